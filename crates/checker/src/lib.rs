@@ -1,0 +1,1 @@
+//! Pure: events in, findings out; findings, contract and evidence in, verdict out.

@@ -1,0 +1,2 @@
+//! The `ackproof` binary: arguments to settings, progress, exit codes.
+fn main() {}

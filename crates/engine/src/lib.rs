@@ -1,0 +1,1 @@
+//! Targets, subjects, observer, faults and the run loop; writes a history.

@@ -1,0 +1,1 @@
+//! The history of a run on disk: recorder and reader.

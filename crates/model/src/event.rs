@@ -1,0 +1,427 @@
+//! What a history is made of: the operations of subjects, the truth as the
+//! observer read it, and the faults with their evidence. Knows nothing of how
+//! events are written down or judged.
+
+use serde::{Deserialize, Serialize};
+
+use crate::ids::{
+    ChangeId, FaultIx, GroupIx, Lsn, MemberIx, Micros, Offset, PartitionRef, ProducerIx, RecordId,
+    RowKey, TableIx, TopicIx, TxId,
+};
+
+/// Something that happened, and when.
+///
+/// Events of one source come in their own order; sources are interleaved in
+/// the order in which the recorder heard of them, so `at` is not monotonic
+/// over a whole history.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Event {
+    /// When it happened, by the clock of the process that saw it.
+    pub at: Micros,
+    /// What happened.
+    pub body: Body,
+}
+
+/// What happened.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Body {
+    /// Gives a topic its number; precedes every use of the number.
+    TopicDeclared {
+        /// The number.
+        topic: TopicIx,
+        /// The name.
+        name: String,
+        /// How many partitions it was created with.
+        partitions: i32,
+    },
+    /// Gives a group its number; precedes every use of the number.
+    GroupDeclared {
+        /// The number.
+        group: GroupIx,
+        /// The `group.id`.
+        name: String,
+        /// The topics it subscribes to.
+        topics: Vec<TopicIx>,
+    },
+    /// Gives a table its number, and names the topic that carries its events.
+    TableDeclared {
+        /// The number.
+        table: TableIx,
+        /// The name, with its schema.
+        name: String,
+        /// Where its change events go.
+        topic: TopicIx,
+    },
+
+    /// A producer handed a record to its client.
+    SendInvoked {
+        /// The record.
+        record: RecordId,
+        /// Where it was meant to go.
+        to: PartitionRef,
+    },
+    /// The client told the producer what became of a record.
+    SendCompleted {
+        /// The record.
+        record: RecordId,
+        /// What became of it.
+        outcome: Outcome,
+    },
+    /// What a producer's client counts about itself, cumulative.
+    ProducerCounted {
+        /// The producer.
+        producer: ProducerIx,
+        /// Requests (or batches) sent again after an error.
+        retries: u64,
+    },
+
+    /// A consumer process was started.
+    MemberStarted {
+        /// The incarnation.
+        member: MemberIx,
+        /// Its group.
+        group: GroupIx,
+    },
+    /// A consumer process has ended.
+    MemberEnded {
+        /// The incarnation.
+        member: MemberIx,
+        /// How.
+        how: Ending,
+    },
+    /// A member was given partitions (in addition to what it has).
+    Assigned {
+        /// The incarnation.
+        member: MemberIx,
+        /// The partitions it was given.
+        partitions: Vec<PartitionRef>,
+    },
+    /// Partitions were taken from a member.
+    Revoked {
+        /// The incarnation.
+        member: MemberIx,
+        /// The partitions it lost.
+        partitions: Vec<PartitionRef>,
+    },
+    /// A member processed a record.
+    Processed {
+        /// The incarnation.
+        member: MemberIx,
+        /// Where it was read.
+        from: PartitionRef,
+        /// At which offset.
+        offset: Offset,
+        /// What was read.
+        content: Content,
+    },
+    /// A member's commit was answered.
+    Committed {
+        /// The incarnation.
+        member: MemberIx,
+        /// The partition.
+        partition: PartitionRef,
+        /// The next offset to read, as committed.
+        offset: Offset,
+        /// The broker's answer.
+        result: CommitResult,
+    },
+
+    /// The observer fixed the range of a partition that it is going to read.
+    Pinned {
+        /// The partition.
+        partition: PartitionRef,
+        /// The first offset that is still there.
+        log_start: Offset,
+        /// The offset after the last record.
+        end: Offset,
+    },
+    /// A batch as the log holds it; its records follow as `Stored`.
+    StoredBatch {
+        /// The partition.
+        partition: PartitionRef,
+        /// The first offset of the batch.
+        base_offset: Offset,
+        /// The last offset of the batch.
+        last_offset: Offset,
+        /// Kafka's producer id, -1 without idempotence.
+        producer_id: i64,
+        /// Kafka's producer epoch, -1 without idempotence.
+        producer_epoch: i16,
+        /// The sequence of the first record, -1 without idempotence.
+        base_sequence: i32,
+        /// Whether it is a transaction marker or carries data.
+        kind: BatchKind,
+    },
+    /// A record as the log holds it.
+    Stored {
+        /// The partition.
+        partition: PartitionRef,
+        /// The offset.
+        offset: Offset,
+        /// What stands there.
+        content: Content,
+    },
+    /// The observer read the pinned range of a partition to its end.
+    PartitionRead {
+        /// The partition.
+        partition: PartitionRef,
+    },
+    /// A group's committed offset as the coordinator reports it at the end.
+    GroupOffset {
+        /// The group.
+        group: GroupIx,
+        /// The partition.
+        partition: PartitionRef,
+        /// The next offset to read; none when the group never committed.
+        offset: Option<Offset>,
+    },
+    /// A group was left to read until it was complete or its time was up.
+    GroupWaited {
+        /// The group.
+        group: GroupIx,
+        /// How long it was given at most, in milliseconds.
+        limit_ms: u64,
+    },
+
+    /// The writer issued a row change inside a transaction.
+    ChangeInvoked {
+        /// The transaction.
+        tx: TxId,
+        /// The change.
+        change: ChangeId,
+        /// The table.
+        table: TableIx,
+        /// The row.
+        key: RowKey,
+        /// What it does to the row.
+        op: RowOp,
+    },
+    /// The database answered a COMMIT (or the connection broke before it did).
+    TxCompleted {
+        /// The transaction.
+        tx: TxId,
+        /// What became of it.
+        outcome: TxOutcome,
+    },
+    /// How far a change topic could be read at this moment, during the run.
+    TailSeen {
+        /// The partition.
+        partition: PartitionRef,
+        /// The offset after the last readable record.
+        end: Offset,
+    },
+    /// A change event as the topic holds it. Precedes `PartitionRead`.
+    ChangeEvent {
+        /// The partition that holds it.
+        partition: PartitionRef,
+        /// Its offset.
+        offset: Offset,
+        /// The table it says it is of.
+        table: TableIx,
+        /// The row it says it is of.
+        key: RowKey,
+        /// What it says was done.
+        op: RowOp,
+        /// The change that the row image carries.
+        content: ChangeContent,
+        /// Position of the change in the write-ahead log.
+        lsn: Lsn,
+    },
+    /// A row of the table, read from the database after all traffic.
+    TableRow {
+        /// The table.
+        table: TableIx,
+        /// The row.
+        key: RowKey,
+        /// The change that left the row as it is.
+        content: ChangeContent,
+    },
+    /// The table was read to its end.
+    TableRead {
+        /// The table.
+        table: TableIx,
+        /// How many rows it had.
+        rows: u64,
+    },
+    /// Whether the last change (written after all others, one in each table)
+    /// came out of the topics within its time. Where it did, everything
+    /// committed before it must have come out too.
+    CaptureWaited {
+        /// What the wait ended with.
+        result: CaptureResult,
+        /// How long it was given at most, in milliseconds.
+        limit_ms: u64,
+    },
+
+    /// A fault's trigger was reached, and it is about to be injected.
+    FaultTriggered {
+        /// The fault.
+        fault: FaultIx,
+    },
+    /// The fault is in force from here on.
+    FaultInjected {
+        /// The fault.
+        fault: FaultIx,
+    },
+    /// What was broken works again.
+    FaultHealed {
+        /// The fault.
+        fault: FaultIx,
+    },
+    /// One independent observation about a fault.
+    FaultEvidence {
+        /// The fault.
+        fault: FaultIx,
+        /// The observation.
+        evidence: Evidence,
+    },
+
+    /// Everything of the plan was carried out; what follows is the truth.
+    TrafficEnded,
+    /// The observer has read everything it wanted: the history is whole.
+    Completed,
+    /// The scenario was given up; the history is what there is.
+    Aborted {
+        /// Why.
+        reason: String,
+    },
+}
+
+/// What became of a send. Unknown is never folded into one of the others.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Outcome {
+    /// The broker acknowledged it there.
+    Acknowledged {
+        /// The partition.
+        at: PartitionRef,
+        /// The offset that the acknowledgement names.
+        offset: Offset,
+    },
+    /// It was certainly not written.
+    Failed {
+        /// The client's error.
+        error: String,
+    },
+    /// It may or may not have been written.
+    Unknown {
+        /// The client's error.
+        error: String,
+    },
+}
+
+/// How a process ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Ending {
+    /// It left by itself or when asked to, and said goodbye.
+    Clean,
+    /// It was killed, or broke.
+    Killed,
+}
+
+/// A record as somebody read it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Content {
+    /// A whole record of this run, in the topic it was meant for.
+    Ours(RecordId),
+    /// A whole record of this run, in a topic it was not meant for.
+    Misplaced(RecordId),
+    /// It began like a record of ours, and is damaged.
+    Corrupt,
+    /// Not from this run.
+    Foreign,
+}
+
+/// The answer to a commit.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum CommitResult {
+    /// The coordinator stored it.
+    Accepted,
+    /// The coordinator refused it (a fenced or unknown member, say).
+    Refused,
+    /// It may or may not have been stored.
+    Unknown,
+}
+
+/// What a batch holds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum BatchKind {
+    /// Records outside a transaction.
+    Plain,
+    /// Records of a transaction.
+    Transactional,
+    /// A transaction marker.
+    Control,
+}
+
+/// What a change does to its row.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum RowOp {
+    /// The row is new.
+    Insert,
+    /// The row is replaced.
+    Update,
+    /// The row is gone.
+    Delete,
+    /// The row was found by a snapshot (events only).
+    Snapshot,
+}
+
+/// The identity that a row, or the row image of an event, carries.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum ChangeContent {
+    /// Left by this change of this run.
+    Ours(ChangeId),
+    /// Carries no row image (a delete).
+    Absent,
+    /// It began like one of ours, and is damaged.
+    Corrupt,
+    /// Not from this run.
+    Foreign,
+}
+
+/// What became of a transaction.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum TxOutcome {
+    /// The database confirmed the commit.
+    Committed,
+    /// It was certainly rolled back.
+    RolledBack,
+    /// It may or may not have been committed.
+    Unknown,
+}
+
+/// How the wait for the last change's event ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum CaptureResult {
+    /// The last change of every table has come out.
+    CaughtUp,
+    /// The time was up first.
+    TimedOut,
+}
+
+/// One independent observation about a fault.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Evidence {
+    /// What was looked at, as a short phrase: "process state is T".
+    pub what: String,
+    /// Whether it was found to be so.
+    pub found: Found,
+    /// What was seen, with the figures.
+    pub detail: String,
+}
+
+/// Whether an observation was made.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Found {
+    /// It was so.
+    Yes,
+    /// It was not so.
+    No,
+}

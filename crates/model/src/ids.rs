@@ -1,0 +1,226 @@
+//! Newtypes for what must not be mixed. Knows nothing of what the numbers are
+//! used for.
+
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+
+macro_rules! number {
+    ($(#[$doc:meta])* $name:ident($of:ty)) => {
+        $(#[$doc])*
+        #[derive(
+            Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize,
+        )]
+        #[serde(transparent)]
+        pub struct $name($of);
+
+        impl $name {
+            /// Wraps the bare number.
+            pub const fn new(value: $of) -> Self {
+                Self(value)
+            }
+
+            /// The bare number.
+            pub const fn get(self) -> $of {
+                self.0
+            }
+        }
+
+        impl fmt::Display for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                self.0.fmt(f)
+            }
+        }
+    };
+}
+
+macro_rules! name {
+    ($(#[$doc:meta])* $name:ident) => {
+        $(#[$doc])*
+        #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+        #[serde(transparent)]
+        pub struct $name(String);
+
+        impl $name {
+            /// Wraps the bare name.
+            pub fn new(name: impl Into<String>) -> Self {
+                Self(name.into())
+            }
+
+            /// The bare name.
+            pub fn as_str(&self) -> &str {
+                &self.0
+            }
+        }
+
+        impl fmt::Display for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str(&self.0)
+            }
+        }
+    };
+}
+
+number! {
+    /// A record's position in a partition, or the next position to read.
+    Offset(i64)
+}
+number! {
+    /// A partition's number within its topic.
+    PartitionIndex(i32)
+}
+number! {
+    /// A producer of the plan, counted from 0. (Not Kafka's producer id.)
+    ProducerIx(u32)
+}
+number! {
+    /// The place of a record in its producer's order of sending, from 0.
+    Sequence(u64)
+}
+number! {
+    /// A topic as a history declares it, from 0.
+    TopicIx(u16)
+}
+number! {
+    /// A consumer group as a history declares it, from 0.
+    GroupIx(u16)
+}
+number! {
+    /// One incarnation of a consumer: a restarted consumer is a new member.
+    MemberIx(u32)
+}
+number! {
+    /// A database table as a history declares it, from 0.
+    TableIx(u16)
+}
+number! {
+    /// One change of one row, numbered in the writer's order, from 0.
+    ChangeId(u64)
+}
+number! {
+    /// One database transaction, numbered in the writer's order, from 0.
+    TxId(u64)
+}
+number! {
+    /// A row's primary key.
+    RowKey(i64)
+}
+number! {
+    /// A position in PostgreSQL's write-ahead log.
+    Lsn(u64)
+}
+number! {
+    /// A fault of the plan, counted from 0.
+    FaultIx(u16)
+}
+number! {
+    /// Microseconds since the scenario began, by the machine's monotonic clock.
+    Micros(u64)
+}
+
+impl Micros {
+    /// The distance to an earlier moment; zero when `earlier` is later.
+    pub const fn since(self, earlier: Self) -> Self {
+        Self(self.0.saturating_sub(earlier.0))
+    }
+
+    /// Whole milliseconds, rounded down.
+    pub const fn as_millis(self) -> u64 {
+        self.0 / 1000
+    }
+}
+
+name! {
+    /// A topic's name.
+    TopicName
+}
+name! {
+    /// A consumer group's `group.id`.
+    GroupId
+}
+
+/// A run's identity, part of every record it sends: 16 hexadecimal digits.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct RunId(u64);
+
+impl RunId {
+    /// Wraps the bare number.
+    pub const fn new(value: u64) -> Self {
+        Self(value)
+    }
+
+    /// The bare number.
+    pub const fn get(self) -> u64 {
+        self.0
+    }
+}
+
+impl fmt::Display for RunId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:016x}", self.0)
+    }
+}
+
+impl std::str::FromStr for RunId {
+    type Err = std::num::ParseIntError;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        u64::from_str_radix(text, 16).map(Self)
+    }
+}
+
+impl Serialize for RunId {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
+    }
+}
+
+impl<'de> Deserialize<'de> for RunId {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let text = String::deserialize(deserializer)?;
+        text.parse().map_err(serde::de::Error::custom)
+    }
+}
+
+/// One partition of one topic, by name.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub struct TopicPartition {
+    /// The topic.
+    pub topic: TopicName,
+    /// The partition within it.
+    pub partition: PartitionIndex,
+}
+
+impl fmt::Display for TopicPartition {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}-{}", self.topic, self.partition)
+    }
+}
+
+/// One partition of one topic, as a history numbers it.
+#[derive(
+    Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize,
+)]
+pub struct PartitionRef {
+    /// The topic.
+    pub topic: TopicIx,
+    /// The partition within it.
+    pub partition: PartitionIndex,
+}
+
+/// A record's identity within a run: who sent it, and as which one.
+#[derive(
+    Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize,
+)]
+pub struct RecordId {
+    /// The producer that sent it.
+    pub producer: ProducerIx,
+    /// Its place in that producer's order of sending.
+    pub sequence: Sequence,
+}
+
+impl fmt::Display for RecordId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "p{}/{}", self.producer, self.sequence)
+    }
+}

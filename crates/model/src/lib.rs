@@ -1,0 +1,14 @@
+//! Pure data and planning: identities, events, scenarios, plans, findings,
+//! verdicts.
+//!
+//! This crate knows nothing of files, clocks, processes, sockets or Kafka
+//! clients. Everything in it can be built, printed and compared in a test.
+
+
+
+pub mod event;
+pub mod ids;
+
+
+
+

@@ -1,0 +1,1 @@
+//! Verdicts to Markdown, JSON and JUnit.

@@ -1,0 +1,1 @@
+//! The embedded stack: Kafka, Connect, Debezium and PostgreSQL as child processes.

@@ -1,0 +1,1 @@
+//! One framed Kafka connection, and the requests that the observer and the admin need.
