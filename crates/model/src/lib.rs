@@ -4,11 +4,9 @@
 //! This crate knows nothing of files, clocks, processes, sockets or Kafka
 //! clients. Everything in it can be built, printed and compared in a test.
 
-
-
+pub mod anomaly;
+pub mod claim;
 pub mod event;
 pub mod ids;
-
-
-
-
+pub mod record;
+pub mod verdict;

@@ -1,0 +1,291 @@
+//! Verdicts and findings: the shape of `verdict.json`, which is a stable
+//! interface. Every figure in it was computed from a history.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+use crate::anomaly::Anomaly;
+use crate::claim::{Claim, Level};
+use crate::event::Evidence;
+
+/// The value of `schema` in a `verdict.json` of this version.
+pub const SCHEMA: &str = "ackproof.verdict/1";
+
+/// What can be said of a guarantee, a scenario or a run.
+///
+/// The order is that of severity: the worst one wins.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "UPPERCASE")]
+pub enum Verdict {
+    /// It was put to the test, and nothing contradicts it.
+    Held,
+    /// It could not be established.
+    Inconclusive,
+    /// The history contradicts it.
+    Violated,
+}
+
+impl Verdict {
+    /// As written in `verdict.json` and on the terminal.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Held => "HELD",
+            Self::Inconclusive => "INCONCLUSIVE",
+            Self::Violated => "VIOLATED",
+        }
+    }
+}
+
+impl std::fmt::Display for Verdict {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.pad(self.name())
+    }
+}
+
+/// The verdict of a whole run: `verdict.json`.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct RunVerdict {
+    /// [`SCHEMA`].
+    pub schema: String,
+    /// The run's identity.
+    pub run: String,
+    /// The seed that replays the run's plan.
+    pub seed: u64,
+    /// The versions of everything that took part, by name.
+    pub versions: BTreeMap<String, String>,
+    /// The worst of the scenarios; a violation that the scenario expected
+    /// counts as HELD here.
+    pub verdict: Verdict,
+    /// One entry for each scenario and repetition.
+    pub scenarios: Vec<ScenarioVerdict>,
+}
+
+/// The verdict of one scenario, once.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct ScenarioVerdict {
+    /// The scenario's name.
+    pub name: String,
+    /// Which repetition of the scenario, from 1.
+    pub repetition: u32,
+    /// The worst of the guarantees that are not merely observed, or
+    /// INCONCLUSIVE when the run itself could not tell.
+    pub verdict: Verdict,
+    /// Whether this is the verdict that the scenario is there to show: HELD,
+    /// or VIOLATED where a violation is expected.
+    pub as_expected: bool,
+    /// Why the run as a whole cannot tell (a fault that did not land, a
+    /// history that is not whole, a failed calibration); empty when it can.
+    pub doubts: Vec<String>,
+    /// The guarantees, in the scenario's order.
+    pub guarantees: Vec<GuaranteeVerdict>,
+    /// Everything that was found, claimed or not, in the catalogue's order.
+    pub findings: Vec<Finding>,
+    /// How many of what.
+    pub counts: Counts,
+    /// The faults, in the order of the plan.
+    pub faults: Vec<FaultVerdict>,
+    /// What was measured.
+    pub measurements: Measurements,
+    /// How the instrument did on mutants of this very history.
+    pub calibration: Vec<Calibration>,
+}
+
+/// The verdict on one guarantee.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct GuaranteeVerdict {
+    /// What was claimed.
+    pub claim: Claim,
+    /// How much hangs on it.
+    pub level: Level,
+    /// What can be said of it.
+    pub verdict: Verdict,
+    /// Why, with the figures.
+    pub reason: String,
+}
+
+/// All instances of one anomaly.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Finding {
+    /// Which anomaly.
+    pub anomaly: Anomaly,
+    /// How many instances.
+    pub count: u64,
+    /// Exactly which records or rows it is about, as ranges, in order.
+    /// Bounded: see `named_all`.
+    pub named: Vec<NamedRange>,
+    /// Whether `named` holds every instance.
+    pub named_all: bool,
+    /// A few instances with the operations that prove them.
+    pub examples: Vec<Example>,
+}
+
+/// A run of consecutive records or rows.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct NamedRange {
+    /// Whose: `p0` for a producer's records by sequence, a table's name for
+    /// rows by key, `topic-partition` for offsets.
+    pub of: String,
+    /// The first.
+    pub first: i64,
+    /// The last, inclusive.
+    pub last: i64,
+}
+
+/// One instance of an anomaly, with its proof.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Example {
+    /// The record, row or offset in question.
+    pub what: String,
+    /// The operations that prove it, in order.
+    pub operations: Vec<ExampleOperation>,
+}
+
+/// One operation of a proof.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ExampleOperation {
+    /// When, in microseconds since the scenario began; none where it has no
+    /// moment (what stands in the log).
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub at_us: Option<u64>,
+    /// Who saw or did it: a producer, a member, the observer.
+    pub who: String,
+    /// What.
+    pub what: String,
+}
+
+/// How many of what.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Counts {
+    /// Records handed to a client.
+    pub sent: u64,
+    /// Records the broker acknowledged.
+    pub acknowledged: u64,
+    /// Records certainly not written.
+    pub failed: u64,
+    /// Records of which nobody was told what became of them.
+    pub unknown: u64,
+    /// Records in the log, copies included (data, not markers).
+    pub stored: u64,
+    /// Different records of ours in the log.
+    pub distinct: u64,
+    /// Row changes that the database committed.
+    pub changes: u64,
+    /// Change events in the topics, copies included.
+    pub change_events: u64,
+    /// Rows in the tables at the end.
+    pub rows: u64,
+}
+
+/// What became of a fault.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct FaultVerdict {
+    /// Its kind, as scenario files name it.
+    pub kind: String,
+    /// Whether independent evidence shows that it was in force and that
+    /// traffic met it.
+    pub landed: bool,
+    /// When it was in force, in milliseconds since the scenario began.
+    pub injected_ms: Option<u64>,
+    /// When it had been healed, in milliseconds since the scenario began.
+    pub healed_ms: Option<u64>,
+    /// The observations.
+    pub evidence: Vec<Evidence>,
+}
+
+/// What was measured. Absent where there was nothing to measure.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Measurements {
+    /// Longest time without an acknowledgement while sends were outstanding.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub silent_longest_ms: Option<u64>,
+    /// From the end of the last fault to the first acknowledgement after it.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub healed_to_first_ack_ms: Option<u64>,
+    /// Most records without an outcome at one moment.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub outstanding_peak: Option<u64>,
+    /// Requests that the clients sent again, as they count themselves.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub retries: Option<u64>,
+    /// Records stored more than once (extra copies).
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub duplicates: Option<u64>,
+    /// Send to acknowledgement, of records acknowledged before the first
+    /// fault.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub latency_before: Option<Latency>,
+    /// The same, of records sent before the fault was healed and
+    /// acknowledged after it began.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub latency_during: Option<Latency>,
+    /// The same, of records sent after the fault was healed.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub latency_after: Option<Latency>,
+    /// One entry for each group.
+    #[serde(skip_serializing_if = "Vec::is_empty", default)]
+    pub groups: Vec<GroupMeasurements>,
+    /// Change data capture.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub capture: Option<CaptureMeasurements>,
+}
+
+/// Percentiles of a latency.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Latency {
+    /// How many records.
+    pub count: u64,
+    /// Median, in microseconds.
+    pub p50_us: u64,
+    /// 95th percentile, in microseconds.
+    pub p95_us: u64,
+    /// 99th percentile, in microseconds.
+    pub p99_us: u64,
+    /// The largest, in microseconds.
+    pub max_us: u64,
+}
+
+/// What was measured of a consumer group.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct GroupMeasurements {
+    /// The `group.id`.
+    pub group: String,
+    /// Records processed, repetitions included.
+    pub processed: u64,
+    /// Different records processed.
+    pub distinct: u64,
+    /// Records processed again (extra times).
+    pub reprocessed: u64,
+    /// From the start of the member that followed a restart to the first
+    /// record it processed; the longest, if several.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub recovery_ms: Option<u64>,
+    /// Most records acknowledged and not yet processed at one moment.
+    pub lag_peak: u64,
+    /// The same, on average over the moments at which a record was processed.
+    pub lag_mean: u64,
+}
+
+/// What was measured of change data capture.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CaptureMeasurements {
+    /// From the restart order to the first readable event after the restart.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub first_event_ms: Option<u64>,
+    /// From the restart order until everything committed could be read.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub caught_up_ms: Option<u64>,
+    /// Events that repeat a change (extra copies).
+    pub duplicates: u64,
+}
+
+/// One mutant of the run's own history, and whether it was found.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Calibration {
+    /// The anomaly that the mutant plants.
+    pub anomaly: Anomaly,
+    /// What was done to the history.
+    pub mutation: String,
+    /// Whether the checker found it.
+    pub found: bool,
+}
