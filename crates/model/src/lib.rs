@@ -8,5 +8,7 @@ pub mod anomaly;
 pub mod claim;
 pub mod event;
 pub mod ids;
+pub mod plan;
 pub mod record;
+pub mod scenario;
 pub mod verdict;

@@ -1,0 +1,366 @@
+//! From scenario and seed to plan: everything that is going to happen, before
+//! anything does. Knows nothing of how it is carried out; the executor decides
+//! nothing.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+use crate::claim::{Contract, FaultContract, GroupContract, Traffic};
+use crate::ids::{
+    FaultIx, GroupIx, PartitionIndex, PartitionRef, ProducerIx, RunId, Sequence, TableIx, TopicIx,
+};
+use crate::scenario::{FaultKind, GroupStart, Scenario, TABLES, Trigger};
+
+/// The value of `schema` in a `plan.json` of this version.
+pub const SCHEMA: &str = "ackproof.plan/1";
+
+/// The plan of a whole run: `plan.json`.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct RunPlan {
+    /// [`SCHEMA`].
+    pub schema: String,
+    /// The run's identity.
+    pub run: RunId,
+    /// The seed that makes the same plan again.
+    pub seed: u64,
+    /// The versions of everything that takes part, by name.
+    pub versions: BTreeMap<String, String>,
+    /// One entry for each scenario and repetition.
+    pub scenarios: Vec<ScenarioPlan>,
+}
+
+/// The plan of one scenario, once.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct ScenarioPlan {
+    /// The scenario it was made from.
+    pub scenario: Scenario,
+    /// Which repetition, from 1.
+    pub repetition: u32,
+    /// This scenario's own seed.
+    pub seed: u64,
+    /// The identity that its records carry: different in every scenario and
+    /// repetition of a run.
+    pub records_run: RunId,
+    /// For each fault, how long after its trigger it is injected, in
+    /// milliseconds.
+    pub fault_delays_ms: Vec<u64>,
+}
+
+/// A topic of the plan, with the number that the history gives it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PlannedTopic {
+    /// Its number.
+    pub ix: TopicIx,
+    /// Its name.
+    pub name: String,
+    /// Its partitions.
+    pub partitions: i32,
+}
+
+impl RunPlan {
+    /// Plans `repeat` runs of each scenario.
+    pub fn new(
+        run: RunId,
+        seed: u64,
+        versions: BTreeMap<String, String>,
+        scenarios: &[Scenario],
+        repeat: u32,
+    ) -> Self {
+        let scenarios = (1..=repeat)
+            .flat_map(|repetition| {
+                scenarios
+                    .iter()
+                    .map(move |scenario| ScenarioPlan::new(scenario.clone(), seed, run, repetition))
+            })
+            .collect();
+        Self {
+            schema: SCHEMA.to_owned(),
+            run,
+            seed,
+            versions,
+            scenarios,
+        }
+    }
+}
+
+impl ScenarioPlan {
+    /// Plans one scenario.
+    pub fn new(scenario: Scenario, seed: u64, run: RunId, repetition: u32) -> Self {
+        let own = scenario
+            .name
+            .bytes()
+            .fold(mix(seed ^ u64::from(repetition)), |state, byte| {
+                mix(state ^ u64::from(byte))
+            });
+        let fault_delays_ms = scenario
+            .faults
+            .iter()
+            .zip(1u64..)
+            .map(|(fault, number)| match fault.jitter_ms {
+                0 => 0,
+                jitter_ms => mix(own ^ number) % (jitter_ms + 1),
+            })
+            .collect();
+        Self {
+            records_run: RunId::new(mix(run.get() ^ own)),
+            seed: own,
+            repetition,
+            fault_delays_ms,
+            scenario,
+        }
+    }
+
+    /// The name of the folder that holds this scenario's evidence.
+    pub fn folder(&self) -> String {
+        match self.repetition {
+            1 => self.scenario.name.clone(),
+            more => format!("{}.{more}", self.scenario.name),
+        }
+    }
+
+    /// All topics, those of the change events included (one partition each),
+    /// in the order of their numbers.
+    pub fn topics(&self) -> Vec<PlannedTopic> {
+        let captured = self.scenario.capture.iter().flat_map(|capture| {
+            TABLES
+                .iter()
+                .map(|table| (format!("{}.public.{table}", capture.prefix), 1))
+        });
+        self.scenario
+            .topics
+            .iter()
+            .map(|topic| (topic.name.clone(), topic.partitions))
+            .chain(captured)
+            .zip(0u16..)
+            .map(|((name, partitions), ix)| PlannedTopic {
+                ix: TopicIx::new(ix),
+                name,
+                partitions,
+            })
+            .collect()
+    }
+
+    /// The number of the topic of that name.
+    pub fn topic_ix(&self, name: &str) -> Option<TopicIx> {
+        self.topics()
+            .into_iter()
+            .find(|topic| topic.name == name)
+            .map(|topic| topic.ix)
+    }
+
+    /// The tables with their numbers, and the topics of their events.
+    pub fn tables(&self) -> Vec<(TableIx, &'static str, TopicIx)> {
+        let first = self.scenario.topics.len();
+        if self.scenario.capture.is_none() {
+            return Vec::new();
+        }
+        TABLES
+            .iter()
+            .zip(0u16..)
+            .filter_map(|(table, ix)| {
+                let topic = u16::try_from(first).ok()?.checked_add(ix)?;
+                Some((TableIx::new(ix), *table, TopicIx::new(topic)))
+            })
+            .collect()
+    }
+
+    /// The number of the group of that name.
+    pub fn group_ix(&self, name: &str) -> Option<GroupIx> {
+        self.scenario
+            .groups
+            .iter()
+            .zip(0u16..)
+            .find(|(group, _)| group.name == name)
+            .map(|(_, ix)| GroupIx::new(ix))
+    }
+
+    /// Where a record goes: each round of as many records as there are
+    /// partitions visits every partition once, in an order drawn from the
+    /// seed.
+    pub fn partition_of(
+        &self,
+        producer: ProducerIx,
+        sequence: Sequence,
+        to: &PlannedTopic,
+    ) -> PartitionRef {
+        let partitions = u64::from(to.partitions.unsigned_abs()).max(1);
+        let round = sequence.get() / partitions;
+        let start = mix(self.seed ^ mix(round) ^ (u64::from(producer.get()) << 40));
+        let partition = (start % partitions + sequence.get() % partitions) % partitions;
+        PartitionRef {
+            topic: to.ix,
+            partition: PartitionIndex::new(i32::try_from(partition).unwrap_or(0)),
+        }
+    }
+
+    /// What the judge must know.
+    pub fn contract(&self) -> Contract {
+        Contract {
+            guarantees: self.scenario.guarantees.clone(),
+            faults: self
+                .scenario
+                .faults
+                .iter()
+                .zip(0u16..)
+                .map(|(fault, ix)| FaultContract {
+                    fault: FaultIx::new(ix),
+                    kind: fault.kind.name().to_owned(),
+                    meets: match &fault.kind {
+                        FaultKind::ConsumerRestart { group, .. } => Traffic::Reads {
+                            group: group.clone(),
+                        },
+                        FaultKind::ConnectorRestart { .. } => Traffic::Changes,
+                        _ => Traffic::Sends,
+                    },
+                })
+                .collect(),
+            groups: self
+                .scenario
+                .groups
+                .iter()
+                .map(|group| GroupContract {
+                    name: group.name.clone(),
+                    commit_every_records: group.commit_every_records,
+                })
+                .collect(),
+        }
+    }
+
+    /// How long the plan takes by its own paces and pauses, in milliseconds:
+    /// what no implementation can undercut. Work without a pace counts as
+    /// nothing.
+    pub fn schedule_ms(&self) -> u64 {
+        let scenario = &self.scenario;
+        let at_pace = |count: u64, per_s: u64| (count * 1000).checked_div(per_s).unwrap_or(0);
+        let sending_ms = scenario
+            .producers
+            .iter()
+            .map(|p| at_pace(p.records, u64::from(p.records_per_s)))
+            .max()
+            .unwrap_or(0);
+        let sending_per_s: u64 = scenario
+            .producers
+            .iter()
+            .map(|p| u64::from(p.records_per_s))
+            .sum();
+        let writing_ms: u64 = scenario
+            .writes
+            .iter()
+            .map(|write| at_pace(write.rows, u64::from(write.rows_per_s)))
+            .sum();
+        let reading_ms = scenario
+            .groups
+            .iter()
+            .map(|group| {
+                let pace = u64::from(group.records_per_s) * u64::from(group.members);
+                let down_ms: u64 = scenario
+                    .faults
+                    .iter()
+                    .filter_map(|fault| match &fault.kind {
+                        FaultKind::ConsumerRestart {
+                            group: of, down_ms, ..
+                        } if *of == group.name => Some(*down_ms),
+                        _ => None,
+                    })
+                    .sum();
+                let own_ms = at_pace(scenario.records(), pace) + down_ms;
+                match group.start {
+                    GroupStart::BeforeProducers => own_ms,
+                    GroupStart::AfterProducers => sending_ms + own_ms,
+                }
+            })
+            .max()
+            .unwrap_or(0);
+        let breaking_ms = scenario
+            .faults
+            .iter()
+            .zip(&self.fault_delays_ms)
+            .map(|(fault, delay_ms)| {
+                let start_ms = match fault.after {
+                    Trigger::Acknowledged(count) => at_pace(count, sending_per_s),
+                    Trigger::ElapsedMs(ms) => ms,
+                    _ => 0,
+                };
+                let lasts_ms = match fault.kind {
+                    FaultKind::BrokerRestart { down_ms, .. } => down_ms,
+                    FaultKind::BrokerPause { for_ms, .. } | FaultKind::NetworkCut { for_ms } => {
+                        for_ms
+                    }
+                    _ => 0,
+                };
+                start_ms + delay_ms + lasts_ms
+            })
+            .max()
+            .unwrap_or(0);
+        [sending_ms, writing_ms, reading_ms, breaking_ms]
+            .into_iter()
+            .max()
+            .unwrap_or(0)
+    }
+}
+
+/// The finalizer of `SplitMix64`: near numbers give unrelated ones.
+/// (Steele, Lea, Flood: Fast splittable pseudorandom number generators, 2014.)
+const fn mix(value: u64) -> u64 {
+    let mut z = value.wrapping_add(0x9e37_79b9_7f4a_7c15);
+    z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+    z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+    z ^ (z >> 31)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::scenario::{embedded, parse};
+
+    fn planned(name: &str, seed: u64) -> ScenarioPlan {
+        let scenario = parse(name, embedded(name).unwrap()).unwrap();
+        ScenarioPlan::new(scenario, seed, RunId::new(7), 1)
+    }
+
+    #[test]
+    fn the_same_seed_makes_the_same_plan_and_another_makes_another() {
+        assert_eq!(planned("broker-restart", 1), planned("broker-restart", 1));
+        let (one, two) = (planned("broker-restart", 1), planned("broker-restart", 2));
+        let order = |plan: &ScenarioPlan| -> Vec<i32> {
+            let topic = &plan.topics()[0];
+            (0..100)
+                .map(|n| plan.partition_of(ProducerIx::new(0), Sequence::new(n), topic))
+                .map(|to| to.partition.get())
+                .collect()
+        };
+        assert_ne!(order(&one), order(&two));
+        assert_ne!(one.records_run, two.records_run);
+    }
+
+    #[test]
+    fn every_round_visits_every_partition_once() {
+        let plan = planned("broker-restart", 3);
+        let topic = &plan.topics()[0];
+        for round in 0..50 {
+            let mut seen: Vec<i32> = (0..3)
+                .map(|n| Sequence::new(round * 3 + n))
+                .map(|sequence| plan.partition_of(ProducerIx::new(0), sequence, topic))
+                .map(|to| to.partition.get())
+                .collect();
+            seen.sort_unstable();
+            assert_eq!(seen, [0, 1, 2]);
+        }
+    }
+
+    #[test]
+    fn a_schedule_is_as_long_as_its_slowest_part() {
+        assert_eq!(planned("broker-restart", 1).schedule_ms(), 10_000);
+        assert_eq!(planned("network-partition", 1).schedule_ms(), 12_000);
+    }
+
+    #[test]
+    fn a_plan_survives_being_written_down() {
+        for (name, _) in crate::scenario::EMBEDDED {
+            let plan = planned(name, 9);
+            let text = serde_json::to_string(&plan).unwrap();
+            assert_eq!(serde_json::from_str::<ScenarioPlan>(&text).unwrap(), plan);
+        }
+    }
+}

@@ -1,0 +1,392 @@
+//! Scenarios as data: what a scenario file means once it has been read. The
+//! file's own form, with its errors, is in [`parse`]. Knows nothing of how a
+//! scenario is carried out.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+use crate::claim::Guarantee;
+
+mod embedded;
+mod parse;
+
+pub use embedded::{EMBEDDED, embedded};
+pub use parse::{ScenarioError, nearest, parse};
+
+/// Configuration keys and values, in the Java client's (or the broker's, or
+/// the connector's) own names.
+pub type Config = BTreeMap<String, String>;
+
+/// What is sent, what is broken and when, and what is claimed.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Scenario {
+    /// The name, unique among the embedded ones.
+    pub name: String,
+    /// One line for people.
+    pub title: String,
+    /// The suite that runs it.
+    pub suite: String,
+    /// What must hold, in words, for the report.
+    pub criterion: String,
+    /// Why anybody should care.
+    pub why: String,
+    /// What is expected to be seen, in words; compared with nothing.
+    pub expected: String,
+    /// What runs.
+    #[serde(default)]
+    pub topology: Topology,
+    /// The topics that are created before traffic starts.
+    #[serde(default, rename = "topic")]
+    pub topics: Vec<Topic>,
+    /// Who sends.
+    #[serde(default, rename = "producer")]
+    pub producers: Vec<Producer>,
+    /// Who reads.
+    #[serde(default, rename = "group")]
+    pub groups: Vec<Group>,
+    /// Change data capture, if the scenario has it.
+    #[serde(default)]
+    pub capture: Option<Capture>,
+    /// What is written to the database, in order.
+    #[serde(default, rename = "write")]
+    pub writes: Vec<Write>,
+    /// What is broken, in order.
+    #[serde(default, rename = "fault")]
+    pub faults: Vec<Fault>,
+    /// What is claimed.
+    #[serde(default, rename = "guarantee")]
+    pub guarantees: Vec<Guarantee>,
+    /// How long groups and connectors may take to reach the end after traffic
+    /// has ended, in milliseconds.
+    #[serde(default = "drain_limit_ms_default")]
+    pub drain_limit_ms: u64,
+}
+
+const fn drain_limit_ms_default() -> u64 {
+    60_000
+}
+
+/// What runs.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Topology {
+    /// Combined brokers and controllers, 1 to 3.
+    #[serde(default = "one_broker")]
+    pub brokers: u8,
+    /// How subjects reach the brokers.
+    #[serde(default)]
+    pub link: Link,
+    /// Broker configuration on top of the defaults.
+    #[serde(default)]
+    pub config: Config,
+}
+
+const fn one_broker() -> u8 {
+    1
+}
+
+impl Default for Topology {
+    fn default() -> Self {
+        Self {
+            brokers: 1,
+            link: Link::Direct,
+            config: Config::new(),
+        }
+    }
+}
+
+/// How subjects reach the brokers.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Link {
+    /// Straight.
+    #[default]
+    Direct,
+    /// Through the fault proxy.
+    Proxy,
+}
+
+/// A topic to create.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Topic {
+    /// The name.
+    pub name: String,
+    /// Partitions, at least 1.
+    pub partitions: i32,
+    /// Replicas of each partition, at most as many as brokers.
+    pub replication_factor: i16,
+    /// Topic configuration.
+    #[serde(default)]
+    pub config: Config,
+}
+
+/// A producer.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Producer {
+    /// Where it sends.
+    pub topic: String,
+    /// How many records.
+    pub records: u64,
+    /// How many a second.
+    pub records_per_s: u32,
+    /// Bytes of each value.
+    pub record_bytes: u32,
+    /// Client configuration, in the Java client's names.
+    #[serde(default)]
+    pub config: Config,
+}
+
+/// A consumer group.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Group {
+    /// The `group.id`.
+    pub name: String,
+    /// The topic it subscribes to.
+    pub topic: String,
+    /// How many consumers.
+    #[serde(default = "one_member")]
+    pub members: u32,
+    /// How many records each processes in a second.
+    pub records_per_s: u32,
+    /// A member commits after it has processed this many records, and when it
+    /// stops cleanly.
+    pub commit_every_records: u64,
+    /// When it starts.
+    #[serde(default)]
+    pub start: GroupStart,
+    /// Client configuration, in the Java client's names. `{member}` in a
+    /// value stands for the member's number in the group.
+    #[serde(default)]
+    pub config: Config,
+}
+
+const fn one_member() -> u32 {
+    1
+}
+
+/// When a group starts.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum GroupStart {
+    /// Before the first record is sent; it has its partitions by then.
+    #[default]
+    BeforeProducers,
+    /// When everything has been sent and has an outcome.
+    AfterProducers,
+}
+
+/// Change data capture: `PostgreSQL`, Debezium and Kafka Connect. The tables
+/// are `videos`, `users` and `comments`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Capture {
+    /// The connector's name.
+    pub connector: String,
+    /// The replication slot.
+    pub slot: String,
+    /// The publication.
+    pub publication: String,
+    /// `topic.prefix`: events of a table go to `PREFIX.public.TABLE`.
+    pub prefix: String,
+    /// Connector configuration on top of the defaults.
+    #[serde(default)]
+    pub config: Config,
+    /// Connect worker configuration on top of the defaults.
+    #[serde(default)]
+    pub worker_config: Config,
+}
+
+/// The tables of the capture scenarios, in the order in which they are made.
+pub const TABLES: [&str; 3] = ["videos", "users", "comments"];
+
+/// Rows to write.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Write {
+    /// The table, one of [`TABLES`].
+    pub table: String,
+    /// How many rows to insert.
+    pub rows: u64,
+    /// How.
+    #[serde(default)]
+    pub how: WriteHow,
+    /// Inserts a second; 0 is as fast as the database answers. Not for `copy`.
+    #[serde(default)]
+    pub rows_per_s: u32,
+    /// What to wait for first, beyond the previous write.
+    #[serde(default)]
+    pub after: Option<Trigger>,
+}
+
+/// How rows are written.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum WriteHow {
+    /// One transaction a row.
+    #[default]
+    Insert,
+    /// One transaction a row; a comment also updates its video's counter in
+    /// the same transaction.
+    InsertAndTouch,
+    /// All rows in one transaction, by COPY.
+    Copy,
+}
+
+/// A moment, in terms of progress or time.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub enum Trigger {
+    /// So many records have been acknowledged, over all producers.
+    Acknowledged(u64),
+    /// A group has processed this share of all records that are to be sent.
+    Processed {
+        /// The `group.id`.
+        group: String,
+        /// 0 to 100.
+        percent: u8,
+    },
+    /// So many change events could be read, over all tables.
+    Captured(u64),
+    /// So many milliseconds since traffic began.
+    ElapsedMs(u64),
+    /// The fault of this number (from 1, in the order of the file) is healed.
+    Healed(u16),
+}
+
+/// Something to break.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Fault {
+    /// When.
+    pub after: Trigger,
+    /// A delay after the trigger, drawn from the seed, of at most this many
+    /// milliseconds.
+    pub jitter_ms: u64,
+    /// Whether it is really done.
+    pub effect: Effect,
+    /// What.
+    pub kind: FaultKind,
+}
+
+/// Whether a fault is really done.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Effect {
+    /// Yes.
+    #[default]
+    Real,
+    /// Everything but the breaking itself is done (the signal not sent, the
+    /// cut not applied, the tasks not restarted): for proving that ackproof
+    /// notices.
+    None,
+}
+
+/// What to break.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "kind", rename_all = "kebab-case")]
+pub enum FaultKind {
+    /// A broker process is ended, stays down, and is started again on the
+    /// same data.
+    BrokerRestart {
+        /// Which broker, from 1.
+        broker: u8,
+        /// How it is ended.
+        signal: EndSignal,
+        /// How long it is kept down, in milliseconds.
+        down_ms: u64,
+    },
+    /// A broker process is frozen (SIGSTOP) and continued.
+    BrokerPause {
+        /// Which broker, from 1.
+        broker: u8,
+        /// For how long, in milliseconds.
+        for_ms: u64,
+    },
+    /// A broker is killed, and a topic's partition directories are deleted
+    /// before it is started again. The cluster's metadata stays.
+    DiskLoss {
+        /// Which broker, from 1.
+        broker: u8,
+        /// Whose partitions.
+        topic: String,
+    },
+    /// The proxy delivers nothing either way; new connections are not
+    /// answered. At the end the old connections are dead.
+    NetworkCut {
+        /// For how long, in milliseconds.
+        for_ms: u64,
+    },
+    /// A consumer process is ended and a new one started.
+    ConsumerRestart {
+        /// The `group.id`.
+        group: String,
+        /// Which member, from 1.
+        member: u32,
+        /// How it is ended.
+        signal: EndSignal,
+        /// How long until the new one starts, in milliseconds.
+        down_ms: u64,
+    },
+    /// The connector is restarted over Connect's REST interface.
+    ConnectorRestart {
+        /// Whether its tasks are restarted with it.
+        tasks: RestartTasks,
+    },
+}
+
+impl FaultKind {
+    /// The name that scenario files use.
+    pub const fn name(&self) -> &'static str {
+        match self {
+            Self::BrokerRestart { .. } => "broker-restart",
+            Self::BrokerPause { .. } => "broker-pause",
+            Self::DiskLoss { .. } => "disk-loss",
+            Self::NetworkCut { .. } => "network-cut",
+            Self::ConsumerRestart { .. } => "consumer-restart",
+            Self::ConnectorRestart { .. } => "connector-restart",
+        }
+    }
+}
+
+/// How a process is ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum EndSignal {
+    /// SIGTERM: it may say goodbye.
+    Term,
+    /// SIGKILL: it may not.
+    Kill,
+}
+
+impl EndSignal {
+    /// The signal's name in capitals, as the manuals write it.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Term => "SIGTERM",
+            Self::Kill => "SIGKILL",
+        }
+    }
+}
+
+/// Whether a connector's tasks are restarted with it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum RestartTasks {
+    /// `?includeTasks=true&onlyFailed=false`.
+    #[default]
+    Included,
+    /// The bare call: the connector's own instance only, which captures
+    /// nothing itself.
+    Left,
+}
+
+impl Scenario {
+    /// All records that the producers are going to send.
+    pub fn records(&self) -> u64 {
+        self.producers.iter().map(|producer| producer.records).sum()
+    }
+}

@@ -1,0 +1,594 @@
+//! The form of a scenario file, and what can be wrong with one: unknown keys,
+//! wrong types, values that cannot be. Every error names file, line and the
+//! text in question.
+
+use std::ops::Range;
+
+use serde::Deserialize;
+use toml::Spanned;
+use toml::de::{DeTable, DeValue};
+
+use super::{
+    Capture, Effect, EndSignal, Fault, FaultKind, Group, Link, Producer, RestartTasks, Scenario,
+    TABLES, Topic, Topology, Trigger, Write, WriteHow, drain_limit_ms_default,
+};
+use crate::claim::{Claim, Guarantee};
+use crate::record::OVERHEAD_BYTES_MAX;
+
+/// What is wrong with a scenario file.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{file}:{line}:{column}: {message}\n{snippet}")]
+pub struct ScenarioError {
+    /// The file, as the user named it.
+    pub file: String,
+    /// From 1.
+    pub line: usize,
+    /// From 1, in characters.
+    pub column: usize,
+    /// What is wrong, and what would be right.
+    pub message: String,
+    /// The line in question with a marker under the place.
+    pub snippet: String,
+}
+
+/// Reads a scenario. `file` is only used to say where an error is.
+pub fn parse(file: &str, text: &str) -> Result<Scenario, ScenarioError> {
+    let raw: Raw = toml::from_str(text).map_err(|error| {
+        let mut span = error.span().unwrap_or(0..0);
+        let mut message = error.message().to_owned();
+        if let Some(unknown) = quoted_after(&message, "unknown field `")
+            .or_else(|| quoted_after(&message, "unknown variant `"))
+        {
+            let unknown = unknown.to_owned();
+            let known = quoted_list(&message, unknown.len());
+            if let Some(found) = find_word(text, &span, &unknown) {
+                span = found;
+            }
+            if let Some(near) = nearest(&unknown, known.iter().map(String::as_str)) {
+                message = format!("{message}; did you mean `{near}`?");
+            }
+        }
+        located(file, text, &span, message)
+    })?;
+    let scenario = raw
+        .into_scenario()
+        .map_err(|(span, message)| located(file, text, &span, message))?;
+    validate(&scenario).map_err(|problem| {
+        let span = span_of(text, &problem.path).unwrap_or(0..0);
+        located(file, text, &span, problem.message)
+    })?;
+    Ok(scenario)
+}
+
+/// The candidate nearest to `word`, if one is near enough to be meant.
+pub fn nearest<'c>(word: &str, candidates: impl IntoIterator<Item = &'c str>) -> Option<&'c str> {
+    candidates
+        .into_iter()
+        .map(|candidate| (strsim::damerau_levenshtein(word, candidate), candidate))
+        .filter(|(distance, candidate)| *distance <= 1 + candidate.chars().count().max(3) / 3)
+        .min_by_key(|(distance, _)| *distance)
+        .map(|(_, candidate)| candidate)
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Raw {
+    name: String,
+    title: String,
+    #[serde(default = "own_suite")]
+    suite: String,
+    #[serde(default)]
+    criterion: String,
+    #[serde(default)]
+    why: String,
+    #[serde(default)]
+    expected: String,
+    #[serde(default)]
+    topology: Topology,
+    #[serde(default, rename = "topic")]
+    topics: Vec<Topic>,
+    #[serde(default, rename = "producer")]
+    producers: Vec<Producer>,
+    #[serde(default, rename = "group")]
+    groups: Vec<Group>,
+    #[serde(default)]
+    capture: Option<Capture>,
+    #[serde(default, rename = "write")]
+    writes: Vec<Write>,
+    #[serde(default, rename = "fault")]
+    faults: Vec<Spanned<RawFault>>,
+    #[serde(default, rename = "guarantee")]
+    guarantees: Vec<Guarantee>,
+    #[serde(default = "drain_limit_ms_default")]
+    drain_limit_ms: u64,
+}
+
+fn own_suite() -> String {
+    "own".to_owned()
+}
+
+type Misfit = (Range<usize>, String);
+
+impl Raw {
+    fn into_scenario(self) -> Result<Scenario, Misfit> {
+        let faults = self
+            .faults
+            .into_iter()
+            .map(|fault| {
+                let span = fault.span();
+                fault.into_inner().into_fault(span)
+            })
+            .collect::<Result<_, _>>()?;
+        Ok(Scenario {
+            name: self.name,
+            title: self.title,
+            suite: self.suite,
+            criterion: self.criterion,
+            why: self.why,
+            expected: self.expected,
+            topology: self.topology,
+            topics: self.topics,
+            producers: self.producers,
+            groups: self.groups,
+            capture: self.capture,
+            writes: self.writes,
+            faults,
+            guarantees: self.guarantees,
+            drain_limit_ms: self.drain_limit_ms,
+        })
+    }
+}
+
+/// A fault as it is written: one flat table, whose keys depend on `kind`.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct RawFault {
+    kind: Kind,
+    after: Trigger,
+    #[serde(default)]
+    jitter_ms: u64,
+    #[serde(default)]
+    effect: Effect,
+    broker: Option<Spanned<u8>>,
+    signal: Option<Spanned<EndSignal>>,
+    down_ms: Option<Spanned<u64>>,
+    for_ms: Option<Spanned<u64>>,
+    topic: Option<Spanned<String>>,
+    group: Option<Spanned<String>>,
+    member: Option<Spanned<u32>>,
+    tasks: Option<Spanned<RestartTasks>>,
+}
+
+#[derive(Clone, Copy, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+enum Kind {
+    BrokerRestart,
+    BrokerPause,
+    DiskLoss,
+    NetworkCut,
+    ConsumerRestart,
+    ConnectorRestart,
+}
+
+impl RawFault {
+    fn into_fault(mut self, span: Range<usize>) -> Result<Fault, Misfit> {
+        let needs = |key: &str| (span.clone(), format!("this fault needs the key `{key}`"));
+        let kind = match self.kind {
+            Kind::BrokerRestart => FaultKind::BrokerRestart {
+                broker: self.broker.take().map_or(1, Spanned::into_inner),
+                signal: take(&mut self.signal).ok_or_else(|| needs("signal"))?,
+                down_ms: take(&mut self.down_ms).ok_or_else(|| needs("down_ms"))?,
+            },
+            Kind::BrokerPause => FaultKind::BrokerPause {
+                broker: self.broker.take().map_or(1, Spanned::into_inner),
+                for_ms: take(&mut self.for_ms).ok_or_else(|| needs("for_ms"))?,
+            },
+            Kind::DiskLoss => FaultKind::DiskLoss {
+                broker: self.broker.take().map_or(1, Spanned::into_inner),
+                topic: take(&mut self.topic).ok_or_else(|| needs("topic"))?,
+            },
+            Kind::NetworkCut => FaultKind::NetworkCut {
+                for_ms: take(&mut self.for_ms).ok_or_else(|| needs("for_ms"))?,
+            },
+            Kind::ConsumerRestart => FaultKind::ConsumerRestart {
+                group: take(&mut self.group).ok_or_else(|| needs("group"))?,
+                member: self.member.take().map_or(1, Spanned::into_inner),
+                signal: take(&mut self.signal).ok_or_else(|| needs("signal"))?,
+                down_ms: take(&mut self.down_ms).ok_or_else(|| needs("down_ms"))?,
+            },
+            Kind::ConnectorRestart => FaultKind::ConnectorRestart {
+                tasks: self
+                    .tasks
+                    .take()
+                    .map(Spanned::into_inner)
+                    .unwrap_or_default(),
+            },
+        };
+        let misfit = [
+            self.broker.map(|key| ("broker", key.span())),
+            self.signal.map(|key| ("signal", key.span())),
+            self.down_ms.map(|key| ("down_ms", key.span())),
+            self.for_ms.map(|key| ("for_ms", key.span())),
+            self.topic.map(|key| ("topic", key.span())),
+            self.group.map(|key| ("group", key.span())),
+            self.member.map(|key| ("member", key.span())),
+            self.tasks.map(|key| ("tasks", key.span())),
+        ]
+        .into_iter()
+        .flatten()
+        .next();
+        if let Some((key, span)) = misfit {
+            let message = format!("a fault of kind `{}` has no key `{key}`", kind.name());
+            return Err((span, message));
+        }
+        Ok(Fault {
+            after: self.after,
+            jitter_ms: self.jitter_ms,
+            effect: self.effect,
+            kind,
+        })
+    }
+}
+
+fn take<T>(key: &mut Option<Spanned<T>>) -> Option<T> {
+    key.take().map(Spanned::into_inner)
+}
+
+struct Problem {
+    path: Vec<Step>,
+    message: String,
+}
+
+#[derive(Clone, Copy)]
+enum Step {
+    Key(&'static str),
+    Index(usize),
+}
+
+/// Fails with the first thing that cannot be.
+fn validate(scenario: &Scenario) -> Result<(), Problem> {
+    use Step::{Index, Key};
+    let fail = |path: &[Step], message: String| {
+        Err(Problem {
+            path: path.to_vec(),
+            message,
+        })
+    };
+    let plain = |name: &str| {
+        !name.is_empty()
+            && name
+                .chars()
+                .all(|c| c.is_ascii_alphanumeric() || "._-".contains(c))
+    };
+    if !plain(&scenario.name) {
+        return fail(
+            &[Key("name")],
+            "a scenario's name has only letters, digits, `.`, `_` and `-`".to_owned(),
+        );
+    }
+    let brokers = scenario.topology.brokers;
+    if !(1..=3).contains(&brokers) {
+        let message = format!("the embedded stack has 1 to 3 brokers, not {brokers}");
+        return fail(&[Key("topology"), Key("brokers")], message);
+    }
+    for (at, topic) in scenario.topics.iter().enumerate() {
+        let here = |key| [Key("topic"), Index(at), Key(key)];
+        if !plain(&topic.name) || topic.name.len() > 200 {
+            return fail(
+                &here("name"),
+                "a topic's name has 1 to 200 letters, digits, `.`, `_` or `-`".to_owned(),
+            );
+        }
+        if scenario
+            .topics
+            .iter()
+            .take(at)
+            .any(|other| other.name == topic.name)
+        {
+            return fail(
+                &here("name"),
+                format!("topic `{}` is here twice", topic.name),
+            );
+        }
+        if !(1..=1000).contains(&topic.partitions) {
+            let message = format!("a topic has 1 to 1000 partitions, not {}", topic.partitions);
+            return fail(&here("partitions"), message);
+        }
+        if !(1..=i16::from(brokers)).contains(&topic.replication_factor) {
+            let message = format!(
+                "{brokers} broker(s) cannot hold {} replicas",
+                topic.replication_factor
+            );
+            return fail(&here("replication_factor"), message);
+        }
+    }
+    let topic_known = |name: &str| scenario.topics.iter().any(|topic| topic.name == name);
+    let unknown_topic = |name: &str| {
+        let known = scenario.topics.iter().map(|topic| topic.name.as_str());
+        match nearest(name, known) {
+            Some(near) => format!("there is no topic `{name}`; did you mean `{near}`?"),
+            None => format!("there is no topic `{name}`: add a [[topic]] of that name"),
+        }
+    };
+    for (at, producer) in scenario.producers.iter().enumerate() {
+        let here = |key| [Key("producer"), Index(at), Key(key)];
+        if !topic_known(&producer.topic) {
+            return fail(&here("topic"), unknown_topic(&producer.topic));
+        }
+        if producer.records == 0 || producer.records > 1_000_000_000 {
+            return fail(&here("records"), "1 to 1,000,000,000 records".to_owned());
+        }
+        if producer.records_per_s == 0 {
+            return fail(
+                &here("records_per_s"),
+                "at least 1 record a second".to_owned(),
+            );
+        }
+        let least = OVERHEAD_BYTES_MAX + producer.topic.len();
+        if (producer.record_bytes as usize) < least || producer.record_bytes > 900_000 {
+            let message = format!(
+                "a record that carries its identity has {least} to 900000 bytes here, not {}",
+                producer.record_bytes
+            );
+            return fail(&here("record_bytes"), message);
+        }
+    }
+    for (at, group) in scenario.groups.iter().enumerate() {
+        let here = |key| [Key("group"), Index(at), Key(key)];
+        if !topic_known(&group.topic) {
+            return fail(&here("topic"), unknown_topic(&group.topic));
+        }
+        if scenario
+            .groups
+            .iter()
+            .take(at)
+            .any(|other| other.name == group.name)
+        {
+            return fail(
+                &here("name"),
+                format!("group `{}` is here twice", group.name),
+            );
+        }
+        if !(1..=64).contains(&group.members) {
+            return fail(&here("members"), "a group has 1 to 64 members".to_owned());
+        }
+        if group.records_per_s == 0 {
+            return fail(
+                &here("records_per_s"),
+                "at least 1 record a second".to_owned(),
+            );
+        }
+        if group.commit_every_records == 0 {
+            return fail(
+                &here("commit_every_records"),
+                "at least 1 record".to_owned(),
+            );
+        }
+    }
+    for (at, write) in scenario.writes.iter().enumerate() {
+        let here = |key| [Key("write"), Index(at), Key(key)];
+        if scenario.capture.is_none() {
+            return fail(
+                &here("table"),
+                "rows are written for [capture] only".to_owned(),
+            );
+        }
+        if !TABLES.contains(&write.table.as_str()) {
+            let message = format!("the tables are {}", TABLES.join(", "));
+            return fail(&here("table"), message);
+        }
+        if write.rows == 0 || write.rows > 10_000_000 {
+            return fail(&here("rows"), "1 to 10,000,000 rows".to_owned());
+        }
+        if write.how == WriteHow::InsertAndTouch && write.table != "comments" {
+            return fail(&here("how"), "only a comment touches its video".to_owned());
+        }
+        if write.how == WriteHow::Copy && write.rows_per_s != 0 {
+            return fail(
+                &here("rows_per_s"),
+                "COPY has no pace of its own".to_owned(),
+            );
+        }
+        if let Some(after) = &write.after {
+            validate_trigger(scenario, after, scenario.faults.len())
+                .or_else(|message| fail(&here("after"), message))?;
+        }
+    }
+    for (at, fault) in scenario.faults.iter().enumerate() {
+        let here = |key| [Key("fault"), Index(at), Key(key)];
+        validate_trigger(scenario, &fault.after, at)
+            .or_else(|message| fail(&here("after"), message))?;
+        match &fault.kind {
+            FaultKind::BrokerRestart { broker, .. }
+            | FaultKind::BrokerPause { broker, .. }
+            | FaultKind::DiskLoss { broker, .. }
+                if !(1..=brokers).contains(broker) =>
+            {
+                return fail(
+                    &here("broker"),
+                    format!("brokers are numbered 1 to {brokers}"),
+                );
+            }
+            FaultKind::DiskLoss { topic, .. } if !topic_known(topic) => {
+                return fail(&here("topic"), unknown_topic(topic));
+            }
+            FaultKind::NetworkCut { .. } if scenario.topology.link != Link::Proxy => {
+                let message = "a network cut needs `link = \"proxy\"` in [topology]".to_owned();
+                return fail(&here("kind"), message);
+            }
+            FaultKind::ConsumerRestart { group, member, .. } => {
+                let Some(known) = scenario.groups.iter().find(|known| known.name == *group) else {
+                    return fail(&here("group"), format!("there is no group `{group}`"));
+                };
+                if !(1..=known.members).contains(member) {
+                    let message = format!("members are numbered 1 to {}", known.members);
+                    return fail(&here("member"), message);
+                }
+            }
+            FaultKind::ConnectorRestart { .. } if scenario.capture.is_none() => {
+                return fail(
+                    &here("kind"),
+                    "there is no connector without [capture]".to_owned(),
+                );
+            }
+            _ => {}
+        }
+    }
+    if scenario.guarantees.is_empty() {
+        return fail(
+            &[Key("name")],
+            "a scenario claims something: add a [[guarantee]]".to_owned(),
+        );
+    }
+    for (at, guarantee) in scenario.guarantees.iter().enumerate() {
+        let here = |key| [Key("guarantee"), Index(at), Key(key)];
+        let timed = guarantee.claim == Claim::RecoversWithin;
+        if timed != guarantee.limit_ms.is_some() {
+            let message = if timed {
+                "`recovers-within` needs `limit_ms`".to_owned()
+            } else {
+                format!("`{}` has no `limit_ms`", guarantee.claim)
+            };
+            return fail(&here(if timed { "claim" } else { "limit_ms" }), message);
+        }
+        let twice = scenario
+            .guarantees
+            .iter()
+            .take(at)
+            .any(|g| g.claim == guarantee.claim);
+        if twice {
+            return fail(
+                &here("claim"),
+                format!("`{}` is claimed twice", guarantee.claim),
+            );
+        }
+    }
+    if scenario.producers.is_empty() && scenario.writes.is_empty() {
+        let message = "without a [[producer]] or a [[write]] nothing can be lost".to_owned();
+        return fail(&[Key("name")], message);
+    }
+    Ok(())
+}
+
+/// A trigger that can never be reached would make a fault that never lands.
+fn validate_trigger(scenario: &Scenario, trigger: &Trigger, faults: usize) -> Result<(), String> {
+    match trigger {
+        Trigger::Acknowledged(count) => {
+            let records = scenario.records();
+            (*count <= records)
+                .then_some(())
+                .ok_or_else(|| format!("only {records} records are sent"))
+        }
+        Trigger::Processed { group, percent } => {
+            if !scenario.groups.iter().any(|known| known.name == *group) {
+                return Err(format!("there is no group `{group}`"));
+            }
+            (*percent <= 100)
+                .then_some(())
+                .ok_or_else(|| "percent is 0 to 100".to_owned())
+        }
+        Trigger::Captured(_) => scenario
+            .capture
+            .is_some()
+            .then_some(())
+            .ok_or_else(|| "nothing is captured without [capture]".to_owned()),
+        Trigger::ElapsedMs(_) => Ok(()),
+        Trigger::Healed(number) => (1..=faults)
+            .contains(&usize::from(*number))
+            .then_some(())
+            .ok_or_else(|| format!("there is no fault {number} before this one")),
+    }
+}
+
+fn quoted_after<'m>(message: &'m str, marker: &str) -> Option<&'m str> {
+    let start = message.find(marker)? + marker.len();
+    let rest = message.get(start..)?;
+    rest.get(..rest.find('`')?)
+}
+
+/// The names that serde lists behind "expected".
+fn quoted_list(message: &str, skip: usize) -> Vec<String> {
+    let from = message.find("expected").unwrap_or(skip);
+    message
+        .get(from..)
+        .unwrap_or_default()
+        .split('`')
+        .skip(1)
+        .step_by(2)
+        .map(str::to_owned)
+        .collect()
+}
+
+/// Where `word` stands within `span`, as a word of its own: an error about a
+/// key inside a table otherwise points at the whole table.
+fn find_word(text: &str, span: &Range<usize>, word: &str) -> Option<Range<usize>> {
+    let within = text.get(span.clone())?;
+    let boundary = |c: Option<char>| !c.is_some_and(|c| c.is_ascii_alphanumeric() || c == '_');
+    within.match_indices(word).find_map(|(at, _)| {
+        let before = within.get(..at)?.chars().next_back();
+        let after = within.get(at + word.len()..)?.chars().next();
+        (boundary(before) && boundary(after)).then(|| {
+            let start = span.start + at;
+            start..start + word.len()
+        })
+    })
+}
+
+/// Where the value at `path` stands in the text, or the nearest table that
+/// does where the value is a default.
+fn span_of(text: &str, path: &[Step]) -> Option<Range<usize>> {
+    let document = DeTable::parse(text).ok()?;
+    let mut best: Option<Range<usize>> = None;
+    let mut table: Option<&DeTable<'_>> = Some(document.get_ref());
+    let mut array: Option<&[Spanned<DeValue<'_>>]> = None;
+    for step in path {
+        let value = match *step {
+            Step::Key(key) => table?.get(key),
+            Step::Index(at) => array?.get(at),
+        };
+        let Some(value) = value else { break };
+        best = Some(value.span());
+        table = value.get_ref().as_table();
+        array = value.get_ref().as_array().map(AsRef::as_ref);
+        if table.is_none() && array.is_none() {
+            break;
+        }
+    }
+    best
+}
+
+fn located(file: &str, text: &str, span: &Range<usize>, message: String) -> ScenarioError {
+    let start = span.start.min(text.len());
+    let before = text.get(..start).unwrap_or_default();
+    let line = before.matches('\n').count() + 1;
+    let line_start = before.rfind('\n').map_or(0, |at| at + 1);
+    let column = text
+        .get(line_start..start)
+        .unwrap_or_default()
+        .chars()
+        .count()
+        + 1;
+    let source = text.lines().nth(line - 1).unwrap_or_default();
+    let room = source.chars().count().saturating_sub(column - 1).max(1);
+    let marked = text
+        .get(start..span.end.min(text.len()))
+        .and_then(|marked| marked.lines().next())
+        .map_or(1, |marked| marked.chars().count())
+        .clamp(1, room);
+    let gutter = " ".repeat(line.to_string().len());
+    let snippet = format!(
+        "{gutter} |\n{line} | {source}\n{gutter} | {}{}",
+        " ".repeat(column - 1),
+        "^".repeat(marked)
+    );
+    ScenarioError {
+        file: file.to_owned(),
+        line,
+        column,
+        message,
+        snippet,
+    }
+}
+
+#[cfg(test)]
+mod tests;
