@@ -119,6 +119,7 @@ number! {
 }
 
 impl Micros {
+    #[must_use]
     /// The distance to an earlier moment; zero when `earlier` is later.
     pub const fn since(self, earlier: Self) -> Self {
         Self(self.0.saturating_sub(earlier.0))
