@@ -175,22 +175,16 @@ impl ScenarioPlan {
             .map(|(_, ix)| GroupIx::new(ix))
     }
 
-    /// Where a record goes: each round of as many records as there are
-    /// partitions visits every partition once, in an order drawn from the
-    /// seed.
+    /// Where a record goes, by [`partition_for`].
     pub fn partition_of(
         &self,
         producer: ProducerIx,
         sequence: Sequence,
         to: &PlannedTopic,
     ) -> PartitionRef {
-        let partitions = u64::from(to.partitions.unsigned_abs()).max(1);
-        let round = sequence.get() / partitions;
-        let start = mix(self.seed ^ mix(round) ^ (u64::from(producer.get()) << 40));
-        let partition = (start % partitions + sequence.get() % partitions) % partitions;
         PartitionRef {
             topic: to.ix,
-            partition: PartitionIndex::new(i32::try_from(partition).unwrap_or(0)),
+            partition: partition_for(self.seed, producer, sequence, to.partitions),
         }
     }
 
@@ -298,6 +292,22 @@ impl ScenarioPlan {
             .max()
             .unwrap_or(0)
     }
+}
+
+/// The partition of a record: each round of as many records as there are
+/// partitions visits every partition once, beginning at one drawn from the
+/// seed.
+pub fn partition_for(
+    seed: u64,
+    producer: ProducerIx,
+    sequence: Sequence,
+    partitions: i32,
+) -> PartitionIndex {
+    let count = u64::from(partitions.unsigned_abs()).max(1);
+    let round = sequence.get() / count;
+    let start = mix(seed ^ mix(round) ^ (u64::from(producer.get()) << 40));
+    let partition = (start % count + sequence.get() % count) % count;
+    PartitionIndex::new(i32::try_from(partition).unwrap_or(0))
 }
 
 /// The finalizer of `SplitMix64`: near numbers give unrelated ones.

@@ -1,0 +1,222 @@
+//! Where everything that happens in a scenario is written down, and counted
+//! for those who wait for it. Knows nothing of who reports what.
+
+use std::collections::BTreeMap;
+use std::io;
+use std::path::Path;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use history::Recorder;
+use model::event::{Body, Event, Outcome, TxOutcome};
+use model::ids::{FaultIx, GroupIx, MemberIx, Micros, Offset, PartitionRef};
+use model::scenario::Trigger;
+use tokio::sync::watch;
+
+use subject::clock::Clock;
+
+/// Counts of what happened so far, for triggers and for showing progress.
+/// The verdict never rests on them.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Tally {
+    /// Records handed to clients.
+    pub sent: u64,
+    /// Records acknowledged.
+    pub acknowledged: u64,
+    /// Records failed or of unknown outcome.
+    pub unacknowledged: u64,
+    /// Records processed, by group.
+    pub processed: BTreeMap<GroupIx, u64>,
+    /// Row changes committed.
+    pub committed_changes: u64,
+    /// Change events that could be read.
+    pub captured: u64,
+    /// Faults that were healed, in the order of healing.
+    pub healed: Vec<FaultIx>,
+    /// Records and events read back as truth.
+    pub read_back: u64,
+    /// Why the history can no longer be written.
+    pub failure: Option<String>,
+}
+
+impl Tally {
+    /// Records handed to clients without an outcome so far.
+    pub fn outstanding(&self) -> u64 {
+        self.sent
+            .saturating_sub(self.acknowledged + self.unacknowledged)
+    }
+}
+
+struct Book {
+    recorder: Recorder,
+    groups_of_members: BTreeMap<MemberIx, GroupIx>,
+    changes_of_open_tx: u64,
+    tails: BTreeMap<PartitionRef, Offset>,
+    broken: bool,
+}
+
+/// Writes a scenario's history and counts along. Clones write to the same
+/// history.
+#[derive(Clone)]
+pub struct Ledger {
+    clock: Clock,
+    book: Arc<Mutex<Book>>,
+    tally: Arc<watch::Sender<Tally>>,
+}
+
+impl Ledger {
+    /// Begins the history of a scenario, whose clock starts now.
+    ///
+    /// # Errors
+    /// When the file exists or cannot be written.
+    pub fn create(path: &Path) -> io::Result<Self> {
+        Ok(Self {
+            clock: Clock::start(),
+            book: Arc::new(Mutex::new(Book {
+                recorder: Recorder::create(path)?,
+                groups_of_members: BTreeMap::new(),
+                changes_of_open_tx: 0,
+                tails: BTreeMap::new(),
+                broken: false,
+            })),
+            tally: Arc::new(watch::Sender::new(Tally::default())),
+        })
+    }
+
+    /// The scenario's clock.
+    pub fn clock(&self) -> Clock {
+        self.clock
+    }
+
+    /// Writes down what happened just now.
+    pub fn note(&self, body: Body) {
+        self.record(self.clock.now(), body);
+    }
+
+    /// Writes down what happened at `at`.
+    ///
+    /// A history that cannot be written (a full disk) shows in the tally's
+    /// `failure`, on which the run loop gives the scenario up.
+    pub fn record(&self, at: Micros, body: Body) {
+        self.record_all([Event { at, body }]);
+    }
+
+    /// Writes down many events at the cost of one lock and one wake-up.
+    pub fn record_all(&self, events: impl IntoIterator<Item = Event>) {
+        let mut book = self.book.lock().unwrap_or_else(PoisonError::into_inner);
+        self.tally.send_modify(|tally| {
+            for event in events {
+                if book.broken {
+                    return;
+                }
+                match book.recorder.record(&event) {
+                    Ok(()) => book.count(tally, &event.body),
+                    Err(error) => {
+                        book.broken = true;
+                        tally.failure = Some(error.to_string());
+                    }
+                }
+            }
+        });
+    }
+
+    /// Puts everything so far on disk.
+    pub fn flush(&self) {
+        let mut book = self.book.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Err(error) = book.recorder.flush()
+            && !book.broken
+        {
+            book.broken = true;
+            self.tally
+                .send_modify(|tally| tally.failure = Some(error.to_string()));
+        }
+    }
+
+    /// The counts as they are now.
+    pub fn tally(&self) -> Tally {
+        self.tally.borrow().clone()
+    }
+
+    /// Waits until the counts satisfy a condition.
+    pub async fn wait_until(&self, condition: impl FnMut(&Tally) -> bool) {
+        // The sender lives as long as self, so the wait cannot fail.
+        let _ = self.tally.subscribe().wait_for(condition).await;
+    }
+
+    /// Waits for a trigger's moment. `records` is the number of records that
+    /// are to be sent, of which percentages are taken; `traffic_began` is what
+    /// elapsed times count from.
+    pub async fn wait_for(
+        &self,
+        trigger: &Trigger,
+        records: u64,
+        traffic_began: Micros,
+        group_ix: impl Fn(&str) -> Option<GroupIx>,
+    ) {
+        match trigger {
+            Trigger::Acknowledged(count) => {
+                self.wait_until(|tally| tally.acknowledged >= *count).await;
+            }
+            Trigger::Processed { group, percent } => {
+                let target = (records * u64::from(*percent)).div_ceil(100);
+                let group = group_ix(group);
+                self.wait_until(|tally| {
+                    group.is_some_and(|group| {
+                        tally.processed.get(&group).copied().unwrap_or(0) >= target
+                    })
+                })
+                .await;
+            }
+            Trigger::Captured(count) => {
+                self.wait_until(|tally| tally.captured >= *count).await;
+            }
+            Trigger::ElapsedMs(ms) => {
+                let elapsed_us = self.clock.now().since(traffic_began).get();
+                let left_us = (ms * 1000).saturating_sub(elapsed_us);
+                tokio::time::sleep(std::time::Duration::from_micros(left_us)).await;
+            }
+            Trigger::Healed(number) => {
+                let fault = FaultIx::new(number.saturating_sub(1));
+                self.wait_until(|tally| tally.healed.contains(&fault)).await;
+            }
+        }
+    }
+}
+
+impl Book {
+    fn count(&mut self, tally: &mut Tally, body: &Body) {
+        match body {
+            Body::SendInvoked { .. } => tally.sent += 1,
+            Body::SendCompleted { outcome, .. } => match outcome {
+                Outcome::Acknowledged { .. } => tally.acknowledged += 1,
+                Outcome::Failed { .. } | Outcome::Unknown { .. } => tally.unacknowledged += 1,
+            },
+            Body::MemberStarted { member, group } => {
+                self.groups_of_members.insert(*member, *group);
+            }
+            Body::Processed { member, .. } => {
+                if let Some(group) = self.groups_of_members.get(member) {
+                    *tally.processed.entry(*group).or_default() += 1;
+                }
+            }
+            // The writer has one transaction open at a time.
+            Body::ChangeInvoked { .. } => self.changes_of_open_tx += 1,
+            Body::TxCompleted { outcome, .. } => {
+                let changes = std::mem::take(&mut self.changes_of_open_tx);
+                if *outcome == TxOutcome::Committed {
+                    tally.committed_changes += changes;
+                }
+            }
+            Body::TailSeen { partition, end } => {
+                self.tails.insert(*partition, *end);
+                tally.captured = self
+                    .tails
+                    .values()
+                    .map(|end| u64::try_from(end.get()).unwrap_or(0))
+                    .sum();
+            }
+            Body::FaultHealed { fault } => tally.healed.push(*fault),
+            Body::Stored { .. } | Body::ChangeEvent { .. } => tally.read_back += 1,
+            _ => {}
+        }
+    }
+}

@@ -1,0 +1,57 @@
+//! What a run tells while it lasts: one stream of typed events, of which every
+//! display is a consumer. Knows nothing of displays.
+
+use crate::ledger::Tally;
+
+/// Something to show, about one scenario of a run.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Progress {
+    /// The place of the scenario in the run's plan.
+    pub scenario: usize,
+    /// What.
+    pub what: Step,
+}
+
+/// What to show.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Step {
+    /// A stage began.
+    Stage(Stage),
+    /// The counts moved on; sent a few times a second at most.
+    Counts(Tally),
+    /// A fault is in force from now on, for so many milliseconds if that is
+    /// known.
+    FaultBegan {
+        /// Its kind.
+        kind: &'static str,
+        /// How long it is to last.
+        for_ms: Option<u64>,
+    },
+    /// It is healed.
+    FaultEnded {
+        /// Its kind.
+        kind: &'static str,
+    },
+    /// The scenario's history is closed.
+    Finished,
+    /// The scenario could not be carried out.
+    GaveUp {
+        /// Why.
+        reason: String,
+    },
+}
+
+/// The stages of a scenario.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Stage {
+    /// The target is being started.
+    Starting,
+    /// Traffic runs.
+    Traffic,
+    /// Traffic has ended; outcomes are awaited, groups and connectors read on.
+    Draining,
+    /// The truth is being read.
+    ReadingTruth,
+    /// The target is being stopped.
+    Stopping,
+}

@@ -1,0 +1,169 @@
+//! What the engine and a subject say to each other: JSON lines, so that any
+//! program in any language can be a subject. Knows nothing of clients.
+//!
+//! The engine writes one [`Role`] to the subject's standard input and keeps
+//! it open: a subject whose standard input ends stops as on SIGTERM, cleanly.
+//! The subject writes one [`Report`] a line to standard output, whole lines
+//! only, a send *before* the record is handed to the client. Standard error
+//! goes into a log file.
+
+use std::collections::BTreeMap;
+
+use model::event::{CommitResult, Content};
+use model::ids::{Micros, Offset, PartitionIndex, ProducerIx, RunId, Sequence};
+use serde::{Deserialize, Serialize};
+
+use crate::clock::Clock;
+
+/// What a subject is to do.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "role", rename_all = "kebab-case")]
+pub enum Role {
+    /// Send records, wait for every outcome, end.
+    Producer(ProducerRole),
+    /// Read as a member of a group until stopped.
+    Consumer(ConsumerRole),
+}
+
+/// What a producer is to do.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ProducerRole {
+    /// The clock that stamps reports.
+    pub clock: Clock,
+    /// `bootstrap.servers`.
+    pub bootstrap: String,
+    /// The identity that records carry.
+    pub run: RunId,
+    /// Its own number.
+    pub producer: ProducerIx,
+    /// Where to send.
+    pub topic: String,
+    /// How many partitions the topic has.
+    pub partitions: i32,
+    /// Decides each record's partition, by `model::plan::partition_for`.
+    pub partition_seed: u64,
+    /// How many records.
+    pub records: u64,
+    /// How many a second, evenly.
+    pub records_per_s: u32,
+    /// Bytes of each value.
+    pub record_bytes: u32,
+    /// Client configuration in the Java client's names.
+    pub config: BTreeMap<String, String>,
+}
+
+/// What a consumer is to do.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ConsumerRole {
+    /// The clock that stamps reports.
+    pub clock: Clock,
+    /// `bootstrap.servers`.
+    pub bootstrap: String,
+    /// The identity that records carry.
+    pub run: RunId,
+    /// `group.id`.
+    pub group: String,
+    /// What to subscribe to.
+    pub topic: String,
+    /// How many records to process in a second at most.
+    pub records_per_s: u32,
+    /// Commit (and wait for the answer) after so many processed records, and
+    /// before leaving.
+    pub commit_every_records: u64,
+    /// Client configuration in the Java client's names.
+    pub config: BTreeMap<String, String>,
+}
+
+/// One line of a subject's standard output.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Report {
+    /// When it happened, in microseconds by the clock of the role.
+    pub at: Micros,
+    /// What happened.
+    #[serde(flatten)]
+    pub what: Happening,
+}
+
+/// What a subject reports.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "event", rename_all = "kebab-case")]
+pub enum Happening {
+    /// The client is made; the configuration in force, by the client's own
+    /// names, as the client itself reports it.
+    Ready {
+        /// The client library and its version.
+        client: String,
+        /// Keys and values; secrets are left out.
+        config: BTreeMap<String, String>,
+    },
+    /// The record is about to be handed to the client.
+    Sent {
+        /// Which.
+        sequence: Sequence,
+        /// Where to.
+        partition: PartitionIndex,
+    },
+    /// The broker acknowledged it.
+    Acknowledged {
+        /// Which.
+        sequence: Sequence,
+        /// The partition it names.
+        partition: PartitionIndex,
+        /// The offset it names.
+        offset: Offset,
+    },
+    /// It was certainly not written.
+    Failed {
+        /// Which.
+        sequence: Sequence,
+        /// The client's error.
+        error: String,
+    },
+    /// It may or may not have been written.
+    Unknown {
+        /// Which.
+        sequence: Sequence,
+        /// The client's error.
+        error: String,
+    },
+    /// What the client counts about itself, cumulative.
+    Counted {
+        /// Requests or batches sent again.
+        retries: u64,
+    },
+    /// Partitions were given, in addition to those it has.
+    Assigned {
+        /// Which.
+        partitions: Vec<PartitionIndex>,
+    },
+    /// Partitions were taken.
+    Revoked {
+        /// Which.
+        partitions: Vec<PartitionIndex>,
+    },
+    /// A record was processed.
+    Processed {
+        /// Where it was read.
+        partition: PartitionIndex,
+        /// At which offset.
+        offset: Offset,
+        /// What it is.
+        content: Content,
+    },
+    /// A commit was answered.
+    Committed {
+        /// The partition.
+        partition: PartitionIndex,
+        /// The next offset to read, as committed.
+        offset: Offset,
+        /// The answer.
+        result: CommitResult,
+    },
+    /// Something worth a line in a log; changes nothing.
+    Note {
+        /// What.
+        text: String,
+    },
+    /// It is done and leaves; nothing follows.
+    Ended,
+}
