@@ -1,1 +1,43 @@
-//! One framed Kafka connection, and the requests that the observer and the admin need.
+//! Reads and administers a Kafka cluster over its own wire protocol.
+//!
+//! - [`Connection`]: one framed connection to one broker and its typed calls.
+//! - [`Cluster`]: metadata, and a connection for each broker on demand; sends
+//!   each call where it belongs and retries what is worth retrying.
+//! - [`LogReader`] and [`PinnedReader`]: one partition, batch by batch.
+//!
+//! This is the observer's side of the instrument: it shares no client library
+//! with the subjects, so that a bug of theirs cannot hide itself. It knows
+//! nothing of runs, scenarios, or what a record's value means.
+
+mod batch;
+mod cluster;
+mod compression;
+mod configs;
+mod connection;
+mod error;
+mod fetch;
+mod frame;
+mod groups;
+mod list_offsets;
+mod log_reader;
+mod metadata;
+mod topics;
+
+pub use batch::{
+    Batch, BatchError, Batches, Compression, ControlMarker, DECOMPRESSED_BYTES_MAX, Header,
+    ProducerStamp, Record, TimestampType,
+};
+pub use cluster::{Cluster, ClusterOptions};
+pub use compression::DecompressError;
+pub use configs::{ConfigEntry, ConfigSource, ConfigValue, Configs};
+pub use connection::{ClientOptions, Connection};
+pub use error::{Api, ErrorCode, Refusal, VersionSpan, WireError};
+pub use fetch::{FetchOptions, FetchPosition, FetchedPartition, FetchedSlice};
+pub use frame::{FRAME_BYTES_MIN, FrameError};
+pub use groups::{
+    CommittedOffset, Coordinator, GroupDescription, GroupMember, GroupProtocol, GroupState,
+};
+pub use list_offsets::{Isolation, ListedOffset, OffsetSpec};
+pub use log_reader::{LogReader, PinnedReader, ReadError, ReadFrom, ReadOptions};
+pub use metadata::{Broker, BrokerId, Metadata, PartitionMetadata, TopicId, TopicMetadata, Topics};
+pub use topics::NewTopic;

@@ -1,0 +1,333 @@
+//! One connection to one broker: agrees on versions, sends one request at a
+//! time and waits for its answer. Knows nothing of topics or of the cluster.
+
+use std::collections::BTreeMap;
+use std::ops::RangeInclusive;
+use std::time::Duration;
+
+use bytes::{Buf, Bytes, BytesMut};
+use kafka_protocol::messages::{
+    ApiVersionsRequest, ApiVersionsResponse, RequestHeader, ResponseHeader,
+};
+use kafka_protocol::protocol::{Decodable, Encodable, HeaderVersion, Message, Request, StrBytes};
+use tokio::io::AsyncWriteExt;
+use tokio::net::TcpStream;
+use tokio::time::timeout;
+
+use crate::error::{Api, ErrorCode, Refusal, VersionSpan, WireError};
+use crate::frame::{self, FrameError};
+
+/// How a client names itself and how long it waits.
+#[derive(Clone, Debug)]
+pub struct ClientOptions {
+    /// `client.id`, as it shows in the broker's logs and quotas.
+    pub client_id: String,
+    /// How long to wait for an answer, beyond what the request itself asks
+    /// the broker to wait.
+    pub request_timeout: Duration,
+    /// How long to wait for a TCP connection.
+    pub connect_timeout: Duration,
+    /// The longest frame to accept or send, without its 4-byte length.
+    pub frame_bytes_max: u32,
+}
+
+impl Default for ClientOptions {
+    /// `ackproof-observer`, 10 s, 3 s, 64 MiB.
+    fn default() -> Self {
+        Self {
+            client_id: "ackproof-observer".to_owned(),
+            request_timeout: Duration::from_secs(10),
+            connect_timeout: Duration::from_secs(3),
+            frame_bytes_max: 64 * 1024 * 1024,
+        }
+    }
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum State {
+    Ready,
+    /// A request went out and its answer has not been read. A call that fails
+    /// or whose future is dropped leaves it so, and a later answer could not
+    /// be told from this one's: the connection is of no more use.
+    AwaitingAnswer,
+}
+
+/// One framed connection to one broker.
+#[derive(Debug)]
+pub struct Connection {
+    stream: TcpStream,
+    broker: String,
+    options: ClientOptions,
+    versions: BTreeMap<i16, VersionSpan>,
+    correlation_id: i32,
+    state: State,
+}
+
+impl Connection {
+    /// Connects to `broker` (`host:port`) and agrees on API versions.
+    ///
+    /// # Errors
+    /// [`WireError`] when the broker is not there, does not answer in time, or
+    /// does not speak the protocol.
+    pub async fn connect(
+        broker: impl Into<String>,
+        options: ClientOptions,
+    ) -> Result<Self, WireError> {
+        let broker = broker.into();
+        let stream = match timeout(options.connect_timeout, TcpStream::connect(&broker)).await {
+            Ok(Ok(stream)) => stream,
+            Ok(Err(source)) => return Err(WireError::Connect { broker, source }),
+            Err(_) => {
+                return Err(WireError::ConnectTimeout {
+                    broker,
+                    timeout_ms: options.connect_timeout.as_millis(),
+                });
+            }
+        };
+        if let Err(source) = stream.set_nodelay(true) {
+            return Err(WireError::Connect { broker, source });
+        }
+        let mut connection = Self {
+            stream,
+            broker,
+            options,
+            versions: BTreeMap::new(),
+            correlation_id: 0,
+            state: State::Ready,
+        };
+        connection.negotiate().await?;
+        Ok(connection)
+    }
+
+    /// The broker's `host:port`, as it was connected to.
+    pub fn broker(&self) -> &str {
+        &self.broker
+    }
+
+    /// Whether the connection can carry another call.
+    pub fn is_usable(&self) -> bool {
+        self.state == State::Ready
+    }
+
+    /// Asks for the broker's versions in our newest version of the question.
+    /// A broker that does not know it answers `UNSUPPORTED_VERSION` in version
+    /// 0, with the versions it knows (KIP-511), and is asked again.
+    async fn negotiate(&mut self) -> Result<(), WireError> {
+        let newest = ApiVersionsRequest::VERSIONS.max;
+        let mut answer = self.ask_versions(newest).await?;
+        if ErrorCode::from_wire(answer.error_code) == Some(ErrorCode::UNSUPPORTED_VERSION) {
+            let theirs = answer
+                .api_keys
+                .iter()
+                .find(|api| api.api_key == ApiVersionsRequest::KEY)
+                .map_or(0, |api| api.max_version);
+            answer = self.ask_versions(theirs.clamp(0, newest)).await?;
+        }
+        Refusal::check(answer.error_code, None)
+            .map_err(|source| self.refused::<ApiVersionsRequest>("this client", source))?;
+        self.versions = answer
+            .api_keys
+            .iter()
+            .map(|api| {
+                let span = VersionSpan {
+                    min: api.min_version,
+                    max: api.max_version,
+                };
+                (api.api_key, span)
+            })
+            .collect();
+        Ok(())
+    }
+
+    async fn ask_versions(&mut self, version: i16) -> Result<ApiVersionsResponse, WireError> {
+        let request = ApiVersionsRequest::default()
+            .with_client_software_name(StrBytes::from_static_str("ackproof"))
+            .with_client_software_version(StrBytes::from_static_str(env!("CARGO_PKG_VERSION")));
+        let limit = self.options.request_timeout;
+        let mut body = self.exchange(&request, version, limit).await?;
+        let refused_version = body
+            .first_chunk::<2>()
+            .map(|code| i16::from_be_bytes(*code))
+            == Some(ErrorCode::UNSUPPORTED_VERSION.get());
+        self.decode_body::<ApiVersionsRequest>(&mut body, if refused_version { 0 } else { version })
+    }
+
+    /// The newest version of `R` within `ours` that both sides know.
+    pub(crate) fn version<R: Request>(&self, ours: RangeInclusive<i16>) -> Result<i16, WireError> {
+        let ours = VersionSpan {
+            min: R::VERSIONS.min.max(*ours.start()),
+            max: R::VERSIONS.max.min(*ours.end()),
+        };
+        let theirs = self.versions.get(&R::KEY).copied();
+        theirs
+            .map(|theirs| (ours.min.max(theirs.min), ours.max.min(theirs.max)))
+            .filter(|(min, max)| min <= max)
+            .map(|(_, max)| max)
+            .ok_or_else(|| WireError::UnsupportedApi {
+                api: Api(R::KEY),
+                broker: self.broker.clone(),
+                ours,
+                theirs,
+            })
+    }
+
+    /// One request and its answer, in a version from [`Self::version`].
+    pub(crate) async fn call<R: Request>(
+        &mut self,
+        request: &R,
+        version: i16,
+    ) -> Result<R::Response, WireError> {
+        self.call_waiting(request, version, Duration::ZERO).await
+    }
+
+    /// As [`Self::call`], for a request that the broker may hold for `hold`.
+    pub(crate) async fn call_waiting<R: Request>(
+        &mut self,
+        request: &R,
+        version: i16,
+        hold: Duration,
+    ) -> Result<R::Response, WireError> {
+        let limit = self.options.request_timeout.saturating_add(hold);
+        let mut body = self.exchange(request, version, limit).await?;
+        self.decode_body::<R>(&mut body, version)
+    }
+
+    /// Sends a request and returns its answer's body.
+    async fn exchange<R: Request>(
+        &mut self,
+        request: &R,
+        version: i16,
+        limit: Duration,
+    ) -> Result<Bytes, WireError> {
+        let api = Api(R::KEY);
+        if self.state != State::Ready {
+            return Err(WireError::Broken {
+                api,
+                broker: self.broker.clone(),
+            });
+        }
+        self.correlation_id = self.correlation_id.wrapping_add(1);
+        let frame = self.encode(request, version)?;
+        self.state = State::AwaitingAnswer;
+        let exchange = write_and_read(&mut self.stream, &frame, self.options.frame_bytes_max);
+        let mut body = match timeout(limit, exchange).await {
+            Ok(Ok(body)) => body,
+            Ok(Err(FrameError::Read(source))) => {
+                return Err(WireError::Io {
+                    api,
+                    broker: self.broker.clone(),
+                    source,
+                });
+            }
+            Ok(Err(source)) => {
+                return Err(WireError::Frame {
+                    api,
+                    broker: self.broker.clone(),
+                    source,
+                });
+            }
+            Err(_) => {
+                return Err(WireError::Timeout {
+                    api,
+                    broker: self.broker.clone(),
+                    timeout_ms: limit.as_millis(),
+                });
+            }
+        };
+        // The id leads every header version, and is checked before anything
+        // else of an answer that may belong to another request is believed.
+        let got = body
+            .first_chunk::<4>()
+            .map_or(0, |id| i32::from_be_bytes(*id));
+        if got != self.correlation_id {
+            return Err(WireError::CorrelationMismatch {
+                api,
+                broker: self.broker.clone(),
+                expected: self.correlation_id,
+                got,
+            });
+        }
+        let header_version = <R::Response as HeaderVersion>::header_version(version);
+        ResponseHeader::decode(&mut body, header_version)
+            .map_err(|error| self.undecodable::<R>(version, error.to_string()))?;
+        self.state = State::Ready;
+        Ok(body)
+    }
+
+    fn encode<R: Request>(&self, request: &R, version: i16) -> Result<BytesMut, WireError> {
+        let unencodable = |reason: String| WireError::Encode {
+            api: Api(R::KEY),
+            broker: self.broker.clone(),
+            version,
+            reason,
+        };
+        let header = RequestHeader::default()
+            .with_request_api_key(R::KEY)
+            .with_request_api_version(version)
+            .with_correlation_id(self.correlation_id)
+            .with_client_id(Some(StrBytes::from_string(self.options.client_id.clone())));
+        let mut frame = BytesMut::zeroed(4);
+        header
+            .encode(&mut frame, R::header_version(version))
+            .and_then(|()| request.encode(&mut frame, version))
+            .map_err(|error| unencodable(error.to_string()))?;
+        frame::seal(&mut frame, self.options.frame_bytes_max)
+            .map_err(|error| unencodable(error.to_string()))?;
+        Ok(frame)
+    }
+
+    fn decode_body<R: Request>(
+        &mut self,
+        body: &mut Bytes,
+        version: i16,
+    ) -> Result<R::Response, WireError> {
+        let decoded = R::Response::decode(body, version)
+            .map_err(|error| self.undecodable::<R>(version, error.to_string()))?;
+        if body.has_remaining() {
+            let reason = format!("{} bytes are left over", body.remaining());
+            return Err(self.undecodable::<R>(version, reason));
+        }
+        Ok(decoded)
+    }
+
+    pub(crate) fn undecodable<R: Request>(&self, version: i16, reason: String) -> WireError {
+        WireError::Decode {
+            api: Api(R::KEY),
+            broker: self.broker.clone(),
+            version,
+            reason,
+        }
+    }
+
+    pub(crate) fn refused<R: Request>(
+        &self,
+        subject: impl Into<String>,
+        source: Refusal,
+    ) -> WireError {
+        WireError::Refused {
+            api: Api(R::KEY),
+            broker: self.broker.clone(),
+            subject: subject.into(),
+            source,
+        }
+    }
+}
+
+async fn write_and_read(
+    stream: &mut TcpStream,
+    frame: &[u8],
+    bytes_max: u32,
+) -> Result<Bytes, FrameError> {
+    stream.write_all(frame).await?;
+    frame::read_frame(stream, bytes_max).await
+}
+
+/// A duration as a field of the protocol in milliseconds.
+pub(crate) fn wire_ms(duration: Duration) -> i32 {
+    i32::try_from(duration.as_millis()).unwrap_or(i32::MAX)
+}
+
+/// A size as a field of the protocol in bytes.
+pub(crate) fn wire_bytes(bytes: u32) -> i32 {
+    i32::try_from(bytes).unwrap_or(i32::MAX)
+}

@@ -1,0 +1,371 @@
+//! What can go wrong between us and a broker, each with the call, the broker
+//! and what to do. Knows nothing of retries: [`WireError::is_retriable`] says
+//! only whether the same call may succeed later.
+
+use std::fmt;
+use std::io;
+
+use kafka_protocol::error::ResponseError;
+use kafka_protocol::messages::ApiKey;
+use model::ids::TopicPartition;
+
+use crate::frame::FrameError;
+use crate::metadata::BrokerId;
+
+/// A Kafka API, by its name in the protocol guide.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Api(pub(crate) i16);
+
+impl fmt::Display for Api {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match ApiKey::try_from(self.0) {
+            Ok(key) => write!(f, "{key:?}"),
+            Err(()) => write!(f, "api {}", self.0),
+        }
+    }
+}
+
+/// An inclusive range of versions of one API.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct VersionSpan {
+    /// The lowest version.
+    pub min: i16,
+    /// The highest version.
+    pub max: i16,
+}
+
+impl fmt::Display for VersionSpan {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}-{}", self.min, self.max)
+    }
+}
+
+/// An error code of Kafka's protocol; never 0, which means "no error" there.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct ErrorCode(i16);
+
+impl ErrorCode {
+    /// A fetch position outside what the partition holds.
+    pub const OFFSET_OUT_OF_RANGE: Self = Self(1);
+    /// The broker does not know the topic or partition (yet, or any more).
+    pub const UNKNOWN_TOPIC_OR_PARTITION: Self = Self(3);
+    /// No leader is elected.
+    pub const LEADER_NOT_AVAILABLE: Self = Self(5);
+    /// The broker asked is not the leader, or holds no replica.
+    pub const NOT_LEADER_OR_FOLLOWER: Self = Self(6);
+    /// The API's version is not known to the broker.
+    pub const UNSUPPORTED_VERSION: Self = Self(35);
+    /// A topic of that name exists.
+    pub const TOPIC_ALREADY_EXISTS: Self = Self(36);
+    /// The group does not exist, or is of the other protocol.
+    pub const GROUP_ID_NOT_FOUND: Self = Self(69);
+
+    /// The code as it stands in an answer; `None` for 0, no error.
+    pub const fn from_wire(code: i16) -> Option<Self> {
+        if code == 0 { None } else { Some(Self(code)) }
+    }
+
+    /// The bare number.
+    pub const fn get(self) -> i16 {
+        self.0
+    }
+
+    /// Whether Kafka's protocol calls the error transient.
+    pub fn is_retriable(self) -> bool {
+        ResponseError::try_from_code(self.0).is_some_and(|error| error.is_retriable())
+    }
+
+    pub(crate) fn check(code: i16) -> Result<(), Self> {
+        Self::from_wire(code).map_or(Ok(()), Err)
+    }
+}
+
+impl fmt::Display for ErrorCode {
+    /// The name in Kafka's documentation, `OFFSET_OUT_OF_RANGE`.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match ResponseError::try_from_code(self.0) {
+            None | Some(ResponseError::Unknown(_)) => write!(f, "error code {}", self.0),
+            Some(known) => {
+                for (index, letter) in known.to_string().char_indices() {
+                    if letter.is_ascii_uppercase() && index > 0 {
+                        f.write_str("_")?;
+                    }
+                    write!(f, "{}", letter.to_ascii_uppercase())?;
+                }
+                Ok(())
+            }
+        }
+    }
+}
+
+impl std::error::Error for ErrorCode {}
+
+/// A broker's refusal of one item of a request.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Refusal {
+    /// The error code.
+    pub code: ErrorCode,
+    /// The broker's own words, where the API has room for them.
+    pub message: Option<String>,
+}
+
+impl Refusal {
+    pub(crate) fn check(
+        code: i16,
+        message: Option<kafka_protocol::protocol::StrBytes>,
+    ) -> Result<(), Self> {
+        ErrorCode::check(code).map_err(|code| Self {
+            code,
+            message: message.map(|m| m.to_string()).filter(|m| !m.is_empty()),
+        })
+    }
+}
+
+impl From<ErrorCode> for Refusal {
+    fn from(code: ErrorCode) -> Self {
+        Self {
+            code,
+            message: None,
+        }
+    }
+}
+
+impl fmt::Display for Refusal {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.message {
+            Some(message) => write!(f, "{} ({message})", self.code),
+            None => self.code.fmt(f),
+        }
+    }
+}
+
+impl std::error::Error for Refusal {}
+
+/// Why a call did not give an answer.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum WireError {
+    /// The TCP connection was refused or failed.
+    #[error("cannot connect to the broker at {broker}; check that it runs and listens there")]
+    Connect {
+        /// `host:port`.
+        broker: String,
+        /// The system's reason.
+        source: io::Error,
+    },
+    /// The TCP connection was not answered in time.
+    #[error(
+        "the broker at {broker} did not accept a connection within {timeout_ms} ms; \
+         check the address and the network between"
+    )]
+    ConnectTimeout {
+        /// `host:port`.
+        broker: String,
+        /// The limit that passed.
+        timeout_ms: u128,
+    },
+    /// Reading or writing failed under a request: the broker may have acted.
+    #[error("the connection to {broker} failed during {api}")]
+    Io {
+        /// The call.
+        api: Api,
+        /// `host:port`.
+        broker: String,
+        /// The system's reason.
+        source: io::Error,
+    },
+    /// No answer in time: the broker may have acted.
+    #[error(
+        "{broker} did not answer {api} within {timeout_ms} ms; \
+         it may be stopped, overloaded or cut off"
+    )]
+    Timeout {
+        /// The call.
+        api: Api,
+        /// `host:port`.
+        broker: String,
+        /// The limit that passed.
+        timeout_ms: u128,
+    },
+    /// The answer's frame breaks the protocol or our limit.
+    #[error("{broker} answered {api} with a bad frame; check that a Kafka broker listens there")]
+    Frame {
+        /// The call.
+        api: Api,
+        /// `host:port`.
+        broker: String,
+        /// What is wrong with it.
+        source: FrameError,
+    },
+    /// The answer belongs to another request.
+    #[error("{broker} answered request {got} where {api} was request {expected}")]
+    CorrelationMismatch {
+        /// The call.
+        api: Api,
+        /// `host:port`.
+        broker: String,
+        /// The id sent.
+        expected: i32,
+        /// The id received.
+        got: i32,
+    },
+    /// The answer's body cannot be decoded.
+    #[error("cannot decode the answer of {broker} to {api} version {version}: {reason}")]
+    Decode {
+        /// The call.
+        api: Api,
+        /// `host:port`.
+        broker: String,
+        /// The version spoken.
+        version: i16,
+        /// What did not fit.
+        reason: String,
+    },
+    /// The request cannot be expressed in the version spoken.
+    #[error("cannot encode {api} version {version} for {broker}: {reason}")]
+    Encode {
+        /// The call.
+        api: Api,
+        /// `host:port`.
+        broker: String,
+        /// The version spoken.
+        version: i16,
+        /// What did not fit.
+        reason: String,
+    },
+    /// No version of the API is known to both sides.
+    #[error(
+        "{broker} has {}, and {api} needs {ours} here; use a newer broker",
+        .theirs.map_or_else(|| "no such API".to_owned(), |span| format!("versions {span}"))
+    )]
+    UnsupportedApi {
+        /// The call.
+        api: Api,
+        /// `host:port`.
+        broker: String,
+        /// What we can speak.
+        ours: VersionSpan,
+        /// What the broker offers.
+        theirs: Option<VersionSpan>,
+    },
+    /// An earlier call on this connection failed or was abandoned half-way.
+    #[error("the connection to {broker} broke earlier and cannot carry {api}; connect again")]
+    Broken {
+        /// The call.
+        api: Api,
+        /// `host:port`.
+        broker: String,
+    },
+    /// The broker answered with an error.
+    #[error("{broker} refused {api} for {subject}")]
+    Refused {
+        /// The call.
+        api: Api,
+        /// `host:port`.
+        broker: String,
+        /// What the call was about: a topic, a partition, a group.
+        subject: String,
+        /// The broker's reason.
+        source: Refusal,
+    },
+    /// The metadata names no leader for the partition.
+    #[error("{partition} has no leader at the moment")]
+    NoLeader {
+        /// The partition.
+        partition: TopicPartition,
+    },
+    /// The metadata does not list the broker.
+    #[error("broker {broker} is not in the cluster's metadata; it may be down")]
+    UnknownBroker {
+        /// The broker asked for.
+        broker: BrokerId,
+    },
+    /// There is no address to connect to.
+    #[error("no bootstrap address was given; pass at least one as HOST:PORT")]
+    NoBootstrap,
+    /// Every attempt within the time given failed.
+    #[error("gave up after {attempts} attempts in {waited_ms} ms")]
+    Deadline {
+        /// How often it was tried.
+        attempts: u32,
+        /// How long it was tried.
+        waited_ms: u128,
+        /// Why the last attempt failed.
+        source: Box<WireError>,
+    },
+}
+
+impl WireError {
+    /// Whether the same call may succeed later, on a new connection and with
+    /// new metadata.
+    pub fn is_retriable(&self) -> bool {
+        match self {
+            Self::Connect { .. }
+            | Self::ConnectTimeout { .. }
+            | Self::Io { .. }
+            | Self::Timeout { .. }
+            | Self::Frame { .. }
+            | Self::CorrelationMismatch { .. }
+            | Self::Broken { .. }
+            | Self::NoLeader { .. }
+            | Self::UnknownBroker { .. } => true,
+            Self::Refused { source, .. } => source.code.is_retriable(),
+            Self::Decode { .. }
+            | Self::Encode { .. }
+            | Self::UnsupportedApi { .. }
+            | Self::NoBootstrap
+            | Self::Deadline { .. } => false,
+        }
+    }
+
+    /// Whether the request certainly never reached a broker.
+    pub fn is_unsent(&self) -> bool {
+        match self {
+            Self::Connect { .. }
+            | Self::ConnectTimeout { .. }
+            | Self::Encode { .. }
+            | Self::UnsupportedApi { .. }
+            | Self::Broken { .. }
+            | Self::NoLeader { .. }
+            | Self::UnknownBroker { .. }
+            | Self::NoBootstrap => true,
+            Self::Io { .. }
+            | Self::Timeout { .. }
+            | Self::Frame { .. }
+            | Self::CorrelationMismatch { .. }
+            | Self::Decode { .. }
+            | Self::Refused { .. }
+            | Self::Deadline { .. } => false,
+        }
+    }
+
+    /// The broker's error code, when it is the broker that refused.
+    pub fn code(&self) -> Option<ErrorCode> {
+        match self {
+            Self::Refused { source, .. } => Some(source.code),
+            Self::Deadline { source, .. } => source.code(),
+            _ => None,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn error_codes_print_as_kafka_documents_them() {
+        assert_eq!(
+            ErrorCode::NOT_LEADER_OR_FOLLOWER.to_string(),
+            "NOT_LEADER_OR_FOLLOWER"
+        );
+        assert_eq!(ErrorCode(9999).to_string(), "error code 9999");
+    }
+
+    #[test]
+    fn only_transient_codes_are_retriable() {
+        assert!(ErrorCode::NOT_LEADER_OR_FOLLOWER.is_retriable());
+        assert!(!ErrorCode::OFFSET_OUT_OF_RANGE.is_retriable());
+        assert!(!ErrorCode::TOPIC_ALREADY_EXISTS.is_retriable());
+    }
+}

@@ -1,0 +1,390 @@
+//! Consumer groups: their coordinator, committed offsets and members. Knows
+//! nothing of what a group should have processed.
+
+use std::collections::BTreeMap;
+use std::fmt;
+
+use bytes::{Buf, Bytes};
+use kafka_protocol::messages::describe_groups_response::DescribedGroupMember;
+use kafka_protocol::messages::offset_fetch_request::OffsetFetchRequestGroup;
+use kafka_protocol::messages::{
+    ConsumerGroupDescribeRequest, ConsumerProtocolAssignment, DescribeGroupsRequest,
+    FindCoordinatorRequest, GroupId as WireGroupId, OffsetFetchRequest,
+};
+use kafka_protocol::protocol::{Decodable, Message, StrBytes};
+use model::ids::{GroupId, Offset, PartitionIndex, TopicName, TopicPartition};
+
+use crate::connection::Connection;
+use crate::error::{ErrorCode, Refusal, WireError};
+use crate::metadata::{BrokerId, address};
+
+/// The first version of `OffsetFetch` and the one of `FindCoordinator` that
+/// carry several groups.
+const OFFSET_FETCH_BATCHED: i16 = 8;
+const FIND_COORDINATOR_BATCHED: i16 = 4;
+
+/// The broker that holds a group's state.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Coordinator {
+    /// Its id.
+    pub id: BrokerId,
+    /// `host:port` on the listener that was asked.
+    pub address: String,
+}
+
+/// One partition's committed position.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct CommittedOffset {
+    /// The next offset to read, not the last one read.
+    pub next: Offset,
+    /// The text committed with it.
+    pub metadata: Option<String>,
+}
+
+/// Which protocol a group speaks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum GroupProtocol {
+    /// The one of JoinGroup and SyncGroup.
+    Classic,
+    /// The one of KIP-848.
+    Consumer,
+}
+
+/// A group's state, by Kafka's names.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum GroupState {
+    /// No members; offsets may be held.
+    Empty,
+    /// Waiting for members to join (classic).
+    PreparingRebalance,
+    /// Waiting for the leader's assignment (classic).
+    CompletingRebalance,
+    /// Computing an assignment (KIP-848).
+    Assigning,
+    /// Members are taking over their assignment (KIP-848).
+    Reconciling,
+    /// Every member has its partitions.
+    Stable,
+    /// The group does not exist, or is going.
+    Dead,
+    /// A state of a newer Kafka.
+    Other(String),
+}
+
+impl GroupState {
+    fn parse(name: &str) -> Self {
+        match name {
+            "Empty" => Self::Empty,
+            "PreparingRebalance" => Self::PreparingRebalance,
+            "CompletingRebalance" => Self::CompletingRebalance,
+            "Assigning" => Self::Assigning,
+            "Reconciling" => Self::Reconciling,
+            "Stable" => Self::Stable,
+            "Dead" => Self::Dead,
+            other => Self::Other(other.to_owned()),
+        }
+    }
+}
+
+impl fmt::Display for GroupState {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Other(name) => f.write_str(name),
+            known => write!(f, "{known:?}"),
+        }
+    }
+}
+
+/// One member of a group.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct GroupMember {
+    /// The id that the coordinator or the client gave it.
+    pub member_id: String,
+    /// `group.instance.id`, where static.
+    pub instance_id: Option<String>,
+    /// `client.id`.
+    pub client_id: String,
+    /// The address it connects from.
+    pub client_host: String,
+    /// Its partitions, in order.
+    pub assigned: Vec<TopicPartition>,
+}
+
+/// A group as its coordinator describes it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct GroupDescription {
+    /// Its protocol.
+    pub protocol: GroupProtocol,
+    /// Its state.
+    pub state: GroupState,
+    /// Its members.
+    pub members: Vec<GroupMember>,
+}
+
+impl Connection {
+    /// The group's coordinator; any broker can answer.
+    ///
+    /// # Errors
+    /// [`WireError`], of which a retriable `Refused` while there is none.
+    pub async fn find_coordinator(&mut self, group: &GroupId) -> Result<Coordinator, WireError> {
+        let version = self.version::<FindCoordinatorRequest>(0..=6)?;
+        let key = StrBytes::from_string(group.as_str().to_owned());
+        let request = if version >= FIND_COORDINATOR_BATCHED {
+            FindCoordinatorRequest::default().with_coordinator_keys(vec![key])
+        } else {
+            FindCoordinatorRequest::default().with_key(key)
+        };
+        let answer = self.call(&request, version).await?;
+        let (code, message, id, host, port) = if version >= FIND_COORDINATOR_BATCHED {
+            let Some(found) = answer.coordinators.into_iter().next() else {
+                let reason = format!("nothing about group {group}");
+                return Err(self.undecodable::<FindCoordinatorRequest>(version, reason));
+            };
+            (
+                found.error_code,
+                found.error_message,
+                found.node_id,
+                found.host,
+                found.port,
+            )
+        } else {
+            (
+                answer.error_code,
+                answer.error_message,
+                answer.node_id,
+                answer.host,
+                answer.port,
+            )
+        };
+        Refusal::check(code, message).map_err(|source| {
+            self.refused::<FindCoordinatorRequest>(format!("group {group}"), source)
+        })?;
+        Ok(Coordinator {
+            id: BrokerId::new(id.0),
+            address: address(&host, port),
+        })
+    }
+
+    /// Every committed offset of the group; its coordinator must be asked.
+    /// Offsets of transactions still open are not among them.
+    ///
+    /// # Errors
+    /// [`WireError`], of which `Refused` when another broker is the coordinator
+    /// or one partition cannot be answered.
+    pub async fn offset_fetch(
+        &mut self,
+        group: &GroupId,
+    ) -> Result<BTreeMap<TopicPartition, CommittedOffset>, WireError> {
+        // "All partitions" exists from version 2; 10 names topics by id only.
+        let version = self.version::<OffsetFetchRequest>(2..=9)?;
+        let request = if version >= OFFSET_FETCH_BATCHED {
+            let asked = OffsetFetchRequestGroup::default()
+                .with_group_id(wire_group(group))
+                .with_member_epoch(-1)
+                .with_topics(None);
+            OffsetFetchRequest::default().with_groups(vec![asked])
+        } else {
+            OffsetFetchRequest::default()
+                .with_group_id(wire_group(group))
+                .with_topics(None)
+        };
+        let answer = self.call(&request, version).await?;
+
+        let mut code = answer.error_code;
+        let mut rows = Vec::new();
+        for topic in answer.topics {
+            let name = TopicName::new(topic.name.as_str());
+            rows.extend(topic.partitions.into_iter().map(|row| {
+                let place = (name.clone(), row.partition_index);
+                (place, row.committed_offset, row.metadata, row.error_code)
+            }));
+        }
+        for answered in answer.groups {
+            code = answered.error_code;
+            for topic in answered.topics {
+                let name = TopicName::new(topic.name.as_str());
+                rows.extend(topic.partitions.into_iter().map(|row| {
+                    let place = (name.clone(), row.partition_index);
+                    (place, row.committed_offset, row.metadata, row.error_code)
+                }));
+            }
+        }
+        Refusal::check(code, None).map_err(|source| {
+            self.refused::<OffsetFetchRequest>(format!("group {group}"), source)
+        })?;
+
+        let mut committed = BTreeMap::new();
+        for ((topic, partition), offset, metadata, code) in rows {
+            let place = TopicPartition {
+                topic,
+                partition: PartitionIndex::new(partition),
+            };
+            Refusal::check(code, None).map_err(|source| {
+                self.refused::<OffsetFetchRequest>(format!("group {group} on {place}"), source)
+            })?;
+            // -1: nothing is committed for the partition.
+            if offset >= 0 {
+                let metadata = metadata.map(|text| text.to_string());
+                committed.insert(
+                    place,
+                    CommittedOffset {
+                        next: Offset::new(offset),
+                        metadata: metadata.filter(|text| !text.is_empty()),
+                    },
+                );
+            }
+        }
+        Ok(committed)
+    }
+
+    /// The group's state and members; its coordinator must be asked. A group
+    /// that does not exist is [`GroupState::Dead`].
+    ///
+    /// # Errors
+    /// [`WireError`], of which `Refused` when another broker is the coordinator.
+    pub async fn describe_group(&mut self, group: &GroupId) -> Result<GroupDescription, WireError> {
+        let classic = self.describe_classic_group(group).await?;
+        if classic.state != GroupState::Dead {
+            return Ok(classic);
+        }
+        // A classic "dead" is also what a group of the newer protocol looks like.
+        let newer = self.version::<ConsumerGroupDescribeRequest>(
+            0..=ConsumerGroupDescribeRequest::VERSIONS.max,
+        );
+        match newer {
+            Ok(version) => Ok(self
+                .describe_consumer_group(group, version)
+                .await?
+                .unwrap_or(classic)),
+            Err(_) => Ok(classic),
+        }
+    }
+
+    async fn describe_classic_group(
+        &mut self,
+        group: &GroupId,
+    ) -> Result<GroupDescription, WireError> {
+        let version = self.version::<DescribeGroupsRequest>(0..=6)?;
+        let request = DescribeGroupsRequest::default().with_groups(vec![wire_group(group)]);
+        let answer = self.call(&request, version).await?;
+        let Some(described) = answer.groups.into_iter().next() else {
+            let reason = format!("nothing about group {group}");
+            return Err(self.undecodable::<DescribeGroupsRequest>(version, reason));
+        };
+        match Refusal::check(described.error_code, described.error_message) {
+            Ok(()) => {}
+            Err(refusal) if refusal.code == ErrorCode::GROUP_ID_NOT_FOUND => {
+                return Ok(GroupDescription {
+                    protocol: GroupProtocol::Classic,
+                    state: GroupState::Dead,
+                    members: Vec::new(),
+                });
+            }
+            Err(source) => {
+                return Err(self.refused::<DescribeGroupsRequest>(format!("group {group}"), source));
+            }
+        }
+        let members = described
+            .members
+            .into_iter()
+            .map(|member| {
+                classic_member(member)
+                    .map_err(|reason| self.undecodable::<DescribeGroupsRequest>(version, reason))
+            })
+            .collect::<Result<_, _>>()?;
+        Ok(GroupDescription {
+            protocol: GroupProtocol::Classic,
+            state: GroupState::parse(&described.group_state),
+            members,
+        })
+    }
+
+    async fn describe_consumer_group(
+        &mut self,
+        group: &GroupId,
+        version: i16,
+    ) -> Result<Option<GroupDescription>, WireError> {
+        let request =
+            ConsumerGroupDescribeRequest::default().with_group_ids(vec![wire_group(group)]);
+        let answer = self.call(&request, version).await?;
+        let Some(described) = answer.groups.into_iter().next() else {
+            let reason = format!("nothing about group {group}");
+            return Err(self.undecodable::<ConsumerGroupDescribeRequest>(version, reason));
+        };
+        match Refusal::check(described.error_code, described.error_message) {
+            Ok(()) => {}
+            Err(refusal) if refusal.code == ErrorCode::GROUP_ID_NOT_FOUND => return Ok(None),
+            Err(source) => {
+                return Err(
+                    self.refused::<ConsumerGroupDescribeRequest>(format!("group {group}"), source)
+                );
+            }
+        }
+        let members = described.members.into_iter().map(|member| GroupMember {
+            member_id: member.member_id.to_string(),
+            instance_id: member.instance_id.map(|id| id.to_string()),
+            client_id: member.client_id.to_string(),
+            client_host: member.client_host.to_string(),
+            assigned: places(
+                member
+                    .assignment
+                    .topic_partitions
+                    .iter()
+                    .map(|topic| (topic.topic_name.as_str(), topic.partitions.as_slice())),
+            ),
+        });
+        Ok(Some(GroupDescription {
+            protocol: GroupProtocol::Consumer,
+            state: GroupState::parse(&described.group_state),
+            members: members.collect(),
+        }))
+    }
+}
+
+fn classic_member(member: DescribedGroupMember) -> Result<GroupMember, String> {
+    Ok(GroupMember {
+        assigned: classic_assignment(member.member_assignment)?,
+        member_id: member.member_id.to_string(),
+        instance_id: member.group_instance_id.map(|id| id.to_string()),
+        client_id: member.client_id.to_string(),
+        client_host: member.client_host.to_string(),
+    })
+}
+
+/// The assignment is a message of its own, behind its version. It is empty
+/// while the group rebalances.
+fn classic_assignment(mut bytes: Bytes) -> Result<Vec<TopicPartition>, String> {
+    if bytes.is_empty() {
+        return Ok(Vec::new());
+    }
+    if bytes.len() < 2 {
+        return Err("an assignment without a version".to_owned());
+    }
+    // Versions add fields at the end only, so a newer one reads as the newest
+    // known (ConsumerProtocol of the Java client does the same).
+    let version = bytes
+        .get_i16()
+        .clamp(0, ConsumerProtocolAssignment::VERSIONS.max);
+    let assignment =
+        ConsumerProtocolAssignment::decode(&mut bytes, version).map_err(|e| e.to_string())?;
+    Ok(places(assignment.assigned_partitions.iter().map(|topic| {
+        (topic.topic.as_str(), topic.partitions.as_slice())
+    })))
+}
+
+fn places<'a>(topics: impl Iterator<Item = (&'a str, &'a [i32])>) -> Vec<TopicPartition> {
+    let mut places: Vec<_> = topics
+        .flat_map(|(topic, partitions)| {
+            partitions.iter().map(move |&partition| TopicPartition {
+                topic: TopicName::new(topic),
+                partition: PartitionIndex::new(partition),
+            })
+        })
+        .collect();
+    places.sort();
+    places
+}
+
+fn wire_group(group: &GroupId) -> WireGroupId {
+    WireGroupId(StrBytes::from_string(group.as_str().to_owned()))
+}

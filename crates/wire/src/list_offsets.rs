@@ -1,0 +1,123 @@
+//! Where a partition begins and ends. Knows nothing of leaders.
+
+use std::collections::BTreeMap;
+
+use kafka_protocol::messages::list_offsets_request::{ListOffsetsPartition, ListOffsetsTopic};
+use kafka_protocol::messages::{BrokerId as WireBrokerId, ListOffsetsRequest};
+use model::ids::{Offset, PartitionIndex, TopicName, TopicPartition};
+
+use crate::connection::Connection;
+use crate::error::{ErrorCode, WireError};
+use crate::metadata::wire_topic;
+
+/// Which records a reader may see.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Isolation {
+    /// Everything below the high watermark.
+    ReadUncommitted,
+    /// Everything below the last stable offset: no open transaction.
+    ReadCommitted,
+}
+
+impl Isolation {
+    pub(crate) fn to_wire(self) -> i8 {
+        match self {
+            Self::ReadUncommitted => 0,
+            Self::ReadCommitted => 1,
+        }
+    }
+}
+
+/// Which offset of a partition is asked for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum OffsetSpec {
+    /// The log start: the first offset still held.
+    Earliest,
+    /// The end that a consumer of this isolation sees: the high watermark, or
+    /// the last stable offset.
+    Latest(Isolation),
+    /// The end of the log of the replica asked, whether replicated or not. A
+    /// follower answers this too.
+    LogEnd,
+}
+
+impl OffsetSpec {
+    fn timestamp(self) -> i64 {
+        match self {
+            Self::Earliest => -2,
+            Self::Latest(_) | Self::LogEnd => -1,
+        }
+    }
+
+    /// Kafka answers -2, its "debugging" consumer, from any replica and without
+    /// hiding what is not yet replicated (`ListOffsetsRequest.DEBUGGING_REPLICA_ID`).
+    fn replica_id(self) -> WireBrokerId {
+        match self {
+            Self::Earliest | Self::Latest(_) => WireBrokerId(-1),
+            Self::LogEnd => WireBrokerId(-2),
+        }
+    }
+
+    fn isolation(self) -> Isolation {
+        match self {
+            Self::Latest(isolation) => isolation,
+            Self::Earliest | Self::LogEnd => Isolation::ReadUncommitted,
+        }
+    }
+}
+
+/// The offset asked for, or why the broker cannot say.
+pub type ListedOffset = Result<Offset, ErrorCode>;
+
+impl Connection {
+    /// The offset that `spec` names, for each partition.
+    ///
+    /// # Errors
+    /// [`WireError`]; an error of a single partition stands in its place.
+    pub async fn list_offsets(
+        &mut self,
+        partitions: &[TopicPartition],
+        spec: OffsetSpec,
+    ) -> Result<BTreeMap<TopicPartition, ListedOffset>, WireError> {
+        // Version 2 brings the isolation level.
+        let version = self.version::<ListOffsetsRequest>(2..=10)?;
+        let mut topics: BTreeMap<&TopicName, Vec<ListOffsetsPartition>> = BTreeMap::new();
+        for asked in partitions {
+            topics.entry(&asked.topic).or_default().push(
+                ListOffsetsPartition::default()
+                    .with_partition_index(asked.partition.get())
+                    .with_current_leader_epoch(-1)
+                    .with_timestamp(spec.timestamp()),
+            );
+        }
+        let topics = topics.into_iter().map(|(name, partitions)| {
+            ListOffsetsTopic::default()
+                .with_name(wire_topic(name))
+                .with_partitions(partitions)
+        });
+        let request = ListOffsetsRequest::default()
+            .with_replica_id(spec.replica_id())
+            .with_isolation_level(spec.isolation().to_wire())
+            .with_topics(topics.collect());
+        let answer = self.call(&request, version).await?;
+        let mut offsets = BTreeMap::new();
+        for topic in answer.topics {
+            for partition in topic.partitions {
+                let place = TopicPartition {
+                    topic: TopicName::new(topic.name.as_str()),
+                    partition: PartitionIndex::new(partition.partition_index),
+                };
+                let listed =
+                    ErrorCode::check(partition.error_code).map(|()| Offset::new(partition.offset));
+                offsets.insert(place, listed);
+            }
+        }
+        for asked in partitions {
+            if !offsets.contains_key(asked) {
+                let reason = format!("nothing about {asked}");
+                return Err(self.undecodable::<ListOffsetsRequest>(version, reason));
+            }
+        }
+        Ok(offsets)
+    }
+}
