@@ -1,0 +1,153 @@
+//! The key figures of a scenario, in one line. A zero stands there only where
+//! the verdict establishes it.
+
+use model::anomaly::Anomaly;
+use model::scenario::Scenario;
+use model::verdict::{CaptureMeasurements, GroupMeasurements, Measurements};
+
+use crate::document::{Text, text};
+use crate::run::{Run, Test};
+use crate::units::{Spread, duration_ms, number};
+
+/// The few figures that tell how a scenario went.
+pub(super) fn key_figures(test: &Test<'_>) -> Text {
+    let mut figures = Vec::new();
+    let mut add = |before: &str, figure: Option<String>, after: &str| {
+        figures.extend(figure.map(|figure| text![format!("{before}{figure}{after}")]));
+    };
+    let count = |spread: Spread| spread.show(number);
+    let time = |spread: Spread| spread.show(duration_ms);
+
+    if test
+        .scenario
+        .is_some_and(|scenario| scenario.capture.is_some())
+    {
+        add(
+            "",
+            count(test.counted(|outcome| outcome.counts.changes)),
+            " changes",
+        );
+        add(
+            "",
+            count(test.counted(|outcome| outcome.counts.change_events)),
+            " events",
+        );
+        add("", count(test.found(Anomaly::RowMissing)), " missing");
+        add("", count(test.found(Anomaly::RowDuplicate)), " doubled");
+        add("next event after ", time(test.spread(first_event_ms)), "");
+        add("caught up after ", time(test.spread(caught_up_ms)), "");
+    } else if test
+        .scenario
+        .is_some_and(|scenario| !scenario.groups.is_empty())
+    {
+        add(
+            "",
+            count(test.counted(|outcome| outcome.counts.acknowledged)),
+            " acknowledged",
+        );
+        add(
+            "",
+            count(test.spread(|m| groups(m, |group| Some(group.processed)))),
+            " processed",
+        );
+        add("", count(test.found(Anomaly::GroupGap)), " skipped");
+        add("", count(test.found(Anomaly::Reprocessed)), " reprocessed");
+        add("reading again after ", time(test.spread(recovery_ms)), "");
+    } else {
+        add(
+            "",
+            count(test.counted(|outcome| outcome.counts.sent)),
+            " sent",
+        );
+        add(
+            "",
+            count(test.counted(|outcome| outcome.counts.acknowledged)),
+            " acknowledged",
+        );
+        for (name, spread) in [
+            (" failed", test.counted(|outcome| outcome.counts.failed)),
+            (" unknown", test.counted(|outcome| outcome.counts.unknown)),
+        ] {
+            if !spread.is_zero() {
+                add("", count(spread), name);
+            }
+        }
+        add("", count(test.found(Anomaly::LostWrite)), " lost");
+        add("", count(test.extra_copies()), " doubled");
+        add("silent ", time(test.spread(|m| m.silent_longest_ms)), "");
+        add(
+            "first ack ",
+            time(test.spread(|m| m.healed_to_first_ack_ms)),
+            " after the heal",
+        );
+    }
+    Text::join(figures, ", ")
+}
+
+pub(super) fn first_event_ms(of: &Measurements) -> Option<u64> {
+    captured(of, |capture| capture.first_event_ms)
+}
+
+pub(super) fn caught_up_ms(of: &Measurements) -> Option<u64> {
+    captured(of, |capture| capture.caught_up_ms)
+}
+
+/// The slowest group's.
+pub(super) fn recovery_ms(of: &Measurements) -> Option<u64> {
+    of.groups.iter().filter_map(|group| group.recovery_ms).max()
+}
+
+/// The largest lag of any group.
+pub(super) fn lag_peak(of: &Measurements) -> Option<u64> {
+    of.groups.iter().map(|group| group.lag_peak).max()
+}
+
+fn captured(
+    of: &Measurements,
+    figure: impl Fn(&CaptureMeasurements) -> Option<u64>,
+) -> Option<u64> {
+    of.capture.as_ref().and_then(figure)
+}
+
+/// The sum over all groups, where there is one.
+fn groups(of: &Measurements, figure: impl Fn(&GroupMeasurements) -> Option<u64>) -> Option<u64> {
+    of.groups
+        .iter()
+        .map(figure)
+        .sum::<Option<u64>>()
+        .filter(|_| !of.groups.is_empty())
+}
+
+/// Where an anomaly was found, where it is established that there is none,
+/// and where nothing can be said: over all scenarios that fit.
+pub(super) fn found_where(
+    run: &Run<'_>,
+    anomaly: Anomaly,
+    fits: impl Fn(&Scenario) -> bool,
+) -> Text {
+    let by = |test: &Test<'_>| match anomaly {
+        Anomaly::Duplicate => test.extra_copies(),
+        other => test.found(other),
+    };
+    let mut found = Vec::new();
+    let mut none = Vec::new();
+    let mut open = Vec::new();
+    for test in run.ran(fits) {
+        let spread = by(test);
+        let name = text![crate::document::code(test.name)];
+        match spread.show(number) {
+            Some(_) if spread.is_zero() => none.push(name),
+            Some(count) if spread.max() > Some(0) => found.push(text![count, " in ", name]),
+            _ => open.push(name),
+        }
+    }
+    let parts = [
+        (found, "found: "),
+        (none, "none in "),
+        (open, "not established in "),
+    ]
+    .into_iter()
+    .filter(|(names, _)| !names.is_empty())
+    .map(|(names, words)| text![words, Text::join(names, ", ")]);
+    Text::join(parts, "; ")
+}

@@ -1,0 +1,171 @@
+//! Title, what the run was, and the executive summary.
+
+use model::claim::{Claim, Level};
+use model::verdict::Verdict;
+
+use super::figures::key_figures;
+use super::replay;
+use crate::document::{Document, Item, Table, Text, code, strong, text};
+use crate::run::{Run, Tally, Test, Word};
+use crate::units::counted;
+
+pub(crate) fn write(document: &mut Document, run: &Run<'_>) {
+    document.heading(1, "Kafka delivery guarantees");
+    document.table(facts(run));
+    document.paragraph("The same plan again:");
+    document.commands(vec![replay::command(run)]);
+
+    document.heading(2, "Executive summary");
+    if run.tests.is_empty() {
+        document.paragraph("No scenario was run, so nothing can be said.");
+        return;
+    }
+    document.paragraph(headline(run));
+    document.list(run.tests.iter().filter_map(complaint).collect());
+    document.table(scenarios(run));
+    document.paragraph(
+        "What was claimed, over all scenarios. An observed guarantee is reported and decides \
+         nothing; where a violation is expected, the scenario is there to show it.",
+    );
+    document.table(claims(run));
+}
+
+fn facts(run: &Run<'_>) -> Table {
+    let mut table = Table::new(["Run", &run.verdict.run]);
+    let mut add = |name: &str, value: Text| {
+        if !value.is_empty() {
+            table.row([text![name], value]);
+        }
+    };
+    add("Seed", text![run.verdict.seed]);
+    let versions: Vec<String> = run
+        .verdict
+        .versions
+        .iter()
+        .map(|(name, version)| format!("{name} {version}"))
+        .collect();
+    add(
+        "Versions",
+        Text::join(versions.into_iter().map(Text::from), ", "),
+    );
+    let machine = [
+        match run.machine.cpus.as_str() {
+            "" => String::new(),
+            "1" => String::from("1 CPU"),
+            more => format!("{more} CPUs"),
+        },
+        run.machine.memory.clone(),
+        run.machine.os.clone(),
+    ];
+    add(
+        "Machine",
+        Text::join(
+            machine
+                .into_iter()
+                .filter(|part| !part.is_empty())
+                .map(Text::from),
+            ", ",
+        ),
+    );
+    table
+}
+
+fn headline(run: &Run<'_>) -> Text {
+    let tally = run.tally();
+    let mut text = text!["Verdict of the run: ", strong(run.verdict.verdict), ". "];
+    text.push(counted(
+        u64::try_from(run.tests.len()).unwrap_or(u64::MAX),
+        "scenario",
+        "scenarios",
+    ));
+    if tally.total() > run.tests.len() {
+        text.push(format!(", {} runs in all", tally.total()));
+    }
+    if tally.total() > 0 {
+        text.push(format!(": {}", tally.list()));
+    }
+    text.push(".");
+    let missing = run
+        .tests
+        .iter()
+        .map(|test| test.planned.len().saturating_sub(test.outcomes.len()))
+        .sum::<usize>();
+    if missing > 0 {
+        text.push(format!(" Planned and without a verdict: {missing}."));
+    }
+    text
+}
+
+/// Why a scenario is not as it should be; none where it is.
+fn complaint(test: &Test<'_>) -> Option<Item> {
+    let bad = test.outcomes.iter().find(|outcome| !outcome.as_expected)?;
+    let mut item = Item::new(text![code(test.name), ": ", strong(test.tally()),]);
+    for doubt in &bad.doubts {
+        item = item.point(text![doubt.as_str()]);
+    }
+    for guarantee in &bad.guarantees {
+        let deciding = match guarantee.level {
+            Level::Required => guarantee.verdict != Verdict::Held,
+            Level::ExpectViolated => guarantee.verdict != Verdict::Violated,
+            Level::Observed => false,
+        };
+        if deciding {
+            item = item.point(text![
+                code(guarantee.claim),
+                format!(" {}: ", Word::of(guarantee)),
+                guarantee.reason.as_str(),
+            ]);
+        }
+    }
+    Some(item)
+}
+
+fn scenarios(run: &Run<'_>) -> Table {
+    let mut table = Table::new(["Scenario", "Verdict", "Key figures"]);
+    for test in &run.tests {
+        table.row([
+            text![code(test.name)],
+            text![strong(test.tally())],
+            key_figures(test),
+        ]);
+    }
+    table
+}
+
+fn claims(run: &Run<'_>) -> Table {
+    let mut table = Table::new([
+        "Guarantee",
+        "Says",
+        "Required",
+        "Observed",
+        "Violation expected",
+    ]);
+    for claim in Claim::ALL {
+        let at = |level: Level| -> Text {
+            let tally: Tally = run
+                .tests
+                .iter()
+                .flat_map(|test| test.guarantees(*claim))
+                .filter(|(_, guarantee)| guarantee.level == level)
+                .map(|(_, guarantee)| Word::of(guarantee))
+                .collect();
+            match tally.total() {
+                0 => Text::default(),
+                _ => text![tally.list()],
+            }
+        };
+        let cells = [
+            at(Level::Required),
+            at(Level::Observed),
+            at(Level::ExpectViolated),
+        ];
+        if cells.iter().any(|cell| !cell.is_empty()) {
+            table.row(
+                [text![code(claim)], text![claim.meaning()]]
+                    .into_iter()
+                    .chain(cells),
+            );
+        }
+    }
+    table
+}
