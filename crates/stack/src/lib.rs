@@ -1,1 +1,22 @@
-//! The embedded stack: Kafka, Connect, Debezium and PostgreSQL as child processes.
+//! The embedded stack: Kafka, Connect, Debezium and PostgreSQL as child
+//! processes of this program, which end with it.
+//!
+//! [`artefacts::fetch`] brings the files, [`java::find_java`] finds what runs
+//! them, [`stack::Stack::start`] starts them. Knows nothing of Kafka's
+//! protocol, of scenarios, faults or histories.
+
+pub mod artefacts;
+pub mod broker;
+pub mod cache;
+pub mod java;
+pub mod jvm;
+mod linux;
+pub mod logtail;
+pub mod maven;
+pub mod ports;
+pub mod process;
+pub mod rest;
+mod scratch;
+pub mod service;
+pub mod stack;
+pub mod sums;

@@ -1,0 +1,101 @@
+//! How a Java program of the stack is started: class path, memory, logging,
+//! start-up archive.
+//!
+//! Knows the JVM's options; not what the programs do.
+
+use std::ffi::OsString;
+use std::path::{Path, PathBuf};
+
+use crate::artefacts::Artefacts;
+use crate::java::Java;
+use crate::process::ChildSpec;
+
+/// Whether a process is to start fast or to run fast.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Compiler {
+    /// The quick compiler only: less processor time at the start, for runs of
+    /// seconds.
+    #[default]
+    FastStart,
+    /// All compilers, for throughput.
+    Full,
+}
+
+/// The variables by which a user's environment would change the JVM's options
+/// behind our back (java(1), "JDK_JAVA_OPTIONS").
+const MEDDLING: [&str; 3] = ["JDK_JAVA_OPTIONS", "JAVA_TOOL_OPTIONS", "_JAVA_OPTIONS"];
+
+/// A Java program to start.
+#[derive(Clone, Debug)]
+pub(crate) struct JvmSpec {
+    pub(crate) java: PathBuf,
+    pub(crate) class_path: OsString,
+    pub(crate) main_class: &'static str,
+    pub(crate) heap_mb: u32,
+    pub(crate) compiler: Compiler,
+    /// Options that use, or make, a start-up archive.
+    pub(crate) archive_options: Vec<OsString>,
+    pub(crate) log4j_config: PathBuf,
+    pub(crate) args: Vec<OsString>,
+    pub(crate) log: PathBuf,
+}
+
+impl JvmSpec {
+    pub(crate) fn new(
+        java: &Java,
+        artefacts: &Artefacts,
+        main_class: &'static str,
+        log4j_config: &Path,
+        log: &Path,
+    ) -> Self {
+        Self {
+            java: java.binary.clone(),
+            class_path: artefacts.class_path(),
+            main_class,
+            heap_mb: 256,
+            compiler: Compiler::FastStart,
+            archive_options: Vec::new(),
+            log4j_config: log4j_config.to_owned(),
+            args: Vec::new(),
+            log: log.to_owned(),
+        }
+    }
+
+    pub(crate) fn child(&self) -> ChildSpec {
+        let mut log4j = OsString::from("-Dlog4j2.configurationFile=");
+        log4j.push(&self.log4j_config);
+        let mut spec = ChildSpec::new(&self.java, &self.log)
+            .arg(format!("-Xmx{}m", self.heap_mb))
+            .arg("-XX:+UseSerialGC")
+            .args(match self.compiler {
+                Compiler::FastStart => &["-XX:TieredStopAtLevel=1"][..],
+                Compiler::Full => &[],
+            })
+            .args(&self.archive_options)
+            .args([
+                "-Djava.awt.headless=true",
+                "-Djava.net.preferIPv4Stack=true",
+            ])
+            .arg(log4j)
+            .arg("-cp")
+            .arg(&self.class_path)
+            .arg(self.main_class)
+            .args(&self.args);
+        spec.env_remove = MEDDLING.into_iter().map(OsString::from).collect();
+        spec
+    }
+}
+
+/// What every process logs: all that is worth a line, to standard output,
+/// which is its log file. A process that dies before log4j is up thus writes
+/// to the same file.
+pub(crate) const LOG4J2: &str = "\
+# Written by ackproof.
+status = error
+appender.console.type = Console
+appender.console.name = console
+appender.console.layout.type = PatternLayout
+appender.console.layout.pattern = [%d{ISO8601}] %p %m (%c)%n
+rootLogger.level = info
+rootLogger.appenderRef.console.ref = console
+";

@@ -1,0 +1,307 @@
+//! One long-running process of the stack that can be stopped, killed, frozen
+//! and started again on the same data and ports: a broker, Connect,
+//! PostgreSQL.
+//!
+//! Knows when such a process is ready; not what it is for. Its data and
+//! settings are on disk, so a start after a kill is a recovery.
+
+use std::net::SocketAddr;
+use std::path::Path;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+use tokio::net::TcpStream;
+
+use crate::logtail::{LogTail, LogWatch};
+use crate::process::{Child, ChildSpec, Exit, ProcessError, ProcessSnapshot, Signal, elapsed_ms};
+
+/// How often a starting process is looked at.
+const POLL: Duration = Duration::from_millis(4);
+
+/// What went wrong with a service.
+#[derive(Debug, thiserror::Error)]
+pub enum ServiceError {
+    /// It ended while starting.
+    #[error("{name} ended with {exit} while starting; {tail}")]
+    Died {
+        /// Which.
+        name: String,
+        /// How.
+        exit: Exit,
+        /// What it said last.
+        tail: LogTail,
+    },
+    /// It did not get ready.
+    #[error("{name} was not ready within {bound_ms} ms; {tail}")]
+    Late {
+        /// Which.
+        name: String,
+        /// How long it was given.
+        bound_ms: u64,
+        /// What it said last.
+        tail: LogTail,
+    },
+    /// It is down, and what was asked needs it up.
+    #[error("{name} is not running")]
+    NotRunning {
+        /// Which.
+        name: String,
+    },
+    /// It is up, and what was asked needs it down.
+    #[error("{name} is running")]
+    Running {
+        /// Which.
+        name: String,
+    },
+    /// Its process could not be handled.
+    #[error("{name}")]
+    Process {
+        /// Which.
+        name: String,
+        /// What failed.
+        #[source]
+        source: ProcessError,
+    },
+}
+
+/// How one knows that it is ready.
+#[derive(Clone, Debug)]
+pub(crate) enum Probe {
+    /// It has logged this since it was started, and accepts connections.
+    LogAndPort {
+        wanted: &'static str,
+        addr: SocketAddr,
+    },
+    /// It answers a GET of this address with 200.
+    Http { url: String },
+}
+
+/// A start that succeeded.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize)]
+pub struct Started {
+    /// From the process's start until it was ready, in milliseconds.
+    pub ready_ms: u64,
+    /// The process.
+    pub process: ProcessSnapshot,
+}
+
+/// A stop, or kill, that succeeded.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Stopped {
+    /// How it ended.
+    pub exit: Exit,
+    /// From the signal until it was gone, in milliseconds.
+    pub took_ms: u64,
+}
+
+/// A process of the stack.
+#[derive(Debug)]
+pub struct Service {
+    name: String,
+    spec: ChildSpec,
+    probe: Probe,
+    start_bound: Duration,
+    stop_signal: Signal,
+    child: Mutex<Option<Arc<Child>>>,
+}
+
+impl Service {
+    pub(crate) fn new(name: String, spec: ChildSpec, probe: Probe) -> Self {
+        Self {
+            name,
+            spec,
+            probe,
+            start_bound: Duration::from_secs(60),
+            stop_signal: Signal::Term,
+            child: Mutex::new(None),
+        }
+    }
+
+    pub(crate) fn with_stop_signal(mut self, signal: Signal) -> Self {
+        self.stop_signal = signal;
+        self
+    }
+
+    /// What it is called in messages, such as `broker 1`.
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// The log of all its starts.
+    pub fn log_file(&self) -> &Path {
+        &self.spec.log
+    }
+
+    /// Its process id, while it runs.
+    ///
+    /// # Errors
+    /// [`ServiceError::NotRunning`].
+    pub fn pid(&self) -> Result<u32, ServiceError> {
+        Ok(self.child()?.pid())
+    }
+
+    /// A look at its process, while it runs.
+    ///
+    /// # Errors
+    /// [`ServiceError::NotRunning`].
+    pub fn snapshot(&self) -> Result<ProcessSnapshot, ServiceError> {
+        self.child()?.snapshot().map_err(|it| self.failed(it))
+    }
+
+    /// Starts it, on the data and ports it had before, and waits until it is
+    /// ready.
+    ///
+    /// # Errors
+    /// [`ServiceError::Running`], [`ServiceError::Died`],
+    /// [`ServiceError::Late`].
+    pub async fn start(&self) -> Result<Started, ServiceError> {
+        let since = Instant::now();
+        let child = self.launch()?;
+        let ready = tokio::time::timeout(self.start_bound, self.wait_ready(&child)).await;
+        match ready {
+            Ok(Ok(())) => Ok(Started {
+                ready_ms: elapsed_ms(since),
+                process: child.snapshot().map_err(|it| self.failed(it))?,
+            }),
+            Ok(Err(exit)) => Err(ServiceError::Died {
+                name: self.name.clone(),
+                exit,
+                tail: LogTail::of(child.log()),
+            }),
+            Err(_elapsed) => Err(ServiceError::Late {
+                name: self.name.clone(),
+                bound_ms: u64::try_from(self.start_bound.as_millis()).unwrap_or(u64::MAX),
+                tail: LogTail::of(child.log()),
+            }),
+        }
+    }
+
+    fn launch(&self) -> Result<Arc<Child>, ServiceError> {
+        let mut slot = self.slot();
+        if slot.as_ref().is_some_and(|it| it.try_status().is_none()) {
+            return Err(ServiceError::Running {
+                name: self.name.clone(),
+            });
+        }
+        let child = Arc::new(self.spec.spawn().map_err(|it| self.failed(it))?);
+        *slot = Some(Arc::clone(&child));
+        Ok(child)
+    }
+
+    /// Waits until it is ready; how it ended if it does so before.
+    async fn wait_ready(&self, child: &Child) -> Result<(), Exit> {
+        let became_ready = async {
+            match &self.probe {
+                Probe::LogAndPort { wanted, addr } => {
+                    let mut log = LogWatch::new(child.log(), child.log_start(), wanted);
+                    // A log that cannot be read yet is a log that has not
+                    // said it yet.
+                    while !log.seen().unwrap_or(false) {
+                        tokio::time::sleep(POLL).await;
+                    }
+                    while TcpStream::connect(addr).await.is_err() {
+                        tokio::time::sleep(POLL).await;
+                    }
+                }
+                Probe::Http { url } => {
+                    while !crate::rest::answers(url).await {
+                        tokio::time::sleep(POLL).await;
+                    }
+                }
+            }
+        };
+        tokio::select! {
+            () = became_ready => Ok(()),
+            exit = child.wait() => Err(exit),
+        }
+    }
+
+    /// Asks it to end in order and waits for that; kills it after `grace`,
+    /// which the exit then shows.
+    ///
+    /// # Errors
+    /// [`ServiceError::NotRunning`].
+    pub async fn stop(&self, grace: Duration) -> Result<Stopped, ServiceError> {
+        let since = Instant::now();
+        let child = self.child()?;
+        let exit = child.end(self.stop_signal, grace).await;
+        Ok(Stopped {
+            exit,
+            took_ms: elapsed_ms(since),
+        })
+    }
+
+    /// Kills it (SIGKILL) and waits until it is gone.
+    ///
+    /// # Errors
+    /// [`ServiceError::NotRunning`].
+    pub async fn kill(&self) -> Result<Stopped, ServiceError> {
+        let since = Instant::now();
+        let child = self.child()?;
+        child.signal(Signal::Kill).map_err(|it| self.failed(it))?;
+        Ok(Stopped {
+            exit: child.wait().await,
+            took_ms: elapsed_ms(since),
+        })
+    }
+
+    /// Freezes it (SIGSTOP) and confirms that it stands still: state `T`.
+    ///
+    /// # Errors
+    /// [`ServiceError::NotRunning`], [`ProcessError::NotInState`].
+    pub async fn pause(&self) -> Result<ProcessSnapshot, ServiceError> {
+        let child = self.child()?;
+        child.pause().await.map_err(|it| self.failed(it))
+    }
+
+    /// Lets it go on (SIGCONT) and confirms that.
+    ///
+    /// # Errors
+    /// [`ServiceError::NotRunning`], [`ProcessError::NotInState`].
+    pub async fn resume(&self) -> Result<ProcessSnapshot, ServiceError> {
+        let child = self.child()?;
+        child.resume().await.map_err(|it| self.failed(it))
+    }
+
+    /// Waits until it ends by itself, or by someone else's hand.
+    ///
+    /// # Errors
+    /// [`ServiceError::NotRunning`].
+    pub async fn wait(&self) -> Result<Exit, ServiceError> {
+        Ok(self.child()?.wait().await)
+    }
+
+    /// Whether there is a process, frozen or not.
+    pub fn is_running(&self) -> bool {
+        self.child().is_ok()
+    }
+
+    /// Sends SIGKILL to it and all its processes, without waiting.
+    pub(crate) fn kill_now(&self) {
+        if let Ok(child) = self.child() {
+            child.kill_group();
+        }
+    }
+
+    fn child(&self) -> Result<Arc<Child>, ServiceError> {
+        self.slot()
+            .as_ref()
+            .filter(|child| child.try_status().is_none())
+            .cloned()
+            .ok_or_else(|| ServiceError::NotRunning {
+                name: self.name.clone(),
+            })
+    }
+
+    fn slot(&self) -> MutexGuard<'_, Option<Arc<Child>>> {
+        // What it guards is whole at any time, whoever panicked.
+        self.child.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn failed(&self, source: ProcessError) -> ServiceError {
+        ServiceError::Process {
+            name: self.name.clone(),
+            source,
+        }
+    }
+}
