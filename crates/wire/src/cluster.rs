@@ -6,7 +6,9 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use model::ids::{GroupId, TopicName, TopicPartition};
+use kafka_protocol::messages::{FetchRequest, ListOffsetsRequest, MetadataRequest};
+use kafka_protocol::protocol::Request;
+use model::ids::{GroupId, Offset, TopicName, TopicPartition};
 use tokio::time::{Instant, sleep};
 
 use crate::configs::Configs;
@@ -17,9 +19,6 @@ use crate::groups::{CommittedOffset, Coordinator, GroupDescription};
 use crate::list_offsets::OffsetSpec;
 use crate::metadata::{Broker, BrokerId, Metadata, TopicId, TopicMetadata, Topics};
 use crate::topics::NewTopic;
-use kafka_protocol::messages::{ListOffsetsRequest, MetadataRequest};
-use kafka_protocol::protocol::Request;
-use model::ids::Offset;
 
 /// How a cluster is used.
 #[derive(Clone, Debug)]
@@ -144,7 +143,7 @@ impl Cluster {
         let wait = self.options.client.request_timeout;
         let mut retry = Retry::new(&self.options);
         loop {
-            let error = match self.to_controller().await {
+            let error = match self.reach_controller().await {
                 Ok(connection) => match connection.create_topics(topics, wait).await {
                     Ok(outcomes) if !all_retriable(&outcomes) => return Ok(outcomes),
                     Ok(outcomes) => match retry.pause().await {
@@ -177,7 +176,7 @@ impl Cluster {
         let wait = self.options.client.request_timeout;
         let mut retry = Retry::new(&self.options);
         loop {
-            let error = match self.to_controller().await {
+            let error = match self.reach_controller().await {
                 Ok(connection) => match connection.delete_topics(topics, wait).await {
                     Ok(outcomes) => {
                         self.forget_routes();
@@ -202,7 +201,7 @@ impl Cluster {
     ) -> Result<Configs, WireError> {
         let mut retry = Retry::new(&self.options);
         loop {
-            let attempt = match self.to_any().await {
+            let attempt = match self.reach_any().await {
                 Ok(connection) => connection.describe_topic_configs(topic).await,
                 Err(error) => Err(error),
             };
@@ -223,7 +222,7 @@ impl Cluster {
     ) -> Result<Configs, WireError> {
         let mut retry = Retry::new(&self.options);
         loop {
-            let attempt = match self.to_broker(broker).await {
+            let attempt = match self.reach_broker(broker).await {
                 Ok(connection) => connection.describe_broker_configs(broker).await,
                 Err(error) => Err(error),
             };
@@ -319,7 +318,7 @@ impl Cluster {
     pub async fn find_coordinator(&mut self, group: &GroupId) -> Result<Coordinator, WireError> {
         let mut retry = Retry::new(&self.options);
         loop {
-            let attempt = match self.to_any().await {
+            let attempt = match self.reach_any().await {
                 Ok(connection) => connection.find_coordinator(group).await,
                 Err(error) => Err(error),
             };
@@ -341,7 +340,7 @@ impl Cluster {
     ) -> Result<BTreeMap<TopicPartition, CommittedOffset>, WireError> {
         let mut retry = Retry::new(&self.options);
         loop {
-            let attempt = match self.to_coordinator(group).await {
+            let attempt = match self.reach_coordinator(group).await {
                 Ok(connection) => connection.offset_fetch(group).await,
                 Err(error) => Err(error),
             };
@@ -359,7 +358,7 @@ impl Cluster {
     pub async fn describe_group(&mut self, group: &GroupId) -> Result<GroupDescription, WireError> {
         let mut retry = Retry::new(&self.options);
         loop {
-            let attempt = match self.to_coordinator(group).await {
+            let attempt = match self.reach_coordinator(group).await {
                 Ok(connection) => connection.describe_group(group).await,
                 Err(error) => Err(error),
             };
@@ -371,7 +370,7 @@ impl Cluster {
     }
 
     async fn metadata_once(&mut self, topics: Topics<'_>) -> Result<Metadata, WireError> {
-        let metadata = self.to_any().await?.metadata(topics).await?;
+        let metadata = self.reach_any().await?.metadata(topics).await?;
         self.learn(&metadata);
         Ok(metadata)
     }
@@ -431,7 +430,7 @@ impl Cluster {
         partitions: &[TopicPartition],
         spec: OffsetSpec,
     ) -> Result<BTreeMap<TopicPartition, Offset>, WireError> {
-        let connection = self.to_broker(replica).await?;
+        let connection = self.reach_broker(replica).await?;
         let listed = connection.list_offsets(partitions, spec).await?;
         listed
             .into_iter()
@@ -483,15 +482,14 @@ impl Cluster {
                     .and_then(|route| route.topic_id);
             }
         }
-        let connection = self.to_broker(replica).await?;
+        let connection = self.reach_broker(replica).await?;
         let fetched = connection.fetch(&positions, options).await?;
         for partition in &fetched {
             if let Err(code) = partition.slice
                 && code.is_retriable()
             {
                 let subject = partition.partition.to_string();
-                return Err(connection
-                    .refused::<kafka_protocol::messages::FetchRequest>(subject, code.into()));
+                return Err(connection.refused::<FetchRequest>(subject, code.into()));
             }
         }
         Ok(fetched)
@@ -587,22 +585,22 @@ impl Cluster {
             })
     }
 
-    async fn to_controller(&mut self) -> Result<&mut Connection, WireError> {
+    async fn reach_controller(&mut self) -> Result<&mut Connection, WireError> {
         if self.controller.is_none() {
             self.metadata_once(Topics::Named(&[])).await?;
         }
         match self.controller {
-            Some(controller) => self.to_broker(controller).await,
-            None => self.to_any().await,
+            Some(controller) => self.reach_broker(controller).await,
+            None => self.reach_any().await,
         }
     }
 
-    async fn to_coordinator(&mut self, group: &GroupId) -> Result<&mut Connection, WireError> {
-        let coordinator = self.to_any().await?.find_coordinator(group).await?;
-        self.to_broker(coordinator.id).await
+    async fn reach_coordinator(&mut self, group: &GroupId) -> Result<&mut Connection, WireError> {
+        let coordinator = self.reach_any().await?.find_coordinator(group).await?;
+        self.reach_broker(coordinator.id).await
     }
 
-    async fn to_broker(&mut self, id: BrokerId) -> Result<&mut Connection, WireError> {
+    async fn reach_broker(&mut self, id: BrokerId) -> Result<&mut Connection, WireError> {
         if !self.brokers.contains_key(&id) {
             self.metadata_once(Topics::Named(&[])).await?;
         }
@@ -610,16 +608,16 @@ impl Cluster {
             Some(broker) => broker.address.clone(),
             None => return Err(WireError::UnknownBroker { broker: id }),
         };
-        self.to_peer(Peer::Broker(id), address).await
+        self.reach_peer(Peer::Broker(id), address).await
     }
 
     /// A connection that works, else the first address that answers.
-    async fn to_any(&mut self) -> Result<&mut Connection, WireError> {
+    async fn reach_any(&mut self) -> Result<&mut Connection, WireError> {
         self.connections
             .retain(|_, connection| connection.is_usable());
         if let Some(&peer) = self.connections.keys().next() {
             let address = String::new();
-            return self.to_peer(peer, address).await;
+            return self.reach_peer(peer, address).await;
         }
         let known = self
             .brokers
@@ -648,7 +646,11 @@ impl Cluster {
         Err(last_error)
     }
 
-    async fn to_peer(&mut self, peer: Peer, address: String) -> Result<&mut Connection, WireError> {
+    async fn reach_peer(
+        &mut self,
+        peer: Peer,
+        address: String,
+    ) -> Result<&mut Connection, WireError> {
         use std::collections::btree_map::Entry;
         match self.connections.entry(peer) {
             Entry::Occupied(held) if held.get().is_usable() => Ok(held.into_mut()),

@@ -1,4 +1,4 @@
-//! Fetch as a plain consumer sends it: read_uncommitted, without a session.
+//! Fetch as a plain consumer sends it: `read_uncommitted`, without a session.
 //! Gives the bytes of batches; decoding them is `batch`'s.
 
 use std::collections::BTreeMap;
@@ -70,7 +70,7 @@ pub struct FetchedSlice {
     pub high_watermark: Offset,
     /// The first offset that the partition still holds.
     pub log_start: Offset,
-    /// The end for a read_committed consumer.
+    /// The end for a `read_committed` consumer.
     pub last_stable: Offset,
     /// The replica that the broker would have this rack read from; the answer
     /// then has no records.

@@ -44,7 +44,7 @@ pub struct CommittedOffset {
 /// Which protocol a group speaks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum GroupProtocol {
-    /// The one of JoinGroup and SyncGroup.
+    /// The one of `JoinGroup` and `SyncGroup`.
     Classic,
     /// The one of KIP-848.
     Consumer,

@@ -162,7 +162,7 @@ pub enum ReadError {
         /// Where reading stood.
         position: Offset,
         /// Why not.
-        source: WireError,
+        source: Box<WireError>,
     },
 }
 
@@ -368,7 +368,7 @@ impl LogReader {
         ReadError::Wire {
             partition: self.partition.clone(),
             position: self.position,
-            source,
+            source: Box::new(source),
         }
     }
 }
