@@ -1,0 +1,186 @@
+//! One pass over a history: every event goes to those who need it, and what
+//! they found is put together at the end. Knows nothing of contracts.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use model::anomaly::Anomaly;
+use model::event::{Body, Event};
+use model::ids::{FaultIx, Micros, Offset, PartitionRef};
+use model::verdict::{Counts, Finding, Measurements};
+
+use crate::capture::{Capture, CaptureCoverage};
+use crate::finding::{Docket, Suspect};
+use crate::log::{Ledger, Victim};
+use crate::measure::{FaultRecord, GroupActivity, Meter};
+use crate::readers::{GroupCoverage, Readers};
+use crate::roster::Roster;
+
+/// Reads a history, event by event, and finds what is wrong with it.
+#[derive(Default)]
+pub struct Checker {
+    roster: Roster,
+    log: Ledger,
+    readers: Readers,
+    capture: Capture,
+    meter: Meter,
+    completeness: Completeness,
+}
+
+/// What a history came to: everything that verdicts are made of.
+#[derive(Clone, Debug, Default)]
+pub struct Analysis {
+    /// What is wrong, in the catalogue's order.
+    pub findings: Vec<Finding>,
+    /// How many of what.
+    pub counts: Counts,
+    /// What was measured.
+    pub measurements: Measurements,
+    /// The faults, as recorded.
+    pub faults: BTreeMap<FaultIx, FaultRecord>,
+    /// Whether the history is whole.
+    pub completeness: Completeness,
+    /// How much each claim was put to the test.
+    pub coverage: Coverage,
+    pub(crate) roster: Roster,
+    pub(crate) suspects: Vec<Suspect>,
+    pub(crate) victims: Vec<Victim>,
+    pub(crate) fresh: BTreeMap<PartitionRef, Offset>,
+    pub(crate) read: BTreeSet<PartitionRef>,
+}
+
+/// Whether a history is whole.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Completeness {
+    /// The plan was carried out to its end.
+    pub traffic_ended: bool,
+    /// The observer has read everything it wanted.
+    pub completed: bool,
+    /// Why the scenario was given up, where it was.
+    pub aborted: Option<String>,
+    /// Partitions that were written to, read or pinned, and whose pinned
+    /// range was not read to the end; by name.
+    pub unread: Vec<String>,
+    /// Reads and commits of members that nobody started.
+    pub strays: u64,
+}
+
+/// How much there was that could have contradicted each claim.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Coverage {
+    /// Acknowledgements of which it could be told whether the record is
+    /// stored.
+    pub settled_acks: u64,
+    /// Acknowledged below the log start and not there: retention may have
+    /// taken them, so nobody can tell.
+    pub expired: u64,
+    /// Acknowledged, and a damaged record stands there.
+    pub damaged: u64,
+    /// Records in the log with a predecessor of the same producer in the same
+    /// partition.
+    pub ordered_pairs: u64,
+    /// First and last send.
+    pub sending: Option<(Micros, Micros)>,
+    /// The groups, as declared.
+    pub groups: Vec<GroupCoverage>,
+    /// When each group was reading; in the same order.
+    pub activity: Vec<GroupActivity>,
+    /// Change data capture, where there is any.
+    pub capture: Option<CaptureCoverage>,
+}
+
+impl Checker {
+    /// A checker that has seen nothing yet.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Takes in the next event. Sources may be interleaved in any way; events
+    /// of one source come in their own order.
+    pub fn observe(&mut self, event: &Event) {
+        self.roster.observe(&event.body);
+        self.log.observe(&event.body);
+        self.readers.observe(event);
+        self.capture.observe(&event.body);
+        self.meter.observe(event, &self.roster);
+        match &event.body {
+            Body::TrafficEnded => self.completeness.traffic_ended = true,
+            Body::Completed => self.completeness.completed = true,
+            Body::Aborted { reason } => self.completeness.aborted = Some(reason.clone()),
+            _ => {}
+        }
+    }
+
+    /// Settles what the history came to.
+    pub fn finish(mut self) -> Analysis {
+        let roster = self.roster;
+        let mut docket = Docket::default();
+        let log = self.log.settle(&roster, &mut docket);
+        let groups = self.readers.settle(&self.log, &roster, &mut docket);
+        let capture = self.capture.settle(&self.log, &roster, &mut docket);
+        let measured = self.meter.finish(&roster);
+        let (findings, suspects) = docket.finish(&roster);
+
+        let mut measurements = measured.measurements;
+        measurements.duplicates = (log.stored > 0).then_some(log.extra_copies);
+        for (measured, group) in measurements.groups.iter_mut().zip(&groups) {
+            measured.processed = group.processed;
+            measured.distinct = group.processed - group.reprocessed;
+            measured.reprocessed = group.reprocessed;
+        }
+        let of_capture = capture.clone().unwrap_or_default();
+        if let Some(measured) = &mut measurements.capture {
+            measured.duplicates = of_capture.extra_events;
+        }
+        Analysis {
+            findings,
+            counts: Counts {
+                sent: log.sent,
+                acknowledged: log.acknowledged,
+                failed: log.failed,
+                unknown: log.sent.saturating_sub(log.acknowledged + log.failed),
+                stored: log.stored,
+                distinct: log.distinct,
+                changes: of_capture.changes,
+                change_events: of_capture.events,
+                rows: of_capture.rows,
+            },
+            measurements,
+            faults: measured.faults,
+            completeness: Completeness {
+                unread: log.unread.iter().map(|at| roster.partition(*at)).collect(),
+                strays: self.readers.strays(),
+                ..self.completeness
+            },
+            coverage: Coverage {
+                settled_acks: log.looked_for,
+                expired: log.expired,
+                damaged: log.damaged,
+                ordered_pairs: log.ordered_pairs,
+                sending: measured.sending,
+                groups,
+                activity: measured.activity,
+                capture,
+            },
+            suspects,
+            victims: log.victims,
+            read: log
+                .fresh
+                .keys()
+                .filter(|partition| self.log.is_read(**partition))
+                .copied()
+                .collect(),
+            fresh: log.fresh,
+            roster,
+        }
+    }
+}
+
+impl Analysis {
+    /// How many instances of an anomaly were found.
+    pub fn count(&self, anomaly: Anomaly) -> u64 {
+        let mut findings = self.findings.iter();
+        findings
+            .find(|finding| finding.anomaly == anomaly)
+            .map_or(0, |finding| finding.count)
+    }
+}

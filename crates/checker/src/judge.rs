@@ -1,0 +1,594 @@
+//! From findings to verdicts. Pure: the same analysis and contract give the
+//! same verdict, whenever and wherever. Knows nothing of events.
+//!
+//! Proof is proof: a guarantee that a finding contradicts is VIOLATED,
+//! whatever else is doubtful, because findings are made only from what was
+//! read completely. HELD needs more than the absence of findings: every fault
+//! landed and met traffic, the history is whole, the instrument found its own
+//! mutants, and there was something that could have gone wrong.
+
+use model::anomaly::Anomaly;
+use model::claim::{Claim, Contract, FaultContract, Guarantee, Level, Traffic};
+use model::event::{CaptureResult, Evidence, Found};
+use model::ids::{GroupIx, Micros};
+use model::verdict::{Calibration, FaultVerdict, GuaranteeVerdict, ScenarioVerdict, Verdict};
+
+use crate::checker::Analysis;
+use crate::measure::{FaultRecord, GroupActivity};
+use crate::readers::GroupCoverage;
+
+/// The verdict on one scenario, run once.
+pub fn judge(
+    contract: &Contract,
+    name: &str,
+    repetition: u32,
+    analysis: &Analysis,
+    calibration: Vec<Calibration>,
+) -> ScenarioVerdict {
+    let faults: Vec<FaultVerdict> = contract
+        .faults
+        .iter()
+        .map(|fault| judge_fault(fault, analysis))
+        .collect();
+    let doubts = doubts(&faults, analysis, &calibration);
+    let guarantees: Vec<GuaranteeVerdict> = contract
+        .guarantees
+        .iter()
+        .map(|guarantee| {
+            let Ruling(verdict, reason) = match rule(guarantee, contract, analysis) {
+                Ruling(Verdict::Held, reason) if !doubts.is_empty() => Ruling(
+                    Verdict::Inconclusive,
+                    format!("{reason}; but {}", doubts.join("; ")),
+                ),
+                ruling => ruling,
+            };
+            GuaranteeVerdict {
+                claim: guarantee.claim,
+                level: guarantee.level,
+                verdict,
+                reason,
+            }
+        })
+        .collect();
+    let (verdict, as_expected) = conclude(&guarantees, &doubts);
+    ScenarioVerdict {
+        name: name.to_owned(),
+        repetition,
+        verdict,
+        as_expected,
+        doubts,
+        guarantees,
+        findings: analysis.findings.clone(),
+        counts: analysis.counts,
+        faults,
+        measurements: analysis.measurements.clone(),
+        calibration,
+    }
+}
+
+/// The scenario's verdict, and whether it is the one it is there to show.
+fn conclude(guarantees: &[GuaranteeVerdict], doubts: &[String]) -> (Verdict, bool) {
+    let at = |level: Level| {
+        guarantees
+            .iter()
+            .filter(move |guarantee| guarantee.level == level)
+            .map(|guarantee| guarantee.verdict)
+    };
+    let required = at(Level::Required).max().unwrap_or(Verdict::Held);
+    let mut expected_seen = true;
+    let mut verdict = required;
+    for expected in at(Level::ExpectViolated) {
+        let seen = expected == Verdict::Violated;
+        expected_seen &= seen;
+        verdict = verdict.max(if seen {
+            Verdict::Violated
+        } else {
+            Verdict::Inconclusive
+        });
+    }
+    let claims = at(Level::Required).count() + at(Level::ExpectViolated).count();
+    if !doubts.is_empty() || claims == 0 {
+        verdict = verdict.max(Verdict::Inconclusive);
+    }
+    let as_expected = required == Verdict::Held && expected_seen && doubts.is_empty() && claims > 0;
+    (verdict, as_expected)
+}
+
+/// Why the run as a whole cannot tell.
+fn doubts(
+    faults: &[FaultVerdict],
+    analysis: &Analysis,
+    calibration: &[Calibration],
+) -> Vec<String> {
+    let mut doubts = Vec::new();
+    for fault in faults.iter().filter(|fault| !fault.landed) {
+        doubts.push(format!(
+            "the fault {} did not land: {}",
+            fault.kind,
+            why_not(fault)
+        ));
+    }
+    let completeness = &analysis.completeness;
+    match &completeness.aborted {
+        Some(reason) => doubts.push(format!("the scenario was given up: {reason}")),
+        None if !completeness.completed => {
+            doubts.push("the history ends before the run was completed".to_owned());
+        }
+        None => {}
+    }
+    if !completeness.unread.is_empty() {
+        let unread = completeness.unread.join(", ");
+        doubts.push(format!("not read to the end: {unread}"));
+    }
+    if completeness.strays > 0 {
+        doubts.push(format!(
+            "{} reads or commits of members that the history does not introduce",
+            completeness.strays
+        ));
+    }
+    if let Some(capture) = &analysis.coverage.capture {
+        if !capture.unread.is_empty() {
+            let unread = capture.unread.join(", ");
+            doubts.push(format!(
+                "tables or their topics not read to the end: {unread}"
+            ));
+        }
+        if capture.disowned > 0 {
+            doubts.push(format!(
+                "the database does not hold {} rows as it confirmed them",
+                capture.disowned
+            ));
+        }
+    }
+    for missed in calibration.iter().filter(|mutant| !mutant.found) {
+        doubts.push(format!(
+            "the checker missed a planted {}: {}",
+            missed.anomaly, missed.mutation
+        ));
+    }
+    doubts
+}
+
+/// What keeps a fault from having landed.
+fn why_not(fault: &FaultVerdict) -> String {
+    if fault.injected_ms.is_none() {
+        return "it was never in force".to_owned();
+    }
+    if fault.healed_ms.is_none() {
+        return "it was never healed".to_owned();
+    }
+    let missing: Vec<String> = fault
+        .evidence
+        .iter()
+        .filter(|evidence| evidence.found == Found::No)
+        .map(|evidence| format!("not found: {} ({})", evidence.what, evidence.detail))
+        .collect();
+    if missing.is_empty() {
+        "nobody looked for evidence of it".to_owned()
+    } else {
+        missing.join(", ")
+    }
+}
+
+/// A fault landed when it came and went, somebody saw it independently,
+/// nothing that was looked for was missing, and traffic met it.
+fn judge_fault(contract: &FaultContract, analysis: &Analysis) -> FaultVerdict {
+    let none = FaultRecord::default();
+    let record = analysis.faults.get(&contract.fault).unwrap_or(&none);
+    let mut evidence = record.evidence.clone();
+    evidence.push(traffic_met(&contract.meets, record, analysis));
+    let landed = record.injected.is_some()
+        && record.healed.is_some()
+        && !record.evidence.is_empty()
+        && evidence.iter().all(|seen| seen.found == Found::Yes);
+    FaultVerdict {
+        kind: contract.kind.clone(),
+        landed,
+        injected_ms: record.injected.map(Micros::as_millis),
+        healed_ms: record.healed.map(Micros::as_millis),
+        evidence,
+    }
+}
+
+fn traffic_met(wanted: &Traffic, record: &FaultRecord, analysis: &Analysis) -> Evidence {
+    let met = &record.met;
+    let (found, detail) = match wanted {
+        Traffic::Sends => (
+            met.sends_outstanding + met.sends_attempted > 0,
+            format!(
+                "{} sends outstanding when it came into force, {} attempted while it lasted",
+                met.sends_outstanding, met.sends_attempted
+            ),
+        ),
+        Traffic::Reads { group } => {
+            let reads = group_named(analysis, group)
+                .and_then(|ix| met.reads.get(&ix))
+                .copied()
+                .unwrap_or_default();
+            (
+                reads.waiting + reads.acknowledged + reads.processed > 0,
+                format!(
+                    "{} records waiting for {group} when it came into force, {} acknowledged \
+                     and {} processed while it lasted",
+                    reads.waiting, reads.acknowledged, reads.processed
+                ),
+            )
+        }
+        Traffic::Changes => (
+            met.changes_waiting + met.changes_committed > 0,
+            format!(
+                "{} committed changes without an event when it came into force, {} committed \
+                 while it lasted",
+                met.changes_waiting, met.changes_committed
+            ),
+        ),
+    };
+    Evidence {
+        what: "traffic met it".to_owned(),
+        found: if found { Found::Yes } else { Found::No },
+        detail,
+    }
+}
+
+fn group_named(analysis: &Analysis, name: &str) -> Option<GroupIx> {
+    let mut groups = analysis.roster.groups.iter();
+    groups
+        .find(|(_, group)| group.name == name)
+        .map(|(ix, _)| *ix)
+}
+
+/// What can be said of a claim by itself, and why.
+struct Ruling(Verdict, String);
+
+fn held(reason: String) -> Ruling {
+    Ruling(Verdict::Held, reason)
+}
+
+fn inconclusive(reason: impl Into<String>) -> Ruling {
+    Ruling(Verdict::Inconclusive, reason.into())
+}
+
+fn violated(reason: String) -> Ruling {
+    Ruling(Verdict::Violated, reason)
+}
+
+fn rule(guarantee: &Guarantee, contract: &Contract, analysis: &Analysis) -> Ruling {
+    match guarantee.claim {
+        Claim::ReprocessedWithinWindow => return within_window(contract, analysis),
+        Claim::RecoversWithin => return recovers(guarantee.limit_ms, analysis),
+        claim => {
+            if let Some(ruling) = contradicted(claim, analysis) {
+                return ruling;
+            }
+        }
+    }
+    let counts = &analysis.counts;
+    let coverage = &analysis.coverage;
+    match guarantee.claim {
+        Claim::NoLoss => no_loss(analysis),
+        Claim::NoPhantom | Claim::Intact if counts.stored + counts.change_events == 0 => {
+            inconclusive("nothing is stored")
+        }
+        Claim::NoPhantom => held(format!(
+            "{} stored, every one was sent",
+            of(counts, counts.stored)
+        )),
+        Claim::Intact => held(format!(
+            "{} stored, all undamaged",
+            of(counts, counts.stored)
+        )),
+        Claim::NoDuplicates if counts.stored == 0 => inconclusive("nothing is stored"),
+        Claim::NoDuplicates => held(format!("{} records stored, each once", counts.stored)),
+        Claim::Ordered if coverage.ordered_pairs == 0 => {
+            inconclusive("no two records of one producer stand in one partition")
+        }
+        Claim::Ordered => held(format!(
+            "{} records stored in the order of sending",
+            counts.distinct
+        )),
+        Claim::NoGroupGap => each_group(contract, analysis, |group| {
+            if group.below_committed == 0 {
+                return inconclusive(format!("{} committed past no record", group.name));
+            }
+            held(format!(
+                "{} processed all {} records it committed past",
+                group.name, group.below_committed
+            ))
+        }),
+        Claim::GroupComplete => each_group(contract, analysis, complete),
+        Claim::NothingReprocessed => each_group(contract, analysis, |group| {
+            if group.processed == 0 {
+                return inconclusive(format!("{} processed nothing", group.name));
+            }
+            held(format!(
+                "{} processed {} records once",
+                group.name, group.processed
+            ))
+        }),
+        Claim::ReadsInOrder => each_group(contract, analysis, |group| {
+            if group.steps == 0 {
+                return inconclusive(format!("{} never read two records in a row", group.name));
+            }
+            held(format!(
+                "{} took {} steps in order",
+                group.name, group.steps
+            ))
+        }),
+        Claim::CommitsForward => each_group(contract, analysis, |group| {
+            if group.commits < 2 {
+                return inconclusive(format!("{} committed {} times", group.name, group.commits));
+            }
+            held(format!(
+                "{} committed {} times, forward",
+                group.name, group.commits
+            ))
+        }),
+        Claim::GroupsIndependent => independent(contract, analysis),
+        Claim::NoRowMissing
+        | Claim::NoRowDuplicate
+        | Claim::NoRowPhantom
+        | Claim::CommitOrder
+        | Claim::NoStateDivergence => capture_claim(guarantee.claim, analysis),
+        Claim::ReprocessedWithinWindow | Claim::RecoversWithin => {
+            inconclusive("judged by a measurement")
+        }
+    }
+}
+
+/// Counts records or change events, whichever the scenario has.
+fn of(counts: &model::verdict::Counts, records: u64) -> String {
+    match (records, counts.change_events) {
+        (records, 0) => format!("{records} records"),
+        (0, events) => format!("{events} change events"),
+        (records, events) => format!("{records} records and {events} change events"),
+    }
+}
+
+/// VIOLATED, if a finding contradicts the claim.
+fn contradicted(claim: Claim, analysis: &Analysis) -> Option<Ruling> {
+    let against: Vec<String> = claim
+        .contradicted_by()
+        .iter()
+        .filter_map(|anomaly| analysis.findings.iter().find(|of| of.anomaly == *anomaly))
+        .map(|finding| {
+            let first = finding.named.first();
+            let first = first.map_or(String::new(), |named| {
+                format!(", first {} {}", named.of, named.first)
+            });
+            format!(
+                "{} {}{first}{}",
+                finding.count,
+                finding.anomaly,
+                among(finding.anomaly, analysis)
+            )
+        })
+        .collect();
+    (!against.is_empty()).then(|| violated(against.join("; ")))
+}
+
+/// Of how many, where that says more than the number alone.
+fn among(anomaly: Anomaly, analysis: &Analysis) -> String {
+    match anomaly {
+        Anomaly::LostWrite => format!(" of {} acknowledged", analysis.counts.acknowledged),
+        Anomaly::RowMissing => format!(" of {} committed", analysis.counts.changes),
+        _ => String::new(),
+    }
+}
+
+fn no_loss(analysis: &Analysis) -> Ruling {
+    let (counts, coverage) = (&analysis.counts, &analysis.coverage);
+    if coverage.expired > 0 {
+        return inconclusive(format!(
+            "{} acknowledged records lie below the log start: retention may have taken them",
+            coverage.expired
+        ));
+    }
+    if coverage.damaged > 0 {
+        return inconclusive(format!(
+            "damaged records stand where {} were acknowledged",
+            coverage.damaged
+        ));
+    }
+    if counts.acknowledged > 0 && coverage.settled_acks < counts.acknowledged {
+        return inconclusive(format!(
+            "only {} of {} acknowledged records could be looked for",
+            coverage.settled_acks, counts.acknowledged
+        ));
+    }
+    match &coverage.capture {
+        Some(capture) if capture.changes > 0 => {
+            match capture_claim(Claim::NoRowMissing, analysis) {
+                Ruling(Verdict::Held, reason) if counts.acknowledged > 0 => held(format!(
+                    "{} acknowledged records, all stored; {reason}",
+                    counts.acknowledged
+                )),
+                ruling => ruling,
+            }
+        }
+        _ if counts.acknowledged == 0 => inconclusive("nothing was acknowledged"),
+        _ => held(format!(
+            "{} acknowledged records, all stored",
+            counts.acknowledged
+        )),
+    }
+}
+
+/// The worst of the groups' rulings; every group of the contract must be
+/// there.
+fn each_group(
+    contract: &Contract,
+    analysis: &Analysis,
+    rule: impl Fn(&GroupCoverage) -> Ruling,
+) -> Ruling {
+    let groups = &analysis.coverage.groups;
+    let absent = contract
+        .groups
+        .iter()
+        .find(|wanted| !groups.iter().any(|group| group.name == wanted.name));
+    if let Some(absent) = absent {
+        return inconclusive(format!("the group {} never came up", absent.name));
+    }
+    let rulings: Vec<Ruling> = groups.iter().map(rule).collect();
+    let Some(worst) = rulings.iter().map(|ruling| ruling.0).max() else {
+        return inconclusive("there is no group");
+    };
+    let reasons: Vec<String> = rulings
+        .into_iter()
+        .filter(|ruling| ruling.0 == worst)
+        .map(|ruling| ruling.1)
+        .collect();
+    Ruling(worst, reasons.join("; "))
+}
+
+fn complete(group: &GroupCoverage) -> Ruling {
+    let name = &group.name;
+    if group.stored == 0 {
+        return inconclusive(format!("there was nothing for {name} to read"));
+    }
+    if group.behind > 0 {
+        return inconclusive(format!(
+            "{name} did not process {} of {} records, and nobody waited for it",
+            group.behind, group.stored
+        ));
+    }
+    if group.gaps > 0 {
+        return inconclusive(format!(
+            "{name} committed past {} of {} records without processing them",
+            group.gaps, group.stored
+        ));
+    }
+    held(format!("{name} processed all {} records", group.stored))
+}
+
+/// As many records may be processed again as a member may have processed
+/// without committing, once for each member that went away before its group
+/// went on.
+fn within_window(contract: &Contract, analysis: &Analysis) -> Ruling {
+    each_group(contract, analysis, |group| {
+        let name = &group.name;
+        let Some(of) = contract.groups.iter().find(|of| of.name == *name) else {
+            return inconclusive(format!("the contract does not say how {name} commits"));
+        };
+        let at = analysis
+            .coverage
+            .groups
+            .iter()
+            .position(|of| of.name == *name);
+        let restarts = at
+            .and_then(|at| analysis.coverage.activity.get(at))
+            .map_or(0, |activity| activity.restarts);
+        let allowed = of.commit_every_records.saturating_mul(restarts);
+        let again = group.reprocessed;
+        let what = format!(
+            "{name} processed {again} records again, {allowed} allowed: {restarts} restarts, \
+             a commit every {} records",
+            of.commit_every_records
+        );
+        if again > allowed {
+            violated(what)
+        } else if group.processed == 0 || restarts == 0 {
+            inconclusive(format!("{name} was never interrupted while it was reading"))
+        } else {
+            held(what)
+        }
+    })
+}
+
+fn recovers(limit_ms: Option<u64>, analysis: &Analysis) -> Ruling {
+    let Some(limit_ms) = limit_ms else {
+        return inconclusive("the claim names no limit");
+    };
+    let groups = analysis.measurements.groups.iter();
+    let mut measured: Vec<(String, u64)> = groups
+        .filter_map(|group| Some((group.group.clone(), group.recovery_ms?)))
+        .collect();
+    let capture = analysis.measurements.capture.as_ref();
+    if let Some(first_ms) = capture.and_then(|capture| capture.first_event_ms) {
+        measured.push(("the capture".to_owned(), first_ms));
+    }
+    let Some((who, took_ms)) = measured.into_iter().max_by_key(|(_, took_ms)| *took_ms) else {
+        return inconclusive("nothing came back after a restart, or nothing was restarted");
+    };
+    let what = format!("{who} was back after {took_ms} ms, {limit_ms} ms allowed");
+    if took_ms > limit_ms {
+        violated(what)
+    } else {
+        held(what)
+    }
+}
+
+fn independent(contract: &Contract, analysis: &Analysis) -> Ruling {
+    let groups = &analysis.coverage.groups;
+    if groups.len() < 2 {
+        return inconclusive("there are no two groups");
+    }
+    let Ruling(Verdict::Held, complete) = each_group(contract, analysis, complete) else {
+        return each_group(contract, analysis, complete);
+    };
+    let active: Option<Vec<(Micros, Micros)>> = analysis
+        .coverage
+        .activity
+        .iter()
+        .map(|activity: &GroupActivity| activity.active)
+        .chain([analysis.coverage.sending])
+        .collect();
+    let Some(active) = active else {
+        return inconclusive("a group, or the sending, was never active");
+    };
+    let from = active
+        .iter()
+        .map(|(first, _)| *first)
+        .max()
+        .unwrap_or_default();
+    let to = active
+        .iter()
+        .map(|(_, last)| *last)
+        .min()
+        .unwrap_or_default();
+    if from >= to {
+        return inconclusive(
+            "the groups did not read while the others and the producers were active",
+        );
+    }
+    held(format!(
+        "{complete}; all were reading at once for {} ms while records were sent",
+        to.since(from).as_millis()
+    ))
+}
+
+fn capture_claim(claim: Claim, analysis: &Analysis) -> Ruling {
+    let Some(capture) = &analysis.coverage.capture else {
+        return inconclusive("nothing was captured");
+    };
+    let needs_the_end = matches!(claim, Claim::NoRowMissing | Claim::NoStateDivergence);
+    if needs_the_end && capture.waited != Some(CaptureResult::CaughtUp) {
+        return inconclusive(
+            "the last change never came out of the topics: late cannot be told from missing",
+        );
+    }
+    match claim {
+        Claim::NoRowMissing if capture.settled == 0 => inconclusive("nothing was committed"),
+        Claim::NoRowMissing => held(format!(
+            "{} committed changes, all have their event",
+            capture.settled
+        )),
+        Claim::CommitOrder if capture.ordered_pairs == 0 => inconclusive("no row has two events"),
+        Claim::CommitOrder => held(format!(
+            "{} events follow another of their row, all in order",
+            capture.ordered_pairs
+        )),
+        Claim::NoStateDivergence if capture.compared == 0 => {
+            inconclusive("no table could be compared")
+        }
+        Claim::NoStateDivergence => held(format!(
+            "{} rows, all as the topics replay them",
+            capture.compared
+        )),
+        _ if capture.events == 0 => inconclusive("there is no change event"),
+        Claim::NoRowDuplicate => held(format!("{} events, each of another change", capture.events)),
+        _ => held(format!(
+            "{} events, each of a change that was committed",
+            capture.events
+        )),
+    }
+}

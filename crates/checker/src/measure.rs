@@ -1,0 +1,506 @@
+//! What is measured in the order of time: silence, latencies, lag, recovery,
+//! and whether traffic met each fault. Knows nothing of anomalies; no finding
+//! depends on anything here.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+
+use hdrhistogram::Histogram;
+use model::event::{Body, Event, Evidence, Outcome, TxOutcome};
+use model::ids::{
+    FaultIx, GroupIx, MemberIx, Micros, Offset, PartitionRef, ProducerIx, RecordId, TxId,
+};
+use model::verdict::{CaptureMeasurements, GroupMeasurements, Latency, Measurements};
+
+use crate::roster::Roster;
+use crate::sparse_set::SparseSet;
+use crate::timeline::Timeline;
+
+/// Something that is measured.
+#[derive(Clone, Copy)]
+enum Moment {
+    Sent(RecordId),
+    Acknowledged(RecordId, PartitionRef, Offset),
+    GivenUp(RecordId),
+    MemberStarted(MemberIx),
+    MemberEnded(MemberIx),
+    Processed(MemberIx, PartitionRef, Offset),
+    Committed(TxId),
+    Tail(PartitionRef, Offset),
+    Triggered(FaultIx),
+    Injected(FaultIx),
+    Healed(FaultIx),
+    TrafficEnded,
+}
+
+/// What became of one fault, as recorded.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct FaultRecord {
+    /// When its trigger was reached.
+    pub triggered: Option<Micros>,
+    /// When it came into force.
+    pub injected: Option<Micros>,
+    /// When what was broken worked again.
+    pub healed: Option<Micros>,
+    /// The observations of whoever injected it.
+    pub evidence: Vec<Evidence>,
+    /// The traffic that met it.
+    pub met: TrafficMet,
+}
+
+/// The traffic that met one fault.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct TrafficMet {
+    /// Sends without an outcome when it came into force.
+    pub sends_outstanding: u64,
+    /// Sends attempted while it lasted.
+    pub sends_attempted: u64,
+    /// By group: records acknowledged and not yet processed when it came into
+    /// force, and those acknowledged or processed while it lasted.
+    pub reads: BTreeMap<GroupIx, ReadsMet>,
+    /// Committed changes without a readable event when it came into force.
+    pub changes_waiting: u64,
+    /// Changes committed while it lasted.
+    pub changes_committed: u64,
+}
+
+/// What a fault met of one group's traffic.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct ReadsMet {
+    /// Records acknowledged and not yet processed when it came into force.
+    pub waiting: u64,
+    /// Records acknowledged while it lasted.
+    pub acknowledged: u64,
+    /// Records processed while it lasted.
+    pub processed: u64,
+}
+
+#[derive(Default)]
+struct GroupMeter {
+    processed: BTreeMap<PartitionRef, SparseSet>,
+    lag: u64,
+    lag_peak: u64,
+    lag_sum: u128,
+    lag_samples: u64,
+    someone_ended: bool,
+    recovering: BTreeMap<MemberIx, Micros>,
+    recovery: Option<Micros>,
+    /// First and last processing.
+    active: Option<(Micros, Micros)>,
+    /// Every ending, until a record is processed behind it.
+    endings_open: u64,
+    endings_followed: u64,
+}
+
+/// When a group was reading, and how often it had to start over.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct GroupActivity {
+    /// First and last processing.
+    pub active: Option<(Micros, Micros)>,
+    /// Members that ended before the group processed something more.
+    pub restarts: u64,
+}
+
+/// Measures a history while it streams by.
+#[derive(Default)]
+pub(crate) struct Meter {
+    timeline: Timeline<Moment>,
+    outstanding: HashMap<RecordId, Micros>,
+    outstanding_peak: u64,
+    any_sent: bool,
+    sending: Option<(Micros, Micros)>,
+    silent_since: Option<Micros>,
+    silent_longest: Option<Micros>,
+    healed_waiting: Option<Micros>,
+    healed_to_first_ack: Option<Micros>,
+    retries: BTreeMap<ProducerIx, u64>,
+    before: Latencies,
+    during: Latencies,
+    after: Latencies,
+    acknowledged: BTreeMap<PartitionRef, SparseSet>,
+    groups: BTreeMap<GroupIx, GroupMeter>,
+    faults: BTreeMap<FaultIx, FaultRecord>,
+    in_force: BTreeSet<FaultIx>,
+    any_injected: bool,
+    last_healed: Option<Micros>,
+    tx_changes: BTreeMap<TxId, u64>,
+    committed_changes: u64,
+    tails: BTreeMap<PartitionRef, i64>,
+    tail_total: i64,
+    capture: CaptureMeter,
+    ends: BTreeMap<PartitionRef, i64>,
+}
+
+/// How a capture comes back from its restart.
+#[derive(Default)]
+struct CaptureMeter {
+    ordered: Option<Micros>,
+    total_when_stopped: Option<i64>,
+    first_event: Option<Micros>,
+    /// Each new total since the restart was ordered, and when it was reached.
+    totals: Vec<(Micros, i64)>,
+}
+
+impl Meter {
+    pub(crate) fn observe(&mut self, event: &Event, roster: &Roster) {
+        let moment = match &event.body {
+            Body::SendInvoked { record, .. } => Moment::Sent(*record),
+            Body::SendCompleted { record, outcome } => match outcome {
+                Outcome::Acknowledged { at, offset } => Moment::Acknowledged(*record, *at, *offset),
+                Outcome::Failed { .. } | Outcome::Unknown { .. } => Moment::GivenUp(*record),
+            },
+            Body::ProducerCounted { producer, retries } => {
+                let known = self.retries.entry(*producer).or_default();
+                *known = (*known).max(*retries);
+                return;
+            }
+            Body::MemberStarted { member, .. } => Moment::MemberStarted(*member),
+            Body::MemberEnded { member, .. } => Moment::MemberEnded(*member),
+            Body::Processed {
+                member,
+                from,
+                offset,
+                ..
+            } => Moment::Processed(*member, *from, *offset),
+            Body::ChangeInvoked { tx, .. } => {
+                *self.tx_changes.entry(*tx).or_default() += 1;
+                return;
+            }
+            Body::TxCompleted {
+                tx,
+                outcome: TxOutcome::Committed,
+            } => Moment::Committed(*tx),
+            Body::TailSeen { partition, end } => Moment::Tail(*partition, *end),
+            Body::Pinned { partition, end, .. } => {
+                self.ends.insert(*partition, end.get());
+                return;
+            }
+            Body::FaultTriggered { fault } => Moment::Triggered(*fault),
+            Body::FaultInjected { fault } => Moment::Injected(*fault),
+            Body::FaultHealed { fault } => Moment::Healed(*fault),
+            Body::FaultEvidence { fault, evidence } => {
+                let record = self.faults.entry(*fault).or_default();
+                record.evidence.push(evidence.clone());
+                return;
+            }
+            Body::TrafficEnded => Moment::TrafficEnded,
+            _ => return,
+        };
+        if let Some((at, moment)) = self.timeline.push(event.at, moment) {
+            self.measure(at, moment, roster);
+        }
+    }
+
+    fn measure(&mut self, at: Micros, moment: Moment, roster: &Roster) {
+        match moment {
+            Moment::Sent(record) => self.sent(at, record),
+            Moment::Acknowledged(record, partition, offset) => {
+                self.acknowledged(at, record, partition, offset, roster);
+            }
+            Moment::GivenUp(record) => {
+                self.outstanding.remove(&record);
+                if self.outstanding.is_empty() {
+                    self.end_silence(at);
+                }
+            }
+            Moment::MemberStarted(member) => {
+                if let Some(group) = self.group_of(member, roster)
+                    && group.someone_ended
+                {
+                    group.recovering.insert(member, at);
+                }
+            }
+            Moment::MemberEnded(member) => {
+                if let Some(group) = self.group_of(member, roster) {
+                    group.someone_ended = true;
+                    group.endings_open += 1;
+                }
+            }
+            Moment::Processed(member, partition, offset) => {
+                self.processed(at, member, partition, offset, roster);
+            }
+            Moment::Committed(tx) => {
+                let changes = self.tx_changes.get(&tx).copied().unwrap_or(0);
+                self.committed_changes += changes;
+                for fault in self.in_force() {
+                    fault.met.changes_committed += changes;
+                }
+            }
+            Moment::Tail(partition, end) => self.tail(at, partition, end),
+            Moment::Triggered(fault) => {
+                let record = self.faults.entry(fault).or_default();
+                record.triggered.get_or_insert(at);
+                self.capture.ordered.get_or_insert(at);
+            }
+            Moment::Injected(fault) => self.injected(at, fault),
+            Moment::Healed(fault) => {
+                self.faults.entry(fault).or_default().healed = Some(at);
+                self.in_force.remove(&fault);
+                self.last_healed = Some(at);
+                self.healed_waiting = Some(at);
+                self.healed_to_first_ack = None;
+            }
+            Moment::TrafficEnded => self.end_silence(at),
+        }
+    }
+
+    fn group_of(&mut self, member: MemberIx, roster: &Roster) -> Option<&mut GroupMeter> {
+        let group = roster.group_of(member)?;
+        Some(self.groups.entry(group).or_default())
+    }
+
+    fn in_force(&mut self) -> impl Iterator<Item = &mut FaultRecord> {
+        let in_force = &self.in_force;
+        self.faults
+            .iter_mut()
+            .filter(|(fault, _)| in_force.contains(fault))
+            .map(|(_, record)| record)
+    }
+
+    fn sent(&mut self, at: Micros, record: RecordId) {
+        self.any_sent = true;
+        widen(&mut self.sending, at);
+        self.outstanding.insert(record, at);
+        self.outstanding_peak = self.outstanding_peak.max(self.outstanding.len() as u64);
+        self.silent_since.get_or_insert(at);
+        for fault in self.in_force() {
+            fault.met.sends_attempted += 1;
+        }
+    }
+
+    fn acknowledged(
+        &mut self,
+        at: Micros,
+        record: RecordId,
+        partition: PartitionRef,
+        offset: Offset,
+        roster: &Roster,
+    ) {
+        if let Some(sent) = self.outstanding.remove(&record) {
+            let latency = at.since(sent);
+            if !self.any_injected {
+                self.before.record(latency);
+            } else if self.in_force.is_empty() && self.last_healed.is_some_and(|end| sent >= end) {
+                self.after.record(latency);
+            } else {
+                self.during.record(latency);
+            }
+        }
+        self.end_silence(at);
+        if !self.outstanding.is_empty() {
+            self.silent_since = Some(at);
+        }
+        if let Some(healed) = self.healed_waiting.take() {
+            self.healed_to_first_ack = Some(at.since(healed));
+        }
+        let known = self.acknowledged.entry(partition).or_default();
+        if !known.insert(offset.get()) {
+            return;
+        }
+        for (ix, declared) in &roster.groups {
+            if !declared.topics.contains(&partition.topic) {
+                continue;
+            }
+            let group = self.groups.entry(*ix).or_default();
+            let processed = group.processed.get(&partition);
+            if !processed.is_some_and(|processed| processed.contains(offset.get())) {
+                group.lag += 1;
+                group.lag_peak = group.lag_peak.max(group.lag);
+            }
+            for fault in &self.in_force {
+                let met = &mut self.faults.entry(*fault).or_default().met;
+                met.reads.entry(*ix).or_default().acknowledged += 1;
+            }
+        }
+    }
+
+    fn processed(
+        &mut self,
+        at: Micros,
+        member: MemberIx,
+        partition: PartitionRef,
+        offset: Offset,
+        roster: &Roster,
+    ) {
+        let Some(ix) = roster.group_of(member) else {
+            return;
+        };
+        for fault in &self.in_force {
+            let met = &mut self.faults.entry(*fault).or_default().met;
+            met.reads.entry(ix).or_default().processed += 1;
+        }
+        let group = self.groups.entry(ix).or_default();
+        if group
+            .processed
+            .entry(partition)
+            .or_default()
+            .insert(offset.get())
+            && let Some(known) = self.acknowledged.get(&partition)
+            && known.contains(offset.get())
+        {
+            group.lag = group.lag.saturating_sub(1);
+        }
+        group.lag_sum += u128::from(group.lag);
+        group.lag_samples += 1;
+        group.endings_followed += std::mem::take(&mut group.endings_open);
+        widen(&mut group.active, at);
+        if let Some(started) = group.recovering.remove(&member) {
+            group.recovery = group.recovery.max(Some(at.since(started)));
+        }
+    }
+
+    /// Ends the time without an acknowledgement that began when the last one
+    /// came, or when a record was sent after all others had their outcome.
+    fn end_silence(&mut self, at: Micros) {
+        if let Some(since) = self.silent_since.take() {
+            self.silent_longest = self.silent_longest.max(Some(at.since(since)));
+        }
+    }
+
+    fn injected(&mut self, at: Micros, fault: FaultIx) {
+        self.any_injected = true;
+        self.in_force.insert(fault);
+        let readable = self.tail_total.max(0).cast_unsigned();
+        let record = self.faults.entry(fault).or_default();
+        record.injected.get_or_insert(at);
+        record.met.sends_outstanding = self.outstanding.len() as u64;
+        record.met.changes_waiting = self.committed_changes.saturating_sub(readable);
+        for (ix, group) in &self.groups {
+            record.met.reads.entry(*ix).or_default().waiting = group.lag;
+        }
+        self.capture
+            .total_when_stopped
+            .get_or_insert(self.tail_total);
+    }
+
+    fn tail(&mut self, at: Micros, partition: PartitionRef, end: Offset) {
+        let known = self.tails.entry(partition).or_default();
+        self.tail_total = self
+            .tail_total
+            .saturating_add(end.get().saturating_sub(*known));
+        *known = end.get();
+        let total = self.tail_total;
+        let capture = &mut self.capture;
+        if capture.ordered.is_none() {
+            return;
+        }
+        if capture.totals.last().is_none_or(|(_, last)| total > *last) {
+            capture.totals.push((at, total));
+        }
+        if capture
+            .total_when_stopped
+            .is_some_and(|stopped| total > stopped)
+        {
+            capture.first_event.get_or_insert(at);
+        }
+    }
+
+    /// Everything measured. What the checker counts itself (duplicates,
+    /// groups' records) is filled in by it.
+    pub(crate) fn finish(mut self, roster: &Roster) -> Measured {
+        while let Some((at, moment)) = self.timeline.pop() {
+            self.measure(at, moment, roster);
+        }
+        let groups = roster.groups.iter().map(|(ix, declared)| {
+            let meter = self.groups.remove(ix).unwrap_or_default();
+            let activity = GroupActivity {
+                active: meter.active,
+                restarts: meter.endings_followed,
+            };
+            let mean = meter.lag_sum / u128::from(meter.lag_samples.max(1));
+            let measured = GroupMeasurements {
+                group: declared.name.clone(),
+                processed: 0,
+                distinct: 0,
+                reprocessed: 0,
+                recovery_ms: meter.recovery.map(Micros::as_millis),
+                lag_peak: meter.lag_peak,
+                lag_mean: u64::try_from(mean).unwrap_or(u64::MAX),
+            };
+            (measured, activity)
+        });
+        let (groups, activity) = groups.unzip();
+        let capture = (!roster.tables.is_empty()).then(|| self.capture.finish(&self.ends, roster));
+        let millis = |micros: Option<Micros>| micros.map(Micros::as_millis);
+        Measured {
+            measurements: Measurements {
+                silent_longest_ms: millis(self.silent_longest),
+                healed_to_first_ack_ms: millis(self.healed_to_first_ack),
+                outstanding_peak: self.any_sent.then_some(self.outstanding_peak),
+                retries: (!self.retries.is_empty()).then(|| self.retries.values().sum()),
+                duplicates: None,
+                latency_before: self.before.finish(),
+                latency_during: self.during.finish(),
+                latency_after: self.after.finish(),
+                groups,
+                capture,
+            },
+            activity,
+            sending: self.sending,
+            faults: self.faults,
+        }
+    }
+}
+
+/// What the meter hands back.
+pub(crate) struct Measured {
+    pub(crate) measurements: Measurements,
+    /// In the order of the groups.
+    pub(crate) activity: Vec<GroupActivity>,
+    /// First and last send.
+    pub(crate) sending: Option<(Micros, Micros)>,
+    pub(crate) faults: BTreeMap<FaultIx, FaultRecord>,
+}
+
+impl CaptureMeter {
+    fn finish(&self, ends: &BTreeMap<PartitionRef, i64>, roster: &Roster) -> CaptureMeasurements {
+        let topics: BTreeSet<_> = roster.tables.values().map(|table| table.topic).collect();
+        let total: i64 = ends
+            .iter()
+            .filter(|(partition, _)| topics.contains(&partition.topic))
+            .fold(0, |sum, (_, end)| i64::saturating_add(sum, *end));
+        let reached = self.totals.iter().find(|(_, seen)| *seen >= total);
+        let from_order = |at: Micros| Some(at.since(self.ordered?).as_millis());
+        CaptureMeasurements {
+            first_event_ms: self.first_event.and_then(from_order),
+            caught_up_ms: reached.and_then(|(at, _)| from_order(*at)),
+            duplicates: 0,
+        }
+    }
+}
+
+/// A latency histogram of bounded size, to three digits.
+#[derive(Default)]
+struct Latencies {
+    histogram: Option<Histogram<u64>>,
+}
+
+impl Latencies {
+    fn record(&mut self, latency: Micros) {
+        if self.histogram.is_none() {
+            self.histogram = Histogram::new(3).ok();
+        }
+        if let Some(histogram) = &mut self.histogram {
+            // It grows by itself; only a failed allocation could refuse.
+            histogram.record(latency.get()).ok();
+        }
+    }
+
+    fn finish(self) -> Option<Latency> {
+        let histogram = self.histogram?;
+        Some(Latency {
+            count: histogram.len(),
+            p50_us: histogram.value_at_quantile(0.5),
+            p95_us: histogram.value_at_quantile(0.95),
+            p99_us: histogram.value_at_quantile(0.99),
+            max_us: histogram.max(),
+        })
+    }
+}
+
+/// Makes an interval reach to a moment.
+fn widen(interval: &mut Option<(Micros, Micros)>, at: Micros) {
+    *interval = Some(match *interval {
+        None => (at, at),
+        Some((first, last)) => (first.min(at), last.max(at)),
+    });
+}
