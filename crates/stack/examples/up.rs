@@ -1,14 +1,15 @@
 //! Starts a stack, prints how long each step took, and stops it.
 //!
-//! `cargo run -p ackproof-stack --example up -- [BROKERS] [cdc]`
+//! `cargo run -p ackproof-stack --example up -- [BROKERS] [cdc] [train]`
 
 use std::error::Error;
 use std::time::{Duration, Instant};
 
+use stack::archive::{self, Archives};
 use stack::artefacts::{ArtefactRequest, Parts, Versions, fetch};
 use stack::cache::Cache;
 use stack::java::find_java;
-use stack::stack::{Stack, StackSpec};
+use stack::stack::{CdcSpec, Stack, StackSpec};
 
 #[tokio::main]
 async fn main() -> Result<(), Box<dyn Error>> {
@@ -34,9 +35,19 @@ async fn main() -> Result<(), Box<dyn Error>> {
         since.elapsed().as_millis(),
         java.version
     );
+    if args.iter().any(|it| it == "train") {
+        let since = Instant::now();
+        let archives = archive::train(&cache, &artefacts, &java).await?;
+        println!(
+            "trained     {:>6} ms: {archives:?}",
+            since.elapsed().as_millis()
+        );
+    }
     let dir = std::env::temp_dir().join(format!("ackproof-up-{}", std::process::id()));
     let spec = StackSpec {
         brokers,
+        cdc: args.iter().any(|it| it == "cdc").then(CdcSpec::default),
+        archives: Archives::find(&cache, &artefacts, &java),
         ..StackSpec::new(&dir)
     };
     let since = Instant::now();

@@ -36,6 +36,8 @@ pub(crate) struct JvmSpec {
     /// Options that use, or make, a start-up archive.
     pub(crate) archive_options: Vec<OsString>,
     pub(crate) log4j_config: PathBuf,
+    /// nice(1): 0 as we are, 19 last.
+    pub(crate) nice: u8,
     pub(crate) args: Vec<OsString>,
     pub(crate) log: PathBuf,
 }
@@ -56,6 +58,7 @@ impl JvmSpec {
             compiler: Compiler::FastStart,
             archive_options: Vec::new(),
             log4j_config: log4j_config.to_owned(),
+            nice: 0,
             args: Vec::new(),
             log: log.to_owned(),
         }
@@ -81,6 +84,7 @@ impl JvmSpec {
             .arg(&self.class_path)
             .arg(self.main_class)
             .args(&self.args);
+        spec.nice = self.nice;
         spec.env_remove = MEDDLING.into_iter().map(OsString::from).collect();
         spec
     }

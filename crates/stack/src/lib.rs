@@ -5,15 +5,18 @@
 //! them, [`stack::Stack::start`] starts them. Knows nothing of Kafka's
 //! protocol, of scenarios, faults or histories.
 
+pub mod archive;
 pub mod artefacts;
 pub mod broker;
 pub mod cache;
+pub mod connect;
 pub mod java;
 pub mod jvm;
 mod linux;
 pub mod logtail;
 pub mod maven;
 pub mod ports;
+pub mod postgres;
 pub mod process;
 pub mod rest;
 mod scratch;

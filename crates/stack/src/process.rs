@@ -307,6 +307,8 @@ pub enum Signal {
     Cont,
     /// What Ctrl-C sends.
     Int,
+    /// Asks it to end at once, in its own way.
+    Quit,
 }
 
 impl Signal {
@@ -317,6 +319,7 @@ impl Signal {
             Self::Stop => rustix::process::Signal::STOP,
             Self::Cont => rustix::process::Signal::CONT,
             Self::Int => rustix::process::Signal::INT,
+            Self::Quit => rustix::process::Signal::QUIT,
         }
     }
 }

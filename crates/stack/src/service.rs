@@ -283,6 +283,16 @@ impl Service {
         }
     }
 
+    /// Asks it to end at once (SIGQUIT), and waits for that, blocking.
+    pub(crate) fn quit_now(&self, bound: Duration) {
+        if let Ok(child) = self.child() {
+            // Both can only fail because it has ended.
+            let _ = child.signal(Signal::Quit);
+            let _ = child.signal(Signal::Cont);
+            child.wait_blocking(bound);
+        }
+    }
+
     fn child(&self) -> Result<Arc<Child>, ServiceError> {
         self.slot()
             .as_ref()

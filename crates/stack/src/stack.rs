@@ -4,6 +4,7 @@
 //! Knows what needs what to start and to stop; not what it is used for.
 
 use std::collections::BTreeMap;
+use std::ffi::OsString;
 use std::fs;
 use std::io;
 use std::net::SocketAddr;
@@ -13,13 +14,19 @@ use std::time::{Duration, Instant};
 
 use tokio::task::JoinSet;
 
+use crate::archive::{Archives, Program};
 use crate::artefacts::Artefacts;
 use crate::broker::{Broker, BrokerError, BrokerPorts, Cluster, random_id};
+use crate::connect::{Connect, ConnectError, ConnectSetup};
 use crate::java::Java;
 use crate::jvm::{Compiler, JvmSpec, LOG4J2};
 use crate::ports::{NoPort, ReservedPort};
+use crate::postgres::{Postgres, PostgresError};
 use crate::process::elapsed_ms;
 use crate::service::{Service, ServiceError, Started};
+
+/// A training gives way to whatever it is started beside: nice(1).
+const NICE_TRAINING: u8 = 19;
 
 /// Why there is no stack.
 #[derive(Debug, thiserror::Error)]
@@ -30,6 +37,9 @@ pub enum StackError {
         /// What was asked for.
         brokers: u8,
     },
+    /// Change data capture was asked for, and its files were not.
+    #[error("the stack is to capture changes, and Debezium and PostgreSQL were not fetched")]
+    NoCdcArtefacts,
     /// Its directory could not be written.
     #[error("cannot write to the stack's directory {path}", path = path.display())]
     Io {
@@ -45,6 +55,12 @@ pub enum StackError {
     /// A broker's files.
     #[error(transparent)]
     Broker(#[from] BrokerError),
+    /// Connect's files.
+    #[error(transparent)]
+    Connect(#[from] ConnectError),
+    /// PostgreSQL's set-up.
+    #[error(transparent)]
+    Postgres(#[from] PostgresError),
     /// A process did not start.
     #[error(transparent)]
     Service(#[from] ServiceError),
@@ -68,8 +84,20 @@ pub struct StackSpec {
     /// Ports taken before, for CLIENT listeners: a proxy in front can so be
     /// told its upstream before there is one.
     pub client_ports: BTreeMap<u8, ReservedPort>,
-    /// Whether the brokers are to start fast or to run fast.
+    /// PostgreSQL and Connect, if wanted.
+    pub cdc: Option<CdcSpec>,
+    /// Whether the JVMs are to start fast or to run fast.
     pub compiler: Compiler,
+    /// Start-up archives, as far as there are any.
+    pub archives: Archives,
+}
+
+/// What to start for change data capture: one Connect worker with Debezium,
+/// one PostgreSQL server.
+#[derive(Clone, Debug, Default)]
+pub struct CdcSpec {
+    /// Worker settings in Connect's names; they win over ours.
+    pub worker_config: BTreeMap<String, String>,
 }
 
 impl StackSpec {
@@ -81,7 +109,9 @@ impl StackSpec {
             broker_config: BTreeMap::new(),
             advertise: BTreeMap::new(),
             client_ports: BTreeMap::new(),
+            cdc: None,
             compiler: Compiler::FastStart,
+            archives: Archives::default(),
         }
     }
 }
@@ -98,16 +128,37 @@ pub enum StackProgress {
     },
 }
 
+/// What captures changes.
+#[derive(Debug)]
+pub struct Cdc {
+    connect: Arc<Connect>,
+    postgres: Arc<Postgres>,
+}
+
+impl Cdc {
+    /// The Connect worker.
+    pub fn connect(&self) -> &Arc<Connect> {
+        &self.connect
+    }
+
+    /// The database.
+    pub fn postgres(&self) -> &Arc<Postgres> {
+        &self.postgres
+    }
+}
+
 /// A running stack. Dropping it kills all of it.
 #[derive(Debug)]
 pub struct Stack {
     dir: PathBuf,
     brokers: Vec<Arc<Broker>>,
+    cdc: Option<Cdc>,
     ready_ms: u64,
 }
 
 impl Stack {
-    /// Starts everything and waits until all of it is ready.
+    /// Starts everything, as much of it at once as can be, and waits until all
+    /// of it is ready.
     ///
     /// # Errors
     /// The first thing that failed; nothing is left running then.
@@ -129,7 +180,31 @@ impl Stack {
         let mut starting = JoinSet::new();
         for broker in &brokers {
             let broker = Arc::clone(broker);
-            starting.spawn(async move { start_named(broker.service()).await });
+            starting.spawn(async move { start(broker.service()).await });
+        }
+        let mut cdc = None;
+        if let Some(cdc_spec) = &spec.cdc {
+            let files = artefacts.cdc.as_ref().ok_or(StackError::NoCdcArtefacts)?;
+            // The worker looks for its brokers until they are there.
+            let connect = prepare_connect(
+                artefacts,
+                java,
+                &spec,
+                cdc_spec,
+                &files.debezium.path,
+                &brokers,
+                &layout,
+            )?;
+            let connect = Arc::new(connect);
+            let starting_connect = Arc::clone(&connect);
+            starting.spawn(async move { start(starting_connect.service()).await });
+            let log = layout.log("postgresql");
+            let port = ReservedPort::take()?;
+            let postgres = Postgres::prepare(&files.postgres, &layout.dir, &log, port).await?;
+            let postgres = Arc::new(postgres);
+            let starting_postgres = Arc::clone(&postgres);
+            starting.spawn(async move { start(starting_postgres.service()).await });
+            cdc = Some(Cdc { connect, postgres });
         }
         while let Some(started) = starting.join_next().await {
             let (name, started) = started.map_err(|_| StackError::GivenUp)??;
@@ -141,6 +216,7 @@ impl Stack {
         Ok(Self {
             dir: layout.dir,
             brokers,
+            cdc,
             ready_ms: elapsed_ms(since),
         })
     }
@@ -160,9 +236,14 @@ impl Stack {
         self.brokers.iter().find(|it| it.id() == id)
     }
 
+    /// PostgreSQL and Connect, if they were asked for.
+    pub fn cdc(&self) -> Option<&Cdc> {
+        self.cdc.as_ref()
+    }
+
     /// What clients under test are to be given as `bootstrap.servers`.
     pub fn bootstrap_servers(&self) -> Vec<SocketAddr> {
-        self.brokers.iter().map(|it| it.advertised_addr()).collect()
+        advertised(&self.brokers)
     }
 
     /// The same for whoever must see the truth.
@@ -175,34 +256,119 @@ impl Stack {
         self.ready_ms
     }
 
+    /// Every process.
+    pub fn services(&self) -> impl Iterator<Item = &Service> {
+        let cdc = self.cdc.iter();
+        let cdc = cdc.flat_map(|it| [it.connect.service(), it.postgres.service()]);
+        self.brokers.iter().map(|it| it.service()).chain(cdc)
+    }
+
     /// Asks everything to end, all at once, and kills what has not after
-    /// `grace`. Frozen processes end too.
+    /// `grace`. Frozen processes end too. The data stays where it is.
     pub async fn stop(self, grace: Duration) {
         let mut stopping = JoinSet::new();
         for broker in &self.brokers {
             let broker = Arc::clone(broker);
-            stopping.spawn(async move { broker.service().stop(grace).await });
+            stopping.spawn(async move { broker.service().stop(grace).await.ok() });
+        }
+        if let Some(cdc) = &self.cdc {
+            let (connect, postgres) = (Arc::clone(&cdc.connect), Arc::clone(&cdc.postgres));
+            stopping.spawn(async move { connect.service().stop(grace).await.ok() });
+            stopping.spawn(async move { postgres.service().stop(grace).await.ok() });
         }
         // One that had ended before is as good.
         while stopping.join_next().await.is_some() {}
-    }
-
-    fn services(&self) -> impl Iterator<Item = &Service> {
-        self.brokers.iter().map(|it| it.service())
     }
 }
 
 impl Drop for Stack {
     fn drop(&mut self) {
         // All at once: each child's own drop would wait for its end in turn.
-        for service in self.services() {
-            service.kill_now();
+        // PostgreSQL's own drop is kinder to it.
+        for broker in &self.brokers {
+            broker.service().kill_now();
+        }
+        if let Some(cdc) = &self.cdc {
+            cdc.connect.service().kill_now();
         }
     }
 }
 
-async fn start_named(service: &Service) -> Result<(String, Started), StackError> {
+async fn start(service: &Service) -> Result<(String, Started), ServiceError> {
     Ok((service.name().to_owned(), service.start().await?))
+}
+
+fn advertised(brokers: &[Arc<Broker>]) -> Vec<SocketAddr> {
+    brokers.iter().map(|it| it.advertised_addr()).collect()
+}
+
+/// A stack that is started only so that a JVM can learn from it.
+pub(crate) struct TrainingStack {
+    brokers: Vec<Arc<Broker>>,
+    connect: Option<Connect>,
+    recorder: JvmSpec,
+}
+
+impl TrainingStack {
+    /// Starts a broker, and a Connect worker when there are options for it;
+    /// it is then the one that records.
+    pub(crate) async fn start(
+        artefacts: &Artefacts,
+        java: &Java,
+        dir: &Path,
+        broker_options: Vec<OsString>,
+        connect_options: Option<Vec<OsString>>,
+    ) -> Result<Self, StackError> {
+        let layout = Layout::create(dir)?;
+        let mut spec = StackSpec::new(dir);
+        let mut recorder = broker_jvm(artefacts, java, &spec, &layout, 1);
+        recorder.archive_options = broker_options;
+        recorder.nice = NICE_TRAINING;
+        let brokers = prepare_brokers_on(&mut spec, &layout, |_, _| recorder.clone())?;
+        for broker in &brokers {
+            broker.service().start().await?;
+        }
+        let mut connect = None;
+        if let Some(options) = connect_options {
+            let files = artefacts.cdc.as_ref().ok_or(StackError::NoCdcArtefacts)?;
+            recorder = connect_jvm(artefacts, java, &spec, &layout);
+            recorder.archive_options = options;
+            recorder.nice = NICE_TRAINING;
+            let worker = prepare_connect_on(
+                &spec,
+                &CdcSpec::default(),
+                &files.debezium.path,
+                &brokers,
+                &layout,
+                recorder.clone(),
+            )?;
+            worker.service().start().await?;
+            connect = Some(worker);
+        }
+        Ok(Self {
+            brokers,
+            connect,
+            recorder,
+        })
+    }
+
+    /// The JVM that records.
+    pub(crate) fn jvm(&self) -> &JvmSpec {
+        &self.recorder
+    }
+
+    /// Stops it in order: only then is the record written.
+    pub(crate) async fn stop(self, bound: Duration) -> Result<(), ServiceError> {
+        if let Some(connect) = &self.connect {
+            // Whatever the broker had to teach was learnt before.
+            connect.service().stop(bound).await?;
+            return Ok(());
+        }
+        for broker in &self.brokers {
+            broker.service().stop(bound).await?;
+        }
+        Ok(())
+    }
 }
 
 /// The stack's directory.
@@ -239,6 +405,16 @@ fn prepare_brokers(
     spec: &mut StackSpec,
     layout: &Layout,
 ) -> Result<Vec<Arc<Broker>>, StackError> {
+    prepare_brokers_on(spec, layout, |spec, id| {
+        broker_jvm(artefacts, java, spec, layout, id)
+    })
+}
+
+fn prepare_brokers_on(
+    spec: &mut StackSpec,
+    layout: &Layout,
+    jvm: impl Fn(&StackSpec, u8) -> JvmSpec,
+) -> Result<Vec<Arc<Broker>>, StackError> {
     let mut ports = Vec::new();
     for id in 1..=spec.brokers {
         let client = match spec.client_ports.remove(&id) {
@@ -263,18 +439,66 @@ fn prepare_brokers(
     };
     let mut brokers = Vec::new();
     for (id, ports) in (1..=spec.brokers).zip(ports) {
-        let log = layout.log(&format!("broker-{id}"));
-        let mut jvm = JvmSpec::new(java, artefacts, "kafka.Kafka", &layout.log4j, &log);
-        jvm.compiler = spec.compiler;
         let advertised = spec.advertise.get(&id).copied();
-        brokers.push(Arc::new(Broker::prepare(
-            id,
-            &layout.dir,
-            &cluster,
-            ports,
-            advertised,
-            jvm,
-        )?));
+        let jvm = jvm(spec, id);
+        let broker = Broker::prepare(id, &layout.dir, &cluster, ports, advertised, jvm)?;
+        brokers.push(Arc::new(broker));
     }
     Ok(brokers)
+}
+
+fn broker_jvm(
+    artefacts: &Artefacts,
+    java: &Java,
+    spec: &StackSpec,
+    layout: &Layout,
+    id: u8,
+) -> JvmSpec {
+    let log = layout.log(&format!("broker-{id}"));
+    JvmSpec {
+        compiler: spec.compiler,
+        archive_options: spec.archives.options(Program::Broker),
+        ..JvmSpec::new(java, artefacts, "kafka.Kafka", &layout.log4j, &log)
+    }
+}
+
+fn prepare_connect(
+    artefacts: &Artefacts,
+    java: &Java,
+    spec: &StackSpec,
+    cdc: &CdcSpec,
+    plugin_path: &Path,
+    brokers: &[Arc<Broker>],
+    layout: &Layout,
+) -> Result<Connect, StackError> {
+    let jvm = connect_jvm(artefacts, java, spec, layout);
+    prepare_connect_on(spec, cdc, plugin_path, brokers, layout, jvm)
+}
+
+fn prepare_connect_on(
+    spec: &StackSpec,
+    cdc: &CdcSpec,
+    plugin_path: &Path,
+    brokers: &[Arc<Broker>],
+    layout: &Layout,
+    jvm: JvmSpec,
+) -> Result<Connect, StackError> {
+    let setup = ConnectSetup {
+        bootstrap: advertised(brokers),
+        brokers: spec.brokers,
+        plugin_path,
+        overrides: &cdc.worker_config,
+        port: ReservedPort::take()?,
+    };
+    Ok(Connect::prepare(&layout.dir, setup, jvm)?)
+}
+
+fn connect_jvm(artefacts: &Artefacts, java: &Java, spec: &StackSpec, layout: &Layout) -> JvmSpec {
+    let main_class = "org.apache.kafka.connect.cli.ConnectDistributed";
+    let log = layout.log("connect");
+    JvmSpec {
+        compiler: spec.compiler,
+        archive_options: spec.archives.options(Program::Connect),
+        ..JvmSpec::new(java, artefacts, main_class, &layout.log4j, &log)
+    }
 }

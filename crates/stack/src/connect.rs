@@ -1,0 +1,421 @@
+//! A Kafka Connect worker (distributed), and what is asked of it over REST.
+//!
+//! Knows Connect's REST interface; not what a connector captures.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::io;
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
+
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use crate::broker::java_properties;
+use crate::jvm::JvmSpec;
+use crate::ports::ReservedPort;
+use crate::process::elapsed_ms;
+use crate::rest::{Answer, Method, RestError, ask};
+use crate::service::{Probe, Service};
+
+/// How long a worker is asked again while it rebalances.
+const REBALANCE_BOUND: Duration = Duration::from_secs(30);
+const POLL: Duration = Duration::from_millis(20);
+
+/// What went wrong with Connect.
+#[derive(Debug, thiserror::Error)]
+pub enum ConnectError {
+    /// Its settings could not be written.
+    #[error("cannot write {path}", path = path.display())]
+    Io {
+        /// Which file.
+        path: PathBuf,
+        /// Why not.
+        #[source]
+        source: io::Error,
+    },
+    /// It did not answer.
+    #[error(transparent)]
+    Rest(#[from] RestError),
+    /// It refused.
+    #[error("Connect refused {method} {path} with {status}: {message}")]
+    Refused {
+        /// The method.
+        method: Method,
+        /// What was asked for.
+        path: String,
+        /// The HTTP status.
+        status: u16,
+        /// Its own words.
+        message: String,
+    },
+    /// It answered something else than its documentation says.
+    #[error("Connect's status of connector {connector} is not understood")]
+    Status {
+        /// Which connector.
+        connector: String,
+        /// Why not.
+        #[source]
+        source: serde_json::Error,
+    },
+    /// The connector or a task of it failed.
+    #[error("{what} of connector {connector} failed: {trace}")]
+    Failed {
+        /// Which connector.
+        connector: String,
+        /// `the instance`, or `task N`.
+        what: String,
+        /// Connect's stack trace.
+        trace: String,
+    },
+    /// Not all of it was running in time.
+    #[error("connector {connector} was not running within {bound_ms} ms, its state is {state}")]
+    NotRunning {
+        /// Which connector.
+        connector: String,
+        /// How long it was given.
+        bound_ms: u64,
+        /// What it was last.
+        state: String,
+    },
+}
+
+/// What a restart over REST restarts. Connect's default is the instance
+/// alone, which captures nothing: KIP-745.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum RestartScope {
+    /// The connector instance; its tasks go on.
+    InstanceOnly,
+    /// The instance and all its tasks.
+    WithTasks,
+}
+
+/// A connector's status, as Connect tells it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ConnectorStatus {
+    /// Its name.
+    pub name: String,
+    /// Of the instance.
+    pub connector: UnitStatus,
+    /// Of each task.
+    pub tasks: Vec<TaskStatus>,
+}
+
+/// The status of a connector instance.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct UnitStatus {
+    /// `RUNNING`, `FAILED`, `UNASSIGNED`, `PAUSED`, `RESTARTING`, `STOPPED`.
+    pub state: String,
+    /// Which worker has it.
+    #[serde(default)]
+    pub worker_id: String,
+    /// Why it failed.
+    #[serde(default)]
+    pub trace: Option<String>,
+}
+
+/// The status of a task.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TaskStatus {
+    /// Its number, from 0.
+    pub id: u32,
+    /// And the rest.
+    #[serde(flatten)]
+    pub unit: UnitStatus,
+}
+
+impl ConnectorStatus {
+    fn units(&self) -> impl Iterator<Item = (String, &UnitStatus)> {
+        let tasks = self.tasks.iter();
+        std::iter::once(("the instance".to_owned(), &self.connector))
+            .chain(tasks.map(|task| (format!("task {}", task.id), &task.unit)))
+    }
+
+    /// Whether the instance and at least one task run, and all tasks do.
+    pub fn is_running(&self) -> bool {
+        !self.tasks.is_empty() && self.units().all(|(_, unit)| unit.state == "RUNNING")
+    }
+
+    fn failure(&self) -> Option<(String, String)> {
+        self.units()
+            .find(|(_, unit)| unit.state == "FAILED")
+            .map(|(what, unit)| (what, unit.trace.clone().unwrap_or_default()))
+    }
+
+    fn summary(&self) -> String {
+        let states: Vec<_> = self
+            .units()
+            .map(|(what, unit)| format!("{what} {}", unit.state))
+            .collect();
+        states.join(", ")
+    }
+}
+
+/// A Connect worker.
+#[derive(Debug)]
+pub struct Connect {
+    port: ReservedPort,
+    config: BTreeMap<String, String>,
+    service: Service,
+}
+
+/// What a worker is made of.
+pub(crate) struct ConnectSetup<'a> {
+    pub(crate) bootstrap: Vec<SocketAddr>,
+    pub(crate) brokers: u8,
+    pub(crate) plugin_path: &'a Path,
+    pub(crate) overrides: &'a BTreeMap<String, String>,
+    pub(crate) port: ReservedPort,
+}
+
+impl Connect {
+    /// Writes its settings under `dir`.
+    pub(crate) fn prepare(
+        dir: &Path,
+        setup: ConnectSetup<'_>,
+        mut jvm: JvmSpec,
+    ) -> Result<Self, ConnectError> {
+        let config = settings(&setup);
+        let properties = dir.join("config/connect.properties");
+        fs::write(&properties, java_properties(&config)).map_err(|source| ConnectError::Io {
+            path: properties.clone(),
+            source,
+        })?;
+        jvm.args = vec![properties.into()];
+        jvm.heap_mb = 512;
+        let probe = Probe::Http {
+            // Answered by the herder only once it has joined its group.
+            url: format!("http://{}/connectors", setup.port.addr()),
+        };
+        Ok(Self {
+            port: setup.port,
+            config,
+            service: Service::new("connect".to_owned(), jvm.child(), probe),
+        })
+    }
+
+    /// Its process: to stop, kill, freeze and start again.
+    pub fn service(&self) -> &Service {
+        &self.service
+    }
+
+    /// The settings it was given.
+    pub fn config(&self) -> &BTreeMap<String, String> {
+        &self.config
+    }
+
+    /// Where its REST interface is.
+    pub fn rest_addr(&self) -> SocketAddr {
+        self.port.addr()
+    }
+
+    /// Makes a connector, or gives an existing one this configuration.
+    ///
+    /// Brokers make no topics by themselves here: the configuration needs
+    /// `topic.creation.default.partitions` and
+    /// `topic.creation.default.replication.factor`, or the topics be there.
+    ///
+    /// # Errors
+    /// [`ConnectError::Refused`] when the configuration is wrong.
+    pub async fn create_connector(
+        &self,
+        name: &str,
+        config: &BTreeMap<String, String>,
+    ) -> Result<(), ConnectError> {
+        let path = format!("/connectors/{}/config", encoded(name));
+        let body = Value::from_iter(config.clone());
+        self.ask(Method::Put, path, Some(body)).await.map(drop)
+    }
+
+    /// How a connector is; `None` when there is none of that name, or Connect
+    /// knows nothing of it yet.
+    ///
+    /// # Errors
+    /// [`ConnectError`].
+    pub async fn status(&self, name: &str) -> Result<Option<ConnectorStatus>, ConnectError> {
+        let path = format!("/connectors/{}/status", encoded(name));
+        let answer = match self.ask(Method::Get, path, None).await {
+            Err(ConnectError::Refused { status: 404, .. }) => return Ok(None),
+            answer => answer?,
+        };
+        serde_json::from_value(answer.body)
+            .map(Some)
+            .map_err(|source| ConnectError::Status {
+                connector: name.to_owned(),
+                source,
+            })
+    }
+
+    /// Restarts a connector. Connect answers when it has taken note, not when
+    /// it is done.
+    ///
+    /// # Errors
+    /// [`ConnectError`].
+    pub async fn restart(&self, name: &str, scope: RestartScope) -> Result<(), ConnectError> {
+        let query = match scope {
+            RestartScope::InstanceOnly => "",
+            RestartScope::WithTasks => "?includeTasks=true&onlyFailed=false",
+        };
+        let path = format!("/connectors/{}/restart{query}", encoded(name));
+        self.ask(Method::Post, path, None).await.map(drop)
+    }
+
+    /// Removes a connector; its offsets stay.
+    ///
+    /// # Errors
+    /// [`ConnectError`].
+    pub async fn delete(&self, name: &str) -> Result<(), ConnectError> {
+        let path = format!("/connectors/{}", encoded(name));
+        self.ask(Method::Delete, path, None).await.map(drop)
+    }
+
+    /// Waits until a connector and all its tasks run.
+    ///
+    /// # Errors
+    /// [`ConnectError::Failed`] with the trace as soon as a part of it fails,
+    /// [`ConnectError::NotRunning`] after `bound`.
+    pub async fn wait_running(
+        &self,
+        name: &str,
+        bound: Duration,
+    ) -> Result<ConnectorStatus, ConnectError> {
+        let since = Instant::now();
+        loop {
+            let status = self.status(name).await?;
+            if let Some((what, trace)) = status.as_ref().and_then(ConnectorStatus::failure) {
+                return Err(ConnectError::Failed {
+                    connector: name.to_owned(),
+                    what,
+                    trace,
+                });
+            }
+            match status {
+                Some(status) if status.is_running() => return Ok(status),
+                status if since.elapsed() > bound => {
+                    return Err(ConnectError::NotRunning {
+                        connector: name.to_owned(),
+                        bound_ms: elapsed_ms(since),
+                        state: status.map_or("unknown".to_owned(), |it| it.summary()),
+                    });
+                }
+                _ => tokio::time::sleep(POLL).await,
+            }
+        }
+    }
+
+    /// Asks, and asks again while the worker says that it is rebalancing.
+    async fn ask(
+        &self,
+        method: Method,
+        path: String,
+        body: Option<Value>,
+    ) -> Result<Answer, ConnectError> {
+        let since = Instant::now();
+        loop {
+            let url = format!("http://{}{path}", self.rest_addr());
+            let answer = ask(method, url, body.clone()).await?;
+            match answer.status {
+                200..=299 => return Ok(answer),
+                409 if since.elapsed() < REBALANCE_BOUND => tokio::time::sleep(POLL).await,
+                status => {
+                    let message = answer.body.get("message").and_then(Value::as_str);
+                    return Err(ConnectError::Refused {
+                        method,
+                        path,
+                        status,
+                        message: message.unwrap_or("no reason given").to_owned(),
+                    });
+                }
+            }
+        }
+    }
+}
+
+fn settings(setup: &ConnectSetup<'_>) -> BTreeMap<String, String> {
+    let bootstrap: Vec<_> = setup.bootstrap.iter().map(ToString::to_string).collect();
+    let replicas = setup.brokers.min(3).to_string();
+    let ours = [
+        ("bootstrap.servers", bootstrap.join(",")),
+        ("group.id", "ackproof-connect".to_owned()),
+        ("config.storage.topic", "connect-configs".to_owned()),
+        ("offset.storage.topic", "connect-offsets".to_owned()),
+        ("status.storage.topic", "connect-status".to_owned()),
+        ("config.storage.replication.factor", replicas.clone()),
+        ("offset.storage.replication.factor", replicas.clone()),
+        ("status.storage.replication.factor", replicas),
+        ("offset.storage.partitions", "1".to_owned()),
+        ("status.storage.partitions", "1".to_owned()),
+        ("key.converter", JSON_CONVERTER.to_owned()),
+        ("value.converter", JSON_CONVERTER.to_owned()),
+        ("key.converter.schemas.enable", "false".to_owned()),
+        ("value.converter.schemas.enable", "false".to_owned()),
+        ("plugin.path", setup.plugin_path.display().to_string()),
+        // To search every jar for plugins by reflection takes seconds.
+        ("plugin.discovery", "service_load".to_owned()),
+        ("listeners", format!("http://{}", setup.port.addr())),
+        ("rest.advertised.host.name", "127.0.0.1".to_owned()),
+        ("offset.flush.interval.ms", "1000".to_owned()),
+        // Connect keeps a lost worker's tasks for it, 5 minutes by default;
+        // after the only worker is killed nobody else comes.
+        ("scheduled.rebalance.max.delay.ms", "0".to_owned()),
+        // It starts together with its brokers: look for them often.
+        ("reconnect.backoff.ms", "20".to_owned()),
+        ("reconnect.backoff.max.ms", "100".to_owned()),
+    ];
+    let mut settings: BTreeMap<String, String> = ours
+        .into_iter()
+        .map(|(key, value)| (key.to_owned(), value))
+        .collect();
+    settings.extend(setup.overrides.clone());
+    settings
+}
+
+const JSON_CONVERTER: &str = "org.apache.kafka.connect.json.JsonConverter";
+
+/// A name as a part of a path (RFC 3986, section 2.1).
+fn encoded(name: &str) -> String {
+    name.bytes().fold(String::new(), |mut path, byte| {
+        if byte.is_ascii_alphanumeric() || b"-._~".contains(&byte) {
+            path.push(char::from(byte));
+        } else {
+            path.push('%');
+            path.push_str(&crate::sums::hex(&[byte]).to_ascii_uppercase());
+        }
+        path
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn status(json: &str) -> ConnectorStatus {
+        serde_json::from_str(json).unwrap()
+    }
+
+    #[test]
+    fn a_connector_without_tasks_is_not_running_yet() {
+        let none = r#"{"name":"c","connector":{"state":"RUNNING","worker_id":"w"},"tasks":[],"type":"source"}"#;
+        assert!(!status(none).is_running());
+        let one = r#"{"name":"c","connector":{"state":"RUNNING","worker_id":"w"},
+            "tasks":[{"id":0,"state":"RUNNING","worker_id":"w"}]}"#;
+        assert!(status(one).is_running());
+    }
+
+    #[test]
+    fn a_failed_task_brings_its_trace() {
+        let failed = r#"{"name":"c","connector":{"state":"RUNNING","worker_id":"w"},
+            "tasks":[{"id":0,"state":"FAILED","worker_id":"w","trace":"why"}]}"#;
+        assert_eq!(
+            status(failed).failure(),
+            Some(("task 0".to_owned(), "why".to_owned()))
+        );
+    }
+
+    #[test]
+    fn a_name_cannot_reach_another_path() {
+        assert_eq!(encoded("a-b_c"), "a-b_c");
+        assert_eq!(encoded("../x y"), "..%2Fx%20y");
+    }
+}
