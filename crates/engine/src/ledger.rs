@@ -26,10 +26,15 @@ pub struct Tally {
     pub unacknowledged: u64,
     /// Records processed, by group.
     pub processed: BTreeMap<GroupIx, u64>,
+    /// How far each group has processed each partition: one more than the
+    /// highest offset.
+    pub positions: BTreeMap<(GroupIx, PartitionRef), Offset>,
     /// Row changes committed.
     pub committed_changes: u64,
     /// Change events that could be read.
     pub captured: u64,
+    /// Faults that were triggered and are not healed.
+    pub faults_open: usize,
     /// Faults that were healed, in the order of healing.
     pub healed: Vec<FaultIx>,
     /// Records and events read back as truth.
@@ -193,9 +198,16 @@ impl Book {
             Body::MemberStarted { member, group } => {
                 self.groups_of_members.insert(*member, *group);
             }
-            Body::Processed { member, .. } => {
+            Body::Processed {
+                member,
+                from,
+                offset,
+                ..
+            } => {
                 if let Some(group) = self.groups_of_members.get(member) {
                     *tally.processed.entry(*group).or_default() += 1;
+                    let position = tally.positions.entry((*group, *from)).or_default();
+                    *position = (*position).max(Offset::new(offset.get() + 1));
                 }
             }
             // The writer has one transaction open at a time.
@@ -214,7 +226,11 @@ impl Book {
                     .map(|end| u64::try_from(end.get()).unwrap_or(0))
                     .sum();
             }
-            Body::FaultHealed { fault } => tally.healed.push(*fault),
+            Body::FaultTriggered { .. } => tally.faults_open += 1,
+            Body::FaultHealed { fault } => {
+                tally.faults_open = tally.faults_open.saturating_sub(1);
+                tally.healed.push(*fault);
+            }
             Body::Stored { .. } | Body::ChangeEvent { .. } => tally.read_back += 1,
             _ => {}
         }

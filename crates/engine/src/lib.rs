@@ -3,6 +3,18 @@
 //! The only crate with effects on a pipeline. It decides nothing about the
 //! outcome: it knows neither checker nor judge.
 
-pub mod ledger;
+mod configs;
+mod database;
+mod error;
+mod faults;
+mod ledger;
+mod observer;
 pub mod progress;
+mod run;
+mod subjects;
+mod target;
 
+pub use configs::FILE_NAME as CONFIGS_FILE_NAME;
+pub use error::EngineError;
+pub use ledger::Tally;
+pub use run::{Embedded, End, Settings, run};

@@ -1,6 +1,8 @@
 //! What a run tells while it lasts: one stream of typed events, of which every
 //! display is a consumer. Knows nothing of displays.
 
+use tokio::sync::mpsc::UnboundedSender;
+
 use crate::ledger::Tally;
 
 /// Something to show, about one scenario of a run.
@@ -54,4 +56,32 @@ pub enum Stage {
     ReadingTruth,
     /// The target is being stopped.
     Stopping,
+}
+
+/// Sends what one scenario has to tell.
+#[derive(Clone, Debug)]
+pub(crate) struct Reporter {
+    scenario: usize,
+    to: UnboundedSender<Progress>,
+}
+
+impl Reporter {
+    pub(crate) fn new(scenario: usize, to: &UnboundedSender<Progress>) -> Self {
+        Self {
+            scenario,
+            to: to.clone(),
+        }
+    }
+
+    /// Tells; nobody need be listening.
+    pub(crate) fn step(&self, what: Step) {
+        let _ = self.to.send(Progress {
+            scenario: self.scenario,
+            what,
+        });
+    }
+
+    pub(crate) fn stage(&self, stage: Stage) {
+        self.step(Step::Stage(stage));
+    }
 }

@@ -1,0 +1,82 @@
+//! The configurations in force, as brokers, connectors and clients report
+//! them: evidence for the run directory. Secrets never enter it.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use wire::{ConfigValue, Configs};
+
+use crate::error::EngineError;
+
+/// The name of the file in a scenario's folder.
+pub const FILE_NAME: &str = "configs.json";
+
+type ByWhom = BTreeMap<String, BTreeMap<String, String>>;
+
+/// Collects configurations by whose they are.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct InForce {
+    all: Arc<Mutex<ByWhom>>,
+}
+
+impl InForce {
+    /// Sets what `who` says of itself.
+    pub(crate) fn set(&self, who: &str, config: BTreeMap<String, String>) {
+        let config = config
+            .into_iter()
+            .filter(|(key, _)| !is_secret(key))
+            .collect();
+        self.lock().insert(who.to_owned(), config);
+    }
+
+    /// Sets what a broker says, of itself or of a topic.
+    pub(crate) fn set_entries(&self, who: &str, configs: &Configs) {
+        let config = configs
+            .iter()
+            .filter_map(|(key, entry)| match &entry.value {
+                ConfigValue::Known(value) => Some((key.clone(), value.clone())),
+                ConfigValue::Unset | ConfigValue::Sensitive => None,
+            })
+            .collect();
+        self.set(who, config);
+    }
+
+    /// Writes them all into a scenario's folder.
+    pub(crate) fn write(&self, folder: &Path) -> Result<(), EngineError> {
+        let path = folder.join(FILE_NAME);
+        let text = serde_json::to_string_pretty(&*self.lock())
+            .map_err(|error| EngineError::Broken(error.to_string()))?;
+        std::fs::write(&path, text + "\n").map_err(|source| EngineError::Write { path, source })
+    }
+
+    fn lock(&self) -> std::sync::MutexGuard<'_, ByWhom> {
+        self.all.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Keys whose values may be secret, by Kafka's naming habits.
+fn is_secret(key: &str) -> bool {
+    const MARKS: [&str; 5] = ["password", "secret", "jaas", "token", "credential"];
+    let key = key.to_ascii_lowercase();
+    MARKS.iter().any(|mark| key.contains(mark))
+        // "ssl.keystore.key" and "ssl.key.pem" hold keys; "key.converter" does not.
+        || (key.starts_with("ssl.") && key.contains("key") && !key.contains("location"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn secrets_are_left_out_and_the_rest_is_kept() {
+        let configs = InForce::default();
+        let keys = ["database.password", "sasl.jaas.config", "ssl.key.pem", "acks", "key.converter"];
+        configs.set(
+            "someone",
+            keys.iter().map(|key| ((*key).to_owned(), "x".to_owned())).collect(),
+        );
+        let kept: Vec<String> = configs.lock()["someone"].keys().cloned().collect();
+        assert_eq!(kept, ["acks", "key.converter"]);
+    }
+}

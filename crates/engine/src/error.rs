@@ -1,0 +1,122 @@
+//! What can keep a scenario from being carried out. None of it says anything
+//! about delivery: these are failures of the environment or of the instrument.
+
+use std::path::PathBuf;
+
+use capture::rows::RowsError;
+use capture::schema::SchemaError;
+use capture::slot::SlotError;
+use capture::writer::WriterError;
+use stack::ports::NoPort;
+use stack::process::{Exit, ProcessError};
+use wire::{ReadError, WireError};
+
+/// Why a scenario was given up.
+#[derive(Debug, thiserror::Error)]
+pub enum EngineError {
+    /// The run directory cannot be written.
+    #[error("cannot write {}", path.display())]
+    Write {
+        /// What.
+        path: PathBuf,
+        /// Why.
+        source: std::io::Error,
+    },
+    /// The history can no longer be written, a full disk for example. What
+    /// was written before still checks.
+    #[error("cannot write the history: {reason}; what was recorded before still checks")]
+    History {
+        /// Why.
+        reason: String,
+    },
+    /// The embedded stack failed.
+    #[error("the embedded stack failed")]
+    Stack(#[from] stack::stack::StackError),
+    /// A broker failed outside any fault.
+    #[error("a broker failed")]
+    Broker(#[from] stack::broker::BrokerError),
+    /// A process of the stack failed outside any fault.
+    #[error("a process of the stack failed")]
+    Service(#[from] stack::service::ServiceError),
+    /// Connect refused something or does not answer.
+    #[error("Kafka Connect failed")]
+    Connect(#[from] stack::connect::ConnectError),
+    /// No port could be had.
+    #[error("no port could be had")]
+    Port(#[from] NoPort),
+    /// The proxy could not be started.
+    #[error("the fault proxy failed")]
+    Proxy(#[from] proxy::ProxyError),
+    /// A cluster call failed.
+    #[error("the observer cannot ask the cluster")]
+    Wire(#[from] WireError),
+    /// The log cannot be read.
+    #[error("the observer cannot read the log")]
+    Read(#[from] ReadError),
+    /// The tables cannot be made.
+    #[error("the tables cannot be made")]
+    Schema(#[from] SchemaError),
+    /// Rows cannot be written.
+    #[error("rows cannot be written")]
+    Writer(#[from] WriterError),
+    /// The tables cannot be read.
+    #[error("the tables cannot be read back")]
+    Rows(#[from] RowsError),
+    /// The replication slot cannot be looked at.
+    #[error("the replication slot cannot be looked at")]
+    Slot(#[from] SlotError),
+    /// A topic was refused.
+    #[error("topic {topic} cannot be created: {reason}")]
+    Topic {
+        /// Its name.
+        topic: String,
+        /// The broker's words.
+        reason: String,
+    },
+    /// A subject's configuration cannot be honoured.
+    #[error("{who}: {reason}")]
+    Config {
+        /// Whose.
+        who: String,
+        /// Why.
+        reason: String,
+    },
+    /// A subject could not be started or signalled.
+    #[error("a subject failed")]
+    Process(#[from] ProcessError),
+    /// A subject ended although nobody had asked it to.
+    #[error("{who} ended ({exit}) with work left; its log is {}", log.display())]
+    SubjectEnded {
+        /// Which.
+        who: String,
+        /// How.
+        exit: Exit,
+        /// Where it says why.
+        log: PathBuf,
+    },
+    /// A subject does not keep to the protocol.
+    #[error("{who} said something that is not of the protocol: {line}")]
+    Protocol {
+        /// Which.
+        who: String,
+        /// What it said, cut to a sensible length.
+        line: String,
+    },
+    /// Something did not happen in its time.
+    #[error("{what} did not happen within {limit_ms} ms")]
+    Late {
+        /// What.
+        what: String,
+        /// The limit.
+        limit_ms: u64,
+    },
+    /// The scenario needs something that this target has not.
+    #[error("this target has no {what}")]
+    Lacking {
+        /// What.
+        what: String,
+    },
+    /// A part of the engine itself broke.
+    #[error("the engine itself failed: {0}")]
+    Broken(String),
+}

@@ -1,0 +1,100 @@
+//! A consumer's process: ended, and a new one started.
+
+use std::time::Duration;
+
+use model::scenario::{Effect, EndSignal};
+use stack::process::{Exit, ProcessSnapshot};
+use tokio::time::Instant;
+
+use super::broker::prove_replaced;
+use super::{Breakable, Broken, Proof, Site, is_real};
+use crate::error::EngineError;
+
+/// To be ended and replaced.
+pub(super) struct Restart {
+    group: String,
+    member: u32,
+    signal: EndSignal,
+    down_ms: u64,
+    effect: Effect,
+}
+
+impl Restart {
+    pub(super) fn new(
+        group: &str,
+        member: u32,
+        signal: EndSignal,
+        down_ms: u64,
+        effect: Effect,
+    ) -> Self {
+        Self {
+            group: group.to_owned(),
+            member,
+            signal,
+            down_ms,
+            effect,
+        }
+    }
+}
+
+pub(super) struct Gone {
+    group: String,
+    member: u32,
+    before: ProcessSnapshot,
+    until: Instant,
+    effect: Effect,
+}
+
+impl Breakable for Restart {
+    type Broken = Gone;
+
+    async fn inject(self, site: &Site<'_>, proof: &mut Proof) -> Result<Gone, EngineError> {
+        let mut groups = site.groups.lock().await;
+        let lacking = || EngineError::Lacking {
+            what: format!("running member {} of {}", self.member, self.group),
+        };
+        let members = groups.get_mut(&self.group).ok_or_else(lacking)?;
+        let before = members.snapshot(self.member).ok_or_else(lacking)?;
+        if is_real(self.effect) {
+            let since = Instant::now();
+            let exit = members.end(self.member, self.signal).await?;
+            let expected = match self.signal {
+                EndSignal::Term => exit.is_success(),
+                EndSignal::Kill => exit == Exit::Signal(9),
+            };
+            proof.add(
+                &format!("the process ended on {}", self.signal.name()),
+                expected,
+                format!("{exit}, after {} ms", since.elapsed().as_millis()),
+            );
+        }
+        Ok(Gone {
+            group: self.group,
+            member: self.member,
+            before,
+            until: Instant::now() + Duration::from_millis(self.down_ms),
+            effect: self.effect,
+        })
+    }
+}
+
+impl Broken for Gone {
+    async fn hold(&mut self, _: &Site<'_>, _: &mut Proof) -> Result<(), EngineError> {
+        tokio::time::sleep_until(self.until).await;
+        Ok(())
+    }
+
+    async fn heal(self, site: &Site<'_>, proof: &mut Proof) -> Result<(), EngineError> {
+        let mut groups = site.groups.lock().await;
+        let lacking = || EngineError::Lacking {
+            what: format!("group {}", self.group),
+        };
+        let members = groups.get_mut(&self.group).ok_or_else(lacking)?;
+        if is_real(self.effect) {
+            members.start(self.member).await?;
+        }
+        let after = members.snapshot(self.member).ok_or_else(lacking)?;
+        prove_replaced(proof, self.before, after);
+        Ok(())
+    }
+}

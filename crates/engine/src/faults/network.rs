@@ -1,0 +1,96 @@
+//! The network between subjects and brokers: cut by the proxy.
+
+use std::time::Duration;
+
+use model::scenario::Effect;
+use proxy::CutGuard;
+use tokio::time::Instant;
+
+use super::{Breakable, Broken, Proof, Site, is_real};
+use crate::error::EngineError;
+use crate::observer::answers;
+
+/// How long one who should be unreachable is given to answer.
+const PROBE: Duration = Duration::from_millis(500);
+
+/// To be cut.
+pub(super) struct Cut {
+    for_ms: u64,
+    effect: Effect,
+}
+
+impl Cut {
+    pub(super) fn new(for_ms: u64, effect: Effect) -> Self {
+        Self { for_ms, effect }
+    }
+}
+
+pub(super) struct CutOff {
+    cuts: Vec<CutGuard>,
+    until: Instant,
+}
+
+impl Breakable for Cut {
+    type Broken = CutOff;
+
+    async fn inject(self, site: &Site<'_>, _: &mut Proof) -> Result<CutOff, EngineError> {
+        let cuts = if is_real(self.effect) {
+            site.target.proxies().values().map(proxy::Proxy::cut).collect()
+        } else {
+            Vec::new()
+        };
+        Ok(CutOff {
+            cuts,
+            until: Instant::now() + Duration::from_millis(self.for_ms),
+        })
+    }
+}
+
+impl Broken for CutOff {
+    async fn hold(&mut self, site: &Site<'_>, proof: &mut Proof) -> Result<(), EngineError> {
+        for address in site.target.direct() {
+            let answer = answers(&address, PROBE).await;
+            proof.add(
+                "the broker itself is alive",
+                answer.is_ok(),
+                answer.map_or_else(
+                    |error| error.to_string(),
+                    |()| "it answers on the listener that is not cut".to_owned(),
+                ),
+            );
+        }
+        for proxy in site.target.proxies().values() {
+            let answer = answers(&proxy.addr().to_string(), PROBE).await;
+            proof.add(
+                "a new connection through the proxy is not answered",
+                answer.is_err(),
+                answer.map_or_else(|error| error.to_string(), |()| "it is".to_owned()),
+            );
+        }
+        tokio::time::sleep_until(self.until).await;
+        Ok(())
+    }
+
+    async fn heal(self, _: &Site<'_>, proof: &mut Proof) -> Result<(), EngineError> {
+        let (mut connections, mut unanswered) = (0u64, 0u64);
+        let (mut from_clients, mut from_brokers) = (0u64, 0u64);
+        for cut in self.cuts {
+            let report = cut.heal().await;
+            connections += report.connections_cut;
+            unanswered += report.connections_unanswered;
+            from_clients += report.swallowed_from_clients_bytes;
+            from_brokers += report.swallowed_from_upstream_bytes;
+        }
+        proof.add(
+            "connections were cut",
+            connections > 0,
+            format!("{connections} cut, {unanswered} new ones left unanswered"),
+        );
+        proof.add(
+            "bytes were swallowed",
+            from_clients + from_brokers > 0,
+            format!("{from_clients} bytes from clients, {from_brokers} from brokers"),
+        );
+        Ok(())
+    }
+}

@@ -1,0 +1,540 @@
+//! The run loop: one scenario from its plan to its closed history, and all
+//! scenarios of a run, several at once. Decides nothing: what happens is in
+//! the plan, and what it means is for others to judge.
+
+use std::collections::BTreeMap;
+use std::num::NonZeroUsize;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::AtomicU32;
+use std::time::Duration;
+
+use model::event::Body;
+use model::ids::{GroupIx, Offset, PartitionRef, ProducerIx};
+use model::plan::{PlannedTopic, RunPlan, ScenarioPlan};
+use model::scenario::{Group, GroupStart};
+use tokio::sync::mpsc::UnboundedSender;
+use tokio::sync::{Mutex, Semaphore, watch};
+use tokio::task::JoinSet;
+
+use crate::configs::InForce;
+use crate::database::Database;
+use crate::error::EngineError;
+use crate::faults::{Site, carry_out_all};
+use crate::ledger::Ledger;
+use crate::observer::{Observer, follow_tails};
+use crate::progress::{Progress, Reporter, Stage, Step};
+use crate::subjects::{Launcher, Members, logs_in, run_producer};
+use crate::target::Target;
+
+/// How long a group that starts before the producers may take to get its
+/// partitions: a cold coordinator creates its topic first.
+const JOIN_LIMIT: Duration = Duration::from_secs(60);
+/// How often counts are shown and the history is put on disk.
+const SHOW_INTERVAL: Duration = Duration::from_millis(200);
+
+/// What the embedded stack is made of.
+#[derive(Clone, Debug)]
+pub struct Embedded {
+    /// Kafka, Connect, Debezium, `PostgreSQL`.
+    pub artefacts: stack::artefacts::Artefacts,
+    /// What runs them.
+    pub java: stack::java::Java,
+}
+
+/// Where and with what to run.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    /// The run directory; exists.
+    pub out: PathBuf,
+    /// How many scenarios at once.
+    pub jobs: NonZeroUsize,
+    /// The program that becomes a subject when started as `PROGRAM subject`.
+    pub subject: PathBuf,
+    /// The stack.
+    pub embedded: Embedded,
+}
+
+/// How the carrying out of a scenario ended. Says nothing about delivery.
+#[derive(Debug)]
+pub enum End {
+    /// As planned; the history is whole.
+    Completed,
+    /// It was interrupted; the history is what there is.
+    Interrupted,
+    /// The environment or the instrument failed; the history is what there is.
+    Failed {
+        /// Why.
+        error: EngineError,
+    },
+}
+
+/// Carries out a run, and says how each scenario of the plan ended. Each
+/// leaves its evidence in its own folder of `settings.out`.
+///
+/// When `interrupt` becomes true, scenarios that run are given up: what they
+/// broke is healed, nothing of theirs is left running, and their histories
+/// are closed as they are. Scenarios that have not begun do not begin.
+pub async fn run(
+    plan: &RunPlan,
+    settings: &Settings,
+    progress: &UnboundedSender<Progress>,
+    interrupt: watch::Receiver<bool>,
+) -> Vec<End> {
+    let places = Arc::new(Semaphore::new(settings.jobs.get()));
+    let mut running = JoinSet::new();
+    for index in by_length(plan) {
+        let Some(scenario) = plan.scenarios.get(index).cloned() else {
+            continue;
+        };
+        // The semaphore is fair: scenarios begin in the order of `by_length`.
+        let place = Arc::clone(&places);
+        let settings = settings.clone();
+        let reporter = Reporter::new(index, progress);
+        let mut interrupt = interrupt.clone();
+        running.spawn(async move {
+            let begun = tokio::select! {
+                biased;
+                _ = interrupt.wait_for(|yes| *yes) => None,
+                place = place.acquire_owned() => place.ok(),
+            };
+            let end = match begun {
+                Some(_place) => run_recorded(&scenario, &settings, &reporter, interrupt).await,
+                None => End::Interrupted,
+            };
+            (index, end)
+        });
+        tokio::task::yield_now().await;
+    }
+    let mut ends: BTreeMap<usize, End> = BTreeMap::new();
+    while let Some(joined) = running.join_next().await {
+        if let Ok((index, end)) = joined {
+            ends.insert(index, end);
+        }
+    }
+    (0..plan.scenarios.len())
+        .map(|index| {
+            ends.remove(&index).unwrap_or_else(|| End::Failed {
+                error: EngineError::Broken("a scenario's task broke off".to_owned()),
+            })
+        })
+        .collect()
+}
+
+/// The longest first, so that none starts when the others are done; those
+/// with a database, whose work has no pace of its own, before all others.
+fn by_length(plan: &RunPlan) -> Vec<usize> {
+    let mut order: Vec<usize> = (0..plan.scenarios.len()).collect();
+    order.sort_by_key(|index| {
+        plan.scenarios.get(*index).map(|it| {
+            let rows: u64 = it.scenario.writes.iter().map(|write| write.rows).sum();
+            std::cmp::Reverse((it.schedule_ms() + rows / 20, it.scenario.name.clone()))
+        })
+    });
+    order
+}
+
+/// Runs one scenario and closes its history however that ended.
+async fn run_recorded(
+    plan: &ScenarioPlan,
+    settings: &Settings,
+    progress: &Reporter,
+    mut interrupt: watch::Receiver<bool>,
+) -> End {
+    let folder = settings.out.join(plan.folder());
+    let ledger = match open_ledger(&folder) {
+        Ok(ledger) => ledger,
+        Err(error) => return gave_up(progress, error),
+    };
+    let show = tokio::spawn(show_progress(ledger.clone(), progress.clone()));
+    let scenario = run_scenario(plan, settings, &folder, &ledger, progress);
+    let outcome = tokio::select! {
+        biased;
+        _ = interrupt.wait_for(|yes| *yes) => None,
+        () = ledger.wait_until(|tally| tally.failure.is_some()) => Some(Err(EngineError::History {
+            reason: ledger.tally().failure.unwrap_or_default(),
+        })),
+        outcome = scenario => Some(outcome),
+    };
+    show.abort();
+    let end = match outcome {
+        Some(Ok(())) => {
+            ledger.note(Body::Completed);
+            progress.step(Step::Finished);
+            End::Completed
+        }
+        Some(Err(error)) => {
+            ledger.note(Body::Aborted {
+                reason: error.to_string(),
+            });
+            gave_up(progress, error)
+        }
+        None => {
+            let reason = "interrupted".to_owned();
+            ledger.note(Body::Aborted {
+                reason: reason.clone(),
+            });
+            progress.step(Step::GaveUp { reason });
+            End::Interrupted
+        }
+    };
+    ledger.flush();
+    match (end, ledger.tally().failure) {
+        (End::Completed, Some(reason)) => End::Failed {
+            error: EngineError::History { reason },
+        },
+        (end, _) => end,
+    }
+}
+
+fn gave_up(progress: &Reporter, error: EngineError) -> End {
+    progress.step(Step::GaveUp {
+        reason: error.to_string(),
+    });
+    End::Failed { error }
+}
+
+fn open_ledger(folder: &Path) -> Result<Ledger, EngineError> {
+    let write = |path: &Path| {
+        let path = path.to_owned();
+        move |source| EngineError::Write { path, source }
+    };
+    std::fs::create_dir_all(folder).map_err(write(folder))?;
+    let path = folder.join(history::FILE_NAME);
+    Ledger::create(&path).map_err(write(&path))
+}
+
+async fn show_progress(ledger: Ledger, progress: Reporter) {
+    let mut ticks = tokio::time::interval(SHOW_INTERVAL);
+    loop {
+        ticks.tick().await;
+        ledger.flush();
+        progress.step(Step::Counts(ledger.tally()));
+    }
+}
+
+/// The whole way of a scenario, a step of design.md a call.
+async fn run_scenario(
+    plan: &ScenarioPlan,
+    settings: &Settings,
+    folder: &Path,
+    ledger: &Ledger,
+    progress: &Reporter,
+) -> Result<(), EngineError> {
+    check_configs(plan)?;
+    progress.stage(Stage::Starting);
+    declare(plan, ledger);
+    let target = Target::start(plan, &settings.embedded, folder).await?;
+    let mut observer = Observer::connect(&target.direct(), plan, ledger).await?;
+    observer.create_topics(plan).await?;
+    let configs = InForce::default();
+    let database = Database::prepare(plan, &target, &configs).await?;
+    let workload = Workload::new(plan, settings, &target, ledger, &configs, folder)?;
+    workload.start_groups(GroupStart::BeforeProducers).await?;
+
+    progress.stage(Stage::Traffic);
+    let site = Site {
+        plan,
+        target: &target,
+        groups: &workload.groups,
+        database: database.as_ref(),
+        ledger,
+        progress,
+    };
+    let traffic_began = ledger.clock().now();
+    let traffic = async {
+        workload.send(database.as_ref(), traffic_began).await?;
+        progress.stage(Stage::Draining);
+        workload.drain(&mut observer, database.as_ref()).await
+    };
+    with_tails(plan, &target, ledger, with_faults(&site, traffic_began, traffic)).await?;
+    workload.leave().await?;
+    ledger.note(Body::TrafficEnded);
+
+    progress.stage(Stage::ReadingTruth);
+    observer.configs(&configs).await?;
+    observer.read_truth().await?;
+    observer.read_group_offsets(plan).await?;
+    if let Some(database) = &database {
+        database.read_tables(ledger).await?;
+    }
+    configs.write(folder)?;
+
+    progress.stage(Stage::Stopping);
+    target.stop().await;
+    Ok(())
+}
+
+/// Refuses what no subject could honour before anything is started.
+fn check_configs(plan: &ScenarioPlan) -> Result<(), EngineError> {
+    let producers = plan.scenario.producers.iter().zip(0..).map(|(producer, n)| {
+        (format!("producer {n}"), subject::check_producer_config(&producer.config))
+    });
+    let groups = plan.scenario.groups.iter().map(|group| {
+        (format!("group {}", group.name), subject::check_consumer_config(&group.config))
+    });
+    for (who, checked) in producers.chain(groups) {
+        checked.map_err(|error| EngineError::Config {
+            who,
+            reason: error.to_string(),
+        })?;
+    }
+    Ok(())
+}
+
+/// Gives everything its number in the history.
+fn declare(plan: &ScenarioPlan, ledger: &Ledger) {
+    for topic in plan.topics() {
+        ledger.note(Body::TopicDeclared {
+            topic: topic.ix,
+            name: topic.name,
+            partitions: topic.partitions,
+        });
+    }
+    for (group, ix) in plan.scenario.groups.iter().zip(0u16..) {
+        ledger.note(Body::GroupDeclared {
+            group: GroupIx::new(ix),
+            name: group.name.clone(),
+            topics: plan.topic_ix(&group.topic).into_iter().collect(),
+        });
+    }
+    for (table, name, topic) in plan.tables() {
+        ledger.note(Body::TableDeclared {
+            table,
+            name: name.to_owned(),
+            topic,
+        });
+    }
+}
+
+/// Runs the traffic to its end with the faults beside it. A fault whose
+/// trigger was not reached by then never lands; one that is in force is
+/// healed first.
+async fn with_faults(
+    site: &Site<'_>,
+    traffic_began: model::ids::Micros,
+    traffic: impl Future<Output = Result<(), EngineError>>,
+) -> Result<(), EngineError> {
+    let faults = carry_out_all(site, traffic_began);
+    tokio::pin!(faults, traffic);
+    tokio::select! {
+        ended = &mut traffic => {
+            ended?;
+            if site.ledger.tally().faults_open > 0 {
+                tokio::select! {
+                    healed = &mut faults => healed?,
+                    () = site.ledger.wait_until(|tally| tally.faults_open == 0) => {}
+                }
+            }
+            Ok(())
+        }
+        healed = &mut faults => {
+            healed?;
+            traffic.await
+        }
+    }
+}
+
+/// Follows the change topics, if there are any, while something else goes on.
+async fn with_tails(
+    plan: &ScenarioPlan,
+    target: &Target,
+    ledger: &Ledger,
+    rest: impl Future<Output = Result<(), EngineError>>,
+) -> Result<(), EngineError> {
+    if plan.scenario.capture.is_none() {
+        return rest.await;
+    }
+    let direct = target.direct();
+    tokio::select! {
+        ended = rest => ended,
+        failed = follow_tails(&direct, plan, ledger) => failed,
+    }
+}
+
+/// What is sent, written and read.
+struct Workload<'w> {
+    plan: &'w ScenarioPlan,
+    launcher: Launcher,
+    topics: Vec<PlannedTopic>,
+    groups: Mutex<BTreeMap<String, Members>>,
+    ledger: &'w Ledger,
+}
+
+impl<'w> Workload<'w> {
+    fn new(
+        plan: &'w ScenarioPlan,
+        settings: &Settings,
+        target: &Target,
+        ledger: &'w Ledger,
+        configs: &InForce,
+        folder: &Path,
+    ) -> Result<Self, EngineError> {
+        let launcher = Launcher {
+            program: settings.subject.clone(),
+            logs: logs_in(folder)?,
+            bootstrap: target.bootstrap(),
+            ledger: ledger.clone(),
+            configs: configs.clone(),
+        };
+        let topics = plan.topics();
+        let incarnations = Arc::new(AtomicU32::new(0));
+        let mut groups = BTreeMap::new();
+        for (group, number) in plan.scenario.groups.iter().zip(0u16..) {
+            let topic = topic_named(&topics, &group.topic)?;
+            let number = GroupIx::new(number);
+            let members = Members::new(&launcher, plan, group, number, topic.ix, &incarnations);
+            groups.insert(group.name.clone(), members);
+        }
+        Ok(Self {
+            plan,
+            launcher,
+            topics,
+            groups: Mutex::new(groups),
+            ledger,
+        })
+    }
+
+    /// Starts the members of the groups that start at this moment, and waits
+    /// until they have their partitions.
+    async fn start_groups(&self, when: GroupStart) -> Result<(), EngineError> {
+        let mut groups = self.groups.lock().await;
+        let starting: Vec<&Group> = self
+            .plan
+            .scenario
+            .groups
+            .iter()
+            .filter(|group| group.start == when)
+            .collect();
+        for group in &starting {
+            if let Some(members) = groups.get_mut(&group.name) {
+                for number in 1..=group.members {
+                    members.start(number).await?;
+                }
+            }
+        }
+        for group in &starting {
+            if let Some(members) = groups.get_mut(&group.name) {
+                let assigned = tokio::time::timeout(JOIN_LIMIT, members.wait_assigned());
+                assigned.await.map_err(|_| EngineError::Late {
+                    what: format!("the assignment of partitions to group {}", group.name),
+                    limit_ms: u64::try_from(JOIN_LIMIT.as_millis()).unwrap_or(u64::MAX),
+                })??;
+            }
+        }
+        Ok(())
+    }
+
+    /// Sends all records and writes all rows; every send has its outcome when
+    /// this returns.
+    async fn send(
+        &self,
+        database: Option<&Database>,
+        traffic_began: model::ids::Micros,
+    ) -> Result<(), EngineError> {
+        let mut producing = JoinSet::new();
+        for (producer, number) in self.plan.scenario.producers.iter().zip(0u32..) {
+            let topic = topic_named(&self.topics, &producer.topic)?.clone();
+            let (launcher, plan) = (self.launcher.clone(), self.plan.clone());
+            let (producer, number) = (producer.clone(), ProducerIx::new(number));
+            producing.spawn(async move {
+                run_producer(&launcher, &plan, number, &producer, &topic).await
+            });
+        }
+        let producing = async {
+            while let Some(ended) = producing.join_next().await {
+                ended.map_err(|error| EngineError::Broken(error.to_string()))??;
+            }
+            Ok(())
+        };
+        let writing = async {
+            match database {
+                Some(database) => database.write_all(self.plan, self.ledger, traffic_began).await,
+                None => Ok(()),
+            }
+        };
+        tokio::try_join!(producing, writing)?;
+        self.start_groups(GroupStart::AfterProducers).await
+    }
+
+    /// Gives groups and connectors the time to reach the end.
+    async fn drain(
+        &self,
+        observer: &mut Observer,
+        database: Option<&Database>,
+    ) -> Result<(), EngineError> {
+        let limit_ms = self.plan.scenario.drain_limit_ms;
+        if let Some(database) = database {
+            database.wait_captured(observer, self.ledger, limit_ms).await?;
+        }
+        let ends = observer.ends().await?;
+        let limit = Duration::from_millis(limit_ms);
+        let all_read = self.ledger.wait_until(|tally| {
+            self.wanted(&ends)
+                .all(|(group, partition, end)| {
+                    tally.positions.get(&(group, partition)).is_some_and(|at| *at >= end)
+                })
+        });
+        let alive = self.watch_members();
+        let waited = async {
+            // Late is no error here: the verdict tells of an incomplete group.
+            let _ = tokio::time::timeout(limit, all_read).await;
+        };
+        tokio::select! {
+            () = waited => {}
+            died = alive => return Err(died),
+        }
+        for (group, _) in self.groups_numbered() {
+            self.ledger.note(Body::GroupWaited { group, limit_ms });
+        }
+        Ok(())
+    }
+
+    /// Which group must get how far in which partition.
+    fn wanted(
+        &self,
+        ends: &BTreeMap<PartitionRef, Offset>,
+    ) -> impl Iterator<Item = (GroupIx, PartitionRef, Offset)> {
+        self.groups_numbered().flat_map(move |(ix, group)| {
+            let topic = self.plan.topic_ix(&group.topic);
+            ends.iter()
+                .filter(move |(place, end)| Some(place.topic) == topic && end.get() > 0)
+                .map(move |(place, end)| (ix, *place, *end))
+        })
+    }
+
+    fn groups_numbered(&self) -> impl Iterator<Item = (GroupIx, &Group)> {
+        let groups = self.plan.scenario.groups.iter().zip(0u16..);
+        groups.map(|(group, ix)| (GroupIx::new(ix), group))
+    }
+
+    /// Returns when a member has ended that nobody ended.
+    async fn watch_members(&self) -> EngineError {
+        let mut ticks = tokio::time::interval(SHOW_INTERVAL);
+        loop {
+            ticks.tick().await;
+            for members in self.groups.lock().await.values() {
+                if let Err(error) = members.check_alive() {
+                    return error;
+                }
+            }
+        }
+    }
+
+    /// Asks all members to leave.
+    async fn leave(&self) -> Result<(), EngineError> {
+        for members in self.groups.lock().await.values_mut() {
+            members.leave().await?;
+        }
+        Ok(())
+    }
+}
+
+fn topic_named<'t>(topics: &'t [PlannedTopic], name: &str) -> Result<&'t PlannedTopic, EngineError> {
+    topics
+        .iter()
+        .find(|topic| topic.name == name)
+        .ok_or_else(|| EngineError::Lacking {
+            what: format!("topic {name}"),
+        })
+}

@@ -1,0 +1,471 @@
+//! Starts subjects, tells them their roles, and writes down what they report.
+//! Knows the protocol and nothing of the clients behind it.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::Duration;
+
+use model::event::{Body, Ending, Outcome};
+use model::ids::{GroupIx, MemberIx, PartitionIndex, PartitionRef, ProducerIx, RecordId, TopicIx};
+use model::plan::{PlannedTopic, ScenarioPlan};
+use model::scenario::{EndSignal, Group, Producer};
+use stack::process::{Child, ChildSpec, Exit, ProcessSnapshot, Signal, Stream};
+use subject::protocol::{ConsumerRole, Happening, ProducerRole, Report, Role};
+use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader};
+use tokio::sync::watch;
+use tokio::task::JoinHandle;
+
+use crate::configs::InForce;
+use crate::error::EngineError;
+use crate::ledger::Ledger;
+
+/// How long a subject that was asked to leave may take: longer than a commit
+/// and a goodbye need, shorter than anybody's patience.
+const LEAVE_LIMIT: Duration = Duration::from_secs(15);
+
+/// What every subject needs to be started.
+#[derive(Clone)]
+pub(crate) struct Launcher {
+    /// The program; started as `PROGRAM subject`.
+    pub(crate) program: PathBuf,
+    /// Where logs go.
+    pub(crate) logs: PathBuf,
+    /// `bootstrap.servers`.
+    pub(crate) bootstrap: String,
+    pub(crate) ledger: Ledger,
+    pub(crate) configs: InForce,
+}
+
+/// What a subject's reports are about.
+#[derive(Clone, Copy, Debug)]
+enum Speaker {
+    Producer(ProducerIx),
+    Member(MemberIx),
+}
+
+/// How far a subject has come, by its own word.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+struct Told {
+    ready: bool,
+    assigned: bool,
+    ended: bool,
+}
+
+/// A running subject.
+struct Subject {
+    who: String,
+    child: Arc<Child>,
+    told: watch::Receiver<Told>,
+    /// Ends when everything that the subject wrote has been written down.
+    reader: JoinHandle<Result<(), EngineError>>,
+    // Closing it asks the subject to stop, should nothing else reach it.
+    _stdin: tokio::process::ChildStdin,
+}
+
+impl Launcher {
+    async fn launch(
+        &self,
+        who: String,
+        role: &Role,
+        speaker: Speaker,
+        topic: TopicIx,
+    ) -> Result<Subject, EngineError> {
+        let log = self.logs.join(format!("{}.log", who.replace(' ', "-")));
+        let mut spec = ChildSpec::new(&self.program, log).arg("subject");
+        spec.stdin = Stream::Piped;
+        spec.stdout = Stream::Piped;
+        let mut child = spec.spawn()?;
+        let broken = |what: &str| EngineError::Broken(format!("{who}: {what}"));
+        let mut stdin = child
+            .take_stdin()
+            .and_then(Result::ok)
+            .ok_or_else(|| broken("no standard input"))?;
+        let stdout = child
+            .take_stdout()
+            .and_then(Result::ok)
+            .ok_or_else(|| broken("no standard output"))?;
+        let mut line =
+            serde_json::to_vec(role).map_err(|error| EngineError::Broken(error.to_string()))?;
+        line.push(b'\n');
+        // A subject that ends at once shows in its exit, which says more.
+        let _ = stdin.write_all(&line).await;
+        let (tell, told) = watch::channel(Told::default());
+        let listener = Listener {
+            who: who.clone(),
+            speaker,
+            topic,
+            ledger: self.ledger.clone(),
+            configs: self.configs.clone(),
+            tell,
+        };
+        Ok(Subject {
+            who,
+            child: Arc::new(child),
+            told,
+            reader: tokio::spawn(listener.listen(BufReader::new(stdout))),
+            _stdin: stdin,
+        })
+    }
+}
+
+struct Listener {
+    who: String,
+    speaker: Speaker,
+    topic: TopicIx,
+    ledger: Ledger,
+    configs: InForce,
+    tell: watch::Sender<Told>,
+}
+
+impl Listener {
+    async fn listen(
+        self,
+        mut stdout: BufReader<tokio::process::ChildStdout>,
+    ) -> Result<(), EngineError> {
+        let mut line = Vec::new();
+        loop {
+            line.clear();
+            let read = stdout.read_until(b'\n', &mut line).await;
+            if !matches!(read, Ok(1..)) {
+                return Ok(());
+            }
+            if line.last() != Some(&b'\n') {
+                // Killed while writing: a line that is not whole was not said.
+                return Ok(());
+            }
+            let report: Report =
+                serde_json::from_slice(&line).map_err(|_| EngineError::Protocol {
+                    who: self.who.clone(),
+                    line: String::from_utf8_lossy(&line).chars().take(200).collect(),
+                })?;
+            self.hear(report);
+        }
+    }
+
+    fn hear(&self, report: Report) {
+        match (self.speaker, report.what) {
+            (_, Happening::Ready { client, mut config }) => {
+                config.insert("client".to_owned(), client);
+                self.configs.set(&self.who, config);
+                self.tell.send_modify(|told| told.ready = true);
+            }
+            (_, Happening::Ended) => self.tell.send_modify(|told| told.ended = true),
+            (_, Happening::Note { .. }) => {}
+            (Speaker::Producer(producer), what) => {
+                if let Some(body) = self.of_producer(producer, what) {
+                    self.ledger.record(report.at, body);
+                }
+            }
+            (Speaker::Member(member), what) => {
+                let assigned = matches!(&what, Happening::Assigned { partitions } if !partitions.is_empty());
+                if let Some(body) = self.of_member(member, what) {
+                    self.ledger.record(report.at, body);
+                }
+                if assigned {
+                    self.tell.send_modify(|told| told.assigned = true);
+                }
+            }
+        }
+    }
+
+    fn of_producer(&self, producer: ProducerIx, what: Happening) -> Option<Body> {
+        let record = |sequence| RecordId { producer, sequence };
+        Some(match what {
+            Happening::Sent {
+                sequence,
+                partition,
+            } => Body::SendInvoked {
+                record: record(sequence),
+                to: self.at(partition),
+            },
+            Happening::Acknowledged {
+                sequence,
+                partition,
+                offset,
+            } => Body::SendCompleted {
+                record: record(sequence),
+                outcome: Outcome::Acknowledged {
+                    at: self.at(partition),
+                    offset,
+                },
+            },
+            Happening::Failed { sequence, error } => Body::SendCompleted {
+                record: record(sequence),
+                outcome: Outcome::Failed { error },
+            },
+            Happening::Unknown { sequence, error } => Body::SendCompleted {
+                record: record(sequence),
+                outcome: Outcome::Unknown { error },
+            },
+            Happening::Counted { retries } => Body::ProducerCounted { producer, retries },
+            _ => return None,
+        })
+    }
+
+    fn of_member(&self, member: MemberIx, what: Happening) -> Option<Body> {
+        let places = |partitions: Vec<PartitionIndex>| {
+            partitions.into_iter().map(|it| self.at(it)).collect()
+        };
+        Some(match what {
+            Happening::Assigned { partitions } => Body::Assigned {
+                member,
+                partitions: places(partitions),
+            },
+            Happening::Revoked { partitions } => Body::Revoked {
+                member,
+                partitions: places(partitions),
+            },
+            Happening::Processed {
+                partition,
+                offset,
+                content,
+            } => Body::Processed {
+                member,
+                from: self.at(partition),
+                offset,
+                content,
+            },
+            Happening::Committed {
+                partition,
+                offset,
+                result,
+            } => Body::Committed {
+                member,
+                partition: self.at(partition),
+                offset,
+                result,
+            },
+            _ => return None,
+        })
+    }
+
+    fn at(&self, partition: PartitionIndex) -> PartitionRef {
+        PartitionRef {
+            topic: self.topic,
+            partition,
+        }
+    }
+}
+
+impl Subject {
+    /// Waits until it says so, or fails when it ends first.
+    async fn wait_told(&mut self, condition: impl Fn(&Told) -> bool) -> Result<(), EngineError> {
+        let mut told = self.told.clone();
+        let waited = told.wait_for(|told| condition(told)).await.is_ok();
+        if waited {
+            return Ok(());
+        }
+        Err(self.ended_early().await)
+    }
+
+    async fn ended_early(&mut self) -> EngineError {
+        if let Ok(Err(error)) = (&mut self.reader).await {
+            return error;
+        }
+        EngineError::SubjectEnded {
+            who: self.who.clone(),
+            exit: self.child.wait().await,
+            log: self.child.log().to_owned(),
+        }
+    }
+
+    /// Waits until it has ended and everything it said is written down.
+    async fn finish(mut self) -> Result<(), EngineError> {
+        let exit = self.child.wait().await;
+        let read = (&mut self.reader).await;
+        if let Ok(Err(error)) = read {
+            return Err(error);
+        }
+        if self.told.borrow().ended && exit.is_success() {
+            Ok(())
+        } else {
+            Err(EngineError::SubjectEnded {
+                who: self.who.clone(),
+                exit,
+                log: self.child.log().to_owned(),
+            })
+        }
+    }
+}
+
+/// Runs one producer until every record has an outcome.
+pub(crate) async fn run_producer(
+    launcher: &Launcher,
+    plan: &ScenarioPlan,
+    number: ProducerIx,
+    producer: &Producer,
+    topic: &PlannedTopic,
+) -> Result<(), EngineError> {
+    let role = Role::Producer(ProducerRole {
+        clock: launcher.ledger.clock(),
+        bootstrap: launcher.bootstrap.clone(),
+        run: plan.records_run,
+        producer: number,
+        topic: topic.name.clone(),
+        partitions: topic.partitions,
+        partition_seed: plan.seed,
+        records: producer.records,
+        records_per_s: producer.records_per_s,
+        record_bytes: producer.record_bytes,
+        config: producer.config.clone(),
+    });
+    let who = format!("producer {number}");
+    let subject = launcher
+        .launch(who, &role, Speaker::Producer(number), topic.ix)
+        .await?;
+    subject.finish().await
+}
+
+/// A consumer group: its members, restarted ones included.
+pub(crate) struct Members {
+    launcher: Launcher,
+    role: ConsumerRole,
+    group: GroupIx,
+    topic: TopicIx,
+    config: BTreeMap<String, String>,
+    incarnations: Arc<AtomicU32>,
+    running: BTreeMap<u32, (MemberIx, Subject)>,
+}
+
+/// What is known of a member that was ended or started.
+struct Incarnation {
+    /// Which.
+    pub(crate) member: MemberIx,
+    /// Its process, as it was last seen.
+    pub(crate) process: Option<ProcessSnapshot>,
+}
+
+impl Members {
+    /// A group without members so far. `incarnations` numbers the members of
+    /// all groups of a scenario.
+    pub(crate) fn new(
+        launcher: &Launcher,
+        plan: &ScenarioPlan,
+        group: &Group,
+        number: GroupIx,
+        topic: TopicIx,
+        incarnations: &Arc<AtomicU32>,
+    ) -> Self {
+        Self {
+            launcher: launcher.clone(),
+            role: ConsumerRole {
+                clock: launcher.ledger.clock(),
+                bootstrap: launcher.bootstrap.clone(),
+                run: plan.records_run,
+                group: group.name.clone(),
+                topic: group.topic.clone(),
+                records_per_s: group.records_per_s,
+                commit_every_records: group.commit_every_records,
+                config: BTreeMap::new(),
+            },
+            group: number,
+            topic,
+            config: group.config.clone(),
+            incarnations: Arc::clone(incarnations),
+            running: BTreeMap::new(),
+        }
+    }
+
+    /// Starts a member of this number in the group, from 1.
+    pub(crate) async fn start(&mut self, number: u32) -> Result<Incarnation, EngineError> {
+        let member = MemberIx::new(self.incarnations.fetch_add(1, Ordering::Relaxed));
+        let mut role = self.role.clone();
+        role.config = self
+            .config
+            .iter()
+            .map(|(key, value)| (key.clone(), value.replace("{member}", &number.to_string())))
+            .collect();
+        let who = format!("{} member {number} incarnation {member}", role.group);
+        self.launcher.ledger.note(Body::MemberStarted {
+            member,
+            group: self.group,
+        });
+        let subject = self
+            .launcher
+            .launch(who, &Role::Consumer(role), Speaker::Member(member), self.topic)
+            .await?;
+        let process = subject.child.snapshot().ok();
+        self.running.insert(number, (member, subject));
+        Ok(Incarnation { member, process })
+    }
+
+    /// Waits until every running member has partitions.
+    pub(crate) async fn wait_assigned(&mut self) -> Result<(), EngineError> {
+        for (_, subject) in self.running.values_mut() {
+            subject.wait_told(|told| told.assigned).await?;
+        }
+        Ok(())
+    }
+
+    /// The process of a member as it is now.
+    pub(crate) fn snapshot(&self, number: u32) -> Option<ProcessSnapshot> {
+        let (_, subject) = self.running.get(&number)?;
+        subject.child.snapshot().ok()
+    }
+
+    /// Ends a member and waits until it is gone and all it said is written
+    /// down.
+    pub(crate) async fn end(
+        &mut self,
+        number: u32,
+        signal: EndSignal,
+    ) -> Result<(Incarnation, Exit), EngineError> {
+        let Some((member, mut subject)) = self.running.remove(&number) else {
+            return Err(EngineError::Lacking {
+                what: format!("member {number} of {}", self.role.group),
+            });
+        };
+        let process = subject.child.snapshot().ok();
+        let exit = match signal {
+            EndSignal::Term => subject.child.end(Signal::Term, LEAVE_LIMIT).await,
+            EndSignal::Kill => {
+                subject.child.signal(Signal::Kill)?;
+                subject.child.wait().await
+            }
+        };
+        if let Ok(Err(error)) = (&mut subject.reader).await {
+            return Err(error);
+        }
+        let clean = subject.told.borrow().ended && exit.is_success();
+        self.launcher.ledger.note(Body::MemberEnded {
+            member,
+            how: if clean { Ending::Clean } else { Ending::Killed },
+        });
+        Ok((Incarnation { member, process }, exit))
+    }
+
+    /// Fails as soon as a member ends that nobody ended.
+    pub(crate) fn check_alive(&self) -> Result<(), EngineError> {
+        for (_, subject) in self.running.values() {
+            if let Some(exit) = subject.child.try_status() {
+                return Err(EngineError::SubjectEnded {
+                    who: subject.who.clone(),
+                    exit,
+                    log: subject.child.log().to_owned(),
+                });
+            }
+        }
+        Ok(())
+    }
+
+    /// Asks all members to leave, and waits for them.
+    pub(crate) async fn leave(&mut self) -> Result<(), EngineError> {
+        let numbers: Vec<u32> = self.running.keys().copied().collect();
+        for number in numbers {
+            self.end(number, EndSignal::Term).await?;
+        }
+        Ok(())
+    }
+}
+
+/// The folder for logs, made if need be.
+pub(crate) fn logs_in(folder: &Path) -> Result<PathBuf, EngineError> {
+    let path = folder.join("logs");
+    std::fs::create_dir_all(&path).map_err(|source| EngineError::Write {
+        path: path.clone(),
+        source,
+    })?;
+    Ok(path)
+}
