@@ -16,7 +16,7 @@ use crate::connection::{ClientOptions, Connection};
 use crate::error::{Api, ErrorCode, Refusal, WireError};
 use crate::fetch::{FetchOptions, FetchPosition, FetchedPartition};
 use crate::groups::{CommittedOffset, Coordinator, GroupDescription};
-use crate::list_offsets::OffsetSpec;
+use crate::list_offsets::{Isolation, OffsetSpec};
 use crate::metadata::{Broker, BrokerId, Metadata, TopicId, TopicMetadata, Topics};
 use crate::topics::NewTopic;
 
@@ -116,7 +116,8 @@ impl Cluster {
         }
     }
 
-    /// Waits until the topic is known and every partition of it has a leader.
+    /// Waits until every partition of the topic has a leader that answers for
+    /// it, which is a little later than the metadata names one.
     ///
     /// # Errors
     /// [`WireError::Deadline`] when that takes too long.
@@ -125,7 +126,7 @@ impl Cluster {
         loop {
             match self.led_topic(topic).await {
                 Ok(metadata) => return Ok(metadata),
-                Err(error) => retry.after(error).await?,
+                Err(error) => self.retry_elsewhere(&mut retry, error).await?,
             }
         }
     }
@@ -390,18 +391,16 @@ impl Cluster {
             return Err(refused(ErrorCode::UNKNOWN_TOPIC_OR_PARTITION));
         };
         let partitions = found.partitions.as_ref().map_err(|&code| refused(code))?;
-        match partitions
+        let places: Vec<_> = partitions
             .iter()
-            .find(|partition| partition.leader.is_none())
-        {
-            Some(leaderless) => Err(WireError::NoLeader {
-                partition: TopicPartition {
-                    topic: topic.clone(),
-                    partition: leaderless.partition,
-                },
-            }),
-            None => Ok(found),
-        }
+            .map(|partition| TopicPartition {
+                topic: topic.clone(),
+                partition: partition.partition,
+            })
+            .collect();
+        let end = OffsetSpec::Latest(Isolation::ReadUncommitted);
+        self.list_offsets_once(&places, end).await?;
+        Ok(found)
     }
 
     async fn list_offsets_once(

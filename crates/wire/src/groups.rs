@@ -313,7 +313,17 @@ impl Connection {
         };
         match Refusal::check(described.error_code, described.error_message) {
             Ok(()) => {}
-            Err(refusal) if refusal.code == ErrorCode::GROUP_ID_NOT_FOUND => return Ok(None),
+            // A cluster whose `group.version` feature is off refuses the API
+            // although its brokers list it.
+            Err(refusal)
+                if [
+                    ErrorCode::GROUP_ID_NOT_FOUND,
+                    ErrorCode::UNSUPPORTED_VERSION,
+                ]
+                .contains(&refusal.code) =>
+            {
+                return Ok(None);
+            }
             Err(source) => {
                 return Err(
                     self.refused::<ConsumerGroupDescribeRequest>(format!("group {group}"), source)
