@@ -40,7 +40,7 @@ if ! command -v cargo >/dev/null 2>&1; then
     if [ -x "$HOME/.cargo/bin/cargo" ]; then
         echo "setup: cargo is in ~/.cargo/bin, which is not on PATH: run '. ~/.cargo/env' and try again" >&2
     else
-        echo "setup: Rust is missing: install rustup (https://rustup.rs); it takes the version from rust-toolchain.toml" >&2
+        echo "setup: Rust is missing: install rustup; it takes the version from rust-toolchain.toml" >&2
     fi
     exit 4
 fi
