@@ -1,0 +1,113 @@
+//! The connector's configuration, from a scenario and the database's address.
+//! Pure; knows nothing of how it is posted to Connect.
+
+use model::scenario::{Capture, Config, TABLES};
+
+use crate::database::ConnectionParameters;
+
+/// What `PUT /connectors/NAME/config` takes. The scenario's own `config`
+/// overrides the defaults. Converters are the worker's: JSON without schemas.
+///
+/// With a password in it the result is a secret, not for a run directory.
+pub fn connector_config(capture: &Capture, database: &ConnectionParameters) -> Config {
+    let tables = TABLES.map(|table| format!("public.{table}")).join(",");
+    let port = database.port.to_string();
+    let defaults = [
+        (
+            "connector.class",
+            "io.debezium.connector.postgresql.PostgresConnector",
+        ),
+        ("tasks.max", "1"),
+        ("plugin.name", "pgoutput"),
+        ("database.hostname", &database.host),
+        ("database.port", &port),
+        ("database.user", &database.user),
+        ("database.dbname", &database.dbname),
+        ("topic.prefix", &capture.prefix),
+        ("table.include.list", &tables),
+        ("slot.name", &capture.slot),
+        ("publication.name", &capture.publication),
+        // Ours, see `schema::create`.
+        ("publication.autocreate.mode", "disabled"),
+        ("snapshot.mode", "no_data"),
+        // What a delete leaves in a compacted topic, as Debezium does it.
+        ("tombstones.on.delete", "true"),
+        ("heartbeat.interval.ms", "0"),
+    ];
+    let password = database
+        .password
+        .iter()
+        .map(|password| ("database.password", password.as_str()));
+    let mut config: Config = defaults
+        .into_iter()
+        .chain(password)
+        .map(|(key, value)| (key.to_owned(), value.to_owned()))
+        .collect();
+    config.extend(capture.config.clone());
+    config
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn database(password: Option<&str>) -> ConnectionParameters {
+        ConnectionParameters {
+            host: "127.0.0.1".to_owned(),
+            port: 5433,
+            user: "postgres".to_owned(),
+            dbname: "shop".to_owned(),
+            password: password.map(str::to_owned),
+        }
+    }
+
+    fn capture(config: &[(&str, &str)]) -> Capture {
+        Capture {
+            connector: "postgres-connector".to_owned(),
+            slot: "a_slot".to_owned(),
+            publication: "a_publication".to_owned(),
+            prefix: "dbserver".to_owned(),
+            config: config
+                .iter()
+                .map(|(key, value)| ((*key).to_owned(), (*value).to_owned()))
+                .collect(),
+            worker_config: Config::new(),
+        }
+    }
+
+    #[test]
+    fn the_configuration_names_database_slot_publication_and_tables() {
+        let config = connector_config(&capture(&[]), &database(None));
+        for (key, value) in [
+            ("database.hostname", "127.0.0.1"),
+            ("database.port", "5433"),
+            ("database.dbname", "shop"),
+            ("slot.name", "a_slot"),
+            ("publication.name", "a_publication"),
+            ("topic.prefix", "dbserver"),
+            (
+                "table.include.list",
+                "public.videos,public.users,public.comments",
+            ),
+        ] {
+            assert_eq!(config.get(key).map(String::as_str), Some(value), "{key}");
+        }
+        assert!(!config.contains_key("database.password"));
+    }
+
+    #[test]
+    fn the_scenario_has_the_last_word() {
+        let own = capture(&[("snapshot.mode", "initial"), ("max.batch.size", "512")]);
+        let config = connector_config(&own, &database(None));
+        assert_eq!(config["snapshot.mode"], "initial");
+        assert_eq!(config["max.batch.size"], "512");
+    }
+
+    #[test]
+    fn a_password_is_passed_on_and_never_printed() {
+        let with = database(Some("hunter2"));
+        let config = connector_config(&capture(&[]), &with);
+        assert_eq!(config["database.password"], "hunter2");
+        assert!(!format!("{with:?} {with}").contains("hunter2"));
+    }
+}
