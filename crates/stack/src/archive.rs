@@ -31,8 +31,8 @@ use crate::sums::hex;
 const FIRST_AOT_MAJOR: u32 = 25;
 
 /// Long enough for a training start on a busy machine, at the lowest priority.
-const STOP_BOUND: Duration = Duration::from_secs(60);
-const ASSEMBLE_BOUND: Duration = Duration::from_secs(300);
+const STOP_BOUND: Duration = Duration::from_mins(1);
+const ASSEMBLE_BOUND: Duration = Duration::from_mins(5);
 
 /// Why there is no archive. Nobody has to care: everything runs without.
 #[derive(Debug, thiserror::Error)]
@@ -324,21 +324,21 @@ async fn train_one(
         connect_options,
     )
     .await?;
-    let recorder = stack.jvm().clone();
+    let trainee = stack.jvm().clone();
     stack.stop(STOP_BOUND).await?;
 
     let made = match technique {
         Technique::ClassDataArchive => recorded,
         Technique::AotCache => {
             let made = scratch.path().join("made");
-            assemble(&recorder, &recorded, &made, scratch.path()).await?;
+            assemble(&trainee, &recorded, &made, scratch.path()).await?;
             made
         }
     };
     if !made.is_file() {
         return Err(TrainError::NotMade {
             exit: Exit::Code(0),
-            tail: LogTail::of(&recorder.log),
+            tail: LogTail::of(&trainee.log),
         });
     }
     let dir = archive_dir(cache, artefacts, java);
@@ -349,7 +349,7 @@ async fn train_one(
 
 /// The second step of an AOT cache: from what was recorded to the cache.
 async fn assemble(
-    recorder: &JvmSpec,
+    trainee: &JvmSpec,
     recorded: &Path,
     made: &Path,
     work: &Path,
@@ -362,7 +362,7 @@ async fn assemble(
             with_path("-XX:AOTCache=", made),
         ],
         log: log.clone(),
-        ..recorder.clone()
+        ..trainee.clone()
     };
     let child = jvm.child().spawn()?;
     let exit = tokio::time::timeout(ASSEMBLE_BOUND, child.wait())

@@ -309,6 +309,18 @@ pub fn look(
     Ok(found)
 }
 
+/// What [`fetch`] would return, if all of it is in the cache. Changes nothing.
+pub fn present(cache: &Cache, request: &ArtefactRequest) -> Option<Artefacts> {
+    let no_maven = || None;
+    let all_there = look(cache, request)
+        .ok()?
+        .iter()
+        .all(|(_, part)| part.is_some());
+    all_there
+        .then(|| fetch_with(cache, request, no_maven, &mut |_| {}).ok())
+        .flatten()
+}
+
 /// The `mvn` in `PATH`, helped to a Java where it would find none itself.
 pub fn find_maven() -> Option<Maven> {
     let path = env::var_os("PATH");

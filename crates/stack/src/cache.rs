@@ -6,7 +6,7 @@
 use std::env;
 use std::fs;
 use std::io;
-use std::os::unix::fs::{DirBuilderExt, MetadataExt};
+use std::os::unix::fs::{DirBuilderExt, MetadataExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
 /// Why there is no place to keep things.
@@ -132,5 +132,7 @@ pub(crate) fn shared_dir() -> Result<PathBuf, CacheError> {
     if !found.is_dir() || found.uid() != uid || others_may_write {
         return Err(CacheError::NotOurs { path });
     }
+    // It may have been made under a mask that shuts others out.
+    fs::set_permissions(&path, fs::Permissions::from_mode(0o711)).map_err(create_error)?;
     Ok(path)
 }

@@ -22,7 +22,7 @@ pub enum Compiler {
 }
 
 /// The variables by which a user's environment would change the JVM's options
-/// behind our back (java(1), "JDK_JAVA_OPTIONS").
+/// behind our back (java(1), `JDK_JAVA_OPTIONS`).
 const MEDDLING: [&str; 3] = ["JDK_JAVA_OPTIONS", "JAVA_TOOL_OPTIONS", "_JAVA_OPTIONS"];
 
 /// A Java program to start.

@@ -10,6 +10,8 @@ pub mod artefacts;
 pub mod broker;
 pub mod cache;
 pub mod connect;
+pub mod detached;
+pub mod diagnose;
 pub mod java;
 pub mod jvm;
 mod linux;

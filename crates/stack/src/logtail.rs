@@ -115,8 +115,8 @@ mod tests {
     fn a_tail_quotes_the_last_lines_only() {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("log");
-        let text: String = (0..100).map(|it| format!("line {it}\n")).collect();
-        fs::write(&path, text).unwrap();
+        let lines: Vec<_> = (0..100).map(|it| format!("line {it}")).collect();
+        fs::write(&path, lines.join("\n")).unwrap();
         let tail = LogTail::of(&path).to_string();
         assert!(tail.ends_with("    line 99") && !tail.contains("line 87\n"));
         let none = LogTail::of(&dir.path().join("none")).to_string();

@@ -21,7 +21,7 @@ const POM: &str = include_str!("pom.xml");
 const COPY: &str = "org.apache.maven.plugins:maven-dependency-plugin:3.8.1:copy-dependencies";
 
 /// A slow line needs minutes for 75 MB; a hanging one must end some day.
-const BOUND: Duration = Duration::from_secs(30 * 60);
+const BOUND: Duration = Duration::from_mins(30);
 
 /// Why nothing was resolved.
 #[derive(Debug, thiserror::Error)]

@@ -30,7 +30,7 @@ const USER: &str = "postgres";
 const DATABASE: &str = "ackproof";
 
 /// How long the set-up of the data directory may take.
-const SETUP_BOUND: Duration = Duration::from_secs(60);
+const SETUP_BOUND: Duration = Duration::from_mins(1);
 
 /// How long it may take to leave in order when everything is dropped.
 const QUIT_BOUND: Duration = Duration::from_millis(500);
@@ -101,13 +101,13 @@ impl Postgres {
     /// Makes its data directory, with an empty database, under `dir`, or,
     /// when root is to leave its privileges behind, in a place for that.
     pub(crate) async fn prepare(
-        part: &Part,
+        server: &Part,
         dir: &Path,
         log: &Path,
         port: ReservedPort,
     ) -> Result<Self, PostgresError> {
         let home = Home::create(dir)?;
-        let programs = part.path.join("bin");
+        let programs = server.path.join("bin");
         let run = |program: &'static str| Program {
             name: program,
             spec: ChildSpec {
@@ -116,10 +116,8 @@ impl Postgres {
                 ..ChildSpec::new(programs.join(program), log)
             },
         };
-        let mut data = std::ffi::OsString::from("--pgdata=");
-        data.push(&home.data_dir);
         let mut initdb = run("initdb");
-        initdb.spec = initdb.spec.arg(data).args([
+        initdb.spec = initdb.spec.arg("-D").arg(&home.data_dir).args([
             "--username=postgres",
             "--auth=trust",
             "--encoding=UTF8",
@@ -199,19 +197,18 @@ struct Home {
 impl Home {
     fn create(dir: &Path) -> Result<Self, PostgresError> {
         let owner = unprivileged_owner();
-        let elsewhere = match owner {
-            None => None,
-            Some(_) => {
-                let parent = Cache::at(shared_dir()?).scratch();
-                let io_error = |source| PostgresError::Io {
-                    path: parent.clone(),
-                    source,
-                };
-                let scratch = Scratch::create(&parent).map_err(io_error)?;
-                make_readable(&parent).map_err(io_error)?;
-                make_readable(scratch.path()).map_err(io_error)?;
-                Some(scratch)
-            }
+        let elsewhere = if owner.is_some() {
+            let parent = Cache::at(shared_dir()?).scratch();
+            let io_error = |source| PostgresError::Io {
+                path: parent.clone(),
+                source,
+            };
+            let scratch = Scratch::create(&parent).map_err(io_error)?;
+            make_readable(&parent).map_err(io_error)?;
+            make_readable(scratch.path()).map_err(io_error)?;
+            Some(scratch)
+        } else {
+            None
         };
         let data_dir = match &elsewhere {
             None => dir.join("data/postgresql"),

@@ -77,7 +77,7 @@ pub(crate) async fn ask(
         method,
         url: url.clone(),
     };
-    tokio::task::spawn_blocking(move || ask_blocking(method, url, body.as_ref()))
+    tokio::task::spawn_blocking(move || ask_blocking(method, &url, body.as_ref()))
         .await
         .map_err(|_| given_up)?
 }
@@ -90,16 +90,16 @@ pub(crate) async fn answers(url: &str) -> bool {
     )
 }
 
-fn ask_blocking(method: Method, url: String, body: Option<&Value>) -> Result<Answer, RestError> {
+fn ask_blocking(method: Method, url: &str, body: Option<&Value>) -> Result<Answer, RestError> {
     let send = || -> Result<Answer, ureq::Error> {
         let agent = agent();
         let mut response = match (method, body) {
-            (Method::Get, _) => agent.get(&url).call()?,
-            (Method::Delete, _) => agent.delete(&url).call()?,
-            (Method::Put, Some(body)) => agent.put(&url).send_json(body)?,
-            (Method::Post, Some(body)) => agent.post(&url).send_json(body)?,
-            (Method::Put, None) => agent.put(&url).send_empty()?,
-            (Method::Post, None) => agent.post(&url).send_empty()?,
+            (Method::Get, _) => agent.get(url).call()?,
+            (Method::Delete, _) => agent.delete(url).call()?,
+            (Method::Put, Some(body)) => agent.put(url).send_json(body)?,
+            (Method::Post, Some(body)) => agent.post(url).send_json(body)?,
+            (Method::Put, None) => agent.put(url).send_empty()?,
+            (Method::Post, None) => agent.post(url).send_empty()?,
         };
         let text = response.body_mut().read_to_string()?;
         Ok(Answer {
@@ -109,7 +109,7 @@ fn ask_blocking(method: Method, url: String, body: Option<&Value>) -> Result<Ans
     };
     send().map_err(|source| RestError::NoAnswer {
         method,
-        url: url.clone(),
+        url: url.to_owned(),
         source: Box::new(source),
     })
 }

@@ -111,7 +111,7 @@ impl Service {
             name,
             spec,
             probe,
-            start_bound: Duration::from_secs(60),
+            start_bound: Duration::from_mins(1),
             stop_signal: Signal::Term,
             child: Mutex::new(None),
         }

@@ -306,7 +306,7 @@ fn advertised(brokers: &[Arc<Broker>]) -> Vec<SocketAddr> {
 pub(crate) struct TrainingStack {
     brokers: Vec<Arc<Broker>>,
     connect: Option<Connect>,
-    recorder: JvmSpec,
+    trainee: JvmSpec,
 }
 
 impl TrainingStack {
@@ -321,26 +321,26 @@ impl TrainingStack {
     ) -> Result<Self, StackError> {
         let layout = Layout::create(dir)?;
         let mut spec = StackSpec::new(dir);
-        let mut recorder = broker_jvm(artefacts, java, &spec, &layout, 1);
-        recorder.archive_options = broker_options;
-        recorder.nice = NICE_TRAINING;
-        let brokers = prepare_brokers_on(&mut spec, &layout, |_, _| recorder.clone())?;
+        let mut trainee = broker_jvm(artefacts, java, &spec, &layout, 1);
+        trainee.archive_options = broker_options;
+        trainee.nice = NICE_TRAINING;
+        let brokers = prepare_brokers_on(&mut spec, &layout, |_, _| trainee.clone())?;
         for broker in &brokers {
             broker.service().start().await?;
         }
         let mut connect = None;
         if let Some(options) = connect_options {
             let files = artefacts.cdc.as_ref().ok_or(StackError::NoCdcArtefacts)?;
-            recorder = connect_jvm(artefacts, java, &spec, &layout);
-            recorder.archive_options = options;
-            recorder.nice = NICE_TRAINING;
+            trainee = connect_jvm(artefacts, java, &spec, &layout);
+            trainee.archive_options = options;
+            trainee.nice = NICE_TRAINING;
             let worker = prepare_connect_on(
                 &spec,
                 &CdcSpec::default(),
                 &files.debezium.path,
                 &brokers,
                 &layout,
-                recorder.clone(),
+                trainee.clone(),
             )?;
             worker.service().start().await?;
             connect = Some(worker);
@@ -348,13 +348,13 @@ impl TrainingStack {
         Ok(Self {
             brokers,
             connect,
-            recorder,
+            trainee,
         })
     }
 
     /// The JVM that records.
     pub(crate) fn jvm(&self) -> &JvmSpec {
-        &self.recorder
+        &self.trainee
     }
 
     /// Stops it in order: only then is the record written.

@@ -1,0 +1,361 @@
+//! A stack that another ackproof holds: who that is, where the stack is, and
+//! how to ask for its end.
+//!
+//! A stack never runs on its own: the process that started it holds it, in the
+//! background if need be, and everything dies with that process. What is
+//! written down here is only where to find it. Knows nothing of how it was
+//! started.
+
+use std::env;
+use std::ffi::OsString;
+use std::fs::{self, File};
+use std::io;
+use std::net::SocketAddr;
+use std::os::unix::process::CommandExt;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use std::time::{Duration, Instant};
+
+use serde::{Deserialize, Serialize};
+
+use crate::linux;
+use crate::postgres::ConnectionParameters;
+use crate::process::{ProcessError, ProcessSnapshot, elapsed_ms};
+use crate::scratch::lock_file;
+use crate::stack::Stack;
+
+const POLL: Duration = Duration::from_millis(10);
+
+/// What went wrong with a detached stack.
+#[derive(Debug, thiserror::Error)]
+pub enum DetachedError {
+    /// Neither variable is set.
+    #[error("no place to note a running stack: set XDG_STATE_HOME or HOME")]
+    NoHome,
+    /// The note could not be read or written.
+    #[error("cannot access {path}", path = path.display())]
+    Io {
+        /// Where it is.
+        path: PathBuf,
+        /// Why not.
+        #[source]
+        source: io::Error,
+    },
+    /// The note is not ours, or of another version.
+    #[error("{path} is not the note of a running stack: remove it", path = path.display())]
+    Unreadable {
+        /// Where it is.
+        path: PathBuf,
+        /// What is wrong with it.
+        #[source]
+        source: serde_json::Error,
+    },
+    /// There is one already.
+    #[error("a stack is running already, held by process {pid}: `ackproof stack down` ends it")]
+    AlreadyRunning {
+        /// Who holds it.
+        pid: u32,
+    },
+    /// The holder could not be looked at.
+    #[error(transparent)]
+    Process(#[from] ProcessError),
+    /// The holder could not be asked.
+    #[error("cannot ask process {pid} to end")]
+    Ask {
+        /// Who holds it.
+        pid: u32,
+        /// Why not.
+        #[source]
+        source: io::Error,
+    },
+    /// The holder goes on.
+    #[error("process {pid} still holds the stack after {waited_ms} ms")]
+    StillRunning {
+        /// Who holds it.
+        pid: u32,
+        /// How long this was waited for.
+        waited_ms: u64,
+    },
+    /// It could not be started.
+    #[error("cannot start {program} in the background", program = program.display())]
+    Spawn {
+        /// What was to be started.
+        program: PathBuf,
+        /// Why not.
+        #[source]
+        source: io::Error,
+    },
+}
+
+/// One process of a running stack.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RunningProcess {
+    /// Such as `broker 1`.
+    pub name: String,
+    /// Which process.
+    pub process: ProcessSnapshot,
+    /// Its log.
+    pub log: PathBuf,
+}
+
+/// A running stack, as others can find it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RunningStack {
+    /// The ackproof that holds it.
+    pub holder: ProcessSnapshot,
+    /// Where its data, settings and logs are.
+    pub dir: PathBuf,
+    /// For clients.
+    pub bootstrap_servers: Vec<SocketAddr>,
+    /// Connect's REST interface.
+    pub connect: Option<SocketAddr>,
+    /// PostgreSQL.
+    pub postgres: Option<ConnectionParameters>,
+    /// Every process.
+    pub processes: Vec<RunningProcess>,
+}
+
+impl RunningStack {
+    /// Describes a stack that this process holds.
+    ///
+    /// # Errors
+    /// [`DetachedError::Process`].
+    pub fn held_here(stack: &Stack) -> Result<Self, DetachedError> {
+        let processes = stack
+            .services()
+            .filter_map(|service| {
+                Some(RunningProcess {
+                    name: service.name().to_owned(),
+                    // One that has died is no part of what runs.
+                    process: service.snapshot().ok()?,
+                    log: service.log_file().to_owned(),
+                })
+            })
+            .collect();
+        Ok(Self {
+            holder: ProcessSnapshot::of(std::process::id())?,
+            dir: stack.dir().to_owned(),
+            bootstrap_servers: stack.bootstrap_servers(),
+            connect: stack.cdc().map(|it| it.connect().rest_addr()),
+            postgres: stack.cdc().map(|it| it.postgres().connection_parameters()),
+            processes,
+        })
+    }
+
+    /// Whether its holder lives. A pid alone would not tell: another process
+    /// may have got it since.
+    pub fn is_held(&self) -> bool {
+        ProcessSnapshot::of(self.holder.pid)
+            .is_ok_and(|now| now.is_same_process(&self.holder) && now.state != 'Z')
+    }
+}
+
+/// What is known of a stack.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum State {
+    /// There is none.
+    None,
+    /// There is one.
+    Running(RunningStack),
+    /// There was one whose holder has died without a word; so has the stack.
+    Stale(RunningStack),
+}
+
+/// The note of the one running stack of this user.
+#[derive(Clone, Debug)]
+pub struct StateFile {
+    path: PathBuf,
+}
+
+impl StateFile {
+    /// `$XDG_STATE_HOME/ackproof/stack.json`, else under `~/.local/state`
+    /// (XDG Base Directory Specification).
+    ///
+    /// # Errors
+    /// [`DetachedError::NoHome`].
+    pub fn user() -> Result<Self, DetachedError> {
+        let absolute = |name| {
+            env::var_os(name)
+                .map(PathBuf::from)
+                .filter(|it| it.is_absolute())
+        };
+        absolute("XDG_STATE_HOME")
+            .or_else(|| Some(absolute("HOME")?.join(".local/state")))
+            .map(|it| Self::at(it.join("ackproof/stack.json")))
+            .ok_or(DetachedError::NoHome)
+    }
+
+    /// A note at a place of the caller's choice.
+    pub fn at(path: impl Into<PathBuf>) -> Self {
+        Self { path: path.into() }
+    }
+
+    /// Where it is.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// What it says, and whether that is still so.
+    ///
+    /// # Errors
+    /// [`DetachedError::Io`], [`DetachedError::Unreadable`].
+    pub fn read(&self) -> Result<State, DetachedError> {
+        let text = match fs::read(&self.path) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(State::None),
+            text => text.map_err(|it| self.io_error(it))?,
+        };
+        let stack: RunningStack =
+            serde_json::from_slice(&text).map_err(|source| DetachedError::Unreadable {
+                path: self.path.clone(),
+                source,
+            })?;
+        Ok(if stack.is_held() {
+            State::Running(stack)
+        } else {
+            State::Stale(stack)
+        })
+    }
+
+    /// Notes a stack, in place of one that is stale.
+    ///
+    /// # Errors
+    /// [`DetachedError::AlreadyRunning`].
+    pub fn write(&self, stack: &RunningStack) -> Result<(), DetachedError> {
+        let parent = self.path.parent().unwrap_or(Path::new("."));
+        fs::create_dir_all(parent).map_err(|it| self.io_error(it))?;
+        // Two that write at once: the second must see the first's note.
+        let turn = lock_file(&self.path.with_extension("lock"));
+        let turn = turn.map_err(|it| self.io_error(it))?;
+        turn.lock().map_err(|it| self.io_error(it))?;
+        if let State::Running(other) = self.read()? {
+            return Err(DetachedError::AlreadyRunning {
+                pid: other.holder.pid,
+            });
+        }
+        let text = serde_json::to_vec_pretty(stack).map_err(|it| self.io_error(it.into()))?;
+        let new = self.path.with_extension("new");
+        fs::write(&new, text).map_err(|it| self.io_error(it))?;
+        fs::rename(&new, &self.path).map_err(|it| self.io_error(it))
+    }
+
+    /// Removes the note.
+    ///
+    /// # Errors
+    /// [`DetachedError::Io`].
+    pub fn remove(&self) -> Result<(), DetachedError> {
+        match fs::remove_file(&self.path) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => Err(self.io_error(error)),
+            _ => Ok(()),
+        }
+    }
+
+    fn io_error(&self, source: io::Error) -> DetachedError {
+        DetachedError::Io {
+            path: self.path.clone(),
+            source,
+        }
+    }
+}
+
+/// Asks the holder of a stack to end (SIGTERM), and waits until it has.
+///
+/// # Errors
+/// [`DetachedError::StillRunning`] after `bound`.
+pub async fn ask_to_stop(stack: &RunningStack, bound: Duration) -> Result<(), DetachedError> {
+    let pid = stack.holder.pid;
+    let since = Instant::now();
+    if !stack.is_held() {
+        return Ok(());
+    }
+    linux::signal_process(pid, rustix::process::Signal::TERM)
+        .map_err(|source| DetachedError::Ask { pid, source })?;
+    while stack.is_held() {
+        if since.elapsed() > bound {
+            return Err(DetachedError::StillRunning {
+                pid,
+                waited_ms: elapsed_ms(since),
+            });
+        }
+        tokio::time::sleep(POLL).await;
+    }
+    Ok(())
+}
+
+/// Starts a program that outlives us, away from this terminal's Ctrl-C, its
+/// output in `log`: the one that will hold a stack. Returns its pid.
+///
+/// # Errors
+/// [`DetachedError::Spawn`].
+pub fn spawn_holder(program: &Path, args: &[OsString], log: &Path) -> Result<u32, DetachedError> {
+    let spawn = || -> io::Result<u32> {
+        if let Some(parent) = log.parent() {
+            fs::create_dir_all(parent)?;
+        }
+        let log = File::create(log)?;
+        let child = Command::new(program)
+            .args(args)
+            .stdin(Stdio::null())
+            .stdout(log.try_clone()?)
+            .stderr(log)
+            .process_group(0)
+            .spawn()?;
+        Ok(child.id())
+    };
+    spawn().map_err(|source| DetachedError::Spawn {
+        program: program.to_owned(),
+        source,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::process::ChildSpec;
+
+    fn held_by(holder: ProcessSnapshot) -> RunningStack {
+        RunningStack {
+            holder,
+            dir: PathBuf::from("/stack"),
+            bootstrap_servers: vec!["127.0.0.1:20000".parse().unwrap()],
+            connect: None,
+            postgres: None,
+            processes: Vec::new(),
+        }
+    }
+
+    #[tokio::test]
+    async fn a_note_is_stale_once_its_holder_is_gone_and_a_live_one_is_not_replaced() {
+        let dir = tempfile::tempdir().unwrap();
+        let file = StateFile::at(dir.path().join("state/stack.json"));
+        assert_eq!(file.read().unwrap(), State::None);
+
+        let holder = ChildSpec::new("sleep", dir.path().join("log"))
+            .arg("60")
+            .spawn()
+            .unwrap();
+        let noted = held_by(holder.snapshot().unwrap());
+        file.write(&noted).unwrap();
+        assert_eq!(file.read().unwrap(), State::Running(noted.clone()));
+        assert!(matches!(
+            file.write(&noted).unwrap_err(),
+            DetachedError::AlreadyRunning { pid } if pid == holder.pid()
+        ));
+
+        ask_to_stop(&noted, Duration::from_secs(5)).await.unwrap();
+        assert_eq!(file.read().unwrap(), State::Stale(noted.clone()));
+        file.write(&noted).unwrap();
+        file.remove().unwrap();
+        assert_eq!(file.read().unwrap(), State::None);
+    }
+
+    #[test]
+    fn a_stranger_with_the_holders_pid_is_not_the_holder() {
+        let here = ProcessSnapshot::of(std::process::id()).unwrap();
+        let stranger = ProcessSnapshot {
+            start_ticks: here.start_ticks + 1,
+            ..here
+        };
+        assert!(held_by(here).is_held());
+        assert!(!held_by(stranger).is_held());
+    }
+}
