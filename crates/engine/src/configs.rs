@@ -71,10 +71,18 @@ mod tests {
     #[test]
     fn secrets_are_left_out_and_the_rest_is_kept() {
         let configs = InForce::default();
-        let keys = ["database.password", "sasl.jaas.config", "ssl.key.pem", "acks", "key.converter"];
+        let keys = [
+            "database.password",
+            "sasl.jaas.config",
+            "ssl.key.pem",
+            "acks",
+            "key.converter",
+        ];
         configs.set(
             "someone",
-            keys.iter().map(|key| ((*key).to_owned(), "x".to_owned())).collect(),
+            keys.iter()
+                .map(|key| ((*key).to_owned(), "x".to_owned()))
+                .collect(),
         );
         let kept: Vec<String> = configs.lock()["someone"].keys().cloned().collect();
         assert_eq!(kept, ["acks", "key.converter"]);

@@ -23,7 +23,7 @@ use crate::observer::Observer;
 use crate::target::Target;
 
 /// How long connector and replication connection may take to begin.
-const BEGIN_LIMIT: Duration = Duration::from_secs(60);
+const BEGIN_LIMIT: Duration = Duration::from_mins(1);
 const LOOK_INTERVAL: Duration = Duration::from_millis(20);
 /// Events of a bulk write are recorded in batches of this many.
 const RECORD_BATCH: usize = 4096;
@@ -52,9 +52,9 @@ impl Database {
         let lacking = |what: &str| EngineError::Lacking {
             what: what.to_owned(),
         };
-        let postgres = target.stack.postgres().ok_or_else(|| lacking("PostgreSQL"))?;
-        let connect = target.stack.connect().ok_or_else(|| lacking("Connect"))?;
-        let at = postgres.connection();
+        let cdc = target.stack.cdc().ok_or_else(|| lacking("PostgreSQL"))?;
+        let connect = cdc.connect();
+        let at = cdc.postgres().connection_parameters();
         let parameters = ConnectionParameters {
             host: at.host.clone(),
             port: at.port,
@@ -65,8 +65,12 @@ impl Database {
         schema::create(&parameters, &capture.publication).await?;
         let config = connector_config(capture, &parameters);
         configs.set(&format!("connector {}", capture.connector), config.clone());
-        connect.create_connector(&capture.connector, &config).await?;
-        connect.wait_running(&capture.connector, BEGIN_LIMIT).await?;
+        connect
+            .create_connector(&capture.connector, &config)
+            .await?;
+        connect
+            .wait_running(&capture.connector, BEGIN_LIMIT)
+            .await?;
         let database = Self {
             slot: SlotWatch::connect(&parameters, &capture.slot).await?,
             writer: Mutex::new(Writer::connect(&parameters, plan.records_run, plan.seed).await?),

@@ -62,7 +62,7 @@ struct Book {
 /// Writes a scenario's history and counts along. Clones write to the same
 /// history.
 #[derive(Clone)]
-pub struct Ledger {
+pub(crate) struct Ledger {
     clock: Clock,
     book: Arc<Mutex<Book>>,
     tally: Arc<watch::Sender<Tally>>,
@@ -73,7 +73,7 @@ impl Ledger {
     ///
     /// # Errors
     /// When the file exists or cannot be written.
-    pub fn create(path: &Path) -> io::Result<Self> {
+    pub(crate) fn create(path: &Path) -> io::Result<Self> {
         Ok(Self {
             clock: Clock::start(),
             book: Arc::new(Mutex::new(Book {
@@ -88,12 +88,12 @@ impl Ledger {
     }
 
     /// The scenario's clock.
-    pub fn clock(&self) -> Clock {
+    pub(crate) fn clock(&self) -> Clock {
         self.clock
     }
 
     /// Writes down what happened just now.
-    pub fn note(&self, body: Body) {
+    pub(crate) fn note(&self, body: Body) {
         self.record(self.clock.now(), body);
     }
 
@@ -101,12 +101,12 @@ impl Ledger {
     ///
     /// A history that cannot be written (a full disk) shows in the tally's
     /// `failure`, on which the run loop gives the scenario up.
-    pub fn record(&self, at: Micros, body: Body) {
+    pub(crate) fn record(&self, at: Micros, body: Body) {
         self.record_all([Event { at, body }]);
     }
 
     /// Writes down many events at the cost of one lock and one wake-up.
-    pub fn record_all(&self, events: impl IntoIterator<Item = Event>) {
+    pub(crate) fn record_all(&self, events: impl IntoIterator<Item = Event>) {
         let mut book = self.book.lock().unwrap_or_else(PoisonError::into_inner);
         self.tally.send_modify(|tally| {
             for event in events {
@@ -125,7 +125,7 @@ impl Ledger {
     }
 
     /// Puts everything so far on disk.
-    pub fn flush(&self) {
+    pub(crate) fn flush(&self) {
         let mut book = self.book.lock().unwrap_or_else(PoisonError::into_inner);
         if let Err(error) = book.recorder.flush()
             && !book.broken
@@ -137,12 +137,12 @@ impl Ledger {
     }
 
     /// The counts as they are now.
-    pub fn tally(&self) -> Tally {
+    pub(crate) fn tally(&self) -> Tally {
         self.tally.borrow().clone()
     }
 
     /// Waits until the counts satisfy a condition.
-    pub async fn wait_until(&self, condition: impl FnMut(&Tally) -> bool) {
+    pub(crate) async fn wait_until(&self, condition: impl FnMut(&Tally) -> bool) {
         // The sender lives as long as self, so the wait cannot fail.
         let _ = self.tally.subscribe().wait_for(condition).await;
     }
@@ -150,7 +150,7 @@ impl Ledger {
     /// Waits for a trigger's moment. `records` is the number of records that
     /// are to be sent, of which percentages are taken; `traffic_began` is what
     /// elapsed times count from.
-    pub async fn wait_for(
+    pub(crate) async fn wait_for(
         &self,
         trigger: &Trigger,
         records: u64,

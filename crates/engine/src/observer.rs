@@ -72,7 +72,9 @@ impl Observer {
                     replication_factor: declared
                         .and_then(|topic| u16::try_from(topic.replication_factor).ok())
                         .unwrap_or(1),
-                    config: declared.map(|topic| topic.config.clone()).unwrap_or_default(),
+                    config: declared
+                        .map(|topic| topic.config.clone())
+                        .unwrap_or_default(),
                 }
             })
             .collect();
@@ -181,7 +183,9 @@ impl Observer {
             ) else {
                 continue;
             };
-            let ends = self.offsets(std::slice::from_ref(&place.name), latest()).await?;
+            let ends = self
+                .offsets(std::slice::from_ref(&place.name), latest())
+                .await?;
             let end = ends.get(&place.name).copied().unwrap_or_default();
             let from = Offset::new((end.get() - 1).max(0));
             let mut reader =
@@ -220,12 +224,13 @@ impl Observer {
                 continue;
             }
             match &decoder {
-                Some(decoder) => self.ledger.record_all(
-                    change_events(decoder, &batch).map(|body| Event { at, body }),
-                ),
-                None => self
+                Some(decoder) => self
                     .ledger
-                    .record_all(self.stored(at, place.number, topic.as_str(), &batch)),
+                    .record_all(change_events(decoder, &batch).map(|body| Event { at, body })),
+                None => {
+                    self.ledger
+                        .record_all(self.stored(at, place.number, topic.as_str(), &batch))
+                }
             }
         }
         Ok(())
@@ -356,16 +361,13 @@ fn change_events<'b>(
     decoder: &'b EventDecoder,
     batch: &'b Batch,
 ) -> impl Iterator<Item = Body> + 'b {
-    batch
-        .records
-        .iter()
-        .filter_map(|found| {
-            decoder.decode(&RawRecord {
-                offset: found.offset,
-                key: found.key.as_deref(),
-                value: found.value.as_deref(),
-            })
+    batch.records.iter().filter_map(|found| {
+        decoder.decode(&RawRecord {
+            offset: found.offset,
+            key: found.key.as_deref(),
+            value: found.value.as_deref(),
         })
+    })
 }
 
 fn batch_header(partition: PartitionRef, batch: &Batch) -> Body {

@@ -13,6 +13,7 @@ use model::event::Body;
 use model::ids::{GroupIx, Offset, PartitionRef, ProducerIx};
 use model::plan::{PlannedTopic, RunPlan, ScenarioPlan};
 use model::scenario::{Group, GroupStart};
+use subject::config::{RoleKind, check_config};
 use tokio::sync::mpsc::UnboundedSender;
 use tokio::sync::{Mutex, Semaphore, watch};
 use tokio::task::JoinSet;
@@ -29,7 +30,7 @@ use crate::target::Target;
 
 /// How long a group that starts before the producers may take to get its
 /// partitions: a cold coordinator creates its topic first.
-const JOIN_LIMIT: Duration = Duration::from_secs(60);
+const JOIN_LIMIT: Duration = Duration::from_mins(1);
 /// How often counts are shown and the history is put on disk.
 const SHOW_INTERVAL: Duration = Duration::from_millis(200);
 
@@ -40,6 +41,8 @@ pub struct Embedded {
     pub artefacts: stack::artefacts::Artefacts,
     /// What runs them.
     pub java: stack::java::Java,
+    /// What makes them start faster, as far as there is any.
+    pub archives: stack::archive::Archives,
 }
 
 /// Where and with what to run.
@@ -99,7 +102,9 @@ pub async fn run(
                 place = place.acquire_owned() => place.ok(),
             };
             let end = match begun {
-                Some(_place) => run_recorded(&scenario, &settings, &reporter, interrupt).await,
+                Some(_place) => {
+                    Box::pin(run_recorded(&scenario, &settings, &reporter, interrupt)).await
+                }
                 None => End::Interrupted,
             };
             (index, end)
@@ -147,7 +152,7 @@ async fn run_recorded(
         Err(error) => return gave_up(progress, error),
     };
     let show = tokio::spawn(show_progress(ledger.clone(), progress.clone()));
-    let scenario = run_scenario(plan, settings, &folder, &ledger, progress);
+    let scenario = Box::pin(run_scenario(plan, settings, &folder, &ledger, progress));
     let outcome = tokio::select! {
         biased;
         _ = interrupt.wait_for(|yes| *yes) => None,
@@ -247,7 +252,13 @@ async fn run_scenario(
         progress.stage(Stage::Draining);
         workload.drain(&mut observer, database.as_ref()).await
     };
-    with_tails(plan, &target, ledger, with_faults(&site, traffic_began, traffic)).await?;
+    with_tails(
+        plan,
+        &target,
+        ledger,
+        Box::pin(with_faults(&site, traffic_began, traffic)),
+    )
+    .await?;
     workload.leave().await?;
     ledger.note(Body::TrafficEnded);
 
@@ -267,11 +278,22 @@ async fn run_scenario(
 
 /// Refuses what no subject could honour before anything is started.
 fn check_configs(plan: &ScenarioPlan) -> Result<(), EngineError> {
-    let producers = plan.scenario.producers.iter().zip(0..).map(|(producer, n)| {
-        (format!("producer {n}"), subject::check_producer_config(&producer.config))
-    });
+    let producers = plan
+        .scenario
+        .producers
+        .iter()
+        .zip(0..)
+        .map(|(producer, n)| {
+            (
+                format!("producer {n}"),
+                check_config(RoleKind::Producer, &producer.config),
+            )
+        });
     let groups = plan.scenario.groups.iter().map(|group| {
-        (format!("group {}", group.name), subject::check_consumer_config(&group.config))
+        (
+            format!("group {}", group.name),
+            check_config(RoleKind::Consumer, &group.config),
+        )
     });
     for (who, checked) in producers.chain(groups) {
         checked.map_err(|error| EngineError::Config {
@@ -449,7 +471,11 @@ impl<'w> Workload<'w> {
         };
         let writing = async {
             match database {
-                Some(database) => database.write_all(self.plan, self.ledger, traffic_began).await,
+                Some(database) => {
+                    database
+                        .write_all(self.plan, self.ledger, traffic_began)
+                        .await
+                }
                 None => Ok(()),
             }
         };
@@ -465,15 +491,19 @@ impl<'w> Workload<'w> {
     ) -> Result<(), EngineError> {
         let limit_ms = self.plan.scenario.drain_limit_ms;
         if let Some(database) = database {
-            database.wait_captured(observer, self.ledger, limit_ms).await?;
+            database
+                .wait_captured(observer, self.ledger, limit_ms)
+                .await?;
         }
         let ends = observer.ends().await?;
         let limit = Duration::from_millis(limit_ms);
         let all_read = self.ledger.wait_until(|tally| {
-            self.wanted(&ends)
-                .all(|(group, partition, end)| {
-                    tally.positions.get(&(group, partition)).is_some_and(|at| *at >= end)
-                })
+            self.wanted(&ends).all(|(group, partition, end)| {
+                tally
+                    .positions
+                    .get(&(group, partition))
+                    .is_some_and(|at| *at >= end)
+            })
         });
         let alive = self.watch_members();
         let waited = async {
@@ -530,7 +560,10 @@ impl<'w> Workload<'w> {
     }
 }
 
-fn topic_named<'t>(topics: &'t [PlannedTopic], name: &str) -> Result<&'t PlannedTopic, EngineError> {
+fn topic_named<'t>(
+    topics: &'t [PlannedTopic],
+    name: &str,
+) -> Result<&'t PlannedTopic, EngineError> {
     topics
         .iter()
         .find(|topic| topic.name == name)

@@ -159,7 +159,8 @@ impl Listener {
                 }
             }
             (Speaker::Member(member), what) => {
-                let assigned = matches!(&what, Happening::Assigned { partitions } if !partitions.is_empty());
+                let assigned =
+                    matches!(&what, Happening::Assigned { partitions } if !partitions.is_empty());
                 if let Some(body) = self.of_member(member, what) {
                     self.ledger.record(report.at, body);
                 }
@@ -329,14 +330,6 @@ pub(crate) struct Members {
     running: BTreeMap<u32, (MemberIx, Subject)>,
 }
 
-/// What is known of a member that was ended or started.
-struct Incarnation {
-    /// Which.
-    pub(crate) member: MemberIx,
-    /// Its process, as it was last seen.
-    pub(crate) process: Option<ProcessSnapshot>,
-}
-
 impl Members {
     /// A group without members so far. `incarnations` numbers the members of
     /// all groups of a scenario.
@@ -369,7 +362,7 @@ impl Members {
     }
 
     /// Starts a member of this number in the group, from 1.
-    pub(crate) async fn start(&mut self, number: u32) -> Result<Incarnation, EngineError> {
+    pub(crate) async fn start(&mut self, number: u32) -> Result<(), EngineError> {
         let member = MemberIx::new(self.incarnations.fetch_add(1, Ordering::Relaxed));
         let mut role = self.role.clone();
         role.config = self
@@ -384,11 +377,15 @@ impl Members {
         });
         let subject = self
             .launcher
-            .launch(who, &Role::Consumer(role), Speaker::Member(member), self.topic)
+            .launch(
+                who,
+                &Role::Consumer(role),
+                Speaker::Member(member),
+                self.topic,
+            )
             .await?;
-        let process = subject.child.snapshot().ok();
         self.running.insert(number, (member, subject));
-        Ok(Incarnation { member, process })
+        Ok(())
     }
 
     /// Waits until every running member has partitions.
@@ -411,13 +408,12 @@ impl Members {
         &mut self,
         number: u32,
         signal: EndSignal,
-    ) -> Result<(Incarnation, Exit), EngineError> {
+    ) -> Result<Exit, EngineError> {
         let Some((member, mut subject)) = self.running.remove(&number) else {
             return Err(EngineError::Lacking {
                 what: format!("member {number} of {}", self.role.group),
             });
         };
-        let process = subject.child.snapshot().ok();
         let exit = match signal {
             EndSignal::Term => subject.child.end(Signal::Term, LEAVE_LIMIT).await,
             EndSignal::Kill => {
@@ -433,7 +429,7 @@ impl Members {
             member,
             how: if clean { Ending::Clean } else { Ending::Killed },
         });
-        Ok((Incarnation { member, process }, exit))
+        Ok(exit)
     }
 
     /// Fails as soon as a member ends that nobody ended.

@@ -12,8 +12,8 @@ use proxy::Proxy;
 use stack::ports::ReservedPort;
 use stack::stack::{CdcSpec, Stack, StackSpec};
 
-use crate::run::Embedded;
 use crate::error::EngineError;
+use crate::run::Embedded;
 
 /// Evidence has been read by then: nothing hangs on a clean end.
 const STOP_GRACE: Duration = Duration::from_millis(500);
@@ -33,11 +33,11 @@ impl Target {
     ) -> Result<Self, EngineError> {
         let topology = &plan.scenario.topology;
         let mut spec = StackSpec::new(folder);
+        spec.archives = embedded.archives.clone();
         spec.brokers = topology.brokers;
         spec.broker_config.clone_from(&topology.config);
         spec.cdc = plan.scenario.capture.as_ref().map(|capture| CdcSpec {
             worker_config: capture.worker_config.clone(),
-            ..CdcSpec::default()
         });
         let mut proxies = BTreeMap::new();
         if topology.link == Link::Proxy {

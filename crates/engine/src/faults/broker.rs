@@ -77,8 +77,7 @@ impl Restart {
 pub(super) struct Down {
     broker: Arc<Broker>,
     before: ProcessSnapshot,
-    down: Duration,
-    since: Instant,
+    until: Instant,
     effect: Effect,
 }
 
@@ -101,8 +100,7 @@ impl Breakable for Restart {
         }
         Ok(Down {
             before,
-            down: Duration::from_millis(self.down_ms),
-            since: Instant::now(),
+            until: Instant::now() + Duration::from_millis(self.down_ms),
             effect: self.effect,
             broker: self.broker,
         })
@@ -118,7 +116,7 @@ impl Broken for Down {
             answer.is_err(),
             answer.map_or_else(|error| error.to_string(), |()| "it answered".to_owned()),
         );
-        tokio::time::sleep_until(self.since + self.down).await;
+        tokio::time::sleep_until(self.until).await;
         Ok(())
     }
 
@@ -201,7 +199,10 @@ impl Broken for Frozen {
         proof.add(
             "the process state is T (stopped) all the while",
             looks == stopped,
-            format!("{stopped} of {looks} looks at process {}", self.broker.service().pid()?),
+            format!(
+                "{stopped} of {looks} looks at process {}",
+                self.broker.service().pid()?
+            ),
         );
         tokio::time::sleep_until(self.until).await;
         Ok(())

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use capture::slot::SlotState;
 use model::scenario::{Effect, RestartTasks};
-use stack::connect::{Connect, WithTasks};
+use stack::connect::{Connect, RestartScope};
 use std::sync::Arc;
 use tokio::time::Instant;
 
@@ -14,7 +14,7 @@ use crate::error::EngineError;
 
 /// How long a restarted task may take to open its replication connection
 /// again. Debezium itself retries for longer; a scenario would not wait.
-const RECONNECT_LIMIT: Duration = Duration::from_secs(60);
+const RECONNECT_LIMIT: Duration = Duration::from_mins(1);
 /// How long the connection is watched when no task was to be restarted.
 const UNCHANGED_LIMIT: Duration = Duration::from_secs(3);
 const LOOK_INTERVAL: Duration = Duration::from_millis(20);
@@ -36,14 +36,18 @@ impl Restart {
         let lacking = |what: &str| EngineError::Lacking {
             what: what.to_owned(),
         };
-        let connect = site.target.stack.connect().ok_or_else(|| lacking("Connect"))?;
+        let cdc = site.target.stack.cdc().ok_or_else(|| lacking("Connect"))?;
         let capture = site.plan.scenario.capture.as_ref();
         let capture = capture.ok_or_else(|| lacking("capture"))?;
         Ok(Self {
-            connect: Arc::clone(connect),
+            connect: Arc::clone(cdc.connect()),
             connector: capture.connector.clone(),
             slot: capture.slot.clone(),
-            tasks: if is_real(effect) { tasks } else { RestartTasks::Left },
+            tasks: if is_real(effect) {
+                tasks
+            } else {
+                RestartTasks::Left
+            },
         })
     }
 }
@@ -62,8 +66,8 @@ impl Breakable for Restart {
     async fn inject(self, site: &Site<'_>, proof: &mut Proof) -> Result<Restarting, EngineError> {
         let before = database(site)?.slot().await?;
         let with = match self.tasks {
-            RestartTasks::Included => WithTasks::All,
-            RestartTasks::Left => WithTasks::None,
+            RestartTasks::Included => RestartScope::WithTasks,
+            RestartTasks::Left => RestartScope::InstanceOnly,
         };
         self.connect.restart(&self.connector, with).await?;
         proof.add("Connect accepted the restart", true, self.connector.clone());
@@ -91,7 +95,8 @@ impl Broken for Restarting {
         let until = Instant::now() + limit;
         let after = loop {
             let now = database.slot().await?;
-            let reconnected = now.as_ref().is_some_and(is_sending) && pid(&now) != pid(&self.before);
+            let reconnected = now.as_ref().is_some_and(is_sending)
+                && pid(now.as_ref()) != pid(self.before.as_ref());
             if reconnected || Instant::now() >= until {
                 break now;
             }
@@ -101,16 +106,16 @@ impl Broken for Restarting {
         proof.add(
             "connector and tasks are running",
             running.is_ok(),
-            running.map_or_else(|error| error.to_string(), |()| self.connector.clone()),
+            running.map_or_else(|error| error.to_string(), |_| self.connector.clone()),
         );
         proof.add(
             "the task's replication connection is a new one",
-            pid(&after).is_some() && pid(&after) != pid(&self.before),
+            pid(after.as_ref()).is_some() && pid(after.as_ref()) != pid(self.before.as_ref()),
             format!(
                 "PostgreSQL serves slot {} by {}, before the restart by {}",
                 self.slot,
-                told(&after),
-                told(&self.before)
+                told(after.as_ref()),
+                told(self.before.as_ref())
             ),
         );
         Ok(())
@@ -118,12 +123,12 @@ impl Broken for Restarting {
 }
 
 /// The server process behind the replication connection, if there is one.
-fn pid(slot: &Option<SlotState>) -> Option<i32> {
-    let walsender = slot.as_ref()?.walsender.as_ref()?;
+fn pid(slot: Option<&SlotState>) -> Option<i32> {
+    let walsender = slot?.walsender.as_ref()?;
     Some(walsender.pid)
 }
 
-fn told(slot: &Option<SlotState>) -> String {
+fn told(slot: Option<&SlotState>) -> String {
     pid(slot).map_or_else(|| "nobody".to_owned(), |pid| format!("process {pid}"))
 }
 

@@ -3,7 +3,6 @@
 use std::time::Duration;
 
 use model::scenario::Effect;
-use proxy::CutGuard;
 use tokio::time::Instant;
 
 use super::{Breakable, Broken, Proof, Site, is_real};
@@ -26,7 +25,7 @@ impl Cut {
 }
 
 pub(super) struct CutOff {
-    cuts: Vec<CutGuard>,
+    cuts: Vec<proxy::Cut>,
     until: Instant,
 }
 
@@ -34,11 +33,12 @@ impl Breakable for Cut {
     type Broken = CutOff;
 
     async fn inject(self, site: &Site<'_>, _: &mut Proof) -> Result<CutOff, EngineError> {
-        let cuts = if is_real(self.effect) {
-            site.target.proxies().values().map(proxy::Proxy::cut).collect()
-        } else {
-            Vec::new()
-        };
+        let mut cuts = Vec::new();
+        if is_real(self.effect) {
+            for proxy in site.target.proxies().values() {
+                cuts.push(proxy.cut()?);
+            }
+        }
         Ok(CutOff {
             cuts,
             until: Instant::now() + Duration::from_millis(self.for_ms),
@@ -76,10 +76,10 @@ impl Broken for CutOff {
         let (mut from_clients, mut from_brokers) = (0u64, 0u64);
         for cut in self.cuts {
             let report = cut.heal().await;
-            connections += report.connections_cut;
+            connections += report.connections_affected;
             unanswered += report.connections_unanswered;
-            from_clients += report.swallowed_from_clients_bytes;
-            from_brokers += report.swallowed_from_upstream_bytes;
+            from_clients += report.bytes_swallowed_from_clients;
+            from_brokers += report.bytes_swallowed_from_upstream;
         }
         proof.add(
             "connections were cut",
