@@ -1,16 +1,16 @@
 //! One pass over a history: every event goes to those who need it, and what
 //! they found is put together at the end. Knows nothing of contracts.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use model::anomaly::Anomaly;
 use model::event::{Body, Event};
-use model::ids::{FaultIx, Micros, Offset, PartitionRef};
+use model::ids::{FaultIx, Micros, PartitionRef};
 use model::verdict::{Counts, Finding, Measurements};
 
 use crate::capture::{Capture, CaptureCoverage};
 use crate::finding::{Docket, Suspect};
-use crate::log::{Ledger, Victim};
+use crate::log::{Extent, Ledger, Victim};
 use crate::measure::{FaultRecord, GroupActivity, Meter};
 use crate::readers::{GroupCoverage, Readers};
 use crate::roster::Roster;
@@ -44,8 +44,7 @@ pub struct Analysis {
     pub(crate) roster: Roster,
     pub(crate) suspects: Vec<Suspect>,
     pub(crate) victims: Vec<Victim>,
-    pub(crate) fresh: BTreeMap<PartitionRef, Offset>,
-    pub(crate) read: BTreeSet<PartitionRef>,
+    pub(crate) extents: BTreeMap<PartitionRef, Extent>,
 }
 
 /// Whether a history is whole.
@@ -163,13 +162,7 @@ impl Checker {
             },
             suspects,
             victims: log.victims,
-            read: log
-                .fresh
-                .keys()
-                .filter(|partition| self.log.is_read(**partition))
-                .copied()
-                .collect(),
-            fresh: log.fresh,
+            extents: log.extents,
             roster,
         }
     }

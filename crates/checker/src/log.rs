@@ -7,7 +7,7 @@
 //! settled when the history is over, partition by partition in offset order,
 //! so the sources of a history may be interleaved, or merged, in any order.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::ops::Range;
 
 use model::anomaly::Anomaly;
@@ -18,10 +18,11 @@ use crate::finding::{Docket, Scope, Watch};
 use crate::roster::Roster;
 use crate::sparse_set::SparseSet;
 
-/// Clean records of one partition that calibration may choose from, at most.
-const VICTIMS_PER_PARTITION: usize = 48;
-/// Clean records that calibration may choose from, at most.
-const VICTIMS_MAX: usize = 480;
+/// Clean records at each end of a partition that calibration may choose from,
+/// at most.
+const VICTIMS_PER_END: usize = 24;
+/// Partitions that calibration chooses from, at most.
+const VICTIM_PARTITIONS_MAX: usize = 16;
 
 /// What a producer was told of its records, by sequence.
 #[derive(Default)]
@@ -63,6 +64,16 @@ impl PartitionLog {
     /// The offset after the last record, as pinned.
     pub(crate) fn end(&self) -> Option<Offset> {
         self.pinned.as_ref().map(|range| range.end)
+    }
+
+    fn extent(&self) -> Extent {
+        let last = self.data.last();
+        let end = self.end().map_or(0, Offset::get);
+        Extent {
+            read: self.is_read(),
+            last: last.filter(|last| *last < end).map(Offset::new),
+            fresh: Offset::new(end.max(last.unwrap_or(-1).saturating_add(1))),
+        }
     }
 
     /// Offsets of data records inside the pinned range, from `first` up to
@@ -109,8 +120,19 @@ pub(crate) struct Settled {
     pub(crate) unread: Vec<PartitionRef>,
     /// Records without a blemish, for calibration to plant anomalies on.
     pub(crate) victims: Vec<Victim>,
-    /// An offset behind everything, by partition.
-    pub(crate) fresh: BTreeMap<PartitionRef, Offset>,
+    /// How far each partition reaches.
+    pub(crate) extents: BTreeMap<PartitionRef, Extent>,
+}
+
+/// How far a partition reaches.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Extent {
+    /// Whether the observer read it to its pinned end.
+    pub(crate) read: bool,
+    /// The last data record inside the pinned range.
+    pub(crate) last: Option<Offset>,
+    /// An offset behind everything that was stored or pinned.
+    pub(crate) fresh: Offset,
 }
 
 /// A record that was acknowledged once, stands there, and nowhere else.
@@ -242,10 +264,13 @@ impl Ledger {
             }
         }
         let copies = self.find_duplicates(docket, &mut settled);
-        self.find_disorder(docket, &mut settled);
+        let disordered = self.find_disorder(docket, &mut settled);
         let misplaced =
             self.hold_acknowledgements_to_the_log(roster, &copies, docket, &mut settled);
-        self.find_inconsistent_offsets(misplaced, roster, docket, &mut settled);
+        let contradicted = self.find_inconsistent_offsets(misplaced, roster, docket);
+        settled.victims.retain(|victim| {
+            !contradicted.contains(&victim.record) && !disordered.contains(&victim.record)
+        });
         self.find_failed_and_stored(&copies, docket);
         self.find_strangers(roster, docket);
         settled
@@ -269,14 +294,10 @@ impl Ledger {
                 .filter(|(_, log)| !log.is_read())
                 .map(|(partition, _)| *partition)
                 .collect(),
-            fresh: self
+            extents: self
                 .partitions
                 .iter()
-                .map(|(partition, log)| {
-                    let last = log.data.last().unwrap_or(-1);
-                    let end = log.end().map_or(0, Offset::get);
-                    (*partition, Offset::new(end.max(last.saturating_add(1))))
-                })
+                .map(|(partition, log)| (*partition, log.extent()))
                 .collect(),
             ..Settled::default()
         }
@@ -306,11 +327,8 @@ impl Ledger {
     /// nonmonotonic-send: of each record's first copy in a partition, in
     /// offset order, those count that stand behind a record which the same
     /// producer sent later. Later copies say nothing about order.
-    fn find_disorder(&self, docket: &mut Docket, settled: &mut Settled) {
-        struct Met {
-            sequences: SparseSet,
-            latest: Placement,
-        }
+    fn find_disorder(&self, docket: &mut Docket, settled: &mut Settled) -> BTreeSet<RecordId> {
+        let mut disordered = BTreeSet::new();
         for (partition, log) in &self.partitions {
             let mut met: BTreeMap<ProducerIx, Met> = BTreeMap::new();
             for placement in &log.stored {
@@ -330,6 +348,7 @@ impl Ledger {
                     before.latest = *placement;
                     continue;
                 }
+                disordered.insert(record);
                 let later = before.latest;
                 docket.add_record(Anomaly::NonmonotonicSend, record, || {
                     let what = format!("{record} stands behind {}, sent later", later.record);
@@ -343,6 +362,7 @@ impl Ledger {
                 });
             }
         }
+        disordered
     }
 
     /// lost-write, and what an acknowledgement says against what stands
@@ -356,10 +376,11 @@ impl Ledger {
         settled: &mut Settled,
     ) -> BTreeSet<RecordId> {
         let mut contradicted = BTreeSet::new();
+        let mut partitions_chosen = 0;
         for (partition, log) in &self.partitions {
             let topic_is_read = self.topic_is_read(partition.topic, roster);
             let log_start = log.pinned.as_ref().map_or(0, |range| range.start.get());
-            let mut victims = 0;
+            let mut victims = Ends::default();
             let mut stored = log.stored.as_slice();
             for acks in log.acknowledged.chunk_by(|a, b| a.offset == b.offset) {
                 let offset = acks[0].offset;
@@ -414,18 +435,19 @@ impl Ledger {
                     contradicted.extend(absent);
                 } else if let [record] = standing[..]
                     && acks[0].record == record
-                    && victims < VICTIMS_PER_PARTITION
-                    && settled.victims.len() < VICTIMS_MAX
                     && copies.has_one(record)
                     && self.was_sent(record)
                 {
-                    victims += 1;
-                    settled.victims.push(Victim {
+                    victims.offer(Victim {
                         partition: *partition,
                         offset,
                         record,
                     });
                 }
+            }
+            if partitions_chosen < VICTIM_PARTITIONS_MAX {
+                partitions_chosen += 1;
+                settled.victims.extend(victims.finish());
             }
         }
         contradicted
@@ -438,8 +460,7 @@ impl Ledger {
         mut contradicted: BTreeSet<RecordId>,
         roster: &Roster,
         docket: &mut Docket,
-        settled: &mut Settled,
-    ) {
+    ) -> BTreeSet<RecordId> {
         for log in self.partitions.values() {
             for standing in log.stored.chunk_by(|a, b| a.offset == b.offset) {
                 contradicted.extend(standing[1..].iter().map(|placement| placement.record));
@@ -461,10 +482,7 @@ impl Ledger {
                 }
             }
         }
-        settled
-            .victims
-            .retain(|victim| !contradicted.contains(&victim.record));
-        for record in contradicted {
+        for record in contradicted.iter().copied() {
             docket.add_record(Anomaly::InconsistentOffsets, record, || {
                 let (partition, said) = self.said_at(record);
                 let what = match said {
@@ -478,6 +496,7 @@ impl Ledger {
                 (what, watch)
             });
         }
+        contradicted
     }
 
     /// Where an acknowledgement, or else a reader, placed a record.
@@ -552,6 +571,37 @@ impl Ledger {
             }
         }
     }
+}
+
+/// The first few and the last few clean records of a partition.
+#[derive(Default)]
+struct Ends {
+    first: Vec<Victim>,
+    last: VecDeque<Victim>,
+}
+
+impl Ends {
+    fn offer(&mut self, victim: Victim) {
+        if self.first.len() < VICTIMS_PER_END {
+            self.first.push(victim);
+            return;
+        }
+        if self.last.len() == VICTIMS_PER_END {
+            self.last.pop_front();
+        }
+        self.last.push_back(victim);
+    }
+
+    fn finish(self) -> impl Iterator<Item = Victim> {
+        self.first.into_iter().chain(self.last)
+    }
+}
+
+/// What one producer's records in a partition have come to, in offset order.
+struct Met {
+    sequences: SparseSet,
+    /// The one that was sent last.
+    latest: Placement,
 }
 
 /// Which records are stored, and which of them more than once.

@@ -1,0 +1,1083 @@
+//! Calibration: plants anomalies in a run's own history and demands that the
+//! checker finds exactly what was planted. Knows nothing of how the checker
+//! looks for them.
+//!
+//! The survey, a second reading, learns at which places of the history the
+//! events of a few unblemished records and rows stand. A mutation is a handful
+//! of edits at such places, so that planting is streaming: no history is ever
+//! held in memory. Mutations on different victims share one reading; those
+//! that find no victim left go into the next.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+
+use model::anomaly::Anomaly;
+use model::claim::Contract;
+use model::event::{Body, ChangeContent, CommitResult, Content, Event, Outcome, RowOp};
+use model::ids::{
+    GroupIx, Lsn, MemberIx, Offset, PartitionRef, ProducerIx, RecordId, RowKey, TableIx,
+};
+use model::verdict::Calibration;
+
+use crate::checker::{Analysis, Checker};
+use crate::log::Victim;
+use crate::roster::Roster;
+
+/// Commits behind the last record that the survey keeps, at most.
+const COMMITS_MAX: usize = 50_000;
+/// Readings of one record that the survey keeps, at most.
+const READINGS_MAX: usize = 1000;
+
+/// An event and its place in the history, counted from 0.
+#[derive(Clone, Debug)]
+struct Placed {
+    at: u64,
+    event: Event,
+}
+
+/// One reading of a victim.
+#[derive(Clone, Debug)]
+struct Reading {
+    group: GroupIx,
+    placed: Placed,
+    /// The offset that the member processed before it, in the same
+    /// assignment.
+    previous: Option<Offset>,
+    /// The offset that the member processed after it, in the same assignment.
+    next: Option<Offset>,
+}
+
+/// Where a record's events stand.
+#[derive(Clone, Debug)]
+struct RecordTrace {
+    victim: Victim,
+    /// The record of the same producer that stands before it.
+    follows: Option<RecordId>,
+    completed: Vec<Placed>,
+    stored: Vec<Placed>,
+    readings: Vec<Reading>,
+}
+
+/// Where a row's events stand.
+#[derive(Clone, Debug, Default)]
+struct RowTrace {
+    events: Vec<Placed>,
+    row: Option<Placed>,
+}
+
+/// Where a group's commits of one partition stand.
+#[derive(Clone, Debug, Default)]
+struct CommitTrace {
+    /// The highest accepted or reported.
+    highest: Option<Offset>,
+    /// The first accepted one that leaves room to go back.
+    first: Option<Placed>,
+    /// Everything committed or reported behind the partition's last record.
+    behind_last: Vec<Placed>,
+}
+
+/// Learns where the events of possible victims stand.
+pub struct Survey {
+    roster: Roster,
+    wanted: BTreeSet<Anomaly>,
+    baseline: BTreeMap<Anomaly, u64>,
+    place: u64,
+    records: Vec<RecordTrace>,
+    by_record: HashMap<RecordId, usize>,
+    by_position: HashMap<(PartitionRef, Offset), usize>,
+    rows: BTreeMap<(TableIx, RowKey), RowTrace>,
+    commits: BTreeMap<(GroupIx, PartitionRef), CommitTrace>,
+    waited: BTreeSet<GroupIx>,
+    last: HashMap<PartitionRef, Offset>,
+    fresh: HashMap<PartitionRef, Offset>,
+    stored_before: HashMap<(PartitionRef, ProducerIx), RecordId>,
+    polled: HashMap<(MemberIx, PartitionRef), Polled>,
+}
+
+/// What a member processed last of a partition, and which reading of which
+/// victim that was.
+#[derive(Clone, Copy)]
+struct Polled {
+    offset: Offset,
+    reading: Option<(usize, usize)>,
+}
+
+impl Survey {
+    /// A survey for the anomalies that the contract's claims rest on.
+    pub fn new(contract: &Contract, analysis: &Analysis) -> Self {
+        let records: Vec<RecordTrace> = analysis
+            .victims
+            .iter()
+            .map(|victim| RecordTrace {
+                victim: *victim,
+                follows: None,
+                completed: Vec::new(),
+                stored: Vec::new(),
+                readings: Vec::new(),
+            })
+            .collect();
+        let rows = analysis.coverage.capture.iter();
+        Self {
+            roster: analysis.roster.clone(),
+            wanted: contract
+                .guarantees
+                .iter()
+                .flat_map(|guarantee| guarantee.claim.contradicted_by())
+                .copied()
+                .collect(),
+            baseline: Anomaly::ALL
+                .iter()
+                .map(|anomaly| (*anomaly, analysis.count(*anomaly)))
+                .collect(),
+            place: 0,
+            by_record: (0..)
+                .zip(&records)
+                .map(|(at, trace)| (trace.victim.record, at))
+                .collect(),
+            by_position: (0..)
+                .zip(&records)
+                .map(|(at, trace)| ((trace.victim.partition, trace.victim.offset), at))
+                .collect(),
+            records,
+            rows: rows
+                .flat_map(|capture| &capture.victims)
+                .map(|row| (*row, RowTrace::default()))
+                .collect(),
+            commits: BTreeMap::new(),
+            waited: BTreeSet::new(),
+            last: analysis
+                .extents
+                .iter()
+                .filter_map(|(partition, extent)| Some((*partition, extent.last?)))
+                .collect(),
+            fresh: analysis
+                .extents
+                .iter()
+                .map(|(partition, extent)| (*partition, extent.fresh))
+                .collect(),
+            stored_before: HashMap::new(),
+            polled: HashMap::new(),
+        }
+    }
+
+    /// Takes in the next event of the same history; every one counts, because
+    /// places are counted.
+    pub fn observe(&mut self, event: &Event) {
+        let at = self.place;
+        self.place += 1;
+        let placed = || Placed {
+            at,
+            event: event.clone(),
+        };
+        match &event.body {
+            Body::SendCompleted { record, .. } => {
+                if let Some(trace) = self.by_record.get(record) {
+                    self.records[*trace].completed.push(placed());
+                }
+            }
+            Body::Stored {
+                partition,
+                offset,
+                content: Content::Ours(record),
+            } => {
+                let before = self
+                    .stored_before
+                    .insert((*partition, record.producer), *record);
+                if let Some(trace) = self.by_position.get(&(*partition, *offset)) {
+                    self.records[*trace].stored.push(placed());
+                    self.records[*trace].follows = before;
+                }
+            }
+            Body::Assigned { member, partitions } | Body::Revoked { member, partitions } => {
+                for partition in partitions {
+                    self.polled.remove(&(*member, *partition));
+                }
+            }
+            Body::Processed {
+                member,
+                from,
+                offset,
+                ..
+            } => self.processed(*member, *from, *offset, placed),
+            Body::Committed {
+                member,
+                partition,
+                offset,
+                result: CommitResult::Accepted,
+            } => {
+                if let Some(group) = self.roster.group_of(*member) {
+                    self.committed(group, *partition, *offset, placed);
+                }
+            }
+            Body::GroupOffset {
+                group,
+                partition,
+                offset: Some(offset),
+            } => self.committed(*group, *partition, *offset, placed),
+            Body::GroupWaited { group, .. } => {
+                self.waited.insert(*group);
+            }
+            Body::ChangeEvent { table, key, .. } => {
+                if let Some(trace) = self.rows.get_mut(&(*table, *key)) {
+                    trace.events.push(placed());
+                }
+            }
+            Body::TableRow { table, key, .. } => {
+                if let Some(trace) = self.rows.get_mut(&(*table, *key)) {
+                    trace.row = Some(placed());
+                }
+            }
+            _ => {}
+        }
+    }
+
+    fn processed(
+        &mut self,
+        member: MemberIx,
+        from: PartitionRef,
+        offset: Offset,
+        placed: impl Fn() -> Placed,
+    ) {
+        let Some(group) = self.roster.group_of(member) else {
+            return;
+        };
+        let previous = self.polled.get(&(member, from)).copied();
+        if let Some(Polled {
+            reading: Some((trace, reading)),
+            ..
+        }) = previous
+        {
+            self.records[trace].readings[reading].next = Some(offset);
+        }
+        let trace = self.by_position.get(&(from, offset)).copied();
+        let reading = trace.and_then(|trace| {
+            let readings = &mut self.records[trace].readings;
+            (readings.len() < READINGS_MAX).then(|| {
+                readings.push(Reading {
+                    group,
+                    placed: placed(),
+                    previous: previous.map(|polled| polled.offset),
+                    next: None,
+                });
+                (trace, readings.len() - 1)
+            })
+        });
+        self.polled
+            .insert((member, from), Polled { offset, reading });
+    }
+
+    fn committed(
+        &mut self,
+        group: GroupIx,
+        partition: PartitionRef,
+        offset: Offset,
+        placed: impl Fn() -> Placed,
+    ) {
+        let trace = self.commits.entry((group, partition)).or_default();
+        trace.highest = trace.highest.max(Some(offset));
+        if trace.first.is_none() && offset.get() > 0 {
+            let first = placed();
+            trace.first = matches!(first.event.body, Body::Committed { .. }).then_some(first);
+        }
+        if self.last.get(&partition).is_some_and(|last| offset > *last)
+            && trace.behind_last.len() <= COMMITS_MAX
+        {
+            trace.behind_last.push(placed());
+        }
+    }
+
+    /// Chooses what to plant where. Anomalies that this history offers no
+    /// place for are left out.
+    pub fn plan(mut self) -> Mutants {
+        let mut remaining = std::mem::take(&mut self.wanted);
+        let mut passes = Vec::new();
+        while !remaining.is_empty() {
+            let mut pass = Planner {
+                survey: &self,
+                used_records: BTreeSet::new(),
+                used_rows: BTreeSet::new(),
+                used_commits: BTreeSet::new(),
+                fresh_taken: HashMap::new(),
+            };
+            let mutations: Vec<Mutation> = remaining
+                .iter()
+                .filter_map(|anomaly| pass.plan(*anomaly))
+                .collect();
+            if mutations.is_empty() {
+                break;
+            }
+            for mutation in &mutations {
+                remaining.remove(&mutation.anomaly);
+            }
+            passes.push(MutantPass::new(mutations));
+        }
+        Mutants {
+            passes,
+            baseline: self.baseline,
+        }
+    }
+}
+
+/// Something planted in a history.
+#[derive(Clone, Debug)]
+struct Mutation {
+    anomaly: Anomaly,
+    /// What was done, and to what.
+    what: String,
+    /// How many instances of what it adds, side effects included.
+    effects: Vec<(Anomaly, u64)>,
+    edits: Vec<(u64, Edit)>,
+}
+
+/// What happens to the event at a place.
+#[derive(Clone, Debug)]
+enum Edit {
+    Drop,
+    Replace(Body),
+    /// These come right before it.
+    Before(Vec<Event>),
+    /// These come right after it.
+    After(Vec<Event>),
+}
+
+/// Everything that is planted, in as few readings as the victims allow.
+#[derive(Clone, Debug)]
+pub struct Mutants {
+    passes: Vec<MutantPass>,
+    baseline: BTreeMap<Anomaly, u64>,
+}
+
+/// What is planted in one reading of the history.
+#[derive(Clone, Debug)]
+pub struct MutantPass {
+    mutations: Vec<Mutation>,
+    edits: BTreeMap<u64, Vec<Edit>>,
+    place: u64,
+}
+
+impl Mutants {
+    /// The readings that are needed, each to be fed the whole history.
+    pub fn passes(&self) -> &[MutantPass] {
+        &self.passes
+    }
+
+    /// Whether the checker found, in a mutated history, exactly what it had
+    /// found in the original and what was planted.
+    pub fn compare(&self, pass: &MutantPass, mutated: &Analysis) -> Vec<Calibration> {
+        pass.mutations
+            .iter()
+            .map(|mutation| {
+                let planted: u64 = pass
+                    .mutations
+                    .iter()
+                    .flat_map(|other| &other.effects)
+                    .filter(|(anomaly, _)| *anomaly == mutation.anomaly)
+                    .map(|(_, count)| count)
+                    .sum();
+                let before = self.baseline.get(&mutation.anomaly).copied().unwrap_or(0);
+                Calibration {
+                    anomaly: mutation.anomaly,
+                    mutation: mutation.what.clone(),
+                    found: mutated.count(mutation.anomaly) == before + planted,
+                }
+            })
+            .collect()
+    }
+}
+
+impl MutantPass {
+    fn new(mutations: Vec<Mutation>) -> Self {
+        let mut edits: BTreeMap<u64, Vec<Edit>> = BTreeMap::new();
+        for (at, edit) in mutations.iter().flat_map(|mutation| &mutation.edits) {
+            edits.entry(*at).or_default().push(edit.clone());
+        }
+        Self {
+            mutations,
+            edits,
+            place: 0,
+        }
+    }
+
+    /// Feeds the next event of the original history, mutated where something
+    /// is planted, to a checker.
+    pub fn feed(&mut self, event: &Event, checker: &mut Checker) {
+        let edits = self.edits.get(&self.place);
+        self.place += 1;
+        let Some(edits) = edits else {
+            checker.observe(event);
+            return;
+        };
+        let before = edits.iter().filter_map(|edit| match edit {
+            Edit::Before(events) => Some(events),
+            _ => None,
+        });
+        before.flatten().for_each(|event| checker.observe(event));
+        let mut itself = Some(event.clone());
+        for edit in edits {
+            match edit {
+                Edit::Drop => itself = None,
+                Edit::Replace(body) => {
+                    itself = Some(Event {
+                        at: event.at,
+                        body: body.clone(),
+                    });
+                }
+                Edit::Before(_) | Edit::After(_) => {}
+            }
+        }
+        if let Some(event) = itself {
+            checker.observe(&event);
+        }
+        let after = edits.iter().filter_map(|edit| match edit {
+            Edit::After(events) => Some(events),
+            _ => None,
+        });
+        after.flatten().for_each(|event| checker.observe(event));
+    }
+}
+
+/// Chooses victims that no other mutation of the same pass touches.
+struct Planner<'s> {
+    survey: &'s Survey,
+    used_records: BTreeSet<RecordId>,
+    used_rows: BTreeSet<(TableIx, RowKey)>,
+    used_commits: BTreeSet<(GroupIx, PartitionRef)>,
+    fresh_taken: HashMap<PartitionRef, i64>,
+}
+
+impl<'s> Planner<'s> {
+    fn plan(&mut self, anomaly: Anomaly) -> Option<Mutation> {
+        match anomaly {
+            Anomaly::LostWrite => self.lost_write(),
+            Anomaly::Duplicate => self.duplicate(),
+            Anomaly::NonmonotonicSend => self.nonmonotonic_send(),
+            Anomaly::InconsistentOffsets => self.inconsistent_offsets(),
+            Anomaly::Phantom => self.phantom(),
+            Anomaly::Corrupt => self.corrupt().or_else(|| self.corrupt_event()),
+            Anomaly::FailedWriteVisible => self.failed_write_visible(),
+            Anomaly::PollSkip | Anomaly::NonmonotonicPoll => self.swapped_poll(anomaly),
+            Anomaly::GroupGap => self.group_gap(),
+            Anomaly::Reprocessed => self.reprocessed(),
+            Anomaly::GroupIncomplete => self.group_incomplete(),
+            Anomaly::CommitRegression => self.commit_regression(),
+            Anomaly::RowMissing => self.row_missing(),
+            Anomaly::RowDuplicate => self.row_duplicate(),
+            Anomaly::RowPhantom => self.row_phantom(),
+            Anomaly::CommitOrder => self.commit_order(),
+            Anomaly::StateDivergence => self.state_divergence(),
+        }
+    }
+
+    /// The first unused record that was told of and stored once and is fit.
+    fn record(&mut self, fit: impl Fn(&RecordTrace) -> bool) -> Option<&'s RecordTrace> {
+        let trace = self.survey.records.iter().find(|trace| {
+            trace.completed.len() == 1
+                && trace.stored.len() == 1
+                && !self.used_records.contains(&trace.victim.record)
+                && fit(trace)
+        })?;
+        self.used_records.insert(trace.victim.record);
+        Some(trace)
+    }
+
+    fn name(&self, trace: &RecordTrace) -> String {
+        let Victim {
+            partition,
+            offset,
+            record,
+        } = trace.victim;
+        format!(
+            "{record} at {}@{offset}",
+            self.survey.roster.partition(partition)
+        )
+    }
+
+    /// An offset of the partition at which nothing stands.
+    fn fresh(&mut self, partition: PartitionRef) -> Offset {
+        let taken = self.fresh_taken.entry(partition).or_default();
+        *taken += 1;
+        let fresh = self.survey.fresh.get(&partition).copied();
+        Offset::new(fresh.unwrap_or_default().get().saturating_add(*taken))
+    }
+
+    /// Whether every group of the record's topic read it: taking it out then
+    /// disturbs no group.
+    fn read_by_all(&self, trace: &RecordTrace) -> bool {
+        let mut groups = self.survey.roster.groups.iter();
+        groups.all(|(ix, group)| {
+            !group.topics.contains(&trace.victim.partition.topic)
+                || trace.readings.iter().any(|reading| reading.group == *ix)
+        })
+    }
+
+    fn lost_write(&mut self) -> Option<Mutation> {
+        let read: BTreeSet<RecordId> = self
+            .survey
+            .records
+            .iter()
+            .filter(|trace| self.read_by_all(trace))
+            .map(|trace| trace.victim.record)
+            .collect();
+        let trace = self.record(|trace| read.contains(&trace.victim.record))?;
+        Some(Mutation {
+            anomaly: Anomaly::LostWrite,
+            what: format!("{} dropped from the log", self.name(trace)),
+            effects: vec![(Anomaly::LostWrite, 1)],
+            edits: vec![(trace.stored[0].at, Edit::Drop)],
+        })
+    }
+
+    fn duplicate(&mut self) -> Option<Mutation> {
+        let trace = self.record(|_| true)?;
+        let content = Content::Ours(trace.victim.record);
+        Some(self.stored_too(trace, content, Anomaly::Duplicate, "stored a second time"))
+    }
+
+    fn phantom(&mut self) -> Option<Mutation> {
+        let trace = self.record(|_| true)?;
+        Some(self.stored_too(
+            trace,
+            Content::Foreign,
+            Anomaly::Phantom,
+            "followed by a foreign record",
+        ))
+    }
+
+    fn stored_too(
+        &mut self,
+        trace: &RecordTrace,
+        content: Content,
+        anomaly: Anomaly,
+        what: &str,
+    ) -> Mutation {
+        let Placed { at, event } = &trace.stored[0];
+        let copy = Event {
+            at: event.at,
+            body: Body::Stored {
+                partition: trace.victim.partition,
+                offset: self.fresh(trace.victim.partition),
+                content,
+            },
+        };
+        Mutation {
+            anomaly,
+            what: format!("{} {what}", self.name(trace)),
+            effects: vec![(anomaly, 1)],
+            edits: vec![(*at, Edit::After(vec![copy]))],
+        }
+    }
+
+    /// Two neighbours change places in the log, and in everything that was
+    /// said of it, as if they had been stored the other way round.
+    fn nonmonotonic_send(&mut self) -> Option<Mutation> {
+        let records = &self.survey.records;
+        let (first, second) =
+            records
+                .iter()
+                .zip(records.iter().skip(1))
+                .find(|(first, second)| {
+                    second.follows == Some(first.victim.record)
+                        && first.victim.partition == second.victim.partition
+                        && first.victim.record.sequence < second.victim.record.sequence
+                        && [first, second].into_iter().all(|trace| {
+                            trace.completed.len() == 1
+                                && trace.stored.len() == 1
+                                && trace.readings.len() < READINGS_MAX
+                                && !self.used_records.contains(&trace.victim.record)
+                        })
+                })?;
+        let mut edits = Vec::new();
+        for (here, other) in [(first, second), (second, first)] {
+            self.used_records.insert(here.victim.record);
+            let content = Content::Ours(other.victim.record);
+            let Victim {
+                partition, offset, ..
+            } = here.victim;
+            let stored = Body::Stored {
+                partition,
+                offset,
+                content,
+            };
+            edits.push((here.stored[0].at, Edit::Replace(stored)));
+            edits.push((other.completed[0].at, acknowledged(other, offset)));
+            for reading in &here.readings {
+                if let Body::Processed { member, from, .. } = reading.placed.event.body {
+                    let processed = Body::Processed {
+                        member,
+                        from,
+                        offset,
+                        content,
+                    };
+                    edits.push((reading.placed.at, Edit::Replace(processed)));
+                }
+            }
+        }
+        Some(Mutation {
+            anomaly: Anomaly::NonmonotonicSend,
+            what: format!("{} and the next of its producer swapped", self.name(first)),
+            effects: vec![(Anomaly::NonmonotonicSend, 1)],
+            edits,
+        })
+    }
+
+    fn inconsistent_offsets(&mut self) -> Option<Mutation> {
+        let trace = self.record(|_| true)?;
+        let offset = self.fresh(trace.victim.partition);
+        Some(Mutation {
+            anomaly: Anomaly::InconsistentOffsets,
+            what: format!("{} acknowledged at {offset} instead", self.name(trace)),
+            effects: vec![(Anomaly::InconsistentOffsets, 1)],
+            edits: vec![(trace.completed[0].at, acknowledged(trace, offset))],
+        })
+    }
+
+    fn corrupt(&mut self) -> Option<Mutation> {
+        let trace = self.record(|_| true)?;
+        let body = Body::Stored {
+            partition: trace.victim.partition,
+            offset: trace.victim.offset,
+            content: Content::Corrupt,
+        };
+        Some(Mutation {
+            anomaly: Anomaly::Corrupt,
+            what: format!("{} damaged", self.name(trace)),
+            effects: vec![(Anomaly::Corrupt, 1)],
+            edits: vec![(trace.stored[0].at, Edit::Replace(body))],
+        })
+    }
+
+    fn failed_write_visible(&mut self) -> Option<Mutation> {
+        let trace = self.record(|_| true)?;
+        let body = Body::SendCompleted {
+            record: trace.victim.record,
+            outcome: Outcome::Failed {
+                error: "planted by calibration".to_owned(),
+            },
+        };
+        Some(Mutation {
+            anomaly: Anomaly::FailedWriteVisible,
+            what: format!("{} reported as not written", self.name(trace)),
+            effects: vec![(Anomaly::FailedWriteVisible, 1)],
+            edits: vec![(trace.completed[0].at, Edit::Replace(body))],
+        })
+    }
+
+    /// The only reading of a record by some group.
+    fn only_reading(
+        &mut self,
+        fit: impl Fn(&RecordTrace, &Reading) -> bool,
+    ) -> Option<(&'s RecordTrace, &'s Reading)> {
+        let found = self
+            .survey
+            .records
+            .iter()
+            .filter(|trace| !self.used_records.contains(&trace.victim.record))
+            .filter(|trace| trace.readings.len() < READINGS_MAX)
+            .find_map(|trace| {
+                let reading = trace.readings.iter().find(|reading| {
+                    let of_group = trace
+                        .readings
+                        .iter()
+                        .filter(|other| other.group == reading.group);
+                    of_group.count() == 1 && fit(trace, reading)
+                })?;
+                Some((trace, reading))
+            })?;
+        self.used_records.insert(found.0.victim.record);
+        Some(found)
+    }
+
+    /// Marks the records at the given offsets as used.
+    fn use_neighbours(&mut self, of: Victim, offsets: &[Option<Offset>]) {
+        for offset in offsets.iter().flatten() {
+            if let Some(trace) = self.survey.by_position.get(&(of.partition, *offset)) {
+                let record = self.survey.records[*trace].victim.record;
+                self.used_records.insert(record);
+            }
+        }
+    }
+
+    /// Two records that a member processed one after the other change places:
+    /// it skips the first, goes back to it, and skips the second on its way
+    /// on.
+    fn swapped_poll(&mut self, anomaly: Anomaly) -> Option<Mutation> {
+        let by_position = &self.survey.by_position;
+        let used = self.used_records.clone();
+        let survey = self.survey;
+        let second_of = move |trace: &RecordTrace, reading: &Reading| {
+            let at = (trace.victim.partition, reading.next?);
+            let second = &survey.records[*by_position.get(&at)?];
+            if at.1 <= trace.victim.offset || used.contains(&second.victim.record) {
+                return None;
+            }
+            let mut readings = second.readings.iter();
+            let reading = readings.find(|other| {
+                other.group == reading.group
+                    && other.placed.at > reading.placed.at
+                    && other.previous == Some(trace.victim.offset)
+            })?;
+            let once = second
+                .readings
+                .iter()
+                .filter(|other| other.group == reading.group)
+                .count()
+                == 1;
+            once.then_some((second.victim, reading))
+        };
+        let (first, reading) = self.only_reading(|trace, reading| {
+            let before = reading.previous;
+            before.is_some_and(|before| before < trace.victim.offset)
+                && second_of(trace, reading)
+                    .is_some_and(|(at, second)| second.next.is_none_or(|next| next > at.offset))
+        })?;
+        let (second, other) = second_of(first, reading)?;
+        let around = [reading.previous, Some(second.offset), other.next];
+        self.use_neighbours(first.victim, &around);
+        let skips = 1 + u64::from(other.next.is_some());
+        let edits = vec![
+            (
+                reading.placed.at,
+                Edit::Replace(other.placed.event.body.clone()),
+            ),
+            (
+                other.placed.at,
+                Edit::Replace(reading.placed.event.body.clone()),
+            ),
+        ];
+        Some(Mutation {
+            anomaly,
+            what: format!("{} processed after the next", self.name(first)),
+            effects: vec![(Anomaly::PollSkip, skips), (Anomaly::NonmonotonicPoll, 1)],
+            edits,
+        })
+    }
+
+    fn group_gap(&mut self) -> Option<Mutation> {
+        let commits = &self.survey.commits;
+        let (trace, reading) = self.only_reading(|trace, reading| {
+            let Victim {
+                partition, offset, ..
+            } = trace.victim;
+            let forward = reading.previous.is_none_or(|before| before < offset)
+                && reading.next.is_none_or(|after| after > offset);
+            let trace = commits.get(&(reading.group, partition));
+            forward && trace.is_some_and(|trace| trace.highest > Some(offset))
+        })?;
+        // A commit that another mutation lowers might no longer pass it.
+        self.used_commits
+            .insert((reading.group, trace.victim.partition));
+        self.use_neighbours(trace.victim, &[reading.previous, reading.next]);
+        let skips = reading.previous.is_some() && reading.next.is_some();
+        Some(Mutation {
+            anomaly: Anomaly::GroupGap,
+            what: format!(
+                "{} not processed by {}",
+                self.name(trace),
+                self.survey.roster.group(reading.group)
+            ),
+            effects: vec![
+                (Anomaly::GroupGap, 1),
+                (Anomaly::PollSkip, u64::from(skips)),
+            ],
+            edits: vec![(reading.placed.at, Edit::Drop)],
+        })
+    }
+
+    fn reprocessed(&mut self) -> Option<Mutation> {
+        let (trace, reading) = self.only_reading(|_, _| true)?;
+        let Body::Processed {
+            from,
+            offset,
+            content,
+            ..
+        } = reading.placed.event.body
+        else {
+            return None;
+        };
+        let member = self.survey.roster.unused_member();
+        let group = reading.group;
+        let again = [
+            Body::MemberStarted { member, group },
+            Body::Processed {
+                member,
+                from,
+                offset,
+                content,
+            },
+        ];
+        let at = reading.placed.event.at;
+        let again = again.map(|body| Event { at, body });
+        Some(Mutation {
+            anomaly: Anomaly::Reprocessed,
+            what: format!(
+                "{} processed by {} a second time",
+                self.name(trace),
+                self.survey.roster.group(group)
+            ),
+            effects: vec![(Anomaly::Reprocessed, 1)],
+            edits: vec![(reading.placed.at, Edit::After(again.to_vec()))],
+        })
+    }
+
+    /// The last record of a partition is not processed, and no commit passes
+    /// it.
+    fn group_incomplete(&mut self) -> Option<Mutation> {
+        let survey = self.survey;
+        let used = self.used_commits.clone();
+        let (trace, reading) = self.only_reading(|trace, reading| {
+            let partition = trace.victim.partition;
+            let commits = survey.commits.get(&(reading.group, partition));
+            survey.waited.contains(&reading.group)
+                && survey.last.get(&partition) == Some(&trace.victim.offset)
+                && reading.next.is_none()
+                && !used.contains(&(reading.group, partition))
+                && commits.is_none_or(|commits| commits.behind_last.len() <= COMMITS_MAX)
+        })?;
+        let Victim {
+            partition, offset, ..
+        } = trace.victim;
+        self.used_commits.insert((reading.group, partition));
+        let mut edits = vec![(reading.placed.at, Edit::Drop)];
+        let commits = survey.commits.get(&(reading.group, partition));
+        for placed in commits.iter().flat_map(|commits| &commits.behind_last) {
+            let lowered = match placed.event.body {
+                Body::Committed {
+                    member,
+                    partition,
+                    result,
+                    ..
+                } => Body::Committed {
+                    member,
+                    partition,
+                    offset,
+                    result,
+                },
+                Body::GroupOffset {
+                    group, partition, ..
+                } => Body::GroupOffset {
+                    group,
+                    partition,
+                    offset: Some(offset),
+                },
+                _ => continue,
+            };
+            edits.push((placed.at, Edit::Replace(lowered)));
+        }
+        Some(Mutation {
+            anomaly: Anomaly::GroupIncomplete,
+            what: format!(
+                "{}, the last of its partition, neither processed nor committed by {}",
+                self.name(trace),
+                survey.roster.group(reading.group)
+            ),
+            effects: vec![(Anomaly::GroupIncomplete, 1)],
+            edits,
+        })
+    }
+
+    /// A commit is followed by one of offset 0, and that by the commit again,
+    /// so that what comes later is held against the same as before.
+    fn commit_regression(&mut self) -> Option<Mutation> {
+        let (at, placed) = self
+            .survey
+            .commits
+            .iter()
+            .filter(|(at, _)| !self.used_commits.contains(*at))
+            .find_map(|(at, trace)| Some((*at, trace.first.as_ref()?)))?;
+        self.used_commits.insert(at);
+        let Body::Committed {
+            member,
+            partition,
+            offset,
+            result,
+        } = placed.event.body
+        else {
+            return None;
+        };
+        let back = [Offset::new(0), offset].map(|offset| Event {
+            at: placed.event.at,
+            body: Body::Committed {
+                member,
+                partition,
+                offset,
+                result,
+            },
+        });
+        Some(Mutation {
+            anomaly: Anomaly::CommitRegression,
+            what: format!(
+                "{} committed 0 of {} after {offset}",
+                self.survey.roster.group(at.0),
+                self.survey.roster.partition(partition)
+            ),
+            effects: vec![(Anomaly::CommitRegression, 1)],
+            edits: vec![(placed.at, Edit::After(back.to_vec()))],
+        })
+    }
+
+    /// The first unused row whose events all carry an image and which is fit.
+    fn row(&mut self, fit: impl Fn(&RowTrace) -> bool) -> Option<(String, &'s RowTrace)> {
+        let (row, trace) = self.survey.rows.iter().find(|(row, trace)| {
+            !self.used_rows.contains(*row)
+                && !trace.events.is_empty()
+                && trace.events.iter().all(|placed| {
+                    matches!(
+                        placed.event.body,
+                        Body::ChangeEvent {
+                            content: ChangeContent::Ours(_),
+                            ..
+                        }
+                    )
+                })
+                && fit(trace)
+        })?;
+        self.used_rows.insert(*row);
+        let (table, key) = row;
+        Some((
+            format!("{} row {key}", self.survey.roster.table(*table)),
+            trace,
+        ))
+    }
+
+    fn row_missing(&mut self) -> Option<Mutation> {
+        let no_snapshot = |trace: &RowTrace| !trace.events.iter().any(is_snapshot);
+        let (name, trace) = self.row(no_snapshot)?;
+        let diverges = u64::from(trace.events.len() == 1);
+        Some(Mutation {
+            anomaly: Anomaly::RowMissing,
+            what: format!("{name}: its first event dropped"),
+            effects: vec![
+                (Anomaly::RowMissing, 1),
+                (Anomaly::StateDivergence, diverges),
+            ],
+            edits: vec![(trace.events[0].at, Edit::Drop)],
+        })
+    }
+
+    fn row_duplicate(&mut self) -> Option<Mutation> {
+        let (name, trace) = self.row(|_| true)?;
+        let Placed { at, event } = &trace.events[0];
+        Some(Mutation {
+            anomaly: Anomaly::RowDuplicate,
+            what: format!("{name}: its first event doubled"),
+            effects: vec![(Anomaly::RowDuplicate, 1)],
+            edits: vec![(*at, Edit::After(vec![event.clone()]))],
+        })
+    }
+
+    fn row_phantom(&mut self) -> Option<Mutation> {
+        let foreign = (Anomaly::RowPhantom, ChangeContent::Foreign);
+        self.event_before(foreign, "a foreign event before its first")
+    }
+
+    fn corrupt_event(&mut self) -> Option<Mutation> {
+        let damaged = (Anomaly::Corrupt, ChangeContent::Corrupt);
+        self.event_before(damaged, "a damaged event before its first")
+    }
+
+    /// An event that the row's own events overwrite in any replay.
+    fn event_before(
+        &mut self,
+        (anomaly, carried): (Anomaly, ChangeContent),
+        what: &str,
+    ) -> Option<Mutation> {
+        let (name, trace) = self.row(|_| true)?;
+        let Placed { at, event } = &trace.events[0];
+        let mut planted = event.clone();
+        if let Body::ChangeEvent {
+            partition,
+            offset,
+            content,
+            ..
+        } = &mut planted.body
+        {
+            *content = carried;
+            *offset = self.fresh(*partition);
+        }
+        Some(Mutation {
+            anomaly,
+            what: format!("{name}: {what}"),
+            effects: vec![(anomaly, 1)],
+            edits: vec![(*at, Edit::Before(vec![planted]))],
+        })
+    }
+
+    /// The row's first two events change places; where there are only two,
+    /// the second gets a place in the write-ahead log before the first's, so
+    /// that the replay stays the same.
+    fn commit_order(&mut self) -> Option<Mutation> {
+        let (name, trace) = self.row(|trace| {
+            trace.events.len() > 2
+                || (trace.events.len() == 2 && lsn(&trace.events[0]) > Some(Lsn::new(1)))
+        })?;
+        let [first, second, ..] = &trace.events[..] else {
+            return None;
+        };
+        let (what, edits) = if trace.events.len() > 2 {
+            let edits = vec![
+                (first.at, Edit::Replace(second.event.body.clone())),
+                (second.at, Edit::Replace(first.event.body.clone())),
+            ];
+            ("its first two events swapped", edits)
+        } else {
+            let mut body = second.event.body.clone();
+            if let Body::ChangeEvent { lsn: of, .. } = &mut body {
+                *of = Lsn::new(lsn(first)?.get() - 1);
+            }
+            let edits = vec![(second.at, Edit::Replace(body))];
+            ("its second event moved before its first in the log", edits)
+        };
+        Some(Mutation {
+            anomaly: Anomaly::CommitOrder,
+            what: format!("{name}: {what}"),
+            effects: vec![(Anomaly::CommitOrder, 1)],
+            edits,
+        })
+    }
+
+    fn state_divergence(&mut self) -> Option<Mutation> {
+        let (name, trace) = self.row(|trace| trace.row.is_some())?;
+        let Placed { at, event } = trace.row.as_ref()?;
+        let Body::TableRow { table, key, .. } = event.body else {
+            return None;
+        };
+        let altered = Body::TableRow {
+            table,
+            key,
+            content: ChangeContent::Corrupt,
+        };
+        Some(Mutation {
+            anomaly: Anomaly::StateDivergence,
+            what: format!("{name}: altered in the table"),
+            effects: vec![(Anomaly::StateDivergence, 1)],
+            edits: vec![(*at, Edit::Replace(altered))],
+        })
+    }
+}
+
+/// The acknowledgement of a record, at another offset.
+fn acknowledged(trace: &RecordTrace, offset: Offset) -> Edit {
+    Edit::Replace(Body::SendCompleted {
+        record: trace.victim.record,
+        outcome: Outcome::Acknowledged {
+            at: trace.victim.partition,
+            offset,
+        },
+    })
+}
+
+fn lsn(placed: &Placed) -> Option<Lsn> {
+    match placed.event.body {
+        Body::ChangeEvent { lsn, .. } => Some(lsn),
+        _ => None,
+    }
+}
+
+fn is_snapshot(placed: &Placed) -> bool {
+    matches!(
+        placed.event.body,
+        Body::ChangeEvent {
+            op: RowOp::Snapshot,
+            ..
+        }
+    )
+}

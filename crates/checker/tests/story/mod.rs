@@ -1,0 +1,393 @@
+//! A history as a few lines: one producer, one topic, one group, one table,
+//! unless a test says otherwise.
+#![allow(dead_code, reason = "each test file uses its own part")]
+
+use std::convert::Infallible;
+
+use checker::{Analysis, Checker, examine};
+use model::anomaly::Anomaly;
+use model::claim::Contract;
+use model::event::{
+    Body, CaptureResult, ChangeContent, CommitResult, Content, Ending, Event, Evidence, Found,
+    Outcome, RowOp, TxOutcome,
+};
+use model::ids::{
+    ChangeId, FaultIx, GroupIx, Lsn, MemberIx, Micros, Offset, PartitionIndex, PartitionRef,
+    ProducerIx, RecordId, RowKey, Sequence, TableIx, TopicIx, TxId,
+};
+use model::verdict::Calibration;
+
+pub const TOPIC: TopicIx = TopicIx::new(0);
+pub const CHANGES: TopicIx = TopicIx::new(1);
+pub const GROUP: GroupIx = GroupIx::new(0);
+pub const TABLE: TableIx = TableIx::new(0);
+pub const FAULT: FaultIx = FaultIx::new(0);
+
+pub fn part(partition: i32) -> PartitionRef {
+    PartitionRef {
+        topic: TOPIC,
+        partition: PartitionIndex::new(partition),
+    }
+}
+
+pub fn changes() -> PartitionRef {
+    PartitionRef {
+        topic: CHANGES,
+        partition: PartitionIndex::new(0),
+    }
+}
+
+pub fn id(producer: u32, sequence: u64) -> RecordId {
+    RecordId {
+        producer: ProducerIx::new(producer),
+        sequence: Sequence::new(sequence),
+    }
+}
+
+/// What stands at an offset.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Slot {
+    /// A marker, or nothing.
+    Gap,
+    Is(Content),
+}
+
+/// Records of producer 0.
+pub fn ours<const N: usize>(sequences: [u64; N]) -> Vec<Slot> {
+    let ours = |sequence| Slot::Is(Content::Ours(id(0, sequence)));
+    sequences.into_iter().map(ours).collect()
+}
+
+#[derive(Clone, Debug, Default)]
+pub struct Story {
+    pub events: Vec<Event>,
+    pub now_us: u64,
+}
+
+pub fn story() -> Story {
+    Story::default().and(Body::TopicDeclared {
+        topic: TOPIC,
+        name: "t".to_owned(),
+        partitions: 1,
+    })
+}
+
+/// A story with a group, of which member 0 holds the partition.
+pub fn group_story() -> Story {
+    story().group(GROUP, "g").member(0)
+}
+
+pub fn capture_story() -> Story {
+    Story::default()
+        .and(Body::TopicDeclared {
+            topic: CHANGES,
+            name: "server.public.rows".to_owned(),
+            partitions: 1,
+        })
+        .and(Body::TableDeclared {
+            table: TABLE,
+            name: "public.rows".to_owned(),
+            topic: CHANGES,
+        })
+}
+
+impl Story {
+    pub fn and(mut self, body: Body) -> Self {
+        self.now_us += 1000;
+        self.events.push(Event {
+            at: Micros::new(self.now_us),
+            body,
+        });
+        self
+    }
+
+    pub fn wait_ms(mut self, ms: u64) -> Self {
+        self.now_us += ms * 1000;
+        self
+    }
+
+    pub fn send(self, sequence: u64) -> Self {
+        self.and(Body::SendInvoked {
+            record: id(0, sequence),
+            to: part(0),
+        })
+    }
+
+    pub fn complete(self, sequence: u64, outcome: Outcome) -> Self {
+        self.and(Body::SendCompleted {
+            record: id(0, sequence),
+            outcome,
+        })
+    }
+
+    pub fn ack(self, sequence: u64, offset: i64) -> Self {
+        let (at, offset) = (part(0), Offset::new(offset));
+        self.complete(sequence, Outcome::Acknowledged { at, offset })
+    }
+
+    pub fn fail(self, sequence: u64) -> Self {
+        let error = "too large".to_owned();
+        self.complete(sequence, Outcome::Failed { error })
+    }
+
+    pub fn unsure(self, sequence: u64) -> Self {
+        let error = "timed out".to_owned();
+        self.complete(sequence, Outcome::Unknown { error })
+    }
+
+    /// Sends records 0 up to `count`, each acknowledged at its own number.
+    pub fn sends(self, count: u64) -> Self {
+        (0..count).fold(self, |story, at| story.send(at).ack(at, at.cast_signed()))
+    }
+
+    pub fn pinned(self, partition: PartitionRef, log_start: i64, end: i64) -> Self {
+        self.and(Body::Pinned {
+            partition,
+            log_start: Offset::new(log_start),
+            end: Offset::new(end),
+        })
+    }
+
+    pub fn stored(self, partition: PartitionRef, offset: i64, content: Content) -> Self {
+        self.and(Body::Stored {
+            partition,
+            offset: Offset::new(offset),
+            content,
+        })
+    }
+
+    pub fn read(self, partition: PartitionRef) -> Self {
+        self.and(Body::PartitionRead { partition })
+    }
+
+    /// The truth of partition 0, and the end of the history.
+    pub fn log(self, slots: &[Slot]) -> Self {
+        self.log_from(0, slots)
+    }
+
+    pub fn log_from(self, log_start: i64, slots: &[Slot]) -> Self {
+        let story = self.and(Body::TrafficEnded);
+        story.truth(part(0), log_start, slots).and(Body::Completed)
+    }
+
+    pub fn truth(self, partition: PartitionRef, log_start: i64, slots: &[Slot]) -> Self {
+        let end = log_start + i64::try_from(slots.len()).unwrap();
+        let story = self.pinned(partition, log_start, end);
+        let standing = (log_start..).zip(slots);
+        standing
+            .fold(story, |story, (offset, slot)| match slot {
+                Slot::Gap => story,
+                Slot::Is(content) => story.stored(partition, offset, *content),
+            })
+            .read(partition)
+    }
+
+    pub fn group(self, group: GroupIx, name: &str) -> Self {
+        self.and(Body::GroupDeclared {
+            group,
+            name: name.to_owned(),
+            topics: vec![TOPIC],
+        })
+    }
+
+    pub fn member(self, member: u32) -> Self {
+        self.member_of(GROUP, member)
+    }
+
+    pub fn member_of(self, group: GroupIx, member: u32) -> Self {
+        let member = MemberIx::new(member);
+        self.and(Body::MemberStarted { member, group })
+            .and(Body::Assigned {
+                member,
+                partitions: vec![part(0)],
+            })
+    }
+
+    pub fn ends(self, member: u32, how: Ending) -> Self {
+        self.and(Body::MemberEnded {
+            member: MemberIx::new(member),
+            how,
+        })
+    }
+
+    /// A member processes what stands at these offsets: the record of the same
+    /// number.
+    pub fn processes(self, member: u32, offsets: impl IntoIterator<Item = i64>) -> Self {
+        offsets.into_iter().fold(self, |story, offset| {
+            let content = Content::Ours(id(0, offset.cast_unsigned()));
+            story.processes_as(member, offset, content)
+        })
+    }
+
+    pub fn processes_as(self, member: u32, offset: i64, content: Content) -> Self {
+        self.and(Body::Processed {
+            member: MemberIx::new(member),
+            from: part(0),
+            offset: Offset::new(offset),
+            content,
+        })
+    }
+
+    pub fn commits(self, member: u32, offset: i64) -> Self {
+        self.commits_with(member, offset, CommitResult::Accepted)
+    }
+
+    pub fn commits_with(self, member: u32, offset: i64, result: CommitResult) -> Self {
+        self.and(Body::Committed {
+            member: MemberIx::new(member),
+            partition: part(0),
+            offset: Offset::new(offset),
+            result,
+        })
+    }
+
+    pub fn group_offset(self, offset: Option<i64>) -> Self {
+        self.and(Body::GroupOffset {
+            group: GROUP,
+            partition: part(0),
+            offset: offset.map(Offset::new),
+        })
+    }
+
+    pub fn group_waited(self) -> Self {
+        self.and(Body::GroupWaited {
+            group: GROUP,
+            limit_ms: 1000,
+        })
+    }
+
+    pub fn change(self, tx: u64, change: u64, key: i64, op: RowOp) -> Self {
+        self.and(Body::ChangeInvoked {
+            tx: TxId::new(tx),
+            change: ChangeId::new(change),
+            table: TABLE,
+            key: RowKey::new(key),
+            op,
+        })
+    }
+
+    pub fn tx(self, tx: u64, outcome: TxOutcome) -> Self {
+        self.and(Body::TxCompleted {
+            tx: TxId::new(tx),
+            outcome,
+        })
+    }
+
+    /// A change in a transaction of its own.
+    pub fn committed(self, change: u64, key: i64, op: RowOp) -> Self {
+        self.change(change, change, key, op)
+            .tx(change, TxOutcome::Committed)
+    }
+
+    pub fn event(self, offset: i64, key: i64, op: RowOp, content: ChangeContent) -> Self {
+        let lsn = Lsn::new(1000 + offset.cast_unsigned());
+        self.event_at(offset, key, op, content, lsn)
+    }
+
+    pub fn event_at(
+        self,
+        offset: i64,
+        key: i64,
+        op: RowOp,
+        content: ChangeContent,
+        lsn: Lsn,
+    ) -> Self {
+        self.and(Body::ChangeEvent {
+            partition: changes(),
+            offset: Offset::new(offset),
+            table: TABLE,
+            key: RowKey::new(key),
+            op,
+            content,
+            lsn,
+        })
+    }
+
+    pub fn row(self, key: i64, content: ChangeContent) -> Self {
+        self.and(Body::TableRow {
+            table: TABLE,
+            key: RowKey::new(key),
+            content,
+        })
+    }
+
+    pub fn waits(self, result: CaptureResult) -> Self {
+        self.and(Body::CaptureWaited {
+            result,
+            limit_ms: 1000,
+        })
+    }
+
+    /// The capture caught up; `events` are what its topic holds.
+    pub fn captured(self, events: i64, rows: u64) -> Self {
+        self.waits(CaptureResult::CaughtUp).whole(events, rows)
+    }
+
+    pub fn whole(self, events: i64, rows: u64) -> Self {
+        self.pinned(changes(), 0, events)
+            .read(changes())
+            .and(Body::TableRead { table: TABLE, rows })
+            .and(Body::TrafficEnded)
+            .and(Body::Completed)
+    }
+
+    pub fn fault(self, step: fn(FaultIx) -> Body) -> Self {
+        self.and(step(FAULT))
+    }
+
+    pub fn evidence(self, found: Found) -> Self {
+        self.and(Body::FaultEvidence {
+            fault: FAULT,
+            evidence: Evidence {
+                what: "process state is T".to_owned(),
+                found,
+                detail: "state".to_owned(),
+            },
+        })
+    }
+
+    pub fn check(&self) -> Analysis {
+        let mut checker = Checker::new();
+        for event in &self.events {
+            checker.observe(event);
+        }
+        checker.finish()
+    }
+
+    pub fn examine(&self, contract: &Contract) -> (Analysis, Vec<Calibration>) {
+        let open = || {
+            let events = self.events.iter().cloned();
+            Ok::<_, Infallible>(events.map(Ok::<_, Infallible>))
+        };
+        let Ok(examined) = examine(contract, open);
+        examined
+    }
+}
+
+pub fn triggered(fault: FaultIx) -> Body {
+    Body::FaultTriggered { fault }
+}
+
+pub fn injected(fault: FaultIx) -> Body {
+    Body::FaultInjected { fault }
+}
+
+pub fn healed(fault: FaultIx) -> Body {
+    Body::FaultHealed { fault }
+}
+
+/// Everything that was found, by name.
+pub fn found(analysis: &Analysis) -> Vec<(Anomaly, u64)> {
+    let findings = analysis.findings.iter();
+    findings.map(|of| (of.anomaly, of.count)).collect()
+}
+
+/// What a finding names, as `whose first-last`.
+pub fn named(analysis: &Analysis, anomaly: Anomaly) -> Vec<String> {
+    let findings = analysis.findings.iter();
+    findings
+        .filter(|of| of.anomaly == anomaly)
+        .flat_map(|of| &of.named)
+        .map(|range| format!("{} {}-{}", range.of, range.first, range.last))
+        .collect()
+}
