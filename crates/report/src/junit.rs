@@ -41,15 +41,12 @@ pub fn junit(plan: &RunPlan, verdict: &RunVerdict) -> Result<String, JunitError>
 
 fn add(suites: &mut Vec<TestSuite>, name: &str, case: TestCase) {
     let at = suites.iter().position(|suite| suite.name.as_str() == name);
-    match at.and_then(|at| suites.get_mut(at)) {
-        Some(suite) => {
-            suite.add_test_case(case);
-        }
-        None => {
-            let mut suite = TestSuite::new(name);
-            suite.add_test_case(case);
-            suites.push(suite);
-        }
+    if let Some(suite) = at.and_then(|at| suites.get_mut(at)) {
+        suite.add_test_case(case);
+    } else {
+        let mut suite = TestSuite::new(name);
+        suite.add_test_case(case);
+        suites.push(suite);
     }
 }
 

@@ -12,6 +12,8 @@ mod machine;
 mod markdown;
 mod run;
 mod section;
+#[cfg(test)]
+mod tests;
 mod units;
 
 use model::plan::RunPlan;
@@ -29,5 +31,10 @@ pub fn markdown(plan: &RunPlan, verdict: &RunVerdict, machine: &Machine) -> Stri
     let run = run::Run::new(plan, verdict, machine);
     let mut document = document::Document::default();
     section::summary::write(&mut document, &run);
+    section::test::write(&mut document, &run);
+    section::analysis::write(&mut document, &run);
+    section::limitations::write(&mut document, &run);
+    section::recovery::write(&mut document, &run);
+    section::advice::write(&mut document, &run);
     markdown::render(&document)
 }

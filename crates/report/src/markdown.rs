@@ -207,7 +207,7 @@ mod tests {
         document.table(table);
         assert_eq!(
             render(&document),
-            "| what         |\n| ------------ |\n| `a\\|b` c\\|d |\n"
+            "| what        |\n| ----------- |\n| `a\\|b` c\\|d |\n"
         );
     }
 }

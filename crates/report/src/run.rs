@@ -23,6 +23,7 @@ pub(crate) struct Run<'a> {
 }
 
 /// One scenario with its repetitions.
+#[derive(Clone)]
 pub(crate) struct Test<'a> {
     pub(crate) name: &'a str,
     /// None when the verdict names a scenario that the plan does not have.
@@ -122,6 +123,12 @@ impl<'a> Test<'a> {
             .collect()
     }
 
+    /// The repetitions' verdicts on one claim.
+    pub(crate) fn claim_tally(&self, claim: Claim) -> Tally {
+        let guarantees = self.guarantees(claim);
+        guarantees.iter().map(|(_, one)| Word::of(one)).collect()
+    }
+
     /// One figure over the repetitions.
     pub(crate) fn spread(&self, figure: impl Fn(&Measurements) -> Option<u64>) -> Spread {
         self.outcomes
@@ -169,11 +176,19 @@ impl<'a> Test<'a> {
             .collect()
     }
 
-    /// Whether every fault of the plan landed, in every repetition.
-    pub(crate) fn all_faults_landed(&self) -> bool {
-        self.outcomes
-            .iter()
-            .all(|outcome| outcome.faults.iter().all(|fault| fault.landed))
+    /// How long the faults lasted, over all of them and the repetitions.
+    pub(crate) fn outages(&self) -> Spread {
+        let faults = self.outcomes.iter().flat_map(|outcome| &outcome.faults);
+        faults.map(outage_ms).collect()
+    }
+
+    /// The same with those repetitions only in which every fault landed.
+    pub(crate) fn where_faults_landed(&self) -> Self {
+        let landed = |outcome: &&ScenarioVerdict| outcome.faults.iter().all(|fault| fault.landed);
+        Self {
+            outcomes: self.outcomes.iter().copied().filter(landed).collect(),
+            ..self.clone()
+        }
     }
 }
 
@@ -197,6 +212,16 @@ fn finding(outcome: &ScenarioVerdict, anomaly: Anomaly) -> Option<&Finding> {
         .findings
         .iter()
         .find(|finding| finding.anomaly == anomaly && finding.count > 0)
+}
+
+/// Whether a guarantee came out as the scenario wants it; an observed one
+/// always does.
+pub(crate) fn is_as_wanted(guarantee: &GuaranteeVerdict) -> bool {
+    match guarantee.level {
+        Level::Required => guarantee.verdict == Verdict::Held,
+        Level::ExpectViolated => guarantee.verdict == Verdict::Violated,
+        Level::Observed => true,
+    }
 }
 
 /// From injection to heal, in milliseconds.

@@ -1,6 +1,8 @@
 //! Figures as people read them: durations, and the spread of a figure over
 //! repetitions. Knows nothing of what is measured.
 
+use std::fmt::Display;
+
 /// Durations below this are written in milliseconds, others in seconds.
 const MILLISECONDS_BELOW_MS: u64 = 10_000;
 
@@ -24,14 +26,25 @@ pub(crate) fn duration_us(us: u64) -> String {
     }
 }
 
+/// A moment given in microseconds, exactly: what proves an anomaly may be
+/// microseconds apart.
+pub(crate) fn moment_us(us: u64) -> String {
+    format!("{}.{:03} ms", us / 1000, us % 1000)
+}
+
 /// A bare number.
 pub(crate) fn number(of: u64) -> String {
     of.to_string()
 }
 
 /// `1 record`, `2 records`.
-pub(crate) fn counted(count: u64, one: &str, many: &str) -> String {
-    format!("{count} {}", if count == 1 { one } else { many })
+pub(crate) fn counted<N: Copy + Display + From<u8> + PartialEq>(
+    count: N,
+    one: &str,
+    many: &str,
+) -> String {
+    let word = if count == N::from(1) { one } else { many };
+    format!("{count} {word}")
 }
 
 /// One figure over the repetitions of a scenario, some of which may not have
@@ -82,7 +95,9 @@ impl Spread {
             least
         } else {
             match (least.split_once(' '), most.split_once(' ')) {
-                (Some((least, a)), Some((_, b))) if a == b => format!("{least} to {most}"),
+                (Some((bare, unit)), Some((_, same))) if unit == same => {
+                    format!("{bare} to {most}")
+                }
                 _ => format!("{least} to {most}"),
             }
         };

@@ -2,11 +2,12 @@
 //! the verdict establishes it.
 
 use model::anomaly::Anomaly;
+use model::claim::Claim;
 use model::scenario::Scenario;
-use model::verdict::{CaptureMeasurements, GroupMeasurements, Measurements};
+use model::verdict::{CaptureMeasurements, Measurements};
 
-use crate::document::{Text, text};
-use crate::run::{Run, Test};
+use crate::document::{Text, code, text};
+use crate::run::{Run, Tally, Test, Word};
 use crate::units::{Spread, duration_ms, number};
 
 /// The few figures that tell how a scenario went.
@@ -45,11 +46,12 @@ pub(super) fn key_figures(test: &Test<'_>) -> Text {
             count(test.counted(|outcome| outcome.counts.acknowledged)),
             " acknowledged",
         );
-        add(
-            "",
-            count(test.spread(|m| groups(m, |group| Some(group.processed)))),
-            " processed",
-        );
+        let reading = test.scenario.map_or(0, |scenario| scenario.groups.len());
+        let by = match reading {
+            1 => String::from(" processed"),
+            more => format!(" processed by {more} groups"),
+        };
+        add("", count(test.spread(processed)), &by);
         add("", count(test.found(Anomaly::GroupGap)), " skipped");
         add("", count(test.found(Anomaly::Reprocessed)), " reprocessed");
         add("reading again after ", time(test.spread(recovery_ms)), "");
@@ -109,13 +111,10 @@ fn captured(
     of.capture.as_ref().and_then(figure)
 }
 
-/// The sum over all groups, where there is one.
-fn groups(of: &Measurements, figure: impl Fn(&GroupMeasurements) -> Option<u64>) -> Option<u64> {
-    of.groups
-        .iter()
-        .map(figure)
-        .sum::<Option<u64>>()
-        .filter(|_| !of.groups.is_empty())
+/// Records processed by all groups together, where there are any.
+fn processed(of: &Measurements) -> Option<u64> {
+    let each = of.groups.iter().map(|group| group.processed);
+    (!of.groups.is_empty()).then(|| each.sum())
 }
 
 /// Where an anomaly was found, where it is established that there is none,
@@ -134,7 +133,7 @@ pub(super) fn found_where(
     let mut open = Vec::new();
     for test in run.ran(fits) {
         let spread = by(test);
-        let name = text![crate::document::code(test.name)];
+        let name = text![code(test.name)];
         match spread.show(number) {
             Some(_) if spread.is_zero() => none.push(name),
             Some(count) if spread.max() > Some(0) => found.push(text![count, " in ", name]),
@@ -142,7 +141,7 @@ pub(super) fn found_where(
         }
     }
     let parts = [
-        (found, "found: "),
+        (found, ""),
         (none, "none in "),
         (open, "not established in "),
     ]
@@ -150,4 +149,27 @@ pub(super) fn found_where(
     .filter(|(names, _)| !names.is_empty())
     .map(|(names, words)| text![words, Text::join(names, ", ")]);
     Text::join(parts, "; ")
+}
+
+/// The verdicts on one claim over all scenarios that fit, by name where they
+/// are not HELD.
+pub(super) fn held_where(run: &Run<'_>, claim: Claim, fits: impl Fn(&Scenario) -> bool) -> Text {
+    let mut held = Vec::new();
+    let mut others = Vec::new();
+    for test in run.ran(fits) {
+        let tally = test.claim_tally(claim);
+        if tally.is_held() {
+            held.extend(test.guarantees(claim).iter().map(|(_, one)| Word::of(one)));
+        } else if tally.total() > 0 {
+            others.push(text![format!("{tally} in "), code(test.name)]);
+        }
+    }
+    let held: Tally = held.into_iter().collect();
+    let held = (held.total() > 0).then(|| text![held.list()]);
+    let parts = Text::join(held.into_iter().chain(others), ", ");
+    if parts.is_empty() {
+        text![code(claim), ": not claimed"]
+    } else {
+        text![code(claim), ": ", parts]
+    }
 }

@@ -33,7 +33,11 @@ fn topology(scenario: &Scenario) -> Text {
             code(&topic.name),
             format!(
                 " with {} and replication factor {}",
-                counted(u64::from(topic.partitions.unsigned_abs()), "partition", "partitions"),
+                counted(
+                    u64::from(topic.partitions.unsigned_abs()),
+                    "partition",
+                    "partitions"
+                ),
                 topic.replication_factor
             ),
         ]);
@@ -152,9 +156,10 @@ pub(super) fn fault(fault: &Fault, scenario: &Scenario) -> Text {
             ),
         ],
         FaultKind::ConnectorRestart { tasks } => {
-            let name = scenario.capture.as_ref().map(|capture| code(&capture.connector));
             let mut text = text!["connector "];
-            name.into_iter().for_each(|name| text.push(name));
+            if let Some(capture) = &scenario.capture {
+                text.push(code(&capture.connector));
+            }
             text.push(match tasks {
                 RestartTasks::Included => " and its task are restarted over REST",
                 RestartTasks::Left => " is restarted over REST without its task",
@@ -207,8 +212,11 @@ pub(super) fn configuration(scenario: &Scenario) -> Table {
     for group in &scenario.groups {
         add(&text!["group ", code(&group.name)], &group.config);
     }
-    for capture in &scenario.capture {
-        add(&text!["connector ", code(&capture.connector)], &capture.config);
+    if let Some(capture) = &scenario.capture {
+        add(
+            &text!["connector ", code(&capture.connector)],
+            &capture.config,
+        );
         add(&text!["Connect worker"], &capture.worker_config);
     }
     table

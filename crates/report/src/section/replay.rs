@@ -45,7 +45,7 @@ fn of(run: &Run<'_>, names: &[&str]) -> String {
 }
 
 /// Quotes for a POSIX shell what is more than letters, digits and `._-/`.
-pub(super) fn quoted(word: &str) -> String {
+fn quoted(word: &str) -> String {
     let is_safe = |c: char| c.is_ascii_alphanumeric() || "._-/".contains(c);
     if !word.is_empty() && word.chars().all(is_safe) {
         word.to_owned()

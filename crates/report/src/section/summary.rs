@@ -1,12 +1,12 @@
 //! Title, what the run was, and the executive summary.
 
 use model::claim::{Claim, Level};
-use model::verdict::Verdict;
 
 use super::figures::key_figures;
 use super::replay;
+use super::results::in_repetition;
 use crate::document::{Document, Item, Table, Text, code, strong, text};
-use crate::run::{Run, Tally, Test, Word};
+use crate::run::{Run, Tally, Test, Word, is_as_wanted};
 use crate::units::counted;
 
 pub(crate) fn write(document: &mut Document, run: &Run<'_>) {
@@ -31,7 +31,7 @@ pub(crate) fn write(document: &mut Document, run: &Run<'_>) {
 }
 
 fn facts(run: &Run<'_>) -> Table {
-    let mut table = Table::new(["Run", &run.verdict.run]);
+    let mut table = Table::new([text!["Run"], text![code(&run.verdict.run)]]);
     let mut add = |name: &str, value: Text| {
         if !value.is_empty() {
             table.row([text![name], value]);
@@ -73,11 +73,7 @@ fn facts(run: &Run<'_>) -> Table {
 fn headline(run: &Run<'_>) -> Text {
     let tally = run.tally();
     let mut text = text!["Verdict of the run: ", strong(run.verdict.verdict), ". "];
-    text.push(counted(
-        u64::try_from(run.tests.len()).unwrap_or(u64::MAX),
-        "scenario",
-        "scenarios",
-    ));
+    text.push(counted(run.tests.len(), "scenario", "scenarios"));
     if tally.total() > run.tests.len() {
         text.push(format!(", {} runs in all", tally.total()));
     }
@@ -101,21 +97,15 @@ fn complaint(test: &Test<'_>) -> Option<Item> {
     let bad = test.outcomes.iter().find(|outcome| !outcome.as_expected)?;
     let mut item = Item::new(text![code(test.name), ": ", strong(test.tally()),]);
     for doubt in &bad.doubts {
-        item = item.point(text![doubt.as_str()]);
+        item = item.point(text![in_repetition(test, bad), doubt.as_str()]);
     }
-    for guarantee in &bad.guarantees {
-        let deciding = match guarantee.level {
-            Level::Required => guarantee.verdict != Verdict::Held,
-            Level::ExpectViolated => guarantee.verdict != Verdict::Violated,
-            Level::Observed => false,
-        };
-        if deciding {
-            item = item.point(text![
-                code(guarantee.claim),
-                format!(" {}: ", Word::of(guarantee)),
-                guarantee.reason.as_str(),
-            ]);
-        }
+    for guarantee in bad.guarantees.iter().filter(|one| !is_as_wanted(one)) {
+        item = item.point(text![
+            in_repetition(test, bad),
+            code(guarantee.claim),
+            format!(" {}: ", Word::of(guarantee)),
+            guarantee.reason.as_str(),
+        ]);
     }
     Some(item)
 }
@@ -149,10 +139,7 @@ fn claims(run: &Run<'_>) -> Table {
                 .filter(|(_, guarantee)| guarantee.level == level)
                 .map(|(_, guarantee)| Word::of(guarantee))
                 .collect();
-            match tally.total() {
-                0 => Text::default(),
-                _ => text![tally.list()],
-            }
+            text![tally.list()]
         };
         let cells = [
             at(Level::Required),

@@ -1,0 +1,148 @@
+//! The three recovery patterns, in the numbers of this run.
+
+use model::anomaly::Anomaly;
+use model::claim::Claim;
+use model::scenario::{FaultKind, Scenario};
+
+use super::figures::{lag_peak, recovery_ms};
+use crate::document::{Document, Table, Text, code, text};
+use crate::run::{Run, Test};
+use crate::units::{counted, duration_ms, number};
+
+const NOT_MEASURED: &str = "Not measured in this run.";
+
+pub(crate) fn write(document: &mut Document, run: &Run<'_>) {
+    document.heading(2, "Failure recovery patterns");
+    document.heading(3, "Broker restart");
+    pattern(document, run, broker_restart, &PRODUCER_ROWS, "");
+    document.heading(3, "Consumer restart");
+    pattern(document, run, consumer_restart, &CONSUMER_ROWS, "");
+    document.heading(3, "Network partition");
+    pattern(
+        document,
+        run,
+        unreachable_broker,
+        &PRODUCER_ROWS,
+        "A frozen broker is not a partition: its connections stay open, and what waits in them is \
+         answered when it goes on. A cut ends them.",
+    );
+}
+
+fn broker_restart(fault: &FaultKind) -> bool {
+    matches!(fault, FaultKind::BrokerRestart { .. })
+}
+
+fn consumer_restart(fault: &FaultKind) -> bool {
+    matches!(fault, FaultKind::ConsumerRestart { .. })
+}
+
+fn unreachable_broker(fault: &FaultKind) -> bool {
+    matches!(
+        fault,
+        FaultKind::NetworkCut { .. } | FaultKind::BrokerPause { .. }
+    )
+}
+
+/// What one row says of a scenario; none where it was not measured.
+type Row = (&'static str, fn(&Test<'_>) -> Option<String>);
+
+const PRODUCER_ROWS: [Row; 10] = [
+    ("outage: in force to healed", |test| {
+        test.outages().show(duration_ms)
+    }),
+    ("first acknowledgement after the heal", |test| {
+        test.spread(|m| m.healed_to_first_ack_ms).show(duration_ms)
+    }),
+    ("longest time without an acknowledgement", |test| {
+        test.spread(|m| m.silent_longest_ms).show(duration_ms)
+    }),
+    ("records waiting at the peak", |test| {
+        test.spread(|m| m.outstanding_peak).show(number)
+    }),
+    ("requests sent again", |test| {
+        test.spread(|m| m.retries).show(number)
+    }),
+    ("outcome failed", |test| {
+        test.counted(|outcome| outcome.counts.failed).show(number)
+    }),
+    ("outcome unknown", |test| {
+        test.counted(|outcome| outcome.counts.unknown).show(number)
+    }),
+    ("acknowledged records lost", |test| {
+        test.found(Anomaly::LostWrite).show(number)
+    }),
+    ("extra copies stored", |test| {
+        test.extra_copies().show(number)
+    }),
+    ("no-loss", |test| claim(test, Claim::NoLoss)),
+];
+
+const CONSUMER_ROWS: [Row; 8] = [
+    ("outage: in force to healed", |test| {
+        test.outages().show(duration_ms)
+    }),
+    ("new consumer's start to its first record", |test| {
+        test.spread(recovery_ms).show(duration_ms)
+    }),
+    ("lag at the peak", |test| test.spread(lag_peak).show(number)),
+    ("records skipped", |test| {
+        test.found(Anomaly::GroupGap).show(number)
+    }),
+    ("records reprocessed", |test| {
+        test.found(Anomaly::Reprocessed).show(number)
+    }),
+    ("no-group-gap", |test| claim(test, Claim::NoGroupGap)),
+    ("group-complete", |test| claim(test, Claim::GroupComplete)),
+    ("recovers-within", |test| claim(test, Claim::RecoversWithin)),
+];
+
+fn claim(test: &Test<'_>, claim: Claim) -> Option<String> {
+    let tally = test.claim_tally(claim);
+    (tally.total() > 0).then(|| tally.to_string())
+}
+
+fn pattern(
+    document: &mut Document,
+    run: &Run<'_>,
+    is_of: fn(&FaultKind) -> bool,
+    rows: &[Row],
+    remark: &str,
+) {
+    let fits = |scenario: &Scenario| scenario.faults.iter().any(|fault| is_of(&fault.kind));
+    let mut measured = Vec::new();
+    for test in run.ran(fits) {
+        let landed = test.where_faults_landed();
+        let void = test.outcomes.len() - landed.outcomes.len();
+        if void > 0 {
+            document.paragraph(text![
+                code(test.name),
+                format!(
+                    ": in {void} of {} a fault did not land; there is no recovery to tell of.",
+                    counted(test.outcomes.len(), "run", "runs")
+                ),
+            ]);
+        }
+        if !landed.outcomes.is_empty() {
+            measured.push(landed);
+        }
+    }
+    if measured.is_empty() {
+        document.paragraph(NOT_MEASURED);
+        return;
+    }
+    let names = measured.iter().map(|test| text![code(test.name)]);
+    let mut table = Table::new(std::iter::once(Text::default()).chain(names));
+    for (name, figure) in rows {
+        let cells: Vec<Option<String>> = measured.iter().map(|test| figure(test)).collect();
+        if cells.iter().any(Option::is_some) {
+            let cells = cells
+                .into_iter()
+                .map(|cell| text![cell.unwrap_or_else(|| String::from("not established"))]);
+            table.row(std::iter::once(text![*name]).chain(cells));
+        }
+    }
+    document.table(table);
+    if !remark.is_empty() {
+        document.paragraph(remark);
+    }
+}

@@ -1,0 +1,205 @@
+//! One section for each scenario: criterion, plan, injection, expectation,
+//! and, in [`results`](super::results), what came out.
+
+use model::event::Found;
+use model::scenario::Scenario;
+use model::verdict::FaultVerdict;
+
+use super::{plan_words, results};
+use crate::document::{Document, Item, Table, Text, code, strong, text};
+use crate::run::{Run, Test, outage_ms};
+use crate::units::{Spread, duration_ms};
+
+pub(crate) fn write(document: &mut Document, run: &Run<'_>) {
+    document.heading(2, "Delivery guarantee tests");
+    if run.tests.is_empty() {
+        document.paragraph("None was run.");
+    }
+    let mut earlier = Vec::new();
+    for test in &run.tests {
+        one(document, test, &mut earlier);
+    }
+}
+
+fn one<'a>(document: &mut Document, test: &Test<'a>, earlier: &mut Vec<(&'a str, Table)>) {
+    if let Some(scenario) = test.scenario {
+        document.heading(3, text![scenario.title.as_str(), ": ", code(test.name)]);
+        document.paragraph(text![
+            strong("Success criterion."),
+            " ",
+            scenario.criterion.as_str()
+        ]);
+        document.paragraph(text![strong("Scenario."), " ", scenario.why.as_str()]);
+        document.list(
+            plan_words::traffic(scenario)
+                .into_iter()
+                .map(Item::new)
+                .collect(),
+        );
+        configuration(document, scenario, earlier);
+        injection(document, test);
+        document.paragraph(text![
+            strong("Expected behaviour"),
+            " (an expectation, not a result): ",
+            scenario.expected.as_str(),
+        ]);
+    } else {
+        document.heading(3, text![code(test.name)]);
+        document.paragraph("The plan of this run does not have this scenario.");
+    }
+    document.paragraph(text![strong("Results."), " ", verdict_line(test)]);
+    results::write(document, test);
+}
+
+/// The configuration, or where it has already been printed.
+fn configuration<'a>(
+    document: &mut Document,
+    scenario: &'a Scenario,
+    earlier: &mut Vec<(&'a str, Table)>,
+) {
+    let table = plan_words::configuration(scenario);
+    if table.rows().is_empty() {
+        return;
+    }
+    if let Some((name, _)) = earlier.iter().find(|(_, other)| *other == table) {
+        document.paragraph(text![
+            strong("Configuration."),
+            " As planned for ",
+            code(name),
+            "."
+        ]);
+    } else {
+        document.paragraph(text![strong("Configuration"), ", as planned:"]);
+        document.table(table.clone());
+        earlier.push((&scenario.name, table));
+    }
+}
+
+fn verdict_line(test: &Test<'_>) -> Text {
+    if test.outcomes.is_empty() {
+        return text!["Not run."];
+    }
+    let mut line = text![test.tally().to_string(), "."];
+    let missing = test.planned.len().saturating_sub(test.outcomes.len());
+    if missing > 0 && test.scenario.is_some() {
+        line.push(format!(
+            " {missing} of {} planned runs have no verdict.",
+            test.planned.len()
+        ));
+    }
+    line
+}
+
+fn injection(document: &mut Document, test: &Test<'_>) {
+    let Some(scenario) = test.scenario else {
+        return;
+    };
+    if scenario.faults.is_empty() {
+        document.paragraph(text![strong("Failure injection."), " None."]);
+        return;
+    }
+    document.paragraph(text![strong("Failure injection.")]);
+    document.list(
+        scenario
+            .faults
+            .iter()
+            .enumerate()
+            .map(|(number, fault)| {
+                let mut line = text![
+                    code(fault.kind.name()),
+                    ", ",
+                    plan_words::trigger(&fault.after),
+                ];
+                let delays: Spread = test
+                    .planned
+                    .iter()
+                    .map(|planned| planned.fault_delays_ms.get(number).copied())
+                    .collect();
+                if let Some(delay) = delays.show(duration_ms).filter(|_| delays.max() > Some(0)) {
+                    line.push(format!(" and {delay} more"));
+                }
+                line.push(": ");
+                line.push(plan_words::fault(fault, scenario));
+                line.push(".");
+                Item::new(line)
+            })
+            .collect(),
+    );
+
+    let mut landed = Table::new(["Fault", "Landed", "In force at", "Healed at", "Lasted"]);
+    let mut evidence = Table::new(["Evidence", "Found", "Seen"]);
+    for number in 0..scenario.faults.len() {
+        let faults = test.faults(number);
+        let Some(first) = faults.first() else {
+            continue;
+        };
+        let time = |moment: fn(&FaultVerdict) -> Option<u64>| -> Text {
+            let spread: Spread = faults.iter().map(|fault| moment(fault)).collect();
+            text![
+                spread
+                    .show(duration_ms)
+                    .unwrap_or_else(|| String::from("never"))
+            ]
+        };
+        landed.row([
+            text![code(&first.kind)],
+            text![share(faults.iter().map(|fault| fault.landed))],
+            time(|fault| fault.injected_ms),
+            time(|fault| fault.healed_ms),
+            time(outage_ms),
+        ]);
+        let of = if scenario.faults.len() > 1 {
+            format!("fault {}: ", number + 1)
+        } else {
+            String::new()
+        };
+        evidence_rows(&mut evidence, &of, &faults);
+    }
+    document.table(landed);
+    document.table(evidence);
+}
+
+/// One row for each thing looked at. What was seen is told of the first
+/// repetition that lacks it, or else of the first.
+fn evidence_rows(table: &mut Table, of: &str, faults: &[&FaultVerdict]) {
+    let mut whats: Vec<&str> = Vec::new();
+    for observation in faults.iter().flat_map(|fault| &fault.evidence) {
+        if !whats.contains(&observation.what.as_str()) {
+            whats.push(&observation.what);
+        }
+    }
+    for what in whats {
+        let observations: Vec<_> = faults
+            .iter()
+            .flat_map(|fault| &fault.evidence)
+            .filter(|observation| observation.what == what)
+            .collect();
+        let was_found = |found: Found| found == Found::Yes;
+        let told = observations
+            .iter()
+            .find(|observation| !was_found(observation.found))
+            .or(observations.first());
+        table.row([
+            text![of, what],
+            text![share(
+                observations
+                    .iter()
+                    .map(|observation| was_found(observation.found))
+            )],
+            text![told.map_or("", |observation| observation.detail.as_str())],
+        ]);
+    }
+}
+
+/// `yes`, `no`, or `4 of 5`.
+fn share(each: impl Iterator<Item = bool>) -> String {
+    let each: Vec<bool> = each.collect();
+    match each.as_slice() {
+        [true] => String::from("yes"),
+        [false] => String::from("no"),
+        more => {
+            let yes = more.iter().filter(|one| **one).count();
+            format!("{yes} of {}", more.len())
+        }
+    }
+}

@@ -1,0 +1,328 @@
+//! Plans and verdicts made by hand. The figures are of the size that real runs
+//! have.
+
+use std::collections::BTreeMap;
+
+use model::anomaly::Anomaly;
+use model::claim::Level;
+use model::event::{Evidence, Found};
+use model::ids::RunId;
+use model::plan::{RunPlan, ScenarioPlan};
+use model::scenario::{FaultKind, Scenario, embedded, parse};
+use model::verdict::{
+    Calibration, CaptureMeasurements, Counts, Example, ExampleOperation, FaultVerdict, Finding,
+    GroupMeasurements, GuaranteeVerdict, Latency, Measurements, NamedRange, RunVerdict, SCHEMA,
+    ScenarioVerdict, Verdict,
+};
+
+use crate::machine::Machine;
+
+pub(super) fn machine() -> Machine {
+    Machine {
+        cpus: String::from("2"),
+        memory: String::from("8 GiB"),
+        os: String::from("Debian GNU/Linux 13, Linux 6.12"),
+        configurations: BTreeMap::from([(
+            String::from("broker-restart: broker 1"),
+            BTreeMap::from([
+                (String::from("min.insync.replicas"), String::from("1")),
+                (
+                    String::from("log.flush.interval.messages"),
+                    String::from("9223372036854775807"),
+                ),
+                (String::from("num.io.threads"), String::from("8")),
+            ]),
+        )]),
+    }
+}
+
+pub(super) fn plan(names: &[&str], repeat: u32) -> RunPlan {
+    let scenarios: Vec<Scenario> = names
+        .iter()
+        .map(|name| parse(name, embedded(name).unwrap()).unwrap())
+        .collect();
+    RunPlan::new(RunId::new(0x5eed), 41, versions(), &scenarios, repeat)
+}
+
+fn versions() -> BTreeMap<String, String> {
+    [
+        ("kafka", "4.3.1"),
+        ("debezium", "3.7.0.Final"),
+        ("ackproof", "0.1.0"),
+        ("java", "25"),
+    ]
+    .map(|(name, version)| (name.to_owned(), version.to_owned()))
+    .into()
+}
+
+/// Every scenario of the plan came out as it should, with plausible figures.
+pub(super) fn verdict(plan: &RunPlan) -> RunVerdict {
+    RunVerdict {
+        schema: SCHEMA.to_owned(),
+        run: plan.run.to_string(),
+        seed: plan.seed,
+        versions: plan.versions.clone(),
+        verdict: Verdict::Held,
+        scenarios: plan.scenarios.iter().map(scenario).collect(),
+    }
+}
+
+/// Judges as the run's verdict is defined: the worst, what was expected
+/// counting as HELD.
+pub(super) fn judged(mut verdict: RunVerdict) -> RunVerdict {
+    verdict.verdict = verdict
+        .scenarios
+        .iter()
+        .map(|one| {
+            if one.as_expected {
+                Verdict::Held
+            } else {
+                one.verdict
+            }
+        })
+        .max()
+        .unwrap_or(Verdict::Held);
+    verdict
+}
+
+fn scenario(plan: &ScenarioPlan) -> ScenarioVerdict {
+    let scenario = &plan.scenario;
+    let shows_violation = scenario
+        .guarantees
+        .iter()
+        .any(|guarantee| guarantee.level == Level::ExpectViolated);
+    let guarantees = scenario
+        .guarantees
+        .iter()
+        .map(|guarantee| {
+            let (verdict, reason) = if guarantee.level == Level::ExpectViolated {
+                (Verdict::Violated, String::from("252 lost-write"))
+            } else {
+                (
+                    Verdict::Held,
+                    format!("looked for in {} records", scenario.records()),
+                )
+            };
+            GuaranteeVerdict {
+                claim: guarantee.claim,
+                level: guarantee.level,
+                verdict,
+                reason,
+            }
+        })
+        .collect();
+    let sent = scenario.records();
+    let events: u64 = scenario.writes.iter().map(|write| write.rows).sum();
+    ScenarioVerdict {
+        name: scenario.name.clone(),
+        repetition: plan.repetition,
+        verdict: if shows_violation {
+            Verdict::Violated
+        } else {
+            Verdict::Held
+        },
+        as_expected: true,
+        doubts: Vec::new(),
+        guarantees,
+        findings: if shows_violation {
+            vec![lost(252)]
+        } else {
+            Vec::new()
+        },
+        counts: Counts {
+            sent,
+            acknowledged: sent,
+            stored: if shows_violation { sent - 252 } else { sent },
+            distinct: if shows_violation { sent - 252 } else { sent },
+            changes: events,
+            change_events: events,
+            rows: events,
+            ..Counts::default()
+        },
+        faults: scenario
+            .faults
+            .iter()
+            .map(|fault| landed(&fault.kind))
+            .collect(),
+        measurements: measurements(plan),
+        calibration: [Anomaly::LostWrite, Anomaly::Duplicate, Anomaly::Corrupt]
+            .map(|anomaly| Calibration {
+                anomaly,
+                mutation: format!("a mutant with one {anomaly}"),
+                found: true,
+            })
+            .into(),
+    }
+}
+
+fn landed(kind: &FaultKind) -> FaultVerdict {
+    FaultVerdict {
+        kind: kind.name().to_owned(),
+        landed: true,
+        injected_ms: Some(3_106),
+        healed_ms: Some(7_010),
+        evidence: vec![
+            Evidence {
+                what: String::from("the process id changed"),
+                found: Found::Yes,
+                detail: String::from("4711 before, 4809 after"),
+            },
+            Evidence {
+                what: String::from("traffic met it"),
+                found: Found::Yes,
+                detail: String::from("402 sends were outstanding"),
+            },
+        ],
+    }
+}
+
+fn measurements(plan: &ScenarioPlan) -> Measurements {
+    let scenario = &plan.scenario;
+    let sends = !scenario.producers.is_empty();
+    let varied = u64::from(plan.repetition);
+    let latency = |p50_us| Latency {
+        count: 300,
+        p50_us,
+        p95_us: p50_us * 2,
+        p99_us: p50_us * 3,
+        max_us: p50_us * 5,
+    };
+    Measurements {
+        silent_longest_ms: sends.then_some(4_100 + varied),
+        healed_to_first_ack_ms: (sends && !scenario.faults.is_empty()).then_some(310 + varied),
+        outstanding_peak: sends.then_some(402),
+        retries: sends.then_some(3),
+        duplicates: sends.then_some(0),
+        latency_before: sends.then_some(latency(900)),
+        latency_during: (sends && !scenario.faults.is_empty()).then_some(latency(2_100_000)),
+        latency_after: (sends && !scenario.faults.is_empty()).then_some(latency(1_100)),
+        groups: scenario
+            .groups
+            .iter()
+            .map(|group| GroupMeasurements {
+                group: group.name.clone(),
+                processed: scenario.records(),
+                distinct: scenario.records(),
+                reprocessed: 0,
+                recovery_ms: (!scenario.faults.is_empty()).then_some(790 + varied),
+                lag_peak: 37,
+                lag_mean: 9,
+            })
+            .collect(),
+        capture: scenario.capture.as_ref().map(|_| CaptureMeasurements {
+            first_event_ms: Some(1_240),
+            caught_up_ms: Some(14_300),
+            duplicates: 0,
+        }),
+    }
+}
+
+pub(super) fn lost(count: i64) -> Finding {
+    Finding {
+        anomaly: Anomaly::LostWrite,
+        count: count.unsigned_abs(),
+        named: vec![NamedRange {
+            of: String::from("p0"),
+            first: 0,
+            last: count - 1,
+        }],
+        named_all: true,
+        examples: vec![Example {
+            what: String::from("p0/0 at orders-2@0"),
+            operations: vec![
+                operation(Some(12_034), "p0", "sends p0/0 to orders-2"),
+                operation(Some(14_920), "p0", "is told that p0/0 stands at orders-2@0"),
+                operation(None, "observer", "reads p0/251 at orders-2@0"),
+            ],
+        }],
+    }
+}
+
+pub(super) fn doubled(count: u64) -> Finding {
+    Finding {
+        anomaly: Anomaly::Duplicate,
+        count,
+        named: vec![NamedRange {
+            of: String::from("p0"),
+            first: 303,
+            last: 303,
+        }],
+        named_all: true,
+        examples: vec![Example {
+            what: String::from("p0/303"),
+            operations: vec![
+                operation(None, "observer", "reads p0/303 at orders-0@101"),
+                operation(None, "observer", "reads p0/303 at orders-0@104"),
+            ],
+        }],
+    }
+}
+
+fn operation(at_us: Option<u64>, who: &str, what: &str) -> ExampleOperation {
+    ExampleOperation {
+        at_us,
+        who: who.to_owned(),
+        what: what.to_owned(),
+    }
+}
+
+/// The last repetition of the named scenario.
+pub(super) fn last<'a>(verdict: &'a mut RunVerdict, name: &str) -> &'a mut ScenarioVerdict {
+    verdict
+        .scenarios
+        .iter_mut()
+        .rev()
+        .find(|one| one.name == name)
+        .unwrap()
+}
+
+/// Gives one guarantee another verdict, and the scenario what follows.
+pub(super) fn set(outcome: &mut ScenarioVerdict, at: usize, verdict: Verdict, reason: &str) {
+    let guarantee = &mut outcome.guarantees[at];
+    guarantee.verdict = verdict;
+    reason.clone_into(&mut guarantee.reason);
+    if guarantee.level != Level::Observed {
+        outcome.verdict = verdict;
+        outcome.as_expected = match guarantee.level {
+            Level::ExpectViolated => verdict == Verdict::Violated,
+            _ => verdict == Verdict::Held,
+        };
+    }
+}
+
+/// One record is lost and one doubled in the restart.
+pub(super) fn violated() -> (RunPlan, RunVerdict) {
+    let plan = plan(&["broker-restart"], 1);
+    let mut verdict = verdict(&plan);
+    let outcome = last(&mut verdict, "broker-restart");
+    set(outcome, 0, Verdict::Violated, "1 lost-write");
+    set(outcome, 3, Verdict::Violated, "1 duplicate");
+    outcome.verdict = Verdict::Violated;
+    outcome.findings = vec![lost(1), doubled(1)];
+    outcome.measurements.duplicates = Some(1);
+    outcome.counts.unknown = 2;
+    (plan, judged(verdict))
+}
+
+/// The freeze met no traffic, and one mutant was missed.
+pub(super) fn doubtful() -> (RunPlan, RunVerdict) {
+    let plan = plan(&["broker-pause"], 1);
+    let mut verdict = verdict(&plan);
+    let outcome = last(&mut verdict, "broker-pause");
+    outcome.verdict = Verdict::Inconclusive;
+    outcome.as_expected = false;
+    outcome.doubts = vec![String::from(
+        "fault 1 (broker-pause) did not land: no send met it",
+    )];
+    outcome.faults[0].landed = false;
+    outcome.faults[0].healed_ms = None;
+    outcome.faults[0].evidence[1].found = Found::No;
+    outcome.faults[0].evidence[1].detail = String::from("0 sends | 0 outstanding");
+    outcome.calibration[1].found = false;
+    for at in 0..outcome.guarantees.len() {
+        let reason = "not put to the test";
+        outcome.guarantees[at].verdict = Verdict::Inconclusive;
+        reason.clone_into(&mut outcome.guarantees[at].reason);
+    }
+    (plan, judged(verdict))
+}

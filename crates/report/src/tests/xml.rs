@@ -1,0 +1,51 @@
+//! What `junit.xml` says.
+
+use super::made;
+use crate::junit;
+
+#[test]
+fn a_violation_is_a_failure_with_reasons_and_examples() {
+    let (plan, verdict) = made::violated();
+    insta::assert_snapshot!(junit(&plan, &verdict).unwrap());
+}
+
+#[test]
+fn a_doubt_is_an_error() {
+    let (plan, verdict) = made::doubtful();
+    let text = junit(&plan, &verdict).unwrap();
+    assert!(text.contains(r#"errors="1""#) && text.contains(r#"failures="0""#));
+    assert!(text.contains("did not land: no send met it"));
+}
+
+#[test]
+fn an_expected_violation_is_a_success_that_says_why() {
+    let plan = made::plan(&["broker-restart", "disk-loss"], 2);
+    insta::assert_snapshot!(junit(&plan, &made::verdict(&plan)).unwrap());
+}
+
+#[test]
+fn an_expected_violation_that_was_not_seen_is_an_error() {
+    let plan = made::plan(&["disk-loss"], 1);
+    let mut verdict = made::verdict(&plan);
+    let outcome = made::last(&mut verdict, "disk-loss");
+    made::set(
+        outcome,
+        0,
+        model::verdict::Verdict::Inconclusive,
+        "nothing was lost",
+    );
+    let text = junit(&plan, &verdict).unwrap();
+    assert!(text.contains(r#"<error message="no-loss INCONCLUSIVE: nothing was lost""#));
+}
+
+#[test]
+fn a_planned_scenario_without_a_verdict_is_an_error() {
+    let plan = made::plan(&["broker-restart"], 1);
+    let mut verdict = made::verdict(&plan);
+    verdict.scenarios.clear();
+    assert!(
+        junit(&plan, &verdict)
+            .unwrap()
+            .contains("ended without a verdict on it")
+    );
+}
