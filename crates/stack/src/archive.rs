@@ -133,6 +133,7 @@ fn with_path(option: &str, path: &Path) -> OsString {
 /// The archives for one Java and one set of jars, as far as there are any.
 #[derive(Clone, Debug, Default)]
 pub struct Archives {
+    dir: Option<PathBuf>,
     technique: Option<Technique>,
     broker: Option<PathBuf>,
     connect: Option<PathBuf>,
@@ -148,7 +149,13 @@ impl Archives {
             technique: Some(Technique::of(java)),
             broker: present(Program::Broker),
             connect: present(Program::Connect),
+            dir: Some(dir),
         }
+    }
+
+    /// Where they are, or would be.
+    pub fn dir(&self) -> Option<&Path> {
+        self.dir.as_deref()
     }
 
     /// How they were made, when there are any.

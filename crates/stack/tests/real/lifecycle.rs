@@ -1,0 +1,105 @@
+//! Brokers: started, frozen, stopped, killed, wiped, started again.
+
+use std::fs;
+use std::net::TcpStream;
+use std::time::{Duration, Instant};
+
+use stack::artefacts::Parts;
+use stack::broker::BrokerError;
+use stack::process::Exit;
+use stack::service::ServiceError;
+use stack::stack::{StackError, StackSpec};
+
+use crate::fixture::{Fixture, GRACE};
+
+#[tokio::test]
+async fn a_broker_keeps_its_records_over_stop_and_kill_and_loses_them_with_its_disk() {
+    let fixture = Fixture::new(Parts::Kafka);
+    let stack = fixture.start(fixture.spec()).await;
+    let broker = stack.broker(1).unwrap();
+    let service = broker.service();
+    fixture.create_topic(broker, "orders");
+    fixture.create_topic(broker, "orders-1");
+    fixture.produce(broker, "orders", 10);
+    fixture.produce(broker, "orders-1", 5);
+    let first = service.snapshot().unwrap();
+
+    let paused = service.pause().await.unwrap();
+    assert!(paused.state == 'T' && paused.is_same_process(&first));
+    // The kernel still accepts connections for a frozen broker.
+    TcpStream::connect(broker.client_addr()).unwrap();
+    service.resume().await.unwrap();
+
+    let stopped = service.stop(Duration::from_secs(10)).await.unwrap();
+    assert_eq!(stopped.exit, Exit::Code(143), "the JVM's exit on SIGTERM");
+    assert!(matches!(
+        service.snapshot().unwrap_err(),
+        ServiceError::NotRunning { .. }
+    ));
+    let second = service.start().await.unwrap();
+    assert!(!second.process.is_same_process(&first));
+    assert_eq!(fixture.stored(broker, "orders"), 10);
+
+    assert!(matches!(
+        broker.wipe_partitions("orders").unwrap_err(),
+        BrokerError::Service(ServiceError::Running { .. })
+    ));
+    assert_eq!(service.kill().await.unwrap().exit, Exit::Signal(9));
+    let wiped = broker.wipe_partitions("orders").unwrap();
+    assert_eq!(wiped.len(), 2, "{wiped:?}");
+    assert!(wiped.iter().any(|it| it.bytes > 0), "{wiped:?}");
+    service.start().await.unwrap();
+    assert_eq!(fixture.stored(broker, "orders"), 0);
+    assert_eq!(fixture.stored(broker, "orders-1"), 5, "another topic");
+
+    let log = fs::read_to_string(service.log_file()).unwrap();
+    assert_eq!(log.matches("Kafka Server started").count(), 3, "one log");
+    stack.stop(GRACE).await;
+}
+
+#[tokio::test]
+async fn three_brokers_replicate_and_survive_the_loss_of_one() {
+    let fixture = Fixture::new(Parts::Kafka);
+    let spec = StackSpec {
+        brokers: 3,
+        ..fixture.spec()
+    };
+    let stack = fixture.start(spec).await;
+    let [first, second, third] = stack.brokers() else {
+        panic!("three brokers")
+    };
+    fixture.create_topic(first, "orders");
+    for broker in [first, second, third] {
+        // A follower makes its directories soon after the topic is there.
+        let since = Instant::now();
+        while broker.partition_dirs("orders").unwrap().len() < 2 {
+            assert!(since.elapsed() < Duration::from_secs(10), "no replica");
+            tokio::task::yield_now().await;
+        }
+    }
+    first.service().kill().await.unwrap();
+    fixture.produce(second, "orders", 10);
+    first.service().start().await.unwrap();
+    assert_eq!(fixture.stored(first, "orders"), 10);
+
+    // A frozen broker must not hold up the end.
+    third.service().pause().await.unwrap();
+    let since = Instant::now();
+    stack.stop(GRACE).await;
+    assert!(since.elapsed() < Duration::from_secs(2));
+}
+
+#[tokio::test]
+async fn a_broker_that_cannot_start_says_why() {
+    let fixture = Fixture::new(Parts::Kafka);
+    let mut spec = fixture.spec();
+    let (key, value) = ("log.retention.hours", "soon");
+    spec.broker_config.insert(key.to_owned(), value.to_owned());
+    let error = stack::stack::Stack::start(&fixture.artefacts, &fixture.java, spec, |_| {})
+        .await
+        .unwrap_err();
+    let StackError::Service(ServiceError::Died { tail, .. }) = error else {
+        panic!("{error:?}")
+    };
+    assert!(tail.to_string().contains("log.retention.hours"), "{tail}");
+}
