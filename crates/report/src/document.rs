@@ -37,7 +37,10 @@ impl Text {
     }
 
     pub(crate) fn is_empty(&self) -> bool {
-        self.0.is_empty()
+        self.0.iter().all(|span| match span {
+            Span::Plain(words) | Span::Strong(words) => words.is_empty(),
+            Span::Code(_) => false,
+        })
     }
 
     /// Puts the texts one after another.

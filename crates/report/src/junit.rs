@@ -2,7 +2,7 @@
 //! and repetition. Knows nothing of the other formats.
 
 use model::claim::Level;
-use model::plan::{RunPlan, ScenarioPlan};
+use model::plan::RunPlan;
 use model::verdict::{Finding, RunVerdict, ScenarioVerdict, Verdict};
 use quick_junit::{NonSuccessKind, Report, TestCase, TestCaseStatus, TestSuite};
 
@@ -29,7 +29,18 @@ pub fn junit(plan: &RunPlan, verdict: &RunVerdict) -> Result<String, JunitError>
         let judged = verdict.scenarios.iter().find(|judged| {
             judged.name == planned.scenario.name && judged.repetition == planned.repetition
         });
-        add(&mut suites, &planned.scenario.suite, case(planned, judged));
+        let name = planned.folder();
+        add(&mut suites, &planned.scenario.suite, name, judged);
+    }
+    // A verdict that no plan asked for must not get lost either.
+    for judged in &verdict.scenarios {
+        let is_planned = plan.scenarios.iter().any(|planned| {
+            judged.name == planned.scenario.name && judged.repetition == planned.repetition
+        });
+        if !is_planned {
+            let name = format!("{}.{}", judged.name, judged.repetition);
+            add(&mut suites, "unplanned", name, Some(judged));
+        }
     }
     let mut report = Report::new(format!("ackproof {}", verdict.run));
     report.add_test_suites(suites);
@@ -39,7 +50,13 @@ pub fn junit(plan: &RunPlan, verdict: &RunVerdict) -> Result<String, JunitError>
     })
 }
 
-fn add(suites: &mut Vec<TestSuite>, name: &str, case: TestCase) {
+fn add(
+    suites: &mut Vec<TestSuite>,
+    name: &str,
+    case_name: String,
+    judged: Option<&ScenarioVerdict>,
+) {
+    let case = case(name, case_name, judged);
     let at = suites.iter().position(|suite| suite.name.as_str() == name);
     if let Some(suite) = at.and_then(|at| suites.get_mut(at)) {
         suite.add_test_case(case);
@@ -50,9 +67,9 @@ fn add(suites: &mut Vec<TestSuite>, name: &str, case: TestCase) {
     }
 }
 
-fn case(planned: &ScenarioPlan, judged: Option<&ScenarioVerdict>) -> TestCase {
-    let mut case = TestCase::new(planned.folder(), status(judged));
-    case.set_classname(format!("ackproof.{}", planned.scenario.suite));
+fn case(suite: &str, name: String, judged: Option<&ScenarioVerdict>) -> TestCase {
+    let mut case = TestCase::new(name, status(judged));
+    case.set_classname(format!("ackproof.{suite}"));
     let Some(judged) = judged else {
         return case;
     };

@@ -1,6 +1,9 @@
 //! Recommendations, each for a figure of this run, and the next steps.
 
+use std::collections::BTreeSet;
+
 use model::anomaly::Anomaly;
+use model::claim::{Claim, Level};
 use model::scenario::{FaultKind, Scenario, embedded};
 use model::verdict::Verdict;
 
@@ -57,15 +60,22 @@ fn where_seen(run: &Run<'_>, anomaly: Anomaly) -> Text {
 }
 
 fn explain_violations(run: &Run<'_>) -> Option<Item> {
-    let bad: Vec<&Test<'_>> = run
-        .tests
-        .iter()
-        .filter(|test| test.tally().count(Word::Violated) > 0)
-        .collect();
+    let bad = run.tests.iter().filter_map(|test| {
+        let claims: BTreeSet<Claim> = test
+            .outcomes
+            .iter()
+            .flat_map(|outcome| &outcome.guarantees)
+            .filter(|one| one.level == Level::Required && one.verdict == Verdict::Violated)
+            .map(|one| one.claim)
+            .collect();
+        let claims = Text::join(claims.into_iter().map(|claim| text![code(claim)]), ", ");
+        (!claims.is_empty()).then(|| text![claims, " in ", code(test.name)])
+    });
+    let bad = Text::join(bad, "; ");
     (!bad.is_empty()).then(|| {
         item(
             text!["Do not rely on what was violated until it is explained."],
-            text![Verdict::Violated.name(), " in ", names(bad)],
+            text![Verdict::Violated.name(), ": ", bad],
             "",
         )
     })

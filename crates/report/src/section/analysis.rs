@@ -229,7 +229,7 @@ fn idempotence(run: &Run<'_>) -> Vec<Item> {
                     "the broker drops what one producer session sends again."
                 } else {
                     "a request whose answer was lost is sent again, and the broker cannot know \
-                     it: its records are stored twice."
+                     it: its records may be stored twice."
                 },
                 "Kafka documentation, producer configs, enable.idempotence; KIP-98",
                 text![

@@ -166,7 +166,7 @@ pub(super) fn held_where(run: &Run<'_>, claim: Claim, fits: impl Fn(&Scenario) -
     }
     let held: Tally = held.into_iter().collect();
     let held = (held.total() > 0).then(|| text![held.list()]);
-    let parts = Text::join(held.into_iter().chain(others), ", ");
+    let parts = Text::join(held.into_iter().chain(others), "; ");
     if parts.is_empty() {
         text![code(claim), ": not claimed"]
     } else {

@@ -7,7 +7,7 @@ use model::claim::{Claim, Level};
 use model::scenario::{EMBEDDED, Effect, FaultKind, Scenario};
 
 use super::figures::found_where;
-use super::results::named;
+use super::results::{in_repetition, named};
 use crate::document::{Document, Item, Text, code, strong, text};
 use crate::run::{Run, Word};
 use crate::units::counted;
@@ -42,7 +42,8 @@ fn demonstrated(run: &Run<'_>) -> Vec<Item> {
                 }
                 let mut item = Item::new(text![
                     code(outcome.name.as_str()),
-                    format!(", repetition {}: ", outcome.repetition),
+                    ": ",
+                    in_repetition(test, outcome),
                     code(guarantee.claim),
                     format!(" {}: ", Word::of(guarantee)),
                     guarantee.reason.as_str(),
@@ -152,7 +153,7 @@ fn not_tested(run: &Run<'_>) -> Vec<Item> {
         items.push(Item::new(if broken.is_empty() {
             text!["Nothing was broken."]
         } else {
-            text!["Nothing was broken but by ", broken, "."]
+            text!["The only faults were ", broken, "."]
         }));
         let killed = scenarios
             .iter()

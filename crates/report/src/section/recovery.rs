@@ -7,7 +7,7 @@ use model::scenario::{FaultKind, Scenario};
 use super::figures::{lag_peak, recovery_ms};
 use crate::document::{Document, Table, Text, code, text};
 use crate::run::{Run, Test};
-use crate::units::{counted, duration_ms, number};
+use crate::units::{duration_ms, number};
 
 const NOT_MEASURED: &str = "Not measured in this run.";
 
@@ -114,12 +114,13 @@ fn pattern(
         let landed = test.where_faults_landed();
         let void = test.outcomes.len() - landed.outcomes.len();
         if void > 0 {
+            let of = match test.outcomes.len() {
+                1 => String::new(),
+                more => format!(" in {void} of {more} runs"),
+            };
             document.paragraph(text![
                 code(test.name),
-                format!(
-                    ": in {void} of {} a fault did not land; there is no recovery to tell of.",
-                    counted(test.outcomes.len(), "run", "runs")
-                ),
+                format!(": a fault did not land{of}, so there is no recovery to tell of."),
             ]);
         }
         if !landed.outcomes.is_empty() {

@@ -82,7 +82,15 @@ fn guarantees(test: &Test<'_>) -> Table {
                 .iter()
                 .rev()
                 .max_by_key(|(_, one)| (!is_as_wanted(one), one.verdict))
-                .map(|(outcome, one)| text![in_repetition(test, outcome), one.reason.as_str()]);
+                .map(|(outcome, one)| {
+                    let same = all.iter().all(|(_, other)| other.reason == one.reason);
+                    let whose = if same {
+                        String::new()
+                    } else {
+                        in_repetition(test, outcome)
+                    };
+                    text![whose, one.reason.as_str()]
+                });
             table.row([
                 text![code(guarantee.claim)],
                 text![level(guarantee.level)],
@@ -370,7 +378,7 @@ fn calibration(document: &mut Document, test: &Test<'_>) {
     kinds.dedup();
     document.paragraph(text![
         format!(
-            "Calibration: {found} of {} errors planted into this history were found (",
+            "Calibration: {found} of {} errors planted into the recorded history were found (",
             mutants.len()
         ),
         Text::join(kinds.into_iter().map(|kind| text![code(kind)]), ", "),

@@ -1,6 +1,7 @@
 //! Title, what the run was, and the executive summary.
 
 use model::claim::{Claim, Level};
+use model::verdict::Verdict;
 
 use super::figures::key_figures;
 use super::replay;
@@ -99,7 +100,13 @@ fn complaint(test: &Test<'_>) -> Option<Item> {
     for doubt in &bad.doubts {
         item = item.point(text![in_repetition(test, bad), doubt.as_str()]);
     }
-    for guarantee in bad.guarantees.iter().filter(|one| !is_as_wanted(one)) {
+    for guarantee in bad
+        .guarantees
+        .iter()
+        .filter(|one| !is_as_wanted(one))
+        // The doubts have said why.
+        .filter(|one| bad.doubts.is_empty() || one.verdict == Verdict::Violated)
+    {
         item = item.point(text![
             in_repetition(test, bad),
             code(guarantee.claim),

@@ -133,20 +133,17 @@ fn injection(document: &mut Document, test: &Test<'_>) {
         let Some(first) = faults.first() else {
             continue;
         };
-        let time = |moment: fn(&FaultVerdict) -> Option<u64>| -> Text {
+        let time = |moment: fn(&FaultVerdict) -> Option<u64>| {
             let spread: Spread = faults.iter().map(|fault| moment(fault)).collect();
-            text![
-                spread
-                    .show(duration_ms)
-                    .unwrap_or_else(|| String::from("never"))
-            ]
+            spread.show(duration_ms)
         };
+        let moment = |at: Option<String>| text![at.unwrap_or_else(|| String::from("never"))];
         landed.row([
             text![code(&first.kind)],
             text![share(faults.iter().map(|fault| fault.landed))],
-            time(|fault| fault.injected_ms),
-            time(|fault| fault.healed_ms),
-            time(outage_ms),
+            moment(time(|fault| fault.injected_ms)),
+            moment(time(|fault| fault.healed_ms)),
+            text![time(outage_ms).unwrap_or_default()],
         ]);
         let of = if scenario.faults.len() > 1 {
             format!("fault {}: ", number + 1)

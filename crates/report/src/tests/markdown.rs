@@ -103,6 +103,9 @@ fn no_verdict_word_and_no_check_mark_is_made_up() {
 fn no_zero_is_claimed_where_nothing_was_established() {
     let (plan, verdict) = made::doubtful();
     let text = report(&plan, &verdict);
+    let mut only_doubted = made::verdict(&plan);
+    only_doubted.scenarios[0].doubts = vec![String::from("the history is not whole")];
+    let text = text + &report(&plan, &only_doubted);
     for claim in [
         "0 lost",
         "0 doubled",

@@ -49,3 +49,11 @@ fn a_planned_scenario_without_a_verdict_is_an_error() {
             .contains("ended without a verdict on it")
     );
 }
+
+#[test]
+fn a_verdict_that_was_not_planned_is_kept() {
+    let (_, verdict) = made::violated();
+    let text = junit(&made::plan(&[], 1), &verdict).unwrap();
+    assert!(text.contains(r#"<testsuite name="unplanned" tests="1""#));
+    assert!(text.contains(r#"failures="1""#));
+}
