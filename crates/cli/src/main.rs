@@ -1,2 +1,70 @@
 //! The `ackproof` binary: arguments to settings, progress, exit codes.
-fn main() {}
+
+mod args;
+mod commands;
+mod display;
+mod exit;
+mod explanation;
+mod failure;
+mod figures;
+mod interrupt;
+mod judgement;
+mod lines;
+mod machine;
+mod output;
+mod provision;
+mod run_dir;
+mod selection;
+mod settings;
+mod style;
+
+use std::process::ExitCode;
+
+use clap::Parser as _;
+
+use crate::args::{Cli, Command, StackCommand};
+use crate::exit::Exit;
+use crate::failure::Failure;
+use crate::style::VIOLATED;
+
+fn main() -> ExitCode {
+    let cli = Cli::parse();
+    let exit = carry_out(&cli.command).unwrap_or_else(|failure| {
+        output::note(&format!("{VIOLATED}error{VIOLATED:#}: {failure}\n"));
+        failure.exit()
+    });
+    ExitCode::from(exit.code())
+}
+
+fn carry_out(command: &Command) -> Result<Exit, Failure> {
+    match command {
+        Command::Run(args) => in_runtime(commands::run::run(args)),
+        Command::List => commands::list::list(),
+        Command::Explain(args) => commands::explain::explain(args),
+        Command::Check(args) => commands::check::check(args),
+        Command::Stack(StackCommand::Up(args)) => in_runtime(commands::stack::up(args)),
+        Command::Stack(StackCommand::Down) => in_runtime(commands::stack::down()),
+        Command::Stack(StackCommand::Status) => commands::stack::status(),
+        Command::Stack(StackCommand::Fetch(args)) => in_runtime(commands::stack::fetch(args)),
+        Command::Doctor(args) => in_runtime(commands::doctor::doctor(args)),
+        Command::Completions { shell } => commands::completions::completions(*shell),
+        Command::Subject => commands::subject::subject(),
+    }
+}
+
+/// Carries out a command that waits for processes and the network.
+fn in_runtime(
+    command: impl Future<Output = Result<Exit, Failure>>,
+) -> Result<Exit, Failure> {
+    /// The machine has no threads or file descriptors left.
+    #[derive(Debug, thiserror::Error)]
+    #[error("cannot start the runtime")]
+    struct RuntimeError(#[source] std::io::Error);
+
+    let runtime = tokio::runtime::Runtime::new()
+        .map_err(|error| Failure::environment(&RuntimeError(error)))?;
+    let exit = runtime.block_on(command);
+    // A download that was interrupted is not waited for.
+    runtime.shutdown_background();
+    exit
+}

@@ -1,0 +1,154 @@
+//! What the user typed, and the help that goes with it. What it means is for
+//! `settings`.
+
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+
+const EXIT_CODES: &str = "\
+Exit codes:
+  0    every guarantee held, or was violated where the scenario is there to show it
+  1    at least one guarantee was violated
+  2    bad usage or bad input; nothing was started
+  3    at least one scenario was inconclusive, and none violated
+  4    the environment failed: a download, a port, a process that would not start
+  130  interrupted";
+
+/// Proves, or disproves, what a Kafka pipeline promises about delivery.
+///
+/// It starts real Kafka, Kafka Connect, Debezium and PostgreSQL, sends records
+/// it can recognise, breaks things in ways it can prove, reads everything
+/// back, and says of each guarantee HELD, VIOLATED or INCONCLUSIVE.
+#[derive(Debug, Parser)]
+#[command(name = "ackproof", version, after_help = EXIT_CODES, max_term_width = 100)]
+pub(crate) struct Cli {
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Run scenarios and judge what happened
+    Run(RunArgs),
+    /// List suites and scenarios
+    List,
+    /// Explain a scenario's plan before anything happens, or an anomaly
+    Explain(ExplainArgs),
+    /// Judge a run directory again, from its files only
+    Check(CheckArgs),
+    /// Keep a local Kafka, with change data capture if wanted, for own use
+    #[command(subcommand)]
+    Stack(StackCommand),
+    /// Say what is there, what is missing, and what to do
+    Doctor(VersionArgs),
+    /// Print a completion script for a shell
+    Completions {
+        /// The shell
+        shell: clap_complete::Shell,
+    },
+    /// Become a client under test; started by ackproof itself
+    #[command(hide = true)]
+    Subject,
+}
+
+#[derive(Debug, Args)]
+#[command(after_help = EXIT_CODES)]
+pub(crate) struct RunArgs {
+    /// Suites, scenarios (see `ackproof list`) or scenario files; `all` is
+    /// every scenario of `list`
+    #[arg(value_name = "SUITE|SCENARIO|FILE.toml", default_value = "delivery")]
+    pub(crate) names: Vec<String>,
+    /// Where the run's evidence goes: a directory that is empty or does not
+    /// exist [default: runs/<UTC date-time>-<seed>]
+    #[arg(long, value_name = "DIR")]
+    pub(crate) out: Option<PathBuf>,
+    /// Makes the same plan again [default: from the clock, and printed]
+    #[arg(long, value_name = "N")]
+    pub(crate) seed: Option<u64>,
+    /// How many scenarios at once
+    #[arg(long, value_name = "N", default_value_t = 4,
+          value_parser = clap::value_parser!(u16).range(1..=64))]
+    pub(crate) jobs: u16,
+    /// How often each scenario is run
+    #[arg(long, value_name = "N", default_value_t = 1,
+          value_parser = clap::value_parser!(u32).range(1..=1000))]
+    pub(crate) repeat: u32,
+    /// What goes to standard output
+    #[arg(long, value_enum, default_value_t = Format::Human)]
+    pub(crate) format: Format,
+    #[command(flatten)]
+    pub(crate) versions: VersionArgs,
+}
+
+#[derive(Clone, Debug, Default, Args)]
+pub(crate) struct VersionArgs {
+    /// Another version of Kafka, resolved without pinned checksums
+    #[arg(long = "kafka", value_name = "VERSION")]
+    pub(crate) kafka: Option<String>,
+    /// Another version of Debezium, resolved without pinned checksums
+    #[arg(long = "debezium", value_name = "VERSION")]
+    pub(crate) debezium: Option<String>,
+    /// An unpacked Kafka distribution to use in place of a download
+    #[arg(long, value_name = "DIR", conflicts_with = "kafka")]
+    pub(crate) kafka_home: Option<PathBuf>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Format {
+    /// Lines for people
+    Human,
+    /// verdict.json, and nothing else
+    Json,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct ExplainArgs {
+    /// A scenario, a scenario file, an anomaly or a claim
+    #[arg(value_name = "NAME|FILE.toml")]
+    pub(crate) name: String,
+    /// Shows the delays that this seed draws
+    #[arg(long, value_name = "N")]
+    pub(crate) seed: Option<u64>,
+}
+
+#[derive(Debug, Args)]
+#[command(after_help = EXIT_CODES)]
+pub(crate) struct CheckArgs {
+    /// A directory that `ackproof run` has written; nothing in it is changed
+    #[arg(value_name = "RUN_DIR")]
+    pub(crate) run_dir: PathBuf,
+    /// What goes to standard output
+    #[arg(long, value_enum, default_value_t = Format::Human)]
+    pub(crate) format: Format,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum StackCommand {
+    /// Start a stack, print its addresses, and keep it until Ctrl-C
+    Up(StackUpArgs),
+    /// Stop the detached stack
+    Down,
+    /// Say whether a detached stack is up, and where; exits with 4 if not
+    Status,
+    /// Fetch everything a run needs, and train what makes it start fast
+    Fetch(VersionArgs),
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct StackUpArgs {
+    /// How many brokers
+    #[arg(long, value_name = "N", default_value_t = 1,
+          value_parser = clap::value_parser!(u8).range(1..=3))]
+    pub(crate) brokers: u8,
+    /// Also start Kafka Connect with Debezium, and PostgreSQL
+    #[arg(long)]
+    pub(crate) cdc: bool,
+    /// Keep it running in the background; `ackproof stack down` ends it
+    #[arg(long)]
+    pub(crate) detach: bool,
+    /// This process is the one in the background
+    #[arg(long, hide = true, conflicts_with = "detach")]
+    pub(crate) detached: bool,
+    #[command(flatten)]
+    pub(crate) versions: VersionArgs,
+}

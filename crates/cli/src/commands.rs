@@ -1,0 +1,11 @@
+//! The commands, one file each. Each takes what the user typed and says how
+//! the program ends.
+
+pub(crate) mod check;
+pub(crate) mod completions;
+pub(crate) mod doctor;
+pub(crate) mod explain;
+pub(crate) mod list;
+pub(crate) mod run;
+pub(crate) mod stack;
+pub(crate) mod subject;

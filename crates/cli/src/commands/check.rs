@@ -1,0 +1,38 @@
+//! `ackproof check`: the verdict again, from the recorded files only. Changes
+//! nothing in the run directory.
+
+use report::verdict_json;
+
+use crate::args::{CheckArgs, Format};
+use crate::exit::Exit;
+use crate::failure::Failure;
+use crate::judgement::judge_run;
+use crate::lines;
+use crate::output::{print, print_raw};
+use crate::run_dir::RunDir;
+
+pub(crate) fn check(args: &CheckArgs) -> Result<Exit, Failure> {
+    let dir = RunDir::open(&args.run_dir);
+    let plan = dir.plan().map_err(|error| {
+        Failure::usage(&error).hint("name a directory that `ackproof run` has written")
+    })?;
+    let verdict = judge_run(&dir, &plan).map_err(|error| {
+        Failure::usage(&error)
+            .hint("the file is not as it was recorded: check a copy of the directory, if there is one")
+    })?;
+    match args.format {
+        Format::Json => {
+            print_raw(&verdict_json(&verdict).map_err(|error| Failure::environment(&error))?)?;
+        }
+        Format::Human => {
+            let mut text = lines::header(&plan);
+            let name_chars = lines::name_chars(&plan);
+            for (planned, judged) in plan.scenarios.iter().zip(&verdict.scenarios) {
+                text.push_str(&lines::scenario(planned, judged, name_chars));
+            }
+            text.push_str(&format!("  {}\n", lines::summary(&verdict)));
+            print(&text)?;
+        }
+    }
+    Ok(Exit::from(verdict.verdict))
+}

@@ -1,0 +1,351 @@
+//! `ackproof stack`: a local Kafka for own use, held by this process or, if
+//! detached, by one like it in the background.
+
+use std::ffi::OsString;
+use std::fmt::Write as _;
+use std::fs;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use ::stack::archive::{Archives, train};
+use ::stack::artefacts::Parts;
+use ::stack::detached::{RunningStack, State, StateFile, ask_to_stop, spawn_holder};
+use ::stack::process::ProcessSnapshot;
+use ::stack::stack::{CdcSpec, Stack, StackProgress, StackSpec};
+
+use crate::args::{StackUpArgs, VersionArgs};
+use crate::exit::Exit;
+use crate::failure::{Failure, chain};
+use crate::interrupt::Interrupt;
+use crate::output::{note, print};
+use crate::provision::{Provision, provide, this_program};
+use crate::settings::artefacts;
+
+/// How long processes may take to leave in order.
+const STOP_GRACE: Duration = Duration::from_secs(5);
+/// How long a detached stack may take to end.
+const DOWN_BOUND: Duration = Duration::from_secs(30);
+/// How often the start of a detached stack is looked at.
+const POLL: Duration = Duration::from_millis(50);
+/// The end of a detached stack's log that is shown when it did not start.
+const TAIL_LINES: usize = 12;
+
+#[derive(Debug, thiserror::Error)]
+enum StackCommandError {
+    #[error("cannot make a place for the stack's data at {}", path.display())]
+    Place { path: PathBuf, source: io::Error },
+    #[error("cannot listen for signals")]
+    Signals(#[source] io::Error),
+    #[error("a stack is running already, held by process {pid}")]
+    AlreadyUp { pid: u32 },
+    #[error("the stack did not start in the background; {} ends with:\n{tail}", log.display())]
+    NotStarted { log: PathBuf, tail: String },
+}
+
+/// `ackproof stack up`.
+pub(crate) async fn up(args: &StackUpArgs) -> Result<Exit, Failure> {
+    let mut interrupt = Interrupt::listen()
+        .map_err(|error| Failure::environment(&StackCommandError::Signals(error)))?;
+    if args.detach {
+        return detach(args, &mut interrupt).await;
+    }
+    let parts = if args.cdc {
+        Parts::KafkaAndCdc
+    } else {
+        Parts::Kafka
+    };
+    let request = artefacts(&args.versions, parts);
+    let provision = tokio::select! {
+        provided = provide(&request) => provided?,
+        () = interrupt.happened() => return Err(Failure::interrupted()),
+    };
+    let place = Place::make(provision.cache.root())?;
+    // A start that is dropped half-way leaves nothing running.
+    let stack = tokio::select! {
+        stack = start(args, &provision, &place) => stack?,
+        () = interrupt.happened() => return Err(Failure::interrupted()),
+    };
+    let running = RunningStack::held_here(&stack).map_err(|error| Failure::environment(&error))?;
+    let noted = if args.detached {
+        Some(Noted::write(&running)?)
+    } else {
+        None
+    };
+    print(&describe(&running))?;
+    if !args.detached {
+        note("Ctrl-C stops it\n");
+    }
+    interrupt.happened().await;
+    note("stopping\n");
+    stack.stop(STOP_GRACE).await;
+    drop(noted);
+    Ok(Exit::Held)
+}
+
+async fn start(args: &StackUpArgs, provision: &Provision, place: &Place) -> Result<Stack, Failure> {
+    let Provision {
+        cache,
+        artefacts,
+        java,
+    } = provision;
+    let spec = StackSpec {
+        brokers: args.brokers,
+        cdc: args.cdc.then(CdcSpec::default),
+        archives: Archives::find(cache, artefacts, java),
+        ..StackSpec::new(&place.path)
+    };
+    let ready = |StackProgress::Ready { name, ready_ms }| {
+        note(&format!("{name} is ready after {ready_ms} ms\n"));
+    };
+    Stack::start(artefacts, java, spec, ready)
+        .await
+        .map_err(|error| {
+            Failure::environment(&error)
+                .hint("`ackproof doctor` says what is there and what is missing")
+        })
+}
+
+/// Starts this program again in the background, and waits until that one holds
+/// a stack.
+async fn detach(args: &StackUpArgs, interrupt: &mut Interrupt) -> Result<Exit, Failure> {
+    let file = StateFile::user().map_err(|error| Failure::environment(&error))?;
+    if let State::Running(running) = read(&file)? {
+        let error = StackCommandError::AlreadyUp {
+            pid: running.holder.pid,
+        };
+        return Err(Failure::usage(&error).hint(
+            "`ackproof stack status` says where it is, `ackproof stack down` ends it",
+        ));
+    }
+    let log = file.path().with_extension("log");
+    let holder = spawn_holder(&this_program()?, &holder_args(args), &log)
+        .map_err(|error| Failure::environment(&error))?;
+    loop {
+        match read(&file)? {
+            State::Running(running) if running.holder.pid == holder => {
+                print(&describe(&running))?;
+                return Ok(Exit::Held);
+            }
+            _ if has_ended(holder) => {
+                let tail = tail(&log);
+                let error = StackCommandError::NotStarted { log, tail };
+                return Err(Failure::environment(&error));
+            }
+            _ => {}
+        }
+        tokio::select! {
+            () = tokio::time::sleep(POLL) => {}
+            () = interrupt.happened() => {
+                end(holder);
+                return Err(Failure::interrupted());
+            }
+        }
+    }
+}
+
+/// What the one in the background is told.
+fn holder_args(args: &StackUpArgs) -> Vec<OsString> {
+    let mut told: Vec<OsString> = ["stack", "up", "--detached", "--brokers"]
+        .map(OsString::from)
+        .into();
+    told.push(args.brokers.to_string().into());
+    if args.cdc {
+        told.push("--cdc".into());
+    }
+    let versions = &args.versions;
+    let mut pass = |flag: &str, value: Option<OsString>| {
+        if let Some(value) = value {
+            told.push(flag.into());
+            told.push(value);
+        }
+    };
+    pass("--kafka", versions.kafka.clone().map(Into::into));
+    pass("--debezium", versions.debezium.clone().map(Into::into));
+    pass(
+        "--kafka-home",
+        versions.kafka_home.clone().map(PathBuf::into_os_string),
+    );
+    told
+}
+
+/// `ackproof stack down`.
+pub(crate) async fn down() -> Result<Exit, Failure> {
+    let file = StateFile::user().map_err(|error| Failure::environment(&error))?;
+    match read(&file)? {
+        State::Running(running) => {
+            ask_to_stop(&running, DOWN_BOUND)
+                .await
+                .map_err(|error| Failure::environment(&error))?;
+            note(&format!("the stack of process {} is down\n", running.holder.pid));
+        }
+        State::Stale(stale) => {
+            file.remove().map_err(|error| Failure::environment(&error))?;
+            note(&format!(
+                "process {} ended without a word, and its stack with it\n",
+                stale.holder.pid
+            ));
+        }
+        State::None => note("no stack is running\n"),
+    }
+    Ok(Exit::Held)
+}
+
+/// `ackproof stack status`.
+pub(crate) fn status() -> Result<Exit, Failure> {
+    let file = StateFile::user().map_err(|error| Failure::environment(&error))?;
+    match read(&file)? {
+        State::Running(running) => {
+            print(&describe(&running))?;
+            Ok(Exit::Held)
+        }
+        State::None | State::Stale(_) => {
+            note("no stack is running: `ackproof stack up --detach` starts one\n");
+            Ok(Exit::Environment)
+        }
+    }
+}
+
+/// `ackproof stack fetch`.
+pub(crate) async fn fetch(args: &VersionArgs) -> Result<Exit, Failure> {
+    let mut interrupt = Interrupt::listen()
+        .map_err(|error| Failure::environment(&StackCommandError::Signals(error)))?;
+    let fetching = async {
+        let provision = provide(&artefacts(args, Parts::KafkaAndCdc)).await?;
+        note("training what makes it start fast\n");
+        let trained = train(&provision.cache, &provision.artefacts, &provision.java).await;
+        if let Err(error) = trained {
+            // Everything runs without, only slower to start.
+            note(&format!(
+                "done without fast start-up: {}\n",
+                chain(&error)
+            ));
+        }
+        Ok(provision)
+    };
+    let provision = tokio::select! {
+        fetched = fetching => fetched?,
+        () = interrupt.happened() => return Err(Failure::interrupted()),
+    };
+    let mut out = String::new();
+    for (name, version) in provision.versions() {
+        let _ = writeln!(out, "{name} {version}");
+    }
+    print(&out)?;
+    Ok(Exit::Held)
+}
+
+/// Where everything is.
+fn describe(stack: &RunningStack) -> String {
+    let mut rows = Vec::new();
+    let servers: Vec<String> = stack
+        .bootstrap_servers
+        .iter()
+        .map(ToString::to_string)
+        .collect();
+    rows.push(("bootstrap.servers".to_owned(), servers.join(",")));
+    for (server, number) in servers.iter().zip(1..) {
+        rows.push((format!("broker {number}"), server.clone()));
+    }
+    if let Some(connect) = stack.connect {
+        rows.push(("kafka connect".to_owned(), format!("http://{connect}")));
+    }
+    if let Some(to) = &stack.postgres {
+        rows.push((
+            "postgresql".to_owned(),
+            format!("postgresql://{}@{}:{}/{}", to.user, to.host, to.port, to.dbname),
+        ));
+    }
+    rows.push(("held by process".to_owned(), stack.holder.pid.to_string()));
+    rows.push((
+        "logs".to_owned(),
+        stack.dir.join("logs").display().to_string(),
+    ));
+    rows.into_iter().fold(String::new(), |mut out, (what, at)| {
+        let _ = writeln!(out, "{what:17}  {at}");
+        out
+    })
+}
+
+fn read(file: &StateFile) -> Result<State, Failure> {
+    file.read().map_err(|error| Failure::environment(&error))
+}
+
+fn has_ended(pid: u32) -> bool {
+    // A child that has ended stays a zombie until this process ends.
+    ProcessSnapshot::of(pid).map_or(true, |process| process.state == 'Z')
+}
+
+fn end(pid: u32) {
+    let pid = i32::try_from(pid)
+        .ok()
+        .and_then(rustix::process::Pid::from_raw);
+    if let Some(pid) = pid {
+        // It may have ended by itself.
+        let _ = rustix::process::kill_process(pid, rustix::process::Signal::TERM);
+    }
+}
+
+fn tail(log: &Path) -> String {
+    let text = fs::read_to_string(log).unwrap_or_default();
+    let lines: Vec<&str> = text.lines().collect();
+    lines[lines.len().saturating_sub(TAIL_LINES)..].join("\n")
+}
+
+/// The directory of a stack that this process holds; goes when it is dropped.
+struct Place {
+    path: PathBuf,
+}
+
+impl Place {
+    fn make(cache: &Path) -> Result<Self, Failure> {
+        let parent = cache.join("stacks");
+        remove_left_behind(&parent);
+        let path = parent.join(std::process::id().to_string());
+        fs::create_dir_all(&path).map_err(|source| {
+            Failure::environment(&StackCommandError::Place {
+                path: path.clone(),
+                source,
+            })
+        })?;
+        Ok(Self { path })
+    }
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        // What cannot be removed now, the next one removes.
+        let _ = fs::remove_dir_all(&self.path);
+    }
+}
+
+/// Removes the data of stacks whose holder was killed.
+fn remove_left_behind(parent: &Path) {
+    for entry in fs::read_dir(parent).into_iter().flatten().flatten() {
+        let holder = entry.file_name().to_str().and_then(|name| name.parse().ok());
+        if holder.is_some_and(|pid| ProcessSnapshot::of(pid).is_err()) {
+            // The disk is not lost for lack of it.
+            let _ = fs::remove_dir_all(entry.path());
+        }
+    }
+}
+
+/// The note by which others find the stack; goes when it is dropped.
+struct Noted {
+    file: StateFile,
+}
+
+impl Noted {
+    fn write(stack: &RunningStack) -> Result<Self, Failure> {
+        let file = StateFile::user().map_err(|error| Failure::environment(&error))?;
+        file.write(stack).map_err(|error| Failure::environment(&error))?;
+        Ok(Self { file })
+    }
+}
+
+impl Drop for Noted {
+    fn drop(&mut self) {
+        // A note that stays is recognised as stale.
+        let _ = self.file.remove();
+    }
+}

@@ -1,0 +1,407 @@
+//! A scenario's plan in words, for somebody who knows Kafka and not this tool.
+//! Pure; nothing in it has happened yet.
+
+use std::fmt::Write as _;
+
+use model::claim::{Guarantee, Level, Traffic};
+use model::plan::ScenarioPlan;
+use model::scenario::{
+    Capture, Config, Effect, Fault, FaultKind, Group, GroupStart, Link, Producer, RestartTasks,
+    Scenario, TABLES, Topic, Trigger, Write, WriteHow,
+};
+
+use crate::figures::{counted, duration_ms};
+use crate::style::STRONG;
+
+/// Lines of prose are broken before this column.
+const COLUMNS_MAX: usize = 92;
+
+/// Whether the delays drawn from the seed are known.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Seed {
+    /// The plan's own.
+    Given(u64),
+    /// The user named none: only the bounds can be told.
+    Open,
+}
+
+/// Explains a plan.
+pub(crate) fn explain(plan: &ScenarioPlan, seed: Seed) -> String {
+    let scenario = &plan.scenario;
+    let mut out = format!(
+        "{STRONG}{}{STRONG:#}: {} (suite {})\n",
+        scenario.name, scenario.title, scenario.suite
+    );
+    for words in [&scenario.why, &scenario.criterion, &scenario.expected] {
+        if !words.is_empty() {
+            out.push('\n');
+            prose(&mut out, "  ", words);
+        }
+    }
+    what_runs(&mut out, scenario);
+    what_is_sent(&mut out, scenario);
+    who_reads(&mut out, scenario);
+    what_is_broken(&mut out, plan, seed);
+    what_is_claimed(&mut out, scenario);
+    how_long(&mut out, plan);
+    out
+}
+
+fn heading(out: &mut String, words: &str) {
+    let _ = writeln!(out, "\n{STRONG}{words}{STRONG:#}");
+}
+
+fn item(out: &mut String, words: &str) {
+    prose_after(out, "  ", "  ", words);
+}
+
+fn prose(out: &mut String, indent: &str, words: &str) {
+    prose_after(out, indent, indent, words);
+}
+
+/// Breaks words into lines; the first is indented otherwise than the rest.
+fn prose_after(out: &mut String, first: &str, rest: &str, words: &str) {
+    let mut line = first.to_owned();
+    let mut is_empty = true;
+    for word in words.split_whitespace() {
+        if !is_empty && line.chars().count() + 1 + word.chars().count() > COLUMNS_MAX {
+            let _ = writeln!(out, "{line}");
+            rest.clone_into(&mut line);
+            is_empty = true;
+        }
+        if !is_empty {
+            line.push(' ');
+        }
+        line.push_str(word);
+        is_empty = false;
+    }
+    let _ = writeln!(out, "{line}");
+}
+
+fn settings(out: &mut String, config: &Config) {
+    let key_chars = config.keys().map(|key| key.chars().count()).max();
+    let key_chars = key_chars.unwrap_or(0);
+    for (key, value) in config {
+        let _ = writeln!(out, "      {key:key_chars$} = {value}");
+    }
+}
+
+fn what_runs(out: &mut String, scenario: &Scenario) {
+    heading(out, "What runs");
+    let topology = &scenario.topology;
+    let link = match topology.link {
+        Link::Direct => "clients connect to it directly",
+        Link::Proxy => "clients connect to it through a proxy that can cut the line",
+    };
+    let brokers = counted(topology.brokers.into(), "Kafka broker");
+    item(out, &format!("{brokers} (KRaft); {link}"));
+    settings(out, &topology.config);
+    for topic in &scenario.topics {
+        item(out, &topic_words(topic));
+        settings(out, &topic.config);
+    }
+    if let Some(capture) = &scenario.capture {
+        what_captures(out, capture);
+    }
+}
+
+fn topic_words(topic: &Topic) -> String {
+    format!(
+        "topic {}: {}, replication factor {}",
+        topic.name,
+        counted(topic.partitions.unsigned_abs().into(), "partition"),
+        topic.replication_factor
+    )
+}
+
+fn what_captures(out: &mut String, capture: &Capture) {
+    item(
+        out,
+        &format!(
+            "PostgreSQL with the tables {}, and one Kafka Connect worker",
+            TABLES.join(", ")
+        ),
+    );
+    settings(out, &capture.worker_config);
+    item(
+        out,
+        &format!(
+            "Debezium's PostgreSQL connector {}: slot {}, publication {}, events of a table go \
+             to {}.public.TABLE",
+            capture.connector, capture.slot, capture.publication, capture.prefix
+        ),
+    );
+    settings(out, &capture.config);
+}
+
+fn what_is_sent(out: &mut String, scenario: &Scenario) {
+    heading(
+        out,
+        if scenario.producers.is_empty() {
+            "What is written"
+        } else {
+            "What is sent"
+        },
+    );
+    for (producer, number) in scenario.producers.iter().zip(0..) {
+        item(out, &producer_words(producer, number));
+        settings(out, &producer.config);
+    }
+    for write in &scenario.writes {
+        item(out, &write_words(write));
+    }
+}
+
+fn producer_words(producer: &Producer, number: u32) -> String {
+    format!(
+        "producer p{number}: {} of {} bytes to {}, {} a second; each record carries its identity \
+         and a checksum",
+        counted(producer.records, "record"),
+        producer.record_bytes,
+        producer.topic,
+        producer.records_per_s
+    )
+}
+
+fn write_words(write: &Write) -> String {
+    let how = match write.how {
+        WriteHow::Insert => "one transaction each",
+        WriteHow::InsertAndTouch => {
+            "one transaction each, which also updates the counter of the comment's video"
+        }
+        WriteHow::Copy => "all in one transaction, by COPY",
+    };
+    let mut words = format!(
+        "{} into {}, {how}",
+        counted(write.rows, "row"),
+        write.table
+    );
+    if write.rows_per_s > 0 {
+        let _ = write!(words, ", {} a second", write.rows_per_s);
+    }
+    if let Some(after) = &write.after {
+        let _ = write!(words, "; {}", trigger_words(after));
+    }
+    words
+}
+
+fn who_reads(out: &mut String, scenario: &Scenario) {
+    if scenario.groups.is_empty() {
+        return;
+    }
+    heading(out, "Who reads");
+    for group in &scenario.groups {
+        item(out, &group_words(group));
+        settings(out, &group.config);
+    }
+}
+
+fn group_words(group: &Group) -> String {
+    let start = match group.start {
+        GroupStart::BeforeProducers => "while it is written",
+        GroupStart::AfterProducers => "after everything was sent",
+    };
+    format!(
+        "group {} ({}) reads {} {start}; a member processes {} records a second, and commits \
+         after every {} processed and when it stops cleanly",
+        group.name,
+        counted(group.members.into(), "member"),
+        group.topic,
+        group.records_per_s,
+        group.commit_every_records
+    )
+}
+
+fn what_is_broken(out: &mut String, plan: &ScenarioPlan, seed: Seed) {
+    heading(out, "What is broken");
+    if plan.scenario.faults.is_empty() {
+        item(out, "nothing");
+    }
+    let contract = plan.contract();
+    let faults = plan.scenario.faults.iter().zip(&plan.fault_delays_ms);
+    for (((fault, delay_ms), contract), number) in faults.zip(&contract.faults).zip(1..) {
+        let words = format!(
+            "{number}. {}{}: {}",
+            trigger_words(&fault.after),
+            delay_words(fault, *delay_ms, seed),
+            fault_words(fault, &plan.scenario)
+        );
+        prose_after(out, "  ", "     ", &words);
+        let words = format!(
+            "It counts only with evidence: {}; and {}. Without it the scenario is INCONCLUSIVE.",
+            evidence_words(&fault.kind),
+            traffic_words(&contract.meets)
+        );
+        prose(out, "     ", &words);
+        if fault.effect == Effect::None {
+            prose(
+                out,
+                "     ",
+                "Planned without effect: all is done but the breaking itself, to prove that this \
+                 is noticed.",
+            );
+        }
+    }
+}
+
+fn trigger_words(trigger: &Trigger) -> String {
+    match trigger {
+        Trigger::Acknowledged(count) => format!("after {} acknowledged", counted(*count, "record")),
+        Trigger::Processed { group, percent } => {
+            format!("when {group} has processed {percent} % of all records")
+        }
+        Trigger::Captured(count) => {
+            format!("when {} can be read", counted(*count, "change event"))
+        }
+        Trigger::ElapsedMs(ms) => format!("{} after traffic began", duration_ms(*ms)),
+        Trigger::Healed(number) => format!("after fault {number} is healed"),
+    }
+}
+
+fn delay_words(fault: &Fault, delay_ms: u64, seed: Seed) -> String {
+    match (fault.jitter_ms, seed) {
+        (0, _) => String::new(),
+        (_, Seed::Given(seed)) => format!(" and {delay_ms} ms more (seed {seed})"),
+        (jitter_ms, Seed::Open) => format!(" and 0 to {jitter_ms} ms more (drawn from the seed)"),
+    }
+}
+
+fn fault_words(fault: &Fault, scenario: &Scenario) -> String {
+    match &fault.kind {
+        FaultKind::BrokerRestart {
+            broker,
+            signal,
+            down_ms,
+        } => format!(
+            "broker {broker} is ended with {}, kept down for {}, and started again on the same \
+             data",
+            signal.name(),
+            duration_ms(*down_ms)
+        ),
+        FaultKind::BrokerPause { broker, for_ms } => format!(
+            "broker {broker} is frozen (SIGSTOP) for {}; its connections stay open",
+            duration_ms(*for_ms)
+        ),
+        FaultKind::DiskLoss { broker, topic } => format!(
+            "broker {broker} is killed, the partition directories of {topic} are deleted, and it \
+             is started again; the cluster's metadata stays"
+        ),
+        FaultKind::NetworkCut { for_ms } => format!(
+            "the proxy delivers nothing either way for {}, and new connections are not answered; \
+             after that the old connections are dead",
+            duration_ms(*for_ms)
+        ),
+        FaultKind::ConsumerRestart {
+            group,
+            member,
+            signal,
+            down_ms,
+        } => format!(
+            "member {member} of {group} is ended with {}, and a new one is started {} later",
+            signal.name(),
+            duration_ms(*down_ms)
+        ),
+        FaultKind::ConnectorRestart { tasks } => {
+            let connector = scenario
+                .capture
+                .as_ref()
+                .map_or("the connector", |capture| capture.connector.as_str());
+            match tasks {
+                RestartTasks::Included => format!(
+                    "{connector} and its task are restarted over REST \
+                     (?includeTasks=true&onlyFailed=false)"
+                ),
+                RestartTasks::Left => {
+                    format!("{connector} is restarted over REST without its task")
+                }
+            }
+        }
+    }
+}
+
+const fn evidence_words(kind: &FaultKind) -> &'static str {
+    match kind {
+        FaultKind::BrokerRestart { .. } => {
+            "the process ended by that signal, nobody answered on its port, and another process \
+             runs now"
+        }
+        FaultKind::BrokerPause { .. } => {
+            "the process stood still (state T) all the while and did not answer, and goes on now"
+        }
+        FaultKind::DiskLoss { .. } => {
+            "the directories are gone, another process runs now, and the logs end before where \
+             they ended"
+        }
+        FaultKind::NetworkCut { .. } => {
+            "the proxy swallowed bytes and cut connections, a new connection was not answered, \
+             and the broker itself was alive"
+        }
+        FaultKind::ConsumerRestart { .. } => {
+            "the process ended by that signal, and another one runs now"
+        }
+        FaultKind::ConnectorRestart { .. } => {
+            "PostgreSQL serves the slot over a connection of a new task, which runs"
+        }
+    }
+}
+
+fn traffic_words(meets: &Traffic) -> String {
+    match meets {
+        Traffic::Sends => "a send was under way or attempted while it lasted".to_owned(),
+        Traffic::Reads { group } => {
+            format!("there were records for {group} to read while it lasted")
+        }
+        Traffic::Changes => "committed changes were on their way while it lasted".to_owned(),
+    }
+}
+
+fn what_is_claimed(out: &mut String, scenario: &Scenario) {
+    heading(out, "What is claimed");
+    let claim_chars = scenario
+        .guarantees
+        .iter()
+        .map(|guarantee| guarantee.claim.name().len())
+        .max()
+        .unwrap_or(0);
+    for guarantee in &scenario.guarantees {
+        let _ = writeln!(
+            out,
+            "  {:15}  {:claim_chars$}  {}{}",
+            level_words(guarantee.level),
+            guarantee.claim,
+            guarantee.claim.meaning(),
+            limit_words(guarantee)
+        );
+    }
+}
+
+const fn level_words(level: Level) -> &'static str {
+    match level {
+        Level::Required => "required",
+        Level::Observed => "only observed",
+        Level::ExpectViolated => "to be VIOLATED",
+    }
+}
+
+fn limit_words(guarantee: &Guarantee) -> String {
+    guarantee
+        .limit_ms
+        .map_or_else(String::new, |ms| format!(" ({})", duration_ms(ms)))
+}
+
+fn how_long(out: &mut String, plan: &ScenarioPlan) {
+    heading(out, "How long");
+    let schedule = match plan.schedule_ms() {
+        0 => "As long as the work takes: nothing in it has a pace of its own".to_owned(),
+        ms => format!("At least {}, by its own paces and pauses", duration_ms(ms)),
+    };
+    prose(
+        out,
+        "  ",
+        &format!(
+            "{schedule}; to that comes the start of the stack, and reading everything back. \
+             After traffic has ended, readers get up to {} to reach the end.",
+            duration_ms(plan.scenario.drain_limit_ms)
+        ),
+    );
+}

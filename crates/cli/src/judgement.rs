@@ -1,0 +1,167 @@
+//! From a run directory to its verdict: the one way that `run` and `check`
+//! share, so that they cannot differ. Reads the plan and the histories;
+//! changes nothing, and knows nothing of how they came about.
+
+use std::cell::Cell;
+use std::fs;
+use std::io;
+use std::path::{Path, PathBuf};
+
+use history::{Damage, Reader, Tail};
+use model::event::Event;
+use model::plan::{RunPlan, ScenarioPlan};
+use model::verdict::{RunVerdict, SCHEMA, ScenarioVerdict, Verdict};
+
+use crate::run_dir::RunDir;
+
+/// A history begins with this many bytes before its first frame.
+const FILE_HEADER_BYTES: u64 = 10;
+
+/// Why a history cannot be judged at all.
+#[derive(Debug, thiserror::Error)]
+#[error("the history of {scenario} cannot be judged")]
+pub(crate) struct JudgementError {
+    scenario: String,
+    source: Damage,
+}
+
+/// What came of a scenario, and how much of its history that rests on.
+#[derive(Clone, Debug)]
+pub(crate) struct Judged {
+    pub(crate) verdict: ScenarioVerdict,
+    history_bytes: u64,
+}
+
+impl Judged {
+    /// Whether the history is still the one that was judged.
+    pub(crate) fn is_current(&self, dir: &RunDir, plan: &ScenarioPlan) -> bool {
+        size_of(&dir.history(plan)) == self.history_bytes
+    }
+}
+
+/// Judges every scenario of a run.
+pub(crate) fn judge_run(dir: &RunDir, plan: &RunPlan) -> Result<RunVerdict, JudgementError> {
+    let scenarios = plan
+        .scenarios
+        .iter()
+        .map(|scenario| Ok(judge_scenario(dir, scenario)?.verdict))
+        .collect::<Result<_, _>>()?;
+    Ok(conclude(plan, scenarios))
+}
+
+/// The verdict on a run whose scenarios were judged: the worst of them, where
+/// a violation that a scenario is there to show counts as held.
+pub(crate) fn conclude(plan: &RunPlan, scenarios: Vec<ScenarioVerdict>) -> RunVerdict {
+    let worst = scenarios
+        .iter()
+        .map(|scenario| {
+            if scenario.as_expected {
+                Verdict::Held
+            } else {
+                scenario.verdict
+            }
+        })
+        .max();
+    RunVerdict {
+        schema: SCHEMA.to_owned(),
+        run: plan.run.to_string(),
+        seed: plan.seed,
+        versions: plan.versions.clone(),
+        // Nothing was put to the test where there was nothing.
+        verdict: worst.unwrap_or(Verdict::Inconclusive),
+        scenarios,
+    }
+}
+
+/// Judges one scenario by its recorded history.
+pub(crate) fn judge_scenario(dir: &RunDir, plan: &ScenarioPlan) -> Result<Judged, JudgementError> {
+    let file = HistoryFile::find(dir.history(plan));
+    let contract = plan.contract();
+    let (mut analysis, calibration) =
+        checker::examine(&contract, || file.open()).map_err(|source| JudgementError {
+            scenario: plan.folder(),
+            source,
+        })?;
+    let doubt = file.doubt();
+    if doubt.is_some() {
+        analysis.completeness.completed = false;
+    }
+    let mut verdict = checker::judge(
+        &contract,
+        &plan.scenario.name,
+        plan.repetition,
+        &analysis,
+        calibration,
+    );
+    verdict.doubts.extend(doubt);
+    Ok(Judged {
+        verdict,
+        history_bytes: file.bytes,
+    })
+}
+
+/// A history that may be missing, or cut off: both happen to runs that were
+/// interrupted, and are no reason to say nothing.
+struct HistoryFile {
+    path: PathBuf,
+    bytes: u64,
+    presence: Presence,
+    cut_off_at: Cell<Option<u64>>,
+}
+
+enum Presence {
+    /// The scenario never began.
+    Missing,
+    /// Not even its first bytes were written, as on a full disk.
+    Empty,
+    Readable,
+}
+
+impl HistoryFile {
+    fn find(path: PathBuf) -> Self {
+        let presence = match fs::metadata(&path) {
+            Ok(found) if found.len() < FILE_HEADER_BYTES => Presence::Empty,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Presence::Missing,
+            // Whatever else keeps it from being read, reading it will tell.
+            Ok(_) | Err(_) => Presence::Readable,
+        };
+        let bytes = size_of(&path);
+        Self {
+            path,
+            bytes,
+            presence,
+            cut_off_at: Cell::new(None),
+        }
+    }
+
+    fn open(&self) -> Result<impl Iterator<Item = Result<Event, Damage>>, Damage> {
+        let mut reader = match self.presence {
+            Presence::Readable => Some(Reader::open(&self.path)?),
+            Presence::Missing | Presence::Empty => None,
+        };
+        Ok(std::iter::from_fn(move || {
+            let reader = reader.as_mut()?;
+            let event = reader.next();
+            if let Some(Tail::CutOff { at }) = reader.tail() {
+                self.cut_off_at.set(Some(at));
+            }
+            event
+        }))
+    }
+
+    /// Why it cannot be the whole history.
+    fn doubt(&self) -> Option<String> {
+        match self.presence {
+            Presence::Missing => Some("nothing was recorded: the scenario never began".to_owned()),
+            Presence::Empty => Some("nothing was recorded: the history is empty".to_owned()),
+            Presence::Readable => self
+                .cut_off_at
+                .get()
+                .map(|at| format!("the history is cut off at byte {at}")),
+        }
+    }
+}
+
+fn size_of(path: &Path) -> u64 {
+    fs::metadata(path).map_or(0, |metadata| metadata.len())
+}

@@ -1,0 +1,298 @@
+//! A run's outcome in lines for people: one for each scenario, and what there
+//! is to know where the outcome is not HELD. Pure: the same verdict gives the
+//! same lines. Every figure in them was computed from the history.
+
+use std::fmt::Write as _;
+
+use model::anomaly::Anomaly;
+use model::claim::{Claim, Level};
+use model::plan::{RunPlan, ScenarioPlan};
+use model::verdict::{
+    Example, Finding, GroupMeasurements, NamedRange, RunVerdict, ScenarioVerdict, Verdict,
+};
+
+use crate::figures::{counted, duration_ms};
+use crate::style::{self, FAINT, STRONG};
+
+/// The order in which people want to read versions; others follow by name.
+const VERSIONS: [&str; 6] = [
+    "ackproof",
+    "kafka",
+    "debezium",
+    "postgresql",
+    "librdkafka",
+    "java",
+];
+/// Wide enough for every verdict.
+const VERDICT_CHARS: usize = 12;
+/// Ranges that name the instances of a finding on its line, at most.
+const RANGES_MAX: usize = 4;
+
+/// What takes part, and the seed that plans the same again.
+pub(crate) fn header(plan: &RunPlan) -> String {
+    let known = VERSIONS
+        .iter()
+        .filter_map(|name| plan.versions.get_key_value(*name));
+    let others = plan
+        .versions
+        .iter()
+        .filter(|(name, _)| !VERSIONS.contains(&name.as_str()));
+    let mut parts: Vec<String> = known
+        .chain(others)
+        .map(|(name, version)| format!("{name} {version}"))
+        .collect();
+    parts.push(format!("seed {}", plan.seed));
+    format!("{STRONG}{}{STRONG:#}\n", parts.join(" · "))
+}
+
+/// The widest name of the run, so that columns stand under each other.
+pub(crate) fn name_chars(plan: &RunPlan) -> usize {
+    plan.scenarios
+        .iter()
+        .map(|scenario| scenario.folder().chars().count())
+        .max()
+        .unwrap_or(0)
+}
+
+/// One scenario: its verdict and key figures, and what stands behind a verdict
+/// that is not HELD.
+pub(crate) fn scenario(
+    plan: &ScenarioPlan,
+    verdict: &ScenarioVerdict,
+    name_chars: usize,
+) -> String {
+    let style = style::of(verdict);
+    let mut out = format!(
+        "  {style}{:VERDICT_CHARS$}{style:#}  {:name_chars$}  ",
+        verdict.verdict,
+        plan.folder()
+    );
+    match verdict.verdict {
+        Verdict::Held => {
+            let _ = writeln!(out, "{}", figures(verdict).join("  "));
+        }
+        Verdict::Violated => {
+            let lead = if verdict.as_expected {
+                "as expected: "
+            } else {
+                ""
+            };
+            let _ = writeln!(out, "{lead}{}", figures(verdict).join("  "));
+            violations(&mut out, verdict);
+            doubts(&mut out, &verdict.doubts);
+        }
+        Verdict::Inconclusive => {
+            let _ = writeln!(out, "{}", figures(verdict).join("  "));
+            if verdict.doubts.is_empty() {
+                doubts(&mut out, &open_questions(verdict));
+            } else {
+                doubts(&mut out, &verdict.doubts);
+            }
+        }
+    }
+    out
+}
+
+/// How many of which verdict.
+pub(crate) fn summary(verdict: &RunVerdict) -> String {
+    let count = |wanted: Verdict, as_expected: bool| {
+        let of = verdict.scenarios.iter();
+        of.filter(|it| it.verdict == wanted && it.as_expected == as_expected)
+            .count()
+    };
+    let held = count(Verdict::Held, true) + count(Verdict::Held, false);
+    let violated = count(Verdict::Violated, false);
+    let as_expected = count(Verdict::Violated, true);
+    let inconclusive = count(Verdict::Inconclusive, false) + count(Verdict::Inconclusive, true);
+    let mut parts = vec![format!("{held} HELD")];
+    if violated > 0 || as_expected == 0 {
+        parts.push(format!("{violated} VIOLATED"));
+    }
+    if as_expected > 0 {
+        parts.push(format!("{as_expected} VIOLATED as expected"));
+    }
+    parts.push(format!("{inconclusive} INCONCLUSIVE"));
+    parts.join(" · ")
+}
+
+/// The figures that tell most about a scenario, by its kind.
+fn figures(verdict: &ScenarioVerdict) -> Vec<String> {
+    let counts = &verdict.counts;
+    let measured = &verdict.measurements;
+    let mut figures = Vec::new();
+    if let Some(capture) = &measured.capture {
+        figures.push(counted(counts.changes, "change"));
+        figures.push(counted(counts.change_events, "event"));
+        figures.extend(settled(
+            verdict,
+            Claim::NoRowMissing,
+            Anomaly::RowMissing,
+            "missing",
+        ));
+        figures.push(format!("{} doubled", capture.duplicates));
+        figures.extend(time("first event after", capture.first_event_ms));
+        figures.extend(time("caught up after", capture.caught_up_ms));
+        return figures;
+    }
+    if let [group] = measured.groups.as_slice() {
+        figures.push(format!("{} read", group.distinct));
+        figures.extend(settled(
+            verdict,
+            Claim::NoGroupGap,
+            Anomaly::GroupGap,
+            "skipped",
+        ));
+        figures.push(format!("{} reprocessed", group.reprocessed));
+        figures.extend(time("back after", group.recovery_ms));
+        return figures;
+    }
+    figures.push(format!("{} sent", counts.sent));
+    figures.push(format!("{} acked", counts.acknowledged));
+    if counts.unknown > 0 {
+        figures.push(format!("{} unknown", counts.unknown));
+    }
+    if counts.failed > 0 {
+        figures.push(format!("{} failed", counts.failed));
+    }
+    figures.extend(settled(
+        verdict,
+        Claim::NoLoss,
+        Anomaly::LostWrite,
+        "lost",
+    ));
+    if measured.groups.is_empty() {
+        figures.extend(measured.duplicates.map(|count| format!("{count} doubled")));
+        if !verdict.faults.is_empty() {
+            figures.extend(time("silent", measured.silent_longest_ms));
+        }
+        figures.extend(time("back after", measured.healed_to_first_ack_ms));
+    } else {
+        figures.extend(measured.groups.iter().map(group_figures));
+    }
+    figures
+}
+
+fn group_figures(group: &GroupMeasurements) -> String {
+    format!(
+        "{}: {} read, lag up to {}",
+        group.group, group.distinct, group.lag_peak
+    )
+}
+
+/// A count of an anomaly, unless it is zero only because nobody could look.
+fn settled(
+    verdict: &ScenarioVerdict,
+    claim: Claim,
+    anomaly: Anomaly,
+    word: &str,
+) -> Option<String> {
+    let found = verdict
+        .findings
+        .iter()
+        .find(|finding| finding.anomaly == anomaly)
+        .map_or(0, |finding| finding.count);
+    let could_look = verdict
+        .guarantees
+        .iter()
+        .any(|it| it.claim == claim && it.verdict != Verdict::Inconclusive);
+    (found > 0 || could_look).then(|| format!("{found} {word}"))
+}
+
+fn time(word: &str, ms: Option<u64>) -> Option<String> {
+    ms.map(|ms| format!("{word} {}", duration_ms(ms)))
+}
+
+/// The guarantees that were violated, and the findings that contradict them.
+fn violations(out: &mut String, verdict: &ScenarioVerdict) {
+    let violated: Vec<_> = verdict
+        .guarantees
+        .iter()
+        .filter(|it| it.verdict == Verdict::Violated && it.level != Level::Observed)
+        .collect();
+    for guarantee in &violated {
+        let _ = writeln!(
+            out,
+            "    {STRONG}{}{STRONG:#}: {}",
+            guarantee.claim, guarantee.reason
+        );
+    }
+    let against: Vec<&Finding> = verdict
+        .findings
+        .iter()
+        .filter(|finding| {
+            let mut claims = violated.iter();
+            claims.any(|it| it.claim.contradicted_by().contains(&finding.anomaly))
+        })
+        .collect();
+    let anomaly_chars = against
+        .iter()
+        .map(|finding| finding.anomaly.name().len())
+        .max()
+        .unwrap_or(0);
+    for finding in against {
+        let _ = writeln!(
+            out,
+            "      {:anomaly_chars$}  {:>7}  {}",
+            finding.anomaly,
+            finding.count,
+            ranges(finding)
+        );
+        if let Some(example) = finding.examples.first() {
+            proof(out, example);
+        }
+    }
+}
+
+/// Which records or rows a finding is about.
+fn ranges(finding: &Finding) -> String {
+    let mut shown: Vec<String> = finding.named.iter().take(RANGES_MAX).map(range).collect();
+    let more = finding.named.len().saturating_sub(RANGES_MAX);
+    if more > 0 || !finding.named_all {
+        let least = if finding.named_all { "" } else { "at least " };
+        shown.push(format!("and {least}{} more", counted(more as u64, "range")));
+    }
+    shown.join(", ")
+}
+
+fn range(range: &NamedRange) -> String {
+    if range.first == range.last {
+        format!("{}/{}", range.of, range.first)
+    } else {
+        format!("{}/{}-{}", range.of, range.first, range.last)
+    }
+}
+
+/// One instance with the operations that prove it.
+fn proof(out: &mut String, example: &Example) {
+    let _ = writeln!(out, "        {FAINT}for example {}{FAINT:#}", example.what);
+    for operation in &example.operations {
+        let at = operation.at_us.map_or_else(String::new, |us| {
+            format!("{}.{:03} s", us / 1_000_000, us / 1000 % 1000)
+        });
+        let _ = writeln!(
+            out,
+            "          {FAINT}{at:>10}  {}: {}{FAINT:#}",
+            operation.who, operation.what
+        );
+    }
+}
+
+fn doubts(out: &mut String, doubts: &[String]) {
+    for doubt in doubts {
+        let _ = writeln!(out, "    cannot tell: {doubt}");
+    }
+}
+
+/// Why a verdict is INCONCLUSIVE where the run as a whole raises no doubt.
+fn open_questions(verdict: &ScenarioVerdict) -> Vec<String> {
+    verdict
+        .guarantees
+        .iter()
+        .filter(|it| match it.level {
+            Level::Required => it.verdict == Verdict::Inconclusive,
+            Level::ExpectViolated => it.verdict != Verdict::Violated,
+            Level::Observed => false,
+        })
+        .map(|it| format!("{}: {}", it.claim, it.reason))
+        .collect()
+}

@@ -1,0 +1,113 @@
+//! Brings together what a stack needs, files and Java, and says on standard
+//! error what takes its time. Knows nothing of what the stack is for.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+
+use stack::artefacts::{
+    ArtefactRequest, Artefacts, FetchError, FetchProgress, Part, PartKind, Pinning,
+};
+use stack::cache::Cache;
+use stack::java::{Java, find_java};
+
+use crate::failure::Failure;
+use crate::output::note;
+
+/// Everything that a stack is made of.
+#[derive(Debug)]
+pub(crate) struct Provision {
+    pub(crate) cache: Cache,
+    pub(crate) artefacts: Artefacts,
+    pub(crate) java: Java,
+}
+
+/// The fetching broke off.
+#[derive(Debug, thiserror::Error)]
+#[error("fetching the stack's files broke off")]
+struct BrokeOff(#[source] tokio::task::JoinError);
+
+/// Finds Java, and fetches what is not in the cache.
+pub(crate) async fn provide(request: &ArtefactRequest) -> Result<Provision, Failure> {
+    let cache = Cache::user().map_err(|error| Failure::environment(&error))?;
+    // Before a download: without Java it would be for nothing.
+    let java = find_java().map_err(|error| Failure::environment(&error))?;
+    let (fetching, request) = (cache.clone(), request.clone());
+    let artefacts = tokio::task::spawn_blocking(move || {
+        stack::artefacts::fetch(&fetching, &request, &mut |progress| tell(progress))
+    })
+    .await
+    .map_err(|error| Failure::environment(&BrokeOff(error)))?
+    .map_err(|error| fetch_failure(&error))?;
+    for part in artefacts.parts() {
+        if part.pinning == Pinning::Unpinned {
+            note(&format!(
+                "{} {} is not a version that ackproof has checksums for: its files are used as \
+                 they came\n",
+                part.kind, part.version
+            ));
+        }
+    }
+    Ok(Provision {
+        cache,
+        artefacts,
+        java,
+    })
+}
+
+/// What the user typed wrongly is told from what the machine lacks.
+fn fetch_failure(error: &FetchError) -> Failure {
+    match error {
+        FetchError::BadVersion { .. } | FetchError::NotKafkaHome { .. } => Failure::usage(error),
+        _ => Failure::environment(error).hint("`ackproof doctor` says what is there and what is missing"),
+    }
+}
+
+fn tell(progress: FetchProgress) {
+    let text = match progress {
+        FetchProgress::Waiting(part) => format!("waiting for another ackproof to fetch {part}"),
+        FetchProgress::Resolving(part) => format!("fetching {part}"),
+        FetchProgress::Checking(part) => format!("checking {part}"),
+        FetchProgress::Unpacking(part) => format!("unpacking {part}"),
+        FetchProgress::Fetched(part) => format!("{part} is in the cache"),
+    };
+    note(&format!("{text}\n"));
+}
+
+impl Provision {
+    /// The versions of everything, by name, as a plan notes them.
+    pub(crate) fn versions(&self) -> BTreeMap<String, String> {
+        let parts = self.artefacts.parts().map(|part| {
+            let name = match part.kind {
+                PartKind::Kafka => "kafka",
+                PartKind::Debezium => "debezium",
+                PartKind::Postgres => "postgresql",
+            };
+            (name.to_owned(), version(part))
+        });
+        let others = [
+            ("ackproof", env!("CARGO_PKG_VERSION").to_owned()),
+            ("java", self.java.version.to_string()),
+        ];
+        parts
+            .chain(others.map(|(name, version)| (name.to_owned(), version)))
+            .collect()
+    }
+}
+
+fn version(part: &Part) -> String {
+    match part.pinning {
+        Pinning::Verified => part.version.clone(),
+        Pinning::Unpinned => format!("{} (unpinned)", part.version),
+    }
+}
+
+/// The program that becomes a subject when it is started as `PROGRAM subject`:
+/// this one.
+pub(crate) fn this_program() -> Result<PathBuf, Failure> {
+    /// The system does not say.
+    #[derive(Debug, thiserror::Error)]
+    #[error("cannot find the program that runs")]
+    struct NoProgram(#[source] std::io::Error);
+
+    std::env::current_exe().map_err(|error| Failure::environment(&NoProgram(error)))
+}

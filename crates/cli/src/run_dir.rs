@@ -1,0 +1,212 @@
+//! The run directory: how a new one is claimed, where what is in it, and how
+//! its results are written so that they are whole or not there. Knows nothing
+//! of what the files say.
+
+use std::collections::BTreeMap;
+use std::fs::{self, File};
+use std::io::{self, Write};
+use std::path::{Path, PathBuf};
+
+use model::plan::{RunPlan, SCHEMA, ScenarioPlan};
+use model::scenario::Config;
+
+const PLAN: &str = "plan.json";
+const VERDICT: &str = "verdict.json";
+const REPORT: &str = "report.md";
+const JUNIT: &str = "junit.xml";
+
+/// What is wrong with a run directory.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum RunDirError {
+    #[error("{} is not empty", path.display())]
+    NotEmpty { path: PathBuf },
+    #[error("{} is not a directory", path.display())]
+    NotADirectory { path: PathBuf },
+    #[error("cannot write to {}", path.display())]
+    NotWritable { path: PathBuf, source: io::Error },
+    #[error("a scenario cannot be named `{name}`: its folder in the run directory would not be its own")]
+    Folder { name: String },
+    #[error("{} is not a run directory: there is no {PLAN} in it", path.display())]
+    NoPlan { path: PathBuf },
+    #[error("cannot read {}", path.display())]
+    NotReadable { path: PathBuf, source: io::Error },
+    #[error("{} is not a plan", path.display())]
+    BadPlan {
+        path: PathBuf,
+        source: serde_json::Error,
+    },
+    #[error("{} is of format `{found}`, and this ackproof reads `{SCHEMA}`", path.display())]
+    OtherSchema { path: PathBuf, found: String },
+    #[error("cannot write the plan as JSON")]
+    Json(#[from] serde_json::Error),
+}
+
+/// The results of a run, as text.
+pub(crate) struct Results {
+    pub(crate) verdict: String,
+    pub(crate) report: String,
+    pub(crate) junit: String,
+}
+
+/// A directory that holds, or is to hold, a run.
+#[derive(Clone, Debug)]
+pub(crate) struct RunDir {
+    path: PathBuf,
+}
+
+impl RunDir {
+    /// Makes sure that a new run can be written there, and makes the
+    /// directory. What is in a directory that is refused stays as it was.
+    pub(crate) fn claim(path: &Path) -> Result<Self, RunDirError> {
+        let path = path.to_owned();
+        match fs::read_dir(&path) {
+            Ok(mut entries) => {
+                if entries.next().is_some() {
+                    return Err(RunDirError::NotEmpty { path });
+                }
+            }
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+            Err(error) if error.kind() == io::ErrorKind::NotADirectory => {
+                return Err(RunDirError::NotADirectory { path });
+            }
+            Err(source) => return Err(RunDirError::NotWritable { path, source }),
+        }
+        // Permissions say little on some file systems: trying says it all.
+        let probe = path.join(".ackproof-probe");
+        fs::create_dir_all(&path)
+            .and_then(|()| File::create_new(&probe))
+            .and_then(|_| fs::remove_file(&probe))
+            .map_err(|source| RunDirError::NotWritable {
+                path: path.clone(),
+                source,
+            })?;
+        Ok(Self { path })
+    }
+
+    /// Gives a claimed directory back in which nothing was written.
+    pub(crate) fn abandon(&self) {
+        // It is removed only when it is empty, which is all that is wanted.
+        let _ = fs::remove_dir(&self.path);
+    }
+
+    /// A directory that a run has been written to.
+    pub(crate) fn open(path: &Path) -> Self {
+        Self {
+            path: path.to_owned(),
+        }
+    }
+
+    pub(crate) fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Where the report is.
+    pub(crate) fn report(&self) -> PathBuf {
+        self.path.join(REPORT)
+    }
+
+    /// Where a scenario's history is.
+    pub(crate) fn history(&self, scenario: &ScenarioPlan) -> PathBuf {
+        self.path.join(scenario.folder()).join(history::FILE_NAME)
+    }
+
+    /// Writes the plan, before anything starts.
+    pub(crate) fn write_plan(&self, plan: &RunPlan) -> Result<(), RunDirError> {
+        let mut text = serde_json::to_string_pretty(plan)?;
+        text.push('\n');
+        self.write(PLAN, &text)
+    }
+
+    /// Reads the plan.
+    pub(crate) fn plan(&self) -> Result<RunPlan, RunDirError> {
+        let path = self.path.join(PLAN);
+        let text = fs::read_to_string(&path).map_err(|source| match source.kind() {
+            io::ErrorKind::NotFound | io::ErrorKind::NotADirectory => RunDirError::NoPlan {
+                path: self.path.clone(),
+            },
+            _ => RunDirError::NotReadable {
+                path: path.clone(),
+                source,
+            },
+        })?;
+        let bad = |source| RunDirError::BadPlan {
+            path: path.clone(),
+            source,
+        };
+        // Another format is told from a broken file before its fields are asked for.
+        let value: serde_json::Value = serde_json::from_str(&text).map_err(bad)?;
+        if let Some(found) = value.get("schema").and_then(|schema| schema.as_str())
+            && found != SCHEMA
+        {
+            return Err(RunDirError::OtherSchema {
+                path,
+                found: found.to_owned(),
+            });
+        }
+        let plan: RunPlan = serde_json::from_value(value).map_err(bad)?;
+        check_folders(&plan)?;
+        Ok(plan)
+    }
+
+    /// Writes what came out.
+    pub(crate) fn write_results(&self, results: &Results) -> Result<(), RunDirError> {
+        self.write(REPORT, &results.report)?;
+        self.write(JUNIT, &results.junit)?;
+        self.write(VERDICT, &results.verdict)
+    }
+
+    /// The configurations in force, as far as the run recorded them, by whose
+    /// they are.
+    pub(crate) fn configurations(&self, plan: &RunPlan) -> BTreeMap<String, Config> {
+        plan.scenarios
+            .iter()
+            .filter_map(|scenario| {
+                let folder = scenario.folder();
+                let path = self.path.join(&folder).join(engine::CONFIGS_FILE_NAME);
+                // A scenario that was given up has none.
+                let text = fs::read_to_string(path).ok()?;
+                let by_whom: BTreeMap<String, Config> = serde_json::from_str(&text).ok()?;
+                Some((folder, by_whom))
+            })
+            .flat_map(|(folder, by_whom)| {
+                by_whom
+                    .into_iter()
+                    .map(move |(who, config)| (format!("{folder}: {who}"), config))
+            })
+            .collect()
+    }
+
+    /// Writes a file so that it is there whole or not at all.
+    fn write(&self, name: &str, text: &str) -> Result<(), RunDirError> {
+        let temporary = self.path.join(format!(".{name}.part"));
+        let place = self.path.join(name);
+        let written = File::create(&temporary)
+            .and_then(|mut file| {
+                file.write_all(text.as_bytes())?;
+                file.sync_all()
+            })
+            .and_then(|()| fs::rename(&temporary, &place));
+        written.map_err(|source| {
+            // Half a file on a full disk helps nobody.
+            let _ = fs::remove_file(&temporary);
+            RunDirError::NotWritable {
+                path: place.clone(),
+                source,
+            }
+        })
+    }
+}
+
+/// Refuses a plan in which two scenarios, or a scenario and a file of ours,
+/// would share a name, or a folder would lie elsewhere.
+pub(crate) fn check_folders(plan: &RunPlan) -> Result<(), RunDirError> {
+    let mut taken: Vec<String> = [PLAN, VERDICT, REPORT, JUNIT].map(str::to_owned).into();
+    for scenario in &plan.scenarios {
+        let folder = scenario.folder();
+        if folder.starts_with('.') || folder.contains('/') || taken.contains(&folder) {
+            return Err(RunDirError::Folder { name: folder });
+        }
+        taken.push(folder);
+    }
+    Ok(())
+}

@@ -1,0 +1,108 @@
+//! What the user's arguments mean, once they are known to make sense. The only
+//! place that turns one into the other; knows nothing of how a run is carried
+//! out.
+
+use std::collections::BTreeMap;
+use std::collections::hash_map::RandomState;
+use std::hash::{BuildHasher, Hasher};
+use std::num::NonZeroUsize;
+use std::path::{Path, PathBuf};
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use chrono::{DateTime, Utc};
+use model::ids::RunId;
+use model::plan::RunPlan;
+use stack::artefacts::{ArtefactRequest, Parts, Versions};
+
+use crate::args::{Format, RunArgs, VersionArgs};
+use crate::failure::Failure;
+use crate::run_dir::check_folders;
+use crate::selection::select;
+
+/// Everything that `ackproof run` is to do.
+#[derive(Debug)]
+pub(crate) struct RunSettings {
+    /// What is going to happen; its versions are added once they are known.
+    pub(crate) plan: RunPlan,
+    pub(crate) out: PathBuf,
+    pub(crate) jobs: NonZeroUsize,
+    pub(crate) format: Format,
+    pub(crate) artefacts: ArtefactRequest,
+}
+
+impl RunSettings {
+    pub(crate) fn new(args: &RunArgs, now: SystemTime) -> Result<Self, Failure> {
+        let scenarios = select(&args.names).map_err(|error| Failure::usage(&error))?;
+        let seed = args.seed.unwrap_or_else(|| seed_from(now));
+        let captures = scenarios.iter().any(|scenario| scenario.capture.is_some());
+        let plan = RunPlan::new(new_run_id(), seed, BTreeMap::new(), &scenarios, args.repeat);
+        check_folders(&plan).map_err(|error| {
+            Failure::usage(&error).hint("give the scenario another `name` in its file")
+        })?;
+        Ok(Self {
+            plan,
+            out: args.out.clone().unwrap_or_else(|| default_out(now, seed)),
+            jobs: NonZeroUsize::new(usize::from(args.jobs)).unwrap_or(NonZeroUsize::MIN),
+            format: args.format,
+            artefacts: artefacts(
+                &args.versions,
+                if captures {
+                    Parts::KafkaAndCdc
+                } else {
+                    Parts::Kafka
+                },
+            ),
+        })
+    }
+}
+
+/// The files that the stack is to be made of.
+pub(crate) fn artefacts(args: &VersionArgs, parts: Parts) -> ArtefactRequest {
+    let default = Versions::default();
+    ArtefactRequest {
+        versions: Versions {
+            kafka: args.kafka.clone().unwrap_or(default.kafka),
+            debezium: args.debezium.clone().unwrap_or(default.debezium),
+            postgres: default.postgres,
+        },
+        kafka_home: args.kafka_home.clone(),
+        parts,
+    }
+}
+
+/// Short enough to be typed again; the folder's name carries the time.
+fn seed_from(now: SystemTime) -> u64 {
+    let since = now.duration_since(UNIX_EPOCH).unwrap_or_default();
+    (since.as_secs() ^ u64::from(since.subsec_nanos())) % 1_000_000
+}
+
+/// Two runs of one seed at one moment must not take each other's records for
+/// their own: their identity is random, not from the seed.
+fn new_run_id() -> RunId {
+    RunId::new(RandomState::new().build_hasher().finish())
+}
+
+fn default_out(now: SystemTime, seed: u64) -> PathBuf {
+    let at = DateTime::<Utc>::from(now).format("%Y%m%d-%H%M%S");
+    Path::new("runs").join(format!("{at}-{seed}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::time::Duration;
+
+    #[test]
+    fn the_default_directory_tells_when_and_with_which_seed() {
+        let at = UNIX_EPOCH + Duration::from_secs(1_000_000_000);
+        assert_eq!(
+            default_out(at, 41),
+            Path::new("runs").join("20010909-014640-41")
+        );
+    }
+
+    #[test]
+    fn every_run_has_an_identity_of_its_own() {
+        assert_ne!(new_run_id(), new_run_id());
+    }
+}
