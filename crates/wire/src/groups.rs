@@ -398,3 +398,37 @@ fn places<'a>(topics: impl Iterator<Item = (&'a str, &'a [i32])>) -> Vec<TopicPa
 fn wire_group(group: &GroupId) -> WireGroupId {
     WireGroupId(StrBytes::from_string(group.as_str().to_owned()))
 }
+
+#[cfg(test)]
+mod tests {
+    use bytes::{BufMut, BytesMut};
+    use kafka_protocol::messages::TopicName as WireTopicName;
+    use kafka_protocol::messages::consumer_protocol_assignment::TopicPartition as Assigned;
+    use kafka_protocol::protocol::Encodable;
+
+    use super::*;
+
+    #[test]
+    fn an_assignment_is_read_in_order_whatever_its_version() {
+        let assigned = Assigned::default()
+            .with_topic(WireTopicName(StrBytes::from_static_str("orders")))
+            .with_partitions(vec![2, 0]);
+        let message =
+            ConsumerProtocolAssignment::default().with_assigned_partitions(vec![assigned]);
+        for version in [0, 1, 3, 99] {
+            let mut bytes = BytesMut::new();
+            bytes.put_i16(version);
+            message.encode(&mut bytes, version.min(3)).unwrap();
+            let places = classic_assignment(bytes.freeze()).unwrap();
+            let places: Vec<_> = places.iter().map(ToString::to_string).collect();
+            assert_eq!(places, ["orders-0", "orders-2"]);
+        }
+    }
+
+    #[test]
+    fn no_assignment_is_none_and_a_torn_one_an_error() {
+        assert_eq!(classic_assignment(Bytes::new()), Ok(Vec::new()));
+        assert!(classic_assignment(Bytes::from_static(&[0])).is_err());
+        assert!(classic_assignment(Bytes::from_static(&[0, 1, 0])).is_err());
+    }
+}

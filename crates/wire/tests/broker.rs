@@ -244,7 +244,10 @@ async fn a_topic_is_created_described_found_and_deleted() {
     );
     assert_eq!(configs["node.id"].source, ConfigSource::BrokerFile);
 
-    let outcomes = cluster.delete_topics(&[topic.clone()]).await.unwrap();
+    let outcomes = cluster
+        .delete_topics(std::slice::from_ref(&topic))
+        .await
+        .unwrap();
     assert_eq!(outcomes[&topic], Ok(()));
 }
 
