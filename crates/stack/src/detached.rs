@@ -145,8 +145,7 @@ impl RunningStack {
     /// Whether its holder lives. A pid alone would not tell: another process
     /// may have got it since.
     pub fn is_held(&self) -> bool {
-        ProcessSnapshot::of(self.holder.pid)
-            .is_ok_and(|now| now.is_same_process(&self.holder) && now.state != 'Z')
+        self.holder.is_alive()
     }
 }
 

@@ -4,6 +4,7 @@
 //!
 //! Knows nothing of Kafka, nor of what the processes are for.
 
+use std::collections::BTreeMap;
 use std::fs;
 use std::io;
 use std::net::TcpListener;
@@ -50,6 +51,8 @@ pub(crate) fn die_with_parent(command: &mut Command) {
 pub(crate) struct ProcStat {
     /// `R`, `S`, `D`, `T`, `Z`...: proc(5).
     pub(crate) state: char,
+    /// The pid of its parent.
+    pub(crate) parent: u32,
     /// When it started, in clock ticks since the machine did. With the pid
     /// this names one process for ever: pids come again, pairs do not.
     pub(crate) start_ticks: u64,
@@ -62,15 +65,40 @@ pub(crate) fn proc_stat(pid: u32) -> io::Result<ProcStat> {
         .ok_or_else(|| io::Error::new(io::ErrorKind::InvalidData, "unreadable /proc/PID/stat"))
 }
 
+/// Every process below `root`, each with its state.
+pub(crate) fn descendants(root: u32) -> Vec<(u32, ProcStat)> {
+    let found: BTreeMap<u32, ProcStat> = fs::read_dir("/proc")
+        .into_iter()
+        .flatten()
+        .filter_map(|entry| entry.ok()?.file_name().to_str()?.parse().ok())
+        .filter_map(|pid| Some((pid, proc_stat(pid).ok()?)))
+        .collect();
+    let is_below = |stat: &ProcStat| {
+        let ancestors = std::iter::successors(Some(stat.parent), |it| Some(found.get(it)?.parent));
+        // Read one after the other, parents could form a ring.
+        ancestors.take(found.len()).any(|it| it == root)
+    };
+    found
+        .iter()
+        .filter(|(_, stat)| is_below(stat))
+        .map(|(pid, stat)| (*pid, *stat))
+        .collect()
+}
+
 fn parse_proc_stat(text: &str) -> Option<ProcStat> {
     // The second field is the command in parentheses and may itself hold
     // spaces and parentheses: count from the last one.
     let (_, after_command) = text.rsplit_once(") ")?;
     let mut fields = after_command.split(' ');
     let state = fields.next()?.chars().next()?;
-    // starttime is field 22, counted from 1; `state` was field 3.
-    let start_ticks = fields.nth(22 - 4)?.parse().ok()?;
-    Some(ProcStat { state, start_ticks })
+    let parent = fields.next()?.parse().ok()?;
+    // starttime is field 22, counted from 1; the parent was field 4.
+    let start_ticks = fields.nth(22 - 5)?.parse().ok()?;
+    Some(ProcStat {
+        state,
+        parent,
+        start_ticks,
+    })
 }
 
 /// Sends `signal` to the process group that `leader` leads.
@@ -149,6 +177,7 @@ mod tests {
             parse_proc_stat(stat),
             Some(ProcStat {
                 state: 'T',
+                parent: 1,
                 start_ticks: 98765
             })
         );

@@ -390,13 +390,20 @@ impl ProcessSnapshot {
         })
     }
 
+    /// Whether that very process still lives; one that has ended and is not
+    /// reaped yet does not.
+    pub fn is_alive(&self) -> bool {
+        Self::of(self.pid).is_ok_and(|now| now.is_same_process(self) && now.state != 'Z')
+    }
+
     /// Whether both are looks at one and the same process.
     pub fn is_same_process(&self, other: &Self) -> bool {
         (self.pid, self.start_ticks) == (other.pid, other.start_ticks)
     }
 }
 
-/// A running child. Dropping it kills its process group and reaps it.
+/// A running child. Dropping it kills it and every process below it, and reaps
+/// it.
 #[derive(Debug)]
 pub struct Child {
     pid: u32,
@@ -502,13 +509,45 @@ impl Child {
         })
     }
 
-    /// Kills its whole process group. Fails silently when it has ended.
-    pub(crate) fn kill_group(&self) {
-        let reaped = self.reaping.lock();
-        if reaped.is_none() {
-            // It may have ended and not be reaped yet: no harm done.
-            let _ = linux::signal_group(self.pid, rustix::process::Signal::KILL);
+    /// Kills (SIGKILL) it and every process below it, and waits until all of
+    /// them are gone: PostgreSQL refuses to start while one that served the
+    /// last server lives on.
+    pub async fn kill(&self) -> Exit {
+        let below = self.kill_tree();
+        let exit = self.wait().await;
+        let since = Instant::now();
+        while below.iter().any(ProcessSnapshot::is_alive) && since.elapsed() < KILL_BOUND {
+            tokio::time::sleep(Duration::from_millis(1)).await;
         }
+        exit
+    }
+
+    /// Sends SIGKILL to it, its group and every process below it, some of
+    /// which may have left the group. Says which those were.
+    pub(crate) fn kill_tree(&self) -> Vec<ProcessSnapshot> {
+        let reaped = self.reaping.lock();
+        if reaped.is_some() {
+            return Vec::new();
+        }
+        let mut below = linux::descendants(self.pid);
+        // All of the signals can only fail because their target has ended.
+        if !below.is_empty() {
+            // Frozen, it starts no further ones while we look.
+            let _ = linux::signal_process(self.pid, rustix::process::Signal::STOP);
+            below = linux::descendants(self.pid);
+        }
+        let _ = linux::signal_group(self.pid, rustix::process::Signal::KILL);
+        let below = below.into_iter().map(|(pid, stat)| ProcessSnapshot {
+            pid,
+            start_ticks: stat.start_ticks,
+            state: stat.state,
+        });
+        below
+            .filter(ProcessSnapshot::is_alive)
+            .inspect(|it| {
+                let _ = linux::signal_process(it.pid, rustix::process::Signal::KILL);
+            })
+            .collect()
     }
 
     /// How it ended, if it has.
@@ -538,8 +577,8 @@ impl Child {
         *reaped
     }
 
-    /// Asks it to end by `signal`, waits for `grace`, and kills it with its
-    /// group if need be. A frozen process is continued: a signal that asks
+    /// Asks it to end by `signal`, waits for `grace`, and kills it with all
+    /// below it if need be. A frozen process is continued: a signal that asks
     /// would wait for that.
     pub async fn end(&self, signal: Signal, grace: Duration) -> Exit {
         // Both can only fail because it has ended.
@@ -548,8 +587,7 @@ impl Child {
         if let Ok(exit) = tokio::time::timeout(grace, self.wait()).await {
             return exit;
         }
-        self.kill_group();
-        self.wait().await
+        self.kill().await
     }
 
     /// Freezes it, and confirms that every thread of it stands still.
@@ -612,7 +650,7 @@ impl Child {
 impl Drop for Child {
     fn drop(&mut self) {
         if self.reaping.lock().is_none() {
-            self.kill_group();
+            self.kill_tree();
             self.wait_blocking(KILL_BOUND);
         }
     }

@@ -231,16 +231,16 @@ impl Service {
         })
     }
 
-    /// Kills it (SIGKILL) and waits until it is gone.
+    /// Kills it (SIGKILL), with every process it has, and waits until all of
+    /// that is gone.
     ///
     /// # Errors
     /// [`ServiceError::NotRunning`].
     pub async fn kill(&self) -> Result<Stopped, ServiceError> {
         let since = Instant::now();
         let child = self.child()?;
-        child.signal(Signal::Kill).map_err(|it| self.failed(it))?;
         Ok(Stopped {
-            exit: child.wait().await,
+            exit: child.kill().await,
             took_ms: elapsed_ms(since),
         })
     }
@@ -279,7 +279,7 @@ impl Service {
     /// Sends SIGKILL to it and all its processes, without waiting.
     pub(crate) fn kill_now(&self) {
         if let Ok(child) = self.child() {
-            child.kill_group();
+            child.kill_tree();
         }
     }
 

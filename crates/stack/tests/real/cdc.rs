@@ -5,9 +5,10 @@ use std::time::Duration;
 
 use stack::artefacts::Parts;
 use stack::connect::{ConnectError, RestartScope};
+use stack::process::ProcessSnapshot;
 use stack::stack::{CdcSpec, StackSpec};
 
-use crate::fixture::{Fixture, GRACE};
+use crate::fixture::Fixture;
 
 #[tokio::test]
 async fn a_connector_captures_survives_a_kill_of_its_worker_and_says_why_it_fails() {
@@ -73,7 +74,15 @@ async fn a_connector_captures_survives_a_kill_of_its_worker_and_says_why_it_fail
     worker.delete("videos").await.unwrap();
     cdc.postgres().service().kill().await.unwrap();
     cdc.postgres().service().start().await.unwrap();
-    stack.stop(GRACE).await;
+
+    // Dropped in the middle of everything, it leaves nothing.
+    worker.service().pause().await.unwrap();
+    let data = cdc.postgres().data_dir().to_owned();
+    let running: Vec<_> = stack.services().map(|it| it.snapshot().unwrap()).collect();
+    assert!(running.len() == 3 && data.exists());
+    drop(stack);
+    assert!(!running.iter().any(ProcessSnapshot::is_alive));
+    assert!(!data.exists() || data.starts_with(fixture.dir.path()));
 }
 
 async fn connect(parameters: &str) -> tokio_postgres::Client {
