@@ -703,10 +703,17 @@ impl<'s> Planner<'s> {
         let by_position = &self.survey.by_position;
         let used = self.used_records.clone();
         let survey = self.survey;
+        let nothing_skipped = survey.baseline.get(&Anomaly::PollSkip) == Some(&0);
         let second_of = move |trace: &RecordTrace, reading: &Reading| {
             let at = (trace.victim.partition, reading.next?);
             let second = &survey.records[*by_position.get(&at)?];
-            if at.1 <= trace.victim.offset || used.contains(&second.victim.record) {
+            // A record that is skipped between the two already would be skipped
+            // twice.
+            let adjacent = at.1.get() - 1 == trace.victim.offset.get();
+            if at.1 <= trace.victim.offset
+                || !(adjacent || nothing_skipped)
+                || used.contains(&second.victim.record)
+            {
                 return None;
             }
             let mut readings = second.readings.iter();

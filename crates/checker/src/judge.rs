@@ -356,7 +356,7 @@ fn contradicted(claim: Claim, analysis: &Analysis) -> Option<Ruling> {
                 format!(", first {} {}", named.of, named.first)
             });
             format!(
-                "{} {}{first}{}",
+                "{} {}{}{first}",
                 finding.count,
                 finding.anomaly,
                 among(finding.anomaly, analysis)

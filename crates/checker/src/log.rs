@@ -53,6 +53,8 @@ pub(crate) struct PartitionLog {
     phantom: SparseSet,
     /// Offsets at which somebody saw a damaged record.
     corrupt: SparseSet,
+    /// Offsets at which the log itself holds a damaged record.
+    damaged: SparseSet,
 }
 
 impl PartitionLog {
@@ -194,6 +196,7 @@ impl Ledger {
                     }
                     Content::Corrupt => {
                         log.corrupt.insert(offset.get());
+                        log.damaged.insert(offset.get());
                     }
                 }
             }
@@ -326,9 +329,10 @@ impl Ledger {
 
     /// nonmonotonic-send: of each record's first copy in a partition, in
     /// offset order, those count that stand behind a record which the same
-    /// producer sent later. Later copies say nothing about order.
+    /// producer sent later. Later copies say nothing about order. Returns the
+    /// records on either side.
     fn find_disorder(&self, docket: &mut Docket, settled: &mut Settled) -> BTreeSet<RecordId> {
-        let mut disordered = BTreeSet::new();
+        let mut involved = BTreeSet::new();
         for (partition, log) in &self.partitions {
             let mut met: BTreeMap<ProducerIx, Met> = BTreeMap::new();
             for placement in &log.stored {
@@ -348,8 +352,8 @@ impl Ledger {
                     before.latest = *placement;
                     continue;
                 }
-                disordered.insert(record);
                 let later = before.latest;
+                involved.extend([record, later.record]);
                 docket.add_record(Anomaly::NonmonotonicSend, record, || {
                     let what = format!("{record} stands behind {}, sent later", later.record);
                     let watch = vec![
@@ -362,7 +366,7 @@ impl Ledger {
                 });
             }
         }
-        disordered
+        involved
     }
 
     /// lost-write, and what an acknowledgement says against what stands
@@ -405,7 +409,7 @@ impl Ledger {
                     if copies.has(*record) || !topic_is_read {
                         continue;
                     }
-                    if log.corrupt.contains(offset.get()) {
+                    if log.damaged.contains(offset.get()) {
                         settled.damaged += 1;
                     } else if (0..log_start).contains(&offset.get())
                         || (offset.get() < 0 && log_start > 0)

@@ -472,10 +472,12 @@ impl CaptureMeter {
 #[derive(Default)]
 struct Latencies {
     histogram: Option<Histogram<u64>>,
+    max: Micros,
 }
 
 impl Latencies {
     fn record(&mut self, latency: Micros) {
+        self.max = self.max.max(latency);
         if self.histogram.is_none() {
             self.histogram = Histogram::new(3).ok();
         }
@@ -492,7 +494,7 @@ impl Latencies {
             p50_us: histogram.value_at_quantile(0.5),
             p95_us: histogram.value_at_quantile(0.95),
             p99_us: histogram.value_at_quantile(0.99),
-            max_us: histogram.max(),
+            max_us: self.max.get(),
         })
     }
 }

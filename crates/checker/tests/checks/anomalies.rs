@@ -1,15 +1,13 @@
 //! Each anomaly in the smallest history that shows it, beside a twin that
 //! stays clean.
 
-mod story;
-
+use crate::story::{
+    Slot, Story, capture_story, found, group_story, healed, id, injected, named, ours, part, story,
+    triggered,
+};
 use model::anomaly::Anomaly;
 use model::event::{CaptureResult, ChangeContent, CommitResult, Content, Ending, RowOp, TxOutcome};
 use model::ids::{ChangeId, Lsn};
-use story::{
-    Slot, Story, capture_story, found, group_story, healed, injected, named, ours, part, story,
-    triggered,
-};
 
 #[track_caller]
 fn finds(story: &Story, expected: &[(Anomaly, u64)]) {
@@ -139,7 +137,7 @@ fn two_records_acknowledged_at_one_offset_are_inconsistent_and_the_absent_one_is
 
 #[test]
 fn a_reader_and_the_log_must_agree_on_what_stands_at_an_offset() {
-    let other = Content::Ours(story::id(0, 1));
+    let other = Content::Ours(id(0, 1));
     let story = group_story().sends(2).processes_as(0, 0, other);
     finds(
         &story.log(&ours([0, 1])),
@@ -149,7 +147,7 @@ fn a_reader_and_the_log_must_agree_on_what_stands_at_an_offset() {
 
 #[test]
 fn what_nobody_sent_is_a_phantom() {
-    let misplaced = Slot::Is(Content::Misplaced(story::id(0, 0)));
+    let misplaced = Slot::Is(Content::Misplaced(id(0, 0)));
     let log = [ours([0, 7]), vec![FOREIGN, misplaced]].concat();
     let story = story().sends(1).log(&log);
     finds(&story, &[(Anomaly::Phantom, 3)]);
@@ -172,7 +170,10 @@ fn a_history_that_lacks_the_end_of_the_sending_knows_no_unsent_records() {
 #[test]
 fn a_failed_record_that_is_stored_is_visible() {
     let failed = story().send(0).fail(0).send(1).fail(1);
-    finds(&failed.clone().log(&ours([1])), &[(Anomaly::FailedWriteVisible, 1)]);
+    finds(
+        &failed.clone().log(&ours([1])),
+        &[(Anomaly::FailedWriteVisible, 1)],
+    );
     clean(&failed.log(&[]));
 }
 

@@ -1,7 +1,5 @@
 //! A history as a few lines: one producer, one topic, one group, one table,
 //! unless a test says otherwise.
-#![allow(dead_code, reason = "each test file uses its own part")]
-
 use std::convert::Infallible;
 
 use checker::{Analysis, Checker, examine};
@@ -17,27 +15,27 @@ use model::ids::{
 };
 use model::verdict::Calibration;
 
-pub const TOPIC: TopicIx = TopicIx::new(0);
-pub const CHANGES: TopicIx = TopicIx::new(1);
-pub const GROUP: GroupIx = GroupIx::new(0);
-pub const TABLE: TableIx = TableIx::new(0);
-pub const FAULT: FaultIx = FaultIx::new(0);
+pub(crate) const TOPIC: TopicIx = TopicIx::new(0);
+pub(crate) const CHANGES: TopicIx = TopicIx::new(1);
+pub(crate) const GROUP: GroupIx = GroupIx::new(0);
+pub(crate) const TABLE: TableIx = TableIx::new(0);
+pub(crate) const FAULT: FaultIx = FaultIx::new(0);
 
-pub fn part(partition: i32) -> PartitionRef {
+pub(crate) fn part(partition: i32) -> PartitionRef {
     PartitionRef {
         topic: TOPIC,
         partition: PartitionIndex::new(partition),
     }
 }
 
-pub fn changes() -> PartitionRef {
+pub(crate) fn changes() -> PartitionRef {
     PartitionRef {
         topic: CHANGES,
         partition: PartitionIndex::new(0),
     }
 }
 
-pub fn id(producer: u32, sequence: u64) -> RecordId {
+pub(crate) fn id(producer: u32, sequence: u64) -> RecordId {
     RecordId {
         producer: ProducerIx::new(producer),
         sequence: Sequence::new(sequence),
@@ -46,25 +44,25 @@ pub fn id(producer: u32, sequence: u64) -> RecordId {
 
 /// What stands at an offset.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Slot {
+pub(crate) enum Slot {
     /// A marker, or nothing.
     Gap,
     Is(Content),
 }
 
 /// Records of producer 0.
-pub fn ours<const N: usize>(sequences: [u64; N]) -> Vec<Slot> {
+pub(crate) fn ours<const N: usize>(sequences: [u64; N]) -> Vec<Slot> {
     let ours = |sequence| Slot::Is(Content::Ours(id(0, sequence)));
     sequences.into_iter().map(ours).collect()
 }
 
 #[derive(Clone, Debug, Default)]
-pub struct Story {
-    pub events: Vec<Event>,
-    pub now_us: u64,
+pub(crate) struct Story {
+    pub(crate) events: Vec<Event>,
+    pub(crate) now_us: u64,
 }
 
-pub fn story() -> Story {
+pub(crate) fn story() -> Story {
     Story::default().and(Body::TopicDeclared {
         topic: TOPIC,
         name: "t".to_owned(),
@@ -73,11 +71,11 @@ pub fn story() -> Story {
 }
 
 /// A story with a group, of which member 0 holds the partition.
-pub fn group_story() -> Story {
+pub(crate) fn group_story() -> Story {
     story().group(GROUP, "g").member(0)
 }
 
-pub fn capture_story() -> Story {
+pub(crate) fn capture_story() -> Story {
     Story::default()
         .and(Body::TopicDeclared {
             topic: CHANGES,
@@ -92,7 +90,7 @@ pub fn capture_story() -> Story {
 }
 
 impl Story {
-    pub fn and(mut self, body: Body) -> Self {
+    pub(crate) fn and(mut self, body: Body) -> Self {
         self.now_us += 1000;
         self.events.push(Event {
             at: Micros::new(self.now_us),
@@ -101,46 +99,46 @@ impl Story {
         self
     }
 
-    pub fn wait_ms(mut self, ms: u64) -> Self {
+    pub(crate) fn wait_ms(mut self, ms: u64) -> Self {
         self.now_us += ms * 1000;
         self
     }
 
-    pub fn send(self, sequence: u64) -> Self {
+    pub(crate) fn send(self, sequence: u64) -> Self {
         self.and(Body::SendInvoked {
             record: id(0, sequence),
             to: part(0),
         })
     }
 
-    pub fn complete(self, sequence: u64, outcome: Outcome) -> Self {
+    pub(crate) fn complete(self, sequence: u64, outcome: Outcome) -> Self {
         self.and(Body::SendCompleted {
             record: id(0, sequence),
             outcome,
         })
     }
 
-    pub fn ack(self, sequence: u64, offset: i64) -> Self {
+    pub(crate) fn ack(self, sequence: u64, offset: i64) -> Self {
         let (at, offset) = (part(0), Offset::new(offset));
         self.complete(sequence, Outcome::Acknowledged { at, offset })
     }
 
-    pub fn fail(self, sequence: u64) -> Self {
+    pub(crate) fn fail(self, sequence: u64) -> Self {
         let error = "too large".to_owned();
         self.complete(sequence, Outcome::Failed { error })
     }
 
-    pub fn unsure(self, sequence: u64) -> Self {
+    pub(crate) fn unsure(self, sequence: u64) -> Self {
         let error = "timed out".to_owned();
         self.complete(sequence, Outcome::Unknown { error })
     }
 
     /// Sends records 0 up to `count`, each acknowledged at its own number.
-    pub fn sends(self, count: u64) -> Self {
+    pub(crate) fn sends(self, count: u64) -> Self {
         (0..count).fold(self, |story, at| story.send(at).ack(at, at.cast_signed()))
     }
 
-    pub fn pinned(self, partition: PartitionRef, log_start: i64, end: i64) -> Self {
+    pub(crate) fn pinned(self, partition: PartitionRef, log_start: i64, end: i64) -> Self {
         self.and(Body::Pinned {
             partition,
             log_start: Offset::new(log_start),
@@ -148,7 +146,7 @@ impl Story {
         })
     }
 
-    pub fn stored(self, partition: PartitionRef, offset: i64, content: Content) -> Self {
+    pub(crate) fn stored(self, partition: PartitionRef, offset: i64, content: Content) -> Self {
         self.and(Body::Stored {
             partition,
             offset: Offset::new(offset),
@@ -156,21 +154,21 @@ impl Story {
         })
     }
 
-    pub fn read(self, partition: PartitionRef) -> Self {
+    pub(crate) fn read(self, partition: PartitionRef) -> Self {
         self.and(Body::PartitionRead { partition })
     }
 
     /// The truth of partition 0, and the end of the history.
-    pub fn log(self, slots: &[Slot]) -> Self {
+    pub(crate) fn log(self, slots: &[Slot]) -> Self {
         self.log_from(0, slots)
     }
 
-    pub fn log_from(self, log_start: i64, slots: &[Slot]) -> Self {
+    pub(crate) fn log_from(self, log_start: i64, slots: &[Slot]) -> Self {
         let story = self.and(Body::TrafficEnded);
         story.truth(part(0), log_start, slots).and(Body::Completed)
     }
 
-    pub fn truth(self, partition: PartitionRef, log_start: i64, slots: &[Slot]) -> Self {
+    pub(crate) fn truth(self, partition: PartitionRef, log_start: i64, slots: &[Slot]) -> Self {
         let end = log_start + i64::try_from(slots.len()).unwrap();
         let story = self.pinned(partition, log_start, end);
         let standing = (log_start..).zip(slots);
@@ -182,7 +180,7 @@ impl Story {
             .read(partition)
     }
 
-    pub fn group(self, group: GroupIx, name: &str) -> Self {
+    pub(crate) fn group(self, group: GroupIx, name: &str) -> Self {
         self.and(Body::GroupDeclared {
             group,
             name: name.to_owned(),
@@ -190,11 +188,11 @@ impl Story {
         })
     }
 
-    pub fn member(self, member: u32) -> Self {
+    pub(crate) fn member(self, member: u32) -> Self {
         self.member_of(GROUP, member)
     }
 
-    pub fn member_of(self, group: GroupIx, member: u32) -> Self {
+    pub(crate) fn member_of(self, group: GroupIx, member: u32) -> Self {
         let member = MemberIx::new(member);
         self.and(Body::MemberStarted { member, group })
             .and(Body::Assigned {
@@ -203,7 +201,7 @@ impl Story {
             })
     }
 
-    pub fn ends(self, member: u32, how: Ending) -> Self {
+    pub(crate) fn ends(self, member: u32, how: Ending) -> Self {
         self.and(Body::MemberEnded {
             member: MemberIx::new(member),
             how,
@@ -212,14 +210,14 @@ impl Story {
 
     /// A member processes what stands at these offsets: the record of the same
     /// number.
-    pub fn processes(self, member: u32, offsets: impl IntoIterator<Item = i64>) -> Self {
+    pub(crate) fn processes(self, member: u32, offsets: impl IntoIterator<Item = i64>) -> Self {
         offsets.into_iter().fold(self, |story, offset| {
             let content = Content::Ours(id(0, offset.cast_unsigned()));
             story.processes_as(member, offset, content)
         })
     }
 
-    pub fn processes_as(self, member: u32, offset: i64, content: Content) -> Self {
+    pub(crate) fn processes_as(self, member: u32, offset: i64, content: Content) -> Self {
         self.and(Body::Processed {
             member: MemberIx::new(member),
             from: part(0),
@@ -228,11 +226,11 @@ impl Story {
         })
     }
 
-    pub fn commits(self, member: u32, offset: i64) -> Self {
+    pub(crate) fn commits(self, member: u32, offset: i64) -> Self {
         self.commits_with(member, offset, CommitResult::Accepted)
     }
 
-    pub fn commits_with(self, member: u32, offset: i64, result: CommitResult) -> Self {
+    pub(crate) fn commits_with(self, member: u32, offset: i64, result: CommitResult) -> Self {
         self.and(Body::Committed {
             member: MemberIx::new(member),
             partition: part(0),
@@ -241,7 +239,7 @@ impl Story {
         })
     }
 
-    pub fn group_offset(self, offset: Option<i64>) -> Self {
+    pub(crate) fn group_offset(self, offset: Option<i64>) -> Self {
         self.and(Body::GroupOffset {
             group: GROUP,
             partition: part(0),
@@ -249,14 +247,14 @@ impl Story {
         })
     }
 
-    pub fn group_waited(self) -> Self {
+    pub(crate) fn group_waited(self) -> Self {
         self.and(Body::GroupWaited {
             group: GROUP,
             limit_ms: 1000,
         })
     }
 
-    pub fn change(self, tx: u64, change: u64, key: i64, op: RowOp) -> Self {
+    pub(crate) fn change(self, tx: u64, change: u64, key: i64, op: RowOp) -> Self {
         self.and(Body::ChangeInvoked {
             tx: TxId::new(tx),
             change: ChangeId::new(change),
@@ -266,7 +264,7 @@ impl Story {
         })
     }
 
-    pub fn tx(self, tx: u64, outcome: TxOutcome) -> Self {
+    pub(crate) fn tx(self, tx: u64, outcome: TxOutcome) -> Self {
         self.and(Body::TxCompleted {
             tx: TxId::new(tx),
             outcome,
@@ -274,17 +272,17 @@ impl Story {
     }
 
     /// A change in a transaction of its own.
-    pub fn committed(self, change: u64, key: i64, op: RowOp) -> Self {
+    pub(crate) fn committed(self, change: u64, key: i64, op: RowOp) -> Self {
         self.change(change, change, key, op)
             .tx(change, TxOutcome::Committed)
     }
 
-    pub fn event(self, offset: i64, key: i64, op: RowOp, content: ChangeContent) -> Self {
+    pub(crate) fn event(self, offset: i64, key: i64, op: RowOp, content: ChangeContent) -> Self {
         let lsn = Lsn::new(1000 + offset.cast_unsigned());
         self.event_at(offset, key, op, content, lsn)
     }
 
-    pub fn event_at(
+    pub(crate) fn event_at(
         self,
         offset: i64,
         key: i64,
@@ -303,7 +301,7 @@ impl Story {
         })
     }
 
-    pub fn row(self, key: i64, content: ChangeContent) -> Self {
+    pub(crate) fn row(self, key: i64, content: ChangeContent) -> Self {
         self.and(Body::TableRow {
             table: TABLE,
             key: RowKey::new(key),
@@ -311,7 +309,7 @@ impl Story {
         })
     }
 
-    pub fn waits(self, result: CaptureResult) -> Self {
+    pub(crate) fn waits(self, result: CaptureResult) -> Self {
         self.and(Body::CaptureWaited {
             result,
             limit_ms: 1000,
@@ -319,11 +317,11 @@ impl Story {
     }
 
     /// The capture caught up; `events` are what its topic holds.
-    pub fn captured(self, events: i64, rows: u64) -> Self {
+    pub(crate) fn captured(self, events: i64, rows: u64) -> Self {
         self.waits(CaptureResult::CaughtUp).whole(events, rows)
     }
 
-    pub fn whole(self, events: i64, rows: u64) -> Self {
+    pub(crate) fn whole(self, events: i64, rows: u64) -> Self {
         self.pinned(changes(), 0, events)
             .read(changes())
             .and(Body::TableRead { table: TABLE, rows })
@@ -331,11 +329,11 @@ impl Story {
             .and(Body::Completed)
     }
 
-    pub fn fault(self, step: fn(FaultIx) -> Body) -> Self {
+    pub(crate) fn fault(self, step: fn(FaultIx) -> Body) -> Self {
         self.and(step(FAULT))
     }
 
-    pub fn evidence(self, found: Found) -> Self {
+    pub(crate) fn evidence(self, found: Found) -> Self {
         self.and(Body::FaultEvidence {
             fault: FAULT,
             evidence: Evidence {
@@ -346,7 +344,7 @@ impl Story {
         })
     }
 
-    pub fn check(&self) -> Analysis {
+    pub(crate) fn check(&self) -> Analysis {
         let mut checker = Checker::new();
         for event in &self.events {
             checker.observe(event);
@@ -354,7 +352,7 @@ impl Story {
         checker.finish()
     }
 
-    pub fn examine(&self, contract: &Contract) -> (Analysis, Vec<Calibration>) {
+    pub(crate) fn examine(&self, contract: &Contract) -> (Analysis, Vec<Calibration>) {
         let open = || {
             let events = self.events.iter().cloned();
             Ok::<_, Infallible>(events.map(Ok::<_, Infallible>))
@@ -364,26 +362,26 @@ impl Story {
     }
 }
 
-pub fn triggered(fault: FaultIx) -> Body {
+pub(crate) fn triggered(fault: FaultIx) -> Body {
     Body::FaultTriggered { fault }
 }
 
-pub fn injected(fault: FaultIx) -> Body {
+pub(crate) fn injected(fault: FaultIx) -> Body {
     Body::FaultInjected { fault }
 }
 
-pub fn healed(fault: FaultIx) -> Body {
+pub(crate) fn healed(fault: FaultIx) -> Body {
     Body::FaultHealed { fault }
 }
 
 /// Everything that was found, by name.
-pub fn found(analysis: &Analysis) -> Vec<(Anomaly, u64)> {
+pub(crate) fn found(analysis: &Analysis) -> Vec<(Anomaly, u64)> {
     let findings = analysis.findings.iter();
     findings.map(|of| (of.anomaly, of.count)).collect()
 }
 
 /// What a finding names, as `whose first-last`.
-pub fn named(analysis: &Analysis, anomaly: Anomaly) -> Vec<String> {
+pub(crate) fn named(analysis: &Analysis, anomaly: Anomaly) -> Vec<String> {
     let findings = analysis.findings.iter();
     findings
         .filter(|of| of.anomaly == anomaly)

@@ -1,0 +1,99 @@
+//! The instrument on mutants of the very history it checked.
+
+use std::collections::BTreeSet;
+
+use model::anomaly::Anomaly;
+use model::claim::{Claim, Contract, Guarantee, Level};
+use proptest::prelude::*;
+
+use crate::story::{found, ours, story};
+use crate::world::{Size, make, sizes};
+
+fn every_claim() -> Contract {
+    Contract {
+        guarantees: Claim::ALL
+            .iter()
+            .map(|claim| Guarantee {
+                claim: *claim,
+                level: Level::Required,
+                limit_ms: None,
+            })
+            .collect(),
+        ..Contract::default()
+    }
+}
+
+#[test]
+fn every_anomaly_of_the_catalogue_can_be_planted_and_is_found() {
+    let world = make(Size {
+        producers: 2,
+        partitions: 2,
+        records: 60,
+        groups: 2,
+        rows: 20,
+        planted: 0,
+        seed: 7,
+    });
+    let (_, calibration) = world.story.examine(&every_claim());
+    let missed: Vec<_> = calibration.iter().filter(|mutant| !mutant.found).collect();
+    assert!(missed.is_empty(), "{missed:#?}");
+    let planted: Vec<Anomaly> = calibration.iter().map(|mutant| mutant.anomaly).collect();
+    assert_eq!(planted, Anomaly::ALL);
+}
+
+#[test]
+fn only_what_the_claims_rest_on_is_planted() {
+    let contract = Contract {
+        guarantees: vec![Guarantee {
+            claim: Claim::NoLoss,
+            level: Level::Observed,
+            limit_ms: None,
+        }],
+        ..Contract::default()
+    };
+    let (_, calibration) = story().sends(3).log(&ours([0, 1, 2])).examine(&contract);
+    assert_eq!(calibration.len(), 1);
+    assert_eq!(calibration[0].anomaly, Anomaly::LostWrite);
+    assert_eq!(
+        calibration[0].mutation,
+        "p0/0 at t-0@0 dropped from the log"
+    );
+}
+
+#[test]
+fn a_tiny_history_takes_more_readings_and_still_plants_everything() {
+    let (_, calibration) = story().sends(2).log(&ours([0, 1])).examine(&every_claim());
+    assert!(
+        calibration.iter().all(|mutant| mutant.found),
+        "{calibration:#?}"
+    );
+    let planted: BTreeSet<Anomaly> = calibration.iter().map(|mutant| mutant.anomaly).collect();
+    let log = [
+        Anomaly::LostWrite,
+        Anomaly::Duplicate,
+        Anomaly::NonmonotonicSend,
+        Anomaly::InconsistentOffsets,
+        Anomaly::Phantom,
+        Anomaly::Corrupt,
+        Anomaly::FailedWriteVisible,
+    ];
+    assert_eq!(planted, BTreeSet::from(log));
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(200))]
+
+    #[test]
+    fn mutants_are_found_in_any_healthy_world(size in sizes(0..1)) {
+        let (analysis, calibration) = make(size).story.examine(&every_claim());
+        let missed: Vec<_> = calibration.iter().filter(|mutant| !mutant.found).collect();
+        prop_assert!(missed.is_empty(), "{:#?} {:?}", missed, found(&analysis));
+    }
+
+    #[test]
+    fn mutants_are_found_in_any_sick_world(size in sizes(1..4)) {
+        let (analysis, calibration) = make(size).story.examine(&every_claim());
+        let missed: Vec<_> = calibration.iter().filter(|mutant| !mutant.found).collect();
+        prop_assert!(missed.is_empty(), "{:#?} {:?}", missed, found(&analysis));
+    }
+}

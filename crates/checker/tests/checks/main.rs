@@ -1,0 +1,12 @@
+//! The checker and the judge from outside: histories in, findings and verdicts
+//! out.
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
+
+mod anomalies;
+mod calibration;
+mod measurements;
+mod properties;
+mod reference;
+mod story;
+mod verdicts;
+mod world;

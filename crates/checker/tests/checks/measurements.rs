@@ -1,0 +1,116 @@
+//! What is measured, by histories whose times are known.
+
+use model::event::{Body, Ending, RowOp};
+use model::ids::{Offset, ProducerIx};
+
+use crate::story::{
+    Story, capture_story, changes, group_story, healed, injected, ours, story, triggered,
+};
+
+/// Every step of a story takes one millisecond.
+fn broken() -> Story {
+    story()
+        .send(0)
+        .wait_ms(9)
+        .ack(0, 0)
+        .send(1)
+        .send(2)
+        .fault(triggered)
+        .fault(injected)
+        .wait_ms(99)
+        .fault(healed)
+        .wait_ms(9)
+        .ack(1, 1)
+        .ack(2, 2)
+        .send(3)
+        .wait_ms(4)
+        .ack(3, 3)
+        .and(Body::ProducerCounted {
+            producer: ProducerIx::new(0),
+            retries: 2,
+        })
+        .and(Body::ProducerCounted {
+            producer: ProducerIx::new(0),
+            retries: 7,
+        })
+        .log(&ours([0, 1, 2, 3, 3]))
+}
+
+#[test]
+fn a_fault_shows_in_what_producers_feel() {
+    let measured = broken().check().measurements;
+    // From sending 1, a millisecond after 0 was acknowledged.
+    assert_eq!(measured.silent_longest_ms, Some(113));
+    assert_eq!(measured.healed_to_first_ack_ms, Some(10));
+    assert_eq!(measured.outstanding_peak, Some(2));
+    assert_eq!(measured.retries, Some(7));
+    assert_eq!(measured.duplicates, Some(1));
+    let p50_us = |latency: Option<model::verdict::Latency>| {
+        latency.map(|latency| (latency.count, latency.p50_us / 1000))
+    };
+    assert_eq!(p50_us(measured.latency_before), Some((1, 10)));
+    assert_eq!(p50_us(measured.latency_during), Some((2, 113)));
+    assert_eq!(p50_us(measured.latency_after), Some((1, 5)));
+}
+
+#[test]
+fn idle_time_is_no_silence() {
+    let story = story().sends(1).wait_ms(1000).send(1).ack(1, 1);
+    let measured = story.log(&ours([0, 1])).check().measurements;
+    assert_eq!(measured.silent_longest_ms, Some(1));
+}
+
+#[test]
+fn a_send_without_an_end_is_silence_until_the_traffic_ended() {
+    let measured = story().send(0).wait_ms(50).log(&[]).check().measurements;
+    assert_eq!(measured.silent_longest_ms, Some(51));
+}
+
+#[test]
+fn times_are_sorted_before_they_are_measured() {
+    let mut story = broken();
+    let expected = story.check().measurements;
+    story.events.reverse();
+    // Names must precede their use.
+    story.events.rotate_right(1);
+    assert_eq!(story.check().measurements, expected);
+}
+
+#[test]
+fn lag_is_what_was_acknowledged_and_not_yet_processed() {
+    let story = group_story()
+        .sends(3)
+        .processes(0, 0..2)
+        .ends(0, Ending::Clean)
+        .member(1)
+        .wait_ms(10)
+        .processes(1, 1..3);
+    let measured = &story.log(&ours([0, 1, 2])).check().measurements.groups[0];
+    assert_eq!((measured.processed, measured.distinct), (4, 3));
+    assert_eq!(measured.reprocessed, 1);
+    assert_eq!(measured.lag_peak, 3);
+    // 2, 1, 1 and 0 behind.
+    assert_eq!(measured.lag_mean, 1);
+    assert_eq!(measured.recovery_ms, Some(12));
+}
+
+#[test]
+fn a_capture_is_back_with_its_first_event_after_it_was_stopped() {
+    let tail = |story: Story, end| {
+        story.and(Body::TailSeen {
+            partition: changes(),
+            end: Offset::new(end),
+        })
+    };
+    let mut story = capture_story()
+        .committed(0, 7, RowOp::Insert)
+        .committed(1, 8, RowOp::Insert)
+        .committed(2, 9, RowOp::Insert);
+    story = tail(story, 1).fault(triggered);
+    story = tail(story, 1).fault(injected);
+    story = tail(story, 1).wait_ms(100).fault(healed);
+    story = tail(tail(tail(story, 1), 2).wait_ms(50), 3);
+    let measured = story.captured(3, 0).check().measurements.capture.unwrap();
+    assert_eq!(measured.first_event_ms, Some(106));
+    assert_eq!(measured.caught_up_ms, Some(157));
+}

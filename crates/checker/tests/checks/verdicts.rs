@@ -1,0 +1,591 @@
+//! Every way to a verdict.
+
+use checker::judge;
+use model::anomaly::Anomaly;
+use model::claim::{Claim, Contract, FaultContract, GroupContract, Guarantee, Level, Traffic};
+use model::event::{Body, CaptureResult, ChangeContent, Ending, Found, RowOp};
+use model::ids::{ChangeId, GroupIx};
+use model::verdict::{Calibration, ScenarioVerdict, Verdict};
+
+use crate::story::{
+    FAULT, Story, capture_story, group_story, healed, injected, ours, part, story, triggered,
+};
+
+fn claims(claims: &[(Claim, Level)]) -> Contract {
+    Contract {
+        guarantees: claims
+            .iter()
+            .map(|(claim, level)| Guarantee {
+                claim: *claim,
+                level: *level,
+                limit_ms: (*claim == Claim::RecoversWithin).then_some(1000),
+            })
+            .collect(),
+        groups: vec![GroupContract {
+            name: "g".to_owned(),
+            commit_every_records: 2,
+        }],
+        ..Contract::default()
+    }
+}
+
+fn required(claim: Claim) -> Contract {
+    claims(&[(claim, Level::Required)])
+}
+
+fn rule(contract: &Contract, story: &Story) -> ScenarioVerdict {
+    judge(contract, "test", 1, &story.check(), Vec::new())
+}
+
+#[track_caller]
+fn is(verdict: &ScenarioVerdict, expected: Verdict, reason: &str) {
+    let first = &verdict.guarantees[0];
+    assert_eq!(
+        (first.verdict, first.reason.as_str()),
+        (expected, reason),
+        "{:?}",
+        verdict.doubts
+    );
+    assert_eq!(verdict.verdict, expected);
+    assert_eq!(verdict.as_expected, expected == Verdict::Held);
+}
+
+#[track_caller]
+fn rules(claim: Claim, story: &Story, expected: Verdict, reason: &str) {
+    is(&rule(&required(claim), story), expected, reason);
+}
+
+fn of(change: u64) -> ChangeContent {
+    ChangeContent::Ours(ChangeId::new(change))
+}
+
+#[test]
+fn what_was_tested_and_not_contradicted_is_held() {
+    let sent = story().sends(3).log(&ours([0, 1, 2]));
+    let held = Verdict::Held;
+    rules(
+        Claim::NoLoss,
+        &sent,
+        held,
+        "3 acknowledged records, all stored",
+    );
+    rules(
+        Claim::NoPhantom,
+        &sent,
+        held,
+        "3 records stored, every one was sent",
+    );
+    rules(
+        Claim::Intact,
+        &sent,
+        held,
+        "3 records stored, all undamaged",
+    );
+    rules(
+        Claim::NoDuplicates,
+        &sent,
+        held,
+        "3 records stored, each once",
+    );
+    rules(
+        Claim::Ordered,
+        &sent,
+        held,
+        "3 records stored in the order of sending",
+    );
+}
+
+#[test]
+fn what_could_not_have_failed_is_not_held() {
+    let nothing = group_story().log(&[]);
+    for claim in Claim::ALL {
+        let verdict = rule(&required(*claim), &nothing);
+        assert_eq!(verdict.verdict, Verdict::Inconclusive, "{claim}");
+    }
+    assert_eq!(
+        rule(&Contract::default(), &story().sends(1).log(&ours([0]))).verdict,
+        Verdict::Inconclusive
+    );
+    rules(
+        Claim::Ordered,
+        &story().sends(1).log(&ours([0])),
+        Verdict::Inconclusive,
+        "no two records of one producer stand in one partition",
+    );
+}
+
+#[test]
+fn a_contradicted_claim_is_violated_and_says_what_and_where() {
+    rules(
+        Claim::NoLoss,
+        &story().sends(3).log(&ours([0])),
+        Verdict::Violated,
+        "2 lost-write of 3 acknowledged, first p0 1",
+    );
+}
+
+#[test]
+fn proof_is_proof_however_doubtful_the_run() {
+    let story = story()
+        .sends(2)
+        .and(Body::TrafficEnded)
+        .truth(part(0), 0, &ours([0]))
+        .and(Body::Aborted {
+            reason: "the disk is full".to_owned(),
+        });
+    let verdict = rule(&required(Claim::NoLoss), &story);
+    assert_eq!(verdict.verdict, Verdict::Violated);
+    assert_eq!(
+        verdict.doubts,
+        ["the scenario was given up: the disk is full"]
+    );
+    assert!(!verdict.as_expected);
+}
+
+#[test]
+fn a_history_that_is_not_whole_holds_nothing() {
+    let cut = story().sends(1).truth(part(0), 0, &ours([0]));
+    let verdict = rule(&required(Claim::NoLoss), &cut);
+    assert_eq!(verdict.verdict, Verdict::Inconclusive);
+    assert_eq!(
+        verdict.doubts,
+        ["the history ends before the run was completed"]
+    );
+
+    let unread = story().sends(1).pinned(part(0), 0, 1).and(Body::Completed);
+    let verdict = rule(&required(Claim::NoLoss), &unread);
+    assert_eq!(verdict.verdict, Verdict::Inconclusive);
+    assert_eq!(verdict.doubts, ["not read to the end: t-0"]);
+}
+
+#[test]
+fn what_retention_or_damage_hides_is_not_held() {
+    rules(
+        Claim::NoLoss,
+        &story().sends(2).log_from(1, &ours([1])),
+        Verdict::Inconclusive,
+        "1 acknowledged records lie below the log start: retention may have taken them",
+    );
+}
+
+#[test]
+fn a_missed_mutant_makes_the_run_inconclusive() {
+    let missed = Calibration {
+        anomaly: Anomaly::LostWrite,
+        mutation: "p0/0 dropped".to_owned(),
+        found: false,
+    };
+    let analysis = story().sends(1).log(&ours([0])).check();
+    let verdict = judge(&required(Claim::NoLoss), "test", 1, &analysis, vec![missed]);
+    assert_eq!(verdict.verdict, Verdict::Inconclusive);
+    assert_eq!(
+        verdict.doubts,
+        ["the checker missed a planted lost-write: p0/0 dropped"]
+    );
+}
+
+// Levels.
+
+#[test]
+fn an_observed_violation_does_not_count() {
+    let duplicated = story().sends(1).log(&ours([0, 0]));
+    let contract = claims(&[
+        (Claim::NoLoss, Level::Required),
+        (Claim::NoDuplicates, Level::Observed),
+    ]);
+    let verdict = rule(&contract, &duplicated);
+    assert_eq!(verdict.guarantees[1].verdict, Verdict::Violated);
+    assert_eq!(
+        (verdict.verdict, verdict.as_expected),
+        (Verdict::Held, true)
+    );
+}
+
+#[test]
+fn an_expected_violation_must_be_seen() {
+    let contract = claims(&[
+        (Claim::NoLoss, Level::ExpectViolated),
+        (Claim::NoPhantom, Level::Required),
+    ]);
+    let seen = rule(&contract, &story().sends(2).log(&ours([0])));
+    assert_eq!((seen.verdict, seen.as_expected), (Verdict::Violated, true));
+    let unseen = rule(&contract, &story().sends(1).log(&ours([0])));
+    assert_eq!(
+        (unseen.verdict, unseen.as_expected),
+        (Verdict::Inconclusive, false)
+    );
+    let mut both = story().sends(2).send(2).fail(2);
+    both = both.log(&ours([0, 2]));
+    let worse = rule(&contract, &both);
+    assert_eq!(
+        (worse.verdict, worse.as_expected),
+        (Verdict::Violated, false)
+    );
+}
+
+// Faults.
+
+fn with_fault(meets: Traffic) -> Contract {
+    let mut contract = required(Claim::NoLoss);
+    contract.faults = vec![FaultContract {
+        fault: FAULT,
+        kind: "broker-pause".to_owned(),
+        meets,
+    }];
+    contract
+}
+
+fn paused(found: Found) -> Story {
+    story()
+        .sends(1)
+        .send(1)
+        .fault(triggered)
+        .fault(injected)
+        .evidence(found)
+        .fault(healed)
+        .ack(1, 1)
+}
+
+#[test]
+fn a_fault_that_landed_leaves_no_doubt() {
+    let verdict = rule(
+        &with_fault(Traffic::Sends),
+        &paused(Found::Yes).log(&ours([0, 1])),
+    );
+    assert_eq!(verdict.verdict, Verdict::Held, "{:?}", verdict.doubts);
+    let fault = &verdict.faults[0];
+    assert!(fault.landed);
+    assert_eq!((fault.injected_ms, fault.healed_ms), (Some(6), Some(8)));
+    assert_eq!(
+        fault.evidence[1].detail,
+        "1 sends outstanding when it came into force, 0 attempted while it lasted"
+    );
+}
+
+#[test]
+fn a_fault_that_did_not_land_leaves_the_run_inconclusive() {
+    let log = ours([0, 1]);
+    let quiet = story()
+        .sends(2)
+        .fault(injected)
+        .evidence(Found::Yes)
+        .fault(healed);
+    let cases = [
+        (story().sends(2), "it was never in force"),
+        (
+            story()
+                .sends(1)
+                .send(1)
+                .fault(injected)
+                .evidence(Found::Yes)
+                .ack(1, 1),
+            "it was never healed",
+        ),
+        (
+            story()
+                .sends(1)
+                .send(1)
+                .fault(injected)
+                .fault(healed)
+                .ack(1, 1),
+            "nobody looked for evidence of it",
+        ),
+        (paused(Found::No), "not found: process state is T (state)"),
+        (
+            quiet,
+            "not found: traffic met it (0 sends outstanding when it came into force, \
+             0 attempted while it lasted)",
+        ),
+    ];
+    for (story, why) in cases {
+        let verdict = rule(&with_fault(Traffic::Sends), &story.log(&log));
+        assert_eq!(verdict.verdict, Verdict::Inconclusive);
+        assert!(!verdict.faults[0].landed);
+        let doubt = format!("the fault broker-pause did not land: {why}");
+        assert_eq!(verdict.doubts, [doubt]);
+    }
+}
+
+#[test]
+fn a_fault_of_readers_must_meet_records_that_wait_for_them() {
+    let contract = with_fault(Traffic::Reads {
+        group: "g".to_owned(),
+    });
+    let fault = |story: Story| {
+        let story = story.fault(injected).evidence(Found::Yes).fault(healed);
+        rule(&contract, &story.log(&ours([0, 1]))).faults[0].landed
+    };
+    assert!(fault(group_story().sends(2).processes(0, 0..1)));
+    assert!(!fault(group_story().sends(2).processes(0, 0..2)));
+}
+
+#[test]
+fn a_fault_of_capture_must_meet_changes() {
+    let mut contract = with_fault(Traffic::Changes);
+    contract.guarantees = required(Claim::NoRowMissing).guarantees;
+    let fault = |tail: i64| {
+        let story = capture_story()
+            .committed(0, 7, RowOp::Insert)
+            .and(Body::TailSeen {
+                partition: crate::story::changes(),
+                end: model::ids::Offset::new(tail),
+            })
+            .fault(injected)
+            .evidence(Found::Yes)
+            .fault(healed)
+            .event(0, 7, RowOp::Insert, of(0))
+            .row(7, of(0));
+        rule(&contract, &story.captured(1, 1)).faults[0].landed
+    };
+    assert!(fault(0));
+    assert!(!fault(1));
+}
+
+// Groups.
+
+fn read_twice() -> Story {
+    group_story()
+        .sends(4)
+        .processes(0, 0..2)
+        .commits(0, 2)
+        .processes(0, 2..3)
+        .ends(0, Ending::Killed)
+        .member(1)
+        .processes(1, 2..4)
+        .commits(1, 4)
+        .ends(1, Ending::Clean)
+        .group_waited()
+        .group_offset(Some(4))
+}
+
+#[test]
+fn group_claims_say_how_much_was_read() {
+    let story = read_twice().log(&ours([0, 1, 2, 3]));
+    let held = Verdict::Held;
+    rules(
+        Claim::NoGroupGap,
+        &story,
+        held,
+        "g processed all 4 records it committed past",
+    );
+    rules(
+        Claim::GroupComplete,
+        &story,
+        held,
+        "g processed all 4 records",
+    );
+    rules(Claim::ReadsInOrder, &story, held, "g took 3 steps in order");
+    rules(
+        Claim::CommitsForward,
+        &story,
+        held,
+        "g committed 2 times, forward",
+    );
+    rules(
+        Claim::ReprocessedWithinWindow,
+        &story,
+        held,
+        "g processed 1 records again, 2 allowed: 1 restarts, a commit every 2 records",
+    );
+    rules(
+        Claim::NothingReprocessed,
+        &story,
+        Verdict::Violated,
+        "1 reprocessed, first t-0 2",
+    );
+    rules(
+        Claim::RecoversWithin,
+        &story,
+        held,
+        "g was back after 2 ms, 1000 ms allowed",
+    );
+}
+
+#[test]
+fn more_than_the_window_is_violated() {
+    let again = read_twice().member(2).processes(2, 0..4);
+    rules(
+        Claim::ReprocessedWithinWindow,
+        &again.log(&ours([0, 1, 2, 3])),
+        Verdict::Violated,
+        "g processed 5 records again, 4 allowed: 2 restarts, a commit every 2 records",
+    );
+}
+
+#[test]
+fn a_group_that_nobody_waited_for_is_not_incomplete() {
+    let story = group_story().sends(2).processes(0, 0..1).commits(0, 1);
+    rules(
+        Claim::GroupComplete,
+        &story.log(&ours([0, 1])),
+        Verdict::Inconclusive,
+        "g did not process 1 of 2 records, and nobody waited for it",
+    );
+}
+
+#[test]
+fn a_group_of_the_contract_that_never_came_up_is_missed() {
+    let story = story().sends(1).log(&ours([0]));
+    rules(
+        Claim::NoGroupGap,
+        &story,
+        Verdict::Inconclusive,
+        "the group g never came up",
+    );
+}
+
+#[test]
+fn a_slow_recovery_is_violated_and_none_cannot_be_told() {
+    let story = group_story()
+        .sends(2)
+        .processes(0, 0..1)
+        .ends(0, Ending::Clean)
+        .member(1);
+    rules(
+        Claim::RecoversWithin,
+        &story
+            .clone()
+            .wait_ms(1500)
+            .processes(1, 1..2)
+            .log(&ours([0, 1])),
+        Verdict::Violated,
+        "g was back after 1502 ms, 1000 ms allowed",
+    );
+    rules(
+        Claim::RecoversWithin,
+        &story.log(&ours([0, 1])),
+        Verdict::Inconclusive,
+        "nothing came back after a restart, or nothing was restarted",
+    );
+}
+
+#[test]
+fn groups_are_independent_when_all_read_everything_at_the_same_time() {
+    let other = GroupIx::new(1);
+    let both = group_story()
+        .group(other, "h")
+        .member_of(other, 1)
+        .send(0)
+        .ack(0, 0)
+        .processes(0, 0..1)
+        .processes(1, 0..1);
+    let together = both
+        .clone()
+        .send(1)
+        .ack(1, 1)
+        .processes(0, 1..2)
+        .processes(1, 1..2)
+        .send(2)
+        .ack(2, 2)
+        .processes(0, 2..3)
+        .processes(1, 2..3);
+    let verdict = rule(
+        &required(Claim::GroupsIndependent),
+        &together.log(&ours([0, 1, 2])),
+    );
+    assert_eq!(
+        verdict.verdict,
+        Verdict::Held,
+        "{}",
+        verdict.guarantees[0].reason
+    );
+    let apart = both
+        .send(1)
+        .ack(1, 1)
+        .send(2)
+        .ack(2, 2)
+        .processes(0, 1..3)
+        .processes(1, 1..3);
+    assert_eq!(
+        rule(
+            &required(Claim::GroupsIndependent),
+            &apart.clone().log(&ours([0, 1, 2]))
+        )
+        .verdict,
+        Verdict::Held
+    );
+    let after = group_story()
+        .group(other, "h")
+        .member_of(other, 1)
+        .sends(2)
+        .processes(0, 0..2)
+        .processes(1, 0..2);
+    rules(
+        Claim::GroupsIndependent,
+        &after.log(&ours([0, 1])),
+        Verdict::Inconclusive,
+        "the groups did not read while the others and the producers were active",
+    );
+}
+
+// Change data capture.
+
+#[test]
+fn a_capture_that_never_caught_up_cannot_be_told_from_loss() {
+    let story = capture_story()
+        .committed(0, 7, RowOp::Insert)
+        .row(7, of(0))
+        .waits(CaptureResult::TimedOut)
+        .whole(0, 1);
+    for claim in [Claim::NoRowMissing, Claim::NoLoss, Claim::NoStateDivergence] {
+        rules(
+            claim,
+            &story,
+            Verdict::Inconclusive,
+            "the last change never came out of the topics: late cannot be told from missing",
+        );
+    }
+}
+
+#[test]
+fn capture_claims_say_how_much_was_captured() {
+    let story = capture_story()
+        .committed(0, 7, RowOp::Insert)
+        .committed(1, 7, RowOp::Update)
+        .event(0, 7, RowOp::Insert, of(0))
+        .event(1, 7, RowOp::Update, of(1))
+        .row(7, of(1))
+        .captured(2, 1);
+    let held = Verdict::Held;
+    let all = "2 committed changes, all have their event";
+    rules(Claim::NoLoss, &story, held, all);
+    rules(Claim::NoRowMissing, &story, held, all);
+    rules(
+        Claim::NoRowDuplicate,
+        &story,
+        held,
+        "2 events, each of another change",
+    );
+    rules(
+        Claim::NoRowPhantom,
+        &story,
+        held,
+        "2 events, each of a change that was committed",
+    );
+    rules(
+        Claim::CommitOrder,
+        &story,
+        held,
+        "1 events follow another of their row, all in order",
+    );
+    rules(
+        Claim::NoStateDivergence,
+        &story,
+        held,
+        "1 rows, all as the topics replay them",
+    );
+}
+
+#[test]
+fn a_database_that_forgot_a_commit_leaves_the_run_inconclusive() {
+    let story = capture_story()
+        .committed(0, 7, RowOp::Insert)
+        .event(0, 7, RowOp::Insert, of(0))
+        .captured(1, 0);
+    let verdict = rule(&required(Claim::NoRowMissing), &story);
+    assert_eq!(verdict.verdict, Verdict::Inconclusive);
+    assert_eq!(
+        verdict.doubts,
+        ["the database does not hold 1 rows as it confirmed them"]
+    );
+}
