@@ -128,7 +128,7 @@ pub enum Happening {
     },
     /// What the client counts about itself, cumulative.
     Counted {
-        /// Requests or batches sent again.
+        /// Requests, batches or records sent again, whichever it counts.
         retries: u64,
     },
     /// Partitions were given, in addition to those it has.

@@ -22,6 +22,7 @@ fn translated(kind: RoleKind, key: &str, value: &str) -> Result<Vec<(String, Str
 fn keys_and_values_become_those_of_librdkafka() {
     use RoleKind::{Consumer, Producer};
     #[rustfmt::skip]
+    #[allow(clippy::type_complexity, reason = "a table of cases")]
     let cases: &[(RoleKind, &str, &str, &[(&str, &str)])] = &[
         (Producer, "acks", "all", &[("acks", "all")]),
         (Producer, "retries", "2147483647", &[("retries", "2147483647")]),

@@ -1,0 +1,11 @@
+//! Real subject processes, driven as the engine drives them.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    reason = "a test fails by panicking"
+)]
+
+mod process;
+mod with_broker;
+mod without_broker;

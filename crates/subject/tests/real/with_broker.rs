@@ -1,0 +1,184 @@
+//! Subjects and a real broker.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::process::{
+    Subject, acknowledged, config, consumer, count, failed, processed, producer, sent, unknown,
+};
+use model::event::{CommitResult, Content};
+use rustix::process::Signal;
+use stack::archive::Archives;
+use stack::artefacts::{ArtefactRequest, Parts, Versions, fetch};
+use stack::cache::Cache;
+use stack::java::find_java;
+use stack::stack::{Stack, StackSpec};
+use subject::clock::Clock;
+use subject::protocol::{ConsumerRole, Happening, ProducerRole, Report, Role};
+
+const RECORDS: usize = 1000;
+
+async fn one_broker(dir: &tempfile::TempDir) -> (Stack, String) {
+    let cache = Cache::user().unwrap();
+    let request = ArtefactRequest {
+        versions: Versions::default(),
+        kafka_home: None,
+        parts: Parts::Kafka,
+    };
+    let artefacts = fetch(&cache, &request, &mut |_| {}).unwrap();
+    let java = find_java().unwrap();
+    let spec = StackSpec {
+        archives: Archives::find(&cache, &artefacts, &java),
+        broker_config: config(&[
+            ("auto.create.topics.enable", "true"),
+            ("num.partitions", "3"),
+        ]),
+        ..StackSpec::new(dir.path())
+    };
+    let stack = Stack::start(&artefacts, &java, spec, |_| {}).await.unwrap();
+    let bootstrap = stack.bootstrap_servers()[0].to_string();
+    (stack, bootstrap)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_group_goes_on_where_it_committed() {
+    let dir = tempfile::tempdir().unwrap();
+    let (stack, bootstrap) = one_broker(&dir).await;
+    let clock = Clock::start();
+
+    let mut sender = Subject::start(clock, &Role::Producer(producer(clock, &bootstrap, "t")));
+    assert!(sender.wait().success());
+    assert_eq!(sender.count(sent), RECORDS);
+    assert_eq!(sender.count(acknowledged), RECORDS);
+
+    for (group, signal) in [("stopped", Signal::TERM), ("killed", Signal::KILL)] {
+        let role = Role::Consumer(ConsumerRole {
+            config: config(&[("group.instance.id", "consumer-0")]),
+            ..consumer(clock, &bootstrap, "t", group)
+        });
+        let mut first = Subject::start(clock, &role);
+        // Past a commit, and not at one.
+        first.until(|reports| count(reports, processed) >= 409);
+        first.signal(signal);
+        assert_eq!(first.wait().success(), signal == Signal::TERM);
+
+        let mut second = Subject::start(clock, &role);
+        let before = first.distinct();
+        second.until(|reports| count(reports, processed) >= RECORDS - before.len());
+        second.signal(Signal::TERM);
+        assert!(second.wait().success());
+
+        let again = second.distinct().intersection(&before).count();
+        println!(
+            "{group}: first record {:?} after the start, {:?} after the restart; {again} again",
+            first.first_record_after(),
+            second.first_record_after()
+        );
+        assert!(second.first_record_after() < Duration::from_secs(5));
+        match signal {
+            Signal::KILL => assert!((1..=20).contains(&again), "{again}"),
+            _ => assert_eq!(again, 0),
+        }
+        assert!(second.reports.iter().all(|report| !matches!(
+            report.what,
+            Happening::Committed { result, .. } if result != CommitResult::Accepted
+        )));
+        assert!(second.reports.iter().all(|report| !matches!(
+            report.what,
+            Happening::Processed { content, .. } if !matches!(content, Content::Ours(_))
+        )));
+        assert_eq!(second.reports.last().unwrap().what, Happening::Ended);
+    }
+    stack.stop(Duration::from_millis(100)).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn members_share_the_partitions_and_give_back_what_is_revoked() {
+    let dir = tempfile::tempdir().unwrap();
+    let (stack, bootstrap) = one_broker(&dir).await;
+    let clock = Clock::start();
+    let mut sender = Subject::start(clock, &Role::Producer(producer(clock, &bootstrap, "t")));
+    assert!(sender.wait().success());
+
+    for (group, assignor) in [("eager", "range"), ("cooperative", "cooperative-sticky")] {
+        let role = Role::Consumer(ConsumerRole {
+            config: config(&[
+                ("partition.assignment.strategy", assignor),
+                ("heartbeat.interval.ms", "200"),
+            ]),
+            records_per_s: 100,
+            ..consumer(clock, &bootstrap, "t", group)
+        });
+        let mut first = Subject::start(clock, &role);
+        first.until(|reports| count(reports, processed) >= 50);
+        let mut second = Subject::start(clock, &role);
+        second.until(|reports| count(reports, processed) >= 50);
+        // A clean leave: all partitions are the first one's again.
+        second.signal(Signal::TERM);
+        assert!(second.wait().success());
+        let assigned = |what: &Happening| matches!(what, Happening::Assigned { .. });
+        let before = (first.count(assigned), first.count(processed));
+        first.until(|reports| {
+            count(reports, assigned) > before.0 && count(reports, processed) > before.1 + 50
+        });
+        first.signal(Signal::TERM);
+        assert!(first.wait().success());
+
+        let mut both = first.positions();
+        both.extend(second.positions());
+        both.sort_unstable();
+        assert_eq!(both[0], (0, 0), "{group}");
+        for pair in both.windows(2) {
+            let ((partition, offset), next) = (pair[0], pair[1]);
+            assert!(
+                next == (partition, offset + 1) || next == (partition + 1, 0),
+                "{group}: {next:?} after {:?}",
+                (partition, offset)
+            );
+        }
+        assert!(first.reports.iter().any(
+            |report| matches!(&report.what, Happening::Revoked { partitions } if !partitions.is_empty())
+        ));
+    }
+    stack.stop(Duration::from_millis(100)).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_frozen_broker_costs_retries_and_no_record() {
+    let dir = tempfile::tempdir().unwrap();
+    let (stack, bootstrap) = one_broker(&dir).await;
+    let clock = Clock::start();
+    let role = ProducerRole {
+        records: 300,
+        records_per_s: 100,
+        config: config(&[("acks", "all"), ("request.timeout.ms", "1000")]),
+        ..producer(clock, &bootstrap, "t")
+    };
+    let mut sender = Subject::start(clock, &Role::Producer(role));
+    sender.until(|reports| count(reports, acknowledged) >= 100);
+    // A topic that has just been made costs some too.
+    let before = retries(&sender.reports);
+    let broker = Arc::clone(&stack.brokers()[0]);
+    broker.service().pause().await.unwrap();
+    // The schedule goes on while nobody answers.
+    sender.until(|reports| count(reports, sent) == 300);
+    broker.service().resume().await.unwrap();
+    assert!(sender.wait().success());
+    assert_eq!(sender.count(acknowledged), 300);
+    assert_eq!(sender.count(failed) + sender.count(unknown), 0);
+    let after = retries(&sender.reports);
+    println!("retries: {before} before the freeze, {after} in the end");
+    assert!(after > before);
+    stack.stop(Duration::from_millis(100)).await;
+}
+
+fn retries(reports: &[Report]) -> u64 {
+    reports
+        .iter()
+        .rev()
+        .find_map(|report| match report.what {
+            Happening::Counted { retries } => Some(retries),
+            _ => None,
+        })
+        .unwrap_or(0)
+}
