@@ -22,7 +22,7 @@ const PATIENCE: Duration = Duration::from_secs(40);
 pub(crate) struct Subject {
     child: Child,
     stdin: Option<ChildStdin>,
-    lines: Option<Receiver<Report>>,
+    lines: Receiver<Report>,
     /// When it was started.
     pub(crate) started: Micros,
     /// All that it has reported so far.
@@ -45,7 +45,6 @@ impl Subject {
             for line in BufReader::new(stdout).lines() {
                 let report = serde_json::from_str(&line.unwrap()).unwrap();
                 if to.send(report).is_err() {
-                    // Dropping the pipe is what an engine that dies does.
                     return;
                 }
             }
@@ -53,7 +52,7 @@ impl Subject {
         Self {
             child,
             stdin: Some(stdin),
-            lines: Some(lines),
+            lines,
             started,
             reports: Vec::new(),
         }
@@ -64,7 +63,7 @@ impl Subject {
         let patience = Instant::now() + PATIENCE;
         while !enough(&self.reports) {
             let left = patience.saturating_duration_since(Instant::now());
-            match self.lines.as_ref().unwrap().recv_timeout(left) {
+            match self.lines.recv_timeout(left) {
                 Ok(report) => self.reports.push(report),
                 Err(error) => panic!(
                     "{error} after {} reports, the last {:?}",
@@ -86,14 +85,12 @@ impl Subject {
     /// Reads to the end of its output.
     pub(crate) fn wait(&mut self) -> ExitStatus {
         let patience = Instant::now() + PATIENCE;
-        if let Some(lines) = &self.lines {
-            loop {
-                let left = patience.saturating_duration_since(Instant::now());
-                match lines.recv_timeout(left) {
-                    Ok(report) => self.reports.push(report),
-                    Err(RecvTimeoutError::Disconnected) => break,
-                    Err(RecvTimeoutError::Timeout) => panic!("the subject does not end"),
-                }
+        loop {
+            let left = patience.saturating_duration_since(Instant::now());
+            match self.lines.recv_timeout(left) {
+                Ok(report) => self.reports.push(report),
+                Err(RecvTimeoutError::Disconnected) => break,
+                Err(RecvTimeoutError::Timeout) => panic!("the subject does not end"),
             }
         }
         self.child.wait().unwrap()
@@ -202,8 +199,9 @@ pub(crate) fn consumer(clock: Clock, bootstrap: &str, topic: &str, group: &str) 
     }
 }
 
-/// The example of this crate, which cargo builds beside its tests.
-fn program() -> PathBuf {
+/// The example of this crate, which cargo builds beside its tests; but not
+/// with `--test`, which then runs an old one.
+pub(crate) fn program() -> PathBuf {
     let tests = std::env::current_exe().unwrap();
     let program = tests
         .parent()

@@ -1,7 +1,13 @@
 //! What a subject does where there is no broker: what it says of records, and
 //! when it ends.
 
-use crate::process::{Subject, acknowledged, config, count, failed, producer, sent, unknown};
+use std::io::{BufRead, BufReader, Write};
+use std::process::{Command, Stdio};
+use std::time::{Duration, Instant};
+
+use crate::process::{
+    Subject, acknowledged, config, count, failed, producer, program, sent, unknown,
+};
 use rustix::process::Signal;
 use subject::clock::Clock;
 use subject::protocol::{Happening, ProducerRole, Role};
@@ -88,6 +94,30 @@ fn a_second_signal_does_not_wait() {
     subject.signal(Signal::INT);
     assert_eq!(subject.wait().code(), Some(130));
     assert_eq!(subject.count(unknown), 0);
+}
+
+#[test]
+fn it_does_not_outlive_an_engine_that_is_killed() {
+    let clock = Clock::start();
+    let role = ProducerRole {
+        config: config(&[("delivery.timeout.ms", "20000")]),
+        ..to_nowhere(clock)
+    };
+    let mut child = Command::new(program())
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut stdin = child.stdin.take().unwrap();
+    let role = serde_json::to_string(&Role::Producer(role)).unwrap();
+    writeln!(stdin, "{role}").unwrap();
+    let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
+    // It says that it is ready, and sends five records that nobody takes.
+    assert_eq!(lines.by_ref().take(6).count(), 6);
+    let since = Instant::now();
+    drop((stdin, lines));
+    assert_eq!(child.wait().unwrap().code(), Some(4));
+    assert!(since.elapsed() < Duration::from_secs(5));
 }
 
 #[test]
