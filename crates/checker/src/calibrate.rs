@@ -285,6 +285,22 @@ impl Survey {
         }
     }
 
+    fn nothing_skipped(&self) -> bool {
+        self.baseline.get(&Anomaly::PollSkip) == Some(&0)
+    }
+
+    /// Whether a reading can be taken out without taking out a skip that the
+    /// history already had: one between it and its neighbour, where it has
+    /// only one.
+    fn drops_no_skip(&self, offset: Offset, reading: &Reading) -> bool {
+        let adjacent = |other: Offset| other.get().abs_diff(offset.get()) == 1;
+        self.nothing_skipped()
+            || match (reading.previous, reading.next) {
+                (Some(_), Some(_)) | (None, None) => true,
+                (Some(only), None) | (None, Some(only)) => adjacent(only),
+            }
+    }
+
     /// Chooses what to plant where. Anomalies that this history offers no
     /// place for are left out.
     pub fn plan(mut self) -> Mutants {
@@ -296,6 +312,7 @@ impl Survey {
                 used_records: BTreeSet::new(),
                 used_rows: BTreeSet::new(),
                 used_commits: BTreeSet::new(),
+                commits_lowered: false,
                 fresh_taken: HashMap::new(),
             };
             let mutations: Vec<Mutation> = remaining
@@ -441,6 +458,9 @@ struct Planner<'s> {
     used_records: BTreeSet<RecordId>,
     used_rows: BTreeSet<(TableIx, RowKey)>,
     used_commits: BTreeSet<(GroupIx, PartitionRef)>,
+    /// Whether commits were lowered, which may undo a regression that the
+    /// history already had.
+    commits_lowered: bool,
     fresh_taken: HashMap<PartitionRef, i64>,
 }
 
@@ -703,7 +723,7 @@ impl<'s> Planner<'s> {
         let by_position = &self.survey.by_position;
         let used = self.used_records.clone();
         let survey = self.survey;
-        let nothing_skipped = survey.baseline.get(&Anomaly::PollSkip) == Some(&0);
+        let nothing_skipped = survey.nothing_skipped();
         let second_of = move |trace: &RecordTrace, reading: &Reading| {
             let at = (trace.victim.partition, reading.next?);
             let second = &survey.records[*by_position.get(&at)?];
@@ -759,7 +779,8 @@ impl<'s> Planner<'s> {
     }
 
     fn group_gap(&mut self) -> Option<Mutation> {
-        let commits = &self.survey.commits;
+        let survey = self.survey;
+        let commits = &survey.commits;
         let (trace, reading) = self.only_reading(|trace, reading| {
             let Victim {
                 partition, offset, ..
@@ -767,7 +788,9 @@ impl<'s> Planner<'s> {
             let forward = reading.previous.is_none_or(|before| before < offset)
                 && reading.next.is_none_or(|after| after > offset);
             let trace = commits.get(&(reading.group, partition));
-            forward && trace.is_some_and(|trace| trace.highest > Some(offset))
+            forward
+                && survey.drops_no_skip(offset, reading)
+                && trace.is_some_and(|trace| trace.highest > Some(offset))
         })?;
         // A commit that another mutation lowers might no longer pass it.
         self.used_commits
@@ -836,6 +859,7 @@ impl<'s> Planner<'s> {
             survey.waited.contains(&reading.group)
                 && survey.last.get(&partition) == Some(&trace.victim.offset)
                 && reading.next.is_none()
+                && survey.drops_no_skip(trace.victim.offset, reading)
                 && !used.contains(&(reading.group, partition))
                 && commits.is_none_or(|commits| commits.behind_last.len() <= COMMITS_MAX)
         })?;
@@ -843,6 +867,7 @@ impl<'s> Planner<'s> {
             partition, offset, ..
         } = trace.victim;
         self.used_commits.insert((reading.group, partition));
+        self.commits_lowered = true;
         let mut edits = vec![(reading.placed.at, Edit::Drop)];
         let commits = survey.commits.get(&(reading.group, partition));
         for placed in commits.iter().flat_map(|commits| &commits.behind_last) {
@@ -884,6 +909,10 @@ impl<'s> Planner<'s> {
     /// A commit is followed by one of offset 0, and that by the commit again,
     /// so that what comes later is held against the same as before.
     fn commit_regression(&mut self) -> Option<Mutation> {
+        let had = self.survey.baseline.get(&Anomaly::CommitRegression);
+        if self.commits_lowered && had.is_some_and(|had| *had > 0) {
+            return None;
+        }
         let (at, placed) = self
             .survey
             .commits

@@ -81,8 +81,6 @@ fn a_tiny_history_takes_more_readings_and_still_plants_everything() {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(200))]
-
     #[test]
     fn mutants_are_found_in_any_healthy_world(size in sizes(0..1)) {
         let (analysis, calibration) = make(size).story.examine(&every_claim());

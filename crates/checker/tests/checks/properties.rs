@@ -13,8 +13,6 @@ use crate::story::{TOPIC, found, id, part, story};
 use crate::world::{make, sizes};
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(400))]
-
     #[test]
     fn a_healthy_world_is_clean(size in sizes(0..1)) {
         let world = make(size);
