@@ -33,6 +33,10 @@ pub fn connector_config(capture: &Capture, database: &ConnectionParameters) -> C
         // What a delete leaves in a compacted topic, as Debezium does it.
         ("tombstones.on.delete", "true"),
         ("heartbeat.interval.ms", "0"),
+        // Where brokers make no topics by themselves, Connect does: one
+        // partition each, so that a topic's order is the log's.
+        ("topic.creation.default.partitions", "1"),
+        ("topic.creation.default.replication.factor", "-1"),
     ];
     let password = database
         .password
