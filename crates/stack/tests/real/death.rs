@@ -24,6 +24,7 @@ use crate::fixture::{Fixture, request};
 const ROLE: &str = "ACKPROOF_TEST_HOLDS";
 const DIR: &str = "ACKPROOF_TEST_DIR";
 const HELD: &str = "held";
+const SETTINGS: &str = "settings.xml";
 
 /// Not a test of its own: what the others start and kill.
 #[tokio::test]
@@ -74,16 +75,9 @@ async fn hold_stack() {
     ended.unwrap();
 }
 
-/// A repository that accepts and never answers.
+/// A fetch from the repository that the settings name.
 fn hold_maven(dir: &Path) {
-    let silent = TcpListener::bind("127.0.0.1:0").unwrap();
-    let settings = dir.join("settings.xml");
-    let mirror = format!(
-        "<settings><mirrors><mirror><id>m</id><mirrorOf>*</mirrorOf>\
-         <url>http://{}</url></mirror></mirrors></settings>",
-        silent.local_addr().unwrap()
-    );
-    fs::write(&settings, mirror).unwrap();
+    let settings = dir.join(SETTINGS);
     let maven = Maven::find(env::var_os("PATH").as_deref())
         .unwrap()
         .with_args(["-s", settings.to_str().unwrap()])
@@ -91,13 +85,6 @@ fn hold_maven(dir: &Path) {
             "-Dmaven.repo.local={}",
             dir.join("empty").display()
         )]);
-    thread::spawn(move || {
-        let _connection = silent.accept().unwrap();
-        say_held();
-        loop {
-            thread::park();
-        }
-    });
     let cache = Cache::at(dir.join("cache"));
     let fetched = fetch_with(
         &cache,
@@ -122,25 +109,44 @@ async fn hold_training(dir: &Path) {
 
 #[test]
 fn nothing_of_a_stack_with_a_frozen_broker_and_a_busy_database_is_left() {
-    kill_and_expect_nothing("stack", 8);
+    let dir = tempfile::tempdir().unwrap();
+    let mut holder = spawn_holder("stack", dir.path());
+    wait_until_said(&mut holder);
+    kill_and_expect_nothing(holder, 8);
 }
 
 #[test]
 fn nothing_of_a_fetch_is_left() {
-    kill_and_expect_nothing("maven", 1);
+    let dir = tempfile::tempdir().unwrap();
+    // A repository that accepts, never answers, and outlives the holder: else
+    // Maven would end because of that.
+    let silent = TcpListener::bind("127.0.0.1:0").unwrap();
+    let mirror = format!(
+        "<settings><mirrors><mirror><id>m</id><mirrorOf>*</mirrorOf>\
+         <url>http://{}</url></mirror></mirrors></settings>",
+        silent.local_addr().unwrap()
+    );
+    fs::write(dir.path().join(SETTINGS), mirror).unwrap();
+    let holder = spawn_holder("maven", dir.path());
+    let _connection = silent.accept().unwrap();
+    kill_and_expect_nothing(holder, 1);
 }
 
 #[test]
 fn nothing_of_a_training_is_left() {
-    kill_and_expect_nothing("training", 1);
+    let dir = tempfile::tempdir().unwrap();
+    let mut holder = spawn_holder("training", dir.path());
+    wait_until_said(&mut holder);
+    kill_and_expect_nothing(holder, 1);
 }
 
-fn kill_and_expect_nothing(role: &str, expected_at_least: usize) {
-    let dir = tempfile::tempdir().unwrap();
-    let mut holder = spawn_holder(role, dir.path());
+fn wait_until_said(holder: &mut Child) {
     let stdout = BufReader::new(holder.stdout.take().unwrap());
     let held = stdout.lines().any(|line| line.unwrap() == HELD);
     assert!(held, "the holder ended early");
+}
+
+fn kill_and_expect_nothing(mut holder: Child, expected_at_least: usize) {
     let children = descendants(holder.id());
     assert!(children.len() >= expected_at_least, "{children:?}");
 
