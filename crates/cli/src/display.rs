@@ -62,12 +62,14 @@ impl Display {
     }
 
     /// Takes in an event of the run.
-    pub(crate) fn show(&mut self, progress: Progress) {
+    pub(crate) fn show(&mut self, progress: &Progress) {
         let Some(plan) = self.plans.get(progress.scenario) else {
             return;
         };
         if matches!(progress.what, Step::Finished | Step::GaveUp { .. }) {
-            if let Some(Running { line: Some(line), .. }) = self.running.remove(&progress.scenario)
+            if let Some(Running {
+                line: Some(line), ..
+            }) = self.running.remove(&progress.scenario)
             {
                 line.finish_and_clear();
             }

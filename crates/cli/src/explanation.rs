@@ -6,8 +6,8 @@ use std::fmt::Write as _;
 use model::claim::{Guarantee, Level, Traffic};
 use model::plan::ScenarioPlan;
 use model::scenario::{
-    Capture, Config, Effect, Fault, FaultKind, Group, GroupStart, Link, Producer, RestartTasks,
-    Scenario, TABLES, Topic, Trigger, Write, WriteHow,
+    Capture, Config, CutOnset, Effect, Fault, FaultKind, Group, GroupStart, Link, Producer,
+    RestartTasks, Scenario, TABLES, Topic, Trigger, Write, WriteHow,
 };
 
 use crate::figures::{counted, duration_ms};
@@ -32,11 +32,14 @@ pub(crate) fn explain(plan: &ScenarioPlan, seed: Seed) -> String {
         "{STRONG}{}{STRONG:#}: {} (suite {})\n",
         scenario.name, scenario.title, scenario.suite
     );
-    for words in [&scenario.why, &scenario.criterion, &scenario.expected] {
-        if !words.is_empty() {
-            out.push('\n');
-            prose(&mut out, "  ", words);
-        }
+    let intent = [
+        ("Why", &scenario.why),
+        ("What must hold", &scenario.criterion),
+        ("What to expect", &scenario.expected),
+    ];
+    for (title, words) in intent.into_iter().filter(|(_, words)| !words.is_empty()) {
+        heading(&mut out, title);
+        item(&mut out, words);
     }
     what_runs(&mut out, scenario);
     what_is_sent(&mut out, scenario);
@@ -52,7 +55,7 @@ fn heading(out: &mut String, words: &str) {
 }
 
 fn item(out: &mut String, words: &str) {
-    prose_after(out, "  ", "  ", words);
+    prose(out, "  ", words);
 }
 
 fn prose(out: &mut String, indent: &str, words: &str) {
@@ -171,11 +174,7 @@ fn write_words(write: &Write) -> String {
         }
         WriteHow::Copy => "all in one transaction, by COPY",
     };
-    let mut words = format!(
-        "{} into {}, {how}",
-        counted(write.rows, "row"),
-        write.table
-    );
+    let mut words = format!("{} into {}, {how}", counted(write.rows, "row"), write.table);
     if write.rows_per_s > 0 {
         let _ = write!(words, ", {} a second", write.rows_per_s);
     }
@@ -246,7 +245,7 @@ fn what_is_broken(out: &mut String, plan: &ScenarioPlan, seed: Seed) {
 
 fn trigger_words(trigger: &Trigger) -> String {
     match trigger {
-        Trigger::Acknowledged(count) => format!("after {} acknowledged", counted(*count, "record")),
+        Trigger::Acknowledged(count) => format!("after {}", counted(*count, "acknowledged record")),
         Trigger::Processed { group, percent } => {
             format!("when {group} has processed {percent} % of all records")
         }
@@ -286,9 +285,13 @@ fn fault_words(fault: &Fault, scenario: &Scenario) -> String {
             "broker {broker} is killed, the partition directories of {topic} are deleted, and it \
              is started again; the cluster's metadata stays"
         ),
-        FaultKind::NetworkCut { for_ms } => format!(
-            "the proxy delivers nothing either way for {}, and new connections are not answered; \
+        FaultKind::NetworkCut { for_ms, onset } => format!(
+            "{}the proxy delivers nothing either way for {}, and new connections are not answered; \
              after that the old connections are dead",
+            match onset {
+                CutOnset::AtOnce => "",
+                CutOnset::AnswersFirst => "an answer is lost on its way back, then ",
+            },
             duration_ms(*for_ms)
         ),
         FaultKind::ConsumerRestart {
@@ -364,14 +367,14 @@ fn what_is_claimed(out: &mut String, scenario: &Scenario) {
         .max()
         .unwrap_or(0);
     for guarantee in &scenario.guarantees {
-        let _ = writeln!(
-            out,
-            "  {:15}  {:claim_chars$}  {}{}",
+        let lead = format!(
+            "  {:14}  {:claim_chars$}  ",
             level_words(guarantee.level),
-            guarantee.claim,
-            guarantee.claim.meaning(),
-            limit_words(guarantee)
+            guarantee.claim
         );
+        let indent = " ".repeat(lead.len());
+        let words = format!("{}{}", guarantee.claim.meaning(), limit_words(guarantee));
+        prose_after(out, &lead, &indent, &words);
     }
 }
 
@@ -386,7 +389,7 @@ const fn level_words(level: Level) -> &'static str {
 fn limit_words(guarantee: &Guarantee) -> String {
     guarantee
         .limit_ms
-        .map_or_else(String::new, |ms| format!(" ({})", duration_ms(ms)))
+        .map_or_else(String::new, |ms| format!(" (limit {})", duration_ms(ms)))
 }
 
 fn how_long(out: &mut String, plan: &ScenarioPlan) {

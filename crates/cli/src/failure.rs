@@ -52,10 +52,6 @@ impl Failure {
     pub(crate) fn exit(&self) -> Exit {
         self.exit
     }
-
-    pub(crate) fn message(&self) -> &str {
-        &self.message
-    }
 }
 
 impl fmt::Display for Failure {

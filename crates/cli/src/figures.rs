@@ -1,17 +1,16 @@
 //! Numbers as people read them on a terminal. Knows nothing of where they come
 //! from.
 
-/// `0.3 s`, `12.0 s`; milliseconds below a tenth of a second.
+/// `0.3 s`, `12 s`; milliseconds below a tenth of a second.
 pub(crate) fn duration_ms(ms: u64) -> String {
     if ms < 100 {
         return format!("{ms} ms");
     }
-    let tenths = ms.saturating_add(50) / 100;
-    if tenths % 10 == 0 && ms % 1000 == 0 {
-        format!("{} s", tenths / 10)
-    } else {
-        format!("{}.{} s", tenths / 10, tenths % 10)
+    if ms.is_multiple_of(1000) {
+        return format!("{} s", ms / 1000);
     }
+    let tenths = ms.saturating_add(50) / 100;
+    format!("{}.{} s", tenths / 10, tenths % 10)
 }
 
 /// `1 record`, `2 records`.

@@ -119,6 +119,8 @@ pub(crate) fn summary(verdict: &RunVerdict) -> String {
 fn figures(verdict: &ScenarioVerdict) -> Vec<String> {
     let counts = &verdict.counts;
     let measured = &verdict.measurements;
+    // Zero of something is a figure only where somebody could look.
+    let known = |count: u64| count > 0 || verdict.verdict != Verdict::Inconclusive;
     let mut figures = Vec::new();
     if let Some(capture) = &measured.capture {
         figures.push(counted(counts.changes, "change"));
@@ -129,7 +131,9 @@ fn figures(verdict: &ScenarioVerdict) -> Vec<String> {
             Anomaly::RowMissing,
             "missing",
         ));
-        figures.push(format!("{} doubled", capture.duplicates));
+        if known(capture.duplicates) {
+            figures.push(format!("{} doubled", capture.duplicates));
+        }
         figures.extend(time("first event after", capture.first_event_ms));
         figures.extend(time("caught up after", capture.caught_up_ms));
         return figures;
@@ -142,7 +146,9 @@ fn figures(verdict: &ScenarioVerdict) -> Vec<String> {
             Anomaly::GroupGap,
             "skipped",
         ));
-        figures.push(format!("{} reprocessed", group.reprocessed));
+        if known(group.reprocessed) {
+            figures.push(format!("{} reprocessed", group.reprocessed));
+        }
         figures.extend(time("back after", group.recovery_ms));
         return figures;
     }
@@ -154,14 +160,10 @@ fn figures(verdict: &ScenarioVerdict) -> Vec<String> {
     if counts.failed > 0 {
         figures.push(format!("{} failed", counts.failed));
     }
-    figures.extend(settled(
-        verdict,
-        Claim::NoLoss,
-        Anomaly::LostWrite,
-        "lost",
-    ));
+    figures.extend(settled(verdict, Claim::NoLoss, Anomaly::LostWrite, "lost"));
     if measured.groups.is_empty() {
-        figures.extend(measured.duplicates.map(|count| format!("{count} doubled")));
+        let duplicates = measured.duplicates.filter(|count| known(*count));
+        figures.extend(duplicates.map(|count| format!("{count} doubled")));
         if !verdict.faults.is_empty() {
             figures.extend(time("silent", measured.silent_longest_ms));
         }

@@ -40,7 +40,9 @@ fn operating_system() -> String {
         kernel.release().to_string_lossy()
     );
     let name = fs::read_to_string("/etc/os-release").ok().and_then(|text| {
-        let line = text.lines().find_map(|line| line.strip_prefix("PRETTY_NAME="))?;
+        let line = text
+            .lines()
+            .find_map(|line| line.strip_prefix("PRETTY_NAME="))?;
         Some(line.trim_matches('"').to_owned())
     });
     match name {

@@ -53,9 +53,7 @@ fn carry_out(command: &Command) -> Result<Exit, Failure> {
 }
 
 /// Carries out a command that waits for processes and the network.
-fn in_runtime(
-    command: impl Future<Output = Result<Exit, Failure>>,
-) -> Result<Exit, Failure> {
+fn in_runtime(command: impl Future<Output = Result<Exit, Failure>>) -> Result<Exit, Failure> {
     /// The machine has no threads or file descriptors left.
     #[derive(Debug, thiserror::Error)]
     #[error("cannot start the runtime")]

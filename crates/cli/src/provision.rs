@@ -58,7 +58,8 @@ pub(crate) async fn provide(request: &ArtefactRequest) -> Result<Provision, Fail
 fn fetch_failure(error: &FetchError) -> Failure {
     match error {
         FetchError::BadVersion { .. } | FetchError::NotKafkaHome { .. } => Failure::usage(error),
-        _ => Failure::environment(error).hint("`ackproof doctor` says what is there and what is missing"),
+        _ => Failure::environment(error)
+            .hint("`ackproof doctor` says what is there and what is missing"),
     }
 }
 

@@ -24,7 +24,9 @@ pub(crate) enum RunDirError {
     NotADirectory { path: PathBuf },
     #[error("cannot write to {}", path.display())]
     NotWritable { path: PathBuf, source: io::Error },
-    #[error("a scenario cannot be named `{name}`: its folder in the run directory would not be its own")]
+    #[error(
+        "a scenario cannot be named `{name}`: its folder in the run directory would not be its own"
+    )]
     Folder { name: String },
     #[error("{} is not a run directory: there is no {PLAN} in it", path.display())]
     NoPlan { path: PathBuf },

@@ -1,6 +1,8 @@
 //! `ackproof check`: the verdict again, from the recorded files only. Changes
 //! nothing in the run directory.
 
+use std::fmt::Write as _;
+
 use report::verdict_json;
 
 use crate::args::{CheckArgs, Format};
@@ -17,8 +19,9 @@ pub(crate) fn check(args: &CheckArgs) -> Result<Exit, Failure> {
         Failure::usage(&error).hint("name a directory that `ackproof run` has written")
     })?;
     let verdict = judge_run(&dir, &plan).map_err(|error| {
-        Failure::usage(&error)
-            .hint("the file is not as it was recorded: check a copy of the directory, if there is one")
+        Failure::usage(&error).hint(
+            "the file is not as it was recorded: check a copy of the directory, if there is one",
+        )
     })?;
     match args.format {
         Format::Json => {
@@ -30,7 +33,7 @@ pub(crate) fn check(args: &CheckArgs) -> Result<Exit, Failure> {
             for (planned, judged) in plan.scenarios.iter().zip(&verdict.scenarios) {
                 text.push_str(&lines::scenario(planned, judged, name_chars));
             }
-            text.push_str(&format!("  {}\n", lines::summary(&verdict)));
+            let _ = writeln!(text, "  {}", lines::summary(&verdict));
             print(&text)?;
         }
     }

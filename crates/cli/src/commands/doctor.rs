@@ -45,7 +45,8 @@ pub(crate) async fn doctor(args: &VersionArgs) -> Result<Exit, Failure> {
         "  {}",
         match worst {
             None | Some(Health::Good) => "Everything is there.",
-            Some(Health::Degraded) => "Everything works; the first run has something to fetch or make.",
+            Some(Health::Degraded) =>
+                "Everything works; the first run has something to fetch or make.",
             Some(Health::Bad) => "Something is missing that no run can do without.",
         }
     );

@@ -137,7 +137,7 @@ impl Run {
                     progress = told.recv() => match progress {
                         Some(progress) => {
                             self.judge_if_ended(&progress, &mut judging);
-                            display.show(progress);
+                            display.show(&progress);
                         }
                         None => break,
                     },
@@ -203,19 +203,18 @@ impl Run {
         let mut scenarios = Vec::new();
         for (index, plan) in self.settings.plan.scenarios.iter().enumerate() {
             let before = judged.remove(&index);
-            let verdict = match before.filter(|it| it.is_current(&self.dir, plan)) {
-                Some(judged) => judged.verdict,
-                None => {
-                    let (dir, plan) = (self.dir.clone(), plan.clone());
-                    let judged = tokio::task::spawn_blocking(move || judge_scenario(&dir, &plan))
-                        .await
-                        .map_err(|error| Failure::environment(&error))?
-                        .map_err(|error| Failure::environment(&error))?;
-                    self.show_scenario(index, &judged).map_err(output_failure)?;
-                    judged.verdict
-                }
+            let of = if let Some(before) = before.filter(|it| it.is_current(&self.dir, plan)) {
+                before
+            } else {
+                let (dir, plan) = (self.dir.clone(), plan.clone());
+                let of = tokio::task::spawn_blocking(move || judge_scenario(&dir, &plan))
+                    .await
+                    .map_err(|error| Failure::environment(&error))?
+                    .map_err(|error| Failure::environment(&error))?;
+                self.show_scenario(index, &of).map_err(output_failure)?;
+                of
             };
-            scenarios.push(verdict);
+            scenarios.push(of.verdict);
         }
         Ok(conclude(&self.settings.plan, scenarios))
     }

@@ -114,9 +114,8 @@ async fn detach(args: &StackUpArgs, interrupt: &mut Interrupt) -> Result<Exit, F
         let error = StackCommandError::AlreadyUp {
             pid: running.holder.pid,
         };
-        return Err(Failure::usage(&error).hint(
-            "`ackproof stack status` says where it is, `ackproof stack down` ends it",
-        ));
+        return Err(Failure::usage(&error)
+            .hint("`ackproof stack status` says where it is, `ackproof stack down` ends it"));
     }
     let log = file.path().with_extension("log");
     let holder = spawn_holder(&this_program()?, &holder_args(args), &log)
@@ -177,10 +176,14 @@ pub(crate) async fn down() -> Result<Exit, Failure> {
             ask_to_stop(&running, DOWN_BOUND)
                 .await
                 .map_err(|error| Failure::environment(&error))?;
-            note(&format!("the stack of process {} is down\n", running.holder.pid));
+            note(&format!(
+                "the stack of process {} is down\n",
+                running.holder.pid
+            ));
         }
         State::Stale(stale) => {
-            file.remove().map_err(|error| Failure::environment(&error))?;
+            file.remove()
+                .map_err(|error| Failure::environment(&error))?;
             note(&format!(
                 "process {} ended without a word, and its stack with it\n",
                 stale.holder.pid
@@ -216,10 +219,7 @@ pub(crate) async fn fetch(args: &VersionArgs) -> Result<Exit, Failure> {
         let trained = train(&provision.cache, &provision.artefacts, &provision.java).await;
         if let Err(error) = trained {
             // Everything runs without, only slower to start.
-            note(&format!(
-                "done without fast start-up: {}\n",
-                chain(&error)
-            ));
+            note(&format!("done without fast start-up: {}\n", chain(&error)));
         }
         Ok(provision)
     };
@@ -253,7 +253,10 @@ fn describe(stack: &RunningStack) -> String {
     if let Some(to) = &stack.postgres {
         rows.push((
             "postgresql".to_owned(),
-            format!("postgresql://{}@{}:{}/{}", to.user, to.host, to.port, to.dbname),
+            format!(
+                "postgresql://{}@{}:{}/{}",
+                to.user, to.host, to.port, to.dbname
+            ),
         ));
     }
     rows.push(("held by process".to_owned(), stack.holder.pid.to_string()));
@@ -322,7 +325,10 @@ impl Drop for Place {
 /// Removes the data of stacks whose holder was killed.
 fn remove_left_behind(parent: &Path) {
     for entry in fs::read_dir(parent).into_iter().flatten().flatten() {
-        let holder = entry.file_name().to_str().and_then(|name| name.parse().ok());
+        let holder = entry
+            .file_name()
+            .to_str()
+            .and_then(|name| name.parse().ok());
         if holder.is_some_and(|pid| ProcessSnapshot::of(pid).is_err()) {
             // The disk is not lost for lack of it.
             let _ = fs::remove_dir_all(entry.path());
@@ -338,7 +344,8 @@ struct Noted {
 impl Noted {
     fn write(stack: &RunningStack) -> Result<Self, Failure> {
         let file = StateFile::user().map_err(|error| Failure::environment(&error))?;
-        file.write(stack).map_err(|error| Failure::environment(&error))?;
+        file.write(stack)
+            .map_err(|error| Failure::environment(&error))?;
         Ok(Self { file })
     }
 }

@@ -1,0 +1,7 @@
+//! Black-box tests of the program where no stack runs.
+
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
+
+mod check;
+mod fixture;
+mod words;
