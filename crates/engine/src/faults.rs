@@ -119,8 +119,8 @@ async fn dispatch(fault: &Fault, ix: FaultIx, site: &Site<'_>) -> Result<(), Eng
             let breakable = disk::Loss::of(site, *broker, topic, effect)?;
             carry_out(ix, fault, None, breakable, site).await
         }
-        FaultKind::NetworkCut { for_ms } => {
-            let breakable = network::Cut::new(*for_ms, effect);
+        FaultKind::NetworkCut { for_ms, onset } => {
+            let breakable = network::Cut::new(*for_ms, *onset, effect);
             carry_out(ix, fault, lasts(*for_ms), breakable, site).await
         }
         FaultKind::ConsumerRestart {

@@ -149,7 +149,12 @@ async fn run_recorded(
     let folder = settings.out.join(plan.folder());
     let ledger = match open_ledger(&folder) {
         Ok(ledger) => ledger,
-        Err(error) => return gave_up(progress, error),
+        Err(error) => {
+            progress.step(Step::GaveUp {
+                reason: error.to_string(),
+            });
+            return End::Failed { error };
+        }
     };
     let show = tokio::spawn(show_progress(ledger.clone(), progress.clone()));
     let scenario = Box::pin(run_scenario(plan, settings, &folder, &ledger, progress));
@@ -162,41 +167,43 @@ async fn run_recorded(
         outcome = scenario => Some(outcome),
     };
     show.abort();
+    close(&ledger, outcome, progress)
+}
+
+/// Closes the history with how the scenario ended, puts it on disk, and only
+/// then tells.
+fn close(ledger: &Ledger, outcome: Option<Result<(), EngineError>>, progress: &Reporter) -> End {
     let end = match outcome {
-        Some(Ok(())) => {
-            ledger.note(Body::Completed);
-            progress.step(Step::Finished);
-            End::Completed
-        }
-        Some(Err(error)) => {
-            ledger.note(Body::Aborted {
-                reason: error.to_string(),
-            });
-            gave_up(progress, error)
-        }
-        None => {
-            let reason = "interrupted".to_owned();
-            ledger.note(Body::Aborted {
-                reason: reason.clone(),
-            });
-            progress.step(Step::GaveUp { reason });
-            End::Interrupted
-        }
+        Some(Ok(())) => End::Completed,
+        Some(Err(error)) => End::Failed { error },
+        None => End::Interrupted,
     };
+    ledger.note(match &end {
+        End::Completed => Body::Completed,
+        End::Interrupted => Body::Aborted {
+            reason: "interrupted".to_owned(),
+        },
+        End::Failed { error } => Body::Aborted {
+            reason: error.to_string(),
+        },
+    });
     ledger.flush();
-    match (end, ledger.tally().failure) {
+    let end = match (end, ledger.tally().failure) {
         (End::Completed, Some(reason)) => End::Failed {
             error: EngineError::History { reason },
         },
         (end, _) => end,
-    }
-}
-
-fn gave_up(progress: &Reporter, error: EngineError) -> End {
-    progress.step(Step::GaveUp {
-        reason: error.to_string(),
+    };
+    progress.step(match &end {
+        End::Completed => Step::Finished,
+        End::Interrupted => Step::GaveUp {
+            reason: "interrupted".to_owned(),
+        },
+        End::Failed { error } => Step::GaveUp {
+            reason: error.to_string(),
+        },
     });
-    End::Failed { error }
+    end
 }
 
 fn open_ledger(folder: &Path) -> Result<Ledger, EngineError> {

@@ -278,9 +278,8 @@ impl ScenarioPlan {
                 };
                 let lasts_ms = match fault.kind {
                     FaultKind::BrokerRestart { down_ms, .. } => down_ms,
-                    FaultKind::BrokerPause { for_ms, .. } | FaultKind::NetworkCut { for_ms } => {
-                        for_ms
-                    }
+                    FaultKind::BrokerPause { for_ms, .. }
+                    | FaultKind::NetworkCut { for_ms, .. } => for_ms,
                     _ => 0,
                 };
                 start_ms + delay_ms + lasts_ms

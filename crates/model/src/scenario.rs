@@ -319,6 +319,8 @@ pub enum FaultKind {
     NetworkCut {
         /// For how long, in milliseconds.
         for_ms: u64,
+        /// How it begins.
+        onset: CutOnset,
     },
     /// A consumer process is ended and a new one started.
     ConsumerRestart {
@@ -350,6 +352,19 @@ impl FaultKind {
             Self::ConnectorRestart { .. } => "connector-restart",
         }
     }
+}
+
+/// How a network cut begins.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum CutOnset {
+    /// Both ways at once.
+    #[default]
+    AtOnce,
+    /// The way back first: the next request still arrives, and its answer is
+    /// the first thing that is lost. What happens by chance when a network
+    /// fails under traffic is so made to happen every time.
+    AnswersFirst,
 }
 
 /// How a process is ended.

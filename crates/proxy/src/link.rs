@@ -5,17 +5,37 @@ use std::sync::Arc;
 
 use tokio::sync::{mpsc, watch};
 
-use crate::tally::CutTally;
+use crate::tally::{CutTally, Direction};
 
 /// What the link does with bytes now.
 #[derive(Clone, Debug)]
 pub(crate) enum LinkState {
     /// Delivers them.
     Open,
+    /// Delivers what clients send; swallows the answers, and counts.
+    HalfCut(Arc<CutTally>),
     /// Swallows them, and counts.
     Cut(Arc<CutTally>),
     /// The proxy is stopping.
     Stopped,
+}
+
+impl LinkState {
+    /// The cut that lasts, whole or half.
+    pub(crate) fn cut(&self) -> Option<&Arc<CutTally>> {
+        match self {
+            Self::HalfCut(tally) | Self::Cut(tally) => Some(tally),
+            Self::Open | Self::Stopped => None,
+        }
+    }
+
+    /// The cut that swallows bytes which go this way, if one does.
+    pub(crate) fn cut_for(&self, direction: Direction) -> Option<&Arc<CutTally>> {
+        match (self, direction) {
+            (Self::HalfCut(_), Direction::ToUpstream) => None,
+            _ => self.cut(),
+        }
+    }
 }
 
 /// The link between two heals. A connection belongs to the era in which it was

@@ -112,10 +112,7 @@ impl Proxy {
 
     /// Totals since the start, and what the cut of the moment has done so far.
     pub fn stats(&self) -> ProxyStats {
-        let cut = match &self.shared.link.borrow().state {
-            LinkState::Cut(tally) => Some(tally.report()),
-            LinkState::Open | LinkState::Stopped => None,
-        };
+        let cut = self.shared.link.borrow().state.cut().map(|it| it.report());
         self.shared.totals.stats(cut)
     }
 
@@ -141,16 +138,32 @@ impl Proxy {
     /// # Errors
     /// [`ProxyError::AlreadyCut`] and [`ProxyError::Stopped`].
     pub fn cut(&self) -> Result<Cut, ProxyError> {
+        self.begin_cut(LinkState::Cut)
+    }
+
+    /// Cuts the way back first: from now on no answer is delivered, while what
+    /// clients send still arrives, until [`Cut::complete`] cuts that way too.
+    /// So a request is surely acted on whose answer is surely lost, as happens
+    /// by chance whenever a network fails under traffic. New connections are
+    /// not answered, as in [`Self::cut`].
+    ///
+    /// # Errors
+    /// [`ProxyError::AlreadyCut`] and [`ProxyError::Stopped`].
+    pub fn cut_answers(&self) -> Result<Cut, ProxyError> {
+        self.begin_cut(LinkState::HalfCut)
+    }
+
+    fn begin_cut(&self, state: fn(Arc<CutTally>) -> LinkState) -> Result<Cut, ProxyError> {
         let upstream = self.shared.upstream;
         let mut outcome = Err(ProxyError::Stopped { upstream });
         self.shared.link.send_if_modified(|era| match era.state {
             LinkState::Open => {
                 let tally = Arc::new(CutTally::new(self.shared.totals.open.get()));
-                era.state = LinkState::Cut(Arc::clone(&tally));
+                era.state = state(Arc::clone(&tally));
                 outcome = Ok(tally);
                 true
             }
-            LinkState::Cut(_) => {
+            LinkState::HalfCut(_) | LinkState::Cut(_) => {
                 outcome = Err(ProxyError::AlreadyCut { upstream });
                 false
             }
@@ -214,7 +227,7 @@ impl Shared {
 
     /// Heals, if this cut lasts still.
     fn heal(&self, tally: &Arc<CutTally>) -> Option<mpsc::Receiver<Never>> {
-        let lasts = |era: &Era| matches!(&era.state, LinkState::Cut(current) if Arc::ptr_eq(current, tally));
+        let lasts = |era: &Era| era.state.cut().is_some_and(|it| Arc::ptr_eq(it, tally));
         if !lasts(&self.link.borrow()) {
             return None;
         }
@@ -235,6 +248,17 @@ impl Cut {
     /// What the cut has done so far.
     pub fn so_far(&self) -> CutReport {
         self.tally.report()
+    }
+
+    /// Cuts the way to the upstream too, where only the way back was cut.
+    pub fn complete(&self) {
+        self.proxy.shared.link.send_if_modified(|era| {
+            let half = matches!(&era.state, LinkState::HalfCut(it) if Arc::ptr_eq(it, &self.tally));
+            if half {
+                era.state = LinkState::Cut(Arc::clone(&self.tally));
+            }
+            half
+        });
     }
 
     /// Heals the link. Connections that were open at the cut, or were opened
@@ -305,7 +329,7 @@ fn admit(
         let era = link.borrow();
         totals.accepted.add(1);
         totals.open.add(1);
-        if let LinkState::Cut(tally) = &era.state {
+        if let Some(tally) = era.state.cut() {
             totals.unanswered.add(1);
             tally.connections_unanswered.add(1);
         }

@@ -91,7 +91,7 @@ impl Relay {
                 if era.number != self.era {
                     return Err(Undialled::EraOver);
                 }
-                if let LinkState::Cut(_) = era.state {
+                if era.state.cut().is_some() {
                     return Err(Undialled::Cut);
                 }
             }
@@ -128,7 +128,7 @@ impl Relay {
                 Step::Again => {}
                 Step::Finished => return Ok(()),
                 Step::Hushed => {
-                    // Only the end of the era can follow.
+                    // Only the rest of the cut, or the end of the era, can follow.
                     link.changed().await.map_err(|_| Reset::EraOver)?;
                     continue;
                 }
@@ -161,9 +161,9 @@ impl Relay {
         if era.number != self.era {
             return Step::Reset(Reset::EraOver);
         }
-        match &era.state {
-            LinkState::Stopped => Step::Reset(Reset::EraOver),
-            LinkState::Open => match deliver(from, to, held) {
+        match (&era.state, era.state.cut_for(direction)) {
+            (LinkState::Stopped, _) => Step::Reset(Reset::EraOver),
+            (_, None) => match deliver(from, to, held) {
                 Ok(Progress::Delivered(bytes)) => {
                     self.totals.delivered.add(direction, bytes);
                     Step::Again
@@ -174,7 +174,7 @@ impl Relay {
                 },
                 Err(_) => Step::Reset(Reset::Failed),
             },
-            LinkState::Cut(tally) => {
+            (_, Some(tally)) => {
                 let mut swallowed = held.len();
                 held.clear();
                 let read = read_chunk(from, |chunk| swallowed += chunk.len());

@@ -125,6 +125,35 @@ async fn the_answer_to_a_request_that_arrived_before_the_cut_is_lost() {
 }
 
 #[tokio::test]
+async fn while_the_answers_are_cut_requests_arrive_until_the_cut_is_complete() {
+    let fixture = Fixture::start().await;
+    let (mut client, mut server) = fixture.pair().await;
+    let cut = fixture.proxy.cut_answers().unwrap();
+    client.write_all(b"write this").await.unwrap();
+    let mut request = [0; 10];
+    timeout(HANG, server.read_exact(&mut request))
+        .await
+        .unwrap()
+        .unwrap();
+    server.write_all(b"done").await.unwrap();
+    fixture
+        .until(|stats| stats.bytes_swallowed_from_upstream == 4)
+        .await;
+    assert_eq!(cut.so_far().bytes_swallowed_from_clients, 0);
+
+    cut.complete();
+    client.write_all(b"and this").await.unwrap();
+    fixture
+        .until(|stats| stats.bytes_swallowed_from_clients == 8)
+        .await;
+    assert!(nothing_to_read(&server));
+    assert!(nothing_to_read(&client));
+    cut.heal().await;
+    assert_eq!(until_reset(&mut client).await, b"");
+    assert_eq!(until_reset(&mut server).await, b"");
+}
+
+#[tokio::test]
 async fn the_end_of_a_connection_does_not_cross_a_cut() {
     let fixture = Fixture::start().await;
     let (mut client, mut server) = fixture.pair().await;

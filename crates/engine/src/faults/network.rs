@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use model::scenario::Effect;
+use model::scenario::{CutOnset, Effect};
 use tokio::time::Instant;
 
 use super::{Breakable, Broken, Proof, Site, is_real};
@@ -12,15 +12,25 @@ use crate::observer::answers;
 /// How long one who should be unreachable is given to answer.
 const PROBE: Duration = Duration::from_millis(500);
 
+/// How long to wait for an answer to lose. Traffic that is slower is not what
+/// this fault is for.
+const ANSWER_LIMIT: Duration = Duration::from_secs(2);
+const LOOK_INTERVAL: Duration = Duration::from_millis(1);
+
 /// To be cut.
 pub(super) struct Cut {
     for_ms: u64,
+    onset: CutOnset,
     effect: Effect,
 }
 
 impl Cut {
-    pub(super) fn new(for_ms: u64, effect: Effect) -> Self {
-        Self { for_ms, effect }
+    pub(super) fn new(for_ms: u64, onset: CutOnset, effect: Effect) -> Self {
+        Self {
+            for_ms,
+            onset,
+            effect,
+        }
     }
 }
 
@@ -32,17 +42,47 @@ pub(super) struct CutOff {
 impl Breakable for Cut {
     type Broken = CutOff;
 
-    async fn inject(self, site: &Site<'_>, _: &mut Proof) -> Result<CutOff, EngineError> {
+    async fn inject(self, site: &Site<'_>, proof: &mut Proof) -> Result<CutOff, EngineError> {
         let mut cuts = Vec::new();
         if is_real(self.effect) {
             for proxy in site.target.proxies().values() {
-                cuts.push(proxy.cut()?);
+                cuts.push(match self.onset {
+                    CutOnset::AtOnce => proxy.cut()?,
+                    CutOnset::AnswersFirst => proxy.cut_answers()?,
+                });
             }
+        }
+        if self.onset == CutOnset::AnswersFirst {
+            let lost_bytes = wait_for_lost_answer(&cuts).await;
+            for cut in &cuts {
+                cut.complete();
+            }
+            proof.add(
+                "an answer was lost before its request could be",
+                lost_bytes > 0,
+                format!("{lost_bytes} bytes of answers swallowed while requests still arrived"),
+            );
         }
         Ok(CutOff {
             cuts,
             until: Instant::now() + Duration::from_millis(self.for_ms),
         })
+    }
+}
+
+/// Waits until an answer has been swallowed, and says how many bytes of
+/// answers have been; none came where this is 0.
+async fn wait_for_lost_answer(cuts: &[proxy::Cut]) -> u64 {
+    let until = Instant::now() + ANSWER_LIMIT;
+    loop {
+        let swallowed = cuts
+            .iter()
+            .map(|cut| cut.so_far().bytes_swallowed_from_upstream);
+        let lost_bytes = swallowed.sum();
+        if lost_bytes > 0 || Instant::now() >= until {
+            return lost_bytes;
+        }
+        tokio::time::sleep(LOOK_INTERVAL).await;
     }
 }
 

@@ -9,8 +9,8 @@ use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
 use super::{
-    Capture, Effect, EndSignal, Fault, FaultKind, Group, Link, Producer, RestartTasks, Scenario,
-    TABLES, Topic, Topology, Trigger, Write, WriteHow, drain_limit_ms_default,
+    Capture, CutOnset, Effect, EndSignal, Fault, FaultKind, Group, Link, Producer, RestartTasks,
+    Scenario, TABLES, Topic, Topology, Trigger, Write, WriteHow, drain_limit_ms_default,
 };
 use crate::claim::{Claim, Guarantee};
 use crate::record::OVERHEAD_BYTES_MAX;
@@ -157,6 +157,7 @@ struct RawFault {
     group: Option<Spanned<String>>,
     member: Option<Spanned<u32>>,
     tasks: Option<Spanned<RestartTasks>>,
+    onset: Option<Spanned<CutOnset>>,
 }
 
 #[derive(Clone, Copy, Deserialize)]
@@ -189,6 +190,7 @@ impl RawFault {
             },
             Kind::NetworkCut => FaultKind::NetworkCut {
                 for_ms: take(&mut self.for_ms).ok_or_else(|| needs("for_ms"))?,
+                onset: take(&mut self.onset).unwrap_or_default(),
             },
             Kind::ConsumerRestart => FaultKind::ConsumerRestart {
                 group: take(&mut self.group).ok_or_else(|| needs("group"))?,
@@ -213,6 +215,7 @@ impl RawFault {
             self.group.map(|key| ("group", key.span())),
             self.member.map(|key| ("member", key.span())),
             self.tasks.map(|key| ("tasks", key.span())),
+            self.onset.map(|key| ("onset", key.span())),
         ]
         .into_iter()
         .flatten()

@@ -1,8 +1,8 @@
 //! A scenario's plan in words and figures. Knows nothing of what came out.
 
 use model::scenario::{
-    Capture, Effect, Fault, FaultKind, Group, GroupStart, Link, Producer, RestartTasks, Scenario,
-    Trigger, Write, WriteHow,
+    Capture, CutOnset, Effect, Fault, FaultKind, Group, GroupStart, Link, Producer, RestartTasks,
+    Scenario, Trigger, Write, WriteHow,
 };
 
 use crate::document::{Table, Text, code, text};
@@ -136,9 +136,13 @@ pub(super) fn fault(fault: &Fault, scenario: &Scenario) -> Text {
             code(topic),
             " are deleted, and it is started again",
         ],
-        FaultKind::NetworkCut { for_ms } => text![format!(
-            "the proxy delivers nothing either way and answers no new connection for {}; after \
+        FaultKind::NetworkCut { for_ms, onset } => text![format!(
+            "{}the proxy delivers nothing either way and answers no new connection for {}; after \
              that the old connections are dead",
+            match onset {
+                CutOnset::AtOnce => "",
+                CutOnset::AnswersFirst => "an answer is lost on its way back, then ",
+            },
             duration_ms(*for_ms)
         )],
         FaultKind::ConsumerRestart {
