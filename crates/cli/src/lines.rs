@@ -169,7 +169,8 @@ fn figures(verdict: &ScenarioVerdict) -> Vec<String> {
         }
         figures.extend(time("back after", measured.healed_to_first_ack_ms));
     } else {
-        figures.extend(measured.groups.iter().map(group_figures));
+        let groups = measured.groups.iter();
+        figures.extend(groups.filter(|it| known(it.processed)).map(group_figures));
     }
     figures
 }
@@ -297,4 +298,133 @@ fn open_questions(verdict: &ScenarioVerdict) -> Vec<String> {
         })
         .map(|it| format!("{}: {}", it.claim, it.reason))
         .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use model::verdict::{CaptureMeasurements, Counts, GuaranteeVerdict, Measurements};
+
+    fn judged(measurements: Measurements, claim: Claim, outcome: Verdict) -> ScenarioVerdict {
+        ScenarioVerdict {
+            name: "any".to_owned(),
+            repetition: 1,
+            verdict: outcome,
+            as_expected: outcome == Verdict::Held,
+            doubts: Vec::new(),
+            guarantees: vec![GuaranteeVerdict {
+                claim,
+                level: Level::Required,
+                verdict: outcome,
+                reason: "because".to_owned(),
+            }],
+            findings: Vec::new(),
+            counts: Counts {
+                sent: 500,
+                acknowledged: 490,
+                unknown: 10,
+                changes: 15,
+                change_events: 17,
+                ..Counts::default()
+            },
+            faults: Vec::new(),
+            measurements,
+            calibration: Vec::new(),
+        }
+    }
+
+    fn group(name: &str) -> GroupMeasurements {
+        GroupMeasurements {
+            group: name.to_owned(),
+            processed: 537,
+            distinct: 500,
+            reprocessed: 37,
+            recovery_ms: Some(812),
+            lag_peak: 28,
+            lag_mean: 3,
+        }
+    }
+
+    fn of_groups(names: &[&str]) -> Measurements {
+        Measurements {
+            groups: names.iter().map(|name| group(name)).collect(),
+            ..Measurements::default()
+        }
+    }
+
+    #[test]
+    fn a_group_is_told_by_what_it_read_and_when_it_was_back() {
+        let verdict = judged(of_groups(&["g"]), Claim::NoGroupGap, Verdict::Held);
+        assert_eq!(
+            figures(&verdict).join("  "),
+            "500 read  0 skipped  37 reprocessed  back after 0.8 s"
+        );
+    }
+
+    #[test]
+    fn several_groups_are_told_apart() {
+        let verdict = judged(of_groups(&["g", "h"]), Claim::NoLoss, Verdict::Held);
+        assert_eq!(
+            figures(&verdict).join("  "),
+            "500 sent  490 acked  10 unknown  0 lost  g: 500 read, lag up to 28  \
+             h: 500 read, lag up to 28"
+        );
+    }
+
+    #[test]
+    fn capture_is_told_by_changes_and_events() {
+        let measurements = Measurements {
+            capture: Some(CaptureMeasurements {
+                first_event_ms: Some(1200),
+                caught_up_ms: None,
+                duplicates: 2,
+            }),
+            ..Measurements::default()
+        };
+        let verdict = judged(measurements, Claim::NoRowMissing, Verdict::Held);
+        assert_eq!(
+            figures(&verdict).join("  "),
+            "15 changes  17 events  0 missing  2 doubled  first event after 1.2 s"
+        );
+    }
+
+    #[test]
+    fn what_nobody_could_look_for_is_not_said_to_be_none() {
+        let unread = Measurements {
+            duplicates: Some(0),
+            ..Measurements::default()
+        };
+        let verdict = judged(unread, Claim::NoLoss, Verdict::Inconclusive);
+        assert_eq!(
+            figures(&verdict).join("  "),
+            "500 sent  490 acked  10 unknown"
+        );
+    }
+
+    #[test]
+    fn an_inconclusive_line_says_what_is_open_even_without_a_doubt_about_the_run() {
+        let verdict = judged(of_groups(&[]), Claim::NoLoss, Verdict::Inconclusive);
+        assert_eq!(open_questions(&verdict), ["no-loss: because"]);
+    }
+
+    #[test]
+    fn many_ranges_are_cut_short_with_their_number() {
+        let finding = Finding {
+            anomaly: Anomaly::LostWrite,
+            count: 12,
+            named: (0..6)
+                .map(|n| NamedRange {
+                    of: "p0".to_owned(),
+                    first: n * 10,
+                    last: n * 10 + n % 2,
+                })
+                .collect(),
+            named_all: true,
+            examples: Vec::new(),
+        };
+        assert_eq!(
+            ranges(&finding),
+            "p0/0, p0/10-11, p0/20, p0/30-31, and 2 ranges more"
+        );
+    }
 }

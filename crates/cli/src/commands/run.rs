@@ -81,6 +81,7 @@ impl Run {
         let (ends, judged) = self.execute(interrupt.clone()).await?;
         // What is not trained by now is trained some other time.
         drop(training);
+        let carried_out = tell_failures(plan, &ends);
 
         let verdict = self.conclude(judged).await?;
         self.write_results(&verdict)?;
@@ -96,7 +97,14 @@ impl Run {
             self.dir.report().display()
         ))
         .map_err(output_failure)?;
-        Ok(exit(&self.settings.plan, &verdict, &ends, &interrupt))
+        // An interrupt wins, because nothing after it went as planned.
+        Ok(if interrupt.has_happened() {
+            Exit::Interrupted
+        } else if carried_out == CarriedOut::InPart {
+            Exit::Environment
+        } else {
+            Exit::from(verdict.verdict)
+        })
     }
 
     /// Carries the plan out, and judges each scenario as soon as it has ended.
@@ -250,23 +258,23 @@ fn json(verdict: &RunVerdict) -> Result<String, Failure> {
     verdict_json(verdict).map_err(|error| Failure::environment(&error))
 }
 
-/// An interrupt wins, because nothing after it was as planned; then an
-/// environment that failed; then the verdict.
-fn exit(plan: &RunPlan, verdict: &RunVerdict, ends: &[End], interrupt: &Interrupt) -> Exit {
-    let mut failed = false;
+/// Whether the environment let every scenario be carried out.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum CarriedOut {
+    Wholly,
+    InPart,
+}
+
+/// Says why scenarios failed, with every cause.
+fn tell_failures(plan: &RunPlan, ends: &[End]) -> CarriedOut {
+    let mut carried_out = CarriedOut::Wholly;
     for (scenario, end) in plan.scenarios.iter().zip(ends) {
         if let End::Failed { error } = end {
-            failed = true;
+            carried_out = CarriedOut::InPart;
             note(&format!("{} failed: {}\n", scenario.folder(), chain(error)));
         }
     }
-    if interrupt.has_happened() {
-        Exit::Interrupted
-    } else if failed {
-        Exit::Environment
-    } else {
-        Exit::from(verdict.verdict)
-    }
+    carried_out
 }
 
 fn output_failure(error: io::Error) -> Failure {

@@ -22,8 +22,8 @@ use crate::output::{note, print};
 use crate::provision::{Provision, provide, this_program};
 use crate::settings::artefacts;
 
-/// How long processes may take to leave in order.
-const STOP_GRACE: Duration = Duration::from_secs(5);
+/// How long processes may take to leave in order; their data goes anyway.
+const STOP_GRACE: Duration = Duration::from_secs(2);
 /// How long a detached stack may take to end.
 const DOWN_BOUND: Duration = Duration::from_secs(30);
 /// How often the start of a detached stack is looked at.
