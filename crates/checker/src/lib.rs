@@ -1,5 +1,79 @@
 //! Pure: events in, findings out; findings, contract and evidence in, verdict
-//! out.
+//! out. Knows nothing of Kafka clients, processes, files or clocks: tests of it
+//! need none of them, and a history gives the same verdict years later.
+//!
+//! # How a history is read
+//!
+//! The *truth* is what the observer read after the traffic: every partition
+//! from its log start to an end that was pinned first. A partition is *read*
+//! when it was pinned and read to that end, a topic when all its partitions
+//! are. Everything that anybody claimed is held against the truth, and where
+//! there is none, nothing is called wrong: absence of proof becomes doubt, and
+//! the [judge](judge()) says INCONCLUSIVE.
+//!
+//! # How each anomaly is found
+//!
+//! Acknowledgements against the log:
+//!
+//! - *lost-write*: a record was acknowledged, its topic was read, and it
+//!   stands nowhere in it. An acknowledgement above the pinned end counts: the
+//!   log moved back. One below the log start does not: retention may have
+//!   taken the record, so it is counted apart, and nobody can tell. Neither
+//!   does one at whose offset a damaged record stands: that is *corrupt*.
+//! - *duplicate*: a record stands at two or more places; each beyond the first
+//!   counts.
+//! - *nonmonotonic-send*: of each record's first copy in a partition, in the
+//!   order of offsets, those count that stand behind a record which the same
+//!   producer sent later.
+//! - *inconsistent-offsets*: records whose place is contradicted; each counts
+//!   once. It was acknowledged at an offset at which it does not stand, though
+//!   it stands elsewhere; or at one that was also acknowledged to another
+//!   record; or somebody read it where the log holds another.
+//! - *phantom*: an offset at which somebody saw a record of another run, of
+//!   another topic, or (once all sending is on record) one that nobody sent.
+//! - *corrupt*: an offset at which somebody saw a damaged record, or a damaged
+//!   row image.
+//! - *failed-write-visible*: a record was reported as certainly not written
+//!   and stands in the log. An unknown outcome is never wrong.
+//!
+//! Readers and groups:
+//!
+//! - *poll-skip*: between two offsets that a member processed one after the
+//!   other in one assignment, each data record of the log.
+//! - *nonmonotonic-poll*: an offset not behind the one that the member
+//!   processed before it in the same assignment.
+//! - *group-gap*: a record below the highest position that the group is known
+//!   to have committed, and that none of its members processed.
+//! - *group-incomplete*: a record from there to the pinned end that none
+//!   processed, although the group was given the time.
+//! - *reprocessed*: each time beyond the first that a group processed an
+//!   offset.
+//! - *commit-regression*: an accepted commit below the member's own last one,
+//!   or below what was committed when it was given the partition; and a final
+//!   position below the last accepted commit.
+//!
+//! Change data capture, row by row; changes are numbered in the writer's
+//! order, and a delete, which carries no number, is told by its place:
+//!
+//! - *row-missing*: a change is committed, the capture had caught up, the
+//!   topic was read, and no event tells of it. What a snapshot found
+//!   overwritten needs none.
+//! - *row-duplicate*: each event of a change beyond its first.
+//! - *row-phantom*: an event for a change that nobody made to this row, or that
+//!   was rolled back. A transaction of unknown outcome is settled by the rows
+//!   it left, or left alone.
+//! - *commit-order*: the first event of a change behind that of a later change
+//!   of the row, or with an earlier place in the write-ahead log.
+//! - *state-divergence*: a row whose last event is not what the table holds. A
+//!   row that the table does not hold as the database itself confirmed it is
+//!   no anomaly of Kafka's, and a doubt.
+//!
+//! # How it is built
+//!
+//! One reading finds, in bits and placements rather than operations. A second
+//! collects the operations that prove the examples, and learns where mutants
+//! can be planted. A third reads the history with the mutants in it, which must
+//! all be found. [`examine`] does all three; [`judge`](judge()) makes verdicts.
 
 mod calibrate;
 mod capture;

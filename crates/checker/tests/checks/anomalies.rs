@@ -6,8 +6,10 @@ use crate::story::{
     triggered,
 };
 use model::anomaly::Anomaly;
-use model::event::{CaptureResult, ChangeContent, CommitResult, Content, Ending, RowOp, TxOutcome};
-use model::ids::{ChangeId, Lsn};
+use model::event::{
+    Body, CaptureResult, ChangeContent, CommitResult, Content, Ending, RowOp, TxOutcome,
+};
+use model::ids::{ChangeId, Lsn, MemberIx};
 
 #[track_caller]
 fn finds(story: &Story, expected: &[(Anomaly, u64)]) {
@@ -223,6 +225,23 @@ fn going_back_is_wrong_within_an_assignment_only() {
         .member(1)
         .processes(1, [0, 1]);
     finds(&restarted.log(&ours([0, 1])), &[(Anomaly::Reprocessed, 2)]);
+}
+
+#[test]
+fn a_partition_that_is_given_or_taken_begins_anew() {
+    let (member, partitions) = (MemberIx::new(0), vec![part(0)]);
+    let again = [(Anomaly::Reprocessed, 2)];
+    for moved in [
+        Body::Assigned {
+            member,
+            partitions: partitions.clone(),
+        },
+        Body::Revoked { member, partitions },
+    ] {
+        let story = group_story().sends(4).processes(0, 0..2);
+        let story = story.and(moved).processes(0, 0..2).processes(0, 2..4);
+        finds(&story.log(&ours([0, 1, 2, 3])), &again);
+    }
 }
 
 #[test]

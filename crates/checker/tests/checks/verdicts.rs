@@ -3,12 +3,12 @@
 use checker::judge;
 use model::anomaly::Anomaly;
 use model::claim::{Claim, Contract, FaultContract, GroupContract, Guarantee, Level, Traffic};
-use model::event::{Body, CaptureResult, ChangeContent, Ending, Found, RowOp};
+use model::event::{Body, CaptureResult, ChangeContent, Content, Ending, Found, RowOp};
 use model::ids::{ChangeId, GroupIx};
 use model::verdict::{Calibration, ScenarioVerdict, Verdict};
 
 use crate::story::{
-    FAULT, Story, capture_story, group_story, healed, injected, ours, part, story, triggered,
+    FAULT, Slot, Story, capture_story, group_story, healed, injected, ours, part, story, triggered,
 };
 
 fn claims(claims: &[(Claim, Level)]) -> Contract {
@@ -48,6 +48,15 @@ fn is(verdict: &ScenarioVerdict, expected: Verdict, reason: &str) {
     );
     assert_eq!(verdict.verdict, expected);
     assert_eq!(verdict.as_expected, expected == Verdict::Held);
+}
+
+/// Whatever the claims looked like, nobody can tell, for this reason only.
+#[track_caller]
+fn is_doubted(verdict: &ScenarioVerdict, doubt: &str) {
+    assert_eq!(verdict.doubts, [doubt]);
+    assert_eq!(verdict.verdict, Verdict::Inconclusive);
+    assert_eq!(verdict.guarantees[0].verdict, Verdict::Inconclusive);
+    assert!(!verdict.as_expected);
 }
 
 #[track_caller]
@@ -145,17 +154,22 @@ fn proof_is_proof_however_doubtful_the_run() {
 #[test]
 fn a_history_that_is_not_whole_holds_nothing() {
     let cut = story().sends(1).truth(part(0), 0, &ours([0]));
-    let verdict = rule(&required(Claim::NoLoss), &cut);
-    assert_eq!(verdict.verdict, Verdict::Inconclusive);
-    assert_eq!(
-        verdict.doubts,
-        ["the history ends before the run was completed"]
+    is_doubted(
+        &rule(&required(Claim::NoLoss), &cut),
+        "the history ends before the run was completed",
     );
 
     let unread = story().sends(1).pinned(part(0), 0, 1).and(Body::Completed);
-    let verdict = rule(&required(Claim::NoLoss), &unread);
-    assert_eq!(verdict.verdict, Verdict::Inconclusive);
-    assert_eq!(verdict.doubts, ["not read to the end: t-0"]);
+    is_doubted(
+        &rule(&required(Claim::NoLoss), &unread),
+        "not read to the end: t-0",
+    );
+
+    let strayed = story().sends(1).processes(5, 0..1).log(&ours([0]));
+    is_doubted(
+        &rule(&required(Claim::NoLoss), &strayed),
+        "1 reads or commits of members that the history does not introduce",
+    );
 }
 
 #[test]
@@ -165,6 +179,12 @@ fn what_retention_or_damage_hides_is_not_held() {
         &story().sends(2).log_from(1, &ours([1])),
         Verdict::Inconclusive,
         "1 acknowledged records lie below the log start: retention may have taken them",
+    );
+    rules(
+        Claim::NoLoss,
+        &story().sends(1).log(&[Slot::Is(Content::Corrupt)]),
+        Verdict::Inconclusive,
+        "damaged records stand where 1 were acknowledged",
     );
 }
 
@@ -177,10 +197,9 @@ fn a_missed_mutant_makes_the_run_inconclusive() {
     };
     let analysis = story().sends(1).log(&ours([0])).check();
     let verdict = judge(&required(Claim::NoLoss), "test", 1, &analysis, vec![missed]);
-    assert_eq!(verdict.verdict, Verdict::Inconclusive);
-    assert_eq!(
-        verdict.doubts,
-        ["the checker missed a planted lost-write: p0/0 dropped"]
+    is_doubted(
+        &verdict,
+        "the checker missed a planted lost-write: p0/0 dropped",
     );
 }
 
@@ -299,10 +318,9 @@ fn a_fault_that_did_not_land_leaves_the_run_inconclusive() {
     ];
     for (story, why) in cases {
         let verdict = rule(&with_fault(Traffic::Sends), &story.log(&log));
-        assert_eq!(verdict.verdict, Verdict::Inconclusive);
         assert!(!verdict.faults[0].landed);
         let doubt = format!("the fault broker-pause did not land: {why}");
-        assert_eq!(verdict.doubts, [doubt]);
+        is_doubted(&verdict, &doubt);
     }
 }
 
@@ -582,10 +600,20 @@ fn a_database_that_forgot_a_commit_leaves_the_run_inconclusive() {
         .committed(0, 7, RowOp::Insert)
         .event(0, 7, RowOp::Insert, of(0))
         .captured(1, 0);
-    let verdict = rule(&required(Claim::NoRowMissing), &story);
-    assert_eq!(verdict.verdict, Verdict::Inconclusive);
-    assert_eq!(
-        verdict.doubts,
-        ["the database does not hold 1 rows as it confirmed them"]
+    is_doubted(
+        &rule(&required(Claim::NoRowMissing), &story),
+        "the database does not hold 1 rows as it confirmed them",
+    );
+}
+
+#[test]
+fn a_table_that_was_not_read_whole_leaves_the_run_inconclusive() {
+    let story = capture_story()
+        .committed(0, 7, RowOp::Insert)
+        .event(0, 7, RowOp::Insert, of(0))
+        .captured(1, 1);
+    is_doubted(
+        &rule(&required(Claim::NoRowMissing), &story),
+        "tables or their topics not read to the end: public.rows",
     );
 }
