@@ -285,7 +285,7 @@ pub fn fetch_with(
     Ok(Artefacts { kafka, jars, cdc })
 }
 
-/// What of `request` is in the cache already, part by part. Changes nothing.
+/// What of `request` is in the cache already, part by part. Fetches nothing.
 ///
 /// # Errors
 /// As [`fetch`], for a request that could never be fetched.
@@ -309,7 +309,7 @@ pub fn look(
     Ok(found)
 }
 
-/// What [`fetch`] would return, if all of it is in the cache. Changes nothing.
+/// What [`fetch`] would return, if all of it is in the cache. Fetches nothing.
 pub fn present(cache: &Cache, request: &ArtefactRequest) -> Option<Artefacts> {
     let no_maven = || None;
     let all_there = look(cache, request)

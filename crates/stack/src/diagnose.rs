@@ -1,5 +1,5 @@
 //! What this machine has of what the stack needs, and what to do about the
-//! rest. Changes nothing and fetches nothing.
+//! rest. Fetches nothing.
 //!
 //! Knows what to look at; not how it is shown.
 

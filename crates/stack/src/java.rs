@@ -91,7 +91,7 @@ pub struct Java {
 /// # Errors
 /// [`JavaError`]; either says what to install.
 pub fn find_java() -> Result<Java, JavaError> {
-    choose(found_javas())
+    choose(all_javas())
 }
 
 /// The best of `candidates`, the earlier of equals: the highest long-term
@@ -118,7 +118,8 @@ fn choose(candidates: Vec<Java>) -> Result<Java, JavaError> {
     Ok(best)
 }
 
-fn found_javas() -> Vec<Java> {
+/// Every Java that [`find_java`] chooses from, in the order it was found.
+pub fn all_javas() -> Vec<Java> {
     let mut seen = BTreeSet::new();
     candidate_homes()
         .into_iter()

@@ -175,50 +175,54 @@ impl Stack {
         }
         let since = Instant::now();
         let layout = Layout::create(&spec.dir)?;
-        let brokers = prepare_brokers(artefacts, java, &mut spec, &layout)?;
+        let brokers = prepare_brokers(&mut spec, &layout, |spec, id| {
+            broker_jvm(artefacts, java, spec, &layout, id)
+        })?;
 
         let mut starting = JoinSet::new();
         for broker in &brokers {
             let broker = Arc::clone(broker);
             starting.spawn(async move { start(broker.service()).await });
         }
-        let mut cdc = None;
-        if let Some(cdc_spec) = &spec.cdc {
-            let files = artefacts.cdc.as_ref().ok_or(StackError::NoCdcArtefacts)?;
-            // The worker looks for its brokers until they are there.
-            let connect = prepare_connect(
-                artefacts,
-                java,
-                &spec,
-                cdc_spec,
-                &files.debezium.path,
-                &brokers,
-                &layout,
-            )?;
-            let connect = Arc::new(connect);
-            let starting_connect = Arc::clone(&connect);
-            starting.spawn(async move { start(starting_connect.service()).await });
-            let log = layout.log("postgresql");
-            let port = ReservedPort::take()?;
-            let postgres = Postgres::prepare(&files.postgres, &layout.dir, &log, port).await?;
-            let postgres = Arc::new(postgres);
-            let starting_postgres = Arc::clone(&postgres);
-            starting.spawn(async move { start(starting_postgres.service()).await });
-            cdc = Some(Cdc { connect, postgres });
+        let cdc = async {
+            let cdc = match &spec.cdc {
+                None => None,
+                Some(cdc) => Some(
+                    begin_cdc(
+                        artefacts,
+                        java,
+                        &spec,
+                        cdc,
+                        &brokers,
+                        &layout,
+                        &mut starting,
+                    )
+                    .await?,
+                ),
+            };
+            while let Some(started) = starting.join_next().await {
+                let (name, started) = started.map_err(|_| StackError::GivenUp)??;
+                progress(StackProgress::Ready {
+                    name,
+                    ready_ms: started.ready_ms,
+                });
+            }
+            Ok(cdc)
         }
-        while let Some(started) = starting.join_next().await {
-            let (name, started) = started.map_err(|_| StackError::GivenUp)??;
-            progress(StackProgress::Ready {
-                name,
-                ready_ms: started.ready_ms,
-            });
+        .await;
+        match cdc {
+            Ok(cdc) => Ok(Self {
+                dir: layout.dir,
+                brokers,
+                cdc,
+                ready_ms: elapsed_ms(since),
+            }),
+            Err(error) => {
+                // What is still starting holds on to its process.
+                starting.shutdown().await;
+                Err(error)
+            }
         }
-        Ok(Self {
-            dir: layout.dir,
-            brokers,
-            cdc,
-            ready_ms: elapsed_ms(since),
-        })
     }
 
     /// Where its data, settings and logs are.
@@ -298,6 +302,35 @@ async fn start(service: &Service) -> Result<(String, Started), ServiceError> {
     Ok((service.name().to_owned(), service.start().await?))
 }
 
+type Starting = JoinSet<Result<(String, Started), ServiceError>>;
+
+/// Begins to start Connect and PostgreSQL.
+async fn begin_cdc(
+    artefacts: &Artefacts,
+    java: &Java,
+    spec: &StackSpec,
+    cdc: &CdcSpec,
+    brokers: &[Arc<Broker>],
+    layout: &Layout,
+    starting: &mut Starting,
+) -> Result<Cdc, StackError> {
+    let files = artefacts.cdc.as_ref().ok_or(StackError::NoCdcArtefacts)?;
+    let jvm = connect_jvm(artefacts, java, spec, layout);
+    let plugins = &files.debezium.path;
+    let connect = Arc::new(prepare_connect(spec, cdc, plugins, brokers, layout, jvm)?);
+    let connect_there = Arc::clone(&connect);
+    // The worker looks for its brokers until they are there.
+    starting.spawn(async move { start(connect_there.service()).await });
+
+    let log = layout.log("postgresql");
+    let port = ReservedPort::take()?;
+    let postgres = Postgres::prepare(&files.postgres, &layout.dir, &log, port).await?;
+    let postgres = Arc::new(postgres);
+    let postgres_there = Arc::clone(&postgres);
+    starting.spawn(async move { start(postgres_there.service()).await });
+    Ok(Cdc { connect, postgres })
+}
+
 fn advertised(brokers: &[Arc<Broker>]) -> Vec<SocketAddr> {
     brokers.iter().map(|it| it.advertised_addr()).collect()
 }
@@ -324,7 +357,7 @@ impl TrainingStack {
         let mut trainee = broker_jvm(artefacts, java, &spec, &layout, 1);
         trainee.archive_options = broker_options;
         trainee.nice = NICE_TRAINING;
-        let brokers = prepare_brokers_on(&mut spec, &layout, |_, _| trainee.clone())?;
+        let brokers = prepare_brokers(&mut spec, &layout, |_, _| trainee.clone())?;
         for broker in &brokers {
             broker.service().start().await?;
         }
@@ -334,7 +367,7 @@ impl TrainingStack {
             trainee = connect_jvm(artefacts, java, &spec, &layout);
             trainee.archive_options = options;
             trainee.nice = NICE_TRAINING;
-            let worker = prepare_connect_on(
+            let worker = prepare_connect(
                 &spec,
                 &CdcSpec::default(),
                 &files.debezium.path,
@@ -400,17 +433,6 @@ impl Layout {
 }
 
 fn prepare_brokers(
-    artefacts: &Artefacts,
-    java: &Java,
-    spec: &mut StackSpec,
-    layout: &Layout,
-) -> Result<Vec<Arc<Broker>>, StackError> {
-    prepare_brokers_on(spec, layout, |spec, id| {
-        broker_jvm(artefacts, java, spec, layout, id)
-    })
-}
-
-fn prepare_brokers_on(
     spec: &mut StackSpec,
     layout: &Layout,
     jvm: impl Fn(&StackSpec, u8) -> JvmSpec,
@@ -463,19 +485,6 @@ fn broker_jvm(
 }
 
 fn prepare_connect(
-    artefacts: &Artefacts,
-    java: &Java,
-    spec: &StackSpec,
-    cdc: &CdcSpec,
-    plugin_path: &Path,
-    brokers: &[Arc<Broker>],
-    layout: &Layout,
-) -> Result<Connect, StackError> {
-    let jvm = connect_jvm(artefacts, java, spec, layout);
-    prepare_connect_on(spec, cdc, plugin_path, brokers, layout, jvm)
-}
-
-fn prepare_connect_on(
     spec: &StackSpec,
     cdc: &CdcSpec,
     plugin_path: &Path,

@@ -1,5 +1,6 @@
 //! Start-up archives: trained once, done without when they are no good.
 
+use std::collections::BTreeSet;
 use std::fs;
 use std::path::Path;
 use std::time::{Duration, Instant};
@@ -7,55 +8,78 @@ use std::time::{Duration, Instant};
 use stack::archive::{Archives, Program, Training, train};
 use stack::artefacts::Parts;
 use stack::cache::Cache;
+use stack::java::{OLDEST_MAJOR, all_javas};
 use stack::stack::{Stack, StackSpec};
 
 use crate::fixture::{Fixture, GRACE, entries};
 
+/// The AOT cache and the class-data archive are two ways to the same: each
+/// Java on this machine shows the one it has.
 #[tokio::test]
-async fn an_archive_is_made_used_and_when_broken_done_without() {
-    let fixture = Fixture::new(Parts::Kafka);
-    let dir = tempfile::tempdir().unwrap();
-    let cache = Cache::at(dir.path());
-    let find = || Archives::find(&cache, &fixture.artefacts, &fixture.java);
-    assert!(!find().has(Program::Broker));
+async fn every_java_makes_an_archive_that_brokers_use_and_when_broken_do_without() {
+    let mut majors = BTreeSet::new();
+    for java in all_javas() {
+        if java.version.major < OLDEST_MAJOR || !majors.insert(java.version.major) {
+            continue;
+        }
+        let fixture = Fixture {
+            java,
+            ..Fixture::new(Parts::Kafka)
+        };
+        let cache = Cache::at(fixture.dir.path().join("cache"));
+        let archives = train(&cache, &fixture.artefacts, &fixture.java)
+            .await
+            .unwrap();
+        assert!(archives.has(Program::Broker) && !archives.has(Program::Connect));
+        assert_eq!(entries(&cache.root().join("scratch")), 0);
+        let archive = archives.dir().unwrap().join("broker.archive");
+        let spec = |name| StackSpec {
+            archives: archives.clone(),
+            ..StackSpec::new(fixture.dir.path().join(name))
+        };
+        let stack = fixture.start(spec("whole")).await;
+        assert!(is_mapped(&stack, &archive), "{}", fixture.java.version);
+        stack.stop(GRACE).await;
 
-    let training = Training::in_background(&cache, &fixture.artefacts, &fixture.java).unwrap();
-    assert!(
-        Training::in_background(&cache, &fixture.artefacts, &fixture.java).is_none(),
-        "one at a time"
-    );
+        fs::write(&archive, "no archive at all").unwrap();
+        let stack = fixture.start(spec("broken")).await;
+        assert!(!is_mapped(&stack, &archive), "{}", fixture.java.version);
+        stack.stop(GRACE).await;
+    }
+    assert!(!majors.is_empty());
+}
+
+#[tokio::test]
+async fn a_training_that_is_given_up_leaves_nothing_half_made() {
+    let fixture = Fixture::new(Parts::Kafka);
+    let cache = Cache::at(fixture.dir.path());
+    let begin = || Training::in_background(&cache, &fixture.artefacts, &fixture.java);
+    let training = begin().unwrap();
+    assert!(begin().is_none(), "one at a time");
+    let since = Instant::now();
+    while broker_log_bytes(cache.root()) == 0 {
+        assert!(since.elapsed() < Duration::from_mins(1), "not at work");
+        tokio::task::yield_now().await;
+    }
+
     drop(training);
     // It ends when the runtime comes round to it, and takes its files along.
     let since = Instant::now();
-    while entries(&dir.path().join("scratch")) > 0 {
+    while entries(&cache.root().join("scratch")) > 0 {
         assert!(since.elapsed() < Duration::from_secs(5), "leftovers");
         tokio::task::yield_now().await;
     }
-    assert!(!find().has(Program::Broker), "half made");
+    let found = Archives::find(&cache, &fixture.artefacts, &fixture.java);
+    assert!(!found.has(Program::Broker));
+}
 
-    let archives = train(&cache, &fixture.artefacts, &fixture.java)
-        .await
-        .unwrap();
-    assert!(archives.has(Program::Broker) && !archives.has(Program::Connect));
-    let stack = fixture
-        .start(StackSpec {
-            archives: archives.clone(),
-            ..fixture.spec()
-        })
-        .await;
-    let archive = archives.dir().unwrap().join("broker.archive");
-    assert!(is_mapped(&stack, &archive), "the JVM took it");
-    stack.stop(GRACE).await;
-
-    fs::write(&archive, "no archive at all").unwrap();
-    let spec = StackSpec {
-        archives: find(),
-        ..StackSpec::new(fixture.dir.path().join("again"))
-    };
-    assert!(spec.archives.has(Program::Broker));
-    let stack = fixture.start(spec).await;
-    assert!(!is_mapped(&stack, &archive));
-    stack.stop(GRACE).await;
+/// What the broker in training has said so far.
+fn broker_log_bytes(cache: &Path) -> u64 {
+    let scratches = fs::read_dir(cache.join("scratch")).into_iter().flatten();
+    scratches
+        .filter_map(|it| fs::metadata(it.ok()?.path().join("stack/logs/broker-1.log")).ok())
+        .map(|log| log.len())
+        .sum()
 }
 
 /// Whether the first broker has mapped a file into its memory: proc(5).
