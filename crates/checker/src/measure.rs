@@ -134,8 +134,6 @@ pub(crate) struct Meter {
 #[derive(Default)]
 struct CaptureMeter {
     ordered: Option<Micros>,
-    total_when_stopped: Option<i64>,
-    first_event: Option<Micros>,
     /// Each new total since the restart was ordered, and when it was reached.
     totals: Vec<(Micros, i64)>,
 }
@@ -367,9 +365,6 @@ impl Meter {
         for (ix, group) in &self.groups {
             record.met.reads.entry(*ix).or_default().waiting = group.lag;
         }
-        self.capture
-            .total_when_stopped
-            .get_or_insert(self.tail_total);
     }
 
     fn tail(&mut self, at: Micros, partition: PartitionRef, end: Offset) {
@@ -385,12 +380,6 @@ impl Meter {
         }
         if capture.totals.last().is_none_or(|(_, last)| total > *last) {
             capture.totals.push((at, total));
-        }
-        if capture
-            .total_when_stopped
-            .is_some_and(|stopped| total > stopped)
-        {
-            capture.first_event.get_or_insert(at);
         }
     }
 
@@ -452,6 +441,18 @@ pub(crate) struct Measured {
 }
 
 impl CaptureMeter {
+    /// When the longest silence since the restart was ordered ended. The old
+    /// task goes on for a moment after the order, so the first event after it
+    /// need not be one of the new task's; the one that ends the silence is.
+    fn end_of_silence(&self) -> Option<Micros> {
+        let mut before = self.ordered?;
+        let silences = self.totals.iter().map(|(at, _)| {
+            let silent = at.since(std::mem::replace(&mut before, *at));
+            (silent, std::cmp::Reverse(*at))
+        });
+        silences.max().map(|(_, std::cmp::Reverse(at))| at)
+    }
+
     fn finish(&self, ends: &BTreeMap<PartitionRef, i64>, roster: &Roster) -> CaptureMeasurements {
         let topics: BTreeSet<_> = roster.tables.values().map(|table| table.topic).collect();
         let total: i64 = ends
@@ -461,7 +462,7 @@ impl CaptureMeter {
         let reached = self.totals.iter().find(|(_, seen)| *seen >= total);
         let from_order = |at: Micros| Some(at.since(self.ordered?).as_millis());
         CaptureMeasurements {
-            first_event_ms: self.first_event.and_then(from_order),
+            first_event_ms: self.end_of_silence().and_then(from_order),
             caught_up_ms: reached.and_then(|(at, _)| from_order(*at)),
             duplicates: 0,
         }

@@ -11,6 +11,19 @@ use stack::ports::NoPort;
 use stack::process::{Exit, ProcessError};
 use wire::{ReadError, WireError};
 
+impl EngineError {
+    /// The message with those of its causes.
+    pub fn with_causes(&self) -> String {
+        let mut message = self.to_string();
+        let mut cause = std::error::Error::source(self);
+        while let Some(inner) = cause {
+            message = format!("{message}: {inner}");
+            cause = inner.source();
+        }
+        message
+    }
+}
+
 /// Why a scenario was given up.
 #[derive(Debug, thiserror::Error)]
 pub enum EngineError {

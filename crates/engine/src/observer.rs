@@ -90,6 +90,30 @@ impl Observer {
         Ok(())
     }
 
+    /// Makes the cluster ready to coordinate the groups. A new cluster creates
+    /// its offsets topic when it is first asked for a coordinator, which takes
+    /// seconds that a test of recovery should not measure.
+    pub(crate) async fn find_coordinators(
+        &mut self,
+        plan: &ScenarioPlan,
+    ) -> Result<(), EngineError> {
+        for group in &plan.scenario.groups {
+            let id = GroupId::new(group.name.as_str());
+            self.cluster.offset_fetch(&id).await?;
+        }
+        Ok(())
+    }
+
+    /// Writes down how far the change topics can be read now.
+    pub(crate) async fn note_tails(&mut self) -> Result<(), EngineError> {
+        for (partition, end) in self.ends().await? {
+            if self.table_of(partition).is_some() {
+                self.ledger.note(Body::TailSeen { partition, end });
+            }
+        }
+        Ok(())
+    }
+
     /// The configuration in force of brokers and topics, as the brokers say.
     pub(crate) async fn configs(&mut self, configs: &InForce) -> Result<(), EngineError> {
         let brokers: Vec<_> = self.cluster.brokers().map(|broker| broker.id).collect();
@@ -139,7 +163,11 @@ impl Observer {
                 Ok(()) => self.ledger.note(Body::PartitionRead {
                     partition: place.number,
                 }),
-                Err(error) => tell(&format!("{} was not read to its end", place.name), &error),
+                Err(error) => eprintln!(
+                    "{} was not read to its end: {}",
+                    place.name,
+                    error.with_causes()
+                ),
             }
         }
         Ok(())
@@ -223,14 +251,13 @@ impl Observer {
             if batch.control {
                 continue;
             }
-            match &decoder {
-                Some(decoder) => self
-                    .ledger
-                    .record_all(change_events(decoder, &batch).map(|body| Event { at, body })),
-                None => {
-                    self.ledger
-                        .record_all(self.stored(at, place.number, topic.as_str(), &batch))
-                }
+            if let Some(decoder) = &decoder {
+                let events = change_events(decoder, &batch);
+                self.ledger
+                    .record_all(events.map(|body| Event { at, body }));
+            } else {
+                let events = self.stored(at, place.number, topic.as_str(), &batch);
+                self.ledger.record_all(events);
             }
         }
         Ok(())
@@ -386,15 +413,4 @@ fn batch_header(partition: PartitionRef, batch: &Batch) -> Body {
             BatchKind::Plain
         },
     }
-}
-
-fn tell(what: &str, error: &EngineError) {
-    use std::error::Error as _;
-    let mut line = format!("{what}: {error}");
-    let mut source = error.source();
-    while let Some(inner) = source {
-        line = format!("{line}: {inner}");
-        source = inner.source();
-    }
-    eprintln!("{line}");
 }

@@ -151,7 +151,7 @@ async fn run_recorded(
         Ok(ledger) => ledger,
         Err(error) => {
             progress.step(Step::GaveUp {
-                reason: error.to_string(),
+                reason: error.with_causes(),
             });
             return End::Failed { error };
         }
@@ -184,7 +184,7 @@ fn close(ledger: &Ledger, outcome: Option<Result<(), EngineError>>, progress: &R
             reason: "interrupted".to_owned(),
         },
         End::Failed { error } => Body::Aborted {
-            reason: error.to_string(),
+            reason: error.with_causes(),
         },
     });
     ledger.flush();
@@ -200,7 +200,7 @@ fn close(ledger: &Ledger, outcome: Option<Result<(), EngineError>>, progress: &R
             reason: "interrupted".to_owned(),
         },
         End::Failed { error } => Step::GaveUp {
-            reason: error.to_string(),
+            reason: error.with_causes(),
         },
     });
     end
@@ -239,6 +239,7 @@ async fn run_scenario(
     let target = Target::start(plan, &settings.embedded, folder).await?;
     let mut observer = Observer::connect(&target.direct(), plan, ledger).await?;
     observer.create_topics(plan).await?;
+    observer.find_coordinators(plan).await?;
     let configs = InForce::default();
     let database = Database::prepare(plan, &target, &configs).await?;
     let workload = Workload::new(plan, settings, &target, ledger, &configs, folder)?;
@@ -501,6 +502,7 @@ impl<'w> Workload<'w> {
             database
                 .wait_captured(observer, self.ledger, limit_ms)
                 .await?;
+            observer.note_tails().await?;
         }
         let ends = observer.ends().await?;
         let limit = Duration::from_millis(limit_ms);

@@ -269,7 +269,8 @@ pub struct GroupMeasurements {
 /// What was measured of change data capture.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct CaptureMeasurements {
-    /// From the restart order to the first readable event after the restart.
+    /// From the restart order to the event that ended the longest silence
+    /// after it: the first of the restarted task.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub first_event_ms: Option<u64>,
     /// From the restart order until everything committed could be read.

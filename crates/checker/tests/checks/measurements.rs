@@ -95,6 +95,25 @@ fn lag_is_what_was_acknowledged_and_not_yet_processed() {
 }
 
 #[test]
+fn what_the_old_task_still_delivers_does_not_end_the_silence() {
+    let tail = |story: Story, end| {
+        story.and(Body::TailSeen {
+            partition: changes(),
+            end: Offset::new(end),
+        })
+    };
+    let mut story = capture_story()
+        .committed(0, 7, RowOp::Insert)
+        .committed(1, 8, RowOp::Insert);
+    story = story.fault(triggered).fault(injected).wait_ms(20);
+    story = tail(story, 1).wait_ms(300).fault(healed);
+    story = tail(story, 2);
+    let measured = story.captured(2, 0).check().measurements.capture.unwrap();
+    assert_eq!(measured.first_event_ms, measured.caught_up_ms);
+    assert!(measured.first_event_ms >= Some(320));
+}
+
+#[test]
 fn a_capture_is_back_with_its_first_event_after_it_was_stopped() {
     let tail = |story: Story, end| {
         story.and(Body::TailSeen {

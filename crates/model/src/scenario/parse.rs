@@ -259,6 +259,7 @@ fn validate(scenario: &Scenario) -> Result<(), Problem> {
     };
     let plain = |name: &str| {
         !name.is_empty()
+            && !name.starts_with('.')
             && name
                 .chars()
                 .all(|c| c.is_ascii_alphanumeric() || "._-".contains(c))
@@ -266,7 +267,7 @@ fn validate(scenario: &Scenario) -> Result<(), Problem> {
     if !plain(&scenario.name) {
         return fail(
             &[Key("name")],
-            "a scenario's name has only letters, digits, `.`, `_` and `-`".to_owned(),
+            "a scenario's name has only letters, digits, `.`, `_` and `-`, and does not begin with `.`".to_owned(),
         );
     }
     let brokers = scenario.topology.brokers;

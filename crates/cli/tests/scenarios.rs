@@ -1,0 +1,264 @@
+//! Whole runs on the real stack: faults that were not carried out must not
+//! pass, and nothing may outlive ackproof, however it ends.
+
+#![allow(clippy::unwrap_used)] // a panic is how a test fails
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::io::{BufRead, BufReader};
+use std::path::Path;
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+
+use rustix::process::{Pid, Signal, kill_process};
+use serde_json::Value;
+
+/// Far above what any step takes; only a hang reaches it.
+const HANG: Duration = Duration::from_mins(2);
+
+const PRODUCER: &str = r#"
+[[topic]]
+name = "t"
+partitions = 2
+replication_factor = 1
+
+[[producer]]
+topic = "t"
+records = 200
+records_per_s = 100
+record_bytes = 200
+config = { acks = "all" }
+
+[[guarantee]]
+claim = "no-loss"
+"#;
+
+/// A short scenario whose fault is announced and not carried out.
+fn pretended(name: &str, more: &str) -> String {
+    let head = format!("name = \"{name}\"\ntitle = \"Pretended\"\n");
+    format!("{head}{more}")
+}
+
+fn ackproof() -> Command {
+    Command::new(env!("CARGO_BIN_EXE_ackproof"))
+}
+
+fn read_verdict(out: &Path) -> Value {
+    serde_json::from_slice(&fs::read(out.join("verdict.json")).unwrap()).unwrap()
+}
+
+/// Every process below `root`, by their parents as the kernel names them.
+fn descendants(root: u32) -> BTreeSet<u32> {
+    let parents: Vec<(u32, u32)> = fs::read_dir("/proc")
+        .unwrap()
+        .filter_map(|entry| entry.ok()?.file_name().to_str()?.parse().ok())
+        .filter_map(|pid: u32| {
+            let stat = fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
+            let after_name = stat.rsplit_once(") ")?.1;
+            Some((pid, after_name.split(' ').nth(1)?.parse().ok()?))
+        })
+        .collect();
+    let mut found = BTreeSet::from([root]);
+    loop {
+        let before = found.len();
+        for (pid, parent) in &parents {
+            if found.contains(parent) {
+                found.insert(*pid);
+            }
+        }
+        if found.len() == before {
+            found.remove(&root);
+            return found;
+        }
+    }
+}
+
+/// Those that are there and have not ended.
+fn alive(pids: &BTreeSet<u32>) -> Vec<u32> {
+    let runs = |pid: &u32| {
+        fs::read_to_string(format!("/proc/{pid}/stat")).is_ok_and(|stat| !stat.contains(") Z "))
+    };
+    pids.iter().copied().filter(runs).collect()
+}
+
+/// Starts a run and waits until its fault is in force.
+fn run_until_in_force(scenario: &str, out: &Path) -> Child {
+    let mut child = ackproof()
+        .args(["run", scenario, "--out"])
+        .arg(out)
+        .stdout(Stdio::null())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut stderr = BufReader::new(child.stderr.take().unwrap());
+    let mut said = String::new();
+    loop {
+        let mut line = String::new();
+        let read = stderr.read_line(&mut line).unwrap();
+        assert!(
+            read > 0,
+            "it ended before its fault came into force: {said}"
+        );
+        said += &line;
+        if line.contains("in force") {
+            break;
+        }
+    }
+    // Whatever else it says must not block it.
+    std::thread::spawn(move || std::io::copy(&mut stderr, &mut std::io::sink()));
+    child
+}
+
+fn send(signal: Signal, to: &Child) {
+    let pid = Pid::from_raw(i32::try_from(to.id()).unwrap()).unwrap();
+    kill_process(pid, signal).unwrap();
+}
+
+fn wait_for_end(child: &mut Child) -> std::process::ExitStatus {
+    let since = Instant::now();
+    loop {
+        if let Some(status) = child.try_wait().unwrap() {
+            return status;
+        }
+        assert!(since.elapsed() < HANG, "it does not end");
+        std::thread::yield_now();
+    }
+}
+
+#[test]
+fn a_fault_that_was_only_announced_makes_the_run_inconclusive() {
+    let folder = tempfile::tempdir().unwrap();
+    let consumer = r#"
+[[group]]
+name = "g"
+topic = "t"
+records_per_s = 200
+commit_every_records = 10
+"#;
+    let capture = r#"
+[capture]
+connector = "c"
+slot = "s"
+publication = "p"
+prefix = "x"
+
+[[write]]
+table = "users"
+rows = 20
+rows_per_s = 20
+
+[[fault]]
+kind = "connector-restart"
+tasks = "left"
+after = { captured = 3 }
+
+[[guarantee]]
+claim = "no-row-missing"
+"#;
+    let fault = |kind: &str, keys: &str| {
+        format!(
+            "[[fault]]\nkind = \"{kind}\"\nafter = {{ acknowledged = 50 }}\neffect = \"none\"\n{keys}\n{PRODUCER}"
+        )
+    };
+    let scenarios = [
+        (
+            "stop",
+            fault("broker-restart", "signal = \"term\"\ndown_ms = 300"),
+        ),
+        (
+            "kill",
+            fault("broker-restart", "signal = \"kill\"\ndown_ms = 300"),
+        ),
+        ("pause", fault("broker-pause", "for_ms = 600")),
+        (
+            "cut",
+            format!(
+                "[topology]\nlink = \"proxy\"\n{}",
+                fault("network-cut", "for_ms = 600")
+            ),
+        ),
+        ("disk", fault("disk-loss", "topic = \"t\"")),
+        (
+            "consumer",
+            format!(
+                "{}{consumer}",
+                fault(
+                    "consumer-restart",
+                    "group = \"g\"\nsignal = \"kill\"\ndown_ms = 300"
+                )
+            ),
+        ),
+        ("connector", capture.to_owned()),
+    ];
+    let mut command = ackproof();
+    command.arg("run");
+    for (name, text) in &scenarios {
+        let file = folder.path().join(format!("{name}.toml"));
+        fs::write(&file, pretended(name, text)).unwrap();
+        command.arg(file);
+    }
+    let out = folder.path().join("out");
+    let ran = command
+        .args(["--seed", "1", "--out"])
+        .arg(&out)
+        .output()
+        .unwrap();
+    let said = String::from_utf8_lossy(&ran.stdout).into_owned();
+    assert_eq!(
+        ran.status.code(),
+        Some(3),
+        "{said}{}",
+        String::from_utf8_lossy(&ran.stderr)
+    );
+
+    let verdict = read_verdict(&out);
+    for scenario in verdict["scenarios"].as_array().unwrap() {
+        assert_eq!(scenario["verdict"], "INCONCLUSIVE", "{scenario:#}");
+        assert_eq!(scenario["faults"][0]["landed"], false, "{scenario:#}");
+        let doubt = scenario["doubts"][0].as_str().unwrap();
+        assert!(doubt.contains("did not land"), "{doubt}");
+        assert_eq!(scenario["guarantees"][0]["verdict"], "INCONCLUSIVE");
+    }
+    assert_eq!(
+        verdict["scenarios"].as_array().unwrap().len(),
+        scenarios.len()
+    );
+}
+
+#[test]
+fn a_killed_ackproof_leaves_no_process_not_even_a_frozen_one() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut child = run_until_in_force("broker-pause", &folder.path().join("out"));
+    let below = descendants(child.id());
+    assert!(below.len() >= 2, "a broker and a producer: {below:?}");
+    send(Signal::KILL, &child);
+    child.wait().unwrap();
+    let since = Instant::now();
+    while !alive(&below).is_empty() && since.elapsed() < Duration::from_secs(2) {
+        std::thread::yield_now();
+    }
+    assert_eq!(alive(&below), Vec::<u32>::new());
+}
+
+#[test]
+fn an_interrupted_run_leaves_no_process_and_still_checks() {
+    let folder = tempfile::tempdir().unwrap();
+    let out = folder.path().join("out");
+    let mut child = run_until_in_force("network-partition", &out);
+    let below = descendants(child.id());
+    send(Signal::INT, &child);
+    assert_eq!(wait_for_end(&mut child).code(), Some(130));
+    assert_eq!(alive(&below), Vec::<u32>::new());
+
+    let scenario = &read_verdict(&out)["scenarios"][0];
+    assert_eq!(scenario["verdict"], "INCONCLUSIVE", "{scenario:#}");
+    assert!(scenario["counts"]["acknowledged"].as_u64().unwrap() >= 100);
+    let checked = ackproof()
+        .arg("check")
+        .arg(&out)
+        .args(["--format", "json"])
+        .output()
+        .unwrap();
+    assert_eq!(checked.status.code(), Some(3));
+    assert_eq!(checked.stdout, fs::read(out.join("verdict.json")).unwrap());
+}
