@@ -119,7 +119,7 @@ impl Observer {
         let brokers: Vec<_> = self.cluster.brokers().map(|broker| broker.id).collect();
         for broker in brokers {
             let found = self.cluster.describe_broker_configs(broker).await?;
-            configs.set_entries(&format!("broker {broker:?}"), &found);
+            configs.set_entries(&format!("broker {broker}"), &found);
         }
         for topic in &self.topics {
             let name = TopicName::new(topic.name.as_str());

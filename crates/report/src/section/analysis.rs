@@ -1,7 +1,7 @@
 //! What the configuration in the plan implies by Kafka's own documentation,
 //! and what this run showed of it.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use model::anomaly::Anomaly;
 use model::claim::Claim;
@@ -36,6 +36,9 @@ const DELIVERY_KEYS: &[&str] = &[
     "transactional.id",
     "unclean.leader.election.enable",
 ];
+
+/// Who is named where many report the same value.
+const NAMED_MAX: usize = 3;
 
 pub(crate) fn write(document: &mut Document, run: &Run<'_>) {
     document.heading(2, "Delivery guarantee analysis");
@@ -436,25 +439,36 @@ fn connector_offsets(run: &Run<'_>) -> Vec<Item> {
     )]
 }
 
+/// A line for each key and value, however many say the same of themselves:
+/// that two differ is what a reader looks for.
 fn in_force(document: &mut Document, run: &Run<'_>) {
-    let mut table = Table::new(["Of", "Key", "In force"]);
+    let mut said: BTreeMap<(&str, &str), Vec<&str>> = BTreeMap::new();
     for (of, config) in &run.machine.configurations {
         for (key, value) in config {
             if DELIVERY_KEYS.contains(&key.as_str()) {
-                table.row([text![of.as_str()], text![code(key)], text![code(value)]]);
+                said.entry((key, value)).or_default().push(of);
             }
         }
     }
-    if table.rows().is_empty() {
+    if said.is_empty() {
         document.paragraph(
             "The configurations in force were not reported; the settings above are those of the \
              plan.",
         );
-    } else {
-        document.paragraph(
-            "In force, as brokers and clients reported it themselves (keys that decide about \
-             delivery):",
-        );
-        document.table(table);
+        return;
     }
+    document.paragraph(
+        "In force, as brokers and clients reported it themselves (keys that decide about \
+         delivery):",
+    );
+    let mut table = Table::new(["Key", "In force", "Of"]);
+    for ((key, value), of) in said {
+        let more = of.len().saturating_sub(NAMED_MAX);
+        let mut who = of[..of.len() - more].join(", ");
+        if more > 0 {
+            who = format!("{who} and {more} more");
+        }
+        table.row([text![code(key)], text![code(value)], text![who]]);
+    }
+    document.table(table);
 }
