@@ -265,10 +265,12 @@ fn validate(scenario: &Scenario) -> Result<(), Problem> {
                 .all(|c| c.is_ascii_alphanumeric() || "._-".contains(c))
     };
     if !plain(&scenario.name) {
-        return fail(
-            &[Key("name")],
-            "a scenario's name has only letters, digits, `.`, `_` and `-`, and does not begin with `.`".to_owned(),
+        let message = format!(
+            "`{}` is no scenario's name: it has only letters, digits, `.`, `_` and `-`, and does \
+             not begin with `.`",
+            scenario.name
         );
+        return fail(&[Key("name")], message);
     }
     let brokers = scenario.topology.brokers;
     if !(1..=3).contains(&brokers) {
