@@ -94,14 +94,15 @@ fn lag_is_what_was_acknowledged_and_not_yet_processed() {
     assert_eq!(measured.recovery_ms, Some(12));
 }
 
+fn tail(story: Story, end: i64) -> Story {
+    story.and(Body::TailSeen {
+        partition: changes(),
+        end: Offset::new(end),
+    })
+}
+
 #[test]
 fn what_the_old_task_still_delivers_does_not_end_the_silence() {
-    let tail = |story: Story, end| {
-        story.and(Body::TailSeen {
-            partition: changes(),
-            end: Offset::new(end),
-        })
-    };
     let mut story = capture_story()
         .committed(0, 7, RowOp::Insert)
         .committed(1, 8, RowOp::Insert);
@@ -115,12 +116,6 @@ fn what_the_old_task_still_delivers_does_not_end_the_silence() {
 
 #[test]
 fn a_capture_is_back_with_its_first_event_after_it_was_stopped() {
-    let tail = |story: Story, end| {
-        story.and(Body::TailSeen {
-            partition: changes(),
-            end: Offset::new(end),
-        })
-    };
     let mut story = capture_story()
         .committed(0, 7, RowOp::Insert)
         .committed(1, 8, RowOp::Insert)
