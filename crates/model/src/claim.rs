@@ -47,6 +47,18 @@ pub enum Claim {
     CommitOrder,
     /// Replaying the topics gives the tables.
     NoStateDivergence,
+    /// No partition's end moved back.
+    NoTruncation,
+    /// All replicas hold the same below the high watermark.
+    ReplicasAgree,
+    /// No member worked on a partition after it was taken from it.
+    NoZombie,
+    /// No read_committed reader was given what was not committed.
+    ReadCommitted,
+    /// Each transaction became visible as a whole or not at all.
+    TransactionsWhole,
+    /// Transactions do not depend on one another in a circle.
+    NoCycles,
 }
 
 impl Claim {
@@ -70,6 +82,12 @@ impl Claim {
         Self::NoRowPhantom,
         Self::CommitOrder,
         Self::NoStateDivergence,
+        Self::NoTruncation,
+        Self::ReplicasAgree,
+        Self::NoZombie,
+        Self::ReadCommitted,
+        Self::TransactionsWhole,
+        Self::NoCycles,
     ];
 
     /// The name that scenario files, verdicts and reports use.
@@ -93,6 +111,12 @@ impl Claim {
             Self::NoRowPhantom => "no-row-phantom",
             Self::CommitOrder => "commit-order",
             Self::NoStateDivergence => "no-state-divergence",
+            Self::NoTruncation => "no-truncation",
+            Self::ReplicasAgree => "replicas-agree",
+            Self::NoZombie => "no-zombie",
+            Self::ReadCommitted => "read-committed",
+            Self::TransactionsWhole => "transactions-whole",
+            Self::NoCycles => "no-cycles",
         }
     }
 
@@ -126,6 +150,16 @@ impl Claim {
             Self::NoRowPhantom => "no event tells of a change that never committed",
             Self::CommitOrder => "the events of a row come in the order of its commits",
             Self::NoStateDivergence => "replaying the topics by key gives the tables",
+            Self::NoTruncation => "no partition's end moved back",
+            Self::ReplicasAgree => "all replicas hold the same below the high watermark",
+            Self::NoZombie => {
+                "no member processed or committed a partition after it was taken from it"
+            }
+            Self::ReadCommitted => {
+                "no read_committed reader was given a record that was not committed"
+            }
+            Self::TransactionsWhole => "each transaction became visible as a whole or not at all",
+            Self::NoCycles => "no transactions depend on one another in a circle",
         }
     }
 
@@ -141,11 +175,16 @@ impl Claim {
             ],
             Self::Intact => &[Anomaly::Corrupt, Anomaly::InconsistentOffsets],
             Self::NoDuplicates => &[Anomaly::Duplicate],
-            Self::Ordered => &[Anomaly::NonmonotonicSend],
+            Self::Ordered => &[Anomaly::NonmonotonicSend, Anomaly::IntNonmonotonicSend],
             Self::NoGroupGap => &[Anomaly::GroupGap],
             Self::GroupComplete => &[Anomaly::GroupIncomplete],
             Self::NothingReprocessed | Self::ReprocessedWithinWindow => &[Anomaly::Reprocessed],
-            Self::ReadsInOrder => &[Anomaly::PollSkip, Anomaly::NonmonotonicPoll],
+            Self::ReadsInOrder => &[
+                Anomaly::PollSkip,
+                Anomaly::NonmonotonicPoll,
+                Anomaly::IntPollSkip,
+                Anomaly::IntNonmonotonicPoll,
+            ],
             Self::CommitsForward => &[Anomaly::CommitRegression],
             Self::GroupsIndependent => &[Anomaly::GroupGap, Anomaly::GroupIncomplete],
             Self::RecoversWithin => &[],
@@ -154,6 +193,12 @@ impl Claim {
             Self::NoRowPhantom => &[Anomaly::RowPhantom],
             Self::CommitOrder => &[Anomaly::CommitOrder],
             Self::NoStateDivergence => &[Anomaly::StateDivergence],
+            Self::NoTruncation => &[Anomaly::LogTruncation],
+            Self::ReplicasAgree => &[Anomaly::ReplicaDivergence],
+            Self::NoZombie => &[Anomaly::ZombieProcessing],
+            Self::ReadCommitted => &[Anomaly::G1a, Anomaly::PrecommittedRead],
+            Self::TransactionsWhole => &[Anomaly::TornTransaction],
+            Self::NoCycles => &[Anomaly::G1c],
         }
     }
 }

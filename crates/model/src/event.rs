@@ -5,8 +5,8 @@
 use serde::{Deserialize, Serialize};
 
 use crate::ids::{
-    ChangeId, FaultIx, GroupIx, Lsn, MemberIx, Micros, Offset, PartitionRef, ProducerIx, RecordId,
-    RowKey, TableIx, TopicIx, TxId,
+    BrokerId, ChangeId, FaultIx, GroupIx, Lsn, MemberIx, Micros, Offset, PartitionRef, ProducerIx,
+    RecordId, RowKey, TableIx, TopicIx, TransactionRef, TxId,
 };
 
 /// Something that happened, and when.
@@ -23,6 +23,9 @@ pub struct Event {
 }
 
 /// What happened.
+///
+/// A history on disk numbers the variants by their place here: new ones come
+/// at the end, and none is ever moved or taken out.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Body {
     /// Gives a topic its number; precedes every use of the number.
@@ -285,6 +288,170 @@ pub enum Body {
         /// Why.
         reason: String,
     },
+
+    /// What may take records out of a topic behind its producers' backs, as
+    /// the broker reports it in force (`cleanup.policy`).
+    TopicCleanup {
+        /// The topic.
+        topic: TopicIx,
+        /// The policy.
+        policy: Cleanup,
+    },
+    /// Which records a group's members are given (`isolation.level`). A group
+    /// of which this is not said reads uncommitted, as Kafka's default is.
+    IsolationDeclared {
+        /// The group.
+        group: GroupIx,
+        /// The level.
+        isolation: Isolation,
+    },
+    /// A producer began a transaction: what it sends until the transaction
+    /// is completed belongs to it.
+    TransactionBegun {
+        /// The transaction.
+        transaction: TransactionRef,
+    },
+    /// A member reads for a transaction: what it processes from here on, until
+    /// the transaction is completed, belongs to it.
+    TransactionJoined {
+        /// The transaction.
+        transaction: TransactionRef,
+        /// The incarnation.
+        member: MemberIx,
+    },
+    /// A group's positions were handed to a transaction, to be committed with
+    /// it.
+    OffsetSent {
+        /// The transaction.
+        transaction: TransactionRef,
+        /// The group.
+        group: GroupIx,
+        /// The partition.
+        partition: PartitionRef,
+        /// The next offset to read.
+        offset: Offset,
+    },
+    /// A producer asked for its transaction to be ended.
+    TransactionEnding {
+        /// The transaction.
+        transaction: TransactionRef,
+        /// What it asked for.
+        intent: Intent,
+    },
+    /// The client told the producer what became of its transaction.
+    TransactionCompleted {
+        /// The transaction.
+        transaction: TransactionRef,
+        /// What became of it.
+        outcome: TransactionOutcome,
+    },
+    /// A member's position was set by hand, or rewound by an abort: nothing
+    /// is expected of the step that led here.
+    Repositioned {
+        /// The incarnation.
+        member: MemberIx,
+        /// The partition.
+        partition: PartitionRef,
+        /// The next offset that it is going to be given, where that is known.
+        next: Option<Offset>,
+    },
+    /// The observer fixed the range of one replica that it is going to read.
+    ReplicaPinned {
+        /// The partition.
+        partition: PartitionRef,
+        /// The broker that holds the replica.
+        broker: BrokerId,
+        /// The first offset that is still there.
+        log_start: Offset,
+        /// The offset after the last record below the high watermark.
+        end: Offset,
+    },
+    /// A record as one replica holds it.
+    ReplicaStored {
+        /// The partition.
+        partition: PartitionRef,
+        /// The broker that holds the replica.
+        broker: BrokerId,
+        /// The offset.
+        offset: Offset,
+        /// What stands there.
+        content: Content,
+    },
+    /// The observer read the pinned range of a replica to its end.
+    ReplicaRead {
+        /// The partition.
+        partition: PartitionRef,
+        /// The broker that holds the replica.
+        broker: BrokerId,
+    },
+    /// Another tool recorded this history. No observer read the truth: what
+    /// the readers were given stands for it, as far as they came.
+    Imported {
+        /// The tool.
+        tool: String,
+    },
+    /// Not every send of this producer is on record: a record of its that
+    /// nobody announced is no phantom.
+    SendsUnrecorded {
+        /// The producer.
+        producer: ProducerIx,
+    },
+    /// The history lacks something, so that nothing may be called lost and
+    /// the best that can be said is INCONCLUSIVE.
+    Lacking {
+        /// What, and how that is known.
+        what: String,
+    },
+}
+
+/// What may take records out of a topic (`cleanup.policy`).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Cleanup {
+    /// Whole segments, by age or size.
+    Delete,
+    /// Records that a later one of the same key has replaced.
+    Compact,
+    /// Both.
+    CompactAndDelete,
+}
+
+/// Which records a reader is given (`isolation.level`).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Isolation {
+    /// All of them.
+    #[default]
+    ReadUncommitted,
+    /// None of an aborted transaction, nor of an open one.
+    ReadCommitted,
+}
+
+/// What a producer asks its transaction's coordinator for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Intent {
+    /// To make it visible.
+    Commit,
+    /// To make it as if it had never been.
+    Abort,
+}
+
+/// What a producer was told of its transaction. Only the markers in the log
+/// say what became of it where it was not told.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum TransactionOutcome {
+    /// The coordinator confirmed the commit.
+    Committed,
+    /// The coordinator confirmed the abort.
+    Aborted,
+    /// Another producer with the same `transactional.id` took over.
+    Fenced,
+    /// It may or may not have been committed.
+    Unknown {
+        /// The client's error.
+        error: String,
+    },
 }
 
 /// What became of a send. Unknown is never folded into one of the others.
@@ -352,8 +519,13 @@ pub enum BatchKind {
     Plain,
     /// Records of a transaction.
     Transactional,
-    /// A transaction marker.
+    /// A control batch of another kind than those below, or of an unknown
+    /// one.
     Control,
+    /// The marker that commits its producer's open transaction.
+    CommitMarker,
+    /// The marker that aborts its producer's open transaction.
+    AbortMarker,
 }
 
 /// What a change does to its row.

@@ -110,6 +110,14 @@ number! {
     Lsn(u64)
 }
 number! {
+    /// A Kafka transaction, numbered by its producer, from 0.
+    TransactionIx(u64)
+}
+number! {
+    /// A broker's `node.id`.
+    BrokerId(i32)
+}
+number! {
     /// A fault of the plan, counted from 0.
     FaultIx(u16)
 }
@@ -223,5 +231,22 @@ pub struct RecordId {
 impl fmt::Display for RecordId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "p{}/{}", self.producer, self.sequence)
+    }
+}
+
+/// A Kafka transaction within a run: who began it, and as which one.
+#[derive(
+    Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize,
+)]
+pub struct TransactionRef {
+    /// The producer that began it.
+    pub producer: ProducerIx,
+    /// Its place in that producer's order of transactions.
+    pub transaction: TransactionIx,
+}
+
+impl fmt::Display for TransactionRef {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "p{}/t{}", self.producer, self.transaction)
     }
 }

@@ -1,0 +1,2 @@
+//! Histories that other tools recorded, told as events. Each tool is a module
+//! that knows its format and what its operations mean; nothing here judges.
