@@ -262,3 +262,46 @@ fn an_interrupted_run_leaves_no_process_and_still_checks() {
     assert_eq!(checked.status.code(), Some(3));
     assert_eq!(checked.stdout, fs::read(out.join("verdict.json")).unwrap());
 }
+
+/// A run whose directory lies on a disk of its own, which fills up. Prints
+/// the exit codes of the run and of checking what is left of it.
+const ON_A_SMALL_DISK: &str = r#"
+mount -t tmpfs -o size=512k none "$2" || exit 99
+"$1" run "$3" --seed 1 --out "$2/out"
+echo "run exits with $?"
+"$1" check "$2/out"
+echo "check exits with $?"
+"#;
+
+#[test]
+fn a_disk_that_fills_up_ends_the_run_and_what_was_recorded_still_checks() {
+    let folder = tempfile::tempdir().unwrap();
+    let disk = folder.path().join("disk");
+    fs::create_dir(&disk).unwrap();
+    let scenario = folder.path().join("fills.toml");
+    let many = PRODUCER
+        .replace("records = 200", "records = 200000")
+        .replace("records_per_s = 100", "records_per_s = 20000");
+    fs::write(&scenario, pretended("fills", &many)).unwrap();
+    // A mount of its own, which nobody else sees, needs root or a user
+    // namespace in which one is.
+    let ran = Command::new("unshare")
+        .args(["--user", "--map-root-user", "--mount", "sh", "-c"])
+        .args([ON_A_SMALL_DISK, "sh"])
+        .args([
+            env!("CARGO_BIN_EXE_ackproof").as_ref(),
+            disk.as_path(),
+            &scenario,
+        ])
+        .output()
+        .unwrap();
+    let said = String::from_utf8_lossy(&ran.stdout);
+    let complained = String::from_utf8_lossy(&ran.stderr);
+    assert!(said.contains("run exits with 4"), "{said}{complained}");
+    assert!(
+        complained.contains("cannot write the history: No space left"),
+        "{complained}"
+    );
+    assert!(said.contains("INCONCLUSIVE"), "{said}{complained}");
+    assert!(said.contains("check exits with 3"), "{said}{complained}");
+}

@@ -10,7 +10,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use model::event::{Body, Evidence, Found};
-use model::ids::FaultIx;
+use model::ids::{FaultIx, Micros};
 use model::plan::ScenarioPlan;
 use model::scenario::{Effect, Fault, FaultKind};
 use tokio::sync::Mutex;
@@ -52,8 +52,9 @@ trait Broken {
     /// Watches it for as long as it is to last.
     async fn hold(&mut self, site: &Site<'_>, proof: &mut Proof) -> Result<(), EngineError>;
 
-    /// Mends it, and returns once it works again.
-    async fn heal(self, site: &Site<'_>, proof: &mut Proof) -> Result<(), EngineError>;
+    /// Mends it, and returns once it works again: with the moment from which
+    /// it may have.
+    async fn heal(self, site: &Site<'_>, proof: &mut Proof) -> Result<Micros, EngineError>;
 }
 
 /// Gathers the observations about one fault.
@@ -76,7 +77,7 @@ impl Proof {
 /// trigger. Returns when the last is healed.
 pub(crate) async fn carry_out_all(
     site: &Site<'_>,
-    traffic_began: model::ids::Micros,
+    traffic_began: Micros,
 ) -> Result<(), EngineError> {
     let records = site.plan.scenario.records();
     for ((fault, delay_ms), ix) in site
@@ -153,8 +154,8 @@ async fn carry_out<B: Breakable>(
     site.ledger.note(Body::FaultInjected { fault: ix });
     site.progress.step(Step::FaultBegan { kind, for_ms });
     broken.hold(site, &mut proof).await?;
-    broken.heal(site, &mut proof).await?;
-    site.ledger.note(Body::FaultHealed { fault: ix });
+    let mended = broken.heal(site, &mut proof).await?;
+    site.ledger.record(mended, Body::FaultHealed { fault: ix });
     site.progress.step(Step::FaultEnded { kind });
     for evidence in proof.observed {
         site.ledger.note(Body::FaultEvidence {

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use model::ids::Micros;
 use model::scenario::{Effect, EndSignal};
 use stack::broker::Broker;
 use stack::process::{Exit, ProcessSnapshot};
@@ -120,7 +121,7 @@ impl Broken for Down {
         Ok(())
     }
 
-    async fn heal(self, _: &Site<'_>, proof: &mut Proof) -> Result<(), EngineError> {
+    async fn heal(self, site: &Site<'_>, proof: &mut Proof) -> Result<Micros, EngineError> {
         if is_real(self.effect) {
             let started = self.broker.service().start().await?;
             proof.add(
@@ -130,7 +131,7 @@ impl Broken for Down {
             );
         }
         prove_replaced(proof, self.before, self.broker.service().snapshot()?);
-        Ok(())
+        Ok(site.ledger.clock().now())
     }
 }
 
@@ -208,7 +209,9 @@ impl Broken for Frozen {
         Ok(())
     }
 
-    async fn heal(self, _: &Site<'_>, proof: &mut Proof) -> Result<(), EngineError> {
+    async fn heal(self, site: &Site<'_>, proof: &mut Proof) -> Result<Micros, EngineError> {
+        // Nothing passed before; the answer to this may come before the proof.
+        let mended = site.ledger.clock().now();
         if is_real(self.effect) {
             let after = self.broker.service().resume().await?;
             proof.add(
@@ -217,6 +220,6 @@ impl Broken for Frozen {
                 format!("process {} is in state {}", after.pid, after.state),
             );
         }
-        Ok(())
+        Ok(mended)
     }
 }

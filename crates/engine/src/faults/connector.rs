@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use capture::slot::SlotState;
+use model::ids::Micros;
 use model::scenario::{Effect, RestartTasks};
 use stack::connect::{Connect, RestartScope};
 use std::sync::Arc;
@@ -86,7 +87,7 @@ impl Broken for Restarting {
         Ok(())
     }
 
-    async fn heal(self, site: &Site<'_>, proof: &mut Proof) -> Result<(), EngineError> {
+    async fn heal(self, site: &Site<'_>, proof: &mut Proof) -> Result<Micros, EngineError> {
         let database = database(site)?;
         let limit = match self.tasks {
             RestartTasks::Included => RECONNECT_LIMIT,
@@ -118,7 +119,7 @@ impl Broken for Restarting {
                 told(self.before.as_ref())
             ),
         );
-        Ok(())
+        Ok(site.ledger.clock().now())
     }
 }
 

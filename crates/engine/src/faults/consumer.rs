@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use model::ids::Micros;
 use model::scenario::{Effect, EndSignal};
 use stack::process::{Exit, ProcessSnapshot};
 use tokio::time::Instant;
@@ -84,7 +85,7 @@ impl Broken for Gone {
         Ok(())
     }
 
-    async fn heal(self, site: &Site<'_>, proof: &mut Proof) -> Result<(), EngineError> {
+    async fn heal(self, site: &Site<'_>, proof: &mut Proof) -> Result<Micros, EngineError> {
         let mut groups = site.groups.lock().await;
         let lacking = || EngineError::Lacking {
             what: format!("group {}", self.group),
@@ -95,6 +96,6 @@ impl Broken for Gone {
         }
         let after = members.snapshot(self.member).ok_or_else(lacking)?;
         prove_replaced(proof, self.before, after);
-        Ok(())
+        Ok(site.ledger.clock().now())
     }
 }

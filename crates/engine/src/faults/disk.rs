@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use model::ids::{Offset, PartitionRef};
+use model::ids::{Micros, Offset, PartitionRef};
 use model::scenario::Effect;
 use stack::broker::{Broker, WipedDir};
 use stack::process::ProcessSnapshot;
@@ -78,7 +78,7 @@ impl Broken for Lost {
         Ok(())
     }
 
-    async fn heal(self, site: &Site<'_>, proof: &mut Proof) -> Result<(), EngineError> {
+    async fn heal(self, site: &Site<'_>, proof: &mut Proof) -> Result<Micros, EngineError> {
         self.broker.service().start().await?;
         prove_replaced(proof, self.before, self.broker.service().snapshot()?);
         let total = |ends: &BTreeMap<_, Offset>| ends.values().map(|end| end.get()).sum::<i64>();
@@ -88,7 +88,7 @@ impl Broken for Lost {
             after < before,
             format!("{after} records in all after the start, at least {before} before the kill"),
         );
-        Ok(())
+        Ok(site.ledger.clock().now())
     }
 }
 

@@ -463,12 +463,30 @@ fn in_force(document: &mut Document, run: &Run<'_>) {
     );
     let mut table = Table::new(["Key", "In force", "Of"]);
     for ((key, value), of) in said {
-        let more = of.len().saturating_sub(NAMED_MAX);
-        let mut who = of[..of.len() - more].join(", ");
-        if more > 0 {
-            who = format!("{who} and {more} more");
-        }
+        let who = whose(&of);
         table.row([text![code(key)], text![code(value)], text![who]]);
     }
     document.table(table);
+}
+
+/// Whose value it is: by name while they are few, else how many of which
+/// kind.
+fn whose(of: &[&str]) -> String {
+    if of.len() <= NAMED_MAX {
+        return of.join(", ");
+    }
+    let mut kinds: BTreeMap<&str, usize> = BTreeMap::new();
+    for name in of {
+        let (_, within) = name.split_once(": ").unwrap_or(("", name));
+        let kind = ["broker", "topic", "producer", "connector"]
+            .into_iter()
+            .find(|kind| within.starts_with(kind))
+            .unwrap_or("consumer");
+        *kinds.entry(kind).or_default() += 1;
+    }
+    let counted = kinds.iter().map(|(kind, count)| match count {
+        1 => format!("1 {kind}"),
+        _ => format!("{count} {kind}s"),
+    });
+    counted.collect::<Vec<_>>().join(", ")
 }
