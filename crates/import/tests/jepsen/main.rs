@@ -1,0 +1,6 @@
+//! Jepsen's histories in, events out.
+
+mod meaning;
+mod notation;
+mod properties;
+mod text;
