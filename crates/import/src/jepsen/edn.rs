@@ -191,11 +191,17 @@ pub(super) fn whole(text: &[u8]) -> Option<Whole> {
 pub(super) struct Cursor<'a> {
     bytes: &'a [u8],
     at: usize,
+    /// Where the last token began.
+    token: usize,
 }
 
 impl<'a> Cursor<'a> {
     pub(super) const fn new(bytes: &'a [u8]) -> Self {
-        Self { bytes, at: 0 }
+        Self {
+            bytes,
+            at: 0,
+            token: 0,
+        }
     }
 
     /// The flaw, located here.
@@ -206,6 +212,17 @@ impl<'a> Cursor<'a> {
     /// The flaw that something else should stand here.
     pub(super) fn expected(self, expected: &'static str) -> Located {
         self.flaw(Flaw::Expected { expected })
+    }
+
+    /// The flaw, located where the last token began.
+    pub(super) fn wrong(self, flaw: Flaw) -> Located {
+        let at = self.token;
+        Located { at, flaw }
+    }
+
+    /// The flaw that something else should stand where the last token does.
+    pub(super) fn instead(self, expected: &'static str) -> Located {
+        self.wrong(Flaw::Expected { expected })
     }
 
     /// Past whatever means nothing: blanks, comments, discarded forms.
@@ -227,10 +244,10 @@ impl<'a> Cursor<'a> {
         }
     }
 
-    /// The next token. What it was is only known behind it, so an error about
-    /// it is located by a copy of the cursor made before.
+    /// The next token.
     pub(super) fn token(&mut self) -> Result<Token<'a>, Located> {
         self.blank()?;
+        self.token = self.at;
         let rest = &self.bytes[self.at..];
         let Some(first) = rest.first() else {
             return Err(self.expected("a value"));
@@ -260,10 +277,7 @@ impl<'a> Cursor<'a> {
             [b'#', tag @ ..] if tag.first().is_some_and(|byte| is_tag_start(*byte)) => {
                 Ok(Token::Tag(tag))
             }
-            [b':' | b'#', ..] => {
-                self.at -= token.len();
-                Err(self.expected("a value"))
-            }
+            [b':' | b'#', ..] => Err(self.instead("a value")),
             [b'0'..=b'9', ..] | [b'+' | b'-', b'0'..=b'9', ..] => Ok(Token::Number(token)),
             b"nil" => Ok(Token::Nil),
             _ => Ok(Token::Other(token)),

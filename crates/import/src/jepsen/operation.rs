@@ -134,29 +134,23 @@ impl<'a> Operation<'a> {
         summary.operations += 1;
         let missing = |field| begin.flaw(Flaw::Missing { field });
 
-        let process = match fields.process {
-            Some(mut field) => field.cursor.token()?,
-            None => Token::Nil,
+        let mut process = fields.process.ok_or_else(|| missing("process"))?.cursor;
+        let number = match process.token()? {
+            Token::Number(number) => Some(number),
+            Token::Nil => return Err(missing("process")),
+            _ => None,
         };
         let kind = fields.function.map_or(&b"nil"[..], |field| field.bytes);
-        let Some(function) = function(kind) else {
-            if fields.function.is_none() && matches!(process, Token::Number(_)) {
-                return Err(missing("f"));
-            }
+        if fields.function.is_none() && number.is_some() {
+            return Err(missing("f"));
+        }
+        // The nemesis, say, has a name: it neither sends nor polls.
+        let (Some(function), Some(number)) = (function(kind), number) else {
             summary.skip_operation(kind);
             return Ok(None);
         };
-        let process = match (process, fields.process) {
-            (Token::Number(number), Some(field)) => match whole(number) {
-                Some(Whole::Fits(number)) => number,
-                _ => return Err(field.cursor.expected("a process: a number or a name")),
-            },
-            (Token::Nil, _) | (_, None) => return Err(missing("process")),
-            // The nemesis, say: not one that sends and polls.
-            _ => {
-                summary.skip_operation(kind);
-                return Ok(None);
-            }
+        let Some(Whole::Fits(process)) = whole(number) else {
+            return Err(process.instead("a process: a number or a name"));
         };
         let phase = fields.phase.ok_or_else(|| missing("type"))?;
         let phase = match phase.bytes {
@@ -191,12 +185,11 @@ impl<'a> Operation<'a> {
 
 impl<'a> Fields<'a> {
     fn read(mut cursor: Cursor<'a>, summary: &mut Summary) -> Result<Self, Located> {
-        let mut begin = cursor;
         loop {
             match cursor.token()? {
-                Token::Tag(_) => begin = cursor,
+                Token::Tag(_) => {}
                 Token::Open(b'{') => break,
-                _ => return Err(begin.flaw(Flaw::NotAnOperation)),
+                _ => return Err(cursor.wrong(Flaw::NotAnOperation)),
             }
         }
         let mut fields = Self::default();
@@ -243,14 +236,13 @@ fn function(name: &[u8]) -> Option<Function> {
 }
 
 fn time(mut field: Field<'_>) -> Result<Option<u64>, Located> {
-    let at = field.cursor;
     match field.cursor.token()? {
         Token::Nil => Ok(None),
         Token::Number(number) => {
-            let time = not_negative(at, number, "time")?;
+            let time = not_negative(field.cursor, number, "time")?;
             Ok(Some(time.unsigned_abs()))
         }
-        _ => Err(at.expected("a time in nanoseconds")),
+        _ => Err(field.cursor.instead("a time in nanoseconds")),
     }
 }
 
@@ -261,9 +253,8 @@ fn rebalanced(mut cursor: Cursor<'_>) -> Result<Vec<Scalar<'_>>, Located> {
         return Ok(keys);
     }
     while !cursor.closes()? {
-        let at = cursor;
         if cursor.token()? != Token::Open(b'{') {
-            return Err(at.expected("an entry of a rebalance log: a map"));
+            return Err(cursor.instead("an entry of a rebalance log: a map"));
         }
         while !cursor.closes()? {
             if cursor.skip()? == b":keys" {
@@ -288,12 +279,10 @@ fn scalars<'a>(cursor: &mut Cursor<'a>, into: &mut Vec<Scalar<'a>>) -> Result<()
 
 /// Into a vector, list or set; not, when there is `nil` instead.
 fn opens_sequence(cursor: &mut Cursor<'_>, expected: &'static str) -> Result<bool, Located> {
-    cursor.blank()?;
-    let at = *cursor;
     match cursor.token()? {
         Token::Open(b'[' | b'(' | b'#') => Ok(true),
         Token::Nil => Ok(false),
-        _ => Err(at.expected(expected)),
+        _ => Err(cursor.instead(expected)),
     }
 }
 
@@ -321,6 +310,7 @@ impl<'a> Micros<'a> {
         let mut micros = Self::default();
         opens_sequence(&mut cursor, "a vector of `[:send ...]` and `[:poll ...]`")?;
         while !cursor.closes()? {
+            // Behind blanks, so that the cursor is where the part begins.
             micros.read_one(&mut cursor)?;
         }
         Ok(micros)
@@ -330,7 +320,7 @@ impl<'a> Micros<'a> {
         const EXPECTED: &str = "`[:send KEY VALUE]` or `[:poll ...]`";
         let begin = *cursor;
         if !matches!(cursor.token()?, Token::Open(b'[' | b'(')) {
-            return Err(begin.expected(EXPECTED));
+            return Err(cursor.instead(EXPECTED));
         }
         let what = match cursor.token()? {
             Token::Keyword(b"send") => {
@@ -365,12 +355,10 @@ impl<'a> Micros<'a> {
 
     /// `{KEY [[OFFSET VALUE] ...] ...}`.
     fn read_poll(&mut self, cursor: &mut Cursor<'a>) -> Result<(), Located> {
-        cursor.blank()?;
-        let at = *cursor;
         match cursor.token()? {
             Token::Nil => return Ok(()),
             Token::Open(b'{') => {}
-            _ => return Err(at.expected("what was polled: {KEY [[OFFSET VALUE] ...]}")),
+            _ => return Err(cursor.instead("what was polled: {KEY [[OFFSET VALUE] ...]}")),
         }
         while !cursor.closes()? {
             let key = scalar(cursor)?;
@@ -378,9 +366,8 @@ impl<'a> Micros<'a> {
                 continue;
             }
             while !cursor.closes()? {
-                let at = *cursor;
                 if !matches!(cursor.token()?, Token::Open(b'[' | b'(')) {
-                    return Err(at.expected("[OFFSET VALUE]"));
+                    return Err(cursor.instead("[OFFSET VALUE]"));
                 }
                 let (offset, value) = pair(cursor)?;
                 self.reads.push(Read { key, value, offset });
@@ -392,14 +379,12 @@ impl<'a> Micros<'a> {
 
 /// `OFFSET VALUE]`, behind the opening bracket.
 fn pair<'a>(cursor: &mut Cursor<'a>) -> Result<(Option<Offset>, Scalar<'a>), Located> {
-    cursor.blank()?;
-    let at = *cursor;
     let offset = match cursor.token()? {
         Token::Nil => None,
         // What Kafka's clients say where they do not know it.
         Token::Number(b"-1") => None,
-        Token::Number(number) => Some(Offset::new(not_negative(at, number, "offset")?)),
-        _ => return Err(at.expected("an offset or nil")),
+        Token::Number(number) => Some(Offset::new(not_negative(*cursor, number, "offset")?)),
+        _ => return Err(cursor.instead("an offset or nil")),
     };
     let value = scalar(cursor)?;
     if cursor.closes()? {
@@ -409,10 +394,11 @@ fn pair<'a>(cursor: &mut Cursor<'a>) -> Result<(Option<Offset>, Scalar<'a>), Loc
     }
 }
 
-fn not_negative(at: Cursor<'_>, number: &[u8], of: &'static str) -> Result<i64, Located> {
+/// The number that the cursor has just read.
+fn not_negative(cursor: Cursor<'_>, number: &[u8], of: &'static str) -> Result<i64, Located> {
     match whole(number) {
         Some(Whole::Fits(number)) if number >= 0 => Ok(number),
-        _ => Err(at.flaw(Flaw::OutOfRange {
+        _ => Err(cursor.wrong(Flaw::OutOfRange {
             of,
             number: text(number, QUOTED_BYTES_MAX),
         })),
@@ -430,7 +416,7 @@ fn scalar<'a>(cursor: &mut Cursor<'a>) -> Result<Scalar<'a>, Located> {
         last = cursor.token()?;
     }
     if let Token::Open(_) | Token::Close = last {
-        return Err(begin.expected("a number, keyword, string or other scalar"));
+        return Err(cursor.instead("a number, keyword, string or other scalar"));
     }
     if let Token::Number(number) = first
         && let Some(Whole::Fits(number)) = whole(number)
