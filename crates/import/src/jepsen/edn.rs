@@ -368,7 +368,8 @@ impl<'a> Cursor<'a> {
     fn word(&mut self, certain: usize) -> &'a [u8] {
         let rest = &self.bytes[self.at..];
         let certain = certain.min(rest.len());
-        let end = rest[certain..].iter().position(|byte| is_delimiter(*byte));
+        let mut behind = rest[certain..].iter();
+        let end = behind.position(|byte| DELIMITERS[usize::from(*byte)]);
         let end = end.map_or(rest.len(), |end| certain + end);
         self.at += end;
         &rest[..end]
@@ -380,13 +381,19 @@ pub(super) const fn is_blank(byte: u8) -> bool {
     matches!(byte, b' ' | b'\t' | b'\n' | b'\r' | b'\x0c' | b',')
 }
 
-const fn is_delimiter(byte: u8) -> bool {
-    is_blank(byte)
-        || matches!(
-            byte,
-            b';' | b'"' | b'{' | b'}' | b'[' | b']' | b'(' | b')'
-        )
-}
+/// What ends a token.
+const DELIMITERS: [bool; 256] = {
+    let mut delimiters = [false; 256];
+    let mut byte = 0u8;
+    loop {
+        delimiters[byte as usize] =
+            is_blank(byte) || !matches!(CLASSES[byte as usize], Class::Plain | Class::Backslash);
+        match byte.checked_add(1) {
+            Some(next) => byte = next,
+            None => break delimiters,
+        }
+    }
+};
 
 /// Tags begin with a letter; a namespace for a map's keys with a colon.
 const fn is_tag_start(byte: u8) -> bool {
