@@ -430,10 +430,19 @@ mod tests {
     fn every_kind_of_token_is_told_apart() {
         for (text, expected) in [
             ("{:a/b 1,}", "<{ | key a/b | num 1 | >"),
-            ("#{1} #inst \"x\" #:ns{}", "<# | num 1 | > | tag inst | \"x\" | tag :ns | <{ | >"),
-            ("-1 +2 3N 22/7 1.5e3M 0x1F - +", "num -1 | num +2 | num 3N | num 22/7 | num 1.5e3M | num 0x1F | - | +"),
+            (
+                "#{1} #inst \"x\" #:ns{}",
+                "<# | num 1 | > | tag inst | \"x\" | tag :ns | <{ | >",
+            ),
+            (
+                "-1 +2 3N 22/7 1.5e3M 0x1F - +",
+                "num -1 | num +2 | num 3N | num 22/7 | num 1.5e3M | num 0x1F | - | +",
+            ),
             ("nil true nilly ##Inf", "nil | true | nilly | ##Inf"),
-            (r#"\a \{ \" \u0041 \newline"#, r#"\a | \{ | \" | \u0041 | \newline"#),
+            (
+                r#"\a \{ \" \u0041 \newline"#,
+                r#"\a | \{ | \" | \u0041 | \newline"#,
+            ),
             (r#""a\"}" x#y"#, r#""a\"}" | x#y"#),
             ("1;2\n3", "num 1 | num 3"),
             ("#_ #_ 1 [2 ;]\n] 3", "num 3"),

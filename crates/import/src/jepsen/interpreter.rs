@@ -304,7 +304,11 @@ impl Telling<'_> {
     ) -> Result<(), Located> {
         self.abandon(process);
         let is_send = |what: &What<'_>| matches!(what, What::Send { .. });
-        let sends = micros.all.iter().filter(|micro| is_send(&micro.what)).count();
+        let sends = micros
+            .all
+            .iter()
+            .filter(|micro| is_send(&micro.what))
+            .count();
         if function == Function::Txn || micros.all.len() > 1 {
             self.transactions = Transactions::Seen;
         }

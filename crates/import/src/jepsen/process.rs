@@ -3,9 +3,7 @@
 
 use std::collections::BTreeMap;
 
-use model::ids::{
-    MemberIx, Offset, ProducerIx, RecordId, Sequence, TransactionIx, TransactionRef,
-};
+use model::ids::{MemberIx, Offset, ProducerIx, RecordId, Sequence, TransactionIx, TransactionRef};
 
 use super::identities::Partition;
 use super::operation::Function;
@@ -148,7 +146,11 @@ impl Process {
     pub(super) fn rewind(&mut self) -> Vec<(Partition, Option<Offset>)> {
         self.readings += 1;
         let positions = &self.positions;
-        let settled = |partition| positions.get(&partition).and_then(|position| position.settled);
+        let settled = |partition| {
+            positions
+                .get(&partition)
+                .and_then(|position| position.settled)
+        };
         let touched = self.touched.drain(..);
         touched
             .map(|partition| (partition, settled(partition)))

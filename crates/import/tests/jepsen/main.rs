@@ -1,5 +1,6 @@
 //! Jepsen's histories in, events out.
 
+mod fixtures;
 mod meaning;
 mod notation;
 mod properties;

@@ -138,7 +138,11 @@ fn write(plans: &[Plan], layout: &Layout) -> (String, Facts) {
         for (kind, value) in halves {
             let index = facts.operations;
             facts.operations += 1;
-            let tag = if layout.tagged { "#jepsen.history.Op" } else { "" };
+            let tag = if layout.tagged {
+                "#jepsen.history.Op"
+            } else {
+                ""
+            };
             let _ = write!(
                 edn,
                 "{}{tag}{{:type{}:{kind} :value [{value}] :process {} :f :txn :time {}}}",
@@ -284,11 +288,49 @@ proptest! {
 }
 
 const PIECES: &[&str] = &[
-    "{", "}", "[", "]", "(", ")", "#{", "#_", "#", "##Inf", "\"", "\\", ";", "\n", " ", ",", ":",
-    "#a ", "#jepsen.history.Op{", ":process 0 ", ":type :invoke ", ":type :ok ", ":type :info ",
-    ":f :txn ", ":f :send ", ":f :assign ", ":f :crash ", ":value ", "[[:send 1 10]]",
-    "[[:send 1 [0 10]]]", "[[:poll {1 [[0 10]]}]]", "[[:poll]]", ":send", ":poll", "nil ", "1 ",
-    "-1 ", "9223372036854775808 ", "1/2 ", "0x1F ", "\"a\" ", "\\a ", ":time 1 ",
+    "{",
+    "}",
+    "[",
+    "]",
+    "(",
+    ")",
+    "#{",
+    "#_",
+    "#",
+    "##Inf",
+    "\"",
+    "\\",
+    ";",
+    "\n",
+    " ",
+    ",",
+    ":",
+    "#a ",
+    "#jepsen.history.Op{",
+    ":process 0 ",
+    ":type :invoke ",
+    ":type :ok ",
+    ":type :info ",
+    ":f :txn ",
+    ":f :send ",
+    ":f :assign ",
+    ":f :crash ",
+    ":value ",
+    "[[:send 1 10]]",
+    "[[:send 1 [0 10]]]",
+    "[[:poll {1 [[0 10]]}]]",
+    "[[:poll]]",
+    ":send",
+    ":poll",
+    "nil ",
+    "1 ",
+    "-1 ",
+    "9223372036854775808 ",
+    "1/2 ",
+    "0x1F ",
+    "\"a\" ",
+    "\\a ",
+    ":time 1 ",
     "{:process 0 :type :invoke :f :send :value [[:send 1 10]]}",
     "{:process 0 :type :ok :f :send :value [[:send 1 [0 10]]]}",
 ];

@@ -143,20 +143,41 @@ fn whatever_is_malformed_is_named_with_its_place() {
         ("\n  42", "2:3: expected an operation"),
         ("{:process 0]", "1:12: `]` closes nothing that is open here"),
         ("}", "1:1: expected an operation"),
-        ("[] {}", "1:4: the vector of operations has ended, and something follows it"),
+        (
+            "[] {}",
+            "1:4: the vector of operations has ended, and something follows it",
+        ),
         ("[}", "1:2: expected an operation"),
         ("#a [1]", "1:4: expected an operation"),
         ("#inst \"x\" {}", "1:7: expected an operation"),
         ("{}", "1:1: the operation has no `:process`"),
-        ("{:f :poll :type :ok}", "1:1: the operation has no `:process`"),
+        (
+            "{:f :poll :type :ok}",
+            "1:1: the operation has no `:process`",
+        ),
         ("{:f :poll :process 0}", "1:1: the operation has no `:type`"),
         ("{:process 0 :type :ok}", "1:1: the operation has no `:f`"),
-        ("{:process 0.5 :type :ok :f :poll}", "1:11: expected a process"),
-        ("{:process 0 :type :okay :f :poll}", "1:19: expected `:invoke`"),
-        ("{:process 0 :process 1}", "1:13: the operation has two values for `:process`"),
+        (
+            "{:process 0.5 :type :ok :f :poll}",
+            "1:11: expected a process",
+        ),
+        (
+            "{:process 0 :type :okay :f :poll}",
+            "1:19: expected `:invoke`",
+        ),
+        (
+            "{:process 0 :process 1}",
+            "1:13: the operation has two values for `:process`",
+        ),
         ("{:process}", "1:10: expected a value"),
-        ("{:process 0 :type :ok :f :poll :time -1}", "1:38: -1 is no time"),
-        ("{:process 0 :type :ok :f :poll :time :now}", "1:38: expected a time"),
+        (
+            "{:process 0 :type :ok :f :poll :time -1}",
+            "1:38: -1 is no time",
+        ),
+        (
+            "{:process 0 :type :ok :f :poll :time :now}",
+            "1:38: expected a time",
+        ),
         (
             "{:process 0 :type :ok :f :assign :value {}}",
             "1:41: expected a vector of keys",
@@ -176,12 +197,21 @@ fn whatever_is_malformed_is_named_with_its_place() {
 fn malformed_micro_operations_are_named_with_their_place() {
     for (value, expected) in [
         ("7", "1:2: expected a vector of"),
-        ("[:send 1 2]", "1:3: expected `[:send KEY VALUE]` or `[:poll ...]`"),
+        (
+            "[:send 1 2]",
+            "1:3: expected `[:send KEY VALUE]` or `[:poll ...]`",
+        ),
         ("[[:append 1 2]]", "1:3: expected `[:send KEY VALUE]`"),
         ("[[:send 1]]", "1:11: expected a number, keyword, string"),
-        ("[[:send 1 2 3]]", "1:14: expected the end of this micro-operation"),
+        (
+            "[[:send 1 2 3]]",
+            "1:14: expected the end of this micro-operation",
+        ),
         ("[[:send 1 [0]]]", "1:14: expected a number, keyword"),
-        ("[[:send 1 [0 1 2]]]", "1:17: expected the end of [OFFSET VALUE]"),
+        (
+            "[[:send 1 [0 1 2]]]",
+            "1:17: expected the end of [OFFSET VALUE]",
+        ),
         ("[[:send 1 [:a 1]]]", "1:13: expected an offset or nil"),
         ("[[:send {} 1]]", "1:10: expected a number, keyword"),
         ("[[:send 1 {}]]", "1:12: expected a number, keyword"),
@@ -261,7 +291,10 @@ fn what_is_too_long_or_too_deep_is_refused_before_it_is_read() {
     assert_eq!(endless("{:error \"", b'x'), long);
     assert_eq!(endless("#", b'x'), long);
     assert_eq!(endless("#_", b'x'), long.replace("1:1", "1:3"));
-    assert_eq!(endless("", b'['), "h.edn:1:2: expected an operation: a map, such as {:type :invoke, :process 0, ...}");
+    assert_eq!(
+        endless("", b'['),
+        "h.edn:1:2: expected an operation: a map, such as {:type :invoke, :process 0, ...}"
+    );
     assert_eq!(endless("{:a", b'['), "h.edn:1:67: nested deeper than 64");
     assert_eq!(endless("", b'{'), "h.edn:1:65: nested deeper than 64");
     assert_eq!(endless("#_", b'{'), "h.edn:1:67: nested deeper than 64");
