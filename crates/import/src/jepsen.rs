@@ -23,12 +23,14 @@
 
 mod edn;
 mod error;
+mod extent;
 mod forms;
 mod identities;
 mod interpreter;
 mod operation;
 mod process;
 mod summary;
+mod telling;
 
 use std::io::BufRead;
 

@@ -3,7 +3,7 @@
 
 use std::io;
 
-use super::edn::NESTING_MAX;
+use super::extent::NESTING_MAX;
 use super::forms::FORM_BYTES_MAX;
 
 /// Why a history could not be read to its end.
@@ -126,7 +126,7 @@ impl Place {
 
     /// Where one is having read `bytes` from here.
     pub(super) fn after(self, bytes: &[u8]) -> Self {
-        let lines = bytes.iter().filter(|byte| **byte == b'\n').count() as u64;
+        let lines: u64 = bytes.iter().map(|byte| u64::from(*byte == b'\n')).sum();
         let tail = match bytes.iter().rposition(|byte| *byte == b'\n') {
             Some(at) => bytes.len() - at - 1,
             None => bytes.len(),

@@ -4,8 +4,9 @@
 
 use std::io::{self, BufRead};
 
-use super::edn::{Cursor, Extent, is_blank};
+use super::edn::{Cursor, is_blank};
 use super::error::{Flaw, Located, Place};
+use super::extent::Extent;
 
 /// No operation is longer.
 pub(super) const FORM_BYTES_MAX: usize = 16 * 1024 * 1024;

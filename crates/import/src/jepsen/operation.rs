@@ -7,6 +7,15 @@ use super::edn::{Cursor, Token, Whole, whole};
 use super::error::{Flaw, Located};
 use super::summary::{Summary, text};
 
+/// The operations that mean something here (`:f`).
+const FUNCTIONS: [&[u8]; 6] = [
+    b":txn",
+    b":send",
+    b":poll",
+    b":subscribe",
+    b":assign",
+    b":crash",
+];
 /// As much of a number or name as a message quotes.
 const QUOTED_BYTES_MAX: usize = 64;
 
@@ -21,15 +30,12 @@ pub(super) enum Phase {
     Info,
 }
 
-/// What an operation does (`:f`).
+/// What kind of operation has micro-operations (`:f`).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Function {
+pub(super) enum Kind {
     Txn,
     Send,
     Poll,
-    Subscribe,
-    Assign,
-    Crash,
 }
 
 /// A key or a value: Jepsen allows anything, and prints a scalar always in the
@@ -45,26 +51,27 @@ pub(super) enum Scalar<'a> {
 #[derive(Debug)]
 pub(super) struct Operation<'a> {
     pub(super) phase: Phase,
-    pub(super) function: Function,
     pub(super) process: i64,
     /// In nanoseconds, since the test began.
     pub(super) time_ns: Option<u64>,
-    pub(super) value: Value<'a>,
+    pub(super) act: Act<'a>,
     pub(super) error: Option<&'a [u8]>,
     pub(super) rebalanced: Vec<Scalar<'a>>,
     /// For what is wrong with the whole of it.
     pub(super) begin: Cursor<'a>,
 }
 
-/// What an operation is about.
+/// What an operation does.
 #[derive(Debug)]
-pub(super) enum Value<'a> {
-    /// Of a `:txn`, `:send` or `:poll`; none where a completion has no value.
-    Micros(Option<Micros<'a>>),
-    /// Of an `:assign`.
-    Keys(Vec<Scalar<'a>>),
-    /// Of a `:subscribe`, which does not say what was given, or a `:crash`.
-    Irrelevant,
+pub(super) enum Act<'a> {
+    /// Sends and polls; a completion may have no value.
+    Perform(Kind, Option<Micros<'a>>),
+    /// Asks for these keys, and no others.
+    Assign(Vec<Scalar<'a>>),
+    /// Asks for topics; which keys these have is for the group to give.
+    Subscribe,
+    /// Throws the client away.
+    Crash,
 }
 
 /// The parts of an operation, in order.
@@ -140,13 +147,13 @@ impl<'a> Operation<'a> {
             Token::Nil => return Err(missing("process")),
             _ => None,
         };
-        let kind = fields.function.map_or(&b"nil"[..], |field| field.bytes);
+        let function = fields.function.map_or(&b"nil"[..], |field| field.bytes);
         if fields.function.is_none() && number.is_some() {
             return Err(missing("f"));
         }
         // The nemesis, say, has a name: it neither sends nor polls.
-        let (Some(function), Some(number)) = (function(kind), number) else {
-            summary.skip_operation(kind);
+        let (true, Some(number)) = (FUNCTIONS.contains(&function), number) else {
+            summary.skip_operation(function);
             return Ok(None);
         };
         let Some(Whole::Fits(process)) = whole(number) else {
@@ -169,10 +176,9 @@ impl<'a> Operation<'a> {
         };
         Ok(Some(Self {
             phase,
-            function,
             process,
             time_ns,
-            value: Value::read(function, fields.value)?,
+            act: Act::read(function, fields.value)?,
             error: fields.error.map(|field| field.bytes),
             rebalanced: match fields.rebalance_log {
                 Some(field) => rebalanced(field.cursor)?,
@@ -220,18 +226,6 @@ impl<'a> Fields<'a> {
             }
         }
         Ok(fields)
-    }
-}
-
-fn function(name: &[u8]) -> Option<Function> {
-    match name {
-        b":txn" => Some(Function::Txn),
-        b":send" => Some(Function::Send),
-        b":poll" => Some(Function::Poll),
-        b":subscribe" => Some(Function::Subscribe),
-        b":assign" => Some(Function::Assign),
-        b":crash" => Some(Function::Crash),
-        _ => None,
     }
 }
 
@@ -286,22 +280,27 @@ fn opens_sequence(cursor: &mut Cursor<'_>, expected: &'static str) -> Result<boo
     }
 }
 
-impl<'a> Value<'a> {
-    fn read(function: Function, field: Option<Field<'a>>) -> Result<Self, Located> {
-        match (function, field) {
-            (Function::Subscribe | Function::Crash, _) => Ok(Self::Irrelevant),
-            (Function::Assign, field) => {
+impl<'a> Act<'a> {
+    fn read(function: &[u8], field: Option<Field<'a>>) -> Result<Self, Located> {
+        let kind = match function {
+            b":subscribe" => return Ok(Self::Subscribe),
+            b":crash" => return Ok(Self::Crash),
+            b":assign" => {
                 let mut keys = Vec::new();
                 if let Some(mut field) = field {
                     scalars(&mut field.cursor, &mut keys)?;
                 }
-                Ok(Self::Keys(keys))
+                return Ok(Self::Assign(keys));
             }
-            (_, Some(field)) if field.bytes != b"nil" => {
-                Micros::read(field.cursor).map(|micros| Self::Micros(Some(micros)))
-            }
-            _ => Ok(Self::Micros(None)),
-        }
+            b":send" => Kind::Send,
+            b":poll" => Kind::Poll,
+            _ => Kind::Txn,
+        };
+        let micros = match field {
+            Some(field) if field.bytes != b"nil" => Some(Micros::read(field.cursor)?),
+            _ => None,
+        };
+        Ok(Self::Perform(kind, micros))
     }
 }
 
@@ -310,7 +309,6 @@ impl<'a> Micros<'a> {
         let mut micros = Self::default();
         opens_sequence(&mut cursor, "a vector of `[:send ...]` and `[:poll ...]`")?;
         while !cursor.closes()? {
-            // Behind blanks, so that the cursor is where the part begins.
             micros.read_one(&mut cursor)?;
         }
         Ok(micros)
@@ -326,12 +324,11 @@ impl<'a> Micros<'a> {
             Token::Keyword(b"send") => {
                 let key = scalar(cursor)?;
                 let at = *cursor;
-                let (offset, value) = match cursor.token()? {
-                    Token::Open(b'[' | b'(') => pair(cursor)?,
-                    _ => {
-                        *cursor = at;
-                        (None, scalar(cursor)?)
-                    }
+                let (offset, value) = if let Token::Open(b'[' | b'(') = cursor.token()? {
+                    pair(cursor)?
+                } else {
+                    *cursor = at;
+                    (None, scalar(cursor)?)
                 };
                 What::Send { key, value, offset }
             }
@@ -380,9 +377,8 @@ impl<'a> Micros<'a> {
 /// `OFFSET VALUE]`, behind the opening bracket.
 fn pair<'a>(cursor: &mut Cursor<'a>) -> Result<(Option<Offset>, Scalar<'a>), Located> {
     let offset = match cursor.token()? {
-        Token::Nil => None,
-        // What Kafka's clients say where they do not know it.
-        Token::Number(b"-1") => None,
+        // What Kafka's clients say where they do not know it is -1.
+        Token::Nil | Token::Number(b"-1") => None,
         Token::Number(number) => Some(Offset::new(not_negative(*cursor, number, "offset")?)),
         _ => return Err(cursor.instead("an offset or nil")),
     };

@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use model::ids::{MemberIx, Offset, ProducerIx, RecordId, Sequence, TransactionIx, TransactionRef};
 
 use super::identities::Partition;
-use super::operation::Function;
+use super::operation::Kind;
 
 /// A process, until it crashes.
 #[derive(Debug)]
@@ -36,7 +36,7 @@ pub(super) enum Following {
 /// An operation that was invoked and has not completed.
 #[derive(Debug)]
 pub(super) struct Open {
-    pub(super) function: Function,
+    pub(super) kind: Kind,
     pub(super) line: u64,
     pub(super) transaction: Option<TransactionRef>,
     pub(super) micros: Vec<Invoked>,

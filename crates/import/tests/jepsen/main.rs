@@ -1,5 +1,11 @@
 //! Jepsen's histories in, events out.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    reason = "a test that cannot go on fails"
+)]
+
 mod fixtures;
 mod meaning;
 mod notation;
