@@ -140,6 +140,7 @@ mod tests {
             (r#"{"}" \} ;}"#, Ok(None)),
             ("{;}\n}", Ok(Some(5))),
             (r#"{"\"}"}"#, Ok(Some(7))),
+            (r#"{"\n}\\"}"#, Ok(Some(9))),
             ("{]", Err(Flaw::Unbalanced { found: ']' })),
             ("{[}", Err(Flaw::Unbalanced { found: '}' })),
         ] {
@@ -155,6 +156,7 @@ mod tests {
         let mut extent = Extent::new();
         for length in 0..text.len() {
             assert_eq!(extent.end(&text[..length]), Ok(None));
+            assert_eq!(extent.examined, length, "nothing is examined twice");
         }
         assert_eq!(extent.end(text), Ok(Some(text.len())));
     }

@@ -56,6 +56,16 @@ fn events_have_the_time_of_their_operation() {
 }
 
 #[test]
+fn an_operation_without_a_time_has_that_of_the_one_before() {
+    let (events, summary) = read(
+        "{:process 0 :type :invoke :f :send :value [[:send 1 1]] :time 3000}
+         {:process 0 :type :ok :f :send :value [[:send 1 [0 1]]]}",
+    );
+    assert_eq!(events.last().unwrap().at.get(), 3);
+    assert_eq!(summary.notes, [Note::Timeless { operations: 1 }]);
+}
+
+#[test]
 fn a_send_without_transactions_is_a_plain_send() {
     check(
         "0 invoke send [[:send 1 10]]
@@ -356,6 +366,48 @@ fn who_subscribed_may_be_anywhere_at_each_operation() {
 }
 
 #[test]
+fn a_subscription_that_failed_changes_nothing() {
+    check(
+        "0 invoke poll [[:poll]]
+         0 ok poll [[:poll {1 [[5 15]]}]]
+         0 invoke subscribe [1]
+         0 fail subscribe [1]
+         0 invoke poll [[:poll]]
+         0 ok poll [[:poll {1 [[6 16]]}]]",
+        "m0 started
+         m0 read 0@5 foreign
+         m0 read 0@6 foreign",
+    );
+}
+
+#[test]
+fn where_nothing_counted_as_read_there_is_nothing_to_forget() {
+    check(
+        "0 invoke poll [[:poll]]
+         0 fail poll [[:poll {1 [[5 15]]}]]
+         0 invoke subscribe [1]
+         0 ok subscribe [1]",
+        "m0 started
+         m0 read 0@5 foreign
+         m0 next 0@anywhere",
+    );
+}
+
+#[test]
+fn a_rebalance_may_also_stand_before_the_first_poll() {
+    check(
+        "0 invoke poll [[:poll]]
+         0 ok poll [[:poll {1 [[5 15]]}]]
+         0 invoke poll [[:poll]]
+         0 ok poll [[:poll {1 [[9 19]]}]], :rebalance-log [{:keys [1]}]",
+        "m0 started
+         m0 read 0@5 foreign
+         m0 next 0@anywhere
+         m0 read 0@9 foreign",
+    );
+}
+
+#[test]
 fn a_key_that_was_rebalanced_may_jump_within_an_operation() {
     check(
         "0 invoke subscribe [1 2]
@@ -397,6 +449,31 @@ fn after_a_crash_the_number_is_another_process() {
          p1/0 sent to 0
          p1/0 acknowledged 0@1",
     );
+}
+
+#[test]
+fn what_a_crash_left_open_is_unknown() {
+    check(
+        "0 invoke send [[:send 1 10]]
+         0 info crash",
+        "m0 started
+         p0/0 sent to 0
+         p0/0 unknown: it never completed
+         m0 Killed",
+    );
+}
+
+#[test]
+fn open_operations_end_in_the_order_of_their_processes() {
+    let lines: String = (0..20)
+        .map(|process| format!("{process} invoke send [[:send 1 {process}]]\n"))
+        .collect();
+    let shown = shown(&read(&history(&lines)).0);
+    let ends: Vec<&str> = shown.lines().skip(40).collect();
+    let expected: Vec<String> = (0..20)
+        .map(|process| format!("p{process}/0 unknown: it never completed"))
+        .collect();
+    assert_eq!(ends, expected);
 }
 
 #[test]

@@ -303,6 +303,19 @@ fn what_is_too_long_or_too_deep_is_refused_before_it_is_read() {
 }
 
 #[test]
+fn the_longest_operation_is_read_and_one_byte_more_is_refused() {
+    const BYTES_MAX: usize = 16 * 1024 * 1024;
+    let operation = |bytes: usize| {
+        let begin = "{:process 0 :type :ok :f :crash :error \"";
+        let error = "x".repeat(bytes - begin.len() - 2);
+        format!("\n{begin}{error}\"}} {SENT}")
+    };
+    assert_eq!(read(&operation(BYTES_MAX)).1.operations, 2);
+    let expected = "h.edn:2:1: one operation is longer than 16 MiB";
+    assert_eq!(refused(operation(BYTES_MAX + 1).as_bytes()), expected);
+}
+
+#[test]
 fn an_input_that_cannot_be_read_is_said_so() {
     struct Broken;
     impl Read for Broken {
