@@ -7,6 +7,10 @@ use model::ids::{PartitionIndex, RecordId};
 
 use super::operation::Scalar;
 
+/// A test of Jepsen's has some hundreds. Each takes some memory, and a hostile
+/// file could name one with every other byte.
+pub(super) const KEYS_MAX: u32 = 1 << 18;
+
 /// A partition as the importer numbers it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct Partition(u32);
@@ -73,8 +77,9 @@ impl Identities {
         if let Some(known) = self.partitions.get(key) {
             return Some(Found::Known(known));
         }
-        let count = i32::try_from(self.records.len() + 1).ok()?;
-        let new = Partition(count.cast_unsigned() - 1);
+        let number = u32::try_from(self.records.len()).ok();
+        let new = Partition(number.filter(|number| *number < KEYS_MAX)?);
+        let count = new.index().get() + 1;
         self.partitions.insert(key, new);
         self.records.push(Book::default());
         Some(Found::New(new, count))

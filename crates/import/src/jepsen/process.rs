@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 
 use model::ids::{MemberIx, Offset, ProducerIx, RecordId, Sequence, TransactionIx, TransactionRef};
 
+use super::error::Flaw;
 use super::identities::Partition;
 use super::operation::Kind;
 
@@ -40,6 +41,16 @@ pub(super) struct Open {
     pub(super) line: u64,
     pub(super) transaction: Option<TransactionRef>,
     pub(super) micros: Vec<Invoked>,
+}
+
+impl Open {
+    /// The flaw of a completion that is not of this operation.
+    pub(super) fn mismatch(&self, how: &'static str) -> Flaw {
+        Flaw::Mismatch {
+            line: self.line,
+            how,
+        }
+    }
 }
 
 /// A part of an operation as it was invoked.

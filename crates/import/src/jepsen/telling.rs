@@ -12,7 +12,7 @@ use super::Settings;
 use super::edn::Cursor;
 use super::error::{Flaw, Located};
 use super::forms::Tail;
-use super::identities::{Found, Identities, Partition};
+use super::identities::{Found, Identities, KEYS_MAX, Partition};
 use super::operation::{Kind, Micros, Operation, Phase, Read, Scalar, What};
 use super::process::{Following, Invoked, Open, Process, Step};
 use super::summary::{Note, Summary, text};
@@ -132,7 +132,7 @@ impl<'s> Telling<'s> {
             }
             None => Err(at.flaw(Flaw::TooMany {
                 what: "keys",
-                max: i32::MAX.unsigned_abs(),
+                max: KEYS_MAX,
             })),
         }
     }
@@ -279,12 +279,9 @@ impl<'s> Telling<'s> {
         let Some(open) = process.open.take() else {
             return Ok(());
         };
-        let mismatch = |at: Cursor<'_>, how| {
-            let line = open.line;
-            at.flaw(Flaw::Mismatch { line, how })
-        };
         if open.kind != kind {
-            return Err(mismatch(operation.begin, "it is another `:f`"));
+            let flaw = open.mismatch("it is another `:f`");
+            return Err(operation.begin.flaw(flaw));
         }
         let told = Told {
             phase: operation.phase,
@@ -297,43 +294,14 @@ impl<'s> Telling<'s> {
         };
         match micros {
             Some(micros) if micros.all.len() == open.micros.len() => {
-                let rebalanced = operation.rebalanced.iter();
-                let rebalanced = rebalanced
-                    .map(|key| self.partition(*key, operation.begin))
-                    .collect::<Result<BTreeSet<_>, _>>()?;
-                let mut reads = micros.reads.iter();
-                for (invoked, micro) in open.micros.iter().zip(&micros.all) {
-                    match (*invoked, &micro.what) {
-                        (Invoked::Poll, What::Poll { reads: count }) => {
-                            for read in reads.by_ref().take(*count) {
-                                self.read(process, read, &rebalanced, micro.begin)?;
-                            }
-                        }
-                        (Invoked::Send(record, partition), What::Send { key, value, offset }) => {
-                            if self.partition(*key, micro.begin)? != partition {
-                                return Err(mismatch(micro.begin, "it sends to another key"));
-                            }
-                            self.rename(record, partition, *key, *value)
-                                .map_err(|flaw| micro.begin.flaw(flaw))?;
-                            self.sent(record, partition, *offset, &told);
-                        }
-                        _ => {
-                            let how = "a send stands where a poll was, or the other way round";
-                            return Err(mismatch(micro.begin, how));
-                        }
-                    }
-                }
+                self.complete_parts(process, operation, &open, micros, &told)?;
             }
             None if operation.phase != Phase::Ok || open.micros.is_empty() => {
-                for invoked in &open.micros {
-                    if let Invoked::Send(record, partition) = *invoked {
-                        self.sent(record, partition, None, &told);
-                    }
-                }
+                self.sent_somewhere(&open, &told);
             }
             _ => {
                 let how = "it has more or fewer micro-operations";
-                return Err(mismatch(operation.begin, how));
+                return Err(operation.begin.flaw(open.mismatch(how)));
             }
         }
         self.end_transaction(&told);
@@ -348,6 +316,55 @@ impl<'s> Telling<'s> {
         Ok(())
     }
 
+    /// Tells how each part of an operation went, in their order.
+    fn complete_parts(
+        &mut self,
+        process: &mut Process,
+        operation: &Operation<'_>,
+        open: &Open,
+        micros: &Micros<'_>,
+        told: &Told,
+    ) -> Result<(), Located> {
+        let rebalanced = operation.rebalanced.iter();
+        let rebalanced = rebalanced
+            .map(|key| self.partition(*key, operation.begin))
+            .collect::<Result<BTreeSet<_>, _>>()?;
+        let mut reads = micros.reads.iter();
+        for (invoked, micro) in open.micros.iter().zip(&micros.all) {
+            let wrong = |flaw| micro.begin.flaw(flaw);
+            match (*invoked, &micro.what) {
+                (Invoked::Poll, What::Poll { reads: count }) => {
+                    for read in reads.by_ref().take(*count) {
+                        self.read(process, read, &rebalanced, micro.begin)?;
+                    }
+                }
+                (Invoked::Send(record, partition), What::Send { key, value, offset }) => {
+                    if self.partition(*key, micro.begin)? != partition {
+                        return Err(wrong(open.mismatch("it sends to another key")));
+                    }
+                    self.rename(record, partition, *key, *value)
+                        .map_err(wrong)?;
+                    self.sent(record, partition, *offset, told);
+                }
+                _ => {
+                    let how = "a send stands where a poll was, or the other way round";
+                    return Err(wrong(open.mismatch(how)));
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Tells what became of an operation's sends where their offsets are not
+    /// known.
+    fn sent_somewhere(&mut self, open: &Open, told: &Told) {
+        for invoked in &open.micros {
+            if let Invoked::Send(record, partition) = *invoked {
+                self.sent(record, partition, None, told);
+            }
+        }
+    }
+
     /// An operation that has not completed never will: its outcome is unknown.
     pub(super) fn abandon(&mut self, process: &mut Process) {
         let Some(open) = process.open.take() else {
@@ -359,11 +376,7 @@ impl<'s> Telling<'s> {
             transaction: open.transaction,
             error: "it never completed".to_owned(),
         };
-        for invoked in &open.micros {
-            if let Invoked::Send(record, partition) = *invoked {
-                self.sent(record, partition, None, &told);
-            }
-        }
+        self.sent_somewhere(&open, &told);
         self.end_transaction(&told);
     }
 

@@ -465,10 +465,9 @@ fn what_a_crash_left_open_is_unknown() {
 
 #[test]
 fn open_operations_end_in_the_order_of_their_processes() {
-    let lines: String = (0..20)
-        .map(|process| format!("{process} invoke send [[:send 1 {process}]]\n"))
-        .collect();
-    let shown = shown(&read(&history(&lines)).0);
+    let sends = (0..20).map(|process| format!("{process} invoke send [[:send 1 {process}]]"));
+    let lines: Vec<String> = sends.collect();
+    let shown = shown(&read(&history(&lines.join("\n"))).0);
     let ends: Vec<&str> = shown.lines().skip(40).collect();
     let expected: Vec<String> = (0..20)
         .map(|process| format!("p{process}/0 unknown: it never completed"))

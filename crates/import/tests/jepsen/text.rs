@@ -1,5 +1,6 @@
 //! How a history is written, and where it is damaged.
 
+use std::fmt::Write as _;
 use std::io::{BufReader, Read};
 
 use import::jepsen::{Error, Note, Settings, import};
@@ -313,6 +314,20 @@ fn the_longest_operation_is_read_and_one_byte_more_is_refused() {
     assert_eq!(read(&operation(BYTES_MAX)).1.operations, 2);
     let expected = "h.edn:2:1: one operation is longer than 16 MiB";
     assert_eq!(refused(operation(BYTES_MAX + 1).as_bytes()), expected);
+}
+
+#[test]
+fn the_number_of_keys_is_bounded() {
+    let mut sends = String::new();
+    for key in 0..=1 << 18 {
+        let _ = write!(sends, "[:send {key} 0]");
+    }
+    let edn = format!("{{:process 0 :type :invoke :f :send :value [{sends}]}}");
+    let found = refused(edn.as_bytes());
+    assert!(
+        found.ends_with(": there are more than 262144 keys"),
+        "{found}"
+    );
 }
 
 #[test]
