@@ -126,15 +126,37 @@ impl Place {
 
     /// Where one is having read `bytes` from here.
     pub(super) fn after(self, bytes: &[u8]) -> Self {
-        let lines: u64 = bytes.iter().map(|byte| u64::from(*byte == b'\n')).sum();
-        let tail = match bytes.iter().rposition(|byte| *byte == b'\n') {
-            Some(at) => bytes.len() - at - 1,
-            None => bytes.len(),
-        } as u64;
-        let column = if lines == 0 { self.column } else { 1 };
-        Self {
-            line: self.line + lines,
-            column: column + tail,
+        // Counted in bytes, as far as these reach, for many at a time.
+        let newlines =
+            |chunk: &[u8]| -> u8 { chunk.iter().map(|byte| u8::from(*byte == b'\n')).sum() };
+        let chunks = bytes.chunks(usize::from(u8::MAX));
+        let lines: u64 = chunks.map(|chunk| u64::from(newlines(chunk))).sum();
+        let line = self.line + lines;
+        if lines == 0 {
+            let column = self.column + bytes.len() as u64;
+            return Self { line, column };
         }
+        let tail = bytes.iter().rev().take_while(|byte| **byte != b'\n');
+        let column = 1 + tail.count() as u64;
+        Self { line, column }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_place_is_told_by_what_was_read() {
+        let begin = Place { line: 3, column: 5 };
+        for (read, line, column) in [("", 3, 5), ("ab", 3, 7), ("\n", 4, 1), ("a\n\nbc", 5, 3)] {
+            assert_eq!(begin.after(read.as_bytes()), Place { line, column });
+        }
+        let lines = "\n".repeat(1000) + "abc";
+        let place = Place {
+            line: 1003,
+            column: 4,
+        };
+        assert_eq!(begin.after(lines.as_bytes()), place);
     }
 }
