@@ -3,7 +3,9 @@
 
 use std::collections::BTreeMap;
 
-use model::ids::{MemberIx, Offset, ProducerIx, RecordId, Sequence, TransactionIx, TransactionRef};
+use model::ids::{
+    MemberIx, Micros, Offset, ProducerIx, RecordId, Sequence, TransactionIx, TransactionRef,
+};
 
 use super::error::Flaw;
 use super::identities::Partition;
@@ -39,11 +41,24 @@ pub(super) enum Following {
 pub(super) struct Open {
     pub(super) kind: Kind,
     pub(super) line: u64,
+    pub(super) at: Micros,
     pub(super) transaction: Option<TransactionRef>,
     pub(super) micros: Vec<Invoked>,
 }
 
 impl Open {
+    /// Whether the record is one of those that it sends: they are the last
+    /// ones of their producer.
+    pub(super) fn sends(&self, record: RecordId) -> bool {
+        let first = self.micros.iter().find_map(|micro| match micro {
+            Invoked::Send(first, _) => Some(*first),
+            Invoked::Poll => None,
+        });
+        first.is_some_and(|first| {
+            first.producer == record.producer && first.sequence <= record.sequence
+        })
+    }
+
     /// The flaw of a completion that is not of this operation.
     pub(super) fn mismatch(&self, how: &'static str) -> Flaw {
         Flaw::Mismatch {

@@ -53,7 +53,7 @@ pub enum Note {
         /// How many.
         sends: u64,
     },
-    /// Operations without a time, which got that of the one before.
+    /// Operations without a time, which were told right after the one before.
     Timeless {
         /// How many.
         operations: u64,
@@ -89,7 +89,7 @@ impl fmt::Display for Note {
             ),
             Self::Timeless { operations } => write!(
                 f,
-                "operations without a time, taken for that of the one before: {operations}"
+                "operations without a time, told right after the one before: {operations}"
             ),
             Self::Unplaced { reads } => write!(f, "reads without an offset: {reads}"),
             Self::Unlocated { sends } => {

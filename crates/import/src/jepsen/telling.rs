@@ -23,6 +23,8 @@ const TOPIC: TopicIx = TopicIx::new(0);
 pub(super) const GROUP: GroupIx = GroupIx::new(0);
 /// As much of an error as is kept.
 const ERROR_BYTES_MAX: usize = 256;
+/// How long after its invocation a transaction is told to be asked to commit.
+const COMMIT_DELAY_US: u64 = 1;
 const WITHOUT_OFFSET: &str = "acknowledged without an offset";
 
 /// Whether operations run in transactions.
@@ -75,7 +77,11 @@ impl<'s> Telling<'s> {
     }
 
     pub(super) fn emit(&mut self, body: Body) {
-        (self.sink)(Event { at: self.now, body });
+        self.emit_at(self.now, body);
+    }
+
+    fn emit_at(&mut self, at: Moment, body: Body) {
+        (self.sink)(Event { at, body });
     }
 
     /// What comes before everything else, once there is anything.
@@ -113,11 +119,17 @@ impl<'s> Telling<'s> {
         });
     }
 
+    /// Operations stand in the order in which they happened, so each comes
+    /// after the one before, however coarse their times are; with room for
+    /// [`COMMIT_DELAY_US`] between them.
     pub(super) fn keep_time(&mut self, time_ns: Option<u64>) {
-        match time_ns {
-            Some(time_ns) => self.now = Moment::new(time_ns / 1000),
-            None => self.tally.timeless += 1,
-        }
+        let next = if self.begun {
+            self.now.get().saturating_add(COMMIT_DELAY_US + 1)
+        } else {
+            0
+        };
+        self.tally.timeless += u64::from(time_ns.is_none());
+        self.now = Moment::new(next.max(time_ns.unwrap_or(0) / 1000));
     }
 
     /// The partition of a key. The topic is declared anew whenever it grows,
@@ -194,11 +206,12 @@ impl<'s> Telling<'s> {
         });
     }
 
-    /// Tells what an operation is going to do. A transaction is told to be
-    /// asked to commit here too: that happens at some moment before the
-    /// completion, and if a read ended before the earliest of these moments it
-    /// certainly came too early. Told at any later one, a read after the real
-    /// commit could seem to be before it.
+    /// Tells what an operation is going to do. That the commit of a transaction
+    /// was asked for is told here too. It happened at some moment before the
+    /// completion; told at a late one, somebody's read after the real commit
+    /// could seem to be before it, so it is the earliest one, right after the
+    /// invocation. Whatever another operation read of it comes later, as its
+    /// completion does.
     pub(super) fn invoke(
         &mut self,
         process: &mut Process,
@@ -248,15 +261,17 @@ impl<'s> Telling<'s> {
             });
         }
         if let Some(transaction) = transaction {
-            let intent = Intent::Commit;
-            self.emit(Body::TransactionEnding {
+            let asked = self.now.get().saturating_add(COMMIT_DELAY_US);
+            let ending = Body::TransactionEnding {
                 transaction,
-                intent,
-            });
+                intent: Intent::Commit,
+            };
+            self.emit_at(Moment::new(asked), ending);
         }
         process.open = Some(Open {
             kind,
             line,
+            at: self.now,
             transaction,
             micros: invoked,
         });
@@ -335,7 +350,7 @@ impl<'s> Telling<'s> {
             match (*invoked, &micro.what) {
                 (Invoked::Poll, What::Poll { reads: count }) => {
                     for read in reads.by_ref().take(*count) {
-                        self.read(process, read, &rebalanced, micro.begin)?;
+                        self.read(process, read, open, &rebalanced, micro.begin)?;
                     }
                 }
                 (Invoked::Send(record, partition), What::Send { key, value, offset }) => {
@@ -444,12 +459,15 @@ impl<'s> Telling<'s> {
         }
     }
 
-    /// Tells that a record was read. A read without an offset cannot be told,
-    /// only counted.
+    /// Tells that a record was read, when the operation completed: it was not
+    /// later. A transaction reads before its commit is asked for, so what it
+    /// reads of its own is told to be read when it was invoked. A read without
+    /// an offset cannot be told, only counted.
     fn read(
         &mut self,
         process: &mut Process,
         read: &Read<'_>,
+        open: &Open,
         rebalanced: &BTreeSet<Partition>,
         at: Cursor<'_>,
     ) -> Result<(), Located> {
@@ -475,12 +493,15 @@ impl<'s> Telling<'s> {
         if anything_goes {
             self.reposition(process, partition, None);
         }
-        self.emit(Body::Processed {
+        let own = record.is_some_and(|record| open.transaction.is_some() && open.sends(record));
+        let at = if own { open.at } else { self.now };
+        let processed = Body::Processed {
             member: process.member,
             from: place(partition),
             offset,
             content: record.map_or(Content::Foreign, Content::Ours),
-        });
+        };
+        self.emit_at(at, processed);
         Ok(())
     }
 

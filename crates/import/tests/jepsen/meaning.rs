@@ -1,7 +1,7 @@
 //! What each operation means, a case for each.
 
 use import::jepsen::{Note, Settings};
-use model::event::{Body, Isolation};
+use model::event::{Body, Event, Isolation};
 
 use crate::notation::{check, history, line, read, run, shown};
 
@@ -56,12 +56,12 @@ fn events_have_the_time_of_their_operation() {
 }
 
 #[test]
-fn an_operation_without_a_time_has_that_of_the_one_before() {
+fn an_operation_without_a_time_is_right_after_the_one_before() {
     let (events, summary) = read(
         "{:process 0 :type :invoke :f :send :value [[:send 1 1]] :time 3000}
          {:process 0 :type :ok :f :send :value [[:send 1 [0 1]]]}",
     );
-    assert_eq!(events.last().unwrap().at.get(), 3);
+    assert_eq!(events.last().unwrap().at.get(), 5);
     assert_eq!(summary.notes, [Note::Timeless { operations: 1 }]);
 }
 
@@ -126,6 +126,37 @@ fn a_transaction_is_told_whole() {
 }
 
 #[test]
+fn operations_keep_their_order_however_coarse_their_times_are() {
+    let lines = history("0 invoke txn [[:send 1 10]]\n1 ok poll [[:poll {1 [[0 10]]}]]");
+    let (events, _) = read(&lines.replace(":time 1000000", ":time 1"));
+    let at = |wanted: fn(&Body) -> bool| {
+        let found = events.iter().find(|event| wanted(&event.body));
+        found.unwrap().at
+    };
+    let sent = at(|body| matches!(body, Body::SendInvoked { .. }));
+    let asked = at(|body| matches!(body, Body::TransactionEnding { .. }));
+    let read = at(|body| matches!(body, Body::Processed { .. }));
+    assert!(sent < asked && asked < read, "{sent} {asked} {read}");
+}
+
+#[test]
+fn a_transaction_reads_before_it_asks_for_its_commit() {
+    let (events, _) = read(&history(
+        "0 invoke send [[:send 1 10]]
+         0 ok send [[:send 1 [0 10]]]
+         0 invoke txn [[:poll] [:send 1 11] [:poll]]
+         0 ok txn [[:poll {1 [[0 10]]}] [:send 1 [1 11]] [:poll {1 [[1 11]]}]]",
+    ));
+    let at = |offset: i64| {
+        let read = |event: &&Event| matches!(&event.body, Body::Processed { offset: at, .. } if at.get() == offset);
+        events.iter().find(read).unwrap().at.get()
+    };
+    let asked = |event: &&Event| matches!(event.body, Body::TransactionEnding { .. });
+    let asked = events.iter().find(asked).unwrap().at.get();
+    assert_eq!((at(1), asked, at(0)), (2000, 2001, 3000));
+}
+
+#[test]
 fn the_commit_is_asked_for_when_the_transaction_is_invoked() {
     let (events, _) = read(&history(
         "0 invoke poll [[:poll]]
@@ -138,7 +169,7 @@ fn the_commit_is_asked_for_when_the_transaction_is_invoked() {
     let read = |body: &Body| matches!(body, Body::Processed { .. });
     let read = events.iter().position(|event| read(&event.body)).unwrap();
     assert!(asked < read);
-    assert_eq!(events[asked].at.get(), 1000);
+    assert_eq!(events[asked].at.get(), 1001);
 }
 
 #[test]
