@@ -4,7 +4,9 @@
 
 mod anomalies;
 mod calibration;
+mod catalogue;
 mod measurements;
+mod notation;
 mod properties;
 mod reference;
 mod story;
