@@ -384,6 +384,12 @@ fn no_loss(analysis: &Analysis) -> Ruling {
             coverage.expired
         ));
     }
+    if coverage.compacted > 0 {
+        return inconclusive(format!(
+            "{} acknowledged records are not there: compaction may have taken them",
+            coverage.compacted
+        ));
+    }
     if coverage.damaged > 0 {
         return inconclusive(format!(
             "damaged records stand where {} were acknowledged",

@@ -11,4 +11,5 @@ mod properties;
 mod reference;
 mod story;
 mod verdicts;
+mod whereabouts;
 mod world;

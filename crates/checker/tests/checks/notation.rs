@@ -572,8 +572,9 @@ impl Scribe {
 
 /// `5: p0/0, nothing`: where a log begins, and what stands there.
 fn listed(text: &str) -> Option<(i64, Vec<&str>)> {
-    let (start, standing) = text.split_once(": ")?;
-    Some((start.parse().ok()?, standing.split(", ").collect()))
+    let (start, standing) = text.split_once(':')?;
+    let standing = standing.trim().split(", ").filter(|it| !it.is_empty());
+    Some((start.parse().ok()?, standing.collect()))
 }
 
 fn numbered(letter: &str, word: &str) -> Option<u64> {
