@@ -484,6 +484,7 @@ impl<'s> Planner<'s> {
             Anomaly::RowPhantom => self.row_phantom(),
             Anomaly::CommitOrder => self.commit_order(),
             Anomaly::StateDivergence => self.state_divergence(),
+            _ => None,
         }
     }
 

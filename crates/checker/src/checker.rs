@@ -72,6 +72,10 @@ pub struct Coverage {
     /// Acknowledged below the log start and not there: retention may have
     /// taken them, so nobody can tell.
     pub expired: u64,
+    /// Acknowledged inside the range that was read of a topic that compacts,
+    /// and not there: a later record of the key may have replaced them, so
+    /// nobody can tell.
+    pub compacted: u64,
     /// Acknowledged, and a damaged record stands there.
     pub damaged: u64,
     /// Records in the log with a predecessor of the same producer in the same
@@ -139,6 +143,8 @@ impl Checker {
                 unknown: log.sent.saturating_sub(log.acknowledged + log.failed),
                 stored: log.stored,
                 distinct: log.distinct,
+                expired: log.deleted,
+                compacted: log.compacted,
                 changes: of_capture.changes,
                 change_events: of_capture.events,
                 rows: of_capture.rows,
@@ -153,6 +159,7 @@ impl Checker {
             coverage: Coverage {
                 settled_acks: log.looked_for,
                 expired: log.expired,
+                compacted: log.compacted,
                 damaged: log.damaged,
                 ordered_pairs: log.ordered_pairs,
                 sending: measured.sending,

@@ -8,7 +8,7 @@ use model::verdict::Calibration;
 
 use crate::calibrate::Survey;
 use crate::checker::{Analysis, Checker};
-use crate::explain::Explainer;
+use crate::explain::{Examples, Explainer};
 
 /// Checks the history that `open` opens, and calibrates the checker on it.
 ///
@@ -19,6 +19,20 @@ use crate::explain::Explainer;
 /// Fails only where a reading of the history does.
 pub fn examine<I, E>(
     contract: &Contract,
+    open: impl FnMut() -> Result<I, E>,
+) -> Result<(Analysis, Vec<Calibration>), E>
+where
+    I: IntoIterator<Item = Result<Event, E>>,
+{
+    examine_showing(contract, Examples::default(), open)
+}
+
+/// The same, with as many examples of each anomaly as are asked for.
+///
+/// Fails only where a reading of the history does.
+pub fn examine_showing<I, E>(
+    contract: &Contract,
+    examples: Examples,
     mut open: impl FnMut() -> Result<I, E>,
 ) -> Result<(Analysis, Vec<Calibration>), E>
 where
@@ -30,7 +44,7 @@ where
     }
     let mut analysis = checker.finish();
 
-    let mut explainer = Explainer::new(&analysis);
+    let mut explainer = Explainer::new(&analysis, examples);
     let mut survey = Survey::new(contract, &analysis);
     for event in open()? {
         let event = event?;

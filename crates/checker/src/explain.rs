@@ -5,15 +5,21 @@
 //! The first reading keeps bits, not operations, so that its memory does not
 //! grow with the proof; most histories have no suspects and need no second.
 
-use std::collections::{BTreeSet, HashMap};
+mod around;
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use model::anomaly::Anomaly;
-use model::event::{Body, ChangeContent, CommitResult, Content, Event, Outcome, RowOp, TxOutcome};
+use model::event::{
+    Body, CaptureResult, ChangeContent, CommitResult, Content, Event, Outcome, RowOp, TxOutcome,
+};
 use model::ids::{GroupIx, MemberIx, Micros, Offset, PartitionRef, TxId};
 use model::verdict::ExampleOperation;
 
+use crate::attribution::Attribution;
 use crate::checker::Analysis;
-use crate::finding::{Suspect, Watch};
+use crate::explain::around::Around;
+use crate::finding::{EXAMPLES_MAX, Suspect, Watch};
 use crate::roster::Roster;
 
 /// Operations that one example shows, at most.
@@ -21,8 +27,34 @@ const OPERATIONS_MAX: usize = 24;
 /// Readings among them, at most: a record may be read by many.
 const READINGS_MAX: usize = 8;
 
+/// Groups whose readings around an offset are shown, at most.
+const GROUPS_AROUND_MAX: usize = 2;
+
+/// How many examples of each anomaly are shown, at most.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Examples(usize);
+
+impl Examples {
+    /// So many, or as many as there can be.
+    pub fn at_most(count: usize) -> Self {
+        Self(count.min(EXAMPLES_MAX))
+    }
+}
+
+impl Default for Examples {
+    fn default() -> Self {
+        Self(5)
+    }
+}
+
 /// Collects the operations that prove the examples of an analysis.
 pub struct Explainer {
+    examples: Examples,
+    attribution: Attribution,
+    /// What stands next to the offsets in question.
+    log_around: HashMap<PartitionRef, Around<Content>>,
+    /// Who read next to them.
+    read_around: BTreeMap<(PartitionRef, GroupIx), Around<Reading>>,
     roster: Roster,
     cases: Vec<Case>,
     watched: HashMap<Watch, Vec<usize>>,
@@ -31,9 +63,31 @@ pub struct Explainer {
     pinned: HashMap<PartitionRef, (Offset, Offset)>,
 }
 
+/// A reading next to an offset in question.
+#[derive(Clone)]
+struct Reading {
+    at: Micros,
+    member: MemberIx,
+    content: Content,
+}
+
+/// An operation of a proof, and where it belongs in it.
+struct Operation {
+    shown: ExampleOperation,
+    /// Where it is of the log: the log is told in the order of its offsets,
+    /// behind all that has a moment.
+    place: Option<(PartitionRef, Offset)>,
+}
+
+impl Operation {
+    fn order(&self) -> (u64, Option<(PartitionRef, Offset)>) {
+        (self.shown.at_us.unwrap_or(u64::MAX), self.place)
+    }
+}
+
 struct Case {
     suspect: Suspect,
-    operations: Vec<ExampleOperation>,
+    operations: Vec<Operation>,
     readings: usize,
     occupied: BTreeSet<(PartitionRef, Offset)>,
     passed: bool,
@@ -41,10 +95,24 @@ struct Case {
 
 impl Explainer {
     /// Looks out for what the analysis suspects.
-    pub fn new(analysis: &Analysis) -> Self {
+    pub fn new(analysis: &Analysis, examples: Examples) -> Self {
+        let mut kept: HashMap<Anomaly, usize> = HashMap::new();
+        let suspects: Vec<&Suspect> = analysis
+            .suspects
+            .iter()
+            .filter(|suspect| {
+                let count = kept.entry(suspect.anomaly).or_default();
+                *count += 1;
+                *count <= examples.0
+            })
+            .collect();
         let mut watched: HashMap<Watch, Vec<usize>> = HashMap::new();
         let mut commits_past: HashMap<_, Vec<_>> = HashMap::new();
-        for (case, suspect) in analysis.suspects.iter().enumerate() {
+        let mut asked: BTreeMap<PartitionRef, BTreeSet<Offset>> = BTreeMap::new();
+        for (case, suspect) in suspects.iter().enumerate() {
+            if let Some((partition, offset)) = suspect.place() {
+                asked.entry(partition).or_default().insert(offset);
+            }
             for watch in &suspect.watch {
                 if let Watch::CommitPast(group, partition, offset) = watch {
                     let past = commits_past.entry((*group, *partition)).or_default();
@@ -54,11 +122,26 @@ impl Explainer {
                 }
             }
         }
+        let groups = || analysis.roster.groups.keys();
         Self {
-            roster: analysis.roster.clone(),
-            cases: analysis
-                .suspects
+            examples,
+            attribution: Attribution::new(&analysis.findings),
+            read_around: asked
                 .iter()
+                .flat_map(|(partition, offsets)| {
+                    groups().map(|group| {
+                        let around = Around::new(offsets.iter().copied());
+                        ((*partition, *group), around)
+                    })
+                })
+                .collect(),
+            log_around: asked
+                .into_iter()
+                .map(|(partition, offsets)| (partition, Around::new(offsets)))
+                .collect(),
+            roster: analysis.roster.clone(),
+            cases: suspects
+                .into_iter()
                 .map(|suspect| Case {
                     suspect: suspect.clone(),
                     operations: Vec::new(),
@@ -76,12 +159,13 @@ impl Explainer {
 
     /// Whether there is nothing to look out for.
     pub fn is_idle(&self) -> bool {
-        self.cases.is_empty()
+        self.cases.is_empty() && self.attribution.is_idle()
     }
 
     /// Takes in the next event of the same history.
     pub fn observe(&mut self, event: &Event) {
-        if self.is_idle() {
+        self.attribution.observe(&event.body);
+        if self.cases.is_empty() {
             return;
         }
         let at = Some(event.at);
@@ -153,10 +237,13 @@ impl Explainer {
                 for case in &cases {
                     self.cases[*case].occupied.insert((*partition, *offset));
                 }
-                self.note(&cases, None, |roster| {
-                    let partition = roster.partition(*partition);
-                    observed(format!("{} stands at {partition}@{offset}", name(content)))
+                let place = Some((*partition, *offset));
+                self.note_at(&cases, place, |roster| {
+                    observed(stands(roster, *partition, *offset, content))
                 });
+                if let Some(around) = self.log_around.get_mut(partition) {
+                    around.see(*offset, || *content);
+                }
             }
             _ => self.observe_database(event),
         }
@@ -183,6 +270,15 @@ impl Explainer {
             );
             (name_member(roster, member), what)
         });
+        if let Some(group) = self.roster.group_of(member)
+            && let Some(around) = self.read_around.get_mut(&(from, group))
+        {
+            around.see(offset, || Reading {
+                at,
+                member,
+                content: *content,
+            });
+        }
     }
 
     fn committed(&mut self, at: Micros, member: MemberIx, partition: PartitionRef, offset: Offset) {
@@ -253,7 +349,8 @@ impl Explainer {
                 for case in &cases {
                     self.cases[*case].occupied.insert((*partition, *offset));
                 }
-                self.note(&cases, None, |roster| {
+                let place = Some((*partition, *offset));
+                self.note_at(&cases, place, |roster| {
                     observed(format!(
                         "{} event of row {key}, {}, lsn {lsn}, stands at {}@{offset}",
                         verb(*op),
@@ -271,6 +368,25 @@ impl Explainer {
                 self.note(&cases, None, |roster| {
                     let table = roster.table(*table);
                     observed(format!("{table} holds row {key}, {}", image(content)))
+                });
+            }
+            Body::CaptureWaited { result, limit_ms } => {
+                let of_rows = |case: &Case| {
+                    let mut watches = case.suspect.watch.iter();
+                    watches.any(|watch| matches!(watch, Watch::Row(..)))
+                };
+                let cases = self.cases.iter().enumerate();
+                let cases = cases.filter(|(_, case)| of_rows(case));
+                let cases = cases.map(|(number, _)| number).collect();
+                self.note(&cases, Some(event.at), |_| {
+                    observed(match result {
+                        CaptureResult::CaughtUp => {
+                            "the last change of every table has come out".to_owned()
+                        }
+                        CaptureResult::TimedOut => {
+                            format!("the last change did not come out within {limit_ms} ms")
+                        }
+                    })
                 });
             }
             _ => {}
@@ -292,6 +408,26 @@ impl Explainer {
         at: Option<Micros>,
         say: impl FnOnce(&Roster) -> (String, String),
     ) {
+        self.keep(cases, at, None, say);
+    }
+
+    /// Notes what has a place in a log, and no moment.
+    fn note_at(
+        &mut self,
+        cases: &BTreeSet<usize>,
+        place: Option<(PartitionRef, Offset)>,
+        say: impl FnOnce(&Roster) -> (String, String),
+    ) {
+        self.keep(cases, None, place, say);
+    }
+
+    fn keep(
+        &mut self,
+        cases: &BTreeSet<usize>,
+        at: Option<Micros>,
+        place: Option<(PartitionRef, Offset)>,
+        say: impl FnOnce(&Roster) -> (String, String),
+    ) {
         if cases.is_empty() {
             return;
         }
@@ -299,52 +435,133 @@ impl Explainer {
         for case in cases {
             let operations = &mut self.cases[*case].operations;
             if operations.len() < OPERATIONS_MAX {
-                operations.push(ExampleOperation {
-                    at_us: at.map(Micros::get),
-                    who: who.clone(),
-                    what: what.clone(),
+                operations.push(Operation {
+                    shown: ExampleOperation {
+                        at_us: at.map(Micros::get),
+                        who: who.clone(),
+                        what: what.clone(),
+                    },
+                    place,
                 });
             }
         }
     }
 
     /// Writes the operations into the examples of the analysis: in the order
-    /// of time, and what stands in the logs and tables behind them.
-    pub fn finish(self, analysis: &mut Analysis) {
+    /// of time, and what stands in the logs and tables behind them. Says where
+    /// the lost records were lost.
+    pub fn finish(mut self, analysis: &mut Analysis) {
+        let cases = std::mem::take(&mut self.cases);
         let mut explained: HashMap<Anomaly, Vec<Vec<ExampleOperation>>> = HashMap::new();
-        for mut case in self.cases {
-            case.operations
-                .sort_by_key(|operation| operation.at_us.unwrap_or(u64::MAX));
-            for watch in &case.suspect.watch {
-                let Watch::Position(partition, offset) = watch else {
-                    continue;
-                };
-                let extent = analysis.extents.get(partition);
-                if extent.is_some_and(|extent| extent.read)
-                    && case.occupied.insert((*partition, *offset))
-                    && let Some((log_start, end)) = self.pinned.get(partition)
-                {
-                    let name = self.roster.partition(*partition);
-                    case.operations.push(ExampleOperation {
+        for mut case in cases {
+            self.add_surroundings(&mut case);
+            self.add_absences(&mut case, analysis);
+            case.operations.sort_by_key(Operation::order);
+            let of = explained.entry(case.suspect.anomaly).or_default();
+            of.push(case.operations.into_iter().map(|it| it.shown).collect());
+        }
+        for finding in &mut analysis.findings {
+            finding.examples.truncate(self.examples.0);
+            let operations = explained.remove(&finding.anomaly).unwrap_or_default();
+            for (example, operations) in finding.examples.iter_mut().zip(operations) {
+                example.operations = operations;
+            }
+        }
+        self.attribution.finish(&mut analysis.findings);
+    }
+
+    /// What stands next to the offset in question, and who was given that.
+    fn add_surroundings(&self, case: &mut Case) {
+        let Some((partition, offset)) = case.suspect.place() else {
+            return;
+        };
+        let mut readings: Vec<(GroupIx, [Option<(Offset, Reading)>; 2])> = self
+            .read_around
+            .range((partition, GroupIx::new(u16::MIN))..=(partition, GroupIx::new(u16::MAX)))
+            .map(|((_, group), around)| (*group, around.of(offset)))
+            .filter(|(_, sides)| sides.iter().any(Option::is_some))
+            .collect();
+        readings.truncate(GROUPS_AROUND_MAX);
+        for (at, reading) in readings.into_iter().flat_map(|(_, sides)| sides).flatten() {
+            let partition = self.roster.partition(partition);
+            case.add(Operation {
+                shown: ExampleOperation {
+                    at_us: Some(reading.at.get()),
+                    who: name_member(&self.roster, reading.member),
+                    what: format!(
+                        "processed {} at {partition}@{at}, next to it",
+                        name(&reading.content)
+                    ),
+                },
+                place: None,
+            });
+        }
+        let log = self.log_around.get(&partition);
+        for (at, content) in log
+            .map(|log| log.of(offset))
+            .into_iter()
+            .flatten()
+            .flatten()
+        {
+            case.add(Operation {
+                shown: ExampleOperation {
+                    at_us: None,
+                    who: "observer".to_owned(),
+                    what: format!(
+                        "{}, next to it",
+                        stands(&self.roster, partition, at, &content)
+                    ),
+                },
+                place: Some((partition, at)),
+            });
+        }
+    }
+
+    /// The offsets in question at which nothing stands.
+    fn add_absences(&self, case: &mut Case, analysis: &Analysis) {
+        for watch in case.suspect.watch.clone() {
+            let Watch::Position(partition, offset) = watch else {
+                continue;
+            };
+            let extent = analysis.extents.get(&partition);
+            if extent.is_some_and(|extent| extent.read)
+                && case.occupied.insert((partition, offset))
+                && let Some((log_start, end)) = self.pinned.get(&partition)
+            {
+                let name = self.roster.partition(partition);
+                case.operations.push(Operation {
+                    shown: ExampleOperation {
                         at_us: None,
                         who: "observer".to_owned(),
                         what: format!(
                             "nothing stands at {name}@{offset}; the log reaches from \
                              {log_start} up to, and without, {end}"
                         ),
-                    });
-                }
-            }
-            let of = explained.entry(case.suspect.anomaly).or_default();
-            of.push(case.operations);
-        }
-        for finding in &mut analysis.findings {
-            let operations = explained.remove(&finding.anomaly).unwrap_or_default();
-            for (example, operations) in finding.examples.iter_mut().zip(operations) {
-                example.operations = operations;
+                    },
+                    place: Some((partition, offset)),
+                });
             }
         }
     }
+}
+
+impl Case {
+    /// Adds what is not there yet.
+    fn add(&mut self, operation: Operation) {
+        let same = |it: &Operation| {
+            it.shown.at_us == operation.shown.at_us
+                && operation.shown.what.starts_with(&it.shown.what)
+        };
+        if !self.operations.iter().any(same) {
+            self.operations.push(operation);
+        }
+    }
+}
+
+/// What stands at an offset.
+fn stands(roster: &Roster, partition: PartitionRef, offset: Offset, content: &Content) -> String {
+    let partition = roster.partition(partition);
+    format!("{} stands at {partition}@{offset}", name(content))
 }
 
 /// What the observer saw.

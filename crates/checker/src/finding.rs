@@ -11,8 +11,9 @@ use model::verdict::{Example, Finding, NamedRange};
 use crate::roster::Roster;
 use crate::sparse_set::SparseSet;
 
-/// Examples of one anomaly, at most.
-pub(crate) const EXAMPLES_MAX: usize = 5;
+/// Examples of one anomaly that are kept, at most; how many of them are shown
+/// is for the one who explains them to say.
+pub(crate) const EXAMPLES_MAX: usize = 100;
 /// Ranges by which one finding names its instances, at most.
 const RANGES_MAX: usize = 10_000;
 
@@ -48,6 +49,16 @@ pub(crate) struct Suspect {
     pub(crate) anomaly: Anomaly,
     pub(crate) what: String,
     pub(crate) watch: Vec<Watch>,
+}
+
+impl Suspect {
+    /// The offset in question, where there is one.
+    pub(crate) fn place(&self) -> Option<(PartitionRef, Offset)> {
+        self.watch.iter().find_map(|watch| match watch {
+            Watch::Position(partition, offset) => Some((*partition, *offset)),
+            _ => None,
+        })
+    }
 }
 
 #[derive(Default)]
@@ -128,6 +139,7 @@ impl Docket {
                 count: tally.count,
                 named,
                 named_all,
+                lost_at: Vec::new(),
                 examples: tally
                     .suspects
                     .iter()

@@ -332,6 +332,7 @@ fn rule(guarantee: &Guarantee, contract: &Contract, analysis: &Analysis) -> Ruli
         Claim::ReprocessedWithinWindow | Claim::RecoversWithin => {
             inconclusive("judged by a measurement")
         }
+        _ => inconclusive("not looked for"),
     }
 }
 
@@ -381,6 +382,12 @@ fn no_loss(analysis: &Analysis) -> Ruling {
         return inconclusive(format!(
             "{} acknowledged records lie below the log start: retention may have taken them",
             coverage.expired
+        ));
+    }
+    if coverage.compacted > 0 {
+        return inconclusive(format!(
+            "{} acknowledged records are not there: compaction may have taken them",
+            coverage.compacted
         ));
     }
     if coverage.damaged > 0 {

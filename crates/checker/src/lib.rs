@@ -19,6 +19,7 @@
 //!   stands nowhere in it. An acknowledgement above the pinned end counts: the
 //!   log moved back. One below the log start does not: retention may have
 //!   taken the record, so it is counted apart, and nobody can tell. Neither
+//!   does one inside the range of a topic that compacts. Neither
 //!   does one at whose offset a damaged record stands: that is *corrupt*.
 //! - *duplicate*: a record stands at two or more places; each beyond the first
 //!   counts.
@@ -71,10 +72,12 @@
 //! # How it is built
 //!
 //! One reading finds, in bits and placements rather than operations. A second
-//! collects the operations that prove the examples, and learns where mutants
-//! can be planted. A third reads the history with the mutants in it, which must
+//! collects the operations that prove the examples, finds out at which hop of
+//! the pipeline each lost record was lost, and learns where mutants can be
+//! planted. A third reads the history with the mutants in it, which must
 //! all be found. [`examine`] does all three; [`judge`](judge()) makes verdicts.
 
+mod attribution;
 mod calibrate;
 mod capture;
 mod checker;
@@ -92,8 +95,8 @@ mod timeline;
 pub use calibrate::{MutantPass, Mutants, Survey};
 pub use capture::CaptureCoverage;
 pub use checker::{Analysis, Checker, Completeness, Coverage};
-pub use examine::examine;
-pub use explain::Explainer;
+pub use examine::{examine, examine_showing};
+pub use explain::{Examples, Explainer};
 pub use judge::judge;
 pub use measure::{FaultRecord, GroupActivity, ReadsMet, TrafficMet};
 pub use readers::GroupCoverage;

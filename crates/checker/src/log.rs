@@ -113,6 +113,11 @@ pub(crate) struct Settled {
     /// Acknowledged below the log start and not there: retention may have
     /// taken it.
     pub(crate) expired: u64,
+    /// Acknowledged inside the pinned range of a topic that compacts, and not
+    /// there: a later record of its key may have replaced it.
+    pub(crate) compacted: u64,
+    /// Of those below the log start, how many are of a topic that deletes.
+    pub(crate) deleted: u64,
     /// A damaged record stands where the acknowledgement says.
     pub(crate) damaged: u64,
     /// First copies with a predecessor of the same producer in the same
@@ -415,6 +420,11 @@ impl Ledger {
                         || (offset.get() < 0 && log_start > 0)
                     {
                         settled.expired += 1;
+                        settled.deleted += u64::from(roster.deletes(partition.topic));
+                    } else if roster.compacts(partition.topic)
+                        && log.end().is_some_and(|end| offset < end)
+                    {
+                        settled.compacted += 1;
                     } else {
                         settled.looked_for += 1;
                         docket.add_record(Anomaly::LostWrite, *record, || {

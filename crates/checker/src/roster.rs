@@ -3,12 +3,13 @@
 
 use std::collections::BTreeMap;
 
-use model::event::Body;
+use model::event::{Body, Cleanup};
 use model::ids::{GroupIx, MemberIx, PartitionIndex, PartitionRef, TableIx, TopicIx};
 
 /// The topics, groups, members and tables that a history declared.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Roster {
+    cleanup: BTreeMap<TopicIx, Cleanup>,
     pub(crate) topics: BTreeMap<TopicIx, Topic>,
     pub(crate) groups: BTreeMap<GroupIx, Group>,
     pub(crate) tables: BTreeMap<TableIx, Table>,
@@ -71,6 +72,9 @@ impl Roster {
                     },
                 );
             }
+            Body::TopicCleanup { topic, policy } => {
+                self.cleanup.insert(*topic, *policy);
+            }
             Body::MemberStarted { member, group } => {
                 self.members.insert(*member, *group);
             }
@@ -80,6 +84,18 @@ impl Roster {
 
     pub(crate) fn group_of(&self, member: MemberIx) -> Option<GroupIx> {
         self.members.get(&member).copied()
+    }
+
+    /// Whether a topic's log start moves forward by itself, by age or size.
+    pub(crate) fn deletes(&self, topic: TopicIx) -> bool {
+        let policy = self.cleanup.get(&topic);
+        policy.is_some_and(|policy| *policy != Cleanup::Compact)
+    }
+
+    /// Whether later records of a key replace earlier ones in a topic.
+    pub(crate) fn compacts(&self, topic: TopicIx) -> bool {
+        let policy = self.cleanup.get(&topic);
+        policy.is_some_and(|policy| *policy != Cleanup::Delete)
     }
 
     /// A number that no member of this history has.

@@ -32,7 +32,7 @@ pub(crate) enum Command {
     Run(RunArgs),
     /// List suites and scenarios
     List,
-    /// Explain a scenario's plan before anything happens, or an anomaly
+    /// Explain a scenario's plan before anything happens, or an anomaly or claim
     Explain(ExplainArgs),
     /// Judge a run directory again, from its files only
     Check(CheckArgs),
@@ -103,7 +103,8 @@ pub(crate) enum Format {
 
 #[derive(Debug, Args)]
 pub(crate) struct ExplainArgs {
-    /// A scenario, a scenario file, an anomaly or a claim
+    /// A scenario, a scenario file, an anomaly or a claim; `anomalies` and
+    /// `claims` list them all
     #[arg(value_name = "NAME|FILE.toml")]
     pub(crate) name: String,
     /// Shows the delays that this seed draws

@@ -11,10 +11,7 @@ use model::scenario::{
 };
 
 use crate::figures::{counted, duration_ms};
-use crate::style::STRONG;
-
-/// Lines of prose are broken before this column.
-const COLUMNS_MAX: usize = 92;
+use crate::page::Page;
 
 /// Whether the delays drawn from the seed are known.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -26,11 +23,11 @@ pub(crate) enum Seed {
 }
 
 /// Explains a plan.
-pub(crate) fn explain(plan: &ScenarioPlan, seed: Seed) -> String {
+pub(crate) fn explain(page: &mut Page, plan: &ScenarioPlan, seed: Seed) {
     let scenario = &plan.scenario;
-    let mut out = format!(
-        "{STRONG}{}{STRONG:#}: {} (suite {})\n",
-        scenario.name, scenario.title, scenario.suite
+    page.title(
+        &scenario.name,
+        &format!(": {} (suite {})", scenario.title, scenario.suite),
     );
     let intent = [
         ("Why", &scenario.why),
@@ -38,73 +35,41 @@ pub(crate) fn explain(plan: &ScenarioPlan, seed: Seed) -> String {
         ("What to expect", &scenario.expected),
     ];
     for (title, words) in intent.into_iter().filter(|(_, words)| !words.is_empty()) {
-        heading(&mut out, title);
-        item(&mut out, words);
+        page.heading(title);
+        page.item(words);
     }
-    what_runs(&mut out, scenario);
-    what_is_sent(&mut out, scenario);
-    who_reads(&mut out, scenario);
-    what_is_broken(&mut out, plan, seed);
-    what_is_claimed(&mut out, scenario);
-    how_long(&mut out, plan);
-    out
+    what_runs(page, scenario);
+    what_is_sent(page, scenario);
+    who_reads(page, scenario);
+    what_is_broken(page, plan, seed);
+    what_is_claimed(page, scenario);
+    how_long(page, plan);
 }
 
-fn heading(out: &mut String, words: &str) {
-    let _ = writeln!(out, "\n{STRONG}{words}{STRONG:#}");
-}
-
-fn item(out: &mut String, words: &str) {
-    prose(out, "  ", words);
-}
-
-fn prose(out: &mut String, indent: &str, words: &str) {
-    prose_after(out, indent, indent, words);
-}
-
-/// Breaks words into lines; the first is indented otherwise than the rest.
-fn prose_after(out: &mut String, first: &str, rest: &str, words: &str) {
-    let mut line = first.to_owned();
-    let mut is_empty = true;
-    for word in words.split_whitespace() {
-        if !is_empty && line.chars().count() + 1 + word.chars().count() > COLUMNS_MAX {
-            let _ = writeln!(out, "{line}");
-            rest.clone_into(&mut line);
-            is_empty = true;
-        }
-        if !is_empty {
-            line.push(' ');
-        }
-        line.push_str(word);
-        is_empty = false;
-    }
-    let _ = writeln!(out, "{line}");
-}
-
-fn settings(out: &mut String, config: &Config) {
+fn settings(page: &mut Page, config: &Config) {
     let key_chars = config.keys().map(|key| key.chars().count()).max();
     let key_chars = key_chars.unwrap_or(0);
     for (key, value) in config {
-        let _ = writeln!(out, "      {key:key_chars$} = {value}");
+        page.line(&format!("      {key:key_chars$} = {value}"));
     }
 }
 
-fn what_runs(out: &mut String, scenario: &Scenario) {
-    heading(out, "What runs");
+fn what_runs(page: &mut Page, scenario: &Scenario) {
+    page.heading("What runs");
     let topology = &scenario.topology;
     let link = match topology.link {
         Link::Direct => "clients connect to it directly",
         Link::Proxy => "clients connect to it through a proxy that can cut the line",
     };
     let brokers = counted(topology.brokers.into(), "Kafka broker");
-    item(out, &format!("{brokers} (KRaft); {link}"));
-    settings(out, &topology.config);
+    page.item(&format!("{brokers} (KRaft); {link}"));
+    settings(page, &topology.config);
     for topic in &scenario.topics {
-        item(out, &topic_words(topic));
-        settings(out, &topic.config);
+        page.item(&topic_words(topic));
+        settings(page, &topic.config);
     }
     if let Some(capture) = &scenario.capture {
-        what_captures(out, capture);
+        what_captures(page, capture);
     }
 }
 
@@ -117,41 +82,32 @@ fn topic_words(topic: &Topic) -> String {
     )
 }
 
-fn what_captures(out: &mut String, capture: &Capture) {
-    item(
-        out,
-        &format!(
-            "PostgreSQL with the tables {}, and one Kafka Connect worker",
-            TABLES.join(", ")
-        ),
-    );
-    settings(out, &capture.worker_config);
-    item(
-        out,
-        &format!(
-            "Debezium's PostgreSQL connector {}: slot {}, publication {}, events of a table go \
+fn what_captures(page: &mut Page, capture: &Capture) {
+    page.item(&format!(
+        "PostgreSQL with the tables {}, and one Kafka Connect worker",
+        TABLES.join(", ")
+    ));
+    settings(page, &capture.worker_config);
+    page.item(&format!(
+        "Debezium's PostgreSQL connector {}: slot {}, publication {}, events of a table go \
              to {}.public.TABLE",
-            capture.connector, capture.slot, capture.publication, capture.prefix
-        ),
-    );
-    settings(out, &capture.config);
+        capture.connector, capture.slot, capture.publication, capture.prefix
+    ));
+    settings(page, &capture.config);
 }
 
-fn what_is_sent(out: &mut String, scenario: &Scenario) {
-    heading(
-        out,
-        if scenario.producers.is_empty() {
-            "What is written"
-        } else {
-            "What is sent"
-        },
-    );
+fn what_is_sent(page: &mut Page, scenario: &Scenario) {
+    page.heading(if scenario.producers.is_empty() {
+        "What is written"
+    } else {
+        "What is sent"
+    });
     for (producer, number) in scenario.producers.iter().zip(0..) {
-        item(out, &producer_words(producer, number));
-        settings(out, &producer.config);
+        page.item(&producer_words(producer, number));
+        settings(page, &producer.config);
     }
     for write in &scenario.writes {
-        item(out, &write_words(write));
+        page.item(&write_words(write));
     }
 }
 
@@ -184,14 +140,14 @@ fn write_words(write: &Write) -> String {
     words
 }
 
-fn who_reads(out: &mut String, scenario: &Scenario) {
+fn who_reads(page: &mut Page, scenario: &Scenario) {
     if scenario.groups.is_empty() {
         return;
     }
-    heading(out, "Who reads");
+    page.heading("Who reads");
     for group in &scenario.groups {
-        item(out, &group_words(group));
-        settings(out, &group.config);
+        page.item(&group_words(group));
+        settings(page, &group.config);
     }
 }
 
@@ -211,10 +167,10 @@ fn group_words(group: &Group) -> String {
     )
 }
 
-fn what_is_broken(out: &mut String, plan: &ScenarioPlan, seed: Seed) {
-    heading(out, "What is broken");
+fn what_is_broken(page: &mut Page, plan: &ScenarioPlan, seed: Seed) {
+    page.heading("What is broken");
     if plan.scenario.faults.is_empty() {
-        item(out, "nothing");
+        page.item("nothing");
     }
     let contract = plan.contract();
     let faults = plan.scenario.faults.iter().zip(&plan.fault_delays_ms);
@@ -225,16 +181,15 @@ fn what_is_broken(out: &mut String, plan: &ScenarioPlan, seed: Seed) {
             delay_words(fault, *delay_ms, seed),
             fault_words(fault, &plan.scenario)
         );
-        prose_after(out, "  ", "     ", &words);
+        page.prose_after("  ", "     ", &words);
         let words = format!(
             "It counts only with evidence: {}; and {}. Without it the scenario is INCONCLUSIVE.",
             evidence_words(&fault.kind),
             traffic_words(&contract.meets)
         );
-        prose(out, "     ", &words);
+        page.prose("     ", &words);
         if fault.effect == Effect::None {
-            prose(
-                out,
+            page.prose(
                 "     ",
                 "Planned without effect: all is done but the breaking itself, to prove that this \
                  is noticed.",
@@ -358,8 +313,8 @@ fn traffic_words(meets: &Traffic) -> String {
     }
 }
 
-fn what_is_claimed(out: &mut String, scenario: &Scenario) {
-    heading(out, "What is claimed");
+fn what_is_claimed(page: &mut Page, scenario: &Scenario) {
+    page.heading("What is claimed");
     let claim_chars = scenario
         .guarantees
         .iter()
@@ -374,7 +329,7 @@ fn what_is_claimed(out: &mut String, scenario: &Scenario) {
         );
         let indent = " ".repeat(lead.len());
         let words = format!("{}{}", guarantee.claim.meaning(), limit_words(guarantee));
-        prose_after(out, &lead, &indent, &words);
+        page.prose_after(&lead, &indent, &words);
     }
 }
 
@@ -392,14 +347,13 @@ fn limit_words(guarantee: &Guarantee) -> String {
         .map_or_else(String::new, |ms| format!(" (limit {})", duration_ms(ms)))
 }
 
-fn how_long(out: &mut String, plan: &ScenarioPlan) {
-    heading(out, "How long");
+fn how_long(page: &mut Page, plan: &ScenarioPlan) {
+    page.heading("How long");
     let schedule = match plan.schedule_ms() {
         0 => "As long as the work takes: nothing in it has a pace of its own".to_owned(),
         ms => format!("At least {}, by its own paces and pauses", duration_ms(ms)),
     };
-    prose(
-        out,
+    page.prose(
         "  ",
         &format!(
             "{schedule}; to that comes the start of the stack, and reading everything back. \

@@ -1,6 +1,7 @@
 //! The `ackproof` binary: arguments to settings, progress, exit codes.
 
 mod args;
+mod catalogue;
 mod commands;
 mod display;
 mod exit;
@@ -12,6 +13,7 @@ mod judgement;
 mod lines;
 mod machine;
 mod output;
+mod page;
 mod provision;
 mod run_dir;
 mod selection;

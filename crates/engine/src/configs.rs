@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
 
+use model::event::Cleanup;
 use wire::{ConfigValue, Configs};
 
 use crate::error::EngineError;
@@ -55,6 +56,22 @@ impl InForce {
     }
 }
 
+/// What a topic's configuration in force lets its brokers take away: nothing
+/// is said where the policy is none that we know.
+pub(crate) fn cleanup(topic: &Configs) -> Option<Cleanup> {
+    let ConfigValue::Known(policies) = &topic.get("cleanup.policy")?.value else {
+        return None;
+    };
+    let mut policies: Vec<&str> = policies.split(',').map(str::trim).collect();
+    policies.sort_unstable();
+    match policies.as_slice() {
+        ["delete"] => Some(Cleanup::Delete),
+        ["compact"] => Some(Cleanup::Compact),
+        ["compact", "delete"] => Some(Cleanup::CompactAndDelete),
+        _ => None,
+    }
+}
+
 /// Keys whose values may be secret, by Kafka's naming habits.
 fn is_secret(key: &str) -> bool {
     const MARKS: [&str; 5] = ["password", "secret", "jaas", "token", "credential"];
@@ -67,6 +84,24 @@ fn is_secret(key: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use wire::{ConfigEntry, ConfigSource};
+
+    #[test]
+    fn what_may_be_taken_out_of_a_topic_is_its_cleanup_policy() {
+        let of = |policy: &str| {
+            let entry = ConfigEntry {
+                value: ConfigValue::Known(policy.to_owned()),
+                source: ConfigSource::Topic,
+            };
+            cleanup(&Configs::from([("cleanup.policy".to_owned(), entry)]))
+        };
+        assert_eq!(of("delete"), Some(Cleanup::Delete));
+        assert_eq!(of("compact"), Some(Cleanup::Compact));
+        assert_eq!(of("compact,delete"), Some(Cleanup::CompactAndDelete));
+        assert_eq!(of("delete, compact"), Some(Cleanup::CompactAndDelete));
+        assert_eq!(of("shrink"), None);
+        assert_eq!(cleanup(&Configs::new()), None);
+    }
 
     #[test]
     fn secrets_are_left_out_and_the_rest_is_kept() {

@@ -14,11 +14,11 @@ use model::ids::{
 use model::plan::{PlannedTopic, ScenarioPlan};
 use model::record;
 use wire::{
-    Batch, ClientOptions, Cluster, ClusterOptions, Isolation, NewTopic, OffsetSpec, PinnedReader,
-    ReadOptions, Topics, WireError,
+    Batch, ClientOptions, Cluster, ClusterOptions, ControlMarker, Isolation, NewTopic, OffsetSpec,
+    PinnedReader, ReadOptions, Topics, WireError,
 };
 
-use crate::configs::InForce;
+use crate::configs::{InForce, cleanup};
 use crate::error::EngineError;
 use crate::ledger::Ledger;
 
@@ -114,7 +114,8 @@ impl Observer {
         Ok(())
     }
 
-    /// The configuration in force of brokers and topics, as the brokers say.
+    /// The configuration in force of brokers and topics, as the brokers say;
+    /// what may take records out of a topic goes into the history too.
     pub(crate) async fn configs(&mut self, configs: &InForce) -> Result<(), EngineError> {
         let brokers: Vec<_> = self.cluster.brokers().map(|broker| broker.id).collect();
         for broker in brokers {
@@ -125,6 +126,12 @@ impl Observer {
             let name = TopicName::new(topic.name.as_str());
             let found = self.cluster.describe_topic_configs(&name).await?;
             configs.set_entries(&format!("topic {}", topic.name), &found);
+            if let Some(policy) = cleanup(&found) {
+                self.ledger.note(Body::TopicCleanup {
+                    topic: topic.ix,
+                    policy,
+                });
+            }
         }
         Ok(())
     }
@@ -405,12 +412,18 @@ fn batch_header(partition: PartitionRef, batch: &Batch) -> Body {
         producer_id: batch.producer.map_or(-1, |producer| producer.id),
         producer_epoch: batch.producer.map_or(-1, |producer| producer.epoch),
         base_sequence: batch.producer.map_or(-1, |producer| producer.base_sequence),
-        kind: if batch.control {
-            BatchKind::Control
-        } else if batch.transactional {
-            BatchKind::Transactional
-        } else {
-            BatchKind::Plain
-        },
+        kind: batch_kind(batch),
+    }
+}
+
+fn batch_kind(batch: &Batch) -> BatchKind {
+    match batch.control_marker() {
+        Some(ControlMarker::Commit) => BatchKind::CommitMarker,
+        Some(ControlMarker::Abort) => BatchKind::AbortMarker,
+        Some(ControlMarker::Other(_)) => BatchKind::Control,
+        // A marker whose key nobody can read is still no data.
+        None if batch.control => BatchKind::Control,
+        None if batch.transactional => BatchKind::Transactional,
+        None => BatchKind::Plain,
     }
 }

@@ -1,102 +1,181 @@
-//! The catalogue of what can go wrong: names and meanings, nothing about how
-//! they are found. Jepsen's names where its Kafka workload defines one.
+//! The catalogue of what can go wrong: one file for each anomaly, with its
+//! definition in words, a history that shows it and one that does not. Knows
+//! nothing of how they are found. Jepsen's names where its Kafka workload
+//! defines one.
 
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+/// Everything that there is to say of an anomaly: what `ackproof explain`
+/// prints and reports quote, and what the checker's tests are held to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Definition {
+    /// The name that findings, reports and documentation use.
+    pub name: &'static str,
+    /// What it means, in one sentence.
+    pub meaning: &'static str,
+    /// What exactly counts, and as how many.
+    pub definition: &'static str,
+    /// What is none of it, and what cannot be told.
+    pub excludes: &'static [&'static str],
+    /// Jepsen's name, where its Kafka workload has one.
+    pub jepsen: Option<&'static str>,
+    /// What lets it happen.
+    pub permitted_by: &'static [Fact],
+    /// What keeps it from happening.
+    pub prevented_by: &'static [Fact],
+    /// A smallest history that shows it, exactly once.
+    pub history: &'static str,
+    /// What the same history shows besides, because one cannot be without the
+    /// other; each once.
+    pub found_too: &'static [Anomaly],
+    /// A history as like it as can be, in which nothing is wrong.
+    pub twin: &'static str,
+}
+
+/// Something that is so of Kafka or what stands around it, and where that is
+/// written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Fact {
+    /// What is so.
+    pub what: &'static str,
+    /// A KIP, or a section of the documentation.
+    pub source: &'static str,
+}
+
+/// A fact with its source.
+const fn fact(what: &'static str, source: &'static str) -> Fact {
+    Fact { what, source }
+}
 
 macro_rules! catalogue {
-    ($($variant:ident $name:literal $meaning:literal)*) => {
+    ($($variant:ident $module:ident)*) => {
+        $(mod $module;)*
+
         /// Something wrong that a checker can find in a history.
-        #[derive(
-            Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize,
-        )]
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
         pub enum Anomaly {
-            $(#[doc = $meaning] #[serde(rename = $name)] $variant,)*
+            $(#[doc = concat!("Defined in `anomaly/", stringify!($module), ".rs`.")] $variant,)*
         }
 
         impl Anomaly {
             /// Every anomaly, in the catalogue's order.
             pub const ALL: &[Self] = &[$(Self::$variant),*];
 
-            /// The name that findings, reports and documentation use.
-            pub const fn name(self) -> &'static str {
-                match self { $(Self::$variant => $name),* }
-            }
-
-            /// What it means, in one sentence.
-            pub const fn meaning(self) -> &'static str {
-                match self { $(Self::$variant => $meaning),* }
+            /// All that there is to say of it.
+            pub const fn definition(self) -> &'static Definition {
+                match self { $(Self::$variant => &$module::DEFINITION),* }
             }
         }
     };
 }
 
 catalogue! {
-    LostWrite "lost-write"
-        "A record was acknowledged, its offset lies inside the range that was read, and the record is not there."
-    Unseen "unseen"
-        "A record was acknowledged above everything that anybody read, and no later read settles whether it is stored."
-    Duplicate "duplicate"
-        "One record is stored at two or more offsets."
-    NonmonotonicSend "nonmonotonic-send"
-        "One producer's records are stored in one partition in another order than they were sent."
-    InconsistentOffsets "inconsistent-offsets"
-        "Two records stand at, or were acknowledged at, one offset, or an acknowledgement names another offset than the log."
-    LogTruncation "log-truncation"
-        "A partition's end moved back behind records that had been there."
-    ReplicaDivergence "replica-divergence"
-        "Two replicas of a partition differ below the high watermark."
-    Phantom "phantom"
-        "A record is stored or was read that nobody sent there."
-    Corrupt "corrupt"
-        "A record's checksum, size or padding is wrong."
-    FailedWriteVisible "failed-write-visible"
-        "A record was reported as certainly not written, and it is stored."
-    PollSkip "poll-skip"
-        "Within one assignment a reader jumped over records that exist."
-    NonmonotonicPoll "nonmonotonic-poll"
-        "Within one assignment a reader went back."
-    GroupGap "group-gap"
-        "A group's committed position passed a record that none of its members processed."
-    Reprocessed "reprocessed"
-        "A group processed a record more than once."
-    GroupIncomplete "group-incomplete"
-        "A group stopped short of the end although it was given the time."
-    CommitRegression "commit-regression"
-        "A group's committed offset went back without a reset."
-    ZombieProcessing "zombie-processing"
-        "A member processed or committed after its partition was taken from it."
-    G1a "G1a"
-        "A read_committed reader was given a record of an aborted transaction."
-    PrecommittedRead "precommitted-read"
-        "A read_committed reader was given a record before its transaction was committed."
-    TornTransaction "torn-transaction"
-        "Part of one transaction's records became visible, and part never."
-    G0 "G0"
-        "Transactions overwrite one another in a circle: their records stand in different orders in different partitions."
-    G1c "G1c"
-        "Transactions depend on one another in a circle of writes and reads."
-    IntPollSkip "int-poll-skip"
-        "Within one transaction a reader jumped over records that exist."
-    IntNonmonotonicPoll "int-nonmonotonic-poll"
-        "Within one transaction a reader went back."
-    IntSendSkip "int-send-skip"
-        "Within one transaction a producer's records in a partition have others' records between them."
-    IntNonmonotonicSend "int-nonmonotonic-send"
-        "Within one transaction a producer's records are stored in another order than they were sent."
-    RowMissing "row-missing"
-        "A committed row change has no event."
-    RowDuplicate "row-duplicate"
-        "One committed row change has two or more events."
-    RowPhantom "row-phantom"
-        "There is an event for a row change that never committed."
-    CommitOrder "commit-order"
-        "Events of one row are out of the order in which its changes were committed."
-    StateDivergence "state-divergence"
-        "Replaying the change topic by key does not give the table."
+    LostWrite lost_write
+    Unseen unseen
+    Duplicate duplicate
+    NonmonotonicSend nonmonotonic_send
+    InconsistentOffsets inconsistent_offsets
+    LogTruncation log_truncation
+    ReplicaDivergence replica_divergence
+    Phantom phantom
+    Corrupt corrupt
+    FailedWriteVisible failed_write_visible
+    PollSkip poll_skip
+    NonmonotonicPoll nonmonotonic_poll
+    GroupGap group_gap
+    Reprocessed reprocessed
+    GroupIncomplete group_incomplete
+    CommitRegression commit_regression
+    ZombieProcessing zombie_processing
+    G1a g1a
+    PrecommittedRead precommitted_read
+    TornTransaction torn_transaction
+    G0 g0
+    G1c g1c
+    IntPollSkip int_poll_skip
+    IntNonmonotonicPoll int_nonmonotonic_poll
+    IntSendSkip int_send_skip
+    IntNonmonotonicSend int_nonmonotonic_send
+    RowMissing row_missing
+    RowDuplicate row_duplicate
+    RowPhantom row_phantom
+    CommitOrder commit_order
+    StateDivergence state_divergence
+}
+
+impl Anomaly {
+    /// The name that findings, reports and documentation use.
+    pub const fn name(self) -> &'static str {
+        self.definition().name
+    }
+
+    /// What it means, in one sentence.
+    pub const fn meaning(self) -> &'static str {
+        self.definition().meaning
+    }
+
+    /// The anomaly of that name.
+    pub fn named(name: &str) -> Option<Self> {
+        Self::ALL.iter().copied().find(|it| it.name() == name)
+    }
 }
 
 impl std::fmt::Display for Anomaly {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.pad(self.name())
+    }
+}
+
+impl Serialize for Anomaly {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(self.name())
+    }
+}
+
+impl<'de> Deserialize<'de> for Anomaly {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let name = String::deserialize(deserializer)?;
+        Self::named(&name)
+            .ok_or_else(|| serde::de::Error::custom(format!("there is no anomaly `{name}`")))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_definition_says_everything() {
+        for anomaly in Anomaly::ALL {
+            let of = anomaly.definition();
+            let texts = [of.name, of.meaning, of.definition, of.history, of.twin];
+            assert!(
+                texts.iter().all(|text| !text.trim().is_empty()),
+                "{anomaly}"
+            );
+            assert!(
+                of.meaning.ends_with('.') && of.definition.ends_with('.'),
+                "{anomaly}"
+            );
+            assert!(!of.permitted_by.is_empty(), "{anomaly}");
+            assert!(!of.prevented_by.is_empty(), "{anomaly}");
+            assert_ne!(of.history, of.twin, "{anomaly}");
+            let facts = of.permitted_by.iter().chain(of.prevented_by);
+            for fact in facts {
+                assert!(fact.what.ends_with('.'), "{anomaly}: {}", fact.what);
+                assert!(!fact.source.is_empty(), "{anomaly}: {}", fact.what);
+            }
+        }
+    }
+
+    #[test]
+    fn a_name_is_one_anomalys_and_survives_writing_down() {
+        for anomaly in Anomaly::ALL {
+            assert_eq!(Anomaly::named(anomaly.name()), Some(*anomaly));
+            let text = serde_json::to_string(anomaly).unwrap();
+            assert_eq!(text, format!("\"{anomaly}\""));
+            assert_eq!(serde_json::from_str::<Anomaly>(&text).unwrap(), *anomaly);
+        }
+        assert!(serde_json::from_str::<Anomaly>("\"lost\"").is_err());
     }
 }

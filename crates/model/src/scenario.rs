@@ -12,7 +12,7 @@ mod embedded;
 mod parse;
 
 pub use embedded::{EMBEDDED, embedded};
-pub use parse::{ScenarioError, nearest, parse};
+pub use parse::{ScenarioError, near, nearest, parse};
 
 /// Configuration keys and values, in the Java client's (or the broker's, or
 /// the connector's) own names.

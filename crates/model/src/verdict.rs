@@ -116,8 +116,149 @@ pub struct Finding {
     pub named: Vec<NamedRange>,
     /// Whether `named` holds every instance.
     pub named_all: bool,
+    /// Where the records or changes it counts were lost, hop by hop in the
+    /// order of the pipeline; the counts add up to `count`. Empty where nothing
+    /// was lost.
+    #[serde(skip_serializing_if = "Vec::is_empty", default)]
+    pub lost_at: Vec<LostAt>,
     /// A few instances with the operations that prove them.
     pub examples: Vec<Example>,
+}
+
+/// How many records got as far as one hop of the pipeline and not beyond it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LostAt {
+    /// The hop.
+    pub hop: Hop,
+    /// How many.
+    pub count: u64,
+    /// How sure that is.
+    pub certainty: Certainty,
+}
+
+impl LostAt {
+    /// So many at a hop.
+    pub const fn new(hop: Hop, count: u64) -> Self {
+        let certainty = hop.certainty();
+        Self {
+            hop,
+            count,
+            certainty,
+        }
+    }
+}
+
+/// Where in the pipeline something was lost, in the pipeline's order.
+///
+/// What retention or compaction may have taken is at no hop: it is no loss,
+/// and counted apart ([`Counts::expired`], [`Counts::compacted`]).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Hop {
+    /// A change was committed in the database, and has no event.
+    NoEvent,
+    /// Acknowledged, inside the range that was read, and nobody ever saw it:
+    /// never stored, or gone before anybody looked. Which of them cannot be
+    /// told.
+    NeverSeen,
+    /// Another record stands at the offset that was acknowledged.
+    Replaced,
+    /// The log ends before the offset that was acknowledged.
+    CutOff,
+    /// The log is empty, and begins anew.
+    Wiped,
+    /// Somebody was given it, or a replica holds it, and the log does not.
+    StoredThenGone,
+    /// Acknowledged without an offset of its own, or one of more than can be
+    /// followed.
+    NotTraced,
+    /// Stored, and the group's members were never given it.
+    NotDelivered,
+    /// Stored, and the group committed past it without processing it.
+    CommittedPast,
+}
+
+impl Hop {
+    /// Every hop, in the pipeline's order.
+    pub const ALL: &[Self] = &[
+        Self::NoEvent,
+        Self::NeverSeen,
+        Self::Replaced,
+        Self::CutOff,
+        Self::Wiped,
+        Self::StoredThenGone,
+        Self::NotTraced,
+        Self::NotDelivered,
+        Self::CommittedPast,
+    ];
+
+    /// As written in `verdict.json`.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::NoEvent => "no-event",
+            Self::NeverSeen => "never-seen",
+            Self::Replaced => "replaced",
+            Self::CutOff => "cut-off",
+            Self::Wiped => "wiped",
+            Self::StoredThenGone => "stored-then-gone",
+            Self::NotTraced => "not-traced",
+            Self::NotDelivered => "not-delivered",
+            Self::CommittedPast => "committed-past",
+        }
+    }
+
+    /// What happened there, as far as that can be told; a phrase that follows
+    /// a number.
+    pub const fn words(self) -> &'static str {
+        match self {
+            Self::NoEvent => "between the database and the topic: committed, and no event",
+            Self::NeverSeen => {
+                "between producer and log: acknowledged, and never seen there (not stored, or \
+                 gone before anybody looked)"
+            }
+            Self::Replaced => "in the log: another record stands at the acknowledged offset",
+            Self::CutOff => "in the log: it ends before the acknowledged offset",
+            Self::Wiped => "in the log: it is empty",
+            Self::StoredThenGone => "in the log: seen there, and gone",
+            Self::NotTraced => "between producer and log: not traced any further",
+            Self::NotDelivered => "between log and group: never given to a member",
+            Self::CommittedPast => "in the group: committed past, and not processed",
+        }
+    }
+
+    /// How sure a loss is put to this hop.
+    pub const fn certainty(self) -> Certainty {
+        match self {
+            Self::NoEvent | Self::StoredThenGone | Self::NotDelivered | Self::CommittedPast => {
+                Certainty::Proven
+            }
+            Self::Replaced | Self::CutOff | Self::Wiped => Certainty::Likely,
+            Self::NeverSeen | Self::NotTraced => Certainty::Open,
+        }
+    }
+}
+
+/// How sure a loss is put to a hop.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Certainty {
+    /// Somebody saw it before, or behind, the hop.
+    Proven,
+    /// It follows if the acknowledgement was true when it was given.
+    Likely,
+    /// It was lost here or before.
+    Open,
+}
+
+impl Certainty {
+    /// As written in `verdict.json`.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Proven => "proven",
+            Self::Likely => "likely",
+            Self::Open => "open",
+        }
+    }
 }
 
 /// A run of consecutive records or rows.
@@ -169,12 +310,28 @@ pub struct Counts {
     pub stored: u64,
     /// Different records of ours in the log.
     pub distinct: u64,
+    /// Acknowledged below the log start of a topic that deletes by age or size,
+    /// and not there: no loss.
+    #[serde(skip_serializing_if = "is_zero", default)]
+    pub expired: u64,
+    /// Acknowledged, not there, and of a topic that compacts: a later record of
+    /// the same key may have replaced it. No loss.
+    #[serde(skip_serializing_if = "is_zero", default)]
+    pub compacted: u64,
     /// Row changes that the database committed.
     pub changes: u64,
     /// Change events in the topics, copies included.
     pub change_events: u64,
     /// Rows in the tables at the end.
     pub rows: u64,
+}
+
+#[allow(
+    clippy::trivially_copy_pass_by_ref,
+    reason = "serde hands it out by reference"
+)]
+const fn is_zero(count: &u64) -> bool {
+    *count == 0
 }
 
 /// What became of a fault.

@@ -4,9 +4,12 @@
 
 mod anomalies;
 mod calibration;
+mod catalogue;
 mod measurements;
+mod notation;
 mod properties;
 mod reference;
 mod story;
 mod verdicts;
+mod whereabouts;
 mod world;

@@ -1,0 +1,171 @@
+//! Where it was lost: puts each record that did not arrive to the hop that lost
+//! it, as far as that can be told. Knows nothing of how the losses were found:
+//! it takes their names from the findings, and is shown the history again.
+//!
+//! What it keeps are bits by offset and the names of the findings, which are
+//! bounded; what has no name any more is said not to have been traced.
+
+use std::collections::BTreeMap;
+
+use model::anomaly::Anomaly;
+use model::event::{Body, Content, Outcome};
+use model::ids::{Offset, PartitionRef, ProducerIx, RecordId};
+use model::verdict::{Finding, Hop, LostAt};
+
+use crate::sparse_set::SparseSet;
+
+/// What is known of the records that were lost, while the history is read
+/// again.
+#[derive(Default)]
+pub(crate) struct Attribution {
+    /// By producer, in order: the sequences of what was lost.
+    lost: BTreeMap<ProducerIx, Vec<(i64, i64)>>,
+    partitions: BTreeMap<PartitionRef, Places>,
+}
+
+/// The offsets at which lost records were acknowledged in one partition.
+#[derive(Default)]
+struct Places {
+    pinned: Option<(Offset, Offset)>,
+    acknowledged: SparseSet,
+    /// Somebody was given a lost record there.
+    seen: SparseSet,
+    /// Another record stands there.
+    replaced: SparseSet,
+}
+
+impl Attribution {
+    pub(crate) fn new(findings: &[Finding]) -> Self {
+        let mut lost: BTreeMap<ProducerIx, Vec<(i64, i64)>> = BTreeMap::new();
+        let of_records = findings
+            .iter()
+            .filter(|finding| finding.anomaly == Anomaly::LostWrite);
+        for range in of_records.flat_map(|finding| &finding.named) {
+            let number = range.of.strip_prefix('p').and_then(|it| it.parse().ok());
+            if let Some(producer) = number.map(ProducerIx::new) {
+                let of = lost.entry(producer).or_default();
+                of.push((range.first, range.last));
+            }
+        }
+        for of in lost.values_mut() {
+            of.sort_unstable();
+        }
+        Self {
+            lost,
+            partitions: BTreeMap::new(),
+        }
+    }
+
+    /// Whether no record was lost.
+    pub(crate) fn is_idle(&self) -> bool {
+        self.lost.is_empty()
+    }
+
+    fn is_lost(&self, record: RecordId) -> bool {
+        let sequence = record.sequence.get().cast_signed();
+        self.lost.get(&record.producer).is_some_and(|ranges| {
+            let after = ranges.partition_point(|(first, _)| *first <= sequence);
+            after > 0 && ranges[after - 1].1 >= sequence
+        })
+    }
+
+    /// Takes in the next event of the same history.
+    pub(crate) fn observe(&mut self, body: &Body) {
+        if self.is_idle() {
+            return;
+        }
+        match body {
+            Body::SendCompleted {
+                record,
+                outcome: Outcome::Acknowledged { at, offset },
+            } if self.is_lost(*record) => {
+                let places = self.partitions.entry(*at).or_default();
+                places.acknowledged.insert(offset.get());
+            }
+            Body::Processed {
+                from: partition,
+                offset,
+                content: Content::Ours(record) | Content::Misplaced(record),
+                ..
+            }
+            | Body::ReplicaStored {
+                partition,
+                offset,
+                content: Content::Ours(record) | Content::Misplaced(record),
+                ..
+            } if self.is_lost(*record) => {
+                let places = self.partitions.entry(*partition).or_default();
+                places.seen.insert(offset.get());
+            }
+            Body::Stored {
+                partition, offset, ..
+            } => {
+                if let Some(places) = self.partitions.get_mut(partition)
+                    && places.acknowledged.contains(offset.get())
+                {
+                    places.replaced.insert(offset.get());
+                }
+            }
+            Body::Pinned {
+                partition,
+                log_start,
+                end,
+            } => {
+                let places = self.partitions.entry(*partition).or_default();
+                places.pinned = Some((*log_start, *end));
+            }
+            _ => {}
+        }
+    }
+
+    /// Writes into the findings where what they count was lost.
+    pub(crate) fn finish(self, findings: &mut [Finding]) {
+        for finding in findings {
+            finding.lost_at = match finding.anomaly {
+                Anomaly::LostWrite => self.hops(finding.count),
+                Anomaly::GroupIncomplete => vec![LostAt::new(Hop::NotDelivered, finding.count)],
+                Anomaly::GroupGap => vec![LostAt::new(Hop::CommittedPast, finding.count)],
+                Anomaly::RowMissing => vec![LostAt::new(Hop::NoEvent, finding.count)],
+                _ => Vec::new(),
+            };
+        }
+    }
+
+    fn hops(&self, count: u64) -> Vec<LostAt> {
+        let mut counts: BTreeMap<Hop, u64> = BTreeMap::new();
+        let mut left = count;
+        for places in self.partitions.values() {
+            for offset in places.acknowledged.iter() {
+                // Two records may have been told one offset; as many as there
+                // are offsets are traced.
+                if offset >= 0 && left > 0 {
+                    left -= 1;
+                    *counts.entry(places.hop(offset)).or_default() += 1;
+                }
+            }
+        }
+        if left > 0 {
+            counts.insert(Hop::NotTraced, left);
+        }
+        counts
+            .into_iter()
+            .map(|(hop, count)| LostAt::new(hop, count))
+            .collect()
+    }
+}
+
+impl Places {
+    fn hop(&self, offset: i64) -> Hop {
+        if self.seen.contains(offset) {
+            return Hop::StoredThenGone;
+        }
+        if self.replaced.contains(offset) {
+            return Hop::Replaced;
+        }
+        match self.pinned {
+            Some((start, end)) if start >= end => Hop::Wiped,
+            Some((_, end)) if offset >= end.get() => Hop::CutOff,
+            _ => Hop::NeverSeen,
+        }
+    }
+}

@@ -1,0 +1,61 @@
+//! The catalogue is held to its word: the history of each definition shows its
+//! anomaly exactly once, and its twin shows nothing.
+
+use checker::Checker;
+use model::anomaly::Anomaly;
+
+use crate::notation::history;
+use crate::story::found;
+
+/// Defined, and not looked for yet.
+const NOT_FOUND_YET: &[Anomaly] = &[
+    Anomaly::Unseen,
+    Anomaly::LogTruncation,
+    Anomaly::ReplicaDivergence,
+    Anomaly::ZombieProcessing,
+    Anomaly::G1a,
+    Anomaly::PrecommittedRead,
+    Anomaly::TornTransaction,
+    Anomaly::G0,
+    Anomaly::G1c,
+    Anomaly::IntPollSkip,
+    Anomaly::IntNonmonotonicPoll,
+    Anomaly::IntSendSkip,
+    Anomaly::IntNonmonotonicSend,
+];
+
+fn check(text: &str) -> Vec<(Anomaly, u64)> {
+    let mut checker = Checker::new();
+    for event in history(text) {
+        checker.observe(&event);
+    }
+    found(&checker.finish())
+}
+
+#[test]
+fn the_history_of_each_definition_shows_its_anomaly_once() {
+    for anomaly in Anomaly::ALL {
+        let definition = anomaly.definition();
+        let mut expected: Vec<(Anomaly, u64)> = definition
+            .found_too
+            .iter()
+            .chain([anomaly])
+            .map(|it| (*it, 1))
+            .collect();
+        expected.sort_unstable();
+        let found = check(definition.history);
+        if NOT_FOUND_YET.contains(anomaly) {
+            assert_ne!(found, expected, "{anomaly} is found: take it from the list");
+        } else {
+            assert_eq!(found, expected, "{anomaly}:\n{}", definition.history);
+        }
+    }
+}
+
+#[test]
+fn the_twin_of_each_definition_is_clean() {
+    for anomaly in Anomaly::ALL {
+        let twin = anomaly.definition().twin;
+        assert_eq!(check(twin), [], "{anomaly}:\n{twin}");
+    }
+}

@@ -1,0 +1,62 @@
+//! G1a: aborted read.
+
+use super::{Definition, fact};
+
+pub(super) const DEFINITION: Definition = Definition {
+    name: "G1a",
+    meaning: "A read_committed reader was given a record of an aborted transaction.",
+    definition: "A member of a group that reads with isolation.level=read_committed processed a \
+        record whose transaction was aborted, as the marker in the log says. Each such \
+        reading counts.",
+    excludes: &[
+        "A reader of a read_uncommitted group: it is given everything.",
+        "A transaction of which nobody knows the end: the marker decides, not what the \
+         producer was told.",
+    ],
+    jepsen: Some("G1a"),
+    permitted_by: &[
+        fact(
+            "Nothing that may be configured, for a read_committed reader.",
+            "Kafka documentation, consumer configs, isolation.level; KIP-98",
+        ),
+        fact(
+            "A late record of an aborted transaction that became part of the next one, before \
+             brokers checked it.",
+            "KIP-890",
+        ),
+    ],
+    prevented_by: &[
+        fact(
+            "isolation.level=read_committed (read_uncommitted is the default).",
+            "Kafka documentation, consumer configs, isolation.level",
+        ),
+        fact(
+            "Transactions that carry an epoch of their own (transaction.version=2, on in new \
+             clusters since Kafka 4.0).",
+            "KIP-890",
+        ),
+    ],
+    history: "\
+g reads t with read_committed
+m0 of g starts with t-0
+p0/t0 begins
+p0/0 is sent to t-0
+p0/0 is acknowledged at t-0@0
+p0/t0 is to abort
+p0/t0 is aborted
+m0 processes p0/0 at t-0@0
+t-0 is read from 0: p0/0, abort of p0
+",
+    found_too: &[],
+    twin: "\
+g reads t
+m0 of g starts with t-0
+p0/t0 begins
+p0/0 is sent to t-0
+p0/0 is acknowledged at t-0@0
+p0/t0 is to abort
+p0/t0 is aborted
+m0 processes p0/0 at t-0@0
+t-0 is read from 0: p0/0, abort of p0
+",
+};

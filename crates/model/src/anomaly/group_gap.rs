@@ -1,0 +1,66 @@
+//! group-gap: a group's loss.
+
+use super::{Definition, fact};
+
+pub(super) const DEFINITION: Definition = Definition {
+    name: "group-gap",
+    meaning: "A group's committed position passed a record that none of its members processed.",
+    definition: "A record stands in the log below the highest position that the group is known \
+        to have committed, and none of its members processed it. Nobody of the group \
+        will ever be given it again. Each such record counts.",
+    excludes: &[
+        "A record from the committed position on: the group is behind.",
+        "A commit that was refused, or of which nobody knows: it passed nothing.",
+    ],
+    jepsen: None,
+    permitted_by: &[
+        fact(
+            "enable.auto.commit=true (the default) while processing goes on elsewhere: poll() \
+             commits what it gave out before, processed or not.",
+            "KafkaConsumer, Automatic Offset Committing",
+        ),
+        fact(
+            "Committing before processing: what is lost in between is at most once.",
+            "Kafka documentation, Design, Message Delivery Semantics",
+        ),
+        fact(
+            "auto.offset.reset=latest: a group without a position begins at the end.",
+            "Kafka documentation, consumer configs, auto.offset.reset",
+        ),
+    ],
+    prevented_by: &[
+        fact(
+            "enable.auto.commit=false, and committing the offset behind the last record \
+             processed.",
+            "KafkaConsumer, Manual Offset Control",
+        ),
+        fact(
+            "With enable.auto.commit=true: processing everything that poll() gave before \
+             calling it again.",
+            "KafkaConsumer, Automatic Offset Committing",
+        ),
+    ],
+    history: "\
+g reads t
+m0 of g starts with t-0
+p0/0 is sent to t-0
+p0/0 is acknowledged at t-0@0
+p0/1 is sent to t-0
+p0/1 is acknowledged at t-0@1
+m0 processes p0/0 at t-0@0
+m0 commits t-0@2
+t-0 is read from 0: p0/0, p0/1
+",
+    found_too: &[],
+    twin: "\
+g reads t
+m0 of g starts with t-0
+p0/0 is sent to t-0
+p0/0 is acknowledged at t-0@0
+p0/1 is sent to t-0
+p0/1 is acknowledged at t-0@1
+m0 processes p0/0 at t-0@0
+m0 commits t-0@2, refused
+t-0 is read from 0: p0/0, p0/1
+",
+};

@@ -1,0 +1,54 @@
+//! inconsistent-offsets: one offset, two truths.
+
+use super::{Definition, fact};
+
+pub(super) const DEFINITION: Definition = Definition {
+    name: "inconsistent-offsets",
+    meaning: "Two records stand at, or were acknowledged at, one offset, or an acknowledgement \
+        names another offset than the log.",
+    definition: "The place of a record is contradicted: it was acknowledged at an offset at \
+        which it does not stand, though it stands elsewhere; or at one that was also \
+        acknowledged to another record; or somebody read it where the log holds \
+        another. Each such record counts once.",
+    excludes: &[
+        "A record that stands nowhere: that is lost-write.",
+        "An acknowledgement without an offset (acks=0 gives -1): it names no place.",
+    ],
+    jepsen: Some("inconsistent-offsets"),
+    permitted_by: &[
+        fact(
+            "Nothing that may be configured: an offset is the identity of one record of its \
+             partition.",
+            "KafkaConsumer, Offsets and Consumer Position",
+        ),
+        fact(
+            "unclean.leader.election.enable=true makes it possible: the new leader gives \
+             offsets again that were acknowledged.",
+            "Kafka documentation, topic configs, unclean.leader.election.enable",
+        ),
+        fact(
+            "acks=1 makes it possible: so does a leader that takes over without the last records.",
+            "Kafka documentation, producer configs, acks",
+        ),
+    ],
+    prevented_by: &[fact(
+        "Replication factor 3, min.insync.replicas=2, acks=all and \
+             unclean.leader.election.enable=false: no acknowledged offset is given again.",
+        "Kafka documentation, Design, Availability and Durability Guarantees",
+    )],
+    history: "\
+p0/0 is sent to t-0
+p0/1 is sent to t-0
+p0/0 is acknowledged at t-0@1
+p0/1 may be written: timed out
+t-0 is read from 0: p0/0, p0/1
+",
+    found_too: &[],
+    twin: "\
+p0/0 is sent to t-0
+p0/1 is sent to t-0
+p0/0 may be written: timed out
+p0/1 is acknowledged at t-0@1
+t-0 is read from 0: p0/0, p0/1
+",
+};
