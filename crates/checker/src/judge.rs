@@ -332,6 +332,7 @@ fn rule(guarantee: &Guarantee, contract: &Contract, analysis: &Analysis) -> Ruli
         Claim::ReprocessedWithinWindow | Claim::RecoversWithin => {
             inconclusive("judged by a measurement")
         }
+        _ => inconclusive("not looked for"),
     }
 }
 
