@@ -19,8 +19,8 @@ use model::ids::{
 use model::verdict::Calibration;
 
 use crate::checker::{Analysis, Checker};
-use crate::log::Victim;
 use crate::roster::Roster;
+use crate::victims::Victim;
 
 /// Commits behind the last record that the survey keeps, at most.
 const COMMITS_MAX: usize = 50_000;
@@ -484,6 +484,7 @@ impl<'s> Planner<'s> {
             Anomaly::RowPhantom => self.row_phantom(),
             Anomaly::CommitOrder => self.commit_order(),
             Anomaly::StateDivergence => self.state_divergence(),
+            _ => None,
         }
     }
 

@@ -6,13 +6,15 @@ use std::collections::BTreeMap;
 use model::event::Body;
 use model::ids::{GroupIx, MemberIx, PartitionIndex, PartitionRef, TableIx, TopicIx};
 
+use crate::table;
+
 /// The topics, groups, members and tables that a history declared.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Roster {
     pub(crate) topics: BTreeMap<TopicIx, Topic>,
     pub(crate) groups: BTreeMap<GroupIx, Group>,
     pub(crate) tables: BTreeMap<TableIx, Table>,
-    members: BTreeMap<MemberIx, GroupIx>,
+    members: table::Table<GroupIx>,
 }
 
 #[derive(Clone, Debug)]
@@ -72,20 +74,23 @@ impl Roster {
                 );
             }
             Body::MemberStarted { member, group } => {
-                self.members.insert(*member, *group);
+                self.members.insert(member.get().into(), *group);
             }
             _ => {}
         }
     }
 
     pub(crate) fn group_of(&self, member: MemberIx) -> Option<GroupIx> {
-        self.members.get(&member).copied()
+        self.members.get(member.get().into()).copied()
     }
 
     /// A number that no member of this history has.
     pub(crate) fn unused_member(&self) -> MemberIx {
-        let last = self.members.keys().next_back();
-        MemberIx::new(last.map_or(0, |last| last.get().wrapping_add(1)))
+        let last = self
+            .members
+            .last()
+            .and_then(|(last, _)| u32::try_from(last).ok());
+        MemberIx::new(last.map_or(0, |last| last.wrapping_add(1)))
     }
 
     pub(crate) fn partition(&self, of: PartitionRef) -> String {
