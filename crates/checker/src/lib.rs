@@ -91,6 +91,7 @@ mod judge;
 mod limits;
 mod log;
 mod measure;
+mod outstanding;
 mod readers;
 mod record_set;
 mod roster;

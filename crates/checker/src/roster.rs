@@ -6,15 +6,17 @@ use std::collections::BTreeMap;
 use model::event::Body;
 use model::ids::{GroupIx, MemberIx, PartitionIndex, PartitionRef, TableIx, TopicIx};
 
-use crate::table;
+use crate::table::Table;
 
 /// The topics, groups, members and tables that a history declared.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Roster {
     pub(crate) topics: BTreeMap<TopicIx, Topic>,
     pub(crate) groups: BTreeMap<GroupIx, Group>,
-    pub(crate) tables: BTreeMap<TableIx, Table>,
-    members: table::Table<GroupIx>,
+    pub(crate) tables: BTreeMap<TableIx, SourceTable>,
+    members: Table<GroupIx>,
+    /// The groups that read each topic.
+    groups_of: Table<Vec<GroupIx>>,
 }
 
 #[derive(Clone, Debug)]
@@ -30,7 +32,7 @@ pub(crate) struct Group {
 }
 
 #[derive(Clone, Debug)]
-pub(crate) struct Table {
+pub(crate) struct SourceTable {
     pub(crate) name: String,
     pub(crate) topic: TopicIx,
 }
@@ -63,11 +65,20 @@ impl Roster {
                         topics: topics.clone(),
                     },
                 );
+                for groups in self.groups_of.values_mut() {
+                    groups.retain(|of| of != group);
+                }
+                for topic in topics {
+                    let groups = self.groups_of.entry(topic.get().into());
+                    if !groups.contains(group) {
+                        groups.push(*group);
+                    }
+                }
             }
             Body::TableDeclared { table, name, topic } => {
                 self.tables.insert(
                     *table,
-                    Table {
+                    SourceTable {
                         name: name.clone(),
                         topic: *topic,
                     },
@@ -82,6 +93,13 @@ impl Roster {
 
     pub(crate) fn group_of(&self, member: MemberIx) -> Option<GroupIx> {
         self.members.get(member.get().into()).copied()
+    }
+
+    /// The groups that were declared to read a topic.
+    pub(crate) fn groups_of(&self, topic: TopicIx) -> &[GroupIx] {
+        self.groups_of
+            .get(topic.get().into())
+            .map_or(&[], Vec::as_slice)
     }
 
     /// A number that no member of this history has.
