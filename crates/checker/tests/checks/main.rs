@@ -7,6 +7,7 @@ mod calibration;
 mod measurements;
 mod properties;
 mod reference;
+mod reference_groups;
 mod story;
 mod verdicts;
 mod world;
