@@ -19,8 +19,8 @@ use model::ids::{
 use model::verdict::Calibration;
 
 use crate::checker::{Analysis, Checker};
-use crate::log::Victim;
 use crate::roster::Roster;
+use crate::victims::Victim;
 
 /// Commits behind the last record that the survey keeps, at most.
 const COMMITS_MAX: usize = 50_000;

@@ -1,5 +1,6 @@
-//! One pass over a history: every event goes to those who need it, and what
-//! they found is put together at the end. Knows nothing of contracts.
+//! The checker: every event goes to those who need it, and what they found is
+//! put together at the end. Knows nothing of contracts, and nothing of where a
+//! history comes from: it says when it has to see it once more.
 
 use std::collections::BTreeMap;
 
@@ -10,20 +11,41 @@ use model::verdict::{Counts, Finding, Measurements};
 
 use crate::capture::{Capture, CaptureCoverage};
 use crate::finding::{Docket, Suspect};
-use crate::log::{Extent, Ledger, Victim};
+use crate::limits::Limits;
+use crate::log::{Extent, Ledger, Need};
 use crate::measure::{FaultRecord, GroupActivity, Meter};
 use crate::readers::{GroupCoverage, Readers};
 use crate::roster::Roster;
+use crate::victims::Victim;
 
-/// Reads a history, event by event, and finds what is wrong with it.
+/// Reads a history, event by event, and finds what is wrong with it. A
+/// healthy one is read once.
 #[derive(Default)]
 pub struct Checker {
+    reading: Reading,
+    docket: Docket,
     roster: Roster,
     log: Ledger,
     readers: Readers,
     capture: Capture,
     meter: Meter,
     completeness: Completeness,
+}
+
+/// Which reading of the history it is.
+#[derive(Clone, Copy, Default, PartialEq, Eq)]
+enum Reading {
+    #[default]
+    First,
+    Another,
+}
+
+/// Where a checker stands when a history was read to its end.
+pub enum Turn {
+    /// Everything is settled.
+    Settled(Box<Analysis>),
+    /// The same history has to be read once more, by this checker.
+    Again(Checker),
 }
 
 /// What a history came to: everything that verdicts are made of.
@@ -97,12 +119,24 @@ impl Checker {
         Self::default()
     }
 
+    /// A checker that holds no more than the limits allow.
+    pub fn within(limits: Limits) -> Self {
+        Self {
+            log: Ledger::within(limits),
+            ..Self::default()
+        }
+    }
+
     /// Takes in the next event. Sources may be interleaved in any way; events
     /// of one source come in their own order.
     pub fn observe(&mut self, event: &Event) {
+        if self.reading == Reading::Another {
+            self.observe_again(event);
+            return;
+        }
         self.roster.observe(&event.body);
         self.log.observe(&event.body);
-        self.readers.observe(event);
+        self.readers.observe(event, &self.roster, &mut self.docket);
         self.capture.observe(&event.body);
         self.meter.observe(event, &self.roster);
         match &event.body {
@@ -113,10 +147,29 @@ impl Checker {
         }
     }
 
+    fn observe_again(&mut self, event: &Event) {
+        let docket = &mut self.docket;
+        self.log.observe_again(&event.body, &self.roster, docket);
+        self.readers
+            .observe_again(event, &self.log, &self.roster, docket);
+    }
+
+    /// Tells a checker that the history was read to its end.
+    pub fn turn(mut self) -> Turn {
+        let docket = &mut self.docket;
+        let readers = self.readers.turn(&self.log, &self.roster, docket);
+        let log = self.log.turn(&self.roster, docket);
+        if (log, readers) == (Need::Nothing, Need::Nothing) {
+            return Turn::Settled(Box::new(self.settle()));
+        }
+        self.reading = Reading::Another;
+        Turn::Again(self)
+    }
+
     /// Settles what the history came to.
-    pub fn finish(mut self) -> Analysis {
+    fn settle(mut self) -> Analysis {
         let roster = self.roster;
-        let mut docket = Docket::default();
+        let mut docket = self.docket;
         let log = self.log.settle(&roster, &mut docket);
         let groups = self.readers.settle(&self.log, &roster, &mut docket);
         let capture = self.capture.settle(&self.log, &roster, &mut docket);

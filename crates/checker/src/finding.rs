@@ -65,7 +65,20 @@ impl Suspect {
 struct Tally {
     count: u64,
     named: BTreeMap<Scope, SparseSet>,
-    suspects: Vec<Suspect>,
+    /// The first few by name, in that order.
+    suspects: Vec<(Scope, i64, Suspect)>,
+}
+
+impl Tally {
+    fn suspect(&mut self, scope: Scope, number: i64, suspect: impl FnOnce() -> Suspect) {
+        let suspects = &mut self.suspects;
+        let before = |(of, at, _): &(Scope, i64, Suspect)| (*of, *at) <= (scope, number);
+        let place = suspects.partition_point(before);
+        if place < EXAMPLES_MAX {
+            suspects.truncate(EXAMPLES_MAX - 1);
+            suspects.insert(place, (scope, number, suspect()));
+        }
+    }
 }
 
 /// The instances found so far, by anomaly.
@@ -75,8 +88,9 @@ pub(crate) struct Docket {
 }
 
 impl Docket {
-    /// Counts one instance; `suspect` is asked for what it is and where its
-    /// proof is only while examples are wanted.
+    /// Counts one instance. The examples are the first few by scope and number,
+    /// in whichever order they come; `suspect` is asked for what it is and
+    /// where its proof is only where it may be one of them.
     pub(crate) fn add(
         &mut self,
         anomaly: Anomaly,
@@ -87,13 +101,37 @@ impl Docket {
         let tally = self.tallies.entry(anomaly).or_default();
         tally.count += 1;
         tally.named.entry(scope).or_default().insert(number);
-        if tally.suspects.len() < EXAMPLES_MAX {
+        tally.suspect(scope, number, || {
             let (what, watch) = suspect();
-            tally.suspects.push(Suspect {
+            Suspect {
                 anomaly,
                 what,
                 watch,
-            });
+            }
+        });
+    }
+
+    /// Adds what was counted apart from this.
+    pub(crate) fn absorb(&mut self, other: Self) {
+        for (anomaly, counted) in other.tallies {
+            let tally = self.tallies.entry(anomaly).or_default();
+            tally.count += counted.count;
+            for (scope, numbers) in counted.named {
+                let named = tally.named.entry(scope).or_default();
+                for number in numbers.iter() {
+                    named.insert(number);
+                }
+            }
+            for (scope, number, suspect) in counted.suspects {
+                tally.suspect(scope, number, || suspect);
+            }
+        }
+    }
+
+    /// Counts instances whose names are counted already.
+    pub(crate) fn add_unnamed(&mut self, anomaly: Anomaly, count: u64) {
+        if let Some(tally) = self.tallies.get_mut(&anomaly) {
+            tally.count += count;
         }
     }
 
@@ -143,13 +181,13 @@ impl Docket {
                 examples: tally
                     .suspects
                     .iter()
-                    .map(|suspect| Example {
+                    .map(|(_, _, suspect)| Example {
                         what: suspect.what.clone(),
                         operations: Vec::new(),
                     })
                     .collect(),
             });
-            suspects.extend(tally.suspects);
+            suspects.extend(tally.suspects.into_iter().map(|(_, _, suspect)| suspect));
         }
         (findings, suspects)
     }

@@ -71,32 +71,44 @@
 //!
 //! # How it is built
 //!
-//! One reading finds, in bits and placements rather than operations. A second
-//! collects the operations that prove the examples, finds out at which hop of
-//! the pipeline each lost record was lost, and learns where mutants can be
-//! planted. A third reads the history with the mutants in it, which must
-//! all be found. [`examine`] does all three; [`judge`](judge()) makes verdicts.
+//! One reading settles a healthy history, in bits and fingerprints rather than
+//! operations. Whatever is not as in a healthy history is settled by further
+//! readings, each in bounded memory; see [`Limits`]. Then another collects the
+//! operations that prove the examples, finds out at which hop of the pipeline
+//! each lost record was lost, and learns where mutants can be planted. The last read the history with the mutants in it, which must all be
+//! found. [`examine`] does all of it; [`judge`](judge()) makes verdicts.
 
 mod attribution;
 mod calibrate;
 mod capture;
 mod checker;
+mod claims;
+mod collect;
+mod commits;
 mod examine;
 mod explain;
 mod finding;
+mod fingerprint;
 mod judge;
+mod limits;
 mod log;
 mod measure;
+mod outstanding;
 mod readers;
+mod record_set;
 mod roster;
 mod sparse_set;
+mod standing;
+mod table;
 mod timeline;
+mod victims;
 
 pub use calibrate::{MutantPass, Mutants, Survey};
 pub use capture::CaptureCoverage;
-pub use checker::{Analysis, Checker, Completeness, Coverage};
-pub use examine::{examine, examine_showing};
+pub use checker::{Analysis, Checker, Completeness, Coverage, Turn};
+pub use examine::{check, examine, examine_showing, examine_within};
 pub use explain::{Examples, Explainer};
 pub use judge::judge;
+pub use limits::{BlockSize, Limits};
 pub use measure::{FaultRecord, GroupActivity, ReadsMet, TrafficMet};
 pub use readers::GroupCoverage;

@@ -2,51 +2,43 @@
 //! what the observer found at every offset. Knows nothing of consumer groups
 //! or databases.
 //!
-//! While events arrive they are only filed: bits by sequence for each
-//! producer, placements (record at offset) for each partition. Everything is
-//! settled when the history is over, partition by partition in offset order,
-//! so the sources of a history may be interleaved, or merged, in any order.
+//! A healthy log is checked in one reading, in bits and fingerprints: bits by
+//! sequence for each producer, bits by offset for each partition, and for each
+//! block of offsets the fingerprints of what was said and of what stands there.
+//! Whatever is not as a healthy log would have it is read again: a log that
+//! was not told in the order of its offsets, as a whole; blocks that do not
+//! agree, claim by claim, as many at a time as the limits allow.
 
-use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;
 
 use model::anomaly::Anomaly;
 use model::event::{Body, Content, Outcome};
-use model::ids::{Offset, PartitionRef, ProducerIx, RecordId, TopicIx};
+use model::ids::{Offset, PartitionRef, RecordId, TopicIx};
 
+use crate::claims::{Blocks, Claims};
+use crate::collect::{Claim, Collector, Kind};
 use crate::finding::{Docket, Scope, Watch};
+use crate::fingerprint::Fingerprint;
+use crate::limits::Limits;
+use crate::record_set::RecordSet;
 use crate::roster::Roster;
 use crate::sparse_set::SparseSet;
+use crate::standing::{Order, Standing};
+use crate::table::PartitionTable;
+use crate::victims::{Ends, Known, VICTIM_PARTITIONS_MAX, Victim};
 
-/// Clean records at each end of a partition that calibration may choose from,
-/// at most.
-const VICTIMS_PER_END: usize = 24;
-/// Partitions that calibration chooses from, at most.
-const VICTIM_PARTITIONS_MAX: usize = 16;
-
-/// What a producer was told of its records, by sequence.
-#[derive(Default)]
-struct Sends {
-    sent: SparseSet,
-    acknowledged: SparseSet,
-    failed: SparseSet,
-}
-
-/// A record at an offset, as somebody said.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-struct Placement {
-    offset: Offset,
-    record: RecordId,
-}
+/// Readings of one offset that are held in bits, at most; where there are
+/// more, they are looked at one by one.
+const READINGS_MAX: usize = 16;
+/// The offset of an acknowledgement that names none (`acks=0`).
+const NO_OFFSET: Offset = Offset::new(-1);
 
 /// Everything that was said of one partition.
 #[derive(Default)]
 pub(crate) struct PartitionLog {
     pinned: Option<Range<Offset>>,
     read: bool,
-    acknowledged: Vec<Placement>,
-    stored: Vec<Placement>,
-    processed: Vec<Placement>,
     /// Offsets at which a record stands, whatever it is.
     data: SparseSet,
     /// Offsets at which somebody saw a record that nobody sent there.
@@ -55,6 +47,27 @@ pub(crate) struct PartitionLog {
     corrupt: SparseSet,
     /// Offsets at which the log itself holds a damaged record.
     damaged: SparseSet,
+    acknowledged: Claims,
+    /// Offsets that more than one acknowledgement names.
+    crowded: SparseSet,
+    /// Records whose acknowledgement names no offset.
+    unplaced: RecordSet,
+    /// The first reading of each offset, the second, and so on.
+    readings: Vec<Claims>,
+    order: Order,
+    /// Whether the log was not told in the order of its offsets.
+    tangled: bool,
+    contested: Contested,
+    ends: Ends,
+}
+
+/// Blocks that are looked at claim by claim.
+#[derive(Default)]
+struct Contested {
+    /// Those where acknowledgements and the log do not agree.
+    acknowledgements: SparseSet,
+    /// Those where readings and the log do not agree.
+    readings: SparseSet,
 }
 
 impl PartitionLog {
@@ -78,23 +91,174 @@ impl PartitionLog {
         }
     }
 
+    /// The part of a range of offsets that lies inside the pinned range;
+    /// nothing where it was not pinned.
+    fn inside(&self, first: i64, end: i64) -> (i64, i64) {
+        let pinned = self.pinned.clone().unwrap_or_default();
+        (first.max(pinned.start.get()), end.min(pinned.end.get()))
+    }
+
     /// Offsets of data records inside the pinned range, from `first` up to
     /// and not including `end`, in order. Nothing where it was not pinned.
     pub(crate) fn data(&self, first: i64, end: i64) -> impl Iterator<Item = i64> + '_ {
-        let pinned = self.pinned.clone().unwrap_or_default();
-        self.data.range(
-            first.max(pinned.start.get()),
-            end.min(pinned.end.get()).max(first),
-        )
+        let (first, end) = self.inside(first, end);
+        self.data.range(first, end)
+    }
+
+    /// How many of these there are.
+    pub(crate) fn data_count(&self, first: i64, end: i64) -> u64 {
+        let (first, end) = self.inside(first, end);
+        self.data.count(first, end)
+    }
+
+    /// Those of these that the other set lacks.
+    pub(crate) fn data_without<'s>(
+        &'s self,
+        other: &'s SparseSet,
+        first: i64,
+        end: i64,
+    ) -> impl Iterator<Item = i64> + 's {
+        let (first, end) = self.inside(first, end);
+        self.data.range_without(other, first, end)
+    }
+
+    /// Whether a data record inside the pinned range is one of these offsets.
+    pub(crate) fn has_data_in(&self, offsets: &SparseSet) -> bool {
+        let (first, end) = self.inside(i64::MIN, i64::MAX);
+        let mut shared = offsets.shared(&self.data);
+        shared.any(|offset| (first..end).contains(&offset))
+    }
+
+    #[inline]
+    fn acknowledge(&mut self, blocks: Blocks, offset: Offset, record: RecordId) {
+        if offset == NO_OFFSET {
+            self.unplaced.insert(record);
+            return;
+        }
+        let block = blocks.holding(offset);
+        let placed = Fingerprint::of(offset, record);
+        if !self.acknowledged.say(offset, block, placed) {
+            self.crowded.insert(offset.get());
+            self.contested.acknowledgements.insert(block);
+        }
+    }
+
+    #[inline]
+    fn process(&mut self, blocks: Blocks, offset: Offset, record: RecordId) {
+        let block = blocks.holding(offset);
+        let placed = Fingerprint::of(offset, record);
+        for reading in &mut self.readings {
+            if reading.say(offset, block, placed) {
+                return;
+            }
+        }
+        if self.readings.len() == READINGS_MAX {
+            self.contested.readings.insert(block);
+            return;
+        }
+        let mut reading = Claims::default();
+        reading.say(offset, block, placed);
+        self.readings.push(reading);
+    }
+
+    /// Holds a record that stands here against what was said so far. The next
+    /// one stands behind it.
+    #[inline]
+    fn find(&mut self, blocks: Blocks, standing: &mut Standing, victim: Victim) {
+        let Victim {
+            partition,
+            offset,
+            record,
+        } = victim;
+        standing.meet(&mut self.order, partition, offset, record);
+        let block = blocks.holding(offset);
+        let placed = Fingerprint::of(offset, record);
+        if self.acknowledged.find(offset, block, placed) {
+            self.ends.offer(victim);
+        }
+        for reading in &mut self.readings {
+            reading.find(offset, block, placed);
+        }
+    }
+
+    /// Forgets what stands here, to be told again.
+    fn forget_what_stands(&mut self) {
+        self.order = Order::default();
+        self.ends = Ends::default();
+        for claims in self.readings.iter_mut().chain([&mut self.acknowledged]) {
+            claims.forget_what_stands();
+        }
+    }
+
+    /// Contests the blocks in which something was said that is not so. A
+    /// reading of an offset at which nothing stands contradicts nothing.
+    fn contest(&mut self, blocks: Blocks) {
+        for block in self.acknowledged.disagreeing() {
+            self.contested.acknowledgements.insert(block);
+        }
+        for reading in &self.readings {
+            for block in reading.disagreeing() {
+                let (first, end) = blocks.range(block);
+                let mut said = reading.at().range(first, end);
+                if said.any(|offset| self.data.contains(offset)) {
+                    self.contested.readings.insert(block);
+                }
+            }
+        }
+    }
+
+    /// Whether an acknowledgement is looked at by itself.
+    fn is_contested(&self, block: i64) -> bool {
+        self.contested.acknowledgements.contains(block)
     }
 }
 
-/// What is known of the log, before it is settled.
+/// What is known of the log.
 #[derive(Default)]
 pub(crate) struct Ledger {
-    producers: BTreeMap<ProducerIx, Sends>,
-    partitions: BTreeMap<PartitionRef, PartitionLog>,
+    limits: Limits,
+    sent: RecordSet,
+    acknowledged: RecordSet,
+    failed: RecordSet,
+    /// Records that were seen before they were known to have been sent.
+    early: RecordSet,
+    partitions: PartitionTable<PartitionLog>,
+    standing: Standing,
     traffic_ended: bool,
+    /// Whether something was said of an offset after what stands there.
+    belated: bool,
+    reading: Reading,
+    settled: Settled,
+    contradicted: RecordSet,
+}
+
+/// What the history is being read for.
+#[derive(Default)]
+enum Reading {
+    /// Bits and fingerprints.
+    #[default]
+    First,
+    /// What stands in the log, once more. Of partitions that were not told in
+    /// the order of their offsets it is collected, to be sorted.
+    Standing(Collector),
+    /// The claims of contested blocks.
+    Claims {
+        collected: Collector,
+        /// Records that were seen and that nobody sent.
+        unsent: RecordSet,
+        read: BTreeSet<TopicIx>,
+    },
+    /// Nothing any more.
+    Done,
+}
+
+/// Whether a history has to be read once more.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Need {
+    /// Everything is settled.
+    Nothing,
+    /// Once more.
+    Reading,
 }
 
 /// What settling the log came to, apart from findings.
@@ -142,33 +306,51 @@ pub(crate) struct Extent {
     pub(crate) fresh: Offset,
 }
 
-/// A record that was acknowledged once, stands there, and nowhere else.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) struct Victim {
-    pub(crate) partition: PartitionRef,
-    pub(crate) offset: Offset,
-    pub(crate) record: RecordId,
-}
-
 impl Ledger {
+    pub(crate) fn within(limits: Limits) -> Self {
+        Self {
+            limits,
+            ..Self::default()
+        }
+    }
+
+    const fn blocks(&self) -> Blocks {
+        Blocks::of_size(self.limits.block)
+    }
+
+    /// Takes in the next event of the first reading.
     pub(crate) fn observe(&mut self, body: &Body) {
         match body {
             Body::SendInvoked { record, .. } => {
-                self.sends(*record).sent.insert(sequence(*record));
+                self.sent.insert(*record);
             }
-            Body::SendCompleted { record, outcome } => self.completed(*record, outcome),
+            Body::SendCompleted { record, outcome } => match outcome {
+                Outcome::Acknowledged { at, offset } => {
+                    self.acknowledged.insert(*record);
+                    let blocks = self.blocks();
+                    let log = self.partitions.entry(*at);
+                    self.belated |= log.data.contains(offset.get());
+                    log.acknowledge(blocks, *offset, *record);
+                }
+                Outcome::Failed { .. } => {
+                    self.failed.insert(*record);
+                }
+                Outcome::Unknown { .. } => {}
+            },
             Body::Processed {
                 from,
                 offset,
                 content,
                 ..
             } => {
-                let log = self.partitions.entry(*from).or_default();
+                let blocks = self.blocks();
+                let log = self.partitions.entry(*from);
                 match content {
-                    Content::Ours(record) => log.processed.push(Placement {
-                        offset: *offset,
-                        record: *record,
-                    }),
+                    Content::Ours(record) => {
+                        self.belated |= log.data.contains(offset.get());
+                        log.process(blocks, *offset, *record);
+                        self.notice(*record);
+                    }
                     Content::Misplaced(_) | Content::Foreign => {
                         log.phantom.insert(offset.get());
                     }
@@ -181,62 +363,53 @@ impl Ledger {
                 partition,
                 log_start,
                 end,
-            } => {
-                self.partitions.entry(*partition).or_default().pinned = Some(*log_start..*end);
-            }
+            } => self.partitions.entry(*partition).pinned = Some(*log_start..*end),
             Body::Stored {
                 partition,
                 offset,
                 content,
-            } => {
-                let log = self.partitions.entry(*partition).or_default();
-                log.data.insert(offset.get());
-                match content {
-                    Content::Ours(record) => log.stored.push(Placement {
-                        offset: *offset,
-                        record: *record,
-                    }),
-                    Content::Misplaced(_) | Content::Foreign => {
-                        log.phantom.insert(offset.get());
-                    }
-                    Content::Corrupt => {
-                        log.corrupt.insert(offset.get());
-                        log.damaged.insert(offset.get());
-                    }
-                }
-            }
-            Body::PartitionRead { partition } => {
-                self.partitions.entry(*partition).or_default().read = true;
-            }
+            } => self.stored(*partition, *offset, *content),
+            Body::PartitionRead { partition } => self.partitions.entry(*partition).read = true,
             Body::TrafficEnded => self.traffic_ended = true,
             _ => {}
         }
     }
 
-    fn completed(&mut self, record: RecordId, outcome: &Outcome) {
-        let sends = self.sends(record);
-        match outcome {
-            Outcome::Acknowledged { at, offset } => {
-                sends.acknowledged.insert(sequence(record));
-                let log = self.partitions.entry(*at).or_default();
-                log.acknowledged.push(Placement {
-                    offset: *offset,
+    fn stored(&mut self, partition: PartitionRef, offset: Offset, content: Content) {
+        let blocks = self.blocks();
+        let log = self.partitions.entry(partition);
+        log.data.insert(offset.get());
+        match content {
+            Content::Ours(record) => {
+                log.tangled |= !log.order.goes_on(offset);
+                let victim = Victim {
+                    partition,
+                    offset,
                     record,
-                });
+                };
+                log.find(blocks, &mut self.standing, victim);
+                self.notice(record);
             }
-            Outcome::Failed { .. } => {
-                sends.failed.insert(sequence(record));
+            Content::Misplaced(_) | Content::Foreign => {
+                log.phantom.insert(offset.get());
             }
-            Outcome::Unknown { .. } => {}
+            Content::Corrupt => {
+                log.corrupt.insert(offset.get());
+                log.damaged.insert(offset.get());
+            }
         }
     }
 
-    fn sends(&mut self, record: RecordId) -> &mut Sends {
-        self.producers.entry(record.producer).or_default()
+    /// A record was seen; that it was never sent is known only at the end.
+    #[inline]
+    fn notice(&mut self, record: RecordId) {
+        if !self.sent.contains(record) {
+            self.early.insert(record);
+        }
     }
 
     pub(crate) fn partition(&self, partition: PartitionRef) -> Option<&PartitionLog> {
-        self.partitions.get(&partition)
+        self.partitions.get(partition)
     }
 
     pub(crate) fn is_read(&self, partition: PartitionRef) -> bool {
@@ -256,399 +429,470 @@ impl Ledger {
                 .all(|(_, log)| log.is_read())
     }
 
-    fn was_sent(&self, record: RecordId) -> bool {
-        self.producers
-            .get(&record.producer)
-            .is_some_and(|sends| sends.sent.contains(sequence(record)))
+    /// Takes in the next event of another reading of the same history.
+    pub(crate) fn observe_again(&mut self, body: &Body, roster: &Roster, docket: &mut Docket) {
+        let (partition, offset, kind, record) = match body {
+            Body::SendCompleted {
+                record,
+                outcome: Outcome::Acknowledged { at, offset },
+            } => (*at, *offset, Kind::Acknowledged, *record),
+            Body::Stored {
+                partition,
+                offset,
+                content: Content::Ours(record),
+            } => (*partition, *offset, Kind::Stored, *record),
+            Body::Processed {
+                from,
+                offset,
+                content: Content::Ours(record),
+                ..
+            } => (*from, *offset, Kind::Read, *record),
+            _ => return,
+        };
+        let claim = Claim {
+            partition,
+            offset,
+            kind,
+            record,
+        };
+        match std::mem::replace(&mut self.reading, Reading::Done) {
+            Reading::Standing(mut collected) => {
+                if kind == Kind::Stored {
+                    self.stands(claim, &mut collected);
+                }
+                self.reading = Reading::Standing(collected);
+            }
+            Reading::Claims {
+                mut collected,
+                unsent,
+                read,
+            } => {
+                let is_first = collected.is_first();
+                if is_first && kind != Kind::Acknowledged && unsent.contains(record) {
+                    let log = self.partitions.entry(partition);
+                    log.phantom.insert(offset.get());
+                }
+                self.contested(claim, &mut collected, &read, roster, docket);
+                self.reading = Reading::Claims {
+                    collected,
+                    unsent,
+                    read,
+                };
+            }
+            Reading::First | Reading::Done => {}
+        }
     }
 
-    /// Finds what is wrong with the log.
-    pub(crate) fn settle(&mut self, roster: &Roster, docket: &mut Docket) -> Settled {
-        let mut settled = self.count();
-        for log in self.partitions.values_mut() {
-            for placements in [&mut log.acknowledged, &mut log.stored, &mut log.processed] {
-                placements.sort_unstable();
-                placements.dedup();
+    fn stands(&mut self, claim: Claim, collected: &mut Collector) {
+        let blocks = self.blocks();
+        let Some(log) = self.partitions.get_mut(claim.partition) else {
+            return;
+        };
+        if log.tangled {
+            collected.offer(claim);
+        } else if collected.is_first() {
+            log.find(blocks, &mut self.standing, Victim::of(claim));
+        }
+    }
+
+    /// Collects a claim where it is contested. An acknowledgement of a record
+    /// that stands nowhere can be settled right away, where it is the only one
+    /// of its offset.
+    fn contested(
+        &mut self,
+        claim: Claim,
+        collected: &mut Collector,
+        read: &BTreeSet<TopicIx>,
+        roster: &Roster,
+        docket: &mut Docket,
+    ) {
+        let block = self.blocks().holding(claim.offset);
+        let Some(log) = self.partitions.get(claim.partition) else {
+            return;
+        };
+        match claim.kind {
+            Kind::Acknowledged => {
+                if claim.offset == NO_OFFSET || !log.is_contested(block) {
+                    return;
+                }
+                let stored = self.standing.stored.contains(claim.record);
+                if stored || log.crowded.contains(claim.offset.get()) {
+                    collected.offer(claim);
+                } else if collected.is_first() {
+                    self.miss(claim, read, roster, docket);
+                }
+            }
+            Kind::Stored => {
+                if log.is_contested(block) || log.contested.readings.contains(block) {
+                    collected.offer(claim);
+                }
+            }
+            Kind::Read => {
+                if log.contested.readings.contains(block) {
+                    collected.offer(claim);
+                }
             }
         }
-        let copies = self.find_duplicates(docket, &mut settled);
-        let disordered = self.find_disorder(docket, &mut settled);
-        let misplaced =
-            self.hold_acknowledgements_to_the_log(roster, &copies, docket, &mut settled);
-        let contradicted = self.find_inconsistent_offsets(misplaced, roster, docket);
-        settled.victims.retain(|victim| {
-            !contradicted.contains(&victim.record) && !disordered.contains(&victim.record)
+    }
+
+    /// Whether the history has to be read once more, now that it was read to
+    /// its end.
+    pub(crate) fn turn(&mut self, roster: &Roster, docket: &mut Docket) -> Need {
+        match std::mem::replace(&mut self.reading, Reading::Done) {
+            Reading::First => {
+                let blocks = self.blocks();
+                let tangled = self.partitions.values().any(|log| log.tangled);
+                let mut unclear = tangled || self.standing.is_unclear;
+                if self.belated && !unclear {
+                    let contested: u64 = self
+                        .partitions
+                        .values()
+                        .map(|log| log.acknowledged.disagreeing().count() as u64 * blocks.size())
+                        .sum();
+                    unclear = contested > self.limits.claims_max as u64;
+                }
+                if !unclear {
+                    return self.contest(roster, docket);
+                }
+                self.standing = std::mem::take(&mut self.standing).told_again();
+                for log in self.partitions.values_mut() {
+                    log.forget_what_stands();
+                }
+                self.reading = Reading::Standing(Collector::new(self.limits.claims_max));
+                Need::Reading
+            }
+            Reading::Standing(collected) => {
+                let (claims, next) = collected.close();
+                self.untangle(&claims);
+                match next {
+                    Some(next) => {
+                        self.reading = Reading::Standing(next);
+                        Need::Reading
+                    }
+                    None => self.contest(roster, docket),
+                }
+            }
+            Reading::Claims {
+                collected,
+                unsent,
+                read,
+            } => {
+                let (claims, next) = collected.close();
+                let same_place =
+                    |a: &Claim, b: &Claim| (a.partition, a.offset) == (b.partition, b.offset);
+                for claims in claims.chunk_by(same_place) {
+                    self.settle_place(claims, &read, roster, docket);
+                }
+                let Some(collected) = next else {
+                    return Need::Nothing;
+                };
+                self.reading = Reading::Claims {
+                    collected,
+                    unsent,
+                    read,
+                };
+                Need::Reading
+            }
+            Reading::Done => Need::Nothing,
+        }
+    }
+
+    /// Tells what stands in partitions that were not told in order.
+    fn untangle(&mut self, claims: &[Claim]) {
+        let blocks = self.blocks();
+        for claim in claims {
+            let log = self.partitions.entry(claim.partition);
+            if !log.order.goes_on(claim.offset) {
+                let block = blocks.holding(claim.offset);
+                log.contested.acknowledgements.insert(block);
+                log.contested.readings.insert(block);
+            }
+            log.find(blocks, &mut self.standing, Victim::of(*claim));
+        }
+    }
+
+    /// Finds what has to be looked at claim by claim.
+    fn contest(&mut self, roster: &Roster, docket: &mut Docket) -> Need {
+        let blocks = self.blocks();
+        let topics: BTreeSet<TopicIx> = self.partitions.iter().map(|(at, _)| at.topic).collect();
+        let read = topics
+            .into_iter()
+            .filter(|topic| self.topic_is_read(*topic, roster))
+            .collect();
+        let unsent = if self.traffic_ended {
+            self.early.without(&self.sent)
+        } else {
+            RecordSet::default()
+        };
+        let mut need = !unsent.is_empty();
+        for log in self.partitions.values_mut() {
+            log.contest(blocks);
+            let agreed = log.contested.acknowledgements.iter().map(|block| {
+                let (first, end) = blocks.range(block);
+                log.acknowledged.at().count(first, end)
+            });
+            self.settled.looked_for += log.acknowledged.at().len() - agreed.sum::<u64>();
+            need |= !log.contested.acknowledgements.is_empty();
+            need |= !log.contested.readings.is_empty();
+        }
+        self.settle_unplaced(&read, roster, docket);
+        if !need {
+            return Need::Nothing;
+        }
+        self.reading = Reading::Claims {
+            collected: Collector::new(self.limits.claims_max),
+            unsent,
+            read,
+        };
+        Need::Reading
+    }
+
+    /// Acknowledgements without an offset: their record stands somewhere, or
+    /// nowhere.
+    fn settle_unplaced(&mut self, read: &BTreeSet<TopicIx>, roster: &Roster, docket: &mut Docket) {
+        let partitions = self.partitions.iter();
+        let partitions: Vec<PartitionRef> = partitions.map(|(partition, _)| partition).collect();
+        for partition in partitions {
+            let unplaced = std::mem::take(&mut self.partitions.entry(partition).unplaced);
+            for record in unplaced.iter() {
+                if self.standing.stored.contains(record) {
+                    self.settled.looked_for += 1;
+                    continue;
+                }
+                let claim = Claim {
+                    partition,
+                    offset: NO_OFFSET,
+                    kind: Kind::Acknowledged,
+                    record,
+                };
+                self.miss(claim, read, roster, docket);
+            }
+        }
+    }
+
+    /// lost-write: an acknowledged record that stands nowhere, unless it is
+    /// damaged, or retention may have taken it, or not everything was read.
+    fn miss(
+        &mut self,
+        claim: Claim,
+        read: &BTreeSet<TopicIx>,
+        roster: &Roster,
+        docket: &mut Docket,
+    ) {
+        let Claim {
+            partition,
+            offset,
+            record,
+            ..
+        } = claim;
+        let Some(log) = self.partitions.get(partition) else {
+            return;
+        };
+        if !read.contains(&partition.topic) {
+            return;
+        }
+        let log_start = log.pinned.as_ref().map_or(0, |range| range.start.get());
+        if log.damaged.contains(offset.get()) {
+            self.settled.damaged += 1;
+        } else if offset.get() < log_start && (offset.get() >= 0 || log_start > 0) {
+            self.settled.expired += 1;
+            self.settled.deleted += u64::from(roster.deletes(partition.topic));
+        } else if roster.compacts(partition.topic) && log.end().is_some_and(|end| offset < end) {
+            self.settled.compacted += 1;
+        } else {
+            self.settled.looked_for += 1;
+            docket.add_record(Anomaly::LostWrite, record, || {
+                let name = roster.partition(partition);
+                let what = format!("{record}, acknowledged at {name}@{offset}");
+                let here = Watch::Position(partition, offset);
+                (what, vec![Watch::Record(record), here])
+            });
+        }
+    }
+
+    /// Everything that was said of one contested offset, against what stands
+    /// there; sorted by kind.
+    fn settle_place(
+        &mut self,
+        claims: &[Claim],
+        read: &BTreeSet<TopicIx>,
+        roster: &Roster,
+        docket: &mut Docket,
+    ) {
+        let (partition, offset) = (claims[0].partition, claims[0].offset);
+        let acknowledged = claims.partition_point(|claim| claim.kind < Kind::Stored);
+        let (acknowledged, rest) = claims.split_at(acknowledged);
+        let standing = rest.partition_point(|claim| claim.kind < Kind::Read);
+        let (standing, readings) = rest.split_at(standing);
+        // Sorted by record, as all claims of one kind are.
+        let stands = |claim: &Claim| {
+            let found = standing.binary_search_by_key(&claim.record, |there| there.record);
+            found.is_ok()
+        };
+        let is_read = self.is_read(partition);
+
+        let mut absent: Vec<Claim> = acknowledged.to_vec();
+        absent.retain(|claim| !stands(claim));
+        for claim in &absent {
+            if !self.standing.stored.contains(claim.record) {
+                self.miss(*claim, read, roster, docket);
+            }
+        }
+        let stored = |claim: &Claim| self.standing.stored.contains(claim.record);
+        let looked_for = acknowledged.iter().filter(|claim| stored(claim)).count();
+        // It was acknowledged here, and stands elsewhere.
+        let elsewhere = |claim: &Claim| is_read && stored(claim);
+        let mut contradicted: Vec<RecordId> = Vec::new();
+        if offset.get() >= 0 {
+            let elsewhere = absent.iter().filter(|claim| elsewhere(claim));
+            contradicted.extend(elsewhere.map(|claim| claim.record));
+        }
+        if acknowledged.len() > 1 && offset.get() >= 0 {
+            // One of them may rightly have been there once.
+            if absent.len() == acknowledged.len()
+                && let Some(spared) = absent.iter().position(|claim| !elsewhere(claim))
+            {
+                absent.remove(spared);
+            }
+            contradicted.extend(absent.iter().map(|claim| claim.record));
+        }
+        // Two records stand at one offset.
+        contradicted.extend(standing.iter().skip(1).map(|claim| claim.record));
+        if !standing.is_empty() {
+            let elsewhere = readings.iter().filter(|claim| !stands(claim));
+            contradicted.extend(elsewhere.map(|claim| claim.record));
+        }
+        let victim = match (acknowledged, standing) {
+            ([told], [there]) if told.record == there.record => Some(Victim::of(*there)),
+            _ => None,
+        };
+
+        self.settled.looked_for += looked_for as u64;
+        if let Some(victim) = victim
+            && let Some(log) = self.partitions.get_mut(partition)
+        {
+            log.ends.offer_settled(victim);
+        }
+        for record in contradicted {
+            self.contradict(record, partition, offset, roster, docket);
+        }
+    }
+
+    /// inconsistent-offsets: a record that does not stand, or was not read,
+    /// where somebody said it is, or that shares its offset with another.
+    fn contradict(
+        &mut self,
+        record: RecordId,
+        partition: PartitionRef,
+        offset: Offset,
+        roster: &Roster,
+        docket: &mut Docket,
+    ) {
+        if !self.contradicted.insert(record) {
+            return;
+        }
+        docket.add_record(Anomaly::InconsistentOffsets, record, || {
+            let what = format!("{record} at {}@{offset}", roster.partition(partition));
+            let here = Watch::Position(partition, offset);
+            (what, vec![Watch::Record(record), here])
         });
-        self.find_failed_and_stored(&copies, docket);
+    }
+
+    /// Puts together what all readings came to.
+    pub(crate) fn settle(&mut self, roster: &Roster, docket: &mut Docket) -> Settled {
+        let mut settled = std::mem::take(&mut self.settled);
+        self.count(&mut settled);
+        settled.victims = self.choose_victims();
+        self.find_duplicates(docket);
+        docket.absorb(std::mem::take(&mut self.standing.docket));
+        self.find_failed_and_stored(docket);
         self.find_strangers(roster, docket);
         settled
     }
 
-    fn count(&self) -> Settled {
-        let sum = |of: fn(&Sends) -> u64| self.producers.values().map(of).sum();
-        let failed_only = |sends: &Sends| {
-            let acknowledged = &sends.acknowledged;
-            let failed = sends.failed.iter();
-            failed.filter(|at| !acknowledged.contains(*at)).count() as u64
-        };
-        Settled {
-            sent: sum(|sends| sends.sent.len()),
-            acknowledged: sum(|sends| sends.acknowledged.len()),
-            failed: self.producers.values().map(failed_only).sum(),
-            stored: self.partitions.values().map(|log| log.data.len()).sum(),
-            unread: self
-                .partitions
-                .iter()
-                .filter(|(_, log)| !log.is_read())
-                .map(|(partition, _)| *partition)
-                .collect(),
-            extents: self
-                .partitions
-                .iter()
-                .map(|(partition, log)| (*partition, log.extent()))
-                .collect(),
-            ..Settled::default()
+    fn count(&self, settled: &mut Settled) {
+        settled.sent = self.sent.len();
+        settled.acknowledged = self.acknowledged.len();
+        let failed = self.failed.iter();
+        let failed_only = failed.filter(|record| !self.acknowledged.contains(*record));
+        settled.failed = failed_only.count() as u64;
+        settled.stored = self.partitions.values().map(|log| log.data.len()).sum();
+        settled.distinct = self.standing.stored.len();
+        settled.extra_copies = self.standing.extra_copies;
+        settled.ordered_pairs = self.standing.ordered_pairs;
+        let partitions = self.partitions.iter();
+        settled.unread = partitions
+            .filter(|(_, log)| !log.is_read())
+            .map(|(partition, _)| partition)
+            .collect();
+        let partitions = self.partitions.iter();
+        settled.extents = partitions
+            .map(|(partition, log)| (partition, log.extent()))
+            .collect();
+    }
+
+    /// Records that were acknowledged once, where they stand, and of which
+    /// nothing else is wrong.
+    fn choose_victims(&self) -> Vec<Victim> {
+        let blocks = self.blocks();
+        let mut victims = Vec::new();
+        for log in self.partitions.values().take(VICTIM_PARTITIONS_MAX) {
+            let contested = &log.contested.acknowledgements;
+            victims.extend(log.ends.choose(|victim, known| {
+                (known == Known::Surely || !contested.contains(blocks.holding(victim.offset)))
+                    && self.sent.contains(victim.record)
+                    && !self.standing.again.contains(victim.record)
+                    && !self.standing.disordered.contains(victim.record)
+                    && !self.contradicted.contains(victim.record)
+            }));
         }
+        victims
     }
 
     /// duplicate: one identity at two or more offsets; each copy beyond the
     /// first counts.
-    fn find_duplicates(&self, docket: &mut Docket, settled: &mut Settled) -> Copies {
-        let mut copies = Copies::default();
-        for (partition, log) in &self.partitions {
-            for placement in &log.stored {
-                if copies.add(placement.record) {
-                    continue;
-                }
-                settled.extra_copies += 1;
-                docket.add_record(Anomaly::Duplicate, placement.record, || {
-                    let what = format!("{} is stored more than once", placement.record);
-                    let here = Watch::Position(*partition, placement.offset);
-                    (what, vec![Watch::Record(placement.record), here])
-                });
-            }
-        }
-        settled.distinct = copies.stored.values().map(SparseSet::len).sum();
-        copies
-    }
-
-    /// nonmonotonic-send: of each record's first copy in a partition, in
-    /// offset order, those count that stand behind a record which the same
-    /// producer sent later. Later copies say nothing about order. Returns the
-    /// records on either side.
-    fn find_disorder(&self, docket: &mut Docket, settled: &mut Settled) -> BTreeSet<RecordId> {
-        let mut involved = BTreeSet::new();
-        for (partition, log) in &self.partitions {
-            let mut met: BTreeMap<ProducerIx, Met> = BTreeMap::new();
-            for placement in &log.stored {
-                let record = placement.record;
-                let Some(before) = met.get_mut(&record.producer) else {
-                    let mut sequences = SparseSet::default();
-                    sequences.insert(sequence(record));
-                    let latest = *placement;
-                    met.insert(record.producer, Met { sequences, latest });
-                    continue;
-                };
-                if !before.sequences.insert(sequence(record)) {
-                    continue;
-                }
-                settled.ordered_pairs += 1;
-                if record.sequence > before.latest.record.sequence {
-                    before.latest = *placement;
-                    continue;
-                }
-                let later = before.latest;
-                involved.extend([record, later.record]);
-                docket.add_record(Anomaly::NonmonotonicSend, record, || {
-                    let what = format!("{record} stands behind {}, sent later", later.record);
-                    let watch = vec![
-                        Watch::Record(record),
-                        Watch::Position(*partition, placement.offset),
-                        Watch::Record(later.record),
-                        Watch::Position(*partition, later.offset),
-                    ];
-                    (what, watch)
-                });
-            }
-        }
-        involved
-    }
-
-    /// lost-write, and what an acknowledgement says against what stands
-    /// there. Returns the records whose acknowledgement names an offset at
-    /// which they do not stand.
-    fn hold_acknowledgements_to_the_log(
-        &self,
-        roster: &Roster,
-        copies: &Copies,
-        docket: &mut Docket,
-        settled: &mut Settled,
-    ) -> BTreeSet<RecordId> {
-        let mut contradicted = BTreeSet::new();
-        let mut partitions_chosen = 0;
-        for (partition, log) in &self.partitions {
-            let topic_is_read = self.topic_is_read(partition.topic, roster);
-            let log_start = log.pinned.as_ref().map_or(0, |range| range.start.get());
-            let mut victims = Ends::default();
-            let mut stored = log.stored.as_slice();
-            for acks in log.acknowledged.chunk_by(|a, b| a.offset == b.offset) {
-                let offset = acks[0].offset;
-                while stored.first().is_some_and(|first| first.offset < offset) {
-                    stored = &stored[1..];
-                }
-                let standing: Vec<RecordId> = stored
-                    .iter()
-                    .take_while(|placement| placement.offset == offset)
-                    .map(|placement| placement.record)
-                    .collect();
-                let mut absent: Vec<RecordId> = acks
-                    .iter()
-                    .map(|ack| ack.record)
-                    .filter(|record| !standing.contains(record))
-                    .collect();
-                let elsewhere = |record: &RecordId| log.is_read() && copies.has(*record);
-                for record in &absent {
-                    if elsewhere(record) && offset.get() >= 0 {
-                        contradicted.insert(*record);
-                    }
-                    if copies.has(*record) || !topic_is_read {
-                        continue;
-                    }
-                    if log.damaged.contains(offset.get()) {
-                        settled.damaged += 1;
-                    } else if (0..log_start).contains(&offset.get())
-                        || (offset.get() < 0 && log_start > 0)
-                    {
-                        settled.expired += 1;
-                        settled.deleted += u64::from(roster.deletes(partition.topic));
-                    } else if roster.compacts(partition.topic)
-                        && log.end().is_some_and(|end| offset < end)
-                    {
-                        settled.compacted += 1;
-                    } else {
-                        settled.looked_for += 1;
-                        docket.add_record(Anomaly::LostWrite, *record, || {
-                            let what = format!(
-                                "{record}, acknowledged at {}@{offset}",
-                                roster.partition(*partition)
-                            );
-                            let here = Watch::Position(*partition, offset);
-                            (what, vec![Watch::Record(*record), here])
-                        });
-                    }
-                }
-                settled.looked_for +=
-                    acks.iter().filter(|ack| copies.has(ack.record)).count() as u64;
-                if acks.len() > 1 && offset.get() >= 0 {
-                    // One of them may rightly have been there once.
-                    if absent.len() == acks.len()
-                        && let Some(spared) = absent.iter().position(|record| !elsewhere(record))
-                    {
-                        absent.remove(spared);
-                    }
-                    contradicted.extend(absent);
-                } else if let [record] = standing[..]
-                    && acks[0].record == record
-                    && copies.has_one(record)
-                    && self.was_sent(record)
-                {
-                    victims.offer(Victim {
-                        partition: *partition,
-                        offset,
-                        record,
-                    });
-                }
-            }
-            if partitions_chosen < VICTIM_PARTITIONS_MAX {
-                partitions_chosen += 1;
-                settled.victims.extend(victims.finish());
-            }
-        }
-        contradicted
-    }
-
-    /// inconsistent-offsets: records that do not stand, or were not read,
-    /// where somebody said they are, or share their offset with another.
-    fn find_inconsistent_offsets(
-        &self,
-        mut contradicted: BTreeSet<RecordId>,
-        roster: &Roster,
-        docket: &mut Docket,
-    ) -> BTreeSet<RecordId> {
-        for log in self.partitions.values() {
-            for standing in log.stored.chunk_by(|a, b| a.offset == b.offset) {
-                contradicted.extend(standing[1..].iter().map(|placement| placement.record));
-            }
-            let mut stored = log.stored.as_slice();
-            for read in &log.processed {
-                while stored
-                    .first()
-                    .is_some_and(|first| first.offset < read.offset)
-                {
-                    stored = &stored[1..];
-                }
-                let mut standing = stored
-                    .iter()
-                    .take_while(|placement| placement.offset == read.offset)
-                    .peekable();
-                if standing.peek().is_some() && !standing.any(|there| there.record == read.record) {
-                    contradicted.insert(read.record);
-                }
-            }
-        }
-        for record in contradicted.iter().copied() {
-            docket.add_record(Anomaly::InconsistentOffsets, record, || {
-                let (partition, said) = self.said_at(record);
-                let what = match said {
-                    Some(offset) => {
-                        format!("{record} at {}@{offset}", roster.partition(partition))
-                    }
-                    None => format!("{record} shares its offset with another record"),
-                };
-                let mut watch = vec![Watch::Record(record)];
-                watch.extend(said.map(|offset| Watch::Position(partition, offset)));
-                (what, watch)
+    fn find_duplicates(&self, docket: &mut Docket) {
+        let copies = self.standing.again.len();
+        for record in self.standing.again.iter() {
+            docket.add_record(Anomaly::Duplicate, record, || {
+                let what = format!("{record} is stored more than once");
+                (what, vec![Watch::Record(record)])
             });
         }
-        contradicted
-    }
-
-    /// Where an acknowledgement, or else a reader, placed a record.
-    fn said_at(&self, record: RecordId) -> (PartitionRef, Option<Offset>) {
-        let of = |placements: &[Placement]| {
-            let mut placements = placements.iter();
-            placements
-                .find(|placement| placement.record == record)
-                .map(|at| at.offset)
-        };
-        let found = self.partitions.iter().find_map(|(partition, log)| {
-            let offset = of(&log.acknowledged).or_else(|| of(&log.processed))?;
-            Some((*partition, Some(offset)))
-        });
-        found.unwrap_or_default()
+        // A third copy has the same name as the second.
+        let named_already = self.standing.extra_copies - copies;
+        docket.add_unnamed(Anomaly::Duplicate, named_already);
     }
 
     /// failed-write-visible: certainly not written, and stored.
-    fn find_failed_and_stored(&self, copies: &Copies, docket: &mut Docket) {
-        for (producer, sends) in &self.producers {
-            let Some(stored) = copies.stored.get(producer) else {
-                continue;
-            };
-            let visible = sends
-                .failed
-                .iter()
-                .filter(|at| !sends.acknowledged.contains(*at) && stored.contains(*at));
-            for at in visible {
-                let record = RecordId {
-                    producer: *producer,
-                    sequence: model::ids::Sequence::new(at.cast_unsigned()),
-                };
-                docket.add_record(Anomaly::FailedWriteVisible, record, || {
-                    let what = format!("{record} was reported as not written");
-                    (what, vec![Watch::Record(record)])
-                });
-            }
+    fn find_failed_and_stored(&self, docket: &mut Docket) {
+        let visible = self.failed.iter().filter(|record| {
+            !self.acknowledged.contains(*record) && self.standing.stored.contains(*record)
+        });
+        for record in visible {
+            docket.add_record(Anomaly::FailedWriteVisible, record, || {
+                let what = format!("{record} was reported as not written");
+                (what, vec![Watch::Record(record)])
+            });
         }
     }
 
     /// phantom and corrupt, by the offset at which somebody saw them. That a
     /// record was never sent is known only when all sending was recorded.
-    fn find_strangers(&mut self, roster: &Roster, docket: &mut Docket) {
-        if self.traffic_ended {
-            let unsent: Vec<(PartitionRef, Offset)> = self
-                .partitions
-                .iter()
-                .flat_map(|(partition, log)| {
-                    let seen = log.stored.iter().chain(&log.processed);
-                    seen.map(move |placement| (*partition, *placement))
-                })
-                .filter(|(_, placement)| !self.was_sent(placement.record))
-                .map(|(partition, placement)| (partition, placement.offset))
-                .collect();
-            for (partition, offset) in unsent {
-                let log = self.partitions.entry(partition).or_default();
-                log.phantom.insert(offset.get());
-            }
-        }
-        for (partition, log) in &self.partitions {
+    fn find_strangers(&self, roster: &Roster, docket: &mut Docket) {
+        for (partition, log) in self.partitions.iter() {
             let strangers = [
                 (Anomaly::Phantom, &log.phantom, "nobody sent what stands"),
                 (Anomaly::Corrupt, &log.corrupt, "a damaged record stands"),
             ];
             for (anomaly, offsets, what) in strangers {
                 for offset in offsets.iter() {
-                    docket.add(anomaly, Scope::Partition(*partition), offset, || {
-                        let what = format!("{what} at {}@{offset}", roster.partition(*partition));
-                        (what, vec![Watch::Position(*partition, Offset::new(offset))])
+                    docket.add(anomaly, Scope::Partition(partition), offset, || {
+                        let what = format!("{what} at {}@{offset}", roster.partition(partition));
+                        (what, vec![Watch::Position(partition, Offset::new(offset))])
                     });
                 }
             }
         }
     }
-}
-
-/// The first few and the last few clean records of a partition.
-#[derive(Default)]
-struct Ends {
-    first: Vec<Victim>,
-    last: VecDeque<Victim>,
-}
-
-impl Ends {
-    fn offer(&mut self, victim: Victim) {
-        if self.first.len() < VICTIMS_PER_END {
-            self.first.push(victim);
-            return;
-        }
-        if self.last.len() == VICTIMS_PER_END {
-            self.last.pop_front();
-        }
-        self.last.push_back(victim);
-    }
-
-    fn finish(self) -> impl Iterator<Item = Victim> {
-        self.first.into_iter().chain(self.last)
-    }
-}
-
-/// What one producer's records in a partition have come to, in offset order.
-struct Met {
-    sequences: SparseSet,
-    /// The one that was sent last.
-    latest: Placement,
-}
-
-/// Which records are stored, and which of them more than once.
-#[derive(Default)]
-struct Copies {
-    stored: BTreeMap<ProducerIx, SparseSet>,
-    again: BTreeMap<ProducerIx, SparseSet>,
-}
-
-impl Copies {
-    /// Files a copy; whether it is the first.
-    fn add(&mut self, record: RecordId) -> bool {
-        let stored = self.stored.entry(record.producer).or_default();
-        let first = stored.insert(sequence(record));
-        if !first {
-            let again = self.again.entry(record.producer).or_default();
-            again.insert(sequence(record));
-        }
-        first
-    }
-
-    fn has(&self, record: RecordId) -> bool {
-        let stored = self.stored.get(&record.producer);
-        stored.is_some_and(|stored| stored.contains(sequence(record)))
-    }
-
-    fn has_one(&self, record: RecordId) -> bool {
-        let again = self.again.get(&record.producer);
-        self.has(record) && !again.is_some_and(|again| again.contains(sequence(record)))
-    }
-}
-
-/// A sequence as a member of a set.
-const fn sequence(record: RecordId) -> i64 {
-    record.sequence.get().cast_signed()
 }

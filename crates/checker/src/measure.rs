@@ -2,7 +2,7 @@
 //! and whether traffic met each fault. Knows nothing of anomalies; no finding
 //! depends on anything here.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet};
 
 use hdrhistogram::Histogram;
 use model::event::{Body, Event, Evidence, Outcome, TxOutcome};
@@ -11,8 +11,10 @@ use model::ids::{
 };
 use model::verdict::{CaptureMeasurements, GroupMeasurements, Latency, Measurements};
 
+use crate::outstanding::Outstanding;
 use crate::roster::Roster;
 use crate::sparse_set::SparseSet;
+use crate::table::{PartitionTable, Table};
 use crate::timeline::Timeline;
 
 /// Something that is measured.
@@ -76,7 +78,7 @@ pub struct ReadsMet {
 
 #[derive(Default)]
 struct GroupMeter {
-    processed: BTreeMap<PartitionRef, SparseSet>,
+    processed: PartitionTable<SparseSet>,
     lag: u64,
     lag_peak: u64,
     lag_sum: u128,
@@ -104,7 +106,7 @@ pub struct GroupActivity {
 #[derive(Default)]
 pub(crate) struct Meter {
     timeline: Timeline<Moment>,
-    outstanding: HashMap<RecordId, Micros>,
+    outstanding: Outstanding,
     outstanding_peak: u64,
     any_sent: bool,
     sending: Option<(Micros, Micros)>,
@@ -116,8 +118,8 @@ pub(crate) struct Meter {
     before: Latencies,
     during: Latencies,
     after: Latencies,
-    acknowledged: BTreeMap<PartitionRef, SparseSet>,
-    groups: BTreeMap<GroupIx, GroupMeter>,
+    acknowledged: PartitionTable<SparseSet>,
+    groups: Table<GroupMeter>,
     faults: BTreeMap<FaultIx, FaultRecord>,
     in_force: BTreeSet<FaultIx>,
     any_injected: bool,
@@ -195,7 +197,7 @@ impl Meter {
                 self.acknowledged(at, record, partition, offset, roster);
             }
             Moment::GivenUp(record) => {
-                self.outstanding.remove(&record);
+                self.outstanding.settle(record);
                 if self.outstanding.is_empty() {
                     self.end_silence(at);
                 }
@@ -243,7 +245,7 @@ impl Meter {
 
     fn group_of(&mut self, member: MemberIx, roster: &Roster) -> Option<&mut GroupMeter> {
         let group = roster.group_of(member)?;
-        Some(self.groups.entry(group).or_default())
+        Some(self.groups.entry(group.get().into()))
     }
 
     fn in_force(&mut self) -> impl Iterator<Item = &mut FaultRecord> {
@@ -257,8 +259,8 @@ impl Meter {
     fn sent(&mut self, at: Micros, record: RecordId) {
         self.any_sent = true;
         widen(&mut self.sending, at);
-        self.outstanding.insert(record, at);
-        self.outstanding_peak = self.outstanding_peak.max(self.outstanding.len() as u64);
+        self.outstanding.add(record, at);
+        self.outstanding_peak = self.outstanding_peak.max(self.outstanding.len());
         self.silent_since.get_or_insert(at);
         for fault in self.in_force() {
             fault.met.sends_attempted += 1;
@@ -273,7 +275,7 @@ impl Meter {
         offset: Offset,
         roster: &Roster,
     ) {
-        if let Some(sent) = self.outstanding.remove(&record) {
+        if let Some(sent) = self.outstanding.settle(record) {
             let latency = at.since(sent);
             if !self.any_injected {
                 self.before.record(latency);
@@ -290,16 +292,13 @@ impl Meter {
         if let Some(healed) = self.healed_waiting.take() {
             self.healed_to_first_ack = Some(at.since(healed));
         }
-        let known = self.acknowledged.entry(partition).or_default();
+        let known = self.acknowledged.entry(partition);
         if !known.insert(offset.get()) {
             return;
         }
-        for (ix, declared) in &roster.groups {
-            if !declared.topics.contains(&partition.topic) {
-                continue;
-            }
-            let group = self.groups.entry(*ix).or_default();
-            let processed = group.processed.get(&partition);
+        for ix in roster.groups_of(partition.topic) {
+            let group = self.groups.entry(ix.get().into());
+            let processed = group.processed.get(partition);
             if !processed.is_some_and(|processed| processed.contains(offset.get())) {
                 group.lag += 1;
                 group.lag_peak = group.lag_peak.max(group.lag);
@@ -326,13 +325,9 @@ impl Meter {
             let met = &mut self.faults.entry(*fault).or_default().met;
             met.reads.entry(ix).or_default().processed += 1;
         }
-        let group = self.groups.entry(ix).or_default();
-        if group
-            .processed
-            .entry(partition)
-            .or_default()
-            .insert(offset.get())
-            && let Some(known) = self.acknowledged.get(&partition)
+        let group = self.groups.entry(ix.get().into());
+        if group.processed.entry(partition).insert(offset.get())
+            && let Some(known) = self.acknowledged.get(partition)
             && known.contains(offset.get())
         {
             group.lag = group.lag.saturating_sub(1);
@@ -341,7 +336,9 @@ impl Meter {
         group.lag_samples += 1;
         group.endings_followed += std::mem::take(&mut group.endings_open);
         widen(&mut group.active, at);
-        if let Some(started) = group.recovering.remove(&member) {
+        if !group.recovering.is_empty()
+            && let Some(started) = group.recovering.remove(&member)
+        {
             group.recovery = group.recovery.max(Some(at.since(started)));
         }
     }
@@ -360,10 +357,11 @@ impl Meter {
         let readable = self.tail_total.max(0).cast_unsigned();
         let record = self.faults.entry(fault).or_default();
         record.injected.get_or_insert(at);
-        record.met.sends_outstanding = self.outstanding.len() as u64;
+        record.met.sends_outstanding = self.outstanding.len();
         record.met.changes_waiting = self.committed_changes.saturating_sub(readable);
-        for (ix, group) in &self.groups {
-            record.met.reads.entry(*ix).or_default().waiting = group.lag;
+        for (ix, group) in self.groups.iter() {
+            let ix = GroupIx::new(u16::try_from(ix).unwrap_or_default());
+            record.met.reads.entry(ix).or_default().waiting = group.lag;
         }
     }
 
@@ -390,7 +388,7 @@ impl Meter {
             self.measure(at, moment, roster);
         }
         let groups = roster.groups.iter().map(|(ix, declared)| {
-            let meter = self.groups.remove(ix).unwrap_or_default();
+            let meter = self.groups.remove(ix.get().into()).unwrap_or_default();
             let activity = GroupActivity {
                 active: meter.active,
                 restarts: meter.endings_followed,

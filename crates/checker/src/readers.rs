@@ -1,9 +1,10 @@
 //! Readers and groups: what consumers processed and committed, held against
 //! the log. Knows nothing of producers or databases.
 //!
-//! A group's partition is a bit for each offset that a member processed, the
-//! answers to its commits, and the jumps its readers made; the log decides at
-//! the end which jumps passed over a record and which were only gaps.
+//! A group's partition is a bit for each offset that a member processed, and
+//! one for each that its readers jumped over. Where they jumped over a record
+//! and not only over gaps, or a commit may have gone back, the history is read
+//! again, and each jump and commit is looked at as it comes.
 
 use std::collections::BTreeMap;
 
@@ -11,44 +12,108 @@ use model::anomaly::Anomaly;
 use model::event::{Body, CommitResult, Event};
 use model::ids::{GroupIx, MemberIx, Micros, Offset, PartitionRef};
 
+use crate::commits::{Commit, Commits, Regression, Tenure, Trail};
 use crate::finding::{Docket, Scope, Watch};
-use crate::log::Ledger;
+use crate::log::{Ledger, Need};
 use crate::roster::Roster;
 use crate::sparse_set::SparseSet;
+use crate::table::{PartitionTable, Table};
+
+/// A jump over more offsets than this is kept by its ends.
+const SHORT_JUMP_MAX: i64 = 64;
+/// Long jumps of one reading that are kept, at most; where there are more,
+/// all are looked at in another reading.
+const LONG_JUMPS_MAX: usize = 256;
+
+/// Where the members of all groups stand.
+#[derive(Default)]
+struct Positions {
+    members: Table<Member>,
+}
 
 /// One incarnation of a consumer.
+#[derive(Default)]
 struct Member {
     group: GroupIx,
     started: Micros,
-    held: BTreeMap<PartitionRef, Assignment>,
+    held: PartitionTable<Assignment>,
 }
 
 /// A partition in a member's hands.
-#[derive(Clone, Copy)]
+#[derive(Clone, Copy, Default)]
 struct Assignment {
-    /// When it was given.
-    since: Micros,
+    /// When it was given; none before anything is known of it.
+    since: Option<Micros>,
     /// What the member processed last; none right after the assignment.
     last: Option<Offset>,
 }
 
-/// An accepted commit.
-#[derive(Clone, Copy)]
-struct Commit {
-    /// When the answer was seen.
-    at: Micros,
-    member: MemberIx,
-    /// When the member was given the partition: what was committed before is
-    /// what it started from.
-    since: Micros,
-    offset: Offset,
+/// From which offset a member of which group came to one that it processed.
+struct Step {
+    group: GroupIx,
+    from: Option<Offset>,
 }
 
-/// Within one assignment, from one offset to a later one that is not next.
-struct Jump {
-    member: MemberIx,
-    from: Offset,
-    to: Offset,
+impl Positions {
+    /// Follows an event that gives or takes partitions.
+    fn observe(&mut self, event: &Event) {
+        match &event.body {
+            Body::MemberStarted { member, group } => {
+                let started = Member {
+                    group: *group,
+                    started: event.at,
+                    held: PartitionTable::default(),
+                };
+                self.members.insert(member.get().into(), started);
+            }
+            Body::Assigned { member, partitions } => {
+                if let Some(member) = self.members.get_mut(member.get().into()) {
+                    for partition in partitions {
+                        let since = Some(event.at);
+                        let given = Assignment { since, last: None };
+                        member.held.insert(*partition, given);
+                    }
+                }
+            }
+            Body::Revoked { member, partitions } => {
+                if let Some(member) = self.members.get_mut(member.get().into()) {
+                    for partition in partitions {
+                        if let Some(held) = member.held.get_mut(*partition) {
+                            held.last = None;
+                        }
+                    }
+                }
+            }
+            _ => {}
+        }
+    }
+
+    /// A member processed an offset; none where nobody started the member.
+    #[inline]
+    fn step(
+        &mut self,
+        at: Micros,
+        member: MemberIx,
+        partition: PartitionRef,
+        offset: Offset,
+    ) -> Option<Step> {
+        let member = self.members.get_mut(member.get().into())?;
+        let held = member.held.entry(partition);
+        held.since.get_or_insert(at);
+        Some(Step {
+            group: member.group,
+            from: held.last.replace(offset),
+        })
+    }
+
+    /// Whose commit it is, and of which group; none where nobody started the
+    /// member.
+    fn tenure(&self, member: MemberIx, partition: PartitionRef) -> Option<(GroupIx, Tenure)> {
+        let known = self.members.get(member.get().into())?;
+        let since = known.held.get(partition).and_then(|held| held.since);
+        let since = since.unwrap_or(known.started);
+        Some((known.group, Tenure { since, member }))
+    }
 }
 
 /// A committed position as the coordinator reports it at the end.
@@ -67,34 +132,108 @@ enum Reported {
 #[derive(Default)]
 struct Reading {
     processed: SparseSet,
-    reprocessed: Vec<(Offset, MemberIx)>,
-    commits: Vec<Commit>,
+    reprocessed: u64,
+    commits: Commits,
     reported: Reported,
-    jumps: Vec<Jump>,
-    went_back: Vec<(Offset, Offset, MemberIx)>,
+    jumps: Jumps,
 }
 
 impl Reading {
     /// The highest position that the group is known to have committed.
     fn committed(&self) -> Option<Offset> {
-        let accepted = self.commits.iter().map(|commit| commit.offset);
         let reported = match self.reported {
             Reported::Position(offset) => Some(offset),
             Reported::Nothing | Reported::NoPosition => None,
         };
-        accepted.chain(reported).max()
+        self.commits.highest.max(reported)
     }
 }
 
-/// What is known of the groups, before it is settled.
+/// Offsets that were jumped over, within one assignment.
+#[derive(Default)]
+struct Jumps {
+    /// Those of short jumps.
+    over: SparseSet,
+    /// First and last offset jumped over.
+    long: Vec<(i64, i64)>,
+    /// Whether there were more long ones.
+    too_many: bool,
+}
+
+impl Jumps {
+    fn add(&mut self, first: i64, last: i64) {
+        if last.saturating_sub(first) < SHORT_JUMP_MAX {
+            for offset in first..=last {
+                self.over.insert(offset);
+            }
+        } else if self.long.len() < LONG_JUMPS_MAX {
+            self.long.push((first, last));
+        } else {
+            self.too_many = true;
+        }
+    }
+
+    /// Whether any may have passed over a record.
+    fn are_contested(&self, log: &Ledger, partition: PartitionRef) -> bool {
+        let Some(log) = log.partition(partition) else {
+            return false;
+        };
+        let passes = |(first, last): &(i64, i64)| log.data(*first, last + 1).next().is_some();
+        self.too_many || self.long.iter().any(passes) || log.has_data_in(&self.over)
+    }
+}
+
+/// What is known of the groups.
 #[derive(Default)]
 pub(crate) struct Readers {
-    members: BTreeMap<MemberIx, Member>,
-    readings: BTreeMap<(GroupIx, PartitionRef), Reading>,
+    positions: Positions,
+    readings: Table<PartitionTable<Reading>>,
     waited: BTreeMap<GroupIx, u64>,
     /// Polls that followed another in the same assignment.
-    steps: BTreeMap<GroupIx, u64>,
+    steps: Table<u64>,
     strays: u64,
+    stage: Stage,
+}
+
+/// What the history is being read for.
+#[derive(Default)]
+enum Stage {
+    /// Bits, and the latest commits.
+    #[default]
+    First,
+    /// What is in doubt.
+    Doubts(Again),
+    /// Nothing any more.
+    Done,
+}
+
+/// What is looked at in another reading.
+#[derive(Default)]
+struct Again {
+    positions: Positions,
+    contested: BTreeMap<(GroupIx, PartitionRef), Doubt>,
+}
+
+impl Again {
+    fn settle(self, roster: &Roster, docket: &mut Docket) {
+        for ((group, partition), doubt) in self.contested {
+            let place = Place {
+                group,
+                partition,
+                roster,
+            };
+            for Regression { from, to } in doubt.commits.iter().flat_map(Trail::finish) {
+                place.regress(docket, from, Some(to));
+            }
+        }
+    }
+}
+
+/// What is in doubt of one group's reading of one partition.
+#[derive(Default)]
+struct Doubt {
+    jumps: bool,
+    commits: Option<Trail>,
 }
 
 /// What settling a group came to, apart from findings.
@@ -125,46 +264,32 @@ pub struct GroupCoverage {
 }
 
 impl Readers {
-    pub(crate) fn observe(&mut self, event: &Event) {
+    /// Takes in the next event of the first reading.
+    pub(crate) fn observe(&mut self, event: &Event, roster: &Roster, docket: &mut Docket) {
         match &event.body {
-            Body::MemberStarted { member, group } => {
-                let started = Member {
-                    group: *group,
-                    started: event.at,
-                    held: BTreeMap::new(),
-                };
-                self.members.insert(*member, started);
-            }
-            Body::Assigned { member, partitions } => {
-                if let Some(member) = self.members.get_mut(member) {
-                    for partition in partitions {
-                        let since = event.at;
-                        let given = Assignment { since, last: None };
-                        member.held.insert(*partition, given);
-                    }
-                }
-            }
-            Body::Revoked { member, partitions } => {
-                if let Some(member) = self.members.get_mut(member) {
-                    for partition in partitions {
-                        if let Some(held) = member.held.get_mut(partition) {
-                            held.last = None;
-                        }
-                    }
-                }
+            Body::MemberStarted { .. } | Body::Assigned { .. } | Body::Revoked { .. } => {
+                self.positions.observe(event);
             }
             Body::Processed {
                 member,
                 from,
                 offset,
                 ..
-            } => self.processed(event.at, *member, *from, *offset),
+            } => self.processed(event.at, *member, *from, *offset, roster, docket),
             Body::Committed {
                 member,
                 partition,
                 offset,
                 result: CommitResult::Accepted,
-            } => self.committed(event.at, *member, *partition, *offset),
+            } => {
+                let Some((group, by)) = self.positions.tenure(*member, *partition) else {
+                    self.strays += 1;
+                    return;
+                };
+                let (at, offset) = (event.at, *offset);
+                let commit = Commit { at, by, offset };
+                self.reading(group, *partition).commits.add(commit);
+            }
             Body::GroupOffset {
                 group,
                 partition,
@@ -186,94 +311,189 @@ impl Readers {
         self.strays
     }
 
+    #[inline]
     fn reading(&mut self, group: GroupIx, partition: PartitionRef) -> &mut Reading {
-        self.readings.entry((group, partition)).or_default()
+        self.readings.entry(group.get().into()).entry(partition)
     }
 
-    fn processed(&mut self, at: Micros, by: MemberIx, from: PartitionRef, offset: Offset) {
-        let Some(member) = self.members.get_mut(&by) else {
+    /// nonmonotonic-poll: within one assignment, an offset that is not behind
+    /// the one processed before it. reprocessed: each time beyond the first
+    /// that a group processed an offset.
+    fn processed(
+        &mut self,
+        at: Micros,
+        member: MemberIx,
+        partition: PartitionRef,
+        offset: Offset,
+        roster: &Roster,
+        docket: &mut Docket,
+    ) {
+        let Some(step) = self.positions.step(at, member, partition, offset) else {
             self.strays += 1;
             return;
         };
-        let group = member.group;
-        let held = member.held.entry(from).or_insert(Assignment {
-            since: at,
-            last: None,
-        });
-        let before = held.last.replace(offset);
-        let reading = self.readings.entry((group, from)).or_default();
-        if let Some(before) = before {
-            *self.steps.entry(group).or_default() += 1;
+        let group = step.group;
+        let reading = self.readings.entry(group.get().into()).entry(partition);
+        let place = Place {
+            group,
+            partition,
+            roster,
+        };
+        if let Some(before) = step.from {
+            *self.steps.entry(group.get().into()) += 1;
             if offset <= before {
-                reading.went_back.push((before, offset, by));
-            } else if offset.get() - 1 > before.get() {
-                reading.jumps.push(Jump {
-                    member: by,
-                    from: before,
-                    to: offset,
+                place.add(docket, Anomaly::NonmonotonicPoll, offset, &[], || {
+                    format!("member {member} went back from {before}")
                 });
+            } else if offset.get() - 1 > before.get() {
+                reading.jumps.add(before.get() + 1, offset.get() - 1);
             }
         }
         if !reading.processed.insert(offset.get()) {
-            reading.reprocessed.push((offset, by));
+            reading.reprocessed += 1;
+            place.add(docket, Anomaly::Reprocessed, offset, &[], || {
+                format!("member {member} processed it again")
+            });
         }
     }
 
-    fn committed(&mut self, at: Micros, by: MemberIx, partition: PartitionRef, offset: Offset) {
-        let Some(member) = self.members.get(&by) else {
-            self.strays += 1;
+    /// Takes in the next event of another reading of the same history.
+    pub(crate) fn observe_again(
+        &mut self,
+        event: &Event,
+        log: &Ledger,
+        roster: &Roster,
+        docket: &mut Docket,
+    ) {
+        let Stage::Doubts(again) = &mut self.stage else {
             return;
         };
-        let (group, held) = (member.group, member.held.get(&partition));
-        let commit = Commit {
-            at,
-            member: by,
-            since: held.map_or(member.started, |held| held.since),
-            offset,
-        };
-        self.reading(group, partition).commits.push(commit);
+        match &event.body {
+            Body::Processed {
+                member,
+                from,
+                offset,
+                ..
+            } => {
+                let step = again.positions.step(event.at, *member, *from, *offset);
+                if let Some(Step {
+                    group,
+                    from: Some(before),
+                }) = step
+                    && again
+                        .contested
+                        .get(&(group, *from))
+                        .is_some_and(|doubt| doubt.jumps)
+                {
+                    let place = Place {
+                        group,
+                        partition: *from,
+                        roster,
+                    };
+                    find_skips(log, place, *member, (before, *offset), docket);
+                }
+            }
+            Body::Committed {
+                member,
+                partition,
+                offset,
+                result: CommitResult::Accepted,
+            } => {
+                let tenure = again.positions.tenure(*member, *partition);
+                if let Some((group, by)) = tenure
+                    && let Some(doubt) = again.contested.get_mut(&(group, *partition))
+                    && let Some(trail) = &mut doubt.commits
+                {
+                    let (at, offset) = (event.at, *offset);
+                    let place = Place {
+                        group,
+                        partition: *partition,
+                        roster,
+                    };
+                    if let Some(back) = trail.add(Commit { at, by, offset }) {
+                        place.regress(docket, back.from, Some(back.to));
+                    }
+                }
+            }
+            _ => again.positions.observe(event),
+        }
     }
 
-    /// Finds what is wrong with the reading.
+    /// Whether the history has to be read once more, now that it was read to
+    /// its end.
+    pub(crate) fn turn(&mut self, log: &Ledger, roster: &Roster, docket: &mut Docket) -> Need {
+        match std::mem::replace(&mut self.stage, Stage::Done) {
+            Stage::First => {}
+            Stage::Doubts(again) => {
+                again.settle(roster, docket);
+                return Need::Nothing;
+            }
+            Stage::Done => return Need::Nothing,
+        }
+        let mut again = Again::default();
+        for (group, partition, reading) in self.readings() {
+            let commits = &reading.commits;
+            let doubt = Doubt {
+                jumps: reading.jumps.are_contested(log, partition),
+                commits: commits.are_contested.then(|| commits.trail()),
+            };
+            if doubt.jumps || doubt.commits.is_some() {
+                again.contested.insert((group, partition), doubt);
+            }
+        }
+        if again.contested.is_empty() {
+            return Need::Nothing;
+        }
+        self.stage = Stage::Doubts(again);
+        Need::Reading
+    }
+
+    fn readings(&self) -> impl Iterator<Item = (GroupIx, PartitionRef, &Reading)> {
+        self.readings.iter().flat_map(|(group, partitions)| {
+            let group = GroupIx::new(u16::try_from(group).unwrap_or_default());
+            let partitions = partitions.iter();
+            partitions.map(move |(partition, reading)| (group, partition, reading))
+        })
+    }
+
+    /// Puts together what all readings came to.
     pub(crate) fn settle(
-        &mut self,
+        &self,
         log: &Ledger,
         roster: &Roster,
         docket: &mut Docket,
     ) -> Vec<GroupCoverage> {
-        for ((group, partition), reading) in &mut self.readings {
-            reading.commits.sort_by_key(|commit| commit.at);
+        for (group, partition, reading) in self.readings() {
             let place = Place {
-                group: *group,
-                partition: *partition,
+                group,
+                partition,
                 roster,
             };
-            find_moves_back(reading, place, docket);
-            find_skips(reading, log, place, docket);
-            find_reprocessed(reading, place, docket);
-            find_commit_regressions(reading, place, docket);
+            find_forgotten(reading, place, docket);
         }
         let none = Reading::default();
         let mut all = Vec::new();
         for (group, declared) in &roster.groups {
+            let number = i64::from(group.get());
             let mut coverage = GroupCoverage {
                 name: declared.name.clone(),
                 waited: self.waited.contains_key(group),
-                steps: self.steps.get(group).copied().unwrap_or(0),
+                steps: self.steps.get(number).copied().unwrap_or(0),
                 ..GroupCoverage::default()
             };
+            let readings = self.readings.get(number);
             for partition in declared
                 .topics
                 .iter()
                 .flat_map(|topic| roster.partitions_of(*topic))
             {
-                let reading = self.readings.get(&(*group, partition)).unwrap_or(&none);
+                let reading = readings.and_then(|readings| readings.get(partition));
                 let place = Place {
                     group: *group,
                     partition,
                     roster,
                 };
-                find_unprocessed(reading, log, place, docket, &mut coverage);
+                find_unprocessed(reading.unwrap_or(&none), log, place, docket, &mut coverage);
             }
             all.push(coverage);
         }
@@ -290,91 +510,71 @@ struct Place<'r> {
 }
 
 impl Place<'_> {
-    fn add(self, docket: &mut Docket, anomaly: Anomaly, at: Offset, watch: &[Watch], what: &str) {
+    fn add(
+        self,
+        docket: &mut Docket,
+        anomaly: Anomaly,
+        at: Offset,
+        watch: &[Watch],
+        what: impl FnOnce() -> String,
+    ) {
         docket.add(anomaly, Scope::Partition(self.partition), at.get(), || {
             let group = self.roster.group(self.group);
             let partition = self.roster.partition(self.partition);
             let mut all = vec![Watch::Position(self.partition, at)];
             all.extend(watch);
-            (format!("{partition}@{at}: {what} ({group})"), all)
+            (format!("{partition}@{at}: {} ({group})", what()), all)
         });
     }
-}
 
-/// nonmonotonic-poll: within one assignment, an offset that is not behind
-/// the one processed before it.
-fn find_moves_back(reading: &Reading, place: Place<'_>, docket: &mut Docket) {
-    for (before, offset, member) in &reading.went_back {
-        let what = format!("member {member} went back from {before}");
-        place.add(docket, Anomaly::NonmonotonicPoll, *offset, &[], &what);
+    /// commit-regression: an accepted commit below what was committed when its
+    /// member was given the partition, or below what the member itself
+    /// committed since; and a final position below the last accepted commit.
+    /// Answers that reach two members at about the same time prove no order,
+    /// so a commit is never held against another member's that was answered
+    /// after the assignment.
+    fn regress(self, docket: &mut Docket, from: Offset, to: Option<Offset>) {
+        let at = to.unwrap_or(from);
+        let watch = [from, at].map(|of| Watch::CommitOf(self.group, self.partition, of));
+        self.add(docket, Anomaly::CommitRegression, at, &watch, || match to {
+            Some(_) => format!("the committed position went back from {from}"),
+            None => format!("the committed position {from} was forgotten"),
+        });
     }
 }
 
 /// poll-skip: within one assignment, each record of the log between two
 /// offsets that were processed one after the other. Markers and gaps are no
 /// records.
-fn find_skips(reading: &Reading, log: &Ledger, place: Place<'_>, docket: &mut Docket) {
+fn find_skips(
+    log: &Ledger,
+    place: Place<'_>,
+    member: MemberIx,
+    (from, to): (Offset, Offset),
+    docket: &mut Docket,
+) {
     let Some(log) = log.partition(place.partition) else {
         return;
     };
-    for jump in &reading.jumps {
-        for skipped in log.data(jump.from.get() + 1, jump.to.get()) {
-            let what = format!(
-                "member {} went from {} to {}",
-                jump.member, jump.from, jump.to
-            );
-            let ends = [jump.from, jump.to].map(|end| Watch::Position(place.partition, end));
-            let skipped = Offset::new(skipped);
-            place.add(docket, Anomaly::PollSkip, skipped, &ends, &what);
-        }
+    if to <= from {
+        return;
     }
-}
-
-/// reprocessed: each time beyond the first that a group processed an offset.
-fn find_reprocessed(reading: &Reading, place: Place<'_>, docket: &mut Docket) {
-    for (offset, member) in &reading.reprocessed {
-        let what = format!("member {member} processed it again");
-        place.add(docket, Anomaly::Reprocessed, *offset, &[], &what);
-    }
-}
-
-/// commit-regression: an accepted commit below what was committed when its
-/// member was given the partition, or below what the member itself committed
-/// since; and a final position below the last accepted commit. Answers that
-/// reach two members at about the same time prove no order, so a commit is
-/// never held against another member's that was answered after the
-/// assignment.
-fn find_commit_regressions(reading: &Reading, place: Place<'_>, docket: &mut Docket) {
-    let mut regress = |from: Offset, to: Option<Offset>| {
-        let (at, what) = match to {
-            Some(to) => (to, format!("the committed position went back from {from}")),
-            None => (from, format!("the committed position {from} was forgotten")),
-        };
-        let watch = [from, at].map(|of| Watch::CommitOf(place.group, place.partition, of));
-        place.add(docket, Anomaly::CommitRegression, at, &watch, &what);
-    };
-    let mut own: BTreeMap<(MemberIx, Micros), Offset> = BTreeMap::new();
-    for commit in &reading.commits {
-        let before = own.insert((commit.member, commit.since), commit.offset);
-        let before = before.or_else(|| {
-            let earlier = reading
-                .commits
-                .partition_point(|other| other.at <= commit.since);
-            // Two moments may share a microsecond: only others' commits count.
-            let mut earlier = reading.commits[..earlier].iter().rev();
-            earlier
-                .find(|other| (other.member, other.since) != (commit.member, commit.since))
-                .map(|other| other.offset)
+    for skipped in log.data(from.get() + 1, to.get()) {
+        let ends = [from, to].map(|end| Watch::Position(place.partition, end));
+        let skipped = Offset::new(skipped);
+        place.add(docket, Anomaly::PollSkip, skipped, &ends, || {
+            format!("member {member} went from {from} to {to}")
         });
-        if let Some(before) = before.filter(|before| *before > commit.offset) {
-            regress(before, Some(commit.offset));
-        }
     }
-    if let Some(last) = reading.commits.last() {
+}
+
+/// A final position below the last accepted commit.
+fn find_forgotten(reading: &Reading, place: Place<'_>, docket: &mut Docket) {
+    if let Some(last) = reading.commits.latest() {
         match reading.reported {
-            Reported::NoPosition => regress(last.offset, None),
-            Reported::Position(reported) if reported < last.offset => {
-                regress(last.offset, Some(reported));
+            Reported::NoPosition => place.regress(docket, last, None),
+            Reported::Position(reported) if reported < last => {
+                place.regress(docket, last, Some(reported));
             }
             Reported::Position(_) | Reported::Nothing => {}
         }
@@ -391,30 +591,34 @@ fn find_unprocessed(
     docket: &mut Docket,
     coverage: &mut GroupCoverage,
 ) {
-    coverage.commits += reading.commits.len() as u64;
-    coverage.reprocessed += reading.reprocessed.len() as u64;
-    coverage.processed += reading.processed.len() + reading.reprocessed.len() as u64;
+    coverage.commits += reading.commits.count;
+    coverage.reprocessed += reading.reprocessed;
+    coverage.processed += reading.processed.len() + reading.reprocessed;
     let Some(log) = log.partition(place.partition).filter(|log| log.is_read()) else {
         return;
     };
     let committed = reading.committed().unwrap_or_default();
-    for offset in log.data(0, i64::MAX).map(Offset::new) {
-        coverage.stored += 1;
-        let passed = offset < committed;
-        coverage.below_committed += u64::from(passed);
-        if reading.processed.contains(offset.get()) {
-            coverage.distinct += 1;
-        } else if passed {
+    let stored = log.data_count(0, i64::MAX);
+    let mut unprocessed = 0;
+    for offset in log.data_without(&reading.processed, 0, i64::MAX) {
+        let offset = Offset::new(offset);
+        unprocessed += 1;
+        if offset < committed {
             coverage.gaps += 1;
             let past = Watch::CommitPast(place.group, place.partition, offset);
-            let what = format!("committed past, up to {committed}, and never processed");
-            place.add(docket, Anomaly::GroupGap, offset, &[past], &what);
+            place.add(docket, Anomaly::GroupGap, offset, &[past], || {
+                format!("committed past, up to {committed}, and never processed")
+            });
         } else {
             coverage.behind += 1;
             if coverage.waited {
-                let what = "never processed, although the group was given the time";
-                place.add(docket, Anomaly::GroupIncomplete, offset, &[], what);
+                place.add(docket, Anomaly::GroupIncomplete, offset, &[], || {
+                    "never processed, although the group was given the time".to_owned()
+                });
             }
         }
     }
+    coverage.stored += stored;
+    coverage.below_committed += log.data_count(0, committed.get());
+    coverage.distinct += stored - unprocessed;
 }

@@ -6,14 +6,18 @@ use std::collections::BTreeMap;
 use model::event::{Body, Cleanup};
 use model::ids::{GroupIx, MemberIx, PartitionIndex, PartitionRef, TableIx, TopicIx};
 
+use crate::table::Table;
+
 /// The topics, groups, members and tables that a history declared.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Roster {
     cleanup: BTreeMap<TopicIx, Cleanup>,
     pub(crate) topics: BTreeMap<TopicIx, Topic>,
     pub(crate) groups: BTreeMap<GroupIx, Group>,
-    pub(crate) tables: BTreeMap<TableIx, Table>,
-    members: BTreeMap<MemberIx, GroupIx>,
+    pub(crate) tables: BTreeMap<TableIx, SourceTable>,
+    members: Table<GroupIx>,
+    /// The groups that read each topic.
+    groups_of: Table<Vec<GroupIx>>,
 }
 
 #[derive(Clone, Debug)]
@@ -29,7 +33,7 @@ pub(crate) struct Group {
 }
 
 #[derive(Clone, Debug)]
-pub(crate) struct Table {
+pub(crate) struct SourceTable {
     pub(crate) name: String,
     pub(crate) topic: TopicIx,
 }
@@ -62,11 +66,20 @@ impl Roster {
                         topics: topics.clone(),
                     },
                 );
+                for groups in self.groups_of.values_mut() {
+                    groups.retain(|of| of != group);
+                }
+                for topic in topics {
+                    let groups = self.groups_of.entry(topic.get().into());
+                    if !groups.contains(group) {
+                        groups.push(*group);
+                    }
+                }
             }
             Body::TableDeclared { table, name, topic } => {
                 self.tables.insert(
                     *table,
-                    Table {
+                    SourceTable {
                         name: name.clone(),
                         topic: *topic,
                     },
@@ -76,14 +89,21 @@ impl Roster {
                 self.cleanup.insert(*topic, *policy);
             }
             Body::MemberStarted { member, group } => {
-                self.members.insert(*member, *group);
+                self.members.insert(member.get().into(), *group);
             }
             _ => {}
         }
     }
 
     pub(crate) fn group_of(&self, member: MemberIx) -> Option<GroupIx> {
-        self.members.get(&member).copied()
+        self.members.get(member.get().into()).copied()
+    }
+
+    /// The groups that were declared to read a topic.
+    pub(crate) fn groups_of(&self, topic: TopicIx) -> &[GroupIx] {
+        self.groups_of
+            .get(topic.get().into())
+            .map_or(&[], Vec::as_slice)
     }
 
     /// Whether a topic's log start moves forward by itself, by age or size.
@@ -100,8 +120,11 @@ impl Roster {
 
     /// A number that no member of this history has.
     pub(crate) fn unused_member(&self) -> MemberIx {
-        let last = self.members.keys().next_back();
-        MemberIx::new(last.map_or(0, |last| last.get().wrapping_add(1)))
+        let last = self
+            .members
+            .last()
+            .and_then(|(last, _)| u32::try_from(last).ok());
+        MemberIx::new(last.map_or(0, |last| last.wrapping_add(1)))
     }
 
     pub(crate) fn partition(&self, of: PartitionRef) -> String {

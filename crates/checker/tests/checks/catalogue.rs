@@ -1,11 +1,10 @@
 //! The catalogue is held to its word: the history of each definition shows its
 //! anomaly exactly once, and its twin shows nothing.
 
-use checker::Checker;
 use model::anomaly::Anomaly;
 
 use crate::notation::history;
-use crate::story::found;
+use crate::story::{found, story_of};
 
 /// Defined, and not looked for yet.
 const NOT_FOUND_YET: &[Anomaly] = &[
@@ -25,11 +24,7 @@ const NOT_FOUND_YET: &[Anomaly] = &[
 ];
 
 fn check(text: &str) -> Vec<(Anomaly, u64)> {
-    let mut checker = Checker::new();
-    for event in history(text) {
-        checker.observe(&event);
-    }
-    found(&checker.finish())
+    found(&story_of(history(text)).check())
 }
 
 #[test]

@@ -9,6 +9,7 @@ mod measurements;
 mod notation;
 mod properties;
 mod reference;
+mod reference_groups;
 mod story;
 mod verdicts;
 mod whereabouts;

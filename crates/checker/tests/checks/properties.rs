@@ -4,11 +4,12 @@
 use std::collections::BTreeMap;
 
 use model::anomaly::Anomaly;
-use model::event::{Body, Content, Event, Outcome};
-use model::ids::{MemberIx, Micros, Offset, PartitionRef, RecordId};
+use model::event::{Body, CommitResult, Content, Event, Outcome};
+use model::ids::{GroupIx, MemberIx, Micros, Offset, PartitionRef, RecordId};
 use proptest::prelude::*;
 
 use crate::reference;
+use crate::reference_groups;
 use crate::story::{TOPIC, found, id, part, story};
 use crate::world::{make, sizes};
 
@@ -31,8 +32,13 @@ proptest! {
         prop_assert_eq!(found, world.planted);
     }
 
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(3000))]
+
     #[test]
-    fn the_fast_checker_agrees_with_the_obvious_one(bodies in prop::collection::vec(anything(), 0..60)) {
+    fn the_fast_checker_agrees_with_the_obvious_one(bodies in prop::collection::vec(anything(), 0..80)) {
         let mut story = story().and(Body::MemberStarted {
             member: MemberIx::new(0),
             group: crate::story::GROUP,
@@ -56,21 +62,111 @@ proptest! {
             .collect();
         prop_assert_eq!(found, expected);
     }
+
+    #[test]
+    fn it_agrees_on_groups_too(
+        steps in prop::collection::vec(anything_of_groups(), 0..80),
+        skews in prop::array::uniform4(0u64..40),
+    ) {
+        let mut story = story();
+        story.events[0].body = Body::TopicDeclared {
+            topic: TOPIC,
+            name: "t".to_owned(),
+            partitions: 2,
+        };
+        for group in 0..2 {
+            story = story.group(GroupIx::new(group), "g");
+        }
+        // Each member has a clock of its own, which never goes back.
+        for (now, (member, body)) in (100..).zip(steps) {
+            let at = Micros::new(now + skews[usize::try_from(member).unwrap()]);
+            story.events.push(Event { at, body });
+        }
+        let declared: Vec<(GroupIx, PartitionRef)> = (0..2)
+            .flat_map(|group| (0..2).map(move |at| (GroupIx::new(group), part(at))))
+            .collect();
+        let expected = reference_groups::count(&story.events, &declared);
+        let groups = [
+            Anomaly::PollSkip,
+            Anomaly::NonmonotonicPoll,
+            Anomaly::GroupGap,
+            Anomaly::Reprocessed,
+            Anomaly::GroupIncomplete,
+            Anomaly::CommitRegression,
+        ];
+        let analysis = story.check();
+        let found: BTreeMap<Anomaly, u64> = found(&analysis)
+            .into_iter()
+            .filter(|(anomaly, _)| groups.contains(anomaly))
+            .collect();
+        prop_assert_eq!(found, expected);
+    }
+}
+
+fn a_member() -> impl Strategy<Value = u32> {
+    0u32..4
+}
+
+/// Any event about readers, sensible or not, and who reports it.
+fn anything_of_groups() -> impl Strategy<Value = (u32, Body)> {
+    let partitions = || prop::collection::vec(a_partition_of(2), 1..3);
+    let a_group = || (0u16..2).prop_map(GroupIx::new);
+    // Far enough apart for jumps that are long, near enough to meet.
+    let far = || prop_oneof![9 => 0i64..12, 1 => 12i64..300].prop_map(Offset::new);
+    prop_oneof![
+        3 => (a_member(), a_group()).prop_map(|(member, group)| {
+            (member, Body::MemberStarted { member: MemberIx::new(member), group })
+        }),
+        4 => (a_member(), partitions()).prop_map(|(member, partitions)| {
+            (member, Body::Assigned { member: MemberIx::new(member), partitions })
+        }),
+        2 => (a_member(), partitions()).prop_map(|(member, partitions)| {
+            (member, Body::Revoked { member: MemberIx::new(member), partitions })
+        }),
+        12 => (a_member(), a_partition_of(2), far()).prop_map(|(member, from, offset)| {
+            let content = Content::Foreign;
+            (member, Body::Processed { member: MemberIx::new(member), from, offset, content })
+        }),
+        8 => (a_member(), a_partition_of(2), an_offset()).prop_map(|(member, partition, offset)| {
+            let result = CommitResult::Accepted;
+            (member, Body::Committed { member: MemberIx::new(member), partition, offset, result })
+        }),
+        6 => (a_partition_of(2), far()).prop_map(|(partition, offset)| {
+            (0, Body::Stored { partition, offset, content: Content::Foreign })
+        }),
+        2 => (a_group(), a_partition_of(2), prop::option::of(an_offset()))
+            .prop_map(|(group, partition, offset)| {
+                (0, Body::GroupOffset { group, partition, offset })
+            }),
+        1 => a_group().prop_map(|group| (0, Body::GroupWaited { group, limit_ms: 1 })),
+        2 => (a_partition_of(2), 0i64..3, 3i64..300).prop_map(|(partition, log_start, end)| {
+            (0, Body::Pinned {
+                partition,
+                log_start: Offset::new(log_start),
+                end: Offset::new(end),
+            })
+        }),
+        2 => a_partition_of(2).prop_map(|partition| (0, Body::PartitionRead { partition })),
+    ]
 }
 
 fn a_record() -> impl Strategy<Value = RecordId> {
-    (0u32..2, 0u64..5).prop_map(|(producer, sequence)| id(producer, sequence))
+    (0u32..3, 0u64..6).prop_map(|(producer, sequence)| id(producer, sequence))
 }
 
 fn a_partition() -> impl Strategy<Value = PartitionRef> {
-    (0i32..2).prop_map(|partition| PartitionRef {
+    a_partition_of(3)
+}
+
+fn a_partition_of(partitions: i32) -> impl Strategy<Value = PartitionRef> {
+    (0..partitions).prop_map(|partition| PartitionRef {
         topic: TOPIC,
         partition: model::ids::PartitionIndex::new(partition),
     })
 }
 
 fn an_offset() -> impl Strategy<Value = Offset> {
-    (0i64..7).prop_map(Offset::new)
+    (0i64..9).prop_map(Offset::new)
 }
 
 fn a_content() -> impl Strategy<Value = Content> {
@@ -99,7 +195,7 @@ fn anything() -> impl Strategy<Value = Body> {
         2 => (a_partition(), an_offset(), a_content()).prop_map(|(from, offset, content)| {
             Body::Processed { member: MemberIx::new(0), from, offset, content }
         }),
-        3 => (a_partition(), 0i64..3, 3i64..7).prop_map(|(partition, log_start, end)| {
+        3 => (a_partition(), 0i64..3, 3i64..9).prop_map(|(partition, log_start, end)| {
             Body::Pinned {
                 partition,
                 log_start: Offset::new(log_start),

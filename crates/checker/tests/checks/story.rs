@@ -2,7 +2,7 @@
 //! unless a test says otherwise.
 use std::convert::Infallible;
 
-use checker::{Analysis, Checker, examine};
+use checker::{Analysis, BlockSize, Examples, Limits, check, examine_within};
 use model::anomaly::Anomaly;
 use model::claim::Contract;
 use model::event::{
@@ -68,6 +68,11 @@ pub(crate) fn story() -> Story {
         name: "t".to_owned(),
         partitions: 1,
     })
+}
+
+/// A story that is told already.
+pub(crate) fn story_of(events: Vec<Event>) -> Story {
+    Story { events, now_us: 0 }
 }
 
 /// A story with a group, of which member 0 holds the partition.
@@ -344,22 +349,58 @@ impl Story {
         })
     }
 
+    /// Checks the story, and that it comes to the same however little the
+    /// checker may hold in memory.
     pub(crate) fn check(&self) -> Analysis {
-        let mut checker = Checker::new();
-        for event in &self.events {
-            checker.observe(event);
+        let analysis = self.check_within(Limits::default());
+        for limits in tight_limits() {
+            let tight = self.check_within(limits);
+            assert_eq!(tight.findings, analysis.findings, "{limits:?}");
+            assert_eq!(tight.counts, analysis.counts, "{limits:?}");
+            assert_eq!(tight.coverage, analysis.coverage, "{limits:?}");
+            assert_eq!(tight.measurements, analysis.measurements, "{limits:?}");
         }
-        checker.finish()
+        analysis
+    }
+
+    fn check_within(&self, limits: Limits) -> Analysis {
+        let Ok(analysis) = check(limits, |checker| {
+            for event in &self.events {
+                checker.observe(event);
+            }
+            Ok::<_, Infallible>(())
+        });
+        analysis
     }
 
     pub(crate) fn examine(&self, contract: &Contract) -> (Analysis, Vec<Calibration>) {
+        let mut examined = self.examine_within(Limits::default(), contract);
+        for limits in tight_limits() {
+            let (analysis, calibration) = self.examine_within(limits, contract);
+            assert_eq!(analysis.findings, examined.0.findings, "{limits:?}");
+            // What is planted may differ, but all of it must be found.
+            let missed = calibration.into_iter().filter(|mutant| !mutant.found);
+            examined.1.extend(missed);
+        }
+        examined
+    }
+
+    fn examine_within(&self, limits: Limits, contract: &Contract) -> (Analysis, Vec<Calibration>) {
         let open = || {
             let events = self.events.iter().cloned();
             Ok::<_, Infallible>(events.map(Ok::<_, Infallible>))
         };
-        let Ok(examined) = examine(contract, open);
+        let Ok(examined) = examine_within(limits, contract, Examples::default(), open);
         examined
     }
+}
+
+/// Limits that make even a tiny history be read often.
+fn tight_limits() -> [Limits; 3] {
+    [(0, 1), (2, 3), (1, 20)].map(|(shift, claims_max)| Limits {
+        block: BlockSize::power_of_two(shift),
+        claims_max,
+    })
 }
 
 pub(crate) fn triggered(fault: FaultIx) -> Body {

@@ -30,10 +30,10 @@ pub(crate) struct Size {
 
 pub(crate) fn sizes(planted: std::ops::Range<usize>) -> impl Strategy<Value = Size> {
     (
-        1u32..4,
-        1i32..4,
+        1u32..6,
+        1i32..6,
         0u64..60,
-        0u16..3,
+        0u16..4,
         0i64..20,
         planted,
         any::<u64>(),

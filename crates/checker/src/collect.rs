@@ -1,0 +1,177 @@
+//! Single claims about offsets, collected while a history is read: no more
+//! than a limit allows, in windows of ascending places, one for each reading.
+//! Knows nothing of what is done with them.
+
+use model::ids::{Offset, PartitionRef, RecordId};
+
+/// Where something stands, or was said to.
+pub(crate) type Place = (PartitionRef, Offset);
+
+/// In which way a record was placed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Kind {
+    /// An acknowledgement says so.
+    Acknowledged,
+    /// The log holds it there.
+    Stored,
+    /// A reader was given it.
+    Read,
+}
+
+/// A record at an offset, as somebody said; ordered by place.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct Claim {
+    pub(crate) partition: PartitionRef,
+    pub(crate) offset: Offset,
+    pub(crate) kind: Kind,
+    pub(crate) record: RecordId,
+}
+
+impl Claim {
+    const fn place(&self) -> Place {
+        (self.partition, self.offset)
+    }
+}
+
+/// Collects the claims of one window.
+#[derive(Debug)]
+pub(crate) struct Collector {
+    claims_max: usize,
+    from: Option<Place>,
+    until: Option<Place>,
+    held: Vec<Claim>,
+}
+
+impl Collector {
+    pub(crate) const fn new(claims_max: usize) -> Self {
+        Self {
+            claims_max,
+            from: None,
+            until: None,
+            held: Vec::new(),
+        }
+    }
+
+    /// Whether this is the first window.
+    pub(crate) const fn is_first(&self) -> bool {
+        self.from.is_none()
+    }
+
+    /// Takes a claim, where it lies in the window. The window is made smaller
+    /// when it holds too many.
+    pub(crate) fn offer(&mut self, claim: Claim) {
+        let place = claim.place();
+        if self.from.is_some_and(|from| place < from)
+            || self.until.is_some_and(|until| place >= until)
+        {
+            return;
+        }
+        self.held.push(claim);
+        if self.held.len() > self.claims_max {
+            self.shed();
+        }
+    }
+
+    /// Gives up the latter half, for a later reading.
+    fn shed(&mut self) {
+        self.sort();
+        let half = self.claims_max / 2;
+        let Some(first) = self.held.first().map(Claim::place) else {
+            return;
+        };
+        if self.held.len() <= half {
+            return;
+        }
+        let middle = self.held[half].place();
+        let keep = if middle > first {
+            self.held.partition_point(|claim| claim.place() < middle)
+        } else {
+            self.held.partition_point(|claim| claim.place() == first)
+        };
+        if let Some(cut) = self.held.get(keep) {
+            self.until = Some(cut.place());
+        }
+        self.held.truncate(keep);
+        // Claims about one offset that are too many by themselves: sorting
+        // them again for each that comes would take for ever.
+        self.claims_max = self.claims_max.max(2 * self.held.len());
+    }
+
+    fn sort(&mut self) {
+        self.held.sort_unstable();
+        self.held.dedup();
+    }
+
+    /// The claims of the window, sorted and each once, and a collector for the
+    /// window behind it, where there is one.
+    pub(crate) fn close(mut self) -> (Vec<Claim>, Option<Self>) {
+        self.sort();
+        let next = self.until.map(|until| Self {
+            from: Some(until),
+            ..Self::new(self.claims_max)
+        });
+        (self.held, next)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use model::ids::{PartitionIndex, ProducerIx, Sequence, TopicIx};
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn claim(partition: i32, offset: i64, sequence: u64) -> Claim {
+        Claim {
+            partition: PartitionRef {
+                topic: TopicIx::new(0),
+                partition: PartitionIndex::new(partition),
+            },
+            offset: Offset::new(offset),
+            kind: Kind::Stored,
+            record: RecordId {
+                producer: ProducerIx::new(0),
+                sequence: Sequence::new(sequence),
+            },
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn windows_hold_everything_once_and_in_order(
+            claims in prop::collection::vec((0i32..3, 0i64..9, 0u64..9), 0..200),
+            claims_max in 1usize..40,
+        ) {
+            let claims: Vec<Claim> = claims
+                .into_iter()
+                .map(|(partition, offset, sequence)| claim(partition, offset, sequence))
+                .collect();
+            let mut all = Vec::new();
+            let mut next = Some(Collector::new(claims_max));
+            while let Some(mut collector) = next {
+                for claim in &claims {
+                    collector.offer(*claim);
+                }
+                let (held, behind) = collector.close();
+                all.extend(held);
+                next = behind;
+            }
+            let mut expected = claims;
+            expected.sort_unstable();
+            expected.dedup();
+            prop_assert_eq!(all, expected);
+        }
+    }
+
+    #[test]
+    fn no_more_is_held_than_the_limit_allows() {
+        let mut collector = Collector::new(10);
+        for offset in 0..1000 {
+            collector.offer(claim(0, 999 - offset, 0));
+            assert!(collector.held.len() <= 10);
+        }
+        let (held, next) = collector.close();
+        assert!(next.is_some());
+        assert_eq!(held[0], claim(0, 0, 0));
+    }
+}

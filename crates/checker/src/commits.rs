@@ -1,0 +1,133 @@
+//! A group's accepted commits of one partition, and whether its position ever
+//! went back. Knows nothing of what was processed.
+//!
+//! Commits that only ever go forward need no more than the latest. Where one
+//! does not, which commit came before which is told by another reading, once
+//! it is known which members committed: for each of them it keeps one commit.
+
+use std::collections::BTreeSet;
+
+use model::ids::{MemberIx, Micros, Offset};
+
+/// An accepted commit.
+#[derive(Clone, Copy)]
+pub(crate) struct Commit {
+    /// When the answer was seen.
+    pub(crate) at: Micros,
+    /// Who committed.
+    pub(crate) by: Tenure,
+    /// The committed position.
+    pub(crate) offset: Offset,
+}
+
+/// A member's time with a partition, and since when: what was committed before
+/// is what it started from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct Tenure {
+    pub(crate) since: Micros,
+    pub(crate) member: MemberIx,
+}
+
+/// A committed position that is lower than one before it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Regression {
+    pub(crate) from: Offset,
+    pub(crate) to: Offset,
+}
+
+/// What a first reading keeps.
+#[derive(Default)]
+pub(crate) struct Commits {
+    pub(crate) count: u64,
+    /// The highest position.
+    pub(crate) highest: Option<Offset>,
+    /// The latest commit.
+    latest: Option<(Micros, Offset)>,
+    tenures: BTreeSet<Tenure>,
+    newest: Option<Tenure>,
+    /// Whether one may have gone back.
+    pub(crate) are_contested: bool,
+}
+
+impl Commits {
+    pub(crate) fn add(&mut self, commit: Commit) {
+        self.count += 1;
+        self.highest = self.highest.max(Some(commit.offset));
+        if self.newest != Some(commit.by) {
+            self.newest = Some(commit.by);
+            self.tenures.insert(commit.by);
+        }
+        let (at, offset) = self.latest.unwrap_or((commit.at, commit.offset));
+        self.are_contested |= commit.at < at || commit.offset < offset;
+        if commit.at >= at {
+            self.latest = Some((commit.at, commit.offset));
+        }
+    }
+
+    /// The position that was committed last.
+    pub(crate) fn latest(&self) -> Option<Offset> {
+        self.latest.map(|(_, offset)| offset)
+    }
+
+    /// What another reading keeps.
+    pub(crate) fn trail(&self) -> Trail {
+        let tenures = self.tenures.iter().map(|tenure| Told {
+            tenure: *tenure,
+            inherited: None,
+            first: None,
+            last: None,
+        });
+        Trail {
+            tenures: tenures.collect(),
+        }
+    }
+}
+
+/// What is known of each tenure's commits.
+#[derive(Default)]
+pub(crate) struct Trail {
+    /// By the time at which they began.
+    tenures: Vec<Told>,
+}
+
+struct Told {
+    tenure: Tenure,
+    /// The latest commit of others up to its beginning.
+    inherited: Option<(Micros, Offset)>,
+    first: Option<Offset>,
+    last: Option<Offset>,
+}
+
+impl Trail {
+    /// Takes in the next commit; from where it went back, where it did so
+    /// within its tenure.
+    pub(crate) fn add(&mut self, commit: Commit) -> Option<Regression> {
+        let begun = self
+            .tenures
+            .partition_point(|told| told.tenure.since < commit.at);
+        for told in &mut self.tenures[begun..] {
+            let later = told.inherited.is_none_or(|(at, _)| commit.at >= at);
+            if told.tenure != commit.by && later {
+                told.inherited = Some((commit.at, commit.offset));
+            }
+        }
+        let own = self
+            .tenures
+            .binary_search_by_key(&commit.by, |told| told.tenure);
+        let told = self.tenures.get_mut(own.ok()?)?;
+        told.first.get_or_insert(commit.offset);
+        let from = told.last.replace(commit.offset)?;
+        (from > commit.offset).then_some(Regression {
+            from,
+            to: commit.offset,
+        })
+    }
+
+    /// Tenures that began lower than what was committed before them.
+    pub(crate) fn finish(&self) -> impl Iterator<Item = Regression> + '_ {
+        self.tenures.iter().filter_map(|told| {
+            let ((_, from), to) = told.inherited.zip(told.first)?;
+            (from > to).then_some(Regression { from, to })
+        })
+    }
+}

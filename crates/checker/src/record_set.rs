@@ -1,0 +1,71 @@
+//! A set of records: of each producer's, by sequence, about one bit each.
+//! Knows nothing of what is true of them.
+
+use model::ids::{ProducerIx, RecordId, Sequence};
+
+use crate::sparse_set::SparseSet;
+use crate::table::Table;
+
+/// Records, iterated by producer and sequence.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct RecordSet {
+    by_producer: Table<SparseSet>,
+}
+
+/// A sequence as a member of a set.
+const fn sequence(record: RecordId) -> i64 {
+    record.sequence.get().cast_signed()
+}
+
+/// A producer as a number of a table.
+fn producer(record: RecordId) -> i64 {
+    record.producer.get().into()
+}
+
+impl RecordSet {
+    /// Adds a record; whether it was new.
+    #[inline]
+    pub(crate) fn insert(&mut self, record: RecordId) -> bool {
+        let of = self.by_producer.entry(producer(record));
+        of.insert(sequence(record))
+    }
+
+    #[inline]
+    pub(crate) fn contains(&self, record: RecordId) -> bool {
+        let of = self.by_producer.get(producer(record));
+        of.is_some_and(|of| of.contains(sequence(record)))
+    }
+
+    /// Takes a record out; whether it was in.
+    pub(crate) fn remove(&mut self, record: RecordId) -> bool {
+        let of = self.by_producer.get_mut(producer(record));
+        of.is_some_and(|of| of.remove(sequence(record)))
+    }
+
+    pub(crate) fn len(&self) -> u64 {
+        self.by_producer.values().map(SparseSet::len).sum()
+    }
+
+    pub(crate) fn is_empty(&self) -> bool {
+        self.by_producer.values().all(SparseSet::is_empty)
+    }
+
+    pub(crate) fn iter(&self) -> impl Iterator<Item = RecordId> + '_ {
+        self.by_producer.iter().flat_map(|(producer, of)| {
+            let producer = u32::try_from(producer).unwrap_or_default();
+            of.iter().map(move |sequence| RecordId {
+                producer: ProducerIx::new(producer),
+                sequence: Sequence::new(sequence.cast_unsigned()),
+            })
+        })
+    }
+
+    /// The records that the other set lacks.
+    pub(crate) fn without(&self, other: &Self) -> Self {
+        let mut left = Self::default();
+        for record in self.iter().filter(|record| !other.contains(*record)) {
+            left.insert(record);
+        }
+        left
+    }
+}

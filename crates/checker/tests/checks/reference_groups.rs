@@ -1,0 +1,211 @@
+//! The anomalies of readers and groups by their definitions, slowly and
+//! obviously: every operation kept, every one looked at.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use model::anomaly::Anomaly;
+use model::event::{Body, CommitResult, Event};
+use model::ids::{GroupIx, MemberIx, Micros, PartitionRef};
+
+type Of = (GroupIx, PartitionRef);
+
+/// A member's time with a partition.
+type Tenure = (MemberIx, Micros);
+
+struct Commit {
+    at: Micros,
+    tenure: Tenure,
+    offset: i64,
+}
+
+#[derive(Default)]
+struct Said {
+    pinned: BTreeMap<PartitionRef, (i64, i64)>,
+    read: BTreeSet<PartitionRef>,
+    data: BTreeSet<(PartitionRef, i64)>,
+    processed: BTreeMap<Of, Vec<i64>>,
+    /// From one offset to the next, in one assignment.
+    steps: Vec<(Of, i64, i64)>,
+    commits: BTreeMap<Of, Vec<Commit>>,
+    reported: BTreeMap<Of, Option<i64>>,
+    waited: BTreeSet<GroupIx>,
+}
+
+fn listen(events: &[Event]) -> Said {
+    let mut said = Said::default();
+    let mut groups: BTreeMap<MemberIx, (GroupIx, Micros)> = BTreeMap::new();
+    let mut held: BTreeMap<(MemberIx, PartitionRef), (Micros, Option<i64>)> = BTreeMap::new();
+    for Event { at, body } in events {
+        match body {
+            Body::MemberStarted { member, group } => {
+                groups.insert(*member, (*group, *at));
+                held.retain(|(of, _), _| of != member);
+            }
+            Body::Assigned { member, partitions } if groups.contains_key(member) => {
+                for partition in partitions {
+                    held.insert((*member, *partition), (*at, None));
+                }
+            }
+            Body::Revoked { member, partitions } => {
+                for partition in partitions {
+                    if let Some((_, last)) = held.get_mut(&(*member, *partition)) {
+                        *last = None;
+                    }
+                }
+            }
+            Body::Processed {
+                member,
+                from,
+                offset,
+                ..
+            } => {
+                let Some((group, _)) = groups.get(member) else {
+                    continue;
+                };
+                let of = (*group, *from);
+                let (_, last) = held.entry((*member, *from)).or_insert((*at, None));
+                if let Some(last) = last.replace(offset.get()) {
+                    said.steps.push((of, last, offset.get()));
+                }
+                said.processed.entry(of).or_default().push(offset.get());
+            }
+            Body::Committed {
+                member,
+                partition,
+                offset,
+                result: CommitResult::Accepted,
+            } => {
+                let Some((group, started)) = groups.get(member) else {
+                    continue;
+                };
+                let since = held.get(&(*member, *partition)).map(|(since, _)| *since);
+                let commits = said.commits.entry((*group, *partition)).or_default();
+                commits.push(Commit {
+                    at: *at,
+                    tenure: (*member, since.unwrap_or(*started)),
+                    offset: offset.get(),
+                });
+            }
+            Body::GroupOffset {
+                group,
+                partition,
+                offset,
+            } => {
+                let offset = offset.map(model::ids::Offset::get);
+                said.reported.insert((*group, *partition), offset);
+            }
+            Body::GroupWaited { group, .. } => {
+                said.waited.insert(*group);
+            }
+            Body::Pinned {
+                partition,
+                log_start,
+                end,
+            } => {
+                said.pinned.insert(*partition, (log_start.get(), end.get()));
+            }
+            Body::PartitionRead { partition } => {
+                said.read.insert(*partition);
+            }
+            Body::Stored {
+                partition, offset, ..
+            } => {
+                said.data.insert((*partition, offset.get()));
+            }
+            _ => {}
+        }
+    }
+    said
+}
+
+/// How often the committed position went back.
+fn regressions(commits: &[Commit], reported: Option<&Option<i64>>) -> u64 {
+    let mut sorted: Vec<&Commit> = commits.iter().collect();
+    sorted.sort_by_key(|commit| commit.at);
+    let mut count = 0;
+    for (at, commit) in sorted.iter().enumerate() {
+        let own = sorted[..at]
+            .iter()
+            .rev()
+            .find(|before| before.tenure == commit.tenure);
+        let inherited = sorted
+            .iter()
+            .rev()
+            .find(|other| other.tenure != commit.tenure && other.at <= commit.tenure.1);
+        let before = own.or(inherited).map(|before| before.offset);
+        count += u64::from(before.is_some_and(|before| before > commit.offset));
+    }
+    let last = sorted.last().map(|commit| commit.offset);
+    count
+        + match (last, reported) {
+            (Some(_), Some(None)) => 1,
+            (Some(last), Some(Some(reported))) => u64::from(*reported < last),
+            _ => 0,
+        }
+}
+
+/// Exactly the instances of the anomalies of readers, of groups that were
+/// declared to read these partitions.
+pub(crate) fn count(events: &[Event], declared: &[Of]) -> BTreeMap<Anomaly, u64> {
+    let said = listen(events);
+    let in_log = |partition: &PartitionRef| {
+        let (start, end) = said.pinned.get(partition).copied().unwrap_or_default();
+        let data = said.data.iter().filter(move |(of, _)| of == partition);
+        let data = data.map(|(_, offset)| *offset);
+        data.filter(move |offset| (start..end).contains(offset))
+            .collect::<Vec<i64>>()
+    };
+    let mut counts = BTreeMap::new();
+    let mut add = |anomaly, count: usize| *counts.entry(anomaly).or_insert(0) += count as u64;
+    for ((_, partition), from, to) in &said.steps {
+        let skipped = in_log(partition)
+            .into_iter()
+            .filter(|offset| from < offset && offset < to);
+        add(Anomaly::PollSkip, skipped.count());
+        add(Anomaly::NonmonotonicPoll, usize::from(to <= from));
+    }
+    for processed in said.processed.values() {
+        let distinct: BTreeSet<i64> = processed.iter().copied().collect();
+        add(Anomaly::Reprocessed, processed.len() - distinct.len());
+    }
+    let none = Vec::new();
+    let all: BTreeSet<Of> = said
+        .commits
+        .keys()
+        .chain(said.reported.keys())
+        .copied()
+        .collect();
+    for of in all {
+        let commits = said.commits.get(&of).unwrap_or(&none);
+        let regressions = regressions(commits, said.reported.get(&of));
+        add(
+            Anomaly::CommitRegression,
+            usize::try_from(regressions).unwrap(),
+        );
+    }
+    for of in declared {
+        let (group, partition) = of;
+        if !said.read.contains(partition) || !said.pinned.contains_key(partition) {
+            continue;
+        }
+        let commits = said.commits.get(of).unwrap_or(&none).iter();
+        let highest = commits
+            .map(|commit| commit.offset)
+            .chain(said.reported.get(of).copied().flatten())
+            .max()
+            .unwrap_or(0);
+        for offset in in_log(partition) {
+            let processed = said.processed.get(of);
+            if processed.is_some_and(|processed| processed.contains(&offset)) {
+                continue;
+            }
+            if offset < highest {
+                add(Anomaly::GroupGap, 1);
+            } else if said.waited.contains(group) {
+                add(Anomaly::GroupIncomplete, 1);
+            }
+        }
+    }
+    counts.retain(|_, count| *count > 0);
+    counts
+}
