@@ -11,8 +11,8 @@ use model::verdict::{
     Example, Finding, GroupMeasurements, NamedRange, RunVerdict, ScenarioVerdict, Verdict,
 };
 
-use crate::figures::{counted, duration_ms};
 use crate::style::{self, FAINT, STRONG};
+use model::scenario::words::{counted, duration_ms};
 
 /// The order in which people want to read versions; others follow by name.
 const VERSIONS: [&str; 6] = [

@@ -19,7 +19,6 @@ use crate::args::{Format, RunArgs};
 use crate::display::Display;
 use crate::exit::Exit;
 use crate::failure::{Failure, chain};
-use crate::figures::duration_ms;
 use crate::interrupt::Interrupt;
 use crate::judgement::{Judged, JudgementError, conclude, judge_scenario};
 use crate::lines;
@@ -28,6 +27,7 @@ use crate::output::{note, print_raw, write};
 use crate::provision::{Provision, provide, this_program};
 use crate::run_dir::{Results, RunDir, RunDirError};
 use crate::settings::RunSettings;
+use model::scenario::words::duration_ms;
 
 /// Signals cannot be received.
 #[derive(Debug, thiserror::Error)]
