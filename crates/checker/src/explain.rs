@@ -488,10 +488,7 @@ impl Explainer {
                 shown: ExampleOperation {
                     at_us: Some(reading.at.get()),
                     who: name_member(&self.roster, reading.member),
-                    what: format!(
-                        "processed {} at {partition}@{at}, next to it",
-                        name(&reading.content)
-                    ),
+                    what: format!("processed {} at {partition}@{at}", name(&reading.content)),
                 },
                 place: None,
             });
@@ -507,10 +504,7 @@ impl Explainer {
                 shown: ExampleOperation {
                     at_us: None,
                     who: "observer".to_owned(),
-                    what: format!(
-                        "{}, next to it",
-                        stands(&self.roster, partition, at, &content)
-                    ),
+                    what: stands(&self.roster, partition, at, &content),
                 },
                 place: Some((partition, at)),
             });
@@ -546,13 +540,14 @@ impl Explainer {
 }
 
 impl Case {
-    /// Adds what is not there yet.
-    fn add(&mut self, operation: Operation) {
+    /// Adds what is next to the offset in question, unless it was shown for
+    /// its own sake.
+    fn add(&mut self, mut operation: Operation) {
         let same = |it: &Operation| {
-            it.shown.at_us == operation.shown.at_us
-                && operation.shown.what.starts_with(&it.shown.what)
+            it.shown.at_us == operation.shown.at_us && it.shown.what == operation.shown.what
         };
         if !self.operations.iter().any(same) {
+            operation.shown.what.push_str(", next to it");
             self.operations.push(operation);
         }
     }
