@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
-use model::event::{Body, Ending, Outcome};
+use model::event::{Body, Ending, Isolation, Outcome};
 use model::ids::{GroupIx, MemberIx, PartitionIndex, PartitionRef, ProducerIx, RecordId, TopicIx};
 use model::plan::{PlannedTopic, ScenarioPlan};
 use model::scenario::{EndSignal, Group, Producer};
@@ -42,7 +42,7 @@ pub(crate) struct Launcher {
 #[derive(Clone, Copy, Debug)]
 enum Speaker {
     Producer(ProducerIx),
-    Member(MemberIx),
+    Member { member: MemberIx, group: GroupIx },
 }
 
 /// How far a subject has come, by its own word.
@@ -110,6 +110,16 @@ impl Launcher {
     }
 }
 
+/// Which records a consumer is given, by its configuration in force. Clients'
+/// defaults differ: librdkafka's is `read_committed`, the Java client's is not.
+fn isolation(config: &BTreeMap<String, String>) -> Option<Isolation> {
+    match config.get("isolation.level")?.as_str() {
+        "read_committed" => Some(Isolation::ReadCommitted),
+        "read_uncommitted" => Some(Isolation::ReadUncommitted),
+        _ => None,
+    }
+}
+
 struct Listener {
     who: String,
     speaker: Speaker,
@@ -146,7 +156,13 @@ impl Listener {
 
     fn hear(&self, report: Report) {
         match (self.speaker, report.what) {
-            (_, Happening::Ready { client, mut config }) => {
+            (speaker, Happening::Ready { client, mut config }) => {
+                if let Speaker::Member { group, .. } = speaker
+                    && let Some(isolation) = isolation(&config)
+                {
+                    let body = Body::IsolationDeclared { group, isolation };
+                    self.ledger.record(report.at, body);
+                }
                 config.insert("client".to_owned(), client);
                 self.configs.set(&self.who, config);
                 self.tell.send_modify(|told| told.ready = true);
@@ -158,7 +174,7 @@ impl Listener {
                     self.ledger.record(report.at, body);
                 }
             }
-            (Speaker::Member(member), what) => {
+            (Speaker::Member { member, .. }, what) => {
                 let assigned =
                     matches!(&what, Happening::Assigned { partitions } if !partitions.is_empty());
                 if let Some(body) = self.of_member(member, what) {
@@ -380,7 +396,10 @@ impl Members {
             .launch(
                 who,
                 &Role::Consumer(role),
-                Speaker::Member(member),
+                Speaker::Member {
+                    member,
+                    group: self.group,
+                },
                 self.topic,
             )
             .await?;
