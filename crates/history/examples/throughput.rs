@@ -126,8 +126,8 @@ fn healthy_run<E>(records: u64, write: &mut impl FnMut(Event) -> Result<(), E>) 
     }
     write_at(0, Body::TrafficEnded)?;
     for (partition, end) in ends.into_iter().enumerate() {
-        let mut offset = 0;
-        for n in (0..records).filter(|n| slot(*n) == partition) {
+        let of_partition = (0..records).filter(|n| slot(*n) == partition);
+        for (n, offset) in of_partition.zip(0_i64..) {
             if offset % OFFSETS_PER_BATCH == 0 {
                 let last = (offset + OFFSETS_PER_BATCH).min(end) - 1;
                 let batch = Body::StoredBatch {
@@ -147,13 +147,12 @@ fn healthy_run<E>(records: u64, write: &mut impl FnMut(Event) -> Result<(), E>) 
                 content: Content::Ours(record(n)),
             };
             write_at(n, stored)?;
-            offset += 1;
         }
     }
     write_at(0, Body::Completed)
 }
 
-/// Something like chance, the same every time (the finaliser of SplitMix64).
+/// Something like chance, the same every time (the finaliser of `SplitMix64`).
 fn chance(of: u64) -> u64 {
     let mixed = (of ^ (of >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
     let mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);

@@ -47,11 +47,11 @@ struct Batch {
 impl ReadAhead {
     pub(crate) fn start(reader: Reader) -> Result<Self, Damage> {
         let file = reader.path().to_owned();
-        let (fill, full) = sync_channel(BATCHES);
-        let (emptied, refill) = channel();
+        let (to_taker, full) = sync_channel(BATCHES);
+        let (emptied, to_refill) = channel();
         let thread = thread::Builder::new()
             .name("history".to_owned())
-            .spawn(move || work(reader, &fill, &refill))
+            .spawn(move || work(reader, &to_taker, &to_refill))
             .map_err(|source| Damage::Io {
                 file: file.clone(),
                 source,
@@ -129,9 +129,9 @@ impl Drop for ReadAhead {
     }
 }
 
-fn work(mut reader: Reader, fill: &SyncSender<Batch>, refill: &Receiver<VecDeque<Event>>) {
+fn work(mut reader: Reader, to_taker: &SyncSender<Batch>, to_refill: &Receiver<VecDeque<Event>>) {
     loop {
-        let mut events = refill
+        let mut events = to_refill
             .try_recv()
             .unwrap_or_else(|_| VecDeque::with_capacity(BATCH_EVENTS));
         let mut end = None;
@@ -143,7 +143,7 @@ fn work(mut reader: Reader, fill: &SyncSender<Batch>, refill: &Receiver<VecDeque
             }
         }
         let last = end.is_some();
-        if fill.send(Batch { events, end }).is_err() || last {
+        if to_taker.send(Batch { events, end }).is_err() || last {
             return;
         }
     }

@@ -16,7 +16,7 @@ const SLOTS: usize = 256;
 #[derive(Clone, Debug)]
 pub(crate) struct Fold {
     at: u64,
-    last: [[u64; SLOTS]; Kind::COUNT],
+    last: Box<[[u64; SLOTS]]>,
 }
 
 /// What a number is one of; the table in `docs/history-format.md`.
@@ -80,10 +80,10 @@ impl Direction for Unfolding {
 }
 
 impl Fold {
-    pub(crate) const fn new() -> Self {
+    pub(crate) fn new() -> Self {
         Self {
             at: 0,
-            last: [[0; SLOTS]; Kind::COUNT],
+            last: vec![[0; SLOTS]; Kind::COUNT].into_boxed_slice(),
         }
     }
 

@@ -4,10 +4,10 @@
 //! test here holds it to the truth. In short: a file begins with a header that
 //! names its version, and goes on in frames. A frame is some thousand events
 //! in the postcard wire format, the numbers that grow along a history as
-//! differences ([`fold`]), compressed with LZ4, behind a header with checksums
-//! ([`layout`]).
+//! differences (`fold`), compressed with LZ4, behind a header with checksums
+//! (`layout`).
 //!
-//! This crate knows nothing of what events mean, [`merge`] aside, which knows
+//! This crate knows nothing of what events mean, but for merging, which knows
 //! whose they are.
 
 mod ahead;

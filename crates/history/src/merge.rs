@@ -172,14 +172,26 @@ pub fn merge(files: &[PathBuf], out: &Path) -> Result<Merged, MergeError> {
             recorder.record(&event?).map_err(not_writable)?;
         }
         recorder.sync().map_err(not_writable)?;
-        // A link refuses what has come to be there in the meantime.
-        fs::hard_link(&part, out).map_err(not_writable)
+        publish(&part, out).map_err(not_writable)
     })();
-    // The name of a whole history is not needed any more, half of one helps
-    // nobody.
+    // It has its name by now, or it is half a history, which helps nobody.
     let _ = fs::remove_file(&part);
     written?;
     Ok(merge.merged())
+}
+
+/// Gives a whole file its name, and takes it from no other.
+fn publish(part: &Path, out: &Path) -> io::Result<()> {
+    match fs::hard_link(part, out) {
+        // Not every file system has links.
+        Err(error) if error.kind() != io::ErrorKind::AlreadyExists => {
+            if fs::symlink_metadata(out).is_ok() {
+                return Err(io::ErrorKind::AlreadyExists.into());
+            }
+            fs::rename(part, out)
+        }
+        linked => linked,
+    }
 }
 
 /// The events of the merged history.
@@ -355,20 +367,19 @@ impl Merge {
                     }
                 }
                 Stage::Truth => self.stage = Stage::Conclusion(0),
-                Stage::Conclusion(ix) => match self.inputs.get(ix) {
-                    Some(input) => {
+                Stage::Conclusion(ix) => {
+                    if let Some(input) = self.inputs.get(ix) {
                         self.stage = Stage::Conclusion(ix + 1);
                         if let Some(what) = input.lack() {
                             return Ok(Some(self.concluding(Body::Lacking { what })));
                         }
+                        continue;
                     }
-                    None => {
-                        self.stage = Stage::Over;
-                        if self.merged().completion() == Completion::Complete {
-                            return Ok(Some(self.concluding(Body::Completed)));
-                        }
+                    self.stage = Stage::Over;
+                    if self.merged().completion() == Completion::Complete {
+                        return Ok(Some(self.concluding(Body::Completed)));
                     }
-                },
+                }
                 Stage::Over => return Ok(None),
             }
         }

@@ -51,7 +51,7 @@ impl Reader {
         Ok(Self::over(Frames::new(name, input)?))
     }
 
-    const fn over(frames: Frames) -> Self {
+    fn over(frames: Frames) -> Self {
         Self {
             frames,
             fold: Fold::new(),
