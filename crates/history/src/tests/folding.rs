@@ -136,6 +136,168 @@ fn event() -> impl Strategy<Value = Event> {
     })
 }
 
+/// What stands in the file, event by event, in place of the numbers.
+fn folded(events: &[Event]) -> Vec<Event> {
+    let mut fold = Fold::new();
+    events
+        .iter()
+        .map(|event| {
+            let mut folded = event.clone();
+            fold.fold(&mut folded);
+            folded
+        })
+        .collect()
+}
+
+/// Every field that the document lists, twice: as it is, and as what it has
+/// grown by. Zigzag doubles a sequence's difference.
+#[test]
+fn differences_are_those_of_the_document() {
+    let at = PartitionRef {
+        topic: TopicIx::new(3),
+        partition: PartitionIndex::new(4),
+    };
+    let member = MemberIx::new(7);
+    let broker = BrokerId::new(1);
+    let bodies = |sequence: u64, offset: i64, last_offset: i64| {
+        let record = RecordId {
+            producer: ProducerIx::new(5),
+            sequence: Sequence::new(sequence),
+        };
+        let offset = Offset::new(offset);
+        [
+            Body::SendInvoked { record, to: at },
+            Body::SendCompleted {
+                record,
+                outcome: Outcome::Acknowledged { at, offset },
+            },
+            Body::Processed {
+                member,
+                from: at,
+                offset,
+                content: Content::Ours(record),
+            },
+            Body::Committed {
+                member,
+                partition: at,
+                offset,
+                result: CommitResult::Accepted,
+            },
+            Body::StoredBatch {
+                partition: at,
+                base_offset: offset,
+                last_offset: Offset::new(last_offset),
+                producer_id: 4000,
+                producer_epoch: 2,
+                base_sequence: 50,
+                kind: BatchKind::Plain,
+            },
+            Body::Stored {
+                partition: at,
+                offset,
+                content: Content::Misplaced(record),
+            },
+            Body::ReplicaStored {
+                partition: at,
+                broker,
+                offset,
+                content: Content::Ours(record),
+            },
+        ]
+    };
+    let events = |at: [u64; 2], bodies: [[Body; 7]; 2]| -> Vec<Event> {
+        let [first, second] = bodies;
+        let first = first.map(|body| (at[0], body));
+        let second = second.map(|body| (at[1], body));
+        let told = first.into_iter().chain(second);
+        told.map(|(at, body)| Event {
+            at: Micros::new(at),
+            body,
+        })
+        .collect()
+    };
+    let full = events([0, 0], [bodies(100, 200, 209), bodies(101, 210, 214)]);
+    let differences = events([0, 0], [bodies(200, 200, 9), bodies(2, 10, 4)]);
+    let folded = folded(&full);
+    for (n, (found, expected)) in folded.iter().zip(&differences).enumerate() {
+        // A batch is told from the last offset of the one before.
+        match (&found.body, n) {
+            (
+                Body::StoredBatch {
+                    base_offset,
+                    last_offset,
+                    ..
+                },
+                11,
+            ) => {
+                assert_eq!((base_offset.get(), last_offset.get()), (1, 4));
+            }
+            _ => assert_eq!(found, expected),
+        }
+    }
+}
+
+#[test]
+fn times_are_differences_to_the_event_before() {
+    let events: Vec<Event> = [1000, 1500, 1400]
+        .map(|at| Event {
+            at: Micros::new(at),
+            body: Body::TrafficEnded,
+        })
+        .into();
+    let times: Vec<u64> = folded(&events).iter().map(|event| event.at.get()).collect();
+    assert_eq!(times, [2000, 1000, 199]);
+}
+
+#[test]
+fn what_has_another_source_is_not_a_difference_to_it() {
+    let sent = |producer| Event {
+        at: Micros::new(0),
+        body: Body::SendInvoked {
+            record: RecordId {
+                producer: ProducerIx::new(producer),
+                sequence: Sequence::new(100),
+            },
+            to: PartitionRef::default(),
+        },
+    };
+    let sequences = |events: &[Event]| -> Vec<u64> {
+        folded(events)
+            .iter()
+            .map(|event| match &event.body {
+                Body::SendInvoked { record, .. } => record.sequence.get(),
+                _ => 0,
+            })
+            .collect()
+    };
+    // Producers 256 apart share a slot.
+    assert_eq!(sequences(&[sent(0), sent(1), sent(256)]), [200, 200, 0]);
+}
+
+#[test]
+fn a_slot_is_31_times_the_one_and_the_other_in_32_bits() {
+    let stored = |topic, partition| Event {
+        at: Micros::new(0),
+        body: Body::Stored {
+            partition: PartitionRef {
+                topic: TopicIx::new(topic),
+                partition: PartitionIndex::new(partition),
+            },
+            offset: Offset::new(100),
+            content: Content::Foreign,
+        },
+    };
+    let offset = |event: &Event| match &event.body {
+        Body::Stored { offset, .. } => offset.get(),
+        _ => 0,
+    };
+    for (one, other) in [((1, 0), (0, 31)), ((0, -1), (0, 255)), ((9, 0), (0, 23))] {
+        let events = [stored(one.0, one.1), stored(other.0, other.1)];
+        let offsets: Vec<i64> = folded(&events).iter().map(offset).collect();
+        assert_eq!(offsets, [100, 0], "{one:?} {other:?}");
+    }
+}
+
 /// What both say of bytes: the event and how much is left.
 fn agree(bytes: &[u8]) -> Result<(), TestCaseError> {
     let ours = decode::event(bytes).map(|(event, rest)| (event, rest.len()));

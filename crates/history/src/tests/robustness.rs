@@ -6,7 +6,7 @@ use std::fs;
 use proptest::prelude::*;
 
 use super::{every_event, forged, read_bytes, record, some_events};
-use crate::layout::{FRAME_HEADER_BYTES, HEADER_BYTES, MAGIC};
+use crate::layout::{FRAME_HEADER_BYTES, FrameHeader, HEADER_BYTES, MAGIC, Place};
 use crate::{Damage, Tail};
 
 fn bytes_of(events: &[model::event::Event], events_per_frame: usize) -> Vec<u8> {
@@ -202,6 +202,27 @@ fn a_frame_larger_than_any_that_is_written_is_damage() {
     let zeros = vec![0; crate::layout::FRAME_BYTES_MAX + 1];
     let error = read_bytes(&forged(&[(1, &zeros)])).unwrap_err();
     assert!(error.to_string().contains("larger than any"), "{error}");
+}
+
+#[test]
+fn a_payload_that_makes_fewer_bytes_than_announced_is_damage() {
+    // The frame before leaves bytes in the buffer that would be events.
+    let mut file = forged(&[(2, &[0, 29, 0, 30])]);
+    let packed = lz4_flex::block::compress(&[0, 29]);
+    let header = FrameHeader {
+        packed: u32::try_from(packed.len()).unwrap(),
+        unpacked: 4,
+        events: 2,
+        checksum: crc32fast::hash(&packed),
+    };
+    let at = file.len() as u64;
+    file.extend(header.to_bytes(Place::Byte(at)));
+    file.extend(packed);
+    let error = read_bytes(&file).unwrap_err();
+    assert!(
+        matches!(error, Damage::Frame { at: named, .. } if named == at),
+        "{error}"
+    );
 }
 
 #[test]
