@@ -135,7 +135,8 @@ impl Merged {
             .inputs
             .iter()
             .all(|input| input.completion == Completion::Complete);
-        if all {
+        // Nothing was put together where there was nothing.
+        if all && !self.inputs.is_empty() {
             Completion::Complete
         } else {
             Completion::Incomplete

@@ -255,6 +255,11 @@ fn one_file_that_is_cut_off_or_not_completed_makes_all_incomplete() {
 }
 
 #[test]
+fn a_history_of_no_files_is_not_complete() {
+    assert_eq!(Files::new(&[]).merged(), []);
+}
+
+#[test]
 fn bytes_behind_a_completed_file_make_it_incomplete() {
     let files = Files::new(&[&[(1, Body::Completed)], &[(1, Body::Completed)]]);
     let mut bytes = fs::read(&files.files[0]).unwrap();
