@@ -36,6 +36,9 @@ pub(crate) enum Command {
     Explain(ExplainArgs),
     /// Judge a run directory again, from its files only
     Check(CheckArgs),
+    /// Look into recorded histories, and merge those of one run
+    #[command(subcommand)]
+    History(HistoryCommand),
     /// Keep a local Kafka, with change data capture if wanted, for own use
     #[command(subcommand)]
     Stack(StackCommand),
@@ -125,6 +128,61 @@ pub(crate) struct CheckArgs {
     /// What goes to standard output
     #[arg(long, value_enum, default_value_t = Format::Human)]
     pub(crate) format: Format,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum HistoryCommand {
+    /// Say what is in histories, and whether they are whole
+    Stats(HistoryStatsArgs),
+    /// Print a history's events for other programs
+    Export(HistoryExportArgs),
+    /// Make one history of files that one run recorded in several places
+    Merge(HistoryMergeArgs),
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct HistoryStatsArgs {
+    /// Histories, folders of scenarios, or whole run directories
+    #[arg(value_name = "FILE|RUN_DIR", required = true)]
+    pub(crate) places: Vec<PathBuf>,
+    /// What goes to standard output
+    #[arg(long, value_enum, default_value_t = StatsFormat::Human)]
+    pub(crate) format: StatsFormat,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum StatsFormat {
+    /// Lines for people
+    Human,
+    /// One JSON object
+    Json,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct HistoryExportArgs {
+    /// A history, or the folder of a scenario
+    #[arg(value_name = "FILE")]
+    pub(crate) place: PathBuf,
+    /// What goes to standard output
+    #[arg(long, value_enum, default_value_t = ExportFormat::Jsonl)]
+    pub(crate) format: ExportFormat,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum ExportFormat {
+    /// One JSON object a line, an event each (see docs/history-format.md)
+    Jsonl,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct HistoryMergeArgs {
+    /// Histories of one run, each with producers, members and partitions of
+    /// its own; one that is cut off makes the result incomplete
+    #[arg(value_name = "FILE", required = true)]
+    pub(crate) places: Vec<PathBuf>,
+    /// Where the merged history goes; nothing may be there
+    #[arg(long, value_name = "FILE")]
+    pub(crate) out: PathBuf,
 }
 
 #[derive(Debug, Subcommand)]

@@ -145,7 +145,7 @@ impl HistoryFile {
 
     fn open(&self) -> Result<impl Iterator<Item = Result<Event, Damage>>, Damage> {
         let mut reader = match self.presence {
-            Presence::Readable => Some(Reader::open(&self.path)?),
+            Presence::Readable => Some(Reader::open(&self.path)?.read_ahead()?),
             Presence::Missing | Presence::Empty => None,
         };
         Ok(std::iter::from_fn(move || {

@@ -23,7 +23,7 @@ use std::process::ExitCode;
 
 use clap::Parser as _;
 
-use crate::args::{Cli, Command, StackCommand};
+use crate::args::{Cli, Command, HistoryCommand, StackCommand};
 use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::style::VIOLATED;
@@ -43,6 +43,9 @@ fn carry_out(command: &Command) -> Result<Exit, Failure> {
         Command::List => commands::list::list(),
         Command::Explain(args) => commands::explain::explain(args),
         Command::Check(args) => commands::check::check(args),
+        Command::History(HistoryCommand::Stats(args)) => commands::history::stats(args),
+        Command::History(HistoryCommand::Export(args)) => commands::history::export(args),
+        Command::History(HistoryCommand::Merge(args)) => commands::history::merge(args),
         Command::Stack(StackCommand::Up(args)) => in_runtime(commands::stack::up(args)),
         Command::Stack(StackCommand::Down) => in_runtime(commands::stack::down()),
         Command::Stack(StackCommand::Status) => commands::stack::status(),

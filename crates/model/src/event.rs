@@ -27,6 +27,7 @@ pub struct Event {
 /// A history on disk numbers the variants by their place here: new ones come
 /// at the end, and none is ever moved or taken out.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
 pub enum Body {
     /// Gives a topic its number; precedes every use of the number.
     TopicDeclared {
@@ -440,6 +441,7 @@ pub enum Intent {
 /// What a producer was told of its transaction. Only the markers in the log
 /// say what became of it where it was not told.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
 pub enum TransactionOutcome {
     /// The coordinator confirmed the commit.
     Committed,
@@ -456,6 +458,7 @@ pub enum TransactionOutcome {
 
 /// What became of a send. Unknown is never folded into one of the others.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
 pub enum Outcome {
     /// The broker acknowledged it there.
     Acknowledged {
@@ -488,6 +491,7 @@ pub enum Ending {
 
 /// A record as somebody read it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
 pub enum Content {
     /// A whole record of this run, in the topic it was meant for.
     Ours(RecordId),
@@ -544,6 +548,7 @@ pub enum RowOp {
 
 /// The identity that a row, or the row image of an event, carries.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
 pub enum ChangeContent {
     /// Left by this change of this run.
     Ours(ChangeId),

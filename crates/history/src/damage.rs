@@ -1,0 +1,59 @@
+//! Why a history cannot be read, and how one ends. Knows nothing of how either
+//! is found out.
+
+use std::io;
+use std::path::PathBuf;
+
+use crate::layout::VERSION;
+
+/// Why a history cannot be read, or not to its end.
+#[derive(Debug, thiserror::Error)]
+pub enum Damage {
+    /// The operating system refused.
+    #[error("cannot read {}", file.display())]
+    Io {
+        /// The file.
+        file: PathBuf,
+        /// Why.
+        source: io::Error,
+    },
+    /// It does not begin like a history.
+    #[error("{} is not a history: it does not begin with ACKPROOF", file.display())]
+    NotAHistory {
+        /// The file.
+        file: PathBuf,
+    },
+    /// It was written by a later version.
+    #[error(
+        "{} has format version {found}, and this ackproof reads up to {VERSION}: use a newer one",
+        file.display()
+    )]
+    TooNew {
+        /// The file.
+        file: PathBuf,
+        /// Its version.
+        found: u16,
+    },
+    /// A header or a frame is not what was written.
+    #[error("{} is damaged at byte {at}: {what}", file.display())]
+    Frame {
+        /// The file.
+        file: PathBuf,
+        /// Where the header or the frame begins.
+        at: u64,
+        /// What is wrong with it.
+        what: &'static str,
+    },
+}
+
+/// How a history ends.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Tail {
+    /// After a whole frame.
+    Whole,
+    /// Inside a frame, as after a crash; the events before it were read.
+    CutOff {
+        /// Where the incomplete frame begins.
+        at: u64,
+    },
+}

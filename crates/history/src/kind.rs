@@ -1,0 +1,56 @@
+//! What the variants of events are called outside of Rust: in what is exported
+//! and counted. A stable interface, as the numbers on disk are.
+
+use model::event::Body;
+
+/// The name of an event's variant.
+pub const fn kind(body: &Body) -> &'static str {
+    match body {
+        Body::TopicDeclared { .. } => "topic-declared",
+        Body::GroupDeclared { .. } => "group-declared",
+        Body::TableDeclared { .. } => "table-declared",
+        Body::SendInvoked { .. } => "send-invoked",
+        Body::SendCompleted { .. } => "send-completed",
+        Body::ProducerCounted { .. } => "producer-counted",
+        Body::MemberStarted { .. } => "member-started",
+        Body::MemberEnded { .. } => "member-ended",
+        Body::Assigned { .. } => "assigned",
+        Body::Revoked { .. } => "revoked",
+        Body::Processed { .. } => "processed",
+        Body::Committed { .. } => "committed",
+        Body::Pinned { .. } => "pinned",
+        Body::StoredBatch { .. } => "stored-batch",
+        Body::Stored { .. } => "stored",
+        Body::PartitionRead { .. } => "partition-read",
+        Body::GroupOffset { .. } => "group-offset",
+        Body::GroupWaited { .. } => "group-waited",
+        Body::ChangeInvoked { .. } => "change-invoked",
+        Body::TxCompleted { .. } => "tx-completed",
+        Body::TailSeen { .. } => "tail-seen",
+        Body::ChangeEvent { .. } => "change-event",
+        Body::TableRow { .. } => "table-row",
+        Body::TableRead { .. } => "table-read",
+        Body::CaptureWaited { .. } => "capture-waited",
+        Body::FaultTriggered { .. } => "fault-triggered",
+        Body::FaultInjected { .. } => "fault-injected",
+        Body::FaultHealed { .. } => "fault-healed",
+        Body::FaultEvidence { .. } => "fault-evidence",
+        Body::TrafficEnded => "traffic-ended",
+        Body::Completed => "completed",
+        Body::Aborted { .. } => "aborted",
+        Body::TopicCleanup { .. } => "topic-cleanup",
+        Body::IsolationDeclared { .. } => "isolation-declared",
+        Body::TransactionBegun { .. } => "transaction-begun",
+        Body::TransactionJoined { .. } => "transaction-joined",
+        Body::OffsetSent { .. } => "offset-sent",
+        Body::TransactionEnding { .. } => "transaction-ending",
+        Body::TransactionCompleted { .. } => "transaction-completed",
+        Body::Repositioned { .. } => "repositioned",
+        Body::ReplicaPinned { .. } => "replica-pinned",
+        Body::ReplicaStored { .. } => "replica-stored",
+        Body::ReplicaRead { .. } => "replica-read",
+        Body::Imported { .. } => "imported",
+        Body::SendsUnrecorded { .. } => "sends-unrecorded",
+        Body::Lacking { .. } => "lacking",
+    }
+}

@@ -1,0 +1,142 @@
+//! Whose an event is: what has one source, and so belongs into one file. Knows
+//! nothing of what the events say.
+
+use std::collections::HashMap;
+use std::fmt;
+
+use model::event::Body;
+use model::ids::{BrokerId, FaultIx, GroupIx, MemberIx, PartitionRef, ProducerIx, TableIx};
+
+/// What has one source.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(super) enum Belonging {
+    Producer(ProducerIx),
+    Member(MemberIx),
+    /// A partition's records as the observer read them.
+    Partition(PartitionRef),
+    Replica(PartitionRef, BrokerId),
+    /// A group's position as its coordinator reports it.
+    Group(GroupIx),
+    /// The changes that were made in the database.
+    Changes,
+    /// A table's rows as the observer read them.
+    Table(TableIx),
+    Capture,
+    Fault(FaultIx),
+}
+
+impl fmt::Display for Belonging {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let place = |at: &PartitionRef| format!("partition {} of topic {}", at.partition, at.topic);
+        match self {
+            Self::Producer(producer) => write!(f, "producer {producer}"),
+            Self::Member(member) => write!(f, "member {member}"),
+            Self::Partition(at) => write!(f, "the records in {}", place(at)),
+            Self::Replica(at, broker) => write!(f, "broker {broker}'s replica of {}", place(at)),
+            Self::Group(group) => write!(f, "the position of group {group}"),
+            Self::Changes => f.write_str("the database's changes"),
+            Self::Table(table) => write!(f, "the rows of table {table}"),
+            Self::Capture => f.write_str("the capture"),
+            Self::Fault(fault) => write!(f, "fault {fault}"),
+        }
+    }
+}
+
+/// Which file each belonging was met in.
+#[derive(Debug, Default)]
+pub(super) struct Belongings {
+    files: HashMap<Belonging, usize>,
+    /// Most events are of what the one before was of, in each file.
+    latest: Vec<Option<Belonging>>,
+}
+
+/// A belonging that was met in another file before.
+#[derive(Debug)]
+pub(super) struct Shared {
+    pub(super) what: Belonging,
+    pub(super) with: usize,
+}
+
+impl Belongings {
+    /// Notes that a file tells of what this event is of.
+    pub(super) fn claim(&mut self, body: &Body, file: usize) -> Result<(), Shared> {
+        let Some(what) = belonging(body) else {
+            return Ok(());
+        };
+        if self.latest.len() <= file {
+            self.latest.resize(file + 1, None);
+        }
+        let latest = self.latest.get_mut(file);
+        if latest.as_deref() == Some(&Some(what)) {
+            return Ok(());
+        }
+        let with = *self.files.entry(what).or_insert(file);
+        if with != file {
+            return Err(Shared { what, with });
+        }
+        if let Some(latest) = latest {
+            *latest = Some(what);
+        }
+        Ok(())
+    }
+}
+
+fn belonging(body: &Body) -> Option<Belonging> {
+    match body {
+        Body::SendInvoked { record, .. } | Body::SendCompleted { record, .. } => {
+            Some(Belonging::Producer(record.producer))
+        }
+        Body::ProducerCounted { producer, .. } => Some(Belonging::Producer(*producer)),
+        Body::TransactionBegun { transaction }
+        | Body::TransactionJoined { transaction, .. }
+        | Body::OffsetSent { transaction, .. }
+        | Body::TransactionEnding { transaction, .. }
+        | Body::TransactionCompleted { transaction, .. } => {
+            Some(Belonging::Producer(transaction.producer))
+        }
+        Body::MemberStarted { member, .. }
+        | Body::MemberEnded { member, .. }
+        | Body::Assigned { member, .. }
+        | Body::Revoked { member, .. }
+        | Body::Processed { member, .. }
+        | Body::Committed { member, .. }
+        | Body::Repositioned { member, .. } => Some(Belonging::Member(*member)),
+        Body::Pinned { partition, .. }
+        | Body::StoredBatch { partition, .. }
+        | Body::Stored { partition, .. }
+        | Body::PartitionRead { partition }
+        | Body::ChangeEvent { partition, .. } => Some(Belonging::Partition(*partition)),
+        Body::ReplicaPinned {
+            partition, broker, ..
+        }
+        | Body::ReplicaStored {
+            partition, broker, ..
+        }
+        | Body::ReplicaRead { partition, broker } => Some(Belonging::Replica(*partition, *broker)),
+        Body::GroupOffset { group, .. } | Body::GroupWaited { group, .. } => {
+            Some(Belonging::Group(*group))
+        }
+        Body::ChangeInvoked { .. } | Body::TxCompleted { .. } => Some(Belonging::Changes),
+        Body::TableRow { table, .. } | Body::TableRead { table, .. } => {
+            Some(Belonging::Table(*table))
+        }
+        Body::CaptureWaited { .. } => Some(Belonging::Capture),
+        Body::FaultTriggered { fault }
+        | Body::FaultInjected { fault }
+        | Body::FaultHealed { fault }
+        | Body::FaultEvidence { fault, .. } => Some(Belonging::Fault(*fault)),
+        // What anybody may say: names, doubts, how far a topic has come.
+        Body::TopicDeclared { .. }
+        | Body::GroupDeclared { .. }
+        | Body::TableDeclared { .. }
+        | Body::TopicCleanup { .. }
+        | Body::IsolationDeclared { .. }
+        | Body::TailSeen { .. }
+        | Body::TrafficEnded
+        | Body::Completed
+        | Body::Aborted { .. }
+        | Body::Imported { .. }
+        | Body::SendsUnrecorded { .. }
+        | Body::Lacking { .. } => None,
+    }
+}

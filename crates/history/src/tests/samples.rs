@@ -1,0 +1,243 @@
+//! One event of every variant, in the order of their numbers, with values
+//! that show every type at work.
+
+use model::event::{
+    BatchKind, Body, CaptureResult, ChangeContent, Cleanup, CommitResult, Content, Ending,
+    Evidence, Found, Intent, Isolation, Outcome, RowOp, TransactionOutcome, TxOutcome,
+};
+use model::ids::{
+    BrokerId, ChangeId, FaultIx, GroupIx, Lsn, MemberIx, Offset, PartitionIndex, PartitionRef,
+    ProducerIx, RecordId, RowKey, Sequence, TableIx, TopicIx, TransactionIx, TransactionRef, TxId,
+};
+
+pub(super) const RECORD: RecordId = RecordId {
+    producer: ProducerIx::new(2),
+    sequence: Sequence::new(300),
+};
+
+pub(super) const AT: PartitionRef = PartitionRef {
+    topic: TopicIx::new(1),
+    partition: PartitionIndex::new(7),
+};
+
+const MEMBER: MemberIx = MemberIx::new(5);
+const GROUP: GroupIx = GroupIx::new(1);
+const TABLE: TableIx = TableIx::new(0);
+const FAULT: FaultIx = FaultIx::new(3);
+const TRANSACTION: TransactionRef = TransactionRef {
+    producer: ProducerIx::new(2),
+    transaction: TransactionIx::new(40),
+};
+
+/// The variants that version 1 has.
+pub(super) fn of_version_1() -> Vec<Body> {
+    vec![
+        Body::TopicDeclared {
+            topic: TopicIx::new(1),
+            name: "orders".to_owned(),
+            partitions: 12,
+        },
+        Body::GroupDeclared {
+            group: GROUP,
+            name: "billing".to_owned(),
+            topics: vec![TopicIx::new(1), TopicIx::new(0)],
+        },
+        Body::TableDeclared {
+            table: TABLE,
+            name: "public.orders".to_owned(),
+            topic: TopicIx::new(1),
+        },
+        Body::SendInvoked {
+            record: RECORD,
+            to: AT,
+        },
+        Body::SendCompleted {
+            record: RECORD,
+            outcome: Outcome::Acknowledged {
+                at: AT,
+                offset: Offset::new(299),
+            },
+        },
+        Body::ProducerCounted {
+            producer: ProducerIx::new(2),
+            retries: 17,
+        },
+        Body::MemberStarted {
+            member: MEMBER,
+            group: GROUP,
+        },
+        Body::MemberEnded {
+            member: MEMBER,
+            how: Ending::Killed,
+        },
+        Body::Assigned {
+            member: MEMBER,
+            partitions: vec![AT, PartitionRef::default()],
+        },
+        Body::Revoked {
+            member: MEMBER,
+            partitions: Vec::new(),
+        },
+        Body::Processed {
+            member: MEMBER,
+            from: AT,
+            offset: Offset::new(299),
+            content: Content::Ours(RECORD),
+        },
+        Body::Committed {
+            member: MEMBER,
+            partition: AT,
+            offset: Offset::new(300),
+            result: CommitResult::Refused,
+        },
+        Body::Pinned {
+            partition: AT,
+            log_start: Offset::new(0),
+            end: Offset::new(100_000),
+        },
+        Body::StoredBatch {
+            partition: AT,
+            base_offset: Offset::new(280),
+            last_offset: Offset::new(299),
+            producer_id: 4001,
+            producer_epoch: -1,
+            base_sequence: 280,
+            kind: BatchKind::Transactional,
+        },
+        Body::Stored {
+            partition: AT,
+            offset: Offset::new(299),
+            content: Content::Misplaced(RECORD),
+        },
+        Body::PartitionRead { partition: AT },
+        Body::GroupOffset {
+            group: GROUP,
+            partition: AT,
+            offset: None,
+        },
+        Body::GroupWaited {
+            group: GROUP,
+            limit_ms: 30_000,
+        },
+        Body::ChangeInvoked {
+            tx: TxId::new(9),
+            change: ChangeId::new(70),
+            table: TABLE,
+            key: RowKey::new(-4),
+            op: RowOp::Update,
+        },
+        Body::TxCompleted {
+            tx: TxId::new(9),
+            outcome: TxOutcome::RolledBack,
+        },
+        Body::TailSeen {
+            partition: AT,
+            end: Offset::new(64),
+        },
+        Body::ChangeEvent {
+            partition: AT,
+            offset: Offset::new(63),
+            table: TABLE,
+            key: RowKey::new(-4),
+            op: RowOp::Snapshot,
+            content: ChangeContent::Ours(ChangeId::new(70)),
+            lsn: Lsn::new(26_000_000),
+        },
+        Body::TableRow {
+            table: TABLE,
+            key: RowKey::new(-4),
+            content: ChangeContent::Absent,
+        },
+        Body::TableRead {
+            table: TABLE,
+            rows: 1,
+        },
+        Body::CaptureWaited {
+            result: CaptureResult::TimedOut,
+            limit_ms: 60_000,
+        },
+        Body::FaultTriggered { fault: FAULT },
+        Body::FaultInjected { fault: FAULT },
+        Body::FaultHealed { fault: FAULT },
+        Body::FaultEvidence {
+            fault: FAULT,
+            evidence: Evidence {
+                what: "process state is T".to_owned(),
+                found: Found::No,
+                detail: "état S, puis rien".to_owned(),
+            },
+        },
+        Body::TrafficEnded,
+        Body::Completed,
+        Body::Aborted {
+            reason: "interrupted".to_owned(),
+        },
+    ]
+}
+
+/// The variants that version 2 brought.
+pub(super) fn since_version_2() -> Vec<Body> {
+    vec![
+        Body::TopicCleanup {
+            topic: TopicIx::new(1),
+            policy: Cleanup::CompactAndDelete,
+        },
+        Body::IsolationDeclared {
+            group: GROUP,
+            isolation: Isolation::ReadCommitted,
+        },
+        Body::TransactionBegun {
+            transaction: TRANSACTION,
+        },
+        Body::TransactionJoined {
+            transaction: TRANSACTION,
+            member: MEMBER,
+        },
+        Body::OffsetSent {
+            transaction: TRANSACTION,
+            group: GROUP,
+            partition: AT,
+            offset: Offset::new(300),
+        },
+        Body::TransactionEnding {
+            transaction: TRANSACTION,
+            intent: Intent::Abort,
+        },
+        Body::TransactionCompleted {
+            transaction: TRANSACTION,
+            outcome: TransactionOutcome::Unknown {
+                error: "timed out".to_owned(),
+            },
+        },
+        Body::Repositioned {
+            member: MEMBER,
+            partition: AT,
+            next: Some(Offset::new(12)),
+        },
+        Body::ReplicaPinned {
+            partition: AT,
+            broker: BrokerId::new(2),
+            log_start: Offset::new(0),
+            end: Offset::new(300),
+        },
+        Body::ReplicaStored {
+            partition: AT,
+            broker: BrokerId::new(2),
+            offset: Offset::new(299),
+            content: Content::Foreign,
+        },
+        Body::ReplicaRead {
+            partition: AT,
+            broker: BrokerId::new(2),
+        },
+        Body::Imported {
+            tool: "kafkatest".to_owned(),
+        },
+        Body::SendsUnrecorded {
+            producer: ProducerIx::new(2),
+        },
+        Body::Lacking {
+            what: "the consumer's lines without --verbose".to_owned(),
+        },
+    ]
+}
