@@ -6,6 +6,7 @@ mod anomalies;
 mod calibration;
 mod measurements;
 mod properties;
+mod readings;
 mod reference;
 mod reference_groups;
 mod story;
