@@ -1,14 +1,19 @@
-//! How fast the checker is, and how much memory it takes, on a healthy history
-//! that is made up as it is read:
+//! How fast the checker is, and how much memory it takes, on a history that is
+//! made up:
 //!
 //! ```text
-//! cargo run --release -p ackproof-checker --example throughput -- RECORDS [PARTITIONS [FILE]]
+//! cargo run --release -p ackproof-checker --example throughput -- COMMAND
+//!   made RECORDS PARTITIONS [EVERY]   check it as it is made, no file involved
+//!   write FILE RECORDS PARTITIONS     write it to a file
+//!   check FILE                        check a file
+//!   examine FILE                      all that `ackproof check` does, calibration included
 //! ```
 //!
 //! Every record is sent, acknowledged, stored and processed by two groups:
 //! five events. Several producers, members and partitions report in turn, each
-//! some events at a time, so that their clocks are a little out of step. With
-//! FILE the history is written there first and then checked from it.
+//! some events at a time, so that their clocks are a little out of step. The
+//! history is healthy, unless each record of a number that EVERY divides is
+//! acknowledged at the offset of the next.
 #![allow(clippy::unwrap_used, reason = "a benchmark that cannot go on stops")]
 #![allow(clippy::print_stdout, reason = "what it is for")]
 
@@ -17,6 +22,7 @@ use std::path::Path;
 use std::time::Instant;
 
 use checker::{Analysis, Limits, check};
+use model::claim::{Claim, Contract, Guarantee, Level};
 use model::event::{Body, CommitResult, Content, Event, Outcome};
 use model::ids::{
     GroupIx, MemberIx, Micros, Offset, PartitionIndex, PartitionRef, ProducerIx, RecordId,
@@ -35,85 +41,114 @@ const BEHIND: u64 = 1024;
 const COMMIT_EVERY: i64 = 500;
 
 fn main() {
-    let mut arguments = std::env::args().skip(1);
-    let mut number = |default: u64| {
-        let given = arguments.next();
-        given.map_or(default, |given| given.parse().unwrap())
-    };
-    let history = History {
-        records: number(1_000_000),
-        partitions: number(12),
-    };
-    let file = std::env::args().nth(3);
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
+    let number = |given: &str| given.parse::<u64>().unwrap();
+    match arguments[..] {
+        ["made", records, partitions] => {
+            made(History::healthy(number(records), number(partitions)));
+        }
+        ["made", records, partitions, every] => made(History {
+            misplaced: Some(number(every)),
+            ..History::healthy(number(records), number(partitions))
+        }),
+        ["write", file, records, partitions] => {
+            let mut recorder = history::Recorder::create(Path::new(file)).unwrap();
+            let history = History::healthy(number(records), number(partitions));
+            history.events(|event| recorder.record(event).unwrap());
+        }
+        ["check", file] => check_file(Path::new(file)),
+        ["examine", file] => examine_file(Path::new(file)),
+        _ => println!("see the head of this example's source for its arguments"),
+    }
+    println!("peak resident {} MiB", peak_resident_kib() / 1024);
+}
 
-    let making = Cost::of(|| {
+/// Checks a history as it is made. What making it costs is measured by itself,
+/// and taken off.
+fn made(history: History) {
+    let mut events = 0u64;
+    let ((), making) = measured(|| {
         history.events(|event| {
+            events += 1;
             black_box(event);
         });
     });
-    let (analysis, checking) = match &file {
-        None => measured(|| {
-            let fed = check(Limits::default(), |checker| {
-                history.events(|event| checker.observe(event));
-                Ok::<_, std::convert::Infallible>(())
-            });
-            let Ok(analysis) = fed;
-            analysis
-        }),
-        Some(file) => {
-            let file = Path::new(file);
-            let mut recorder = history::Recorder::create(file).unwrap();
-            history.events(|event| recorder.record(event).unwrap());
-            drop(recorder);
-            measured(|| {
-                check(Limits::default(), |checker| {
-                    for event in history::Reader::open(file)? {
-                        checker.observe(&event?);
-                    }
-                    Ok::<_, history::Damage>(())
-                })
-                .unwrap()
-            })
-        }
-    };
-    let mut events = 0u64;
-    history.events(|_| events += 1);
-    assert!(analysis.findings.is_empty(), "{:?}", analysis.findings);
-    assert_eq!(analysis.counts.distinct, history.records);
+    let mut readings = 0;
+    let (analysis, checking) = measured(|| {
+        let Ok(analysis) = check(Limits::default(), |checker| {
+            readings += 1;
+            history.events(|event| checker.observe(event));
+            Ok::<_, std::convert::Infallible>(())
+        });
+        analysis
+    });
+    println!("making them  {making}");
+    say(events, readings, &analysis, &checking);
+    rate(events, checking.cpu_s - making.cpu_s * f64::from(readings));
+}
 
-    println!(
-        "records {}, partitions {}, events {events}",
-        history.records, history.partitions
-    );
-    println!("making  {making}");
-    println!(
-        "checking {}  {checking}",
-        if file.is_some() {
-            "from the file"
-        } else {
-            "and making"
-        }
-    );
-    let checker_s = match file {
-        None => checking.cpu_s - making.cpu_s,
-        Some(_) => checking.cpu_s,
+fn check_file(file: &Path) {
+    let mut events = 0u64;
+    let mut readings = 0;
+    let (analysis, checking) = measured(|| {
+        let checked = check(Limits::default(), |checker| {
+            readings += 1;
+            events = 0;
+            for event in history::Reader::open(file)? {
+                events += 1;
+                checker.observe(&event?);
+            }
+            Ok::<_, history::Damage>(())
+        });
+        checked.unwrap()
+    });
+    say(events, readings, &analysis, &checking);
+    rate(events, checking.cpu_s);
+}
+
+fn examine_file(file: &Path) {
+    let contract = Contract {
+        guarantees: Claim::ALL
+            .iter()
+            .map(|claim| Guarantee {
+                claim: *claim,
+                level: Level::Required,
+                limit_ms: None,
+            })
+            .collect(),
+        ..Contract::default()
     };
-    #[expect(clippy::cast_precision_loss, reason = "for people to read")]
-    let rate = events as f64 / checker_s / 1e6;
-    println!("{rate:.1} million events a second of processor time");
-    println!("peak resident {} MiB", peak_resident_kib() / 1024);
+    let mut readings = 0;
+    let ((analysis, mutants), examining) = measured(|| {
+        let examined = checker::examine(&contract, || {
+            readings += 1;
+            history::Reader::open(file)
+        });
+        examined.unwrap()
+    });
+    let missed = mutants.iter().filter(|mutant| !mutant.found).count();
+    println!("{} mutants, {missed} missed", mutants.len());
+    say(analysis.counts.sent * 5, readings, &analysis, &examining);
+}
+
+fn say(events: u64, readings: u32, analysis: &Analysis, cost: &Cost) {
+    println!("{} records, about {events} events", analysis.counts.sent);
+    for finding in &analysis.findings {
+        println!("found {} {}", finding.count, finding.anomaly);
+    }
+    println!("{readings} readings  {cost}");
+}
+
+#[expect(clippy::cast_precision_loss, reason = "for people to read")]
+fn rate(events: u64, cpu_s: f64) {
+    let millions = events as f64 / cpu_s / 1e6;
+    println!("{millions:.1} million events a second of processor time");
 }
 
 struct Cost {
     wall_s: f64,
     cpu_s: f64,
-}
-
-impl Cost {
-    fn of(work: impl FnOnce()) -> Self {
-        let ((), cost) = measured_as(work);
-        cost
-    }
 }
 
 impl std::fmt::Display for Cost {
@@ -126,11 +161,7 @@ impl std::fmt::Display for Cost {
     }
 }
 
-fn measured(work: impl FnOnce() -> Analysis) -> (Analysis, Cost) {
-    measured_as(work)
-}
-
-fn measured_as<T>(work: impl FnOnce() -> T) -> (T, Cost) {
+fn measured<T>(work: impl FnOnce() -> T) -> (T, Cost) {
     let (wall, cpu) = (Instant::now(), cpu_s());
     let done = work();
     let cost = Cost {
@@ -156,14 +187,24 @@ fn peak_resident_kib() -> u64 {
     peak.split_whitespace().nth(1).unwrap().parse().unwrap()
 }
 
-/// A healthy history.
+/// A history of so many records in so many partitions.
 #[derive(Clone, Copy)]
 struct History {
     records: u64,
     partitions: u64,
+    /// Records of numbers that this divides are acknowledged one offset on.
+    misplaced: Option<u64>,
 }
 
 impl History {
+    const fn healthy(records: u64, partitions: u64) -> Self {
+        Self {
+            records,
+            partitions,
+            misplaced: None,
+        }
+    }
+
     /// Tells all of its events, from the beginning.
     fn events(self, mut tell: impl FnMut(&Event)) {
         let mut event = |at: u64, body: Body| {
@@ -219,7 +260,8 @@ impl History {
         }
         for (now, number) in behind(BEHIND) {
             let at = partition(number % self.partitions);
-            let offset = self.offset(number);
+            let misplaced = self.misplaced.is_some_and(|every| number % every == 0);
+            let offset = Offset::new(self.offset(number).get() + i64::from(misplaced));
             let outcome = Outcome::Acknowledged { at, offset };
             let record = record(number);
             event(now + 1, Body::SendCompleted { record, outcome });

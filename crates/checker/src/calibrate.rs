@@ -90,6 +90,8 @@ pub struct Survey {
     last: HashMap<PartitionRef, Offset>,
     fresh: HashMap<PartitionRef, Offset>,
     stored_before: HashMap<(PartitionRef, ProducerIx), RecordId>,
+    /// Where the observer had read each partition to its end.
+    read_at: HashMap<PartitionRef, u64>,
     polled: HashMap<(MemberIx, PartitionRef), Polled>,
 }
 
@@ -155,6 +157,7 @@ impl Survey {
                 .map(|(partition, extent)| (*partition, extent.fresh))
                 .collect(),
             stored_before: HashMap::new(),
+            read_at: HashMap::new(),
             polled: HashMap::new(),
         }
     }
@@ -186,6 +189,9 @@ impl Survey {
                     self.records[*trace].stored.push(placed());
                     self.records[*trace].follows = before;
                 }
+            }
+            Body::PartitionRead { partition } => {
+                self.read_at.insert(*partition, at);
             }
             Body::Assigned { member, partitions } | Body::Revoked { member, partitions } => {
                 for partition in partitions {
@@ -583,7 +589,11 @@ impl<'s> Planner<'s> {
             anomaly,
             what: format!("{} {what}", self.name(trace)),
             effects: vec![(anomaly, 1)],
-            edits: vec![(*at, Edit::After(vec![copy]))],
+            // Behind everything else, as the observer would have found it.
+            edits: match self.survey.read_at.get(&trace.victim.partition) {
+                Some(end) => vec![(*end, Edit::Before(vec![copy]))],
+                None => vec![(*at, Edit::After(vec![copy]))],
+            },
         }
     }
 

@@ -20,6 +20,8 @@ use crate::victims::Victim;
 
 /// Reads a history, event by event, and finds what is wrong with it. A
 /// healthy one is read once.
+///
+/// It may be fed from another thread than the one that reads the history.
 #[derive(Default)]
 pub struct Checker {
     reading: Reading,
@@ -45,7 +47,7 @@ pub enum Turn {
     /// Everything is settled.
     Settled(Box<Analysis>),
     /// The same history has to be read once more, by this checker.
-    Again(Checker),
+    Again(Box<Checker>),
 }
 
 /// What a history came to: everything that verdicts are made of.
@@ -116,7 +118,7 @@ pub struct Coverage {
 impl Checker {
     /// A checker that has seen nothing yet.
     pub fn new() -> Self {
-        Self::default()
+        Self::within(Limits::default())
     }
 
     /// A checker that holds no more than the limits allow.
@@ -163,7 +165,7 @@ impl Checker {
             return Turn::Settled(Box::new(self.settle()));
         }
         self.reading = Reading::Another;
-        Turn::Again(self)
+        Turn::Again(Box::new(self))
     }
 
     /// Settles what the history came to.
@@ -235,5 +237,18 @@ impl Analysis {
         findings
             .find(|finding| finding.anomaly == anomaly)
             .map_or(0, |finding| finding.count)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn checkers_and_events_may_change_threads() {
+        const fn may_change_threads<T: Send>() {}
+        may_change_threads::<Checker>();
+        may_change_threads::<Event>();
+        may_change_threads::<Analysis>();
     }
 }

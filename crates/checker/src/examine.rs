@@ -99,7 +99,7 @@ pub fn check<E>(
         feed(&mut checker)?;
         match checker.turn() {
             Turn::Settled(analysis) => return Ok(*analysis),
-            Turn::Again(next) => checker = next,
+            Turn::Again(next) => checker = *next,
         }
     }
 }

@@ -31,6 +31,8 @@ use crate::victims::{Ends, Known, VICTIM_PARTITIONS_MAX, Victim};
 /// Readings of one offset that are held in bits, at most; where there are
 /// more, they are looked at one by one.
 const READINGS_MAX: usize = 16;
+/// Records whose order is looked up in another reading, at most.
+const DOUBTFUL_MAX: usize = 4096;
 /// The offset of an acknowledgement that names none (`acks=0`).
 const NO_OFFSET: Offset = Offset::new(-1);
 
@@ -310,6 +312,7 @@ impl Ledger {
     pub(crate) fn within(limits: Limits) -> Self {
         Self {
             limits,
+            standing: Standing::doubting(limits.claims_max.min(DOUBTFUL_MAX)),
             ..Self::default()
         }
     }
@@ -468,6 +471,9 @@ impl Ledger {
                 read,
             } => {
                 let is_first = collected.is_first();
+                if is_first && kind == Kind::Stored {
+                    self.standing.look_up(partition, offset, record);
+                }
                 if is_first && kind != Kind::Acknowledged && unsent.contains(record) {
                     let log = self.partitions.entry(partition);
                     log.phantom.insert(offset.get());
@@ -583,6 +589,7 @@ impl Ledger {
                 for claims in claims.chunk_by(same_place) {
                     self.settle_place(claims, &read, roster, docket);
                 }
+                self.standing.settle_doubts();
                 let Some(collected) = next else {
                     return Need::Nothing;
                 };
@@ -603,9 +610,8 @@ impl Ledger {
         for claim in claims {
             let log = self.partitions.entry(claim.partition);
             if !log.order.goes_on(claim.offset) {
-                let block = blocks.holding(claim.offset);
-                log.contested.acknowledgements.insert(block);
-                log.contested.readings.insert(block);
+                // Two records at one offset, whatever was said of it.
+                log.contested.readings.insert(blocks.holding(claim.offset));
             }
             log.find(blocks, &mut self.standing, Victim::of(*claim));
         }
@@ -624,7 +630,7 @@ impl Ledger {
         } else {
             RecordSet::default()
         };
-        let mut need = !unsent.is_empty();
+        let mut need = !unsent.is_empty() || self.standing.has_doubts();
         for log in self.partitions.values_mut() {
             log.contest(blocks);
             let agreed = log.contested.acknowledgements.iter().map(|block| {

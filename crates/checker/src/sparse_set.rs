@@ -6,6 +6,8 @@ use crate::table::Table;
 
 const CHUNK_SHIFT: u32 = 16;
 const CHUNK_WORDS: usize = 1 << (CHUNK_SHIFT - 6);
+/// The last word of a chunk, as a number.
+const LAST_WORD: i64 = (1 << (CHUNK_SHIFT - 6)) - 1;
 /// A chunk of as many members becomes bits: up to here a list is smaller.
 const FEW_MAX: usize = 512;
 
@@ -191,7 +193,7 @@ impl SparseSet {
         chunks.flat_map(move |(number, chunk)| {
             let base = number << (CHUNK_SHIFT - 6);
             let within = |word: i64| {
-                let at = word.saturating_sub(base).clamp(0, CHUNK_WORDS as i64 - 1);
+                let at = word.saturating_sub(base).clamp(0, LAST_WORD);
                 usize::try_from(at).unwrap_or_default()
             };
             let words = chunk.words(within(first_word), within(last_word));
@@ -211,7 +213,7 @@ impl SparseSet {
 
     fn word(&self, number: i64) -> u64 {
         let chunk = self.chunks.get(number >> (CHUNK_SHIFT - 6));
-        let at = number & (CHUNK_WORDS as i64 - 1);
+        let at = number & LAST_WORD;
         chunk.map_or(0, |chunk| {
             chunk.word(usize::try_from(at).unwrap_or_default())
         })

@@ -5,8 +5,11 @@
 //! Order is told from each producer's latest record in each partition alone.
 //! That does not tell whether a record that stands behind a later one is the
 //! first copy of a record out of order, or a second copy of one in order, when
-//! it is known to stand somewhere else too. Then the log is told again, and
-//! this time it is known which records have copies.
+//! it is known to stand somewhere else too. A few of those are looked up in
+//! another reading; where there are many, the log is told again, and this time
+//! it is known which records have copies.
+
+use std::collections::BTreeMap;
 
 use model::anomaly::Anomaly;
 use model::ids::{Offset, PartitionRef, RecordId};
@@ -30,7 +33,10 @@ pub(crate) struct Standing {
     pub(crate) disordered: RecordSet,
     /// What was found out of order.
     pub(crate) docket: Docket,
-    /// Whether something has to be told again, to be told for sure.
+    /// Records that stand behind a later one, and somewhere else too.
+    doubtful: BTreeMap<(PartitionRef, RecordId), Doubtful>,
+    doubtful_max: usize,
+    /// Whether there are too many of them.
     pub(crate) is_unclear: bool,
     /// Every record that may stand at more than one place, once it is known.
     copied: Option<RecordSet>,
@@ -52,6 +58,13 @@ struct Latest {
     record: RecordId,
 }
 
+/// A record that may be out of order.
+struct Doubtful {
+    offset: Offset,
+    later: Latest,
+    copy: Copy,
+}
+
 /// Whether a record was met in this partition before.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Copy {
@@ -70,6 +83,14 @@ impl Order {
 }
 
 impl Standing {
+    /// Nothing stands anywhere yet; so many records may be looked up later.
+    pub(crate) fn doubting(doubtful_max: usize) -> Self {
+        Self {
+            doubtful_max,
+            ..Self::default()
+        }
+    }
+
     /// For a second telling of the same log.
     pub(crate) fn told_again(self) -> Self {
         Self {
@@ -119,9 +140,56 @@ impl Standing {
             return;
         }
         if copy == Copy::Unknown {
+            self.doubt(partition, here, later);
+            return;
+        }
+        self.find_disorder(partition, here, later);
+    }
+
+    fn doubt(&mut self, partition: PartitionRef, here: Latest, later: Latest) {
+        if self.doubtful.len() == self.doubtful_max {
             self.is_unclear = true;
             return;
         }
+        let doubtful = self.doubtful.entry((partition, here.record));
+        doubtful.or_insert(Doubtful {
+            offset: here.offset,
+            later,
+            copy: Copy::First,
+        });
+    }
+
+    /// Whether any record has to be looked up.
+    pub(crate) fn has_doubts(&self) -> bool {
+        !self.doubtful.is_empty()
+    }
+
+    /// Takes in what stands in the log once more, for what is in doubt.
+    #[inline]
+    pub(crate) fn look_up(&mut self, partition: PartitionRef, offset: Offset, record: RecordId) {
+        if !self.doubtful.is_empty()
+            && let Some(doubtful) = self.doubtful.get_mut(&(partition, record))
+            && offset < doubtful.offset
+        {
+            doubtful.copy = Copy::Later;
+        }
+    }
+
+    /// Settles what was in doubt, when all was looked up.
+    pub(crate) fn settle_doubts(&mut self) {
+        for ((partition, record), doubtful) in std::mem::take(&mut self.doubtful) {
+            let offset = doubtful.offset;
+            if doubtful.copy == Copy::First {
+                self.find_disorder(partition, Latest { offset, record }, doubtful.later);
+            }
+        }
+    }
+
+    /// nonmonotonic-send: of each record's first copy in a partition, in
+    /// offset order, those count that stand behind a record which the same
+    /// producer sent later. Later copies say nothing about order.
+    fn find_disorder(&mut self, partition: PartitionRef, here: Latest, later: Latest) {
+        let record = here.record;
         self.ordered_pairs += 1;
         self.disordered.insert(record);
         self.disordered.insert(later.record);
@@ -130,7 +198,7 @@ impl Standing {
                 let what = format!("{record} stands behind {}, sent later", later.record);
                 let watch = vec![
                     Watch::Record(record),
-                    Watch::Position(partition, offset),
+                    Watch::Position(partition, here.offset),
                     Watch::Record(later.record),
                     Watch::Position(partition, later.offset),
                 ];

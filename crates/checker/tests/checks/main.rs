@@ -8,6 +8,7 @@ mod catalogue;
 mod measurements;
 mod notation;
 mod properties;
+mod readings;
 mod reference;
 mod reference_groups;
 mod story;

@@ -77,9 +77,10 @@ proptest! {
         for group in 0..2 {
             story = story.group(GroupIx::new(group), "g");
         }
-        // Each member has a clock of its own, which never goes back.
-        for (now, (member, body)) in (100..).zip(steps) {
-            let at = Micros::new(now + skews[usize::try_from(member).unwrap()]);
+        // Each member has a clock of its own, which never goes back but may
+            // stand still.
+        for (now, (member, body)) in (200..).zip(steps) {
+            let at = Micros::new(now / 2 + skews[usize::try_from(member).unwrap()]);
             story.events.push(Event { at, body });
         }
         let declared: Vec<(GroupIx, PartitionRef)> = (0..2)
