@@ -14,6 +14,7 @@
 //! came before the sending that tells their transaction, up to
 //! [`WAITING_MAX`].
 
+use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, BTreeSet};
 
 use model::anomaly::Anomaly;
@@ -146,10 +147,13 @@ impl Isolated {
             return;
         }
         let waiting = self.waiting.entry(producer).or_default();
-        // The first reading is the earliest: it is the one that counts.
-        if let std::collections::btree_map::Entry::Vacant(free) = waiting.entry((sequence, group)) {
-            free.insert(at);
-            self.held += 1;
+        match waiting.entry((sequence, group)) {
+            Entry::Vacant(free) => {
+                free.insert(at);
+                self.held += 1;
+            }
+            // The earliest reading is the one that counts.
+            Entry::Occupied(mut known) => *known.get_mut() = (*known.get()).min(at),
         }
     }
 

@@ -10,6 +10,7 @@ mod measurements;
 mod properties;
 mod reference;
 mod story;
+mod transacted;
 mod transactions;
 mod verdicts;
 mod world;
