@@ -3,20 +3,32 @@
 //! history comes from: it says when it has to see it once more.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use model::anomaly::Anomaly;
 use model::event::{Body, Event};
 use model::ids::{FaultIx, Micros, PartitionRef};
 use model::verdict::{Counts, Finding, Measurements};
 
+use crate::background::Background;
 use crate::capture::{Capture, CaptureCoverage};
+use crate::cycles::{CycleCoverage, find_cycles};
+use crate::fates::Fates;
 use crate::finding::{Docket, Suspect};
+use crate::isolated::{Isolated, IsolationCoverage};
 use crate::limits::Limits;
-use crate::log::{Extent, Ledger, Need};
+use crate::log::{Extent, Ledger, Need, Witness};
+use crate::markers::Markers;
 use crate::measure::{FaultRecord, GroupActivity, Meter};
+use crate::provenance::{ABSENCES, Provenance};
 use crate::readers::{GroupCoverage, Readers};
+use crate::replicas::{ReplicaCoverage, Replicas};
 use crate::roster::Roster;
+use crate::transactions::Transactions;
+use crate::truncation::{Truncation, TruncationCoverage};
 use crate::victims::Victim;
+use crate::whole::{TransactionCoverage, find_interrupted, find_torn};
+use crate::zombies::{ZombieCoverage, Zombies};
 
 /// Reads a history, event by event, and finds what is wrong with it. A
 /// healthy one is read once.
@@ -31,6 +43,16 @@ pub struct Checker {
     readers: Readers,
     capture: Capture,
     meter: Meter,
+    provenance: Provenance,
+    transactions: Transactions,
+    markers: Markers,
+    isolated: Isolated,
+    truncation: Truncation,
+    replicas: Replicas,
+    zombies: Zombies,
+    /// What became of the transactions, once the history was read.
+    fates: Fates,
+    limits: Limits,
     completeness: Completeness,
 }
 
@@ -69,6 +91,7 @@ pub struct Analysis {
     pub(crate) suspects: Vec<Suspect>,
     pub(crate) victims: Vec<Victim>,
     pub(crate) extents: BTreeMap<PartitionRef, Extent>,
+    pub(crate) fates: Arc<Fates>,
 }
 
 /// Whether a history is whole.
@@ -85,6 +108,10 @@ pub struct Completeness {
     pub unread: Vec<String>,
     /// Reads and commits of members that nobody started.
     pub strays: u64,
+    /// The tool that recorded the history, where that was another one.
+    pub imported: Option<String>,
+    /// What the history says that it lacks.
+    pub lacking: Vec<String>,
 }
 
 /// How much there was that could have contradicted each claim.
@@ -113,6 +140,18 @@ pub struct Coverage {
     pub activity: Vec<GroupActivity>,
     /// Change data capture, where there is any.
     pub capture: Option<CaptureCoverage>,
+    /// Partitions whose end could have been found to have moved back.
+    pub truncation: TruncationCoverage,
+    /// What could be compared of replicas.
+    pub replicas: ReplicaCoverage,
+    /// How often a member could have become a zombie.
+    pub zombies: ZombieCoverage,
+    /// What groups that read committed records only could have been given.
+    pub isolation: Vec<IsolationCoverage>,
+    /// Transactions that could have become visible in part.
+    pub transactions: TransactionCoverage,
+    /// What could have made a circle of transactions.
+    pub cycles: CycleCoverage,
 }
 
 impl Checker {
@@ -125,6 +164,7 @@ impl Checker {
     pub fn within(limits: Limits) -> Self {
         Self {
             log: Ledger::within(limits),
+            limits,
             ..Self::default()
         }
     }
@@ -137,8 +177,19 @@ impl Checker {
             return;
         }
         self.roster.observe(&event.body);
-        self.log.observe(&event.body);
-        self.readers.observe(event, &self.roster, &mut self.docket);
+        self.provenance.observe(&event.body);
+        self.transactions.observe(event);
+        let transactions = &self.transactions;
+        self.markers.observe(&event.body);
+        self.isolated
+            .observe(event, transactions, &self.roster, &self.provenance);
+        self.truncation.observe(event);
+        self.replicas.observe(&event.body);
+        self.log.observe(&event.body, transactions);
+        self.readers
+            .observe(event, transactions, &self.roster, &mut self.docket);
+        self.zombies
+            .observe(event, |member| self.readers.inside(member));
         self.capture.observe(&event.body);
         self.meter.observe(event, &self.roster);
         match &event.body {
@@ -150,17 +201,37 @@ impl Checker {
     }
 
     fn observe_again(&mut self, event: &Event) {
+        let background = Background {
+            roster: &self.roster,
+            provenance: &self.provenance,
+            fates: &self.fates,
+        };
         let docket = &mut self.docket;
-        self.log.observe_again(&event.body, &self.roster, docket);
+        self.log.observe_again(&event.body, background, docket);
         self.readers
-            .observe_again(event, &self.log, &self.roster, docket);
+            .observe_again(event, &self.log, background, docket);
     }
 
     /// Tells a checker that the history was read to its end.
     pub fn turn(mut self) -> Turn {
+        if self.reading == Reading::First {
+            let witness = self.witness();
+            if self.log.has_missed(witness) {
+                return Turn::Again(Box::new(Self {
+                    log: Ledger::told_by(witness, self.limits),
+                    ..Self::within(self.limits)
+                }));
+            }
+            self.settle_transactions();
+        }
+        let background = Background {
+            roster: &self.roster,
+            provenance: &self.provenance,
+            fates: &self.fates,
+        };
         let docket = &mut self.docket;
-        let readers = self.readers.turn(&self.log, &self.roster, docket);
-        let log = self.log.turn(&self.roster, docket);
+        let readers = self.readers.turn(&self.log, background, docket);
+        let log = self.log.turn(background, docket);
         if (log, readers) == (Need::Nothing, Need::Nothing) {
             return Turn::Settled(Box::new(self.settle()));
         }
@@ -168,12 +239,58 @@ impl Checker {
         Turn::Again(Box::new(self))
     }
 
+    /// Who tells what stands in the log.
+    const fn witness(&self) -> Witness {
+        match (self.provenance.is_imported(), self.transactions.is_empty()) {
+            (false, _) => Witness::Observer,
+            (true, true) => Witness::Readers,
+            (true, false) => Witness::ReadersAndProducers,
+        }
+    }
+
+    /// Settles what became of the transactions. Where no observer read the
+    /// truth, what the readers were given has to stand for it first.
+    fn settle_transactions(&mut self) {
+        let transactions = std::mem::take(&mut self.transactions);
+        let (log, provenance) = (&mut self.log, &self.provenance);
+        if !provenance.is_imported() {
+            self.fates = Fates::settle(transactions, &self.markers, log, provenance, |_| false);
+            return;
+        }
+        log.stand_in(&self.roster);
+        let given = self.isolated.transactions(&transactions);
+        self.fates = Fates::settle(transactions, &self.markers, log, provenance, |tx| {
+            given.contains(&tx)
+        });
+        log.believe_acknowledgements(&self.fates);
+    }
+
     /// Settles what the history came to.
     fn settle(mut self) -> Analysis {
-        let roster = self.roster;
+        let (roster, provenance, fates) = (self.roster, self.provenance, self.fates);
+        let background = Background {
+            roster: &roster,
+            provenance: &provenance,
+            fates: &fates,
+        };
         let mut docket = self.docket;
-        let log = self.log.settle(&roster, &mut docket);
-        let groups = self.readers.settle(&self.log, &roster, &mut docket);
+        let log = self.log.settle(background, &mut docket);
+        let groups = self.readers.settle(&self.log, background, &mut docket);
+        let truncation = self.truncation.settle(
+            &log.gone,
+            |partition| self.log.was_acknowledged(partition),
+            background,
+            &mut docket,
+        );
+        let replicas = self.replicas.settle(background, &mut docket);
+        let zombies = self.zombies.settle(&self.log, background, &mut docket);
+        let isolation = self.isolated.settle(&self.log, background, &mut docket);
+        let transactions = find_torn(&fates, &log.lost, &mut docket);
+        find_interrupted(&fates, &self.log, &roster, &mut docket);
+        let cycles = find_cycles(&fates, self.readers.joined_reads(), &roster, &mut docket);
+        if !provenance.lacking.is_empty() {
+            docket.silence(&ABSENCES);
+        }
         let capture = self.capture.settle(&self.log, &roster, &mut docket);
         let measured = self.meter.finish(&roster);
         let (findings, suspects) = docket.finish(&roster);
@@ -209,6 +326,8 @@ impl Checker {
             completeness: Completeness {
                 unread: log.unread.iter().map(|at| roster.partition(*at)).collect(),
                 strays: self.readers.strays(),
+                imported: provenance.imported.clone(),
+                lacking: provenance.lacking.clone(),
                 ..self.completeness
             },
             coverage: Coverage {
@@ -221,10 +340,17 @@ impl Checker {
                 groups,
                 activity: measured.activity,
                 capture,
+                truncation,
+                replicas,
+                zombies,
+                isolation,
+                transactions,
+                cycles,
             },
             suspects,
             victims: log.victims,
             extents: log.extents,
+            fates: Arc::new(fates),
             roster,
         }
     }

@@ -64,9 +64,9 @@ impl Commits {
         }
     }
 
-    /// The position that was committed last.
-    pub(crate) fn latest(&self) -> Option<Offset> {
-        self.latest.map(|(_, offset)| offset)
+    /// The position that was committed last, and when the answer was seen.
+    pub(crate) const fn latest(&self) -> Option<(Micros, Offset)> {
+        self.latest
     }
 
     /// What another reading keeps.

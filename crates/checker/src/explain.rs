@@ -6,6 +6,7 @@
 //! grow with the proof; most histories have no suspects and need no second.
 
 mod around;
+mod cluster;
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
@@ -226,6 +227,7 @@ impl Explainer {
                 end,
             } => {
                 self.pinned.insert(*partition, (*log_start, *end));
+                self.observe_cluster(event);
             }
             Body::Stored {
                 partition,
@@ -245,7 +247,10 @@ impl Explainer {
                     around.see(*offset, *content);
                 }
             }
-            _ => self.observe_database(event),
+            _ => {
+                self.observe_database(event);
+                self.observe_cluster(event);
+            }
         }
     }
 

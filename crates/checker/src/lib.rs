@@ -75,40 +75,62 @@
 //! operations. Whatever is not as in a healthy history is settled by further
 //! readings, each in bounded memory; see [`Limits`]. Then another collects the
 //! operations that prove the examples, finds out at which hop of the pipeline
-//! each lost record was lost, and learns where mutants can be planted. The last read the history with the mutants in it, which must all be
-//! found. [`examine`] does all of it; [`judge`](judge()) makes verdicts.
+//! each lost record was lost, and learns where mutants can be planted. The last
+//! read the history with the mutants in it, which must all be found.
+//! [`examine`] does all of it; [`judge`](judge()) makes verdicts.
 
 mod attribution;
+mod background;
 mod calibrate;
 mod capture;
 mod checker;
 mod claims;
 mod collect;
 mod commits;
+mod cycles;
 mod examine;
+mod expectation;
 mod explain;
+mod fates;
 mod finding;
 mod fingerprint;
+mod isolated;
+mod joined;
 mod judge;
 mod limits;
 mod log;
+mod markers;
 mod measure;
 mod outstanding;
+mod provenance;
+mod ranges;
 mod readers;
 mod record_set;
+mod replicas;
 mod roster;
 mod sparse_set;
 mod standing;
 mod table;
 mod timeline;
+mod transactions;
+mod truncation;
 mod victims;
+mod whole;
+mod zombies;
 
 pub use calibrate::{MutantPass, Mutants, Survey};
 pub use capture::CaptureCoverage;
 pub use checker::{Analysis, Checker, Completeness, Coverage, Turn};
+pub use cycles::CycleCoverage;
 pub use examine::{check, examine, examine_showing, examine_within};
+pub use expectation::{Expectation, ExpectationVerdict, Weight, expect};
 pub use explain::{Examples, Explainer};
+pub use isolated::IsolationCoverage;
 pub use judge::judge;
 pub use limits::{BlockSize, Limits};
 pub use measure::{FaultRecord, GroupActivity, ReadsMet, TrafficMet};
 pub use readers::GroupCoverage;
+pub use replicas::ReplicaCoverage;
+pub use truncation::TruncationCoverage;
+pub use whole::TransactionCoverage;
+pub use zombies::ZombieCoverage;

@@ -9,6 +9,9 @@
 //! was not told in the order of its offsets, as a whole; blocks that do not
 //! agree, claim by claim, as many at a time as the limits allow.
 
+mod absence;
+mod imported;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;
 
@@ -16,17 +19,23 @@ use model::anomaly::Anomaly;
 use model::event::{Body, Content, Outcome};
 use model::ids::{Offset, PartitionRef, RecordId, TopicIx};
 
+use crate::background::Background;
 use crate::claims::{Blocks, Claims};
 use crate::collect::{Claim, Collector, Kind};
 use crate::finding::{Docket, Scope, Watch};
 use crate::fingerprint::Fingerprint;
 use crate::limits::Limits;
+use crate::provenance::Provenance;
 use crate::record_set::RecordSet;
 use crate::roster::Roster;
 use crate::sparse_set::SparseSet;
 use crate::standing::{Order, Standing};
 use crate::table::PartitionTable;
+use crate::transactions::Transactions;
 use crate::victims::{Ends, Known, VICTIM_PARTITIONS_MAX, Victim};
+use absence::Absence;
+use imported::Told;
+pub(crate) use imported::Witness;
 
 /// Readings of one offset that are held in bits, at most; where there are
 /// more, they are looked at one by one.
@@ -49,6 +58,9 @@ pub(crate) struct PartitionLog {
     corrupt: SparseSet,
     /// Offsets at which the log itself holds a damaged record.
     damaged: SparseSet,
+    /// Offsets among the data that only an acknowledgement names.
+    only_acknowledged: u64,
+    told: Told,
     acknowledged: Claims,
     /// Offsets that more than one acknowledgement names.
     crowded: SparseSet,
@@ -124,11 +136,12 @@ impl PartitionLog {
         self.data.range_without(other, first, end)
     }
 
-    /// Whether a data record inside the pinned range is one of these offsets.
-    pub(crate) fn has_data_in(&self, offsets: &SparseSet) -> bool {
+    /// Those of these offsets at which a data record inside the pinned range
+    /// stands.
+    pub(crate) fn data_in<'s>(&'s self, offsets: &'s SparseSet) -> impl Iterator<Item = i64> + 's {
         let (first, end) = self.inside(i64::MIN, i64::MAX);
-        let mut shared = offsets.shared(&self.data);
-        shared.any(|offset| (first..end).contains(&offset))
+        let shared = offsets.shared(&self.data);
+        shared.filter(move |offset| (first..end).contains(offset))
     }
 
     #[inline]
@@ -166,13 +179,19 @@ impl PartitionLog {
     /// Holds a record that stands here against what was said so far. The next
     /// one stands behind it.
     #[inline]
-    fn find(&mut self, blocks: Blocks, standing: &mut Standing, victim: Victim) {
+    fn find(
+        &mut self,
+        blocks: Blocks,
+        standing: &mut Standing,
+        transactions: &Transactions,
+        victim: Victim,
+    ) {
         let Victim {
             partition,
             offset,
             record,
         } = victim;
-        standing.meet(&mut self.order, partition, offset, record);
+        standing.meet(&mut self.order, partition, offset, record, transactions);
         let block = blocks.holding(offset);
         let placed = Fingerprint::of(offset, record);
         if self.acknowledged.find(offset, block, placed) {
@@ -219,6 +238,9 @@ impl PartitionLog {
 #[derive(Default)]
 pub(crate) struct Ledger {
     limits: Limits,
+    witness: Witness,
+    /// Whether something was told before all witnesses were known.
+    is_late: bool,
     sent: RecordSet,
     acknowledged: RecordSet,
     failed: RecordSet,
@@ -286,6 +308,11 @@ pub(crate) struct Settled {
     pub(crate) deleted: u64,
     /// A damaged record stands where the acknowledgement says.
     pub(crate) damaged: u64,
+    /// Acknowledged records of transactions that are lost.
+    pub(crate) lost: Vec<RecordId>,
+    /// The highest of the lost records of each partition that were
+    /// acknowledged at or above its end.
+    pub(crate) gone: BTreeMap<PartitionRef, (Offset, RecordId)>,
     /// First copies with a predecessor of the same producer in the same
     /// partition.
     pub(crate) ordered_pairs: u64,
@@ -321,8 +348,9 @@ impl Ledger {
         Blocks::of_size(self.limits.block)
     }
 
-    /// Takes in the next event of the first reading.
-    pub(crate) fn observe(&mut self, body: &Body) {
+    /// Takes in the next event of the first reading, after the transactions
+    /// have seen it.
+    pub(crate) fn observe(&mut self, body: &Body, transactions: &Transactions) {
         match body {
             Body::SendInvoked { record, .. } => {
                 self.sent.insert(*record);
@@ -334,12 +362,23 @@ impl Ledger {
                     let log = self.partitions.entry(*at);
                     self.belated |= log.data.contains(offset.get());
                     log.acknowledge(blocks, *offset, *record);
+                    if self.witness == Witness::ReadersAndProducers {
+                        log.told.add(*offset, *record);
+                    }
                 }
                 Outcome::Failed { .. } => {
                     self.failed.insert(*record);
                 }
                 Outcome::Unknown { .. } => {}
             },
+            Body::Processed {
+                from,
+                offset,
+                content,
+                ..
+            } if self.witness != Witness::Observer => {
+                self.found(*from, *offset, *content, transactions);
+            }
             Body::Processed {
                 from,
                 offset,
@@ -371,14 +410,31 @@ impl Ledger {
                 partition,
                 offset,
                 content,
-            } => self.stored(*partition, *offset, *content),
+            } => {
+                self.found(*partition, *offset, *content, transactions);
+                if *content == Content::Corrupt {
+                    let log = self.partitions.entry(*partition);
+                    log.damaged.insert(offset.get());
+                }
+            }
             Body::PartitionRead { partition } => self.partitions.entry(*partition).read = true,
             Body::TrafficEnded => self.traffic_ended = true,
+            Body::Imported { .. } => self.learn(Witness::Readers),
+            Body::TransactionBegun { .. } if self.witness == Witness::Readers => {
+                self.learn(Witness::ReadersAndProducers);
+            }
             _ => {}
         }
     }
 
-    fn stored(&mut self, partition: PartitionRef, offset: Offset, content: Content) {
+    /// A witness says what stands at an offset.
+    fn found(
+        &mut self,
+        partition: PartitionRef,
+        offset: Offset,
+        content: Content,
+        transactions: &Transactions,
+    ) {
         let blocks = self.blocks();
         let log = self.partitions.entry(partition);
         log.data.insert(offset.get());
@@ -390,7 +446,10 @@ impl Ledger {
                     offset,
                     record,
                 };
-                log.find(blocks, &mut self.standing, victim);
+                log.find(blocks, &mut self.standing, transactions, victim);
+                if self.witness == Witness::ReadersAndProducers {
+                    log.told.add(offset, record);
+                }
                 self.notice(record);
             }
             Content::Misplaced(_) | Content::Foreign => {
@@ -398,7 +457,6 @@ impl Ledger {
             }
             Content::Corrupt => {
                 log.corrupt.insert(offset.get());
-                log.damaged.insert(offset.get());
             }
         }
     }
@@ -413,6 +471,17 @@ impl Ledger {
 
     pub(crate) fn partition(&self, partition: PartitionRef) -> Option<&PartitionLog> {
         self.partitions.get(partition)
+    }
+
+    /// The partitions that anything was said of.
+    pub(crate) fn partitions(&self) -> impl Iterator<Item = PartitionRef> + '_ {
+        self.partitions.iter().map(|(partition, _)| partition)
+    }
+
+    /// Whether anything was acknowledged in a partition.
+    pub(crate) fn was_acknowledged(&self, partition: PartitionRef) -> bool {
+        let log = self.partition(partition);
+        log.is_some_and(|log| !log.acknowledged.at().is_empty() || !log.unplaced.is_empty())
     }
 
     pub(crate) fn is_read(&self, partition: PartitionRef) -> bool {
@@ -433,7 +502,12 @@ impl Ledger {
     }
 
     /// Takes in the next event of another reading of the same history.
-    pub(crate) fn observe_again(&mut self, body: &Body, roster: &Roster, docket: &mut Docket) {
+    pub(crate) fn observe_again(
+        &mut self,
+        body: &Body,
+        background: Background<'_>,
+        docket: &mut Docket,
+    ) {
         let (partition, offset, kind, record) = match body {
             Body::SendCompleted {
                 record,
@@ -449,7 +523,13 @@ impl Ledger {
                 offset,
                 content: Content::Ours(record),
                 ..
-            } => (*from, *offset, Kind::Read, *record),
+            } => {
+                let kind = match self.witness {
+                    Witness::Observer => Kind::Read,
+                    Witness::Readers | Witness::ReadersAndProducers => Kind::Stored,
+                };
+                (*from, *offset, kind, *record)
+            }
             _ => return,
         };
         let claim = Claim {
@@ -461,7 +541,7 @@ impl Ledger {
         match std::mem::replace(&mut self.reading, Reading::Done) {
             Reading::Standing(mut collected) => {
                 if kind == Kind::Stored {
-                    self.stands(claim, &mut collected);
+                    self.stands(claim, &mut collected, background);
                 }
                 self.reading = Reading::Standing(collected);
             }
@@ -478,7 +558,7 @@ impl Ledger {
                     let log = self.partitions.entry(partition);
                     log.phantom.insert(offset.get());
                 }
-                self.contested(claim, &mut collected, &read, roster, docket);
+                self.contested(claim, &mut collected, &read, background, docket);
                 self.reading = Reading::Claims {
                     collected,
                     unsent,
@@ -489,7 +569,7 @@ impl Ledger {
         }
     }
 
-    fn stands(&mut self, claim: Claim, collected: &mut Collector) {
+    fn stands(&mut self, claim: Claim, collected: &mut Collector, background: Background<'_>) {
         let blocks = self.blocks();
         let Some(log) = self.partitions.get_mut(claim.partition) else {
             return;
@@ -497,7 +577,8 @@ impl Ledger {
         if log.tangled {
             collected.offer(claim);
         } else if collected.is_first() {
-            log.find(blocks, &mut self.standing, Victim::of(claim));
+            let transactions = &background.fates.transactions;
+            log.find(blocks, &mut self.standing, transactions, Victim::of(claim));
         }
     }
 
@@ -509,7 +590,7 @@ impl Ledger {
         claim: Claim,
         collected: &mut Collector,
         read: &BTreeSet<TopicIx>,
-        roster: &Roster,
+        background: Background<'_>,
         docket: &mut Docket,
     ) {
         let block = self.blocks().holding(claim.offset);
@@ -525,7 +606,7 @@ impl Ledger {
                 if stored || log.crowded.contains(claim.offset.get()) {
                     collected.offer(claim);
                 } else if collected.is_first() {
-                    self.miss(claim, read, roster, docket);
+                    self.miss(claim, read, background, docket);
                 }
             }
             Kind::Stored => {
@@ -543,12 +624,15 @@ impl Ledger {
 
     /// Whether the history has to be read once more, now that it was read to
     /// its end.
-    pub(crate) fn turn(&mut self, roster: &Roster, docket: &mut Docket) -> Need {
+    pub(crate) fn turn(&mut self, background: Background<'_>, docket: &mut Docket) -> Need {
         match std::mem::replace(&mut self.reading, Reading::Done) {
             Reading::First => {
                 let blocks = self.blocks();
                 let tangled = self.partitions.values().any(|log| log.tangled);
                 let mut unclear = tangled || self.standing.is_unclear;
+                // In which transaction a record was sent is known only now.
+                unclear |= !background.fates.transactions.is_empty()
+                    && !self.standing.disordered.is_empty();
                 if self.belated && !unclear {
                     let contested: u64 = self
                         .partitions
@@ -558,7 +642,7 @@ impl Ledger {
                     unclear = contested > self.limits.claims_max as u64;
                 }
                 if !unclear {
-                    return self.contest(roster, docket);
+                    return self.contest(background, docket);
                 }
                 self.standing = std::mem::take(&mut self.standing).told_again();
                 for log in self.partitions.values_mut() {
@@ -569,13 +653,13 @@ impl Ledger {
             }
             Reading::Standing(collected) => {
                 let (claims, next) = collected.close();
-                self.untangle(&claims);
+                self.untangle(&claims, background);
                 match next {
                     Some(next) => {
                         self.reading = Reading::Standing(next);
                         Need::Reading
                     }
-                    None => self.contest(roster, docket),
+                    None => self.contest(background, docket),
                 }
             }
             Reading::Claims {
@@ -587,9 +671,9 @@ impl Ledger {
                 let same_place =
                     |a: &Claim, b: &Claim| (a.partition, a.offset) == (b.partition, b.offset);
                 for claims in claims.chunk_by(same_place) {
-                    self.settle_place(claims, &read, roster, docket);
+                    self.settle_place(claims, &read, background, docket);
                 }
-                self.standing.settle_doubts();
+                self.standing.settle_doubts(&background.fates.transactions);
                 let Some(collected) = next else {
                     return Need::Nothing;
                 };
@@ -605,7 +689,7 @@ impl Ledger {
     }
 
     /// Tells what stands in partitions that were not told in order.
-    fn untangle(&mut self, claims: &[Claim]) {
+    fn untangle(&mut self, claims: &[Claim], background: Background<'_>) {
         let blocks = self.blocks();
         for claim in claims {
             let log = self.partitions.entry(claim.partition);
@@ -613,23 +697,20 @@ impl Ledger {
                 // Two records at one offset, whatever was said of it.
                 log.contested.readings.insert(blocks.holding(claim.offset));
             }
-            log.find(blocks, &mut self.standing, Victim::of(*claim));
+            let transactions = &background.fates.transactions;
+            log.find(blocks, &mut self.standing, transactions, Victim::of(*claim));
         }
     }
 
     /// Finds what has to be looked at claim by claim.
-    fn contest(&mut self, roster: &Roster, docket: &mut Docket) -> Need {
+    fn contest(&mut self, background: Background<'_>, docket: &mut Docket) -> Need {
         let blocks = self.blocks();
         let topics: BTreeSet<TopicIx> = self.partitions.iter().map(|(at, _)| at.topic).collect();
         let read = topics
             .into_iter()
-            .filter(|topic| self.topic_is_read(*topic, roster))
+            .filter(|topic| self.topic_is_read(*topic, background.roster))
             .collect();
-        let unsent = if self.traffic_ended {
-            self.early.without(&self.sent)
-        } else {
-            RecordSet::default()
-        };
+        let unsent = self.unsent(background.provenance);
         let mut need = !unsent.is_empty() || self.standing.has_doubts();
         for log in self.partitions.values_mut() {
             log.contest(blocks);
@@ -641,7 +722,7 @@ impl Ledger {
             need |= !log.contested.acknowledgements.is_empty();
             need |= !log.contested.readings.is_empty();
         }
-        self.settle_unplaced(&read, roster, docket);
+        self.settle_unplaced(&read, background, docket);
         if !need {
             return Need::Nothing;
         }
@@ -653,9 +734,28 @@ impl Ledger {
         Need::Reading
     }
 
+    /// Records that were seen and that nobody sent: known once all sending is
+    /// on record.
+    fn unsent(&self, provenance: &Provenance) -> RecordSet {
+        let mut unsent = RecordSet::default();
+        if self.traffic_ended || provenance.is_imported() {
+            for record in self.early.iter() {
+                if !self.sent.contains(record) && provenance.announces(record.producer) {
+                    unsent.insert(record);
+                }
+            }
+        }
+        unsent
+    }
+
     /// Acknowledgements without an offset: their record stands somewhere, or
     /// nowhere.
-    fn settle_unplaced(&mut self, read: &BTreeSet<TopicIx>, roster: &Roster, docket: &mut Docket) {
+    fn settle_unplaced(
+        &mut self,
+        read: &BTreeSet<TopicIx>,
+        background: Background<'_>,
+        docket: &mut Docket,
+    ) {
         let partitions = self.partitions.iter();
         let partitions: Vec<PartitionRef> = partitions.map(|(partition, _)| partition).collect();
         for partition in partitions {
@@ -671,18 +771,19 @@ impl Ledger {
                     kind: Kind::Acknowledged,
                     record,
                 };
-                self.miss(claim, read, roster, docket);
+                self.miss(claim, read, background, docket);
             }
+            self.partitions.entry(partition).unplaced = unplaced;
         }
     }
 
-    /// lost-write: an acknowledged record that stands nowhere, unless it is
-    /// damaged, or retention may have taken it, or not everything was read.
+    /// What it means that an acknowledged record stands nowhere, where its
+    /// topic was read: lost-write, unless something else explains it.
     fn miss(
         &mut self,
         claim: Claim,
         read: &BTreeSet<TopicIx>,
-        roster: &Roster,
+        background: Background<'_>,
         docket: &mut Docket,
     ) {
         let Claim {
@@ -697,23 +798,35 @@ impl Ledger {
         if !read.contains(&partition.topic) {
             return;
         }
-        let log_start = log.pinned.as_ref().map_or(0, |range| range.start.get());
-        if log.damaged.contains(offset.get()) {
-            self.settled.damaged += 1;
-        } else if offset.get() < log_start && (offset.get() >= 0 || log_start > 0) {
-            self.settled.expired += 1;
-            self.settled.deleted += u64::from(roster.deletes(partition.topic));
-        } else if roster.compacts(partition.topic) && log.end().is_some_and(|end| offset < end) {
-            self.settled.compacted += 1;
-        } else {
-            self.settled.looked_for += 1;
-            docket.add_record(Anomaly::LostWrite, record, || {
-                let name = roster.partition(partition);
-                let what = format!("{record}, acknowledged at {name}@{offset}");
-                let here = Watch::Position(partition, offset);
-                (what, vec![Watch::Record(record), here])
-            });
-        }
+        let settled = &mut self.settled;
+        let anomaly = match Absence::of(record, (partition, offset), log, background) {
+            Absence::Damaged => {
+                settled.damaged += 1;
+                return;
+            }
+            Absence::Expired => {
+                settled.expired += 1;
+                settled.deleted += u64::from(background.roster.deletes(partition.topic));
+                return;
+            }
+            Absence::Compacted => {
+                settled.compacted += 1;
+                return;
+            }
+            Absence::Invisible => return,
+            Absence::Unseen => Anomaly::Unseen,
+            Absence::Lost => {
+                settled.looked_for += 1;
+                settled.lose(record, (partition, offset), log, background);
+                Anomaly::LostWrite
+            }
+        };
+        docket.add_record(anomaly, record, || {
+            let name = background.roster.partition(partition);
+            let what = format!("{record}, acknowledged at {name}@{offset}");
+            let here = Watch::Position(partition, offset);
+            (what, vec![Watch::Record(record), here])
+        });
     }
 
     /// Everything that was said of one contested offset, against what stands
@@ -722,7 +835,7 @@ impl Ledger {
         &mut self,
         claims: &[Claim],
         read: &BTreeSet<TopicIx>,
-        roster: &Roster,
+        background: Background<'_>,
         docket: &mut Docket,
     ) {
         let (partition, offset) = (claims[0].partition, claims[0].offset);
@@ -741,7 +854,7 @@ impl Ledger {
         absent.retain(|claim| !stands(claim));
         for claim in &absent {
             if !self.standing.stored.contains(claim.record) {
-                self.miss(*claim, read, roster, docket);
+                self.miss(*claim, read, background, docket);
             }
         }
         let stored = |claim: &Claim| self.standing.stored.contains(claim.record);
@@ -780,7 +893,7 @@ impl Ledger {
             log.ends.offer_settled(victim);
         }
         for record in contradicted {
-            self.contradict(record, partition, offset, roster, docket);
+            self.contradict(record, partition, offset, background.roster, docket);
         }
     }
 
@@ -805,14 +918,14 @@ impl Ledger {
     }
 
     /// Puts together what all readings came to.
-    pub(crate) fn settle(&mut self, roster: &Roster, docket: &mut Docket) -> Settled {
+    pub(crate) fn settle(&mut self, background: Background<'_>, docket: &mut Docket) -> Settled {
         let mut settled = std::mem::take(&mut self.settled);
         self.count(&mut settled);
         settled.victims = self.choose_victims();
         self.find_duplicates(docket);
         docket.absorb(std::mem::take(&mut self.standing.docket));
         self.find_failed_and_stored(docket);
-        self.find_strangers(roster, docket);
+        self.find_strangers(background.roster, docket);
         settled
     }
 
@@ -822,7 +935,8 @@ impl Ledger {
         let failed = self.failed.iter();
         let failed_only = failed.filter(|record| !self.acknowledged.contains(*record));
         settled.failed = failed_only.count() as u64;
-        settled.stored = self.partitions.values().map(|log| log.data.len()).sum();
+        let logs = self.partitions.values();
+        settled.stored = logs.map(|log| log.data.len() - log.only_acknowledged).sum();
         settled.distinct = self.standing.stored.len();
         settled.extra_copies = self.standing.extra_copies;
         settled.ordered_pairs = self.standing.ordered_pairs;
@@ -883,8 +997,7 @@ impl Ledger {
         }
     }
 
-    /// phantom and corrupt, by the offset at which somebody saw them. That a
-    /// record was never sent is known only when all sending was recorded.
+    /// phantom and corrupt, by the offset at which somebody saw them.
     fn find_strangers(&self, roster: &Roster, docket: &mut Docket) {
         for (partition, log) in self.partitions.iter() {
             let strangers = [
@@ -899,6 +1012,25 @@ impl Ledger {
                     });
                 }
             }
+        }
+    }
+}
+
+impl Settled {
+    /// Files a lost record with those that care.
+    fn lose(
+        &mut self,
+        record: RecordId,
+        (partition, offset): (PartitionRef, Offset),
+        log: &PartitionLog,
+        background: Background<'_>,
+    ) {
+        if background.fates.transactions.of(record).is_some() {
+            self.lost.push(record);
+        }
+        if log.end().is_some_and(|end| offset >= end) {
+            let highest = self.gone.entry(partition).or_insert((offset, record));
+            *highest = (*highest).max((offset, record));
         }
     }
 }

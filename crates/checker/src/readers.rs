@@ -4,20 +4,26 @@
 //! A group's partition is a bit for each offset that a member processed, and
 //! one for each that its readers jumped over. Where they jumped over a record
 //! and not only over gaps, or a commit may have gone back, the history is read
-//! again, and each jump and commit is looked at as it comes.
+//! again, and each jump and commit is looked at as it comes. What was read for
+//! a transaction counts at the end, where the transaction does.
 
 use std::collections::BTreeMap;
 
 use model::anomaly::Anomaly;
-use model::event::{Body, CommitResult, Event};
+use model::event::{Body, CommitResult, Event, TransactionOutcome};
 use model::ids::{GroupIx, MemberIx, Micros, Offset, PartitionRef};
 
+use crate::background::Background;
 use crate::commits::{Commit, Commits, Regression, Tenure, Trail};
+use crate::fates::Fate;
 use crate::finding::{Docket, Scope, Watch};
-use crate::log::{Ledger, Need};
+use crate::joined::{Inside, Joined, JoinedCommit, JoinedRead, regressions};
+use crate::log::{Ledger, Need, PartitionLog};
+use crate::ranges::Ranges;
 use crate::roster::Roster;
 use crate::sparse_set::SparseSet;
 use crate::table::{PartitionTable, Table};
+use crate::transactions::{Transactions, Tx};
 
 /// A jump over more offsets than this is kept by its ends.
 const SHORT_JUMP_MAX: i64 = 64;
@@ -29,6 +35,7 @@ const LONG_JUMPS_MAX: usize = 256;
 #[derive(Default)]
 struct Positions {
     members: Table<Member>,
+    inside: Inside,
 }
 
 /// One incarnation of a consumer.
@@ -46,17 +53,31 @@ struct Assignment {
     since: Option<Micros>,
     /// What the member processed last; none right after the assignment.
     last: Option<Offset>,
+    /// For which transaction it did.
+    inside: Option<Tx>,
 }
 
 /// From which offset a member of which group came to one that it processed.
 struct Step {
     group: GroupIx,
     from: Option<Offset>,
+    /// The transaction for which it did.
+    inside: Option<Tx>,
+    /// Whether it processed the one before for the same.
+    within: Within,
+}
+
+/// Whether two steps belong to one transaction.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Within {
+    OneTransaction,
+    Nothing,
 }
 
 impl Positions {
-    /// Follows an event that gives or takes partitions.
-    fn observe(&mut self, event: &Event) {
+    /// Follows an event that gives or takes partitions, or moves a member; to
+    /// be shown it after the transactions have seen it.
+    fn observe(&mut self, event: &Event, transactions: &Transactions) {
         match &event.body {
             Body::MemberStarted { member, group } => {
                 let started = Member {
@@ -70,7 +91,10 @@ impl Positions {
                 if let Some(member) = self.members.get_mut(member.get().into()) {
                     for partition in partitions {
                         let since = Some(event.at);
-                        let given = Assignment { since, last: None };
+                        let given = Assignment {
+                            since,
+                            ..Assignment::default()
+                        };
                         member.held.insert(*partition, given);
                     }
                 }
@@ -84,7 +108,43 @@ impl Positions {
                     }
                 }
             }
+            Body::Repositioned {
+                member,
+                partition,
+                next,
+            } => self.repositioned(*member, *partition, *next),
+            Body::TransactionCompleted {
+                transaction,
+                outcome,
+            } => {
+                let tx = transactions.find(*transaction);
+                if let Some(tx) = tx.filter(|_| *outcome != TransactionOutcome::Committed) {
+                    self.rewind(tx);
+                }
+                self.inside.observe(&event.body, transactions);
+            }
+            Body::TransactionJoined { .. } => self.inside.observe(&event.body, transactions),
             _ => {}
+        }
+    }
+
+    fn repositioned(&mut self, by: MemberIx, partition: PartitionRef, next: Option<Offset>) {
+        if let Some(member) = self.members.get_mut(by.get().into())
+            && let Some(held) = member.held.get_mut(partition)
+        {
+            held.last = next.map(|next| Offset::new(next.get().saturating_sub(1)));
+            held.inside = None;
+        }
+    }
+
+    /// What was read for a transaction that did not commit is read again.
+    fn rewind(&mut self, tx: Tx) {
+        for member in self.inside.members(tx) {
+            if let Some(member) = self.members.get_mut(member.get().into()) {
+                for held in member.held.values_mut() {
+                    held.last.take_if(|_| held.inside == Some(tx));
+                }
+            }
         }
     }
 
@@ -97,12 +157,20 @@ impl Positions {
         partition: PartitionRef,
         offset: Offset,
     ) -> Option<Step> {
+        let inside = self.inside.of(member);
         let member = self.members.get_mut(member.get().into())?;
         let held = member.held.entry(partition);
         held.since.get_or_insert(at);
+        let before = std::mem::replace(&mut held.inside, inside);
         Some(Step {
             group: member.group,
             from: held.last.replace(offset),
+            inside,
+            within: if inside.is_some() && inside == before {
+                Within::OneTransaction
+            } else {
+                Within::Nothing
+            },
         })
     }
 
@@ -133,6 +201,10 @@ enum Reported {
 struct Reading {
     processed: SparseSet,
     reprocessed: u64,
+    /// Processed in a transaction of which nobody knows what became of it.
+    unsettled: SparseSet,
+    /// Positions that were committed with transactions.
+    joined: Vec<JoinedCommit>,
     commits: Commits,
     reported: Reported,
     jumps: Jumps,
@@ -145,7 +217,35 @@ impl Reading {
             Reported::Position(offset) => Some(offset),
             Reported::Nothing | Reported::NoPosition => None,
         };
-        self.commits.highest.max(reported)
+        let joined = self.joined.iter().map(|commit| commit.offset).max();
+        self.commits.highest.max(reported).max(joined)
+    }
+
+    /// Counts what was processed in a transaction, as far as it counts.
+    fn join(&mut self, read: &JoinedRead, fate: Fate, place: Place<'_>, docket: &mut Docket) {
+        for offset in read.first.get()..=read.last.get() {
+            match fate {
+                Fate::Aborted => return,
+                Fate::Unknown => {
+                    self.unsettled.insert(offset);
+                }
+                Fate::Committed => {
+                    self.count(Offset::new(offset), read.member, place, docket);
+                }
+            }
+        }
+    }
+
+    /// reprocessed: each time beyond the first that a group processed an
+    /// offset.
+    #[inline]
+    fn count(&mut self, offset: Offset, member: MemberIx, place: Place<'_>, docket: &mut Docket) {
+        if !self.processed.insert(offset.get()) {
+            self.reprocessed += 1;
+            place.add(docket, Anomaly::Reprocessed, offset, &[], || {
+                format!("member {member} processed it again")
+            });
+        }
     }
 }
 
@@ -173,13 +273,14 @@ impl Jumps {
         }
     }
 
-    /// Whether any may have passed over a record.
-    fn are_contested(&self, log: &Ledger, partition: PartitionRef) -> bool {
-        let Some(log) = log.partition(partition) else {
+    /// Whether any may have passed over a record that is not hidden.
+    fn are_contested(&self, log: Option<&PartitionLog>, bounds: Bounds<'_>) -> bool {
+        let Some(log) = log else {
             return false;
         };
-        let passes = |(first, last): &(i64, i64)| log.data(*first, last + 1).next().is_some();
-        self.too_many || self.long.iter().any(passes) || log.has_data_in(&self.over)
+        let shown = |offset| !bounds.hides(offset);
+        let passes = |(first, last): &(i64, i64)| log.data(*first, last + 1).any(shown);
+        self.too_many || self.long.iter().any(passes) || log.data_in(&self.over).any(shown)
     }
 }
 
@@ -188,6 +289,7 @@ impl Jumps {
 pub(crate) struct Readers {
     positions: Positions,
     readings: Table<PartitionTable<Reading>>,
+    joined: Joined,
     waited: BTreeMap<GroupIx, u64>,
     /// Polls that followed another in the same assignment.
     steps: Table<u64>,
@@ -261,15 +363,25 @@ pub struct GroupCoverage {
     pub commits: u64,
     /// Polls that followed another in the same assignment.
     pub steps: u64,
+    /// Records that it processed in a transaction of which nobody knows what
+    /// became of it.
+    pub unsettled: u64,
+    /// Records behind a transaction that was never closed, which a group that
+    /// reads committed records only is not given.
+    pub unstable: u64,
 }
 
 impl Readers {
-    /// Takes in the next event of the first reading.
-    pub(crate) fn observe(&mut self, event: &Event, roster: &Roster, docket: &mut Docket) {
+    /// Takes in the next event of the first reading, after the transactions
+    /// have seen it.
+    pub(crate) fn observe(
+        &mut self,
+        event: &Event,
+        transactions: &Transactions,
+        roster: &Roster,
+        docket: &mut Docket,
+    ) {
         match &event.body {
-            Body::MemberStarted { .. } | Body::Assigned { .. } | Body::Revoked { .. } => {
-                self.positions.observe(event);
-            }
             Body::Processed {
                 member,
                 from,
@@ -301,7 +413,8 @@ impl Readers {
             Body::GroupWaited { group, limit_ms } => {
                 self.waited.insert(*group, *limit_ms);
             }
-            _ => {}
+            Body::OffsetSent { .. } => self.joined.observe(&event.body, transactions),
+            _ => self.positions.observe(event, transactions),
         }
     }
 
@@ -311,14 +424,24 @@ impl Readers {
         self.strays
     }
 
+    /// The transaction for which a member reads at this moment.
+    pub(crate) fn inside(&self, member: MemberIx) -> Option<Tx> {
+        self.positions.inside.of(member)
+    }
+
+    /// What was read inside transactions.
+    pub(crate) fn joined_reads(&self) -> &[JoinedRead] {
+        self.joined.reads()
+    }
+
     #[inline]
     fn reading(&mut self, group: GroupIx, partition: PartitionRef) -> &mut Reading {
         self.readings.entry(group.get().into()).entry(partition)
     }
 
     /// nonmonotonic-poll: within one assignment, an offset that is not behind
-    /// the one processed before it. reprocessed: each time beyond the first
-    /// that a group processed an offset.
+    /// the one processed before it; int-nonmonotonic-poll where both were
+    /// processed for one transaction.
     fn processed(
         &mut self,
         at: Micros,
@@ -342,18 +465,20 @@ impl Readers {
         if let Some(before) = step.from {
             *self.steps.entry(group.get().into()) += 1;
             if offset <= before {
-                place.add(docket, Anomaly::NonmonotonicPoll, offset, &[], || {
+                let anomaly = match step.within {
+                    Within::OneTransaction => Anomaly::IntNonmonotonicPoll,
+                    Within::Nothing => Anomaly::NonmonotonicPoll,
+                };
+                place.add(docket, anomaly, offset, &[], || {
                     format!("member {member} went back from {before}")
                 });
             } else if offset.get() - 1 > before.get() {
                 reading.jumps.add(before.get() + 1, offset.get() - 1);
             }
         }
-        if !reading.processed.insert(offset.get()) {
-            reading.reprocessed += 1;
-            place.add(docket, Anomaly::Reprocessed, offset, &[], || {
-                format!("member {member} processed it again")
-            });
+        match step.inside {
+            Some(tx) => self.joined.read(tx, group, member, partition, offset),
+            None => reading.count(offset, member, place, docket),
         }
     }
 
@@ -362,9 +487,10 @@ impl Readers {
         &mut self,
         event: &Event,
         log: &Ledger,
-        roster: &Roster,
+        background: Background<'_>,
         docket: &mut Docket,
     ) {
+        let roster = background.roster;
         let Stage::Doubts(again) = &mut self.stage else {
             return;
         };
@@ -379,6 +505,8 @@ impl Readers {
                 if let Some(Step {
                     group,
                     from: Some(before),
+                    within,
+                    ..
                 }) = step
                     && again
                         .contested
@@ -390,7 +518,14 @@ impl Readers {
                         partition: *from,
                         roster,
                     };
-                    find_skips(log, place, *member, (before, *offset), docket);
+                    let jump = Jump {
+                        member: *member,
+                        from: before,
+                        to: *offset,
+                        within,
+                    };
+                    let bounds = Bounds::of(background, group, *from);
+                    find_skips(log, (place, bounds), &jump, docket);
                 }
             }
             Body::Committed {
@@ -415,17 +550,24 @@ impl Readers {
                     }
                 }
             }
-            _ => again.positions.observe(event),
+            _ => again
+                .positions
+                .observe(event, &background.fates.transactions),
         }
     }
 
     /// Whether the history has to be read once more, now that it was read to
     /// its end.
-    pub(crate) fn turn(&mut self, log: &Ledger, roster: &Roster, docket: &mut Docket) -> Need {
+    pub(crate) fn turn(
+        &mut self,
+        log: &Ledger,
+        background: Background<'_>,
+        docket: &mut Docket,
+    ) -> Need {
         match std::mem::replace(&mut self.stage, Stage::Done) {
             Stage::First => {}
             Stage::Doubts(again) => {
-                again.settle(roster, docket);
+                again.settle(background.roster, docket);
                 return Need::Nothing;
             }
             Stage::Done => return Need::Nothing,
@@ -434,7 +576,10 @@ impl Readers {
         for (group, partition, reading) in self.readings() {
             let commits = &reading.commits;
             let doubt = Doubt {
-                jumps: reading.jumps.are_contested(log, partition),
+                jumps: reading.jumps.are_contested(
+                    log.partition(partition),
+                    Bounds::of(background, group, partition),
+                ),
                 commits: commits.are_contested.then(|| commits.trail()),
             };
             if doubt.jumps || doubt.commits.is_some() {
@@ -458,17 +603,22 @@ impl Readers {
 
     /// Puts together what all readings came to.
     pub(crate) fn settle(
-        &self,
+        &mut self,
         log: &Ledger,
-        roster: &Roster,
+        background: Background<'_>,
         docket: &mut Docket,
     ) -> Vec<GroupCoverage> {
+        let roster = background.roster;
+        self.join(background, docket);
         for (group, partition, reading) in self.readings() {
             let place = Place {
                 group,
                 partition,
                 roster,
             };
+            for (from, to) in regressions(&reading.joined) {
+                place.regress(docket, from, Some(to));
+            }
             find_forgotten(reading, place, docket);
         }
         let none = Reading::default();
@@ -493,12 +643,82 @@ impl Readers {
                     partition,
                     roster,
                 };
-                find_unprocessed(reading.unwrap_or(&none), log, place, docket, &mut coverage);
+                let bounds = Bounds::of(background, *group, partition);
+                find_unprocessed(
+                    reading.unwrap_or(&none),
+                    log,
+                    (place, bounds),
+                    docket,
+                    &mut coverage,
+                );
             }
             all.push(coverage);
         }
         all
     }
+
+    /// Counts what was done for transactions, now that it is known what became
+    /// of them.
+    fn join(&mut self, background: Background<'_>, docket: &mut Docket) {
+        let joined = std::mem::take(&mut self.joined);
+        for read in joined.reads() {
+            let place = Place {
+                group: read.group,
+                partition: read.partition,
+                roster: background.roster,
+            };
+            let fate = background.fates.fate(read.tx);
+            let reading = self.reading(read.group, read.partition);
+            reading.join(read, fate, place, docket);
+        }
+        for ((group, partition), commits) in joined.commits(background.fates) {
+            self.reading(group, partition).joined = commits;
+        }
+        self.joined = joined;
+    }
+}
+
+/// What of a partition a group's members are given.
+#[derive(Clone, Copy)]
+struct Bounds<'r> {
+    /// What they are not given, whoever else is.
+    hidden: Option<&'r Ranges>,
+    /// Where they cannot get past, if anywhere.
+    stable_end: Option<Offset>,
+}
+
+impl<'r> Bounds<'r> {
+    fn of(background: Background<'r>, group: GroupIx, partition: PartitionRef) -> Self {
+        let fates = background.fates;
+        let committed_only = background.provenance.reads_committed(group);
+        Self {
+            hidden: committed_only.then(|| fates.hidden(partition)).flatten(),
+            stable_end: committed_only
+                .then(|| fates.stable_end(partition))
+                .flatten(),
+        }
+    }
+
+    fn hides(self, offset: i64) -> bool {
+        let hidden = self.hidden;
+        hidden.is_some_and(|hidden| hidden.contains(Offset::new(offset)))
+    }
+
+    /// How many records they are given below an offset.
+    fn count(self, log: &PartitionLog, end: i64) -> u64 {
+        let hidden = self.hidden.into_iter().flat_map(Ranges::iter);
+        let hidden = hidden
+            .map(|(first, last)| log.data_count(first.max(0), end.min(last.saturating_add(1))));
+        log.data_count(0, end) - hidden.sum::<u64>()
+    }
+}
+
+/// From one offset to another, within one assignment.
+struct Jump {
+    member: MemberIx,
+    from: Offset,
+    to: Offset,
+    within: Within,
 }
 
 /// Whose reading of what is being settled.
@@ -544,25 +764,31 @@ impl Place<'_> {
 }
 
 /// poll-skip: within one assignment, each record of the log between two
-/// offsets that were processed one after the other. Markers and gaps are no
-/// records.
+/// offsets that were processed one after the other; int-poll-skip where both
+/// were processed for one transaction. Markers and gaps are no records, and
+/// what the group must not be given is none for it.
 fn find_skips(
     log: &Ledger,
-    place: Place<'_>,
-    member: MemberIx,
-    (from, to): (Offset, Offset),
+    (place, bounds): (Place<'_>, Bounds<'_>),
+    jump: &Jump,
     docket: &mut Docket,
 ) {
-    let Some(log) = log.partition(place.partition) else {
+    let Jump {
+        member, from, to, ..
+    } = jump;
+    let Some(log) = log.partition(place.partition).filter(|_| from < to) else {
         return;
     };
-    if to <= from {
-        return;
-    }
+    let anomaly = match jump.within {
+        Within::OneTransaction => Anomaly::IntPollSkip,
+        Within::Nothing => Anomaly::PollSkip,
+    };
     for skipped in log.data(from.get() + 1, to.get()) {
-        let ends = [from, to].map(|end| Watch::Position(place.partition, end));
-        let skipped = Offset::new(skipped);
-        place.add(docket, Anomaly::PollSkip, skipped, &ends, || {
+        if bounds.hides(skipped) {
+            continue;
+        }
+        let ends = [*from, *to].map(|end| Watch::Position(place.partition, end));
+        place.add(docket, anomaly, Offset::new(skipped), &ends, || {
             format!("member {member} went from {from} to {to}")
         });
     }
@@ -570,7 +796,9 @@ fn find_skips(
 
 /// A final position below the last accepted commit.
 fn find_forgotten(reading: &Reading, place: Place<'_>, docket: &mut Docket) {
-    if let Some(last) = reading.commits.latest() {
+    let joined = reading.joined.iter().max_by_key(|commit| commit.completed);
+    let joined = joined.map(|commit| (commit.completed, commit.offset));
+    if let Some((_, last)) = joined.max(reading.commits.latest()) {
         match reading.reported {
             Reported::NoPosition => place.regress(docket, last, None),
             Reported::Position(reported) if reported < last => {
@@ -583,26 +811,36 @@ fn find_forgotten(reading: &Reading, place: Place<'_>, docket: &mut Docket) {
 
 /// group-gap: a record below the highest committed position that no member
 /// processed. group-incomplete: a record from there to the pinned end that no
-/// member processed although the group was given the time.
+/// member processed although the group was given the time. Neither is one that
+/// the group is not given, or that was processed in a transaction of which
+/// nobody knows what became of it.
 fn find_unprocessed(
     reading: &Reading,
     log: &Ledger,
-    place: Place<'_>,
+    (place, bounds): (Place<'_>, Bounds<'_>),
     docket: &mut Docket,
     coverage: &mut GroupCoverage,
 ) {
-    coverage.commits += reading.commits.count;
+    coverage.commits += reading.commits.count + reading.joined.len() as u64;
+    coverage.unsettled += reading.unsettled.len();
     coverage.reprocessed += reading.reprocessed;
     coverage.processed += reading.processed.len() + reading.reprocessed;
     let Some(log) = log.partition(place.partition).filter(|log| log.is_read()) else {
         return;
     };
     let committed = reading.committed().unwrap_or_default();
-    let stored = log.data_count(0, i64::MAX);
+    let end = bounds.stable_end.map_or(i64::MAX, Offset::get);
+    let stored = bounds.count(log, end);
     let mut unprocessed = 0;
-    for offset in log.data_without(&reading.processed, 0, i64::MAX) {
-        let offset = Offset::new(offset);
+    for offset in log.data_without(&reading.processed, 0, end) {
+        if bounds.hides(offset) {
+            continue;
+        }
         unprocessed += 1;
+        if reading.unsettled.contains(offset) {
+            continue;
+        }
+        let offset = Offset::new(offset);
         if offset < committed {
             coverage.gaps += 1;
             let past = Watch::CommitPast(place.group, place.partition, offset);
@@ -619,6 +857,7 @@ fn find_unprocessed(
         }
     }
     coverage.stored += stored;
-    coverage.below_committed += log.data_count(0, committed.get());
+    coverage.unstable += log.data_count(end.max(0), i64::MAX);
+    coverage.below_committed += bounds.count(log, committed.get().min(end));
     coverage.distinct += stored - unprocessed;
 }

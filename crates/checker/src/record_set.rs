@@ -59,13 +59,4 @@ impl RecordSet {
             })
         })
     }
-
-    /// The records that the other set lacks.
-    pub(crate) fn without(&self, other: &Self) -> Self {
-        let mut left = Self::default();
-        for record in self.iter().filter(|record| !other.contains(*record)) {
-            left.insert(record);
-        }
-        left
-    }
 }

@@ -17,6 +17,7 @@ use model::ids::{Offset, PartitionRef, RecordId};
 use crate::finding::{Docket, Watch};
 use crate::record_set::RecordSet;
 use crate::table::Table;
+use crate::transactions::Transactions;
 
 /// The records that stand in the log.
 #[derive(Default)]
@@ -108,6 +109,7 @@ impl Standing {
         partition: PartitionRef,
         offset: Offset,
         record: RecordId,
+        transactions: &Transactions,
     ) {
         let new = self.stored.insert(record);
         if !new {
@@ -143,7 +145,7 @@ impl Standing {
             self.doubt(partition, here, later);
             return;
         }
-        self.find_disorder(partition, here, later);
+        self.find_disorder(partition, here, later, transactions);
     }
 
     fn doubt(&mut self, partition: PartitionRef, here: Latest, later: Latest) {
@@ -176,33 +178,44 @@ impl Standing {
     }
 
     /// Settles what was in doubt, when all was looked up.
-    pub(crate) fn settle_doubts(&mut self) {
+    pub(crate) fn settle_doubts(&mut self, transactions: &Transactions) {
         for ((partition, record), doubtful) in std::mem::take(&mut self.doubtful) {
             let offset = doubtful.offset;
             if doubtful.copy == Copy::First {
-                self.find_disorder(partition, Latest { offset, record }, doubtful.later);
+                let here = Latest { offset, record };
+                self.find_disorder(partition, here, doubtful.later, transactions);
             }
         }
     }
 
     /// nonmonotonic-send: of each record's first copy in a partition, in
     /// offset order, those count that stand behind a record which the same
-    /// producer sent later. Later copies say nothing about order.
-    fn find_disorder(&mut self, partition: PartitionRef, here: Latest, later: Latest) {
+    /// producer sent later. Later copies say nothing about order. Where both
+    /// were sent in one transaction, it is int-nonmonotonic-send.
+    fn find_disorder(
+        &mut self,
+        partition: PartitionRef,
+        here: Latest,
+        later: Latest,
+        transactions: &Transactions,
+    ) {
         let record = here.record;
         self.ordered_pairs += 1;
         self.disordered.insert(record);
         self.disordered.insert(later.record);
-        self.docket
-            .add_record(Anomaly::NonmonotonicSend, record, || {
-                let what = format!("{record} stands behind {}, sent later", later.record);
-                let watch = vec![
-                    Watch::Record(record),
-                    Watch::Position(partition, here.offset),
-                    Watch::Record(later.record),
-                    Watch::Position(partition, later.offset),
-                ];
-                (what, watch)
-            });
+        let anomaly = match transactions.of_both(record, later.record) {
+            Some(_) => Anomaly::IntNonmonotonicSend,
+            None => Anomaly::NonmonotonicSend,
+        };
+        self.docket.add_record(anomaly, record, || {
+            let what = format!("{record} stands behind {}, sent later", later.record);
+            let watch = vec![
+                Watch::Record(record),
+                Watch::Position(partition, here.offset),
+                Watch::Record(later.record),
+                Watch::Position(partition, later.offset),
+            ];
+            (what, watch)
+        });
     }
 }

@@ -7,6 +7,7 @@ use model::claim::{Claim, Contract, Guarantee, Level};
 use proptest::prelude::*;
 
 use crate::story::{found, ours, story};
+use crate::transacted;
 use crate::world::{Size, make, sizes};
 
 fn every_claim() -> Contract {
@@ -23,6 +24,23 @@ fn every_claim() -> Contract {
     }
 }
 
+/// On which no claim rests: *unseen* cannot arise where an observer read the
+/// truth, and Kafka promises nothing against the other two.
+const WITHOUT_A_CLAIM: [Anomaly; 3] = [Anomaly::Unseen, Anomaly::G0, Anomaly::IntSendSkip];
+
+/// For which there is no place in a history without replicas, transactions and
+/// groups that read committed records only.
+const OF_TRANSACTIONS: [Anomaly; 8] = [
+    Anomaly::ReplicaDivergence,
+    Anomaly::G1a,
+    Anomaly::PrecommittedRead,
+    Anomaly::TornTransaction,
+    Anomaly::G1c,
+    Anomaly::IntPollSkip,
+    Anomaly::IntNonmonotonicPoll,
+    Anomaly::IntNonmonotonicSend,
+];
+
 #[test]
 fn every_anomaly_of_the_catalogue_can_be_planted_and_is_found() {
     let world = make(Size {
@@ -38,7 +56,12 @@ fn every_anomaly_of_the_catalogue_can_be_planted_and_is_found() {
     let missed: Vec<_> = calibration.iter().filter(|mutant| !mutant.found).collect();
     assert!(missed.is_empty(), "{missed:#?}");
     let planted: Vec<Anomaly> = calibration.iter().map(|mutant| mutant.anomaly).collect();
-    assert_eq!(planted, Anomaly::ALL);
+    let expected: Vec<Anomaly> = Anomaly::ALL
+        .iter()
+        .copied()
+        .filter(|anomaly| !WITHOUT_A_CLAIM.contains(anomaly) && !OF_TRANSACTIONS.contains(anomaly))
+        .collect();
+    assert_eq!(planted, expected);
 }
 
 #[test]
@@ -73,6 +96,7 @@ fn a_tiny_history_takes_more_readings_and_still_plants_everything() {
         Anomaly::Duplicate,
         Anomaly::NonmonotonicSend,
         Anomaly::InconsistentOffsets,
+        Anomaly::LogTruncation,
         Anomaly::Phantom,
         Anomaly::Corrupt,
         Anomaly::FailedWriteVisible,
@@ -80,7 +104,40 @@ fn a_tiny_history_takes_more_readings_and_still_plants_everything() {
     assert_eq!(planted, BTreeSet::from(log));
 }
 
+#[test]
+fn every_anomaly_of_transactions_can_be_planted_and_is_found() {
+    let world = transacted::make(transacted::Size {
+        rounds: 100,
+        interleaved: false,
+        planted: 0,
+        seed: 7,
+    });
+    let (_, calibration) = world.story.examine(&every_claim());
+    let missed: Vec<_> = calibration.iter().filter(|mutant| !mutant.found).collect();
+    assert!(missed.is_empty(), "{missed:#?}");
+    let planted: BTreeSet<Anomaly> = calibration.iter().map(|mutant| mutant.anomaly).collect();
+    let absent: Vec<&Anomaly> = OF_TRANSACTIONS
+        .iter()
+        .filter(|anomaly| !planted.contains(anomaly))
+        .collect();
+    assert!(absent.is_empty(), "{absent:?}");
+}
+
 proptest! {
+    #[test]
+    fn mutants_are_found_in_any_healthy_world_of_transactions(size in transacted::sizes(0..1)) {
+        let (analysis, calibration) = transacted::make(size).story.examine(&every_claim());
+        let missed: Vec<_> = calibration.iter().filter(|mutant| !mutant.found).collect();
+        prop_assert!(missed.is_empty(), "{:#?} {:?}", missed, found(&analysis));
+    }
+
+    #[test]
+    fn mutants_are_found_in_any_sick_world_of_transactions(size in transacted::sizes(1..12)) {
+        let (analysis, calibration) = transacted::make(size).story.examine(&every_claim());
+        let missed: Vec<_> = calibration.iter().filter(|mutant| !mutant.found).collect();
+        prop_assert!(missed.is_empty(), "{:#?} {:?}", missed, found(&analysis));
+    }
+
     #[test]
     fn mutants_are_found_in_any_healthy_world(size in sizes(0..1)) {
         let (analysis, calibration) = make(size).story.examine(&every_claim());

@@ -3,8 +3,10 @@
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
 mod anomalies;
+mod brokers;
 mod calibration;
 mod catalogue;
+mod imports;
 mod measurements;
 mod notation;
 mod properties;
@@ -12,6 +14,8 @@ mod readings;
 mod reference;
 mod reference_groups;
 mod story;
+mod transacted;
+mod transactions;
 mod verdicts;
 mod whereabouts;
 mod world;

@@ -11,6 +11,7 @@ use proptest::prelude::*;
 use crate::reference;
 use crate::reference_groups;
 use crate::story::{TOPIC, found, id, part, story};
+use crate::transacted;
 use crate::world::{make, sizes};
 
 proptest! {
@@ -32,6 +33,23 @@ proptest! {
         prop_assert_eq!(found, world.planted);
     }
 
+    #[test]
+    fn a_healthy_world_of_transactions_is_clean(size in transacted::sizes(0..1)) {
+        let world = transacted::make(size);
+        let found: BTreeMap<Anomaly, u64> = found(&world.story.check()).into_iter().collect();
+        prop_assert_eq!(&found, &world.expected);
+        // Killed members make their successors read again, and transactions may
+        // interleave: both are healthy.
+        let healthy = [Anomaly::Reprocessed, Anomaly::G0, Anomaly::IntSendSkip];
+        prop_assert!(found.keys().all(|anomaly| healthy.contains(anomaly)), "{:?}", found);
+    }
+
+    #[test]
+    fn what_is_wrong_with_a_world_of_transactions_is_found_exactly(size in transacted::sizes(1..30)) {
+        let world = transacted::make(size);
+        let found: BTreeMap<Anomaly, u64> = found(&world.story.check()).into_iter().collect();
+        prop_assert_eq!(found, world.expected);
+    }
 }
 
 proptest! {

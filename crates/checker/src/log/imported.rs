@@ -1,0 +1,124 @@
+//! The truth of a history that another tool recorded. No observer read it, so
+//! what the readers were given stands for it, up to the highest offset that
+//! any reader was given of each partition. Knows nothing of the tools.
+//!
+//! A record exists at an offset when a reader was given it there, or when an
+//! acknowledgement names the place and its transaction, if it was sent in one,
+//! has committed.
+
+use model::ids::{Offset, PartitionRef, RecordId};
+
+use super::{Ledger, PartitionLog};
+use crate::fates::{Fate, Fates};
+use crate::limits::Limits;
+use crate::roster::Roster;
+
+/// Who tells what stands in the log.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Witness {
+    /// An observer, when the traffic was over.
+    #[default]
+    Observer,
+    /// The readers.
+    Readers,
+    /// The readers, and the producers of what was sent in transactions.
+    ReadersAndProducers,
+}
+
+/// What was said of a partition, where everything is kept.
+#[derive(Default)]
+pub(super) struct Told(Vec<(Offset, RecordId)>);
+
+impl Told {
+    pub(super) fn add(&mut self, offset: Offset, record: RecordId) {
+        if self.0.len() == self.0.capacity() {
+            self.sort();
+        }
+        self.0.push((offset, record));
+    }
+
+    fn sort(&mut self) {
+        self.0.sort_unstable();
+        self.0.dedup();
+    }
+}
+
+impl Ledger {
+    /// For a history of which it is known who its witnesses are.
+    pub(crate) fn told_by(witness: Witness, limits: Limits) -> Self {
+        Self {
+            witness,
+            ..Self::within(limits)
+        }
+    }
+
+    /// Whether something was told before it was known whose word would count.
+    pub(crate) fn has_missed(&self, witness: Witness) -> bool {
+        self.is_late || self.witness != witness
+    }
+
+    /// Learns that others are witnesses, too.
+    pub(super) fn learn(&mut self, witness: Witness) {
+        if self.witness < witness {
+            self.witness = witness;
+            self.is_late |= self.partitions.values().next().is_some();
+        }
+    }
+
+    /// Takes what the readers were given for what the log holds.
+    pub(crate) fn stand_in(&mut self, roster: &Roster) {
+        for topic in roster.topics.keys() {
+            for partition in roster.partitions_of(*topic) {
+                self.partitions.entry(partition);
+            }
+        }
+        for log in self.partitions.values_mut() {
+            log.told.sort();
+            let end = log.data.last().map_or(0, |last| last.saturating_add(1));
+            log.pinned = Some(Offset::new(0)..Offset::new(end.max(0)));
+            log.read = true;
+        }
+    }
+
+    /// Lets what was acknowledged exist, now that it is known what became of
+    /// the transactions.
+    pub(crate) fn believe_acknowledgements(&mut self, fates: &Fates) {
+        let witness = self.witness;
+        for log in self.partitions.values_mut() {
+            if witness == Witness::ReadersAndProducers {
+                log.believe_committed(fates);
+            } else {
+                log.believe_all();
+            }
+        }
+    }
+
+    /// What was acknowledged or read in a partition, in the order of offsets;
+    /// after [`Ledger::stand_in`].
+    pub(crate) fn standing(
+        &self,
+        partition: PartitionRef,
+    ) -> impl Iterator<Item = (Offset, RecordId)> + '_ {
+        let log = self.partitions.get(partition);
+        log.into_iter().flat_map(|log| log.told.0.iter().copied())
+    }
+}
+
+impl PartitionLog {
+    fn believe_all(&mut self) {
+        let (first, end) = self.inside(i64::MIN, i64::MAX);
+        for offset in self.acknowledged.at().range(first, end) {
+            self.only_acknowledged += u64::from(self.data.insert(offset));
+        }
+    }
+
+    fn believe_committed(&mut self, fates: &Fates) {
+        let pinned = self.pinned.clone().unwrap_or_default();
+        for (offset, record) in &self.told.0 {
+            let fate = fates.fate_of(*record);
+            if matches!(fate, None | Some(Fate::Committed)) && pinned.contains(offset) {
+                self.only_acknowledged += u64::from(self.data.insert(offset.get()));
+            }
+        }
+    }
+}
