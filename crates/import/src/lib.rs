@@ -1,2 +1,4 @@
 //! Histories that other tools recorded, told as events. Each tool is a module
 //! that knows its format and what its operations mean; nothing here judges.
+
+pub mod kafkatest;
