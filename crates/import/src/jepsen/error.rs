@@ -1,0 +1,140 @@
+//! What can be wrong with a Jepsen history as a file, and where. Knows nothing
+//! of how it is found.
+
+use std::io;
+
+use super::extent::NESTING_MAX;
+use super::forms::FORM_BYTES_MAX;
+
+/// Why a history could not be read to its end.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// The operating system refused.
+    #[error("cannot read {name}")]
+    Io {
+        /// The input.
+        name: String,
+        /// Why.
+        source: io::Error,
+    },
+    /// Something is not what a history of Jepsen's Kafka workload is made of.
+    #[error("{name}:{line}:{column}: {flaw}")]
+    Malformed {
+        /// The input.
+        name: String,
+        /// The line, from 1.
+        line: u64,
+        /// The byte within the line, from 1.
+        column: u64,
+        /// What is wrong there.
+        flaw: Flaw,
+    },
+}
+
+/// What is wrong at some place of a history.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Flaw {
+    /// Brackets within brackets.
+    #[error("nested deeper than {NESTING_MAX}")]
+    TooDeep,
+    /// An operation of absurd size.
+    #[error("one operation is longer than {} MiB", FORM_BYTES_MAX / 1024 / 1024)]
+    TooLong,
+    /// A bracket closes that another one opened, or none.
+    #[error("`{found}` closes nothing that is open here")]
+    Unbalanced {
+        /// The bracket.
+        found: char,
+    },
+    /// An operation runs into the next one.
+    #[error("the operation that begins here does not end, and others follow it")]
+    Unclosed,
+    /// Something else than an operation.
+    #[error("expected an operation: a map, such as {{:type :invoke, :process 0, ...}}")]
+    NotAnOperation,
+    /// Something after the end of the vector that holds all operations.
+    #[error("the vector of operations has ended, and something follows it")]
+    AfterTheEnd,
+    /// Bytes that no EDN value begins or goes on with.
+    #[error("expected {expected}")]
+    Expected {
+        /// What should stand there.
+        expected: &'static str,
+    },
+    /// An operation lacks what every operation has.
+    #[error("the operation has no `:{field}`")]
+    Missing {
+        /// The field.
+        field: &'static str,
+    },
+    /// A map with two values for one key.
+    #[error("the operation has two values for `:{field}`")]
+    Repeated {
+        /// The field.
+        field: &'static str,
+    },
+    /// A number that Kafka's offsets, or times, do not reach.
+    #[error("{number} is no {of}: it must be from 0 to 9223372036854775807")]
+    OutOfRange {
+        /// What it should be.
+        of: &'static str,
+        /// As it stands there.
+        number: String,
+    },
+    /// The two halves of an operation differ.
+    #[error("does not match its invocation in line {line}: {how}")]
+    Mismatch {
+        /// Where it was invoked.
+        line: u64,
+        /// In what they differ.
+        how: &'static str,
+    },
+    /// Records can no longer be told apart.
+    #[error("{value} is sent to key {key} twice: reads of it could mean either")]
+    SentTwice {
+        /// The key.
+        key: String,
+        /// The value.
+        value: String,
+    },
+    /// More than a history can number.
+    #[error("there are more than {max} {what}")]
+    TooMany {
+        /// Of what.
+        what: &'static str,
+        /// How many there may be.
+        max: u32,
+    },
+}
+
+/// A flaw, and the byte of its operation where it is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Located {
+    pub(super) at: usize,
+    pub(super) flaw: Flaw,
+}
+
+/// A place in a file as people name it, both from 1.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Place {
+    pub(super) line: u64,
+    pub(super) column: u64,
+}
+
+impl Place {
+    pub(super) const START: Self = Self { line: 1, column: 1 };
+
+    /// Where one is having read `bytes` from here.
+    pub(super) fn after(self, bytes: &[u8]) -> Self {
+        let lines: u64 = bytes.iter().map(|byte| u64::from(*byte == b'\n')).sum();
+        let tail = match bytes.iter().rposition(|byte| *byte == b'\n') {
+            Some(at) => bytes.len() - at - 1,
+            None => bytes.len(),
+        } as u64;
+        let column = if lines == 0 { self.column } else { 1 };
+        Self {
+            line: self.line + lines,
+            column: column + tail,
+        }
+    }
+}

@@ -1,0 +1,115 @@
+//! Hands each operation to the process that it is of: one begins with its
+//! first operation and ends with a crash. Knows nothing of what they do.
+
+use std::collections::HashMap;
+use std::collections::hash_map::Entry;
+
+use model::event::{Body, Ending, Event};
+
+use super::Settings;
+use super::error::{Flaw, Located};
+use super::forms::Tail;
+use super::operation::{Act, Micros, Operation, Phase};
+use super::process::Process;
+use super::summary::Summary;
+use super::telling::{GROUP, Telling};
+
+/// Tells operations, one after the other.
+pub(super) struct Interpreter<'s> {
+    processes: HashMap<i64, Process>,
+    processes_ever: u32,
+    telling: Telling<'s>,
+}
+
+impl<'s> Interpreter<'s> {
+    pub(super) fn new(settings: Settings, sink: &'s mut dyn FnMut(Event)) -> Self {
+        Self {
+            processes: HashMap::new(),
+            processes_ever: 0,
+            telling: Telling::new(settings, sink),
+        }
+    }
+
+    pub(super) fn summary(&mut self) -> &mut Summary {
+        &mut self.telling.summary
+    }
+
+    /// Tells an operation that begins in this line; none is one that was
+    /// skipped.
+    pub(super) fn tell(
+        &mut self,
+        operation: Option<Operation<'_>>,
+        line: u64,
+    ) -> Result<(), Located> {
+        if let Some(operation) = &operation {
+            self.telling.keep_time(operation.time_ns);
+        }
+        self.telling.begin();
+        let Some(operation) = operation else {
+            return Ok(());
+        };
+        if let Act::Crash = operation.act {
+            if operation.phase != Phase::Invoke {
+                self.crash(operation.process);
+            }
+            return Ok(());
+        }
+        let process = match self.processes.entry(operation.process) {
+            Entry::Occupied(known) => known.into_mut(),
+            Entry::Vacant(place) => {
+                let too_many = Flaw::TooMany {
+                    what: "processes",
+                    max: u32::MAX,
+                };
+                let process = Process::new(self.processes_ever);
+                self.processes_ever = self
+                    .processes_ever
+                    .checked_add(1)
+                    .ok_or_else(|| operation.begin.flaw(too_many))?;
+                self.telling.emit(Body::MemberStarted {
+                    member: process.member,
+                    group: GROUP,
+                });
+                place.insert(process)
+            }
+        };
+        let telling = &mut self.telling;
+        match (&operation.act, operation.phase) {
+            (Act::Crash, _) => Ok(()),
+            (Act::Subscribe, phase) => {
+                telling.subscribe(process, phase);
+                Ok(())
+            }
+            (Act::Assign(keys), _) => telling.assign(process, &operation, keys),
+            (Act::Perform(kind, micros), Phase::Invoke) => {
+                let none = Micros::default();
+                telling.invoke(process, *kind, micros.as_ref().unwrap_or(&none), line)
+            }
+            (Act::Perform(kind, micros), _) => {
+                telling.complete(process, &operation, (*kind, micros.as_ref()), line)
+            }
+        }
+    }
+
+    /// The client is gone, and the process with it: whatever has its number
+    /// later is another one.
+    fn crash(&mut self, process: i64) {
+        if let Some(mut process) = self.processes.remove(&process) {
+            self.telling.abandon(&mut process);
+            self.telling.emit(Body::MemberEnded {
+                member: process.member,
+                how: Ending::Killed,
+            });
+        }
+    }
+
+    /// Tells what remains open, and gives the summary.
+    pub(super) fn finish(mut self, tail: Tail) -> Summary {
+        let mut open: Vec<Process> = self.processes.into_values().collect();
+        open.sort_by_key(|process| process.producer);
+        for mut process in open {
+            self.telling.abandon(&mut process);
+        }
+        self.telling.finish(tail)
+    }
+}
