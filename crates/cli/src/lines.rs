@@ -232,17 +232,22 @@ fn violations(out: &mut String, verdict: &ScenarioVerdict) {
         .map(|finding| finding.anomaly.name().len())
         .max()
         .unwrap_or(0);
-    for finding in against {
-        let _ = writeln!(
-            out,
-            "      {:anomaly_chars$}  {:>7}  {}",
-            finding.anomaly,
-            finding.count,
-            ranges(finding)
-        );
-        if let Some(example) = finding.examples.first() {
-            proof(out, example);
-        }
+    for against in against {
+        finding(out, against, anomaly_chars);
+    }
+}
+
+/// What was found, how often, where, and one instance with its proof.
+pub(crate) fn finding(out: &mut String, finding: &Finding, anomaly_chars: usize) {
+    let _ = writeln!(
+        out,
+        "      {:anomaly_chars$}  {:>7}  {}",
+        finding.anomaly,
+        finding.count,
+        ranges(finding)
+    );
+    if let Some(example) = finding.examples.first() {
+        proof(out, example);
     }
 }
 
@@ -280,7 +285,7 @@ fn proof(out: &mut String, example: &Example) {
     }
 }
 
-fn doubts(out: &mut String, doubts: &[String]) {
+pub(crate) fn doubts(out: &mut String, doubts: &[String]) {
     for doubt in doubts {
         let _ = writeln!(out, "    cannot tell: {doubt}");
     }

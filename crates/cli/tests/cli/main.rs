@@ -4,4 +4,5 @@
 
 mod check;
 mod fixture;
+mod import;
 mod words;
