@@ -2,18 +2,30 @@
 //! they found is put together at the end. Knows nothing of contracts.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use model::anomaly::Anomaly;
 use model::event::{Body, Event};
 use model::ids::{FaultIx, Micros, PartitionRef};
 use model::verdict::{Counts, Finding, Measurements};
 
+use crate::background::Background;
 use crate::capture::{Capture, CaptureCoverage};
+use crate::cycles::{CycleCoverage, find_cycles};
+use crate::fates::Fates;
 use crate::finding::{Docket, Suspect};
+use crate::isolated::{Isolated, IsolationCoverage};
 use crate::log::{Extent, Ledger, Victim};
+use crate::markers::Markers;
 use crate::measure::{FaultRecord, GroupActivity, Meter};
+use crate::provenance::{ABSENCES, Provenance};
 use crate::readers::{GroupCoverage, Readers};
+use crate::replicas::{ReplicaCoverage, Replicas};
 use crate::roster::Roster;
+use crate::transactions::Transactions;
+use crate::truncation::{Truncation, TruncationCoverage};
+use crate::whole::{TransactionCoverage, find_interrupted, find_torn};
+use crate::zombies::{ZombieCoverage, Zombies};
 
 /// Reads a history, event by event, and finds what is wrong with it.
 #[derive(Default)]
@@ -23,6 +35,13 @@ pub struct Checker {
     readers: Readers,
     capture: Capture,
     meter: Meter,
+    provenance: Provenance,
+    transactions: Transactions,
+    markers: Markers,
+    isolated: Isolated,
+    truncation: Truncation,
+    replicas: Replicas,
+    zombies: Zombies,
     completeness: Completeness,
 }
 
@@ -45,6 +64,7 @@ pub struct Analysis {
     pub(crate) suspects: Vec<Suspect>,
     pub(crate) victims: Vec<Victim>,
     pub(crate) extents: BTreeMap<PartitionRef, Extent>,
+    pub(crate) fates: Arc<Fates>,
 }
 
 /// Whether a history is whole.
@@ -61,6 +81,10 @@ pub struct Completeness {
     pub unread: Vec<String>,
     /// Reads and commits of members that nobody started.
     pub strays: u64,
+    /// The tool that recorded the history, where that was another one.
+    pub imported: Option<String>,
+    /// What the history says that it lacks.
+    pub lacking: Vec<String>,
 }
 
 /// How much there was that could have contradicted each claim.
@@ -74,6 +98,9 @@ pub struct Coverage {
     pub expired: u64,
     /// Acknowledged, and a damaged record stands there.
     pub damaged: u64,
+    /// Acknowledged and in a hole of a compacted topic: a later record of
+    /// their key may have replaced them, so nobody can tell.
+    pub compacted: u64,
     /// Records in the log with a predecessor of the same producer in the same
     /// partition.
     pub ordered_pairs: u64,
@@ -85,6 +112,18 @@ pub struct Coverage {
     pub activity: Vec<GroupActivity>,
     /// Change data capture, where there is any.
     pub capture: Option<CaptureCoverage>,
+    /// Partitions whose end could have been found to have moved back.
+    pub truncation: TruncationCoverage,
+    /// What could be compared of replicas.
+    pub replicas: ReplicaCoverage,
+    /// How often a member could have become a zombie.
+    pub zombies: ZombieCoverage,
+    /// What groups that read committed records only could have been given.
+    pub isolation: Vec<IsolationCoverage>,
+    /// Transactions that could have become visible in part.
+    pub transactions: TransactionCoverage,
+    /// What could have made a circle of transactions.
+    pub cycles: CycleCoverage,
 }
 
 impl Checker {
@@ -97,8 +136,17 @@ impl Checker {
     /// of one source come in their own order.
     pub fn observe(&mut self, event: &Event) {
         self.roster.observe(&event.body);
+        self.provenance.observe(&event.body);
+        self.transactions.observe(event);
+        self.markers.observe(&event.body);
+        self.isolated
+            .observe(event, &self.transactions, &self.roster, &self.provenance);
+        self.truncation.observe(event);
+        self.replicas.observe(&event.body);
         self.log.observe(&event.body);
-        self.readers.observe(event);
+        self.readers.observe(event, &self.transactions);
+        self.zombies
+            .observe(event, |member| self.readers.inside(member));
         self.capture.observe(&event.body);
         self.meter.observe(event, &self.roster);
         match &event.body {
@@ -111,10 +159,36 @@ impl Checker {
 
     /// Settles what the history came to.
     pub fn finish(mut self) -> Analysis {
-        let roster = self.roster;
+        let (roster, provenance) = (self.roster, self.provenance);
+        let fates = settle_transactions(
+            (self.transactions, &self.markers, &self.isolated),
+            &mut self.log,
+            &roster,
+            &provenance,
+        );
+        let background = Background {
+            roster: &roster,
+            provenance: &provenance,
+            fates: &fates,
+        };
         let mut docket = Docket::default();
-        let log = self.log.settle(&roster, &mut docket);
-        let groups = self.readers.settle(&self.log, &roster, &mut docket);
+        let log = self.log.settle(background, &mut docket);
+        let groups = self.readers.settle(&self.log, background, &mut docket);
+        let truncation = self.truncation.settle(
+            &log.gone,
+            |partition| self.log.was_acknowledged(partition),
+            background,
+            &mut docket,
+        );
+        let replicas = self.replicas.settle(background, &mut docket);
+        let zombies = self.zombies.settle(&self.log, background, &mut docket);
+        let isolation = self.isolated.settle(&self.log, background, &mut docket);
+        let transactions = find_torn(&fates, &log.lost, &mut docket);
+        find_interrupted(&fates, &self.log, &roster, &mut docket);
+        let cycles = find_cycles(&fates, self.readers.joined_reads(), &roster, &mut docket);
+        if !provenance.lacking.is_empty() {
+            docket.silence(&ABSENCES);
+        }
         let capture = self.capture.settle(&self.log, &roster, &mut docket);
         let measured = self.meter.finish(&roster);
         let (findings, suspects) = docket.finish(&roster);
@@ -148,22 +222,32 @@ impl Checker {
             completeness: Completeness {
                 unread: log.unread.iter().map(|at| roster.partition(*at)).collect(),
                 strays: self.readers.strays(),
+                imported: provenance.imported.clone(),
+                lacking: provenance.lacking.clone(),
                 ..self.completeness
             },
             coverage: Coverage {
                 settled_acks: log.looked_for,
                 expired: log.expired,
                 damaged: log.damaged,
+                compacted: log.compacted,
                 ordered_pairs: log.ordered_pairs,
                 sending: measured.sending,
                 groups,
                 activity: measured.activity,
                 capture,
+                truncation,
+                replicas,
+                zombies,
+                isolation,
+                transactions,
+                cycles,
             },
             suspects,
             victims: log.victims,
             extents: log.extents,
             roster,
+            fates: Arc::new(fates),
         }
     }
 }
@@ -176,4 +260,24 @@ impl Analysis {
             .find(|finding| finding.anomaly == anomaly)
             .map_or(0, |finding| finding.count)
     }
+}
+
+/// What became of the transactions. Where no observer read the truth, what the
+/// readers were given has to stand for it first.
+fn settle_transactions(
+    (transactions, markers, isolated): (Transactions, &Markers, &Isolated),
+    log: &mut Ledger,
+    roster: &Roster,
+    provenance: &Provenance,
+) -> Fates {
+    if !provenance.is_imported() {
+        return Fates::settle(transactions, markers, log, provenance, |_| false);
+    }
+    log.stand_in(roster);
+    let given = isolated.transactions(&transactions);
+    let fates = Fates::settle(transactions, markers, log, provenance, |tx| {
+        given.contains(&tx)
+    });
+    log.believe_acknowledgements(&fates);
+    fates
 }

@@ -5,6 +5,8 @@
 //! The first reading keeps bits, not operations, so that its memory does not
 //! grow with the proof; most histories have no suspects and need no second.
 
+mod cluster;
+
 use std::collections::{BTreeSet, HashMap};
 
 use model::anomaly::Anomaly;
@@ -142,6 +144,7 @@ impl Explainer {
                 end,
             } => {
                 self.pinned.insert(*partition, (*log_start, *end));
+                self.observe_cluster(event);
             }
             Body::Stored {
                 partition,
@@ -158,7 +161,10 @@ impl Explainer {
                     observed(format!("{} stands at {partition}@{offset}", name(content)))
                 });
             }
-            _ => self.observe_database(event),
+            _ => {
+                self.observe_database(event);
+                self.observe_cluster(event);
+            }
         }
     }
 

@@ -5,7 +5,9 @@
 use std::collections::BTreeMap;
 
 use model::anomaly::Anomaly;
-use model::ids::{GroupIx, Offset, PartitionRef, ProducerIx, RecordId, RowKey, TableIx};
+use model::ids::{
+    GroupIx, Offset, PartitionRef, ProducerIx, RecordId, RowKey, TableIx, TransactionRef,
+};
 use model::verdict::{Example, Finding, NamedRange};
 
 use crate::roster::Roster;
@@ -25,6 +27,8 @@ pub(crate) enum Scope {
     Partition(PartitionRef),
     /// A table's rows, by key.
     Table(TableIx),
+    /// A producer's transactions, by number.
+    Transactions(ProducerIx),
 }
 
 /// What a second reading of the history has to look out for.
@@ -40,6 +44,12 @@ pub(crate) enum Watch {
     CommitOf(GroupIx, PartitionRef, Offset),
     /// Everything about a row.
     Row(TableIx, RowKey),
+    /// How a transaction began and ended.
+    Transaction(TransactionRef),
+    /// To whom a partition was given, and from whom it was taken.
+    Hands(GroupIx, PartitionRef),
+    /// The moments at which the observer saw how far a partition reaches.
+    Ends(PartitionRef),
 }
 
 /// An instance that is going to be an example.
@@ -86,6 +96,33 @@ impl Docket {
         }
     }
 
+    /// Names something more that the last instance is about.
+    pub(crate) fn name_too(&mut self, anomaly: Anomaly, scope: Scope, number: i64) {
+        let tally = self.tallies.entry(anomaly).or_default();
+        tally.named.entry(scope).or_default().insert(number);
+    }
+
+    /// Counts one instance that is about a transaction.
+    pub(crate) fn add_transaction(
+        &mut self,
+        anomaly: Anomaly,
+        transaction: TransactionRef,
+        suspect: impl FnOnce() -> (String, Vec<Watch>),
+    ) {
+        self.add(
+            anomaly,
+            Scope::Transactions(transaction.producer),
+            transaction.transaction.get().cast_signed(),
+            suspect,
+        );
+    }
+
+    /// Takes back everything that was found of some anomalies.
+    pub(crate) fn silence(&mut self, anomalies: &[Anomaly]) {
+        self.tallies
+            .retain(|anomaly, _| !anomalies.contains(anomaly));
+    }
+
     /// Counts one instance that is about a record.
     pub(crate) fn add_record(
         &mut self,
@@ -116,6 +153,7 @@ impl Docket {
                         Scope::Producer(producer) => format!("p{producer}"),
                         Scope::Partition(partition) => roster.partition(*partition),
                         Scope::Table(table) => roster.table(*table),
+                        Scope::Transactions(producer) => format!("p{producer}/t"),
                     },
                     first,
                     last,

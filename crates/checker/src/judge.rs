@@ -7,6 +7,9 @@
 //! landed and met traffic, the history is whole, the instrument found its own
 //! mutants, and there was something that could have gone wrong.
 
+mod brokers;
+mod transactions;
+
 use model::anomaly::Anomaly;
 use model::claim::{Claim, Contract, FaultContract, Guarantee, Level, Traffic};
 use model::event::{CaptureResult, Evidence, Found};
@@ -125,6 +128,9 @@ fn doubts(
             "{} reads or commits of members that the history does not introduce",
             completeness.strays
         ));
+    }
+    for what in &completeness.lacking {
+        doubts.push(format!("the history lacks something: {what}"));
     }
     if let Some(capture) = &analysis.coverage.capture {
         if !capture.unread.is_empty() {
@@ -290,6 +296,9 @@ fn rule(guarantee: &Guarantee, contract: &Contract, analysis: &Analysis) -> Ruli
             if group.below_committed == 0 {
                 return inconclusive(format!("{} committed past no record", group.name));
             }
+            if let Some(ruling) = unsettled(group) {
+                return ruling;
+            }
             held(format!(
                 "{} processed all {} records it committed past",
                 group.name, group.below_committed
@@ -299,6 +308,9 @@ fn rule(guarantee: &Guarantee, contract: &Contract, analysis: &Analysis) -> Ruli
         Claim::NothingReprocessed => each_group(contract, analysis, |group| {
             if group.processed == 0 {
                 return inconclusive(format!("{} processed nothing", group.name));
+            }
+            if let Some(ruling) = unsettled(group) {
+                return ruling;
             }
             held(format!(
                 "{} processed {} records once",
@@ -324,6 +336,12 @@ fn rule(guarantee: &Guarantee, contract: &Contract, analysis: &Analysis) -> Ruli
             ))
         }),
         Claim::GroupsIndependent => independent(contract, analysis),
+        Claim::NoTruncation => brokers::no_truncation(analysis),
+        Claim::ReplicasAgree => brokers::replicas_agree(analysis),
+        Claim::NoZombie => no_zombie(analysis),
+        Claim::ReadCommitted => transactions::read_committed(analysis),
+        Claim::TransactionsWhole => transactions::whole(analysis),
+        Claim::NoCycles => transactions::no_cycles(analysis),
         Claim::NoRowMissing
         | Claim::NoRowDuplicate
         | Claim::NoRowPhantom
@@ -383,6 +401,13 @@ fn no_loss(analysis: &Analysis) -> Ruling {
             coverage.expired
         ));
     }
+    if coverage.compacted > 0 {
+        return inconclusive(format!(
+            "{} acknowledged records lie in holes of compacted topics: later ones of their keys \
+             may have replaced them",
+            coverage.compacted
+        ));
+    }
     if coverage.damaged > 0 {
         return inconclusive(format!(
             "damaged records stand where {} were acknowledged",
@@ -440,10 +465,44 @@ fn each_group(
     Ruling(worst, reasons.join("; "))
 }
 
+/// What keeps a group's readings from being counted.
+fn unsettled(group: &GroupCoverage) -> Option<Ruling> {
+    (group.unsettled > 0).then(|| {
+        inconclusive(format!(
+            "{} processed {} records in transactions of unknown outcome",
+            group.name, group.unsettled
+        ))
+    })
+}
+
+/// Put to the test only where somebody could have gone on with a partition
+/// that was no longer his.
+fn no_zombie(analysis: &Analysis) -> Ruling {
+    let coverage = &analysis.coverage.zombies;
+    if coverage.outlived + coverage.overtaken == 0 {
+        return inconclusive("no partition was taken from a member that went on");
+    }
+    held(format!(
+        "partitions were taken {} times from a member that went on, and went over {} times to \
+         another before the former had been told; none was touched by its former member",
+        coverage.outlived, coverage.overtaken
+    ))
+}
+
 fn complete(group: &GroupCoverage) -> Ruling {
     let name = &group.name;
     if group.stored == 0 {
         return inconclusive(format!("there was nothing for {name} to read"));
+    }
+    if let Some(ruling) = unsettled(group) {
+        return ruling;
+    }
+    if group.unstable > 0 {
+        return inconclusive(format!(
+            "{} records stand behind a transaction that was never closed, where {name} does not \
+             get to",
+            group.unstable
+        ));
     }
     if group.behind > 0 {
         return inconclusive(format!(
@@ -486,6 +545,8 @@ fn within_window(contract: &Contract, analysis: &Analysis) -> Ruling {
         );
         if again > allowed {
             violated(what)
+        } else if let Some(ruling) = unsettled(group) {
+            ruling
         } else if group.processed == 0 || restarts == 0 {
             inconclusive(format!("{name} was never interrupted while it was reading"))
         } else {

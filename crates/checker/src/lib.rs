@@ -75,25 +75,46 @@
 //! can be planted. A third reads the history with the mutants in it, which must
 //! all be found. [`examine`] does all three; [`judge`](judge()) makes verdicts.
 
+mod background;
 mod calibrate;
 mod capture;
 mod checker;
+mod cycles;
 mod examine;
+mod expectation;
 mod explain;
+mod fates;
 mod finding;
+mod isolated;
+mod joined;
 mod judge;
 mod log;
+mod markers;
 mod measure;
+mod provenance;
+mod ranges;
 mod readers;
+mod replicas;
 mod roster;
 mod sparse_set;
 mod timeline;
+mod transactions;
+mod truncation;
+mod whole;
+mod zombies;
 
 pub use calibrate::{MutantPass, Mutants, Survey};
 pub use capture::CaptureCoverage;
 pub use checker::{Analysis, Checker, Completeness, Coverage};
+pub use cycles::CycleCoverage;
 pub use examine::examine;
+pub use expectation::{Expectation, ExpectationVerdict, Weight, expect};
 pub use explain::Explainer;
+pub use isolated::IsolationCoverage;
 pub use judge::judge;
 pub use measure::{FaultRecord, GroupActivity, ReadsMet, TrafficMet};
 pub use readers::GroupCoverage;
+pub use replicas::ReplicaCoverage;
+pub use truncation::TruncationCoverage;
+pub use whole::TransactionCoverage;
+pub use zombies::ZombieCoverage;

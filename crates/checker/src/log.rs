@@ -7,6 +7,9 @@
 //! settled when the history is over, partition by partition in offset order,
 //! so the sources of a history may be interleaved, or merged, in any order.
 
+mod absence;
+mod imported;
+
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::ops::Range;
 
@@ -14,9 +17,11 @@ use model::anomaly::Anomaly;
 use model::event::{Body, Content, Outcome};
 use model::ids::{Offset, PartitionRef, ProducerIx, RecordId, TopicIx};
 
+use crate::background::Background;
 use crate::finding::{Docket, Scope, Watch};
 use crate::roster::Roster;
 use crate::sparse_set::SparseSet;
+use absence::Absence;
 
 /// Clean records at each end of a partition that calibration may choose from,
 /// at most.
@@ -55,6 +60,8 @@ pub(crate) struct PartitionLog {
     corrupt: SparseSet,
     /// Offsets at which the log itself holds a damaged record.
     damaged: SparseSet,
+    /// Offsets among the data that only an acknowledgement names.
+    only_acknowledged: u64,
 }
 
 impl PartitionLog {
@@ -115,6 +122,14 @@ pub(crate) struct Settled {
     pub(crate) expired: u64,
     /// A damaged record stands where the acknowledgement says.
     pub(crate) damaged: u64,
+    /// Acknowledged and in a hole of a compacted topic: a later record of its
+    /// key may have replaced it.
+    pub(crate) compacted: u64,
+    /// Acknowledged records of transactions that are lost.
+    pub(crate) lost: Vec<RecordId>,
+    /// The highest of the lost records of each partition that were
+    /// acknowledged at or above its end.
+    pub(crate) gone: BTreeMap<PartitionRef, (Offset, RecordId)>,
     /// First copies with a predecessor of the same producer in the same
     /// partition.
     pub(crate) ordered_pairs: u64,
@@ -234,6 +249,17 @@ impl Ledger {
         self.partitions.get(&partition)
     }
 
+    /// The partitions that anything was said of.
+    pub(crate) fn partitions(&self) -> impl Iterator<Item = PartitionRef> + '_ {
+        self.partitions.keys().copied()
+    }
+
+    /// Whether anything was acknowledged in a partition.
+    pub(crate) fn was_acknowledged(&self, partition: PartitionRef) -> bool {
+        let log = self.partition(partition);
+        log.is_some_and(|log| !log.acknowledged.is_empty())
+    }
+
     pub(crate) fn is_read(&self, partition: PartitionRef) -> bool {
         self.partition(partition).is_some_and(PartitionLog::is_read)
     }
@@ -258,7 +284,8 @@ impl Ledger {
     }
 
     /// Finds what is wrong with the log.
-    pub(crate) fn settle(&mut self, roster: &Roster, docket: &mut Docket) -> Settled {
+    pub(crate) fn settle(&mut self, background: Background<'_>, docket: &mut Docket) -> Settled {
+        let roster = background.roster;
         let mut settled = self.count();
         for log in self.partitions.values_mut() {
             for placements in [&mut log.acknowledged, &mut log.stored, &mut log.processed] {
@@ -267,15 +294,15 @@ impl Ledger {
             }
         }
         let copies = self.find_duplicates(docket, &mut settled);
-        let disordered = self.find_disorder(docket, &mut settled);
+        let disordered = self.find_disorder(background, docket, &mut settled);
         let misplaced =
-            self.hold_acknowledgements_to_the_log(roster, &copies, docket, &mut settled);
+            self.hold_acknowledgements_to_the_log(background, &copies, docket, &mut settled);
         let contradicted = self.find_inconsistent_offsets(misplaced, roster, docket);
         settled.victims.retain(|victim| {
             !contradicted.contains(&victim.record) && !disordered.contains(&victim.record)
         });
         self.find_failed_and_stored(&copies, docket);
-        self.find_strangers(roster, docket);
+        self.find_strangers(background, docket);
         settled
     }
 
@@ -290,7 +317,11 @@ impl Ledger {
             sent: sum(|sends| sends.sent.len()),
             acknowledged: sum(|sends| sends.acknowledged.len()),
             failed: self.producers.values().map(failed_only).sum(),
-            stored: self.partitions.values().map(|log| log.data.len()).sum(),
+            stored: self
+                .partitions
+                .values()
+                .map(|log| log.data.len() - log.only_acknowledged)
+                .sum(),
             unread: self
                 .partitions
                 .iter()
@@ -329,9 +360,17 @@ impl Ledger {
 
     /// nonmonotonic-send: of each record's first copy in a partition, in
     /// offset order, those count that stand behind a record which the same
-    /// producer sent later. Later copies say nothing about order. Returns the
-    /// records on either side.
-    fn find_disorder(&self, docket: &mut Docket, settled: &mut Settled) -> BTreeSet<RecordId> {
+    /// producer sent later. Later copies say nothing about order. Where both,
+    /// the latest that stands before it and the record, were sent in one
+    /// transaction, it is int-nonmonotonic-send. Returns the records on either
+    /// side.
+    fn find_disorder(
+        &self,
+        background: Background<'_>,
+        docket: &mut Docket,
+        settled: &mut Settled,
+    ) -> BTreeSet<RecordId> {
+        let transactions = &background.fates.transactions;
         let mut involved = BTreeSet::new();
         for (partition, log) in &self.partitions {
             let mut met: BTreeMap<ProducerIx, Met> = BTreeMap::new();
@@ -354,7 +393,11 @@ impl Ledger {
                 }
                 let later = before.latest;
                 involved.extend([record, later.record]);
-                docket.add_record(Anomaly::NonmonotonicSend, record, || {
+                let anomaly = match transactions.of_both(record, later.record) {
+                    Some(_) => Anomaly::IntNonmonotonicSend,
+                    None => Anomaly::NonmonotonicSend,
+                };
+                docket.add_record(anomaly, record, || {
                     let what = format!("{record} stands behind {}, sent later", later.record);
                     let watch = vec![
                         Watch::Record(record),
@@ -374,16 +417,16 @@ impl Ledger {
     /// which they do not stand.
     fn hold_acknowledgements_to_the_log(
         &self,
-        roster: &Roster,
+        background: Background<'_>,
         copies: &Copies,
         docket: &mut Docket,
         settled: &mut Settled,
     ) -> BTreeSet<RecordId> {
+        let roster = background.roster;
         let mut contradicted = BTreeSet::new();
         let mut partitions_chosen = 0;
         for (partition, log) in &self.partitions {
             let topic_is_read = self.topic_is_read(partition.topic, roster);
-            let log_start = log.pinned.as_ref().map_or(0, |range| range.start.get());
             let mut victims = Ends::default();
             let mut stored = log.stored.as_slice();
             for acks in log.acknowledged.chunk_by(|a, b| a.offset == b.offset) {
@@ -409,23 +452,36 @@ impl Ledger {
                     if copies.has(*record) || !topic_is_read {
                         continue;
                     }
-                    if log.damaged.contains(offset.get()) {
-                        settled.damaged += 1;
-                    } else if (0..log_start).contains(&offset.get())
-                        || (offset.get() < 0 && log_start > 0)
-                    {
-                        settled.expired += 1;
-                    } else {
-                        settled.looked_for += 1;
-                        docket.add_record(Anomaly::LostWrite, *record, || {
-                            let what = format!(
-                                "{record}, acknowledged at {}@{offset}",
-                                roster.partition(*partition)
-                            );
-                            let here = Watch::Position(*partition, offset);
-                            (what, vec![Watch::Record(*record), here])
-                        });
-                    }
+                    let absence = Absence::of(*record, (*partition, offset), log, background);
+                    let anomaly = match absence {
+                        Absence::Damaged => {
+                            settled.damaged += 1;
+                            continue;
+                        }
+                        Absence::Expired => {
+                            settled.expired += 1;
+                            continue;
+                        }
+                        Absence::Compacted => {
+                            settled.compacted += 1;
+                            continue;
+                        }
+                        Absence::Invisible => continue,
+                        Absence::Unseen => Anomaly::Unseen,
+                        Absence::Lost => {
+                            settled.looked_for += 1;
+                            settled.lose(*record, (*partition, offset), log, background);
+                            Anomaly::LostWrite
+                        }
+                    };
+                    docket.add_record(anomaly, *record, || {
+                        let what = format!(
+                            "{record}, acknowledged at {}@{offset}",
+                            roster.partition(*partition)
+                        );
+                        let here = Watch::Position(*partition, offset);
+                        (what, vec![Watch::Record(*record), here])
+                    });
                 }
                 settled.looked_for +=
                     acks.iter().filter(|ack| copies.has(ack.record)).count() as u64;
@@ -543,8 +599,11 @@ impl Ledger {
 
     /// phantom and corrupt, by the offset at which somebody saw them. That a
     /// record was never sent is known only when all sending was recorded.
-    fn find_strangers(&mut self, roster: &Roster, docket: &mut Docket) {
-        if self.traffic_ended {
+    fn find_strangers(&mut self, background: Background<'_>, docket: &mut Docket) {
+        let Background {
+            roster, provenance, ..
+        } = background;
+        if self.traffic_ended || provenance.is_imported() {
             let unsent: Vec<(PartitionRef, Offset)> = self
                 .partitions
                 .iter()
@@ -552,7 +611,10 @@ impl Ledger {
                     let seen = log.stored.iter().chain(&log.processed);
                     seen.map(move |placement| (*partition, *placement))
                 })
-                .filter(|(_, placement)| !self.was_sent(placement.record))
+                .filter(|(_, placement)| {
+                    !self.was_sent(placement.record)
+                        && provenance.announces(placement.record.producer)
+                })
                 .map(|(partition, placement)| (partition, placement.offset))
                 .collect();
             for (partition, offset) in unsent {
@@ -573,6 +635,25 @@ impl Ledger {
                     });
                 }
             }
+        }
+    }
+}
+
+impl Settled {
+    /// Files a lost record with those that care.
+    fn lose(
+        &mut self,
+        record: RecordId,
+        (partition, offset): (PartitionRef, Offset),
+        log: &PartitionLog,
+        background: Background<'_>,
+    ) {
+        if background.fates.transactions.of(record).is_some() {
+            self.lost.push(record);
+        }
+        if log.end().is_some_and(|end| offset >= end) {
+            let highest = self.gone.entry(partition).or_insert((offset, record));
+            *highest = (*highest).max((offset, record));
         }
     }
 }

@@ -8,13 +8,18 @@
 use std::collections::BTreeMap;
 
 use model::anomaly::Anomaly;
-use model::event::{Body, CommitResult, Event};
+use model::event::{Body, CommitResult, Event, TransactionOutcome};
 use model::ids::{GroupIx, MemberIx, Micros, Offset, PartitionRef};
 
+use crate::background::Background;
+use crate::fates::Fate;
 use crate::finding::{Docket, Scope, Watch};
+use crate::joined::{Joined, JoinedCommit, JoinedRead, regressions};
 use crate::log::Ledger;
+use crate::ranges::Ranges;
 use crate::roster::Roster;
 use crate::sparse_set::SparseSet;
+use crate::transactions::{Transactions, Tx};
 
 /// One incarnation of a consumer.
 struct Member {
@@ -30,6 +35,8 @@ struct Assignment {
     since: Micros,
     /// What the member processed last; none right after the assignment.
     last: Option<Offset>,
+    /// For which transaction it did.
+    inside: Option<Tx>,
 }
 
 /// An accepted commit.
@@ -44,11 +51,13 @@ struct Commit {
     offset: Offset,
 }
 
-/// Within one assignment, from one offset to a later one that is not next.
+/// Within one assignment, from one offset to another that is not next.
 struct Jump {
     member: MemberIx,
     from: Offset,
     to: Offset,
+    /// The transaction for which the member processed both, if it did.
+    inside: Option<Tx>,
 }
 
 /// A committed position as the coordinator reports it at the end.
@@ -68,10 +77,14 @@ enum Reported {
 struct Reading {
     processed: SparseSet,
     reprocessed: Vec<(Offset, MemberIx)>,
+    /// Processed in a transaction of which nobody knows what became of it.
+    unsettled: SparseSet,
+    /// Positions that were committed with transactions.
+    joined: Vec<JoinedCommit>,
     commits: Vec<Commit>,
     reported: Reported,
     jumps: Vec<Jump>,
-    went_back: Vec<(Offset, Offset, MemberIx)>,
+    went_back: Vec<Jump>,
 }
 
 impl Reading {
@@ -82,7 +95,25 @@ impl Reading {
             Reported::Position(offset) => Some(offset),
             Reported::Nothing | Reported::NoPosition => None,
         };
-        accepted.chain(reported).max()
+        let joined = self.joined.iter().map(|commit| commit.offset);
+        accepted.chain(reported).chain(joined).max()
+    }
+
+    /// Counts what was processed in a transaction, as far as it counts.
+    fn join(&mut self, read: &JoinedRead, fate: Fate) {
+        for offset in read.first.get()..=read.last.get() {
+            match fate {
+                Fate::Aborted => return,
+                Fate::Unknown => {
+                    self.unsettled.insert(offset);
+                }
+                Fate::Committed => {
+                    if !self.processed.insert(offset) {
+                        self.reprocessed.push((Offset::new(offset), read.member));
+                    }
+                }
+            }
+        }
     }
 }
 
@@ -91,6 +122,7 @@ impl Reading {
 pub(crate) struct Readers {
     members: BTreeMap<MemberIx, Member>,
     readings: BTreeMap<(GroupIx, PartitionRef), Reading>,
+    joined: Joined,
     waited: BTreeMap<GroupIx, u64>,
     /// Polls that followed another in the same assignment.
     steps: BTreeMap<GroupIx, u64>,
@@ -122,10 +154,27 @@ pub struct GroupCoverage {
     pub commits: u64,
     /// Polls that followed another in the same assignment.
     pub steps: u64,
+    /// Records that it processed in a transaction of which nobody knows what
+    /// became of it.
+    pub unsettled: u64,
+    /// Records behind a transaction that was never closed, which a group that
+    /// reads committed records only is not given.
+    pub unstable: u64,
 }
 
 impl Readers {
-    pub(crate) fn observe(&mut self, event: &Event) {
+    /// To be shown an event after the transactions have seen it.
+    pub(crate) fn observe(&mut self, event: &Event, transactions: &Transactions) {
+        if let Body::TransactionCompleted {
+            transaction,
+            outcome,
+        } = &event.body
+            && *outcome != TransactionOutcome::Committed
+            && let Some(tx) = transactions.find(*transaction)
+        {
+            self.rewind(tx);
+        }
+        self.joined.observe(event, transactions);
         match &event.body {
             Body::MemberStarted { member, group } => {
                 let started = Member {
@@ -139,7 +188,11 @@ impl Readers {
                 if let Some(member) = self.members.get_mut(member) {
                     for partition in partitions {
                         let since = event.at;
-                        let given = Assignment { since, last: None };
+                        let given = Assignment {
+                            since,
+                            last: None,
+                            inside: None,
+                        };
                         member.held.insert(*partition, given);
                     }
                 }
@@ -153,6 +206,11 @@ impl Readers {
                     }
                 }
             }
+            Body::Repositioned {
+                member,
+                partition,
+                next,
+            } => self.repositioned(*member, *partition, *next),
             Body::Processed {
                 member,
                 from,
@@ -186,8 +244,38 @@ impl Readers {
         self.strays
     }
 
+    /// The transaction for which a member reads at this moment.
+    pub(crate) fn inside(&self, member: MemberIx) -> Option<Tx> {
+        self.joined.inside(member)
+    }
+
+    /// What was read inside transactions.
+    pub(crate) fn joined_reads(&self) -> &[JoinedRead] {
+        self.joined.reads()
+    }
+
     fn reading(&mut self, group: GroupIx, partition: PartitionRef) -> &mut Reading {
         self.readings.entry((group, partition)).or_default()
+    }
+
+    /// What was read for a transaction that did not commit is read again.
+    fn rewind(&mut self, tx: Tx) {
+        for member in self.joined.members(tx) {
+            if let Some(member) = self.members.get_mut(&member) {
+                for held in member.held.values_mut() {
+                    held.last.take_if(|_| held.inside == Some(tx));
+                }
+            }
+        }
+    }
+
+    fn repositioned(&mut self, by: MemberIx, partition: PartitionRef, next: Option<Offset>) {
+        if let Some(member) = self.members.get_mut(&by)
+            && let Some(held) = member.held.get_mut(&partition)
+        {
+            held.last = next.map(|next| Offset::new(next.get().saturating_sub(1)));
+            held.inside = None;
+        }
     }
 
     fn processed(&mut self, at: Micros, by: MemberIx, from: PartitionRef, offset: Offset) {
@@ -199,20 +287,30 @@ impl Readers {
         let held = member.held.entry(from).or_insert(Assignment {
             since: at,
             last: None,
+            inside: None,
         });
         let before = held.last.replace(offset);
+        let inside = self.joined.inside(by);
+        let both = inside.filter(|_| held.inside == inside);
+        held.inside = inside;
         let reading = self.readings.entry((group, from)).or_default();
         if let Some(before) = before {
             *self.steps.entry(group).or_default() += 1;
+            let step = Jump {
+                member: by,
+                from: before,
+                to: offset,
+                inside: both,
+            };
             if offset <= before {
-                reading.went_back.push((before, offset, by));
+                reading.went_back.push(step);
             } else if offset.get() - 1 > before.get() {
-                reading.jumps.push(Jump {
-                    member: by,
-                    from: before,
-                    to: offset,
-                });
+                reading.jumps.push(step);
             }
+        }
+        if let Some(tx) = inside {
+            self.joined.read(tx, group, by, from, offset);
+            return;
         }
         if !reading.processed.insert(offset.get()) {
             reading.reprocessed.push((offset, by));
@@ -238,15 +336,25 @@ impl Readers {
     pub(crate) fn settle(
         &mut self,
         log: &Ledger,
-        roster: &Roster,
+        background: Background<'_>,
         docket: &mut Docket,
     ) -> Vec<GroupCoverage> {
+        let roster = background.roster;
+        let joined = std::mem::take(&mut self.joined);
+        for read in joined.reads() {
+            let reading = self.reading(read.group, read.partition);
+            reading.join(read, background.fates.fate(read.tx));
+        }
+        for ((group, partition), commits) in joined.commits(background.fates) {
+            self.reading(group, partition).joined = commits;
+        }
+        self.joined = joined;
         for ((group, partition), reading) in &mut self.readings {
             reading.commits.sort_by_key(|commit| commit.at);
             let place = Place {
                 group: *group,
                 partition: *partition,
-                roster,
+                background,
             };
             find_moves_back(reading, place, docket);
             find_skips(reading, log, place, docket);
@@ -271,7 +379,7 @@ impl Readers {
                 let place = Place {
                     group: *group,
                     partition,
-                    roster,
+                    background,
                 };
                 find_unprocessed(reading, log, place, docket, &mut coverage);
             }
@@ -286,46 +394,75 @@ impl Readers {
 struct Place<'r> {
     group: GroupIx,
     partition: PartitionRef,
-    roster: &'r Roster,
+    background: Background<'r>,
 }
 
-impl Place<'_> {
+impl<'r> Place<'r> {
     fn add(self, docket: &mut Docket, anomaly: Anomaly, at: Offset, watch: &[Watch], what: &str) {
         docket.add(anomaly, Scope::Partition(self.partition), at.get(), || {
-            let group = self.roster.group(self.group);
-            let partition = self.roster.partition(self.partition);
+            let roster: &Roster = self.background.roster;
+            let group = roster.group(self.group);
+            let partition = roster.partition(self.partition);
             let mut all = vec![Watch::Position(self.partition, at)];
             all.extend(watch);
             (format!("{partition}@{at}: {what} ({group})"), all)
         });
     }
+
+    /// What the group's members are not given, whoever else is.
+    fn hidden(self) -> Option<&'r Ranges> {
+        let fates = self.background.fates;
+        let committed_only = self.background.provenance.reads_committed(self.group);
+        committed_only.then(|| fates.hidden(self.partition))?
+    }
+
+    /// Where the group's members cannot get past, if anywhere.
+    fn stable_end(self) -> Option<Offset> {
+        let fates = self.background.fates;
+        let committed_only = self.background.provenance.reads_committed(self.group);
+        committed_only.then(|| fates.stable_end(self.partition))?
+    }
 }
 
 /// nonmonotonic-poll: within one assignment, an offset that is not behind
-/// the one processed before it.
+/// the one processed before it; int-nonmonotonic-poll where both were processed
+/// for one transaction.
 fn find_moves_back(reading: &Reading, place: Place<'_>, docket: &mut Docket) {
-    for (before, offset, member) in &reading.went_back {
-        let what = format!("member {member} went back from {before}");
-        place.add(docket, Anomaly::NonmonotonicPoll, *offset, &[], &what);
+    for step in &reading.went_back {
+        let what = format!("member {} went back from {}", step.member, step.from);
+        let anomaly = match step.inside {
+            Some(_) => Anomaly::IntNonmonotonicPoll,
+            None => Anomaly::NonmonotonicPoll,
+        };
+        place.add(docket, anomaly, step.to, &[], &what);
     }
 }
 
 /// poll-skip: within one assignment, each record of the log between two
-/// offsets that were processed one after the other. Markers and gaps are no
-/// records.
+/// offsets that were processed one after the other; int-poll-skip where both
+/// were processed for one transaction. Markers and gaps are no records, and
+/// what the group must not be given is none for it.
 fn find_skips(reading: &Reading, log: &Ledger, place: Place<'_>, docket: &mut Docket) {
     let Some(log) = log.partition(place.partition) else {
         return;
     };
+    let hidden = place.hidden();
     for jump in &reading.jumps {
+        let anomaly = match jump.inside {
+            Some(_) => Anomaly::IntPollSkip,
+            None => Anomaly::PollSkip,
+        };
         for skipped in log.data(jump.from.get() + 1, jump.to.get()) {
+            if hidden.is_some_and(|hidden| hidden.contains(Offset::new(skipped))) {
+                continue;
+            }
             let what = format!(
                 "member {} went from {} to {}",
                 jump.member, jump.from, jump.to
             );
             let ends = [jump.from, jump.to].map(|end| Watch::Position(place.partition, end));
             let skipped = Offset::new(skipped);
-            place.add(docket, Anomaly::PollSkip, skipped, &ends, &what);
+            place.add(docket, anomaly, skipped, &ends, &what);
         }
     }
 }
@@ -343,7 +480,8 @@ fn find_reprocessed(reading: &Reading, place: Place<'_>, docket: &mut Docket) {
 /// since; and a final position below the last accepted commit. Answers that
 /// reach two members at about the same time prove no order, so a commit is
 /// never held against another member's that was answered after the
-/// assignment.
+/// assignment. What was committed with transactions is held against itself in
+/// the same way, and against the final position.
 fn find_commit_regressions(reading: &Reading, place: Place<'_>, docket: &mut Docket) {
     let mut regress = |from: Offset, to: Option<Offset>| {
         let (at, what) = match to {
@@ -370,11 +508,22 @@ fn find_commit_regressions(reading: &Reading, place: Place<'_>, docket: &mut Doc
             regress(before, Some(commit.offset));
         }
     }
-    if let Some(last) = reading.commits.last() {
+    for (from, to) in regressions(&reading.joined) {
+        regress(from, Some(to));
+    }
+    let joined = reading.joined.iter().max_by_key(|commit| commit.completed);
+    let last = joined.map(|commit| (commit.completed, commit.offset));
+    let last = last.max(
+        reading
+            .commits
+            .last()
+            .map(|commit| (commit.at, commit.offset)),
+    );
+    if let Some((_, last)) = last {
         match reading.reported {
-            Reported::NoPosition => regress(last.offset, None),
-            Reported::Position(reported) if reported < last.offset => {
-                regress(last.offset, Some(reported));
+            Reported::NoPosition => regress(last, None),
+            Reported::Position(reported) if reported < last => {
+                regress(last, Some(reported));
             }
             Reported::Position(_) | Reported::Nothing => {}
         }
@@ -391,20 +540,34 @@ fn find_unprocessed(
     docket: &mut Docket,
     coverage: &mut GroupCoverage,
 ) {
-    coverage.commits += reading.commits.len() as u64;
+    coverage.commits += (reading.commits.len() + reading.joined.len()) as u64;
+    coverage.unsettled += reading.unsettled.len();
     coverage.reprocessed += reading.reprocessed.len() as u64;
     coverage.processed += reading.processed.len() + reading.reprocessed.len() as u64;
     let Some(log) = log.partition(place.partition).filter(|log| log.is_read()) else {
         return;
     };
     let committed = reading.committed().unwrap_or_default();
+    let (hidden, stable_end) = (place.hidden(), place.stable_end());
     for offset in log.data(0, i64::MAX).map(Offset::new) {
+        if stable_end.is_some_and(|end| offset >= end) {
+            coverage.unstable += 1;
+            continue;
+        }
+        if hidden.is_some_and(|hidden| hidden.contains(offset)) {
+            continue;
+        }
         coverage.stored += 1;
         let passed = offset < committed;
         coverage.below_committed += u64::from(passed);
         if reading.processed.contains(offset.get()) {
             coverage.distinct += 1;
-        } else if passed {
+            continue;
+        }
+        if reading.unsettled.contains(offset.get()) {
+            continue;
+        }
+        if passed {
             coverage.gaps += 1;
             let past = Watch::CommitPast(place.group, place.partition, offset);
             let what = format!("committed past, up to {committed}, and never processed");

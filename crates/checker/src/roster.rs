@@ -88,6 +88,12 @@ impl Roster {
         MemberIx::new(last.map_or(0, |last| last.get().wrapping_add(1)))
     }
 
+    /// A number that no group of this history has.
+    pub(crate) fn unused_group(&self) -> GroupIx {
+        let last = self.groups.keys().next_back();
+        GroupIx::new(last.map_or(0, |last| last.get().wrapping_add(1)))
+    }
+
     pub(crate) fn partition(&self, of: PartitionRef) -> String {
         match self.topics.get(&of.topic) {
             Some(topic) => format!("{}-{}", topic.name, of.partition),

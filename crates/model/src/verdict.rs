@@ -124,7 +124,8 @@ pub struct Finding {
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct NamedRange {
     /// Whose: `p0` for a producer's records by sequence, a table's name for
-    /// rows by key, `topic-partition` for offsets.
+    /// rows by key, `topic-partition` for offsets, `p0/t` for a producer's
+    /// transactions by number.
     pub of: String,
     /// The first.
     pub first: i64,

@@ -46,7 +46,10 @@ fn an_acknowledged_record_that_stands_nowhere_is_lost() {
 #[test]
 fn an_acknowledgement_above_the_pinned_end_is_a_loss_too() {
     let story = story().sends(3).log(&ours([0]));
-    finds(&story, &[(Anomaly::LostWrite, 2)]);
+    finds(
+        &story,
+        &[(Anomaly::LostWrite, 2), (Anomaly::LogTruncation, 1)],
+    );
     assert_eq!(named(&story.check(), Anomaly::LostWrite), ["p0 1-2"]);
 }
 
@@ -239,7 +242,8 @@ fn a_partition_that_is_given_or_taken_begins_anew() {
         Body::Revoked { member, partitions },
     ] {
         let story = group_story().sends(4).processes(0, 0..2);
-        let story = story.and(moved).processes(0, 0..2).processes(0, 2..4);
+        let story = story.and(moved).assigns(0);
+        let story = story.processes(0, 0..2).processes(0, 2..4);
         finds(&story.log(&ours([0, 1, 2, 3])), &again);
     }
 }

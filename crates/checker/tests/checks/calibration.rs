@@ -23,6 +23,23 @@ fn every_claim() -> Contract {
     }
 }
 
+/// On which no claim rests: *unseen* cannot arise where an observer read the
+/// truth, and Kafka promises nothing against the other two.
+const WITHOUT_A_CLAIM: [Anomaly; 3] = [Anomaly::Unseen, Anomaly::G0, Anomaly::IntSendSkip];
+
+/// For which there is no place in a history without replicas, transactions and
+/// groups that read committed records only.
+const OF_TRANSACTIONS: [Anomaly; 8] = [
+    Anomaly::ReplicaDivergence,
+    Anomaly::G1a,
+    Anomaly::PrecommittedRead,
+    Anomaly::TornTransaction,
+    Anomaly::G1c,
+    Anomaly::IntPollSkip,
+    Anomaly::IntNonmonotonicPoll,
+    Anomaly::IntNonmonotonicSend,
+];
+
 #[test]
 fn every_anomaly_of_the_catalogue_can_be_planted_and_is_found() {
     let world = make(Size {
@@ -38,7 +55,12 @@ fn every_anomaly_of_the_catalogue_can_be_planted_and_is_found() {
     let missed: Vec<_> = calibration.iter().filter(|mutant| !mutant.found).collect();
     assert!(missed.is_empty(), "{missed:#?}");
     let planted: Vec<Anomaly> = calibration.iter().map(|mutant| mutant.anomaly).collect();
-    assert_eq!(planted, Anomaly::ALL);
+    let expected: Vec<Anomaly> = Anomaly::ALL
+        .iter()
+        .copied()
+        .filter(|anomaly| !WITHOUT_A_CLAIM.contains(anomaly) && !OF_TRANSACTIONS.contains(anomaly))
+        .collect();
+    assert_eq!(planted, expected);
 }
 
 #[test]
@@ -73,6 +95,7 @@ fn a_tiny_history_takes_more_readings_and_still_plants_everything() {
         Anomaly::Duplicate,
         Anomaly::NonmonotonicSend,
         Anomaly::InconsistentOffsets,
+        Anomaly::LogTruncation,
         Anomaly::Phantom,
         Anomaly::Corrupt,
         Anomaly::FailedWriteVisible,

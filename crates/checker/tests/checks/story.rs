@@ -6,12 +6,13 @@ use checker::{Analysis, Checker, examine};
 use model::anomaly::Anomaly;
 use model::claim::Contract;
 use model::event::{
-    Body, CaptureResult, ChangeContent, CommitResult, Content, Ending, Event, Evidence, Found,
-    Outcome, RowOp, TxOutcome,
+    BatchKind, Body, CaptureResult, ChangeContent, CommitResult, Content, Ending, Event, Evidence,
+    Found, Intent, Isolation, Outcome, RowOp, TransactionOutcome, TxOutcome,
 };
 use model::ids::{
-    ChangeId, FaultIx, GroupIx, Lsn, MemberIx, Micros, Offset, PartitionIndex, PartitionRef,
-    ProducerIx, RecordId, RowKey, Sequence, TableIx, TopicIx, TxId,
+    BrokerId, ChangeId, FaultIx, GroupIx, Lsn, MemberIx, Micros, Offset, PartitionIndex,
+    PartitionRef, ProducerIx, RecordId, RowKey, Sequence, TableIx, TopicIx, TransactionIx,
+    TransactionRef, TxId,
 };
 use model::verdict::Calibration;
 
@@ -48,6 +49,25 @@ pub(crate) enum Slot {
     /// A marker, or nothing.
     Gap,
     Is(Content),
+    /// A record of a transaction of this producer id, in a batch of its own.
+    In(i64, Content),
+    /// The marker that commits the transaction of this producer id.
+    Commit(i64),
+    /// The marker that aborts it.
+    Abort(i64),
+}
+
+/// Records of producer 0, in a transaction of producer id 100.
+pub(crate) fn inside<const N: usize>(sequences: [u64; N]) -> Vec<Slot> {
+    let inside = |sequence| Slot::In(100, Content::Ours(id(0, sequence)));
+    sequences.into_iter().map(inside).collect()
+}
+
+pub(crate) fn transaction(producer: u32, number: u64) -> TransactionRef {
+    TransactionRef {
+        producer: ProducerIx::new(producer),
+        transaction: TransactionIx::new(number),
+    }
 }
 
 /// Records of producer 0.
@@ -171,13 +191,145 @@ impl Story {
     pub(crate) fn truth(self, partition: PartitionRef, log_start: i64, slots: &[Slot]) -> Self {
         let end = log_start + i64::try_from(slots.len()).unwrap();
         let story = self.pinned(partition, log_start, end);
+        let batches = slots.iter().any(|slot| matches!(slot, Slot::In(..)));
         let standing = (log_start..).zip(slots);
         standing
             .fold(story, |story, (offset, slot)| match slot {
                 Slot::Gap => story,
-                Slot::Is(content) => story.stored(partition, offset, *content),
+                Slot::Is(content) if !batches => story.stored(partition, offset, *content),
+                Slot::Is(content) => story
+                    .batch(partition, offset, -1, BatchKind::Plain)
+                    .stored(partition, offset, *content),
+                Slot::In(producer, content) => story
+                    .batch(partition, offset, *producer, BatchKind::Transactional)
+                    .stored(partition, offset, *content),
+                Slot::Commit(producer) => {
+                    story.batch(partition, offset, *producer, BatchKind::CommitMarker)
+                }
+                Slot::Abort(producer) => {
+                    story.batch(partition, offset, *producer, BatchKind::AbortMarker)
+                }
             })
             .read(partition)
+    }
+
+    fn batch(self, partition: PartitionRef, offset: i64, producer: i64, kind: BatchKind) -> Self {
+        self.and(Body::StoredBatch {
+            partition,
+            base_offset: Offset::new(offset),
+            last_offset: Offset::new(offset),
+            producer_id: producer,
+            producer_epoch: 0,
+            base_sequence: 0,
+            kind,
+        })
+    }
+
+    /// Producer 0 begins a transaction.
+    pub(crate) fn begins(self, number: u64) -> Self {
+        self.begins_of(transaction(0, number))
+    }
+
+    pub(crate) fn begins_of(self, transaction: TransactionRef) -> Self {
+        self.and(Body::TransactionBegun { transaction })
+    }
+
+    pub(crate) fn asks(self, transaction: TransactionRef, intent: Intent) -> Self {
+        self.and(Body::TransactionEnding {
+            transaction,
+            intent,
+        })
+    }
+
+    pub(crate) fn hears(self, transaction: TransactionRef, outcome: TransactionOutcome) -> Self {
+        self.and(Body::TransactionCompleted {
+            transaction,
+            outcome,
+        })
+    }
+
+    /// Producer 0 commits its transaction.
+    pub(crate) fn commits_transaction(self, number: u64) -> Self {
+        self.commits_of(transaction(0, number))
+    }
+
+    pub(crate) fn commits_of(self, transaction: TransactionRef) -> Self {
+        self.asks(transaction, Intent::Commit)
+            .hears(transaction, TransactionOutcome::Committed)
+    }
+
+    /// Producer 0 aborts its transaction.
+    pub(crate) fn aborts_transaction(self, number: u64) -> Self {
+        self.asks(transaction(0, number), Intent::Abort)
+            .hears(transaction(0, number), TransactionOutcome::Aborted)
+    }
+
+    pub(crate) fn joins(self, member: u32, transaction: TransactionRef) -> Self {
+        self.and(Body::TransactionJoined {
+            transaction,
+            member: MemberIx::new(member),
+        })
+    }
+
+    pub(crate) fn sends_offset(self, transaction: TransactionRef, offset: i64) -> Self {
+        self.and(Body::OffsetSent {
+            transaction,
+            group: GROUP,
+            partition: part(0),
+            offset: Offset::new(offset),
+        })
+    }
+
+    /// The group reads committed records only.
+    pub(crate) fn read_committed(self) -> Self {
+        self.and(Body::IsolationDeclared {
+            group: GROUP,
+            isolation: Isolation::ReadCommitted,
+        })
+    }
+
+    pub(crate) fn revokes(self, member: u32) -> Self {
+        self.and(Body::Revoked {
+            member: MemberIx::new(member),
+            partitions: vec![part(0)],
+        })
+    }
+
+    pub(crate) fn assigns(self, member: u32) -> Self {
+        self.and(Body::Assigned {
+            member: MemberIx::new(member),
+            partitions: vec![part(0)],
+        })
+    }
+
+    pub(crate) fn imported(self, tool: &str) -> Self {
+        self.and(Body::Imported {
+            tool: tool.to_owned(),
+        })
+    }
+
+    /// One replica of partition 0, whole.
+    pub(crate) fn replica(self, broker: i32, log_start: i64, slots: &[Slot]) -> Self {
+        let (partition, broker) = (part(0), BrokerId::new(broker));
+        let end = log_start + i64::try_from(slots.len()).unwrap();
+        let story = self.and(Body::ReplicaPinned {
+            partition,
+            broker,
+            log_start: Offset::new(log_start),
+            end: Offset::new(end),
+        });
+        let standing = (log_start..).zip(slots);
+        standing
+            .fold(story, |story, (offset, slot)| match slot {
+                Slot::Is(content) => story.and(Body::ReplicaStored {
+                    partition,
+                    broker,
+                    offset: Offset::new(offset),
+                    content: *content,
+                }),
+                _ => story,
+            })
+            .and(Body::ReplicaRead { partition, broker })
     }
 
     pub(crate) fn group(self, group: GroupIx, name: &str) -> Self {

@@ -1,0 +1,14 @@
+//! What is settled about a history before its log and its readers are: who is
+//! who, where it comes from, and what became of its transactions.
+
+use crate::fates::Fates;
+use crate::provenance::Provenance;
+use crate::roster::Roster;
+
+/// Before which everything else is held.
+#[derive(Clone, Copy)]
+pub(crate) struct Background<'h> {
+    pub(crate) roster: &'h Roster,
+    pub(crate) provenance: &'h Provenance,
+    pub(crate) fates: &'h Fates,
+}

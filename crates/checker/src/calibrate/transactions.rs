@@ -1,0 +1,416 @@
+//! Mutants of transactions: readings of what was aborted, or not yet
+//! committed; a record that is lost; a circle; an offset that goes back. Knows
+//! nothing of how a transaction's fate is settled.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use model::anomaly::Anomaly;
+use model::event::{Body, Content, Event, Intent, Isolation, TransactionOutcome};
+use model::ids::{
+    GroupIx, Micros, Offset, PartitionRef, ProducerIx, RecordId, TransactionIx, TransactionRef,
+};
+
+use super::{Edit, Mutation, Placed, Planner, RecordTrace};
+use crate::checker::Analysis;
+use crate::fates::{Fate, Fates, Visible};
+use crate::roster::Roster;
+use crate::transactions::Tx;
+
+/// Places of each kind that the survey watches, at most.
+const PLACES_MAX: usize = 16;
+
+/// An aborted record in the log.
+#[derive(Default)]
+struct Aborted {
+    stored: Option<Placed>,
+    read_by: BTreeSet<GroupIx>,
+}
+
+/// Two committed transactions, of which the second wrote right behind the
+/// first.
+struct Pair {
+    first: TransactionRef,
+    second: Tx,
+    at: (PartitionRef, Offset),
+    stored: Option<Placed>,
+    completed: Option<Placed>,
+}
+
+/// Where the events stand that these mutants need.
+pub(super) struct Places {
+    aborted: BTreeMap<(PartitionRef, Offset), Aborted>,
+    pairs: Vec<Pair>,
+    /// Groups that read committed records only.
+    committed_only: BTreeSet<GroupIx>,
+    /// Whose positions were committed with transactions.
+    handed: BTreeSet<(GroupIx, PartitionRef)>,
+    /// A position that was committed with a transaction, and its end.
+    commit: Option<(TransactionRef, GroupIx, PartitionRef, Offset)>,
+    commit_completed: Option<Placed>,
+    producers: BTreeSet<ProducerIx>,
+}
+
+impl Places {
+    pub(super) fn new(analysis: &Analysis) -> Self {
+        let fates = &analysis.fates;
+        let stands = || {
+            fates
+                .partitions()
+                .flat_map(|of| fates.stands(of).iter().map(move |stand| (of, stand)))
+        };
+        let aborted = stands().filter(|(_, stand)| stand.visible == Visible::Aborted);
+        Self {
+            aborted: aborted
+                .take(PLACES_MAX)
+                .map(|(of, stand)| ((of, Offset::new(stand.first)), Aborted::default()))
+                .collect(),
+            pairs: pairs(fates),
+            committed_only: BTreeSet::new(),
+            handed: BTreeSet::new(),
+            commit: None,
+            commit_completed: None,
+            producers: fates
+                .transactions
+                .spans()
+                .map(|(producer, _)| producer)
+                .collect(),
+        }
+    }
+
+    pub(super) fn observe(&mut self, placed: &impl Fn() -> Placed, event: &Event, roster: &Roster) {
+        match &event.body {
+            Body::IsolationDeclared {
+                group,
+                isolation: Isolation::ReadCommitted,
+            } => {
+                self.committed_only.insert(*group);
+            }
+            Body::Stored {
+                partition, offset, ..
+            } => {
+                let at = (*partition, *offset);
+                if let Some(aborted) = self.aborted.get_mut(&at) {
+                    aborted.stored = Some(placed());
+                }
+                for pair in self.pairs.iter_mut().filter(|pair| pair.at == at) {
+                    pair.stored = Some(placed());
+                }
+            }
+            Body::Processed {
+                member,
+                from,
+                offset,
+                ..
+            } if !self.aborted.is_empty() => {
+                if let Some(aborted) = self.aborted.get_mut(&(*from, *offset)) {
+                    aborted.read_by.extend(roster.group_of(*member));
+                }
+            }
+            Body::SendInvoked { record, .. } => {
+                self.producers.insert(record.producer);
+            }
+            Body::OffsetSent {
+                transaction,
+                group,
+                partition,
+                offset,
+            } => {
+                self.producers.insert(transaction.producer);
+                self.handed.insert((*group, *partition));
+                if self.commit_completed.is_none() && offset.get() > 0 {
+                    self.commit = Some((*transaction, *group, *partition, *offset));
+                }
+            }
+            Body::TransactionCompleted {
+                transaction,
+                outcome,
+            } => {
+                let mut pairs = self.pairs.iter_mut();
+                if let Some(pair) = pairs.find(|pair| pair.first == *transaction) {
+                    pair.completed = Some(placed());
+                }
+                if self.commit_completed.is_none()
+                    && *outcome == TransactionOutcome::Committed
+                    && self.commit.is_some_and(|(of, ..)| of == *transaction)
+                {
+                    self.commit_completed = Some(placed());
+                }
+            }
+            _ => {}
+        }
+    }
+
+    /// Whether a group commits its position in a partition with transactions.
+    pub(super) fn commits(&self, group: GroupIx, partition: PartitionRef) -> bool {
+        self.handed.contains(&(group, partition))
+    }
+}
+
+/// A few pairs of committed transactions that stand right behind one another.
+fn pairs(fates: &Fates) -> Vec<Pair> {
+    let mut pairs: Vec<Pair> = Vec::new();
+    for partition in fates.partitions() {
+        let mut before: Option<Tx> = None;
+        let stands = fates.stands(partition).iter();
+        for stand in stands.filter(|stand| stand.visible == Visible::Yes) {
+            let Some(second) = stand.tx else {
+                continue;
+            };
+            let Some(first) = before.replace(second).filter(|first| *first != second) else {
+                continue;
+            };
+            if pairs.len() == PLACES_MAX {
+                return pairs;
+            }
+            let first = fates.transactions.get(first).reference;
+            if pairs.iter().all(|pair| pair.first != first) {
+                pairs.push(Pair {
+                    first,
+                    second,
+                    at: (partition, Offset::new(stand.first)),
+                    stored: None,
+                    completed: None,
+                });
+            }
+        }
+    }
+    pairs
+}
+
+impl Planner<'_> {
+    /// A group that reads committed records only processes an aborted one.
+    pub(super) fn aborted_read(&mut self) -> Option<Mutation> {
+        let survey = self.survey;
+        let places = &survey.transactions;
+        let mut found = places.aborted.iter().flat_map(|(at, aborted)| {
+            let groups = places.committed_only.iter();
+            groups
+                .filter(|group| !aborted.read_by.contains(group))
+                .filter_map(move |group| Some((*at, *group, aborted.stored.as_ref()?)))
+        });
+        let ((from, offset), group, stored) = found.next()?;
+        let Body::Stored { content, .. } = stored.event.body else {
+            return None;
+        };
+        let member = survey.roster.unused_member();
+        let reading = [
+            Body::MemberStarted { member, group },
+            Body::Processed {
+                member,
+                from,
+                offset,
+                content,
+            },
+        ];
+        let at = stored.event.at;
+        let reading = reading.map(|body| Event { at, body });
+        Some(Mutation {
+            anomaly: Anomaly::G1a,
+            what: format!(
+                "{}@{offset}, which was aborted, processed by {}",
+                survey.roster.partition(from),
+                survey.roster.group(group)
+            ),
+            effects: vec![(Anomaly::G1a, 1)],
+            edits: vec![(stored.at, Edit::After(reading.to_vec()))],
+        })
+    }
+
+    /// A group that reads committed records only processes one right before
+    /// its commit is asked for.
+    pub(super) fn precommitted_read(&mut self) -> Option<Mutation> {
+        let survey = self.survey;
+        let asked = |record: RecordId| -> Option<Micros> {
+            let tx = survey.fates.transactions.of(record)?;
+            let committed = survey.fates.fate(tx) == Fate::Committed;
+            let asked = survey.fates.transactions.get(tx).asked?;
+            (committed && asked.get() > 0).then_some(asked)
+        };
+        let (trace, reading) = self.only_reading(|trace, reading| {
+            survey.transactions.committed_only.contains(&reading.group)
+                && asked(trace.victim.record).is_some_and(|asked| reading.placed.event.at >= asked)
+        })?;
+        let asked = asked(trace.victim.record)?;
+        let Body::Processed {
+            from,
+            offset,
+            content,
+            ..
+        } = reading.placed.event.body
+        else {
+            return None;
+        };
+        let (member, group) = (survey.roster.unused_member(), reading.group);
+        let early = [
+            Body::MemberStarted { member, group },
+            Body::Processed {
+                member,
+                from,
+                offset,
+                content,
+            },
+        ];
+        let at = Micros::new(asked.get() - 1);
+        let early = early.map(|body| Event { at, body });
+        Some(Mutation {
+            anomaly: Anomaly::PrecommittedRead,
+            what: format!(
+                "{} processed by {} before its commit was asked for",
+                self.name(trace),
+                survey.roster.group(group)
+            ),
+            effects: vec![(Anomaly::PrecommittedRead, 1), (Anomaly::Reprocessed, 1)],
+            edits: vec![(reading.placed.at, Edit::After(early.to_vec()))],
+        })
+    }
+
+    pub(super) fn torn_transaction(&mut self) -> Option<Mutation> {
+        self.lost_in_transaction(Anomaly::TornTransaction)
+    }
+
+    /// A record of a committed transaction is lost, and another of the same
+    /// transaction stays behind in the partition.
+    pub(super) fn lost_in_transaction(&mut self, anomaly: Anomaly) -> Option<Mutation> {
+        let survey = self.survey;
+        if !survey.found_none(Anomaly::TornTransaction) {
+            return None;
+        }
+        let transactions = &survey.fates.transactions;
+        let used = self.used_records.clone();
+        let companion = move |trace: &RecordTrace, tx: Tx| -> Option<RecordId> {
+            let mut others = survey.records.iter().map(|other| other.victim);
+            let other = others.find(|other| {
+                other.partition == trace.victim.partition
+                    && other.record != trace.victim.record
+                    && !used.contains(&other.record)
+                    && transactions.of(other.record) == Some(tx)
+            })?;
+            Some(other.record)
+        };
+        let used = self.used_transactions.clone();
+        let tx_of = |record: RecordId| -> Option<Tx> {
+            let tx = transactions.of(record)?;
+            let free = !used.contains(&transactions.get(tx).reference);
+            (free && survey.fates.fate(tx) == Fate::Committed).then_some(tx)
+        };
+        let read: BTreeSet<RecordId> = survey
+            .records
+            .iter()
+            .filter(|trace| self.read_by_all(trace))
+            .map(|trace| trace.victim.record)
+            .collect();
+        let trace = self.record(|trace| {
+            let tx = tx_of(trace.victim.record);
+            read.contains(&trace.victim.record)
+                && tx.is_some_and(|tx| companion(trace, tx).is_some())
+        })?;
+        let tx = tx_of(trace.victim.record)?;
+        self.used_records.extend(companion(trace, tx));
+        self.used_transactions
+            .insert(transactions.get(tx).reference);
+        Some(Mutation {
+            anomaly,
+            what: format!("{} dropped from its transaction", self.name(trace)),
+            effects: vec![(Anomaly::LostWrite, 1), (Anomaly::TornTransaction, 1)],
+            edits: vec![(trace.stored[0].at, Edit::Drop)],
+        })
+    }
+
+    /// A transaction reads what another wrote right behind it: a member of a
+    /// group of its own does, so that nobody else's readings change.
+    pub(super) fn circle(&mut self) -> Option<Mutation> {
+        let survey = self.survey;
+        if !survey.found_none(Anomaly::G1c) {
+            return None;
+        }
+        let mut pairs = survey.transactions.pairs.iter();
+        let (pair, stored, completed) =
+            pairs.find_map(|pair| Some((pair, pair.stored.as_ref()?, pair.completed.as_ref()?)))?;
+        let (Body::Stored { content, .. }, (from, offset)) = (&stored.event.body, pair.at) else {
+            return None;
+        };
+        if let Content::Ours(record) = content {
+            self.used_records.insert(*record);
+        }
+        let member = survey.roster.unused_member();
+        let reading = [
+            Body::MemberStarted {
+                member,
+                group: survey.roster.unused_group(),
+            },
+            Body::TransactionJoined {
+                transaction: pair.first,
+                member,
+            },
+            Body::Processed {
+                member,
+                from,
+                offset,
+                content: *content,
+            },
+        ];
+        let at = completed.event.at;
+        let reading = reading.map(|body| Event { at, body });
+        Some(Mutation {
+            anomaly: Anomaly::G1c,
+            what: format!(
+                "{}@{offset} of {} read by {}, which wrote before it",
+                survey.roster.partition(from),
+                survey.fates.transactions.get(pair.second).reference,
+                pair.first
+            ),
+            effects: vec![(Anomaly::G1c, 1)],
+            edits: vec![(completed.at, Edit::Before(reading.to_vec()))],
+        })
+    }
+
+    /// Two more transactions follow one: the first commits offset 0, the
+    /// second what was committed before, so that what comes later is held
+    /// against the same.
+    pub(super) fn joined_commit_regression(&mut self) -> Option<Mutation> {
+        let survey = self.survey;
+        let places = &survey.transactions;
+        let (of, group, partition, offset) = places.commit?;
+        let completed = places.commit_completed.as_ref()?;
+        let last = places.producers.last().map_or(0, |last| last.get());
+        let producer = ProducerIx::new(last.checked_add(1)?);
+        let steps = [(0, Offset::new(0)), (1, offset)];
+        let at = completed.event.at;
+        let more = steps.into_iter().flat_map(|(number, offset)| {
+            let transaction = TransactionRef {
+                producer,
+                transaction: TransactionIx::new(number),
+            };
+            [
+                Body::TransactionBegun { transaction },
+                Body::OffsetSent {
+                    transaction,
+                    group,
+                    partition,
+                    offset,
+                },
+                Body::TransactionEnding {
+                    transaction,
+                    intent: Intent::Commit,
+                },
+                Body::TransactionCompleted {
+                    transaction,
+                    outcome: TransactionOutcome::Committed,
+                },
+            ]
+        });
+        Some(Mutation {
+            anomaly: Anomaly::CommitRegression,
+            what: format!(
+                "{} committed 0 of {} with a transaction after {of} had committed {offset}",
+                survey.roster.group(group),
+                survey.roster.partition(partition)
+            ),
+            effects: vec![(Anomaly::CommitRegression, 1)],
+            edits: vec![(
+                completed.at,
+                Edit::After(more.map(|body| Event { at, body }).collect()),
+            )],
+        })
+    }
+}

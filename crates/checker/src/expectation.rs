@@ -1,0 +1,284 @@
+//! What is expected of a history for which there is no plan: which anomalies
+//! contradict the expectation, which leave it open, and which are only
+//! reported. The table below is the whole contract. Knows nothing of claims,
+//! faults or how an anomaly is found.
+//!
+//! - *default*: nothing may be wrong, but a group may read again.
+//! - *at-least-once*: everything that was acknowledged or committed arrives,
+//!   and nothing else does. It may come more than once, and resending and
+//!   reading again may change its order, so that what leads to nothing worse
+//!   (a reader or a commit that goes back, a member that goes on too long) is
+//!   only reported. A skip or a gap is a loss to whoever reads.
+//! - *exactly-once*: and only once, in order, and only if committed.
+//!   Transactions that interleave in a partition are no contradiction: Kafka
+//!   isolates readers from the uncommitted, not writers from one another.
+//! - *strict*: nothing of the catalogue.
+//!
+//! *unseen* leaves every expectation open, the strict one as well: it says that
+//! nobody can tell, and proves nothing.
+
+use model::anomaly::Anomaly;
+use model::verdict::Verdict;
+
+use crate::checker::Analysis;
+
+/// What is expected of a history.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Expectation {
+    /// Nothing wrong, apart from what Kafka never promises.
+    #[default]
+    Default,
+    /// Nothing lost and nothing made up.
+    AtLeastOnce,
+    /// Everything once.
+    ExactlyOnce,
+    /// Nothing of the catalogue.
+    Strict,
+}
+
+/// What an anomaly does to an expectation.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Weight {
+    /// Contradicts it.
+    Violates,
+    /// Leaves it open.
+    Doubts,
+    /// Is only reported.
+    Reported,
+}
+
+/// The verdict on a history for which there is no plan.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ExpectationVerdict {
+    /// What can be said of the expectation.
+    pub verdict: Verdict,
+    /// Why, in short phrases; the worst ones only.
+    pub reasons: Vec<String>,
+}
+
+const V: Weight = Weight::Violates;
+const D: Weight = Weight::Doubts;
+const R: Weight = Weight::Reported;
+
+/// By anomaly, in the catalogue's order: what it does to the default
+/// expectation, to at-least-once, to exactly-once and to the strict one.
+const TABLE: &[(Anomaly, [Weight; 4])] = &[
+    (Anomaly::LostWrite, [V, V, V, V]),
+    (Anomaly::Unseen, [D, D, D, D]),
+    (Anomaly::Duplicate, [V, R, V, V]),
+    (Anomaly::NonmonotonicSend, [V, R, V, V]),
+    (Anomaly::InconsistentOffsets, [V, V, V, V]),
+    (Anomaly::LogTruncation, [V, V, V, V]),
+    (Anomaly::ReplicaDivergence, [V, V, V, V]),
+    (Anomaly::Phantom, [V, V, V, V]),
+    (Anomaly::Corrupt, [V, V, V, V]),
+    (Anomaly::FailedWriteVisible, [V, V, V, V]),
+    (Anomaly::PollSkip, [V, V, V, V]),
+    (Anomaly::NonmonotonicPoll, [V, R, V, V]),
+    (Anomaly::GroupGap, [V, V, V, V]),
+    (Anomaly::Reprocessed, [R, R, V, V]),
+    (Anomaly::GroupIncomplete, [V, V, V, V]),
+    (Anomaly::CommitRegression, [V, R, V, V]),
+    (Anomaly::ZombieProcessing, [V, R, V, V]),
+    (Anomaly::G1a, [V, V, V, V]),
+    (Anomaly::PrecommittedRead, [V, V, V, V]),
+    (Anomaly::TornTransaction, [V, V, V, V]),
+    (Anomaly::G0, [V, R, R, V]),
+    (Anomaly::G1c, [V, V, V, V]),
+    (Anomaly::IntPollSkip, [V, V, V, V]),
+    (Anomaly::IntNonmonotonicPoll, [V, R, V, V]),
+    (Anomaly::IntSendSkip, [V, R, R, V]),
+    (Anomaly::IntNonmonotonicSend, [V, R, V, V]),
+    (Anomaly::RowMissing, [V, V, V, V]),
+    (Anomaly::RowDuplicate, [V, R, V, V]),
+    (Anomaly::RowPhantom, [V, V, V, V]),
+    (Anomaly::CommitOrder, [V, V, V, V]),
+    (Anomaly::StateDivergence, [V, V, V, V]),
+];
+
+/// The tool whose histories are made of transactions that interleave on
+/// purpose.
+const JEPSEN: &str = "jepsen";
+/// What the default expectation does not hold against those.
+const REPORTED_OF_JEPSEN: [Anomaly; 2] = [Anomaly::G0, Anomaly::IntSendSkip];
+
+impl Expectation {
+    /// Every expectation, in the order in which help lists them.
+    pub const ALL: [Self; 4] = [
+        Self::Default,
+        Self::AtLeastOnce,
+        Self::ExactlyOnce,
+        Self::Strict,
+    ];
+
+    /// The name that the command line uses.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Default => "default",
+            Self::AtLeastOnce => "at-least-once",
+            Self::ExactlyOnce => "exactly-once",
+            Self::Strict => "strict",
+        }
+    }
+
+    /// What an anomaly in a history that `tool` recorded does to it.
+    pub fn weigh(self, anomaly: Anomaly, tool: Option<&str>) -> Weight {
+        if self == Self::Default && tool == Some(JEPSEN) && REPORTED_OF_JEPSEN.contains(&anomaly) {
+            return Weight::Reported;
+        }
+        let mut rows = TABLE.iter();
+        let row = rows.find(|(of, _)| *of == anomaly);
+        row.map_or(Weight::Violates, |(_, weights)| weights[self as usize])
+    }
+}
+
+impl std::fmt::Display for Expectation {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.pad(self.name())
+    }
+}
+
+/// Holds a history against an expectation. Needs no end of traffic and no
+/// faults: other tools record neither.
+pub fn expect(analysis: &Analysis, expectation: Expectation) -> ExpectationVerdict {
+    let tool = analysis.completeness.imported.as_deref();
+    let of_weight = |weight: Weight| -> Vec<String> {
+        analysis
+            .findings
+            .iter()
+            .filter(|finding| expectation.weigh(finding.anomaly, tool) == weight)
+            .map(|finding| format!("{} {}", finding.count, finding.anomaly))
+            .collect()
+    };
+    let violations = of_weight(Weight::Violates);
+    if !violations.is_empty() {
+        return ExpectationVerdict {
+            verdict: Verdict::Violated,
+            reasons: violations,
+        };
+    }
+    let mut doubts = of_weight(Weight::Doubts);
+    doubts.extend(why_open(analysis));
+    if !doubts.is_empty() {
+        return ExpectationVerdict {
+            verdict: Verdict::Inconclusive,
+            reasons: doubts,
+        };
+    }
+    let processed: u64 = processed(analysis);
+    ExpectationVerdict {
+        verdict: Verdict::Held,
+        reasons: vec![format!(
+            "{} records acknowledged, {processed} read",
+            analysis.counts.acknowledged
+        )],
+    }
+}
+
+fn processed(analysis: &Analysis) -> u64 {
+    let groups = analysis.coverage.groups.iter();
+    groups.map(|group| group.processed).sum()
+}
+
+/// Why a history cannot tell.
+fn why_open(analysis: &Analysis) -> Vec<String> {
+    let completeness = &analysis.completeness;
+    let lacking = completeness.lacking.iter();
+    let mut doubts: Vec<String> = lacking
+        .map(|what| format!("the history lacks something: {what}"))
+        .collect();
+    if let Some(reason) = &completeness.aborted {
+        doubts.push(format!("the recording was given up: {reason}"));
+    }
+    if completeness.imported.is_none() && !completeness.completed {
+        doubts.push("the history ends before the run was completed".to_owned());
+    }
+    if !completeness.unread.is_empty() {
+        let unread = completeness.unread.join(", ");
+        doubts.push(format!("not read to the end: {unread}"));
+    }
+    if completeness.strays > 0 {
+        doubts.push(format!(
+            "{} reads or commits of members that the history does not introduce",
+            completeness.strays
+        ));
+    }
+    let coverage = &analysis.coverage;
+    let gone = coverage.expired + coverage.compacted + coverage.damaged;
+    if gone > 0 {
+        doubts.push(format!(
+            "retention, compaction or damage hides what became of {gone} acknowledged records"
+        ));
+    }
+    if let Some(group) = coverage.isolation.iter().find(|group| group.unordered > 0) {
+        doubts.push(format!(
+            "{} readings came too far ahead of their sending to be held against it",
+            group.unordered
+        ));
+    }
+    if analysis.counts.acknowledged == 0 && analysis.counts.changes == 0 {
+        doubts.push("nothing was acknowledged".to_owned());
+    } else if processed(analysis) + analysis.counts.stored + analysis.counts.change_events == 0 {
+        doubts.push("nothing was read".to_owned());
+    }
+    doubts
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_anomaly_of_the_catalogue_has_its_row() {
+        let rows: Vec<Anomaly> = TABLE.iter().map(|(anomaly, _)| *anomaly).collect();
+        assert_eq!(rows, Anomaly::ALL);
+    }
+
+    fn reported(expectation: Expectation, tool: Option<&str>) -> Vec<&'static str> {
+        let all = Anomaly::ALL.iter().copied();
+        all.filter(|anomaly| expectation.weigh(*anomaly, tool) == Weight::Reported)
+            .map(Anomaly::name)
+            .collect()
+    }
+
+    #[test]
+    fn each_expectation_allows_no_more_than_it_says() {
+        assert_eq!(reported(Expectation::Default, None), ["reprocessed"]);
+        assert_eq!(
+            reported(Expectation::Default, Some("jepsen")),
+            ["reprocessed", "G0", "int-send-skip"]
+        );
+        assert_eq!(
+            reported(Expectation::AtLeastOnce, None),
+            [
+                "duplicate",
+                "nonmonotonic-send",
+                "nonmonotonic-poll",
+                "reprocessed",
+                "commit-regression",
+                "zombie-processing",
+                "G0",
+                "int-nonmonotonic-poll",
+                "int-send-skip",
+                "int-nonmonotonic-send",
+                "row-duplicate",
+            ]
+        );
+        assert_eq!(
+            reported(Expectation::ExactlyOnce, None),
+            ["G0", "int-send-skip"]
+        );
+        assert!(reported(Expectation::Strict, Some("jepsen")).is_empty());
+    }
+
+    #[test]
+    fn only_what_proves_nothing_leaves_an_expectation_open() {
+        for expectation in Expectation::ALL {
+            let all = Anomaly::ALL.iter().copied();
+            let open: Vec<Anomaly> = all
+                .filter(|anomaly| expectation.weigh(*anomaly, None) == Weight::Doubts)
+                .collect();
+            assert_eq!(open, [Anomaly::Unseen], "{expectation}");
+        }
+    }
+}

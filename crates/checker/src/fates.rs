@@ -1,0 +1,228 @@
+//! What became of each transaction, and where its records stand. Knows nothing
+//! of what is wrong with that.
+//!
+//! The markers in the log decide; where there are none, what the producer was
+//! told; where it was told nothing, nobody knows. A history that another tool
+//! recorded has no markers: there a transaction of unknown outcome has
+//! committed when a `read_committed` reader was given one of its records.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use model::ids::{Offset, PartitionRef, RecordId};
+
+use crate::log::Ledger;
+use crate::markers::{Mark, Markers};
+use crate::provenance::Provenance;
+use crate::ranges::Ranges;
+use crate::transactions::{Told, Transactions, Tx};
+
+/// What became of a transaction.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Fate {
+    Committed,
+    Aborted,
+    /// Nobody says.
+    Unknown,
+}
+
+/// Consecutive data of one transaction in a partition, or of none.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Stand {
+    pub(crate) first: i64,
+    pub(crate) last: i64,
+    pub(crate) tx: Option<Tx>,
+    /// Whether a `read_committed` reader may be given it.
+    pub(crate) visible: Visible,
+}
+
+/// Whether a `read_committed` reader may be given something.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Visible {
+    Yes,
+    Aborted,
+    NotYet,
+}
+
+/// The transactions of a history, settled.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Fates {
+    pub(crate) transactions: Transactions,
+    settled: Vec<Fate>,
+    /// Of which a record is known to stand somewhere.
+    placed: BTreeSet<Tx>,
+    /// Of which one part was committed and another aborted, or never closed.
+    pub(crate) torn: BTreeSet<Tx>,
+    /// Committed as the producer was told, and aborted as the log says.
+    pub(crate) disowned: BTreeSet<Tx>,
+    stands: BTreeMap<PartitionRef, Vec<Stand>>,
+    hidden: BTreeMap<PartitionRef, Ranges>,
+    stable_ends: BTreeMap<PartitionRef, Offset>,
+}
+
+impl Fates {
+    /// Settles what became of each transaction. `was_given` says whether a
+    /// `read_committed` reader was given any record of one.
+    pub(crate) fn settle(
+        transactions: Transactions,
+        markers: &Markers,
+        log: &Ledger,
+        provenance: &Provenance,
+        was_given: impl Fn(Tx) -> bool,
+    ) -> Self {
+        let mut placed = BTreeSet::new();
+        let mut committed = BTreeSet::new();
+        let mut aborted = BTreeSet::new();
+        let mut open = BTreeSet::new();
+        for (partition, marked) in markers.partitions() {
+            for part in &marked.parts {
+                let Some(tx) = part.record.and_then(|of| transactions.of(of)) else {
+                    continue;
+                };
+                placed.insert(tx);
+                match part.mark {
+                    Mark::Committed => committed.insert(tx),
+                    Mark::Aborted => aborted.insert(tx),
+                    Mark::Open => log.is_read(partition) && open.insert(tx),
+                };
+            }
+        }
+        let mut fates = Vec::with_capacity(transactions.len());
+        let mut torn = BTreeSet::new();
+        let mut disowned = BTreeSet::new();
+        for (tx, transaction) in transactions.all() {
+            let told = transaction.told;
+            fates.push(match told {
+                _ if committed.contains(&tx) => Fate::Committed,
+                _ if aborted.contains(&tx) => Fate::Aborted,
+                Told::Committed => Fate::Committed,
+                Told::Aborted => Fate::Aborted,
+                Told::Nothing if provenance.is_imported() && was_given(tx) => Fate::Committed,
+                Told::Nothing => Fate::Unknown,
+            });
+            if committed.contains(&tx) && (aborted.contains(&tx) || open.contains(&tx)) {
+                torn.insert(tx);
+            }
+            if told == Told::Committed && aborted.contains(&tx) && !committed.contains(&tx) {
+                disowned.insert(tx);
+            }
+        }
+        let mut settled = Self {
+            transactions,
+            settled: fates,
+            placed,
+            torn,
+            disowned,
+            ..Self::default()
+        };
+        for (partition, marked) in markers.partitions() {
+            let read = log.is_read(partition);
+            settled.place_marked(partition, marked, read);
+        }
+        if provenance.is_imported() && !settled.transactions.is_empty() {
+            for partition in log.partitions() {
+                settled.place_told(partition, log.standing(partition));
+            }
+        }
+        settled
+    }
+
+    fn place_marked(
+        &mut self,
+        partition: PartitionRef,
+        marked: &crate::markers::MarkedPartition,
+        read: bool,
+    ) {
+        let mut stands = Vec::with_capacity(marked.stretches.len());
+        for stretch in &marked.stretches {
+            let part = marked.parts[stretch.part as usize];
+            let visible = match part.mark {
+                Mark::Committed => Visible::Yes,
+                Mark::Aborted => Visible::Aborted,
+                Mark::Open => Visible::NotYet,
+            };
+            if visible == Visible::Aborted || (visible == Visible::NotYet && read) {
+                let hidden = self.hidden.entry(partition).or_default();
+                hidden.add(stretch.first, stretch.last);
+            }
+            if visible == Visible::NotYet && read {
+                self.stable_ends
+                    .entry(partition)
+                    .or_insert(Offset::new(stretch.first));
+            }
+            stands.push(Stand {
+                first: stretch.first,
+                last: stretch.last,
+                tx: part.record.and_then(|record| self.transactions.of(record)),
+                visible,
+            });
+        }
+        self.stands.insert(partition, stands);
+    }
+
+    /// Without batches and markers: what stands there by what was said of it,
+    /// and is visible by what became of its transaction.
+    fn place_told(
+        &mut self,
+        partition: PartitionRef,
+        standing: impl Iterator<Item = (Offset, RecordId)>,
+    ) {
+        let mut stands: Vec<Stand> = Vec::new();
+        for (offset, record) in standing {
+            let (tx, offset) = (self.transactions.of(record), offset.get());
+            self.placed.extend(tx);
+            match stands.last_mut() {
+                Some(last) if last.tx == tx => last.last = offset,
+                _ => stands.push(Stand {
+                    first: offset,
+                    last: offset,
+                    tx,
+                    visible: match tx.map(|tx| self.fate(tx)) {
+                        None | Some(Fate::Committed) => Visible::Yes,
+                        Some(Fate::Aborted) => Visible::Aborted,
+                        Some(Fate::Unknown) => Visible::NotYet,
+                    },
+                }),
+            }
+        }
+        for stand in stands.iter().filter(|stand| stand.visible != Visible::Yes) {
+            let hidden = self.hidden.entry(partition).or_default();
+            hidden.add(stand.first, stand.last);
+        }
+        self.stands.insert(partition, stands);
+    }
+
+    pub(crate) fn fate(&self, tx: Tx) -> Fate {
+        self.settled[tx.index()]
+    }
+
+    /// Whether nobody says of any record of it where it stands.
+    pub(crate) fn is_unplaced(&self, tx: Tx) -> bool {
+        !self.placed.contains(&tx)
+    }
+
+    /// What became of the transaction in which a record was sent; none where
+    /// it was sent in none.
+    pub(crate) fn fate_of(&self, record: RecordId) -> Option<Fate> {
+        Some(self.fate(self.transactions.of(record)?))
+    }
+
+    /// What transactions wrote in a partition, in the order of the log.
+    pub(crate) fn stands(&self, partition: PartitionRef) -> &[Stand] {
+        self.stands.get(&partition).map_or(&[], Vec::as_slice)
+    }
+
+    pub(crate) fn partitions(&self) -> impl Iterator<Item = PartitionRef> + '_ {
+        self.stands.keys().copied()
+    }
+
+    /// What no `read_committed` reader may be given of a partition.
+    pub(crate) fn hidden(&self, partition: PartitionRef) -> Option<&Ranges> {
+        self.hidden.get(&partition)
+    }
+
+    /// The first offset of a transaction that was never closed: no
+    /// `read_committed` reader gets past it.
+    pub(crate) fn stable_end(&self, partition: PartitionRef) -> Option<Offset> {
+        self.stable_ends.get(&partition).copied()
+    }
+}

@@ -1,0 +1,352 @@
+//! What `read_committed` groups were given, against what became of its
+//! transactions. Knows nothing of groups that read uncommitted.
+//!
+//! - *G1a*: a record of an aborted transaction that a member of such a group
+//!   processed; once for each group. The log's abort marker says so, or, where
+//!   no marker is on record, the producer that was told.
+//! - *precommitted-read*: a record that a member processed strictly before its
+//!   transaction's producer asked for the commit, or whose transaction never
+//!   asked for it; once for each group. A transaction that aborted in the end
+//!   makes G1a of it instead. Both moments are read from the one monotonic
+//!   clock of the machine on which producer and member ran.
+//!
+//! Held: two bits for each record that such a group was given, and those that
+//! came before the sending that tells their transaction, up to
+//! [`WAITING_MAX`].
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use model::anomaly::Anomaly;
+use model::event::{Body, Content, Event, Isolation};
+use model::ids::{GroupIx, Micros, Offset, PartitionRef, ProducerIx, RecordId, Sequence};
+
+use crate::background::Background;
+use crate::fates::{Fate, Fates, Visible};
+use crate::finding::{Docket, Scope, Watch};
+use crate::log::Ledger;
+use crate::provenance::Provenance;
+use crate::roster::Roster;
+use crate::sparse_set::SparseSet;
+use crate::transactions::{Transactions, Tx};
+
+/// Readings that wait for their transaction to be told, at most.
+const WAITING_MAX: usize = 1 << 20;
+
+/// What `read_committed` groups were given.
+#[derive(Default)]
+pub(crate) struct Isolated {
+    any: bool,
+    places: BTreeMap<(GroupIx, PartitionRef), SparseSet>,
+    records: BTreeMap<(GroupIx, ProducerIx), SparseSet>,
+    /// Processed before the commit was asked for.
+    early: BTreeMap<(GroupIx, ProducerIx), SparseSet>,
+    /// The highest sequence that each producer has announced.
+    announced: BTreeMap<ProducerIx, u64>,
+    waiting: BTreeMap<ProducerIx, BTreeMap<(u64, GroupIx), Micros>>,
+    held: usize,
+    unordered: u64,
+}
+
+/// How much there was that a `read_committed` group must not be given.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct IsolationCoverage {
+    /// The `group.id`.
+    pub group: String,
+    /// Records of committed transactions that it was given.
+    pub committed: u64,
+    /// Records of aborted transactions that stand below the last offset it
+    /// was given of their partition.
+    pub aborted_passed: u64,
+    /// Readings that came too far ahead of their sending to be held against
+    /// it.
+    pub unordered: u64,
+}
+
+impl Isolated {
+    /// To be shown an event after the transactions, the roster and the
+    /// provenance have seen it.
+    pub(crate) fn observe(
+        &mut self,
+        event: &Event,
+        transactions: &Transactions,
+        roster: &Roster,
+        provenance: &Provenance,
+    ) {
+        match &event.body {
+            Body::IsolationDeclared {
+                isolation: Isolation::ReadCommitted,
+                ..
+            } => self.any = true,
+            _ if !self.any => {}
+            Body::Processed {
+                member,
+                from,
+                offset,
+                content,
+            } => {
+                let group = roster.group_of(*member);
+                let Some(group) = group.filter(|group| provenance.reads_committed(*group)) else {
+                    return;
+                };
+                let places = self.places.entry((group, *from)).or_default();
+                places.insert(offset.get());
+                if let Content::Ours(record) = content {
+                    let records = self.records.entry((group, record.producer)).or_default();
+                    records.insert(record.sequence.get().cast_signed());
+                    self.given(group, *record, event.at, transactions, provenance);
+                }
+            }
+            Body::SendInvoked { record, .. } => {
+                let announced = self.announced.entry(record.producer).or_default();
+                *announced = (*announced).max(record.sequence.get() + 1);
+                if self.held > 0 && transactions.open(record.producer).is_none() {
+                    self.release(record.producer, *record, *record);
+                }
+            }
+            Body::TransactionEnding { transaction, .. }
+            | Body::TransactionCompleted { transaction, .. }
+                if self.held > 0 =>
+            {
+                if let Some(tx) = transactions.find(*transaction) {
+                    self.settle_waiting(transaction.producer, tx, transactions);
+                }
+            }
+            _ => {}
+        }
+    }
+
+    fn given(
+        &mut self,
+        group: GroupIx,
+        record: RecordId,
+        at: Micros,
+        transactions: &Transactions,
+        provenance: &Provenance,
+    ) {
+        let producer = record.producer;
+        let sequence = record.sequence.get();
+        if let Some(tx) = transactions.of(record) {
+            match is_early(at, tx, transactions) {
+                Some(true) => {
+                    let early = self.early.entry((group, producer)).or_default();
+                    early.insert(sequence.cast_signed());
+                    return;
+                }
+                Some(false) => return,
+                None => {}
+            }
+        } else {
+            let announced = self.announced.get(&producer).copied().unwrap_or(0);
+            if sequence < announced || !provenance.announces(producer) {
+                return;
+            }
+        }
+        if self.held == WAITING_MAX {
+            self.unordered += 1;
+            return;
+        }
+        let waiting = self.waiting.entry(producer).or_default();
+        // The first reading is the earliest: it is the one that counts.
+        if let std::collections::btree_map::Entry::Vacant(free) = waiting.entry((sequence, group)) {
+            free.insert(at);
+            self.held += 1;
+        }
+    }
+
+    /// Takes out what waits for records that were sent in no transaction.
+    fn release(&mut self, producer: ProducerIx, first: RecordId, last: RecordId) {
+        for _ in self.take(producer, first.sequence.get(), last.sequence.get()) {}
+    }
+
+    fn take(
+        &mut self,
+        producer: ProducerIx,
+        first: u64,
+        last: u64,
+    ) -> BTreeMap<(u64, GroupIx), Micros> {
+        let Some(waiting) = self.waiting.get_mut(&producer) else {
+            return BTreeMap::new();
+        };
+        let bounds = (first, GroupIx::new(0))..=(last, GroupIx::new(u16::MAX));
+        let taken: BTreeMap<_, _> = waiting.extract_if(bounds, |_, _| true).collect();
+        self.held -= taken.len();
+        taken
+    }
+
+    fn settle_waiting(&mut self, producer: ProducerIx, tx: Tx, transactions: &Transactions) {
+        let spans: Vec<_> = transactions.spans_of(producer, tx).collect();
+        for span in spans {
+            for ((sequence, group), at) in self.take(producer, span.first, span.last) {
+                if is_early(at, tx, transactions) == Some(true) {
+                    let early = self.early.entry((group, producer)).or_default();
+                    early.insert(sequence.cast_signed());
+                }
+            }
+        }
+    }
+
+    /// The transactions of which such a group was given a record.
+    pub(crate) fn transactions(&self, transactions: &Transactions) -> BTreeSet<Tx> {
+        let given = |producer: ProducerIx, first: u64, last: u64| {
+            let end = last.cast_signed().saturating_add(1);
+            let mut records = self.records.iter();
+            records.any(|((_, of), set)| {
+                *of == producer && set.range(first.cast_signed(), end).next().is_some()
+            })
+        };
+        transactions
+            .spans()
+            .filter(|(producer, span)| given(*producer, span.first, span.last))
+            .map(|(_, span)| span.tx)
+            .collect()
+    }
+
+    /// Finds what the groups must not have been given.
+    pub(crate) fn settle(
+        mut self,
+        log: &Ledger,
+        background: Background<'_>,
+        docket: &mut Docket,
+    ) -> Vec<IsolationCoverage> {
+        let Background {
+            roster,
+            provenance,
+            fates,
+        } = background;
+        for (producer, waiting) in std::mem::take(&mut self.waiting) {
+            for ((sequence, group), at) in waiting {
+                let record = RecordId {
+                    producer,
+                    sequence: Sequence::new(sequence),
+                };
+                let Some(tx) = fates.transactions.of(record) else {
+                    continue;
+                };
+                // What was never asked for by the end was never asked for.
+                if is_early(at, tx, &fates.transactions) != Some(false) {
+                    let early = self.early.entry((group, producer)).or_default();
+                    early.insert(sequence.cast_signed());
+                }
+            }
+        }
+        self.find_aborted_reads(fates, roster, docket);
+        self.find_early_reads(fates, roster, docket);
+        let groups = roster.groups.iter();
+        groups
+            .filter(|(group, _)| provenance.reads_committed(**group))
+            .map(|(group, declared)| IsolationCoverage {
+                group: declared.name.clone(),
+                unordered: self.unordered,
+                ..self.cover(*group, fates, log)
+            })
+            .collect()
+    }
+
+    fn find_aborted_reads(&self, fates: &Fates, roster: &Roster, docket: &mut Docket) {
+        for ((group, partition), given) in &self.places {
+            let stands = fates.stands(*partition).iter();
+            for stand in stands.filter(|stand| stand.visible == Visible::Aborted) {
+                for offset in given.range(stand.first, stand.last.saturating_add(1)) {
+                    docket.add(Anomaly::G1a, Scope::Partition(*partition), offset, || {
+                        let what = format!(
+                            "{}@{offset} was processed by {}, and its transaction was aborted",
+                            roster.partition(*partition),
+                            roster.group(*group)
+                        );
+                        let mut watch = vec![Watch::Position(*partition, Offset::new(offset))];
+                        watch.extend(stand.tx.map(|tx| watch_of(tx, fates)));
+                        (what, watch)
+                    });
+                }
+            }
+        }
+        let unmarked = fates
+            .transactions
+            .spans()
+            .filter(|(_, span)| fates.fate(span.tx) == Fate::Aborted && fates.is_unplaced(span.tx));
+        for (producer, span) in unmarked {
+            for ((group, of), given) in &self.records {
+                if *of != producer {
+                    continue;
+                }
+                let end = span.last.cast_signed().saturating_add(1);
+                for sequence in given.range(span.first.cast_signed(), end) {
+                    let record = RecordId {
+                        producer,
+                        sequence: Sequence::new(sequence.cast_unsigned()),
+                    };
+                    docket.add_record(Anomaly::G1a, record, || {
+                        let what = format!(
+                            "{record} was processed by {}, and its transaction was aborted",
+                            roster.group(*group)
+                        );
+                        (what, vec![Watch::Record(record), watch_of(span.tx, fates)])
+                    });
+                }
+            }
+        }
+    }
+
+    fn find_early_reads(&self, fates: &Fates, roster: &Roster, docket: &mut Docket) {
+        for ((group, producer), early) in &self.early {
+            for sequence in early.iter() {
+                let record = RecordId {
+                    producer: *producer,
+                    sequence: Sequence::new(sequence.cast_unsigned()),
+                };
+                let Some(tx) = fates.transactions.of(record) else {
+                    continue;
+                };
+                if fates.fate(tx) == Fate::Aborted {
+                    continue;
+                }
+                docket.add_record(Anomaly::PrecommittedRead, record, || {
+                    let asked = fates.transactions.get(tx).asked;
+                    let why = asked.map_or("never asked for", |_| "asked for later");
+                    let what = format!(
+                        "{record} was processed by {}, and the commit of its transaction was {why}",
+                        roster.group(*group)
+                    );
+                    (what, vec![Watch::Record(record), watch_of(tx, fates)])
+                });
+            }
+        }
+    }
+
+    fn cover(&self, group: GroupIx, fates: &Fates, log: &Ledger) -> IsolationCoverage {
+        let mut coverage = IsolationCoverage::default();
+        for ((_, partition), given) in self.places.iter().filter(|((of, _), _)| *of == group) {
+            let last = given.last().unwrap_or(i64::MIN);
+            for stand in fates.stands(*partition) {
+                let end = stand.last.saturating_add(1);
+                match stand.visible {
+                    Visible::Yes if stand.tx.is_some() => {
+                        coverage.committed += given.range(stand.first, end).count() as u64;
+                    }
+                    Visible::Aborted => {
+                        let data = log.partition(*partition);
+                        let passed = data.map(|log| log.data(stand.first, end.min(last)).count());
+                        coverage.aborted_passed += passed.unwrap_or(0) as u64;
+                    }
+                    Visible::Yes | Visible::NotYet => {}
+                }
+            }
+        }
+        coverage
+    }
+}
+
+/// Whether a moment lies before the commit of a transaction was asked for;
+/// none while that cannot be told.
+fn is_early(at: Micros, tx: Tx, transactions: &Transactions) -> Option<bool> {
+    let transaction = transactions.get(tx);
+    match (transaction.asked, transaction.completed) {
+        (Some(asked), _) => Some(at < asked),
+        (None, Some(_)) => Some(true),
+        (None, None) => None,
+    }
+}
+
+fn watch_of(tx: Tx, fates: &Fates) -> Watch {
+    Watch::Transaction(fates.transactions.get(tx).reference)
+}

@@ -1,0 +1,56 @@
+//! What it means that an acknowledged record stands nowhere. Knows nothing of
+//! how that was found out.
+
+use model::ids::{Offset, PartitionRef, RecordId};
+
+use super::PartitionLog;
+use crate::background::Background;
+use crate::fates::Fate;
+
+/// Why an acknowledged record is not there.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Absence {
+    /// It should be.
+    Lost,
+    /// Nobody read so far, and no observer settles it.
+    Unseen,
+    /// It lies below the log start: retention may have taken it.
+    Expired,
+    /// It lies in a hole of a compacted topic: a later record of its key may
+    /// have replaced it.
+    Compacted,
+    /// A damaged record stands where it was acknowledged.
+    Damaged,
+    /// Readers are the only witnesses, and its transaction did not become
+    /// visible to them.
+    Invisible,
+}
+
+impl Absence {
+    pub(super) fn of(
+        record: RecordId,
+        (partition, offset): (PartitionRef, Offset),
+        log: &PartitionLog,
+        background: Background<'_>,
+    ) -> Self {
+        let pinned = log.pinned.clone().unwrap_or_default();
+        if log.damaged.contains(offset.get()) {
+            return Self::Damaged;
+        }
+        if background.provenance.is_imported() {
+            return match background.fates.fate_of(record) {
+                Some(Fate::Aborted | Fate::Unknown) => Self::Invisible,
+                _ if pinned.contains(&offset) => Self::Lost,
+                _ => Self::Unseen,
+            };
+        }
+        let start = pinned.start.get();
+        if (0..start).contains(&offset.get()) || (offset.get() < 0 && start > 0) {
+            Self::Expired
+        } else if background.provenance.compacts(partition.topic) && offset < pinned.end {
+            Self::Compacted
+        } else {
+            Self::Lost
+        }
+    }
+}

@@ -1,0 +1,79 @@
+//! Where a history comes from, and what it is known to lack. Knows nothing of
+//! what happened in it.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use model::anomaly::Anomaly;
+use model::event::{Body, Cleanup, Isolation};
+use model::ids::{GroupIx, ProducerIx, TopicIx};
+
+/// What may not be said of a history that lacks something: every one of these
+/// is the absence of an event that may only not have been recorded.
+pub(crate) const ABSENCES: [Anomaly; 6] = [
+    Anomaly::LostWrite,
+    Anomaly::Unseen,
+    Anomaly::PollSkip,
+    Anomaly::GroupGap,
+    Anomaly::GroupIncomplete,
+    Anomaly::IntPollSkip,
+];
+
+/// What a history says of itself, of its topics and of its groups.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Provenance {
+    /// The tool that recorded it, where that was another one.
+    pub(crate) imported: Option<String>,
+    /// What it lacks, and how that is known.
+    pub(crate) lacking: Vec<String>,
+    unrecorded: BTreeSet<ProducerIx>,
+    cleanup: BTreeMap<TopicIx, Cleanup>,
+    isolation: BTreeMap<GroupIx, Isolation>,
+}
+
+impl Provenance {
+    pub(crate) fn observe(&mut self, body: &Body) {
+        match body {
+            Body::Imported { tool } => self.imported = Some(tool.clone()),
+            Body::Lacking { what } => self.lacking.push(what.clone()),
+            Body::SendsUnrecorded { producer } => {
+                self.unrecorded.insert(*producer);
+            }
+            Body::TopicCleanup { topic, policy } => {
+                self.cleanup.insert(*topic, *policy);
+            }
+            Body::IsolationDeclared { group, isolation } => {
+                self.isolation.insert(*group, *isolation);
+            }
+            _ => {}
+        }
+    }
+
+    /// Whether another tool recorded it, so that no observer read the truth.
+    pub(crate) const fn is_imported(&self) -> bool {
+        self.imported.is_some()
+    }
+
+    /// Whether every send of a producer is on record.
+    pub(crate) fn announces(&self, producer: ProducerIx) -> bool {
+        !self.unrecorded.contains(&producer)
+    }
+
+    /// Whether a record may be gone from a topic because a later one of its
+    /// key has replaced it.
+    pub(crate) fn compacts(&self, topic: TopicIx) -> bool {
+        matches!(
+            self.cleanup.get(&topic),
+            Some(Cleanup::Compact | Cleanup::CompactAndDelete)
+        )
+    }
+
+    /// Which records the members of a group are given.
+    pub(crate) fn isolation(&self, group: GroupIx) -> Isolation {
+        self.isolation.get(&group).copied().unwrap_or_default()
+    }
+
+    /// Whether any group is given committed records only.
+    pub(crate) fn reads_committed(&self, group: GroupIx) -> bool {
+        self.isolation(group) == Isolation::ReadCommitted
+    }
+}

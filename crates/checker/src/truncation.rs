@@ -1,0 +1,155 @@
+//! log-truncation: how far a partition is known to have reached, against an
+//! end that was pinned later. Knows nothing of what stood there.
+//!
+//! A partition had reached as far as: an end that the observer saw or pinned
+//! at that moment or before; an offset that a member had processed by then;
+//! and the offset of an acknowledged record that stands nowhere any more. An
+//! acknowledgement whose record stands elsewhere proves nothing here: it is
+//! *inconsistent-offsets*. Each partition counts once.
+//!
+//! Held: a few numbers for each partition, and each pinned end. Of the
+//! readings of a partition only the farthest is kept, so a reading proves
+//! nothing where a farther one came behind the pin.
+
+use std::collections::BTreeMap;
+
+use model::anomaly::Anomaly;
+use model::event::{Body, Event};
+use model::ids::{Micros, Offset, PartitionRef, RecordId};
+
+use crate::background::Background;
+use crate::finding::{Docket, Scope, Watch};
+
+/// A moment at which a partition reached up to an end.
+#[derive(Clone, Copy, Debug)]
+struct Reach {
+    at: Micros,
+    end: Offset,
+}
+
+impl Reach {
+    fn extend(known: &mut Option<Self>, at: Micros, end: Offset) {
+        if known.is_none_or(|known| end > known.end) {
+            *known = Some(Self { at, end });
+        }
+    }
+}
+
+#[derive(Clone, Debug, Default)]
+struct Reaches {
+    seen: Option<Reach>,
+    processed: Option<Reach>,
+    pinned: Vec<Reach>,
+}
+
+/// How far partitions reached, and when.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Truncation {
+    partitions: BTreeMap<PartitionRef, Reaches>,
+}
+
+/// How much there was to compare.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct TruncationCoverage {
+    /// Partitions that were pinned.
+    pub pinned: u64,
+    /// Of these, the ones that were known to have reached somewhere before,
+    /// and so could have been found shorter.
+    pub compared: u64,
+}
+
+impl Truncation {
+    pub(crate) fn observe(&mut self, event: &Event) {
+        match &event.body {
+            Body::TailSeen { partition, end } => {
+                let reaches = self.partitions.entry(*partition).or_default();
+                Reach::extend(&mut reaches.seen, event.at, *end);
+            }
+            Body::Processed { from, offset, .. } => {
+                let reaches = self.partitions.entry(*from).or_default();
+                let end = Offset::new(offset.get().saturating_add(1));
+                Reach::extend(&mut reaches.processed, event.at, end);
+            }
+            Body::Pinned { partition, end, .. } => {
+                let reaches = self.partitions.entry(*partition).or_default();
+                reaches.pinned.push(Reach {
+                    at: event.at,
+                    end: *end,
+                });
+            }
+            _ => {}
+        }
+    }
+
+    /// Finds partitions whose end moved back. `gone` are the acknowledged
+    /// records that stand nowhere, by the partition of the acknowledgement:
+    /// for each the highest one at or above the pinned end.
+    pub(crate) fn settle(
+        &self,
+        gone: &BTreeMap<PartitionRef, (Offset, RecordId)>,
+        acknowledged: impl Fn(PartitionRef) -> bool,
+        background: Background<'_>,
+        docket: &mut Docket,
+    ) -> TruncationCoverage {
+        let mut coverage = TruncationCoverage::default();
+        if background.provenance.is_imported() {
+            return coverage;
+        }
+        for (partition, reaches) in &self.partitions {
+            let Some(last) = reaches.pinned.last() else {
+                continue;
+            };
+            let reached = reaches.seen.is_some()
+                || reaches.processed.is_some()
+                || reaches.pinned.len() > 1
+                || acknowledged(*partition);
+            coverage.pinned += 1;
+            coverage.compared += u64::from(reached);
+            let gone = gone
+                .get(partition)
+                .filter(|(offset, _)| *offset >= last.end);
+            let Some((before, after, how)) = reaches
+                .moved_back()
+                .or_else(|| gone.map(|(offset, _)| (*offset, last.end, "acknowledged at")))
+            else {
+                continue;
+            };
+            let scope = Scope::Partition(*partition);
+            docket.add(Anomaly::LogTruncation, scope, after.get(), || {
+                let what = format!(
+                    "{} was {how} {before}, and ended at {after} later",
+                    background.roster.partition(*partition)
+                );
+                let mut watch = vec![Watch::Ends(*partition)];
+                match gone {
+                    Some((_, record)) => watch.push(Watch::Record(*record)),
+                    None => watch.push(Watch::Position(*partition, before)),
+                }
+                (what, watch)
+            });
+        }
+        coverage
+    }
+}
+
+impl Reaches {
+    /// From where to where the end moved back, and how the former is known.
+    fn moved_back(&self) -> Option<(Offset, Offset, &'static str)> {
+        let mut highest: Option<Offset> = None;
+        for pinned in &self.pinned {
+            if let Some(before) = highest.filter(|before| *before > pinned.end) {
+                return Some((before, pinned.end, "pinned at"));
+            }
+            highest = highest.max(Some(pinned.end));
+            let farther = |reach: &Reach| reach.at <= pinned.at && reach.end > pinned.end;
+            if let Some(seen) = self.seen.filter(farther) {
+                return Some((seen.end, pinned.end, "seen to reach up to"));
+            }
+            if let Some(processed) = self.processed.filter(farther) {
+                let offset = Offset::new(processed.end.get() - 1);
+                return Some((offset, pinned.end, "read at"));
+            }
+        }
+        None
+    }
+}

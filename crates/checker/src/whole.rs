@@ -1,0 +1,153 @@
+//! Whether the records of a transaction belong together in the log as well:
+//! visible as a whole, and side by side. Knows nothing of readers.
+//!
+//! - *torn-transaction*: a committed transaction of which something is visible
+//!   and something never will be: its records in another partition stand in
+//!   front of an abort marker, or of none up to the pinned end; or one of its
+//!   acknowledged records is lost. The transaction counts once, however many
+//!   records it misses; a lost record is a *lost-write* besides.
+//! - *int-send-skip*: in a partition, others' data stand between two stretches
+//!   of one committed transaction; each such step counts. Kafka promises
+//!   nothing else.
+
+use std::collections::{BTreeSet, HashMap};
+
+use model::anomaly::Anomaly;
+use model::ids::{Offset, RecordId};
+
+use crate::fates::{Fate, Fates, Visible};
+use crate::finding::{Docket, Scope, Watch};
+use crate::log::Ledger;
+use crate::roster::Roster;
+use crate::transactions::Tx;
+
+/// How many transactions could have become visible in part.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct TransactionCoverage {
+    /// Committed.
+    pub committed: u64,
+    /// Of these, with two records or more.
+    pub committed_of_many: u64,
+    /// Aborted.
+    pub aborted: u64,
+    /// Of which nobody says what became of them.
+    pub unknown: u64,
+    /// That no marker had closed in some partition when it was pinned.
+    pub open: u64,
+    /// Committed as the producer was told, and aborted as the log says.
+    pub disowned: u64,
+}
+
+/// Finds transactions that are not whole. `lost` are the acknowledged records
+/// that are not there.
+pub(crate) fn find_torn(
+    fates: &Fates,
+    lost: &[RecordId],
+    docket: &mut Docket,
+) -> TransactionCoverage {
+    let mut visible = BTreeSet::new();
+    let mut open = BTreeSet::new();
+    for stand in fates.partitions().flat_map(|of| fates.stands(of)) {
+        match stand.visible {
+            Visible::Yes => visible.extend(stand.tx),
+            Visible::NotYet => open.extend(stand.tx),
+            Visible::Aborted => {}
+        }
+    }
+    let mut torn: HashMap<Tx, Option<RecordId>> = fates.torn.iter().map(|tx| (*tx, None)).collect();
+    for record in lost {
+        let tx = fates.transactions.of(*record);
+        if let Some(tx) = tx.filter(|tx| fates.fate(*tx) == Fate::Committed && visible.contains(tx))
+        {
+            torn.entry(tx).or_insert(Some(*record));
+        }
+    }
+    let mut torn: Vec<(Tx, Option<RecordId>)> = torn.into_iter().collect();
+    torn.sort_unstable();
+    for (tx, missing) in torn {
+        let reference = fates.transactions.get(tx).reference;
+        docket.add_transaction(Anomaly::TornTransaction, reference, || {
+            let why = match missing {
+                Some(record) => format!("{record} is lost, others of its records are visible"),
+                None => "committed in one partition, aborted or never closed in another".to_owned(),
+            };
+            let mut watch = vec![Watch::Transaction(reference)];
+            watch.extend(missing.map(Watch::Record));
+            watch.extend(first_places(tx, fates));
+            (format!("{reference}: {why}"), watch)
+        });
+    }
+    cover(fates, &open)
+}
+
+/// Where a transaction's stretches begin in some of its partitions.
+fn first_places(tx: Tx, fates: &Fates) -> impl Iterator<Item = Watch> + '_ {
+    let begins = fates.partitions().filter_map(move |partition| {
+        let mut stands = fates.stands(partition).iter();
+        let stand = stands.find(|stand| stand.tx == Some(tx))?;
+        Some(Watch::Position(partition, Offset::new(stand.first)))
+    });
+    begins.take(8)
+}
+
+fn cover(fates: &Fates, open: &BTreeSet<Tx>) -> TransactionCoverage {
+    let mut records: HashMap<Tx, u64> = HashMap::new();
+    for (_, span) in fates.transactions.spans() {
+        let count = (span.last - span.first).saturating_add(1);
+        let of = records.entry(span.tx).or_default();
+        *of = of.saturating_add(count);
+    }
+    let mut coverage = TransactionCoverage {
+        open: open.len() as u64,
+        disowned: fates.disowned.len() as u64,
+        ..TransactionCoverage::default()
+    };
+    for (tx, _) in fates.transactions.all() {
+        match fates.fate(tx) {
+            Fate::Committed => {
+                coverage.committed += 1;
+                let many = records.get(&tx).is_some_and(|records| *records > 1);
+                coverage.committed_of_many += u64::from(many);
+            }
+            Fate::Aborted => coverage.aborted += 1,
+            Fate::Unknown => coverage.unknown += 1,
+        }
+    }
+    coverage
+}
+
+/// Finds committed transactions whose records others' records interrupt.
+pub(crate) fn find_interrupted(fates: &Fates, log: &Ledger, roster: &Roster, docket: &mut Docket) {
+    for partition in fates.partitions() {
+        let Some(log) = log.partition(partition) else {
+            continue;
+        };
+        let mut ended: HashMap<Tx, i64> = HashMap::new();
+        for stand in fates.stands(partition) {
+            let Some(tx) = stand.tx.filter(|_| stand.visible == Visible::Yes) else {
+                continue;
+            };
+            let Some(before) = ended.insert(tx, stand.last) else {
+                continue;
+            };
+            if log
+                .data(before.saturating_add(1), stand.first)
+                .next()
+                .is_none()
+            {
+                continue;
+            }
+            docket.add(Anomaly::IntSendSkip, Scope::Partition(partition), stand.first, || {
+                let reference = fates.transactions.get(tx).reference;
+                let what = format!(
+                    "{}: {reference} goes on at {} behind {before}, with others' records between",
+                    roster.partition(partition),
+                    stand.first
+                );
+                let watch = [before, stand.first]
+                    .map(|offset| Watch::Position(partition, Offset::new(offset)));
+                (what, watch.to_vec())
+            });
+        }
+    }
+}

@@ -1,0 +1,208 @@
+//! Histories that another tool recorded: what the readers were given is all
+//! the truth there is.
+
+use checker::{Expectation, expect};
+use model::anomaly::Anomaly;
+use model::event::{Body, Content, Intent, TransactionOutcome};
+use model::ids::ProducerIx;
+use model::verdict::Verdict;
+
+use crate::story::{Story, found, group_story, id, named, story, transaction};
+
+#[track_caller]
+fn finds(story: &Story, expected: &[(Anomaly, u64)]) {
+    assert_eq!(found(&story.check()), expected);
+}
+
+#[track_caller]
+fn clean(story: &Story) {
+    finds(story, &[]);
+}
+
+fn imported() -> Story {
+    group_story().imported("kafkatest")
+}
+
+#[test]
+fn what_was_acknowledged_and_read_is_clean() {
+    let story = imported().sends(3).processes(0, 0..3).commits(0, 3);
+    clean(&story);
+    assert!(story.check().completeness.unread.is_empty());
+}
+
+#[test]
+fn what_was_acknowledged_below_the_highest_reading_and_never_read_is_lost() {
+    let story = imported().sends(3).processes(0, [0]);
+    let story = story.member(1).processes(1, [2]);
+    finds(&story, &[(Anomaly::LostWrite, 1)]);
+    assert_eq!(named(&story.check(), Anomaly::LostWrite), ["p0 1-1"]);
+}
+
+#[test]
+fn what_was_acknowledged_above_everything_that_was_read_is_unseen() {
+    let story = imported().sends(3).processes(0, [0]);
+    finds(&story, &[(Anomaly::Unseen, 2)]);
+    let nobody = imported().sends(3);
+    finds(&nobody, &[(Anomaly::Unseen, 3)]);
+}
+
+#[test]
+fn what_was_acknowledged_exists_for_readers() {
+    let jumped = imported().sends(3).processes(0, [0, 2]);
+    finds(&jumped, &[(Anomaly::LostWrite, 1), (Anomaly::PollSkip, 1)]);
+    let passed = imported()
+        .sends(3)
+        .processes(0, [0])
+        .member(1)
+        .processes(1, [2]);
+    finds(
+        &passed.commits(1, 3),
+        &[(Anomaly::LostWrite, 1), (Anomaly::GroupGap, 1)],
+    );
+}
+
+#[test]
+fn a_record_read_at_two_offsets_is_a_duplicate() {
+    let story = imported().sends(2).processes(0, 0..2);
+    finds(
+        &story.processes_as(0, 2, Content::Ours(id(0, 1))),
+        &[(Anomaly::Duplicate, 1)],
+    );
+}
+
+#[test]
+fn two_records_at_one_offset_are_inconsistent() {
+    let story = imported().sends(1).send(1).unsure(1).processes(0, [0]);
+    let story = story.member(1).processes_as(1, 0, Content::Ours(id(0, 1)));
+    finds(
+        &story,
+        &[(Anomaly::InconsistentOffsets, 1), (Anomaly::Reprocessed, 1)],
+    );
+}
+
+#[test]
+fn an_unknown_outcome_is_settled_by_a_reading_and_a_failure_contradicted() {
+    let story = imported().send(0).unsure(0).send(1).fail(1).sends(0);
+    clean(&story.clone().processes(0, [0]));
+    finds(
+        &story.processes(0, 0..2),
+        &[(Anomaly::FailedWriteVisible, 1)],
+    );
+}
+
+#[test]
+fn a_record_that_nobody_announced_is_a_phantom_unless_sends_are_unrecorded() {
+    let story = imported().processes(0, [0]);
+    finds(&story, &[(Anomaly::Phantom, 1)]);
+    clean(&story.and(Body::SendsUnrecorded {
+        producer: ProducerIx::new(0),
+    }));
+}
+
+#[test]
+fn a_history_that_lacks_something_calls_nothing_lost() {
+    let lacking = |story: Story| {
+        story.and(Body::Lacking {
+            what: "2 of 5 lines".to_owned(),
+        })
+    };
+    let story = imported().sends(4).processes(0, [0, 2]).commits(0, 3);
+    clean(&lacking(story.clone()));
+    let again = story.member(1).processes(1, [0]);
+    finds(&lacking(again), &[(Anomaly::Reprocessed, 1)]);
+}
+
+// Transactions without markers.
+
+fn transacted(outcome: TransactionOutcome) -> Story {
+    let story = group_story().imported("jepsen").read_committed();
+    let story = story
+        .begins(0)
+        .sends(2)
+        .asks(transaction(0, 0), Intent::Commit);
+    story.hears(transaction(0, 0), outcome).send(2).ack(2, 3)
+}
+
+fn unknown() -> TransactionOutcome {
+    TransactionOutcome::Unknown {
+        error: "info".to_owned(),
+    }
+}
+
+#[test]
+fn an_aborted_transaction_need_not_be_read_and_must_not() {
+    let story = transacted(TransactionOutcome::Aborted);
+    let last = |story: Story| story.processes_as(0, 3, Content::Ours(id(0, 2)));
+    clean(&last(story.clone()));
+    finds(&last(story.processes(0, [0])), &[(Anomaly::G1a, 1)]);
+}
+
+#[test]
+fn a_transaction_of_unknown_outcome_has_committed_once_it_was_read() {
+    let last = |story: Story| story.processes_as(0, 3, Content::Ours(id(0, 2)));
+    clean(&last(transacted(unknown())));
+    finds(
+        &last(transacted(unknown()).processes(0, [0])),
+        &[
+            (Anomaly::LostWrite, 1),
+            (Anomaly::PollSkip, 1),
+            (Anomaly::TornTransaction, 1),
+        ],
+    );
+}
+
+// Expectations.
+
+#[track_caller]
+fn is(story: &Story, expectation: Expectation, verdict: Verdict) {
+    assert_eq!(expect(&story.check(), expectation).verdict, verdict);
+}
+
+#[test]
+fn a_healthy_history_meets_every_expectation() {
+    let story = imported().sends(3).processes(0, 0..3);
+    for expectation in Expectation::ALL {
+        is(&story, expectation, Verdict::Held);
+    }
+    assert_eq!(
+        expect(&story.check(), Expectation::Default).reasons,
+        ["3 records acknowledged, 3 read"]
+    );
+}
+
+#[test]
+fn nothing_is_expected_of_an_empty_history() {
+    for story in [story().imported("jepsen"), imported().send(0)] {
+        for expectation in Expectation::ALL {
+            is(&story, expectation, Verdict::Inconclusive);
+        }
+    }
+}
+
+#[test]
+fn reading_again_contradicts_only_those_who_expect_once() {
+    let story = imported().sends(2).processes(0, 0..2);
+    let story = story.member(1).processes(1, 0..2);
+    is(&story, Expectation::Default, Verdict::Held);
+    is(&story, Expectation::AtLeastOnce, Verdict::Held);
+    is(&story, Expectation::ExactlyOnce, Verdict::Violated);
+    is(&story, Expectation::Strict, Verdict::Violated);
+}
+
+#[test]
+fn what_cannot_be_told_is_open_and_a_loss_is_none() {
+    let unseen = imported().sends(3).processes(0, 0..2);
+    let lost = imported().sends(3).processes(0, [0, 2]);
+    let lacking = imported().sends(2).processes(0, 0..2).and(Body::Lacking {
+        what: "a line".to_owned(),
+    });
+    for expectation in Expectation::ALL {
+        is(&unseen, expectation, Verdict::Inconclusive);
+        is(&lost, expectation, Verdict::Violated);
+        is(&lacking, expectation, Verdict::Inconclusive);
+    }
+    assert_eq!(
+        expect(&lost.check(), Expectation::Default).reasons,
+        ["1 lost-write", "1 poll-skip"]
+    );
+}
