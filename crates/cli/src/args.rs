@@ -128,7 +128,7 @@ pub(crate) struct CheckArgs {
     pub(crate) groups: Vec<String>,
     /// What the files are held to [default: every anomaly counts but
     /// `reprocessed`, and but `int-send-skip` and `G0` in Jepsen's histories]
-    #[arg(long, value_enum, value_name = "CONTRACT", requires = "from")]
+    #[arg(long, value_enum, value_name = "EXPECTATION", requires = "from")]
     pub(crate) expect: Option<Expectation>,
     /// What goes to standard output
     #[arg(long, value_enum, default_value_t = Format::Human)]

@@ -3,6 +3,7 @@
 
 use std::fmt::Write as _;
 
+use checker::Weight;
 use model::anomaly::Anomaly;
 use model::verdict::{Example, Verdict};
 use serde::Serialize;
@@ -62,11 +63,16 @@ pub(crate) fn human(judged: &Judged) -> String {
         .unwrap_or(0);
     for (finding, weight) in &judged.findings {
         lines::finding(&mut out, finding, anomaly_chars);
-        if *weight == Verdict::Held {
-            let _ = writeln!(out, "        reported only: the contract allows it");
+        if *weight == Weight::Reported {
+            let _ = writeln!(
+                out,
+                "        reported only: it is not held against the recording"
+            );
         }
     }
-    lines::doubts(&mut out, &judged.doubts);
+    if judged.verdict != Verdict::Held {
+        lines::doubts(&mut out, &judged.doubts);
+    }
     for note in &judged.notes {
         let _ = writeln!(out, "    note: {note}");
     }

@@ -5,12 +5,11 @@ use std::fs::File;
 use std::io::BufReader;
 use std::path::PathBuf;
 
-use checker::{Analysis, Checker, Explainer};
+use checker::{Checker, Expectation, Explainer, Weight, expect};
 use import::{jepsen, kafkatest};
-use model::event::{Body, Event};
+use model::event::Event;
 use model::verdict::{Counts, Finding, GroupMeasurements, Verdict};
 
-use crate::expectation::Contract;
 use crate::figures::counted;
 
 /// Bytes of a history in EDN that are read at once.
@@ -45,7 +44,7 @@ pub(crate) enum ImportError {
 pub(crate) struct Judged {
     pub(crate) verdict: Verdict,
     /// What was found, and what each finding makes of the verdict.
-    pub(crate) findings: Vec<(Finding, Verdict)>,
+    pub(crate) findings: Vec<(Finding, Weight)>,
     /// Why it cannot tell; empty where it can.
     pub(crate) doubts: Vec<String>,
     /// What a reader of the verdict should know.
@@ -54,28 +53,23 @@ pub(crate) struct Judged {
     pub(crate) groups: Vec<GroupMeasurements>,
 }
 
-/// What one reading of the files came to, apart from events.
-#[derive(Default)]
-struct Reading {
-    notes: Vec<String>,
-    lacking: Vec<String>,
-    /// Records that some member was given.
-    read: u64,
-}
-
 /// Whether the events told are the history's.
 enum Round {
-    Whole(Reading),
+    /// They are, with what a reader of the verdict should know.
+    Whole(Vec<String>),
     /// They are void: they have to be told anew.
     Void,
 }
 
-/// Checks a recording, and judges it by the contract.
-pub(crate) fn judge(mut recorded: Recorded, contract: Contract) -> Result<Judged, ImportError> {
-    let (mut analysis, reading) = loop {
+/// Checks a recording, and holds it against what is expected of it.
+pub(crate) fn judge(
+    mut recorded: Recorded,
+    expectation: Expectation,
+) -> Result<Judged, ImportError> {
+    let (mut analysis, notes) = loop {
         let mut checker = Checker::new();
-        if let Round::Whole(reading) = recorded.tell(|event| checker.observe(&event))? {
-            break (checker.finish(), reading);
+        if let Round::Whole(notes) = recorded.tell(|event| checker.observe(&event))? {
+            break (checker.finish(), notes);
         }
     };
     let mut explainer = Explainer::new(&analysis);
@@ -83,58 +77,33 @@ pub(crate) fn judge(mut recorded: Recorded, contract: Contract) -> Result<Judged
         recorded.tell(|event| explainer.observe(&event))?;
         explainer.finish(&mut analysis);
     }
-    Ok(conclude(analysis, reading, contract))
-}
-
-fn conclude(analysis: Analysis, reading: Reading, contract: Contract) -> Judged {
-    let mut doubts = reading.lacking;
-    let counts = analysis.counts;
-    if counts.acknowledged == 0 && reading.read == 0 {
-        doubts.push("nothing was acknowledged, and nothing was read".to_owned());
-    } else if analysis.coverage.settled_acks == 0 {
-        let what = "of no acknowledged record could be told whether it is stored";
-        doubts.push(what.to_owned());
-    }
-    let findings: Vec<(Finding, Verdict)> = analysis
-        .findings
-        .into_iter()
-        .map(|finding| {
-            let weight = contract.weigh(finding.anomaly);
-            (finding, weight)
-        })
-        .collect();
-    let doubt = if doubts.is_empty() {
-        Verdict::Held
-    } else {
-        Verdict::Inconclusive
-    };
-    let found = findings.iter().map(|(_, weight)| *weight).max();
-    Judged {
-        verdict: found.unwrap_or(Verdict::Held).max(doubt),
-        findings,
-        doubts,
-        notes: reading.notes,
-        counts,
+    let judged = expect(&analysis, expectation);
+    let tool = analysis.completeness.imported.as_deref();
+    let weighed = analysis.findings.iter().map(|finding| {
+        let weight = expectation.weigh(finding.anomaly, tool);
+        (finding.clone(), weight)
+    });
+    Ok(Judged {
+        verdict: judged.verdict,
+        findings: weighed.collect(),
+        doubts: match judged.verdict {
+            Verdict::Inconclusive => judged.reasons,
+            // A violation is one whatever else the recording lacks.
+            Verdict::Held | Verdict::Violated => analysis.completeness.lacking,
+        },
+        notes,
+        counts: analysis.counts,
         groups: analysis.measurements.groups,
-    }
+    })
 }
 
 impl Recorded {
     fn tell(&mut self, mut sink: impl FnMut(Event)) -> Result<Round, ImportError> {
-        let mut reading = Reading::default();
-        let mut overhear = |event: Event| {
-            match &event.body {
-                Body::Lacking { what } => reading.lacking.push(what.clone()),
-                Body::Processed { .. } => reading.read += 1,
-                _ => {}
-            }
-            sink(event);
-        };
         match self {
-            Self::Kafkatest(recording) => match recording.tell(&mut overhear)? {
-                kafkatest::Told::Whole(summary) => reading.notes = kafkatest_notes(&summary),
-                kafkatest::Told::Void => return Ok(Round::Void),
-            },
+            Self::Kafkatest(recording) => Ok(match recording.tell(sink)? {
+                kafkatest::Told::Whole(summary) => Round::Whole(kafkatest_notes(&summary)),
+                kafkatest::Told::Void => Round::Void,
+            }),
             Self::Jepsen { name, path } => {
                 let file = File::open(&*path).map_err(|source| ImportError::Io {
                     path: name.clone(),
@@ -144,12 +113,11 @@ impl Recorded {
                     BufReader::with_capacity(CHUNK_BYTES, file),
                     &name.display().to_string(),
                     jepsen::Settings::default(),
-                    &mut overhear,
+                    &mut sink,
                 )?;
-                reading.notes = jepsen_notes(&summary);
+                Ok(Round::Whole(jepsen_notes(&summary)))
             }
         }
-        Ok(Round::Whole(reading))
     }
 }
 

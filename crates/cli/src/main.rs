@@ -4,7 +4,6 @@ mod args;
 mod commands;
 mod display;
 mod exit;
-mod expectation;
 mod explanation;
 mod failure;
 mod figures;

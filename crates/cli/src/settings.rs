@@ -9,14 +9,14 @@ use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
 use std::time::{SystemTime, UNIX_EPOCH};
 
+use checker::Expectation;
 use chrono::{DateTime, Utc};
 use import::kafkatest::Source;
 use model::ids::RunId;
 use model::plan::RunPlan;
 use stack::artefacts::{ArtefactRequest, Parts, Versions};
 
-use crate::args::{CheckArgs, Format, RunArgs, Tool, VersionArgs};
-use crate::expectation::Contract;
+use crate::args::{self, CheckArgs, Format, RunArgs, Tool, VersionArgs};
 use crate::failure::Failure;
 use crate::run_dir::check_folders;
 use crate::selection::select;
@@ -73,7 +73,7 @@ pub(crate) enum Files {
     /// What another tool has written.
     Foreign {
         files: ForeignFiles,
-        contract: Contract,
+        expectation: Expectation,
     },
 }
 
@@ -113,7 +113,12 @@ impl CheckSettings {
                     Tool::Kafkatest => ForeignFiles::Kafkatest(kafkatest_sources(args)?),
                     Tool::Jepsen => ForeignFiles::Jepsen(jepsen_history(args)?),
                 },
-                contract: Contract::new(tool, args.expect),
+                expectation: match args.expect {
+                    None => Expectation::Default,
+                    Some(args::Expectation::AtLeastOnce) => Expectation::AtLeastOnce,
+                    Some(args::Expectation::ExactlyOnce) => Expectation::ExactlyOnce,
+                    Some(args::Expectation::Strict) => Expectation::Strict,
+                },
             },
         };
         Ok(Self {

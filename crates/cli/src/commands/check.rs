@@ -22,11 +22,11 @@ pub(crate) fn check(args: &CheckArgs) -> Result<Exit, Failure> {
     let settings = CheckSettings::new(args)?;
     match settings.files {
         Files::RunDir(dir) => check_run(&dir, settings.format),
-        Files::Foreign { files, contract } => {
+        Files::Foreign { files, expectation } => {
             // What was spooled is kept until everything is read.
             let mut spool = Spool::default();
             let recorded = open(files, &mut spool)?;
-            let judged = imported::judge(recorded, contract).map_err(|error| failure(&error))?;
+            let judged = imported::judge(recorded, expectation).map_err(|error| failure(&error))?;
             match settings.format {
                 Format::Json => {
                     let text = import_lines::json(&judged);
