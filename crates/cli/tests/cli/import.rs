@@ -259,3 +259,258 @@ fn recordings_are_judged_as_expected() {
         assert_eq!(Value::Object(found), expected["findings"], "{folder:?}");
     }
 }
+
+/// Lines of a file: `+0@0` acknowledged, `!1` timed out, `x1` too large, `=0@0`
+/// read, `c1` committed, `C1` refused, `|` a process starts, `.` a producer
+/// ends and has sent as many as it told, `.N` has sent N.
+fn script(words: &str) -> String {
+    let mut text = String::new();
+    let mut told = 0;
+    for (second, word) in words.split_whitespace().enumerate() {
+        let (kind, rest) = word.split_at(1);
+        let (value, offset) = rest.split_once('@').unwrap_or((rest, "0"));
+        let offset: i64 = offset.parse().unwrap();
+        let error = |class: &str| {
+            format!(
+                r#"{{"timestamp":0,"name":"producer_send_error","topic":"t","key":null,"value":"{value}","exception":"class org.apache.kafka.common.errors.{class}","message":"why"}}"#
+            )
+        };
+        let committed = |success: bool| {
+            let error = if success {
+                ""
+            } else {
+                r#""error":"Commit cannot be completed since","#
+            };
+            format!(
+                r#"{{"timestamp":0,"name":"offsets_committed","offsets":[{{"topic":"t","partition":0,"offset":{rest}}}],{error}"success":{success}}}"#
+            )
+        };
+        told = match kind {
+            "|" => 0,
+            "+" | "!" | "x" => told + 1,
+            _ => told,
+        };
+        let line = match kind {
+            "|" => r#"{"timestamp":0,"name":"startup_complete"}"#.to_owned(),
+            "+" => sent(value, offset),
+            "!" => error("TimeoutException"),
+            "x" => error("RecordTooLargeException"),
+            "=" => read(value, offset),
+            "c" => committed(true),
+            "C" => committed(false),
+            "." => {
+                let sent = if rest.is_empty() {
+                    told
+                } else {
+                    rest.parse().unwrap()
+                };
+                format!(r#"{{"timestamp":0,"name":"tool_data","sent":{sent},"acked":0}}"#)
+            }
+            "s" => format!(
+                r#"{{"timestamp":0,"name":"records_consumed","count":{rest},"partitions":[{{"topic":"t","partition":0,"count":{rest},"minOffset":0,"maxOffset":0}}]}}"#
+            ),
+            other => panic!("{other}"),
+        };
+        let (before, after) = line.split_once(',').unwrap();
+        assert!(before.starts_with("{\"timestamp\":"));
+        text.push_str(&format!("{{\"timestamp\":{},{after}\n", 1000 + second));
+    }
+    text
+}
+
+/// What is found in files written as scripts, and the verdict.
+fn judged(files: &[(&str, &str)], more: &[&str]) -> String {
+    let bench = Bench::new();
+    let mut args = vec!["check", "--from", "kafkatest", "--format", "json"];
+    for (name, words) in files {
+        bench.write(name, &script(words));
+        args.push(*name);
+    }
+    args.extend(more);
+    let said = bench.ackproof(&args).output().unwrap();
+    assert!(
+        said.stderr.is_empty(),
+        "{}",
+        String::from_utf8_lossy(&said.stderr)
+    );
+    let document: Value = serde_json::from_slice(&said.stdout).unwrap();
+    let mut words = vec![document["verdict"].as_str().unwrap().to_owned()];
+    for finding in document["findings"].as_array().unwrap() {
+        let anomaly = finding["anomaly"].as_str().unwrap();
+        words.push(format!("{anomaly} {}", finding["count"]));
+    }
+    words.join(", ")
+}
+
+#[test]
+fn each_anomaly_is_found_and_its_twin_is_clean() {
+    for (producer, consumer, expected) in [
+        ("| +0@0 +1@1 .", "| =0@0 =1@1", "HELD"),
+        (
+            "| +0@0 +1@1 +2@2 .",
+            "| =0@0 =2@2",
+            "VIOLATED, lost-write 1, poll-skip 1",
+        ),
+        ("| +0@0 +1@1 .", "| =0@0", "INCONCLUSIVE, unseen 1"),
+        ("| +0@0 .", "| =0@0 =0@1", "VIOLATED, duplicate 1"),
+        (
+            "| +0@1 +1@0 .",
+            "| =1@0 =0@1",
+            "VIOLATED, nonmonotonic-send 1",
+        ),
+        (
+            "| +0@0 +1@0 .",
+            "| =1@0",
+            "VIOLATED, lost-write 1, inconsistent-offsets 1",
+        ),
+        ("| +0@0 .", "| =0@0 =1@1", "VIOLATED, phantom 1"),
+        ("| +0@0 .", "| =0@0 =9.1@1", "VIOLATED, phantom 1"),
+        ("| +0@0 .", "| =0@0 =news@1", "VIOLATED, phantom 1"),
+        // Killed: it may have sent what it did not live to tell.
+        ("| +0@0", "| =0@0 =1@1", "HELD"),
+        ("| +0@0 .2", "| =0@0 =1@1", "HELD"),
+        ("| +0@0", "| =0@0 =9.1@1", "VIOLATED, phantom 1"),
+        ("| +0@0 !1 .", "| =0@0 =1@1", "HELD"),
+        ("| +0@0 !1 .", "| =0@0", "HELD"),
+        ("| +0@0 x1 .", "| =0@0", "HELD"),
+        (
+            "| +0@0 x1 .",
+            "| =0@0 =1@1",
+            "VIOLATED, failed-write-visible 1",
+        ),
+        (
+            "| +0@0 +1@1 .",
+            "| =0@0 =1@1 =0@0",
+            "VIOLATED, nonmonotonic-poll 1, reprocessed 1",
+        ),
+        ("| +0@0 +1@1 .", "| =0@0 =1@1 | =1@1", "HELD, reprocessed 1"),
+        ("| +0@0 +1@1 .", "| =0@0 =1@1 c2", "HELD"),
+        (
+            "| +0@0 +1@1 .",
+            "| =0@0 =1@1 c2 c1",
+            "VIOLATED, commit-regression 1",
+        ),
+        ("| +0@0 +1@1 .", "| =0@0 =1@1 c2 C1", "HELD"),
+        // Nothing is lost where not everything is told.
+        ("| +0@0 +1@1 +2@2 .", "| =0@0 =2@2 s3", "INCONCLUSIVE"),
+    ] {
+        let files = [("p.jsonl", producer), ("consumer-g-1.jsonl", consumer)];
+        assert_eq!(judged(&files, &[]), expected, "{producer} / {consumer}");
+    }
+}
+
+#[test]
+fn producers_that_send_alike_are_told_apart_by_place() {
+    for (first, second, consumer, expected) in [
+        (
+            "| +0@0 +1@1 .",
+            "| +0@2 +1@3 .",
+            "| =0@0 =1@1 =0@2 =1@3",
+            "HELD",
+        ),
+        (
+            "| +0@0 +1@1 .",
+            "| +0@2 +1@3 .",
+            "| =0@0 =0@2 =1@3",
+            "VIOLATED, lost-write 1, poll-skip 1",
+        ),
+        // Both are acknowledged elsewhere: somebody's was stored twice.
+        (
+            "| +0@0 .",
+            "| +0@1 .",
+            "| =0@0 =0@1 =0@2",
+            "VIOLATED, duplicate 1",
+        ),
+        // Only the second can have sent so many.
+        ("| +0@0 .", "| +0@1", "| =0@0 =0@1 =1@2", "HELD"),
+        (
+            "| +0@0 .",
+            "| +0@1 .",
+            "| =0@0 =0@1 =1@2",
+            "VIOLATED, phantom 1",
+        ),
+        // The unannounced record of one, or the other's twice.
+        (
+            "| +0@0 !1 .",
+            "| +0@1 +1@2 .",
+            "| =0@0 =0@1 =1@2 =1@3",
+            "INCONCLUSIVE",
+        ),
+        ("| +0@0", "| +0@1", "| =0@0 =0@1 =1@2", "INCONCLUSIVE"),
+    ] {
+        let apart = [
+            ("a.jsonl", first),
+            ("b.jsonl", second),
+            ("consumer-g-1.jsonl", consumer),
+        ];
+        assert_eq!(
+            judged(&apart, &[]),
+            expected,
+            "{first} / {second} / {consumer}"
+        );
+        let again = format!("{first} {second}");
+        let again = [
+            ("a.jsonl", again.as_str()),
+            ("consumer-g-1.jsonl", consumer),
+        ];
+        // Who was started later cannot have sent what was read before.
+        let read_later = format!("{} {consumer}", "| ".repeat(20));
+        let again = [again[0], ("consumer-g-1.jsonl", read_later.as_str())];
+        assert_eq!(
+            judged(&again, &[]),
+            expected,
+            "again: {first} {second} / {consumer}"
+        );
+    }
+}
+
+#[test]
+fn what_was_read_before_a_producer_began_is_another_ones() {
+    let files = [
+        ("a.jsonl", "| +0@0 | | | | | +0@2"),
+        ("consumer-g-1.jsonl", "| =0@0 =1@1 | | | | | =0@2"),
+    ];
+    assert_eq!(judged(&files, &[]), "HELD");
+}
+
+#[test]
+fn each_group_is_judged_by_itself() {
+    let files = [
+        ("p.jsonl", "| +0@0 +1@1 ."),
+        ("consumer-g-1.jsonl", "| =0@0 c1"),
+        ("consumer-g-2.jsonl", "| =1@1 c2"),
+        ("consumer-h-1.jsonl", "| =0@0 =1@1 c2"),
+    ];
+    assert_eq!(judged(&files, &[]), "HELD");
+    let one_group = &["--group", "g=consumer-h-1.jsonl"];
+    assert_eq!(judged(&files[..1], &[]), "INCONCLUSIVE, unseen 2");
+    assert_eq!(judged(&files, one_group), "HELD, reprocessed 2");
+}
+
+#[test]
+fn readers_alone_prove_no_loss() {
+    let files = [("consumer-g-1.jsonl", "| =0@0 =1@1 c2")];
+    assert_eq!(judged(&files, &[]), "INCONCLUSIVE");
+}
+
+#[test]
+fn an_expectation_decides_what_counts() {
+    let twice = [
+        ("p.jsonl", "| +0@0 ."),
+        ("consumer-g-1.jsonl", "| =0@0 | =0@0"),
+    ];
+    let stored_twice = [
+        ("p.jsonl", "| +0@0 ."),
+        ("consumer-g-1.jsonl", "| =0@0 =0@1"),
+    ];
+    for (files, expectation, expected) in [
+        (&twice, "at-least-once", "HELD, reprocessed 1"),
+        (&twice, "exactly-once", "VIOLATED, reprocessed 1"),
+        (&twice, "strict", "VIOLATED, reprocessed 1"),
+        (&stored_twice, "at-least-once", "HELD, duplicate 1"),
+        (&stored_twice, "exactly-once", "VIOLATED, duplicate 1"),
+    ] {
+        let said = judged(files, &["--expect", expectation]);
+        assert_eq!(said, expected, "{expectation}");
+    }
+}
