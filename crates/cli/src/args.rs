@@ -137,8 +137,8 @@ pub(crate) struct CheckArgs {
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub(crate) enum Tool {
-    /// What Kafka's VerifiableProducer and VerifiableConsumer --verbose
-    /// print, a file for each client
+    /// What Kafka's verifiable producer and consumer (`--verbose`) print, a
+    /// file for each client
     Kafkatest,
     /// A history of Jepsen's Kafka workload, in EDN
     Jepsen,

@@ -17,7 +17,7 @@ const CHUNK_BYTES: usize = 256 * 1024;
 
 /// What another tool recorded.
 pub(crate) enum Recorded {
-    Kafkatest(kafkatest::Recording),
+    Kafkatest(Box<kafkatest::Recording>),
     Jepsen {
         /// What messages call it.
         name: PathBuf,

@@ -118,12 +118,10 @@ impl Recording {
     /// When a file cannot be read, or a line is malformed: the first one of
     /// the first file that has any.
     pub fn tell(&mut self, sink: impl FnMut(Event)) -> Result<Told, Error> {
-        match telling::tell(&self.sources, &self.directory, sink)? {
-            Some(summary) => Ok(Told::Whole(summary)),
-            None => {
-                self.directory = survey::survey(&self.sources, &self.heads)?;
-                Ok(Told::Void)
-            }
+        if let Some(summary) = telling::tell(&self.sources, &self.directory, sink)? {
+            return Ok(Told::Whole(summary));
         }
+        self.directory = survey::survey(&self.sources, &self.heads)?;
+        Ok(Told::Void)
     }
 }

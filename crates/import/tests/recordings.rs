@@ -1,5 +1,7 @@
 //! Recordings of Kafka's own clients, and what the importer makes of them.
 
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
+
 use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};

@@ -49,7 +49,7 @@ fn open(files: ForeignFiles, spool: &mut Spool) -> Result<Recorded, Failure> {
             }
             let recording = import::kafkatest::Recording::open(sources);
             let recording = recording.map_err(|error| failure(&error.into()))?;
-            Ok(Recorded::Kafkatest(recording))
+            Ok(Recorded::Kafkatest(Box::new(recording)))
         }
         ForeignFiles::Jepsen(name) => Ok(Recorded::Jepsen {
             path: file(&name)?,

@@ -1,6 +1,7 @@
 //! `ackproof check --from` on files of other tools: recorded ones, and small
 //! ones that are wrong in one way each.
 
+use std::fmt::Write as _;
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -261,7 +262,7 @@ fn recordings_are_judged_as_expected() {
 }
 
 /// Lines of a file: `+0@0` acknowledged, `!1` timed out, `x1` too large, `=0@0`
-/// read, `c1` committed, `C1` refused, `|` a process starts, `.` a producer
+/// read, `s1` summed up, `c1` committed, `C1` refused, `|` a process starts, `.` a producer
 /// ends and has sent as many as it told, `.N` has sent N.
 fn script(words: &str) -> String {
     let mut text = String::new();
@@ -306,14 +307,17 @@ fn script(words: &str) -> String {
                 };
                 format!(r#"{{"timestamp":0,"name":"tool_data","sent":{sent},"acked":0}}"#)
             }
-            "s" => format!(
-                r#"{{"timestamp":0,"name":"records_consumed","count":{rest},"partitions":[{{"topic":"t","partition":0,"count":{rest},"minOffset":0,"maxOffset":0}}]}}"#
-            ),
-            other => panic!("{other}"),
+            // `m` is what --max-messages leaves: one more than was taken.
+            _ => {
+                let count = rest.parse::<u64>().unwrap() + u64::from(kind == "m");
+                format!(
+                    r#"{{"timestamp":0,"name":"records_consumed","count":{count},"partitions":[{{"topic":"t","partition":0,"count":{rest},"minOffset":0,"maxOffset":0}}]}}"#
+                )
+            }
         };
         let (before, after) = line.split_once(',').unwrap();
         assert!(before.starts_with("{\"timestamp\":"));
-        text.push_str(&format!("{{\"timestamp\":{},{after}\n", 1000 + second));
+        writeln!(text, "{{\"timestamp\":{},{after}", 1000 + second).unwrap();
     }
     text
 }
@@ -391,6 +395,9 @@ fn each_anomaly_is_found_and_its_twin_is_clean() {
             "VIOLATED, commit-regression 1",
         ),
         ("| +0@0 +1@1 .", "| =0@0 =1@1 c2 C1", "HELD"),
+        // What --max-messages leaves of the last poll was not read.
+        ("| +0@0 +1@1 .", "| =0@0 =1@1 m2", "HELD"),
+        ("| +0@0 +1@1 .", "| =0@0 m1 =1@1", "INCONCLUSIVE"),
         // Nothing is lost where not everything is told.
         ("| +0@0 +1@1 +2@2 .", "| =0@0 =2@2 s3", "INCONCLUSIVE"),
     ] {

@@ -1,8 +1,8 @@
 //! What a consumer's file tells: a member for each process that wrote it, its
 //! assignments as they grow and shrink, what it read and what it committed.
 
-use model::event::{Body, CommitResult, Ending};
-use model::ids::{GroupIx, MemberIx, Micros, PartitionRef};
+use model::event::{Body, CommitResult, Content, Ending};
+use model::ids::{GroupIx, MemberIx, Micros, PartitionRef, ProducerIx, RecordId, TopicIx};
 
 use super::directory::{Basis, Certainty, Directory, Reading};
 use super::error::Flaw;
@@ -53,9 +53,9 @@ struct Process {
 /// A prefix that only one producer of a topic has.
 #[derive(Clone, Copy)]
 struct Known {
-    topic: model::ids::TopicIx,
+    topic: TopicIx,
     prefix: Option<i32>,
-    producer: model::ids::ProducerIx,
+    producer: ProducerIx,
 }
 
 impl<'d> Consuming<'d> {
@@ -137,22 +137,22 @@ impl<'d> Consuming<'d> {
     }
 
     /// The process that writes, begun if it is new.
-    fn process(&mut self, at: Micros) -> Result<&mut Process, Halt> {
-        if self.process.is_none() {
-            let member = self.directory.member(self.ordinal, self.incarnation);
-            let member = member.ok_or(Flaw::TooManyProcesses)?;
-            let group = self.group;
-            self.outlet.tell(at, Body::MemberStarted { member, group });
-            self.process = Some(Process {
-                member,
-                ended: false,
-                told: 0,
-                left: 0,
-            });
+    fn process(&mut self, at: Micros) -> Result<&mut Process, Flaw> {
+        match &mut self.process {
+            Some(process) => Ok(process),
+            none => {
+                let member = self.directory.member(self.ordinal, self.incarnation);
+                let member = member.ok_or(Flaw::TooManyProcesses)?;
+                let group = self.group;
+                self.outlet.tell(at, Body::MemberStarted { member, group });
+                Ok(none.insert(Process {
+                    member,
+                    ended: false,
+                    told: 0,
+                    left: 0,
+                }))
+            }
         }
-        self.process
-            .as_mut()
-            .ok_or(Halt::Flaw(Flaw::TooManyProcesses))
     }
 
     /// Another process follows the one that wrote the file so far.
@@ -177,13 +177,12 @@ impl<'d> Consuming<'d> {
             offset,
             value: line.value,
         };
-        let content = match self.only(&reading) {
-            Some(content) => content,
-            None => {
-                let identity = self.directory.identify(reading)?;
-                self.guessed += u64::from(identity.certainty == Certainty::Guessed);
-                identity.content
-            }
+        let content = if let Some(content) = self.only(&reading) {
+            content
+        } else {
+            let identity = self.directory.identify(reading)?;
+            self.guessed += u64::from(identity.certainty == Certainty::Guessed);
+            identity.content
         };
         let process = self.process(at)?;
         process.told += 1;
@@ -202,7 +201,7 @@ impl<'d> Consuming<'d> {
 
     /// The record, where its prefix is one producer's alone, as that of the
     /// record before was.
-    fn only(&mut self, reading: &Reading<'_>) -> Option<model::event::Content> {
+    fn only(&mut self, reading: &Reading<'_>) -> Option<Content> {
         let value = counting(reading.value?)?;
         let (topic, prefix) = (reading.from.topic, value.prefix);
         let producer = match self.last {
@@ -217,7 +216,7 @@ impl<'d> Consuming<'d> {
                 producer
             }
         };
-        Some(model::event::Content::Ours(model::ids::RecordId {
+        Some(Content::Ours(RecordId {
             producer,
             sequence: value.count,
         }))

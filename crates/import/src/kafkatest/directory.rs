@@ -150,7 +150,7 @@ impl Directory {
         for (file, head) in heads.iter().enumerate() {
             match head.role {
                 Some(Role::Producer) => {
-                    let (Some(topic), Some(prefix)) = (&head.topic, head.prefix) else {
+                    let (Some(topic), Some(value)) = (&head.topic, head.value) else {
                         return Ok(None);
                     };
                     producers += 1;
@@ -159,7 +159,7 @@ impl Directory {
                         file,
                         incarnation: 0,
                         topic,
-                        prefix,
+                        prefix: value.prefix,
                     })?;
                 }
                 Some(Role::Consumer) => {

@@ -3,7 +3,7 @@
 
 use super::error::{Error, Flaw};
 use super::json::Said;
-use super::numbers::counting;
+use super::numbers::{Counting, counting};
 use super::quick::Kind;
 use super::reading::{Halt, Halted, Told, read};
 use super::source::Source;
@@ -76,8 +76,8 @@ pub(super) struct Head {
     /// When its first event was.
     pub(super) first_ms: Option<u64>,
     pub(super) topic: Option<Vec<u8>>,
-    /// Of a producer whose values count.
-    pub(super) prefix: Option<Option<i32>>,
+    /// The value of its first record, of a producer.
+    pub(super) value: Option<Counting>,
 }
 
 /// Reads as far as needed to know whose a file is.
@@ -128,7 +128,7 @@ impl Head {
         self.first_ms.get_or_insert(at_ms);
         if self.topic.is_none() && topic.is_some() {
             self.topic = topic.map(<[u8]>::to_vec);
-            self.prefix = value.and_then(counting).map(|value| value.prefix);
+            self.value = value.and_then(counting);
         }
     }
 }

@@ -180,13 +180,12 @@ impl<'d> Producing<'d> {
             };
             self.directory.by_place(to, offset).ok_or(Flaw::Changed)?
         };
-        let outcome = match offset {
-            Some(offset) => Outcome::Acknowledged { at: to, offset },
-            None => {
-                self.placeless += 1;
-                Outcome::Unknown {
-                    error: "acknowledged without an offset".to_owned(),
-                }
+        let outcome = if let Some(offset) = offset {
+            Outcome::Acknowledged { at: to, offset }
+        } else {
+            self.placeless += 1;
+            Outcome::Unknown {
+                error: "acknowledged without an offset".to_owned(),
             }
         };
         self.outlet.tell(at, Body::SendInvoked { record, to });

@@ -39,6 +39,46 @@ const NEEDED: u8 = TIMESTAMP | NAME | VALUE | TOPIC | PARTITION | OFFSET;
 
 /// Reads a line; none where that takes more than this knows.
 pub(super) fn read(line: &[u8]) -> Option<Record<'_>> {
+    as_kafka_prints(line).or_else(|| in_any_order(line))
+}
+
+/// Reads a line with its fields in the order of Kafka's own clients.
+fn as_kafka_prints(line: &[u8]) -> Option<Record<'_>> {
+    let (at_ms, rest) = number(line.strip_prefix(b"{\"timestamp\":")?)?;
+    if let Some(rest) = rest.strip_prefix(b",\"name\":\"producer_send_success\",\"key\":") {
+        let (_, rest) = text_or_null(rest)?;
+        let (value, rest) = text_or_null(rest.strip_prefix(b",\"value\":")?)?;
+        let (partition, rest) = integer(rest.strip_prefix(b",\"partition\":")?)?;
+        let (offset, rest) = integer(rest.strip_prefix(b",\"offset\":")?)?;
+        let (topic, rest) = text(rest.strip_prefix(b",\"topic\":")?)?;
+        return (rest == b"}").then_some(Record {
+            kind: Kind::Sent,
+            at_ms,
+            topic,
+            partition,
+            offset,
+            value,
+        });
+    }
+    let rest = rest.strip_prefix(b",\"name\":\"record_data\",\"key\":")?;
+    let (_, rest) = text_or_null(rest)?;
+    let (value, rest) = text_or_null(rest.strip_prefix(b",\"value\":")?)?;
+    let (topic, rest) = text(rest.strip_prefix(b",\"topic\":")?)?;
+    let (partition, rest) = integer(rest.strip_prefix(b",\"partition\":")?)?;
+    let (offset, rest) = integer(rest.strip_prefix(b",\"offset\":")?)?;
+    (rest == b"}").then_some(Record {
+        kind: Kind::Read,
+        at_ms,
+        topic,
+        partition,
+        offset,
+        value,
+    })
+}
+
+/// Reads a line with its fields in any order: that of the producer's differs
+/// between Java machines, and clients of other languages have their own.
+fn in_any_order(line: &[u8]) -> Option<Record<'_>> {
     let mut record = Record {
         kind: Kind::Sent,
         at_ms: 0,
@@ -50,8 +90,6 @@ pub(super) fn read(line: &[u8]) -> Option<Record<'_>> {
     let mut seen = 0;
     let mut rest = line.strip_prefix(b"{")?;
     loop {
-        // The order differs between versions of Java and clients of other
-        // languages, so the field decides what is read next.
         let field = match rest.get(1)? {
             b't' if rest.get(2) == Some(&b'o') => {
                 (record.topic, rest) = text(name(rest, b"\"topic\":")?)?;
@@ -115,7 +153,7 @@ fn text(rest: &[u8]) -> Option<(&[u8], &[u8])> {
     let rest = rest.strip_prefix(b"\"")?;
     let end = rest
         .iter()
-        .position(|byte| *byte == b'"' || *byte == b'\\' || !(b' '..0x7f).contains(byte))?;
+        .position(|byte| matches!(byte, b'"' | b'\\' | ..b' ' | 0x7f..))?;
     let (text, after) = rest.split_at(end);
     Some((text, after.strip_prefix(b"\"")?))
 }
