@@ -30,7 +30,7 @@ timed() { # name, expected exit code, command
         fi
         if [ -z "$best" ] || [ "$ms" -lt "$best" ]; then best=$ms; fi
     done
-    echo "  $name: $best ms (best of $runs)" >&2
+    echo "  $name: $best ms (best of $runs)"
 }
 
 timed "the obvious Python" 0 python3 "$here/bench-import/obvious.py" "$dir"/*.jsonl
