@@ -110,9 +110,9 @@ impl Recording {
         })
     }
 
-    /// Tells every event, from the beginning; may be asked for again. Events
-    /// of one file come in their order, those of different files interleaved
-    /// in any way.
+    /// Tells every event, from the beginning; may be asked for again, and
+    /// tells the same in the same order. Events of one file come in their
+    /// order, those of different files interleaved.
     ///
     /// # Errors
     /// When a file cannot be read, or a line is malformed: the first one of

@@ -2,7 +2,7 @@
 //! file's events as its thread reads them, then what the recording lacks.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::mpsc::{SyncSender, sync_channel};
+use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::sync::{Mutex, PoisonError};
 use std::thread;
 
@@ -39,20 +39,17 @@ pub(super) fn tell(
         sources,
         directory,
         order: order(&directory.parts),
-        next: AtomicUsize::new(0),
         failed: AtomicUsize::new(usize::MAX),
         outcomes: Mutex::new(sources.iter().map(|_| None).collect()),
     };
     thread::scope(|scope| {
-        let (queue, batches) = sync_channel(BATCHES_MAX);
-        for _ in 0..READERS_MAX.min(sources.len()) {
-            let (crew, queue) = (&crew, queue.clone());
-            scope.spawn(move || crew.work(&queue));
-        }
-        drop(queue);
-        for batch in batches {
-            batch.into_iter().for_each(&mut sink);
-        }
+        let lanes = (0..READERS_MAX.min(sources.len())).map(|lane| {
+            let (queue, batches) = sync_channel(BATCHES_MAX);
+            let crew = &crew;
+            scope.spawn(move || crew.work(lane, &queue));
+            batches
+        });
+        take_turns(lanes.collect(), &mut sink);
     });
     let outcomes = crew.outcomes.into_inner();
     let mut summary = Summary::default();
@@ -75,6 +72,21 @@ pub(super) fn tell(
     }
     conclude(directory, &partitions, &summary, &mut sink);
     Ok(Some(summary))
+}
+
+/// Takes a batch from each lane that still has any, in turn: whichever thread
+/// is faster, the events come in the same order, so that whoever asks for them
+/// again is told the same history.
+fn take_turns(mut lanes: Vec<Receiver<Vec<Event>>>, sink: &mut impl FnMut(Event)) {
+    while !lanes.is_empty() {
+        lanes.retain(|lane| match lane.recv() {
+            Ok(batch) => {
+                batch.into_iter().for_each(&mut *sink);
+                true
+            }
+            Err(_) => false,
+        });
+    }
 }
 
 /// Says who is who.
@@ -136,8 +148,9 @@ fn conclude(
     tell(Body::Completed);
 }
 
-/// Producers' and consumers' files by turns, so that acknowledgements and
-/// readings of the same records arrive at about the same time.
+/// Producers' and consumers' files by turns, which go to different lanes, so
+/// that acknowledgements and readings of the same records arrive at about the
+/// same time.
 fn order(parts: &[Part]) -> Vec<usize> {
     let of = |wanted: fn(&Part) -> bool| {
         let files = parts.iter().enumerate();
@@ -160,15 +173,15 @@ struct Crew<'r> {
     sources: &'r [Source],
     directory: &'r Directory,
     order: Vec<usize>,
-    next: AtomicUsize,
     /// The first file that could not be told: those behind it need not be.
     failed: AtomicUsize,
     outcomes: Mutex<Vec<Option<Outcome>>>,
 }
 
 impl Crew<'_> {
-    fn work(&self, queue: &SyncSender<Vec<Event>>) {
-        while let Some(file) = self.order.get(self.next.fetch_add(1, Ordering::Relaxed)) {
+    /// Reads every file of a lane: each file has its lane, whatever its length.
+    fn work(&self, lane: usize, queue: &SyncSender<Vec<Event>>) {
+        for file in self.order.iter().skip(lane).step_by(READERS_MAX) {
             let Some(source) = self.sources.get(*file) else {
                 continue;
             };
