@@ -34,7 +34,8 @@ pub(crate) enum Command {
     List,
     /// Explain a scenario's plan before anything happens, or an anomaly or claim
     Explain(ExplainArgs),
-    /// Judge a run directory again, from its files only
+    /// Judge a run directory again, or what another tool recorded, from files
+    /// only
     Check(CheckArgs),
     /// Look into recorded histories, and merge those of one run
     #[command(subcommand)]
@@ -100,7 +101,7 @@ pub(crate) struct VersionArgs {
 pub(crate) enum Format {
     /// Lines for people
     Human,
-    /// verdict.json, and nothing else
+    /// The verdict as JSON, and nothing else
     Json,
 }
 
@@ -118,9 +119,21 @@ pub(crate) struct ExplainArgs {
 #[derive(Debug, Args)]
 #[command(after_help = EXIT_CODES)]
 pub(crate) struct CheckArgs {
-    /// A directory that `ackproof run` has written; nothing in it is changed
-    #[arg(value_name = "RUN_DIR")]
-    pub(crate) run_dir: PathBuf,
+    /// A directory that `ackproof run` has written, or with --from the files
+    /// of another tool (`-` is standard input); nothing in them is changed
+    #[arg(value_name = "RUN_DIR|FILE", required_unless_present = "groups")]
+    pub(crate) paths: Vec<PathBuf>,
+    /// Which tool recorded the files
+    #[arg(long, value_enum, value_name = "TOOL")]
+    pub(crate) from: Option<Tool>,
+    /// A consumer's file, and the group that its name does not tell [kafkatest
+    /// reads it from consumer-GROUP-N.jsonl]
+    #[arg(long = "group", value_name = "GROUP=FILE", requires = "from")]
+    pub(crate) groups: Vec<String>,
+    /// What the files are held to [default: every anomaly counts but
+    /// `reprocessed`, and but `int-send-skip` and `G0` in Jepsen's histories]
+    #[arg(long, value_enum, value_name = "EXPECTATION", requires = "from")]
+    pub(crate) expect: Option<Expectation>,
     /// How many examples of each anomaly to prove, at most; without it 5, of
     /// which the lines show one
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u8).range(0..=100))]
@@ -128,6 +141,26 @@ pub(crate) struct CheckArgs {
     /// What goes to standard output
     #[arg(long, value_enum, default_value_t = Format::Human)]
     pub(crate) format: Format,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Tool {
+    /// What Kafka's verifiable producer and consumer (`--verbose`) print, a
+    /// file for each client
+    Kafkatest,
+    /// A history of Jepsen's Kafka workload, in EDN
+    Jepsen,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Expectation {
+    /// Nothing may be lost, invented or altered; again and out of order is
+    /// allowed
+    AtLeastOnce,
+    /// Every anomaly counts, `reprocessed` included
+    ExactlyOnce,
+    /// The same, and what Jepsen's histories are forgiven
+    Strict,
 }
 
 #[derive(Debug, Subcommand)]

@@ -239,26 +239,32 @@ fn violations(out: &mut String, verdict: &ScenarioVerdict, proofs: usize) {
         .map(|finding| finding.anomaly.name().len())
         .max()
         .unwrap_or(0);
-    for finding in against {
+    for against in against {
+        finding(out, against, anomaly_chars, proofs);
+    }
+}
+
+/// What was found, how often, where it was lost, and a few instances with
+/// their proofs.
+pub(crate) fn finding(out: &mut String, finding: &Finding, anomaly_chars: usize, proofs: usize) {
+    let _ = writeln!(
+        out,
+        "      {:anomaly_chars$}  {:>7}  {}",
+        finding.anomaly,
+        finding.count,
+        ranges(finding)
+    );
+    for at in &finding.lost_at {
         let _ = writeln!(
             out,
-            "      {:anomaly_chars$}  {:>7}  {}",
-            finding.anomaly,
-            finding.count,
-            ranges(finding)
+            "        {} {} [{}]",
+            at.count,
+            at.hop.words(),
+            at.certainty.name()
         );
-        for at in &finding.lost_at {
-            let _ = writeln!(
-                out,
-                "        {} {} [{}]",
-                at.count,
-                at.hop.words(),
-                at.certainty.name()
-            );
-        }
-        for example in finding.examples.iter().take(proofs) {
-            proof(out, example);
-        }
+    }
+    for example in finding.examples.iter().take(proofs) {
+        proof(out, example);
     }
 }
 
@@ -308,7 +314,7 @@ fn proof(out: &mut String, example: &Example) {
     }
 }
 
-fn doubts(out: &mut String, doubts: &[String]) {
+pub(crate) fn doubts(out: &mut String, doubts: &[String]) {
     for doubt in doubts {
         let _ = writeln!(out, "    cannot tell: {doubt}");
     }

@@ -7,6 +7,8 @@ mod display;
 mod exit;
 mod explanation;
 mod failure;
+mod import_lines;
+mod imported;
 mod interrupt;
 mod judgement;
 mod lines;
@@ -17,6 +19,7 @@ mod provision;
 mod run_dir;
 mod selection;
 mod settings;
+mod spool;
 mod style;
 
 use std::process::ExitCode;

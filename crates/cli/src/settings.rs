@@ -9,12 +9,14 @@ use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
 use std::time::{SystemTime, UNIX_EPOCH};
 
+use checker::Expectation;
 use chrono::{DateTime, Utc};
+use import::kafkatest::Source;
 use model::ids::RunId;
 use model::plan::RunPlan;
 use stack::artefacts::{ArtefactRequest, Parts, Versions};
 
-use crate::args::{Format, RunArgs, VersionArgs};
+use crate::args::{self, CheckArgs, Format, RunArgs, Tool, VersionArgs};
 use crate::failure::Failure;
 use crate::run_dir::check_folders;
 use crate::selection::select;
@@ -53,6 +55,110 @@ impl RunSettings {
                 },
             ),
         })
+    }
+}
+
+/// Everything that `ackproof check` is to do.
+#[derive(Debug)]
+pub(crate) struct CheckSettings {
+    pub(crate) files: Files,
+    pub(crate) format: Format,
+    /// How many examples of each anomaly are proved and shown, where the user
+    /// says.
+    pub(crate) examples: Option<usize>,
+}
+
+/// What is to be judged.
+#[derive(Debug)]
+pub(crate) enum Files {
+    /// What `ackproof run` has written.
+    RunDir(PathBuf),
+    /// What another tool has written.
+    Foreign {
+        files: ForeignFiles,
+        expectation: Expectation,
+    },
+}
+
+/// Another tool's files.
+#[derive(Debug)]
+pub(crate) enum ForeignFiles {
+    Kafkatest(Vec<Source>),
+    Jepsen(PathBuf),
+}
+
+/// Arguments of `ackproof check` that do not go together.
+#[derive(Debug, thiserror::Error)]
+enum CheckUsageError {
+    #[error("one run directory is judged at a time")]
+    ManyRunDirs,
+    #[error("a history of Jepsen's is one file")]
+    ManyHistories,
+    #[error("a history of Jepsen's has one group: --group names none")]
+    GroupOfJepsens,
+    #[error("--group takes GROUP=FILE, and was given `{0}`")]
+    NoGroup(String),
+}
+
+impl CheckSettings {
+    pub(crate) fn new(args: &CheckArgs) -> Result<Self, Failure> {
+        Self::try_new(args).map_err(|error| Failure::usage(&error))
+    }
+
+    fn try_new(args: &CheckArgs) -> Result<Self, CheckUsageError> {
+        let files = match args.from {
+            None => match args.paths.as_slice() {
+                [dir] => Files::RunDir(dir.clone()),
+                _ => return Err(CheckUsageError::ManyRunDirs),
+            },
+            Some(tool) => Files::Foreign {
+                files: match tool {
+                    Tool::Kafkatest => ForeignFiles::Kafkatest(kafkatest_sources(args)?),
+                    Tool::Jepsen => ForeignFiles::Jepsen(jepsen_history(args)?),
+                },
+                expectation: match args.expect {
+                    None => Expectation::Default,
+                    Some(args::Expectation::AtLeastOnce) => Expectation::AtLeastOnce,
+                    Some(args::Expectation::ExactlyOnce) => Expectation::ExactlyOnce,
+                    Some(args::Expectation::Strict) => Expectation::Strict,
+                },
+            },
+        };
+        Ok(Self {
+            files,
+            format: args.format,
+            examples: args.examples.map(usize::from),
+        })
+    }
+}
+
+/// The files, each once: a file that is given a group may also stand among
+/// the others.
+fn kafkatest_sources(args: &CheckArgs) -> Result<Vec<Source>, CheckUsageError> {
+    let mut sources: Vec<Source> = args.paths.iter().map(Source::new).collect();
+    for given in &args.groups {
+        let (group, file) = given
+            .split_once('=')
+            .filter(|(group, file)| !group.is_empty() && !file.is_empty())
+            .ok_or_else(|| CheckUsageError::NoGroup(given.clone()))?;
+        let ungrouped = sources
+            .iter_mut()
+            .find(|source| source.path == Path::new(file) && source.group.is_none());
+        match ungrouped {
+            Some(source) => source.group = Some(group.to_owned()),
+            None => sources.push(Source::of_group(file, group)),
+        }
+    }
+    Ok(sources)
+}
+
+fn jepsen_history(args: &CheckArgs) -> Result<PathBuf, CheckUsageError> {
+    if !args.groups.is_empty() {
+        return Err(CheckUsageError::GroupOfJepsens);
+    }
+    match args.paths.as_slice() {
+        [history] => Ok(history.clone()),
+        _ => Err(CheckUsageError::ManyHistories),
     }
 }
 

@@ -15,9 +15,16 @@ pub(crate) const FAINT: Style = Style::new().dimmed();
 /// The colour of a scenario's verdict.
 pub(crate) fn of(verdict: &ScenarioVerdict) -> Style {
     match verdict.verdict {
+        Verdict::Violated if verdict.as_expected => AS_EXPECTED,
+        verdict => of_verdict(verdict),
+    }
+}
+
+/// The colour of a verdict that nobody expected.
+pub(crate) const fn of_verdict(verdict: Verdict) -> Style {
+    match verdict {
         Verdict::Held => HELD,
         Verdict::Inconclusive => INCONCLUSIVE,
-        Verdict::Violated if verdict.as_expected => AS_EXPECTED,
         Verdict::Violated => VIOLATED,
     }
 }

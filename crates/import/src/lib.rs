@@ -2,3 +2,4 @@
 //! that knows its format and what its operations mean; nothing here judges.
 
 pub mod jepsen;
+pub mod kafkatest;

@@ -1,7 +1,8 @@
-//! `ackproof check`: the verdict again, from the recorded files only. Changes
-//! nothing in the run directory.
+//! `ackproof check`: the verdict on a run, again, or on what another tool
+//! recorded, from the recorded files only. Changes nothing in them.
 
 use std::fmt::Write as _;
+use std::path::Path;
 
 use checker::Examples;
 use report::verdict_json;
@@ -9,31 +10,96 @@ use report::verdict_json;
 use crate::args::{CheckArgs, Format};
 use crate::exit::Exit;
 use crate::failure::Failure;
+use crate::import_lines;
+use crate::imported::{self, ImportError, Recorded};
 use crate::judgement::judge_run;
 use crate::lines;
 use crate::output::{print, print_raw};
 use crate::run_dir::RunDir;
+use crate::settings::{CheckSettings, Files, ForeignFiles};
+use crate::spool::Spool;
 
 pub(crate) fn check(args: &CheckArgs) -> Result<Exit, Failure> {
-    let dir = RunDir::open(&args.run_dir);
+    let settings = CheckSettings::new(args)?;
+    let proofs = settings.examples.unwrap_or(lines::PROOFS_SHOWN);
+    let examples = settings
+        .examples
+        .map_or_else(Examples::default, Examples::at_most);
+    match settings.files {
+        Files::RunDir(dir) => check_run(&dir, settings.format, examples, proofs),
+        Files::Foreign { files, expectation } => {
+            // What was spooled is kept until everything is read.
+            let mut spool = Spool::default();
+            let recorded = open(files, &mut spool)?;
+            let judged = imported::judge(recorded, expectation, examples)
+                .map_err(|error| failure(&error))?;
+            match settings.format {
+                Format::Json => {
+                    let text = import_lines::json(&judged);
+                    print_raw(&text.map_err(|error| Failure::environment(&error))?)?;
+                }
+                Format::Human => print(&import_lines::human(&judged, proofs))?,
+            }
+            Ok(Exit::from(judged.verdict))
+        }
+    }
+}
+
+/// Opens the files of another tool, where each can be read more than once.
+fn open(files: ForeignFiles, spool: &mut Spool) -> Result<Recorded, Failure> {
+    let mut file = |path: &Path| spool.file(path).map_err(|error| Failure::usage(&error));
+    match files {
+        ForeignFiles::Kafkatest(mut sources) => {
+            for source in &mut sources {
+                source.path = file(&source.path)?;
+            }
+            let recording = import::kafkatest::Recording::open(sources);
+            let recording = recording.map_err(|error| failure(&error.into()))?;
+            Ok(Recorded::Kafkatest(Box::new(recording)))
+        }
+        ForeignFiles::Jepsen(name) => Ok(Recorded::Jepsen {
+            path: file(&name)?,
+            name,
+        }),
+    }
+}
+
+/// What the user can do about files that cannot be read.
+fn failure(error: &ImportError) -> Failure {
+    let failure = Failure::usage(error);
+    match error {
+        ImportError::Kafkatest(import::kafkatest::Error::Groupless { path }) => {
+            failure.hint(format!(
+                "name it consumer-GROUP-N.jsonl, or give --group GROUP={}",
+                path.display()
+            ))
+        }
+        _ => failure,
+    }
+}
+
+fn check_run(
+    path: &Path,
+    format: Format,
+    examples: Examples,
+    proofs: usize,
+) -> Result<Exit, Failure> {
+    let dir = RunDir::open(path);
     let plan = dir.plan().map_err(|error| {
         Failure::usage(&error).hint("name a directory that `ackproof run` has written")
     })?;
-    let asked = args.examples.map(usize::from);
-    let examples = asked.map_or_else(Examples::default, Examples::at_most);
     let verdict = judge_run(&dir, &plan, examples).map_err(|error| {
         Failure::usage(&error).hint(
             "the file is not as it was recorded: check a copy of the directory, if there is one",
         )
     })?;
-    match args.format {
+    match format {
         Format::Json => {
             print_raw(&verdict_json(&verdict).map_err(|error| Failure::environment(&error))?)?;
         }
         Format::Human => {
             let mut text = lines::header(&plan);
             let name_chars = lines::name_chars(&plan);
-            let proofs = asked.unwrap_or(lines::PROOFS_SHOWN);
             for (planned, judged) in plan.scenarios.iter().zip(&verdict.scenarios) {
                 text.push_str(&lines::scenario(planned, judged, name_chars, proofs));
             }

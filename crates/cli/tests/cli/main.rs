@@ -6,4 +6,5 @@ mod check;
 mod damage;
 mod fixture;
 mod history;
+mod import;
 mod words;

@@ -9,8 +9,8 @@ use super::place;
 use crate::args::HistoryMergeArgs;
 use crate::exit::Exit;
 use crate::failure::Failure;
-use model::scenario::words::counted;
 use crate::output::print;
+use model::scenario::words::counted;
 
 pub(crate) fn merge(args: &HistoryMergeArgs) -> Result<Exit, Failure> {
     let files = args

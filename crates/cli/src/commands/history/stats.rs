@@ -13,9 +13,9 @@ use super::place;
 use crate::args::{HistoryStatsArgs, StatsFormat};
 use crate::exit::Exit;
 use crate::failure::Failure;
-use model::scenario::words::{counted, duration_ms};
 use crate::output::{print, print_raw};
 use crate::style::STRONG;
+use model::scenario::words::{counted, duration_ms};
 
 /// The format of the JSON; fields are only ever added.
 const SCHEMA: &str = "ackproof.history-stats/1";

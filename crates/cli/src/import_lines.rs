@@ -1,0 +1,98 @@
+//! What came of another tool's recording, for people and for machines. Pure;
+//! every figure was computed from the recording.
+
+use std::fmt::Write as _;
+
+use checker::Weight;
+use model::anomaly::Anomaly;
+use model::verdict::{Example, Verdict};
+use serde::Serialize;
+
+use crate::imported::Judged;
+use crate::lines;
+use crate::style;
+
+/// The JSON that machines read.
+#[derive(Serialize)]
+struct Document<'j> {
+    verdict: Verdict,
+    findings: Vec<Found<'j>>,
+    /// Why the verdict is not HELD where nothing was found.
+    doubts: &'j [String],
+    notes: &'j [String],
+}
+
+#[derive(Serialize)]
+struct Found<'j> {
+    anomaly: Anomaly,
+    count: u64,
+    examples: &'j [Example],
+}
+
+/// One document, with its line end.
+pub(crate) fn json(judged: &Judged) -> serde_json::Result<String> {
+    let findings = judged.findings.iter();
+    let document = Document {
+        verdict: judged.verdict,
+        findings: findings
+            .map(|(finding, _)| Found {
+                anomaly: finding.anomaly,
+                count: finding.count,
+                examples: &finding.examples,
+            })
+            .collect(),
+        doubts: &judged.doubts,
+        notes: &judged.notes,
+    };
+    Ok(serde_json::to_string_pretty(&document)? + "\n")
+}
+
+/// The verdict, then what was found, then why it may not tell.
+pub(crate) fn human(judged: &Judged, proofs: usize) -> String {
+    let style = style::of_verdict(judged.verdict);
+    let mut out = format!(
+        "{style}{}{style:#}  {}\n",
+        judged.verdict,
+        figures(judged).join("  ")
+    );
+    let anomaly_chars = judged
+        .findings
+        .iter()
+        .map(|(finding, _)| finding.anomaly.name().len())
+        .max()
+        .unwrap_or(0);
+    for (finding, weight) in &judged.findings {
+        lines::finding(&mut out, finding, anomaly_chars, proofs);
+        if *weight == Weight::Reported {
+            let _ = writeln!(
+                out,
+                "        reported only: it is not held against the recording"
+            );
+        }
+    }
+    if judged.verdict != Verdict::Held {
+        lines::doubts(&mut out, &judged.doubts);
+    }
+    for note in &judged.notes {
+        let _ = writeln!(out, "    note: {note}");
+    }
+    out
+}
+
+fn figures(judged: &Judged) -> Vec<String> {
+    let counts = &judged.counts;
+    let mut figures = vec![
+        format!("{} sent", counts.sent),
+        format!("{} acked", counts.acknowledged),
+    ];
+    if counts.unknown > 0 {
+        figures.push(format!("{} unknown", counts.unknown));
+    }
+    if counts.failed > 0 {
+        figures.push(format!("{} failed", counts.failed));
+    }
+    for group in &judged.groups {
+        figures.push(format!("{}: {} read", group.group, group.distinct));
+    }
+    figures
+}

@@ -1,0 +1,523 @@
+//! `ackproof check --from` on files of other tools: recorded ones, and small
+//! ones that are wrong in one way each.
+
+use std::fmt::Write as _;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use insta::assert_snapshot;
+use serde_json::Value;
+
+use crate::fixture::Bench;
+
+const STARTED: &str = r#"{"timestamp":1000,"name":"startup_complete"}"#;
+const TOTAL: &str = r#"{"timestamp":2000,"name":"tool_data","sent":1,"acked":1,"target_throughput":-1,"avg_throughput":1.0}"#;
+
+fn sent(value: &str, offset: i64) -> String {
+    format!(
+        r#"{{"timestamp":1001,"name":"producer_send_success","key":null,"value":"{value}","partition":0,"offset":{offset},"topic":"t"}}"#
+    )
+}
+
+fn read(value: &str, offset: i64) -> String {
+    format!(
+        r#"{{"timestamp":1002,"name":"record_data","key":null,"value":"{value}","topic":"t","partition":0,"offset":{offset}}}"#
+    )
+}
+
+/// A producer's file and a consumer's, one record each, and what to do to the
+/// producer's.
+fn bench(edit: impl FnOnce(&mut Vec<String>)) -> Bench {
+    let bench = Bench::new();
+    let mut producer = vec![STARTED.to_owned(), sent("0", 0), TOTAL.to_owned()];
+    edit(&mut producer);
+    bench.write("producer.jsonl", &(producer.join("\n") + "\n"));
+    let consumer = [STARTED.to_owned(), read("0", 0)];
+    bench.write("consumer-g-1.jsonl", &(consumer.join("\n") + "\n"));
+    bench
+}
+
+const BOTH: [&str; 5] = [
+    "check",
+    "--from",
+    "kafkatest",
+    "producer.jsonl",
+    "consumer-g-1.jsonl",
+];
+
+fn refusal(edit: impl FnOnce(&mut Vec<String>)) -> String {
+    let said = bench(edit).transcript(&BOTH);
+    assert!(said.starts_with("exit code 2"), "{said}");
+    said
+}
+
+#[test]
+fn a_line_that_is_wrong_is_named_with_its_file() {
+    for (name, line) in [
+        ("not an object", "[1]".to_owned()),
+        ("plain text after the first event", "Killed".to_owned()),
+        ("cut off in the middle", r#"{"timestamp":1"#.to_owned()),
+        (
+            "an offset beyond 63 bits",
+            sent("1", 7).replace(":7,", ":9223372036854775808,"),
+        ),
+        ("the last offset there is", sent("1", i64::MAX)),
+        (
+            "no partition",
+            sent("1", 1).replace("\"partition\":0", "\"partition\":-1"),
+        ),
+        (
+            "a text for a number",
+            sent("1", 1).replace("\"offset\":1", "\"offset\":\"1\""),
+        ),
+        ("a consumer's event", read("0", 0)),
+        (
+            "not UTF-8 as JSON wants it",
+            sent("1", 1).replace("\"t\"", "\"\\ud800\""),
+        ),
+    ] {
+        let said = refusal(|lines| lines.insert(2, line));
+        assert!(said.contains("producer.jsonl:3: "), "{name}: {said}");
+        assert_snapshot!(name, said);
+    }
+}
+
+#[test]
+fn absurd_lines_are_refused_and_nothing_breaks() {
+    let nested = |open: &str, close: &str| {
+        let deep = open.repeat(100_000) + "1" + &close.repeat(100_000);
+        format!(r#"{{"timestamp":1,"name":"partitions_assigned","partitions":{deep}}}"#)
+    };
+    let padded = |bytes: usize| sent(&"9".repeat(bytes), 1);
+    for line in [nested("[", "]"), nested("{\"a\":", "}"), padded(200 << 20)] {
+        let said = refusal(|lines| lines.insert(2, line));
+        assert!(said.contains("producer.jsonl:3: "), "{said}");
+        assert!(said.len() < 300, "{} bytes", said.len());
+    }
+}
+
+#[test]
+fn what_may_be_passed_over_is_passed_over_and_told() {
+    let bench = bench(|lines| {
+        lines.insert(0, "Picked up JAVA_TOOL_OPTIONS: -Xmx1g".to_owned());
+        lines.insert(
+            2,
+            r#"{"timestamp":"?","name":"news","offset":[]}"#.to_owned(),
+        );
+        lines.insert(
+            3,
+            r#"{"timestamp":1,"name":"shutdown_complete","extra":{}}"#.to_owned(),
+        );
+    });
+    let consumer = bench.path().join("consumer-g-1.jsonl");
+    let text = fs::read_to_string(&consumer).unwrap();
+    fs::write(&consumer, text + &read("1", 1)[..40]).unwrap();
+    let said = bench.transcript(&BOTH);
+    assert!(!said.starts_with("exit code 2"), "{said}");
+    for note in [
+        "consumer-g-1.jsonl:3: the last line is cut off: skipped",
+        "1 line of plain text before the first event: skipped",
+        "1 event `news`: skipped",
+        "1 field of unknown names: skipped",
+    ] {
+        assert!(said.contains(note), "{note}: {said}");
+    }
+}
+
+#[test]
+fn nothing_is_not_held() {
+    let bench = Bench::new();
+    bench.write("a.jsonl", "");
+    bench.write("b.edn", "");
+    for args in [["kafkatest", "a.jsonl"], ["jepsen", "b.edn"]] {
+        let said = bench.transcript(&["check", "--from", args[0], args[1]]);
+        assert!(said.starts_with("exit code 3"), "{said}");
+        assert!(said.contains("INCONCLUSIVE"), "{said}");
+    }
+}
+
+#[test]
+fn a_consumers_file_needs_a_group() {
+    let bench = bench(|_| {});
+    let from = bench.path().join("consumer-g-1.jsonl");
+    fs::rename(from, bench.path().join("members.jsonl")).unwrap();
+    let check = ["check", "--from", "kafkatest", "producer.jsonl"];
+    assert_snapshot!(bench.transcript(&[&check[..], &["members.jsonl"]].concat()));
+    for group in [
+        &["--group", "g=members.jsonl"][..],
+        &["members.jsonl", "--group", "g=members.jsonl"],
+    ] {
+        let said = bench.transcript(&[&check[..], group].concat());
+        assert!(!said.starts_with("exit code 2"), "{said}");
+        assert!(said.contains("g: 1 read"), "{said}");
+    }
+}
+
+#[test]
+fn arguments_that_do_not_go_together_are_refused() {
+    let bench = bench(|_| {});
+    for args in [
+        &["check"][..],
+        &["check", "a", "b"],
+        &["check", "run", "--expect", "strict"],
+        &["check", "run", "--group", "g=f"],
+        &["check", "--from", "kafkatest"],
+        &["check", "--from", "kafkatest", "--group", "g"],
+        &[
+            "check",
+            "--from",
+            "kafkatest",
+            "producer.jsonl",
+            "./producer.jsonl",
+        ],
+        &[
+            "check",
+            "--from",
+            "kafkatest",
+            "--group",
+            "g=producer.jsonl",
+        ],
+        &["check", "--from", "kafkatest", "absent.jsonl"],
+        &["check", "--from", "kafkatest", "."],
+        &["check", "--from", "jepsen", "a", "b"],
+        &["check", "--from", "jepsen", "a", "--group", "g=f"],
+    ] {
+        let said = bench.transcript(args);
+        assert!(said.starts_with("exit code 2"), "{args:?}: {said}");
+    }
+}
+
+#[test]
+fn a_pipe_is_read_as_a_file_is() {
+    let bench = bench(|_| {});
+    let direct = bench.transcript(&BOTH);
+    let check = ["check", "--from", "kafkatest", "-", "consumer-g-1.jsonl"];
+    let producer = bench.path().join("producer.jsonl");
+    let piped = bench
+        .ackproof(&check)
+        .pipe_stdin(producer)
+        .unwrap()
+        .output()
+        .unwrap();
+    let piped = String::from_utf8(piped.stdout).unwrap();
+    assert!(direct.contains(&piped), "{direct}\n{piped}");
+    assert!(piped.contains("1 acked"), "{piped}");
+}
+
+#[test]
+fn json_is_one_document() {
+    let said = bench(|_| {})
+        .ackproof(&[&BOTH[..], &["--format", "json"]].concat())
+        .output()
+        .unwrap();
+    let document: Value = serde_json::from_slice(&said.stdout).unwrap();
+    assert!(document["verdict"].is_string());
+    assert!(document["findings"].is_array());
+}
+
+fn recordings() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../import/tests/kafkatest")
+}
+
+/// A recording, judged: what `expected.json` beside it says.
+#[test]
+fn recordings_are_judged_as_expected() {
+    for entry in fs::read_dir(recordings()).unwrap() {
+        let folder = entry.unwrap().path();
+        let Ok(expected) = fs::read_to_string(folder.join("expected.json")) else {
+            continue;
+        };
+        let expected: Value = serde_json::from_str(&expected).unwrap();
+        let bench = Bench::new();
+        let mut args = vec!["check", "--format", "json", "--from", "kafkatest"];
+        let mut names = Vec::new();
+        for file in fs::read_dir(&folder).unwrap() {
+            let file = file.unwrap().path();
+            if file.extension().is_some_and(|it| it == "jsonl") {
+                let name = file.file_name().unwrap().to_str().unwrap().to_owned();
+                fs::copy(&file, bench.path().join(&name)).unwrap();
+                names.push(name);
+            }
+        }
+        args.extend(names.iter().map(String::as_str));
+        let said = bench.ackproof(&args).output().unwrap();
+        let document: Value = serde_json::from_slice(&said.stdout).unwrap();
+        let found: serde_json::Map<String, Value> = document["findings"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .map(|it| {
+                (
+                    it["anomaly"].as_str().unwrap().to_owned(),
+                    it["count"].clone(),
+                )
+            })
+            .collect();
+        assert_eq!(
+            document["verdict"], expected["verdict"],
+            "{folder:?}: {document:#}"
+        );
+        assert_eq!(Value::Object(found), expected["findings"], "{folder:?}");
+    }
+}
+
+/// Lines of a file: `+0@0` acknowledged, `!1` timed out, `x1` too large, `=0@0`
+/// read, `s1` summed up, `c1` committed, `C1` refused, `|` a process starts, `.` a producer
+/// ends and has sent as many as it told, `.N` has sent N.
+fn script(words: &str) -> String {
+    let mut text = String::new();
+    let mut told = 0;
+    for (second, word) in words.split_whitespace().enumerate() {
+        let (kind, rest) = word.split_at(1);
+        let (value, offset) = rest.split_once('@').unwrap_or((rest, "0"));
+        let offset: i64 = offset.parse().unwrap();
+        let error = |class: &str| {
+            format!(
+                r#"{{"timestamp":0,"name":"producer_send_error","topic":"t","key":null,"value":"{value}","exception":"class org.apache.kafka.common.errors.{class}","message":"why"}}"#
+            )
+        };
+        let committed = |success: bool| {
+            let error = if success {
+                ""
+            } else {
+                r#""error":"Commit cannot be completed since","#
+            };
+            format!(
+                r#"{{"timestamp":0,"name":"offsets_committed","offsets":[{{"topic":"t","partition":0,"offset":{rest}}}],{error}"success":{success}}}"#
+            )
+        };
+        told = match kind {
+            "|" => 0,
+            "+" | "!" | "x" => told + 1,
+            _ => told,
+        };
+        let line = match kind {
+            "|" => r#"{"timestamp":0,"name":"startup_complete"}"#.to_owned(),
+            "+" => sent(value, offset),
+            "!" => error("TimeoutException"),
+            "x" => error("RecordTooLargeException"),
+            "=" => read(value, offset),
+            "c" => committed(true),
+            "C" => committed(false),
+            "." => {
+                let sent = if rest.is_empty() {
+                    told
+                } else {
+                    rest.parse().unwrap()
+                };
+                format!(r#"{{"timestamp":0,"name":"tool_data","sent":{sent},"acked":0}}"#)
+            }
+            // `m` is what --max-messages leaves: one more than was taken.
+            _ => {
+                let count = rest.parse::<u64>().unwrap() + u64::from(kind == "m");
+                format!(
+                    r#"{{"timestamp":0,"name":"records_consumed","count":{count},"partitions":[{{"topic":"t","partition":0,"count":{rest},"minOffset":0,"maxOffset":0}}]}}"#
+                )
+            }
+        };
+        let (before, after) = line.split_once(',').unwrap();
+        assert!(before.starts_with("{\"timestamp\":"));
+        writeln!(text, "{{\"timestamp\":{},{after}", 1000 + second).unwrap();
+    }
+    text
+}
+
+/// What is found in files written as scripts, and the verdict.
+fn judged(files: &[(&str, &str)], more: &[&str]) -> String {
+    let bench = Bench::new();
+    let mut args = vec!["check", "--from", "kafkatest", "--format", "json"];
+    for (name, words) in files {
+        bench.write(name, &script(words));
+        args.push(*name);
+    }
+    args.extend(more);
+    let said = bench.ackproof(&args).output().unwrap();
+    assert!(
+        said.stderr.is_empty(),
+        "{}",
+        String::from_utf8_lossy(&said.stderr)
+    );
+    let document: Value = serde_json::from_slice(&said.stdout).unwrap();
+    let mut words = vec![document["verdict"].as_str().unwrap().to_owned()];
+    for finding in document["findings"].as_array().unwrap() {
+        let anomaly = finding["anomaly"].as_str().unwrap();
+        words.push(format!("{anomaly} {}", finding["count"]));
+    }
+    words.join(", ")
+}
+
+#[test]
+fn each_anomaly_is_found_and_its_twin_is_clean() {
+    for (producer, consumer, expected) in [
+        ("| +0@0 +1@1 .", "| =0@0 =1@1", "HELD"),
+        (
+            "| +0@0 +1@1 +2@2 .",
+            "| =0@0 =2@2",
+            "VIOLATED, lost-write 1, poll-skip 1",
+        ),
+        ("| +0@0 +1@1 .", "| =0@0", "INCONCLUSIVE, unseen 1"),
+        ("| +0@0 .", "| =0@0 =0@1", "VIOLATED, duplicate 1"),
+        (
+            "| +0@1 +1@0 .",
+            "| =1@0 =0@1",
+            "VIOLATED, nonmonotonic-send 1",
+        ),
+        (
+            "| +0@0 +1@0 .",
+            "| =1@0",
+            "VIOLATED, lost-write 1, inconsistent-offsets 1",
+        ),
+        ("| +0@0 .", "| =0@0 =1@1", "VIOLATED, phantom 1"),
+        ("| +0@0 .", "| =0@0 =9.1@1", "VIOLATED, phantom 1"),
+        ("| +0@0 .", "| =0@0 =news@1", "VIOLATED, phantom 1"),
+        // Killed: it may have sent what it did not live to tell.
+        ("| +0@0", "| =0@0 =1@1", "HELD"),
+        ("| +0@0 .2", "| =0@0 =1@1", "HELD"),
+        ("| +0@0", "| =0@0 =9.1@1", "VIOLATED, phantom 1"),
+        ("| +0@0 !1 .", "| =0@0 =1@1", "HELD"),
+        ("| +0@0 !1 .", "| =0@0", "HELD"),
+        ("| +0@0 x1 .", "| =0@0", "HELD"),
+        (
+            "| +0@0 x1 .",
+            "| =0@0 =1@1",
+            "VIOLATED, failed-write-visible 1",
+        ),
+        (
+            "| +0@0 +1@1 .",
+            "| =0@0 =1@1 =0@0",
+            "VIOLATED, nonmonotonic-poll 1, reprocessed 1",
+        ),
+        ("| +0@0 +1@1 .", "| =0@0 =1@1 | =1@1", "HELD, reprocessed 1"),
+        ("| +0@0 +1@1 .", "| =0@0 =1@1 c2", "HELD"),
+        (
+            "| +0@0 +1@1 .",
+            "| =0@0 =1@1 c2 c1",
+            "VIOLATED, commit-regression 1",
+        ),
+        ("| +0@0 +1@1 .", "| =0@0 =1@1 c2 C1", "HELD"),
+        // What --max-messages leaves of the last poll was not read.
+        ("| +0@0 +1@1 .", "| =0@0 =1@1 m2", "HELD"),
+        ("| +0@0 +1@1 .", "| =0@0 m1 =1@1", "INCONCLUSIVE"),
+        // Nothing is lost where not everything is told.
+        ("| +0@0 +1@1 +2@2 .", "| =0@0 =2@2 s3", "INCONCLUSIVE"),
+    ] {
+        let files = [("p.jsonl", producer), ("consumer-g-1.jsonl", consumer)];
+        assert_eq!(judged(&files, &[]), expected, "{producer} / {consumer}");
+    }
+}
+
+#[test]
+fn producers_that_send_alike_are_told_apart_by_place() {
+    for (first, second, consumer, expected) in [
+        (
+            "| +0@0 +1@1 .",
+            "| +0@2 +1@3 .",
+            "| =0@0 =1@1 =0@2 =1@3",
+            "HELD",
+        ),
+        (
+            "| +0@0 +1@1 .",
+            "| +0@2 +1@3 .",
+            "| =0@0 =0@2 =1@3",
+            "VIOLATED, lost-write 1, poll-skip 1",
+        ),
+        // Both are acknowledged elsewhere: somebody's was stored twice.
+        (
+            "| +0@0 .",
+            "| +0@1 .",
+            "| =0@0 =0@1 =0@2",
+            "VIOLATED, duplicate 1",
+        ),
+        // Only the second can have sent so many.
+        ("| +0@0 .", "| +0@1", "| =0@0 =0@1 =1@2", "HELD"),
+        (
+            "| +0@0 .",
+            "| +0@1 .",
+            "| =0@0 =0@1 =1@2",
+            "VIOLATED, phantom 1",
+        ),
+        // The unannounced record of one, or the other's twice.
+        (
+            "| +0@0 !1 .",
+            "| +0@1 +1@2 .",
+            "| =0@0 =0@1 =1@2 =1@3",
+            "INCONCLUSIVE",
+        ),
+        ("| +0@0", "| +0@1", "| =0@0 =0@1 =1@2", "INCONCLUSIVE"),
+    ] {
+        let apart = [
+            ("a.jsonl", first),
+            ("b.jsonl", second),
+            ("consumer-g-1.jsonl", consumer),
+        ];
+        assert_eq!(
+            judged(&apart, &[]),
+            expected,
+            "{first} / {second} / {consumer}"
+        );
+        let again = format!("{first} {second}");
+        let again = [
+            ("a.jsonl", again.as_str()),
+            ("consumer-g-1.jsonl", consumer),
+        ];
+        // Who was started later cannot have sent what was read before.
+        let read_later = format!("{} {consumer}", "| ".repeat(20));
+        let again = [again[0], ("consumer-g-1.jsonl", read_later.as_str())];
+        assert_eq!(
+            judged(&again, &[]),
+            expected,
+            "again: {first} {second} / {consumer}"
+        );
+    }
+}
+
+#[test]
+fn what_was_read_before_a_producer_began_is_another_ones() {
+    let files = [
+        ("a.jsonl", "| +0@0 | | | | | +0@2"),
+        ("consumer-g-1.jsonl", "| =0@0 =1@1 | | | | | =0@2"),
+    ];
+    assert_eq!(judged(&files, &[]), "HELD");
+}
+
+#[test]
+fn each_group_is_judged_by_itself() {
+    let files = [
+        ("p.jsonl", "| +0@0 +1@1 ."),
+        ("consumer-g-1.jsonl", "| =0@0 c1"),
+        ("consumer-g-2.jsonl", "| =1@1 c2"),
+        ("consumer-h-1.jsonl", "| =0@0 =1@1 c2"),
+    ];
+    assert_eq!(judged(&files, &[]), "HELD");
+    let one_group = &["--group", "g=consumer-h-1.jsonl"];
+    assert_eq!(judged(&files[..1], &[]), "INCONCLUSIVE, unseen 2");
+    assert_eq!(judged(&files, one_group), "HELD, reprocessed 2");
+}
+
+#[test]
+fn readers_alone_prove_no_loss() {
+    let files = [("consumer-g-1.jsonl", "| =0@0 =1@1 c2")];
+    assert_eq!(judged(&files, &[]), "INCONCLUSIVE");
+}
+
+#[test]
+fn an_expectation_decides_what_counts() {
+    let twice = [
+        ("p.jsonl", "| +0@0 ."),
+        ("consumer-g-1.jsonl", "| =0@0 | =0@0"),
+    ];
+    let stored_twice = [
+        ("p.jsonl", "| +0@0 ."),
+        ("consumer-g-1.jsonl", "| =0@0 =0@1"),
+    ];
+    for (files, expectation, expected) in [
+        (&twice, "at-least-once", "HELD, reprocessed 1"),
+        (&twice, "exactly-once", "VIOLATED, reprocessed 1"),
+        (&twice, "strict", "VIOLATED, reprocessed 1"),
+        (&stored_twice, "at-least-once", "HELD, duplicate 1"),
+        (&stored_twice, "exactly-once", "VIOLATED, duplicate 1"),
+    ] {
+        let said = judged(files, &["--expect", expectation]);
+        assert_eq!(said, expected, "{expectation}");
+    }
+}

@@ -1,0 +1,127 @@
+//! What Kafka's own test clients print, `VerifiableProducer` and
+//! `VerifiableConsumer --verbose`, told as events: one JSON object a line, one
+//! file for each client. Knows nothing of what is wrong with a history.
+//!
+//! What the lines mean:
+//!
+//! - A producer numbers its records in its values, `N`, or `PREFIX.N` with
+//!   `--value-prefix`. That is its order of sending: it prints outcomes, in
+//!   the order in which they arrive.
+//! - A producer that has not said how much it sent (`tool_data`) was killed:
+//!   records that nobody announced may be its.
+//! - After an error that says what is wrong with the record or its sender
+//!   (too large, not to be serialised, no such topic, not authorised) it was
+//!   certainly not written. After any other, it may have been.
+//! - A consumer's lines do not name its group: the file's name does, or the
+//!   user. Assignments add to what a member has, as cooperative ones do; eager
+//!   ones revoke everything first. What a member lost is told as revoked.
+//! - A commit names the next offset to read, and may be refused.
+//! - Another `startup_complete` in a file is another process: another member,
+//!   or another producer that counts from 0 again.
+//! - `records_consumed` sums up what `record_data` told. Where it counts more,
+//!   records were read that are not told, and nothing may be called lost.
+//!   `--max-messages` leaves records of the last poll untouched, which only
+//!   its `count` includes.
+//!
+//! Files are read by several threads, each line once where the first events
+//! of each file tell who is who, and in bounded memory.
+
+mod consumer;
+mod directory;
+mod error;
+mod head;
+mod json;
+mod lines;
+mod names;
+mod numbers;
+mod outlet;
+mod producer;
+mod quick;
+mod reading;
+mod source;
+mod summary;
+mod survey;
+mod telling;
+mod topics;
+
+use std::collections::BTreeSet;
+use std::fs;
+
+use model::event::Event;
+
+use directory::Directory;
+use head::Head;
+
+pub use error::{Error, Flaw};
+pub use source::Source;
+pub use summary::{Note, Summary};
+
+/// Files of verifiable clients that belong together.
+#[derive(Debug)]
+pub struct Recording {
+    sources: Vec<Source>,
+    heads: Vec<Head>,
+    directory: Directory,
+}
+
+/// How far the events of a recording were told.
+#[derive(Debug)]
+#[must_use]
+pub enum Told {
+    /// To the end.
+    Whole(Summary),
+    /// The files turned out to need a survey, which has been made: all that
+    /// was told is void, and can be told anew.
+    Void,
+}
+
+impl Recording {
+    /// Looks at the first events of each file, and at all of them where those
+    /// do not tell who is who.
+    ///
+    /// # Errors
+    /// When a file cannot be read, is given twice, is neither a producer's nor
+    /// a consumer's, or is a consumer's of a group that nobody names.
+    pub fn open(sources: Vec<Source>) -> Result<Self, Error> {
+        let mut known = BTreeSet::new();
+        for source in &sources {
+            let path = fs::canonicalize(&source.path).map_err(|error| Error::Io {
+                path: source.name.clone(),
+                source: error,
+            })?;
+            if !known.insert(path) {
+                return Err(Error::Twice {
+                    path: source.name.clone(),
+                });
+            }
+        }
+        let heads = sources
+            .iter()
+            .map(head::recognise)
+            .collect::<Result<Vec<_>, _>>()?;
+        let directory = match Directory::guess(&sources, &heads)? {
+            Some(guess) => guess,
+            None => survey::survey(&sources, &heads)?,
+        };
+        Ok(Self {
+            sources,
+            heads,
+            directory,
+        })
+    }
+
+    /// Tells every event, from the beginning; may be asked for again, and
+    /// tells the same in the same order. Events of one file come in their
+    /// order, those of different files interleaved.
+    ///
+    /// # Errors
+    /// When a file cannot be read, or a line is malformed: the first one of
+    /// the first file that has any.
+    pub fn tell(&mut self, sink: impl FnMut(Event)) -> Result<Told, Error> {
+        if let Some(summary) = telling::tell(&self.sources, &self.directory, sink)? {
+            return Ok(Told::Whole(summary));
+        }
+        self.directory = survey::survey(&self.sources, &self.heads)?;
+        Ok(Told::Void)
+    }
+}

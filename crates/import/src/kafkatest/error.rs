@@ -1,0 +1,107 @@
+//! What can be wrong with the files that Kafka's verifiable clients print, and
+//! where. Knows nothing of how it is found.
+
+use std::io;
+use std::path::PathBuf;
+
+use super::lines::LINE_BYTES_MAX;
+use super::numbers::PARTITION_MAX;
+
+/// Why a recording could not be read to its end.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// The operating system refused.
+    #[error("cannot read {path}", path = path.display())]
+    Io {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        source: io::Error,
+    },
+    /// A line is not what the verifiable clients print.
+    #[error("{path}:{line}: {flaw}", path = path.display())]
+    Malformed {
+        /// The file.
+        path: PathBuf,
+        /// The line, from 1.
+        line: u64,
+        /// What is wrong there.
+        flaw: Flaw,
+    },
+    /// A consumer's file whose group nobody names.
+    #[error("cannot tell the consumer group of {path}", path = path.display())]
+    Groupless {
+        /// The file.
+        path: PathBuf,
+    },
+    /// A producer's file that was said to be a member's of a group.
+    #[error("{path} was given as a consumer's of group {group}, and a producer wrote it", path = path.display())]
+    NotAConsumer {
+        /// The file.
+        path: PathBuf,
+        /// The group.
+        group: String,
+    },
+    /// One file twice would be a record twice.
+    #[error("{path} is given twice", path = path.display())]
+    Twice {
+        /// The file.
+        path: PathBuf,
+    },
+    /// More names than a history has numbers for.
+    #[error("more than {max} {of}")]
+    TooMany {
+        /// Of what.
+        of: &'static str,
+        /// How many there may be.
+        max: usize,
+    },
+}
+
+/// What is wrong with a line.
+#[derive(Debug, thiserror::Error)]
+pub enum Flaw {
+    /// A line of absurd size.
+    #[error("the line is longer than {} MiB", LINE_BYTES_MAX / 1024 / 1024)]
+    TooLong,
+    /// Not a JSON object, or one whose fields are of other types.
+    #[error("expected {expected}: {}", in_line(source))]
+    Json {
+        /// What the line should have been.
+        expected: &'static str,
+        /// Why it is not.
+        source: serde_json::Error,
+    },
+    /// Something else than an object.
+    #[error("expected a JSON object")]
+    NotAnObject,
+    /// No offset of a record.
+    #[error("{0} is no offset of a record")]
+    Offset(i64),
+    /// No partition of a topic.
+    #[error("{0} is no partition: they go from 0 to {PARTITION_MAX}")]
+    Partition(i64),
+    /// Both in one file: the group of the one would be the other's.
+    #[error("`{name}` is a {found}'s, and the file is a {file}'s")]
+    Mixed {
+        /// The event.
+        name: &'static str,
+        /// Who prints that.
+        found: &'static str,
+        /// Whose the file is.
+        file: &'static str,
+    },
+    /// More processes than a history has numbers for wrote the file.
+    #[error("too many processes wrote this file")]
+    TooManyProcesses,
+    /// Another process is writing.
+    #[error("the file has changed while it was read")]
+    Changed,
+}
+
+/// A line is parsed by itself, so that its number within itself says nothing.
+fn in_line(source: &serde_json::Error) -> String {
+    let message = source.to_string();
+    let what = message.split(" at line ").next().unwrap_or_default();
+    format!("{what} (column {})", source.column())
+}

@@ -1,0 +1,134 @@
+//! Whose a file is, by its first events: a verifiable client has one topic,
+//! and a producer one prefix. Knows nothing of the rest of the file.
+
+use super::error::{Error, Flaw};
+use super::json::Said;
+use super::numbers::{Counting, counting};
+use super::quick::Kind;
+use super::reading::{Halt, Halted, Told, read};
+use super::source::Source;
+use super::summary::Summary;
+
+/// A client tells its topic in its first lines, or the file is an odd one.
+const LINES_MAX: u64 = 1000;
+
+/// Who wrote a file.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Role {
+    /// `VerifiableProducer`
+    Producer,
+    /// `VerifiableConsumer`
+    Consumer,
+}
+
+impl Role {
+    pub(super) const fn name(self) -> &'static str {
+        match self {
+            Self::Producer => "producer",
+            Self::Consumer => "consumer",
+        }
+    }
+
+    /// Whoever prints such events; none where both do.
+    pub(super) const fn of(told: &Told<'_>) -> Option<(Self, &'static str)> {
+        match told {
+            Told::Record(record) => match record.kind {
+                Kind::Sent => Some((Self::Producer, "producer_send_success")),
+                Kind::Read => Some((Self::Consumer, "record_data")),
+            },
+            Told::Other { said, .. } => match said {
+                Said::Sent(_) => Some((Self::Producer, "producer_send_success")),
+                Said::Unsent(_) => Some((Self::Producer, "producer_send_error")),
+                Said::Total(_) => Some((Self::Producer, "tool_data")),
+                Said::Read(_) => Some((Self::Consumer, "record_data")),
+                Said::Consumed(_) => Some((Self::Consumer, "records_consumed")),
+                Said::Assigned(_) => Some((Self::Consumer, "partitions_assigned")),
+                Said::Revoked(_) => Some((Self::Consumer, "partitions_revoked")),
+                Said::Committed(_) => Some((Self::Consumer, "offsets_committed")),
+                Said::Started | Said::Ended | Said::Idle | Said::Unknown(_) => None,
+            },
+        }
+    }
+
+    /// Refuses what the other one prints.
+    pub(super) const fn admit(self, told: &Told<'_>) -> Result<(), Flaw> {
+        match (self, Self::of(told)) {
+            (Self::Producer, Some((Self::Consumer, name))) => Err(Flaw::Mixed {
+                name,
+                found: Self::Consumer.name(),
+                file: Self::Producer.name(),
+            }),
+            (Self::Consumer, Some((Self::Producer, name))) => Err(Flaw::Mixed {
+                name,
+                found: Self::Producer.name(),
+                file: Self::Consumer.name(),
+            }),
+            _ => Ok(()),
+        }
+    }
+}
+
+/// What the first events of a file tell.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(super) struct Head {
+    /// None where nothing in the file tells.
+    pub(super) role: Option<Role>,
+    /// When its first event was.
+    pub(super) first_ms: Option<u64>,
+    pub(super) topic: Option<Vec<u8>>,
+    /// The value of its first record, of a producer.
+    pub(super) value: Option<Counting>,
+}
+
+/// Reads as far as needed to know whose a file is.
+pub(super) fn recognise(source: &Source) -> Result<Head, Error> {
+    let mut head = Head::default();
+    let mut events = 0;
+    let went = read(source, &mut Summary::default(), |told| {
+        events += 1;
+        head.learn(&told);
+        if head.role.is_some() && (head.topic.is_some() || events > LINES_MAX) {
+            return Err(Halt::Enough);
+        }
+        Ok(())
+    });
+    match went {
+        Ok(()) | Err(Halted::Enough | Halted::Anew) => Ok(head),
+        Err(Halted::Error(error)) => Err(error),
+    }
+}
+
+impl Head {
+    fn learn(&mut self, told: &Told<'_>) {
+        let role = Role::of(told).map(|(role, _)| role);
+        self.role = self.role.or(role);
+        let (at_ms, topic, value) = match told {
+            Told::Record(record) => (record.at_ms, Some(record.topic), record.value),
+            Told::Other { at_ms, said } => {
+                let topic = match said {
+                    Said::Unsent(unsent) => Some(&unsent.topic),
+                    Said::Assigned(all) | Said::Revoked(all) => {
+                        all.partitions.first().map(|it| &it.topic)
+                    }
+                    Said::Consumed(sum) => sum.partitions.first().map(|it| &it.topic),
+                    Said::Committed(all) => all.offsets.first().map(|it| &it.topic),
+                    _ => None,
+                };
+                let value = match said {
+                    Said::Unsent(unsent) => unsent.value.as_ref(),
+                    _ => None,
+                };
+                (
+                    *at_ms,
+                    topic.map(|topic| topic.as_bytes()),
+                    value.map(|value| value.as_bytes()),
+                )
+            }
+        };
+        self.first_ms.get_or_insert(at_ms);
+        if self.topic.is_none() && topic.is_some() {
+            self.topic = topic.map(<[u8]>::to_vec);
+            self.value = value.and_then(counting);
+        }
+    }
+}

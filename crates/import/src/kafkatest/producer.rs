@@ -1,0 +1,269 @@
+//! What a producer's file tells. The producer prints acknowledgements, not
+//! sends: a record was sent when its outcome is told, and its place in the
+//! order of sending is what its value counts.
+
+use model::event::{Body, Outcome};
+use model::ids::{Micros, PartitionIndex, PartitionRef, ProducerIx, RecordId};
+
+use super::directory::{Basis, Directory, Sender};
+use super::error::Flaw;
+use super::head::Role;
+use super::json::{Said, Total, Unsent};
+use super::numbers::{self, counting};
+use super::outlet::Outlet;
+use super::quick::Record;
+use super::reading::{Halt, Told};
+use super::source::Source;
+use super::summary::{Note, Summary};
+use super::topics::Topics;
+
+/// What Kafka's clients call a partition that was never chosen.
+const NO_PARTITION: PartitionIndex = PartitionIndex::new(-1);
+
+/// The errors after which a record is certainly not written: it was refused
+/// for what it is, or for who sent it. After all others, timeouts above all,
+/// it may be.
+const CERTAIN: [&str; 6] = [
+    "RecordTooLargeException",
+    "SerializationException",
+    "InvalidTopicException",
+    "TopicAuthorizationException",
+    "ClusterAuthorizationException",
+    "TransactionalIdAuthorizationException",
+];
+
+/// Tells the events of a producer's file.
+pub(super) struct Producing<'d> {
+    directory: &'d Directory,
+    source: &'d Source,
+    file: usize,
+    outlet: Outlet,
+    topics: Topics,
+    incarnation: usize,
+    process: Option<Process>,
+    /// The sender of the record before.
+    last: Option<(Sender, ProducerIx)>,
+    /// Acknowledged without an offset.
+    placeless: u64,
+    /// With values that do not count.
+    uncounted: u64,
+}
+
+/// One process that wrote the file.
+#[derive(Default)]
+struct Process {
+    acknowledged: u64,
+    failed: u64,
+    total: Option<Total>,
+    senders: Vec<ProducerIx>,
+}
+
+impl<'d> Producing<'d> {
+    pub(super) fn new(
+        directory: &'d Directory,
+        source: &'d Source,
+        file: usize,
+        outlet: Outlet,
+    ) -> Self {
+        Self {
+            directory,
+            source,
+            file,
+            outlet,
+            topics: Topics::new(),
+            incarnation: 0,
+            process: None,
+            last: None,
+            placeless: 0,
+            uncounted: 0,
+        }
+    }
+
+    pub(super) fn hear(&mut self, told: &Told<'_>, summary: &mut Summary) -> Result<(), Halt> {
+        Role::Producer.admit(told)?;
+        match told {
+            Told::Record(record) => self.acknowledged(record),
+            Told::Other { at_ms, said } => {
+                let at = self.directory.moment(*at_ms);
+                match said {
+                    Said::Started => {
+                        self.close(at, summary);
+                        if self.incarnation > 0 && self.directory.basis == Basis::Heads {
+                            return Err(Halt::Anew);
+                        }
+                        self.process();
+                    }
+                    Said::Unsent(unsent) => self.failed(at, unsent)?,
+                    Said::Total(total) => self.process().total = Some(*total),
+                    _ => {
+                        self.process();
+                    }
+                }
+                Ok(())
+            }
+        }
+    }
+
+    /// Tells what is known at the end of the file.
+    pub(super) fn finish(mut self, summary: &mut Summary) -> Vec<i32> {
+        self.close(Micros::default(), summary);
+        let path = self.source.name.display();
+        if self.placeless > 0 {
+            summary.lacking.push(format!(
+                "{path}: {} records were acknowledged without an offset (acks=0?)",
+                self.placeless
+            ));
+        }
+        if self.uncounted > 0 {
+            summary.lacking.push(format!(
+                "{path}: {} records have values that do not count, so that they cannot be told apart",
+                self.uncounted
+            ));
+        }
+        self.topics.counts()
+    }
+
+    fn process(&mut self) -> &mut Process {
+        self.process.get_or_insert_default()
+    }
+
+    /// Ends the process that wrote the file so far.
+    fn close(&mut self, at: Micros, summary: &mut Summary) {
+        let Some(process) = self.process.take() else {
+            return;
+        };
+        self.incarnation += 1;
+        self.last = None;
+        let told = process.acknowledged + process.failed;
+        if process.total.is_none_or(|total| total.sent > told) {
+            for producer in &process.senders {
+                let producer = *producer;
+                self.outlet.tell(at, Body::SendsUnrecorded { producer });
+            }
+        }
+        match process.total {
+            None => summary.notes.push(Note::Unfinished {
+                path: self.source.name.clone(),
+                incarnation: self.incarnation,
+            }),
+            Some(total) if total.acked > process.acknowledged => summary.lacking.push(format!(
+                "{}: producer {} says that {} records were acknowledged, and tells of {}",
+                self.source.name.display(),
+                self.incarnation,
+                total.acked,
+                process.acknowledged
+            )),
+            Some(_) => {}
+        }
+    }
+
+    fn acknowledged(&mut self, line: &Record<'_>) -> Result<(), Halt> {
+        let at = self.directory.moment(line.at_ms);
+        let to = self
+            .topics
+            .partition(line.topic, line.partition, self.directory)?
+            .ok_or_else(|| self.unforeseen())?;
+        let offset = numbers::acknowledged_offset(line.offset)?;
+        self.process().acknowledged += 1;
+        let record = if let Some(value) = line.value.and_then(counting) {
+            RecordId {
+                producer: self.sender(to, value.prefix)?,
+                sequence: value.count,
+            }
+        } else {
+            self.uncounted += 1;
+            if self.directory.basis == Basis::Heads {
+                return Err(Halt::Anew);
+            }
+            let Some(offset) = offset else {
+                return Ok(());
+            };
+            self.directory.by_place(to, offset).ok_or(Flaw::Changed)?
+        };
+        let outcome = if let Some(offset) = offset {
+            Outcome::Acknowledged { at: to, offset }
+        } else {
+            self.placeless += 1;
+            Outcome::Unknown {
+                error: "acknowledged without an offset".to_owned(),
+            }
+        };
+        self.outlet.tell(at, Body::SendInvoked { record, to });
+        self.outlet
+            .tell(at, Body::SendCompleted { record, outcome });
+        Ok(())
+    }
+
+    fn failed(&mut self, at: Micros, line: &Unsent<'_>) -> Result<(), Halt> {
+        let topic = self
+            .topics
+            .topic(line.topic.as_bytes(), self.directory)
+            .ok_or_else(|| self.unforeseen())?;
+        self.process().failed += 1;
+        let value = line.value.as_ref().map(|value| value.as_bytes());
+        let Some(value) = value.and_then(counting) else {
+            self.uncounted += 1;
+            return Ok(());
+        };
+        let to = PartitionRef {
+            topic,
+            partition: NO_PARTITION,
+        };
+        let record = RecordId {
+            producer: self.sender(to, value.prefix)?,
+            sequence: value.count,
+        };
+        let outcome = outcome(line);
+        self.outlet.tell(at, Body::SendInvoked { record, to });
+        self.outlet
+            .tell(at, Body::SendCompleted { record, outcome });
+        Ok(())
+    }
+
+    /// Who sends with this prefix to this topic.
+    fn sender(&mut self, to: PartitionRef, prefix: Option<i32>) -> Result<ProducerIx, Halt> {
+        let sender = Sender {
+            file: self.file,
+            incarnation: self.incarnation,
+            topic: to.topic,
+            prefix,
+        };
+        if let Some((last, producer)) = self.last
+            && last == sender
+        {
+            return Ok(producer);
+        }
+        let found = self.directory.find_sender(&sender);
+        let producer = found.ok_or_else(|| self.unforeseen())?;
+        self.last = Some((sender, producer));
+        let process = self.process();
+        if !process.senders.contains(&producer) {
+            process.senders.push(producer);
+        }
+        Ok(producer)
+    }
+
+    /// What it means that the directory lacks something.
+    fn unforeseen(&self) -> Halt {
+        match self.directory.basis {
+            Basis::Heads => Halt::Anew,
+            Basis::Survey => Halt::Flaw(Flaw::Changed),
+        }
+    }
+}
+
+/// What became of a record that was not acknowledged.
+fn outcome(line: &Unsent<'_>) -> Outcome {
+    // Kafka prints `class org.apache.kafka.common.errors.TimeoutException`.
+    let class = line.exception.as_deref().unwrap_or_default();
+    let class = class.rsplit(['.', ' ']).next().unwrap_or_default();
+    let error = match &line.message {
+        Some(message) => format!("{class}: {message}"),
+        None => class.to_owned(),
+    };
+    if CERTAIN.contains(&class) {
+        Outcome::Failed { error }
+    } else {
+        Outcome::Unknown { error }
+    }
+}

@@ -1,0 +1,161 @@
+//! The way through one file: lines, what may stand before the first event, a
+//! last line that a crash cut off. Knows nothing of what events mean.
+
+use std::fs::File;
+
+use super::error::{Error, Flaw};
+use super::json::{self, Said};
+use super::lines::{Ending, Line, Lines, Stop};
+use super::quick::{self, Kind, Record};
+use super::source::Source;
+use super::summary::{Note, Summary};
+
+/// What a line tells.
+pub(super) enum Told<'l> {
+    /// A record at its place.
+    Record(Record<'l>),
+    /// Anything else.
+    Other { at_ms: u64, said: &'l Said<'l> },
+}
+
+/// Why nothing more is wanted of a file, at one of its events.
+pub(super) enum Halt {
+    /// What was wanted is known.
+    Enough,
+    /// The files cannot be told apart without a survey of all of them.
+    Anew,
+    /// The event cannot be.
+    Flaw(Flaw),
+}
+
+impl From<Flaw> for Halt {
+    fn from(flaw: Flaw) -> Self {
+        Self::Flaw(flaw)
+    }
+}
+
+/// Why a file was not read to its end.
+pub(super) enum Halted {
+    /// What was wanted is known.
+    Enough,
+    /// The files cannot be told apart without a survey of all of them.
+    Anew,
+    /// It cannot be read.
+    Error(Error),
+}
+
+impl From<Error> for Halted {
+    fn from(error: Error) -> Self {
+        Self::Error(error)
+    }
+}
+
+/// Reads a file, event by event.
+pub(super) fn read(
+    source: &Source,
+    summary: &mut Summary,
+    mut each: impl FnMut(Told<'_>) -> Result<(), Halt>,
+) -> Result<(), Halted> {
+    let failed = |error| Error::Io {
+        path: source.name.clone(),
+        source: error,
+    };
+    let malformed = |line, flaw| Error::Malformed {
+        path: source.name.clone(),
+        line,
+        flaw,
+    };
+    let mut lines = Lines::new(File::open(&source.path).map_err(failed)?);
+    let mut begun = false;
+    loop {
+        let line = lines.next().map_err(|stop| match stop {
+            Stop::Io(error) => failed(error),
+            Stop::TooLong(line) => malformed(line, Flaw::TooLong),
+        })?;
+        let Some(line) = line else {
+            return Ok(());
+        };
+        summary.lines += 1;
+        let went = if let Some(record) = quick::read(line.bytes) {
+            begun = true;
+            each(Told::Record(record))
+        } else {
+            match standing(line, begun) {
+                Standing::Blank => continue,
+                Standing::Notice => {
+                    summary.notices += 1;
+                    continue;
+                }
+                Standing::CutOff => {
+                    summary.notes.push(Note::CutOff {
+                        path: source.name.clone(),
+                        line: line.number,
+                    });
+                    continue;
+                }
+                Standing::NotAnObject => Err(Flaw::NotAnObject.into()),
+                Standing::Event => {
+                    begun = true;
+                    event(line.bytes, summary, &mut each)
+                }
+            }
+        };
+        went.map_err(|halt| match halt {
+            Halt::Enough => Halted::Enough,
+            Halt::Anew => Halted::Anew,
+            Halt::Flaw(flaw) => Halted::Error(malformed(line.number, flaw)),
+        })?;
+    }
+}
+
+/// What a line is, by its place and its first byte.
+enum Standing {
+    Blank,
+    /// A warning of the Java machine, say.
+    Notice,
+    /// The process that wrote it did not come to its end.
+    CutOff,
+    NotAnObject,
+    Event,
+}
+
+fn standing(line: Line<'_>, begun: bool) -> Standing {
+    let text = line.bytes.trim_ascii();
+    match text.first() {
+        None => Standing::Blank,
+        Some(b'{') if line.ending == Ending::EndOfFile && json::is_cut_off(text) => {
+            Standing::CutOff
+        }
+        Some(b'{') => Standing::Event,
+        Some(_) if !begun => Standing::Notice,
+        Some(_) => Standing::NotAnObject,
+    }
+}
+
+fn event(
+    bytes: &[u8],
+    summary: &mut Summary,
+    each: &mut impl FnMut(Told<'_>) -> Result<(), Halt>,
+) -> Result<(), Halt> {
+    let line = json::read(bytes)?;
+    summary.unknown_fields += line.unknown_fields;
+    let Some(at_ms) = line.at_ms else {
+        if let Said::Unknown(name) = &line.said {
+            summary.skip_event(name);
+        }
+        return Ok(());
+    };
+    let (kind, placed) = match &line.said {
+        Said::Sent(placed) => (Kind::Sent, placed),
+        Said::Read(placed) => (Kind::Read, placed),
+        said => return each(Told::Other { at_ms, said }),
+    };
+    each(Told::Record(Record {
+        kind,
+        at_ms,
+        topic: placed.topic.as_bytes(),
+        partition: placed.partition,
+        offset: placed.offset,
+        value: placed.value.as_ref().map(|value| value.as_bytes()),
+    }))
+}

@@ -1,0 +1,107 @@
+//! What an import came to, apart from events. Knows nothing of how it was
+//! read.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::path::PathBuf;
+
+/// A file decides how many names there are, and how long they are.
+const NAMES_MAX: usize = 64;
+const NAME_CHARS_MAX: usize = 64;
+/// Under which all others are counted.
+const OTHERS: &str = "...";
+
+/// What was read, and what was passed over.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Summary {
+    /// Producers' files, by their content.
+    pub producer_files: u64,
+    /// Consumers' files, by their content.
+    pub consumer_files: u64,
+    /// Lines read, all included.
+    pub lines: u64,
+    /// Events of unknown kinds, by their `name`.
+    pub unknown_events: BTreeMap<String, u64>,
+    /// Fields that no client prints.
+    pub unknown_fields: u64,
+    /// Plain text before the first event of a file.
+    pub notices: u64,
+    /// What a reader of the verdict should know.
+    pub notes: Vec<Note>,
+    /// Why nothing may be called lost; empty where it may.
+    pub lacking: Vec<String>,
+}
+
+/// Something about a recording that is no error.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Note {
+    /// The file ends inside a line, which was skipped.
+    CutOff {
+        /// The file.
+        path: PathBuf,
+        /// The line, from 1.
+        line: u64,
+    },
+    /// The file holds no event that tells whose it is.
+    Silent {
+        /// The file.
+        path: PathBuf,
+    },
+    /// A producer that did not say how much it sent (`tool_data`): killed, or
+    /// still at work.
+    Unfinished {
+        /// The file.
+        path: PathBuf,
+        /// Which of the producers that wrote it, from 1.
+        incarnation: usize,
+    },
+}
+
+impl fmt::Display for Note {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::CutOff { path, line } => {
+                write!(
+                    f,
+                    "{}:{line}: the last line is cut off: skipped",
+                    path.display()
+                )
+            }
+            Self::Silent { path } => {
+                write!(f, "{}: nothing in it tells whose it is", path.display())
+            }
+            Self::Unfinished { path, incarnation } => write!(
+                f,
+                "{}: producer {incarnation} did not end by itself: it may have sent more than it says",
+                path.display()
+            ),
+        }
+    }
+}
+
+impl Summary {
+    pub(super) fn skip_event(&mut self, name: &str) {
+        let shown: String = name.chars().take(NAME_CHARS_MAX).collect();
+        if let Some(count) = self.unknown_events.get_mut(&shown) {
+            *count += 1;
+        } else if self.unknown_events.len() < NAMES_MAX {
+            self.unknown_events.insert(shown, 1);
+        } else {
+            *self.unknown_events.entry(OTHERS.to_owned()).or_default() += 1;
+        }
+    }
+
+    /// Adds what another file came to.
+    pub(super) fn add(&mut self, other: Self) {
+        self.producer_files += other.producer_files;
+        self.consumer_files += other.consumer_files;
+        self.lines += other.lines;
+        self.unknown_fields += other.unknown_fields;
+        self.notices += other.notices;
+        for (name, count) in other.unknown_events {
+            *self.unknown_events.entry(name).or_default() += count;
+        }
+        self.notes.extend(other.notes);
+        self.lacking.extend(other.lacking);
+    }
+}

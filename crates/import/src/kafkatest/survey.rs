@@ -1,0 +1,244 @@
+//! Reads every file to its end before any is told, one after the other: for
+//! recordings whose first events do not tell all, such as those of producers
+//! that were started again.
+
+use std::collections::BTreeSet;
+
+use model::ids::{PartitionRef, ProducerIx, TopicIx};
+
+use super::directory::{Basis, Directory, Part, Producer, Runs, Sender, Strangers};
+use super::error::Error;
+use super::head::{Head, Role};
+use super::json::Said;
+use super::numbers::{self, counting};
+use super::quick::Record;
+use super::reading::{Halt, Halted, Told, read};
+use super::source::Source;
+use super::summary::Summary;
+
+/// Makes a directory of everything.
+pub(super) fn survey(sources: &[Source], heads: &[Head]) -> Result<Directory, Error> {
+    let mut directory = Directory::new(Basis::Survey, heads);
+    directory.cast(sources, heads)?;
+    let mut surveyor = Surveyor {
+        directory,
+        partitions: BTreeSet::new(),
+        file: 0,
+        process: None,
+        incarnation: 0,
+        producers: 0,
+        unsaid: false,
+        failed: None,
+    };
+    for (file, source) in sources.iter().enumerate() {
+        surveyor.file = file;
+        surveyor.incarnation = 0;
+        let went = read(source, &mut Summary::default(), |told| surveyor.see(&told));
+        match (went, surveyor.failed.take()) {
+            (_, Some(error)) | (Err(Halted::Error(error)), None) => return Err(error),
+            (Ok(()) | Err(Halted::Enough | Halted::Anew), None) => surveyor.close(),
+        }
+    }
+    let strangers = if surveyor.unsaid || surveyor.producers == 0 {
+        Strangers::Excused
+    } else {
+        Strangers::Phantoms
+    };
+    let mut directory = surveyor.directory;
+    for producer in &mut directory.producers {
+        producer.places.values_mut().for_each(Runs::sort);
+    }
+    directory.conclude(strangers, &surveyor.partitions)?;
+    Ok(directory)
+}
+
+struct Surveyor {
+    directory: Directory,
+    partitions: BTreeSet<PartitionRef>,
+    file: usize,
+    /// The process that is writing the file.
+    process: Option<Process>,
+    incarnation: usize,
+    /// Processes that sent.
+    producers: u64,
+    /// Whether somebody may have sent and does not say what.
+    unsaid: bool,
+    /// An error that is no line's.
+    failed: Option<Error>,
+}
+
+struct Process {
+    started_ms: u64,
+    sent: Option<u64>,
+    senders: Vec<ProducerIx>,
+}
+
+impl Surveyor {
+    fn part(&self) -> Part {
+        let part = self.directory.parts.get(self.file).copied();
+        part.unwrap_or(Part::Silent)
+    }
+
+    fn see(&mut self, told: &Told<'_>) -> Result<(), Halt> {
+        match self.part() {
+            Part::Producer => {
+                Role::Producer.admit(told)?;
+                self.see_producer(told)
+            }
+            Part::Consumer(..) => {
+                Role::Consumer.admit(told)?;
+                self.see_consumer(told)
+            }
+            Part::Silent => {
+                if let Told::Other { at_ms, .. } = told {
+                    self.process(*at_ms);
+                }
+                Ok(())
+            }
+        }
+    }
+
+    /// The process that writes, begun if it is new.
+    fn process(&mut self, at_ms: u64) -> &mut Process {
+        self.process.get_or_insert(Process {
+            started_ms: at_ms,
+            sent: None,
+            senders: Vec::new(),
+        })
+    }
+
+    fn close(&mut self) {
+        let Some(process) = self.process.take() else {
+            return;
+        };
+        self.incarnation += 1;
+        if let Part::Consumer(..) = self.part() {
+            return;
+        }
+        self.producers += u64::from(!process.senders.is_empty());
+        self.unsaid |= process.senders.is_empty() && process.sent != Some(0);
+        for producer in process.senders {
+            if let Some(known) = self.known(producer) {
+                known.started_ms = process.started_ms;
+                known.sent = process.sent;
+            }
+        }
+    }
+
+    fn known(&mut self, producer: ProducerIx) -> Option<&mut Producer> {
+        let ix = usize::try_from(producer.get()).ok()?;
+        self.directory.producers.get_mut(ix)
+    }
+
+    fn see_producer(&mut self, told: &Told<'_>) -> Result<(), Halt> {
+        match told {
+            Told::Record(record) => self.see_acknowledged(record),
+            Told::Other { at_ms, said } => {
+                if **said == Said::Started {
+                    self.close();
+                }
+                self.process(*at_ms);
+                match said {
+                    Said::Unsent(unsent) => {
+                        let value = unsent.value.as_ref().map(|value| value.as_bytes());
+                        let topic = self.topic(unsent.topic.as_bytes())?;
+                        self.sender(topic, value)?;
+                    }
+                    Said::Total(total) => self.process(*at_ms).sent = Some(total.sent),
+                    _ => {}
+                }
+                Ok(())
+            }
+        }
+    }
+
+    fn see_acknowledged(&mut self, record: &Record<'_>) -> Result<(), Halt> {
+        self.process(record.at_ms);
+        let at = self.partition(record.topic, record.partition)?;
+        let offset = numbers::acknowledged_offset(record.offset)?;
+        let Some((producer, count)) = self.sender(at.topic, record.value)? else {
+            // Its readers will know it by its place.
+            self.unsaid = true;
+            return Ok(());
+        };
+        if let (Some(offset), Some(known)) = (offset, self.known(producer)) {
+            known.acknowledged.insert(count);
+            known.places.entry(at).or_default().insert(offset);
+        }
+        Ok(())
+    }
+
+    /// Who sends such a value to a topic, and as which; none for a value that
+    /// does not count.
+    fn sender(
+        &mut self,
+        topic: TopicIx,
+        value: Option<&[u8]>,
+    ) -> Result<Option<(ProducerIx, u64)>, Halt> {
+        let Some(value) = value.and_then(counting) else {
+            return Ok(None);
+        };
+        let sender = self.directory.sender(Sender {
+            file: self.file,
+            incarnation: self.incarnation,
+            topic,
+            prefix: value.prefix,
+        });
+        let producer = sender.map_err(|error| self.fail(error))?;
+        if let Some(process) = &mut self.process
+            && !process.senders.contains(&producer)
+        {
+            process.senders.push(producer);
+        }
+        Ok(Some((producer, value.count.get())))
+    }
+
+    fn see_consumer(&mut self, told: &Told<'_>) -> Result<(), Halt> {
+        match told {
+            Told::Record(record) => {
+                numbers::record_offset(record.offset)?;
+                self.read_from(record.topic, record.partition)
+            }
+            Told::Other { said, .. } => match said {
+                Said::Assigned(all) | Said::Revoked(all) => all
+                    .partitions
+                    .iter()
+                    .try_for_each(|it| self.read_from(it.topic.as_bytes(), it.partition)),
+                Said::Consumed(sum) => sum
+                    .partitions
+                    .iter()
+                    .try_for_each(|it| self.read_from(it.topic.as_bytes(), it.partition)),
+                Said::Committed(all) => all
+                    .offsets
+                    .iter()
+                    .try_for_each(|it| self.read_from(it.topic.as_bytes(), it.partition)),
+                _ => Ok(()),
+            },
+        }
+    }
+
+    fn read_from(&mut self, topic: &[u8], partition: i64) -> Result<(), Halt> {
+        let at = self.partition(topic, partition)?;
+        self.directory.subscribe(self.file, at.topic);
+        Ok(())
+    }
+
+    fn topic(&mut self, name: &[u8]) -> Result<TopicIx, Halt> {
+        let number = self.directory.topics.number(name);
+        Ok(TopicIx::new(number.map_err(|error| self.fail(error))?))
+    }
+
+    fn partition(&mut self, topic: &[u8], partition: i64) -> Result<PartitionRef, Halt> {
+        let at = PartitionRef {
+            topic: self.topic(topic)?,
+            partition: numbers::partition(partition)?,
+        };
+        self.partitions.insert(at);
+        Ok(at)
+    }
+
+    fn fail(&mut self, error: Error) -> Halt {
+        self.failed = Some(error);
+        Halt::Enough
+    }
+}
