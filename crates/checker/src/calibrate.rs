@@ -32,6 +32,15 @@ use crate::roster::Roster;
 
 /// Commits behind the last record that the survey keeps, at most.
 const COMMITS_MAX: usize = 50_000;
+/// Planted only in a history that has none: other mutations may take out one
+/// that it has, whose claim is contradicted anyway.
+const ONLY_WHERE_THERE_IS_NONE: [Anomaly; 5] = [
+    Anomaly::ZombieProcessing,
+    Anomaly::G1a,
+    Anomaly::PrecommittedRead,
+    Anomaly::TornTransaction,
+    Anomaly::G1c,
+];
 /// Readings of one record that the survey keeps, at most.
 const READINGS_MAX: usize = 1000;
 
@@ -387,12 +396,23 @@ impl Survey {
     }
 
     /// Whether what was read counts: outside of transactions, or in one that
-    /// committed.
-    fn counts(&self, reading: &Reading) -> bool {
+    /// committed, and no aborted record that the group must not be given.
+    fn counts(&self, victim: Victim, reading: &Reading) -> bool {
         let tx = reading
             .inside
             .map(|inside| self.fates.transactions.find(inside));
-        tx.is_none_or(|tx| tx.is_some_and(|tx| self.fates.fate(tx) == Fate::Committed))
+        let hidden = self.transactions.reads_committed(reading.group)
+            && (self.fates.hidden(victim.partition))
+                .is_some_and(|hidden| hidden.contains(victim.offset));
+        !hidden && tx.is_none_or(|tx| tx.is_some_and(|tx| self.fates.fate(tx) == Fate::Committed))
+    }
+
+    /// Whether a record would have been read too early where another was.
+    fn is_early(&self, record: RecordId, reading: &Reading) -> bool {
+        let transactions = &self.fates.transactions;
+        let asked = transactions.of(record).map(|tx| transactions.get(tx).asked);
+        self.transactions.reads_committed(reading.group)
+            && asked.is_some_and(|asked| asked.is_none_or(|asked| reading.placed.event.at < asked))
     }
 
     /// Whether a reading can be taken out without taking out a skip that the
@@ -420,10 +440,17 @@ impl Survey {
                 used_commits: BTreeSet::new(),
                 used_transactions: BTreeSet::new(),
                 commits_lowered: false,
+                thinned: false,
+                skipped: false,
                 fresh_taken: HashMap::new(),
             };
-            let mutations: Vec<Mutation> = remaining
+            // A circle needs the very records between which it leads.
+            let (circles, others): (Vec<&Anomaly>, Vec<&Anomaly>) = remaining
                 .iter()
+                .partition(|anomaly| **anomaly == Anomaly::G1c);
+            let mutations: Vec<Mutation> = circles
+                .into_iter()
+                .chain(others)
                 .filter_map(|anomaly| pass.plan(*anomaly))
                 .collect();
             if mutations.is_empty() {
@@ -569,11 +596,18 @@ struct Planner<'s> {
     /// Whether commits were lowered, which may undo a regression that the
     /// history already had.
     commits_lowered: bool,
+    /// Whether a record was taken out of the log, or a skip was planted: where
+    /// the history has skips already, the former may undo one.
+    thinned: bool,
+    skipped: bool,
     fresh_taken: HashMap<PartitionRef, i64>,
 }
 
 impl<'s> Planner<'s> {
     fn plan(&mut self, anomaly: Anomaly) -> Option<Mutation> {
+        if ONLY_WHERE_THERE_IS_NONE.contains(&anomaly) && !self.survey.found_none(anomaly) {
+            return None;
+        }
         match anomaly {
             Anomaly::LostWrite => self.lost_write(),
             Anomaly::Duplicate => self.duplicate(),
@@ -650,14 +684,16 @@ impl<'s> Planner<'s> {
         let mut groups = self.survey.roster.groups.iter();
         groups.all(|(ix, group)| {
             !group.topics.contains(&trace.victim.partition.topic)
-                || trace
-                    .readings
-                    .iter()
-                    .any(|reading| reading.group == *ix && self.survey.counts(reading))
+                || trace.readings.iter().any(|reading| {
+                    reading.group == *ix && self.survey.counts(trace.victim, reading)
+                })
         })
     }
 
     fn lost_write(&mut self) -> Option<Mutation> {
+        if self.skipped && !self.survey.nothing_skipped() {
+            return None;
+        }
         let fates = &self.survey.fates;
         let read: BTreeSet<RecordId> = self
             .survey
@@ -671,6 +707,7 @@ impl<'s> Planner<'s> {
             // It tears its transaction as well.
             return self.lost_in_transaction(Anomaly::LostWrite);
         };
+        self.thinned = true;
         Some(Mutation {
             anomaly: Anomaly::LostWrite,
             what: format!("{} dropped from the log", self.name(trace)),
@@ -792,7 +829,11 @@ impl<'s> Planner<'s> {
     }
 
     fn corrupt(&mut self) -> Option<Mutation> {
-        let trace = self.record(|_| true)?;
+        // A record may be the only one by which its transaction is known, and
+        // what an aborted one would be without it is another anomaly.
+        let transactions = &self.survey.fates.transactions;
+        let any = self.survey.found_none(Anomaly::G1a);
+        let trace = self.record(|trace| any || transactions.of(trace.victim.record).is_none())?;
         let body = Body::Stored {
             partition: trace.victim.partition,
             offset: trace.victim.offset,
@@ -839,7 +880,9 @@ impl<'s> Planner<'s> {
                         .readings
                         .iter()
                         .filter(|other| other.group == reading.group);
-                    of_group.count() == 1 && self.survey.counts(reading) && fit(trace, reading)
+                    of_group.count() == 1
+                        && self.survey.counts(trace.victim, reading)
+                        && fit(trace, reading)
                 })?;
                 Some((trace, reading))
             })?;
@@ -862,6 +905,9 @@ impl<'s> Planner<'s> {
     /// on. Both were read for one transaction, or for none, so that nothing else
     /// changes.
     fn swapped_poll(&mut self, anomaly: Anomaly) -> Option<Mutation> {
+        if self.thinned && !self.survey.nothing_skipped() {
+            return None;
+        }
         let by_position = &self.survey.by_position;
         let used = self.used_records.clone();
         let survey = self.survey;
@@ -874,6 +920,7 @@ impl<'s> Planner<'s> {
             let adjacent = at.1.get() - 1 == trace.victim.offset.get();
             if at.1 <= trace.victim.offset
                 || !(adjacent || nothing_skipped)
+                || survey.is_early(second.victim.record, reading)
                 || used.contains(&second.victim.record)
             {
                 return None;
@@ -891,7 +938,8 @@ impl<'s> Planner<'s> {
                 .filter(|other| other.group == reading.group)
                 .count()
                 == 1;
-            once.then_some((second.victim, reading))
+            let counts = survey.counts(second.victim, reading);
+            (once && counts).then_some((second.victim, reading))
         };
         let effects = |first: &Reading, second: &Reading| {
             let mut effects = vec![
@@ -912,6 +960,7 @@ impl<'s> Planner<'s> {
                 })
         })?;
         let (second, other) = second_of(first, reading)?;
+        self.skipped = true;
         let around = [reading.previous, Some(second.offset), other.next];
         self.use_neighbours(first.victim, &around);
         let edits = vec![

@@ -48,8 +48,6 @@ pub(crate) enum Visible {
 pub(crate) struct Fates {
     pub(crate) transactions: Transactions,
     settled: Vec<Fate>,
-    /// Of which a record is known to stand somewhere.
-    placed: BTreeSet<Tx>,
     /// Of which one part was committed and another aborted, or never closed.
     pub(crate) torn: BTreeSet<Tx>,
     /// Committed as the producer was told, and aborted as the log says.
@@ -69,7 +67,6 @@ impl Fates {
         provenance: &Provenance,
         was_given: impl Fn(Tx) -> bool,
     ) -> Self {
-        let mut placed = BTreeSet::new();
         let mut committed = BTreeSet::new();
         let mut aborted = BTreeSet::new();
         let mut open = BTreeSet::new();
@@ -78,7 +75,6 @@ impl Fates {
                 let Some(tx) = part.record.and_then(|of| transactions.of(of)) else {
                     continue;
                 };
-                placed.insert(tx);
                 match part.mark {
                     Mark::Committed => committed.insert(tx),
                     Mark::Aborted => aborted.insert(tx),
@@ -109,7 +105,6 @@ impl Fates {
         let mut settled = Self {
             transactions,
             settled: fates,
-            placed,
             torn,
             disowned,
             ..Self::default()
@@ -169,7 +164,6 @@ impl Fates {
         let mut stands: Vec<Stand> = Vec::new();
         for (offset, record) in standing {
             let (tx, offset) = (self.transactions.of(record), offset.get());
-            self.placed.extend(tx);
             match stands.last_mut() {
                 Some(last) if last.tx == tx => last.last = offset,
                 _ => stands.push(Stand {
@@ -195,9 +189,9 @@ impl Fates {
         self.settled[tx.index()]
     }
 
-    /// Whether nobody says of any record of it where it stands.
-    pub(crate) fn is_unplaced(&self, tx: Tx) -> bool {
-        !self.placed.contains(&tx)
+    /// Whether nobody says of any transaction where its records stand.
+    pub(crate) fn is_unplaced(&self) -> bool {
+        self.stands.values().all(Vec::is_empty)
     }
 
     /// What became of the transaction in which a record was sent; none where

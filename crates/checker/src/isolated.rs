@@ -264,10 +264,11 @@ impl Isolated {
                 }
             }
         }
+        // Without a batch on record, only producers tell.
         let unmarked = fates
             .transactions
             .spans()
-            .filter(|(_, span)| fates.fate(span.tx) == Fate::Aborted && fates.is_unplaced(span.tx));
+            .filter(|(_, span)| fates.is_unplaced() && fates.fate(span.tx) == Fate::Aborted);
         for (producer, span) in unmarked {
             for ((group, of), given) in &self.records {
                 if *of != producer {

@@ -31,7 +31,10 @@ struct Aborted {
 struct Pair {
     first: TransactionRef,
     second: Tx,
+    /// Where the first one's last stretch begins, and the second one's.
+    before: (PartitionRef, Offset),
     at: (PartitionRef, Offset),
+    stored_before: Option<Placed>,
     stored: Option<Placed>,
     completed: Option<Placed>,
 }
@@ -92,8 +95,12 @@ impl Places {
                 if let Some(aborted) = self.aborted.get_mut(&at) {
                     aborted.stored = Some(placed());
                 }
-                for pair in self.pairs.iter_mut().filter(|pair| pair.at == at) {
-                    pair.stored = Some(placed());
+                for pair in &mut self.pairs {
+                    if pair.at == at {
+                        pair.stored = Some(placed());
+                    } else if pair.before == at {
+                        pair.stored_before = Some(placed());
+                    }
                 }
             }
             Body::Processed {
@@ -140,6 +147,11 @@ impl Places {
         }
     }
 
+    /// Whether a group reads committed records only.
+    pub(super) fn reads_committed(&self, group: GroupIx) -> bool {
+        self.committed_only.contains(&group)
+    }
+
     /// Whether a group commits its position in a partition with transactions.
     pub(super) fn commits(&self, group: GroupIx, partition: PartitionRef) -> bool {
         self.handed.contains(&(group, partition))
@@ -150,13 +162,15 @@ impl Places {
 fn pairs(fates: &Fates) -> Vec<Pair> {
     let mut pairs: Vec<Pair> = Vec::new();
     for partition in fates.partitions() {
-        let mut before: Option<Tx> = None;
+        let mut before: Option<(Tx, Offset)> = None;
         let stands = fates.stands(partition).iter();
         for stand in stands.filter(|stand| stand.visible == Visible::Yes) {
             let Some(second) = stand.tx else {
                 continue;
             };
-            let Some(first) = before.replace(second).filter(|first| *first != second) else {
+            let at = Offset::new(stand.first);
+            let before = before.replace((second, at));
+            let Some((first, first_at)) = before.filter(|(first, _)| *first != second) else {
                 continue;
             };
             if pairs.len() == PLACES_MAX {
@@ -167,7 +181,9 @@ fn pairs(fates: &Fates) -> Vec<Pair> {
                 pairs.push(Pair {
                     first,
                     second,
-                    at: (partition, Offset::new(stand.first)),
+                    before: (partition, first_at),
+                    at: (partition, at),
+                    stored_before: None,
                     stored: None,
                     completed: None,
                 });
@@ -177,21 +193,33 @@ fn pairs(fates: &Fates) -> Vec<Pair> {
     pairs
 }
 
+/// The record of ours that stands there.
+const fn record_of(stored: &Placed) -> Option<RecordId> {
+    match stored.event.body {
+        Body::Stored {
+            content: Content::Ours(record),
+            ..
+        } => Some(record),
+        _ => None,
+    }
+}
+
 impl Planner<'_> {
     /// A group that reads committed records only processes an aborted one.
     pub(super) fn aborted_read(&mut self) -> Option<Mutation> {
         let survey = self.survey;
         let places = &survey.transactions;
-        let mut found = places.aborted.iter().flat_map(|(at, aborted)| {
-            let groups = places.committed_only.iter();
-            groups
-                .filter(|group| !aborted.read_by.contains(group))
-                .filter_map(move |group| Some((*at, *group, aborted.stored.as_ref()?)))
+        let used = &self.used_records;
+        let mut found = places.aborted.iter().filter_map(|(at, aborted)| {
+            let stored = aborted.stored.as_ref()?;
+            let record = record_of(stored).filter(|record| !used.contains(record))?;
+            let mut groups = places.committed_only.iter();
+            let group = groups.find(|group| !aborted.read_by.contains(group))?;
+            Some((*at, *group, stored, record))
         });
-        let ((from, offset), group, stored) = found.next()?;
-        let Body::Stored { content, .. } = stored.event.body else {
-            return None;
-        };
+        let ((from, offset), group, stored, record) = found.next()?;
+        self.used_records.insert(record);
+        let content = Content::Ours(record);
         let member = survey.roster.unused_member();
         let reading = [
             Body::MemberStarted { member, group },
@@ -222,12 +250,14 @@ impl Planner<'_> {
         let survey = self.survey;
         let asked = |record: RecordId| -> Option<Micros> {
             let tx = survey.fates.transactions.of(record)?;
-            let committed = survey.fates.fate(tx) == Fate::Committed;
+            // Of a torn one, another mutation may hide the committed part.
+            let committed =
+                survey.fates.fate(tx) == Fate::Committed && !survey.fates.torn.contains(&tx);
             let asked = survey.fates.transactions.get(tx).asked?;
             (committed && asked.get() > 0).then_some(asked)
         };
         let (trace, reading) = self.only_reading(|trace, reading| {
-            survey.transactions.committed_only.contains(&reading.group)
+            survey.transactions.reads_committed(reading.group)
                 && asked(trace.victim.record).is_some_and(|asked| reading.placed.event.at >= asked)
         })?;
         let asked = asked(trace.victim.record)?;
@@ -272,7 +302,9 @@ impl Planner<'_> {
     /// transaction stays behind in the partition.
     pub(super) fn lost_in_transaction(&mut self, anomaly: Anomaly) -> Option<Mutation> {
         let survey = self.survey;
-        if !survey.found_none(Anomaly::TornTransaction) {
+        if !survey.found_none(Anomaly::TornTransaction)
+            || (self.skipped && !survey.nothing_skipped())
+        {
             return None;
         }
         let transactions = &survey.fates.transactions;
@@ -305,6 +337,7 @@ impl Planner<'_> {
                 && tx.is_some_and(|tx| companion(trace, tx).is_some())
         })?;
         let tx = tx_of(trace.victim.record)?;
+        self.thinned = true;
         self.used_records.extend(companion(trace, tx));
         self.used_transactions
             .insert(transactions.get(tx).reference);
@@ -320,18 +353,14 @@ impl Planner<'_> {
     /// group of its own does, so that nobody else's readings change.
     pub(super) fn circle(&mut self) -> Option<Mutation> {
         let survey = self.survey;
-        if !survey.found_none(Anomaly::G1c) {
-            return None;
-        }
         let mut pairs = survey.transactions.pairs.iter();
-        let (pair, stored, completed) =
-            pairs.find_map(|pair| Some((pair, pair.stored.as_ref()?, pair.completed.as_ref()?)))?;
-        let (Body::Stored { content, .. }, (from, offset)) = (&stored.event.body, pair.at) else {
-            return None;
-        };
-        if let Content::Ours(record) = content {
-            self.used_records.insert(*record);
-        }
+        let (pair, records, completed) = pairs.find_map(|pair| {
+            let stored = [pair.stored_before.as_ref()?, pair.stored.as_ref()?];
+            let records = [record_of(stored[0])?, record_of(stored[1])?];
+            Some((pair, records, pair.completed.as_ref()?))
+        })?;
+        self.used_records.extend(records);
+        let (from, offset) = pair.at;
         let member = survey.roster.unused_member();
         let reading = [
             Body::MemberStarted {
@@ -346,7 +375,7 @@ impl Planner<'_> {
                 member,
                 from,
                 offset,
-                content: *content,
+                content: Content::Ours(records[1]),
             },
         ];
         let at = completed.event.at;

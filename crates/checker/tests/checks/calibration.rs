@@ -7,6 +7,7 @@ use model::claim::{Claim, Contract, Guarantee, Level};
 use proptest::prelude::*;
 
 use crate::story::{found, ours, story};
+use crate::transacted;
 use crate::world::{Size, make, sizes};
 
 fn every_claim() -> Contract {
@@ -103,7 +104,40 @@ fn a_tiny_history_takes_more_readings_and_still_plants_everything() {
     assert_eq!(planted, BTreeSet::from(log));
 }
 
+#[test]
+fn every_anomaly_of_transactions_can_be_planted_and_is_found() {
+    let world = transacted::make(transacted::Size {
+        rounds: 100,
+        interleaved: false,
+        planted: 0,
+        seed: 7,
+    });
+    let (_, calibration) = world.story.examine(&every_claim());
+    let missed: Vec<_> = calibration.iter().filter(|mutant| !mutant.found).collect();
+    assert!(missed.is_empty(), "{missed:#?}");
+    let planted: BTreeSet<Anomaly> = calibration.iter().map(|mutant| mutant.anomaly).collect();
+    let absent: Vec<&Anomaly> = OF_TRANSACTIONS
+        .iter()
+        .filter(|anomaly| !planted.contains(anomaly))
+        .collect();
+    assert!(absent.is_empty(), "{absent:?}");
+}
+
 proptest! {
+    #[test]
+    fn mutants_are_found_in_any_healthy_world_of_transactions(size in transacted::sizes(0..1)) {
+        let (analysis, calibration) = transacted::make(size).story.examine(&every_claim());
+        let missed: Vec<_> = calibration.iter().filter(|mutant| !mutant.found).collect();
+        prop_assert!(missed.is_empty(), "{:#?} {:?}", missed, found(&analysis));
+    }
+
+    #[test]
+    fn mutants_are_found_in_any_sick_world_of_transactions(size in transacted::sizes(1..12)) {
+        let (analysis, calibration) = transacted::make(size).story.examine(&every_claim());
+        let missed: Vec<_> = calibration.iter().filter(|mutant| !mutant.found).collect();
+        prop_assert!(missed.is_empty(), "{:#?} {:?}", missed, found(&analysis));
+    }
+
     #[test]
     fn mutants_are_found_in_any_healthy_world(size in sizes(0..1)) {
         let (analysis, calibration) = make(size).story.examine(&every_claim());

@@ -8,7 +8,8 @@ use model::ids::{ChangeId, GroupIx};
 use model::verdict::{Calibration, ScenarioVerdict, Verdict};
 
 use crate::story::{
-    FAULT, Slot, Story, capture_story, group_story, healed, injected, ours, part, story, triggered,
+    FAULT, Slot, Story, capture_story, group_story, healed, injected, inside, ours, part, story,
+    transaction, triggered,
 };
 
 fn claims(claims: &[(Claim, Level)]) -> Contract {
@@ -615,5 +616,164 @@ fn a_table_that_was_not_read_whole_leaves_the_run_inconclusive() {
     is_doubted(
         &rule(&required(Claim::NoRowMissing), &story),
         "tables or their topics not read to the end: public.rows",
+    );
+}
+
+// Brokers and transactions.
+
+#[test]
+fn a_log_that_could_have_moved_back_and_did_not_is_held() {
+    let held = "1 partitions pinned, none ended before anything that was seen, acknowledged or \
+                read in it";
+    let sent = story().sends(2).log(&ours([0, 1]));
+    rules(Claim::NoTruncation, &sent, Verdict::Held, held);
+    rules(
+        Claim::NoTruncation,
+        &story().log(&[]),
+        Verdict::Inconclusive,
+        "no partition was known to have reached anywhere before it was pinned",
+    );
+}
+
+#[test]
+fn replicas_agree_only_if_several_were_read() {
+    let one = story().sends(2).replica(1, 0, &ours([0, 1]));
+    rules(
+        Claim::ReplicasAgree,
+        &one.clone().log(&ours([0, 1])),
+        Verdict::Inconclusive,
+        "of these only one replica was read: t-0",
+    );
+    rules(
+        Claim::ReplicasAgree,
+        &one.replica(2, 0, &ours([0, 1])).log(&ours([0, 1])),
+        Verdict::Held,
+        "2 records compared, the same in all of the 2 replicas of 1 partitions",
+    );
+}
+
+#[test]
+fn zombies_are_tested_for_only_where_a_member_outlives_its_partition() {
+    let taken = group_story().sends(2).processes(0, 0..1).revokes(0);
+    rules(
+        Claim::NoZombie,
+        &taken.clone().log(&ours([0, 1])),
+        Verdict::Inconclusive,
+        "no partition was taken from a member that went on",
+    );
+    rules(
+        Claim::NoZombie,
+        &taken.assigns(0).processes(0, 1..2).log(&ours([0, 1])),
+        Verdict::Held,
+        "partitions were taken 1 times from a member that went on, and went over 0 times to \
+         another before the former had been told; none was touched by its former member",
+    );
+}
+
+/// Two transactions of two records: one aborted, one committed and read.
+fn transactions(read: std::ops::Range<i64>) -> Story {
+    let story = group_story().read_committed().begins(0).sends(2);
+    let story = story.aborts_transaction(0).begins(1);
+    let story = story
+        .send(2)
+        .ack(2, 3)
+        .send(3)
+        .ack(3, 4)
+        .commits_transaction(1);
+    read.fold(story, |story, at| {
+        let record = Content::Ours(crate::story::id(0, (at - 1).cast_unsigned()));
+        story.processes_as(0, at, record)
+    })
+}
+
+fn transactions_log(last: Slot) -> Vec<Slot> {
+    let first = [inside([0, 1]), vec![Slot::Abort(100)]].concat();
+    [first, inside([2, 3]), vec![last]].concat()
+}
+
+#[test]
+fn committed_reading_is_tested_by_aborted_records_that_were_passed() {
+    let log = transactions_log(Slot::Commit(100));
+    let all = "g was given 2 records of committed transactions, and none of the 2 of aborted \
+               ones that it passed";
+    let read = transactions(3..5).log(&log);
+    rules(Claim::ReadCommitted, &read, Verdict::Held, all);
+    let nothing = "g was given 0 records of committed transactions, and none of the 0 of \
+                   aborted ones that it passed";
+    rules(
+        Claim::ReadCommitted,
+        &transactions(3..3).log(&log),
+        Verdict::Inconclusive,
+        nothing,
+    );
+    let whole = "1 transactions committed, 1 of them of two records or more, all visible as a \
+                 whole; 1 aborted";
+    rules(Claim::TransactionsWhole, &read, Verdict::Held, whole);
+}
+
+#[test]
+fn a_transaction_that_no_marker_closes_leaves_its_claims_open() {
+    let open = transactions(3..5).log(&transactions_log(Slot::Gap));
+    for claim in [Claim::TransactionsWhole, Claim::NoCycles] {
+        rules(
+            claim,
+            &open,
+            Verdict::Inconclusive,
+            "1 transactions not closed by a marker when it was pinned",
+        );
+    }
+    let disowned = transactions(3..3).log(&transactions_log(Slot::Abort(100)));
+    rules(
+        Claim::TransactionsWhole,
+        &disowned,
+        Verdict::Inconclusive,
+        "1 transactions confirmed as committed, and aborted in the log",
+    );
+}
+
+#[test]
+fn circles_are_tested_for_only_where_transactions_read_one_another() {
+    let log = transactions_log(Slot::Commit(100));
+    rules(
+        Claim::NoCycles,
+        &transactions(3..5).log(&log),
+        Verdict::Inconclusive,
+        "no transaction read what another had written",
+    );
+    let reader = transaction(1, 0);
+    let reading = transactions(3..3).begins_of(reader).joins(0, reader);
+    let reading = reading.processes_as(0, 3, Content::Ours(crate::story::id(0, 2)));
+    rules(
+        Claim::NoCycles,
+        &reading.commits_of(reader).log(&log),
+        Verdict::Held,
+        "1 pairs of transactions of which one read what the other had written, 0 of which one \
+         wrote right behind the other, and no circle with a reading among them",
+    );
+}
+
+#[test]
+fn a_history_that_says_it_lacks_something_holds_nothing() {
+    let lacking = story().sends(1).and(Body::Lacking {
+        what: "a file".to_owned(),
+    });
+    is_doubted(
+        &rule(&required(Claim::NoLoss), &lacking.log(&ours([0]))),
+        "the history lacks something: a file",
+    );
+}
+
+#[test]
+fn what_compaction_may_have_taken_is_not_held() {
+    let compacted = story().sends(2).and(Body::TopicCleanup {
+        topic: crate::story::TOPIC,
+        policy: model::event::Cleanup::Compact,
+    });
+    rules(
+        Claim::NoLoss,
+        &compacted.log(&[vec![Slot::Gap], ours([1])].concat()),
+        Verdict::Inconclusive,
+        "1 acknowledged records lie in holes of compacted topics: later ones of their keys may \
+         have replaced them",
     );
 }
