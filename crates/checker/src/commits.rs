@@ -58,7 +58,10 @@ impl Commits {
             self.tenures.insert(commit.by);
         }
         let (at, offset) = self.latest.unwrap_or((commit.at, commit.offset));
-        self.are_contested |= commit.at < at || commit.offset < offset;
+        // Of two at one moment, either may have been what the other's member
+        // started from.
+        self.are_contested |=
+            commit.at < at || commit.offset < offset || (commit.at == at && commit.offset > offset);
         if commit.at >= at {
             self.latest = Some((commit.at, commit.offset));
         }
