@@ -30,7 +30,7 @@ pub struct Limits {
 impl Default for Limits {
     fn default() -> Self {
         Self {
-            block: BlockSize::power_of_two(10),
+            block: BlockSize::power_of_two(8),
             claims_max: 1 << 21,
         }
     }
