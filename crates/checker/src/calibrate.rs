@@ -32,6 +32,15 @@ use crate::victims::Victim;
 
 /// Commits behind the last record that the survey keeps, at most.
 const COMMITS_MAX: usize = 50_000;
+/// Planted only in a history that has none: other mutations may take out one
+/// that it has, whose claim is contradicted anyway.
+const ONLY_WHERE_THERE_IS_NONE: [Anomaly; 5] = [
+    Anomaly::ZombieProcessing,
+    Anomaly::G1a,
+    Anomaly::PrecommittedRead,
+    Anomaly::TornTransaction,
+    Anomaly::G1c,
+];
 /// Readings of one record that the survey keeps, at most.
 const READINGS_MAX: usize = 1000;
 
@@ -602,6 +611,9 @@ struct Planner<'s> {
 
 impl<'s> Planner<'s> {
     fn plan(&mut self, anomaly: Anomaly) -> Option<Mutation> {
+        if ONLY_WHERE_THERE_IS_NONE.contains(&anomaly) && !self.survey.found_none(anomaly) {
+            return None;
+        }
         match anomaly {
             Anomaly::LostWrite => self.lost_write(),
             Anomaly::Duplicate => self.duplicate(),
@@ -827,7 +839,11 @@ impl<'s> Planner<'s> {
     }
 
     fn corrupt(&mut self) -> Option<Mutation> {
-        let trace = self.record(|_| true)?;
+        // A record may be the only one by which its transaction is known, and
+        // what an aborted one would be without it is another anomaly.
+        let transactions = &self.survey.fates.transactions;
+        let any = self.survey.found_none(Anomaly::G1a);
+        let trace = self.record(|trace| any || transactions.of(trace.victim.record).is_none())?;
         let body = Body::Stored {
             partition: trace.victim.partition,
             offset: trace.victim.offset,
@@ -932,7 +948,8 @@ impl<'s> Planner<'s> {
                 .filter(|other| other.group == reading.group)
                 .count()
                 == 1;
-            once.then_some((second.victim, reading))
+            let counts = survey.counts(second.victim, reading);
+            (once && counts).then_some((second.victim, reading))
         };
         let effects = |first: &Reading, second: &Reading| {
             let mut effects = vec![

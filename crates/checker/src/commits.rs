@@ -58,10 +58,21 @@ impl Commits {
             self.tenures.insert(commit.by);
         }
         let (at, offset) = self.latest.unwrap_or((commit.at, commit.offset));
-        self.are_contested |= commit.at < at || commit.offset < offset;
+        self.are_contested |=
+            commit.at < at || commit.offset < offset || self.came_late(commit.at, commit.by);
         if commit.at >= at {
             self.latest = Some((commit.at, commit.offset));
         }
+    }
+
+    /// Whether another tenure that began no earlier has committed already.
+    fn came_late(&self, at: Micros, by: Tenure) -> bool {
+        let since_then = Tenure {
+            since: at,
+            member: MemberIx::new(0),
+        };
+        let mut tenures = self.tenures.range(since_then..);
+        tenures.any(|tenure| *tenure != by)
     }
 
     /// The position that was committed last, and when the answer was seen.

@@ -25,7 +25,8 @@
 //!   counts.
 //! - *nonmonotonic-send*: of each record's first copy in a partition, in the
 //!   order of offsets, those count that stand behind a record which the same
-//!   producer sent later.
+//!   producer sent later; *int-nonmonotonic-send* where both were sent in one
+//!   transaction.
 //! - *inconsistent-offsets*: records whose place is contradicted; each counts
 //!   once. It was acknowledged at an offset at which it does not stand, though
 //!   it stands elsewhere; or at one that was also acknowledged to another
@@ -52,6 +53,22 @@
 //! - *commit-regression*: an accepted commit below the member's own last one,
 //!   or below what was committed when it was given the partition; and a final
 //!   position below the last accepted commit.
+//!
+//! What readers do inside one transaction is *int-poll-skip* and
+//! *int-nonmonotonic-poll*, and what they process there counts only if it
+//! commits. What a group that reads committed records only must not be given
+//! is expected of none of its members.
+//!
+//! The cluster and its transactions, each in a file of its own whose first
+//! comment defines it: *log-truncation* (`truncation.rs`), *replica-divergence*
+//! (`replicas.rs`), *zombie-processing* (`zombies.rs`), *G1a* and
+//! *precommitted-read* (`isolated.rs`), *torn-transaction* and *int-send-skip*
+//! (`whole.rs`), *G0* and *G1c* (`cycles.rs`). What became of a transaction is
+//! settled in `fates.rs`.
+//!
+//! Where another tool recorded the history, what the readers were given stands
+//! for the truth (`log/imported.rs`), *unseen* is what lies above it, and
+//! [`expect`] judges without a plan.
 //!
 //! Change data capture, row by row; changes are numbered in the writer's
 //! order, and a delete, which carries no number, is told by its place:

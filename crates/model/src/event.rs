@@ -207,7 +207,7 @@ pub enum Body {
         /// What became of it.
         outcome: TxOutcome,
     },
-    /// How far a change topic could be read at this moment, during the run.
+    /// How far a topic could be read at this moment, during the run.
     TailSeen {
         /// The partition.
         partition: PartitionRef,
@@ -298,8 +298,9 @@ pub enum Body {
         /// The policy.
         policy: Cleanup,
     },
-    /// Which records a group's members are given (`isolation.level`). A group
-    /// of which this is not said reads uncommitted, as Kafka's default is.
+    /// Which records a group's members are given (`isolation.level`); precedes
+    /// its members. A group of which this is not said reads uncommitted, as
+    /// Kafka's default is.
     IsolationDeclared {
         /// The group.
         group: GroupIx,
@@ -313,7 +314,8 @@ pub enum Body {
         transaction: TransactionRef,
     },
     /// A member reads for a transaction: what it processes from here on, until
-    /// the transaction is completed, belongs to it.
+    /// the transaction is completed, belongs to it. Member and producer are one
+    /// source: their events come in one order.
     TransactionJoined {
         /// The transaction.
         transaction: TransactionRef,
@@ -386,7 +388,8 @@ pub enum Body {
         broker: BrokerId,
     },
     /// Another tool recorded this history. No observer read the truth: what
-    /// the readers were given stands for it, as far as they came.
+    /// the readers were given stands for it, as far as they came. The topics
+    /// are declared with all their partitions all the same.
     Imported {
         /// The tool.
         tool: String,

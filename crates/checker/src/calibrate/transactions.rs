@@ -250,7 +250,9 @@ impl Planner<'_> {
         let survey = self.survey;
         let asked = |record: RecordId| -> Option<Micros> {
             let tx = survey.fates.transactions.of(record)?;
-            let committed = survey.fates.fate(tx) == Fate::Committed;
+            // Of a torn one, another mutation may hide the committed part.
+            let committed =
+                survey.fates.fate(tx) == Fate::Committed && !survey.fates.torn.contains(&tx);
             let asked = survey.fates.transactions.get(tx).asked?;
             (committed && asked.get() > 0).then_some(asked)
         };
@@ -351,9 +353,6 @@ impl Planner<'_> {
     /// group of its own does, so that nobody else's readings change.
     pub(super) fn circle(&mut self) -> Option<Mutation> {
         let survey = self.survey;
-        if !survey.found_none(Anomaly::G1c) {
-            return None;
-        }
         let mut pairs = survey.transactions.pairs.iter();
         let (pair, records, completed) = pairs.find_map(|pair| {
             let stored = [pair.stored_before.as_ref()?, pair.stored.as_ref()?];

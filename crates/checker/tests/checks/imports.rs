@@ -50,6 +50,7 @@ fn what_was_acknowledged_above_everything_that_was_read_is_unseen() {
 fn what_was_acknowledged_exists_for_readers() {
     let jumped = imported().sends(3).processes(0, [0, 2]);
     finds(&jumped, &[(Anomaly::LostWrite, 1), (Anomaly::PollSkip, 1)]);
+    assert_eq!(jumped.check().counts.stored, 2);
     let passed = imported()
         .sends(3)
         .processes(0, [0])

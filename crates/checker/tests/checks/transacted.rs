@@ -169,7 +169,7 @@ pub(crate) fn make(size: Size) -> World {
     while let Some((producer, _)) = maker.open.clone().into_iter().next() {
         maker.end(producer);
     }
-    maker.finish(readers)
+    maker.finish(&readers)
 }
 
 fn partition(log: usize) -> PartitionRef {
@@ -553,7 +553,7 @@ impl Maker {
         let (state, outcome) = match (committed, self.dice.percent(70)) {
             (true, true) => (State::Committed, TransactionOutcome::Committed),
             (false, true) => (State::Aborted, TransactionOutcome::Aborted),
-            (true, false) | (false, false) => {
+            (_, false) => {
                 let error = "timed out".to_owned();
                 let state = if committed {
                     State::Committed
@@ -667,7 +667,12 @@ impl Maker {
     /// A member of its own is given a partition, loses it, and goes on.
     fn go_on_as_a_zombie(&mut self, reader: &Reader) {
         let group = reader.group;
-        let Some((log, at)) = self.some_cell(|maker, cell| maker.is_given(group, cell)) else {
+        // Nothing of an open transaction: it would be read too early besides.
+        let cell = self.some_cell(|maker, cell| {
+            let open = |tx: usize| maker.txs[tx].state == State::Open;
+            maker.is_given(group, cell) && !cell.tx.is_some_and(open)
+        });
+        let Some((log, at)) = cell else {
             return;
         };
         let member = self.new_member(6, group);
@@ -685,15 +690,7 @@ impl Maker {
             offset: at,
             inside: None,
         };
-        if !self.logs[log][at]
-            .tx
-            .is_some_and(|tx| self.txs[tx].state == State::Open)
-        {
-            self.process(6, member.get(), read);
-        } else {
-            // It would be read before its transaction ended.
-            self.zombies -= 1;
-        }
+        self.process(6, member.get(), read);
     }
 
     /// Records are lost, and markers turned.
@@ -726,9 +723,9 @@ impl Maker {
 
     // The truth.
 
-    fn finish(mut self, readers: [Reader; GROUPS]) -> World {
+    fn finish(mut self, readers: &[Reader; GROUPS]) -> World {
         let mut seen = Vec::new();
-        for reader in &readers {
+        for reader in readers {
             for log in 0..INPUTS {
                 seen.push(Body::GroupOffset {
                     group: group_ix(reader.group),
@@ -754,7 +751,7 @@ impl Maker {
             self.say(7, body);
         }
         self.say(7, Body::Completed);
-        let expected = self.expect(&readers);
+        let expected = self.expect(readers);
         World {
             story: Story {
                 now_us: self.clock_us,
@@ -837,7 +834,10 @@ impl Maker {
                 let mut content = Content::Ours(record);
                 if self.plants() {
                     diverged.insert(place);
-                    content = Content::Ours(id(50, record.sequence.get() + broker.get() as u64));
+                    content = Content::Ours(id(
+                        50,
+                        record.sequence.get() + u64::from(broker.get().unsigned_abs()),
+                    ));
                 }
                 let stored = Body::ReplicaStored {
                     partition: at,
@@ -945,9 +945,10 @@ impl Maker {
         );
 
         for step in &self.steps {
-            let (back, skip) = match step.inside {
-                true => (Anomaly::IntNonmonotonicPoll, Anomaly::IntPollSkip),
-                false => (Anomaly::NonmonotonicPoll, Anomaly::PollSkip),
+            let (back, skip) = if step.inside {
+                (Anomaly::IntNonmonotonicPoll, Anomaly::IntPollSkip)
+            } else {
+                (Anomaly::NonmonotonicPoll, Anomaly::PollSkip)
             };
             add(back, usize::from(step.to <= step.from));
             let between = self.data(step.group, step.log).into_iter().filter(|at| {
@@ -1072,11 +1073,12 @@ impl Maker {
         let ring = |edges: &[Vec<bool>]| {
             let mut reach = edges.to_vec();
             for over in 0..count {
-                for from in 0..count {
-                    if reach[from][over] {
-                        for to in 0..count {
-                            reach[from][to] |= reach[over][to];
-                        }
+                let beyond = reach[over].clone();
+                for from in &mut reach {
+                    if from[over] {
+                        from.iter_mut()
+                            .zip(&beyond)
+                            .for_each(|(to, via)| *to |= via);
                     }
                 }
             }
