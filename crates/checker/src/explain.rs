@@ -19,7 +19,7 @@ use model::verdict::ExampleOperation;
 
 use crate::attribution::Attribution;
 use crate::checker::Analysis;
-use crate::explain::around::Around;
+use crate::explain::around::{Around, Neighbours};
 use crate::finding::{EXAMPLES_MAX, Suspect, Watch};
 use crate::roster::Roster;
 
@@ -244,7 +244,7 @@ impl Explainer {
                     observed(stands(roster, *partition, *offset, content))
                 });
                 if let Some(around) = self.log_around.get_mut(partition) {
-                    around.see(*offset, || *content);
+                    around.see(*offset, *content);
                 }
             }
             _ => {
@@ -278,11 +278,13 @@ impl Explainer {
         if let Some(group) = self.roster.group_of(member)
             && let Some(around) = self.read_around.get_mut(&(from, group))
         {
-            around.see(offset, || Reading {
+            let content = *content;
+            let reading = Reading {
                 at,
                 member,
-                content: *content,
-            });
+                content,
+            };
+            around.see(offset, reading);
         }
     }
 
@@ -480,45 +482,37 @@ impl Explainer {
         let Some((partition, offset)) = case.suspect.place() else {
             return;
         };
-        let mut readings: Vec<(GroupIx, [Option<(Offset, Reading)>; 2])> = self
+        let mut readings: Vec<Neighbours<Reading>> = self
             .read_around
             .range((partition, GroupIx::new(u16::MIN))..=(partition, GroupIx::new(u16::MAX)))
-            .map(|((_, group), around)| (*group, around.of(offset)))
-            .filter(|(_, sides)| sides.iter().any(Option::is_some))
+            .map(|(_, around)| around.of(offset))
+            .filter(|sides| sides.iter().any(Option::is_some))
             .collect();
         readings.truncate(GROUPS_AROUND_MAX);
-        for (at, reading) in readings.into_iter().flat_map(|(_, sides)| sides).flatten() {
+        let readings = readings.into_iter().flat_map(on_sides);
+        for (side, (at, reading)) in readings {
             let partition = self.roster.partition(partition);
-            case.add(Operation {
+            let operation = Operation {
                 shown: ExampleOperation {
                     at_us: Some(reading.at.get()),
                     who: name_member(&self.roster, reading.member),
-                    what: format!(
-                        "processed {} at {partition}@{at}, next to it",
-                        name(&reading.content)
-                    ),
+                    what: format!("processed {} at {partition}@{at}", name(&reading.content)),
                 },
                 place: None,
-            });
+            };
+            case.add(operation, side);
         }
         let log = self.log_around.get(&partition);
-        for (at, content) in log
-            .map(|log| log.of(offset))
-            .into_iter()
-            .flatten()
-            .flatten()
-        {
-            case.add(Operation {
+        for (side, (at, content)) in log.into_iter().flat_map(|log| on_sides(log.of(offset))) {
+            let operation = Operation {
                 shown: ExampleOperation {
                     at_us: None,
                     who: "observer".to_owned(),
-                    what: format!(
-                        "{}, next to it",
-                        stands(&self.roster, partition, at, &content)
-                    ),
+                    what: stands(&self.roster, partition, at, &content),
                 },
                 place: Some((partition, at)),
-            });
+            };
+            case.add(operation, side);
         }
     }
 
@@ -551,16 +545,24 @@ impl Explainer {
 }
 
 impl Case {
-    /// Adds what is not there yet.
-    fn add(&mut self, operation: Operation) {
+    /// Adds what is on one side of the offset in question, unless it was shown
+    /// for its own sake.
+    fn add(&mut self, mut operation: Operation, side: &str) {
         let same = |it: &Operation| {
-            it.shown.at_us == operation.shown.at_us
-                && operation.shown.what.starts_with(&it.shown.what)
+            it.shown.at_us == operation.shown.at_us && it.shown.what == operation.shown.what
         };
         if !self.operations.iter().any(same) {
+            operation.shown.what.push_str(side);
             self.operations.push(operation);
         }
     }
+}
+
+/// What there is on the two sides of an offset, with words for the sides.
+fn on_sides<T>(sides: [Option<T>; 2]) -> impl Iterator<Item = (&'static str, T)> {
+    let words = [", the nearest below", ", the nearest above"];
+    let both = words.into_iter().zip(sides);
+    both.filter_map(|(words, side)| Some((words, side?)))
 }
 
 /// What stands at an offset.

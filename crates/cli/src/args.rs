@@ -118,6 +118,10 @@ pub(crate) struct CheckArgs {
     /// A directory that `ackproof run` has written; nothing in it is changed
     #[arg(value_name = "RUN_DIR")]
     pub(crate) run_dir: PathBuf,
+    /// How many examples of each anomaly to prove, at most; without it 5, of
+    /// which the lines show one
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u8).range(0..=100))]
+    pub(crate) examples: Option<u8>,
     /// What goes to standard output
     #[arg(long, value_enum, default_value_t = Format::Human)]
     pub(crate) format: Format,

@@ -12,8 +12,8 @@ use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
 use model::ids::GroupIx;
 use model::plan::{RunPlan, ScenarioPlan};
 
-use crate::figures::duration_ms;
 use crate::lines::name_chars;
+use model::scenario::words::duration_ms;
 
 /// How often a live line moves on its own, so that one sees that it lives.
 const TICK: Duration = Duration::from_millis(100);

@@ -5,12 +5,12 @@ use std::fmt::Write as _;
 
 use model::claim::{Guarantee, Level, Traffic};
 use model::plan::ScenarioPlan;
+use model::scenario::words::{self, counted, duration_ms};
 use model::scenario::{
-    Capture, Config, CutOnset, Effect, Fault, FaultKind, Group, GroupStart, Link, Producer,
-    RestartTasks, Scenario, TABLES, Topic, Trigger, Write, WriteHow,
+    Capture, Config, Effect, Fault, FaultKind, Group, GroupStart, Link, Producer, Scenario, TABLES,
+    Topic, Write, WriteHow,
 };
 
-use crate::figures::{counted, duration_ms};
 use crate::page::Page;
 
 /// Whether the delays drawn from the seed are known.
@@ -135,7 +135,7 @@ fn write_words(write: &Write) -> String {
         let _ = write!(words, ", {} a second", write.rows_per_s);
     }
     if let Some(after) = &write.after {
-        let _ = write!(words, "; {}", trigger_words(after));
+        let _ = write!(words, "; {}", words::trigger(after));
     }
     words
 }
@@ -177,9 +177,9 @@ fn what_is_broken(page: &mut Page, plan: &ScenarioPlan, seed: Seed) {
     for (((fault, delay_ms), contract), number) in faults.zip(&contract.faults).zip(1..) {
         let words = format!(
             "{number}. {}{}: {}",
-            trigger_words(&fault.after),
+            words::trigger(&fault.after),
             delay_words(fault, *delay_ms, seed),
-            fault_words(fault, &plan.scenario)
+            words::fault(fault, &plan.scenario)
         );
         page.prose_after("  ", "     ", &words);
         let words = format!(
@@ -198,82 +198,11 @@ fn what_is_broken(page: &mut Page, plan: &ScenarioPlan, seed: Seed) {
     }
 }
 
-fn trigger_words(trigger: &Trigger) -> String {
-    match trigger {
-        Trigger::Acknowledged(count) => format!("after {}", counted(*count, "acknowledged record")),
-        Trigger::Processed { group, percent } => {
-            format!("when {group} has processed {percent} % of all records")
-        }
-        Trigger::Captured(count) => {
-            format!("when {} can be read", counted(*count, "change event"))
-        }
-        Trigger::ElapsedMs(ms) => format!("{} after traffic began", duration_ms(*ms)),
-        Trigger::Healed(number) => format!("after fault {number} is healed"),
-    }
-}
-
 fn delay_words(fault: &Fault, delay_ms: u64, seed: Seed) -> String {
     match (fault.jitter_ms, seed) {
         (0, _) => String::new(),
         (_, Seed::Given(seed)) => format!(" and {delay_ms} ms more (seed {seed})"),
         (jitter_ms, Seed::Open) => format!(" and 0 to {jitter_ms} ms more (drawn from the seed)"),
-    }
-}
-
-fn fault_words(fault: &Fault, scenario: &Scenario) -> String {
-    match &fault.kind {
-        FaultKind::BrokerRestart {
-            broker,
-            signal,
-            down_ms,
-        } => format!(
-            "broker {broker} is ended with {}, kept down for {}, and started again on the same \
-             data",
-            signal.name(),
-            duration_ms(*down_ms)
-        ),
-        FaultKind::BrokerPause { broker, for_ms } => format!(
-            "broker {broker} is frozen (SIGSTOP) for {}; its connections stay open",
-            duration_ms(*for_ms)
-        ),
-        FaultKind::DiskLoss { broker, topic } => format!(
-            "broker {broker} is killed, the partition directories of {topic} are deleted, and it \
-             is started again; the cluster's metadata stays"
-        ),
-        FaultKind::NetworkCut { for_ms, onset } => format!(
-            "{}the proxy delivers nothing either way for {}, and new connections are not answered; \
-             after that the old connections are dead",
-            match onset {
-                CutOnset::AtOnce => "",
-                CutOnset::AnswersFirst => "an answer is lost on its way back, then ",
-            },
-            duration_ms(*for_ms)
-        ),
-        FaultKind::ConsumerRestart {
-            group,
-            member,
-            signal,
-            down_ms,
-        } => format!(
-            "member {member} of {group} is ended with {}, and a new one is started {} later",
-            signal.name(),
-            duration_ms(*down_ms)
-        ),
-        FaultKind::ConnectorRestart { tasks } => {
-            let connector = scenario
-                .capture
-                .as_ref()
-                .map_or("the connector", |capture| capture.connector.as_str());
-            match tasks {
-                RestartTasks::Included => format!(
-                    "{connector} and its task are restarted over REST \
-                     (?includeTasks=true&onlyFailed=false)"
-                ),
-                RestartTasks::Left => {
-                    format!("{connector} is restarted over REST without its task")
-                }
-            }
-        }
     }
 }
 

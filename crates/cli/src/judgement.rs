@@ -7,6 +7,7 @@ use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 
+use checker::{Examples, examine_showing};
 use history::{Damage, Reader, Tail};
 use model::event::Event;
 use model::plan::{RunPlan, ScenarioPlan};
@@ -40,11 +41,15 @@ impl Judged {
 }
 
 /// Judges every scenario of a run.
-pub(crate) fn judge_run(dir: &RunDir, plan: &RunPlan) -> Result<RunVerdict, JudgementError> {
+pub(crate) fn judge_run(
+    dir: &RunDir,
+    plan: &RunPlan,
+    examples: Examples,
+) -> Result<RunVerdict, JudgementError> {
     let scenarios = plan
         .scenarios
         .iter()
-        .map(|scenario| Ok(judge_scenario(dir, scenario)?.verdict))
+        .map(|scenario| Ok(judge_scenario(dir, scenario, examples)?.verdict))
         .collect::<Result<_, _>>()?;
     Ok(conclude(plan, scenarios))
 }
@@ -74,11 +79,15 @@ pub(crate) fn conclude(plan: &RunPlan, scenarios: Vec<ScenarioVerdict>) -> RunVe
 }
 
 /// Judges one scenario by its recorded history.
-pub(crate) fn judge_scenario(dir: &RunDir, plan: &ScenarioPlan) -> Result<Judged, JudgementError> {
+pub(crate) fn judge_scenario(
+    dir: &RunDir,
+    plan: &ScenarioPlan,
+    examples: Examples,
+) -> Result<Judged, JudgementError> {
     let file = HistoryFile::find(dir.history(plan));
     let contract = plan.contract();
-    let (mut analysis, calibration) =
-        checker::examine(&contract, || file.open()).map_err(|source| JudgementError {
+    let (mut analysis, calibration) = examine_showing(&contract, examples, || file.open())
+        .map_err(|source| JudgementError {
             scenario: plan.folder(),
             source,
         })?;

@@ -11,8 +11,8 @@ use model::verdict::{
     Example, Finding, GroupMeasurements, NamedRange, RunVerdict, ScenarioVerdict, Verdict,
 };
 
-use crate::figures::{counted, duration_ms};
 use crate::style::{self, FAINT, STRONG};
+use model::scenario::words::{counted, duration_ms};
 
 /// The order in which people want to read versions; others follow by name.
 const VERSIONS: [&str; 6] = [
@@ -27,6 +27,12 @@ const VERSIONS: [&str; 6] = [
 const VERDICT_CHARS: usize = 12;
 /// Ranges that name the instances of a finding on its line, at most.
 const RANGES_MAX: usize = 4;
+
+/// Examples of each anomaly that are proved on a terminal, unless more are
+/// asked for.
+pub(crate) const PROOFS_SHOWN: usize = 1;
+/// Rows of one proof, at most; all are in verdict.json.
+const ROWS_MAX: usize = 12;
 
 /// What takes part, and the seed that plans the same again.
 pub(crate) fn header(plan: &RunPlan) -> String {
@@ -60,6 +66,7 @@ pub(crate) fn scenario(
     plan: &ScenarioPlan,
     verdict: &ScenarioVerdict,
     name_chars: usize,
+    proofs: usize,
 ) -> String {
     let style = style::of(verdict);
     let mut out = format!(
@@ -78,7 +85,7 @@ pub(crate) fn scenario(
                 ""
             };
             let _ = writeln!(out, "{lead}{}", figures(verdict).join("  "));
-            violations(&mut out, verdict);
+            violations(&mut out, verdict, proofs);
             doubts(&mut out, &verdict.doubts);
         }
         Verdict::Inconclusive => {
@@ -206,7 +213,7 @@ fn time(word: &str, ms: Option<u64>) -> Option<String> {
 }
 
 /// The guarantees that were violated, and the findings that contradict them.
-fn violations(out: &mut String, verdict: &ScenarioVerdict) {
+fn violations(out: &mut String, verdict: &ScenarioVerdict, proofs: usize) {
     let violated: Vec<_> = verdict
         .guarantees
         .iter()
@@ -240,7 +247,16 @@ fn violations(out: &mut String, verdict: &ScenarioVerdict) {
             finding.count,
             ranges(finding)
         );
-        if let Some(example) = finding.examples.first() {
+        for at in &finding.lost_at {
+            let _ = writeln!(
+                out,
+                "        {} {} [{}]",
+                at.count,
+                at.hop.words(),
+                at.certainty.name()
+            );
+        }
+        for example in finding.examples.iter().take(proofs) {
             proof(out, example);
         }
     }
@@ -265,17 +281,29 @@ fn range(range: &NamedRange) -> String {
     }
 }
 
-/// One instance with the operations that prove it.
+/// One instance with the operations that prove it: when, who, what.
 fn proof(out: &mut String, example: &Example) {
     let _ = writeln!(out, "        {FAINT}for example {}{FAINT:#}", example.what);
-    for operation in &example.operations {
+    let shown = &example.operations[..example.operations.len().min(ROWS_MAX)];
+    let who_chars = shown.iter().map(|it| it.who.chars().count()).max();
+    let who_chars = who_chars.unwrap_or(0);
+    for operation in shown {
         let at = operation.at_us.map_or_else(String::new, |us| {
             format!("{}.{:03} s", us / 1_000_000, us / 1000 % 1000)
         });
         let _ = writeln!(
             out,
-            "          {FAINT}{at:>10}  {}: {}{FAINT:#}",
+            "          {FAINT}{at:>10}  {:who_chars$}  {}{FAINT:#}",
             operation.who, operation.what
+        );
+    }
+    let more = example.operations.len() - shown.len();
+    if more > 0 {
+        let more = counted(more as u64, "operation");
+        let _ = writeln!(
+            out,
+            "          {FAINT}{:>10}  and {more} more, in verdict.json{FAINT:#}",
+            ""
         );
     }
 }
@@ -420,6 +448,7 @@ mod tests {
                 })
                 .collect(),
             named_all: true,
+            lost_at: Vec::new(),
             examples: Vec::new(),
         };
         assert_eq!(

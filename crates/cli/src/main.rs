@@ -7,7 +7,6 @@ mod display;
 mod exit;
 mod explanation;
 mod failure;
-mod figures;
 mod interrupt;
 mod judgement;
 mod lines;

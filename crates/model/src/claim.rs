@@ -53,7 +53,7 @@ pub enum Claim {
     ReplicasAgree,
     /// No member worked on a partition after it was taken from it.
     NoZombie,
-    /// No read_committed reader was given what was not committed.
+    /// No `read_committed` reader was given what was not committed.
     ReadCommitted,
     /// Each transaction became visible as a whole or not at all.
     TransactionsWhole,

@@ -10,6 +10,7 @@ use crate::claim::Guarantee;
 
 mod embedded;
 mod parse;
+pub mod words;
 
 pub use embedded::{EMBEDDED, embedded};
 pub use parse::{ScenarioError, near, nearest, parse};

@@ -4,6 +4,7 @@
 pub(crate) mod advice;
 pub(crate) mod analysis;
 mod figures;
+mod finding;
 pub(crate) mod limitations;
 mod plan_words;
 pub(crate) mod recovery;

@@ -5,6 +5,9 @@ use std::collections::BTreeMap;
 
 use model::ids::Offset;
 
+/// The nearest below and the nearest above.
+pub(super) type Neighbours<T> = [Option<(Offset, T)>; 2];
+
 /// The neighbours of some offsets of one partition, in one lane: its log, or
 /// one group's reading of it.
 #[derive(Clone, Debug)]
@@ -37,35 +40,25 @@ impl<T: Clone> Around<T> {
     /// Only the asked offsets next to it learn of it: what lies beyond them is
     /// put together at the end, so that a long log costs no more than a look
     /// at two of them for each of its records.
-    pub(super) fn see(&mut self, offset: Offset, what: impl FnOnce() -> T) {
-        let mut what = Some(what);
-        let mut made: Option<T> = None;
-        let mut make = || {
-            if made.is_none() {
-                made = what.take().map(|what| what());
-            }
-            made.clone()
-        };
+    pub(super) fn see(&mut self, offset: Offset, what: T) {
         if let Some(sides) = self.sides.get_mut(&offset) {
-            if sides.at.is_none() {
-                sides.at = make().map(|it| (offset, it));
-            }
+            sides.at.get_or_insert((offset, what));
             return;
         }
         if let Some((_, lower)) = self.sides.range_mut(..offset).next_back()
             && lower.above.as_ref().is_none_or(|(at, _)| offset < *at)
         {
-            lower.above = make().map(|it| (offset, it));
+            lower.above = Some((offset, what.clone()));
         }
         if let Some((_, upper)) = self.sides.range_mut(offset..).next()
             && upper.below.as_ref().is_none_or(|(at, _)| offset > *at)
         {
-            upper.below = make().map(|it| (offset, it));
+            upper.below = Some((offset, what));
         }
     }
 
     /// The nearest below and the nearest above an offset that was asked for.
-    pub(super) fn of(&self, offset: Offset) -> [Option<(Offset, T)>; 2] {
+    pub(super) fn of(&self, offset: Offset) -> Neighbours<T> {
         let asked = self.sides.get(&offset);
         let below = asked.and_then(|it| it.below.clone()).or_else(|| {
             let mut lower = self.sides.range(..offset).rev();
@@ -86,7 +79,7 @@ mod tests {
     fn around(asked: &[i64], seen: &[i64]) -> Vec<(Option<i64>, Option<i64>)> {
         let mut around = Around::new(asked.iter().copied().map(Offset::new));
         for offset in seen {
-            around.see(Offset::new(*offset), || ());
+            around.see(Offset::new(*offset), ());
         }
         let bare = |side: Option<(Offset, ())>| side.map(|(at, ())| at.get());
         asked

@@ -60,9 +60,8 @@ use model::ids::{
 pub(crate) fn history(text: &str) -> Vec<Event> {
     let mut scribe = Scribe::default();
     for line in text.lines().filter(|line| !line.trim().is_empty()) {
-        scribe
-            .line(line.trim())
-            .unwrap_or_else(|| panic!("this is no operation: {line}"));
+        let said = scribe.line(line.trim());
+        assert!(said.is_some(), "this is no operation: {line}");
     }
     scribe.finish()
 }
@@ -127,6 +126,10 @@ impl Scribe {
             .collect()
     }
 
+    #[allow(
+        clippy::unnecessary_wraps,
+        reason = "what reads a line ends with saying it"
+    )]
     fn say(&mut self, body: Body) -> Option<()> {
         self.bodies.push(body);
         Some(())
@@ -153,7 +156,7 @@ impl Scribe {
                 let member = u32::try_from(numbered("m", subject)?).ok()?;
                 self.member(MemberIx::new(member), verb)
             }
-            _ if self.is_partition(subject) => self.partition_is(subject, verb),
+            _ if is_partition(subject) => self.partition_is(subject, verb),
             name => self.named(name, verb),
         }
     }
@@ -542,11 +545,6 @@ impl Scribe {
         Some((table, RowKey::new(key.parse().ok()?)))
     }
 
-    fn is_partition(&self, word: &str) -> bool {
-        word.rsplit_once('-')
-            .is_some_and(|(_, partition)| partition.parse::<u16>().is_ok())
-    }
-
     fn partition(&mut self, word: &str) -> Option<PartitionRef> {
         let (topic, partition) = word.rsplit_once('-')?;
         let partition: i32 = partition.parse().ok()?;
@@ -575,6 +573,11 @@ fn listed(text: &str) -> Option<(i64, Vec<&str>)> {
     let (start, standing) = text.split_once(':')?;
     let standing = standing.trim().split(", ").filter(|it| !it.is_empty());
     Some((start.parse().ok()?, standing.collect()))
+}
+
+fn is_partition(word: &str) -> bool {
+    word.rsplit_once('-')
+        .is_some_and(|(_, partition)| partition.parse::<u16>().is_ok())
 }
 
 fn numbered(letter: &str, word: &str) -> Option<u64> {

@@ -140,11 +140,11 @@ fn a_proof_shows_the_neighbours_and_who_read_them() {
         [
             "p0: sent p0/1 to t-0",
             "p0: p0/1 was acknowledged at t-0@1",
-            "g member 0: processed p0/0 at t-0@0, next to it",
-            "g member 0: processed p0/2 at t-0@2, next to it",
-            "observer: p0/0 stands at t-0@0, next to it",
+            "g member 0: processed p0/0 at t-0@0, the nearest below",
+            "g member 0: processed p0/2 at t-0@2, the nearest above",
+            "observer: p0/0 stands at t-0@0, the nearest below",
             "observer: nothing stands at t-0@1; the log reaches from 0 up to, and without, 3",
-            "observer: p0/2 stands at t-0@2, next to it",
+            "observer: p0/2 stands at t-0@2, the nearest above",
         ]
     );
 }

@@ -3,6 +3,7 @@
 
 use std::fmt::Write as _;
 
+use checker::Examples;
 use report::verdict_json;
 
 use crate::args::{CheckArgs, Format};
@@ -18,7 +19,9 @@ pub(crate) fn check(args: &CheckArgs) -> Result<Exit, Failure> {
     let plan = dir.plan().map_err(|error| {
         Failure::usage(&error).hint("name a directory that `ackproof run` has written")
     })?;
-    let verdict = judge_run(&dir, &plan).map_err(|error| {
+    let asked = args.examples.map(usize::from);
+    let examples = asked.map_or_else(Examples::default, Examples::at_most);
+    let verdict = judge_run(&dir, &plan, examples).map_err(|error| {
         Failure::usage(&error).hint(
             "the file is not as it was recorded: check a copy of the directory, if there is one",
         )
@@ -30,8 +33,9 @@ pub(crate) fn check(args: &CheckArgs) -> Result<Exit, Failure> {
         Format::Human => {
             let mut text = lines::header(&plan);
             let name_chars = lines::name_chars(&plan);
+            let proofs = asked.unwrap_or(lines::PROOFS_SHOWN);
             for (planned, judged) in plan.scenarios.iter().zip(&verdict.scenarios) {
-                text.push_str(&lines::scenario(planned, judged, name_chars));
+                text.push_str(&lines::scenario(planned, judged, name_chars, proofs));
             }
             let _ = writeln!(text, "  {}", lines::summary(&verdict));
             print(&text)?;

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use std::io;
 use std::time::{Instant, SystemTime};
 
+use checker::Examples;
 use engine::progress::{Progress, Step};
 use engine::{Embedded, End, Settings};
 use model::plan::RunPlan;
@@ -18,7 +19,6 @@ use crate::args::{Format, RunArgs};
 use crate::display::Display;
 use crate::exit::Exit;
 use crate::failure::{Failure, chain};
-use crate::figures::duration_ms;
 use crate::interrupt::Interrupt;
 use crate::judgement::{Judged, JudgementError, conclude, judge_scenario};
 use crate::lines;
@@ -27,6 +27,7 @@ use crate::output::{note, print_raw, write};
 use crate::provision::{Provision, provide, this_program};
 use crate::run_dir::{Results, RunDir, RunDirError};
 use crate::settings::RunSettings;
+use model::scenario::words::duration_ms;
 
 /// Signals cannot be received.
 #[derive(Debug, thiserror::Error)]
@@ -173,7 +174,8 @@ impl Run {
         let plan = self.settings.plan.scenarios.get(progress.scenario);
         if let (Step::Finished, Some(plan)) = (&progress.what, plan) {
             let (dir, plan, index) = (self.dir.clone(), plan.clone(), progress.scenario);
-            judging.spawn_blocking(move || (index, judge_scenario(&dir, &plan)));
+            judging
+                .spawn_blocking(move || (index, judge_scenario(&dir, &plan, Examples::default())));
         }
     }
 
@@ -200,6 +202,7 @@ impl Run {
                 scenario,
                 &judged.verdict,
                 lines::name_chars(plan),
+                lines::PROOFS_SHOWN,
             )),
             None => Ok(()),
         }
@@ -215,10 +218,12 @@ impl Run {
                 before
             } else {
                 let (dir, plan) = (self.dir.clone(), plan.clone());
-                let of = tokio::task::spawn_blocking(move || judge_scenario(&dir, &plan))
-                    .await
-                    .map_err(|error| Failure::environment(&error))?
-                    .map_err(|error| Failure::environment(&error))?;
+                let of = tokio::task::spawn_blocking(move || {
+                    judge_scenario(&dir, &plan, Examples::default())
+                })
+                .await
+                .map_err(|error| Failure::environment(&error))?
+                .map_err(|error| Failure::environment(&error))?;
                 self.show_scenario(index, &of).map_err(output_failure)?;
                 of
             };

@@ -45,6 +45,25 @@ fn an_acknowledged_record_that_is_not_stored_is_named() {
 }
 
 #[test]
+fn as_many_examples_are_proved_as_are_asked_for() {
+    let bench = Bench::new();
+    bench.run_dir(|events| {
+        events.retain(|event| !(17..25).any(|sequence| is_stored(event, sequence)));
+    });
+    let json = |examples: &[&str]| {
+        let said = bench.ackproof(&[&JSON, examples].concat()).output();
+        said.unwrap().stdout
+    };
+    assert_eq!(json(&[]), json(&["--examples", "5"]));
+    let all: Value = serde_json::from_slice(&json(&["--examples", "100"])).unwrap();
+    let finding = &all["scenarios"][0]["findings"][0];
+    assert_eq!(finding["examples"].as_array().unwrap().len(), 8);
+    assert_eq!(finding["lost_at"][0]["count"], 8);
+    assert_snapshot!(bench.transcript(&[&HUMAN[..], &["--examples", "2"]].concat()));
+    assert_snapshot!(bench.transcript(&[&HUMAN[..], &["--examples", "101"]].concat()));
+}
+
+#[test]
 fn a_record_stored_twice_is_reported_where_it_is_only_observed() {
     let bench = Bench::new();
     bench.run_dir(|events| {

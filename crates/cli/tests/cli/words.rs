@@ -11,6 +11,8 @@ fn help_names_every_command_and_every_exit_code() {
     let bench = Bench::new();
     assert_snapshot!(bench.transcript(&["--help"]));
     assert_snapshot!(bench.transcript(&["run", "--help"]));
+    assert_snapshot!(bench.transcript(&["check", "--help"]));
+    assert_snapshot!(bench.transcript(&["explain", "--help"]));
     assert_snapshot!(bench.transcript(&["stack", "up", "--help"]));
 }
 

@@ -1,12 +1,12 @@
 //! A scenario's plan in words and figures. Knows nothing of what came out.
 
+use model::scenario::words::{self, Phrase, Word};
 use model::scenario::{
-    Capture, CutOnset, Effect, Fault, FaultKind, Group, GroupStart, Link, Producer, RestartTasks,
-    Scenario, Trigger, Write, WriteHow,
+    Capture, Effect, Fault, Group, GroupStart, Link, Producer, Scenario, Trigger, Write, WriteHow,
 };
 
 use crate::document::{Table, Text, code, text};
-use crate::units::{counted, duration_ms};
+use crate::units::counted;
 
 /// What runs and what is sent, written and read.
 pub(super) fn traffic(scenario: &Scenario) -> Vec<Text> {
@@ -117,60 +117,7 @@ fn write(write: &Write) -> Text {
 
 /// What a fault does.
 pub(super) fn fault(fault: &Fault, scenario: &Scenario) -> Text {
-    let mut text = match &fault.kind {
-        FaultKind::BrokerRestart {
-            broker,
-            signal,
-            down_ms,
-        } => text![format!(
-            "broker {broker} is ended with {}, kept down for {} and started again on the same data",
-            signal.name(),
-            duration_ms(*down_ms)
-        )],
-        FaultKind::BrokerPause { broker, for_ms } => text![format!(
-            "broker {broker} is frozen with SIGSTOP for {}",
-            duration_ms(*for_ms)
-        )],
-        FaultKind::DiskLoss { broker, topic } => text![
-            format!("broker {broker} is killed, the partition directories of "),
-            code(topic),
-            " are deleted, and it is started again",
-        ],
-        FaultKind::NetworkCut { for_ms, onset } => text![format!(
-            "{}the proxy delivers nothing either way and answers no new connection for {}; after \
-             that the old connections are dead",
-            match onset {
-                CutOnset::AtOnce => "",
-                CutOnset::AnswersFirst => "an answer is lost on its way back, then ",
-            },
-            duration_ms(*for_ms)
-        )],
-        FaultKind::ConsumerRestart {
-            group,
-            member,
-            signal,
-            down_ms,
-        } => text![
-            format!("member {member} of "),
-            code(group),
-            format!(
-                " is ended with {}, and a new one is started {} later",
-                signal.name(),
-                duration_ms(*down_ms)
-            ),
-        ],
-        FaultKind::ConnectorRestart { tasks } => {
-            let mut text = text!["connector "];
-            if let Some(capture) = &scenario.capture {
-                text.push(code(&capture.connector));
-            }
-            text.push(match tasks {
-                RestartTasks::Included => " and its task are restarted over REST",
-                RestartTasks::Left => " is restarted over REST without its task",
-            });
-            text
-        }
-    };
+    let mut text = phrase(&words::fault(fault, scenario));
     if fault.effect == Effect::None {
         text.push(" (planned without effect: everything is done but the breaking itself)");
     }
@@ -179,23 +126,19 @@ pub(super) fn fault(fault: &Fault, scenario: &Scenario) -> Text {
 
 /// When something happens.
 pub(super) fn trigger(trigger: &Trigger) -> Text {
-    match trigger {
-        Trigger::Acknowledged(count) => text![format!(
-            "after {}",
-            counted(*count, "acknowledged record", "acknowledged records")
-        )],
-        Trigger::Processed { group, percent } => text![
-            "when ",
-            code(group),
-            format!(" has processed {percent} % of the records"),
-        ],
-        Trigger::Captured(count) => text![format!(
-            "when {} can be read",
-            counted(*count, "change event", "change events")
-        )],
-        Trigger::ElapsedMs(ms) => text![format!("{} after traffic began", duration_ms(*ms))],
-        Trigger::Healed(number) => text![format!("after fault {number} is healed")],
+    phrase(&words::trigger(trigger))
+}
+
+/// The same words, with the names set off.
+fn phrase(phrase: &Phrase) -> Text {
+    let mut text = Text::default();
+    for word in phrase.words() {
+        match word {
+            Word::Plain(words) => text.push(words.as_str()),
+            Word::Name(name) => text.push(code(name)),
+        }
     }
+    text
 }
 
 /// Everything that the plan sets, one line for each key.

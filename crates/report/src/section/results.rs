@@ -7,7 +7,7 @@ use model::verdict::{
     Counts, Example, Finding, GroupMeasurements, Latency, Measurements, NamedRange, ScenarioVerdict,
 };
 
-use super::figures;
+use super::{figures, finding as about};
 use crate::document::{Document, Item, Table, Text, code, text};
 use crate::run::{Tally, Test, Word, is_as_wanted};
 use crate::units::{Spread, duration_ms, duration_us, moment_us, number};
@@ -147,6 +147,7 @@ fn counts(test: &Test<'_>) -> Table {
 
 fn findings(document: &mut Document, test: &Test<'_>) {
     let mut table = Table::new(["Found", "Instances", "Contradicts", "Which"]);
+    let mut explained: Vec<Item> = Vec::new();
     let mut proofs: Vec<(Text, Table)> = Vec::new();
     for anomaly in Anomaly::ALL {
         let with: Vec<(&ScenarioVerdict, &Finding)> = test
@@ -169,6 +170,7 @@ fn findings(document: &mut Document, test: &Test<'_>) {
             contradicted(test, *anomaly),
             text![in_repetition(test, outcome), named(finding)],
         ]);
+        explained.push(about::explained(finding, &in_repetition(test, outcome)));
         for example in finding.examples.iter().take(EXAMPLES_MAX) {
             proofs.push((
                 text![
@@ -176,14 +178,14 @@ fn findings(document: &mut Document, test: &Test<'_>) {
                     ", for example ",
                     in_repetition(test, outcome),
                     example.what.as_str(),
-                    ". ",
-                    anomaly.meaning(),
+                    ":",
                 ],
                 proof(example),
             ));
         }
     }
     document.table(table);
+    document.list(explained);
     for (caption, table) in proofs {
         document.paragraph(caption);
         document.table(table);

@@ -11,8 +11,8 @@ use model::plan::{RunPlan, ScenarioPlan};
 use model::scenario::{FaultKind, Scenario, embedded, parse};
 use model::verdict::{
     Calibration, CaptureMeasurements, Counts, Example, ExampleOperation, FaultVerdict, Finding,
-    GroupMeasurements, GuaranteeVerdict, Latency, Measurements, NamedRange, RunVerdict, SCHEMA,
-    ScenarioVerdict, Verdict,
+    GroupMeasurements, GuaranteeVerdict, Hop, Latency, LostAt, Measurements, NamedRange,
+    RunVerdict, SCHEMA, ScenarioVerdict, Verdict,
 };
 
 use crate::machine::Machine;
@@ -227,6 +227,7 @@ pub(super) fn lost(count: i64) -> Finding {
             last: count - 1,
         }],
         named_all: true,
+        lost_at: vec![LostAt::new(Hop::CutOff, count.unsigned_abs())],
         examples: vec![Example {
             what: String::from("p0/0 at orders-2@0"),
             operations: vec![
@@ -248,6 +249,7 @@ pub(super) fn doubled(count: u64) -> Finding {
             last: 303,
         }],
         named_all: true,
+        lost_at: Vec::new(),
         examples: vec![Example {
             what: String::from("p0/303"),
             operations: vec![
@@ -301,6 +303,8 @@ pub(super) fn violated() -> (RunPlan, RunVerdict) {
     outcome.findings = vec![lost(1), doubled(1)];
     outcome.measurements.duplicates = Some(1);
     outcome.counts.unknown = 2;
+    outcome.counts.expired = 1;
+    outcome.counts.compacted = 1;
     (plan, judged(verdict))
 }
 

@@ -3,7 +3,7 @@
 use model::anomaly::Anomaly;
 use model::claim::Claim;
 use model::scenario::EMBEDDED;
-use model::verdict::{RunVerdict, Verdict};
+use model::verdict::{Certainty, Hop, RunVerdict, Verdict};
 use serde_json::{Value, json};
 
 use super::made;
@@ -61,13 +61,14 @@ fn the_schema_refuses_what_is_not_a_verdict() {
     let (_, verdict) = made::violated();
     let good: Value = serde_json::to_value(&verdict).unwrap();
     assert!(validator.is_valid(&good));
-    let breaks: [(&str, Value); 7] = [
+    let breaks: [(&str, Value); 8] = [
         ("/schema", json!("ackproof.verdict/2")),
         ("/verdict", json!("held")),
         ("/seed", json!(-1)),
         ("/scenarios/0/repetition", json!(0)),
         ("/scenarios/0/guarantees/0/claim", json!("no-lost")),
         ("/scenarios/0/findings/0/anomaly", json!("lost")),
+        ("/scenarios/0/findings/0/lost_at/0/hop", json!("somewhere")),
         ("/scenarios/0/faults/0/evidence/0/found", json!(true)),
     ];
     for (at, value) in breaks {
@@ -95,6 +96,10 @@ fn the_schema_lists_the_catalogues() {
     let anomalies: Vec<&str> = Anomaly::ALL.iter().map(|anomaly| anomaly.name()).collect();
     assert_eq!(listed("claim"), json!(claims));
     assert_eq!(listed("anomaly"), json!(anomalies));
+    let hops: Vec<&str> = Hop::ALL.iter().map(|hop| hop.name()).collect();
+    assert_eq!(listed("hop"), json!(hops));
+    let certainties = [Certainty::Proven, Certainty::Likely, Certainty::Open];
+    assert_eq!(listed("certainty"), json!(certainties.map(Certainty::name)));
     let verdicts = [Verdict::Held, Verdict::Inconclusive, Verdict::Violated];
     assert_eq!(listed("verdict"), json!(verdicts.map(Verdict::name)));
 }
