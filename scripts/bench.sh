@@ -1,5 +1,6 @@
 #!/bin/sh
-# Speed of the stack and of the suite, on this machine, for docs/BENCHMARKS.md.
+# Speed of the stack, the suite, the checker and the imports, on this machine,
+# for docs/BENCHMARKS.md.
 # Needs a warm cache (`make fetch`) and an otherwise idle machine.
 set -eu
 ackproof=${ACKPROOF:-target/release/ackproof}
@@ -26,3 +27,13 @@ for n in 1 2 3; do
     "$ackproof" run delivery --seed "$n" --out "$out/$n" >"$out/$n.txt" 2>/dev/null && code=0 || code=$?
     echo "  seed $n: $(( $(date +%s%3N) - began )) ms, exit $code"
 done
+
+echo
+echo "the checker, a healthy history made as it is checked (cargo run --example throughput):"
+for records in 1000000 10000000 100000000; do
+    cargo run --quiet --release --package ackproof-checker --example throughput -- made "$records" 12
+done
+
+echo
+echo "a recording of Kafka's verifiable clients, beside the obvious Python:"
+ACKPROOF="$ackproof" "$(dirname "$0")/bench-import.sh"
