@@ -60,7 +60,7 @@ impl Fingerprint {
 }
 
 /// Every bit of the outcome depends on every bit of the word (the finalizer of
-/// SplitMix64).
+/// `SplitMix64`).
 const fn mix(mut word: u64) -> u64 {
     word = (word ^ (word >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
     word = (word ^ (word >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);

@@ -511,7 +511,7 @@ fn an_example_tells_how_a_transaction_went() {
             "p0 asked for p0/t0 to be aborted",
             "p0 p0/t0 was aborted",
             "g member 0 processed p0/1 at t-0@1",
-            "observer p0/0 stands at t-0@0, next to it",
+            "observer p0/0 stands at t-0@0, the nearest below",
             "observer p0/1 stands at t-0@1",
         ]
     );
