@@ -20,7 +20,7 @@ use model::event::{
     Body, ChangeContent, CommitResult, Content, Event, Outcome, RowOp, TransactionOutcome,
 };
 use model::ids::{
-    GroupIx, Lsn, MemberIx, Offset, PartitionRef, ProducerIx, RecordId, RowKey, TableIx,
+    GroupIx, Lsn, MemberIx, Micros, Offset, PartitionRef, ProducerIx, RecordId, RowKey, TableIx,
     TransactionRef,
 };
 use model::verdict::Calibration;
@@ -135,8 +135,9 @@ pub struct Survey {
     last: HashMap<PartitionRef, Offset>,
     fresh: HashMap<PartitionRef, Offset>,
     stored_before: HashMap<(PartitionRef, ProducerIx), RecordId>,
-    /// Where the observer had read each partition to its end.
-    read_at: HashMap<PartitionRef, u64>,
+    /// Where, and when, the observer had read each partition to its end.
+    read_at: HashMap<PartitionRef, (u64, Micros)>,
+    bystanders: Vec<Victim>,
     polled: HashMap<(MemberIx, PartitionRef), Polled>,
     joined: HashMap<MemberIx, TransactionRef>,
     fates: Arc<Fates>,
@@ -208,6 +209,7 @@ impl Survey {
                 .collect(),
             stored_before: HashMap::new(),
             read_at: HashMap::new(),
+            bystanders: analysis.bystanders.clone(),
             polled: HashMap::new(),
             joined: HashMap::new(),
             cluster: cluster::Places::new(analysis),
@@ -268,7 +270,7 @@ impl Survey {
                 }
             }
             Body::PartitionRead { partition } => {
-                self.read_at.insert(*partition, at);
+                self.read_at.insert(*partition, (at, event.at));
             }
             Body::Assigned { member, partitions } | Body::Revoked { member, partitions } => {
                 for partition in partitions {
@@ -723,12 +725,19 @@ impl<'s> Planner<'s> {
     }
 
     fn duplicate(&mut self) -> Option<Mutation> {
+        if let Some(bystander) = self.bystander() {
+            let content = Content::Ours(bystander.record);
+            return self.stored_behind(bystander.partition, content, Anomaly::Duplicate);
+        }
         let trace = self.record(|_| true)?;
         let content = Content::Ours(trace.victim.record);
         Some(self.stored_too(trace, content, Anomaly::Duplicate, "stored a second time"))
     }
 
     fn phantom(&mut self) -> Option<Mutation> {
+        if let Some(Victim { partition, .. }) = self.bystander() {
+            return self.stored_behind(partition, Content::Foreign, Anomaly::Phantom);
+        }
         let trace = self.record(|_| true)?;
         Some(self.stored_too(
             trace,
@@ -760,10 +769,48 @@ impl<'s> Planner<'s> {
             effects: vec![(anomaly, 1)],
             // Behind everything else, as the observer would have found it.
             edits: match self.survey.read_at.get(&trace.victim.partition) {
-                Some(end) => vec![(*end, Edit::Before(vec![copy]))],
+                Some((end, _)) => vec![(*end, Edit::Before(vec![copy]))],
                 None => vec![(*at, Edit::After(vec![copy]))],
             },
         }
+    }
+
+    /// Where no record is clean: one that stands in a partition, whatever else
+    /// is wrong with it.
+    fn bystander(&self) -> Option<Victim> {
+        let survey = self.survey;
+        let mut bystanders = survey.bystanders.iter();
+        let stands = bystanders.find(|it| survey.read_at.contains_key(&it.partition));
+        stands.filter(|_| survey.records.is_empty()).copied()
+    }
+
+    /// The observer finds something behind everything else in a partition,
+    /// which disturbs nothing that was said of the others.
+    fn stored_behind(
+        &mut self,
+        partition: PartitionRef,
+        content: Content,
+        anomaly: Anomaly,
+    ) -> Option<Mutation> {
+        let (end, at) = *self.survey.read_at.get(&partition)?;
+        let offset = self.fresh(partition);
+        let what = match content {
+            Content::Ours(record) => format!("{record}, which stands already,"),
+            Content::Misplaced(_) | Content::Foreign => "a foreign record".to_owned(),
+            Content::Corrupt => "a damaged record".to_owned(),
+        };
+        let name = self.survey.roster.partition(partition);
+        let body = Body::Stored {
+            partition,
+            offset,
+            content,
+        };
+        Some(Mutation {
+            anomaly,
+            what: format!("{what} stored at the end of {name}"),
+            effects: vec![(anomaly, 1)],
+            edits: vec![(end, Edit::Before(vec![Event { at, body }]))],
+        })
     }
 
     /// Two neighbours change places in the log, and in everything that was
@@ -839,6 +886,9 @@ impl<'s> Planner<'s> {
     }
 
     fn corrupt(&mut self) -> Option<Mutation> {
+        if let Some(Victim { partition, .. }) = self.bystander() {
+            return self.stored_behind(partition, Content::Corrupt, Anomaly::Corrupt);
+        }
         // A record may be the only one by which its transaction is known, and
         // what an aborted one would be without it is another anomaly.
         let transactions = &self.survey.fates.transactions;

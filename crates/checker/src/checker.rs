@@ -90,6 +90,7 @@ pub struct Analysis {
     pub(crate) roster: Roster,
     pub(crate) suspects: Vec<Suspect>,
     pub(crate) victims: Vec<Victim>,
+    pub(crate) bystanders: Vec<Victim>,
     pub(crate) extents: BTreeMap<PartitionRef, Extent>,
     pub(crate) fates: Arc<Fates>,
 }
@@ -349,6 +350,7 @@ impl Checker {
             },
             suspects,
             victims: log.victims,
+            bystanders: log.bystanders,
             extents: log.extents,
             fates: Arc::new(fates),
             roster,

@@ -95,13 +95,16 @@ impl PartitionLog {
         self.pinned.as_ref().map(|range| range.end)
     }
 
-    fn extent(&self) -> Extent {
+    fn extent(&self, witness: Witness) -> Extent {
         let last = self.data.last();
         let end = self.end().map_or(0, Offset::get);
+        let mut said = self.readings.iter().map(Claims::at).map(SparseSet::last);
+        let said = said.next().flatten().max(self.acknowledged.at().last());
+        let farthest = said.filter(|_| witness == Witness::Observer).max(last);
         Extent {
             read: self.is_read(),
             last: last.filter(|last| *last < end).map(Offset::new),
-            fresh: Offset::new(end.max(last.unwrap_or(-1).saturating_add(1))),
+            fresh: Offset::new(end.max(farthest.unwrap_or(-1).saturating_add(1))),
         }
     }
 
@@ -320,6 +323,8 @@ pub(crate) struct Settled {
     pub(crate) unread: Vec<PartitionRef>,
     /// Records without a blemish, for calibration to plant anomalies on.
     pub(crate) victims: Vec<Victim>,
+    /// Records that were sent and stand, whatever else is wrong with them.
+    pub(crate) bystanders: Vec<Victim>,
     /// How far each partition reaches.
     pub(crate) extents: BTreeMap<PartitionRef, Extent>,
 }
@@ -331,7 +336,8 @@ pub(crate) struct Extent {
     pub(crate) read: bool,
     /// The last data record inside the pinned range.
     pub(crate) last: Option<Offset>,
-    /// An offset behind everything that was stored or pinned.
+    /// An offset behind everything that was stored or pinned and, where an
+    /// observer read it, behind everything that was said.
     pub(crate) fresh: Offset,
 }
 
@@ -922,6 +928,7 @@ impl Ledger {
         let mut settled = std::mem::take(&mut self.settled);
         self.count(&mut settled);
         settled.victims = self.choose_victims();
+        settled.bystanders = self.choose_bystanders();
         self.find_duplicates(docket);
         docket.absorb(std::mem::take(&mut self.standing.docket));
         self.find_failed_and_stored(docket);
@@ -947,7 +954,7 @@ impl Ledger {
             .collect();
         let partitions = self.partitions.iter();
         settled.extents = partitions
-            .map(|(partition, log)| (partition, log.extent()))
+            .map(|(partition, log)| (partition, log.extent(self.witness)))
             .collect();
     }
 
@@ -967,6 +974,21 @@ impl Ledger {
             }));
         }
         victims
+    }
+
+    /// One record of each partition that stands there and was sent.
+    fn choose_bystanders(&self) -> Vec<Victim> {
+        let partitions = self.partitions.iter().take(VICTIM_PARTITIONS_MAX);
+        let some = partitions.filter_map(|(partition, log)| {
+            let mut latest = log.order.latest();
+            let (offset, record) = latest.find(|(_, record)| self.sent.contains(*record))?;
+            Some(Victim {
+                partition,
+                offset,
+                record,
+            })
+        });
+        some.collect()
     }
 
     /// duplicate: one identity at two or more offsets; each copy beyond the

@@ -83,6 +83,14 @@ impl Order {
     }
 }
 
+impl Order {
+    /// Of each producer, the record that stands here and was sent last.
+    pub(crate) fn latest(&self) -> impl Iterator<Item = (Offset, RecordId)> + '_ {
+        let latest = self.latest.values().flatten();
+        latest.map(|latest| (latest.offset, latest.record))
+    }
+}
+
 impl Standing {
     /// Nothing stands anywhere yet; so many records may be looked up later.
     pub(crate) fn doubting(doubtful_max: usize) -> Self {

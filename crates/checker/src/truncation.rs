@@ -19,6 +19,7 @@ use model::ids::{Micros, Offset, PartitionRef, RecordId};
 
 use crate::background::Background;
 use crate::finding::{Docket, Scope, Watch};
+use crate::table::PartitionTable;
 
 /// A moment at which a partition reached up to an end.
 #[derive(Clone, Copy, Debug)]
@@ -45,7 +46,7 @@ struct Reaches {
 /// How far partitions reached, and when.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Truncation {
-    partitions: BTreeMap<PartitionRef, Reaches>,
+    partitions: PartitionTable<Reaches>,
 }
 
 /// How much there was to compare.
@@ -62,16 +63,16 @@ impl Truncation {
     pub(crate) fn observe(&mut self, event: &Event) {
         match &event.body {
             Body::TailSeen { partition, end } => {
-                let reaches = self.partitions.entry(*partition).or_default();
+                let reaches = self.partitions.entry(*partition);
                 Reach::extend(&mut reaches.seen, event.at, *end);
             }
             Body::Processed { from, offset, .. } => {
-                let reaches = self.partitions.entry(*from).or_default();
+                let reaches = self.partitions.entry(*from);
                 let end = Offset::new(offset.get().saturating_add(1));
                 Reach::extend(&mut reaches.processed, event.at, end);
             }
             Body::Pinned { partition, end, .. } => {
-                let reaches = self.partitions.entry(*partition).or_default();
+                let reaches = self.partitions.entry(*partition);
                 reaches.pinned.push(Reach {
                     at: event.at,
                     end: *end,
@@ -95,18 +96,18 @@ impl Truncation {
         if background.provenance.is_imported() {
             return coverage;
         }
-        for (partition, reaches) in &self.partitions {
+        for (partition, reaches) in self.partitions.iter() {
             let Some(last) = reaches.pinned.last() else {
                 continue;
             };
             let reached = reaches.seen.is_some()
                 || reaches.processed.is_some()
                 || reaches.pinned.len() > 1
-                || acknowledged(*partition);
+                || acknowledged(partition);
             coverage.pinned += 1;
             coverage.compared += u64::from(reached);
             let gone = gone
-                .get(partition)
+                .get(&partition)
                 .filter(|(offset, _)| *offset >= last.end);
             let Some((before, after, how)) = reaches
                 .moved_back()
@@ -114,16 +115,16 @@ impl Truncation {
             else {
                 continue;
             };
-            let scope = Scope::Partition(*partition);
+            let scope = Scope::Partition(partition);
             docket.add(Anomaly::LogTruncation, scope, after.get(), || {
                 let what = format!(
                     "{} was {how} {before}, and ended at {after} later",
-                    background.roster.partition(*partition)
+                    background.roster.partition(partition)
                 );
-                let mut watch = vec![Watch::Ends(*partition)];
+                let mut watch = vec![Watch::Ends(partition)];
                 match gone {
                     Some((_, record)) => watch.push(Watch::Record(*record)),
-                    None => watch.push(Watch::Position(*partition, before)),
+                    None => watch.push(Watch::Position(partition, before)),
                 }
                 (what, watch)
             });

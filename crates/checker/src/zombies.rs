@@ -28,7 +28,7 @@
 //! Held: an entry for each assignment of a partition, and for each processing
 //! in question.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
 
 use model::anomaly::Anomaly;
 use model::event::{Body, CommitResult, Event};
@@ -38,6 +38,7 @@ use crate::background::Background;
 use crate::fates::Fate;
 use crate::finding::{Docket, Scope, Watch};
 use crate::log::Ledger;
+use crate::table::{PartitionTable, Table};
 use crate::transactions::Tx;
 
 /// A partition in a member's hands.
@@ -60,7 +61,7 @@ struct Holding {
 struct Member {
     group: GroupIx,
     /// What it holds, or held last, of each partition.
-    holdings: HashMap<PartitionRef, usize>,
+    holdings: PartitionTable<usize>,
     /// Partitions that were taken from it since it last did anything.
     just_taken: u64,
     /// When it last did anything.
@@ -90,8 +91,8 @@ enum Why {
 /// Who held what, and did what with it afterwards.
 #[derive(Default)]
 pub(crate) struct Zombies {
-    members: HashMap<MemberIx, Member>,
-    hands: BTreeMap<(GroupIx, PartitionRef), Vec<Holding>>,
+    members: Table<Member>,
+    hands: Table<PartitionTable<Vec<Holding>>>,
     deeds: BTreeMap<(GroupIx, PartitionRef), Vec<Deed>>,
     outlived: u64,
 }
@@ -114,11 +115,11 @@ impl Zombies {
             Body::MemberStarted { member, group } => {
                 let started = Member {
                     group: *group,
-                    holdings: HashMap::new(),
+                    holdings: PartitionTable::default(),
                     just_taken: 0,
                     last: event.at,
                 };
-                self.members.insert(*member, started);
+                self.members.insert(member.get().into(), started);
             }
             Body::Assigned { member, partitions } => {
                 for partition in partitions {
@@ -147,15 +148,17 @@ impl Zombies {
     }
 
     fn assigned(&mut self, at: Micros, by: MemberIx, partition: PartitionRef) {
-        let Some(member) = self.members.get_mut(&by) else {
+        let Some(member) = self.members.get_mut(by.get().into()) else {
             return;
         };
-        let hands = self.hands.entry((member.group, partition)).or_default();
-        let before = member.holdings.insert(partition, hands.len());
+        let of = self.hands.entry(member.group.get().into());
+        let hands = of.entry(partition);
+        let before = member.holdings.get(partition);
         let reached_before = before.and_then(|before| {
-            let before = &hands[before];
+            let before = &hands[*before];
             before.reached.max(before.reached_before)
         });
+        member.holdings.insert(partition, hands.len());
         hands.push(Holding {
             member: by,
             since: at,
@@ -168,11 +171,12 @@ impl Zombies {
     }
 
     fn revoked(&mut self, by: MemberIx, partition: PartitionRef) {
-        let Some(member) = self.members.get_mut(&by) else {
+        let Some(member) = self.members.get_mut(by.get().into()) else {
             return;
         };
-        let hands = self.hands.get_mut(&(member.group, partition));
-        let holding = member.holdings.get(&partition);
+        let of = self.hands.get_mut(member.group.get().into());
+        let hands = of.and_then(|of| of.get_mut(partition));
+        let holding = member.holdings.get(partition);
         if let Some(holding) = hands.zip(holding).map(|(hands, at)| &mut hands[*at]) {
             member.just_taken += u64::from(!holding.taken);
             holding.taken = true;
@@ -187,16 +191,17 @@ impl Zombies {
         offset: Offset,
         inside: impl Fn(MemberIx) -> Option<Tx>,
     ) {
-        let Some(member) = self.members.get_mut(&by) else {
+        let Some(member) = self.members.get_mut(by.get().into()) else {
             return;
         };
         self.outlived += std::mem::take(&mut member.just_taken);
         member.last = at;
-        let Some(number) = member.holdings.get(&partition).copied() else {
+        let Some(number) = member.holdings.get(partition).copied() else {
             return;
         };
         let key = (member.group, partition);
-        let Some(hands) = self.hands.get_mut(&key) else {
+        let of = self.hands.get_mut(member.group.get().into());
+        let Some(hands) = of.and_then(|of| of.get_mut(partition)) else {
             return;
         };
         let holding = &mut hands[number];
@@ -225,16 +230,17 @@ impl Zombies {
     }
 
     fn committed(&mut self, at: Micros, by: MemberIx, partition: PartitionRef, offset: Offset) {
-        let Some(member) = self.members.get_mut(&by) else {
+        let Some(member) = self.members.get_mut(by.get().into()) else {
             return;
         };
         self.outlived += std::mem::take(&mut member.just_taken);
         member.last = at;
-        let Some(number) = member.holdings.get(&partition).copied() else {
+        let Some(number) = member.holdings.get(partition).copied() else {
             return;
         };
         let key = (member.group, partition);
-        let Some(hands) = self.hands.get_mut(&key) else {
+        let of = self.hands.get_mut(member.group.get().into());
+        let Some(hands) = of.and_then(|of| of.get_mut(partition)) else {
             return;
         };
         let holding = &mut hands[number];
@@ -266,7 +272,8 @@ impl Zombies {
             roster, provenance, ..
         } = background;
         for ((group, partition), deeds) in &self.deeds {
-            let hands = self.hands.get(&(*group, *partition));
+            let of = self.hands.get(group.get().into());
+            let hands = of.and_then(|of| of.get(*partition));
             let hands = hands.map_or(&[][..], Vec::as_slice);
             let undone = |deed: &&Deed| {
                 let fate = deed.inside.map(|tx| background.fates.fate(tx));
@@ -314,7 +321,12 @@ impl Zombies {
         }
         ZombieCoverage {
             outlived: self.outlived,
-            overtaken: self.hands.values().map(|hands| self.overtaken(hands)).sum(),
+            overtaken: self
+                .hands
+                .values()
+                .flat_map(PartitionTable::values)
+                .map(|hands| self.overtaken(hands))
+                .sum(),
         }
     }
 
@@ -322,7 +334,7 @@ impl Zombies {
     /// had not been told, was still there.
     fn overtaken(&self, hands: &[Holding]) -> u64 {
         let ended = |(at, holding): &(usize, &Holding)| {
-            let member = self.members.get(&holding.member);
+            let member = self.members.get(holding.member.get().into());
             let last = member.map(|member| member.last).unwrap_or_default();
             let mut later = hands[at + 1..].iter();
             !holding.taken

@@ -105,6 +105,22 @@ fn a_tiny_history_takes_more_readings_and_still_plants_everything() {
 }
 
 #[test]
+fn what_needs_no_clean_record_is_planted_where_none_is_clean() {
+    // A disk was lost: what stands shares its offset with a lost record.
+    let story = story().sends(4).send(4).ack(4, 0).send(5).ack(5, 1);
+    let (analysis, calibration) = story.log(&ours([4, 5])).examine(&every_claim());
+    assert_eq!(analysis.count(Anomaly::LostWrite), 4);
+    let missed: Vec<_> = calibration.iter().filter(|mutant| !mutant.found).collect();
+    assert!(missed.is_empty(), "{missed:#?}");
+    let planted: BTreeSet<Anomaly> = calibration.iter().map(|mutant| mutant.anomaly).collect();
+    let expected = [Anomaly::Duplicate, Anomaly::Phantom, Anomaly::Corrupt];
+    assert!(
+        planted.is_superset(&BTreeSet::from(expected)),
+        "{planted:?}"
+    );
+}
+
+#[test]
 fn every_anomaly_of_transactions_can_be_planted_and_is_found() {
     let world = transacted::make(transacted::Size {
         rounds: 100,

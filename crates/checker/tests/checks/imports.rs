@@ -207,3 +207,47 @@ fn what_cannot_be_told_is_open_and_a_loss_is_none() {
         ["1 lost-write", "1 poll-skip"]
     );
 }
+
+fn record(sequence: u64) -> Content {
+    Content::Ours(id(0, sequence))
+}
+
+#[test]
+fn two_records_that_were_read_at_one_offset_both_stand() {
+    let story = imported().sends(3).processes(0, 0..2);
+    let story = story
+        .member(1)
+        .processes_as(1, 0, record(0))
+        .processes_as(1, 1, record(2));
+    let again = (Anomaly::Reprocessed, 2);
+    finds(&story, &[(Anomaly::InconsistentOffsets, 1), again]);
+}
+
+/// The same, but that another tool recorded it is said last.
+fn said_last(story: &Story) -> Story {
+    let mut story = story.clone();
+    let (said, mut rest): (Vec<_>, Vec<_>) = story
+        .events
+        .into_iter()
+        .partition(|event| matches!(event.body, Body::Imported { .. }));
+    rest.extend(said);
+    story.events = rest;
+    story
+}
+
+#[test]
+fn it_does_not_matter_when_it_is_said_who_recorded_a_history() {
+    let read = imported().sends(4).processes(0, [0, 2]);
+    let again = read
+        .clone()
+        .member(1)
+        .processes_as(1, 0, record(0))
+        .processes_as(1, 2, record(3));
+    let transaction = imported().sends(1).begins(0).send(1).ack(1, 1);
+    let transaction = transaction.send(2).ack(2, 2).aborts_transaction(0);
+    let transaction = transaction.read_committed().processes(0, 0..2);
+    for story in [read, again, transaction] {
+        assert_eq!(found(&said_last(&story).check()), found(&story.check()));
+        assert_ne!(found(&story.check()), []);
+    }
+}
