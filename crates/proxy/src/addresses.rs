@@ -295,3 +295,195 @@ fn string(text: &str, compact: bool) -> Result<Vec<u8>, Malformed> {
     out.extend_from_slice(text.as_bytes());
     Ok(out)
 }
+
+#[cfg(test)]
+mod tests {
+    use kafka_protocol::messages::{
+        FetchResponse, MetadataResponse, ProduceResponse, ShareFetchResponse,
+    };
+    use kafka_protocol::protocol::Decodable;
+
+    use super::*;
+    use crate::layout::Step;
+    use crate::layouts::api;
+    use crate::messages::{
+        ANSWERS, TOPIC_ID, answer, encoded, fetch, host, oldest, port, share_fetch,
+    };
+
+    /// Puts every broker on one host, on a port of its node's.
+    struct Renamed {
+        to: &'static str,
+        seen: Vec<(i32, HostPort)>,
+        topics: Vec<([u8; 16], String)>,
+    }
+
+    impl Renamed {
+        fn new(to: &'static str) -> Self {
+            Self {
+                to,
+                seen: Vec::new(),
+                topics: Vec::new(),
+            }
+        }
+    }
+
+    impl Directory for Renamed {
+        fn instead_of(&mut self, node: i32, address: HostPort) -> Result<HostPort, NoListener> {
+            self.seen.push((node, address));
+            Ok(HostPort {
+                host: self.to.to_owned(),
+                port: 100 + u16::try_from(node).unwrap(),
+            })
+        }
+
+        fn topic(&mut self, id: [u8; 16], name: &str) {
+            self.topics.push((id, name.to_owned()));
+        }
+    }
+
+    #[test]
+    fn every_address_of_every_version_is_replaced_and_nothing_else_is() {
+        for &(api, newest) in ANSWERS {
+            let known = addressed(api).unwrap();
+            for version in oldest(api)..=newest {
+                // Longer, so long that a tag's size takes more bytes, shorter.
+                let long = "a-host-with-a-name-that-is-much-longer-than-the-one-before.example";
+                for to in [long, "a"] {
+                    let body = answer(api, version, 3);
+                    let mut directory = Renamed::new(to);
+                    let out = rewritten(known.layout, version, &body, &mut directory);
+                    let out = out.unwrap().unwrap();
+                    let brokers = directory.seen.len();
+                    assert!(brokers > 0, "API {api} version {version}");
+                    for (node, address) in &directory.seen {
+                        assert_eq!(address.host, host(*node).to_string());
+                        assert_eq!(i32::from(address.port), port(*node));
+                    }
+                    // Back again, it is what it was.
+                    let mut back = Back(directory.seen.clone().into_iter());
+                    let again = rewritten(known.layout, version, &out, &mut back);
+                    assert_eq!(again.unwrap().unwrap(), body, "API {api} version {version}");
+                }
+            }
+        }
+    }
+
+    struct Back(std::vec::IntoIter<(i32, HostPort)>);
+
+    impl Directory for Back {
+        fn instead_of(&mut self, node: i32, address: HostPort) -> Result<HostPort, NoListener> {
+            assert_eq!(i32::from(address.port), 100 + node);
+            Ok(self.0.next().unwrap().1)
+        }
+
+        fn topic(&mut self, _: [u8; 16], _: &str) {}
+    }
+
+    #[test]
+    fn what_is_rewritten_can_be_read_by_others() {
+        let layout = addressed(api::METADATA).unwrap().layout;
+        let mut directory = Renamed::new("proxy");
+        let body = answer(api::METADATA, 13, 3);
+        let out = rewritten(layout, 13, &body, &mut directory)
+            .unwrap()
+            .unwrap();
+        let read = MetadataResponse::decode(&mut bytes::Bytes::from(out), 13).unwrap();
+        let hosts: Vec<_> = read.brokers.iter().map(|it| (&*it.host, it.port)).collect();
+        assert_eq!(hosts, [("proxy", 101), ("proxy", 102), ("proxy", 103)]);
+        assert_eq!(directory.topics[0], (TOPIC_ID, "orders".to_owned()));
+
+        let layout = addressed(api::PRODUCE).unwrap().layout;
+        let body = answer(api::PRODUCE, 13, 2);
+        let out = rewritten(layout, 13, &body, &mut directory)
+            .unwrap()
+            .unwrap();
+        let read = ProduceResponse::decode(&mut bytes::Bytes::from(out), 13).unwrap();
+        assert_eq!(&*read.node_endpoints[1].host, "proxy");
+        assert_eq!(read.responses.len(), 1);
+    }
+
+    #[test]
+    fn an_answer_without_addresses_passes_as_it_is() {
+        for api in [api::PRODUCE, api::FETCH, api::FIND_COORDINATOR] {
+            let known = addressed(api).unwrap();
+            let version = known.layout.newest;
+            let body = answer(api, version, 0);
+            let out = rewritten(known.layout, version, &body, &mut Renamed::new("proxy"));
+            assert_eq!(out, Ok(None), "API {api}");
+        }
+    }
+
+    /// Walks up to the tail, and rewrites that.
+    fn streamed(api: i16, version: i16, mut body: Vec<u8>, to: &'static str) -> bytes::Bytes {
+        let layout = addressed(api).unwrap().layout;
+        let mut walk = Walk::new(layout, version);
+        let mut at = 0;
+        loop {
+            match walk.step(&body[at..]).unwrap() {
+                Step::Pass(bytes) => at += bytes,
+                Step::Found {
+                    mark: Mark::Tail, ..
+                } => break,
+                step => unreachable!("{step:?} before the tail"),
+            }
+        }
+        let mut directory = Renamed::new(to);
+        rewrite_tail(&mut walk, layout, version, &mut body[at..], &mut directory).unwrap();
+        body.into()
+    }
+
+    #[test]
+    fn addresses_of_the_same_length_are_replaced_in_a_streamed_answer() {
+        let body = encoded(&fetch(18, 2, 100_000), 18);
+        let mut out = streamed(api::FETCH, 18, body, "proxyy-1.example");
+        let read = FetchResponse::decode(&mut out, 18).unwrap();
+        assert!(out.is_empty());
+        assert_eq!(&*read.node_endpoints[0].host, "proxyy-1.example");
+        assert_eq!(read.node_endpoints[1].port, 102);
+    }
+
+    #[test]
+    fn addresses_of_another_length_are_left_out_of_a_streamed_answer() {
+        for to in ["a", "a-name-that-is-longer-than-the-one-before.example"] {
+            let body = encoded(&fetch(16, 2, 100_000), 16);
+            let mut out = streamed(api::FETCH, 16, body, to);
+            let read = FetchResponse::decode(&mut out, 16).unwrap();
+            assert!(out.is_empty());
+            assert!(read.node_endpoints.is_empty());
+            assert_eq!(read.responses, fetch(16, 2, 100_000).responses);
+
+            let body = encoded(&share_fetch(2, 100_000), 1);
+            let mut out = streamed(api::SHARE_FETCH, 1, body, to);
+            let read = ShareFetchResponse::decode(&mut out, 1).unwrap();
+            assert!(out.is_empty());
+            assert!(read.node_endpoints.is_empty());
+            assert_eq!(read.responses, share_fetch(2, 100_000).responses);
+        }
+    }
+
+    #[test]
+    fn versions_in_which_addresses_could_not_be_rewritten_are_not_offered() {
+        use kafka_protocol::messages::ApiVersionsResponse;
+        use kafka_protocol::messages::api_versions_response::ApiVersion;
+        let offered = |max_of_fetch, max_of_other| {
+            let api = |key, max| {
+                ApiVersion::default()
+                    .with_api_key(key)
+                    .with_min_version(0)
+                    .with_max_version(max)
+            };
+            ApiVersionsResponse::default()
+                .with_api_keys(vec![api(api::FETCH, max_of_fetch), api(26, max_of_other)])
+        };
+        for version in 0..=4 {
+            let mut body = encoded(&offered(99, 98), version);
+            limit_versions(version, &mut body).unwrap();
+            assert_eq!(body, encoded(&offered(18, 98), version));
+        }
+        // A broker that does not know the version asked for answers in the oldest.
+        let too_old = offered(99, 98).with_error_code(35);
+        let mut body = encoded(&too_old, 0);
+        limit_versions(9, &mut body).unwrap();
+        assert_eq!(body, encoded(&offered(18, 98).with_error_code(35), 0));
+    }
+}

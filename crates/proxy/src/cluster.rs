@@ -13,6 +13,7 @@ use crate::address::HostPort;
 use crate::book::{AddressBook, Entry, Notes};
 use crate::evidence::{Evidence, now_us};
 use crate::fault::{Effect, Fault, FaultDataError};
+use crate::greeting::{GreetingError, greet};
 use crate::link::Conditions;
 use crate::proxy::{Break, Cut, ProxyError};
 use crate::tally::ProxyStats;
@@ -195,6 +196,27 @@ impl ClusterProxy {
         Ok(proxy)
     }
 
+    /// Asks each bootstrap address for the cluster's brokers, so that all have
+    /// a listener. It needs one that answers.
+    ///
+    /// # Errors
+    /// [`GreetingError`] of the last that did not.
+    pub async fn meet(&self) -> Result<(), GreetingError> {
+        let mut outcome = Ok(());
+        for entry in self.shared.book.entries() {
+            match greet(entry.link.addr()).await {
+                Ok(()) => return Ok(()),
+                Err(reason) => {
+                    outcome = Err(GreetingError {
+                        upstream: entry.upstream.to_string(),
+                        reason,
+                    });
+                }
+            }
+        }
+        outcome
+    }
+
     /// The brokers that are known, in the order in which they were seen.
     pub fn brokers(&self) -> Vec<BrokerReport> {
         let entries = self.shared.book.entries().into_iter();
@@ -349,6 +371,10 @@ impl Switchboard {
         let mut report = switched.report();
         let active = Arc::clone(&switched.active);
         switched.heal().await;
+        for entry in book.entries() {
+            entry.link.begin();
+            entry.link.obeyed().await;
+        }
         report.evidence = active.witness.evidence();
         report.healed_us = Some(now_us());
         if self.healed.len() >= HEALED_MAX {

@@ -210,7 +210,7 @@ static FETCH_ANSWER: Addressed = Addressed {
     },
 };
 
-/// KIP-932.
+/// KIP-932; version 0 is the early access of Kafka 4.0.
 static SHARE_FETCH_ANSWER: Addressed = Addressed {
     since: 0,
     size: Size::Streamed,
@@ -280,3 +280,41 @@ pub(crate) static API_VERSIONS_ANSWER: Layout = Layout {
         ])),
     ],
 };
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::layout::look_through;
+    use crate::messages::{ANSWERS, answer, oldest};
+
+    /// Kafka's own definitions, as another generator made code of them, are
+    /// what the layouts are held against.
+    #[test]
+    fn every_version_is_walked_along_to_its_last_byte() {
+        for &(api, newest) in ANSWERS {
+            let known = addressed(api).unwrap();
+            assert!(known.layout.newest >= newest);
+            for version in oldest(api)..=newest {
+                for brokers in [0, 1, 3] {
+                    let body = answer(api, version, brokers);
+                    let end = look_through(known.layout, version, &body, |_| Ok(()));
+                    assert_eq!(end, Ok(body.len()), "API {api} version {version}");
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn a_message_that_is_cut_off_anywhere_is_malformed() {
+        for &(api, newest) in ANSWERS {
+            let body = answer(api, newest, 2);
+            for end in 0..body.len() {
+                let walked =
+                    look_through(addressed(api).unwrap().layout, newest, &body[..end], |_| {
+                        Ok(())
+                    });
+                assert!(walked.is_err(), "API {api}, {end} bytes");
+            }
+        }
+    }
+}

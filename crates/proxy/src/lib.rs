@@ -20,12 +20,16 @@ mod cluster;
 mod evidence;
 mod exchange;
 mod fault;
+mod greeting;
+mod http;
 mod inspect;
 mod layout;
 mod layouts;
 mod line;
 mod link;
 mod listener;
+#[cfg(test)]
+mod messages;
 mod proxy;
 mod refusal;
 mod relay;
@@ -42,6 +46,8 @@ pub use evidence::Evidence;
 pub use fault::{
     Api, Delayed, Effect, ErrorCode, Fault, FaultDataError, Pick, Requests, Then, Ways, When,
 };
+pub use greeting::GreetingError;
+pub use http::Http;
 pub use inspect::{
     CloseReason, IN_FLIGHT_MAX, INSPECT_BYTES_MAX, METADATA_BYTES_MAX, REQUEST_BYTES_MAX,
 };

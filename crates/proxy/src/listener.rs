@@ -45,6 +45,11 @@ impl Listener {
     }
 }
 
+/// Lets the system take connections, also after it refused them.
+pub(crate) fn listen(socket: &StdListener) -> io::Result<()> {
+    SockRef::from(socket).listen(BACKLOG)
+}
+
 fn socket(address: SocketAddr) -> io::Result<Socket> {
     let socket = Socket::new(
         Domain::for_address(address),
@@ -67,11 +72,6 @@ impl Control {
     /// reset.
     pub(crate) fn refuse(&self) -> io::Result<()> {
         SockRef::from(&self.0).shutdown(Shutdown::Both)
-    }
-
-    /// Accepts connections again.
-    pub(crate) fn listen(&self) -> io::Result<()> {
-        SockRef::from(&self.0).listen(BACKLOG)
     }
 
     /// Resets the connections that the system has established and that nobody

@@ -14,7 +14,7 @@ use crate::address::HostPort;
 use crate::exchange::Exchange;
 use crate::fault::Ways;
 use crate::link::{Conditions, Era, LinkState, LinkView, Never};
-use crate::listener::{Control, Listener};
+use crate::listener::{Control, Listener, listen};
 use crate::relay::{Protocol, Relay};
 use crate::stream::Stream;
 use crate::tally::{CutReport, CutTally, ProxyStats, Totals};
@@ -79,9 +79,25 @@ struct Shared {
     listening: Mutex<Option<Listening>>,
     /// Hears when the last connection of the era, or of the proxy, is gone.
     gone: Mutex<Option<mpsc::Receiver<Never>>>,
-    /// Lets the accepting task begin.
-    ready: Arc<Notify>,
+    doorbell: Doorbell,
     accepting: Mutex<Option<tokio::task::JoinHandle<()>>>,
+}
+
+/// What the accepting task is told, and what it has done.
+#[derive(Debug)]
+struct Doorbell {
+    /// It may begin.
+    ready: Arc<Notify>,
+    orders: watch::Sender<Order>,
+    /// The number of the last order that was carried out.
+    obeyed: watch::Receiver<u64>,
+}
+
+/// Whether connections are to be refused.
+#[derive(Clone, Copy, Debug, Default)]
+struct Order {
+    number: u64,
+    refuses: bool,
 }
 
 #[derive(Debug)]
@@ -117,13 +133,19 @@ impl Proxy {
         let (link, view) = watch::channel(era);
         let totals = Arc::new(Totals::default());
         let ready = Arc::new(Notify::new());
+        let (orders, hears) = watch::channel(Order::default());
+        let (obeys, obeyed) = watch::channel(0);
         let door = Door {
             upstream: upstream.clone(),
             protocol,
             link: view,
             totals: Arc::clone(&totals),
         };
-        let accepting = tokio::spawn(accept(accepting, door, Arc::clone(&ready)));
+        let begins = Arc::clone(&ready);
+        let accepting = tokio::spawn(async move {
+            begins.notified().await;
+            accept(accepting, door, hears, obeys).await;
+        });
         Self {
             shared: Arc::new(Shared {
                 address,
@@ -135,7 +157,11 @@ impl Proxy {
                     refuses: false,
                 })),
                 gone: Mutex::new(Some(gone)),
-                ready,
+                doorbell: Doorbell {
+                    ready,
+                    orders,
+                    obeyed,
+                },
                 accepting: Mutex::new(Some(accepting)),
             }),
         }
@@ -143,7 +169,7 @@ impl Proxy {
 
     /// Accepts connections from now on. Saying so twice is harmless.
     pub(crate) fn begin(&self) {
-        self.shared.ready.notify_one();
+        self.shared.doorbell.ready.notify_one();
     }
 
     /// Where clients connect to.
@@ -266,17 +292,29 @@ impl Proxy {
         if listening.refuses == refuses {
             return Ok(());
         }
-        let changed = if refuses {
-            listening.control.refuse()
-        } else {
-            listening.control.listen()
-        };
-        changed.map_err(|source| ProxyError::Refuse {
-            upstream: self.shared.upstream.clone(),
-            source,
-        })?;
+        if refuses {
+            let refused = listening.control.refuse();
+            refused.map_err(|source| ProxyError::Refuse {
+                upstream: self.shared.upstream.clone(),
+                source,
+            })?;
+        }
         listening.refuses = refuses;
+        // Who listens is the one who accepts: to the runtime a socket that has
+        // stopped listening is closed for good, and has to be made known anew.
+        self.shared.doorbell.orders.send_modify(|order| {
+            order.number += 1;
+            order.refuses = refuses;
+        });
         Ok(())
+    }
+
+    /// Returns when the system listens, or not, as it was last told.
+    pub(crate) async fn obeyed(&self) {
+        let doorbell = &self.shared.doorbell;
+        let wanted = doorbell.orders.borrow().number;
+        // A proxy that was stopped does not listen, whatever it was told.
+        let _ = doorbell.obeyed.clone().wait_for(|it| *it >= wanted).await;
     }
 
     /// Stops listening, resets every connection and waits until all are closed.
@@ -406,28 +444,53 @@ struct Door {
     totals: Arc<Totals>,
 }
 
-async fn accept(listener: StdListener, mut door: Door, ready: Arc<Notify>) {
-    ready.notified().await;
-    // It fails only outside a runtime, or without file descriptors; then no
-    // connection could be carried either.
-    let Ok(listener) = TcpListener::from_std(listener) else {
-        return;
-    };
+async fn accept(
+    socket: StdListener,
+    mut door: Door,
+    mut orders: watch::Receiver<Order>,
+    obeys: watch::Sender<u64>,
+) {
     let room = Arc::new(Semaphore::new(CONNECTIONS_MAX));
+    let mut listener = None;
     loop {
+        let order = *orders.borrow_and_update();
+        // An order that came since is carried out in the next round.
+        if order.refuses {
+            listener = None;
+        } else if listener.is_none() || *obeys.borrow() != order.number {
+            listener = listening(&socket).ok();
+        }
+        obeys.send_replace(order.number);
         let Ok(permit) = Arc::clone(&room).acquire_owned().await else {
             return;
         };
+        let accepting = async {
+            match &listener {
+                Some(listener) => listener.accept().await,
+                None if order.refuses => std::future::pending().await,
+                None => Err(io::ErrorKind::NotConnected.into()),
+            }
+        };
         let accepted = tokio::select! {
-            accepted = listener.accept() => accepted,
+            biased;
+            changed = orders.changed() => match changed {
+                Ok(()) => continue,
+                Err(_) => return,
+            },
             () = closed(&mut door.link) => return,
+            accepted = accepting => accepted,
         };
         match accepted {
             Ok((client, peer)) => door.admit(client, peer, permit),
-            // Also while connections are refused.
             Err(_) => tokio::time::sleep(ACCEPT_PAUSE).await,
         }
     }
+}
+
+/// Lets the system listen, and the runtime know; listening twice is harmless.
+fn listening(socket: &StdListener) -> io::Result<TcpListener> {
+    listen(socket)?;
+    TcpListener::from_std(socket.try_clone()?)
 }
 
 /// Resolves when no handle of the proxy is left.

@@ -289,3 +289,68 @@ fn txn_offset_commit(content: &Content, code: i16) -> TxnOffsetCommitResponse {
             }))
     }))
 }
+
+#[cfg(test)]
+mod tests {
+    use kafka_protocol::protocol::Decodable as _;
+
+    use super::*;
+
+    fn content() -> Content {
+        Content {
+            topics: vec![TopicAsked {
+                name: Some("orders".to_owned()),
+                id: None,
+                partitions: vec![0, 7],
+            }],
+            groups: vec!["readers".to_owned()],
+            transactional_ids: Vec::new(),
+            keys: vec!["readers".to_owned()],
+        }
+    }
+
+    /// Names where the version has names, ids where it has ids.
+    fn content_for(api: i16, version: i16) -> Content {
+        let mut content = content();
+        let by_id = matches!((api, version), (0 | 1, 13..) | (8 | 9, 10..));
+        if by_id {
+            content.topics[0].name = None;
+            content.topics[0].id = Some([7; 16]);
+        }
+        content
+    }
+
+    #[test]
+    fn every_version_of_every_api_that_can_be_read_can_be_refused() {
+        for api in 0..100 {
+            let Some(layout) = crate::requests::layout(api) else {
+                continue;
+            };
+            let key = ApiKey::try_from(api).unwrap();
+            let versions = key.valid_versions();
+            for version in versions.min..=versions.max.min(layout.newest) {
+                let content = content_for(api, version);
+                let frame = refusal(api, version, 77, &content, ErrorCode(6));
+                let frame = frame.unwrap_or_else(|| panic!("{key:?} version {version}"));
+                assert_eq!(
+                    frame.len() - 4,
+                    usize::from(frame[2]) * 256 + usize::from(frame[3])
+                );
+                assert_eq!(frame[4..8], [0, 0, 0, 77]);
+            }
+        }
+    }
+
+    #[test]
+    fn a_refused_produce_says_the_error_for_each_partition() {
+        let frame = refusal(0, 9, 1, &content(), ErrorCode(6)).unwrap();
+        let mut body = bytes::Bytes::from(frame[9..].to_vec());
+        let answer = ProduceResponse::decode(&mut body, 9).unwrap();
+        let partitions = &answer.responses[0].partition_responses;
+        let said: Vec<_> = partitions
+            .iter()
+            .map(|it| (it.index, it.error_code, it.base_offset))
+            .collect();
+        assert_eq!(said, [(0, 6, -1), (7, 6, -1)]);
+    }
+}

@@ -83,6 +83,8 @@ struct Way<'a> {
     /// Of the rest, how much is to be delivered as it is.
     passing: usize,
     line: Line,
+    /// A fault on all bytes was in force when they were last looked at.
+    shaped: bool,
     /// Nothing more will be read.
     ended: bool,
     /// And that is in the line.
@@ -244,9 +246,10 @@ impl Relay {
 
     fn forward(&self, way: &mut Way<'_>, conditions: &Conditions) -> Result<Turn, Reset> {
         let shape = Shape::of(self, conditions, way.direction);
-        if shape.is_none() {
+        if shape.is_none() && way.shaped {
             way.line.hasten();
         }
+        way.shaped = !shape.is_none();
         let mut has_read = false;
         loop {
             let decision = self.decide(way, conditions, &shape)?;
@@ -420,6 +423,7 @@ impl<'a> Way<'a> {
             taken: 0,
             passing: 0,
             line: Line::default(),
+            shaped: false,
             ended: false,
             end_queued: false,
         }

@@ -408,3 +408,107 @@ static CONSUMER_GROUP_HEARTBEAT_REQUEST: Layout = Layout {
         TAGS,
     ],
 };
+
+#[cfg(test)]
+mod tests {
+    use kafka_protocol::messages::{
+        ApiKey, GroupId, OffsetCommitRequest, ProduceRequest, TopicName, TransactionalId,
+        offset_commit_request, produce_request,
+    };
+    use kafka_protocol::protocol::StrBytes;
+    use uuid::Uuid;
+
+    use super::*;
+    use crate::messages::{TOPIC_ID, encoded};
+
+    /// The default of every API that is known, in every version, so far as the
+    /// other code can write it.
+    #[test]
+    fn every_version_is_walked_along_to_its_last_byte() {
+        use kafka_protocol::messages as m;
+        use kafka_protocol::protocol::{Encodable, Message};
+        fn walk<T: Default + Encodable + Message>(api: ApiKey) {
+            let layout = layout(api as i16).unwrap();
+            for version in T::VERSIONS.min..=T::VERSIONS.max.min(layout.newest) {
+                let mut body = bytes::BytesMut::new();
+                if T::default().encode(&mut body, version).is_err() {
+                    continue;
+                }
+                let end = look_through(layout, version, &body, |_| Ok(()));
+                assert_eq!(end, Ok(body.len()), "{api:?} version {version}");
+            }
+        }
+        walk::<m::ProduceRequest>(ApiKey::Produce);
+        walk::<m::FetchRequest>(ApiKey::Fetch);
+        walk::<m::ListOffsetsRequest>(ApiKey::ListOffsets);
+        walk::<m::MetadataRequest>(ApiKey::Metadata);
+        walk::<m::OffsetCommitRequest>(ApiKey::OffsetCommit);
+        walk::<m::OffsetFetchRequest>(ApiKey::OffsetFetch);
+        walk::<m::FindCoordinatorRequest>(ApiKey::FindCoordinator);
+        walk::<m::JoinGroupRequest>(ApiKey::JoinGroup);
+        walk::<m::HeartbeatRequest>(ApiKey::Heartbeat);
+        walk::<m::LeaveGroupRequest>(ApiKey::LeaveGroup);
+        walk::<m::SyncGroupRequest>(ApiKey::SyncGroup);
+        walk::<m::InitProducerIdRequest>(ApiKey::InitProducerId);
+        walk::<m::AddPartitionsToTxnRequest>(ApiKey::AddPartitionsToTxn);
+        walk::<m::AddOffsetsToTxnRequest>(ApiKey::AddOffsetsToTxn);
+        walk::<m::EndTxnRequest>(ApiKey::EndTxn);
+        walk::<m::TxnOffsetCommitRequest>(ApiKey::TxnOffsetCommit);
+        walk::<m::ConsumerGroupHeartbeatRequest>(ApiKey::ConsumerGroupHeartbeat);
+    }
+
+    fn produce(version: i16, wanted: i16) -> Vec<u8> {
+        let partition = |index| {
+            produce_request::PartitionProduceData::default()
+                .with_index(index)
+                .with_records(Some(vec![1; 500].into()))
+        };
+        let topic = produce_request::TopicProduceData::default()
+            .with_partition_data(vec![partition(3), partition(8)]);
+        let topic = if version >= 13 {
+            topic.with_topic_id(Uuid::from_bytes(TOPIC_ID))
+        } else {
+            topic.with_name(TopicName(StrBytes::from_static_str("orders")))
+        };
+        let request = ProduceRequest::default()
+            .with_transactional_id(Some(TransactionalId(StrBytes::from_static_str("tx"))))
+            .with_acks(wanted)
+            .with_topic_data(vec![topic]);
+        encoded(&request, version)
+    }
+
+    #[test]
+    fn a_produce_request_says_its_topics_partitions_and_acks() {
+        for version in 3..=13 {
+            let body = produce(version, -1);
+            let read = content(&PRODUCE_REQUEST, version, &body).unwrap();
+            assert_eq!(read.transactional_ids, ["tx"]);
+            assert_eq!(read.topics.len(), 1);
+            assert_eq!(read.topics[0].partitions, [3, 8]);
+            assert_eq!(read.topics[0].name.is_some(), version < 13);
+            assert_eq!(read.topics[0].id, (version >= 13).then_some(TOPIC_ID));
+            assert_eq!(acks(version, &body), Ok(Some(Acks::Wanted)));
+            let without = produce(version, 0);
+            assert_eq!(acks(version, &without), Ok(Some(Acks::Never)));
+            assert_eq!(acks(version, &without[..3]), Ok(None));
+        }
+    }
+
+    #[test]
+    fn an_offset_commit_says_its_group_and_partitions() {
+        for version in 2..=9 {
+            let partition = offset_commit_request::OffsetCommitRequestPartition::default()
+                .with_partition_index(4);
+            let topic = offset_commit_request::OffsetCommitRequestTopic::default()
+                .with_name(TopicName(StrBytes::from_static_str("orders")))
+                .with_partitions(vec![partition]);
+            let request = OffsetCommitRequest::default()
+                .with_group_id(GroupId(StrBytes::from_static_str("readers")))
+                .with_topics(vec![topic]);
+            let read = content(&OFFSET_COMMIT_REQUEST, version, &encoded(&request, version));
+            let read = read.unwrap();
+            assert_eq!(read.groups, ["readers"]);
+            assert_eq!(read.topics[0].partitions, [4]);
+        }
+    }
+}
