@@ -19,7 +19,7 @@ cargo build --quiet --release --package ackproof-proxy --example site
 
 until_there() { # FILE PATTERN
     for _ in $(seq 600); do
-        grep -q "$2" "$1" && return
+        grep -qs "$2" "$1" && return
         sleep 0.1
     done
     echo "never there: $2" >&2
