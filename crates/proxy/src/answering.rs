@@ -352,18 +352,18 @@ impl Streamed {
                 .step(&front[at..])
                 .map_err(|why| CloseReason::malformed("answer", self.api, self.version, why))?;
             match step {
-                Step::More => break,
-                Step::Pass(bytes) | Step::TagBegins { bytes, .. } => self.skip = bytes,
+                // No layout that streams ends before its tail.
+                Step::More | Step::End => break,
                 Step::Found {
                     mark: Mark::Tail, ..
                 } => {
                     self.at_tail = true;
                     break;
                 }
-                Step::Found { bytes, .. } => self.skip = bytes,
+                Step::Pass(bytes) | Step::TagBegins { bytes, .. } | Step::Found { bytes, .. } => {
+                    self.skip = bytes;
+                }
                 Step::TagEnds => {}
-                // No layout that streams ends before its tail.
-                Step::End => break,
             }
         }
         let beyond = self.skip > self.left - at;

@@ -356,7 +356,7 @@ impl Switchboard {
             };
             let at = entry.link.addr();
             if let Some(how) = broken.filter(|_| !switched.cuts.contains_key(&at)) {
-                let cut = entry.link.break_off(how, Some(Arc::clone(active)))?;
+                let cut = entry.link.break_off(how, Some(active))?;
                 switched.cuts.insert(at, cut);
             }
         }

@@ -113,6 +113,10 @@ impl Proxy {
     ///
     /// # Errors
     /// [`ProxyError::Listen`].
+    #[expect(
+        clippy::unused_async,
+        reason = "whoever awaits is within the runtime that it needs"
+    )]
     pub async fn start(listen: SocketAddr, upstream: SocketAddr) -> Result<Self, ProxyError> {
         let listener = Listener::bind(listen).map_err(|source| ProxyError::Listen {
             address: listen,
@@ -234,7 +238,7 @@ impl Proxy {
     pub(crate) fn break_off(
         &self,
         how: Break,
-        fault: Option<Arc<ActiveFault>>,
+        fault: Option<&Arc<ActiveFault>>,
     ) -> Result<Cut, ProxyError> {
         let upstream = &self.shared.upstream;
         let mut outcome = Err(ProxyError::Stopped {
@@ -244,7 +248,7 @@ impl Proxy {
         self.shared.link.send_if_modified(|era| match era.state {
             LinkState::Open => {
                 let open = self.shared.totals.open.get();
-                let tally = Arc::new(CutTally::new(open, fault.clone()));
+                let tally = Arc::new(CutTally::new(open, fault.map(Arc::clone)));
                 match how {
                     Break::Cut(ways) => era.state = LinkState::Cut(ways, Arc::clone(&tally)),
                     Break::Reset => {
@@ -293,9 +297,10 @@ impl Proxy {
             return Ok(());
         }
         if refuses {
-            let refused = listening.control.refuse();
-            refused.map_err(|source| ProxyError::Refuse {
-                upstream: self.shared.upstream.clone(),
+            let upstream = &self.shared.upstream;
+            let stopped = listening.control.refuse();
+            stopped.map_err(|source| ProxyError::Refuse {
+                upstream: upstream.clone(),
                 source,
             })?;
         }

@@ -276,16 +276,14 @@ impl Relay {
                     until,
                 }));
             }
-            match way.read().map_err(|_| Reset::Failed)? {
-                Some(_) => has_read = true,
-                None => {
-                    way.rest();
-                    return Ok(Turn::Wait(Wait {
-                        readable: true,
-                        writable: false,
-                        until,
-                    }));
-                }
+            has_read = way.read().map_err(|_| Reset::Failed)?.is_some();
+            if !has_read {
+                way.rest();
+                return Ok(Turn::Wait(Wait {
+                    readable: true,
+                    writable: false,
+                    until,
+                }));
             }
         }
     }

@@ -151,7 +151,7 @@ async fn answered_with(bytes: Vec<u8>) -> Fixture {
         let mut request = [0; 1024];
         let _ = stream.read(&mut request).await;
         let _ = stream.write_all(&bytes).await;
-        tokio::time::sleep(Duration::from_secs(60)).await;
+        tokio::time::sleep(Duration::from_mins(1)).await;
     });
     let settings = proxy::ClusterSettings {
         bootstrap: vec![address.into()],

@@ -22,7 +22,7 @@ const LIMIT: Duration = Duration::from_secs(30);
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn clients_work_through_the_proxy_and_none_gets_past_it() {
     let site = Site::start().await;
-    let steps: [(&str, fn(&Site)); 4] = [
+    let steps: [(&str, Step); 4] = [
         ("Kafka's own tools", java),
         ("librdkafka", librdkafka),
         ("librdkafka, answers lost", librdkafka_with_lost_answers),
@@ -39,6 +39,9 @@ async fn clients_work_through_the_proxy_and_none_gets_past_it() {
     assert_eq!(site.nodes(), [1, 2, 3], "every broker is behind the proxy");
     site.stop().await;
 }
+
+/// What one client does.
+type Step = fn(&Site);
 
 /// The Java client: topics, a producer, a group, transactions, an admin.
 fn java(site: &Site) {
