@@ -1,6 +1,7 @@
 //! What the user typed, and the help that goes with it. What it means is for
 //! `settings`.
 
+use std::net::SocketAddr;
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
@@ -43,6 +44,8 @@ pub(crate) enum Command {
     /// Keep a local Kafka, with change data capture if wanted, for own use
     #[command(subcommand)]
     Stack(StackCommand),
+    /// Stand between clients and a cluster, and break things when told to
+    Proxy(ProxyArgs),
     /// Say what is there, what is missing, and what to do
     Doctor(VersionArgs),
     /// Print a completion script for a shell
@@ -216,6 +219,44 @@ pub(crate) struct HistoryMergeArgs {
     /// Where the merged history goes; nothing may be there
     #[arg(long, value_name = "FILE")]
     pub(crate) out: PathBuf,
+}
+
+const PROXY_HELP: &str = "\
+Clients use the address that is printed as their bootstrap server, and nothing
+else changes for them: the addresses that brokers advertise are rewritten.
+
+Faults are switched over HTTP:
+  curl API/brokers
+  curl API/faults
+  curl API/faults -H 'Content-Type: application/json' -d '{\"effect\": {\"kind\": \"cut\"}}'
+  curl API/faults -H 'Content-Type: application/json' -d '{\"effect\":
+    {\"kind\": \"drop-answer\", \"then\": \"reset\",
+     \"on\": {\"api\": \"Produce\", \"topic\": \"orders\", \"pick\": {\"first\": 1}}}}'
+  curl API/faults/1 -X DELETE
+Kinds: cut, refuse, reset, slow-close, latency, bandwidth, drop-answer, delay,
+error; docs/proxy.md has all of them.
+
+Exit codes:
+  0    stopped by Ctrl-C
+  2    bad usage
+  4    a port is taken, or the cluster does not answer";
+
+#[derive(Debug, Args)]
+#[command(after_help = PROXY_HELP)]
+pub(crate) struct ProxyArgs {
+    /// A broker of the cluster; several are separated by commas
+    #[arg(long, value_name = "HOST:PORT", required = true, value_delimiter = ',')]
+    pub(crate) bootstrap: Vec<proxy::HostPort>,
+    /// Where clients find the first of these; the others, and every other
+    /// broker, are on free ports of the same address
+    #[arg(long, value_name = "IP:PORT", default_value = "127.0.0.1:0")]
+    pub(crate) listen: SocketAddr,
+    /// The host by which clients reach the proxy, if not that address
+    #[arg(long, value_name = "HOST")]
+    pub(crate) advertise: Option<String>,
+    /// Where faults are switched
+    #[arg(long, value_name = "IP:PORT", default_value = "127.0.0.1:0")]
+    pub(crate) api: SocketAddr,
 }
 
 #[derive(Debug, Subcommand)]

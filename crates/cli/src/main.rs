@@ -53,6 +53,7 @@ fn carry_out(command: &Command) -> Result<Exit, Failure> {
         Command::Stack(StackCommand::Down) => in_runtime(commands::stack::down()),
         Command::Stack(StackCommand::Status) => commands::stack::status(),
         Command::Stack(StackCommand::Fetch(args)) => in_runtime(commands::stack::fetch(args)),
+        Command::Proxy(args) => in_runtime(commands::proxy::proxy(args)),
         Command::Doctor(args) => in_runtime(commands::doctor::doctor(args)),
         Command::Completions { shell } => commands::completions::completions(*shell),
         Command::Subject => commands::subject::subject(),

@@ -1,13 +1,55 @@
-//! A TCP proxy before one broker that can cut the link and prove that it did.
+//! A proxy between clients and brokers that breaks things on purpose and can
+//! prove that it did.
 //!
-//! Healthy, it is byte-transparent. [`Proxy::cut`] makes it deliver nothing
-//! either way until the [`Cut`] is healed. It knows nothing of Kafka's protocol,
-//! of scenarios, or of why a link is cut.
+//! [`ClusterProxy`] stands before a whole Kafka cluster: one listener per
+//! broker, with the addresses that brokers advertise rewritten, so that clients
+//! which know nothing of it stay behind it. [`Fault`]s are data, switched on and
+//! healed while traffic runs, each with its [`Evidence`]. [`Proxy`] stands
+//! before one broker and looks at no byte; it can be cut.
+//!
+//! Healthy, both are transparent. They know nothing of scenarios, nor of why
+//! anything is broken, and never look into records.
 
+mod active;
+mod address;
+mod addresses;
+mod answering;
+mod asking;
+mod book;
+mod cluster;
+mod evidence;
+mod exchange;
+mod fault;
+mod greeting;
+mod http;
+mod inspect;
+mod layout;
+mod layouts;
+mod line;
 mod link;
+mod listener;
+#[cfg(test)]
+mod messages;
 mod proxy;
+mod refusal;
 mod relay;
+mod requests;
+mod stream;
 mod tally;
 
+pub use address::{HostPort, HostPortError};
+pub use book::{BROKERS_MAX, Note, Notes};
+pub use cluster::{
+    BrokerReport, ClusterError, ClusterProxy, ClusterSettings, FAULTS_MAX, FaultId, FaultReport,
+};
+pub use evidence::Evidence;
+pub use fault::{
+    Api, Delayed, Effect, ErrorCode, Fault, FaultDataError, Pick, Requests, Then, Ways, When,
+};
+pub use greeting::GreetingError;
+pub use http::Http;
+pub use inspect::{
+    CloseReason, IN_FLIGHT_MAX, INSPECT_BYTES_MAX, METADATA_BYTES_MAX, REQUEST_BYTES_MAX,
+};
 pub use proxy::{CONNECTIONS_MAX, Cut, Proxy, ProxyError};
 pub use tally::{CutReport, ProxyStats};

@@ -1,49 +1,72 @@
-//! The state of the link, and the gate that makes a change of it take effect at
+//! The state of a link, and the gate that makes a change of it take effect at
 //! once. Knows nothing of who changes it.
 
 use std::sync::Arc;
 
 use tokio::sync::{mpsc, watch};
 
+use crate::active::ActiveFault;
+use crate::fault::Ways;
 use crate::tally::{CutTally, Direction};
 
-/// What the link does with bytes now.
+/// What the link does with connections now.
 #[derive(Clone, Debug)]
 pub(crate) enum LinkState {
-    /// Delivers them.
+    /// Carries them.
     Open,
-    /// Delivers what clients send; swallows the answers, and counts.
-    HalfCut(Arc<CutTally>),
-    /// Swallows them, and counts.
-    Cut(Arc<CutTally>),
+    /// Swallows what goes these ways, and counts.
+    Cut(Ways, Arc<CutTally>),
+    /// Resets every new one.
+    Resetting(Arc<CutTally>),
     /// The proxy is stopping.
     Stopped,
 }
 
 impl LinkState {
-    /// The cut that lasts, whole or half.
-    pub(crate) fn cut(&self) -> Option<&Arc<CutTally>> {
+    /// What counts for as long as the state lasts.
+    pub(crate) fn tally(&self) -> Option<&Arc<CutTally>> {
         match self {
-            Self::HalfCut(tally) | Self::Cut(tally) => Some(tally),
+            Self::Cut(_, tally) | Self::Resetting(tally) => Some(tally),
             Self::Open | Self::Stopped => None,
         }
     }
 
     /// The cut that swallows bytes which go this way, if one does.
     pub(crate) fn cut_for(&self, direction: Direction) -> Option<&Arc<CutTally>> {
-        match (self, direction) {
-            (Self::HalfCut(_), Direction::ToUpstream) => None,
-            _ => self.cut(),
+        match self {
+            Self::Cut(ways, tally) if ways.include(direction) => Some(tally),
+            _ => None,
         }
     }
 }
 
+impl Ways {
+    /// Whether bytes that go this way are affected.
+    pub(crate) fn include(self, direction: Direction) -> bool {
+        match self {
+            Self::Both => true,
+            Self::Requests => direction == Direction::ToUpstream,
+            Self::Answers => direction == Direction::ToClient,
+        }
+    }
+}
+
+/// What happens to what an open link carries.
+#[derive(Debug, Default)]
+pub(crate) struct Conditions {
+    /// Faults on all bytes.
+    pub(crate) shaping: Vec<Arc<ActiveFault>>,
+    /// Faults on single requests.
+    pub(crate) protocol: Vec<Arc<ActiveFault>>,
+}
+
 /// The link between two heals. A connection belongs to the era in which it was
-/// accepted and dies with it.
+/// accepted and dies with it. Conditions come and go within an era.
 #[derive(Clone, Debug)]
 pub(crate) struct Era {
     pub(crate) number: u64,
     pub(crate) state: LinkState,
+    pub(crate) conditions: Arc<Conditions>,
     /// Held by each connection of the era: all are gone when the other end hears
     /// that no sender is left.
     pub(crate) presence: mpsc::Sender<Never>,
@@ -55,18 +78,24 @@ pub(crate) enum Never {}
 
 impl Era {
     pub(crate) fn first() -> (Self, mpsc::Receiver<Never>) {
-        Self::numbered(0, LinkState::Open)
+        Self::numbered(0, LinkState::Open, Arc::default())
     }
 
     pub(crate) fn after(previous: &Self, state: LinkState) -> (Self, mpsc::Receiver<Never>) {
-        Self::numbered(previous.number + 1, state)
+        let conditions = Arc::clone(&previous.conditions);
+        Self::numbered(previous.number + 1, state, conditions)
     }
 
-    fn numbered(number: u64, state: LinkState) -> (Self, mpsc::Receiver<Never>) {
+    fn numbered(
+        number: u64,
+        state: LinkState,
+        conditions: Arc<Conditions>,
+    ) -> (Self, mpsc::Receiver<Never>) {
         let (presence, gone) = mpsc::channel(1);
         let era = Self {
             number,
             state,
+            conditions,
             presence,
         };
         (era, gone)
@@ -77,5 +106,6 @@ impl Era {
 ///
 /// `watch` is both the news and the gate: whoever looks at the state holds its
 /// read lock while acting on it, and a change takes the write lock. So when
-/// `cut` returns, no byte is being delivered and none will be.
+/// `cut` returns, no byte is being delivered and none will be. Whoever holds
+/// it must not wait for anything that is held while a link is changed.
 pub(crate) type LinkView = watch::Receiver<Era>;

@@ -1,22 +1,27 @@
-//! The proxy's handle, its listener, and the cut. Knows nothing of the bytes
-//! that pass.
+//! The proxy before one broker: its handle, its listener, and the cut. Knows
+//! nothing of the bytes that pass.
 
 use std::io;
 use std::net::{SocketAddr, TcpListener as StdListener};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use socket2::SockRef;
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, watch};
+use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore, mpsc, watch};
 
-use crate::link::{Era, LinkState, LinkView, Never};
-use crate::relay::Relay;
+use crate::active::ActiveFault;
+use crate::address::HostPort;
+use crate::exchange::Exchange;
+use crate::fault::Ways;
+use crate::link::{Conditions, Era, LinkState, LinkView, Never};
+use crate::listener::{Control, Listener, listen};
+use crate::relay::{Protocol, Relay};
+use crate::stream::Stream;
 use crate::tally::{CutReport, CutTally, ProxyStats, Totals};
 
-/// The most connections open at once; further ones wait in the listener's
-/// backlog. Each takes two file descriptors, and up to 128 KiB while its
-/// receivers do not keep up.
+/// The most connections open at once before one broker; further ones wait in
+/// the listener's backlog. Each takes two file descriptors, and memory only for
+/// what its receivers have not taken yet.
 pub const CONNECTIONS_MAX: usize = 16 * 1024;
 
 /// The pause after the system could not accept, as when file descriptors ran
@@ -34,22 +39,31 @@ pub enum ProxyError {
         /// The system's reason.
         source: io::Error,
     },
-    /// The link is cut already.
+    /// The link is cut, or reset, already.
     #[error("the link to {upstream} is cut already; heal that cut first")]
     AlreadyCut {
         /// Behind the proxy.
-        upstream: SocketAddr,
+        upstream: HostPort,
+    },
+    /// The system does not stop, or start, listening.
+    #[error("cannot change whether connections to {upstream} are refused")]
+    Refuse {
+        /// Behind the proxy.
+        upstream: HostPort,
+        /// The system's reason.
+        source: io::Error,
     },
     /// The proxy was stopped.
     #[error("the proxy before {upstream} was stopped")]
     Stopped {
         /// Behind the proxy.
-        upstream: SocketAddr,
+        upstream: HostPort,
     },
 }
 
-/// A running proxy; clones are handles to the same one. It ends with
-/// [`Self::stop`], or when its last handle and its last [`Cut`] are dropped.
+/// A running proxy before one broker; clones are handles to the same one. It
+/// ends with [`Self::stop`], or when its last handle and its last [`Cut`] are
+/// dropped.
 #[derive(Clone, Debug)]
 pub struct Proxy {
     shared: Arc<Shared>,
@@ -58,46 +72,108 @@ pub struct Proxy {
 #[derive(Debug)]
 struct Shared {
     address: SocketAddr,
-    upstream: SocketAddr,
+    upstream: HostPort,
     link: watch::Sender<Era>,
     totals: Arc<Totals>,
-    /// The accepting task's socket, to empty the backlog without waiting. Taken
-    /// when the proxy stops.
-    backlog: Mutex<Option<StdListener>>,
+    /// Whether connections are accepted; taken when the proxy stops.
+    listening: Mutex<Option<Listening>>,
     /// Hears when the last connection of the era, or of the proxy, is gone.
     gone: Mutex<Option<mpsc::Receiver<Never>>>,
+    doorbell: Doorbell,
     accepting: Mutex<Option<tokio::task::JoinHandle<()>>>,
+}
+
+/// What the accepting task is told, and what it has done.
+#[derive(Debug)]
+struct Doorbell {
+    /// It may begin.
+    ready: Arc<Notify>,
+    orders: watch::Sender<Order>,
+    /// The number of the last order that was carried out.
+    obeyed: watch::Receiver<u64>,
+}
+
+/// Whether connections are to be refused.
+#[derive(Clone, Copy, Debug, Default)]
+struct Order {
+    number: u64,
+    refuses: bool,
+}
+
+#[derive(Debug)]
+struct Listening {
+    control: Control,
+    refuses: bool,
 }
 
 impl Proxy {
     /// Listens on `listen`, whose port may be 0 for any, before `upstream`. The
-    /// upstream need not be there yet. Must be called within a tokio runtime.
+    /// upstream need not be there yet. Bytes pass as they are. Must be called
+    /// within a tokio runtime.
     ///
     /// # Errors
     /// [`ProxyError::Listen`].
+    #[expect(
+        clippy::unused_async,
+        reason = "whoever awaits is within the runtime that it needs"
+    )]
     pub async fn start(listen: SocketAddr, upstream: SocketAddr) -> Result<Self, ProxyError> {
-        let failed = |source| ProxyError::Listen {
+        let listener = Listener::bind(listen).map_err(|source| ProxyError::Listen {
             address: listen,
             source,
-        };
-        let listener = TcpListener::bind(listen).await.map_err(failed)?;
-        let address = listener.local_addr().map_err(failed)?;
-        let backlog = SockRef::from(&listener).try_clone().map_err(failed)?;
+        })?;
+        let proxy = Self::before(listener, upstream.into(), Protocol::Opaque);
+        proxy.begin();
+        Ok(proxy)
+    }
+
+    /// Takes a listener, from which nothing is accepted before [`Self::begin`].
+    pub(crate) fn before(listener: Listener, upstream: HostPort, protocol: Protocol) -> Self {
+        let address = listener.address();
+        let Listener {
+            accepting, control, ..
+        } = listener;
         let (era, gone) = Era::first();
         let (link, view) = watch::channel(era);
         let totals = Arc::new(Totals::default());
-        let accepting = tokio::spawn(accept(listener, upstream, view, Arc::clone(&totals)));
-        Ok(Self {
+        let ready = Arc::new(Notify::new());
+        let (orders, hears) = watch::channel(Order::default());
+        let (obeys, obeyed) = watch::channel(0);
+        let door = Door {
+            upstream: upstream.clone(),
+            protocol,
+            link: view,
+            totals: Arc::clone(&totals),
+        };
+        let begins = Arc::clone(&ready);
+        let accepting = tokio::spawn(async move {
+            begins.notified().await;
+            accept(accepting, door, hears, obeys).await;
+        });
+        Self {
             shared: Arc::new(Shared {
                 address,
                 upstream,
                 link,
                 totals,
-                backlog: Mutex::new(Some(backlog.into())),
+                listening: Mutex::new(Some(Listening {
+                    control,
+                    refuses: false,
+                })),
                 gone: Mutex::new(Some(gone)),
+                doorbell: Doorbell {
+                    ready,
+                    orders,
+                    obeyed,
+                },
                 accepting: Mutex::new(Some(accepting)),
             }),
-        })
+        }
+    }
+
+    /// Accepts connections from now on. Saying so twice is harmless.
+    pub(crate) fn begin(&self) {
+        self.shared.doorbell.ready.notify_one();
     }
 
     /// Where clients connect to.
@@ -106,13 +182,19 @@ impl Proxy {
     }
 
     /// What is behind the proxy.
-    pub fn upstream(&self) -> SocketAddr {
-        self.shared.upstream
+    pub fn upstream(&self) -> &HostPort {
+        &self.shared.upstream
     }
 
     /// Totals since the start, and what the cut of the moment has done so far.
     pub fn stats(&self) -> ProxyStats {
-        let cut = self.shared.link.borrow().state.cut().map(|it| it.report());
+        let cut = self
+            .shared
+            .link
+            .borrow()
+            .state
+            .tally()
+            .map(|it| it.report());
         self.shared.totals.stats(cut)
     }
 
@@ -138,7 +220,7 @@ impl Proxy {
     /// # Errors
     /// [`ProxyError::AlreadyCut`] and [`ProxyError::Stopped`].
     pub fn cut(&self) -> Result<Cut, ProxyError> {
-        self.begin_cut(LinkState::Cut)
+        self.break_off(Break::Cut(Ways::Both), None)
     }
 
     /// Cuts the way back first: from now on no answer is delivered, while what
@@ -150,25 +232,46 @@ impl Proxy {
     /// # Errors
     /// [`ProxyError::AlreadyCut`] and [`ProxyError::Stopped`].
     pub fn cut_answers(&self) -> Result<Cut, ProxyError> {
-        self.begin_cut(LinkState::HalfCut)
+        self.break_off(Break::Cut(Ways::Answers), None)
     }
 
-    fn begin_cut(&self, state: fn(Arc<CutTally>) -> LinkState) -> Result<Cut, ProxyError> {
-        let upstream = self.shared.upstream;
-        let mut outcome = Err(ProxyError::Stopped { upstream });
+    pub(crate) fn break_off(
+        &self,
+        how: Break,
+        fault: Option<&Arc<ActiveFault>>,
+    ) -> Result<Cut, ProxyError> {
+        let upstream = &self.shared.upstream;
+        let mut outcome = Err(ProxyError::Stopped {
+            upstream: upstream.clone(),
+        });
+        let mut next_gone = None;
         self.shared.link.send_if_modified(|era| match era.state {
             LinkState::Open => {
-                let tally = Arc::new(CutTally::new(self.shared.totals.open.get()));
-                era.state = state(Arc::clone(&tally));
+                let open = self.shared.totals.open.get();
+                let tally = Arc::new(CutTally::new(open, fault.map(Arc::clone)));
+                match how {
+                    Break::Cut(ways) => era.state = LinkState::Cut(ways, Arc::clone(&tally)),
+                    Break::Reset => {
+                        let state = LinkState::Resetting(Arc::clone(&tally));
+                        let (next, gone) = Era::after(era, state);
+                        *era = next;
+                        next_gone = Some(gone);
+                    }
+                }
                 outcome = Ok(tally);
                 true
             }
-            LinkState::HalfCut(_) | LinkState::Cut(_) => {
-                outcome = Err(ProxyError::AlreadyCut { upstream });
+            LinkState::Cut(..) | LinkState::Resetting(_) => {
+                outcome = Err(ProxyError::AlreadyCut {
+                    upstream: upstream.clone(),
+                });
                 false
             }
             LinkState::Stopped => false,
         });
+        if let Some(gone) = next_gone {
+            lock(&self.shared.gone).replace(gone);
+        }
         let tally = outcome?;
         self.shared.totals.cuts.add(1);
         Ok(Cut {
@@ -177,10 +280,52 @@ impl Proxy {
         })
     }
 
+    /// Changes what happens to what is carried.
+    pub(crate) fn set_conditions(&self, conditions: Conditions) {
+        self.shared.link.send_modify(|era| {
+            era.conditions = Arc::new(conditions);
+        });
+    }
+
+    /// Refuses new connections, or accepts them.
+    pub(crate) fn set_refusing(&self, refuses: bool) -> Result<(), ProxyError> {
+        let mut listening = lock(&self.shared.listening);
+        let Some(listening) = listening.as_mut() else {
+            return Ok(());
+        };
+        if listening.refuses == refuses {
+            return Ok(());
+        }
+        if refuses {
+            let upstream = &self.shared.upstream;
+            let stopped = listening.control.refuse();
+            stopped.map_err(|source| ProxyError::Refuse {
+                upstream: upstream.clone(),
+                source,
+            })?;
+        }
+        listening.refuses = refuses;
+        // Who listens is the one who accepts: to the runtime a socket that has
+        // stopped listening is closed for good, and has to be made known anew.
+        self.shared.doorbell.orders.send_modify(|order| {
+            order.number += 1;
+            order.refuses = refuses;
+        });
+        Ok(())
+    }
+
+    /// Returns when the system listens, or not, as it was last told.
+    pub(crate) async fn obeyed(&self) {
+        let doorbell = &self.shared.doorbell;
+        let wanted = doorbell.orders.borrow().number;
+        // A proxy that was stopped does not listen, whatever it was told.
+        let _ = doorbell.obeyed.clone().wait_for(|it| *it >= wanted).await;
+    }
+
     /// Stops listening, resets every connection and waits until all are closed.
     /// A cut that lasts ends with it. Stopping twice is harmless.
     pub async fn stop(&self) {
-        take(&self.shared.backlog);
+        take(&self.shared.listening);
         let gone = self.shared.next_era(LinkState::Stopped, |_| true);
         if let Some(accepting) = take(&self.shared.accepting) {
             accepting.abort();
@@ -188,6 +333,13 @@ impl Proxy {
         }
         wait_until_gone(gone).await;
     }
+}
+
+/// How a link is broken off.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Break {
+    Cut(Ways),
+    Reset,
 }
 
 impl Shared {
@@ -215,19 +367,18 @@ impl Shared {
     /// that the accepting task has not seen yet: after the heal they would pass
     /// for new ones.
     fn empty_backlog(&self, tally: &CutTally) {
-        let backlog = lock(&self.backlog);
-        let Some(listener) = &*backlog else { return };
-        while let Ok((client, _)) = listener.accept() {
-            let _ = SockRef::from(&client).set_linger(Some(Duration::ZERO));
+        let listening = lock(&self.listening);
+        let Some(listening) = &*listening else { return };
+        for _ in 0..listening.control.empty() {
             self.totals.accepted.add(1);
             self.totals.unanswered.add(1);
-            tally.connections_unanswered.add(1);
+            tally.meet();
         }
     }
 
     /// Heals, if this cut lasts still.
     fn heal(&self, tally: &Arc<CutTally>) -> Option<mpsc::Receiver<Never>> {
-        let lasts = |era: &Era| era.state.cut().is_some_and(|it| Arc::ptr_eq(it, tally));
+        let lasts = |era: &Era| era.state.tally().is_some_and(|it| Arc::ptr_eq(it, tally));
         if !lasts(&self.link.borrow()) {
             return None;
         }
@@ -253,9 +404,12 @@ impl Cut {
     /// Cuts the way to the upstream too, where only the way back was cut.
     pub fn complete(&self) {
         self.proxy.shared.link.send_if_modified(|era| {
-            let half = matches!(&era.state, LinkState::HalfCut(it) if Arc::ptr_eq(it, &self.tally));
+            let half = matches!(
+                &era.state,
+                LinkState::Cut(Ways::Answers, it) if Arc::ptr_eq(it, &self.tally)
+            );
             if half {
-                era.state = LinkState::Cut(Arc::clone(&self.tally));
+                era.state = LinkState::Cut(Ways::Both, Arc::clone(&self.tally));
             }
             half
         });
@@ -287,26 +441,61 @@ async fn wait_until_gone(gone: Option<mpsc::Receiver<Never>>) {
     }
 }
 
-async fn accept(
-    listener: TcpListener,
-    upstream: SocketAddr,
-    mut link: LinkView,
+/// What a connection that comes in is given.
+struct Door {
+    upstream: HostPort,
+    protocol: Protocol,
+    link: LinkView,
     totals: Arc<Totals>,
+}
+
+async fn accept(
+    socket: StdListener,
+    mut door: Door,
+    mut orders: watch::Receiver<Order>,
+    obeys: watch::Sender<u64>,
 ) {
     let room = Arc::new(Semaphore::new(CONNECTIONS_MAX));
+    let mut listener = None;
     loop {
+        let order = *orders.borrow_and_update();
+        // An order that came since is carried out in the next round.
+        if order.refuses {
+            listener = None;
+        } else if listener.is_none() || *obeys.borrow() != order.number {
+            listener = listening(&socket).ok();
+        }
+        obeys.send_replace(order.number);
         let Ok(permit) = Arc::clone(&room).acquire_owned().await else {
             return;
         };
+        let accepting = async {
+            match &listener {
+                Some(listener) => listener.accept().await,
+                None if order.refuses => std::future::pending().await,
+                None => Err(io::ErrorKind::NotConnected.into()),
+            }
+        };
         let accepted = tokio::select! {
-            accepted = listener.accept() => accepted,
-            () = closed(&mut link) => return,
+            biased;
+            changed = orders.changed() => match changed {
+                Ok(()) => continue,
+                Err(_) => return,
+            },
+            () = closed(&mut door.link) => return,
+            accepted = accepting => accepted,
         };
         match accepted {
-            Ok((client, _)) => admit(client, upstream, &link, &totals, permit),
+            Ok((client, peer)) => door.admit(client, peer, permit),
             Err(_) => tokio::time::sleep(ACCEPT_PAUSE).await,
         }
     }
+}
+
+/// Lets the system listen, and the runtime know; listening twice is harmless.
+fn listening(socket: &StdListener) -> io::Result<TcpListener> {
+    listen(socket)?;
+    TcpListener::from_std(socket.try_clone()?)
 }
 
 /// Resolves when no handle of the proxy is left.
@@ -314,39 +503,42 @@ async fn closed(link: &mut LinkView) {
     while link.changed().await.is_ok() {}
 }
 
-fn admit(
-    client: TcpStream,
-    upstream: SocketAddr,
-    link: &LinkView,
-    totals: &Arc<Totals>,
-    permit: OwnedSemaphorePermit,
-) {
-    // It fails only on a socket that is gone already.
-    let _ = client.set_nodelay(true);
-    let (era, presence) = {
-        // Under the gate, so that a cut counts each connection once: as
-        // affected, or as unanswered.
-        let era = link.borrow();
-        totals.accepted.add(1);
-        totals.open.add(1);
-        if let Some(tally) = era.state.cut() {
-            totals.unanswered.add(1);
-            tally.connections_unanswered.add(1);
-        }
-        (era.number, era.presence.clone())
-    };
-    let relay = Relay {
-        client,
-        upstream,
-        era,
-        link: link.clone(),
-        totals: Arc::clone(totals),
-        presence,
-    };
-    tokio::spawn(async move {
-        relay.run().await;
-        drop(permit);
-    });
+impl Door {
+    fn admit(&self, client: TcpStream, peer: SocketAddr, permit: OwnedSemaphorePermit) {
+        let client = Stream::plain(client);
+        let (era, presence) = {
+            // Under the gate, so that a cut counts each connection once: as
+            // affected, or as unanswered.
+            let era = self.link.borrow();
+            self.totals.accepted.add(1);
+            if let Some(tally) = era.state.tally() {
+                self.totals.unanswered.add(1);
+                tally.meet();
+            }
+            if matches!(era.state, LinkState::Resetting(_)) {
+                client.reset();
+                return;
+            }
+            self.totals.open.add(1);
+            (era.number, era.presence.clone())
+        };
+        let relay = Relay {
+            client,
+            peer,
+            upstream: self.upstream.clone(),
+            protocol: self.protocol.clone(),
+            era,
+            link: self.link.clone(),
+            totals: Arc::clone(&self.totals),
+            exchange: Exchange::default(),
+            met: Mutex::default(),
+            presence,
+        };
+        tokio::spawn(async move {
+            relay.run().await;
+            drop(permit);
+        });
+    }
 }
 
 /// The values behind these locks are replaced whole, so a panic elsewhere

@@ -1,20 +1,30 @@
 //! One connection through the proxy: bytes are carried while the link is open
 //! and swallowed while it is cut; when the link heals, the connection is reset.
-//! Knows nothing of who cuts and heals.
+//! Knows nothing of who breaks and heals, nor of what the bytes mean.
 
 use std::cell::RefCell;
-use std::io;
-use std::net::{Shutdown, SocketAddr};
-use std::sync::Arc;
+use std::net::SocketAddr;
+use std::sync::{Arc, Mutex, PoisonError, Weak};
+use std::time::Duration;
 
-use socket2::SockRef;
 use tokio::net::TcpStream;
 use tokio::sync::mpsc;
+use tokio::time::Instant;
 
-use crate::link::{LinkState, LinkView, Never};
+use crate::active::ActiveFault;
+use crate::address::HostPort;
+use crate::answering::Answering;
+use crate::asking::Asking;
+use crate::book::AddressBook;
+use crate::exchange::Exchange;
+use crate::fault::Effect;
+use crate::inspect::{CloseReason, Next, Surroundings};
+use crate::line::{Delivery, Line};
+use crate::link::{Conditions, LinkState, LinkView, Never};
+use crate::stream::Stream;
 use crate::tally::{Direction, Totals};
 
-/// How much is read at once, and the most that a connection holds of each way.
+/// How much is read at once.
 const CHUNK_BYTES: usize = 64 * 1024;
 
 thread_local! {
@@ -22,31 +32,83 @@ thread_local! {
     static CHUNK: RefCell<Vec<u8>> = RefCell::new(vec![0; CHUNK_BYTES]);
 }
 
+/// What is made of the bytes.
+#[derive(Clone, Debug)]
+pub(crate) enum Protocol {
+    /// Nothing.
+    Opaque,
+    /// Kafka's requests and answers. The book is gone when the proxy stops.
+    Kafka(Weak<AddressBook>),
+}
+
 /// A client's connection, as it was accepted.
 pub(crate) struct Relay {
-    pub(crate) client: TcpStream,
-    pub(crate) upstream: SocketAddr,
+    pub(crate) client: Stream,
+    pub(crate) peer: SocketAddr,
+    pub(crate) upstream: HostPort,
+    pub(crate) protocol: Protocol,
     pub(crate) era: u64,
     pub(crate) link: LinkView,
     pub(crate) totals: Arc<Totals>,
+    pub(crate) exchange: Exchange,
+    /// Faults that have counted this connection, by id.
+    pub(crate) met: Mutex<Vec<u64>>,
     /// Dropped last: see [`crate::link::Era::presence`].
     pub(crate) presence: mpsc::Sender<Never>,
 }
 
 /// Why both ends are reset.
+#[derive(Debug)]
 enum Reset {
     /// One end was reset or failed: the other shall see the same.
     Failed,
     /// The era of the connection is over.
     EraOver,
+    /// A fault wants it.
+    Wanted,
+    /// The connection cannot go on.
+    Closed(CloseReason),
 }
 
-enum Step {
-    Again,
+/// One way of a connection.
+struct Way<'a> {
+    from: &'a Stream,
+    to: &'a Stream,
+    direction: Direction,
+    inspector: Inspector,
+    /// What was read and is not decided, or not delivered.
+    incoming: Vec<u8>,
+    /// Of that, how much has been dealt with.
+    taken: usize,
+    /// Of the rest, how much is to be delivered as it is.
+    passing: usize,
+    line: Line,
+    /// A fault on all bytes was in force when they were last looked at.
+    shaped: bool,
+    /// Nothing more will be read.
+    ended: bool,
+    /// And that is in the line.
+    end_queued: bool,
+}
+
+enum Inspector {
+    Asking(Asking),
+    Answering(Answering),
+}
+
+/// What a way waits for.
+#[derive(Clone, Copy, Debug, Default)]
+struct Wait {
+    readable: bool,
+    writable: bool,
+    until: Option<Instant>,
+}
+
+enum Turn {
+    /// Nothing more can be done now.
+    Wait(Wait),
     /// The reader's end is finished and that was passed on.
     Finished,
-    /// The reader's end is finished and nobody shall know while the cut lasts.
-    Hushed,
     Reset(Reset),
 }
 
@@ -67,10 +129,16 @@ impl Relay {
             }
             Err(Undialled::EraOver) => Err(Reset::EraOver),
         };
-        if ends.is_err() {
-            reset(&self.client);
+        if let Err(reset) = ends {
+            self.client.reset();
             if let Ok(upstream) = &upstream {
-                reset(upstream);
+                upstream.reset();
+            }
+            if let Reset::Closed(reason) = reset {
+                self.totals.closed.add(1);
+                if let Some(book) = self.book() {
+                    book.report(self.peer, &self.upstream, &reason);
+                }
             }
         }
         drop(upstream);
@@ -82,8 +150,17 @@ impl Relay {
         drop(presence);
     }
 
-    async fn dial(&mut self) -> Result<TcpStream, Undialled> {
-        let connecting = TcpStream::connect(self.upstream);
+    /// Whom to tell.
+    fn book(&self) -> Option<Arc<AddressBook>> {
+        match &self.protocol {
+            Protocol::Opaque => None,
+            Protocol::Kafka(book) => book.upgrade(),
+        }
+    }
+
+    async fn dial(&mut self) -> Result<Stream, Undialled> {
+        let to = (self.upstream.host.clone(), self.upstream.port);
+        let connecting = TcpStream::connect(to);
         tokio::pin!(connecting);
         loop {
             {
@@ -91,7 +168,7 @@ impl Relay {
                 if era.number != self.era {
                     return Err(Undialled::EraOver);
                 }
-                if era.state.cut().is_some() {
+                if matches!(era.state, LinkState::Cut(..)) {
                     return Err(Undialled::Cut);
                 }
             }
@@ -100,9 +177,7 @@ impl Relay {
                     changed.map_err(|_| Undialled::EraOver)?;
                 }
                 connected = &mut connecting => {
-                    let stream = connected.map_err(|_| Undialled::Refused)?;
-                    stream.set_nodelay(true).map_err(|_| Undialled::Refused)?;
-                    return Ok(stream);
+                    return connected.map(Stream::plain).map_err(|_| Undialled::Refused);
                 }
             }
         }
@@ -115,77 +190,364 @@ impl Relay {
     }
 
     /// One way of the connection, until it is finished.
-    async fn carry(
-        &self,
-        from: &TcpStream,
-        to: &TcpStream,
-        direction: Direction,
-    ) -> Result<(), Reset> {
+    async fn carry(&self, from: &Stream, to: &Stream, direction: Direction) -> Result<(), Reset> {
         let mut link = self.link.clone();
-        let mut held: Vec<u8> = Vec::new();
+        let mut way = Way::new(from, to, direction, &self.protocol);
+        let news = match direction {
+            Direction::ToUpstream => &self.exchange.room,
+            Direction::ToClient => &self.exchange.ready,
+        };
         loop {
-            match self.step(&mut link, from, to, &mut held, direction) {
-                Step::Again => {}
-                Step::Finished => return Ok(()),
-                Step::Hushed => {
-                    // Only the rest of the cut, or the end of the era, can follow.
-                    link.changed().await.map_err(|_| Reset::EraOver)?;
-                    continue;
-                }
-                Step::Reset(reset) => return Err(reset),
-            }
+            let wait = match self.turn(&mut link, &mut way) {
+                Turn::Wait(wait) => wait,
+                Turn::Finished => return Ok(()),
+                Turn::Reset(reset) => return Err(reset),
+            };
             tokio::select! {
                 changed = link.changed() => {
                     if changed.is_err() {
                         return Err(Reset::EraOver);
                     }
                 }
-                // A failure shows itself in the next step, which knows what
-                // to make of it.
-                _ = from.readable(), if held.is_empty() => {}
-                _ = to.writable(), if !held.is_empty() => {}
+                () = from.readable(), if wait.readable => {}
+                () = to.writable(), if wait.writable => {}
+                () = sleep_until(wait.until), if wait.until.is_some() => {}
+                () = news.notified() => {}
             }
         }
     }
 
     /// What can be done without waiting, under the gate.
-    fn step(
-        &self,
-        link: &mut LinkView,
-        from: &TcpStream,
-        to: &TcpStream,
-        held: &mut Vec<u8>,
-        direction: Direction,
-    ) -> Step {
+    fn turn(&self, link: &mut LinkView, way: &mut Way<'_>) -> Turn {
         let era = link.borrow_and_update();
-        if era.number != self.era {
-            return Step::Reset(Reset::EraOver);
+        if era.number != self.era || matches!(era.state, LinkState::Stopped) {
+            return Turn::Reset(Reset::EraOver);
         }
-        match (&era.state, era.state.cut_for(direction)) {
-            (LinkState::Stopped, _) => Step::Reset(Reset::EraOver),
-            (_, None) => match deliver(from, to, held) {
-                Ok(Progress::Delivered(bytes)) => {
-                    self.totals.delivered.add(direction, bytes);
-                    Step::Again
+        if let Some(tally) = era.state.cut_for(way.direction) {
+            let swallowed = way.swallow();
+            tally.swallow(way.direction, swallowed);
+            self.totals.swallowed.add(way.direction, swallowed);
+            // An end is hushed too while the cut lasts.
+            return Turn::Wait(Wait::to_read(!way.ended));
+        }
+        if self.exchange.is_silent() {
+            let swallowed = way.swallow();
+            self.totals.swallowed.add(way.direction, swallowed);
+            // The other side goes when this one has gone.
+            return if way.ended {
+                Turn::Reset(Reset::Failed)
+            } else {
+                Turn::Wait(Wait::to_read(true))
+            };
+        }
+        self.forward(way, &era.conditions)
+            .unwrap_or_else(Turn::Reset)
+    }
+
+    fn forward(&self, way: &mut Way<'_>, conditions: &Conditions) -> Result<Turn, Reset> {
+        let shape = Shape::of(self, conditions, way.direction);
+        if shape.is_none() && way.shaped {
+            way.line.hasten();
+        }
+        way.shaped = !shape.is_none();
+        let mut has_read = false;
+        loop {
+            let decision = self.decide(way, conditions, &shape)?;
+            if way.ended && !way.end_queued {
+                way.queue_end(conditions, self)?;
+            }
+            let until = match way.write(&shape, &self.totals)? {
+                Delivery::Ended => return Ok(Turn::Finished),
+                Delivery::Blocked => {
+                    return Ok(Turn::Wait(Wait {
+                        writable: true,
+                        ..Wait::default()
+                    }));
                 }
-                Ok(Progress::End) => match SockRef::from(to).shutdown(Shutdown::Write) {
-                    Ok(()) => Step::Finished,
-                    Err(_) => Step::Reset(Reset::Failed),
-                },
-                Err(_) => Step::Reset(Reset::Failed),
-            },
-            (_, Some(tally)) => {
-                let mut swallowed = held.len();
-                held.clear();
-                let read = read_chunk(from, |chunk| swallowed += chunk.len());
-                tally.swallowed.add(direction, swallowed);
-                self.totals.swallowed.add(direction, swallowed);
-                match read {
-                    Ok(Some(0)) | Err(_) => Step::Hushed,
-                    Ok(_) => Step::Again,
-                }
+                Delivery::NotBefore(due) => Some(due),
+                Delivery::Empty => None,
+            };
+            let may_read = decision == Decision::Go && !way.ended && !way.line.is_full();
+            if !may_read || has_read {
+                // Others have their turn, though more may have come.
+                return Ok(Turn::Wait(Wait {
+                    readable: may_read,
+                    writable: false,
+                    until,
+                }));
+            }
+            has_read = way.read().map_err(|_| Reset::Failed)?.is_some();
+            if !has_read {
+                way.rest();
+                return Ok(Turn::Wait(Wait {
+                    readable: true,
+                    writable: false,
+                    until,
+                }));
             }
         }
+    }
+
+    /// Decides on all that is at hand, as far as can be.
+    fn decide(
+        &self,
+        way: &mut Way<'_>,
+        conditions: &Conditions,
+        shape: &Shape<'_>,
+    ) -> Result<Decision, Reset> {
+        let book = match &self.protocol {
+            Protocol::Opaque => {
+                way.passing = way.incoming.len() - way.taken;
+                return Ok(Decision::Go);
+            }
+            Protocol::Kafka(book) => book.upgrade().ok_or(Reset::EraOver)?,
+        };
+        let around = Surroundings {
+            conditions,
+            met: &|fault| self.meet(fault),
+        };
+        loop {
+            let front = &way.incoming[way.taken + way.passing..];
+            let next = match &mut way.inspector {
+                Inspector::Asking(asking) => {
+                    asking.next(front, &self.exchange, &around, &|id| book.topic_name(id))
+                }
+                Inspector::Answering(answering) => {
+                    answering.next(front, &self.exchange, &around, &mut &*book)
+                }
+            };
+            match next.map_err(Reset::Closed)? {
+                Next::More => return Ok(Decision::Go),
+                Next::Wait => return Ok(Decision::WaitForRoom),
+                Next::Deliver {
+                    bytes,
+                    after: Duration::ZERO,
+                } => way.passing += bytes,
+                Next::Deliver { bytes, after } => {
+                    let with = front[..bytes].to_vec();
+                    way.instead(bytes, with, after, shape);
+                }
+                Next::Instead { bytes, with, after } => way.instead(bytes, with, after, shape),
+                Next::Swallow(bytes) => way.instead(bytes, Vec::new(), Duration::ZERO, shape),
+                Next::Silence => {
+                    self.exchange.silence();
+                    return Ok(Decision::WaitForRoom);
+                }
+                Next::Reset => return Err(Reset::Wanted),
+            }
+        }
+    }
+
+    /// Counts the connection for a fault, once.
+    fn meet(&self, fault: &ActiveFault) {
+        let mut met = self.met.lock().unwrap_or_else(PoisonError::into_inner);
+        if !met.contains(&fault.id) {
+            met.push(fault.id);
+            fault.witness.touch();
+            fault.witness.connections.add(1);
+        }
+    }
+}
+
+/// Whether more is to be read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Decision {
+    Go,
+    /// Not before the other way has moved.
+    WaitForRoom,
+}
+
+/// What faults do to all bytes of one way.
+struct Shape<'a> {
+    relay: &'a Relay,
+    faults: Vec<&'a Arc<ActiveFault>>,
+}
+
+impl<'a> Shape<'a> {
+    fn of(relay: &'a Relay, conditions: &'a Conditions, direction: Direction) -> Self {
+        let faults = conditions.shaping.iter();
+        let faults = faults.filter(|it| match it.fault.effect {
+            Effect::Latency { ways, .. } | Effect::Bandwidth { ways, .. } => {
+                ways.include(direction)
+            }
+            _ => false,
+        });
+        Self {
+            relay,
+            faults: faults.collect(),
+        }
+    }
+
+    fn is_none(&self) -> bool {
+        self.faults.is_empty()
+    }
+
+    /// Appends bytes to a line as the faults have it.
+    fn push(&self, line: &mut Line, bytes: Vec<u8>, after: Duration) {
+        let mut latency = after;
+        let mut rate: Option<u64> = None;
+        for fault in &self.faults {
+            self.relay.meet(fault);
+            fault.witness.bytes(bytes.len());
+            latency += fault.latency();
+            if let Effect::Bandwidth { bytes_per_s, .. } = fault.fault.effect {
+                rate = Some(rate.map_or(bytes_per_s, |it| it.min(bytes_per_s)));
+            }
+        }
+        line.push(bytes, latency, rate);
+    }
+}
+
+impl Wait {
+    fn to_read(readable: bool) -> Self {
+        Self {
+            readable,
+            ..Self::default()
+        }
+    }
+}
+
+impl<'a> Way<'a> {
+    fn new(from: &'a Stream, to: &'a Stream, direction: Direction, protocol: &Protocol) -> Self {
+        Self {
+            from,
+            to,
+            direction,
+            inspector: match (protocol, direction) {
+                (_, Direction::ToUpstream) => Inspector::Asking(Asking::default()),
+                (_, Direction::ToClient) => Inspector::Answering(Answering::default()),
+            },
+            incoming: Vec::new(),
+            taken: 0,
+            passing: 0,
+            line: Line::default(),
+            shaped: false,
+            ended: false,
+            end_queued: false,
+        }
+    }
+
+    /// Reads once; `None` when there is nothing yet.
+    fn read(&mut self) -> std::io::Result<Option<usize>> {
+        let Self { from, incoming, .. } = self;
+        let read = CHUNK.with_borrow_mut(|chunk| {
+            let read = from.read_now(chunk)?;
+            incoming.extend_from_slice(&chunk[..read.unwrap_or(0)]);
+            std::io::Result::Ok(read)
+        })?;
+        self.ended = read == Some(0);
+        Ok(read)
+    }
+
+    /// Gives memory back while nothing comes.
+    fn rest(&mut self) {
+        if self.incoming.is_empty() {
+            self.incoming = Vec::new();
+        }
+    }
+
+    /// Reads once and forgets it, with all that was held; says how much.
+    fn swallow(&mut self) -> usize {
+        let mut swallowed = self.line.clear() + (self.incoming.len() - self.taken);
+        self.incoming.clear();
+        (self.taken, self.passing) = (0, 0);
+        let read = CHUNK.with_borrow_mut(|chunk| self.from.read_now(chunk));
+        match read {
+            Ok(None) => {}
+            Ok(Some(0)) | Err(_) => self.ended = true,
+            Ok(Some(bytes)) => swallowed += bytes,
+        }
+        swallowed
+    }
+
+    /// Delivers something else in place of what comes next.
+    fn instead(&mut self, bytes: usize, with: Vec<u8>, after: Duration, shape: &Shape<'_>) {
+        self.queue(shape);
+        if !with.is_empty() {
+            shape.push(&mut self.line, with, after);
+        }
+        self.take(bytes);
+    }
+
+    /// Puts what passes into the line, behind what is there.
+    fn queue(&mut self, shape: &Shape<'_>) {
+        if self.passing > 0 {
+            let passing = self.incoming[self.taken..self.taken + self.passing].to_vec();
+            shape.push(&mut self.line, passing, Duration::ZERO);
+            self.take(self.passing);
+            self.passing = 0;
+        }
+    }
+
+    fn take(&mut self, bytes: usize) {
+        self.taken += bytes;
+        if self.taken == self.incoming.len() {
+            self.incoming.clear();
+            self.taken = 0;
+        }
+    }
+
+    /// Nothing follows: the end goes behind all that is on its way.
+    fn queue_end(&mut self, conditions: &Conditions, relay: &Relay) -> Result<(), Reset> {
+        let undecided = self.incoming.len() - self.taken - self.passing;
+        let whole = match (&relay.protocol, &self.inspector) {
+            (Protocol::Opaque, _) => true,
+            (_, Inspector::Asking(asking)) => asking.is_between_frames(),
+            (_, Inspector::Answering(answering)) => answering.is_between_frames(),
+        };
+        if undecided > 0 || !whole {
+            return Err(Reset::Closed(CloseReason::HalfFrame { bytes: undecided }));
+        }
+        let mut delay = Duration::ZERO;
+        for fault in &conditions.shaping {
+            if let Effect::SlowClose { delay_ms } = fault.fault.effect {
+                relay.meet(fault);
+                fault.witness.touch();
+                delay += Duration::from_millis(delay_ms);
+            }
+        }
+        self.queue(&Shape::of(relay, conditions, self.direction));
+        self.line.push_end(delay);
+        self.end_queued = true;
+        Ok(())
+    }
+
+    /// Writes what can be written now.
+    fn write(&mut self, shape: &Shape<'_>, totals: &Totals) -> Result<Delivery, Reset> {
+        let direction = self.direction;
+        let delivered = |bytes| totals.delivered.add(direction, bytes);
+        if !shape.is_none() {
+            self.queue(shape);
+        }
+        let delivery = self
+            .line
+            .deliver(self.to, delivered)
+            .map_err(|_| Reset::Failed)?;
+        match delivery {
+            Delivery::Empty if self.passing > 0 => {}
+            Delivery::NotBefore(_) => {
+                self.queue(shape);
+                return Ok(delivery);
+            }
+            _ => return Ok(delivery),
+        }
+        let passing = &self.incoming[self.taken..self.taken + self.passing];
+        let written = self.to.write_now(passing).map_err(|_| Reset::Failed)?;
+        totals.delivered.add(direction, written);
+        self.passing -= written;
+        self.take(written);
+        Ok(if self.passing > 0 {
+            Delivery::Blocked
+        } else {
+            Delivery::Empty
+        })
+    }
+}
+
+async fn sleep_until(when: Option<Instant>) {
+    match when {
+        Some(when) => tokio::time::sleep_until(when).await,
+        None => std::future::pending().await,
     }
 }
 
@@ -193,56 +555,4 @@ enum Undialled {
     Cut,
     Refused,
     EraOver,
-}
-
-enum Progress {
-    Delivered(usize),
-    End,
-}
-
-/// Writes what is held, else what can be read now; holds what does not fit.
-fn deliver(from: &TcpStream, to: &TcpStream, held: &mut Vec<u8>) -> io::Result<Progress> {
-    if !held.is_empty() {
-        let written = write_now(to, held)?;
-        held.drain(..written);
-        return Ok(Progress::Delivered(written));
-    }
-    let mut written = Ok(0);
-    let read = read_chunk(from, |chunk| {
-        written = write_now(to, chunk);
-        if let Ok(written) = written {
-            held.extend_from_slice(&chunk[written..]);
-        }
-    })?;
-    match read {
-        Some(0) => Ok(Progress::End),
-        Some(_) | None => written.map(Progress::Delivered),
-    }
-}
-
-/// Reads once; `None` when there is nothing yet, 0 at the end.
-fn read_chunk(from: &TcpStream, mut take: impl FnMut(&[u8])) -> io::Result<Option<usize>> {
-    CHUNK.with_borrow_mut(|chunk| match from.try_read(chunk) {
-        Ok(0) => Ok(Some(0)),
-        Ok(bytes) => {
-            take(&chunk[..bytes]);
-            Ok(Some(bytes))
-        }
-        Err(error) if error.kind() == io::ErrorKind::WouldBlock => Ok(None),
-        Err(error) => Err(error),
-    })
-}
-
-fn write_now(to: &TcpStream, bytes: &[u8]) -> io::Result<usize> {
-    match to.try_write(bytes) {
-        Err(error) if error.kind() == io::ErrorKind::WouldBlock => Ok(0),
-        outcome => outcome,
-    }
-}
-
-/// Makes the close that follows a reset, which also drops what the kernel still
-/// holds for the other side.
-fn reset(stream: &TcpStream) {
-    // It fails only on a socket that is gone already.
-    let _ = stream.set_zero_linger();
 }

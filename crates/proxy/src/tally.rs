@@ -1,7 +1,10 @@
 //! The counters that are a proxy's evidence. Knows nothing of sockets.
 
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::time::{Duration, Instant};
+
+use crate::active::ActiveFault;
 
 /// A counter that tasks add to and anyone reads. The counters are independent
 /// figures, each exact; a reader gets no snapshot across them.
@@ -10,7 +13,11 @@ pub(crate) struct Count(AtomicU64);
 
 impl Count {
     pub(crate) fn add(&self, amount: usize) {
-        self.0.fetch_add(amount as u64, Relaxed);
+        self.add_many(amount as u64);
+    }
+
+    pub(crate) fn add_many(&self, amount: u64) {
+        self.0.fetch_add(amount, Relaxed);
     }
 
     pub(crate) fn subtract_one(&self) {
@@ -45,22 +52,46 @@ impl BytesByWay {
     }
 }
 
-/// What one cut has done so far.
+/// What one cut, or one reset, has done so far.
 #[derive(Debug)]
 pub(crate) struct CutTally {
     pub(crate) since: Instant,
     pub(crate) connections_affected: u64,
     pub(crate) connections_unanswered: Count,
     pub(crate) swallowed: BytesByWay,
+    /// Of the fault that the cut is a part of.
+    witness: Option<Arc<ActiveFault>>,
 }
 
 impl CutTally {
-    pub(crate) fn new(connections_affected: u64) -> Self {
+    pub(crate) fn new(connections_affected: u64, witness: Option<Arc<ActiveFault>>) -> Self {
+        if let Some(fault) = witness.as_ref().filter(|_| connections_affected > 0) {
+            fault.witness.touch();
+            fault.witness.connections.add_many(connections_affected);
+        }
         Self {
             since: Instant::now(),
             connections_affected,
             connections_unanswered: Count::default(),
             swallowed: BytesByWay::default(),
+            witness,
+        }
+    }
+
+    /// A connection came while it lasted.
+    pub(crate) fn meet(&self) {
+        self.connections_unanswered.add(1);
+        if let Some(fault) = &self.witness {
+            fault.witness.touch();
+            fault.witness.connections.add(1);
+        }
+    }
+
+    /// It swallowed bytes.
+    pub(crate) fn swallow(&self, direction: Direction, bytes: usize) {
+        self.swallowed.add(direction, bytes);
+        if let Some(fault) = &self.witness {
+            fault.witness.bytes(bytes);
         }
     }
 
@@ -97,6 +128,7 @@ pub(crate) struct Totals {
     pub(crate) open: Count,
     pub(crate) unanswered: Count,
     pub(crate) upstream_refused: Count,
+    pub(crate) closed: Count,
     pub(crate) cuts: Count,
     pub(crate) delivered: BytesByWay,
     pub(crate) swallowed: BytesByWay,
@@ -109,6 +141,7 @@ impl Totals {
             connections_open: self.open.get(),
             connections_unanswered: self.unanswered.get(),
             upstream_refused: self.upstream_refused.get(),
+            connections_closed: self.closed.get(),
             cuts: self.cuts.get(),
             bytes_delivered_to_upstream: self.delivered.to_upstream.get(),
             bytes_delivered_to_clients: self.delivered.to_client.get(),
@@ -130,7 +163,10 @@ pub struct ProxyStats {
     pub connections_unanswered: u64,
     /// Connections closed because the upstream could not be reached.
     pub upstream_refused: u64,
-    /// How often the link was cut.
+    /// Connections closed by the proxy itself: what came over them was not
+    /// Kafka's protocol, or could not be put behind the proxy.
+    pub connections_closed: u64,
+    /// How often the link was cut, or reset.
     pub cuts: u64,
     /// Bytes passed on from clients.
     pub bytes_delivered_to_upstream: u64,

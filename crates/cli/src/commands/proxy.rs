@@ -1,0 +1,111 @@
+//! `ackproof proxy`: the fault proxy on its own, before a cluster of the
+//! user's, until Ctrl-C.
+
+use std::fmt::Write as _;
+use std::io;
+use std::sync::Arc;
+
+use ::proxy::{ClusterProxy, ClusterSettings, Http, Note};
+use rustix::process::{Resource, getrlimit, setrlimit};
+
+use crate::args::ProxyArgs;
+use crate::exit::Exit;
+use crate::failure::Failure;
+use crate::interrupt::Interrupt;
+use crate::output::{note, print};
+
+#[derive(Debug, thiserror::Error)]
+enum ProxyCommandError {
+    #[error("cannot listen for signals")]
+    Signals(#[source] io::Error),
+}
+
+/// `ackproof proxy`.
+pub(crate) async fn proxy(args: &ProxyArgs) -> Result<Exit, Failure> {
+    let mut interrupt = Interrupt::listen()
+        .map_err(|error| Failure::environment(&ProxyCommandError::Signals(error)))?;
+    raise_file_limit();
+    let settings = ClusterSettings {
+        bootstrap: args.bootstrap.clone(),
+        listen: args.listen,
+        advertised_host: args.advertise.clone(),
+    };
+    let proxy = ClusterProxy::start(settings, Arc::new(tell))
+        .await
+        .map_err(|error| match error {
+            ::proxy::ClusterError::NothingToAdvertise(_) => {
+                Failure::usage(&error).hint("--advertise HOST")
+            }
+            error => Failure::environment(&error),
+        })?;
+    let met = tokio::select! {
+        met = proxy.meet() => met,
+        () = interrupt.happened() => return Err(Failure::interrupted()),
+    };
+    met.map_err(|error| {
+        Failure::environment(&error)
+            .hint("the proxy needs a plain listener of a running broker: --bootstrap HOST:PORT")
+    })?;
+    let http = Http::start(args.api, proxy.clone())
+        .await
+        .map_err(|error| Failure::environment(&error))?;
+    print(&describe(&proxy, &http))?;
+    note("Ctrl-C stops it\n");
+    interrupt.happened().await;
+    note("stopping\n");
+    drop(http);
+    proxy.stop().await;
+    Ok(Exit::Held)
+}
+
+fn describe(proxy: &ClusterProxy, http: &Http) -> String {
+    let brokers = proxy.brokers();
+    let mut out = String::new();
+    if let Some(first) = brokers.first() {
+        let _ = writeln!(out, "bootstrap.servers  {}", first.advertised);
+    }
+    for broker in &brokers {
+        let name = broker
+            .node
+            .map_or("bootstrap".to_owned(), |node| format!("broker {node}"));
+        let _ = writeln!(
+            out,
+            "{name:17}  {} for {}",
+            broker.advertised, broker.upstream
+        );
+    }
+    let _ = writeln!(out, "{:17}  http://{}", "faults", http.addr());
+    out
+}
+
+/// What happens while it runs, for whoever watches.
+fn tell(said: Note) {
+    match said {
+        Note::Closed {
+            client,
+            upstream,
+            reason,
+        } => note(&format!(
+            "closed the connection of {client} to {upstream}: {reason}\n"
+        )),
+        Note::Broker {
+            upstream,
+            advertised,
+            ..
+        } => note(&format!("{advertised} stands for {upstream}\n")),
+        _ => {}
+    }
+}
+
+/// Each connection takes two descriptors, and shells allow few by default.
+fn raise_file_limit() {
+    let limit = getrlimit(Resource::Nofile);
+    // Fewer connections fit where it cannot be raised.
+    let _ = setrlimit(
+        Resource::Nofile,
+        rustix::process::Rlimit {
+            current: limit.maximum,
+            maximum: limit.maximum,
+        },
+    );
+}

@@ -1,0 +1,409 @@
+//! The proxy before a whole cluster: one listener per broker, and the faults
+//! that are switched on. Knows nothing of bytes, nor of who switches faults.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use serde::Serialize;
+use tokio::sync::Mutex;
+
+use crate::active::ActiveFault;
+use crate::address::HostPort;
+use crate::book::{AddressBook, Entry, Notes};
+use crate::evidence::{Evidence, now_us};
+use crate::fault::{Effect, Fault, FaultDataError};
+use crate::greeting::{GreetingError, greet};
+use crate::link::Conditions;
+use crate::proxy::{Break, Cut, ProxyError};
+use crate::tally::ProxyStats;
+
+/// The most faults at once: each request is held against all of them.
+pub const FAULTS_MAX: usize = 256;
+
+/// The healed faults whose evidence is still told.
+const HEALED_MAX: usize = 1024;
+
+/// What to put the proxy before, and where.
+#[derive(Clone, Debug)]
+pub struct ClusterSettings {
+    /// One broker of the cluster or more; each gets a listener at once. The
+    /// others follow as answers name them.
+    pub bootstrap: Vec<HostPort>,
+    /// Where the first listener is; the others are on any free port of the same
+    /// address.
+    pub listen: SocketAddr,
+    /// What clients are told in place of that address, where it is not the one
+    /// by which they reach it.
+    pub advertised_host: Option<String>,
+}
+
+/// Why a cluster's proxy cannot do what was asked.
+#[derive(Debug, thiserror::Error)]
+pub enum ClusterError {
+    /// A listener cannot be made.
+    #[error("cannot listen on {address} before {upstream}: {reason}")]
+    Listen {
+        /// Where.
+        address: SocketAddr,
+        /// Before whom.
+        upstream: HostPort,
+        /// The system's reason.
+        reason: String,
+    },
+    /// A listener on all addresses says nothing of where clients find it.
+    #[error("clients cannot be told to connect to {0}; say by which host they reach the proxy")]
+    NothingToAdvertise(SocketAddr),
+    /// No broker was given.
+    #[error("at least one bootstrap address is needed")]
+    NoBootstrap,
+    /// The fault cannot be.
+    #[error(transparent)]
+    Data(#[from] FaultDataError),
+    /// There are too many.
+    #[error("there are {FAULTS_MAX} faults already; heal some first")]
+    TooMany,
+    /// A link cannot be broken like that now.
+    #[error(transparent)]
+    Link(#[from] ProxyError),
+}
+
+/// A fault's number, from 1; never used again.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+#[serde(transparent)]
+pub struct FaultId(pub u64);
+
+/// A fault, and what it has met.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct FaultReport {
+    /// Its number.
+    pub id: FaultId,
+    /// What it is.
+    pub fault: Fault,
+    /// Since when, in microseconds since 1970.
+    pub since_us: u64,
+    /// When it was healed, if it was.
+    pub healed_us: Option<u64>,
+    /// What it has met.
+    pub evidence: Evidence,
+}
+
+/// A broker behind the proxy.
+#[derive(Clone, Debug)]
+pub struct BrokerReport {
+    /// Its id, once an answer has named it.
+    pub node: Option<i32>,
+    /// Where it is.
+    pub upstream: HostPort,
+    /// Where clients find it.
+    pub advertised: HostPort,
+    /// Where the proxy listens for it.
+    pub listens: SocketAddr,
+    /// What has gone through.
+    pub stats: ProxyStats,
+}
+
+/// A running proxy before a cluster. It ends with [`Self::stop`], or when the
+/// last clone is dropped.
+#[derive(Clone, Debug)]
+pub struct ClusterProxy {
+    shared: Arc<Shared>,
+}
+
+#[derive(Debug)]
+struct Shared {
+    book: Arc<AddressBook>,
+    /// Never locked by whoever holds the gate of a link.
+    switchboard: Mutex<Switchboard>,
+    settling: std::sync::Mutex<Option<tokio::task::JoinHandle<()>>>,
+}
+
+impl Drop for Shared {
+    fn drop(&mut self) {
+        if let Ok(Some(settling)) = self.settling.get_mut().map(Option::take) {
+            settling.abort();
+        }
+    }
+}
+
+#[derive(Debug, Default)]
+struct Switchboard {
+    last_id: u64,
+    active: BTreeMap<FaultId, Switched>,
+    healed: VecDeque<FaultReport>,
+}
+
+/// A fault that is switched on.
+#[derive(Debug)]
+struct Switched {
+    active: Arc<ActiveFault>,
+    since_us: u64,
+    /// The links that it has broken off, by where they listen.
+    cuts: BTreeMap<SocketAddr, Cut>,
+}
+
+impl ClusterProxy {
+    /// Listens before each bootstrap address. The cluster need not be there
+    /// yet. Must be called within a tokio runtime.
+    ///
+    /// # Errors
+    /// [`ClusterError::Listen`], [`ClusterError::NothingToAdvertise`] and
+    /// [`ClusterError::NoBootstrap`].
+    pub async fn start(settings: ClusterSettings, notes: Notes) -> Result<Self, ClusterError> {
+        let ClusterSettings {
+            bootstrap,
+            listen,
+            advertised_host,
+        } = settings;
+        if listen.ip().is_unspecified() && advertised_host.is_none() {
+            return Err(ClusterError::NothingToAdvertise(listen));
+        }
+        if bootstrap.is_empty() {
+            return Err(ClusterError::NoBootstrap);
+        }
+        let book = AddressBook::new(listen.ip(), advertised_host, notes);
+        let mut port = listen.port();
+        for upstream in bootstrap {
+            book.begin(upstream, port)
+                .map_err(|error| ClusterError::Listen {
+                    address: SocketAddr::new(listen.ip(), port),
+                    upstream: error.address,
+                    reason: error.reason,
+                })?;
+            port = 0;
+        }
+        let proxy = Self {
+            shared: Arc::new(Shared {
+                book: Arc::clone(&book),
+                switchboard: Mutex::default(),
+                settling: std::sync::Mutex::default(),
+            }),
+        };
+        proxy.settle().await;
+        let shared = Arc::downgrade(&proxy.shared);
+        let settling = tokio::spawn(async move {
+            loop {
+                book.news.notified().await;
+                let Some(shared) = shared.upgrade() else {
+                    return;
+                };
+                Self { shared }.settle().await;
+            }
+        });
+        if let Ok(mut place) = proxy.shared.settling.lock() {
+            *place = Some(settling);
+        }
+        Ok(proxy)
+    }
+
+    /// Asks each bootstrap address for the cluster's brokers, so that all have
+    /// a listener. It needs one that answers.
+    ///
+    /// # Errors
+    /// [`GreetingError`] of the last that did not.
+    pub async fn meet(&self) -> Result<(), GreetingError> {
+        let mut outcome = Ok(());
+        for entry in self.shared.book.entries() {
+            match greet(entry.link.addr()).await {
+                Ok(()) => return Ok(()),
+                Err(reason) => {
+                    outcome = Err(GreetingError {
+                        upstream: entry.upstream.to_string(),
+                        reason,
+                    });
+                }
+            }
+        }
+        outcome
+    }
+
+    /// The brokers that are known, in the order in which they were seen.
+    pub fn brokers(&self) -> Vec<BrokerReport> {
+        let entries = self.shared.book.entries().into_iter();
+        entries
+            .map(|entry| BrokerReport {
+                node: entry.node,
+                upstream: entry.upstream,
+                advertised: entry.advertised,
+                listens: entry.link.addr(),
+                stats: entry.link.stats(),
+            })
+            .collect()
+    }
+
+    /// Switches a fault on. When this returns it is in force before all brokers
+    /// that are known; a broker that is seen later has it from the beginning.
+    ///
+    /// # Errors
+    /// [`ClusterError::Data`], [`ClusterError::TooMany`], and
+    /// [`ClusterError::Link`] where a link is cut already; nothing is changed
+    /// then.
+    pub async fn add(&self, fault: Fault) -> Result<FaultId, ClusterError> {
+        fault.validate()?;
+        let mut board = self.shared.switchboard.lock().await;
+        if board.active.len() >= FAULTS_MAX {
+            return Err(ClusterError::TooMany);
+        }
+        board.last_id += 1;
+        let id = FaultId(board.last_id);
+        let switched = Switched {
+            active: Arc::new(ActiveFault::new(id.0, fault)),
+            since_us: now_us(),
+            cuts: BTreeMap::new(),
+        };
+        board.active.insert(id, switched);
+        match board.put_in_force(&self.shared.book) {
+            Ok(()) => Ok(id),
+            Err(error) => {
+                if let Some(switched) = board.active.remove(&id) {
+                    switched.heal().await;
+                }
+                // What was in force before was possible before.
+                let _ = board.put_in_force(&self.shared.book);
+                Err(error.into())
+            }
+        }
+    }
+
+    /// Heals a fault, and says what it has met; `None` when there is no such
+    /// fault, or none any longer. Connections that met a cut are reset; all
+    /// others go on as if nothing had been.
+    pub async fn heal(&self, id: FaultId) -> Option<FaultReport> {
+        let mut board = self.shared.switchboard.lock().await;
+        board.heal(id, &self.shared.book).await
+    }
+
+    /// Heals all faults: the proxy is transparent again.
+    pub async fn heal_all(&self) -> Vec<FaultReport> {
+        let mut board = self.shared.switchboard.lock().await;
+        let ids: Vec<FaultId> = board.active.keys().copied().collect();
+        let mut healed = Vec::new();
+        for id in ids {
+            healed.extend(board.heal(id, &self.shared.book).await);
+        }
+        healed
+    }
+
+    /// Every fault that is switched on, and the last ones that were healed, by
+    /// number.
+    pub async fn faults(&self) -> Vec<FaultReport> {
+        let board = self.shared.switchboard.lock().await;
+        let mut all: Vec<FaultReport> = board.healed.iter().cloned().collect();
+        all.extend(board.active.values().map(Switched::report));
+        all.sort_by_key(|it| it.id);
+        all
+    }
+
+    /// One of them.
+    pub async fn fault(&self, id: FaultId) -> Option<FaultReport> {
+        self.faults().await.into_iter().find(|it| it.id == id)
+    }
+
+    /// Stops listening, resets every connection and waits until all are closed.
+    pub async fn stop(&self) {
+        for entry in self.shared.book.close() {
+            entry.link.stop().await;
+        }
+    }
+
+    /// Puts what is switched on in force before brokers that are new, or whose
+    /// id is, and lets connections to them in.
+    async fn settle(&self) {
+        let mut board = self.shared.switchboard.lock().await;
+        // A link that is cut already is cut; there is nobody to tell.
+        let _ = board.put_in_force(&self.shared.book);
+        for entry in self.shared.book.entries() {
+            entry.link.begin();
+        }
+    }
+}
+
+impl Switchboard {
+    /// Makes every link as the active faults want it.
+    fn put_in_force(&mut self, book: &AddressBook) -> Result<(), ProxyError> {
+        let mut outcome = Ok(());
+        for entry in book.entries() {
+            if let Err(error) = self.put_in_force_before(&entry) {
+                outcome = Err(error);
+            }
+        }
+        outcome
+    }
+
+    fn put_in_force_before(&mut self, entry: &Entry) -> Result<(), ProxyError> {
+        let mut conditions = Conditions::default();
+        let mut refuses = false;
+        for switched in self.active.values_mut() {
+            let active = &switched.active;
+            if !concerns(&active.fault, entry) {
+                continue;
+            }
+            let broken = match &active.fault.effect {
+                Effect::Cut { ways } => Some(Break::Cut(*ways)),
+                Effect::Reset => Some(Break::Reset),
+                Effect::Refuse => {
+                    refuses = true;
+                    None
+                }
+                Effect::SlowClose { .. } | Effect::Latency { .. } | Effect::Bandwidth { .. } => {
+                    conditions.shaping.push(Arc::clone(active));
+                    None
+                }
+                Effect::DropAnswer { .. } | Effect::Delay { .. } | Effect::Error { .. } => {
+                    conditions.protocol.push(Arc::clone(active));
+                    None
+                }
+            };
+            let at = entry.link.addr();
+            if let Some(how) = broken.filter(|_| !switched.cuts.contains_key(&at)) {
+                let cut = entry.link.break_off(how, Some(active))?;
+                switched.cuts.insert(at, cut);
+            }
+        }
+        entry.link.set_conditions(conditions);
+        entry.link.set_refusing(refuses)
+    }
+
+    async fn heal(&mut self, id: FaultId, book: &AddressBook) -> Option<FaultReport> {
+        let switched = self.active.remove(&id)?;
+        // Less is in force than was possible before.
+        let _ = self.put_in_force(book);
+        let mut report = switched.report();
+        let active = Arc::clone(&switched.active);
+        switched.heal().await;
+        for entry in book.entries() {
+            entry.link.begin();
+            entry.link.obeyed().await;
+        }
+        report.evidence = active.witness.evidence();
+        report.healed_us = Some(now_us());
+        if self.healed.len() >= HEALED_MAX {
+            self.healed.pop_front();
+        }
+        self.healed.push_back(report.clone());
+        Some(report)
+    }
+}
+
+impl Switched {
+    fn report(&self) -> FaultReport {
+        FaultReport {
+            id: FaultId(self.active.id),
+            fault: self.active.fault.clone(),
+            since_us: self.since_us,
+            healed_us: None,
+            evidence: self.active.witness.evidence(),
+        }
+    }
+
+    async fn heal(self) {
+        for (_, cut) in self.cuts {
+            cut.heal().await;
+        }
+    }
+}
+
+/// Whether a fault is meant for this broker.
+fn concerns(fault: &Fault, entry: &Entry) -> bool {
+    fault.brokers.is_empty() || entry.node.is_some_and(|node| fault.brokers.contains(&node))
+}

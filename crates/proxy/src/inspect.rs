@@ -1,0 +1,199 @@
+//! What both ways of a connection have in common when they are looked into:
+//! what to do with the bytes at hand, and why a connection cannot go on. Knows
+//! nothing of sockets.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::active::ActiveFault;
+use crate::addresses::RewriteError;
+use crate::fault::Api;
+use crate::layout::{Malformed, varint};
+use crate::link::Conditions;
+
+/// The longest request that is carried: Kafka's own default for
+/// `socket.request.max.bytes`. What a browser or a TLS client says by mistake
+/// reads as a longer one.
+pub const REQUEST_BYTES_MAX: usize = 100 * 1024 * 1024;
+
+/// The most that is held of an answer that may be streamed. Almost all with
+/// news of brokers are far smaller: they come instead of records.
+pub(crate) const HELD_BYTES_MAX: usize = 64 * 1024;
+
+/// The longest answer about brokers and topics, which is held as a whole: some
+/// 700,000 partitions.
+pub const METADATA_BYTES_MAX: usize = 32 * 1024 * 1024;
+
+/// The longest request that a fault looks into. Clients send 1 MiB at most
+/// unless told otherwise (`max.request.size`).
+pub const INSPECT_BYTES_MAX: usize = 8 * 1024 * 1024;
+
+/// The most requests of a connection that wait for their answers; further ones
+/// wait to be read. The Java client has 5; librdkafka has no limit of its own.
+pub const IN_FLIGHT_MAX: usize = 4096;
+
+/// What to do with the bytes at hand.
+#[derive(Debug)]
+pub(crate) enum Next {
+    /// Wait until there are more.
+    More,
+    /// Wait until the other way has made room.
+    Wait,
+    /// Deliver this many as they are, this much later.
+    Deliver { bytes: usize, after: Duration },
+    /// Deliver something else in place of this many.
+    Instead {
+        bytes: usize,
+        with: Vec<u8>,
+        after: Duration,
+    },
+    /// Throw this many away.
+    Swallow(usize),
+    /// Neither side hears anything from now on.
+    Silence,
+    /// Reset both ends: a fault wants it.
+    Reset,
+}
+
+impl Next {
+    pub(crate) fn pass(bytes: usize) -> Self {
+        Self::Deliver {
+            bytes,
+            after: Duration::ZERO,
+        }
+    }
+}
+
+/// Why a connection was closed by the proxy itself.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum CloseReason {
+    /// A frame's length cannot be.
+    #[error("a {of} says that it is {bytes} bytes long")]
+    Length {
+        /// A request or an answer.
+        of: &'static str,
+        /// As the frame says.
+        bytes: i64,
+    },
+    /// What follows is not what the API and version say.
+    #[error("a {of} of {api} version {version} cannot be read: {reason}")]
+    Malformed {
+        /// A request or an answer.
+        of: &'static str,
+        /// The API.
+        api: Api,
+        /// Its version.
+        version: i16,
+        /// What is wrong.
+        reason: String,
+    },
+    /// A header cannot be read.
+    #[error("a request's header cannot be read")]
+    Header,
+    /// The answer would hold addresses that cannot be rewritten.
+    #[error("{api} version {version} is too new to rewrite addresses in; ApiVersions said so")]
+    TooNew {
+        /// The API.
+        api: Api,
+        /// Its version.
+        version: i16,
+    },
+    /// An answer that has to be held is too large.
+    #[error("an answer of {api} is {bytes} bytes long, more than are held")]
+    TooLarge {
+        /// The API.
+        api: Api,
+        /// Its length.
+        bytes: usize,
+    },
+    /// An answer to nothing.
+    #[error("the broker answered {got}, and {} was to be answered", .wanted.map_or("nothing".to_owned(), |it| it.to_string()))]
+    Unasked {
+        /// The answer's correlation id.
+        got: i32,
+        /// The one that was next.
+        wanted: Option<i32>,
+    },
+    /// SASL as before Kafka 1.0, whose tokens have no header.
+    #[error("SaslHandshake version 0 is followed by bytes that are no requests")]
+    BareSasl,
+    /// The connection ended in the middle of a frame.
+    #[error("the connection ended {bytes} bytes into a frame")]
+    HalfFrame {
+        /// How much of it had come.
+        bytes: usize,
+    },
+    /// A broker cannot be put behind the proxy.
+    #[error("{0}")]
+    NoListener(String),
+    /// The proxy is stopping.
+    #[error("the proxy is stopping")]
+    Stopping,
+}
+
+impl CloseReason {
+    pub(crate) fn malformed(of: &'static str, api: i16, version: i16, why: Malformed) -> Self {
+        Self::Malformed {
+            of,
+            api: Api(api),
+            version,
+            reason: why.to_string(),
+        }
+    }
+
+    pub(crate) fn not_rewritten(api: i16, version: i16, why: RewriteError) -> Self {
+        match why {
+            RewriteError::Malformed(why) => Self::malformed("answer", api, version, why),
+            RewriteError::NoListener(why) => Self::NoListener(why.to_string()),
+        }
+    }
+}
+
+/// What an inspection goes by.
+pub(crate) struct Surroundings<'a> {
+    pub(crate) conditions: &'a Conditions,
+    /// Counts the connection for a fault that meets it.
+    pub(crate) met: &'a dyn Fn(&Arc<ActiveFault>),
+}
+
+/// The length of a frame, its own four bytes not counted.
+pub(crate) fn frame_length(front: &[u8]) -> Option<i32> {
+    front.first_chunk().map(|bytes| i32::from_be_bytes(*bytes))
+}
+
+pub(crate) fn int32(front: &[u8], at: usize) -> Option<i32> {
+    frame_length(front.get(at..)?)
+}
+
+pub(crate) fn int16(front: &[u8], at: usize) -> Option<i16> {
+    let bytes = front.get(at..)?.first_chunk()?;
+    Some(i16::from_be_bytes(*bytes))
+}
+
+/// Where a header's tagged fields end, which begin at `at`; `None` while that
+/// is not at hand.
+pub(crate) fn after_tags(front: &[u8], mut at: usize) -> Result<Option<usize>, Malformed> {
+    let next = |at: &mut usize| -> Result<Option<usize>, Malformed> {
+        let Some(rest) = front.get(*at..) else {
+            return Ok(None);
+        };
+        Ok(varint(rest)?.map(|(value, bytes)| {
+            *at += bytes;
+            value as usize
+        }))
+    };
+    let Some(count) = next(&mut at)? else {
+        return Ok(None);
+    };
+    for _ in 0..count {
+        let Some(_tag) = next(&mut at)? else {
+            return Ok(None);
+        };
+        let Some(size) = next(&mut at)? else {
+            return Ok(None);
+        };
+        at += size;
+    }
+    Ok((at <= front.len()).then_some(at))
+}

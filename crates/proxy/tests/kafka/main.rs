@@ -1,0 +1,13 @@
+//! The proxy before brokers that are played by the test: every byte is known,
+//! and a broker can say what no real one would.
+#![allow(
+    clippy::unwrap_used,
+    reason = "clippy's exemption for tests leaves out their fixtures"
+)]
+
+mod addresses;
+mod connections;
+mod fixture;
+mod hostile;
+mod http;
+mod requests;

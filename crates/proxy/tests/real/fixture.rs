@@ -1,0 +1,167 @@
+//! Three brokers with a counter before each, and the proxy before the counters.
+//!
+//! The brokers advertise the counters' addresses, which only the proxy is told.
+//! So each connection that a counter took and that the proxy did not make is
+//! one that got past it.
+
+use std::collections::BTreeMap;
+use std::io::Write as _;
+use std::net::{Ipv4Addr, SocketAddr};
+use std::process::{Command, Stdio};
+use std::sync::Arc;
+use std::time::Duration;
+
+use proxy::{ClusterProxy, ClusterSettings, Proxy};
+use stack::archive::Archives;
+use stack::artefacts::{ArtefactRequest, Artefacts, Parts, Versions, fetch};
+use stack::cache::Cache;
+use stack::java::{Java, find_java};
+use stack::ports::ReservedPort;
+use stack::stack::{Stack, StackSpec};
+
+pub(crate) struct Site {
+    artefacts: Artefacts,
+    java: Java,
+    stack: Stack,
+    counters: Vec<Proxy>,
+    pub(crate) proxy: ClusterProxy,
+    _dir: tempfile::TempDir,
+}
+
+impl Site {
+    pub(crate) async fn start() -> Self {
+        let cache = Cache::user().unwrap();
+        let request = ArtefactRequest {
+            versions: Versions::default(),
+            kafka_home: None,
+            parts: Parts::Kafka,
+        };
+        let artefacts = fetch(&cache, &request, &mut |_| {}).unwrap();
+        let java = find_java().unwrap();
+        let dir = tempfile::tempdir().unwrap();
+        let anywhere = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
+        let mut spec = StackSpec {
+            brokers: 3,
+            archives: Archives::find(&cache, &artefacts, &java),
+            ..StackSpec::new(dir.path())
+        };
+        let mut counters = Vec::new();
+        for broker in 1..=3 {
+            let port = ReservedPort::take().unwrap();
+            let counter = Proxy::start(anywhere, port.addr()).await.unwrap();
+            spec.advertise.insert(broker, counter.addr());
+            spec.client_ports.insert(broker, port);
+            counters.push(counter);
+        }
+        let stack = Stack::start(&artefacts, &java, spec, |_| {}).await.unwrap();
+        let settings = ClusterSettings {
+            bootstrap: vec![counters[0].addr().into()],
+            listen: anywhere,
+            advertised_host: None,
+        };
+        let notes = Arc::new(|note| eprintln!("{note:?}"));
+        let proxy = ClusterProxy::start(settings, notes).await.unwrap();
+        proxy.meet().await.unwrap();
+        Self {
+            artefacts,
+            java,
+            stack,
+            counters,
+            proxy,
+            _dir: dir,
+        }
+    }
+
+    pub(crate) async fn stop(self) {
+        self.proxy.stop().await;
+        self.stack.stop(Duration::from_millis(100)).await;
+    }
+
+    pub(crate) fn bootstrap(&self) -> String {
+        self.proxy.brokers()[0].advertised.to_string()
+    }
+
+    pub(crate) fn nodes(&self) -> Vec<i32> {
+        let brokers = self.proxy.brokers();
+        let mut nodes: Vec<i32> = brokers.iter().filter_map(|it| it.node).collect();
+        nodes.sort_unstable();
+        nodes
+    }
+
+    /// How many connections the proxy has carried.
+    pub(crate) fn proxied(&self) -> u64 {
+        let brokers = self.proxy.brokers();
+        brokers.iter().map(|it| it.stats.connections_accepted).sum()
+    }
+
+    /// Holds what each counter has taken against what the proxy has made.
+    pub(crate) async fn assert_nobody_got_past(&self, who: &str) {
+        // A connection is counted on either side as soon as its task runs.
+        tokio::time::sleep(Duration::from_millis(300)).await;
+        let made: BTreeMap<String, u64> = self
+            .proxy
+            .brokers()
+            .into_iter()
+            .map(|it| (it.upstream.to_string(), it.stats.connections_accepted))
+            .collect();
+        for counter in &self.counters {
+            let taken = counter.stats().connections_accepted;
+            let made = made.get(&counter.addr().to_string()).copied();
+            assert_eq!(Some(taken), made, "{who}: at {}", counter.addr());
+        }
+    }
+
+    pub(crate) fn names_a_broker_itself(&self, text: &str) -> bool {
+        let mut addresses = self.counters.iter().map(|it| it.addr().to_string());
+        addresses.any(|it| text.contains(&it))
+    }
+
+    pub(crate) fn create_topic(&self, topic: &str) {
+        let args = [
+            "--create",
+            "--topic",
+            topic,
+            "--partitions",
+            "3",
+            "--replication-factor",
+            "3",
+        ];
+        self.tool("TopicCommand", &args);
+    }
+
+    /// Runs one of Kafka's own tools to its end and returns what it printed.
+    pub(crate) fn tool(&self, class: &str, args: &[&str]) -> String {
+        let output = Command::new(&self.java.binary)
+            .args(["-XX:TieredStopAtLevel=1", "-cp"])
+            .arg(self.artefacts.class_path())
+            .arg(format!("org.apache.kafka.tools.{class}"))
+            .args(["--bootstrap-server", &self.bootstrap()])
+            .args(args)
+            .output()
+            .unwrap();
+        let printed = String::from_utf8_lossy(&output.stdout).into_owned();
+        let complained = String::from_utf8_lossy(&output.stderr);
+        assert!(output.status.success(), "{class}: {printed}{complained}");
+        printed
+    }
+
+    /// What kcat printed; `None` where there is no kcat.
+    pub(crate) fn kcat(&self, args: &[&str], says: &str) -> Option<String> {
+        let mut kcat = Command::new("kcat")
+            .args(["-b", &self.bootstrap()])
+            .args(args)
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::inherit())
+            .spawn()
+            .ok()?;
+        kcat.stdin
+            .take()
+            .unwrap()
+            .write_all(says.as_bytes())
+            .unwrap();
+        let output = kcat.wait_with_output().unwrap();
+        assert!(output.status.success());
+        Some(String::from_utf8(output.stdout).unwrap())
+    }
+}
