@@ -7,4 +7,5 @@ mod damage;
 mod fixture;
 mod history;
 mod import;
+mod jepsen;
 mod words;
