@@ -42,7 +42,7 @@ produce() { # BOOTSTRAP TOPIC
 
 consume() { # BOOTSTRAP TOPIC
     tool ConsumerPerformance --bootstrap-server "$1" --topic "$2" --num-records "$records" --timeout 60000 |
-        tail -1 | awk -F', ' '{print $8}'
+        tail -1 | awk -F', ' '{print $9}'
 }
 
 median() { # FILE
@@ -57,6 +57,7 @@ pair() { # NAME DIRECT PROXIED
         for way in $ways; do
             [ "$way" = direct ] && to=$2 || to=$3
             topic="$way-$1-$run"
+            tool TopicCommand --bootstrap-server "$to" --create --topic "$topic" --partitions 3 >"$out/created"
             p=$(produce "$to" "$topic")
             c=$(consume "$to" "$topic")
             # The first run warms everything up.
