@@ -233,7 +233,7 @@ impl Isolated {
                 }
             }
         }
-        self.find_aborted_reads(fates, roster, docket);
+        self.find_aborted_reads(log, fates, roster, docket);
         self.find_early_reads(fates, roster, docket);
         let groups = roster.groups.iter();
         groups
@@ -246,11 +246,21 @@ impl Isolated {
             .collect()
     }
 
-    fn find_aborted_reads(&self, fates: &Fates, roster: &Roster, docket: &mut Docket) {
+    fn find_aborted_reads(
+        &self,
+        log: &Ledger,
+        fates: &Fates,
+        roster: &Roster,
+        docket: &mut Docket,
+    ) {
         for ((group, partition), given) in &self.places {
             let stands = fates.stands(*partition).iter();
+            let held = log.partition(*partition);
             for stand in stands.filter(|stand| stand.visible == Visible::Aborted) {
-                for offset in given.range(stand.first, stand.last.saturating_add(1)) {
+                let given = given.range(stand.first, stand.last.saturating_add(1));
+                // What was read in a hole between the transaction's records
+                // may have been another's, and is gone.
+                for offset in given.filter(|at| held.is_some_and(|held| held.has(*at))) {
                     docket.add(Anomaly::G1a, Scope::Partition(*partition), offset, || {
                         let what = format!(
                             "{}@{offset} was processed by {}, and its transaction was aborted",

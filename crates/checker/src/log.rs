@@ -95,6 +95,11 @@ impl PartitionLog {
         self.pinned.as_ref().map(|range| range.end)
     }
 
+    /// Whether a record stands at an offset.
+    pub(crate) fn has(&self, offset: i64) -> bool {
+        self.data.contains(offset)
+    }
+
     fn extent(&self, witness: Witness) -> Extent {
         let last = self.data.last();
         let end = self.end().map_or(0, Offset::get);

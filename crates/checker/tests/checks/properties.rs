@@ -225,3 +225,15 @@ fn anything() -> impl Strategy<Value = Body> {
         1 => Just(Body::TrafficEnded),
     ]
 }
+
+#[test]
+fn a_record_that_was_read_and_lost_between_aborted_ones_is_no_aborted_read() {
+    let world = transacted::make(transacted::Size {
+        rounds: 88,
+        interleaved: true,
+        planted: 25,
+        seed: 15_708_886_943_706_271_112,
+    });
+    let found: BTreeMap<Anomaly, u64> = found(&world.story.check()).into_iter().collect();
+    assert_eq!(found, world.expected);
+}
