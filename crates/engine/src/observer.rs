@@ -22,6 +22,10 @@ use crate::configs::{InForce, cleanup};
 use crate::error::EngineError;
 use crate::ledger::Ledger;
 
+mod replicas;
+
+pub(crate) use replicas::follow_replicas;
+
 /// How often the ends of change topics are looked at during the run.
 const TAIL_INTERVAL: Duration = Duration::from_millis(10);
 
@@ -379,7 +383,7 @@ pub(crate) async fn answers(address: &str, within: Duration) -> Result<(), WireE
     connection.metadata(Topics::Named(&[])).await.map(drop)
 }
 
-async fn connect(bootstrap: &[String]) -> Result<Cluster, EngineError> {
+pub(crate) async fn connect(bootstrap: &[String]) -> Result<Cluster, EngineError> {
     let options = ClusterOptions {
         retry_pause: Duration::from_millis(20),
         ..ClusterOptions::default()
