@@ -108,7 +108,8 @@ async fn a_broker_that_cannot_start_says_why() {
     assert!(tail.to_string().contains("log.retention.hours"), "{tail}");
 }
 
-#[tokio::test]
+// The tools block their thread, and need the relays meanwhile.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn brokers_reach_each_other_by_what_their_replication_listener_advertises() {
     let fixture = Fixture::new(Parts::Kafka);
     let mut spec = StackSpec {
