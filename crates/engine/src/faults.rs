@@ -182,8 +182,13 @@ async fn dispatch(fault: &Fault, ix: FaultIx, site: &Site<'_>) -> Result<(), Eng
             topic,
             for_ms,
         } => {
-            let _ = (broker, topic, for_ms);
-            Err(EngineError::Lacking { what: "disk to fill".to_owned() })
+            let breakable = disk::Full {
+                broker,
+                topic,
+                for_ms,
+                effect,
+            };
+            carry_out(ix, fault, breakable, site).await
         }
         FaultKind::NetworkCut {
             broker,
