@@ -20,6 +20,21 @@ scenarios! {
     "debezium-restart-bulk"
     "multiple-consumers"
     "disk-loss"
+    "recommended-leader-kill"
+    "rolling-bounce"
+    "controller-kill"
+    "follower-link-loss"
+    "acks-1-leader-kill"
+    "acks-all-leader-kill"
+    "min-isr-1-last-replica-lost"
+    "min-isr-2-last-replica-lost"
+    "unclean-election-on"
+    "unclean-election-off"
+    "answer-lost-no-idempotence"
+    "answer-lost-idempotence"
+    "in-flight-5-no-idempotence"
+    "in-flight-5-idempotence"
+    "in-flight-1-no-idempotence"
 }
 
 /// The text of an embedded scenario.
