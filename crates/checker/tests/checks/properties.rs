@@ -53,7 +53,7 @@ proptest! {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(3000))]
+    #![proptest_config(thousands())]
 
     #[test]
     fn the_fast_checker_agrees_with_the_obvious_one(bodies in prop::collection::vec(anything(), 0..80)) {
@@ -119,6 +119,19 @@ proptest! {
             .filter(|(anomaly, _)| groups.contains(anomaly))
             .collect();
         prop_assert_eq!(found, expected);
+    }
+}
+
+/// Histories of a few events are checked in no time: more of them than usual,
+/// unless somebody asks for another number.
+fn thousands() -> ProptestConfig {
+    let config = ProptestConfig::default();
+    match std::env::var_os("PROPTEST_CASES") {
+        Some(_) => config,
+        None => ProptestConfig {
+            cases: 3000,
+            ..config
+        },
     }
 }
 
