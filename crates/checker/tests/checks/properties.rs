@@ -113,8 +113,18 @@ proptest! {
     fn it_agrees_on_groups_too(
         steps in prop::collection::vec(anything_of_groups(), 0..80),
         skews in prop::array::uniform4(0u64..40),
+        imported in prop::bool::weighted(0.3),
     ) {
         let mut story = story();
+        let mut steps = steps;
+        if imported {
+            // Nobody but its readers has seen the log.
+            story = story.imported("another");
+            steps.retain(|(_, body)| !matches!(
+                body,
+                Body::Stored { .. } | Body::Pinned { .. } | Body::PartitionRead { .. }
+            ));
+        }
         story.events[0].body = Body::TopicDeclared {
             topic: TOPIC,
             name: "t".to_owned(),
@@ -124,7 +134,7 @@ proptest! {
             story = story.group(GroupIx::new(group), "g");
         }
         // Each member has a clock of its own, which never goes back but may
-            // stand still.
+        // stand still.
         for (now, (member, body)) in (200..).zip(steps) {
             let at = Micros::new(now / 2 + skews[usize::try_from(member).unwrap()]);
             story.events.push(Event { at, body });
@@ -140,6 +150,7 @@ proptest! {
             Anomaly::Reprocessed,
             Anomaly::GroupIncomplete,
             Anomaly::CommitRegression,
+            Anomaly::ZombieProcessing,
         ];
         let analysis = story.check();
         let found: BTreeMap<Anomaly, u64> = found(&analysis)
@@ -183,6 +194,10 @@ fn anything_of_groups() -> impl Strategy<Value = (u32, Body)> {
         2 => (a_member(), partitions()).prop_map(|(member, partitions)| {
             (member, Body::Revoked { member: MemberIx::new(member), partitions })
         }),
+        1 => (a_member(), a_partition_of(2), prop::option::of(an_offset()))
+            .prop_map(|(member, partition, next)| {
+                (member, Body::Repositioned { member: MemberIx::new(member), partition, next })
+            }),
         12 => (a_member(), a_partition_of(2), far()).prop_map(|(member, from, offset)| {
             let content = Content::Foreign;
             (member, Body::Processed { member: MemberIx::new(member), from, offset, content })
