@@ -497,6 +497,11 @@ impl Ledger {
         self.partitions.iter().map(|(partition, _)| partition)
     }
 
+    /// Whether a record stands anywhere.
+    pub(crate) fn holds(&self, record: RecordId) -> bool {
+        self.standing.stored.contains(record)
+    }
+
     /// Whether anything was acknowledged in a partition.
     pub(crate) fn was_acknowledged(&self, partition: PartitionRef) -> bool {
         let log = self.partition(partition);

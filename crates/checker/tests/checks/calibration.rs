@@ -151,6 +151,7 @@ fn every_anomaly_of_transactions_can_be_planted_and_is_found() {
         rounds: 100,
         interleaved: false,
         planted: 0,
+        imported: false,
         seed: 7,
     });
     let (_, calibration) = world.story.examine(&every_claim());
