@@ -286,7 +286,7 @@ impl Checker {
         let replicas = self.replicas.settle(background, &mut docket);
         let zombies = self.zombies.settle(&self.log, background, &mut docket);
         let isolation = self.isolated.settle(&self.log, background, &mut docket);
-        let transactions = find_torn(&fates, &log.lost, &mut docket);
+        let transactions = find_torn(&fates, &log.lost, &self.log, &provenance, &mut docket);
         find_interrupted(&fates, &self.log, &roster, &mut docket);
         let cycles = find_cycles(&fates, self.readers.joined_reads(), &roster, &mut docket);
         if !provenance.lacking.is_empty() {

@@ -127,6 +127,14 @@ impl PartitionLog {
         self.data.range(first, end)
     }
 
+    /// Whether retention or compaction may have taken a record from here.
+    fn is_emptied(&self, here: PartitionRef, offset: Offset, roster: &Roster) -> bool {
+        let pinned = self.pinned.clone().unwrap_or_default();
+        let compacts = roster.compacts(here.topic);
+        (Offset::new(0)..pinned.start).contains(&offset)
+            || (compacts && offset < pinned.end && !self.has(offset.get()))
+    }
+
     /// How many of these there are.
     pub(crate) fn data_count(&self, first: i64, end: i64) -> u64 {
         let (first, end) = self.inside(first, end);
@@ -487,6 +495,11 @@ impl Ledger {
     /// The partitions that anything was said of.
     pub(crate) fn partitions(&self) -> impl Iterator<Item = PartitionRef> + '_ {
         self.partitions.iter().map(|(partition, _)| partition)
+    }
+
+    /// Whether a record stands anywhere.
+    pub(crate) fn holds(&self, record: RecordId) -> bool {
+        self.standing.stored.contains(record)
     }
 
     /// Whether anything was acknowledged in a partition.
@@ -870,8 +883,11 @@ impl Ledger {
         }
         let stored = |claim: &Claim| self.standing.stored.contains(claim.record);
         let looked_for = acknowledged.iter().filter(|claim| stored(claim)).count();
-        // It was acknowledged here, and stands elsewhere.
-        let elsewhere = |claim: &Claim| is_read && stored(claim);
+        // It was acknowledged here, and stands elsewhere; but where a copy may
+        // have been taken from here, it says nothing that the other is there.
+        let log = self.partitions.get(partition);
+        let taken = log.is_some_and(|log| log.is_emptied(partition, offset, background.roster));
+        let elsewhere = |claim: &Claim| is_read && !taken && stored(claim);
         let mut contradicted: Vec<RecordId> = Vec::new();
         if offset.get() >= 0 {
             let elsewhere = absent.iter().filter(|claim| elsewhere(claim));
