@@ -7,7 +7,7 @@ use model::claim::{Guarantee, Level, Traffic};
 use model::plan::ScenarioPlan;
 use model::scenario::words::{self, counted, duration_ms};
 use model::scenario::{
-    Capture, Config, Effect, Fault, FaultKind, Group, GroupStart, Link, Producer, Scenario, TABLES,
+    Capture, Commit, Config, Effect, Fault, FaultKind, Fence, Group, GroupStart, Link, Producer, Scenario, TABLES,
     Topic, Write, WriteHow,
 };
 
@@ -112,9 +112,13 @@ fn what_is_sent(page: &mut Page, scenario: &Scenario) {
 }
 
 fn producer_words(producer: &Producer, number: u32) -> String {
+    let large = match (producer.large_every, producer.large_bytes) {
+        (Some(every), Some(bytes)) => format!(" (one of every {every} has {bytes})"),
+        _ => String::new(),
+    };
     format!(
-        "producer p{number}: {} of {} bytes to {}, {} a second; each record carries its identity \
-         and a checksum",
+        "producer p{number}: {} of {} bytes{large} to {}, {} a second; each record carries its \
+         identity and a checksum",
         counted(producer.records, "record"),
         producer.record_bytes,
         producer.topic,
@@ -156,15 +160,41 @@ fn group_words(group: &Group) -> String {
         GroupStart::BeforeProducers => "while it is written",
         GroupStart::AfterProducers => "after everything was sent",
     };
+    let in_hand = match group.batch_records {
+        1 => String::new(),
+        batch => format!("takes up to {batch} records in hand, "),
+    };
     format!(
-        "group {} ({}) reads {} {start}; a member processes {} records a second, and commits \
-         after every {} processed and when it stops cleanly",
+        "group {} ({}) reads {} {start}; a member {in_hand}processes {} records a second{}, and \
+         {}",
         group.name,
         counted(group.members.into(), "member"),
         group.topic,
         group.records_per_s,
-        group.commit_every_records
+        match group.fence {
+            Fence::None => "",
+            Fence::Commit => {
+                ", each only after the coordinator has accepted a commit of the position before it"
+            }
+        },
+        commit_words(group)
     )
+}
+
+fn commit_words(group: &Group) -> String {
+    match group.commit {
+        Commit::After => format!(
+            "commits after every {} processed and when it stops cleanly",
+            group.commit_every_records
+        ),
+        Commit::Before => format!(
+            "commits before it processes them, after every {} taken in hand",
+            group.commit_every_records
+        ),
+        Commit::Auto => "its client commits on its own, every auto.commit.interval.ms, what it \
+                         has handed out"
+            .to_owned(),
+    }
 }
 
 fn what_is_broken(page: &mut Page, plan: &ScenarioPlan, seed: Seed) {

@@ -20,6 +20,17 @@ scenarios! {
     "debezium-restart-bulk"
     "multiple-consumers"
     "disk-loss"
+    "auto-commit-slow-processing"
+    "commit-before-processing"
+    "commit-after-processing"
+    "retention-overtakes-consumer"
+    "retention-outlasts-consumer"
+    "crash-dynamic-member"
+    "crash-static-member"
+    "outage-beyond-delivery-timeout"
+    "outage-within-delivery-timeout"
+    "buffer-full-in-outage"
+    "buffer-outlasts-outage"
 }
 
 /// The text of an embedded scenario.
