@@ -31,6 +31,9 @@ scenarios! {
     "outage-within-delivery-timeout"
     "buffer-full-in-outage"
     "buffer-outlasts-outage"
+    "record-at-size-limit"
+    "record-over-size-limit"
+    "record-over-request-size"
 }
 
 /// The text of an embedded scenario.
