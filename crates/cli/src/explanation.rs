@@ -7,8 +7,8 @@ use model::claim::{Guarantee, Level, Traffic};
 use model::plan::ScenarioPlan;
 use model::scenario::words::{self, counted, duration_ms};
 use model::scenario::{
-    Capture, Commit, Config, Effect, Fault, FaultKind, Fence, Group, GroupStart, Link, Producer, Scenario, TABLES,
-    Topic, Write, WriteHow,
+    Capture, Commit, Config, Effect, Fault, FaultKind, Fence, Group, GroupStart, Offsets, Link, Producer, Scenario, TABLES,
+    Takeover, Topic, Write, WriteHow,
 };
 
 use crate::page::Page;
@@ -253,8 +253,27 @@ const fn evidence_words(kind: &FaultKind) -> &'static str {
             "the proxy swallowed bytes and cut connections, a new connection was not answered, \
              and the broker itself was alive"
         }
-        FaultKind::ConsumerRestart { .. } => {
-            "the process ended by that signal, and another one runs now"
+        FaultKind::ConsumerRestart {
+            offsets: Offsets::Kept,
+            ..
+        } => "the process ended by that signal, and another one runs now",
+        FaultKind::ConsumerRestart {
+            offsets: Offsets::Deleted,
+            ..
+        } => {
+            "the process ended by that signal, the coordinator knew committed offsets of the \
+             group before and none afterwards, and another process runs now"
+        }
+        FaultKind::ConsumerPause {
+            takeover: Takeover::Open,
+            ..
+        } => "the process stood still (state T) all the while, and goes on now",
+        FaultKind::ConsumerPause {
+            takeover: Takeover::Awaited,
+            ..
+        } => {
+            "the process stood still (state T) all the while, another member said that it was \
+             given its partitions, and it goes on now"
         }
         FaultKind::ConnectorRestart { .. } => {
             "PostgreSQL serves the slot over a connection of a new task, which runs"

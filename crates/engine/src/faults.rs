@@ -25,6 +25,7 @@ use crate::target::Target;
 mod broker;
 mod connector;
 mod consumer;
+mod consumer_pause;
 mod disk;
 mod network;
 
@@ -129,9 +130,21 @@ async fn dispatch(fault: &Fault, ix: FaultIx, site: &Site<'_>) -> Result<(), Eng
             member,
             signal,
             down_ms,
+            offsets,
         } => {
-            let breakable = consumer::Restart::new(group, *member, *signal, *down_ms, effect);
+            let restart = consumer::Restart::new(group, *member, *signal, *down_ms, effect);
+            let breakable = restart.with_offsets(*offsets);
             carry_out(ix, fault, lasts(*down_ms), breakable, site).await
+        }
+        FaultKind::ConsumerPause {
+            group,
+            member,
+            for_ms,
+            takeover,
+        } => {
+            let breakable =
+                consumer_pause::Pause::new(group, *member, *for_ms, *takeover, effect);
+            carry_out(ix, fault, lasts(*for_ms), breakable, site).await
         }
         FaultKind::ConnectorRestart { tasks } => {
             let breakable = connector::Restart::of(site, *tasks, effect)?;

@@ -428,6 +428,12 @@ impl Members {
         subject.child.snapshot().ok()
     }
 
+    /// A member, and its process.
+    pub(crate) fn process(&self, number: u32) -> Option<(MemberIx, Arc<Child>)> {
+        let (member, subject) = self.running.get(&number)?;
+        Some((*member, Arc::clone(&subject.child)))
+    }
+
     /// Ends a member and waits until it is gone and all it said is written
     /// down.
     pub(crate) async fn end(

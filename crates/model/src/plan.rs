@@ -201,7 +201,8 @@ impl ScenarioPlan {
                     fault: FaultIx::new(ix),
                     kind: fault.kind.name().to_owned(),
                     meets: match &fault.kind {
-                        FaultKind::ConsumerRestart { group, .. } => Traffic::Reads {
+                        FaultKind::ConsumerRestart { group, .. }
+                        | FaultKind::ConsumerPause { group, .. } => Traffic::Reads {
                             group: group.clone(),
                         },
                         FaultKind::ConnectorRestart { .. } => Traffic::Changes,
@@ -279,6 +280,7 @@ impl ScenarioPlan {
                 let lasts_ms = match fault.kind {
                     FaultKind::BrokerRestart { down_ms, .. } => down_ms,
                     FaultKind::BrokerPause { for_ms, .. }
+                    | FaultKind::ConsumerPause { for_ms, .. }
                     | FaultKind::NetworkCut { for_ms, .. } => for_ms,
                     _ => 0,
                 };

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use model::ids::Micros;
-use model::scenario::{Effect, EndSignal};
+use model::scenario::{Effect, EndSignal, Offsets};
 use stack::process::{Exit, ProcessSnapshot};
 use tokio::time::Instant;
 
@@ -17,6 +17,7 @@ pub(super) struct Restart {
     member: u32,
     signal: EndSignal,
     down_ms: u64,
+    offsets: Offsets,
     effect: Effect,
 }
 
@@ -33,8 +34,13 @@ impl Restart {
             member,
             signal,
             down_ms,
+            offsets: Offsets::Kept,
             effect,
         }
+    }
+
+    pub(super) fn with_offsets(self, offsets: Offsets) -> Self {
+        Self { offsets, ..self }
     }
 }
 
@@ -43,6 +49,7 @@ pub(super) struct Gone {
     member: u32,
     before: ProcessSnapshot,
     until: Instant,
+    offsets: Offsets,
     effect: Effect,
 }
 
@@ -74,6 +81,7 @@ impl Breakable for Restart {
             member: self.member,
             before,
             until: Instant::now() + Duration::from_millis(self.down_ms),
+            offsets: self.offsets,
             effect: self.effect,
         })
     }

@@ -23,6 +23,8 @@ scenarios! {
     "auto-commit-slow-processing"
     "commit-before-processing"
     "commit-after-processing"
+    "zombie-in-hand"
+    "zombie-fenced"
     "retention-overtakes-consumer"
     "retention-outlasts-consumer"
     "crash-dynamic-member"

@@ -9,8 +9,8 @@ use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
 use super::{
-    Capture, Commit, CutOnset, Effect, EndSignal, Fault, FaultKind, Fence, Group, Link, Producer,
-    RestartTasks, Scenario, TABLES, Topic, Topology, Trigger, Write, WriteHow,
+    Capture, Commit, CutOnset, Effect, EndSignal, Fault, FaultKind, Fence, Group, Link, Offsets,
+    Producer, RestartTasks, Scenario, TABLES, Takeover, Topic, Topology, Trigger, Write, WriteHow,
     drain_limit_ms_default,
 };
 use crate::claim::{Claim, Guarantee};
@@ -169,6 +169,8 @@ struct RawFault {
     member: Option<Spanned<u32>>,
     tasks: Option<Spanned<RestartTasks>>,
     onset: Option<Spanned<CutOnset>>,
+    offsets: Option<Spanned<Offsets>>,
+    takeover: Option<Spanned<Takeover>>,
 }
 
 #[derive(Clone, Copy, Deserialize)]
@@ -179,6 +181,7 @@ enum Kind {
     DiskLoss,
     NetworkCut,
     ConsumerRestart,
+    ConsumerPause,
     ConnectorRestart,
 }
 
@@ -208,6 +211,13 @@ impl RawFault {
                 member: self.member.take().map_or(1, Spanned::into_inner),
                 signal: take(&mut self.signal).ok_or_else(|| needs("signal"))?,
                 down_ms: take(&mut self.down_ms).ok_or_else(|| needs("down_ms"))?,
+                offsets: take(&mut self.offsets).unwrap_or_default(),
+            },
+            Kind::ConsumerPause => FaultKind::ConsumerPause {
+                group: take(&mut self.group).ok_or_else(|| needs("group"))?,
+                member: self.member.take().map_or(1, Spanned::into_inner),
+                for_ms: take(&mut self.for_ms).ok_or_else(|| needs("for_ms"))?,
+                takeover: take(&mut self.takeover).unwrap_or_default(),
             },
             Kind::ConnectorRestart => FaultKind::ConnectorRestart {
                 tasks: self
@@ -227,6 +237,8 @@ impl RawFault {
             self.member.map(|key| ("member", key.span())),
             self.tasks.map(|key| ("tasks", key.span())),
             self.onset.map(|key| ("onset", key.span())),
+            self.offsets.map(|key| ("offsets", key.span())),
+            self.takeover.map(|key| ("takeover", key.span())),
         ]
         .into_iter()
         .flatten()
@@ -463,13 +475,17 @@ fn validate(scenario: &Scenario) -> Result<(), Problem> {
                 let message = "a network cut needs `link = \"proxy\"` in [topology]".to_owned();
                 return fail(&here("kind"), message);
             }
-            FaultKind::ConsumerRestart { group, member, .. } => {
+            FaultKind::ConsumerRestart { group, member, .. }
+            | FaultKind::ConsumerPause { group, member, .. } => {
                 let Some(known) = scenario.groups.iter().find(|known| known.name == *group) else {
                     return fail(&here("group"), format!("there is no group `{group}`"));
                 };
                 if !(1..=known.members).contains(member) {
                     let message = format!("members are numbered 1 to {}", known.members);
                     return fail(&here("member"), message);
+                }
+                if let Some((key, message)) = cannot_be(&fault.kind, known) {
+                    return fail(&here(key), message.to_owned());
                 }
             }
             FaultKind::ConnectorRestart { .. } if scenario.capture.is_none() => {
@@ -523,6 +539,29 @@ fn validate(scenario: &Scenario) -> Result<(), Problem> {
         return fail(&[Key("name")], message);
     }
     Ok(())
+}
+
+/// What a consumer's fault asks of a group that the group cannot give.
+fn cannot_be(fault: &FaultKind, group: &Group) -> Option<(&'static str, &'static str)> {
+    match fault {
+        FaultKind::ConsumerRestart {
+            offsets: Offsets::Deleted,
+            signal,
+            ..
+        } => {
+            let alone = group.members == 1
+                && *signal == EndSignal::Term
+                && !group.config.contains_key("group.instance.id");
+            let why = "offsets are deleted of a group without members: one member, ended by \
+                       `term`, without `group.instance.id`";
+            (!alone).then_some(("offsets", why))
+        }
+        FaultKind::ConsumerPause {
+            takeover: Takeover::Awaited,
+            ..
+        } => (group.members < 2).then_some(("takeover", "there is no other member to take over")),
+        _ => None,
+    }
 }
 
 /// A trigger that can never be reached would make a fault that never lands.
