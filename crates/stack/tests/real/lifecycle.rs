@@ -1,14 +1,18 @@
 //! Brokers: started, frozen, stopped, killed, wiped, started again.
 
 use std::fs;
-use std::net::TcpStream;
+use std::net::{SocketAddr, TcpStream};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use stack::artefacts::Parts;
 use stack::broker::BrokerError;
+use stack::ports::ReservedPort;
 use stack::process::Exit;
 use stack::service::ServiceError;
 use stack::stack::{StackError, StackSpec};
+use tokio::net::TcpListener;
 
 use crate::fixture::{Fixture, GRACE};
 
@@ -102,4 +106,67 @@ async fn a_broker_that_cannot_start_says_why() {
         panic!("{error:?}")
     };
     assert!(tail.to_string().contains("log.retention.hours"), "{tail}");
+}
+
+// The tools block their thread, and need the relays meanwhile.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn brokers_reach_each_other_by_what_their_replication_listener_advertises() {
+    let fixture = Fixture::new(Parts::Kafka);
+    let mut spec = StackSpec {
+        brokers: 3,
+        ..fixture.spec()
+    };
+    let mut relays = Vec::new();
+    for id in 1..=3 {
+        let port = ReservedPort::take().unwrap();
+        let relay = Relay::to(port.addr()).await;
+        spec.replication_ports.insert(id, port);
+        spec.replication_advertise.insert(id, relay.addr);
+        relays.push(relay);
+    }
+    let stack = fixture.start(spec).await;
+    let broker = stack.broker(1).unwrap();
+    // Partitions enough that each broker leads one and follows the others.
+    let args = ["--create", "--topic", "orders", "--partitions", "3"];
+    fixture.tool("TopicCommand", broker, &args);
+    fixture.produce(broker, "orders", 10);
+    let since = Instant::now();
+    while relays.iter().any(|it| it.connections() < 2) {
+        assert!(since.elapsed() < Duration::from_secs(20), "{relays:?}");
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+    stack.stop(GRACE).await;
+}
+
+/// The simplest of proxies, which counts.
+#[derive(Debug)]
+struct Relay {
+    addr: SocketAddr,
+    connections: Arc<AtomicUsize>,
+}
+
+impl Relay {
+    async fn to(upstream: SocketAddr) -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let addr = listener.local_addr().unwrap();
+        let connections = Arc::new(AtomicUsize::new(0));
+        let count = Arc::clone(&connections);
+        tokio::spawn(async move {
+            while let Ok((mut near, _)) = listener.accept().await {
+                let Ok(mut far) = tokio::net::TcpStream::connect(upstream).await else {
+                    continue;
+                };
+                count.fetch_add(1, Ordering::Relaxed);
+                tokio::spawn(async move {
+                    // A broker that ends breaks it.
+                    let _ = tokio::io::copy_bidirectional(&mut near, &mut far).await;
+                });
+            }
+        });
+        Self { addr, connections }
+    }
+
+    fn connections(&self) -> usize {
+        self.connections.load(Ordering::Relaxed)
+    }
 }
