@@ -28,6 +28,7 @@ mod consumer;
 mod consumer_pause;
 mod disk;
 mod network;
+mod offsets;
 
 /// Where faults happen.
 pub(crate) struct Site<'s> {

@@ -8,7 +8,7 @@ use stack::process::{Exit, ProcessSnapshot};
 use tokio::time::Instant;
 
 use super::broker::prove_replaced;
-use super::{Breakable, Broken, Proof, Site, is_real};
+use super::{Breakable, Broken, Proof, Site, is_real, offsets};
 use crate::error::EngineError;
 
 /// To be ended and replaced.
@@ -49,7 +49,6 @@ pub(super) struct Gone {
     member: u32,
     before: ProcessSnapshot,
     until: Instant,
-    offsets: Offsets,
     effect: Effect,
 }
 
@@ -76,12 +75,15 @@ impl Breakable for Restart {
                 format!("{exit}, after {} ms", since.elapsed().as_millis()),
             );
         }
+        drop(groups);
+        if self.offsets == Offsets::Deleted {
+            offsets::delete(site, &self.group, self.effect, proof).await?;
+        }
         Ok(Gone {
             group: self.group,
             member: self.member,
             before,
             until: Instant::now() + Duration::from_millis(self.down_ms),
-            offsets: self.offsets,
             effect: self.effect,
         })
     }

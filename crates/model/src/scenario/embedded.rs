@@ -25,6 +25,8 @@ scenarios! {
     "commit-after-processing"
     "zombie-in-hand"
     "zombie-fenced"
+    "offsets-expired-latest"
+    "offsets-expired-earliest"
     "retention-overtakes-consumer"
     "retention-outlasts-consumer"
     "crash-dynamic-member"
