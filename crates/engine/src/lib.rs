@@ -17,4 +17,4 @@ mod target;
 pub use configs::FILE_NAME as CONFIGS_FILE_NAME;
 pub use error::EngineError;
 pub use ledger::Tally;
-pub use run::{Embedded, End, Settings, run};
+pub use run::{Brokers, Embedded, End, Settings, run};

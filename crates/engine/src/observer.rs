@@ -22,6 +22,10 @@ use crate::configs::{InForce, cleanup};
 use crate::error::EngineError;
 use crate::ledger::Ledger;
 
+mod replicas;
+
+pub(crate) use replicas::follow_replicas;
+
 /// How often the ends of change topics are looked at during the run.
 const TAIL_INTERVAL: Duration = Duration::from_millis(10);
 

@@ -52,5 +52,6 @@ pub const fn kind(body: &Body) -> &'static str {
         Body::Imported { .. } => "imported",
         Body::SendsUnrecorded { .. } => "sends-unrecorded",
         Body::Lacking { .. } => "lacking",
+        Body::PartitionState { .. } => "partition-state",
     }
 }

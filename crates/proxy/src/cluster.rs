@@ -308,6 +308,15 @@ impl ClusterProxy {
         }
     }
 
+    /// Makes a cut of one way a cut of both, without a moment in which anything
+    /// passes. Of no effect on other faults.
+    pub async fn complete(&self, id: FaultId) {
+        let board = self.shared.switchboard.lock().await;
+        if let Some(Reach::Links(cuts)) = board.active.get(&id).map(|it| &it.reach) {
+            cuts.values().for_each(Cut::complete);
+        }
+    }
+
     /// Heals a fault, and says what it has met; `None` when there is no such
     /// fault, or none any longer. Connections that met a cut are reset; all
     /// others go on as if nothing had been.

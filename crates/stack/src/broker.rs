@@ -7,6 +7,8 @@
 //! go through a proxy, there is a fourth, REPLICATION, which takes the brokers'
 //! traffic from DIRECT. Knows nothing of faults and scenarios.
 
+mod full_disk;
+
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::fs;
@@ -14,6 +16,9 @@ use std::io;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::Duration;
+
+pub use full_disk::FullDisk;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
@@ -21,10 +26,19 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use crate::format::Format;
 use crate::jvm::JvmSpec;
 use crate::ports::ReservedPort;
-use crate::service::{Probe, Service, ServiceError};
+use crate::service::{Probe, Service, ServiceError, Stopped};
 
 /// What a broker logs last when it starts.
 const STARTED: &str = "Kafka Server started";
+
+/// Where a broker says that it has closed its logs in order (Kafka's
+/// `CleanShutdownFileHandler`). It is gone while the broker runs.
+const CLOSED_CLEANLY: &str = ".kafka_cleanshutdown";
+
+/// How long a broker may take to end after it has closed its logs: enough for
+/// two other controllers to elect a leader in its place.
+const QUORUM_GRACE: Duration = Duration::from_millis(1500);
+const POLL: Duration = Duration::from_millis(10);
 
 /// What went wrong with a broker's files.
 #[derive(Debug, thiserror::Error)]
@@ -36,6 +50,23 @@ pub enum BrokerError {
         broker: u8,
         /// Which file.
         path: PathBuf,
+        /// Why not.
+        #[source]
+        source: io::Error,
+    },
+    /// It holds nothing of the topic.
+    #[error("broker {broker} has no partition of {topic}")]
+    NoPartition {
+        /// Which broker.
+        broker: u8,
+        /// Which topic.
+        topic: String,
+    },
+    /// The limit on its files could not be changed.
+    #[error("cannot change how long the files of broker {broker} may be")]
+    Limit {
+        /// Which broker.
+        broker: u8,
         /// Why not.
         #[source]
         source: io::Error,
@@ -152,6 +183,32 @@ impl Broker {
     /// Its process: to stop, kill, freeze and start again.
     pub fn service(&self) -> &Service {
         &self.service
+    }
+
+    /// Asks it to end in order (SIGTERM), and kills it after `grace`, which
+    /// the exit then shows.
+    ///
+    /// One that has closed its logs ([`Self::is_closed_cleanly`]) is killed a
+    /// little later, if it has not ended: a controller that leads waits 5 s for
+    /// another leader (`KafkaRaftClient`), and when all controllers are to end,
+    /// there will be none.
+    ///
+    /// # Errors
+    /// [`ServiceError::NotRunning`].
+    pub async fn stop(&self, grace: Duration) -> Result<Stopped, ServiceError> {
+        let lingers = async {
+            while !self.is_closed_cleanly() {
+                tokio::time::sleep(POLL).await;
+            }
+            tokio::time::sleep(QUORUM_GRACE).await;
+        };
+        self.service.stop_until(grace, lingers).await
+    }
+
+    /// Whether it has closed its logs in order: what it holds needs no
+    /// recovery, and is all that it had. While it runs, it has not.
+    pub fn is_closed_cleanly(&self) -> bool {
+        self.data_dir.join(CLOSED_CLEANLY).exists()
     }
 
     /// Where it really listens for clients.

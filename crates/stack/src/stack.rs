@@ -292,7 +292,7 @@ impl Stack {
         let mut stopping = JoinSet::new();
         for broker in &self.brokers {
             let broker = Arc::clone(broker);
-            stopping.spawn(async move { broker.service().stop(grace).await.ok() });
+            stopping.spawn(async move { broker.stop(grace).await.ok() });
         }
         if let Some(cdc) = &self.cdc {
             let (connect, postgres) = (Arc::clone(&cdc.connect), Arc::clone(&cdc.postgres));

@@ -16,29 +16,11 @@ const LOOK_INTERVAL: Duration = Duration::from_millis(250);
 
 /// To be frozen and continued.
 pub(super) struct Pause {
-    group: String,
-    number: u32,
-    for_ms: u64,
-    takeover: Takeover,
-    effect: Effect,
-}
-
-impl Pause {
-    pub(super) fn new(
-        group: &str,
-        number: u32,
-        for_ms: u64,
-        takeover: Takeover,
-        effect: Effect,
-    ) -> Self {
-        Self {
-            group: group.to_owned(),
-            number,
-            for_ms,
-            takeover,
-            effect,
-        }
-    }
+    pub(super) group: String,
+    pub(super) number: u32,
+    pub(super) for_ms: u64,
+    pub(super) takeover: Takeover,
+    pub(super) effect: Effect,
 }
 
 pub(super) struct Frozen {
@@ -116,10 +98,7 @@ impl Broken for Frozen {
         proof.add(
             "the process state is T (stopped) all the while",
             looks == stopped,
-            format!(
-                "{stopped} of {looks} looks at process {}",
-                self.child.pid()
-            ),
+            format!("{stopped} of {looks} looks at process {}", self.child.pid()),
         );
         tokio::time::sleep_until(self.until).await;
         if self.takeover == Takeover::Awaited {

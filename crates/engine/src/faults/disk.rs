@@ -1,39 +1,28 @@
-//! A lost disk: the broker is killed, and a topic's partition directories are
-//! gone when it starts again.
+//! A broker's disk: lost with a topic's partitions, or full.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::time::Duration;
 
 use model::ids::{Micros, Offset, PartitionRef};
-use model::scenario::Effect;
-use stack::broker::{Broker, WipedDir};
+use model::scenario::{BrokerPick, Effect};
+use stack::broker::{Broker, FullDisk, WipedDir};
 use stack::process::ProcessSnapshot;
+use tokio::time::Instant;
 
-use super::broker::{find, prove_replaced};
+use super::broker::{picked, prove_replaced};
 use super::{Breakable, Broken, Proof, Site, is_real};
 use crate::error::EngineError;
 use crate::observer::Observer;
 
+/// How often a broker that is about to end is looked at.
+const LOOK_INTERVAL: Duration = Duration::from_millis(50);
+
 /// To be lost.
 pub(super) struct Loss {
-    broker: Arc<Broker>,
-    topic: String,
-    effect: Effect,
-}
-
-impl Loss {
-    pub(super) fn of(
-        site: &Site<'_>,
-        id: u8,
-        topic: &str,
-        effect: Effect,
-    ) -> Result<Self, EngineError> {
-        Ok(Self {
-            broker: find(site, id)?,
-            topic: topic.to_owned(),
-            effect,
-        })
-    }
+    pub(super) broker: BrokerPick,
+    pub(super) topic: String,
+    pub(super) effect: Effect,
 }
 
 pub(super) struct Lost {
@@ -46,15 +35,16 @@ impl Breakable for Loss {
     type Broken = Lost;
 
     async fn inject(self, site: &Site<'_>, proof: &mut Proof) -> Result<Lost, EngineError> {
+        let broker = one(picked(site, &self.broker, proof).await?)?;
         let ends_before = ends(site).await?;
-        let before = self.broker.service().snapshot()?;
-        self.broker.service().kill().await?;
+        let before = broker.service().snapshot()?;
+        broker.service().kill().await?;
         let wiped = if is_real(self.effect) {
-            self.broker.wipe_partitions(&self.topic)?
+            broker.wipe_partitions(&self.topic)?
         } else {
             Vec::new()
         };
-        let left = self.broker.partition_dirs(&self.topic)?;
+        let left = broker.partition_dirs(&self.topic)?;
         proof.add(
             "the partition directories are gone",
             !wiped.is_empty() && left.is_empty(),
@@ -66,7 +56,7 @@ impl Breakable for Loss {
             ),
         );
         Ok(Lost {
-            broker: self.broker,
+            broker,
             before,
             ends_before,
         })
@@ -90,6 +80,88 @@ impl Broken for Lost {
         );
         Ok(site.ledger.clock().now())
     }
+}
+
+/// To be filled.
+pub(super) struct Full {
+    pub(super) broker: BrokerPick,
+    pub(super) topic: String,
+    pub(super) for_ms: u64,
+    pub(super) effect: Effect,
+}
+
+pub(super) struct Filled {
+    broker: Arc<Broker>,
+    before: ProcessSnapshot,
+    full: Option<FullDisk>,
+    until: Instant,
+}
+
+impl Breakable for Full {
+    type Broken = Filled;
+
+    async fn inject(self, site: &Site<'_>, proof: &mut Proof) -> Result<Filled, EngineError> {
+        let broker = one(picked(site, &self.broker, proof).await?)?;
+        let before = broker.service().snapshot()?;
+        let full = if is_real(self.effect) {
+            Some(broker.fill_disk(&self.topic)?)
+        } else {
+            None
+        };
+        Ok(Filled {
+            broker,
+            before,
+            full,
+            until: Instant::now() + Duration::from_millis(self.for_ms),
+        })
+    }
+}
+
+impl Broken for Filled {
+    async fn hold(&mut self, _: &Site<'_>, proof: &mut Proof) -> Result<(), EngineError> {
+        while self.broker.service().is_running() && Instant::now() < self.until {
+            tokio::time::sleep(LOOK_INTERVAL).await;
+        }
+        let failures = match &self.full {
+            Some(full) => self.broker.disk_failures(full)?,
+            None => Vec::new(),
+        };
+        proof.add(
+            "the broker's log says that its log directory failed",
+            !failures.is_empty(),
+            failures
+                .first()
+                .map_or_else(|| "it says nothing".to_owned(), Clone::clone),
+        );
+        proof.add(
+            "the broker ended by itself",
+            !self.broker.service().is_running(),
+            format!("process {}", self.before.pid),
+        );
+        tokio::time::sleep_until(self.until).await;
+        Ok(())
+    }
+
+    async fn heal(self, site: &Site<'_>, proof: &mut Proof) -> Result<Micros, EngineError> {
+        if let Some(full) = self.full {
+            self.broker.free_disk(full)?;
+        }
+        if !self.broker.service().is_running() {
+            self.broker.service().start().await?;
+        }
+        prove_replaced(proof, self.before, self.broker.service().snapshot()?);
+        Ok(site.ledger.clock().now())
+    }
+}
+
+/// A disk is one broker's.
+fn one(brokers: Vec<Arc<Broker>>) -> Result<Arc<Broker>, EngineError> {
+    brokers
+        .into_iter()
+        .next()
+        .ok_or_else(|| EngineError::Lacking {
+            what: "broker to take a disk from".to_owned(),
+        })
 }
 
 async fn ends(site: &Site<'_>) -> Result<BTreeMap<PartitionRef, Offset>, EngineError> {

@@ -132,6 +132,7 @@ fn belonging(body: &Body) -> Option<Belonging> {
         | Body::TopicCleanup { .. }
         | Body::IsolationDeclared { .. }
         | Body::TailSeen { .. }
+        | Body::PartitionState { .. }
         | Body::TrafficEnded
         | Body::Completed
         | Body::Aborted { .. }

@@ -99,11 +99,20 @@ fn a_groups_keys_fit_each_other() {
         (of.commit, of.batch_records, of.fence),
         (Commit::After, 1, Fence::None)
     );
-    assert!(parse("mine.toml", &group("batch_records = 100\nfence = \"commit\"")).is_ok());
+    assert!(
+        parse(
+            "mine.toml",
+            &group("batch_records = 100\nfence = \"commit\"")
+        )
+        .is_ok()
+    );
     for (keys, wrong) in [
         ("batch_records = 0", "1 to 100 records here, not 0"),
         ("batch_records = 101", "1 to 100 records here, not 101"),
-        ("fence = \"commit\"\ncommit = \"before\"", "it needs `commit = \"after\"`"),
+        (
+            "fence = \"commit\"\ncommit = \"before\"",
+            "it needs `commit = \"after\"`",
+        ),
         (
             "commit = \"auto\"\n[[guarantee]]\nclaim = \"reprocessed-within-window\"",
             "has no window in records",
@@ -118,7 +127,10 @@ fn a_groups_keys_fit_each_other() {
 fn large_records_are_of_a_size_and_a_number() {
     let large = |keys: &str| {
         let producer = format!("record_bytes = 512\n{keys}");
-        parse("mine.toml", &GOOD.replacen("record_bytes = 512", &producer, 1))
+        parse(
+            "mine.toml",
+            &GOOD.replacen("record_bytes = 512", &producer, 1),
+        )
     };
     assert!(large("large_every = 10\nlarge_bytes = 1048000").is_ok());
     for keys in [
