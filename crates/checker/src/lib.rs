@@ -37,6 +37,8 @@
 //!   row image.
 //! - *failed-write-visible*: a record was reported as certainly not written
 //!   and stands in the log. An unknown outcome is never wrong.
+//! - *untold*: a record was sent, all sending ended, and no outcome of it is on
+//!   record, not even an unknown one.
 //!
 //! Readers and groups:
 //!
@@ -45,7 +47,9 @@
 //! - *nonmonotonic-poll*: an offset not behind the one that the member
 //!   processed before it in the same assignment.
 //! - *group-gap*: a record below the highest position that the group is known
-//!   to have committed, and that none of its members processed.
+//!   to have committed, and that none of its members processed. Below the log
+//!   start, where nothing can be read any more, a record is known by its
+//!   acknowledgement.
 //! - *group-incomplete*: a record from there to the pinned end that none
 //!   processed, although the group was given the time.
 //! - *reprocessed*: each time beyond the first that a group processed an

@@ -141,6 +141,32 @@ impl PartitionLog {
         self.data.count(first, end)
     }
 
+    /// The first offset that was still there; 0 where it was not pinned.
+    pub(crate) fn start(&self) -> i64 {
+        self.pinned.as_ref().map_or(0, |range| range.start.get())
+    }
+
+    /// Offsets below the log start that were acknowledged and that the other
+    /// set lacks, in order.
+    pub(crate) fn expired_without<'s>(
+        &'s self,
+        other: &'s SparseSet,
+    ) -> impl Iterator<Item = i64> + 's {
+        let acknowledged = self.acknowledged.at();
+        acknowledged.range_without(other, 0, self.start())
+    }
+
+    /// How many offsets below the log start, and below `end`, were neither
+    /// acknowledged nor are in the other set: nobody knows whether a record
+    /// stood there.
+    pub(crate) fn unknown_below_start(&self, other: &SparseSet, end: i64) -> u64 {
+        let end = self.start().min(end).max(0);
+        let acknowledged = self.acknowledged.at();
+        let others = other.range_without(acknowledged, 0, end).count() as u64;
+        let known = acknowledged.count(0, end) + others;
+        end.cast_unsigned().saturating_sub(known)
+    }
+
     /// Those of these that the other set lacks.
     pub(crate) fn data_without<'s>(
         &'s self,
@@ -260,6 +286,8 @@ pub(crate) struct Ledger {
     sent: RecordSet,
     acknowledged: RecordSet,
     failed: RecordSet,
+    /// Records of which the producer was told that nobody knows.
+    unknown: RecordSet,
     /// Records that were seen before they were known to have been sent.
     early: RecordSet,
     partitions: PartitionTable<PartitionLog>,
@@ -388,7 +416,9 @@ impl Ledger {
                 Outcome::Failed { .. } => {
                     self.failed.insert(*record);
                 }
-                Outcome::Unknown { .. } => {}
+                Outcome::Unknown { .. } => {
+                    self.unknown.insert(*record);
+                }
             },
             Body::Processed {
                 from,
@@ -953,6 +983,7 @@ impl Ledger {
         self.find_duplicates(docket);
         docket.absorb(std::mem::take(&mut self.standing.docket));
         self.find_failed_and_stored(docket);
+        self.find_untold(background.provenance, docket);
         self.find_strangers(background.roster, docket);
         settled
     }
@@ -1035,6 +1066,22 @@ impl Ledger {
         for record in visible {
             docket.add_record(Anomaly::FailedWriteVisible, record, || {
                 let what = format!("{record} was reported as not written");
+                (what, vec![Watch::Record(record)])
+            });
+        }
+    }
+
+    /// untold: sent, and no outcome of any kind, although all sending had come
+    /// to its end. What other tools record of outcomes is not all there was.
+    fn find_untold(&self, provenance: &Provenance, docket: &mut Docket) {
+        if !self.traffic_ended || provenance.is_imported() {
+            return;
+        }
+        let told = |record| self.failed.contains(record) || self.unknown.contains(record);
+        let untold = self.sent.without(&self.acknowledged);
+        for record in untold.filter(|record| !told(*record)) {
+            docket.add_record(Anomaly::Untold, record, || {
+                let what = format!("{record} was sent, and nothing was ever heard of it");
                 (what, vec![Watch::Record(record)])
             });
         }

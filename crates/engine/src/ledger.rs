@@ -32,6 +32,8 @@ pub struct Tally {
     /// How far each group has processed each partition: one more than the
     /// highest offset.
     pub positions: BTreeMap<(GroupIx, PartitionRef), Offset>,
+    /// Which member of each group was given each partition last.
+    pub holders: BTreeMap<(GroupIx, PartitionRef), MemberIx>,
     /// Row changes committed.
     pub committed_changes: u64,
     /// Change events that could be read.
@@ -222,6 +224,13 @@ impl Book {
             },
             Body::MemberStarted { member, group } => {
                 self.groups_of_members.insert(*member, *group);
+            }
+            Body::Assigned { member, partitions } => {
+                if let Some(group) = self.groups_of_members.get(member) {
+                    for partition in partitions {
+                        tally.holders.insert((*group, *partition), *member);
+                    }
+                }
             }
             Body::Processed {
                 member,

@@ -4,7 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use model::anomaly::Anomaly;
-use model::event::{Body, CommitResult, Event};
+use model::event::{Body, CommitResult, Event, Outcome};
 use model::ids::{GroupIx, MemberIx, Micros, PartitionRef};
 
 type Of = (GroupIx, PartitionRef);
@@ -48,6 +48,7 @@ struct Said {
     pinned: BTreeMap<PartitionRef, (i64, i64)>,
     read: BTreeSet<PartitionRef>,
     data: BTreeSet<(PartitionRef, i64)>,
+    acknowledged: BTreeSet<(PartitionRef, i64)>,
     processed: BTreeMap<Of, Vec<i64>>,
     /// From one offset to the next, in one assignment.
     steps: Vec<(Of, i64, i64)>,
@@ -183,6 +184,12 @@ fn listen(events: &[Event]) -> Said {
             Body::PartitionRead { partition } => {
                 said.read.insert(*partition);
             }
+            Body::SendCompleted {
+                outcome: Outcome::Acknowledged { at, offset },
+                ..
+            } => {
+                said.acknowledged.insert((*at, offset.get()));
+            }
             Body::Stored {
                 partition, offset, ..
             } => {
@@ -313,6 +320,14 @@ pub(crate) fn count(events: &[Event], declared: &[Of]) -> BTreeMap<Anomaly, u64>
             .chain(said.reported.get(of).copied().flatten())
             .max()
             .unwrap_or(0);
+        let (start, _) = said.pinned[partition];
+        for (at, offset) in &said.acknowledged {
+            let processed = said.processed.get(of);
+            let processed = processed.is_some_and(|processed| processed.contains(offset));
+            if at == partition && (0..start.min(highest)).contains(offset) && !processed {
+                add(Anomaly::GroupGap, 1);
+            }
+        }
         for offset in in_log(partition) {
             let processed = said.processed.get(of);
             if processed.is_some_and(|processed| processed.contains(&offset)) {
