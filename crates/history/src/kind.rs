@@ -52,5 +52,8 @@ pub const fn kind(body: &Body) -> &'static str {
         Body::Imported { .. } => "imported",
         Body::SendsUnrecorded { .. } => "sends-unrecorded",
         Body::Lacking { .. } => "lacking",
+        Body::TransformDeclared { .. } => "transform-declared",
+        Body::CommittedExpected { .. } => "committed-expected",
+        Body::Derived { .. } => "derived",
     }
 }

@@ -239,5 +239,16 @@ pub(super) fn since_version_2() -> Vec<Body> {
         Body::Lacking {
             what: "the consumer's lines without --verbose".to_owned(),
         },
+        Body::TransformDeclared {
+            group: GROUP,
+            to: TopicIx::new(1),
+        },
+        Body::CommittedExpected { group: GROUP },
+        Body::Derived {
+            record: RECORD,
+            group: GROUP,
+            from: AT,
+            offset: Offset::new(12),
+        },
     ]
 }
