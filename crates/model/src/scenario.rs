@@ -10,10 +10,12 @@ use crate::claim::Guarantee;
 
 mod embedded;
 mod parse;
+mod transform;
 pub mod words;
 
 pub use embedded::{EMBEDDED, embedded};
 pub use parse::{ScenarioError, near, nearest, parse};
+pub use transform::{Reliance, Transactions, Transform};
 
 /// Configuration keys and values, in the Java client's (or the broker's, or
 /// the connector's) own names.
@@ -47,6 +49,9 @@ pub struct Scenario {
     /// Who reads.
     #[serde(default, rename = "group")]
     pub groups: Vec<Group>,
+    /// Who reads and writes.
+    #[serde(default, rename = "transform")]
+    pub transforms: Vec<Transform>,
     /// Change data capture, if the scenario has it.
     #[serde(default)]
     pub capture: Option<Capture>,
@@ -160,6 +165,9 @@ pub struct Group {
     /// When it starts.
     #[serde(default)]
     pub start: GroupStart,
+    /// What it relies on being given.
+    #[serde(default)]
+    pub relies_on: Reliance,
     /// Client configuration, in the Java client's names. `{member}` in a
     /// value stands for the member's number in the group.
     #[serde(default)]
@@ -401,6 +409,16 @@ pub enum RestartTasks {
 }
 
 impl Scenario {
+    /// How many members the group of that name has; one that writes is a group
+    /// as well.
+    pub fn members_of(&self, group: &str) -> Option<u32> {
+        let groups = self.groups.iter().map(|group| (&group.name, group.members));
+        let transforms = self.transforms.iter();
+        let mut all = groups.chain(transforms.map(|it| (&it.name, it.members)));
+        all.find(|(name, _)| *name == group)
+            .map(|(_, members)| members)
+    }
+
     /// All records that the producers are going to send.
     pub fn records(&self) -> u64 {
         self.producers.iter().map(|producer| producer.records).sum()

@@ -10,7 +10,7 @@ use toml::de::{DeTable, DeValue};
 
 use super::{
     Capture, CutOnset, Effect, EndSignal, Fault, FaultKind, Group, Link, Producer, RestartTasks,
-    Scenario, TABLES, Topic, Topology, Trigger, Write, WriteHow, drain_limit_ms_default,
+    Scenario, TABLES, Topic, Topology, Transform, Trigger, Write, WriteHow, drain_limit_ms_default,
 };
 use crate::claim::{Claim, Guarantee};
 use crate::record::OVERHEAD_BYTES_MAX;
@@ -97,6 +97,8 @@ struct Raw {
     producers: Vec<Producer>,
     #[serde(default, rename = "group")]
     groups: Vec<Group>,
+    #[serde(default, rename = "transform")]
+    transforms: Vec<Transform>,
     #[serde(default)]
     capture: Option<Capture>,
     #[serde(default, rename = "write")]
@@ -136,6 +138,7 @@ impl Raw {
             topics: self.topics,
             producers: self.producers,
             groups: self.groups,
+            transforms: self.transforms,
             capture: self.capture,
             writes: self.writes,
             faults,
@@ -377,6 +380,9 @@ fn validate(scenario: &Scenario) -> Result<(), Problem> {
             );
         }
     }
+    transforms::validate(scenario, |name| {
+        (!topic_known(name)).then(|| unknown_topic(name))
+    })?;
     for (at, write) in scenario.writes.iter().enumerate() {
         let here = |key| [Key("write"), Index(at), Key(key)];
         if scenario.capture.is_none() {
@@ -429,11 +435,11 @@ fn validate(scenario: &Scenario) -> Result<(), Problem> {
                 return fail(&here("kind"), message);
             }
             FaultKind::ConsumerRestart { group, member, .. } => {
-                let Some(known) = scenario.groups.iter().find(|known| known.name == *group) else {
+                let Some(members) = scenario.members_of(group) else {
                     return fail(&here("group"), format!("there is no group `{group}`"));
                 };
-                if !(1..=known.members).contains(member) {
-                    let message = format!("members are numbered 1 to {}", known.members);
+                if !(1..=members).contains(member) {
+                    let message = format!("members are numbered 1 to {members}");
                     return fail(&here("member"), message);
                 }
             }
@@ -492,7 +498,7 @@ fn validate_trigger(scenario: &Scenario, trigger: &Trigger, faults: usize) -> Re
                 .ok_or_else(|| format!("only {records} records are sent"))
         }
         Trigger::Processed { group, percent } => {
-            if !scenario.groups.iter().any(|known| known.name == *group) {
+            if scenario.members_of(group).is_none() {
                 return Err(format!("there is no group `{group}`"));
             }
             (*percent <= 100)
@@ -601,6 +607,8 @@ fn located(file: &str, text: &str, span: &Range<usize>, message: String) -> Scen
         snippet,
     }
 }
+
+mod transforms;
 
 #[cfg(test)]
 mod tests;
