@@ -226,6 +226,11 @@ const fn evidence_words(kind: &FaultKind) -> &'static str {
         FaultKind::ConsumerRestart { .. } => {
             "the process ended by that signal, and another one runs now"
         }
+        FaultKind::ConsumerZombie { .. } => {
+            "it had made records that it had not committed, the process stood still (state T) \
+             while another took its number and its partitions, and the brokers refused what it \
+             asked for when it went on"
+        }
         FaultKind::ConnectorRestart { .. } => {
             "PostgreSQL serves the slot over a connection of a new task, which runs"
         }

@@ -27,6 +27,7 @@ mod connector;
 mod consumer;
 mod disk;
 mod network;
+mod zombie;
 
 /// Where faults happen.
 pub(crate) struct Site<'s> {
@@ -132,6 +133,14 @@ async fn dispatch(fault: &Fault, ix: FaultIx, site: &Site<'_>) -> Result<(), Eng
         } => {
             let breakable = consumer::Restart::new(group, *member, *signal, *down_ms, effect);
             carry_out(ix, fault, lasts(*down_ms), breakable, site).await
+        }
+        FaultKind::ConsumerZombie {
+            group,
+            member,
+            for_ms,
+        } => {
+            let breakable = zombie::Zombie::new(group, *member, *for_ms, effect);
+            carry_out(ix, fault, lasts(*for_ms), breakable, site).await
         }
         FaultKind::ConnectorRestart { tasks } => {
             let breakable = connector::Restart::of(site, *tasks, effect)?;

@@ -22,6 +22,10 @@ use crate::configs::{InForce, cleanup};
 use crate::error::EngineError;
 use crate::ledger::Ledger;
 
+mod ends;
+
+pub(crate) use ends::Readable;
+
 /// How often the ends of change topics are looked at during the run.
 const TAIL_INTERVAL: Duration = Duration::from_millis(10);
 
@@ -97,8 +101,8 @@ impl Observer {
         &mut self,
         plan: &ScenarioPlan,
     ) -> Result<(), EngineError> {
-        for group in &plan.scenario.groups {
-            let id = GroupId::new(group.name.as_str());
+        for group in plan.groups() {
+            let id = GroupId::new(group.name);
             self.cluster.offset_fetch(&id).await?;
         }
         Ok(())
@@ -185,16 +189,13 @@ impl Observer {
         &mut self,
         plan: &ScenarioPlan,
     ) -> Result<(), EngineError> {
-        for group in &plan.scenario.groups {
-            let Some(ix) = plan.group_ix(&group.name) else {
-                continue;
-            };
-            let id = GroupId::new(group.name.as_str());
+        for group in plan.groups() {
+            let id = GroupId::new(group.name);
             let committed = self.cluster.offset_fetch(&id).await?;
             for place in self.places() {
                 if place.name.topic.as_str() == group.topic {
                     self.ledger.note(Body::GroupOffset {
-                        group: ix,
+                        group: group.ix,
                         partition: place.number,
                         offset: committed.get(&place.name).map(|offset| offset.next),
                     });

@@ -226,7 +226,8 @@ impl ScenarioPlan {
                     fault: FaultIx::new(ix),
                     kind: fault.kind.name().to_owned(),
                     meets: match &fault.kind {
-                        FaultKind::ConsumerRestart { group, .. } => Traffic::Reads {
+                        FaultKind::ConsumerRestart { group, .. }
+                        | FaultKind::ConsumerZombie { group, .. } => Traffic::Reads {
                             group: group.clone(),
                         },
                         FaultKind::ConnectorRestart { .. } => Traffic::Changes,

@@ -342,6 +342,17 @@ pub enum FaultKind {
         /// How long until the new one starts, in milliseconds.
         down_ms: u64,
     },
+    /// A consumer process is frozen (SIGSTOP), a new one takes its place while
+    /// it stands still, and then it goes on.
+    ConsumerZombie {
+        /// The `group.id`.
+        group: String,
+        /// Which member, from 1.
+        member: u32,
+        /// For how long at least it stands still, in milliseconds: until the
+        /// new one has its partitions in any case.
+        for_ms: u64,
+    },
     /// The connector is restarted over Connect's REST interface.
     ConnectorRestart {
         /// Whether its tasks are restarted with it.
@@ -358,6 +369,7 @@ impl FaultKind {
             Self::DiskLoss { .. } => "disk-loss",
             Self::NetworkCut { .. } => "network-cut",
             Self::ConsumerRestart { .. } => "consumer-restart",
+            Self::ConsumerZombie { .. } => "consumer-zombie",
             Self::ConnectorRestart { .. } => "connector-restart",
         }
     }

@@ -177,6 +177,7 @@ enum Kind {
     DiskLoss,
     NetworkCut,
     ConsumerRestart,
+    ConsumerZombie,
     ConnectorRestart,
 }
 
@@ -206,6 +207,11 @@ impl RawFault {
                 member: self.member.take().map_or(1, Spanned::into_inner),
                 signal: take(&mut self.signal).ok_or_else(|| needs("signal"))?,
                 down_ms: take(&mut self.down_ms).ok_or_else(|| needs("down_ms"))?,
+            },
+            Kind::ConsumerZombie => FaultKind::ConsumerZombie {
+                group: take(&mut self.group).ok_or_else(|| needs("group"))?,
+                member: self.member.take().map_or(1, Spanned::into_inner),
+                for_ms: take(&mut self.for_ms).ok_or_else(|| needs("for_ms"))?,
             },
             Kind::ConnectorRestart => FaultKind::ConnectorRestart {
                 tasks: self
@@ -434,7 +440,8 @@ fn validate(scenario: &Scenario) -> Result<(), Problem> {
                 let message = "a network cut needs `link = \"proxy\"` in [topology]".to_owned();
                 return fail(&here("kind"), message);
             }
-            FaultKind::ConsumerRestart { group, member, .. } => {
+            FaultKind::ConsumerRestart { group, member, .. }
+            | FaultKind::ConsumerZombie { group, member, .. } => {
                 let Some(members) = scenario.members_of(group) else {
                     return fail(&here("group"), format!("there is no group `{group}`"));
                 };

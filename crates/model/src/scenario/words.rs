@@ -90,6 +90,17 @@ pub fn fault(fault: &Fault, scenario: &Scenario) -> Phrase {
                 signal.name(),
                 duration_ms(*down_ms)
             )),
+        FaultKind::ConsumerZombie {
+            group,
+            member,
+            for_ms,
+        } => plain(format!("member {member} of "))
+            .name(group)
+            .plain(format!(
+                " is frozen (SIGSTOP) for {} at least, a new one takes its place meanwhile, and \
+                 then it goes on as if nothing had been",
+                duration_ms(*for_ms)
+            )),
         FaultKind::ConnectorRestart { tasks } => {
             let connector = match &scenario.capture {
                 Some(capture) => plain("connector ").name(&capture.connector),
