@@ -57,12 +57,17 @@ fn settings(page: &mut Page, config: &Config) {
 fn what_runs(page: &mut Page, scenario: &Scenario) {
     page.heading("What runs");
     let topology = &scenario.topology;
+    let to = if topology.brokers == 1 { "it" } else { "them" };
     let link = match topology.link {
-        Link::Direct => "clients connect to it directly",
-        Link::Proxy => "clients connect to it through a proxy that can cut the line",
+        Link::Direct => format!("clients connect to {to} directly"),
+        Link::Proxy => format!("clients connect to {to} through a proxy that can break the line"),
+    };
+    let between = match topology.replication_link {
+        Link::Direct => "",
+        Link::Proxy => "; they replicate from each other through another",
     };
     let brokers = counted(topology.brokers.into(), "Kafka broker");
-    page.item(&format!("{brokers} (KRaft); {link}"));
+    page.item(&format!("{brokers} (KRaft); {link}{between}"));
     settings(page, &topology.config);
     for topic in &scenario.topics {
         page.item(&topic_words(topic));
@@ -215,9 +220,30 @@ const fn evidence_words(kind: &FaultKind) -> &'static str {
         FaultKind::BrokerPause { .. } => {
             "the process stood still (state T) all the while and did not answer, and goes on now"
         }
+        FaultKind::BrokerLoss { .. } => {
+            "the process is gone and nobody answers on its port, and every partition has a leader \
+             among the others"
+        }
+        FaultKind::RollingBounce { .. } => {
+            "each process ended by that signal and another one runs now, and all replicas were in \
+             sync again before the next"
+        }
         FaultKind::DiskLoss { .. } => {
-            "the directories are gone, another process runs now, and the logs end before where \
-             they ended"
+            "the directories are gone, another process runs now, and the broker's own logs end \
+             before where they ended"
+        }
+        FaultKind::DiskFull { .. } => {
+            "the broker's log says that an append failed, its process ended by itself, and \
+             another one runs now"
+        }
+        FaultKind::LinkCut { .. } => {
+            "the proxy between the brokers swallowed bytes of those that are cut off, the ISR \
+             shrank and grew back, and the broker itself was alive"
+        }
+        FaultKind::AnswerLost { .. } => "the proxy let such requests pass and swallowed the answers",
+        FaultKind::RequestRefused { .. } => "the proxy answered such requests with that error",
+        FaultKind::SlowNetwork { .. } => {
+            "the proxy delayed bytes, and a request of our own took that much longer"
         }
         FaultKind::NetworkCut { .. } => {
             "the proxy swallowed bytes and cut connections, a new connection was not answered, \

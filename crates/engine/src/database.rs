@@ -52,7 +52,7 @@ impl Database {
         let lacking = |what: &str| EngineError::Lacking {
             what: what.to_owned(),
         };
-        let cdc = target.stack.cdc().ok_or_else(|| lacking("PostgreSQL"))?;
+        let cdc = target.cdc().ok_or_else(|| lacking("PostgreSQL"))?;
         let connect = cdc.connect();
         let at = cdc.postgres().connection_parameters();
         let parameters = ConnectionParameters {
@@ -110,12 +110,9 @@ impl Database {
         traffic_began: Micros,
     ) -> Result<(), EngineError> {
         let mut writer = self.writer.lock().await;
-        let records = plan.scenario.records();
         for write in &plan.scenario.writes {
             if let Some(after) = &write.after {
-                ledger
-                    .wait_for(after, records, traffic_began, |group| plan.group_ix(group))
-                    .await;
+                ledger.wait_for(after, plan, traffic_began).await;
             }
             let mut batch = Batch::new(ledger);
             writer.write(write, &mut |body| batch.add(body)).await?;

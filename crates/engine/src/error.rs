@@ -59,7 +59,10 @@ pub enum EngineError {
     Port(#[from] NoPort),
     /// The proxy could not be started.
     #[error("the fault proxy failed")]
-    Proxy(#[from] proxy::ProxyError),
+    Proxy(#[from] proxy::ClusterError),
+    /// The proxy cannot learn who the brokers are.
+    #[error("the fault proxy cannot ask the cluster for its brokers")]
+    Greeting(#[from] proxy::GreetingError),
     /// A cluster call failed.
     #[error("the observer cannot ask the cluster")]
     Wire(#[from] WireError),

@@ -9,10 +9,11 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use futures_util::future::try_join_all;
 use model::event::{Body, Evidence, Found};
 use model::ids::{FaultIx, Micros};
 use model::plan::ScenarioPlan;
-use model::scenario::{Effect, Fault, FaultKind};
+use model::scenario::{Effect, Fault, FaultKind, Requests};
 use tokio::sync::Mutex;
 
 use crate::database::Database;
@@ -21,12 +22,17 @@ use crate::ledger::Ledger;
 use crate::progress::{Reporter, Step};
 use crate::subjects::Members;
 use crate::target::Target;
+use requests::{Interference, Treatment};
 
+mod bounce;
 mod broker;
 mod connector;
 mod consumer;
 mod disk;
+mod link;
 mod network;
+mod requests;
+mod roles;
 mod zombie;
 
 /// Where faults happen.
@@ -72,58 +78,175 @@ impl Proof {
             detail: detail.into(),
         });
     }
+
+    fn extend(&mut self, more: Self) {
+        self.observed.extend(more.observed);
+    }
 }
 
-/// Carries out all faults of the plan, one after the other, each at its
-/// trigger. Returns when the last is healed.
+/// Carries out all faults of the plan, each at its trigger, whatever the others
+/// do. Returns when the last is healed.
 pub(crate) async fn carry_out_all(
     site: &Site<'_>,
     traffic_began: Micros,
 ) -> Result<(), EngineError> {
-    let records = site.plan.scenario.records();
-    for ((fault, delay_ms), ix) in site
-        .plan
-        .scenario
-        .faults
-        .iter()
+    let faults = site.plan.scenario.faults.iter();
+    let each = faults
         .zip(&site.plan.fault_delays_ms)
         .zip(0u16..)
-    {
-        site.ledger
-            .wait_for(&fault.after, records, traffic_began, |group| {
-                site.plan.group_ix(group)
-            })
-            .await;
-        // The delay is the plan's own, not a wait for something to happen.
-        tokio::time::sleep(Duration::from_millis(*delay_ms)).await;
-        dispatch(fault, FaultIx::new(ix), site).await?;
+        .map(|((fault, delay_ms), ix)| async move {
+            site.ledger
+                .wait_for(&fault.after, site.plan, traffic_began)
+                .await;
+            // The delay is the plan's own, not a wait for something to happen.
+            tokio::time::sleep(Duration::from_millis(*delay_ms)).await;
+            Box::pin(dispatch(fault, FaultIx::new(ix), site)).await
+        });
+    try_join_all(each).await?;
+    Ok(())
+}
+
+/// Refuses faults that the proxy could not carry out, before anything starts.
+pub(crate) fn check_faults(plan: &ScenarioPlan) -> Result<(), EngineError> {
+    for fault in &plan.scenario.faults {
+        if let Some((requests, treatment)) = interference(&fault.kind) {
+            requests::proxy_fault(requests, &treatment, plan.seed)?;
+        }
     }
     Ok(())
 }
 
+fn interference(kind: &FaultKind) -> Option<(&Requests, Treatment)> {
+    match kind {
+        FaultKind::AnswerLost { requests, .. } => Some((requests, Treatment::AnswerLost)),
+        FaultKind::RequestRefused {
+            requests,
+            code,
+            moment,
+            ..
+        } => {
+            let treatment = Treatment::Refused {
+                code: code.clone(),
+                moment: *moment,
+            };
+            Some((requests, treatment))
+        }
+        _ => None,
+    }
+}
+
 async fn dispatch(fault: &Fault, ix: FaultIx, site: &Site<'_>) -> Result<(), EngineError> {
     let effect = fault.effect;
-    let lasts = |for_ms: u64| Some(for_ms);
-    match &fault.kind {
+    match fault.kind.clone() {
         FaultKind::BrokerRestart {
             broker,
             signal,
             down_ms,
         } => {
-            let breakable = broker::Restart::of(site, *broker, *signal, *down_ms, effect)?;
-            carry_out(ix, fault, lasts(*down_ms), breakable, site).await
+            let breakable = broker::Restart {
+                broker,
+                signal,
+                down_ms,
+                effect,
+            };
+            carry_out(ix, fault, breakable, site).await
         }
         FaultKind::BrokerPause { broker, for_ms } => {
-            let breakable = broker::Pause::of(site, *broker, *for_ms, effect)?;
-            carry_out(ix, fault, lasts(*for_ms), breakable, site).await
+            let breakable = broker::Pause {
+                broker,
+                for_ms,
+                effect,
+            };
+            carry_out(ix, fault, breakable, site).await
+        }
+        FaultKind::BrokerLoss { broker, election } => {
+            let breakable = broker::Loss {
+                broker,
+                election,
+                effect,
+            };
+            carry_out(ix, fault, breakable, site).await
+        }
+        FaultKind::RollingBounce { signal } => {
+            carry_out(ix, fault, bounce::RollingBounce { signal, effect }, site).await
         }
         FaultKind::DiskLoss { broker, topic } => {
-            let breakable = disk::Loss::of(site, *broker, topic, effect)?;
-            carry_out(ix, fault, None, breakable, site).await
+            let breakable = disk::Loss {
+                broker,
+                topic,
+                effect,
+            };
+            carry_out(ix, fault, breakable, site).await
         }
-        FaultKind::NetworkCut { for_ms, onset } => {
-            let breakable = network::Cut::new(*for_ms, *onset, effect);
-            carry_out(ix, fault, lasts(*for_ms), breakable, site).await
+        FaultKind::DiskFull {
+            broker,
+            topic,
+            for_ms,
+        } => {
+            let _ = (broker, topic, for_ms);
+            Err(EngineError::Lacking { what: "disk to fill".to_owned() })
+        }
+        FaultKind::NetworkCut {
+            broker,
+            for_ms,
+            onset,
+        } => {
+            let breakable = network::Cut {
+                broker,
+                for_ms,
+                onset,
+                effect,
+            };
+            carry_out(ix, fault, breakable, site).await
+        }
+        FaultKind::LinkCut {
+            broker,
+            peers,
+            for_ms,
+        } => {
+            let breakable = link::LinkCut {
+                broker,
+                peers,
+                for_ms,
+                effect,
+            };
+            carry_out(ix, fault, breakable, site).await
+        }
+        FaultKind::SlowNetwork {
+            broker,
+            latency_ms,
+            for_ms,
+        } => {
+            let breakable = network::Slow {
+                broker,
+                latency_ms,
+                for_ms,
+                effect,
+            };
+            carry_out(ix, fault, breakable, site).await
+        }
+        FaultKind::AnswerLost { requests, for_ms } => {
+            let breakable = Interference {
+                requests,
+                treatment: Treatment::AnswerLost,
+                for_ms,
+                effect,
+            };
+            carry_out(ix, fault, breakable, site).await
+        }
+        FaultKind::RequestRefused {
+            requests,
+            code,
+            moment,
+            for_ms,
+        } => {
+            let breakable = Interference {
+                requests,
+                treatment: Treatment::Refused { code, moment },
+                for_ms,
+                effect,
+            };
+            carry_out(ix, fault, breakable, site).await
         }
         FaultKind::ConsumerRestart {
             group,
@@ -131,20 +254,20 @@ async fn dispatch(fault: &Fault, ix: FaultIx, site: &Site<'_>) -> Result<(), Eng
             signal,
             down_ms,
         } => {
-            let breakable = consumer::Restart::new(group, *member, *signal, *down_ms, effect);
-            carry_out(ix, fault, lasts(*down_ms), breakable, site).await
+            let breakable = consumer::Restart::new(&group, member, signal, down_ms, effect);
+            carry_out(ix, fault, breakable, site).await
         }
         FaultKind::ConsumerZombie {
             group,
             member,
             for_ms,
         } => {
-            let breakable = zombie::Zombie::new(group, *member, *for_ms, effect);
-            carry_out(ix, fault, lasts(*for_ms), breakable, site).await
+            let breakable = zombie::Zombie::new(&group, member, for_ms, effect);
+            carry_out(ix, fault, breakable, site).await
         }
         FaultKind::ConnectorRestart { tasks } => {
-            let breakable = connector::Restart::of(site, *tasks, effect)?;
-            carry_out(ix, fault, None, breakable, site).await
+            let breakable = connector::Restart::of(site, tasks, effect)?;
+            carry_out(ix, fault, breakable, site).await
         }
     }
 }
@@ -152,11 +275,11 @@ async fn dispatch(fault: &Fault, ix: FaultIx, site: &Site<'_>) -> Result<(), Eng
 async fn carry_out<B: Breakable>(
     ix: FaultIx,
     fault: &Fault,
-    for_ms: Option<u64>,
     breakable: B,
     site: &Site<'_>,
 ) -> Result<(), EngineError> {
     let kind = fault.kind.name();
+    let for_ms = fault.kind.lasts_ms();
     let mut proof = Proof::default();
     site.ledger.note(Body::FaultTriggered { fault: ix });
     let mut broken = breakable.inject(site, &mut proof).await?;

@@ -8,7 +8,10 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use history::Recorder;
 use model::event::{Body, Event, Isolation, Outcome, TxOutcome};
-use model::ids::{FaultIx, GroupIx, MemberIx, Micros, Offset, PartitionRef, ProducerIx};
+use model::ids::{
+    BrokerId, FaultIx, GroupIx, MemberIx, Micros, Offset, PartitionIndex, PartitionRef, ProducerIx,
+};
+use model::plan::ScenarioPlan;
 use model::scenario::Trigger;
 use tokio::sync::watch;
 
@@ -37,8 +40,12 @@ pub struct Tally {
     pub captured: u64,
     /// Faults that were triggered and are not healed.
     pub faults_open: usize,
+    /// Faults that came into force, in that order.
+    pub injected: Vec<FaultIx>,
     /// Faults that were healed, in the order of healing.
     pub healed: Vec<FaultIx>,
+    /// The replicas in sync of each partition, as last heard of.
+    pub in_sync: BTreeMap<PartitionRef, Vec<BrokerId>>,
     /// Records and events read back as truth.
     pub read_back: u64,
     /// Why the history can no longer be written.
@@ -152,23 +159,21 @@ impl Ledger {
         let _ = self.tally.subscribe().wait_for(condition).await;
     }
 
-    /// Waits for a trigger's moment. `records` is the number of records that
-    /// are to be sent, of which percentages are taken; `traffic_began` is what
-    /// elapsed times count from.
+    /// Waits for a trigger's moment. `traffic_began` is what elapsed times
+    /// count from.
     pub(crate) async fn wait_for(
         &self,
         trigger: &Trigger,
-        records: u64,
+        plan: &ScenarioPlan,
         traffic_began: Micros,
-        group_ix: impl Fn(&str) -> Option<GroupIx>,
     ) {
         match trigger {
             Trigger::Acknowledged(count) => {
                 self.wait_until(|tally| tally.acknowledged >= *count).await;
             }
             Trigger::Processed { group, percent } => {
-                let target = (records * u64::from(*percent)).div_ceil(100);
-                let group = group_ix(group);
+                let target = (plan.scenario.records() * u64::from(*percent)).div_ceil(100);
+                let group = plan.group_ix(group);
                 self.wait_until(|tally| {
                     group.is_some_and(|group| {
                         tally.processed.get(&group).copied().unwrap_or(0) >= target
@@ -183,6 +188,25 @@ impl Ledger {
                 let elapsed_us = self.clock.now().since(traffic_began).get();
                 let left_us = (ms * 1000).saturating_sub(elapsed_us);
                 tokio::time::sleep(std::time::Duration::from_micros(left_us)).await;
+            }
+            Trigger::Injected(number) => {
+                let fault = FaultIx::new(number.saturating_sub(1));
+                self.wait_until(|tally| tally.injected.contains(&fault)).await;
+            }
+            Trigger::InSync {
+                topic,
+                partition,
+                replicas,
+            } => {
+                let place = plan.topic_ix(topic).map(|topic| PartitionRef {
+                    topic,
+                    partition: PartitionIndex::new(*partition),
+                });
+                self.wait_until(|tally| {
+                    let in_sync = place.and_then(|place| tally.in_sync.get(&place));
+                    in_sync.is_some_and(|it| it.len() <= usize::from(*replicas))
+                })
+                .await;
             }
             Trigger::Healed(number) => {
                 let fault = FaultIx::new(number.saturating_sub(1));
@@ -240,6 +264,12 @@ impl Book {
                     .sum();
             }
             Body::FaultTriggered { .. } => tally.faults_open += 1,
+            Body::FaultInjected { fault } => tally.injected.push(*fault),
+            Body::PartitionState {
+                partition, in_sync, ..
+            } => {
+                tally.in_sync.insert(*partition, in_sync.clone());
+            }
             Body::FaultHealed { fault } => {
                 tally.faults_open = tally.faults_open.saturating_sub(1);
                 tally.healed.push(*fault);

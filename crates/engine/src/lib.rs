@@ -18,4 +18,4 @@ mod transforms;
 pub use configs::FILE_NAME as CONFIGS_FILE_NAME;
 pub use error::EngineError;
 pub use ledger::Tally;
-pub use run::{Embedded, End, Settings, run};
+pub use run::{Brokers, Embedded, End, Settings, run};

@@ -23,8 +23,10 @@ use crate::error::EngineError;
 use crate::ledger::Ledger;
 
 mod ends;
+mod replicas;
 
 pub(crate) use ends::Readable;
+pub(crate) use replicas::follow_replicas;
 
 /// How often the ends of change topics are looked at during the run.
 const TAIL_INTERVAL: Duration = Duration::from_millis(10);
@@ -380,7 +382,7 @@ pub(crate) async fn answers(address: &str, within: Duration) -> Result<(), WireE
     connection.metadata(Topics::Named(&[])).await.map(drop)
 }
 
-async fn connect(bootstrap: &[String]) -> Result<Cluster, EngineError> {
+pub(crate) async fn connect(bootstrap: &[String]) -> Result<Cluster, EngineError> {
     let options = ClusterOptions {
         retry_pause: Duration::from_millis(20),
         ..ClusterOptions::default()

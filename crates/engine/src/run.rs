@@ -21,9 +21,9 @@ use tokio::task::JoinSet;
 use crate::configs::InForce;
 use crate::database::Database;
 use crate::error::EngineError;
-use crate::faults::{Site, carry_out_all};
+use crate::faults::{Site, carry_out_all, check_faults};
 use crate::ledger::Ledger;
-use crate::observer::{Observer, Readable, follow_tails};
+use crate::observer::{Observer, Readable, follow_replicas, follow_tails};
 use crate::progress::{Progress, Reporter, Stage, Step};
 use crate::subjects::{Launcher, Members, logs_in, run_producer};
 use crate::target::Target;
@@ -55,8 +55,17 @@ pub struct Settings {
     pub jobs: NonZeroUsize,
     /// The program that becomes a subject when started as `PROGRAM subject`.
     pub subject: PathBuf,
-    /// The stack.
-    pub embedded: Embedded,
+    /// Where the brokers are.
+    pub brokers: Brokers,
+}
+
+/// Where the brokers are.
+#[derive(Clone, Debug)]
+pub enum Brokers {
+    /// They are started for each scenario.
+    Embedded(Box<Embedded>),
+    /// Somebody else runs them: the bootstrap addresses.
+    Cluster(Vec<proxy::HostPort>),
 }
 
 /// How the carrying out of a scenario ended. Says nothing about delivery.
@@ -235,9 +244,10 @@ async fn run_scenario(
     progress: &Reporter,
 ) -> Result<(), EngineError> {
     check_configs(plan)?;
+    check_faults(plan)?;
     progress.stage(Stage::Starting);
     declare(plan, ledger);
-    let target = Target::start(plan, &settings.embedded, folder).await?;
+    let target = Target::start(plan, &settings.brokers, folder).await?;
     let mut observer = Observer::connect(&target.direct(), plan, ledger).await?;
     observer.create_topics(plan).await?;
     observer.find_coordinators(plan).await?;
@@ -261,19 +271,16 @@ async fn run_scenario(
         progress.stage(Stage::Draining);
         workload.drain(&mut observer, database.as_ref()).await
     };
-    with_tails(
-        plan,
-        &target,
-        ledger,
-        Box::pin(with_faults(&site, traffic_began, traffic)),
-    )
-    .await?;
+    let broken = Box::pin(with_faults(&site, traffic_began, traffic));
+    let followed = Box::pin(with_tails(plan, &target, ledger, broken));
+    with_replicas(plan, &target, ledger, followed).await?;
     workload.leave().await?;
     ledger.note(Body::TrafficEnded);
 
     progress.stage(Stage::ReadingTruth);
     observer.configs(&configs).await?;
     observer.read_truth().await?;
+    observer.read_replicas(plan).await?;
     observer.read_group_offsets(plan).await?;
     if let Some(database) = &database {
         database.read_tables(ledger).await?;
@@ -400,6 +407,24 @@ async fn with_tails(
     tokio::select! {
         ended = rest => ended,
         failed = follow_tails(&direct, plan, ledger) => failed,
+    }
+}
+
+/// Follows who leads and who is in sync, where there is more than one broker,
+/// while something else goes on.
+async fn with_replicas(
+    plan: &ScenarioPlan,
+    target: &Target,
+    ledger: &Ledger,
+    rest: impl Future<Output = Result<(), EngineError>>,
+) -> Result<(), EngineError> {
+    if plan.scenario.topology.brokers == 1 {
+        return rest.await;
+    }
+    let direct = target.direct();
+    tokio::select! {
+        ended = rest => ended,
+        () = follow_replicas(&direct, plan, ledger) => Ok(()),
     }
 }
 

@@ -1,32 +1,61 @@
-//! Where the brokers are: the embedded stack, with the fault proxy before it
-//! where the scenario asks for one. Knows nothing of what is sent.
+//! Where the brokers are: the embedded stack, or a cluster that somebody else
+//! runs; with fault proxies before it and within it where the scenario asks for
+//! them. Knows nothing of what is sent.
 
 use std::collections::BTreeMap;
-use std::net::{Ipv4Addr, SocketAddr};
+use std::fs::{File, OpenOptions};
+use std::io::Write as _;
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::Path;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use model::plan::ScenarioPlan;
 use model::scenario::Link;
-use proxy::Proxy;
+use proxy::{ClusterProxy, ClusterSettings, HostPort, Note, Notes};
+use stack::broker::Broker;
 use stack::ports::ReservedPort;
-use stack::stack::{CdcSpec, Stack, StackSpec};
+use stack::stack::{Cdc, CdcSpec, Stack, StackSpec};
 
 use crate::error::EngineError;
-use crate::run::Embedded;
+use crate::run::{Brokers, Embedded};
+use crate::subjects::logs_in;
 
 /// Evidence has been read by then: nothing hangs on a clean end.
 const STOP_GRACE: Duration = Duration::from_millis(500);
+/// What the proxies have to say of connections that they closed.
+const PROXY_LOG: &str = "proxy.log";
 
 /// A running target.
 pub(crate) struct Target {
-    pub(crate) stack: Stack,
-    proxies: BTreeMap<u8, Proxy>,
+    home: Home,
+    /// Before the brokers, where clients go through one.
+    clients: Option<ClusterProxy>,
+    /// Between the brokers, where they replicate through one.
+    between: Option<ClusterProxy>,
+}
+
+enum Home {
+    Embedded(Box<Stack>),
+    /// Somebody else's, by its bootstrap addresses.
+    Cluster(Vec<String>),
 }
 
 impl Target {
-    /// Starts what the scenario's topology asks for.
+    /// Starts what the scenario's topology asks for, or goes to the cluster
+    /// that is given.
     pub(crate) async fn start(
+        plan: &ScenarioPlan,
+        brokers: &Brokers,
+        folder: &Path,
+    ) -> Result<Self, EngineError> {
+        match brokers {
+            Brokers::Embedded(embedded) => Self::start_stack(plan, embedded, folder).await,
+            Brokers::Cluster(bootstrap) => Self::go_to(plan, bootstrap, folder).await,
+        }
+    }
+
+    async fn start_stack(
         plan: &ScenarioPlan,
         embedded: &Embedded,
         folder: &Path,
@@ -39,55 +68,191 @@ impl Target {
         spec.cdc = plan.scenario.capture.as_ref().map(|capture| CdcSpec {
             worker_config: capture.worker_config.clone(),
         });
-        let mut proxies = BTreeMap::new();
-        if topology.link == Link::Proxy {
-            for broker in 1..=topology.brokers {
-                let port = ReservedPort::take()?;
-                let anywhere = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
-                let proxy = Proxy::start(anywhere, port.addr()).await?;
-                spec.advertise.insert(broker, proxy.addr());
-                spec.client_ports.insert(broker, port);
-                proxies.insert(broker, proxy);
+        let numbers = 1..=topology.brokers;
+        let clients = match topology.link {
+            Link::Direct => None,
+            Link::Proxy => {
+                let ports = reserved(numbers.clone())?;
+                let upstreams = ports.values().map(|port| port.addr().into()).collect();
+                let proxy = before(upstreams, notes(folder)?).await?;
+                spec.client_ports = ports;
+                Some(proxy)
             }
-        }
+        };
+        let between = match topology.replication_link {
+            Link::Direct => None,
+            Link::Proxy => {
+                let ports = reserved(numbers.clone())?;
+                let upstreams = ports
+                    .iter()
+                    .map(|(id, port)| (i32::from(*id), port.addr().into()))
+                    .collect();
+                let ip = IpAddr::V4(Ipv4Addr::LOCALHOST);
+                let proxy = ClusterProxy::between_brokers(ip, upstreams, notes(folder)?).await?;
+                for id in numbers {
+                    if let Some(address) = proxy.listens_for(i32::from(id)) {
+                        spec.replication_advertise.insert(id, address);
+                    }
+                }
+                spec.replication_ports = ports;
+                Some(proxy)
+            }
+        };
         let stack = Stack::start(&embedded.artefacts, &embedded.java, spec, |_| {}).await?;
-        Ok(Self { stack, proxies })
+        let target = Self {
+            home: Home::Embedded(Box::new(stack)),
+            clients,
+            between,
+        };
+        target.meet().await?;
+        Ok(target)
+    }
+
+    async fn go_to(
+        plan: &ScenarioPlan,
+        bootstrap: &[HostPort],
+        folder: &Path,
+    ) -> Result<Self, EngineError> {
+        let clients = match plan.scenario.topology.link {
+            Link::Direct => None,
+            Link::Proxy => Some(before(bootstrap.to_vec(), notes(folder)?).await?),
+        };
+        let target = Self {
+            home: Home::Cluster(bootstrap.iter().map(HostPort::to_string).collect()),
+            clients,
+            between: None,
+        };
+        target.meet().await?;
+        Ok(target)
+    }
+
+    /// Lets the proxy before the brokers learn which broker is which.
+    async fn meet(&self) -> Result<(), EngineError> {
+        match &self.clients {
+            Some(proxy) => Ok(proxy.meet().await?),
+            None => Ok(()),
+        }
     }
 
     /// `bootstrap.servers` for subjects.
     pub(crate) fn bootstrap(&self) -> String {
-        let servers: Vec<String> = self
-            .stack
-            .bootstrap_servers()
-            .iter()
-            .map(SocketAddr::to_string)
-            .collect();
+        let servers: Vec<String> = match (&self.clients, &self.home) {
+            (Some(proxy), _) => proxy
+                .brokers()
+                .iter()
+                .map(|broker| broker.advertised.to_string())
+                .collect(),
+            (None, Home::Embedded(stack)) => stack
+                .bootstrap_servers()
+                .iter()
+                .map(SocketAddr::to_string)
+                .collect(),
+            (None, Home::Cluster(bootstrap)) => bootstrap.clone(),
+        };
         servers.join(",")
     }
 
     /// The addresses that no fault stands before.
     pub(crate) fn direct(&self) -> Vec<String> {
-        self.stack
-            .direct_servers()
-            .iter()
-            .map(SocketAddr::to_string)
-            .collect()
+        match &self.home {
+            Home::Embedded(stack) => stack
+                .direct_servers()
+                .iter()
+                .map(SocketAddr::to_string)
+                .collect(),
+            Home::Cluster(bootstrap) => bootstrap.clone(),
+        }
     }
 
-    /// The proxies, by broker.
-    pub(crate) fn proxies(&self) -> &BTreeMap<u8, Proxy> {
-        &self.proxies
+    /// A broker whose process is ours.
+    pub(crate) fn broker(&self, id: u8) -> Result<Arc<Broker>, EngineError> {
+        let found = match &self.home {
+            Home::Embedded(stack) => stack.broker(id).cloned(),
+            Home::Cluster(_) => None,
+        };
+        found.ok_or_else(|| EngineError::Lacking {
+            what: format!("broker {id} to have a hold over"),
+        })
     }
 
-    /// Ends it all. What the logs say stays; the data goes, which is large
-    /// and which the history has read.
+    /// All brokers whose processes are ours.
+    pub(crate) fn brokers(&self) -> Vec<Arc<Broker>> {
+        match &self.home {
+            Home::Embedded(stack) => stack.brokers().to_vec(),
+            Home::Cluster(_) => Vec::new(),
+        }
+    }
+
+    /// Change data capture, if there is any.
+    pub(crate) fn cdc(&self) -> Option<&Cdc> {
+        match &self.home {
+            Home::Embedded(stack) => stack.cdc(),
+            Home::Cluster(_) => None,
+        }
+    }
+
+    /// The proxy between clients and brokers.
+    pub(crate) fn clients_proxy(&self) -> Result<&ClusterProxy, EngineError> {
+        self.clients.as_ref().ok_or_else(|| EngineError::Lacking {
+            what: "proxy between clients and brokers".to_owned(),
+        })
+    }
+
+    /// The proxy between the brokers.
+    pub(crate) fn between_proxy(&self) -> Result<&ClusterProxy, EngineError> {
+        self.between.as_ref().ok_or_else(|| EngineError::Lacking {
+            what: "proxy between the brokers".to_owned(),
+        })
+    }
+
+    /// Ends what is ours. What the logs say stays; the data goes, which is
+    /// large and which the history has read.
     pub(crate) async fn stop(self) {
-        let data = self.stack.dir().join("data");
-        self.stack.stop(STOP_GRACE).await;
-        for proxy in self.proxies.into_values() {
+        if let Home::Embedded(stack) = self.home {
+            let data = stack.dir().join("data");
+            stack.stop(STOP_GRACE).await;
+            // A folder that stays costs space and nothing else.
+            let _ = tokio::fs::remove_dir_all(data).await;
+        }
+        for proxy in [self.clients, self.between].into_iter().flatten() {
             proxy.stop().await;
         }
-        // A folder that stays costs space and nothing else.
-        let _ = tokio::fs::remove_dir_all(data).await;
     }
+}
+
+/// A port for each broker, taken before there is one: a proxy in front is so
+/// told its upstream.
+fn reserved(brokers: impl Iterator<Item = u8>) -> Result<BTreeMap<u8, ReservedPort>, EngineError> {
+    brokers
+        .map(|id| Ok((id, ReservedPort::take()?)))
+        .collect()
+}
+
+async fn before(bootstrap: Vec<HostPort>, notes: Notes) -> Result<ClusterProxy, EngineError> {
+    let settings = ClusterSettings {
+        bootstrap,
+        listen: SocketAddr::from((Ipv4Addr::LOCALHOST, 0)),
+        advertised_host: None,
+    };
+    Ok(ClusterProxy::start(settings, notes).await?)
+}
+
+/// Writes down which connections the proxies closed by themselves, and why.
+fn notes(folder: &Path) -> Result<Notes, EngineError> {
+    let path = logs_in(folder)?.join(PROXY_LOG);
+    let file = OpenOptions::new().create(true).append(true).open(&path);
+    let file: File = file.map_err(|source| EngineError::Write { path, source })?;
+    let file = Mutex::new(file);
+    Ok(Arc::new(move |note| {
+        if let Note::Closed {
+            client,
+            upstream,
+            reason,
+        } = note
+        {
+            let mut file = file.lock().unwrap_or_else(PoisonError::into_inner);
+            // The log is for people; no verdict rests on it.
+            let _ = writeln!(file, "{client} to {upstream} was closed: {reason}");
+        }
+    }))
 }

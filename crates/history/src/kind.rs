@@ -52,6 +52,7 @@ pub const fn kind(body: &Body) -> &'static str {
         Body::Imported { .. } => "imported",
         Body::SendsUnrecorded { .. } => "sends-unrecorded",
         Body::Lacking { .. } => "lacking",
+        Body::PartitionState { .. } => "partition-state",
         Body::TransformDeclared { .. } => "transform-declared",
         Body::CommittedExpected { .. } => "committed-expected",
         Body::Derived { .. } => "derived",

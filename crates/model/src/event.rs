@@ -406,6 +406,18 @@ pub enum Body {
         /// What, and how that is known.
         what: String,
     },
+    /// Who led a partition and which replicas were in sync, as the cluster's
+    /// metadata told; noted when it changes.
+    PartitionState {
+        /// The partition.
+        partition: PartitionRef,
+        /// Its leader, if it had one.
+        leader: Option<BrokerId>,
+        /// The leader's epoch; -1 where the broker does not tell.
+        leader_epoch: i32,
+        /// The replicas in sync, by number.
+        in_sync: Vec<BrokerId>,
+    },
     /// A group is an application that writes: of every record that it
     /// processes it makes one in this topic.
     TransformDeclared {

@@ -10,7 +10,7 @@ use crate::claim::{Contract, FaultContract, GroupContract, Traffic};
 use crate::ids::{
     FaultIx, GroupIx, PartitionIndex, PartitionRef, ProducerIx, RunId, Sequence, TableIx, TopicIx,
 };
-use crate::scenario::{FaultKind, GroupStart, Scenario, TABLES, Trigger};
+use crate::scenario::{Fault, FaultKind, GroupStart, Scenario, TABLES, Trigger};
 
 /// The value of `schema` in a `plan.json` of this version.
 pub const SCHEMA: &str = "ackproof.plan/1";
@@ -33,7 +33,8 @@ pub struct RunPlan {
 /// The plan of one scenario, once.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct ScenarioPlan {
-    /// The scenario it was made from.
+    /// The scenario it was made from, with each fault as often as it is
+    /// repeated.
     pub scenario: Scenario,
     /// Which repetition, from 1.
     pub repetition: u32,
@@ -43,7 +44,7 @@ pub struct ScenarioPlan {
     /// repetition of a run.
     pub records_run: RunId,
     /// For each fault, how long after its trigger it is injected, in
-    /// milliseconds.
+    /// milliseconds: its own delay and what the seed adds.
     pub fault_delays_ms: Vec<u64>,
 }
 
@@ -100,7 +101,8 @@ impl RunPlan {
 
 impl ScenarioPlan {
     /// Plans one scenario.
-    pub fn new(scenario: Scenario, seed: u64, run: RunId, repetition: u32) -> Self {
+    pub fn new(mut scenario: Scenario, seed: u64, run: RunId, repetition: u32) -> Self {
+        scenario.faults = unrolled(&scenario.faults);
         let own = scenario
             .name
             .bytes()
@@ -111,9 +113,12 @@ impl ScenarioPlan {
             .faults
             .iter()
             .zip(1u64..)
-            .map(|(fault, number)| match fault.jitter_ms {
-                0 => 0,
-                jitter_ms => mix(own ^ number) % (jitter_ms + 1),
+            .map(|(fault, number)| {
+                let drawn_ms = match fault.jitter_ms {
+                    0 => 0,
+                    jitter_ms => mix(own ^ number) % (jitter_ms + 1),
+                };
+                fault.delay_ms + drawn_ms
             })
             .collect();
         Self {
@@ -294,31 +299,51 @@ impl ScenarioPlan {
             })
             .max()
             .unwrap_or(0);
-        let breaking_ms = scenario
-            .faults
-            .iter()
-            .zip(&self.fault_delays_ms)
-            .map(|(fault, delay_ms)| {
-                let start_ms = match fault.after {
-                    Trigger::Acknowledged(count) => at_pace(count, sending_per_s),
-                    Trigger::ElapsedMs(ms) => ms,
-                    _ => 0,
-                };
-                let lasts_ms = match fault.kind {
-                    FaultKind::BrokerRestart { down_ms, .. } => down_ms,
-                    FaultKind::BrokerPause { for_ms, .. }
-                    | FaultKind::NetworkCut { for_ms, .. } => for_ms,
-                    _ => 0,
-                };
-                start_ms + delay_ms + lasts_ms
-            })
-            .max()
-            .unwrap_or(0);
+        let mut ends_ms: Vec<u64> = Vec::new();
+        for (fault, delay_ms) in scenario.faults.iter().zip(&self.fault_delays_ms) {
+            let start_ms = match fault.after {
+                Trigger::Acknowledged(count) => at_pace(count, sending_per_s),
+                Trigger::ElapsedMs(ms) => ms,
+                Trigger::Healed(of) => {
+                    let before = usize::from(of).checked_sub(1);
+                    before.and_then(|at| ends_ms.get(at)).copied().unwrap_or(0)
+                }
+                _ => 0,
+            };
+            let lasts_ms = match &fault.kind {
+                FaultKind::ConsumerRestart { .. } => 0,
+                kind => kind.lasts_ms().unwrap_or(0),
+            };
+            ends_ms.push(start_ms + delay_ms + lasts_ms);
+        }
+        let breaking_ms = ends_ms.into_iter().max().unwrap_or(0);
         [sending_ms, writing_ms, reading_ms, breaking_ms]
             .into_iter()
             .max()
             .unwrap_or(0)
     }
+}
+
+/// Each fault as often as it is repeated, one after the other; triggers that
+/// name a fault name its last time from here on.
+fn unrolled(faults: &[Fault]) -> Vec<Fault> {
+    let mut all: Vec<Fault> = Vec::new();
+    // For each fault of the file, the number of its first and its last time.
+    let mut numbers: Vec<(u16, u16)> = Vec::new();
+    for fault in faults {
+        let mut fault = fault.clone();
+        let number = |of: u16| numbers.get(usize::from(of).checked_sub(1)?).copied();
+        match &mut fault.after {
+            Trigger::Healed(of) => *of = number(*of).map_or(*of, |(_, last)| last),
+            Trigger::Injected(of) => *of = number(*of).map_or(*of, |(first, _)| first),
+            _ => {}
+        }
+        let first = u16::try_from(all.len() + 1).unwrap_or(u16::MAX);
+        all.extend(fault.unrolled(first));
+        let last = u16::try_from(all.len()).unwrap_or(u16::MAX);
+        numbers.push((first, last));
+    }
+    all
 }
 
 /// The partition of a record: each round of as many records as there are
@@ -390,6 +415,26 @@ mod tests {
     fn a_schedule_is_as_long_as_its_slowest_part() {
         assert_eq!(planned("broker-restart", 1).schedule_ms(), 10_000);
         assert_eq!(planned("network-partition", 1).schedule_ms(), 12_000);
+    }
+
+    #[test]
+    fn a_repeated_fault_is_planned_once_for_each_time() {
+        let text = embedded("broker-restart")
+            .unwrap()
+            .replace("jitter_ms = 50", "times = 3\npause_ms = 1000\njitter_ms = 50");
+        let more = "\n[[fault]]\nkind = \"broker-pause\"\nfor_ms = 10\nafter = { healed = 1 }\n";
+        let scenario = parse("three", &(text + more)).unwrap();
+        let plan = ScenarioPlan::new(scenario, 1, RunId::new(7), 1);
+        let after: Vec<&Trigger> = plan.scenario.faults.iter().map(|it| &it.after).collect();
+        let healed = Trigger::Healed;
+        assert_eq!(
+            after[1..],
+            [&healed(1), &healed(2), &healed(3)],
+            "the other fault waits for the last time"
+        );
+        assert!(plan.fault_delays_ms[1] >= 1000);
+        assert_ne!(plan.fault_delays_ms[1], plan.fault_delays_ms[2]);
+        assert_eq!(plan.contract().faults.len(), 4);
     }
 
     #[test]

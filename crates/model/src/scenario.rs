@@ -9,11 +9,16 @@ use serde::{Deserialize, Serialize};
 use crate::claim::Guarantee;
 
 mod embedded;
+mod fault;
 mod parse;
 mod transform;
 pub mod words;
 
 pub use embedded::{EMBEDDED, embedded};
+pub use fault::{
+    BrokerPick, CutOnset, Effect, Election, EndSignal, ErrorMoment, Fault, FaultKind, Peers,
+    RequestPick, Requests, RestartTasks, Trigger,
+};
 pub use parse::{ScenarioError, near, nearest, parse};
 pub use transform::{Reliance, Transactions, Transform};
 
@@ -84,6 +89,9 @@ pub struct Topology {
     /// How subjects reach the brokers.
     #[serde(default)]
     pub link: Link,
+    /// How brokers reach each other, to replicate.
+    #[serde(default)]
+    pub replication_link: Link,
     /// Broker configuration on top of the defaults.
     #[serde(default)]
     pub config: Config,
@@ -98,12 +106,13 @@ impl Default for Topology {
         Self {
             brokers: 1,
             link: Link::Direct,
+            replication_link: Link::Direct,
             config: Config::new(),
         }
     }
 }
 
-/// How subjects reach the brokers.
+/// How whoever connects to brokers reaches them.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Link {
@@ -244,180 +253,6 @@ pub enum WriteHow {
     InsertAndTouch,
     /// All rows in one transaction, by COPY.
     Copy,
-}
-
-/// A moment, in terms of progress or time.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case", deny_unknown_fields)]
-pub enum Trigger {
-    /// So many records have been acknowledged, over all producers.
-    Acknowledged(u64),
-    /// A group has processed this share of all records that are to be sent.
-    Processed {
-        /// The `group.id`.
-        group: String,
-        /// 0 to 100.
-        percent: u8,
-    },
-    /// So many change events could be read, over all tables.
-    Captured(u64),
-    /// So many milliseconds since traffic began.
-    ElapsedMs(u64),
-    /// The fault of this number (from 1, in the order of the file) is healed.
-    Healed(u16),
-}
-
-/// Something to break.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Fault {
-    /// When.
-    pub after: Trigger,
-    /// A delay after the trigger, drawn from the seed, of at most this many
-    /// milliseconds.
-    pub jitter_ms: u64,
-    /// Whether it is really done.
-    pub effect: Effect,
-    /// What.
-    pub kind: FaultKind,
-}
-
-/// Whether a fault is really done.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum Effect {
-    /// Yes.
-    #[default]
-    Real,
-    /// Everything but the breaking itself is done (the signal not sent, the
-    /// cut not applied, the tasks not restarted): for proving that ackproof
-    /// notices.
-    None,
-}
-
-/// What to break.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(tag = "kind", rename_all = "kebab-case")]
-pub enum FaultKind {
-    /// A broker process is ended, stays down, and is started again on the
-    /// same data.
-    BrokerRestart {
-        /// Which broker, from 1.
-        broker: u8,
-        /// How it is ended.
-        signal: EndSignal,
-        /// How long it is kept down, in milliseconds.
-        down_ms: u64,
-    },
-    /// A broker process is frozen (SIGSTOP) and continued.
-    BrokerPause {
-        /// Which broker, from 1.
-        broker: u8,
-        /// For how long, in milliseconds.
-        for_ms: u64,
-    },
-    /// A broker is killed, and a topic's partition directories are deleted
-    /// before it is started again. The cluster's metadata stays.
-    DiskLoss {
-        /// Which broker, from 1.
-        broker: u8,
-        /// Whose partitions.
-        topic: String,
-    },
-    /// The proxy delivers nothing either way; new connections are not
-    /// answered. At the end the old connections are dead.
-    NetworkCut {
-        /// For how long, in milliseconds.
-        for_ms: u64,
-        /// How it begins.
-        onset: CutOnset,
-    },
-    /// A consumer process is ended and a new one started.
-    ConsumerRestart {
-        /// The `group.id`.
-        group: String,
-        /// Which member, from 1.
-        member: u32,
-        /// How it is ended.
-        signal: EndSignal,
-        /// How long until the new one starts, in milliseconds.
-        down_ms: u64,
-    },
-    /// A consumer process is frozen (SIGSTOP), a new one takes its place while
-    /// it stands still, and then it goes on.
-    ConsumerZombie {
-        /// The `group.id`.
-        group: String,
-        /// Which member, from 1.
-        member: u32,
-        /// For how long at least it stands still, in milliseconds: until the
-        /// new one has its partitions in any case.
-        for_ms: u64,
-    },
-    /// The connector is restarted over Connect's REST interface.
-    ConnectorRestart {
-        /// Whether its tasks are restarted with it.
-        tasks: RestartTasks,
-    },
-}
-
-impl FaultKind {
-    /// The name that scenario files use.
-    pub const fn name(&self) -> &'static str {
-        match self {
-            Self::BrokerRestart { .. } => "broker-restart",
-            Self::BrokerPause { .. } => "broker-pause",
-            Self::DiskLoss { .. } => "disk-loss",
-            Self::NetworkCut { .. } => "network-cut",
-            Self::ConsumerRestart { .. } => "consumer-restart",
-            Self::ConsumerZombie { .. } => "consumer-zombie",
-            Self::ConnectorRestart { .. } => "connector-restart",
-        }
-    }
-}
-
-/// How a network cut begins.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum CutOnset {
-    /// Both ways at once.
-    #[default]
-    AtOnce,
-    /// The way back first: the next request still arrives, and its answer is
-    /// the first thing that is lost. What happens by chance when a network
-    /// fails under traffic is so made to happen every time.
-    AnswersFirst,
-}
-
-/// How a process is ended.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum EndSignal {
-    /// SIGTERM: it may say goodbye.
-    Term,
-    /// SIGKILL: it may not.
-    Kill,
-}
-
-impl EndSignal {
-    /// The signal's name in capitals, as the manuals write it.
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::Term => "SIGTERM",
-            Self::Kill => "SIGKILL",
-        }
-    }
-}
-
-/// Whether a connector's tasks are restarted with it.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum RestartTasks {
-    /// `?includeTasks=true&onlyFailed=false`.
-    #[default]
-    Included,
-    /// The bare call: the connector's own instance only, which captures
-    /// nothing itself.
-    Left,
 }
 
 impl Scenario {

@@ -44,13 +44,14 @@ impl ActiveFault {
 
     /// Whether requests of this API can be its, by what their header says.
     pub(crate) fn concerns(&self, api: i16, client_id: Option<&str>) -> bool {
-        self.fault.effect.requests().is_some_and(|on| {
-            on.api.is_none_or(|it| it.0 == api)
-                && on
-                    .client_id
-                    .as_deref()
-                    .is_none_or(|it| Some(it) == client_id)
-        })
+        self.fault.is_for(client_id)
+            && self.fault.effect.requests().is_some_and(|on| {
+                on.api.is_none_or(|it| it.0 == api)
+                    && on
+                        .client_id
+                        .as_deref()
+                        .is_none_or(|it| Some(it) == client_id)
+            })
     }
 
     /// Whether it meets this request. Counts those that fit: each request must

@@ -7,8 +7,8 @@ use crate::addresses::{Directory, limit_versions, rewrite_tail, rewritten};
 use crate::exchange::{Exchange, Fate};
 use crate::fault::{Api, Then};
 use crate::inspect::{
-    CloseReason, HELD_BYTES_MAX, METADATA_BYTES_MAX, Next, Surroundings, after_tags, frame_length,
-    int32,
+    Addresses, CloseReason, HELD_BYTES_MAX, METADATA_BYTES_MAX, Next, Surroundings, after_tags,
+    frame_length, int32,
 };
 use crate::layout::{Layout, Malformed, Mark, Step, Walk};
 use crate::layouts::{Addressed, Size, addressed, api};
@@ -148,6 +148,7 @@ impl Answering {
             api,
             version,
             total,
+            addresses: around.addresses,
             addressed: addressed(api).filter(|it| version >= it.since),
         };
         // Faults that do without the answer need no more of it.
@@ -256,6 +257,7 @@ struct Answer {
     version: i16,
     /// Its length included.
     total: usize,
+    addresses: Addresses,
     /// If it carries addresses.
     addressed: Option<&'static Addressed>,
 }
@@ -263,6 +265,7 @@ struct Answer {
 impl Answer {
     fn handling(&self) -> Handling {
         match self.addressed {
+            _ if self.addresses == Addresses::Kept => Handling::AsIs,
             _ if self.api == api::API_VERSIONS => Handling::Held,
             None => Handling::AsIs,
             Some(it) if it.size == Size::Held || self.total <= HELD_BYTES_MAX => Handling::Held,

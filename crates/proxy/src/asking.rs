@@ -8,8 +8,8 @@ use crate::active::{ActiveFault, Asked};
 use crate::exchange::{Exchange, Expected, Fate};
 use crate::fault::{Api, Delayed, Effect, When};
 use crate::inspect::{
-    CloseReason, HELD_BYTES_MAX, INSPECT_BYTES_MAX, Next, REQUEST_BYTES_MAX, Surroundings,
-    after_tags, frame_length, int16, int32,
+    Addresses, CloseReason, HELD_BYTES_MAX, INSPECT_BYTES_MAX, Next, REQUEST_BYTES_MAX,
+    Surroundings, after_tags, frame_length, int16, int32,
 };
 use crate::layouts::{addressed, api};
 use crate::refusal::refusal;
@@ -73,7 +73,11 @@ impl Asking {
         if header.api == api::SASL_HANDSHAKE && header.version == 0 {
             return Err(CloseReason::BareSasl);
         }
-        if addressed(header.api).is_some_and(|it| header.version > it.layout.newest) {
+        let newest = match around.addresses {
+            Addresses::Rewritten => addressed(header.api).map(|it| it.layout.newest),
+            Addresses::Kept => None,
+        };
+        if newest.is_some_and(|it| header.version > it) {
             return Err(CloseReason::TooNew {
                 api: Api(header.api),
                 version: header.version,
@@ -124,6 +128,14 @@ impl Asking {
             bytes,
             after: treatment.delay,
         })
+    }
+}
+
+/// Lets a connection's first request say who asks, if it is at hand. What is
+/// wrong with it is told when it is decided on.
+pub(crate) fn introduce(front: &[u8], exchange: &Exchange) {
+    if let Ok(Some(header)) = header(front) {
+        exchange.introduce(header.client_id);
     }
 }
 

@@ -12,7 +12,7 @@ use tokio::sync::Notify;
 
 use crate::address::HostPort;
 use crate::addresses::{Directory, NoListener};
-use crate::inspect::CloseReason;
+use crate::inspect::{Addresses, CloseReason};
 use crate::listener::Listener;
 use crate::proxy::Proxy;
 use crate::relay::Protocol;
@@ -62,6 +62,7 @@ pub(crate) struct Entry {
 
 pub(crate) struct AddressBook {
     me: Weak<AddressBook>,
+    addresses: Addresses,
     /// Where listeners are made.
     ip: IpAddr,
     /// What clients are told in place of that.
@@ -89,9 +90,15 @@ impl std::fmt::Debug for AddressBook {
 }
 
 impl AddressBook {
-    pub(crate) fn new(ip: IpAddr, advertised_host: Option<String>, notes: Notes) -> Arc<Self> {
+    pub(crate) fn new(
+        addresses: Addresses,
+        ip: IpAddr,
+        advertised_host: Option<String>,
+        notes: Notes,
+    ) -> Arc<Self> {
         Arc::new_cyclic(|me| Self {
             me: me.clone(),
+            addresses,
             ip,
             advertised_host,
             notes,
@@ -102,6 +109,11 @@ impl AddressBook {
 
     fn lock(&self) -> MutexGuard<'_, Pages> {
         self.pages.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// What becomes of addresses in answers.
+    pub(crate) fn addresses(&self) -> Addresses {
+        self.addresses
     }
 
     /// All brokers, in the order in which they were seen.
@@ -116,10 +128,15 @@ impl AddressBook {
         std::mem::take(&mut pages.entries)
     }
 
-    /// Puts a listener before a bootstrap address, on this port.
-    pub(crate) fn begin(&self, upstream: HostPort, port: u16) -> Result<HostPort, NoListener> {
+    /// Puts a listener before an address that nobody had to name, on this port.
+    pub(crate) fn begin(
+        &self,
+        node: Option<i32>,
+        upstream: HostPort,
+        port: u16,
+    ) -> Result<HostPort, NoListener> {
         let mut pages = self.lock();
-        self.enter(&mut pages, None, upstream, port)
+        self.enter(&mut pages, node, upstream, port)
     }
 
     pub(crate) fn topic_name(&self, id: [u8; 16]) -> Option<String> {

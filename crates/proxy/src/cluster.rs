@@ -2,11 +2,11 @@
 //! that are switched on. Knows nothing of bytes, nor of who switches faults.
 
 use std::collections::{BTreeMap, VecDeque};
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 
 use serde::Serialize;
-use tokio::sync::Mutex;
+use tokio::sync::{Mutex, mpsc};
 
 use crate::active::ActiveFault;
 use crate::address::HostPort;
@@ -14,8 +14,9 @@ use crate::book::{AddressBook, Entry, Notes};
 use crate::evidence::{Evidence, now_us};
 use crate::fault::{Effect, Fault, FaultDataError};
 use crate::greeting::{GreetingError, greet};
-use crate::link::Conditions;
-use crate::proxy::{Break, Cut, ProxyError};
+use crate::inspect::Addresses;
+use crate::link::{ClientBreak, Faults, Never};
+use crate::proxy::{Break, Cut, Forgotten, ProxyError};
 use crate::tally::ProxyStats;
 
 /// The most faults at once: each request is held against all of them.
@@ -138,8 +139,17 @@ struct Switchboard {
 struct Switched {
     active: Arc<ActiveFault>,
     since_us: u64,
-    /// The links that it has broken off, by where they listen.
-    cuts: BTreeMap<SocketAddr, Cut>,
+    reach: Reach,
+}
+
+/// What a fault that breaks connections off has broken off.
+#[derive(Debug)]
+enum Reach {
+    /// Whole links, by where they listen.
+    Links(BTreeMap<SocketAddr, Cut>),
+    /// Some clients' connections, on links that stay open; and who hears when
+    /// these are gone.
+    Clients(Arc<ClientBreak>, mpsc::Receiver<Never>),
 }
 
 impl ClusterProxy {
@@ -161,17 +171,42 @@ impl ClusterProxy {
         if bootstrap.is_empty() {
             return Err(ClusterError::NoBootstrap);
         }
-        let book = AddressBook::new(listen.ip(), advertised_host, notes);
-        let mut port = listen.port();
+        let book = AddressBook::new(Addresses::Rewritten, listen.ip(), advertised_host, notes);
+        let mut address = listen;
         for upstream in bootstrap {
-            book.begin(upstream, port)
-                .map_err(|error| ClusterError::Listen {
-                    address: SocketAddr::new(listen.ip(), port),
-                    upstream: error.address,
-                    reason: error.reason,
-                })?;
-            port = 0;
+            begin(&book, None, upstream, address)?;
+            address.set_port(0);
         }
+        Ok(Self::with(book).await)
+    }
+
+    /// Listens, on any free ports of this address, before the listeners that
+    /// brokers have for each other, by node id; the ports are known when this
+    /// returns, so that brokers can be told to advertise them. The brokers need
+    /// not be there yet. Must be called within a tokio runtime.
+    ///
+    /// Nothing is rewritten: the addresses that brokers tell each other are
+    /// those of other listeners. So there are never more than these listeners,
+    /// and no topic is known by its name.
+    ///
+    /// # Errors
+    /// [`ClusterError::Listen`] and [`ClusterError::NoBootstrap`].
+    pub async fn between_brokers(
+        ip: IpAddr,
+        upstreams: BTreeMap<i32, HostPort>,
+        notes: Notes,
+    ) -> Result<Self, ClusterError> {
+        if upstreams.is_empty() {
+            return Err(ClusterError::NoBootstrap);
+        }
+        let book = AddressBook::new(Addresses::Kept, ip, None, notes);
+        for (node, upstream) in upstreams {
+            begin(&book, Some(node), upstream, SocketAddr::new(ip, 0))?;
+        }
+        Ok(Self::with(book).await)
+    }
+
+    async fn with(book: Arc<AddressBook>) -> Self {
         let proxy = Self {
             shared: Arc::new(Shared {
                 book: Arc::clone(&book),
@@ -193,7 +228,14 @@ impl ClusterProxy {
         if let Ok(mut place) = proxy.shared.settling.lock() {
             *place = Some(settling);
         }
-        Ok(proxy)
+        proxy
+    }
+
+    /// Where the proxy listens for this broker, if it is known.
+    pub fn listens_for(&self, node: i32) -> Option<SocketAddr> {
+        let entries = self.shared.book.entries().into_iter();
+        let mut of_node = entries.filter(|it| it.node == Some(node));
+        of_node.next().map(|it| it.link.addr())
     }
 
     /// Asks each bootstrap address for the cluster's brokers, so that all have
@@ -232,7 +274,8 @@ impl ClusterProxy {
     }
 
     /// Switches a fault on. When this returns it is in force before all brokers
-    /// that are known; a broker that is seen later has it from the beginning.
+    /// that are known, and each open connection that it breaks off has been
+    /// counted; a broker that is seen later has it from the beginning.
     ///
     /// # Errors
     /// [`ClusterError::Data`], [`ClusterError::TooMany`], and
@@ -246,22 +289,31 @@ impl ClusterProxy {
         }
         board.last_id += 1;
         let id = FaultId(board.last_id);
-        let switched = Switched {
-            active: Arc::new(ActiveFault::new(id.0, fault)),
-            since_us: now_us(),
-            cuts: BTreeMap::new(),
-        };
+        let switched = Switched::new(Arc::new(ActiveFault::new(id.0, fault)));
         board.active.insert(id, switched);
         match board.put_in_force(&self.shared.book) {
-            Ok(()) => Ok(id),
+            Ok(before) => {
+                forgotten(before).await;
+                Ok(id)
+            }
             Err(error) => {
-                if let Some(switched) = board.active.remove(&id) {
-                    switched.heal().await;
-                }
+                let switched = board.active.remove(&id);
                 // What was in force before was possible before.
                 let _ = board.put_in_force(&self.shared.book);
+                if let Some(switched) = switched {
+                    switched.heal().await;
+                }
                 Err(error.into())
             }
+        }
+    }
+
+    /// Makes a cut of one way a cut of both, without a moment in which anything
+    /// passes. Of no effect on other faults.
+    pub async fn complete(&self, id: FaultId) {
+        let board = self.shared.switchboard.lock().await;
+        if let Some(Reach::Links(cuts)) = board.active.get(&id).map(|it| &it.reach) {
+            cuts.values().for_each(Cut::complete);
         }
     }
 
@@ -320,18 +372,18 @@ impl ClusterProxy {
 
 impl Switchboard {
     /// Makes every link as the active faults want it.
-    fn put_in_force(&mut self, book: &AddressBook) -> Result<(), ProxyError> {
-        let mut outcome = Ok(());
-        for entry in book.entries() {
-            if let Err(error) = self.put_in_force_before(&entry) {
-                outcome = Err(error);
-            }
-        }
-        outcome
+    fn put_in_force(&mut self, book: &AddressBook) -> Result<Vec<Forgotten>, ProxyError> {
+        let entries = book.entries();
+        // Every link is told, also after one that cannot be.
+        let told: Vec<_> = entries
+            .iter()
+            .map(|entry| self.put_in_force_before(entry))
+            .collect();
+        told.into_iter().collect()
     }
 
-    fn put_in_force_before(&mut self, entry: &Entry) -> Result<(), ProxyError> {
-        let mut conditions = Conditions::default();
+    fn put_in_force_before(&mut self, entry: &Entry) -> Result<Forgotten, ProxyError> {
+        let mut conditions = Faults::default();
         let mut refuses = false;
         for switched in self.active.values_mut() {
             let active = &switched.active;
@@ -354,20 +406,27 @@ impl Switchboard {
                     None
                 }
             };
+            let Some(how) = broken else { continue };
             let at = entry.link.addr();
-            if let Some(how) = broken.filter(|_| !switched.cuts.contains_key(&at)) {
-                let cut = entry.link.break_off(how, Some(active))?;
-                switched.cuts.insert(at, cut);
+            match &mut switched.reach {
+                Reach::Clients(of_clients, _) => conditions.breaks.push(Arc::clone(of_clients)),
+                Reach::Links(cuts) if cuts.contains_key(&at) => {}
+                Reach::Links(cuts) => {
+                    cuts.insert(at, entry.link.break_off(how, Some(active))?);
+                }
             }
         }
-        entry.link.set_conditions(conditions);
-        entry.link.set_refusing(refuses)
+        let before = entry.link.set_conditions(conditions);
+        entry.link.set_refusing(refuses)?;
+        Ok(before)
     }
 
     async fn heal(&mut self, id: FaultId, book: &AddressBook) -> Option<FaultReport> {
         let switched = self.active.remove(&id)?;
         // Less is in force than was possible before.
-        let _ = self.put_in_force(book);
+        if let Ok(before) = self.put_in_force(book) {
+            forgotten(before).await;
+        }
         let mut report = switched.report();
         let active = Arc::clone(&switched.active);
         switched.heal().await;
@@ -386,6 +445,20 @@ impl Switchboard {
 }
 
 impl Switched {
+    fn new(active: Arc<ActiveFault>) -> Self {
+        let reach = if active.fault.clients.is_empty() {
+            Reach::Links(BTreeMap::new())
+        } else {
+            let (of_clients, gone) = ClientBreak::new(Arc::clone(&active));
+            Reach::Clients(of_clients, gone)
+        };
+        Self {
+            active,
+            since_us: now_us(),
+            reach,
+        }
+    }
+
     fn report(&self) -> FaultReport {
         FaultReport {
             id: FaultId(self.active.id),
@@ -396,11 +469,42 @@ impl Switched {
         }
     }
 
+    /// Once it is in force nowhere, returns when all that it broke off is gone.
     async fn heal(self) {
-        for (_, cut) in self.cuts {
-            cut.heal().await;
+        match self.reach {
+            Reach::Links(cuts) => {
+                for (_, cut) in cuts {
+                    cut.heal().await;
+                }
+            }
+            Reach::Clients(of_clients, mut gone) => {
+                drop(of_clients);
+                gone.recv().await;
+            }
         }
     }
+}
+
+/// Returns when each connection has looked at what is in force now.
+async fn forgotten(before: Vec<Forgotten>) {
+    for conditions in before {
+        conditions.by_all().await;
+    }
+}
+
+fn begin(
+    book: &AddressBook,
+    node: Option<i32>,
+    upstream: HostPort,
+    address: SocketAddr,
+) -> Result<(), ClusterError> {
+    book.begin(node, upstream, address.port())
+        .map(drop)
+        .map_err(|error| ClusterError::Listen {
+            address,
+            upstream: error.address,
+            reason: error.reason,
+        })
 }
 
 /// Whether a fault is meant for this broker.

@@ -4,7 +4,7 @@
 
 use std::collections::VecDeque;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::Duration;
 
 use tokio::sync::Notify;
@@ -43,6 +43,8 @@ pub(crate) enum Fate {
 pub(crate) struct Exchange {
     in_flight: Mutex<VecDeque<Expected>>,
     silent: AtomicBool,
+    /// What the first request said of who asks; it may say nothing.
+    client_id: OnceLock<Option<Box<str>>>,
     /// An answer has been taken out.
     pub(crate) room: Notify,
     /// Something to deliver has come that needs no broker.
@@ -54,6 +56,22 @@ impl Exchange {
         self.in_flight
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The first request has come.
+    pub(crate) fn introduce(&self, client_id: Option<&str>) {
+        // Only the first one counts.
+        let _ = self.client_id.set(client_id.map(Box::from));
+    }
+
+    /// Whether the first request has come.
+    pub(crate) fn is_introduced(&self) -> bool {
+        self.client_id.get().is_some()
+    }
+
+    /// The client's id, if it has one and it is known yet.
+    pub(crate) fn client_id(&self) -> Option<&str> {
+        self.client_id.get().and_then(Option::as_deref)
     }
 
     pub(crate) fn is_full(&self) -> bool {

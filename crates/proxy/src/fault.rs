@@ -4,6 +4,7 @@
 //! ```json
 //! {"effect": {"kind": "cut", "ways": "both"}}
 //! {"brokers": [1], "effect": {"kind": "latency", "latency_ms": 100, "jitter_ms": 20}}
+//! {"brokers": [1], "clients": ["broker-2-"], "effect": {"kind": "cut"}}
 //! {"effect": {"kind": "drop-answer", "then": "reset",
 //!             "on": {"api": "Produce", "topic": "orders", "pick": {"nth": 3}}}}
 //! {"effect": {"kind": "error", "code": "NOT_LEADER_OR_FOLLOWER", "when": "before",
@@ -28,6 +29,13 @@ pub struct Fault {
     /// is known by its id as soon as an answer has named it.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub brokers: Vec<i32>,
+    /// Only for clients whose `client.id` begins with one of these; for all when
+    /// empty. Who is behind a connection is known from its first request on, and
+    /// that is judged already: a cut of a client that connects anew lets nothing
+    /// pass but the connection itself. Brokers have ids too where they are each
+    /// other's clients: `broker-2-fetcher-0` is a follower that replicates.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub clients: Vec<String>,
     /// What jitter and probabilities are drawn from.
     #[serde(default)]
     pub seed: u64,
@@ -223,6 +231,12 @@ pub enum FaultDataError {
         /// The ones that can.
         these: String,
     },
+    /// Who is refused has not said anything yet.
+    #[error("connections are refused before clients say who they are; leave \"clients\" out")]
+    RefusesUnknown,
+    /// It would fit every client.
+    #[error("an empty client id is the beginning of all of them; leave \"clients\" out")]
+    EveryClient,
     /// Longer than any client waits.
     #[error("a delay is at most a day")]
     Delay,
@@ -236,6 +250,7 @@ impl Fault {
     pub fn new(effect: Effect) -> Self {
         Self {
             brokers: Vec::new(),
+            clients: Vec::new(),
             seed: 0,
             effect,
         }
@@ -251,6 +266,12 @@ impl Fault {
         }
         if let Effect::Bandwidth { bytes_per_s: 0, .. } = self.effect {
             return Err(FaultDataError::NoBandwidth);
+        }
+        if !self.clients.is_empty() && matches!(self.effect, Effect::Refuse) {
+            return Err(FaultDataError::RefusesUnknown);
+        }
+        if self.clients.iter().any(String::is_empty) {
+            return Err(FaultDataError::EveryClient);
         }
         let Some(on) = self.effect.requests() else {
             return Ok(());
@@ -281,6 +302,14 @@ impl Fault {
             });
         }
         Ok(())
+    }
+}
+
+impl Fault {
+    /// Whether it is for a client of this id, be that none or not known yet.
+    pub(crate) fn is_for(&self, client_id: Option<&str>) -> bool {
+        let begins = |id: &str| self.clients.iter().any(|it| id.starts_with(it.as_str()));
+        self.clients.is_empty() || client_id.is_some_and(begins)
     }
 }
 

@@ -150,9 +150,19 @@ impl CloseReason {
     }
 }
 
+/// What becomes of the addresses in answers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Addresses {
+    /// The proxy's take their place.
+    Rewritten,
+    /// They are none of the proxy's.
+    Kept,
+}
+
 /// What an inspection goes by.
 pub(crate) struct Surroundings<'a> {
     pub(crate) conditions: &'a Conditions,
+    pub(crate) addresses: Addresses,
     /// Counts the connection for a fault that meets it.
     pub(crate) met: &'a dyn Fn(&Arc<ActiveFault>),
 }

@@ -52,12 +52,62 @@ impl Ways {
 }
 
 /// What happens to what an open link carries.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(crate) struct Conditions {
+    /// Connections of some clients that are broken off.
+    pub(crate) breaks: Vec<Arc<ClientBreak>>,
     /// Faults on all bytes.
     pub(crate) shaping: Vec<Arc<ActiveFault>>,
     /// Faults on single requests.
     pub(crate) protocol: Vec<Arc<ActiveFault>>,
+    /// Held with the conditions by whoever goes by them: all know better when
+    /// the other end hears that no sender is left.
+    #[expect(dead_code, reason = "it does its work when it is dropped")]
+    obeyed: mpsc::Sender<Never>,
+}
+
+impl Conditions {
+    pub(crate) fn new(faults: Faults) -> (Arc<Self>, mpsc::Receiver<Never>) {
+        let (obeyed, forgotten) = mpsc::channel(1);
+        let Faults {
+            breaks,
+            shaping,
+            protocol,
+        } = faults;
+        let conditions = Self {
+            breaks,
+            shaping,
+            protocol,
+            obeyed,
+        };
+        (Arc::new(conditions), forgotten)
+    }
+}
+
+/// What conditions are made of.
+#[derive(Debug, Default)]
+pub(crate) struct Faults {
+    pub(crate) breaks: Vec<Arc<ClientBreak>>,
+    pub(crate) shaping: Vec<Arc<ActiveFault>>,
+    pub(crate) protocol: Vec<Arc<ActiveFault>>,
+}
+
+/// A cut or a reset that only some clients meet: the link itself stays open.
+#[derive(Debug)]
+pub(crate) struct ClientBreak {
+    pub(crate) fault: Arc<ActiveFault>,
+    /// Held with the break by each connection that has met it.
+    #[expect(dead_code, reason = "it does its work when it is dropped")]
+    presence: mpsc::Sender<Never>,
+}
+
+impl ClientBreak {
+    /// Also who hears when it is healed and all connections that met it are
+    /// gone.
+    pub(crate) fn new(fault: Arc<ActiveFault>) -> (Arc<Self>, mpsc::Receiver<Never>) {
+        let (presence, gone) = mpsc::channel(1);
+        (Arc::new(Self { fault, presence }), gone)
+    }
 }
 
 /// The link between two heals. A connection belongs to the era in which it was
@@ -77,8 +127,8 @@ pub(crate) struct Era {
 pub(crate) enum Never {}
 
 impl Era {
-    pub(crate) fn first() -> (Self, mpsc::Receiver<Never>) {
-        Self::numbered(0, LinkState::Open, Arc::default())
+    pub(crate) fn first(conditions: Arc<Conditions>) -> (Self, mpsc::Receiver<Never>) {
+        Self::numbered(0, LinkState::Open, conditions)
     }
 
     pub(crate) fn after(previous: &Self, state: LinkState) -> (Self, mpsc::Receiver<Never>) {

@@ -13,7 +13,7 @@ use crate::active::ActiveFault;
 use crate::address::HostPort;
 use crate::exchange::Exchange;
 use crate::fault::Ways;
-use crate::link::{Conditions, Era, LinkState, LinkView, Never};
+use crate::link::{Conditions, Era, Faults, LinkState, LinkView, Never};
 use crate::listener::{Control, Listener, listen};
 use crate::relay::{Protocol, Relay};
 use crate::stream::Stream;
@@ -79,6 +79,8 @@ struct Shared {
     listening: Mutex<Option<Listening>>,
     /// Hears when the last connection of the era, or of the proxy, is gone.
     gone: Mutex<Option<mpsc::Receiver<Never>>>,
+    /// Hears when no connection goes by the conditions in force any longer.
+    forgotten: Mutex<mpsc::Receiver<Never>>,
     doorbell: Doorbell,
     accepting: Mutex<Option<tokio::task::JoinHandle<()>>>,
 }
@@ -133,7 +135,8 @@ impl Proxy {
         let Listener {
             accepting, control, ..
         } = listener;
-        let (era, gone) = Era::first();
+        let (conditions, forgotten) = Conditions::new(Faults::default());
+        let (era, gone) = Era::first(conditions);
         let (link, view) = watch::channel(era);
         let totals = Arc::new(Totals::default());
         let ready = Arc::new(Notify::new());
@@ -161,6 +164,7 @@ impl Proxy {
                     refuses: false,
                 })),
                 gone: Mutex::new(Some(gone)),
+                forgotten: Mutex::new(forgotten),
                 doorbell: Doorbell {
                     ready,
                     orders,
@@ -280,11 +284,16 @@ impl Proxy {
         })
     }
 
-    /// Changes what happens to what is carried.
-    pub(crate) fn set_conditions(&self, conditions: Conditions) {
+    /// Changes what happens to what is carried. No byte goes by the old
+    /// conditions when this returns; each connection has looked at the new ones
+    /// when the old ones are [`Forgotten`].
+    pub(crate) fn set_conditions(&self, faults: Faults) -> Forgotten {
+        let (conditions, forgotten) = Conditions::new(faults);
         self.shared.link.send_modify(|era| {
-            era.conditions = Arc::new(conditions);
+            era.conditions = conditions;
         });
+        let before = std::mem::replace(&mut *lock(&self.shared.forgotten), forgotten);
+        Forgotten(before)
     }
 
     /// Refuses new connections, or accepts them.
@@ -332,6 +341,17 @@ impl Proxy {
             let _ = accepting.await;
         }
         wait_until_gone(gone).await;
+    }
+}
+
+/// Conditions that are in force no more.
+#[derive(Debug)]
+pub(crate) struct Forgotten(mpsc::Receiver<Never>);
+
+impl Forgotten {
+    /// Returns when no connection goes by them.
+    pub(crate) async fn by_all(mut self) {
+        self.0.recv().await;
     }
 }
 
@@ -532,6 +552,7 @@ impl Door {
             totals: Arc::clone(&self.totals),
             exchange: Exchange::default(),
             met: Mutex::default(),
+            felt: Mutex::default(),
             presence,
         };
         tokio::spawn(async move {

@@ -14,13 +14,13 @@ use tokio::time::Instant;
 use crate::active::ActiveFault;
 use crate::address::HostPort;
 use crate::answering::Answering;
-use crate::asking::Asking;
+use crate::asking::{Asking, introduce};
 use crate::book::AddressBook;
 use crate::exchange::Exchange;
 use crate::fault::Effect;
 use crate::inspect::{CloseReason, Next, Surroundings};
 use crate::line::{Delivery, Line};
-use crate::link::{Conditions, LinkState, LinkView, Never};
+use crate::link::{ClientBreak, Conditions, Era, LinkState, LinkView, Never};
 use crate::stream::Stream;
 use crate::tally::{Direction, Totals};
 
@@ -53,8 +53,30 @@ pub(crate) struct Relay {
     pub(crate) exchange: Exchange,
     /// Faults that have counted this connection, by id.
     pub(crate) met: Mutex<Vec<u64>>,
+    /// What has become of it by breaks for some clients.
+    pub(crate) felt: Mutex<Felt>,
     /// Dropped last: see [`crate::link::Era::presence`].
     pub(crate) presence: mpsc::Sender<Never>,
+}
+
+/// What one connection has felt of breaks that only some clients meet.
+#[derive(Debug, Default)]
+pub(crate) struct Felt {
+    /// Those that it has met, while they last.
+    breaks: Vec<Arc<ClientBreak>>,
+    /// One of them is healed, and this dies with it.
+    doomed: bool,
+}
+
+/// What such breaks make of one way of a connection now.
+enum Broken {
+    /// Nothing.
+    No,
+    /// What goes this way is swallowed, and counted for a fault.
+    Cut(Arc<ActiveFault>),
+    /// What goes this way is swallowed: the connection will be reset as soon as
+    /// the link carries a reset again.
+    Doomed,
 }
 
 /// Why both ends are reset.
@@ -83,6 +105,8 @@ struct Way<'a> {
     /// Of the rest, how much is to be delivered as it is.
     passing: usize,
     line: Line,
+    /// What it went by when it last had its turn.
+    goes_by: Option<Arc<Conditions>>,
     /// A fault on all bytes was in force when they were last looked at.
     shaped: bool,
     /// Nothing more will be read.
@@ -223,6 +247,11 @@ impl Relay {
         if era.number != self.era || matches!(era.state, LinkState::Stopped) {
             return Turn::Reset(Reset::EraOver);
         }
+        way.go_by(&era.conditions);
+        let broken = match self.feel(&era, way.direction) {
+            Ok(broken) => broken,
+            Err(reset) => return Turn::Reset(reset),
+        };
         if let Some(tally) = era.state.cut_for(way.direction) {
             let swallowed = way.swallow();
             tally.swallow(way.direction, swallowed);
@@ -240,18 +269,24 @@ impl Relay {
                 Turn::Wait(Wait::to_read(true))
             };
         }
-        self.forward(way, &era.conditions)
-            .unwrap_or_else(Turn::Reset)
+        self.forward(way, &era, broken).unwrap_or_else(Turn::Reset)
     }
 
-    fn forward(&self, way: &mut Way<'_>, conditions: &Conditions) -> Result<Turn, Reset> {
-        let shape = Shape::of(self, conditions, way.direction);
-        if shape.is_none() && way.shaped {
-            way.line.hasten();
-        }
-        way.shaped = !shape.is_none();
+    fn forward(&self, way: &mut Way<'_>, era: &Era, mut broken: Broken) -> Result<Turn, Reset> {
+        let conditions = &*era.conditions;
         let mut has_read = false;
         loop {
+            if self.introduce(way) {
+                broken = self.feel(era, way.direction)?;
+            }
+            if let Some(turn) = self.hush(way, &broken) {
+                return Ok(turn);
+            }
+            let shape = Shape::of(self, conditions, way.direction);
+            if shape.is_none() && way.shaped {
+                way.line.hasten();
+            }
+            way.shaped = !shape.is_none();
             let decision = self.decide(way, conditions, &shape)?;
             if way.ended && !way.end_queued {
                 way.queue_end(conditions, self)?;
@@ -288,6 +323,72 @@ impl Relay {
         }
     }
 
+    /// Learns from the first request who the client is; whether it has now.
+    fn introduce(&self, way: &Way<'_>) -> bool {
+        let is_due = matches!(way.inspector, Inspector::Asking(_))
+            && matches!(self.protocol, Protocol::Kafka(_))
+            && !self.exchange.is_introduced();
+        if is_due {
+            introduce(&way.incoming[way.taken..], &self.exchange);
+        }
+        is_due && self.exchange.is_introduced()
+    }
+
+    /// Meets the breaks that are for this client, and what became of those that
+    /// it has met before.
+    fn feel(&self, era: &Era, direction: Direction) -> Result<Broken, Reset> {
+        let in_force = &era.conditions.breaks;
+        let mut felt = self.felt.lock().unwrap_or_else(PoisonError::into_inner);
+        let felt_before = felt.breaks.len();
+        felt.breaks
+            .retain(|it| in_force.iter().any(|other| Arc::ptr_eq(it, other)));
+        felt.doomed |= felt.breaks.len() < felt_before;
+        // A cut of the whole link hushes resets too, and ends in one.
+        let hushed = matches!(era.state, LinkState::Cut(..));
+        if felt.doomed {
+            return if hushed {
+                Ok(Broken::Doomed)
+            } else {
+                Err(Reset::Wanted)
+            };
+        }
+        let mut broken = Broken::No;
+        let client_id = self.exchange.client_id();
+        for one in in_force
+            .iter()
+            .filter(|it| it.fault.fault.is_for(client_id))
+        {
+            let Effect::Cut { ways } = one.fault.fault.effect else {
+                if hushed {
+                    continue;
+                }
+                self.meet(&one.fault);
+                return Err(Reset::Wanted);
+            };
+            self.meet(&one.fault);
+            if !felt.breaks.iter().any(|it| Arc::ptr_eq(it, one)) {
+                felt.breaks.push(Arc::clone(one));
+            }
+            if ways.include(direction) {
+                broken = Broken::Cut(Arc::clone(&one.fault));
+            }
+        }
+        Ok(broken)
+    }
+
+    /// Swallows what goes a way that is broken; `None` for one that is not.
+    fn hush(&self, way: &mut Way<'_>, broken: &Broken) -> Option<Turn> {
+        if matches!(broken, Broken::No) {
+            return None;
+        }
+        let swallowed = way.swallow();
+        self.totals.swallowed.add(way.direction, swallowed);
+        if let Broken::Cut(fault) = broken {
+            fault.witness.bytes(swallowed);
+        }
+        Some(Turn::Wait(Wait::to_read(!way.ended)))
+    }
+
     /// Decides on all that is at hand, as far as can be.
     fn decide(
         &self,
@@ -304,6 +405,7 @@ impl Relay {
         };
         let around = Surroundings {
             conditions,
+            addresses: book.addresses(),
             met: &|fault| self.meet(fault),
         };
         loop {
@@ -368,7 +470,7 @@ impl<'a> Shape<'a> {
         let faults = conditions.shaping.iter();
         let faults = faults.filter(|it| match it.fault.effect {
             Effect::Latency { ways, .. } | Effect::Bandwidth { ways, .. } => {
-                ways.include(direction)
+                ways.include(direction) && it.fault.is_for(relay.exchange.client_id())
             }
             _ => false,
         });
@@ -421,9 +523,17 @@ impl<'a> Way<'a> {
             taken: 0,
             passing: 0,
             line: Line::default(),
+            goes_by: None,
             shaped: false,
             ended: false,
             end_queued: false,
+        }
+    }
+
+    fn go_by(&mut self, conditions: &Arc<Conditions>) {
+        let is_known = |it: &Arc<Conditions>| Arc::ptr_eq(it, conditions);
+        if !self.goes_by.as_ref().is_some_and(is_known) {
+            self.goes_by = Some(Arc::clone(conditions));
         }
     }
 
@@ -499,7 +609,9 @@ impl<'a> Way<'a> {
             return Err(Reset::Closed(CloseReason::HalfFrame { bytes: undecided }));
         }
         let mut delay = Duration::ZERO;
-        for fault in &conditions.shaping {
+        let client_id = relay.exchange.client_id();
+        let shaping = conditions.shaping.iter();
+        for fault in shaping.filter(|it| it.fault.is_for(client_id)) {
             if let Effect::SlowClose { delay_ms } = fault.fault.effect {
                 relay.meet(fault);
                 fault.witness.touch();

@@ -9,7 +9,6 @@
 use std::ffi::OsString;
 use std::fs::{self, TryLockError};
 use std::io;
-use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -195,13 +194,7 @@ fn archive_dir(cache: &Cache, artefacts: &Artefacts, java: &Java) -> PathBuf {
     add(env!("CARGO_PKG_VERSION"));
     add(&java.home.display().to_string());
     add(&java.version.to_string());
-    for jar in &artefacts.jars {
-        add(&jar.display().to_string());
-        // The JVM compares these two as well.
-        if let Ok(found) = fs::metadata(jar) {
-            add(&format!("{} {}", found.len(), found.mtime()));
-        }
-    }
+    artefacts.add_jars_to(&mut key);
     let key = hex(&key.finalize());
     let name = format!(
         "java-{}-kafka-{}-{}",

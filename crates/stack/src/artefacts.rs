@@ -8,9 +8,11 @@
 use std::env;
 use std::fs::{self, File};
 use std::io::{self, Read};
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
 
 use crate::cache::{Cache, CacheError, shared_dir};
 use crate::java;
@@ -207,6 +209,8 @@ pub struct Artefacts {
     pub jars: Vec<PathBuf>,
     /// What change data capture needs, when it was asked for.
     pub cdc: Option<CdcArtefacts>,
+    /// Where what is made of them is kept.
+    pub(crate) cache: Cache,
 }
 
 /// The files for change data capture.
@@ -223,6 +227,18 @@ impl Artefacts {
     pub fn parts(&self) -> impl Iterator<Item = &Part> {
         let cdc = self.cdc.iter();
         std::iter::once(&self.kafka).chain(cdc.flat_map(|it| [&it.debezium, &it.postgres]))
+    }
+
+    /// Adds to a digest what tells these jars from others: paths, sizes and
+    /// times, which the JVM compares as well.
+    pub(crate) fn add_jars_to(&self, digest: &mut Sha256) {
+        for jar in &self.jars {
+            digest.update(jar.display().to_string());
+            digest.update("\n");
+            if let Ok(found) = fs::metadata(jar) {
+                digest.update(format!("{} {}\n", found.len(), found.mtime()));
+            }
+        }
     }
 
     /// A class path of all jars.
@@ -282,7 +298,12 @@ pub fn fetch_with(
             postgres: fetcher.ensure(&Recipe::postgres(cache, versions)?, progress)?,
         }),
     };
-    Ok(Artefacts { kafka, jars, cdc })
+    Ok(Artefacts {
+        kafka,
+        jars,
+        cdc,
+        cache: cache.clone(),
+    })
 }
 
 /// What of `request` is in the cache already, part by part. Fetches nothing.

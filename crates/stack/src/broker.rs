@@ -3,7 +3,11 @@
 //! It listens three times: CLIENT is for the clients under test and may be
 //! advertised as another address, a proxy's; DIRECT is for whoever must see
 //! the truth, and for the brokers among themselves, and never goes through a
-//! proxy; CONTROLLER is for the quorum. Knows nothing of faults and scenarios.
+//! proxy; CONTROLLER is for the quorum. Where the links between brokers are to
+//! go through a proxy, there is a fourth, REPLICATION, which takes the brokers'
+//! traffic from DIRECT. Knows nothing of faults and scenarios.
+
+mod full_disk;
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
@@ -11,16 +15,30 @@ use std::fs;
 use std::io;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+pub use full_disk::FullDisk;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 
+use crate::format::Format;
 use crate::jvm::JvmSpec;
 use crate::ports::ReservedPort;
-use crate::service::{Probe, Service, ServiceError};
+use crate::service::{Probe, Service, ServiceError, Stopped};
 
 /// What a broker logs last when it starts.
 const STARTED: &str = "Kafka Server started";
+
+/// Where a broker says that it has closed its logs in order (Kafka's
+/// `CleanShutdownFileHandler`). It is gone while the broker runs.
+const CLOSED_CLEANLY: &str = ".kafka_cleanshutdown";
+
+/// How long a broker may take to end after it has closed its logs: enough for
+/// two other controllers to elect a leader in its place.
+const QUORUM_GRACE: Duration = Duration::from_millis(1500);
+const POLL: Duration = Duration::from_millis(10);
 
 /// What went wrong with a broker's files.
 #[derive(Debug, thiserror::Error)]
@@ -36,6 +54,23 @@ pub enum BrokerError {
         #[source]
         source: io::Error,
     },
+    /// It holds nothing of the topic.
+    #[error("broker {broker} has no partition of {topic}")]
+    NoPartition {
+        /// Which broker.
+        broker: u8,
+        /// Which topic.
+        topic: String,
+    },
+    /// The limit on its files could not be changed.
+    #[error("cannot change how long the files of broker {broker} may be")]
+    Limit {
+        /// Which broker.
+        broker: u8,
+        /// Why not.
+        #[source]
+        source: io::Error,
+    },
     /// The process is in the way.
     #[error(transparent)]
     Service(#[from] ServiceError),
@@ -47,12 +82,23 @@ pub(crate) struct BrokerPorts {
     pub(crate) client: ReservedPort,
     pub(crate) direct: ReservedPort,
     pub(crate) controller: ReservedPort,
+    pub(crate) replication: Option<ReplicationPort>,
+}
+
+/// Where the other brokers find one that has a listener for them alone.
+#[derive(Debug)]
+pub(crate) struct ReplicationPort {
+    pub(crate) port: ReservedPort,
+    /// Its own address, or a proxy's.
+    pub(crate) advertised: SocketAddr,
 }
 
 /// What all brokers of a cluster share.
 #[derive(Clone, Debug)]
 pub(crate) struct Cluster {
     pub(crate) id: String,
+    /// How its log directories begin.
+    pub(crate) format: Arc<Format>,
     pub(crate) size: u8,
     /// `1@127.0.0.1:PORT,...`
     pub(crate) voters: String,
@@ -76,6 +122,8 @@ pub struct Broker {
     ports: BrokerPorts,
     advertised: SocketAddr,
     data_dir: PathBuf,
+    cluster_id: String,
+    format: Arc<Format>,
     config: BTreeMap<String, String>,
     service: Service,
 }
@@ -104,16 +152,10 @@ impl Broker {
         let config = settings(id, cluster, &ports, advertised, &data_dir);
         let properties = dir.join(format!("config/broker-{id}.properties"));
         fs::write(&properties, java_properties(&config)).map_err(io_error(&properties))?;
-        // What `kafka-storage.sh format` would write, at the cost of a whole
-        // JVM's start. The directory's id must be fresh and random: two
-        // brokers with one id never form a cluster, and low ids are reserved.
-        let meta = data_dir.join("meta.properties");
-        let meta_text = format!(
-            "version=1\ncluster.id={}\nnode.id={id}\ndirectory.id={}\n",
-            cluster.id,
-            random_id()
-        );
-        fs::write(&meta, meta_text).map_err(io_error(&meta))?;
+        cluster
+            .format
+            .write(&data_dir, &cluster.id, id)
+            .map_err(|(path, source)| io_error(&path)(source))?;
 
         jvm.args = vec![properties.into()];
         let probe = Probe::LogAndPort {
@@ -126,6 +168,8 @@ impl Broker {
             ports,
             advertised,
             data_dir,
+            cluster_id: cluster.id.clone(),
+            format: Arc::clone(&cluster.format),
             config,
             service,
         })
@@ -141,6 +185,32 @@ impl Broker {
         &self.service
     }
 
+    /// Asks it to end in order (SIGTERM), and kills it after `grace`, which
+    /// the exit then shows.
+    ///
+    /// One that has closed its logs ([`Self::is_closed_cleanly`]) is killed a
+    /// little later, if it has not ended: a controller that leads waits 5 s for
+    /// another leader (`KafkaRaftClient`), and when all controllers are to end,
+    /// there will be none.
+    ///
+    /// # Errors
+    /// [`ServiceError::NotRunning`].
+    pub async fn stop(&self, grace: Duration) -> Result<Stopped, ServiceError> {
+        let lingers = async {
+            while !self.is_closed_cleanly() {
+                tokio::time::sleep(POLL).await;
+            }
+            tokio::time::sleep(QUORUM_GRACE).await;
+        };
+        self.service.stop_until(grace, lingers).await
+    }
+
+    /// Whether it has closed its logs in order: what it holds needs no
+    /// recovery, and is all that it had. While it runs, it has not.
+    pub fn is_closed_cleanly(&self) -> bool {
+        self.data_dir.join(CLOSED_CLEANLY).exists()
+    }
+
     /// Where it really listens for clients.
     pub fn client_addr(&self) -> SocketAddr {
         self.ports.client.addr()
@@ -154,6 +224,12 @@ impl Broker {
     /// Where whoever must not be disturbed by a proxy finds it.
     pub fn direct_addr(&self) -> SocketAddr {
         self.ports.direct.addr()
+    }
+
+    /// Where it really listens for the other brokers, when that is a listener
+    /// of its own: see [`crate::stack::StackSpec::replication_ports`].
+    pub fn replication_addr(&self) -> Option<SocketAddr> {
+        Some(self.ports.replication.as_ref()?.port.addr())
     }
 
     /// The settings it was given.
@@ -189,25 +265,64 @@ impl Broker {
     /// [`ServiceError::Running`]: a broker that runs keeps files open and
     /// would go on as if nothing had happened.
     pub fn wipe_partitions(&self, topic: &str) -> Result<Vec<WipedDir>, BrokerError> {
+        self.check_down()?;
+        let dirs = self.partition_dirs(topic)?;
+        dirs.into_iter().map(|it| self.wipe(it)).collect()
+    }
+
+    /// Deletes all that this broker holds, the cluster's metadata too, and
+    /// formats its log directory anew under a fresh id: a lost disk that was
+    /// replaced. Says what is gone, directory by directory.
+    ///
+    /// Since a broker here is a controller too, its vote is gone with what it
+    /// had voted for. Kafka promises nothing then (KIP-853): a quorum whose
+    /// other voters are up recovers it, and one of a single voter begins again
+    /// from nothing, with the same cluster id.
+    ///
+    /// # Errors
+    /// [`ServiceError::Running`], as [`Self::wipe_partitions`].
+    pub fn wipe_all(&self) -> Result<Vec<WipedDir>, BrokerError> {
+        self.check_down()?;
+        let mut dirs = Vec::new();
+        for entry in fs::read_dir(&self.data_dir).map_err(self.io_error(&self.data_dir))? {
+            let path = entry.map_err(self.io_error(&self.data_dir))?.path();
+            if path.is_dir() {
+                dirs.push(path);
+            }
+        }
+        dirs.sort();
+        let wiped = dirs
+            .into_iter()
+            .map(|it| self.wipe(it))
+            .collect::<Result<_, _>>()?;
+        fs::remove_dir_all(&self.data_dir).map_err(self.io_error(&self.data_dir))?;
+        fs::create_dir(&self.data_dir).map_err(self.io_error(&self.data_dir))?;
+        self.format
+            .write(&self.data_dir, &self.cluster_id, self.id)
+            .map_err(|(path, source)| self.io_error(&path)(source))?;
+        Ok(wiped)
+    }
+
+    fn check_down(&self) -> Result<(), BrokerError> {
         if self.service.is_running() {
             return Err(BrokerError::Service(ServiceError::Running {
                 name: self.service.name().to_owned(),
             }));
         }
-        let mut wiped = Vec::new();
-        for path in self.partition_dirs(topic)? {
-            let mut bytes = 0;
-            for entry in fs::read_dir(&path).map_err(self.io_error(&path))? {
-                let file = entry.and_then(|it| it.metadata());
-                let file = file.map_err(self.io_error(&path))?;
-                // Indexes are created in their full size and are mostly
-                // holes: what counts is what is on the disk.
-                bytes += std::os::unix::fs::MetadataExt::blocks(&file) * 512;
-            }
-            fs::remove_dir_all(&path).map_err(self.io_error(&path))?;
-            wiped.push(WipedDir { path, bytes });
+        Ok(())
+    }
+
+    fn wipe(&self, dir: PathBuf) -> Result<WipedDir, BrokerError> {
+        let mut bytes = 0;
+        for entry in fs::read_dir(&dir).map_err(self.io_error(&dir))? {
+            let file = entry.and_then(|it| it.metadata());
+            let file = file.map_err(self.io_error(&dir))?;
+            // Indexes are created in their full size and are mostly
+            // holes: what counts is what is on the disk.
+            bytes += std::os::unix::fs::MetadataExt::blocks(&file) * 512;
         }
-        Ok(wiped)
+        fs::remove_dir_all(&dir).map_err(self.io_error(&dir))?;
+        Ok(WipedDir { path: dir, bytes })
     }
 
     fn io_error(&self, path: &Path) -> impl FnOnce(io::Error) -> BrokerError + use<> {
@@ -244,25 +359,27 @@ fn settings(
         ports.direct.addr(),
         ports.controller.addr(),
     );
+    let mut listeners = format!("CLIENT://{client},DIRECT://{direct},CONTROLLER://{controller}");
+    let mut advertised = format!("CLIENT://{advertised},DIRECT://{direct}");
+    let mut protocols = "CLIENT:PLAINTEXT,DIRECT:PLAINTEXT,CONTROLLER:PLAINTEXT".to_owned();
+    let mut between_brokers = "DIRECT";
+    if let Some(replication) = &ports.replication {
+        between_brokers = "REPLICATION";
+        // Writing to a String cannot fail.
+        let _ = write!(listeners, ",REPLICATION://{}", replication.port.addr());
+        let _ = write!(advertised, ",REPLICATION://{}", replication.advertised);
+        protocols.push_str(",REPLICATION:PLAINTEXT");
+    }
     let replicas = cluster.size.min(3);
     let in_sync = if replicas == 3 { 2 } else { 1 };
     let ours = [
         ("process.roles", "broker,controller".to_owned()),
         ("node.id", id.to_string()),
         ("controller.quorum.voters", cluster.voters.clone()),
-        (
-            "listeners",
-            format!("CLIENT://{client},DIRECT://{direct},CONTROLLER://{controller}"),
-        ),
-        (
-            "advertised.listeners",
-            format!("CLIENT://{advertised},DIRECT://{direct}"),
-        ),
-        (
-            "listener.security.protocol.map",
-            "CLIENT:PLAINTEXT,DIRECT:PLAINTEXT,CONTROLLER:PLAINTEXT".to_owned(),
-        ),
-        ("inter.broker.listener.name", "DIRECT".to_owned()),
+        ("listeners", listeners),
+        ("advertised.listeners", advertised),
+        ("listener.security.protocol.map", protocols),
+        ("inter.broker.listener.name", between_brokers.to_owned()),
         ("controller.listener.names", "CONTROLLER".to_owned()),
         ("log.dirs", data_dir.display().to_string()),
         // A topic that a typing error makes would hide a lost one.

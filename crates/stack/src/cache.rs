@@ -80,6 +80,11 @@ impl Cache {
         self.root.join("archives")
     }
 
+    /// What fresh log directories hold.
+    pub(crate) fn formats(&self) -> PathBuf {
+        self.root.join("formats")
+    }
+
     /// Work in progress.
     pub(crate) fn scratch(&self) -> PathBuf {
         self.root.join("scratch")

@@ -12,6 +12,7 @@ pub mod cache;
 pub mod connect;
 pub mod detached;
 pub mod diagnose;
+pub mod format;
 pub mod java;
 pub mod jvm;
 mod linux;

@@ -121,6 +121,27 @@ fn pid_of(pid: u32) -> io::Result<Pid> {
         .ok_or_else(|| io::Error::from_raw_os_error(rustix::io::Errno::SRCH.raw_os_error()))
 }
 
+/// How long a file may become that the process `pid` writes to, in bytes;
+/// `None` for no limit but the one it was born with. Needs no rights over a
+/// process of the same user: only the soft limit is touched (prlimit(2),
+/// `RLIMIT_FSIZE`).
+pub(crate) fn limit_file_size(pid: u32, limit_bytes: Option<u64>) -> io::Result<()> {
+    use rustix::process::{Resource, Rlimit, getrlimit, prlimit};
+    // What we were born with is what our children were.
+    let maximum = getrlimit(Resource::Fsize).maximum;
+    let current = match (limit_bytes, maximum) {
+        (Some(limit), Some(maximum)) => Some(limit.min(maximum)),
+        (Some(limit), None) => Some(limit),
+        (None, maximum) => maximum,
+    };
+    prlimit(
+        Some(pid_of(pid)?),
+        Resource::Fsize,
+        Rlimit { current, maximum },
+    )?;
+    Ok(())
+}
+
 /// Blocks until the child `pid` has ended, and leaves it for someone to reap.
 pub(crate) fn wait_without_reaping(pid: u32) -> io::Result<()> {
     use rustix::process::{WaitId, WaitIdOptions, waitid};

@@ -231,6 +231,25 @@ impl Service {
         })
     }
 
+    /// As [`Self::stop`], and kills it too once `enough` is over.
+    pub(crate) async fn stop_until(
+        &self,
+        grace: Duration,
+        enough: impl Future<Output = ()>,
+    ) -> Result<Stopped, ServiceError> {
+        let since = Instant::now();
+        let child = self.child()?;
+        let exit = tokio::select! {
+            biased;
+            exit = child.end(self.stop_signal, grace) => exit,
+            () = enough => child.kill().await,
+        };
+        Ok(Stopped {
+            exit,
+            took_ms: elapsed_ms(since),
+        })
+    }
+
     /// Kills it (SIGKILL), with every process it has, and waits until all of
     /// that is gone.
     ///

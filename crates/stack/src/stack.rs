@@ -16,8 +16,9 @@ use tokio::task::JoinSet;
 
 use crate::archive::{Archives, Program};
 use crate::artefacts::Artefacts;
-use crate::broker::{Broker, BrokerError, BrokerPorts, Cluster, random_id};
+use crate::broker::{Broker, BrokerError, BrokerPorts, Cluster, ReplicationPort, random_id};
 use crate::connect::{Connect, ConnectError, ConnectSetup};
+use crate::format::{Format, FormatError};
 use crate::java::Java;
 use crate::jvm::{Compiler, JvmSpec, LOG4J2};
 use crate::ports::{NoPort, ReservedPort};
@@ -55,6 +56,9 @@ pub enum StackError {
     /// A broker's files.
     #[error(transparent)]
     Broker(#[from] BrokerError),
+    /// Kafka's own tool did not format a log directory.
+    #[error(transparent)]
+    Format(#[from] FormatError),
     /// Connect's files.
     #[error(transparent)]
     Connect(#[from] ConnectError),
@@ -84,6 +88,18 @@ pub struct StackSpec {
     /// Ports taken before, for CLIENT listeners: a proxy in front can so be
     /// told its upstream before there is one.
     pub client_ports: BTreeMap<u8, ReservedPort>,
+    /// Ports taken before, for listeners that brokers alone use among
+    /// themselves: followers' fetches, transaction markers, checks with a
+    /// transaction's coordinator. One here or in `replication_advertise`
+    /// gives every broker such a listener; without any, the brokers use
+    /// DIRECT. What they tell the controllers, and their heartbeats, goes to
+    /// CONTROLLER either way: a link cut here does not end a broker's session.
+    pub replication_ports: BTreeMap<u8, ReservedPort>,
+    /// What a broker tells the others to find it at, when not its own address.
+    /// A broker has one address for all of them: a proxy that is to tell one
+    /// link from another must know who connects by the client id
+    /// (`broker-ID-fetcher-N`) of the requests.
+    pub replication_advertise: BTreeMap<u8, SocketAddr>,
     /// PostgreSQL and Connect, if wanted.
     pub cdc: Option<CdcSpec>,
     /// Whether the JVMs are to start fast or to run fast.
@@ -109,6 +125,8 @@ impl StackSpec {
             broker_config: BTreeMap::new(),
             advertise: BTreeMap::new(),
             client_ports: BTreeMap::new(),
+            replication_ports: BTreeMap::new(),
+            replication_advertise: BTreeMap::new(),
             cdc: None,
             compiler: Compiler::FastStart,
             archives: Archives::default(),
@@ -175,7 +193,8 @@ impl Stack {
         }
         let since = Instant::now();
         let layout = Layout::create(&spec.dir)?;
-        let brokers = prepare_brokers(&mut spec, &layout, |spec, id| {
+        let format = Format::of(artefacts, java).await?;
+        let brokers = prepare_brokers(&mut spec, &layout, format, |spec, id| {
             broker_jvm(artefacts, java, spec, &layout, id)
         })?;
 
@@ -273,7 +292,7 @@ impl Stack {
         let mut stopping = JoinSet::new();
         for broker in &self.brokers {
             let broker = Arc::clone(broker);
-            stopping.spawn(async move { broker.service().stop(grace).await.ok() });
+            stopping.spawn(async move { broker.stop(grace).await.ok() });
         }
         if let Some(cdc) = &self.cdc {
             let (connect, postgres) = (Arc::clone(&cdc.connect), Arc::clone(&cdc.postgres));
@@ -357,7 +376,8 @@ impl TrainingStack {
         let mut trainee = broker_jvm(artefacts, java, &spec, &layout, 1);
         trainee.archive_options = broker_options;
         trainee.nice = NICE_TRAINING;
-        let brokers = prepare_brokers(&mut spec, &layout, |_, _| trainee.clone())?;
+        let format = Format::of(artefacts, java).await?;
+        let brokers = prepare_brokers(&mut spec, &layout, format, |_, _| trainee.clone())?;
         for broker in &brokers {
             broker.service().start().await?;
         }
@@ -435,18 +455,29 @@ impl Layout {
 fn prepare_brokers(
     spec: &mut StackSpec,
     layout: &Layout,
+    format: Format,
     jvm: impl Fn(&StackSpec, u8) -> JvmSpec,
 ) -> Result<Vec<Arc<Broker>>, StackError> {
+    // All brokers have it or none: they agree on one listener's name.
+    let replicates_apart =
+        !spec.replication_ports.is_empty() || !spec.replication_advertise.is_empty();
     let mut ports = Vec::new();
     for id in 1..=spec.brokers {
-        let client = match spec.client_ports.remove(&id) {
-            Some(port) => port,
-            None => ReservedPort::take()?,
+        let replication = if replicates_apart {
+            let port = given_or_taken(&mut spec.replication_ports, id)?;
+            let advertised = spec.replication_advertise.get(&id).copied();
+            Some(ReplicationPort {
+                advertised: advertised.unwrap_or(port.addr()),
+                port,
+            })
+        } else {
+            None
         };
         ports.push(BrokerPorts {
-            client,
+            client: given_or_taken(&mut spec.client_ports, id)?,
             direct: ReservedPort::take()?,
             controller: ReservedPort::take()?,
+            replication,
         });
     }
     let voters: Vec<String> = (1..=spec.brokers)
@@ -455,6 +486,7 @@ fn prepare_brokers(
         .collect();
     let cluster = Cluster {
         id: random_id(),
+        format: Arc::new(format),
         size: spec.brokers,
         voters: voters.join(","),
         config: spec.broker_config.clone(),
@@ -467,6 +499,13 @@ fn prepare_brokers(
         brokers.push(Arc::new(broker));
     }
     Ok(brokers)
+}
+
+fn given_or_taken(
+    given: &mut BTreeMap<u8, ReservedPort>,
+    broker: u8,
+) -> Result<ReservedPort, NoPort> {
+    given.remove(&broker).map_or_else(ReservedPort::take, Ok)
 }
 
 fn broker_jvm(

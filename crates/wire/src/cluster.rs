@@ -3,6 +3,8 @@
 //! controller it is for, and retries what is worth retrying until a deadline.
 //! Knows nothing of what the answers are for.
 
+mod admin;
+
 use std::collections::BTreeMap;
 use std::time::Duration;
 
@@ -16,7 +18,7 @@ use crate::connection::{ClientOptions, Connection};
 use crate::error::{Api, ErrorCode, Refusal, WireError};
 use crate::fetch::{FetchOptions, FetchPosition, FetchedPartition};
 use crate::groups::{CommittedOffset, Coordinator, GroupDescription};
-use crate::list_offsets::{Isolation, OffsetSpec};
+use crate::list_offsets::{Isolation, OffsetSpec, ReplicaEnds};
 use crate::metadata::{Broker, BrokerId, Metadata, TopicId, TopicMetadata, Topics};
 use crate::topics::NewTopic;
 
@@ -179,10 +181,17 @@ impl Cluster {
         loop {
             let error = match self.reach_controller().await {
                 Ok(connection) => match connection.delete_topics(topics, wait).await {
-                    Ok(outcomes) => {
+                    Ok(outcomes) if !admin::all_undecided(&outcomes) => {
                         self.forget_routes();
                         return Ok(outcomes);
                     }
+                    Ok(outcomes) => match retry.pause().await {
+                        Pause::Over => return Ok(outcomes),
+                        Pause::Taken => {
+                            self.forget_routes();
+                            continue;
+                        }
+                    },
                     Err(error) => error,
                 },
                 Err(error) => error,
@@ -253,7 +262,7 @@ impl Cluster {
     }
 
     /// The offset that `spec` names, as one replica says; of a follower only
-    /// [`OffsetSpec::LogEnd`] can be asked.
+    /// [`OffsetSpec::LogStart`] and [`OffsetSpec::LogEnd`] can be asked.
     ///
     /// # Errors
     /// [`WireError`], also when a single partition has no answer.
@@ -267,6 +276,24 @@ impl Cluster {
         loop {
             match self.list_offsets_at(replica, partitions, spec).await {
                 Ok(offsets) => return Ok(offsets),
+                Err(error) => self.retry_elsewhere(&mut retry, error).await?,
+            }
+        }
+    }
+
+    /// Where this broker's replica of the partition begins and ends.
+    ///
+    /// # Errors
+    /// [`WireError`] when the broker cannot be asked, or holds no replica.
+    pub async fn replica_ends(
+        &mut self,
+        replica: BrokerId,
+        partition: &TopicPartition,
+    ) -> Result<ReplicaEnds, WireError> {
+        let mut retry = Retry::new(&self.options);
+        loop {
+            match self.replica_ends_once(replica, partition).await {
+                Ok(ends) => return Ok(ends),
                 Err(error) => self.retry_elsewhere(&mut retry, error).await?,
             }
         }
@@ -292,8 +319,8 @@ impl Cluster {
         }
     }
 
-    /// Fetches from one replica, leader or not.
-    /// A follower answers only where `options` name a rack.
+    /// Fetches from one replica, leader or not. A follower answers only where
+    /// `options` name a rack, were it an empty one.
     ///
     /// # Errors
     /// [`WireError`]; a lasting error of a single partition stands in its place.
@@ -376,7 +403,9 @@ impl Cluster {
         Ok(metadata)
     }
 
-    async fn led_topic(&mut self, topic: &TopicName) -> Result<TopicMetadata, WireError> {
+    /// The topic's metadata; an error in the place of its partitions is one of
+    /// the call.
+    async fn topic_metadata(&mut self, topic: &TopicName) -> Result<TopicMetadata, WireError> {
         let metadata = self
             .metadata_once(Topics::Named(std::slice::from_ref(topic)))
             .await?;
@@ -390,9 +419,18 @@ impl Cluster {
         let Some(found) = found else {
             return Err(refused(ErrorCode::UNKNOWN_TOPIC_OR_PARTITION));
         };
-        let partitions = found.partitions.as_ref().map_err(|&code| refused(code))?;
-        let places: Vec<_> = partitions
+        match found.partitions {
+            Ok(_) => Ok(found),
+            Err(code) => Err(refused(code)),
+        }
+    }
+
+    async fn led_topic(&mut self, topic: &TopicName) -> Result<TopicMetadata, WireError> {
+        let found = self.topic_metadata(topic).await?;
+        let places: Vec<_> = found
+            .partitions
             .iter()
+            .flatten()
             .map(|partition| TopicPartition {
                 topic: topic.clone(),
                 partition: partition.partition,
@@ -441,6 +479,58 @@ impl Cluster {
                 }
             })
             .collect()
+    }
+
+    async fn replica_ends_once(
+        &mut self,
+        replica: BrokerId,
+        partition: &TopicPartition,
+    ) -> Result<ReplicaEnds, WireError> {
+        let partitions = std::slice::from_ref(partition);
+        let refused = |code: ErrorCode| WireError::Refused {
+            api: Api(FetchRequest::KEY),
+            broker: format!("broker {replica}"),
+            subject: partition.to_string(),
+            source: code.into(),
+        };
+        let listed = |offsets: BTreeMap<TopicPartition, Offset>| {
+            let offset = offsets.get(partition).copied();
+            offset.ok_or_else(|| refused(ErrorCode::UNKNOWN_TOPIC_OR_PARTITION))
+        };
+        let log_start = self
+            .list_offsets_at(replica, partitions, OffsetSpec::LogStart)
+            .await
+            .and_then(listed)?;
+        // Only a fetch tells the high watermark of a follower.
+        let position = FetchPosition {
+            partition: partition.clone(),
+            topic_id: None,
+            offset: log_start,
+            bytes_max: 1,
+        };
+        let options = FetchOptions {
+            max_wait: Duration::ZERO,
+            bytes_max: 1,
+            rack: Some(String::new()),
+            ..FetchOptions::default()
+        };
+        let fetched = self.fetch_at(replica, &[position], &options).await?;
+        let slice = fetched
+            .into_iter()
+            .find(|it| it.partition == *partition)
+            .ok_or_else(|| refused(ErrorCode::UNKNOWN_TOPIC_OR_PARTITION))?
+            .slice
+            .map_err(refused)?;
+        // Last, so that it cannot be behind the high watermark.
+        let log_end = self
+            .list_offsets_at(replica, partitions, OffsetSpec::LogEnd)
+            .await
+            .and_then(listed)?;
+        Ok(ReplicaEnds {
+            log_start: slice.log_start.max(log_start),
+            high_watermark: slice.high_watermark,
+            log_end,
+        })
     }
 
     async fn fetch_once(

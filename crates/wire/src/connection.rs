@@ -2,6 +2,7 @@
 //! time and waits for its answer. Knows nothing of topics or of the cluster.
 
 use std::collections::BTreeMap;
+use std::fmt;
 use std::ops::RangeInclusive;
 use std::time::Duration;
 
@@ -137,6 +138,24 @@ impl Connection {
             })
             .collect();
         Ok(())
+    }
+
+    /// The cluster's features and their levels, as this broker knows them now
+    /// (KIP-584). One that is off is not among them.
+    ///
+    /// # Errors
+    /// [`WireError`], of which `UnsupportedApi` for a broker that is too old.
+    pub async fn finalized_features(&mut self) -> Result<BTreeMap<String, i16>, WireError> {
+        // Version 3 brings the features.
+        let version = self.version::<ApiVersionsRequest>(3..=i16::MAX)?;
+        let answer = self.ask_versions(version).await?;
+        Refusal::check(answer.error_code, None)
+            .map_err(|source| self.refused::<ApiVersionsRequest>("its features", source))?;
+        Ok(answer
+            .finalized_features
+            .into_iter()
+            .map(|it| (it.name.to_string(), it.max_version_level))
+            .collect())
     }
 
     async fn ask_versions(&mut self, version: i16) -> Result<ApiVersionsResponse, WireError> {
@@ -296,6 +315,26 @@ impl Connection {
             broker: self.broker.clone(),
             version,
             reason,
+        }
+    }
+
+    /// `outcomes`, if the broker has said something of everything asked: what
+    /// it leaves out is neither done nor refused.
+    pub(crate) fn complete<'a, R: Request, K, V>(
+        &self,
+        version: i16,
+        asked: impl IntoIterator<Item = &'a K>,
+        outcomes: BTreeMap<K, V>,
+    ) -> Result<BTreeMap<K, V>, WireError>
+    where
+        K: Ord + fmt::Display + 'a,
+    {
+        match asked.into_iter().find(|it| !outcomes.contains_key(it)) {
+            None => Ok(outcomes),
+            Some(missing) => {
+                let reason = format!("nothing about {missing}");
+                Err(self.undecodable::<R>(version, reason))
+            }
         }
     }
 

@@ -53,10 +53,33 @@ impl ErrorCode {
     pub const LEADER_NOT_AVAILABLE: Self = Self(5);
     /// The broker asked is not the leader, or holds no replica.
     pub const NOT_LEADER_OR_FOLLOWER: Self = Self(6);
+    /// The request did not take effect in the time that it named.
+    pub const REQUEST_TIMED_OUT: Self = Self(7);
     /// The API's version is not known to the broker.
     pub const UNSUPPORTED_VERSION: Self = Self(35);
     /// A topic of that name exists.
     pub const TOPIC_ALREADY_EXISTS: Self = Self(36);
+    /// The controllers have no leader, or another one.
+    pub const NOT_CONTROLLER: Self = Self(41);
+    /// The number of partitions is not more than there are.
+    pub const INVALID_PARTITIONS: Self = Self(37);
+    /// A configuration's key or value is not one.
+    pub const INVALID_CONFIG: Self = Self(40);
+    /// The replica's disk has failed.
+    pub const KAFKA_STORAGE_ERROR: Self = Self(56);
+    /// The group has members, and what was asked needs it empty.
+    pub const NON_EMPTY_GROUP: Self = Self(68);
+    /// The first of the assigned replicas cannot lead.
+    pub const PREFERRED_LEADER_NOT_AVAILABLE: Self = Self(80);
+    /// No replica can lead.
+    pub const ELIGIBLE_LEADERS_NOT_AVAILABLE: Self = Self(83);
+    /// The partition has the leader that would be elected, or, for an unclean
+    /// election, any.
+    pub const ELECTION_NOT_NEEDED: Self = Self(84);
+    /// The group's members read the topic, so that its offsets must stay.
+    pub const GROUP_SUBSCRIBED_TO_TOPIC: Self = Self(86);
+    /// No producer has used the transactional id.
+    pub const TRANSACTIONAL_ID_NOT_FOUND: Self = Self(105);
     /// The group does not exist, or is of the other protocol.
     pub const GROUP_ID_NOT_FOUND: Self = Self(69);
 
@@ -77,6 +100,13 @@ impl ErrorCode {
 
     pub(crate) fn check(code: i16) -> Result<(), Self> {
         Self::from_wire(code).map_or(Ok(()), Err)
+    }
+
+    /// Whether the cluster had nobody to decide: the item itself was not
+    /// looked at, or not in time. (That a topic is unknown is retriable in
+    /// Kafka's book, but an answer where topics are administered.)
+    pub(crate) fn is_undecided(self) -> bool {
+        [Self::NOT_CONTROLLER, Self::REQUEST_TIMED_OUT].contains(&self)
     }
 }
 

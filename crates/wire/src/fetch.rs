@@ -47,7 +47,9 @@ pub struct FetchOptions {
     /// The most bytes wanted in all.
     pub bytes_max: u32,
     /// The reader's rack (KIP-392, version 11 or later). A follower answers
-    /// only a request that carries one.
+    /// only a request of such a version, whatever rack it names, and needs no
+    /// setting for it; `replica.selector.class` is about where leaders send
+    /// readers, and the empty rack is sent nowhere.
     pub rack: Option<String>,
 }
 

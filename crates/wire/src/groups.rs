@@ -6,24 +6,57 @@ use std::fmt;
 
 use bytes::{Buf, Bytes};
 use kafka_protocol::messages::describe_groups_response::DescribedGroupMember;
+use kafka_protocol::messages::offset_delete_request::{
+    OffsetDeleteRequestPartition, OffsetDeleteRequestTopic,
+};
 use kafka_protocol::messages::offset_fetch_request::OffsetFetchRequestGroup;
 use kafka_protocol::messages::{
-    ConsumerGroupDescribeRequest, ConsumerProtocolAssignment, DescribeGroupsRequest,
-    FindCoordinatorRequest, GroupId as WireGroupId, OffsetFetchRequest,
+    ConsumerGroupDescribeRequest, ConsumerProtocolAssignment, DeleteGroupsRequest,
+    DescribeGroupsRequest, FindCoordinatorRequest, GroupId as WireGroupId, OffsetDeleteRequest,
+    OffsetFetchRequest,
 };
 use kafka_protocol::protocol::{Decodable, Message, StrBytes};
 use model::ids::{GroupId, Offset, PartitionIndex, TopicName, TopicPartition};
 
 use crate::connection::Connection;
 use crate::error::{ErrorCode, Refusal, WireError};
-use crate::metadata::{BrokerId, address};
+use crate::metadata::{BrokerId, address, wire_topic};
+use crate::partitions::by_topic;
+use crate::transactions::TransactionalId;
 
 /// The first version of `OffsetFetch` and the one of `FindCoordinator` that
 /// carry several groups.
 const OFFSET_FETCH_BATCHED: i16 = 8;
 const FIND_COORDINATOR_BATCHED: i16 = 4;
 
-/// The broker that holds a group's state.
+/// Whose coordinator is looked for.
+#[derive(Clone, Copy)]
+enum CoordinatorKey<'a> {
+    Group(&'a GroupId),
+    Transaction(&'a TransactionalId),
+}
+
+impl CoordinatorKey<'_> {
+    /// As `FindCoordinatorRequest.CoordinatorType` of the Java client has it.
+    fn to_wire(self) -> (i8, StrBytes) {
+        let (key_type, key) = match self {
+            Self::Group(group) => (0, group.as_str()),
+            Self::Transaction(id) => (1, id.as_str()),
+        };
+        (key_type, StrBytes::from_string(key.to_owned()))
+    }
+}
+
+impl fmt::Display for CoordinatorKey<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Group(group) => write!(f, "group {group}"),
+            Self::Transaction(id) => write!(f, "transactional id {id}"),
+        }
+    }
+}
+
+/// The broker that holds a group's state, or a transactional id's.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Coordinator {
     /// Its id.
@@ -127,17 +160,43 @@ impl Connection {
     /// # Errors
     /// [`WireError`], of which a retriable `Refused` while there is none.
     pub async fn find_coordinator(&mut self, group: &GroupId) -> Result<Coordinator, WireError> {
-        let version = self.version::<FindCoordinatorRequest>(0..=6)?;
-        let key = StrBytes::from_string(group.as_str().to_owned());
+        self.find_coordinator_of(CoordinatorKey::Group(group)).await
+    }
+
+    /// The coordinator of the id's transactions; any broker can answer. To
+    /// ask makes the topic that they are kept in, where there is none.
+    ///
+    /// # Errors
+    /// [`WireError`], of which a retriable `Refused` while there is none.
+    pub async fn find_transaction_coordinator(
+        &mut self,
+        id: &TransactionalId,
+    ) -> Result<Coordinator, WireError> {
+        let key = CoordinatorKey::Transaction(id);
+        self.find_coordinator_of(key).await
+    }
+
+    async fn find_coordinator_of(
+        &mut self,
+        asked: CoordinatorKey<'_>,
+    ) -> Result<Coordinator, WireError> {
+        // Version 1 brings the key's type.
+        let oldest = match asked {
+            CoordinatorKey::Group(_) => 0,
+            CoordinatorKey::Transaction(_) => 1,
+        };
+        let version = self.version::<FindCoordinatorRequest>(oldest..=6)?;
+        let (key_type, key) = asked.to_wire();
         let request = if version >= FIND_COORDINATOR_BATCHED {
             FindCoordinatorRequest::default().with_coordinator_keys(vec![key])
         } else {
             FindCoordinatorRequest::default().with_key(key)
         };
+        let request = request.with_key_type(key_type);
         let answer = self.call(&request, version).await?;
         let (code, message, id, host, port) = if version >= FIND_COORDINATOR_BATCHED {
             let Some(found) = answer.coordinators.into_iter().next() else {
-                let reason = format!("nothing about group {group}");
+                let reason = format!("nothing about {asked}");
                 return Err(self.undecodable::<FindCoordinatorRequest>(version, reason));
             };
             (
@@ -156,13 +215,70 @@ impl Connection {
                 answer.port,
             )
         };
-        Refusal::check(code, message).map_err(|source| {
-            self.refused::<FindCoordinatorRequest>(format!("group {group}"), source)
-        })?;
+        Refusal::check(code, message)
+            .map_err(|source| self.refused::<FindCoordinatorRequest>(asked.to_string(), source))?;
         Ok(Coordinator {
             id: BrokerId::new(id.0),
             address: address(&host, port),
         })
+    }
+
+    /// Deletes committed offsets of the group, and says for each partition
+    /// whether that was done; its coordinator must be asked. A partition
+    /// without one is as good as done.
+    ///
+    /// # Errors
+    /// [`WireError`], of which `Refused` when another broker is the
+    /// coordinator, or the group does not exist.
+    pub async fn delete_group_offsets(
+        &mut self,
+        group: &GroupId,
+        partitions: &[TopicPartition],
+    ) -> Result<BTreeMap<TopicPartition, Result<(), Refusal>>, WireError> {
+        let version = self.version::<OffsetDeleteRequest>(0..=0)?;
+        let topics = by_topic(partitions).into_iter().map(|(topic, partitions)| {
+            let partitions = partitions
+                .into_iter()
+                .map(|it| OffsetDeleteRequestPartition::default().with_partition_index(it));
+            OffsetDeleteRequestTopic::default()
+                .with_name(wire_topic(topic))
+                .with_partitions(partitions.collect())
+        });
+        let request = OffsetDeleteRequest::default()
+            .with_group_id(wire_group(group))
+            .with_topics(topics.collect());
+        let answer = self.call(&request, version).await?;
+        Refusal::check(answer.error_code, None).map_err(|source| {
+            self.refused::<OffsetDeleteRequest>(format!("group {group}"), source)
+        })?;
+        let mut outcomes = BTreeMap::new();
+        for topic in answer.topics {
+            for row in topic.partitions {
+                let place = TopicPartition {
+                    topic: TopicName::new(topic.name.as_str()),
+                    partition: PartitionIndex::new(row.partition_index),
+                };
+                outcomes.insert(place, Refusal::check(row.error_code, None));
+            }
+        }
+        self.complete::<OffsetDeleteRequest, _, _>(version, partitions, outcomes)
+    }
+
+    /// Deletes the group with its offsets; its coordinator must be asked.
+    ///
+    /// # Errors
+    /// [`WireError`], of which `Refused` when another broker is the
+    /// coordinator, the group has members, or does not exist.
+    pub async fn delete_group(&mut self, group: &GroupId) -> Result<(), WireError> {
+        let version = self.version::<DeleteGroupsRequest>(0..=2)?;
+        let request = DeleteGroupsRequest::default().with_groups_names(vec![wire_group(group)]);
+        let answer = self.call(&request, version).await?;
+        let Some(result) = answer.results.into_iter().next() else {
+            let reason = format!("nothing about group {group}");
+            return Err(self.undecodable::<DeleteGroupsRequest>(version, reason));
+        };
+        Refusal::check(result.error_code, None)
+            .map_err(|source| self.refused::<DeleteGroupsRequest>(format!("group {group}"), source))
     }
 
     /// Every committed offset of the group; its coordinator must be asked.

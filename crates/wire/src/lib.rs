@@ -21,7 +21,10 @@ mod groups;
 mod list_offsets;
 mod log_reader;
 mod metadata;
+mod partitions;
+mod quorum;
 mod topics;
+mod transactions;
 
 pub use batch::{
     Batch, BatchError, Batches, Compression, ControlMarker, DECOMPRESSED_BYTES_MAX, Header,
@@ -29,7 +32,7 @@ pub use batch::{
 };
 pub use cluster::{Cluster, ClusterOptions};
 pub use compression::DecompressError;
-pub use configs::{ConfigEntry, ConfigSource, ConfigValue, Configs};
+pub use configs::{ConfigChange, ConfigEntry, ConfigSource, ConfigTarget, ConfigValue, Configs};
 pub use connection::{ClientOptions, Connection};
 pub use error::{Api, ErrorCode, Refusal, VersionSpan, WireError};
 pub use fetch::{FetchOptions, FetchPosition, FetchedPartition, FetchedSlice};
@@ -37,7 +40,12 @@ pub use frame::{FRAME_BYTES_MIN, FrameError};
 pub use groups::{
     CommittedOffset, Coordinator, GroupDescription, GroupMember, GroupProtocol, GroupState,
 };
-pub use list_offsets::{Isolation, ListedOffset, OffsetSpec};
+pub use list_offsets::{Isolation, ListedOffset, OffsetSpec, ReplicaEnds};
 pub use log_reader::{LogReader, PinnedReader, ReadError, ReadFrom, ReadOptions};
 pub use metadata::{Broker, BrokerId, Metadata, PartitionMetadata, TopicId, TopicMetadata, Topics};
+pub use partitions::{ElectionType, EligibleLeaders, PartitionReplicas};
+pub use quorum::{Quorum, QuorumReplica};
 pub use topics::NewTopic;
+pub use transactions::{
+    ActiveProducer, ListedTransaction, TransactionDescription, TransactionState, TransactionalId,
+};

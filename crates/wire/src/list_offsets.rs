@@ -33,6 +33,8 @@ impl Isolation {
 pub enum OffsetSpec {
     /// The log start: the first offset still held.
     Earliest,
+    /// The log start of the replica asked. A follower answers this too.
+    LogStart,
     /// The end that a consumer of this isolation sees: the high watermark, or
     /// the last stable offset.
     Latest(Isolation),
@@ -44,7 +46,7 @@ pub enum OffsetSpec {
 impl OffsetSpec {
     fn timestamp(self) -> i64 {
         match self {
-            Self::Earliest => -2,
+            Self::Earliest | Self::LogStart => -2,
             Self::Latest(_) | Self::LogEnd => -1,
         }
     }
@@ -54,16 +56,29 @@ impl OffsetSpec {
     fn replica_id(self) -> WireBrokerId {
         match self {
             Self::Earliest | Self::Latest(_) => WireBrokerId(-1),
-            Self::LogEnd => WireBrokerId(-2),
+            Self::LogStart | Self::LogEnd => WireBrokerId(-2),
         }
     }
 
     fn isolation(self) -> Isolation {
         match self {
             Self::Latest(isolation) => isolation,
-            Self::Earliest | Self::LogEnd => Isolation::ReadUncommitted,
+            Self::Earliest | Self::LogStart | Self::LogEnd => Isolation::ReadUncommitted,
         }
     }
+}
+
+/// Where one replica of a partition begins and ends, by its own account. A
+/// follower hears of the high watermark with its next fetch, so that its own
+/// may be lower than its leader's.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ReplicaEnds {
+    /// The first offset that it holds.
+    pub log_start: Offset,
+    /// How far it lets consumers read.
+    pub high_watermark: Offset,
+    /// The end of its log, replicated or not.
+    pub log_end: Offset,
 }
 
 /// The offset asked for, or why the broker cannot say.

@@ -12,7 +12,7 @@ use crate::batch::{Batch, BatchError, Batches, DECOMPRESSED_BYTES_MAX};
 use crate::cluster::Cluster;
 use crate::error::{ErrorCode, Refusal, WireError};
 use crate::fetch::{FetchOptions, FetchPosition, FetchedSlice};
-use crate::list_offsets::OffsetSpec;
+use crate::list_offsets::{OffsetSpec, ReplicaEnds};
 use crate::metadata::BrokerId;
 
 /// Which replica to read.
@@ -24,10 +24,21 @@ pub enum ReadFrom {
     Replica {
         /// The broker.
         broker: BrokerId,
-        /// The rack to name, which makes a follower answer (KIP-392); its own
-        /// `broker.rack`, or any text where brokers have none.
+        /// The rack to name (KIP-392). A follower answers whatever it is, and
+        /// empty too; a leader with a `replica.selector.class` may send readers
+        /// of a certain rack elsewhere, but answers those of the empty one.
         rack: String,
     },
+}
+
+impl ReadFrom {
+    /// This broker's replica, leader or not, whatever the brokers' settings.
+    pub fn replica(broker: BrokerId) -> Self {
+        Self::Replica {
+            broker,
+            rack: String::new(),
+        }
+    }
 }
 
 /// How to read.
@@ -394,6 +405,21 @@ impl PinnedReader {
             ready: VecDeque::new(),
             progress: None,
         }
+    }
+
+    /// A reader of all that one broker's replica gives to consumers: from its
+    /// own log start to its own high watermark, as `ends` has them.
+    pub fn of_replica(
+        partition: TopicPartition,
+        broker: BrokerId,
+        ends: ReplicaEnds,
+        options: ReadOptions,
+    ) -> Self {
+        let options = ReadOptions {
+            from: ReadFrom::replica(broker),
+            ..options
+        };
+        Self::new(partition, ends.log_start, ends.high_watermark, options)
     }
 
     /// The pinned end: one behind the last offset to read.

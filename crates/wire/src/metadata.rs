@@ -98,6 +98,9 @@ pub struct PartitionMetadata {
     pub replicas: Vec<BrokerId>,
     /// The replicas in sync.
     pub isr: Vec<BrokerId>,
+    /// The replicas whose broker, or whose disk, is not there; none where the
+    /// broker does not tell.
+    pub offline: Vec<BrokerId>,
     /// Why the broker cannot say more, such as `LEADER_NOT_AVAILABLE`.
     pub error: Option<ErrorCode>,
 }
@@ -194,6 +197,7 @@ fn partition_metadata(partition: MetadataResponsePartition) -> PartitionMetadata
         leader_epoch: (partition.leader_epoch >= 0).then_some(partition.leader_epoch),
         replicas: ids(partition.replica_nodes),
         isr: ids(partition.isr_nodes),
+        offline: ids(partition.offline_replicas),
         error: ErrorCode::from_wire(partition.error_code),
     }
 }

@@ -43,18 +43,18 @@ impl Connection {
             .with_timeout_ms(wire_ms(wait))
             .with_topics(topics.iter().map(creatable).collect());
         let answer = self.call_waiting(&request, version, wait).await?;
-        Ok(answer
-            .topics
-            .into_iter()
-            .map(|topic| {
-                let outcome = Refusal::check(topic.error_code, topic.error_message);
-                (TopicName::new(topic.name.as_str()), outcome)
-            })
-            .collect())
+        let outcomes = answer.topics.into_iter().map(|topic| {
+            let outcome = Refusal::check(topic.error_code, topic.error_message);
+            (TopicName::new(topic.name.as_str()), outcome)
+        });
+        let outcomes = outcomes.collect();
+        let asked = topics.iter().map(|it| &it.topic);
+        self.complete::<CreateTopicsRequest, _, _>(version, asked, outcomes)
     }
 
     /// Deletes topics, and says for each whether it was deleted. The broker
-    /// answers when the controller has decided, or after `wait`.
+    /// answers when the controller has decided, or after `wait`: other brokers
+    /// may name the topic for a little longer, and its files go later still.
     ///
     /// # Errors
     /// [`WireError`] when there was no answer: the topics may then be gone.
@@ -77,14 +77,12 @@ impl Connection {
             request.with_topic_names(topics.iter().map(wire_topic).collect())
         };
         let answer = self.call_waiting(&request, version, wait).await?;
-        Ok(answer
-            .responses
-            .into_iter()
-            .filter_map(|topic| {
-                let outcome = Refusal::check(topic.error_code, topic.error_message);
-                Some((TopicName::new(topic.name?.as_str()), outcome))
-            })
-            .collect())
+        let outcomes = answer.responses.into_iter().filter_map(|topic| {
+            let outcome = Refusal::check(topic.error_code, topic.error_message);
+            Some((TopicName::new(topic.name?.as_str()), outcome))
+        });
+        let outcomes = outcomes.collect();
+        self.complete::<DeleteTopicsRequest, _, _>(version, topics, outcomes)
     }
 }
 

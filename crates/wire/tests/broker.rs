@@ -35,6 +35,13 @@ use stack::java::find_java;
 use stack::stack::{Stack, StackSpec};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
+#[path = "broker/admin.rs"]
+mod admin;
+#[path = "broker/three.rs"]
+mod three;
+#[path = "broker/transactions.rs"]
+mod transactions;
+
 use wire::{
     BrokerId, Cluster, ClusterOptions, Compression, ConfigSource, ConfigValue, ErrorCode,
     GroupState, Isolation, LogReader, NewTopic, OffsetSpec, PinnedReader, ReadError, ReadFrom,
@@ -109,6 +116,11 @@ async fn new_topic(cluster: &mut Cluster, name: &str, config: &[(&str, &str)]) -
 
 /// One request over a connection of its own: what wire itself has no call for.
 async fn raw<R: Request>(request: R, version: i16) -> R::Response {
+    raw_at(&bootstrap(), request, version).await
+}
+
+/// The same at a broker of the caller's choice.
+async fn raw_at<R: Request>(broker: &str, request: R, version: i16) -> R::Response {
     let mut frame = BytesMut::zeroed(4);
     RequestHeader::default()
         .with_request_api_key(R::KEY)
@@ -119,7 +131,7 @@ async fn raw<R: Request>(request: R, version: i16) -> R::Response {
     let length = u32::try_from(frame.len() - 4).unwrap();
     frame[..4].copy_from_slice(&length.to_be_bytes());
 
-    let mut stream = TcpStream::connect(bootstrap()).await.unwrap();
+    let mut stream = TcpStream::connect(broker).await.unwrap();
     stream.write_all(&frame).await.unwrap();
     let length = stream.read_u32().await.unwrap();
     let mut body = vec![0; length as usize];
@@ -133,15 +145,27 @@ async fn raw<R: Request>(request: R, version: i16) -> R::Response {
 
 /// Appends one batch of these values.
 async fn produce(place: &TopicPartition, values: &[&[u8]], compression: WireCompression) {
+    let request = produce_request(place, values, compression, None);
+    let answer = raw(request, 9).await;
+    assert_eq!(answer.responses[0].partition_responses[0].error_code, 0);
+}
+
+/// The request for one batch, in a transaction or without.
+fn produce_request(
+    place: &TopicPartition,
+    values: &[&[u8]],
+    compression: WireCompression,
+    transaction: Option<&transactions::Producer>,
+) -> ProduceRequest {
     let records: Vec<_> = (0..)
         .zip(values)
         .map(|(index, value)| WireRecord {
-            transactional: false,
+            transactional: transaction.is_some(),
             control: false,
             delete_horizon: false,
             partition_leader_epoch: -1,
-            producer_id: -1,
-            producer_epoch: -1,
+            producer_id: transaction.map_or(-1, |it| it.id.0),
+            producer_epoch: transaction.map_or(-1, |it| it.epoch),
             timestamp_type: TimestampType::Creation,
             offset: i64::from(index),
             sequence: index,
@@ -163,12 +187,11 @@ async fn produce(place: &TopicPartition, values: &[&[u8]], compression: WireComp
     let topic = TopicProduceData::default()
         .with_name(wire_topic(&place.topic))
         .with_partition_data(vec![partition]);
-    let request = ProduceRequest::default()
+    ProduceRequest::default()
+        .with_transactional_id(transaction.map(|it| it.transactional_id.clone()))
         .with_acks(-1)
         .with_timeout_ms(5_000)
-        .with_topic_data(vec![topic]);
-    let answer = raw(request, 9).await;
-    assert_eq!(answer.responses[0].partition_responses[0].error_code, 0);
+        .with_topic_data(vec![topic])
 }
 
 async fn delete_records_before(place: &TopicPartition, offset: i64) {

@@ -7,7 +7,7 @@ use std::time::{Instant, SystemTime};
 
 use checker::Examples;
 use engine::progress::{Progress, Step};
-use engine::{Embedded, End, Settings};
+use engine::{Brokers, Embedded, End, Settings};
 use model::plan::RunPlan;
 use model::verdict::RunVerdict;
 use report::{junit, markdown, verdict_json};
@@ -123,11 +123,11 @@ impl Run {
             out: self.dir.path().to_owned(),
             jobs: self.settings.jobs,
             subject: this_program()?,
-            embedded: Embedded {
+            brokers: Brokers::Embedded(Box::new(Embedded {
                 archives: Archives::find(cache, artefacts, java),
                 artefacts: artefacts.clone(),
                 java: java.clone(),
-            },
+            })),
         };
         let (tell, mut told) = mpsc::unbounded_channel();
         let watch = interrupt.watch();

@@ -1,31 +1,42 @@
-//! A broker's process: ended and started again, or frozen.
+//! Brokers' processes: ended and started again, frozen, or ended for good.
 
 use std::sync::Arc;
 use std::time::Duration;
 
-use model::ids::Micros;
-use model::scenario::{Effect, EndSignal};
+use futures_util::future::try_join_all;
+use model::ids::{Micros, TopicName, TopicPartition};
+use model::scenario::{BrokerPick, Effect, Election, EndSignal};
 use stack::broker::Broker;
 use stack::process::{Exit, ProcessSnapshot};
 use tokio::time::Instant;
+use wire::{BrokerId, Cluster, ElectionType, PartitionMetadata, Topics};
 
+use super::roles::resolve;
 use super::{Breakable, Broken, Proof, Site, is_real};
 use crate::error::EngineError;
-use crate::observer::answers;
+use crate::observer::{answers, connect};
 
 /// What a broker with a second's worth of data needs to end in order, many
 /// times over. One that is late is killed, and the evidence says so.
-const STOP_GRACE: Duration = Duration::from_secs(30);
+pub(super) const STOP_GRACE: Duration = Duration::from_secs(30);
 /// How long a broker that should be silent is given to answer.
 const PROBE: Duration = Duration::from_millis(500);
 /// How often a frozen process is looked at.
 const LOOK_INTERVAL: Duration = Duration::from_millis(250);
+/// How often leaders are looked at.
+const LEADER_INTERVAL: Duration = Duration::from_millis(50);
+/// How long the others may take to lead what a lost broker led. A cluster
+/// without a rule that lets them stays leaderless; then this was no plan for it.
+const TAKEOVER_LIMIT: Duration = Duration::from_mins(1);
 
-pub(super) fn find(site: &Site<'_>, id: u8) -> Result<Arc<Broker>, EngineError> {
-    let found = site.target.stack.broker(id);
-    found.cloned().ok_or_else(|| EngineError::Lacking {
-        what: format!("broker {id}"),
-    })
+/// The brokers that a fault is about now.
+pub(super) async fn picked(
+    site: &Site<'_>,
+    pick: &BrokerPick,
+    proof: &mut Proof,
+) -> Result<Vec<Arc<Broker>>, EngineError> {
+    let numbers = resolve(site, pick, proof).await?;
+    numbers.into_iter().map(|id| site.target.broker(id)).collect()
 }
 
 /// The process was ended and another one runs: shown by the kernel, not by
@@ -50,34 +61,54 @@ fn ended_by(signal: EndSignal, exit: Exit) -> bool {
     }
 }
 
-/// To be ended, kept down, and started again on the same data.
-pub(super) struct Restart {
-    broker: Arc<Broker>,
+/// Ends a broker's process, and proves that it ended by the signal.
+pub(super) async fn end(
+    broker: &Broker,
     signal: EndSignal,
-    down_ms: u64,
-    effect: Effect,
+    proof: &mut Proof,
+) -> Result<(), EngineError> {
+    let service = broker.service();
+    let stopped = match signal {
+        EndSignal::Term => service.stop(STOP_GRACE).await?,
+        EndSignal::Kill => service.kill().await?,
+    };
+    proof.add(
+        &format!("the process ended by {}", signal.name()),
+        ended_by(signal, stopped.exit),
+        format!(
+            "broker {}: {}, after {} ms",
+            broker.id(),
+            stopped.exit,
+            stopped.took_ms
+        ),
+    );
+    Ok(())
 }
 
-impl Restart {
-    pub(super) fn of(
-        site: &Site<'_>,
-        id: u8,
-        signal: EndSignal,
-        down_ms: u64,
-        effect: Effect,
-    ) -> Result<Self, EngineError> {
-        Ok(Self {
-            broker: find(site, id)?,
-            signal,
-            down_ms,
-            effect,
-        })
-    }
+/// Nobody answers where a broker listened.
+async fn prove_silent(broker: &Broker, proof: &mut Proof) {
+    let address = broker.direct_addr().to_string();
+    let answer = answers(&address, PROBE).await;
+    proof.add(
+        "nobody answers on the broker's port",
+        answer.is_err(),
+        answer.map_or_else(
+            |error| format!("broker {}: {error}", broker.id()),
+            |()| format!("broker {} answered", broker.id()),
+        ),
+    );
+}
+
+/// To be ended, kept down, and started again on the same data.
+pub(super) struct Restart {
+    pub(super) broker: BrokerPick,
+    pub(super) signal: EndSignal,
+    pub(super) down_ms: u64,
+    pub(super) effect: Effect,
 }
 
 pub(super) struct Down {
-    broker: Arc<Broker>,
-    before: ProcessSnapshot,
+    brokers: Vec<(Arc<Broker>, ProcessSnapshot)>,
     until: Instant,
     effect: Effect,
 }
@@ -85,80 +116,69 @@ pub(super) struct Down {
 impl Breakable for Restart {
     type Broken = Down;
 
-    async fn inject(self, _: &Site<'_>, proof: &mut Proof) -> Result<Down, EngineError> {
-        let service = self.broker.service();
-        let before = service.snapshot()?;
+    async fn inject(self, site: &Site<'_>, proof: &mut Proof) -> Result<Down, EngineError> {
+        let mut brokers = Vec::new();
+        for broker in picked(site, &self.broker, proof).await? {
+            let before = broker.service().snapshot()?;
+            brokers.push((broker, before));
+        }
         if is_real(self.effect) {
-            let stopped = match self.signal {
-                EndSignal::Term => service.stop(STOP_GRACE).await?,
-                EndSignal::Kill => service.kill().await?,
-            };
-            proof.add(
-                &format!("the process ended by {}", self.signal.name()),
-                ended_by(self.signal, stopped.exit),
-                format!("{}, after {} ms", stopped.exit, stopped.took_ms),
-            );
+            let ends = brokers.iter().map(|(broker, _)| async {
+                let mut proof = Proof::default();
+                end(broker, self.signal, &mut proof).await?;
+                Ok::<_, EngineError>(proof)
+            });
+            for ended in try_join_all(ends).await? {
+                proof.extend(ended);
+            }
         }
         Ok(Down {
-            before,
+            brokers,
             until: Instant::now() + Duration::from_millis(self.down_ms),
             effect: self.effect,
-            broker: self.broker,
         })
     }
 }
 
 impl Broken for Down {
     async fn hold(&mut self, _: &Site<'_>, proof: &mut Proof) -> Result<(), EngineError> {
-        let address = self.broker.direct_addr().to_string();
-        let answer = answers(&address, PROBE).await;
-        proof.add(
-            "nobody answers on the broker's port",
-            answer.is_err(),
-            answer.map_or_else(|error| error.to_string(), |()| "it answered".to_owned()),
-        );
+        for (broker, _) in &self.brokers {
+            prove_silent(broker, proof).await;
+        }
         tokio::time::sleep_until(self.until).await;
         Ok(())
     }
 
     async fn heal(self, site: &Site<'_>, proof: &mut Proof) -> Result<Micros, EngineError> {
         if is_real(self.effect) {
-            let started = self.broker.service().start().await?;
-            proof.add(
-                "the broker is ready again",
-                true,
-                format!("{} ms after its start", started.ready_ms),
-            );
+            let starts = self.brokers.iter().map(|(broker, _)| async {
+                let started = broker.service().start().await?;
+                Ok::<_, EngineError>((broker.id(), started.ready_ms))
+            });
+            for (id, ready_ms) in try_join_all(starts).await? {
+                proof.add(
+                    "the broker is ready again",
+                    true,
+                    format!("broker {id}: {ready_ms} ms after its start"),
+                );
+            }
         }
-        prove_replaced(proof, self.before, self.broker.service().snapshot()?);
+        for (broker, before) in self.brokers {
+            prove_replaced(proof, before, broker.service().snapshot()?);
+        }
         Ok(site.ledger.clock().now())
     }
 }
 
 /// To be frozen and continued.
 pub(super) struct Pause {
-    broker: Arc<Broker>,
-    for_ms: u64,
-    effect: Effect,
-}
-
-impl Pause {
-    pub(super) fn of(
-        site: &Site<'_>,
-        id: u8,
-        for_ms: u64,
-        effect: Effect,
-    ) -> Result<Self, EngineError> {
-        Ok(Self {
-            broker: find(site, id)?,
-            for_ms,
-            effect,
-        })
-    }
+    pub(super) broker: BrokerPick,
+    pub(super) for_ms: u64,
+    pub(super) effect: Effect,
 }
 
 pub(super) struct Frozen {
-    broker: Arc<Broker>,
+    brokers: Vec<Arc<Broker>>,
     until: Instant,
     effect: Effect,
 }
@@ -166,43 +186,57 @@ pub(super) struct Frozen {
 impl Breakable for Pause {
     type Broken = Frozen;
 
-    async fn inject(self, _: &Site<'_>, _: &mut Proof) -> Result<Frozen, EngineError> {
+    async fn inject(self, site: &Site<'_>, proof: &mut Proof) -> Result<Frozen, EngineError> {
+        let brokers = picked(site, &self.broker, proof).await?;
         if is_real(self.effect) {
-            self.broker.service().pause().await?;
+            for broker in &brokers {
+                broker.service().pause().await?;
+            }
         }
         Ok(Frozen {
+            brokers,
             until: Instant::now() + Duration::from_millis(self.for_ms),
             effect: self.effect,
-            broker: self.broker,
         })
     }
 }
 
 impl Broken for Frozen {
     async fn hold(&mut self, _: &Site<'_>, proof: &mut Proof) -> Result<(), EngineError> {
-        let address = self.broker.direct_addr().to_string();
-        let answer = answers(&address, PROBE).await;
-        proof.add(
-            "the broker does not answer",
-            answer.is_err(),
-            answer.map_or_else(|error| error.to_string(), |()| "it answered".to_owned()),
-        );
+        for broker in &self.brokers {
+            let address = broker.direct_addr().to_string();
+            let answer = answers(&address, PROBE).await;
+            proof.add(
+                "the broker does not answer",
+                answer.is_err(),
+                answer.map_or_else(
+                    |error| format!("broker {}: {error}", broker.id()),
+                    |()| format!("broker {} answered", broker.id()),
+                ),
+            );
+        }
         let (mut looks, mut stopped) = (0u32, 0u32);
         loop {
-            looks += 1;
-            stopped += u32::from(self.broker.service().snapshot()?.state == 'T');
+            for broker in &self.brokers {
+                looks += 1;
+                stopped += u32::from(broker.service().snapshot()?.state == 'T');
+            }
             let next = Instant::now() + LOOK_INTERVAL;
             if next >= self.until {
                 break;
             }
             tokio::time::sleep_until(next).await;
         }
+        let mut processes = Vec::new();
+        for broker in &self.brokers {
+            processes.push(broker.service().pid()?.to_string());
+        }
         proof.add(
             "the process state is T (stopped) all the while",
             looks == stopped,
             format!(
                 "{stopped} of {looks} looks at process {}",
-                self.broker.service().pid()?
+                processes.join(", ")
             ),
         );
         tokio::time::sleep_until(self.until).await;
@@ -213,13 +247,153 @@ impl Broken for Frozen {
         // Nothing passed before; the answer to this may come before the proof.
         let mended = site.ledger.clock().now();
         if is_real(self.effect) {
-            let after = self.broker.service().resume().await?;
-            proof.add(
-                "the process goes on",
-                after.state != 'T',
-                format!("process {} is in state {}", after.pid, after.state),
-            );
+            for broker in &self.brokers {
+                let after = broker.service().resume().await?;
+                proof.add(
+                    "the process goes on",
+                    after.state != 'T',
+                    format!("process {} is in state {}", after.pid, after.state),
+                );
+            }
         }
         Ok(mended)
     }
+}
+
+/// To be ended and never started again.
+pub(super) struct Loss {
+    pub(super) broker: BrokerPick,
+    pub(super) election: Election,
+    pub(super) effect: Effect,
+}
+
+pub(super) struct Gone {
+    brokers: Vec<Arc<Broker>>,
+    /// What they led when they went.
+    led: Vec<TopicPartition>,
+    election: Election,
+}
+
+impl Breakable for Loss {
+    type Broken = Gone;
+
+    async fn inject(self, site: &Site<'_>, proof: &mut Proof) -> Result<Gone, EngineError> {
+        let brokers = picked(site, &self.broker, proof).await?;
+        let ids: Vec<BrokerId> = brokers.iter().map(|it| id(it)).collect();
+        let mut cluster = connect(&site.target.direct()).await?;
+        let mut led = Vec::new();
+        for (partition, state) in states(&mut cluster, site).await? {
+            if state.leader.is_some_and(|leader| ids.contains(&leader)) {
+                led.push(partition);
+            }
+        }
+        if is_real(self.effect) {
+            for broker in &brokers {
+                end(broker, EndSignal::Kill, proof).await?;
+            }
+        }
+        Ok(Gone {
+            brokers,
+            led,
+            election: self.election,
+        })
+    }
+}
+
+impl Broken for Gone {
+    async fn hold(&mut self, _: &Site<'_>, proof: &mut Proof) -> Result<(), EngineError> {
+        for broker in &self.brokers {
+            prove_silent(broker, proof).await;
+        }
+        Ok(())
+    }
+
+    async fn heal(self, site: &Site<'_>, proof: &mut Proof) -> Result<Micros, EngineError> {
+        let gone: Vec<BrokerId> = self.brokers.iter().map(|it| id(it)).collect();
+        let mut cluster = connect(&site.target.direct()).await?;
+        let until = Instant::now() + TAKEOVER_LIMIT;
+        let mut elected = 0u32;
+        let led_by_others = loop {
+            let now = states(&mut cluster, site).await?;
+            let orphans: Vec<TopicPartition> = now
+                .iter()
+                .filter(|(_, state)| state.leader.is_none_or(|leader| gone.contains(&leader)))
+                .map(|(partition, _)| partition.clone())
+                .collect();
+            if orphans.is_empty() || Instant::now() >= until {
+                break orphans.is_empty();
+            }
+            let leaderless: Vec<TopicPartition> = now
+                .into_iter()
+                .filter(|(_, state)| state.leader.is_none())
+                .map(|(partition, _)| partition)
+                .collect();
+            if self.election == Election::Unclean && !leaderless.is_empty() {
+                let outcomes = cluster
+                    .elect_leaders(ElectionType::Unclean, &leaderless)
+                    .await?;
+                for (partition, outcome) in outcomes {
+                    if outcome.is_ok() {
+                        elected += 1;
+                        proof.add(
+                            "the operator's unclean election was carried out",
+                            true,
+                            partition.to_string(),
+                        );
+                    }
+                }
+            }
+            tokio::time::sleep(LEADER_INTERVAL).await;
+        };
+        let led: Vec<String> = self.led.iter().map(ToString::to_string).collect();
+        proof.add(
+            "every partition has a leader among the others",
+            led_by_others,
+            format!(
+                "it led {}; {elected} elections were forced",
+                if led.is_empty() {
+                    "nothing".to_owned()
+                } else {
+                    led.join(", ")
+                }
+            ),
+        );
+        Ok(site.ledger.clock().now())
+    }
+}
+
+fn id(broker: &Broker) -> BrokerId {
+    BrokerId::new(i32::from(broker.id()))
+}
+
+/// Every partition of the plan's topics, as the metadata has it now.
+pub(super) async fn states(
+    cluster: &mut Cluster,
+    site: &Site<'_>,
+) -> Result<Vec<(TopicPartition, PartitionMetadata)>, EngineError> {
+    let names: Vec<TopicName> = site
+        .plan
+        .topics()
+        .iter()
+        .map(|topic| TopicName::new(topic.name.as_str()))
+        .collect();
+    let metadata = cluster.metadata(Topics::Named(&names)).await?;
+    Ok(metadata
+        .topics
+        .into_iter()
+        .flat_map(|found| {
+            let topic = found.topic;
+            found
+                .partitions
+                .unwrap_or_default()
+                .into_iter()
+                .map(move |state| {
+                    let partition = TopicPartition {
+                        topic: topic.clone(),
+                        partition: state.partition,
+                    };
+                    (partition, state)
+                })
+        })
+        .collect())
 }

@@ -37,7 +37,7 @@ impl Restart {
         let lacking = |what: &str| EngineError::Lacking {
             what: what.to_owned(),
         };
-        let cdc = site.target.stack.cdc().ok_or_else(|| lacking("Connect"))?;
+        let cdc = site.target.cdc().ok_or_else(|| lacking("Connect"))?;
         let capture = site.plan.scenario.capture.as_ref();
         let capture = capture.ok_or_else(|| lacking("capture"))?;
         Ok(Self {

@@ -1,39 +1,23 @@
-//! A lost disk: the broker is killed, and a topic's partition directories are
-//! gone when it starts again.
+//! A broker's disk: lost with a topic's partitions, or full.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use model::ids::{Micros, Offset, PartitionRef};
-use model::scenario::Effect;
+use model::scenario::{BrokerPick, Effect};
 use stack::broker::{Broker, WipedDir};
 use stack::process::ProcessSnapshot;
 
-use super::broker::{find, prove_replaced};
+use super::broker::{picked, prove_replaced};
 use super::{Breakable, Broken, Proof, Site, is_real};
 use crate::error::EngineError;
 use crate::observer::Observer;
 
 /// To be lost.
 pub(super) struct Loss {
-    broker: Arc<Broker>,
-    topic: String,
-    effect: Effect,
-}
-
-impl Loss {
-    pub(super) fn of(
-        site: &Site<'_>,
-        id: u8,
-        topic: &str,
-        effect: Effect,
-    ) -> Result<Self, EngineError> {
-        Ok(Self {
-            broker: find(site, id)?,
-            topic: topic.to_owned(),
-            effect,
-        })
-    }
+    pub(super) broker: BrokerPick,
+    pub(super) topic: String,
+    pub(super) effect: Effect,
 }
 
 pub(super) struct Lost {
@@ -46,15 +30,16 @@ impl Breakable for Loss {
     type Broken = Lost;
 
     async fn inject(self, site: &Site<'_>, proof: &mut Proof) -> Result<Lost, EngineError> {
+        let broker = one(picked(site, &self.broker, proof).await?)?;
         let ends_before = ends(site).await?;
-        let before = self.broker.service().snapshot()?;
-        self.broker.service().kill().await?;
+        let before = broker.service().snapshot()?;
+        broker.service().kill().await?;
         let wiped = if is_real(self.effect) {
-            self.broker.wipe_partitions(&self.topic)?
+            broker.wipe_partitions(&self.topic)?
         } else {
             Vec::new()
         };
-        let left = self.broker.partition_dirs(&self.topic)?;
+        let left = broker.partition_dirs(&self.topic)?;
         proof.add(
             "the partition directories are gone",
             !wiped.is_empty() && left.is_empty(),
@@ -66,7 +51,7 @@ impl Breakable for Loss {
             ),
         );
         Ok(Lost {
-            broker: self.broker,
+            broker,
             before,
             ends_before,
         })
@@ -90,6 +75,16 @@ impl Broken for Lost {
         );
         Ok(site.ledger.clock().now())
     }
+}
+
+/// A disk is one broker's.
+fn one(brokers: Vec<Arc<Broker>>) -> Result<Arc<Broker>, EngineError> {
+    brokers
+        .into_iter()
+        .next()
+        .ok_or_else(|| EngineError::Lacking {
+            what: "broker to take a disk from".to_owned(),
+        })
 }
 
 async fn ends(site: &Site<'_>) -> Result<BTreeMap<PartitionRef, Offset>, EngineError> {

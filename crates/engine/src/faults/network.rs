@@ -1,11 +1,14 @@
-//! The network between subjects and brokers: cut by the proxy.
+//! The network between clients and brokers: cut, or slow, by the proxy that
+//! clients go through.
 
 use std::time::Duration;
 
 use model::ids::Micros;
-use model::scenario::{CutOnset, Effect};
+use model::scenario::{BrokerPick, CutOnset, Effect};
+use proxy::{ClusterProxy, Fault, FaultId, Ways};
 use tokio::time::Instant;
 
+use super::roles::resolve;
 use super::{Breakable, Broken, Proof, Site, is_real};
 use crate::error::EngineError;
 use crate::observer::answers;
@@ -20,43 +23,57 @@ const LOOK_INTERVAL: Duration = Duration::from_millis(1);
 
 /// To be cut.
 pub(super) struct Cut {
-    for_ms: u64,
-    onset: CutOnset,
-    effect: Effect,
-}
-
-impl Cut {
-    pub(super) fn new(for_ms: u64, onset: CutOnset, effect: Effect) -> Self {
-        Self {
-            for_ms,
-            onset,
-            effect,
-        }
-    }
+    pub(super) broker: BrokerPick,
+    pub(super) for_ms: u64,
+    pub(super) onset: CutOnset,
+    pub(super) effect: Effect,
 }
 
 pub(super) struct CutOff {
-    cuts: Vec<proxy::Cut>,
+    cut: Option<FaultId>,
+    /// The numbers of the brokers that are cut off; none stands for all.
+    numbers: Vec<u8>,
     until: Instant,
+}
+
+/// The node ids by which the proxy picks brokers: none stands for all.
+async fn behind(
+    site: &Site<'_>,
+    pick: &BrokerPick,
+    proof: &mut Proof,
+) -> Result<Vec<u8>, EngineError> {
+    match pick {
+        BrokerPick::All => Ok(Vec::new()),
+        one => resolve(site, one, proof).await,
+    }
+}
+
+fn before(numbers: &[u8], seed: u64, effect: proxy::Effect) -> Fault {
+    let mut fault = Fault::new(effect);
+    fault.brokers = numbers.iter().copied().map(i32::from).collect();
+    fault.seed = seed;
+    fault
 }
 
 impl Breakable for Cut {
     type Broken = CutOff;
 
     async fn inject(self, site: &Site<'_>, proof: &mut Proof) -> Result<CutOff, EngineError> {
-        let mut cuts = Vec::new();
+        let proxy = site.target.clients_proxy()?;
+        let numbers = behind(site, &self.broker, proof).await?;
+        let mut cut = None;
         if is_real(self.effect) {
-            for proxy in site.target.proxies().values() {
-                cuts.push(match self.onset {
-                    CutOnset::AtOnce => proxy.cut()?,
-                    CutOnset::AnswersFirst => proxy.cut_answers()?,
-                });
-            }
+            let ways = match self.onset {
+                CutOnset::AtOnce => Ways::Both,
+                CutOnset::AnswersFirst => Ways::Answers,
+            };
+            let fault = before(&numbers, site.plan.seed, proxy::Effect::Cut { ways });
+            cut = Some(proxy.add(fault).await?);
         }
         if self.onset == CutOnset::AnswersFirst {
-            let lost_bytes = wait_for_lost_answer(&cuts).await;
-            for cut in &cuts {
-                cut.complete();
+            let lost_bytes = wait_for_lost_answer(proxy, cut).await;
+            if let Some(id) = cut {
+                proxy.complete(id).await;
             }
             proof.add(
                 "an answer was lost before its request could be",
@@ -65,7 +82,8 @@ impl Breakable for Cut {
             );
         }
         Ok(CutOff {
-            cuts,
+            cut,
+            numbers,
             until: Instant::now() + Duration::from_millis(self.for_ms),
         })
     }
@@ -73,13 +91,13 @@ impl Breakable for Cut {
 
 /// Waits until an answer has been swallowed, and says how many bytes of
 /// answers have been; none came where this is 0.
-async fn wait_for_lost_answer(cuts: &[proxy::Cut]) -> u64 {
+async fn wait_for_lost_answer(proxy: &ClusterProxy, cut: Option<FaultId>) -> u64 {
+    let Some(id) = cut else {
+        return 0;
+    };
     let until = Instant::now() + ANSWER_LIMIT;
     loop {
-        let swallowed = cuts
-            .iter()
-            .map(|cut| cut.so_far().bytes_swallowed_from_upstream);
-        let lost_bytes = swallowed.sum();
+        let lost_bytes = proxy.fault(id).await.map_or(0, |it| it.evidence.bytes);
         if lost_bytes > 0 || Instant::now() >= until {
             return lost_bytes;
         }
@@ -89,8 +107,12 @@ async fn wait_for_lost_answer(cuts: &[proxy::Cut]) -> u64 {
 
 impl Broken for CutOff {
     async fn hold(&mut self, site: &Site<'_>, proof: &mut Proof) -> Result<(), EngineError> {
-        for address in site.target.direct() {
-            let answer = answers(&address, PROBE).await;
+        let concerns = |id: u8| self.numbers.is_empty() || self.numbers.contains(&id);
+        for broker in site.target.brokers() {
+            if !concerns(broker.id()) {
+                continue;
+            }
+            let answer = answers(&broker.direct_addr().to_string(), PROBE).await;
             proof.add(
                 "the broker itself is alive",
                 answer.is_ok(),
@@ -100,8 +122,12 @@ impl Broken for CutOff {
                 ),
             );
         }
-        for proxy in site.target.proxies().values() {
-            let answer = answers(&proxy.addr().to_string(), PROBE).await;
+        for broker in site.target.clients_proxy()?.brokers() {
+            let number = broker.node.and_then(|node| u8::try_from(node).ok());
+            if !number.is_none_or(concerns) {
+                continue;
+            }
+            let answer = answers(&broker.listens.to_string(), PROBE).await;
             proof.add(
                 "a new connection through the proxy is not answered",
                 answer.is_err(),
@@ -115,25 +141,91 @@ impl Broken for CutOff {
     async fn heal(self, site: &Site<'_>, proof: &mut Proof) -> Result<Micros, EngineError> {
         // Nothing passed before; the answer to this may come before the proof.
         let mended = site.ledger.clock().now();
-        let (mut connections, mut unanswered) = (0u64, 0u64);
-        let (mut from_clients, mut from_brokers) = (0u64, 0u64);
-        for cut in self.cuts {
-            let report = cut.heal().await;
-            connections += report.connections_affected;
-            unanswered += report.connections_unanswered;
-            from_clients += report.bytes_swallowed_from_clients;
-            from_brokers += report.bytes_swallowed_from_upstream;
-        }
+        let report = match self.cut {
+            Some(id) => site.target.clients_proxy()?.heal(id).await,
+            None => None,
+        };
+        let seen = report.map(|report| report.evidence).unwrap_or_default();
         proof.add(
             "connections were cut",
-            connections > 0,
-            format!("{connections} cut, {unanswered} new ones left unanswered"),
+            seen.connections > 0,
+            format!("{} cut or left unanswered", seen.connections),
         );
         proof.add(
             "bytes were swallowed",
-            from_clients + from_brokers > 0,
-            format!("{from_clients} bytes from clients, {from_brokers} from brokers"),
+            seen.bytes > 0,
+            format!("{} bytes, both ways", seen.bytes),
         );
         Ok(mended)
+    }
+}
+
+/// To be slowed down.
+pub(super) struct Slow {
+    pub(super) broker: BrokerPick,
+    pub(super) latency_ms: u64,
+    pub(super) for_ms: u64,
+    pub(super) effect: Effect,
+}
+
+pub(super) struct Slowed {
+    slow: Option<FaultId>,
+    latency_ms: u64,
+    until: Instant,
+}
+
+impl Breakable for Slow {
+    type Broken = Slowed;
+
+    async fn inject(self, site: &Site<'_>, proof: &mut Proof) -> Result<Slowed, EngineError> {
+        let proxy = site.target.clients_proxy()?;
+        let numbers = behind(site, &self.broker, proof).await?;
+        let mut slow = None;
+        if is_real(self.effect) {
+            let effect = proxy::Effect::Latency {
+                latency_ms: self.latency_ms,
+                jitter_ms: 0,
+                ways: Ways::Both,
+            };
+            slow = Some(proxy.add(before(&numbers, site.plan.seed, effect)).await?);
+        }
+        Ok(Slowed {
+            slow,
+            latency_ms: self.latency_ms,
+            until: Instant::now() + Duration::from_millis(self.for_ms),
+        })
+    }
+}
+
+impl Broken for Slowed {
+    async fn hold(&mut self, site: &Site<'_>, proof: &mut Proof) -> Result<(), EngineError> {
+        let slowed = site.target.clients_proxy()?.brokers();
+        if let Some(broker) = slowed.first() {
+            let since = Instant::now();
+            let limit = Duration::from_millis(self.latency_ms * 4) + PROBE;
+            let answer = answers(&broker.listens.to_string(), limit).await;
+            let took_ms = since.elapsed().as_millis();
+            proof.add(
+                "a request of our own takes as much longer",
+                answer.is_ok() && took_ms >= u128::from(self.latency_ms) * 2,
+                format!("answered after {took_ms} ms"),
+            );
+        }
+        tokio::time::sleep_until(self.until).await;
+        Ok(())
+    }
+
+    async fn heal(self, site: &Site<'_>, proof: &mut Proof) -> Result<Micros, EngineError> {
+        let report = match self.slow {
+            Some(id) => site.target.clients_proxy()?.heal(id).await,
+            None => None,
+        };
+        let seen = report.map(|report| report.evidence).unwrap_or_default();
+        proof.add(
+            "the proxy delayed bytes",
+            seen.bytes > 0,
+            format!("{} bytes of {} connections", seen.bytes, seen.connections),
+        );
+        Ok(site.ledger.clock().now())
     }
 }

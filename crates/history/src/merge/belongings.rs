@@ -134,6 +134,7 @@ fn belonging(body: &Body) -> Option<Belonging> {
         | Body::TransformDeclared { .. }
         | Body::CommittedExpected { .. }
         | Body::TailSeen { .. }
+        | Body::PartitionState { .. }
         | Body::TrafficEnded
         | Body::Completed
         | Body::Aborted { .. }

@@ -239,6 +239,12 @@ pub(super) fn since_version_2() -> Vec<Body> {
         Body::Lacking {
             what: "the consumer's lines without --verbose".to_owned(),
         },
+        Body::PartitionState {
+            partition: AT,
+            leader: Some(BrokerId::new(2)),
+            leader_epoch: 7,
+            in_sync: vec![BrokerId::new(1), BrokerId::new(2)],
+        },
         Body::TransformDeclared {
             group: GROUP,
             to: TopicIx::new(1),

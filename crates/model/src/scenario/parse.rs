@@ -9,11 +9,15 @@ use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
 use super::{
-    Capture, CutOnset, Effect, EndSignal, Fault, FaultKind, Group, Link, Producer, RestartTasks,
-    Scenario, TABLES, Topic, Topology, Transform, Trigger, Write, WriteHow, drain_limit_ms_default,
+    BrokerPick, Capture, FaultKind, Group, Link, Producer, Scenario, TABLES, Topic, Topology,
+    Transform, Trigger, Write, WriteHow, drain_limit_ms_default,
 };
 use crate::claim::{Claim, Guarantee};
 use crate::record::OVERHEAD_BYTES_MAX;
+
+mod fault;
+
+use fault::RawFault;
 
 /// What is wrong with a scenario file.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -146,110 +150,6 @@ impl Raw {
             drain_limit_ms: self.drain_limit_ms,
         })
     }
-}
-
-/// A fault as it is written: one flat table, whose keys depend on `kind`.
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct RawFault {
-    kind: Kind,
-    after: Trigger,
-    #[serde(default)]
-    jitter_ms: u64,
-    #[serde(default)]
-    effect: Effect,
-    broker: Option<Spanned<u8>>,
-    signal: Option<Spanned<EndSignal>>,
-    down_ms: Option<Spanned<u64>>,
-    for_ms: Option<Spanned<u64>>,
-    topic: Option<Spanned<String>>,
-    group: Option<Spanned<String>>,
-    member: Option<Spanned<u32>>,
-    tasks: Option<Spanned<RestartTasks>>,
-    onset: Option<Spanned<CutOnset>>,
-}
-
-#[derive(Clone, Copy, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-enum Kind {
-    BrokerRestart,
-    BrokerPause,
-    DiskLoss,
-    NetworkCut,
-    ConsumerRestart,
-    ConsumerZombie,
-    ConnectorRestart,
-}
-
-impl RawFault {
-    fn into_fault(mut self, span: Range<usize>) -> Result<Fault, Misfit> {
-        let needs = |key: &str| (span.clone(), format!("this fault needs the key `{key}`"));
-        let kind = match self.kind {
-            Kind::BrokerRestart => FaultKind::BrokerRestart {
-                broker: self.broker.take().map_or(1, Spanned::into_inner),
-                signal: take(&mut self.signal).ok_or_else(|| needs("signal"))?,
-                down_ms: take(&mut self.down_ms).ok_or_else(|| needs("down_ms"))?,
-            },
-            Kind::BrokerPause => FaultKind::BrokerPause {
-                broker: self.broker.take().map_or(1, Spanned::into_inner),
-                for_ms: take(&mut self.for_ms).ok_or_else(|| needs("for_ms"))?,
-            },
-            Kind::DiskLoss => FaultKind::DiskLoss {
-                broker: self.broker.take().map_or(1, Spanned::into_inner),
-                topic: take(&mut self.topic).ok_or_else(|| needs("topic"))?,
-            },
-            Kind::NetworkCut => FaultKind::NetworkCut {
-                for_ms: take(&mut self.for_ms).ok_or_else(|| needs("for_ms"))?,
-                onset: take(&mut self.onset).unwrap_or_default(),
-            },
-            Kind::ConsumerRestart => FaultKind::ConsumerRestart {
-                group: take(&mut self.group).ok_or_else(|| needs("group"))?,
-                member: self.member.take().map_or(1, Spanned::into_inner),
-                signal: take(&mut self.signal).ok_or_else(|| needs("signal"))?,
-                down_ms: take(&mut self.down_ms).ok_or_else(|| needs("down_ms"))?,
-            },
-            Kind::ConsumerZombie => FaultKind::ConsumerZombie {
-                group: take(&mut self.group).ok_or_else(|| needs("group"))?,
-                member: self.member.take().map_or(1, Spanned::into_inner),
-                for_ms: take(&mut self.for_ms).ok_or_else(|| needs("for_ms"))?,
-            },
-            Kind::ConnectorRestart => FaultKind::ConnectorRestart {
-                tasks: self
-                    .tasks
-                    .take()
-                    .map(Spanned::into_inner)
-                    .unwrap_or_default(),
-            },
-        };
-        let misfit = [
-            self.broker.map(|key| ("broker", key.span())),
-            self.signal.map(|key| ("signal", key.span())),
-            self.down_ms.map(|key| ("down_ms", key.span())),
-            self.for_ms.map(|key| ("for_ms", key.span())),
-            self.topic.map(|key| ("topic", key.span())),
-            self.group.map(|key| ("group", key.span())),
-            self.member.map(|key| ("member", key.span())),
-            self.tasks.map(|key| ("tasks", key.span())),
-            self.onset.map(|key| ("onset", key.span())),
-        ]
-        .into_iter()
-        .flatten()
-        .next();
-        if let Some((key, span)) = misfit {
-            let message = format!("a fault of kind `{}` has no key `{key}`", kind.name());
-            return Err((span, message));
-        }
-        Ok(Fault {
-            after: self.after,
-            jitter_ms: self.jitter_ms,
-            effect: self.effect,
-            kind,
-        })
-    }
-}
-
-fn take<T>(key: &mut Option<Spanned<T>>) -> Option<T> {
-    key.take().map(Spanned::into_inner)
 }
 
 struct Problem {
@@ -422,23 +322,41 @@ fn validate(scenario: &Scenario) -> Result<(), Problem> {
         let here = |key| [Key("fault"), Index(at), Key(key)];
         validate_trigger(scenario, &fault.after, at)
             .or_else(|message| fail(&here("after"), message))?;
+        if let Some(pick) = fault.kind.broker() {
+            validate_broker(scenario, pick)
+                .or_else(|(key, message)| fail(&here(key), message))?;
+        }
+        if fault.kind.needs_proxy() && scenario.topology.link != Link::Proxy {
+            let message = format!(
+                "`{}` needs `link = \"proxy\"` in [topology]",
+                fault.kind.name()
+            );
+            return fail(&here("kind"), message);
+        }
         match &fault.kind {
-            FaultKind::BrokerRestart { broker, .. }
-            | FaultKind::BrokerPause { broker, .. }
-            | FaultKind::DiskLoss { broker, .. }
-                if !(1..=brokers).contains(broker) =>
+            FaultKind::DiskLoss { topic, .. } | FaultKind::DiskFull { topic, .. }
+                if !topic_known(topic) =>
             {
-                return fail(
-                    &here("broker"),
-                    format!("brokers are numbered 1 to {brokers}"),
-                );
-            }
-            FaultKind::DiskLoss { topic, .. } if !topic_known(topic) => {
                 return fail(&here("topic"), unknown_topic(topic));
             }
-            FaultKind::NetworkCut { .. } if scenario.topology.link != Link::Proxy => {
-                let message = "a network cut needs `link = \"proxy\"` in [topology]".to_owned();
+            FaultKind::LinkCut { .. } if scenario.topology.replication_link != Link::Proxy => {
+                let message =
+                    "a link cut needs `replication_link = \"proxy\"` in [topology]".to_owned();
                 return fail(&here("kind"), message);
+            }
+            FaultKind::LinkCut { .. } | FaultKind::BrokerLoss { .. } if brokers == 1 => {
+                let message = format!("`{}` needs more than one broker", fault.kind.name());
+                return fail(&here("kind"), message);
+            }
+            FaultKind::AnswerLost { requests, .. }
+            | FaultKind::RequestRefused { requests, .. }
+                if requests
+                    .topic
+                    .as_ref()
+                    .is_some_and(|topic| !topic_known(topic)) =>
+            {
+                let topic = requests.topic.as_deref().unwrap_or_default();
+                return fail(&here("topic"), unknown_topic(topic));
             }
             FaultKind::ConsumerRestart { group, member, .. }
             | FaultKind::ConsumerZombie { group, member, .. } => {
@@ -518,11 +436,60 @@ fn validate_trigger(scenario: &Scenario, trigger: &Trigger, faults: usize) -> Re
             .then_some(())
             .ok_or_else(|| "nothing is captured without [capture]".to_owned()),
         Trigger::ElapsedMs(_) => Ok(()),
-        Trigger::Healed(number) => (1..=faults)
+        Trigger::Injected(number) | Trigger::Healed(number) => (1..=faults)
             .contains(&usize::from(*number))
             .then_some(())
             .ok_or_else(|| format!("there is no fault {number} before this one")),
+        Trigger::InSync {
+            topic,
+            partition,
+            replicas,
+        } => {
+            validate_partition(scenario, topic, *partition)?;
+            let factor = scenario
+                .topics
+                .iter()
+                .find(|known| known.name == *topic)
+                .map_or(0, |known| known.replication_factor);
+            (i16::from(*replicas) < factor)
+                .then_some(())
+                .ok_or_else(|| format!("{topic} has {factor} replicas from the start"))
+        }
     }
+}
+
+/// That there can be such a broker; with the key that says otherwise.
+fn validate_broker(scenario: &Scenario, pick: &BrokerPick) -> Result<(), (&'static str, String)> {
+    let brokers = scenario.topology.brokers;
+    match pick {
+        BrokerPick::Number(number) if !(1..=brokers).contains(number) => {
+            Err(("broker", format!("brokers are numbered 1 to {brokers}")))
+        }
+        BrokerPick::Leader { topic, partition } | BrokerPick::Follower { topic, partition } => {
+            validate_partition(scenario, topic, *partition).map_err(|message| ("broker", message))
+        }
+        BrokerPick::GroupCoordinator { group }
+            if !scenario.groups.iter().any(|known| known.name == *group) =>
+        {
+            Err(("group", format!("there is no group `{group}`")))
+        }
+        _ => Ok(()),
+    }
+}
+
+fn validate_partition(scenario: &Scenario, topic: &str, partition: i32) -> Result<(), String> {
+    let Some(known) = scenario.topics.iter().find(|known| known.name == topic) else {
+        return Err(format!("there is no topic `{topic}`"));
+    };
+    (0..known.partitions)
+        .contains(&partition)
+        .then_some(())
+        .ok_or_else(|| {
+            format!(
+                "the partitions of {topic} are numbered 0 to {}",
+                known.partitions - 1
+            )
+        })
 }
 
 fn quoted_after<'m>(message: &'m str, marker: &str) -> Option<&'m str> {

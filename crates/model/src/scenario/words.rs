@@ -3,7 +3,10 @@
 
 use std::fmt;
 
-use super::{CutOnset, Fault, FaultKind, RestartTasks, Scenario, Trigger};
+use super::{
+    BrokerPick, CutOnset, Election, ErrorMoment, Fault, FaultKind, Peers, RequestPick, Requests,
+    RestartTasks, Scenario, Trigger,
+};
 
 /// A piece of a phrase.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -29,6 +32,11 @@ impl Phrase {
         self
     }
 
+    fn phrase(mut self, more: Self) -> Self {
+        self.0.extend(more.0);
+        self
+    }
+
     fn name(mut self, name: impl fmt::Display) -> Self {
         self.0.push(Word::Name(name.to_string()));
         self
@@ -51,33 +59,121 @@ fn plain(words: impl Into<String>) -> Phrase {
 pub fn fault(fault: &Fault, scenario: &Scenario) -> Phrase {
     match &fault.kind {
         FaultKind::BrokerRestart {
-            broker,
+            broker: which,
             signal,
             down_ms,
-        } => plain(format!(
-            "broker {broker} is ended with {}, kept down for {}, and started again on the same \
-             data",
+        } => broker(which).plain(format!(
+            " is ended with {}, kept down for {}, and started again on the same data",
             signal.name(),
             duration_ms(*down_ms)
         )),
-        FaultKind::BrokerPause { broker, for_ms } => plain(format!(
-            "broker {broker} is frozen (SIGSTOP) for {}; its connections stay open",
+        FaultKind::BrokerPause {
+            broker: which,
+            for_ms,
+        } => broker(which).plain(format!(
+            " is frozen (SIGSTOP) for {}; its connections stay open",
             duration_ms(*for_ms)
         )),
-        FaultKind::DiskLoss { broker, topic } => plain(format!(
-            "broker {broker} is killed, the partition directories of "
-        ))
-        .name(topic)
-        .plain(" are deleted, and it is started again; the cluster's metadata stays"),
-        FaultKind::NetworkCut { for_ms, onset } => plain(format!(
-            "{}the proxy delivers nothing either way for {}, and new connections are not \
-             answered; after that the old connections are dead",
-            match onset {
-                CutOnset::AtOnce => "",
-                CutOnset::AnswersFirst => "an answer is lost on its way back, then ",
-            },
+        FaultKind::BrokerLoss {
+            broker: which,
+            election,
+        } => broker(which).plain(format!(
+            " is killed and never {}",
+            match election {
+                Election::Own => "comes back",
+                Election::Unclean => {
+                    "comes back; the operator forces an unclean election on what is left"
+                }
+            }
+        )),
+        FaultKind::RollingBounce { signal } => plain(format!(
+            "every broker in turn is ended with {} and started again, the controllers' leader \
+             last; each waits until all replicas are in sync again",
+            signal.name()
+        )),
+        FaultKind::DiskLoss {
+            broker: which,
+            topic,
+        } => broker(which)
+            .plain(" is killed, the partition directories of ")
+            .name(topic)
+            .plain(" are deleted, and it is started again; the cluster's metadata stays"),
+        FaultKind::DiskFull {
+            broker: which,
+            topic,
+            for_ms,
+        } => broker(which)
+            .plain(" finds no more room for the log of ")
+            .name(topic)
+            .plain(format!(
+                "; after {} there is room again, and it is started again",
+                duration_ms(*for_ms)
+            )),
+        FaultKind::NetworkCut {
+            broker: which,
+            for_ms,
+            onset,
+        } => {
+            let before = match which {
+                BrokerPick::All => Phrase::default(),
+                one => plain("before ").phrase(broker(one)).plain(", "),
+            };
+            before.plain(format!(
+                "{}the proxy delivers nothing either way for {}, and new connections are not \
+                 answered; after that the old connections are dead",
+                match onset {
+                    CutOnset::AtOnce => "",
+                    CutOnset::AnswersFirst => "an answer is lost on its way back, then ",
+                },
+                duration_ms(*for_ms)
+            ))
+        }
+        FaultKind::LinkCut {
+            broker: which,
+            peers,
+            for_ms,
+        } => plain(match peers {
+            Peers::All => "no other broker can replicate from ",
+            Peers::One => "one other broker cannot replicate from ",
+        })
+        .phrase(broker(which))
+        .plain(format!(
+            " for {}; clients and controllers still reach all of them",
             duration_ms(*for_ms)
         )),
+        FaultKind::AnswerLost { requests, for_ms } => plain("of ")
+            .phrase(which_requests(requests))
+            .plain(format!(
+                ", the broker acts on each and the answer is lost with its connection, for {} at \
+                 most",
+                duration_ms(*for_ms)
+            )),
+        FaultKind::RequestRefused {
+            requests,
+            code,
+            moment,
+            for_ms,
+        } => which_requests(requests)
+            .plain(" is answered with ")
+            .name(code)
+            .plain(format!(
+                ", {}, for {} at most",
+                match moment {
+                    ErrorMoment::Before => "and the broker never sees it",
+                    ErrorMoment::After => "although the broker has acted on it",
+                },
+                duration_ms(*for_ms)
+            )),
+        FaultKind::SlowNetwork {
+            broker: which,
+            latency_ms,
+            for_ms,
+        } => plain("everything between clients and ")
+            .phrase(broker(which))
+            .plain(format!(
+                " takes {latency_ms} ms longer each way, for {}",
+                duration_ms(*for_ms)
+            )),
         FaultKind::ConsumerRestart {
             group,
             member,
@@ -130,7 +226,60 @@ pub fn trigger(trigger: &Trigger) -> Phrase {
             counted(*count, "change event")
         )),
         Trigger::ElapsedMs(ms) => plain(format!("{} after traffic began", duration_ms(*ms))),
+        Trigger::Injected(number) => plain(format!("when fault {number} is in force")),
         Trigger::Healed(number) => plain(format!("after fault {number} is healed")),
+        Trigger::InSync {
+            topic,
+            partition,
+            replicas,
+        } => plain("when ").name(format!("{topic}/{partition}")).plain(format!(
+            " has no more than {}",
+            counted(u64::from(*replicas), "in-sync replica")
+        )),
+    }
+}
+
+/// A broker by its number or its part.
+pub fn broker(pick: &BrokerPick) -> Phrase {
+    match pick {
+        BrokerPick::All => plain("every broker"),
+        BrokerPick::Number(number) => plain(format!("broker {number}")),
+        BrokerPick::Leader { topic, partition } => {
+            plain("the leader of ").name(format!("{topic}/{partition}"))
+        }
+        BrokerPick::Follower { topic, partition } => {
+            plain("an in-sync follower of ").name(format!("{topic}/{partition}"))
+        }
+        BrokerPick::Controller => plain("the controllers' leader"),
+        BrokerPick::GroupCoordinator { group } => plain("the coordinator of ").name(group),
+        BrokerPick::TransactionCoordinator { transactional_id } => {
+            plain("the coordinator of ").name(transactional_id)
+        }
+    }
+}
+
+fn which_requests(requests: &Requests) -> Phrase {
+    let api = &requests.api;
+    let which = match requests.pick {
+        RequestPick::Every => plain(format!("every {api} request")),
+        RequestPick::Nth(nth) => plain(format!("{api} request number {nth}")),
+        RequestPick::First(1) => plain(format!("the first {api} request")),
+        RequestPick::First(count) => plain(format!("each of the first {count} {api} requests")),
+        RequestPick::Probability(share) => {
+            plain(format!("{api} requests, each with probability {share},"))
+        }
+    };
+    let which = match (&requests.topic, requests.partition) {
+        (Some(topic), Some(partition)) => which
+            .plain(" for ")
+            .name(format!("{topic}/{partition}")),
+        (Some(topic), None) => which.plain(" for ").name(topic),
+        (None, Some(partition)) => which.plain(format!(" for partition {partition}")),
+        (None, None) => which,
+    };
+    match &requests.group {
+        Some(group) => which.plain(" of group ").name(group),
+        None => which,
     }
 }
 

@@ -112,6 +112,24 @@ impl Client {
         self.stream.write_all(&request).await.unwrap();
     }
 
+    /// As [`Self::ask`], under another client id.
+    pub(crate) async fn ask_as(
+        &mut self,
+        client_id: &str,
+        correlation: i32,
+        body: &[u8],
+    ) -> io::Result<Vec<u8>> {
+        self.say_as(client_id, correlation, body).await;
+        let (answered, body) = self.answer().await?;
+        assert_eq!(answered, correlation);
+        Ok(body)
+    }
+
+    pub(crate) async fn say_as(&mut self, client_id: &str, correlation: i32, body: &[u8]) {
+        let request = request(UNHEARD_OF, 0, correlation, client_id, body);
+        self.stream.write_all(&request).await.unwrap();
+    }
+
     /// The next answer: its correlation id and what follows it.
     pub(crate) async fn answer(&mut self) -> io::Result<(i32, Vec<u8>)> {
         timeout(HANG, async {

@@ -6,6 +6,8 @@
 )]
 
 mod addresses;
+mod between;
+mod clients;
 mod connections;
 mod fixture;
 mod hostile;

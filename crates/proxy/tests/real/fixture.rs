@@ -7,6 +7,7 @@
 use std::collections::BTreeMap;
 use std::io::Write as _;
 use std::net::{Ipv4Addr, SocketAddr};
+use std::path::Path;
 use std::process::{Command, Stdio};
 use std::sync::Arc;
 use std::time::Duration;
@@ -20,31 +21,73 @@ use stack::ports::ReservedPort;
 use stack::stack::{Stack, StackSpec};
 
 pub(crate) struct Site {
-    artefacts: Artefacts,
-    java: Java,
+    kafka: Kafka,
     stack: Stack,
     counters: Vec<Proxy>,
     pub(crate) proxy: ClusterProxy,
     _dir: tempfile::TempDir,
 }
 
-impl Site {
-    pub(crate) async fn start() -> Self {
+/// What brokers are started from.
+pub(crate) struct Kafka {
+    artefacts: Artefacts,
+    java: Java,
+    cache: Cache,
+}
+
+impl Kafka {
+    pub(crate) fn find() -> Self {
         let cache = Cache::user().unwrap();
         let request = ArtefactRequest {
             versions: Versions::default(),
             kafka_home: None,
             parts: Parts::Kafka,
         };
-        let artefacts = fetch(&cache, &request, &mut |_| {}).unwrap();
-        let java = find_java().unwrap();
+        Self {
+            artefacts: fetch(&cache, &request, &mut |_| {}).unwrap(),
+            java: find_java().unwrap(),
+            cache,
+        }
+    }
+
+    /// Three brokers, not started yet.
+    pub(crate) fn three_brokers(&self, dir: &Path) -> StackSpec {
+        StackSpec {
+            brokers: 3,
+            archives: Archives::find(&self.cache, &self.artefacts, &self.java),
+            ..StackSpec::new(dir)
+        }
+    }
+
+    pub(crate) async fn start(&self, spec: StackSpec) -> Stack {
+        Stack::start(&self.artefacts, &self.java, spec, |_| {})
+            .await
+            .unwrap()
+    }
+
+    /// Runs one of Kafka's own tools to its end and returns what it printed.
+    pub(crate) fn tool(&self, bootstrap: &str, class: &str, args: &[&str]) -> String {
+        let output = Command::new(&self.java.binary)
+            .args(["-XX:TieredStopAtLevel=1", "-cp"])
+            .arg(self.artefacts.class_path())
+            .arg(format!("org.apache.kafka.tools.{class}"))
+            .args(["--bootstrap-server", bootstrap])
+            .args(args)
+            .output()
+            .unwrap();
+        let printed = String::from_utf8_lossy(&output.stdout).into_owned();
+        let complained = String::from_utf8_lossy(&output.stderr);
+        assert!(output.status.success(), "{class}: {printed}{complained}");
+        printed
+    }
+}
+
+impl Site {
+    pub(crate) async fn start() -> Self {
+        let kafka = Kafka::find();
         let dir = tempfile::tempdir().unwrap();
         let anywhere = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
-        let mut spec = StackSpec {
-            brokers: 3,
-            archives: Archives::find(&cache, &artefacts, &java),
-            ..StackSpec::new(dir.path())
-        };
+        let mut spec = kafka.three_brokers(dir.path());
         let mut counters = Vec::new();
         for broker in 1..=3 {
             let port = ReservedPort::take().unwrap();
@@ -53,7 +96,7 @@ impl Site {
             spec.client_ports.insert(broker, port);
             counters.push(counter);
         }
-        let stack = Stack::start(&artefacts, &java, spec, |_| {}).await.unwrap();
+        let stack = kafka.start(spec).await;
         let settings = ClusterSettings {
             bootstrap: vec![counters[0].addr().into()],
             listen: anywhere,
@@ -63,8 +106,7 @@ impl Site {
         let proxy = ClusterProxy::start(settings, notes).await.unwrap();
         proxy.meet().await.unwrap();
         Self {
-            artefacts,
-            java,
+            kafka,
             stack,
             counters,
             proxy,
@@ -131,18 +173,7 @@ impl Site {
 
     /// Runs one of Kafka's own tools to its end and returns what it printed.
     pub(crate) fn tool(&self, class: &str, args: &[&str]) -> String {
-        let output = Command::new(&self.java.binary)
-            .args(["-XX:TieredStopAtLevel=1", "-cp"])
-            .arg(self.artefacts.class_path())
-            .arg(format!("org.apache.kafka.tools.{class}"))
-            .args(["--bootstrap-server", &self.bootstrap()])
-            .args(args)
-            .output()
-            .unwrap();
-        let printed = String::from_utf8_lossy(&output.stdout).into_owned();
-        let complained = String::from_utf8_lossy(&output.stderr);
-        assert!(output.status.success(), "{class}: {printed}{complained}");
-        printed
+        self.kafka.tool(&self.bootstrap(), class, args)
     }
 
     /// What kcat printed; `None` where there is no kcat.

@@ -5,6 +5,7 @@
     reason = "clippy's exemption for tests leaves out their fixtures"
 )]
 
+mod between;
 mod fixture;
 
 use std::time::Duration;

@@ -161,7 +161,10 @@ fn not_tested(run: &Run<'_>) -> Vec<Item> {
             .any(|fault| {
                 matches!(
                     fault.kind,
-                    FaultKind::BrokerRestart { .. } | FaultKind::DiskLoss { .. }
+                    FaultKind::BrokerRestart { .. }
+                        | FaultKind::BrokerLoss { .. }
+                        | FaultKind::RollingBounce { .. }
+                        | FaultKind::DiskLoss { .. }
                 )
             });
         if killed {

@@ -29,7 +29,10 @@ pub(crate) fn write(document: &mut Document, run: &Run<'_>) {
 }
 
 fn broker_restart(fault: &FaultKind) -> bool {
-    matches!(fault, FaultKind::BrokerRestart { .. })
+    matches!(
+        fault,
+        FaultKind::BrokerRestart { .. } | FaultKind::BrokerLoss { .. } | FaultKind::RollingBounce { .. }
+    )
 }
 
 fn consumer_restart(fault: &FaultKind) -> bool {

@@ -33,6 +33,7 @@ async fn holder() {
     let dir = env::var(DIR).unwrap();
     match role.as_str() {
         "stack" => hold_stack().await,
+        "start" => hold_start(Path::new(&dir)).await,
         "maven" => hold_maven(Path::new(&dir)),
         "training" => hold_training(Path::new(&dir)).await,
         _ => panic!("{role}"),
@@ -50,7 +51,7 @@ fn say_held() {
 async fn hold_stack() {
     let fixture = Fixture::new(Parts::KafkaAndCdc);
     let spec = StackSpec {
-        brokers: 2,
+        brokers: 3,
         cdc: Some(CdcSpec::default()),
         ..fixture.spec()
     };
@@ -73,6 +74,18 @@ async fn hold_stack() {
     };
     let (ended, ()) = tokio::join!(endless, hold);
     ended.unwrap();
+}
+
+/// Three brokers, which may be killed before they are there.
+async fn hold_start(dir: &Path) {
+    let fixture = Fixture::new(Parts::Kafka);
+    let spec = StackSpec {
+        brokers: 3,
+        archives: fixture.spec().archives,
+        ..StackSpec::new(dir)
+    };
+    let _stack = fixture.start(spec).await;
+    std::future::pending::<()>().await;
 }
 
 /// A fetch from the repository that the settings name.
@@ -112,7 +125,52 @@ fn nothing_of_a_stack_with_a_frozen_broker_and_a_busy_database_is_left() {
     let dir = tempfile::tempdir().unwrap();
     let mut holder = spawn_holder("stack", dir.path());
     wait_until_said(&mut holder);
-    kill_and_expect_nothing(holder, 8);
+    kill_and_expect_nothing(holder, 9);
+}
+
+#[test]
+fn nothing_of_three_brokers_is_left_at_any_moment_of_their_start() {
+    for wanted in [1, 2, 3] {
+        let dir = tempfile::tempdir().unwrap();
+        let holder = spawn_holder("start", dir.path());
+        let brokers = loop {
+            let brokers = processes_naming(dir.path());
+            if brokers.len() >= wanted {
+                break brokers;
+            }
+            thread::yield_now();
+        };
+        // SIGKILL reaches a stopped process too.
+        let frozen = brokers.keys().next().copied().unwrap();
+        let frozen = rustix::process::Pid::from_raw(i32::try_from(frozen).unwrap()).unwrap();
+        rustix::process::kill_process(frozen, rustix::process::Signal::STOP).unwrap();
+        kill_and_expect_nothing(holder, wanted);
+        // One started between the look at them and the kill would be missed.
+        let since = Instant::now();
+        while !processes_naming(dir.path()).is_empty() {
+            assert!(since.elapsed() < Duration::from_secs(2), "a late one");
+            thread::yield_now();
+        }
+    }
+}
+
+/// The processes whose command line names a file in `dir`.
+fn processes_naming(dir: &Path) -> BTreeMap<u32, ProcessSnapshot> {
+    let dir = format!("{}/", dir.display());
+    let mut found = BTreeMap::new();
+    for entry in fs::read_dir("/proc").unwrap() {
+        let name = entry.unwrap().file_name();
+        let Some(pid) = name.to_str().and_then(|it| it.parse::<u32>().ok()) else {
+            continue;
+        };
+        let command = fs::read(format!("/proc/{pid}/cmdline")).unwrap_or_default();
+        if String::from_utf8_lossy(&command).contains(&dir)
+            && let Ok(snapshot) = ProcessSnapshot::of(pid)
+        {
+            found.insert(pid, snapshot);
+        }
+    }
+    found
 }
 
 #[test]

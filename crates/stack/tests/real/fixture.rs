@@ -1,7 +1,7 @@
 //! What every test here needs: the files, a Java, a directory of its own.
 
 use std::path::Path;
-use std::process::Command;
+use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
 use stack::archive::Archives;
@@ -70,6 +70,33 @@ impl Fixture {
         printed
     }
 
+    pub(crate) fn describe_topic(&self, broker: &Broker, topic: &str) -> String {
+        self.tool("TopicCommand", broker, &["--describe", "--topic", topic])
+    }
+
+    /// Writes half a megabyte.
+    pub(crate) fn fill(&self, broker: &Broker, topic: &str) {
+        let mut sending = self.begin_fill(broker, topic);
+        assert!(sending.0.wait().unwrap().success());
+    }
+
+    /// Begins to write half a megabyte.
+    pub(crate) fn begin_fill(&self, broker: &Broker, topic: &str) -> Sending {
+        let bootstrap = format!("bootstrap.servers={}", broker.client_addr());
+        let sending = Command::new(&self.java.binary)
+            .args(["-XX:TieredStopAtLevel=1", "-cp"])
+            .arg(self.artefacts.class_path())
+            .arg("org.apache.kafka.tools.ProducerPerformance")
+            .args(["--topic", topic, "--num-records", "1024"])
+            .args(["--record-size", "512", "--throughput", "-1"])
+            .args(["--producer-props", &bootstrap, "acks=all"])
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .spawn()
+            .unwrap();
+        Sending(sending)
+    }
+
     pub(crate) fn create_topic(&self, broker: &Broker, topic: &str) {
         let args = ["--create", "--topic", topic, "--partitions", "2"];
         self.tool("TopicCommand", broker, &args);
@@ -87,6 +114,17 @@ impl Fixture {
             .lines()
             .filter_map(|line| line.rsplit(':').next()?.parse::<u64>().ok())
             .sum()
+    }
+}
+
+/// A producer at work, which ends when dropped.
+pub(crate) struct Sending(Child);
+
+impl Drop for Sending {
+    fn drop(&mut self) {
+        // Both can only fail because it has ended.
+        let _ = self.0.kill();
+        let _ = self.0.wait();
     }
 }
 

@@ -8,5 +8,6 @@ mod cdc;
 mod death;
 mod fetching;
 mod fixture;
+mod format;
 mod lifecycle;
 mod training;

@@ -1,0 +1,98 @@
+//! A rolling bounce: every broker in turn is ended and started again, as an
+//! upgrade does it.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use model::ids::Micros;
+use model::scenario::{BrokerPick, Effect, EndSignal};
+use stack::broker::Broker;
+use tokio::time::Instant;
+
+use super::broker::{end, prove_replaced, states};
+use super::roles::resolve;
+use super::{Breakable, Broken, Proof, Site, is_real};
+use crate::error::EngineError;
+use crate::observer::connect;
+
+/// How long replicas may take to be in sync again after a broker's start.
+const IN_SYNC_LIMIT: Duration = Duration::from_mins(1);
+const LOOK_INTERVAL: Duration = Duration::from_millis(50);
+
+/// To be carried out.
+pub(super) struct RollingBounce {
+    pub(super) signal: EndSignal,
+    pub(super) effect: Effect,
+}
+
+pub(super) struct Rolling {
+    order: Vec<Arc<Broker>>,
+    signal: EndSignal,
+    effect: Effect,
+}
+
+impl Breakable for RollingBounce {
+    type Broken = Rolling;
+
+    async fn inject(self, site: &Site<'_>, proof: &mut Proof) -> Result<Rolling, EngineError> {
+        // The controllers' leader last, as Kafka's documentation advises for
+        // upgrades: each earlier one would otherwise move the leadership on.
+        let last = resolve(site, &BrokerPick::Controller, proof).await?;
+        let mut order = site.target.brokers();
+        order.sort_by_key(|broker| (last.contains(&broker.id()), broker.id()));
+        Ok(Rolling {
+            order,
+            signal: self.signal,
+            effect: self.effect,
+        })
+    }
+}
+
+impl Broken for Rolling {
+    async fn hold(&mut self, site: &Site<'_>, proof: &mut Proof) -> Result<(), EngineError> {
+        for broker in &self.order {
+            let before = broker.service().snapshot()?;
+            if is_real(self.effect) {
+                end(broker, self.signal, proof).await?;
+                broker.service().start().await?;
+            }
+            prove_replaced(proof, before, broker.service().snapshot()?);
+            let since = Instant::now();
+            let in_sync = wait_in_sync(site).await?;
+            proof.add(
+                "all replicas are in sync before the next",
+                in_sync,
+                format!(
+                    "broker {}: {} ms after it was ready",
+                    broker.id(),
+                    since.elapsed().as_millis()
+                ),
+            );
+        }
+        Ok(())
+    }
+
+    async fn heal(self, site: &Site<'_>, _: &mut Proof) -> Result<Micros, EngineError> {
+        Ok(site.ledger.clock().now())
+    }
+}
+
+/// Waits until every replica of the plan's topics is in sync; says whether it
+/// came to that.
+pub(super) async fn wait_in_sync(site: &Site<'_>) -> Result<bool, EngineError> {
+    let until = Instant::now() + IN_SYNC_LIMIT;
+    let mut cluster = connect(&site.target.direct()).await?;
+    loop {
+        let now = states(&mut cluster, site).await?;
+        let whole = now
+            .iter()
+            .all(|(_, state)| state.leader.is_some() && state.isr.len() == state.replicas.len());
+        if whole && !now.is_empty() {
+            return Ok(true);
+        }
+        if Instant::now() >= until {
+            return Ok(false);
+        }
+        tokio::time::sleep(LOOK_INTERVAL).await;
+    }
+}

@@ -1,0 +1,178 @@
+//! The link between brokers: others cannot replicate from one, by the proxy
+//! that brokers go through to each other.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use model::ids::{BrokerId, Micros, PartitionRef};
+use model::scenario::{BrokerPick, Effect, Peers};
+use proxy::{Fault, FaultId, Ways};
+use tokio::time::Instant;
+
+use super::bounce::wait_in_sync;
+use super::roles::resolve;
+use super::{Breakable, Broken, Proof, Site, is_real};
+use crate::error::EngineError;
+use crate::observer::answers;
+
+/// How long the broker itself is given to answer.
+const PROBE: Duration = Duration::from_millis(500);
+/// Kafka's default of `replica.lag.time.max.ms`: how long a follower may lag
+/// before it is out of sync.
+const LAG_DEFAULT_MS: u64 = 30_000;
+/// A leader looks for laggards every half of that time, and the controller has
+/// to agree.
+const LAG_SLACK: u64 = 2;
+
+/// To be cut.
+pub(super) struct LinkCut {
+    pub(super) broker: BrokerPick,
+    pub(super) peers: Peers,
+    pub(super) for_ms: u64,
+    pub(super) effect: Effect,
+}
+
+pub(super) struct LinksCut {
+    cuts: Vec<FaultId>,
+    from: Vec<u8>,
+    before: BTreeMap<PartitionRef, Vec<BrokerId>>,
+    shrinks: bool,
+    until: Instant,
+}
+
+impl Breakable for LinkCut {
+    type Broken = LinksCut;
+
+    async fn inject(self, site: &Site<'_>, proof: &mut Proof) -> Result<LinksCut, EngineError> {
+        let proxy = site.target.between_proxy()?;
+        let from = resolve(site, &self.broker, proof).await?;
+        let before = site.ledger.tally().in_sync;
+        let mut cuts = Vec::new();
+        for broker in &from {
+            let mut peers: Vec<u8> = site.target.brokers().iter().map(|it| it.id()).collect();
+            peers.retain(|peer| peer != broker);
+            if self.peers == Peers::One {
+                peers.truncate(1);
+            }
+            if is_real(self.effect) {
+                let mut fault = Fault::new(proxy::Effect::Cut { ways: Ways::Both });
+                fault.brokers = vec![i32::from(*broker)];
+                fault.clients = peers.iter().flat_map(|peer| client_ids(*peer)).collect();
+                cuts.push(proxy.add(fault).await?);
+            }
+        }
+        let lag_ms = site
+            .plan
+            .scenario
+            .topology
+            .config
+            .get("replica.lag.time.max.ms")
+            .and_then(|ms| ms.parse().ok())
+            .unwrap_or(LAG_DEFAULT_MS);
+        Ok(LinksCut {
+            cuts,
+            from,
+            before,
+            shrinks: self.for_ms > lag_ms.saturating_mul(LAG_SLACK),
+            until: Instant::now() + Duration::from_millis(self.for_ms),
+        })
+    }
+}
+
+/// How a broker calls itself where it is another's client: replicating,
+/// writing transaction markers, verifying transactions (Kafka 4.3).
+fn client_ids(peer: u8) -> [String; 2] {
+    [
+        format!("broker-{peer}-"),
+        format!("AddPartitionsManager-client-{peer}"),
+    ]
+}
+
+impl Broken for LinksCut {
+    async fn hold(&mut self, site: &Site<'_>, proof: &mut Proof) -> Result<(), EngineError> {
+        for id in &self.from {
+            let broker = site.target.broker(*id)?;
+            let answer = answers(&broker.direct_addr().to_string(), PROBE).await;
+            proof.add(
+                "the broker itself is alive",
+                answer.is_ok(),
+                answer.map_or_else(
+                    |error| format!("broker {id}: {error}"),
+                    |()| format!("broker {id} answers on the listener that is not cut"),
+                ),
+            );
+        }
+        if self.shrinks {
+            let before = &self.before;
+            let shrunk = site.ledger.wait_until(|tally| {
+                tally.in_sync.iter().any(|(partition, now)| {
+                    before
+                        .get(partition)
+                        .is_some_and(|then| now.len() < then.len())
+                })
+            });
+            let shrunk = tokio::time::timeout_at(self.until, shrunk).await.is_ok();
+            proof.add(
+                "the leader's ISR shrank",
+                shrunk,
+                told(site, &self.before),
+            );
+        }
+        tokio::time::sleep_until(self.until).await;
+        Ok(())
+    }
+
+    async fn heal(self, site: &Site<'_>, proof: &mut Proof) -> Result<Micros, EngineError> {
+        let mended = site.ledger.clock().now();
+        let proxy = site.target.between_proxy()?;
+        let (mut connections, mut bytes) = (0, 0);
+        for id in self.cuts {
+            if let Some(report) = proxy.heal(id).await {
+                connections += report.evidence.connections;
+                bytes += report.evidence.bytes;
+            }
+        }
+        proof.add(
+            "what the others sent was swallowed",
+            bytes > 0,
+            format!("{bytes} bytes of {connections} connections between brokers"),
+        );
+        if self.shrinks && site.target.brokers().iter().all(|it| it.service().is_running()) {
+            let grown = wait_in_sync(site).await?;
+            let since_ms = site.ledger.clock().now().since(mended).get() / 1000;
+            proof.add(
+                "the ISR grew back",
+                grown,
+                format!("{since_ms} ms after the link was mended"),
+            );
+        }
+        Ok(mended)
+    }
+}
+
+/// `orders/0: 3 to 1 in sync`, for each partition that changed.
+fn told(site: &Site<'_>, before: &BTreeMap<PartitionRef, Vec<BrokerId>>) -> String {
+    let after = site.ledger.tally().in_sync;
+    let topics = site.plan.topics();
+    let changed: Vec<String> = before
+        .iter()
+        .filter_map(|(partition, then)| {
+            let now = after.get(partition)?;
+            let topic = topics.iter().find(|topic| topic.ix == partition.topic)?;
+            (then.len() != now.len()).then(|| {
+                format!(
+                    "{}/{}: {} to {} in sync",
+                    topic.name,
+                    partition.partition,
+                    then.len(),
+                    now.len()
+                )
+            })
+        })
+        .collect();
+    if changed.is_empty() {
+        "no partition's changed".to_owned()
+    } else {
+        changed.join(", ")
+    }
+}

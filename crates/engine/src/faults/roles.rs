@@ -1,0 +1,121 @@
+//! Which broker plays a part at this moment. Knows nothing of what is done to
+//! it.
+
+use std::time::Duration;
+
+use model::ids::{GroupId, PartitionIndex, TopicName};
+use model::scenario::{BrokerPick, words};
+use tokio::time::Instant;
+use wire::{BrokerId, Cluster, PartitionMetadata, Topics, TransactionalId};
+
+use super::{Proof, Site};
+use crate::error::EngineError;
+use crate::observer::connect;
+
+/// How long a part may be played by nobody, as during an election.
+const ROLE_LIMIT: Duration = Duration::from_secs(30);
+const LOOK_INTERVAL: Duration = Duration::from_millis(50);
+
+/// Finds the brokers that a fault is about, and notes how they were found.
+pub(super) async fn resolve(
+    site: &Site<'_>,
+    pick: &BrokerPick,
+    proof: &mut Proof,
+) -> Result<Vec<u8>, EngineError> {
+    let own = || site.plan.scenario.topology.brokers;
+    match pick {
+        BrokerPick::Number(number) => return Ok(vec![*number]),
+        BrokerPick::All => return Ok((1..=own()).collect()),
+        _ => {}
+    }
+    let until = Instant::now() + ROLE_LIMIT;
+    let mut cluster = connect(&site.target.direct()).await?;
+    loop {
+        if let Some((id, seen)) = player(&mut cluster, pick).await? {
+            let number = u8::try_from(id.get()).map_err(|_| EngineError::Lacking {
+                what: format!("broker {id} to have a hold over"),
+            })?;
+            proof.add("who plays the part is known", true, seen);
+            return Ok(vec![number]);
+        }
+        if Instant::now() >= until {
+            return Err(EngineError::Late {
+                what: format!("that somebody is {}", words::broker(pick)),
+                limit_ms: u64::try_from(ROLE_LIMIT.as_millis()).unwrap_or(u64::MAX),
+            });
+        }
+        tokio::time::sleep(LOOK_INTERVAL).await;
+    }
+}
+
+async fn player(
+    cluster: &mut Cluster,
+    pick: &BrokerPick,
+) -> Result<Option<(BrokerId, String)>, EngineError> {
+    Ok(match pick {
+        BrokerPick::Number(_) | BrokerPick::All => None,
+        BrokerPick::Leader { topic, partition } => {
+            let found = state_of(cluster, topic, *partition).await?;
+            found.and_then(|state| {
+                let leader = state.leader?;
+                let epoch = state.leader_epoch.unwrap_or(-1);
+                let seen = format!("broker {leader} led {topic}/{partition} in epoch {epoch}");
+                Some((leader, seen))
+            })
+        }
+        BrokerPick::Follower { topic, partition } => {
+            let found = state_of(cluster, topic, *partition).await?;
+            found.and_then(|state| {
+                let leader = state.leader?;
+                let mut followers: Vec<BrokerId> = state.isr;
+                followers.retain(|id| *id != leader);
+                let follower = followers.into_iter().min()?;
+                let seen =
+                    format!("broker {follower} followed broker {leader} in {topic}/{partition}");
+                Some((follower, seen))
+            })
+        }
+        BrokerPick::Controller => {
+            let quorum = cluster.describe_quorum().await?;
+            let leader = quorum.leader;
+            let epoch = quorum.leader_epoch;
+            let seen = format!("broker {leader} led the controllers in epoch {epoch}");
+            Some((leader, seen))
+        }
+        BrokerPick::GroupCoordinator { group } => {
+            let id = GroupId::new(group.as_str());
+            let found = cluster.find_coordinator(&id).await?;
+            let seen = format!("broker {} coordinated group {group}", found.id);
+            Some((found.id, seen))
+        }
+        BrokerPick::TransactionCoordinator { transactional_id } => {
+            let id = TransactionalId::new(transactional_id.as_str());
+            let found = cluster.find_transaction_coordinator(&id).await?;
+            let seen = format!(
+                "broker {} coordinated the transactions of {transactional_id}",
+                found.id
+            );
+            Some((found.id, seen))
+        }
+    })
+}
+
+/// What the metadata says of one partition.
+pub(super) async fn state_of(
+    cluster: &mut Cluster,
+    topic: &str,
+    partition: i32,
+) -> Result<Option<PartitionMetadata>, EngineError> {
+    let name = TopicName::new(topic);
+    let metadata = cluster
+        .metadata(Topics::Named(std::slice::from_ref(&name)))
+        .await?;
+    Ok(metadata
+        .topics
+        .into_iter()
+        .find(|found| found.topic == name)
+        .and_then(|found| found.partitions.ok())
+        .into_iter()
+        .flatten()
+        .find(|found| found.partition == PartitionIndex::new(partition)))
+}

@@ -1,0 +1,45 @@
+//! Fresh log directories are what Kafka's own tool makes of them.
+
+use std::fs;
+use std::os::unix::fs::symlink;
+
+use stack::artefacts::{ArtefactRequest, Parts, fetch};
+use stack::cache::Cache;
+
+use crate::fixture::{Fixture, GRACE, entries, request};
+
+/// An unpacked distribution stands for any Kafka that is not the default.
+#[tokio::test]
+async fn the_storage_tool_of_any_kafka_is_asked_once_and_its_features_are_in_force() {
+    let mut fixture = Fixture::new(Parts::Kafka);
+    let home = fixture.dir.path().join("home");
+    fs::create_dir_all(home.join("libs")).unwrap();
+    for jar in &fixture.artefacts.jars {
+        symlink(jar, home.join("libs").join(jar.file_name().unwrap())).unwrap();
+    }
+    let cache = Cache::at(fixture.dir.path().join("cache"));
+    let request = ArtefactRequest {
+        kafka_home: Some(home),
+        ..request(Parts::Kafka)
+    };
+    fixture.artefacts = fetch(&cache, &request, &mut |_| {}).unwrap();
+
+    let stack = fixture.start(fixture.spec()).await;
+    let features = fixture.tool("FeatureCommand", &stack.brokers()[0], &["describe"]);
+    let level = |name: &str| {
+        let line = features.lines().find(|it| it.contains(name)).unwrap();
+        let level = line.split("FinalizedVersionLevel:").nth(1).unwrap();
+        level.split_whitespace().next().unwrap().to_owned()
+    };
+    assert_eq!(level("transaction.version"), "2");
+    assert_eq!(level("eligible.leader.replicas.version"), "1");
+    stack.stop(GRACE).await;
+
+    let tool_log = cache.root().join("logs/storage-tool.log");
+    let asked = fs::read_to_string(&tool_log).unwrap();
+    assert_eq!(entries(&cache.root().join("formats")), 1);
+    assert_eq!(entries(&cache.root().join("scratch")), 0);
+    let stack = fixture.start(fixture.spec()).await;
+    stack.stop(GRACE).await;
+    assert_eq!(fs::read_to_string(&tool_log).unwrap(), asked, "asked again");
+}

@@ -1,0 +1,382 @@
+//! Calls by which a cluster is looked into and changed: elections, partitions,
+//! configurations, groups, transactions. As all calls of [`Cluster`], sent to
+//! whom they are for, and again while their error is transient.
+
+use std::collections::BTreeMap;
+
+use model::ids::{GroupId, TopicName, TopicPartition};
+
+use super::{Cluster, Pause, Retry};
+use crate::configs::{ConfigChange, ConfigTarget};
+use crate::error::{ErrorCode, Refusal, WireError};
+use crate::groups::Coordinator;
+use crate::metadata::BrokerId;
+use crate::partitions::{ElectionType, PartitionReplicas};
+use crate::quorum::Quorum;
+use crate::transactions::{
+    ActiveProducer, ListedTransaction, TransactionDescription, TransactionalId,
+};
+
+impl Cluster {
+    /// The controllers' quorum, as its leader describes it.
+    ///
+    /// # Errors
+    /// [`WireError`] when there is no leader before the deadline.
+    pub async fn describe_quorum(&mut self) -> Result<Quorum, WireError> {
+        let mut retry = Retry::new(&self.options);
+        loop {
+            let attempt = async { self.reach_any().await?.describe_quorum().await };
+            match attempt.await {
+                Ok(quorum) => return Ok(quorum),
+                Err(error) => self.retry_elsewhere(&mut retry, error).await?,
+            }
+        }
+    }
+
+    /// The cluster's features and their levels (KIP-584), such as
+    /// `transaction.version`; one that is off is not among them.
+    ///
+    /// # Errors
+    /// [`WireError`] when no broker can be asked.
+    pub async fn finalized_features(&mut self) -> Result<BTreeMap<String, i16>, WireError> {
+        let mut retry = Retry::new(&self.options);
+        loop {
+            let attempt = async { self.reach_any().await?.finalized_features().await };
+            match attempt.await {
+                Ok(features) => return Ok(features),
+                Err(error) => self.retry_elsewhere(&mut retry, error).await?,
+            }
+        }
+    }
+
+    /// The replicas of the topic's partitions, by number, with those that may
+    /// be elected (KIP-966) where the broker is new enough to tell. What a
+    /// broker says is a little older than what the controllers know.
+    ///
+    /// # Errors
+    /// [`WireError`], also for a topic that stays unknown until the deadline.
+    pub async fn describe_partitions(
+        &mut self,
+        topic: &TopicName,
+    ) -> Result<Vec<PartitionReplicas>, WireError> {
+        let mut retry = Retry::new(&self.options);
+        loop {
+            let attempt = async { self.reach_any().await?.describe_partitions(topic).await };
+            let attempt = match attempt.await {
+                Err(WireError::UnsupportedApi { .. }) => self.partitions_by_metadata(topic).await,
+                attempt => attempt,
+            };
+            match attempt {
+                Ok(partitions) => return Ok(partitions),
+                Err(error) => self.retry_elsewhere(&mut retry, error).await?,
+            }
+        }
+    }
+
+    async fn partitions_by_metadata(
+        &mut self,
+        topic: &TopicName,
+    ) -> Result<Vec<PartitionReplicas>, WireError> {
+        let partitions = self.topic_metadata(topic).await?.partitions;
+        // An error in place of the partitions has become one of the call.
+        let partitions = partitions.unwrap_or_default();
+        Ok(partitions.into_iter().map(Into::into).collect())
+    }
+
+    /// Elects leaders, and says for each partition whether that was done.
+    /// After a broken connection it is sent again, so an election may be "not
+    /// needed" because an earlier attempt has held it.
+    ///
+    /// # Errors
+    /// [`WireError`] when there was no answer.
+    pub async fn elect_leaders(
+        &mut self,
+        election: ElectionType,
+        partitions: &[TopicPartition],
+    ) -> Result<BTreeMap<TopicPartition, Result<(), Refusal>>, WireError> {
+        let wait = self.options.client.request_timeout;
+        let mut retry = Retry::new(&self.options);
+        loop {
+            let attempt = async {
+                let connection = self.reach_any().await?;
+                connection.elect_leaders(election, partitions, wait).await
+            };
+            match attempt.await {
+                Ok(outcomes) if !all_undecided(&outcomes) => {
+                    self.forget_routes();
+                    return Ok(outcomes);
+                }
+                Ok(outcomes) => {
+                    if matches!(retry.pause().await, Pause::Over) {
+                        return Ok(outcomes);
+                    }
+                }
+                Err(error) => self.retry_elsewhere(&mut retry, error).await?,
+            }
+        }
+    }
+
+    /// Adds partitions to a topic until it has `total`. Once sent, it is not
+    /// retried on a broken connection: a second attempt could not tell what
+    /// the first has added from what there was.
+    ///
+    /// # Errors
+    /// [`WireError`], of which `Refused` with
+    /// [`ErrorCode::INVALID_PARTITIONS`] when it has as many; where
+    /// [`WireError::is_unsent`] is not so, they may have been added.
+    pub async fn create_partitions(
+        &mut self,
+        topic: &TopicName,
+        total: u16,
+    ) -> Result<(), WireError> {
+        let wait = self.options.client.request_timeout;
+        let mut retry = Retry::new(&self.options);
+        loop {
+            let attempt = async {
+                let connection = self.reach_any().await?;
+                connection.create_partitions(topic, total, wait).await
+            };
+            match attempt.await {
+                Ok(()) => {
+                    self.forget_routes();
+                    return Ok(());
+                }
+                Err(error) if error.is_unsent() || is_undecided(&error) => {
+                    self.retry_elsewhere(&mut retry, error).await?;
+                }
+                Err(error) => return Err(error),
+            }
+        }
+    }
+
+    /// Changes some keys of a configuration, all or none. Brokers act on it a
+    /// little later than this returns.
+    ///
+    /// # Errors
+    /// [`WireError`], of which `Refused` for a key or value that is not one, or
+    /// that cannot be changed at run time. The keys of one broker can only be
+    /// changed while it is up.
+    pub async fn incremental_alter_configs(
+        &mut self,
+        target: &ConfigTarget,
+        changes: &[ConfigChange],
+    ) -> Result<(), WireError> {
+        let mut retry = Retry::new(&self.options);
+        loop {
+            let attempt = async {
+                let connection = match target {
+                    ConfigTarget::Broker(broker) => self.reach_broker(*broker).await?,
+                    ConfigTarget::Topic(_) | ConfigTarget::AllBrokers => self.reach_any().await?,
+                };
+                connection.incremental_alter_configs(target, changes).await
+            };
+            match attempt.await {
+                Ok(()) => return Ok(()),
+                Err(error) => self.retry_unless_settled(&mut retry, error).await?,
+            }
+        }
+    }
+
+    /// Deletes committed offsets of the group, and says for each partition
+    /// whether that was done; one without an offset is as good as done.
+    ///
+    /// # Errors
+    /// [`WireError`], of which `Refused` when the group does not exist.
+    pub async fn delete_group_offsets(
+        &mut self,
+        group: &GroupId,
+        partitions: &[TopicPartition],
+    ) -> Result<BTreeMap<TopicPartition, Result<(), Refusal>>, WireError> {
+        let mut retry = Retry::new(&self.options);
+        loop {
+            let attempt = async {
+                let connection = self.reach_coordinator(group).await?;
+                connection.delete_group_offsets(group, partitions).await
+            };
+            match attempt.await {
+                Ok(outcomes) => return Ok(outcomes),
+                Err(error) => self.retry_elsewhere(&mut retry, error).await?,
+            }
+        }
+    }
+
+    /// Deletes groups with their offsets, and says for each whether it was
+    /// deleted. After a broken connection it is sent again, so a group may be
+    /// "not found" because an earlier attempt deleted it.
+    ///
+    /// # Errors
+    /// [`WireError`] when a coordinator could not be asked; other groups may
+    /// be deleted then.
+    pub async fn delete_groups(
+        &mut self,
+        groups: &[GroupId],
+    ) -> Result<BTreeMap<GroupId, Result<(), Refusal>>, WireError> {
+        let mut outcomes = BTreeMap::new();
+        for group in groups {
+            outcomes.insert(group.clone(), self.delete_group(group).await?);
+        }
+        Ok(outcomes)
+    }
+
+    async fn delete_group(&mut self, group: &GroupId) -> Result<Result<(), Refusal>, WireError> {
+        let mut retry = Retry::new(&self.options);
+        loop {
+            let attempt = async {
+                self.reach_coordinator(group)
+                    .await?
+                    .delete_group(group)
+                    .await
+            };
+            match attempt.await {
+                Ok(()) => return Ok(Ok(())),
+                Err(WireError::Refused { source, .. }) if !source.code.is_retriable() => {
+                    return Ok(Err(source));
+                }
+                Err(error) => self.retry_elsewhere(&mut retry, error).await?,
+            }
+        }
+    }
+
+    /// The coordinator of the id's transactions.
+    ///
+    /// # Errors
+    /// [`WireError`] when there is none before the deadline.
+    pub async fn find_transaction_coordinator(
+        &mut self,
+        id: &TransactionalId,
+    ) -> Result<Coordinator, WireError> {
+        let mut retry = Retry::new(&self.options);
+        loop {
+            let attempt = async {
+                self.reach_any()
+                    .await?
+                    .find_transaction_coordinator(id)
+                    .await
+            };
+            match attempt.await {
+                Ok(coordinator) => return Ok(coordinator),
+                Err(error) => self.retry_elsewhere(&mut retry, error).await?,
+            }
+        }
+    }
+
+    /// The id's transaction, as its coordinator describes it; `None` for an id
+    /// that no producer has used.
+    ///
+    /// # Errors
+    /// [`WireError`] when the coordinator cannot be asked.
+    pub async fn describe_transaction(
+        &mut self,
+        id: &TransactionalId,
+    ) -> Result<Option<TransactionDescription>, WireError> {
+        let mut retry = Retry::new(&self.options);
+        loop {
+            let attempt = async {
+                let coordinator = self.reach_any().await?.find_transaction_coordinator(id);
+                let coordinator = coordinator.await?.id;
+                let connection = self.reach_broker(coordinator).await?;
+                connection.describe_transaction(id).await
+            };
+            match attempt.await {
+                Ok(description) => return Ok(description),
+                Err(error) => self.retry_elsewhere(&mut retry, error).await?,
+            }
+        }
+    }
+
+    /// Every transactional id in use, as their coordinators list them: all
+    /// brokers of the metadata are asked, and a broker that is away cannot
+    /// tell.
+    ///
+    /// # Errors
+    /// [`WireError`] when one of them cannot be asked.
+    pub async fn list_transactions(&mut self) -> Result<Vec<ListedTransaction>, WireError> {
+        let mut retry = Retry::new(&self.options);
+        loop {
+            match self.list_transactions_once().await {
+                Ok(listed) => return Ok(listed),
+                Err(error) => self.retry_elsewhere(&mut retry, error).await?,
+            }
+        }
+    }
+
+    async fn list_transactions_once(&mut self) -> Result<Vec<ListedTransaction>, WireError> {
+        let metadata = self.metadata_once(crate::Topics::Named(&[])).await?;
+        let mut listed = Vec::new();
+        for broker in metadata.brokers {
+            let connection = self.reach_broker(broker.id).await?;
+            listed.extend(connection.list_transactions().await?);
+        }
+        Ok(listed)
+    }
+
+    /// The producers that the partition's leader remembers, with their open
+    /// transactions.
+    ///
+    /// # Errors
+    /// [`WireError`] when the leader cannot be asked.
+    pub async fn describe_producers(
+        &mut self,
+        partition: &TopicPartition,
+    ) -> Result<Vec<ActiveProducer>, WireError> {
+        let mut retry = Retry::new(&self.options);
+        loop {
+            let attempt = async {
+                self.learn_routes(std::slice::from_ref(partition)).await?;
+                let leader = self.leader(partition)?;
+                let connection = self.reach_broker(leader).await?;
+                connection.describe_producers(partition).await
+            };
+            match attempt.await {
+                Ok(producers) => return Ok(producers),
+                Err(error) => self.retry_elsewhere(&mut retry, error).await?,
+            }
+        }
+    }
+
+    /// The same as one replica remembers them.
+    ///
+    /// # Errors
+    /// [`WireError`] when the broker cannot be asked.
+    pub async fn describe_producers_of(
+        &mut self,
+        replica: BrokerId,
+        partition: &TopicPartition,
+    ) -> Result<Vec<ActiveProducer>, WireError> {
+        let mut retry = Retry::new(&self.options);
+        loop {
+            let attempt = async {
+                let connection = self.reach_broker(replica).await?;
+                connection.describe_producers(partition).await
+            };
+            match attempt.await {
+                Ok(producers) => return Ok(producers),
+                Err(error) => self.retry_elsewhere(&mut retry, error).await?,
+            }
+        }
+    }
+
+    /// As [`Self::retry_elsewhere`], where an unknown topic is an answer.
+    async fn retry_unless_settled(
+        &mut self,
+        retry: &mut Retry,
+        error: WireError,
+    ) -> Result<(), WireError> {
+        match &error {
+            WireError::Refused { .. } if !is_undecided(&error) => Err(error),
+            _ => self.retry_elsewhere(retry, error).await,
+        }
+    }
+}
+
+fn is_undecided(error: &WireError) -> bool {
+    error.code().is_some_and(ErrorCode::is_undecided)
+}
+
+/// Whether the cluster had nobody to decide on any of it.
+pub(super) fn all_undecided<K>(outcomes: &BTreeMap<K, Result<(), Refusal>>) -> bool {
+    !outcomes.is_empty()
+        && outcomes
+            .values()
+            .all(|outcome| matches!(outcome, Err(refusal) if refusal.code.is_undecided()))
+}

@@ -1,0 +1,103 @@
+//! A transaction watched from outside while it is open, and after.
+
+use kafka_protocol::messages::add_partitions_to_txn_request::AddPartitionsToTxnTopic;
+use kafka_protocol::messages::{
+    AddPartitionsToTxnRequest, EndTxnRequest, InitProducerIdRequest, ProducerId,
+    TransactionalId as WireTransactionalId,
+};
+use kafka_protocol::protocol::StrBytes;
+use model::ids::Offset;
+use wire::{Isolation, OffsetSpec, TransactionState, TransactionalId};
+
+use super::{WireCompression, cluster, new_topic, produce_request, raw, wire_topic};
+
+/// The topic of transactions was made a moment ago.
+const COORDINATOR_LOAD_IN_PROGRESS: i16 = 14;
+
+/// Who writes in a transaction.
+pub(super) struct Producer {
+    pub(super) transactional_id: WireTransactionalId,
+    pub(super) id: ProducerId,
+    pub(super) epoch: i16,
+}
+
+#[tokio::test]
+async fn an_open_transaction_is_seen_by_coordinator_and_leader_and_holds_back_what_is_stable() {
+    let mut cluster = cluster().await;
+    let place = new_topic(&mut cluster, "transacted", &[]).await;
+    let id = TransactionalId::new("mover");
+    assert_eq!(cluster.describe_transaction(&id).await.unwrap(), None);
+    let coordinator = cluster.find_transaction_coordinator(&id).await.unwrap();
+    assert_eq!(coordinator.id, cluster.brokers().next().unwrap().id);
+
+    let wire_id = WireTransactionalId(StrBytes::from_static_str("mover"));
+    let init = InitProducerIdRequest::default()
+        .with_transactional_id(Some(wire_id.clone()))
+        .with_transaction_timeout_ms(60_000)
+        .with_producer_id(ProducerId(-1))
+        .with_producer_epoch(-1);
+    let init = loop {
+        let answer = raw(init.clone(), 4).await;
+        if answer.error_code != COORDINATOR_LOAD_IN_PROGRESS {
+            break answer;
+        }
+    };
+    assert_eq!(init.error_code, 0);
+    let producer = Producer {
+        transactional_id: wire_id.clone(),
+        id: init.producer_id,
+        epoch: init.producer_epoch,
+    };
+    let topic = AddPartitionsToTxnTopic::default()
+        .with_name(wire_topic(&place.topic))
+        .with_partitions(vec![place.partition.get()]);
+    let add = AddPartitionsToTxnRequest::default()
+        .with_v3_and_below_transactional_id(wire_id.clone())
+        .with_v3_and_below_producer_id(producer.id)
+        .with_v3_and_below_producer_epoch(producer.epoch)
+        .with_v3_and_below_topics(vec![topic]);
+    let added = raw(add, 3).await;
+    let added = &added.results_by_topic_v3_and_below[0].results_by_partition[0];
+    assert_eq!(added.partition_error_code, 0);
+    let values: [&[u8]; 2] = [b"a", b"b"];
+    let request = produce_request(&place, &values, WireCompression::None, Some(&producer));
+    let produced = raw(request, 9).await;
+    assert_eq!(produced.responses[0].partition_responses[0].error_code, 0);
+
+    let open = cluster.describe_transaction(&id).await.unwrap().unwrap();
+    assert_eq!(open.state, TransactionState::Ongoing);
+    assert_eq!(open.producer_id, producer.id.0);
+    assert_eq!(open.partitions, [place.clone()]);
+    assert!(open.started_ms.is_some());
+    let listed = cluster.list_transactions().await.unwrap();
+    let listed = listed.iter().find(|it| it.id == id).unwrap();
+    assert_eq!(listed.state, TransactionState::Ongoing);
+    let producers = cluster.describe_producers(&place).await.unwrap();
+    assert_eq!(producers.len(), 1);
+    assert_eq!(producers[0].producer_id, producer.id.0);
+    assert_eq!(producers[0].last_sequence, Some(1));
+    assert_eq!(producers[0].open_from, Some(Offset::new(0)));
+    let partitions = [place.clone()];
+    let stable = OffsetSpec::Latest(Isolation::ReadCommitted);
+    let listed = cluster.list_offsets(&partitions, stable).await.unwrap();
+    assert_eq!(listed[&place], Offset::new(0));
+
+    let end = EndTxnRequest::default()
+        .with_transactional_id(wire_id)
+        .with_producer_id(producer.id)
+        .with_producer_epoch(producer.epoch)
+        .with_committed(true);
+    assert_eq!(raw(end, 3).await.error_code, 0);
+    // The answer comes before the markers are written.
+    while cluster.list_offsets(&partitions, stable).await.unwrap()[&place] != Offset::new(3) {}
+    let producers = cluster.describe_producers(&place).await.unwrap();
+    assert_eq!(producers[0].open_from, None);
+    loop {
+        let ended = cluster.describe_transaction(&id).await.unwrap().unwrap();
+        if ended.state == TransactionState::CompleteCommit {
+            assert_eq!(ended.started_ms, None);
+            break;
+        }
+        assert_eq!(ended.state, TransactionState::PrepareCommit);
+    }
+}
