@@ -36,9 +36,16 @@ pub(crate) struct Outputs {
     /// Of which something that was made stands.
     stands: SparseSet,
     /// Of which more than one thing that was made stands.
-    pub(crate) doubled: SparseSet,
+    doubled: SparseSet,
     /// Of which nobody knows whether anything was made.
     pub(crate) unsettled: SparseSet,
+}
+
+impl Outputs {
+    /// Of which one thing that was made stands.
+    pub(crate) fn standing_once(&self) -> impl Iterator<Item = i64> + '_ {
+        self.stands.range_without(&self.doubled, 0, i64::MAX)
+    }
 }
 
 /// What groups made of the records that they processed.
@@ -179,6 +186,12 @@ impl Derivations {
     /// of.
     pub(crate) fn all(&self) -> impl Iterator<Item = ((GroupIx, PartitionRef), &Outputs)> {
         self.outputs.iter().map(|(of, outputs)| (*of, outputs))
+    }
+
+    /// Whether more than one thing that was made of a record stands.
+    pub(crate) fn is_doubled(&self, group: GroupIx, from: PartitionRef, offset: Offset) -> bool {
+        let outputs = self.outputs.get(&(group, from));
+        outputs.is_some_and(|outputs| outputs.doubled.contains(offset.get()))
     }
 
     pub(crate) const fn coverage(&self) -> DerivationCoverage {

@@ -6,10 +6,7 @@ use std::fmt::Write as _;
 use model::claim::{Guarantee, Level, Traffic};
 use model::plan::ScenarioPlan;
 use model::scenario::words::{self, counted, duration_ms};
-use model::scenario::{
-    Capture, Config, Effect, Fault, FaultKind, Group, GroupStart, Link, Producer, Scenario, TABLES,
-    Topic, Write, WriteHow,
-};
+use model::scenario::{Capture, Config, Effect, Fault, FaultKind, Group, GroupStart, Link, Producer, Reliance, Scenario, TABLES, Topic, Transactions, Transform, Write, WriteHow};
 
 use crate::page::Page;
 
@@ -40,6 +37,7 @@ pub(crate) fn explain(page: &mut Page, plan: &ScenarioPlan, seed: Seed) {
     }
     what_runs(page, scenario);
     what_is_sent(page, scenario);
+    who_reads_and_writes(page, scenario);
     who_reads(page, scenario);
     what_is_broken(page, plan, seed);
     what_is_claimed(page, scenario);
@@ -145,6 +143,43 @@ fn write_words(write: &Write) -> String {
     words
 }
 
+fn who_reads_and_writes(page: &mut Page, scenario: &Scenario) {
+    if scenario.transforms.is_empty() {
+        return;
+    }
+    page.heading("Who reads and writes");
+    for transform in &scenario.transforms {
+        page.item(&transform_words(transform));
+        settings(page, &transform.config);
+        settings(page, &transform.producer_config);
+    }
+}
+
+fn transform_words(transform: &Transform) -> String {
+    let together = match transform.transactions {
+        Transactions::On => {
+            "in one transaction: the records and the position take effect together, or neither \
+             does"
+        }
+        Transactions::Off => {
+            "without transactions: the records are sent and acknowledged, and then the position \
+             is committed"
+        }
+    };
+    format!(
+        "group {} ({}) reads {} while it is written, makes one record of {} bytes of each, and \
+         sends it to {}; a member processes {} records a second, and commits after every {} \
+         processed, {together}",
+        transform.name,
+        counted(transform.members.into(), "member"),
+        transform.from,
+        transform.record_bytes,
+        transform.to,
+        transform.records_per_s,
+        transform.commit_every_records
+    )
+}
+
 fn who_reads(page: &mut Page, scenario: &Scenario) {
     if scenario.groups.is_empty() {
         return;
@@ -163,12 +198,16 @@ fn group_words(group: &Group) -> String {
     };
     format!(
         "group {} ({}) reads {} {start}; a member processes {} records a second, and commits \
-         after every {} processed and when it stops cleanly",
+         after every {} processed and when it stops cleanly{}",
         group.name,
         counted(group.members.into(), "member"),
         group.topic,
         group.records_per_s,
-        group.commit_every_records
+        group.commit_every_records,
+        match group.relies_on {
+            Reliance::AsConfigured => "",
+            Reliance::Committed => "; it relies on being given committed records only",
+        }
     )
 }
 

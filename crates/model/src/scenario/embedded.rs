@@ -20,6 +20,9 @@ scenarios! {
     "debezium-restart-bulk"
     "multiple-consumers"
     "disk-loss"
+    "exactly-once"
+    "at-least-once"
+    "read-uncommitted"
 }
 
 /// The text of an embedded scenario.

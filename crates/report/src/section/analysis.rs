@@ -281,7 +281,9 @@ fn request_timeout(run: &Run<'_>) -> Vec<Item> {
 fn hits_broker(fault: &FaultKind) -> bool {
     !matches!(
         fault,
-        FaultKind::ConsumerRestart { .. } | FaultKind::ConnectorRestart { .. }
+        FaultKind::ConsumerRestart { .. }
+            | FaultKind::ConsumerZombie { .. }
+            | FaultKind::ConnectorRestart { .. }
     )
 }
 
