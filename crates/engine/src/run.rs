@@ -9,10 +9,10 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicU32;
 use std::time::Duration;
 
-use model::event::Body;
+use model::event::{Body, Isolation};
 use model::ids::{GroupIx, Offset, PartitionRef, ProducerIx};
 use model::plan::{PlannedTopic, RunPlan, ScenarioPlan};
-use model::scenario::{Group, GroupStart};
+use model::scenario::{Group, GroupStart, Reliance, Transform};
 use subject::config::{RoleKind, check_config};
 use tokio::sync::mpsc::UnboundedSender;
 use tokio::sync::{Mutex, Semaphore, watch};
@@ -23,10 +23,11 @@ use crate::database::Database;
 use crate::error::EngineError;
 use crate::faults::{Site, carry_out_all, check_faults};
 use crate::ledger::Ledger;
-use crate::observer::{Observer, follow_replicas, follow_tails};
+use crate::observer::{Observer, Readable, follow_replicas, follow_tails};
 use crate::progress::{Progress, Reporter, Stage, Step};
 use crate::subjects::{Launcher, Members, logs_in, run_producer};
 use crate::target::Target;
+use crate::transforms::{Work, closing_limit};
 
 /// How long a group that starts before the producers may take to get its
 /// partitions: a cold coordinator creates its topic first.
@@ -310,7 +311,15 @@ fn check_configs(plan: &ScenarioPlan) -> Result<(), EngineError> {
             check_config(RoleKind::Consumer, &group.config),
         )
     });
-    for (who, checked) in producers.chain(groups) {
+    let transforms = plan.scenario.transforms.iter().flat_map(|transform| {
+        let who = format!("transform {}", transform.name);
+        [
+            (RoleKind::Consumer, &transform.config),
+            (RoleKind::Producer, &transform.producer_config),
+        ]
+        .map(|(kind, config)| (who.clone(), check_config(kind, config)))
+    });
+    for (who, checked) in producers.chain(groups).chain(transforms) {
         checked.map_err(|error| EngineError::Config {
             who,
             reason: error.to_string(),
@@ -328,12 +337,24 @@ fn declare(plan: &ScenarioPlan, ledger: &Ledger) {
             partitions: topic.partitions,
         });
     }
-    for (group, ix) in plan.scenario.groups.iter().zip(0u16..) {
+    for group in plan.groups() {
         ledger.note(Body::GroupDeclared {
-            group: GroupIx::new(ix),
-            name: group.name.clone(),
-            topics: plan.topic_ix(&group.topic).into_iter().collect(),
+            group: group.ix,
+            name: group.name.to_owned(),
+            topics: plan.topic_ix(group.topic).into_iter().collect(),
         });
+    }
+    for transform in &plan.scenario.transforms {
+        let written = (plan.group_ix(&transform.name), plan.topic_ix(&transform.to));
+        if let (Some(group), Some(to)) = written {
+            ledger.note(Body::TransformDeclared { group, to });
+        }
+    }
+    let mut groups = plan.scenario.groups.iter();
+    while let Some(group) = groups.find(|group| group.relies_on == Reliance::Committed) {
+        if let Some(group) = plan.group_ix(&group.name) {
+            ledger.note(Body::CommittedExpected { group });
+        }
     }
     for (table, name, topic) in plan.tables() {
         ledger.note(Body::TableDeclared {
@@ -441,6 +462,20 @@ impl<'w> Workload<'w> {
             let members = Members::new(&launcher, plan, group, number, topic.ix, &incarnations);
             groups.insert(group.name.clone(), members);
         }
+        // Behind the scenario's own producers.
+        let own = u32::try_from(plan.scenario.producers.len()).unwrap_or(u32::MAX);
+        let producers = Arc::new(AtomicU32::new(own));
+        for transform in &plan.scenario.transforms {
+            let name = transform.name.as_str();
+            let number = plan.group_ix(name).ok_or_else(|| EngineError::Lacking {
+                what: format!("group {name}"),
+            })?;
+            let topic = |name: &str| topic_named(&topics, name);
+            let between = (topic(&transform.from)?, topic(&transform.to)?);
+            let work = Work::new(&launcher, plan, transform, number, between, &producers);
+            let members = Members::transforming(work, &launcher, name, number, &incarnations);
+            groups.insert(name.to_owned(), members);
+        }
         Ok(Self {
             plan,
             launcher,
@@ -454,25 +489,28 @@ impl<'w> Workload<'w> {
     /// until they have their partitions.
     async fn start_groups(&self, when: GroupStart) -> Result<(), EngineError> {
         let mut groups = self.groups.lock().await;
-        let starting: Vec<&Group> = self
-            .plan
-            .scenario
-            .groups
-            .iter()
-            .filter(|group| group.start == when)
+        let scenario = &self.plan.scenario;
+        let read = scenario.groups.iter();
+        let read = read.map(|group| (&group.name, group.members, group.start));
+        let write = scenario.transforms.iter();
+        let write = write.map(|of| (&of.name, of.members, GroupStart::BeforeProducers));
+        let starting: Vec<(&String, u32)> = read
+            .chain(write)
+            .filter(|(_, _, start)| *start == when)
+            .map(|(name, members, _)| (name, members))
             .collect();
-        for group in &starting {
-            if let Some(members) = groups.get_mut(&group.name) {
-                for number in 1..=group.members {
+        for (name, count) in &starting {
+            if let Some(members) = groups.get_mut(*name) {
+                for number in 1..=*count {
                     members.start(number).await?;
                 }
             }
         }
-        for group in &starting {
-            if let Some(members) = groups.get_mut(&group.name) {
+        for (name, _) in &starting {
+            if let Some(members) = groups.get_mut(*name) {
                 let assigned = tokio::time::timeout(JOIN_LIMIT, members.wait_assigned());
                 assigned.await.map_err(|_| EngineError::Late {
-                    what: format!("the assignment of partitions to group {}", group.name),
+                    what: format!("the assignment of partitions to group {name}"),
                     limit_ms: u64::try_from(JOIN_LIMIT.as_millis()).unwrap_or(u64::MAX),
                 })??;
             }
@@ -529,14 +567,18 @@ impl<'w> Workload<'w> {
                 .await?;
             observer.note_tails().await?;
         }
-        let ends = observer.ends().await?;
         let limit = Duration::from_millis(limit_ms);
+        for transform in &self.plan.scenario.transforms {
+            self.finish_transform(transform, observer, limit).await?;
+        }
+        let ends = self.ends(observer).await?;
+        let wanted: Vec<_> = self.wanted(&ends).collect();
         let all_read = self.ledger.wait_until(|tally| {
-            self.wanted(&ends).all(|(group, partition, end)| {
+            wanted.iter().all(|(group, partition, end)| {
                 tally
                     .positions
-                    .get(&(group, partition))
-                    .is_some_and(|at| *at >= end)
+                    .get(&(*group, *partition))
+                    .is_some_and(|at| at >= end)
             })
         });
         let alive = self.watch_members();
@@ -554,16 +596,70 @@ impl<'w> Workload<'w> {
         Ok(())
     }
 
+    /// Waits until a group that writes has committed everything, lets its
+    /// members leave, and waits until no transaction of theirs is open: only
+    /// then is it settled what there is to read behind it.
+    async fn finish_transform(
+        &self,
+        transform: &Transform,
+        observer: &mut Observer,
+        limit: Duration,
+    ) -> Result<(), EngineError> {
+        let from = self.plan.topic_ix(&transform.from);
+        let Some(group) = self.plan.group_ix(&transform.name) else {
+            return Ok(());
+        };
+        let level = self.level(group);
+        let readable = observer.readable().await?.into_iter();
+        let wanted = readable
+            .filter(|(place, _)| Some(place.topic) == from)
+            .map(|(place, readable)| (place, readable.at(level)))
+            .collect();
+        let committed = observer.await_committed(&transform.name, &wanted);
+        tokio::select! {
+            // Late is no error here: the verdict tells of an incomplete group.
+            waited = tokio::time::timeout(limit, committed) => waited.unwrap_or(Ok(()))?,
+            died = self.watch_members() => return Err(died),
+        }
+        let limit_ms = self.plan.scenario.drain_limit_ms;
+        self.ledger.note(Body::GroupWaited { group, limit_ms });
+        if let Some(members) = self.groups.lock().await.get_mut(&transform.name) {
+            members.leave().await?;
+        }
+        observer
+            .await_stable(closing_limit(&self.plan.scenario))
+            .await
+    }
+
+    /// Where a group that only reads gets to in every partition.
+    async fn ends(
+        &self,
+        observer: &mut Observer,
+    ) -> Result<BTreeMap<PartitionRef, Readable>, EngineError> {
+        if !self.plan.scenario.transforms.is_empty() {
+            return observer.readable().await;
+        }
+        // Without transactions there is nothing to look behind.
+        let ends = observer.ends().await?.into_iter();
+        Ok(ends.map(|(place, end)| (place, end.into())).collect())
+    }
+
+    fn level(&self, group: GroupIx) -> Isolation {
+        let known = self.ledger.tally().isolation;
+        known.get(&group).copied().unwrap_or_default()
+    }
+
     /// Which group must get how far in which partition.
     fn wanted(
         &self,
-        ends: &BTreeMap<PartitionRef, Offset>,
+        ends: &BTreeMap<PartitionRef, Readable>,
     ) -> impl Iterator<Item = (GroupIx, PartitionRef, Offset)> {
         self.groups_numbered().flat_map(move |(ix, group)| {
             let topic = self.plan.topic_ix(&group.topic);
+            let level = self.level(ix);
             ends.iter()
-                .filter(move |(place, end)| Some(place.topic) == topic && end.get() > 0)
-                .map(move |(place, end)| (ix, *place, *end))
+                .map(move |(place, end)| (ix, *place, end.at(level)))
+                .filter(move |(_, place, end)| Some(place.topic) == topic && end.get() > 0)
         })
     }
 
