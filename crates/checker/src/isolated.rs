@@ -1,5 +1,6 @@
-//! What `read_committed` groups were given, against what became of its
-//! transactions. Knows nothing of groups that read uncommitted.
+//! What `read_committed` groups were given, and those that rely on the same
+//! whatever level they read with, against what became of its transactions.
+//! Knows nothing of groups that may be given everything.
 //!
 //! - *G1a*: a record of an aborted transaction that a member of such a group
 //!   processed; once for each group. The log's abort marker says so, or, where
@@ -77,7 +78,8 @@ impl Isolated {
             Body::IsolationDeclared {
                 isolation: Isolation::ReadCommitted,
                 ..
-            } => self.any = true,
+            }
+            | Body::CommittedExpected { .. } => self.any = true,
             _ if !self.any => {}
             Body::Processed {
                 member,
@@ -86,7 +88,8 @@ impl Isolated {
                 content,
             } => {
                 let group = roster.group_of(*member);
-                let Some(group) = group.filter(|group| provenance.reads_committed(*group)) else {
+                let Some(group) = group.filter(|group| provenance.must_read_committed(*group))
+                else {
                     return;
                 };
                 let places = self.places.entry((group, *from)).or_default();
@@ -237,7 +240,7 @@ impl Isolated {
         self.find_early_reads(fates, roster, docket);
         let groups = roster.groups.iter();
         groups
-            .filter(|(group, _)| provenance.reads_committed(**group))
+            .filter(|(group, _)| provenance.must_read_committed(**group))
             .map(|(group, declared)| IsolationCoverage {
                 group: declared.name.clone(),
                 unordered: self.unordered,

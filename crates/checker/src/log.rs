@@ -542,6 +542,32 @@ impl Ledger {
         self.partition(partition).is_some_and(PartitionLog::is_read)
     }
 
+    /// Whether it is settled which records stand; not so while the log is
+    /// being told again.
+    pub(crate) const fn knows_what_stands(&self) -> bool {
+        matches!(self.reading, Reading::Claims { .. } | Reading::Done)
+    }
+
+    /// Whether a record stands anywhere.
+    pub(crate) fn is_stored(&self, record: RecordId) -> bool {
+        self.standing.stored.contains(record)
+    }
+
+    /// Whether a record was acknowledged.
+    pub(crate) fn is_acknowledged(&self, record: RecordId) -> bool {
+        self.acknowledged.contains(record)
+    }
+
+    /// Whether retention or compaction may have taken records out of a topic.
+    pub(crate) fn may_have_taken(&self, topic: TopicIx, roster: &Roster) -> bool {
+        let begins_later = |partition| {
+            let log = self.partition(partition);
+            let pinned = log.and_then(|log| log.pinned.as_ref());
+            pinned.is_some_and(|pinned| pinned.start > Offset::new(0))
+        };
+        roster.compacts(topic) || roster.partitions_of(topic).any(begins_later)
+    }
+
     /// Whether every partition of a topic, as declared or written to, was
     /// read: only then is a record that was not met nowhere.
     pub(crate) fn topic_is_read(&self, topic: TopicIx, roster: &Roster) -> bool {

@@ -53,6 +53,9 @@ scenarios! {
     "record-at-size-limit"
     "record-over-size-limit"
     "record-over-request-size"
+    "exactly-once"
+    "at-least-once"
+    "read-uncommitted"
 }
 
 /// The text of an embedded scenario.
