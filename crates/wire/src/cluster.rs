@@ -5,7 +5,7 @@
 
 mod admin;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use kafka_protocol::messages::{FetchRequest, ListOffsetsRequest, MetadataRequest};
@@ -135,7 +135,9 @@ impl Cluster {
 
     /// Creates topics, and says for each whether it was created. Once sent, it
     /// is not retried on a broken connection: a second attempt could not tell
-    /// its own topic from another's.
+    /// its own topic from another's. It is where the controller answers that its
+    /// time was up, and a topic that is found then was made by the first
+    /// attempt, which goes on behind such an answer.
     ///
     /// # Errors
     /// [`WireError`] when there was no answer.
@@ -145,13 +147,24 @@ impl Cluster {
     ) -> Result<BTreeMap<TopicName, Result<(), Refusal>>, WireError> {
         let wait = self.options.client.request_timeout;
         let mut retry = Retry::new(&self.options);
+        let mut timed_out: BTreeSet<TopicName> = BTreeSet::new();
         loop {
             let error = match self.reach_controller().await {
                 Ok(connection) => match connection.create_topics(topics, wait).await {
-                    Ok(outcomes) if !all_retriable(&outcomes) => return Ok(outcomes),
+                    Ok(mut outcomes) if !all_retriable(&outcomes) => {
+                        for topic in &timed_out {
+                            let outcome = outcomes.get_mut(topic);
+                            if let Some(outcome) = outcome.filter(|it| is(it, TOPIC_EXISTS)) {
+                                *outcome = Ok(());
+                            }
+                        }
+                        return Ok(outcomes);
+                    }
                     Ok(outcomes) => match retry.pause().await {
                         Pause::Over => return Ok(outcomes),
                         Pause::Taken => {
+                            let late = outcomes.into_iter().filter(|(_, it)| is(it, TIMED_OUT));
+                            timed_out.extend(late.map(|(topic, _)| topic));
                             self.forget_routes();
                             continue;
                         }
@@ -749,6 +762,13 @@ impl Cluster {
             }
         }
     }
+}
+
+const TOPIC_EXISTS: ErrorCode = ErrorCode::TOPIC_ALREADY_EXISTS;
+const TIMED_OUT: ErrorCode = ErrorCode::REQUEST_TIMED_OUT;
+
+fn is(outcome: &Result<(), Refusal>, code: ErrorCode) -> bool {
+    matches!(outcome, Err(refusal) if refusal.code == code)
 }
 
 fn all_retriable(outcomes: &BTreeMap<TopicName, Result<(), Refusal>>) -> bool {
