@@ -160,6 +160,13 @@ claim = "no-row-missing"
             "[[fault]]\nkind = \"{kind}\"\nafter = {{ acknowledged = 50 }}\neffect = \"none\"\n{keys}\n{PRODUCER}"
         )
     };
+    let proxied =
+        |kind: &str, keys: &str| format!("[topology]\nlink = \"proxy\"\n{}", fault(kind, keys));
+    let clustered = |kind: &str, keys: &str| {
+        let text = fault(kind, keys).replace("replication_factor = 1", "replication_factor = 3");
+        format!("[topology]\nbrokers = 3\nreplication_link = \"proxy\"\n{text}")
+    };
+    let one_request = "api = \"Produce\"\npick = { first = 1 }\nfor_ms = 600\n".to_owned();
     let scenarios = [
         (
             "stop",
@@ -170,13 +177,7 @@ claim = "no-row-missing"
             fault("broker-restart", "signal = \"kill\"\ndown_ms = 300"),
         ),
         ("pause", fault("broker-pause", "for_ms = 600")),
-        (
-            "cut",
-            format!(
-                "[topology]\nlink = \"proxy\"\n{}",
-                fault("network-cut", "for_ms = 600")
-            ),
-        ),
+        ("cut", proxied("network-cut", "for_ms = 600")),
         ("disk", fault("disk-loss", "topic = \"t\"")),
         (
             "consumer",
@@ -189,6 +190,31 @@ claim = "no-row-missing"
             ),
         ),
         ("connector", capture.to_owned()),
+        ("full", fault("disk-full", "topic = \"t\"\nfor_ms = 600")),
+        ("answer", proxied("answer-lost", &one_request)),
+        (
+            "refused",
+            proxied(
+                "request-refused",
+                &format!("{one_request}code = \"NOT_ENOUGH_REPLICAS\"\n"),
+            ),
+        ),
+        (
+            "slow",
+            proxied("slow-network", "latency_ms = 200\nfor_ms = 600"),
+        ),
+        (
+            "lost",
+            clustered("broker-loss", "broker = \"leader\"\ntopic = \"t\""),
+        ),
+        ("bounce", clustered("rolling-bounce", "")),
+        (
+            "link",
+            clustered(
+                "link-cut",
+                "broker = \"leader\"\ntopic = \"t\"\nfor_ms = 600",
+            ),
+        ),
     ];
     let mut command = ackproof();
     command.arg("run");
