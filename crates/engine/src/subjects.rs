@@ -616,10 +616,10 @@ impl Members {
         };
         let mut told = subject.told.clone();
         // The end of its reports ends the wait as well.
-        let refused = tokio::time::timeout(limit, told.wait_for(|told| told.refused)).await;
-        let dismissal = match refused {
-            Ok(Ok(_)) => Dismissal::Refused,
-            Ok(Err(_)) | Err(_) => Dismissal::Untold,
+        let refused = async { told.wait_for(|told| told.refused).await.is_ok() };
+        let dismissal = match tokio::time::timeout(limit, refused).await {
+            Ok(true) => Dismissal::Refused,
+            Ok(false) | Err(_) => Dismissal::Untold,
         };
         let exit = subject.child.end(Signal::Term, LEAVE_LIMIT).await;
         if let Ok(Err(error)) = (&mut subject.reader).await {
