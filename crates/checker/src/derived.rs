@@ -144,7 +144,12 @@ impl Derivations {
         }
         let outputs = self.outputs.entry((*group, *from)).or_default();
         let at = offset.get();
-        match effect(*record, background.roster.writes_to(*group), log, background) {
+        match effect(
+            *record,
+            background.roster.writes_to(*group),
+            log,
+            background,
+        ) {
             Effect::Stands => {
                 self.coverage.made += 1;
                 outputs.made.insert(at);

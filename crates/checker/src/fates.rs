@@ -97,9 +97,7 @@ impl Fates {
                 Told::Committed => Fate::Committed,
                 Told::Aborted => Fate::Aborted,
                 Told::Nothing if provenance.is_imported() && was_given(tx) => Fate::Committed,
-                Told::Nothing
-                    if all_read && transaction.asked.is_none() && !open.contains(&tx) =>
-                {
+                Told::Nothing if all_read && transaction.asked.is_none() && !open.contains(&tx) => {
                     Fate::Aborted
                 }
                 Told::Nothing => Fate::Unknown,

@@ -91,7 +91,8 @@ impl Isolated {
                 content,
             } => {
                 let group = roster.group_of(*member);
-                let Some(group) = group.filter(|group| provenance.must_read_committed(*group)) else {
+                let Some(group) = group.filter(|group| provenance.must_read_committed(*group))
+                else {
                     return;
                 };
                 let places = self.places.entry((group, *from)).or_default();

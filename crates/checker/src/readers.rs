@@ -15,8 +15,8 @@ use model::event::{Body, CommitResult, Event, TransactionOutcome};
 use model::ids::{GroupIx, MemberIx, Micros, Offset, PartitionRef};
 
 use crate::background::Background;
-use crate::derived::{Derivations, Outputs};
 use crate::commits::{Commit, Commits, Regression, Tenure, Trail};
+use crate::derived::{Derivations, Outputs};
 use crate::fates::Fate;
 use crate::finding::{Docket, Scope, Watch};
 use crate::joined::{Inside, Joined, JoinedCommit, JoinedRead, regressions};

@@ -6,7 +6,10 @@ use std::fmt::Write as _;
 use model::claim::{Guarantee, Level, Traffic};
 use model::plan::ScenarioPlan;
 use model::scenario::words::{self, counted, duration_ms};
-use model::scenario::{Capture, Config, Effect, Fault, FaultKind, Group, GroupStart, Link, Producer, Reliance, Scenario, TABLES, Topic, Transactions, Transform, Write, WriteHow};
+use model::scenario::{
+    Capture, Config, Effect, Fault, FaultKind, Group, GroupStart, Link, Producer, Reliance,
+    Scenario, TABLES, Topic, Transactions, Transform, Write, WriteHow,
+};
 
 use crate::page::Page;
 
@@ -279,7 +282,9 @@ const fn evidence_words(kind: &FaultKind) -> &'static str {
             "the proxy between the brokers swallowed bytes of those that are cut off, the ISR \
              shrank and grew back, and the broker itself was alive"
         }
-        FaultKind::AnswerLost { .. } => "the proxy let such requests pass and swallowed the answers",
+        FaultKind::AnswerLost { .. } => {
+            "the proxy let such requests pass and swallowed the answers"
+        }
         FaultKind::RequestRefused { .. } => "the proxy answered such requests with that error",
         FaultKind::SlowNetwork { .. } => {
             "the proxy delayed bytes, and a request of our own took that much longer"

@@ -91,17 +91,16 @@ pub(crate) async fn carry_out_all(
     traffic_began: Micros,
 ) -> Result<(), EngineError> {
     let faults = site.plan.scenario.faults.iter();
-    let each = faults
-        .zip(&site.plan.fault_delays_ms)
-        .zip(0u16..)
-        .map(|((fault, delay_ms), ix)| async move {
+    let each = faults.zip(&site.plan.fault_delays_ms).zip(0u16..).map(
+        |((fault, delay_ms), ix)| async move {
             site.ledger
                 .wait_for(&fault.after, site.plan, traffic_began)
                 .await;
             // The delay is the plan's own, not a wait for something to happen.
             tokio::time::sleep(Duration::from_millis(*delay_ms)).await;
             Box::pin(dispatch(fault, FaultIx::new(ix), site)).await
-        });
+        },
+    );
     try_join_all(each).await?;
     Ok(())
 }
@@ -184,7 +183,9 @@ async fn dispatch(fault: &Fault, ix: FaultIx, site: &Site<'_>) -> Result<(), Eng
             for_ms,
         } => {
             let _ = (broker, topic, for_ms);
-            Err(EngineError::Lacking { what: "disk to fill".to_owned() })
+            Err(EngineError::Lacking {
+                what: "disk to fill".to_owned(),
+            })
         }
         FaultKind::NetworkCut {
             broker,

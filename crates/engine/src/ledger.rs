@@ -191,7 +191,8 @@ impl Ledger {
             }
             Trigger::Injected(number) => {
                 let fault = FaultIx::new(number.saturating_sub(1));
-                self.wait_until(|tally| tally.injected.contains(&fault)).await;
+                self.wait_until(|tally| tally.injected.contains(&fault))
+                    .await;
             }
             Trigger::InSync {
                 topic,

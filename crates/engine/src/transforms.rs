@@ -399,7 +399,10 @@ mod tests {
         let events = voice().understand(begun);
         assert!(matches!(
             events[..],
-            [Body::TransactionBegun { .. }, Body::TransactionJoined { .. }]
+            [
+                Body::TransactionBegun { .. },
+                Body::TransactionJoined { .. }
+            ]
         ));
     }
 

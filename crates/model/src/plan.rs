@@ -419,9 +419,10 @@ mod tests {
 
     #[test]
     fn a_repeated_fault_is_planned_once_for_each_time() {
-        let text = embedded("broker-restart")
-            .unwrap()
-            .replace("jitter_ms = 50", "times = 3\npause_ms = 1000\njitter_ms = 50");
+        let text = embedded("broker-restart").unwrap().replace(
+            "jitter_ms = 50",
+            "times = 3\npause_ms = 1000\njitter_ms = 50",
+        );
         let more = "\n[[fault]]\nkind = \"broker-pause\"\nfor_ms = 10\nafter = { healed = 1 }\n";
         let scenario = parse("three", &(text + more)).unwrap();
         let plan = ScenarioPlan::new(scenario, 1, RunId::new(7), 1);

@@ -67,6 +67,8 @@ pub fn run() -> Result<(), SubjectError> {
     match role {
         Role::Producer(role) => producer::produce(&role, &stop, Reporter::to_stdout(role.clock)),
         Role::Consumer(role) => consumer::consume(&role, &stop, Reporter::to_stdout(role.clock)),
-        Role::Transform(role) => transform::transform(&role, &stop, Reporter::to_stdout(role.clock)),
+        Role::Transform(role) => {
+            transform::transform(&role, &stop, Reporter::to_stdout(role.clock))
+        }
     }
 }

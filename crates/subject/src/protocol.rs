@@ -10,9 +10,7 @@
 use std::collections::BTreeMap;
 
 use model::event::{CommitResult, Content, Intent, TransactionOutcome};
-use model::ids::{
-    Micros, Offset, PartitionIndex, ProducerIx, RunId, Sequence, TransactionIx,
-};
+use model::ids::{Micros, Offset, PartitionIndex, ProducerIx, RunId, Sequence, TransactionIx};
 use serde::{Deserialize, Serialize};
 
 use crate::clock::Clock;

@@ -482,7 +482,8 @@ impl Transformer {
             });
         }
         let Some(metadata) = client.group_metadata() else {
-            self.reporter.note("the client has no metadata of its group");
+            self.reporter
+                .note("the client has no metadata of its group");
             return false;
         };
         let handed = self.list(stretches).and_then(|list| {

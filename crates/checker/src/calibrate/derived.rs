@@ -46,7 +46,11 @@ impl Places {
 
     /// Notes that something was made; the record, if it is not the only one
     /// that was made of that and stands.
-    pub(super) fn observe(&mut self, placed: &impl Fn() -> Placed, event: &Event) -> Option<RecordId> {
+    pub(super) fn observe(
+        &mut self,
+        placed: &impl Fn() -> Placed,
+        event: &Event,
+    ) -> Option<RecordId> {
         let Body::Derived {
             record,
             group,

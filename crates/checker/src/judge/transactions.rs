@@ -38,7 +38,13 @@ pub(super) fn read_committed(analysis: &Analysis) -> Ruling {
     };
     match groups.iter().find(|group| !tested(group)) {
         Some(group) => inconclusive(reason(group)),
-        None => held(groups.into_iter().map(reason).collect::<Vec<_>>().join("; ")),
+        None => held(
+            groups
+                .into_iter()
+                .map(reason)
+                .collect::<Vec<_>>()
+                .join("; "),
+        ),
     }
 }
 

@@ -195,7 +195,9 @@ fn the_proof_of_what_was_made_twice_shows_both() {
     let text = two_attempts("commit");
     let (analysis, _) = story_of(history(&text)).examine(&Contract::default());
     let mut findings = analysis.findings.iter();
-    let twice = findings.find(|of| of.anomaly == Anomaly::Duplicate).unwrap();
+    let twice = findings
+        .find(|of| of.anomaly == Anomaly::Duplicate)
+        .unwrap();
     let shown: Vec<&str> = twice.examples[0]
         .operations
         .iter()
@@ -259,14 +261,20 @@ impl Maker {
         self.story = std::mem::take(&mut self.story).and(body);
     }
 
-    fn append(&mut self, content: Option<Content>, producer: Option<u32>, kind: BatchKind) -> usize {
+    fn append(
+        &mut self,
+        content: Option<Content>,
+        producer: Option<u32>,
+        kind: BatchKind,
+    ) -> usize {
         let at = self.log.len();
         self.batches.push(Batch {
             offset: i64::try_from(at).unwrap(),
             producer,
             kind,
         });
-        self.log.push((content.unwrap_or(Content::Foreign), content.map(|_| 0)));
+        self.log
+            .push((content.unwrap_or(Content::Foreign), content.map(|_| 0)));
         at
     }
 
@@ -592,7 +600,9 @@ fn reference(events: &[Event]) -> BTreeMap<Anomaly, u64> {
                     unclosed.insert(id, *tx);
                 }
             }
-            Body::Pinned { partition, end: at, .. } if *partition == part(0) => end = *at,
+            Body::Pinned {
+                partition, end: at, ..
+            } if *partition == part(0) => end = *at,
             _ => {}
         }
     }
@@ -696,6 +706,9 @@ fn what_is_made_twice_and_what_is_not_made_are_both_planted() {
     let (_, calibration) = story_of(history(&made(text))).examine(&contract);
     let told: Vec<&str> = calibration.iter().map(|it| it.mutation.as_str()).collect();
     let told = told.join("\n");
-    assert!(told.contains("p1/1 made of t-0@0 by g, as p1/0 was"), "{told}");
+    assert!(
+        told.contains("p1/1 made of t-0@0 by g, as p1/0 was"),
+        "{told}"
+    );
     assert!(calibration.iter().all(|mutant| mutant.found), "{told}");
 }

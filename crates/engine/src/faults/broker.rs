@@ -36,7 +36,10 @@ pub(super) async fn picked(
     proof: &mut Proof,
 ) -> Result<Vec<Arc<Broker>>, EngineError> {
     let numbers = resolve(site, pick, proof).await?;
-    numbers.into_iter().map(|id| site.target.broker(id)).collect()
+    numbers
+        .into_iter()
+        .map(|id| site.target.broker(id))
+        .collect()
 }
 
 /// The process was ended and another one runs: shown by the kernel, not by

@@ -73,9 +73,7 @@ impl Breakable for Zombie {
 
     async fn inject(self, site: &Site<'_>, proof: &mut Proof) -> Result<Frozen, EngineError> {
         let mut groups = site.groups.lock().await;
-        let members = groups
-            .get_mut(&self.group)
-            .ok_or_else(|| self.lacking())?;
+        let members = groups.get_mut(&self.group).ok_or_else(|| self.lacking())?;
         // Late is no error: the proof says what it was in the middle of.
         let _ = tokio::time::timeout(AMID_LIMIT, members.wait_amid(self.member)).await;
         let before = members
@@ -104,7 +102,10 @@ impl Broken for Frozen {
                 .ok_or_else(|| self.zombie.lacking())?;
             let replaced = tokio::time::timeout(REPLACE_LIMIT, members.replace(number));
             replaced.await.map_err(|_| EngineError::Late {
-                what: format!("the assignment of partitions to a new {}", self.zombie.name()),
+                what: format!(
+                    "the assignment of partitions to a new {}",
+                    self.zombie.name()
+                ),
                 limit_ms: u64::try_from(REPLACE_LIMIT.as_millis()).unwrap_or(u64::MAX),
             })??;
         }

@@ -323,8 +323,7 @@ fn validate(scenario: &Scenario) -> Result<(), Problem> {
         validate_trigger(scenario, &fault.after, at)
             .or_else(|message| fail(&here("after"), message))?;
         if let Some(pick) = fault.kind.broker() {
-            validate_broker(scenario, pick)
-                .or_else(|(key, message)| fail(&here(key), message))?;
+            validate_broker(scenario, pick).or_else(|(key, message)| fail(&here(key), message))?;
         }
         if fault.kind.needs_proxy() && scenario.topology.link != Link::Proxy {
             let message = format!(
@@ -348,8 +347,7 @@ fn validate(scenario: &Scenario) -> Result<(), Problem> {
                 let message = format!("`{}` needs more than one broker", fault.kind.name());
                 return fail(&here("kind"), message);
             }
-            FaultKind::AnswerLost { requests, .. }
-            | FaultKind::RequestRefused { requests, .. }
+            FaultKind::AnswerLost { requests, .. } | FaultKind::RequestRefused { requests, .. }
                 if requests
                     .topic
                     .as_ref()

@@ -141,13 +141,13 @@ pub fn fault(fault: &Fault, scenario: &Scenario) -> Phrase {
             " for {}; clients and controllers still reach all of them",
             duration_ms(*for_ms)
         )),
-        FaultKind::AnswerLost { requests, for_ms } => plain("of ")
-            .phrase(which_requests(requests))
-            .plain(format!(
+        FaultKind::AnswerLost { requests, for_ms } => {
+            plain("of ").phrase(which_requests(requests)).plain(format!(
                 ", the broker acts on each and the answer is lost with its connection, for {} at \
                  most",
                 duration_ms(*for_ms)
-            )),
+            ))
+        }
         FaultKind::RequestRefused {
             requests,
             code,
@@ -232,10 +232,12 @@ pub fn trigger(trigger: &Trigger) -> Phrase {
             topic,
             partition,
             replicas,
-        } => plain("when ").name(format!("{topic}/{partition}")).plain(format!(
-            " has no more than {}",
-            counted(u64::from(*replicas), "in-sync replica")
-        )),
+        } => plain("when ")
+            .name(format!("{topic}/{partition}"))
+            .plain(format!(
+                " has no more than {}",
+                counted(u64::from(*replicas), "in-sync replica")
+            )),
     }
 }
 
@@ -270,9 +272,7 @@ fn which_requests(requests: &Requests) -> Phrase {
         }
     };
     let which = match (&requests.topic, requests.partition) {
-        (Some(topic), Some(partition)) => which
-            .plain(" for ")
-            .name(format!("{topic}/{partition}")),
+        (Some(topic), Some(partition)) => which.plain(" for ").name(format!("{topic}/{partition}")),
         (Some(topic), None) => which.plain(" for ").name(topic),
         (None, Some(partition)) => which.plain(format!(" for partition {partition}")),
         (None, None) => which,

@@ -1,7 +1,10 @@
 //! A scenario's plan in words and figures. Knows nothing of what came out.
 
 use model::scenario::words::{self, Phrase, Word};
-use model::scenario::{Capture, Effect, Fault, Group, GroupStart, Link, Producer, Reliance, Scenario, Transactions, Transform, Trigger, Write, WriteHow};
+use model::scenario::{
+    Capture, Effect, Fault, Group, GroupStart, Link, Producer, Reliance, Scenario, Transactions,
+    Transform, Trigger, Write, WriteHow,
+};
 
 use crate::document::{Table, Text, code, text};
 use crate::units::counted;
