@@ -135,9 +135,10 @@ impl Cluster {
 
     /// Creates topics, and says for each whether it was created. Once sent, it
     /// is not retried on a broken connection: a second attempt could not tell
-    /// its own topic from another's. It is where the controller answers that its
-    /// time was up, and a topic that is found then was made by the first
-    /// attempt, which goes on behind such an answer.
+    /// its own topic from another's. It is where the answer was that there is no
+    /// controller now, or that its time was up. What such an attempt began may
+    /// be finished by the next controller, so a topic that is found afterwards
+    /// counts as made by it.
     ///
     /// # Errors
     /// [`WireError`] when there was no answer.
@@ -147,14 +148,14 @@ impl Cluster {
     ) -> Result<BTreeMap<TopicName, Result<(), Refusal>>, WireError> {
         let wait = self.options.client.request_timeout;
         let mut retry = Retry::new(&self.options);
-        let mut timed_out: BTreeSet<TopicName> = BTreeSet::new();
+        let mut undecided: BTreeSet<TopicName> = BTreeSet::new();
         loop {
             let error = match self.reach_controller().await {
                 Ok(connection) => match connection.create_topics(topics, wait).await {
                     Ok(mut outcomes) if !all_retriable(&outcomes) => {
-                        for topic in &timed_out {
+                        for topic in &undecided {
                             let outcome = outcomes.get_mut(topic);
-                            if let Some(outcome) = outcome.filter(|it| is(it, TOPIC_EXISTS)) {
+                            if let Some(outcome) = outcome.filter(|it| exists_already(it)) {
                                 *outcome = Ok(());
                             }
                         }
@@ -163,8 +164,7 @@ impl Cluster {
                     Ok(outcomes) => match retry.pause().await {
                         Pause::Over => return Ok(outcomes),
                         Pause::Taken => {
-                            let late = outcomes.into_iter().filter(|(_, it)| is(it, TIMED_OUT));
-                            timed_out.extend(late.map(|(topic, _)| topic));
+                            undecided.extend(outcomes.into_keys());
                             self.forget_routes();
                             continue;
                         }
@@ -764,11 +764,8 @@ impl Cluster {
     }
 }
 
-const TOPIC_EXISTS: ErrorCode = ErrorCode::TOPIC_ALREADY_EXISTS;
-const TIMED_OUT: ErrorCode = ErrorCode::REQUEST_TIMED_OUT;
-
-fn is(outcome: &Result<(), Refusal>, code: ErrorCode) -> bool {
-    matches!(outcome, Err(refusal) if refusal.code == code)
+fn exists_already(outcome: &Result<(), Refusal>) -> bool {
+    matches!(outcome, Err(refusal) if refusal.code == ErrorCode::TOPIC_ALREADY_EXISTS)
 }
 
 fn all_retriable(outcomes: &BTreeMap<TopicName, Result<(), Refusal>>) -> bool {
