@@ -646,7 +646,6 @@ impl<'s> Planner<'s> {
             Anomaly::Phantom => self.phantom(),
             Anomaly::Corrupt => self.corrupt().or_else(|| self.corrupt_event()),
             Anomaly::FailedWriteVisible => self.failed_write_visible(),
-            Anomaly::Untold => self.untold(),
             Anomaly::PollSkip
             | Anomaly::NonmonotonicPoll
             | Anomaly::IntPollSkip
@@ -752,16 +751,6 @@ impl<'s> Planner<'s> {
             what: format!("{} dropped from the log", self.name(trace)),
             effects: vec![(Anomaly::LostWrite, 1)],
             edits: vec![(trace.stored[0].at, Edit::Drop)],
-        })
-    }
-
-    fn untold(&mut self) -> Option<Mutation> {
-        let trace = self.record(|_| true)?;
-        Some(Mutation {
-            anomaly: Anomaly::Untold,
-            what: format!("{} sent, and its outcome never told", self.name(trace)),
-            effects: vec![(Anomaly::Untold, 1)],
-            edits: vec![(trace.completed[0].at, Edit::Drop)],
         })
     }
 

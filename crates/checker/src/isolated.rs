@@ -62,6 +62,9 @@ pub struct IsolationCoverage {
     /// Readings that came too far ahead of their sending to be held against
     /// it.
     pub unordered: u64,
+    /// Whether nothing in its topics was written in a transaction, so that
+    /// there is nothing that it must not be given.
+    pub is_plain: bool,
 }
 
 impl Isolated {
@@ -241,10 +244,15 @@ impl Isolated {
         let groups = roster.groups.iter();
         groups
             .filter(|(group, _)| provenance.must_read_committed(**group))
-            .map(|(group, declared)| IsolationCoverage {
-                group: declared.name.clone(),
-                unordered: self.unordered,
-                ..self.cover(*group, fates, log)
+            .map(|(group, declared)| {
+                let topics = declared.topics.iter();
+                let mut partitions = topics.flat_map(|topic| roster.partitions_of(*topic));
+                IsolationCoverage {
+                    group: declared.name.clone(),
+                    unordered: self.unordered,
+                    is_plain: partitions.all(|partition| fates.stands(partition).is_empty()),
+                    ..self.cover(*group, fates, log)
+                }
             })
             .collect()
     }

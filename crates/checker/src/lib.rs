@@ -38,8 +38,6 @@
 //!   row image.
 //! - *failed-write-visible*: a record was reported as certainly not written
 //!   and stands in the log. An unknown outcome is never wrong.
-//! - *untold*: a record was sent, all sending ended, and no outcome of it is on
-//!   record, not even an unknown one.
 //!
 //! Readers and groups:
 //!

@@ -335,6 +335,12 @@ pub(crate) struct Settled {
     pub(crate) sent: u64,
     pub(crate) acknowledged: u64,
     pub(crate) failed: u64,
+    /// Records that were sent and not acknowledged.
+    pub(crate) unacknowledged: u64,
+    /// Records that were sent and of which there is no outcome of any kind.
+    pub(crate) untold: u64,
+    /// The first of them.
+    pub(crate) untold_first: Option<RecordId>,
     pub(crate) stored: u64,
     pub(crate) distinct: u64,
     /// Copies beyond the first.
@@ -1009,7 +1015,6 @@ impl Ledger {
         self.find_duplicates(docket);
         docket.absorb(std::mem::take(&mut self.standing.docket));
         self.find_failed_and_stored(docket);
-        self.find_untold(background.provenance, docket);
         self.find_strangers(background.roster, docket);
         settled
     }
@@ -1020,6 +1025,10 @@ impl Ledger {
         let failed = self.failed.iter();
         let failed_only = failed.filter(|record| !self.acknowledged.contains(*record));
         settled.failed = failed_only.count() as u64;
+        let unacknowledged = self.sent.without(&self.acknowledged);
+        settled.unacknowledged = unacknowledged.count() as u64;
+        settled.untold = self.untold().count() as u64;
+        settled.untold_first = self.untold().next();
         let logs = self.partitions.values();
         settled.stored = logs.map(|log| log.data.len() - log.only_acknowledged).sum();
         settled.distinct = self.standing.stored.len();
@@ -1097,20 +1106,11 @@ impl Ledger {
         }
     }
 
-    /// untold: sent, and no outcome of any kind, although all sending had come
-    /// to its end. What other tools record of outcomes is not all there was.
-    fn find_untold(&self, provenance: &Provenance, docket: &mut Docket) {
-        if !self.traffic_ended || provenance.is_imported() {
-            return;
-        }
+    /// Records that were sent and of which there is no outcome of any kind.
+    fn untold(&self) -> impl Iterator<Item = RecordId> + '_ {
         let told = |record| self.failed.contains(record) || self.unknown.contains(record);
-        let untold = self.sent.without(&self.acknowledged);
-        for record in untold.filter(|record| !told(*record)) {
-            docket.add_record(Anomaly::Untold, record, || {
-                let what = format!("{record} was sent, and nothing was ever heard of it");
-                (what, vec![Watch::Record(record)])
-            });
-        }
+        let unacknowledged = self.sent.without(&self.acknowledged);
+        unacknowledged.filter(move |record| !told(*record))
     }
 
     /// phantom and corrupt, by the offset at which somebody saw them.

@@ -9,10 +9,9 @@ use model::ids::{GroupIx, ProducerIx};
 
 /// What may not be said of a history that lacks something: every one of these
 /// is the absence of an event that may only not have been recorded.
-pub(crate) const ABSENCES: [Anomaly; 7] = [
+pub(crate) const ABSENCES: [Anomaly; 6] = [
     Anomaly::LostWrite,
     Anomaly::Unseen,
-    Anomaly::Untold,
     Anomaly::PollSkip,
     Anomaly::GroupGap,
     Anomaly::GroupIncomplete,

@@ -629,9 +629,10 @@ impl Members {
         };
         let mut told = subject.told.clone();
         // The end of its reports ends the wait as well.
-        let dismissal = match tokio::time::timeout(limit, told.wait_for(|it| it.refused)).await {
-            Ok(Ok(_)) => Dismissal::Refused,
-            Ok(Err(_)) | Err(_) => Dismissal::Untold,
+        let refused = async { told.wait_for(|told| told.refused).await.is_ok() };
+        let dismissal = match tokio::time::timeout(limit, refused).await {
+            Ok(true) => Dismissal::Refused,
+            Ok(false) | Err(_) => Dismissal::Untold,
         };
         let exit = subject.child.end(Signal::Term, LEAVE_LIMIT).await;
         if let Ok(Err(error)) = (&mut subject.reader).await {

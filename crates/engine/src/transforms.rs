@@ -337,3 +337,98 @@ pub(crate) fn closing_limit(scenario: &Scenario) -> Duration {
     });
     Duration::from_millis(timeouts.max().unwrap_or(0) + NOTICE_MS)
 }
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
+
+    use model::ids::Offset;
+
+    use super::*;
+
+    fn voice() -> Voice {
+        Voice {
+            producer: ProducerIx::new(3),
+            member: MemberIx::new(5),
+            group: GroupIx::new(1),
+            from: TopicIx::new(0),
+            to: TopicIx::new(1),
+            outstanding: BTreeSet::new(),
+        }
+    }
+
+    fn sent(sequence: u64) -> Happening {
+        Happening::Sent {
+            sequence: Sequence::new(sequence),
+            partition: PartitionIndex::new(2),
+        }
+    }
+
+    fn acknowledged(sequence: u64) -> Happening {
+        Happening::Acknowledged {
+            sequence: Sequence::new(sequence),
+            partition: PartitionIndex::new(2),
+            offset: Offset::new(7),
+        }
+    }
+
+    #[test]
+    fn what_is_read_and_what_is_written_are_of_two_topics() {
+        let mut voice = voice();
+        let read = Happening::Derived {
+            sequence: Sequence::new(0),
+            partition: PartitionIndex::new(2),
+            offset: Offset::new(9),
+        };
+        let [Body::Derived { from, .. }] = voice.understand(read)[..] else {
+            unreachable!("a derived record is one event");
+        };
+        assert_eq!(from.topic, TopicIx::new(0));
+        let [Body::SendInvoked { to, .. }] = voice.understand(sent(0))[..] else {
+            unreachable!("a sent record is one event");
+        };
+        assert_eq!(to.topic, TopicIx::new(1));
+    }
+
+    #[test]
+    fn a_member_joins_the_transaction_that_it_begins() {
+        let begun = Happening::TransactionBegun {
+            transaction: TransactionIx::new(4),
+        };
+        assert_eq!(Voice::amid(&begun), Amid::Nothing);
+        let events = voice().understand(begun);
+        assert!(matches!(
+            events[..],
+            [
+                Body::TransactionBegun { .. },
+                Body::TransactionJoined { .. }
+            ]
+        ));
+    }
+
+    #[test]
+    fn what_was_sent_last_is_of_unknown_outcome() {
+        let mut voice = voice();
+        voice.understand(sent(0));
+        voice.understand(sent(1));
+        voice.understand(acknowledged(0));
+        let words = voice.last_words();
+        let [Body::SendCompleted { record, outcome }] = &words[..] else {
+            unreachable!("one record has no outcome: {words:?}");
+        };
+        assert_eq!(record.sequence, Sequence::new(1));
+        assert!(matches!(outcome, Outcome::Unknown { .. }));
+        assert!(voice.last_words().is_empty());
+    }
+
+    #[test]
+    fn only_what_the_brokers_refuse_is_a_refusal() {
+        let completed = |outcome| Happening::TransactionCompleted {
+            transaction: TransactionIx::new(0),
+            outcome,
+        };
+        assert!(Voice::is_refusal(&completed(TransactionOutcome::Fenced)));
+        assert!(!Voice::is_refusal(&completed(TransactionOutcome::Aborted)));
+        assert!(!Voice::is_refusal(&acknowledged(0)));
+    }
+}

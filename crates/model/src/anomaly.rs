@@ -80,7 +80,6 @@ catalogue! {
     Phantom phantom
     Corrupt corrupt
     FailedWriteVisible failed_write_visible
-    Untold untold
     PollSkip poll_skip
     NonmonotonicPoll nonmonotonic_poll
     GroupGap group_gap

@@ -181,8 +181,7 @@ impl Claim {
     pub const fn contradicted_by(self) -> &'static [Anomaly] {
         match self {
             Self::NoLoss => &[Anomaly::LostWrite, Anomaly::RowMissing],
-            Self::AllAcknowledged | Self::RecoversWithin => &[],
-            Self::OutcomesTold => &[Anomaly::Untold],
+            Self::AllAcknowledged | Self::OutcomesTold | Self::RecoversWithin => &[],
             Self::NoPhantom => &[
                 Anomaly::Phantom,
                 Anomaly::FailedWriteVisible,

@@ -9,20 +9,29 @@ pub(super) fn all_acknowledged(analysis: &Analysis) -> Ruling {
     if let Some(ruling) = not_over(analysis) {
         return ruling;
     }
-    if counts.acknowledged < counts.sent {
+    let missing = analysis.coverage.unacknowledged;
+    if missing > 0 {
         return violated(format!(
-            "{} of {} records were acknowledged; {} certainly not written, {} of unknown outcome",
-            counts.acknowledged, counts.sent, counts.failed, counts.unknown
+            "{missing} of {} records were not acknowledged: {} certainly not written, {} of \
+             unknown outcome",
+            counts.sent, counts.failed, counts.unknown
         ));
     }
     held(format!("all {} records were acknowledged", counts.sent))
 }
 
-/// What was never heard of again contradicts it as a finding.
+/// Judged by looking for an outcome, of whatever kind, of each send.
 pub(super) fn outcomes_told(analysis: &Analysis) -> Ruling {
     let counts = &analysis.counts;
     if let Some(ruling) = not_over(analysis) {
         return ruling;
+    }
+    if let (untold @ 1.., first) = analysis.coverage.untold {
+        let first = first.map_or_else(String::new, |first| format!(", first {first}"));
+        return violated(format!(
+            "of {untold} of {} records nothing was ever heard{first}",
+            counts.sent
+        ));
     }
     held(format!(
         "of all {} records the application was told what became of them: {} acknowledged, {} \

@@ -22,7 +22,6 @@ struct Said {
     read: BTreeSet<PartitionRef>,
     sent: BTreeSet<RecordId>,
     failed: BTreeSet<RecordId>,
-    unknown: BTreeSet<RecordId>,
     acknowledged: BTreeSet<(Place, RecordId)>,
     stored: BTreeSet<(Place, RecordId)>,
     processed: BTreeSet<(Place, RecordId)>,
@@ -53,9 +52,7 @@ fn listen(events: &[Event]) -> Said {
                 Outcome::Failed { .. } => {
                     said.failed.insert(*record);
                 }
-                Outcome::Unknown { .. } => {
-                    said.unknown.insert(*record);
-                }
+                Outcome::Unknown { .. } => {}
             },
             Body::Stored {
                 partition,
@@ -198,15 +195,6 @@ pub(crate) fn count(events: &[Event], declared: &[PartitionRef]) -> BTreeMap<Ano
         shortened.extend(behind.map(|((partition, _), _)| *partition));
         counts.insert(Anomaly::LogTruncation, shortened.len() as u64);
     }
-
-    let answered = |record: &RecordId| {
-        said.failed.contains(record)
-            || said.unknown.contains(record)
-            || said.acknowledged.iter().any(|(_, it)| it == record)
-    };
-    let untold = said.sent.iter().filter(|record| !answered(record));
-    let untold = untold.filter(|_| said.traffic_ended).count();
-    counts.insert(Anomaly::Untold, untold as u64);
 
     let records: BTreeSet<RecordId> = said.stored.iter().map(|(_, record)| *record).collect();
     counts.insert(

@@ -117,7 +117,7 @@ fn what_producers_were_told_is_counted() {
         Claim::AllAcknowledged,
         &told,
         Verdict::Violated,
-        "1 of 3 records were acknowledged; 1 certainly not written, 1 of unknown outcome",
+        "2 of 3 records were not acknowledged: 1 certainly not written, 1 of unknown outcome",
     );
     rules(
         Claim::OutcomesTold,
@@ -131,7 +131,7 @@ fn what_producers_were_told_is_counted() {
         Claim::OutcomesTold,
         &silent,
         Verdict::Violated,
-        "1 untold, first p0 1",
+        "of 1 of 2 records nothing was ever heard, first p0/1",
     );
 }
 

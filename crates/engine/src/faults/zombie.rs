@@ -17,6 +17,10 @@ use crate::subjects::{Dismissal, Members};
 /// for something every few seconds at least.
 const REFUSAL_LIMIT: Duration = Duration::from_secs(30);
 
+/// How long another may take to get the partitions of the one that stands
+/// still: without a `group.instance.id` it waits for `session.timeout.ms`.
+const REPLACE_LIMIT: Duration = Duration::from_mins(2);
+
 /// To be frozen, replaced and continued.
 pub(super) struct Zombie {
     group: String,
@@ -35,9 +39,13 @@ impl Zombie {
         }
     }
 
+    fn name(&self) -> String {
+        format!("member {} of {}", self.member, self.group)
+    }
+
     fn lacking(&self) -> EngineError {
         EngineError::Lacking {
-            what: format!("running member {} of {}", self.member, self.group),
+            what: format!("running {}", self.name()),
         }
     }
 }
@@ -92,7 +100,14 @@ impl Broken for Frozen {
             let members = groups
                 .get_mut(&self.zombie.group)
                 .ok_or_else(|| self.zombie.lacking())?;
-            members.replace(number).await?;
+            let replaced = tokio::time::timeout(REPLACE_LIMIT, members.replace(number));
+            replaced.await.map_err(|_| EngineError::Late {
+                what: format!(
+                    "the assignment of partitions to a new {}",
+                    self.zombie.name()
+                ),
+                limit_ms: u64::try_from(REPLACE_LIMIT.as_millis()).unwrap_or(u64::MAX),
+            })??;
         }
         let after = self.with(site, |members| members.snapshot(number)).await?;
         proof.add(
