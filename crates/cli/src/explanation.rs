@@ -30,9 +30,15 @@ pub(crate) fn explain(page: &mut Page, plan: &ScenarioPlan, seed: Seed) {
         &scenario.name,
         &format!(": {} (suite {})", scenario.title, scenario.suite),
     );
+    let demonstrates = |it: &Guarantee| it.level == Level::ExpectViolated;
+    let criterion = if scenario.guarantees.iter().any(demonstrates) {
+        "What it shows"
+    } else {
+        "What must hold"
+    };
     let intent = [
         ("Why", &scenario.why),
-        ("What must hold", &scenario.criterion),
+        (criterion, &scenario.criterion),
         ("What to expect", &scenario.expected),
     ];
     for (title, words) in intent.into_iter().filter(|(_, words)| !words.is_empty()) {
@@ -62,11 +68,11 @@ fn what_runs(page: &mut Page, scenario: &Scenario) {
     let to = if topology.brokers == 1 { "it" } else { "them" };
     let link = match topology.link {
         Link::Direct => format!("clients connect to {to} directly"),
-        Link::Proxy => format!("clients connect to {to} through a proxy that can break the line"),
+        Link::Proxy => format!("clients connect to {to} through a proxy that can break the connection"),
     };
     let between = match topology.replication_link {
         Link::Direct => "",
-        Link::Proxy => "; they replicate from each other through another",
+        Link::Proxy => "; brokers replicate from each other through a proxy that can cut the link",
     };
     let brokers = counted(topology.brokers.into(), "Kafka broker");
     page.item(&format!("{brokers} (KRaft); {link}{between}"));
@@ -158,7 +164,9 @@ fn who_reads_and_writes(page: &mut Page, scenario: &Scenario) {
     page.heading("Who reads and writes");
     for transform in &scenario.transforms {
         page.item(&transform_words(transform));
+        page.line("    as a consumer:");
         settings(page, &transform.config);
+        page.line("    as a producer:");
         settings(page, &transform.producer_config);
     }
 }
@@ -175,7 +183,7 @@ fn transform_words(transform: &Transform) -> String {
         }
     };
     format!(
-        "group {} ({}) reads {} while it is written, makes one record of {} bytes of each, and \
+        "group {} ({}) reads {} while it is being written, makes one record of {} bytes of each, and \
          sends it to {}; a member processes {} records a second, and commits after every {} \
          processed, {together}",
         transform.name,
@@ -201,7 +209,7 @@ fn who_reads(page: &mut Page, scenario: &Scenario) {
 
 fn group_words(group: &Group) -> String {
     let start = match group.start {
-        GroupStart::BeforeProducers => "while it is written",
+        GroupStart::BeforeProducers => "while it is being written",
         GroupStart::AfterProducers => "after everything was sent",
     };
     let in_hand = match group.batch_records {
@@ -277,10 +285,15 @@ fn what_is_broken(page: &mut Page, plan: &ScenarioPlan, seed: Seed) {
 }
 
 fn delay_words(fault: &Fault, delay_ms: u64, seed: Seed) -> String {
+    let fixed_ms = fault.delay_ms;
     match (fault.jitter_ms, seed) {
-        (0, _) => String::new(),
+        (0, _) if fixed_ms == 0 => String::new(),
+        (0, _) => format!(" and {fixed_ms} ms more"),
         (_, Seed::Given(seed)) => format!(" and {delay_ms} ms more (seed {seed})"),
-        (jitter_ms, Seed::Open) => format!(" and 0 to {jitter_ms} ms more (drawn from the seed)"),
+        (jitter_ms, Seed::Open) => format!(
+            " and {fixed_ms} to {} ms more (drawn from the seed)",
+            fixed_ms + jitter_ms
+        ),
     }
 }
 
@@ -304,7 +317,7 @@ fn what_is_claimed(page: &mut Page, scenario: &Scenario) {
         .unwrap_or(0);
     for guarantee in &scenario.guarantees {
         let lead = format!(
-            "  {:14}  {:claim_chars$}  ",
+            "  {:16}  {:claim_chars$}  ",
             level_words(guarantee.level),
             guarantee.claim
         );
@@ -318,7 +331,7 @@ const fn level_words(level: Level) -> &'static str {
     match level {
         Level::Required => "required",
         Level::Observed => "only observed",
-        Level::ExpectViolated => "to be VIOLATED",
+        Level::ExpectViolated => "must be VIOLATED",
     }
 }
 
@@ -337,8 +350,7 @@ fn how_long(page: &mut Page, plan: &ScenarioPlan) {
     page.prose(
         "  ",
         &format!(
-            "{schedule}; to that comes the start of the stack, and reading everything back. \
-             After traffic has ended, readers get up to {} to reach the end.",
+            "{schedule}; starting the stack and reading everything back come on top. After traffic has ended, readers get up to {} to reach the end.",
             duration_ms(plan.scenario.drain_limit_ms)
         ),
     );
