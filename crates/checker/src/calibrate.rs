@@ -9,6 +9,7 @@
 //! that find no victim left go into the next.
 
 mod cluster;
+mod derived;
 mod transactions;
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
@@ -142,6 +143,7 @@ pub struct Survey {
     joined: HashMap<MemberIx, TransactionRef>,
     fates: Arc<Fates>,
     cluster: cluster::Places,
+    derived: derived::Places,
     transactions: transactions::Places,
 }
 
@@ -213,6 +215,7 @@ impl Survey {
             polled: HashMap::new(),
             joined: HashMap::new(),
             cluster: cluster::Places::new(analysis),
+            derived: derived::Places::new(analysis),
             transactions: transactions::Places::new(analysis),
             fates: Arc::clone(&analysis.fates),
         }
@@ -229,6 +232,9 @@ impl Survey {
         };
         self.cluster.observe(&placed, event, &self.by_position);
         self.transactions.observe(&placed, event, &self.roster);
+        if let Some(record) = self.derived.observe(&placed, event) {
+            self.spare(record);
+        }
         match &event.body {
             Body::TransactionJoined {
                 transaction,
@@ -312,6 +318,17 @@ impl Survey {
                 }
             }
             _ => {}
+        }
+    }
+
+    /// Plants nothing on a record of which something is wrong. Nothing was said
+    /// of it so far.
+    fn spare(&mut self, record: RecordId) {
+        if let Some(trace) = self.by_record.remove(&record) {
+            let Victim {
+                partition, offset, ..
+            } = self.records[trace].victim;
+            self.by_position.remove(&(partition, offset));
         }
     }
 
@@ -419,7 +436,7 @@ impl Survey {
     fn is_early(&self, record: RecordId, reading: &Reading) -> bool {
         let transactions = &self.fates.transactions;
         let asked = transactions.of(record).map(|tx| transactions.get(tx).asked);
-        self.transactions.reads_committed(reading.group)
+        self.transactions.must_read_committed(reading.group)
             && asked.is_some_and(|asked| asked.is_none_or(|asked| reading.placed.event.at < asked))
     }
 
@@ -618,7 +635,10 @@ impl<'s> Planner<'s> {
         }
         match anomaly {
             Anomaly::LostWrite => self.lost_write(),
-            Anomaly::Duplicate => self.duplicate(),
+            Anomaly::Duplicate => {
+                let derived = self.derived_twice();
+                derived::both(self.duplicate(), derived)
+            }
             Anomaly::NonmonotonicSend | Anomaly::IntNonmonotonicSend => {
                 self.nonmonotonic_send(anomaly)
             }
@@ -630,7 +650,10 @@ impl<'s> Planner<'s> {
             | Anomaly::NonmonotonicPoll
             | Anomaly::IntPollSkip
             | Anomaly::IntNonmonotonicPoll => self.swapped_poll(anomaly),
-            Anomaly::GroupGap => self.group_gap(),
+            Anomaly::GroupGap => {
+                let derived = self.nothing_derived();
+                derived::both(self.group_gap(), derived)
+            }
             Anomaly::Reprocessed => self.reprocessed(),
             Anomaly::GroupIncomplete => self.group_incomplete(),
             Anomaly::CommitRegression => self
@@ -698,6 +721,13 @@ impl<'s> Planner<'s> {
         })
     }
 
+    /// Whether a record that is taken out of the log is lost, and disturbs no
+    /// group: compaction might have taken it.
+    fn can_be_lost(&self, trace: &RecordTrace) -> bool {
+        let topic = trace.victim.partition.topic;
+        self.read_by_all(trace) && !self.survey.roster.compacts(topic)
+    }
+
     fn lost_write(&mut self) -> Option<Mutation> {
         if self.skipped && !self.survey.nothing_skipped() {
             return None;
@@ -707,7 +737,7 @@ impl<'s> Planner<'s> {
             .survey
             .records
             .iter()
-            .filter(|trace| self.read_by_all(trace))
+            .filter(|trace| self.can_be_lost(trace))
             .map(|trace| trace.victim.record)
             .filter(|record| fates.transactions.of(*record).is_none())
             .collect();

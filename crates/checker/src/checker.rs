@@ -13,6 +13,7 @@ use model::verdict::{Counts, Finding, Measurements};
 use crate::background::Background;
 use crate::capture::{Capture, CaptureCoverage};
 use crate::cycles::{CycleCoverage, find_cycles};
+use crate::derived::{DerivationCoverage, Derivations};
 use crate::fates::Fates;
 use crate::finding::{Docket, Suspect};
 use crate::isolated::{Isolated, IsolationCoverage};
@@ -50,6 +51,7 @@ pub struct Checker {
     truncation: Truncation,
     replicas: Replicas,
     zombies: Zombies,
+    derived: Derivations,
     /// What became of the transactions, once the history was read.
     fates: Fates,
     limits: Limits,
@@ -93,6 +95,7 @@ pub struct Analysis {
     pub(crate) bystanders: Vec<Victim>,
     pub(crate) extents: BTreeMap<PartitionRef, Extent>,
     pub(crate) fates: Arc<Fates>,
+    pub(crate) derived: Arc<Derivations>,
 }
 
 /// Whether a history is whole.
@@ -158,6 +161,8 @@ pub struct Coverage {
     pub transactions: TransactionCoverage,
     /// What could have made a circle of transactions.
     pub cycles: CycleCoverage,
+    /// What was made of records by groups that write.
+    pub derived: DerivationCoverage,
 }
 
 impl Checker {
@@ -191,6 +196,7 @@ impl Checker {
             .observe(event, transactions, &self.roster, &self.provenance);
         self.truncation.observe(event);
         self.replicas.observe(&event.body);
+        self.derived.observe(&event.body);
         self.log.observe(&event.body, transactions);
         self.readers
             .observe(event, transactions, &self.roster, &mut self.docket);
@@ -216,6 +222,8 @@ impl Checker {
         self.log.observe_again(&event.body, background, docket);
         self.readers
             .observe_again(event, &self.log, background, docket);
+        self.derived
+            .observe_again(&event.body, &self.log, background, docket);
     }
 
     /// Tells a checker that the history was read to its end.
@@ -238,7 +246,8 @@ impl Checker {
         let docket = &mut self.docket;
         let readers = self.readers.turn(&self.log, background, docket);
         let log = self.log.turn(background, docket);
-        if (log, readers) == (Need::Nothing, Need::Nothing) {
+        let derived = self.derived.turn(&self.log);
+        if [log, readers, derived] == [Need::Nothing; 3] {
             return Turn::Settled(Box::new(self.settle()));
         }
         self.reading = Reading::Another;
@@ -281,7 +290,10 @@ impl Checker {
         };
         let mut docket = self.docket;
         let log = self.log.settle(background, &mut docket);
-        let groups = self.readers.settle(&self.log, background, &mut docket);
+        let derived = self.derived;
+        let groups = self
+            .readers
+            .settle(&self.log, &derived, background, &mut docket);
         let truncation = self.truncation.settle(
             &log.gone,
             |partition| self.log.was_acknowledged(partition),
@@ -291,7 +303,7 @@ impl Checker {
         let replicas = self.replicas.settle(background, &mut docket);
         let zombies = self.zombies.settle(&self.log, background, &mut docket);
         let isolation = self.isolated.settle(&self.log, background, &mut docket);
-        let transactions = find_torn(&fates, &log.lost, &mut docket);
+        let transactions = find_torn(&fates, &log.lost, &self.log, &provenance, &mut docket);
         find_interrupted(&fates, &self.log, &roster, &mut docket);
         let cycles = find_cycles(&fates, self.readers.joined_reads(), &roster, &mut docket);
         if !provenance.lacking.is_empty() {
@@ -354,12 +366,14 @@ impl Checker {
                 isolation,
                 transactions,
                 cycles,
+                derived: derived.coverage(),
             },
             suspects,
             victims: log.victims,
             bystanders: log.bystanders,
             extents: log.extents,
             fates: Arc::new(fates),
+            derived: Arc::new(derived),
             roster,
         }
     }

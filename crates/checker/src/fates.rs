@@ -2,7 +2,9 @@
 //! of what is wrong with that.
 //!
 //! The markers in the log decide; where there are none, what the producer was
-//! told; where it was told nothing, nobody knows. A history that another tool
+//! told. Where it was told nothing, and had asked for the commit, nobody knows;
+//! where it never had, nobody could have committed it, and a log that was read
+//! and holds nothing of it says that nothing of it will be visible. A history that another tool
 //! recorded has no markers: there a transaction of unknown outcome has
 //! committed when a `read_committed` reader was given one of its records.
 
@@ -82,6 +84,8 @@ impl Fates {
                 };
             }
         }
+        let mut partitions = log.partitions().peekable();
+        let all_read = partitions.peek().is_some() && partitions.all(|of| log.is_read(of));
         let mut fates = Vec::with_capacity(transactions.len());
         let mut torn = BTreeSet::new();
         let mut disowned = BTreeSet::new();
@@ -93,6 +97,9 @@ impl Fates {
                 Told::Committed => Fate::Committed,
                 Told::Aborted => Fate::Aborted,
                 Told::Nothing if provenance.is_imported() && was_given(tx) => Fate::Committed,
+                Told::Nothing if all_read && transaction.asked.is_none() && !open.contains(&tx) => {
+                    Fate::Aborted
+                }
                 Told::Nothing => Fate::Unknown,
             });
             if committed.contains(&tx) && (aborted.contains(&tx) || open.contains(&tx)) {

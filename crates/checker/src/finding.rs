@@ -47,6 +47,8 @@ pub(crate) enum Watch {
     Row(TableIx, RowKey),
     /// How a transaction began and ended.
     Transaction(TransactionRef),
+    /// What a group made of the record at an offset.
+    MadeOf(GroupIx, PartitionRef, Offset),
     /// To whom a partition was given, and from whom it was taken.
     Hands(GroupIx, PartitionRef),
     /// The moments at which the observer saw how far a partition reaches.

@@ -1,5 +1,6 @@
-//! What `read_committed` groups were given, against what became of its
-//! transactions. Knows nothing of groups that read uncommitted.
+//! What `read_committed` groups were given, and those that rely on the same
+//! whatever level they read with, against what became of its transactions.
+//! Knows nothing of groups that may be given everything.
 //!
 //! - *G1a*: a record of an aborted transaction that a member of such a group
 //!   processed; once for each group. The log's abort marker says so, or, where
@@ -61,6 +62,9 @@ pub struct IsolationCoverage {
     /// Readings that came too far ahead of their sending to be held against
     /// it.
     pub unordered: u64,
+    /// Whether nothing in its topics was written in a transaction, so that
+    /// there is nothing that it must not be given.
+    pub is_plain: bool,
 }
 
 impl Isolated {
@@ -77,7 +81,8 @@ impl Isolated {
             Body::IsolationDeclared {
                 isolation: Isolation::ReadCommitted,
                 ..
-            } => self.any = true,
+            }
+            | Body::CommittedExpected { .. } => self.any = true,
             _ if !self.any => {}
             Body::Processed {
                 member,
@@ -86,7 +91,8 @@ impl Isolated {
                 content,
             } => {
                 let group = roster.group_of(*member);
-                let Some(group) = group.filter(|group| provenance.reads_committed(*group)) else {
+                let Some(group) = group.filter(|group| provenance.must_read_committed(*group))
+                else {
                     return;
                 };
                 let places = self.places.entry((group, *from)).or_default();
@@ -237,11 +243,16 @@ impl Isolated {
         self.find_early_reads(fates, roster, docket);
         let groups = roster.groups.iter();
         groups
-            .filter(|(group, _)| provenance.reads_committed(**group))
-            .map(|(group, declared)| IsolationCoverage {
-                group: declared.name.clone(),
-                unordered: self.unordered,
-                ..self.cover(*group, fates, log)
+            .filter(|(group, _)| provenance.must_read_committed(**group))
+            .map(|(group, declared)| {
+                let topics = declared.topics.iter();
+                let mut partitions = topics.flat_map(|topic| roster.partitions_of(*topic));
+                IsolationCoverage {
+                    group: declared.name.clone(),
+                    unordered: self.unordered,
+                    is_plain: partitions.all(|partition| fates.stands(partition).is_empty()),
+                    ..self.cover(*group, fates, log)
+                }
             })
             .collect()
     }

@@ -18,6 +18,7 @@ use model::ids::{GroupIx, Micros};
 use model::verdict::{Calibration, FaultVerdict, GuaranteeVerdict, ScenarioVerdict, Verdict};
 
 use crate::checker::Analysis;
+use crate::derived::DerivationCoverage;
 use crate::measure::{FaultRecord, GroupActivity};
 use crate::readers::GroupCoverage;
 
@@ -286,8 +287,7 @@ fn rule(guarantee: &Guarantee, contract: &Contract, analysis: &Analysis) -> Ruli
             "{} stored, all undamaged",
             of(counts, counts.stored)
         )),
-        Claim::NoDuplicates if counts.stored == 0 => inconclusive("nothing is stored"),
-        Claim::NoDuplicates => held(format!("{} records stored, each once", counts.stored)),
+        Claim::NoDuplicates => no_duplicates(analysis),
         Claim::Ordered if coverage.ordered_pairs == 0 => {
             inconclusive("no two records of one producer stand in one partition")
         }
@@ -303,8 +303,10 @@ fn rule(guarantee: &Guarantee, contract: &Contract, analysis: &Analysis) -> Ruli
                 return ruling;
             }
             held(format!(
-                "{} processed all {} records it committed past",
-                group.name, group.below_committed
+                "{} processed all {} records it committed past{}",
+                group.name,
+                group.below_committed,
+                group.made.map_or("", |_| ", and made something of each")
             ))
         }),
         Claim::GroupComplete => each_group(contract, analysis, complete),
@@ -437,6 +439,30 @@ fn no_loss(analysis: &Analysis) -> Ruling {
         _ => held(format!(
             "{} acknowledged records, all stored",
             counts.acknowledged
+        )),
+    }
+}
+
+fn no_duplicates(analysis: &Analysis) -> Ruling {
+    let (stored, derived) = (analysis.counts.stored, &analysis.coverage.derived);
+    if stored == 0 {
+        return inconclusive("nothing is stored");
+    }
+    if derived.unsettled > 0 {
+        return inconclusive(format!(
+            "{} records were made in transactions of unknown outcome",
+            derived.unsettled
+        ));
+    }
+    let each_once = format!("{stored} records stored, each once");
+    match derived {
+        DerivationCoverage { groups: 0, .. } => held(each_once),
+        DerivationCoverage { made: 0, .. } => {
+            inconclusive("nothing was made of any record, though a group writes")
+        }
+        DerivationCoverage { made, aborted, .. } => held(format!(
+            "{each_once}; {made} of them were made of others, one of each, and {aborted} more \
+             were aborted"
         )),
     }
 }

@@ -22,7 +22,8 @@
 //!   does one inside the range of a topic that compacts. Neither
 //!   does one at whose offset a damaged record stands: that is *corrupt*.
 //! - *duplicate*: a record stands at two or more places; each beyond the first
-//!   counts.
+//!   counts. So does each record beyond the first that a group made of one and
+//!   that is visible (`derived.rs`).
 //! - *nonmonotonic-send*: of each record's first copy in a partition, in the
 //!   order of offsets, those count that stand behind a record which the same
 //!   producer sent later; *int-nonmonotonic-send* where both were sent in one
@@ -45,9 +46,10 @@
 //! - *nonmonotonic-poll*: an offset not behind the one that the member
 //!   processed before it in the same assignment.
 //! - *group-gap*: a record below the highest position that the group is known
-//!   to have committed, and that none of its members processed. Below the log
-//!   start, where nothing can be read any more, a record is known by its
-//!   acknowledgement.
+//!   to have committed, and that none of its members processed; or, of a group
+//!   that makes a record of each, of which nothing that it made took effect.
+//!   Below the log start, where nothing can be read any more, a record is known
+//!   by its acknowledgement.
 //! - *group-incomplete*: a record from there to the pinned end that none
 //!   processed, although the group was given the time.
 //! - *reprocessed*: each time beyond the first that a group processed an
@@ -91,7 +93,8 @@
 //! # How it is built
 //!
 //! One reading settles a healthy history, in bits and fingerprints rather than
-//! operations. Whatever is not as in a healthy history is settled by further
+//! operations; two where records were made of others, because which of these
+//! are visible is known only at the end of the first. Whatever is not as in a healthy history is settled by further
 //! readings, each in bounded memory; see [`Limits`]. Then another collects the
 //! operations that prove the examples, finds out at which hop of the pipeline
 //! each lost record was lost, and learns where mutants can be planted. The last
@@ -107,6 +110,7 @@ mod claims;
 mod collect;
 mod commits;
 mod cycles;
+mod derived;
 mod examine;
 mod expectation;
 mod explain;
@@ -141,6 +145,7 @@ pub use calibrate::{MutantPass, Mutants, Survey};
 pub use capture::CaptureCoverage;
 pub use checker::{Analysis, Checker, Completeness, Coverage, Turn};
 pub use cycles::CycleCoverage;
+pub use derived::DerivationCoverage;
 pub use examine::{check, examine, examine_showing, examine_within};
 pub use expectation::{Expectation, ExpectationVerdict, Weight, expect};
 pub use explain::{Examples, Explainer};

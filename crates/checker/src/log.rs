@@ -127,6 +127,14 @@ impl PartitionLog {
         self.data.range(first, end)
     }
 
+    /// Whether retention or compaction may have taken a record from here.
+    fn is_emptied(&self, here: PartitionRef, offset: Offset, roster: &Roster) -> bool {
+        let pinned = self.pinned.clone().unwrap_or_default();
+        let compacts = roster.compacts(here.topic);
+        (Offset::new(0)..pinned.start).contains(&offset)
+            || (compacts && offset < pinned.end && !self.has(offset.get()))
+    }
+
     /// How many of these there are.
     pub(crate) fn data_count(&self, first: i64, end: i64) -> u64 {
         let (first, end) = self.inside(first, end);
@@ -525,6 +533,11 @@ impl Ledger {
         self.partitions.iter().map(|(partition, _)| partition)
     }
 
+    /// Whether a record stands anywhere.
+    pub(crate) fn holds(&self, record: RecordId) -> bool {
+        self.standing.stored.contains(record)
+    }
+
     /// Whether anything was acknowledged in a partition.
     pub(crate) fn was_acknowledged(&self, partition: PartitionRef) -> bool {
         let log = self.partition(partition);
@@ -533,6 +546,32 @@ impl Ledger {
 
     pub(crate) fn is_read(&self, partition: PartitionRef) -> bool {
         self.partition(partition).is_some_and(PartitionLog::is_read)
+    }
+
+    /// Whether it is settled which records stand; not so while the log is
+    /// being told again.
+    pub(crate) const fn knows_what_stands(&self) -> bool {
+        matches!(self.reading, Reading::Claims { .. } | Reading::Done)
+    }
+
+    /// Whether a record stands anywhere.
+    pub(crate) fn is_stored(&self, record: RecordId) -> bool {
+        self.standing.stored.contains(record)
+    }
+
+    /// Whether a record was acknowledged.
+    pub(crate) fn is_acknowledged(&self, record: RecordId) -> bool {
+        self.acknowledged.contains(record)
+    }
+
+    /// Whether retention or compaction may have taken records out of a topic.
+    pub(crate) fn may_have_taken(&self, topic: TopicIx, roster: &Roster) -> bool {
+        let begins_later = |partition| {
+            let log = self.partition(partition);
+            let pinned = log.and_then(|log| log.pinned.as_ref());
+            pinned.is_some_and(|pinned| pinned.start > Offset::new(0))
+        };
+        roster.compacts(topic) || roster.partitions_of(topic).any(begins_later)
     }
 
     /// Whether every partition of a topic, as declared or written to, was
@@ -906,8 +945,11 @@ impl Ledger {
         }
         let stored = |claim: &Claim| self.standing.stored.contains(claim.record);
         let looked_for = acknowledged.iter().filter(|claim| stored(claim)).count();
-        // It was acknowledged here, and stands elsewhere.
-        let elsewhere = |claim: &Claim| is_read && stored(claim);
+        // It was acknowledged here, and stands elsewhere; but where a copy may
+        // have been taken from here, it says nothing that the other is there.
+        let log = self.partitions.get(partition);
+        let taken = log.is_some_and(|log| log.is_emptied(partition, offset, background.roster));
+        let elsewhere = |claim: &Claim| is_read && !taken && stored(claim);
         let mut contradicted: Vec<RecordId> = Vec::new();
         if offset.get() >= 0 {
             let elsewhere = absent.iter().filter(|claim| elsewhere(claim));

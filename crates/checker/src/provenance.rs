@@ -27,6 +27,8 @@ pub(crate) struct Provenance {
     pub(crate) lacking: Vec<String>,
     unrecorded: BTreeSet<ProducerIx>,
     isolation: BTreeMap<GroupIx, Isolation>,
+    /// Groups that rely on being given committed records only.
+    relying: BTreeSet<GroupIx>,
 }
 
 impl Provenance {
@@ -39,6 +41,9 @@ impl Provenance {
             }
             Body::IsolationDeclared { group, isolation } => {
                 self.isolation.insert(*group, *isolation);
+            }
+            Body::CommittedExpected { group } => {
+                self.relying.insert(*group);
             }
             _ => {}
         }
@@ -59,7 +64,13 @@ impl Provenance {
         self.isolation.get(&group).copied().unwrap_or_default()
     }
 
-    /// Whether any group is given committed records only.
+    /// Whether a group is held to being given committed records only: because
+    /// it reads with that level, or because it relies on it.
+    pub(crate) fn must_read_committed(&self, group: GroupIx) -> bool {
+        self.reads_committed(group) || self.relying.contains(&group)
+    }
+
+    /// Whether a group is given committed records only.
     pub(crate) fn reads_committed(&self, group: GroupIx) -> bool {
         self.isolation(group) == Isolation::ReadCommitted
     }

@@ -7,6 +7,7 @@
 //! again, and each jump and commit is looked at as it comes. What was read for
 //! a transaction counts at the end, where the transaction does.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 
 use model::anomaly::Anomaly;
@@ -15,6 +16,7 @@ use model::ids::{GroupIx, MemberIx, Micros, Offset, PartitionRef};
 
 use crate::background::Background;
 use crate::commits::{Commit, Commits, Regression, Tenure, Trail};
+use crate::derived::{Derivations, Outputs};
 use crate::fates::Fate;
 use crate::finding::{Docket, Scope, Watch};
 use crate::joined::{Inside, Joined, JoinedCommit, JoinedRead, regressions};
@@ -375,6 +377,9 @@ pub struct GroupCoverage {
     /// Records that it processed in a transaction of which nobody knows what
     /// became of it.
     pub unsettled: u64,
+    /// Of a group that writes, of how many records it made something that took
+    /// effect.
+    pub made: Option<u64>,
     /// Records behind a transaction that was never closed, which a group that
     /// reads committed records only is not given.
     pub unstable: u64,
@@ -614,6 +619,7 @@ impl Readers {
     pub(crate) fn settle(
         &mut self,
         log: &Ledger,
+        derived: &Derivations,
         background: Background<'_>,
         docket: &mut Docket,
     ) -> Vec<GroupCoverage> {
@@ -653,13 +659,9 @@ impl Readers {
                     roster,
                 };
                 let bounds = Bounds::of(background, *group, partition);
-                find_unprocessed(
-                    reading.unwrap_or(&none),
-                    log,
-                    (place, bounds),
-                    docket,
-                    &mut coverage,
-                );
+                let outputs = derived.of(*group, partition, log, background);
+                let done = Done::of(reading.unwrap_or(&none), outputs.as_ref());
+                find_unprocessed(&done, log, (place, bounds), docket, &mut coverage);
             }
             all.push(coverage);
         }
@@ -829,31 +831,72 @@ fn find_forgotten(reading: &Reading, place: Place<'_>, docket: &mut Docket) {
 /// it and none of its members processed it, it is a group-gap like any other.
 /// Where it is not known whether the group was to be given it, nobody can tell.
 fn find_passed_over(
-    reading: &Reading,
+    done: &Done<'_>,
     log: &PartitionLog,
     (place, bounds): (Place<'_>, Bounds<'_>),
     docket: &mut Docket,
     coverage: &mut GroupCoverage,
 ) {
-    let committed = reading.committed().unwrap_or_default();
-    coverage.unknown += log.unknown_below_start(&reading.processed, committed.get());
-    for offset in log.expired_without(&reading.processed) {
+    let committed = done.reading.committed().unwrap_or_default();
+    coverage.unknown += log.unknown_below_start(&done.all, committed.get());
+    for offset in log.expired_without(&done.all) {
         let offset = Offset::new(offset);
         if bounds.committed_only && bounds.transactional {
             coverage.unknown += 1;
-        } else if reading.unsettled.contains(offset.get()) {
+        } else if done.is_unsettled(offset.get()) {
             // Counted where it is: nobody knows whether it was processed.
         } else if offset < committed {
             coverage.gaps += 1;
             coverage.gaps_expired += 1;
+            let undone = done.undone(offset.get());
             let past = Watch::CommitPast(place.group, place.partition, offset);
             place.add(docket, Anomaly::GroupGap, offset, &[past], || {
-                format!(
-                    "acknowledged, deleted, committed past, up to {committed}, and never processed"
-                )
+                format!("acknowledged, deleted, committed past, up to {committed}, and {undone}")
             });
         } else {
             coverage.behind_expired += 1;
+        }
+    }
+}
+
+/// What a group has done with a partition's records. One that writes has done
+/// with a record when it was processed and what was made of it took effect.
+struct Done<'r> {
+    reading: &'r Reading,
+    outputs: Option<&'r Outputs>,
+    all: Cow<'r, SparseSet>,
+}
+
+impl<'r> Done<'r> {
+    fn of(reading: &'r Reading, outputs: Option<&'r Outputs>) -> Self {
+        let all = match outputs {
+            None => Cow::Borrowed(&reading.processed),
+            Some(outputs) => {
+                let mut both = SparseSet::default();
+                for offset in reading.processed.shared(&outputs.made) {
+                    both.insert(offset);
+                }
+                Cow::Owned(both)
+            }
+        };
+        Self {
+            reading,
+            outputs,
+            all,
+        }
+    }
+
+    /// Whether it is not known if it was done.
+    fn is_unsettled(&self, offset: i64) -> bool {
+        let unsettled = |outputs: &Outputs| outputs.unsettled.contains(offset);
+        self.reading.unsettled.contains(offset) || self.outputs.is_some_and(unsettled)
+    }
+
+    fn undone(&self, offset: i64) -> &'static str {
+        if self.reading.processed.contains(offset) {
+            "nothing that was made of it took effect"
+        } else {
+            "never processed"
         }
     }
 }
@@ -864,44 +907,52 @@ fn find_passed_over(
 /// the group is not given, or that was processed in a transaction of which
 /// nobody knows what became of it.
 fn find_unprocessed(
-    reading: &Reading,
+    done: &Done<'_>,
     log: &Ledger,
     (place, bounds): (Place<'_>, Bounds<'_>),
     docket: &mut Docket,
     coverage: &mut GroupCoverage,
 ) {
+    let reading = done.reading;
     coverage.commits += reading.commits.count + reading.joined.len() as u64;
     coverage.unsettled += reading.unsettled.len();
+    if let Some(outputs) = done.outputs {
+        coverage.unsettled += outputs.unsettled.len();
+        let made = coverage.made.get_or_insert_default();
+        *made += outputs.made.len();
+    }
     coverage.reprocessed += reading.reprocessed;
     coverage.processed += reading.processed.len() + reading.reprocessed;
     let Some(log) = log.partition(place.partition).filter(|log| log.is_read()) else {
         return;
     };
-    find_passed_over(reading, log, (place, bounds), docket, coverage);
+    find_passed_over(done, log, (place, bounds), docket, coverage);
     let committed = reading.committed().unwrap_or_default();
     let end = bounds.stable_end.map_or(i64::MAX, Offset::get);
     let stored = bounds.count(log, end);
     let mut unprocessed = 0;
-    for offset in log.data_without(&reading.processed, 0, end) {
+    for offset in log.data_without(&done.all, 0, end) {
         if bounds.hides(offset) {
             continue;
         }
         unprocessed += 1;
-        if reading.unsettled.contains(offset) {
+        if done.is_unsettled(offset) {
             continue;
         }
+        let undone = done.undone(offset);
         let offset = Offset::new(offset);
+        let made = Watch::MadeOf(place.group, place.partition, offset);
         if offset < committed {
             coverage.gaps += 1;
             let past = Watch::CommitPast(place.group, place.partition, offset);
-            place.add(docket, Anomaly::GroupGap, offset, &[past], || {
-                format!("committed past, up to {committed}, and never processed")
+            place.add(docket, Anomaly::GroupGap, offset, &[past, made], || {
+                format!("committed past, up to {committed}, and {undone}")
             });
         } else {
             coverage.behind += 1;
             if coverage.waited {
-                place.add(docket, Anomaly::GroupIncomplete, offset, &[], || {
-                    "never processed, although the group was given the time".to_owned()
+                place.add(docket, Anomaly::GroupIncomplete, offset, &[made], || {
+                    format!("{undone}, although the group was given the time")
                 });
             }
         }

@@ -15,6 +15,8 @@ pub(crate) struct Roster {
     pub(crate) topics: BTreeMap<TopicIx, Topic>,
     pub(crate) groups: BTreeMap<GroupIx, Group>,
     pub(crate) tables: BTreeMap<TableIx, SourceTable>,
+    /// Where groups that write send what they make.
+    writes_to: BTreeMap<GroupIx, TopicIx>,
     members: Table<GroupIx>,
     /// The groups that read each topic.
     groups_of: Table<Vec<GroupIx>>,
@@ -88,6 +90,9 @@ impl Roster {
             Body::TopicCleanup { topic, policy } => {
                 self.cleanup.insert(*topic, *policy);
             }
+            Body::TransformDeclared { group, to } => {
+                self.writes_to.insert(*group, *to);
+            }
             Body::MemberStarted { member, group } => {
                 self.members.insert(member.get().into(), *group);
             }
@@ -104,6 +109,12 @@ impl Roster {
         self.groups_of
             .get(topic.get().into())
             .map_or(&[], Vec::as_slice)
+    }
+
+    /// Where a group sends what it makes of the records it processes, if it
+    /// makes anything.
+    pub(crate) fn writes_to(&self, group: GroupIx) -> Option<TopicIx> {
+        self.writes_to.get(&group).copied()
     }
 
     /// Whether a topic's log start moves forward by itself, by age or size.

@@ -9,7 +9,6 @@ use std::time::{Duration, Instant};
 use engine::Tally;
 use engine::progress::{Progress, Stage, Step};
 use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
-use model::ids::GroupIx;
 use model::plan::{RunPlan, ScenarioPlan};
 
 use crate::lines::name_chars;
@@ -189,8 +188,8 @@ fn counts(stage: Stage, tally: &Tally, plan: &ScenarioPlan) -> Vec<String> {
             counts.push(format!("{} waiting", tally.outstanding()));
         }
     }
-    for (group, ix) in scenario.groups.iter().zip(0u16..) {
-        let processed = tally.processed.get(&GroupIx::new(ix)).unwrap_or(&0);
+    for group in plan.groups() {
+        let processed = tally.processed.get(&group.ix).unwrap_or(&0);
         counts.push(format!("{} {processed} read", group.name));
     }
     if scenario.capture.is_some() {

@@ -8,7 +8,8 @@ use model::plan::ScenarioPlan;
 use model::scenario::words::{self, counted, duration_ms};
 use model::scenario::{
     Capture, Commit, Config, Effect, Fault, FaultKind, Fence, Group, GroupStart, Link, Offsets,
-    Producer, Scenario, TABLES, Takeover, Topic, Write, WriteHow,
+    Producer, Reliance, Scenario, TABLES, Takeover, Topic, Transactions, Transform, Write,
+    WriteHow,
 };
 
 use crate::page::Page;
@@ -40,6 +41,7 @@ pub(crate) fn explain(page: &mut Page, plan: &ScenarioPlan, seed: Seed) {
     }
     what_runs(page, scenario);
     what_is_sent(page, scenario);
+    who_reads_and_writes(page, scenario);
     who_reads(page, scenario);
     what_is_broken(page, plan, seed);
     what_is_claimed(page, scenario);
@@ -149,6 +151,43 @@ fn write_words(write: &Write) -> String {
     words
 }
 
+fn who_reads_and_writes(page: &mut Page, scenario: &Scenario) {
+    if scenario.transforms.is_empty() {
+        return;
+    }
+    page.heading("Who reads and writes");
+    for transform in &scenario.transforms {
+        page.item(&transform_words(transform));
+        settings(page, &transform.config);
+        settings(page, &transform.producer_config);
+    }
+}
+
+fn transform_words(transform: &Transform) -> String {
+    let together = match transform.transactions {
+        Transactions::On => {
+            "in one transaction: the records and the position take effect together, or neither \
+             does"
+        }
+        Transactions::Off => {
+            "without transactions: the records are sent and acknowledged, and then the position \
+             is committed"
+        }
+    };
+    format!(
+        "group {} ({}) reads {} while it is written, makes one record of {} bytes of each, and \
+         sends it to {}; a member processes {} records a second, and commits after every {} \
+         processed, {together}",
+        transform.name,
+        counted(transform.members.into(), "member"),
+        transform.from,
+        transform.record_bytes,
+        transform.to,
+        transform.records_per_s,
+        transform.commit_every_records
+    )
+}
+
 fn who_reads(page: &mut Page, scenario: &Scenario) {
     if scenario.groups.is_empty() {
         return;
@@ -171,7 +210,7 @@ fn group_words(group: &Group) -> String {
     };
     format!(
         "group {} ({}) reads {} {start}; a member {in_hand}processes {} records a second{}, and \
-         {}",
+         {}{}",
         group.name,
         counted(group.members.into(), "member"),
         group.topic,
@@ -182,7 +221,11 @@ fn group_words(group: &Group) -> String {
                 ", each only after the coordinator has accepted a commit of the position before it"
             }
         },
-        commit_words(group)
+        commit_words(group),
+        match group.relies_on {
+            Reliance::AsConfigured => "",
+            Reliance::Committed => "; it relies on being given committed records only",
+        }
     )
 }
 
@@ -302,6 +345,11 @@ const fn evidence_words(kind: &FaultKind) -> &'static str {
         } => {
             "the process stood still (state T) all the while, another member said that it was \
              given its partitions, and it goes on now"
+        }
+        FaultKind::ConsumerZombie { .. } => {
+            "it had made records that it had not committed, the process stood still (state T) \
+             while another took its number and its partitions, and the brokers refused what it \
+             asked for when it went on"
         }
         FaultKind::ConnectorRestart { .. } => {
             "PostgreSQL serves the slot over a connection of a new task, which runs"

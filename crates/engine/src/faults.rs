@@ -35,6 +35,7 @@ mod network;
 mod offsets;
 mod requests;
 mod roles;
+mod zombie;
 
 /// Where faults happen.
 pub(crate) struct Site<'s> {
@@ -276,6 +277,14 @@ async fn dispatch(fault: &Fault, ix: FaultIx, site: &Site<'_>) -> Result<(), Eng
                 takeover,
                 effect,
             };
+            carry_out(ix, fault, breakable, site).await
+        }
+        FaultKind::ConsumerZombie {
+            group,
+            member,
+            for_ms,
+        } => {
+            let breakable = zombie::Zombie::new(&group, member, for_ms, effect);
             carry_out(ix, fault, breakable, site).await
         }
         FaultKind::ConnectorRestart { tasks } => {

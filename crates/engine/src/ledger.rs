@@ -1,15 +1,15 @@
 //! Where everything that happens in a scenario is written down, and counted
 //! for those who wait for it. Knows nothing of who reports what.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use history::Recorder;
-use model::event::{Body, Event, Outcome, TxOutcome};
+use model::event::{Body, Event, Isolation, Outcome, TxOutcome};
 use model::ids::{
-    BrokerId, FaultIx, GroupIx, MemberIx, Micros, Offset, PartitionIndex, PartitionRef,
+    BrokerId, FaultIx, GroupIx, MemberIx, Micros, Offset, PartitionIndex, PartitionRef, ProducerIx,
 };
 use model::plan::ScenarioPlan;
 use model::scenario::Trigger;
@@ -21,11 +21,11 @@ use subject::clock::Clock;
 /// The verdict never rests on them.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Tally {
-    /// Records handed to clients.
+    /// Records handed to clients by the scenario's own producers.
     pub sent: u64,
-    /// Records acknowledged.
+    /// Of these, acknowledged.
     pub acknowledged: u64,
-    /// Records failed or of unknown outcome.
+    /// Of these, failed or of unknown outcome.
     pub unacknowledged: u64,
     /// Records processed, by group.
     pub processed: BTreeMap<GroupIx, u64>,
@@ -34,6 +34,8 @@ pub struct Tally {
     pub positions: BTreeMap<(GroupIx, PartitionRef), Offset>,
     /// Which member of each group was given each partition last.
     pub holders: BTreeMap<(GroupIx, PartitionRef), MemberIx>,
+    /// Which records each group's members are given, as far as they said.
+    pub isolation: BTreeMap<GroupIx, Isolation>,
     /// Row changes committed.
     pub committed_changes: u64,
     /// Change events that could be read.
@@ -63,6 +65,8 @@ impl Tally {
 struct Book {
     recorder: Recorder,
     groups_of_members: BTreeMap<MemberIx, GroupIx>,
+    /// Producers that make records of others.
+    deriving: BTreeSet<ProducerIx>,
     changes_of_open_tx: u64,
     tails: BTreeMap<PartitionRef, Offset>,
     broken: bool,
@@ -88,6 +92,7 @@ impl Ledger {
             book: Arc::new(Mutex::new(Book {
                 recorder: Recorder::create(path)?,
                 groups_of_members: BTreeMap::new(),
+                deriving: BTreeSet::new(),
                 changes_of_open_tx: 0,
                 tails: BTreeMap::new(),
                 broken: false,
@@ -217,6 +222,11 @@ impl Ledger {
 impl Book {
     fn count(&mut self, tally: &mut Tally, body: &Body) {
         match body {
+            Body::Derived { record, .. } => {
+                self.deriving.insert(record.producer);
+            }
+            Body::SendInvoked { record, .. } | Body::SendCompleted { record, .. }
+                if self.deriving.contains(&record.producer) => {}
             Body::SendInvoked { .. } => tally.sent += 1,
             Body::SendCompleted { outcome, .. } => match outcome {
                 Outcome::Acknowledged { .. } => tally.acknowledged += 1,
@@ -243,6 +253,9 @@ impl Book {
                     let position = tally.positions.entry((*group, *from)).or_default();
                     *position = (*position).max(Offset::new(offset.get() + 1));
                 }
+            }
+            Body::IsolationDeclared { group, isolation } => {
+                tally.isolation.insert(*group, *isolation);
             }
             // The writer has one transaction open at a time.
             Body::ChangeInvoked { .. } => self.changes_of_open_tx += 1,

@@ -13,6 +13,7 @@ pub mod progress;
 mod run;
 mod subjects;
 mod target;
+mod transforms;
 
 pub use configs::FILE_NAME as CONFIGS_FILE_NAME;
 pub use error::EngineError;

@@ -22,8 +22,10 @@ use crate::configs::{InForce, cleanup};
 use crate::error::EngineError;
 use crate::ledger::Ledger;
 
+mod ends;
 mod replicas;
 
+pub(crate) use ends::Readable;
 pub(crate) use replicas::follow_replicas;
 
 /// How often the ends of change topics are looked at during the run.
@@ -101,8 +103,8 @@ impl Observer {
         &mut self,
         plan: &ScenarioPlan,
     ) -> Result<(), EngineError> {
-        for group in &plan.scenario.groups {
-            let id = GroupId::new(group.name.as_str());
+        for group in plan.groups() {
+            let id = GroupId::new(group.name);
             self.cluster.offset_fetch(&id).await?;
         }
         Ok(())
@@ -189,16 +191,13 @@ impl Observer {
         &mut self,
         plan: &ScenarioPlan,
     ) -> Result<(), EngineError> {
-        for group in &plan.scenario.groups {
-            let Some(ix) = plan.group_ix(&group.name) else {
-                continue;
-            };
-            let id = GroupId::new(group.name.as_str());
+        for group in plan.groups() {
+            let id = GroupId::new(group.name);
             let committed = self.cluster.offset_fetch(&id).await?;
             for place in self.places() {
                 if place.name.topic.as_str() == group.topic {
                     self.ledger.note(Body::GroupOffset {
-                        group: ix,
+                        group: group.ix,
                         partition: place.number,
                         offset: committed.get(&place.name).map(|offset| offset.next),
                     });

@@ -9,10 +9,10 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicU32;
 use std::time::Duration;
 
-use model::event::Body;
+use model::event::{Body, Isolation};
 use model::ids::{GroupIx, Offset, PartitionRef, ProducerIx};
 use model::plan::{PlannedTopic, RunPlan, ScenarioPlan};
-use model::scenario::{Group, GroupStart};
+use model::scenario::{Group, GroupStart, Reliance, Transform};
 use subject::config::{RoleKind, check_config};
 use tokio::sync::mpsc::UnboundedSender;
 use tokio::sync::{Mutex, Semaphore, watch};
@@ -23,14 +23,17 @@ use crate::database::Database;
 use crate::error::EngineError;
 use crate::faults::{Site, carry_out_all, check_faults};
 use crate::ledger::Ledger;
-use crate::observer::{Observer, follow_replicas, follow_tails};
+use crate::observer::{Observer, Readable, follow_replicas, follow_tails};
 use crate::progress::{Progress, Reporter, Stage, Step};
 use crate::subjects::{Launcher, Members, logs_in, run_producer};
 use crate::target::Target;
+use crate::transforms::{Work, closing_limit};
 
 /// How long a group that starts before the producers may take to get its
 /// partitions: a cold coordinator creates its topic first.
 const JOIN_LIMIT: Duration = Duration::from_mins(1);
+/// How many scenarios with one broker a scenario with several stands for.
+const CLUSTER_PLACES: u32 = 2;
 /// How often counts are shown and the history is put on disk.
 const SHOW_INTERVAL: Duration = Duration::from_millis(200);
 
@@ -101,6 +104,7 @@ pub async fn run(
         };
         // The semaphore is fair: scenarios begin in the order of `by_length`.
         let place = Arc::clone(&places);
+        let weight = weight_of(&scenario, settings.jobs);
         let settings = settings.clone();
         let reporter = Reporter::new(index, progress);
         let mut interrupt = interrupt.clone();
@@ -108,7 +112,7 @@ pub async fn run(
             let begun = tokio::select! {
                 biased;
                 _ = interrupt.wait_for(|yes| *yes) => None,
-                place = place.acquire_owned() => place.ok(),
+                place = place.acquire_many_owned(weight) => place.ok(),
             };
             let end = match begun {
                 Some(_place) => {
@@ -133,6 +137,17 @@ pub async fn run(
             })
         })
         .collect()
+}
+
+/// How many of the places a scenario takes: a cluster is heavier than a broker,
+/// and clusters that starve each other would elect leaders that nobody killed.
+fn weight_of(plan: &ScenarioPlan, jobs: NonZeroUsize) -> u32 {
+    let weight = if plan.scenario.topology.brokers > 1 {
+        CLUSTER_PLACES
+    } else {
+        1
+    };
+    u32::try_from(jobs.get()).unwrap_or(weight).min(weight)
 }
 
 /// The longest first, so that none starts when the others are done; those
@@ -310,7 +325,15 @@ fn check_configs(plan: &ScenarioPlan) -> Result<(), EngineError> {
             check_config(RoleKind::Consumer, &group.config),
         )
     });
-    for (who, checked) in producers.chain(groups) {
+    let transforms = plan.scenario.transforms.iter().flat_map(|transform| {
+        let who = format!("transform {}", transform.name);
+        [
+            (RoleKind::Consumer, &transform.config),
+            (RoleKind::Producer, &transform.producer_config),
+        ]
+        .map(|(kind, config)| (who.clone(), check_config(kind, config)))
+    });
+    for (who, checked) in producers.chain(groups).chain(transforms) {
         checked.map_err(|error| EngineError::Config {
             who,
             reason: error.to_string(),
@@ -328,12 +351,24 @@ fn declare(plan: &ScenarioPlan, ledger: &Ledger) {
             partitions: topic.partitions,
         });
     }
-    for (group, ix) in plan.scenario.groups.iter().zip(0u16..) {
+    for group in plan.groups() {
         ledger.note(Body::GroupDeclared {
-            group: GroupIx::new(ix),
-            name: group.name.clone(),
-            topics: plan.topic_ix(&group.topic).into_iter().collect(),
+            group: group.ix,
+            name: group.name.to_owned(),
+            topics: plan.topic_ix(group.topic).into_iter().collect(),
         });
+    }
+    for transform in &plan.scenario.transforms {
+        let written = (plan.group_ix(&transform.name), plan.topic_ix(&transform.to));
+        if let (Some(group), Some(to)) = written {
+            ledger.note(Body::TransformDeclared { group, to });
+        }
+    }
+    let mut groups = plan.scenario.groups.iter();
+    while let Some(group) = groups.find(|group| group.relies_on == Reliance::Committed) {
+        if let Some(group) = plan.group_ix(&group.name) {
+            ledger.note(Body::CommittedExpected { group });
+        }
     }
     for (table, name, topic) in plan.tables() {
         ledger.note(Body::TableDeclared {
@@ -441,6 +476,20 @@ impl<'w> Workload<'w> {
             let members = Members::new(&launcher, plan, group, number, topic.ix, &incarnations);
             groups.insert(group.name.clone(), members);
         }
+        // Behind the scenario's own producers.
+        let own = u32::try_from(plan.scenario.producers.len()).unwrap_or(u32::MAX);
+        let producers = Arc::new(AtomicU32::new(own));
+        for transform in &plan.scenario.transforms {
+            let name = transform.name.as_str();
+            let number = plan.group_ix(name).ok_or_else(|| EngineError::Lacking {
+                what: format!("group {name}"),
+            })?;
+            let topic = |name: &str| topic_named(&topics, name);
+            let between = (topic(&transform.from)?, topic(&transform.to)?);
+            let work = Work::new(&launcher, plan, transform, number, between, &producers);
+            let members = Members::transforming(work, &launcher, name, number, &incarnations);
+            groups.insert(name.to_owned(), members);
+        }
         Ok(Self {
             plan,
             launcher,
@@ -454,25 +503,28 @@ impl<'w> Workload<'w> {
     /// until they have their partitions.
     async fn start_groups(&self, when: GroupStart) -> Result<(), EngineError> {
         let mut groups = self.groups.lock().await;
-        let starting: Vec<&Group> = self
-            .plan
-            .scenario
-            .groups
-            .iter()
-            .filter(|group| group.start == when)
+        let scenario = &self.plan.scenario;
+        let read = scenario.groups.iter();
+        let read = read.map(|group| (&group.name, group.members, group.start));
+        let write = scenario.transforms.iter();
+        let write = write.map(|of| (&of.name, of.members, GroupStart::BeforeProducers));
+        let starting: Vec<(&String, u32)> = read
+            .chain(write)
+            .filter(|(_, _, start)| *start == when)
+            .map(|(name, members, _)| (name, members))
             .collect();
-        for group in &starting {
-            if let Some(members) = groups.get_mut(&group.name) {
-                for number in 1..=group.members {
+        for (name, count) in &starting {
+            if let Some(members) = groups.get_mut(*name) {
+                for number in 1..=*count {
                     members.start(number).await?;
                 }
             }
         }
-        for group in &starting {
-            if let Some(members) = groups.get_mut(&group.name) {
+        for (name, _) in &starting {
+            if let Some(members) = groups.get_mut(*name) {
                 let assigned = tokio::time::timeout(JOIN_LIMIT, members.wait_assigned());
                 assigned.await.map_err(|_| EngineError::Late {
-                    what: format!("the assignment of partitions to group {}", group.name),
+                    what: format!("the assignment of partitions to group {name}"),
                     limit_ms: u64::try_from(JOIN_LIMIT.as_millis()).unwrap_or(u64::MAX),
                 })??;
             }
@@ -529,14 +581,18 @@ impl<'w> Workload<'w> {
                 .await?;
             observer.note_tails().await?;
         }
-        let ends = observer.ends().await?;
         let limit = Duration::from_millis(limit_ms);
+        for transform in &self.plan.scenario.transforms {
+            self.finish_transform(transform, observer, limit).await?;
+        }
+        let ends = self.ends(observer).await?;
+        let wanted: Vec<_> = self.wanted(&ends).collect();
         let all_read = self.ledger.wait_until(|tally| {
-            self.wanted(&ends).all(|(group, partition, end)| {
+            wanted.iter().all(|(group, partition, end)| {
                 tally
                     .positions
-                    .get(&(group, partition))
-                    .is_some_and(|at| *at >= end)
+                    .get(&(*group, *partition))
+                    .is_some_and(|at| at >= end)
             })
         });
         let alive = self.watch_members();
@@ -554,16 +610,70 @@ impl<'w> Workload<'w> {
         Ok(())
     }
 
+    /// Waits until a group that writes has committed everything, lets its
+    /// members leave, and waits until no transaction of theirs is open: only
+    /// then is it settled what there is to read behind it.
+    async fn finish_transform(
+        &self,
+        transform: &Transform,
+        observer: &mut Observer,
+        limit: Duration,
+    ) -> Result<(), EngineError> {
+        let from = self.plan.topic_ix(&transform.from);
+        let Some(group) = self.plan.group_ix(&transform.name) else {
+            return Ok(());
+        };
+        let level = self.level(group);
+        let readable = observer.readable().await?.into_iter();
+        let wanted = readable
+            .filter(|(place, _)| Some(place.topic) == from)
+            .map(|(place, readable)| (place, readable.at(level)))
+            .collect();
+        let committed = observer.await_committed(&transform.name, &wanted);
+        tokio::select! {
+            // Late is no error here: the verdict tells of an incomplete group.
+            waited = tokio::time::timeout(limit, committed) => waited.unwrap_or(Ok(()))?,
+            died = self.watch_members() => return Err(died),
+        }
+        let limit_ms = self.plan.scenario.drain_limit_ms;
+        self.ledger.note(Body::GroupWaited { group, limit_ms });
+        if let Some(members) = self.groups.lock().await.get_mut(&transform.name) {
+            members.leave().await?;
+        }
+        observer
+            .await_stable(closing_limit(&self.plan.scenario))
+            .await
+    }
+
+    /// Where a group that only reads gets to in every partition.
+    async fn ends(
+        &self,
+        observer: &mut Observer,
+    ) -> Result<BTreeMap<PartitionRef, Readable>, EngineError> {
+        if !self.plan.scenario.transforms.is_empty() {
+            return observer.readable().await;
+        }
+        // Without transactions there is nothing to look behind.
+        let ends = observer.ends().await?.into_iter();
+        Ok(ends.map(|(place, end)| (place, end.into())).collect())
+    }
+
+    fn level(&self, group: GroupIx) -> Isolation {
+        let known = self.ledger.tally().isolation;
+        known.get(&group).copied().unwrap_or_default()
+    }
+
     /// Which group must get how far in which partition.
     fn wanted(
         &self,
-        ends: &BTreeMap<PartitionRef, Offset>,
+        ends: &BTreeMap<PartitionRef, Readable>,
     ) -> impl Iterator<Item = (GroupIx, PartitionRef, Offset)> {
         self.groups_numbered().flat_map(move |(ix, group)| {
             let topic = self.plan.topic_ix(&group.topic);
+            let level = self.level(ix);
             ends.iter()
-                .filter(move |(place, end)| Some(place.topic) == topic && end.get() > 0)
-                .map(move |(place, end)| (ix, *place, *end))
+                .map(move |(place, end)| (ix, *place, end.at(level)))
+                .filter(move |(_, place, end)| Some(place.topic) == topic && end.get() > 0)
         })
     }
 

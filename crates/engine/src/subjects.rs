@@ -20,6 +20,7 @@ use tokio::task::JoinHandle;
 use crate::configs::InForce;
 use crate::error::EngineError;
 use crate::ledger::Ledger;
+use crate::transforms::{self, Amid, Voice};
 
 /// How long a subject that was asked to leave may take: longer than a commit
 /// and a goodbye need, shorter than anybody's patience.
@@ -39,10 +40,21 @@ pub(crate) struct Launcher {
 }
 
 /// What a subject's reports are about.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 enum Speaker {
     Producer(ProducerIx),
     Member { member: MemberIx, group: GroupIx },
+    Transformer(Voice),
+}
+
+impl Speaker {
+    const fn group(&self) -> Option<GroupIx> {
+        match self {
+            Self::Producer(_) => None,
+            Self::Member { group, .. } => Some(*group),
+            Self::Transformer(voice) => Some(voice.group()),
+        }
+    }
 }
 
 /// How far a subject has come, by its own word.
@@ -51,6 +63,12 @@ struct Told {
     ready: bool,
     assigned: bool,
     ended: bool,
+    /// Records that it made, that stand in the log, and that it did not commit
+    /// so far.
+    uncommitted: u64,
+    /// Whether the brokers did not let it have its way, as one whose place is
+    /// another's.
+    refused: bool,
 }
 
 /// A running subject.
@@ -120,6 +138,10 @@ fn isolation(config: &BTreeMap<String, String>) -> Option<Isolation> {
     }
 }
 
+fn is_assignment(what: &Happening) -> bool {
+    matches!(what, Happening::Assigned { partitions } if !partitions.is_empty())
+}
+
 struct Listener {
     who: String,
     speaker: Speaker,
@@ -131,18 +153,19 @@ struct Listener {
 
 impl Listener {
     async fn listen(
-        self,
+        mut self,
         mut stdout: BufReader<tokio::process::ChildStdout>,
     ) -> Result<(), EngineError> {
         let mut line = Vec::new();
         loop {
             line.clear();
             let read = stdout.read_until(b'\n', &mut line).await;
-            if !matches!(read, Ok(1..)) {
-                return Ok(());
-            }
-            if line.last() != Some(&b'\n') {
-                // Killed while writing: a line that is not whole was not said.
+            // Killed while writing: a line that is not whole was not said.
+            if !matches!(read, Ok(1..)) || line.last() != Some(&b'\n') {
+                if let Speaker::Transformer(voice) = &mut self.speaker {
+                    let words = voice.last_words();
+                    words.into_iter().for_each(|body| self.ledger.note(body));
+                }
                 return Ok(());
             }
             let report: Report =
@@ -154,10 +177,10 @@ impl Listener {
         }
     }
 
-    fn hear(&self, report: Report) {
-        match (self.speaker, report.what) {
+    fn hear(&mut self, report: Report) {
+        match (&mut self.speaker, report.what) {
             (speaker, Happening::Ready { client, mut config }) => {
-                if let Speaker::Member { group, .. } = speaker
+                if let Some(group) = speaker.group()
                     && let Some(isolation) = isolation(&config)
                 {
                     let body = Body::IsolationDeclared { group, isolation };
@@ -169,14 +192,33 @@ impl Listener {
             }
             (_, Happening::Ended) => self.tell.send_modify(|told| told.ended = true),
             (_, Happening::Note { .. }) => {}
+            (Speaker::Transformer(voice), what) => {
+                let (amid, refused) = (Voice::amid(&what), Voice::is_refusal(&what));
+                let assigned = is_assignment(&what);
+                for body in voice.understand(what) {
+                    self.ledger.record(report.at, body);
+                }
+                self.tell.send_if_modified(|told| {
+                    let before = *told;
+                    match amid {
+                        Amid::Another => told.uncommitted += 1,
+                        Amid::Nothing => told.uncommitted = 0,
+                        Amid::Same => {}
+                    }
+                    told.assigned |= assigned;
+                    told.refused |= refused;
+                    *told != before
+                });
+            }
             (Speaker::Producer(producer), what) => {
+                let producer = *producer;
                 if let Some(body) = self.of_producer(producer, what) {
                     self.ledger.record(report.at, body);
                 }
             }
             (Speaker::Member { member, .. }, what) => {
-                let assigned =
-                    matches!(&what, Happening::Assigned { partitions } if !partitions.is_empty());
+                let member = *member;
+                let assigned = is_assignment(&what);
                 if let Some(body) = self.of_member(member, what) {
                     self.ledger.record(report.at, body);
                 }
@@ -339,15 +381,26 @@ pub(crate) async fn run_producer(
     subject.finish().await
 }
 
+/// What the members of a group do.
+enum Task {
+    Read {
+        role: ConsumerRole,
+        topic: TopicIx,
+        config: BTreeMap<String, String>,
+    },
+    Transform(transforms::Work),
+}
+
 /// A consumer group: its members, restarted ones included.
 pub(crate) struct Members {
     launcher: Launcher,
-    role: ConsumerRole,
+    name: String,
     group: GroupIx,
-    topic: TopicIx,
-    config: BTreeMap<String, String>,
+    task: Task,
     incarnations: Arc<AtomicU32>,
     running: BTreeMap<u32, (MemberIx, Subject)>,
+    /// Those whose place another has taken while they were there.
+    replaced: BTreeMap<u32, (MemberIx, Subject)>,
 }
 
 impl Members {
@@ -361,55 +414,83 @@ impl Members {
         topic: TopicIx,
         incarnations: &Arc<AtomicU32>,
     ) -> Self {
-        Self {
-            launcher: launcher.clone(),
-            role: ConsumerRole {
-                clock: launcher.ledger.clock(),
-                bootstrap: launcher.bootstrap.clone(),
-                run: plan.records_run,
-                group: group.name.clone(),
-                topic: group.topic.clone(),
-                records_per_s: group.records_per_s,
-                commit: group.commit,
-                commit_every_records: group.commit_every_records,
-                batch_records: group.batch_records,
-                fence: group.fence,
-                config: BTreeMap::new(),
-            },
-            group: number,
+        let role = ConsumerRole {
+            clock: launcher.ledger.clock(),
+            bootstrap: launcher.bootstrap.clone(),
+            run: plan.records_run,
+            group: group.name.clone(),
+            topic: group.topic.clone(),
+            records_per_s: group.records_per_s,
+            commit: group.commit,
+            commit_every_records: group.commit_every_records,
+            batch_records: group.batch_records,
+            fence: group.fence,
+            config: BTreeMap::new(),
+        };
+        let task = Task::Read {
+            role,
             topic,
             config: group.config.clone(),
+        };
+        Self::doing(task, launcher, &group.name, number, incarnations)
+    }
+
+    /// A group that writes, without members so far.
+    pub(crate) fn transforming(
+        work: transforms::Work,
+        launcher: &Launcher,
+        name: &str,
+        number: GroupIx,
+        incarnations: &Arc<AtomicU32>,
+    ) -> Self {
+        Self::doing(Task::Transform(work), launcher, name, number, incarnations)
+    }
+
+    fn doing(
+        task: Task,
+        launcher: &Launcher,
+        name: &str,
+        group: GroupIx,
+        incarnations: &Arc<AtomicU32>,
+    ) -> Self {
+        Self {
+            launcher: launcher.clone(),
+            name: name.to_owned(),
+            group,
+            task,
             incarnations: Arc::clone(incarnations),
             running: BTreeMap::new(),
+            replaced: BTreeMap::new(),
         }
     }
 
     /// Starts a member of this number in the group, from 1.
     pub(crate) async fn start(&mut self, number: u32) -> Result<(), EngineError> {
         let member = MemberIx::new(self.incarnations.fetch_add(1, Ordering::Relaxed));
-        let mut role = self.role.clone();
-        role.config = self
-            .config
-            .iter()
-            .map(|(key, value)| (key.clone(), value.replace("{member}", &number.to_string())))
-            .collect();
-        let who = format!("{} member {number} incarnation {member}", role.group);
-        self.launcher.ledger.note(Body::MemberStarted {
-            member,
-            group: self.group,
-        });
-        let subject = self
-            .launcher
-            .launch(
-                who,
-                &Role::Consumer(role),
-                Speaker::Member {
-                    member,
-                    group: self.group,
-                },
-                self.topic,
-            )
-            .await?;
+        let group = self.group;
+        let (role, speaker, topic) = match &self.task {
+            Task::Read {
+                role,
+                topic,
+                config,
+            } => {
+                let config = for_member(config, number);
+                let role = Role::Consumer(ConsumerRole {
+                    config,
+                    ..role.clone()
+                });
+                (role, Speaker::Member { member, group }, *topic)
+            }
+            Task::Transform(work) => {
+                let (role, voice) = work.begin(number, member);
+                let topic = work.from();
+                (Role::Transform(role), Speaker::Transformer(voice), topic)
+            }
+        };
+        let who = format!("{} member {number} incarnation {member}", self.name);
+        let started = Body::MemberStarted { member, group };
+        self.launcher.ledger.note(started);
+        let subject = self.launcher.launch(who, &role, speaker, topic).await?;
         self.running.insert(number, (member, subject));
         Ok(())
     }
@@ -443,7 +524,7 @@ impl Members {
     ) -> Result<Exit, EngineError> {
         let Some((member, mut subject)) = self.running.remove(&number) else {
             return Err(EngineError::Lacking {
-                what: format!("member {number} of {}", self.role.group),
+                what: format!("member {number} of {}", self.name),
             });
         };
         let exit = match signal {
@@ -456,12 +537,38 @@ impl Members {
         if let Ok(Err(error)) = (&mut subject.reader).await {
             return Err(error);
         }
-        let clean = subject.told.borrow().ended && exit.is_success();
+        self.note_end(member, &subject, exit);
+        Ok(exit)
+    }
+
+    fn note_end(&self, member: MemberIx, subject: &Subject, exit: Exit) {
+        let told = *subject.told.borrow();
+        let clean = told.ended && !told.refused && exit.is_success();
         self.launcher.ledger.note(Body::MemberEnded {
             member,
             how: if clean { Ending::Clean } else { Ending::Killed },
         });
-        Ok(exit)
+    }
+
+    /// Waits until a member that writes is in the middle of its work: some of
+    /// what it made stands in the log, and is not committed. One that does not
+    /// write is always.
+    pub(crate) async fn wait_amid(&mut self, number: u32) -> Result<(), EngineError> {
+        match (&self.task, self.running.get_mut(&number)) {
+            (Task::Transform(_), Some((_, subject))) => {
+                subject.wait_told(|told| told.uncommitted > 0).await
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// How many records that a member made stand in the log, uncommitted; none
+    /// where it does not write.
+    pub(crate) fn uncommitted(&self, number: u32) -> Option<u64> {
+        match (&self.task, self.running.get(&number)) {
+            (Task::Transform(_), Some((_, subject))) => Some(subject.told.borrow().uncommitted),
+            _ => None,
+        }
     }
 
     /// Fails as soon as a member ends that nobody ended.
@@ -478,6 +585,63 @@ impl Members {
         Ok(())
     }
 
+    /// Freezes a member, and returns once it stands still.
+    pub(crate) async fn freeze(&self, number: u32) -> Result<(), EngineError> {
+        if let Some((_, subject)) = self.running.get(&number) {
+            subject.child.pause().await?;
+        }
+        Ok(())
+    }
+
+    /// Lets a frozen member whose place another has taken go on.
+    pub(crate) async fn thaw(&self, number: u32) -> Result<(), EngineError> {
+        if let Some((_, subject)) = self.replaced.get(&number) {
+            subject.child.resume().await?;
+        }
+        Ok(())
+    }
+
+    /// Starts another member in the place of one that goes on being there, and
+    /// waits until it has partitions.
+    pub(crate) async fn replace(&mut self, number: u32) -> Result<(), EngineError> {
+        if let Some(before) = self.running.remove(&number) {
+            self.replaced.insert(number, before);
+        }
+        self.start(number).await?;
+        match self.running.get_mut(&number) {
+            Some((_, subject)) => subject.wait_told(|told| told.assigned).await,
+            None => Ok(()),
+        }
+    }
+
+    /// Waits until a member whose place another has taken was told so by the
+    /// brokers, and ends it where it does not end by itself. Whether it was
+    /// told, and how it ended.
+    pub(crate) async fn see_off(
+        &mut self,
+        number: u32,
+        limit: Duration,
+    ) -> Result<(Dismissal, Exit), EngineError> {
+        let Some((member, mut subject)) = self.replaced.remove(&number) else {
+            return Err(EngineError::Lacking {
+                what: format!("a replaced member {number} of {}", self.name),
+            });
+        };
+        let mut told = subject.told.clone();
+        // The end of its reports ends the wait as well.
+        let refused = async { told.wait_for(|told| told.refused).await.is_ok() };
+        let dismissal = match tokio::time::timeout(limit, refused).await {
+            Ok(true) => Dismissal::Refused,
+            Ok(false) | Err(_) => Dismissal::Untold,
+        };
+        let exit = subject.child.end(Signal::Term, LEAVE_LIMIT).await;
+        if let Ok(Err(error)) = (&mut subject.reader).await {
+            return Err(error);
+        }
+        self.note_end(member, &subject, exit);
+        Ok((dismissal, exit))
+    }
+
     /// Asks all members to leave, and waits for them.
     pub(crate) async fn leave(&mut self) -> Result<(), EngineError> {
         let numbers: Vec<u32> = self.running.keys().copied().collect();
@@ -486,6 +650,27 @@ impl Members {
         }
         Ok(())
     }
+}
+
+/// Whether a member whose place another took was told so.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Dismissal {
+    /// The brokers refused what it asked for.
+    Refused,
+    /// Nobody told it anything.
+    Untold,
+}
+
+/// A configuration with the member's number in it.
+pub(crate) fn for_member(
+    config: &BTreeMap<String, String>,
+    number: u32,
+) -> BTreeMap<String, String> {
+    let number = number.to_string();
+    config
+        .iter()
+        .map(|(key, value)| (key.clone(), value.replace("{member}", &number)))
+        .collect()
 }
 
 /// The folder for logs, made if need be.

@@ -223,9 +223,7 @@ impl Target {
 /// A port for each broker, taken before there is one: a proxy in front is so
 /// told its upstream.
 fn reserved(brokers: impl Iterator<Item = u8>) -> Result<BTreeMap<u8, ReservedPort>, EngineError> {
-    brokers
-        .map(|id| Ok((id, ReservedPort::take()?)))
-        .collect()
+    brokers.map(|id| Ok((id, ReservedPort::take()?))).collect()
 }
 
 async fn before(bootstrap: Vec<HostPort>, notes: Notes) -> Result<ClusterProxy, EngineError> {

@@ -53,5 +53,8 @@ pub const fn kind(body: &Body) -> &'static str {
         Body::SendsUnrecorded { .. } => "sends-unrecorded",
         Body::Lacking { .. } => "lacking",
         Body::PartitionState { .. } => "partition-state",
+        Body::TransformDeclared { .. } => "transform-declared",
+        Body::CommittedExpected { .. } => "committed-expected",
+        Body::Derived { .. } => "derived",
     }
 }

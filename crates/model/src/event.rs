@@ -418,6 +418,33 @@ pub enum Body {
         /// The replicas in sync, by number.
         in_sync: Vec<BrokerId>,
     },
+    /// A group is an application that writes: of every record that it
+    /// processes it makes one in this topic.
+    TransformDeclared {
+        /// The group.
+        group: GroupIx,
+        /// Where its records go.
+        to: TopicIx,
+    },
+    /// A group relies on being given committed records only, whatever
+    /// `isolation.level` its members read with: what they are given is held
+    /// against that.
+    CommittedExpected {
+        /// The group.
+        group: GroupIx,
+    },
+    /// A record about to be sent is the one that was made of the record at
+    /// this place. Precedes its `SendInvoked`, in the same source.
+    Derived {
+        /// The record.
+        record: RecordId,
+        /// For which group.
+        group: GroupIx,
+        /// Where the record stands that it was made of.
+        from: PartitionRef,
+        /// At which offset.
+        offset: Offset,
+    },
 }
 
 /// What may take records out of a topic (`cleanup.policy`).

@@ -59,6 +59,20 @@ pub struct PlannedTopic {
     pub partitions: i32,
 }
 
+/// A group of the plan, with the number that the history gives it. Those that
+/// write come behind those that only read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct PlannedGroup<'p> {
+    /// Its number.
+    pub ix: GroupIx,
+    /// Its `group.id`.
+    pub name: &'p str,
+    /// The topic it reads.
+    pub topic: &'p str,
+    /// Records a member processes at most before it commits.
+    pub commit_every_records: u64,
+}
+
 impl RunPlan {
     /// Plans `repeat` runs of each scenario.
     pub fn new(
@@ -170,14 +184,25 @@ impl ScenarioPlan {
             .collect()
     }
 
+    /// All groups, those that write included, in the order of their numbers.
+    pub fn groups(&self) -> impl Iterator<Item = PlannedGroup<'_>> {
+        let read = self.scenario.groups.iter();
+        let read = read.map(|of| (&of.name, &of.topic, of.commit_every_records));
+        let write = self.scenario.transforms.iter();
+        let write = write.map(|of| (&of.name, &of.from, of.commit_every_records));
+        let numbered = read.chain(write).zip(0u16..);
+        numbered.map(|((name, topic, commit_every_records), ix)| PlannedGroup {
+            ix: GroupIx::new(ix),
+            name,
+            topic,
+            commit_every_records,
+        })
+    }
+
     /// The number of the group of that name.
     pub fn group_ix(&self, name: &str) -> Option<GroupIx> {
-        self.scenario
-            .groups
-            .iter()
-            .zip(0u16..)
-            .find(|(group, _)| group.name == name)
-            .map(|(_, ix)| GroupIx::new(ix))
+        let mut groups = self.groups();
+        groups.find(|group| group.name == name).map(|of| of.ix)
     }
 
     /// Where a record goes, by [`partition_for`].
@@ -207,7 +232,8 @@ impl ScenarioPlan {
                     kind: fault.kind.name().to_owned(),
                     meets: match &fault.kind {
                         FaultKind::ConsumerRestart { group, .. }
-                        | FaultKind::ConsumerPause { group, .. } => Traffic::Reads {
+                        | FaultKind::ConsumerPause { group, .. }
+                        | FaultKind::ConsumerZombie { group, .. } => Traffic::Reads {
                             group: group.clone(),
                         },
                         FaultKind::ConnectorRestart { .. } => Traffic::Changes,
@@ -216,11 +242,9 @@ impl ScenarioPlan {
                 })
                 .collect(),
             groups: self
-                .scenario
-                .groups
-                .iter()
+                .groups()
                 .map(|group| GroupContract {
-                    name: group.name.clone(),
+                    name: group.name.to_owned(),
                     commit_every_records: group.commit_every_records,
                 })
                 .collect(),
@@ -249,23 +273,27 @@ impl ScenarioPlan {
             .iter()
             .map(|write| at_pace(write.rows, u64::from(write.rows_per_s)))
             .sum();
-        let reading_ms = scenario
-            .groups
-            .iter()
-            .map(|group| {
-                let pace = u64::from(group.records_per_s) * u64::from(group.members);
+        let read = scenario.groups.iter();
+        let read = read.map(|of| (&of.name, of.records_per_s, of.members, of.start));
+        let write = scenario.transforms.iter();
+        let early = GroupStart::BeforeProducers;
+        let write = write.map(|of| (&of.name, of.records_per_s, of.members, early));
+        let reading_ms = read
+            .chain(write)
+            .map(|(name, records_per_s, members, start)| {
+                let pace = u64::from(records_per_s) * u64::from(members);
                 let down_ms: u64 = scenario
                     .faults
                     .iter()
                     .filter_map(|fault| match &fault.kind {
                         FaultKind::ConsumerRestart {
                             group: of, down_ms, ..
-                        } if *of == group.name => Some(*down_ms),
+                        } if of == name => Some(*down_ms),
                         _ => None,
                     })
                     .sum();
                 let own_ms = at_pace(scenario.records(), pace) + down_ms;
-                match group.start {
+                match start {
                     GroupStart::BeforeProducers => own_ms,
                     GroupStart::AfterProducers => sending_ms + own_ms,
                 }
@@ -393,8 +421,8 @@ mod tests {
     #[test]
     fn a_repeated_fault_is_planned_once_for_each_time() {
         let text = embedded("broker-restart").unwrap().replace(
-            "jitter_ms = 50",
-            "times = 3\npause_ms = 1000\njitter_ms = 50",
+            "down_ms = 3000",
+            "down_ms = 3000\ntimes = 3\npause_ms = 1000\njitter_ms = 50",
         );
         let more = "\n[[fault]]\nkind = \"broker-pause\"\nfor_ms = 10\nafter = { healed = 1 }\n";
         let scenario = parse("three", &(text + more)).unwrap();

@@ -11,6 +11,7 @@ use crate::claim::Guarantee;
 mod embedded;
 mod fault;
 mod parse;
+mod transform;
 pub mod words;
 
 pub use embedded::{EMBEDDED, embedded};
@@ -19,6 +20,7 @@ pub use fault::{
     Peers, RequestPick, Requests, RestartTasks, Takeover, Trigger,
 };
 pub use parse::{ScenarioError, near, nearest, parse};
+pub use transform::{Reliance, Transactions, Transform};
 
 /// Configuration keys and values, in the Java client's (or the broker's, or
 /// the connector's) own names.
@@ -52,6 +54,9 @@ pub struct Scenario {
     /// Who reads.
     #[serde(default, rename = "group")]
     pub groups: Vec<Group>,
+    /// Who reads and writes.
+    #[serde(default, rename = "transform")]
+    pub transforms: Vec<Transform>,
     /// Change data capture, if the scenario has it.
     #[serde(default)]
     pub capture: Option<Capture>,
@@ -187,6 +192,9 @@ pub struct Group {
     /// When it starts.
     #[serde(default)]
     pub start: GroupStart,
+    /// What it relies on being given.
+    #[serde(default)]
+    pub relies_on: Reliance,
     /// Client configuration, in the Java client's names. `{member}` in a
     /// value stands for the member's number in the group.
     #[serde(default)]
@@ -298,6 +306,27 @@ pub enum WriteHow {
 }
 
 impl Scenario {
+    /// How many members the group of that name has; one that writes is a group
+    /// as well.
+    pub fn members_of(&self, group: &str) -> Option<u32> {
+        let groups = self.groups.iter().map(|group| (&group.name, group.members));
+        let transforms = self.transforms.iter();
+        let mut all = groups.chain(transforms.map(|it| (&it.name, it.members)));
+        all.find(|(name, _)| *name == group)
+            .map(|(_, members)| members)
+    }
+
+    /// The consumers' configuration of a group; nothing for one that is not
+    /// there.
+    pub fn config_of(&self, group: &str) -> &Config {
+        const NOTHING: &Config = &Config::new();
+        let groups = self.groups.iter().map(|group| (&group.name, &group.config));
+        let transforms = self.transforms.iter();
+        let mut all = groups.chain(transforms.map(|it| (&it.name, &it.config)));
+        all.find(|(name, _)| *name == group)
+            .map_or(NOTHING, |(_, config)| config)
+    }
+
     /// All records that the producers are going to send.
     pub fn records(&self) -> u64 {
         self.producers.iter().map(|producer| producer.records).sum()

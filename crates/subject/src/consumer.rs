@@ -349,7 +349,7 @@ impl ConsumerContext for Member {
     }
 }
 
-fn partitions(list: &TopicPartitionList) -> Vec<PartitionIndex> {
+pub(crate) fn partitions(list: &TopicPartitionList) -> Vec<PartitionIndex> {
     list.elements()
         .iter()
         .map(|element| PartitionIndex::new(element.partition()))

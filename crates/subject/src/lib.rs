@@ -20,6 +20,7 @@ mod producer;
 pub mod protocol;
 mod reporter;
 mod stop;
+mod transform;
 
 use crate::config::ConfigError;
 use crate::protocol::Role;
@@ -66,5 +67,8 @@ pub fn run() -> Result<(), SubjectError> {
     match role {
         Role::Producer(role) => producer::produce(&role, &stop, Reporter::to_stdout(role.clock)),
         Role::Consumer(role) => consumer::consume(&role, &stop, Reporter::to_stdout(role.clock)),
+        Role::Transform(role) => {
+            transform::transform(&role, &stop, Reporter::to_stdout(role.clock))
+        }
     }
 }

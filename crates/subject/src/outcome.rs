@@ -108,6 +108,35 @@ pub fn standing_after(answer: &Result<(), KafkaError>) -> Standing {
     }
 }
 
+/// Whether an error says that another took the client's place: with its
+/// `transactional.id`, or with its `group.instance.id`.
+pub const fn is_fenced(code: RDKafkaErrorCode) -> bool {
+    use RDKafkaErrorCode as Code;
+    matches!(
+        code,
+        Code::Fenced | Code::ProducerFenced | Code::InvalidProducerEpoch | Code::FencedInstanceId
+    )
+}
+
+/// Whether a question about a transaction may be asked again as it was. What
+/// the answer to the first one would have been is then told.
+pub fn is_retriable(error: &KafkaError) -> bool {
+    match error {
+        KafkaError::Transaction(error) => error.is_retriable(),
+        // Records are still on their way.
+        KafkaError::Flush(code) => *code == RDKafkaErrorCode::OperationTimedOut,
+        _ => false,
+    }
+}
+
+/// Whether nothing but to abort the transaction is left.
+pub fn wants_abort(error: &KafkaError) -> bool {
+    match error {
+        KafkaError::Transaction(error) => error.txn_requires_abort(),
+        _ => true,
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use rdkafka::error::RDKafkaErrorCode as Code;
@@ -153,6 +182,26 @@ mod tests {
             Code::QueueFull,
         ] {
             assert_eq!(fate_of_send(Stage::Handover, code), SendFate::Failed);
+        }
+    }
+
+    #[test]
+    fn fenced_is_who_was_replaced() {
+        for code in [
+            Code::Fenced,
+            Code::ProducerFenced,
+            Code::InvalidProducerEpoch,
+            Code::FencedInstanceId,
+        ] {
+            assert!(is_fenced(code), "{code:?}");
+        }
+        for code in [
+            Code::IllegalGeneration,
+            Code::RebalanceInProgress,
+            Code::OperationTimedOut,
+            Code::Fatal,
+        ] {
+            assert!(!is_fenced(code), "{code:?}");
         }
     }
 

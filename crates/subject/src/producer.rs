@@ -264,7 +264,7 @@ impl ProducerContext for Context {
 
 /// What travels through the client with a record. No machine that runs Kafka
 /// has an address smaller than a sequence.
-fn token(sequence: Sequence) -> usize {
+pub(crate) fn token(sequence: Sequence) -> usize {
     usize::try_from(sequence.get()).unwrap_or(usize::MAX)
 }
 
@@ -272,7 +272,7 @@ fn token(sequence: Sequence) -> usize {
 /// record: with `acks=0` success means that it was put into a socket, and an
 /// idempotent producer whose answer was lost learns that the record is a
 /// duplicate, but not of what.
-fn acknowledged(sequence: Sequence, partition: i32, offset: i64) -> Happening {
+pub(crate) fn acknowledged(sequence: Sequence, partition: i32, offset: i64) -> Happening {
     if offset < 0 {
         return Happening::Unknown {
             sequence,
@@ -286,7 +286,7 @@ fn acknowledged(sequence: Sequence, partition: i32, offset: i64) -> Happening {
     }
 }
 
-fn not_acknowledged(stage: Stage, sequence: Sequence, error: &KafkaError) -> Happening {
+pub(crate) fn not_acknowledged(stage: Stage, sequence: Sequence, error: &KafkaError) -> Happening {
     let fate = match error.rdkafka_error_code() {
         Some(code) => fate_of_send(stage, code),
         // The binding refused the arguments and did not call the client.

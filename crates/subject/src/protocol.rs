@@ -9,8 +9,8 @@
 
 use std::collections::BTreeMap;
 
-use model::event::{CommitResult, Content};
-use model::ids::{Micros, Offset, PartitionIndex, ProducerIx, RunId, Sequence};
+use model::event::{CommitResult, Content, Intent, TransactionOutcome};
+use model::ids::{Micros, Offset, PartitionIndex, ProducerIx, RunId, Sequence, TransactionIx};
 use model::scenario::{Commit, Fence};
 use serde::{Deserialize, Serialize};
 
@@ -24,6 +24,9 @@ pub enum Role {
     Producer(ProducerRole),
     /// Read as a member of a group until stopped.
     Consumer(ConsumerRole),
+    /// Read as a member of a group, and make one record of each, until
+    /// stopped.
+    Transform(TransformRole),
 }
 
 /// What a producer is to do.
@@ -113,6 +116,42 @@ const fn one_record() -> u64 {
     1
 }
 
+/// What a member of a group that writes is to do.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TransformRole {
+    /// The clock that stamps reports.
+    pub clock: Clock,
+    /// `bootstrap.servers`.
+    pub bootstrap: String,
+    /// The identity that records carry.
+    pub run: RunId,
+    /// Its own number as a producer.
+    pub producer: ProducerIx,
+    /// `group.id`.
+    pub group: String,
+    /// What to subscribe to.
+    pub from: String,
+    /// Where to send. What is made of a partition's records goes to the
+    /// partition of the same number, as long as there are as many.
+    pub to: String,
+    /// How many partitions that topic has.
+    pub partitions: i32,
+    /// How many records to process in a second at most.
+    pub records_per_s: u32,
+    /// Commit after so many processed records, when none comes for a while,
+    /// and before leaving.
+    pub commit_every_records: u64,
+    /// Bytes of each value.
+    pub record_bytes: u32,
+    /// `transactional.id`; none is without transactions: what was made is
+    /// flushed, and then the position is committed.
+    pub transactional_id: Option<String>,
+    /// The consumer's configuration in the Java client's names.
+    pub config: BTreeMap<String, String>,
+    /// The producer's.
+    pub producer_config: BTreeMap<String, String>,
+}
+
 /// One line of a subject's standard output.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Report {
@@ -197,6 +236,56 @@ pub enum Happening {
         offset: Offset,
         /// The answer.
         result: CommitResult,
+    },
+    /// A transaction was begun: what is processed and sent from here on
+    /// belongs to it.
+    TransactionBegun {
+        /// Its number, from 0.
+        transaction: TransactionIx,
+    },
+    /// The record that is about to be sent is made of the one at this place.
+    Derived {
+        /// Which.
+        sequence: Sequence,
+        /// The partition of what it is made of.
+        partition: PartitionIndex,
+        /// Its offset.
+        offset: Offset,
+    },
+    /// A position is about to be handed to the transaction.
+    OffsetSent {
+        /// The transaction.
+        transaction: TransactionIx,
+        /// The partition.
+        partition: PartitionIndex,
+        /// The next offset to read.
+        offset: Offset,
+    },
+    /// The transaction is about to be ended.
+    TransactionEnding {
+        /// The transaction.
+        transaction: TransactionIx,
+        /// How.
+        intent: Intent,
+    },
+    /// The end of the transaction was answered.
+    TransactionCompleted {
+        /// The transaction.
+        transaction: TransactionIx,
+        /// The answer.
+        outcome: TransactionOutcome,
+    },
+    /// The next record of a partition is read again from here.
+    Repositioned {
+        /// The partition.
+        partition: PartitionIndex,
+        /// The next offset to read.
+        next: Offset,
+    },
+    /// The brokers refuse to have it go on, because another took its place.
+    Fenced {
+        /// The client's error.
+        error: String,
     },
     /// Something worth a line in a log; changes nothing.
     Note {

@@ -45,6 +45,8 @@ pub(super) struct Places {
     pairs: Vec<Pair>,
     /// Groups that read committed records only.
     committed_only: BTreeSet<GroupIx>,
+    /// These, and those that rely on the same.
+    held_to_committed: BTreeSet<GroupIx>,
     /// Whose positions were committed with transactions.
     handed: BTreeSet<(GroupIx, PartitionRef)>,
     /// A position that was committed with a transaction, and its end.
@@ -69,6 +71,7 @@ impl Places {
                 .collect(),
             pairs: pairs(fates),
             committed_only: BTreeSet::new(),
+            held_to_committed: BTreeSet::new(),
             handed: BTreeSet::new(),
             commit: None,
             commit_completed: None,
@@ -87,6 +90,10 @@ impl Places {
                 isolation: Isolation::ReadCommitted,
             } => {
                 self.committed_only.insert(*group);
+                self.held_to_committed.insert(*group);
+            }
+            Body::CommittedExpected { group } => {
+                self.held_to_committed.insert(*group);
             }
             Body::Stored {
                 partition, offset, ..
@@ -152,6 +159,11 @@ impl Places {
         self.committed_only.contains(&group)
     }
 
+    /// Whether a group must be given committed records only.
+    pub(super) fn must_read_committed(&self, group: GroupIx) -> bool {
+        self.held_to_committed.contains(&group)
+    }
+
     /// Whether a group commits its position in a partition with transactions.
     pub(super) fn commits(&self, group: GroupIx, partition: PartitionRef) -> bool {
         self.handed.contains(&(group, partition))
@@ -213,7 +225,7 @@ impl Planner<'_> {
         let mut found = places.aborted.iter().filter_map(|(at, aborted)| {
             let stored = aborted.stored.as_ref()?;
             let record = record_of(stored).filter(|record| !used.contains(record))?;
-            let mut groups = places.committed_only.iter();
+            let mut groups = places.held_to_committed.iter();
             let group = groups.find(|group| !aborted.read_by.contains(group))?;
             Some((*at, *group, stored, record))
         });
@@ -257,7 +269,7 @@ impl Planner<'_> {
             (committed && asked.get() > 0).then_some(asked)
         };
         let (trace, reading) = self.only_reading(|trace, reading| {
-            survey.transactions.reads_committed(reading.group)
+            survey.transactions.must_read_committed(reading.group)
                 && asked(trace.victim.record).is_some_and(|asked| reading.placed.event.at >= asked)
         })?;
         let asked = asked(trace.victim.record)?;
@@ -328,7 +340,7 @@ impl Planner<'_> {
         let read: BTreeSet<RecordId> = survey
             .records
             .iter()
-            .filter(|trace| self.read_by_all(trace))
+            .filter(|trace| self.can_be_lost(trace))
             .map(|trace| trace.victim.record)
             .collect();
         let trace = self.record(|trace| {

@@ -92,6 +92,27 @@ impl Explainer {
                     observed(format!("{} ended at {end}", roster.partition(*partition)))
                 });
             }
+            Body::Derived {
+                record,
+                group,
+                from,
+                offset,
+            } => {
+                let origin = Watch::MadeOf(*group, *from, *offset);
+                let cases = self.cases_of(&[origin, Watch::Record(*record)]);
+                // What becomes of it is told later.
+                for case in self.cases_of(&[origin]) {
+                    let watching = self.watched.entry(Watch::Record(*record)).or_default();
+                    if !watching.contains(&case) {
+                        watching.push(case);
+                    }
+                }
+                self.note(&cases, at, |roster| {
+                    let (group, from) = (roster.group(*group), roster.partition(*from));
+                    let what = format!("made {record} of {from}@{offset} ({group})");
+                    (format!("p{}", record.producer), what)
+                });
+            }
             Body::ReplicaStored {
                 partition,
                 broker,

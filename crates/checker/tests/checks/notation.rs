@@ -23,6 +23,9 @@
 //! m0 processes p0/3 at t-0@7
 //! m0 commits t-0@8[, refused | , unknown]
 //! m0 is moved to t-0@3
+//! g relies on committed records
+//! g makes t of what it reads
+//! p0/3 is made by g of t-0@7
 //! g stands at t-0@8 | stands nowhere in t-0 | is waited for
 //!
 //! p0/t1 begins | is to commit | is to abort
@@ -185,6 +188,17 @@ impl Scribe {
             }
             return self.say(Body::SendInvoked { record, to });
         }
+        if let Some(made) = verb.strip_prefix("is made by ") {
+            let (group, place) = made.split_once(" of ")?;
+            let (from, offset) = self.place(place)?;
+            let group = self.group(group);
+            return self.say(Body::Derived {
+                record,
+                group,
+                from,
+                offset,
+            });
+        }
         let outcome = if let Some(place) = verb.strip_prefix("is acknowledged at ") {
             let (at, offset) = self.place(place)?;
             Outcome::Acknowledged { at, offset }
@@ -333,6 +347,15 @@ impl Scribe {
             };
             let topic = self.topic(name);
             return self.say(Body::TopicCleanup { topic, policy });
+        }
+        if let Some(made) = verb.strip_prefix("makes ") {
+            let to = self.topic(made.strip_suffix(" of what it reads")?);
+            let group = self.group(name);
+            return self.say(Body::TransformDeclared { group, to });
+        }
+        if verb == "relies on committed records" {
+            let group = self.group(name);
+            return self.say(Body::CommittedExpected { group });
         }
         if let Some(rows) = verb.strip_prefix("holds ") {
             return self.table_holds(name, rows);

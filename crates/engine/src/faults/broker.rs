@@ -36,7 +36,10 @@ pub(super) async fn picked(
     proof: &mut Proof,
 ) -> Result<Vec<Arc<Broker>>, EngineError> {
     let numbers = resolve(site, pick, proof).await?;
-    numbers.into_iter().map(|id| site.target.broker(id)).collect()
+    numbers
+        .into_iter()
+        .map(|id| site.target.broker(id))
+        .collect()
 }
 
 /// The process was ended and another one runs: shown by the kernel, not by
@@ -272,6 +275,7 @@ pub(super) struct Gone {
     /// What they led when they went.
     led: Vec<TopicPartition>,
     election: Election,
+    effect: Effect,
 }
 
 impl Breakable for Loss {
@@ -296,6 +300,7 @@ impl Breakable for Loss {
             brokers,
             led,
             election: self.election,
+            effect: self.effect,
         })
     }
 }
@@ -311,7 +316,10 @@ impl Broken for Gone {
     async fn heal(self, site: &Site<'_>, proof: &mut Proof) -> Result<Micros, EngineError> {
         let gone: Vec<BrokerId> = self.brokers.iter().map(|it| id(it)).collect();
         let mut cluster = connect(&site.target.direct()).await?;
-        let until = Instant::now() + TAKEOVER_LIMIT;
+        let mut until = Instant::now();
+        if is_real(self.effect) {
+            until += TAKEOVER_LIMIT;
+        }
         let mut elected = 0u32;
         let led_by_others = loop {
             let now = states(&mut cluster, site).await?;

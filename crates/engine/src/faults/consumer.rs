@@ -10,6 +10,21 @@ use tokio::time::Instant;
 use super::broker::prove_replaced;
 use super::{Breakable, Broken, Proof, Site, is_real, offsets};
 use crate::error::EngineError;
+use crate::subjects::Members;
+
+/// How long a member that writes may take to be in the middle of its work.
+pub(super) const AMID_LIMIT: Duration = Duration::from_secs(10);
+
+/// A member that writes was in the middle of its work.
+pub(super) fn prove_amid(proof: &mut Proof, members: &Members, member: u32) {
+    if let Some(uncommitted) = members.uncommitted(member) {
+        proof.add(
+            "what it had made was not committed",
+            uncommitted > 0,
+            format!("{uncommitted} records acknowledged since its last commit"),
+        );
+    }
+}
 
 /// To be ended and replaced.
 pub(super) struct Restart {
@@ -61,8 +76,13 @@ impl Breakable for Restart {
             what: format!("running member {} of {}", self.member, self.group),
         };
         let members = groups.get_mut(&self.group).ok_or_else(lacking)?;
+        // Late is no error: the proof says what it was in the middle of.
+        let _ = tokio::time::timeout(AMID_LIMIT, members.wait_amid(self.member)).await;
         let before = members.snapshot(self.member).ok_or_else(lacking)?;
         if is_real(self.effect) {
+            if self.signal == EndSignal::Kill {
+                prove_amid(proof, members, self.member);
+            }
             let since = Instant::now();
             let exit = members.end(self.member, self.signal).await?;
             let expected = match self.signal {

@@ -112,11 +112,7 @@ impl Broken for LinksCut {
                 })
             });
             let shrunk = tokio::time::timeout_at(self.until, shrunk).await.is_ok();
-            proof.add(
-                "the leader's ISR shrank",
-                shrunk,
-                told(site, &self.before),
-            );
+            proof.add("the leader's ISR shrank", shrunk, told(site, &self.before));
         }
         tokio::time::sleep_until(self.until).await;
         Ok(())
@@ -137,7 +133,13 @@ impl Broken for LinksCut {
             bytes > 0,
             format!("{bytes} bytes of {connections} connections between brokers"),
         );
-        if self.shrinks && site.target.brokers().iter().all(|it| it.service().is_running()) {
+        if self.shrinks
+            && site
+                .target
+                .brokers()
+                .iter()
+                .all(|it| it.service().is_running())
+        {
             let grown = wait_in_sync(site).await?;
             let since_ms = site.ledger.clock().now().since(mended).get() / 1000;
             proof.add(

@@ -83,9 +83,9 @@ impl Belongings {
 
 fn belonging(body: &Body) -> Option<Belonging> {
     match body {
-        Body::SendInvoked { record, .. } | Body::SendCompleted { record, .. } => {
-            Some(Belonging::Producer(record.producer))
-        }
+        Body::SendInvoked { record, .. }
+        | Body::SendCompleted { record, .. }
+        | Body::Derived { record, .. } => Some(Belonging::Producer(record.producer)),
         Body::ProducerCounted { producer, .. } => Some(Belonging::Producer(*producer)),
         Body::TransactionBegun { transaction }
         | Body::TransactionJoined { transaction, .. }
@@ -131,6 +131,8 @@ fn belonging(body: &Body) -> Option<Belonging> {
         | Body::TableDeclared { .. }
         | Body::TopicCleanup { .. }
         | Body::IsolationDeclared { .. }
+        | Body::TransformDeclared { .. }
+        | Body::CommittedExpected { .. }
         | Body::TailSeen { .. }
         | Body::PartitionState { .. }
         | Body::TrafficEnded

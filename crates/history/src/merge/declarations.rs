@@ -17,6 +17,8 @@ enum Subject {
     TableNamed(String),
     CleanupOf(TopicIx),
     IsolationOf(GroupIx),
+    TransformOf(GroupIx),
+    RelianceOf(GroupIx),
 }
 
 /// Every declaration so far, and the file it was met in.
@@ -73,6 +75,8 @@ fn subjects(body: &Body) -> Vec<Subject> {
         }
         Body::TopicCleanup { topic, .. } => vec![Subject::CleanupOf(*topic)],
         Body::IsolationDeclared { group, .. } => vec![Subject::IsolationOf(*group)],
+        Body::TransformDeclared { group, .. } => vec![Subject::TransformOf(*group)],
+        Body::CommittedExpected { group } => vec![Subject::RelianceOf(*group)],
         _ => Vec::new(),
     }
 }
@@ -111,6 +115,10 @@ pub(super) fn describe(body: &Body) -> String {
                 Isolation::ReadCommitted => "read_committed",
             };
             format!("group {group} has isolation.level={isolation}")
+        }
+        Body::TransformDeclared { group, to } => format!("group {group} writes to topic {to}"),
+        Body::CommittedExpected { group } => {
+            format!("group {group} relies on committed records only")
         }
         other => crate::kind(other).to_owned(),
     }

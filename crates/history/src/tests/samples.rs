@@ -245,5 +245,16 @@ pub(super) fn since_version_2() -> Vec<Body> {
             leader_epoch: 7,
             in_sync: vec![BrokerId::new(1), BrokerId::new(2)],
         },
+        Body::TransformDeclared {
+            group: GROUP,
+            to: TopicIx::new(1),
+        },
+        Body::CommittedExpected { group: GROUP },
+        Body::Derived {
+            record: RECORD,
+            group: GROUP,
+            from: AT,
+            offset: Offset::new(12),
+        },
     ]
 }

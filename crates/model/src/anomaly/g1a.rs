@@ -6,10 +6,11 @@ pub(super) const DEFINITION: Definition = Definition {
     name: "G1a",
     meaning: "A read_committed reader was given a record of an aborted transaction.",
     definition: "A member of a group that reads with isolation.level=read_committed processed a \
-        record whose transaction was aborted, as the marker in the log says. Each such \
-        reading counts.",
+        record whose transaction was aborted, as the marker in the log says; or a member of one \
+        that relies on that level, whatever it reads with. Each such reading counts.",
     excludes: &[
-        "A reader of a read_uncommitted group: it is given everything.",
+        "A reader of a read_uncommitted group that relies on nothing else: it is given \
+         everything.",
         "A transaction of which nobody knows the end: the marker decides, not what the \
          producer was told.",
     ],

@@ -7,11 +7,15 @@ pub(super) const DEFINITION: Definition = Definition {
     meaning: "A group's committed position passed a record that none of its members processed.",
     definition: "A record stands in the log below the highest position that the group is known \
         to have committed, and none of its members processed it. Nobody of the group \
-        will ever be given it again. Below the log start, where nothing can be read any \
-        more, what was acknowledged counts as having stood there. Each such record counts.",
+        will ever be given it again. A group that makes a record of each has not processed \
+         one of which nothing that it made took effect. Below the log start, where nothing \
+         can be read any more, what was acknowledged counts as having stood there. Each such \
+         record counts.",
     excludes: &[
         "A record from the committed position on: the group is behind.",
         "A commit that was refused, or of which nobody knows: it passed nothing.",
+        "A record that was made of it, was acknowledged and is not there: that is a lost-write, \
+         and the group has done its part.",
     ],
     jepsen: None,
     permitted_by: &[

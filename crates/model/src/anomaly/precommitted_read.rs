@@ -6,12 +6,12 @@ pub(super) const DEFINITION: Definition = Definition {
     name: "precommitted-read",
     meaning: "A read_committed reader was given a record before its transaction was committed.",
     definition: "A member of a group that reads with isolation.level=read_committed processed a \
-        record of a transaction before its producer had asked for the commit. Each such \
-        reading counts.",
+        record of a transaction before its producer had asked for the commit; or a member of one \
+        that relies on that level, whatever it reads with. Each such reading counts.",
     excludes: &[
         "A reading between the request to commit and its answer: the coordinator may have \
          committed already.",
-        "A reader of a read_uncommitted group.",
+        "A reader of a read_uncommitted group that relies on nothing else.",
     ],
     jepsen: Some("precommitted-read"),
     permitted_by: &[fact(

@@ -210,6 +210,17 @@ pub enum FaultKind {
         /// Whether its partitions must have gone to another member meanwhile.
         takeover: Takeover,
     },
+    /// A consumer process is frozen (SIGSTOP), a new one takes its place while
+    /// it stands still, and then it goes on.
+    ConsumerZombie {
+        /// The `group.id`.
+        group: String,
+        /// Which member, from 1.
+        member: u32,
+        /// For how long at least it stands still, in milliseconds: until the
+        /// new one has its partitions in any case.
+        for_ms: u64,
+    },
     /// The connector is restarted over Connect's REST interface.
     ConnectorRestart {
         /// Whether its tasks are restarted with it.
@@ -234,6 +245,7 @@ impl FaultKind {
             Self::SlowNetwork { .. } => "slow-network",
             Self::ConsumerRestart { .. } => "consumer-restart",
             Self::ConsumerPause { .. } => "consumer-pause",
+            Self::ConsumerZombie { .. } => "consumer-zombie",
             Self::ConnectorRestart { .. } => "connector-restart",
         }
     }
@@ -254,6 +266,7 @@ impl FaultKind {
             | Self::RequestRefused { .. }
             | Self::ConsumerRestart { .. }
             | Self::ConsumerPause { .. }
+            | Self::ConsumerZombie { .. }
             | Self::ConnectorRestart { .. } => None,
         }
     }
@@ -270,7 +283,8 @@ impl FaultKind {
             | Self::DiskFull { for_ms, .. }
             | Self::NetworkCut { for_ms, .. }
             | Self::LinkCut { for_ms, .. }
-            | Self::SlowNetwork { for_ms, .. } => Some(*for_ms),
+            | Self::SlowNetwork { for_ms, .. }
+            | Self::ConsumerZombie { for_ms, .. } => Some(*for_ms),
             Self::BrokerLoss { .. }
             | Self::RollingBounce { .. }
             | Self::DiskLoss { .. }

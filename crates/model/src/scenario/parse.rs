@@ -9,8 +9,9 @@ use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
 use super::{
-    BrokerPick, Capture, Commit, EndSignal, FaultKind, Fence, Group, Link, Offsets, Producer,
-    Scenario, TABLES, Takeover, Topic, Topology, Trigger, Write, WriteHow, drain_limit_ms_default,
+    BrokerPick, Capture, Commit, Config, EndSignal, FaultKind, Fence, Group, Link, Offsets,
+    Producer, Scenario, TABLES, Takeover, Topic, Topology, Transform, Trigger, Write, WriteHow,
+    drain_limit_ms_default,
 };
 use crate::claim::{Claim, Guarantee};
 use crate::record::OVERHEAD_BYTES_MAX;
@@ -105,6 +106,8 @@ struct Raw {
     producers: Vec<Producer>,
     #[serde(default, rename = "group")]
     groups: Vec<Group>,
+    #[serde(default, rename = "transform")]
+    transforms: Vec<Transform>,
     #[serde(default)]
     capture: Option<Capture>,
     #[serde(default, rename = "write")]
@@ -144,6 +147,7 @@ impl Raw {
             topics: self.topics,
             producers: self.producers,
             groups: self.groups,
+            transforms: self.transforms,
             capture: self.capture,
             writes: self.writes,
             faults,
@@ -317,6 +321,9 @@ fn validate(scenario: &Scenario) -> Result<(), Problem> {
             return fail(&here("fence"), message.to_owned());
         }
     }
+    transforms::validate(scenario, |name| {
+        (!topic_known(name)).then(|| unknown_topic(name))
+    })?;
     for (at, write) in scenario.writes.iter().enumerate() {
         let here = |key| [Key("write"), Index(at), Key(key)];
         if scenario.capture.is_none() {
@@ -385,15 +392,17 @@ fn validate(scenario: &Scenario) -> Result<(), Problem> {
                 return fail(&here("topic"), unknown_topic(topic));
             }
             FaultKind::ConsumerRestart { group, member, .. }
-            | FaultKind::ConsumerPause { group, member, .. } => {
-                let Some(known) = scenario.groups.iter().find(|known| known.name == *group) else {
+            | FaultKind::ConsumerPause { group, member, .. }
+            | FaultKind::ConsumerZombie { group, member, .. } => {
+                let Some(members) = scenario.members_of(group) else {
                     return fail(&here("group"), format!("there is no group `{group}`"));
                 };
-                if !(1..=known.members).contains(member) {
-                    let message = format!("members are numbered 1 to {}", known.members);
+                if !(1..=members).contains(member) {
+                    let message = format!("members are numbered 1 to {members}");
                     return fail(&here("member"), message);
                 }
-                if let Some((key, message)) = cannot_be(&fault.kind, known) {
+                let config = scenario.config_of(group);
+                if let Some((key, message)) = cannot_be(&fault.kind, members, config) {
                     return fail(&here(key), message.to_owned());
                 }
             }
@@ -451,16 +460,20 @@ fn validate(scenario: &Scenario) -> Result<(), Problem> {
 }
 
 /// What a consumer's fault asks of a group that the group cannot give.
-fn cannot_be(fault: &FaultKind, group: &Group) -> Option<(&'static str, &'static str)> {
+fn cannot_be(
+    fault: &FaultKind,
+    members: u32,
+    config: &Config,
+) -> Option<(&'static str, &'static str)> {
     match fault {
         FaultKind::ConsumerRestart {
             offsets: Offsets::Deleted,
             signal,
             ..
         } => {
-            let alone = group.members == 1
+            let alone = members == 1
                 && *signal == EndSignal::Term
-                && !group.config.contains_key("group.instance.id");
+                && !config.contains_key("group.instance.id");
             let why = "offsets are deleted of a group without members: one member, ended by \
                        `term`, without `group.instance.id`";
             (!alone).then_some(("offsets", why))
@@ -468,7 +481,7 @@ fn cannot_be(fault: &FaultKind, group: &Group) -> Option<(&'static str, &'static
         FaultKind::ConsumerPause {
             takeover: Takeover::Awaited,
             ..
-        } => (group.members < 2).then_some(("takeover", "there is no other member to take over")),
+        } => (members < 2).then_some(("takeover", "there is no other member to take over")),
         _ => None,
     }
 }
@@ -483,7 +496,7 @@ fn validate_trigger(scenario: &Scenario, trigger: &Trigger, faults: usize) -> Re
                 .ok_or_else(|| format!("only {records} records are sent"))
         }
         Trigger::Processed { group, percent } => {
-            if !scenario.groups.iter().any(|known| known.name == *group) {
+            if scenario.members_of(group).is_none() {
                 return Err(format!("there is no group `{group}`"));
             }
             (*percent <= 100)
@@ -641,6 +654,8 @@ fn located(file: &str, text: &str, span: &Range<usize>, message: String) -> Scen
         snippet,
     }
 }
+
+mod transforms;
 
 #[cfg(test)]
 mod tests;

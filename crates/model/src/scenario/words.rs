@@ -210,6 +210,17 @@ pub fn fault(fault: &Fault, scenario: &Scenario) -> Phrase {
                         ", longer than its session lasts, so that another member takes over",
                 }
             )),
+        FaultKind::ConsumerZombie {
+            group,
+            member,
+            for_ms,
+        } => plain(format!("member {member} of "))
+            .name(group)
+            .plain(format!(
+                " is frozen (SIGSTOP) for {} at least, a new one takes its place meanwhile, and \
+                 then it goes on as if nothing had been",
+                duration_ms(*for_ms)
+            )),
         FaultKind::ConnectorRestart { tasks } => {
             let connector = match &scenario.capture {
                 Some(capture) => plain("connector ").name(&capture.connector),

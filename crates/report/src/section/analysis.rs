@@ -283,6 +283,7 @@ fn hits_broker(fault: &FaultKind) -> bool {
         fault,
         FaultKind::ConsumerRestart { .. }
             | FaultKind::ConsumerPause { .. }
+            | FaultKind::ConsumerZombie { .. }
             | FaultKind::ConnectorRestart { .. }
     )
 }

@@ -2,7 +2,8 @@
 
 use model::scenario::words::{self, Phrase, Word};
 use model::scenario::{
-    Capture, Effect, Fault, Group, GroupStart, Link, Producer, Scenario, Trigger, Write, WriteHow,
+    Capture, Effect, Fault, Group, GroupStart, Link, Producer, Reliance, Scenario, Transactions,
+    Transform, Trigger, Write, WriteHow,
 };
 
 use crate::document::{Table, Text, code, text};
@@ -12,6 +13,7 @@ use crate::units::counted;
 pub(super) fn traffic(scenario: &Scenario) -> Vec<Text> {
     let mut sentences = vec![topology(scenario)];
     sentences.extend(scenario.producers.iter().map(producer));
+    sentences.extend(scenario.transforms.iter().map(transform));
     sentences.extend(scenario.groups.iter().map(group));
     sentences.extend(scenario.capture.iter().map(capture));
     sentences.extend(scenario.writes.iter().map(write));
@@ -59,6 +61,28 @@ fn producer(producer: &Producer) -> Text {
     ]
 }
 
+fn transform(transform: &Transform) -> Text {
+    text![
+        "Group ",
+        code(&transform.name),
+        format!(
+            " ({}) reads ",
+            counted(u64::from(transform.members), "member", "members")
+        ),
+        code(&transform.from),
+        " while it is written and makes a record of each for ",
+        code(&transform.to),
+        format!(
+            ", each member processing {} records/s and committing after every {} processed, ",
+            transform.records_per_s, transform.commit_every_records
+        ),
+        match transform.transactions {
+            Transactions::On => "records and position in one transaction.",
+            Transactions::Off => "without transactions, once the records are acknowledged.",
+        },
+    ]
+}
+
 fn group(group: &Group) -> Text {
     text![
         "Group ",
@@ -73,8 +97,13 @@ fn group(group: &Group) -> Text {
             GroupStart::AfterProducers => " after everything was sent",
         },
         format!(
-            ", each member processing {} records/s and committing after every {} processed.",
-            group.records_per_s, group.commit_every_records
+            ", each member processing {} records/s and committing after every {} processed{}.",
+            group.records_per_s,
+            group.commit_every_records,
+            match group.relies_on {
+                Reliance::AsConfigured => "",
+                Reliance::Committed => "; it relies on being given committed records only",
+            }
         ),
     ]
 }
@@ -155,6 +184,12 @@ pub(super) fn configuration(scenario: &Scenario) -> Table {
     }
     for (producer, number) in scenario.producers.iter().zip(0..) {
         add(&text![format!("producer p{number}")], &producer.config);
+    }
+    for transform in &scenario.transforms {
+        let name = || code(&transform.name);
+        add(&text!["group ", name()], &transform.config);
+        let of = text!["producers of ", name()];
+        add(&of, &transform.producer_config);
     }
     for group in &scenario.groups {
         add(&text!["group ", code(&group.name)], &group.config);

@@ -31,7 +31,9 @@ pub(crate) fn write(document: &mut Document, run: &Run<'_>) {
 fn broker_restart(fault: &FaultKind) -> bool {
     matches!(
         fault,
-        FaultKind::BrokerRestart { .. } | FaultKind::BrokerLoss { .. } | FaultKind::RollingBounce { .. }
+        FaultKind::BrokerRestart { .. }
+            | FaultKind::BrokerLoss { .. }
+            | FaultKind::RollingBounce { .. }
     )
 }
 

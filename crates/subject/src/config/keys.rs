@@ -266,6 +266,13 @@ pub const KEYS: &[Key] = &[
         "true by default in Java, false in librdkafka.",
     ),
     key(
+        Producer,
+        "transaction.timeout.ms",
+        &["transaction.timeout.ms"],
+        int(1000, INT_MAX),
+        "60000 by default in both. librdkafka lowers delivery.timeout.ms to it.",
+    ),
+    key(
         Consumer,
         "group.instance.id",
         &["group.instance.id"],

@@ -66,6 +66,7 @@ enum Kind {
     SlowNetwork,
     ConsumerRestart,
     ConsumerPause,
+    ConsumerZombie,
     ConnectorRestart,
 }
 
@@ -191,6 +192,11 @@ impl RawFault {
                 member: take(&mut self.member).unwrap_or(1),
                 for_ms: take(&mut self.for_ms).ok_or_else(|| needs("for_ms"))?,
                 takeover: take(&mut self.takeover).unwrap_or_default(),
+            },
+            Kind::ConsumerZombie => FaultKind::ConsumerZombie {
+                group: take(&mut self.group).ok_or_else(|| needs("group"))?,
+                member: take(&mut self.member).unwrap_or(1),
+                for_ms: take(&mut self.for_ms).ok_or_else(|| needs("for_ms"))?,
             },
             Kind::ConnectorRestart => FaultKind::ConnectorRestart {
                 tasks: take(&mut self.tasks).unwrap_or_default(),

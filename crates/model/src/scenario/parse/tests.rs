@@ -1,5 +1,5 @@
 use super::*;
-use crate::scenario::EMBEDDED;
+use crate::scenario::{EMBEDDED, Transactions};
 
 const GOOD: &str = r#"
 name = "mine"
@@ -140,5 +140,76 @@ fn large_records_are_of_a_size_and_a_number() {
         "large_every = 10\nlarge_bytes = 5",
     ] {
         assert!(large(keys).is_err(), "{keys}");
+    }
+}
+
+const TRANSFORM: &str = r#"
+[[topic]]
+name = "u"
+partitions = 3
+replication_factor = 1
+
+[[transform]]
+name = "copier"
+from = "t"
+to = "u"
+members = 2
+records_per_s = 100
+commit_every_records = 20
+transactions = true
+record_bytes = 256
+
+[[fault]]
+kind = "consumer-zombie"
+after = { processed = { group = "copier", percent = 30 } }
+group = "copier"
+member = 2
+for_ms = 7000
+"#;
+
+#[test]
+fn a_group_that_writes_is_a_group_and_an_enumeration_of_true_and_false() {
+    let scenario = parse("mine.toml", &format!("{GOOD}{TRANSFORM}")).unwrap();
+    let transform = &scenario.transforms[0];
+    assert_eq!(transform.transactions, Transactions::On);
+    assert_eq!(scenario.members_of("copier"), Some(2));
+    let written = serde_json::to_value(transform).unwrap();
+    assert_eq!(written["transactions"], true);
+}
+
+#[test]
+fn what_a_group_that_writes_cannot_be_is_said() {
+    let shown = |from: &str, to: &str| {
+        assert!(TRANSFORM.contains(from), "{from}");
+        let text = format!("{GOOD}{}", TRANSFORM.replacen(from, to, 1));
+        parse("mine.toml", &text).unwrap_err().to_string()
+    };
+    let cases = [
+        ("from = \"t\"", "from = \"tt\"", "did you mean `t`?"),
+        ("from = \"t\"", "from = \"u\"", "comes behind"),
+        ("members = 2", "members = 0", "1 to 64 members"),
+        (
+            "records_per_s = 100",
+            "records_per_s = 0",
+            "at least 1 record a second",
+        ),
+        (
+            "commit_every_records = 20",
+            "commit_every_records = 0",
+            "at least 1 record",
+        ),
+        (
+            "record_bytes = 256",
+            "record_bytes = 5",
+            "carries its identity",
+        ),
+        ("member = 2", "member = 3", "members are numbered 1 to 2"),
+        ("for_ms = 7000", "", "needs the key `for_ms`"),
+        ("transactions = true\n", "", "missing field `transactions`"),
+    ];
+    for (from, to, said) in cases {
+        let error = shown(from, to);
+        assert!(error.contains(said), "{error}");
+        assert!(error.starts_with("mine.toml:"), "{error}");
     }
 }

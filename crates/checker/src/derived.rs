@@ -1,0 +1,252 @@
+//! Applications that read and write: of each record that such a group
+//! processes it makes one. Knows nothing of what its members processed or
+//! committed.
+//!
+//! - *duplicate*: of the records that a group made of one record, each beyond
+//!   the first that stands where a `read_committed` reader is given it.
+//! - *group-gap*, which `readers.rs` finds: what of a record was made is part
+//!   of its processing. It was made when the record made of it was
+//!   acknowledged or stands, in no transaction or in a committed one. Where it
+//!   was acknowledged and does not stand, the broker lost it: that is
+//!   *lost-write*, and the group has done its part.
+//!
+//! Which transactions were committed is known only at the end, so that a
+//! history that tells of such a group is read once more.
+//!
+//! Held: three bits for each record that something was made of, by its place;
+//! nothing for each record that was made.
+
+use std::collections::BTreeMap;
+
+use model::anomaly::Anomaly;
+use model::event::Body;
+use model::ids::{GroupIx, Offset, PartitionRef, RecordId, TopicIx};
+
+use crate::background::Background;
+use crate::fates::Fate;
+use crate::finding::{Docket, Watch};
+use crate::log::{Ledger, Need};
+use crate::sparse_set::SparseSet;
+
+/// What one group made of the records of one partition, by their offsets.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Outputs {
+    /// Of which it made something that took effect.
+    pub(crate) made: SparseSet,
+    /// Of which something that was made stands.
+    stands: SparseSet,
+    /// Of which more than one thing that was made stands.
+    doubled: SparseSet,
+    /// Of which nobody knows whether anything was made.
+    pub(crate) unsettled: SparseSet,
+}
+
+impl Outputs {
+    /// Of which one thing that was made stands.
+    pub(crate) fn standing_once(&self) -> impl Iterator<Item = i64> + '_ {
+        self.stands.range_without(&self.doubled, 0, i64::MAX)
+    }
+}
+
+/// What groups made of the records that they processed.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Derivations {
+    stage: Stage,
+    outputs: BTreeMap<(GroupIx, PartitionRef), Outputs>,
+    coverage: DerivationCoverage,
+}
+
+/// What the history is being read for.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+enum Stage {
+    /// Nothing was made of anything so far.
+    #[default]
+    Nothing,
+    /// Something was: it has to be seen what became of it, once it is settled
+    /// what stands in the log.
+    Wanted,
+    /// What became of it.
+    Outputs,
+    /// Nothing any more.
+    Done,
+}
+
+/// How much was made of what.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct DerivationCoverage {
+    /// Groups that write.
+    pub groups: u64,
+    /// Records made of others that stand where a `read_committed` reader is
+    /// given them.
+    pub made: u64,
+    /// Records made in transactions that were aborted.
+    pub aborted: u64,
+    /// Records of which nobody knows whether they took effect.
+    pub unsettled: u64,
+}
+
+/// Whether a record that was made of another took effect.
+enum Effect {
+    /// It stands, for every reader.
+    Stands,
+    /// It was acknowledged, and is not there.
+    Lost,
+    /// A reader of committed records is not given it.
+    Aborted,
+    /// It was never written, as far as anybody knows.
+    Never,
+    Unsettled,
+}
+
+impl Derivations {
+    /// Takes in the next event of the first reading.
+    pub(crate) fn observe(&mut self, body: &Body) {
+        match body {
+            Body::TransformDeclared { .. } => self.coverage.groups += 1,
+            Body::Derived { .. } => self.stage = Stage::Wanted,
+            _ => {}
+        }
+    }
+
+    /// Whether the history has to be read once more, now that it was read to
+    /// its end; to be asked after the log was.
+    pub(crate) fn turn(&mut self, log: &Ledger) -> Need {
+        self.stage = match self.stage {
+            Stage::Nothing | Stage::Outputs | Stage::Done => Stage::Done,
+            Stage::Wanted if log.knows_what_stands() => Stage::Outputs,
+            Stage::Wanted => Stage::Wanted,
+        };
+        match self.stage {
+            Stage::Nothing | Stage::Done => Need::Nothing,
+            Stage::Wanted | Stage::Outputs => Need::Reading,
+        }
+    }
+
+    /// Takes in the next event of another reading of the same history.
+    pub(crate) fn observe_again(
+        &mut self,
+        body: &Body,
+        log: &Ledger,
+        background: Background<'_>,
+        docket: &mut Docket,
+    ) {
+        let Body::Derived {
+            record,
+            group,
+            from,
+            offset,
+        } = body
+        else {
+            return;
+        };
+        if self.stage != Stage::Outputs {
+            return;
+        }
+        let outputs = self.outputs.entry((*group, *from)).or_default();
+        let at = offset.get();
+        match effect(
+            *record,
+            background.roster.writes_to(*group),
+            log,
+            background,
+        ) {
+            Effect::Stands => {
+                self.coverage.made += 1;
+                outputs.made.insert(at);
+                if !outputs.stands.insert(at) {
+                    outputs.doubled.insert(at);
+                    add(*record, (*group, *from, *offset), background, docket);
+                }
+            }
+            Effect::Lost => {
+                outputs.made.insert(at);
+            }
+            Effect::Aborted => self.coverage.aborted += 1,
+            Effect::Never => {}
+            Effect::Unsettled => {
+                self.coverage.unsettled += 1;
+                outputs.unsettled.insert(at);
+            }
+        }
+    }
+
+    /// What a group made of the records of a partition; none where it is no
+    /// group that writes, or where what it wrote was not read.
+    pub(crate) fn of(
+        &self,
+        group: GroupIx,
+        partition: PartitionRef,
+        log: &Ledger,
+        background: Background<'_>,
+    ) -> Option<Outputs> {
+        let to = background.roster.writes_to(group)?;
+        if !log.topic_is_read(to, background.roster) {
+            return None;
+        }
+        let outputs = self.outputs.get(&(group, partition));
+        Some(outputs.cloned().unwrap_or_default())
+    }
+
+    /// Everything that was made of anything, by the place of what it was made
+    /// of.
+    pub(crate) fn all(&self) -> impl Iterator<Item = ((GroupIx, PartitionRef), &Outputs)> {
+        self.outputs.iter().map(|(of, outputs)| (*of, outputs))
+    }
+
+    /// Whether more than one thing that was made of a record stands.
+    pub(crate) fn is_doubled(&self, group: GroupIx, from: PartitionRef, offset: Offset) -> bool {
+        let outputs = self.outputs.get(&(group, from));
+        outputs.is_some_and(|outputs| outputs.doubled.contains(offset.get()))
+    }
+
+    pub(crate) const fn coverage(&self) -> DerivationCoverage {
+        self.coverage
+    }
+}
+
+fn effect(
+    record: RecordId,
+    to: Option<TopicIx>,
+    log: &Ledger,
+    background: Background<'_>,
+) -> Effect {
+    let fates = background.fates;
+    let tx = fates.transactions.of(record);
+    match tx.map(|tx| (fates.fate(tx), fates.torn.contains(&tx))) {
+        // Which part of a torn one is visible is told by its own anomaly.
+        Some((Fate::Unknown, _) | (_, true)) => return Effect::Unsettled,
+        Some((Fate::Aborted, _)) => return Effect::Aborted,
+        Some((Fate::Committed, _)) | None => {}
+    }
+    if log.is_stored(record) {
+        Effect::Stands
+    } else if log.is_acknowledged(record) {
+        Effect::Lost
+    } else if to.is_some_and(|to| log.may_have_taken(to, background.roster)) {
+        Effect::Unsettled
+    } else {
+        Effect::Never
+    }
+}
+
+/// duplicate: one more record that was made of one.
+fn add(
+    record: RecordId,
+    (group, from, offset): (GroupIx, PartitionRef, Offset),
+    background: Background<'_>,
+    docket: &mut Docket,
+) {
+    docket.add_record(Anomaly::Duplicate, record, || {
+        let place = background.roster.partition(from);
+        let group_name = background.roster.group(group);
+        let what = format!(
+            "{record} was made of {place}@{offset} by {group_name}, of which another was made"
+        );
+        let watch = vec![
+            Watch::Record(record),
+            Watch::MadeOf(group, from, offset),
+            Watch::Position(from, offset),
+        ];
+        (what, watch)
+    });
+}

@@ -1,0 +1,151 @@
+//! A consumer's process that is frozen, replaced by another of the same number
+//! while it stands still, and then goes on as if nothing had been: a zombie.
+
+use std::time::Duration;
+
+use model::ids::Micros;
+use model::scenario::Effect;
+use stack::process::{Exit, ProcessSnapshot};
+use tokio::time::Instant;
+
+use super::consumer::{AMID_LIMIT, prove_amid};
+use super::{Breakable, Broken, Proof, Site, is_real};
+use crate::error::EngineError;
+use crate::subjects::{Dismissal, Members};
+
+/// How long the brokers may take to tell a zombie that it is one: it asks them
+/// for something every few seconds at least.
+const REFUSAL_LIMIT: Duration = Duration::from_secs(30);
+
+/// How long another may take to get the partitions of the one that stands
+/// still: without a `group.instance.id` it waits for `session.timeout.ms`.
+const REPLACE_LIMIT: Duration = Duration::from_mins(2);
+
+/// To be frozen, replaced and continued.
+pub(super) struct Zombie {
+    group: String,
+    member: u32,
+    for_ms: u64,
+    effect: Effect,
+}
+
+impl Zombie {
+    pub(super) fn new(group: &str, member: u32, for_ms: u64, effect: Effect) -> Self {
+        Self {
+            group: group.to_owned(),
+            member,
+            for_ms,
+            effect,
+        }
+    }
+
+    fn name(&self) -> String {
+        format!("member {} of {}", self.member, self.group)
+    }
+
+    fn lacking(&self) -> EngineError {
+        EngineError::Lacking {
+            what: format!("running {}", self.name()),
+        }
+    }
+}
+
+pub(super) struct Frozen {
+    zombie: Zombie,
+    before: ProcessSnapshot,
+    until: Instant,
+}
+
+impl Frozen {
+    async fn with<T>(
+        &self,
+        site: &Site<'_>,
+        look: impl FnOnce(&Members) -> Option<T>,
+    ) -> Result<T, EngineError> {
+        let groups = site.groups.lock().await;
+        let members = groups.get(&self.zombie.group);
+        members.and_then(look).ok_or_else(|| self.zombie.lacking())
+    }
+}
+
+impl Breakable for Zombie {
+    type Broken = Frozen;
+
+    async fn inject(self, site: &Site<'_>, proof: &mut Proof) -> Result<Frozen, EngineError> {
+        let mut groups = site.groups.lock().await;
+        let members = groups.get_mut(&self.group).ok_or_else(|| self.lacking())?;
+        // Late is no error: the proof says what it was in the middle of.
+        let _ = tokio::time::timeout(AMID_LIMIT, members.wait_amid(self.member)).await;
+        let before = members
+            .snapshot(self.member)
+            .ok_or_else(|| self.lacking())?;
+        if is_real(self.effect) {
+            members.freeze(self.member).await?;
+            prove_amid(proof, members, self.member);
+        }
+        drop(groups);
+        Ok(Frozen {
+            before,
+            until: Instant::now() + Duration::from_millis(self.for_ms),
+            zombie: self,
+        })
+    }
+}
+
+impl Broken for Frozen {
+    async fn hold(&mut self, site: &Site<'_>, proof: &mut Proof) -> Result<(), EngineError> {
+        let (number, real) = (self.zombie.member, is_real(self.zombie.effect));
+        if real {
+            let mut groups = site.groups.lock().await;
+            let members = groups
+                .get_mut(&self.zombie.group)
+                .ok_or_else(|| self.zombie.lacking())?;
+            let replaced = tokio::time::timeout(REPLACE_LIMIT, members.replace(number));
+            replaced.await.map_err(|_| EngineError::Late {
+                what: format!(
+                    "the assignment of partitions to a new {}",
+                    self.zombie.name()
+                ),
+                limit_ms: u64::try_from(REPLACE_LIMIT.as_millis()).unwrap_or(u64::MAX),
+            })??;
+        }
+        let after = self.with(site, |members| members.snapshot(number)).await?;
+        proof.add(
+            "another process has its number and its partitions",
+            !after.is_same_process(&self.before),
+            format!("process {} beside process {}", after.pid, self.before.pid),
+        );
+        tokio::time::sleep_until(self.until).await;
+        let still = ProcessSnapshot::of(self.before.pid)?;
+        proof.add(
+            "the process stood still (state T) until then",
+            still.is_same_process(&self.before) && still.state == 'T',
+            format!("process {} is in state {}", still.pid, still.state),
+        );
+        Ok(())
+    }
+
+    async fn heal(self, site: &Site<'_>, proof: &mut Proof) -> Result<Micros, EngineError> {
+        let mended = site.ledger.clock().now();
+        if !is_real(self.zombie.effect) {
+            return Ok(mended);
+        }
+        let number = self.zombie.member;
+        let mut groups = site.groups.lock().await;
+        let members = groups
+            .get_mut(&self.zombie.group)
+            .ok_or_else(|| self.zombie.lacking())?;
+        members.thaw(number).await?;
+        let (dismissal, exit) = members.see_off(number, REFUSAL_LIMIT).await?;
+        proof.add(
+            "it went on, and the brokers refused what it asked for",
+            dismissal == Dismissal::Refused,
+            match (dismissal, exit) {
+                (Dismissal::Refused, Exit::Code(0)) => "it was told, and left".to_owned(),
+                (Dismissal::Refused, exit) => format!("it was told, and ended ({exit})"),
+                (Dismissal::Untold, exit) => format!("nobody told it anything; {exit}"),
+            },
+        );
+        Ok(mended)
+    }
+}

@@ -1,0 +1,161 @@
+//! How far a partition can be read, where transactions leave markers at the
+//! end and aborted records before them. Knows nothing of groups.
+
+use std::collections::{BTreeMap, HashMap};
+use std::time::Duration;
+
+use model::event::Isolation as Level;
+use model::ids::{GroupId, Offset, PartitionRef};
+use tokio::time::Instant;
+use wire::{Batch, ControlMarker, Isolation, OffsetSpec, PinnedReader, ReadOptions};
+
+use super::{Observer, Place, latest};
+use crate::error::EngineError;
+
+/// How often the brokers are asked whether what is waited for is so.
+const ASK_INTERVAL: Duration = Duration::from_millis(50);
+/// How many offsets are looked at first for the last record in a partition.
+const TAIL_OFFSETS: i64 = 256;
+
+/// The offset after the last record that a reader of each level is given.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Readable {
+    all: Offset,
+    committed: Offset,
+}
+
+impl Readable {
+    pub(crate) const fn at(self, level: Level) -> Offset {
+        match level {
+            Level::ReadUncommitted => self.all,
+            Level::ReadCommitted => self.committed,
+        }
+    }
+}
+
+impl From<Offset> for Readable {
+    fn from(end: Offset) -> Self {
+        Self {
+            all: end,
+            committed: end,
+        }
+    }
+}
+
+/// Follows the batches of a partition's tail.
+#[derive(Default)]
+struct Tail {
+    readable: Readable,
+    /// The offset after the last record of each open transaction, by producer
+    /// id.
+    open: HashMap<i64, Offset>,
+}
+
+impl Tail {
+    fn see(&mut self, batch: &Batch) {
+        let producer = batch.producer.map_or(-1, |producer| producer.id);
+        if batch.control {
+            let last = self.open.remove(&producer);
+            if batch.control_marker() == Some(ControlMarker::Commit) {
+                self.readable.committed = self.readable.committed.max(last.unwrap_or_default());
+            }
+            return;
+        }
+        let Some(last) = batch.records.last() else {
+            return;
+        };
+        let next = Offset::new(last.offset.get() + 1);
+        self.readable.all = next;
+        if batch.transactional {
+            self.open.insert(producer, next);
+        } else {
+            self.readable.committed = next;
+        }
+    }
+}
+
+impl Observer {
+    /// How far every partition can be read now, for a reader of each level.
+    pub(crate) async fn readable(
+        &mut self,
+    ) -> Result<BTreeMap<PartitionRef, Readable>, EngineError> {
+        let places = self.places();
+        let names: Vec<_> = places.iter().map(|place| place.name.clone()).collect();
+        let starts = self.offsets(&names, OffsetSpec::Earliest).await?;
+        let ends = self.offsets(&names, latest()).await?;
+        let mut readable = BTreeMap::new();
+        for place in places {
+            let range = (starts.get(&place.name), ends.get(&place.name));
+            if let (Some(start), Some(end)) = range {
+                let found = self.tail(&place, *start, *end).await?;
+                readable.insert(place.number, found);
+            }
+        }
+        Ok(readable)
+    }
+
+    /// Reads back from the end until a committed record is found. What closes
+    /// a transaction stands behind its records, so that the fate of each that
+    /// is read is known.
+    async fn tail(
+        &mut self,
+        place: &Place,
+        start: Offset,
+        end: Offset,
+    ) -> Result<Readable, EngineError> {
+        let mut back = TAIL_OFFSETS;
+        loop {
+            let from = start.max(Offset::new(end.get().saturating_sub(back)));
+            let options = ReadOptions::default();
+            let mut reader = PinnedReader::new(place.name.clone(), from, end, options);
+            let mut tail = Tail::default();
+            while let Some(batch) = reader.next_batch(&mut self.cluster).await? {
+                tail.see(&batch);
+            }
+            if tail.readable.committed > Offset::new(0) || from == start {
+                return Ok(tail.readable);
+            }
+            back = back.saturating_mul(4);
+        }
+    }
+
+    /// Waits until no transaction is open in any partition: until the last
+    /// stable offset has reached the high watermark. Kafka answers a commit
+    /// before its markers are written. Gives up at the limit; what is open
+    /// then shows in the log.
+    pub(crate) async fn await_stable(&mut self, limit: Duration) -> Result<(), EngineError> {
+        let stable = OffsetSpec::Latest(Isolation::ReadCommitted);
+        let deadline = Instant::now() + limit;
+        let names: Vec<_> = self.places().into_iter().map(|place| place.name).collect();
+        loop {
+            let all = self.offsets(&names, latest()).await?;
+            if self.offsets(&names, stable).await? == all || Instant::now() >= deadline {
+                return Ok(());
+            }
+            tokio::time::sleep(ASK_INTERVAL).await;
+        }
+    }
+
+    /// Waits until the coordinator holds these positions of a group, or later
+    /// ones.
+    pub(crate) async fn await_committed(
+        &mut self,
+        group: &str,
+        wanted: &BTreeMap<PartitionRef, Offset>,
+    ) -> Result<(), EngineError> {
+        let id = GroupId::new(group);
+        let places = self.places();
+        loop {
+            let committed = self.cluster.offset_fetch(&id).await?;
+            let reached = |place: &Place| {
+                let wanted = wanted.get(&place.number).copied().unwrap_or_default();
+                let at = committed.get(&place.name).map(|offset| offset.next);
+                at.unwrap_or_default() >= wanted
+            };
+            if places.iter().all(reached) {
+                return Ok(());
+            }
+            tokio::time::sleep(ASK_INTERVAL).await;
+        }
+    }
+}

@@ -1,0 +1,59 @@
+//! What can be wrong with an application that reads and writes. Knows nothing
+//! of the rest of a scenario but the names in it.
+
+use super::{Problem, Step};
+use crate::record::OVERHEAD_BYTES_MAX;
+use crate::scenario::Scenario;
+
+/// Fails with the first thing that cannot be.
+pub(super) fn validate(
+    scenario: &Scenario,
+    unknown_topic: impl Fn(&str) -> Option<String>,
+) -> Result<(), Problem> {
+    for (at, transform) in scenario.transforms.iter().enumerate() {
+        let fail = |key: &'static str, message: String| {
+            Err(Problem {
+                path: vec![Step::Key("transform"), Step::Index(at), Step::Key(key)],
+                message,
+            })
+        };
+        for (key, topic) in [("from", &transform.from), ("to", &transform.to)] {
+            if let Some(message) = unknown_topic(topic) {
+                return fail(key, message);
+            }
+        }
+        let earlier = scenario.transforms.iter().take(at);
+        let names = earlier.map(|other| &other.name);
+        let mut names = names.chain(scenario.groups.iter().map(|group| &group.name));
+        if names.any(|name| *name == transform.name) {
+            return fail("name", format!("group `{}` is here twice", transform.name));
+        }
+        // Each is waited for before the next is: what it reads is whole then.
+        let mut later = scenario.transforms.iter().skip(at);
+        if later.any(|other| other.to == transform.from) {
+            let message = format!(
+                "`{}` is written by this or a later [[transform]]: one that reads it comes behind",
+                transform.from
+            );
+            return fail("from", message);
+        }
+        if !(1..=64).contains(&transform.members) {
+            return fail("members", "a group has 1 to 64 members".to_owned());
+        }
+        if transform.records_per_s == 0 {
+            return fail("records_per_s", "at least 1 record a second".to_owned());
+        }
+        if transform.commit_every_records == 0 {
+            return fail("commit_every_records", "at least 1 record".to_owned());
+        }
+        let least = OVERHEAD_BYTES_MAX + transform.to.len();
+        if (transform.record_bytes as usize) < least || transform.record_bytes > 900_000 {
+            let message = format!(
+                "a record that carries its identity has {least} to 900000 bytes here, not {}",
+                transform.record_bytes
+            );
+            return fail("record_bytes", message);
+        }
+    }
+    Ok(())
+}
