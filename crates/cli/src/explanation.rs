@@ -7,8 +7,8 @@ use model::claim::{Guarantee, Level, Traffic};
 use model::plan::ScenarioPlan;
 use model::scenario::words::{self, counted, duration_ms};
 use model::scenario::{
-    Capture, Commit, Config, Effect, Fault, FaultKind, Fence, Group, GroupStart, Link, Offsets,
-    Producer, Reliance, Scenario, TABLES, Takeover, Topic, Transactions, Transform, Write,
+    Capture, Commit, Config, Effect, Fault, Fence, Group, GroupStart, Link,
+    Producer, Reliance, Scenario, TABLES, Topic, Transactions, Transform, Write,
     WriteHow,
 };
 
@@ -262,7 +262,7 @@ fn what_is_broken(page: &mut Page, plan: &ScenarioPlan, seed: Seed) {
         page.prose_after("  ", "     ", &words);
         let words = format!(
             "It counts only with evidence: {}; and {}. Without it the scenario is INCONCLUSIVE.",
-            evidence_words(&fault.kind),
+            words::evidence(&fault.kind, &plan.scenario),
             traffic_words(&contract.meets)
         );
         page.prose("     ", &words);
@@ -281,79 +281,6 @@ fn delay_words(fault: &Fault, delay_ms: u64, seed: Seed) -> String {
         (0, _) => String::new(),
         (_, Seed::Given(seed)) => format!(" and {delay_ms} ms more (seed {seed})"),
         (jitter_ms, Seed::Open) => format!(" and 0 to {jitter_ms} ms more (drawn from the seed)"),
-    }
-}
-
-const fn evidence_words(kind: &FaultKind) -> &'static str {
-    match kind {
-        FaultKind::BrokerRestart { .. } => {
-            "the process ended by that signal, nobody answered on its port, and another process \
-             runs now"
-        }
-        FaultKind::BrokerPause { .. } => {
-            "the process stood still (state T) all the while and did not answer, and goes on now"
-        }
-        FaultKind::BrokerLoss { .. } => {
-            "the process is gone and nobody answers on its port, and every partition has a leader \
-             among the others"
-        }
-        FaultKind::RollingBounce { .. } => {
-            "each process ended by that signal and another one runs now, and all replicas were in \
-             sync again before the next"
-        }
-        FaultKind::DiskLoss { .. } => {
-            "the directories are gone, another process runs now, and the broker's own logs end \
-             before where they ended"
-        }
-        FaultKind::DiskFull { .. } => {
-            "the broker's log says that an append failed, its process ended by itself, and \
-             another one runs now"
-        }
-        FaultKind::LinkCut { .. } => {
-            "the proxy between the brokers swallowed bytes of those that are cut off, the ISR \
-             shrank and grew back, and the broker itself was alive"
-        }
-        FaultKind::AnswerLost { .. } => {
-            "the proxy let such requests pass and swallowed the answers"
-        }
-        FaultKind::RequestRefused { .. } => "the proxy answered such requests with that error",
-        FaultKind::SlowNetwork { .. } => {
-            "the proxy delayed bytes, and a request of our own took that much longer"
-        }
-        FaultKind::NetworkCut { .. } => {
-            "the proxy swallowed bytes and cut connections, a new connection was not answered, \
-             and the broker itself was alive"
-        }
-        FaultKind::ConsumerRestart {
-            offsets: Offsets::Kept,
-            ..
-        } => "the process ended by that signal, and another one runs now",
-        FaultKind::ConsumerRestart {
-            offsets: Offsets::Deleted,
-            ..
-        } => {
-            "the process ended by that signal, the coordinator knew committed offsets of the \
-             group before and none afterwards, and another process runs now"
-        }
-        FaultKind::ConsumerPause {
-            takeover: Takeover::Open,
-            ..
-        } => "the process stood still (state T) all the while, and goes on now",
-        FaultKind::ConsumerPause {
-            takeover: Takeover::Awaited,
-            ..
-        } => {
-            "the process stood still (state T) all the while, another member said that it was \
-             given its partitions, and it goes on now"
-        }
-        FaultKind::ConsumerZombie { .. } => {
-            "it had made records that it had not committed, the process stood still (state T) \
-             while another took its number and its partitions, and the brokers refused what it \
-             asked for when it went on"
-        }
-        FaultKind::ConnectorRestart { .. } => {
-            "PostgreSQL serves the slot over a connection of a new task, which runs"
-        }
     }
 }
 
