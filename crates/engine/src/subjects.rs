@@ -538,12 +538,14 @@ impl Members {
     }
 
     /// Waits until a member that writes is in the middle of its work: some of
-    /// what it made stands in the log, and is not committed. One that does not
-    /// write is always.
+    /// what it made stands in the log, and it is going to make some more before
+    /// it commits. One that does not write is always.
     pub(crate) async fn wait_amid(&mut self, number: u32) -> Result<(), EngineError> {
         match (&self.task, self.running.get_mut(&number)) {
-            (Task::Transform(_), Some((_, subject))) => {
-                subject.wait_told(|told| told.uncommitted > 0).await
+            (Task::Transform(work), Some((_, subject))) => {
+                let half = work.commit_every_records().div_ceil(2);
+                let amid = |told: &Told| (1..=half).contains(&told.uncommitted);
+                subject.wait_told(amid).await
             }
             _ => Ok(()),
         }
