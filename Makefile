@@ -6,10 +6,14 @@ ACKPROOF := target/release/ackproof
 # More arguments for `ackproof run`, such as: make test-kafka-delivery ARGS="--repeat 5 --seed 41"
 ARGS ?=
 
-.PHONY: test-kafka-delivery test lint unit stack setup build fetch bench deny
+.PHONY: test-kafka-delivery test-kafka-catalogue test lint unit stack setup build fetch bench deny mutants
 
 test-kafka-delivery: fetch
 	$(ACKPROOF) run delivery limitations $(ARGS)
+
+# Every scenario: each way to lose, double or reorder records, and what prevents it.
+test-kafka-catalogue: fetch
+	$(ACKPROOF) run all $(ARGS)
 
 test: setup lint fetch unit
 
@@ -37,3 +41,16 @@ bench: fetch
 
 deny:
 	cargo deny check
+
+# Mutation testing of the checker, after `cargo install cargo-mutants --locked`.
+# Hours: SHARD=0/16 runs a part, and MUTANTS="--file log.rs" what it says. What
+# survives a few random histories may not survive many: `MUTANTS=--iterate
+# CASES=256` runs the survivors of the run before once more.
+CASES ?= 16
+SHARD ?= 0/1
+MUTANTS ?=
+
+mutants:
+	PROPTEST_CASES=$(CASES) PROPTEST_RNG_SEED=1 PROPTEST_MAX_SHRINK_ITERS=0 \
+	PROPTEST_DISABLE_FAILURE_PERSISTENCE=1 INSTA_UPDATE=no \
+	cargo mutants --package ackproof-checker --shard $(SHARD) $(MUTANTS)

@@ -37,3 +37,7 @@ done
 echo
 echo "a recording of Kafka's verifiable clients, beside the obvious Python:"
 ACKPROOF="$ackproof" "$(dirname "$0")/bench-import.sh"
+
+echo
+echo "the fault proxy, beside Toxiproxy where Go can build it:"
+ACKPROOF="$ackproof" "$(dirname "$0")/bench-proxy.sh"

@@ -1,16 +1,20 @@
-//! Hostile bytes against everything that reads files. Each function takes the
-//! bytes of one file and must return: a panic, a hang, or memory beyond what
+//! Hostile bytes against everything that reads files, and against the proxy,
+//! which reads what others say. Each function takes the bytes of one file, or of
+//! one conversation, and must return: a panic, a hang, or memory beyond what
 //! the bytes can account for, is a bug. The fuzzing targets and the test that
 //! replays the committed seeds call the same functions.
 
 use std::convert::Infallible;
 use std::io::Cursor;
 use std::path::{Path, PathBuf};
+use std::sync::LazyLock;
 
 use history::Reader;
 use import::kafkatest::{Recording, Source, Told};
 use model::claim::{Claim, Contract, Guarantee, Level};
 use model::event::Event;
+use proxy::fuzzing::{Said, before_cluster, between_brokers};
+use proxy::{Api, Delayed, Effect, ErrorCode, Fault, Pick, Requests, Then, When};
 
 /// A history on disk: what can be read of it is checked and judged.
 pub fn history(bytes: &[u8]) {
@@ -83,6 +87,85 @@ pub fn kafkatest(bytes: &[u8]) {
         }
     }
 }
+
+/// A connection through the proxy. Two bytes choose the faults and how the rest
+/// is cut into pieces, two more are the length of what the client says; what
+/// follows that says the broker.
+pub fn proxy(bytes: &[u8]) {
+    let [choice, piece, high, low, rest @ ..] = bytes else {
+        return;
+    };
+    let client = usize::from(u16::from_be_bytes([*high, *low])).min(rest.len());
+    let (by_client, by_broker) = rest.split_at(client);
+    let said = Said {
+        by_client,
+        by_broker,
+        piece_bytes: usize::from(*piece) * usize::from(*piece) + 1,
+    };
+    let faults = &FAULTS[usize::from(*choice) % FAULTS.len()];
+    let healthy = faults.is_empty();
+    for (heard, rewrites) in [
+        (before_cluster(said, faults), true),
+        (between_brokers(said, faults), false),
+    ] {
+        if healthy {
+            assert!(by_client.starts_with(&heard.by_broker), "a request changed");
+        }
+        if healthy && !rewrites {
+            assert!(by_broker.starts_with(&heard.by_client), "an answer changed");
+        }
+        // An error for a partition, and the proxy's address, are longer than
+        // what they stand for, but not without end.
+        let said = by_client.len() + by_broker.len();
+        let heard = heard.by_client.len() + heard.by_broker.len();
+        assert!(heard <= 64 * said + 1024, "{heard} bytes from {said}");
+    }
+}
+
+/// What can be on: nothing, and each fault on requests, for all of them or for
+/// some.
+static FAULTS: LazyLock<Vec<Vec<Fault>>> = LazyLock::new(|| {
+    let on = |api| Requests {
+        api: Some(Api(api)),
+        ..Requests::default()
+    };
+    let errors = |when| {
+        let known = (0..=i16::from(u8::MAX)).map(|api| {
+            Fault::new(Effect::Error {
+                on: on(api),
+                code: ErrorCode(6),
+                when,
+            })
+        });
+        known.filter(|it| it.validate().is_ok()).collect()
+    };
+    let dropped = |then| {
+        let on = Requests {
+            pick: Pick::Nth(2),
+            ..Requests::default()
+        };
+        vec![Fault::new(Effect::DropAnswer { on, then })]
+    };
+    let picked = Requests {
+        topic: Some("orders".to_owned()),
+        partition: Some(0),
+        group: Some("readers".to_owned()),
+        transactional_id: Some("tx".to_owned()),
+        ..Requests::default()
+    };
+    vec![
+        Vec::new(),
+        errors(When::Before),
+        errors(When::After),
+        dropped(Then::Reset),
+        dropped(Then::Silence),
+        vec![Fault::new(Effect::Delay {
+            on: picked,
+            delay_ms: 1,
+            what: Delayed::Answer,
+        })],
+    ]
+});
 
 /// A folder of this thread, in memory where the system has such a place.
 fn scratch() -> PathBuf {

@@ -38,6 +38,11 @@ fn hostile_kafkatest_lines_do_no_harm() {
 }
 
 #[test]
+fn hostile_ends_of_a_proxied_connection_do_no_harm() {
+    replay("proxy", fuzz::proxy);
+}
+
+#[test]
 fn hostile_jepsen_operations_do_no_harm() {
     replay("jepsen", fuzz::jepsen);
 }

@@ -12,6 +12,7 @@ use model::event::{Body, Content, Outcome};
 use model::ids::{Offset, PartitionRef, ProducerIx, RecordId};
 use model::verdict::{Finding, Hop, LostAt};
 
+use crate::readers::GroupCoverage;
 use crate::sparse_set::SparseSet;
 
 /// What is known of the records that were lost, while the history is read
@@ -21,6 +22,8 @@ pub(crate) struct Attribution {
     /// By producer, in order: the sequences of what was lost.
     lost: BTreeMap<ProducerIx, Vec<(i64, i64)>>,
     partitions: BTreeMap<PartitionRef, Places>,
+    /// Records that a group passed over and that had been deleted before.
+    passed_expired: u64,
 }
 
 /// The offsets at which lost records were acknowledged in one partition.
@@ -35,7 +38,7 @@ struct Places {
 }
 
 impl Attribution {
-    pub(crate) fn new(findings: &[Finding]) -> Self {
+    pub(crate) fn new(findings: &[Finding], groups: &[GroupCoverage]) -> Self {
         let mut lost: BTreeMap<ProducerIx, Vec<(i64, i64)>> = BTreeMap::new();
         let of_records = findings
             .iter()
@@ -53,6 +56,7 @@ impl Attribution {
         Self {
             lost,
             partitions: BTreeMap::new(),
+            passed_expired: groups.iter().map(|group| group.gaps_expired).sum(),
         }
     }
 
@@ -124,7 +128,14 @@ impl Attribution {
             finding.lost_at = match finding.anomaly {
                 Anomaly::LostWrite => self.hops(finding.count),
                 Anomaly::GroupIncomplete => vec![LostAt::new(Hop::NotDelivered, finding.count)],
-                Anomaly::GroupGap => vec![LostAt::new(Hop::CommittedPast, finding.count)],
+                Anomaly::GroupGap => {
+                    let expired = self.passed_expired.min(finding.count);
+                    let at = [
+                        LostAt::new(Hop::Expired, expired),
+                        LostAt::new(Hop::CommittedPast, finding.count - expired),
+                    ];
+                    at.into_iter().filter(|hop| hop.count > 0).collect()
+                }
                 Anomaly::RowMissing => vec![LostAt::new(Hop::NoEvent, finding.count)],
                 _ => Vec::new(),
             };

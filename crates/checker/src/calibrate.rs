@@ -721,6 +721,13 @@ impl<'s> Planner<'s> {
         })
     }
 
+    /// Whether a record that is taken out of the log is lost, and disturbs no
+    /// group: compaction might have taken it.
+    fn can_be_lost(&self, trace: &RecordTrace) -> bool {
+        let topic = trace.victim.partition.topic;
+        self.read_by_all(trace) && !self.survey.roster.compacts(topic)
+    }
+
     fn lost_write(&mut self) -> Option<Mutation> {
         if self.skipped && !self.survey.nothing_skipped() {
             return None;
@@ -730,7 +737,7 @@ impl<'s> Planner<'s> {
             .survey
             .records
             .iter()
-            .filter(|trace| self.read_by_all(trace))
+            .filter(|trace| self.can_be_lost(trace))
             .map(|trace| trace.victim.record)
             .filter(|record| fates.transactions.of(*record).is_none())
             .collect();

@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use model::anomaly::Anomaly;
 use model::event::{Body, Event};
-use model::ids::{FaultIx, Micros, PartitionRef};
+use model::ids::{FaultIx, Micros, PartitionRef, RecordId};
 use model::verdict::{Counts, Finding, Measurements};
 
 use crate::background::Background;
@@ -124,6 +124,11 @@ pub struct Coverage {
     /// Acknowledgements of which it could be told whether the record is
     /// stored.
     pub settled_acks: u64,
+    /// Records that were sent and not acknowledged.
+    pub unacknowledged: u64,
+    /// Records that were sent and of which there is no outcome of any kind,
+    /// and the first of them.
+    pub untold: (u64, Option<RecordId>),
     /// Acknowledged below the log start and not there: retention may have
     /// taken them, so nobody can tell.
     pub expired: u64,
@@ -298,7 +303,7 @@ impl Checker {
         let replicas = self.replicas.settle(background, &mut docket);
         let zombies = self.zombies.settle(&self.log, background, &mut docket);
         let isolation = self.isolated.settle(&self.log, background, &mut docket);
-        let transactions = find_torn(&fates, &log.lost, &mut docket);
+        let transactions = find_torn(&fates, &log.lost, &self.log, &provenance, &mut docket);
         find_interrupted(&fates, &self.log, &roster, &mut docket);
         let cycles = find_cycles(&fates, self.readers.joined_reads(), &roster, &mut docket);
         if !provenance.lacking.is_empty() {
@@ -345,6 +350,8 @@ impl Checker {
             },
             coverage: Coverage {
                 settled_acks: log.looked_for,
+                unacknowledged: log.unacknowledged,
+                untold: (log.untold, log.untold_first),
                 expired: log.expired,
                 compacted: log.compacted,
                 damaged: log.damaged,

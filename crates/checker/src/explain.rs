@@ -126,7 +126,7 @@ impl Explainer {
         let groups = || analysis.roster.groups.keys();
         Self {
             examples,
-            attribution: Attribution::new(&analysis.findings),
+            attribution: Attribution::new(&analysis.findings, &analysis.coverage.groups),
             read_around: asked
                 .iter()
                 .flat_map(|(partition, offsets)| {

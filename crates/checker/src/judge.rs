@@ -8,6 +8,7 @@
 //! mutants, and there was something that could have gone wrong.
 
 mod brokers;
+mod sends;
 mod transactions;
 
 use model::anomaly::Anomaly;
@@ -273,6 +274,8 @@ fn rule(guarantee: &Guarantee, contract: &Contract, analysis: &Analysis) -> Ruli
     let coverage = &analysis.coverage;
     match guarantee.claim {
         Claim::NoLoss => no_loss(analysis),
+        Claim::AllAcknowledged => sends::all_acknowledged(analysis),
+        Claim::OutcomesTold => sends::outcomes_told(analysis),
         Claim::NoPhantom | Claim::Intact if counts.stored + counts.change_events == 0 => {
             inconclusive("nothing is stored")
         }
@@ -296,7 +299,7 @@ fn rule(guarantee: &Guarantee, contract: &Contract, analysis: &Analysis) -> Ruli
             if group.below_committed == 0 {
                 return inconclusive(format!("{} committed past no record", group.name));
             }
-            if let Some(ruling) = unsettled(group) {
+            if let Some(ruling) = unsettled(group).or_else(|| unknown(group)) {
                 return ruling;
             }
             held(format!(
@@ -501,6 +504,18 @@ fn unsettled(group: &GroupCoverage) -> Option<Ruling> {
     })
 }
 
+/// What was deleted before anybody could see whether the group was to be
+/// given it.
+fn unknown(group: &GroupCoverage) -> Option<Ruling> {
+    (group.unknown > 0).then(|| {
+        inconclusive(format!(
+            "{} committed past {} offsets below the log start that were neither acknowledged nor \
+             processed",
+            group.name, group.unknown
+        ))
+    })
+}
+
 /// Put to the test only where somebody could have gone on with a partition
 /// that was no longer his.
 fn no_zombie(analysis: &Analysis) -> Ruling {
@@ -536,10 +551,20 @@ fn complete(group: &GroupCoverage) -> Ruling {
             group.behind, group.stored
         ));
     }
+    if group.behind_expired > 0 {
+        return inconclusive(format!(
+            "{} acknowledged records were deleted before {name} came to them",
+            group.behind_expired
+        ));
+    }
+    if let Some(ruling) = unknown(group) {
+        return ruling;
+    }
     if group.gaps > 0 {
         return inconclusive(format!(
             "{name} committed past {} of {} records without processing them",
-            group.gaps, group.stored
+            group.gaps,
+            group.stored + group.gaps_expired
         ));
     }
     held(format!("{name} processed all {} records", group.stored))

@@ -48,6 +48,8 @@
 //! - *group-gap*: a record below the highest position that the group is known
 //!   to have committed, and that none of its members processed; or, of a group
 //!   that makes a record of each, of which nothing that it made took effect.
+//!   Below the log start, where nothing can be read any more, a record is known
+//!   by its acknowledgement.
 //! - *group-incomplete*: a record from there to the pinned end that none
 //!   processed, although the group was given the time.
 //! - *reprocessed*: each time beyond the first that a group processed an

@@ -127,10 +127,44 @@ impl PartitionLog {
         self.data.range(first, end)
     }
 
+    /// Whether retention or compaction may have taken a record from here.
+    fn is_emptied(&self, here: PartitionRef, offset: Offset, roster: &Roster) -> bool {
+        let pinned = self.pinned.clone().unwrap_or_default();
+        let compacts = roster.compacts(here.topic);
+        (Offset::new(0)..pinned.start).contains(&offset)
+            || (compacts && offset < pinned.end && !self.has(offset.get()))
+    }
+
     /// How many of these there are.
     pub(crate) fn data_count(&self, first: i64, end: i64) -> u64 {
         let (first, end) = self.inside(first, end);
         self.data.count(first, end)
+    }
+
+    /// The first offset that was still there; 0 where it was not pinned.
+    pub(crate) fn start(&self) -> i64 {
+        self.pinned.as_ref().map_or(0, |range| range.start.get())
+    }
+
+    /// Offsets below the log start that were acknowledged and that the other
+    /// set lacks, in order.
+    pub(crate) fn expired_without<'s>(
+        &'s self,
+        other: &'s SparseSet,
+    ) -> impl Iterator<Item = i64> + 's {
+        let acknowledged = self.acknowledged.at();
+        acknowledged.range_without(other, 0, self.start())
+    }
+
+    /// How many offsets below the log start, and below `end`, were neither
+    /// acknowledged nor are in the other set: nobody knows whether a record
+    /// stood there.
+    pub(crate) fn unknown_below_start(&self, other: &SparseSet, end: i64) -> u64 {
+        let end = self.start().min(end).max(0);
+        let acknowledged = self.acknowledged.at();
+        let others = other.range_without(acknowledged, 0, end).count() as u64;
+        let known = acknowledged.count(0, end) + others;
+        end.cast_unsigned().saturating_sub(known)
     }
 
     /// Those of these that the other set lacks.
@@ -252,6 +286,8 @@ pub(crate) struct Ledger {
     sent: RecordSet,
     acknowledged: RecordSet,
     failed: RecordSet,
+    /// Records of which the producer was told that nobody knows.
+    unknown: RecordSet,
     /// Records that were seen before they were known to have been sent.
     early: RecordSet,
     partitions: PartitionTable<PartitionLog>,
@@ -299,6 +335,12 @@ pub(crate) struct Settled {
     pub(crate) sent: u64,
     pub(crate) acknowledged: u64,
     pub(crate) failed: u64,
+    /// Records that were sent and not acknowledged.
+    pub(crate) unacknowledged: u64,
+    /// Records that were sent and of which there is no outcome of any kind.
+    pub(crate) untold: u64,
+    /// The first of them.
+    pub(crate) untold_first: Option<RecordId>,
     pub(crate) stored: u64,
     pub(crate) distinct: u64,
     /// Copies beyond the first.
@@ -380,7 +422,9 @@ impl Ledger {
                 Outcome::Failed { .. } => {
                     self.failed.insert(*record);
                 }
-                Outcome::Unknown { .. } => {}
+                Outcome::Unknown { .. } => {
+                    self.unknown.insert(*record);
+                }
             },
             Body::Processed {
                 from,
@@ -487,6 +531,11 @@ impl Ledger {
     /// The partitions that anything was said of.
     pub(crate) fn partitions(&self) -> impl Iterator<Item = PartitionRef> + '_ {
         self.partitions.iter().map(|(partition, _)| partition)
+    }
+
+    /// Whether a record stands anywhere.
+    pub(crate) fn holds(&self, record: RecordId) -> bool {
+        self.standing.stored.contains(record)
     }
 
     /// Whether anything was acknowledged in a partition.
@@ -896,8 +945,11 @@ impl Ledger {
         }
         let stored = |claim: &Claim| self.standing.stored.contains(claim.record);
         let looked_for = acknowledged.iter().filter(|claim| stored(claim)).count();
-        // It was acknowledged here, and stands elsewhere.
-        let elsewhere = |claim: &Claim| is_read && stored(claim);
+        // It was acknowledged here, and stands elsewhere; but where a copy may
+        // have been taken from here, it says nothing that the other is there.
+        let log = self.partitions.get(partition);
+        let taken = log.is_some_and(|log| log.is_emptied(partition, offset, background.roster));
+        let elsewhere = |claim: &Claim| is_read && !taken && stored(claim);
         let mut contradicted: Vec<RecordId> = Vec::new();
         if offset.get() >= 0 {
             let elsewhere = absent.iter().filter(|claim| elsewhere(claim));
@@ -973,6 +1025,10 @@ impl Ledger {
         let failed = self.failed.iter();
         let failed_only = failed.filter(|record| !self.acknowledged.contains(*record));
         settled.failed = failed_only.count() as u64;
+        let unacknowledged = self.sent.without(&self.acknowledged);
+        settled.unacknowledged = unacknowledged.count() as u64;
+        settled.untold = self.untold().count() as u64;
+        settled.untold_first = self.untold().next();
         let logs = self.partitions.values();
         settled.stored = logs.map(|log| log.data.len() - log.only_acknowledged).sum();
         settled.distinct = self.standing.stored.len();
@@ -1048,6 +1104,13 @@ impl Ledger {
                 (what, vec![Watch::Record(record)])
             });
         }
+    }
+
+    /// Records that were sent and of which there is no outcome of any kind.
+    fn untold(&self) -> impl Iterator<Item = RecordId> + '_ {
+        let told = |record| self.failed.contains(record) || self.unknown.contains(record);
+        let unacknowledged = self.sent.without(&self.acknowledged);
+        unacknowledged.filter(move |record| !told(*record))
     }
 
     /// phantom and corrupt, by the offset at which somebody saw them.

@@ -357,8 +357,17 @@ pub struct GroupCoverage {
     pub reprocessed: u64,
     /// Records below its committed position that it did not process.
     pub gaps: u64,
+    /// Of these, how many lie below the log start: acknowledged, and deleted
+    /// before the group came to them.
+    pub gaps_expired: u64,
     /// Records from its committed position on that it did not process.
     pub behind: u64,
+    /// Records from its committed position on that were acknowledged, and
+    /// deleted before it came to them.
+    pub behind_expired: u64,
+    /// Offsets below the log start of which nobody knows whether a record
+    /// stood there that it was to be given.
+    pub unknown: u64,
     /// Whether it was given the time to finish.
     pub waited: bool,
     /// Commits that the coordinator accepted.
@@ -687,6 +696,10 @@ struct Bounds<'r> {
     hidden: Option<&'r Ranges>,
     /// Where they cannot get past, if anywhere.
     stable_end: Option<Offset>,
+    /// Whether they are given committed records only.
+    committed_only: bool,
+    /// Whether anything was sent in transactions.
+    transactional: bool,
 }
 
 impl<'r> Bounds<'r> {
@@ -698,6 +711,8 @@ impl<'r> Bounds<'r> {
             stable_end: committed_only
                 .then(|| fates.stable_end(partition))
                 .flatten(),
+            committed_only,
+            transactional: !fates.transactions.is_empty(),
         }
     }
 
@@ -811,6 +826,39 @@ fn find_forgotten(reading: &Reading, place: Place<'_>, docket: &mut Docket) {
     }
 }
 
+/// What was deleted before anybody read the truth. That a record was
+/// acknowledged is all that is known of it then; where the group committed past
+/// it and none of its members processed it, it is a group-gap like any other.
+/// Where it is not known whether the group was to be given it, nobody can tell.
+fn find_passed_over(
+    done: &Done<'_>,
+    log: &PartitionLog,
+    (place, bounds): (Place<'_>, Bounds<'_>),
+    docket: &mut Docket,
+    coverage: &mut GroupCoverage,
+) {
+    let committed = done.reading.committed().unwrap_or_default();
+    coverage.unknown += log.unknown_below_start(&done.all, committed.get());
+    for offset in log.expired_without(&done.all) {
+        let offset = Offset::new(offset);
+        if bounds.committed_only && bounds.transactional {
+            coverage.unknown += 1;
+        } else if done.is_unsettled(offset.get()) {
+            // Counted where it is: nobody knows whether it was processed.
+        } else if offset < committed {
+            coverage.gaps += 1;
+            coverage.gaps_expired += 1;
+            let undone = done.undone(offset.get());
+            let past = Watch::CommitPast(place.group, place.partition, offset);
+            place.add(docket, Anomaly::GroupGap, offset, &[past], || {
+                format!("acknowledged, deleted, committed past, up to {committed}, and {undone}")
+            });
+        } else {
+            coverage.behind_expired += 1;
+        }
+    }
+}
+
 /// What a group has done with a partition's records. One that writes has done
 /// with a record when it was processed and what was made of it took effect.
 struct Done<'r> {
@@ -878,6 +926,7 @@ fn find_unprocessed(
     let Some(log) = log.partition(place.partition).filter(|log| log.is_read()) else {
         return;
     };
+    find_passed_over(done, log, (place, bounds), docket, coverage);
     let committed = reading.committed().unwrap_or_default();
     let end = bounds.stable_end.map_or(i64::MAX, Offset::get);
     let stored = bounds.count(log, end);

@@ -22,6 +22,13 @@ fn producer(record: RecordId) -> i64 {
     record.producer.get().into()
 }
 
+fn named(producer: i64, sequence: i64) -> RecordId {
+    RecordId {
+        producer: ProducerIx::new(u32::try_from(producer).unwrap_or_default()),
+        sequence: Sequence::new(sequence.cast_unsigned()),
+    }
+}
+
 impl RecordSet {
     /// Adds a record; whether it was new.
     #[inline]
@@ -51,12 +58,19 @@ impl RecordSet {
     }
 
     pub(crate) fn iter(&self) -> impl Iterator<Item = RecordId> + '_ {
+        self.by_producer
+            .iter()
+            .flat_map(|(producer, of)| of.iter().map(move |sequence| named(producer, sequence)))
+    }
+
+    /// The records that the other set lacks, in order.
+    pub(crate) fn without<'s>(&'s self, other: &'s Self) -> impl Iterator<Item = RecordId> + 's {
         self.by_producer.iter().flat_map(|(producer, of)| {
-            let producer = u32::try_from(producer).unwrap_or_default();
-            of.iter().map(move |sequence| RecordId {
-                producer: ProducerIx::new(producer),
-                sequence: Sequence::new(sequence.cast_unsigned()),
-            })
+            let lacking = other.by_producer.get(producer);
+            let all = lacking.is_none().then(|| of.iter());
+            let rest = lacking.map(|other| of.range_without(other, i64::MIN, i64::MAX));
+            let sequences = all.into_iter().flatten().chain(rest.into_iter().flatten());
+            sequences.map(move |sequence| named(producer, sequence))
         })
     }
 }

@@ -13,11 +13,12 @@
 use std::collections::{BTreeSet, HashMap};
 
 use model::anomaly::Anomaly;
-use model::ids::{Offset, RecordId};
+use model::ids::{Offset, RecordId, Sequence};
 
 use crate::fates::{Fate, Fates, Visible};
 use crate::finding::{Docket, Scope, Watch};
 use crate::log::Ledger;
+use crate::provenance::Provenance;
 use crate::roster::Roster;
 use crate::transactions::Tx;
 
@@ -43,6 +44,8 @@ pub struct TransactionCoverage {
 pub(crate) fn find_torn(
     fates: &Fates,
     lost: &[RecordId],
+    log: &Ledger,
+    provenance: &Provenance,
     docket: &mut Docket,
 ) -> TransactionCoverage {
     let mut visible = BTreeSet::new();
@@ -54,13 +57,29 @@ pub(crate) fn find_torn(
             Visible::Aborted => {}
         }
     }
-    let mut torn: HashMap<Tx, Option<RecordId>> = fates.torn.iter().map(|tx| (*tx, None)).collect();
+    let mut maimed: HashMap<Tx, RecordId> = HashMap::new();
     for record in lost {
         let tx = fates.transactions.of(*record);
         if let Some(tx) = tx.filter(|tx| fates.fate(*tx) == Fate::Committed && visible.contains(tx))
         {
-            torn.entry(tx).or_insert(Some(*record));
+            maimed.entry(tx).or_insert(*record);
         }
+    }
+    if provenance.is_imported() {
+        // What was only acknowledged has a place, too, and nobody has seen it.
+        let mut given = BTreeSet::new();
+        for (producer, span) in fates.transactions.spans() {
+            let mut sequences = (span.first..=span.last).map(Sequence::new);
+            let is_given = |sequence| log.holds(RecordId { producer, sequence });
+            if maimed.contains_key(&span.tx) && sequences.any(is_given) {
+                given.insert(span.tx);
+            }
+        }
+        maimed.retain(|tx, _| given.contains(tx));
+    }
+    let mut torn: HashMap<Tx, Option<RecordId>> = fates.torn.iter().map(|tx| (*tx, None)).collect();
+    for (tx, record) in maimed {
+        torn.entry(tx).or_insert(Some(record));
     }
     let mut torn: Vec<(Tx, Option<RecordId>)> = torn.into_iter().collect();
     torn.sort_unstable();

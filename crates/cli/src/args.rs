@@ -72,7 +72,7 @@ pub(crate) struct RunArgs {
     /// Makes the same plan again [default: from the clock, and printed]
     #[arg(long, value_name = "N")]
     pub(crate) seed: Option<u64>,
-    /// How many scenarios at once
+    /// How many scenarios at once; one with several brokers counts as two
     #[arg(long, value_name = "N", default_value_t = 4,
           value_parser = clap::value_parser!(u16).range(1..=64))]
     pub(crate) jobs: u16,

@@ -7,8 +7,9 @@ use model::claim::{Guarantee, Level, Traffic};
 use model::plan::ScenarioPlan;
 use model::scenario::words::{self, counted, duration_ms};
 use model::scenario::{
-    Capture, Config, Effect, Fault, FaultKind, Group, GroupStart, Link, Producer, Reliance,
-    Scenario, TABLES, Topic, Transactions, Transform, Write, WriteHow,
+    Capture, Commit, Config, Effect, Fault, FaultKind, Fence, Group, GroupStart, Link, Offsets,
+    Producer, Reliance, Scenario, TABLES, Takeover, Topic, Transactions, Transform, Write,
+    WriteHow,
 };
 
 use crate::page::Page;
@@ -118,9 +119,13 @@ fn what_is_sent(page: &mut Page, scenario: &Scenario) {
 }
 
 fn producer_words(producer: &Producer, number: u32) -> String {
+    let large = match (producer.large_every, producer.large_bytes) {
+        (Some(every), Some(bytes)) => format!(" (one of every {every} has {bytes})"),
+        _ => String::new(),
+    };
     format!(
-        "producer p{number}: {} of {} bytes to {}, {} a second; each record carries its identity \
-         and a checksum",
+        "producer p{number}: {} of {} bytes{large} to {}, {} a second; each record carries its \
+         identity and a checksum",
         counted(producer.records, "record"),
         producer.record_bytes,
         producer.topic,
@@ -199,19 +204,45 @@ fn group_words(group: &Group) -> String {
         GroupStart::BeforeProducers => "while it is written",
         GroupStart::AfterProducers => "after everything was sent",
     };
+    let in_hand = match group.batch_records {
+        1 => String::new(),
+        batch => format!("takes up to {batch} records in hand, "),
+    };
     format!(
-        "group {} ({}) reads {} {start}; a member processes {} records a second, and commits \
-         after every {} processed and when it stops cleanly{}",
+        "group {} ({}) reads {} {start}; a member {in_hand}processes {} records a second{}, and \
+         {}{}",
         group.name,
         counted(group.members.into(), "member"),
         group.topic,
         group.records_per_s,
-        group.commit_every_records,
+        match group.fence {
+            Fence::None => "",
+            Fence::Commit => {
+                ", each only after the coordinator has accepted a commit of the position before it"
+            }
+        },
+        commit_words(group),
         match group.relies_on {
             Reliance::AsConfigured => "",
             Reliance::Committed => "; it relies on being given committed records only",
         }
     )
+}
+
+fn commit_words(group: &Group) -> String {
+    match group.commit {
+        Commit::After => format!(
+            "commits after every {} processed and when it stops cleanly",
+            group.commit_every_records
+        ),
+        Commit::Before => format!(
+            "commits before it processes them, after every {} taken in hand",
+            group.commit_every_records
+        ),
+        Commit::Auto => "its client commits on its own, every auto.commit.interval.ms, what it \
+                         has handed out"
+            .to_owned(),
+    }
 }
 
 fn what_is_broken(page: &mut Page, plan: &ScenarioPlan, seed: Seed) {
@@ -293,8 +324,27 @@ const fn evidence_words(kind: &FaultKind) -> &'static str {
             "the proxy swallowed bytes and cut connections, a new connection was not answered, \
              and the broker itself was alive"
         }
-        FaultKind::ConsumerRestart { .. } => {
-            "the process ended by that signal, and another one runs now"
+        FaultKind::ConsumerRestart {
+            offsets: Offsets::Kept,
+            ..
+        } => "the process ended by that signal, and another one runs now",
+        FaultKind::ConsumerRestart {
+            offsets: Offsets::Deleted,
+            ..
+        } => {
+            "the process ended by that signal, the coordinator knew committed offsets of the \
+             group before and none afterwards, and another process runs now"
+        }
+        FaultKind::ConsumerPause {
+            takeover: Takeover::Open,
+            ..
+        } => "the process stood still (state T) all the while, and goes on now",
+        FaultKind::ConsumerPause {
+            takeover: Takeover::Awaited,
+            ..
+        } => {
+            "the process stood still (state T) all the while, another member said that it was \
+             given its partitions, and it goes on now"
         }
         FaultKind::ConsumerZombie { .. } => {
             "it had made records that it had not committed, the process stood still (state T) \

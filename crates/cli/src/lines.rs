@@ -156,6 +156,9 @@ fn figures(verdict: &ScenarioVerdict) -> Vec<String> {
         if known(group.reprocessed) {
             figures.push(format!("{} reprocessed", group.reprocessed));
         }
+        if verdict.faults.iter().any(|fault| hits_brokers(&fault.kind)) {
+            figures.extend(time("silent", measured.silent_longest_ms));
+        }
         figures.extend(time("back after", group.recovery_ms));
         return figures;
     }
@@ -180,6 +183,11 @@ fn figures(verdict: &ScenarioVerdict) -> Vec<String> {
         figures.extend(groups.filter(|it| known(it.processed)).map(group_figures));
     }
     figures
+}
+
+/// Whether a fault, by its kind, keeps records from being acknowledged.
+fn hits_brokers(kind: &str) -> bool {
+    !kind.starts_with("consumer-") && !kind.starts_with("connector-")
 }
 
 fn group_figures(group: &GroupMeasurements) -> String {

@@ -160,6 +160,13 @@ claim = "no-row-missing"
             "[[fault]]\nkind = \"{kind}\"\nafter = {{ acknowledged = 50 }}\neffect = \"none\"\n{keys}\n{PRODUCER}"
         )
     };
+    let proxied =
+        |kind: &str, keys: &str| format!("[topology]\nlink = \"proxy\"\n{}", fault(kind, keys));
+    let clustered = |kind: &str, keys: &str| {
+        let text = fault(kind, keys).replace("replication_factor = 1", "replication_factor = 3");
+        format!("[topology]\nbrokers = 3\nreplication_link = \"proxy\"\n{text}")
+    };
+    let one_request = "api = \"Produce\"\npick = { first = 1 }\nfor_ms = 600\n".to_owned();
     let scenarios = [
         (
             "stop",
@@ -170,13 +177,7 @@ claim = "no-row-missing"
             fault("broker-restart", "signal = \"kill\"\ndown_ms = 300"),
         ),
         ("pause", fault("broker-pause", "for_ms = 600")),
-        (
-            "cut",
-            format!(
-                "[topology]\nlink = \"proxy\"\n{}",
-                fault("network-cut", "for_ms = 600")
-            ),
-        ),
+        ("cut", proxied("network-cut", "for_ms = 600")),
         ("disk", fault("disk-loss", "topic = \"t\"")),
         (
             "consumer",
@@ -189,6 +190,31 @@ claim = "no-row-missing"
             ),
         ),
         ("connector", capture.to_owned()),
+        ("full", fault("disk-full", "topic = \"t\"\nfor_ms = 600")),
+        ("answer", proxied("answer-lost", &one_request)),
+        (
+            "refused",
+            proxied(
+                "request-refused",
+                &format!("{one_request}code = \"NOT_ENOUGH_REPLICAS\"\n"),
+            ),
+        ),
+        (
+            "slow",
+            proxied("slow-network", "latency_ms = 200\nfor_ms = 600"),
+        ),
+        (
+            "lost",
+            clustered("broker-loss", "broker = \"leader\"\ntopic = \"t\""),
+        ),
+        ("bounce", clustered("rolling-bounce", "")),
+        (
+            "link",
+            clustered(
+                "link-cut",
+                "broker = \"leader\"\ntopic = \"t\"\nfor_ms = 600",
+            ),
+        ),
     ];
     let mut command = ackproof();
     command.arg("run");
@@ -238,6 +264,102 @@ fn a_killed_ackproof_leaves_no_process_not_even_a_frozen_one() {
         std::thread::yield_now();
     }
     assert_eq!(alive(&below), Vec::<u32>::new());
+}
+
+/// Three brokers behind proxies, of which one stands still most of the time.
+const CLUSTER: &str = r#"
+name = "cluster"
+title = "Cluster"
+
+[topology]
+brokers = 3
+link = "proxy"
+replication_link = "proxy"
+
+[[topic]]
+name = "t"
+partitions = 3
+replication_factor = 3
+
+[[producer]]
+topic = "t"
+records = 2000
+records_per_s = 200
+record_bytes = 200
+config = { acks = "all" }
+
+[[group]]
+name = "g"
+topic = "t"
+records_per_s = 500
+commit_every_records = 10
+
+[[fault]]
+kind = "broker-pause"
+broker = "follower"
+topic = "t"
+after = { acknowledged = 10 }
+for_ms = 3000
+times = 3
+pause_ms = 200
+
+[[fault]]
+kind = "link-cut"
+broker = "leader"
+topic = "t"
+after = { acknowledged = 50 }
+for_ms = 2000
+
+[[guarantee]]
+claim = "no-loss"
+"#;
+
+/// Every process whose command line names the folder.
+fn naming(folder: &Path) -> Vec<u32> {
+    let folder = folder.to_str().unwrap();
+    fs::read_dir("/proc")
+        .unwrap()
+        .filter_map(|entry| entry.ok()?.file_name().to_str()?.parse().ok())
+        .filter(|pid: &u32| {
+            let line = fs::read(format!("/proc/{pid}/cmdline")).unwrap_or_default();
+            String::from_utf8_lossy(&line).contains(folder)
+        })
+        .collect()
+}
+
+#[test]
+fn ackproof_killed_at_random_moments_of_a_cluster_leaves_no_process() {
+    const KILLS: u64 = 10;
+    const WITHIN_MS: u64 = 14_000;
+    // Any moment is a good one; a failure names it.
+    let drawn = u64::from(std::process::id()).wrapping_mul(0x9e37_79b9_7f4a_7c15);
+    for kill in 0..KILLS {
+        let share = drawn.rotate_left(u32::try_from(kill).unwrap() * 6) % (WITHIN_MS / KILLS);
+        let after_ms = kill * (WITHIN_MS / KILLS) + share;
+        let folder = tempfile::tempdir().unwrap();
+        let scenario = folder.path().join("cluster.toml");
+        fs::write(&scenario, CLUSTER).unwrap();
+        let mut child = ackproof()
+            .arg("run")
+            .arg(&scenario)
+            .args(["--seed", "1", "--out"])
+            .arg(folder.path().join("out"))
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .spawn()
+            .unwrap();
+        // The moment itself is what is tested: nothing is waited for.
+        std::thread::sleep(Duration::from_millis(after_ms));
+        let below = descendants(child.id());
+        send(Signal::KILL, &child);
+        child.wait().unwrap();
+        let since = Instant::now();
+        let left = || [alive(&below), naming(folder.path())].concat();
+        while !left().is_empty() && since.elapsed() < Duration::from_secs(5) {
+            std::thread::yield_now();
+        }
+        assert_eq!(left(), Vec::<u32>::new(), "killed after {after_ms} ms");
+    }
 }
 
 #[test]

@@ -28,9 +28,11 @@ mod bounce;
 mod broker;
 mod connector;
 mod consumer;
+mod consumer_pause;
 mod disk;
 mod link;
 mod network;
+mod offsets;
 mod requests;
 mod roles;
 mod zombie;
@@ -182,10 +184,13 @@ async fn dispatch(fault: &Fault, ix: FaultIx, site: &Site<'_>) -> Result<(), Eng
             topic,
             for_ms,
         } => {
-            let _ = (broker, topic, for_ms);
-            Err(EngineError::Lacking {
-                what: "disk to fill".to_owned(),
-            })
+            let breakable = disk::Full {
+                broker,
+                topic,
+                for_ms,
+                effect,
+            };
+            carry_out(ix, fault, breakable, site).await
         }
         FaultKind::NetworkCut {
             broker,
@@ -254,8 +259,24 @@ async fn dispatch(fault: &Fault, ix: FaultIx, site: &Site<'_>) -> Result<(), Eng
             member,
             signal,
             down_ms,
+            offsets,
         } => {
-            let breakable = consumer::Restart::new(&group, member, signal, down_ms, effect);
+            let restart = consumer::Restart::new(&group, member, signal, down_ms, effect);
+            carry_out(ix, fault, restart.with_offsets(offsets), site).await
+        }
+        FaultKind::ConsumerPause {
+            group,
+            member,
+            for_ms,
+            takeover,
+        } => {
+            let breakable = consumer_pause::Pause {
+                group,
+                number: member,
+                for_ms,
+                takeover,
+                effect,
+            };
             carry_out(ix, fault, breakable, site).await
         }
         FaultKind::ConsumerZombie {

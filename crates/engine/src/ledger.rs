@@ -32,6 +32,8 @@ pub struct Tally {
     /// How far each group has processed each partition: one more than the
     /// highest offset.
     pub positions: BTreeMap<(GroupIx, PartitionRef), Offset>,
+    /// Which member of each group was given each partition last.
+    pub holders: BTreeMap<(GroupIx, PartitionRef), MemberIx>,
     /// Which records each group's members are given, as far as they said.
     pub isolation: BTreeMap<GroupIx, Isolation>,
     /// Row changes committed.
@@ -232,6 +234,13 @@ impl Book {
             },
             Body::MemberStarted { member, group } => {
                 self.groups_of_members.insert(*member, *group);
+            }
+            Body::Assigned { member, partitions } => {
+                if let Some(group) = self.groups_of_members.get(member) {
+                    for partition in partitions {
+                        tally.holders.insert((*group, *partition), *member);
+                    }
+                }
             }
             Body::Processed {
                 member,

@@ -382,6 +382,7 @@ pub(crate) async fn answers(address: &str, within: Duration) -> Result<(), WireE
     connection.metadata(Topics::Named(&[])).await.map(drop)
 }
 
+/// Connects to a cluster, as the observer does.
 pub(crate) async fn connect(bootstrap: &[String]) -> Result<Cluster, EngineError> {
     let options = ClusterOptions {
         retry_pause: Duration::from_millis(20),

@@ -32,6 +32,8 @@ use crate::transforms::{Work, closing_limit};
 /// How long a group that starts before the producers may take to get its
 /// partitions: a cold coordinator creates its topic first.
 const JOIN_LIMIT: Duration = Duration::from_mins(1);
+/// How many scenarios with one broker a scenario with several stands for.
+const CLUSTER_PLACES: u32 = 2;
 /// How often counts are shown and the history is put on disk.
 const SHOW_INTERVAL: Duration = Duration::from_millis(200);
 
@@ -102,6 +104,7 @@ pub async fn run(
         };
         // The semaphore is fair: scenarios begin in the order of `by_length`.
         let place = Arc::clone(&places);
+        let weight = weight_of(&scenario, settings.jobs);
         let settings = settings.clone();
         let reporter = Reporter::new(index, progress);
         let mut interrupt = interrupt.clone();
@@ -109,7 +112,7 @@ pub async fn run(
             let begun = tokio::select! {
                 biased;
                 _ = interrupt.wait_for(|yes| *yes) => None,
-                place = place.acquire_owned() => place.ok(),
+                place = place.acquire_many_owned(weight) => place.ok(),
             };
             let end = match begun {
                 Some(_place) => {
@@ -134,6 +137,17 @@ pub async fn run(
             })
         })
         .collect()
+}
+
+/// How many of the places a scenario takes: a cluster is heavier than a broker,
+/// and clusters that starve each other would elect leaders that nobody killed.
+fn weight_of(plan: &ScenarioPlan, jobs: NonZeroUsize) -> u32 {
+    let weight = if plan.scenario.topology.brokers > 1 {
+        CLUSTER_PLACES
+    } else {
+        1
+    };
+    u32::try_from(jobs.get()).unwrap_or(weight).min(weight)
 }
 
 /// The longest first, so that none starts when the others are done; those

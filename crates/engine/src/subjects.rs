@@ -12,7 +12,7 @@ use model::ids::{GroupIx, MemberIx, PartitionIndex, PartitionRef, ProducerIx, Re
 use model::plan::{PlannedTopic, ScenarioPlan};
 use model::scenario::{EndSignal, Group, Producer};
 use stack::process::{Child, ChildSpec, Exit, ProcessSnapshot, Signal, Stream};
-use subject::protocol::{ConsumerRole, Happening, ProducerRole, Report, Role};
+use subject::protocol::{ConsumerRole, Happening, LargeRecords, ProducerRole, Report, Role};
 use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader};
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
@@ -368,6 +368,10 @@ pub(crate) async fn run_producer(
         records: producer.records,
         records_per_s: producer.records_per_s,
         record_bytes: producer.record_bytes,
+        large: producer
+            .large_every
+            .zip(producer.large_bytes)
+            .map(|(every, bytes)| LargeRecords { every, bytes }),
         config: producer.config.clone(),
     });
     let who = format!("producer {number}");
@@ -417,7 +421,10 @@ impl Members {
             group: group.name.clone(),
             topic: group.topic.clone(),
             records_per_s: group.records_per_s,
+            commit: group.commit,
             commit_every_records: group.commit_every_records,
+            batch_records: group.batch_records,
+            fence: group.fence,
             config: BTreeMap::new(),
         };
         let task = Task::Read {
@@ -500,6 +507,12 @@ impl Members {
     pub(crate) fn snapshot(&self, number: u32) -> Option<ProcessSnapshot> {
         let (_, subject) = self.running.get(&number)?;
         subject.child.snapshot().ok()
+    }
+
+    /// A member, and its process.
+    pub(crate) fn process(&self, number: u32) -> Option<(MemberIx, Arc<Child>)> {
+        let (member, subject) = self.running.get(&number)?;
+        Some((*member, Arc::clone(&subject.child)))
     }
 
     /// Ends a member and waits until it is gone and all it said is written

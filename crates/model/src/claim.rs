@@ -12,6 +12,10 @@ use crate::ids::FaultIx;
 pub enum Claim {
     /// Every acknowledged record is stored.
     NoLoss,
+    /// Every record that was sent was acknowledged.
+    AllAcknowledged,
+    /// The producer was told of every record what became of it.
+    OutcomesTold,
     /// Nothing is stored that was not sent.
     NoPhantom,
     /// What is stored is undamaged and stands where the acknowledgement says.
@@ -65,6 +69,8 @@ impl Claim {
     /// Every claim, in the order in which reports list them.
     pub const ALL: &[Self] = &[
         Self::NoLoss,
+        Self::AllAcknowledged,
+        Self::OutcomesTold,
         Self::NoPhantom,
         Self::Intact,
         Self::NoDuplicates,
@@ -94,6 +100,8 @@ impl Claim {
     pub const fn name(self) -> &'static str {
         match self {
             Self::NoLoss => "no-loss",
+            Self::AllAcknowledged => "all-acknowledged",
+            Self::OutcomesTold => "outcomes-told",
             Self::NoPhantom => "no-phantom",
             Self::Intact => "intact",
             Self::NoDuplicates => "no-duplicates",
@@ -125,6 +133,11 @@ impl Claim {
         match self {
             Self::NoLoss => {
                 "every acknowledged record is stored, and every committed change has its event"
+            }
+            Self::AllAcknowledged => "every record that was sent was acknowledged",
+            Self::OutcomesTold => {
+                "the application was told of every record that it sent what became of it, were it \
+                 that nobody knows"
             }
             Self::NoPhantom => "nothing is stored that was not sent or committed",
             Self::Intact => "what is stored is undamaged and stands where its acknowledgement says",
@@ -168,6 +181,7 @@ impl Claim {
     pub const fn contradicted_by(self) -> &'static [Anomaly] {
         match self {
             Self::NoLoss => &[Anomaly::LostWrite, Anomaly::RowMissing],
+            Self::AllAcknowledged | Self::OutcomesTold | Self::RecoversWithin => &[],
             Self::NoPhantom => &[
                 Anomaly::Phantom,
                 Anomaly::FailedWriteVisible,
@@ -187,7 +201,6 @@ impl Claim {
             ],
             Self::CommitsForward => &[Anomaly::CommitRegression],
             Self::GroupsIndependent => &[Anomaly::GroupGap, Anomaly::GroupIncomplete],
-            Self::RecoversWithin => &[],
             Self::NoRowMissing => &[Anomaly::RowMissing],
             Self::NoRowDuplicate => &[Anomaly::RowDuplicate],
             Self::NoRowPhantom => &[Anomaly::RowPhantom],

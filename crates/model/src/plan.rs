@@ -232,6 +232,7 @@ impl ScenarioPlan {
                     kind: fault.kind.name().to_owned(),
                     meets: match &fault.kind {
                         FaultKind::ConsumerRestart { group, .. }
+                        | FaultKind::ConsumerPause { group, .. }
                         | FaultKind::ConsumerZombie { group, .. } => Traffic::Reads {
                             group: group.clone(),
                         },
@@ -420,8 +421,8 @@ mod tests {
     #[test]
     fn a_repeated_fault_is_planned_once_for_each_time() {
         let text = embedded("broker-restart").unwrap().replace(
-            "jitter_ms = 50",
-            "times = 3\npause_ms = 1000\njitter_ms = 50",
+            "down_ms = 3000",
+            "down_ms = 3000\ntimes = 3\npause_ms = 1000\njitter_ms = 50",
         );
         let more = "\n[[fault]]\nkind = \"broker-pause\"\nfor_ms = 10\nafter = { healed = 1 }\n";
         let scenario = parse("three", &(text + more)).unwrap();

@@ -16,8 +16,8 @@ pub mod words;
 
 pub use embedded::{EMBEDDED, embedded};
 pub use fault::{
-    BrokerPick, CutOnset, Effect, Election, EndSignal, ErrorMoment, Fault, FaultKind, Peers,
-    RequestPick, Requests, RestartTasks, Trigger,
+    BrokerPick, CutOnset, Effect, Election, EndSignal, ErrorMoment, Fault, FaultKind, Offsets,
+    Peers, RequestPick, Requests, RestartTasks, Takeover, Trigger,
 };
 pub use parse::{ScenarioError, near, nearest, parse};
 pub use transform::{Reliance, Transactions, Transform};
@@ -150,6 +150,12 @@ pub struct Producer {
     pub records_per_s: u32,
     /// Bytes of each value.
     pub record_bytes: u32,
+    /// Every record of this number (the 10th, the 20th, …) is a large one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub large_every: Option<u64>,
+    /// Bytes of each large value; goes with `large_every`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub large_bytes: Option<u32>,
     /// Client configuration, in the Java client's names.
     #[serde(default)]
     pub config: Config,
@@ -168,9 +174,21 @@ pub struct Group {
     pub members: u32,
     /// How many records each processes in a second.
     pub records_per_s: u32,
+    /// When a member commits.
+    #[serde(default)]
+    pub commit: Commit,
     /// A member commits after it has processed this many records, and when it
-    /// stops cleanly.
+    /// stops cleanly; where it commits before processing, after it has taken
+    /// so many in hand. Means nothing where the client commits by itself.
     pub commit_every_records: u64,
+    /// How many records a member takes in hand, at most, before it processes
+    /// them one by one. It does not poll while it has any.
+    #[serde(default = "one_record")]
+    pub batch_records: u64,
+    /// Whether a member makes sure that a partition is still its own before it
+    /// processes a record of it.
+    #[serde(default)]
+    pub fence: Fence,
     /// When it starts.
     #[serde(default)]
     pub start: GroupStart,
@@ -185,6 +203,38 @@ pub struct Group {
 
 const fn one_member() -> u32 {
     1
+}
+
+const fn one_record() -> u64 {
+    1
+}
+
+/// When a member commits.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Commit {
+    /// What it has processed.
+    #[default]
+    After,
+    /// What it has taken in hand, before it processes it.
+    Before,
+    /// The client commits what it has handed out, on its own, every
+    /// `auto.commit.interval.ms`.
+    Auto,
+}
+
+/// Whether a member makes sure that a partition is still its own before it
+/// processes a record of it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Fence {
+    /// It takes it for granted.
+    #[default]
+    None,
+    /// It commits its position first, and goes on only when the group's
+    /// coordinator accepts it: the coordinator refuses a member that is none
+    /// any more.
+    Commit,
 }
 
 /// When a group starts.
@@ -264,6 +314,17 @@ impl Scenario {
         let mut all = groups.chain(transforms.map(|it| (&it.name, it.members)));
         all.find(|(name, _)| *name == group)
             .map(|(_, members)| members)
+    }
+
+    /// The consumers' configuration of a group; nothing for one that is not
+    /// there.
+    pub fn config_of(&self, group: &str) -> &Config {
+        const NOTHING: &Config = &Config::new();
+        let groups = self.groups.iter().map(|group| (&group.name, &group.config));
+        let transforms = self.transforms.iter();
+        let mut all = groups.chain(transforms.map(|it| (&it.name, &it.config)));
+        all.find(|(name, _)| *name == group)
+            .map_or(NOTHING, |(_, config)| config)
     }
 
     /// All records that the producers are going to send.

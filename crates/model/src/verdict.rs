@@ -150,8 +150,8 @@ impl LostAt {
 
 /// Where in the pipeline something was lost, in the pipeline's order.
 ///
-/// What retention or compaction may have taken is at no hop: it is no loss,
-/// and counted apart ([`Counts::expired`], [`Counts::compacted`]).
+/// What retention or compaction may have taken is no loss between producer and
+/// log, and at no hop but a group's that passed it over: it is counted apart ([`Counts::expired`], [`Counts::compacted`]).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Hop {
@@ -172,6 +172,9 @@ pub enum Hop {
     /// Acknowledged without an offset of its own, or one of more than can be
     /// followed.
     NotTraced,
+    /// Acknowledged, and deleted before the group came to it (by retention,
+    /// say).
+    Expired,
     /// Stored, and the group's members were never given it.
     NotDelivered,
     /// Stored, and the group committed past it without processing it.
@@ -188,6 +191,7 @@ impl Hop {
         Self::Wiped,
         Self::StoredThenGone,
         Self::NotTraced,
+        Self::Expired,
         Self::NotDelivered,
         Self::CommittedPast,
     ];
@@ -202,6 +206,7 @@ impl Hop {
             Self::Wiped => "wiped",
             Self::StoredThenGone => "stored-then-gone",
             Self::NotTraced => "not-traced",
+            Self::Expired => "expired",
             Self::NotDelivered => "not-delivered",
             Self::CommittedPast => "committed-past",
         }
@@ -221,6 +226,7 @@ impl Hop {
             Self::Wiped => "in the log: it is empty",
             Self::StoredThenGone => "in the log: seen there, and gone",
             Self::NotTraced => "between producer and log: not traced any further",
+            Self::Expired => "in the log: deleted before the group came to it",
             Self::NotDelivered => "between log and group: never given to a member",
             Self::CommittedPast => "in the group: committed past, and not processed",
         }
@@ -232,7 +238,7 @@ impl Hop {
             Self::NoEvent | Self::StoredThenGone | Self::NotDelivered | Self::CommittedPast => {
                 Certainty::Proven
             }
-            Self::Replaced | Self::CutOff | Self::Wiped => Certainty::Likely,
+            Self::Replaced | Self::CutOff | Self::Wiped | Self::Expired => Certainty::Likely,
             Self::NeverSeen | Self::NotTraced => Certainty::Open,
         }
     }

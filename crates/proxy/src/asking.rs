@@ -236,24 +236,22 @@ fn treat(
     let known = layout(header.api).filter(|it| header.version <= it.newest);
     let wanted = concerned.iter().any(|it| needs_content(it));
     let content = match known {
-        Some(_) if wanted && header.bytes > INSPECT_BYTES_MAX => {
-            for fault in concerned.iter().filter(|it| needs_content(it)) {
-                fault.witness.too_large.add(1);
-            }
-            None
-        }
+        Some(_) if wanted && header.bytes > INSPECT_BYTES_MAX => None,
         Some(layout) if wanted => {
             let Some(front) = front.get(..header.bytes) else {
                 return Ok(None);
             };
             let at = body_at(front, header)?.ok_or(CloseReason::Header)?;
-            let content = content(layout, header.version, &front[at..]).map_err(|why| {
-                CloseReason::malformed("request", header.api, header.version, why)
-            })?;
-            Some(content)
+            content(layout, header.version, &front[at..])
+                .map_err(|why| CloseReason::malformed("request", header.api, header.version, why))?
         }
         _ => None,
     };
+    if known.is_some() && content.is_none() {
+        for fault in concerned.iter().filter(|it| needs_content(it)) {
+            fault.witness.too_large.add(1);
+        }
+    }
     let asked = Asked {
         api: header.api,
         client_id: header.client_id,

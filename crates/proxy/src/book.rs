@@ -46,6 +46,14 @@ pub enum Note {
         /// Why.
         reason: CloseReason,
     },
+    /// Connections wait in the listener's backlog from now on, until others
+    /// close. Told once for each time that it begins.
+    NoRoom {
+        /// The broker that they are for.
+        upstream: HostPort,
+        /// Why.
+        reason: String,
+    },
 }
 
 /// Who hears the notes.
@@ -148,6 +156,13 @@ impl AddressBook {
             client,
             upstream: upstream.clone(),
             reason: reason.clone(),
+        });
+    }
+
+    pub(crate) fn no_room(&self, upstream: &HostPort, reason: String) {
+        (self.notes)(Note::NoRoom {
+            upstream: upstream.clone(),
+            reason,
         });
     }
 

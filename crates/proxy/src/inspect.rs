@@ -28,6 +28,14 @@ pub const METADATA_BYTES_MAX: usize = 32 * 1024 * 1024;
 /// unless told otherwise (`max.request.size`).
 pub const INSPECT_BYTES_MAX: usize = 8 * 1024 * 1024;
 
+/// How long the head of a request, or what has to be held of an answer, may
+/// take to come. No client waits for an answer as long as that.
+pub(crate) const HELD_LIMIT: Duration = if cfg!(test) {
+    Duration::from_millis(300)
+} else {
+    Duration::from_mins(2)
+};
+
 /// The most requests of a connection that wait for their answers; further ones
 /// wait to be read. The Java client has 5; librdkafka has no limit of its own.
 pub const IN_FLIGHT_MAX: usize = 4096;
@@ -124,6 +132,15 @@ pub enum CloseReason {
         /// How much of it had come.
         bytes: usize,
     },
+    /// The head of a request, or an answer that has to be held, does not come.
+    #[error("{bytes} bytes into a frame, what it is judged by did not come in time")]
+    Slow {
+        /// How much of it had come.
+        bytes: usize,
+    },
+    /// The broker cannot be dialled.
+    #[error("no file descriptor is left for the connection to the broker")]
+    NoDescriptors,
     /// A broker cannot be put behind the proxy.
     #[error("{0}")]
     NoListener(String),

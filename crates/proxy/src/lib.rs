@@ -20,8 +20,11 @@ mod cluster;
 mod evidence;
 mod exchange;
 mod fault;
+#[doc(hidden)]
+pub mod fuzzing;
 mod greeting;
 mod http;
+mod incoming;
 mod inspect;
 mod layout;
 mod layouts;

@@ -147,6 +147,7 @@ impl Proxy {
             protocol,
             link: view,
             totals: Arc::clone(&totals),
+            is_told: false,
         };
         let begins = Arc::clone(&ready);
         let accepting = tokio::spawn(async move {
@@ -467,6 +468,8 @@ struct Door {
     protocol: Protocol,
     link: LinkView,
     totals: Arc<Totals>,
+    /// That nobody is let in has been told.
+    is_told: bool,
 }
 
 async fn accept(
@@ -486,6 +489,9 @@ async fn accept(
             listener = listening(&socket).ok();
         }
         obeys.send_replace(order.number);
+        if room.available_permits() == 0 {
+            door.no_room(|| format!("{CONNECTIONS_MAX} are open already"));
+        }
         let Ok(permit) = Arc::clone(&room).acquire_owned().await else {
             return;
         };
@@ -506,8 +512,14 @@ async fn accept(
             accepted = accepting => accepted,
         };
         match accepted {
-            Ok((client, peer)) => door.admit(client, peer, permit),
-            Err(_) => tokio::time::sleep(ACCEPT_PAUSE).await,
+            Ok((client, peer)) => {
+                door.is_told = false;
+                door.admit(client, peer, permit);
+            }
+            Err(error) => {
+                door.no_room(|| error.to_string());
+                tokio::time::sleep(ACCEPT_PAUSE).await;
+            }
         }
     }
 }
@@ -524,6 +536,17 @@ async fn closed(link: &mut LinkView) {
 }
 
 impl Door {
+    /// Tells once that connections have to wait.
+    fn no_room(&mut self, reason: impl FnOnce() -> String) {
+        let Protocol::Kafka(book) = &self.protocol else {
+            return;
+        };
+        if let Some(book) = book.upgrade().filter(|_| !self.is_told) {
+            self.is_told = true;
+            book.no_room(&self.upstream, reason());
+        }
+    }
+
     fn admit(&self, client: TcpStream, peer: SocketAddr, permit: OwnedSemaphorePermit) {
         let client = Stream::plain(client);
         let (era, presence) = {

@@ -2,11 +2,11 @@
 //! and swallowed while it is cut; when the link heals, the connection is reset.
 //! Knows nothing of who breaks and heals, nor of what the bytes mean.
 
-use std::cell::RefCell;
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::time::Duration;
 
+use rustix::io::Errno;
 use tokio::net::TcpStream;
 use tokio::sync::mpsc;
 use tokio::time::Instant;
@@ -18,19 +18,15 @@ use crate::asking::{Asking, introduce};
 use crate::book::AddressBook;
 use crate::exchange::Exchange;
 use crate::fault::Effect;
-use crate::inspect::{CloseReason, Next, Surroundings};
+use crate::incoming::Incoming;
+use crate::inspect::{CloseReason, HELD_LIMIT, Next, Surroundings};
 use crate::line::{Delivery, Line};
 use crate::link::{ClientBreak, Conditions, Era, LinkState, LinkView, Never};
 use crate::stream::Stream;
 use crate::tally::{Direction, Totals};
 
-/// How much is read at once.
-const CHUNK_BYTES: usize = 64 * 1024;
-
-thread_local! {
-    /// Shared by all connections of a thread, so that an idle one holds nothing.
-    static CHUNK: RefCell<Vec<u8>> = RefCell::new(vec![0; CHUNK_BYTES]);
-}
+/// How often one way reads before others have their turn.
+const READS_OF_A_TURN: usize = 4;
 
 /// What is made of the bytes.
 #[derive(Clone, Debug)]
@@ -99,11 +95,11 @@ struct Way<'a> {
     direction: Direction,
     inspector: Inspector,
     /// What was read and is not decided, or not delivered.
-    incoming: Vec<u8>,
-    /// Of that, how much has been dealt with.
-    taken: usize,
-    /// Of the rest, how much is to be delivered as it is.
+    incoming: Incoming,
+    /// Of that, how much is to be delivered as it is.
     passing: usize,
+    /// Since when what is not decided waits for more.
+    waits_since: Option<Instant>,
     line: Line,
     /// What it went by when it last had its turn.
     goes_by: Option<Arc<Conditions>>,
@@ -151,6 +147,7 @@ impl Relay {
                 self.totals.upstream_refused.add(1);
                 Err(Reset::Failed)
             }
+            Err(Undialled::NoDescriptors) => Err(Reset::Closed(CloseReason::NoDescriptors)),
             Err(Undialled::EraOver) => Err(Reset::EraOver),
         };
         if let Err(reset) = ends {
@@ -201,7 +198,13 @@ impl Relay {
                     changed.map_err(|_| Undialled::EraOver)?;
                 }
                 connected = &mut connecting => {
-                    return connected.map(Stream::plain).map_err(|_| Undialled::Refused);
+                    return connected.map(Stream::plain).map_err(|error| {
+                        if is_out_of_descriptors(&error) {
+                            Undialled::NoDescriptors
+                        } else {
+                            Undialled::Refused
+                        }
+                    });
                 }
             }
         }
@@ -274,7 +277,7 @@ impl Relay {
 
     fn forward(&self, way: &mut Way<'_>, era: &Era, mut broken: Broken) -> Result<Turn, Reset> {
         let conditions = &*era.conditions;
-        let mut has_read = false;
+        let mut reads = 0;
         loop {
             if self.introduce(way) {
                 broken = self.feel(era, way.direction)?;
@@ -294,6 +297,7 @@ impl Relay {
             let until = match way.write(&shape, &self.totals)? {
                 Delivery::Ended => return Ok(Turn::Finished),
                 Delivery::Blocked => {
+                    way.waits_since = None;
                     return Ok(Turn::Wait(Wait {
                         writable: true,
                         ..Wait::default()
@@ -303,21 +307,15 @@ impl Relay {
                 Delivery::Empty => None,
             };
             let may_read = decision == Decision::Go && !way.ended && !way.line.is_full();
-            if !may_read || has_read {
-                // Others have their turn, though more may have come.
+            // Others have their turn then, though more may have come.
+            let goes_on = may_read && reads < READS_OF_A_TURN;
+            reads += 1;
+            if !goes_on || way.read().map_err(|_| Reset::Failed)?.is_none() {
+                way.incoming.rest();
                 return Ok(Turn::Wait(Wait {
                     readable: may_read,
                     writable: false,
-                    until,
-                }));
-            }
-            has_read = way.read().map_err(|_| Reset::Failed)?.is_some();
-            if !has_read {
-                way.rest();
-                return Ok(Turn::Wait(Wait {
-                    readable: true,
-                    writable: false,
-                    until,
+                    until: way.wait_for_more(may_read, until)?,
                 }));
             }
         }
@@ -329,7 +327,7 @@ impl Relay {
             && matches!(self.protocol, Protocol::Kafka(_))
             && !self.exchange.is_introduced();
         if is_due {
-            introduce(&way.incoming[way.taken..], &self.exchange);
+            introduce(way.incoming.bytes(), &self.exchange);
         }
         is_due && self.exchange.is_introduced()
     }
@@ -398,7 +396,7 @@ impl Relay {
     ) -> Result<Decision, Reset> {
         let book = match &self.protocol {
             Protocol::Opaque => {
-                way.passing = way.incoming.len() - way.taken;
+                way.passing = way.incoming.bytes().len();
                 return Ok(Decision::Go);
             }
             Protocol::Kafka(book) => book.upgrade().ok_or(Reset::EraOver)?,
@@ -409,7 +407,7 @@ impl Relay {
             met: &|fault| self.meet(fault),
         };
         loop {
-            let front = &way.incoming[way.taken + way.passing..];
+            let front = &way.incoming.bytes()[way.passing..];
             let next = match &mut way.inspector {
                 Inspector::Asking(asking) => {
                     asking.next(front, &self.exchange, &around, &|id| book.topic_name(id))
@@ -418,7 +416,11 @@ impl Relay {
                     answering.next(front, &self.exchange, &around, &mut &*book)
                 }
             };
-            match next.map_err(Reset::Closed)? {
+            let next = next.map_err(Reset::Closed)?;
+            if !matches!(next, Next::More) {
+                way.waits_since = None;
+            }
+            match next {
                 Next::More => return Ok(Decision::Go),
                 Next::Wait => return Ok(Decision::WaitForRoom),
                 Next::Deliver {
@@ -519,9 +521,9 @@ impl<'a> Way<'a> {
                 (_, Direction::ToUpstream) => Inspector::Asking(Asking::default()),
                 (_, Direction::ToClient) => Inspector::Answering(Answering::default()),
             },
-            incoming: Vec::new(),
-            taken: 0,
+            incoming: Incoming::default(),
             passing: 0,
+            waits_since: None,
             line: Line::default(),
             goes_by: None,
             shaped: false,
@@ -539,34 +541,42 @@ impl<'a> Way<'a> {
 
     /// Reads once; `None` when there is nothing yet.
     fn read(&mut self) -> std::io::Result<Option<usize>> {
-        let Self { from, incoming, .. } = self;
-        let read = CHUNK.with_borrow_mut(|chunk| {
-            let read = from.read_now(chunk)?;
-            incoming.extend_from_slice(&chunk[..read.unwrap_or(0)]);
-            std::io::Result::Ok(read)
-        })?;
+        let read = self.incoming.read(self.from)?;
         self.ended = read == Some(0);
         Ok(read)
     }
 
-    /// Gives memory back while nothing comes.
-    fn rest(&mut self) {
-        if self.incoming.is_empty() {
-            self.incoming = Vec::new();
+    /// Until when to wait for more of what cannot be decided yet, or for what
+    /// else there is to wait for.
+    fn wait_for_more(
+        &mut self,
+        may_read: bool,
+        until: Option<Instant>,
+    ) -> Result<Option<Instant>, Reset> {
+        let undecided = self.incoming.bytes().len() - self.passing;
+        if undecided == 0 || !may_read {
+            self.waits_since = None;
+            return Ok(until);
         }
+        let latest = *self.waits_since.get_or_insert_with(Instant::now) + HELD_LIMIT;
+        if Instant::now() >= latest {
+            return Err(Reset::Closed(CloseReason::Slow { bytes: undecided }));
+        }
+        Ok(Some(until.map_or(latest, |it| it.min(latest))))
     }
 
     /// Reads once and forgets it, with all that was held; says how much.
     fn swallow(&mut self) -> usize {
-        let mut swallowed = self.line.clear() + (self.incoming.len() - self.taken);
-        self.incoming.clear();
-        (self.taken, self.passing) = (0, 0);
-        let read = CHUNK.with_borrow_mut(|chunk| self.from.read_now(chunk));
-        match read {
+        self.passing = 0;
+        self.waits_since = None;
+        let mut swallowed = self.line.clear() + self.incoming.clear();
+        match self.incoming.read(self.from) {
             Ok(None) => {}
             Ok(Some(0)) | Err(_) => self.ended = true,
             Ok(Some(bytes)) => swallowed += bytes,
         }
+        self.incoming.clear();
+        self.incoming.rest();
         swallowed
     }
 
@@ -576,30 +586,22 @@ impl<'a> Way<'a> {
         if !with.is_empty() {
             shape.push(&mut self.line, with, after);
         }
-        self.take(bytes);
+        self.incoming.take(bytes);
     }
 
     /// Puts what passes into the line, behind what is there.
     fn queue(&mut self, shape: &Shape<'_>) {
         if self.passing > 0 {
-            let passing = self.incoming[self.taken..self.taken + self.passing].to_vec();
+            let passing = self.incoming.bytes()[..self.passing].to_vec();
             shape.push(&mut self.line, passing, Duration::ZERO);
-            self.take(self.passing);
+            self.incoming.take(self.passing);
             self.passing = 0;
-        }
-    }
-
-    fn take(&mut self, bytes: usize) {
-        self.taken += bytes;
-        if self.taken == self.incoming.len() {
-            self.incoming.clear();
-            self.taken = 0;
         }
     }
 
     /// Nothing follows: the end goes behind all that is on its way.
     fn queue_end(&mut self, conditions: &Conditions, relay: &Relay) -> Result<(), Reset> {
-        let undecided = self.incoming.len() - self.taken - self.passing;
+        let undecided = self.incoming.bytes().len() - self.passing;
         let whole = match (&relay.protocol, &self.inspector) {
             (Protocol::Opaque, _) => true,
             (_, Inspector::Asking(asking)) => asking.is_between_frames(),
@@ -643,11 +645,11 @@ impl<'a> Way<'a> {
             }
             _ => return Ok(delivery),
         }
-        let passing = &self.incoming[self.taken..self.taken + self.passing];
+        let passing = &self.incoming.bytes()[..self.passing];
         let written = self.to.write_now(passing).map_err(|_| Reset::Failed)?;
         totals.delivered.add(direction, written);
         self.passing -= written;
-        self.take(written);
+        self.incoming.take(written);
         Ok(if self.passing > 0 {
             Delivery::Blocked
         } else {
@@ -666,5 +668,57 @@ async fn sleep_until(when: Option<Instant>) {
 enum Undialled {
     Cut,
     Refused,
+    NoDescriptors,
     EraOver,
+}
+
+fn is_out_of_descriptors(error: &std::io::Error) -> bool {
+    matches!(
+        Errno::from_io_error(error),
+        Some(Errno::MFILE | Errno::NFILE)
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use std::net::SocketAddr;
+    use std::sync::{Arc, Mutex};
+
+    use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+    use tokio::net::{TcpListener, TcpStream};
+
+    use crate::{ClusterProxy, ClusterSettings, Note};
+
+    /// A byte now and then keeps a connection busy, and the proxy waiting.
+    #[tokio::test]
+    async fn a_request_whose_head_drips_is_closed_and_told() {
+        let anywhere = SocketAddr::from(([127, 0, 0, 1], 0));
+        let broker = TcpListener::bind(anywhere).await.unwrap();
+        let closed = Arc::new(Mutex::new(Vec::new()));
+        let log = Arc::clone(&closed);
+        let settings = ClusterSettings {
+            bootstrap: vec![broker.local_addr().unwrap().into()],
+            listen: anywhere,
+            advertised_host: None,
+        };
+        let hear = Arc::new(move |note| {
+            if let Note::Closed { reason, .. } = note {
+                log.lock().unwrap().push(reason.to_string());
+            }
+        });
+        let proxy = ClusterProxy::start(settings, hear).await.unwrap();
+        let mut client = TcpStream::connect(proxy.brokers()[0].listens)
+            .await
+            .unwrap();
+        let (mut at_broker, _) = broker.accept().await.unwrap();
+        // Half a client id.
+        let head = b"\0\0\0\x20\0\x03\0\0\0\0\0\x01\0\x09fet";
+        for byte in head {
+            client.write_all(&[*byte]).await.unwrap();
+        }
+        assert!(client.read_u8().await.is_err());
+        assert!(at_broker.read_u8().await.is_err(), "it got none of it");
+        let closed = closed.lock().unwrap();
+        assert!(closed[0].contains("17 bytes into a frame"), "{closed:?}");
+    }
 }

@@ -17,6 +17,10 @@ pub(crate) struct Content {
     pub(crate) keys: Vec<String>,
 }
 
+/// The most names, ids and partitions of one request that are looked at: some
+/// megabytes. The limits of Kafka itself are far below.
+pub(crate) const ASKED_MAX: usize = 100_000;
+
 /// A topic, by its name, or by its id in newer versions.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct TopicAsked {
@@ -57,17 +61,23 @@ pub(crate) fn layout(api: i16) -> Option<&'static Layout> {
     })
 }
 
-/// Reads what a request asks for; `body` follows its header.
+/// Reads what a request asks for; `body` follows its header. `None` where it
+/// asks for more than [`ASKED_MAX`].
 pub(crate) fn content(
     layout: &'static Layout,
     version: i16,
     body: &[u8],
-) -> Result<Content, Malformed> {
+) -> Result<Option<Content>, Malformed> {
     let mut content = Content::default();
+    let mut asked = 0;
     look_through(layout, version, body, |seen| {
         let Seen::Field { mark, value, .. } = seen else {
             return Ok(());
         };
+        asked += 1;
+        if asked > ASKED_MAX {
+            return Ok(());
+        }
         match mark {
             Mark::TopicName => content.topics.push(TopicAsked {
                 name: Some(text(value)?),
@@ -92,7 +102,7 @@ pub(crate) fn content(
         }
         Ok(())
     })?;
-    Ok(content)
+    Ok((asked <= ASKED_MAX).then_some(content))
 }
 
 fn text(value: &[u8]) -> Result<String, Malformed> {
@@ -481,7 +491,7 @@ mod tests {
     fn a_produce_request_says_its_topics_partitions_and_acks() {
         for version in 3..=13 {
             let body = produce(version, -1);
-            let read = content(&PRODUCE_REQUEST, version, &body).unwrap();
+            let read = content(&PRODUCE_REQUEST, version, &body).unwrap().unwrap();
             assert_eq!(read.transactional_ids, ["tx"]);
             assert_eq!(read.topics.len(), 1);
             assert_eq!(read.topics[0].partitions, [3, 8]);
@@ -506,9 +516,23 @@ mod tests {
                 .with_group_id(GroupId(StrBytes::from_static_str("readers")))
                 .with_topics(vec![topic]);
             let read = content(&OFFSET_COMMIT_REQUEST, version, &encoded(&request, version));
-            let read = read.unwrap();
+            let read = read.unwrap().unwrap();
             assert_eq!(read.groups, ["readers"]);
             assert_eq!(read.topics[0].partitions, [4]);
         }
+    }
+
+    #[test]
+    fn a_request_for_more_than_any_cluster_has_is_not_remembered() {
+        // OffsetFetch, the only one that can name many groups.
+        let groups = |count: usize| {
+            let mut body = Vec::new();
+            crate::layout::put_varint(&mut body, u32::try_from(count + 1).unwrap());
+            body.extend([2, b'g', 1, 0].repeat(count));
+            body.extend([0, 0]);
+            content(&OFFSET_FETCH_REQUEST, 8, &body).unwrap()
+        };
+        assert_eq!(groups(ASKED_MAX).unwrap().groups.len(), ASKED_MAX);
+        assert_eq!(groups(ASKED_MAX + 1), None);
     }
 }

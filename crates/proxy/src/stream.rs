@@ -23,10 +23,11 @@ impl Stream {
         Self::Plain(stream)
     }
 
-    /// Reads what there is; `None` when there is nothing yet, 0 at the end.
-    pub(crate) fn read_now(&self, into: &mut [u8]) -> io::Result<Option<usize>> {
+    /// Appends what there is, as far as there is capacity; `None` when there is
+    /// nothing yet, 0 at the end.
+    pub(crate) fn read_now(&self, into: &mut Vec<u8>) -> io::Result<Option<usize>> {
         let Self::Plain(stream) = self;
-        match stream.try_read(into) {
+        match stream.try_read_buf(into) {
             Ok(bytes) => Ok(Some(bytes)),
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => Ok(None),
             Err(error) => Err(error),

@@ -17,6 +17,7 @@ use tokio::task::JoinHandle;
 
 use crate::artefacts::Artefacts;
 use crate::cache::{Cache, CacheError};
+use crate::format::Format;
 use crate::java::Java;
 use crate::jvm::JvmSpec;
 use crate::logtail::LogTail;
@@ -287,6 +288,10 @@ async fn train_missing(
     artefacts: &Artefacts,
     java: &Java,
 ) -> Result<Archives, TrainError> {
+    // Asked now, it is not asked when somebody waits for a broker.
+    Format::of(artefacts, java)
+        .await
+        .map_err(StackError::from)?;
     for program in wanted(artefacts) {
         let found = Archives::find(cache, artefacts, java);
         if !found.has(program) {

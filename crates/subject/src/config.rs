@@ -161,6 +161,15 @@ fn translate(kind: RoleKind, key: &str, value: &str) -> Result<Vec<(String, Stri
     })
 }
 
+/// How long a send waits for room in the client's buffer, at most, in
+/// milliseconds: what the Java client does by `max.block.ms`, and librdkafka
+/// leaves to the application.
+pub(crate) fn max_block_ms(config: &BTreeMap<String, String>) -> u64 {
+    let set = config.get(keys::MAX_BLOCK_MS);
+    set.and_then(|value| value.parse().ok())
+        .unwrap_or(keys::MAX_BLOCK_MS_DEFAULT)
+}
+
 fn nearest(kind: RoleKind, key: &str) -> Option<&'static str> {
     const SIMILAR: f64 = 0.6;
     KEYS.iter()

@@ -1,30 +1,34 @@
-//! The consumer: a member of a group that processes one record at a time,
-//! commits what it has processed, and reports both. Writing the line of a
-//! processed record *is* its processing. Knows nothing of other members.
+//! The consumer: a member of a group that takes records in hand, processes
+//! them one at a time, commits as its role says, and reports both. Writing the
+//! line of a processed record *is* its processing. Knows nothing of other
+//! members.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread;
 use std::time::Duration;
 
 use model::event::CommitResult;
 use model::ids::{Offset, PartitionIndex};
-use model::record;
+use model::scenario::{Commit, Fence};
 use rdkafka::ClientContext;
 use rdkafka::config::{ClientConfig, RDKafkaLogLevel};
 use rdkafka::consumer::{BaseConsumer, CommitMode, Consumer, ConsumerContext, Rebalance};
-use rdkafka::error::KafkaError;
-use rdkafka::message::{BorrowedMessage, Message};
+use rdkafka::error::{KafkaError, KafkaResult};
 use rdkafka::topic_partition_list::{Offset as NativeOffset, TopicPartitionList};
 
 use crate::SubjectError;
 use crate::config::{self, RoleKind};
 use crate::log;
-use crate::outcome::result_of_commit;
+use crate::outcome::{Standing, result_of_commit, standing_after};
 use crate::pace::Throttle;
 use crate::protocol::{ConsumerRole, Happening};
 use crate::reporter::Reporter;
 use crate::stop::Stop;
+
+mod hand;
+
+use hand::{InHand, Taker};
 
 /// The longest turn: how late a stop may be noticed.
 const TURN: Duration = Duration::from_millis(20);
@@ -41,6 +45,8 @@ pub(crate) fn consume(
         reporter: Arc::clone(&reporter),
         topic: role.topic.clone(),
         uncommitted: Mutex::default(),
+        revoked: Mutex::default(),
+        lost: Mutex::default(),
     };
     let client: BaseConsumer<Member> =
         config
@@ -69,10 +75,15 @@ fn client_config(role: &ConsumerRole) -> Result<ClientConfig, SubjectError> {
     let mut config = config::client_config(RoleKind::Consumer, &role.config)?;
     config
         .set("bootstrap.servers", &role.bootstrap)
-        .set("group.id", &role.group)
-        // It commits by itself, after processing.
-        .set("enable.auto.commit", "false")
-        .set("enable.auto.offset.store", "false");
+        .set("group.id", &role.group);
+    let by_itself = match role.commit {
+        Commit::After | Commit::Before => "false",
+        // Stores the position behind what it hands out, and commits it.
+        Commit::Auto => "true",
+    };
+    config
+        .set("enable.auto.commit", by_itself)
+        .set("enable.auto.offset.store", by_itself);
     if config.get("auto.offset.reset").is_none() {
         config.set("auto.offset.reset", "earliest");
     }
@@ -84,50 +95,101 @@ fn process_until_stopped(
     stop: &Stop,
     client: &BaseConsumer<Member>,
 ) -> Result<(), SubjectError> {
-    let member = client.context();
-    let reporter = &member.reporter;
-    let clock = reporter.clock();
-    let mut throttle = Throttle::new(role.records_per_s);
-    let mut since_commit = 0;
-    let mut last_complaint = String::new();
+    let mut work = Work {
+        role,
+        stop,
+        client,
+        throttle: Throttle::new(role.records_per_s),
+        since_commit: 0,
+    };
+    let mut taker = Taker::new();
     while !stop.asked() {
-        reporter.check()?;
-        // Waits before it takes a record, never with one in hand: a partition
-        // that is revoked meanwhile is not processed any more.
-        let wait_us = throttle.wait_us(clock.now());
-        if wait_us > 0 {
-            thread::sleep(TURN.min(Duration::from_micros(wait_us)));
+        // Waits before it takes a record, never with one in hand that it has
+        // not begun on: a partition that is revoked meanwhile is not processed
+        // any more.
+        if work.wait_a_turn()? {
             continue;
         }
-        match client.poll(TURN) {
-            None => {}
-            Some(Ok(message)) => {
-                throttle.took(clock.now());
-                member.process(role, &message);
-                since_commit += 1;
-                if since_commit >= role.commit_every_records.max(1) {
-                    reporter.check()?;
-                    member.commit(client);
-                    since_commit = 0;
-                }
+        let hand = taker.take(role, client)?;
+        work.process_all(&hand)?;
+    }
+    Ok(())
+}
+
+/// The work of a member: what it does with what it has in hand.
+struct Work<'w> {
+    role: &'w ConsumerRole,
+    stop: &'w Stop,
+    client: &'w BaseConsumer<Member>,
+    throttle: Throttle,
+    /// Records processed (or taken, where they are committed first) since the
+    /// last commit.
+    since_commit: u64,
+}
+
+impl Work<'_> {
+    /// Waits a little where the next record is not due yet; whether it did.
+    fn wait_a_turn(&self) -> Result<bool, SubjectError> {
+        let reporter = &self.client.context().reporter;
+        reporter.check()?;
+        let wait_us = self.throttle.wait_us(reporter.clock().now());
+        if wait_us > 0 {
+            thread::sleep(TURN.min(Duration::from_micros(wait_us)));
+        }
+        Ok(wait_us > 0)
+    }
+
+    /// Processes everything in hand, one by one and without polling: an
+    /// application that is busy hears of nothing, not of a revocation either.
+    fn process_all(&mut self, hand: &[InHand]) -> Result<(), SubjectError> {
+        if self.role.commit == Commit::Before {
+            for record in hand {
+                self.advance(record)?;
             }
-            Some(Err(source @ KafkaError::MessageConsumptionFatal(_))) => {
-                return Err(SubjectError::Client {
-                    doing: "go on reading",
-                    source,
-                });
+        }
+        for record in hand {
+            while self.wait_a_turn()? {}
+            if self.role.fence == Fence::Commit && !self.is_still_its_own(record) {
+                continue;
             }
-            Some(Err(error)) => {
-                // An outage repeats itself: one note for each new complaint.
-                let complaint = error.to_string();
-                if complaint != last_complaint {
-                    reporter.note(complaint.clone());
-                    last_complaint = complaint;
-                }
+            let member = self.client.context();
+            self.throttle.took(member.reporter.clock().now());
+            member.process(record);
+            if self.role.commit == Commit::After {
+                self.advance(record)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Moves the position behind a record, and commits where that is due.
+    fn advance(&mut self, record: &InHand) -> Result<(), SubjectError> {
+        let member = self.client.context();
+        member
+            .uncommitted()
+            .insert(record.partition.get(), record.offset.get() + 1);
+        self.since_commit += 1;
+        if self.since_commit >= self.role.commit_every_records.max(1) {
+            member.reporter.check()?;
+            member.commit(self.client);
+            self.since_commit = 0;
+        }
+        Ok(())
+    }
+
+    /// Asks the coordinator whether the record's partition still is this
+    /// member's, by committing the position before it.
+    fn is_still_its_own(&self, record: &InHand) -> bool {
+        let member = self.client.context();
+        loop {
+            match member.fence(self.client, record) {
+                Standing::Owner => return true,
+                Standing::Lost => return false,
+                Standing::Open if self.stop.asked() => return false,
+                Standing::Open => thread::sleep(TURN),
             }
         }
     }
-    Ok(())
 }
 
 /// What the client calls back while it is polled, and what it has not yet
@@ -137,18 +199,19 @@ struct Member {
     topic: String,
     /// The next offset to read of each partition that has advanced.
     uncommitted: Mutex<BTreeMap<i32, i64>>,
+    /// Partitions that were taken from it while it was taking records.
+    revoked: Mutex<BTreeSet<PartitionIndex>>,
+    /// Partitions of which the coordinator said that they are its own no more.
+    lost: Mutex<BTreeSet<PartitionIndex>>,
 }
 
 impl Member {
-    fn process(&self, role: &ConsumerRole, message: &BorrowedMessage<'_>) {
-        let value = message.payload().unwrap_or_default();
+    fn process(&self, record: &InHand) {
         self.reporter.say(Happening::Processed {
-            partition: PartitionIndex::new(message.partition()),
-            offset: Offset::new(message.offset()),
-            content: record::decode(role.run, &self.topic, value),
+            partition: record.partition,
+            offset: record.offset,
+            content: record.content,
         });
-        self.uncommitted()
-            .insert(message.partition(), message.offset() + 1);
     }
 
     /// Commits what was processed since the last time, and waits for the
@@ -158,22 +221,60 @@ impl Member {
         if positions.is_empty() {
             return;
         }
+        let answer = self.commit_positions(client, &positions);
+        if result_of_commit(&answer) != CommitResult::Accepted {
+            self.uncommitted().extend(positions);
+        }
+    }
+
+    /// Commits the position before a record, and says what the answer means
+    /// for the partition. Once it is lost, nothing of it is asked for again
+    /// before it is given anew.
+    fn fence(&self, client: &BaseConsumer<Self>, record: &InHand) -> Standing {
+        let partition = record.partition;
+        if locked(&self.lost).contains(&partition) {
+            return Standing::Lost;
+        }
+        let position = BTreeMap::from([(partition.get(), record.offset.get())]);
+        let answer = self.commit_positions(client, &position);
+        let standing = standing_after(&answer);
+        match standing {
+            // What was processed lies before the record.
+            Standing::Owner => {
+                self.uncommitted().remove(&partition.get());
+            }
+            Standing::Lost => {
+                locked(&self.lost).insert(partition);
+            }
+            Standing::Open => {}
+        }
+        standing
+    }
+
+    /// Commits positions, waits for the answer, and reports it.
+    fn commit_positions(
+        &self,
+        client: &BaseConsumer<Self>,
+        positions: &BTreeMap<i32, i64>,
+    ) -> Result<(), KafkaError> {
         let answer = self
-            .list(&positions)
+            .list(positions)
             .and_then(|list| client.commit(&list, CommitMode::Sync));
-        let result = result_of_commit(&answer);
-        if let Err(error) = answer {
+        if let Err(error) = &answer {
             log::line("COMMIT", &error.to_string());
         }
-        for (partition, offset) in &positions {
+        self.report_commit(positions, &answer);
+        answer
+    }
+
+    fn report_commit(&self, positions: &BTreeMap<i32, i64>, answer: &Result<(), KafkaError>) {
+        let result = result_of_commit(answer);
+        for (partition, offset) in positions {
             self.reporter.say(Happening::Committed {
                 partition: PartitionIndex::new(*partition),
                 offset: Offset::new(*offset),
                 result,
             });
-        }
-        if result != CommitResult::Accepted {
-            self.uncommitted().extend(positions);
         }
     }
 
@@ -186,10 +287,16 @@ impl Member {
     }
 
     fn uncommitted(&self) -> MutexGuard<'_, BTreeMap<i32, i64>> {
-        self.uncommitted
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
+        locked(&self.uncommitted)
     }
+
+    fn revoked(&self) -> MutexGuard<'_, BTreeSet<PartitionIndex>> {
+        locked(&self.revoked)
+    }
+}
+
+fn locked<T>(what: &Mutex<T>) -> MutexGuard<'_, T> {
+    what.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 impl ClientContext for Member {
@@ -208,20 +315,37 @@ impl ConsumerContext for Member {
     /// unassigns, incrementally where the group's protocol is cooperative.
     fn pre_rebalance(&self, client: &BaseConsumer<Self>, rebalance: &Rebalance<'_>) {
         match rebalance {
-            Rebalance::Assign(list) => self.reporter.say(Happening::Assigned {
-                partitions: partitions(list),
-            }),
+            Rebalance::Assign(list) => {
+                let given = partitions(list);
+                locked(&self.lost).retain(|partition| !given.contains(partition));
+                self.reporter.say(Happening::Assigned { partitions: given });
+            }
             Rebalance::Revoke(list) => {
                 self.commit(client);
                 let revoked = partitions(list);
                 self.uncommitted()
                     .retain(|partition, _| !revoked.contains(&PartitionIndex::new(*partition)));
+                self.revoked().extend(revoked.iter().copied());
                 self.reporter.say(Happening::Revoked {
                     partitions: revoked,
                 });
             }
             Rebalance::Error(error) => self.reporter.note(format!("rebalance: {error}")),
         }
+    }
+
+    /// What the client committed by itself. Called for no other commit: those
+    /// are waited for where they are made.
+    fn commit_callback(&self, answer: KafkaResult<()>, offsets: &TopicPartitionList) {
+        let positions = offsets
+            .elements()
+            .iter()
+            .filter_map(|element| match element.offset() {
+                NativeOffset::Offset(offset) => Some((element.partition(), offset)),
+                _ => None,
+            })
+            .collect();
+        self.report_commit(&positions, &answer);
     }
 }
 

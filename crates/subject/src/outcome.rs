@@ -78,6 +78,36 @@ pub fn result_of_commit(answer: &Result<(), KafkaError>) -> CommitResult {
     }
 }
 
+/// What the answer to a commit says about the partition's owner.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Standing {
+    /// The coordinator took it: the committer is a member, and of the current
+    /// generation.
+    Owner,
+    /// The coordinator knows no such member, or one of a later generation.
+    Lost,
+    /// Nobody can tell: the group rebalances, or there was no answer.
+    Open,
+}
+
+/// Whether the one who committed still owns what it committed.
+pub fn standing_after(answer: &Result<(), KafkaError>) -> Standing {
+    use RDKafkaErrorCode as Code;
+    match answer.as_ref().map_err(KafkaError::rdkafka_error_code) {
+        Ok(()) => Standing::Owner,
+        Err(Some(
+            Code::IllegalGeneration
+            | Code::UnknownMemberId
+            | Code::FencedInstanceId
+            | Code::FencedMemberEpoch
+            | Code::StaleMemberEpoch
+            | Code::AssignmentLost
+            | Code::Fenced,
+        )) => Standing::Lost,
+        Err(_) => Standing::Open,
+    }
+}
+
 /// Whether an error says that another took the client's place: with its
 /// `transactional.id`, or with its `group.instance.id`.
 pub const fn is_fenced(code: RDKafkaErrorCode) -> bool {
@@ -191,5 +221,22 @@ mod tests {
             assert_eq!(result_of_commit(&answer), expected, "{code:?}");
         }
         assert_eq!(result_of_commit(&Ok(())), CommitResult::Accepted);
+    }
+
+    #[test]
+    fn a_partition_is_lost_only_where_the_coordinator_knows_of_another_owner() {
+        let cases = [
+            (Code::IllegalGeneration, Standing::Lost),
+            (Code::UnknownMemberId, Standing::Lost),
+            (Code::FencedInstanceId, Standing::Lost),
+            (Code::RebalanceInProgress, Standing::Open),
+            (Code::OperationTimedOut, Standing::Open),
+            (Code::NotCoordinator, Standing::Open),
+        ];
+        for (code, expected) in cases {
+            let answer = Err(KafkaError::ConsumerCommit(code));
+            assert_eq!(standing_after(&answer), expected, "{code:?}");
+        }
+        assert_eq!(standing_after(&Ok(())), Standing::Owner);
     }
 }

@@ -59,12 +59,19 @@ pub(crate) fn produce(
                 doing: "be made as a producer",
                 source,
             })?;
-    reporter.say(config::ready(RoleKind::Producer, &config)?);
+    let max_block_ms = config::max_block_ms(&role.config);
+    let mut ready = config::ready(RoleKind::Producer, &config)?;
+    if let Happening::Ready { config, .. } = &mut ready {
+        // The subject's own, and in force as much as the client's.
+        config.insert("max.block.ms".to_owned(), max_block_ms.to_string());
+    }
+    reporter.say(ready);
     let run = Run {
         role,
         stop,
         reporter: &reporter,
         client: &client,
+        max_block_ms,
     };
     run.send_all()?;
     run.await_outcomes()?;
@@ -87,6 +94,7 @@ struct Run<'r> {
     stop: &'r Stop,
     reporter: &'r Reporter,
     client: &'r BaseProducer<Context>,
+    max_block_ms: u64,
 }
 
 impl Run<'_> {
@@ -107,7 +115,9 @@ impl Run<'_> {
     }
 
     /// Reports the record as sent, then hands it over. Where the client's
-    /// buffer is full, waits for room, as the Java client's `send()` does.
+    /// buffer is full, waits for room, as the Java client's `send()` does, and
+    /// no longer than it would (`max.block.ms`): then the record was never
+    /// handed over, and the application goes on with the next one.
     fn send(&self, sequence: Sequence) -> Result<(), SubjectError> {
         let role = self.role;
         let partition = partition_for(
@@ -121,7 +131,7 @@ impl Run<'_> {
             producer: role.producer,
             sequence,
         };
-        let bytes = usize::try_from(role.record_bytes).unwrap_or(usize::MAX);
+        let bytes = usize::try_from(role.bytes_of(sequence)).unwrap_or(usize::MAX);
         let value = record::encode(role.run, &role.topic, identity, bytes);
         let mut record = BaseRecord::with_opaque_to(&role.topic, token(sequence))
             .partition(partition.get())
@@ -133,7 +143,8 @@ impl Run<'_> {
             partition,
         });
         self.reporter.check()?;
-        let mut noted = false;
+        let clock = self.reporter.clock();
+        let mut full_since = None;
         loop {
             let (error, refused) = match self.client.send(record) {
                 Ok(()) => {
@@ -151,10 +162,21 @@ impl Run<'_> {
                     .say(not_acknowledged(Stage::Handover, sequence, &error));
                 return self.reporter.check();
             }
-            if !noted {
-                noted = true;
+            let now = clock.now();
+            let since = *full_since.get_or_insert_with(|| {
                 self.reporter
                     .note(format!("the client's buffer is full at record {sequence}"));
+                now
+            });
+            if now.since(since).as_millis() >= self.max_block_ms {
+                self.reporter.say(Happening::Failed {
+                    sequence,
+                    error: format!(
+                        "the client's buffer (buffer.memory) was full for {} ms (max.block.ms)",
+                        self.max_block_ms
+                    ),
+                });
+                return self.reporter.check();
             }
             record = refused;
             self.turn(TURN)?;

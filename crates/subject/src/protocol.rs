@@ -11,6 +11,7 @@ use std::collections::BTreeMap;
 
 use model::event::{CommitResult, Content, Intent, TransactionOutcome};
 use model::ids::{Micros, Offset, PartitionIndex, ProducerIx, RunId, Sequence, TransactionIx};
+use model::scenario::{Commit, Fence};
 use serde::{Deserialize, Serialize};
 
 use crate::clock::Clock;
@@ -51,8 +52,30 @@ pub struct ProducerRole {
     pub records_per_s: u32,
     /// Bytes of each value.
     pub record_bytes: u32,
+    /// The records that are larger, if any.
+    #[serde(default)]
+    pub large: Option<LargeRecords>,
     /// Client configuration in the Java client's names.
     pub config: BTreeMap<String, String>,
+}
+
+/// Records that are larger than the others.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LargeRecords {
+    /// Every record of this number: the 10th, the 20th, …; at least 1.
+    pub every: u64,
+    /// Bytes of each of their values.
+    pub bytes: u32,
+}
+
+impl ProducerRole {
+    /// Bytes of the value of a record.
+    pub fn bytes_of(&self, sequence: Sequence) -> u32 {
+        match self.large {
+            Some(large) if (sequence.get() + 1).is_multiple_of(large.every) => large.bytes,
+            _ => self.record_bytes,
+        }
+    }
 }
 
 /// What a consumer is to do.
@@ -70,11 +93,27 @@ pub struct ConsumerRole {
     pub topic: String,
     /// How many records to process in a second at most.
     pub records_per_s: u32,
+    /// When to commit.
+    #[serde(default)]
+    pub commit: Commit,
     /// Commit (and wait for the answer) after so many processed records, and
-    /// before leaving.
+    /// before leaving; where it commits before processing, after so many taken
+    /// records.
     pub commit_every_records: u64,
+    /// How many records to take in hand, at most, before processing them one
+    /// by one without polling; at least 1.
+    #[serde(default = "one_record")]
+    pub batch_records: u64,
+    /// Whether to make sure that a partition is still one's own before
+    /// processing a record of it.
+    #[serde(default)]
+    pub fence: Fence,
     /// Client configuration in the Java client's names.
     pub config: BTreeMap<String, String>,
+}
+
+const fn one_record() -> u64 {
+    1
 }
 
 /// What a member of a group that writes is to do.

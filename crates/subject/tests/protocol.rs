@@ -6,9 +6,10 @@ use std::collections::BTreeMap;
 
 use model::event::{CommitResult, Content};
 use model::ids::{Micros, Offset, PartitionIndex, ProducerIx, RecordId, RunId, Sequence};
+use model::scenario::{Commit, Fence};
 use proptest::prelude::*;
 use subject::clock::Clock;
-use subject::protocol::{ConsumerRole, Happening, ProducerRole, Report, Role};
+use subject::protocol::{ConsumerRole, Happening, LargeRecords, ProducerRole, Report, Role};
 
 fn config() -> impl Strategy<Value = BTreeMap<String, String>> {
     prop::collection::btree_map("[a-z.]{1,12}", any::<String>(), 0..4)
@@ -103,6 +104,7 @@ proptest! {
             records,
             records_per_s: rate,
             record_bytes: rate,
+            large: (rate > 0).then_some(LargeRecords { every: seed, bytes: rate }),
             config: config.clone(),
         });
         let consuming = Role::Consumer(ConsumerRole {
@@ -112,7 +114,10 @@ proptest! {
             group: name.clone(),
             topic: name,
             records_per_s: rate,
+            commit: Commit::Auto,
             commit_every_records: records,
+            batch_records: seed,
+            fence: Fence::Commit,
             config,
         });
         for role in [producing, consuming] {

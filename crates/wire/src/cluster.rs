@@ -5,7 +5,7 @@
 
 mod admin;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use kafka_protocol::messages::{FetchRequest, ListOffsetsRequest, MetadataRequest};
@@ -135,7 +135,10 @@ impl Cluster {
 
     /// Creates topics, and says for each whether it was created. Once sent, it
     /// is not retried on a broken connection: a second attempt could not tell
-    /// its own topic from another's.
+    /// its own topic from another's. It is where the answer was that there is no
+    /// controller now, or that its time was up. What such an attempt began may
+    /// be finished by the next controller, so a topic that is found afterwards
+    /// counts as made by it.
     ///
     /// # Errors
     /// [`WireError`] when there was no answer.
@@ -145,13 +148,23 @@ impl Cluster {
     ) -> Result<BTreeMap<TopicName, Result<(), Refusal>>, WireError> {
         let wait = self.options.client.request_timeout;
         let mut retry = Retry::new(&self.options);
+        let mut undecided: BTreeSet<TopicName> = BTreeSet::new();
         loop {
             let error = match self.reach_controller().await {
                 Ok(connection) => match connection.create_topics(topics, wait).await {
-                    Ok(outcomes) if !all_retriable(&outcomes) => return Ok(outcomes),
+                    Ok(mut outcomes) if !all_retriable(&outcomes) => {
+                        for topic in &undecided {
+                            let outcome = outcomes.get_mut(topic);
+                            if let Some(outcome) = outcome.filter(|it| exists_already(it)) {
+                                *outcome = Ok(());
+                            }
+                        }
+                        return Ok(outcomes);
+                    }
                     Ok(outcomes) => match retry.pause().await {
                         Pause::Over => return Ok(outcomes),
                         Pause::Taken => {
+                            undecided.extend(outcomes.into_keys());
                             self.forget_routes();
                             continue;
                         }
@@ -749,6 +762,10 @@ impl Cluster {
             }
         }
     }
+}
+
+fn exists_already(outcome: &Result<(), Refusal>) -> bool {
+    matches!(outcome, Err(refusal) if refusal.code == ErrorCode::TOPIC_ALREADY_EXISTS)
 }
 
 fn all_retriable(outcomes: &BTreeMap<TopicName, Result<(), Refusal>>) -> bool {

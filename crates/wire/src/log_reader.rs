@@ -413,12 +413,9 @@ impl PinnedReader {
         partition: TopicPartition,
         broker: BrokerId,
         ends: ReplicaEnds,
-        options: ReadOptions,
+        mut options: ReadOptions,
     ) -> Self {
-        let options = ReadOptions {
-            from: ReadFrom::replica(broker),
-            ..options
-        };
+        options.from = ReadFrom::replica(broker);
         Self::new(partition, ends.log_start, ends.high_watermark, options)
     }
 

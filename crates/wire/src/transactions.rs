@@ -104,8 +104,8 @@ pub struct TransactionDescription {
     pub producer_epoch: i16,
     /// `transaction.timeout.ms`.
     pub timeout_ms: i32,
-    /// When it was begun, in the coordinator's milliseconds since 1970; absent
-    /// where none is open.
+    /// When it was begun, or the last one was, in the coordinator's
+    /// milliseconds since 1970; absent where none ever was.
     pub started_ms: Option<i64>,
     /// The partitions that it has written to, in order, while it is open.
     pub partitions: Vec<TopicPartition>,

@@ -4,6 +4,13 @@
     reason = "clippy's exemption for tests leaves out their fixtures"
 )]
 
+#[path = "broker/admin.rs"]
+mod admin;
+#[path = "broker/three.rs"]
+mod three;
+#[path = "broker/transactions.rs"]
+mod transactions;
+
 use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::{OnceLock, mpsc};
@@ -35,13 +42,6 @@ use stack::java::find_java;
 use stack::stack::{Stack, StackSpec};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
-#[path = "broker/admin.rs"]
-mod admin;
-#[path = "broker/three.rs"]
-mod three;
-#[path = "broker/transactions.rs"]
-mod transactions;
-
 use wire::{
     BrokerId, Cluster, ClusterOptions, Compression, ConfigSource, ConfigValue, ErrorCode,
     GroupState, Isolation, LogReader, NewTopic, OffsetSpec, PinnedReader, ReadError, ReadFrom,

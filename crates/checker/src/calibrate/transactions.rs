@@ -340,7 +340,7 @@ impl Planner<'_> {
         let read: BTreeSet<RecordId> = survey
             .records
             .iter()
-            .filter(|trace| self.read_by_all(trace))
+            .filter(|trace| self.can_be_lost(trace))
             .map(|trace| trace.victim.record)
             .collect();
         let trace = self.record(|trace| {

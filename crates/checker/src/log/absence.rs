@@ -47,7 +47,7 @@ impl Absence {
         let start = pinned.start.get();
         if (0..start).contains(&offset.get()) || (offset.get() < 0 && start > 0) {
             Self::Expired
-        } else if background.roster.compacts(partition.topic) && offset < pinned.end {
+        } else if log.is_emptied(partition, offset, background.roster) {
             Self::Compacted
         } else {
             Self::Lost

@@ -93,6 +93,32 @@ fn a_hole_in_a_compacted_topic_is_no_loss() {
     );
 }
 
+#[test]
+fn what_was_written_where_an_acknowledged_record_stood_was_not_compacted() {
+    let over = cleaned(story(), Cleanup::Compact)
+        .sends(1)
+        .send(1)
+        .unsure(1);
+    finds(&over.log(&ours([1])), &[(Anomaly::LostWrite, 1)]);
+}
+
+#[test]
+fn a_copy_elsewhere_contradicts_nothing_where_the_other_may_have_been_cleaned_up() {
+    clean(&story().sends(1).log_from(1, &ours([0])));
+    let moved = [vec![Slot::Gap], ours([0])].concat();
+    clean(&cleaned(story(), Cleanup::Compact).sends(1).log(&moved));
+    let taken = cleaned(story(), Cleanup::Compact)
+        .sends(1)
+        .send(1)
+        .unsure(1);
+    let inconsistent = (Anomaly::InconsistentOffsets, 1);
+    finds(&story().sends(1).log(&moved), &[inconsistent]);
+    finds(
+        &taken.log(&ours([1, 0])),
+        &[(Anomaly::NonmonotonicSend, 1), inconsistent],
+    );
+}
+
 // Replicas that differ.
 
 fn replicated(other: &[Slot]) -> Story {

@@ -4,11 +4,13 @@ use std::collections::BTreeSet;
 
 use model::anomaly::Anomaly;
 use model::claim::{Claim, Contract, Guarantee, Level};
+use model::event::{Body, Cleanup};
+use model::verdict::Calibration;
 use proptest::prelude::*;
 
-use crate::story::{found, ours, story};
+use crate::story::{TOPIC, found, ours, story};
 use crate::transacted;
-use crate::world::{Size, make, sizes};
+use crate::world::{Kept, Size, Witness, make, sizes};
 
 fn every_claim() -> Contract {
     Contract {
@@ -50,6 +52,8 @@ fn every_anomaly_of_the_catalogue_can_be_planted_and_is_found() {
         groups: 2,
         rows: 20,
         planted: 0,
+        kept: Kept::Forever,
+        witness: Witness::Observer,
         seed: 7,
     });
     let (_, calibration) = world.story.examine(&every_claim());
@@ -62,6 +66,27 @@ fn every_anomaly_of_the_catalogue_can_be_planted_and_is_found() {
         .filter(|anomaly| !WITHOUT_A_CLAIM.contains(anomaly) && !OF_TRANSACTIONS.contains(anomaly))
         .collect();
     assert_eq!(planted, expected);
+}
+
+#[test]
+fn no_loss_is_planted_where_compaction_would_explain_it() {
+    let compacted = Body::TopicCleanup {
+        topic: TOPIC,
+        policy: Cleanup::Compact,
+    };
+    let log = ours([0, 1, 2]);
+    let (_, kept) = story().sends(3).log(&log).examine(&every_claim());
+    let (_, cleaned) = story()
+        .and(compacted)
+        .sends(3)
+        .log(&log)
+        .examine(&every_claim());
+    let planted = |calibration: &[Calibration]| {
+        let mut all = calibration.iter();
+        all.any(|mutant| mutant.anomaly == Anomaly::LostWrite)
+    };
+    assert!(planted(&kept) && !planted(&cleaned));
+    assert!(cleaned.iter().all(|mutant| mutant.found), "{cleaned:#?}");
 }
 
 #[test]
@@ -126,6 +151,7 @@ fn every_anomaly_of_transactions_can_be_planted_and_is_found() {
         rounds: 100,
         interleaved: false,
         planted: 0,
+        imported: false,
         seed: 7,
     });
     let (_, calibration) = world.story.examine(&every_claim());

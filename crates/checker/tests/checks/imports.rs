@@ -152,6 +152,21 @@ fn a_transaction_of_unknown_outcome_has_committed_once_it_was_read() {
     );
 }
 
+#[test]
+fn a_committed_transaction_of_which_nobody_was_given_anything_is_lost_and_not_torn() {
+    let story = transacted(TransactionOutcome::Committed);
+    let last = |story: Story| story.processes_as(0, 3, Content::Ours(id(0, 2)));
+    finds(&last(story.clone()), &[(Anomaly::LostWrite, 2)]);
+    finds(
+        &last(story.processes(0, [0])),
+        &[
+            (Anomaly::LostWrite, 1),
+            (Anomaly::PollSkip, 1),
+            (Anomaly::TornTransaction, 1),
+        ],
+    );
+}
+
 // Expectations.
 
 #[track_caller]

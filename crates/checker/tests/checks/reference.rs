@@ -2,9 +2,10 @@
 //! record against every other.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::ops::Range;
 
 use model::anomaly::Anomaly;
-use model::event::{Body, Content, Event, Outcome};
+use model::event::{Body, Cleanup, Content, Event, Outcome};
 use model::ids::{PartitionRef, RecordId};
 
 type Place = (PartitionRef, i64);
@@ -13,7 +14,11 @@ type Place = (PartitionRef, i64);
 #[derive(Default)]
 struct Said {
     partitions: BTreeSet<PartitionRef>,
-    pinned: BTreeMap<PartitionRef, i64>,
+    pinned: BTreeMap<PartitionRef, Range<i64>>,
+    /// Each end that was pinned, in order.
+    ends: Vec<(PartitionRef, i64)>,
+    /// How far anybody saw a partition reach.
+    reached: BTreeSet<Place>,
     read: BTreeSet<PartitionRef>,
     sent: BTreeSet<RecordId>,
     failed: BTreeSet<RecordId>,
@@ -23,6 +28,12 @@ struct Said {
     strange: BTreeSet<Place>,
     corrupt: BTreeSet<Place>,
     damaged: BTreeSet<Place>,
+    /// Where anybody was given anything.
+    given: BTreeSet<Place>,
+    /// Where anything stands.
+    data: BTreeSet<Place>,
+    cleanup: Option<Cleanup>,
+    imported: bool,
     traffic_ended: bool,
 }
 
@@ -57,6 +68,12 @@ fn listen(events: &[Event]) -> Said {
                 let stored = matches!(event.body, Body::Stored { .. });
                 let place = (*partition, offset.get());
                 said.partitions.insert(*partition);
+                if stored {
+                    said.data.insert(place);
+                } else {
+                    said.reached.insert((*partition, offset.get() + 1));
+                    said.given.insert(place);
+                }
                 match content {
                     Content::Ours(record) if stored => {
                         said.stored.insert((place, *record));
@@ -78,11 +95,18 @@ fn listen(events: &[Event]) -> Said {
             Body::Pinned {
                 partition,
                 log_start,
-                ..
+                end,
             } => {
                 said.partitions.insert(*partition);
-                said.pinned.insert(*partition, log_start.get());
+                let range = log_start.get()..end.get();
+                said.pinned.insert(*partition, range);
+                said.ends.push((*partition, end.get()));
             }
+            Body::TailSeen { partition, end } => {
+                said.reached.insert((*partition, end.get()));
+            }
+            Body::TopicCleanup { policy, .. } => said.cleanup = Some(*policy),
+            Body::Imported { .. } => said.imported = true,
             Body::PartitionRead { partition } => {
                 said.partitions.insert(*partition);
                 said.read.insert(*partition);
@@ -94,27 +118,83 @@ fn listen(events: &[Event]) -> Said {
     said
 }
 
+/// Where no observer read the log, what the readers were given is all there
+/// is, up to the highest.
+fn believe_the_readers(said: &mut Said, declared: &[PartitionRef]) {
+    said.stored.clone_from(&said.processed);
+    said.data.clone_from(&said.given);
+    said.partitions.extend(declared);
+    for partition in &said.partitions {
+        let given = said.data.iter().filter(|(of, _)| of == partition);
+        let end = given.map(|(_, offset)| offset + 1).max();
+        said.pinned.insert(*partition, 0..end.unwrap_or(0));
+        said.read.insert(*partition);
+    }
+}
+
+impl Said {
+    /// Whether retention may have taken what stood here.
+    fn expired(&self, (partition, offset): Place) -> bool {
+        let start = self.pinned[&partition].start;
+        (0..start).contains(&offset) || (offset < 0 && start > 0)
+    }
+
+    /// Whether compaction may have.
+    fn compacted(&self, place: Place) -> bool {
+        let compacts = matches!(
+            self.cleanup,
+            Some(Cleanup::Compact | Cleanup::CompactAndDelete)
+        );
+        compacts && place.1 < self.pinned[&place.0].end && !self.data.contains(&place)
+    }
+
+    /// Partitions whose end moved back, but for what the lost records prove.
+    fn shortened(&self) -> BTreeSet<PartitionRef> {
+        let ends = self.ends.iter().enumerate();
+        ends.filter(|(at, (partition, end))| {
+            let farther = |(of, reached): &Place| of == partition && reached > end;
+            self.reached.iter().any(farther) || self.ends[..*at].iter().any(farther)
+        })
+        .map(|(_, (partition, _))| *partition)
+        .collect()
+    }
+}
+
 /// Exactly the instances of the anomalies of the log.
 pub(crate) fn count(events: &[Event], declared: &[PartitionRef]) -> BTreeMap<Anomaly, u64> {
-    let said = listen(events);
+    let mut said = listen(events);
+    let observed = !said.imported;
+    if said.imported {
+        believe_the_readers(&mut said, declared);
+    }
+    let said = said;
     let whole = |partition: &PartitionRef| {
         said.read.contains(partition) && said.pinned.contains_key(partition)
     };
     let topic_whole = said.partitions.iter().chain(declared).all(whole);
     let stored_somewhere = |record: &RecordId| said.stored.iter().any(|(_, it)| it == record);
     let stands = |place: Place, record: RecordId| said.stored.contains(&(place, record));
+    let cleaned = |place: Place| {
+        said.pinned.contains_key(&place.0) && (said.expired(place) || said.compacted(place))
+    };
     let mut counts = BTreeMap::new();
 
-    let lost = said
-        .acknowledged
-        .iter()
-        .filter(|((partition, offset), record)| {
-            topic_whole
-                && !stored_somewhere(record)
-                && !said.damaged.contains(&(*partition, *offset))
-                && *offset >= said.pinned[partition]
-        });
-    counts.insert(Anomaly::LostWrite, lost.count() as u64);
+    let gone = said.acknowledged.iter().filter(|(place, record)| {
+        let damaged = observed && said.damaged.contains(place);
+        topic_whole && !stored_somewhere(record) && !damaged && !(observed && cleaned(*place))
+    });
+    let (lost, unseen): (Vec<_>, Vec<_>) = gone
+        .partition(|((partition, offset), _)| observed || said.pinned[partition].contains(offset));
+    counts.insert(Anomaly::LostWrite, lost.len() as u64);
+    counts.insert(Anomaly::Unseen, unseen.len() as u64);
+    if observed {
+        let mut shortened = said.shortened();
+        let behind = lost
+            .iter()
+            .filter(|((partition, offset), _)| *offset >= said.pinned[partition].end);
+        shortened.extend(behind.map(|((partition, _), _)| *partition));
+        counts.insert(Anomaly::LogTruncation, shortened.len() as u64);
+    }
 
     let records: BTreeSet<RecordId> = said.stored.iter().map(|(_, record)| *record).collect();
     counts.insert(
@@ -143,7 +223,7 @@ pub(crate) fn count(events: &[Event], declared: &[PartitionRef]) -> BTreeMap<Ano
     counts.insert(Anomaly::NonmonotonicSend, disordered.count() as u64);
 
     let mut contradicted: BTreeSet<RecordId> = BTreeSet::new();
-    for (place, record) in &said.acknowledged {
+    for (place, record) in said.acknowledged.iter().filter(|(place, _)| place.1 >= 0) {
         let sharing: Vec<RecordId> = said
             .acknowledged
             .iter()
@@ -151,7 +231,10 @@ pub(crate) fn count(events: &[Event], declared: &[PartitionRef]) -> BTreeMap<Ano
             .map(|(_, record)| *record)
             .collect();
         let elsewhere = |record: &RecordId| {
-            whole(&place.0) && stored_somewhere(record) && !stands(*place, *record)
+            whole(&place.0)
+                && stored_somewhere(record)
+                && !stands(*place, *record)
+                && !cleaned(*place)
         };
         let absent = !stands(*place, *record);
         let spared = sharing.iter().all(|record| !stands(*place, *record))
@@ -178,7 +261,7 @@ pub(crate) fn count(events: &[Event], declared: &[PartitionRef]) -> BTreeMap<Ano
     counts.insert(Anomaly::InconsistentOffsets, contradicted.len() as u64);
 
     let mut phantoms = said.strange.clone();
-    if said.traffic_ended {
+    if said.traffic_ended || said.imported {
         let seen = said.stored.iter().chain(&said.processed);
         phantoms.extend(
             seen.filter(|(_, record)| !said.sent.contains(record))

@@ -4,7 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use model::anomaly::Anomaly;
-use model::event::{Body, CommitResult, Event};
+use model::event::{Body, CommitResult, Event, Outcome};
 use model::ids::{GroupIx, MemberIx, Micros, PartitionRef};
 
 type Of = (GroupIx, PartitionRef);
@@ -18,11 +18,37 @@ struct Commit {
     offset: i64,
 }
 
+/// A partition in a member's hands.
+struct Hand {
+    of: Of,
+    member: MemberIx,
+    since: Micros,
+    taken: bool,
+    first: Option<i64>,
+    /// Behind the farthest record processed before it was taken.
+    reached: Option<i64>,
+    /// The same of the member's earlier hands.
+    reached_before: Option<i64>,
+    /// A commit was accepted that only this hand explains.
+    confirmed: bool,
+}
+
 #[derive(Default)]
 struct Said {
+    hands: Vec<Hand>,
+    /// Processed by a member that had not been told that it lost the partition:
+    /// by whose hand, when, and how many hands were on record.
+    untold: Vec<(usize, Micros, usize)>,
+    /// Processed by a member that had been.
+    told: usize,
+    /// Committed by one: of what, from where up to where.
+    passed: Vec<(PartitionRef, i64, i64)>,
+    given: BTreeSet<(PartitionRef, i64)>,
+    imported: bool,
     pinned: BTreeMap<PartitionRef, (i64, i64)>,
     read: BTreeSet<PartitionRef>,
     data: BTreeSet<(PartitionRef, i64)>,
+    acknowledged: BTreeSet<(PartitionRef, i64)>,
     processed: BTreeMap<Of, Vec<i64>>,
     /// From one offset to the next, in one assignment.
     steps: Vec<(Of, i64, i64)>,
@@ -35,15 +61,31 @@ fn listen(events: &[Event]) -> Said {
     let mut said = Said::default();
     let mut groups: BTreeMap<MemberIx, (GroupIx, Micros)> = BTreeMap::new();
     let mut held: BTreeMap<(MemberIx, PartitionRef), (Micros, Option<i64>)> = BTreeMap::new();
+    let mut in_hand: BTreeMap<(MemberIx, PartitionRef), usize> = BTreeMap::new();
     for Event { at, body } in events {
         match body {
             Body::MemberStarted { member, group } => {
                 groups.insert(*member, (*group, *at));
                 held.retain(|(of, _), _| of != member);
+                in_hand.retain(|(of, _), _| of != member);
             }
             Body::Assigned { member, partitions } if groups.contains_key(member) => {
                 for partition in partitions {
                     held.insert((*member, *partition), (*at, None));
+                    let before = in_hand.insert((*member, *partition), said.hands.len());
+                    let before = before.map(|before| &said.hands[before]);
+                    let reached_before =
+                        before.and_then(|before| before.reached.max(before.reached_before));
+                    said.hands.push(Hand {
+                        of: (groups[member].0, *partition),
+                        member: *member,
+                        since: *at,
+                        taken: false,
+                        first: None,
+                        reached: None,
+                        reached_before,
+                        confirmed: false,
+                    });
                 }
             }
             Body::Revoked { member, partitions } => {
@@ -51,6 +93,18 @@ fn listen(events: &[Event]) -> Said {
                     if let Some((_, last)) = held.get_mut(&(*member, *partition)) {
                         *last = None;
                     }
+                    if let Some(hand) = in_hand.get(&(*member, *partition)) {
+                        said.hands[*hand].taken = true;
+                    }
+                }
+            }
+            Body::Repositioned {
+                member,
+                partition,
+                next,
+            } => {
+                if let Some((_, last)) = held.get_mut(&(*member, *partition)) {
+                    *last = next.map(|next| next.get() - 1);
                 }
             }
             Body::Processed {
@@ -59,6 +113,7 @@ fn listen(events: &[Event]) -> Said {
                 offset,
                 ..
             } => {
+                said.given.insert((*from, offset.get()));
                 let Some((group, _)) = groups.get(member) else {
                     continue;
                 };
@@ -68,6 +123,17 @@ fn listen(events: &[Event]) -> Said {
                     said.steps.push((of, last, offset.get()));
                 }
                 said.processed.entry(of).or_default().push(offset.get());
+                if let Some(number) = in_hand.get(&(*member, *from)).copied() {
+                    let on_record = said.hands.len();
+                    let hand = &mut said.hands[number];
+                    if hand.taken {
+                        said.told += 1;
+                    } else {
+                        hand.first.get_or_insert(offset.get());
+                        hand.reached = hand.reached.max(Some(offset.get() + 1));
+                        said.untold.push((number, *at, on_record));
+                    }
+                }
             }
             Body::Committed {
                 member,
@@ -85,7 +151,18 @@ fn listen(events: &[Event]) -> Said {
                     tenure: (*member, since.unwrap_or(*started)),
                     offset: offset.get(),
                 });
+                if let Some(number) = in_hand.get(&(*member, *partition)) {
+                    let hand = &mut said.hands[*number];
+                    if let (true, Some(reached)) = (hand.taken, hand.reached) {
+                        said.passed.push((*partition, reached, offset.get()));
+                    }
+                    let explained = hand.first.max(hand.reached_before);
+                    hand.confirmed |= !hand.taken
+                        && hand.first.is_some()
+                        && explained.is_some_and(|explained| offset.get() > explained);
+                }
             }
+            Body::Imported { .. } => said.imported = true,
             Body::GroupOffset {
                 group,
                 partition,
@@ -106,6 +183,12 @@ fn listen(events: &[Event]) -> Said {
             }
             Body::PartitionRead { partition } => {
                 said.read.insert(*partition);
+            }
+            Body::SendCompleted {
+                outcome: Outcome::Acknowledged { at, offset },
+                ..
+            } => {
+                said.acknowledged.insert((*at, offset.get()));
             }
             Body::Stored {
                 partition, offset, ..
@@ -144,10 +227,43 @@ fn regressions(commits: &[Commit], reported: Option<&Option<i64>>) -> u64 {
         }
 }
 
+/// Where no observer read the log, what the readers were given is all there
+/// is, up to the highest.
+fn believe_the_readers(said: &mut Said, declared: &[Of]) {
+    said.data.clone_from(&said.given);
+    for (_, partition) in declared {
+        let given = said.data.iter().filter(|(of, _)| of == partition);
+        let end = given.map(|(_, offset)| offset + 1).max();
+        said.pinned.insert(*partition, (0, end.unwrap_or(0)));
+        said.read.insert(*partition);
+    }
+}
+
+/// What was processed although another member provably had taken over.
+fn overtaken(said: &Said) -> usize {
+    let untold = said.untold.iter();
+    untold
+        .filter(|(number, at, on_record)| {
+            let hand = &said.hands[*number];
+            said.hands[*number..*on_record].iter().any(|other| {
+                other.of == hand.of
+                    && other.member != hand.member
+                    && hand.since < other.since
+                    && other.since < *at
+                    && other.confirmed
+            })
+        })
+        .count()
+}
+
 /// Exactly the instances of the anomalies of readers, of groups that were
 /// declared to read these partitions.
 pub(crate) fn count(events: &[Event], declared: &[Of]) -> BTreeMap<Anomaly, u64> {
-    let said = listen(events);
+    let mut said = listen(events);
+    if said.imported {
+        believe_the_readers(&mut said, declared);
+    }
+    let said = said;
     let in_log = |partition: &PartitionRef| {
         let (start, end) = said.pinned.get(partition).copied().unwrap_or_default();
         let data = said.data.iter().filter(move |(of, _)| of == partition);
@@ -163,6 +279,16 @@ pub(crate) fn count(events: &[Event], declared: &[Of]) -> BTreeMap<Anomaly, u64>
             .filter(|offset| from < offset && offset < to);
         add(Anomaly::PollSkip, skipped.count());
         add(Anomaly::NonmonotonicPoll, usize::from(to <= from));
+    }
+    add(Anomaly::ZombieProcessing, said.told);
+    for (partition, reached, committed) in &said.passed {
+        let passed = in_log(partition)
+            .into_iter()
+            .any(|offset| (*reached..*committed).contains(&offset));
+        add(Anomaly::ZombieProcessing, usize::from(passed));
+    }
+    if !said.imported {
+        add(Anomaly::ZombieProcessing, overtaken(&said));
     }
     for processed in said.processed.values() {
         let distinct: BTreeSet<i64> = processed.iter().copied().collect();
@@ -194,6 +320,14 @@ pub(crate) fn count(events: &[Event], declared: &[Of]) -> BTreeMap<Anomaly, u64>
             .chain(said.reported.get(of).copied().flatten())
             .max()
             .unwrap_or(0);
+        let (start, _) = said.pinned[partition];
+        for (at, offset) in &said.acknowledged {
+            let processed = said.processed.get(of);
+            let processed = processed.is_some_and(|processed| processed.contains(offset));
+            if at == partition && (0..start.min(highest)).contains(offset) && !processed {
+                add(Anomaly::GroupGap, 1);
+            }
+        }
         for offset in in_log(partition) {
             let processed = said.processed.get(of);
             if processed.is_some_and(|processed| processed.contains(&offset)) {

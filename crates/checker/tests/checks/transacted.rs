@@ -4,6 +4,8 @@
 //! inside its own. A world knows what is wrong with it by the definitions of
 //! the catalogue, from what it really did, not from the history it tells.
 
+mod imported;
+
 use std::collections::{BTreeMap, BTreeSet};
 
 use model::anomaly::Anomaly;
@@ -25,15 +27,19 @@ pub(crate) struct Size {
     pub(crate) rounds: usize,
     pub(crate) interleaved: bool,
     pub(crate) planted: usize,
+    /// Another tool recorded it, which saw no log.
+    pub(crate) imported: bool,
     pub(crate) seed: u64,
 }
 
 pub(crate) fn sizes(planted: std::ops::Range<usize>) -> impl Strategy<Value = Size> {
-    (0usize..120, any::<bool>(), planted, any::<u64>()).prop_map(
-        |(rounds, interleaved, planted, seed)| Size {
+    let imported = prop::bool::weighted(0.3);
+    (0usize..120, any::<bool>(), planted, imported, any::<u64>()).prop_map(
+        |(rounds, interleaved, planted, imported, seed)| Size {
             rounds,
             interleaved,
             planted,
+            imported,
             seed,
         },
     )
@@ -76,6 +82,10 @@ struct Cell {
 struct Tx {
     reference: TransactionRef,
     state: State,
+    /// What its producer was told, where it was told something.
+    told: Option<State>,
+    /// When its commit or abort was asked for.
+    asked_us: Option<u64>,
     cells: Vec<(usize, usize)>,
 }
 
@@ -86,6 +96,7 @@ struct Read {
     log: usize,
     offset: usize,
     inside: Option<usize>,
+    at_us: u64,
 }
 
 /// From one reading of an assignment to the next.
@@ -120,6 +131,8 @@ struct Maker {
     numbers: [u64; 4],
     members: u32,
     reads: Vec<Read>,
+    /// Positions that were handed to transactions: to which, of what, which.
+    handed: Vec<(usize, usize, usize)>,
     steps: Vec<Step>,
     early: BTreeSet<(usize, RecordId)>,
     zombies: u64,
@@ -143,6 +156,7 @@ pub(crate) fn make(size: Size) -> World {
         numbers: [0; 4],
         members: 0,
         reads: Vec::new(),
+        handed: Vec::new(),
         steps: Vec::new(),
         early: BTreeSet::new(),
         zombies: 0,
@@ -266,6 +280,8 @@ impl Maker {
         self.txs.push(Tx {
             reference,
             state: State::Open,
+            told: None,
+            asked_us: None,
             cells: Vec::new(),
         });
         let begun = Body::TransactionBegun {
@@ -376,7 +392,13 @@ impl Maker {
                 _ => State::Aborted,
             };
         }
+        self.txs[tx].told = match outcome {
+            TransactionOutcome::Committed => Some(State::Committed),
+            TransactionOutcome::Aborted => Some(State::Aborted),
+            _ => None,
+        };
         if let Some(intent) = asked {
+            self.txs[tx].asked_us = Some(self.clock_us + 10);
             self.say(
                 producer as usize,
                 Body::TransactionEnding {
@@ -424,7 +446,8 @@ impl Maker {
 
     fn process(&mut self, source: usize, member: u32, read: Read) {
         let record = self.logs[read.log][read.offset].record.unwrap();
-        self.reads.push(read);
+        let at_us = self.clock_us + 10;
+        self.reads.push(Read { at_us, ..read });
         let processed = Body::Processed {
             member: MemberIx::new(member),
             from: partition(read.log),
@@ -450,6 +473,7 @@ impl Maker {
             log,
             offset: at,
             inside,
+            at_us: 0,
         };
         self.process(reader.source, reader.member, read);
     }
@@ -541,6 +565,7 @@ impl Maker {
         }
         self.acknowledge(tx);
         for log in 0..INPUTS {
+            self.handed.push((tx, log, reader.next[log]));
             let handed = Body::OffsetSent {
                 transaction,
                 group: group_ix(PIPED),
@@ -615,6 +640,7 @@ impl Maker {
             log,
             offset: at,
             inside: None,
+            at_us: 0,
         };
         self.process(6, member.get(), read);
     }
@@ -641,6 +667,7 @@ impl Maker {
             log,
             offset: at,
             inside: Some(tx),
+            at_us: 0,
         };
         self.process(source, member.get(), read);
     }
@@ -659,6 +686,7 @@ impl Maker {
                 log,
                 offset: at,
                 inside: None,
+                at_us: 0,
             };
             self.process(6, member.get(), read);
         }
@@ -689,6 +717,7 @@ impl Maker {
             log,
             offset: at,
             inside: None,
+            at_us: 0,
         };
         self.process(6, member.get(), read);
     }
@@ -735,6 +764,16 @@ impl Maker {
             }
         }
         self.plain_acknowledgements();
+        if self.size.imported {
+            let expected = imported::expect(&self, readers);
+            return World {
+                story: Story {
+                    now_us: self.clock_us,
+                    events: self.interleave(),
+                },
+                expected,
+            };
+        }
         self.spoil();
         self.say(7, Body::TrafficEnded);
         for log in 0..PARTITIONS {
@@ -883,7 +922,10 @@ impl Maker {
                 Body::IsolationDeclared { group, isolation },
             ]
         });
+        let tool = "another".to_owned();
+        let imported = self.size.imported.then_some(Body::Imported { tool });
         let mut events: Vec<Event> = declared
+            .chain(imported)
             .chain(groups)
             .map(|body| Event { at, body })
             .collect();
@@ -1070,43 +1112,51 @@ impl Maker {
                 reads[writer][reader] = true;
             }
         }
-        let ring = |edges: &[Vec<bool>]| {
-            let mut reach = edges.to_vec();
-            for over in 0..count {
-                let beyond = reach[over].clone();
-                for from in &mut reach {
-                    if from[over] {
-                        from.iter_mut()
-                            .zip(&beyond)
-                            .for_each(|(to, via)| *to |= via);
-                    }
+        let (write, read) = circles(&writes, &reads);
+        add(Anomaly::G0, write);
+        add(Anomaly::G1c, read);
+    }
+}
+
+/// How many circles of writes there are, and of writes and reads.
+fn circles(writes: &[Vec<bool>], reads: &[Vec<bool>]) -> (usize, usize) {
+    let count = writes.len();
+    let ring = |edges: &[Vec<bool>]| {
+        let mut reach = edges.to_vec();
+        for over in 0..count {
+            let beyond = reach[over].clone();
+            for from in &mut reach {
+                if from[over] {
+                    from.iter_mut()
+                        .zip(&beyond)
+                        .for_each(|(to, via)| *to |= via);
                 }
             }
-            reach
-        };
-        let components = |reach: &[Vec<bool>]| -> BTreeSet<BTreeSet<usize>> {
-            let on_circle = (0..count).filter(|at| reach[*at][*at]);
-            on_circle
-                .map(|at| {
-                    (0..count)
-                        .filter(|to| reach[at][*to] && reach[*to][at])
-                        .collect()
-                })
-                .collect()
-        };
-        add(Anomaly::G0, components(&ring(&writes)).len());
-        let all: Vec<Vec<bool>> = (0..count)
-            .map(|from| {
+        }
+        reach
+    };
+    let components = |reach: &[Vec<bool>]| -> BTreeSet<BTreeSet<usize>> {
+        let on_circle = (0..count).filter(|at| reach[*at][*at]);
+        on_circle
+            .map(|at| {
                 (0..count)
-                    .map(|to| writes[from][to] || reads[from][to])
+                    .filter(|to| reach[at][*to] && reach[*to][at])
                     .collect()
             })
-            .collect();
-        let with_reads = components(&ring(&all)).into_iter().filter(|members| {
-            members
-                .iter()
-                .any(|from| members.iter().any(|to| reads[*from][*to]))
-        });
-        add(Anomaly::G1c, with_reads.count());
-    }
+            .collect()
+    };
+    let write = components(&ring(writes)).len();
+    let all: Vec<Vec<bool>> = (0..count)
+        .map(|from| {
+            (0..count)
+                .map(|to| writes[from][to] || reads[from][to])
+                .collect()
+        })
+        .collect();
+    let with_reads = components(&ring(&all)).into_iter().filter(|members| {
+        members
+            .iter()
+            .any(|from| members.iter().any(|to| reads[*from][*to]))
+    });
+    (write, with_reads.count())
 }

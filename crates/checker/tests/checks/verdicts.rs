@@ -106,6 +106,57 @@ fn what_was_tested_and_not_contradicted_is_held() {
 }
 
 #[test]
+fn what_producers_were_told_is_counted() {
+    let acked = story().sends(2).log(&ours([0, 1]));
+    let all = "all 2 records were acknowledged";
+    rules(Claim::AllAcknowledged, &acked, Verdict::Held, all);
+
+    let told = story().send(0).unsure(0).send(1).fail(1).send(2).ack(2, 0);
+    let told = told.log(&ours([2]));
+    rules(
+        Claim::AllAcknowledged,
+        &told,
+        Verdict::Violated,
+        "2 of 3 records were not acknowledged: 1 certainly not written, 1 of unknown outcome",
+    );
+    rules(
+        Claim::OutcomesTold,
+        &told,
+        Verdict::Held,
+        "of all 3 records the application was told what became of them: 1 acknowledged, 1 \
+         certainly not written, 1 of unknown outcome",
+    );
+    let silent = story().sends(1).send(1).log(&ours([0]));
+    rules(
+        Claim::OutcomesTold,
+        &silent,
+        Verdict::Violated,
+        "of 1 of 2 records nothing was ever heard, first p0/1",
+    );
+}
+
+#[test]
+fn what_was_deleted_unseen_is_not_held() {
+    // Offset 0 may have been a record of unknown outcome, or a marker.
+    let story = group_story().send(0).unsure(0).send(1).ack(1, 1);
+    let story = story.processes(0, 1..2).commits(0, 2).group_waited();
+    let story = story.log_from(1, &ours([1]));
+    let unknown = "g committed past 1 offsets below the log start that were neither acknowledged \
+                   nor processed";
+    for claim in [Claim::NoGroupGap, Claim::GroupComplete] {
+        rules(claim, &story, Verdict::Inconclusive, unknown);
+    }
+    let behind = group_story().sends(3).processes(0, 0..1).commits(0, 1);
+    let behind = behind.processes(0, 2..3).group_waited();
+    rules(
+        Claim::GroupComplete,
+        &behind.log_from(2, &ours([2])),
+        Verdict::Inconclusive,
+        "1 acknowledged records were deleted before g came to them",
+    );
+}
+
+#[test]
 fn what_could_not_have_failed_is_not_held() {
     let nothing = group_story().log(&[]);
     for claim in Claim::ALL {

@@ -130,6 +130,30 @@ fn what_retention_or_compaction_may_have_taken_is_no_loss() {
 }
 
 #[test]
+fn what_retention_took_before_a_group_came_to_it_is_the_groups_loss() {
+    let read = "t is cleaned by delete\nt-0 is read from 2: p0/2";
+    let passed = format!("{SENT}m0 processes p0/0 at t-0@0\nm0 commits t-0@3\n{read}");
+    assert_eq!(
+        lost_at(&passed, Anomaly::GroupGap),
+        [(Hop::Expired, 1), (Hop::CommittedPast, 1)]
+    );
+    assert_eq!(Hop::Expired.certainty(), Certainty::Likely);
+
+    let behind = format!("{SENT}m0 processes p0/0 at t-0@0\nm0 commits t-0@1\n{read}");
+    let analysis = examined(&behind, 5);
+    assert_eq!(analysis.findings, []);
+    assert_eq!(analysis.coverage.groups[0].behind_expired, 1);
+
+    let caught_up = format!(
+        "{SENT}m0 processes p0/0 at t-0@0\nm0 processes p0/1 at t-0@1\n\
+         m0 processes p0/2 at t-0@2\nm0 commits t-0@3\n{read}"
+    );
+    let analysis = examined(&caught_up, 5);
+    assert_eq!(analysis.findings, []);
+    assert_eq!(analysis.coverage.groups[0].unknown, 0);
+}
+
+#[test]
 fn a_proof_shows_the_neighbours_and_who_read_them() {
     let text = format!(
         "{SENT}m0 processes p0/0 at t-0@0\nm0 processes p0/2 at t-0@2\n\

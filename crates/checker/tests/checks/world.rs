@@ -1,22 +1,24 @@
 //! Random worlds that are healthy unless something is planted in them, and
-//! that know exactly what was planted.
+//! that know what is wrong with them: the log and its readers by the
+//! definitions, the rest because it was planted.
 
-use std::collections::{BTreeMap, BTreeSet};
+mod capture;
+mod definitions;
+mod reader;
+
+use std::collections::BTreeMap;
 
 use model::anomaly::Anomaly;
-use model::event::{
-    Body, CaptureResult, ChangeContent, CommitResult, Content, Ending, Event, Outcome, RowOp,
-    TxOutcome,
-};
-use model::ids::{
-    ChangeId, GroupIx, Lsn, MemberIx, Micros, Offset, PartitionIndex, PartitionRef, RecordId,
-    RowKey, TxId,
-};
+use model::event::{Body, Cleanup, Content, Event, Outcome};
+use model::ids::{GroupIx, Micros, Offset, PartitionIndex, PartitionRef, ProducerIx, RecordId};
 use proptest::prelude::*;
 
-use crate::story::{CHANGES, Slot, Story, TABLE, TOPIC, changes, id, part};
+pub(crate) use self::definitions::Untold;
+use self::reader::{Commit, Read, Reader, When};
+use crate::story::{CHANGES, Slot, Story, TABLE, TOPIC, id};
 
-/// How large a world is, and how many of each anomaly are planted at most.
+/// How large a world is, how many of each anomaly are planted at most, and what
+/// becomes of its history.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Size {
     pub(crate) producers: u32,
@@ -25,10 +27,55 @@ pub(crate) struct Size {
     pub(crate) groups: u16,
     pub(crate) rows: i64,
     pub(crate) planted: usize,
+    pub(crate) kept: Kept,
+    pub(crate) witness: Witness,
     pub(crate) seed: u64,
 }
 
+/// What becomes of records when their time has come.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Kept {
+    Forever,
+    Deleted,
+    Compacted,
+    CompactedAndDeleted,
+}
+
+impl Kept {
+    pub(crate) fn deletes(self) -> bool {
+        matches!(self, Self::Deleted | Self::CompactedAndDeleted)
+    }
+
+    pub(crate) fn compacts(self) -> bool {
+        matches!(self, Self::Compacted | Self::CompactedAndDeleted)
+    }
+
+    fn policy(self) -> Option<Cleanup> {
+        match self {
+            Self::Forever => None,
+            Self::Deleted => Some(Cleanup::Delete),
+            Self::Compacted => Some(Cleanup::Compact),
+            Self::CompactedAndDeleted => Some(Cleanup::CompactAndDelete),
+        }
+    }
+}
+
+/// Who tells what stands in the log.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Witness {
+    Observer,
+    /// Another tool recorded the history.
+    Readers,
+}
+
 pub(crate) fn sizes(planted: std::ops::Range<usize>) -> impl Strategy<Value = Size> {
+    let history = prop_oneof![
+        2 => Just((Kept::Forever, Witness::Observer)),
+        1 => Just((Kept::Deleted, Witness::Observer)),
+        1 => Just((Kept::Compacted, Witness::Observer)),
+        1 => Just((Kept::CompactedAndDeleted, Witness::Observer)),
+        2 => Just((Kept::Forever, Witness::Readers)),
+    ];
     (
         1u32..6,
         1i32..6,
@@ -36,25 +83,29 @@ pub(crate) fn sizes(planted: std::ops::Range<usize>) -> impl Strategy<Value = Si
         0u16..4,
         0i64..20,
         planted,
+        history,
         any::<u64>(),
     )
         .prop_map(
-            |(producers, partitions, records, groups, rows, planted, seed)| Size {
+            |(producers, partitions, records, groups, rows, planted, (kept, witness), seed)| Size {
                 producers,
                 partitions,
                 records,
                 groups,
                 rows,
                 planted,
+                kept,
+                witness,
                 seed,
             },
         )
 }
 
-/// A world's history, and what it was given.
+/// A world's history, and what is wrong with it.
 pub(crate) struct World {
     pub(crate) story: Story,
-    pub(crate) planted: BTreeMap<Anomaly, u64>,
+    pub(crate) expected: BTreeMap<Anomaly, u64>,
+    pub(crate) untold: Untold,
 }
 
 /// xorshift64*, so that a world is a function of its size and seed.
@@ -87,7 +138,7 @@ impl Dice {
 struct Sent {
     record: RecordId,
     to: PartitionRef,
-    /// Where it stands, where it does.
+    /// Where it was written last, where it was.
     slot: Option<usize>,
     told: Told,
 }
@@ -99,6 +150,43 @@ enum Told {
     Unknown,
 }
 
+/// What a producer does with a record.
+#[derive(Clone, Copy)]
+enum Deed {
+    Invoke(usize),
+    Complete(usize),
+}
+
+/// How a batch gets into the log.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Way {
+    Straight,
+    /// It is sent again, and the broker knows it: idempotence.
+    RetriedOnce,
+    /// The answer is lost, and it is sent and written again.
+    WrittenTwice,
+    /// It is refused and sent again, while the next one is in flight.
+    Overtaken,
+}
+
+/// Records of one producer for one partition that are written together.
+struct Batch {
+    records: Vec<usize>,
+    log: usize,
+    fate: Fate,
+}
+
+#[derive(Clone, Copy)]
+enum Fate {
+    Acknowledged,
+    /// Acknowledged without an offset: the producer does not wait (`acks=0`).
+    AcknowledgedNowhere,
+    /// Written, and nobody heard of it.
+    Unheard,
+    Unknown,
+    Failed,
+}
+
 /// One source of events: its own order, on everybody's clock.
 type Source = Vec<Event>;
 
@@ -106,8 +194,17 @@ struct Maker {
     size: Size,
     dice: Dice,
     clock_us: u64,
+    /// What was written.
     logs: Vec<Vec<Slot>>,
+    /// What stands there in the end, and where it begins.
+    truth: Vec<Vec<Slot>>,
+    starts: Vec<usize>,
     sent: Vec<Sent>,
+    deeds: Vec<(ProducerIx, Deed)>,
+    retries: BTreeMap<ProducerIx, u64>,
+    reads: Vec<Read>,
+    commits: Vec<Commit>,
+    reported: BTreeMap<(GroupIx, usize), usize>,
     planted: BTreeMap<Anomaly, u64>,
 }
 
@@ -117,28 +214,49 @@ pub(crate) fn make(size: Size) -> World {
         dice: Dice(size.seed | 1),
         clock_us: 0,
         logs: vec![Vec::new(); usize::try_from(size.partitions).unwrap()],
+        truth: Vec::new(),
+        starts: Vec::new(),
         sent: Vec::new(),
+        deeds: Vec::new(),
+        retries: BTreeMap::new(),
+        reads: Vec::new(),
+        commits: Vec::new(),
+        reported: BTreeMap::new(),
         planted: BTreeMap::new(),
     };
     maker.send();
     maker.plant_in_log();
+    maker.age();
     let mut sources = maker.producers();
-    let mut truth = Vec::new();
-    for group in 0..size.groups {
-        let (source, seen) = maker.read(GroupIx::new(group));
-        sources.push(source);
-        truth.extend(seen);
+    let mut seen = Vec::new();
+    for group in maker.groups() {
+        let when = if maker.dice.percent(50) {
+            When::Early
+        } else {
+            When::Late
+        };
+        let mut reader = Reader::of(&mut maker, group, when);
+        reader.read(&mut maker);
+        seen.extend(maker.report(group, &reader.committed));
+        sources.push(reader.events);
     }
-    let (writer, events) = maker.capture();
-    sources.push(writer);
-    sources.push(maker.observer(truth, events));
+    if size.witness == Witness::Observer {
+        let (writer, events) = maker.capture();
+        sources.push(writer);
+        sources.push(maker.observer(seen, events));
+    }
     let story = Story {
         events: maker.interleave(sources),
         now_us: maker.clock_us,
     };
-    let mut planted = maker.planted;
-    planted.retain(|_, count| *count > 0);
-    World { story, planted }
+    let (mut expected, untold) = definitions::expect(&maker);
+    expected.extend(maker.planted);
+    expected.retain(|_, count| *count > 0);
+    World {
+        story,
+        expected,
+        untold,
+    }
 }
 
 impl Maker {
@@ -156,32 +274,109 @@ impl Maker {
         *self.planted.entry(anomaly).or_default() += count;
     }
 
+    fn groups(&self) -> impl Iterator<Item = GroupIx> + use<> {
+        (0..self.size.groups).map(GroupIx::new)
+    }
+
     fn send(&mut self) {
-        for sequence in 0..self.size.records {
-            for producer in 0..self.size.producers {
-                let partition = self.dice.below(self.logs.len());
-                let to = part(i32::try_from(partition).unwrap());
-                let record = id(producer, sequence);
-                if self.dice.percent(10) {
-                    self.logs[partition].push(Slot::Gap);
-                }
-                let fate = self.dice.below(100);
-                let slot = (fate < 90).then(|| {
-                    self.logs[partition].push(Slot::Is(Content::Ours(record)));
-                    self.logs[partition].len() - 1
-                });
-                let told = match (fate, slot) {
-                    (..85, Some(slot)) => Told::Acknowledged(i64::try_from(slot).unwrap()),
-                    (95.., _) => Told::Failed,
-                    _ => Told::Unknown,
-                };
-                self.sent.push(Sent {
-                    record,
-                    to,
-                    slot,
-                    told,
-                });
+        let mut next = vec![0; usize::try_from(self.size.producers).unwrap()];
+        let mut refused: BTreeMap<u32, Batch> = BTreeMap::new();
+        loop {
+            let producers = 0..self.size.producers;
+            let open: Vec<u32> = producers
+                .filter(|of| next[*of as usize] < self.size.records)
+                .collect();
+            if open.is_empty() {
+                break;
             }
+            for producer in open {
+                let batch = self.batch(producer, &mut next[producer as usize]);
+                let way = self.way();
+                if way == Way::Overtaken && !refused.contains_key(&producer) {
+                    refused.insert(producer, batch);
+                    continue;
+                }
+                self.deliver(producer, &batch, way);
+                if let Some(late) = refused.remove(&producer) {
+                    self.deliver(producer, &late, Way::RetriedOnce);
+                }
+            }
+        }
+        for (producer, late) in refused {
+            self.deliver(producer, &late, Way::RetriedOnce);
+        }
+    }
+
+    /// The producer hands over its next records.
+    fn batch(&mut self, producer: u32, next: &mut u64) -> Batch {
+        let log = self.dice.below(self.logs.len());
+        let mut records = Vec::new();
+        for _ in 0..=self.dice.below(3) {
+            if *next < self.size.records {
+                records.push(self.invoke(id(producer, *next), log));
+                *next += 1;
+            }
+        }
+        let fate = match self.dice.below(100) {
+            0..3 => Fate::AcknowledgedNowhere,
+            3..85 => Fate::Acknowledged,
+            85..90 => Fate::Unheard,
+            90..95 => Fate::Unknown,
+            _ => Fate::Failed,
+        };
+        Batch { records, log, fate }
+    }
+
+    fn invoke(&mut self, record: RecordId, log: usize) -> usize {
+        self.sent.push(Sent {
+            record,
+            to: partition(log),
+            slot: None,
+            told: Told::Unknown,
+        });
+        let at = self.sent.len() - 1;
+        self.deeds.push((record.producer, Deed::Invoke(at)));
+        at
+    }
+
+    /// A producer without idempotence is planted.
+    fn way(&mut self) -> Way {
+        match self.dice.below(100) {
+            0..10 => Way::RetriedOnce,
+            10..13 if self.size.planted > 0 => Way::WrittenTwice,
+            13..16 if self.size.planted > 0 => Way::Overtaken,
+            _ => Way::Straight,
+        }
+    }
+
+    fn deliver(&mut self, producer: u32, batch: &Batch, way: Way) {
+        if self.dice.percent(10) {
+            self.logs[batch.log].push(Slot::Gap);
+        }
+        let retries = self.retries.entry(ProducerIx::new(producer)).or_default();
+        *retries += u64::from(way != Way::Straight);
+        let times = match (batch.fate, way) {
+            (Fate::Unknown | Fate::Failed, _) => 0,
+            (_, Way::WrittenTwice) => 2,
+            _ => 1,
+        };
+        for _ in 0..times {
+            for at in &batch.records {
+                let log = &mut self.logs[batch.log];
+                self.sent[*at].slot = Some(log.len());
+                log.push(Slot::Is(Content::Ours(self.sent[*at].record)));
+            }
+        }
+        for at in &batch.records {
+            let sent = &mut self.sent[*at];
+            sent.told = match (batch.fate, sent.slot) {
+                (Fate::Acknowledged, Some(slot)) => Told::Acknowledged(number(slot)),
+                (Fate::AcknowledgedNowhere, _) => Told::Acknowledged(-1),
+                (Fate::Failed, _) => Told::Failed,
+                _ => Told::Unknown,
+            };
+            self.deeds
+                .push((ProducerIx::new(producer), Deed::Complete(*at)));
         }
     }
 
@@ -191,302 +386,177 @@ impl Maker {
 
     fn plant_in_log(&mut self) {
         let mut clean: Vec<usize> = (0..self.sent.len())
-            .filter(|at| matches!(self.sent[*at].told, Told::Acknowledged(_)))
+            .filter(|at| matches!(self.sent[*at].told, Told::Acknowledged(0..)))
             .collect();
         self.dice.shuffle(&mut clean);
-        self.plant_swaps(&mut clean);
         for count in 0..self.size.planted {
             let fresh = 10_000 + i64::try_from(count).unwrap();
+            self.plant_swap(&mut clean);
             if let Some(at) = clean.pop() {
                 let sent = self.sent[at];
                 self.log_of(sent)[sent.slot.unwrap()] = Slot::Gap;
-                self.add(Anomaly::LostWrite, 1);
             }
             if let Some(at) = clean.pop() {
                 let sent = self.sent[at];
                 let copy = Slot::Is(Content::Ours(sent.record));
                 self.log_of(sent).push(copy);
-                self.add(Anomaly::Duplicate, 1);
             }
             if let Some(at) = clean.pop() {
                 let sent = self.sent[at];
                 self.log_of(sent)[sent.slot.unwrap()] = Slot::Is(Content::Corrupt);
-                self.add(Anomaly::Corrupt, 1);
             }
             if let Some(at) = clean.pop() {
                 self.sent[at].told = Told::Failed;
-                self.add(Anomaly::FailedWriteVisible, 1);
             }
             if let Some(at) = clean.pop() {
                 self.sent[at].told = Told::Acknowledged(fresh);
-                self.add(Anomaly::InconsistentOffsets, 1);
+            }
+            if let Some([one, other]) = clean.last_chunk().copied()
+                && self.sent[one].to == self.sent[other].to
+            {
+                self.sent[one].told = self.sent[other].told;
+                clean.truncate(clean.len() - 2);
             }
             let partition = self.dice.below(self.logs.len());
-            self.logs[partition].push(Slot::Is(Content::Foreign));
-            self.add(Anomaly::Phantom, 1);
+            let stranger = match self.dice.below(3) {
+                0 => Content::Foreign,
+                1 => Content::Misplaced(id(0, 0)),
+                _ => Content::Ours(id(77, 0)),
+            };
+            self.logs[partition].push(Slot::Is(stranger));
         }
     }
 
-    /// Neighbours of one producer change places, and their acknowledgements
-    /// with them.
-    fn plant_swaps(&mut self, clean: &mut Vec<usize>) {
-        for _ in 0..self.size.planted {
-            let next_of = |at: usize| {
-                let of = self.sent[at];
-                (at + 1..self.sent.len()).find(|next| {
-                    let next = self.sent[*next];
-                    next.slot.is_some()
-                        && next.to == of.to
-                        && next.record.producer == of.record.producer
-                })
-            };
-            let pair = clean.iter().find_map(|at| {
-                let next = next_of(*at).filter(|next| clean.contains(next))?;
-                Some((*at, next))
-            });
-            let Some((first, second)) = pair else {
-                return;
-            };
-            clean.retain(|at| *at != first && *at != second);
-            let (a, b) = (self.sent[first], self.sent[second]);
-            self.log_of(a).swap(a.slot.unwrap(), b.slot.unwrap());
-            (self.sent[first].slot, self.sent[second].slot) = (b.slot, a.slot);
-            (self.sent[first].told, self.sent[second].told) = (b.told, a.told);
-            self.add(Anomaly::NonmonotonicSend, 1);
+    /// Two records change places, and their acknowledgements with them.
+    fn plant_swap(&mut self, clean: &mut Vec<usize>) {
+        let Some(first) = clean.pop() else {
+            return;
+        };
+        let to = self.sent[first].to;
+        let Some(second) = clean.iter().position(|at| self.sent[*at].to == to) else {
+            return;
+        };
+        let second = clean.swap_remove(second);
+        let (a, b) = (self.sent[first], self.sent[second]);
+        self.log_of(a).swap(a.slot.unwrap(), b.slot.unwrap());
+        (self.sent[first].slot, self.sent[second].slot) = (b.slot, a.slot);
+        (self.sent[first].told, self.sent[second].told) = (b.told, a.told);
+    }
+
+    /// What becomes of the logs once somebody has read them: they are cleaned
+    /// up and, where that is planted, cut off and written over.
+    fn age(&mut self) {
+        self.truth = self.logs.clone();
+        self.starts = vec![0; self.logs.len()];
+        if self.size.witness == Witness::Readers {
+            return;
         }
+        for log in 0..self.logs.len() {
+            let slots = self.logs[log].len();
+            if self.size.kept.compacts() {
+                for slot in 0..slots {
+                    if self.dice.percent(20) {
+                        self.truth[log][slot] = Slot::Gap;
+                    }
+                }
+            }
+            if self.size.planted > 0 {
+                self.plant_over(log);
+                let cut = self.dice.below(4).min(slots);
+                self.truth[log].truncate(slots - cut);
+            }
+            if self.size.kept.deletes() && self.dice.percent(50) {
+                self.starts[log] = self.dice.below(self.truth[log].len() + 1);
+                self.truth[log][..self.starts[log]].fill(Slot::Gap);
+            }
+        }
+    }
+
+    /// Another leader took over, and wrote something else.
+    fn plant_over(&mut self, log: usize) {
+        let slot = self.dice.below(self.logs[log].len());
+        if self.logs[log].is_empty() || self.dice.percent(50) {
+            return;
+        }
+        let record = id(0, 10_000 + log as u64);
+        let at = self.invoke(record, log);
+        self.truth[log][slot] = Slot::Is(Content::Ours(record));
+        if self.dice.percent(50) {
+            self.sent[at].told = Told::Acknowledged(number(slot));
+        }
+        self.deeds.push((record.producer, Deed::Complete(at)));
     }
 
     fn producers(&mut self) -> Vec<Source> {
         let mut sources = vec![Vec::new(); usize::try_from(self.size.producers).unwrap()];
-        for sent in self.sent.clone() {
-            let record = sent.record;
-            let invoked = self.event(Body::SendInvoked {
-                record,
-                to: sent.to,
-            });
-            let error = "planned".to_owned();
-            let outcome = match sent.told {
-                Told::Acknowledged(offset) => Outcome::Acknowledged {
-                    at: sent.to,
-                    offset: Offset::new(offset),
-                },
-                Told::Failed => Outcome::Failed { error },
-                Told::Unknown => Outcome::Unknown { error },
+        for (producer, deed) in std::mem::take(&mut self.deeds) {
+            let body = match deed {
+                Deed::Invoke(at) => {
+                    let Sent { record, to, .. } = self.sent[at];
+                    Body::SendInvoked { record, to }
+                }
+                Deed::Complete(at) => {
+                    let Sent {
+                        record, to, told, ..
+                    } = self.sent[at];
+                    let error = "planned".to_owned();
+                    let outcome = match told {
+                        Told::Acknowledged(offset) => Outcome::Acknowledged {
+                            at: to,
+                            offset: Offset::new(offset),
+                        },
+                        Told::Failed => Outcome::Failed { error },
+                        Told::Unknown if self.dice.percent(50) => continue,
+                        Told::Unknown => Outcome::Unknown { error },
+                    };
+                    Body::SendCompleted { record, outcome }
+                }
             };
-            let completed = self.event(Body::SendCompleted { record, outcome });
-            let source = &mut sources[usize::try_from(record.producer.get()).unwrap()];
-            source.push(invoked);
-            if sent.told != Told::Unknown || self.dice.percent(50) {
-                source.push(completed);
-            }
+            let event = self.event(body);
+            sources[usize::try_from(producer.get()).unwrap()].push(event);
+        }
+        for (producer, retries) in self.retries.clone() {
+            let counted = self.event(Body::ProducerCounted { producer, retries });
+            sources[usize::try_from(producer.get()).unwrap()].push(counted);
         }
         sources
     }
 
-    /// A group that reads everything, restarting now and then; what it passes
-    /// over, and where it stops, is planted.
-    fn read(&mut self, group: GroupIx) -> (Source, Source) {
-        let mut reader = Reader {
-            group,
-            member: MemberIx::new(u32::from(group.get()) * 1000),
-            next: vec![0; self.logs.len()],
-            committed: vec![0; self.logs.len()],
-            last: vec![None; self.logs.len()],
-            processed: BTreeSet::new(),
-            events: Vec::new(),
-        };
-        let mut places: Vec<(usize, usize)> = (0..self.logs.len())
-            .flat_map(|log| (0..self.logs[log].len()).map(move |slot| (log, slot)))
-            .filter(|(log, slot)| self.logs[*log][*slot] != Slot::Gap)
-            .collect();
-        self.dice.shuffle(&mut places);
-        places.truncate(self.size.planted);
-        let passed: BTreeSet<(usize, usize)> = places.into_iter().collect();
-        let mut stops: Vec<usize> = self.logs.iter().map(Vec::len).collect();
-        if self.size.planted > 0 && self.dice.percent(50) {
-            let log = self.dice.below(stops.len());
-            stops[log] = self.dice.below(stops[log] + 1);
-        }
-        reader.start(self);
-        loop {
-            let open: Vec<usize> = (0..stops.len())
-                .filter(|log| reader.next[*log] < stops[*log])
-                .collect();
-            if open.is_empty() {
-                break;
-            }
-            let log = open[self.dice.below(open.len())];
-            reader.step(self, log, &passed);
-            if self.dice.percent(20) {
-                reader.commit(self);
-            }
-            if self.dice.percent(5) {
-                let how = if self.dice.percent(50) {
-                    reader.commit(self);
-                    Ending::Clean
-                } else {
-                    Ending::Killed
-                };
-                reader.restart(self, how);
-            }
-        }
-        reader.commit(self);
-        for _ in 0..self.size.planted {
-            reader.plant_regression(self);
-        }
-        let mut seen = vec![Body::GroupWaited {
+    /// What the coordinator says of a group in the end.
+    fn report(&mut self, group: GroupIx, committed: &[usize]) -> Source {
+        let mut seen = vec![self.event(Body::GroupWaited {
             group,
             limit_ms: 1000,
-        }];
-        for (log, committed) in reader.committed.iter().enumerate() {
-            seen.push(Body::GroupOffset {
+        })];
+        if self.size.witness == Witness::Readers {
+            return Vec::new();
+        }
+        for (log, committed) in committed.iter().enumerate() {
+            self.reported.insert((group, log), *committed);
+            seen.push(self.event(Body::GroupOffset {
                 group,
                 partition: partition(log),
-                offset: Some(Offset::new(i64::try_from(*committed).unwrap())),
-            });
-            let standing = (0..self.logs[log].len())
-                .filter(|slot| self.logs[log][*slot] != Slot::Gap)
-                .filter(|slot| !reader.processed.contains(&(log, *slot)));
-            let (gaps, behind): (Vec<usize>, Vec<usize>) =
-                standing.partition(|slot| slot < committed);
-            self.add(Anomaly::GroupGap, gaps.len() as u64);
-            self.add(Anomaly::GroupIncomplete, behind.len() as u64);
+                offset: Some(Offset::new(number(*committed))),
+            }));
         }
-        let seen = seen.into_iter().map(|body| self.event(body)).collect();
-        (reader.events, seen)
+        seen
     }
 
-    /// Rows written and captured; what is planted is planted on rows that are
-    /// never deleted, one anomaly on each.
-    fn capture(&mut self) -> (Source, Source) {
-        let mut writer = Vec::new();
-        let mut told: BTreeMap<i64, Vec<Body>> = BTreeMap::new();
-        let mut order = Vec::new();
-        let mut table: BTreeMap<i64, ChangeId> = BTreeMap::new();
-        let deletable = self.size.rows / 2;
-        for at in 0..u64::try_from(self.size.rows).unwrap() * 4 {
-            let key = i64::try_from(self.dice.below(usize::try_from(self.size.rows).unwrap()));
-            let (change, key) = (ChangeId::new(at), key.unwrap());
-            let op = match table.contains_key(&key) {
-                false => RowOp::Insert,
-                true if key < deletable && self.dice.percent(40) => RowOp::Delete,
-                true => RowOp::Update,
-            };
-            let tx = TxId::new(at);
-            writer.push(self.event(Body::ChangeInvoked {
-                tx,
-                change,
-                table: TABLE,
-                key: RowKey::new(key),
-                op,
-            }));
-            let committed = self.dice.percent(90);
-            let outcome = if committed {
-                TxOutcome::Committed
-            } else {
-                TxOutcome::RolledBack
-            };
-            writer.push(self.event(Body::TxCompleted { tx, outcome }));
-            if !committed {
-                continue;
-            }
-            let content = if op == RowOp::Delete {
-                table.remove(&key);
-                ChangeContent::Absent
-            } else {
-                table.insert(key, change);
-                ChangeContent::Ours(change)
-            };
-            order.push((key, told.entry(key).or_default().len()));
-            let event = change_event(key, op, content, 1000 + at);
-            told.entry(key).or_default().push(event);
-        }
-        let mut rows: BTreeMap<i64, ChangeContent> = table
-            .into_iter()
-            .map(|(key, change)| (key, ChangeContent::Ours(change)))
-            .collect();
-        let mut planted: BTreeMap<(i64, usize), Vec<Body>> = BTreeMap::new();
-        let mut keys: Vec<i64> = (deletable..self.size.rows)
-            .filter(|key| told.contains_key(key))
-            .collect();
-        self.dice.shuffle(&mut keys);
-        keys.truncate(self.size.planted);
-        for key in keys {
-            let events = &told[&key];
-            let at = self.dice.below(events.len());
-            let event = events[at].clone();
-            match self.dice.below(5) {
-                0 => {
-                    planted.insert((key, at), vec![]);
-                    self.add(Anomaly::RowMissing, 1);
-                    self.add(Anomaly::StateDivergence, u64::from(at + 1 == events.len()));
-                }
-                1 => {
-                    planted.insert((key, at), vec![event.clone(), event]);
-                    self.add(Anomaly::RowDuplicate, 1);
-                }
-                2 => {
-                    let foreign = change_event(key, RowOp::Update, ChangeContent::Foreign, 1);
-                    planted.insert((key, at), vec![foreign, event]);
-                    self.add(Anomaly::RowPhantom, 1);
-                }
-                3 if events.len() > 1 => {
-                    planted.insert((key, 0), vec![events[1].clone()]);
-                    planted.insert((key, 1), vec![events[0].clone()]);
-                    self.add(Anomaly::CommitOrder, 1);
-                    self.add(Anomaly::StateDivergence, u64::from(events.len() == 2));
-                }
-                _ => {
-                    rows.insert(key, ChangeContent::Corrupt);
-                    self.add(Anomaly::StateDivergence, 1);
-                }
-            }
-        }
-        let mut truth = Vec::new();
-        for (key, at) in order {
-            let original = vec![told[&key][at].clone()];
-            truth.extend(planted.remove(&(key, at)).unwrap_or(original));
-        }
-        for (offset, event) in (0..).zip(&mut truth) {
-            if let Body::ChangeEvent { offset: at, .. } = event {
-                *at = Offset::new(offset);
-            }
-        }
-        let end = Offset::new(i64::try_from(truth.len()).unwrap());
-        truth.insert(
-            0,
-            Body::Pinned {
-                partition: changes(),
-                log_start: Offset::new(0),
-                end,
-            },
-        );
-        truth.push(Body::PartitionRead {
-            partition: changes(),
-        });
-        let count = rows.len() as u64;
-        truth.extend(rows.into_iter().map(|(key, content)| Body::TableRow {
-            table: TABLE,
-            key: RowKey::new(key),
-            content,
-        }));
-        truth.push(Body::TableRead {
-            table: TABLE,
-            rows: count,
-        });
-        truth.push(Body::CaptureWaited {
-            result: CaptureResult::CaughtUp,
-            limit_ms: 1000,
-        });
-        let truth = truth.into_iter().map(|body| self.event(body)).collect();
-        (writer, truth)
+    fn reported(&self, group: GroupIx, log: usize) -> usize {
+        self.reported.get(&(group, log)).copied().unwrap_or(0)
     }
 
     fn observer(&mut self, groups: Source, capture: Source) -> Source {
-        let mut story = Story::default().and(Body::TrafficEnded);
-        for (log, slots) in self.logs.iter().enumerate() {
-            story = story.truth(partition(log), 0, slots);
+        let mut story = Story {
+            now_us: self.clock_us,
+            ..Story::default()
         }
+        .and(Body::TrafficEnded);
+        for (log, slots) in self.truth.iter().enumerate() {
+            let start = self.starts[log];
+            story = story.truth(partition(log), number(start), &slots[start..]);
+        }
+        self.clock_us = story.now_us;
         story.events.extend(groups);
         story.events.extend(capture);
         story.events.push(self.event(Body::Completed));
@@ -512,8 +582,17 @@ impl Maker {
                 topic: CHANGES,
             },
         ];
-        events.extend((0..self.size.groups).map(|group| Body::GroupDeclared {
-            group: GroupIx::new(group),
+        if self.size.witness == Witness::Readers {
+            let tool = "another".to_owned();
+            events.push(Body::Imported { tool });
+        }
+        let policy = self.size.kept.policy();
+        events.extend(policy.map(|policy| Body::TopicCleanup {
+            topic: TOPIC,
+            policy,
+        }));
+        events.extend(self.groups().map(|group| Body::GroupDeclared {
+            group,
             name: format!("g{group}"),
             topics: vec![TOPIC],
         }));
@@ -534,94 +613,6 @@ impl Maker {
     }
 }
 
-struct Reader {
-    group: GroupIx,
-    member: MemberIx,
-    next: Vec<usize>,
-    committed: Vec<usize>,
-    last: Vec<Option<usize>>,
-    processed: BTreeSet<(usize, usize)>,
-    events: Source,
-}
-
-impl Reader {
-    fn say(&mut self, maker: &mut Maker, body: Body) {
-        let event = maker.event(body);
-        self.events.push(event);
-    }
-
-    fn start(&mut self, maker: &mut Maker) {
-        let (member, group) = (self.member, self.group);
-        self.say(maker, Body::MemberStarted { member, group });
-        let partitions = (0..self.next.len()).map(partition).collect();
-        self.say(maker, Body::Assigned { member, partitions });
-    }
-
-    fn restart(&mut self, maker: &mut Maker, how: Ending) {
-        let member = self.member;
-        self.say(maker, Body::MemberEnded { member, how });
-        self.member = MemberIx::new(member.get() + 1);
-        self.next.clone_from(&self.committed);
-        self.last.fill(None);
-        self.start(maker);
-    }
-
-    fn step(&mut self, maker: &mut Maker, log: usize, passed: &BTreeSet<(usize, usize)>) {
-        let slot = self.next[log];
-        self.next[log] += 1;
-        let Slot::Is(content) = maker.logs[log][slot] else {
-            return;
-        };
-        if passed.contains(&(log, slot)) {
-            return;
-        }
-        if let Some(last) = self.last[log].replace(slot) {
-            let skipped = (last + 1..slot).filter(|over| passed.contains(&(log, *over)));
-            maker.add(Anomaly::PollSkip, skipped.count() as u64);
-        }
-        if !self.processed.insert((log, slot)) {
-            maker.add(Anomaly::Reprocessed, 1);
-        }
-        let processed = Body::Processed {
-            member: self.member,
-            from: partition(log),
-            offset: Offset::new(i64::try_from(slot).unwrap()),
-            content,
-        };
-        self.say(maker, processed);
-    }
-
-    fn commit(&mut self, maker: &mut Maker) {
-        for log in 0..self.next.len() {
-            if self.committed[log] != self.next[log] {
-                self.committed[log] = self.next[log];
-                self.say_commit(maker, log, self.next[log]);
-            }
-        }
-    }
-
-    fn say_commit(&mut self, maker: &mut Maker, log: usize, offset: usize) {
-        let committed = Body::Committed {
-            member: self.member,
-            partition: partition(log),
-            offset: Offset::new(i64::try_from(offset).unwrap()),
-            result: CommitResult::Accepted,
-        };
-        self.say(maker, committed);
-    }
-
-    fn plant_regression(&mut self, maker: &mut Maker) {
-        let log = maker.dice.below(self.committed.len());
-        if self.committed[log] > 0 {
-            let back = maker.dice.below(self.committed[log]);
-            self.say_commit(maker, log, self.committed[log]);
-            self.say_commit(maker, log, back);
-            self.say_commit(maker, log, self.committed[log]);
-            maker.add(Anomaly::CommitRegression, 1);
-        }
-    }
-}
-
 fn partition(log: usize) -> PartitionRef {
     PartitionRef {
         topic: TOPIC,
@@ -629,14 +620,6 @@ fn partition(log: usize) -> PartitionRef {
     }
 }
 
-fn change_event(key: i64, op: RowOp, content: ChangeContent, lsn: u64) -> Body {
-    Body::ChangeEvent {
-        partition: changes(),
-        offset: Offset::new(0),
-        table: TABLE,
-        key: RowKey::new(key),
-        op,
-        content,
-        lsn: Lsn::new(lsn),
-    }
+fn number(slot: usize) -> i64 {
+    i64::try_from(slot).unwrap()
 }

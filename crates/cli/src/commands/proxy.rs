@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 use std::io;
 use std::sync::Arc;
 
-use ::proxy::{ClusterProxy, ClusterSettings, Http, Note};
+use ::proxy::{CONNECTIONS_MAX, ClusterProxy, ClusterSettings, Http, Note};
 use rustix::process::{Resource, getrlimit, setrlimit};
 
 use crate::args::ProxyArgs;
@@ -24,7 +24,7 @@ enum ProxyCommandError {
 pub(crate) async fn proxy(args: &ProxyArgs) -> Result<Exit, Failure> {
     let mut interrupt = Interrupt::listen()
         .map_err(|error| Failure::environment(&ProxyCommandError::Signals(error)))?;
-    raise_file_limit();
+    note(&room(raise_file_limit()));
     let settings = ClusterSettings {
         bootstrap: args.bootstrap.clone(),
         listen: args.listen,
@@ -88,6 +88,9 @@ fn tell(said: Note) {
         } => note(&format!(
             "closed the connection of {client} to {upstream}: {reason}\n"
         )),
+        Note::NoRoom { upstream, reason } => note(&format!(
+            "no more connections to {upstream} for now: {reason}; they wait until others close\n"
+        )),
         Note::Broker {
             upstream,
             advertised,
@@ -97,15 +100,38 @@ fn tell(said: Note) {
     }
 }
 
-/// Each connection takes two descriptors, and shells allow few by default.
-fn raise_file_limit() {
+/// What is open besides connections, without any fault or broker too many.
+const OTHER_DESCRIPTORS: u64 = 40;
+
+/// Each connection takes two descriptors, and shells allow few by default. Says
+/// how many there are now; `None` without a limit.
+fn raise_file_limit() -> Option<u64> {
     let limit = getrlimit(Resource::Nofile);
-    // Fewer connections fit where it cannot be raised.
-    let _ = setrlimit(
+    let raised = setrlimit(
         Resource::Nofile,
         rustix::process::Rlimit {
             current: limit.maximum,
             maximum: limit.maximum,
         },
     );
+    // Fewer connections fit where it cannot be raised.
+    if raised.is_ok() {
+        limit.maximum
+    } else {
+        limit.current
+    }
+}
+
+/// How many connections fit, for whoever expects many.
+fn room(descriptors: Option<u64>) -> String {
+    let per_broker = CONNECTIONS_MAX;
+    match descriptors {
+        Some(descriptors) if descriptors / 2 < per_broker as u64 => {
+            let fit = descriptors.saturating_sub(OTHER_DESCRIPTORS) / 2;
+            format!(
+                "{descriptors} file descriptors: room for some {fit} connections (ulimit -Hn)\n"
+            )
+        }
+        _ => format!("room for {per_broker} connections to each broker\n"),
+    }
 }

@@ -275,6 +275,7 @@ pub(super) struct Gone {
     /// What they led when they went.
     led: Vec<TopicPartition>,
     election: Election,
+    effect: Effect,
 }
 
 impl Breakable for Loss {
@@ -299,6 +300,7 @@ impl Breakable for Loss {
             brokers,
             led,
             election: self.election,
+            effect: self.effect,
         })
     }
 }
@@ -314,7 +316,10 @@ impl Broken for Gone {
     async fn heal(self, site: &Site<'_>, proof: &mut Proof) -> Result<Micros, EngineError> {
         let gone: Vec<BrokerId> = self.brokers.iter().map(|it| id(it)).collect();
         let mut cluster = connect(&site.target.direct()).await?;
-        let until = Instant::now() + TAKEOVER_LIMIT;
+        let mut until = Instant::now();
+        if is_real(self.effect) {
+            until += TAKEOVER_LIMIT;
+        }
         let mut elected = 0u32;
         let led_by_others = loop {
             let now = states(&mut cluster, site).await?;

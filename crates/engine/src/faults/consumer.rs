@@ -3,12 +3,12 @@
 use std::time::Duration;
 
 use model::ids::Micros;
-use model::scenario::{Effect, EndSignal};
+use model::scenario::{Effect, EndSignal, Offsets};
 use stack::process::{Exit, ProcessSnapshot};
 use tokio::time::Instant;
 
 use super::broker::prove_replaced;
-use super::{Breakable, Broken, Proof, Site, is_real};
+use super::{Breakable, Broken, Proof, Site, is_real, offsets};
 use crate::error::EngineError;
 use crate::subjects::Members;
 
@@ -32,6 +32,7 @@ pub(super) struct Restart {
     member: u32,
     signal: EndSignal,
     down_ms: u64,
+    offsets: Offsets,
     effect: Effect,
 }
 
@@ -48,8 +49,13 @@ impl Restart {
             member,
             signal,
             down_ms,
+            offsets: Offsets::Kept,
             effect,
         }
+    }
+
+    pub(super) fn with_offsets(self, offsets: Offsets) -> Self {
+        Self { offsets, ..self }
     }
 }
 
@@ -88,6 +94,10 @@ impl Breakable for Restart {
                 expected,
                 format!("{exit}, after {} ms", since.elapsed().as_millis()),
             );
+        }
+        drop(groups);
+        if self.offsets == Offsets::Deleted {
+            offsets::delete(site, &self.group, self.effect, proof).await?;
         }
         Ok(Gone {
             group: self.group,

@@ -2,16 +2,21 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::time::Duration;
 
 use model::ids::{Micros, Offset, PartitionRef};
 use model::scenario::{BrokerPick, Effect};
-use stack::broker::{Broker, WipedDir};
+use stack::broker::{Broker, FullDisk, WipedDir};
 use stack::process::ProcessSnapshot;
+use tokio::time::Instant;
 
 use super::broker::{picked, prove_replaced};
 use super::{Breakable, Broken, Proof, Site, is_real};
 use crate::error::EngineError;
 use crate::observer::Observer;
+
+/// How often a broker that is about to end is looked at.
+const LOOK_INTERVAL: Duration = Duration::from_millis(50);
 
 /// To be lost.
 pub(super) struct Loss {
@@ -73,6 +78,78 @@ impl Broken for Lost {
             after < before,
             format!("{after} records in all after the start, at least {before} before the kill"),
         );
+        Ok(site.ledger.clock().now())
+    }
+}
+
+/// To be filled.
+pub(super) struct Full {
+    pub(super) broker: BrokerPick,
+    pub(super) topic: String,
+    pub(super) for_ms: u64,
+    pub(super) effect: Effect,
+}
+
+pub(super) struct Filled {
+    broker: Arc<Broker>,
+    before: ProcessSnapshot,
+    full: Option<FullDisk>,
+    until: Instant,
+}
+
+impl Breakable for Full {
+    type Broken = Filled;
+
+    async fn inject(self, site: &Site<'_>, proof: &mut Proof) -> Result<Filled, EngineError> {
+        let broker = one(picked(site, &self.broker, proof).await?)?;
+        let before = broker.service().snapshot()?;
+        let full = if is_real(self.effect) {
+            Some(broker.fill_disk(&self.topic)?)
+        } else {
+            None
+        };
+        Ok(Filled {
+            broker,
+            before,
+            full,
+            until: Instant::now() + Duration::from_millis(self.for_ms),
+        })
+    }
+}
+
+impl Broken for Filled {
+    async fn hold(&mut self, _: &Site<'_>, proof: &mut Proof) -> Result<(), EngineError> {
+        while self.broker.service().is_running() && Instant::now() < self.until {
+            tokio::time::sleep(LOOK_INTERVAL).await;
+        }
+        let failures = match &self.full {
+            Some(full) => self.broker.disk_failures(full)?,
+            None => Vec::new(),
+        };
+        proof.add(
+            "the broker's log says that its log directory failed",
+            !failures.is_empty(),
+            failures
+                .first()
+                .map_or_else(|| "it says nothing".to_owned(), Clone::clone),
+        );
+        proof.add(
+            "the broker ended by itself",
+            !self.broker.service().is_running(),
+            format!("process {}", self.before.pid),
+        );
+        tokio::time::sleep_until(self.until).await;
+        Ok(())
+    }
+
+    async fn heal(self, site: &Site<'_>, proof: &mut Proof) -> Result<Micros, EngineError> {
+        if let Some(full) = self.full {
+            self.broker.free_disk(full)?;
+        }
+        if !self.broker.service().is_running() {
+            self.broker.service().start().await?;
+        }
+        prove_replaced(proof, self.before, self.broker.service().snapshot()?);
         Ok(site.ledger.clock().now())
     }
 }

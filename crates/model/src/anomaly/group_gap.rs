@@ -8,7 +8,9 @@ pub(super) const DEFINITION: Definition = Definition {
     definition: "A record stands in the log below the highest position that the group is known \
         to have committed, and none of its members processed it. Nobody of the group \
         will ever be given it again. A group that makes a record of each has not processed \
-        one of which nothing that it made took effect. Each such record counts.",
+         one of which nothing that it made took effect. Below the log start, where nothing \
+         can be read any more, what was acknowledged counts as having stood there. Each such \
+         record counts.",
     excludes: &[
         "A record from the committed position on: the group is behind.",
         "A commit that was refused, or of which nobody knows: it passed nothing.",
@@ -29,6 +31,11 @@ pub(super) const DEFINITION: Definition = Definition {
         fact(
             "auto.offset.reset=latest: a group without a position begins at the end.",
             "Kafka documentation, consumer configs, auto.offset.reset",
+        ),
+        fact(
+            "Retention that is shorter than the group is behind: it asks nobody whether a record \
+             was read.",
+            "Kafka documentation, topic configs, retention.ms and retention.bytes",
         ),
     ],
     prevented_by: &[

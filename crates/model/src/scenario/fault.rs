@@ -195,6 +195,20 @@ pub enum FaultKind {
         signal: EndSignal,
         /// How long until the new one starts, in milliseconds.
         down_ms: u64,
+        /// What becomes of the group's committed offsets meanwhile.
+        #[serde(default)]
+        offsets: Offsets,
+    },
+    /// A consumer process is frozen (SIGSTOP) and continued.
+    ConsumerPause {
+        /// The `group.id`.
+        group: String,
+        /// Which member, from 1.
+        member: u32,
+        /// For how long, in milliseconds.
+        for_ms: u64,
+        /// Whether its partitions must have gone to another member meanwhile.
+        takeover: Takeover,
     },
     /// A consumer process is frozen (SIGSTOP), a new one takes its place while
     /// it stands still, and then it goes on.
@@ -230,6 +244,7 @@ impl FaultKind {
             Self::RequestRefused { .. } => "request-refused",
             Self::SlowNetwork { .. } => "slow-network",
             Self::ConsumerRestart { .. } => "consumer-restart",
+            Self::ConsumerPause { .. } => "consumer-pause",
             Self::ConsumerZombie { .. } => "consumer-zombie",
             Self::ConnectorRestart { .. } => "connector-restart",
         }
@@ -250,6 +265,7 @@ impl FaultKind {
             | Self::AnswerLost { .. }
             | Self::RequestRefused { .. }
             | Self::ConsumerRestart { .. }
+            | Self::ConsumerPause { .. }
             | Self::ConsumerZombie { .. }
             | Self::ConnectorRestart { .. } => None,
         }
@@ -263,6 +279,7 @@ impl FaultKind {
                 Some(*down_ms)
             }
             Self::BrokerPause { for_ms, .. }
+            | Self::ConsumerPause { for_ms, .. }
             | Self::DiskFull { for_ms, .. }
             | Self::NetworkCut { for_ms, .. }
             | Self::LinkCut { for_ms, .. }
@@ -405,6 +422,30 @@ pub enum ErrorMoment {
     Before,
     /// In place of the broker's answer: it has acted.
     After,
+}
+
+/// What becomes of a group's committed offsets while none of its members runs.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Offsets {
+    /// They stay.
+    #[default]
+    Kept,
+    /// They are deleted, as they are when `offsets.retention.minutes` have
+    /// passed since the last member left.
+    Deleted,
+}
+
+/// Whether a frozen member's partitions must have gone to another one before
+/// it goes on.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Takeover {
+    /// They may.
+    #[default]
+    Open,
+    /// They must: otherwise the fault did not land.
+    Awaited,
 }
 
 /// How a network cut begins.

@@ -9,8 +9,9 @@ use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
 use super::{
-    BrokerPick, Capture, FaultKind, Group, Link, Producer, Scenario, TABLES, Topic, Topology,
-    Transform, Trigger, Write, WriteHow, drain_limit_ms_default,
+    BrokerPick, Capture, Commit, Config, EndSignal, FaultKind, Fence, Group, Link, Offsets,
+    Producer, Scenario, TABLES, Takeover, Topic, Topology, Transform, Trigger, Write, WriteHow,
+    drain_limit_ms_default,
 };
 use crate::claim::{Claim, Guarantee};
 use crate::record::OVERHEAD_BYTES_MAX;
@@ -18,6 +19,10 @@ use crate::record::OVERHEAD_BYTES_MAX;
 mod fault;
 
 use fault::RawFault;
+
+/// What a member has in hand it must have processed within this time, so that
+/// it can be asked to stop.
+const IN_HAND_S_MAX: u64 = 10;
 
 /// What is wrong with a scenario file.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -253,6 +258,23 @@ fn validate(scenario: &Scenario) -> Result<(), Problem> {
             );
             return fail(&here("record_bytes"), message);
         }
+        let large = (producer.large_every, producer.large_bytes);
+        if let (Some(_), None) | (None, Some(_)) = large {
+            let key = producer
+                .large_every
+                .map_or("large_bytes", |_| "large_every");
+            let message = "`large_every` and `large_bytes` go together".to_owned();
+            return fail(&here(key), message);
+        }
+        if large.0 == Some(0) {
+            let message = "the first is large, the second, …: at least 1".to_owned();
+            return fail(&here("large_every"), message);
+        }
+        let large_bytes = large.1.map(|bytes| bytes as usize);
+        if large_bytes.is_some_and(|bytes| !(least..=10_000_000).contains(&bytes)) {
+            let message = format!("a large record has {least} to 10000000 bytes here");
+            return fail(&here("large_bytes"), message);
+        }
     }
     for (at, group) in scenario.groups.iter().enumerate() {
         let here = |key| [Key("group"), Index(at), Key(key)];
@@ -284,6 +306,19 @@ fn validate(scenario: &Scenario) -> Result<(), Problem> {
                 &here("commit_every_records"),
                 "at least 1 record".to_owned(),
             );
+        }
+        let in_hand_max = IN_HAND_S_MAX * u64::from(group.records_per_s);
+        if !(1..=in_hand_max).contains(&group.batch_records) {
+            let message = format!(
+                "a member that is asked to stop finishes what it has in hand, within \
+                 {IN_HAND_S_MAX} s: 1 to {in_hand_max} records here, not {}",
+                group.batch_records
+            );
+            return fail(&here("batch_records"), message);
+        }
+        if group.fence == Fence::Commit && group.commit != Commit::After {
+            let message = "a fence commits what was processed: it needs `commit = \"after\"`";
+            return fail(&here("fence"), message.to_owned());
         }
     }
     transforms::validate(scenario, |name| {
@@ -357,6 +392,7 @@ fn validate(scenario: &Scenario) -> Result<(), Problem> {
                 return fail(&here("topic"), unknown_topic(topic));
             }
             FaultKind::ConsumerRestart { group, member, .. }
+            | FaultKind::ConsumerPause { group, member, .. }
             | FaultKind::ConsumerZombie { group, member, .. } => {
                 let Some(members) = scenario.members_of(group) else {
                     return fail(&here("group"), format!("there is no group `{group}`"));
@@ -364,6 +400,10 @@ fn validate(scenario: &Scenario) -> Result<(), Problem> {
                 if !(1..=members).contains(member) {
                     let message = format!("members are numbered 1 to {members}");
                     return fail(&here("member"), message);
+                }
+                let config = scenario.config_of(group);
+                if let Some((key, message)) = cannot_be(&fault.kind, members, config) {
+                    return fail(&here(key), message.to_owned());
                 }
             }
             FaultKind::ConnectorRestart { .. } if scenario.capture.is_none() => {
@@ -392,6 +432,14 @@ fn validate(scenario: &Scenario) -> Result<(), Problem> {
             };
             return fail(&here(if timed { "claim" } else { "limit_ms" }), message);
         }
+        let by_itself = |group: &Group| group.commit == Commit::Auto;
+        if guarantee.claim == Claim::ReprocessedWithinWindow
+            && scenario.groups.iter().any(by_itself)
+        {
+            let message = "a group that commits by time (`commit = \"auto\"`) has no window in \
+                           records";
+            return fail(&here("claim"), message.to_owned());
+        }
         let twice = scenario
             .guarantees
             .iter()
@@ -409,6 +457,33 @@ fn validate(scenario: &Scenario) -> Result<(), Problem> {
         return fail(&[Key("name")], message);
     }
     Ok(())
+}
+
+/// What a consumer's fault asks of a group that the group cannot give.
+fn cannot_be(
+    fault: &FaultKind,
+    members: u32,
+    config: &Config,
+) -> Option<(&'static str, &'static str)> {
+    match fault {
+        FaultKind::ConsumerRestart {
+            offsets: Offsets::Deleted,
+            signal,
+            ..
+        } => {
+            let alone = members == 1
+                && *signal == EndSignal::Term
+                && !config.contains_key("group.instance.id");
+            let why = "offsets are deleted of a group without members: one member, ended by \
+                       `term`, without `group.instance.id`";
+            (!alone).then_some(("offsets", why))
+        }
+        FaultKind::ConsumerPause {
+            takeover: Takeover::Awaited,
+            ..
+        } => (members < 2).then_some(("takeover", "there is no other member to take over")),
+        _ => None,
+    }
 }
 
 /// A trigger that can never be reached would make a fault that never lands.

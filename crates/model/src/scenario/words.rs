@@ -4,8 +4,8 @@
 use std::fmt;
 
 use super::{
-    BrokerPick, CutOnset, Election, ErrorMoment, Fault, FaultKind, Peers, RequestPick, Requests,
-    RestartTasks, Scenario, Trigger,
+    BrokerPick, CutOnset, Election, ErrorMoment, Fault, FaultKind, Offsets, Peers, RequestPick,
+    Requests, RestartTasks, Scenario, Takeover, Trigger,
 };
 
 /// A piece of a phrase.
@@ -179,12 +179,36 @@ pub fn fault(fault: &Fault, scenario: &Scenario) -> Phrase {
             member,
             signal,
             down_ms,
+            offsets,
         } => plain(format!("member {member} of "))
             .name(group)
             .plain(format!(
-                " is ended with {}, and a new one is started {} later",
+                " is ended with {}, {}and a new one is started {} later",
                 signal.name(),
+                match offsets {
+                    Offsets::Kept => "",
+                    Offsets::Deleted => {
+                        "the group's committed offsets are deleted, as when \
+                         offsets.retention.minutes have passed, "
+                    }
+                },
                 duration_ms(*down_ms)
+            )),
+        FaultKind::ConsumerPause {
+            group,
+            member,
+            for_ms,
+            takeover,
+        } => plain(format!("member {member} of "))
+            .name(group)
+            .plain(format!(
+                " is frozen (SIGSTOP) for {}{}; what it has in hand it keeps",
+                duration_ms(*for_ms),
+                match takeover {
+                    Takeover::Open => "",
+                    Takeover::Awaited =>
+                        ", longer than its session lasts, so that another member takes over",
+                }
             )),
         FaultKind::ConsumerZombie {
             group,

@@ -282,6 +282,7 @@ fn hits_broker(fault: &FaultKind) -> bool {
     !matches!(
         fault,
         FaultKind::ConsumerRestart { .. }
+            | FaultKind::ConsumerPause { .. }
             | FaultKind::ConsumerZombie { .. }
             | FaultKind::ConnectorRestart { .. }
     )

@@ -66,6 +66,10 @@ impl FullDisk {
     pub fn process(&self) -> ProcessSnapshot {
         self.process
     }
+
+    fn into_process(self) -> ProcessSnapshot {
+        self.process
+    }
 }
 
 impl Broker {
@@ -125,8 +129,9 @@ impl Broker {
     /// # Errors
     /// [`BrokerError::Limit`].
     pub fn free_disk(&self, full: FullDisk) -> Result<(), BrokerError> {
+        let filled = full.into_process();
         match self.service.snapshot() {
-            Ok(now) if now.is_same_process(&full.process) => self.limit(now.pid, None),
+            Ok(now) if now.is_same_process(&filled) => self.limit(now.pid, None),
             // Another process was never short of space.
             _ => Ok(()),
         }

@@ -110,6 +110,11 @@ fn choose(words: &[(&'static str, &'static str)], value: &str) -> Result<String,
 
 const INT_MAX: i64 = i32::MAX as i64;
 
+/// The key that the subject honours itself.
+pub(super) const MAX_BLOCK_MS: &str = "max.block.ms";
+/// What it is where it is not set, as in the Java client.
+pub(super) const MAX_BLOCK_MS_DEFAULT: u64 = 60_000;
+
 const ACKS: ValueRule = ValueRule::Choice(&[("all", "all"), ("-1", "all"), ("1", "1"), ("0", "0")]);
 const SWITCH: ValueRule = ValueRule::Choice(&[("true", "true"), ("false", "false")]);
 const RESET: ValueRule = ValueRule::Choice(&[
@@ -222,7 +227,14 @@ pub const KEYS: &[Key] = &[
         "buffer.memory",
         &["queue.buffering.max.kbytes"],
         ValueRule::BytesAsKibibytes,
-        "32 MiB by default in Java, 1 GiB in librdkafka, where queue.buffering.max.messages (100000) limits too. A full buffer blocks the subject without limit: Java's max.block.ms has no counterpart.",
+        "32 MiB by default in Java, 1 GiB in librdkafka, where queue.buffering.max.messages (100000) limits too. Java counts batches as they are sent, librdkafka the keys and values of records.",
+    ),
+    key(
+        Producer,
+        MAX_BLOCK_MS,
+        &[],
+        int(0, INT_MAX),
+        "librdkafka refuses a record at once where its buffer is full; the subject then waits for room as long as the Java client would, 60000 by default, and reports the record as failed. Java waits as long for the topic's metadata too, librdkafka not at all.",
     ),
     key(Producer, "linger.ms", &["linger.ms"], int(0, 900_000), ""),
     key(
@@ -314,7 +326,14 @@ pub const KEYS: &[Key] = &[
         "enable.auto.commit",
         &["enable.auto.commit"],
         ValueRule::Choice(&[("false", "false")]),
-        "The subject commits by itself, after processing, so that each commit is recorded.",
+        "The group's `commit` says who commits, and when.",
+    ),
+    key(
+        Consumer,
+        "auto.commit.interval.ms",
+        &["auto.commit.interval.ms"],
+        int(1, 86_400_000),
+        "Only with `commit = \"auto\"`. Java commits inside poll(), what an earlier poll() returned; librdkafka in the background, what it handed out.",
     ),
     key(
         Consumer,

@@ -27,6 +27,8 @@ fn keys_and_values_become_those_of_librdkafka() {
         (Producer, "acks", "all", &[("acks", "all")]),
         (Producer, "retries", "2147483647", &[("retries", "2147483647")]),
         (Producer, "buffer.memory", "33554432", &[("queue.buffering.max.kbytes", "32768")]),
+        (Producer, "max.block.ms", "500", &[]),
+        (Consumer, "auto.commit.interval.ms", "100", &[("auto.commit.interval.ms", "100")]),
         (Producer, "delivery.timeout.ms", "120000", &[("message.timeout.ms", "120000")]),
         (Producer, "request.timeout.ms", "30000", &[("request.timeout.ms", "30000"), ("socket.timeout.ms", "30000")]),
         (Consumer, "request.timeout.ms", "30000", &[("socket.timeout.ms", "30000")]),
@@ -52,7 +54,7 @@ fn what_cannot_be_honoured_is_refused_by_name() {
     #[rustfmt::skip]
     let cases = [
         (Producer, "linger", "5", "`linger` cannot be honoured by the librdkafka producer, did you mean `linger.ms`?; keys of librdkafka's own are passed on as `librdkafka.KEY`"),
-        (Producer, "max.block.ms", "5", "`max.block.ms` cannot be honoured by the librdkafka producer; keys of librdkafka's own are passed on as `librdkafka.KEY`"),
+        (Producer, "partitioner.class", "x", "`partitioner.class` cannot be honoured by the librdkafka producer; keys of librdkafka's own are passed on as `librdkafka.KEY`"),
         (Producer, "buffer.memory", "1000", "`buffer.memory` is `1000`, and must be a whole number from 1024 to 2199023254528"),
         (Producer, "retries", "2147483648", "`retries` is `2147483648`, and must be a whole number from 0 to 2147483647"),
         (Producer, "acks", "2", "`acks` is `2`, and must be one of `all`, `-1`, `1`, `0`"),

@@ -10,6 +10,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use model::ids::{Micros, ProducerIx, RunId};
+use model::scenario::{Commit, Fence};
 use rustix::process::{Pid, Signal, kill_process};
 use subject::clock::Clock;
 use subject::protocol::{ConsumerRole, Happening, ProducerRole, Report, Role};
@@ -179,6 +180,7 @@ pub(crate) fn producer(clock: Clock, bootstrap: &str, topic: &str) -> ProducerRo
         records: 1000,
         records_per_s: 1000,
         record_bytes: 512,
+        large: None,
         config: config(&[
             ("acks", "all"),
             ("max.in.flight.requests.per.connection", "5"),
@@ -194,7 +196,10 @@ pub(crate) fn consumer(clock: Clock, bootstrap: &str, topic: &str, group: &str) 
         group: group.to_owned(),
         topic: topic.to_owned(),
         records_per_s: 500,
+        commit: Commit::After,
         commit_every_records: 20,
+        batch_records: 1,
+        fence: Fence::None,
         config: BTreeMap::new(),
     }
 }

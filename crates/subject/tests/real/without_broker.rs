@@ -10,7 +10,7 @@ use crate::process::{
 };
 use rustix::process::Signal;
 use subject::clock::Clock;
-use subject::protocol::{Happening, ProducerRole, Role};
+use subject::protocol::{Happening, LargeRecords, ProducerRole, Role};
 
 /// Nobody listens on it.
 const NOWHERE: &str = "127.0.0.1:1";
@@ -70,6 +70,54 @@ fn a_full_buffer_holds_the_next_record_back_and_is_noted_once() {
 }
 
 #[test]
+fn a_record_for_which_no_room_comes_is_failed_and_the_next_one_is_tried() {
+    let clock = Clock::start();
+    let role = ProducerRole {
+        config: config(&[
+            ("buffer.memory", "1024"),
+            ("max.block.ms", "200"),
+            ("delivery.timeout.ms", "3000"),
+        ]),
+        ..to_nowhere(clock)
+    };
+    let mut subject = Subject::start(clock, &Role::Producer(role));
+    assert!(subject.wait().success());
+    assert_eq!(subject.count(sent), 5);
+    // One or two of 513 bytes have room in a KiB, until they expire.
+    let taken = subject.count(unknown);
+    assert!((1..=2).contains(&taken), "{taken}");
+    assert_eq!(subject.count(failed), 5 - taken);
+    let says_why = |what: &Happening| matches!(what, Happening::Failed { error, .. } if error.contains("max.block.ms"));
+    assert_eq!(subject.count(says_why), 5 - taken);
+}
+
+#[test]
+fn every_so_many_records_one_is_large() {
+    let clock = Clock::start();
+    let role = ProducerRole {
+        records: 10,
+        large: Some(LargeRecords {
+            every: 4,
+            bytes: 2000,
+        }),
+        config: config(&[("max.request.size", "1000"), ("delivery.timeout.ms", "500")]),
+        ..to_nowhere(clock)
+    };
+    let mut subject = Subject::start(clock, &Role::Producer(role));
+    assert!(subject.wait().success());
+    let refused: Vec<u64> = subject
+        .reports
+        .iter()
+        .filter_map(|report| match &report.what {
+            Happening::Failed { sequence, .. } => Some(sequence.get()),
+            _ => None,
+        })
+        .collect();
+    assert_eq!(refused, [3, 7]);
+    assert_eq!(subject.count(unknown), 8);
+}
+
+#[test]
 fn a_stopped_producer_sends_no_more_and_waits_for_what_it_sent() {
     let clock = Clock::start();
     let role = ProducerRole {
@@ -124,7 +172,7 @@ fn it_does_not_outlive_an_engine_that_is_killed() {
 fn a_key_that_cannot_be_honoured_ends_it_before_anything_is_sent() {
     let clock = Clock::start();
     let role = ProducerRole {
-        config: config(&[("max.block.ms", "1")]),
+        config: config(&[("max.block", "1")]),
         ..to_nowhere(clock)
     };
     let mut subject = Subject::start(clock, &Role::Producer(role));

@@ -61,13 +61,13 @@ async fn an_open_transaction_is_seen_by_coordinator_and_leader_and_holds_back_wh
     assert_eq!(added.partition_error_code, 0);
     let values: [&[u8]; 2] = [b"a", b"b"];
     let request = produce_request(&place, &values, WireCompression::None, Some(&producer));
-    let produced = raw(request, 9).await;
-    assert_eq!(produced.responses[0].partition_responses[0].error_code, 0);
+    let appended = raw(request, 9).await;
+    assert_eq!(appended.responses[0].partition_responses[0].error_code, 0);
 
     let open = cluster.describe_transaction(&id).await.unwrap().unwrap();
     assert_eq!(open.state, TransactionState::Ongoing);
     assert_eq!(open.producer_id, producer.id.0);
-    assert_eq!(open.partitions, [place.clone()]);
+    assert_eq!(open.partitions, std::slice::from_ref(&place));
     assert!(open.started_ms.is_some());
     let listed = cluster.list_transactions().await.unwrap();
     let listed = listed.iter().find(|it| it.id == id).unwrap();
@@ -95,7 +95,7 @@ async fn an_open_transaction_is_seen_by_coordinator_and_leader_and_holds_back_wh
     loop {
         let ended = cluster.describe_transaction(&id).await.unwrap().unwrap();
         if ended.state == TransactionState::CompleteCommit {
-            assert_eq!(ended.started_ms, None);
+            assert!(ended.partitions.is_empty());
             break;
         }
         assert_eq!(ended.state, TransactionState::PrepareCommit);

@@ -10,8 +10,8 @@ use toml::Spanned;
 
 use super::Misfit;
 use crate::scenario::{
-    BrokerPick, CutOnset, Effect, Election, EndSignal, ErrorMoment, Fault, FaultKind, Peers,
-    RequestPick, Requests, RestartTasks, Trigger,
+    BrokerPick, CutOnset, Effect, Election, EndSignal, ErrorMoment, Fault, FaultKind, Offsets,
+    Peers, RequestPick, Requests, RestartTasks, Takeover, Trigger,
 };
 
 #[derive(Deserialize)]
@@ -46,6 +46,8 @@ pub(super) struct RawFault {
     code: Option<Spanned<String>>,
     moment: Option<Spanned<ErrorMoment>>,
     latency_ms: Option<Spanned<u64>>,
+    offsets: Option<Spanned<Offsets>>,
+    takeover: Option<Spanned<Takeover>>,
 }
 
 #[derive(Clone, Copy, Deserialize)]
@@ -63,6 +65,7 @@ enum Kind {
     RequestRefused,
     SlowNetwork,
     ConsumerRestart,
+    ConsumerPause,
     ConsumerZombie,
     ConnectorRestart,
 }
@@ -182,6 +185,13 @@ impl RawFault {
                 member: take(&mut self.member).unwrap_or(1),
                 signal: take(&mut self.signal).ok_or_else(|| needs("signal"))?,
                 down_ms: take(&mut self.down_ms).ok_or_else(|| needs("down_ms"))?,
+                offsets: take(&mut self.offsets).unwrap_or_default(),
+            },
+            Kind::ConsumerPause => FaultKind::ConsumerPause {
+                group: take(&mut self.group).ok_or_else(|| needs("group"))?,
+                member: take(&mut self.member).unwrap_or(1),
+                for_ms: take(&mut self.for_ms).ok_or_else(|| needs("for_ms"))?,
+                takeover: take(&mut self.takeover).unwrap_or_default(),
             },
             Kind::ConsumerZombie => FaultKind::ConsumerZombie {
                 group: take(&mut self.group).ok_or_else(|| needs("group"))?,
@@ -302,6 +312,8 @@ impl RawFault {
             spot("code", &self.code),
             spot("moment", &self.moment),
             spot("latency_ms", &self.latency_ms),
+            spot("offsets", &self.offsets),
+            spot("takeover", &self.takeover),
         ]
         .into_iter()
         .flatten()

@@ -85,6 +85,64 @@ fn errors_name_file_line_and_what_would_be_right() {
     insta::assert_snapshot!(shown.join("\n\n"));
 }
 
+#[test]
+fn a_groups_keys_fit_each_other() {
+    let group = |keys: &str| {
+        format!(
+            "{GOOD}\n[[group]]\nname = \"g\"\ntopic = \"t\"\nrecords_per_s = 10\n\
+             commit_every_records = 5\n{keys}\n"
+        )
+    };
+    let plain = parse("mine.toml", &group("")).unwrap();
+    let of = &plain.groups[0];
+    assert_eq!(
+        (of.commit, of.batch_records, of.fence),
+        (Commit::After, 1, Fence::None)
+    );
+    assert!(
+        parse(
+            "mine.toml",
+            &group("batch_records = 100\nfence = \"commit\"")
+        )
+        .is_ok()
+    );
+    for (keys, wrong) in [
+        ("batch_records = 0", "1 to 100 records here, not 0"),
+        ("batch_records = 101", "1 to 100 records here, not 101"),
+        (
+            "fence = \"commit\"\ncommit = \"before\"",
+            "it needs `commit = \"after\"`",
+        ),
+        (
+            "commit = \"auto\"\n[[guarantee]]\nclaim = \"reprocessed-within-window\"",
+            "has no window in records",
+        ),
+    ] {
+        let error = parse("mine.toml", &group(keys)).unwrap_err().to_string();
+        assert!(error.contains(wrong), "{error}");
+    }
+}
+
+#[test]
+fn large_records_are_of_a_size_and_a_number() {
+    let large = |keys: &str| {
+        let producer = format!("record_bytes = 512\n{keys}");
+        parse(
+            "mine.toml",
+            &GOOD.replacen("record_bytes = 512", &producer, 1),
+        )
+    };
+    assert!(large("large_every = 10\nlarge_bytes = 1048000").is_ok());
+    for keys in [
+        "large_every = 10",
+        "large_bytes = 1048000",
+        "large_every = 0\nlarge_bytes = 1048000",
+        "large_every = 10\nlarge_bytes = 5",
+    ] {
+        assert!(large(keys).is_err(), "{keys}");
+    }
+}
+
 const TRANSFORM: &str = r#"
 [[topic]]
 name = "u"

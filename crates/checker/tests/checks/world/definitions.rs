@@ -1,0 +1,341 @@
+//! What is wrong with a world, by the definitions of the catalogue, from what
+//! really stood in its logs and what its producers and readers were told.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::ops::Range;
+
+use model::anomaly::Anomaly;
+use model::event::Content;
+use model::ids::{MemberIx, RecordId};
+
+use super::{Kept, Maker, Told, Witness};
+use crate::story::Slot;
+
+type Place = (usize, i64);
+
+/// How many acknowledged records nobody can tell anything of.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Untold {
+    pub(crate) expired: u64,
+    pub(crate) compacted: u64,
+}
+
+/// What stands in the logs, by whoever tells of it.
+struct Truth {
+    ranges: Vec<Range<i64>>,
+    /// Records with an identity.
+    stands: BTreeSet<(Place, RecordId)>,
+    /// Offsets at which anything stands.
+    data: Vec<BTreeSet<i64>>,
+    damaged: BTreeSet<Place>,
+}
+
+fn number(slot: usize) -> i64 {
+    i64::try_from(slot).unwrap()
+}
+
+impl Truth {
+    fn of(maker: &Maker) -> Self {
+        let mut truth = Self {
+            ranges: vec![0..0; maker.logs.len()],
+            stands: BTreeSet::new(),
+            data: vec![BTreeSet::new(); maker.logs.len()],
+            damaged: BTreeSet::new(),
+        };
+        match maker.size.witness {
+            Witness::Observer => {
+                for (log, slots) in maker.truth.iter().enumerate() {
+                    truth.ranges[log] = number(maker.starts[log])..number(slots.len());
+                    for (slot, what) in slots.iter().enumerate() {
+                        if let Slot::Is(content) = what {
+                            truth.add((log, number(slot)), *content);
+                        }
+                    }
+                }
+            }
+            Witness::Readers => {
+                for read in &maker.reads {
+                    truth.add((read.log, number(read.slot)), read.content);
+                }
+                truth.damaged.clear();
+                for (log, data) in truth.data.iter_mut().enumerate() {
+                    truth.ranges[log] = 0..data.last().map_or(0, |last| last + 1);
+                }
+                for (place, _) in acknowledged(maker) {
+                    if truth.ranges[place.0].contains(&place.1) {
+                        truth.data[place.0].insert(place.1);
+                    }
+                }
+            }
+        }
+        truth
+    }
+
+    fn add(&mut self, place: Place, content: Content) {
+        self.data[place.0].insert(place.1);
+        match content {
+            Content::Ours(record) => {
+                self.stands.insert((place, record));
+            }
+            Content::Corrupt => {
+                self.damaged.insert(place);
+            }
+            Content::Foreign | Content::Misplaced(_) => {}
+        }
+    }
+
+    fn places(&self, record: RecordId) -> impl Iterator<Item = Place> + '_ {
+        let stands = self.stands.iter();
+        stands
+            .filter(move |(_, it)| *it == record)
+            .map(|(place, _)| *place)
+    }
+
+    fn is_somewhere(&self, record: RecordId) -> bool {
+        self.places(record).next().is_some()
+    }
+
+    /// Whether a record may have been taken from here, by age or by a later
+    /// one of its key.
+    fn may_be_cleaned(&self, (log, offset): Place, kept: Kept) -> Option<Kept> {
+        let range = &self.ranges[log];
+        if (0..range.start).contains(&offset) || (offset < 0 && range.start > 0) {
+            return Some(Kept::Deleted);
+        }
+        let hole = offset < range.end && !self.data[log].contains(&offset);
+        (hole && kept.compacts()).then_some(Kept::Compacted)
+    }
+}
+
+/// Every acknowledgement.
+fn acknowledged(maker: &Maker) -> Vec<(Place, RecordId)> {
+    let sent = maker.sent.iter();
+    sent.filter_map(|sent| match sent.told {
+        Told::Acknowledged(offset) => {
+            let log = usize::try_from(sent.to.partition.get()).unwrap();
+            Some(((log, offset), sent.record))
+        }
+        Told::Failed | Told::Unknown => None,
+    })
+    .collect()
+}
+
+/// What is wrong, but for what is counted as it is planted.
+pub(super) fn expect(maker: &Maker) -> (BTreeMap<Anomaly, u64>, Untold) {
+    let truth = Truth::of(maker);
+    let mut found = BTreeMap::new();
+    let mut add = |anomaly: Anomaly, count: usize| {
+        *found.entry(anomaly).or_default() += count as u64;
+    };
+    let untold = losses(maker, &truth, &mut add);
+    log(maker, &truth, &mut add);
+    add(
+        Anomaly::InconsistentOffsets,
+        contradicted(maker, &truth).len(),
+    );
+    strangers(maker, &mut add);
+    readers(maker, &truth, &mut add);
+    add(Anomaly::ZombieProcessing, zombies(maker));
+    (found, untold)
+}
+
+/// lost-write, unseen and log-truncation.
+fn losses(maker: &Maker, truth: &Truth, add: &mut impl FnMut(Anomaly, usize)) -> Untold {
+    let mut untold = Untold::default();
+    let mut truncated: BTreeSet<usize> = BTreeSet::new();
+    let observed = maker.size.witness == Witness::Observer;
+    for (place, record) in acknowledged(maker) {
+        let range = &truth.ranges[place.0];
+        if truth.is_somewhere(record) || truth.damaged.contains(&place) {
+            continue;
+        }
+        match truth.may_be_cleaned(place, maker.size.kept) {
+            Some(Kept::Deleted) if observed => {
+                untold.expired += u64::from(maker.size.kept.deletes());
+            }
+            Some(_) if observed => untold.compacted += 1,
+            _ if observed => {
+                add(Anomaly::LostWrite, 1);
+                if place.1 >= range.end {
+                    truncated.insert(place.0);
+                }
+            }
+            _ if range.contains(&place.1) => add(Anomaly::LostWrite, 1),
+            _ => add(Anomaly::Unseen, 1),
+        }
+    }
+    if observed {
+        let reads = maker.reads.iter();
+        truncated.extend(
+            reads
+                .filter(|read| number(read.slot) >= truth.ranges[read.log].end)
+                .map(|read| read.log),
+        );
+        add(Anomaly::LogTruncation, truncated.len());
+    }
+    untold
+}
+
+/// duplicate, nonmonotonic-send and failed-write-visible.
+fn log(maker: &Maker, truth: &Truth, add: &mut impl FnMut(Anomaly, usize)) {
+    let records: BTreeSet<RecordId> = truth.stands.iter().map(|(_, record)| *record).collect();
+    add(Anomaly::Duplicate, truth.stands.len() - records.len());
+
+    let mut first: BTreeMap<(usize, RecordId), i64> = BTreeMap::new();
+    for ((log, offset), record) in &truth.stands {
+        first.entry((*log, *record)).or_insert(*offset);
+    }
+    for ((log, record), offset) in &first {
+        let behind = first.iter().any(|((other, later), before)| {
+            other == log
+                && later.producer == record.producer
+                && later.sequence > record.sequence
+                && (before, later) < (offset, record)
+        });
+        add(Anomaly::NonmonotonicSend, usize::from(behind));
+    }
+
+    let visible = maker
+        .sent
+        .iter()
+        .filter(|sent| sent.told == Told::Failed && truth.is_somewhere(sent.record));
+    add(Anomaly::FailedWriteVisible, visible.count());
+}
+
+/// inconsistent-offsets.
+fn contradicted(maker: &Maker, truth: &Truth) -> BTreeSet<RecordId> {
+    let mut contradicted = BTreeSet::new();
+    let mut told: BTreeMap<Place, BTreeSet<RecordId>> = BTreeMap::new();
+    for (place, record) in acknowledged(maker).into_iter().filter(|it| it.0.1 >= 0) {
+        told.entry(place).or_default().insert(record);
+    }
+    for (place, records) in told {
+        let stands = |record: RecordId| truth.stands.contains(&(place, record));
+        let cleaned = truth.may_be_cleaned(place, maker.size.kept).is_some();
+        let elsewhere =
+            |record: RecordId| !stands(record) && truth.is_somewhere(record) && !cleaned;
+        contradicted.extend(records.iter().filter(|it| elsewhere(**it)));
+        if records.len() > 1 {
+            let mut absent: Vec<RecordId> =
+                records.iter().copied().filter(|it| !stands(*it)).collect();
+            // Only one of them can ever have been there.
+            if absent.len() == records.len()
+                && let Some(spared) = absent.iter().position(|it| !elsewhere(*it))
+            {
+                absent.remove(spared);
+            }
+            contradicted.extend(absent);
+        }
+    }
+    let mut there: BTreeMap<Place, Vec<RecordId>> = BTreeMap::new();
+    for (place, record) in &truth.stands {
+        there.entry(*place).or_default().push(*record);
+    }
+    contradicted.extend(there.values().flat_map(|records| &records[1..]));
+    for read in &maker.reads {
+        if let Content::Ours(record) = read.content
+            && let Some(there) = there.get(&(read.log, number(read.slot)))
+            && !there.contains(&record)
+        {
+            contradicted.insert(record);
+        }
+    }
+    contradicted
+}
+
+/// phantom and corrupt, by the offsets at which anybody saw them.
+fn strangers(maker: &Maker, add: &mut impl FnMut(Anomaly, usize)) {
+    let sent: BTreeSet<RecordId> = maker.sent.iter().map(|sent| sent.record).collect();
+    let mut seen: Vec<((usize, usize), Content)> = Vec::new();
+    if maker.size.witness == Witness::Observer {
+        for (log, slots) in maker.truth.iter().enumerate() {
+            for (slot, what) in slots.iter().enumerate() {
+                if let Slot::Is(content) = what {
+                    seen.push(((log, slot), *content));
+                }
+            }
+        }
+    }
+    let reads = maker.reads.iter();
+    seen.extend(reads.map(|read| ((read.log, read.slot), read.content)));
+    let distinct = |wanted: &dyn Fn(Content) -> bool| {
+        let places = seen.iter().filter(|(_, content)| wanted(*content));
+        places
+            .map(|(place, _)| place)
+            .collect::<BTreeSet<_>>()
+            .len()
+    };
+    add(
+        Anomaly::Phantom,
+        distinct(&|content| match content {
+            Content::Ours(record) => !sent.contains(&record),
+            Content::Misplaced(_) | Content::Foreign => true,
+            Content::Corrupt => false,
+        }),
+    );
+    add(
+        Anomaly::Corrupt,
+        distinct(&|content| content == Content::Corrupt),
+    );
+}
+
+/// poll-skip, nonmonotonic-poll, reprocessed, group-gap and group-incomplete.
+fn readers(maker: &Maker, truth: &Truth, add: &mut impl FnMut(Anomaly, usize)) {
+    let data = |log: usize| {
+        let range = truth.ranges[log].clone();
+        let data = truth.data[log].iter().copied();
+        data.filter(move |offset| range.contains(offset))
+    };
+    for read in &maker.reads {
+        let Some(from) = read.from else {
+            continue;
+        };
+        let (from, to) = (number(from), number(read.slot));
+        let skipped = data(read.log).filter(|offset| from < *offset && *offset < to);
+        add(Anomaly::PollSkip, skipped.count());
+        add(Anomaly::NonmonotonicPoll, usize::from(to <= from));
+    }
+    for group in maker.groups() {
+        for log in 0..maker.logs.len() {
+            let reads = maker.reads.iter();
+            let processed: Vec<i64> = reads
+                .filter(|read| (read.group, read.log) == (group, log))
+                .map(|read| number(read.slot))
+                .collect();
+            let distinct: BTreeSet<i64> = processed.iter().copied().collect();
+            add(Anomaly::Reprocessed, processed.len() - distinct.len());
+            let commits = maker.commits.iter();
+            let commits = commits.filter(|commit| (commit.group, commit.log) == (group, log));
+            let highest = commits.map(|commit| commit.next).max();
+            let highest = number(highest.unwrap_or(0).max(maker.reported(group, log)));
+            let (gaps, behind): (Vec<i64>, Vec<i64>) = data(log)
+                .filter(|offset| !distinct.contains(offset))
+                .partition(|offset| *offset < highest);
+            add(Anomaly::GroupGap, gaps.len());
+            if maker.size.witness == Witness::Observer {
+                add(Anomaly::GroupIncomplete, behind.len());
+            }
+        }
+    }
+}
+
+/// What members did of whom it is certain that another had taken over.
+fn zombies(maker: &Maker) -> usize {
+    if maker.size.witness == Witness::Readers {
+        return 0;
+    }
+    let owns = |heir: MemberIx, log: usize| {
+        let mut reads = maker.reads.iter();
+        let first = reads.find(|read| (read.member, read.log) == (heir, log));
+        let mut commits = maker.commits.iter();
+        first.is_some_and(|first| {
+            commits.any(|commit| {
+                (commit.member, commit.log) == (heir, log) && commit.next > first.slot
+            })
+        })
+    };
+    let reads = maker.reads.iter();
+    reads
+        .filter(|read| read.heir.is_some_and(|heir| owns(heir, read.log)))
+        .count()
+}

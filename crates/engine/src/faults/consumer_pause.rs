@@ -1,0 +1,123 @@
+//! A consumer's process: frozen, with what it has in hand, and continued.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use model::ids::{GroupIx, MemberIx, Micros, PartitionRef};
+use model::scenario::{Effect, Takeover};
+use stack::process::Child;
+use tokio::time::Instant;
+
+use super::{Breakable, Broken, Proof, Site, is_real};
+use crate::error::EngineError;
+
+/// How often a frozen process is looked at.
+const LOOK_INTERVAL: Duration = Duration::from_millis(250);
+
+/// To be frozen and continued.
+pub(super) struct Pause {
+    pub(super) group: String,
+    pub(super) number: u32,
+    pub(super) for_ms: u64,
+    pub(super) takeover: Takeover,
+    pub(super) effect: Effect,
+}
+
+pub(super) struct Frozen {
+    child: Arc<Child>,
+    group: GroupIx,
+    member: MemberIx,
+    /// What it had when it was frozen.
+    held: Vec<PartitionRef>,
+    until: Instant,
+    takeover: Takeover,
+    effect: Effect,
+}
+
+impl Breakable for Pause {
+    type Broken = Frozen;
+
+    async fn inject(self, site: &Site<'_>, _: &mut Proof) -> Result<Frozen, EngineError> {
+        let lacking = || EngineError::Lacking {
+            what: format!("running member {} of {}", self.number, self.group),
+        };
+        let group = site.plan.group_ix(&self.group).ok_or_else(lacking)?;
+        let groups = site.groups.lock().await;
+        let members = groups.get(&self.group).ok_or_else(lacking)?;
+        let (member, child) = members.process(self.number).ok_or_else(lacking)?;
+        if is_real(self.effect) {
+            child.pause().await?;
+        }
+        let holders = site.ledger.tally().holders;
+        Ok(Frozen {
+            child,
+            group,
+            member,
+            held: holders
+                .into_iter()
+                .filter(|((of, _), holder)| *of == group && *holder == member)
+                .map(|((_, partition), _)| partition)
+                .collect(),
+            until: Instant::now() + Duration::from_millis(self.for_ms),
+            takeover: self.takeover,
+            effect: self.effect,
+        })
+    }
+}
+
+impl Frozen {
+    /// What another member says that it was given: the frozen one says
+    /// nothing.
+    fn prove_taken_over(&self, site: &Site<'_>, proof: &mut Proof) {
+        let holders = site.ledger.tally().holders;
+        let is_taken = |partition: &&PartitionRef| {
+            let holder = holders.get(&(self.group, **partition));
+            holder.is_some_and(|holder| *holder != self.member)
+        };
+        let taken = self.held.iter().filter(is_taken).count();
+        proof.add(
+            "its partitions were given to another member",
+            taken == self.held.len() && taken > 0,
+            format!("{taken} of {}, as that member says", self.held.len()),
+        );
+    }
+}
+
+impl Broken for Frozen {
+    async fn hold(&mut self, site: &Site<'_>, proof: &mut Proof) -> Result<(), EngineError> {
+        let (mut looks, mut stopped) = (0u32, 0u32);
+        loop {
+            looks += 1;
+            stopped += u32::from(self.child.snapshot()?.state == 'T');
+            let next = Instant::now() + LOOK_INTERVAL;
+            if next >= self.until {
+                break;
+            }
+            tokio::time::sleep_until(next).await;
+        }
+        proof.add(
+            "the process state is T (stopped) all the while",
+            looks == stopped,
+            format!("{stopped} of {looks} looks at process {}", self.child.pid()),
+        );
+        tokio::time::sleep_until(self.until).await;
+        if self.takeover == Takeover::Awaited {
+            self.prove_taken_over(site, proof);
+        }
+        Ok(())
+    }
+
+    async fn heal(self, site: &Site<'_>, proof: &mut Proof) -> Result<Micros, EngineError> {
+        // The first it does may come before the proof that it goes on.
+        let mended = site.ledger.clock().now();
+        if is_real(self.effect) {
+            let after = self.child.resume().await?;
+            proof.add(
+                "the process goes on",
+                after.state != 'T',
+                format!("process {} is in state {}", after.pid, after.state),
+            );
+        }
+        Ok(mended)
+    }
+}

@@ -1,0 +1,64 @@
+//! A group's committed offsets: deleted, as the coordinator deletes them when
+//! `offsets.retention.minutes` have passed since the group's last member left.
+
+use std::time::Duration;
+
+use model::ids::GroupId;
+use model::scenario::Effect;
+use tokio::time::Instant;
+use wire::Cluster;
+
+use super::{Proof, Site, is_real};
+use crate::error::EngineError;
+use crate::observer::connect;
+
+/// How long a group's last member may take to be gone.
+const EMPTY_LIMIT: Duration = Duration::from_secs(10);
+/// How often that is tried.
+const TRY_INTERVAL: Duration = Duration::from_millis(50);
+
+/// Deletes them, and shows by the coordinator's own word that there were some
+/// and that there are none.
+pub(super) async fn delete(
+    site: &Site<'_>,
+    group: &str,
+    effect: Effect,
+    proof: &mut Proof,
+) -> Result<(), EngineError> {
+    let mut cluster = connect(&site.target.direct()).await?;
+    let id = GroupId::new(group);
+    let before = cluster.offset_fetch(&id).await?.len();
+    proof.add(
+        "the group had committed offsets",
+        before > 0,
+        format!("of {before} partitions, as the coordinator says"),
+    );
+    if is_real(effect) {
+        delete_once_empty(&mut cluster, &id).await?;
+    }
+    let after = cluster.offset_fetch(&id).await?.len();
+    proof.add(
+        "the group has no committed offset any more",
+        after == 0,
+        format!("of {after} partitions, as the coordinator says"),
+    );
+    Ok(())
+}
+
+/// A group is deleted only without members, and a goodbye takes its time.
+async fn delete_once_empty(cluster: &mut Cluster, group: &GroupId) -> Result<(), EngineError> {
+    let until = Instant::now() + EMPTY_LIMIT;
+    loop {
+        let outcomes = cluster.delete_groups(std::slice::from_ref(group)).await?;
+        if matches!(outcomes.get(group), Some(Ok(()))) {
+            return Ok(());
+        }
+        if Instant::now() >= until {
+            return Err(EngineError::Late {
+                what: format!("the deletion of the offsets of group {group}"),
+                limit_ms: u64::try_from(EMPTY_LIMIT.as_millis()).unwrap_or(u64::MAX),
+            });
+        }
+        tokio::time::sleep(TRY_INTERVAL).await;
+    }
+}

@@ -1,0 +1,163 @@
+//! One connection without sockets, for the fuzzing target: what two ends say in,
+//! what two ends hear out. Knows nothing of what they should have said.
+
+use std::sync::Arc;
+
+use crate::active::ActiveFault;
+use crate::address::HostPort;
+use crate::addresses::{Directory, NoListener};
+use crate::answering::Answering;
+use crate::asking::{Asking, introduce};
+use crate::exchange::Exchange;
+use crate::fault::Fault;
+use crate::inspect::{Addresses, CloseReason, Next, Surroundings};
+use crate::link::{Conditions, Faults};
+
+/// What both ends say, in pieces of this many bytes in turns.
+#[derive(Clone, Copy, Debug)]
+pub struct Said<'a> {
+    /// By the client.
+    pub by_client: &'a [u8],
+    /// By the broker.
+    pub by_broker: &'a [u8],
+    /// At least 1.
+    pub piece_bytes: usize,
+}
+
+/// What both ends hear.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Heard {
+    /// By the broker.
+    pub by_broker: Vec<u8>,
+    /// By the client.
+    pub by_client: Vec<u8>,
+    /// Why the connection did not go on, if it did not.
+    pub closed: Option<CloseReason>,
+}
+
+/// What a client's connection carries while these faults on requests are on:
+/// before brokers whose addresses are rewritten, or between brokers.
+pub fn before_cluster(said: Said<'_>, faults: &[Fault]) -> Heard {
+    carry(said, faults, Addresses::Rewritten)
+}
+
+/// See [`before_cluster`].
+pub fn between_brokers(said: Said<'_>, faults: &[Fault]) -> Heard {
+    carry(said, faults, Addresses::Kept)
+}
+
+/// Every broker is on one host, but one has no listener.
+struct Everywhere;
+
+impl Directory for Everywhere {
+    fn instead_of(&mut self, node: i32, address: HostPort) -> Result<HostPort, NoListener> {
+        if node == 13 {
+            let reason = "it brings bad luck".to_owned();
+            return Err(NoListener { address, reason });
+        }
+        Ok(HostPort {
+            host: "proxy.example".to_owned(),
+            port: address.port,
+        })
+    }
+
+    fn topic(&mut self, _: [u8; 16], _: &str) {}
+}
+
+/// One way: what has come of what is said, and what has gone.
+struct Way<'a> {
+    said: &'a [u8],
+    at_hand: Vec<u8>,
+    heard: Vec<u8>,
+}
+
+/// How a way stands.
+#[derive(PartialEq, Eq)]
+enum Stand {
+    Goes,
+    /// For good.
+    Over,
+}
+
+impl<'a> Way<'a> {
+    fn new(said: &'a [u8]) -> Self {
+        Self {
+            said,
+            at_hand: Vec::new(),
+            heard: Vec::new(),
+        }
+    }
+
+    /// Whether anything came.
+    fn receive(&mut self, bytes: usize) -> bool {
+        let (piece, rest) = self.said.split_at(bytes.min(self.said.len()));
+        self.at_hand.extend_from_slice(piece);
+        self.said = rest;
+        !piece.is_empty()
+    }
+
+    /// Does what is decided, until more is needed.
+    fn go(
+        &mut self,
+        mut decide: impl FnMut(&[u8]) -> Result<Next, CloseReason>,
+    ) -> Result<Stand, CloseReason> {
+        let mut idle = 0;
+        loop {
+            let (bytes, with) = match decide(&self.at_hand)? {
+                Next::More | Next::Wait => return Ok(Stand::Goes),
+                Next::Silence | Next::Reset => return Ok(Stand::Over),
+                Next::Deliver { bytes, .. } => (bytes, None),
+                Next::Instead { bytes, with, .. } => (bytes, Some(with)),
+                Next::Swallow(bytes) => (bytes, Some(Vec::new())),
+            };
+            // An answer in the broker's place takes no bytes; nothing else may
+            // go on like that.
+            idle = if bytes == 0 && with.is_none() {
+                idle + 1
+            } else {
+                0
+            };
+            debug_assert!(idle < 3, "decided on nothing, again and again");
+            let taken = self.at_hand.drain(..bytes);
+            match with {
+                None => self.heard.extend(taken),
+                Some(with) => self.heard.extend(with),
+            }
+        }
+    }
+}
+
+fn carry(said: Said<'_>, faults: &[Fault], addresses: Addresses) -> Heard {
+    let numbered = (1..).zip(faults.iter().cloned());
+    let (conditions, _forgotten) = Conditions::new(Faults {
+        protocol: numbered
+            .map(|(id, fault)| Arc::new(ActiveFault::new(id, fault)))
+            .collect(),
+        ..Faults::default()
+    });
+    let around = Surroundings {
+        conditions: &conditions,
+        addresses,
+        met: &|_| {},
+    };
+    let exchange = Exchange::default();
+    let (mut asking, mut answering) = (Asking::default(), Answering::default());
+    let (mut up, mut down) = (Way::new(said.by_client), Way::new(said.by_broker));
+    let piece = said.piece_bytes.max(1);
+    let closed = loop {
+        let came = up.receive(piece) | down.receive(piece);
+        introduce(&up.at_hand, &exchange);
+        let asked = up.go(|front| asking.next(front, &exchange, &around, &|_| None));
+        let answered = down.go(|front| answering.next(front, &exchange, &around, &mut Everywhere));
+        match (asked, answered) {
+            (Err(reason), _) | (_, Err(reason)) => break Some(reason),
+            (Ok(Stand::Goes), Ok(Stand::Goes)) if came => {}
+            _ => break None,
+        }
+    };
+    Heard {
+        by_broker: up.heard,
+        by_client: down.heard,
+        closed,
+    }
+}
