@@ -91,7 +91,7 @@ u-0 is read from 0: p1/0, p1/1, p2/0
 
 #[test]
 fn what_was_committed_past_and_never_stored_is_a_gap() {
-    let rest = "m0 commits t-0@2\nu-0 is read from 0: p1/0\n";
+    let rest = "m0 commits t-0@2\nu-0 is read from 0: p1/0, nothing\n";
     let unknown = made(rest).replace("p1/1 is acknowledged at u-0@1", "p1/1 may be written: late");
     finds(&unknown, &[(Anomaly::GroupGap, 1)]);
     // The broker lost it: the group has done its part.
