@@ -354,9 +354,10 @@ impl Maker {
             offset: offset(input),
         });
         self.say(Body::SendInvoked { record, to: MADE });
-        let kind = match self.transactional {
-            true => BatchKind::Transactional,
-            false => BatchKind::Plain,
+        let kind = if self.transactional {
+            BatchKind::Transactional
+        } else {
+            BatchKind::Plain
         };
         let producer = record.producer.get();
         let stands = !matches!(fate, Fate::LostAcknowledged | Fate::Never);
@@ -634,9 +635,10 @@ fn reference(events: &[Event]) -> BTreeMap<Anomaly, u64> {
             *counts.entry(Anomaly::Duplicate).or_default() += more;
         }
         if !(read && took_effect) && !unknown {
-            let anomaly = match offset < committed {
-                true => Anomaly::GroupGap,
-                false => Anomaly::GroupIncomplete,
+            let anomaly = if offset < committed {
+                Anomaly::GroupGap
+            } else {
+                Anomaly::GroupIncomplete
             };
             *counts.entry(anomaly).or_default() += 1;
         }
