@@ -573,10 +573,16 @@ impl Members {
         }
     }
 
-    /// Fails as soon as a member ends that nobody ended.
+    /// Fails as soon as a member ends that nobody ended. One whose place
+    /// another took back leaves by itself: a client that was frozen beyond its
+    /// `session.timeout.ms` joins again, with its `group.instance.id`.
     pub(crate) fn check_alive(&self) -> Result<(), EngineError> {
         for (_, subject) in self.running.values() {
             if let Some(exit) = subject.child.try_status() {
+                let told = *subject.told.borrow();
+                if told.refused && told.ended && exit.is_success() {
+                    continue;
+                }
                 return Err(EngineError::SubjectEnded {
                     who: subject.who.clone(),
                     exit,
