@@ -7,9 +7,8 @@ use model::claim::{Guarantee, Level, Traffic};
 use model::plan::ScenarioPlan;
 use model::scenario::words::{self, counted, duration_ms};
 use model::scenario::{
-    Capture, Commit, Config, Effect, Fault, Fence, Group, GroupStart, Link,
-    Producer, Reliance, Scenario, TABLES, Topic, Transactions, Transform, Write,
-    WriteHow,
+    Capture, Commit, Config, Effect, Fault, Fence, Group, GroupStart, Link, Producer, Reliance,
+    Scenario, TABLES, Topic, Transactions, Transform, Write, WriteHow,
 };
 
 use crate::page::Page;
@@ -68,7 +67,9 @@ fn what_runs(page: &mut Page, scenario: &Scenario) {
     let to = if topology.brokers == 1 { "it" } else { "them" };
     let link = match topology.link {
         Link::Direct => format!("clients connect to {to} directly"),
-        Link::Proxy => format!("clients connect to {to} through a proxy that can break the connection"),
+        Link::Proxy => {
+            format!("clients connect to {to} through a proxy that can break the connection")
+        }
     };
     let between = match topology.replication_link {
         Link::Direct => "",

@@ -4,8 +4,8 @@
 use std::fmt;
 
 use super::{
-    BrokerPick, CutOnset, Election, EndSignal, ErrorMoment, Fault, FaultKind, Offsets, Peers, RequestPick,
-    Requests, RestartTasks, Scenario, Takeover, Trigger,
+    BrokerPick, CutOnset, Election, EndSignal, ErrorMoment, Fault, FaultKind, Offsets, Peers,
+    RequestPick, Requests, RestartTasks, Scenario, Takeover, Trigger,
 };
 
 /// A piece of a phrase.

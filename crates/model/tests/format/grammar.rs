@@ -135,36 +135,37 @@ offsets = "kept"
 takeover = "open"
 "#;
 
-pub fn table(text: &str) -> Table {
-    text.parse().unwrap_or_else(|error| panic!("{error}\n{text}"))
+pub(crate) fn table(text: &str) -> Table {
+    text.parse()
+        .unwrap_or_else(|error| panic!("{error}\n{text}"))
 }
 
-pub fn skeleton() -> Table {
+pub(crate) fn skeleton() -> Table {
     table(SKELETON)
 }
 
-pub fn read(document: &Table) -> Result<Scenario, ScenarioError> {
+pub(crate) fn read(document: &Table) -> Result<Scenario, ScenarioError> {
     parse("it.toml", &toml::to_string(document).unwrap())
 }
 
 /// The tables of a scenario file, but the top level and faults.
-pub fn tables() -> impl Iterator<Item = &'static str> {
+pub(crate) fn tables() -> impl Iterator<Item = &'static str> {
     FULL.iter().map(|(name, _)| *name)
 }
 
 /// All keys of a table, with values.
-pub fn full(name: &str) -> Table {
+pub(crate) fn full(name: &str) -> Table {
     let found = FULL.iter().find(|(known, _)| *known == name);
     table(found.unwrap_or_else(|| panic!("{name}")).1)
 }
 
 /// Whether the file has the table once only.
-pub fn is_single(name: &str) -> bool {
+pub(crate) fn is_single(name: &str) -> bool {
     ["topology", "capture"].contains(&name)
 }
 
 /// The skeleton with this table in place of its own.
-pub fn with(name: &str, content: Table) -> Table {
+pub(crate) fn with(name: &str, content: Table) -> Table {
     let mut document = skeleton();
     let content = Value::Table(content);
     let value = match (is_single(name), document.get_mut(name)) {
@@ -181,38 +182,40 @@ pub fn with(name: &str, content: Table) -> Table {
 }
 
 /// The names that the parser says it expected, where it says so.
-pub fn expected(document: &Table) -> Option<BTreeSet<String>> {
+pub(crate) fn expected(document: &Table) -> Option<BTreeSet<String>> {
     let message = read(document).err()?.message;
     let (_, listed) = message
         .strip_prefix("unknown ")?
         .split_once(", expected ")?;
-    let listed = listed.split_once("; did you mean").map_or(listed, |it| it.0);
+    let listed = listed
+        .split_once("; did you mean")
+        .map_or(listed, |it| it.0);
     let names = listed.split('`').skip(1).step_by(2);
     Some(names.map(str::to_owned).collect())
 }
 
-pub fn unknown_key(mut table: Table) -> Table {
+pub(crate) fn unknown_key(mut table: Table) -> Table {
     table.insert("no-such-key".to_owned(), Value::Boolean(true));
     table
 }
 
 /// The keys of a table, by the parser.
-pub fn keys(name: &str) -> BTreeSet<String> {
+pub(crate) fn keys(name: &str) -> BTreeSet<String> {
     expected(&with(name, unknown_key(full(name)))).unwrap_or_else(|| panic!("{name}"))
 }
 
 /// The keys of the top level, by the parser.
-pub fn top_level() -> BTreeSet<String> {
+pub(crate) fn top_level() -> BTreeSet<String> {
     expected(&unknown_key(skeleton())).unwrap()
 }
 
 /// The keys of any fault, by the parser.
-pub fn fault_keys() -> BTreeSet<String> {
+pub(crate) fn fault_keys() -> BTreeSet<String> {
     expected(&with("fault", unknown_key(fault("rolling-bounce")))).unwrap()
 }
 
 /// The kinds of faults, by the parser.
-pub fn kinds() -> BTreeSet<String> {
+pub(crate) fn kinds() -> BTreeSet<String> {
     expected(&with("fault", fault("no-such-kind"))).unwrap()
 }
 
@@ -223,12 +226,12 @@ fn fault(kind: &str) -> Table {
 }
 
 /// All keys that any fault has, with values; only `broker` is missing.
-pub fn every_fault_key() -> Table {
+pub(crate) fn every_fault_key() -> Table {
     table(FAULT)
 }
 
 /// How a broker may be named: the value of `broker`, or none.
-pub fn brokers() -> Vec<Option<Value>> {
+pub(crate) fn brokers() -> Vec<Option<Value>> {
     let mut probe = fault("broker-pause");
     probe.insert("broker".to_owned(), "no-such-word".into());
     let words = expected(&with("fault", probe)).unwrap();
@@ -238,7 +241,7 @@ pub fn brokers() -> Vec<Option<Value>> {
 
 /// The fullest fault of a kind with this `broker`: every key that the parser
 /// takes there. None where the kind takes no such broker.
-pub fn fullest(kind: &str, broker: Option<&Value>) -> Option<Table> {
+pub(crate) fn fullest(kind: &str, broker: Option<&Value>) -> Option<Table> {
     let mut fault = every_fault_key();
     fault.insert("kind".to_owned(), kind.into());
     if let Some(broker) = broker {
@@ -261,7 +264,7 @@ pub fn fullest(kind: &str, broker: Option<&Value>) -> Option<Table> {
 }
 
 /// The keys that every fault has.
-pub fn common_fault_keys() -> BTreeSet<String> {
+pub(crate) fn common_fault_keys() -> BTreeSet<String> {
     let sets = kinds().into_iter().map(|kind| {
         let fullest = fullest(&kind, None).unwrap();
         fullest.keys().cloned().collect::<BTreeSet<_>>()
