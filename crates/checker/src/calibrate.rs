@@ -1077,7 +1077,10 @@ impl<'s> Planner<'s> {
             let forward = reading.previous.is_none_or(|before| before < offset)
                 && reading.next.is_none_or(|after| after > offset);
             let trace = commits.get(&(reading.group, partition));
-            forward
+            // Of a group that writes, what is not processed may not be all that
+            // was not done; what it makes of nothing is planted elsewhere.
+            survey.roster.writes_to(reading.group).is_none()
+                && forward
                 && survey.drops_no_skip(offset, reading)
                 && trace.is_some_and(|trace| trace.highest > Some(offset))
         })?;

@@ -129,7 +129,7 @@ fn an_acknowledgement_of_another_offset_than_the_logs_is_inconsistent() {
 
 #[test]
 fn two_records_acknowledged_at_one_offset_are_inconsistent_and_the_absent_one_is_lost() {
-    let story = story().send(0).ack(0, 0).send(1).ack(1, 0).log(&ours([1]));
+    let story = story().send(0).send(1).ack(0, 0).ack(1, 0).log(&ours([1]));
     finds(
         &story,
         &[(Anomaly::LostWrite, 1), (Anomaly::InconsistentOffsets, 1)],

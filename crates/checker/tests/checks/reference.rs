@@ -39,6 +39,8 @@ struct Said {
 
 fn listen(events: &[Event]) -> Said {
     let mut said = Said::default();
+    let imported = |event: &Event| matches!(event.body, Body::Imported { .. });
+    let imported = events.iter().any(imported);
     for event in events {
         match &event.body {
             Body::SendInvoked { record, .. } => {
@@ -48,6 +50,10 @@ fn listen(events: &[Event]) -> Said {
                 Outcome::Acknowledged { at, offset } => {
                     said.partitions.insert(*at);
                     said.acknowledged.insert(((*at, offset.get()), *record));
+                    // Other tools may tell of nothing but outcomes.
+                    if imported {
+                        said.sent.insert(*record);
+                    }
                 }
                 Outcome::Failed { .. } => {
                     said.failed.insert(*record);

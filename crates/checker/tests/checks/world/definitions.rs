@@ -311,7 +311,15 @@ fn readers(maker: &Maker, truth: &Truth, add: &mut impl FnMut(Anomaly, usize)) {
             let (gaps, behind): (Vec<i64>, Vec<i64>) = data(log)
                 .filter(|offset| !distinct.contains(offset))
                 .partition(|offset| *offset < highest);
-            add(Anomaly::GroupGap, gaps.len());
+            // What was deleted is known by its acknowledgement alone.
+            let start = number(maker.starts[log]);
+            let deleted: BTreeSet<i64> = acknowledged(maker)
+                .map(|(place, _)| place)
+                .filter(|(at, offset)| *at == log && (0..start).contains(offset))
+                .map(|(_, offset)| offset)
+                .filter(|offset| *offset < highest && !distinct.contains(offset))
+                .collect();
+            add(Anomaly::GroupGap, gaps.len() + deleted.len());
             if maker.size.witness == Witness::Observer {
                 add(Anomaly::GroupIncomplete, behind.len());
             }
