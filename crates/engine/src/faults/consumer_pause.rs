@@ -13,6 +13,9 @@ use crate::error::EngineError;
 
 /// How often a frozen process is looked at.
 const LOOK_INTERVAL: Duration = Duration::from_millis(250);
+/// How long beyond its time a freeze lasts, at most, until another member has
+/// taken over: that one comes to it when it polls, however busy it is.
+const TAKEOVER_LIMIT: Duration = Duration::from_mins(1);
 
 /// To be frozen and continued.
 pub(super) struct Pause {
@@ -66,43 +69,52 @@ impl Breakable for Pause {
 }
 
 impl Frozen {
-    /// What another member says that it was given: the frozen one says
-    /// nothing.
-    fn prove_taken_over(&self, site: &Site<'_>, proof: &mut Proof) {
+    /// How many of its partitions another member says that it was given: the
+    /// frozen one says nothing.
+    fn taken(&self, site: &Site<'_>) -> usize {
         let holders = site.ledger.tally().holders;
         let is_taken = |partition: &&PartitionRef| {
             let holder = holders.get(&(self.group, **partition));
             holder.is_some_and(|holder| *holder != self.member)
         };
-        let taken = self.held.iter().filter(is_taken).count();
-        proof.add(
-            "its partitions were given to another member",
-            taken == self.held.len() && taken > 0,
-            format!("{taken} of {}, as that member says", self.held.len()),
-        );
+        self.held.iter().filter(is_taken).count()
+    }
+
+    /// Whether it has been frozen for long enough.
+    fn is_over(&self, site: &Site<'_>) -> bool {
+        let now = Instant::now();
+        let awaits = self.takeover == Takeover::Awaited && self.taken(site) < self.held.len();
+        now >= self.until && (!awaits || now >= self.until + TAKEOVER_LIMIT)
     }
 }
 
 impl Broken for Frozen {
     async fn hold(&mut self, site: &Site<'_>, proof: &mut Proof) -> Result<(), EngineError> {
         let (mut looks, mut stopped) = (0u32, 0u32);
-        loop {
+        while !self.is_over(site) {
             looks += 1;
             stopped += u32::from(self.child.snapshot()?.state == 'T');
-            let next = Instant::now() + LOOK_INTERVAL;
-            if next >= self.until {
-                break;
-            }
-            tokio::time::sleep_until(next).await;
+            let now = Instant::now();
+            let rest = self.until.saturating_duration_since(now);
+            let pause = if rest.is_zero() {
+                LOOK_INTERVAL
+            } else {
+                rest.min(LOOK_INTERVAL)
+            };
+            tokio::time::sleep_until(now + pause).await;
         }
         proof.add(
             "the process state is T (stopped) all the while",
-            looks == stopped,
+            looks == stopped && looks > 0,
             format!("{stopped} of {looks} looks at process {}", self.child.pid()),
         );
-        tokio::time::sleep_until(self.until).await;
         if self.takeover == Takeover::Awaited {
-            self.prove_taken_over(site, proof);
+            let (taken, held) = (self.taken(site), self.held.len());
+            proof.add(
+                "its partitions were given to another member",
+                taken == held && taken > 0,
+                format!("{taken} of {held}, as that member says"),
+            );
         }
         Ok(())
     }

@@ -207,7 +207,7 @@ pub fn fault(fault: &Fault, scenario: &Scenario) -> Phrase {
                 match takeover {
                     Takeover::Open => "",
                     Takeover::Awaited =>
-                        ", longer than its session lasts, so that another member takes over",
+                        " at least, and until another member has taken over",
                 }
             )),
         FaultKind::ConsumerZombie {
