@@ -343,8 +343,8 @@ const fn evidence_words(kind: &FaultKind) -> &'static str {
             takeover: Takeover::Awaited,
             ..
         } => {
-            "the process stood still (state T) all the while, another member said that it was \
-             given its partitions, and it goes on now"
+            "the process stood still (state T) all the while, the coordinator accepted another \
+             member's commits of its partitions, and it goes on now"
         }
         FaultKind::ConsumerZombie { .. } => {
             "it had made records that it had not committed, the process stood still (state T) \

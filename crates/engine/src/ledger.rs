@@ -7,7 +7,7 @@ use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use history::Recorder;
-use model::event::{Body, Event, Isolation, Outcome, TxOutcome};
+use model::event::{Body, CommitResult, Event, Isolation, Outcome, TxOutcome};
 use model::ids::{
     BrokerId, FaultIx, GroupIx, MemberIx, Micros, Offset, PartitionIndex, PartitionRef, ProducerIx,
 };
@@ -36,6 +36,8 @@ pub struct Tally {
     pub holders: BTreeMap<(GroupIx, PartitionRef), MemberIx>,
     /// Which records each group's members are given, as far as they said.
     pub isolation: BTreeMap<GroupIx, Isolation>,
+    /// Whose commit of each partition of each group was accepted last.
+    pub committers: BTreeMap<(GroupIx, PartitionRef), MemberIx>,
     /// Row changes committed.
     pub committed_changes: u64,
     /// Change events that could be read.
@@ -234,6 +236,16 @@ impl Book {
             },
             Body::MemberStarted { member, group } => {
                 self.groups_of_members.insert(*member, *group);
+            }
+            Body::Committed {
+                member,
+                partition,
+                result: CommitResult::Accepted,
+                ..
+            } => {
+                if let Some(group) = self.groups_of_members.get(member) {
+                    tally.committers.insert((*group, *partition), *member);
+                }
             }
             Body::Assigned { member, partitions } => {
                 if let Some(group) = self.groups_of_members.get(member) {

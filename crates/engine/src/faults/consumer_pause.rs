@@ -69,13 +69,14 @@ impl Breakable for Pause {
 }
 
 impl Frozen {
-    /// How many of its partitions another member says that it was given: the
-    /// frozen one says nothing.
+    /// Of how many of its partitions the coordinator has accepted another
+    /// member's commit: that one has processed something of them, and is their
+    /// owner.
     fn taken(&self, site: &Site<'_>) -> usize {
-        let holders = site.ledger.tally().holders;
+        let committers = site.ledger.tally().committers;
         let is_taken = |partition: &&PartitionRef| {
-            let holder = holders.get(&(self.group, **partition));
-            holder.is_some_and(|holder| *holder != self.member)
+            let committer = committers.get(&(self.group, **partition));
+            committer.is_some_and(|committer| *committer != self.member)
         };
         self.held.iter().filter(is_taken).count()
     }
@@ -111,9 +112,9 @@ impl Broken for Frozen {
         if self.takeover == Takeover::Awaited {
             let (taken, held) = (self.taken(site), self.held.len());
             proof.add(
-                "its partitions were given to another member",
+                "the coordinator accepted another member's commits of its partitions",
                 taken == held && taken > 0,
-                format!("{taken} of {held}, as that member says"),
+                format!("of {taken} of {held} partitions"),
             );
         }
         Ok(())
