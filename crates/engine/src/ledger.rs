@@ -36,8 +36,9 @@ pub struct Tally {
     pub holders: BTreeMap<(GroupIx, PartitionRef), MemberIx>,
     /// Which records each group's members are given, as far as they said.
     pub isolation: BTreeMap<GroupIx, Isolation>,
-    /// Whose commit of each partition of each group was accepted last.
-    pub committers: BTreeMap<(GroupIx, PartitionRef), MemberIx>,
+    /// The commit of each partition of each group that was accepted last, and
+    /// whose it was.
+    pub commits: BTreeMap<(GroupIx, PartitionRef), (MemberIx, Offset)>,
     /// Row changes committed.
     pub committed_changes: u64,
     /// Change events that could be read.
@@ -240,11 +241,12 @@ impl Book {
             Body::Committed {
                 member,
                 partition,
+                offset,
                 result: CommitResult::Accepted,
-                ..
             } => {
                 if let Some(group) = self.groups_of_members.get(member) {
-                    tally.committers.insert((*group, *partition), *member);
+                    let commit = (*member, *offset);
+                    tally.commits.insert((*group, *partition), commit);
                 }
             }
             Body::Assigned { member, partitions } => {

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use model::ids::{GroupIx, MemberIx, Micros, PartitionRef};
+use model::ids::{GroupIx, MemberIx, Micros, Offset, PartitionRef};
 use model::scenario::{Effect, Takeover};
 use stack::process::Child;
 use tokio::time::Instant;
@@ -26,12 +26,15 @@ pub(super) struct Pause {
     pub(super) effect: Effect,
 }
 
+/// Whose commit it was, and of which offset.
+type Commit = (MemberIx, Offset);
+
 pub(super) struct Frozen {
     child: Arc<Child>,
     group: GroupIx,
     member: MemberIx,
-    /// What it had when it was frozen.
-    held: Vec<PartitionRef>,
+    /// What it had when it was frozen, with the last commit of it.
+    held: Vec<(PartitionRef, Option<Commit>)>,
     until: Instant,
     takeover: Takeover,
     effect: Effect,
@@ -51,15 +54,16 @@ impl Breakable for Pause {
         if is_real(self.effect) {
             child.pause().await?;
         }
-        let holders = site.ledger.tally().holders;
+        let tally = site.ledger.tally();
         Ok(Frozen {
             child,
             group,
             member,
-            held: holders
-                .into_iter()
-                .filter(|((of, _), holder)| *of == group && *holder == member)
-                .map(|((_, partition), _)| partition)
+            held: tally
+                .holders
+                .iter()
+                .filter(|((of, _), holder)| *of == group && **holder == member)
+                .map(|(place, _)| (place.1, tally.commits.get(place).copied()))
                 .collect(),
             until: Instant::now() + Duration::from_millis(self.for_ms),
             takeover: self.takeover,
@@ -73,10 +77,10 @@ impl Frozen {
     /// member's commit: that one has processed something of them, and is their
     /// owner.
     fn taken(&self, site: &Site<'_>) -> usize {
-        let committers = site.ledger.tally().committers;
-        let is_taken = |partition: &&PartitionRef| {
-            let committer = committers.get(&(self.group, **partition));
-            committer.is_some_and(|committer| *committer != self.member)
+        let commits = site.ledger.tally().commits;
+        let is_taken = |(partition, before): &&(PartitionRef, Option<Commit>)| {
+            let last = commits.get(&(self.group, *partition)).copied();
+            last != *before && last.is_some_and(|(by, _)| by != self.member)
         };
         self.held.iter().filter(is_taken).count()
     }
