@@ -6,10 +6,14 @@ ACKPROOF := target/release/ackproof
 # More arguments for `ackproof run`, such as: make test-kafka-delivery ARGS="--repeat 5 --seed 41"
 ARGS ?=
 
-.PHONY: test-kafka-delivery test lint unit stack setup build fetch bench deny mutants
+.PHONY: test-kafka-delivery test-kafka-catalogue test lint unit stack setup build fetch bench deny mutants
 
 test-kafka-delivery: fetch
 	$(ACKPROOF) run delivery limitations $(ARGS)
+
+# Every scenario: each way to lose, double or reorder records, and what prevents it.
+test-kafka-catalogue: fetch
+	$(ACKPROOF) run all $(ARGS)
 
 test: setup lint fetch unit
 

@@ -35,6 +35,10 @@ for records in 1000000 10000000 100000000; do
 done
 
 echo
+echo "the checker, from files with jittered clocks, on one core (check) and on all (lanes):"
+"$(dirname "$0")/bench-checker.sh"
+
+echo
 echo "a recording of Kafka's verifiable clients, beside the obvious Python:"
 ACKPROOF="$ackproof" "$(dirname "$0")/bench-import.sh"
 

@@ -80,7 +80,7 @@ pub fn kafkatest(bytes: &[u8]) {
     // A second telling is enough: the survey is only made once.
     for _ in 0..2 {
         let mut events = Vec::new();
-        match recording.tell(|event| events.push(event)) {
+        match recording.tell(|event| events.push(event.clone())) {
             Ok(Told::Whole(_)) => return judge(&events),
             Ok(Told::Void) => {}
             Err(error) => return drop(error.to_string()),

@@ -4,9 +4,11 @@
 //! ```text
 //! cargo run --release -p ackproof-checker --example throughput -- COMMAND
 //!   made RECORDS PARTITIONS [EVERY]   check it as it is made, no file involved
-//!   write FILE RECORDS PARTITIONS     write it to a file
-//!   check FILE                        check a file
+//!   write FILE RECORDS PARTITIONS     write it to a file, with clocks that jitter
+//!   check FILE                        check a file, all on one core
+//!   lanes FILE                        check a file on all cores
 //!   examine FILE                      all that `ackproof check` does, calibration included
+//!   import FILE...                    check what Kafka's verifiable clients printed
 //! ```
 //!
 //! Every record is sent, acknowledged, stored and processed by two groups:
@@ -19,15 +21,17 @@
 
 use std::hint::black_box;
 use std::path::Path;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
-use checker::{Analysis, Limits, check};
+use checker::{Analysis, Checker, Lanes, Limits, Turn, check, check_in};
+use import::kafkatest;
 use model::claim::{Claim, Contract, Guarantee, Level};
 use model::event::{Body, CommitResult, Content, Event, Outcome};
 use model::ids::{
     GroupIx, MemberIx, Micros, Offset, PartitionIndex, PartitionRef, ProducerIx, RecordId,
     Sequence, TopicIx,
 };
+use rustix::time::Timespec;
 
 const TOPIC: TopicIx = TopicIx::new(0);
 const PRODUCERS: u64 = 4;
@@ -37,6 +41,8 @@ const REPORTED: u64 = 64;
 /// Records by which an acknowledgement is behind its send, and a reading
 /// behind its acknowledgement.
 const BEHIND: u64 = 1024;
+/// Microseconds from record to record, on average.
+const SPACING_US: u64 = 40;
 /// Records of a partition that a group processes between commits.
 const COMMIT_EVERY: i64 = 500;
 
@@ -54,10 +60,15 @@ fn main() {
         }),
         ["write", file, records, partitions] => {
             let mut recorder = history::Recorder::create(Path::new(file)).unwrap();
-            let history = History::healthy(number(records), number(partitions));
+            let history = History {
+                clocks: Clocks::Jittered,
+                ..History::healthy(number(records), number(partitions))
+            };
             history.events(|event| recorder.record(event).unwrap());
         }
-        ["check", file] => check_file(Path::new(file)),
+        ["check", file] => check_file(Path::new(file), Lanes::One),
+        ["lanes", file] => check_file(Path::new(file), lanes()),
+        ["import", ref files @ ..] => import_files(files),
         ["examine", file] => examine_file(Path::new(file)),
         _ => println!("see the head of this example's source for its arguments"),
     }
@@ -85,26 +96,54 @@ fn made(history: History) {
     });
     println!("making them  {making}");
     say(events, readings, &analysis, &checking);
-    rate(events, checking.cpu_s - making.cpu_s * f64::from(readings));
+    let checking = Cost {
+        cpu_s: checking.cpu_s - making.cpu_s * f64::from(readings),
+        ..checking
+    };
+    rate(events, &checking);
 }
 
-fn check_file(file: &Path) {
-    let mut events = 0u64;
+fn lanes() -> Lanes {
+    Lanes::on(std::thread::available_parallelism().unwrap().get())
+}
+
+fn check_file(file: &Path, lanes: Lanes) {
     let mut readings = 0;
     let (analysis, checking) = measured(|| {
-        let checked = check(Limits::default(), |checker| {
+        let checked = check_in(lanes, Limits::default(), |_| {
             readings += 1;
-            events = 0;
-            for event in history::Reader::open(file)? {
-                events += 1;
-                checker.observe(&event?);
-            }
-            Ok::<_, history::Damage>(())
+            history::Reader::open(file)
         });
         checked.unwrap()
     });
+    let events = history::Reader::open(file).unwrap().count() as u64;
     say(events, readings, &analysis, &checking);
-    rate(events, checking.cpu_s);
+    rate(events, &checking);
+}
+
+fn import_files(files: &[&str]) {
+    let sources = files.iter().map(|file| kafkatest::Source::new(*file));
+    let mut recording = kafkatest::Recording::open(sources.collect()).unwrap();
+    let mut events = 0u64;
+    let mut readings = 0;
+    let (analysis, checking) = measured(|| {
+        let mut checker = Checker::new().unmeasured();
+        loop {
+            readings += 1;
+            events = 0;
+            let told = recording.tell(|event| {
+                events += 1;
+                checker.observe(event);
+            });
+            assert!(matches!(told.unwrap(), kafkatest::Told::Whole(_)));
+            match checker.turn() {
+                Turn::Settled(analysis) => return *analysis,
+                Turn::Again(next) => checker = *next,
+            }
+        }
+    });
+    say(events, readings, &analysis, &checking);
+    rate(events, &checking);
 }
 
 fn examine_file(file: &Path) {
@@ -121,7 +160,8 @@ fn examine_file(file: &Path) {
     };
     let mut readings = 0;
     let ((analysis, mutants), examining) = measured(|| {
-        let examined = checker::examine(&contract, || {
+        let (limits, examples) = (Limits::default(), checker::Examples::default());
+        let examined = checker::examine_in(lanes(), limits, &contract, examples, |_| {
             readings += 1;
             history::Reader::open(file)
         });
@@ -141,9 +181,13 @@ fn say(events: u64, readings: u32, analysis: &Analysis, cost: &Cost) {
 }
 
 #[expect(clippy::cast_precision_loss, reason = "for people to read")]
-fn rate(events: u64, cpu_s: f64) {
-    let millions = events as f64 / cpu_s / 1e6;
-    println!("{millions:.1} million events a second of processor time");
+fn rate(events: u64, cost: &Cost) {
+    let millions = events as f64 / 1e6;
+    println!(
+        "million events a second: {:.1} of processor time, {:.1} of the clock",
+        millions / cost.cpu_s,
+        millions / cost.wall_s
+    );
 }
 
 struct Cost {
@@ -171,11 +215,15 @@ fn measured<T>(work: impl FnOnce() -> T) -> (T, Cost) {
     (done, cost)
 }
 
-/// Processor time of this process so far, from the scheduler's own account.
+/// Processor time of this process so far, all its threads included.
 fn cpu_s() -> f64 {
-    let account = std::fs::read_to_string("/proc/self/schedstat").unwrap();
-    let nanos: u64 = account.split_whitespace().next().unwrap().parse().unwrap();
-    std::time::Duration::from_nanos(nanos).as_secs_f64()
+    let clock = rustix::time::ClockId::ProcessCPUTime;
+    let Timespec { tv_sec, tv_nsec } = rustix::time::clock_gettime(clock);
+    let (s, ns) = (
+        u64::try_from(tv_sec).unwrap(),
+        u32::try_from(tv_nsec).unwrap(),
+    );
+    Duration::new(s, ns).as_secs_f64()
 }
 
 fn peak_resident_kib() -> u64 {
@@ -194,6 +242,34 @@ struct History {
     partitions: u64,
     /// Records of numbers that this divides are acknowledged one offset on.
     misplaced: Option<u64>,
+    clocks: Clocks,
+}
+
+/// What sources' clocks say when they report, record after record.
+#[derive(Clone, Copy)]
+enum Clocks {
+    /// Every [`SPACING_US`].
+    Regular,
+    /// As often, but no gap is like the one before.
+    Jittered,
+}
+
+impl Clocks {
+    /// When a source reports its event about a record.
+    fn at(self, source: u64, number: u64) -> u64 {
+        let jitter = match self {
+            Self::Regular => source % SPACING_US,
+            Self::Jittered => scattered(number * 8 + source) % SPACING_US,
+        };
+        number * SPACING_US + jitter
+    }
+}
+
+/// A number without pattern for each number (the finalizer of `SplitMix64`).
+const fn scattered(number: u64) -> u64 {
+    let number = (number ^ (number >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+    let number = (number ^ (number >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+    number ^ (number >> 31)
 }
 
 impl History {
@@ -202,6 +278,7 @@ impl History {
             records,
             partitions,
             misplaced: None,
+            clocks: Clocks::Regular,
         }
     }
 
@@ -240,11 +317,12 @@ impl History {
             self.report(at, &mut event);
             at += REPORTED;
         }
-        event(at * 10, Body::TrafficEnded);
+        let end = at * SPACING_US;
+        event(end, Body::TrafficEnded);
         for index in 0..self.partitions {
-            self.truth(index, at * 10, &mut event);
+            self.truth(index, end, &mut event);
         }
-        event(at * 10, Body::Completed);
+        event(end, Body::Completed);
     }
 
     /// What every source has to say when the producers are at a record.
@@ -252,11 +330,12 @@ impl History {
         let behind = |behind: u64| {
             let first = at.saturating_sub(behind);
             let last = (at + REPORTED).saturating_sub(behind).min(self.records);
-            (first..last).map(move |number| ((number + behind) * 10, number))
+            (first..last).map(move |number| (number + behind, number))
         };
+        let clocks = self.clocks;
         for (now, number) in behind(0) {
             let (record, to) = (record(number), partition(number % self.partitions));
-            event(now, Body::SendInvoked { record, to });
+            event(clocks.at(0, now), Body::SendInvoked { record, to });
         }
         for (now, number) in behind(BEHIND) {
             let at = partition(number % self.partitions);
@@ -264,16 +343,18 @@ impl History {
             let offset = Offset::new(self.offset(number).get() + i64::from(misplaced));
             let outcome = Outcome::Acknowledged { at, offset };
             let record = record(number);
-            event(now + 1, Body::SendCompleted { record, outcome });
+            event(clocks.at(1, now), Body::SendCompleted { record, outcome });
         }
         for group in 0..GROUPS {
             let member = MemberIx::new(group.into());
+            let source = u64::from(group) + 2;
             for (now, number) in behind(BEHIND * u64::from(group + 2)) {
                 let from = partition(number % self.partitions);
                 let offset = self.offset(number);
                 let content = Content::Ours(record(number));
+                let now = clocks.at(source, now);
                 event(
-                    now + 2,
+                    now,
                     Body::Processed {
                         member,
                         from,
@@ -283,7 +364,7 @@ impl History {
                 );
                 if offset.get() % COMMIT_EVERY == COMMIT_EVERY - 1 {
                     event(
-                        now + 3,
+                        now,
                         Body::Committed {
                             member,
                             partition: from,

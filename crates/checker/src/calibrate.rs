@@ -26,7 +26,7 @@ use model::ids::{
 };
 use model::verdict::Calibration;
 
-use crate::checker::{Analysis, Checker};
+use crate::checker::Analysis;
 use crate::fates::{Fate, Fates};
 use crate::roster::Roster;
 use crate::victims::Victim;
@@ -574,40 +574,36 @@ impl MutantPass {
     }
 
     /// Feeds the next event of the original history, mutated where something
-    /// is planted, to a checker.
-    pub fn feed(&mut self, event: &Event, checker: &mut Checker) {
+    /// is planted.
+    pub fn feed(&mut self, event: Event, mut tell: impl FnMut(Event)) {
         let edits = self.edits.get(&self.place);
         self.place += 1;
         let Some(edits) = edits else {
-            checker.observe(event);
-            return;
+            return tell(event);
         };
         let before = edits.iter().filter_map(|edit| match edit {
             Edit::Before(events) => Some(events),
             _ => None,
         });
-        before.flatten().for_each(|event| checker.observe(event));
-        let mut itself = Some(event.clone());
+        before.flatten().cloned().for_each(&mut tell);
+        let at = event.at;
+        let mut itself = Some(event);
         for edit in edits {
             match edit {
                 Edit::Drop => itself = None,
                 Edit::Replace(body) => {
-                    itself = Some(Event {
-                        at: event.at,
-                        body: body.clone(),
-                    });
+                    let body = body.clone();
+                    itself = Some(Event { at, body });
                 }
                 Edit::Before(_) | Edit::After(_) => {}
             }
         }
-        if let Some(event) = itself {
-            checker.observe(&event);
-        }
+        itself.into_iter().for_each(&mut tell);
         let after = edits.iter().filter_map(|edit| match edit {
             Edit::After(events) => Some(events),
             _ => None,
         });
-        after.flatten().for_each(|event| checker.observe(event));
+        after.flatten().cloned().for_each(&mut tell);
     }
 }
 

@@ -88,11 +88,16 @@ impl Claims {
         &self.at
     }
 
-    /// Blocks in which something was said that is not so.
-    pub(crate) fn disagreeing(&self) -> impl Iterator<Item = i64> + '_ {
+    /// Blocks in which something was said that is not so. `all` is everything
+    /// that stands in each, where that is known: it need not have been found
+    /// after something was said of it.
+    pub(crate) fn disagreeing<'c>(
+        &'c self,
+        all: &'c Table<Fingerprint>,
+    ) -> impl Iterator<Item = i64> + 'c {
         let blocks = self.blocks.iter();
         blocks
-            .filter(|(_, block)| block.said != block.stands)
+            .filter(|(at, block)| block.said != block.stands && all.get(*at) != Some(&block.said))
             .map(|(block, _)| block)
     }
 }

@@ -6,9 +6,10 @@ use model::claim::Contract;
 use model::event::Event;
 use model::verdict::Calibration;
 
-use crate::calibrate::Survey;
+use crate::calibrate::{MutantPass, Survey};
 use crate::checker::{Analysis, Checker, Turn};
 use crate::explain::{Examples, Explainer};
+use crate::lanes::{Lanes, Readers};
 use crate::limits::Limits;
 
 /// Checks the history that `open` opens, and calibrates the checker on it.
@@ -25,7 +26,8 @@ pub fn examine<I, E>(
     open: impl FnMut() -> Result<I, E>,
 ) -> Result<(Analysis, Vec<Calibration>), E>
 where
-    I: IntoIterator<Item = Result<Event, E>>,
+    I: IntoIterator<Item = Result<Event, E>> + Send,
+    E: Send,
 {
     examine_showing(contract, Examples::default(), open)
 }
@@ -39,7 +41,8 @@ pub fn examine_showing<I, E>(
     open: impl FnMut() -> Result<I, E>,
 ) -> Result<(Analysis, Vec<Calibration>), E>
 where
-    I: IntoIterator<Item = Result<Event, E>>,
+    I: IntoIterator<Item = Result<Event, E>> + Send,
+    E: Send,
 {
     examine_within(Limits::default(), contract, examples, open)
 }
@@ -52,18 +55,32 @@ pub fn examine_within<I, E>(
     mut open: impl FnMut() -> Result<I, E>,
 ) -> Result<(Analysis, Vec<Calibration>), E>
 where
-    I: IntoIterator<Item = Result<Event, E>>,
+    I: IntoIterator<Item = Result<Event, E>> + Send,
+    E: Send,
 {
-    let mut analysis = check(limits, |checker| {
-        for event in open()? {
-            checker.observe(&event?);
-        }
-        Ok(())
-    })?;
+    examine_in(Lanes::One, limits, contract, examples, |_| open())
+}
+
+/// The same, in as many lanes as are wanted, which changes nothing but the
+/// time that it takes. `open` is told how many read at the same time.
+///
+/// Fails only where a reading of the history does.
+pub fn examine_in<I, E>(
+    lanes: Lanes,
+    limits: Limits,
+    contract: &Contract,
+    examples: Examples,
+    mut open: impl FnMut(Readers) -> Result<I, E>,
+) -> Result<(Analysis, Vec<Calibration>), E>
+where
+    I: IntoIterator<Item = Result<Event, E>> + Send,
+    E: Send,
+{
+    let mut analysis = check_planted(lanes, limits, None, &mut open)?;
 
     let mut explainer = Explainer::new(&analysis, examples);
     let mut survey = Survey::new(contract, &analysis);
-    for event in open()? {
+    for event in open(Readers::One)? {
         let event = event?;
         explainer.observe(&event);
         survey.observe(&event);
@@ -73,17 +90,45 @@ where
     let mutants = survey.plan();
     let mut calibration = Vec::new();
     for pass in mutants.passes() {
-        let mutated = check(limits, |checker| {
-            let mut planting = pass.clone();
-            for event in open()? {
-                planting.feed(&event?, checker);
-            }
-            Ok(())
-        })?;
+        let mutated = check_planted(lanes, limits, Some(pass), &mut open)?;
         calibration.extend(mutants.compare(pass, &mutated));
     }
     calibration.sort_by_key(|mutant| mutant.anomaly);
     Ok((analysis, calibration))
+}
+
+/// Checks what `open` opens, in as many lanes as are wanted.
+///
+/// Fails only where a reading of the history does.
+pub fn check_in<I, E>(
+    lanes: Lanes,
+    limits: Limits,
+    open: impl FnMut(Readers) -> Result<I, E>,
+) -> Result<Analysis, E>
+where
+    I: IntoIterator<Item = Result<Event, E>> + Send,
+    E: Send,
+{
+    check_planted(lanes, limits, None, open)
+}
+
+fn check_planted<I, E>(
+    lanes: Lanes,
+    limits: Limits,
+    planting: Option<&MutantPass>,
+    mut open: impl FnMut(Readers) -> Result<I, E>,
+) -> Result<Analysis, E>
+where
+    I: IntoIterator<Item = Result<Event, E>> + Send,
+    E: Send,
+{
+    let mut checker = Checker::within(limits);
+    loop {
+        match checker.read(lanes, planting, &mut open)?.turn() {
+            Turn::Settled(analysis) => return Ok(*analysis),
+            Turn::Again(next) => checker = *next,
+        }
+    }
 }
 
 /// Checks a history, which `feed` feeds to a checker, from its beginning to

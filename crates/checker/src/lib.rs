@@ -100,6 +100,9 @@
 //! each lost record was lost, and learns where mutants can be planted. The last
 //! read the history with the mutants in it, which must all be found.
 //! [`examine`] does all of it; [`judge`](judge()) makes verdicts.
+//!
+//! Where there are cores for it, what finds and what measures have a thread
+//! each ([`Lanes`]), and read the history each for itself.
 
 mod attribution;
 mod background;
@@ -120,6 +123,7 @@ mod fingerprint;
 mod isolated;
 mod joined;
 mod judge;
+mod lanes;
 mod limits;
 mod log;
 mod markers;
@@ -146,11 +150,12 @@ pub use capture::CaptureCoverage;
 pub use checker::{Analysis, Checker, Completeness, Coverage, Turn};
 pub use cycles::CycleCoverage;
 pub use derived::DerivationCoverage;
-pub use examine::{check, examine, examine_showing, examine_within};
+pub use examine::{check, check_in, examine, examine_in, examine_showing, examine_within};
 pub use expectation::{Expectation, ExpectationVerdict, Weight, expect};
 pub use explain::{Examples, Explainer};
 pub use isolated::IsolationCoverage;
 pub use judge::judge;
+pub use lanes::{Lanes, Readers};
 pub use limits::{BlockSize, Limits};
 pub use measure::{FaultRecord, GroupActivity, ReadsMet, TrafficMet};
 pub use readers::GroupCoverage;

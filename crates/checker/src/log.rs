@@ -30,7 +30,7 @@ use crate::record_set::RecordSet;
 use crate::roster::Roster;
 use crate::sparse_set::SparseSet;
 use crate::standing::{Order, Standing};
-use crate::table::PartitionTable;
+use crate::table::{PartitionTable, Table};
 use crate::transactions::Transactions;
 use crate::victims::{Ends, Known, VICTIM_PARTITIONS_MAX, Victim};
 use absence::Absence;
@@ -62,6 +62,9 @@ pub(crate) struct PartitionLog {
     only_acknowledged: u64,
     told: Told,
     acknowledged: Claims,
+    /// By block, everything that stands there; where readers tell what does,
+    /// which may be before anything was said of it.
+    all: Table<Fingerprint>,
     /// Offsets that more than one acknowledgement names.
     crowded: SparseSet,
     /// Records whose acknowledgement names no offset.
@@ -223,7 +226,7 @@ impl PartitionLog {
     #[inline]
     fn find(
         &mut self,
-        blocks: Blocks,
+        (witness, blocks): (Witness, Blocks),
         standing: &mut Standing,
         transactions: &Transactions,
         victim: Victim,
@@ -239,6 +242,9 @@ impl PartitionLog {
         if self.acknowledged.find(offset, block, placed) {
             self.ends.offer(victim);
         }
+        if witness != Witness::Observer {
+            self.all.entry(block).add(placed);
+        }
         for reading in &mut self.readings {
             reading.find(offset, block, placed);
         }
@@ -248,6 +254,7 @@ impl PartitionLog {
     fn forget_what_stands(&mut self) {
         self.order = Order::default();
         self.ends = Ends::default();
+        self.all = Table::default();
         for claims in self.readings.iter_mut().chain([&mut self.acknowledged]) {
             claims.forget_what_stands();
         }
@@ -256,11 +263,11 @@ impl PartitionLog {
     /// Contests the blocks in which something was said that is not so. A
     /// reading of an offset at which nothing stands contradicts nothing.
     fn contest(&mut self, blocks: Blocks) {
-        for block in self.acknowledged.disagreeing() {
+        for block in self.acknowledged.disagreeing(&self.all) {
             self.contested.acknowledgements.insert(block);
         }
         for reading in &self.readings {
-            for block in reading.disagreeing() {
+            for block in reading.disagreeing(&self.all) {
                 let (first, end) = blocks.range(block);
                 let mut said = reading.at().range(first, end);
                 if said.any(|offset| self.data.contains(offset)) {
@@ -411,6 +418,10 @@ impl Ledger {
             Body::SendCompleted { record, outcome } => match outcome {
                 Outcome::Acknowledged { at, offset } => {
                     self.acknowledged.insert(*record);
+                    if self.witness != Witness::Observer {
+                        // Other tools may tell of nothing but outcomes.
+                        self.sent.insert(*record);
+                    }
                     let blocks = self.blocks();
                     let log = self.partitions.entry(*at);
                     self.belated |= log.data.contains(offset.get());
@@ -490,7 +501,7 @@ impl Ledger {
         content: Content,
         transactions: &Transactions,
     ) {
-        let blocks = self.blocks();
+        let told = (self.witness, self.blocks());
         let log = self.partitions.entry(partition);
         log.data.insert(offset.get());
         match content {
@@ -501,7 +512,7 @@ impl Ledger {
                     offset,
                     record,
                 };
-                log.find(blocks, &mut self.standing, transactions, victim);
+                log.find(told, &mut self.standing, transactions, victim);
                 if self.witness == Witness::ReadersAndProducers {
                     log.told.add(offset, record);
                 }
@@ -656,7 +667,7 @@ impl Ledger {
     }
 
     fn stands(&mut self, claim: Claim, collected: &mut Collector, background: Background<'_>) {
-        let blocks = self.blocks();
+        let told = (self.witness, self.blocks());
         let Some(log) = self.partitions.get_mut(claim.partition) else {
             return;
         };
@@ -664,7 +675,7 @@ impl Ledger {
             collected.offer(claim);
         } else if collected.is_first() {
             let transactions = &background.fates.transactions;
-            log.find(blocks, &mut self.standing, transactions, Victim::of(claim));
+            log.find(told, &mut self.standing, transactions, Victim::of(claim));
         }
     }
 
@@ -723,7 +734,8 @@ impl Ledger {
                     let contested: u64 = self
                         .partitions
                         .values()
-                        .map(|log| log.acknowledged.disagreeing().count() as u64 * blocks.size())
+                        .map(|log| log.acknowledged.disagreeing(&log.all).count() as u64)
+                        .map(|disagreeing| disagreeing * blocks.size())
                         .sum();
                     unclear = contested > self.limits.claims_max as u64;
                 }
@@ -776,7 +788,7 @@ impl Ledger {
 
     /// Tells what stands in partitions that were not told in order.
     fn untangle(&mut self, claims: &[Claim], background: Background<'_>) {
-        let blocks = self.blocks();
+        let (witness, blocks) = (self.witness, self.blocks());
         for claim in claims {
             let log = self.partitions.entry(claim.partition);
             if !log.order.goes_on(claim.offset) {
@@ -784,7 +796,12 @@ impl Ledger {
                 log.contested.readings.insert(blocks.holding(claim.offset));
             }
             let transactions = &background.fates.transactions;
-            log.find(blocks, &mut self.standing, transactions, Victim::of(*claim));
+            log.find(
+                (witness, blocks),
+                &mut self.standing,
+                transactions,
+                Victim::of(*claim),
+            );
         }
     }
 

@@ -31,6 +31,8 @@ pub(crate) struct Cli {
 pub(crate) enum Command {
     /// Run scenarios and judge what happened
     Run(RunArgs),
+    /// Remove what a run that was killed has left in a cluster of yours
+    Heal(HealArgs),
     /// List suites and scenarios
     List,
     /// Explain a scenario's plan before anything happens, or an anomaly or claim
@@ -83,8 +85,33 @@ pub(crate) struct RunArgs {
     /// What goes to standard output
     #[arg(long, value_enum, default_value_t = Format::Human)]
     pub(crate) format: Format,
+    /// Run against this cluster of yours (plain listeners; several addresses
+    /// are separated by commas), with topics and groups of the run's own that
+    /// it deletes afterwards. Suites leave out what does not fit, and say why
+    #[arg(long, value_name = "HOST:PORT", value_delimiter = ',',
+          conflicts_with_all = ["kafka", "debezium", "kafka_home"])]
+    pub(crate) bootstrap: Vec<proxy::HostPort>,
     #[command(flatten)]
     pub(crate) versions: VersionArgs,
+}
+
+const HEAL_HELP: &str = "\
+Deletes the topics and groups of the run that are still there, by the names in
+its plan.json, and nothing else. It may be repeated. Not for a run that goes on:
+Ctrl-C ends that in order.
+
+Exit codes:
+  0    nothing of the run is left
+  2    bad usage, or no run directory
+  4    the cluster does not answer, or something could not be deleted
+  130  interrupted";
+
+#[derive(Debug, Args)]
+#[command(after_help = HEAL_HELP)]
+pub(crate) struct HealArgs {
+    /// A directory that `ackproof run --bootstrap` has written
+    #[arg(value_name = "RUN_DIR")]
+    pub(crate) dir: PathBuf,
 }
 
 #[derive(Clone, Debug, Default, Args)]

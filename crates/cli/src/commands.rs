@@ -5,6 +5,7 @@ pub(crate) mod check;
 pub(crate) mod completions;
 pub(crate) mod doctor;
 pub(crate) mod explain;
+pub(crate) mod heal;
 pub(crate) mod history;
 pub(crate) mod list;
 pub(crate) mod proxy;

@@ -135,7 +135,7 @@ impl Running {
                 });
             }
             Step::FaultEnded { .. } => self.fault = None,
-            Step::Finished | Step::GaveUp { .. } => {}
+            Step::LeftBehind { .. } | Step::Finished | Step::GaveUp { .. } => {}
         }
     }
 
@@ -171,6 +171,7 @@ const fn stage_name(stage: Stage) -> &'static str {
         Stage::Draining => "draining",
         Stage::ReadingTruth => "reading",
         Stage::Stopping => "stopping",
+        Stage::CleaningUp => "cleanup",
     }
 }
 
@@ -211,6 +212,6 @@ fn news(step: &Step) -> Option<String> {
         }),
         Step::FaultEnded { kind } => Some(format!("{kind} healed")),
         Step::GaveUp { reason } => Some(format!("given up: {reason}")),
-        Step::Counts(_) | Step::Finished => None,
+        Step::LeftBehind { .. } | Step::Counts(_) | Step::Finished => None,
     }
 }

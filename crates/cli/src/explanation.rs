@@ -7,9 +7,8 @@ use model::claim::{Guarantee, Level, Traffic};
 use model::plan::ScenarioPlan;
 use model::scenario::words::{self, counted, duration_ms};
 use model::scenario::{
-    Capture, Commit, Config, Effect, Fault, FaultKind, Fence, Group, GroupStart, Link, Offsets,
-    Producer, Reliance, Scenario, TABLES, Takeover, Topic, Transactions, Transform, Write,
-    WriteHow,
+    Capture, Commit, Config, Effect, Fault, Fence, Group, GroupStart, Link, Producer, Reliance,
+    Scenario, TABLES, Topic, Transactions, Transform, Write, WriteHow,
 };
 
 use crate::page::Page;
@@ -30,9 +29,15 @@ pub(crate) fn explain(page: &mut Page, plan: &ScenarioPlan, seed: Seed) {
         &scenario.name,
         &format!(": {} (suite {})", scenario.title, scenario.suite),
     );
+    let demonstrates = |it: &Guarantee| it.level == Level::ExpectViolated;
+    let criterion = if scenario.guarantees.iter().any(demonstrates) {
+        "What it shows"
+    } else {
+        "What must hold"
+    };
     let intent = [
         ("Why", &scenario.why),
-        ("What must hold", &scenario.criterion),
+        (criterion, &scenario.criterion),
         ("What to expect", &scenario.expected),
     ];
     for (title, words) in intent.into_iter().filter(|(_, words)| !words.is_empty()) {
@@ -62,11 +67,13 @@ fn what_runs(page: &mut Page, scenario: &Scenario) {
     let to = if topology.brokers == 1 { "it" } else { "them" };
     let link = match topology.link {
         Link::Direct => format!("clients connect to {to} directly"),
-        Link::Proxy => format!("clients connect to {to} through a proxy that can break the line"),
+        Link::Proxy => {
+            format!("clients connect to {to} through a proxy that can break the connection")
+        }
     };
     let between = match topology.replication_link {
         Link::Direct => "",
-        Link::Proxy => "; they replicate from each other through another",
+        Link::Proxy => "; brokers replicate from each other through a proxy that can cut the link",
     };
     let brokers = counted(topology.brokers.into(), "Kafka broker");
     page.item(&format!("{brokers} (KRaft); {link}{between}"));
@@ -158,7 +165,9 @@ fn who_reads_and_writes(page: &mut Page, scenario: &Scenario) {
     page.heading("Who reads and writes");
     for transform in &scenario.transforms {
         page.item(&transform_words(transform));
+        page.line("    as a consumer:");
         settings(page, &transform.config);
+        page.line("    as a producer:");
         settings(page, &transform.producer_config);
     }
 }
@@ -175,7 +184,7 @@ fn transform_words(transform: &Transform) -> String {
         }
     };
     format!(
-        "group {} ({}) reads {} while it is written, makes one record of {} bytes of each, and \
+        "group {} ({}) reads {} while it is being written, makes one record of {} bytes of each, and \
          sends it to {}; a member processes {} records a second, and commits after every {} \
          processed, {together}",
         transform.name,
@@ -201,7 +210,7 @@ fn who_reads(page: &mut Page, scenario: &Scenario) {
 
 fn group_words(group: &Group) -> String {
     let start = match group.start {
-        GroupStart::BeforeProducers => "while it is written",
+        GroupStart::BeforeProducers => "while it is being written",
         GroupStart::AfterProducers => "after everything was sent",
     };
     let in_hand = match group.batch_records {
@@ -262,7 +271,7 @@ fn what_is_broken(page: &mut Page, plan: &ScenarioPlan, seed: Seed) {
         page.prose_after("  ", "     ", &words);
         let words = format!(
             "It counts only with evidence: {}; and {}. Without it the scenario is INCONCLUSIVE.",
-            evidence_words(&fault.kind),
+            words::evidence(&fault.kind, &plan.scenario),
             traffic_words(&contract.meets)
         );
         page.prose("     ", &words);
@@ -277,83 +286,15 @@ fn what_is_broken(page: &mut Page, plan: &ScenarioPlan, seed: Seed) {
 }
 
 fn delay_words(fault: &Fault, delay_ms: u64, seed: Seed) -> String {
+    let fixed_ms = fault.delay_ms;
     match (fault.jitter_ms, seed) {
-        (0, _) => String::new(),
+        (0, _) if fixed_ms == 0 => String::new(),
+        (0, _) => format!(" and {fixed_ms} ms more"),
         (_, Seed::Given(seed)) => format!(" and {delay_ms} ms more (seed {seed})"),
-        (jitter_ms, Seed::Open) => format!(" and 0 to {jitter_ms} ms more (drawn from the seed)"),
-    }
-}
-
-const fn evidence_words(kind: &FaultKind) -> &'static str {
-    match kind {
-        FaultKind::BrokerRestart { .. } => {
-            "the process ended by that signal, nobody answered on its port, and another process \
-             runs now"
-        }
-        FaultKind::BrokerPause { .. } => {
-            "the process stood still (state T) all the while and did not answer, and goes on now"
-        }
-        FaultKind::BrokerLoss { .. } => {
-            "the process is gone and nobody answers on its port, and every partition has a leader \
-             among the others"
-        }
-        FaultKind::RollingBounce { .. } => {
-            "each process ended by that signal and another one runs now, and all replicas were in \
-             sync again before the next"
-        }
-        FaultKind::DiskLoss { .. } => {
-            "the directories are gone, another process runs now, and the broker's own logs end \
-             before where they ended"
-        }
-        FaultKind::DiskFull { .. } => {
-            "the broker's log says that an append failed, its process ended by itself, and \
-             another one runs now"
-        }
-        FaultKind::LinkCut { .. } => {
-            "the proxy between the brokers swallowed bytes of those that are cut off, the ISR \
-             shrank and grew back, and the broker itself was alive"
-        }
-        FaultKind::AnswerLost { .. } => {
-            "the proxy let such requests pass and swallowed the answers"
-        }
-        FaultKind::RequestRefused { .. } => "the proxy answered such requests with that error",
-        FaultKind::SlowNetwork { .. } => {
-            "the proxy delayed bytes, and a request of our own took that much longer"
-        }
-        FaultKind::NetworkCut { .. } => {
-            "the proxy swallowed bytes and cut connections, a new connection was not answered, \
-             and the broker itself was alive"
-        }
-        FaultKind::ConsumerRestart {
-            offsets: Offsets::Kept,
-            ..
-        } => "the process ended by that signal, and another one runs now",
-        FaultKind::ConsumerRestart {
-            offsets: Offsets::Deleted,
-            ..
-        } => {
-            "the process ended by that signal, the coordinator knew committed offsets of the \
-             group before and none afterwards, and another process runs now"
-        }
-        FaultKind::ConsumerPause {
-            takeover: Takeover::Open,
-            ..
-        } => "the process stood still (state T) all the while, and goes on now",
-        FaultKind::ConsumerPause {
-            takeover: Takeover::Awaited,
-            ..
-        } => {
-            "the process stood still (state T) all the while, the coordinator accepted another \
-             member's commits of its partitions, and it goes on now"
-        }
-        FaultKind::ConsumerZombie { .. } => {
-            "it had made records that it had not committed, the process stood still (state T) \
-             while another took its number and its partitions, and the brokers refused what it \
-             asked for when it went on"
-        }
-        FaultKind::ConnectorRestart { .. } => {
-            "PostgreSQL serves the slot over a connection of a new task, which runs"
-        }
+        (jitter_ms, Seed::Open) => format!(
+            " and {fixed_ms} to {} ms more (drawn from the seed)",
+            fixed_ms + jitter_ms
+        ),
     }
 }
 
@@ -377,7 +318,7 @@ fn what_is_claimed(page: &mut Page, scenario: &Scenario) {
         .unwrap_or(0);
     for guarantee in &scenario.guarantees {
         let lead = format!(
-            "  {:14}  {:claim_chars$}  ",
+            "  {:16}  {:claim_chars$}  ",
             level_words(guarantee.level),
             guarantee.claim
         );
@@ -391,7 +332,7 @@ const fn level_words(level: Level) -> &'static str {
     match level {
         Level::Required => "required",
         Level::Observed => "only observed",
-        Level::ExpectViolated => "to be VIOLATED",
+        Level::ExpectViolated => "must be VIOLATED",
     }
 }
 
@@ -410,8 +351,7 @@ fn how_long(page: &mut Page, plan: &ScenarioPlan) {
     page.prose(
         "  ",
         &format!(
-            "{schedule}; to that comes the start of the stack, and reading everything back. \
-             After traffic has ended, readers get up to {} to reach the end.",
+            "{schedule}; starting the stack and reading everything back come on top. After traffic has ended, readers get up to {} to reach the end.",
             duration_ms(plan.scenario.drain_limit_ms)
         ),
     );

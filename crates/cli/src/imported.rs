@@ -73,7 +73,7 @@ pub(crate) fn judge(
     };
     let mut explainer = Explainer::new(&analysis, examples);
     if !explainer.is_idle() {
-        recorded.tell(|event| explainer.observe(&event))?;
+        recorded.tell(|event| explainer.observe(event))?;
         explainer.finish(&mut analysis);
     }
     let judged = expect(&analysis, expectation);
@@ -99,9 +99,9 @@ pub(crate) fn judge(
 /// Checks a recording, in as many readings as that takes; none when what was
 /// told turned out to be void.
 fn check(recorded: &mut Recorded) -> Result<Option<(Analysis, Vec<String>)>, ImportError> {
-    let mut checker = Checker::new();
+    let mut checker = Checker::new().unmeasured();
     loop {
-        let Round::Whole(notes) = recorded.tell(|event| checker.observe(&event))? else {
+        let Round::Whole(notes) = recorded.tell(|event| checker.observe(event))? else {
             return Ok(None);
         };
         match checker.turn() {
@@ -112,7 +112,7 @@ fn check(recorded: &mut Recorded) -> Result<Option<(Analysis, Vec<String>)>, Imp
 }
 
 impl Recorded {
-    fn tell(&mut self, mut sink: impl FnMut(Event)) -> Result<Round, ImportError> {
+    fn tell(&mut self, mut sink: impl FnMut(&Event)) -> Result<Round, ImportError> {
         match self {
             Self::Kafkatest(recording) => Ok(match recording.tell(sink)? {
                 kafkatest::Told::Whole(summary) => Round::Whole(kafkatest_notes(&summary)),
@@ -127,7 +127,7 @@ impl Recorded {
                     BufReader::with_capacity(CHUNK_BYTES, file),
                     &name.display().to_string(),
                     jepsen::Settings::default(),
-                    &mut sink,
+                    &mut |event| sink(&event),
                 )?;
                 Ok(Round::Whole(jepsen_notes(&summary)))
             }

@@ -2,17 +2,18 @@
 //! share, so that they cannot differ. Reads the plan and the histories;
 //! changes nothing, and knows nothing of how they came about.
 
-use std::cell::Cell;
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
+use std::sync::OnceLock;
 
-use checker::{Examples, examine_showing};
-use history::{Damage, Reader, Tail};
+use checker::{Examples, Limits, Readers, examine_in};
+use history::{Damage, ReadAhead, Reader, Tail};
 use model::event::Event;
 use model::plan::{RunPlan, ScenarioPlan};
 use model::verdict::{RunVerdict, SCHEMA, ScenarioVerdict, Verdict};
 
+use crate::machine;
 use crate::run_dir::RunDir;
 
 /// A history begins with this many bytes before its first frame.
@@ -86,11 +87,17 @@ pub(crate) fn judge_scenario(
 ) -> Result<Judged, JudgementError> {
     let file = HistoryFile::find(dir.history(plan));
     let contract = plan.contract();
-    let (mut analysis, calibration) = examine_showing(&contract, examples, || file.open())
-        .map_err(|source| JudgementError {
-            scenario: plan.folder(),
-            source,
-        })?;
+    let examined = examine_in(
+        machine::lanes(),
+        Limits::default(),
+        &contract,
+        examples,
+        |readers| file.open(readers),
+    );
+    let (mut analysis, calibration) = examined.map_err(|source| JudgementError {
+        scenario: plan.folder(),
+        source,
+    })?;
     let doubt = file.doubt();
     if doubt.is_some() {
         analysis.completeness.completed = false;
@@ -115,7 +122,7 @@ struct HistoryFile {
     path: PathBuf,
     bytes: u64,
     presence: Presence,
-    cut_off_at: Cell<Option<u64>>,
+    cut_off_at: OnceLock<u64>,
 }
 
 enum Presence {
@@ -139,23 +146,21 @@ impl HistoryFile {
             path,
             bytes,
             presence,
-            cut_off_at: Cell::new(None),
+            cut_off_at: OnceLock::new(),
         }
     }
 
-    fn open(&self) -> Result<impl Iterator<Item = Result<Event, Damage>>, Damage> {
-        let mut reader = match self.presence {
-            Presence::Readable => Some(Reader::open(&self.path)?.read_ahead()?),
-            Presence::Missing | Presence::Empty => None,
-        };
-        Ok(std::iter::from_fn(move || {
-            let reader = reader.as_mut()?;
-            let event = reader.next();
-            if let Some(Tail::CutOff { at }) = reader.tail() {
-                self.cut_off_at.set(Some(at));
+    fn open(&self, readers: Readers) -> Result<Opened<'_>, Damage> {
+        let reader = match (&self.presence, readers) {
+            (Presence::Missing | Presence::Empty, _) => OneReader::Idle,
+            (Presence::Readable, Readers::One) => {
+                OneReader::Ahead(Reader::open(&self.path)?.read_ahead()?)
             }
-            event
-        }))
+            (Presence::Readable, Readers::Several) => {
+                OneReader::Beside(Box::new(Reader::open(&self.path)?))
+            }
+        };
+        Ok(Opened { of: self, reader })
     }
 
     /// Why it cannot be the whole history.
@@ -168,6 +173,41 @@ impl HistoryFile {
                 .get()
                 .map(|at| format!("the history is cut off at byte {at}")),
         }
+    }
+}
+
+/// One reading of a history.
+struct Opened<'h> {
+    of: &'h HistoryFile,
+    reader: OneReader,
+}
+
+enum OneReader {
+    /// There is nothing to read.
+    Idle,
+    /// A core is left for it to read ahead.
+    Ahead(ReadAhead),
+    /// Others read at the same time.
+    Beside(Box<Reader>),
+}
+
+impl Iterator for Opened<'_> {
+    type Item = Result<Event, Damage>;
+
+    #[inline]
+    fn next(&mut self) -> Option<Self::Item> {
+        let (event, tail) = match &mut self.reader {
+            OneReader::Idle => return None,
+            OneReader::Ahead(reader) => (reader.next(), reader.tail()),
+            OneReader::Beside(reader) => (reader.next(), reader.tail()),
+        };
+        if event.is_none()
+            && let Some(Tail::CutOff { at }) = tail
+        {
+            // Every reading ends at the same byte.
+            let _ = self.of.cut_off_at.set(at);
+        }
+        event
     }
 }
 

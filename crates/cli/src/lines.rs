@@ -51,6 +51,21 @@ pub(crate) fn header(plan: &RunPlan) -> String {
     format!("{STRONG}{}{STRONG:#}\n", parts.join(" · "))
 }
 
+/// Scenarios that were asked for and are not run, each with its reasons.
+pub(crate) fn left_out(plan: &RunPlan) -> String {
+    let mut out = String::new();
+    for left_out in plan.cluster.iter().flat_map(|it| &it.left_out) {
+        let _ = writeln!(
+            out,
+            "  {FAINT}{:VERDICT_CHARS$}{FAINT:#}  {}: {}",
+            "left out",
+            left_out.scenario,
+            left_out.reasons.join("; ")
+        );
+    }
+    out
+}
+
 /// The widest name of the run, so that columns stand under each other.
 pub(crate) fn name_chars(plan: &RunPlan) -> usize {
     plan.scenarios
@@ -101,7 +116,7 @@ pub(crate) fn scenario(
 }
 
 /// How many of which verdict.
-pub(crate) fn summary(verdict: &RunVerdict) -> String {
+pub(crate) fn summary(plan: &RunPlan, verdict: &RunVerdict) -> String {
     let count = |wanted: Verdict, as_expected: bool| {
         let of = verdict.scenarios.iter();
         of.filter(|it| it.verdict == wanted && it.as_expected == as_expected)
@@ -119,6 +134,10 @@ pub(crate) fn summary(verdict: &RunVerdict) -> String {
         parts.push(format!("{as_expected} VIOLATED as expected"));
     }
     parts.push(format!("{inconclusive} INCONCLUSIVE"));
+    let left_out: usize = plan.cluster.iter().map(|it| it.left_out.len()).sum();
+    if left_out > 0 {
+        parts.push(format!("{left_out} left out"));
+    }
     parts.join(" · ")
 }
 

@@ -1,10 +1,12 @@
-//! What this machine is, for the report. Knows Linux's files; what cannot be
+//! What this machine is, for the report and for how histories are read. Knows Linux's files; what cannot be
 //! read is left out.
 
 use std::collections::BTreeMap;
 use std::fs;
+use std::num::NonZero;
 use std::thread::available_parallelism;
 
+use checker::Lanes;
 use model::scenario::Config;
 use report::Machine;
 
@@ -19,6 +21,11 @@ pub(crate) fn this_machine(configurations: BTreeMap<String, Config>) -> Machine 
         os: operating_system(),
         configurations,
     }
+}
+
+/// How histories are read here.
+pub(crate) fn lanes() -> Lanes {
+    Lanes::on(available_parallelism().map_or(1, NonZero::get))
 }
 
 /// `7.6 GiB`, from the kernel's own table (proc(5), "meminfo").

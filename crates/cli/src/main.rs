@@ -43,6 +43,7 @@ fn main() -> ExitCode {
 fn carry_out(command: &Command) -> Result<Exit, Failure> {
     match command {
         Command::Run(args) => in_runtime(commands::run::run(args)),
+        Command::Heal(args) => in_runtime(commands::heal::heal(args)),
         Command::List => commands::list::list(),
         Command::Explain(args) => commands::explain::explain(args),
         Command::Check(args) => commands::check::check(args),

@@ -1,6 +1,7 @@
 //! From names on the command line to scenarios. Knows where scenarios come
 //! from (the binary, files); nothing of what is done with them.
 
+use std::collections::BTreeSet;
 use std::fs;
 use std::io;
 use std::path::Path;
@@ -52,12 +53,26 @@ pub(crate) fn suites(scenarios: &[Scenario]) -> Vec<&str> {
     suites
 }
 
-/// The scenarios that the names select, each once, in the order named.
-pub(crate) fn select(names: &[String]) -> Result<Vec<Scenario>, SelectionError> {
+/// What names select.
+#[derive(Debug, Default)]
+pub(crate) struct Selection {
+    /// Each scenario once, in the order named.
+    pub(crate) scenarios: Vec<Scenario>,
+    /// Those that were named themselves, and not only by a suite.
+    pub(crate) by_name: BTreeSet<String>,
+}
+
+/// The scenarios that the names select.
+pub(crate) fn select(names: &[String]) -> Result<Selection, SelectionError> {
     let known = embedded_scenarios()?;
+    let mut by_name = BTreeSet::new();
     let mut selected: Vec<Scenario> = Vec::new();
     for name in names {
+        let is_one = is_file(name) || embedded(name).is_some();
         for scenario in select_one(name, &known)? {
+            if is_one {
+                by_name.insert(scenario.name.clone());
+            }
             match selected.iter().find(|other| other.name == scenario.name) {
                 None => selected.push(scenario),
                 Some(other) if *other == scenario => {}
@@ -70,7 +85,10 @@ pub(crate) fn select(names: &[String]) -> Result<Vec<Scenario>, SelectionError> 
             }
         }
     }
-    Ok(selected)
+    Ok(Selection {
+        scenarios: selected,
+        by_name,
+    })
 }
 
 /// The one scenario of that name, or in that file.

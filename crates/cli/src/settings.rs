@@ -2,8 +2,8 @@
 //! place that turns one into the other; knows nothing of how a run is carried
 //! out.
 
-use std::collections::BTreeMap;
 use std::collections::hash_map::RandomState;
+use std::collections::{BTreeMap, BTreeSet};
 use std::hash::{BuildHasher, Hasher};
 use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
@@ -11,30 +11,57 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use checker::Expectation;
 use chrono::{DateTime, Utc};
+use engine::Survey;
 use import::kafkatest::Source;
 use model::ids::RunId;
 use model::plan::RunPlan;
+use proxy::HostPort;
 use stack::artefacts::{ArtefactRequest, Parts, Versions};
 
 use crate::args::{self, CheckArgs, Format, RunArgs, Tool, VersionArgs};
 use crate::failure::Failure;
+use crate::lines;
 use crate::run_dir::check_folders;
-use crate::selection::select;
+use crate::selection::{Selection, select};
 
 /// Everything that `ackproof run` is to do.
 #[derive(Debug)]
 pub(crate) struct RunSettings {
     /// What is going to happen; its versions are added once they are known.
     pub(crate) plan: RunPlan,
+    /// Scenarios that must be run or refused.
+    by_name: BTreeSet<String>,
     pub(crate) out: PathBuf,
     pub(crate) jobs: NonZeroUsize,
     pub(crate) format: Format,
-    pub(crate) artefacts: ArtefactRequest,
+    pub(crate) brokers: Brokers,
+}
+
+/// Where the brokers are.
+#[derive(Clone, Debug)]
+pub(crate) enum Brokers {
+    /// They are started, from these files.
+    Embedded(ArtefactRequest),
+    /// The user runs them.
+    Cluster(Vec<HostPort>),
+}
+
+/// What was asked for does not fit the user's cluster.
+#[derive(Debug, thiserror::Error)]
+enum UnfitError {
+    #[error("{scenario} cannot run on this cluster: it {}", reasons.join("; it "))]
+    Named {
+        scenario: String,
+        reasons: Vec<String>,
+    },
+    #[error("nothing that was asked for can run on this cluster:\n{0}")]
+    All(String),
 }
 
 impl RunSettings {
     pub(crate) fn new(args: &RunArgs, now: SystemTime) -> Result<Self, Failure> {
-        let scenarios = select(&args.names).map_err(|error| Failure::usage(&error))?;
+        let Selection { scenarios, by_name } =
+            select(&args.names).map_err(|error| Failure::usage(&error))?;
         let seed = args.seed.unwrap_or_else(|| seed_from(now));
         let captures = scenarios.iter().any(|scenario| scenario.capture.is_some());
         let plan = RunPlan::new(new_run_id(), seed, BTreeMap::new(), &scenarios, args.repeat);
@@ -43,19 +70,62 @@ impl RunSettings {
         })?;
         Ok(Self {
             plan,
+            by_name,
             out: args.out.clone().unwrap_or_else(|| default_out(now, seed)),
             jobs: NonZeroUsize::new(usize::from(args.jobs)).unwrap_or(NonZeroUsize::MIN),
             format: args.format,
-            artefacts: artefacts(
-                &args.versions,
-                if captures {
+            brokers: if args.bootstrap.is_empty() {
+                let parts = if captures {
                     Parts::KafkaAndCdc
                 } else {
                     Parts::Kafka
-                },
-            ),
+                };
+                Brokers::Embedded(artefacts(&args.versions, parts))
+            } else {
+                Brokers::Cluster(args.bootstrap.clone())
+            },
         })
     }
+
+    /// Plans for the user's cluster, now that it has told of itself.
+    pub(crate) fn go_to(&mut self, bootstrap: &[HostPort], found: &Survey) -> Result<(), Failure> {
+        let addresses = bootstrap.iter().map(HostPort::to_string).collect();
+        self.plan = self.plan.clone().on_cluster(addresses, found.brokers);
+        self.plan.versions = cluster_versions(found);
+        let left_out = self.plan.cluster.iter().flat_map(|it| &it.left_out);
+        let unfit = |error| {
+            Failure::usage(&error)
+                .hint("without --bootstrap it runs on brokers that ackproof starts")
+        };
+        if let Some(named) = left_out
+            .clone()
+            .find(|it| self.by_name.contains(&it.scenario))
+        {
+            return Err(unfit(UnfitError::Named {
+                scenario: named.scenario.clone(),
+                reasons: named.reasons.clone(),
+            }));
+        }
+        if self.plan.scenarios.is_empty() {
+            return Err(unfit(UnfitError::All(lines::left_out(&self.plan))));
+        }
+        Ok(())
+    }
+}
+
+/// What is known of the versions in a cluster that is not ours.
+fn cluster_versions(found: &Survey) -> BTreeMap<String, String> {
+    let brokers = Some(found.brokers.to_string());
+    let level = found.metadata_version.map(|level| level.to_string());
+    [
+        ("ackproof", Some(env!("CARGO_PKG_VERSION").to_owned())),
+        ("cluster", found.id.clone()),
+        ("brokers", brokers),
+        ("metadata.version", level),
+    ]
+    .into_iter()
+    .filter_map(|(name, version)| Some((name.to_owned(), version?)))
+    .collect()
 }
 
 /// Everything that `ackproof check` is to do.

@@ -63,6 +63,33 @@ pub enum EngineError {
     /// The proxy cannot learn who the brokers are.
     #[error("the fault proxy cannot ask the cluster for its brokers")]
     Greeting(#[from] proxy::GreetingError),
+    /// No bootstrap address of a cluster answers.
+    #[error("no broker answers at {bootstrap}")]
+    Unreachable {
+        /// The addresses.
+        bootstrap: String,
+        /// Why the last attempt failed.
+        source: WireError,
+    },
+    /// A broker is not where the cluster says that it is.
+    #[error(
+        "broker {broker} does not answer at {address}, which is what it advertises \
+         (advertised.listeners)"
+    )]
+    Advertised {
+        /// Its node id.
+        broker: String,
+        /// `host:port`.
+        address: String,
+        /// Why.
+        source: WireError,
+    },
+    /// A plan has a name that is not its run's own.
+    #[error("the plan has been changed: {name}; nothing was deleted")]
+    Strange {
+        /// What is wrong with it.
+        name: String,
+    },
     /// A cluster call failed.
     #[error("the observer cannot ask the cluster")]
     Wire(#[from] WireError),

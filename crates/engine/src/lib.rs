@@ -3,6 +3,7 @@
 //! The only crate with effects on a pipeline. It decides nothing about the
 //! outcome: it knows neither checker nor judge.
 
+mod cleanup;
 mod configs;
 mod database;
 mod error;
@@ -12,10 +13,13 @@ mod observer;
 pub mod progress;
 mod run;
 mod subjects;
+mod survey;
 mod target;
 mod transforms;
 
+pub use cleanup::{Left, Removal, Thing, heal};
 pub use configs::FILE_NAME as CONFIGS_FILE_NAME;
 pub use error::EngineError;
 pub use ledger::Tally;
 pub use run::{Brokers, Embedded, End, Settings, run};
+pub use survey::{Survey, survey};

@@ -14,10 +14,11 @@ use model::ids::{
 use model::plan::{PlannedTopic, ScenarioPlan};
 use model::record;
 use wire::{
-    Batch, ClientOptions, Cluster, ClusterOptions, ControlMarker, Isolation, NewTopic, OffsetSpec,
-    PinnedReader, ReadOptions, Topics, WireError,
+    Batch, ClientOptions, Cluster, ClusterOptions, ControlMarker, ErrorCode, Isolation, NewTopic,
+    OffsetSpec, PinnedReader, ReadOptions, Topics, WireError,
 };
 
+use crate::cleanup::Made;
 use crate::configs::{InForce, cleanup};
 use crate::error::EngineError;
 use crate::ledger::Ledger;
@@ -26,7 +27,7 @@ mod ends;
 mod replicas;
 
 pub(crate) use ends::Readable;
-pub(crate) use replicas::follow_replicas;
+pub(crate) use replicas::{follow_replicas, has_followers};
 
 /// How often the ends of change topics are looked at during the run.
 const TAIL_INTERVAL: Duration = Duration::from_millis(10);
@@ -66,7 +67,12 @@ impl Observer {
     /// Creates the scenario's topics and waits until they can be written.
     /// Change topics are created too, so that nothing hangs on when the
     /// connector would have created them.
-    pub(crate) async fn create_topics(&mut self, plan: &ScenarioPlan) -> Result<(), EngineError> {
+    /// A topic that is there already is never used.
+    pub(crate) async fn create_topics(
+        &mut self,
+        plan: &ScenarioPlan,
+        made: &Made,
+    ) -> Result<(), EngineError> {
         let wanted: Vec<NewTopic> = self
             .topics
             .iter()
@@ -84,7 +90,16 @@ impl Observer {
                 }
             })
             .collect();
-        for (topic, outcome) in self.cluster.create_topics(&wanted).await? {
+        made.asking();
+        let outcomes = self.cluster.create_topics(&wanted).await?;
+        for (topic, outcome) in &outcomes {
+            if let Err(refusal) = outcome
+                && refusal.code == ErrorCode::TOPIC_ALREADY_EXISTS
+            {
+                made.not_ours(topic);
+            }
+        }
+        for (topic, outcome) in outcomes {
             outcome.map_err(|refusal| EngineError::Topic {
                 topic: topic.to_string(),
                 reason: refusal.to_string(),

@@ -3,6 +3,7 @@
 
 use tokio::sync::mpsc::UnboundedSender;
 
+use crate::cleanup::Left;
 use crate::ledger::Tally;
 
 /// Something to show, about one scenario of a run.
@@ -36,6 +37,12 @@ pub enum Step {
     },
     /// The scenario's history is closed.
     Finished,
+    /// Something of the scenario's own stays behind in a cluster of somebody
+    /// else's.
+    LeftBehind {
+        /// What, and why.
+        left: Left,
+    },
     /// The scenario could not be carried out.
     GaveUp {
         /// Why.
@@ -56,6 +63,8 @@ pub enum Stage {
     ReadingTruth,
     /// The target is being stopped.
     Stopping,
+    /// What was made in a cluster of somebody else's is being removed.
+    CleaningUp,
 }
 
 /// Sends what one scenario has to tell.

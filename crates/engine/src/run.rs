@@ -18,12 +18,13 @@ use tokio::sync::mpsc::UnboundedSender;
 use tokio::sync::{Mutex, Semaphore, watch};
 use tokio::task::JoinSet;
 
+use crate::cleanup::{Made, clean_up};
 use crate::configs::InForce;
 use crate::database::Database;
 use crate::error::EngineError;
 use crate::faults::{Site, carry_out_all, check_faults};
 use crate::ledger::Ledger;
-use crate::observer::{Observer, Readable, follow_replicas, follow_tails};
+use crate::observer::{Observer, Readable, follow_replicas, follow_tails, has_followers};
 use crate::progress::{Progress, Reporter, Stage, Step};
 use crate::subjects::{Launcher, Members, logs_in, run_producer};
 use crate::target::Target;
@@ -181,7 +182,9 @@ async fn run_recorded(
         }
     };
     let show = tokio::spawn(show_progress(ledger.clone(), progress.clone()));
-    let scenario = Box::pin(run_scenario(plan, settings, &folder, &ledger, progress));
+    let made = Made::default();
+    let scenario = run_scenario(plan, settings, &folder, &ledger, progress, &made);
+    let scenario = Box::pin(scenario);
     let outcome = tokio::select! {
         biased;
         _ = interrupt.wait_for(|yes| *yes) => None,
@@ -190,8 +193,20 @@ async fn run_recorded(
         })),
         outcome = scenario => Some(outcome),
     };
+    // Given up or not, its subjects have ended with it by now.
+    remove_made(plan, settings, &made, progress).await;
     show.abort();
     close(&ledger, outcome, progress)
+}
+
+/// Leaves nothing behind in a cluster of somebody else's, or says what.
+async fn remove_made(plan: &ScenarioPlan, settings: &Settings, made: &Made, progress: &Reporter) {
+    if plan.prefix.is_some() {
+        progress.stage(Stage::CleaningUp);
+    }
+    for left in clean_up(plan, &settings.brokers, made).await.left {
+        progress.step(Step::LeftBehind { left });
+    }
 }
 
 /// Closes the history with how the scenario ended, puts it on disk, and only
@@ -256,6 +271,7 @@ async fn run_scenario(
     folder: &Path,
     ledger: &Ledger,
     progress: &Reporter,
+    made: &Made,
 ) -> Result<(), EngineError> {
     check_configs(plan)?;
     check_faults(plan)?;
@@ -263,7 +279,7 @@ async fn run_scenario(
     declare(plan, ledger);
     let target = Target::start(plan, &settings.brokers, folder).await?;
     let mut observer = Observer::connect(&target.direct(), plan, ledger).await?;
-    observer.create_topics(plan).await?;
+    observer.create_topics(plan, made).await?;
     observer.find_coordinators(plan).await?;
     let configs = InForce::default();
     let database = Database::prepare(plan, &target, &configs).await?;
@@ -424,7 +440,7 @@ async fn with_tails(
     }
 }
 
-/// Follows who leads and who is in sync, where there is more than one broker,
+/// Follows who leads and who is in sync, where there is more than one replica,
 /// while something else goes on.
 async fn with_replicas(
     plan: &ScenarioPlan,
@@ -432,7 +448,7 @@ async fn with_replicas(
     ledger: &Ledger,
     rest: impl Future<Output = Result<(), EngineError>>,
 ) -> Result<(), EngineError> {
-    if plan.scenario.topology.brokers == 1 {
+    if !has_followers(plan) {
         return rest.await;
     }
     let direct = target.direct();

@@ -18,6 +18,7 @@ use stack::ports::ReservedPort;
 use stack::stack::{Cdc, CdcSpec, Stack, StackSpec};
 
 use crate::error::EngineError;
+use crate::observer::connect;
 use crate::run::{Brokers, Embedded};
 use crate::subjects::logs_in;
 
@@ -161,6 +162,24 @@ impl Target {
                 .map(SocketAddr::to_string)
                 .collect(),
             Home::Cluster(bootstrap) => bootstrap.clone(),
+        }
+    }
+
+    /// Where each broker, by its node id, answers with no fault before it.
+    pub(crate) async fn addresses(&self) -> Result<Vec<(i32, String)>, EngineError> {
+        match &self.home {
+            Home::Embedded(stack) => Ok(stack
+                .brokers()
+                .iter()
+                .map(|broker| (i32::from(broker.id()), broker.direct_addr().to_string()))
+                .collect()),
+            Home::Cluster(bootstrap) => {
+                let cluster = connect(bootstrap).await?;
+                let brokers = cluster.brokers();
+                Ok(brokers
+                    .map(|broker| (broker.id.get(), broker.address.clone()))
+                    .collect())
+            }
         }
     }
 

@@ -23,8 +23,10 @@
 //!   `--max-messages` leaves records of the last poll untouched, which only
 //!   its `count` includes.
 //!
-//! Files are read by several threads, each line once where the first events
-//! of each file tell who is who, and in bounded memory.
+//! - An acknowledgement stands for its send, too, which is not told by itself.
+//!
+//! Files are read by a thread each, up to a number, each line once where the
+//! first events of each file tell who is who, and in bounded memory.
 
 mod consumer;
 mod directory;
@@ -112,13 +114,14 @@ impl Recording {
 
     /// Tells every event, from the beginning; may be asked for again, and
     /// tells the same in the same order. Events of one file come in their
-    /// order, those of different files interleaved.
+    /// order, those of different files as their clocks say, as far as they are
+    /// read at the same time.
     ///
     /// # Errors
     /// When a file cannot be read, or a line is malformed: the first one of
     /// the first file that has any.
-    pub fn tell(&mut self, sink: impl FnMut(Event)) -> Result<Told, Error> {
-        if let Some(summary) = telling::tell(&self.sources, &self.directory, sink)? {
+    pub fn tell(&mut self, sink: impl FnMut(&Event)) -> Result<Told, Error> {
+        if let Some(summary) = telling::tell((&self.sources, &self.heads), &self.directory, sink)? {
             return Ok(Told::Whole(summary));
         }
         self.directory = survey::survey(&self.sources, &self.heads)?;

@@ -30,7 +30,7 @@ fn told(sources: Vec<Source>) -> (Vec<Event>, Summary) {
     let mut recording = Recording::open(sources).unwrap();
     loop {
         let mut events = Vec::new();
-        match recording.tell(|event| events.push(event)).unwrap() {
+        match recording.tell(|event| events.push(event.clone())).unwrap() {
             Told::Whole(summary) => return (events, summary),
             Told::Void => {}
         }
@@ -48,7 +48,7 @@ fn facts(events: &[Event], summary: &Summary) -> Value {
     let sent: BTreeSet<_> = events
         .iter()
         .filter_map(|it| match it.body {
-            Body::SendInvoked { record, .. } => Some(record),
+            Body::SendInvoked { record, .. } | Body::SendCompleted { record, .. } => Some(record),
             _ => None,
         })
         .collect();

@@ -12,6 +12,12 @@ use crate::ids::{
 };
 use crate::scenario::{Fault, FaultKind, GroupStart, Scenario, TABLES, Trigger};
 
+mod cluster;
+mod own;
+
+pub use cluster::{LeftOut, PlannedCluster};
+pub use own::{NotOwn, OwnNames, OwnPrefix};
+
 /// The value of `schema` in a `plan.json` of this version.
 pub const SCHEMA: &str = "ackproof.plan/1";
 
@@ -26,6 +32,9 @@ pub struct RunPlan {
     pub seed: u64,
     /// The versions of everything that takes part, by name.
     pub versions: BTreeMap<String, String>,
+    /// The cluster it runs on, where that is somebody else's.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cluster: Option<PlannedCluster>,
     /// One entry for each scenario and repetition.
     pub scenarios: Vec<ScenarioPlan>,
 }
@@ -43,6 +52,9 @@ pub struct ScenarioPlan {
     /// The identity that its records carry: different in every scenario and
     /// repetition of a run.
     pub records_run: RunId,
+    /// What its names begin with, where they stand among those of others.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub prefix: Option<OwnPrefix>,
     /// For each fault, how long after its trigger it is injected, in
     /// milliseconds: its own delay and what the seed adds.
     pub fault_delays_ms: Vec<u64>,
@@ -94,6 +106,7 @@ impl RunPlan {
             run,
             seed,
             versions,
+            cluster: None,
             scenarios,
         }
     }
@@ -125,6 +138,7 @@ impl ScenarioPlan {
             records_run: RunId::new(mix(run.get() ^ own)),
             seed: own,
             repetition,
+            prefix: None,
             fault_delays_ms,
             scenario,
         }

@@ -10,6 +10,7 @@ use crate::claim::Guarantee;
 
 mod embedded;
 mod fault;
+mod foreign;
 mod parse;
 mod transform;
 pub mod words;
@@ -19,6 +20,7 @@ pub use fault::{
     BrokerPick, CutOnset, Effect, Election, EndSignal, ErrorMoment, Fault, FaultKind, Offsets,
     Peers, RequestPick, Requests, RestartTasks, Takeover, Trigger,
 };
+pub use foreign::Misfit;
 pub use parse::{ScenarioError, near, nearest, parse};
 pub use transform::{Reliance, Transactions, Transform};
 

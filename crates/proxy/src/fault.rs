@@ -313,6 +313,17 @@ impl Fault {
     }
 }
 
+/// How a broker calls itself where it is another's client, for
+/// [`Fault::clients`]: as a follower, as a coordinator of transactions that tells
+/// of their end, and as a leader that has a transaction verified. As Kafka 4.3
+/// was seen to do it; the last is `AddPartitionsManager-client-2`, without more.
+pub fn clients_of_broker(node: i32) -> Vec<String> {
+    vec![
+        format!("broker-{node}-"),
+        format!("AddPartitionsManager-client-{node}"),
+    ]
+}
+
 /// The names of the APIs whose requests the proxy can read.
 fn looked_into() -> String {
     let names: Vec<String> = (0..=i16::from(u8::MAX))

@@ -13,7 +13,8 @@ use crate::fault::Fault;
 use crate::inspect::{Addresses, CloseReason, Next, Surroundings};
 use crate::link::{Conditions, Faults};
 
-/// What both ends say, in pieces of this many bytes in turns.
+/// What both ends say, in pieces of this many bytes: first the client, then the
+/// broker.
 #[derive(Clone, Copy, Debug)]
 pub struct Said<'a> {
     /// By the client.
@@ -145,7 +146,7 @@ fn carry(said: Said<'_>, faults: &[Fault], addresses: Addresses) -> Heard {
     let (mut up, mut down) = (Way::new(said.by_client), Way::new(said.by_broker));
     let piece = said.piece_bytes.max(1);
     let closed = loop {
-        let came = up.receive(piece) | down.receive(piece);
+        let came = up.receive(piece) || down.receive(piece);
         introduce(&up.at_hand, &exchange);
         let asked = up.go(|front| asking.next(front, &exchange, &around, &|_| None));
         let answered = down.go(|front| answering.next(front, &exchange, &around, &mut Everywhere));
@@ -159,5 +160,123 @@ fn carry(said: Said<'_>, faults: &[Fault], addresses: Addresses) -> Heard {
         by_broker: up.heard,
         by_client: down.heard,
         closed,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use kafka_protocol::messages as m;
+    use kafka_protocol::messages::ApiKey;
+    use kafka_protocol::protocol::Encodable;
+
+    use super::*;
+    use crate::layouts::api;
+    use crate::messages::{ANSWERS, answer, encoded, oldest};
+
+    /// One request and its answer, as frames.
+    struct Exchanged {
+        name: String,
+        request: Vec<u8>,
+        answer: Vec<u8>,
+    }
+
+    fn framed(parts: &[&[u8]]) -> Vec<u8> {
+        let body = parts.concat();
+        let length = u32::try_from(body.len()).unwrap().to_be_bytes();
+        [&length[..], &body].concat()
+    }
+
+    fn exchanged(api: i16, version: i16, request: &[u8], answer: &[u8]) -> Exchanged {
+        let key = ApiKey::try_from(api).unwrap();
+        let tags = |has_them: bool| if has_them { &[0][..] } else { &[][..] };
+        let head = [api.to_be_bytes(), version.to_be_bytes()].concat();
+        Exchanged {
+            name: format!("{key:?}-{version}"),
+            request: framed(&[
+                &head,
+                b"\0\0\0\x07\0\x03app",
+                tags(key.request_header_version(version) >= 2),
+                request,
+            ]),
+            answer: framed(&[
+                b"\0\0\0\x07",
+                tags(key.response_header_version(version) >= 1),
+                answer,
+            ]),
+        }
+    }
+
+    /// A request of this API, as far as the proxy may look into it.
+    fn request(api: i16, version: i16) -> Vec<u8> {
+        fn default<T: Default + Encodable>(version: i16) -> Vec<u8> {
+            encoded(&T::default(), version)
+        }
+        match api {
+            api::PRODUCE => encoded(&m::ProduceRequest::default().with_acks(-1), version),
+            api::FETCH => default::<m::FetchRequest>(version),
+            api::METADATA => default::<m::MetadataRequest>(version),
+            api::FIND_COORDINATOR => default::<m::FindCoordinatorRequest>(version),
+            8 => default::<m::OffsetCommitRequest>(version),
+            11 => default::<m::JoinGroupRequest>(version),
+            22 => default::<m::InitProducerIdRequest>(version),
+            24 => default::<m::AddPartitionsToTxnRequest>(version),
+            26 => default::<m::EndTxnRequest>(version),
+            28 => default::<m::TxnOffsetCommitRequest>(version),
+            _ => Vec::new(),
+        }
+    }
+
+    fn conversations() -> Vec<Exchanged> {
+        let mut all = Vec::new();
+        for &(api, newest) in ANSWERS {
+            for version in [oldest(api), newest] {
+                let answer = answer(api, version, 2);
+                all.push(exchanged(api, version, &request(api, version), &answer));
+            }
+        }
+        for (api, version) in [(8, 9), (11, 9), (22, 4), (24, 3), (26, 3), (28, 3)] {
+            all.push(exchanged(api, version, &request(api, version), &[0; 8]));
+        }
+        let offered = [0, 0, 0, 0, 0, 1, 0, 1, 0, 4, 0, 99];
+        all.push(exchanged(api::API_VERSIONS, 0, &[], &offered));
+        all
+    }
+
+    #[test]
+    fn what_is_said_is_heard_however_it_is_cut_into_pieces() {
+        for it in conversations() {
+            let said = |piece_bytes| Said {
+                by_client: &it.request,
+                by_broker: &it.answer,
+                piece_bytes,
+            };
+            let whole = before_cluster(said(1 << 20), &[]);
+            assert_eq!(whole.closed, None, "{}", it.name);
+            assert_eq!(whole.by_broker, it.request, "{}", it.name);
+            assert!(!whole.by_client.is_empty(), "{}", it.name);
+            for piece_bytes in [1, 7, 100] {
+                let heard = before_cluster(said(piece_bytes), &[]);
+                assert_eq!(heard, whole, "{}", it.name);
+                let heard = between_brokers(said(piece_bytes), &[]);
+                assert_eq!(heard.by_client, it.answer, "{}", it.name);
+            }
+        }
+    }
+
+    /// `SEEDS=DIR cargo test -p ackproof-proxy --lib -- --ignored seeds`
+    #[test]
+    #[ignore = "writes the seeds of the fuzzing target, where SEEDS says"]
+    fn seeds() {
+        let Some(folder) = std::env::var_os("SEEDS") else {
+            return;
+        };
+        for it in conversations() {
+            for choice in 0..6u8 {
+                let length = u16::try_from(it.request.len()).unwrap().to_be_bytes();
+                let seed = [&[choice, 255], &length[..], &it.request, &it.answer].concat();
+                let file = format!("{}-{choice}.bin", it.name);
+                std::fs::write(std::path::Path::new(&folder).join(file), seed).unwrap();
+            }
+        }
     }
 }

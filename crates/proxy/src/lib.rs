@@ -48,6 +48,7 @@ pub use cluster::{
 pub use evidence::Evidence;
 pub use fault::{
     Api, Delayed, Effect, ErrorCode, Fault, FaultDataError, Pick, Requests, Then, Ways, When,
+    clients_of_broker,
 };
 pub use greeting::GreetingError;
 pub use http::Http;

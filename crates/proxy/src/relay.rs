@@ -286,13 +286,13 @@ impl Relay {
                 return Ok(turn);
             }
             let shape = Shape::of(self, conditions, way.direction);
-            if shape.is_none() && way.shaped {
+            if way.shaped && !shape.delays() {
                 way.line.hasten();
             }
-            way.shaped = !shape.is_none();
+            way.shaped = shape.delays();
             let decision = self.decide(way, conditions, &shape)?;
             if way.ended && !way.end_queued {
-                way.queue_end(conditions, self)?;
+                way.queue_end(&shape, self)?;
             }
             let until = match way.write(&shape, &self.totals)? {
                 Delivery::Ended => return Ok(Turn::Finished),
@@ -465,21 +465,36 @@ enum Decision {
 struct Shape<'a> {
     relay: &'a Relay,
     faults: Vec<&'a Arc<ActiveFault>>,
+    /// What they do to its end.
+    slow_closes: Vec<&'a Arc<ActiveFault>>,
 }
 
 impl<'a> Shape<'a> {
     fn of(relay: &'a Relay, conditions: &'a Conditions, direction: Direction) -> Self {
-        let faults = conditions.shaping.iter();
-        let faults = faults.filter(|it| match it.fault.effect {
-            Effect::Latency { ways, .. } | Effect::Bandwidth { ways, .. } => {
-                ways.include(direction) && it.fault.is_for(relay.exchange.client_id())
-            }
-            _ => false,
-        });
-        Self {
+        let mut shape = Self {
             relay,
-            faults: faults.collect(),
+            faults: Vec::new(),
+            slow_closes: Vec::new(),
+        };
+        let client_id = relay.exchange.client_id();
+        for one in &conditions.shaping {
+            match one.fault.effect {
+                _ if !one.fault.is_for(client_id) => {}
+                Effect::Latency { ways, .. } | Effect::Bandwidth { ways, .. }
+                    if ways.include(direction) =>
+                {
+                    shape.faults.push(one);
+                }
+                Effect::SlowClose { .. } => shape.slow_closes.push(one),
+                _ => {}
+            }
         }
+        shape
+    }
+
+    /// Whether anything waits for a time.
+    fn delays(&self) -> bool {
+        !self.faults.is_empty() || !self.slow_closes.is_empty()
     }
 
     fn is_none(&self) -> bool {
@@ -600,7 +615,7 @@ impl<'a> Way<'a> {
     }
 
     /// Nothing follows: the end goes behind all that is on its way.
-    fn queue_end(&mut self, conditions: &Conditions, relay: &Relay) -> Result<(), Reset> {
+    fn queue_end(&mut self, shape: &Shape<'_>, relay: &Relay) -> Result<(), Reset> {
         let undecided = self.incoming.bytes().len() - self.passing;
         let whole = match (&relay.protocol, &self.inspector) {
             (Protocol::Opaque, _) => true,
@@ -611,16 +626,14 @@ impl<'a> Way<'a> {
             return Err(Reset::Closed(CloseReason::HalfFrame { bytes: undecided }));
         }
         let mut delay = Duration::ZERO;
-        let client_id = relay.exchange.client_id();
-        let shaping = conditions.shaping.iter();
-        for fault in shaping.filter(|it| it.fault.is_for(client_id)) {
+        for fault in &shape.slow_closes {
             if let Effect::SlowClose { delay_ms } = fault.fault.effect {
                 relay.meet(fault);
                 fault.witness.touch();
                 delay += Duration::from_millis(delay_ms);
             }
         }
-        self.queue(&Shape::of(relay, conditions, self.direction));
+        self.queue(shape);
         self.line.push_end(delay);
         self.end_queued = true;
         Ok(())

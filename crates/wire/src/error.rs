@@ -57,6 +57,8 @@ impl ErrorCode {
     pub const REQUEST_TIMED_OUT: Self = Self(7);
     /// The API's version is not known to the broker.
     pub const UNSUPPORTED_VERSION: Self = Self(35);
+    /// The group has no such member, or has it no more.
+    pub const UNKNOWN_MEMBER_ID: Self = Self(25);
     /// A topic of that name exists.
     pub const TOPIC_ALREADY_EXISTS: Self = Self(36);
     /// The controllers have no leader, or another one.

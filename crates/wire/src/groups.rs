@@ -511,7 +511,7 @@ fn places<'a>(topics: impl Iterator<Item = (&'a str, &'a [i32])>) -> Vec<TopicPa
     places
 }
 
-fn wire_group(group: &GroupId) -> WireGroupId {
+pub(crate) fn wire_group(group: &GroupId) -> WireGroupId {
     WireGroupId(StrBytes::from_string(group.as_str().to_owned()))
 }
 

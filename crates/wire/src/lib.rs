@@ -20,6 +20,7 @@ mod frame;
 mod groups;
 mod list_offsets;
 mod log_reader;
+mod members;
 mod metadata;
 mod partitions;
 mod quorum;

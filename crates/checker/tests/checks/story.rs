@@ -2,7 +2,7 @@
 //! unless a test says otherwise.
 use std::convert::Infallible;
 
-use checker::{Analysis, BlockSize, Examples, Limits, check, examine_within};
+use checker::{Analysis, BlockSize, Examples, Lanes, Limits, check, check_in, examine_in};
 use model::anomaly::Anomaly;
 use model::claim::Contract;
 use model::event::{
@@ -512,7 +512,23 @@ impl Story {
             assert_eq!(tight.coverage, analysis.coverage, "{limits:?}");
             assert_eq!(tight.measurements, analysis.measurements, "{limits:?}");
         }
+        self.check_in_lanes(&analysis);
         analysis
+    }
+
+    /// Checks that several threads come to what one comes to.
+    fn check_in_lanes(&self, expected: &Analysis) {
+        let open = |_| {
+            let events = self.events.iter().cloned();
+            Ok::<_, Infallible>(events.map(Ok::<_, Infallible>))
+        };
+        let Ok(analysis) = check_in(Lanes::Many, Limits::default(), open);
+        assert_eq!(analysis.findings, expected.findings);
+        assert_eq!(analysis.counts, expected.counts);
+        assert_eq!(analysis.coverage, expected.coverage);
+        assert_eq!(analysis.measurements, expected.measurements);
+        assert_eq!(analysis.faults, expected.faults);
+        assert_eq!(analysis.completeness, expected.completeness);
     }
 
     fn check_within(&self, limits: Limits) -> Analysis {
@@ -534,15 +550,28 @@ impl Story {
             let missed = calibration.into_iter().filter(|mutant| !mutant.found);
             examined.1.extend(missed);
         }
+        let (analysis, calibration) = self.examine_in(Lanes::Many, Limits::default(), contract);
+        let (alone, expected) = self.examine_in(Lanes::One, Limits::default(), contract);
+        assert_eq!(analysis.findings, alone.findings);
+        assert_eq!(calibration, expected);
         examined
     }
 
     fn examine_within(&self, limits: Limits, contract: &Contract) -> (Analysis, Vec<Calibration>) {
-        let open = || {
+        self.examine_in(Lanes::One, limits, contract)
+    }
+
+    fn examine_in(
+        &self,
+        lanes: Lanes,
+        limits: Limits,
+        contract: &Contract,
+    ) -> (Analysis, Vec<Calibration>) {
+        let open = |_| {
             let events = self.events.iter().cloned();
             Ok::<_, Infallible>(events.map(Ok::<_, Infallible>))
         };
-        let Ok(examined) = examine_within(limits, contract, Examples::default(), open);
+        let Ok(examined) = examine_in(lanes, limits, contract, Examples::default(), open);
         examined
     }
 }

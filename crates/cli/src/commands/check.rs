@@ -98,12 +98,12 @@ fn check_run(
             print_raw(&verdict_json(&verdict).map_err(|error| Failure::environment(&error))?)?;
         }
         Format::Human => {
-            let mut text = lines::header(&plan);
+            let mut text = lines::header(&plan) + &lines::left_out(&plan);
             let name_chars = lines::name_chars(&plan);
             for (planned, judged) in plan.scenarios.iter().zip(&verdict.scenarios) {
                 text.push_str(&lines::scenario(planned, judged, name_chars, proofs));
             }
-            let _ = writeln!(text, "  {}", lines::summary(&verdict));
+            let _ = writeln!(text, "  {}", lines::summary(&plan, &verdict));
             print(&text)?;
         }
     }

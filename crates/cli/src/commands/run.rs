@@ -7,9 +7,10 @@ use std::time::{Instant, SystemTime};
 
 use checker::Examples;
 use engine::progress::{Progress, Step};
-use engine::{Brokers, Embedded, End, Settings};
+use engine::{Brokers, Embedded, End, Left, Settings};
 use model::plan::RunPlan;
 use model::verdict::RunVerdict;
+use proxy::HostPort;
 use report::{junit, markdown, verdict_json};
 use stack::archive::{Archives, Training};
 use tokio::sync::mpsc;
@@ -26,7 +27,7 @@ use crate::machine::this_machine;
 use crate::output::{note, print_raw, write};
 use crate::provision::{Provision, provide, this_program};
 use crate::run_dir::{Results, RunDir, RunDirError};
-use crate::settings::RunSettings;
+use crate::settings::{self, RunSettings};
 use model::scenario::words::duration_ms;
 
 /// Signals cannot be received.
@@ -40,16 +41,15 @@ pub(crate) async fn run(args: &RunArgs) -> Result<Exit, Failure> {
     let mut interrupt =
         Interrupt::listen().map_err(|error| Failure::environment(&SignalError(error)))?;
     let dir = RunDir::claim(&settings.out).map_err(|error| claim_failure(&error))?;
-    let provision = tokio::select! {
-        provided = provide(&settings.artefacts) => provided,
+    let ready = tokio::select! {
+        ready = make_ready(&mut settings) => ready,
         () = interrupt.happened() => Err(Failure::interrupted()),
     };
-    let provision = provision.inspect_err(|_| dir.abandon())?;
-    settings.plan.versions = provision.versions();
+    let ready = ready.inspect_err(|_| dir.abandon())?;
     let run = Run {
         settings,
         dir,
-        provision,
+        ready,
     };
     run.carry_out(began, interrupt).await
 }
@@ -58,11 +58,67 @@ fn claim_failure(error: &RunDirError) -> Failure {
     Failure::usage(error).hint("name another directory with --out; nothing was changed in this one")
 }
 
+/// What the scenarios run on, once it is known to be there.
+enum Ready {
+    Embedded(Box<Provision>),
+    Cluster(Vec<HostPort>),
+}
+
+/// Fetches what brokers are made of, or looks at the user's; the plan then says
+/// what it runs on.
+async fn make_ready(settings: &mut RunSettings) -> Result<Ready, Failure> {
+    match settings.brokers.clone() {
+        settings::Brokers::Embedded(request) => {
+            let provision = provide(&request).await?;
+            settings.plan.versions = provision.versions();
+            Ok(Ready::Embedded(Box::new(provision)))
+        }
+        settings::Brokers::Cluster(bootstrap) => {
+            let found = engine::survey(&bootstrap).await.map_err(|error| {
+                Failure::environment(&error).hint(
+                    "--bootstrap takes HOST:PORT of a plain listener (no TLS, no SASL) of a \
+                     running broker; nothing was changed in the cluster",
+                )
+            })?;
+            settings.go_to(&bootstrap, &found)?;
+            Ok(Ready::Cluster(bootstrap))
+        }
+    }
+}
+
+impl Ready {
+    fn brokers(&self) -> Brokers {
+        match self {
+            Self::Embedded(provision) => {
+                let Provision {
+                    cache,
+                    artefacts,
+                    java,
+                } = provision.as_ref();
+                Brokers::Embedded(Box::new(Embedded {
+                    archives: Archives::find(cache, artefacts, java),
+                    artefacts: artefacts.clone(),
+                    java: java.clone(),
+                }))
+            }
+            Self::Cluster(bootstrap) => Brokers::Cluster(bootstrap.clone()),
+        }
+    }
+
+    /// Makes the next start fast, while this run goes on.
+    fn train(&self) -> Option<Training> {
+        match self {
+            Self::Embedded(of) => Training::in_background(&of.cache, &of.artefacts, &of.java),
+            Self::Cluster(_) => None,
+        }
+    }
+}
+
 /// A run that is ready to begin.
 struct Run {
     settings: RunSettings,
     dir: RunDir,
-    provision: Provision,
+    ready: Ready,
 }
 
 impl Run {
@@ -71,18 +127,14 @@ impl Run {
         self.dir
             .write_plan(plan)
             .map_err(|error| Failure::environment(&error))?;
-        self.say(&lines::header(plan)).map_err(output_failure)?;
+        self.say(&(lines::header(plan) + &lines::left_out(plan)))
+            .map_err(output_failure)?;
 
-        let Provision {
-            cache,
-            artefacts,
-            java,
-        } = &self.provision;
-        let training = Training::in_background(cache, artefacts, java);
-        let (ends, judged) = self.execute(interrupt.clone()).await?;
+        let training = self.ready.train();
+        let Executed { ends, judged, left } = self.execute(interrupt.clone()).await?;
         // What is not trained by now is trained some other time.
         drop(training);
-        let carried_out = tell_failures(plan, &ends);
+        let carried_out = tell_failures(plan, &ends).and(self.tell_left(&left));
 
         let verdict = self.conclude(judged).await?;
         self.write_results(&verdict)?;
@@ -93,7 +145,7 @@ impl Run {
         let took_ms = u64::try_from(began.elapsed().as_millis()).unwrap_or(u64::MAX);
         self.say(&format!(
             "  {} · {} · report: {}\n",
-            lines::summary(&verdict),
+            lines::summary(plan, &verdict),
             duration_ms(took_ms),
             self.dir.report().display()
         ))
@@ -109,25 +161,13 @@ impl Run {
     }
 
     /// Carries the plan out, and judges each scenario as soon as it has ended.
-    async fn execute(
-        &self,
-        mut interrupt: Interrupt,
-    ) -> Result<(Vec<End>, BTreeMap<usize, Judged>), Failure> {
+    async fn execute(&self, mut interrupt: Interrupt) -> Result<Executed, Failure> {
         let plan = &self.settings.plan;
-        let Provision {
-            cache,
-            artefacts,
-            java,
-        } = &self.provision;
         let engine_settings = Settings {
             out: self.dir.path().to_owned(),
             jobs: self.settings.jobs,
             subject: this_program()?,
-            brokers: Brokers::Embedded(Box::new(Embedded {
-                archives: Archives::find(cache, artefacts, java),
-                artefacts: artefacts.clone(),
-                java: java.clone(),
-            })),
+            brokers: self.ready.brokers(),
         };
         let (tell, mut told) = mpsc::unbounded_channel();
         let watch = interrupt.watch();
@@ -140,6 +180,7 @@ impl Run {
         let shown = async {
             let mut judging = JoinSet::new();
             let mut judged = BTreeMap::new();
+            let mut left = Vec::new();
             let mut is_told = false;
             loop {
                 tokio::select! {
@@ -147,6 +188,9 @@ impl Run {
                         Some(progress) => {
                             self.judge_if_ended(&progress, &mut judging);
                             display.show(&progress);
+                            if let Step::LeftBehind { left: one } = progress.what {
+                                left.push(one);
+                            }
                         }
                         None => break,
                     },
@@ -162,10 +206,23 @@ impl Run {
             while let Some(done) = judging.join_next().await {
                 self.finished(done, &display, &mut judged);
             }
-            judged
+            (judged, left)
         };
-        let (ends, judged) = tokio::join!(engine, shown);
-        Ok((ends, judged))
+        let (ends, (judged, left)) = tokio::join!(engine, shown);
+        Ok(Executed { ends, judged, left })
+    }
+
+    /// Says what stays behind in the user's cluster, and what to do about it.
+    fn tell_left(&self, left: &[Left]) -> CarriedOut {
+        for one in left {
+            note(&format!("left behind: {one}\n"));
+        }
+        if left.is_empty() {
+            return CarriedOut::Wholly;
+        }
+        let dir = self.dir.path().display();
+        note(&format!("  hint: `ackproof heal {dir}` tries again\n"));
+        CarriedOut::InPart
     }
 
     /// Begins to judge a scenario whose history is closed. One that was given
@@ -257,6 +314,13 @@ impl Run {
     }
 }
 
+/// What came of carrying the plan out.
+struct Executed {
+    ends: Vec<End>,
+    judged: BTreeMap<usize, Judged>,
+    left: Vec<Left>,
+}
+
 type Ended = (usize, Result<Judged, JudgementError>);
 
 fn json(verdict: &RunVerdict) -> Result<String, Failure> {
@@ -268,6 +332,12 @@ fn json(verdict: &RunVerdict) -> Result<String, Failure> {
 enum CarriedOut {
     Wholly,
     InPart,
+}
+
+impl CarriedOut {
+    fn and(self, other: Self) -> Self {
+        if self == Self::Wholly { other } else { self }
+    }
 }
 
 /// Says why scenarios failed, with every cause.

@@ -8,7 +8,7 @@ use model::scenario::{BrokerPick, CutOnset, Effect};
 use proxy::{ClusterProxy, Fault, FaultId, Ways};
 use tokio::time::Instant;
 
-use super::roles::resolve;
+use super::roles::find;
 use super::{Breakable, Broken, Proof, Site, is_real};
 use crate::error::EngineError;
 use crate::observer::answers;
@@ -32,7 +32,7 @@ pub(super) struct Cut {
 pub(super) struct CutOff {
     cut: Option<FaultId>,
     /// The numbers of the brokers that are cut off; none stands for all.
-    numbers: Vec<u8>,
+    numbers: Vec<i32>,
     until: Instant,
 }
 
@@ -41,16 +41,16 @@ async fn behind(
     site: &Site<'_>,
     pick: &BrokerPick,
     proof: &mut Proof,
-) -> Result<Vec<u8>, EngineError> {
+) -> Result<Vec<i32>, EngineError> {
     match pick {
         BrokerPick::All => Ok(Vec::new()),
-        one => resolve(site, one, proof).await,
+        one => Ok(vec![find(site, one, proof).await?.get()]),
     }
 }
 
-fn before(numbers: &[u8], seed: u64, effect: proxy::Effect) -> Fault {
+fn before(numbers: &[i32], seed: u64, effect: proxy::Effect) -> Fault {
     let mut fault = Fault::new(effect);
-    fault.brokers = numbers.iter().copied().map(i32::from).collect();
+    fault.brokers = numbers.to_vec();
     fault.seed = seed;
     fault
 }
@@ -107,12 +107,12 @@ async fn wait_for_lost_answer(proxy: &ClusterProxy, cut: Option<FaultId>) -> u64
 
 impl Broken for CutOff {
     async fn hold(&mut self, site: &Site<'_>, proof: &mut Proof) -> Result<(), EngineError> {
-        let concerns = |id: u8| self.numbers.is_empty() || self.numbers.contains(&id);
-        for broker in site.target.brokers() {
-            if !concerns(broker.id()) {
+        let concerns = |id: i32| self.numbers.is_empty() || self.numbers.contains(&id);
+        for (id, address) in site.target.addresses().await? {
+            if !concerns(id) {
                 continue;
             }
-            let answer = answers(&broker.direct_addr().to_string(), PROBE).await;
+            let answer = answers(&address, PROBE).await;
             proof.add(
                 "the broker itself is alive",
                 answer.is_ok(),
@@ -123,8 +123,7 @@ impl Broken for CutOff {
             );
         }
         for broker in site.target.clients_proxy()?.brokers() {
-            let number = broker.node.and_then(|node| u8::try_from(node).ok());
-            if !number.is_none_or(concerns) {
+            if !broker.node.is_none_or(concerns) {
                 continue;
             }
             let answer = answers(&broker.listens.to_string(), PROBE).await;

@@ -16,27 +16,42 @@ use crate::observer::connect;
 const ROLE_LIMIT: Duration = Duration::from_secs(30);
 const LOOK_INTERVAL: Duration = Duration::from_millis(50);
 
-/// Finds the brokers that a fault is about, and notes how they were found.
+/// Finds the brokers of ours that a fault is about, and notes how they were
+/// found.
 pub(super) async fn resolve(
     site: &Site<'_>,
     pick: &BrokerPick,
     proof: &mut Proof,
 ) -> Result<Vec<u8>, EngineError> {
     let own = || site.plan.scenario.topology.brokers;
-    match pick {
-        BrokerPick::Number(number) => return Ok(vec![*number]),
-        BrokerPick::All => return Ok((1..=own()).collect()),
-        _ => {}
+    if *pick == BrokerPick::All {
+        return Ok((1..=own()).collect());
+    }
+    let id = find(site, pick, proof).await?;
+    match u8::try_from(id.get()) {
+        Ok(number) => Ok(vec![number]),
+        Err(_) => Err(EngineError::Lacking {
+            what: format!("broker {id} to have a hold over"),
+        }),
+    }
+}
+
+/// Finds the one broker that a fault is about, whoever runs it, and notes how
+/// it was found.
+pub(super) async fn find(
+    site: &Site<'_>,
+    pick: &BrokerPick,
+    proof: &mut Proof,
+) -> Result<BrokerId, EngineError> {
+    if let BrokerPick::Number(number) = pick {
+        return Ok(BrokerId::new(i32::from(*number)));
     }
     let until = Instant::now() + ROLE_LIMIT;
     let mut cluster = connect(&site.target.direct()).await?;
     loop {
         if let Some((id, seen)) = player(&mut cluster, pick).await? {
-            let number = u8::try_from(id.get()).map_err(|_| EngineError::Lacking {
-                what: format!("broker {id} to have a hold over"),
-            })?;
             proof.add("who plays the part is known", true, seen);
-            return Ok(vec![number]);
+            return Ok(id);
         }
         if Instant::now() >= until {
             return Err(EngineError::Late {

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use model::event::{Body, Event};
-use model::ids::{BrokerId, Micros, PartitionRef, TopicName};
+use model::ids::{BrokerId, Micros, Offset, PartitionRef, TopicName};
 use model::plan::ScenarioPlan;
 use model::record;
 use tokio::time::Instant;
@@ -23,6 +23,8 @@ const QUICK: Duration = Duration::from_millis(500);
 /// How long followers may take to hear of the last high watermark, and replicas
 /// to be in sync again, before they are read as they are.
 const SETTLE_LIMIT: Duration = Duration::from_secs(30);
+/// How long a replica that cannot be read is tried again.
+const REPLICA_RETRY: Duration = Duration::from_secs(10);
 const SETTLE_INTERVAL: Duration = Duration::from_millis(50);
 
 impl Observer {
@@ -33,10 +35,12 @@ impl Observer {
     /// One that could not be read to that end is left without its closing
     /// event, and nothing is said of it.
     pub(crate) async fn read_replicas(&mut self, plan: &ScenarioPlan) -> Result<(), EngineError> {
-        if plan.scenario.topology.brokers == 1 {
+        if !has_followers(plan) {
             return Ok(());
         }
         let until = Instant::now() + SETTLE_LIMIT;
+        self.cluster.set_retry_for(REPLICA_RETRY);
+        let ends = self.ends().await?;
         for place in self.places() {
             let Some(state) = self.settled(&place, until).await? else {
                 continue;
@@ -46,6 +50,8 @@ impl Observer {
             }
             for replica in &state.isr {
                 if let Err(error) = self.read_replica(&place, *replica, until).await {
+                    let end = ends.get(&place.number).copied().unwrap_or_default();
+                    self.note_unread(place.number, *replica, end);
                     eprintln!(
                         "broker {replica}'s replica of {} was not read to its end: {}",
                         place.name,
@@ -55,6 +61,18 @@ impl Observer {
             }
         }
         Ok(())
+    }
+
+    /// Notes that a replica was to be read as far as the leader's log goes, and
+    /// no closing event follows: somebody else's brokers may not let followers
+    /// be read. A pin that stands already is not weakened by it.
+    fn note_unread(&self, partition: PartitionRef, replica: wire::BrokerId, end: Offset) {
+        self.ledger.note(Body::ReplicaPinned {
+            partition,
+            broker: BrokerId::new(replica.get()),
+            log_start: Offset::new(0),
+            end,
+        });
     }
 
     /// The partition's state as soon as all replicas whose brokers are alive
@@ -145,6 +163,12 @@ impl Observer {
             },
         })
     }
+}
+
+/// Whether any partition has more than one replica.
+pub(crate) fn has_followers(plan: &ScenarioPlan) -> bool {
+    let mut topics = plan.scenario.topics.iter();
+    topics.any(|topic| topic.replication_factor > 1)
 }
 
 /// Follows who leads each partition and who is in sync until dropped, and

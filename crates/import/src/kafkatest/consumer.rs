@@ -27,7 +27,7 @@ pub(super) struct Consuming<'d> {
     file: usize,
     group: GroupIx,
     ordinal: u32,
-    outlet: Outlet,
+    outlet: &'d mut Outlet,
     topics: Topics,
     incarnation: u32,
     process: Option<Process>,
@@ -64,7 +64,7 @@ impl<'d> Consuming<'d> {
         source: &'d Source,
         file: usize,
         (group, ordinal): (GroupIx, u32),
-        outlet: Outlet,
+        outlet: &'d mut Outlet,
     ) -> Self {
         Self {
             directory,

@@ -9,7 +9,7 @@ use memchr::memchr;
 /// was assigned a hundred thousand partitions.
 pub(super) const LINE_BYTES_MAX: usize = 16 * 1024 * 1024;
 /// Large enough that asking for more costs nothing, small enough for a cache.
-const CHUNK_BYTES: usize = 256 * 1024;
+const CHUNK_BYTES: usize = 64 * 1024;
 
 /// Reads lines.
 pub(super) struct Lines<R> {

@@ -78,19 +78,82 @@ pub(super) fn counting(value: &[u8]) -> Option<Counting> {
 }
 
 /// A number of at most 63 bits, as Java prints it: no sign, no zeros in front.
-fn decimal(digits: &[u8]) -> Option<u64> {
-    let (first, rest) = digits.split_first()?;
-    if !first.is_ascii_digit() || (*first == b'0' && !rest.is_empty()) || rest.len() > 18 {
-        return None;
-    }
-    let mut number = u64::from(first - b'0');
-    for digit in rest {
-        if !digit.is_ascii_digit() {
+fn decimal(text: &[u8]) -> Option<u64> {
+    let (number, after) = digits(text)?;
+    (after.is_empty() && i64::try_from(number).is_ok()).then_some(number)
+}
+
+/// Nineteen digits do not overflow; Kafka prints thirteen for a time.
+const DIGITS_MAX: usize = 19;
+/// Eight times the digit 0.
+const ZEROS: u64 = u64::from_ne_bytes([b'0'; 8]);
+/// What makes the highest bit of a byte say that it is more than 9.
+const BEYOND_NINE: u64 = u64::from_ne_bytes([0x7f - 9; 8]);
+const HIGHEST_BITS: u64 = u64::from_ne_bytes([0x80; 8]);
+
+/// A number of plain digits, without zeros in front, and what follows it; none
+/// where there is no digit, or more than [`DIGITS_MAX`] of them. Eight bytes
+/// are looked at at once.
+#[inline]
+pub(super) fn digits(text: &[u8]) -> Option<(u64, &[u8])> {
+    let mut number: u64 = 0;
+    let mut count = 0;
+    let mut rest = text;
+    while let Some(eight) = rest.first_chunk::<8>() {
+        let values = u64::from_le_bytes(*eight) ^ ZEROS;
+        let strange = (values.wrapping_add(BEYOND_NINE) | values) & HIGHEST_BITS;
+        let found = strange.trailing_zeros() / 8;
+        if found == 0 {
+            break;
+        }
+        if count + found as usize > DIGITS_MAX {
             return None;
         }
-        number = number * 10 + u64::from(digit - b'0');
+        number = number
+            .wrapping_mul(POWERS[found as usize])
+            .wrapping_add(joined(values << (64 - 8 * found)));
+        count += found as usize;
+        (_, rest) = rest.split_at_checked(found as usize)?;
+        if found < 8 {
+            return is_plain(text, count).then_some((number, rest));
+        }
     }
-    (i64::try_from(number).is_ok()).then_some(number)
+    for byte in rest {
+        let digit = byte.wrapping_sub(b'0');
+        if digit > 9 {
+            break;
+        }
+        if count == DIGITS_MAX {
+            return None;
+        }
+        number = number.wrapping_mul(10).wrapping_add(digit.into());
+        count += 1;
+    }
+    (_, rest) = text.split_at_checked(count)?;
+    is_plain(text, count).then_some((number, rest))
+}
+
+/// Ten to the power of each place.
+const POWERS: [u64; 9] = {
+    let mut powers = [1; 9];
+    let mut at = 1;
+    while at < powers.len() {
+        powers[at] = powers[at - 1] * 10;
+        at += 1;
+    }
+    powers
+};
+
+/// Eight digits, the first in the lowest byte, as a number.
+const fn joined(digits: u64) -> u64 {
+    let pairs = digits.wrapping_mul(10).wrapping_add(digits >> 8) & 0x00ff_00ff_00ff_00ff;
+    let fours = pairs.wrapping_mul(100).wrapping_add(pairs >> 16) & 0x0000_ffff_0000_ffff;
+    fours.wrapping_mul(10_000).wrapping_add(fours >> 32) & 0xffff_ffff
+}
+
+/// Whether so many digits are a number, and the only way to write it.
+fn is_plain(text: &[u8], count: usize) -> bool {
+    count == 1 || (count > 1 && text.first() != Some(&b'0'))
 }
 
 #[cfg(test)]
@@ -150,6 +213,47 @@ mod tests {
         assert!(partition(999_999).is_ok());
         for number in [-1, 1_000_000, i64::from(i32::MAX), i64::MAX] {
             assert!(partition(number).is_err(), "{number}");
+        }
+    }
+
+    #[test]
+    fn digits_are_what_they_look_like() {
+        for (text, expected) in [
+            ("", None),
+            ("x", None),
+            ("0", Some((0, ""))),
+            ("00", None),
+            ("01", None),
+            ("0,1", Some((0, ",1"))),
+            ("7}", Some((7, "}"))),
+            ("1234567", Some((1_234_567, ""))),
+            ("12345678", Some((12_345_678, ""))),
+            ("12345678:", Some((12_345_678, ":"))),
+            (
+                "1795446836164,\"name\"",
+                Some((1_795_446_836_164, ",\"name\"")),
+            ),
+            ("9223372036854775807", Some((i64::MAX.unsigned_abs(), ""))),
+            (
+                "9999999999999999999/",
+                Some((9_999_999_999_999_999_999, "/")),
+            ),
+            ("10000000000000000000", None),
+            ("000000000000000000000", None),
+        ] {
+            let expected = expected.map(|(number, rest)| (number, rest.as_bytes()));
+            assert_eq!(digits(text.as_bytes()), expected, "{text:?}");
+        }
+        // Every byte that is no digit ends it, wherever it stands.
+        for place in 1..20 {
+            for byte in (0..=u8::MAX).filter(|byte| !byte.is_ascii_digit()) {
+                let mut text = b"1234567891234567891234".to_vec();
+                text[place] = byte;
+                let (number, rest) = digits(&text).unwrap();
+                assert_eq!(rest, &text[place..]);
+                let digits = std::str::from_utf8(&text[..place]).unwrap();
+                assert_eq!(number.to_string(), digits);
+            }
         }
     }
 }

@@ -2,7 +2,7 @@
 //! them in: in batches, so that neither waits for the other at each event, and
 //! in a bounded queue, so that neither runs ahead. Knows nothing of files.
 
-use std::sync::mpsc::SyncSender;
+use std::sync::mpsc::{Receiver, Sender, SyncSender, channel, sync_channel};
 
 use model::event::{Body, Event};
 use model::ids::Micros;
@@ -10,30 +10,55 @@ use model::ids::Micros;
 /// Small enough for a processor's own cache.
 const BATCH_EVENTS: usize = 1024;
 /// Batches under way, at most.
-pub(super) const BATCHES_MAX: usize = 16;
+const BATCHES_MAX: usize = 4;
 
-/// Where a reader of a file puts its events.
+/// Where a reader of files puts its events.
 pub(super) struct Outlet {
     batch: Vec<Event>,
     queue: SyncSender<Vec<Event>>,
+    used: Receiver<Vec<Event>>,
+}
+
+/// Where they come out.
+pub(super) struct Lane {
+    batch: Vec<Event>,
+    /// How many of the batch were taken.
+    taken: usize,
+    queue: Receiver<Vec<Event>>,
+    used: Sender<Vec<Event>>,
+}
+
+/// A way, and both of its ends.
+pub(super) fn pair() -> (Outlet, Lane) {
+    let (queue, batches) = sync_channel(BATCHES_MAX);
+    let (used, to_refill) = channel();
+    let outlet = Outlet {
+        batch: Vec::with_capacity(BATCH_EVENTS),
+        queue,
+        used: to_refill,
+    };
+    let lane = Lane {
+        batch: Vec::new(),
+        taken: 0,
+        queue: batches,
+        used,
+    };
+    (outlet, lane)
 }
 
 impl Outlet {
-    pub(super) fn new(queue: SyncSender<Vec<Event>>) -> Self {
-        Self {
-            batch: Vec::with_capacity(BATCH_EVENTS),
-            queue,
-        }
-    }
-
+    #[inline]
     pub(super) fn tell(&mut self, at: Micros, body: Body) {
         self.batch.push(Event { at, body });
         if self.batch.len() >= BATCH_EVENTS {
-            self.send(Vec::with_capacity(BATCH_EVENTS));
+            self.send();
         }
     }
 
-    fn send(&mut self, next: Vec<Event>) {
+    fn send(&mut self) {
+        let next = self.used.try_recv();
+        let mut next = next.unwrap_or_else(|_| Vec::with_capacity(BATCH_EVENTS));
+        next.clear();
         let batch = std::mem::replace(&mut self.batch, next);
         // Nobody takes events any more where the other thread has panicked.
         let _ = self.queue.send(batch);
@@ -42,6 +67,28 @@ impl Outlet {
 
 impl Drop for Outlet {
     fn drop(&mut self) {
-        self.send(Vec::new());
+        self.send();
+    }
+}
+
+impl Lane {
+    /// The next event; none behind the last.
+    #[inline]
+    pub(super) fn next(&mut self) -> Option<&Event> {
+        while self.taken == self.batch.len() {
+            let used = std::mem::replace(&mut self.batch, self.queue.recv().ok()?);
+            self.taken = 0;
+            if used.capacity() > 0 {
+                // The other end is gone where nothing more is to come.
+                let _ = self.used.send(used);
+            }
+        }
+        self.batch.get(self.taken)
+    }
+
+    /// Goes on behind the next event.
+    #[inline]
+    pub(super) const fn advance(&mut self) {
+        self.taken += 1;
     }
 }

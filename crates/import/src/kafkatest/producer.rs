@@ -1,6 +1,6 @@
 //! What a producer's file tells. The producer prints acknowledgements, not
-//! sends: a record was sent when its outcome is told, and its place in the
-//! order of sending is what its value counts.
+//! sends: an acknowledged record was sent, and its place in the order of
+//! sending is what its value counts.
 
 use model::event::{Body, Outcome};
 use model::ids::{Micros, PartitionIndex, PartitionRef, ProducerIx, RecordId};
@@ -37,7 +37,7 @@ pub(super) struct Producing<'d> {
     directory: &'d Directory,
     source: &'d Source,
     file: usize,
-    outlet: Outlet,
+    outlet: &'d mut Outlet,
     topics: Topics,
     incarnation: usize,
     process: Option<Process>,
@@ -63,7 +63,7 @@ impl<'d> Producing<'d> {
         directory: &'d Directory,
         source: &'d Source,
         file: usize,
-        outlet: Outlet,
+        outlet: &'d mut Outlet,
     ) -> Self {
         Self {
             directory,
@@ -184,11 +184,11 @@ impl<'d> Producing<'d> {
             Outcome::Acknowledged { at: to, offset }
         } else {
             self.placeless += 1;
+            self.outlet.tell(at, Body::SendInvoked { record, to });
             Outcome::Unknown {
                 error: "acknowledged without an offset".to_owned(),
             }
         };
-        self.outlet.tell(at, Body::SendInvoked { record, to });
         self.outlet
             .tell(at, Body::SendCompleted { record, outcome });
         Ok(())

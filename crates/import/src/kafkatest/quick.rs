@@ -3,6 +3,8 @@
 //! at once. Whatever is not plainly such a line is left to
 //! [`json`](super::json), which this must agree with.
 
+use super::numbers::digits;
+
 /// A record at its place, as a line tells it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Record<'l> {
@@ -24,9 +26,6 @@ pub(super) enum Kind {
     Read,
 }
 
-/// Eighteen digits never overflow; Kafka prints thirteen for a time.
-const DIGITS_MAX: usize = 18;
-
 // One bit for each field, so that a second one of a name is seen.
 const TIMESTAMP: u8 = 1;
 const NAME: u8 = 1 << 1;
@@ -44,7 +43,7 @@ pub(super) fn read(line: &[u8]) -> Option<Record<'_>> {
 
 /// Reads a line with its fields in the order of Kafka's own clients.
 fn as_kafka_prints(line: &[u8]) -> Option<Record<'_>> {
-    let (at_ms, rest) = number(line.strip_prefix(b"{\"timestamp\":")?)?;
+    let (at_ms, rest) = digits(line.strip_prefix(b"{\"timestamp\":")?)?;
     if let Some(rest) = rest.strip_prefix(b",\"name\":\"producer_send_success\",\"key\":") {
         let (_, rest) = text_or_null(rest)?;
         let (value, rest) = text_or_null(rest.strip_prefix(b",\"value\":")?)?;
@@ -96,7 +95,7 @@ fn in_any_order(line: &[u8]) -> Option<Record<'_>> {
                 TOPIC
             }
             b't' => {
-                (record.at_ms, rest) = number(name(rest, b"\"timestamp\":")?)?;
+                (record.at_ms, rest) = digits(name(rest, b"\"timestamp\":")?)?;
                 TIMESTAMP
             }
             b'n' => {
@@ -151,11 +150,40 @@ fn name<'l>(rest: &'l [u8], name: &[u8]) -> Option<&'l [u8]> {
 #[inline]
 fn text(rest: &[u8]) -> Option<(&[u8], &[u8])> {
     let rest = rest.strip_prefix(b"\"")?;
-    let end = rest
-        .iter()
-        .position(|byte| matches!(byte, b'"' | b'\\' | ..b' ' | 0x7f..))?;
-    let (text, after) = rest.split_at(end);
+    let mut end = 0;
+    for eight in rest.chunks_exact(8) {
+        let eight = u64::from_le_bytes(*eight.first_chunk()?);
+        let found = not_plain(eight).trailing_zeros() / 8;
+        end += found as usize;
+        if found < 8 {
+            break;
+        }
+    }
+    let left = rest.get(end..)?;
+    if left.first() != Some(&b'"') {
+        let plain = |byte: &u8| matches!(byte, b' '..=b'~') && !matches!(byte, b'"' | b'\\');
+        end += left.iter().take_while(|byte| plain(byte)).count();
+    }
+    let (text, after) = rest.split_at_checked(end)?;
     Some((text, after.strip_prefix(b"\"")?))
+}
+
+const fn everywhere(byte: u8) -> u64 {
+    u64::from_ne_bytes([byte; 8])
+}
+
+/// The highest bit of each byte that is no plain character, from the first one
+/// on: those behind it may be wrong.
+#[inline]
+const fn not_plain(eight: u64) -> u64 {
+    const ONES: u64 = everywhere(1);
+    const HIGHEST: u64 = everywhere(0x80);
+    let quotes = eight ^ everywhere(b'"');
+    let escapes = eight ^ everywhere(b'\\');
+    let zero = quotes.wrapping_sub(ONES) & !quotes | escapes.wrapping_sub(ONES) & !escapes;
+    let control = eight.wrapping_sub(everywhere(b' '));
+    let above = eight.wrapping_add(ONES);
+    (zero | control | above | eight) & HIGHEST
 }
 
 #[inline]
@@ -169,31 +197,8 @@ fn text_or_null(rest: &[u8]) -> Option<(Option<&[u8]>, &[u8])> {
 
 #[inline]
 fn integer(rest: &[u8]) -> Option<(i64, &[u8])> {
-    let (number, after) = number(rest)?;
+    let (number, after) = digits(rest)?;
     Some((i64::try_from(number).ok()?, after))
-}
-
-/// A number of plain digits, and what follows it.
-#[inline]
-fn number(rest: &[u8]) -> Option<(u64, &[u8])> {
-    let mut number = 0;
-    let mut digits = 0;
-    for byte in rest {
-        let digit = byte.wrapping_sub(b'0');
-        if digit > 9 {
-            break;
-        }
-        if digits == DIGITS_MAX {
-            return None;
-        }
-        number = number * 10 + u64::from(digit);
-        digits += 1;
-    }
-    let (text, after) = rest.split_at_checked(digits)?;
-    match text {
-        [] | [b'0', _, ..] => None,
-        _ => Some((number, after)),
-    }
 }
 
 #[cfg(test)]

@@ -2,7 +2,6 @@
 //! file's events as its thread reads them, then what the recording lacks.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::sync::{Mutex, PoisonError};
 use std::thread;
 
@@ -12,14 +11,15 @@ use model::ids::{GroupIx, Micros, TopicIx};
 use super::consumer::Consuming;
 use super::directory::{Directory, Part};
 use super::error::Error;
-use super::outlet::{BATCHES_MAX, Outlet};
+use super::head::Head;
+use super::outlet::{self, Lane, Outlet};
 use super::producer::Producing;
 use super::reading::{Halt, Halted, read};
 use super::source::Source;
 use super::summary::{Note, Summary};
 
-/// Threads that read files. More would not keep one checker busier.
-const READERS_MAX: usize = 2;
+/// Files that are read at the same time, each by a thread of its own.
+const LANES_MAX: usize = 16;
 
 /// What became of a file.
 enum Outcome {
@@ -29,27 +29,26 @@ enum Outcome {
 
 /// Tells everything; none where that takes a survey first.
 pub(super) fn tell(
-    sources: &[Source],
+    (sources, heads): (&[Source], &[Head]),
     directory: &Directory,
-    mut sink: impl FnMut(Event),
+    mut sink: impl FnMut(&Event),
 ) -> Result<Option<Summary>, Error> {
     let mut partitions = Vec::new();
-    announce(directory, &mut sink);
+    announce(directory).iter().for_each(&mut sink);
     let crew = Crew {
         sources,
         directory,
-        order: order(&directory.parts),
         failed: AtomicUsize::new(usize::MAX),
         outcomes: Mutex::new(sources.iter().map(|_| None).collect()),
     };
     thread::scope(|scope| {
-        let lanes = (0..READERS_MAX.min(sources.len())).map(|lane| {
-            let (queue, batches) = sync_channel(BATCHES_MAX);
+        let lanes = lanes(heads).into_iter().map(|files| {
+            let (mut outlet, lane) = outlet::pair();
             let crew = &crew;
-            scope.spawn(move || crew.work(lane, &queue));
-            batches
+            scope.spawn(move || crew.work(&files, &mut outlet));
+            lane
         });
-        take_turns(lanes.collect(), &mut sink);
+        merge(lanes.collect(), &mut sink);
     });
     let outcomes = crew.outcomes.into_inner();
     let mut summary = Summary::default();
@@ -70,32 +69,60 @@ pub(super) fn tell(
         let what = "no producer's file is given: nothing is known to have been sent";
         summary.lacking.push(what.to_owned());
     }
-    conclude(directory, &partitions, &summary, &mut sink);
+    conclude(directory, &partitions, &summary)
+        .iter()
+        .for_each(&mut sink);
     Ok(Some(summary))
 }
 
-/// Takes a batch from each lane that still has any, in turn: whichever thread
-/// is faster, the events come in the same order, so that whoever asks for them
-/// again is told the same history.
-fn take_turns(mut lanes: Vec<Receiver<Vec<Event>>>, sink: &mut impl FnMut(Event)) {
-    while !lanes.is_empty() {
-        lanes.retain(|lane| match lane.recv() {
-            Ok(batch) => {
-                batch.into_iter().for_each(&mut *sink);
-                true
-            }
-            Err(_) => false,
-        });
+/// Which files are read at the same time, and which one after the other: in
+/// the order in which they begin.
+fn lanes(heads: &[Head]) -> Vec<Vec<usize>> {
+    let mut files: Vec<usize> = (0..heads.len()).collect();
+    files.sort_by_key(|file| heads.get(*file).and_then(|head| head.first_ms));
+    let mut lanes = vec![Vec::new(); LANES_MAX.min(files.len())];
+    let places = (0..lanes.len()).cycle();
+    for (file, place) in files.into_iter().zip(places) {
+        if let Some(lane) = lanes.get_mut(place) {
+            lane.push(file);
+        }
+    }
+    lanes
+}
+
+/// Takes the earliest event that any lane has, and the next, until no lane has
+/// one: whichever thread is faster, they come in the same order, so that
+/// whoever asks for them again is told the same history. What one member read
+/// before another took over comes first where their clocks say so.
+fn merge(mut lanes: Vec<Lane>, sink: &mut impl FnMut(&Event)) {
+    let mut order: Vec<(Micros, usize)> = Vec::new();
+    loop {
+        order.clear();
+        let open = lanes.iter_mut().enumerate();
+        order.extend(open.filter_map(|(ix, lane)| Some((lane.next()?.at, ix))));
+        order.sort_unstable();
+        let Some((_, first)) = order.first().copied() else {
+            return;
+        };
+        let until = order.get(1).copied();
+        let Some(lane) = lanes.get_mut(first) else {
+            return;
+        };
+        while let Some(event) = lane.next()
+            && until.is_none_or(|until| (event.at, first) < until)
+        {
+            sink(event);
+            lane.advance();
+        }
     }
 }
 
 /// Says who is who.
-fn announce(directory: &Directory, sink: &mut impl FnMut(Event)) {
+fn announce(directory: &Directory) -> Vec<Event> {
+    let mut events = Vec::new();
     let mut tell = |body| {
-        sink(Event {
-            at: Micros::default(),
-            body,
-        });
+        let at = Micros::default();
+        events.push(Event { at, body });
     };
     tell(Body::Imported {
         tool: "kafkatest".to_owned(),
@@ -113,6 +140,7 @@ fn announce(directory: &Directory, sink: &mut impl FnMut(Event)) {
     for producer in directory.unnamed() {
         tell(Body::SendsUnrecorded { producer });
     }
+    events
 }
 
 /// Gives topics their numbers. How many partitions they have is known when
@@ -128,17 +156,11 @@ fn declare_topics(directory: &Directory, partitions: &[i32], tell: &mut impl FnM
 }
 
 /// Says what is known at the end.
-fn conclude(
-    directory: &Directory,
-    partitions: &[i32],
-    summary: &Summary,
-    sink: &mut impl FnMut(Event),
-) {
+fn conclude(directory: &Directory, partitions: &[i32], summary: &Summary) -> Vec<Event> {
+    let mut events = Vec::new();
     let mut tell = |body| {
-        sink(Event {
-            at: Micros::default(),
-            body,
-        });
+        let at = Micros::default();
+        events.push(Event { at, body });
     };
     declare_topics(directory, partitions, &mut tell);
     for what in &summary.lacking {
@@ -146,46 +168,26 @@ fn conclude(
     }
     tell(Body::TrafficEnded);
     tell(Body::Completed);
-}
-
-/// Producers' and consumers' files by turns, which go to different lanes, so
-/// that acknowledgements and readings of the same records arrive at about the
-/// same time.
-fn order(parts: &[Part]) -> Vec<usize> {
-    let of = |wanted: fn(&Part) -> bool| {
-        let files = parts.iter().enumerate();
-        files
-            .filter(move |(_, part)| wanted(part))
-            .map(|(file, _)| file)
-    };
-    let mut producers = of(|part| !matches!(part, Part::Consumer(..)));
-    let mut consumers = of(|part| matches!(part, Part::Consumer(..)));
-    let mut order = Vec::with_capacity(parts.len());
-    while order.len() < parts.len() {
-        order.extend(producers.next());
-        order.extend(consumers.next());
-    }
-    order
+    events
 }
 
 /// The threads that read files, and what they share.
 struct Crew<'r> {
     sources: &'r [Source],
     directory: &'r Directory,
-    order: Vec<usize>,
     /// The first file that could not be told: those behind it need not be.
     failed: AtomicUsize,
     outcomes: Mutex<Vec<Option<Outcome>>>,
 }
 
 impl Crew<'_> {
-    /// Reads every file of a lane: each file has its lane, whatever its length.
-    fn work(&self, lane: usize, queue: &SyncSender<Vec<Event>>) {
-        for file in self.order.iter().skip(lane).step_by(READERS_MAX) {
+    /// Reads every file of a lane.
+    fn work(&self, files: &[usize], outlet: &mut Outlet) {
+        for file in files {
             let Some(source) = self.sources.get(*file) else {
                 continue;
             };
-            let outcome = self.tell_file(*file, source, queue);
+            let outcome = self.tell_file(*file, source, outlet);
             if matches!(outcome, Outcome::Halted(_)) {
                 self.failed.fetch_min(*file, Ordering::Relaxed);
             }
@@ -196,9 +198,8 @@ impl Crew<'_> {
         }
     }
 
-    fn tell_file(&self, file: usize, source: &Source, queue: &SyncSender<Vec<Event>>) -> Outcome {
+    fn tell_file(&self, file: usize, source: &Source, outlet: &mut Outlet) -> Outcome {
         let mut summary = Summary::default();
-        let outlet = Outlet::new(queue.clone());
         let directory = self.directory;
         let (went, counts) = match directory.parts.get(file) {
             Some(Part::Producer) => {

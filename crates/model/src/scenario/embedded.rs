@@ -20,6 +20,7 @@ scenarios! {
     "debezium-restart-bulk"
     "multiple-consumers"
     "disk-loss"
+    "nothing-broken"
     "recommended-leader-kill"
     "rolling-bounce"
     "controller-kill"

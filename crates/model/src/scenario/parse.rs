@@ -368,6 +368,14 @@ fn validate(scenario: &Scenario) -> Result<(), Problem> {
             return fail(&here("kind"), message);
         }
         match &fault.kind {
+            FaultKind::DiskLoss { broker, .. }
+            | FaultKind::DiskFull { broker, .. }
+            | FaultKind::BrokerLoss { broker, .. }
+                if *broker == BrokerPick::All =>
+            {
+                let message = format!("`{}` is for one broker", fault.kind.name());
+                return fail(&here("broker"), message);
+            }
             FaultKind::DiskLoss { topic, .. } | FaultKind::DiskFull { topic, .. }
                 if !topic_known(topic) =>
             {
@@ -541,9 +549,7 @@ fn validate_broker(scenario: &Scenario, pick: &BrokerPick) -> Result<(), (&'stat
         BrokerPick::Leader { topic, partition } | BrokerPick::Follower { topic, partition } => {
             validate_partition(scenario, topic, *partition).map_err(|message| ("broker", message))
         }
-        BrokerPick::GroupCoordinator { group }
-            if !scenario.groups.iter().any(|known| known.name == *group) =>
-        {
+        BrokerPick::GroupCoordinator { group } if scenario.members_of(group).is_none() => {
             Err(("group", format!("there is no group `{group}`")))
         }
         _ => Ok(()),

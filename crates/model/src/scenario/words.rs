@@ -4,8 +4,8 @@
 use std::fmt;
 
 use super::{
-    BrokerPick, CutOnset, Election, ErrorMoment, Fault, FaultKind, Offsets, Peers, RequestPick,
-    Requests, RestartTasks, Scenario, Takeover, Trigger,
+    BrokerPick, CutOnset, Election, EndSignal, ErrorMoment, Fault, FaultKind, Offsets, Peers,
+    RequestPick, Requests, RestartTasks, Scenario, Takeover, Trigger,
 };
 
 /// A piece of a phrase.
@@ -232,6 +232,91 @@ pub fn fault(fault: &Fault, scenario: &Scenario) -> Phrase {
                 }
                 RestartTasks::Left => " is restarted over REST without its task",
             })
+        }
+    }
+}
+
+/// What must be seen of a fault, so that it counts.
+pub fn evidence(kind: &FaultKind, scenario: &Scenario) -> &'static str {
+    let writes = |group: &String| scenario.transforms.iter().any(|it| it.name == *group);
+    match kind {
+        FaultKind::BrokerRestart { .. } => {
+            "the process was ended by that signal, nobody answered on its port, and a new process \
+             is running"
+        }
+        FaultKind::BrokerPause { .. } => {
+            "the process stood still (state T) the whole time and answered nobody, and is running \
+             again"
+        }
+        FaultKind::BrokerLoss { .. } => {
+            "the process is gone, nobody answers on its port, and every partition has a leader \
+             among the others"
+        }
+        FaultKind::RollingBounce { .. } => {
+            "each process was ended by that signal and a new one is running, and all replicas were \
+             in sync again before the next broker's turn"
+        }
+        FaultKind::DiskLoss { .. } => {
+            "the directories were gone, a new process is running, and the broker's logs end \
+             earlier than before"
+        }
+        FaultKind::DiskFull { .. } => {
+            "the broker's log says that an append failed, its process ended by itself, and a new \
+             one is running"
+        }
+        FaultKind::NetworkCut { .. } => {
+            "the proxy swallowed bytes and cut connections, a new connection was not answered, \
+             and the broker itself was alive"
+        }
+        FaultKind::LinkCut { .. } => {
+            "the proxy between the brokers swallowed bytes of those that were cut off, the broker \
+             itself was alive, and the ISR shrank, if the cut is long enough for that, and grew \
+             back"
+        }
+        FaultKind::AnswerLost { .. } => {
+            "the proxy let such requests pass and swallowed their answers"
+        }
+        FaultKind::RequestRefused { .. } => "the proxy answered such requests with that error",
+        FaultKind::SlowNetwork { .. } => {
+            "the proxy delayed bytes, and a request of ackproof's own took that much longer"
+        }
+        FaultKind::ConsumerRestart {
+            offsets: Offsets::Deleted,
+            ..
+        } => {
+            "the process was ended by that signal, the coordinator knew committed offsets of the \
+             group before and none afterwards, and a new process is running"
+        }
+        FaultKind::ConsumerRestart {
+            group,
+            signal: EndSignal::Kill,
+            ..
+        } if writes(group) => {
+            "records that it had sent were not yet committed, the process was ended by that \
+             signal, and a new one is running"
+        }
+        FaultKind::ConsumerRestart { .. } => {
+            "the process was ended by that signal, and a new one is running"
+        }
+        FaultKind::ConsumerPause {
+            takeover: Takeover::Open,
+            ..
+        } => "the process stood still (state T) the whole time, and is running again",
+        FaultKind::ConsumerPause {
+            takeover: Takeover::Awaited,
+            ..
+        } => {
+            "the process stood still (state T) the whole time, the coordinator accepted another \
+             member's commits of its partitions, and the process is running again"
+        }
+        FaultKind::ConsumerZombie { .. } => {
+            "records that it had sent were not yet committed, the process stood still (state T) \
+             while a new one took its number and its partitions, and the brokers refused what it \
+             asked for when it went on"
+        }
+        FaultKind::ConnectorRestart { .. } => {
+            "PostgreSQL serves the replication slot over a connection of a new task, which is \
+             running"
         }
     }
 }

@@ -140,6 +140,26 @@ async fn a_slow_close_is_passed_on_late() {
 }
 
 #[tokio::test]
+async fn an_end_that_waits_is_passed_on_when_its_fault_heals() {
+    let fixture = Fixture::start(echo()).await;
+    let client = fixture.warm_client().await;
+    let id = fixture.add(Effect::SlowClose { delay_ms: 600_000 }).await;
+    drop(client);
+    tokio::time::timeout(crate::fixture::HANG, async {
+        let met = async || fixture.proxy.fault(id).await.unwrap().evidence.connections;
+        while met().await == 0 {
+            tokio::time::sleep(Duration::from_millis(2)).await;
+        }
+        fixture.heal(id).await;
+        while fixture.proxy.brokers()[0].stats.connections_open > 0 {
+            tokio::time::sleep(Duration::from_millis(2)).await;
+        }
+    })
+    .await
+    .unwrap();
+}
+
+#[tokio::test]
 async fn a_fault_for_another_broker_changes_nothing_here() {
     let fixture = Fixture::start(echo()).await;
     let mut client = fixture.warm_client().await;

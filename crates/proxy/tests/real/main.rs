@@ -23,9 +23,13 @@ const LIMIT: Duration = Duration::from_secs(30);
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn clients_work_through_the_proxy_and_none_gets_past_it() {
     let site = Site::start().await;
-    let steps: [(&str, Step); 4] = [
+    let steps: [(&str, Step); 5] = [
         ("Kafka's own tools", java),
         ("librdkafka", librdkafka),
+        (
+            "librdkafka, offsets in transactions",
+            librdkafka_from_topic_to_topic,
+        ),
         ("librdkafka, answers lost", librdkafka_with_lost_answers),
         ("kcat", kcat),
     ];
@@ -87,6 +91,23 @@ fn java(site: &Site) {
         ],
     );
     assert!(performed.contains("500 records sent"), "{performed}");
+    let read = site.tool(
+        "consumer.ConsoleConsumer",
+        &[
+            "--topic",
+            "java",
+            "--group",
+            "committed",
+            "--from-beginning",
+            "--isolation-level",
+            "read_committed",
+            "--max-messages",
+            "1500",
+            "--timeout-ms",
+            "30000",
+        ],
+    );
+    assert_eq!(read.lines().count(), 1500, "{read}");
 }
 
 fn transactional(site: &Site, id: &str) -> BaseProducer {
@@ -149,6 +170,49 @@ fn librdkafka(site: &Site) {
     assert_eq!(read(site, "rdkafka", "readers", 500), all);
 }
 
+/// What a group read is written in the transaction that commits its offsets.
+fn librdkafka_from_topic_to_topic(site: &Site) {
+    site.create_topic("from");
+    site.create_topic("to");
+    let producer = transactional(site, "from-to");
+    producer.init_transactions(LIMIT).unwrap();
+    send(&producer, "from", 0..100);
+    producer.commit_transaction(LIMIT).unwrap();
+
+    let consumer: BaseConsumer = ClientConfig::new()
+        .set("bootstrap.servers", site.bootstrap())
+        .set("group.id", "from-to")
+        .set("auto.offset.reset", "earliest")
+        .set("enable.auto.commit", "false")
+        .set("isolation.level", "read_committed")
+        .create()
+        .unwrap();
+    consumer.subscribe(&["from"]).unwrap();
+    producer.begin_transaction().unwrap();
+    let since = std::time::Instant::now();
+    let mut copied = 0;
+    while copied < 100 {
+        assert!(since.elapsed() < LIMIT, "{copied} of 100 records");
+        let Some(message) = consumer.poll(Duration::from_secs(1)) else {
+            continue;
+        };
+        let value = message.unwrap().payload().unwrap().to_vec();
+        let record = BaseRecord::to("to").key(&value).payload(&value);
+        producer.send(record).unwrap();
+        copied += 1;
+    }
+    let offsets = consumer.position().unwrap();
+    let group = consumer.group_metadata().unwrap();
+    producer
+        .send_offsets_to_transaction(&offsets, &group, LIMIT)
+        .unwrap();
+    producer.commit_transaction(LIMIT).unwrap();
+    let committed = consumer.committed_offsets(offsets.clone(), LIMIT).unwrap();
+    assert_eq!(committed, offsets);
+    let all: Vec<usize> = (0..100).collect();
+    assert_eq!(read(site, "to", "to-readers", 100), all);
+}
+
 /// The broker acts, its answer is lost with the connection: an idempotent
 /// producer sends again, and nothing is doubled.
 fn librdkafka_with_lost_answers(site: &Site) {
@@ -183,7 +247,9 @@ fn kcat(site: &Site) {
     assert!(listed.contains("3 brokers"), "{listed}");
     assert!(!site.names_a_broker_itself(&listed), "{listed}");
     site.create_topic("kcat");
-    site.kcat(&["-P", "-t", "kcat", "-z", "lz4"], "one\ntwo\nthree\n")
+    let transaction = ["-P", "-t", "kcat", "-X", "transactional.id=kcat"];
+    site.kcat(&transaction, "one\ntwo\n").unwrap();
+    site.kcat(&["-P", "-t", "kcat", "-z", "lz4"], "three\n")
         .unwrap();
     let read = site.kcat(
         &[

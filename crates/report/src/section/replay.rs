@@ -25,6 +25,12 @@ fn of(run: &Run<'_>, names: &[&str]) -> String {
             quoted(&format!("./{name}.toml"))
         }
     }));
+    if let Some(cluster) = &run.plan.cluster {
+        words.push(format!(
+            "--bootstrap {}",
+            quoted(&cluster.bootstrap.join(","))
+        ));
+    }
     words.push(format!("--seed {}", run.plan.seed));
     let repeat = run
         .plan

@@ -49,6 +49,21 @@ fn facts(run: &Run<'_>) -> Table {
         "Versions",
         Text::join(versions.into_iter().map(Text::from), ", "),
     );
+    if let Some(cluster) = &run.plan.cluster {
+        let at = Text::join(cluster.bootstrap.iter().map(|at| text![code(at)]), ", ");
+        add(
+            "Cluster",
+            text![
+                "at ",
+                at,
+                format!(
+                    ", somebody else's, with {}; {} left out",
+                    counted(cluster.brokers, "broker", "brokers"),
+                    counted(cluster.left_out.len(), "scenario", "scenarios"),
+                ),
+            ],
+        );
+    }
     let machine = [
         match run.machine.cpus.as_str() {
             "" => String::new(),

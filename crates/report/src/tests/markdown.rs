@@ -160,3 +160,16 @@ fn hostile_data_stays_data() {
     assert!(text.contains(r"x \| y \| HELD \| \<b>"));
     assert!(!text.contains("\n# d"));
 }
+
+#[test]
+fn on_a_cluster_of_somebody_elses_what_was_left_out_is_told_with_its_reasons() {
+    let plan = all().on_cluster(vec!["kafka-1:9092".to_owned()], 3);
+    let text = report(&plan, &made::verdict(&plan));
+    assert!(text.contains("somebody else's, with 3 brokers"), "{text}");
+    assert!(
+        text.contains("--bootstrap kafka-1:9092") || text.contains("--bootstrap 'kafka-1:9092'")
+    );
+    assert!(text.contains(
+        "- `broker-restart` was left out: it needs a hold over broker processes (broker-restart)."
+    ));
+}

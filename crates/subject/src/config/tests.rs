@@ -150,3 +150,12 @@ proptest! {
         }
     }
 }
+
+#[test]
+fn every_key_that_can_be_honoured_is_told_where_scenarios_are_documented() {
+    const DOCUMENT: &str = include_str!("../../../../docs/scenarios.md");
+    for key in KEYS {
+        let told = DOCUMENT.contains(&format!("`{}`", key.java));
+        assert!(told, "{} is missing in docs/scenarios.md", key.java);
+    }
+}

@@ -9,7 +9,7 @@ use model::ids::{GroupId, TopicName, TopicPartition};
 use super::{Cluster, Pause, Retry};
 use crate::configs::{ConfigChange, ConfigTarget};
 use crate::error::{ErrorCode, Refusal, WireError};
-use crate::groups::Coordinator;
+use crate::groups::{Coordinator, GroupMember};
 use crate::metadata::BrokerId;
 use crate::partitions::{ElectionType, PartitionReplicas};
 use crate::quorum::Quorum;
@@ -216,6 +216,29 @@ impl Cluster {
             outcomes.insert(group.clone(), self.delete_group(group).await?);
         }
         Ok(outcomes)
+    }
+
+    /// Puts members out of a classic group, so that it need not wait for those
+    /// who died to be missed. One whose process lives joins again.
+    ///
+    /// # Errors
+    /// [`WireError`] when the coordinator cannot be asked, or refuses.
+    pub async fn remove_members(
+        &mut self,
+        group: &GroupId,
+        members: &[GroupMember],
+    ) -> Result<(), WireError> {
+        let mut retry = Retry::new(&self.options);
+        loop {
+            let attempt = async {
+                let connection = self.reach_coordinator(group).await?;
+                connection.remove_members(group, members).await
+            };
+            match attempt.await {
+                Ok(()) => return Ok(()),
+                Err(error) => self.retry_elsewhere(&mut retry, error).await?,
+            }
+        }
     }
 
     async fn delete_group(&mut self, group: &GroupId) -> Result<Result<(), Refusal>, WireError> {

@@ -1,0 +1,79 @@
+//! `ackproof heal`: what a run that was killed has left in a cluster of the
+//! user's is removed.
+
+use std::fmt::Write as _;
+use std::io;
+
+use engine::Removal;
+use model::plan::{OwnNames, RunPlan};
+
+use crate::args::HealArgs;
+use crate::exit::Exit;
+use crate::failure::Failure;
+use crate::interrupt::Interrupt;
+use crate::output::{note, print};
+use crate::run_dir::RunDir;
+use model::scenario::words::counted;
+
+#[derive(Debug, thiserror::Error)]
+enum HealError {
+    #[error("cannot listen for signals")]
+    Signals(#[source] io::Error),
+    #[error("{} left in the cluster", counted(*.0, "thing"))]
+    Left(u64),
+}
+
+/// `ackproof heal`.
+pub(crate) async fn heal(args: &HealArgs) -> Result<Exit, Failure> {
+    let plan = RunDir::open(&args.dir).plan().map_err(|error| {
+        Failure::usage(&error).hint("name a directory that `ackproof run` has written")
+    })?;
+    let Some(cluster) = &plan.cluster else {
+        print("the run had brokers of its own, which ended with it: nothing is left anywhere\n")?;
+        return Ok(Exit::Held);
+    };
+    let mut interrupt =
+        Interrupt::listen().map_err(|error| Failure::environment(&HealError::Signals(error)))?;
+    let bootstrap = cluster.bootstrap.join(",");
+    note(&format!("looking at the cluster at {bootstrap}\n"));
+    let healed = tokio::select! {
+        healed = engine::heal(&plan) => healed,
+        () = interrupt.happened() => return Err(Failure::interrupted()),
+    };
+    let removal = healed.map_err(|error| match &error {
+        engine::EngineError::Strange { .. } => Failure::usage(&error),
+        _ => Failure::environment(&error).hint("nothing was changed; try again when it answers"),
+    })?;
+    print(&told(&plan, &removal))?;
+    match u64::try_from(removal.left.len()).unwrap_or(u64::MAX) {
+        0 => Ok(Exit::Held),
+        left => Err(Failure::environment(&HealError::Left(left)).hint(
+            "try again; what stays can be deleted with Kafka's own tools (kafka-topics.sh \
+             --delete, kafka-consumer-groups.sh --delete)",
+        )),
+    }
+}
+
+fn told(plan: &RunPlan, removal: &Removal) -> String {
+    let mut out = String::new();
+    for thing in &removal.removed {
+        let _ = writeln!(out, "deleted {thing}");
+    }
+    for left in &removal.left {
+        let _ = writeln!(out, "left {left}");
+    }
+    if out.is_empty() {
+        let names = plan.scenarios.iter().filter_map(|it| OwnNames::of(it).ok());
+        let (topics, groups) = names.fold((0, 0), |(topics, groups), names| {
+            (topics + names.topics().len(), groups + names.groups().len())
+        });
+        let count = |count: usize, one: &str| counted(u64::try_from(count).unwrap_or(0), one);
+        let _ = writeln!(
+            out,
+            "nothing to do: of the run's {} and {}, none is there",
+            count(topics, "topic"),
+            count(groups, "group"),
+        );
+    }
+    out
+}

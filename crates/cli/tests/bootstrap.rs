@@ -1,0 +1,409 @@
+//! Runs against a cluster that is somebody else's: three real brokers with
+//! topics, records and groups of their own, which nothing may touch.
+
+#![allow(clippy::unwrap_used)] // a panic is how a test fails
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::io::{BufRead, BufReader, Write as _};
+use std::path::Path;
+use std::process::{Child, Command, Output, Stdio};
+use std::time::{Duration, Instant};
+
+use model::ids::{GroupId, Offset, ProducerIx, RunId, TopicName, TopicPartition};
+use model::plan::{OwnNames, RunPlan};
+use model::scenario::{Commit, Fence};
+use rustix::process::{Pid, Signal, kill_process};
+use stack::archive::Archives;
+use stack::artefacts::{ArtefactRequest, Parts, Versions, fetch};
+use stack::cache::Cache;
+use stack::java::find_java;
+use stack::stack::{Stack, StackSpec};
+use subject::clock::Clock;
+use subject::protocol::{ConsumerRole, ProducerRole, Role};
+use wire::{Cluster, ClusterOptions, GroupState, Isolation, NewTopic, OffsetSpec, Topics};
+
+/// Far above what any step takes; only a hang reaches it.
+const HANG: Duration = Duration::from_mins(3);
+const THEIR_TOPIC: &str = "payments";
+const THEIR_GROUP: &str = "ledger";
+const THEIR_RECORDS: u64 = 300;
+
+/// What is in the cluster that is not ours.
+#[derive(Debug, PartialEq, Eq)]
+struct Theirs {
+    topics: Vec<TopicName>,
+    ends: BTreeMap<TopicPartition, Offset>,
+    committed: BTreeMap<TopicPartition, Offset>,
+}
+
+struct TheirCluster {
+    stack: Stack,
+    cluster: Cluster,
+    dir: tempfile::TempDir,
+}
+
+impl TheirCluster {
+    async fn start() -> Self {
+        let dir = tempfile::tempdir().unwrap();
+        let cache = Cache::user().unwrap();
+        let request = ArtefactRequest {
+            versions: Versions::default(),
+            kafka_home: None,
+            parts: Parts::Kafka,
+        };
+        let artefacts = fetch(&cache, &request, &mut |_| {}).unwrap();
+        let java = find_java().unwrap();
+        let spec = StackSpec {
+            archives: Archives::find(&cache, &artefacts, &java),
+            brokers: 3,
+            // Kafka's default, which would make a topic again for a client
+            // that still asks for it.
+            broker_config: config(&[("auto.create.topics.enable", "true")]),
+            ..StackSpec::new(&dir.path().join("stack"))
+        };
+        let stack = Stack::start(&artefacts, &java, spec, |_| {}).await.unwrap();
+        let servers = stack.bootstrap_servers();
+        let servers = servers.iter().map(ToString::to_string);
+        let cluster = Cluster::connect(servers, ClusterOptions::default())
+            .await
+            .unwrap();
+        let mut theirs = Self {
+            stack,
+            cluster,
+            dir,
+        };
+        theirs.fill().await;
+        theirs
+    }
+
+    fn bootstrap(&self) -> String {
+        let servers = self.stack.bootstrap_servers();
+        let servers: Vec<String> = servers.iter().map(ToString::to_string).collect();
+        servers.join(",")
+    }
+
+    /// Records in a topic, and a group that has committed.
+    async fn fill(&mut self) {
+        let topic = NewTopic {
+            topic: TopicName::new(THEIR_TOPIC),
+            partitions: 2,
+            replication_factor: 3,
+            config: BTreeMap::new(),
+        };
+        let created = self.cluster.create_topics(&[topic]).await.unwrap();
+        assert!(created.values().all(Result::is_ok), "{created:?}");
+        let name = TopicName::new(THEIR_TOPIC);
+        self.cluster.await_topic(&name).await.unwrap();
+        let clock = Clock::start();
+        let mut producer = become_subject(&Role::Producer(ProducerRole {
+            clock,
+            bootstrap: self.bootstrap(),
+            run: RunId::new(1),
+            producer: ProducerIx::new(0),
+            topic: THEIR_TOPIC.to_owned(),
+            partitions: 2,
+            partition_seed: 1,
+            records: THEIR_RECORDS,
+            records_per_s: 1000,
+            record_bytes: 200,
+            large: None,
+            config: config(&[("acks", "all")]),
+        }));
+        // Its reports must be taken, or it blocks.
+        let said = read_lines_until(&mut producer, |_| false);
+        assert!(wait_for_end(&mut producer).success(), "{said}");
+        let mut consumer = become_subject(&Role::Consumer(ConsumerRole {
+            clock,
+            bootstrap: self.bootstrap(),
+            run: RunId::new(1),
+            group: THEIR_GROUP.to_owned(),
+            topic: THEIR_TOPIC.to_owned(),
+            records_per_s: 1000,
+            commit: Commit::After,
+            commit_every_records: 10,
+            batch_records: 1,
+            fence: Fence::None,
+            config: BTreeMap::new(),
+        }));
+        let mut processed = 0;
+        read_lines_until(&mut consumer, |line| {
+            processed += u64::from(line.contains("processed"));
+            processed >= THEIR_RECORDS / 2
+        });
+        drain(&mut consumer);
+        send(Signal::TERM, &consumer);
+        assert!(wait_for_end(&mut consumer).success());
+    }
+
+    async fn theirs(&mut self) -> Theirs {
+        let metadata = self.cluster.metadata(Topics::All).await.unwrap();
+        let mut topics: Vec<TopicName> = metadata.topics.into_iter().map(|it| it.topic).collect();
+        // The cluster's own come when they are first needed.
+        topics.retain(|topic| !topic.as_str().starts_with("__"));
+        topics.sort();
+        let places: Vec<TopicPartition> = (0..2)
+            .map(|partition| TopicPartition {
+                topic: TopicName::new(THEIR_TOPIC),
+                partition: model::ids::PartitionIndex::new(partition),
+            })
+            .collect();
+        let latest = OffsetSpec::Latest(Isolation::ReadUncommitted);
+        let ends = self.cluster.list_offsets(&places, latest).await.unwrap();
+        let group = GroupId::new(THEIR_GROUP);
+        let committed = self.cluster.offset_fetch(&group).await.unwrap();
+        Theirs {
+            topics,
+            ends,
+            committed: committed
+                .into_iter()
+                .map(|(place, at)| (place, at.next))
+                .collect(),
+        }
+    }
+
+    /// What of a run's own is in the cluster.
+    async fn own(&mut self, out: &Path) -> Vec<String> {
+        let mut found = Vec::new();
+        for names in own_names(out) {
+            let metadata = self.cluster.metadata(Topics::Named(names.topics())).await;
+            let topics = metadata.unwrap().topics.into_iter();
+            let there = topics.filter(|topic| topic.partitions.is_ok());
+            found.extend(there.map(|topic| format!("topic {}", topic.topic)));
+            for group in names.groups() {
+                let described = self.cluster.describe_group(group).await.unwrap();
+                if described.state != GroupState::Dead {
+                    found.push(format!("group {group}"));
+                }
+            }
+        }
+        found
+    }
+
+    fn out(&self, name: &str) -> std::path::PathBuf {
+        self.dir.path().join(name)
+    }
+
+    fn run(&self, names: &[&str], out: &Path) -> Command {
+        let mut command = ackproof();
+        command
+            .arg("run")
+            .args(names)
+            .args(["--bootstrap", &self.bootstrap(), "--seed", "1", "--out"])
+            .arg(out);
+        command
+    }
+}
+
+fn own_names(out: &Path) -> Vec<OwnNames> {
+    let text = fs::read(out.join("plan.json")).unwrap();
+    let plan: RunPlan = serde_json::from_slice(&text).unwrap();
+    let names = plan.scenarios.iter().map(|it| OwnNames::of(it).unwrap());
+    names.collect()
+}
+
+fn config(entries: &[(&str, &str)]) -> BTreeMap<String, String> {
+    entries
+        .iter()
+        .map(|(key, value)| ((*key).to_owned(), (*value).to_owned()))
+        .collect()
+}
+
+fn ackproof() -> Command {
+    Command::new(env!("CARGO_BIN_EXE_ackproof"))
+}
+
+fn become_subject(role: &Role) -> Child {
+    let mut child = ackproof()
+        .arg("subject")
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::null())
+        .spawn()
+        .unwrap();
+    let stdin = child.stdin.as_mut().unwrap();
+    let line = serde_json::to_string(role).unwrap();
+    writeln!(stdin, "{line}").unwrap();
+    child
+}
+
+/// Reads its standard output, line by line, until one is the last.
+fn read_lines_until(child: &mut Child, mut is_last: impl FnMut(&str) -> bool) -> String {
+    let mut said = String::new();
+    let mut reader = BufReader::new(child.stdout.take().unwrap());
+    loop {
+        let mut line = String::new();
+        if reader.read_line(&mut line).unwrap() == 0 {
+            break;
+        }
+        let last = is_last(&line);
+        said += &line;
+        if last {
+            break;
+        }
+    }
+    child.stdout = Some(reader.into_inner());
+    said
+}
+
+/// Whatever else it says must not block it.
+fn drain(child: &mut Child) {
+    let mut stdout = child.stdout.take().unwrap();
+    std::thread::spawn(move || std::io::copy(&mut stdout, &mut std::io::sink()));
+}
+
+fn send(signal: Signal, to: &Child) {
+    let pid = Pid::from_raw(i32::try_from(to.id()).unwrap()).unwrap();
+    kill_process(pid, signal).unwrap();
+}
+
+fn wait_for_end(child: &mut Child) -> std::process::ExitStatus {
+    let since = Instant::now();
+    loop {
+        if let Some(status) = child.try_wait().unwrap() {
+            return status;
+        }
+        assert!(since.elapsed() < HANG, "it does not end");
+        std::thread::yield_now();
+    }
+}
+
+/// Starts a run and waits until its fault is in force.
+fn until_in_force(mut command: Command) -> Child {
+    let mut child = command
+        .stdout(Stdio::null())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut stderr = BufReader::new(child.stderr.take().unwrap());
+    let mut said = String::new();
+    while !said.contains("in force") {
+        let read = stderr.read_line(&mut said).unwrap();
+        assert!(
+            read > 0,
+            "it ended before its fault came into force: {said}"
+        );
+    }
+    std::thread::spawn(move || std::io::copy(&mut stderr, &mut std::io::sink()));
+    child
+}
+
+fn words(output: &Output) -> String {
+    format!(
+        "{}\n{}",
+        String::from_utf8_lossy(&output.stdout),
+        String::from_utf8_lossy(&output.stderr)
+    )
+}
+
+fn heal(out: &Path) -> Output {
+    ackproof().arg("heal").arg(out).output().unwrap()
+}
+
+const REPLICATED: &str = r#"
+name = "replicated"
+title = "Three replicas of somebody else's"
+
+[topology]
+brokers = 3
+
+[[topic]]
+name = "t"
+partitions = 2
+replication_factor = 3
+
+[[producer]]
+topic = "t"
+records = 200
+records_per_s = 200
+record_bytes = 200
+config = { acks = "all" }
+
+[[guarantee]]
+claim = "no-loss"
+
+[[guarantee]]
+claim = "replicas-agree"
+"#;
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_cluster_of_somebody_elses_is_tested_and_left_as_it_was() {
+    let mut theirs = TheirCluster::start().await;
+    let before = theirs.theirs().await;
+    assert_eq!(before.topics, [TopicName::new(THEIR_TOPIC)]);
+    assert!(!before.committed.is_empty());
+
+    // What fits is run, and what was made for it is gone.
+    let file = theirs.out("replicated.toml");
+    fs::write(&file, REPLICATED).unwrap();
+    let out = theirs.out("whole");
+    let names = [
+        "consumer-restart",
+        "answer-lost-idempotence",
+        "multiple-consumers",
+        "network-partition",
+        "exactly-once",
+        file.to_str().unwrap(),
+    ];
+    let ran = theirs.run(&names, &out).output().unwrap();
+    let said = words(&ran);
+    assert_eq!(ran.status.code(), Some(0), "{said}");
+    assert!(said.contains("6 HELD"), "{said}");
+    assert!(
+        own_names(&out)
+            .iter()
+            .all(|names| !names.topics().is_empty())
+    );
+    assert_eq!(theirs.own(&out).await, [""; 0], "{said}");
+    assert_eq!(theirs.theirs().await, before);
+    let checked = ackproof().arg("check").arg(&out).output().unwrap();
+    assert_eq!(checked.status.code(), Some(0), "{}", words(&checked));
+    let healed = heal(&out);
+    assert!(
+        words(&healed).contains("nothing to do"),
+        "{}",
+        words(&healed)
+    );
+
+    // A suite leaves out what does not fit; what was named is refused.
+    let out = theirs.out("named");
+    let ran = theirs
+        .run(&["delivery", "broker-restart"], &out)
+        .output()
+        .unwrap();
+    let said = words(&ran);
+    assert_eq!(ran.status.code(), Some(2), "{said}");
+    assert!(
+        said.contains("broker-restart cannot run on this cluster: it needs a hold over broker"),
+        "{said}"
+    );
+    assert!(!out.exists());
+
+    // A run that is killed leaves things behind, until it is healed.
+    let out = theirs.out("killed");
+    let mut run = until_in_force(theirs.run(&["consumer-restart"], &out));
+    send(Signal::KILL, &run);
+    wait_for_end(&mut run);
+    assert_eq!(theirs.own(&out).await.len(), 2, "a topic and a group");
+    let healed = heal(&out);
+    let said = words(&healed);
+    assert_eq!(healed.status.code(), Some(0), "{said}");
+    assert!(said.contains("deleted topic ackproof-"), "{said}");
+    assert!(said.contains("deleted group ackproof-"), "{said}");
+    assert_eq!(theirs.own(&out).await, [""; 0]);
+    let again = heal(&out);
+    assert_eq!(again.status.code(), Some(0));
+    assert!(words(&again).contains("nothing to do"), "{}", words(&again));
+
+    // One that is interrupted cleans up by itself, members and all.
+    let out = theirs.out("interrupted");
+    let mut run = until_in_force(theirs.run(&["network-partition", "multiple-consumers"], &out));
+    send(Signal::INT, &run);
+    assert_eq!(wait_for_end(&mut run).code(), Some(130));
+    assert_eq!(theirs.own(&out).await, [""; 0]);
+
+    assert_eq!(theirs.theirs().await, before);
+    let TheirCluster { stack, dir, .. } = theirs;
+    stack.stop(Duration::from_millis(500)).await;
+    drop(dir);
+}

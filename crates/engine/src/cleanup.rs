@@ -1,0 +1,329 @@
+//! What a run makes in a cluster of somebody else's, and how that is removed:
+//! by the run itself however it ends, and by `heal` after a run that was
+//! killed. Takes [`OwnNames`] only, so that nothing else can be deleted. Knows
+//! nothing of what it was made for.
+
+use std::fmt;
+use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
+
+use model::ids::{GroupId, TopicName};
+use model::plan::{OwnNames, RunPlan, ScenarioPlan};
+use tokio::time::Instant;
+use wire::{Cluster, ErrorCode, GroupProtocol, GroupState, Topics, WireError};
+
+use crate::error::EngineError;
+use crate::run::Brokers;
+use crate::survey::reach;
+
+/// How long a group may keep members whose processes are gone, where nobody
+/// but the coordinator can put them out: `session.timeout.ms` is 45 s.
+const MEMBERS_LIMIT: Duration = Duration::from_mins(1);
+/// How long brokers may take to know that something is gone.
+const GONE_LIMIT: Duration = Duration::from_secs(30);
+const LOOK_INTERVAL: Duration = Duration::from_millis(100);
+/// How long one call is tried again.
+const CALL_LIMIT: Duration = Duration::from_secs(10);
+
+/// Something of a run's own in a cluster.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Thing {
+    /// A topic.
+    Topic(TopicName),
+    /// A group, with its committed offsets.
+    Group(GroupId),
+}
+
+impl fmt::Display for Thing {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Topic(name) => write!(f, "topic {name}"),
+            Self::Group(name) => write!(f, "group {name}"),
+        }
+    }
+}
+
+/// Something that could not be removed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Left {
+    /// What.
+    pub thing: Thing,
+    /// Why.
+    pub reason: String,
+}
+
+impl fmt::Display for Left {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: {}", self.thing, self.reason)
+    }
+}
+
+/// What came of removing.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Removal {
+    /// What was there, and is gone.
+    pub removed: Vec<Thing>,
+    /// What is still there, as far as anybody can tell.
+    pub left: Vec<Left>,
+}
+
+impl Removal {
+    fn all_left(names: &OwnNames, reason: &str) -> Self {
+        let topics = names.topics().iter().cloned().map(Thing::Topic);
+        let groups = names.groups().iter().cloned().map(Thing::Group);
+        let left = topics.chain(groups).map(|thing| Left {
+            thing,
+            reason: reason.to_owned(),
+        });
+        Self {
+            removed: Vec::new(),
+            left: left.collect(),
+        }
+    }
+
+    fn take(&mut self, thing: Thing, outcome: Result<Before, String>) {
+        match outcome {
+            Ok(Before::There) => self.removed.push(thing),
+            Ok(Before::Absent) => {}
+            Err(reason) => self.left.push(Left { thing, reason }),
+        }
+    }
+}
+
+/// Whether something was there before it was removed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Before {
+    There,
+    Absent,
+}
+
+/// What one scenario has asked a cluster for.
+#[derive(Debug, Default)]
+pub(crate) struct Made {
+    asked: Mutex<Asked>,
+}
+
+#[derive(Clone, Debug, Default)]
+struct Asked {
+    any: bool,
+    others: Vec<TopicName>,
+}
+
+impl Made {
+    /// From now on there may be something.
+    pub(crate) fn asking(&self) {
+        self.change(|asked| asked.any = true);
+    }
+
+    /// A topic of that name was there before, so it is somebody else's.
+    pub(crate) fn not_ours(&self, topic: &TopicName) {
+        self.change(|asked| asked.others.push(topic.clone()));
+    }
+
+    fn change(&self, change: impl FnOnce(&mut Asked)) {
+        change(&mut self.asked.lock().unwrap_or_else(PoisonError::into_inner));
+    }
+
+    /// What may be there of a plan's names.
+    fn of(&self, plan: &ScenarioPlan) -> OwnNames {
+        let asked = self.asked.lock().unwrap_or_else(PoisonError::into_inner);
+        if !asked.any {
+            return OwnNames::default();
+        }
+        // A plan that was made here has no other names.
+        let names = OwnNames::of(plan).unwrap_or_default();
+        names.without(&asked.others)
+    }
+}
+
+/// Removes what a scenario made in a cluster of somebody else's. Its subjects
+/// have ended. Does nothing where the brokers are ours.
+pub(crate) async fn clean_up(plan: &ScenarioPlan, brokers: &Brokers, made: &Made) -> Removal {
+    let Brokers::Cluster(bootstrap) = brokers else {
+        return Removal::default();
+    };
+    let names = made.of(plan);
+    if names.topics().is_empty() && names.groups().is_empty() {
+        return Removal::default();
+    }
+    let bootstrap: Vec<String> = bootstrap.iter().map(ToString::to_string).collect();
+    match reach(&bootstrap).await {
+        Ok(mut cluster) => remove(&mut cluster, &names).await,
+        Err(error) => Removal::all_left(&names, &error.with_causes()),
+    }
+}
+
+/// Removes what a run that was killed has left in a cluster that it did not
+/// start. Nothing happens to what is not there any more, and nothing at all
+/// for a plan on brokers of its own, which have ended with it.
+///
+/// # Errors
+/// [`EngineError`] when the cluster cannot be reached, or the plan has names
+/// that are not its own.
+pub async fn heal(plan: &RunPlan) -> Result<Removal, EngineError> {
+    let Some(planned) = &plan.cluster else {
+        return Ok(Removal::default());
+    };
+    let names = own_names(plan)?;
+    let mut cluster = reach(&planned.bootstrap).await?;
+    Ok(remove(&mut cluster, &names).await)
+}
+
+/// Every name of a run's own.
+fn own_names(plan: &RunPlan) -> Result<OwnNames, EngineError> {
+    let mut all = OwnNames::default();
+    for scenario in &plan.scenarios {
+        let strange = |name: String| EngineError::Strange { name };
+        if let Some(prefix) = scenario.prefix.as_ref().filter(|it| !it.is_of(plan.run)) {
+            return Err(strange(prefix.to_string()));
+        }
+        let names = OwnNames::of(scenario).map_err(|error| strange(error.to_string()))?;
+        all = all.and(names);
+    }
+    Ok(all)
+}
+
+async fn remove(cluster: &mut Cluster, names: &OwnNames) -> Removal {
+    cluster.set_retry_for(CALL_LIMIT);
+    let mut removal = Removal::default();
+    for group in names.groups() {
+        let outcome = remove_group(cluster, group).await;
+        removal.take(Thing::Group(group.clone()), outcome);
+    }
+    if names.topics().is_empty() {
+        return removal;
+    }
+    match cluster.delete_topics(names.topics()).await {
+        Ok(outcomes) => {
+            for (topic, outcome) in outcomes {
+                let outcome = match outcome {
+                    Ok(()) => await_gone(cluster, &topic).await,
+                    Err(refusal) if refusal.code == ErrorCode::UNKNOWN_TOPIC_OR_PARTITION => {
+                        Ok(Before::Absent)
+                    }
+                    Err(refusal) => Err(refusal.to_string()),
+                };
+                removal.take(Thing::Topic(topic), outcome);
+            }
+        }
+        Err(error) => {
+            for topic in names.topics() {
+                removal.take(Thing::Topic(topic.clone()), Err(with_causes(&error)));
+            }
+        }
+    }
+    removal
+}
+
+/// Waits until a broker knows that the topic is gone.
+async fn await_gone(cluster: &mut Cluster, topic: &TopicName) -> Result<Before, String> {
+    let until = Instant::now() + GONE_LIMIT;
+    let asked = [topic.clone()];
+    loop {
+        let metadata = cluster.metadata(Topics::Named(&asked)).await;
+        let metadata = metadata.map_err(|error| with_causes(&error))?;
+        let there = metadata.topics.iter().any(|found| {
+            found.topic == *topic
+                && found.partitions.as_ref().err() != Some(&ErrorCode::UNKNOWN_TOPIC_OR_PARTITION)
+        });
+        if !there {
+            return Ok(Before::There);
+        }
+        if Instant::now() >= until {
+            return Err("it was deleted, and is there again or still".to_owned());
+        }
+        tokio::time::sleep(LOOK_INTERVAL).await;
+    }
+}
+
+/// Puts out the members whose processes are gone, and deletes the group.
+async fn remove_group(cluster: &mut Cluster, group: &GroupId) -> Result<Before, String> {
+    let until = Instant::now() + MEMBERS_LIMIT;
+    let mut before = Before::Absent;
+    loop {
+        let found = cluster.describe_group(group).await;
+        let found = found.map_err(|error| with_causes(&error))?;
+        if found.state == GroupState::Dead {
+            return Ok(before);
+        }
+        before = Before::There;
+        if found.protocol == GroupProtocol::Classic && !found.members.is_empty() {
+            let removed = cluster.remove_members(group, &found.members).await;
+            // A coordinator that cannot do it misses them after a while.
+            if let Err(error) = removed
+                && Instant::now() >= until
+            {
+                return Err(with_causes(&error));
+            }
+        }
+        let outcomes = cluster.delete_groups(std::slice::from_ref(group)).await;
+        let outcomes = outcomes.map_err(|error| with_causes(&error))?;
+        match outcomes.get(group) {
+            Some(Err(refusal)) if refusal.code == ErrorCode::GROUP_ID_NOT_FOUND => {}
+            Some(Err(refusal)) if Instant::now() >= until => return Err(refusal.to_string()),
+            Some(Err(refusal)) if refusal.code == ErrorCode::NON_EMPTY_GROUP => {
+                tokio::time::sleep(LOOK_INTERVAL).await;
+            }
+            Some(Err(refusal)) => return Err(refusal.to_string()),
+            Some(Ok(())) | None if Instant::now() >= until => {
+                return Err("it was deleted, and is there again or still".to_owned());
+            }
+            Some(Ok(())) | None => {}
+        }
+    }
+}
+
+fn with_causes(error: &WireError) -> String {
+    let mut message = error.to_string();
+    let mut cause = std::error::Error::source(error);
+    while let Some(inner) = cause {
+        message = format!("{message}: {inner}");
+        cause = inner.source();
+    }
+    message
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use model::ids::RunId;
+    use model::scenario::{embedded, parse};
+
+    use super::*;
+
+    fn plan() -> RunPlan {
+        let name = "consumer-restart";
+        let scenario = parse(name, embedded(name).unwrap()).unwrap();
+        RunPlan::new(RunId::new(7), 1, BTreeMap::new(), &[scenario], 1)
+            .on_cluster(vec!["127.0.0.1:1".to_owned()], 3)
+    }
+
+    #[test]
+    fn nothing_is_removed_before_anything_was_asked_for() {
+        let (made, plan) = (Made::default(), plan());
+        assert_eq!(made.of(&plan.scenarios[0]), OwnNames::default());
+        made.asking();
+        assert_eq!(made.of(&plan.scenarios[0]).topics().len(), 1);
+    }
+
+    #[test]
+    fn a_topic_that_was_there_before_is_not_removed() {
+        let (made, plan) = (Made::default(), plan());
+        made.asking();
+        let names = OwnNames::of(&plan.scenarios[0]).unwrap();
+        made.not_ours(&names.topics()[0]);
+        assert!(made.of(&plan.scenarios[0]).topics().is_empty());
+    }
+
+    #[test]
+    fn a_plan_with_names_of_others_is_not_healed() {
+        let mut changed = plan();
+        changed.scenarios[0].scenario.topics[0].name = "payments".to_owned();
+        assert!(own_names(&changed).is_err());
+        let mut of_another_run = plan();
+        of_another_run.run = RunId::new(8);
+        assert!(own_names(&of_another_run).is_err());
+        assert_eq!(own_names(&plan()).unwrap().topics().len(), 1);
+    }
+}

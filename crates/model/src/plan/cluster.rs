@@ -1,0 +1,189 @@
+//! A plan for a cluster that is somebody else's: which scenarios fit it, and
+//! names of their own in it. Knows nothing of how a cluster is reached.
+
+use serde::{Deserialize, Serialize};
+
+use super::{OwnPrefix, RunPlan, ScenarioPlan};
+use crate::scenario::Misfit;
+
+/// A cluster that is somebody else's, and what it meant for the plan.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PlannedCluster {
+    /// `HOST:PORT` of some of its brokers.
+    pub bootstrap: Vec<String>,
+    /// How many brokers it had.
+    pub brokers: usize,
+    /// The scenarios that were asked for and do not fit it.
+    pub left_out: Vec<LeftOut>,
+}
+
+/// A scenario that is not run.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LeftOut {
+    /// Its name.
+    pub scenario: String,
+    /// Why, in words.
+    pub reasons: Vec<String>,
+}
+
+impl RunPlan {
+    /// The same plan for a cluster that is somebody else's: without the
+    /// scenarios that do not fit it, and the others with names of their own
+    /// for everything that they make in it.
+    #[must_use]
+    pub fn on_cluster(mut self, bootstrap: Vec<String>, brokers: usize) -> Self {
+        let mut left_out: Vec<LeftOut> = Vec::new();
+        let mut kept = Vec::new();
+        for (plan, number) in self.scenarios.into_iter().zip(1..) {
+            let misfits = plan.scenario.misfits(brokers);
+            if misfits.is_empty() {
+                let prefix = OwnPrefix::new(self.run, number, &plan.scenario);
+                kept.push(plan.named(prefix, brokers));
+            } else if plan.repetition == 1 {
+                left_out.push(LeftOut {
+                    scenario: plan.scenario.name,
+                    reasons: misfits.iter().map(Misfit::to_string).collect(),
+                });
+            }
+        }
+        self.scenarios = kept;
+        self.cluster = Some(PlannedCluster {
+            bootstrap,
+            brokers,
+            left_out,
+        });
+        self
+    }
+}
+
+impl ScenarioPlan {
+    fn named(mut self, prefix: OwnPrefix, brokers: usize) -> Self {
+        self.scenario.prefix_names(&prefix);
+        self.scenario.topology.brokers = u8::try_from(brokers).unwrap_or(u8::MAX);
+        self.prefix = Some(prefix);
+        self
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::{BTreeMap, BTreeSet};
+
+    use super::*;
+    use crate::ids::RunId;
+    use crate::plan::OwnNames;
+    use crate::scenario::{EMBEDDED, Scenario, parse};
+
+    fn all(repeat: u32, brokers: usize) -> RunPlan {
+        let scenarios: Vec<Scenario> = EMBEDDED
+            .iter()
+            .map(|(name, text)| parse(name, text).unwrap())
+            .collect();
+        RunPlan::new(RunId::new(0xab), 1, BTreeMap::new(), &scenarios, repeat)
+            .on_cluster(vec!["a:1".to_owned()], brokers)
+    }
+
+    fn names(plan: &RunPlan) -> BTreeSet<&str> {
+        let kept = plan.scenarios.iter();
+        kept.map(|it| it.scenario.name.as_str()).collect()
+    }
+
+    #[test]
+    fn what_fits_is_kept_and_what_does_not_is_told_once_with_its_reasons() {
+        let plan = all(2, 3);
+        let kept = names(&plan);
+        for fits in ["consumer-restart", "network-partition", "exactly-once"] {
+            assert!(kept.contains(fits), "{fits}");
+        }
+        let left_out = &plan.cluster.as_ref().unwrap().left_out;
+        assert_eq!(kept.len() + left_out.len(), EMBEDDED.len());
+        assert_eq!(plan.scenarios.len(), 2 * kept.len());
+        let restart = left_out.iter().find(|it| it.scenario == "broker-restart");
+        assert_eq!(
+            restart.unwrap().reasons,
+            ["needs a hold over broker processes (broker-restart)"]
+        );
+    }
+
+    #[test]
+    fn no_two_scenarios_or_repetitions_share_a_name_and_all_are_their_own() {
+        let plan = all(2, 3);
+        let mut seen = BTreeSet::new();
+        for scenario in &plan.scenarios {
+            let own = OwnNames::of(scenario).unwrap();
+            assert_eq!(own.topics().len(), scenario.topics().len());
+            for topic in own.topics() {
+                assert!(seen.insert(topic.to_string()), "{topic}");
+            }
+            for group in own.groups() {
+                assert!(seen.insert(group.to_string()), "{group}");
+            }
+        }
+        assert!(
+            seen.iter()
+                .all(|name| name.starts_with("ackproof-00000000000000ab-"))
+        );
+    }
+
+    #[test]
+    fn every_mention_of_a_name_is_changed_with_it() {
+        /// Every text in a value, but those that are only for people.
+        fn texts(value: &serde_json::Value, found: &mut Vec<String>) {
+            match value {
+                serde_json::Value::String(text) => found.push(text.clone()),
+                serde_json::Value::Array(all) => all.iter().for_each(|it| texts(it, found)),
+                serde_json::Value::Object(all) => all
+                    .iter()
+                    .filter(|(key, _)| {
+                        !["title", "suite", "kind", "config"].contains(&key.as_str())
+                    })
+                    .for_each(|(_, it)| texts(it, found)),
+                _ => {}
+            }
+        }
+        for (name, text) in EMBEDDED {
+            let scenario = parse(name, text).unwrap();
+            let before = ScenarioPlan::new(scenario, 1, RunId::new(1), 1);
+            let old: BTreeSet<String> = before
+                .topics()
+                .into_iter()
+                .take(before.scenario.topics.len())
+                .map(|topic| topic.name)
+                .chain(before.groups().map(|group| group.name.to_owned()))
+                .collect();
+            let prefix = OwnPrefix::new(RunId::new(1), 1, &before.scenario);
+            let mut after = before.scenario.clone();
+            after.prefix_names(&prefix);
+            let mut found = Vec::new();
+            texts(&serde_json::to_value(&after).unwrap(), &mut found);
+            for text in found {
+                assert!(!old.contains(&text), "{name} still says {text}");
+            }
+        }
+    }
+
+    #[test]
+    fn names_change_nothing_that_the_seed_decides() {
+        let scenarios = [parse("x", EMBEDDED[0].1).unwrap()];
+        let own = RunPlan::new(RunId::new(1), 1, BTreeMap::new(), &scenarios, 1);
+        let theirs = all(1, 3);
+        for (one, other) in own.scenarios.iter().zip(&theirs.scenarios) {
+            if one.scenario.name == other.scenario.name {
+                assert_eq!(one.fault_delays_ms, other.fault_delays_ms);
+            }
+        }
+    }
+
+    #[test]
+    fn a_plan_that_somebody_changed_owns_nothing() {
+        let plan = all(1, 3);
+        let mut scenario = plan.scenarios[0].clone();
+        scenario.scenario.topics[0].name = "payments".to_owned();
+        assert!(OwnNames::of(&scenario).is_err());
+        let text = serde_json::to_string(&plan.scenarios[0]).unwrap();
+        let prefix = plan.scenarios[0].prefix.as_ref().unwrap().to_string();
+        let changed = text.replace(&format!("\"{prefix}\""), "\"pay\"");
+        assert_ne!(changed, text);
+        assert!(serde_json::from_str::<ScenarioPlan>(&changed).is_err());
+    }
+}

@@ -1,0 +1,208 @@
+//! Names of a run's own in a cluster that is somebody else's: what they begin
+//! with, and which of a plan are so. Nothing else is ever deleted there. Knows
+//! nothing of clusters.
+
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+
+use super::ScenarioPlan;
+use crate::ids::{GroupId, RunId, TopicName};
+use crate::scenario::Scenario;
+
+/// What every prefix begins with.
+const MARK: &str = "ackproof-";
+/// Digits of a [`RunId`].
+const RUN_CHARS: usize = 16;
+/// Kafka's limit for a topic's name (`Topic.MAX_NAME_LENGTH`).
+const TOPIC_NAME_MAX: usize = 249;
+
+/// What the names of one scenario of one run begin with:
+/// `ackproof-RUN-N-SCENARIO-`, where N is its number in the plan.
+///
+/// The run's identity is random, and its scenarios are numbered: no two
+/// scenarios, repetitions or runs share a prefix, and none is a beginning of
+/// another.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub struct OwnPrefix(String);
+
+/// Something that is no [`OwnPrefix`].
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("`{0}` is not what names of a run's own begin with")]
+pub struct NotOwn(String);
+
+impl OwnPrefix {
+    /// The prefix of the scenario of this number of a run. The scenario's name
+    /// is cut where a topic's would become too long for Kafka.
+    pub fn new(run: RunId, number: usize, scenario: &Scenario) -> Self {
+        let topics = scenario.topics.iter().map(|topic| topic.name.len());
+        let head = format!("{MARK}{run}-{number}-");
+        let taken = head.len() + 1 + topics.max().unwrap_or(0);
+        let room = TOPIC_NAME_MAX.saturating_sub(taken);
+        let name: String = scenario.name.chars().take(room).collect();
+        Self(format!("{head}{name}-"))
+    }
+
+    /// Whether the prefix belongs to that run.
+    pub fn is_of(&self, run: RunId) -> bool {
+        self.0.starts_with(&format!("{MARK}{run}-"))
+    }
+
+    /// That name, with the prefix before it.
+    pub fn before(&self, name: &str) -> String {
+        format!("{self}{name}")
+    }
+
+    /// Whether a name begins with the prefix, and goes on.
+    pub fn owns(&self, name: &str) -> bool {
+        name.len() > self.0.len() && name.starts_with(&self.0)
+    }
+}
+
+impl fmt::Display for OwnPrefix {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl TryFrom<String> for OwnPrefix {
+    type Error = NotOwn;
+
+    fn try_from(text: String) -> Result<Self, NotOwn> {
+        let parts = || {
+            let rest = text.strip_prefix(MARK)?.strip_suffix('-')?;
+            let (run, rest) = rest.split_once('-')?;
+            let (number, _) = rest.split_once('-')?;
+            Some((run, number))
+        };
+        let fits = parts().is_some_and(|(run, number)| {
+            run.len() == RUN_CHARS
+                && run.parse::<RunId>().is_ok()
+                && number.parse::<usize>().is_ok()
+        });
+        if fits {
+            Ok(Self(text))
+        } else {
+            Err(NotOwn(text))
+        }
+    }
+}
+
+impl From<OwnPrefix> for String {
+    fn from(prefix: OwnPrefix) -> Self {
+        prefix.0
+    }
+}
+
+/// The names by which a cluster knows what a scenario makes in it. They all
+/// begin with the scenario's prefix: there is no other way to make one.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct OwnNames {
+    topics: Vec<TopicName>,
+    groups: Vec<GroupId>,
+}
+
+impl OwnNames {
+    /// Those of a plan; none for a plan without a prefix, whose brokers are
+    /// ours with all that is in them.
+    ///
+    /// # Errors
+    /// [`NotOwn`] for a name that does not begin with the plan's prefix, as in
+    /// a plan that somebody has changed.
+    pub fn of(plan: &ScenarioPlan) -> Result<Self, NotOwn> {
+        let Some(prefix) = &plan.prefix else {
+            return Ok(Self::default());
+        };
+        let own = |name: &str| match prefix.owns(name) {
+            true => Ok(name.to_owned()),
+            false => Err(NotOwn(name.to_owned())),
+        };
+        let topics = plan.topics();
+        Ok(Self {
+            topics: topics
+                .iter()
+                .map(|topic| own(&topic.name).map(TopicName::new))
+                .collect::<Result<_, _>>()?,
+            groups: plan
+                .groups()
+                .map(|group| own(group.name).map(GroupId::new))
+                .collect::<Result<_, _>>()?,
+        })
+    }
+
+    /// The topics.
+    pub fn topics(&self) -> &[TopicName] {
+        &self.topics
+    }
+
+    /// The groups.
+    pub fn groups(&self) -> &[GroupId] {
+        &self.groups
+    }
+
+    /// The same without these topics: what bears the name and is not ours.
+    #[must_use]
+    pub fn without(mut self, topics: &[TopicName]) -> Self {
+        self.topics.retain(|topic| !topics.contains(topic));
+        self
+    }
+
+    /// These and those.
+    #[must_use]
+    pub fn and(mut self, others: Self) -> Self {
+        self.topics.extend(others.topics);
+        self.groups.extend(others.groups);
+        self
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::scenario::{embedded, parse};
+
+    fn scenario(name: &str) -> Scenario {
+        parse(name, embedded(name).unwrap()).unwrap()
+    }
+
+    #[test]
+    fn a_prefix_tells_run_number_and_scenario() {
+        let prefix = OwnPrefix::new(RunId::new(0xab), 3, &scenario("broker-kill"));
+        assert_eq!(
+            prefix.to_string(),
+            "ackproof-00000000000000ab-3-broker-kill-"
+        );
+        assert!(prefix.is_of(RunId::new(0xab)));
+        assert!(!prefix.is_of(RunId::new(0xac)));
+        assert!(prefix.owns("ackproof-00000000000000ab-3-broker-kill-orders"));
+        assert!(!prefix.owns("ackproof-00000000000000ab-3-broker-kill-"));
+        assert!(!prefix.owns("orders"));
+    }
+
+    #[test]
+    fn a_topics_name_stays_within_kafkas_limit() {
+        let mut long = scenario("broker-kill");
+        long.name = "s".repeat(200);
+        long.topics[0].name = "t".repeat(200);
+        let prefix = OwnPrefix::new(RunId::new(7), 123, &long);
+        assert_eq!(prefix.before(&long.topics[0].name).len(), TOPIC_NAME_MAX);
+        assert_eq!(OwnPrefix::try_from(prefix.to_string()), Ok(prefix));
+    }
+
+    #[test]
+    fn what_is_no_prefix_of_a_run_is_none() {
+        for text in [
+            "",
+            "ackproof-",
+            "orders-",
+            "ackproof-ab-3-x-",
+            "ackproof-00000000000000ab-x-3-",
+            "ackproof-00000000000000ab-3-",
+            "ackproof-00000000000000ab-3-x",
+            "ackproof-000000000000zzzz-3-x-",
+        ] {
+            assert!(OwnPrefix::try_from(text.to_owned()).is_err(), "{text}");
+        }
+    }
+}

@@ -1,0 +1,233 @@
+//! A scenario on a cluster that is somebody else's: why it may not fit, and
+//! other names in place of its own. Knows nothing of how a cluster is reached.
+
+use std::collections::BTreeSet;
+use std::fmt;
+
+use super::{BrokerPick, Fault, FaultKind, Link, Scenario, Trigger};
+use crate::plan::OwnPrefix;
+
+/// Why a scenario cannot run on a cluster that is somebody else's.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Misfit {
+    /// It captures changes of a database.
+    Capture,
+    /// It breaks broker processes, or links between them.
+    BrokerProcesses {
+        /// The kinds of its faults that do.
+        kinds: Vec<&'static str>,
+    },
+    /// It sets what brokers are configured with.
+    BrokerSettings {
+        /// The keys.
+        keys: Vec<String>,
+    },
+    /// It stands between the brokers.
+    ReplicationLink,
+    /// It names a broker by its number, and somebody else's have theirs.
+    BrokerNumber {
+        /// The number.
+        number: u8,
+    },
+    /// It needs more brokers than there are.
+    Brokers {
+        /// How many it needs.
+        needed: usize,
+        /// How many there are.
+        there: usize,
+    },
+}
+
+impl fmt::Display for Misfit {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Capture => f.write_str("needs Kafka Connect and a database of its own"),
+            Self::BrokerProcesses { kinds } => write!(
+                f,
+                "needs a hold over broker processes ({})",
+                kinds.join(", ")
+            ),
+            Self::BrokerSettings { keys } => {
+                write!(f, "needs settings of the brokers ({})", keys.join(", "))
+            }
+            Self::ReplicationLink => f.write_str("needs a proxy between the brokers"),
+            Self::BrokerNumber { number } => write!(f, "names broker {number} by its number"),
+            Self::Brokers { needed, there } => {
+                write!(f, "needs {needed} brokers, and the cluster has {there}")
+            }
+        }
+    }
+}
+
+impl Scenario {
+    /// Why it cannot run on somebody else's cluster of so many brokers;
+    /// nothing where it can.
+    pub fn misfits(&self, brokers: usize) -> Vec<Misfit> {
+        let mut misfits = Vec::new();
+        if self.capture.is_some() {
+            misfits.push(Misfit::Capture);
+        }
+        let kinds = self.faults.iter().map(|fault| &fault.kind);
+        let own: BTreeSet<&str> = kinds
+            .clone()
+            .filter(|kind| kind.needs_own_brokers())
+            .map(FaultKind::name)
+            .collect();
+        if !own.is_empty() && self.capture.is_none() {
+            misfits.push(Misfit::BrokerProcesses {
+                kinds: own.into_iter().collect(),
+            });
+        }
+        if !self.topology.config.is_empty() {
+            misfits.push(Misfit::BrokerSettings {
+                keys: self.topology.config.keys().cloned().collect(),
+            });
+        }
+        if self.topology.replication_link == Link::Proxy {
+            misfits.push(Misfit::ReplicationLink);
+        }
+        let numbered = kinds
+            .filter(|kind| !kind.needs_own_brokers())
+            .find_map(|kind| match kind.broker() {
+                Some(BrokerPick::Number(number)) => Some(*number),
+                _ => None,
+            });
+        if let Some(number) = numbered {
+            misfits.push(Misfit::BrokerNumber { number });
+        }
+        let replicas = self.topics.iter().map(|topic| topic.replication_factor);
+        let replicas = usize::try_from(replicas.max().unwrap_or(1)).unwrap_or(1);
+        let needed = replicas.max(usize::from(self.topology.brokers));
+        if needed > brokers {
+            misfits.push(Misfit::Brokers {
+                needed,
+                there: brokers,
+            });
+        }
+        misfits
+    }
+
+    /// Puts the prefix before every name that a cluster knows: of topics and
+    /// of groups, and with these before the transactional ids that are made of
+    /// theirs. Records carry their topic's name, so this comes before there
+    /// are any.
+    pub(crate) fn prefix_names(&mut self, prefix: &OwnPrefix) {
+        let rename = |name: &mut String| *name = prefix.before(name);
+        for topic in &mut self.topics {
+            rename(&mut topic.name);
+        }
+        for producer in &mut self.producers {
+            rename(&mut producer.topic);
+        }
+        for group in &mut self.groups {
+            rename(&mut group.name);
+            rename(&mut group.topic);
+        }
+        for transform in &mut self.transforms {
+            rename(&mut transform.name);
+            rename(&mut transform.from);
+            rename(&mut transform.to);
+        }
+        let writes = self.writes.iter_mut().filter_map(|it| it.after.as_mut());
+        writes.for_each(|after| rename_in_trigger(after, &rename));
+        for Fault { after, kind, .. } in &mut self.faults {
+            rename_in_trigger(after, &rename);
+            rename_in_fault(kind, &rename);
+        }
+    }
+}
+
+fn rename_in_trigger(trigger: &mut Trigger, rename: &impl Fn(&mut String)) {
+    match trigger {
+        Trigger::Processed { group, .. } => rename(group),
+        Trigger::InSync { topic, .. } => rename(topic),
+        Trigger::Acknowledged(_)
+        | Trigger::Captured(_)
+        | Trigger::ElapsedMs(_)
+        | Trigger::Injected(_)
+        | Trigger::Healed(_) => {}
+    }
+}
+
+fn rename_in_fault(kind: &mut FaultKind, rename: &impl Fn(&mut String)) {
+    match kind {
+        FaultKind::BrokerRestart { broker, .. }
+        | FaultKind::BrokerPause { broker, .. }
+        | FaultKind::BrokerLoss { broker, .. }
+        | FaultKind::NetworkCut { broker, .. }
+        | FaultKind::LinkCut { broker, .. }
+        | FaultKind::SlowNetwork { broker, .. } => rename_in_pick(broker, rename),
+        FaultKind::DiskLoss { broker, topic, .. } | FaultKind::DiskFull { broker, topic, .. } => {
+            rename_in_pick(broker, rename);
+            rename(topic);
+        }
+        FaultKind::AnswerLost { requests, .. } | FaultKind::RequestRefused { requests, .. } => {
+            requests.topic.iter_mut().for_each(rename);
+            requests.group.iter_mut().for_each(rename);
+        }
+        FaultKind::ConsumerRestart { group, .. }
+        | FaultKind::ConsumerPause { group, .. }
+        | FaultKind::ConsumerZombie { group, .. } => rename(group),
+        FaultKind::RollingBounce { .. } | FaultKind::ConnectorRestart { .. } => {}
+    }
+}
+
+fn rename_in_pick(pick: &mut BrokerPick, rename: &impl Fn(&mut String)) {
+    match pick {
+        BrokerPick::Leader { topic, .. } | BrokerPick::Follower { topic, .. } => rename(topic),
+        BrokerPick::GroupCoordinator { group } => rename(group),
+        // It begins with the name of a group.
+        BrokerPick::TransactionCoordinator { transactional_id } => rename(transactional_id),
+        BrokerPick::All | BrokerPick::Number(_) | BrokerPick::Controller => {}
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::scenario::{embedded, parse};
+
+    fn misfits(name: &str, brokers: usize) -> Vec<String> {
+        let scenario = parse(name, embedded(name).unwrap()).unwrap();
+        let misfits = scenario.misfits(brokers);
+        misfits.iter().map(Misfit::to_string).collect()
+    }
+
+    #[test]
+    fn a_scenario_that_breaks_only_clients_and_their_network_fits() {
+        for name in [
+            "consumer-kill",
+            "network-partition",
+            "answer-lost-idempotence",
+        ] {
+            assert_eq!(misfits(name, 1), [""; 0], "{name}");
+            assert_eq!(misfits(name, 30), [""; 0], "{name}");
+        }
+    }
+
+    #[test]
+    fn every_reason_is_told() {
+        assert_eq!(
+            misfits("acks-1-leader-kill", 1),
+            [
+                "needs a hold over broker processes (broker-restart, link-cut)",
+                "needs settings of the brokers (broker.heartbeat.interval.ms, \
+                 broker.session.timeout.ms)",
+                "needs a proxy between the brokers",
+                "needs 3 brokers, and the cluster has 1",
+            ]
+        );
+        assert_eq!(
+            misfits("debezium-offset-recovery", 3),
+            ["needs Kafka Connect and a database of its own"]
+        );
+    }
+
+    #[test]
+    fn a_broker_of_a_number_is_nobody_there() {
+        let text = embedded("network-partition").unwrap();
+        let text = text.replace("for_ms = 10000", "for_ms = 10000\nbroker = 1");
+        let scenario = parse("x", &text).unwrap();
+        assert_eq!(scenario.misfits(3), [Misfit::BrokerNumber { number: 1 }]);
+    }
+}

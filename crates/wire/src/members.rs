@@ -1,0 +1,56 @@
+//! Members of a classic group, put out of it by somebody else (KIP-345,
+//! KIP-571). Knows nothing of whether their processes live: one that does
+//! joins again.
+
+use kafka_protocol::messages::LeaveGroupRequest;
+use kafka_protocol::messages::leave_group_request::MemberIdentity;
+use kafka_protocol::protocol::StrBytes;
+use model::ids::GroupId;
+
+use crate::connection::Connection;
+use crate::error::{ErrorCode, Refusal, WireError};
+use crate::groups::{GroupMember, wire_group};
+
+impl Connection {
+    /// Puts members out of a classic group; its coordinator must be asked. A
+    /// member that is none any more is as good as put out.
+    ///
+    /// # Errors
+    /// [`WireError`], of which `Refused` when another broker is the
+    /// coordinator, or one member cannot be put out.
+    pub async fn remove_members(
+        &mut self,
+        group: &GroupId,
+        members: &[GroupMember],
+    ) -> Result<(), WireError> {
+        // From version 3 on a request may be about members that are not the
+        // one who asks.
+        let version = self.version::<LeaveGroupRequest>(3..=5)?;
+        let text = |text: &str| StrBytes::from_string(text.to_owned());
+        let leaving = members.iter().map(|member| {
+            let identity = MemberIdentity::default();
+            match &member.instance_id {
+                // A static member is known by its own name only: the id that
+                // goes with it changes with every process.
+                Some(instance) => identity.with_group_instance_id(Some(text(instance))),
+                None => identity.with_member_id(text(&member.member_id)),
+            }
+        });
+        let request = LeaveGroupRequest::default()
+            .with_group_id(wire_group(group))
+            .with_members(leaving.collect());
+        let answer = self.call(&request, version).await?;
+        let mut codes = vec![answer.error_code];
+        codes.extend(answer.members.iter().map(|member| member.error_code));
+        for code in codes {
+            match ErrorCode::from_wire(code) {
+                None | Some(ErrorCode::UNKNOWN_MEMBER_ID) => {}
+                Some(code) => {
+                    let source = Refusal::from(code);
+                    return Err(self.refused::<LeaveGroupRequest>(format!("group {group}"), source));
+                }
+            }
+        }
+        Ok(())
+    }
+}
