@@ -7,7 +7,7 @@ use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use history::Recorder;
-use model::event::{Body, Event, Isolation, Outcome, TxOutcome};
+use model::event::{Body, CommitResult, Event, Isolation, Outcome, TxOutcome};
 use model::ids::{
     BrokerId, FaultIx, GroupIx, MemberIx, Micros, Offset, PartitionIndex, PartitionRef, ProducerIx,
 };
@@ -36,6 +36,9 @@ pub struct Tally {
     pub holders: BTreeMap<(GroupIx, PartitionRef), MemberIx>,
     /// Which records each group's members are given, as far as they said.
     pub isolation: BTreeMap<GroupIx, Isolation>,
+    /// The commit of each partition of each group that was accepted last, and
+    /// whose it was.
+    pub commits: BTreeMap<(GroupIx, PartitionRef), (MemberIx, Offset)>,
     /// Row changes committed.
     pub committed_changes: u64,
     /// Change events that could be read.
@@ -234,6 +237,17 @@ impl Book {
             },
             Body::MemberStarted { member, group } => {
                 self.groups_of_members.insert(*member, *group);
+            }
+            Body::Committed {
+                member,
+                partition,
+                offset,
+                result: CommitResult::Accepted,
+            } => {
+                if let Some(group) = self.groups_of_members.get(member) {
+                    let commit = (*member, *offset);
+                    tally.commits.insert((*group, *partition), commit);
+                }
             }
             Body::Assigned { member, partitions } => {
                 if let Some(group) = self.groups_of_members.get(member) {

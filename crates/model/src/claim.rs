@@ -136,8 +136,8 @@ impl Claim {
             }
             Self::AllAcknowledged => "every record that was sent was acknowledged",
             Self::OutcomesTold => {
-                "the application was told of every record that it sent what became of it, were it \
-                 that nobody knows"
+                "the application was told of every record that it sent: acknowledged, not \
+                 written, or not known"
             }
             Self::NoPhantom => "nothing is stored that was not sent or committed",
             Self::Intact => "what is stored is undamaged and stands where its acknowledgement says",

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use model::ids::{GroupIx, MemberIx, Micros, PartitionRef};
+use model::ids::{GroupIx, MemberIx, Micros, Offset, PartitionRef};
 use model::scenario::{Effect, Takeover};
 use stack::process::Child;
 use tokio::time::Instant;
@@ -13,6 +13,9 @@ use crate::error::EngineError;
 
 /// How often a frozen process is looked at.
 const LOOK_INTERVAL: Duration = Duration::from_millis(250);
+/// How long beyond its time a freeze lasts, at most, until another member has
+/// taken over: that one comes to it when it polls, however busy it is.
+const TAKEOVER_LIMIT: Duration = Duration::from_mins(1);
 
 /// To be frozen and continued.
 pub(super) struct Pause {
@@ -23,12 +26,15 @@ pub(super) struct Pause {
     pub(super) effect: Effect,
 }
 
+/// Whose commit it was, and of which offset.
+type Commit = (MemberIx, Offset);
+
 pub(super) struct Frozen {
     child: Arc<Child>,
     group: GroupIx,
     member: MemberIx,
-    /// What it had when it was frozen.
-    held: Vec<PartitionRef>,
+    /// What it had when it was frozen, with the last commit of it.
+    held: Vec<(PartitionRef, Option<Commit>)>,
     until: Instant,
     takeover: Takeover,
     effect: Effect,
@@ -48,15 +54,16 @@ impl Breakable for Pause {
         if is_real(self.effect) {
             child.pause().await?;
         }
-        let holders = site.ledger.tally().holders;
+        let tally = site.ledger.tally();
         Ok(Frozen {
             child,
             group,
             member,
-            held: holders
-                .into_iter()
-                .filter(|((of, _), holder)| *of == group && *holder == member)
-                .map(|((_, partition), _)| partition)
+            held: tally
+                .holders
+                .iter()
+                .filter(|((of, _), holder)| *of == group && **holder == member)
+                .map(|(place, _)| (place.1, tally.commits.get(place).copied()))
                 .collect(),
             until: Instant::now() + Duration::from_millis(self.for_ms),
             takeover: self.takeover,
@@ -66,43 +73,53 @@ impl Breakable for Pause {
 }
 
 impl Frozen {
-    /// What another member says that it was given: the frozen one says
-    /// nothing.
-    fn prove_taken_over(&self, site: &Site<'_>, proof: &mut Proof) {
-        let holders = site.ledger.tally().holders;
-        let is_taken = |partition: &&PartitionRef| {
-            let holder = holders.get(&(self.group, **partition));
-            holder.is_some_and(|holder| *holder != self.member)
+    /// Of how many of its partitions the coordinator has accepted another
+    /// member's commit: that one has processed something of them, and is their
+    /// owner.
+    fn taken(&self, site: &Site<'_>) -> usize {
+        let commits = site.ledger.tally().commits;
+        let is_taken = |(partition, before): &&(PartitionRef, Option<Commit>)| {
+            let last = commits.get(&(self.group, *partition)).copied();
+            last != *before && last.is_some_and(|(by, _)| by != self.member)
         };
-        let taken = self.held.iter().filter(is_taken).count();
-        proof.add(
-            "its partitions were given to another member",
-            taken == self.held.len() && taken > 0,
-            format!("{taken} of {}, as that member says", self.held.len()),
-        );
+        self.held.iter().filter(is_taken).count()
+    }
+
+    /// Whether it has been frozen for long enough.
+    fn is_over(&self, site: &Site<'_>) -> bool {
+        let now = Instant::now();
+        let awaits = self.takeover == Takeover::Awaited && self.taken(site) < self.held.len();
+        now >= self.until && (!awaits || now >= self.until + TAKEOVER_LIMIT)
     }
 }
 
 impl Broken for Frozen {
     async fn hold(&mut self, site: &Site<'_>, proof: &mut Proof) -> Result<(), EngineError> {
         let (mut looks, mut stopped) = (0u32, 0u32);
-        loop {
+        while !self.is_over(site) {
             looks += 1;
             stopped += u32::from(self.child.snapshot()?.state == 'T');
-            let next = Instant::now() + LOOK_INTERVAL;
-            if next >= self.until {
-                break;
-            }
-            tokio::time::sleep_until(next).await;
+            let now = Instant::now();
+            let rest = self.until.saturating_duration_since(now);
+            let pause = if rest.is_zero() {
+                LOOK_INTERVAL
+            } else {
+                rest.min(LOOK_INTERVAL)
+            };
+            tokio::time::sleep_until(now + pause).await;
         }
         proof.add(
             "the process state is T (stopped) all the while",
-            looks == stopped,
+            looks == stopped && looks > 0,
             format!("{stopped} of {looks} looks at process {}", self.child.pid()),
         );
-        tokio::time::sleep_until(self.until).await;
         if self.takeover == Takeover::Awaited {
-            self.prove_taken_over(site, proof);
+            let (taken, held) = (self.taken(site), self.held.len());
+            proof.add(
+                "the coordinator accepted another member's commits of its partitions",
+                taken == held && taken > 0,
+                format!("of {taken} of {held} partitions"),
+            );
         }
         Ok(())
     }

@@ -207,7 +207,7 @@ pub fn fault(fault: &Fault, scenario: &Scenario) -> Phrase {
                 match takeover {
                     Takeover::Open => "",
                     Takeover::Awaited =>
-                        ", longer than its session lasts, so that another member takes over",
+                        " at least, and until another member has taken over",
                 }
             )),
         FaultKind::ConsumerZombie {
@@ -306,8 +306,8 @@ pub fn evidence(kind: &FaultKind, scenario: &Scenario) -> &'static str {
             takeover: Takeover::Awaited,
             ..
         } => {
-            "the process stood still (state T) the whole time, another member reported that it \
-             was given its partitions, and the process is running again"
+            "the process stood still (state T) the whole time, the coordinator accepted another \
+             member's commits of its partitions, and the process is running again"
         }
         FaultKind::ConsumerZombie { .. } => {
             "records that it had sent were not yet committed, the process stood still (state T) \
