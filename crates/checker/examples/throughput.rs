@@ -177,7 +177,7 @@ fn say(events: u64, readings: u32, analysis: &Analysis, cost: &Cost) {
     for finding in &analysis.findings {
         println!("found {} {}", finding.count, finding.anomaly);
     }
-    println!("{readings} readings  {cost}");
+    println!("opened {readings} times  {cost}");
 }
 
 #[expect(clippy::cast_precision_loss, reason = "for people to read")]

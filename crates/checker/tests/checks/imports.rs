@@ -6,6 +6,7 @@ use model::anomaly::Anomaly;
 use model::event::{Body, Content, Intent, TransactionOutcome};
 use model::ids::ProducerIx;
 use model::verdict::Verdict;
+use proptest::prelude::*;
 
 use crate::story::{Story, found, group_story, id, named, story, transaction};
 
@@ -264,5 +265,78 @@ fn it_does_not_matter_when_it_is_said_who_recorded_a_history() {
     for story in [read, again, transaction] {
         assert_eq!(found(&said_last(&story).check()), found(&story.check()));
         assert_ne!(found(&story.check()), []);
+    }
+}
+
+/// What becomes of a record on its way into a recording.
+#[derive(Clone, Copy, Debug)]
+struct Fate {
+    /// Where its producer was told it is, if it was told.
+    acknowledged: Option<i64>,
+    /// Which record the member got where it stands, if it got any.
+    read: Option<u64>,
+    /// Whether another member read it, too.
+    again: bool,
+}
+
+fn fates() -> impl Strategy<Value = Vec<Fate>> {
+    let odd = |chance: u32| prop::option::weighted(f64::from(chance) / 100.0, -2i64..3);
+    let fate = (odd(4), odd(4), 0u8..60, 0u8..60, 0u8..20);
+    prop::collection::vec(fate, 1..60).prop_map(|fates| {
+        let fates = (0i64..).zip(fates);
+        let moved = |at: i64, by: Option<i64>| (at + by.unwrap_or(0)).max(0);
+        let fate = |(at, (told, got, untold, unread, again))| Fate {
+            acknowledged: (untold > 0).then(|| moved(at, told)),
+            read: (unread > 0).then(|| moved(at, got).unsigned_abs()),
+            again: again == 0,
+        };
+        fates.map(fate).collect()
+    })
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(400))]
+
+    #[test]
+    fn it_makes_no_difference_whether_outcomes_or_readings_come_first(fates in fates()) {
+        let outcome = |story: Story, at: usize| match fates[at].acknowledged {
+            Some(offset) => story.ack(at as u64, offset),
+            None => story.send(at as u64).unsure(at as u64),
+        };
+        let reading = |story: Story, at: usize| {
+            let offset = i64::try_from(at).unwrap();
+            let Some(record) = fates[at].read else {
+                return story;
+            };
+            let content = Content::Ours(id(0, record));
+            let story = story.processes_as(0, offset, content);
+            if fates[at].again {
+                story.processes_as(1, offset, content)
+            } else {
+                story
+            }
+        };
+        let all = || 0..fates.len();
+        let begin = || imported().member(1);
+        let outcomes_first = all().fold(all().fold(begin(), outcome), reading).check();
+        let readings_first = all().fold(all().fold(begin(), reading), outcome).check();
+        let by_turns = all().fold(begin(), |story, at| {
+            if at % 3 == 0 {
+                outcome(reading(story, at), at)
+            } else {
+                reading(outcome(story, at), at)
+            }
+        });
+        // A send that is told by itself makes no difference either.
+        let announced = all().fold(begin(), |story, at| story.send(at as u64));
+        let announced = all().fold(all().fold(announced, reading), outcome);
+        for other in [readings_first, by_turns.check(), announced.check()] {
+            prop_assert_eq!(found(&other), found(&outcomes_first));
+            prop_assert_eq!(other.counts, outcomes_first.counts);
+            for finding in &other.findings {
+                let anomaly = finding.anomaly;
+                prop_assert_eq!(named(&other, anomaly), named(&outcomes_first, anomaly));
+            }
+        }
     }
 }

@@ -70,6 +70,17 @@ fn copies_and_records_of_unknown_outcome_need_no_other_reading() {
 }
 
 #[test]
+fn outcomes_of_an_import_may_come_before_their_records_were_read_or_after() {
+    let acks = |story: Story| (0..700).fold(story, |story, at| story.ack(at, at.cast_signed()));
+    let reads = |story: Story| story.processes(0, 0..700).commits(0, 700);
+    let imported = || group_story().imported("kafkatest");
+    for story in [acks(reads(imported())), reads(acks(imported()))] {
+        assert_eq!(readings(&story), 1);
+        assert_eq!(found(&story.check()), []);
+    }
+}
+
+#[test]
 fn what_does_not_agree_is_looked_at_in_another_reading() {
     let story = story().sends(100).log(&ours([0, 1, 3, 2]));
     assert_eq!(readings(&story), 2);
