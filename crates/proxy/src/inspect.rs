@@ -127,9 +127,9 @@ pub enum CloseReason {
     #[error("SaslHandshake version 0 is followed by bytes that are no requests")]
     BareSasl,
     /// The connection ended in the middle of a frame.
-    #[error("the connection ended {bytes} bytes into a frame")]
+    #[error("the connection ended in the middle of a frame, {bytes} bytes of which were held")]
     HalfFrame {
-        /// How much of it had come.
+        /// How much of it had come and not been passed on.
         bytes: usize,
     },
     /// The head of a request, or an answer that has to be held, does not come.

@@ -67,7 +67,7 @@ async fn half_a_request_at_the_end_of_a_connection_is_told() {
     let whole = request(METADATA, 0, 1, "x", &[0; 100]);
     client.stream.write_all(&whole[..7]).await.unwrap();
     client.stream.shutdown().await.unwrap();
-    fixture.until_closed("7 bytes into a frame").await;
+    fixture.until_closed("7 bytes of which were held").await;
 }
 
 #[tokio::test]
