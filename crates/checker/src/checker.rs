@@ -217,12 +217,17 @@ impl Checker {
     fn find(&mut self, event: &Event) {
         // Nearly all events are of these kinds, and few look at them.
         match &event.body {
-            Body::SendInvoked { .. } => self.transactions.observe(event),
+            Body::SendInvoked { .. } => {
+                self.transactions.observe(event);
+                self.truncation.observe(event);
+            }
             Body::SendCompleted { .. } => {
+                self.truncation.observe(event);
                 return self.log.observe(&event.body, &self.transactions);
             }
             Body::Stored { .. } => {
                 self.markers.observe(&event.body);
+                self.truncation.observe(event);
                 return self.log.observe(&event.body, &self.transactions);
             }
             Body::Processed { .. } => self.truncation.observe(event),
@@ -359,7 +364,7 @@ impl Checker {
             .settle(&self.log, &derived, background, &mut docket);
         let truncation = self.truncation.settle(
             &log.gone,
-            |partition| self.log.was_acknowledged(partition),
+            &self.log,
             background,
             &mut docket,
         );

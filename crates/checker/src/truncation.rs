@@ -7,19 +7,26 @@
 //! acknowledgement whose record stands elsewhere proves nothing here: it is
 //! *inconsistent-offsets*. Each partition counts once.
 //!
-//! Held: a few numbers for each partition, and each pinned end. Of the
-//! readings of a partition only the farthest is kept, so a reading proves
-//! nothing where a farther one came behind the pin.
+//! A log that was cut off may have grown beyond its old end by the time it is
+//! pinned. Then the producers tell: a record was acknowledged and stands nowhere
+//! any more, and one that the same producer sent after that acknowledgement
+//! stands at its offset or below.
+//!
+//! Held: a few numbers for each partition, and each pinned end; for each
+//! producer the highest sequence that it sent, and the highest offset that it
+//! was told of each partition. Of the readings of a partition only the farthest
+//! is kept, so a reading proves nothing where a farther one came behind the pin.
 
 use std::collections::BTreeMap;
 
 use model::anomaly::Anomaly;
-use model::event::{Body, Event};
-use model::ids::{Micros, Offset, PartitionRef, RecordId};
+use model::event::{Body, Content, Event, Outcome};
+use model::ids::{Micros, Offset, PartitionRef, ProducerIx, RecordId, Sequence};
 
 use crate::background::Background;
 use crate::finding::{Docket, Scope, Watch};
-use crate::table::PartitionTable;
+use crate::log::Ledger;
+use crate::table::{PartitionTable, Table};
 
 /// A moment at which a partition reached up to an end.
 #[derive(Clone, Copy, Debug)]
@@ -41,12 +48,39 @@ struct Reaches {
     seen: Option<Reach>,
     processed: Option<Reach>,
     pinned: Vec<Reach>,
+    /// The highest offset that each producer was told.
+    told: BTreeMap<ProducerIx, Told>,
+    overtaken: Option<Overtaken>,
+}
+
+/// A record that was acknowledged above all others of its producer.
+#[derive(Clone, Copy, Debug)]
+struct Told {
+    record: RecordId,
+    offset: Offset,
+    /// The highest sequence that the producer had sent when it heard of it.
+    sent: Sequence,
+}
+
+/// A record that was sent after another's acknowledgement, and acknowledged
+/// at its offset or below.
+#[derive(Clone, Copy, Debug)]
+struct Overtaken {
+    before: Told,
+    record: RecordId,
+    offset: Offset,
+    /// Whether the later record was read where its acknowledgement says.
+    stands: bool,
 }
 
 /// How far partitions reached, and when.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Truncation {
     partitions: PartitionTable<Reaches>,
+    /// The highest sequence that each producer has sent.
+    sent: Table<Sequence>,
+    /// Whether a log may have been written over.
+    watches: bool,
 }
 
 /// How much there was to compare.
@@ -71,6 +105,25 @@ impl Truncation {
                 let end = Offset::new(offset.get().saturating_add(1));
                 Reach::extend(&mut reaches.processed, event.at, end);
             }
+            Body::SendInvoked { record, .. } => {
+                let sent = self.sent.entry(record.producer.get().into());
+                *sent = (*sent).max(record.sequence);
+            }
+            Body::SendCompleted {
+                record,
+                outcome: Outcome::Acknowledged { at, offset },
+            } => self.acknowledged(*record, *at, *offset),
+            Body::Stored {
+                partition,
+                offset,
+                content: Content::Ours(record),
+            } if self.watches => {
+                let overtaken = self.partitions.entry(*partition).overtaken.as_mut();
+                let same = |it: &&mut Overtaken| it.record == *record && it.offset == *offset;
+                if let Some(overtaken) = overtaken.filter(same) {
+                    overtaken.stands = true;
+                }
+            }
             Body::Pinned { partition, end, .. } => {
                 let reaches = self.partitions.entry(*partition);
                 reaches.pinned.push(Reach {
@@ -82,13 +135,40 @@ impl Truncation {
         }
     }
 
+    fn acknowledged(&mut self, record: RecordId, at: PartitionRef, offset: Offset) {
+        let sent = *self.sent.entry(record.producer.get().into());
+        let reaches = self.partitions.entry(at);
+        match reaches.told.get(&record.producer) {
+            Some(before) if offset <= before.offset => {
+                // Of many such records the last is the likeliest to stand.
+                if record.sequence > before.sent {
+                    self.watches = true;
+                    reaches.overtaken = Some(Overtaken {
+                        before: *before,
+                        record,
+                        offset,
+                        stands: false,
+                    });
+                }
+            }
+            _ => {
+                let told = Told {
+                    record,
+                    offset,
+                    sent,
+                };
+                reaches.told.insert(record.producer, told);
+            }
+        }
+    }
+
     /// Finds partitions whose end moved back. `gone` are the acknowledged
     /// records that stand nowhere, by the partition of the acknowledgement:
     /// for each the highest one at or above the pinned end.
     pub(crate) fn settle(
         &self,
         gone: &BTreeMap<PartitionRef, (Offset, RecordId)>,
-        acknowledged: impl Fn(PartitionRef) -> bool,
+        log: &Ledger,
         background: Background<'_>,
         docket: &mut Docket,
     ) -> TruncationCoverage {
@@ -103,19 +183,39 @@ impl Truncation {
             let reached = reaches.seen.is_some()
                 || reaches.processed.is_some()
                 || reaches.pinned.len() > 1
-                || acknowledged(partition);
+                || log.was_acknowledged(partition);
             coverage.pinned += 1;
             coverage.compared += u64::from(reached);
             let gone = gone
                 .get(&partition)
                 .filter(|(offset, _)| *offset >= last.end);
+            let scope = Scope::Partition(partition);
             let Some((before, after, how)) = reaches
                 .moved_back()
                 .or_else(|| gone.map(|(offset, _)| (*offset, last.end, "acknowledged at")))
             else {
+                let proven = |it: &&Overtaken| {
+                    it.stands && log.is_read(partition) && !log.is_stored(it.before.record)
+                };
+                if let Some(overtaken) = reaches.overtaken.as_ref().filter(proven) {
+                    let Overtaken {
+                        before,
+                        record,
+                        offset,
+                        ..
+                    } = *overtaken;
+                    docket.add(Anomaly::LogTruncation, scope, offset.get(), || {
+                        let what = format!(
+                            "{} was acknowledged at {}, and {record}, sent after that, stands at \
+                             {offset}",
+                            background.roster.partition(partition),
+                            before.offset
+                        );
+                        (what, [before.record, record].map(Watch::Record).to_vec())
+                    });
+                }
                 continue;
             };
-            let scope = Scope::Partition(partition);
             docket.add(Anomaly::LogTruncation, scope, after.get(), || {
                 let what = format!(
                     "{} was {how} {before}, and ended at {after} later",

@@ -135,6 +135,21 @@ topic = "t"
 records_per_s = 200
 commit_every_records = 10
 "#;
+    let transform = r#"
+[[topic]]
+name = "u"
+partitions = 2
+replication_factor = 1
+
+[[transform]]
+name = "g"
+from = "t"
+to = "u"
+records_per_s = 200
+commit_every_records = 10
+transactions = true
+record_bytes = 200
+"#;
     let capture = r#"
 [capture]
 connector = "c"
@@ -187,6 +202,13 @@ claim = "no-row-missing"
                     "consumer-restart",
                     "group = \"g\"\nsignal = \"kill\"\ndown_ms = 300"
                 )
+            ),
+        ),
+        (
+            "zombie",
+            format!(
+                "{}{transform}",
+                fault("consumer-zombie", "group = \"g\"\nfor_ms = 300")
             ),
         ),
         ("connector", capture.to_owned()),

@@ -551,12 +551,14 @@ impl Members {
     }
 
     /// Waits until a member that writes is in the middle of its work: some of
-    /// what it made stands in the log, and is not committed. One that does not
-    /// write is always.
+    /// what it made stands in the log, and it is going to make some more before
+    /// it commits. One that does not write is always.
     pub(crate) async fn wait_amid(&mut self, number: u32) -> Result<(), EngineError> {
         match (&self.task, self.running.get_mut(&number)) {
-            (Task::Transform(_), Some((_, subject))) => {
-                subject.wait_told(|told| told.uncommitted > 0).await
+            (Task::Transform(work), Some((_, subject))) => {
+                let half = work.commit_every_records().div_ceil(2);
+                let amid = |told: &Told| (1..=half).contains(&told.uncommitted);
+                subject.wait_told(amid).await
             }
             _ => Ok(()),
         }
@@ -571,10 +573,16 @@ impl Members {
         }
     }
 
-    /// Fails as soon as a member ends that nobody ended.
+    /// Fails as soon as a member ends that nobody ended. One whose place
+    /// another took back leaves by itself: a client that was frozen beyond its
+    /// `session.timeout.ms` joins again, with its `group.instance.id`.
     pub(crate) fn check_alive(&self) -> Result<(), EngineError> {
         for (_, subject) in self.running.values() {
             if let Some(exit) = subject.child.try_status() {
+                let told = *subject.told.borrow();
+                if told.refused && told.ended && exit.is_success() {
+                    continue;
+                }
                 return Err(EngineError::SubjectEnded {
                     who: subject.who.clone(),
                     exit,

@@ -75,6 +75,11 @@ impl Work {
         }
     }
 
+    /// Records a member processes at most before it commits.
+    pub(crate) const fn commit_every_records(&self) -> u64 {
+        self.role.commit_every_records
+    }
+
     /// The topic that it reads.
     pub(crate) const fn from(&self) -> TopicIx {
         self.from

@@ -91,7 +91,7 @@ u-0 is read from 0: p1/0, p1/1, p2/0
 
 #[test]
 fn what_was_committed_past_and_never_stored_is_a_gap() {
-    let rest = "m0 commits t-0@2\nu-0 is read from 0: p1/0\n";
+    let rest = "m0 commits t-0@2\nu-0 is read from 0: p1/0, nothing\n";
     let unknown = made(rest).replace("p1/1 is acknowledged at u-0@1", "p1/1 may be written: late");
     finds(&unknown, &[(Anomaly::GroupGap, 1)]);
     // The broker lost it: the group has done its part.
@@ -354,9 +354,10 @@ impl Maker {
             offset: offset(input),
         });
         self.say(Body::SendInvoked { record, to: MADE });
-        let kind = match self.transactional {
-            true => BatchKind::Transactional,
-            false => BatchKind::Plain,
+        let kind = if self.transactional {
+            BatchKind::Transactional
+        } else {
+            BatchKind::Plain
         };
         let producer = record.producer.get();
         let stands = !matches!(fate, Fate::LostAcknowledged | Fate::Never);
@@ -634,9 +635,10 @@ fn reference(events: &[Event]) -> BTreeMap<Anomaly, u64> {
             *counts.entry(Anomaly::Duplicate).or_default() += more;
         }
         if !(read && took_effect) && !unknown {
-            let anomaly = match offset < committed {
-                true => Anomaly::GroupGap,
-                false => Anomaly::GroupIncomplete,
+            let anomaly = if offset < committed {
+                Anomaly::GroupGap
+            } else {
+                Anomaly::GroupIncomplete
             };
             *counts.entry(anomaly).or_default() += 1;
         }

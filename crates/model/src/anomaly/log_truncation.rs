@@ -6,8 +6,10 @@ pub(super) const DEFINITION: Definition = Definition {
     name: "log-truncation",
     meaning: "A partition's end moved back behind records that had been there.",
     definition: "A partition ends, when it is read, before an offset at which somebody had been \
-        given a record, or before an end that had been seen. The records that were \
-        there are gone, acknowledged or not.",
+        given a record, or before an end that had been seen. Or it has grown again: a \
+        record was acknowledged and stands nowhere any more, and one that its producer \
+        sent after that stands at its offset or below. The records that were there are \
+        gone, acknowledged or not.",
     excludes: &[
         "A record that is missing below the end: that is lost-write alone.",
         "A log start that moved forward: that is retention.",

@@ -178,6 +178,22 @@ fn a_group_that_writes_is_a_group_and_an_enumeration_of_true_and_false() {
 }
 
 #[test]
+fn only_a_group_that_writes_gets_a_zombie() {
+    let reader = r#"
+[[group]]
+name = "reader"
+topic = "u"
+records_per_s = 100
+commit_every_records = 10
+"#;
+    let text = format!("{GOOD}{TRANSFORM}{reader}");
+    parse("mine.toml", &text).unwrap();
+    let text = text.replace("group = \"copier\"\nmember = 2", "group = \"reader\"");
+    let error = parse("mine.toml", &text).unwrap_err().to_string();
+    assert!(error.contains("did you mean `consumer-pause`?"), "{error}");
+}
+
+#[test]
 fn what_a_group_that_writes_cannot_be_is_said() {
     let shown = |from: &str, to: &str| {
         assert!(TRANSFORM.contains(from), "{from}");

@@ -3,7 +3,7 @@
 
 use super::{Problem, Step};
 use crate::record::OVERHEAD_BYTES_MAX;
-use crate::scenario::Scenario;
+use crate::scenario::{FaultKind, Scenario};
 
 /// Fails with the first thing that cannot be.
 pub(super) fn validate(
@@ -53,6 +53,21 @@ pub(super) fn validate(
                 transform.record_bytes
             );
             return fail("record_bytes", message);
+        }
+    }
+    for (at, fault) in scenario.faults.iter().enumerate() {
+        // One that only reads is frozen by `consumer-pause`, and finds out by
+        // itself what became of its partitions.
+        if let FaultKind::ConsumerZombie { group, .. } = &fault.kind
+            && scenario.groups.iter().any(|only| only.name == *group)
+        {
+            return Err(Problem {
+                path: vec![Step::Key("fault"), Step::Index(at), Step::Key("group")],
+                message: format!(
+                    "`consumer-zombie` takes the place of a member of a [[transform]], and \
+                     `{group}` only reads: did you mean `consumer-pause`?"
+                ),
+            });
         }
     }
     Ok(())
