@@ -92,6 +92,11 @@ fn every_example_parses() {
 #[test]
 fn the_top_level_is_told_whole() {
     assert_eq!(first_column("## Top level"), grammar::top_level());
+    let examples = examples(DOCUMENT).into_iter().map(grammar::table);
+    let shown: BTreeSet<String> = examples
+        .flat_map(|it| it.into_iter().map(|it| it.0))
+        .collect();
+    assert_eq!(shown, grammar::top_level());
 }
 
 #[test]
