@@ -112,7 +112,12 @@ pub(crate) fn scenario(
             }
         }
     }
-    out
+    match &plan.prefix {
+        // The same before all names of a scenario: on a line it only hides
+        // what comes behind it. plan.json and the report have it.
+        Some(prefix) => out.replace(&prefix.to_string(), ""),
+        None => out,
+    }
 }
 
 /// How many of which verdict.

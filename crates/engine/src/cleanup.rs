@@ -3,6 +3,7 @@
 //! killed. Takes [`OwnNames`] only, so that nothing else can be deleted. Knows
 //! nothing of what it was made for.
 
+use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
@@ -10,7 +11,7 @@ use std::time::Duration;
 use model::ids::{GroupId, TopicName};
 use model::plan::{OwnNames, RunPlan, ScenarioPlan};
 use tokio::time::Instant;
-use wire::{Cluster, ErrorCode, GroupProtocol, GroupState, Topics, WireError};
+use wire::{Cluster, ErrorCode, GroupProtocol, GroupState, WireError};
 
 use crate::error::EngineError;
 use crate::run::Brokers;
@@ -175,7 +176,7 @@ fn own_names(plan: &RunPlan) -> Result<OwnNames, EngineError> {
     for scenario in &plan.scenarios {
         let strange = |name: String| EngineError::Strange { name };
         if let Some(prefix) = scenario.prefix.as_ref().filter(|it| !it.is_of(plan.run)) {
-            return Err(strange(prefix.to_string()));
+            return Err(strange(format!("`{prefix}` is of another run")));
         }
         let names = OwnNames::of(scenario).map_err(|error| strange(error.to_string()))?;
         all = all.and(names);
@@ -190,49 +191,49 @@ async fn remove(cluster: &mut Cluster, names: &OwnNames) -> Removal {
         let outcome = remove_group(cluster, group).await;
         removal.take(Thing::Group(group.clone()), outcome);
     }
-    if names.topics().is_empty() {
-        return removal;
-    }
-    match cluster.delete_topics(names.topics()).await {
-        Ok(outcomes) => {
-            for (topic, outcome) in outcomes {
-                let outcome = match outcome {
-                    Ok(()) => await_gone(cluster, &topic).await,
-                    Err(refusal) if refusal.code == ErrorCode::UNKNOWN_TOPIC_OR_PARTITION => {
-                        Ok(Before::Absent)
-                    }
-                    Err(refusal) => Err(refusal.to_string()),
-                };
-                removal.take(Thing::Topic(topic), outcome);
-            }
-        }
-        Err(error) => {
-            for topic in names.topics() {
-                removal.take(Thing::Topic(topic.clone()), Err(with_causes(&error)));
-            }
-        }
-    }
+    remove_topics(cluster, names.topics(), &mut removal).await;
     removal
 }
 
-/// Waits until a broker knows that the topic is gone.
-async fn await_gone(cluster: &mut Cluster, topic: &TopicName) -> Result<Before, String> {
+/// Deletes topics until the controllers know none of them: brokers hear of it
+/// later, and one that creates topics for whoever asks may bring one back.
+async fn remove_topics(cluster: &mut Cluster, topics: &[TopicName], removal: &mut Removal) {
     let until = Instant::now() + GONE_LIMIT;
-    let asked = [topic.clone()];
-    loop {
-        let metadata = cluster.metadata(Topics::Named(&asked)).await;
-        let metadata = metadata.map_err(|error| with_causes(&error))?;
-        let there = metadata.topics.iter().any(|found| {
-            found.topic == *topic
-                && found.partitions.as_ref().err() != Some(&ErrorCode::UNKNOWN_TOPIC_OR_PARTITION)
-        });
-        if !there {
-            return Ok(Before::There);
+    let mut open: BTreeMap<TopicName, Before> = topics
+        .iter()
+        .map(|topic| (topic.clone(), Before::Absent))
+        .collect();
+    while !open.is_empty() {
+        let asked: Vec<TopicName> = open.keys().cloned().collect();
+        let outcomes = match cluster.delete_topics(&asked).await {
+            Ok(outcomes) => outcomes,
+            Err(error) => {
+                for topic in asked {
+                    removal.take(Thing::Topic(topic), Err(with_causes(&error)));
+                }
+                return;
+            }
+        };
+        for (topic, outcome) in outcomes {
+            let settled = match outcome {
+                Ok(()) if Instant::now() >= until => {
+                    Err("it was deleted, and is there again or still".to_owned())
+                }
+                Ok(()) => {
+                    open.insert(topic, Before::There);
+                    continue;
+                }
+                Err(refusal) if refusal.code == ErrorCode::UNKNOWN_TOPIC_OR_PARTITION => {
+                    Ok(open.get(&topic).copied().unwrap_or(Before::Absent))
+                }
+                Err(refusal) => Err(refusal.to_string()),
+            };
+            open.remove(&topic);
+            removal.take(Thing::Topic(topic), settled);
         }
-        if Instant::now() >= until {
-            return Err("it was deleted, and is there again or still".to_owned());
+        if !open.is_empty() {
+            tokio::time::sleep(LOOK_INTERVAL).await;
         }
-        tokio::time::sleep(LOOK_INTERVAL).await;
     }
 }
 
@@ -258,17 +259,16 @@ async fn remove_group(cluster: &mut Cluster, group: &GroupId) -> Result<Before, 
         }
         let outcomes = cluster.delete_groups(std::slice::from_ref(group)).await;
         let outcomes = outcomes.map_err(|error| with_causes(&error))?;
+        let pending = [ErrorCode::GROUP_ID_NOT_FOUND, ErrorCode::NON_EMPTY_GROUP];
         match outcomes.get(group) {
-            Some(Err(refusal)) if refusal.code == ErrorCode::GROUP_ID_NOT_FOUND => {}
-            Some(Err(refusal)) if Instant::now() >= until => return Err(refusal.to_string()),
-            Some(Err(refusal)) if refusal.code == ErrorCode::NON_EMPTY_GROUP => {
-                tokio::time::sleep(LOOK_INTERVAL).await;
+            Some(Err(refusal)) if Instant::now() >= until || !pending.contains(&refusal.code) => {
+                return Err(refusal.to_string());
             }
-            Some(Err(refusal)) => return Err(refusal.to_string()),
             Some(Ok(())) | None if Instant::now() >= until => {
                 return Err("it was deleted, and is there again or still".to_owned());
             }
-            Some(Ok(())) | None => {}
+            // Whether it is gone is for the coordinator to say.
+            Some(_) | None => tokio::time::sleep(LOOK_INTERVAL).await,
         }
     }
 }

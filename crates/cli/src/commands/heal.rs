@@ -19,8 +19,8 @@ use model::scenario::words::counted;
 enum HealError {
     #[error("cannot listen for signals")]
     Signals(#[source] io::Error),
-    #[error("{} left in the cluster", counted(*.0, "thing"))]
-    Left(u64),
+    #[error("{0} left in the cluster")]
+    Left(String),
 }
 
 /// `ackproof heal`.
@@ -47,10 +47,12 @@ pub(crate) async fn heal(args: &HealArgs) -> Result<Exit, Failure> {
     print(&told(&plan, &removal))?;
     match u64::try_from(removal.left.len()).unwrap_or(u64::MAX) {
         0 => Ok(Exit::Held),
-        left => Err(Failure::environment(&HealError::Left(left)).hint(
-            "try again; what stays can be deleted with Kafka's own tools (kafka-topics.sh \
+        left => Err(
+            Failure::environment(&HealError::Left(counted(left, "thing"))).hint(
+                "try again; what stays can be deleted with Kafka's own tools (kafka-topics.sh \
              --delete, kafka-consumer-groups.sh --delete)",
-        )),
+            ),
+        ),
     }
 }
 
