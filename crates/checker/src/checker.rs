@@ -362,12 +362,9 @@ impl Checker {
         let groups = self
             .readers
             .settle(&self.log, &derived, background, &mut docket);
-        let truncation = self.truncation.settle(
-            &log.gone,
-            &self.log,
-            background,
-            &mut docket,
-        );
+        let truncation = self
+            .truncation
+            .settle(&log.gone, &self.log, background, &mut docket);
         let replicas = self.replicas.settle(background, &mut docket);
         let zombies = self.zombies.settle(&self.log, background, &mut docket);
         let isolation = self.isolated.settle(&self.log, background, &mut docket);

@@ -8,9 +8,9 @@
 //! *inconsistent-offsets*. Each partition counts once.
 //!
 //! A log that was cut off may have grown beyond its old end by the time it is
-//! pinned. Then the producers tell: a record was acknowledged and stands nowhere
-//! any more, and one that the same producer sent after that acknowledgement
-//! stands at its offset or below.
+//! pinned. Then the producers tell: of a producer's records the one that was
+//! acknowledged highest stands nowhere any more, and one that it sent after that
+//! acknowledgement stands at its offset or below.
 //!
 //! Held: a few numbers for each partition, and each pinned end; for each
 //! producer the highest sequence that it sent, and the highest offset that it

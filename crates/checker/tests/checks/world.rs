@@ -10,7 +10,9 @@ use std::collections::BTreeMap;
 
 use model::anomaly::Anomaly;
 use model::event::{Body, Cleanup, Content, Event, Outcome};
-use model::ids::{GroupIx, Micros, Offset, PartitionIndex, PartitionRef, ProducerIx, RecordId};
+use model::ids::{
+    GroupIx, Micros, Offset, PartitionIndex, PartitionRef, ProducerIx, RecordId, Sequence,
+};
 use proptest::prelude::*;
 
 pub(crate) use self::definitions::Untold;
@@ -205,6 +207,9 @@ struct Maker {
     reads: Vec<Read>,
     commits: Vec<Commit>,
     reported: BTreeMap<(GroupIx, usize), usize>,
+    /// By log: a record, and one that its producer sent after it had heard of
+    /// the former, and was told to stand at that offset or below.
+    overtaken: BTreeMap<usize, (RecordId, RecordId, i64)>,
     planted: BTreeMap<Anomaly, u64>,
 }
 
@@ -222,6 +227,7 @@ pub(crate) fn make(size: Size) -> World {
         reads: Vec::new(),
         commits: Vec::new(),
         reported: BTreeMap::new(),
+        overtaken: BTreeMap::new(),
         planted: BTreeMap::new(),
     };
     maker.send();
@@ -487,7 +493,43 @@ impl Maker {
         self.deeds.push((record.producer, Deed::Complete(at)));
     }
 
+    /// Of what each producer was told of a log, only the highest offset is held
+    /// against what it was told later, and only the last such case is kept.
+    fn overtake(&mut self) {
+        let mut sent: BTreeMap<ProducerIx, Sequence> = BTreeMap::new();
+        let mut told: BTreeMap<(ProducerIx, usize), (i64, RecordId, Sequence)> = BTreeMap::new();
+        let mut overtaken = BTreeMap::new();
+        for (producer, deed) in &self.deeds {
+            match deed {
+                Deed::Invoke(at) => {
+                    let highest = sent.entry(*producer).or_default();
+                    *highest = (*highest).max(self.sent[*at].record.sequence);
+                }
+                Deed::Complete(at) => {
+                    let it = self.sent[*at];
+                    let Told::Acknowledged(offset) = it.told else {
+                        continue;
+                    };
+                    let log = usize::try_from(it.to.partition.get()).unwrap();
+                    let by_then = sent.get(producer).copied().unwrap_or_default();
+                    match told.get(&(*producer, log)) {
+                        Some((before, record, heard)) if offset <= *before => {
+                            if it.record.sequence > *heard {
+                                overtaken.insert(log, (*record, it.record, offset));
+                            }
+                        }
+                        _ => {
+                            told.insert((*producer, log), (offset, it.record, by_then));
+                        }
+                    }
+                }
+            }
+        }
+        self.overtaken = overtaken;
+    }
+
     fn producers(&mut self) -> Vec<Source> {
+        self.overtake();
         let mut sources = vec![Vec::new(); usize::try_from(self.size.producers).unwrap()];
         for (producer, deed) in std::mem::take(&mut self.deeds) {
             let body = match deed {

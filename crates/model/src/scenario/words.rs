@@ -206,8 +206,7 @@ pub fn fault(fault: &Fault, scenario: &Scenario) -> Phrase {
                 duration_ms(*for_ms),
                 match takeover {
                     Takeover::Open => "",
-                    Takeover::Awaited =>
-                        " at least, and until another member has taken over",
+                    Takeover::Awaited => " at least, and until another member has taken over",
                 }
             )),
         FaultKind::ConsumerZombie {

@@ -171,6 +171,10 @@ fn losses(maker: &Maker, truth: &Truth, add: &mut impl FnMut(Anomaly, usize)) ->
                 .filter(|read| number(read.slot) >= truth.ranges[read.log].end)
                 .map(|read| read.log),
         );
+        let grown = maker.overtaken.iter().filter(|(log, (before, after, at))| {
+            truth.stands.contains(&((**log, *at), *after)) && !truth.is_somewhere(*before)
+        });
+        truncated.extend(grown.map(|(log, _)| *log));
         add(Anomaly::LogTruncation, truncated.len());
     }
     untold
@@ -314,6 +318,7 @@ fn readers(maker: &Maker, truth: &Truth, add: &mut impl FnMut(Anomaly, usize)) {
             // What was deleted is known by its acknowledgement alone.
             let start = number(maker.starts[log]);
             let deleted: BTreeSet<i64> = acknowledged(maker)
+                .into_iter()
                 .map(|(place, _)| place)
                 .filter(|(at, offset)| *at == log && (0..start).contains(offset))
                 .map(|(_, offset)| offset)
