@@ -126,9 +126,10 @@ mod tests {
     #[test]
     fn bytes_that_never_come_to_an_end_take_no_more_memory() {
         let mut incoming = Incoming::default();
+        let piece = vec![1; 64 * 1024];
         for _ in 0..1000 {
             incoming.make_room();
-            incoming.buffer.extend_from_slice(&[1; 64 * 1024]);
+            incoming.buffer.extend_from_slice(&piece);
             // All but the beginning of the next frame.
             let whole = incoming.bytes().len() - 3;
             incoming.take(whole);

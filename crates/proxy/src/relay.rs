@@ -725,8 +725,8 @@ mod tests {
             .unwrap();
         let (mut at_broker, _) = broker.accept().await.unwrap();
         // Half a client id.
-        let head = b"\0\0\0\x20\0\x03\0\0\0\0\0\x01\0\x09fet";
-        for byte in head {
+        let half_a_request = b"\0\0\0\x20\0\x03\0\0\0\0\0\x01\0\x09fet";
+        for byte in half_a_request {
             client.write_all(&[*byte]).await.unwrap();
         }
         assert!(client.read_u8().await.is_err());

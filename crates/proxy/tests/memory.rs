@@ -200,7 +200,8 @@ fn a_compression_bomb_stays_packed(site: &Site) {
 
 /// A hundred MiB each, of which a little comes.
 fn what_is_announced_and_does_not_come_is_not_kept(site: &Site) {
-    let mut beginning = produce(&[7; 64 * 1024]);
+    let records = vec![7; 64 * 1024];
+    let mut beginning = produce(&records);
     let announced = u32::try_from(proxy::REQUEST_BYTES_MAX).unwrap();
     beginning[..4].copy_from_slice(&announced.to_be_bytes());
     let (count, before) = (100, site.delivered());

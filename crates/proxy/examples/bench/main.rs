@@ -36,7 +36,7 @@ const RECORD_BYTES: usize = 512;
 const PARTITIONS: i32 = 3;
 /// The broker's compiler needs work to learn from.
 const WARM_UP_ROUNDS: usize = 3;
-const LIMIT: Duration = Duration::from_secs(60);
+const LIMIT: Duration = Duration::from_mins(1);
 /// What /proc counts processor time in, on every Linux of today.
 const TICKS_PER_S: f64 = 100.0;
 
@@ -245,10 +245,12 @@ fn quartiles(mut of: Vec<f64>) -> [f64; 3] {
     [1, 2, 3].map(|quarter| of[(of.len() - 1) * quarter / 4])
 }
 
+type Figure = fn(&Round) -> f64;
+type Cpu = fn(&Proxy) -> f64;
+
 fn report(ways: &[Way], records: usize) {
     let direct = &ways[0].rounds;
-    type Figure = fn(&Round) -> f64;
-    let figures: [(&str, Figure, fn(&Proxy) -> f64); 2] = [
+    let figures: [(&str, Figure, Cpu); 2] = [
         ("produce", |it| it.produce, |it| it.cpu_produce_s),
         ("fetch", |it| it.fetch, |it| it.cpu_fetch_s),
     ];

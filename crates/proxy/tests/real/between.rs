@@ -15,7 +15,7 @@ use stack::ports::ReservedPort;
 use crate::fixture::Kafka;
 
 /// Far above what a busy machine takes.
-const LIMIT: Duration = Duration::from_secs(60);
+const LIMIT: Duration = Duration::from_mins(1);
 const TOPIC: &str = "replicated";
 
 /// The in-sync replicas of the one partition, as the cluster tells clients.
