@@ -50,7 +50,7 @@ struct Reaches {
     pinned: Vec<Reach>,
     /// The highest offset that each producer was told.
     told: BTreeMap<ProducerIx, Told>,
-    overtaken: Option<Overtaken>,
+    overtaken: BTreeMap<ProducerIx, Overtaken>,
 }
 
 /// A record that was acknowledged above all others of its producer.
@@ -118,7 +118,8 @@ impl Truncation {
                 offset,
                 content: Content::Ours(record),
             } if self.watches => {
-                let overtaken = self.partitions.entry(*partition).overtaken.as_mut();
+                let reaches = self.partitions.entry(*partition);
+                let overtaken = reaches.overtaken.get_mut(&record.producer);
                 let same = |it: &&mut Overtaken| it.record == *record && it.offset == *offset;
                 if let Some(overtaken) = overtaken.filter(same) {
                     overtaken.stands = true;
@@ -143,12 +144,13 @@ impl Truncation {
                 // Of many such records the last is the likeliest to stand.
                 if record.sequence > before.sent {
                     self.watches = true;
-                    reaches.overtaken = Some(Overtaken {
+                    let overtaken = Overtaken {
                         before: *before,
                         record,
                         offset,
                         stands: false,
-                    });
+                    };
+                    reaches.overtaken.insert(record.producer, overtaken);
                 }
             }
             _ => {
@@ -197,7 +199,7 @@ impl Truncation {
                 let proven = |it: &&Overtaken| {
                     it.stands && log.is_read(partition) && !log.is_stored(it.before.record)
                 };
-                if let Some(overtaken) = reaches.overtaken.as_ref().filter(proven) {
+                if let Some(overtaken) = reaches.overtaken.values().find(proven) {
                     let Overtaken {
                         before,
                         record,

@@ -207,9 +207,9 @@ struct Maker {
     reads: Vec<Read>,
     commits: Vec<Commit>,
     reported: BTreeMap<(GroupIx, usize), usize>,
-    /// By log: a record, and one that its producer sent after it had heard of
+    /// By producer and log: a record, and one that its producer sent after it had heard of
     /// the former, and was told to stand at that offset or below.
-    overtaken: BTreeMap<usize, (RecordId, RecordId, i64)>,
+    overtaken: BTreeMap<(ProducerIx, usize), (RecordId, RecordId, i64)>,
     planted: BTreeMap<Anomaly, u64>,
 }
 
@@ -515,7 +515,7 @@ impl Maker {
                     match told.get(&(*producer, log)) {
                         Some((before, record, heard)) if offset <= *before => {
                             if it.record.sequence > *heard {
-                                overtaken.insert(log, (*record, it.record, offset));
+                                overtaken.insert((*producer, log), (*record, it.record, offset));
                             }
                         }
                         _ => {

@@ -171,10 +171,13 @@ fn losses(maker: &Maker, truth: &Truth, add: &mut impl FnMut(Anomaly, usize)) ->
                 .filter(|read| number(read.slot) >= truth.ranges[read.log].end)
                 .map(|read| read.log),
         );
-        let grown = maker.overtaken.iter().filter(|(log, (before, after, at))| {
-            truth.stands.contains(&((**log, *at), *after)) && !truth.is_somewhere(*before)
-        });
-        truncated.extend(grown.map(|(log, _)| *log));
+        let grown = maker
+            .overtaken
+            .iter()
+            .filter(|((_, log), (before, after, at))| {
+                truth.stands.contains(&((*log, *at), *after)) && !truth.is_somewhere(*before)
+            });
+        truncated.extend(grown.map(|((_, log), _)| *log));
         add(Anomaly::LogTruncation, truncated.len());
     }
     untold
