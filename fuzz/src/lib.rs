@@ -91,6 +91,10 @@ pub fn kafkatest(bytes: &[u8]) {
 /// A connection through the proxy. Two bytes choose the faults and how the rest
 /// is cut into pieces, two more are the length of what the client says; what
 /// follows that says the broker.
+///
+/// # Panics
+/// Where a healthy proxy changes what it carries, or makes more of it than faults
+/// can account for: that is a bug.
 pub fn proxy(bytes: &[u8]) {
     let [choice, piece, high, low, rest @ ..] = bytes else {
         return;
