@@ -5,12 +5,16 @@
 //! A change is known by its number, which every row image carries; numbers
 //! follow the writer's order. A delete carries no image, so its event is told
 //! by its place among the events of the row.
+//!
+//! In a compacted topic an event may have made place for a later one of its
+//! row, and below a log start retention may have taken any: there nothing is
+//! called missing.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use model::anomaly::Anomaly;
 use model::event::{Body, CaptureResult, ChangeContent, RowOp, TxOutcome};
-use model::ids::{ChangeId, Lsn, Offset, PartitionRef, RowKey, TableIx, TxId};
+use model::ids::{ChangeId, Lsn, Offset, PartitionRef, RowKey, TableIx, TopicIx, TxId};
 
 use crate::finding::{Docket, Scope, Watch};
 use crate::log::Ledger;
@@ -70,10 +74,19 @@ pub struct CaptureCoverage {
     pub disowned: u64,
     /// Tables whose rows, or whose topics, were not read to the end.
     pub unread: Vec<String>,
+    /// Tables whose topics compact, so that no event can be called missing.
+    pub compacted: Vec<String>,
+    /// Tables whose topics have lost their beginning, so that neither can a
+    /// row.
+    pub cut: Vec<String>,
     /// How the wait for the last change ended.
     pub waited: Option<CaptureResult>,
     /// Rows without a blemish, for calibration to plant anomalies on.
     pub(crate) victims: Vec<(TableIx, RowKey)>,
+}
+
+fn names(tables: &BTreeSet<TableIx>, roster: &Roster) -> Vec<String> {
+    tables.iter().map(|table| roster.table(*table)).collect()
 }
 
 /// What became of a change.
@@ -162,6 +175,15 @@ impl Capture {
             .filter(|(_, table)| log.topic_is_read(table.topic, roster))
             .map(|(table, _)| *table)
             .collect();
+        let of_topics = |wanted: &dyn Fn(TopicIx) -> bool| -> BTreeSet<TableIx> {
+            let tables = roster.tables.iter();
+            tables
+                .filter(|(_, table)| wanted(table.topic))
+                .map(|(table, _)| *table)
+                .collect()
+        };
+        let cut = of_topics(&|topic| !log.begins_at_zero(topic));
+        let compacted = of_topics(&|topic| roster.compacts(topic));
         let tables_read: BTreeSet<TableIx> = roster
             .tables
             .keys()
@@ -178,6 +200,8 @@ impl Capture {
                 .filter(|(table, _)| !(topics_read.contains(table) && tables_read.contains(table)))
                 .map(|(_, table)| table.name.clone())
                 .collect(),
+            compacted: names(&compacted, roster),
+            cut: names(&cut, roster),
             ..CaptureCoverage::default()
         };
         let mut victims = Victims::default();
@@ -186,12 +210,14 @@ impl Capture {
             let told = find_wrong_events(history, place, docket, &mut coverage);
             let compared = tables_read.contains(&row.0);
             let whole = caught_up && topics_read.contains(&row.0);
-            let mut clean = whole && compared && told.clean;
-            if whole {
+            // What stood in a topic that is cleaned up is not all there any more.
+            let (kept, thinned) = (!cut.contains(&row.0), compacted.contains(&row.0));
+            let mut clean = whole && kept && !thinned && compared && told.clean;
+            if whole && kept && !thinned {
                 clean &= find_missing(history, &told, place, docket, &mut coverage);
             }
             let content = self.rows.get(row).copied();
-            if whole && compared {
+            if whole && kept && compared {
                 clean &= find_divergence(history, content, place, docket, &mut coverage);
             }
             if compared && !is_as_committed(history, content) {

@@ -678,6 +678,18 @@ fn capture_claim(claim: Claim, analysis: &Analysis) -> Ruling {
             "the last change never came out of the topics: late cannot be told from missing",
         );
     }
+    if needs_the_end && let Some(table) = capture.cut.first() {
+        return inconclusive(format!(
+            "the topic of {table} has lost its beginning, and events with it"
+        ));
+    }
+    if claim == Claim::NoRowMissing
+        && let Some(table) = capture.compacted.first()
+    {
+        return inconclusive(format!(
+            "the topic of {table} compacts: an event that is not there may have been replaced"
+        ));
+    }
     match claim {
         Claim::NoRowMissing if capture.settled == 0 => inconclusive("nothing was committed"),
         Claim::NoRowMissing => held(format!(

@@ -544,6 +544,13 @@ impl Ledger {
         self.partitions.iter().map(|(partition, _)| partition)
     }
 
+    /// Whether everything that a topic ever held may still be there.
+    pub(crate) fn begins_at_zero(&self, topic: TopicIx) -> bool {
+        let mut logs = self.partitions.iter().filter(|(at, _)| at.topic == topic);
+        let starts = |log: &PartitionLog| log.pinned.as_ref().map(|range| range.start.get());
+        logs.all(|(_, log)| starts(log).is_none_or(|start| start == 0))
+    }
+
     /// Whether a record stands anywhere.
     pub(crate) fn holds(&self, record: RecordId) -> bool {
         self.standing.stored.contains(record)

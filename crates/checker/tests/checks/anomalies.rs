@@ -2,12 +2,12 @@
 //! stays clean.
 
 use crate::story::{
-    Slot, Story, capture_story, found, group_story, healed, id, injected, named, ours, part, story,
-    triggered,
+    CHANGES, Slot, Story, TABLE, capture_story, changes, found, group_story, healed, id, injected,
+    named, ours, part, story, triggered,
 };
 use model::anomaly::Anomaly;
 use model::event::{
-    Body, CaptureResult, ChangeContent, CommitResult, Content, Ending, RowOp, TxOutcome,
+    Body, CaptureResult, ChangeContent, Cleanup, CommitResult, Content, Ending, RowOp, TxOutcome,
 };
 use model::ids::{ChangeId, Lsn, MemberIx};
 
@@ -333,6 +333,31 @@ fn a_committed_change_without_an_event_is_missing_once_capture_has_caught_up() {
         ["public.rows 7-7"]
     );
     clean(&story.waits(CaptureResult::TimedOut).whole(1, 1));
+}
+
+#[test]
+fn no_event_is_missing_where_the_topic_is_cleaned_up() {
+    let compact = Body::TopicCleanup {
+        topic: CHANGES,
+        policy: Cleanup::Compact,
+    };
+    let story = capture_story().committed(0, 1, RowOp::Insert);
+    let story = story.committed(1, 1, RowOp::Update).row(1, of(1));
+    let last = |story: Story| story.event(1, 1, RowOp::Update, of(1));
+    finds(
+        &last(story.clone()).captured(2, 1),
+        &[(Anomaly::RowMissing, 1)],
+    );
+    clean(&last(story.clone().and(compact.clone())).captured(2, 1));
+    // The last event of a row stays, whatever its topic's policy is.
+    let gone = story.clone().and(compact).captured(2, 1);
+    finds(&gone, &[(Anomaly::StateDivergence, 1)]);
+    let cut = story.waits(CaptureResult::CaughtUp).pinned(changes(), 2, 2);
+    let cut = cut.read(changes()).and(Body::TableRead {
+        table: TABLE,
+        rows: 1,
+    });
+    clean(&cut.and(Body::TrafficEnded).and(Body::Completed));
 }
 
 #[test]

@@ -1,11 +1,11 @@
 //! Random histories: what is planted is found exactly, what is healthy stays
 //! clean, and the fast checker agrees with the slow one.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use model::anomaly::Anomaly;
 use model::event::{Body, Cleanup, CommitResult, Content, Event, Outcome};
-use model::ids::{GroupIx, MemberIx, Micros, Offset, PartitionRef, RecordId};
+use model::ids::{BrokerId, GroupIx, MemberIx, Micros, Offset, PartitionRef, RecordId};
 use model::verdict::Counts;
 use proptest::prelude::*;
 
@@ -81,6 +81,14 @@ proptest! {
             group: crate::story::GROUP,
         });
         let mut bodies = bodies;
+        let mut held = BTreeSet::new();
+        // A replica holds one thing at an offset.
+        bodies.retain(|body| match body {
+            Body::ReplicaStored { partition, broker, offset, .. } => {
+                held.insert((*partition, *broker, *offset))
+            }
+            _ => true,
+        });
         if let Some(place) = imported {
             // Nobody but its readers has seen the log.
             bodies.retain(|body| !matches!(
@@ -105,6 +113,7 @@ proptest! {
             Anomaly::Phantom,
             Anomaly::Corrupt,
             Anomaly::FailedWriteVisible,
+            Anomaly::ReplicaDivergence,
         ];
         let analysis = story.check();
         let found: BTreeMap<Anomaly, u64> = found(&analysis)
@@ -258,6 +267,22 @@ fn a_content() -> impl Strategy<Value = Content> {
     ]
 }
 
+/// What is said of one of three replicas of the first partition.
+fn a_replica() -> impl Strategy<Value = Body> {
+    let broker = || (1i32..4).prop_map(BrokerId::new);
+    let partition = part(0);
+    prop_oneof![
+        2 => (broker(), 0i64..3, 3i64..9).prop_map(move |(broker, log_start, end)| {
+            let (log_start, end) = (Offset::new(log_start), Offset::new(end));
+            Body::ReplicaPinned { partition, broker, log_start, end }
+        }),
+        4 => (broker(), an_offset(), a_content()).prop_map(move |(broker, offset, content)| {
+            Body::ReplicaStored { partition, broker, offset, content }
+        }),
+        2 => broker().prop_map(move |broker| Body::ReplicaRead { partition, broker }),
+    ]
+}
+
 fn a_policy() -> impl Strategy<Value = Cleanup> {
     prop_oneof![
         Just(Cleanup::Delete),
@@ -296,6 +321,7 @@ fn anything() -> impl Strategy<Value = Body> {
             Body::TailSeen { partition, end: Offset::new(end) }
         }),
         1 => Just(Body::TrafficEnded),
+        6 => a_replica(),
     ]
 }
 

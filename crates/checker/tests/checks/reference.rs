@@ -6,9 +6,17 @@ use std::ops::Range;
 
 use model::anomaly::Anomaly;
 use model::event::{Body, Cleanup, Content, Event, Outcome};
-use model::ids::{PartitionRef, RecordId};
+use model::ids::{BrokerId, PartitionRef, RecordId};
 
 type Place = (PartitionRef, i64);
+
+/// What one replica of a partition holds.
+#[derive(Default)]
+struct Replica {
+    pinned: Option<Range<i64>>,
+    read: bool,
+    holds: BTreeMap<i64, Content>,
+}
 
 /// What a history says of the log, as lists.
 #[derive(Default)]
@@ -32,6 +40,7 @@ struct Said {
     given: BTreeSet<Place>,
     /// Where anything stands.
     data: BTreeSet<Place>,
+    replicas: BTreeMap<PartitionRef, BTreeMap<BrokerId, Replica>>,
     cleanup: Option<Cleanup>,
     imported: bool,
     traffic_ended: bool,
@@ -111,6 +120,26 @@ fn listen(events: &[Event]) -> Said {
             Body::TailSeen { partition, end } => {
                 said.reached.insert((*partition, end.get()));
             }
+            Body::ReplicaPinned {
+                partition,
+                broker,
+                log_start,
+                end,
+            } => {
+                said.replica(*partition, *broker).pinned = Some(log_start.get()..end.get());
+            }
+            Body::ReplicaStored {
+                partition,
+                broker,
+                offset,
+                content,
+            } => {
+                let replica = said.replica(*partition, *broker);
+                replica.holds.insert(offset.get(), *content);
+            }
+            Body::ReplicaRead { partition, broker } => {
+                said.replica(*partition, *broker).read = true;
+            }
             Body::TopicCleanup { policy, .. } => said.cleanup = Some(*policy),
             Body::Imported { .. } => said.imported = true,
             Body::PartitionRead { partition } => {
@@ -139,6 +168,42 @@ fn believe_the_readers(said: &mut Said, declared: &[PartitionRef]) {
 }
 
 impl Said {
+    fn replica(&mut self, partition: PartitionRef, broker: BrokerId) -> &mut Replica {
+        let replicas = self.replicas.entry(partition).or_default();
+        replicas.entry(broker).or_default()
+    }
+
+    fn compacts(&self) -> bool {
+        matches!(
+            self.cleanup,
+            Some(Cleanup::Compact | Cleanup::CompactAndDelete)
+        )
+    }
+
+    /// Offsets at which the replicas that were read whole do not hold the same.
+    fn diverged(&self, partition: PartitionRef) -> usize {
+        let whole: Vec<(&Range<i64>, &BTreeMap<i64, Content>)> = self.replicas[&partition]
+            .values()
+            .filter(|replica| replica.read)
+            .filter_map(|replica| Some((replica.pinned.as_ref()?, &replica.holds)))
+            .collect();
+        if whole.len() < 2 {
+            return 0;
+        }
+        let first = whole.iter().map(|(range, _)| range.start).max().unwrap();
+        let end = whole.iter().map(|(range, _)| range.end).min().unwrap();
+        (first..end)
+            .filter(|offset| {
+                let held: Vec<Option<&Content>> =
+                    whole.iter().map(|(_, holds)| holds.get(offset)).collect();
+                let some = held.iter().flatten();
+                let different = some.clone().any(|one| some.clone().any(|two| one != two));
+                let missing = held.contains(&None) && some.count() > 0;
+                different || (missing && !self.compacts())
+            })
+            .count()
+    }
+
     /// Whether retention may have taken what stood here.
     fn expired(&self, (partition, offset): Place) -> bool {
         let start = self.pinned[&partition].start;
@@ -147,11 +212,7 @@ impl Said {
 
     /// Whether compaction may have.
     fn compacted(&self, place: Place) -> bool {
-        let compacts = matches!(
-            self.cleanup,
-            Some(Cleanup::Compact | Cleanup::CompactAndDelete)
-        );
-        compacts && place.1 < self.pinned[&place.0].end && !self.data.contains(&place)
+        self.compacts() && place.1 < self.pinned[&place.0].end && !self.data.contains(&place)
     }
 
     /// Partitions whose end moved back, but for what the lost records prove.
@@ -184,6 +245,8 @@ pub(crate) fn count(events: &[Event], declared: &[PartitionRef]) -> BTreeMap<Ano
         said.pinned.contains_key(&place.0) && (said.expired(place) || said.compacted(place))
     };
     let mut counts = BTreeMap::new();
+    let diverged = said.replicas.keys().map(|of| said.diverged(*of));
+    counts.insert(Anomaly::ReplicaDivergence, diverged.sum::<usize>() as u64);
 
     let gone = said.acknowledged.iter().filter(|(place, record)| {
         let damaged = observed && said.damaged.contains(place);

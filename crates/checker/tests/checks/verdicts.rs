@@ -3,13 +3,13 @@
 use checker::judge;
 use model::anomaly::Anomaly;
 use model::claim::{Claim, Contract, FaultContract, GroupContract, Guarantee, Level, Traffic};
-use model::event::{Body, CaptureResult, ChangeContent, Content, Ending, Found, RowOp};
+use model::event::{Body, CaptureResult, ChangeContent, Cleanup, Content, Ending, Found, RowOp};
 use model::ids::{ChangeId, GroupIx};
 use model::verdict::{Calibration, ScenarioVerdict, Verdict};
 
 use crate::story::{
-    FAULT, Slot, Story, capture_story, group_story, healed, injected, inside, ours, part, story,
-    transaction, triggered,
+    CHANGES, FAULT, Slot, Story, TABLE, capture_story, changes, group_story, healed, injected,
+    inside, ours, part, story, transaction, triggered,
 };
 
 fn claims(claims: &[(Claim, Level)]) -> Contract {
@@ -668,6 +668,34 @@ fn a_table_that_was_not_read_whole_leaves_the_run_inconclusive() {
         &rule(&required(Claim::NoRowMissing), &story),
         "tables or their topics not read to the end: public.rows",
     );
+}
+
+#[test]
+fn nobody_can_tell_what_is_missing_from_a_topic_that_is_cleaned_up() {
+    let story = capture_story().committed(0, 7, RowOp::Insert);
+    let story = story.event(0, 7, RowOp::Insert, of(0)).row(7, of(0));
+    let compacted = story.clone().and(Body::TopicCleanup {
+        topic: CHANGES,
+        policy: Cleanup::Compact,
+    });
+    let compacted = compacted.captured(1, 1);
+    let why = "the topic of public.rows compacts: an event that is not there may have been \
+               replaced";
+    for claim in [Claim::NoLoss, Claim::NoRowMissing] {
+        rules(claim, &compacted, Verdict::Inconclusive, why);
+    }
+    let same = "1 rows, all as the topics replay them";
+    rules(Claim::NoStateDivergence, &compacted, Verdict::Held, same);
+    let cut = story.waits(CaptureResult::CaughtUp).pinned(changes(), 1, 1);
+    let cut = cut.read(changes()).and(Body::TableRead {
+        table: TABLE,
+        rows: 1,
+    });
+    let cut = cut.and(Body::TrafficEnded).and(Body::Completed);
+    let why = "the topic of public.rows has lost its beginning, and events with it";
+    for claim in [Claim::NoRowMissing, Claim::NoStateDivergence] {
+        rules(claim, &cut, Verdict::Inconclusive, why);
+    }
 }
 
 // Brokers and transactions.

@@ -46,9 +46,10 @@ impl<'m> Known<'m> {
             _ => {
                 let mut reads = maker.reads.iter().filter(|read| read.group != UNCOMMITTED);
                 // A record of it that a reader of committed records was given.
-                match reads.any(|read| maker.logs[read.log][read.offset].tx == Some(tx)) {
-                    true => Fate::Committed,
-                    false => Fate::Unknown,
+                if reads.any(|read| maker.logs[read.log][read.offset].tx == Some(tx)) {
+                    Fate::Committed
+                } else {
+                    Fate::Unknown
                 }
             }
         });
