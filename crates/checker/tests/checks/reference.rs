@@ -244,7 +244,8 @@ pub(crate) fn count(events: &[Event], declared: &[PartitionRef]) -> BTreeMap<Ano
 
     let gone = said.acknowledged.iter().filter(|(place, record)| {
         let damaged = observed && said.damaged.contains(place);
-        topic_whole && !stored_somewhere(record) && !damaged && !(observed && cleaned(*place))
+        let explained = damaged || (observed && cleaned(*place));
+        topic_whole && !stored_somewhere(record) && !explained
     });
     let (lost, unseen): (Vec<_>, Vec<_>) = gone
         .partition(|((partition, offset), _)| observed || said.pinned[partition].contains(offset));
