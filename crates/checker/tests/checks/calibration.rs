@@ -206,6 +206,9 @@ proptest! {
     #[test]
     fn mutants_are_found_in_any_sick_world(size in observed(1..4)) {
         let (analysis, calibration) = make(size).story.examine(&every_claim());
+        // A stranger that was read where the log has moved back since is met
+        // again by one that is planted there.
+        prop_assume!(analysis.count(Anomaly::LogTruncation) == 0);
         let missed: Vec<_> = calibration.iter().filter(|mutant| !mutant.found).collect();
         prop_assert!(missed.is_empty(), "{:#?} {:?}", missed, found(&analysis));
     }
