@@ -208,7 +208,9 @@ proptest! {
         let (analysis, calibration) = make(size).story.examine(&every_claim());
         // A stranger that was read where the log has moved back since is met
         // again by one that is planted there.
-        prop_assume!(analysis.count(Anomaly::LogTruncation) == 0);
+        if analysis.count(Anomaly::LogTruncation) > 0 {
+            return Ok(());
+        }
         let missed: Vec<_> = calibration.iter().filter(|mutant| !mutant.found).collect();
         prop_assert!(missed.is_empty(), "{:#?} {:?}", missed, found(&analysis));
     }
