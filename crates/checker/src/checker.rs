@@ -227,7 +227,6 @@ impl Checker {
             }
             Body::Stored { .. } => {
                 self.markers.observe(&event.body);
-                self.truncation.observe(event);
                 return self.log.observe(&event.body, &self.transactions);
             }
             Body::Processed { .. } => self.truncation.observe(event),
@@ -286,6 +285,7 @@ impl Checker {
             fates: &self.fates,
         };
         let docket = &mut self.docket;
+        self.truncation.observe_again(&event.body);
         self.log.observe_again(&event.body, background, docket);
         self.readers
             .observe_again(event, &self.log, background, docket);
@@ -315,7 +315,8 @@ impl Checker {
         let readers = self.readers.turn(&self.log, background, docket);
         let log = self.log.turn(background, docket);
         let derived = self.derived.turn(&self.log);
-        if [log, readers, derived] == [Need::Nothing; 3] {
+        let truncation = self.truncation.turn();
+        if [log, readers, derived, truncation] == [Need::Nothing; 4] {
             return Turn::Settled(Box::new(self.settle()));
         }
         self.reading = Reading::Another;

@@ -25,7 +25,7 @@ use model::ids::{Micros, Offset, PartitionRef, ProducerIx, RecordId, Sequence};
 
 use crate::background::Background;
 use crate::finding::{Docket, Scope, Watch};
-use crate::log::Ledger;
+use crate::log::{Ledger, Need};
 use crate::table::{PartitionTable, Table};
 
 /// A moment at which a partition reached up to an end.
@@ -79,8 +79,21 @@ pub(crate) struct Truncation {
     partitions: PartitionTable<Reaches>,
     /// The highest sequence that each producer has sent.
     sent: Table<Sequence>,
-    /// Whether a log may have been written over.
-    watches: bool,
+    stage: Stage,
+}
+
+/// What has to be read for it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+enum Stage {
+    /// Nothing: no log can have been written over.
+    #[default]
+    Nothing,
+    /// The history once more, to see whether later records stand where their
+    /// acknowledgements say.
+    Wanted,
+    /// It is being read.
+    Looking,
+    Done,
 }
 
 /// How much there was to compare.
@@ -113,18 +126,6 @@ impl Truncation {
                 record,
                 outcome: Outcome::Acknowledged { at, offset },
             } => self.acknowledged(*record, *at, *offset),
-            Body::Stored {
-                partition,
-                offset,
-                content: Content::Ours(record),
-            } if self.watches => {
-                let reaches = self.partitions.entry(*partition);
-                let overtaken = reaches.overtaken.get_mut(&record.producer);
-                let same = |it: &&mut Overtaken| it.record == *record && it.offset == *offset;
-                if let Some(overtaken) = overtaken.filter(same) {
-                    overtaken.stands = true;
-                }
-            }
             Body::Pinned { partition, end, .. } => {
                 let reaches = self.partitions.entry(*partition);
                 reaches.pinned.push(Reach {
@@ -142,8 +143,8 @@ impl Truncation {
         match reaches.told.get(&record.producer) {
             Some(before) if offset <= before.offset => {
                 // Of many such records the last is the likeliest to stand.
-                if record.sequence > before.sent {
-                    self.watches = true;
+                if before.sent < record.sequence && record.sequence <= sent {
+                    self.stage = Stage::Wanted;
                     let overtaken = Overtaken {
                         before: *before,
                         record,
@@ -160,6 +161,39 @@ impl Truncation {
                     sent,
                 };
                 reaches.told.insert(record.producer, told);
+            }
+        }
+    }
+
+    /// Whether the history has to be read once more, now that it was read to
+    /// its end.
+    pub(crate) fn turn(&mut self) -> Need {
+        self.stage = match self.stage {
+            Stage::Wanted => Stage::Looking,
+            Stage::Nothing | Stage::Looking | Stage::Done => Stage::Done,
+        };
+        match self.stage {
+            Stage::Looking => Need::Reading,
+            Stage::Nothing | Stage::Wanted | Stage::Done => Need::Nothing,
+        }
+    }
+
+    /// Takes in the next event of another reading of the same history.
+    pub(crate) fn observe_again(&mut self, body: &Body) {
+        if self.stage != Stage::Looking {
+            return;
+        }
+        if let Body::Stored {
+            partition,
+            offset,
+            content: Content::Ours(record),
+        } = body
+        {
+            let reaches = self.partitions.entry(*partition);
+            let overtaken = reaches.overtaken.get_mut(&record.producer);
+            let same = |it: &&mut Overtaken| it.record == *record && it.offset == *offset;
+            if let Some(overtaken) = overtaken.filter(same) {
+                overtaken.stands = true;
             }
         }
     }

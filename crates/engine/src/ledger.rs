@@ -73,6 +73,8 @@ struct Book {
     changes_of_open_tx: u64,
     tails: BTreeMap<PartitionRef, Offset>,
     broken: bool,
+    /// Nothing is written down any more.
+    sealed: bool,
 }
 
 /// Writes a scenario's history and counts along. Clones write to the same
@@ -99,6 +101,7 @@ impl Ledger {
                 changes_of_open_tx: 0,
                 tails: BTreeMap::new(),
                 broken: false,
+                sealed: false,
             })),
             tally: Arc::new(watch::Sender::new(Tally::default())),
         })
@@ -127,7 +130,7 @@ impl Ledger {
         let mut book = self.book.lock().unwrap_or_else(PoisonError::into_inner);
         self.tally.send_modify(|tally| {
             for event in events {
-                if book.broken {
+                if book.broken || book.sealed {
                     return;
                 }
                 match book.recorder.record(&event) {
@@ -139,6 +142,15 @@ impl Ledger {
                 }
             }
         });
+    }
+
+    /// Puts everything on disk, and closes the book: what subjects that are
+    /// being ended still say is not part of the history, or it would grow while
+    /// it is judged.
+    pub(crate) fn seal(&self) {
+        self.flush();
+        let mut book = self.book.lock().unwrap_or_else(PoisonError::into_inner);
+        book.sealed = true;
     }
 
     /// Puts everything so far on disk.

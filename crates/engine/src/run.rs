@@ -226,7 +226,7 @@ fn close(ledger: &Ledger, outcome: Option<Result<(), EngineError>>, progress: &R
             reason: error.with_causes(),
         },
     });
-    ledger.flush();
+    ledger.seal();
     let end = match (end, ledger.tally().failure) {
         (End::Completed, Some(reason)) => End::Failed {
             error: EngineError::History { reason },

@@ -6,7 +6,7 @@ use std::ops::Range;
 
 use model::anomaly::Anomaly;
 use model::event::{Body, Cleanup, Content, Event, Outcome};
-use model::ids::{BrokerId, PartitionRef, RecordId};
+use model::ids::{BrokerId, PartitionRef, ProducerIx, RecordId, Sequence};
 
 type Place = (PartitionRef, i64);
 
@@ -228,6 +228,42 @@ impl Said {
 }
 
 /// Exactly the instances of the anomalies of the log.
+/// Where a producer was told of a record that it had sent after it had heard of
+/// another, acknowledged highest, and that stands at that offset or below: the
+/// last such place of each partition and producer, the other and the later one.
+fn written_over(events: &[Event]) -> Vec<(Place, RecordId, RecordId)> {
+    let mut sent: BTreeMap<ProducerIx, Sequence> = BTreeMap::new();
+    let mut told: BTreeMap<(ProducerIx, PartitionRef), (i64, RecordId, Sequence)> = BTreeMap::new();
+    let mut over = BTreeMap::new();
+    for event in events {
+        match &event.body {
+            Body::SendInvoked { record, .. } => {
+                let highest = sent.entry(record.producer).or_default();
+                *highest = (*highest).max(record.sequence);
+            }
+            Body::SendCompleted {
+                record,
+                outcome: Outcome::Acknowledged { at, offset },
+            } => {
+                let by_then = sent.get(&record.producer).copied().unwrap_or_default();
+                let of = (record.producer, *at);
+                match told.get(&of) {
+                    Some((highest, before, heard)) if offset.get() <= *highest => {
+                        if *heard < record.sequence && record.sequence <= by_then {
+                            over.insert(of, ((*at, offset.get()), *before, *record));
+                        }
+                    }
+                    _ => {
+                        told.insert(of, (offset.get(), *record, by_then));
+                    }
+                }
+            }
+            _ => {}
+        }
+    }
+    over.into_values().collect()
+}
+
 pub(crate) fn count(events: &[Event], declared: &[PartitionRef]) -> BTreeMap<Anomaly, u64> {
     let mut said = listen(events);
     let observed = !said.imported;
@@ -250,7 +286,8 @@ pub(crate) fn count(events: &[Event], declared: &[PartitionRef]) -> BTreeMap<Ano
 
     let gone = said.acknowledged.iter().filter(|(place, record)| {
         let damaged = observed && said.damaged.contains(place);
-        topic_whole && !stored_somewhere(record) && !damaged && !(observed && cleaned(*place))
+        let explained = damaged || (observed && cleaned(*place));
+        topic_whole && !stored_somewhere(record) && !explained
     });
     let (lost, unseen): (Vec<_>, Vec<_>) = gone
         .partition(|((partition, offset), _)| observed || said.pinned[partition].contains(offset));
@@ -262,6 +299,11 @@ pub(crate) fn count(events: &[Event], declared: &[PartitionRef]) -> BTreeMap<Ano
             .iter()
             .filter(|((partition, offset), _)| *offset >= said.pinned[partition].end);
         shortened.extend(behind.map(|((partition, _), _)| *partition));
+        let grown = written_over(events).into_iter();
+        let grown = grown.filter(|(place, before, after)| {
+            whole(&place.0) && stands(*place, *after) && !stored_somewhere(before)
+        });
+        shortened.extend(grown.map(|(place, _, _)| place.0));
         counts.insert(Anomaly::LogTruncation, shortened.len() as u64);
     }
 

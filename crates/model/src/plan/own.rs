@@ -114,9 +114,12 @@ impl OwnNames {
         let Some(prefix) = &plan.prefix else {
             return Ok(Self::default());
         };
-        let own = |name: &str| match prefix.owns(name) {
-            true => Ok(name.to_owned()),
-            false => Err(NotOwn(name.to_owned())),
+        let own = |name: &str| {
+            if prefix.owns(name) {
+                Ok(name.to_owned())
+            } else {
+                Err(NotOwn(name.to_owned()))
+            }
         };
         let topics = plan.topics();
         Ok(Self {

@@ -253,8 +253,8 @@ fn dependencies(known: &Known<'_>, add: &mut impl FnMut(Anomaly, usize)) {
         }
     }
     for read in known.maker.reads.iter().filter(|read| read.log < INPUTS) {
-        let writer = known.maker.logs[read.log][read.offset].tx;
-        if let (Some(reader), Some(writer)) = (read.inside, writer)
+        let origin = known.maker.logs[read.log][read.offset].tx;
+        if let (Some(reader), Some(writer)) = (read.inside, origin)
             && known.fates[reader] == Fate::Committed
             && known.fates[writer] == Fate::Committed
             && reader != writer

@@ -145,12 +145,12 @@ impl Reader {
     /// does not know: that it goes on is planted.
     fn lose(&mut self, maker: &mut Maker) {
         let (next, last) = (self.next.clone(), self.last.clone());
-        let lost = self.member;
+        let overtaken = self.member;
         self.succeed(maker);
         if maker.size.planted == 0 {
             return;
         }
-        let heir = std::mem::replace(&mut self.member, lost);
+        let heir = std::mem::replace(&mut self.member, overtaken);
         let next = std::mem::replace(&mut self.next, next);
         let last = std::mem::replace(&mut self.last, last);
         self.heir = Some(heir);

@@ -272,11 +272,11 @@ impl RawFault {
         })?;
         if let Some(pick) = &self.pick {
             let bad = match *pick.get_ref() {
-                RequestPick::Every => None,
                 RequestPick::Nth(0) | RequestPick::First(0) => Some("requests are counted from 1"),
-                RequestPick::Nth(_) | RequestPick::First(_) => None,
-                RequestPick::Probability(share) if share > 0.0 && share <= 1.0 => None,
-                RequestPick::Probability(_) => Some("a probability is more than 0 and at most 1"),
+                RequestPick::Probability(share) if !(share > 0.0 && share <= 1.0) => {
+                    Some("a probability is more than 0 and at most 1")
+                }
+                _ => None,
             };
             if let Some(message) = bad {
                 return Err((pick.span(), message.to_owned()));
@@ -294,26 +294,26 @@ impl RawFault {
     /// A key that the kind does not have.
     fn nothing_left(&self, kind: &FaultKind) -> Result<(), Misfit> {
         let misfit = [
-            spot("broker", &self.broker),
-            spot("signal", &self.signal),
-            spot("down_ms", &self.down_ms),
-            spot("for_ms", &self.for_ms),
-            spot("topic", &self.topic),
-            spot("partition", &self.partition),
-            spot("group", &self.group),
-            spot("transactional_id", &self.transactional_id),
-            spot("member", &self.member),
-            spot("tasks", &self.tasks),
-            spot("onset", &self.onset),
-            spot("election", &self.election),
-            spot("peers", &self.peers),
-            spot("api", &self.api),
-            spot("pick", &self.pick),
-            spot("code", &self.code),
-            spot("moment", &self.moment),
-            spot("latency_ms", &self.latency_ms),
-            spot("offsets", &self.offsets),
-            spot("takeover", &self.takeover),
+            spot("broker", self.broker.as_ref()),
+            spot("signal", self.signal.as_ref()),
+            spot("down_ms", self.down_ms.as_ref()),
+            spot("for_ms", self.for_ms.as_ref()),
+            spot("topic", self.topic.as_ref()),
+            spot("partition", self.partition.as_ref()),
+            spot("group", self.group.as_ref()),
+            spot("transactional_id", self.transactional_id.as_ref()),
+            spot("member", self.member.as_ref()),
+            spot("tasks", self.tasks.as_ref()),
+            spot("onset", self.onset.as_ref()),
+            spot("election", self.election.as_ref()),
+            spot("peers", self.peers.as_ref()),
+            spot("api", self.api.as_ref()),
+            spot("pick", self.pick.as_ref()),
+            spot("code", self.code.as_ref()),
+            spot("moment", self.moment.as_ref()),
+            spot("latency_ms", self.latency_ms.as_ref()),
+            spot("offsets", self.offsets.as_ref()),
+            spot("takeover", self.takeover.as_ref()),
         ]
         .into_iter()
         .flatten()
@@ -328,8 +328,8 @@ impl RawFault {
     }
 }
 
-fn spot<T>(key: &'static str, value: &Option<Spanned<T>>) -> Option<(&'static str, Range<usize>)> {
-    value.as_ref().map(|value| (key, value.span()))
+fn spot<T>(key: &'static str, value: Option<&Spanned<T>>) -> Option<(&'static str, Range<usize>)> {
+    value.map(|value| (key, value.span()))
 }
 
 fn take<T>(key: &mut Option<Spanned<T>>) -> Option<T> {
