@@ -126,7 +126,7 @@ impl Running {
     fn take_in(&mut self, step: &Step) {
         match step {
             Step::Stage(stage) => self.stage = *stage,
-            Step::Counts(tally) => self.tally = tally.clone(),
+            Step::Counts(tally) => self.tally = Tally::clone(tally),
             Step::FaultBegan { kind, for_ms } => {
                 self.fault = Some(Fault {
                     kind,

@@ -60,7 +60,7 @@ impl TheirCluster {
             // Kafka's default, which would make a topic again for a client
             // that still asks for it.
             broker_config: config(&[("auto.create.topics.enable", "true")]),
-            ..StackSpec::new(&dir.path().join("stack"))
+            ..StackSpec::new(dir.path().join("stack"))
         };
         let stack = Stack::start(&artefacts, &java, spec, |_| {}).await.unwrap();
         let servers = stack.bootstrap_servers();

@@ -82,7 +82,7 @@ pub enum EngineError {
         /// `host:port`.
         address: String,
         /// Why.
-        source: WireError,
+        source: Box<WireError>,
     },
     /// A plan has a name that is not its run's own.
     #[error("the plan has been changed: {name}; nothing was deleted")]

@@ -21,7 +21,7 @@ pub enum Step {
     /// A stage began.
     Stage(Stage),
     /// The counts moved on; sent a few times a second at most.
-    Counts(Tally),
+    Counts(Box<Tally>),
     /// A fault is in force from now on, for so many milliseconds if that is
     /// known.
     FaultBegan {

@@ -260,7 +260,7 @@ async fn show_progress(ledger: Ledger, progress: Reporter) {
     loop {
         ticks.tick().await;
         ledger.flush();
-        progress.step(Step::Counts(ledger.tally()));
+        progress.step(Step::Counts(Box::new(ledger.tally())));
     }
 }
 
@@ -612,12 +612,12 @@ impl<'w> Workload<'w> {
             })
         });
         let alive = self.watch_members();
-        let waited = async {
+        let all_read = async {
             // Late is no error here: the verdict tells of an incomplete group.
             let _ = tokio::time::timeout(limit, all_read).await;
         };
         tokio::select! {
-            () = waited => {}
+            () = all_read => {}
             died = alive => return Err(died),
         }
         for (group, _) in self.groups_numbered() {
@@ -648,7 +648,7 @@ impl<'w> Workload<'w> {
         let committed = observer.await_committed(&transform.name, &wanted);
         tokio::select! {
             // Late is no error here: the verdict tells of an incomplete group.
-            waited = tokio::time::timeout(limit, committed) => waited.unwrap_or(Ok(()))?,
+            ended = tokio::time::timeout(limit, committed) => ended.unwrap_or(Ok(()))?,
             died = self.watch_members() => return Err(died),
         }
         let limit_ms = self.plan.scenario.drain_limit_ms;

@@ -58,6 +58,10 @@ impl Speaker {
 }
 
 /// How far a subject has come, by its own word.
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "each is one thing that was said, independent of the others"
+)]
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 struct Told {
     ready: bool,
@@ -164,7 +168,9 @@ impl Listener {
             if !matches!(read, Ok(1..)) || line.last() != Some(&b'\n') {
                 if let Speaker::Transformer(voice) = &mut self.speaker {
                     let words = voice.last_words();
-                    words.into_iter().for_each(|body| self.ledger.note(body));
+                    for body in words {
+                        self.ledger.note(body);
+                    }
                 }
                 return Ok(());
             }

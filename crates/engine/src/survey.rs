@@ -41,7 +41,7 @@ pub async fn survey(bootstrap: &[HostPort]) -> Result<Survey, EngineError> {
             .map_err(|source| EngineError::Advertised {
                 broker: broker.id.to_string(),
                 address: broker.address.clone(),
-                source,
+                source: Box::new(source),
             })?;
     }
     // Clusters without features, and those that keep them to themselves, run

@@ -634,7 +634,7 @@ fn reference(events: &[Event]) -> BTreeMap<Anomaly, u64> {
         if more > 0 {
             *counts.entry(Anomaly::Duplicate).or_default() += more;
         }
-        if !(read && took_effect) && !unknown {
+        if !(unknown || read && took_effect) {
             let anomaly = if offset < committed {
                 Anomaly::GroupGap
             } else {

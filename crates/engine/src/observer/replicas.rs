@@ -188,15 +188,14 @@ pub(crate) async fn follow_replicas(bootstrap: &[String], plan: &ScenarioPlan, l
     loop {
         ticks.tick().await;
         // Any broker knows; one that is dead or frozen makes room for the next.
-        let asking = match connection.take() {
-            Some(open) => Ok(open),
-            None => {
-                asked += 1;
-                let Some(address) = bootstrap.get(asked % bootstrap.len().max(1)) else {
-                    return;
-                };
-                wire::Connection::connect(address, quick()).await
-            }
+        let asking = if let Some(open) = connection.take() {
+            Ok(open)
+        } else {
+            asked += 1;
+            let Some(address) = bootstrap.get(asked % bootstrap.len().max(1)) else {
+                return;
+            };
+            wire::Connection::connect(address, quick()).await
         };
         let Ok(mut asking) = asking else { continue };
         let Ok(metadata) = asking.metadata(Topics::Named(&names)).await else {
