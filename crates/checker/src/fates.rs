@@ -85,7 +85,10 @@ impl Fates {
             }
         }
         let mut partitions = log.partitions().peekable();
-        let all_read = partitions.peek().is_some() && partitions.all(|of| log.is_read(of));
+        // What readers of another tool were given is not the whole of it.
+        let observed = !provenance.is_imported();
+        let all_read =
+            observed && partitions.peek().is_some() && partitions.all(|of| log.is_read(of));
         let mut fates = Vec::with_capacity(transactions.len());
         let mut torn = BTreeSet::new();
         let mut disowned = BTreeSet::new();
