@@ -6,7 +6,6 @@
 )]
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::path::Path;
 use std::sync::{Arc, OnceLock, mpsc};
 use std::time::{Duration, Instant};
 
@@ -23,11 +22,10 @@ use model::ids::{
     TopicName, TopicPartition,
 };
 use model::scenario::{Capture, Config, Write, WriteHow};
-use stack::artefacts::{self, ArtefactRequest, Parts, Versions};
-use stack::cache::Cache;
+use stack::artefacts::Parts;
 use stack::connect::{Connect, RestartScope};
-use stack::java::find_java;
 use stack::stack::{CdcSpec, Stack, StackSpec};
+use testkit::{Kafka, fresh_dir};
 use tokio_postgres::types::PgLsn;
 use tokio_postgres::{Client, NoTls};
 use wire::{Cluster, ClusterOptions, LogReader, ReadOptions};
@@ -74,23 +72,12 @@ fn bed() -> &'static Bed {
 }
 
 async fn start_stack() -> Stack {
-    let dir = Path::new(env!("CARGO_TARGET_TMPDIR")).join("capture-stack");
-    if dir.exists() {
-        std::fs::remove_dir_all(&dir).unwrap();
-    }
-    let request = ArtefactRequest {
-        versions: Versions::default(),
-        kafka_home: None,
-        parts: Parts::KafkaAndCdc,
-    };
-    let artefacts = artefacts::fetch(&Cache::user().unwrap(), &request, &mut |_| {}).unwrap();
+    let kafka = Kafka::find(Parts::KafkaAndCdc);
     let spec = StackSpec {
         cdc: Some(CdcSpec::default()),
-        ..StackSpec::new(dir)
+        ..kafka.spec(fresh_dir(env!("CARGO_TARGET_TMPDIR"), "capture-stack"))
     };
-    Stack::start(&artefacts, &find_java().unwrap(), spec, |_| {})
-        .await
-        .unwrap()
+    kafka.start(spec).await
 }
 
 async fn client(at: &ConnectionParameters) -> Client {

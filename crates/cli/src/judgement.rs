@@ -76,6 +76,7 @@ pub(crate) fn conclude(plan: &RunPlan, scenarios: Vec<ScenarioVerdict>) -> RunVe
         // Nothing was put to the test where there was nothing.
         verdict: worst.unwrap_or(Verdict::Inconclusive),
         scenarios,
+        left_out: plan.left_out().to_vec(),
     }
 }
 

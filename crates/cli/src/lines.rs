@@ -54,7 +54,7 @@ pub(crate) fn header(plan: &RunPlan) -> String {
 /// Scenarios that were asked for and are not run, each with its reasons.
 pub(crate) fn left_out(plan: &RunPlan) -> String {
     let mut out = String::new();
-    for left_out in plan.cluster.iter().flat_map(|it| &it.left_out) {
+    for left_out in plan.left_out() {
         let _ = writeln!(
             out,
             "  {FAINT}{:VERDICT_CHARS$}{FAINT:#}  {}: {}",
@@ -139,7 +139,7 @@ pub(crate) fn summary(plan: &RunPlan, verdict: &RunVerdict) -> String {
         parts.push(format!("{as_expected} VIOLATED as expected"));
     }
     parts.push(format!("{inconclusive} INCONCLUSIVE"));
-    let left_out: usize = plan.cluster.iter().map(|it| it.left_out.len()).sum();
+    let left_out = plan.left_out().len();
     if left_out > 0 {
         parts.push(format!("{left_out} left out"));
     }

@@ -3,7 +3,7 @@
 //! of what the files say.
 
 use std::collections::BTreeMap;
-use std::fs::{self, File};
+use std::fs::{self, File, TryLockError};
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
@@ -39,6 +39,8 @@ pub(crate) enum RunDirError {
     },
     #[error("{} is of format `{found}`, and this ackproof reads `{SCHEMA}`", path.display())]
     OtherSchema { path: PathBuf, found: String },
+    #[error("the run in {} is still going on", path.display())]
+    Running { path: PathBuf },
     #[error("cannot write the plan as JSON")]
     Json(#[from] serde_json::Error),
 }
@@ -54,6 +56,13 @@ pub(crate) struct Results {
 #[derive(Clone, Debug)]
 pub(crate) struct RunDir {
     path: PathBuf,
+}
+
+/// Whoever holds it is the one that works for the run of a directory. It goes
+/// with the process, however that ends: the kernel sees to it (flock(2)).
+#[derive(Debug)]
+pub(crate) struct Hold {
+    _dir: File,
 }
 
 impl RunDir {
@@ -95,6 +104,21 @@ impl RunDir {
     pub(crate) fn open(path: &Path) -> Self {
         Self {
             path: path.to_owned(),
+        }
+    }
+
+    /// Works for the run, alone.
+    ///
+    /// Where the file system knows no locks, nobody is kept away.
+    pub(crate) fn hold(&self) -> Result<Hold, RunDirError> {
+        let path = || self.path.clone();
+        let dir = File::open(&self.path).map_err(|source| RunDirError::NotReadable {
+            path: path(),
+            source,
+        })?;
+        match dir.try_lock() {
+            Err(TryLockError::WouldBlock) => Err(RunDirError::Running { path: path() }),
+            Ok(()) | Err(TryLockError::Error(_)) => Ok(Hold { _dir: dir }),
         }
     }
 

@@ -92,13 +92,13 @@ impl RunSettings {
         let addresses = bootstrap.iter().map(HostPort::to_string).collect();
         self.plan = self.plan.clone().on_cluster(addresses, found.brokers);
         self.plan.versions = cluster_versions(found);
-        let left_out = self.plan.cluster.iter().flat_map(|it| &it.left_out);
+        let left_out = self.plan.left_out();
         let unfit = |error| {
             Failure::usage(&error)
                 .hint("without --bootstrap it runs on brokers that ackproof starts")
         };
         if let Some(named) = left_out
-            .clone()
+            .iter()
             .find(|it| self.by_name.contains(&it.scenario))
         {
             return Err(unfit(UnfitError::Named {

@@ -8,23 +8,23 @@ use std::fs;
 use std::io::{BufRead, BufReader, Write as _};
 use std::path::Path;
 use std::process::{Child, Command, Output, Stdio};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use model::ids::{GroupId, Offset, ProducerIx, RunId, TopicName, TopicPartition};
 use model::plan::{OwnNames, RunPlan};
 use model::scenario::{Commit, Fence};
-use rustix::process::{Pid, Signal, kill_process};
-use stack::archive::Archives;
-use stack::artefacts::{ArtefactRequest, Parts, Versions, fetch};
-use stack::cache::Cache;
-use stack::java::find_java;
+use rustix::process::Signal;
+use stack::artefacts::Parts;
 use stack::stack::{Stack, StackSpec};
 use subject::clock::Clock;
 use subject::protocol::{ConsumerRole, ProducerRole, Role};
+use testkit::{Kafka, config};
 use wire::{Cluster, ClusterOptions, GroupState, Isolation, NewTopic, OffsetSpec, Topics};
 
-/// Far above what any step takes; only a hang reaches it.
-const HANG: Duration = Duration::from_mins(3);
+use processes::{ackproof, send, until_in_force, wait_for_end};
+
+mod processes;
+
 const THEIR_TOPIC: &str = "payments";
 const THEIR_GROUP: &str = "ledger";
 const THEIR_RECORDS: u64 = 300;
@@ -46,23 +46,15 @@ struct TheirCluster {
 impl TheirCluster {
     async fn start() -> Self {
         let dir = tempfile::tempdir().unwrap();
-        let cache = Cache::user().unwrap();
-        let request = ArtefactRequest {
-            versions: Versions::default(),
-            kafka_home: None,
-            parts: Parts::Kafka,
-        };
-        let artefacts = fetch(&cache, &request, &mut |_| {}).unwrap();
-        let java = find_java().unwrap();
+        let kafka = Kafka::find(Parts::Kafka);
         let spec = StackSpec {
-            archives: Archives::find(&cache, &artefacts, &java),
             brokers: 3,
             // Kafka's default, which would make a topic again for a client
             // that still asks for it.
             broker_config: config(&[("auto.create.topics.enable", "true")]),
-            ..StackSpec::new(dir.path().join("stack"))
+            ..kafka.spec(dir.path().join("stack"))
         };
-        let stack = Stack::start(&artefacts, &java, spec, |_| {}).await.unwrap();
+        let stack = kafka.start(spec).await;
         let servers = stack.bootstrap_servers();
         let servers = servers.iter().map(ToString::to_string);
         let cluster = Cluster::connect(servers, ClusterOptions::default())
@@ -202,17 +194,6 @@ fn own_names(out: &Path) -> Vec<OwnNames> {
     names.collect()
 }
 
-fn config(entries: &[(&str, &str)]) -> BTreeMap<String, String> {
-    entries
-        .iter()
-        .map(|(key, value)| ((*key).to_owned(), (*value).to_owned()))
-        .collect()
-}
-
-fn ackproof() -> Command {
-    Command::new(env!("CARGO_BIN_EXE_ackproof"))
-}
-
 fn become_subject(role: &Role) -> Child {
     let mut child = ackproof()
         .arg("subject")
@@ -250,42 +231,6 @@ fn read_lines_until(child: &mut Child, mut is_last: impl FnMut(&str) -> bool) ->
 fn drain(child: &mut Child) {
     let mut stdout = child.stdout.take().unwrap();
     std::thread::spawn(move || std::io::copy(&mut stdout, &mut std::io::sink()));
-}
-
-fn send(signal: Signal, to: &Child) {
-    let pid = Pid::from_raw(i32::try_from(to.id()).unwrap()).unwrap();
-    kill_process(pid, signal).unwrap();
-}
-
-fn wait_for_end(child: &mut Child) -> std::process::ExitStatus {
-    let since = Instant::now();
-    loop {
-        if let Some(status) = child.try_wait().unwrap() {
-            return status;
-        }
-        assert!(since.elapsed() < HANG, "it does not end");
-        std::thread::yield_now();
-    }
-}
-
-/// Starts a run and waits until its fault is in force.
-fn until_in_force(mut command: Command) -> Child {
-    let mut child = command
-        .stdout(Stdio::null())
-        .stderr(Stdio::piped())
-        .spawn()
-        .unwrap();
-    let mut stderr = BufReader::new(child.stderr.take().unwrap());
-    let mut said = String::new();
-    while !said.contains("in force") {
-        let read = stderr.read_line(&mut said).unwrap();
-        assert!(
-            read > 0,
-            "it ended before its fault came into force: {said}"
-        );
-    }
-    std::thread::spawn(move || std::io::copy(&mut stderr, &mut std::io::sink()));
-    child
 }
 
 fn words(output: &Output) -> String {
@@ -381,6 +326,10 @@ async fn a_cluster_of_somebody_elses_is_tested_and_left_as_it_was() {
     // A run that is killed leaves things behind, until it is healed.
     let out = theirs.out("killed");
     let mut run = until_in_force(theirs.run(&["consumer-restart"], &out));
+    let too_early = heal(&out);
+    let said = words(&too_early);
+    assert_eq!(too_early.status.code(), Some(2), "{said}");
+    assert!(said.contains("is still going on"), "{said}");
     send(Signal::KILL, &run);
     wait_for_end(&mut run);
     assert_eq!(theirs.own(&out).await.len(), 2, "a topic and a group");

@@ -5,16 +5,16 @@
 
 use std::collections::BTreeSet;
 use std::fs;
-use std::io::{BufRead, BufReader};
 use std::path::Path;
-use std::process::{Child, Command, Stdio};
+use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
-use rustix::process::{Pid, Signal, kill_process};
+use rustix::process::Signal;
 use serde_json::Value;
 
-/// Far above what any step takes; only a hang reaches it.
-const HANG: Duration = Duration::from_mins(2);
+use processes::{ackproof, send, until_in_force, wait_for_end};
+
+mod processes;
 
 const PRODUCER: &str = r#"
 [[topic]]
@@ -39,8 +39,10 @@ fn pretended(name: &str, more: &str) -> String {
     format!("{head}{more}")
 }
 
-fn ackproof() -> Command {
-    Command::new(env!("CARGO_BIN_EXE_ackproof"))
+fn run(scenario: &str, out: &Path) -> Command {
+    let mut command = ackproof();
+    command.args(["run", scenario, "--out"]).arg(out);
+    command
 }
 
 fn read_verdict(out: &Path) -> Value {
@@ -79,50 +81,6 @@ fn alive(pids: &BTreeSet<u32>) -> Vec<u32> {
         fs::read_to_string(format!("/proc/{pid}/stat")).is_ok_and(|stat| !stat.contains(") Z "))
     };
     pids.iter().copied().filter(runs).collect()
-}
-
-/// Starts a run and waits until its fault is in force.
-fn run_until_in_force(scenario: &str, out: &Path) -> Child {
-    let mut child = ackproof()
-        .args(["run", scenario, "--out"])
-        .arg(out)
-        .stdout(Stdio::null())
-        .stderr(Stdio::piped())
-        .spawn()
-        .unwrap();
-    let mut stderr = BufReader::new(child.stderr.take().unwrap());
-    let mut said = String::new();
-    loop {
-        let mut line = String::new();
-        let read = stderr.read_line(&mut line).unwrap();
-        assert!(
-            read > 0,
-            "it ended before its fault came into force: {said}"
-        );
-        said += &line;
-        if line.contains("in force") {
-            break;
-        }
-    }
-    // Whatever else it says must not block it.
-    std::thread::spawn(move || std::io::copy(&mut stderr, &mut std::io::sink()));
-    child
-}
-
-fn send(signal: Signal, to: &Child) {
-    let pid = Pid::from_raw(i32::try_from(to.id()).unwrap()).unwrap();
-    kill_process(pid, signal).unwrap();
-}
-
-fn wait_for_end(child: &mut Child) -> std::process::ExitStatus {
-    let since = Instant::now();
-    loop {
-        if let Some(status) = child.try_wait().unwrap() {
-            return status;
-        }
-        assert!(since.elapsed() < HANG, "it does not end");
-        std::thread::yield_now();
-    }
 }
 
 #[test]
@@ -276,7 +234,7 @@ claim = "no-row-missing"
 #[test]
 fn a_killed_ackproof_leaves_no_process_not_even_a_frozen_one() {
     let folder = tempfile::tempdir().unwrap();
-    let mut child = run_until_in_force("broker-pause", &folder.path().join("out"));
+    let mut child = until_in_force(run("broker-pause", &folder.path().join("out")));
     let below = descendants(child.id());
     assert!(below.len() >= 2, "a broker and a producer: {below:?}");
     send(Signal::KILL, &child);
@@ -388,7 +346,7 @@ fn ackproof_killed_at_random_moments_of_a_cluster_leaves_no_process() {
 fn an_interrupted_run_leaves_no_process_and_still_checks() {
     let folder = tempfile::tempdir().unwrap();
     let out = folder.path().join("out");
-    let mut child = run_until_in_force("network-partition", &out);
+    let mut child = until_in_force(run("network-partition", &out));
     let below = descendants(child.id());
     send(Signal::INT, &child);
     assert_eq!(wait_for_end(&mut child).code(), Some(130));

@@ -8,6 +8,7 @@ mod configs;
 mod database;
 mod error;
 mod faults;
+mod hearing;
 mod ledger;
 mod observer;
 pub mod progress;

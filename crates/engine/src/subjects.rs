@@ -7,8 +7,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
-use model::event::{Body, Ending, Isolation, Outcome};
-use model::ids::{GroupIx, MemberIx, PartitionIndex, PartitionRef, ProducerIx, RecordId, TopicIx};
+use model::event::{Body, Ending, Isolation};
+use model::ids::{GroupIx, MemberIx, ProducerIx, TopicIx};
 use model::plan::{PlannedTopic, ScenarioPlan};
 use model::scenario::{EndSignal, Group, Producer};
 use stack::process::{Child, ChildSpec, Exit, ProcessSnapshot, Signal, Stream};
@@ -19,6 +19,7 @@ use tokio::task::JoinHandle;
 
 use crate::configs::InForce;
 use crate::error::EngineError;
+use crate::hearing;
 use crate::ledger::Ledger;
 use crate::transforms::{self, Amid, Voice};
 
@@ -218,98 +219,20 @@ impl Listener {
             }
             (Speaker::Producer(producer), what) => {
                 let producer = *producer;
-                if let Some(body) = self.of_producer(producer, what) {
+                if let Some(body) = hearing::of_producer(producer, self.topic, what) {
                     self.ledger.record(report.at, body);
                 }
             }
             (Speaker::Member { member, .. }, what) => {
                 let member = *member;
                 let assigned = is_assignment(&what);
-                if let Some(body) = self.of_member(member, what) {
+                if let Some(body) = hearing::of_member(member, self.topic, what) {
                     self.ledger.record(report.at, body);
                 }
                 if assigned {
                     self.tell.send_modify(|told| told.assigned = true);
                 }
             }
-        }
-    }
-
-    fn of_producer(&self, producer: ProducerIx, what: Happening) -> Option<Body> {
-        let record = |sequence| RecordId { producer, sequence };
-        Some(match what {
-            Happening::Sent {
-                sequence,
-                partition,
-            } => Body::SendInvoked {
-                record: record(sequence),
-                to: self.at(partition),
-            },
-            Happening::Acknowledged {
-                sequence,
-                partition,
-                offset,
-            } => Body::SendCompleted {
-                record: record(sequence),
-                outcome: Outcome::Acknowledged {
-                    at: self.at(partition),
-                    offset,
-                },
-            },
-            Happening::Failed { sequence, error } => Body::SendCompleted {
-                record: record(sequence),
-                outcome: Outcome::Failed { error },
-            },
-            Happening::Unknown { sequence, error } => Body::SendCompleted {
-                record: record(sequence),
-                outcome: Outcome::Unknown { error },
-            },
-            Happening::Counted { retries } => Body::ProducerCounted { producer, retries },
-            _ => return None,
-        })
-    }
-
-    fn of_member(&self, member: MemberIx, what: Happening) -> Option<Body> {
-        let places = |partitions: Vec<PartitionIndex>| {
-            partitions.into_iter().map(|it| self.at(it)).collect()
-        };
-        Some(match what {
-            Happening::Assigned { partitions } => Body::Assigned {
-                member,
-                partitions: places(partitions),
-            },
-            Happening::Revoked { partitions } => Body::Revoked {
-                member,
-                partitions: places(partitions),
-            },
-            Happening::Processed {
-                partition,
-                offset,
-                content,
-            } => Body::Processed {
-                member,
-                from: self.at(partition),
-                offset,
-                content,
-            },
-            Happening::Committed {
-                partition,
-                offset,
-                result,
-            } => Body::Committed {
-                member,
-                partition: self.at(partition),
-                offset,
-                result,
-            },
-            _ => return None,
-        })
-    }
-
-    fn at(&self, partition: PartitionIndex) -> PartitionRef {
-        PartitionRef {
-            topic: self.topic,
-            partition,
         }
     }
 }

@@ -8,13 +8,14 @@ use std::time::Duration;
 
 use model::event::{Body, CommitResult, Outcome, TransactionOutcome};
 use model::ids::{
-    GroupIx, MemberIx, PartitionIndex, PartitionRef, ProducerIx, RecordId, Sequence, TopicIx,
-    TransactionIx, TransactionRef,
+    GroupIx, MemberIx, PartitionRef, ProducerIx, RecordId, Sequence, TopicIx, TransactionIx,
+    TransactionRef,
 };
 use model::plan::{PlannedTopic, ScenarioPlan};
 use model::scenario::{Config, Scenario, Transactions, Transform};
 use subject::protocol::{Happening, TransformRole};
 
+use crate::hearing;
 use crate::subjects::{Launcher, for_member};
 
 /// `transaction.timeout.ms` where a scenario does not say, in both clients.
@@ -211,79 +212,26 @@ impl Voice {
     }
 
     fn one(&self, what: Happening) -> Option<Body> {
-        let member = self.member;
-        let producer = self.producer;
-        let record = |sequence| RecordId { producer, sequence };
-        let from = |partition| at(self.from, partition);
-        let to = |partition| at(self.to, partition);
-        let all = |partitions: Vec<PartitionIndex>| partitions.into_iter().map(from).collect();
+        let from = |partition| PartitionRef {
+            topic: self.from,
+            partition,
+        };
         Some(match what {
-            Happening::Sent {
-                sequence,
-                partition,
-            } => Body::SendInvoked {
-                record: record(sequence),
-                to: to(partition),
-            },
-            Happening::Acknowledged {
-                sequence,
-                partition,
-                offset,
-            } => Body::SendCompleted {
-                record: record(sequence),
-                outcome: Outcome::Acknowledged {
-                    at: to(partition),
-                    offset,
-                },
-            },
-            Happening::Failed { sequence, error } => Body::SendCompleted {
-                record: record(sequence),
-                outcome: Outcome::Failed { error },
-            },
-            Happening::Unknown { sequence, error } => Body::SendCompleted {
-                record: record(sequence),
-                outcome: Outcome::Unknown { error },
-            },
             Happening::Derived {
                 sequence,
                 partition,
                 offset,
             } => Body::Derived {
-                record: record(sequence),
+                record: RecordId {
+                    producer: self.producer,
+                    sequence,
+                },
                 group: self.group,
                 from: from(partition),
                 offset,
             },
-            Happening::Assigned { partitions } => Body::Assigned {
-                member,
-                partitions: all(partitions),
-            },
-            Happening::Revoked { partitions } => Body::Revoked {
-                member,
-                partitions: all(partitions),
-            },
-            Happening::Processed {
-                partition,
-                offset,
-                content,
-            } => Body::Processed {
-                member,
-                from: from(partition),
-                offset,
-                content,
-            },
-            Happening::Committed {
-                partition,
-                offset,
-                result,
-            } => Body::Committed {
-                member,
-                partition: from(partition),
-                offset,
-                result,
-            },
             Happening::Repositioned { partition, next } => Body::Repositioned {
-                member,
+                member: self.member,
                 partition: from(partition),
                 next: Some(next),
             },
@@ -311,12 +259,13 @@ impl Voice {
                 transaction: self.transaction(transaction),
                 outcome,
             },
-            Happening::Ready { .. }
-            | Happening::TransactionBegun { .. }
-            | Happening::Counted { .. }
-            | Happening::Fenced { .. }
-            | Happening::Note { .. }
-            | Happening::Ended => return None,
+            what @ (Happening::Sent { .. }
+            | Happening::Acknowledged { .. }
+            | Happening::Failed { .. }
+            | Happening::Unknown { .. }) => {
+                return hearing::of_producer(self.producer, self.to, what);
+            }
+            what => return hearing::of_member(self.member, self.from, what),
         })
     }
 
@@ -326,10 +275,6 @@ impl Voice {
             transaction,
         }
     }
-}
-
-const fn at(topic: TopicIx, partition: PartitionIndex) -> PartitionRef {
-    PartitionRef { topic, partition }
 }
 
 /// How long the coordinator may take to end what a member left open when it
@@ -347,7 +292,7 @@ pub(crate) fn closing_limit(scenario: &Scenario) -> Duration {
 mod tests {
     #![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
-    use model::ids::Offset;
+    use model::ids::{Offset, PartitionIndex};
 
     use super::*;
 

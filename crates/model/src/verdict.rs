@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 use crate::anomaly::Anomaly;
 use crate::claim::{Claim, Level};
 use crate::event::Evidence;
+use crate::plan::LeftOut;
 
 /// The value of `schema` in a `verdict.json` of this version.
 pub const SCHEMA: &str = "ackproof.verdict/1";
@@ -59,6 +60,10 @@ pub struct RunVerdict {
     pub verdict: Verdict,
     /// One entry for each scenario and repetition.
     pub scenarios: Vec<ScenarioVerdict>,
+    /// What was asked for and does not fit the cluster that it was asked for
+    /// on: nothing was put to the test there.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub left_out: Vec<LeftOut>,
 }
 
 /// The verdict of one scenario, once.

@@ -2,7 +2,7 @@
 //! and repetition. Knows nothing of the other formats.
 
 use model::claim::Level;
-use model::plan::RunPlan;
+use model::plan::{LeftOut, RunPlan};
 use model::verdict::{Finding, RunVerdict, ScenarioVerdict, Verdict};
 use quick_junit::{NonSuccessKind, Report, TestCase, TestCaseStatus, TestSuite};
 
@@ -18,8 +18,9 @@ pub struct JunitError {
 ///
 /// VIOLATED is a failure, unless the scenario is there to show it; everything
 /// else that is not as the scenario wants it, a planned scenario without a
-/// verdict included, is an error. A verdict has no durations, so test cases
-/// carry no time; what was measured stands in their properties.
+/// verdict included, is an error. A scenario that was left out is skipped. A
+/// verdict has no durations, so test cases carry no time; what was measured
+/// stands in their properties.
 ///
 /// # Errors
 /// When the XML cannot be serialised.
@@ -29,8 +30,12 @@ pub fn junit(plan: &RunPlan, verdict: &RunVerdict) -> Result<String, JunitError>
         let judged = verdict.scenarios.iter().find(|judged| {
             judged.name == planned.scenario.name && judged.repetition == planned.repetition
         });
-        let name = planned.folder();
-        add(&mut suites, &planned.scenario.suite, name, judged);
+        let suite = &planned.scenario.suite;
+        add(&mut suites, suite, case(suite, planned.folder(), judged));
+    }
+    for left_out in &verdict.left_out {
+        let suite = &left_out.suite;
+        add(&mut suites, suite, skipped(left_out));
     }
     // A verdict that no plan asked for must not get lost either.
     for judged in &verdict.scenarios {
@@ -39,7 +44,8 @@ pub fn junit(plan: &RunPlan, verdict: &RunVerdict) -> Result<String, JunitError>
         });
         if !is_planned {
             let name = format!("{}.{}", judged.name, judged.repetition);
-            add(&mut suites, "unplanned", name, Some(judged));
+            let suite = "unplanned";
+            add(&mut suites, suite, case(suite, name, Some(judged)));
         }
     }
     let mut report = Report::new(format!("ackproof {}", verdict.run));
@@ -50,13 +56,7 @@ pub fn junit(plan: &RunPlan, verdict: &RunVerdict) -> Result<String, JunitError>
     })
 }
 
-fn add(
-    suites: &mut Vec<TestSuite>,
-    name: &str,
-    case_name: String,
-    judged: Option<&ScenarioVerdict>,
-) {
-    let case = case(name, case_name, judged);
+fn add(suites: &mut Vec<TestSuite>, name: &str, case: TestCase) {
     let at = suites.iter().position(|suite| suite.name.as_str() == name);
     if let Some(suite) = at.and_then(|at| suites.get_mut(at)) {
         suite.add_test_case(case);
@@ -65,6 +65,14 @@ fn add(
         suite.add_test_case(case);
         suites.push(suite);
     }
+}
+
+fn skipped(left_out: &LeftOut) -> TestCase {
+    let mut status = TestCaseStatus::skipped();
+    status.set_message(format!("it {}", left_out.reasons.join("; it ")));
+    let mut case = TestCase::new(left_out.scenario.clone(), status);
+    case.set_classname(format!("ackproof.{}", left_out.suite));
+    case
 }
 
 fn case(suite: &str, name: String, judged: Option<&ScenarioVerdict>) -> TestCase {

@@ -12,10 +12,9 @@ mod three;
 mod transactions;
 
 use std::collections::BTreeMap;
-use std::path::Path;
 use std::sync::{OnceLock, mpsc};
+use std::thread;
 use std::time::Duration;
-use std::{fs, thread};
 
 use bytes::{Buf, Bytes, BytesMut};
 use kafka_protocol::messages::DeleteRecordsRequest;
@@ -36,10 +35,9 @@ use kafka_protocol::records::{
     TimestampType,
 };
 use model::ids::{GroupId, Offset, PartitionIndex, TopicName, TopicPartition};
-use stack::artefacts::{self, ArtefactRequest, Parts, Versions};
-use stack::cache::Cache;
-use stack::java::find_java;
-use stack::stack::{Stack, StackSpec};
+use stack::artefacts::Parts;
+use stack::stack::Stack;
+use testkit::{Kafka, fresh_dir};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use wire::{
@@ -72,20 +70,9 @@ fn bootstrap() -> String {
 }
 
 async fn start_broker() -> Stack {
-    let dir = Path::new(env!("CARGO_TARGET_TMPDIR")).join("wire-broker");
-    if dir.exists() {
-        fs::remove_dir_all(&dir).unwrap();
-    }
-    let request = ArtefactRequest {
-        versions: Versions::default(),
-        kafka_home: None,
-        parts: Parts::Kafka,
-    };
-    let artefacts = artefacts::fetch(&Cache::user().unwrap(), &request, &mut |_| {}).unwrap();
-    let java = find_java().unwrap();
-    Stack::start(&artefacts, &java, StackSpec::new(dir), |_| {})
-        .await
-        .unwrap()
+    let kafka = Kafka::find(Parts::Kafka);
+    let dir = fresh_dir(env!("CARGO_TARGET_TMPDIR"), "wire-broker");
+    kafka.start(kafka.spec(dir)).await
 }
 
 async fn cluster() -> Cluster {
@@ -100,10 +87,7 @@ async fn new_topic(cluster: &mut Cluster, name: &str, config: &[(&str, &str)]) -
         topic: topic.clone(),
         partitions: 2,
         replication_factor: 1,
-        config: config
-            .iter()
-            .map(|(key, value)| ((*key).to_owned(), (*value).to_owned()))
-            .collect(),
+        config: testkit::config(config),
     };
     let outcomes = cluster.create_topics(&[wanted]).await.unwrap();
     assert_eq!(outcomes[&topic], Ok(()));

@@ -25,8 +25,15 @@ enum HealError {
 
 /// `ackproof heal`.
 pub(crate) async fn heal(args: &HealArgs) -> Result<Exit, Failure> {
-    let plan = RunDir::open(&args.dir).plan().map_err(|error| {
+    let dir = RunDir::open(&args.dir);
+    let plan = dir.plan().map_err(|error| {
         Failure::usage(&error).hint("name a directory that `ackproof run` has written")
+    })?;
+    let _hold = dir.hold().map_err(|error| {
+        Failure::usage(&error).hint(
+            "it removes what is its own when it ends, or when it is interrupted (Ctrl-C); nothing \
+             was changed",
+        )
     })?;
     let Some(cluster) = &plan.cluster else {
         print("the run had brokers of its own, which ended with it: nothing is left anywhere\n")?;

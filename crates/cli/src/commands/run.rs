@@ -41,6 +41,7 @@ pub(crate) async fn run(args: &RunArgs) -> Result<Exit, Failure> {
     let mut interrupt =
         Interrupt::listen().map_err(|error| Failure::environment(&SignalError(error)))?;
     let dir = RunDir::claim(&settings.out).map_err(|error| claim_failure(&error))?;
+    let _hold = dir.hold().map_err(|error| claim_failure(&error))?;
     let ready = tokio::select! {
         ready = make_ready(&mut settings) => ready,
         () = interrupt.happened() => Err(Failure::interrupted()),

@@ -22,11 +22,20 @@ pub struct PlannedCluster {
 pub struct LeftOut {
     /// Its name.
     pub scenario: String,
+    /// Its suite.
+    #[serde(default)]
+    pub suite: String,
     /// Why, in words.
     pub reasons: Vec<String>,
 }
 
 impl RunPlan {
+    /// The scenarios that were asked for and are not run.
+    #[must_use]
+    pub fn left_out(&self) -> &[LeftOut] {
+        self.cluster.as_ref().map_or(&[], |it| &it.left_out)
+    }
+
     /// The same plan for a cluster that is somebody else's: without the
     /// scenarios that do not fit it, and the others with names of their own
     /// for everything that they make in it.
@@ -42,6 +51,7 @@ impl RunPlan {
             } else if plan.repetition == 1 {
                 left_out.push(LeftOut {
                     scenario: plan.scenario.name,
+                    suite: plan.scenario.suite,
                     reasons: misfits.iter().map(Misfit::to_string).collect(),
                 });
             }

@@ -24,13 +24,11 @@ use rdkafka::consumer::{BaseConsumer, Consumer as _};
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 use rdkafka::producer::{BaseProducer, BaseRecord, Producer as _};
 use rdkafka::topic_partition_list::{Offset, TopicPartitionList};
-use stack::archive::Archives;
-use stack::artefacts::{ArtefactRequest, Parts, Versions, fetch};
-use stack::cache::Cache;
-use stack::java::find_java;
+use stack::artefacts::Parts;
 use stack::jvm::Compiler;
 use stack::ports::ReservedPort;
-use stack::stack::{Stack, StackSpec};
+use stack::stack::StackSpec;
+use testkit::Kafka;
 
 const RECORD_BYTES: usize = 512;
 const PARTITIONS: i32 = 3;
@@ -330,26 +328,18 @@ async fn main() -> Outcome<()> {
         return Err("usage: bench ROUNDS RECORDS ACKPROOF [TOXIPROXY]".into());
     };
     let (rounds, records): (usize, usize) = (rounds.parse()?, records.parse()?);
-    let cache = Cache::user()?;
-    let request = ArtefactRequest {
-        versions: Versions::default(),
-        kafka_home: None,
-        parts: Parts::Kafka,
-    };
-    let artefacts = fetch(&cache, &request, &mut |_| {})?;
-    let java = find_java()?;
+    let kafka = Kafka::find(Parts::Kafka);
     let dir = std::env::temp_dir().join(format!("ackproof-bench-{}", std::process::id()));
     let (listens, port) = (ReservedPort::take()?, ReservedPort::take()?);
     let behind_toxiproxy = port.addr();
     let mut spec = StackSpec {
         // Throughput, not a fast start, is what is measured.
         compiler: Compiler::Full,
-        archives: Archives::find(&cache, &artefacts, &java),
-        ..StackSpec::new(&dir)
+        ..kafka.spec(&dir)
     };
     spec.advertise.insert(1, listens.addr());
     spec.client_ports.insert(1, port);
-    let stack = Stack::start(&artefacts, &java, spec, |_| {}).await?;
+    let stack = kafka.start(spec).await;
     let broker = stack.direct_servers()[0];
 
     let mut ways = vec![Way::new("direct", &broker.to_string(), None).await?];

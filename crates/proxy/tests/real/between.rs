@@ -10,9 +10,11 @@ use proxy::{ClusterProxy, Effect, Fault, Ways, clients_of_broker};
 use rdkafka::config::ClientConfig;
 use rdkafka::consumer::{BaseConsumer, Consumer as _};
 use rdkafka::producer::{BaseProducer, BaseRecord, Producer as _};
+use stack::artefacts::Parts;
 use stack::ports::ReservedPort;
+use testkit::Kafka;
 
-use crate::fixture::Kafka;
+use crate::fixture::three_brokers;
 
 /// Far above what a busy machine takes.
 const LIMIT: Duration = Duration::from_mins(1);
@@ -84,9 +86,9 @@ fn transact(kafka: &Kafka, bootstrap: &str) {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_follower_cut_off_from_its_leader_leaves_the_isr_and_comes_back() {
-    let kafka = Kafka::find();
+    let kafka = Kafka::find(Parts::Kafka);
     let dir = tempfile::tempdir().unwrap();
-    let mut spec = kafka.three_brokers(dir.path());
+    let mut spec = three_brokers(&kafka, dir.path());
     let ports: BTreeMap<u8, ReservedPort> = (1..=3)
         .map(|id| (id, ReservedPort::take().unwrap()))
         .collect();

@@ -103,8 +103,8 @@ fn not_tested(run: &Run<'_>) -> Vec<Item> {
     let scenarios: Vec<&Scenario> = ran.iter().filter_map(|test| test.scenario).collect();
     let mut items = Vec::new();
 
-    let left_out = run.plan.cluster.iter().flat_map(|it| &it.left_out);
-    items.extend(left_out.clone().map(|left_out| {
+    let left_out = run.plan.left_out();
+    items.extend(left_out.iter().map(|left_out| {
         Item::new(text![
             code(&left_out.scenario),
             " was left out: it ",
@@ -116,7 +116,7 @@ fn not_tested(run: &Run<'_>) -> Vec<Item> {
         .iter()
         .map(|(name, _)| *name)
         .filter(|name| !ran.iter().any(|test| test.name == *name))
-        .filter(|name| !left_out.clone().any(|it| it.scenario == *name));
+        .filter(|name| !left_out.iter().any(|it| it.scenario == *name));
     let absent = Text::join(absent.map(|name| text![code(name)]), ", ");
     if !absent.is_empty() {
         items.push(Item::new(text![

@@ -64,6 +64,7 @@ pub(super) fn verdict(plan: &RunPlan) -> RunVerdict {
         versions: plan.versions.clone(),
         verdict: Verdict::Held,
         scenarios: plan.scenarios.iter().map(scenario).collect(),
+        left_out: plan.left_out().to_vec(),
     }
 }
 

@@ -37,6 +37,7 @@ fn verdicts() -> Vec<RunVerdict> {
     vec![
         made::verdict(&made::plan(&names, 2)),
         made::verdict(&made::plan(&[], 1)),
+        made::verdict(&made::plan(&names, 1).on_cluster(vec![String::from("k:1")], 3)),
         violated,
         doubtful,
     ]

@@ -57,3 +57,15 @@ fn a_verdict_that_was_not_planned_is_kept() {
     assert!(text.contains(r#"<testsuite name="unplanned" tests="1""#));
     assert!(text.contains(r#"failures="1""#));
 }
+
+#[test]
+fn a_scenario_that_was_left_out_is_skipped_with_its_reasons() {
+    let plan = made::plan(&["broker-restart", "consumer-restart"], 1);
+    let plan = plan.on_cluster(vec![String::from("kafka-1:9092")], 3);
+    let text = junit(&plan, &made::verdict(&plan)).unwrap();
+    assert!(
+        text.contains(r#"<skipped message="it needs a hold over broker processes"#),
+        "{text}"
+    );
+    assert!(text.contains(r#"skipped="1""#), "{text}");
+}

@@ -19,7 +19,8 @@ use stack::maven::Maven;
 use stack::process::ProcessSnapshot;
 use stack::stack::{CdcSpec, StackSpec};
 
-use crate::fixture::{Fixture, request};
+use crate::fixture::Fixture;
+use testkit::request;
 
 const ROLE: &str = "ACKPROOF_TEST_HOLDS";
 const DIR: &str = "ACKPROOF_TEST_DIR";
@@ -111,7 +112,8 @@ fn hold_maven(dir: &Path) {
 async fn hold_training(dir: &Path) {
     let fixture = Fixture::new(Parts::Kafka);
     let cache = Cache::at(dir.join("cache"));
-    let training = archive::Training::in_background(&cache, &fixture.artefacts, &fixture.java);
+    let training =
+        archive::Training::in_background(&cache, &fixture.kafka.artefacts, &fixture.kafka.java);
     // Until it has a process.
     while descendants(std::process::id()).is_empty() {
         tokio::task::yield_now().await;

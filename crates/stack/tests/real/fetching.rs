@@ -16,7 +16,8 @@ use stack::diagnose::{Diagnosis, Health, diagnose};
 use stack::maven::{Maven, MavenError};
 use stack::sums::SumsError;
 
-use crate::fixture::{Fixture, entries, request};
+use crate::fixture::{Fixture, entries};
+use testkit::request;
 
 fn maven() -> Option<Maven> {
     Maven::find(env::var_os("PATH").as_deref())
@@ -156,23 +157,23 @@ fn an_unpacked_distribution_is_used_and_never_called_verified() {
         ..request(Parts::Kafka)
     };
     let unasked = || panic!("Maven is not needed");
-    let error = fetch_with(&fixture.cache, &at_home(), unasked, &mut |_| {}).unwrap_err();
+    let error = fetch_with(&fixture.kafka.cache, &at_home(), unasked, &mut |_| {}).unwrap_err();
     assert!(
         matches!(error, FetchError::NotKafkaHome { .. }),
         "{error:?}"
     );
-    symlink(&fixture.artefacts.kafka.path, home.join("libs")).unwrap();
-    let got = fetch_with(&fixture.cache, &at_home(), unasked, &mut |_| {}).unwrap();
+    symlink(&fixture.kafka.artefacts.kafka.path, home.join("libs")).unwrap();
+    let got = fetch_with(&fixture.kafka.cache, &at_home(), unasked, &mut |_| {}).unwrap();
     assert_eq!(got.kafka.version, "4.3.1");
     assert_eq!(got.kafka.pinning, Pinning::Unpinned);
-    assert_eq!(got.jars.len(), fixture.artefacts.jars.len());
+    assert_eq!(got.jars.len(), fixture.kafka.artefacts.jars.len());
 }
 
 #[tokio::test]
 async fn a_diagnosis_names_what_is_missing_and_what_to_do_and_fetches_nothing() {
     let fixture = Fixture::new(Parts::KafkaAndCdc);
     let wanted = request(Parts::KafkaAndCdc);
-    let here = diagnose(&fixture.cache, &wanted, fixture.dir.path()).await;
+    let here = diagnose(&fixture.kafka.cache, &wanted, fixture.dir.path()).await;
     let health = |all: &[Diagnosis], subject| {
         let found = all.iter().find(|it| it.subject == subject);
         found.map(|it| (it.health, it.advice.is_some()))

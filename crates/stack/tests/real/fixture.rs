@@ -1,73 +1,50 @@
 //! What every test here needs: the files, a Java, a directory of its own.
 
 use std::path::Path;
-use std::process::{Child, Command, Stdio};
+use std::process::{Child, Stdio};
 use std::time::Duration;
 
-use stack::archive::Archives;
-use stack::artefacts::{ArtefactRequest, Artefacts, Parts, Versions, fetch};
+use stack::artefacts::Parts;
 use stack::broker::Broker;
-use stack::cache::Cache;
-use stack::java::{Java, find_java};
 use stack::stack::{Stack, StackSpec};
+use testkit::Kafka;
 
 /// Data does not matter to a test that ends.
 pub(crate) const GRACE: Duration = Duration::from_millis(100);
 
-pub(crate) fn request(parts: Parts) -> ArtefactRequest {
-    ArtefactRequest {
-        versions: Versions::default(),
-        kafka_home: None,
-        parts,
-    }
-}
-
 pub(crate) struct Fixture {
-    pub(crate) cache: Cache,
-    pub(crate) artefacts: Artefacts,
-    pub(crate) java: Java,
+    pub(crate) kafka: Kafka,
     pub(crate) dir: tempfile::TempDir,
 }
 
 impl Fixture {
     pub(crate) fn new(parts: Parts) -> Self {
-        let cache = Cache::user().unwrap();
         Self {
-            artefacts: fetch(&cache, &request(parts), &mut |_| {}).unwrap(),
-            cache,
-            java: find_java().unwrap(),
+            kafka: Kafka::find(parts),
             dir: tempfile::tempdir().unwrap(),
         }
     }
 
-    /// What to start, with the archives there are: none is trained for it.
     pub(crate) fn spec(&self) -> StackSpec {
-        StackSpec {
-            archives: Archives::find(&self.cache, &self.artefacts, &self.java),
-            ..StackSpec::new(self.dir.path())
-        }
+        self.kafka.spec(self.dir.path())
     }
 
     pub(crate) async fn start(&self, spec: StackSpec) -> Stack {
-        Stack::start(&self.artefacts, &self.java, spec, |_| {})
-            .await
-            .unwrap()
+        self.kafka.start(spec).await
     }
 
-    /// Runs one of Kafka's own tools to its end and returns what it printed.
+    /// Three brokers.
+    pub(crate) async fn start_three(&self) -> Stack {
+        let spec = StackSpec {
+            brokers: 3,
+            ..self.spec()
+        };
+        self.start(spec).await
+    }
+
     pub(crate) fn tool(&self, class: &str, broker: &Broker, args: &[&str]) -> String {
-        let output = Command::new(&self.java.binary)
-            .args(["-XX:TieredStopAtLevel=1", "-cp"])
-            .arg(self.artefacts.class_path())
-            .arg(format!("org.apache.kafka.tools.{class}"))
-            .args(["--bootstrap-server", &broker.client_addr().to_string()])
-            .args(args)
-            .output()
-            .unwrap();
-        let printed = String::from_utf8_lossy(&output.stdout).into_owned();
-        let complained = String::from_utf8_lossy(&output.stderr);
-        assert!(output.status.success(), "{class}: {printed}{complained}");
-        printed
+        let bootstrap = broker.client_addr().to_string();
+        self.kafka.tool(&bootstrap, class, args)
     }
 
     pub(crate) fn describe_topic(&self, broker: &Broker, topic: &str) -> String {
@@ -83,10 +60,9 @@ impl Fixture {
     /// Begins to write half a megabyte.
     pub(crate) fn begin_fill(&self, broker: &Broker, topic: &str) -> Sending {
         let bootstrap = format!("bootstrap.servers={}", broker.client_addr());
-        let sending = Command::new(&self.java.binary)
-            .args(["-XX:TieredStopAtLevel=1", "-cp"])
-            .arg(self.artefacts.class_path())
-            .arg("org.apache.kafka.tools.ProducerPerformance")
+        let sending = self
+            .kafka
+            .java("ProducerPerformance")
             .args(["--topic", topic, "--num-records", "1024"])
             .args(["--record-size", "512", "--throughput", "-1"])
             .args(["--producer-props", &bootstrap, "acks=all"])

@@ -6,7 +6,8 @@ use std::os::unix::fs::symlink;
 use stack::artefacts::{ArtefactRequest, Parts, fetch};
 use stack::cache::Cache;
 
-use crate::fixture::{Fixture, GRACE, entries, request};
+use crate::fixture::{Fixture, GRACE, entries};
+use testkit::request;
 
 /// An unpacked distribution stands for any Kafka that is not the default.
 #[tokio::test]
@@ -14,7 +15,7 @@ async fn the_storage_tool_of_any_kafka_is_asked_once_and_its_features_are_in_for
     let mut fixture = Fixture::new(Parts::Kafka);
     let home = fixture.dir.path().join("home");
     fs::create_dir_all(home.join("libs")).unwrap();
-    for jar in &fixture.artefacts.jars {
+    for jar in &fixture.kafka.artefacts.jars {
         symlink(jar, home.join("libs").join(jar.file_name().unwrap())).unwrap();
     }
     let cache = Cache::at(fixture.dir.path().join("cache"));
@@ -22,7 +23,7 @@ async fn the_storage_tool_of_any_kafka_is_asked_once_and_its_features_are_in_for
         kafka_home: Some(home),
         ..request(Parts::Kafka)
     };
-    fixture.artefacts = fetch(&cache, &request, &mut |_| {}).unwrap();
+    fixture.kafka.artefacts = fetch(&cache, &request, &mut |_| {}).unwrap();
 
     let stack = fixture.start(fixture.spec()).await;
     let features = fixture.tool("FeatureCommand", &stack.brokers()[0], &["describe"]);

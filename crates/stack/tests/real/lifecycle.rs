@@ -64,11 +64,7 @@ async fn a_broker_keeps_its_records_over_stop_and_kill_and_loses_them_with_its_d
 #[tokio::test]
 async fn three_brokers_replicate_and_survive_the_loss_of_one() {
     let fixture = Fixture::new(Parts::Kafka);
-    let spec = StackSpec {
-        brokers: 3,
-        ..fixture.spec()
-    };
-    let stack = fixture.start(spec).await;
+    let stack = fixture.start_three().await;
     let [first, second, third] = stack.brokers() else {
         panic!("three brokers")
     };
@@ -99,9 +95,10 @@ async fn a_broker_that_cannot_start_says_why() {
     let mut spec = fixture.spec();
     let (key, value) = ("log.retention.hours", "soon");
     spec.broker_config.insert(key.to_owned(), value.to_owned());
-    let error = stack::stack::Stack::start(&fixture.artefacts, &fixture.java, spec, |_| {})
-        .await
-        .unwrap_err();
+    let error =
+        stack::stack::Stack::start(&fixture.kafka.artefacts, &fixture.kafka.java, spec, |_| {})
+            .await
+            .unwrap_err();
     let StackError::Service(ServiceError::Died { tail, .. }) = error else {
         panic!("{error:?}")
     };
@@ -174,11 +171,7 @@ impl Relay {
 #[tokio::test]
 async fn brokers_stop_freeze_and_go_on_together_and_a_replaced_disk_is_filled_again() {
     let fixture = Fixture::new(Parts::Kafka);
-    let spec = StackSpec {
-        brokers: 3,
-        ..fixture.spec()
-    };
-    let stack = fixture.start(spec).await;
+    let stack = fixture.start_three().await;
     let [first, second, third] = stack.brokers() else {
         panic!("three brokers")
     };

@@ -22,12 +22,10 @@ async fn every_java_makes_an_archive_that_brokers_use_and_when_broken_do_without
         if java.version.major < OLDEST_MAJOR || !majors.insert(java.version.major) {
             continue;
         }
-        let fixture = Fixture {
-            java,
-            ..Fixture::new(Parts::Kafka)
-        };
+        let mut fixture = Fixture::new(Parts::Kafka);
+        fixture.kafka.java = java;
         let cache = Cache::at(fixture.dir.path().join("cache"));
-        let archives = train(&cache, &fixture.artefacts, &fixture.java)
+        let archives = train(&cache, &fixture.kafka.artefacts, &fixture.kafka.java)
             .await
             .unwrap();
         assert!(archives.has(Program::Broker) && !archives.has(Program::Connect));
@@ -38,12 +36,20 @@ async fn every_java_makes_an_archive_that_brokers_use_and_when_broken_do_without
             ..StackSpec::new(fixture.dir.path().join(name))
         };
         let stack = fixture.start(spec("whole")).await;
-        assert!(is_mapped(&stack, &archive), "{}", fixture.java.version);
+        assert!(
+            is_mapped(&stack, &archive),
+            "{}",
+            fixture.kafka.java.version
+        );
         stack.stop(GRACE).await;
 
         fs::write(&archive, "no archive at all").unwrap();
         let stack = fixture.start(spec("broken")).await;
-        assert!(!is_mapped(&stack, &archive), "{}", fixture.java.version);
+        assert!(
+            !is_mapped(&stack, &archive),
+            "{}",
+            fixture.kafka.java.version
+        );
         stack.stop(GRACE).await;
     }
     assert!(!majors.is_empty());
@@ -53,7 +59,7 @@ async fn every_java_makes_an_archive_that_brokers_use_and_when_broken_do_without
 async fn a_training_that_is_given_up_leaves_nothing_half_made() {
     let fixture = Fixture::new(Parts::Kafka);
     let cache = Cache::at(fixture.dir.path());
-    let begin = || Training::in_background(&cache, &fixture.artefacts, &fixture.java);
+    let begin = || Training::in_background(&cache, &fixture.kafka.artefacts, &fixture.kafka.java);
     let training = begin().unwrap();
     assert!(begin().is_none(), "one at a time");
     let since = Instant::now();
@@ -69,7 +75,7 @@ async fn a_training_that_is_given_up_leaves_nothing_half_made() {
         assert!(since.elapsed() < Duration::from_secs(5), "leftovers");
         tokio::task::yield_now().await;
     }
-    let found = Archives::find(&cache, &fixture.artefacts, &fixture.java);
+    let found = Archives::find(&cache, &fixture.kafka.artefacts, &fixture.kafka.java);
     assert!(!found.has(Program::Broker));
 }
 

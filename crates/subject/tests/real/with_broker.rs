@@ -8,34 +8,24 @@ use crate::process::{
 };
 use model::event::{CommitResult, Content};
 use rustix::process::Signal;
-use stack::archive::Archives;
-use stack::artefacts::{ArtefactRequest, Parts, Versions, fetch};
-use stack::cache::Cache;
-use stack::java::find_java;
+use stack::artefacts::Parts;
 use stack::stack::{Stack, StackSpec};
 use subject::clock::Clock;
 use subject::protocol::{ConsumerRole, Happening, ProducerRole, Report, Role};
+use testkit::Kafka;
 
 const RECORDS: usize = 1000;
 
 async fn one_broker(dir: &tempfile::TempDir) -> (Stack, String) {
-    let cache = Cache::user().unwrap();
-    let request = ArtefactRequest {
-        versions: Versions::default(),
-        kafka_home: None,
-        parts: Parts::Kafka,
-    };
-    let artefacts = fetch(&cache, &request, &mut |_| {}).unwrap();
-    let java = find_java().unwrap();
+    let kafka = Kafka::find(Parts::Kafka);
     let spec = StackSpec {
-        archives: Archives::find(&cache, &artefacts, &java),
         broker_config: config(&[
             ("auto.create.topics.enable", "true"),
             ("num.partitions", "3"),
         ]),
-        ..StackSpec::new(dir.path())
+        ..kafka.spec(dir.path())
     };
-    let stack = Stack::start(&artefacts, &java, spec, |_| {}).await.unwrap();
+    let stack = kafka.start(spec).await;
     let bootstrap = stack.bootstrap_servers()[0].to_string();
     (stack, bootstrap)
 }

@@ -116,9 +116,10 @@ impl Cluster {
         }
     }
 
-    /// Adds partitions to a topic until it has `total`. Once sent, it is not
-    /// retried on a broken connection: a second attempt could not tell what
-    /// the first has added from what there was.
+    /// Adds partitions to a topic until it has `total`. Brokers know of them a
+    /// little later than this returns. Once sent, it is not retried on a broken
+    /// connection: a second attempt could not tell what the first has added
+    /// from what there was.
     ///
     /// # Errors
     /// [`WireError`], of which `Refused` with

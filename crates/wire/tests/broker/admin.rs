@@ -38,8 +38,16 @@ async fn partitions_are_added_and_never_taken_away() {
     let mut cluster = cluster().await;
     let topic = new_topic(&mut cluster, "growing", &[]).await.topic;
     cluster.create_partitions(&topic, 3).await.unwrap();
-    let metadata = cluster.await_topic(&topic).await.unwrap();
-    assert_eq!(metadata.partitions.unwrap().len(), 3);
+    // Brokers hear of it a little later, and the topic was there before.
+    let since = Instant::now();
+    loop {
+        let metadata = cluster.await_topic(&topic).await.unwrap();
+        let partitions = metadata.partitions.unwrap().len();
+        if partitions == 3 {
+            break;
+        }
+        assert!(since.elapsed().as_secs() < 10, "{partitions} partitions");
+    }
     for total in [2, 3] {
         let error = cluster.create_partitions(&topic, total).await.unwrap_err();
         assert_eq!(error.code(), Some(ErrorCode::INVALID_PARTITIONS));

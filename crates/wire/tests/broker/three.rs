@@ -1,15 +1,12 @@
 //! Three brokers: replicas read one by one, leaders and controllers lost.
 
-use std::path::Path;
+use std::slice;
 use std::time::{Duration, Instant};
-use std::{fs, slice};
 
 use model::ids::{Offset, PartitionIndex, TopicName, TopicPartition};
-use stack::archive::Archives;
-use stack::artefacts::{self, ArtefactRequest, Parts, Versions};
-use stack::cache::Cache;
-use stack::java::find_java;
+use stack::artefacts::Parts;
 use stack::stack::{Stack, StackSpec};
+use testkit::{Kafka, fresh_dir};
 use wire::{
     BrokerId, Cluster, ClusterOptions, ElectionType, EligibleLeaders, ErrorCode, NewTopic,
     PartitionReplicas, PinnedReader, ReadOptions,
@@ -20,24 +17,12 @@ use super::{WireCompression, produce_request, raw_at, read_all};
 const PATIENCE: Duration = Duration::from_mins(1);
 
 async fn start(name: &str) -> (Stack, Cluster) {
-    let dir = Path::new(env!("CARGO_TARGET_TMPDIR")).join(name);
-    if dir.exists() {
-        fs::remove_dir_all(&dir).unwrap();
-    }
-    let request = ArtefactRequest {
-        versions: Versions::default(),
-        kafka_home: None,
-        parts: Parts::Kafka,
-    };
-    let cache = Cache::user().unwrap();
-    let artefacts = artefacts::fetch(&cache, &request, &mut |_| {}).unwrap();
-    let java = find_java().unwrap();
+    let kafka = Kafka::find(Parts::Kafka);
     let spec = StackSpec {
         brokers: 3,
-        archives: Archives::find(&cache, &artefacts, &java),
-        ..StackSpec::new(dir)
+        ..kafka.spec(fresh_dir(env!("CARGO_TARGET_TMPDIR"), name))
     };
-    let stack = Stack::start(&artefacts, &java, spec, |_| {}).await.unwrap();
+    let stack = kafka.start(spec).await;
     let bootstrap = stack.direct_servers().into_iter().map(|it| it.to_string());
     let cluster = Cluster::connect(bootstrap, ClusterOptions::default())
         .await

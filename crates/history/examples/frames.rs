@@ -1,7 +1,7 @@
 //! Writes the history of a healthy run, reads it back in each of the ways
 //! there are, and says how fast that was and how large the file is.
 //!
-//! `cargo run --release -p ackproof-history --example throughput -- [RECORDS]`
+//! `cargo run --release -p ackproof-history --example frames -- [RECORDS]`
 
 use std::error::Error;
 use std::hint::black_box;
