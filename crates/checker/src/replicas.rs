@@ -56,7 +56,7 @@ pub struct ReplicaCoverage {
     pub partitions: u64,
     /// Of their replicas, the ones that were read.
     pub replicas: u64,
-    /// Offsets at which a record stands in all of them.
+    /// Offsets at which the same stands in all of them.
     pub compared: u64,
     /// Replicas that were pinned and not read to the end; by name.
     pub unread: Vec<String>,

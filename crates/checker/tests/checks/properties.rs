@@ -121,6 +121,18 @@ proptest! {
             .filter(|(anomaly, _)| log.contains(anomaly))
             .collect();
         prop_assert_eq!(found, expected);
+        let covered = reference::Covered {
+            settled_acks: analysis.coverage.settled_acks,
+            unacknowledged: analysis.coverage.unacknowledged,
+            untold: analysis.coverage.untold,
+            expired: analysis.coverage.expired,
+            compacted: analysis.coverage.compacted,
+            damaged: analysis.coverage.damaged,
+            is_ordered_anywhere: analysis.coverage.ordered_pairs > 0,
+            truncation: analysis.coverage.truncation.clone(),
+            replicas: analysis.coverage.replicas.clone(),
+        };
+        prop_assert_eq!(covered, reference::cover(&story.events, &[part(0)]));
     }
 
     #[test]
@@ -172,6 +184,11 @@ proptest! {
             .filter(|(anomaly, _)| groups.contains(anomaly))
             .collect();
         prop_assert_eq!(found, expected);
+        for (group, covered) in (0..).map(GroupIx::new).zip(&analysis.coverage.groups) {
+            let mut expected = reference_groups::cover(&story.events, &declared, group);
+            expected.name.clone_from(&covered.name);
+            prop_assert_eq!(covered, &expected);
+        }
     }
 }
 
@@ -302,6 +319,9 @@ fn anything() -> impl Strategy<Value = Body> {
         }),
         1 => a_record().prop_map(move |record| {
             Body::SendCompleted { record, outcome: Outcome::Failed { error: error() } }
+        }),
+        1 => a_record().prop_map(move |record| {
+            Body::SendCompleted { record, outcome: Outcome::Unknown { error: error() } }
         }),
         6 => (a_partition(), an_offset(), a_content()).prop_map(|(partition, offset, content)| {
             Body::Stored { partition, offset, content }

@@ -4,6 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;
 
+use checker::{ReplicaCoverage, TruncationCoverage};
 use model::anomaly::Anomaly;
 use model::event::{Body, Cleanup, Content, Event, Outcome};
 use model::ids::{BrokerId, PartitionRef, ProducerIx, RecordId, Sequence};
@@ -31,6 +32,8 @@ struct Said {
     sent: BTreeSet<RecordId>,
     failed: BTreeSet<RecordId>,
     acknowledged: BTreeSet<(Place, RecordId)>,
+    /// Of which there is any outcome.
+    told: BTreeSet<RecordId>,
     stored: BTreeSet<(Place, RecordId)>,
     processed: BTreeSet<(Place, RecordId)>,
     strange: BTreeSet<Place>,
@@ -57,6 +60,7 @@ fn listen(events: &[Event]) -> Said {
             }
             Body::SendCompleted { record, outcome } => match outcome {
                 Outcome::Acknowledged { at, offset } => {
+                    said.told.insert(*record);
                     said.partitions.insert(*at);
                     said.acknowledged.insert(((*at, offset.get()), *record));
                     // Other tools may tell of nothing but outcomes.
@@ -65,9 +69,12 @@ fn listen(events: &[Event]) -> Said {
                     }
                 }
                 Outcome::Failed { .. } => {
+                    said.told.insert(*record);
                     said.failed.insert(*record);
                 }
-                Outcome::Unknown { .. } => {}
+                Outcome::Unknown { .. } => {
+                    said.told.insert(*record);
+                }
             },
             Body::Stored {
                 partition,
@@ -227,7 +234,6 @@ impl Said {
     }
 }
 
-/// Exactly the instances of the anomalies of the log.
 /// Where a producer was told of a record that it had sent after it had heard of
 /// another, acknowledged highest, and that stands at that offset or below: the
 /// last such place of each partition and producer, the other and the later one.
@@ -264,18 +270,162 @@ fn written_over(events: &[Event]) -> Vec<(Place, RecordId, RecordId)> {
     over.into_values().collect()
 }
 
-pub(crate) fn count(events: &[Event], declared: &[PartitionRef]) -> BTreeMap<Anomaly, u64> {
-    let mut said = listen(events);
-    let observed = !said.imported;
-    if said.imported {
-        believe_the_readers(&mut said, declared);
+/// What became of an acknowledged record that stands nowhere.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Gone {
+    Damaged,
+    Expired,
+    Compacted,
+    Unseen,
+    Lost,
+}
+
+impl Said {
+    fn of(events: &[Event], declared: &[PartitionRef]) -> Self {
+        let mut said = listen(events);
+        if said.imported {
+            believe_the_readers(&mut said, declared);
+        }
+        said
     }
-    let said = said;
-    let whole = |partition: &PartitionRef| {
-        said.read.contains(partition) && said.pinned.contains_key(partition)
-    };
-    let topic_whole = said.partitions.iter().chain(declared).all(whole);
-    let stored_somewhere = |record: &RecordId| said.stored.iter().any(|(_, it)| it == record);
+
+    fn is_whole(&self, partition: &PartitionRef) -> bool {
+        self.read.contains(partition) && self.pinned.contains_key(partition)
+    }
+
+    fn is_stored(&self, record: &RecordId) -> bool {
+        self.stored.iter().any(|(_, it)| it == record)
+    }
+
+    /// The acknowledged records that stand nowhere, if that can be told.
+    fn gone(&self, declared: &[PartitionRef]) -> Vec<(Place, RecordId, Gone)> {
+        let mut partitions = self.partitions.iter().chain(declared);
+        if !partitions.all(|it| self.is_whole(it)) {
+            return Vec::new();
+        }
+        let gone = self
+            .acknowledged
+            .iter()
+            .filter(|(_, record)| !self.is_stored(record));
+        gone.map(|(place, record)| {
+            let why = if self.imported {
+                match self.pinned[&place.0].contains(&place.1) {
+                    true => Gone::Lost,
+                    false => Gone::Unseen,
+                }
+            } else if self.damaged.contains(place) {
+                Gone::Damaged
+            } else if self.expired(*place) {
+                Gone::Expired
+            } else if self.compacted(*place) {
+                Gone::Compacted
+            } else {
+                Gone::Lost
+            };
+            (*place, *record, why)
+        })
+        .collect()
+    }
+}
+
+/// How much there was that could have contradicted a claim about the log.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct Covered {
+    pub(crate) settled_acks: u64,
+    pub(crate) unacknowledged: u64,
+    pub(crate) untold: (u64, Option<RecordId>),
+    pub(crate) expired: u64,
+    pub(crate) compacted: u64,
+    pub(crate) damaged: u64,
+    pub(crate) is_ordered_anywhere: bool,
+    pub(crate) truncation: TruncationCoverage,
+    pub(crate) replicas: ReplicaCoverage,
+}
+
+pub(crate) fn cover(events: &[Event], declared: &[PartitionRef]) -> Covered {
+    let said = Said::of(events, declared);
+    let gone = said.gone(declared);
+    let of = |wanted: Gone| gone.iter().filter(|(.., it)| *it == wanted).count() as u64;
+    let stored = said.acknowledged.iter();
+    let stored = stored.filter(|(_, record)| said.is_stored(record)).count() as u64;
+    let acknowledged: BTreeSet<RecordId> = said.acknowledged.iter().map(|(_, it)| *it).collect();
+    let unacknowledged: Vec<&RecordId> = said.sent.difference(&acknowledged).collect();
+    let mut untold = unacknowledged.iter().filter(|it| !said.told.contains(**it));
+    let untold_first = untold.clone().next().map(|it| **it);
+    Covered {
+        settled_acks: stored + of(Gone::Lost),
+        unacknowledged: unacknowledged.len() as u64,
+        untold: (untold.by_ref().count() as u64, untold_first),
+        expired: of(Gone::Expired),
+        compacted: of(Gone::Compacted),
+        damaged: of(Gone::Damaged),
+        is_ordered_anywhere: said.stored.iter().any(|(place, record)| {
+            said.stored.iter().any(|(before, other)| {
+                before.0 == place.0
+                    && before.1 <= place.1
+                    && other.producer == record.producer
+                    && other != record
+            })
+        }),
+        truncation: said.compared_ends(),
+        replicas: said.compared_replicas(),
+    }
+}
+
+impl Said {
+    fn compared_ends(&self) -> TruncationCoverage {
+        if self.imported {
+            return TruncationCoverage::default();
+        }
+        let pinned: BTreeSet<PartitionRef> = self.ends.iter().map(|(of, _)| *of).collect();
+        let compared = pinned.iter().filter(|partition| {
+            let reached = self.reached.iter().any(|(of, _)| of == *partition);
+            let ends = self.ends.iter().filter(|(of, _)| of == *partition);
+            let mut acknowledged = self.acknowledged.iter();
+            reached || ends.count() > 1 || acknowledged.any(|((of, _), _)| of == *partition)
+        });
+        TruncationCoverage {
+            pinned: pinned.len() as u64,
+            compared: compared.count() as u64,
+        }
+    }
+
+    fn compared_replicas(&self) -> ReplicaCoverage {
+        let mut covered = ReplicaCoverage::default();
+        for (partition, replicas) in &self.replicas {
+            let name = format!("t-{}", partition.partition);
+            let is_whole = |replica: &&Replica| replica.read && replica.pinned.is_some();
+            for (broker, replica) in replicas {
+                if !is_whole(&replica) {
+                    covered.unread.push(format!("{name} on broker {broker}"));
+                }
+            }
+            let whole: Vec<&Replica> = replicas.values().filter(is_whole).collect();
+            if whole.len() < 2 {
+                covered.alone.push(name);
+                continue;
+            }
+            covered.partitions += 1;
+            covered.replicas += whole.len() as u64;
+            let ranges = || whole.iter().filter_map(|it| it.pinned.clone());
+            let first = ranges().map(|it| it.start).max().unwrap();
+            let end = ranges().map(|it| it.end).min().unwrap();
+            let held = (first..end).filter(|at| {
+                let one = whole[0].holds.get(at);
+                one.is_some() && whole.iter().all(|it| it.holds.get(at) == one)
+            });
+            covered.compared += held.count() as u64;
+        }
+        covered
+    }
+}
+
+/// Exactly the instances of the anomalies of the log.
+pub(crate) fn count(events: &[Event], declared: &[PartitionRef]) -> BTreeMap<Anomaly, u64> {
+    let said = Said::of(events, declared);
+    let observed = !said.imported;
+    let whole = |partition: &PartitionRef| said.is_whole(partition);
+    let stored_somewhere = |record: &RecordId| said.is_stored(record);
     let stands = |place: Place, record: RecordId| said.stored.contains(&(place, record));
     let cleaned = |place: Place| {
         said.pinned.contains_key(&place.0) && (said.expired(place) || said.compacted(place))
@@ -284,21 +434,15 @@ pub(crate) fn count(events: &[Event], declared: &[PartitionRef]) -> BTreeMap<Ano
     let diverged = said.replicas.keys().map(|of| said.diverged(*of));
     counts.insert(Anomaly::ReplicaDivergence, diverged.sum::<usize>() as u64);
 
-    let gone = said.acknowledged.iter().filter(|(place, record)| {
-        let damaged = observed && said.damaged.contains(place);
-        let explained = damaged || (observed && cleaned(*place));
-        topic_whole && !stored_somewhere(record) && !explained
-    });
-    let (lost, unseen): (Vec<_>, Vec<_>) = gone
-        .partition(|((partition, offset), _)| observed || said.pinned[partition].contains(offset));
-    counts.insert(Anomaly::LostWrite, lost.len() as u64);
-    counts.insert(Anomaly::Unseen, unseen.len() as u64);
+    let gone = said.gone(declared);
+    let of = |wanted: Gone| gone.iter().filter(move |(.., it)| *it == wanted);
+    counts.insert(Anomaly::LostWrite, of(Gone::Lost).count() as u64);
+    counts.insert(Anomaly::Unseen, of(Gone::Unseen).count() as u64);
     if observed {
         let mut shortened = said.shortened();
-        let behind = lost
-            .iter()
-            .filter(|((partition, offset), _)| *offset >= said.pinned[partition].end);
-        shortened.extend(behind.map(|((partition, _), _)| *partition));
+        let behind = of(Gone::Lost)
+            .filter(|((partition, offset), ..)| *offset >= said.pinned[partition].end);
+        shortened.extend(behind.map(|((partition, _), ..)| *partition));
         let grown = written_over(events).into_iter();
         let grown = grown.filter(|(place, before, after)| {
             whole(&place.0) && stands(*place, *after) && !stored_somewhere(before)

@@ -3,6 +3,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use checker::GroupCoverage;
 use model::anomaly::Anomaly;
 use model::event::{Body, CommitResult, Event, Outcome};
 use model::ids::{GroupIx, MemberIx, Micros, PartitionRef};
@@ -256,21 +257,99 @@ fn overtaken(said: &Said) -> usize {
         .count()
 }
 
+impl Said {
+    fn of(events: &[Event], declared: &[Of]) -> Self {
+        let mut said = listen(events);
+        if said.imported {
+            believe_the_readers(&mut said, declared);
+        }
+        said
+    }
+
+    /// Where records stand in a partition, as far as it was pinned.
+    fn in_log(&self, partition: &PartitionRef) -> Vec<i64> {
+        let (start, end) = self.pinned.get(partition).copied().unwrap_or_default();
+        let data = self.data.iter().filter(|(of, _)| of == partition);
+        data.map(|(_, offset)| *offset)
+            .filter(|offset| (start..end).contains(offset))
+            .collect()
+    }
+
+    /// Where a partition begins, if it was read to its end.
+    fn start_of_read(&self, partition: &PartitionRef) -> Option<i64> {
+        let (start, _) = self.pinned.get(partition)?;
+        self.read.contains(partition).then_some(*start)
+    }
+
+    /// How far a group has committed, by whoever knows.
+    fn committed(&self, of: &Of) -> i64 {
+        let commits = self.commits.get(of).into_iter().flatten();
+        let highest = commits.map(|commit| commit.offset);
+        let reported = self.reported.get(of).copied().flatten();
+        highest.chain(reported).max().unwrap_or(0)
+    }
+
+    fn has_processed(&self, of: &Of, offset: i64) -> bool {
+        let processed = self.processed.get(of);
+        processed.is_some_and(|processed| processed.contains(&offset))
+    }
+}
+
+/// How much there was of a group, in the partitions that it was declared to
+/// read. What is not about a single history (its name) is left as it is.
+pub(crate) fn cover(events: &[Event], declared: &[Of], group: GroupIx) -> GroupCoverage {
+    let said = Said::of(events, declared);
+    let mut covered = GroupCoverage {
+        waited: said.waited.contains(&group),
+        ..GroupCoverage::default()
+    };
+    for of in declared.iter().filter(|(of, _)| *of == group) {
+        let partition = &of.1;
+        let commits = said.commits.get(of).map_or(0, Vec::len);
+        covered.commits += commits as u64;
+        let processed = said.processed.get(of).cloned().unwrap_or_default();
+        let distinct: BTreeSet<i64> = processed.iter().copied().collect();
+        covered.processed += processed.len() as u64;
+        covered.reprocessed += (processed.len() - distinct.len()) as u64;
+        let steps = said.steps.iter().filter(|(it, ..)| it == of);
+        covered.steps += steps.count() as u64;
+        let Some(start) = said.start_of_read(partition) else {
+            continue;
+        };
+        let committed = said.committed(of);
+        for offset in 0..start {
+            let acknowledged = said.acknowledged.contains(&(*partition, offset));
+            let past = offset < committed;
+            match (said.has_processed(of, offset), acknowledged, past) {
+                (true, ..) | (false, false, false) => {}
+                (false, false, true) => covered.unknown += 1,
+                (false, true, true) => {
+                    covered.gaps += 1;
+                    covered.gaps_expired += 1;
+                }
+                (false, true, false) => covered.behind_expired += 1,
+            }
+        }
+        for offset in said.in_log(partition) {
+            covered.stored += 1;
+            covered.below_committed += u64::from(offset < committed);
+            if said.has_processed(of, offset) {
+                covered.distinct += 1;
+            } else if offset < committed {
+                covered.gaps += 1;
+            } else {
+                covered.behind += 1;
+            }
+        }
+    }
+    covered
+}
+
 /// Exactly the instances of the anomalies of readers, of groups that were
 /// declared to read these partitions.
 pub(crate) fn count(events: &[Event], declared: &[Of]) -> BTreeMap<Anomaly, u64> {
-    let mut said = listen(events);
-    if said.imported {
-        believe_the_readers(&mut said, declared);
-    }
-    let said = said;
-    let in_log = |partition: &PartitionRef| {
-        let (start, end) = said.pinned.get(partition).copied().unwrap_or_default();
-        let data = said.data.iter().filter(move |(of, _)| of == partition);
-        let data = data.map(|(_, offset)| *offset);
-        data.filter(move |offset| (start..end).contains(offset))
-            .collect::<Vec<i64>>()
-    };
+    let said = Said::of(events, declared);
+    let in_log = |partition: &PartitionRef| said.in_log(partition);
     let mut counts = BTreeMap::new();
     let mut add = |anomaly, count: usize| *counts.entry(anomaly).or_insert(0) += count as u64;
     for ((_, partition), from, to) in &said.steps {
@@ -311,26 +390,18 @@ pub(crate) fn count(events: &[Event], declared: &[Of]) -> BTreeMap<Anomaly, u64>
     }
     for of in declared {
         let (group, partition) = of;
-        if !said.read.contains(partition) || !said.pinned.contains_key(partition) {
+        let Some(start) = said.start_of_read(partition) else {
             continue;
-        }
-        let commits = said.commits.get(of).unwrap_or(&none).iter();
-        let highest = commits
-            .map(|commit| commit.offset)
-            .chain(said.reported.get(of).copied().flatten())
-            .max()
-            .unwrap_or(0);
-        let (start, _) = said.pinned[partition];
+        };
+        let highest = said.committed(of);
         for (at, offset) in &said.acknowledged {
-            let processed = said.processed.get(of);
-            let processed = processed.is_some_and(|processed| processed.contains(offset));
-            if at == partition && (0..start.min(highest)).contains(offset) && !processed {
+            let passed = (0..start.min(highest)).contains(offset);
+            if at == partition && passed && !said.has_processed(of, *offset) {
                 add(Anomaly::GroupGap, 1);
             }
         }
         for offset in in_log(partition) {
-            let processed = said.processed.get(of);
-            if processed.is_some_and(|processed| processed.contains(&offset)) {
+            if said.has_processed(of, offset) {
                 continue;
             }
             if offset < highest {
