@@ -14,6 +14,7 @@ mod properties;
 mod readings;
 mod reference;
 mod reference_groups;
+mod rulings;
 mod story;
 mod transacted;
 mod transactions;
