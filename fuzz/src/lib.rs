@@ -234,7 +234,8 @@ fn judge(events: &[Event]) {
         ..Contract::default()
     };
     let open = || Ok::<_, Infallible>(events.iter().cloned().map(Ok::<_, Infallible>));
-    let Ok((analysis, calibration)) = checker::examine(&contract, open);
+    let Ok((analysis, calibration)) =
+        checker::examine(&contract, checker::Examples::default(), open);
     let verdict = checker::judge(&contract, "hostile", 1, &analysis, calibration);
     drop(format!("{verdict:?}"));
 }

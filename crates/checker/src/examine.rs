@@ -12,7 +12,8 @@ use crate::explain::{Examples, Explainer};
 use crate::lanes::{Lanes, Readers};
 use crate::limits::Limits;
 
-/// Checks the history that `open` opens, and calibrates the checker on it.
+/// Checks the history that `open` opens, with as many examples of each anomaly
+/// as are asked for, and calibrates the checker on it.
 ///
 /// The history is read at least three times: to check it, to collect proof and
 /// places to plant in, and for each set of mutants that do not disturb each
@@ -23,34 +24,6 @@ use crate::limits::Limits;
 /// Fails only where a reading of the history does.
 pub fn examine<I, E>(
     contract: &Contract,
-    open: impl FnMut() -> Result<I, E>,
-) -> Result<(Analysis, Vec<Calibration>), E>
-where
-    I: IntoIterator<Item = Result<Event, E>> + Send,
-    E: Send,
-{
-    examine_showing(contract, Examples::default(), open)
-}
-
-/// The same, with as many examples of each anomaly as are asked for.
-///
-/// Fails only where a reading of the history does.
-pub fn examine_showing<I, E>(
-    contract: &Contract,
-    examples: Examples,
-    open: impl FnMut() -> Result<I, E>,
-) -> Result<(Analysis, Vec<Calibration>), E>
-where
-    I: IntoIterator<Item = Result<Event, E>> + Send,
-    E: Send,
-{
-    examine_within(Limits::default(), contract, examples, open)
-}
-
-/// The same, with a checker that holds no more than the limits allow.
-pub fn examine_within<I, E>(
-    limits: Limits,
-    contract: &Contract,
     examples: Examples,
     mut open: impl FnMut() -> Result<I, E>,
 ) -> Result<(Analysis, Vec<Calibration>), E>
@@ -58,7 +31,9 @@ where
     I: IntoIterator<Item = Result<Event, E>> + Send,
     E: Send,
 {
-    examine_in(Lanes::One, limits, contract, examples, |_| open())
+    examine_in(Lanes::One, Limits::default(), contract, examples, |_| {
+        open()
+    })
 }
 
 /// The same, in as many lanes as are wanted, which changes nothing but the

@@ -150,7 +150,7 @@ pub use capture::CaptureCoverage;
 pub use checker::{Analysis, Checker, Completeness, Coverage, Turn};
 pub use cycles::CycleCoverage;
 pub use derived::DerivationCoverage;
-pub use examine::{check, check_in, examine, examine_in, examine_showing, examine_within};
+pub use examine::{check, check_in, examine, examine_in};
 pub use expectation::{Expectation, ExpectationVerdict, Weight, expect};
 pub use explain::{Examples, Explainer};
 pub use isolated::IsolationCoverage;

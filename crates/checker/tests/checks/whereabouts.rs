@@ -2,7 +2,7 @@
 
 use std::convert::Infallible;
 
-use checker::{Analysis, Examples, examine_showing};
+use checker::{Analysis, Examples, examine};
 use model::anomaly::Anomaly;
 use model::claim::Contract;
 use model::verdict::{Certainty, Hop};
@@ -16,7 +16,7 @@ fn examined(text: &str, examples: usize) -> Analysis {
         Ok::<_, Infallible>(events.map(Ok::<_, Infallible>))
     };
     let contract = Contract::default();
-    let Ok((analysis, _)) = examine_showing(&contract, Examples::at_most(examples), open);
+    let Ok((analysis, _)) = examine(&contract, Examples::at_most(examples), open);
     analysis
 }
 
