@@ -184,6 +184,9 @@ proptest! {
             .filter(|(anomaly, _)| groups.contains(anomaly))
             .collect();
         prop_assert_eq!(found, expected);
+        let (zombies, strays) = reference_groups::cover_members(&story.events);
+        prop_assert_eq!(&analysis.coverage.zombies, &zombies);
+        prop_assert_eq!(analysis.completeness.strays, strays);
         for (group, covered) in (0..).map(GroupIx::new).zip(&analysis.coverage.groups) {
             let mut expected = reference_groups::cover(&story.events, &declared, group);
             expected.name.clone_from(&covered.name);

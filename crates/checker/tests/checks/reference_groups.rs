@@ -3,7 +3,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use checker::GroupCoverage;
+use checker::{GroupCoverage, ZombieCoverage};
 use model::anomaly::Anomaly;
 use model::event::{Body, CommitResult, Event, Outcome};
 use model::ids::{GroupIx, MemberIx, Micros, PartitionRef};
@@ -45,6 +45,14 @@ struct Said {
     /// Committed by one: of what, from where up to where.
     passed: Vec<(PartitionRef, i64, i64)>,
     given: BTreeSet<(PartitionRef, i64)>,
+    /// By member: hands that were taken since it last did anything.
+    just_taken: BTreeMap<MemberIx, u64>,
+    /// Hands that were taken from a member that did something afterwards.
+    outlived: u64,
+    /// When a member last did anything.
+    last: BTreeMap<MemberIx, Micros>,
+    /// What was done by nobody knows whom.
+    strays: u64,
     imported: bool,
     pinned: BTreeMap<PartitionRef, (i64, i64)>,
     read: BTreeSet<PartitionRef>,
@@ -67,6 +75,8 @@ fn listen(events: &[Event]) -> Said {
         match body {
             Body::MemberStarted { member, group } => {
                 groups.insert(*member, (*group, *at));
+                said.just_taken.remove(member);
+                said.last.insert(*member, *at);
                 held.retain(|(of, _), _| of != member);
                 in_hand.retain(|(of, _), _| of != member);
             }
@@ -95,7 +105,8 @@ fn listen(events: &[Event]) -> Said {
                         *last = None;
                     }
                     if let Some(hand) = in_hand.get(&(*member, *partition)) {
-                        said.hands[*hand].taken = true;
+                        let taken = std::mem::replace(&mut said.hands[*hand].taken, true);
+                        *said.just_taken.entry(*member).or_default() += u64::from(!taken);
                     }
                 }
             }
@@ -116,8 +127,10 @@ fn listen(events: &[Event]) -> Said {
             } => {
                 said.given.insert((*from, offset.get()));
                 let Some((group, _)) = groups.get(member) else {
+                    said.strays += 1;
                     continue;
                 };
+                said.act(*member, *at);
                 let of = (*group, *from);
                 let (_, last) = held.entry((*member, *from)).or_insert((*at, None));
                 if let Some(last) = last.replace(offset.get()) {
@@ -143,8 +156,10 @@ fn listen(events: &[Event]) -> Said {
                 result: CommitResult::Accepted,
             } => {
                 let Some((group, started)) = groups.get(member) else {
+                    said.strays += 1;
                     continue;
                 };
+                said.act(*member, *at);
                 let since = held.get(&(*member, *partition)).map(|(since, _)| *since);
                 let commits = said.commits.entry((*group, *partition)).or_default();
                 commits.push(Commit {
@@ -258,6 +273,11 @@ fn overtaken(said: &Said) -> usize {
 }
 
 impl Said {
+    fn act(&mut self, member: MemberIx, at: Micros) {
+        self.outlived += self.just_taken.remove(&member).unwrap_or(0);
+        self.last.insert(member, at);
+    }
+
     fn of(events: &[Event], declared: &[Of]) -> Self {
         let mut said = listen(events);
         if said.imported {
@@ -343,6 +363,28 @@ pub(crate) fn cover(events: &[Event], declared: &[Of], group: GroupIx) -> GroupC
         }
     }
     covered
+}
+
+/// How often a member could have become a zombie, and how much was done by
+/// members that nobody started.
+pub(crate) fn cover_members(events: &[Event]) -> (ZombieCoverage, u64) {
+    let said = listen(events);
+    let overtaken = said.hands.iter().enumerate().filter(|(number, hand)| {
+        let others = &said.hands[number + 1..];
+        let took_over = others.iter().any(|other| {
+            other.of == hand.of
+                && other.member != hand.member
+                && other.confirmed
+                && hand.since < other.since
+                && other.since < said.last[&hand.member]
+        });
+        !hand.taken && took_over
+    });
+    let covered = ZombieCoverage {
+        outlived: said.outlived,
+        overtaken: overtaken.count() as u64,
+    };
+    (covered, said.strays)
 }
 
 /// Exactly the instances of the anomalies of readers, of groups that were

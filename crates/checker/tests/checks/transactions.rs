@@ -212,6 +212,30 @@ fn a_transaction_that_is_committed_here_and_aborted_or_open_there_is_torn() {
     assert_eq!(named(&analysis, Anomaly::TornTransaction), ["p0/t 0-0"]);
 }
 
+/// The test of wholeness is a transaction of many; how high its records are
+/// numbered makes none of them many.
+#[test]
+fn transactions_of_one_record_are_told_apart_from_those_of_more() {
+    let one = |story: Story, number: u64, sequence: u64, at: i64| {
+        let record = id(0, sequence);
+        let story = sent(story.begins(number), record, part(0), at);
+        story.commits_transaction(number)
+    };
+    let story = one(group_story(), 0, 0, 0);
+    let story = one(story, 1, 1, 2);
+    let slot = |sequence| of(0, id(0, sequence));
+    let log = [slot(0), Slot::Commit(0), slot(1), Slot::Commit(0)];
+    let covered = story.clone().log(&log).check().coverage.transactions;
+    assert_eq!((covered.committed, covered.committed_of_many), (2, 0));
+
+    let story = sent(story.begins(2), id(0, 2), part(0), 4);
+    let story = sent(story, id(0, 3), part(0), 5).commits_transaction(2);
+    let more = [slot(2), slot(3), Slot::Commit(0)];
+    let covered = story.log(&[&log[..], &more].concat()).check();
+    let covered = covered.coverage.transactions;
+    assert_eq!((covered.committed, covered.committed_of_many), (3, 1));
+}
+
 #[test]
 fn a_lost_record_tears_its_transaction_once() {
     let story = story().begins(0).sends(4).commits_transaction(0);

@@ -646,6 +646,33 @@ fn capture_claims_say_how_much_was_captured() {
     );
 }
 
+/// Late, or in a topic that nobody read to its end, is not missing.
+#[test]
+fn nothing_is_missing_that_may_still_come_or_may_stand_unread() {
+    let story = capture_story()
+        .committed(0, 7, RowOp::Insert)
+        .committed(1, 8, RowOp::Insert)
+        .event(0, 7, RowOp::Insert, of(0))
+        .row(7, of(0))
+        .row(8, of(1));
+    let missing = story.clone().captured(1, 2).check();
+    assert_eq!(missing.count(Anomaly::RowMissing), 1);
+    let of_rows = |analysis: &checker::Analysis| {
+        let capture = analysis.coverage.capture.clone().unwrap();
+        (analysis.count(Anomaly::RowMissing), capture.settled)
+    };
+    assert_eq!(of_rows(&missing), (1, 2));
+    let late = story.clone().whole(1, 2).check();
+    assert_eq!(of_rows(&late), (0, 0), "nobody waited");
+    let unread = story.waits(CaptureResult::CaughtUp);
+    let unread = unread.pinned(changes(), 0, 2).and(Body::TableRead {
+        table: TABLE,
+        rows: 2,
+    });
+    let unread = unread.and(Body::TrafficEnded).and(Body::Completed).check();
+    assert_eq!(of_rows(&unread), (0, 0), "nobody read on");
+}
+
 #[test]
 fn a_database_that_forgot_a_commit_leaves_the_run_inconclusive() {
     let story = capture_story()
