@@ -25,6 +25,7 @@ mod style;
 use std::process::ExitCode;
 
 use clap::Parser as _;
+use tokio::runtime::Builder;
 
 use crate::args::{Cli, Command, HistoryCommand, StackCommand};
 use crate::exit::Exit;
@@ -54,7 +55,11 @@ fn carry_out(command: &Command) -> Result<Exit, Failure> {
         Command::Stack(StackCommand::Down) => in_runtime(commands::stack::down()),
         Command::Stack(StackCommand::Status) => commands::stack::status(),
         Command::Stack(StackCommand::Fetch(args)) => in_runtime(commands::stack::fetch(args)),
-        Command::Proxy(args) => in_runtime(commands::proxy::proxy(args)),
+        Command::Proxy(args) => {
+            let mut runtime = Builder::new_multi_thread();
+            runtime.worker_threads(commands::proxy::workers());
+            within(&mut runtime, commands::proxy::proxy(args))
+        }
         Command::Doctor(args) => in_runtime(commands::doctor::doctor(args)),
         Command::Completions { shell } => commands::completions::completions(*shell),
         Command::Subject => commands::subject::subject(),
@@ -63,12 +68,22 @@ fn carry_out(command: &Command) -> Result<Exit, Failure> {
 
 /// Carries out a command that waits for processes and the network.
 fn in_runtime(command: impl Future<Output = Result<Exit, Failure>>) -> Result<Exit, Failure> {
+    within(&mut Builder::new_multi_thread(), command)
+}
+
+/// The same in a runtime like this.
+fn within(
+    runtime: &mut Builder,
+    command: impl Future<Output = Result<Exit, Failure>>,
+) -> Result<Exit, Failure> {
     /// The machine has no threads or file descriptors left.
     #[derive(Debug, thiserror::Error)]
     #[error("cannot start the runtime")]
     struct RuntimeError(#[source] std::io::Error);
 
-    let runtime = tokio::runtime::Runtime::new()
+    let runtime = runtime
+        .enable_all()
+        .build()
         .map_err(|error| Failure::environment(&RuntimeError(error)))?;
     let exit = runtime.block_on(command);
     // A download that was interrupted is not waited for.

@@ -7,8 +7,8 @@ use crate::addresses::{Directory, limit_versions, rewrite_tail, rewritten};
 use crate::exchange::{Exchange, Fate};
 use crate::fault::{Api, Then};
 use crate::inspect::{
-    Addresses, CloseReason, HELD_BYTES_MAX, METADATA_BYTES_MAX, Next, Surroundings, after_tags,
-    frame_length, int32,
+    Addresses, CloseReason, HELD_BYTES_MAX, METADATA_BYTES_MAX, Next, Stretches, Surroundings,
+    after_tags, frame_length, int32,
 };
 use crate::layout::{Layout, Malformed, Mark, Step, Walk};
 use crate::layouts::{Addressed, Size, addressed, api};
@@ -22,6 +22,7 @@ pub(crate) struct Answering {
     phase: Phase,
     /// How much later what is at hand is delivered.
     after: Duration,
+    stretches: Stretches,
 }
 
 #[derive(Debug, Default)]
@@ -57,6 +58,42 @@ impl Answering {
         matches!(self.phase, Phase::Start)
     }
 
+    /// How many of the bytes that come next pass, at once and whatever they are.
+    pub(crate) fn passes_unseen(&self) -> usize {
+        match &self.phase {
+            Phase::Passing { left } if self.after.is_zero() => *left,
+            Phase::Walking(streamed) if self.after.is_zero() => streamed.passes_unseen(),
+            _ => 0,
+        }
+    }
+
+    /// So many of them have passed.
+    pub(crate) fn passed_unseen(&mut self, bytes: usize) {
+        match &mut self.phase {
+            Phase::Passing { left } => {
+                *left -= bytes;
+                if *left == 0 {
+                    self.phase = Phase::Start;
+                }
+            }
+            Phase::Walking(streamed) => {
+                streamed.skip -= bytes;
+                streamed.left -= bytes;
+            }
+            Phase::Start | Phase::Swallowing { .. } => {}
+        }
+    }
+
+    /// Whether more is soon to come that passes unseen.
+    pub(crate) fn expects_unseen(&self) -> bool {
+        let passes = match self.phase {
+            Phase::Start => true,
+            Phase::Swallowing { .. } => false,
+            Phase::Passing { .. } | Phase::Walking(_) => self.after.is_zero(),
+        };
+        passes && self.stretches.are_long()
+    }
+
     pub(crate) fn next(
         &mut self,
         front: &[u8],
@@ -83,7 +120,7 @@ impl Answering {
                 })
             }
             Phase::Walking(streamed) => {
-                let next = streamed.next(front, directory)?;
+                let next = streamed.next(front, &mut self.stretches, directory)?;
                 let next = match next {
                     Next::Deliver { bytes, .. } => {
                         streamed.left -= bytes;
@@ -187,6 +224,7 @@ impl Answering {
         }
         match answer.handling() {
             Handling::AsIs => {
+                self.stretches.add(total);
                 self.go_on(Phase::Passing {
                     left: total - bytes,
                 });
@@ -335,9 +373,20 @@ impl Answer {
 }
 
 impl Streamed {
+    /// All of the field at hand, but for the answer's last byte: by that it
+    /// shows that the field ends with the answer, which no answer does.
+    fn passes_unseen(&self) -> usize {
+        self.skip.min(self.left - 1)
+    }
+
     /// What to do with the bytes at hand. The caller takes what is delivered
     /// off what is left.
-    fn next(&mut self, front: &[u8], directory: &mut impl Directory) -> Result<Next, CloseReason> {
+    fn next(
+        &mut self,
+        front: &[u8],
+        stretches: &mut Stretches,
+        directory: &mut impl Directory,
+    ) -> Result<Next, CloseReason> {
         let front = &front[..front.len().min(self.left)];
         if self.at_tail {
             return self.tail(front, directory);
@@ -365,6 +414,7 @@ impl Streamed {
                 }
                 Step::Pass(bytes) | Step::TagBegins { bytes, .. } | Step::Found { bytes, .. } => {
                     self.skip = bytes;
+                    stretches.add(bytes);
                 }
                 Step::TagEnds => {}
             }

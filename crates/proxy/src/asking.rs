@@ -8,7 +8,7 @@ use crate::active::{ActiveFault, Asked};
 use crate::exchange::{Exchange, Expected, Fate};
 use crate::fault::{Api, Delayed, Effect, When};
 use crate::inspect::{
-    Addresses, CloseReason, HELD_BYTES_MAX, INSPECT_BYTES_MAX, Next, REQUEST_BYTES_MAX,
+    Addresses, CloseReason, HELD_BYTES_MAX, INSPECT_BYTES_MAX, Next, REQUEST_BYTES_MAX, Stretches,
     Surroundings, after_tags, frame_length, int16, int32,
 };
 use crate::layouts::{addressed, api};
@@ -23,6 +23,7 @@ const HEADER_BYTES_MIN: usize = 8;
 pub(crate) struct Asking {
     /// Of the request at hand, still to be passed.
     left: usize,
+    stretches: Stretches,
 }
 
 /// A request's header.
@@ -49,6 +50,21 @@ impl Asking {
     /// Whether the bytes so far end with a whole request.
     pub(crate) fn is_between_frames(&self) -> bool {
         self.left == 0
+    }
+
+    /// How many of the bytes that come next pass whatever they are.
+    pub(crate) fn passes_unseen(&self) -> usize {
+        self.left
+    }
+
+    /// So many of them have passed.
+    pub(crate) fn passed_unseen(&mut self, bytes: usize) {
+        self.left -= bytes;
+    }
+
+    /// Whether more is soon to come that passes unseen.
+    pub(crate) fn expects_unseen(&self) -> bool {
+        self.stretches.are_long()
     }
 
     pub(crate) fn next(
@@ -124,6 +140,7 @@ impl Asking {
         }
         let bytes = header.bytes.min(front.len());
         self.left = header.bytes - bytes;
+        self.stretches.add(header.bytes);
         Ok(Next::Deliver {
             bytes,
             after: treatment.delay,

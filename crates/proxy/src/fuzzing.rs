@@ -70,6 +70,8 @@ struct Way<'a> {
     said: &'a [u8],
     at_hand: Vec<u8>,
     heard: Vec<u8>,
+    /// What may pass unseen is seen all the same this time.
+    looks: bool,
 }
 
 /// How a way stands.
@@ -86,15 +88,28 @@ impl<'a> Way<'a> {
             said,
             at_hand: Vec::new(),
             heard: Vec::new(),
+            looks: false,
         }
     }
 
-    /// Whether anything came.
-    fn receive(&mut self, bytes: usize) -> bool {
-        let (piece, rest) = self.said.split_at(bytes.min(self.said.len()));
-        self.at_hand.extend_from_slice(piece);
+    /// How much came, and how much of it passed unseen, where so much may.
+    fn receive(&mut self, bytes: usize, unseen: usize) -> (usize, usize) {
+        let mut bytes = bytes.min(self.said.len());
+        let is_next = self.at_hand.is_empty() && unseen > 0;
+        self.looks = !(is_next && self.looks);
+        let passes = is_next && !self.looks;
+        if passes {
+            bytes = bytes.min(unseen);
+        }
+        let (piece, rest) = self.said.split_at(bytes);
+        let to = if passes {
+            &mut self.heard
+        } else {
+            &mut self.at_hand
+        };
+        to.extend_from_slice(piece);
         self.said = rest;
-        !piece.is_empty()
+        (bytes, if passes { bytes } else { 0 })
     }
 
     /// Does what is decided, until more is needed.
@@ -146,13 +161,19 @@ fn carry(said: Said<'_>, faults: &[Fault], addresses: Addresses) -> Heard {
     let (mut up, mut down) = (Way::new(said.by_client), Way::new(said.by_broker));
     let piece = said.piece_bytes.max(1);
     let closed = loop {
-        let came = up.receive(piece) || down.receive(piece);
+        let (mut came, unseen) = up.receive(piece, asking.passes_unseen());
+        asking.passed_unseen(unseen);
+        if came == 0 {
+            let unseen;
+            (came, unseen) = down.receive(piece, answering.passes_unseen());
+            answering.passed_unseen(unseen);
+        }
         introduce(&up.at_hand, &exchange);
         let asked = up.go(|front| asking.next(front, &exchange, &around, &|_| None));
         let answered = down.go(|front| answering.next(front, &exchange, &around, &mut Everywhere));
         match (asked, answered) {
             (Err(reason), _) | (_, Err(reason)) => break Some(reason),
-            (Ok(Stand::Goes), Ok(Stand::Goes)) if came => {}
+            (Ok(Stand::Goes), Ok(Stand::Goes)) if came > 0 => {}
             _ => break None,
         }
     };
@@ -171,7 +192,7 @@ mod tests {
 
     use super::*;
     use crate::layouts::api;
-    use crate::messages::{ANSWERS, answer, encoded, oldest};
+    use crate::messages::{ANSWERS, answer, encoded, fetch, oldest, share_fetch};
 
     /// One request and its answer, as frames.
     struct Exchanged {
@@ -242,9 +263,39 @@ mod tests {
         all
     }
 
+    /// Answers that are streamed, with records that pass unseen.
+    fn streamed() -> [Exchanged; 2] {
+        let fetched = encoded(&fetch(17, 2, 100_000), 17);
+        let shared = encoded(&share_fetch(2, 100_000), 1);
+        [
+            exchanged(api::FETCH, 17, &request(api::FETCH, 17), &fetched),
+            exchanged(api::SHARE_FETCH, 1, &[], &shared),
+        ]
+    }
+
+    #[test]
+    fn records_that_go_on_to_the_end_of_an_answer_are_malformed_seen_or_not() {
+        for it in streamed() {
+            let records_end = it.answer.iter().rposition(|byte| *byte == 9).unwrap() + 1;
+            let mut answer = it.answer[..records_end].to_vec();
+            let length = u32::try_from(records_end - 4).unwrap();
+            answer[..4].copy_from_slice(&length.to_be_bytes());
+            for piece_bytes in [100, 7777, 1 << 20] {
+                let said = Said {
+                    by_client: &it.request,
+                    by_broker: &answer,
+                    piece_bytes,
+                };
+                let closed = before_cluster(said, &[]).closed;
+                let is_malformed = matches!(closed, Some(CloseReason::Malformed { .. }));
+                assert!(is_malformed, "{}: {closed:?}", it.name);
+            }
+        }
+    }
+
     #[test]
     fn what_is_said_is_heard_however_it_is_cut_into_pieces() {
-        for it in conversations() {
+        for it in conversations().into_iter().chain(streamed()) {
             let said = |piece_bytes| Said {
                 by_client: &it.request,
                 by_broker: &it.answer,

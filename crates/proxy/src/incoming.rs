@@ -33,10 +33,11 @@ impl Incoming {
         &self.buffer[self.taken..]
     }
 
-    /// Reads once; `None` when there is nothing yet, 0 at the end.
-    pub(crate) fn read(&mut self, from: &Stream) -> io::Result<Option<usize>> {
+    /// Reads once, so many bytes at most; `None` when there is nothing yet, 0 at
+    /// the end.
+    pub(crate) fn read(&mut self, from: &Stream, most: usize) -> io::Result<Option<usize>> {
         self.make_room();
-        from.read_now(&mut self.buffer)
+        from.read_now(&mut self.buffer, most)
     }
 
     /// These have been dealt with.

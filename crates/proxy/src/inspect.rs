@@ -28,6 +28,13 @@ pub const METADATA_BYTES_MAX: usize = 32 * 1024 * 1024;
 /// unless told otherwise (`max.request.size`).
 pub const INSPECT_BYTES_MAX: usize = 8 * 1024 * 1024;
 
+/// With fewer bytes left that pass unseen, a pipe costs more than copying them.
+pub(crate) const UNSEEN_BYTES_MIN: usize = 32 * 1024;
+
+/// What is read where a long stretch is expected to pass unseen: enough for what
+/// comes before it.
+pub(crate) const HEAD_BYTES: usize = 4 * 1024;
+
 /// How long the head of a request, or what has to be held of an answer, may
 /// take to come. No client waits for an answer as long as that.
 pub(crate) const HELD_LIMIT: Duration = if cfg!(test) {
@@ -176,6 +183,35 @@ pub(crate) enum Addresses {
     Kept,
 }
 
+/// How long the stretches have been lately that pass whatever they are. What is
+/// alike comes again: most connections carry records, or do not.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) enum Stretches {
+    #[default]
+    Short,
+    /// There was a long one, and this many bytes of short ones since.
+    Long { since: usize },
+}
+
+impl Stretches {
+    /// Another one of this many bytes.
+    pub(crate) fn add(&mut self, bytes: usize) {
+        if bytes >= HEAD_BYTES + UNSEEN_BYTES_MIN {
+            *self = Self::Long { since: 0 };
+        } else if let Self::Long { since } = self {
+            *since += bytes;
+            if *since > HEAD_BYTES {
+                *self = Self::Short;
+            }
+        }
+    }
+
+    /// Whether a long one is to be expected.
+    pub(crate) fn are_long(self) -> bool {
+        matches!(self, Self::Long { .. })
+    }
+}
+
 /// What an inspection goes by.
 pub(crate) struct Surroundings<'a> {
     pub(crate) conditions: &'a Conditions,
@@ -223,4 +259,21 @@ pub(crate) fn after_tags(front: &[u8], mut at: usize) -> Result<Option<usize>, M
         at += size;
     }
     Ok((at <= front.len()).then_some(at))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_long_stretch_is_expected_after_one_until_many_are_short() {
+        let mut stretches = Stretches::default();
+        stretches.add(HEAD_BYTES + UNSEEN_BYTES_MIN - 1);
+        assert!(!stretches.are_long());
+        stretches.add(HEAD_BYTES + UNSEEN_BYTES_MIN);
+        stretches.add(HEAD_BYTES);
+        assert!(stretches.are_long());
+        stretches.add(1);
+        assert!(!stretches.are_long());
+    }
 }

@@ -17,6 +17,7 @@ mod answering;
 mod asking;
 mod book;
 mod cluster;
+mod conduit;
 mod evidence;
 mod exchange;
 mod fault;

@@ -50,6 +50,10 @@ pub(crate) enum Delivery {
 }
 
 impl Line {
+    pub(crate) fn is_empty(&self) -> bool {
+        self.items.is_empty()
+    }
+
     pub(crate) fn is_full(&self) -> bool {
         self.bytes >= LINE_BYTES_MAX
     }

@@ -16,17 +16,19 @@ use crate::address::HostPort;
 use crate::answering::Answering;
 use crate::asking::{Asking, introduce};
 use crate::book::AddressBook;
+use crate::conduit::{Conduit, Filled};
 use crate::exchange::Exchange;
 use crate::fault::Effect;
 use crate::incoming::Incoming;
-use crate::inspect::{CloseReason, HELD_LIMIT, Next, Surroundings};
+use crate::inspect::{CloseReason, HEAD_BYTES, HELD_LIMIT, Next, Surroundings, UNSEEN_BYTES_MIN};
 use crate::line::{Delivery, Line};
 use crate::link::{ClientBreak, Conditions, Era, LinkState, LinkView, Never};
 use crate::stream::Stream;
 use crate::tally::{Direction, Totals};
 
-/// How often one way reads before others have their turn.
-const READS_OF_A_TURN: usize = 4;
+/// How often one way reads before others have their turn. What passes unseen
+/// takes two: its head, and the rest.
+const READS_OF_A_TURN: usize = 8;
 
 /// What is made of the bytes.
 #[derive(Clone, Debug)]
@@ -94,6 +96,9 @@ struct Way<'a> {
     to: &'a Stream,
     direction: Direction,
     inspector: Inspector,
+    /// What passes, before all that was read. While anything is in here, the
+    /// line is empty.
+    conduit: Conduit,
     /// What was read and is not decided, or not delivered.
     incoming: Incoming,
     /// Of that, how much is to be delivered as it is.
@@ -130,6 +135,29 @@ enum Turn {
     /// The reader's end is finished and that was passed on.
     Finished,
     Reset(Reset),
+}
+
+impl Inspector {
+    fn passes_unseen(&self) -> usize {
+        match self {
+            Self::Asking(asking) => asking.passes_unseen(),
+            Self::Answering(answering) => answering.passes_unseen(),
+        }
+    }
+
+    fn passed_unseen(&mut self, bytes: usize) {
+        match self {
+            Self::Asking(asking) => asking.passed_unseen(bytes),
+            Self::Answering(answering) => answering.passed_unseen(bytes),
+        }
+    }
+
+    fn expects_unseen(&self) -> bool {
+        match self {
+            Self::Asking(asking) => asking.expects_unseen(),
+            Self::Answering(answering) => answering.expects_unseen(),
+        }
+    }
 }
 
 impl Relay {
@@ -294,10 +322,18 @@ impl Relay {
             if way.ended && !way.end_queued {
                 way.queue_end(&shape, self)?;
             }
+            let wants_more = decision == Decision::Go && !way.ended;
+            // Others have their turn then, though more may have come.
+            let goes_on = wants_more && reads < READS_OF_A_TURN;
+            reads += 1;
+            if goes_on && way.gather(&shape) && way.read(&shape, &self.totals)? {
+                continue;
+            }
             let until = match way.write(&shape, &self.totals)? {
                 Delivery::Ended => return Ok(Turn::Finished),
                 Delivery::Blocked => {
                     way.waits_since = None;
+                    way.conduit.rest();
                     return Ok(Turn::Wait(Wait {
                         writable: true,
                         ..Wait::default()
@@ -306,12 +342,10 @@ impl Relay {
                 Delivery::NotBefore(due) => Some(due),
                 Delivery::Empty => None,
             };
-            let may_read = decision == Decision::Go && !way.ended && !way.line.is_full();
-            // Others have their turn then, though more may have come.
-            let goes_on = may_read && reads < READS_OF_A_TURN;
-            reads += 1;
-            if !goes_on || way.read().map_err(|_| Reset::Failed)?.is_none() {
+            let may_read = wants_more && !way.line.is_full();
+            if !(goes_on && may_read && way.read(&shape, &self.totals)?) {
                 way.incoming.rest();
+                way.conduit.rest();
                 return Ok(Turn::Wait(Wait {
                     readable: may_read,
                     writable: false,
@@ -429,10 +463,14 @@ impl Relay {
                 } => way.passing += bytes,
                 Next::Deliver { bytes, after } => {
                     let with = front[..bytes].to_vec();
-                    way.instead(bytes, with, after, shape);
+                    way.instead(bytes, with, after, shape)?;
                 }
-                Next::Instead { bytes, with, after } => way.instead(bytes, with, after, shape),
-                Next::Swallow(bytes) => way.instead(bytes, Vec::new(), Duration::ZERO, shape),
+                Next::Instead { bytes, with, after } => {
+                    way.instead(bytes, with, after, shape)?;
+                }
+                Next::Swallow(bytes) => {
+                    way.instead(bytes, Vec::new(), Duration::ZERO, shape)?;
+                }
                 Next::Silence => {
                     self.exchange.silence();
                     return Ok(Decision::WaitForRoom);
@@ -536,6 +574,7 @@ impl<'a> Way<'a> {
                 (_, Direction::ToUpstream) => Inspector::Asking(Asking::default()),
                 (_, Direction::ToClient) => Inspector::Answering(Answering::default()),
             },
+            conduit: Conduit::default(),
             incoming: Incoming::default(),
             passing: 0,
             waits_since: None,
@@ -554,11 +593,57 @@ impl<'a> Way<'a> {
         }
     }
 
-    /// Reads once; `None` when there is nothing yet.
-    fn read(&mut self) -> std::io::Result<Option<usize>> {
-        let read = self.incoming.read(self.from)?;
-        self.ended = read == Some(0);
-        Ok(read)
+    /// Reads once; whether anything came, be it the end.
+    fn read(&mut self, shape: &Shape<'_>, totals: &Totals) -> Result<bool, Reset> {
+        let unseen = self.inspector.passes_unseen();
+        // No byte overtakes another.
+        let is_next = self.incoming.bytes().is_empty() && self.line.is_empty();
+        let passes = is_next && shape.is_none();
+        if passes && unseen >= UNSEEN_BYTES_MIN {
+            let filled = self.conduit.fill(self.from, unseen);
+            match filled.map_err(|_| Reset::Failed)? {
+                Filled::NoWay => {}
+                Filled::Nothing => return Ok(false),
+                Filled::Bytes(bytes) => {
+                    self.inspector.passed_unseen(bytes);
+                    totals.spliced.add(bytes);
+                    return Ok(true);
+                }
+                Filled::End => return Ok(self.end()),
+            }
+        }
+        let most = if passes && self.inspector.expects_unseen() {
+            unseen + HEAD_BYTES
+        } else {
+            usize::MAX
+        };
+        let read = self.incoming.read(self.from, most);
+        let read = read.map_err(|_| Reset::Failed)?;
+        Ok(match read {
+            None => false,
+            Some(0) => self.end(),
+            Some(_) => true,
+        })
+    }
+
+    /// Nothing follows. It is not taken for the end before all is delivered that
+    /// came first, though that has not been tried yet.
+    fn end(&mut self) -> bool {
+        self.ended = self.conduit.held() == 0;
+        self.ended
+    }
+
+    /// Whether what is to be delivered goes along with what comes next, for
+    /// which it waits in the conduit: each write wakes the receiver, and a head
+    /// by itself is of no use to it.
+    fn gather(&mut self, shape: &Shape<'_>) -> bool {
+        self.inspector.expects_unseen()
+            && shape.is_none()
+            && self.line.is_empty()
+            && self.passing <= HEAD_BYTES + UNSEEN_BYTES_MIN
+            && self.passing + UNSEEN_BYTES_MIN <= self.conduit.room()
+            && self.push()
+            && self.conduit.held() > 0
     }
 
     /// Until when to wait for more of what cannot be decided yet, or for what
@@ -584,8 +669,8 @@ impl<'a> Way<'a> {
     fn swallow(&mut self) -> usize {
         self.passing = 0;
         self.waits_since = None;
-        let mut swallowed = self.line.clear() + self.incoming.clear();
-        match self.incoming.read(self.from) {
+        let mut swallowed = self.line.clear() + self.conduit.discard() + self.incoming.clear();
+        match self.incoming.read(self.from, usize::MAX) {
             Ok(None) => {}
             Ok(Some(0)) | Err(_) => self.ended = true,
             Ok(Some(bytes)) => swallowed += bytes,
@@ -596,22 +681,51 @@ impl<'a> Way<'a> {
     }
 
     /// Delivers something else in place of what comes next.
-    fn instead(&mut self, bytes: usize, with: Vec<u8>, after: Duration, shape: &Shape<'_>) {
-        self.queue(shape);
+    fn instead(
+        &mut self,
+        bytes: usize,
+        mut with: Vec<u8>,
+        after: Duration,
+        shape: &Shape<'_>,
+    ) -> Result<(), Reset> {
+        let goes_along = self.conduit.held() > 0 && after.is_zero() && shape.is_none();
+        if goes_along && self.push() {
+            with.drain(..self.conduit.push(&with));
+        }
+        if !goes_along || self.passing > 0 || !with.is_empty() {
+            self.queue(shape)?;
+        }
         if !with.is_empty() {
             shape.push(&mut self.line, with, after);
         }
         self.incoming.take(bytes);
+        Ok(())
+    }
+
+    /// Puts what passes into the conduit, as far as it fits; whether all did.
+    fn push(&mut self) -> bool {
+        if self.passing > 0 {
+            let passing = &self.incoming.bytes()[..self.passing];
+            let pushed = self.conduit.push(passing);
+            self.passing -= pushed;
+            self.incoming.take(pushed);
+        }
+        self.passing == 0
     }
 
     /// Puts what passes into the line, behind what is there.
-    fn queue(&mut self, shape: &Shape<'_>) {
+    fn queue(&mut self, shape: &Shape<'_>) -> Result<(), Reset> {
+        if self.conduit.held() > 0 {
+            let passing = self.conduit.take_back().map_err(|_| Reset::Failed)?;
+            shape.push(&mut self.line, passing, Duration::ZERO);
+        }
         if self.passing > 0 {
             let passing = self.incoming.bytes()[..self.passing].to_vec();
             shape.push(&mut self.line, passing, Duration::ZERO);
             self.incoming.take(self.passing);
             self.passing = 0;
         }
+        Ok(())
     }
 
     /// Nothing follows: the end goes behind all that is on its way.
@@ -633,7 +747,7 @@ impl<'a> Way<'a> {
                 delay += Duration::from_millis(delay_ms);
             }
         }
-        self.queue(shape);
+        self.queue(shape)?;
         self.line.push_end(delay);
         self.end_queued = true;
         Ok(())
@@ -644,19 +758,27 @@ impl<'a> Way<'a> {
         let direction = self.direction;
         let delivered = |bytes| totals.delivered.add(direction, bytes);
         if !shape.is_none() {
-            self.queue(shape);
+            self.queue(shape)?;
         }
         let delivery = self
             .line
             .deliver(self.to, delivered)
             .map_err(|_| Reset::Failed)?;
         match delivery {
-            Delivery::Empty if self.passing > 0 => {}
+            Delivery::Empty => {}
             Delivery::NotBefore(_) => {
-                self.queue(shape);
+                self.queue(shape)?;
                 return Ok(delivery);
             }
             _ => return Ok(delivery),
+        }
+        let poured = self.conduit.pour(self.to).map_err(|_| Reset::Failed)?;
+        totals.delivered.add(direction, poured);
+        if self.conduit.held() > 0 {
+            return Ok(Delivery::Blocked);
+        }
+        if self.passing == 0 {
+            return Ok(Delivery::Empty);
         }
         let passing = &self.incoming.bytes()[..self.passing];
         let written = self.to.write_now(passing).map_err(|_| Reset::Failed)?;

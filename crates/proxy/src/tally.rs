@@ -132,6 +132,7 @@ pub(crate) struct Totals {
     pub(crate) cuts: Count,
     pub(crate) delivered: BytesByWay,
     pub(crate) swallowed: BytesByWay,
+    pub(crate) spliced: Count,
 }
 
 impl Totals {
@@ -147,6 +148,7 @@ impl Totals {
             bytes_delivered_to_clients: self.delivered.to_client.get(),
             bytes_swallowed_from_clients: self.swallowed.to_upstream.get(),
             bytes_swallowed_from_upstream: self.swallowed.to_client.get(),
+            bytes_spliced: self.spliced.get(),
             cut,
         }
     }
@@ -176,6 +178,10 @@ pub struct ProxyStats {
     pub bytes_swallowed_from_clients: u64,
     /// Bytes from the upstream that cuts swallowed.
     pub bytes_swallowed_from_upstream: u64,
+    /// Bytes, either way, that went into a pipe within the system instead of the
+    /// proxy's memory. Whether they were delivered then, or swallowed, is counted
+    /// as for all others.
+    pub bytes_spliced: u64,
     /// What the cut that lasts now has done so far.
     pub cut: Option<CutReport>,
 }

@@ -129,7 +129,7 @@ proptest! {
             compacted: analysis.coverage.compacted,
             damaged: analysis.coverage.damaged,
             is_ordered_anywhere: analysis.coverage.ordered_pairs > 0,
-            truncation: analysis.coverage.truncation.clone(),
+            truncation: analysis.coverage.truncation,
             replicas: analysis.coverage.replicas.clone(),
         };
         prop_assert_eq!(covered, reference::cover(&story.events, &[part(0)]));

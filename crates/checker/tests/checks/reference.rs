@@ -289,8 +289,8 @@ impl Said {
         said
     }
 
-    fn is_whole(&self, partition: &PartitionRef) -> bool {
-        self.read.contains(partition) && self.pinned.contains_key(partition)
+    fn is_whole(&self, partition: PartitionRef) -> bool {
+        self.read.contains(&partition) && self.pinned.contains_key(&partition)
     }
 
     fn is_stored(&self, record: &RecordId) -> bool {
@@ -300,7 +300,7 @@ impl Said {
     /// The acknowledged records that stand nowhere, if that can be told.
     fn gone(&self, declared: &[PartitionRef]) -> Vec<(Place, RecordId, Gone)> {
         let mut partitions = self.partitions.iter().chain(declared);
-        if !partitions.all(|it| self.is_whole(it)) {
+        if !partitions.all(|it| self.is_whole(*it)) {
             return Vec::new();
         }
         let gone = self
@@ -309,9 +309,10 @@ impl Said {
             .filter(|(_, record)| !self.is_stored(record));
         gone.map(|(place, record)| {
             let why = if self.imported {
-                match self.pinned[&place.0].contains(&place.1) {
-                    true => Gone::Lost,
-                    false => Gone::Unseen,
+                if self.pinned[&place.0].contains(&place.1) {
+                    Gone::Lost
+                } else {
+                    Gone::Unseen
                 }
             } else if self.damaged.contains(place) {
                 Gone::Damaged
@@ -424,7 +425,7 @@ impl Said {
 pub(crate) fn count(events: &[Event], declared: &[PartitionRef]) -> BTreeMap<Anomaly, u64> {
     let said = Said::of(events, declared);
     let observed = !said.imported;
-    let whole = |partition: &PartitionRef| said.is_whole(partition);
+    let whole = |partition: &PartitionRef| said.is_whole(*partition);
     let stored_somewhere = |record: &RecordId| said.is_stored(record);
     let stands = |place: Place, record: RecordId| said.stored.contains(&(place, record));
     let cleaned = |place: Place| {

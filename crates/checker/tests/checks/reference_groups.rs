@@ -287,18 +287,18 @@ impl Said {
     }
 
     /// Where records stand in a partition, as far as it was pinned.
-    fn in_log(&self, partition: &PartitionRef) -> Vec<i64> {
-        let (start, end) = self.pinned.get(partition).copied().unwrap_or_default();
-        let data = self.data.iter().filter(|(of, _)| of == partition);
+    fn in_log(&self, partition: PartitionRef) -> Vec<i64> {
+        let (start, end) = self.pinned.get(&partition).copied().unwrap_or_default();
+        let data = self.data.iter().filter(|(of, _)| *of == partition);
         data.map(|(_, offset)| *offset)
             .filter(|offset| (start..end).contains(offset))
             .collect()
     }
 
     /// Where a partition begins, if it was read to its end.
-    fn start_of_read(&self, partition: &PartitionRef) -> Option<i64> {
-        let (start, _) = self.pinned.get(partition)?;
-        self.read.contains(partition).then_some(*start)
+    fn start_of_read(&self, partition: PartitionRef) -> Option<i64> {
+        let (start, _) = self.pinned.get(&partition)?;
+        self.read.contains(&partition).then_some(*start)
     }
 
     /// How far a group has committed, by whoever knows.
@@ -333,7 +333,7 @@ pub(crate) fn cover(events: &[Event], declared: &[Of], group: GroupIx) -> GroupC
         covered.reprocessed += (processed.len() - distinct.len()) as u64;
         let steps = said.steps.iter().filter(|(it, ..)| it == of);
         covered.steps += steps.count() as u64;
-        let Some(start) = said.start_of_read(partition) else {
+        let Some(start) = said.start_of_read(*partition) else {
             continue;
         };
         let committed = said.committed(of);
@@ -350,7 +350,7 @@ pub(crate) fn cover(events: &[Event], declared: &[Of], group: GroupIx) -> GroupC
                 (false, true, false) => covered.behind_expired += 1,
             }
         }
-        for offset in said.in_log(partition) {
+        for offset in said.in_log(*partition) {
             covered.stored += 1;
             covered.below_committed += u64::from(offset < committed);
             if said.has_processed(of, offset) {
@@ -391,7 +391,7 @@ pub(crate) fn cover_members(events: &[Event]) -> (ZombieCoverage, u64) {
 /// declared to read these partitions.
 pub(crate) fn count(events: &[Event], declared: &[Of]) -> BTreeMap<Anomaly, u64> {
     let said = Said::of(events, declared);
-    let in_log = |partition: &PartitionRef| said.in_log(partition);
+    let in_log = |partition: &PartitionRef| said.in_log(*partition);
     let mut counts = BTreeMap::new();
     let mut add = |anomaly, count: usize| *counts.entry(anomaly).or_insert(0) += count as u64;
     for ((_, partition), from, to) in &said.steps {
@@ -432,7 +432,7 @@ pub(crate) fn count(events: &[Event], declared: &[Of]) -> BTreeMap<Anomaly, u64>
     }
     for of in declared {
         let (group, partition) = of;
-        let Some(start) = said.start_of_read(partition) else {
+        let Some(start) = said.start_of_read(*partition) else {
             continue;
         };
         let highest = said.committed(of);

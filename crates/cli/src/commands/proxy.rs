@@ -20,6 +20,13 @@ enum ProxyCommandError {
     Signals(#[source] io::Error),
 }
 
+/// How many threads carry connections: half of the processors, because clients
+/// and brokers need the others, and because idle threads cost too. Whichever
+/// has something to do wakes another one to wait for what comes next.
+pub(crate) fn workers() -> usize {
+    std::thread::available_parallelism().map_or(1, |processors| processors.get().div_ceil(2))
+}
+
 /// `ackproof proxy`.
 pub(crate) async fn proxy(args: &ProxyArgs) -> Result<Exit, Failure> {
     let mut interrupt = Interrupt::listen()

@@ -12,4 +12,5 @@ mod connections;
 mod fixture;
 mod hostile;
 mod http;
+mod large;
 mod requests;
