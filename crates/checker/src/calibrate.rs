@@ -98,6 +98,9 @@ struct RecordTrace {
     victim: Victim,
     /// The record of the same producer that stands before it.
     follows: Option<RecordId>,
+    /// Another record was acknowledged or read where it stands: what becomes of
+    /// it changes what is said of that one.
+    contested: bool,
     completed: Vec<Placed>,
     stored: Vec<Placed>,
     readings: Vec<Reading>,
@@ -165,6 +168,7 @@ impl Survey {
             .map(|victim| RecordTrace {
                 victim: *victim,
                 follows: None,
+                contested: false,
                 completed: Vec::new(),
                 stored: Vec::new(),
                 readings: Vec::new(),
@@ -257,7 +261,10 @@ impl Survey {
                 partition,
                 next,
             } => self.repositioned(*member, *partition, *next),
-            Body::SendCompleted { record, .. } => {
+            Body::SendCompleted { record, outcome } => {
+                if let Outcome::Acknowledged { at, offset } = outcome {
+                    self.claim(*at, *offset, *record);
+                }
                 if let Some(trace) = self.by_record.get(record) {
                     self.records[*trace].completed.push(placed());
                 }
@@ -287,8 +294,13 @@ impl Survey {
                 member,
                 from,
                 offset,
-                ..
-            } => self.processed(*member, *from, *offset, placed),
+                content,
+            } => {
+                if let Content::Ours(record) = content {
+                    self.claim(*from, *offset, *record);
+                }
+                self.processed(*member, *from, *offset, placed);
+            }
             Body::Committed {
                 member,
                 partition,
@@ -318,6 +330,14 @@ impl Survey {
                 }
             }
             _ => {}
+        }
+    }
+
+    /// Somebody says that a record stands there.
+    fn claim(&mut self, partition: PartitionRef, offset: Offset, record: RecordId) {
+        if let Some(trace) = self.by_position.get(&(partition, offset)) {
+            let trace = &mut self.records[*trace];
+            trace.contested |= trace.victim.record != record;
         }
     }
 
@@ -678,6 +698,7 @@ impl<'s> Planner<'s> {
         let trace = self.survey.records.iter().find(|trace| {
             trace.completed.len() == 1
                 && trace.stored.len() == 1
+                && !trace.contested
                 && !self.used_records.contains(&trace.victim.record)
                 && fit(trace)
         })?;
@@ -862,6 +883,7 @@ impl<'s> Planner<'s> {
                         && [first, second].into_iter().all(|trace| {
                             trace.completed.len() == 1
                                 && trace.stored.len() == 1
+                                && !trace.contested
                                 && trace.readings.len() < READINGS_MAX
                                 && !self.used_records.contains(&trace.victim.record)
                         })
@@ -959,7 +981,7 @@ impl<'s> Planner<'s> {
             .records
             .iter()
             .filter(|trace| !self.used_records.contains(&trace.victim.record))
-            .filter(|trace| trace.readings.len() < READINGS_MAX)
+            .filter(|trace| !trace.contested && trace.readings.len() < READINGS_MAX)
             .find_map(|trace| {
                 let reading = trace.readings.iter().find(|reading| {
                     let of_group = trace

@@ -229,6 +229,7 @@ fn what_is_announced_and_does_not_come_is_not_kept(site: &Site) {
     assert!(kept < count * 16 * 1024);
     for (client, broker) in ends {
         client.shutdown(Shutdown::Both).unwrap();
-        broker.shutdown(Shutdown::Both).unwrap();
+        // It may have been reset by now: half a request is no end.
+        let _ = broker.shutdown(Shutdown::Both);
     }
 }

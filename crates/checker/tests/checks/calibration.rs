@@ -215,3 +215,22 @@ proptest! {
         prop_assert!(missed.is_empty(), "{:#?} {:?}", missed, found(&analysis));
     }
 }
+
+/// Where another was read, it takes what was said of that one along.
+#[test]
+fn no_record_is_taken_out_from_under_another_that_was_read_there() {
+    let world = make(Size {
+        producers: 3,
+        partitions: 4,
+        records: 9,
+        groups: 1,
+        rows: 0,
+        planted: 3,
+        kept: Kept::Forever,
+        witness: Witness::Observer,
+        seed: 7_992_490_762_288_203_200,
+    });
+    let (_, calibration) = world.story.examine(&every_claim());
+    let missed: Vec<_> = calibration.iter().filter(|mutant| !mutant.found).collect();
+    assert!(missed.is_empty(), "{missed:#?}");
+}
