@@ -62,7 +62,8 @@ impl Answering {
     pub(crate) fn passes_unseen(&self) -> usize {
         match &self.phase {
             Phase::Passing { left } if self.after.is_zero() => *left,
-            Phase::Walking(streamed) if self.after.is_zero() => streamed.passes_unseen(),
+            // Never more than is left, or it would not have got so far.
+            Phase::Walking(streamed) if self.after.is_zero() => streamed.skip,
             _ => 0,
         }
     }
@@ -373,12 +374,6 @@ impl Answer {
 }
 
 impl Streamed {
-    /// All of the field at hand, but for the answer's last byte: by that it
-    /// shows that the field ends with the answer, which no answer does.
-    fn passes_unseen(&self) -> usize {
-        self.skip.min(self.left - 1)
-    }
-
     /// What to do with the bytes at hand. The caller takes what is delivered
     /// off what is left.
     fn next(

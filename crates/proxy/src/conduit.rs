@@ -234,8 +234,12 @@ mod tests {
 
     use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
     use tokio::net::{TcpListener, TcpStream};
+    use tokio::time::{Duration, timeout};
 
     use super::*;
+
+    /// Far above what any step takes; only a hang reaches it.
+    const HANG: Duration = Duration::from_secs(20);
 
     /// A sender, the conduit's two ends, and a receiver.
     struct Site {
@@ -267,21 +271,25 @@ mod tests {
 
         /// Sends these, and lets the conduit have all of them.
         async fn send(&mut self, conduit: &mut Conduit, bytes: &[u8]) {
-            self.sender.write_all(bytes).await.unwrap();
-            let mut filled = 0;
-            while filled < bytes.len() {
-                self.from.readable().await;
-                match conduit.fill(&self.from, bytes.len() - filled).unwrap() {
-                    Filled::Nothing => tokio::task::yield_now().await,
-                    Filled::Bytes(more) => filled += more,
-                    other => panic!("{other:?}"),
+            let filling = async {
+                self.sender.write_all(bytes).await.unwrap();
+                let mut filled = 0;
+                while filled < bytes.len() {
+                    self.from.readable().await;
+                    match conduit.fill(&self.from, bytes.len() - filled).unwrap() {
+                        Filled::Nothing => tokio::task::yield_now().await,
+                        Filled::Bytes(more) => filled += more,
+                        other => panic!("{other:?}"),
+                    }
                 }
-            }
+            };
+            timeout(HANG, filling).await.unwrap();
         }
 
         async fn receive(&mut self, bytes: usize) -> Vec<u8> {
             let mut received = vec![0; bytes];
-            self.receiver.read_exact(&mut received).await.unwrap();
+            let receiving = self.receiver.read_exact(&mut received);
+            timeout(HANG, receiving).await.unwrap().unwrap();
             received
         }
     }
@@ -332,7 +340,8 @@ mod tests {
         let mut received = Vec::new();
         while received.len() < sent {
             received.extend(site.receive(poured - received.len()).await);
-            site.to.writable().await;
+            timeout(HANG, site.to.writable()).await.unwrap();
+            assert!(conduit.held() > 0 || poured == sent, "bytes are lost");
             poured += conduit.pour(&site.to).unwrap();
         }
         assert_eq!(received, all.repeat(sent / all.len()));
@@ -427,6 +436,9 @@ mod tests {
         assert_eq!(other.push(b"other"), 5);
         assert_eq!(one.fill(&site.from, 9).unwrap(), Filled::NoWay);
         assert_eq!(PIPES.lock().open, 1);
+        assert_eq!(other.pour(&site.to).unwrap(), 5);
+        drop(other);
+        assert_eq!(PIPES.lock().spare.len(), 1, "it is used again");
     }
 
     #[tokio::test]

@@ -129,3 +129,33 @@ impl Stream {
         let _ = stream.set_zero_linger();
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use tokio::net::TcpListener;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn a_hop_within_the_machine_is_not_paced() {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let client = TcpStream::connect(listener.local_addr().unwrap()).await;
+        let Stream::Plain(stream) = Stream::plain(client.unwrap());
+        let algorithm = SockRef::from(&stream).tcp_congestion().unwrap();
+        assert!(algorithm.starts_with(b"reno\0"), "{algorithm:?}");
+    }
+
+    #[test]
+    fn the_loopback_interface_is_told_from_others_in_either_family() {
+        for (address, is) in [
+            ("127.0.0.1", true),
+            ("127.9.9.9", true),
+            ("::1", true),
+            ("::ffff:127.0.0.1", true),
+            ("192.0.2.1", false),
+            ("2001:db8::1", false),
+        ] {
+            assert_eq!(is_loopback(address.parse().unwrap()), is, "{address}");
+        }
+    }
+}

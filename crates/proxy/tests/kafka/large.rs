@@ -158,9 +158,9 @@ async fn a_slow_receiver_gets_a_large_frame_in_order() {
     let sent = stuff(&site.client, &said).await;
     let mut heard = Vec::with_capacity(said.len());
     let rest = &said[sent..];
+    let mut piece = vec![0; 10_007];
     let slowly = async {
         while heard.len() < said.len() {
-            let mut piece = vec![0; 10_007];
             let bytes = site.broker.read(&mut piece).await.unwrap();
             assert!(bytes > 0);
             heard.extend_from_slice(&piece[..bytes]);
@@ -281,16 +281,17 @@ async fn all_of_a_large_answer_that_is_delayed_is_late() {
 }
 
 #[tokio::test]
-async fn the_end_in_the_middle_of_a_large_frame_is_a_reset_after_what_came() {
+async fn what_came_of_a_large_frame_before_its_end_is_delivered() {
     let mut site = Site::warm().await;
     let said = request(UNHEARD_OF, 0, 2, "tester", &body(1_000_000));
-    let half = &said[..500_000];
-    pass(&mut site.client, &mut site.broker, half).await;
+    let half = &said[..60_000];
+    // The proxy's task has no turn before both are there.
+    assert_eq!(site.client.try_write(half).unwrap(), half.len());
     site.client.shutdown().await.unwrap();
-    let mut more = Vec::new();
-    let end = timeout(HANG, site.broker.read_to_end(&mut more)).await;
-    assert!(end.unwrap().is_err(), "it is reset");
-    assert_eq!(more, b"");
+    let mut heard = Vec::new();
+    let end = timeout(HANG, site.broker.read_to_end(&mut heard)).await;
+    assert!(end.unwrap().is_err(), "half a frame is no end");
+    assert!(heard == half, "{} bytes", heard.len());
 }
 
 #[tokio::test]
