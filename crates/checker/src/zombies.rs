@@ -16,7 +16,8 @@
 //!   learn late of an assignment that has long ended. The commit does: the
 //!   coordinator takes it from the partition's owner only, and it came after
 //!   the report, so that the assignment was in force then, and every earlier
-//!   one was over. What the first member processed behind the report counts.
+//!   one was over. What the first member processed behind the report counts,
+//!   by its time and by its place in the history.
 //!   Both moments are read from one monotonic clock, so this way is closed for
 //!   histories that another tool recorded, perhaps on several hosts.
 //!
@@ -84,8 +85,13 @@ enum Why {
     Taken,
     /// Committed behind its own revocation, having reached so far before.
     Committed { reached: Offset },
-    /// Processed at this moment, given the partition at that.
-    Overtaken { since: Micros, at: Micros },
+    /// Processed at this moment, given the partition at that, when so many
+    /// assignments of it were known.
+    Overtaken {
+        since: Micros,
+        at: Micros,
+        known: usize,
+    },
 }
 
 /// Who held what, and did what with it afterwards.
@@ -218,7 +224,8 @@ impl Zombies {
             if !others.iter().any(overtaken) {
                 return;
             }
-            Why::Overtaken { since, at }
+            let known = hands.len();
+            Why::Overtaken { since, at, known }
         };
         let deed = Deed {
             member: by,
@@ -292,8 +299,8 @@ impl Zombies {
                     Why::Committed { reached } if passes(reached) => {
                         format!("committed it after the partition was taken at {reached}")
                     }
-                    Why::Overtaken { since, at } if !provenance.is_imported() => {
-                        let owner = hands.iter().find(|other| {
+                    Why::Overtaken { since, at, known } if !provenance.is_imported() => {
+                        let owner = hands.iter().take(known).find(|other| {
                             other.confirmed
                                 && other.member != deed.member
                                 && other.since > since
