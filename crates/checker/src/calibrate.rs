@@ -698,12 +698,16 @@ impl<'s> Planner<'s> {
         let trace = self.survey.records.iter().find(|trace| {
             trace.completed.len() == 1
                 && trace.stored.len() == 1
-                && !trace.contested
-                && !self.used_records.contains(&trace.victim.record)
+                && self.is_free(trace)
                 && fit(trace)
         })?;
         self.used_records.insert(trace.victim.record);
         Some(trace)
+    }
+
+    /// Whether what is done to it disturbs no other mutant, and no other record.
+    fn is_free(&self, trace: &RecordTrace) -> bool {
+        !trace.contested && !self.used_records.contains(&trace.victim.record)
     }
 
     fn name(&self, trace: &RecordTrace) -> String {
@@ -883,9 +887,8 @@ impl<'s> Planner<'s> {
                         && [first, second].into_iter().all(|trace| {
                             trace.completed.len() == 1
                                 && trace.stored.len() == 1
-                                && !trace.contested
                                 && trace.readings.len() < READINGS_MAX
-                                && !self.used_records.contains(&trace.victim.record)
+                                && self.is_free(trace)
                         })
                 })?;
         let mut edits = Vec::new();
@@ -980,8 +983,7 @@ impl<'s> Planner<'s> {
             .survey
             .records
             .iter()
-            .filter(|trace| !self.used_records.contains(&trace.victim.record))
-            .filter(|trace| !trace.contested && trace.readings.len() < READINGS_MAX)
+            .filter(|trace| self.is_free(trace) && trace.readings.len() < READINGS_MAX)
             .find_map(|trace| {
                 let reading = trace.readings.iter().find(|reading| {
                     let of_group = trace

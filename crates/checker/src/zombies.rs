@@ -58,6 +58,13 @@ struct Holding {
     confirmed: bool,
 }
 
+impl Holding {
+    /// Whether it is another member's that began after this one and before then.
+    fn overtakes(&self, before: &Self, then: Micros) -> bool {
+        self.member != before.member && before.since < self.since && self.since < then
+    }
+}
+
 #[derive(Clone, Debug)]
 struct Member {
     group: GroupIx,
@@ -85,12 +92,12 @@ enum Why {
     Taken,
     /// Committed behind its own revocation, having reached so far before.
     Committed { reached: Offset },
-    /// Processed at this moment, given the partition at that, when so many
-    /// assignments of it were known.
+    /// Processed at this moment by the holding of this number, when so many
+    /// were known.
     Overtaken {
-        since: Micros,
-        at: Micros,
+        holding: usize,
         known: usize,
+        at: Micros,
     },
 }
 
@@ -211,21 +218,22 @@ impl Zombies {
             return;
         };
         let holding = &mut hands[number];
-        let since = holding.since;
         let why = if holding.taken {
             Why::Taken
         } else {
             holding.first_processed.get_or_insert(offset);
             let behind = Offset::new(offset.get().saturating_add(1));
             holding.reached = holding.reached.max(Some(behind));
-            let others = &hands[number + 1..];
-            let overtaken =
-                |other: &Holding| other.member != by && other.since > since && other.since < at;
-            if !others.iter().any(overtaken) {
+            let holding = hands[number];
+            let mut others = hands[number + 1..].iter();
+            if !others.any(|other| other.overtakes(&holding, at)) {
                 return;
             }
-            let known = hands.len();
-            Why::Overtaken { since, at, known }
+            Why::Overtaken {
+                holding: number,
+                known: hands.len(),
+                at,
+            }
         };
         let deed = Deed {
             member: by,
@@ -299,13 +307,10 @@ impl Zombies {
                     Why::Committed { reached } if passes(reached) => {
                         format!("committed it after the partition was taken at {reached}")
                     }
-                    Why::Overtaken { since, at, known } if !provenance.is_imported() => {
-                        let owner = hands.iter().take(known).find(|other| {
-                            other.confirmed
-                                && other.member != deed.member
-                                && other.since > since
-                                && other.since < at
-                        });
+                    Why::Overtaken { holding, known, at } if !provenance.is_imported() => {
+                        let mut others = hands[holding + 1..known].iter();
+                        let owner = others
+                            .find(|other| other.confirmed && other.overtakes(&hands[holding], at));
                         let Some(owner) = owner else {
                             continue;
                         };
@@ -344,13 +349,7 @@ impl Zombies {
             let member = self.members.get(holding.member.get().into());
             let last = member.map(|member| member.last).unwrap_or_default();
             let mut later = hands[at + 1..].iter();
-            !holding.taken
-                && later.any(|other| {
-                    other.confirmed
-                        && other.member != holding.member
-                        && (holding.since..last).contains(&other.since)
-                        && other.since > holding.since
-                })
+            !holding.taken && later.any(|other| other.confirmed && other.overtakes(holding, last))
         };
         hands.iter().enumerate().filter(ended).count() as u64
     }

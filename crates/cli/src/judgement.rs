@@ -215,3 +215,28 @@ impl Iterator for Opened<'_> {
 fn size_of(path: &Path) -> u64 {
     fs::metadata(path).map_or(0, |metadata| metadata.len())
 }
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
+
+    use std::collections::BTreeMap;
+
+    use model::ids::RunId;
+    use model::scenario::{embedded, parse};
+
+    use super::*;
+
+    #[test]
+    fn a_verdict_says_what_was_left_out_and_that_alone_holds_nothing() {
+        let name = "broker-restart";
+        let scenario = parse(name, embedded(name).unwrap()).unwrap();
+        let plan = RunPlan::new(RunId::new(1), 1, BTreeMap::new(), &[scenario], 1);
+        let plan = plan.on_cluster(vec!["a:1".to_owned()], 3);
+        let verdict = conclude(&plan, Vec::new());
+        assert_eq!(verdict.left_out[0].scenario, name);
+        assert_eq!(verdict.left_out[0].suite, "delivery");
+        assert!(!verdict.left_out[0].reasons.is_empty());
+        assert_eq!(verdict.verdict, Verdict::Inconclusive);
+    }
+}

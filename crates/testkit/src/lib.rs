@@ -73,7 +73,7 @@ impl Kafka {
     #[expect(clippy::must_use_candidate, reason = "some only do something")]
     pub fn tool(&self, bootstrap: &str, class: &str, args: &[&str]) -> String {
         let output = self
-            .java(class)
+            .tool_command(class)
             .args(["--bootstrap-server", bootstrap])
             .args(args)
             .output()
@@ -86,7 +86,7 @@ impl Kafka {
 
     /// The same, without arguments and not started.
     #[must_use]
-    pub fn java(&self, class: &str) -> Command {
+    pub fn tool_command(&self, class: &str) -> Command {
         let mut command = Command::new(&self.java.binary);
         command
             .args(["-XX:TieredStopAtLevel=1", "-cp"])

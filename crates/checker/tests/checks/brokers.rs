@@ -4,7 +4,7 @@
 
 use model::anomaly::Anomaly;
 use model::event::{Body, Cleanup, CommitResult, Content, Ending, TransactionOutcome};
-use model::ids::{BrokerId, Micros, Offset};
+use model::ids::{BrokerId, MemberIx, Micros, Offset};
 
 use crate::story::{Slot, Story, TOPIC, found, group_story, named, ours, part, story, transaction};
 
@@ -307,6 +307,32 @@ fn what_a_fenced_transaction_undoes_is_no_zombie() {
     };
     clean(&processed(TransactionOutcome::Fenced));
     finds(&processed(TransactionOutcome::Committed), &zombies(1));
+}
+
+/// The test of a zombie: another's confirmed assignment, while the first member
+/// had not been told and was still there.
+#[test]
+fn a_partition_is_overtaken_while_its_first_member_is_there_and_does_not_know() {
+    let log = ours([0, 1, 2, 3]);
+    let overtaken = |story: Story| story.log(&log).check().coverage.zombies.overtaken;
+    // What it does afterwards concerns another partition.
+    let goes_on = |story: Story| {
+        story.and(Body::Committed {
+            member: MemberIx::new(0),
+            partition: part(1),
+            offset: Offset::new(0),
+            result: CommitResult::Accepted,
+        })
+    };
+    let committed = || taken_over().commits(1, 3);
+    assert_eq!(overtaken(goes_on(committed())), 1);
+    assert_eq!(overtaken(committed()), 0, "it did nothing any more");
+    let unconfirmed = goes_on(taken_over());
+    assert_eq!(overtaken(unconfirmed), 0, "nothing shows that it took over");
+    let told = goes_on(committed().revokes(0));
+    assert_eq!(overtaken(told), 0, "it was told");
+    let before = group_story().sends(4).processes(0, 0..1).commits(0, 1);
+    assert_eq!(overtaken(goes_on(before)), 0, "it has no successor");
 }
 
 #[test]

@@ -107,8 +107,9 @@ fn tell(said: Note) {
     }
 }
 
-/// What is open besides connections, without any fault or broker too many.
-const OTHER_DESCRIPTORS: u64 = 40;
+/// What is open besides connections, without any fault or broker too many: 32 of
+/// them are pipes for bytes that pass.
+const OTHER_DESCRIPTORS: u64 = 72;
 
 /// Each connection takes two descriptors, and shells allow few by default. Says
 /// how many there are now; `None` without a limit.

@@ -10,7 +10,7 @@ use crate::{LIMIT, Outcome, Proxy};
 /// What is asked for.
 const WANTED: usize = 10_000;
 /// What a process has open besides connections, generously.
-const OTHER_DESCRIPTORS: usize = 40;
+const OTHER_DESCRIPTORS: usize = 72;
 /// `ApiVersions` version 0: key, version, correlation id, no client id.
 const REQUEST: &[u8] = b"\0\0\0\x0a\0\x12\0\0\0\0\0\x07\xff\xff";
 

@@ -18,9 +18,9 @@ use stack::cache::Cache;
 use stack::maven::Maven;
 use stack::process::ProcessSnapshot;
 use stack::stack::{CdcSpec, StackSpec};
+use testkit::request;
 
 use crate::fixture::Fixture;
-use testkit::request;
 
 const ROLE: &str = "ACKPROOF_TEST_HOLDS";
 const DIR: &str = "ACKPROOF_TEST_DIR";

@@ -15,9 +15,9 @@ use stack::cache::Cache;
 use stack::diagnose::{Diagnosis, Health, diagnose};
 use stack::maven::{Maven, MavenError};
 use stack::sums::SumsError;
+use testkit::request;
 
 use crate::fixture::{Fixture, entries};
-use testkit::request;
 
 fn maven() -> Option<Maven> {
     Maven::find(env::var_os("PATH").as_deref())

@@ -62,7 +62,7 @@ impl Fixture {
         let bootstrap = format!("bootstrap.servers={}", broker.client_addr());
         let sending = self
             .kafka
-            .java("ProducerPerformance")
+            .tool_command("ProducerPerformance")
             .args(["--topic", topic, "--num-records", "1024"])
             .args(["--record-size", "512", "--throughput", "-1"])
             .args(["--producer-props", &bootstrap, "acks=all"])

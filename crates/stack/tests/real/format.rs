@@ -5,9 +5,9 @@ use std::os::unix::fs::symlink;
 
 use stack::artefacts::{ArtefactRequest, Parts, fetch};
 use stack::cache::Cache;
+use testkit::request;
 
 use crate::fixture::{Fixture, GRACE, entries};
-use testkit::request;
 
 /// An unpacked distribution stands for any Kafka that is not the default.
 #[tokio::test]
