@@ -309,6 +309,46 @@ fn what_a_fenced_transaction_undoes_is_no_zombie() {
     finds(&processed(TransactionOutcome::Committed), &zombies(1));
 }
 
+/// As if the last events had all come at that moment.
+fn last_at(mut story: Story, events: usize, at: Micros) -> Story {
+    for event in story.events.iter_mut().rev().take(events) {
+        event.at = at;
+    }
+    story
+}
+
+fn given_to(story: &Story, member: u32) -> Micros {
+    let mut given = story.events.iter().filter(
+        |event| matches!(&event.body, Body::Assigned { member: to, .. } if to.get() == member),
+    );
+    given.next().unwrap().at
+}
+
+#[test]
+fn an_assignment_that_was_not_known_then_or_began_no_later_proves_no_takeover() {
+    let log = ours([0, 1, 2, 3]);
+    let again = [(Anomaly::Reprocessed, 1)];
+    // Member 1 may be the stale one, and member 2 is heard of afterwards.
+    let story = group_story().sends(4).processes(0, 0..1).member(1);
+    let between = Micros::new(given_to(&story, 1).get() + 1);
+    let story = story.processes(0, 1..2);
+    let late = last_at(story.member(2), 2, between);
+    let late = late.processes(2, 2..3).commits(2, 3);
+    clean(&late.log(&log));
+
+    let story = taken_over().commits(1, 3);
+    let began = given_to(&story, 0);
+    let mut at_once = story.clone();
+    for event in &mut at_once.events {
+        if matches!(&event.body, Body::Assigned { member, .. } if member.get() == 1) {
+            event.at = began;
+        }
+    }
+    finds(&at_once.processes(0, 2..3).log(&log), &again);
+    let later = story.processes(0, 2..3).log(&log);
+    finds(&later, &[&again[..], &zombies(1)].concat());
+}
+
 /// The test of a zombie: another's confirmed assignment, while the first member
 /// had not been told and was still there.
 #[test]
