@@ -9,7 +9,8 @@ use std::sync::OnceLock;
 
 use checker::{Examples, Limits, Readers, examine_in};
 use history::{Damage, ReadAhead, Reader, Tail};
-use model::event::Event;
+use model::event::{Body, Event};
+use model::ids::RunId;
 use model::plan::{RunPlan, ScenarioPlan};
 use model::verdict::{RunVerdict, SCHEMA, ScenarioVerdict, Verdict};
 
@@ -24,7 +25,25 @@ const FILE_HEADER_BYTES: u64 = 10;
 #[error("the history of {scenario} cannot be judged")]
 pub(crate) struct JudgementError {
     scenario: String,
-    source: Damage,
+    source: Unfit,
+}
+
+/// What is wrong with its file.
+#[derive(Debug, thiserror::Error)]
+enum Unfit {
+    #[error(transparent)]
+    Damaged(#[from] Damage),
+    /// It is whole, and tells of something else: a verdict on it would be true
+    /// of another run.
+    #[error(
+        "{} is the history of another run or scenario: its records carry {found}, those of this \
+         plan {planned}", file.display()
+    )]
+    Foreign {
+        file: PathBuf,
+        found: RunId,
+        planned: RunId,
+    },
 }
 
 /// What came of a scenario, and how much of its history that rests on.
@@ -86,7 +105,7 @@ pub(crate) fn judge_scenario(
     plan: &ScenarioPlan,
     examples: Examples,
 ) -> Result<Judged, JudgementError> {
-    let file = HistoryFile::find(dir.history(plan));
+    let file = HistoryFile::find(dir.history(plan), plan.records_run);
     let contract = plan.contract();
     let examined = examine_in(
         machine::lanes(),
@@ -121,6 +140,7 @@ pub(crate) fn judge_scenario(
 /// interrupted, and are no reason to say nothing.
 struct HistoryFile {
     path: PathBuf,
+    run: RunId,
     bytes: u64,
     presence: Presence,
     cut_off_at: OnceLock<u64>,
@@ -135,7 +155,7 @@ enum Presence {
 }
 
 impl HistoryFile {
-    fn find(path: PathBuf) -> Self {
+    fn find(path: PathBuf, run: RunId) -> Self {
         let presence = match fs::metadata(&path) {
             Ok(found) if found.len() < FILE_HEADER_BYTES => Presence::Empty,
             Err(error) if error.kind() == io::ErrorKind::NotFound => Presence::Missing,
@@ -145,13 +165,14 @@ impl HistoryFile {
         let bytes = size_of(&path);
         Self {
             path,
+            run,
             bytes,
             presence,
             cut_off_at: OnceLock::new(),
         }
     }
 
-    fn open(&self, readers: Readers) -> Result<Opened<'_>, Damage> {
+    fn open(&self, readers: Readers) -> Result<Opened<'_>, Unfit> {
         let reader = match (&self.presence, readers) {
             (Presence::Missing | Presence::Empty, _) => OneReader::Idle,
             (Presence::Readable, Readers::One) => {
@@ -162,6 +183,18 @@ impl HistoryFile {
             }
         };
         Ok(Opened { of: self, reader })
+    }
+
+    /// Refuses an event that says that all of this belongs to another run.
+    fn own(&self, event: Event) -> Result<Event, Unfit> {
+        match event.body {
+            Body::RunDeclared { run } if run != self.run => Err(Unfit::Foreign {
+                file: self.path.clone(),
+                found: run,
+                planned: self.run,
+            }),
+            _ => Ok(event),
+        }
     }
 
     /// Why it cannot be the whole history.
@@ -193,7 +226,7 @@ enum OneReader {
 }
 
 impl Iterator for Opened<'_> {
-    type Item = Result<Event, Damage>;
+    type Item = Result<Event, Unfit>;
 
     #[inline]
     fn next(&mut self) -> Option<Self::Item> {
@@ -208,7 +241,8 @@ impl Iterator for Opened<'_> {
             // Every reading ends at the same byte.
             let _ = self.of.cut_off_at.set(at);
         }
-        event
+        let event = event?.map_err(Unfit::from);
+        Some(event.and_then(|event| self.of.own(event)))
     }
 }
 

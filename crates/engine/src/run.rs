@@ -358,8 +358,11 @@ fn check_configs(plan: &ScenarioPlan) -> Result<(), EngineError> {
     Ok(())
 }
 
-/// Gives everything its number in the history.
+/// Says whose history it is, and gives everything its number in it.
 fn declare(plan: &ScenarioPlan, ledger: &Ledger) {
+    ledger.note(Body::RunDeclared {
+        run: plan.records_run,
+    });
     for topic in plan.topics() {
         ledger.note(Body::TopicDeclared {
             topic: topic.ix,

@@ -56,5 +56,6 @@ pub const fn kind(body: &Body) -> &'static str {
         Body::TransformDeclared { .. } => "transform-declared",
         Body::CommittedExpected { .. } => "committed-expected",
         Body::Derived { .. } => "derived",
+        Body::RunDeclared { .. } => "run-declared",
     }
 }

@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::ids::{
     BrokerId, ChangeId, FaultIx, GroupIx, Lsn, MemberIx, Micros, Offset, PartitionRef, ProducerIx,
-    RecordId, RowKey, TableIx, TopicIx, TransactionRef, TxId,
+    RecordId, RowKey, RunId, TableIx, TopicIx, TransactionRef, TxId,
 };
 
 /// Something that happened, and when.
@@ -444,6 +444,13 @@ pub enum Body {
         from: PartitionRef,
         /// At which offset.
         offset: Offset,
+    },
+    /// Which run this is the history of: the identity that its records carry,
+    /// which no other scenario or repetition has. Histories of two runs may
+    /// number everything alike, and are told apart by this.
+    RunDeclared {
+        /// The run.
+        run: RunId,
     },
 }
 

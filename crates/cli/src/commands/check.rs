@@ -90,7 +90,7 @@ fn check_run(
     })?;
     let verdict = judge_run(&dir, &plan, examples).map_err(|error| {
         Failure::usage(&error).hint(
-            "the file is not as it was recorded: check a copy of the directory, if there is one",
+            "the file is not the one that was recorded: check a copy of the directory, if there is one",
         )
     })?;
     match format {

@@ -9,7 +9,7 @@ use std::time::SystemTime;
 use crate::fixture::{Bench, partition, record};
 use insta::assert_snapshot;
 use model::event::{Body, Content, Event};
-use model::ids::Offset;
+use model::ids::{Offset, RunId};
 use serde_json::Value;
 
 const HUMAN: [&str; 2] = ["check", "run"];
@@ -157,6 +157,19 @@ fn a_history_that_is_damaged_in_the_middle_is_refused() {
         "{said}"
     );
     fs::write(bench.history(), "something else entirely").unwrap();
+    assert_snapshot!(bench.transcript(&HUMAN));
+}
+
+/// As where directories were copied over one another: it is whole, and every
+/// record of it would be held to a plan that it does not belong to.
+#[test]
+fn a_history_of_another_run_is_refused() {
+    let bench = Bench::new();
+    bench.run_dir(|events| {
+        events[0].body = Body::RunDeclared {
+            run: RunId::new(0xb0b),
+        };
+    });
     assert_snapshot!(bench.transcript(&HUMAN));
 }
 

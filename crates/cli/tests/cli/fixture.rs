@@ -159,11 +159,16 @@ pub(crate) fn partition() -> PartitionRef {
 fn whole_history(plan: &ScenarioPlan) -> Vec<Event> {
     let topic = &plan.topics()[0];
     let offset = |sequence: u64| Offset::new(i64::try_from(sequence).unwrap());
-    let mut bodies = vec![Body::TopicDeclared {
-        topic: topic.ix,
-        name: topic.name.clone(),
-        partitions: topic.partitions,
-    }];
+    let mut bodies = vec![
+        Body::RunDeclared {
+            run: plan.records_run,
+        },
+        Body::TopicDeclared {
+            topic: topic.ix,
+            name: topic.name.clone(),
+            partitions: topic.partitions,
+        },
+    ];
     for sequence in 0..RECORDS {
         bodies.push(Body::SendInvoked {
             record: record(sequence),

@@ -133,6 +133,7 @@ fn belonging(body: &Body) -> Option<Belonging> {
         | Body::IsolationDeclared { .. }
         | Body::TransformDeclared { .. }
         | Body::CommittedExpected { .. }
+        | Body::RunDeclared { .. }
         | Body::TailSeen { .. }
         | Body::PartitionState { .. }
         | Body::TrafficEnded

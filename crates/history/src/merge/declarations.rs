@@ -19,6 +19,7 @@ enum Subject {
     IsolationOf(GroupIx),
     TransformOf(GroupIx),
     RelianceOf(GroupIx),
+    Run,
 }
 
 /// Every declaration so far, and the file it was met in.
@@ -77,6 +78,7 @@ fn subjects(body: &Body) -> Vec<Subject> {
         Body::IsolationDeclared { group, .. } => vec![Subject::IsolationOf(*group)],
         Body::TransformDeclared { group, .. } => vec![Subject::TransformOf(*group)],
         Body::CommittedExpected { group } => vec![Subject::RelianceOf(*group)],
+        Body::RunDeclared { .. } => vec![Subject::Run],
         _ => Vec::new(),
     }
 }
@@ -120,6 +122,7 @@ pub(super) fn describe(body: &Body) -> String {
         Body::CommittedExpected { group } => {
             format!("group {group} relies on committed records only")
         }
+        Body::RunDeclared { run } => format!("the run is {run}"),
         other => crate::kind(other).to_owned(),
     }
 }

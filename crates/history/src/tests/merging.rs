@@ -4,7 +4,9 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use model::event::{Body, Event, Outcome};
-use model::ids::{MemberIx, Micros, Offset, PartitionRef, ProducerIx, RecordId, Sequence, TopicIx};
+use model::ids::{
+    MemberIx, Micros, Offset, PartitionRef, ProducerIx, RecordId, RunId, Sequence, TopicIx,
+};
 use tempfile::TempDir;
 
 use super::{read, samples};
@@ -73,6 +75,12 @@ fn topic(topic: u16, name: &str) -> Body {
         topic: TopicIx::new(topic),
         name: name.to_owned(),
         partitions: 1,
+    }
+}
+
+fn run(run: u64) -> Body {
+    Body::RunDeclared {
+        run: RunId::new(run),
     }
 }
 
@@ -279,6 +287,27 @@ fn files_of_different_runs_are_refused() {
     );
     let files = Files::new(&[&[(1, topic(0, "t"))], &[(1, topic(1, "t"))]]);
     assert!(files.refusal().contains("topic 1 is `t`"));
+}
+
+/// Two runs of one scenario declare everything else alike, and may be told by
+/// sources that do not overlap.
+#[test]
+fn files_that_only_their_runs_tell_apart_are_refused() {
+    let of_run = |id, producer| [(1, run(id)), (2, topic(0, "t")), (3, sent(producer, 0))];
+    let files = Files::new(&[&of_run(0xa, 0), &of_run(0xb, 1)]);
+    assert_eq!(
+        files.refusal(),
+        "/h0 and /h1 are not of one run: the run is 000000000000000a in the one, and the run is \
+         000000000000000b in the other"
+    );
+    let files = Files::new(&[&of_run(0xa, 0), &of_run(0xa, 1)]);
+    let kept = [
+        (1, run(0xa)),
+        (2, topic(0, "t")),
+        (3, sent(0, 0)),
+        (3, sent(1, 0)),
+    ];
+    assert_eq!(files.merged()[..4], kept);
 }
 
 /// Each body is told in two files; the second event makes the point, where

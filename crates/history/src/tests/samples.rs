@@ -7,7 +7,8 @@ use model::event::{
 };
 use model::ids::{
     BrokerId, ChangeId, FaultIx, GroupIx, Lsn, MemberIx, Offset, PartitionIndex, PartitionRef,
-    ProducerIx, RecordId, RowKey, Sequence, TableIx, TopicIx, TransactionIx, TransactionRef, TxId,
+    ProducerIx, RecordId, RowKey, RunId, Sequence, TableIx, TopicIx, TransactionIx, TransactionRef,
+    TxId,
 };
 
 pub(super) const RECORD: RecordId = RecordId {
@@ -255,6 +256,9 @@ pub(super) fn since_version_2() -> Vec<Body> {
             group: GROUP,
             from: AT,
             offset: Offset::new(12),
+        },
+        Body::RunDeclared {
+            run: RunId::new(0xc0ff_ee00_0000_0001),
         },
     ]
 }
