@@ -127,42 +127,35 @@ impl Ledger {
 
     /// Writes down many events at the cost of one lock and one wake-up.
     pub(crate) fn record_all(&self, events: impl IntoIterator<Item = Event>) {
-        let mut book = self.book.lock().unwrap_or_else(PoisonError::into_inner);
-        self.tally.send_modify(|tally| {
+        self.change(|book, tally| {
             for event in events {
-                if book.broken || book.sealed {
-                    return;
-                }
-                match book.recorder.record(&event) {
-                    Ok(()) => book.count(tally, &event.body),
-                    Err(error) => {
-                        book.broken = true;
-                        tally.failure = Some(error.to_string());
-                    }
-                }
+                book.write(tally, &event);
             }
         });
     }
 
-    /// Puts everything on disk, and closes the book: what subjects that are
-    /// being ended still say is not part of the history, or it would grow while
-    /// it is judged.
-    pub(crate) fn seal(&self) {
-        self.flush();
-        let mut book = self.book.lock().unwrap_or_else(PoisonError::into_inner);
-        book.sealed = true;
+    /// Writes down how the scenario ended, puts everything on disk, and closes
+    /// the book, with nothing in between: what subjects that are being ended
+    /// still say is not part of the history, or it would go on behind its end
+    /// and grow while it is judged.
+    pub(crate) fn seal(&self, ending: Body) {
+        self.change(|book, tally| {
+            let at = self.clock.now();
+            book.write(tally, &Event { at, body: ending });
+            book.flush(tally);
+            book.sealed = true;
+        });
     }
 
     /// Puts everything so far on disk.
     pub(crate) fn flush(&self) {
+        self.change(Book::flush);
+    }
+
+    /// Lets one change the book, while nobody else does.
+    fn change(&self, change: impl FnOnce(&mut Book, &mut Tally)) {
         let mut book = self.book.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Err(error) = book.recorder.flush()
-            && !book.broken
-        {
-            book.broken = true;
-            self.tally
-                .send_modify(|tally| tally.failure = Some(error.to_string()));
-        }
+        self.tally.send_modify(|tally| change(&mut book, tally));
     }
 
     /// The counts as they are now.
@@ -235,6 +228,29 @@ impl Ledger {
 }
 
 impl Book {
+    fn write(&mut self, tally: &mut Tally, event: &Event) {
+        if self.broken || self.sealed {
+            return;
+        }
+        match self.recorder.record(event) {
+            Ok(()) => self.count(tally, &event.body),
+            Err(error) => self.fail(tally, &error),
+        }
+    }
+
+    fn flush(&mut self, tally: &mut Tally) {
+        if let Err(error) = self.recorder.flush()
+            && !self.broken
+        {
+            self.fail(tally, &error);
+        }
+    }
+
+    fn fail(&mut self, tally: &mut Tally, error: &io::Error) {
+        self.broken = true;
+        tally.failure = Some(error.to_string());
+    }
+
     fn count(&mut self, tally: &mut Tally, body: &Body) {
         match body {
             Body::Derived { record, .. } => {
@@ -312,6 +328,51 @@ impl Book {
             }
             Body::Stored { .. } | Body::ChangeEvent { .. } => tally.read_back += 1,
             _ => {}
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::thread;
+
+    use history::Reader;
+
+    use super::*;
+
+    /// Subjects speak until they are gone, which is after the end.
+    #[test]
+    fn a_history_ends_with_how_it_ended_whoever_still_speaks() {
+        for round in 0..50 {
+            let folder = tempfile::tempdir().unwrap();
+            let path = folder.path().join("h");
+            let ledger = Ledger::create(&path).unwrap();
+            let said = Body::FaultTriggered {
+                fault: FaultIx::new(0),
+            };
+            thread::scope(|scope| {
+                let speak = || {
+                    while !ledger.book.lock().unwrap().sealed {
+                        ledger.note(said.clone());
+                    }
+                    ledger.note(said.clone());
+                    ledger.flush();
+                };
+                let speakers = [(); 4].map(|()| scope.spawn(speak));
+                while ledger.tally().faults_open == 0 {
+                    thread::yield_now();
+                }
+                ledger.seal(Body::Completed);
+                let bytes = std::fs::read(&path).unwrap();
+                speakers.map(|speaker| speaker.join().unwrap());
+                assert!(bytes == std::fs::read(&path).unwrap(), "round {round}");
+            });
+            drop(ledger);
+            let bodies = Reader::open(&path)
+                .unwrap()
+                .map(|event| event.unwrap().body);
+            let bodies: Vec<Body> = bodies.collect();
+            assert_eq!(bodies.last(), Some(&Body::Completed), "round {round}");
         }
     }
 }

@@ -217,7 +217,7 @@ fn close(ledger: &Ledger, outcome: Option<Result<(), EngineError>>, progress: &R
         Some(Err(error)) => End::Failed { error },
         None => End::Interrupted,
     };
-    ledger.note(match &end {
+    ledger.seal(match &end {
         End::Completed => Body::Completed,
         End::Interrupted => Body::Aborted {
             reason: "interrupted".to_owned(),
@@ -226,7 +226,6 @@ fn close(ledger: &Ledger, outcome: Option<Result<(), EngineError>>, progress: &R
             reason: error.with_causes(),
         },
     });
-    ledger.seal();
     let end = match (end, ledger.tally().failure) {
         (End::Completed, Some(reason)) => End::Failed {
             error: EngineError::History { reason },
