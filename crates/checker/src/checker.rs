@@ -226,7 +226,7 @@ impl Checker {
                 return self.log.observe(&event.body, &self.transactions);
             }
             Body::Stored { .. } => {
-                self.markers.observe(&event.body);
+                self.markers.observe(&event.body, &self.transactions);
                 return self.log.observe(&event.body, &self.transactions);
             }
             Body::Processed { .. } => self.truncation.observe(event),
@@ -250,7 +250,7 @@ impl Checker {
         self.provenance.observe(&event.body);
         self.transactions.observe(event);
         let transactions = &self.transactions;
-        self.markers.observe(&event.body);
+        self.markers.observe(&event.body, &self.transactions);
         self.isolated
             .observe(event, transactions, &self.roster, &self.provenance);
         self.truncation.observe(event);

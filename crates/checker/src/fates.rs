@@ -73,11 +73,11 @@ impl Fates {
         let mut aborted = BTreeSet::new();
         let mut open = BTreeSet::new();
         for (partition, marked) in markers.partitions() {
-            for part in &marked.parts {
-                let Some(tx) = part.record.and_then(|of| transactions.of(of)) else {
+            for stretch in &marked.stretches {
+                let Some(tx) = stretch.record.and_then(|of| transactions.of(of)) else {
                     continue;
                 };
-                match part.mark {
+                match marked.parts[stretch.part as usize].mark {
                     Mark::Committed => committed.insert(tx),
                     Mark::Aborted => aborted.insert(tx),
                     Mark::Open => log.is_read(partition) && open.insert(tx),
@@ -139,8 +139,7 @@ impl Fates {
     ) {
         let mut stands = Vec::with_capacity(marked.stretches.len());
         for stretch in &marked.stretches {
-            let part = marked.parts[stretch.part as usize];
-            let visible = match part.mark {
+            let visible = match marked.parts[stretch.part as usize].mark {
                 Mark::Committed => Visible::Yes,
                 Mark::Aborted => Visible::Aborted,
                 Mark::Open => Visible::NotYet,
@@ -157,7 +156,9 @@ impl Fates {
             stands.push(Stand {
                 first: stretch.first,
                 last: stretch.last,
-                tx: part.record.and_then(|record| self.transactions.of(record)),
+                tx: stretch
+                    .record
+                    .and_then(|record| self.transactions.of(record)),
                 visible,
             });
         }

@@ -2,14 +2,21 @@
 //! producer id wrote in one transaction, and the marker that closed it. Knows
 //! nothing of what producers were told.
 //!
+//! A marker closes whatever its producer id wrote before it. That may be of two
+//! transactions: a record that comes late becomes part of the next one, before
+//! brokers checked it (KIP-890). A batch is of one: its producer begins none
+//! before everything of the last was sent.
+//!
 //! Held: one entry for each transaction in each partition, and one for each
 //! stretch of its batches that other data batches interrupt; nothing for each
-//! record.
+//! record. Where the log is told before the sending, one for each batch.
 
 use std::collections::{BTreeMap, HashMap};
 
 use model::event::{BatchKind, Body, Content};
 use model::ids::{Offset, PartitionRef, RecordId};
+
+use crate::transactions::Transactions;
 
 /// What the log says of a transaction in one partition.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -20,20 +27,20 @@ pub(crate) enum Mark {
     Aborted,
 }
 
-/// What one transaction wrote in one partition.
+/// What one producer id wrote in one partition up to a marker.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Part {
-    /// One of its records, by which the transaction is known.
-    pub(crate) record: Option<RecordId>,
     pub(crate) mark: Mark,
 }
 
-/// Consecutive data batches of one part.
+/// Consecutive data batches of one part, and of one transaction.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Stretch {
     pub(crate) first: i64,
     pub(crate) last: i64,
     pub(crate) part: u32,
+    /// One of its records, by which the transaction is known.
+    pub(crate) record: Option<RecordId>,
 }
 
 #[derive(Clone, Debug, Default)]
@@ -47,12 +54,21 @@ pub(crate) struct MarkedPartition {
     interrupted: bool,
 }
 
-/// The batch whose first record is going to say whose transaction it is of.
+/// The batch whose first record is going to say whose transaction it is of:
+/// the last stretch of its partition.
 #[derive(Clone, Copy, Debug)]
 struct Unnamed {
-    part: u32,
     first: Offset,
     last: Offset,
+    /// Nothing stands between it and the stretch before.
+    adjoins: Adjoins,
+}
+
+/// What a batch stands behind.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Adjoins {
+    ItsPart,
+    Another,
 }
 
 /// The transactions in the log of a history.
@@ -63,7 +79,8 @@ pub(crate) struct Markers {
 }
 
 impl Markers {
-    pub(crate) fn observe(&mut self, body: &Body) {
+    /// To be shown an event after the transactions have seen it.
+    pub(crate) fn observe(&mut self, body: &Body, transactions: &Transactions) {
         match body {
             Body::StoredBatch {
                 partition,
@@ -82,7 +99,9 @@ impl Markers {
                 partition,
                 offset,
                 content: Content::Ours(record),
-            } if !self.unnamed.is_empty() => self.stored(*partition, *offset, *record),
+            } if !self.unnamed.is_empty() => {
+                self.stored(*partition, *offset, *record, transactions);
+            }
             _ => {}
         }
     }
@@ -107,11 +126,13 @@ impl Markers {
                 return;
             }
             BatchKind::Transactional => {
-                let part = marked.add(first.get(), last.get(), producer_id);
-                if marked.parts[part as usize].record.is_none() {
-                    self.unnamed
-                        .insert(partition, Unnamed { part, first, last });
-                }
+                let adjoins = marked.add(first.get(), last.get(), producer_id);
+                let unnamed = Unnamed {
+                    first,
+                    last,
+                    adjoins,
+                };
+                self.unnamed.insert(partition, unnamed);
                 return;
             }
             BatchKind::Control => return,
@@ -123,15 +144,21 @@ impl Markers {
         }
     }
 
-    fn stored(&mut self, partition: PartitionRef, offset: Offset, record: RecordId) {
+    fn stored(
+        &mut self,
+        partition: PartitionRef,
+        offset: Offset,
+        record: RecordId,
+        transactions: &Transactions,
+    ) {
         let Some(unnamed) = self.unnamed.get(&partition) else {
             return;
         };
         if (unnamed.first..=unnamed.last).contains(&offset) {
-            let part = unnamed.part as usize;
+            let adjoins = unnamed.adjoins;
             self.unnamed.remove(&partition);
             if let Some(marked) = self.partitions.get_mut(&partition) {
-                marked.parts[part].record = Some(record);
+                marked.name(record, adjoins, transactions);
             }
         }
     }
@@ -145,20 +172,42 @@ impl Markers {
 }
 
 impl MarkedPartition {
-    fn add(&mut self, first: i64, last: i64, producer_id: i64) -> u32 {
+    /// Adds a batch as a stretch of its own.
+    fn add(&mut self, first: i64, last: i64, producer_id: i64) -> Adjoins {
         let next = u32::try_from(self.parts.len()).unwrap_or(u32::MAX);
         let part = *self.open.entry(producer_id).or_insert(next);
         if part == next {
-            self.parts.push(Part {
-                record: None,
-                mark: Mark::Open,
-            });
+            self.parts.push(Part { mark: Mark::Open });
         }
         let interrupted = std::mem::take(&mut self.interrupted);
-        match self.stretches.last_mut() {
-            Some(before) if before.part == part && !interrupted => before.last = last,
-            _ => self.stretches.push(Stretch { first, last, part }),
+        let adjoins = match self.stretches.last() {
+            Some(before) if before.part == part && !interrupted => Adjoins::ItsPart,
+            _ => Adjoins::Another,
+        };
+        self.stretches.push(Stretch {
+            first,
+            last,
+            part,
+            record: None,
+        });
+        adjoins
+    }
+
+    /// Says whose the last stretch is. Where the one before is known to be of
+    /// the same transaction, they are one.
+    fn name(&mut self, record: RecordId, adjoins: Adjoins, transactions: &Transactions) {
+        let Some((last, before)) = self.stretches.split_last_mut() else {
+            return;
+        };
+        last.record = Some(record);
+        let before = before.last_mut().filter(|_| adjoins == Adjoins::ItsPart);
+        let Some(before) = before else {
+            return;
+        };
+        let named = before.record;
+        if named.is_some_and(|named| transactions.of_both(named, record).is_some()) {
+            before.last = last.last;
+            self.stretches.pop();
         }
-        part
     }
 }

@@ -6,6 +6,7 @@ mod anomalies;
 mod brokers;
 mod calibration;
 mod catalogue;
+mod corners;
 mod derived;
 mod imports;
 mod measurements;
