@@ -3,8 +3,8 @@
 //! Knows nothing of groups that may be given everything.
 //!
 //! - *G1a*: a record of an aborted transaction that a member of such a group
-//!   processed; once for each group. The log's abort marker says so, or, where
-//!   no marker is on record, the producer that was told.
+//!   processed; once for each group. The abort marker behind it says so; where
+//!   none closes it, or where it stands nowhere, what became of its transaction.
 //! - *precommitted-read*: a record that a member processed strictly before its
 //!   transaction's producer asked for the commit, or whose transaction never
 //!   asked for it; once for each group. A transaction that aborted in the end
@@ -23,7 +23,7 @@ use model::event::{Body, Content, Event, Isolation};
 use model::ids::{GroupIx, Micros, Offset, PartitionRef, ProducerIx, RecordId, Sequence};
 
 use crate::background::Background;
-use crate::fates::{Fate, Fates, Visible};
+use crate::fates::{Fate, Fates, Stand, Visible};
 use crate::finding::{Docket, Scope, Watch};
 use crate::log::Ledger;
 use crate::provenance::Provenance;
@@ -239,7 +239,7 @@ impl Isolated {
                 }
             }
         }
-        self.find_aborted_reads(log, fates, roster, docket);
+        self.find_aborted_reads(log, background, docket);
         self.find_early_reads(fates, roster, docket);
         let groups = roster.groups.iter();
         groups
@@ -257,17 +257,24 @@ impl Isolated {
             .collect()
     }
 
-    fn find_aborted_reads(
-        &self,
-        log: &Ledger,
-        fates: &Fates,
-        roster: &Roster,
-        docket: &mut Docket,
-    ) {
-        for ((group, partition), given) in &self.places {
+    fn find_aborted_reads(&self, log: &Ledger, background: Background<'_>, docket: &mut Docket) {
+        let Background {
+            roster,
+            provenance,
+            fates,
+        } = background;
+        // Without a log nothing but what was read says whose a place is.
+        let placed = !provenance.is_imported() && !fates.is_unplaced();
+        for ((group, partition), given) in self.places.iter().filter(|_| placed) {
             let stands = fates.stands(*partition).iter();
             let held = log.partition(*partition);
-            for stand in stands.filter(|stand| stand.visible == Visible::Aborted) {
+            let aborted = |stand: &&Stand| match stand.visible {
+                Visible::Yes => false,
+                Visible::Aborted => true,
+                // No marker here: another partition's, or the producer, tells.
+                Visible::NotYet => stand.tx.is_some_and(|tx| fates.fate(tx) == Fate::Aborted),
+            };
+            for stand in stands.filter(aborted) {
                 let given = given.range(stand.first, stand.last.saturating_add(1));
                 // What was read in a hole between the transaction's records
                 // may have been another's, and is gone.
@@ -285,11 +292,10 @@ impl Isolated {
                 }
             }
         }
-        // Without a batch on record, only producers tell.
-        let unmarked = fates
-            .transactions
-            .spans()
-            .filter(|(_, span)| fates.is_unplaced() && fates.fate(span.tx) == Fate::Aborted);
+        // Of what stands nowhere, or where no batch is on record, the rest of
+        // the transaction or its producer tells.
+        let spans = fates.transactions.spans();
+        let unmarked = spans.filter(|(_, span)| fates.fate(span.tx) == Fate::Aborted);
         for (producer, span) in unmarked {
             for ((group, of), given) in &self.records {
                 if *of != producer {
@@ -301,6 +307,9 @@ impl Isolated {
                         producer,
                         sequence: Sequence::new(sequence.cast_unsigned()),
                     };
+                    if placed && log.holds(record) {
+                        continue;
+                    }
                     docket.add_record(Anomaly::G1a, record, || {
                         let what = format!(
                             "{record} was processed by {}, and its transaction was aborted",

@@ -47,3 +47,80 @@ fn a_record_that_came_late_behind_one_of_the_next_transaction_tears_its_own() {
     let in_time = "p0/0, p0/1, commit of p0, p0/2, abort of p0";
     finds(&two_transactions(in_time), &[]);
 }
+
+/// An aborted transaction of which one partition holds no marker.
+fn half_closed(isolation: &str) -> String {
+    format!(
+        "\
+g reads t with {isolation}
+m0 of g starts with t-0, t-1
+p0/t0 begins
+p0/0 is sent to t-0
+p0/1 is sent to t-1
+p0/t0 is to abort
+p0/t0 is aborted
+m0 processes p0/1 at t-1@0
+t-0 is read from 0: p0/0, abort of p0
+t-1 is read from 0: p0/1
+"
+    )
+}
+
+#[test]
+fn a_record_of_an_aborted_transaction_is_one_where_its_marker_is_missing_too() {
+    finds(&half_closed("read_committed"), &[(Anomaly::G1a, 1)]);
+    finds(&half_closed("read_uncommitted"), &[]);
+}
+
+/// A record of an aborted transaction that stands nowhere, beside one that does
+/// of another.
+fn gone(isolation: &str) -> String {
+    format!(
+        "\
+g reads t with {isolation}
+m0 of g starts with t-0
+p0/t0 begins
+p0/0 is sent to t-0
+p0/t0 is to abort
+p0/t0 is aborted
+m0 processes p0/0 at t-0@0
+p1/t0 begins
+p1/0 is sent to t-0
+p1/t0 is to commit
+p1/t0 is committed
+t-0 is read from 0: nothing, nothing, p1/0, commit of p1
+"
+    )
+}
+
+#[test]
+fn a_record_of_an_aborted_transaction_is_one_where_it_stands_nowhere_too() {
+    finds(&gone("read_committed"), &[(Anomaly::G1a, 1)]);
+    finds(&gone("read_uncommitted"), &[]);
+}
+
+// Without a log.
+
+/// A reading where a record of an aborted transaction was acknowledged.
+fn acknowledged_there(read: &str) -> String {
+    format!(
+        "\
+the history comes from another
+g reads t with read_committed
+m0 of g starts with t-0
+p1/0 is sent to t-0
+p0/t0 begins
+p0/0 is sent to t-0
+p0/0 is acknowledged at t-0@0
+p0/t0 is to abort
+p0/t0 is aborted
+m0 processes {read} at t-0@0
+"
+    )
+}
+
+#[test]
+fn without_a_log_what_was_read_says_whether_it_was_aborted() {
+    finds(&acknowledged_there("p1/0"), &[]);
+    finds(&acknowledged_there("p0/0"), &[(Anomaly::G1a, 1)]);
+}
