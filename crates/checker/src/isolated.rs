@@ -184,6 +184,11 @@ impl Isolated {
     }
 
     fn settle_waiting(&mut self, producer: ProducerIx, tx: Tx, transactions: &Transactions) {
+        // An abort that was asked for does not say that no commit will be.
+        let known = transactions.get(tx);
+        if known.asked.is_none() && known.completed.is_none() {
+            return;
+        }
         let spans: Vec<_> = transactions.spans_of(producer, tx).collect();
         for span in spans {
             for ((sequence, group), at) in self.take(producer, span.first, span.last) {

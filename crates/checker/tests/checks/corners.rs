@@ -99,6 +99,29 @@ fn a_record_of_an_aborted_transaction_is_one_where_it_stands_nowhere_too() {
     finds(&gone("read_uncommitted"), &[]);
 }
 
+/// A reading that reached the recorder before the sending, and an abort that
+/// was asked for and not answered.
+fn unanswered(isolation: &str) -> String {
+    format!(
+        "\
+g reads t with {isolation}
+m0 of g starts with t-0
+m0 processes p0/0 at t-0@0
+p0/t0 begins
+p0/0 is sent to t-0
+p0/t0 is to abort
+t-0 is read from 0: p0/0
+"
+    )
+}
+
+#[test]
+fn an_abort_that_was_asked_for_makes_no_earlier_reading_right() {
+    let early = [(Anomaly::PrecommittedRead, 1)];
+    finds(&unanswered("read_committed"), &early);
+    finds(&unanswered("read_uncommitted"), &[]);
+}
+
 // Without a log.
 
 /// A reading where a record of an aborted transaction was acknowledged.
