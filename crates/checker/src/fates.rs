@@ -144,7 +144,9 @@ impl Fates {
                 Mark::Aborted => Visible::Aborted,
                 Mark::Open => Visible::NotYet,
             };
-            if visible == Visible::Aborted || (visible == Visible::NotYet && read) {
+            // What nobody saw closed may have been aborted, behind the end of
+            // what was read.
+            if visible != Visible::Yes {
                 let hidden = self.hidden.entry(partition).or_default();
                 hidden.add(stretch.first, stretch.last);
             }

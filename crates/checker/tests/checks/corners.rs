@@ -3,7 +3,7 @@
 //! checker and the slow ones once disagreed.
 
 use model::anomaly::Anomaly;
-use model::event::Event;
+use model::event::{BatchKind, Body, Event};
 
 use crate::notation::history;
 use crate::story::{found, story_of};
@@ -120,6 +120,42 @@ fn an_abort_that_was_asked_for_makes_no_earlier_reading_right() {
     let early = [(Anomaly::PrecommittedRead, 1)];
     finds(&unanswered("read_committed"), &early);
     finds(&unanswered("read_uncommitted"), &[]);
+}
+
+/// A member that jumps over a record of a transaction whose marker stands
+/// behind the point at which the reading of the log broke off.
+fn broken_off(isolation: &str) -> Vec<Event> {
+    let text = format!(
+        "\
+g reads t with {isolation}
+m0 of g starts with t-0
+p1/0 is sent to t-0
+p0/t0 begins
+p0/0 is sent to t-0
+p0/t0 is to abort
+p0/t0 is aborted
+p1/1 is sent to t-0
+m0 processes p1/0 at t-0@0
+m0 processes p1/1 at t-0@3
+t-0 is read from 0: p1/0, p0/0, abort of p0, p1/1
+"
+    );
+    let mut events = history(&text);
+    let is_marker = |event: &Event| {
+        let Body::StoredBatch { kind, .. } = event.body else {
+            return false;
+        };
+        kind == BatchKind::AbortMarker
+    };
+    let end = events.iter().position(is_marker).unwrap();
+    events.truncate(end);
+    events
+}
+
+#[test]
+fn what_may_have_been_aborted_behind_the_end_of_what_was_read_is_expected_of_nobody() {
+    finds_in(broken_off("read_committed"), &[]);
+    finds_in(broken_off("read_uncommitted"), &[(Anomaly::PollSkip, 1)]);
 }
 
 // Without a log.
