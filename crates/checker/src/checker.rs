@@ -342,7 +342,7 @@ impl Checker {
             return;
         }
         log.stand_in(&self.roster);
-        let given = self.isolated.transactions(&transactions);
+        let given = self.isolated.transactions(&transactions, provenance);
         self.fates = Fates::settle(transactions, &self.markers, log, provenance, |tx| {
             given.contains(&tx)
         });

@@ -200,13 +200,20 @@ impl Isolated {
         }
     }
 
-    /// The transactions of which such a group was given a record.
-    pub(crate) fn transactions(&self, transactions: &Transactions) -> BTreeSet<Tx> {
+    /// The transactions of which a group was given a record that reads with
+    /// `read_committed` itself: one that only relies on it may be given any.
+    pub(crate) fn transactions(
+        &self,
+        transactions: &Transactions,
+        provenance: &Provenance,
+    ) -> BTreeSet<Tx> {
         let given = |producer: ProducerIx, first: u64, last: u64| {
             let end = last.cast_signed().saturating_add(1);
             let mut records = self.records.iter();
-            records.any(|((_, of), set)| {
-                *of == producer && set.range(first.cast_signed(), end).next().is_some()
+            records.any(|((group, of), set)| {
+                *of == producer
+                    && provenance.reads_committed(*group)
+                    && set.range(first.cast_signed(), end).next().is_some()
             })
         };
         transactions

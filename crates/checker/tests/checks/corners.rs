@@ -160,6 +160,32 @@ fn what_may_have_been_aborted_behind_the_end_of_what_was_read_is_expected_of_nob
 
 // Without a log.
 
+/// A transaction of unknown outcome, of which a reader was given one record.
+fn unsure(group: &str) -> String {
+    format!(
+        "\
+the history comes from another
+{group}
+m0 of g starts with t-0
+p0/t0 begins
+p0/0 is sent to t-0
+p0/1 is sent to t-0
+p0/0 is acknowledged at t-0@0
+p0/1 is acknowledged at t-0@1
+p0/t0 is to commit
+p0/t0 may be committed: late
+m0 processes p0/1 at t-0@1
+"
+    )
+}
+
+#[test]
+fn a_reader_that_only_relies_on_committed_records_proves_no_commit() {
+    finds(&unsure("g reads t\ng relies on committed records"), &[]);
+    let committed = [(Anomaly::LostWrite, 1), (Anomaly::TornTransaction, 1)];
+    finds(&unsure("g reads t with read_committed"), &committed);
+}
+
 /// A reading where a record of an aborted transaction was acknowledged.
 fn acknowledged_there(read: &str) -> String {
     format!(
