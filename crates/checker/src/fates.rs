@@ -125,7 +125,15 @@ impl Fates {
         }
         if provenance.is_imported() && !settled.transactions.is_empty() {
             for partition in log.partitions() {
-                settled.place_told(partition, log.standing(partition));
+                let given = log.partition(partition);
+                // What was acknowledged without a place stands nowhere, and what was
+                // only acknowledged where readers were given something else does
+                // not stand there.
+                let stands = |(offset, record): &(Offset, RecordId)| {
+                    let taken = given.is_some_and(|given| given.has(offset.get()));
+                    offset.get() >= 0 && (log.holds(*record) || !taken)
+                };
+                settled.place_told(partition, log.standing(partition).filter(stands));
             }
         }
         settled
@@ -195,6 +203,7 @@ impl Fates {
             let hidden = self.hidden.entry(partition).or_default();
             hidden.add(stand.first, stand.last);
         }
+        stands.retain(|stand| stand.tx.is_some());
         self.stands.insert(partition, stands);
     }
 

@@ -53,7 +53,9 @@ pub(crate) fn find_torn(
     for stand in fates.partitions().flat_map(|of| fates.stands(of)) {
         match stand.visible {
             Visible::Yes => visible.extend(stand.tx),
-            Visible::NotYet => open.extend(stand.tx),
+            // No marker is on record where no observer read the log.
+            Visible::NotYet if !provenance.is_imported() => open.extend(stand.tx),
+            Visible::NotYet => {}
             Visible::Aborted => {}
         }
     }

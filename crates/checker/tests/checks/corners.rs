@@ -209,3 +209,68 @@ fn without_a_log_what_was_read_says_whether_it_was_aborted() {
     finds(&acknowledged_there("p1/0"), &[]);
     finds(&acknowledged_there("p0/0"), &[(Anomaly::G1a, 1)]);
 }
+
+/// Two transactions in one order in one partition; in the other, the second
+/// was acknowledged here.
+fn acknowledged(place: &str) -> String {
+    format!(
+        "\
+the history comes from another
+g reads t
+m0 of g starts with t-0, t-1
+p0/t0 begins
+p1/t0 begins
+p0/0 is sent to t-0
+p0/1 is sent to t-1
+p1/0 is sent to t-0
+p1/1 is sent to t-1
+p0/1 is acknowledged at t-1@1
+p1/1 is acknowledged at {place}
+p0/t0 is to commit
+p0/t0 is committed
+p1/t0 is to commit
+p1/t0 is committed
+m0 processes p0/0 at t-0@0
+m0 processes p1/0 at t-0@1
+m0 processes p0/1 at t-1@1
+"
+    )
+}
+
+#[test]
+fn what_was_acknowledged_without_a_place_stands_behind_nothing() {
+    finds(&acknowledged("t-1@-1"), &[(Anomaly::Unseen, 1)]);
+    let circle = [
+        (Anomaly::LostWrite, 1),
+        (Anomaly::TornTransaction, 1),
+        (Anomaly::G0, 1),
+    ];
+    finds(&acknowledged("t-1@0"), &circle);
+}
+
+#[test]
+fn a_group_is_given_nothing_else_where_nothing_was_sent_in_transactions() {
+    let plain = "\
+the history comes from another
+g reads t with read_committed
+m0 of g starts with t-0
+p0/0 is sent to t-0
+p0/0 is acknowledged at t-0@0
+p1/t0 begins
+m0 processes p0/0 at t-0@0
+";
+    let isolation = |text: &str| story_of(history(text)).check().coverage.isolation;
+    assert!(isolation(plain)[0].is_plain);
+    let inside = plain.replace("p1/t0 begins", "p0/t0 begins");
+    let inside = inside.replace("p0/0 is sent", "p0/t0 begins\np0/0 is sent");
+    assert!(!isolation(&inside)[0].is_plain);
+}
+
+#[test]
+fn no_marker_is_missing_where_nobody_saw_the_log() {
+    let covered = |text: &str| story_of(history(text)).check().coverage.transactions;
+    let told = covered(&unsure("g reads t"));
+    assert_eq!((told.unknown, told.open), (1, 0));
+    let observed = covered(&half_closed("read_uncommitted"));
+    assert_eq!((observed.aborted, observed.open), (1, 1));
+}
