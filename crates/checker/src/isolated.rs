@@ -364,16 +364,19 @@ impl Isolated {
         let mut coverage = IsolationCoverage::default();
         for ((_, partition), given) in self.places.iter().filter(|((of, _), _)| *of == group) {
             let last = given.last().unwrap_or(i64::MIN);
+            let Some(log) = log.partition(*partition) else {
+                continue;
+            };
             for stand in fates.stands(*partition) {
                 let end = stand.last.saturating_add(1);
                 match stand.visible {
                     Visible::Yes if stand.tx.is_some() => {
-                        coverage.committed += given.range(stand.first, end).count() as u64;
+                        let given = given.range(stand.first, end);
+                        coverage.committed += given.filter(|at| log.has(*at)).count() as u64;
                     }
                     Visible::Aborted => {
-                        let data = log.partition(*partition);
-                        let passed = data.map(|log| log.data(stand.first, end.min(last)).count());
-                        coverage.aborted_passed += passed.unwrap_or(0) as u64;
+                        let passed = log.data(stand.first, end.min(last));
+                        coverage.aborted_passed += passed.count() as u64;
                     }
                     Visible::Yes | Visible::NotYet => {}
                 }
