@@ -303,7 +303,9 @@ impl RowHistory<'_> {
 
     /// Which deletion a delete event tells of: the first that may have been
     /// committed behind the change that the row's events told of before it;
-    /// where there is none, an earlier one that is told again.
+    /// where there is none, an earlier one that nothing told of. One that is
+    /// told again comes from the same place in the write-ahead log; where the
+    /// places are not known, what comes from none of these is told again, too.
     fn deletion(&self, told: &Told, lsn: Lsn) -> Option<ChangeId> {
         if let Some((_, known)) = told.deletions.iter().find(|(at, _)| *at == lsn) {
             return Some(*known);
@@ -316,7 +318,8 @@ impl RowHistory<'_> {
         };
         deletions()
             .find(|id| told.cursor.is_none_or(|cursor| *id > cursor))
-            .or_else(|| deletions().next_back())
+            .or_else(|| deletions().rfind(|id| !told.changes.contains(id)))
+            .or_else(|| deletions().next_back().filter(|_| lsn == Lsn::new(0)))
     }
 }
 

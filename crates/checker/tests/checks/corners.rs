@@ -274,3 +274,43 @@ fn no_marker_is_missing_where_nobody_saw_the_log() {
     let observed = covered(&half_closed("read_uncommitted"));
     assert_eq!((observed.aborted, observed.open), (1, 1));
 }
+
+// Captured rows.
+
+/// A row that was deleted once, and a second delete event.
+fn deleted_again(second: &str) -> String {
+    format!(
+        "\
+tx0 inserts rows/7 as c0
+tx0 is committed
+tx1 deletes rows/7 as c1
+tx1 is committed
+tx2 inserts rows/7 as c2
+tx2 is committed
+tx3 updates rows/7 as c3
+tx3 is committed
+the capture catches up
+rows-0 is read from 0: {second}
+rows holds 7 by c3
+"
+    )
+}
+
+#[test]
+fn a_delete_from_another_place_than_the_one_that_was_made_is_nobodys() {
+    let told = "insert of rows/7 by c0 at lsn 1, delete of rows/7 at lsn 2, \
+                insert of rows/7 by c2 at lsn 3, ";
+    let end = "update of rows/7 by c3 at lsn 5";
+    let phantom = format!("{told}delete of rows/7 at lsn 4, {end}");
+    finds(&deleted_again(&phantom), &[(Anomaly::RowPhantom, 1)]);
+    let again = format!("{told}delete of rows/7 at lsn 2, {end}");
+    finds(&deleted_again(&again), &[(Anomaly::RowDuplicate, 1)]);
+    finds(&deleted_again(&format!("{told}{end}")), &[]);
+}
+
+#[test]
+fn a_delete_that_comes_too_late_is_out_of_order() {
+    let late = "insert of rows/7 by c0 at lsn 1, insert of rows/7 by c2 at lsn 3, \
+                delete of rows/7 at lsn 2, update of rows/7 by c3 at lsn 5";
+    finds(&deleted_again(late), &[(Anomaly::CommitOrder, 1)]);
+}
