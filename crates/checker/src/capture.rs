@@ -255,9 +255,10 @@ impl Capture {
         if fates.values().all(|fate| *fate != Fate::Unknown) {
             return fates;
         }
-        for content in self.rows.values() {
+        for (row, content) in &self.rows {
             if let ChangeContent::Ours(id) = content
                 && let Some(change) = self.changes.get(id)
+                && change.row == *row
                 && fates.get(&change.tx) == Some(&Fate::Unknown)
             {
                 fates.insert(change.tx, Fate::Committed);

@@ -314,3 +314,23 @@ fn a_delete_that_comes_too_late_is_out_of_order() {
                 delete of rows/7 at lsn 2, update of rows/7 by c3 at lsn 5";
     finds(&deleted_again(late), &[(Anomaly::CommitOrder, 1)]);
 }
+
+/// A transaction of unknown outcome, and a row that carries its change.
+fn carried_by(row: &str) -> String {
+    format!(
+        "\
+tx0 inserts rows/7 as c0
+tx0 may be committed
+the capture catches up
+rows-0 is read from 0: nothing
+rows holds {row} by c0
+"
+    )
+}
+
+#[test]
+fn a_change_that_another_row_carries_proves_no_commit() {
+    let divergence = (Anomaly::StateDivergence, 1);
+    finds(&carried_by("8"), &[divergence]);
+    finds(&carried_by("7"), &[(Anomaly::RowMissing, 1), divergence]);
+}
