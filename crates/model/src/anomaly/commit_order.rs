@@ -6,8 +6,8 @@ pub(super) const DEFINITION: Definition = Definition {
     name: "commit-order",
     meaning: "Events of one row are out of the order in which its changes were committed.",
     definition: "The first event of a change stands behind that of a later change of the same \
-        row, or names an earlier place in the write-ahead log (source.lsn) than an \
-        event of the row before it. Each such event counts.",
+        row, or names an earlier place in the write-ahead log (source.lsn) than the \
+        first event of another change of the row before it. Each such event counts.",
     excludes: &[
         "Events of two rows: nothing orders them between partitions.",
         "An event that is told again: that is row-duplicate.",

@@ -7,7 +7,8 @@ pub(super) const DEFINITION: Definition = Definition {
     meaning: "Transactions overwrite one another in a circle: their records stand in different \
         orders in different partitions.",
     definition: "Committed transactions are put in the order in which their records stand in \
-        each partition. Where these orders form a circle, it counts once.",
+        each partition. Where these orders form circles, all transactions that lie on circles \
+        with one another count once.",
     excludes: &[
         "Transactions that interleave in one partition only, in one direction.",
         "It is no fault of Kafka's: transactions write while others write, and nothing orders \

@@ -6,8 +6,11 @@ pub(super) const DEFINITION: Definition = Definition {
     name: "G1a",
     meaning: "A read_committed reader was given a record of an aborted transaction.",
     definition: "A member of a group that reads with isolation.level=read_committed processed a \
-        record whose transaction was aborted, as the marker in the log says; or a member of one \
-        that relies on that level, whatever it reads with. Each such reading counts.",
+        record whose transaction was aborted, as the marker behind it says; or a member of one \
+        that relies on that level, whatever it reads with. Where no marker closes it, or where \
+        it stands nowhere, the transaction's other markers say so, or else its producer, which \
+        was told, or never asked for the commit of what the log does not hold. Each such offset \
+        counts once for each group, and so does each such record that stands nowhere.",
     excludes: &[
         "A reader of a read_uncommitted group that relies on nothing else: it is given \
          everything.",

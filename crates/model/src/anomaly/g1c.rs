@@ -6,8 +6,8 @@ pub(super) const DEFINITION: Definition = Definition {
     name: "G1c",
     meaning: "Transactions depend on one another in a circle of writes and reads.",
     definition: "Committed transactions depend on those whose records stand before theirs, and \
-        on those whose records they read. A circle in which there is a reading counts \
-        once.",
+        on those whose records stand where they read. All that lie on circles with one another \
+        count once, where there is a reading among them.",
     excludes: &[
         "A circle of writes alone: that is G0.",
         "Readings outside a transaction: nothing hangs on them.",

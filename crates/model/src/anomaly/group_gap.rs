@@ -13,7 +13,10 @@ pub(super) const DEFINITION: Definition = Definition {
          record counts.",
     excludes: &[
         "A record from the committed position on: the group is behind.",
-        "A commit that was refused, or of which nobody knows: it passed nothing.",
+        "A commit that was refused, or of which nobody knows: it passed nothing. Neither did a \
+         position that its transaction replaced by another.",
+        "A record below the log start, of a read_committed group where anything was sent in \
+         transactions: the markers are gone with it, and nobody can tell.",
         "A record that was made of it, was acknowledged and is not there: that is a lost-write, \
          and the group has done its part.",
     ],

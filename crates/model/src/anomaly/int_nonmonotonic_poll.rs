@@ -10,7 +10,8 @@ pub(super) const DEFINITION: Definition = Definition {
         counts.",
     excludes: &[
         "A step back from one transaction to the next: that is nonmonotonic-poll.",
-        "A step that follows from aborting a transaction: its readings are to be repeated.",
+        "A step behind a transaction that was not confirmed as committed: what was read for \
+         it is to be read again.",
     ],
     jepsen: Some("int-nonmonotonic-poll"),
     permitted_by: &[

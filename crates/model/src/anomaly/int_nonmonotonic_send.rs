@@ -9,7 +9,10 @@ pub(super) const DEFINITION: Definition = Definition {
     definition: "Of the first copies of the records that one transaction sent to one partition, \
         in the order of their offsets, those count that stand behind a record which was \
         sent later in the same transaction.",
-    excludes: &["Records of two transactions of one producer: that is nonmonotonic-send."],
+    excludes: &[
+        "Records of two transactions of one producer: that is nonmonotonic-send. Of several \
+         records that it should stand before, the one that was sent last decides which it is.",
+    ],
     jepsen: Some("int-nonmonotonic-send"),
     permitted_by: &[fact(
         "Nothing that may be configured: a producer with a transactional.id is \

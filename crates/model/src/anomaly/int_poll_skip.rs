@@ -12,6 +12,8 @@ pub(super) const DEFINITION: Definition = Definition {
         "Offsets at which no record stands: transaction markers, what compaction took, \
          records of aborted transactions for a read_committed reader.",
         "A jump from one transaction to the next: that is poll-skip.",
+        "A record of a transaction whose marker was not read, for a read_committed reader: it \
+         may have been aborted.",
     ],
     jepsen: Some("int-poll-skip"),
     permitted_by: &[

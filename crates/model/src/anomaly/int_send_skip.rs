@@ -6,10 +6,12 @@ pub(super) const DEFINITION: Definition = Definition {
     name: "int-send-skip",
     meaning: "Within one transaction a producer's records in a partition have others' records \
         between them.",
-    definition: "Between two records that a producer sent to one partition one after the other \
-        in one transaction, records of others stand in the log. Each such pair counts.",
+    definition: "Between two records of one committed transaction that stand in a partition one \
+        behind the other, and that a marker commits, records of others stand. Each such pair \
+        counts.",
     excludes: &[
-        "Markers between them: they are no records.",
+        "Markers between them: they are no records. Neither is another of its own, whatever \
+         became of it.",
         "It is no fault of Kafka's: a transaction takes no place in a partition for itself. \
          It is reported, and contradicts no claim.",
     ],

@@ -19,6 +19,8 @@ pub(super) const DEFINITION: Definition = Definition {
          Nobody can tell either.",
         "A record at whose offset a damaged one stands: that is corrupt.",
         "A record whose send timed out: it was never acknowledged, and may be there or not.",
+        "Without a log: a record of a transaction that is not known to have committed. No \
+         reader has to be given it.",
     ],
     jepsen: Some("lost-write"),
     permitted_by: &[

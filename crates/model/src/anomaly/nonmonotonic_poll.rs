@@ -9,8 +9,8 @@ pub(super) const DEFINITION: Definition = Definition {
         not lie behind the one it processed before. Each such step counts.",
     excludes: &[
         "A step back from one assignment to the next: the new one begins at the committed offset.",
-        "A step that the application asked for with seek(), or that follows from aborting a \
-         transaction.",
+        "A step that the application asked for with seek(), or behind a transaction that was \
+         not confirmed as committed: what was read for it is to be read again.",
     ],
     jepsen: Some("nonmonotonic-poll"),
     permitted_by: &[

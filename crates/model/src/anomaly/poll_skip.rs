@@ -12,7 +12,10 @@ pub(super) const DEFINITION: Definition = Definition {
         "Offsets at which no record stands: transaction markers, what compaction took, \
          records of aborted transactions for a read_committed reader.",
         "A jump from one assignment to the next, or one that the application asked for with \
-         seek().",
+         seek(), or behind a transaction that was not confirmed as committed: what was read \
+         for it is to be read again.",
+        "A record of a transaction whose marker was not read, for a read_committed reader: it \
+         may have been aborted.",
         "A record that another member of the group processed meanwhile: it is skipped here \
          all the same.",
     ],

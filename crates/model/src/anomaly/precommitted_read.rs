@@ -7,8 +7,10 @@ pub(super) const DEFINITION: Definition = Definition {
     meaning: "A read_committed reader was given a record before its transaction was committed.",
     definition: "A member of a group that reads with isolation.level=read_committed processed a \
         record of a transaction before its producer had asked for the commit; or a member of one \
-        that relies on that level, whatever it reads with. Each such reading counts.",
+        that relies on that level, whatever it reads with. Each such record counts once for \
+        each group.",
     excludes: &[
+        "A record of a transaction that was aborted in the end: that is G1a.",
         "A reading between the request to commit and its answer: the coordinator may have \
          committed already.",
         "A reader of a read_uncommitted group that relies on nothing else.",

@@ -7,7 +7,10 @@ pub(super) const DEFINITION: Definition = Definition {
     meaning: "There is an event for a row change that never committed.",
     definition: "An event for a change that nobody made to this row, or whose transaction was \
         rolled back. Each such event counts. A transaction of which nobody knows the \
-        end is settled by the row it left.",
+        end is settled by the rows it left, or left as an earlier change did. A delete carries \
+        no number: it is the next that the writer made behind the change that the row's event \
+        before it tells of, or one that no event told of yet; one that is told again names the \
+        same place in the write-ahead log.",
     excludes: &[
         "A repeated event of a change that was committed: that is row-duplicate.",
         "An event whose row image is damaged: that is corrupt.",

@@ -5,9 +5,10 @@ use super::{Definition, fact};
 pub(super) const DEFINITION: Definition = Definition {
     name: "torn-transaction",
     meaning: "Part of one transaction's records became visible, and part never.",
-    definition: "Of the records of one transaction that were acknowledged, some stand in the log \
-        behind which a marker commits them, and others are behind one that aborts them, \
-        or are not there at all. Each such transaction counts.",
+    definition: "Of what stands in the log of one transaction, copies included, some stands \
+        where a marker behind it commits it, and some where one aborts it, or where none \
+        comes up to the pinned end; or one of its records was acknowledged and is lost. Each \
+        such transaction counts.",
     excludes: &[
         "A transaction that is still open: its records are not visible yet, none of them.",
         "A read_committed reader that has one partition's records before the other's: \
