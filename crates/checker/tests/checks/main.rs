@@ -2,9 +2,11 @@
 //! out.
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
+mod agreement;
 mod anomalies;
 mod brokers;
 mod calibration;
+mod captured;
 mod catalogue;
 mod corners;
 mod derived;
@@ -15,8 +17,11 @@ mod properties;
 mod readings;
 mod reference;
 mod reference_groups;
+mod reference_rows;
+mod reference_transactions;
 mod rulings;
 mod story;
+mod tangled;
 mod transacted;
 mod transactions;
 mod verdicts;

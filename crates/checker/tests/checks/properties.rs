@@ -197,7 +197,7 @@ proptest! {
 
 /// Histories of a few events are checked in no time: more of them than usual,
 /// unless somebody asks for another number.
-fn thousands() -> ProptestConfig {
+pub(crate) fn thousands() -> ProptestConfig {
     let config = ProptestConfig::default();
     match std::env::var_os("PROPTEST_CASES") {
         Some(_) => config,
