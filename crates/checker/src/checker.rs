@@ -371,7 +371,13 @@ impl Checker {
         let isolation = self.isolated.settle(&self.log, background, &mut docket);
         let transactions = find_torn(&fates, &log.lost, &self.log, &provenance, &mut docket);
         find_interrupted(&fates, &self.log, &roster, &mut docket);
-        let cycles = find_cycles(&fates, self.readers.joined_reads(), &roster, &mut docket);
+        let cycles = find_cycles(
+            &fates,
+            self.readers.joined_reads(),
+            &self.log,
+            &roster,
+            &mut docket,
+        );
         if !provenance.lacking.is_empty() {
             docket.silence(&ABSENCES);
         }

@@ -25,6 +25,7 @@ use model::ids::{Offset, PartitionRef};
 use crate::fates::{Fate, Fates, Stand, Visible};
 use crate::finding::{Docket, Scope, Watch};
 use crate::joined::JoinedRead;
+use crate::log::Ledger;
 use crate::roster::Roster;
 use crate::transactions::Tx;
 
@@ -63,10 +64,11 @@ pub struct CycleCoverage {
 pub(crate) fn find_cycles(
     fates: &Fates,
     reads: &[JoinedRead],
+    log: &Ledger,
     roster: &Roster,
     docket: &mut Docket,
 ) -> CycleCoverage {
-    let edges = collect(fates, reads);
+    let edges = collect(fates, reads, log);
     let of_kind = |kind: Kind| edges.iter().filter(move |edge| edge.kind == kind);
     let coverage = CycleCoverage {
         writes: of_kind(Kind::Write).count() as u64,
@@ -85,7 +87,7 @@ pub(crate) fn find_cycles(
 }
 
 /// Every edge once, in order.
-fn collect(fates: &Fates, reads: &[JoinedRead]) -> Vec<Edge> {
+fn collect(fates: &Fates, reads: &[JoinedRead], log: &Ledger) -> Vec<Edge> {
     let mut edges: Vec<Edge> = Vec::new();
     let mut sort_at = EDGES_BEFORE_SORTING;
     let mut add = |edge: Edge| {
@@ -113,19 +115,25 @@ fn collect(fates: &Fates, reads: &[JoinedRead]) -> Vec<Edge> {
         if fates.fate(read.tx) != Fate::Committed {
             continue;
         }
+        let Some(held) = log.partition(read.partition) else {
+            continue;
+        };
         let stands = fates.stands(read.partition);
         let from = stands.partition_point(|stand| stand.last < read.first.get());
         let met = stands[from..]
             .iter()
             .take_while(|stand| stand.first <= read.last.get());
         for (stand, writer) in met.filter_map(committed) {
-            if writer != read.tx {
+            let first = read.first.get().max(stand.first);
+            let mut both = first..=read.last.get().min(stand.last);
+            // What was read in a hole between the writer's records was another's.
+            if writer != read.tx && both.any(|at| held.has(at)) {
                 add(Edge {
                     from: writer,
                     to: read.tx,
                     kind: Kind::Read,
                     partition: read.partition,
-                    offset: read.first.max(Offset::new(stand.first)),
+                    offset: Offset::new(first),
                 });
             }
         }

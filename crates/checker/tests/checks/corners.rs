@@ -158,6 +158,38 @@ fn what_may_have_been_aborted_behind_the_end_of_what_was_read_is_expected_of_nob
     finds_in(broken_off("read_uncommitted"), &[(Anomaly::PollSkip, 1)]);
 }
 
+/// Two transactions that read: one in the other's records, or between them.
+fn read_in(offset: u64) -> String {
+    format!(
+        "\
+g reads t
+m0 of g starts with t-0
+m1 of g starts with t-1
+p0/t0 begins
+p1/t0 begins
+m0 reads for p1/t0
+m1 reads for p0/t0
+p0/0 is sent to t-0
+p0/1 is sent to t-0
+p1/0 is sent to t-1
+m0 processes p0/{offset} at t-0@{offset}
+m1 processes p1/0 at t-1@0
+p0/t0 is to commit
+p0/t0 is committed
+p1/t0 is to commit
+p1/t0 is committed
+t-0 is read from 0: p0/0, nothing, p0/1, commit of p0
+t-1 is read from 0: p1/0, commit of p1
+"
+    )
+}
+
+#[test]
+fn what_was_read_in_a_hole_between_a_transactions_records_was_not_its_own() {
+    finds(&read_in(0), &[(Anomaly::G1c, 1)]);
+    finds(&read_in(1), &[]);
+}
+
 // Without a log.
 
 /// A transaction of unknown outcome, of which a reader was given one record.
