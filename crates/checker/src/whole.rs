@@ -55,8 +55,7 @@ pub(crate) fn find_torn(
             Visible::Yes => visible.extend(stand.tx),
             // No marker is on record where no observer read the log.
             Visible::NotYet if !provenance.is_imported() => open.extend(stand.tx),
-            Visible::NotYet => {}
-            Visible::Aborted => {}
+            Visible::NotYet | Visible::Aborted => {}
         }
     }
     let mut maimed: HashMap<Tx, RecordId> = HashMap::new();

@@ -310,7 +310,9 @@ impl Said {
         // Where nothing is known to have been committed, there may be no row, or
         // one that never was ours.
         let no_row_of_ours = matches!(holds, None | Some(ChangeContent::Foreign));
-        !candidates.iter().any(as_left) && !(nothing_confirmed && no_row_of_ours)
+        let as_confirmed = candidates.iter().any(as_left);
+        let never_was = nothing_confirmed && no_row_of_ours;
+        !as_confirmed && !never_was
     }
 }
 
