@@ -367,6 +367,9 @@ impl Isolated {
             let Some(log) = log.partition(*partition) else {
                 continue;
             };
+            // Without a log two records may be said to stand at one place, which
+            // is passed once.
+            let mut next = i64::MIN;
             for stand in fates.stands(*partition) {
                 let end = stand.last.saturating_add(1);
                 match stand.visible {
@@ -375,8 +378,10 @@ impl Isolated {
                         coverage.committed += given.filter(|at| log.has(*at)).count() as u64;
                     }
                     Visible::Aborted => {
-                        let passed = log.data(stand.first, end.min(last));
-                        coverage.aborted_passed += passed.count() as u64;
+                        let passed = log.data(stand.first.max(next), end.min(last));
+                        let seen = passed.filter(|at| log.saw(*at));
+                        coverage.aborted_passed += seen.count() as u64;
+                        next = next.max(end);
                     }
                     Visible::Yes | Visible::NotYet => {}
                 }

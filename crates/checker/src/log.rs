@@ -59,7 +59,7 @@ pub(crate) struct PartitionLog {
     /// Offsets at which the log itself holds a damaged record.
     damaged: SparseSet,
     /// Offsets among the data that only an acknowledgement names.
-    only_acknowledged: u64,
+    only_acknowledged: SparseSet,
     told: Told,
     acknowledged: Claims,
     /// By block, everything that stands there; where readers tell what does,
@@ -101,6 +101,11 @@ impl PartitionLog {
     /// Whether a record stands at an offset.
     pub(crate) fn has(&self, offset: i64) -> bool {
         self.data.contains(offset)
+    }
+
+    /// Whether somebody saw a record there.
+    pub(crate) fn saw(&self, offset: i64) -> bool {
+        self.has(offset) && !self.only_acknowledged.contains(offset)
     }
 
     fn extent(&self, witness: Witness) -> Extent {
@@ -1054,7 +1059,9 @@ impl Ledger {
         settled.untold = self.untold().count() as u64;
         settled.untold_first = self.untold().next();
         let logs = self.partitions.values();
-        settled.stored = logs.map(|log| log.data.len() - log.only_acknowledged).sum();
+        settled.stored = logs
+            .map(|log| log.data.len() - log.only_acknowledged.len())
+            .sum();
         settled.distinct = self.standing.stored.len();
         settled.extra_copies = self.standing.extra_copies;
         settled.ordered_pairs = self.standing.ordered_pairs;

@@ -108,7 +108,9 @@ impl PartitionLog {
     fn believe_all(&mut self) {
         let (first, end) = self.inside(i64::MIN, i64::MAX);
         for offset in self.acknowledged.at().range(first, end) {
-            self.only_acknowledged += u64::from(self.data.insert(offset));
+            if self.data.insert(offset) {
+                self.only_acknowledged.insert(offset);
+            }
         }
     }
 
@@ -116,8 +118,9 @@ impl PartitionLog {
         let pinned = self.pinned.clone().unwrap_or_default();
         for (offset, record) in &self.told.0 {
             let fate = fates.fate_of(*record);
-            if matches!(fate, None | Some(Fate::Committed)) && pinned.contains(offset) {
-                self.only_acknowledged += u64::from(self.data.insert(offset.get()));
+            let is_there = matches!(fate, None | Some(Fate::Committed)) && pinned.contains(offset);
+            if is_there && self.data.insert(offset.get()) {
+                self.only_acknowledged.insert(offset.get());
             }
         }
     }
