@@ -296,6 +296,41 @@ fn a_committed_offset_that_goes_back_is_a_regression() {
     clean(&story.commits_with(0, 2, CommitResult::Refused).log(&log));
 }
 
+/// Once one commit went back, all of them are looked at one by one.
+#[test]
+fn a_position_that_is_committed_again_has_not_gone_back() {
+    let story = group_story().sends(3).processes(0, 0..3).commits(0, 3);
+    let story = story.commits(0, 2);
+    let log = ours([0, 1, 2]);
+    let one = [(Anomaly::CommitRegression, 1)];
+    finds(&story.clone().commits(0, 2).log(&log), &one);
+    finds(&story.clone().member(1).commits(1, 2).log(&log), &one);
+    let again = [(Anomaly::CommitRegression, 2)];
+    finds(&story.clone().commits(0, 1).log(&log), &again);
+    finds(&story.member(1).commits(1, 1).log(&log), &again);
+}
+
+#[test]
+fn a_member_starts_from_what_was_committed_last_whoever_tells_of_it_first() {
+    let story = group_story().sends(3).processes(0, 0..3).member(1);
+    let story = story.commits(1, 2).commits(0, 3).member(2);
+    let log = ours([0, 1, 2]);
+    let told = |offset: i64| story.clone().commits(2, offset).log(&log);
+    let told_late = |offset: i64| {
+        let mut told = told(offset);
+        let is_commit = |event: &model::event::Event| matches!(event.body, Body::Committed { .. });
+        let first = told.events.iter().position(is_commit).unwrap();
+        told.events.swap(first, first + 1);
+        told
+    };
+    for back in [told(2), told_late(2)] {
+        finds(&back, &[(Anomaly::CommitRegression, 1)]);
+    }
+    for on in [told(3), told_late(3)] {
+        clean(&on);
+    }
+}
+
 #[test]
 fn a_late_answer_to_a_member_that_lost_its_partition_is_no_regression() {
     let story = group_story()
@@ -409,6 +444,41 @@ fn an_unknown_transaction_is_settled_by_the_row_it_left() {
 }
 
 #[test]
+fn a_row_settles_its_transaction_where_no_other_is_known() {
+    let story = capture_story()
+        .change(0, 0, 7, RowOp::Insert)
+        .tx(0, TxOutcome::Unknown)
+        .row(7, of(0));
+    let told = story.clone().event(0, 7, RowOp::Insert, of(0));
+    clean(&told.captured(1, 1));
+    finds(
+        &story.captured(0, 1),
+        &[(Anomaly::RowMissing, 1), (Anomaly::StateDivergence, 1)],
+    );
+}
+
+/// Only a row that is still as an earlier change left it refutes a change.
+#[test]
+fn a_change_of_unknown_outcome_is_not_refuted_by_a_later_one_or_an_unread_row() {
+    let story = capture_story()
+        .committed(0, 7, RowOp::Insert)
+        .change(1, 1, 7, RowOp::Update)
+        .tx(1, TxOutcome::Unknown)
+        .event(0, 7, RowOp::Insert, of(0))
+        .event(1, 7, RowOp::Update, of(1));
+    let later = story.clone().committed(2, 7, RowOp::Update);
+    let later = later.event(2, 7, RowOp::Update, of(2)).row(7, of(2));
+    clean(&later.captured(3, 1));
+    // The table says that it has two rows: what the other holds is not known.
+    let unread = story.clone().row(7, of(0)).captured(2, 2);
+    clean(&unread);
+    finds(
+        &story.row(7, of(0)).captured(2, 1),
+        &[(Anomaly::RowPhantom, 1), (Anomaly::StateDivergence, 1)],
+    );
+}
+
+#[test]
 fn a_change_told_twice_is_a_duplicate() {
     let story = capture_story()
         .committed(0, 7, RowOp::Insert)
@@ -466,6 +536,62 @@ fn deletes_are_told_by_their_place_among_the_events_of_the_row() {
         &last(again, 5).captured(6, 0),
         &[(Anomaly::RowDuplicate, 2)],
     );
+}
+
+#[test]
+fn another_delete_tells_of_another_deletion_even_where_nothing_tells_of_the_insert_between() {
+    let story = capture_story()
+        .committed(0, 7, RowOp::Insert)
+        .committed(1, 7, RowOp::Delete)
+        .committed(2, 7, RowOp::Insert)
+        .committed(3, 7, RowOp::Delete)
+        .event(0, 7, RowOp::Insert, of(0))
+        .event(1, 7, RowOp::Delete, ChangeContent::Absent)
+        .event(2, 7, RowOp::Delete, ChangeContent::Absent);
+    finds(&story.captured(3, 0), &[(Anomaly::RowMissing, 1)]);
+}
+
+#[test]
+fn events_of_one_place_in_the_write_ahead_log_or_of_none_are_in_order() {
+    let story = capture_story()
+        .committed(0, 7, RowOp::Insert)
+        .committed(1, 7, RowOp::Update)
+        .event(0, 7, RowOp::Insert, of(0))
+        .row(7, of(1));
+    let told_at = |lsn: u64| {
+        story
+            .clone()
+            .event_at(1, 7, RowOp::Update, of(1), Lsn::new(lsn))
+    };
+    for lsn in [0, 1000, 1001] {
+        clean(&told_at(lsn).captured(2, 1));
+    }
+    finds(&told_at(999).captured(2, 1), &[(Anomaly::CommitOrder, 1)]);
+}
+
+#[test]
+fn changes_events_and_rows_are_counted() {
+    let story = capture_story()
+        .committed(0, 7, RowOp::Insert)
+        .committed(1, 7, RowOp::Update)
+        .committed(2, 8, RowOp::Insert)
+        .change(3, 3, 8, RowOp::Update)
+        .tx(3, TxOutcome::RolledBack)
+        .event(0, 7, RowOp::Insert, of(0))
+        .event(1, 7, RowOp::Update, of(1))
+        .event(2, 8, RowOp::Insert, of(2))
+        .row(7, of(1))
+        .row(8, of(2));
+    let counted = |story: &Story| {
+        let analysis = story.check();
+        let counts = analysis.counts;
+        let doubled = analysis.measurements.capture.map(|it| it.duplicates);
+        ((counts.changes, counts.change_events, counts.rows), doubled)
+    };
+    let once = story.clone().captured(3, 2);
+    assert_eq!(counted(&once), ((3, 3, 2), Some(0)));
+    let again = story.event(3, 8, RowOp::Insert, of(2)).captured(4, 2);
+    assert_eq!(counted(&again), ((3, 4, 2), Some(1)));
 }
 
 #[test]
