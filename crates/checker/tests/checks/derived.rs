@@ -4,6 +4,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use checker::judge;
 use model::anomaly::Anomaly;
 use model::claim::{Claim, Contract, Guarantee, Level};
 use model::event::{
@@ -12,6 +13,7 @@ use model::event::{
 use model::ids::{
     MemberIx, Offset, PartitionIndex, PartitionRef, ProducerIx, RecordId, TopicIx, TransactionRef,
 };
+use model::verdict::Verdict;
 use proptest::prelude::*;
 
 use crate::notation::history;
@@ -108,6 +110,39 @@ fn what_a_group_processed_and_made_nothing_of_is_a_gap() {
     finds(&nothing, &[(Anomaly::GroupGap, 1)]);
 }
 
+/// A log that is not told in the order of its offsets is told once more: what
+/// stands in it is known only then.
+#[test]
+fn what_is_made_twice_is_found_where_the_log_was_told_out_of_order() {
+    let again = "\
+m0 is killed
+m1 of g starts with t-0
+m1 processes p0/1 at t-0@1
+p2/0 is made by g of t-0@1
+p2/0 is sent to u-0
+p2/0 is acknowledged at u-0@2
+m1 commits t-0@2
+u-0 is read from 0: p1/0, p1/1, p2/0
+";
+    for (text, expected) in [
+        (
+            made(again),
+            vec![(Anomaly::Duplicate, 1), (Anomaly::Reprocessed, 1)],
+        ),
+        (
+            made("m0 commits t-0@2\nu-0 is read from 0: p1/0, p1/1\n"),
+            vec![],
+        ),
+    ] {
+        let mut events = history(&text);
+        let stored = |event: &Event| matches!(event.body, Body::Stored { .. });
+        let first = events.iter().position(stored).unwrap();
+        let next = first + 1 + events[first + 1..].iter().position(stored).unwrap();
+        events.swap(first, next);
+        assert_eq!(found(&story_of(events).check()), expected);
+    }
+}
+
 /// The second of two attempts counts, the first was aborted.
 fn two_attempts(first: &str) -> String {
     format!(
@@ -139,6 +174,57 @@ t-0 is read from 0: p0/0
 u-0 is read from 0: p1/0, {first} of p1, p2/0, commit of p2
 "
     )
+}
+
+#[track_caller]
+fn rules(text: &str, expected: Verdict, reason: &str) {
+    let contract = Contract {
+        guarantees: vec![Guarantee {
+            claim: Claim::NoDuplicates,
+            level: Level::Required,
+            limit_ms: None,
+        }],
+        ..Contract::default()
+    };
+    let analysis = story_of(history(text)).check();
+    let verdict = judge(&contract, "test", 1, &analysis, Vec::new());
+    let ruling = &verdict.guarantees[0];
+    assert_eq!((ruling.verdict, ruling.reason.as_str()), (expected, reason));
+}
+
+#[test]
+fn one_of_each_is_held_only_where_some_was_made_and_what_became_of_it_is_known() {
+    let all = made("m0 commits t-0@2\nu-0 is read from 0: p1/0, p1/1\n");
+    rules(
+        &all,
+        Verdict::Held,
+        "4 records stored, each once; 2 of them were made of others, one of each, and 0 more \
+         were aborted",
+    );
+    rules(
+        &two_attempts("abort"),
+        Verdict::Held,
+        "3 records stored, each once; 1 of them were made of others, one of each, and 1 more \
+         were aborted",
+    );
+    let lines = all.lines().filter(|line| !line.contains("is made by"));
+    let nothing: String = lines.map(|line| format!("{line}\n")).collect();
+    rules(
+        &nothing,
+        Verdict::Inconclusive,
+        "nothing was made of any record, though a group writes",
+    );
+    let unknown = two_attempts("abort")
+        .replace("abort of p1", "nothing")
+        .replace(
+            "m0 is killed\n",
+            "p1/t0 is to commit\np1/t0 may be committed: late\nm0 is killed\n",
+        );
+    rules(
+        &unknown,
+        Verdict::Inconclusive,
+        "1 records were made in transactions of unknown outcome",
+    );
 }
 
 #[test]
