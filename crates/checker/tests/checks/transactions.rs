@@ -106,6 +106,53 @@ fn a_record_read_while_the_commit_is_under_way_is_clean() {
     clean(&story.log(&closed(COMMITTED)));
 }
 
+/// Both are told by one clock, which may not have moved on between them.
+#[test]
+fn a_record_read_at_the_moment_at_which_its_commit_was_asked_for_is_clean() {
+    let mut story = first().processes(0, 0..2).commits_transaction(0);
+    let asked = |event: &&model::event::Event| matches!(event.body, Body::TransactionEnding { .. });
+    let asked_at = story.events.iter().find(asked).unwrap().at;
+    for event in &mut story.events {
+        if matches!(event.body, Body::Processed { .. }) {
+            event.at = asked_at;
+        }
+    }
+    clean(&story.log(&closed(COMMITTED)));
+}
+
+#[test]
+fn where_the_log_names_no_transaction_its_producer_alone_tells_of_it() {
+    let log = ours([0, 1]);
+    let other = transaction(1, 0);
+    let story = first().begins_of(other);
+    let story = sent(story, id(1, 5), part(0), 2).commits_of(other);
+    let log = [log, vec![Slot::Is(Content::Ours(id(1, 5)))]].concat();
+    let read = |story: Story| {
+        let story = story.processes(0, 0..1);
+        story.processes_as(0, 2, Content::Ours(id(1, 5))).log(&log)
+    };
+    let aborted = read(story.clone().aborts_transaction(0));
+    finds(&aborted, &[(Anomaly::PollSkip, 1), (Anomaly::G1a, 1)]);
+    assert_eq!(named(&aborted.check(), Anomaly::G1a), ["p0 0-0"]);
+    finds(
+        &read(story.commits_transaction(0)),
+        &[(Anomaly::PollSkip, 1)],
+    );
+}
+
+/// What never asked for its commit has aborted, if nothing of it is left open
+/// anywhere: known only where everything was read.
+#[test]
+fn what_became_of_a_transaction_that_never_asked_is_known_where_all_was_read() {
+    let story = story().begins(0).send(0).unsure(0);
+    let told = |story: Story| {
+        let of = story.check().coverage.transactions;
+        (of.aborted, of.unknown)
+    };
+    assert_eq!(told(story.clone().log(&[])), (1, 0));
+    assert_eq!(told(story.pinned(part(0), 0, 1)), (0, 1));
+}
+
 #[test]
 fn a_transaction_that_never_asked_was_not_committed() {
     let fenced = TransactionOutcome::Fenced;
