@@ -783,6 +783,17 @@ fn a_fault_lands_on_whatever_traffic_of_its_kind_met_it() {
             waiting + acknowledged + processed > 0
         );
     }
+    // What one group met says nothing of another.
+    let waiting = ReadsMet {
+        waiting: 1,
+        ..ReadsMet::default()
+    };
+    let met = TrafficMet {
+        reads: [(GroupIx::new(0), waiting)].into(),
+        ..TrafficMet::default()
+    };
+    let group = "h".to_owned();
+    assert!(!meets(Traffic::Reads { group }, met));
 }
 
 /// What keeps an imported history from being held against any expectation.

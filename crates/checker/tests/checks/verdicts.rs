@@ -273,6 +273,17 @@ fn an_observed_violation_does_not_count() {
 }
 
 #[test]
+fn a_scenario_that_only_observes_comes_to_nothing_that_was_expected() {
+    let contract = claims(&[(Claim::NoLoss, Level::Observed)]);
+    let verdict = rule(&contract, &story().sends(1).log(&ours([0])));
+    assert_eq!(verdict.guarantees[0].verdict, Verdict::Held);
+    assert_eq!(
+        (verdict.verdict, verdict.as_expected),
+        (Verdict::Inconclusive, false)
+    );
+}
+
+#[test]
 fn an_expected_violation_must_be_seen() {
     let contract = claims(&[
         (Claim::NoLoss, Level::ExpectViolated),
@@ -646,6 +657,17 @@ fn capture_claims_say_how_much_was_captured() {
     );
 }
 
+#[test]
+fn what_a_snapshot_told_of_is_settled() {
+    let story = capture_story()
+        .committed(0, 7, RowOp::Insert)
+        .event(0, 7, RowOp::Snapshot, of(0))
+        .row(7, of(0))
+        .captured(1, 1);
+    let all = "1 committed changes, all have their event";
+    rules(Claim::NoRowMissing, &story, Verdict::Held, all);
+}
+
 /// Late, or in a topic that nobody read to its end, is not missing.
 #[test]
 fn nothing_is_missing_that_may_still_come_or_may_stand_unread() {
@@ -815,6 +837,37 @@ fn committed_reading_is_tested_by_aborted_records_that_were_passed() {
     let whole = "1 transactions committed, 1 of them of two records or more, all visible as a \
                  whole; 1 aborted";
     rules(Claim::TransactionsWhole, &read, Verdict::Held, whole);
+}
+
+/// A group that reads a topic without transactions has nothing to be tested
+/// by, and another has.
+#[test]
+fn committed_reading_is_not_tested_by_groups_of_topics_without_transactions() {
+    let (other, plain) = (GroupIx::new(1), model::ids::TopicIx::new(7));
+    let story = transactions(3..5)
+        .and(Body::TopicDeclared {
+            topic: plain,
+            name: "plain".to_owned(),
+            partitions: 1,
+        })
+        .and(Body::GroupDeclared {
+            group: other,
+            name: "h".to_owned(),
+            topics: vec![plain],
+        })
+        .and(Body::IsolationDeclared {
+            group: other,
+            isolation: model::event::Isolation::ReadCommitted,
+        });
+    let empty = model::ids::PartitionRef {
+        topic: plain,
+        partition: model::ids::PartitionIndex::new(0),
+    };
+    let story = story.pinned(empty, 0, 0).read(empty);
+    let all = "g was given 2 records of committed transactions, and none of the 2 of aborted \
+               ones that it passed";
+    let story = story.log(&transactions_log(Slot::Commit(100)));
+    rules(Claim::ReadCommitted, &story, Verdict::Held, all);
 }
 
 #[test]
