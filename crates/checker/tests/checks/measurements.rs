@@ -1,5 +1,6 @@
 //! What is measured, by histories whose times are known.
 
+use checker::{Checker, Turn};
 use model::event::{Body, Ending, RowOp};
 use model::ids::{Offset, ProducerIx};
 
@@ -74,6 +75,37 @@ fn times_are_sorted_before_they_are_measured() {
     // Names must precede their use.
     story.events.rotate_right(1);
     assert_eq!(story.check().measurements, expected);
+}
+
+#[test]
+fn where_nothing_is_stored_nothing_was_doubled_or_was_not() {
+    let doubled = |story: Story| story.check().measurements.duplicates;
+    assert_eq!(doubled(story().send(0).unsure(0).log(&[])), None);
+    assert_eq!(doubled(story().sends(1).log(&ours([0]))), Some(0));
+}
+
+fn measured_if(checker: Checker, story: &Story) -> Option<u64> {
+    let mut checker = checker;
+    loop {
+        for event in &story.events {
+            checker.observe(event);
+        }
+        match checker.turn() {
+            Turn::Settled(analysis) => return analysis.measurements.silent_longest_ms,
+            Turn::Again(next) => checker = *next,
+        }
+    }
+}
+
+#[test]
+fn nothing_is_measured_by_clocks_that_tell_too_little() {
+    let observed = broken();
+    // Who recorded it is said last: it is all read once more.
+    let imported = group_story().sends(1).processes(0, [0]).imported("another");
+    for story in [observed, imported] {
+        assert!(measured_if(Checker::new(), &story).is_some());
+        assert_eq!(measured_if(Checker::new().unmeasured(), &story), None);
+    }
 }
 
 #[test]

@@ -67,6 +67,12 @@ fn a_lost_record_is_put_to_the_hop_that_lost_it() {
              t-0 is read from 0: p0/0, p0/3, p0/2",
             Hop::Replaced,
         ),
+        // That the other record was read there says nothing of the lost one.
+        (
+            "p0/3 is sent to t-0\np0/3 may be written: timed out\nm0 processes p0/3 at t-0@1\n\
+             t-0 is read from 0: p0/0, p0/3, p0/2",
+            Hop::Replaced,
+        ),
     ] {
         let text = format!("{SENT}{rest}");
         assert_eq!(lost_at(&text, Anomaly::LostWrite), [(hop, 1)], "{rest}");
