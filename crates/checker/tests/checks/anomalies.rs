@@ -507,7 +507,13 @@ fn a_damaged_row_image_is_corrupt() {
         .event(0, 7, RowOp::Insert, ChangeContent::Corrupt)
         .event(1, 7, RowOp::Insert, of(0))
         .row(7, of(0));
-    finds(&story.captured(2, 1), &[(Anomaly::Corrupt, 1)]);
+    let story = story.captured(2, 1);
+    finds(&story, &[(Anomaly::Corrupt, 1)]);
+    // Damage is named by where it stands, as that of any record is.
+    assert_eq!(
+        named(&story.check(), Anomaly::Corrupt),
+        ["server.public.rows-0 0-0"]
+    );
 }
 
 #[test]
