@@ -349,6 +349,42 @@ fn an_assignment_that_was_not_known_then_or_began_no_later_proves_no_takeover() 
     finds(&later, &[&again[..], &zombies(1)].concat());
 }
 
+#[test]
+fn what_was_done_at_the_moment_of_the_takeover_proves_none() {
+    let log = ours([0, 1, 2, 3]);
+    let again = [(Anomaly::Reprocessed, 1)];
+    let story = taken_over().commits(1, 3);
+    let given = given_to(&story, 1);
+    let story = story.processes(0, 2..3);
+    let at_once = last_at(story.clone(), 1, given).log(&log);
+    finds(&at_once, &again);
+    let later = last_at(story, 1, Micros::new(given.get() + 1)).log(&log);
+    finds(&later, &[&again[..], &zombies(1)].concat());
+}
+
+/// The clocks of another tool's members may be those of several hosts.
+#[test]
+fn no_takeover_is_proven_by_clocks_that_are_not_known_to_be_one() {
+    let story = taken_over().commits(1, 3).processes(0, 2..3);
+    let zombies = |story: Story| story.check().count(Anomaly::ZombieProcessing);
+    assert_eq!(zombies(story.clone().imported("another")), 0);
+    assert_eq!(zombies(story.log(&ours([0, 1, 2, 3]))), 1);
+}
+
+/// A member that lost a partition is a test of zombies once it went on, be it
+/// with a commit.
+#[test]
+fn a_member_that_commits_behind_its_revocation_has_outlived_its_partition() {
+    let taken = group_story().sends(2).processes(0, 0..1).revokes(0);
+    let outlived = |story: Story| {
+        let story = story.log(&ours([0, 1]));
+        clean(&story);
+        story.check().coverage.zombies.outlived
+    };
+    assert_eq!(outlived(taken.clone()), 0);
+    assert_eq!(outlived(taken.commits(0, 1)), 1);
+}
+
 /// The test of a zombie: another's confirmed assignment, while the first member
 /// had not been told and was still there.
 #[test]
