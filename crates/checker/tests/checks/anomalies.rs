@@ -296,6 +296,33 @@ fn a_committed_offset_that_goes_back_is_a_regression() {
     clean(&story.commits_with(0, 2, CommitResult::Refused).log(&log));
 }
 
+#[test]
+fn a_long_jump_is_a_skip_of_the_last_record_that_it_passes() {
+    let (first, gaps) = (ours([0]), vec![Slot::Gap; 98]);
+    let sent = |story: Story, at: u64| story.send(at).ack(at, at.cast_signed());
+    let story = sent(sent(group_story(), 0), 100);
+    let marker = [&first[..], &gaps, &[Slot::Gap], &ours([100])].concat();
+    clean(&story.clone().processes(0, [0, 100]).log(&marker));
+    let record = [&first[..], &gaps, &ours([99, 100])].concat();
+    let story = sent(story, 99).processes(0, [0, 100]).log(&record);
+    assert_eq!(story.check().count(Anomaly::PollSkip), 1);
+}
+
+/// Not from what was committed when the member came up.
+#[test]
+fn a_member_starts_from_what_was_committed_when_it_was_given_the_partition() {
+    let (member, group) = (MemberIx::new(1), crate::story::GROUP);
+    let story = group_story().sends(3).processes(0, 0..3);
+    let story = story.and(Body::MemberStarted { member, group });
+    let story = story.commits(0, 3).assigns(1);
+    let log = ours([0, 1, 2]);
+    clean(&story.clone().commits(1, 3).log(&log));
+    finds(
+        &story.commits(1, 2).log(&log),
+        &[(Anomaly::CommitRegression, 1)],
+    );
+}
+
 /// Once one commit went back, all of them are looked at one by one.
 #[test]
 fn a_position_that_is_committed_again_has_not_gone_back() {
