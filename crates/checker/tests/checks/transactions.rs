@@ -217,6 +217,24 @@ fn a_reader_may_jump_over_what_was_aborted() {
     clean(&story.log(&log));
 }
 
+/// Of what was deleted nobody knows whether its transaction was aborted.
+#[test]
+fn what_was_deleted_is_a_gap_of_those_who_read_committed_only_if_nothing_was_transacted() {
+    let story = group_story().read_committed().sends(3);
+    let passed = |story: Story| {
+        let story = story.processes(0, 0..1).commits(0, 3);
+        story.log_from(2, &ours([2]))
+    };
+    let unknown = |story: &Story| story.check().coverage.groups[0].unknown;
+    let plain = passed(story.clone());
+    finds(&plain, &[(Anomaly::GroupGap, 2)]);
+    assert_eq!(unknown(&plain), 0);
+    let other = transaction(1, 0);
+    let transacted = passed(story.begins_of(other).commits_of(other));
+    finds(&transacted, &[(Anomaly::GroupGap, 1)]);
+    assert_eq!(unknown(&transacted), 1);
+}
+
 #[test]
 fn nothing_behind_a_transaction_that_was_never_closed_is_expected() {
     let story = first().send(2).ack(2, 2).group_waited();
