@@ -208,6 +208,26 @@ fn aborted_records_are_expected_of_nobody_who_reads_committed() {
 }
 
 #[test]
+fn aborted_records_do_not_count_for_those_who_read_committed() {
+    let story = group_story().read_committed().begins(0).sends(2);
+    let story = story.commits_transaction(0).processes(0, 0..2);
+    let story = (2..5).fold(story.commits(0, 2).begins(1), |story, at: u64| {
+        story.send(at).ack(at, at.cast_signed() + 1)
+    });
+    let log = [
+        inside([0, 1]),
+        vec![COMMITTED],
+        inside([2, 3, 4]),
+        vec![ABORTED],
+    ];
+    let story = story.aborts_transaction(1).log(&log.concat());
+    clean(&story);
+    let group = &story.check().coverage.groups[0];
+    let counted = (group.stored, group.below_committed, group.distinct);
+    assert_eq!(counted, (2, 2, 2));
+}
+
+#[test]
 fn a_reader_may_jump_over_what_was_aborted() {
     let story = group_story().read_committed().send(0).ack(0, 0);
     let story = story.begins(0).send(1).ack(1, 1).aborts_transaction(0);
@@ -229,6 +249,7 @@ fn what_was_deleted_is_a_gap_of_those_who_read_committed_only_if_nothing_was_tra
     let plain = passed(story.clone());
     finds(&plain, &[(Anomaly::GroupGap, 2)]);
     assert_eq!(unknown(&plain), 0);
+    assert_eq!(plain.check().coverage.groups[0].gaps, 2);
     let other = transaction(1, 0);
     let transacted = passed(story.begins_of(other).commits_of(other));
     finds(&transacted, &[(Anomaly::GroupGap, 1)]);
