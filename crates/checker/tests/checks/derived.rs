@@ -192,6 +192,28 @@ fn rules(text: &str, expected: Verdict, reason: &str) {
     assert_eq!((ruling.verdict, ruling.reason.as_str()), (expected, reason));
 }
 
+/// Nobody knows what became of the first of two attempts.
+fn unknown_attempt() -> String {
+    let ended = "p1/t0 is to commit\np1/t0 may be committed: late\nm0 is killed\n";
+    two_attempts("abort")
+        .replace("abort of p1", "nothing")
+        .replace("m0 is killed\n", ended)
+}
+
+/// What a group is ruled by: of how many records it made something, and of how
+/// many nobody knows, be it that they were read or that something was made.
+#[test]
+fn what_a_group_made_and_what_is_unsettled_of_it_is_counted() {
+    let counted = |text: &str| {
+        let analysis = story_of(history(text)).check();
+        let group = &analysis.coverage.groups[0];
+        (group.made, group.unsettled)
+    };
+    let all = made("m0 commits t-0@2\nu-0 is read from 0: p1/0, p1/1\n");
+    assert_eq!(counted(&all), (Some(2), 0));
+    assert_eq!(counted(&unknown_attempt()), (Some(1), 2));
+}
+
 #[test]
 fn one_of_each_is_held_only_where_some_was_made_and_what_became_of_it_is_known() {
     let all = made("m0 commits t-0@2\nu-0 is read from 0: p1/0, p1/1\n");
@@ -214,14 +236,8 @@ fn one_of_each_is_held_only_where_some_was_made_and_what_became_of_it_is_known()
         Verdict::Inconclusive,
         "nothing was made of any record, though a group writes",
     );
-    let unknown = two_attempts("abort")
-        .replace("abort of p1", "nothing")
-        .replace(
-            "m0 is killed\n",
-            "p1/t0 is to commit\np1/t0 may be committed: late\nm0 is killed\n",
-        );
     rules(
-        &unknown,
+        &unknown_attempt(),
         Verdict::Inconclusive,
         "1 records were made in transactions of unknown outcome",
     );
