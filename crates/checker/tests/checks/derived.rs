@@ -230,7 +230,7 @@ fn one_of_each_is_held_only_where_some_was_made_and_what_became_of_it_is_known()
          were aborted",
     );
     let lines = all.lines().filter(|line| !line.contains("is made by"));
-    let nothing: String = lines.map(|line| format!("{line}\n")).collect();
+    let nothing = lines.collect::<Vec<&str>>().join("\n");
     rules(
         &nothing,
         Verdict::Inconclusive,
