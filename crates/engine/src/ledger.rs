@@ -364,7 +364,9 @@ mod tests {
                 }
                 ledger.seal(Body::Completed);
                 let bytes = std::fs::read(&path).unwrap();
-                speakers.map(|speaker| speaker.join().unwrap());
+                for speaker in speakers {
+                    speaker.join().unwrap();
+                }
                 assert!(bytes == std::fs::read(&path).unwrap(), "round {round}");
             });
             drop(ledger);
