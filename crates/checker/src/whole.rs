@@ -2,9 +2,10 @@
 //! visible as a whole, and side by side. Knows nothing of readers.
 //!
 //! - *torn-transaction*: a committed transaction of which something is visible
-//!   and something never will be: its records in another partition stand in
-//!   front of an abort marker, or of none up to the pinned end; or one of its
-//!   acknowledged records is lost. The transaction counts once, however many
+//!   and something never will be: others of its records stand in front of an
+//!   abort marker (in another partition, or because they came late), or of none
+//!   up to the pinned end; or one of its acknowledged records is lost. The
+//!   transaction counts once, however many
 //!   records it misses; a lost record is a *lost-write* besides.
 //! - *int-send-skip*: in a partition, others' data stand between two stretches
 //!   of one committed transaction; each such step counts. Kafka promises
