@@ -619,6 +619,18 @@ fn a_capture_that_never_caught_up_cannot_be_told_from_loss() {
 }
 
 #[test]
+fn a_table_that_was_not_read_is_named_though_nothing_was_changed_in_it() {
+    let unread = |story: Story| {
+        let coverage = story.check().coverage;
+        coverage.capture.map(|capture| capture.unread)
+    };
+    let named = Some(vec!["public.rows".to_owned()]);
+    assert_eq!(unread(capture_story()), named);
+    assert_eq!(unread(capture_story().whole(0, 0)), Some(Vec::new()));
+    assert_eq!(unread(story()), None, "nothing is captured");
+}
+
+#[test]
 fn capture_claims_say_how_much_was_captured() {
     let story = capture_story()
         .committed(0, 7, RowOp::Insert)
