@@ -7,12 +7,14 @@ set -eu
 sizes=${SIZES:-1000000 10000000 100000000}
 cargo build --quiet --release --package ackproof-checker --example throughput
 throughput=${CARGO_TARGET_DIR:-target}/release/examples/throughput
-file=$(mktemp "${TMPDIR:-/tmp}/bench-checker.XXXXXX")
-trap 'rm -f "$file"' EXIT
+dir=$(mktemp -d "${TMPDIR:-/tmp}/bench-checker.XXXXXX")
+trap 'rm -rf "$dir"' EXIT
 for records in $sizes; do
+    file=$dir/$records
     "$throughput" write "$file" "$records" 12 >/dev/null
     echo "$records records, $(($(stat -c %s "$file") / 1048576)) MiB; load $(cut -d' ' -f1-3 /proc/loadavg)"
     for how in check lanes; do
         "$throughput" "$how" "$file" | sed "s/^/  $how: /"
     done
+    rm "$file"
 done
