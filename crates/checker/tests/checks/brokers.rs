@@ -424,3 +424,22 @@ fn a_member_that_died_is_no_test_of_zombies() {
         checker::ZombieCoverage::default()
     );
 }
+
+/// A claim that no end moved back rests on the partitions of which anything was
+/// known before the end.
+#[test]
+fn an_end_is_compared_where_anything_was_known_of_the_partition_before() {
+    let compared = |story: Story| {
+        let covered = story.check().coverage.truncation;
+        (covered.pinned, covered.compared)
+    };
+    let truth = |story: Story| story.log(&ours([0]));
+    assert_eq!(compared(truth(story().send(0))), (1, 0), "nothing");
+    assert_eq!(compared(truth(story().send(0).ack(0, 0))), (1, 1), "told");
+    let read = group_story().send(0).processes(0, [0]);
+    assert_eq!(compared(truth(read)), (1, 1), "read");
+    let seen = tail(story().send(0), 1);
+    assert_eq!(compared(truth(seen)), (1, 1), "seen");
+    let pinned = story().send(0).pinned(part(0), 0, 1);
+    assert_eq!(compared(truth(pinned)), (1, 1), "pinned before");
+}

@@ -133,6 +133,31 @@ fn an_acknowledgement_without_an_offset_is_held_against_the_whole_log() {
     assert_eq!(analysis.coverage.settled_acks, 2);
 }
 
+/// It may have stood in what was deleted, and nobody can tell.
+#[test]
+fn an_acknowledgement_without_an_offset_is_not_held_against_a_log_that_lost_its_beginning() {
+    let sent = || story().send(0).ack(0, -1).send(1).ack(1, 5);
+    let analysis = sent().log_from(5, &ours([1])).check();
+    assert_eq!(found(&analysis), []);
+    assert_eq!(analysis.coverage.expired, 1);
+    let whole = [vec![Slot::Gap; 5], ours([1])].concat();
+    let analysis = sent().log(&whole).check();
+    assert_eq!(found(&analysis), [(Anomaly::LostWrite, 1)]);
+    assert_eq!(analysis.coverage.expired, 0);
+}
+
+/// A claim that records are in order rests on these; a copy tells nothing.
+#[test]
+fn two_records_of_a_producer_have_an_order_and_two_copies_of_one_have_none() {
+    let pairs = |slots: &[Slot]| {
+        let sent = story().send(0).ack(0, 0).send(1).ack(1, 1);
+        sent.log(slots).check().coverage.ordered_pairs
+    };
+    assert_eq!(pairs(&ours([0, 1])), 1);
+    assert_eq!(pairs(&ours([0, 0])), 0);
+    assert_eq!(pairs(&ours([1, 0])), 1);
+}
+
 #[test]
 fn however_often_readers_jump_each_record_they_jump_over_is_skipped() {
     let mut slots = vec![Slot::Gap; 500];
