@@ -5,8 +5,8 @@
 //!   and something never will be: others of its records stand in front of an
 //!   abort marker (in another partition, or because they came late), or of none
 //!   up to the pinned end; or one of its acknowledged records is lost. The
-//!   transaction counts once, however many
-//!   records it misses; a lost record is a *lost-write* besides.
+//!   transaction counts once, however many records it misses; a lost record is a
+//!   *lost-write* besides.
 //! - *int-send-skip*: in a partition, others' data stand between two stretches
 //!   of one committed transaction; each such step counts. Kafka promises
 //!   nothing else.
