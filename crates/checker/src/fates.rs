@@ -77,7 +77,7 @@ impl Fates {
                 let Some(tx) = stretch.record.and_then(|of| transactions.of(of)) else {
                     continue;
                 };
-                match marked.parts[stretch.part as usize].mark {
+                match marked.mark(stretch) {
                     Mark::Committed => committed.insert(tx),
                     Mark::Aborted => aborted.insert(tx),
                     Mark::Open => log.is_read(partition) && open.insert(tx),
@@ -147,7 +147,7 @@ impl Fates {
     ) {
         let mut stands = Vec::with_capacity(marked.stretches.len());
         for stretch in &marked.stretches {
-            let visible = match marked.parts[stretch.part as usize].mark {
+            let visible = match marked.mark(stretch) {
                 Mark::Committed => Visible::Yes,
                 Mark::Aborted => Visible::Aborted,
                 Mark::Open => Visible::NotYet,

@@ -27,25 +27,20 @@ pub(crate) enum Mark {
     Aborted,
 }
 
-/// What one producer id wrote in one partition up to a marker.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Part {
-    pub(crate) mark: Mark,
-}
-
 /// Consecutive data batches of one part, and of one transaction.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Stretch {
     pub(crate) first: i64,
     pub(crate) last: i64,
-    pub(crate) part: u32,
+    part: u32,
     /// One of its records, by which the transaction is known.
     pub(crate) record: Option<RecordId>,
 }
 
 #[derive(Clone, Debug, Default)]
 pub(crate) struct MarkedPartition {
-    pub(crate) parts: Vec<Part>,
+    /// What closes each part: what one producer id wrote up to a marker.
+    parts: Vec<Mark>,
     /// In the order of the log.
     pub(crate) stretches: Vec<Stretch>,
     /// By producer id.
@@ -140,7 +135,7 @@ impl Markers {
             BatchKind::AbortMarker => Mark::Aborted,
         };
         if let Some(part) = marked.open.remove(&producer_id) {
-            marked.parts[part as usize].mark = mark;
+            marked.parts[part as usize] = mark;
         }
     }
 
@@ -172,12 +167,17 @@ impl Markers {
 }
 
 impl MarkedPartition {
+    /// Which marker closes a stretch.
+    pub(crate) fn mark(&self, stretch: &Stretch) -> Mark {
+        self.parts[stretch.part as usize]
+    }
+
     /// Adds a batch as a stretch of its own.
     fn add(&mut self, first: i64, last: i64, producer_id: i64) -> Adjoins {
         let next = u32::try_from(self.parts.len()).unwrap_or(u32::MAX);
         let part = *self.open.entry(producer_id).or_insert(next);
         if part == next {
-            self.parts.push(Part { mark: Mark::Open });
+            self.parts.push(Mark::Open);
         }
         let interrupted = std::mem::take(&mut self.interrupted);
         let adjoins = match self.stretches.last() {

@@ -9,6 +9,8 @@ use std::path::Path;
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
+use model::event::Body;
+use model::plan::RunPlan;
 use rustix::process::Signal;
 use serde_json::Value;
 
@@ -363,6 +365,18 @@ fn an_interrupted_run_leaves_no_process_and_still_checks() {
         .unwrap();
     assert_eq!(checked.status.code(), Some(3));
     assert_eq!(checked.stdout, fs::read(out.join("verdict.json")).unwrap());
+    says_whose_it_is(&out);
+}
+
+/// A recorded history begins with the run that its plan is of, by which
+/// checking tells it from one that was copied in.
+fn says_whose_it_is(out: &Path) {
+    let plan: RunPlan = serde_json::from_slice(&fs::read(out.join("plan.json")).unwrap()).unwrap();
+    let scenario = &plan.scenarios[0];
+    let path = out.join(scenario.folder()).join(history::FILE_NAME);
+    let first = history::Reader::open(&path).unwrap().next();
+    let run = scenario.records_run;
+    assert_eq!(first.unwrap().unwrap().body, Body::RunDeclared { run });
 }
 
 /// A run whose directory lies on a disk of its own, which fills up. Prints
