@@ -35,7 +35,8 @@ use crate::victims::Victim;
 const COMMITS_MAX: usize = 50_000;
 /// Planted only in a history that has none: other mutations may take out one
 /// that it has, whose claim is contradicted anyway.
-const ONLY_WHERE_THERE_IS_NONE: [Anomaly; 5] = [
+const ONLY_WHERE_THERE_IS_NONE: [Anomaly; 6] = [
+    Anomaly::LogTruncation,
     Anomaly::ZombieProcessing,
     Anomaly::G1a,
     Anomaly::PrecommittedRead,
@@ -235,7 +236,8 @@ impl Survey {
             event: event.clone(),
         };
         self.cluster.observe(&placed, event, &self.by_position);
-        self.transactions.observe(&placed, event, &self.roster);
+        self.transactions
+            .observe(&placed, event, &self.roster, &self.fates);
         if let Some(record) = self.derived.observe(&placed, event) {
             self.spare(record);
         }
@@ -452,6 +454,14 @@ impl Survey {
         !hidden && tx.is_none_or(|tx| tx.is_some_and(|tx| self.fates.fate(tx) == Fate::Committed))
     }
 
+    /// Whether a group gets as far as a record: past what no transaction has
+    /// closed, it is given nothing if it reads committed records only.
+    fn is_within_reach(&self, victim: Victim, group: GroupIx) -> bool {
+        let stable_end = self.fates.stable_end(victim.partition);
+        !self.transactions.reads_committed(group)
+            || stable_end.is_none_or(|end| victim.offset < end)
+    }
+
     /// Whether a record would have been read too early where another was.
     fn is_early(&self, record: RecordId, reading: &Reading) -> bool {
         let transactions = &self.fates.transactions;
@@ -461,13 +471,18 @@ impl Survey {
     }
 
     /// Whether a reading can be taken out without taking out a skip that the
-    /// history already had: one between it and its neighbour, where it has
-    /// only one.
+    /// history already had, between it and a neighbour: where it has only one;
+    /// or where it has two, of which one was read in the same transaction, so
+    /// that the skip would be called by another name.
     fn drops_no_skip(&self, offset: Offset, reading: &Reading) -> bool {
         let adjacent = |other: Offset| other.get().abs_diff(offset.get()) == 1;
         self.nothing_skipped()
             || match (reading.previous, reading.next) {
-                (Some(_), Some(_)) | (None, None) => true,
+                (None, None) => true,
+                (Some(previous), Some(next)) => {
+                    reading.with_previous == reading.with_next
+                        || (adjacent(previous) && adjacent(next))
+                }
                 (Some(only), None) | (None, Some(only)) => adjacent(only),
             }
     }
@@ -942,9 +957,12 @@ impl<'s> Planner<'s> {
         }
         // A record may be the only one by which its transaction is known, and
         // what an aborted one would be without it is another anomaly.
-        let transactions = &self.survey.fates.transactions;
+        let fates = &self.survey.fates;
         let any = self.survey.found_none(Anomaly::G1a);
-        let trace = self.record(|trace| any || transactions.of(trace.victim.record).is_none())?;
+        let trace = self.record(|trace| {
+            let tx = fates.transactions.of(trace.victim.record);
+            tx.is_none_or(|tx| any && fates.is_as_told(tx))
+        })?;
         let body = Body::Stored {
             partition: trace.victim.partition,
             offset: trace.victim.offset,
@@ -1095,9 +1113,10 @@ impl<'s> Planner<'s> {
         let survey = self.survey;
         let commits = &survey.commits;
         let (trace, reading) = self.only_reading(|trace, reading| {
+            let victim = trace.victim;
             let Victim {
                 partition, offset, ..
-            } = trace.victim;
+            } = victim;
             let forward = reading.previous.is_none_or(|before| before < offset)
                 && reading.next.is_none_or(|after| after > offset);
             let trace = commits.get(&(reading.group, partition));
@@ -1105,6 +1124,7 @@ impl<'s> Planner<'s> {
             // was not done; what it makes of nothing is planted elsewhere.
             survey.roster.writes_to(reading.group).is_none()
                 && forward
+                && survey.is_within_reach(victim, reading.group)
                 && survey.drops_no_skip(offset, reading)
                 && trace.is_some_and(|trace| trace.highest > Some(offset))
         })?;
@@ -1173,6 +1193,7 @@ impl<'s> Planner<'s> {
             survey.waited.contains(&reading.group)
                 && survey.last.get(&partition) == Some(&trace.victim.offset)
                 && reading.next.is_none()
+                && survey.is_within_reach(trace.victim, reading.group)
                 && survey.drops_no_skip(trace.victim.offset, reading)
                 && !used.contains(&(reading.group, partition))
                 && !survey.transactions.commits(reading.group, partition)

@@ -162,6 +162,10 @@ impl Capture {
             let fate = fates.get(&change.tx).copied().unwrap_or(Fate::Unknown);
             let row = history.entry(change.row).or_default();
             row.changes.push((*id, change.op, fate));
+            row.untold |= !matches!(
+                self.transactions.get(&change.tx),
+                Some(TxOutcome::Committed | TxOutcome::RolledBack)
+            );
         }
         for (row, events) in &self.events {
             history.entry(*row).or_default().events = events;
@@ -225,7 +229,7 @@ impl Capture {
                 clean = false;
             }
             coverage.changes += history.count(Fate::Committed);
-            if clean && content.is_some() {
+            if clean && content.is_some() && !history.untold {
                 victims.offer(*row, history.events.len());
             }
         }
@@ -289,6 +293,9 @@ impl Capture {
 struct RowHistory<'e> {
     changes: Vec<(ChangeId, RowOp, Fate)>,
     events: &'e [ChangeEvent],
+    /// Whether there is a change of which the database did not say what became:
+    /// without its event, or its row, nobody may know.
+    untold: bool,
 }
 
 impl RowHistory<'_> {

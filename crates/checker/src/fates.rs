@@ -211,6 +211,17 @@ impl Fates {
         self.settled[tx.index()]
     }
 
+    /// Whether what a producer was told of its transaction is all that there is
+    /// to it: without the log, the same would be known.
+    pub(crate) fn is_as_told(&self, tx: Tx) -> bool {
+        let told = match self.transactions.get(tx).told {
+            Told::Committed => Some(Fate::Committed),
+            Told::Aborted => Some(Fate::Aborted),
+            Told::Nothing => None,
+        };
+        told == Some(self.fate(tx)) && !self.torn.contains(&tx)
+    }
+
     /// Whether nobody says of any transaction where its records stand.
     pub(crate) fn is_unplaced(&self) -> bool {
         self.stands.values().all(Vec::is_empty)
@@ -225,6 +236,16 @@ impl Fates {
     /// What transactions wrote in a partition, in the order of the log.
     pub(crate) fn stands(&self, partition: PartitionRef) -> &[Stand] {
         self.stands.get(&partition).map_or(&[], Vec::as_slice)
+    }
+
+    /// Whether what stands at an offset was committed with a transaction.
+    pub(crate) fn shows(&self, tx: Tx, partition: PartitionRef, offset: Offset) -> bool {
+        let mut stands = self.stands(partition).iter();
+        stands.any(|stand| {
+            stand.tx == Some(tx)
+                && stand.visible == Visible::Yes
+                && (stand.first..=stand.last).contains(&offset.get())
+        })
     }
 
     pub(crate) fn partitions(&self) -> impl Iterator<Item = PartitionRef> + '_ {

@@ -113,7 +113,9 @@ impl PartitionLog {
         let end = self.end().map_or(0, Offset::get);
         let mut said = self.readings.iter().map(Claims::at).map(SparseSet::last);
         let said = said.next().flatten().max(self.acknowledged.at().last());
-        let farthest = said.filter(|_| witness == Witness::Observer).max(last);
+        let strangers = self.phantom.last().max(self.corrupt.last());
+        let said = said.filter(|_| witness == Witness::Observer);
+        let farthest = said.max(strangers).max(last);
         Extent {
             read: self.is_read(),
             last: last.filter(|last| *last < end).map(Offset::new),
@@ -1039,8 +1041,8 @@ impl Ledger {
     pub(crate) fn settle(&mut self, background: Background<'_>, docket: &mut Docket) -> Settled {
         let mut settled = std::mem::take(&mut self.settled);
         self.count(&mut settled);
-        settled.victims = self.choose_victims();
-        settled.bystanders = self.choose_bystanders();
+        settled.victims = self.choose_victims(background.roster);
+        settled.bystanders = self.choose_bystanders(background.roster);
         self.find_duplicates(docket);
         docket.absorb(std::mem::take(&mut self.standing.docket));
         self.find_failed_and_stored(docket);
@@ -1076,12 +1078,26 @@ impl Ledger {
             .collect();
     }
 
+    /// Partitions of topics that were read: of others nothing can be called
+    /// lost, or misplaced, and what is planted there would be missed.
+    fn in_view(&self, roster: &Roster) -> impl Iterator<Item = (PartitionRef, &PartitionLog)> {
+        let topics: BTreeSet<TopicIx> = self.partitions.iter().map(|(of, _)| of.topic).collect();
+        let topics = topics.into_iter();
+        let read: BTreeSet<TopicIx> = topics
+            .filter(|topic| self.topic_is_read(*topic, roster))
+            .collect();
+        let partitions = self.partitions.iter();
+        partitions
+            .filter(move |(partition, _)| read.contains(&partition.topic))
+            .take(VICTIM_PARTITIONS_MAX)
+    }
+
     /// Records that were acknowledged once, where they stand, and of which
     /// nothing else is wrong.
-    fn choose_victims(&self) -> Vec<Victim> {
+    fn choose_victims(&self, roster: &Roster) -> Vec<Victim> {
         let blocks = self.blocks();
         let mut victims = Vec::new();
-        for log in self.partitions.values().take(VICTIM_PARTITIONS_MAX) {
+        for (_, log) in self.in_view(roster) {
             let contested = &log.contested.acknowledgements;
             victims.extend(log.ends.choose(|victim, known| {
                 (known == Known::Surely || !contested.contains(blocks.holding(victim.offset)))
@@ -1095,9 +1111,8 @@ impl Ledger {
     }
 
     /// One record of each partition that stands there and was sent.
-    fn choose_bystanders(&self) -> Vec<Victim> {
-        let partitions = self.partitions.iter().take(VICTIM_PARTITIONS_MAX);
-        let some = partitions.filter_map(|(partition, log)| {
+    fn choose_bystanders(&self, roster: &Roster) -> Vec<Victim> {
+        let some = self.in_view(roster).filter_map(|(partition, log)| {
             let mut latest = log.order.latest();
             let (offset, record) = latest.find(|(_, record)| self.sent.contains(*record))?;
             Some(Victim {

@@ -12,8 +12,6 @@ use crate::checker::Analysis;
 
 /// Where the events stand that these mutants need.
 pub(super) struct Places {
-    /// By name: partitions whose end moved back already.
-    truncated: BTreeSet<String>,
     /// By name: partitions whose replicas differ already.
     diverged: BTreeSet<String>,
     pinned: BTreeMap<PartitionRef, Placed>,
@@ -24,16 +22,13 @@ pub(super) struct Places {
 
 impl Places {
     pub(super) fn new(analysis: &Analysis) -> Self {
-        let named = |anomaly: Anomaly| {
-            let findings = analysis.findings.iter();
-            findings
-                .filter(|finding| finding.anomaly == anomaly)
-                .flat_map(|finding| finding.named.iter().map(|range| range.of.clone()))
-                .collect()
-        };
+        let findings = analysis.findings.iter();
+        let diverged = findings
+            .filter(|finding| finding.anomaly == Anomaly::ReplicaDivergence)
+            .flat_map(|finding| finding.named.iter().map(|range| range.of.clone()))
+            .collect();
         Self {
-            truncated: named(Anomaly::LogTruncation),
-            diverged: named(Anomaly::ReplicaDivergence),
+            diverged,
             pinned: BTreeMap::new(),
             ranges: BTreeMap::new(),
             read: BTreeSet::new(),
@@ -87,12 +82,7 @@ impl Places {
 impl Planner<'_> {
     pub(super) fn log_truncation(&mut self) -> Option<Mutation> {
         let survey = self.survey;
-        let whole = |partition: &PartitionRef| {
-            let name = survey.roster.partition(*partition);
-            !survey.cluster.truncated.contains(&name)
-        };
-        let mut pinned = survey.cluster.pinned.iter();
-        let (partition, placed) = pinned.find(|(partition, _)| whole(partition))?;
+        let (partition, placed) = survey.cluster.pinned.iter().next()?;
         let Body::Pinned { end, .. } = placed.event.body else {
             return None;
         };

@@ -83,7 +83,13 @@ impl Places {
         }
     }
 
-    pub(super) fn observe(&mut self, placed: &impl Fn() -> Placed, event: &Event, roster: &Roster) {
+    pub(super) fn observe(
+        &mut self,
+        placed: &impl Fn() -> Placed,
+        event: &Event,
+        roster: &Roster,
+        fates: &Fates,
+    ) {
         match &event.body {
             Body::IsolationDeclared {
                 group,
@@ -123,6 +129,9 @@ impl Places {
             Body::SendInvoked { record, .. } => {
                 self.producers.insert(record.producer);
             }
+            Body::TransactionBegun { transaction } => {
+                self.producers.insert(transaction.producer);
+            }
             Body::OffsetSent {
                 transaction,
                 group,
@@ -131,7 +140,11 @@ impl Places {
             } => {
                 self.producers.insert(transaction.producer);
                 self.handed.insert((*group, *partition));
-                if self.commit_completed.is_none() && offset.get() > 0 {
+                if self.commit_completed.is_none()
+                    && offset.get() > 0
+                    && (fates.transactions.find(*transaction))
+                        .is_some_and(|tx| fates.fate(tx) == Fate::Committed)
+                {
                     self.commit = Some((*transaction, *group, *partition, *offset));
                 }
             }
@@ -222,11 +235,17 @@ impl Planner<'_> {
         let survey = self.survey;
         let places = &survey.transactions;
         let used = &self.used_records;
+        let whole =
+            survey.found_none(Anomaly::GroupGap) && survey.found_none(Anomaly::GroupIncomplete);
         let mut found = places.aborted.iter().filter_map(|(at, aborted)| {
             let stored = aborted.stored.as_ref()?;
             let record = record_of(stored).filter(|record| !used.contains(record))?;
             let mut groups = places.held_to_committed.iter();
-            let group = groups.find(|group| !aborted.read_by.contains(group))?;
+            let group = groups.find(|group| {
+                // Of one that reads all there is, a record that it did not
+                // read may be missing already.
+                !aborted.read_by.contains(group) && (whole || places.reads_committed(**group))
+            })?;
             Some((*at, *group, stored, record))
         });
         let ((from, offset), group, stored, record) = found.next()?;
@@ -311,7 +330,7 @@ impl Planner<'_> {
     }
 
     /// A record of a committed transaction is lost, and another of the same
-    /// transaction stays behind in the partition.
+    /// transaction stays behind in the partition, for all to see.
     pub(super) fn lost_in_transaction(&mut self, anomaly: Anomaly) -> Option<Mutation> {
         let survey = self.survey;
         if !survey.found_none(Anomaly::TornTransaction)
@@ -327,7 +346,7 @@ impl Planner<'_> {
                 other.partition == trace.victim.partition
                     && other.record != trace.victim.record
                     && !used.contains(&other.record)
-                    && transactions.of(other.record) == Some(tx)
+                    && survey.fates.shows(tx, other.partition, other.offset)
             })?;
             Some(other.record)
         };

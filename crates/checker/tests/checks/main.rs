@@ -13,6 +13,7 @@ mod derived;
 mod imports;
 mod measurements;
 mod notation;
+mod planting;
 mod properties;
 mod readings;
 mod reference;
