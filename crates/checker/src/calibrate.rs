@@ -236,8 +236,7 @@ impl Survey {
             event: event.clone(),
         };
         self.cluster.observe(&placed, event, &self.by_position);
-        self.transactions
-            .observe(&placed, event, &self.roster, &self.fates);
+        self.transactions.observe(&placed, event, &self.fates);
         if let Some(record) = self.derived.observe(&placed, event) {
             self.spare(record);
         }
@@ -765,9 +764,6 @@ impl<'s> Planner<'s> {
     }
 
     fn lost_write(&mut self) -> Option<Mutation> {
-        if self.skipped && !self.survey.nothing_skipped() {
-            return None;
-        }
         let fates = &self.survey.fates;
         let read: BTreeSet<RecordId> = self
             .survey

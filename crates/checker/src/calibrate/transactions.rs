@@ -13,18 +13,10 @@ use model::ids::{
 use super::{Edit, Mutation, Placed, Planner, RecordTrace};
 use crate::checker::Analysis;
 use crate::fates::{Fate, Fates, Visible};
-use crate::roster::Roster;
 use crate::transactions::Tx;
 
 /// Places of each kind that the survey watches, at most.
 const PLACES_MAX: usize = 16;
-
-/// An aborted record in the log.
-#[derive(Default)]
-struct Aborted {
-    stored: Option<Placed>,
-    read_by: BTreeSet<GroupIx>,
-}
 
 /// Two committed transactions, of which the second wrote right behind the
 /// first.
@@ -41,7 +33,8 @@ struct Pair {
 
 /// Where the events stand that these mutants need.
 pub(super) struct Places {
-    aborted: BTreeMap<(PartitionRef, Offset), Aborted>,
+    /// Aborted records in the log.
+    aborted: BTreeMap<(PartitionRef, Offset), Option<Placed>>,
     pairs: Vec<Pair>,
     /// Groups that read committed records only.
     committed_only: BTreeSet<GroupIx>,
@@ -67,7 +60,7 @@ impl Places {
         Self {
             aborted: aborted
                 .take(PLACES_MAX)
-                .map(|(of, stand)| ((of, Offset::new(stand.first)), Aborted::default()))
+                .map(|(of, stand)| ((of, Offset::new(stand.first)), None))
                 .collect(),
             pairs: pairs(fates),
             committed_only: BTreeSet::new(),
@@ -83,13 +76,7 @@ impl Places {
         }
     }
 
-    pub(super) fn observe(
-        &mut self,
-        placed: &impl Fn() -> Placed,
-        event: &Event,
-        roster: &Roster,
-        fates: &Fates,
-    ) {
+    pub(super) fn observe(&mut self, placed: &impl Fn() -> Placed, event: &Event, fates: &Fates) {
         match &event.body {
             Body::IsolationDeclared {
                 group,
@@ -106,7 +93,7 @@ impl Places {
             } => {
                 let at = (*partition, *offset);
                 if let Some(aborted) = self.aborted.get_mut(&at) {
-                    aborted.stored = Some(placed());
+                    *aborted = Some(placed());
                 }
                 for pair in &mut self.pairs {
                     if pair.at == at {
@@ -114,16 +101,6 @@ impl Places {
                     } else if pair.before == at {
                         pair.stored_before = Some(placed());
                     }
-                }
-            }
-            Body::Processed {
-                member,
-                from,
-                offset,
-                ..
-            } if !self.aborted.is_empty() => {
-                if let Some(aborted) = self.aborted.get_mut(&(*from, *offset)) {
-                    aborted.read_by.extend(roster.group_of(*member));
                 }
             }
             Body::SendInvoked { record, .. } => {
@@ -237,15 +214,13 @@ impl Planner<'_> {
         let used = &self.used_records;
         let whole =
             survey.found_none(Anomaly::GroupGap) && survey.found_none(Anomaly::GroupIncomplete);
-        let mut found = places.aborted.iter().filter_map(|(at, aborted)| {
-            let stored = aborted.stored.as_ref()?;
+        let mut found = places.aborted.iter().filter_map(|(at, stored)| {
+            let stored = stored.as_ref()?;
             let record = record_of(stored).filter(|record| !used.contains(record))?;
             let mut groups = places.held_to_committed.iter();
-            let group = groups.find(|group| {
-                // Of one that reads all there is, a record that it did not
-                // read may be missing already.
-                !aborted.read_by.contains(group) && (whole || places.reads_committed(**group))
-            })?;
+            // Of one that reads all there is, a record that it did not read may
+            // be missing already.
+            let group = groups.find(|group| whole || places.reads_committed(**group))?;
             Some((*at, *group, stored, record))
         });
         let ((from, offset), group, stored, record) = found.next()?;
