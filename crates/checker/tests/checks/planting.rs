@@ -10,15 +10,16 @@ use std::collections::BTreeSet;
 
 use model::anomaly::Anomaly;
 use model::claim::{Claim, Contract, Guarantee, Level};
+use model::event::Event;
 
 use crate::notation::history;
 use crate::story::story_of;
 
-/// What is planted of one anomaly for those claims alone that rest on it.
-/// Nothing may be missed, whatever is planted beside it.
+/// What is planted for those claims alone that rest on some anomalies, of
+/// these. Nothing may be missed, whatever is planted beside it.
 #[track_caller]
-fn planted(text: &str, anomaly: Anomaly) -> BTreeSet<String> {
-    let story = story_of(history(text));
+fn planted(history: Vec<Event>, of: &[Anomaly]) -> BTreeSet<(Anomaly, String)> {
+    let story = story_of(history);
     let plant = |claims: &dyn Fn(&Claim) -> bool| {
         let claims = Claim::ALL.iter().filter(|claim| claims(claim));
         let guarantees = claims.map(|claim| Guarantee {
@@ -36,22 +37,33 @@ fn planted(text: &str, anomaly: Anomaly) -> BTreeSet<String> {
         calibration
     };
     plant(&|_| true);
-    let alone = plant(&|claim| claim.contradicted_by().contains(&anomaly));
-    let of_it = alone.into_iter().filter(|mutant| mutant.anomaly == anomaly);
-    of_it.map(|mutant| mutant.mutation).collect()
+    let alone = plant(&|claim| {
+        let mut rests_on = claim.contradicted_by().iter();
+        rests_on.any(|anomaly| of.contains(anomaly))
+    });
+    let of_it = alone
+        .into_iter()
+        .filter(|mutant| of.contains(&mutant.anomaly));
+    of_it
+        .map(|mutant| (mutant.anomaly, mutant.mutation))
+        .collect()
 }
 
 #[track_caller]
 fn plants(text: &str, anomaly: Anomaly, expected: &str) {
-    assert_eq!(
-        planted(text, anomaly),
-        BTreeSet::from([expected.to_owned()])
-    );
+    plants_both(text, [(anomaly, expected)]);
+}
+
+#[track_caller]
+fn plants_both<const N: usize>(text: &str, expected: [(Anomaly, &str); N]) {
+    let of = expected.map(|(anomaly, _)| anomaly);
+    let expected = expected.map(|(anomaly, what)| (anomaly, what.to_owned()));
+    assert_eq!(planted(history(text), &of), BTreeSet::from(expected));
 }
 
 #[track_caller]
 fn plants_none(text: &str, anomaly: Anomaly) {
-    assert_eq!(planted(text, anomaly), BTreeSet::new());
+    assert_eq!(planted(history(text), &[anomaly]), BTreeSet::new());
 }
 
 #[test]
@@ -120,6 +132,8 @@ t-0 is read from 0: p0/0, p0/1
 ";
     let failed = "p0/1 at t-0@1 reported as not written";
     plants(text, Anomaly::FailedWriteVisible, failed);
+    let alone = text.replacen("p0/1 is acknowledged at t-0@1\n", "", 1);
+    plants_none(&alone, Anomaly::FailedWriteVisible);
 }
 
 #[test]
@@ -197,6 +211,18 @@ fn nothing_is_made_of_a_record_that_its_group_committed_past() {
 }
 
 #[test]
+fn what_was_made_and_its_twin_are_planted_one_after_the_other() {
+    let text = made("m0 commits t-0@2\n");
+    let nothing = (Anomaly::GroupGap, "nothing made of t-0@0 by g");
+    let twice = "p1/1 made of t-0@0 by g, as p1/0 was";
+    plants_both(&text, [nothing, (Anomaly::Duplicate, twice)]);
+    // What it was made of may be a victim, too.
+    let heard = "p0/0 is acknowledged at t-0@0\np0/1 is acknowledged at t-0@1\nm0 processes";
+    let heard = text.replacen("m0 processes", heard, 1);
+    plants(&heard, nothing.0, nothing.1);
+}
+
+#[test]
 fn nothing_is_planted_on_what_was_made_twice() {
     let again = "\
 m1 of g starts with t-0
@@ -206,7 +232,10 @@ p2/0 is sent to u-0
 p2/0 is acknowledged at u-0@2
 m0 commits t-0@2
 ";
-    let text = made(again).replace("p1/0, p1/1", "p1/0, p1/1, p2/0");
-    let lost = "p1/0 at u-0@0 dropped from the log";
-    plants(&text, Anomaly::LostWrite, lost);
+    let once = made("m0 commits t-0@2\n").replacen("p1/0 is acknowledged at u-0@0\n", "", 1);
+    let lost = "p1/1 at u-0@1 dropped from the log";
+    plants(&once, Anomaly::LostWrite, lost);
+    let twice = made(again).replacen("p1/0 is acknowledged at u-0@0\n", "", 1);
+    let twice = twice.replace("p1/0, p1/1", "p1/0, p1/1, p2/0");
+    plants_none(&twice, Anomaly::LostWrite);
 }

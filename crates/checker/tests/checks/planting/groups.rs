@@ -2,7 +2,7 @@
 
 use model::anomaly::Anomaly;
 
-use super::{plants, plants_none};
+use super::{plants, plants_both, plants_none};
 
 /// A record that stands behind a transaction that nobody closed.
 fn behind_an_open_transaction(isolation: &str, rest: &str) -> String {
@@ -19,6 +19,23 @@ m0 processes p1/0 at t-0@1
 t-0 is read from 0: p0/0, p1/0
 "
     )
+}
+
+#[test]
+fn a_group_lacks_what_stands_before_an_open_transaction() {
+    let text = "\
+g reads t with read_committed
+m0 of g starts with t-0
+p1/0 is sent to t-0
+p1/0 is acknowledged at t-0@0
+p0/t0 begins
+p0/0 is sent to t-0
+m0 processes p1/0 at t-0@0
+m0 commits t-0@1
+t-0 is read from 0: p1/0, p0/0
+";
+    let gap = "p1/0 at t-0@0 not processed by g";
+    plants(text, Anomaly::GroupGap, gap);
 }
 
 #[test]
@@ -152,6 +169,9 @@ fn a_member_that_was_moved_has_nothing_before_what_it_reads_next() {
     let text = read(&offsets, &moved);
     let third = "p0/2 at t-0@2 processed after the next";
     plants(&text, Anomaly::PollSkip, third);
+    let unheard = text.replacen("p0/0 is acknowledged at t-0@0\n", "", 1);
+    let third = "p0/2 at t-0@2 not processed by g";
+    plants(&unheard, Anomaly::GroupGap, third);
 }
 
 #[test]
@@ -259,15 +279,20 @@ p1/0 is acknowledged at t-1@0
 m0 processes p0/0 at t-0@0
 m0 processes p0/1 at t-0@1
 m0 processes p1/0 at t-1@0
-m0 commits t-1@1
-m0 commits t-0@3
 m0 commits t-0@2
+m0 commits t-1@3
+m0 commits t-1@2
 g is waited for
 t-0 is read from 0: p0/0, p0/1
 t-1 is read from 0: p1/0
 ";
-    let back = "g committed 0 of t-0 after 3";
-    plants(text, Anomaly::CommitRegression, back);
+    let last = "p1/0 at t-1@0, the last of its partition, neither processed nor committed by g";
+    let back = "g committed 0 of t-0 after 2";
+    let both = [
+        (Anomaly::GroupIncomplete, last),
+        (Anomaly::CommitRegression, back),
+    ];
+    plants_both(text, both);
 }
 
 /// A record that is read by another group, again and again.
@@ -371,4 +396,23 @@ fn no_reading_changes_places_with_one_that_would_come_too_early() {
     plants(&asked("", read), Anomaly::PollSkip, second);
     let third = "p1/0 at t-0@2 processed after the next";
     plants(&asked(read, ""), Anomaly::PollSkip, third);
+}
+
+/// Enough of them for everything to be planted at once. A third is read by one
+/// member, the others two by two.
+#[test]
+fn a_reading_without_a_neighbour_is_taken_out_and_nothing_is_skipped() {
+    let offsets: Vec<i64> = (0..24).collect();
+    let (by_one, others) = offsets.split_at(8);
+    let others = (1..).zip(others.chunks(2)).map(|(member, two)| {
+        let member = format!("m{member}");
+        let polls = polls(&member, two, &offsets);
+        format!("{member} of g starts with t-0\n{polls}")
+    });
+    let all = polls("m0", by_one, &offsets) + &others.collect::<String>();
+    let text = read(&offsets, &(all + "m6 commits t-0@24\n"));
+    let skipped = "p0/1 at t-0@1 processed after the next";
+    let gap = "p0/7 at t-0@7 not processed by g";
+    let both = [(Anomaly::PollSkip, skipped), (Anomaly::GroupGap, gap)];
+    plants_both(&text, both);
 }

@@ -27,13 +27,17 @@ rows holds 7 by c1
 /// A row with as many events, in the order of the changes, the first at a
 /// place in the write-ahead log.
 fn changed(row: &str, changes: &[&str], lsn: u64) -> String {
-    let mut made = String::new();
-    let mut told = Vec::new();
-    for (at, (change, lsn)) in changes.iter().zip(lsn..).enumerate() {
-        let op = if at == 0 { "insert" } else { "update" };
-        made += &format!("tx0 {op}s rows/{row} as {change}\n");
-        told.push(format!("{op} of rows/{row} by {change} at lsn {lsn}"));
-    }
+    let each = changes.iter().zip(lsn..).enumerate();
+    let (made, told): (Vec<String>, Vec<String>) = each
+        .map(|(at, (change, lsn))| {
+            let op = if at == 0 { "insert" } else { "update" };
+            (
+                format!("tx0 {op}s rows/{row} as {change}\n"),
+                format!("{op} of rows/{row} by {change} at lsn {lsn}"),
+            )
+        })
+        .unzip();
+    let made = made.concat();
     let last = changes.last().unwrap();
     format!(
         "\

@@ -1,8 +1,12 @@
 //! What is planted in transactions.
 
-use model::anomaly::Anomaly;
+use std::collections::BTreeSet;
 
-use super::{plants, plants_none};
+use model::anomaly::Anomaly;
+use model::ids::Micros;
+
+use super::{planted, plants, plants_none};
+use crate::notation::history;
 
 /// A position that is committed with a transaction, of which the log tells
 /// otherwise or not.
@@ -29,6 +33,10 @@ fn a_position_goes_back_only_from_where_it_was_committed() {
     let back = "g committed 0 of t-0 with a transaction after p1/t0 had committed 1";
     plants(&handed_over("commit", ""), Anomaly::CommitRegression, back);
     plants_none(&handed_over("abort", ""), Anomaly::CommitRegression);
+    // When it was, nobody was told.
+    let late =
+        handed_over("commit", "").replace("p1/t0 is committed", "p1/t0 may be committed: late");
+    plants_none(&late, Anomaly::CommitRegression);
 }
 
 #[test]
@@ -169,10 +177,13 @@ t-0 is read from 0: p0/0{stored}, commit of p0
     plants(&two, Anomaly::TornTransaction, torn);
     plants(&two, Anomaly::LostWrite, torn);
     // Enough for two losses, which would tear it once.
-    let more = "p0/2 is sent to t-0\np0/2 is acknowledged at t-0@2\n\
-                p0/3 is sent to t-0\np0/3 is acknowledged at t-0@3\n";
-    let four = records(&format!("{second}{more}"), ", p0/1, p0/2, p0/3");
-    plants(&four, Anomaly::TornTransaction, torn);
+    let sent = (1..16).map(|at| {
+        let sent = format!("p0/{at} is sent to t-0\np0/{at} is acknowledged at t-0@{at}\n");
+        (sent, format!(", p0/{at}"))
+    });
+    let (sent, stored): (Vec<String>, Vec<String>) = sent.unzip();
+    let many = records(&sent.concat(), &stored.concat());
+    plants(&many, Anomaly::TornTransaction, torn);
 }
 
 /// A transaction that is torn, or not, and read.
@@ -211,6 +222,19 @@ fn what_is_torn_is_neither_lost_nor_read_early() {
     ] {
         plants_none(&torn("abort"), anomaly);
     }
+}
+
+#[test]
+fn nothing_is_read_before_the_first_moment() {
+    let mut events = history(&torn("commit"));
+    let early = "p0/0 at t-0@0 processed by g before its commit was asked for";
+    let of = [Anomaly::PrecommittedRead];
+    let expected = BTreeSet::from([(Anomaly::PrecommittedRead, early.to_owned())]);
+    assert_eq!(planted(events.clone(), &of), expected);
+    for event in &mut events {
+        event.at = Micros::new(0);
+    }
+    assert_eq!(planted(events, &of), BTreeSet::new());
 }
 
 #[test]
@@ -267,8 +291,11 @@ p0/t0 begins
 p1/t0 begins
 p2/t0 begins
 p0/0 is sent to t-0
+p0/0 is acknowledged at t-0@0
 p1/0 is sent to t-0
+p1/0 is acknowledged at t-0@2
 p2/0 is sent to t-0
+p2/0 is acknowledged at t-0@4
 p0/t0 is to commit
 {told}p1/t0 is to commit
 p1/t0 is committed
@@ -281,6 +308,7 @@ t-0 is read from 0: p0/0, commit of p0, p1/0, commit of p1, p2/0, commit of p2
 
 #[test]
 fn a_transaction_reads_what_the_next_wrote_before_it_ends() {
+    // All are victims of other anomalies, too.
     let first = "t-0@2 of p1/t0 read by p0/t0, which wrote before it";
     let told = behind_one_another("p0/t0 is committed\n");
     plants(&told, Anomaly::G1c, first);
