@@ -134,6 +134,7 @@ t-0 is read from 0: p0/0, p0/1
     plants(text, Anomaly::FailedWriteVisible, failed);
     let alone = text.replacen("p0/1 is acknowledged at t-0@1\n", "", 1);
     plants_none(&alone, Anomaly::FailedWriteVisible);
+    plants_none(text, Anomaly::NonmonotonicSend);
 }
 
 #[test]

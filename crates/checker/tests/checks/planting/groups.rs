@@ -239,6 +239,24 @@ fn a_reading_at_the_edge_of_a_transaction_is_taken_out_between_neighbours() {
 }
 
 #[test]
+fn what_is_skipped_at_the_edge_of_a_transaction_is_skipped_outside() {
+    let offsets: Vec<i64> = (0..10).collect();
+    let edge = "p2/t0 begins\nm0 reads for p2/t0\n".to_owned();
+    let edge = edge + &polls("m0", &offsets[..5], &offsets);
+    let edge = edge + "p2/t0 is to commit\np2/t0 is committed\n";
+    let edge = edge + &polls("m0", &offsets[5..], &offsets) + "m0 commits t-0@10\n";
+    let mut text = read(&offsets, &edge);
+    for unheard in [0, 1, 2, 3, 5] {
+        let acknowledged = format!("p0/{unheard} is acknowledged at t-0@{unheard}\n");
+        text = text.replacen(&acknowledged, "", 1);
+    }
+    let skipped = "p0/6 at t-0@6 processed after the next";
+    let gap = "p0/4 at t-0@4 not processed by g";
+    let both = [(Anomaly::PollSkip, skipped), (Anomaly::GroupGap, gap)];
+    plants_both(&text, both);
+}
+
+#[test]
 fn a_position_goes_back_from_the_first_that_leaves_room() {
     let offsets = [0, 1];
     let all = polls("m0", &offsets, &offsets);
@@ -266,25 +284,29 @@ fn only_commits_behind_the_last_record_are_lowered_for_a_group_to_be_incomplete(
 
 #[test]
 fn a_regression_is_not_planted_where_lowered_commits_may_undo_one() {
-    // The group went back in one partition, and can in the other.
+    // The group went back in one partition, and can in others.
     let text = "\
 g reads t
-m0 of g starts with t-0, t-1
+m0 of g starts with t-0, t-1, t-2
 p0/0 is sent to t-0
 p0/0 is acknowledged at t-0@0
 p0/1 is sent to t-0
 p0/1 is acknowledged at t-0@1
 p1/0 is sent to t-1
 p1/0 is acknowledged at t-1@0
+p2/0 is sent to t-2
 m0 processes p0/0 at t-0@0
 m0 processes p0/1 at t-0@1
 m0 processes p1/0 at t-1@0
+m0 processes p2/0 at t-2@0
 m0 commits t-0@2
+m0 commits t-2@1
 m0 commits t-1@3
 m0 commits t-1@2
 g is waited for
 t-0 is read from 0: p0/0, p0/1
 t-1 is read from 0: p1/0
+t-2 is read from 0: p2/0
 ";
     let last = "p1/0 at t-1@0, the last of its partition, neither processed nor committed by g";
     let back = "g committed 0 of t-0 after 2";

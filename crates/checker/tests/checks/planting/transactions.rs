@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use model::anomaly::Anomaly;
 use model::ids::Micros;
 
-use super::{planted, plants, plants_none};
+use super::{planted, plants, plants_both, plants_none};
 use crate::notation::history;
 
 /// A position that is committed with a transaction, of which the log tells
@@ -311,7 +311,8 @@ fn a_transaction_reads_what_the_next_wrote_before_it_ends() {
     // All are victims of other anomalies, too.
     let first = "t-0@2 of p1/t0 read by p0/t0, which wrote before it";
     let told = behind_one_another("p0/t0 is committed\n");
-    plants(&told, Anomaly::G1c, first);
+    let third = (Anomaly::Duplicate, "p2/0 at t-0@4 stored a second time");
+    plants_both(&told, [(Anomaly::G1c, first), third]);
     // Nobody knows when the first ended.
     let second = "t-0@4 of p2/t0 read by p1/t0, which wrote before it";
     plants(&behind_one_another(""), Anomaly::G1c, second);
