@@ -1,11 +1,14 @@
 //! What is measured, by histories whose times are known.
 
-use checker::{Checker, Turn};
-use model::event::{Body, Ending, RowOp};
+use std::collections::BTreeMap;
+
+use checker::{Checker, ReadsMet, TrafficMet, Turn};
+use model::event::{Body, Ending, RowOp, TxOutcome};
 use model::ids::{Offset, ProducerIx};
 
 use crate::story::{
-    Story, capture_story, changes, group_story, healed, injected, ours, story, triggered,
+    FAULT, GROUP, Story, capture_story, changes, group_story, healed, injected, ours, story,
+    triggered,
 };
 
 /// Every step of a story takes one millisecond.
@@ -159,4 +162,60 @@ fn a_capture_is_back_with_its_first_event_after_it_was_stopped() {
     let measured = story.captured(3, 0).check().measurements.capture.unwrap();
     assert_eq!(measured.first_event_ms, Some(106));
     assert_eq!(measured.caught_up_ms, Some(157));
+}
+
+/// What the only fault of a story met.
+fn met(story: &Story) -> TrafficMet {
+    story.check().faults[&FAULT].met.clone()
+}
+
+#[test]
+fn a_fault_meets_the_sends_and_readings_between_its_injection_and_its_end() {
+    let before = group_story().sends(2).processes(0, [0]).send(2);
+    let during = before
+        .fault(triggered)
+        .send(3)
+        .fault(injected)
+        .send(4)
+        .send(5)
+        .ack(2, 2)
+        .ack(3, 3)
+        .ack(4, 4)
+        .processes(0, [1, 2]);
+    let after = during.fault(healed).send(6).ack(5, 5).ack(6, 6);
+    let story = after.processes(0, [3]).log(&ours([0, 1, 2, 3, 4, 5, 6]));
+    let reads = ReadsMet {
+        waiting: 1,
+        acknowledged: 3,
+        processed: 2,
+    };
+    let expected = TrafficMet {
+        sends_outstanding: 2,
+        sends_attempted: 2,
+        reads: BTreeMap::from([(GROUP, reads)]),
+        ..TrafficMet::default()
+    };
+    assert_eq!(met(&story), expected);
+}
+
+#[test]
+fn a_fault_meets_the_changes_that_wait_and_those_that_are_committed() {
+    let mut story = capture_story()
+        .committed(0, 7, RowOp::Insert)
+        .committed(1, 8, RowOp::Insert);
+    story = tail(story, 1).fault(triggered).fault(injected);
+    story = story
+        .change(2, 2, 9, RowOp::Insert)
+        .change(2, 3, 9, RowOp::Update)
+        .tx(2, TxOutcome::Committed)
+        .change(3, 4, 9, RowOp::Update)
+        .tx(3, TxOutcome::RolledBack)
+        .fault(healed)
+        .committed(5, 9, RowOp::Delete);
+    let expected = TrafficMet {
+        changes_waiting: 1,
+        changes_committed: 2,
+        ..TrafficMet::default()
+    };
+    assert_eq!(met(&story.captured(5, 2)), expected);
 }
