@@ -1,7 +1,7 @@
 //! Histories that another tool recorded: what the readers were given is all
 //! the truth there is.
 
-use checker::{Expectation, expect};
+use checker::{Expectation, Weight, expect};
 use model::anomaly::Anomaly;
 use model::event::{Body, Content, Intent, TransactionOutcome};
 use model::ids::ProducerIx;
@@ -339,4 +339,40 @@ proptest! {
             }
         }
     }
+}
+
+/// `ackproof check` without `--expect`.
+#[test]
+fn by_default_everything_violates_but_what_is_only_reported_or_open() {
+    let jepsens = [Anomaly::G0, Anomaly::IntSendSkip];
+    for tool in [None, Some("kafkatest"), Some("jepsen")] {
+        for anomaly in Anomaly::ALL {
+            let expected = match anomaly {
+                Anomaly::Reprocessed => Weight::Reported,
+                Anomaly::Unseen => Weight::Doubts,
+                of if tool == Some("jepsen") && jepsens.contains(of) => Weight::Reported,
+                _ => Weight::Violates,
+            };
+            let weight = Expectation::Default.weigh(*anomaly, tool);
+            assert_eq!(weight, expected, "{anomaly} of {tool:?}");
+        }
+    }
+}
+
+#[test]
+fn what_is_asked_for_holds_whoever_recorded_the_history() {
+    let asked = [
+        Expectation::AtLeastOnce,
+        Expectation::ExactlyOnce,
+        Expectation::Strict,
+    ];
+    for expectation in asked {
+        for anomaly in Anomaly::ALL {
+            let anyone = expectation.weigh(*anomaly, None);
+            let jepsen = expectation.weigh(*anomaly, Some("jepsen"));
+            assert_eq!(jepsen, anyone, "{anomaly} under {expectation}");
+        }
+    }
+    let strict = Expectation::Strict.weigh(Anomaly::G0, Some("jepsen"));
+    assert_eq!(strict, Weight::Violates);
 }
