@@ -443,3 +443,15 @@ fn an_end_is_compared_where_anything_was_known_of_the_partition_before() {
     let pinned = story().send(0).pinned(part(0), 0, 1);
     assert_eq!(compared(truth(pinned)), (1, 1), "pinned before");
 }
+
+#[test]
+fn an_end_moved_back_even_if_the_log_has_grown_to_its_old_end_since() {
+    let cut = tail(story().sends(3), 3).pinned(part(0), 0, 2);
+    let moved = |story: Story| {
+        let story = story.truth(part(0), 0, &ours([0, 1, 2]));
+        story.check().count(Anomaly::LogTruncation)
+    };
+    assert_eq!(moved(tail(cut, 3)), 1);
+    let grown = story().sends(2).pinned(part(0), 0, 2).send(2).ack(2, 2);
+    assert_eq!(moved(tail(grown, 3)), 0);
+}

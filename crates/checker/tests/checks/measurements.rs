@@ -4,11 +4,11 @@ use std::collections::BTreeMap;
 
 use checker::{Checker, ReadsMet, TrafficMet, Turn};
 use model::event::{Body, Ending, RowOp, TxOutcome};
-use model::ids::{Offset, ProducerIx};
+use model::ids::{GroupIx, Offset, ProducerIx};
 
 use crate::story::{
-    FAULT, GROUP, Story, capture_story, changes, group_story, healed, injected, ours, story,
-    triggered,
+    CHANGES, FAULT, GROUP, Story, TOPIC, capture_story, changes, group_story, healed, injected,
+    ours, story, triggered,
 };
 
 /// Every step of a story takes one millisecond.
@@ -127,6 +127,49 @@ fn lag_is_what_was_acknowledged_and_not_yet_processed() {
     // 2, 1, 1 and 0 behind.
     assert_eq!(measured.lag_mean, 1);
     assert_eq!(measured.recovery_ms, Some(12));
+}
+
+#[test]
+fn each_group_lags_behind_its_own_topics_alone() {
+    let (idle, elsewhere) = (GroupIx::new(1), GroupIx::new(2));
+    let declared = |story: Story, group, topics| {
+        let name = "other".to_owned();
+        story.and(Body::GroupDeclared {
+            group,
+            name,
+            topics,
+        })
+    };
+    let story = declared(group_story(), idle, vec![TOPIC]);
+    let story = declared(story, elsewhere, vec![CHANGES]);
+    // Said again: the last word counts.
+    let story = declared(story, idle, vec![TOPIC]);
+    let story = story.sends(3).processes(0, 0..3);
+    let measured = story.log(&ours([0, 1, 2])).check().measurements.groups;
+    let peaks: Vec<u64> = measured.iter().map(|group| group.lag_peak).collect();
+    assert_eq!(peaks, [3, 3, 0]);
+}
+
+#[test]
+fn a_record_that_is_sent_again_is_timed_from_then() {
+    let story = story().send(0).send(1).wait_ms(50).send(0).send(1);
+    let story = story.wait_ms(9).ack(1, 1).ack(0, 0).log(&ours([0, 1]));
+    let measured = story.check().measurements;
+    assert_eq!(measured.outstanding_peak, Some(2));
+    let latency = measured.latency_before.unwrap();
+    assert_eq!((latency.count, latency.max_us / 1000), (2, 12));
+}
+
+#[test]
+fn silence_goes_on_while_anything_is_outstanding() {
+    let waiting = story().send(0).send(1).ack(0, 0).wait_ms(500);
+    let silent = |story: Story| {
+        let measured = story.log(&ours([0, 1])).check().measurements;
+        measured.silent_longest_ms
+    };
+    assert_eq!(silent(waiting.ack(1, 1)), Some(501));
+    let idle = story().send(0).ack(0, 0).wait_ms(500).send(1).ack(1, 1);
+    assert_eq!(silent(idle), Some(1));
 }
 
 fn tail(story: Story, end: i64) -> Story {
