@@ -366,3 +366,35 @@ fn a_change_that_another_row_carries_proves_no_commit() {
     finds(&carried_by("8"), &[divergence]);
     finds(&carried_by("7"), &[(Anomaly::RowMissing, 1), divergence]);
 }
+
+/// A place at which an aborted record and another were acknowledged, below one
+/// that a group was given.
+fn passed(readers: &str) -> u64 {
+    let text = format!(
+        "\
+the history comes from another
+g reads t with read_committed
+h reads t
+m0 of g starts with t-0
+m1 of h starts with t-0
+p0/t0 begins
+p0/0 is sent to t-0
+p0/0 is acknowledged at t-0@1
+p0/t0 is to abort
+p0/t0 is aborted
+p1/0 is sent to t-0
+p1/0 is acknowledged at t-0@1
+p2/0 is sent to t-0
+p2/0 is acknowledged at t-0@2
+m0 processes p2/0 at t-0@2
+{readers}"
+    );
+    let analysis = story_of(history(&text)).check();
+    analysis.coverage.isolation[0].aborted_passed
+}
+
+#[test]
+fn without_a_log_what_nobody_saw_was_not_passed() {
+    assert_eq!(passed("m1 processes p0/0 at t-0@1\n"), 1);
+    assert_eq!(passed(""), 0);
+}

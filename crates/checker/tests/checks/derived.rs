@@ -96,6 +96,13 @@ fn what_was_committed_past_and_never_stored_is_a_gap() {
     let rest = "m0 commits t-0@2\nu-0 is read from 0: p1/0, nothing\n";
     let unknown = made(rest).replace("p1/1 is acknowledged at u-0@1", "p1/1 may be written: late");
     finds(&unknown, &[(Anomaly::GroupGap, 1)]);
+    // It may have been there.
+    let deleted = unknown.replace(
+        "u-0 is read from 0: p1/0, nothing",
+        "u-0 is read from 1: nothing",
+    );
+    finds(&deleted, &[]);
+    finds(&format!("u is cleaned by compact\n{unknown}"), &[]);
     // The broker lost it: the group has done its part.
     finds(&made(rest), &[(Anomaly::LostWrite, 1)]);
     // Nobody read what was written: nothing is called missing.
