@@ -5,8 +5,8 @@ use std::convert::Infallible;
 
 use checker::{BlockSize, Limits, check};
 use model::anomaly::Anomaly;
-use model::event::{Body, Content, Ending};
-use model::ids::GroupIx;
+use model::event::{Body, Content, Ending, Event};
+use model::ids::{GroupIx, MemberIx, Micros, Offset};
 
 use crate::story::{Slot, Story, found, group_story, id, ours, part, story};
 
@@ -175,4 +175,32 @@ fn however_often_readers_jump_each_record_they_jump_over_is_skipped() {
     let story = story.processes_as(0, 400, Content::Ours(id(0, 3)));
     let found = found(&story.log(&slots).check());
     assert!(found.contains(&(Anomaly::PollSkip, 1)), "{found:?}");
+}
+
+/// Readings whose sending nobody has told of yet are remembered up to a number;
+/// those beyond it are counted, and no claim about them is HELD.
+#[test]
+fn readings_beyond_those_that_can_wait_are_counted() {
+    const WAITING_MAX: u64 = 1 << 20;
+    let story = group_story().read_committed();
+    let from = part(0);
+    let reading = |sequence: u64| Event {
+        at: Micros::new(9000),
+        body: Body::Processed {
+            member: MemberIx::new(0),
+            from,
+            offset: Offset::new(sequence.cast_signed()),
+            content: Content::Ours(id(0, sequence)),
+        },
+    };
+    let Ok(analysis) = check(Limits::default(), |checker| {
+        for event in &story.events {
+            checker.observe(event);
+        }
+        for sequence in 0..WAITING_MAX + 2 {
+            checker.observe(&reading(sequence));
+        }
+        Ok::<_, Infallible>(())
+    });
+    assert_eq!(analysis.coverage.isolation[0].unordered, 2);
 }
