@@ -240,11 +240,10 @@ impl Fates {
 
     /// Whether what stands at an offset was committed with a transaction.
     pub(crate) fn shows(&self, tx: Tx, partition: PartitionRef, offset: Offset) -> bool {
-        let mut stands = self.stands(partition).iter();
-        stands.any(|stand| {
-            stand.tx == Some(tx)
-                && stand.visible == Visible::Yes
-                && (stand.first..=stand.last).contains(&offset.get())
+        let stands = self.stands(partition);
+        let behind = stands.partition_point(|stand| stand.first <= offset.get());
+        stands[..behind].last().is_some_and(|stand| {
+            stand.tx == Some(tx) && stand.visible == Visible::Yes && offset.get() <= stand.last
         })
     }
 
