@@ -189,3 +189,69 @@ fn as_many_examples_are_shown_as_are_asked_for() {
         assert_eq!(analysis.findings[0].lost_at.len(), 1, "{asked}");
     }
 }
+
+/// What the examples of an anomaly are about.
+fn told(text: &str, anomaly: Anomaly) -> Vec<String> {
+    let analysis = examined(text, 100);
+    let findings = analysis.findings.into_iter();
+    findings
+        .filter(|finding| finding.anomaly == anomaly)
+        .flat_map(|finding| finding.examples)
+        .map(|example| example.what)
+        .collect()
+}
+
+#[test]
+fn the_first_examples_by_name_are_shown() {
+    let sent =
+        (0..120).map(|at| format!("p0/{at} is sent to t-0\np0/{at} is acknowledged at t-0@{at}\n"));
+    let sent: Vec<String> = sent.collect();
+    let text = format!("{}t-0 is read from 0: nothing", sent.concat());
+    let told = told(&text, Anomaly::LostWrite);
+    let expected = (0..100).map(|at| format!("p0/{at}, acknowledged at t-0@{at}"));
+    assert_eq!(told, expected.collect::<Vec<_>>());
+}
+
+#[test]
+fn an_example_says_what_was_not_done() {
+    let passed = "m0 processes p0/0 at t-0@0\nm0 commits t-0@2\n";
+    let text = format!("{SENT}{passed}t-0 is read from 0: p0/0, p0/1, p0/2");
+    let gap = "t-0@1: committed past, up to 2, and never processed (g)";
+    assert_eq!(told(&text, Anomaly::GroupGap), [gap]);
+    let processed = passed.replace("m0 commits", "m0 processes p0/1 at t-0@1\nm0 commits");
+    let text = format!(
+        "{SENT}g makes u of what it reads\n{processed}t-0 is read from 0: p0/0, p0/1, p0/2\nu-0 is read from 0: nothing"
+    );
+    let gap = |at| {
+        format!(
+            "t-0@{at}: committed past, up to 2, and nothing that was made of it took effect (g)"
+        )
+    };
+    assert_eq!(told(&text, Anomaly::GroupGap), [gap(0), gap(1)]);
+}
+
+#[test]
+fn an_example_says_how_far_a_log_had_reached() {
+    let text = format!("{SENT}m0 processes p0/2 at t-0@2\nt-0 is read from 0: p0/0");
+    let cut = "t-0 was read at 2, and ended at 1 later";
+    assert_eq!(told(&text, Anomaly::LogTruncation), [cut]);
+}
+
+#[test]
+fn the_proof_of_a_torn_transaction_shows_all_its_parts() {
+    let text = "\
+p0/t0 begins
+p0/0 is sent to t-0
+p0/1 is sent to t-1
+p0/t0 is to commit
+t-0 is read from 0: p0/0, commit of p0
+t-1 is read from 0: p0/1, abort of p0
+";
+    let expected = [
+        "p0: began p0/t0",
+        "p0: asked for p0/t0 to be committed",
+        "observer: p0/0 stands at t-0@0",
+        "observer: p0/1 stands at t-1@0",
+    ];
+    assert_eq!(proof(text), expected);
+}
