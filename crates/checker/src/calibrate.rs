@@ -1109,20 +1109,19 @@ impl<'s> Planner<'s> {
         let survey = self.survey;
         let commits = &survey.commits;
         let (trace, reading) = self.only_reading(|trace, reading| {
-            let victim = trace.victim;
             let Victim {
                 partition, offset, ..
-            } = victim;
+            } = trace.victim;
             let forward = reading.previous.is_none_or(|before| before < offset)
                 && reading.next.is_none_or(|after| after > offset);
-            let trace = commits.get(&(reading.group, partition));
+            let committed = commits.get(&(reading.group, partition));
             // Of a group that writes, what is not processed may not be all that
             // was not done; what it makes of nothing is planted elsewhere.
             survey.roster.writes_to(reading.group).is_none()
                 && forward
-                && survey.is_within_reach(victim, reading.group)
+                && survey.is_within_reach(trace.victim, reading.group)
                 && survey.drops_no_skip(offset, reading)
-                && trace.is_some_and(|trace| trace.highest > Some(offset))
+                && committed.is_some_and(|committed| committed.highest > Some(offset))
         })?;
         // A commit that another mutation lowers might no longer pass it.
         self.used_commits

@@ -9,24 +9,10 @@ use model::verdict::Calibration;
 use proptest::prelude::*;
 
 use crate::captured;
-use crate::story::{Story, TOPIC, found, ours, story};
+use crate::story::{Story, TOPIC, every_claim, found, ours, story};
 use crate::tangled;
 use crate::transacted;
 use crate::world::{Kept, Size, Witness, make, sizes};
-
-fn every_claim() -> Contract {
-    Contract {
-        guarantees: Claim::ALL
-            .iter()
-            .map(|claim| Guarantee {
-                claim: *claim,
-                level: Level::Required,
-                limit_ms: None,
-            })
-            .collect(),
-        ..Contract::default()
-    }
-}
 
 /// On which no claim rests: *unseen* cannot arise where an observer read the
 /// truth, and Kafka promises nothing against the other two.

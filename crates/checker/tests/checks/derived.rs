@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use checker::judge;
 use model::anomaly::Anomaly;
-use model::claim::{Claim, Contract, Guarantee, Level};
+use model::claim::{Claim, Contract};
 use model::event::{
     BatchKind, Body, CommitResult, Content, Event, Intent, Outcome, TransactionOutcome,
 };
@@ -17,7 +17,7 @@ use model::verdict::Verdict;
 use proptest::prelude::*;
 
 use crate::notation::history;
-use crate::story::{GROUP, Story, found, id, part, story, story_of, transaction};
+use crate::story::{GROUP, Story, found, id, part, required, story, story_of, transaction};
 use crate::world::Dice;
 
 const MADE: PartitionRef = PartitionRef {
@@ -31,7 +31,7 @@ fn finds(text: &str, expected: &[(Anomaly, u64)]) {
 }
 
 /// Two records, of which a group made p1/0 and p1/1 before what `rest` says.
-fn made(rest: &str) -> String {
+pub(crate) fn made(rest: &str) -> String {
     let head = "\
 g reads t
 g makes u of what it reads
@@ -185,14 +185,7 @@ u-0 is read from 0: p1/0, {first} of p1, p2/0, commit of p2
 
 #[track_caller]
 fn rules(text: &str, expected: Verdict, reason: &str) {
-    let contract = Contract {
-        guarantees: vec![Guarantee {
-            claim: Claim::NoDuplicates,
-            level: Level::Required,
-            limit_ms: None,
-        }],
-        ..Contract::default()
-    };
+    let contract = required([Claim::NoDuplicates]);
     let analysis = story_of(history(text)).check();
     let verdict = judge(&contract, "test", 1, &analysis, Vec::new());
     let ruling = &verdict.guarantees[0];
@@ -779,17 +772,8 @@ proptest! {
 proptest! {
     #[test]
     fn mutants_of_what_was_made_are_found(seed in any::<u64>(), planted in 0usize..15) {
-        let guarantee = |claim| Guarantee {
-            claim,
-            level: Level::Required,
-            limit_ms: None,
-        };
         let claims = [Claim::NoDuplicates, Claim::NoGroupGap, Claim::GroupComplete, Claim::NoLoss];
-        let contract = Contract {
-            guarantees: claims.map(guarantee).to_vec(),
-            ..Contract::default()
-        };
-        let (_, calibration) = world(seed, planted).examine(&contract);
+        let (_, calibration) = world(seed, planted).examine(&required(claims));
         for mutant in calibration {
             prop_assert!(mutant.found, "{}: {}", mutant.anomaly, mutant.mutation);
         }
@@ -798,21 +782,7 @@ proptest! {
 
 #[test]
 fn what_is_made_twice_and_what_is_not_made_are_both_planted() {
-    let contract = Contract {
-        guarantees: vec![
-            Guarantee {
-                claim: Claim::NoDuplicates,
-                level: Level::Required,
-                limit_ms: None,
-            },
-            Guarantee {
-                claim: Claim::NoGroupGap,
-                level: Level::Required,
-                limit_ms: None,
-            },
-        ],
-        ..Contract::default()
-    };
+    let contract = required([Claim::NoDuplicates, Claim::NoGroupGap]);
     let text = "m0 commits t-0@2\nu-0 is read from 0: p1/0, p1/1\n";
     let (_, calibration) = story_of(history(&made(text))).examine(&contract);
     let told: Vec<&str> = calibration.iter().map(|it| it.mutation.as_str()).collect();

@@ -4,7 +4,7 @@ use std::convert::Infallible;
 
 use checker::{Analysis, BlockSize, Examples, Lanes, Limits, check, check_in, examine_in};
 use model::anomaly::Anomaly;
-use model::claim::Contract;
+use model::claim::{Claim, Contract, Guarantee, Level};
 use model::event::{
     BatchKind, Body, CaptureResult, ChangeContent, CommitResult, Content, Ending, Event, Evidence,
     Found, Intent, Isolation, Outcome, RowOp, TransactionOutcome, TxOutcome,
@@ -582,6 +582,24 @@ fn tight_limits() -> [Limits; 3] {
         block: BlockSize::power_of_two(shift),
         claims_max,
     })
+}
+
+/// A contract that requires these claims, and nothing else.
+pub(crate) fn required(claims: impl IntoIterator<Item = Claim>) -> Contract {
+    let guarantees = claims.into_iter().map(|claim| Guarantee {
+        claim,
+        level: Level::Required,
+        limit_ms: None,
+    });
+    Contract {
+        guarantees: guarantees.collect(),
+        ..Contract::default()
+    }
+}
+
+/// A contract that requires everything there is to claim.
+pub(crate) fn every_claim() -> Contract {
+    required(Claim::ALL.iter().copied())
 }
 
 pub(crate) fn triggered(fault: FaultIx) -> Body {
