@@ -176,6 +176,11 @@ t-0 is read from 0: p0/0{stored}, commit of p0
     let torn = "p0/0 at t-0@0 dropped from its transaction";
     plants(&two, Anomaly::TornTransaction, torn);
     plants(&two, Anomaly::LostWrite, torn);
+    // What stays behind may stand first.
+    let unsure = "p0/0 may be written: late\np0/0 is acknowledged";
+    let last = "p0/1 at t-0@1 dropped from its transaction";
+    let first_stays = two.replacen("p0/0 is acknowledged", unsure, 1);
+    plants(&first_stays, Anomaly::TornTransaction, last);
     // Enough for two losses, which would tear it once.
     let sent = (1..16).map(|at| {
         let sent = format!("p0/{at} is sent to t-0\np0/{at} is acknowledged at t-0@{at}\n");
