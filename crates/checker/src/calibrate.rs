@@ -12,7 +12,7 @@ mod cluster;
 mod derived;
 mod transactions;
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::sync::Arc;
 
 use model::anomaly::Anomaly;
@@ -28,6 +28,7 @@ use model::verdict::Calibration;
 
 use crate::checker::Analysis;
 use crate::fates::{Fate, Fates};
+use crate::past::Past;
 use crate::roster::Roster;
 use crate::victims::Victim;
 
@@ -68,6 +69,9 @@ struct Reading {
     inside: Option<TransactionRef>,
     with_previous: bool,
     with_next: bool,
+    /// The member had processed last what does not stand any more: without this
+    /// reading, its next commit is one of an earlier life of the log.
+    behind_gone: bool,
 }
 
 impl Reading {
@@ -99,8 +103,9 @@ struct RecordTrace {
     victim: Victim,
     /// The record of the same producer that stands before it.
     follows: Option<RecordId>,
-    /// Another record was acknowledged or read where it stands: what becomes of
-    /// it changes what is said of that one.
+    /// Another record was acknowledged or read where it stands, or it was so
+    /// elsewhere: what becomes of it changes what is said of that one, or is
+    /// not all that is said of it.
     contested: bool,
     completed: Vec<Placed>,
     stored: Vec<Placed>,
@@ -144,8 +149,11 @@ pub struct Survey {
     read_at: HashMap<PartitionRef, (u64, Micros)>,
     bystanders: Vec<Victim>,
     polled: HashMap<(MemberIx, PartitionRef), Polled>,
+    /// Of which a member processed last what does not stand there any more.
+    behind_gone: HashSet<(MemberIx, PartitionRef)>,
     joined: HashMap<MemberIx, TransactionRef>,
     fates: Arc<Fates>,
+    past: Arc<Past>,
     cluster: cluster::Places,
     derived: derived::Places,
     transactions: transactions::Places,
@@ -218,11 +226,13 @@ impl Survey {
             read_at: HashMap::new(),
             bystanders: analysis.bystanders.clone(),
             polled: HashMap::new(),
+            behind_gone: HashSet::new(),
             joined: HashMap::new(),
             cluster: cluster::Places::new(analysis),
             derived: derived::Places::new(analysis),
             transactions: transactions::Places::new(analysis),
             fates: Arc::clone(&analysis.fates),
+            past: Arc::clone(&analysis.past),
         }
     }
 
@@ -289,6 +299,7 @@ impl Survey {
             Body::Assigned { member, partitions } | Body::Revoked { member, partitions } => {
                 for partition in partitions {
                     self.polled.remove(&(*member, *partition));
+                    self.behind_gone.remove(&(*member, *partition));
                 }
             }
             Body::Processed {
@@ -300,7 +311,14 @@ impl Survey {
                 if let Content::Ours(record) = content {
                     self.claim(*from, *offset, *record);
                 }
-                self.processed(*member, *from, *offset, placed);
+                // What is gone is held against nothing that stands.
+                let hand = (*member, *from);
+                if self.past.holds(*from, *offset, *content) {
+                    self.behind_gone.insert(hand);
+                } else {
+                    self.processed(*member, *from, *offset, placed);
+                    self.behind_gone.remove(&hand);
+                }
             }
             Body::Committed {
                 member,
@@ -308,7 +326,9 @@ impl Survey {
                 offset,
                 result: CommitResult::Accepted,
             } => {
-                if let Some(group) = self.roster.group_of(*member) {
+                let gone = self.behind_gone.contains(&(*member, *partition))
+                    || self.past.is_behind(*partition, *offset);
+                if let Some(group) = self.roster.group_of(*member).filter(|_| !gone) {
                     self.committed(group, *partition, *offset, placed);
                 }
             }
@@ -316,7 +336,9 @@ impl Survey {
                 group,
                 partition,
                 offset: Some(offset),
-            } => self.committed(*group, *partition, *offset, placed),
+            } if !self.past.is_behind(*partition, *offset) => {
+                self.committed(*group, *partition, *offset, placed);
+            }
             Body::GroupWaited { group, .. } => {
                 self.waited.insert(*group);
             }
@@ -339,6 +361,10 @@ impl Survey {
         if let Some(trace) = self.by_position.get(&(partition, offset)) {
             let trace = &mut self.records[*trace];
             trace.contested |= trace.victim.record != record;
+        }
+        if let Some(trace) = self.by_record.get(&record) {
+            let trace = &mut self.records[*trace];
+            trace.contested |= (trace.victim.partition, trace.victim.offset) != (partition, offset);
         }
     }
 
@@ -401,6 +427,7 @@ impl Survey {
                     inside,
                     with_previous,
                     with_next: false,
+                    behind_gone: self.behind_gone.contains(&(member, from)),
                 });
                 (trace, readings.len() - 1)
             })
@@ -1005,6 +1032,7 @@ impl<'s> Planner<'s> {
                         .iter()
                         .filter(|other| other.group == reading.group);
                     of_group.count() == 1
+                        && !reading.behind_gone
                         && self.survey.counts(trace.victim, reading)
                         && fit(trace, reading)
                 })?;

@@ -23,6 +23,7 @@ use crate::limits::Limits;
 use crate::log::{Extent, Ledger, Need, Witness};
 use crate::markers::Markers;
 use crate::measure::{FaultRecord, GroupActivity, Meter};
+use crate::past::Past;
 use crate::provenance::{ABSENCES, Provenance};
 use crate::readers::{GroupCoverage, Readers};
 use crate::replicas::{ReplicaCoverage, Replicas};
@@ -106,6 +107,7 @@ pub struct Analysis {
     pub(crate) bystanders: Vec<Victim>,
     pub(crate) extents: BTreeMap<PartitionRef, Extent>,
     pub(crate) fates: Arc<Fates>,
+    pub(crate) past: Arc<Past>,
     pub(crate) derived: Arc<Derivations>,
 }
 
@@ -287,10 +289,10 @@ impl Checker {
         let docket = &mut self.docket;
         self.truncation.observe_again(&event.body);
         self.log.observe_again(&event.body, background, docket);
-        self.readers
-            .observe_again(event, &self.log, background, docket);
         self.derived
             .observe_again(&event.body, &self.log, background, docket);
+        self.readers
+            .observe_again(event, &self.log, &self.derived, background, docket);
     }
 
     /// Tells a checker that the history was read to its end.
@@ -312,9 +314,11 @@ impl Checker {
             fates: &self.fates,
         };
         let docket = &mut self.docket;
-        let readers = self.readers.turn(&self.log, background, docket);
         let log = self.log.turn(background, docket);
         let derived = self.derived.turn(&self.log);
+        let readers = self
+            .readers
+            .turn(&self.log, &self.derived, background, docket);
         let truncation = self.truncation.turn();
         if [log, readers, derived, truncation] == [Need::Nothing; 4] {
             return Turn::Settled(Box::new(self.settle()));
@@ -444,6 +448,7 @@ impl Checker {
             victims: log.victims,
             bystanders: log.bystanders,
             extents: log.extents,
+            past: Arc::new(self.log.take_past()),
             fates: Arc::new(fates),
             derived: Arc::new(derived),
             roster,

@@ -18,6 +18,9 @@ pub(crate) struct Commit {
     pub(crate) by: Tenure,
     /// The committed position.
     pub(crate) offset: Offset,
+    /// Whether it lies behind the end, or its member had processed last a record
+    /// that does not stand any more: the log was cut or made again since.
+    pub(crate) past: bool,
 }
 
 /// A member's time with a partition, and since when: what was committed before
@@ -104,9 +107,22 @@ pub(crate) struct Trail {
 struct Told {
     tenure: Tenure,
     /// The latest commit of others up to its beginning.
-    inherited: Option<(Micros, Offset)>,
-    first: Option<Offset>,
-    last: Option<Offset>,
+    inherited: Option<Commit>,
+    first: Option<Commit>,
+    last: Option<Commit>,
+}
+
+impl Commit {
+    /// Whether the position went back from another commit to this one. Where
+    /// that one was made in an earlier life of the log, the log went back, and
+    /// not the group.
+    fn back_from(self, other: Self) -> Option<Regression> {
+        let over_a_cut = other.past && !self.past;
+        (other.offset > self.offset && !over_a_cut).then_some(Regression {
+            from: other.offset,
+            to: self.offset,
+        })
+    }
 }
 
 impl Trail {
@@ -117,28 +133,24 @@ impl Trail {
             .tenures
             .partition_point(|told| told.tenure.since < commit.at);
         for told in &mut self.tenures[begun..] {
-            let later = told.inherited.is_none_or(|(at, _)| commit.at >= at);
+            let later = told.inherited.is_none_or(|known| commit.at >= known.at);
             if told.tenure != commit.by && later {
-                told.inherited = Some((commit.at, commit.offset));
+                told.inherited = Some(commit);
             }
         }
         let own = self
             .tenures
             .binary_search_by_key(&commit.by, |told| told.tenure);
         let told = self.tenures.get_mut(own.ok()?)?;
-        told.first.get_or_insert(commit.offset);
-        let from = told.last.replace(commit.offset)?;
-        (from > commit.offset).then_some(Regression {
-            from,
-            to: commit.offset,
-        })
+        told.first.get_or_insert(commit);
+        commit.back_from(told.last.replace(commit)?)
     }
 
     /// Tenures that began lower than what was committed before them.
     pub(crate) fn finish(&self) -> impl Iterator<Item = Regression> + '_ {
         self.tenures.iter().filter_map(|told| {
-            let ((_, from), to) = told.inherited.zip(told.first)?;
-            (from > to).then_some(Regression { from, to })
+            let (from, to) = told.inherited.zip(told.first)?;
+            to.back_from(from)
         })
     }
 }

@@ -126,8 +126,12 @@ fn collect(fates: &Fates, reads: &[JoinedRead], log: &Ledger) -> Vec<Edge> {
         for (stand, writer) in met.filter_map(committed) {
             let first = read.first.get().max(stand.first);
             let mut both = first..=read.last.get().min(stand.last);
-            // What was read in a hole between the writer's records was another's.
-            if writer != read.tx && both.any(|at| held.has(at)) {
+            // What was read in a hole between the writer's records was
+            // another's, and so was what was read before its offset was used
+            // again.
+            let reused = |at: i64| log.past().was_reused(read.partition, at);
+            let is_its = |at: i64| held.has(at) && !reused(at);
+            if writer != read.tx && both.any(is_its) {
                 add(Edge {
                     from: writer,
                     to: read.tx,

@@ -13,20 +13,29 @@
 //! Which transactions were committed is known only at the end, so that a
 //! history that tells of such a group is read once more.
 //!
-//! Held: three bits for each record that something was made of, by its place;
-//! nothing for each record that was made.
+//! The record that something was made of is known by its identity: it is the one
+//! that a member of the group processed last at the place that is named. A
+//! place is used again when a log is cut or made again.
+//!
+//! Held: three bits for each record that something was made of, by its place and
+//! by its identity; nothing for each record that was made.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 
 use model::anomaly::Anomaly;
-use model::event::Body;
+use model::event::{Body, Content};
 use model::ids::{GroupIx, Offset, PartitionRef, RecordId, TopicIx};
 
 use crate::background::Background;
 use crate::fates::Fate;
 use crate::finding::{Docket, Watch};
 use crate::log::{Ledger, Need};
+use crate::record_set::RecordSet;
 use crate::sparse_set::SparseSet;
+
+/// Records of which a group may still make something, at most: what is made of
+/// a record is told right behind its processing.
+const IN_HAND_MAX: usize = 1 << 16;
 
 /// What one group made of the records of one partition, by their offsets.
 #[derive(Clone, Debug, Default)]
@@ -48,11 +57,25 @@ impl Outputs {
     }
 }
 
+/// The records that one group made something of, wherever they stood.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Made {
+    /// Of which it made something that took effect.
+    pub(crate) took_effect: RecordSet,
+    /// Of which nobody knows whether anything was made.
+    pub(crate) unsettled: RecordSet,
+    /// Of which something that was made stands.
+    stands: RecordSet,
+}
+
 /// What groups made of the records that they processed.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Derivations {
     stage: Stage,
     outputs: BTreeMap<(GroupIx, PartitionRef), Outputs>,
+    made: BTreeMap<GroupIx, Made>,
+    /// What each group processed last at a place.
+    in_hand: HashMap<(GroupIx, PartitionRef), HashMap<Offset, RecordId>>,
     coverage: DerivationCoverage,
 }
 
@@ -130,6 +153,23 @@ impl Derivations {
         background: Background<'_>,
         docket: &mut Docket,
     ) {
+        if self.stage != Stage::Outputs {
+            return;
+        }
+        if let Body::Processed {
+            member,
+            from,
+            offset,
+            content,
+        } = body
+        {
+            let group = background.roster.group_of(*member);
+            let writes = |group: &GroupIx| background.roster.writes_to(*group).is_some();
+            if let Some(group) = group.filter(writes) {
+                self.take_in_hand((group, *from), *offset, *content);
+            }
+            return;
+        }
         let Body::Derived {
             record,
             group,
@@ -139,10 +179,10 @@ impl Derivations {
         else {
             return;
         };
-        if self.stage != Stage::Outputs {
-            return;
-        }
+        let in_hand = self.in_hand.get(&(*group, *from));
+        let source = in_hand.and_then(|known| known.get(offset).copied());
         let outputs = self.outputs.entry((*group, *from)).or_default();
+        let made = self.made.entry(*group).or_default();
         let at = offset.get();
         match effect(
             *record,
@@ -153,21 +193,55 @@ impl Derivations {
             Effect::Stands => {
                 self.coverage.made += 1;
                 outputs.made.insert(at);
-                if !outputs.stands.insert(at) {
+                let first_here = outputs.stands.insert(at);
+                let first = source.map_or(first_here, |source| {
+                    made.took_effect.insert(source);
+                    made.stands.insert(source)
+                });
+                if !(first && first_here) {
                     outputs.doubled.insert(at);
+                }
+                if !first {
                     add(*record, (*group, *from, *offset), background, docket);
                 }
             }
             Effect::Lost => {
                 outputs.made.insert(at);
+                if let Some(source) = source {
+                    made.took_effect.insert(source);
+                }
             }
             Effect::Aborted => self.coverage.aborted += 1,
             Effect::Never => {}
             Effect::Unsettled => {
                 self.coverage.unsettled += 1;
                 outputs.unsettled.insert(at);
+                if let Some(source) = source {
+                    made.unsettled.insert(source);
+                }
             }
         }
+    }
+
+    fn take_in_hand(&mut self, of: (GroupIx, PartitionRef), offset: Offset, content: Content) {
+        let in_hand = self.in_hand.entry(of).or_default();
+        if in_hand.len() >= IN_HAND_MAX {
+            in_hand.clear();
+        }
+        match content {
+            Content::Ours(record) => in_hand.insert(offset, record),
+            Content::Misplaced(_) | Content::Corrupt | Content::Foreign => in_hand.remove(&offset),
+        };
+    }
+
+    /// Whether it is settled what was made of what.
+    pub(crate) fn is_settled(&self) -> bool {
+        self.stage == Stage::Done
+    }
+
+    /// The records that a group made something of.
+    pub(crate) fn made(&self, group: GroupIx) -> Option<&Made> {
+        self.made.get(&group)
     }
 
     /// What a group made of the records of a partition; none where it is no

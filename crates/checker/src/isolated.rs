@@ -289,8 +289,13 @@ impl Isolated {
             for stand in stands.filter(aborted) {
                 let given = given.range(stand.first, stand.last.saturating_add(1));
                 // What was read in a hole between the transaction's records
-                // may have been another's, and is gone.
-                for offset in given.filter(|at| held.is_some_and(|held| held.has(*at))) {
+                // may have been another's, and is gone. Where an offset was
+                // used again, only the record's identity tells.
+                let tells = |at: &i64| {
+                    held.is_some_and(|held| held.has(*at))
+                        && !log.past().was_reused(*partition, *at)
+                };
+                for offset in given.filter(tells) {
                     docket.add(Anomaly::G1a, Scope::Partition(*partition), offset, || {
                         let what = format!(
                             "{}@{offset} was processed by {}, and its transaction was aborted",
@@ -319,7 +324,8 @@ impl Isolated {
                         producer,
                         sequence: Sequence::new(sequence.cast_unsigned()),
                     };
-                    if placed && log.holds(record) {
+                    let told = !log.past().is_below(record) || log.holds_twice(record);
+                    if placed && log.holds(record) && told {
                         continue;
                     }
                     docket.add_record(Anomaly::G1a, record, || {

@@ -16,8 +16,6 @@ use crate::transactions::{Transactions, Tx};
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct JoinedRead {
     pub(crate) tx: Tx,
-    pub(crate) group: GroupIx,
-    pub(crate) member: MemberIx,
     pub(crate) partition: PartitionRef,
     pub(crate) first: Offset,
     pub(crate) last: Offset,
@@ -41,6 +39,9 @@ pub(crate) struct JoinedCommit {
     /// The end of time where it was not told.
     pub(crate) completed: Micros,
     pub(crate) offset: Offset,
+    /// Whether it lies behind the end, or its transaction read last a record
+    /// that does not stand any more: the log was cut or made again since.
+    pub(crate) past: bool,
 }
 
 /// For which transaction each member reads.
@@ -90,6 +91,9 @@ pub(crate) struct Joined {
     /// The reading that the member's next one in the partition may go on.
     latest: HashMap<(MemberIx, PartitionRef), usize>,
     handed: Vec<Handed>,
+    /// Whether what a transaction read last of a partition is gone, where that
+    /// was looked up.
+    past: HashMap<(Tx, PartitionRef), bool>,
 }
 
 impl Joined {
@@ -117,7 +121,6 @@ impl Joined {
     pub(crate) fn read(
         &mut self,
         tx: Tx,
-        group: GroupIx,
         member: MemberIx,
         partition: PartitionRef,
         offset: Offset,
@@ -133,8 +136,6 @@ impl Joined {
         self.latest.insert((member, partition), self.reads.len());
         self.reads.push(JoinedRead {
             tx,
-            group,
-            member,
             partition,
             first: offset,
             last: offset,
@@ -145,6 +146,11 @@ impl Joined {
     /// was read.
     pub(crate) fn reads(&self) -> &[JoinedRead] {
         &self.reads
+    }
+
+    /// Learns which transactions read last what is gone.
+    pub(crate) fn learn(&mut self, past: HashMap<(Tx, PartitionRef), bool>) {
+        self.past = past;
     }
 
     /// The positions that took effect, by whose they are, in the order in
@@ -169,6 +175,7 @@ impl Joined {
                 begun: transaction.begun.unwrap_or_default(),
                 completed: transaction.completed.unwrap_or(Micros::new(u64::MAX)),
                 offset: handed.offset,
+                past: self.past.get(&(handed.tx, handed.partition)) == Some(&true),
             };
             // The last position handed over is the one that is committed.
             match of.get_mut(at) {
@@ -182,16 +189,22 @@ impl Joined {
 
 /// Steps back among positions that were committed with transactions: behind
 /// one of the same producer, or behind one that was committed before the
-/// transaction began.
+/// transaction began. Where that one was committed in an earlier life of the
+/// log, the log went back, and not the group.
 pub(crate) fn regressions(commits: &[JoinedCommit]) -> Vec<(Offset, Offset)> {
     let mut by_completion: Vec<&JoinedCommit> = commits.iter().collect();
     by_completion.sort_by_key(|commit| commit.completed);
-    let mut own: HashMap<ProducerIx, Offset> = HashMap::new();
+    let mut own: HashMap<ProducerIx, &JoinedCommit> = HashMap::new();
     let mut back = Vec::new();
     for commit in commits {
         let earlier = by_completion.partition_point(|other| other.completed <= commit.begun);
-        let earlier = by_completion[..earlier].last().map(|other| other.offset);
-        let before = own.insert(commit.producer, commit.offset).max(earlier);
+        let earlier = by_completion[..earlier].last().copied();
+        let before = own
+            .insert(commit.producer, commit)
+            .into_iter()
+            .chain(earlier);
+        let before = before.filter(|before| !before.past || commit.past);
+        let before = before.map(|before| before.offset).max();
         if let Some(before) = before.filter(|before| *before > commit.offset) {
             back.push((before, commit.offset));
         }

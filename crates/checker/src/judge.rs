@@ -588,7 +588,8 @@ fn within_window(contract: &Contract, analysis: &Analysis) -> Ruling {
             .and_then(|at| analysis.coverage.activity.get(at))
             .map_or(0, |activity| activity.restarts);
         let allowed = of.commit_every_records.saturating_mul(restarts);
-        let again = group.reprocessed;
+        // What the log holds twice is not a record that was read again.
+        let again = group.reprocessed - group.copies;
         let what = format!(
             "{name} processed {again} records again, {allowed} allowed: {restarts} restarts, \
              a commit every {} records",

@@ -30,8 +30,8 @@
 //!   transaction.
 //! - *inconsistent-offsets*: records whose place is contradicted; each counts
 //!   once. It was acknowledged at an offset at which it does not stand, though
-//!   it stands elsewhere; or at one that was also acknowledged to another
-//!   record; or somebody read it where the log holds another.
+//!   it stands elsewhere; or it was read where the log holds another, though it
+//!   stands elsewhere and the log was not cut (`past.rs`).
 //! - *phantom*: an offset at which somebody saw a record of another run, of
 //!   another topic, or (once all sending is on record) one that nobody sent.
 //! - *corrupt*: an offset at which somebody saw a damaged record, or a damaged
@@ -39,24 +39,28 @@
 //! - *failed-write-visible*: a record was reported as certainly not written
 //!   and stands in the log. An unknown outcome is never wrong.
 //!
-//! Readers and groups:
+//! Readers and groups. What a group has processed is known by the record's
+//! identity; an offset is its place at that time, and is used again when a log
+//! is lost, cut or made again. What stands is held against what stands:
 //!
-//! - *poll-skip*: between two offsets that a member processed one after the
-//!   other in one assignment, each data record of the log.
-//! - *nonmonotonic-poll*: an offset not behind the one that the member
-//!   processed before it in the same assignment.
+//! - *poll-skip*: between two records that stand, and that a member processed
+//!   one after the other in one assignment, each data record of the log.
+//! - *nonmonotonic-poll*: a record not behind the one that the member processed
+//!   before it in the same assignment.
 //! - *group-gap*: a record below the highest position that the group is known
-//!   to have committed, and that none of its members processed; or, of a group
-//!   that makes a record of each, of which nothing that it made took effect.
+//!   to have committed in this life of the log, or starts from, and that none of
+//!   its members processed; or, of a group that makes a record of each, of which
+//!   nothing that it made took effect.
 //!   Below the log start, where nothing can be read any more, a record is known
 //!   by its acknowledgement.
 //! - *group-incomplete*: a record from there to the pinned end that none
 //!   processed, although the group was given the time.
-//! - *reprocessed*: each time beyond the first that a group processed an
-//!   offset.
+//! - *reprocessed*: each time beyond the first that a group processed a
+//!   record, or an offset whose record has no identity.
 //! - *commit-regression*: an accepted commit below the member's own last one,
 //!   or below what was committed when it was given the partition; and a final
-//!   position below the last accepted commit.
+//!   position below the last accepted commit. Where the earlier one was made
+//!   behind a record that is gone, the log went back, and not the group.
 //!
 //! What readers do inside one transaction is *int-poll-skip* and
 //! *int-nonmonotonic-poll*, and what they process there counts only if it
@@ -129,6 +133,7 @@ mod log;
 mod markers;
 mod measure;
 mod outstanding;
+mod past;
 mod provenance;
 mod ranges;
 mod readers;

@@ -25,6 +25,7 @@ use crate::collect::{Claim, Collector, Kind};
 use crate::finding::{Docket, Scope, Watch};
 use crate::fingerprint::Fingerprint;
 use crate::limits::Limits;
+use crate::past::Past;
 use crate::provenance::Provenance;
 use crate::record_set::RecordSet;
 use crate::roster::Roster;
@@ -76,6 +77,9 @@ pub(crate) struct PartitionLog {
     tangled: bool,
     contested: Contested,
     ends: Ends,
+    /// The lowest offset at which a record stands and another was acknowledged
+    /// or read that stands nowhere: from there on the log was cut.
+    cut_from: Option<i64>,
 }
 
 /// Blocks that are looked at claim by claim.
@@ -96,6 +100,23 @@ impl PartitionLog {
     /// The offset after the last record, as pinned.
     pub(crate) fn end(&self) -> Option<Offset> {
         self.pinned.as_ref().map(|range| range.end)
+    }
+
+    /// Whether two witnesses name different records for one offset.
+    pub(crate) fn is_disputed(&self) -> bool {
+        let contested = &self.contested;
+        !contested.acknowledgements.is_empty() || !contested.readings.is_empty()
+    }
+
+    /// Whether only an acknowledgement says that a record stands at an offset.
+    pub(crate) fn is_only_acknowledged(&self, offset: i64) -> bool {
+        self.only_acknowledged.contains(offset)
+    }
+
+    /// From this offset on, or before it, the log was cut, and has grown again.
+    fn cut(&mut self, offset: Offset) {
+        let lower = |from: i64| from.min(offset.get());
+        self.cut_from = Some(self.cut_from.map_or(offset.get(), lower));
     }
 
     /// Whether a record stands at an offset.
@@ -312,6 +333,11 @@ pub(crate) struct Ledger {
     reading: Reading,
     settled: Settled,
     contradicted: RecordSet,
+    /// What was read in earlier lives of the logs.
+    past: Past,
+    /// Readings of records where another one stands, of which the record stands
+    /// elsewhere. Where the log was cut they contradict nothing.
+    moved: Vec<Claim>,
 }
 
 /// What the history is being read for.
@@ -579,6 +605,37 @@ impl Ledger {
         matches!(self.reading, Reading::Claims { .. } | Reading::Done)
     }
 
+    /// Whether everything that was said of the log is settled.
+    pub(crate) const fn is_settled(&self) -> bool {
+        matches!(self.reading, Reading::Done)
+    }
+
+    /// What was read in earlier lives of the logs; known once the log is
+    /// settled.
+    pub(crate) const fn past(&self) -> &Past {
+        &self.past
+    }
+
+    /// Gives away what was read in earlier lives, when all is settled.
+    pub(crate) fn take_past(&mut self) -> Past {
+        std::mem::take(&mut self.past)
+    }
+
+    /// Whether a record stands at more than one place.
+    pub(crate) fn holds_twice(&self, record: RecordId) -> bool {
+        self.standing.again.contains(record)
+    }
+
+    /// Whether any record stands at more than one place.
+    pub(crate) fn holds_copies(&self) -> bool {
+        !self.standing.again.is_empty()
+    }
+
+    /// Whether an observer read the log.
+    pub(crate) fn is_observed(&self) -> bool {
+        self.witness == Witness::Observer
+    }
+
     /// Whether a record stands anywhere.
     pub(crate) fn is_stored(&self, record: RecordId) -> bool {
         self.standing.stored.contains(record)
@@ -787,6 +844,7 @@ impl Ledger {
                 }
                 self.standing.settle_doubts(&background.fates.transactions);
                 let Some(collected) = next else {
+                    self.settle_moved(background.roster, docket);
                     return Need::Nothing;
                 };
                 self.reading = Reading::Claims {
@@ -829,6 +887,14 @@ impl Ledger {
             .collect();
         let unsent = self.unsent(background.provenance);
         let mut need = !unsent.is_empty() || self.standing.has_doubts();
+        let observed = self.is_observed();
+        for (partition, log) in self.partitions.iter().filter(|_| observed) {
+            if let Some(end) = log.end() {
+                let reads = log.readings.first().and_then(|first| first.at().last());
+                let strangers = log.phantom.last().max(log.corrupt.last());
+                self.past.end(partition, end, reads.max(strangers));
+            }
+        }
         for log in self.partitions.values_mut() {
             log.contest(blocks);
             let agreed = log.contested.acknowledgements.iter().map(|block| {
@@ -935,6 +1001,10 @@ impl Ledger {
             Absence::Lost => {
                 settled.looked_for += 1;
                 settled.lose(record, (partition, offset), log, background);
+                let log = self.partitions.entry(partition);
+                if log.has(offset.get()) {
+                    log.cut(offset);
+                }
                 Anomaly::LostWrite
             }
         };
@@ -986,7 +1056,9 @@ impl Ledger {
             let elsewhere = absent.iter().filter(|claim| elsewhere(claim));
             contradicted.extend(elsewhere.map(|claim| claim.record));
         }
-        if acknowledged.len() > 1 && offset.get() >= 0 {
+        // One life of the log has one record at an offset. Where an observer
+        // read it, those that stand nowhere are of an earlier one.
+        if acknowledged.len() > 1 && offset.get() >= 0 && self.witness != Witness::Observer {
             // One of them may rightly have been there once.
             if absent.len() == acknowledged.len()
                 && let Some(spared) = absent.iter().position(|claim| !elsewhere(claim))
@@ -998,8 +1070,12 @@ impl Ledger {
         // Two records stand at one offset.
         contradicted.extend(standing.iter().skip(1).map(|claim| claim.record));
         if !standing.is_empty() {
-            let elsewhere = readings.iter().filter(|claim| !stands(claim));
-            contradicted.extend(elsewhere.map(|claim| claim.record));
+            let others: Vec<Claim> = readings
+                .iter()
+                .filter(|claim| !stands(claim))
+                .copied()
+                .collect();
+            self.use_again(standing, &others);
         }
         let victim = match (acknowledged, standing) {
             ([told], [there]) if told.record == there.record => Some(Victim::of(*there)),
@@ -1017,8 +1093,45 @@ impl Ledger {
         }
     }
 
+    /// Notes that other records were read at an offset than the one that
+    /// stands there.
+    fn use_again(&mut self, standing: &[Claim], others: &[Claim]) {
+        let Some(first) = others.first() else {
+            return;
+        };
+        let place = (first.partition, first.offset);
+        let record = |claim: &Claim| claim.record;
+        self.past.use_again(
+            place,
+            standing.iter().map(record),
+            others.iter().map(record),
+        );
+        for claim in others {
+            if self.standing.stored.contains(claim.record) {
+                self.moved.push(*claim);
+            } else {
+                self.partitions.entry(claim.partition).cut(claim.offset);
+            }
+        }
+    }
+
+    /// Holds readings of records that stand elsewhere against the log, once it
+    /// is known from where on it was cut: in an earlier life of the log the
+    /// record may have been there.
+    fn settle_moved(&mut self, roster: &Roster, docket: &mut Docket) {
+        for claim in std::mem::take(&mut self.moved) {
+            let log = self.partitions.get(claim.partition);
+            let cut_from = log.and_then(|log| log.cut_from);
+            let is_cut = cut_from.is_some_and(|from| from <= claim.offset.get());
+            if self.witness != Witness::Observer || !is_cut {
+                self.contradict(claim.record, claim.partition, claim.offset, roster, docket);
+            }
+        }
+    }
+
     /// inconsistent-offsets: a record that does not stand, or was not read,
-    /// where somebody said it is, or that shares its offset with another.
+    /// where somebody said it is in this life of the log, or that shares its
+    /// offset with another.
     fn contradict(
         &mut self,
         record: RecordId,
@@ -1105,6 +1218,7 @@ impl Ledger {
                     && !self.standing.again.contains(victim.record)
                     && !self.standing.disordered.contains(victim.record)
                     && !self.contradicted.contains(victim.record)
+                    && !self.past.is_below(victim.record)
             }));
         }
         victims

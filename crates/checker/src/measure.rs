@@ -5,27 +5,27 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use hdrhistogram::Histogram;
-use model::event::{Body, Event, Evidence, Outcome, TxOutcome};
+use model::event::{Body, Content, Event, Evidence, Outcome, TxOutcome};
 use model::ids::{
     FaultIx, GroupIx, MemberIx, Micros, Offset, PartitionRef, ProducerIx, RecordId, TxId,
 };
 use model::verdict::{CaptureMeasurements, GroupMeasurements, Latency, Measurements};
 
 use crate::outstanding::Outstanding;
+use crate::record_set::RecordSet;
 use crate::roster::Roster;
-use crate::sparse_set::SparseSet;
-use crate::table::{PartitionTable, Table};
+use crate::table::Table;
 use crate::timeline::Timeline;
 
 /// Something that is measured.
 #[derive(Clone, Copy)]
 enum Moment {
     Sent(RecordId),
-    Acknowledged(RecordId, PartitionRef, Offset),
+    Acknowledged(RecordId, PartitionRef),
     GivenUp(RecordId),
     MemberStarted(MemberIx),
     MemberEnded(MemberIx),
-    Processed(MemberIx, PartitionRef, Offset),
+    Processed(MemberIx, Content),
     Committed(TxId),
     Tail(PartitionRef, Offset),
     Triggered(FaultIx),
@@ -78,7 +78,9 @@ pub struct ReadsMet {
 
 #[derive(Default)]
 struct GroupMeter {
-    processed: PartitionTable<SparseSet>,
+    /// Records that it processed, known by their identity: an offset is used
+    /// again when a log is cut or made again.
+    processed: RecordSet,
     lag: u64,
     lag_peak: u64,
     lag_sum: u128,
@@ -118,7 +120,7 @@ pub(crate) struct Meter {
     before: Latencies,
     during: Latencies,
     after: Latencies,
-    acknowledged: PartitionTable<SparseSet>,
+    acknowledged: RecordSet,
     groups: Table<GroupMeter>,
     faults: BTreeMap<FaultIx, FaultRecord>,
     in_force: BTreeSet<FaultIx>,
@@ -145,7 +147,7 @@ impl Meter {
         let moment = match &event.body {
             Body::SendInvoked { record, .. } => Moment::Sent(*record),
             Body::SendCompleted { record, outcome } => match outcome {
-                Outcome::Acknowledged { at, offset } => Moment::Acknowledged(*record, *at, *offset),
+                Outcome::Acknowledged { at, .. } => Moment::Acknowledged(*record, *at),
                 Outcome::Failed { .. } | Outcome::Unknown { .. } => Moment::GivenUp(*record),
             },
             Body::ProducerCounted { producer, retries } => {
@@ -156,11 +158,8 @@ impl Meter {
             Body::MemberStarted { member, .. } => Moment::MemberStarted(*member),
             Body::MemberEnded { member, .. } => Moment::MemberEnded(*member),
             Body::Processed {
-                member,
-                from,
-                offset,
-                ..
-            } => Moment::Processed(*member, *from, *offset),
+                member, content, ..
+            } => Moment::Processed(*member, *content),
             Body::ChangeInvoked { tx, .. } => {
                 *self.tx_changes.entry(*tx).or_default() += 1;
                 return;
@@ -193,8 +192,8 @@ impl Meter {
     fn measure(&mut self, at: Micros, moment: Moment, roster: &Roster) {
         match moment {
             Moment::Sent(record) => self.sent(at, record),
-            Moment::Acknowledged(record, partition, offset) => {
-                self.acknowledged(at, record, partition, offset, roster);
+            Moment::Acknowledged(record, partition) => {
+                self.acknowledged(at, record, partition, roster);
             }
             Moment::GivenUp(record) => {
                 self.outstanding.settle(record);
@@ -215,9 +214,7 @@ impl Meter {
                     group.endings_open += 1;
                 }
             }
-            Moment::Processed(member, partition, offset) => {
-                self.processed(at, member, partition, offset, roster);
-            }
+            Moment::Processed(member, content) => self.processed(at, member, content, roster),
             Moment::Committed(tx) => {
                 let changes = self.tx_changes.get(&tx).copied().unwrap_or(0);
                 self.committed_changes += changes;
@@ -272,7 +269,6 @@ impl Meter {
         at: Micros,
         record: RecordId,
         partition: PartitionRef,
-        offset: Offset,
         roster: &Roster,
     ) {
         if let Some(sent) = self.outstanding.settle(record) {
@@ -292,14 +288,12 @@ impl Meter {
         if let Some(healed) = self.healed_waiting.take() {
             self.healed_to_first_ack = Some(at.since(healed));
         }
-        let known = self.acknowledged.entry(partition);
-        if !known.insert(offset.get()) {
+        if !self.acknowledged.insert(record) {
             return;
         }
         for ix in roster.groups_of(partition.topic) {
             let group = self.groups.entry(ix.get().into());
-            let processed = group.processed.get(partition);
-            if !processed.is_some_and(|processed| processed.contains(offset.get())) {
+            if !group.processed.contains(record) {
                 group.lag += 1;
                 group.lag_peak = group.lag_peak.max(group.lag);
             }
@@ -310,14 +304,7 @@ impl Meter {
         }
     }
 
-    fn processed(
-        &mut self,
-        at: Micros,
-        member: MemberIx,
-        partition: PartitionRef,
-        offset: Offset,
-        roster: &Roster,
-    ) {
+    fn processed(&mut self, at: Micros, member: MemberIx, content: Content, roster: &Roster) {
         let Some(ix) = roster.group_of(member) else {
             return;
         };
@@ -326,9 +313,9 @@ impl Meter {
             met.reads.entry(ix).or_default().processed += 1;
         }
         let group = self.groups.entry(ix.get().into());
-        if group.processed.entry(partition).insert(offset.get())
-            && let Some(known) = self.acknowledged.get(partition)
-            && known.contains(offset.get())
+        if let Content::Ours(record) = content
+            && group.processed.insert(record)
+            && self.acknowledged.contains(record)
         {
             group.lag = group.lag.saturating_sub(1);
         }

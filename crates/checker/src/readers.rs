@@ -1,27 +1,36 @@
 //! Readers and groups: what consumers processed and committed, held against
 //! the log. Knows nothing of producers or databases.
 //!
-//! A group's partition is a bit for each offset that a member processed, and
-//! one for each that its readers jumped over. Where they jumped over a record
-//! and not only over gaps, or a commit may have gone back, the history is read
-//! again, and each jump and commit is looked at as it comes. What was read for
-//! a transaction counts at the end, where the transaction does.
+//! What a group has processed is known by the record's identity; an offset is
+//! the record's place at that time, and is used again when a log is cut or made
+//! again. A group is a bit for each record that its members processed, a bit
+//! for each offset at which they did, and one for each offset that they jumped
+//! over.
+//!
+//! Where every reading agrees with the log, offsets say as much as identities,
+//! and one reading of the history settles a group that was given everything.
+//! Otherwise (a record was not processed where it stands, a step went over a
+//! record or back, a commit may have gone back) the history is read again: each
+//! record that stands is looked up by its identity, and each step and commit is
+//! looked at as it comes. What was read for a transaction counts where the
+//! transaction does, which is known at the end of the first reading.
 
 use std::borrow::Cow;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use model::anomaly::Anomaly;
-use model::event::{Body, CommitResult, Event, TransactionOutcome};
+use model::event::{Body, CommitResult, Content, Event, Outcome, TransactionOutcome};
 use model::ids::{GroupIx, MemberIx, Micros, Offset, PartitionRef};
 
 use crate::background::Background;
 use crate::commits::{Commit, Commits, Regression, Tenure, Trail};
-use crate::derived::{Derivations, Outputs};
+use crate::derived::{Derivations, Made, Outputs};
 use crate::fates::Fate;
 use crate::finding::{Docket, Scope, Watch};
 use crate::joined::{Inside, Joined, JoinedCommit, JoinedRead, regressions};
 use crate::log::{Ledger, Need, PartitionLog};
 use crate::ranges::Ranges;
+use crate::record_set::RecordSet;
 use crate::roster::Roster;
 use crate::sparse_set::SparseSet;
 use crate::table::{PartitionTable, Table};
@@ -54,19 +63,38 @@ struct Assignment {
     /// When it was given; none before anything is known of it.
     since: Option<Micros>,
     /// What the member processed last; none right after the assignment.
-    last: Option<Offset>,
+    last: Option<Given>,
     /// For which transaction it did.
     inside: Option<Tx>,
+    /// Of what it processed, the last that stands there still and the last that
+    /// does not, and for which transaction it did; known in another reading.
+    standing: Option<(Given, Option<Tx>)>,
+    gone: Option<(Given, Option<Tx>)>,
 }
 
-/// From which offset a member of which group came to one that it processed.
+/// A record that a member was given, and where.
+#[derive(Clone, Copy)]
+struct Given {
+    offset: Offset,
+    /// None where the member was set to this offset by hand.
+    content: Option<Content>,
+}
+
+impl Given {
+    /// Whether it does not stand there any more: the log was cut or made again
+    /// since.
+    fn is_past(self, log: &Ledger, partition: PartitionRef) -> bool {
+        let content = self.content;
+        content.is_some_and(|content| log.past().holds(partition, self.offset, content))
+    }
+}
+
+/// From which record a member of which group came to one that it processed.
 struct Step {
     group: GroupIx,
-    from: Option<Offset>,
+    from: Option<Given>,
     /// The transaction for which it did.
     inside: Option<Tx>,
-    /// Whether it processed the one before for the same.
-    within: Within,
 }
 
 /// Whether two steps belong to one transaction.
@@ -74,6 +102,16 @@ struct Step {
 enum Within {
     OneTransaction,
     Nothing,
+}
+
+impl Within {
+    fn of(one: Option<Tx>, other: Option<Tx>) -> Self {
+        if one.is_some() && one == other {
+            Self::OneTransaction
+        } else {
+            Self::Nothing
+        }
+    }
 }
 
 impl Positions {
@@ -106,6 +144,8 @@ impl Positions {
                     for partition in partitions {
                         if let Some(held) = member.held.get_mut(*partition) {
                             held.last = None;
+                            held.standing = None;
+                            held.gone = None;
                         }
                     }
                 }
@@ -134,8 +174,13 @@ impl Positions {
         if let Some(member) = self.members.get_mut(by.get().into())
             && let Some(held) = member.held.get_mut(partition)
         {
-            held.last = next.map(|next| Offset::new(next.get().saturating_sub(1)));
+            held.last = next.map(|next| Given {
+                offset: Offset::new(next.get().saturating_sub(1)),
+                content: None,
+            });
             held.inside = None;
+            held.standing = held.last.map(|last| (last, None));
+            held.gone = None;
         }
     }
 
@@ -144,36 +189,67 @@ impl Positions {
         for member in self.inside.members(tx) {
             if let Some(member) = self.members.get_mut(member.get().into()) {
                 for held in member.held.values_mut() {
-                    held.last.take_if(|_| held.inside == Some(tx));
+                    if held.inside == Some(tx) {
+                        held.last = None;
+                        held.standing = None;
+                        held.gone = None;
+                    }
                 }
             }
         }
     }
 
-    /// A member processed an offset; none where nobody started the member.
+    /// A member processed a record; none where nobody started the member.
     #[inline]
     fn step(
         &mut self,
         at: Micros,
         member: MemberIx,
         partition: PartitionRef,
-        offset: Offset,
+        given: Given,
     ) -> Option<Step> {
         let inside = self.inside.of(member);
         let member = self.members.get_mut(member.get().into())?;
         let held = member.held.entry(partition);
         held.since.get_or_insert(at);
-        let before = std::mem::replace(&mut held.inside, inside);
+        held.inside = inside;
         Some(Step {
             group: member.group,
-            from: held.last.replace(offset),
+            from: held.last.replace(given),
             inside,
-            within: if inside.is_some() && inside == before {
-                Within::OneTransaction
-            } else {
-                Within::Nothing
-            },
         })
+    }
+
+    /// Notes whether what the member processed last is gone; what it had
+    /// processed before it of the same kind, and whether for the same
+    /// transaction.
+    fn compare(
+        &mut self,
+        member: MemberIx,
+        partition: PartitionRef,
+        is_gone: bool,
+    ) -> Option<(Given, Within)> {
+        let member = self.members.get_mut(member.get().into())?;
+        let held = member.held.get_mut(partition)?;
+        let now = held.last.map(|last| (last, held.inside));
+        let kind = if is_gone {
+            &mut held.gone
+        } else {
+            &mut held.standing
+        };
+        let (before, inside) = std::mem::replace(kind, now)?;
+        Some((before, Within::of(inside, held.inside)))
+    }
+
+    fn group(&self, member: MemberIx) -> Option<GroupIx> {
+        let known = self.members.get(member.get().into())?;
+        Some(known.group)
+    }
+
+    /// What a member processed last of a partition that it holds.
+    fn last(&self, member: MemberIx, partition: PartitionRef) -> Option<Given> {
+        let known = self.members.get(member.get().into())?;
+        known.held.get(partition)?.last
     }
 
     /// Whose commit it is, and of which group; none where nobody started the
@@ -198,52 +274,128 @@ enum Reported {
     Position(Offset),
 }
 
+/// The records that one group processed, wherever they stood.
+#[derive(Default)]
+struct Records {
+    processed: RecordSet,
+    /// In transactions of which nobody knows what became of them.
+    unsettled: RecordSet,
+}
+
 /// What one group did with one partition.
 #[derive(Default)]
 struct Reading {
-    processed: SparseSet,
+    /// Offsets at which a member processed a record.
+    given: SparseSet,
+    /// Those at which what it processed carries no identity.
+    nameless: SparseSet,
+    /// Records processed, repetitions included.
+    processed: u64,
     reprocessed: u64,
-    /// Processed in a transaction of which nobody knows what became of it.
+    /// Of these, how many were processed at another offset than before: the
+    /// log held them twice.
+    copies: u64,
+    /// Offsets processed in a transaction of which nobody knows what became of
+    /// it.
     unsettled: SparseSet,
+    /// Whether a step went back.
+    went_back: bool,
     /// Positions that were committed with transactions.
     joined: Vec<JoinedCommit>,
     commits: Commits,
     reported: Reported,
     jumps: Jumps,
+    /// Which of the records that stand were processed, where that was looked
+    /// up by their identities.
+    resolved: Option<Resolved>,
+    /// What is known of commits of an earlier life of the log.
+    lives: Option<Lives>,
+}
+
+/// Offsets whose record, by its identity, a group has done something with.
+#[derive(Default)]
+struct Resolved {
+    processed: SparseSet,
+    unsettled: SparseSet,
+    /// Of a group that writes, what it made of the records.
+    outputs: Option<Outputs>,
+}
+
+/// Which of a group's commits were made behind records that stand.
+#[derive(Clone, Copy, Default)]
+struct Lives {
+    /// The highest of them.
+    highest: Option<Offset>,
+    /// The latest commit, and whether it was made behind a record that does
+    /// not stand any more.
+    latest: Option<(Micros, bool)>,
 }
 
 impl Reading {
-    /// The highest position that the group is known to have committed.
-    fn committed(&self) -> Option<Offset> {
+    /// The highest position that the group is known to have committed. One
+    /// that was committed behind a record that is gone says nothing of those
+    /// that stand there now, unless the group is going to start from it.
+    fn committed(&self, end: Option<Offset>) -> Option<Offset> {
         let reported = match self.reported {
             Reported::Position(offset) => Some(offset),
             Reported::Nothing | Reported::NoPosition => None,
         };
-        let joined = self.joined.iter().map(|commit| commit.offset).max();
-        self.commits.highest.max(reported).max(joined)
+        let joined = |past: bool| {
+            let of = self
+                .joined
+                .iter()
+                .filter(move |commit| past || !commit.past);
+            of.map(|commit| commit.offset).max()
+        };
+        let Some(lives) = self.lives else {
+            return self.commits.highest.max(reported).max(joined(true));
+        };
+        let start = match self.reported {
+            Reported::Nothing => self.latest().map(|(_, offset)| offset),
+            Reported::Position(_) | Reported::NoPosition => reported,
+        };
+        // A position behind the end is none: the group will be reset.
+        let start = start.filter(|start| end.is_none_or(|end| *start <= end));
+        lives.highest.max(joined(false)).max(start)
     }
 
-    /// Counts what was processed in a transaction, as far as it counts.
-    fn join(&mut self, read: &JoinedRead, fate: Fate, place: Place<'_>, docket: &mut Docket) {
-        for offset in read.first.get()..=read.last.get() {
-            match fate {
-                Fate::Aborted => return,
-                Fate::Unknown => {
-                    self.unsettled.insert(offset);
-                }
-                Fate::Committed => {
-                    self.count(Offset::new(offset), read.member, place, docket);
-                }
-            }
-        }
+    /// The position that was committed last, by the moment of the answer.
+    fn latest(&self) -> Option<(Micros, Offset)> {
+        let joined = self.joined.iter().max_by_key(|commit| commit.completed);
+        let joined = joined.map(|commit| (commit.completed, commit.offset));
+        joined.max(self.commits.latest())
     }
 
-    /// reprocessed: each time beyond the first that a group processed an
-    /// offset.
+    /// Whether the latest commit was made behind a record that is gone.
+    fn latest_is_past(&self) -> bool {
+        let joined = self.joined.iter().max_by_key(|commit| commit.completed);
+        let joined = joined.map(|commit| (commit.completed, commit.past));
+        let latest = self.lives.and_then(|lives| lives.latest);
+        joined.max(latest).is_some_and(|(_, past)| past)
+    }
+
+    /// reprocessed: each time beyond the first that a group processed a
+    /// record; where it carries no identity, an offset.
     #[inline]
-    fn count(&mut self, offset: Offset, member: MemberIx, place: Place<'_>, docket: &mut Docket) {
-        if !self.processed.insert(offset.get()) {
+    fn count(
+        &mut self,
+        known: &mut RecordSet,
+        (offset, content): (Offset, Content),
+        member: MemberIx,
+        place: Place<'_>,
+        docket: &mut Docket,
+    ) {
+        self.processed += 1;
+        let elsewhere = self.given.insert(offset.get());
+        let again = match content {
+            Content::Ours(record) => !known.insert(record),
+            Content::Misplaced(_) | Content::Corrupt | Content::Foreign => {
+                !self.nameless.insert(offset.get())
+            }
+        };
+        if again {
             self.reprocessed += 1;
+            self.copies += u64::from(elsewhere);
             place.add(docket, Anomaly::Reprocessed, offset, &[], || {
                 format!("member {member} processed it again")
             });
@@ -290,6 +442,7 @@ impl Jumps {
 #[derive(Default)]
 pub(crate) struct Readers {
     positions: Positions,
+    records: Table<Records>,
     readings: Table<PartitionTable<Reading>>,
     joined: Joined,
     waited: BTreeMap<GroupIx, u64>,
@@ -305,6 +458,10 @@ enum Stage {
     /// Bits, and the latest commits.
     #[default]
     First,
+    /// What was processed in transactions.
+    Joining(Positions),
+    /// Nothing, until the log is settled.
+    Waiting,
     /// What is in doubt.
     Doubts(Again),
     /// Nothing any more.
@@ -316,28 +473,19 @@ enum Stage {
 struct Again {
     positions: Positions,
     contested: BTreeMap<(GroupIx, PartitionRef), Doubt>,
-}
-
-impl Again {
-    fn settle(self, roster: &Roster, docket: &mut Docket) {
-        for ((group, partition), doubt) in self.contested {
-            let place = Place {
-                group,
-                partition,
-                roster,
-            };
-            for Regression { from, to } in doubt.commits.iter().flat_map(Trail::finish) {
-                place.regress(docket, from, Some(to));
-            }
-        }
-    }
+    /// What each group processed that is gone.
+    gone: BTreeMap<GroupIx, RecordSet>,
+    /// Whether what a transaction read last of a partition is gone.
+    joined_past: HashMap<(Tx, PartitionRef), bool>,
 }
 
 /// What is in doubt of one group's reading of one partition.
 #[derive(Default)]
 struct Doubt {
-    jumps: bool,
+    steps: bool,
     commits: Option<Trail>,
+    resolved: Option<Resolved>,
+    lives: Option<Lives>,
 }
 
 /// What settling a group came to, apart from findings.
@@ -355,6 +503,9 @@ pub struct GroupCoverage {
     pub processed: u64,
     /// Records processed again (extra times).
     pub reprocessed: u64,
+    /// Of these, how many were processed at another offset than before,
+    /// because the log held them twice.
+    pub copies: u64,
     /// Records below its committed position that it did not process.
     pub gaps: u64,
     /// Of these, how many lie below the log start: acknowledged, and deleted
@@ -400,8 +551,11 @@ impl Readers {
                 member,
                 from,
                 offset,
-                ..
-            } => self.processed(event.at, *member, *from, *offset, roster, docket),
+                content,
+            } => {
+                let read = (*from, *offset, *content);
+                self.processed(event.at, *member, read, roster, docket);
+            }
             Body::Committed {
                 member,
                 partition,
@@ -412,8 +566,12 @@ impl Readers {
                     self.strays += 1;
                     return;
                 };
-                let (at, offset) = (event.at, *offset);
-                let commit = Commit { at, by, offset };
+                let commit = Commit {
+                    at: event.at,
+                    by,
+                    offset: *offset,
+                    past: false,
+                };
                 self.reading(group, *partition).commits.add(commit);
             }
             Body::GroupOffset {
@@ -453,46 +611,44 @@ impl Readers {
         self.readings.entry(group.get().into()).entry(partition)
     }
 
-    /// nonmonotonic-poll: within one assignment, an offset that is not behind
-    /// the one processed before it; int-nonmonotonic-poll where both were
-    /// processed for one transaction.
     fn processed(
         &mut self,
         at: Micros,
         member: MemberIx,
-        partition: PartitionRef,
-        offset: Offset,
+        (partition, offset, content): (PartitionRef, Offset, Content),
         roster: &Roster,
         docket: &mut Docket,
     ) {
-        let Some(step) = self.positions.step(at, member, partition, offset) else {
+        let given = Given {
+            offset,
+            content: Some(content),
+        };
+        let Some(step) = self.positions.step(at, member, partition, given) else {
             self.strays += 1;
             return;
         };
         let group = step.group;
-        let reading = self.readings.entry(group.get().into()).entry(partition);
+        let number = i64::from(group.get());
+        let reading = self.readings.entry(number).entry(partition);
+        if let Some(before) = step.from.map(|before| before.offset) {
+            *self.steps.entry(number) += 1;
+            if offset <= before {
+                reading.went_back = true;
+            } else if offset.get() - 1 > before.get() {
+                reading.jumps.add(before.get() + 1, offset.get() - 1);
+            }
+        }
         let place = Place {
             group,
             partition,
             roster,
         };
-        if let Some(before) = step.from {
-            *self.steps.entry(group.get().into()) += 1;
-            if offset <= before {
-                let anomaly = match step.within {
-                    Within::OneTransaction => Anomaly::IntNonmonotonicPoll,
-                    Within::Nothing => Anomaly::NonmonotonicPoll,
-                };
-                place.add(docket, anomaly, offset, &[], || {
-                    format!("member {member} went back from {before}")
-                });
-            } else if offset.get() - 1 > before.get() {
-                reading.jumps.add(before.get() + 1, offset.get() - 1);
-            }
-        }
         match step.inside {
-            Some(tx) => self.joined.read(tx, group, member, partition, offset),
-            None => reading.count(offset, member, place, docket),
+            Some(tx) => self.joined.read(tx, member, partition, offset),
+            None => {
+                let known = &mut self.records.entry(number).processed;
+                reading.count(known, (offset, content), member, place, docket);
+            }
         }
     }
 
@@ -501,110 +657,171 @@ impl Readers {
         &mut self,
         event: &Event,
         log: &Ledger,
+        derived: &Derivations,
         background: Background<'_>,
         docket: &mut Docket,
     ) {
-        let roster = background.roster;
-        let Stage::Doubts(again) = &mut self.stage else {
+        match std::mem::take(&mut self.stage) {
+            Stage::Joining(mut positions) => {
+                self.join(event, &mut positions, background, docket);
+                self.stage = Stage::Joining(positions);
+            }
+            Stage::Doubts(mut again) => {
+                let done = (&self.records, &self.readings, derived);
+                again.observe(event, log, done, background, docket);
+                self.stage = Stage::Doubts(again);
+            }
+            stage => self.stage = stage,
+        }
+    }
+
+    /// Counts what was processed in a transaction, as far as it counts.
+    fn join(
+        &mut self,
+        event: &Event,
+        positions: &mut Positions,
+        background: Background<'_>,
+        docket: &mut Docket,
+    ) {
+        let fates = background.fates;
+        let Body::Processed {
+            member,
+            from: partition,
+            offset,
+            content,
+        } = &event.body
+        else {
+            positions.observe(event, &fates.transactions);
             return;
         };
-        match &event.body {
-            Body::Processed {
-                member,
-                from,
-                offset,
-                ..
-            } => {
-                let step = again.positions.step(event.at, *member, *from, *offset);
-                if let Some(Step {
+        let (group, tx) = match (positions.group(*member), positions.inside.of(*member)) {
+            (Some(group), Some(tx)) => (group, tx),
+            _ => return,
+        };
+        let number = i64::from(group.get());
+        let reading = self.readings.entry(number).entry(*partition);
+        let known = self.records.entry(number);
+        match fates.fate(tx) {
+            Fate::Aborted => {}
+            Fate::Unknown => {
+                reading.unsettled.insert(offset.get());
+                if let Content::Ours(record) = content {
+                    known.unsettled.insert(*record);
+                }
+            }
+            Fate::Committed => {
+                let place = Place {
                     group,
-                    from: Some(before),
-                    within,
-                    ..
-                }) = step
-                    && again
-                        .contested
-                        .get(&(group, *from))
-                        .is_some_and(|doubt| doubt.jumps)
-                {
-                    let place = Place {
-                        group,
-                        partition: *from,
-                        roster,
-                    };
-                    let jump = Jump {
-                        member: *member,
-                        from: before,
-                        to: *offset,
-                        within,
-                    };
-                    let bounds = Bounds::of(background, group, *from);
-                    find_skips(log, (place, bounds), &jump, docket);
-                }
+                    partition: *partition,
+                    roster: background.roster,
+                };
+                let read = (*offset, *content);
+                reading.count(&mut known.processed, read, *member, place, docket);
             }
-            Body::Committed {
-                member,
-                partition,
-                offset,
-                result: CommitResult::Accepted,
-            } => {
-                let tenure = again.positions.tenure(*member, *partition);
-                if let Some((group, by)) = tenure
-                    && let Some(doubt) = again.contested.get_mut(&(group, *partition))
-                    && let Some(trail) = &mut doubt.commits
-                {
-                    let (at, offset) = (event.at, *offset);
-                    let place = Place {
-                        group,
-                        partition: *partition,
-                        roster,
-                    };
-                    if let Some(back) = trail.add(Commit { at, by, offset }) {
-                        place.regress(docket, back.from, Some(back.to));
-                    }
-                }
-            }
-            _ => again
-                .positions
-                .observe(event, &background.fates.transactions),
         }
     }
 
     /// Whether the history has to be read once more, now that it was read to
-    /// its end.
+    /// its end; to be asked after the log and what was made of records were.
     pub(crate) fn turn(
         &mut self,
         log: &Ledger,
+        derived: &Derivations,
         background: Background<'_>,
         docket: &mut Docket,
     ) -> Need {
         match std::mem::replace(&mut self.stage, Stage::Done) {
-            Stage::First => {}
+            Stage::First if !self.joined.reads().is_empty() => {
+                self.stage = Stage::Joining(Positions::default());
+                return Need::Reading;
+            }
+            Stage::First | Stage::Joining(_) | Stage::Waiting => {}
             Stage::Doubts(again) => {
-                again.settle(background.roster, docket);
+                self.take(again, background.roster, docket);
                 return Need::Nothing;
             }
             Stage::Done => return Need::Nothing,
         }
-        let mut again = Again::default();
-        for (group, partition, reading) in self.readings() {
-            let commits = &reading.commits;
-            let doubt = Doubt {
-                jumps: reading.jumps.are_contested(
-                    log.partition(partition),
-                    Bounds::of(background, group, partition),
-                ),
-                commits: commits.are_contested.then(|| commits.trail()),
-            };
-            if doubt.jumps || doubt.commits.is_some() {
-                again.contested.insert((group, partition), doubt);
-            }
-        }
-        if again.contested.is_empty() {
+        if !(log.is_settled() && derived.is_settled()) {
+            self.stage = Stage::Waiting;
             return Need::Nothing;
         }
-        self.stage = Stage::Doubts(again);
+        let mut contested = BTreeMap::new();
+        for (group, declared) in &background.roster.groups {
+            let topics = declared.topics.iter();
+            for partition in topics.flat_map(|topic| background.roster.partitions_of(*topic)) {
+                contested.entry((*group, partition)).or_insert(());
+            }
+        }
+        for (group, partition, _) in self.readings() {
+            contested.entry((group, partition)).or_insert(());
+        }
+        let none = Reading::default();
+        let in_place: BTreeSet<GroupIx> = background
+            .roster
+            .groups
+            .keys()
+            .filter(|group| self.processed_in_place(**group, log))
+            .copied()
+            .collect();
+        let contested: BTreeMap<(GroupIx, PartitionRef), Doubt> = contested
+            .into_keys()
+            .filter_map(|(group, partition)| {
+                let reading = self.reading_of(group, partition).unwrap_or(&none);
+                let outputs = derived.of(group, partition, log, background);
+                let bounds = Bounds::of(background, group, partition);
+                let known = (in_place.contains(&group), log.past().is_of(partition));
+                let log = log.partition(partition);
+                let doubt = Doubt::about(reading, known, outputs, log, bounds);
+                Some(((group, partition), doubt?))
+            })
+            .collect();
+        if contested.is_empty() {
+            return Need::Nothing;
+        }
+        self.stage = Stage::Doubts(Again {
+            contested,
+            ..Again::default()
+        });
         Need::Reading
+    }
+
+    /// Takes over what another reading has settled.
+    fn take(&mut self, again: Again, roster: &Roster, docket: &mut Docket) {
+        self.joined.learn(again.joined_past);
+        for ((group, partition), doubt) in again.contested {
+            let place = Place {
+                group,
+                partition,
+                roster,
+            };
+            for Regression { from, to } in doubt.commits.iter().flat_map(Trail::finish) {
+                place.regress(docket, from, Some(to));
+            }
+            let reading = self.reading(group, partition);
+            reading.resolved = doubt.resolved;
+            reading.lives = doubt.lives;
+        }
+    }
+
+    /// Whether each record that a group processed stands where it did so, and
+    /// nowhere else: then its offsets say as much as identities. Where readings
+    /// agree with the log, as many offsets as records show it.
+    fn processed_in_place(&self, group: GroupIx, log: &Ledger) -> bool {
+        let number = i64::from(group.get());
+        let records = self.records.get(number).map_or(0, |of| of.processed.len());
+        let readings = self.readings.get(number).into_iter();
+        let stand = readings
+            .flat_map(PartitionTable::iter)
+            .map(|(at, reading)| {
+                let log = log.partition(at).filter(|log| !log.is_disputed());
+                log.map_or(0, |log| log.data_in(&reading.given).count() as u64)
+            });
+        !log.holds_copies() && stand.sum::<u64>() == records
+    }
+
+    fn reading_of(&self, group: GroupIx, partition: PartitionRef) -> Option<&Reading> {
+        self.readings.get(group.get().into())?.get(partition)
     }
 
     fn readings(&self) -> impl Iterator<Item = (GroupIx, PartitionRef, &Reading)> {
@@ -624,7 +841,12 @@ impl Readers {
         docket: &mut Docket,
     ) -> Vec<GroupCoverage> {
         let roster = background.roster;
-        self.join(background, docket);
+        for ((group, partition), mut commits) in self.joined.commits(background.fates) {
+            for commit in &mut commits {
+                commit.past |= log.past().is_behind(partition, commit.offset);
+            }
+            self.reading(group, partition).joined = commits;
+        }
         for (group, partition, reading) in self.readings() {
             let place = Place {
                 group,
@@ -646,13 +868,12 @@ impl Readers {
                 steps: self.steps.get(number).copied().unwrap_or(0),
                 ..GroupCoverage::default()
             };
-            let readings = self.readings.get(number);
             for partition in declared
                 .topics
                 .iter()
                 .flat_map(|topic| roster.partitions_of(*topic))
             {
-                let reading = readings.and_then(|readings| readings.get(partition));
+                let reading = self.reading_of(*group, partition).unwrap_or(&none);
                 let place = Place {
                     group: *group,
                     partition,
@@ -660,32 +881,254 @@ impl Readers {
                 };
                 let bounds = Bounds::of(background, *group, partition);
                 let outputs = derived.of(*group, partition, log, background);
-                let done = Done::of(reading.unwrap_or(&none), outputs.as_ref());
+                let done = Done::of(reading, outputs.as_ref());
                 find_unprocessed(&done, log, (place, bounds), docket, &mut coverage);
             }
             all.push(coverage);
         }
         all
     }
+}
 
-    /// Counts what was done for transactions, now that it is known what became
-    /// of them.
-    fn join(&mut self, background: Background<'_>, docket: &mut Docket) {
-        let joined = std::mem::take(&mut self.joined);
-        for read in joined.reads() {
-            let place = Place {
-                group: read.group,
-                partition: read.partition,
-                roster: background.roster,
+impl Doubt {
+    /// What is in doubt, if anything is.
+    fn about(
+        reading: &Reading,
+        (in_place, any_gone): (bool, bool),
+        outputs: Option<Outputs>,
+        log: Option<&PartitionLog>,
+        bounds: Bounds<'_>,
+    ) -> Option<Self> {
+        let commits = &reading.commits;
+        let end = log.and_then(PartitionLog::end);
+        let beyond = |offset: Option<i64>| {
+            end.is_some_and(|end| offset.is_some_and(|offset| offset > end.get()))
+        };
+        let is_cut = any_gone || beyond(commits.highest.map(Offset::get));
+        let done = Done::of(reading, outputs.as_ref());
+        let unclear = log.is_some_and(|log| {
+            let elsewhere = !in_place && done.leaves_any(log, bounds);
+            is_cut || log.is_disputed() || log.start() > 0 || elsewhere
+        });
+        let resolved = unclear.then(|| Resolved {
+            processed: reading.given.clone(),
+            unsettled: reading.unsettled.clone(),
+            outputs: outputs.clone(),
+        });
+        let doubt = Self {
+            steps: is_cut || reading.went_back || reading.jumps.are_contested(log, bounds),
+            commits: commits.are_contested.then(|| commits.trail()),
+            resolved,
+            lives: is_cut.then(Lives::default),
+        };
+        let any = doubt.steps || doubt.commits.is_some();
+        (any || doubt.resolved.is_some() || doubt.lives.is_some()).then_some(doubt)
+    }
+
+    /// Looks up what the group has done with a record that stands here.
+    fn look_up(
+        &mut self,
+        (offset, content): (Offset, Content),
+        (known, reading): (&Records, &Reading),
+        made: Option<&Made>,
+    ) {
+        let Some(resolved) = &mut self.resolved else {
+            return;
+        };
+        let at = offset.get();
+        let Content::Ours(record) = content else {
+            // Without an identity its place is all that is known of it.
+            return;
+        };
+        let processed = known.processed.contains(record) || reading.nameless.contains(at);
+        resolved.processed.set(at, processed);
+        resolved.unsettled.set(at, known.unsettled.contains(record));
+        if let (Some(outputs), Some(made)) = (&mut resolved.outputs, made) {
+            outputs.made.set(at, made.took_effect.contains(record));
+            outputs.unsettled.set(at, made.unsettled.contains(record));
+        }
+    }
+}
+
+/// What the first readings have told of the groups.
+type Known<'k> = (
+    &'k Table<Records>,
+    &'k Table<PartitionTable<Reading>>,
+    &'k Derivations,
+);
+
+impl Again {
+    fn observe(
+        &mut self,
+        event: &Event,
+        log: &Ledger,
+        known: Known<'_>,
+        background: Background<'_>,
+        docket: &mut Docket,
+    ) {
+        match &event.body {
+            Body::Stored {
+                partition,
+                offset,
+                content,
+            } => self.look_up((*partition, *offset, *content), known, background),
+            // Below the log start a record is known by its acknowledgement;
+            // where no observer read the log, so are others.
+            Body::SendCompleted {
+                record,
+                outcome: Outcome::Acknowledged { at, offset },
+            } => {
+                let told = log.partition(*at).is_some_and(|log| {
+                    (0..log.start()).contains(&offset.get())
+                        || log.is_only_acknowledged(offset.get())
+                });
+                if told {
+                    self.look_up((*at, *offset, Content::Ours(*record)), known, background);
+                }
+            }
+            Body::Processed {
+                member,
+                from,
+                offset,
+                content,
+            } => {
+                let read = (*from, *offset, *content);
+                self.step(event.at, *member, read, log, background, docket);
+                if !log.is_observed() {
+                    self.look_up(read, known, background);
+                }
+            }
+            Body::Committed {
+                member,
+                partition,
+                offset,
+                result: CommitResult::Accepted,
+            } => {
+                let tenure = self.positions.tenure(*member, *partition);
+                if let Some((group, by)) = tenure
+                    && let Some(doubt) = self.contested.get_mut(&(group, *partition))
+                {
+                    let last = self.positions.last(*member, *partition);
+                    let behind_end = log.past().is_behind(*partition, *offset);
+                    let commit = Commit {
+                        at: event.at,
+                        by,
+                        offset: *offset,
+                        past: behind_end || last.is_some_and(|last| last.is_past(log, *partition)),
+                    };
+                    if let Some(lives) = &mut doubt.lives {
+                        lives.add(commit);
+                    }
+                    let place = Place {
+                        group,
+                        partition: *partition,
+                        roster: background.roster,
+                    };
+                    let back = doubt.commits.as_mut().and_then(|trail| trail.add(commit));
+                    if let Some(back) = back {
+                        place.regress(docket, back.from, Some(back.to));
+                    }
+                }
+            }
+            _ => self
+                .positions
+                .observe(event, &background.fates.transactions),
+        }
+    }
+
+    /// Looks up which groups have processed a record that stands somewhere.
+    fn look_up(
+        &mut self,
+        (partition, offset, content): (PartitionRef, Offset, Content),
+        (records, readings, derived): Known<'_>,
+        background: Background<'_>,
+    ) {
+        let (no_records, no_reading) = (Records::default(), Reading::default());
+        for group in background.roster.groups_of(partition.topic) {
+            let Some(doubt) = self.contested.get_mut(&(*group, partition)) else {
+                continue;
             };
-            let fate = background.fates.fate(read.tx);
-            let reading = self.reading(read.group, read.partition);
-            reading.join(read, fate, place, docket);
+            let number = i64::from(group.get());
+            let known = records.get(number).unwrap_or(&no_records);
+            let reading = readings.get(number).and_then(|of| of.get(partition));
+            let known = (known, reading.unwrap_or(&no_reading));
+            doubt.look_up((offset, content), known, derived.made(*group));
         }
-        for ((group, partition), commits) in joined.commits(background.fates) {
-            self.reading(group, partition).joined = commits;
+    }
+
+    /// nonmonotonic-poll: within one assignment, an offset that is not behind
+    /// the one processed before it; int-nonmonotonic-poll where both were
+    /// processed for one transaction. poll-skip: see [`find_skips`].
+    ///
+    /// Records that stand are held against those before them that stand, too,
+    /// and those that are gone against those that are gone: they are of another
+    /// life of the log. Those may be of two more: only one that was given
+    /// before was gone back to.
+    fn step(
+        &mut self,
+        at: Micros,
+        member: MemberIx,
+        (partition, offset, content): (PartitionRef, Offset, Content),
+        log: &Ledger,
+        background: Background<'_>,
+        docket: &mut Docket,
+    ) {
+        let given = Given {
+            offset,
+            content: Some(content),
+        };
+        let Some(step) = self.positions.step(at, member, partition, given) else {
+            return;
+        };
+        let Some(doubt) = self.contested.get(&(step.group, partition)) else {
+            return;
+        };
+        let is_past = given.is_past(log, partition);
+        let before = self.positions.compare(member, partition, is_past);
+        let known = is_past && !self.gone.entry(step.group).or_default().note(content);
+        if let (Some(_), Some(tx)) = (doubt.lives, step.inside) {
+            self.joined_past.insert((tx, partition), is_past);
         }
-        self.joined = joined;
+        let Some((before, within)) = before.filter(|_| doubt.steps) else {
+            return;
+        };
+        let place = Place {
+            group: step.group,
+            partition,
+            roster: background.roster,
+        };
+        if offset <= before.offset {
+            if is_past && !known {
+                return;
+            }
+            let anomaly = match within {
+                Within::OneTransaction => Anomaly::IntNonmonotonicPoll,
+                Within::Nothing => Anomaly::NonmonotonicPoll,
+            };
+            place.add(docket, anomaly, offset, &[], || {
+                format!("member {member} went back from {}", before.offset)
+            });
+        } else if !is_past {
+            let jump = Jump {
+                member,
+                from: before.offset,
+                to: offset,
+                within,
+            };
+            let bounds = Bounds::of(background, step.group, partition);
+            find_skips(log, (place, bounds), &jump, docket);
+        }
+    }
+}
+
+impl Lives {
+    fn add(&mut self, commit: Commit) {
+        if !commit.past {
+            self.highest = self.highest.max(Some(commit.offset));
+        }
+        if self.latest.is_none_or(|(at, _)| commit.at >= at) {
+            self.latest = Some((commit.at, commit.past));
+        }
     }
 }
 
@@ -783,7 +1226,8 @@ impl Place<'_> {
 /// poll-skip: within one assignment, each record of the log between two
 /// offsets that were processed one after the other; int-poll-skip where both
 /// were processed for one transaction. Markers and gaps are no records, and
-/// what the group must not be given is none for it.
+/// what the group must not be given is none for it. A step to a record of an
+/// earlier life of the log went over none of those that stand there now.
 fn find_skips(
     log: &Ledger,
     (place, bounds): (Place<'_>, Bounds<'_>),
@@ -811,11 +1255,10 @@ fn find_skips(
     }
 }
 
-/// A final position below the last accepted commit.
+/// A final position below the last accepted commit, unless that was made
+/// behind a record that is gone: then the log went back, and not the group.
 fn find_forgotten(reading: &Reading, place: Place<'_>, docket: &mut Docket) {
-    let joined = reading.joined.iter().max_by_key(|commit| commit.completed);
-    let joined = joined.map(|commit| (commit.completed, commit.offset));
-    if let Some((_, last)) = joined.max(reading.commits.latest()) {
+    if let Some((_, last)) = reading.latest().filter(|_| !reading.latest_is_past()) {
         match reading.reported {
             Reported::NoPosition => place.regress(docket, last, None),
             Reported::Position(reported) if reported < last => {
@@ -837,7 +1280,7 @@ fn find_passed_over(
     docket: &mut Docket,
     coverage: &mut GroupCoverage,
 ) {
-    let committed = done.reading.committed().unwrap_or_default();
+    let committed = done.reading.committed(log.end()).unwrap_or_default();
     coverage.unknown += log.unknown_below_start(&done.all, committed.get());
     for offset in log.expired_without(&done.all) {
         let offset = Offset::new(offset);
@@ -859,21 +1302,29 @@ fn find_passed_over(
     }
 }
 
-/// What a group has done with a partition's records. One that writes has done
-/// with a record when it was processed and what was made of it took effect.
+/// What a group has done with the records that stand in a partition, by their
+/// offsets. One that writes has done with a record when it was processed and
+/// what was made of it took effect.
 struct Done<'r> {
     reading: &'r Reading,
+    processed: &'r SparseSet,
+    unsettled: &'r SparseSet,
     outputs: Option<&'r Outputs>,
     all: Cow<'r, SparseSet>,
 }
 
 impl<'r> Done<'r> {
     fn of(reading: &'r Reading, outputs: Option<&'r Outputs>) -> Self {
+        let resolved = reading.resolved.as_ref();
+        let processed = resolved.map_or(&reading.given, |resolved| &resolved.processed);
+        let unsettled = resolved.map_or(&reading.unsettled, |resolved| &resolved.unsettled);
+        let looked_up = resolved.and_then(|resolved| resolved.outputs.as_ref());
+        let outputs = outputs.map(|outputs| looked_up.unwrap_or(outputs));
         let all = match outputs {
-            None => Cow::Borrowed(&reading.processed),
+            None => Cow::Borrowed(processed),
             Some(outputs) => {
                 let mut both = SparseSet::default();
-                for offset in reading.processed.shared(&outputs.made) {
+                for offset in processed.shared(&outputs.made) {
                     both.insert(offset);
                 }
                 Cow::Owned(both)
@@ -881,20 +1332,30 @@ impl<'r> Done<'r> {
         };
         Self {
             reading,
+            processed,
+            unsettled,
             outputs,
             all,
         }
     }
 
+    /// Whether any record that the group is to be given is not done.
+    fn leaves_any(&self, log: &PartitionLog, bounds: Bounds<'_>) -> bool {
+        let mut left = log.data_without(&self.all, 0, i64::MAX);
+        log.is_read() && left.any(|offset| !bounds.hides(offset))
+    }
+
     /// Whether it is not known if it was done.
     fn is_unsettled(&self, offset: i64) -> bool {
         let unsettled = |outputs: &Outputs| outputs.unsettled.contains(offset);
-        self.reading.unsettled.contains(offset) || self.outputs.is_some_and(unsettled)
+        self.unsettled.contains(offset) || self.outputs.is_some_and(unsettled)
     }
 
     fn undone(&self, offset: i64) -> &'static str {
-        if self.reading.processed.contains(offset) {
+        if self.processed.contains(offset) {
             "nothing that was made of it took effect"
+        } else if self.reading.given.contains(offset) {
+            "never processed: another record stood there when the group read it"
         } else {
             "never processed"
         }
@@ -916,18 +1377,19 @@ fn find_unprocessed(
     let reading = done.reading;
     coverage.commits += reading.commits.count + reading.joined.len() as u64;
     coverage.unsettled += reading.unsettled.len();
+    coverage.copies += reading.copies;
     if let Some(outputs) = done.outputs {
         coverage.unsettled += outputs.unsettled.len();
         let made = coverage.made.get_or_insert_default();
         *made += outputs.made.len();
     }
     coverage.reprocessed += reading.reprocessed;
-    coverage.processed += reading.processed.len() + reading.reprocessed;
+    coverage.processed += reading.processed;
     let Some(log) = log.partition(place.partition).filter(|log| log.is_read()) else {
         return;
     };
     find_passed_over(done, log, (place, bounds), docket, coverage);
-    let committed = reading.committed().unwrap_or_default();
+    let committed = reading.committed(log.end()).unwrap_or_default();
     let end = bounds.stable_end.map_or(i64::MAX, Offset::get);
     let stored = bounds.count(log, end);
     let mut unprocessed = 0;

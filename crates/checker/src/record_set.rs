@@ -1,6 +1,7 @@
 //! A set of records: of each producer's, by sequence, about one bit each.
 //! Knows nothing of what is true of them.
 
+use model::event::Content;
 use model::ids::{ProducerIx, RecordId, Sequence};
 
 use crate::sparse_set::SparseSet;
@@ -35,6 +36,15 @@ impl RecordSet {
     pub(crate) fn insert(&mut self, record: RecordId) -> bool {
         let of = self.by_producer.entry(producer(record));
         of.insert(sequence(record))
+    }
+
+    /// Adds a record that has an identity; whether it was new, as one without
+    /// always is.
+    pub(crate) fn note(&mut self, content: Content) -> bool {
+        match content {
+            Content::Ours(record) => self.insert(record),
+            Content::Misplaced(_) | Content::Corrupt | Content::Foreign => true,
+        }
     }
 
     #[inline]

@@ -161,6 +161,15 @@ impl SparseSet {
         chunk.is_some_and(|chunk| chunk.contains(low(value)))
     }
 
+    /// Has a number in it, or not.
+    pub(crate) fn set(&mut self, value: i64, held: bool) {
+        if held {
+            self.insert(value);
+        } else {
+            self.remove(value);
+        }
+    }
+
     /// Takes a number out; whether it was in.
     pub(crate) fn remove(&mut self, value: i64) -> bool {
         let chunk = self.chunks.get_mut(value >> CHUNK_SHIFT);

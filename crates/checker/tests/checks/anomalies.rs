@@ -128,11 +128,20 @@ fn an_acknowledgement_of_another_offset_than_the_logs_is_inconsistent() {
 }
 
 #[test]
-fn two_records_acknowledged_at_one_offset_are_inconsistent_and_the_absent_one_is_lost() {
-    let story = story().send(0).send(1).ack(0, 0).ack(1, 0).log(&ours([1]));
+fn of_records_acknowledged_at_one_offset_the_absent_ones_are_lost() {
+    // Each had the offset in a life of the log of its own.
+    let told = || story().send(0).send(1).send(2).ack(0, 0).ack(1, 0);
+    let story = told().ack(2, 0).log(&ours([2]));
+    finds(&story, &[(Anomaly::LostWrite, 2)]);
+    assert_eq!(named(&story.check(), Anomaly::LostWrite), ["p0 0-1"]);
+    // One that stands elsewhere was never there.
+    let story = told().ack(2, 2).log(&ours([1, 0, 2]));
     finds(
         &story,
-        &[(Anomaly::LostWrite, 1), (Anomaly::InconsistentOffsets, 1)],
+        &[
+            (Anomaly::NonmonotonicSend, 1),
+            (Anomaly::InconsistentOffsets, 1),
+        ],
     );
     assert_eq!(
         named(&story.check(), Anomaly::InconsistentOffsets),

@@ -11,6 +11,7 @@ mod catalogue;
 mod corners;
 mod derived;
 mod imports;
+mod lives;
 mod measurements;
 mod notation;
 mod planting;

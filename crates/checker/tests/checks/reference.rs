@@ -492,7 +492,7 @@ pub(crate) fn count(events: &[Event], declared: &[PartitionRef]) -> BTreeMap<Ano
                 && !stands(*place, *record)
                 && !cleaned(*place)
         };
-        let absent = !stands(*place, *record);
+        let absent = said.imported && !stands(*place, *record);
         let spared = sharing.iter().all(|record| !stands(*place, *record))
             && sharing.iter().find(|record| !elsewhere(record)) == Some(record);
         if elsewhere(record) || (sharing.len() > 1 && absent && !spared) {
@@ -508,9 +508,26 @@ pub(crate) fn count(events: &[Event], declared: &[PartitionRef]) -> BTreeMap<Ano
             contradicted.insert(*record);
         }
     }
-    for (place, record) in &said.processed {
+    let misread = |(place, record): &(Place, RecordId)| {
         let occupied = said.stored.iter().any(|(at, _)| at == place);
-        if occupied && !stands(*place, *record) {
+        occupied && !stands(*place, *record)
+    };
+    // Where another record stands than one that is gone, the log was cut.
+    let gone_from = |partition: PartitionRef| {
+        let lost = said.gone(declared).into_iter();
+        let lost = lost.filter(|(at, _, why)| *why == Gone::Lost && said.data.contains(at));
+        let lost = lost.map(|(at, ..)| at);
+        let read = said.processed.iter();
+        let read = read.filter(|it| misread(it) && !stored_somewhere(&it.1));
+        let read = read.map(|(at, _)| *at);
+        lost.chain(read)
+            .filter(|at| at.0 == partition)
+            .map(|at| at.1)
+            .min()
+    };
+    for (place, record) in said.processed.iter().filter(|it| misread(it)) {
+        let cut = gone_from(place.0).is_some_and(|from| from <= place.1);
+        if stored_somewhere(record) && !cut {
             contradicted.insert(*record);
         }
     }

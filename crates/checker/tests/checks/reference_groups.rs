@@ -5,10 +5,11 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use checker::{GroupCoverage, ZombieCoverage};
 use model::anomaly::Anomaly;
-use model::event::{Body, CommitResult, Event, Outcome};
-use model::ids::{GroupIx, MemberIx, Micros, PartitionRef};
+use model::event::{Body, CommitResult, Content, Event, Outcome};
+use model::ids::{GroupIx, MemberIx, Micros, PartitionRef, RecordId};
 
 type Of = (GroupIx, PartitionRef);
+type Place = (PartitionRef, i64);
 
 /// A member's time with a partition.
 type Tenure = (MemberIx, Micros);
@@ -17,7 +18,30 @@ struct Commit {
     at: Micros,
     tenure: Tenure,
     offset: i64,
+    /// What its member had processed last of the partition.
+    behind: Option<(i64, Option<Content>)>,
 }
+
+/// A record as a group processed it.
+#[derive(Clone, Copy)]
+struct Read {
+    offset: i64,
+    content: Content,
+}
+
+/// A step within one assignment; nothing is known of what stood where a member
+/// was set by hand.
+struct Step {
+    of: Of,
+    /// How much the group had processed before.
+    at: usize,
+    /// What the member was given before, in order.
+    before: Vec<Given>,
+    to: Given,
+}
+
+/// Where, and what.
+type Given = (i64, Option<Content>);
 
 /// A partition in a member's hands.
 struct Hand {
@@ -56,11 +80,16 @@ struct Said {
     imported: bool,
     pinned: BTreeMap<PartitionRef, (i64, i64)>,
     read: BTreeSet<PartitionRef>,
-    data: BTreeSet<(PartitionRef, i64)>,
-    acknowledged: BTreeSet<(PartitionRef, i64)>,
-    processed: BTreeMap<Of, Vec<i64>>,
-    /// From one offset to the next, in one assignment.
-    steps: Vec<(Of, i64, i64)>,
+    data: BTreeSet<Place>,
+    /// What stands, or stood, at a place: the last word counts.
+    stands: BTreeMap<Place, Content>,
+    /// What was given at a place last.
+    read_last: BTreeMap<Place, Content>,
+    acknowledged: BTreeMap<Place, RecordId>,
+    processed: BTreeMap<Of, Vec<Read>>,
+    /// Everything that was processed, in order.
+    order: Vec<(Of, Read)>,
+    steps: Vec<Step>,
     commits: BTreeMap<Of, Vec<Commit>>,
     reported: BTreeMap<Of, Option<i64>>,
     waited: BTreeSet<GroupIx>,
@@ -69,7 +98,7 @@ struct Said {
 fn listen(events: &[Event]) -> Said {
     let mut said = Said::default();
     let mut groups: BTreeMap<MemberIx, (GroupIx, Micros)> = BTreeMap::new();
-    let mut held: BTreeMap<(MemberIx, PartitionRef), (Micros, Option<i64>)> = BTreeMap::new();
+    let mut held: BTreeMap<(MemberIx, PartitionRef), (Micros, Vec<Given>)> = BTreeMap::new();
     let mut in_hand: BTreeMap<(MemberIx, PartitionRef), usize> = BTreeMap::new();
     for Event { at, body } in events {
         match body {
@@ -82,7 +111,7 @@ fn listen(events: &[Event]) -> Said {
             }
             Body::Assigned { member, partitions } if groups.contains_key(member) => {
                 for partition in partitions {
-                    held.insert((*member, *partition), (*at, None));
+                    held.insert((*member, *partition), (*at, Vec::new()));
                     let before = in_hand.insert((*member, *partition), said.hands.len());
                     let before = before.map(|before| &said.hands[before]);
                     let reached_before =
@@ -102,7 +131,7 @@ fn listen(events: &[Event]) -> Said {
             Body::Revoked { member, partitions } => {
                 for partition in partitions {
                     if let Some((_, last)) = held.get_mut(&(*member, *partition)) {
-                        *last = None;
+                        last.clear();
                     }
                     if let Some(hand) = in_hand.get(&(*member, *partition)) {
                         let taken = std::mem::replace(&mut said.hands[*hand].taken, true);
@@ -116,27 +145,38 @@ fn listen(events: &[Event]) -> Said {
                 next,
             } => {
                 if let Some((_, last)) = held.get_mut(&(*member, *partition)) {
-                    *last = next.map(|next| next.get() - 1);
+                    *last = next.iter().map(|next| (next.get() - 1, None)).collect();
                 }
             }
             Body::Processed {
                 member,
                 from,
                 offset,
-                ..
+                content,
             } => {
                 said.given.insert((*from, offset.get()));
+                said.read_last.insert((*from, offset.get()), *content);
                 let Some((group, _)) = groups.get(member) else {
                     said.strays += 1;
                     continue;
                 };
                 said.act(*member, *at);
                 let of = (*group, *from);
-                let (_, last) = held.entry((*member, *from)).or_insert((*at, None));
-                if let Some(last) = last.replace(offset.get()) {
-                    said.steps.push((of, last, offset.get()));
+                let hand = held.entry((*member, *from));
+                let (_, last) = hand.or_insert((*at, Vec::new()));
+                let to = (offset.get(), Some(*content));
+                if !last.is_empty() {
+                    let before = last.clone();
+                    let at = said.order.len();
+                    said.steps.push(Step { of, at, before, to });
                 }
-                said.processed.entry(of).or_default().push(offset.get());
+                last.push(to);
+                let read = Read {
+                    offset: offset.get(),
+                    content: *content,
+                };
+                said.order.push((of, read));
+                said.processed.entry(of).or_default().push(read);
                 if let Some(number) = in_hand.get(&(*member, *from)).copied() {
                     let on_record = said.hands.len();
                     let hand = &mut said.hands[number];
@@ -160,12 +200,14 @@ fn listen(events: &[Event]) -> Said {
                     continue;
                 };
                 said.act(*member, *at);
-                let since = held.get(&(*member, *partition)).map(|(since, _)| *since);
+                let hand = held.get(&(*member, *partition));
+                let since = hand.map(|(since, _)| *since);
                 let commits = said.commits.entry((*group, *partition)).or_default();
                 commits.push(Commit {
                     at: *at,
                     tenure: (*member, since.unwrap_or(*started)),
                     offset: offset.get(),
+                    behind: hand.and_then(|(_, last)| last.last().copied()),
                 });
                 if let Some(number) = in_hand.get(&(*member, *partition)) {
                     let hand = &mut said.hands[*number];
@@ -201,15 +243,19 @@ fn listen(events: &[Event]) -> Said {
                 said.read.insert(*partition);
             }
             Body::SendCompleted {
+                record,
                 outcome: Outcome::Acknowledged { at, offset },
-                ..
             } => {
-                said.acknowledged.insert((*at, offset.get()));
+                said.acknowledged.insert((*at, offset.get()), *record);
             }
             Body::Stored {
-                partition, offset, ..
+                partition,
+                offset,
+                content,
             } => {
-                said.data.insert((*partition, offset.get()));
+                let place = (*partition, offset.get());
+                said.data.insert(place);
+                said.stands.insert(place, *content);
             }
             _ => {}
         }
@@ -217,8 +263,13 @@ fn listen(events: &[Event]) -> Said {
     said
 }
 
-/// How often the committed position went back.
-fn regressions(commits: &[Commit], reported: Option<&Option<i64>>) -> u64 {
+/// How often the committed position went back. Behind a record that is gone it
+/// could not stay: the log went back.
+fn regressions(
+    commits: &[Commit],
+    reported: Option<&Option<i64>>,
+    past: impl Fn(&Commit) -> bool,
+) -> u64 {
     let mut sorted: Vec<&Commit> = commits.iter().collect();
     sorted.sort_by_key(|commit| commit.at);
     let mut count = 0;
@@ -231,10 +282,13 @@ fn regressions(commits: &[Commit], reported: Option<&Option<i64>>) -> u64 {
             .iter()
             .rev()
             .find(|other| other.tenure != commit.tenure && other.at <= commit.tenure.1);
-        let before = own.or(inherited).map(|before| before.offset);
-        count += u64::from(before.is_some_and(|before| before > commit.offset));
+        let went_back = own
+            .or(inherited)
+            .is_some_and(|before| before.offset > commit.offset && (!past(before) || past(commit)));
+        count += u64::from(went_back);
     }
-    let last = sorted.last().map(|commit| commit.offset);
+    let last = sorted.last().filter(|commit| !past(commit));
+    let last = last.map(|commit| commit.offset);
     count
         + match (last, reported) {
             (Some(_), Some(None)) => 1,
@@ -247,6 +301,7 @@ fn regressions(commits: &[Commit], reported: Option<&Option<i64>>) -> u64 {
 /// is, up to the highest.
 fn believe_the_readers(said: &mut Said, declared: &[Of]) {
     said.data.clone_from(&said.given);
+    said.stands.clone_from(&said.read_last);
     for (_, partition) in declared {
         let given = said.data.iter().filter(|(of, _)| of == partition);
         let end = given.map(|(_, offset)| offset + 1).max();
@@ -301,17 +356,115 @@ impl Said {
         self.read.contains(&partition).then_some(*start)
     }
 
-    /// How far a group has committed, by whoever knows.
-    fn committed(&self, of: &Of) -> i64 {
-        let commits = self.commits.get(of).into_iter().flatten();
-        let highest = commits.map(|commit| commit.offset);
-        let reported = self.reported.get(of).copied().flatten();
-        highest.chain(reported).max().unwrap_or(0)
+    /// Whether what was given at an offset is not what stands there: the log was
+    /// cut, or made again.
+    fn is_past(&self, partition: PartitionRef, given: Given) -> bool {
+        let (offset, Some(content)) = given else {
+            return false;
+        };
+        let Some((_, end)) = self.pinned.get(&partition).filter(|_| !self.imported) else {
+            return false;
+        };
+        let stands = self.stands.get(&(partition, offset)).copied();
+        let another = matches!(
+            (stands, content),
+            (Some(Content::Ours(stands)), Content::Ours(given)) if stands != given
+        );
+        offset >= *end || another
     }
 
+    fn made_in_the_past(&self, partition: PartitionRef, commit: &Commit) -> bool {
+        let end = self.pinned.get(&partition).filter(|_| !self.imported);
+        let behind_end = end.is_some_and(|(_, end)| commit.offset > *end);
+        let behind = commit.behind;
+        behind_end || behind.is_some_and(|behind| self.is_past(partition, behind))
+    }
+
+    /// How far a group has committed, by whoever knows. Where the log was cut,
+    /// what was committed behind records that are gone counts only as the
+    /// position that the group starts from.
+    fn committed(&self, of: &Of) -> i64 {
+        let none = Vec::new();
+        let commits = self.commits.get(of).unwrap_or(&none);
+        let reported = self.reported.get(of).copied();
+        let end = self.pinned.get(&of.1).map(|(_, end)| *end);
+        let highest = commits.iter().map(|commit| commit.offset).max();
+        let given = self.given.iter().filter(|(at, _)| *at == of.1);
+        let farthest = given.map(|(_, offset)| offset + 1).max();
+        let beyond = |position: Option<i64>| {
+            end.is_some_and(|end| position.is_some_and(|position| position > end))
+        };
+        let is_cut =
+            !self.imported && (self.is_reused(of.1) || beyond(farthest) || beyond(highest));
+        if !is_cut {
+            return highest.max(reported.flatten()).unwrap_or(0);
+        }
+        let present = commits.iter();
+        let present = present.filter(|commit| !self.made_in_the_past(of.1, commit));
+        let present = present.map(|commit| commit.offset).max();
+        let latest = commits.iter().max_by_key(|commit| commit.at);
+        let start = reported.unwrap_or(latest.map(|commit| commit.offset));
+        let start = start.filter(|start| end.is_none_or(|end| *start <= end));
+        present.max(start).unwrap_or(0)
+    }
+
+    /// Whether anybody read another record at an offset than stands there.
+    fn is_reused(&self, partition: PartitionRef) -> bool {
+        let reads = self.processed.iter();
+        let reads = reads.filter(|((_, of), _)| *of == partition);
+        !self.imported
+            && reads.flat_map(|(_, reads)| reads).any(|read| {
+                let stands = self.stands.get(&(partition, read.offset));
+                matches!(
+                    (stands, read.content),
+                    (Some(Content::Ours(stands)), Content::Ours(read)) if *stands != read
+                )
+            })
+    }
+
+    /// Whether a group has processed what stands, or stood, at an offset: by
+    /// its identity, where it has one.
     fn has_processed(&self, of: &Of, offset: i64) -> bool {
-        let processed = self.processed.get(of);
-        processed.is_some_and(|processed| processed.contains(&offset))
+        let place = (of.1, offset);
+        let stands = self.stands.get(&place).copied();
+        let stood = self.acknowledged.get(&place).copied().map(Content::Ours);
+        let here = self.processed.get(of).into_iter().flatten();
+        let mut here = here.filter(|read| read.offset == offset);
+        match stands.or(stood) {
+            Some(Content::Ours(record)) => {
+                let everywhere = self
+                    .processed
+                    .iter()
+                    .filter(|((group, _), _)| *group == of.0);
+                let mut everywhere = everywhere.flat_map(|(_, reads)| reads);
+                everywhere.any(|read| read.content == Content::Ours(record))
+                    || here.any(|read| !matches!(read.content, Content::Ours(_)))
+            }
+            _ => here.next().is_some(),
+        }
+    }
+
+    /// Of the records that a group processed in a partition, how many it had
+    /// processed before, and how many of those at another offset.
+    fn again(&self, group: GroupIx) -> BTreeMap<PartitionRef, (u64, u64)> {
+        let mut again: BTreeMap<PartitionRef, (u64, u64)> = BTreeMap::new();
+        let mut known: BTreeSet<RecordId> = BTreeSet::new();
+        let mut places: BTreeSet<Place> = BTreeSet::new();
+        let mut nameless: BTreeSet<Place> = BTreeSet::new();
+        for ((of, partition), read) in self.order.iter() {
+            if *of != group {
+                continue;
+            }
+            let elsewhere = places.insert((*partition, read.offset));
+            let repeated = match read.content {
+                Content::Ours(record) => !known.insert(record),
+                _ => !nameless.insert((*partition, read.offset)),
+            };
+            let (count, copies) = again.entry(*partition).or_default();
+            *count += u64::from(repeated);
+            *copies += u64::from(repeated && elsewhere);
+        }
+        again
     }
 }
 
@@ -323,22 +476,23 @@ pub(crate) fn cover(events: &[Event], declared: &[Of], group: GroupIx) -> GroupC
         waited: said.waited.contains(&group),
         ..GroupCoverage::default()
     };
+    let again = said.again(group);
     for of in declared.iter().filter(|(of, _)| *of == group) {
         let partition = &of.1;
         let commits = said.commits.get(of).map_or(0, Vec::len);
         covered.commits += commits as u64;
-        let processed = said.processed.get(of).cloned().unwrap_or_default();
-        let distinct: BTreeSet<i64> = processed.iter().copied().collect();
-        covered.processed += processed.len() as u64;
-        covered.reprocessed += (processed.len() - distinct.len()) as u64;
-        let steps = said.steps.iter().filter(|(it, ..)| it == of);
+        covered.processed += said.processed.get(of).map_or(0, Vec::len) as u64;
+        let (again, copies) = again.get(partition).copied().unwrap_or_default();
+        covered.reprocessed += again;
+        covered.copies += copies;
+        let steps = said.steps.iter().filter(|step| step.of == *of);
         covered.steps += steps.count() as u64;
         let Some(start) = said.start_of_read(*partition) else {
             continue;
         };
         let committed = said.committed(of);
         for offset in 0..start {
-            let acknowledged = said.acknowledged.contains(&(*partition, offset));
+            let acknowledged = said.acknowledged.contains_key(&(*partition, offset));
             let past = offset < committed;
             match (said.has_processed(of, offset), acknowledged, past) {
                 (true, ..) | (false, false, false) => {}
@@ -394,12 +548,32 @@ pub(crate) fn count(events: &[Event], declared: &[Of]) -> BTreeMap<Anomaly, u64>
     let in_log = |partition: &PartitionRef| said.in_log(*partition);
     let mut counts = BTreeMap::new();
     let mut add = |anomaly, count: usize| *counts.entry(anomaly).or_insert(0) += count as u64;
-    for ((_, partition), from, to) in &said.steps {
+    for Step {
+        of: (group, partition),
+        at,
+        before,
+        to,
+    } in &said.steps
+    {
+        let gone = said.is_past(*partition, *to);
+        let mut before = before.iter().rev();
+        // What stands is held against what stands, and what is gone against
+        // what is gone.
+        let Some(from) = before.find(|it| gone == said.is_past(*partition, **it)) else {
+            continue;
+        };
         let skipped = in_log(partition)
             .into_iter()
-            .filter(|offset| from < offset && offset < to);
+            .filter(|offset| !gone && from.0 < *offset && *offset < to.0);
         add(Anomaly::PollSkip, skipped.count());
-        add(Anomaly::NonmonotonicPoll, usize::from(to <= from));
+        // Of two logs that are gone each has its own offsets.
+        let known = said.order[..*at].iter().any(|((by, at), read)| {
+            let named = matches!(read.content, Content::Ours(_));
+            let gone = said.is_past(*at, (read.offset, Some(read.content)));
+            by == group && named && Some(read.content) == to.1 && gone
+        });
+        let back = to.0 <= from.0 && (!gone || known);
+        add(Anomaly::NonmonotonicPoll, usize::from(back));
     }
     add(Anomaly::ZombieProcessing, said.told);
     for (partition, reached, committed) in &said.passed {
@@ -411,9 +585,10 @@ pub(crate) fn count(events: &[Event], declared: &[Of]) -> BTreeMap<Anomaly, u64>
     if !said.imported {
         add(Anomaly::ZombieProcessing, overtaken(&said));
     }
-    for processed in said.processed.values() {
-        let distinct: BTreeSet<i64> = processed.iter().copied().collect();
-        add(Anomaly::Reprocessed, processed.len() - distinct.len());
+    let groups: BTreeSet<GroupIx> = said.processed.keys().map(|(group, _)| *group).collect();
+    for group in groups {
+        let again: u64 = said.again(group).values().map(|(count, _)| count).sum();
+        add(Anomaly::Reprocessed, usize::try_from(again).unwrap());
     }
     let none = Vec::new();
     let all: BTreeSet<Of> = said
@@ -424,7 +599,8 @@ pub(crate) fn count(events: &[Event], declared: &[Of]) -> BTreeMap<Anomaly, u64>
         .collect();
     for of in all {
         let commits = said.commits.get(&of).unwrap_or(&none);
-        let regressions = regressions(commits, said.reported.get(&of));
+        let past = |commit: &Commit| said.made_in_the_past(of.1, commit);
+        let regressions = regressions(commits, said.reported.get(&of), past);
         add(
             Anomaly::CommitRegression,
             usize::try_from(regressions).unwrap(),
@@ -436,7 +612,7 @@ pub(crate) fn count(events: &[Event], declared: &[Of]) -> BTreeMap<Anomaly, u64>
             continue;
         };
         let highest = said.committed(of);
-        for (at, offset) in &said.acknowledged {
+        for (at, offset) in said.acknowledged.keys() {
             let passed = (0..start.min(highest)).contains(offset);
             if at == partition && passed && !said.has_processed(of, *offset) {
                 add(Anomaly::GroupGap, 1);

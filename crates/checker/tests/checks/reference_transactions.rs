@@ -87,13 +87,17 @@ impl Said {
     fn aborted_reads(&self) -> BTreeSet<(GroupIx, Aborted)> {
         let mut aborted = BTreeSet::new();
         for reading in self.readings.iter().filter(|it| self.is_careful(it.group)) {
-            if self.is_aborted_at(reading.place) {
+            if self.is_aborted_at(reading.place) && !self.is_reused(reading.place) {
                 aborted.insert((reading.group, Aborted::At(reading.place)));
             }
             let Content::Ours(record) = reading.content else {
                 continue;
             };
-            let stands = self.standing.iter().any(|it| it.content == reading.content);
+            // Where another was read at its place, only its identity tells.
+            let copies = self.standing.iter();
+            let copies = copies.filter(|it| it.content == reading.content);
+            let reused = copies.clone().all(|it| self.is_reused(it.place));
+            let stands = copies.count() > usize::from(reused);
             if self.is_of_aborted(reading.content) && (self.imported || !stands) {
                 aborted.insert((reading.group, Aborted::Record(record)));
             }

@@ -236,10 +236,10 @@ pub(crate) fn make(size: Size) -> World {
     let mut sources = maker.producers();
     let mut seen = Vec::new();
     for group in maker.groups() {
-        let when = if maker.dice.percent(50) {
-            When::Early
-        } else {
-            When::Late
+        let when = match maker.dice.below(3) {
+            0 => When::Early,
+            1 => When::Late,
+            _ => When::Across,
         };
         let mut reader = Reader::of(&mut maker, group, when);
         reader.read(&mut maker);
@@ -470,6 +470,7 @@ impl Maker {
                 self.plant_over(log);
                 let cut = self.dice.below(4).min(slots);
                 self.truth[log].truncate(slots - cut);
+                self.plant_growth(log);
             }
             if self.size.kept.deletes() && self.dice.percent(50) {
                 self.starts[log] = self.dice.below(self.truth[log].len() + 1);
@@ -491,6 +492,27 @@ impl Maker {
             self.sent[at].told = Told::Acknowledged(number(slot));
         }
         self.deeds.push((record.producer, Deed::Complete(at)));
+    }
+
+    /// The log grows again where it was cut.
+    fn plant_growth(&mut self, log: usize) {
+        if self.dice.percent(50) {
+            return;
+        }
+        // Of some logs nothing is left: a disk was lost.
+        if self.dice.percent(30) {
+            self.truth[log].clear();
+        }
+        for count in 0..self.dice.below(2 * self.logs[log].len() + 2) {
+            let record = id(0, 20_000 + 1_000 * log as u64 + count as u64);
+            let at = self.invoke(record, log);
+            let slot = self.truth[log].len();
+            self.truth[log].push(Slot::Is(Content::Ours(record)));
+            if self.dice.percent(80) {
+                self.sent[at].told = Told::Acknowledged(number(slot));
+            }
+            self.deeds.push((record.producer, Deed::Complete(at)));
+        }
     }
 
     /// Of what each producer was told of a log, only the highest offset is held

@@ -11,6 +11,8 @@ pub(super) const DEFINITION: Definition = Definition {
     excludes: &[
         "Answers that reach two members at about the same time: they prove no order.",
         "A commit that was refused.",
+        "A commit behind a record that stands, after one behind a record that is gone: the log \
+         was cut or made again, and the group had to go back with it.",
     ],
     jepsen: None,
     permitted_by: &[

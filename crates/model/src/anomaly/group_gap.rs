@@ -7,7 +7,9 @@ pub(super) const DEFINITION: Definition = Definition {
     meaning: "A group's committed position passed a record that none of its members processed.",
     definition: "A record stands in the log below the highest position that the group is known \
         to have committed, and none of its members processed it. Nobody of the group \
-        will ever be given it again. A group that makes a record of each has not processed \
+        will ever be given it again. A record is known by its identity: that the group \
+        processed another one at its offset, before the log was cut or made again, does not \
+        count. A group that makes a record of each has not processed \
          one of which nothing that it made took effect. Below the log start, where nothing \
          can be read any more, what was acknowledged counts as having stood there. Each such \
          record counts.",
@@ -17,6 +19,8 @@ pub(super) const DEFINITION: Definition = Definition {
          position that its transaction replaced by another.",
         "A record below the log start, of a read_committed group where anything was sent in \
          transactions: the markers are gone with it, and nobody can tell.",
+        "A position that was committed behind a record that is gone, unless the group starts \
+         from it: it belongs to an earlier life of the log.",
         "A record that was made of it, was acknowledged and is not there: that is a lost-write, \
          and the group has done its part.",
     ],

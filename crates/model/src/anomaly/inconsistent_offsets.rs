@@ -4,14 +4,16 @@ use super::{Definition, fact};
 
 pub(super) const DEFINITION: Definition = Definition {
     name: "inconsistent-offsets",
-    meaning: "Two records stand at, or were acknowledged at, one offset, or an acknowledgement \
-        names another offset than the log.",
+    meaning: "Two records have one offset in one life of the log, or an acknowledgement names \
+        another offset than the log.",
     definition: "The place of a record is contradicted: it was acknowledged at an offset at \
-        which it does not stand, though it stands elsewhere; or at one that was also \
-        acknowledged to another record; or somebody read it where the log holds \
-        another. Each such record counts once.",
+        which it does not stand, though it stands elsewhere; or somebody read it where the \
+        log holds another, though it stands elsewhere and the log was not cut. Where no \
+        observer read the log, two records that were read at one offset, or of which \
+        neither was read and both were acknowledged there. Each such record counts once.",
     excludes: &[
-        "A record that stands nowhere: that is lost-write.",
+        "A record that stands nowhere: that is lost-write. The offset that it had is used again \
+         when the log is cut or made again.",
         "An acknowledgement without an offset (acks=0 gives -1): it names no place.",
     ],
     jepsen: Some("inconsistent-offsets"),
@@ -22,13 +24,9 @@ pub(super) const DEFINITION: Definition = Definition {
             "KafkaConsumer, Offsets and Consumer Position",
         ),
         fact(
-            "unclean.leader.election.enable=true makes it possible: the new leader gives \
-             offsets again that were acknowledged.",
+            "unclean.leader.election.enable=true, or acks=1, makes offsets be used again; that \
+             alone is a truncation and a loss, and no contradiction.",
             "Kafka documentation, topic configs, unclean.leader.election.enable",
-        ),
-        fact(
-            "acks=1 makes it possible: so does a leader that takes over without the last records.",
-            "Kafka documentation, producer configs, acks",
         ),
     ],
     prevented_by: &[fact(

@@ -5,8 +5,10 @@ use super::{Definition, fact};
 pub(super) const DEFINITION: Definition = Definition {
     name: "nonmonotonic-poll",
     meaning: "Within one assignment a reader went back.",
-    definition: "A member that held the partition all the while processed an offset that does \
-        not lie behind the one it processed before. Each such step counts.",
+    definition: "A member that held the partition all the while processed a record that does \
+        not lie behind the one it processed before. Records that stand in the log are held \
+        against those that stand: what was read before the log was cut or made again does not \
+        count. Each such step counts.",
     excludes: &[
         "A step back from one assignment to the next: the new one begins at the committed offset.",
         "A step that the application asked for with seek(), or behind a transaction that was \
@@ -18,10 +20,6 @@ pub(super) const DEFINITION: Definition = Definition {
             "auto.offset.reset=earliest: a consumer whose position no longer exists goes on \
              at the beginning.",
             "Kafka documentation, consumer configs, auto.offset.reset",
-        ),
-        fact(
-            "A log that was cut back and written anew: the same offsets are given again.",
-            "KIP-320",
         ),
     ],
     prevented_by: &[

@@ -16,6 +16,7 @@ pub(super) const DEFINITION: Definition = Definition {
          for it is to be read again.",
         "A record of a transaction whose marker was not read, for a read_committed reader: it \
          may have been aborted.",
+        "A step to a record of an earlier life of the log: those that stand there now came later.",
         "A record that another member of the group processed meanwhile: it is skipped here \
          all the same.",
     ],

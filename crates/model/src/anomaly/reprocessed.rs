@@ -5,12 +5,12 @@ use super::{Definition, fact};
 pub(super) const DEFINITION: Definition = Definition {
     name: "reprocessed",
     meaning: "A group processed a record more than once.",
-    definition: "Each time beyond the first that members of one group processed the same offset. \
-        Allowed at least once, where it is bounded by what was processed and not yet \
+    definition: "Each time beyond the first that members of one group processed the same record, \
+        known by its identity; one without an identity is known by its offset. Allowed at least once, where it is bounded by what was processed and not yet \
         committed when a member went away; wrong where exactly-once is promised.",
     excludes: &[
         "Two groups that process the same record: each has its own positions.",
-        "Two copies of one record at two offsets: that is duplicate.",
+        "Two records at one offset, one before and one after the log was cut or made again.",
     ],
     jepsen: None,
     permitted_by: &[

@@ -51,6 +51,9 @@ impl Said {
             let Some(reader) = reading.inside else {
                 continue;
             };
+            if self.is_reused(reading.place) {
+                continue;
+            }
             let there = self.standing.iter().filter(|it| it.place == reading.place);
             for writer in there.filter_map(|it| self.visibly_of(it)) {
                 if writer != reader && self.fate(reader) == Fate::Committed {

@@ -6,18 +6,23 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use checker::GroupCoverage;
 use model::anomaly::Anomaly;
-use model::event::{Event, Isolation};
-use model::ids::{GroupIx, MemberIx, PartitionRef, TransactionRef};
+use model::event::{Content, Event, Isolation};
+use model::ids::{GroupIx, MemberIx, PartitionRef, RecordId, TransactionRef};
 
 use super::Declared;
-use super::said::{Fate, How, Move, Said};
+use super::said::{Commit, Fate, How, Move, Reading, Said};
 
-/// From one offset that a member processed to the next, in one assignment.
+/// From what a member was given to the next, in one assignment: from what stands
+/// to what stands, and from what is gone to what is gone.
 struct Step {
     group: GroupIx,
     partition: PartitionRef,
-    from: i64,
+    from: Option<i64>,
     to: i64,
+    /// It does not stand there any more.
+    gone: bool,
+    /// The group had been given it before, and that is gone, too.
+    known: bool,
     /// Both were processed for the same transaction.
     inside: bool,
 }
@@ -26,20 +31,24 @@ pub(super) fn count(said: &Said, declared: &Declared) -> BTreeMap<Anomaly, usize
     let mut counts = BTreeMap::new();
     let mut add = |anomaly, count: usize| *counts.entry(anomaly).or_insert(0) += count;
     for step in steps(said) {
+        let Some(from) = step.from else {
+            continue;
+        };
         let expected = said.visible(step.group, step.partition).into_iter();
-        let skipped = expected.filter(|offset| step.from < *offset && *offset < step.to);
+        let skipped = expected.filter(|at| !step.gone && from < *at && *at < step.to);
         let (skip, back) = if step.inside {
             (Anomaly::IntPollSkip, Anomaly::IntNonmonotonicPoll)
         } else {
             (Anomaly::PollSkip, Anomaly::NonmonotonicPoll)
         };
         add(skip, skipped.count());
-        add(back, usize::from(step.to <= step.from));
+        let went_back = step.to <= from && (!step.gone || step.known);
+        add(back, usize::from(went_back));
     }
     for group in &declared.groups {
         for partition in &declared.partitions {
             let progress = Progress::of(said, *group, *partition);
-            add(Anomaly::Reprocessed, progress.again());
+            add(Anomaly::Reprocessed, progress.again().0);
             add(
                 Anomaly::GroupGap,
                 progress.gaps().len() + progress.gaps_expired().len(),
@@ -52,37 +61,72 @@ pub(super) fn count(said: &Said, declared: &Declared) -> BTreeMap<Anomaly, usize
     counts
 }
 
+/// What a member was given of a partition: where, what, and for which
+/// transaction. Nothing is known of what stood where it was set by hand.
+type Last = (i64, Option<Content>, Option<TransactionRef>);
+type Hands = BTreeMap<(MemberIx, PartitionRef), Vec<Last>>;
+
+fn make(said: &Said, hands: &mut Hands, it: &Move) {
+    match it {
+        Move::Start(member) => hands.retain(|(of, _), _| of != member),
+        Move::Assign(member, partition) | Move::Revoke(member, partition) => {
+            hands.remove(&(*member, *partition));
+        }
+        Move::Set(member, partition, next) => {
+            let next = next.iter().map(|next| (next - 1, None, None));
+            hands.insert((*member, *partition), next.collect());
+        }
+        Move::Undo(transaction) => {
+            // What was read for it last is to be read again.
+            let undone = |given: &Vec<Last>| {
+                let last = given.last().and_then(|(.., of)| *of);
+                last == Some(*transaction)
+            };
+            hands.retain(|_, given| !undone(given));
+        }
+        Move::Read(at) => {
+            let reading = &said.readings[*at];
+            let (partition, to) = reading.place;
+            let now = (to, Some(reading.content), reading.inside);
+            let given = hands.entry((reading.member, partition)).or_default();
+            given.push(now);
+        }
+    }
+}
+
 fn steps(said: &Said) -> Vec<Step> {
-    type Last = (i64, Option<TransactionRef>);
     let mut steps = Vec::new();
-    let mut last: BTreeMap<(MemberIx, PartitionRef), Last> = BTreeMap::new();
+    let mut hands = Hands::new();
     for it in &said.moves {
-        match it {
-            Move::Start(member) => last.retain(|(of, _), _| of != member),
-            Move::Assign(member, partition) | Move::Revoke(member, partition) => {
-                last.remove(&(*member, *partition));
-            }
-            Move::Set(member, partition, next) => {
-                last.remove(&(*member, *partition));
-                if let Some(next) = next {
-                    last.insert((*member, *partition), (next - 1, None));
-                }
-            }
-            Move::Undo(transaction) => last.retain(|_, (_, inside)| *inside != Some(*transaction)),
-            Move::Read(at) => {
-                let reading = &said.readings[*at];
-                let (partition, to) = reading.place;
-                let now = (to, reading.inside);
-                let before = last.insert((reading.member, partition), now);
-                steps.extend(before.map(|(from, inside)| Step {
+        if let Move::Read(at) = it {
+            let reading = &said.readings[*at];
+            let (partition, to) = reading.place;
+            let before = hands.get(&(reading.member, partition));
+            let before = before.map_or(&[][..], Vec::as_slice);
+            let gone = said.is_past(reading.place, Some(reading.content));
+            let past = |at: i64, content| said.is_past((partition, at), content);
+            let mut same = before.iter().rev();
+            let from = same.find(|(at, content, _)| gone == past(*at, *content));
+            let mut earlier = said.readings[..*at].iter();
+            let known = earlier.any(|it| {
+                let named = matches!(it.content, Content::Ours(_));
+                let same = it.group == reading.group && it.content == reading.content;
+                named && same && said.is_past(it.place, Some(it.content))
+            });
+            if !before.is_empty() {
+                steps.push(Step {
+                    known,
                     group: reading.group,
                     partition,
-                    from,
+                    from: from.map(|(at, ..)| *at),
                     to,
-                    inside: inside.is_some() && inside == reading.inside,
-                }));
+                    gone,
+                    inside: reading.inside.is_some()
+                        && from.is_some_and(|(.., inside)| *inside == reading.inside),
+                });
             }
         }
+        make(said, &mut hands, it);
     }
     steps
 }
@@ -134,49 +178,163 @@ struct Progress<'s> {
     said: &'s Said,
     group: GroupIx,
     partition: PartitionRef,
-    /// What it processed and what counts, repetitions included.
-    processed: Vec<i64>,
+    /// What it processed here and what counts, repetitions included.
+    processed: Vec<&'s Reading>,
     /// What it processed for a transaction of which nobody knows the end.
     unsettled: BTreeSet<i64>,
     /// The highest position that is known to have been committed.
     committed: i64,
 }
 
+impl Said {
+    /// What a group processed anywhere and what counts, or what it processed
+    /// for transactions of which nobody knows the end.
+    fn processed(&self, group: GroupIx, fate: Fate) -> impl Iterator<Item = &Reading> {
+        self.readings.iter().filter(move |it| {
+            let of = it.inside.map_or(Fate::Committed, |of| self.fate(of));
+            it.group == group && of == fate
+        })
+    }
+
+    /// Whether any of these readings is of what stands, or stood, at a place.
+    fn is_among<'r>(&self, place: (PartitionRef, i64), readings: &[&'r Reading]) -> bool {
+        let here = readings.iter().filter(|it| it.place == place);
+        let Some(Content::Ours(record)) = self.stands(place) else {
+            return here.count() > 0;
+        };
+        let mut here = here.map(|it| it.content);
+        readings
+            .iter()
+            .any(|it| it.content == Content::Ours(record))
+            || here.any(|content| !matches!(content, Content::Ours(_)))
+    }
+
+    fn is_gone(&self, commit: &Commit) -> bool {
+        let mut last = Hands::new();
+        for it in &self.moves[..commit.moves] {
+            make(self, &mut last, it);
+        }
+        let last = last.get(&(commit.member, commit.partition));
+        let last = last.and_then(|given| given.last());
+        let end = self.pinned.get(&commit.partition);
+        let behind_end = end.is_some_and(|(_, end)| commit.next > *end);
+        behind_end
+            || last.is_some_and(|(at, content, _)| self.is_past((commit.partition, *at), *content))
+    }
+
+    /// Whether what a transaction read last of a partition is gone.
+    fn read_the_past(&self, of: TransactionRef, partition: PartitionRef) -> bool {
+        let readings = self.readings.iter();
+        let mut readings = readings.filter(|it| it.inside == Some(of) && it.place.0 == partition);
+        let last = readings.next_back();
+        last.is_some_and(|last| self.is_past(last.place, Some(last.content)))
+    }
+
+    /// How far a group has committed. Where the log was cut, what was committed
+    /// behind records that are gone counts only as the position from which the
+    /// group starts.
+    fn committed(&self, group: GroupIx, partition: PartitionRef) -> i64 {
+        let commits = self.commits.iter();
+        let commits: Vec<&Commit> = commits
+            .filter(|it| it.group == group && it.partition == partition)
+            .collect();
+        let reported = self.reported.get(&(group, partition)).copied();
+        let handed = self.handed.iter().filter(|(inside, of, at, _)| {
+            *of == group && *at == partition && self.counts(Some(*inside))
+        });
+        let end = self.pinned.get(&partition).map(|(_, end)| *end);
+        let beyond = |position: Option<i64>| {
+            end.is_some_and(|end| position.is_some_and(|position| position > end))
+        };
+        let highest = commits.iter().map(|it| it.next).max();
+        let here = self.readings.iter().filter(|it| it.place.0 == partition);
+        let farthest = here.map(|it| it.place.1 + 1).max();
+        let mut places = self.readings.iter().map(|it| it.place);
+        let reused = places.any(|place| place.0 == partition && self.is_reused(place));
+        let is_cut = !self.imported && (reused || beyond(farthest) || beyond(highest));
+        if !is_cut {
+            let handed = handed.map(|(.., next)| *next).max();
+            return highest.max(reported.flatten()).max(handed).unwrap_or(0);
+        }
+        let present = commits.iter().filter(|it| !self.is_gone(it));
+        let present = present.map(|it| it.next).max();
+        let handed: Vec<_> = handed.collect();
+        let still = handed
+            .iter()
+            .filter(|(of, ..)| !self.read_the_past(*of, partition));
+        let still = still.map(|(.., next)| *next);
+        let still = still
+            .filter(|next| end.is_none_or(|end| *next <= end))
+            .max();
+        let told = commits.iter().map(|it| (it.at, it.next));
+        let told = told.max_by_key(|(at, _)| *at);
+        let completed = handed.iter().map(|(of, _, _, next)| {
+            let never = model::ids::Micros::new(u64::MAX);
+            (self.completed.get(of).copied().unwrap_or(never), *next)
+        });
+        let completed = completed.max_by_key(|(at, _)| *at);
+        let start = reported.unwrap_or(completed.max(told).map(|(_, next)| next));
+        let start = start.filter(|start| end.is_none_or(|end| *start <= end));
+        present.max(still).max(start).unwrap_or(0)
+    }
+}
+
 impl<'s> Progress<'s> {
     fn of(said: &'s Said, group: GroupIx, partition: PartitionRef) -> Self {
-        let readings = || {
-            let readings = said.readings.iter();
-            readings.filter(move |it| it.group == group && it.place.0 == partition)
-        };
-        let processed = readings().filter(|it| said.counts(it.inside));
-        let processed: Vec<i64> = processed.map(|it| it.place.1).collect();
-        let unsettled =
-            readings().filter(|it| it.inside.map(|of| said.fate(of)) == Some(Fate::Unknown));
-        let commits = said.commits.iter();
-        let commits = commits.filter(|(of, at, _)| *of == group && *at == partition);
-        let reported = said.reported.get(&(group, partition)).copied().flatten();
-        let handed = said.handed.iter().filter(|(inside, of, at, _)| {
-            *of == group && *at == partition && said.counts(Some(*inside))
-        });
-        let positions = commits.map(|(.., next)| *next).chain(reported);
-        let positions = positions.chain(handed.map(|(.., next)| *next));
+        let here = |it: &&Reading| it.place.0 == partition;
+        let unsettled = said.processed(group, Fate::Unknown).filter(here);
         Self {
             said,
             group,
             partition,
             unsettled: unsettled.map(|it| it.place.1).collect(),
-            committed: positions.max().unwrap_or(0),
-            processed,
+            committed: said.committed(group, partition),
+            processed: said
+                .processed(group, Fate::Committed)
+                .filter(here)
+                .collect(),
         }
     }
 
-    fn again(&self) -> usize {
-        let distinct: BTreeSet<i64> = self.processed.iter().copied().collect();
-        self.processed.len() - distinct.len()
+    /// What was processed again, and how much of it at another place than
+    /// before; what was done outside of transactions is seen first.
+    fn again(&self) -> (usize, usize) {
+        let all: Vec<&Reading> = self.said.processed(self.group, Fate::Committed).collect();
+        let (inside, outside): (Vec<&Reading>, Vec<&Reading>) =
+            all.into_iter().partition(|it| it.inside.is_some());
+        let mut records: BTreeSet<RecordId> = BTreeSet::new();
+        let (mut places, mut nameless) = (BTreeSet::new(), BTreeSet::new());
+        let (mut again, mut copies) = (0, 0);
+        for it in outside.into_iter().chain(inside) {
+            let elsewhere = places.insert(it.place);
+            let repeated = match it.content {
+                Content::Ours(record) => !records.insert(record),
+                _ => !nameless.insert(it.place),
+            };
+            if it.place.0 == self.partition {
+                again += usize::from(repeated);
+                copies += usize::from(repeated && elsewhere);
+            }
+        }
+        (again, copies)
+    }
+
+    fn has_processed(&self, offset: i64) -> bool {
+        let all: Vec<&Reading> = self.said.processed(self.group, Fate::Committed).collect();
+        self.said.is_among((self.partition, offset), &all)
+    }
+
+    fn is_unsettled(&self, offset: i64) -> bool {
+        let place = (self.partition, offset);
+        let all: Vec<&Reading> = self.said.processed(self.group, Fate::Unknown).collect();
+        match self.said.stands(place) {
+            Some(stands @ Content::Ours(_)) => all.iter().any(|it| it.content == stands),
+            _ => all.iter().any(|it| it.place == place),
+        }
     }
 
     fn is_missing(&self, offset: i64) -> bool {
-        !self.processed.contains(&offset) && !self.unsettled.contains(&offset)
+        !self.has_processed(offset) && !self.is_unsettled(offset)
     }
 
     fn expected(&self) -> Vec<i64> {
@@ -229,18 +387,20 @@ pub(crate) fn cover(events: &[Event], declared: &Declared, group: GroupIx) -> Gr
         let below = expected
             .iter()
             .filter(|offset| **offset < progress.committed);
-        let distinct = expected.iter().filter(|it| progress.processed.contains(it));
+        let distinct = expected.iter().filter(|it| progress.has_processed(**it));
         covered.stored += expected.len() as u64;
         covered.below_committed += below.count() as u64;
         covered.distinct += distinct.count() as u64;
         covered.processed += progress.processed.len() as u64;
-        covered.reprocessed += progress.again() as u64;
+        let (again, copies) = progress.again();
+        covered.reprocessed += again as u64;
+        covered.copies += copies as u64;
         covered.gaps += (progress.gaps().len() + progress.gaps_expired().len()) as u64;
         covered.gaps_expired += progress.gaps_expired().len() as u64;
         covered.behind += progress.behind().len() as u64;
         covered.unsettled += progress.unsettled.len() as u64;
         let of = |of: GroupIx, at: PartitionRef| of == group && at == *partition;
-        let commits = said.commits.iter().filter(|(it, at, _)| of(*it, *at));
+        let commits = said.commits.iter().filter(|it| of(it.group, it.partition));
         let handed = said.handed.iter();
         let handed = handed.filter(|(tx, it, at, _)| of(*it, *at) && said.counts(Some(*tx)));
         covered.commits += (commits.count() + handed.count()) as u64;

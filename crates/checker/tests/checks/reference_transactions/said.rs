@@ -63,6 +63,16 @@ pub(super) struct Reading {
     pub(super) inside: Option<TransactionRef>,
 }
 
+pub(super) struct Commit {
+    pub(super) at: Micros,
+    pub(super) group: GroupIx,
+    pub(super) partition: PartitionRef,
+    pub(super) next: i64,
+    /// How many moves came before it.
+    pub(super) moves: usize,
+    pub(super) member: MemberIx,
+}
+
 /// What happened between one reading of a member and its next.
 pub(super) enum Move {
     Read(usize),
@@ -90,12 +100,16 @@ pub(super) struct Said {
     pub(super) begun: Vec<TransactionRef>,
     pub(super) commit_asked: BTreeMap<TransactionRef, Micros>,
     pub(super) told: BTreeMap<TransactionRef, TransactionOutcome>,
+    pub(super) completed: BTreeMap<TransactionRef, Micros>,
     batches: Vec<Batch>,
     stored: Vec<(Place, Content)>,
     pub(super) standing: Vec<Standing>,
     pub(super) readings: Vec<Reading>,
     pub(super) moves: Vec<Move>,
-    pub(super) commits: Vec<(GroupIx, PartitionRef, i64)>,
+    /// The last word on what was acknowledged, and given, at a place.
+    pub(super) told_last: BTreeMap<Place, RecordId>,
+    pub(super) given_last: BTreeMap<Place, Content>,
+    pub(super) commits: Vec<Commit>,
     pub(super) handed: Vec<(TransactionRef, GroupIx, PartitionRef, i64)>,
     pub(super) reported: BTreeMap<(GroupIx, PartitionRef), Option<i64>>,
     pub(super) waited: BTreeSet<GroupIx>,
@@ -156,6 +170,7 @@ impl Said {
                     outcome,
                 } => {
                     self.told.insert(*transaction, outcome.clone());
+                    self.completed.entry(*transaction).or_insert(*at);
                     open.retain(|_, of| of != transaction);
                     joined.retain(|_, of| of != transaction);
                     if *outcome != TransactionOutcome::Committed {
@@ -191,6 +206,7 @@ impl Said {
                 } => {
                     self.known.insert(*at);
                     self.acknowledged.insert(((*at, offset.get()), *record));
+                    self.told_last.insert((*at, offset.get()), *record);
                 }
                 Body::MemberStarted { member, group } => {
                     groups.insert(*member, *group);
@@ -220,6 +236,7 @@ impl Said {
                 } => {
                     self.known.insert(*from);
                     self.moves.push(Move::Read(self.readings.len()));
+                    self.given_last.insert((*from, offset.get()), *content);
                     self.readings.push(Reading {
                         at: *at,
                         member: *member,
@@ -235,8 +252,14 @@ impl Said {
                     offset,
                     result: CommitResult::Accepted,
                 } => {
-                    let commit = (groups[member], *partition, offset.get());
-                    self.commits.push(commit);
+                    self.commits.push(Commit {
+                        at: *at,
+                        group: groups[member],
+                        partition: *partition,
+                        next: offset.get(),
+                        moves: self.moves.len(),
+                        member: *member,
+                    });
                 }
                 Body::Pinned {
                     partition,
@@ -496,6 +519,43 @@ impl Said {
             }
         }
         (lost, unseen)
+    }
+
+    /// Whether anybody read another record here than the one that stands here:
+    /// the offset was used again.
+    pub(super) fn is_reused(&self, place: Place) -> bool {
+        let stands = self.at(place).filter(|_| !self.imported);
+        let Some(Content::Ours(stands)) = stands.map(|it| it.content) else {
+            return false;
+        };
+        let here = self.readings.iter().filter(|it| it.place == place);
+        here.map(|it| it.content)
+            .any(|read| matches!(read, Content::Ours(read) if read != stands))
+    }
+
+    /// Whether what was given at a place does not stand there any more.
+    pub(super) fn is_past(&self, place: Place, content: Option<Content>) -> bool {
+        let Some(content) = content.filter(|_| !self.imported) else {
+            return false;
+        };
+        let Some((_, end)) = self.pinned.get(&place.0) else {
+            return false;
+        };
+        let stands = self.at(place).map(|it| it.content);
+        let another = matches!(
+            (stands, content),
+            (Some(Content::Ours(stands)), Content::Ours(given)) if stands != given
+        );
+        place.1 >= *end || another
+    }
+
+    /// What stands, or stood, at a place, by the last word on it.
+    pub(super) fn stands(&self, place: Place) -> Option<Content> {
+        let told = || self.told_last.get(&place).copied().map(Content::Ours);
+        if self.imported {
+            return self.given_last.get(&place).copied().or_else(told);
+        }
+        self.at(place).map(|it| it.content).or_else(told)
     }
 
     /// Whether what was done for a transaction, or outside of any, counts.

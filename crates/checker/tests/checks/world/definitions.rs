@@ -6,8 +6,9 @@ use std::ops::Range;
 
 use model::anomaly::Anomaly;
 use model::event::Content;
-use model::ids::{MemberIx, RecordId};
+use model::ids::{GroupIx, MemberIx, RecordId};
 
+use super::reader::{Given, Read};
 use super::{Kept, Maker, Told, Witness};
 use crate::story::Slot;
 
@@ -93,6 +94,46 @@ impl Truth {
 
     fn is_somewhere(&self, record: RecordId) -> bool {
         self.places(record).next().is_some()
+    }
+
+    /// Whether another record stands where one was read.
+    fn is_reused(&self, read: &Read) -> bool {
+        self.is_another((read.log, number(read.slot)), read.content)
+    }
+
+    fn is_another(&self, place: Place, content: Content) -> bool {
+        let there = self.stands.iter().filter(|(at, _)| *at == place);
+        let mut there = there.map(|(_, record)| Content::Ours(*record)).peekable();
+        let named = matches!(content, Content::Ours(_));
+        named && there.peek().is_some() && there.all(|stands| stands != content)
+    }
+
+    /// From where on a record is gone that was acknowledged or read.
+    fn cut_from(&self, maker: &Maker, log: usize) -> Option<i64> {
+        let lost = acknowledged(maker).into_iter().filter(|(place, record)| {
+            let cleaned = self.may_be_cleaned(*place, maker.size.kept);
+            let damaged = self.damaged.contains(place);
+            let occupied = self.data[place.0].contains(&place.1);
+            occupied && !self.is_somewhere(*record) && cleaned.is_none() && !damaged
+        });
+        let lost = lost.map(|(place, _)| place);
+        let read = maker.reads.iter().filter(|read| {
+            let gone = match read.content {
+                Content::Ours(record) => !self.is_somewhere(record),
+                _ => false,
+            };
+            gone && self.is_reused(read)
+        });
+        let read = read.map(|read| (read.log, number(read.slot)));
+        let places = lost.chain(read).filter(|place| place.0 == log);
+        places.map(|place| place.1).min()
+    }
+
+    /// Whether what was given somewhere does not stand there any more.
+    fn is_past(&self, maker: &Maker, log: usize, (slot, content): Given) -> bool {
+        let place = (log, number(slot));
+        maker.size.witness == Witness::Observer
+            && (place.1 >= self.ranges[log].end || self.is_another(place, content))
     }
 
     /// Whether a record may have been taken from here, by age or by a later
@@ -222,7 +263,8 @@ fn contradicted(maker: &Maker, truth: &Truth) -> BTreeSet<RecordId> {
         let elsewhere =
             |record: RecordId| !stands(record) && truth.is_somewhere(record) && !cleaned;
         contradicted.extend(records.iter().filter(|it| elsewhere(**it)));
-        if records.len() > 1 {
+        // Where the log was read, one that stands nowhere was there before.
+        if records.len() > 1 && maker.size.witness == Witness::Readers {
             let mut absent: Vec<RecordId> =
                 records.iter().copied().filter(|it| !stands(*it)).collect();
             // Only one of them can ever have been there.
@@ -241,8 +283,11 @@ fn contradicted(maker: &Maker, truth: &Truth) -> BTreeSet<RecordId> {
     contradicted.extend(there.values().flat_map(|records| &records[1..]));
     for read in &maker.reads {
         if let Content::Ours(record) = read.content
-            && let Some(there) = there.get(&(read.log, number(read.slot)))
-            && !there.contains(&record)
+            && truth.is_reused(read)
+            && truth.is_somewhere(record)
+            && truth
+                .cut_from(maker, read.log)
+                .is_none_or(|from| number(read.slot) < from)
         {
             contradicted.insert(record);
         }
@@ -294,45 +339,112 @@ fn readers(maker: &Maker, truth: &Truth, add: &mut impl FnMut(Anomaly, usize)) {
         data.filter(move |offset| range.contains(offset))
     };
     for read in &maker.reads {
-        let Some(from) = read.from else {
+        let gone = truth.is_past(maker, read.log, (read.slot, read.content));
+        let mut before = read.before.iter().rev();
+        let comparable = |it: &&Given| gone == truth.is_past(maker, read.log, **it);
+        let Some((from, _)) = before.find(comparable) else {
             continue;
         };
-        let (from, to) = (number(from), number(read.slot));
+        let (from, to) = (number(*from), number(read.slot));
         let skipped = data(read.log).filter(|offset| from < *offset && *offset < to);
-        add(Anomaly::PollSkip, skipped.count());
-        add(Anomaly::NonmonotonicPoll, usize::from(to <= from));
+        add(Anomaly::PollSkip, skipped.filter(|_| !gone).count());
+        // Of two logs that are gone each has its own offsets.
+        let known = || {
+            let earlier = maker.reads.iter().take_while(|it| !std::ptr::eq(*it, read));
+            let mut earlier = earlier.filter(|it| it.group == read.group);
+            earlier.any(|it| {
+                let named = matches!(it.content, Content::Ours(_));
+                let gone = truth.is_past(maker, it.log, (it.slot, it.content));
+                named && it.content == read.content && gone
+            })
+        };
+        let back = to <= from && (!gone || known());
+        add(Anomaly::NonmonotonicPoll, usize::from(back));
     }
     for group in maker.groups() {
+        let reads = || maker.reads.iter().filter(move |read| read.group == group);
+        let named = |read: &Read| match read.content {
+            Content::Ours(record) => Some(record),
+            _ => None,
+        };
+        let nameless = |read: &Read| match read.content {
+            Content::Ours(_) => None,
+            _ => Some((read.log, number(read.slot))),
+        };
+        let records: BTreeSet<RecordId> = reads().filter_map(named).collect();
+        let strangers: BTreeSet<Place> = reads().filter_map(nameless).collect();
+        let places: BTreeSet<Place> = reads().map(|read| (read.log, number(read.slot))).collect();
+        let distinct = records.len() + strangers.len();
+        add(Anomaly::Reprocessed, reads().count() - distinct);
+        // By its identity, or by the offset of one that has none.
+        let processed = |place: Place, stood: Option<RecordId>| {
+            let stands = truth.stands.iter().filter(|(at, _)| *at == place);
+            let stands = stands.map(|(_, record)| *record).next().or(stood);
+            match stands {
+                Some(_) if maker.size.witness == Witness::Readers => {
+                    let last = maker.reads.iter().filter(|read| {
+                        (read.log, number(read.slot)) == place && named(read).is_some()
+                    });
+                    let last = last.last().and_then(named).or(stood);
+                    last.is_some_and(|last| records.contains(&last)) || strangers.contains(&place)
+                }
+                Some(record) => records.contains(&record) || strangers.contains(&place),
+                None => places.contains(&place),
+            }
+        };
         for log in 0..maker.logs.len() {
-            let reads = maker.reads.iter();
-            let processed: Vec<i64> = reads
-                .filter(|read| (read.group, read.log) == (group, log))
-                .map(|read| number(read.slot))
+            let highest = committed(maker, truth, group, log);
+            let told: BTreeMap<i64, RecordId> = acknowledged(maker)
+                .into_iter()
+                .filter(|(place, _)| place.0 == log)
+                .map(|(place, record)| (place.1, record))
                 .collect();
-            let distinct: BTreeSet<i64> = processed.iter().copied().collect();
-            add(Anomaly::Reprocessed, processed.len() - distinct.len());
-            let commits = maker.commits.iter();
-            let commits = commits.filter(|commit| (commit.group, commit.log) == (group, log));
-            let highest = commits.map(|commit| commit.next).max();
-            let highest = number(highest.unwrap_or(0).max(maker.reported(group, log)));
+            let stood = |offset: i64| told.get(&offset).copied();
             let (gaps, behind): (Vec<i64>, Vec<i64>) = data(log)
-                .filter(|offset| !distinct.contains(offset))
+                .filter(|offset| !processed((log, *offset), stood(*offset)))
                 .partition(|offset| *offset < highest);
             // What was deleted is known by its acknowledgement alone.
             let start = number(maker.starts[log]);
-            let deleted: BTreeSet<i64> = acknowledged(maker)
-                .into_iter()
-                .map(|(place, _)| place)
-                .filter(|(at, offset)| *at == log && (0..start).contains(offset))
-                .map(|(_, offset)| offset)
-                .filter(|offset| *offset < highest && !distinct.contains(offset))
-                .collect();
-            add(Anomaly::GroupGap, gaps.len() + deleted.len());
+            let deleted = told
+                .range(0..start.max(0))
+                .filter(|(offset, record)| {
+                    **offset < highest && !processed((log, **offset), Some(**record))
+                })
+                .count();
+            add(Anomaly::GroupGap, gaps.len() + deleted);
             if maker.size.witness == Witness::Observer {
                 add(Anomaly::GroupIncomplete, behind.len());
             }
         }
     }
+}
+
+/// How far a group has committed. Where the log was cut, what was committed
+/// behind records that are gone counts only as the position that the group
+/// starts from.
+fn committed(maker: &Maker, truth: &Truth, group: GroupIx, log: usize) -> i64 {
+    let commits = || {
+        let commits = maker.commits.iter();
+        commits.filter(move |commit| (commit.group, commit.log) == (group, log))
+    };
+    let highest = commits().map(|commit| number(commit.next)).max();
+    let reported = number(maker.reported(group, log));
+    let end = truth.ranges[log].end;
+    let reads = maker.reads.iter().filter(|read| read.log == log);
+    let farthest = reads.clone().map(|read| number(read.slot) + 1).max();
+    let is_cut = maker.size.witness == Witness::Observer
+        && (reads.clone().any(|read| truth.is_reused(read)) || farthest.max(highest) > Some(end));
+    if !is_cut {
+        return highest.unwrap_or(0).max(reported);
+    }
+    let present = commits().filter(|commit| {
+        let behind = commit.behind;
+        let gone = behind.is_some_and(|behind| truth.is_past(maker, log, behind));
+        !gone && number(commit.next) <= end
+    });
+    let present = present.map(|commit| number(commit.next)).max();
+    let start = Some(reported).filter(|start| *start <= end);
+    present.max(start).unwrap_or(0)
 }
 
 /// What members did of whom it is certain that another had taken over.

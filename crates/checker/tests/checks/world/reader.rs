@@ -4,7 +4,7 @@
 use std::collections::BTreeSet;
 
 use model::anomaly::Anomaly;
-use model::event::{Body, CommitResult, Ending};
+use model::event::{Body, CommitResult, Content, Ending};
 use model::ids::{GroupIx, MemberIx, Offset};
 
 use super::{Maker, Source, partition};
@@ -16,12 +16,15 @@ pub(super) struct Read {
     pub(super) member: MemberIx,
     pub(super) log: usize,
     pub(super) slot: usize,
-    /// Where the member stood before, in the same assignment.
-    pub(super) from: Option<usize>,
+    /// What the member was given before, in the same assignment.
+    pub(super) before: Vec<Given>,
     /// Who had taken over from the member by then.
     pub(super) heir: Option<MemberIx>,
-    pub(super) content: model::event::Content,
+    pub(super) content: Content,
 }
+
+/// Where, and what.
+pub(super) type Given = (usize, Content);
 
 /// One accepted commit.
 pub(super) struct Commit {
@@ -29,6 +32,8 @@ pub(super) struct Commit {
     pub(super) member: MemberIx,
     pub(super) log: usize,
     pub(super) next: usize,
+    /// What the member had processed last.
+    pub(super) behind: Option<Given>,
 }
 
 /// When a group reads.
@@ -37,6 +42,8 @@ pub(super) enum When {
     /// Before anything of the log was cleaned up or changed.
     Early,
     Late,
+    /// It goes on when the log has been cut and has grown again.
+    Across,
 }
 
 pub(super) struct Reader {
@@ -49,7 +56,8 @@ pub(super) struct Reader {
     stops: Vec<usize>,
     passed: BTreeSet<(usize, usize)>,
     pub(super) committed: Vec<usize>,
-    last: Vec<Option<usize>>,
+    given: Vec<Vec<Given>>,
+    when: When,
     pub(super) events: Source,
 }
 
@@ -58,7 +66,7 @@ impl Reader {
     /// it passes over, and where it stops.
     pub(super) fn of(maker: &mut Maker, group: GroupIx, when: When) -> Self {
         let (logs, starts) = match when {
-            When::Early => (maker.logs.clone(), vec![0; maker.logs.len()]),
+            When::Early | When::Across => (maker.logs.clone(), vec![0; maker.logs.len()]),
             When::Late => (maker.truth.clone(), maker.starts.clone()),
         };
         let mut places: Vec<(usize, usize)> = (0..logs.len())
@@ -72,13 +80,19 @@ impl Reader {
             let log = maker.dice.below(stops.len());
             stops[log] = maker.dice.below(stops[log] + 1);
         }
+        if when == When::Across {
+            for stop in &mut stops {
+                *stop = maker.dice.below(*stop + 1);
+            }
+        }
         Self {
             group,
             member: MemberIx::new(u32::from(group.get()) * 1000),
             heir: None,
             next: starts.clone(),
             committed: starts,
-            last: vec![None; logs.len()],
+            given: vec![Vec::new(); logs.len()],
+            when,
             stops,
             passed: places.into_iter().collect(),
             logs,
@@ -88,6 +102,34 @@ impl Reader {
 
     pub(super) fn read(&mut self, maker: &mut Maker) {
         self.start(maker);
+        self.read_on(maker);
+        if self.when == When::Across {
+            self.cross(maker);
+            self.read_on(maker);
+        }
+        self.commit(maker);
+        for _ in 0..maker.size.planted {
+            self.plant_regression(maker);
+        }
+    }
+
+    /// The logs are what they are in the end. A position that is not there any
+    /// more is reset.
+    fn cross(&mut self, maker: &mut Maker) {
+        self.logs.clone_from(&maker.truth);
+        self.stops = self.logs.iter().map(Vec::len).collect();
+        if maker.dice.percent(50) {
+            self.restart(maker, Ending::Killed);
+        }
+        for log in 0..self.next.len() {
+            let (start, end) = (maker.starts[log], self.stops[log]);
+            if !(start..=end).contains(&self.next[log]) {
+                self.next[log] = if maker.dice.percent(50) { start } else { end };
+            }
+        }
+    }
+
+    fn read_on(&mut self, maker: &mut Maker) {
         while let Some(log) = self.unfinished(maker) {
             self.step(maker, log);
             if maker.dice.percent(20) {
@@ -102,10 +144,6 @@ impl Reader {
                 6..9 => self.lose(maker),
                 _ => {}
             }
-        }
-        self.commit(maker);
-        for _ in 0..maker.size.planted {
-            self.plant_regression(maker);
         }
     }
 
@@ -137,14 +175,14 @@ impl Reader {
     fn succeed(&mut self, maker: &mut Maker) {
         self.member = MemberIx::new(self.member.get() + 1);
         self.next.clone_from(&self.committed);
-        self.last.fill(None);
+        self.given.fill(Vec::new());
         self.start(maker);
     }
 
     /// The member stands still, and another takes over. When it goes on, it
     /// does not know: that it goes on is planted.
     fn lose(&mut self, maker: &mut Maker) {
-        let (next, last) = (self.next.clone(), self.last.clone());
+        let (next, given) = (self.next.clone(), self.given.clone());
         let overtaken = self.member;
         self.succeed(maker);
         if maker.size.planted == 0 {
@@ -152,7 +190,7 @@ impl Reader {
         }
         let heir = std::mem::replace(&mut self.member, overtaken);
         let next = std::mem::replace(&mut self.next, next);
-        let last = std::mem::replace(&mut self.last, last);
+        let given = std::mem::replace(&mut self.given, given);
         self.heir = Some(heir);
         for _ in 0..maker.dice.below(4) {
             if let Some(log) = self.unfinished(maker) {
@@ -160,7 +198,7 @@ impl Reader {
             }
         }
         self.heir = None;
-        (self.member, self.next, self.last) = (heir, next, last);
+        (self.member, self.next, self.given) = (heir, next, given);
     }
 
     fn step(&mut self, maker: &mut Maker, log: usize) {
@@ -177,10 +215,11 @@ impl Reader {
             member: self.member,
             log,
             slot,
-            from: self.last[log].replace(slot),
+            before: self.given[log].clone(),
             heir: self.heir,
             content,
         });
+        self.given[log].push((slot, content));
         let processed = Body::Processed {
             member: self.member,
             from: partition(log),
@@ -205,6 +244,7 @@ impl Reader {
             member: self.member,
             log,
             next,
+            behind: self.given[log].last().copied(),
         });
         let committed = Body::Committed {
             member: self.member,

@@ -1,0 +1,87 @@
+//! What was read in an earlier life of a log. A log that is cut, lost or made
+//! again uses its offsets again: what was read at one of them then is not the
+//! record that stands there now. Knows nothing of who read it.
+//!
+//! Where no observer read the log, nothing is known of earlier lives.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use model::event::Content;
+use model::ids::{Offset, PartitionRef, RecordId};
+
+use crate::record_set::RecordSet;
+use crate::sparse_set::SparseSet;
+use crate::table::PartitionTable;
+
+/// What is known of earlier lives of the logs, once what stands is settled.
+#[derive(Debug, Default)]
+pub(crate) struct Past {
+    ends: BTreeMap<PartitionRef, Offset>,
+    /// Partitions that were read at or behind their end.
+    shortened: BTreeSet<PartitionRef>,
+    /// Offsets at which another record was read than the one that stands there.
+    reused: PartitionTable<SparseSet>,
+    /// Records that were read where another one stands.
+    displaced: RecordSet,
+    /// Records that stand where another one was read.
+    overlaid: RecordSet,
+}
+
+impl Past {
+    /// A log ends here now; so far it was read.
+    pub(crate) fn end(&mut self, partition: PartitionRef, end: Offset, read: Option<i64>) {
+        self.ends.insert(partition, end);
+        if read.is_some_and(|last| last >= end.get()) {
+            self.shortened.insert(partition);
+        }
+    }
+
+    /// Other records were read at an offset than the one that stands there.
+    pub(crate) fn use_again(
+        &mut self,
+        (partition, offset): (PartitionRef, Offset),
+        standing: impl Iterator<Item = RecordId>,
+        others: impl Iterator<Item = RecordId>,
+    ) {
+        self.reused.entry(partition).insert(offset.get());
+        for record in standing {
+            self.overlaid.insert(record);
+        }
+        for record in others {
+            self.displaced.insert(record);
+        }
+    }
+
+    /// Whether what was read at an offset does not stand there any more.
+    pub(crate) fn holds(&self, at: PartitionRef, offset: Offset, content: Content) -> bool {
+        let displaced = match content {
+            Content::Ours(record) => self.displaced.contains(record),
+            Content::Misplaced(_) | Content::Corrupt | Content::Foreign => false,
+        };
+        let ends = self.ends.get(&at);
+        ends.is_some_and(|end| offset >= *end) || (displaced && self.was_reused(at, offset.get()))
+    }
+
+    /// Whether a position lies behind the end of a log.
+    pub(crate) fn is_behind(&self, at: PartitionRef, position: Offset) -> bool {
+        self.ends.get(&at).is_some_and(|end| position > *end)
+    }
+
+    /// Whether anything was read of a partition that does not stand there any
+    /// more.
+    pub(crate) fn is_of(&self, partition: PartitionRef) -> bool {
+        let reused = self.reused.get(partition);
+        reused.is_some_and(|reused| !reused.is_empty()) || self.shortened.contains(&partition)
+    }
+
+    /// Whether an offset was used again.
+    pub(crate) fn was_reused(&self, partition: PartitionRef, offset: i64) -> bool {
+        let reused = self.reused.get(partition);
+        reused.is_some_and(|reused| reused.contains(offset))
+    }
+
+    /// Whether another record was read where this one stands.
+    pub(crate) fn is_below(&self, record: RecordId) -> bool {
+        self.overlaid.contains(record)
+    }
+}
