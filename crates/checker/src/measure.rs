@@ -292,14 +292,17 @@ impl Meter {
         if let Some(healed) = self.healed_waiting.take() {
             self.healed_to_first_ack = Some(at.since(healed));
         }
+        // Without an offset, the place at which it is going to be read is not
+        // known, and it does not count as a lag.
         let known = self.acknowledged.entry(partition);
-        if !known.insert(offset.get()) {
+        if offset.is_given() && !known.insert(offset.get()) {
             return;
         }
         for ix in roster.groups_of(partition.topic) {
             let group = self.groups.entry(ix.get().into());
             let processed = group.processed.get(partition);
-            if !processed.is_some_and(|processed| processed.contains(offset.get())) {
+            let is_processed = processed.is_some_and(|it| it.contains(offset.get()));
+            if offset.is_given() && !is_processed {
                 group.lag += 1;
                 group.lag_peak = group.lag_peak.max(group.lag);
             }

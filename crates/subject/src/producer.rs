@@ -2,8 +2,9 @@
 //! what the client says became of each. Knows nothing of faults: it neither
 //! expects nor hides them.
 
-use std::sync::Arc;
+use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use model::ids::{Offset, PartitionIndex, RecordId, Sequence};
@@ -12,14 +13,14 @@ use model::record;
 use rdkafka::ClientContext;
 use rdkafka::config::{ClientConfig, RDKafkaLogLevel};
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
-use rdkafka::message::{DeliveryResult, Message};
+use rdkafka::message::{BorrowedMessage, DeliveryResult, Message};
 use rdkafka::producer::{BaseProducer, BaseRecord, Producer, ProducerContext};
 use rdkafka::statistics::Statistics;
 
 use crate::SubjectError;
 use crate::config::{self, RoleKind};
 use crate::log;
-use crate::outcome::{SendFate, Stage, fate_of_send};
+use crate::outcome::{Account, Backoff, Persistence, SendFate, fate_of_report};
 use crate::pace::Schedule;
 use crate::protocol::{Happening, ProducerRole};
 use crate::reporter::Reporter;
@@ -46,6 +47,7 @@ pub(crate) fn produce(
     let config = client_config(role)?;
     let context = Context {
         reporter: Arc::new(reporter),
+        outcomes: Outcomes::of(&config)?,
         handed_over: AtomicU64::new(0),
         completed: AtomicU64::new(0),
         resent: AtomicU64::new(0),
@@ -158,8 +160,7 @@ impl Run<'_> {
             };
             let full = error.rdkafka_error_code() == Some(RDKafkaErrorCode::QueueFull);
             if !full || self.stop.asked() {
-                self.reporter
-                    .say(not_acknowledged(Stage::Handover, sequence, &error));
+                self.reporter.say(not_taken(sequence, &error));
                 return self.reporter.check();
             }
             let now = clock.now();
@@ -224,6 +225,7 @@ impl Run<'_> {
 /// What the client calls back while it is polled.
 struct Context {
     reporter: Arc<Reporter>,
+    outcomes: Outcomes,
     handed_over: AtomicU64,
     completed: AtomicU64,
     resent: AtomicU64,
@@ -254,10 +256,7 @@ impl ProducerContext for Context {
 
     fn delivery(&self, result: &DeliveryResult<'_>, token: usize) {
         let sequence = Sequence::new(token as u64);
-        self.reporter.say(match result {
-            Ok(message) => acknowledged(sequence, message.partition(), message.offset()),
-            Err((error, _)) => not_acknowledged(Stage::Report, sequence, error),
-        });
+        self.reporter.say(self.outcomes.tell(sequence, result));
         self.completed.fetch_add(1, Ordering::Relaxed);
     }
 }
@@ -268,34 +267,83 @@ pub(crate) fn token(sequence: Sequence) -> usize {
     usize::try_from(sequence.get()).unwrap_or(usize::MAX)
 }
 
-/// The client reports success. Without an offset nobody acknowledged the
-/// record: with `acks=0` success means that it was put into a socket, and an
-/// idempotent producer whose answer was lost learns that the record is a
-/// duplicate, but not of what.
-pub(crate) fn acknowledged(sequence: Sequence, partition: i32, offset: i64) -> Happening {
-    if offset < 0 {
-        return Happening::Unknown {
-            sequence,
-            error: "the client reports success without an offset".to_owned(),
-        };
-    }
-    Happening::Acknowledged {
+/// The client did not take the record: what it never had it cannot have sent.
+pub(crate) fn not_taken(sequence: Sequence, error: &KafkaError) -> Happening {
+    Happening::Failed {
         sequence,
-        partition: PartitionIndex::new(partition),
-        offset: Offset::new(offset),
+        error: error.to_string(),
     }
 }
 
-pub(crate) fn not_acknowledged(stage: Stage, sequence: Sequence, error: &KafkaError) -> Happening {
-    let fate = match error.rdkafka_error_code() {
-        Some(code) => fate_of_send(stage, code),
-        // The binding refused the arguments and did not call the client.
-        None => SendFate::Failed,
-    };
-    let error = error.to_string();
-    match fate {
-        SendFate::Failed => Happening::Failed { sequence, error },
-        SendFate::Unknown => Happening::Unknown { sequence, error },
+/// What the client's delivery reports say became of records.
+pub(crate) struct Outcomes {
+    backoff: Backoff,
+    offsets: Mutex<Offsets>,
+}
+
+impl Outcomes {
+    /// For a client of that configuration.
+    pub(crate) fn of(config: &ClientConfig) -> Result<Self, SubjectError> {
+        Ok(Self {
+            backoff: config::backoff(config)?,
+            offsets: Mutex::default(),
+        })
+    }
+
+    /// What a report says became of its record.
+    pub(crate) fn tell(&self, sequence: Sequence, report: &DeliveryResult<'_>) -> Happening {
+        match report {
+            Ok(message) => self.acknowledged(sequence, message),
+            Err((error, message)) => {
+                let account = Account::of(message);
+                let code = error.rdkafka_error_code();
+                let fate = code.map(|code| fate_of_report(code, account, self.backoff));
+                let error = error.to_string();
+                match fate {
+                    Some(SendFate::Failed) => Happening::Failed { sequence, error },
+                    Some(SendFate::Unknown) | None => Happening::Unknown { sequence, error },
+                }
+            }
+        }
+    }
+
+    fn acknowledged(&self, sequence: Sequence, message: &BorrowedMessage<'_>) -> Happening {
+        let partition = message.partition();
+        let persistence = Account::of(message).persistence;
+        let mut offsets = self.offsets.lock().unwrap_or_else(PoisonError::into_inner);
+        Happening::Acknowledged {
+            sequence,
+            partition: PartitionIndex::new(partition),
+            offset: offsets.given(persistence, partition, message.offset()),
+        }
+    }
+}
+
+/// Tells the offsets that a broker gave from those that librdkafka makes up.
+///
+/// It gives the records of a batch the offset that the broker named for the
+/// first one, and counts on. Where the broker named none, it counts on from a
+/// negative number, so that the later records of a larger batch have numbers
+/// that look like offsets. With `acks=0`, where nobody answers, it is so for
+/// every batch; of such records it says that they are possibly persisted.
+#[derive(Debug, Default)]
+struct Offsets {
+    /// By partition: the last that no broker gave.
+    made_up: BTreeMap<i32, i64>,
+}
+
+impl Offsets {
+    /// The offset of a record that the client reports as delivered, if a broker
+    /// gave it. Reports of a partition come in the order of its batches.
+    fn given(&mut self, persistence: Persistence, partition: i32, offset: i64) -> Option<Offset> {
+        let last = self.made_up.get(&partition).copied();
+        let counted_on = last.and_then(|last| last.checked_add(1)) == Some(offset);
+        if persistence == Persistence::Yes && offset >= 0 && !counted_on {
+            self.made_up.remove(&partition);
+            return Some(Offset::new(offset));
+        }
+        self.made_up.insert(partition, offset);
+        None
     }
 }
 
@@ -320,18 +368,39 @@ fn resent(statistics: &Statistics, handed_over: u64) -> u64 {
 mod tests {
     use super::*;
 
-    const SEQUENCE: Sequence = Sequence::new(7);
+    /// What is told of offsets that the client names in one partition.
+    fn told(persistence: Persistence, named: &[i64]) -> Vec<Option<i64>> {
+        let mut offsets = Offsets::default();
+        let given = |offset: &i64| offsets.given(persistence, 0, *offset).map(Offset::get);
+        named.iter().map(given).collect()
+    }
 
     #[test]
-    fn success_without_an_offset_is_unknown() {
-        assert!(matches!(
-            acknowledged(SEQUENCE, 0, -1),
-            Happening::Unknown { .. }
-        ));
-        assert!(matches!(
-            acknowledged(SEQUENCE, 0, 0),
-            Happening::Acknowledged { .. }
-        ));
+    fn an_offset_is_what_a_broker_gave() {
+        let all = told(Persistence::Yes, &[0, 1, 2]);
+        assert_eq!(all, [Some(0), Some(1), Some(2)]);
+        // As a success is reported that was only concluded.
+        assert_eq!(told(Persistence::Yes, &[-1001, 0]), [None, Some(0)]);
+        assert_eq!(told(Persistence::Yes, &[-1, 7]), [None, Some(7)]);
+    }
+
+    #[test]
+    fn an_offset_that_is_counted_on_from_none_is_none() {
+        let batch = told(Persistence::Yes, &[-1, 0, 1, 5, 6]);
+        assert_eq!(batch, [None, None, None, Some(5), Some(6)]);
+    }
+
+    #[test]
+    fn without_an_answer_no_broker_gave_one() {
+        assert_eq!(told(Persistence::Possible, &[-1001, 0, 17]), [None; 3]);
+    }
+
+    #[test]
+    fn offsets_of_one_partition_say_nothing_of_another() {
+        let mut offsets = Offsets::default();
+        assert_eq!(offsets.given(Persistence::Yes, 0, -1), None);
+        let other = offsets.given(Persistence::Yes, 1, 0);
+        assert_eq!(other, Some(Offset::new(0)));
     }
 
     #[test]

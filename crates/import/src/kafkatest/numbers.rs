@@ -10,7 +10,7 @@ use super::error::Flaw;
 pub(super) const PARTITION_MAX: i32 = 999_999;
 
 /// What a client prints for an offset that it was not told, as with `acks=0`.
-const NO_OFFSET: i64 = -1;
+pub(super) const NO_OFFSET: i64 = -1;
 
 /// The partition that a line names.
 pub(super) fn partition(number: i64) -> Result<PartitionIndex, Flaw> {
@@ -30,12 +30,12 @@ pub(super) fn record_offset(number: i64) -> Result<Offset, Flaw> {
     }
 }
 
-/// The place that an acknowledgement names, if it names one.
-pub(super) fn acknowledged_offset(number: i64) -> Result<Option<Offset>, Flaw> {
+/// The place that an acknowledgement names, or that it names none.
+pub(super) fn acknowledged_offset(number: i64) -> Result<Offset, Flaw> {
     if number == NO_OFFSET {
-        return Ok(None);
+        return Ok(Offset::NONE);
     }
-    record_offset(number).map(Some)
+    record_offset(number)
 }
 
 /// A committed position: the next offset to read.
@@ -204,7 +204,7 @@ mod tests {
         assert!(record_offset(i64::MAX).is_err());
         assert!(record_offset(-1).is_err());
         assert!(position(i64::MAX).is_ok());
-        assert_eq!(acknowledged_offset(-1).ok(), Some(None));
+        assert_eq!(acknowledged_offset(-1).ok(), Some(Offset::NONE));
         assert!(acknowledged_offset(-2).is_err());
     }
 
