@@ -190,13 +190,16 @@ def library(version, folder):
         return None
     with zipfile.ZipFile(wheels[0]) as wheel:
         wheel.extractall(into)
-    found = glob.glob(f"{into}/**/librdkafka*.so*", recursive=True)
-    return found[0] if found else None
+    for where, _, files in os.walk(into):
+        for name in files:
+            if name.startswith("librdkafka") and ".so" in name:
+                return os.path.join(where, name)
+    return None
 
 
-def started(command, wanted):
+def started(command, wanted, log):
     """A process, once it has printed the lines that are wanted, and what they say."""
-    process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=open(log, "w"), text=True)
     said = {}
     for line in process.stdout:
         for name, pattern in wanted.items():
@@ -250,13 +253,16 @@ def main():
     asked = asked.parse_args()
     ackproof = os.environ.get("ACKPROOF", "target/release/ackproof")
     folder = asked.keep or tempfile.mkdtemp(prefix="success-without-offset-")
+    os.makedirs(folder, exist_ok=True)
     running = []
     try:
-        stack, kafka = started([ackproof, "stack", "up"], {"at": r"(127\.0\.0\.1:\d+)"})
+        stack, kafka = started([ackproof, "stack", "up"], {"at": r"(127\.0\.0\.1:\d+)"},
+                               os.path.join(folder, "stack.log"))
         running.append(stack)
         process, proxy = started(
             [ackproof, "proxy", "--bootstrap", kafka["at"]],
-            {"bootstrap": r"bootstrap\.servers\s+(\S+)", "faults": r"faults\s+(http\S+)"})
+            {"bootstrap": r"bootstrap\.servers\s+(\S+)", "faults": r"faults\s+(http\S+)"},
+            os.path.join(folder, "proxy.log"))
         running.append(process)
         print("| librdkafka | shown | VIOLATED | records told success and stored nowhere "
               "| of those the client says |\n| --- | --- | --- | --- | --- |", flush=True)

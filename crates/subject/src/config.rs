@@ -14,7 +14,6 @@ pub use keys::{KEYS, Key, KeyRole, ValueRule};
 
 use crate::SubjectError;
 use crate::log;
-use crate::outcome::Backoff;
 use crate::protocol::Happening;
 
 /// Keys that begin so are librdkafka's own, and passed on without the prefix.
@@ -169,18 +168,6 @@ pub(crate) fn max_block_ms(config: &BTreeMap<String, String>) -> u64 {
     let set = config.get(keys::MAX_BLOCK_MS);
     set.and_then(|value| value.parse().ok())
         .unwrap_or(keys::MAX_BLOCK_MS_DEFAULT)
-}
-
-/// How long a client of that configuration waits before it sends a record
-/// again, at least.
-pub(crate) fn backoff(config: &ClientConfig) -> Result<Backoff, SubjectError> {
-    let native = native_config(config).map_err(|source| SubjectError::Client {
-        doing: "tell its configuration",
-        source,
-    })?;
-    let ms = |key| native.get(key).ok()?.parse().ok();
-    let both = ms("retry.backoff.ms").zip(ms("retry.backoff.max.ms"));
-    Ok(both.map_or(Backoff::UNKNOWN, |(first, most)| Backoff::new(first, most)))
 }
 
 fn nearest(kind: RoleKind, key: &str) -> Option<&'static str> {

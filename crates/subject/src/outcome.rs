@@ -13,16 +13,14 @@
 //! - there was no earlier attempt. librdkafka also says "not persisted" after
 //!   answers that do not exclude it: a leader that is deposed, or loses its
 //!   disk, while it waits for followers answers `NOT_LEADER_OR_FOLLOWER`, or
-//!   `KAFKA_STORAGE_ERROR`, of what it has stored and they may have, too. An
-//!   earlier attempt is excluded where the report comes sooner than librdkafka
-//!   sends anything again ([`Backoff`]). The batch of an earlier attempt was
-//!   another one, which says nothing of this: a batch of more records is
-//!   refused for its size where one of fewer was stored.
-
-use std::time::Duration;
+//!   `KAFKA_STORAGE_ERROR`, of what it has stored and they may have, too. And
+//!   that the last attempt was refused says nothing of it: its batch was
+//!   another one, and a batch of more records is refused for its size where one
+//!   of fewer was stored. How often records were sent is counted, for each
+//!   partition, and told only at the end ([`crate::producer`]).
 
 use model::event::CommitResult;
-use rdkafka::bindings::{rd_kafka_message_latency, rd_kafka_message_status, rd_kafka_msg_status_t};
+use rdkafka::bindings::{rd_kafka_message_status, rd_kafka_msg_status_t};
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 use rdkafka::message::BorrowedMessage;
 
@@ -37,81 +35,44 @@ pub enum Persistence {
     Yes,
 }
 
-/// What a delivery report says of its record, apart from its error.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Account {
-    /// Whether it is stored.
-    pub persistence: Persistence,
-    /// How long ago it was handed over.
-    pub age: Option<Duration>,
-}
-
-impl Account {
+impl Persistence {
     /// What librdkafka's own report says.
     #[allow(unsafe_code)] // the binding has no safe way to ask
     pub(crate) fn of(report: &BorrowedMessage<'_>) -> Self {
-        let message = report.ptr().cast_const();
-        // SAFETY: `report` owns the message for as long as it is borrowed here,
-        // and a delivery report's message is one that librdkafka made, which is
-        // what both functions ask for. Neither keeps or changes it.
-        let (status, latency_us) = unsafe {
-            (
-                rd_kafka_message_status(message),
-                rd_kafka_message_latency(message),
-            )
-        };
-        Self {
-            persistence: match status {
-                rd_kafka_msg_status_t::RD_KAFKA_MSG_STATUS_NOT_PERSISTED => Persistence::No,
-                rd_kafka_msg_status_t::RD_KAFKA_MSG_STATUS_POSSIBLY_PERSISTED => {
-                    Persistence::Possible
-                }
-                rd_kafka_msg_status_t::RD_KAFKA_MSG_STATUS_PERSISTED => Persistence::Yes,
-            },
-            age: u64::try_from(latency_us).ok().map(Duration::from_micros),
+        // SAFETY: `report` keeps the message alive for as long as it is borrowed
+        // here, and a delivery report's message is one that librdkafka made,
+        // which is what the function asks for. It only reads a field.
+        match unsafe { rd_kafka_message_status(report.ptr().cast_const()) } {
+            rd_kafka_msg_status_t::RD_KAFKA_MSG_STATUS_NOT_PERSISTED => Self::No,
+            rd_kafka_msg_status_t::RD_KAFKA_MSG_STATUS_POSSIBLY_PERSISTED => Self::Possible,
+            rd_kafka_msg_status_t::RD_KAFKA_MSG_STATUS_PERSISTED => Self::Yes,
         }
     }
 }
 
-/// How long librdkafka waits, at least, before it puts a record into a request
-/// again: `retry.backoff.ms` less the fifth by which it varies it, and no more
-/// than `retry.backoff.max.ms`.
+/// What a report of a record that was not delivered says.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Backoff(Duration);
-
-impl Backoff {
-    /// From the two settings in force.
-    pub fn new(retry_backoff_ms: u64, retry_backoff_max_ms: u64) -> Self {
-        let least_us = (retry_backoff_ms.saturating_mul(1000) / 5).saturating_mul(4);
-        let most_us = retry_backoff_max_ms.saturating_mul(1000);
-        Self(Duration::from_micros(least_us.min(most_us)))
-    }
-
-    /// Nothing is known of it.
-    pub const UNKNOWN: Self = Self(Duration::ZERO);
+pub enum Refusal {
+    /// A broker refused the last attempt for what was in it, and the client
+    /// knows of none that may have been stored.
+    OfLastAttempt,
+    /// Something else; the record was in a request at least once.
+    Other,
+    /// Something else; it may never have been in one.
+    Unsent,
 }
 
-/// What an error means for a record.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum SendFate {
-    /// It was certainly not written.
-    Failed,
-    /// It may or may not have been written.
-    Unknown,
-}
-
-/// What an error means for a record that the client took and reports later.
-pub fn fate_of_report(code: RDKafkaErrorCode, account: Account, backoff: Backoff) -> SendFate {
-    let only_attempt = account.age.is_some_and(|age| age < backoff.0);
-    if is_refusal(code) && account.persistence == Persistence::No && only_attempt {
-        SendFate::Failed
-    } else {
-        SendFate::Unknown
+/// What an error says of a record that the client took and did not deliver.
+pub fn refusal(code: Option<RDKafkaErrorCode>, persistence: Persistence) -> Refusal {
+    match (code.is_some_and(refuses_content), persistence) {
+        (true, Persistence::No) => Refusal::OfLastAttempt,
+        (true, _) | (_, Persistence::Possible | Persistence::Yes) => Refusal::Other,
+        (false, Persistence::No) => Refusal::Unsent,
     }
 }
 
 /// Whether an error is a broker's that refuses a batch for what is in it.
-const fn is_refusal(code: RDKafkaErrorCode) -> bool {
+const fn refuses_content(code: RDKafkaErrorCode) -> bool {
     use RDKafkaErrorCode as Code;
     matches!(
         code,
@@ -219,71 +180,45 @@ mod tests {
 
     use super::*;
 
-    const BACKOFF_MS: u64 = 100;
-
-    /// The fate of a record that is reported after so long.
-    fn fate(code: Code, persistence: Persistence, age_ms: u64) -> SendFate {
-        let age = Some(Duration::from_millis(age_ms));
-        let account = Account { persistence, age };
-        fate_of_report(code, account, Backoff::new(BACKOFF_MS, 1000))
-    }
-
     #[test]
-    fn only_a_refusal_of_what_was_sent_is_failed() {
+    fn only_a_refusal_of_what_was_sent_is_one_of_the_last_attempt() {
         let cases = [
-            (Code::MessageSizeTooLarge, SendFate::Failed),
-            (Code::InvalidRecord, SendFate::Failed),
-            (Code::InvalidTimestamp, SendFate::Failed),
-            (Code::PolicyViolation, SendFate::Failed),
-            (Code::InvalidDifferentRecord, SendFate::Unknown),
-            (Code::MessageTimedOut, SendFate::Unknown),
-            (Code::RequestTimedOut, SendFate::Unknown),
-            (Code::OperationTimedOut, SendFate::Unknown),
-            (Code::BrokerTransportFailure, SendFate::Unknown),
-            (Code::NetworkException, SendFate::Unknown),
-            (Code::NotEnoughReplicas, SendFate::Unknown),
-            (Code::NotEnoughReplicasAfterAppend, SendFate::Unknown),
-            (Code::NotLeaderForPartition, SendFate::Unknown),
-            (Code::KafkaStorageError, SendFate::Unknown),
-            (Code::PurgeQueue, SendFate::Unknown),
-            (Code::PurgeInflight, SendFate::Unknown),
-            (Code::Fatal, SendFate::Unknown),
-            (Code::OutOfOrderSequenceNumber, SendFate::Unknown),
-            (Code::UnknownTopic, SendFate::Unknown),
-            (Code::TopicAuthorizationFailed, SendFate::Unknown),
-            (Code::Unknown, SendFate::Unknown),
+            (Code::MessageSizeTooLarge, Refusal::OfLastAttempt),
+            (Code::InvalidRecord, Refusal::OfLastAttempt),
+            (Code::InvalidTimestamp, Refusal::OfLastAttempt),
+            (Code::PolicyViolation, Refusal::OfLastAttempt),
+            // Another record of its batch was invalid.
+            (Code::InvalidDifferentRecord, Refusal::Unsent),
+            (Code::MessageTimedOut, Refusal::Unsent),
+            (Code::RequestTimedOut, Refusal::Unsent),
+            (Code::OperationTimedOut, Refusal::Unsent),
+            (Code::BrokerTransportFailure, Refusal::Unsent),
+            (Code::NetworkException, Refusal::Unsent),
+            (Code::NotEnoughReplicas, Refusal::Unsent),
+            (Code::NotEnoughReplicasAfterAppend, Refusal::Unsent),
+            (Code::NotLeaderForPartition, Refusal::Unsent),
+            (Code::KafkaStorageError, Refusal::Unsent),
+            (Code::PurgeQueue, Refusal::Unsent),
+            (Code::PurgeInflight, Refusal::Unsent),
+            (Code::Fatal, Refusal::Unsent),
+            (Code::OutOfOrderSequenceNumber, Refusal::Unsent),
+            (Code::UnknownTopic, Refusal::Unsent),
+            (Code::TopicAuthorizationFailed, Refusal::Unsent),
+            (Code::Unknown, Refusal::Unsent),
         ];
         for (code, expected) in cases {
-            assert_eq!(fate(code, Persistence::No, 1), expected, "{code:?}");
+            assert_eq!(refusal(Some(code), Persistence::No), expected, "{code:?}");
         }
+        assert_eq!(refusal(None, Persistence::No), Refusal::Unsent);
     }
 
     #[test]
-    fn what_the_client_calls_possible_is_unknown() {
-        let code = Code::MessageSizeTooLarge;
-        assert_eq!(fate(code, Persistence::Possible, 1), SendFate::Unknown);
-        assert_eq!(fate(code, Persistence::Yes, 1), SendFate::Unknown);
-    }
-
-    #[test]
-    fn what_may_have_been_sent_before_is_unknown() {
-        let code = Code::MessageSizeTooLarge;
-        assert_eq!(fate(code, Persistence::No, 79), SendFate::Failed);
-        assert_eq!(fate(code, Persistence::No, 80), SendFate::Unknown);
-        let account = |age| Account {
-            persistence: Persistence::No,
-            age,
-        };
-        let soon = Some(Duration::ZERO);
-        let of = |account, backoff| fate_of_report(code, account, backoff);
-        assert_eq!(
-            of(account(None), Backoff::new(100, 1000)),
-            SendFate::Unknown
-        );
-        assert_eq!(of(account(soon), Backoff::UNKNOWN), SendFate::Unknown);
-        // It waits no longer than the longest.
-        let ten = Some(Duration::from_millis(10));
-        assert_eq!(of(account(ten), Backoff::new(100, 10)), SendFate::Unknown);
+    fn what_the_client_calls_possible_was_sent_and_is_no_refusal() {
+        for persistence in [Persistence::Possible, Persistence::Yes] {
+            for code in [Code::MessageSizeTooLarge, Code::MessageTimedOut] {
+                assert_eq!(refusal(Some(code), persistence), Refusal::Other, "{code:?}");
+            }
+        }
     }
 
     #[test]

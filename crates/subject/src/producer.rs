@@ -4,7 +4,7 @@
 
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use model::ids::{Offset, PartitionIndex, RecordId, Sequence};
@@ -20,7 +20,7 @@ use rdkafka::statistics::Statistics;
 use crate::SubjectError;
 use crate::config::{self, RoleKind};
 use crate::log;
-use crate::outcome::{Account, Backoff, Persistence, SendFate, fate_of_report};
+use crate::outcome::{Persistence, Refusal, refusal};
 use crate::pace::Schedule;
 use crate::protocol::{Happening, ProducerRole};
 use crate::reporter::Reporter;
@@ -47,7 +47,8 @@ pub(crate) fn produce(
     let config = client_config(role)?;
     let context = Context {
         reporter: Arc::new(reporter),
-        outcomes: Outcomes::of(&config)?,
+        outcomes: Outcomes::default(),
+        attempts: Mutex::default(),
         handed_over: AtomicU64::new(0),
         completed: AtomicU64::new(0),
         resent: AtomicU64::new(0),
@@ -150,13 +151,12 @@ impl Run<'_> {
         loop {
             let (error, refused) = match self.client.send(record) {
                 Ok(()) => {
-                    self.client
-                        .context()
-                        .handed_over
-                        .fetch_add(1, Ordering::Relaxed);
+                    let context = self.client.context();
+                    context.handed_over.fetch_add(1, Ordering::Relaxed);
+                    context.attempts().handed_over(partition.get());
                     return Ok(());
                 }
-                Err(refusal) => refusal,
+                Err(refused) => refused,
             };
             let full = error.rdkafka_error_code() == Some(RDKafkaErrorCode::QueueFull);
             if !full || self.stop.asked() {
@@ -195,19 +195,25 @@ impl Run<'_> {
     }
 
     /// Waits for one count that was made after the last outcome, so that the
-    /// total is whole.
+    /// total is whole. Where something is proved by it, for another one: the
+    /// client may have begun to make the first before the last outcome.
     fn await_last_count(&self) -> Result<(), SubjectError> {
         let context = self.client.context();
-        let before = context.counts.load(Ordering::Relaxed);
+        let counts = if context.attempts().is_idle() { 1 } else { 2 };
+        let wanted = context.counts.load(Ordering::Relaxed) + counts;
         let clock = self.reporter.clock();
         let start = clock.now();
-        while context.counts.load(Ordering::Relaxed) == before {
+        while context.counts.load(Ordering::Relaxed) < wanted {
             if u128::from(clock.now().since(start).as_millis()) > LAST_COUNT.as_millis() {
                 self.reporter
                     .note("the client gave no last count: retries may be too low");
+                context.attempts().give_up();
                 break;
             }
             self.turn(TURN)?;
+        }
+        for (sequence, error) in context.attempts().certain() {
+            self.reporter.say(Happening::Failed { sequence, error });
         }
         self.reporter.say(Happening::Counted {
             retries: context.resent.load(Ordering::Relaxed),
@@ -226,10 +232,17 @@ impl Run<'_> {
 struct Context {
     reporter: Arc<Reporter>,
     outcomes: Outcomes,
+    attempts: Mutex<Attempts>,
     handed_over: AtomicU64,
     completed: AtomicU64,
     resent: AtomicU64,
     counts: AtomicU64,
+}
+
+impl Context {
+    fn attempts(&self) -> MutexGuard<'_, Attempts> {
+        self.attempts.lock().unwrap_or_else(PoisonError::into_inner)
+    }
 }
 
 impl ClientContext for Context {
@@ -243,6 +256,7 @@ impl ClientContext for Context {
 
     fn stats(&self, statistics: Statistics) {
         let now = resent(&statistics, self.handed_over.load(Ordering::Relaxed));
+        self.attempts().count(&statistics);
         let before = self.resent.fetch_max(now, Ordering::Relaxed);
         if now > before {
             self.reporter.say(Happening::Counted { retries: now });
@@ -256,6 +270,11 @@ impl ProducerContext for Context {
 
     fn delivery(&self, result: &DeliveryResult<'_>, token: usize) {
         let sequence = Sequence::new(token as u64);
+        if let Err((error, message)) = result {
+            let refusal = refusal(error.rdkafka_error_code(), Persistence::of(message));
+            let mut attempts = self.attempts();
+            attempts.undelivered(message.partition(), sequence, refusal, error);
+        }
         self.reporter.say(self.outcomes.tell(sequence, result));
         self.completed.fetch_add(1, Ordering::Relaxed);
     }
@@ -276,46 +295,99 @@ pub(crate) fn not_taken(sequence: Sequence, error: &KafkaError) -> Happening {
 }
 
 /// What the client's delivery reports say became of records.
+#[derive(Default)]
 pub(crate) struct Outcomes {
-    backoff: Backoff,
     offsets: Mutex<Offsets>,
 }
 
 impl Outcomes {
-    /// For a client of that configuration.
-    pub(crate) fn of(config: &ClientConfig) -> Result<Self, SubjectError> {
-        Ok(Self {
-            backoff: config::backoff(config)?,
-            offsets: Mutex::default(),
-        })
-    }
-
-    /// What a report says became of its record.
+    /// What a report says became of its record. That it was not delivered never
+    /// says by itself that no attempt was stored.
     pub(crate) fn tell(&self, sequence: Sequence, report: &DeliveryResult<'_>) -> Happening {
-        match report {
-            Ok(message) => self.acknowledged(sequence, message),
-            Err((error, message)) => {
-                let account = Account::of(message);
-                let code = error.rdkafka_error_code();
-                let fate = code.map(|code| fate_of_report(code, account, self.backoff));
+        let message = match report {
+            Ok(message) => message,
+            Err((error, _)) => {
                 let error = error.to_string();
-                match fate {
-                    Some(SendFate::Failed) => Happening::Failed { sequence, error },
-                    Some(SendFate::Unknown) | None => Happening::Unknown { sequence, error },
-                }
+                return Happening::Unknown { sequence, error };
             }
-        }
-    }
-
-    fn acknowledged(&self, sequence: Sequence, message: &BorrowedMessage<'_>) -> Happening {
+        };
         let partition = message.partition();
-        let persistence = Account::of(message).persistence;
         let mut offsets = self.offsets.lock().unwrap_or_else(PoisonError::into_inner);
         Happening::Acknowledged {
             sequence,
             partition: PartitionIndex::new(partition),
-            offset: offsets.given(persistence, partition, message.offset()),
+            offset: offsets.given(Persistence::of(message), partition, message.offset()),
         }
+    }
+}
+
+/// How often the records of each partition were sent: where each of them was
+/// sent once, a refusal of the last attempt is one of the only attempt.
+#[derive(Debug, Default)]
+struct Attempts {
+    partitions: BTreeMap<i32, Sent>,
+    refused: usize,
+}
+
+/// Records of a partition that the client took.
+#[derive(Debug, Default)]
+struct Sent {
+    handed_over: u64,
+    /// Put into requests, each time counted; by the client's last count.
+    in_requests: u64,
+    /// Whether one of them may never have been put into a request, so that
+    /// another could have been put into two.
+    unsent: bool,
+    refused: Vec<(Sequence, String)>,
+}
+
+/// Refusals that are held until the end, at most. Others stay unknown.
+const REFUSED_MAX: usize = 100_000;
+
+impl Attempts {
+    fn handed_over(&mut self, partition: i32) {
+        self.partitions.entry(partition).or_default().handed_over += 1;
+    }
+
+    fn undelivered(&mut self, of: i32, sequence: Sequence, refusal: Refusal, error: &KafkaError) {
+        let partition = self.partitions.entry(of).or_default();
+        match refusal {
+            Refusal::OfLastAttempt if self.refused < REFUSED_MAX => {
+                self.refused += 1;
+                partition.refused.push((sequence, error.to_string()));
+            }
+            Refusal::OfLastAttempt | Refusal::Other => {}
+            Refusal::Unsent => partition.unsent = true,
+        }
+    }
+
+    /// Takes over the client's count.
+    fn count(&mut self, statistics: &Statistics) {
+        for (of, sent) in &mut self.partitions {
+            let topics = statistics.topics.values();
+            let partitions = topics.filter_map(|topic| topic.partitions.get(of));
+            sent.in_requests = partitions.map(|partition| partition.txmsgs).sum();
+        }
+    }
+
+    /// Whether nothing was refused.
+    const fn is_idle(&self) -> bool {
+        self.refused == 0
+    }
+
+    /// Nothing is proved.
+    fn give_up(&mut self) {
+        self.partitions.clear();
+    }
+
+    /// Records that are certainly not written; after the last count.
+    fn certain(&mut self) -> Vec<(Sequence, String)> {
+        let partitions = std::mem::take(&mut self.partitions).into_values();
+        let once = |sent: &Sent| !sent.unsent && sent.in_requests == sent.handed_over;
+        let refused = partitions.filter(once).flat_map(|sent| sent.refused);
+        let mut certain: Vec<(Sequence, String)> = refused.collect();
+        certain.sort_by_key(|(sequence, _)| *sequence);
+        certain
     }
 }
 
@@ -368,6 +440,63 @@ fn resent(statistics: &Statistics, handed_over: u64) -> u64 {
 mod tests {
     use super::*;
 
+    /// What is certain when so many records of a partition were handed over and
+    /// put into requests, and one was refused.
+    fn certain(handed_over: u64, in_requests: u64, beside: Option<Refusal>) -> Vec<u64> {
+        let mut attempts = Attempts::default();
+        assert!(attempts.is_idle());
+        for _ in 0..handed_over {
+            attempts.handed_over(0);
+        }
+        let error = KafkaError::MessageProduction(RDKafkaErrorCode::MessageSizeTooLarge);
+        let mut undelivered =
+            |sequence, refusal| attempts.undelivered(0, Sequence::new(sequence), refusal, &error);
+        undelivered(3, Refusal::OfLastAttempt);
+        if let Some(beside) = beside {
+            undelivered(4, beside);
+        }
+        attempts.count(&statistics([(0, in_requests), (1, 100)]));
+        assert!(!attempts.is_idle());
+        let certain = attempts.certain().into_iter();
+        certain.map(|(sequence, _)| sequence.get()).collect()
+    }
+
+    #[test]
+    fn a_refusal_is_certain_where_each_record_was_sent_once() {
+        assert_eq!(certain(10, 10, None), [3]);
+        assert!(certain(10, 11, None).is_empty());
+        assert!(certain(10, 9, None).is_empty());
+        assert_eq!(certain(10, 10, Some(Refusal::Other)), [3]);
+        // One may have been sent twice, and another not at all.
+        assert!(certain(10, 10, Some(Refusal::Unsent)).is_empty());
+        assert_eq!(certain(10, 10, Some(Refusal::OfLastAttempt)), [3, 4]);
+    }
+
+    #[test]
+    fn without_a_last_count_nothing_is_certain() {
+        let mut attempts = Attempts::default();
+        attempts.handed_over(0);
+        let error = KafkaError::MessageProduction(RDKafkaErrorCode::MessageSizeTooLarge);
+        attempts.undelivered(0, Sequence::new(0), Refusal::OfLastAttempt, &error);
+        attempts.count(&statistics([(0, 1), (1, 0)]));
+        attempts.give_up();
+        assert!(attempts.certain().is_empty());
+    }
+
+    fn statistics(partitions: [(i32, u64); 2]) -> Statistics {
+        let mut statistics = Statistics::default();
+        let mut topic = rdkafka::statistics::Topic::default();
+        for (partition, txmsgs) in partitions {
+            let of_partition = rdkafka::statistics::Partition {
+                txmsgs,
+                ..Default::default()
+            };
+            topic.partitions.insert(partition, of_partition);
+        }
+        statistics.topics.insert("t".to_owned(), topic);
+        statistics
+    }
+
     /// What is told of offsets that the client names in one partition.
     fn told(persistence: Persistence, named: &[i64]) -> Vec<Option<i64>> {
         let mut offsets = Offsets::default();
@@ -405,19 +534,7 @@ mod tests {
 
     #[test]
     fn a_record_in_a_second_request_counts_as_resent() {
-        let statistics: Statistics = {
-            let mut statistics = Statistics::default();
-            let mut topic = rdkafka::statistics::Topic::default();
-            for (partition, txmsgs) in [(0, 4), (1, 3)] {
-                let of_partition = rdkafka::statistics::Partition {
-                    txmsgs,
-                    ..Default::default()
-                };
-                topic.partitions.insert(partition, of_partition);
-            }
-            statistics.topics.insert("t".to_owned(), topic);
-            statistics
-        };
+        let statistics = statistics([(0, 4), (1, 3)]);
         assert_eq!(resent(&statistics, 5), 2);
         assert_eq!(resent(&statistics, 9), 0);
     }

@@ -194,7 +194,8 @@ pub enum Happening {
         offset: Option<Offset>,
     },
     /// It was certainly not written: no attempt can have been. A client that
-    /// sends again by itself knows that of the last attempt only.
+    /// sends again by itself knows that of the last attempt only; where more is
+    /// known later, this may follow what was reported as unknown.
     Failed {
         /// Which.
         sequence: Sequence,

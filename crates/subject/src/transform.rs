@@ -55,7 +55,7 @@ pub(crate) fn transform(
     let producing = producer_config(role)?;
     let sender = Sender {
         reporter: Arc::clone(&reporter),
-        outcomes: Outcomes::of(&producing)?,
+        outcomes: Outcomes::default(),
         handed_over: AtomicU64::new(0),
         completed: AtomicU64::new(0),
         undelivered: AtomicU64::new(0),
