@@ -40,6 +40,14 @@ class Library:
     """A librdkafka, by its C interface."""
 
     def __init__(self, path):
+        # Those that it needs lie beside it.
+        needed = [it for it in glob.glob(os.path.join(os.path.dirname(path), "*.so*")) if it != path]
+        for _ in needed:
+            for beside in needed:
+                try:
+                    c.CDLL(beside, c.RTLD_GLOBAL)
+                except OSError:
+                    pass  # it needs one that comes later
         self.lib = c.CDLL(path)
         for name, result, *arguments in [
             ("rd_kafka_version_str", c.c_char_p),
@@ -118,8 +126,8 @@ def produce(lib, bootstrap, topic, path):
             raise SystemExit("librdkafka did not take a record")
         lib.lib.rd_kafka_poll(client, 0)
         time.sleep(1 / PER_S)
-    if lib.lib.rd_kafka_flush(client, 60_000):
-        raise SystemExit("records have no outcome after 60 s")
+    if lib.lib.rd_kafka_flush(client, 30_000):
+        raise SystemExit("records have no outcome after 30 s")
     out.say("shutdown_complete")
     out.say("tool_data", sent=RECORDS, acked=told["acked"], target_throughput=PER_S,
             avg_throughput=PER_S)
@@ -273,7 +281,11 @@ def main():
                 continue
             child = os.fork()
             if child == 0:
-                one_version(path, asked.runs, ackproof, folder, kafka["at"], proxy)
+                try:
+                    one_version(path, asked.runs, ackproof, folder, kafka["at"], proxy)
+                except BaseException as error:
+                    print(f"{version}: {error}", file=sys.stderr, flush=True)
+                    os._exit(1)  # the stack is its parent's
             if os.waitpid(child, 0)[1]:
                 print(f"| {version} | did not run | | | |", flush=True)
                 call(proxy["faults"], "DELETE", "/faults")
