@@ -110,13 +110,15 @@ struct RecordTrace {
 impl RecordTrace {
     /// Whether its producer was told at which offset it stands.
     fn is_placed(&self) -> bool {
-        self.completed.iter().all(|placed| match &placed.event.body {
-            Body::SendCompleted {
-                outcome: Outcome::Acknowledged { offset, .. },
-                ..
-            } => offset.is_given(),
-            _ => false,
-        })
+        self.completed
+            .iter()
+            .all(|placed| match &placed.event.body {
+                Body::SendCompleted {
+                    outcome: Outcome::Acknowledged { offset, .. },
+                    ..
+                } => offset.is_given(),
+                _ => false,
+            })
     }
 }
 

@@ -194,7 +194,9 @@ impl Explainer {
                         }
                         Outcome::Acknowledged { at, .. } => {
                             let partition = roster.partition(*at);
-                            format!("was told success of {record} in {partition}, without an offset")
+                            format!(
+                                "was told success of {record} in {partition}, without an offset"
+                            )
                         }
                         Outcome::Failed { error } => format!("{record} was not written: {error}"),
                         Outcome::Unknown { error } => {

@@ -34,8 +34,8 @@ use crate::table::{PartitionTable, Table};
 use crate::transactions::Transactions;
 use crate::victims::{Ends, Known, VICTIM_PARTITIONS_MAX, Victim};
 use absence::Absence;
-use imported::{Followed, Told};
 pub(crate) use imported::Witness;
+use imported::{Followed, Told};
 
 /// Readings of one offset that are held in bits, at most; where there are
 /// more, they are looked at one by one.

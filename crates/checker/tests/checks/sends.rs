@@ -37,10 +37,10 @@ p0/1 is acknowledged in t-0, without an offset
 fn told_success_and_stored_nowhere_is_lost() {
     let lost = format!("{TOLD}t-0 is read from 0: p0/0\n");
     finds(&lost, &[(Anomaly::LostWrite, 1)]);
-    finds(&format!("{TOLD}t-0 is read from 0: p0/1, p0/0\n"), &[(
-        Anomaly::NonmonotonicSend,
-        1,
-    )]);
+    finds(
+        &format!("{TOLD}t-0 is read from 0: p0/1, p0/0\n"),
+        &[(Anomaly::NonmonotonicSend, 1)],
+    );
     finds(&format!("{TOLD}t-0 is read from 0: p0/0, p0/1\n"), &[]);
     finds(&format!("{TOLD}t-0 is read from 1: p0/1\n"), &[]);
     finds(
@@ -62,10 +62,13 @@ fn an_example_says_that_there_was_no_offset() {
         .map(|it| format!("{}: {}", it.who, it.what))
         .collect();
     // What was told of the other record has no place that it could share.
-    assert_eq!(shown, [
-        "p0: sent p0/1 to t-0",
-        "p0: was told success of p0/1 in t-0, without an offset"
-    ]);
+    assert_eq!(
+        shown,
+        [
+            "p0: sent p0/1 to t-0",
+            "p0: was told success of p0/1 in t-0, without an offset"
+        ]
+    );
 }
 
 #[test]
@@ -122,7 +125,8 @@ fn nothing_is_compared_with_an_offset_that_was_not_told() {
 
 #[test]
 fn a_lag_counts_what_is_known_to_wait() {
-    let text = format!("g reads t\nm0 of g starts with t-0\n{TOLD}t-0 is read from 0: p0/0, p0/1\n");
+    let text =
+        format!("g reads t\nm0 of g starts with t-0\n{TOLD}t-0 is read from 0: p0/0, p0/1\n");
     let measured = story_of(history(&text)).check().measurements;
     assert_eq!(measured.groups[0].lag_peak, 0);
 }
@@ -157,10 +161,7 @@ fn what_may_lie_above_everything_that_was_read_is_unseen() {
     finds(&recorded(&before, read), &unseen);
     // what was told is another producer's, or of another partition,
     let another = format!("{FIRST}p1/1 is acknowledged at t-0@0\n");
-    finds(
-        &recorded(&another, "m0 processes p1/1 at t-0@0\n"),
-        &unseen,
-    );
+    finds(&recorded(&another, "m0 processes p1/1 at t-0@0\n"), &unseen);
     let elsewhere = format!("{FIRST}p0/1 is acknowledged at t-1@0\n");
     let both = "m0 is given t-1\nm0 processes p0/1 at t-1@0\n";
     finds(&recorded(&elsewhere, both), &unseen);
@@ -169,8 +170,8 @@ fn what_may_lie_above_everything_that_was_read_is_unseen() {
     finds(&recorded(earlier, read), &unseen);
     // or nobody read as far.
     let farther = format!("{FIRST}p0/1 is acknowledged at t-0@7\np0/2 is acknowledged at t-0@0\n");
-    finds(&recorded(&farther, "m0 processes p0/2 at t-0@0\n"), &[(
-        Anomaly::Unseen,
-        2,
-    )]);
+    finds(
+        &recorded(&farther, "m0 processes p0/2 at t-0@0\n"),
+        &[(Anomaly::Unseen, 2)],
+    );
 }

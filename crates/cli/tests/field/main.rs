@@ -68,9 +68,8 @@ fn holds(name: &str) {
             String::from_utf8_lossy(&ran.stderr)
         );
         let verdict = fs::read(out.join("verdict.json"));
-        let verdict: Value = verdict.map_or(Value::Null, |json| {
-            serde_json::from_slice(&json).unwrap()
-        });
+        let verdict: Value =
+            verdict.map_or(Value::Null, |json| serde_json::from_slice(&json).unwrap());
         for line in &expected {
             let found = is_so(line, ran.status.code(), &verdict["scenarios"][0]);
             assert!(found, "not so: {line}\n{said}");
@@ -92,9 +91,9 @@ fn is_so(line: &str, exit: Option<i32>, scenario: &Value) -> bool {
             .any(|doubt| doubt.as_str().unwrap().contains(rest)),
         "reason" => {
             let (claim, words) = rest.split_once(' ').unwrap();
-            all("guarantees").iter().any(|of| {
-                of["claim"] == claim && of["reason"].as_str().unwrap().contains(words)
-            })
+            all("guarantees")
+                .iter()
+                .any(|of| of["claim"] == claim && of["reason"].as_str().unwrap().contains(words))
         }
         claim => all("guarantees")
             .iter()

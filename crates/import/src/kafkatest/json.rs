@@ -169,7 +169,7 @@ pub(super) fn read(bytes: &[u8]) -> Result<Line<'_>, Flaw> {
         "shutdown_requested" => Said::Idle,
         "producer_send_success" => {
             Said::Sent(parse::<Acknowledged<'_>>(bytes, "an acknowledged record")?.into())
-        },
+        }
         "producer_send_error" => Said::Unsent(parse(bytes, "a record that failed")?),
         "tool_data" => Said::Total(parse(bytes, "a producer's sums")?),
         "record_data" => Said::Read(parse(bytes, "a record")?),
