@@ -390,6 +390,24 @@ mod tests {
     }
 
     #[test]
+    fn a_success_may_be_without_an_offset_and_a_record_that_was_read_may_not() {
+        let line = |name: &str, offset: &str| {
+            format!(
+                r#"{{"timestamp":1,"name":"{name}","topic":"t","partition":0,{offset}"value":"1"}}"#
+            )
+        };
+        let sent = line("producer_send_success", r#""offset":null,"#);
+        let Said::Sent(placed) = read(sent.as_bytes()).unwrap().said else {
+            unreachable!("a success is one");
+        };
+        assert_eq!(placed.offset, NO_OFFSET);
+        let unsaid = line("producer_send_success", "");
+        assert!(read(unsaid.as_bytes()).is_err());
+        let nowhere = line("record_data", r#""offset":null,"#);
+        assert!(read(nowhere.as_bytes()).is_err());
+    }
+
+    #[test]
     fn deep_nesting_is_an_error() {
         for (open, close) in [("[", "]"), ("{\"a\":", "}")] {
             let deep = open.repeat(100_000) + "1" + &close.repeat(100_000);

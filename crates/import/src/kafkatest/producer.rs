@@ -250,3 +250,48 @@ fn outcome(line: &Unsent<'_>) -> Outcome {
         Outcome::Unknown { error }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn is_certain(class: &str, message: &str) -> bool {
+        let unsent = Unsent {
+            topic: "t".into(),
+            value: Some("0".into()),
+            exception: Some(format!("class org.apache.kafka.common.errors.{class}").into()),
+            message: Some(message.into()),
+        };
+        matches!(outcome(&unsent), Outcome::Failed { .. })
+    }
+
+    #[test]
+    fn only_what_was_never_sent_is_certainly_not_written() {
+        let sized = "The message is 93 bytes when serialized which is larger than 90, which is \
+            the value of the max.request.size configuration.";
+        assert!(is_certain("RecordTooLargeException", sized));
+        assert!(is_certain("SerializationException", "no such class"));
+        assert!(is_certain("InvalidTopicException", "not a topic"));
+        for (class, message) in [
+            // The broker's limit may have been lowered since an earlier attempt,
+            (
+                "RecordTooLargeException",
+                "The request included a message larger than the max message size the server \
+                 will accept.",
+            ),
+            // and a right withdrawn.
+            ("TopicAuthorizationException", "Not authorized"),
+            ("ClusterAuthorizationException", "Not authorized"),
+            ("TransactionalIdAuthorizationException", "Not authorized"),
+            ("InvalidTimestampException", "out of range"),
+            ("OutOfOrderSequenceException", "out of order"),
+            ("TimeoutException", "Expiring 1 record(s)"),
+            (
+                "NotEnoughReplicasException",
+                "fewer in-sync replicas than required",
+            ),
+        ] {
+            assert!(!is_certain(class, message), "{class}");
+        }
+    }
+}
