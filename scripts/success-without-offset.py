@@ -11,7 +11,8 @@ other versions of Python do as well (Linux, x86-64).
 It starts a Kafka and a fault proxy (ackproof stack up, ackproof proxy). In each run
 an idempotent producer sends 120 records to a new topic through the proxy, which
 answers the first Produce with NOT_LEADER_OR_FOLLOWER and delays everything by 200 ms.
-When the faults are healed a reader reads the topic to its end. Both write what they
+When the faults are healed a reader, of one version for all, reads the topic to its end.
+Both write what they
 saw as Kafka's verifiable clients do, and `ackproof check --from kafkatest` judges it.
 
 ACKPROOF names the binary (target/release/ackproof). Recordings stay in --keep DIR.
@@ -19,7 +20,8 @@ ACKPROOF names the binary (target/release/ackproof). Recordings stay in --keep D
 import argparse, ctypes as c, glob, json, os, re, signal, socket, struct, subprocess, sys
 import tempfile, time, urllib.request, zipfile
 
-VERSIONS = ["1.0.1", "1.9.2", "2.0.2", "2.12.1", "2.16.0"]
+VERSIONS = ["1.5.0", "1.9.2", "2.0.2", "2.12.1", "2.16.0"]
+READER = "2.16.0"
 RECORDS, PER_S = 120, 100
 
 
@@ -218,7 +220,7 @@ def started(command, wanted, log):
     raise SystemExit(f"{' '.join(command)} ended too soon")
 
 
-def one_version(path, runs, ackproof, folder, cluster, proxy):
+def one_version(path, reader_path, runs, ackproof, folder, cluster, proxy):
     """One line of the table. In a process of its own: one librdkafka each."""
     lib = Library(path)
     shown = violated = records = 0
@@ -236,7 +238,11 @@ def one_version(path, runs, ackproof, folder, cluster, proxy):
         reader = os.path.join(into, "consumer-reader-1.jsonl")
         told = produce(lib, proxy["bootstrap"], topic, producer)
         call(proxy["faults"], "DELETE", "/faults")
-        stored = consume(lib, cluster, topic, reader)
+        read = subprocess.run([sys.executable, __file__, "--read", reader_path, cluster, topic, reader],
+                              capture_output=True, text=True, timeout=60)
+        if read.returncode:
+            raise SystemExit(read.stderr.strip())
+        stored = int(read.stdout)
         judged = subprocess.run([ackproof, "check", "--from", "kafkatest", producer, reader],
                                 capture_output=True, text=True)
         with open(os.path.join(into, "verdict.txt"), "w") as out:
@@ -254,6 +260,10 @@ def one_version(path, runs, ackproof, folder, cluster, proxy):
 
 
 def main():
+    if sys.argv[1:2] == ["--read"]:
+        path, cluster, topic, recording = sys.argv[2:]
+        print(consume(Library(path), cluster, topic, recording), flush=True)
+        os._exit(0)
     asked = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     asked.add_argument("versions", nargs="*", default=VERSIONS, metavar="VERSION")
     asked.add_argument("--runs", type=int, default=5)
@@ -274,6 +284,9 @@ def main():
         running.append(process)
         print("| librdkafka | shown | VIOLATED | records told success and stored nowhere "
               "| of those the client says |\n| --- | --- | --- | --- | --- |", flush=True)
+        reader_path = library(READER, folder)
+        if reader_path is None:
+            raise SystemExit(f"confluent-kafka {READER}, which reads, cannot be had")
         for version in asked.versions:
             path = library(version, folder)
             if path is None:
@@ -282,7 +295,7 @@ def main():
             child = os.fork()
             if child == 0:
                 try:
-                    one_version(path, asked.runs, ackproof, folder, kafka["at"], proxy)
+                    one_version(path, reader_path, asked.runs, ackproof, folder, kafka["at"], proxy)
                 except BaseException as error:
                     print(f"{version}: {error}", file=sys.stderr, flush=True)
                     os._exit(1)  # the stack is its parent's
