@@ -6,7 +6,7 @@ ACKPROOF := target/release/ackproof
 # More arguments for `ackproof run`, such as: make test-kafka-delivery ARGS="--repeat 5 --seed 41"
 ARGS ?=
 
-.PHONY: test-kafka-delivery test-kafka-catalogue test lint unit stack setup build fetch bench deny mutants
+.PHONY: test-kafka-delivery test-kafka-catalogue test lint unit stack setup build fetch bench deny mutants finding-success-without-offset
 
 test-kafka-delivery: fetch
 	$(ACKPROOF) run delivery limitations $(ARGS)
@@ -35,6 +35,17 @@ build: setup
 # archive; nothing to do the next time.
 fetch: build
 	$(ACKPROOF) stack fetch
+
+# docs/findings/success-without-offset.md: by the client that is built in, or by those
+# of VERSIONS. A violation (exit code 1) is what is to be seen.
+VERSIONS ?=
+
+finding-success-without-offset: fetch
+ifeq ($(VERSIONS),)
+	$(ACKPROOF) run crates/cli/tests/field/cases/success-without-an-offset.toml $(ARGS); test $$? -eq 1
+else
+	ACKPROOF=$(ACKPROOF) scripts/success-without-offset.py $(ARGS) $(VERSIONS)
+endif
 
 bench: fetch
 	scripts/bench.sh

@@ -112,6 +112,21 @@ struct RecordTrace {
     readings: Vec<Reading>,
 }
 
+impl RecordTrace {
+    /// Whether its producer was told at which offset it stands.
+    fn is_placed(&self) -> bool {
+        self.completed
+            .iter()
+            .all(|placed| match &placed.event.body {
+                Body::SendCompleted {
+                    outcome: Outcome::Acknowledged { offset, .. },
+                    ..
+                } => offset.is_given(),
+                _ => false,
+            })
+    }
+}
+
 /// Where a row's events stand.
 #[derive(Clone, Debug, Default)]
 struct RowTrace {
@@ -867,10 +882,16 @@ impl<'s> Planner<'s> {
     /// Where no record is clean: one that stands in a partition, whatever else
     /// is wrong with it.
     fn bystander(&self) -> Option<Victim> {
+        self.standing().filter(|_| self.survey.records.is_empty())
+    }
+
+    /// A record that stands in a partition that was read, whatever else is wrong
+    /// with it.
+    fn standing(&self) -> Option<Victim> {
         let survey = self.survey;
         let mut bystanders = survey.bystanders.iter();
         let stands = bystanders.find(|it| survey.read_at.contains_key(&it.partition));
-        stands.filter(|_| survey.records.is_empty()).copied()
+        stands.copied()
     }
 
     /// The observer finds something behind everything else in a partition,
@@ -978,14 +999,20 @@ impl<'s> Planner<'s> {
         if let Some(Victim { partition, .. }) = self.bystander() {
             return self.stored_behind(partition, Content::Corrupt, Anomaly::Corrupt);
         }
-        // A record may be the only one by which its transaction is known, and
+        // Of what is damaged, only its place is known: without one, the record
+        // would be lost as well. A record may be the only one by which its transaction is known, and
         // what an aborted one would be without it is another anomaly.
         let fates = &self.survey.fates;
         let any = self.survey.found_none(Anomaly::G1a);
         let trace = self.record(|trace| {
             let tx = fates.transactions.of(trace.victim.record);
-            tx.is_none_or(|tx| any && fates.is_as_told(tx))
-        })?;
+            trace.is_placed() && tx.is_none_or(|tx| any && fates.is_as_told(tx))
+        });
+        let Some(trace) = trace else {
+            let unplaced = !self.survey.records.iter().any(RecordTrace::is_placed);
+            let Victim { partition, .. } = self.standing().filter(|_| unplaced)?;
+            return self.stored_behind(partition, Content::Corrupt, Anomaly::Corrupt);
+        };
         let body = Body::Stored {
             partition: trace.victim.partition,
             offset: trace.victim.offset,

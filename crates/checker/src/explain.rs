@@ -180,15 +180,23 @@ impl Explainer {
             }
             Body::SendCompleted { record, outcome } => {
                 let mut watches = vec![Watch::Record(*record)];
-                if let Outcome::Acknowledged { at, offset } = outcome {
+                if let Outcome::Acknowledged { at, offset } = outcome
+                    && offset.is_given()
+                {
                     watches.push(Watch::Position(*at, *offset));
                 }
                 let cases = self.cases_of(&watches);
                 self.note(&cases, at, |roster| {
                     let what = match outcome {
-                        Outcome::Acknowledged { at, offset } => {
+                        Outcome::Acknowledged { at, offset } if offset.is_given() => {
                             let partition = roster.partition(*at);
                             format!("{record} was acknowledged at {partition}@{offset}")
+                        }
+                        Outcome::Acknowledged { at, .. } => {
+                            let partition = roster.partition(*at);
+                            format!(
+                                "was told success of {record} in {partition}, without an offset"
+                            )
                         }
                         Outcome::Failed { error } => format!("{record} was not written: {error}"),
                         Outcome::Unknown { error } => {

@@ -16,7 +16,8 @@
 //! Acknowledgements against the log:
 //!
 //! - *lost-write*: a record was acknowledged, its topic was read, and it
-//!   stands nowhere in it. An acknowledgement above the pinned end counts: the
+//!   stands nowhere in it. That the application was told success counts, with
+//!   an offset or without. An acknowledgement above the pinned end counts: the
 //!   log moved back. One below the log start does not: retention may have
 //!   taken the record, so it is counted apart, and nobody can tell. Neither
 //!   does one inside the range of a topic that compacts. Neither

@@ -35,16 +35,14 @@ use crate::table::{PartitionTable, Table};
 use crate::transactions::Transactions;
 use crate::victims::{Ends, Known, VICTIM_PARTITIONS_MAX, Victim};
 use absence::Absence;
-use imported::Told;
 pub(crate) use imported::Witness;
+use imported::{Followed, Told};
 
 /// Readings of one offset that are held in bits, at most; where there are
 /// more, they are looked at one by one.
 const READINGS_MAX: usize = 16;
 /// Records whose order is looked up in another reading, at most.
 const DOUBTFUL_MAX: usize = 4096;
-/// The offset of an acknowledgement that names none (`acks=0`).
-const NO_OFFSET: Offset = Offset::new(-1);
 
 /// Everything that was said of one partition.
 #[derive(Default)]
@@ -219,7 +217,7 @@ impl PartitionLog {
 
     #[inline]
     fn acknowledge(&mut self, blocks: Blocks, offset: Offset, record: RecordId) {
-        if offset == NO_OFFSET {
+        if !offset.is_given() {
             self.unplaced.insert(record);
             return;
         }
@@ -269,6 +267,8 @@ impl PartitionLog {
         let placed = Fingerprint::of(offset, record);
         if self.acknowledged.find(offset, block, placed) {
             self.ends.offer(victim);
+        } else if self.unplaced.contains(record) {
+            self.ends.offer_unplaced(victim);
         }
         if witness != Witness::Observer {
             self.all.entry(block).add(placed);
@@ -323,6 +323,7 @@ pub(crate) struct Ledger {
     failed: RecordSet,
     /// Records of which the producer was told that nobody knows.
     unknown: RecordSet,
+    followed: Followed,
     /// Records that were seen before they were known to have been sent.
     early: RecordSet,
     partitions: PartitionTable<PartitionLog>,
@@ -452,8 +453,14 @@ impl Ledger {
                 Outcome::Acknowledged { at, offset } => {
                     self.acknowledged.insert(*record);
                     if self.witness != Witness::Observer {
-                        // Other tools may tell of nothing but outcomes.
-                        self.sent.insert(*record);
+                        // Other tools may tell of nothing but outcomes, in the
+                        // order in which the client told them.
+                        let told_only = self.sent.insert(*record);
+                        if offset.is_given() {
+                            self.followed.hear(*at, *record, *offset);
+                        } else if told_only {
+                            self.followed.hear_unplaced(*at, *record);
+                        }
                     }
                     let blocks = self.blocks();
                     let log = self.partitions.entry(*at);
@@ -589,10 +596,10 @@ impl Ledger {
         self.standing.stored.contains(record)
     }
 
-    /// Whether anything was acknowledged in a partition.
+    /// Whether any offset of a partition was acknowledged.
     pub(crate) fn was_acknowledged(&self, partition: PartitionRef) -> bool {
         let log = self.partition(partition);
-        log.is_some_and(|log| !log.acknowledged.at().is_empty() || !log.unplaced.is_empty())
+        log.is_some_and(|log| !log.acknowledged.at().is_empty())
     }
 
     pub(crate) fn is_read(&self, partition: PartitionRef) -> bool {
@@ -767,7 +774,7 @@ impl Ledger {
         };
         match claim.kind {
             Kind::Acknowledged => {
-                if claim.offset == NO_OFFSET || !log.is_contested(block) {
+                if !claim.offset.is_given() || !log.is_contested(block) {
                     return;
                 }
                 let stored = self.standing.stored.contains(claim.record);
@@ -950,7 +957,7 @@ impl Ledger {
                 }
                 let claim = Claim {
                     partition,
-                    offset: NO_OFFSET,
+                    offset: Offset::NONE,
                     kind: Kind::Acknowledged,
                     record,
                 };
@@ -981,8 +988,10 @@ impl Ledger {
         if !read.contains(&partition.topic) {
             return;
         }
+        let below = self.followed.below(record);
+        let place = below.filter(|_| !offset.is_given()).unwrap_or(offset);
         let settled = &mut self.settled;
-        let anomaly = match Absence::of(record, (partition, offset), log, background) {
+        let anomaly = match Absence::of(record, (partition, place), log, background) {
             Absence::Damaged => {
                 settled.damaged += 1;
                 return;
@@ -1010,6 +1019,10 @@ impl Ledger {
         };
         docket.add_record(anomaly, record, || {
             let name = background.roster.partition(partition);
+            if !offset.is_given() {
+                let what = format!("{record}, reported as a success in {name} without an offset");
+                return (what, vec![Watch::Record(record)]);
+            }
             let what = format!("{record}, acknowledged at {name}@{offset}");
             let here = Watch::Position(partition, offset);
             (what, vec![Watch::Record(record), here])
@@ -1205,16 +1218,21 @@ impl Ledger {
             .take(VICTIM_PARTITIONS_MAX)
     }
 
-    /// Records that were acknowledged once, where they stand, and of which
-    /// nothing else is wrong.
+    /// Records that were acknowledged once, where they stand or without an
+    /// offset, and of which nothing else is wrong.
     fn choose_victims(&self, roster: &Roster) -> Vec<Victim> {
         let blocks = self.blocks();
         let mut victims = Vec::new();
         for (_, log) in self.in_view(roster) {
             let contested = &log.contested.acknowledgements;
             victims.extend(log.ends.choose(|victim, known| {
-                (known == Known::Surely || !contested.contains(blocks.holding(victim.offset)))
-                    && self.sent.contains(victim.record)
+                let fit = match known {
+                    Known::Surely => true,
+                    Known::Likely => !contested.contains(blocks.holding(victim.offset)),
+                    // Where retention may have taken it, it could not be lost.
+                    Known::Unplaced => log.start() == 0,
+                };
+                fit && self.sent.contains(victim.record)
                     && !self.standing.again.contains(victim.record)
                     && !self.standing.disordered.contains(victim.record)
                     && !self.contradicted.contains(victim.record)

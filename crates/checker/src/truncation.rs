@@ -125,7 +125,7 @@ impl Truncation {
             Body::SendCompleted {
                 record,
                 outcome: Outcome::Acknowledged { at, offset },
-            } => self.acknowledged(*record, *at, *offset),
+            } if offset.get() >= 0 => self.acknowledged(*record, *at, *offset),
             Body::Pinned { partition, end, .. } => {
                 let reaches = self.partitions.entry(*partition);
                 reaches.pinned.push(Reach {

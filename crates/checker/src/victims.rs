@@ -13,7 +13,8 @@ const VICTIMS_PER_END: usize = 24;
 /// Partitions that calibration chooses from, at most.
 pub(crate) const VICTIM_PARTITIONS_MAX: usize = 16;
 
-/// A record that was acknowledged once, stands there, and nowhere else.
+/// A record of which its producer was told success once, and that stands in one
+/// place: where it was acknowledged, if it was told of an offset.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct Victim {
     pub(crate) partition: PartitionRef,
@@ -63,6 +64,8 @@ pub(crate) struct Ends {
     likely: FewOfMany,
     /// Those that were looked at by themselves.
     settled: FewOfMany,
+    /// Those that were acknowledged without an offset.
+    unplaced: FewOfMany,
 }
 
 impl Ends {
@@ -79,12 +82,20 @@ impl Ends {
         self.settled.offer(victim);
     }
 
+    /// Offers a record that stands, and was acknowledged without an offset;
+    /// behind those offered before.
+    pub(crate) fn offer_unplaced(&mut self, victim: Victim) {
+        self.unplaced.offer(victim);
+    }
+
     /// The few at each end that are clean, of those that are settled or not.
     pub(crate) fn choose(&self, is_clean: impl Fn(&Victim, Known) -> bool) -> Vec<Victim> {
         let likely = self.likely.iter().map(|victim| (victim, Known::Likely));
         let settled = self.settled.iter().map(|victim| (victim, Known::Surely));
+        let unplaced = self.unplaced.iter().map(|victim| (victim, Known::Unplaced));
         let mut clean: Vec<Victim> = likely
             .chain(settled)
+            .chain(unplaced)
             .filter(|(victim, known)| is_clean(victim, *known))
             .map(|(victim, _)| victim)
             .collect();
@@ -105,4 +116,6 @@ pub(crate) enum Known {
     Likely,
     /// It was looked at by itself.
     Surely,
+    /// It stands, and no place was acknowledged.
+    Unplaced,
 }

@@ -2,7 +2,7 @@
 //! Knows nothing of who else reports, nor of processes.
 
 use model::event::{Body, Outcome};
-use model::ids::{MemberIx, PartitionIndex, PartitionRef, ProducerIx, RecordId, TopicIx};
+use model::ids::{MemberIx, Offset, PartitionIndex, PartitionRef, ProducerIx, RecordId, TopicIx};
 use subject::protocol::Happening;
 
 /// The event that a report of a producer to a topic stands for.
@@ -25,6 +25,8 @@ pub(crate) fn of_producer(producer: ProducerIx, topic: TopicIx, what: Happening)
             offset,
         } => {
             let at = PartitionRef { topic, partition };
+            let given = offset.filter(|offset| offset.get() >= 0);
+            let offset = given.unwrap_or(Offset::NONE);
             completed(sequence, Outcome::Acknowledged { at, offset })
         }
         Happening::Failed { sequence, error } => completed(sequence, Outcome::Failed { error }),

@@ -318,7 +318,7 @@ mod tests {
         Happening::Acknowledged {
             sequence: Sequence::new(sequence),
             partition: PartitionIndex::new(2),
-            offset: Offset::new(7),
+            offset: Some(Offset::new(7)),
         }
     }
 

@@ -110,5 +110,6 @@ recordings! {
     a_refused_commit "consumer-frozen"
     errors_that_exclude_a_write_are_failures "refused"
     acknowledged_without_an_offset "acks-0"
+    a_success_without_an_offset "success-without-offset"
     a_consumer_without_verbose "quiet"
 }

@@ -509,11 +509,13 @@ pub enum TransactionOutcome {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Outcome {
-    /// The broker acknowledged it there.
+    /// The application was told success.
     Acknowledged {
         /// The partition.
         at: PartitionRef,
-        /// The offset that the acknowledgement names.
+        /// The offset that a broker gave, or [`Offset::NONE`] where none did:
+        /// with `acks=0` no broker answers, and a client may report success of
+        /// which no broker told it.
         offset: Offset,
     },
     /// It was certainly not written.
@@ -558,7 +560,9 @@ pub enum Content {
 pub enum CommitResult {
     /// The coordinator stored it.
     Accepted,
-    /// The coordinator refused it (a fenced or unknown member, say).
+    /// The coordinator refused it (a fenced or unknown member, say). Where the
+    /// client asked more than once by itself, this is the last answer: an
+    /// earlier attempt may have been stored, and nothing rests on it not being.
     Refused,
     /// It may or may not have been stored.
     Unknown,

@@ -126,6 +126,17 @@ number! {
     Micros(u64)
 }
 
+impl Offset {
+    /// In an acknowledgement: the application was told success, and of no
+    /// offset that a broker gave. Histories write it as -1.
+    pub const NONE: Self = Self(-1);
+
+    /// Whether it is an offset, and not [`Offset::NONE`].
+    pub const fn is_given(self) -> bool {
+        self.0 != Self::NONE.0
+    }
+}
+
 impl Micros {
     #[must_use]
     /// The distance to an earlier moment; zero when `earlier` is later.

@@ -429,7 +429,8 @@ pub struct GroupMeasurements {
     /// record it processed; the longest, if several.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub recovery_ms: Option<u64>,
-    /// Most records acknowledged and not yet processed at one moment.
+    /// Most records acknowledged, with an offset, and not yet processed at one
+    /// moment.
     pub lag_peak: u64,
     /// The same, on average over the moments at which a record was processed.
     pub lag_mean: u64,

@@ -1,46 +1,82 @@
-//! What a client's error says about a record or a commit. Pure; knows nothing
-//! of who asks.
+//! What a client's report says about a record or a commit. Knows nothing of
+//! who asks.
 //!
-//! A send is *failed* only where the error excludes that any attempt wrote the
-//! record; everything else is *unknown*. librdkafka sends a record again by
-//! itself, so a delivery report names the error of the last attempt, and says
-//! nothing of an earlier one whose answer was lost: a timeout, a transport
-//! error, a leader that moved, a missing topic or a withdrawn permission may
-//! each follow an attempt that was stored. (librdkafka knows more,
-//! `rd_kafka_message_status`, which its safe binding does not expose.)
+//! A send is *failed* only where it is proved that no attempt wrote the record;
+//! everything else is *unknown*. librdkafka sends a record again by itself,
+//! and a delivery report names the error of the last attempt. So three things
+//! are asked for:
+//!
+//! - the broker refused the record's batch for what is in it;
+//! - librdkafka says that the record was not persisted
+//!   (`rd_kafka_message_status`). It never takes back that an earlier attempt
+//!   may have been stored, because its answer did not come in time;
+//! - there was no earlier attempt. librdkafka also says "not persisted" after
+//!   answers that do not exclude it: a leader that is deposed, or loses its
+//!   disk, while it waits for followers answers `NOT_LEADER_OR_FOLLOWER`, or
+//!   `KAFKA_STORAGE_ERROR`, of what it has stored and they may have, too. And
+//!   that the last attempt was refused says nothing of it: its batch was
+//!   another one, and a batch of more records is refused for its size where one
+//!   of fewer was stored. How often records were sent is counted, for each
+//!   partition, and told only at the end ([`crate::producer`]).
 
 use model::event::CommitResult;
+use rdkafka::bindings::{rd_kafka_message_status, rd_kafka_msg_status_t};
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
+use rdkafka::message::BorrowedMessage;
 
-/// Who refused the record, and when.
+/// What the client says of whether a record is stored.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Stage {
-    /// The client did not take it: `produce()` itself returned the error.
-    Handover,
-    /// The client took it, and reported the error later.
-    Report,
+pub enum Persistence {
+    /// Nothing that it heard says that it could be.
+    No,
+    /// An attempt was not answered, or no answer is asked for (`acks=0`).
+    Possible,
+    /// A broker said so, or the client concluded it from what a broker said.
+    Yes,
 }
 
-/// What an error means for a record.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum SendFate {
-    /// It was certainly not written.
-    Failed,
-    /// It may or may not have been written.
-    Unknown,
+impl Persistence {
+    /// What librdkafka's own report says.
+    #[allow(unsafe_code)] // the binding has no safe way to ask
+    pub(crate) fn of(report: &BorrowedMessage<'_>) -> Self {
+        // SAFETY: `report` keeps the message alive for as long as it is borrowed
+        // here, and a delivery report's message is one that librdkafka made,
+        // which is what the function asks for. It only reads a field.
+        match unsafe { rd_kafka_message_status(report.ptr().cast_const()) } {
+            rd_kafka_msg_status_t::RD_KAFKA_MSG_STATUS_NOT_PERSISTED => Self::No,
+            rd_kafka_msg_status_t::RD_KAFKA_MSG_STATUS_POSSIBLY_PERSISTED => Self::Possible,
+            rd_kafka_msg_status_t::RD_KAFKA_MSG_STATUS_PERSISTED => Self::Yes,
+        }
+    }
 }
 
-/// What an error means for the record it is about.
-pub fn fate_of_send(stage: Stage, code: RDKafkaErrorCode) -> SendFate {
+/// What a report of a record that was not delivered says.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Refusal {
+    /// A broker refused the last attempt for what was in it, and the client
+    /// knows of none that may have been stored.
+    OfLastAttempt,
+    /// Something else; the record was in a request at least once.
+    Other,
+    /// Something else; it may never have been in one.
+    Unsent,
+}
+
+/// What an error says of a record that the client took and did not deliver.
+pub fn refusal(code: Option<RDKafkaErrorCode>, persistence: Persistence) -> Refusal {
+    match (code.is_some_and(refuses_content), persistence) {
+        (true, Persistence::No) => Refusal::OfLastAttempt,
+        (true, _) | (_, Persistence::Possible | Persistence::Yes) => Refusal::Other,
+        (false, Persistence::No) => Refusal::Unsent,
+    }
+}
+
+/// Whether an error is a broker's that refuses a batch for what is in it.
+const fn refuses_content(code: RDKafkaErrorCode) -> bool {
     use RDKafkaErrorCode as Code;
-    match (stage, code) {
-        // What the client never took it cannot have sent.
-        (Stage::Handover, _)
-        // The broker refuses the record for what it is, so it refused every
-        // attempt.
-        | (
-            Stage::Report,
-            Code::MessageSizeTooLarge
+    matches!(
+        code,
+        Code::MessageSizeTooLarge
             | Code::InvalidMessageSize
             | Code::InvalidRecord
             | Code::InvalidTimestamp
@@ -48,16 +84,17 @@ pub fn fate_of_send(stage: Stage, code: RDKafkaErrorCode) -> SendFate {
             | Code::InvalidTopic
             | Code::PolicyViolation
             | Code::UnsupportedCompressionType
-            | Code::UnsupportedForMessageFormat,
-        ) => SendFate::Failed,
-        (Stage::Report, _) => SendFate::Unknown,
-    }
+            | Code::UnsupportedForMessageFormat
+    )
 }
 
 /// What the answer to a commit means.
 ///
 /// One error answers for all partitions of a commit, so only those that the
-/// coordinator gives for the whole group count as refused.
+/// coordinator gives for the whole group count as refused. The answer is to the
+/// last attempt: one before it, whose answer was lost, may have been stored.
+/// That a commit was refused is told, and shows that the coordinator turned the
+/// member away; that its offset is not stored follows from no answer.
 pub fn result_of_commit(answer: &Result<(), KafkaError>) -> CommitResult {
     use RDKafkaErrorCode as Code;
     match answer.as_ref().map_err(KafkaError::rdkafka_error_code) {
@@ -144,44 +181,43 @@ mod tests {
     use super::*;
 
     #[test]
-    fn only_what_excludes_every_attempt_is_failed() {
+    fn only_a_refusal_of_what_was_sent_is_one_of_the_last_attempt() {
         let cases = [
-            (Code::MessageSizeTooLarge, SendFate::Failed),
-            (Code::InvalidRecord, SendFate::Failed),
-            (Code::InvalidTimestamp, SendFate::Failed),
-            (Code::MessageTimedOut, SendFate::Unknown),
-            (Code::RequestTimedOut, SendFate::Unknown),
-            (Code::OperationTimedOut, SendFate::Unknown),
-            (Code::BrokerTransportFailure, SendFate::Unknown),
-            (Code::NetworkException, SendFate::Unknown),
-            (Code::NotEnoughReplicas, SendFate::Unknown),
-            (Code::NotEnoughReplicasAfterAppend, SendFate::Unknown),
-            (Code::NotLeaderForPartition, SendFate::Unknown),
-            (Code::KafkaStorageError, SendFate::Unknown),
-            (Code::PurgeQueue, SendFate::Unknown),
-            (Code::PurgeInflight, SendFate::Unknown),
-            (Code::Fatal, SendFate::Unknown),
-            (Code::OutOfOrderSequenceNumber, SendFate::Unknown),
-            (Code::UnknownTopic, SendFate::Unknown),
-            (Code::TopicAuthorizationFailed, SendFate::Unknown),
-            (Code::Unknown, SendFate::Unknown),
+            (Code::MessageSizeTooLarge, Refusal::OfLastAttempt),
+            (Code::InvalidRecord, Refusal::OfLastAttempt),
+            (Code::InvalidTimestamp, Refusal::OfLastAttempt),
+            (Code::PolicyViolation, Refusal::OfLastAttempt),
+            // Another record of its batch was invalid.
+            (Code::InvalidDifferentRecord, Refusal::Unsent),
+            (Code::MessageTimedOut, Refusal::Unsent),
+            (Code::RequestTimedOut, Refusal::Unsent),
+            (Code::OperationTimedOut, Refusal::Unsent),
+            (Code::BrokerTransportFailure, Refusal::Unsent),
+            (Code::NetworkException, Refusal::Unsent),
+            (Code::NotEnoughReplicas, Refusal::Unsent),
+            (Code::NotEnoughReplicasAfterAppend, Refusal::Unsent),
+            (Code::NotLeaderForPartition, Refusal::Unsent),
+            (Code::KafkaStorageError, Refusal::Unsent),
+            (Code::PurgeQueue, Refusal::Unsent),
+            (Code::PurgeInflight, Refusal::Unsent),
+            (Code::Fatal, Refusal::Unsent),
+            (Code::OutOfOrderSequenceNumber, Refusal::Unsent),
+            (Code::UnknownTopic, Refusal::Unsent),
+            (Code::TopicAuthorizationFailed, Refusal::Unsent),
+            (Code::Unknown, Refusal::Unsent),
         ];
         for (code, expected) in cases {
-            assert_eq!(fate_of_send(Stage::Report, code), expected, "{code:?}");
+            assert_eq!(refusal(Some(code), Persistence::No), expected, "{code:?}");
         }
+        assert_eq!(refusal(None, Persistence::No), Refusal::Unsent);
     }
 
     #[test]
-    fn what_the_client_did_not_take_is_failed_whatever_the_reason() {
-        for code in [
-            Code::MessageSizeTooLarge,
-            Code::InvalidArgument,
-            Code::UnknownTopic,
-            Code::UnknownPartition,
-            Code::Fatal,
-            Code::QueueFull,
-        ] {
-            assert_eq!(fate_of_send(Stage::Handover, code), SendFate::Failed);
+    fn what_the_client_calls_possible_was_sent_and_is_no_refusal() {
+        for persistence in [Persistence::Possible, Persistence::Yes] {
+            for code in [Code::MessageSizeTooLarge, Code::MessageTimedOut] {
+                assert_eq!(refusal(Some(code), persistence), Refusal::Other, "{code:?}");
+            }
         }
     }
 

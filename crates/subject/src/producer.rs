@@ -2,8 +2,9 @@
 //! what the client says became of each. Knows nothing of faults: it neither
 //! expects nor hides them.
 
-use std::sync::Arc;
+use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use model::ids::{Offset, PartitionIndex, RecordId, Sequence};
@@ -19,7 +20,7 @@ use rdkafka::statistics::Statistics;
 use crate::SubjectError;
 use crate::config::{self, RoleKind};
 use crate::log;
-use crate::outcome::{SendFate, Stage, fate_of_send};
+use crate::outcome::{Persistence, Refusal, refusal};
 use crate::pace::Schedule;
 use crate::protocol::{Happening, ProducerRole};
 use crate::reporter::Reporter;
@@ -46,6 +47,8 @@ pub(crate) fn produce(
     let config = client_config(role)?;
     let context = Context {
         reporter: Arc::new(reporter),
+        outcomes: Outcomes::default(),
+        attempts: Mutex::default(),
         handed_over: AtomicU64::new(0),
         completed: AtomicU64::new(0),
         resent: AtomicU64::new(0),
@@ -148,18 +151,16 @@ impl Run<'_> {
         loop {
             let (error, refused) = match self.client.send(record) {
                 Ok(()) => {
-                    self.client
-                        .context()
-                        .handed_over
-                        .fetch_add(1, Ordering::Relaxed);
+                    let context = self.client.context();
+                    context.handed_over.fetch_add(1, Ordering::Relaxed);
+                    context.attempts().handed_over(partition.get());
                     return Ok(());
                 }
-                Err(refusal) => refusal,
+                Err(refused) => refused,
             };
             let full = error.rdkafka_error_code() == Some(RDKafkaErrorCode::QueueFull);
             if !full || self.stop.asked() {
-                self.reporter
-                    .say(not_acknowledged(Stage::Handover, sequence, &error));
+                self.reporter.say(not_taken(sequence, &error));
                 return self.reporter.check();
             }
             let now = clock.now();
@@ -194,19 +195,25 @@ impl Run<'_> {
     }
 
     /// Waits for one count that was made after the last outcome, so that the
-    /// total is whole.
+    /// total is whole. Where something is proved by it, for another one: the
+    /// client may have begun to make the first before the last outcome.
     fn await_last_count(&self) -> Result<(), SubjectError> {
         let context = self.client.context();
-        let before = context.counts.load(Ordering::Relaxed);
+        let counts = if context.attempts().is_idle() { 1 } else { 2 };
+        let wanted = context.counts.load(Ordering::Relaxed) + counts;
         let clock = self.reporter.clock();
         let start = clock.now();
-        while context.counts.load(Ordering::Relaxed) == before {
+        while context.counts.load(Ordering::Relaxed) < wanted {
             if u128::from(clock.now().since(start).as_millis()) > LAST_COUNT.as_millis() {
                 self.reporter
                     .note("the client gave no last count: retries may be too low");
+                context.attempts().give_up();
                 break;
             }
             self.turn(TURN)?;
+        }
+        for (sequence, error) in context.attempts().certain() {
+            self.reporter.say(Happening::Failed { sequence, error });
         }
         self.reporter.say(Happening::Counted {
             retries: context.resent.load(Ordering::Relaxed),
@@ -224,10 +231,18 @@ impl Run<'_> {
 /// What the client calls back while it is polled.
 struct Context {
     reporter: Arc<Reporter>,
+    outcomes: Outcomes,
+    attempts: Mutex<Attempts>,
     handed_over: AtomicU64,
     completed: AtomicU64,
     resent: AtomicU64,
     counts: AtomicU64,
+}
+
+impl Context {
+    fn attempts(&self) -> MutexGuard<'_, Attempts> {
+        self.attempts.lock().unwrap_or_else(PoisonError::into_inner)
+    }
 }
 
 impl ClientContext for Context {
@@ -241,6 +256,7 @@ impl ClientContext for Context {
 
     fn stats(&self, statistics: Statistics) {
         let now = resent(&statistics, self.handed_over.load(Ordering::Relaxed));
+        self.attempts().count(&statistics);
         let before = self.resent.fetch_max(now, Ordering::Relaxed);
         if now > before {
             self.reporter.say(Happening::Counted { retries: now });
@@ -254,10 +270,12 @@ impl ProducerContext for Context {
 
     fn delivery(&self, result: &DeliveryResult<'_>, token: usize) {
         let sequence = Sequence::new(token as u64);
-        self.reporter.say(match result {
-            Ok(message) => acknowledged(sequence, message.partition(), message.offset()),
-            Err((error, _)) => not_acknowledged(Stage::Report, sequence, error),
-        });
+        if let Err((error, message)) = result {
+            let refusal = refusal(error.rdkafka_error_code(), Persistence::of(message));
+            let mut attempts = self.attempts();
+            attempts.undelivered(message.partition(), sequence, refusal, error);
+        }
+        self.reporter.say(self.outcomes.tell(sequence, result));
         self.completed.fetch_add(1, Ordering::Relaxed);
     }
 }
@@ -268,34 +286,136 @@ pub(crate) fn token(sequence: Sequence) -> usize {
     usize::try_from(sequence.get()).unwrap_or(usize::MAX)
 }
 
-/// The client reports success. Without an offset nobody acknowledged the
-/// record: with `acks=0` success means that it was put into a socket, and an
-/// idempotent producer whose answer was lost learns that the record is a
-/// duplicate, but not of what.
-pub(crate) fn acknowledged(sequence: Sequence, partition: i32, offset: i64) -> Happening {
-    if offset < 0 {
-        return Happening::Unknown {
-            sequence,
-            error: "the client reports success without an offset".to_owned(),
-        };
-    }
-    Happening::Acknowledged {
+/// The client did not take the record: what it never had it cannot have sent.
+pub(crate) fn not_taken(sequence: Sequence, error: &KafkaError) -> Happening {
+    Happening::Failed {
         sequence,
-        partition: PartitionIndex::new(partition),
-        offset: Offset::new(offset),
+        error: error.to_string(),
     }
 }
 
-pub(crate) fn not_acknowledged(stage: Stage, sequence: Sequence, error: &KafkaError) -> Happening {
-    let fate = match error.rdkafka_error_code() {
-        Some(code) => fate_of_send(stage, code),
-        // The binding refused the arguments and did not call the client.
-        None => SendFate::Failed,
-    };
-    let error = error.to_string();
-    match fate {
-        SendFate::Failed => Happening::Failed { sequence, error },
-        SendFate::Unknown => Happening::Unknown { sequence, error },
+/// What the client's delivery reports say became of records.
+#[derive(Default)]
+pub(crate) struct Outcomes {
+    offsets: Mutex<Offsets>,
+}
+
+impl Outcomes {
+    /// What a report says became of its record. That it was not delivered never
+    /// says by itself that no attempt was stored.
+    pub(crate) fn tell(&self, sequence: Sequence, report: &DeliveryResult<'_>) -> Happening {
+        let message = match report {
+            Ok(message) => message,
+            Err((error, _)) => {
+                let error = error.to_string();
+                return Happening::Unknown { sequence, error };
+            }
+        };
+        let partition = message.partition();
+        let mut offsets = self.offsets.lock().unwrap_or_else(PoisonError::into_inner);
+        Happening::Acknowledged {
+            sequence,
+            partition: PartitionIndex::new(partition),
+            offset: offsets.given(Persistence::of(message), partition, message.offset()),
+        }
+    }
+}
+
+/// How often the records of each partition were sent: where each of them was
+/// sent once, a refusal of the last attempt is one of the only attempt.
+#[derive(Debug, Default)]
+struct Attempts {
+    partitions: BTreeMap<i32, Sent>,
+    refused: usize,
+}
+
+/// Records of a partition that the client took.
+#[derive(Debug, Default)]
+struct Sent {
+    handed_over: u64,
+    /// Put into requests, each time counted; by the client's last count.
+    in_requests: u64,
+    /// Whether one of them may never have been put into a request, so that
+    /// another could have been put into two.
+    unsent: bool,
+    refused: Vec<(Sequence, String)>,
+}
+
+/// Refusals that are held until the end, at most. Others stay unknown.
+const REFUSED_MAX: usize = 100_000;
+
+impl Attempts {
+    fn handed_over(&mut self, partition: i32) {
+        self.partitions.entry(partition).or_default().handed_over += 1;
+    }
+
+    fn undelivered(&mut self, of: i32, sequence: Sequence, refusal: Refusal, error: &KafkaError) {
+        let partition = self.partitions.entry(of).or_default();
+        match refusal {
+            Refusal::OfLastAttempt if self.refused < REFUSED_MAX => {
+                self.refused += 1;
+                partition.refused.push((sequence, error.to_string()));
+            }
+            Refusal::OfLastAttempt | Refusal::Other => {}
+            Refusal::Unsent => partition.unsent = true,
+        }
+    }
+
+    /// Takes over the client's count.
+    fn count(&mut self, statistics: &Statistics) {
+        for (of, sent) in &mut self.partitions {
+            let topics = statistics.topics.values();
+            let partitions = topics.filter_map(|topic| topic.partitions.get(of));
+            sent.in_requests = partitions.map(|partition| partition.txmsgs).sum();
+        }
+    }
+
+    /// Whether nothing was refused.
+    const fn is_idle(&self) -> bool {
+        self.refused == 0
+    }
+
+    /// Nothing is proved.
+    fn give_up(&mut self) {
+        self.partitions.clear();
+    }
+
+    /// Records that are certainly not written; after the last count.
+    fn certain(&mut self) -> Vec<(Sequence, String)> {
+        let partitions = std::mem::take(&mut self.partitions).into_values();
+        let once = |sent: &Sent| !sent.unsent && sent.in_requests == sent.handed_over;
+        let refused = partitions.filter(once).flat_map(|sent| sent.refused);
+        let mut certain: Vec<(Sequence, String)> = refused.collect();
+        certain.sort_by_key(|(sequence, _)| *sequence);
+        certain
+    }
+}
+
+/// Tells the offsets that a broker gave from those that librdkafka makes up.
+///
+/// It gives the records of a batch the offset that the broker named for the
+/// first one, and counts on. Where the broker named none, it counts on from a
+/// negative number, so that the later records of a larger batch have numbers
+/// that look like offsets. With `acks=0`, where nobody answers, it is so for
+/// every batch; of such records it says that they are possibly persisted.
+#[derive(Debug, Default)]
+struct Offsets {
+    /// By partition: the last that no broker gave.
+    made_up: BTreeMap<i32, i64>,
+}
+
+impl Offsets {
+    /// The offset of a record that the client reports as delivered, if a broker
+    /// gave it. Reports of a partition come in the order of its batches.
+    fn given(&mut self, persistence: Persistence, partition: i32, offset: i64) -> Option<Offset> {
+        let last = self.made_up.get(&partition).copied();
+        let counted_on = last.and_then(|last| last.checked_add(1)) == Some(offset);
+        if persistence == Persistence::Yes && offset >= 0 && !counted_on {
+            self.made_up.remove(&partition);
+            return Some(Offset::new(offset));
+        }
+        self.made_up.insert(partition, offset);
+        None
     }
 }
 
@@ -320,35 +440,101 @@ fn resent(statistics: &Statistics, handed_over: u64) -> u64 {
 mod tests {
     use super::*;
 
-    const SEQUENCE: Sequence = Sequence::new(7);
+    /// What is certain when so many records of a partition were handed over and
+    /// put into requests, and one was refused.
+    fn certain(handed_over: u64, in_requests: u64, beside: Option<Refusal>) -> Vec<u64> {
+        let mut attempts = Attempts::default();
+        assert!(attempts.is_idle());
+        for _ in 0..handed_over {
+            attempts.handed_over(0);
+        }
+        let error = KafkaError::MessageProduction(RDKafkaErrorCode::MessageSizeTooLarge);
+        let mut undelivered =
+            |sequence, refusal| attempts.undelivered(0, Sequence::new(sequence), refusal, &error);
+        undelivered(3, Refusal::OfLastAttempt);
+        if let Some(beside) = beside {
+            undelivered(4, beside);
+        }
+        attempts.count(&statistics([(0, in_requests), (1, 100)]));
+        assert!(!attempts.is_idle());
+        let certain = attempts.certain().into_iter();
+        certain.map(|(sequence, _)| sequence.get()).collect()
+    }
 
     #[test]
-    fn success_without_an_offset_is_unknown() {
-        assert!(matches!(
-            acknowledged(SEQUENCE, 0, -1),
-            Happening::Unknown { .. }
-        ));
-        assert!(matches!(
-            acknowledged(SEQUENCE, 0, 0),
-            Happening::Acknowledged { .. }
-        ));
+    fn a_refusal_is_certain_where_each_record_was_sent_once() {
+        assert_eq!(certain(10, 10, None), [3]);
+        assert!(certain(10, 11, None).is_empty());
+        assert!(certain(10, 9, None).is_empty());
+        assert_eq!(certain(10, 10, Some(Refusal::Other)), [3]);
+        // One may have been sent twice, and another not at all.
+        assert!(certain(10, 10, Some(Refusal::Unsent)).is_empty());
+        assert_eq!(certain(10, 10, Some(Refusal::OfLastAttempt)), [3, 4]);
+    }
+
+    #[test]
+    fn without_a_last_count_nothing_is_certain() {
+        let mut attempts = Attempts::default();
+        attempts.handed_over(0);
+        let error = KafkaError::MessageProduction(RDKafkaErrorCode::MessageSizeTooLarge);
+        attempts.undelivered(0, Sequence::new(0), Refusal::OfLastAttempt, &error);
+        attempts.count(&statistics([(0, 1), (1, 0)]));
+        attempts.give_up();
+        assert!(attempts.certain().is_empty());
+    }
+
+    fn statistics(partitions: [(i32, u64); 2]) -> Statistics {
+        let mut statistics = Statistics::default();
+        let mut topic = rdkafka::statistics::Topic::default();
+        for (partition, txmsgs) in partitions {
+            let of_partition = rdkafka::statistics::Partition {
+                txmsgs,
+                ..Default::default()
+            };
+            topic.partitions.insert(partition, of_partition);
+        }
+        statistics.topics.insert("t".to_owned(), topic);
+        statistics
+    }
+
+    /// What is told of offsets that the client names in one partition.
+    fn told(persistence: Persistence, named: &[i64]) -> Vec<Option<i64>> {
+        let mut offsets = Offsets::default();
+        let given = |offset: &i64| offsets.given(persistence, 0, *offset).map(Offset::get);
+        named.iter().map(given).collect()
+    }
+
+    #[test]
+    fn an_offset_is_what_a_broker_gave() {
+        let all = told(Persistence::Yes, &[0, 1, 2]);
+        assert_eq!(all, [Some(0), Some(1), Some(2)]);
+        // As a success is reported that was only concluded.
+        assert_eq!(told(Persistence::Yes, &[-1001, 0]), [None, Some(0)]);
+        assert_eq!(told(Persistence::Yes, &[-1, 7]), [None, Some(7)]);
+    }
+
+    #[test]
+    fn an_offset_that_is_counted_on_from_none_is_none() {
+        let batch = told(Persistence::Yes, &[-1, 0, 1, 5, 6]);
+        assert_eq!(batch, [None, None, None, Some(5), Some(6)]);
+    }
+
+    #[test]
+    fn without_an_answer_no_broker_gave_one() {
+        assert_eq!(told(Persistence::Possible, &[-1001, 0, 17]), [None; 3]);
+    }
+
+    #[test]
+    fn offsets_of_one_partition_say_nothing_of_another() {
+        let mut offsets = Offsets::default();
+        assert_eq!(offsets.given(Persistence::Yes, 0, -1), None);
+        let other = offsets.given(Persistence::Yes, 1, 0);
+        assert_eq!(other, Some(Offset::new(0)));
     }
 
     #[test]
     fn a_record_in_a_second_request_counts_as_resent() {
-        let statistics: Statistics = {
-            let mut statistics = Statistics::default();
-            let mut topic = rdkafka::statistics::Topic::default();
-            for (partition, txmsgs) in [(0, 4), (1, 3)] {
-                let of_partition = rdkafka::statistics::Partition {
-                    txmsgs,
-                    ..Default::default()
-                };
-                topic.partitions.insert(partition, of_partition);
-            }
-            statistics.topics.insert("t".to_owned(), topic);
-            statistics
-        };
+        let statistics = statistics([(0, 4), (1, 3)]);
         assert_eq!(resent(&statistics, 5), 2);
         assert_eq!(resent(&statistics, 9), 0);
     }

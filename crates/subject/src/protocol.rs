@@ -181,16 +181,21 @@ pub enum Happening {
         /// Where to.
         partition: PartitionIndex,
     },
-    /// The broker acknowledged it.
+    /// The client told the application success.
     Acknowledged {
         /// Which.
         sequence: Sequence,
         /// The partition it names.
         partition: PartitionIndex,
-        /// The offset it names.
-        offset: Offset,
+        /// The offset that a broker gave; none (`null`, or left out) where the
+        /// client was told of none, and wherever it makes one up, as librdkafka
+        /// does with `acks=0`.
+        #[serde(default)]
+        offset: Option<Offset>,
     },
-    /// It was certainly not written.
+    /// It was certainly not written: no attempt can have been. A client that
+    /// sends again by itself knows that of the last attempt only; where more is
+    /// known later, this may follow what was reported as unknown.
     Failed {
         /// Which.
         sequence: Sequence,

@@ -30,9 +30,9 @@ use crate::SubjectError;
 use crate::config::{self, RoleKind};
 use crate::consumer::partitions;
 use crate::log;
-use crate::outcome::{Stage, is_fenced, is_retriable, result_of_commit, wants_abort};
+use crate::outcome::{is_fenced, is_retriable, result_of_commit, wants_abort};
 use crate::pace::Throttle;
-use crate::producer::{acknowledged, not_acknowledged, token};
+use crate::producer::{Outcomes, not_taken, token};
 use crate::protocol::{Happening, TransformRole};
 use crate::reporter::Reporter;
 use crate::stop::Stop;
@@ -55,6 +55,7 @@ pub(crate) fn transform(
     let producing = producer_config(role)?;
     let sender = Sender {
         reporter: Arc::clone(&reporter),
+        outcomes: Outcomes::default(),
         handed_over: AtomicU64::new(0),
         completed: AtomicU64::new(0),
         undelivered: AtomicU64::new(0),
@@ -352,8 +353,7 @@ impl Transformer {
                 continue;
             }
             sender.undelivered.fetch_add(1, Ordering::Relaxed);
-            self.reporter
-                .say(not_acknowledged(Stage::Handover, sequence, &error));
+            self.reporter.say(not_taken(sequence, &error));
             return;
         }
     }
@@ -645,6 +645,7 @@ impl ConsumerContext for Transformer {
 /// What the producing client calls back while it is polled.
 struct Sender {
     reporter: Arc<Reporter>,
+    outcomes: Outcomes,
     handed_over: AtomicU64,
     completed: AtomicU64,
     /// Records without an acknowledgement, since they were asked for last.
@@ -666,13 +667,10 @@ impl ProducerContext for Sender {
 
     fn delivery(&self, result: &DeliveryResult<'_>, token: usize) {
         let sequence = Sequence::new(token as u64);
-        self.reporter.say(match result {
-            Ok(message) => acknowledged(sequence, message.partition(), message.offset()),
-            Err((error, _)) => {
-                self.undelivered.fetch_add(1, Ordering::Relaxed);
-                not_acknowledged(Stage::Report, sequence, error)
-            }
-        });
+        if result.is_err() {
+            self.undelivered.fetch_add(1, Ordering::Relaxed);
+        }
+        self.reporter.say(self.outcomes.tell(sequence, result));
         self.completed.fetch_add(1, Ordering::Relaxed);
     }
 }

@@ -45,13 +45,16 @@ fn happening() -> impl Strategy<Value = Happening> {
             sequence,
             partition
         }),
-        (sequence.clone(), partition.clone(), offset.clone()).prop_map(
-            |(sequence, partition, offset)| Happening::Acknowledged {
+        (
+            sequence.clone(),
+            partition.clone(),
+            prop::option::of(offset.clone())
+        )
+            .prop_map(|(sequence, partition, offset)| Happening::Acknowledged {
                 sequence,
                 partition,
                 offset,
-            }
-        ),
+            }),
         (sequence.clone(), any::<String>())
             .prop_map(|(sequence, error)| Happening::Failed { sequence, error }),
         (sequence, any::<String>())
@@ -135,11 +138,29 @@ fn a_report_reads_as_documented() {
         what: Happening::Acknowledged {
             sequence: Sequence::new(3),
             partition: PartitionIndex::new(1),
-            offset: Offset::new(40),
+            offset: Some(Offset::new(40)),
         },
     };
     assert_eq!(
         serde_json::to_string(&report).unwrap(),
         r#"{"at":12,"event":"acknowledged","sequence":3,"partition":1,"offset":40}"#
     );
+}
+
+#[test]
+fn a_success_needs_no_offset() {
+    let success = Report {
+        at: Micros::new(12),
+        what: Happening::Acknowledged {
+            sequence: Sequence::new(3),
+            partition: PartitionIndex::new(1),
+            offset: None,
+        },
+    };
+    for line in [
+        r#"{"at":12,"event":"acknowledged","sequence":3,"partition":1,"offset":null}"#,
+        r#"{"at":12,"event":"acknowledged","sequence":3,"partition":1}"#,
+    ] {
+        assert_eq!(serde_json::from_str::<Report>(line).unwrap(), success);
+    }
 }

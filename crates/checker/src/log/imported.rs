@@ -5,8 +5,15 @@
 //! A record exists at an offset when a reader was given it there, or when an
 //! acknowledgement names the place and its transaction, if it was sent in one,
 //! has committed.
+//!
+//! A success without an offset names no place. But its producer was told it
+//! before it was told of a record that it sent later, to the same partition:
+//! one connection is answered in the order in which it stores, and what is
+//! stored before that record lies below its offset.
 
-use model::ids::{Offset, PartitionRef, RecordId};
+use std::collections::BTreeMap;
+
+use model::ids::{Offset, PartitionRef, ProducerIx, RecordId};
 
 use super::{Ledger, PartitionLog};
 use crate::fates::{Fate, Fates};
@@ -40,6 +47,56 @@ impl Told {
     fn sort(&mut self) {
         self.0.sort_unstable();
         self.0.dedup();
+    }
+}
+
+/// Successes without an offset that are followed, at most; of others nobody
+/// can tell whether they are lost.
+const FOLLOWED_MAX: usize = 1 << 16;
+
+/// Successes without an offset, and what the same producers were told next.
+#[derive(Default)]
+pub(super) struct Followed {
+    /// Of which no record that was sent later was acknowledged so far.
+    open: BTreeMap<(PartitionRef, ProducerIx), Vec<RecordId>>,
+    /// The offset of such a record, below which they lie if they were stored.
+    below: BTreeMap<RecordId, Offset>,
+    len: usize,
+}
+
+impl Followed {
+    /// A producer was told success of a record, at an offset.
+    pub(super) fn hear(&mut self, partition: PartitionRef, record: RecordId, offset: Offset) {
+        if self.open.is_empty() {
+            return;
+        }
+        let from = (partition, record.producer);
+        if let Some(open) = self.open.get_mut(&from) {
+            open.retain(|before| {
+                let later = before.sequence < record.sequence;
+                if later {
+                    self.below.insert(*before, offset);
+                }
+                !later
+            });
+            if open.is_empty() {
+                self.open.remove(&from);
+            }
+        }
+    }
+
+    /// A producer was told success of a record, without an offset.
+    pub(super) fn hear_unplaced(&mut self, partition: PartitionRef, record: RecordId) {
+        if self.len < FOLLOWED_MAX {
+            self.len += 1;
+            let from = (partition, record.producer);
+            self.open.entry(from).or_default().push(record);
+        }
+    }
+
+    /// The offset below which a record lies, if it is stored.
+    pub(super) fn below(&self, record: RecordId) -> Option<Offset> {
+        self.below.get(&record).copied()
     }
 }
 

@@ -22,6 +22,7 @@ mod reference_groups;
 mod reference_rows;
 mod reference_transactions;
 mod rulings;
+mod sends;
 mod story;
 mod tangled;
 mod transacted;

@@ -8,6 +8,7 @@
 //! ```text
 //! p0/3 is sent to t-0
 //! p0/3 is acknowledged at t-0@7
+//! p0/3 is acknowledged in t-0, without an offset
 //! p0/3 is not written: ERROR
 //! p0/3 may be written: ERROR
 //! t is cleaned by delete | compact | compact,delete
@@ -201,6 +202,10 @@ impl Scribe {
         }
         let outcome = if let Some(place) = verb.strip_prefix("is acknowledged at ") {
             let (at, offset) = self.place(place)?;
+            Outcome::Acknowledged { at, offset }
+        } else if let Some(place) = verb.strip_prefix("is acknowledged in ") {
+            let at = self.partition(place.strip_suffix(", without an offset")?)?;
+            let offset = Offset::NONE;
             Outcome::Acknowledged { at, offset }
         } else if let Some(error) = verb.strip_prefix("is not written: ") {
             let error = error.to_owned();

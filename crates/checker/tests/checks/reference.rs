@@ -32,6 +32,9 @@ struct Said {
     sent: BTreeSet<RecordId>,
     failed: BTreeSet<RecordId>,
     acknowledged: BTreeSet<(Place, RecordId)>,
+    /// Acknowledged without an offset by clients that tell of outcomes alone:
+    /// what else they were told by then, and after that.
+    unplaced: Vec<(PartitionRef, RecordId, Vec<(Place, RecordId)>)>,
     /// Of which there is any outcome.
     told: BTreeSet<RecordId>,
     stored: BTreeSet<(Place, RecordId)>,
@@ -65,7 +68,14 @@ fn listen(events: &[Event]) -> Said {
                     said.acknowledged.insert(((*at, offset.get()), *record));
                     // Other tools may tell of nothing but outcomes.
                     if imported {
-                        said.sent.insert(*record);
+                        let told_only = said.sent.insert(*record);
+                        if offset.get() != -1 {
+                            for (.., after) in &mut said.unplaced {
+                                after.push(((*at, offset.get()), *record));
+                            }
+                        } else if told_only {
+                            said.unplaced.push((*at, *record, Vec::new()));
+                        }
                     }
                 }
                 Outcome::Failed { .. } => {
@@ -250,7 +260,7 @@ fn written_over(events: &[Event]) -> Vec<(Place, RecordId, RecordId)> {
             Body::SendCompleted {
                 record,
                 outcome: Outcome::Acknowledged { at, offset },
-            } => {
+            } if offset.get() >= 0 => {
                 let by_then = sent.get(&record.producer).copied().unwrap_or_default();
                 let of = (record.producer, *at);
                 match told.get(&of) {
@@ -297,6 +307,17 @@ impl Said {
         self.stored.iter().any(|(_, it)| it == record)
     }
 
+    /// The offset that the producer of a record without one was told next, of
+    /// a record that it sent later to the same partition.
+    fn is_below(&self, record: RecordId) -> Option<i64> {
+        let mut unplaced = self.unplaced.iter();
+        let (partition, _, after) = unplaced.find(|(_, it, _)| *it == record)?;
+        let later = |((of, _), other): &&(Place, RecordId)| {
+            of == partition && other.producer == record.producer && other.sequence > record.sequence
+        };
+        after.iter().find(later).map(|((_, offset), _)| *offset)
+    }
+
     /// The acknowledged records that stand nowhere, if that can be told.
     fn gone(&self, declared: &[PartitionRef]) -> Vec<(Place, RecordId, Gone)> {
         let mut partitions = self.partitions.iter().chain(declared);
@@ -309,6 +330,8 @@ impl Said {
             .filter(|(_, record)| !self.is_stored(record));
         gone.map(|(place, record)| {
             let why = if self.imported {
+                let below = self.is_below(*record);
+                let place = (place.0, below.filter(|_| place.1 == -1).unwrap_or(place.1));
                 if self.pinned[&place.0].contains(&place.1) {
                     Gone::Lost
                 } else {
@@ -383,7 +406,8 @@ impl Said {
             let reached = self.reached.iter().any(|(of, _)| of == *partition);
             let ends = self.ends.iter().filter(|(of, _)| of == *partition);
             let mut acknowledged = self.acknowledged.iter();
-            reached || ends.count() > 1 || acknowledged.any(|((of, _), _)| of == *partition)
+            let told = acknowledged.any(|((of, at), _)| of == *partition && *at != -1);
+            reached || ends.count() > 1 || told
         });
         TruncationCoverage {
             pinned: pinned.len() as u64,

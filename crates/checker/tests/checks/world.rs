@@ -6,7 +6,7 @@ mod capture;
 mod definitions;
 mod reader;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use model::anomaly::Anomaly;
 use model::event::{Body, Cleanup, Content, Event, Outcome};
@@ -183,6 +183,8 @@ enum Fate {
     Acknowledged,
     /// Acknowledged without an offset: the producer does not wait (`acks=0`).
     AcknowledgedNowhere,
+    /// The same, and it was never written.
+    AcknowledgedAndLost,
     /// Written, and nobody heard of it.
     Unheard,
     Unknown,
@@ -204,6 +206,11 @@ struct Maker {
     sent: Vec<Sent>,
     deeds: Vec<(ProducerIx, Deed)>,
     retries: BTreeMap<ProducerIx, u64>,
+    /// Producers that do not wait for answers.
+    impatient: BTreeSet<u32>,
+    /// Of records acknowledged without an offset by a client that tells of
+    /// outcomes alone: the offset that it told next, of a later record.
+    below: BTreeMap<RecordId, i64>,
     reads: Vec<Read>,
     commits: Vec<Commit>,
     reported: BTreeMap<(GroupIx, usize), usize>,
@@ -224,12 +231,19 @@ pub(crate) fn make(size: Size) -> World {
         sent: Vec::new(),
         deeds: Vec::new(),
         retries: BTreeMap::new(),
+        impatient: BTreeSet::new(),
+        below: BTreeMap::new(),
         reads: Vec::new(),
         commits: Vec::new(),
         reported: BTreeMap::new(),
         overtaken: BTreeMap::new(),
         planted: BTreeMap::new(),
     };
+    for producer in 0..size.producers {
+        if maker.dice.percent(10) {
+            maker.impatient.insert(producer);
+        }
+    }
     maker.send();
     maker.plant_in_log();
     maker.age();
@@ -323,8 +337,14 @@ impl Maker {
                 *next += 1;
             }
         }
+        let waits = !self.impatient.contains(&producer);
         let fate = match self.dice.below(100) {
+            _ if !waits && self.size.planted > 0 && self.dice.percent(20) => {
+                Fate::AcknowledgedAndLost
+            }
+            _ if !waits => Fate::AcknowledgedNowhere,
             0..3 => Fate::AcknowledgedNowhere,
+            3..4 if self.size.planted > 0 => Fate::AcknowledgedAndLost,
             3..85 => Fate::Acknowledged,
             85..90 => Fate::Unheard,
             90..95 => Fate::Unknown,
@@ -362,7 +382,7 @@ impl Maker {
         let retries = self.retries.entry(ProducerIx::new(producer)).or_default();
         *retries += u64::from(way != Way::Straight);
         let times = match (batch.fate, way) {
-            (Fate::Unknown | Fate::Failed, _) => 0,
+            (Fate::Unknown | Fate::Failed | Fate::AcknowledgedAndLost, _) => 0,
             (_, Way::WrittenTwice) => 2,
             _ => 1,
         };
@@ -377,7 +397,9 @@ impl Maker {
             let sent = &mut self.sent[*at];
             sent.told = match (batch.fate, sent.slot) {
                 (Fate::Acknowledged, Some(slot)) => Told::Acknowledged(number(slot)),
-                (Fate::AcknowledgedNowhere, _) => Told::Acknowledged(-1),
+                (Fate::AcknowledgedNowhere | Fate::AcknowledgedAndLost, _) => {
+                    Told::Acknowledged(-1)
+                }
                 (Fate::Failed, _) => Told::Failed,
                 _ => Told::Unknown,
             };
@@ -529,7 +551,7 @@ impl Maker {
                 }
                 Deed::Complete(at) => {
                     let it = self.sent[*at];
-                    let Told::Acknowledged(offset) = it.told else {
+                    let Told::Acknowledged(offset @ 0..) = it.told else {
                         continue;
                     };
                     let log = usize::try_from(it.to.partition.get()).unwrap();
@@ -550,11 +572,42 @@ impl Maker {
         self.overtaken = overtaken;
     }
 
+    /// What each record without an offset was followed by.
+    fn follow(&mut self) {
+        let mut open: Vec<Sent> = Vec::new();
+        for (_, deed) in &self.deeds {
+            let Deed::Complete(at) = deed else {
+                continue;
+            };
+            let it = self.sent[*at];
+            match it.told {
+                Told::Acknowledged(offset @ 0..) => {
+                    for before in &open {
+                        if before.to == it.to
+                            && before.record.producer == it.record.producer
+                            && before.record.sequence < it.record.sequence
+                        {
+                            self.below.entry(before.record).or_insert(offset);
+                        }
+                    }
+                }
+                Told::Acknowledged(_) => open.push(it),
+                Told::Failed | Told::Unknown => {}
+            }
+        }
+    }
+
     fn producers(&mut self) -> Vec<Source> {
         self.overtake();
+        let outcomes_only = self.size.witness == Witness::Readers && self.dice.percent(50);
+        if outcomes_only {
+            self.follow();
+        }
         let mut sources = vec![Vec::new(); usize::try_from(self.size.producers).unwrap()];
         for (producer, deed) in std::mem::take(&mut self.deeds) {
+            let source = usize::try_from(producer.get()).unwrap();
             let body = match deed {
+                Deed::Invoke(_) if outcomes_only => continue,
                 Deed::Invoke(at) => {
                     let Sent { record, to, .. } = self.sent[at];
                     Body::SendInvoked { record, to }
@@ -564,6 +617,10 @@ impl Maker {
                         record, to, told, ..
                     } = self.sent[at];
                     let error = "planned".to_owned();
+                    if outcomes_only && !matches!(told, Told::Acknowledged(_)) {
+                        let invoked = self.event(Body::SendInvoked { record, to });
+                        sources[source].push(invoked);
+                    }
                     let outcome = match told {
                         Told::Acknowledged(offset) => Outcome::Acknowledged {
                             at: to,
@@ -577,7 +634,7 @@ impl Maker {
                 }
             };
             let event = self.event(body);
-            sources[usize::try_from(producer.get()).unwrap()].push(event);
+            sources[source].push(event);
         }
         for (producer, retries) in self.retries.clone() {
             let counted = self.event(Body::ProducerCounted { producer, retries });

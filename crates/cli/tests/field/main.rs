@@ -33,6 +33,7 @@ macro_rules! cases {
 }
 
 mod groups;
+mod sends;
 
 fn case_file(name: &str) -> PathBuf {
     let file = format!("{}.toml", name.replace('_', "-"));

@@ -8,6 +8,7 @@ use serde::Deserialize;
 use serde::de::{Deserializer, MapAccess, SeqAccess, Visitor};
 
 use super::error::Flaw;
+use super::numbers::NO_OFFSET;
 
 /// A line of a client, by its `name`.
 #[derive(Debug, PartialEq)]
@@ -57,6 +58,30 @@ pub(super) struct Placed<'l> {
     /// A record may have none (a tombstone).
     #[serde(borrow, deserialize_with = "nullable")]
     pub(super) value: Option<Cow<'l, str>>,
+}
+
+/// A record of which the application was told success.
+#[derive(Deserialize)]
+struct Acknowledged<'l> {
+    #[serde(borrow)]
+    topic: Cow<'l, str>,
+    partition: i64,
+    /// Clients that were told of no offset print none, or -1.
+    #[serde(deserialize_with = "Option::deserialize")]
+    offset: Option<i64>,
+    #[serde(borrow, deserialize_with = "nullable")]
+    value: Option<Cow<'l, str>>,
+}
+
+impl<'l> From<Acknowledged<'l>> for Placed<'l> {
+    fn from(said: Acknowledged<'l>) -> Self {
+        Self {
+            topic: said.topic,
+            partition: said.partition,
+            offset: said.offset.unwrap_or(NO_OFFSET),
+            value: said.value,
+        }
+    }
 }
 
 /// A record that was not acknowledged.
@@ -142,7 +167,9 @@ pub(super) fn read(bytes: &[u8]) -> Result<Line<'_>, Flaw> {
         "startup_complete" => Said::Started,
         "shutdown_complete" => Said::Ended,
         "shutdown_requested" => Said::Idle,
-        "producer_send_success" => Said::Sent(parse(bytes, "an acknowledged record")?),
+        "producer_send_success" => {
+            Said::Sent(parse::<Acknowledged<'_>>(bytes, "an acknowledged record")?.into())
+        }
         "producer_send_error" => Said::Unsent(parse(bytes, "a record that failed")?),
         "tool_data" => Said::Total(parse(bytes, "a producer's sums")?),
         "record_data" => Said::Read(parse(bytes, "a record")?),
@@ -360,6 +387,24 @@ mod tests {
     fn an_unknown_kind_may_hold_anything() {
         let line = br#"{"name":"fresh","timestamp":"soon","offset":{}}"#;
         assert_eq!(read(line).unwrap().said, Said::Unknown("fresh".into()));
+    }
+
+    #[test]
+    fn a_success_may_be_without_an_offset_and_a_record_that_was_read_may_not() {
+        let line = |name: &str, offset: &str| {
+            format!(
+                r#"{{"timestamp":1,"name":"{name}","topic":"t","partition":0,{offset}"value":"1"}}"#
+            )
+        };
+        let sent = line("producer_send_success", r#""offset":null,"#);
+        let Said::Sent(placed) = read(sent.as_bytes()).unwrap().said else {
+            unreachable!("a success is one");
+        };
+        assert_eq!(placed.offset, NO_OFFSET);
+        let unsaid = line("producer_send_success", "");
+        assert!(read(unsaid.as_bytes()).is_err());
+        let nowhere = line("record_data", r#""offset":null,"#);
+        assert!(read(nowhere.as_bytes()).is_err());
     }
 
     #[test]

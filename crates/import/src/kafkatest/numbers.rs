@@ -9,8 +9,9 @@ use super::error::Flaw;
 /// every reader of it walk through all of them.
 pub(super) const PARTITION_MAX: i32 = 999_999;
 
-/// What a client prints for an offset that it was not told, as with `acks=0`.
-const NO_OFFSET: i64 = -1;
+/// What Kafka's client prints for an offset that it was not told, as with
+/// `acks=0`. Others print what they are made of: librdkafka has -1001.
+pub(super) const NO_OFFSET: i64 = -1;
 
 /// The partition that a line names.
 pub(super) fn partition(number: i64) -> Result<PartitionIndex, Flaw> {
@@ -30,12 +31,12 @@ pub(super) fn record_offset(number: i64) -> Result<Offset, Flaw> {
     }
 }
 
-/// The place that an acknowledgement names, if it names one.
-pub(super) fn acknowledged_offset(number: i64) -> Result<Option<Offset>, Flaw> {
-    if number == NO_OFFSET {
-        return Ok(None);
+/// The place that an acknowledgement names, or that it names none.
+pub(super) fn acknowledged_offset(number: i64) -> Result<Offset, Flaw> {
+    if number < 0 {
+        return Ok(Offset::NONE);
     }
-    record_offset(number).map(Some)
+    record_offset(number)
 }
 
 /// A committed position: the next offset to read.
@@ -204,8 +205,9 @@ mod tests {
         assert!(record_offset(i64::MAX).is_err());
         assert!(record_offset(-1).is_err());
         assert!(position(i64::MAX).is_ok());
-        assert_eq!(acknowledged_offset(-1).ok(), Some(None));
-        assert!(acknowledged_offset(-2).is_err());
+        assert_eq!(acknowledged_offset(-1).ok(), Some(Offset::NONE));
+        assert_eq!(acknowledged_offset(-1001).ok(), Some(Offset::NONE));
+        assert!(acknowledged_offset(i64::MAX).is_err());
     }
 
     #[test]

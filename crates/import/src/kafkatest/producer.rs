@@ -20,17 +20,16 @@ use super::topics::Topics;
 /// What Kafka's clients call a partition that was never chosen.
 const NO_PARTITION: PartitionIndex = PartitionIndex::new(-1);
 
-/// The errors after which a record is certainly not written: it was refused
-/// for what it is, or for who sent it. After all others, timeouts above all,
-/// it may be.
-const CERTAIN: [&str; 6] = [
-    "RecordTooLargeException",
-    "SerializationException",
-    "InvalidTopicException",
-    "TopicAuthorizationException",
-    "ClusterAuthorizationException",
-    "TransactionalIdAuthorizationException",
-];
+/// The errors after which a record is certainly not written: the Java client
+/// gave up before it made a request of it, and would have with every attempt.
+/// All others are what an attempt ended with, and say nothing of one before it
+/// whose answer was lost: a right may have been withdrawn, or a limit lowered,
+/// after the record was stored.
+const CERTAIN: [&str; 2] = ["SerializationException", "InvalidTopicException"];
+/// A record may be too large for the broker or for the client. This the client
+/// says, of its own `max.request.size` and `buffer.memory`.
+const TOO_LARGE: &str = "RecordTooLargeException";
+const TOO_LARGE_TO_SEND: &str = "bytes when serialized which is larger than";
 
 /// Tells the events of a producer's file.
 pub(super) struct Producing<'d> {
@@ -43,8 +42,6 @@ pub(super) struct Producing<'d> {
     process: Option<Process>,
     /// The sender of the record before.
     last: Option<(Sender, ProducerIx)>,
-    /// Acknowledged without an offset.
-    placeless: u64,
     /// With values that do not count.
     uncounted: u64,
 }
@@ -74,7 +71,6 @@ impl<'d> Producing<'d> {
             incarnation: 0,
             process: None,
             last: None,
-            placeless: 0,
             uncounted: 0,
         }
     }
@@ -108,12 +104,6 @@ impl<'d> Producing<'d> {
     pub(super) fn finish(mut self, summary: &mut Summary) -> Vec<i32> {
         self.close(Micros::default(), summary);
         let path = self.source.name.display();
-        if self.placeless > 0 {
-            summary.lacking.push(format!(
-                "{path}: {} records were acknowledged without an offset (acks=0?)",
-                self.placeless
-            ));
-        }
         if self.uncounted > 0 {
             summary.lacking.push(format!(
                 "{path}: {} records have values that do not count, so that they cannot be told apart",
@@ -175,20 +165,12 @@ impl<'d> Producing<'d> {
             if self.directory.basis == Basis::Heads {
                 return Err(Halt::Anew);
             }
-            let Some(offset) = offset else {
+            if !offset.is_given() {
                 return Ok(());
-            };
+            }
             self.directory.by_place(to, offset).ok_or(Flaw::Changed)?
         };
-        let outcome = if let Some(offset) = offset {
-            Outcome::Acknowledged { at: to, offset }
-        } else {
-            self.placeless += 1;
-            self.outlet.tell(at, Body::SendInvoked { record, to });
-            Outcome::Unknown {
-                error: "acknowledged without an offset".to_owned(),
-            }
-        };
+        let outcome = Outcome::Acknowledged { at: to, offset };
         self.outlet
             .tell(at, Body::SendCompleted { record, outcome });
         Ok(())
@@ -261,9 +243,55 @@ fn outcome(line: &Unsent<'_>) -> Outcome {
         Some(message) => format!("{class}: {message}"),
         None => class.to_owned(),
     };
-    if CERTAIN.contains(&class) {
+    let too_large_to_send = class == TOO_LARGE && error.contains(TOO_LARGE_TO_SEND);
+    if CERTAIN.contains(&class) || too_large_to_send {
         Outcome::Failed { error }
     } else {
         Outcome::Unknown { error }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn is_certain(class: &str, message: &str) -> bool {
+        let unsent = Unsent {
+            topic: "t".into(),
+            value: Some("0".into()),
+            exception: Some(format!("class org.apache.kafka.common.errors.{class}").into()),
+            message: Some(message.into()),
+        };
+        matches!(outcome(&unsent), Outcome::Failed { .. })
+    }
+
+    #[test]
+    fn only_what_was_never_sent_is_certainly_not_written() {
+        let sized = "The message is 93 bytes when serialized which is larger than 90, which is \
+            the value of the max.request.size configuration.";
+        assert!(is_certain("RecordTooLargeException", sized));
+        assert!(is_certain("SerializationException", "no such class"));
+        assert!(is_certain("InvalidTopicException", "not a topic"));
+        for (class, message) in [
+            // The broker's limit may have been lowered since an earlier attempt,
+            (
+                "RecordTooLargeException",
+                "The request included a message larger than the max message size the server \
+                 will accept.",
+            ),
+            // and a right withdrawn.
+            ("TopicAuthorizationException", "Not authorized"),
+            ("ClusterAuthorizationException", "Not authorized"),
+            ("TransactionalIdAuthorizationException", "Not authorized"),
+            ("InvalidTimestampException", "out of range"),
+            ("OutOfOrderSequenceException", "out of order"),
+            ("TimeoutException", "Expiring 1 record(s)"),
+            (
+                "NotEnoughReplicasException",
+                "fewer in-sync replicas than required",
+            ),
+        ] {
+            assert!(!is_certain(class, message), "{class}");
+        }
     }
 }

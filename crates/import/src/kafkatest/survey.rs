@@ -161,7 +161,9 @@ impl Surveyor {
             self.unsaid = true;
             return Ok(());
         };
-        if let (Some(offset), Some(known)) = (offset, self.known(producer)) {
+        if offset.is_given()
+            && let Some(known) = self.known(producer)
+        {
             known.acknowledged.insert(count);
             known.places.entry(at).or_default().insert(offset);
         }

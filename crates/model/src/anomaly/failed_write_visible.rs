@@ -6,11 +6,13 @@ pub(super) const DEFINITION: Definition = Definition {
     name: "failed-write-visible",
     meaning: "A record was reported as certainly not written, and it is stored.",
     definition: "A record stands in the log whose send ended with an error that excludes that it \
-        was written: it was too large, say, or its producer was not allowed to write. \
-        Each such record counts once. Where a reader was given it, Jepsen calls it G1a.",
+        was written: its only attempt was refused as too large, say, or the client never \
+        took it. Each such record counts once. Where a reader was given it, Jepsen calls it G1a.",
     excludes: &[
         "A record whose send timed out, or ended with another ambiguous error: it may be \
          written, and nothing is wrong when it is.",
+        "A record that was refused when it was sent again: the attempt before it may have \
+         been stored, in another batch, and only its answer was lost.",
         "A record that was also acknowledged.",
     ],
     jepsen: Some("G1a"),

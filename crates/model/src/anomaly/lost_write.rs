@@ -4,14 +4,15 @@ use super::{Definition, fact};
 
 pub(super) const DEFINITION: Definition = Definition {
     name: "lost-write",
-    meaning: "A record was acknowledged, its offset lies inside the range that was read, and the \
-        record is not there.",
+    meaning: "The application was told success of a record, and the record is not there.",
     definition: "A record was acknowledged, every partition of its topic was read to its end, \
-        and the record stands nowhere in it. Each such record counts once. An \
+        and the record stands nowhere in it. Each such record counts once, whether \
+        the application was told success with an offset, without one, or with acks=0. An \
         acknowledgement above the end counts too: the log is shorter than it was said \
         to be. In a history that another tool recorded no observer read the log; there, \
         a record counts that was acknowledged below the highest offset that anybody \
-        read, and that nobody read.",
+        read, and that nobody read; without an offset, one that was told before its \
+        producer was told of a later record at such an offset.",
     excludes: &[
         "A record acknowledged below the log start: retention may have taken it. Nobody can \
          tell, so the verdict is INCONCLUSIVE.",
@@ -19,13 +20,16 @@ pub(super) const DEFINITION: Definition = Definition {
          Nobody can tell either.",
         "A record at whose offset a damaged one stands: that is corrupt.",
         "A record whose send timed out: it was never acknowledged, and may be there or not.",
+        "Without a log: a record that was acknowledged without an offset, after which its \
+         producer was told nothing. It may stand behind everything that was read.",
         "Without a log: a record of a transaction that is not known to have committed. No \
          reader has to be given it.",
     ],
     jepsen: Some("lost-write"),
     permitted_by: &[
         fact(
-            "acks=0: the producer waits for no answer, so its acknowledgement proves nothing.",
+            "acks=0: the producer waits for no answer, so that success says only that the \
+             record was sent.",
             "Kafka documentation, producer configs, acks",
         ),
         fact(

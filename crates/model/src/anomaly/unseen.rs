@@ -7,8 +7,8 @@ pub(super) const DEFINITION: Definition = Definition {
     meaning: "A record was acknowledged above everything that anybody read, and no later read \
         settles whether it is stored.",
     definition: "In a history that another tool recorded, a record was acknowledged at an offset \
-        above everything that anybody read of its partition. Nobody looked there, so it \
-        can be told neither lost nor stored, and the verdict is INCONCLUSIVE.",
+        above everything that anybody read of its partition, or without an offset, so that \
+        it may lie there. Nobody looked there, so it can be told neither lost nor stored, and the verdict is INCONCLUSIVE.",
     excludes: &[
         "A record below the highest offset that was read, and that nobody read: that is \
          lost-write.",

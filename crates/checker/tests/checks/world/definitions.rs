@@ -201,8 +201,16 @@ fn losses(maker: &Maker, truth: &Truth, add: &mut impl FnMut(Anomaly, usize)) ->
                     truncated.insert(place.0);
                 }
             }
-            _ if range.contains(&place.1) => add(Anomaly::LostWrite, 1),
-            _ => add(Anomaly::Unseen, 1),
+            _ => {
+                let below = maker.below.get(&record).filter(|_| place.1 < 0);
+                let lost = range.contains(below.unwrap_or(&place.1));
+                let anomaly = if lost {
+                    Anomaly::LostWrite
+                } else {
+                    Anomaly::Unseen
+                };
+                add(anomaly, 1);
+            }
         }
     }
     if observed {
