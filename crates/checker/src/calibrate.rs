@@ -323,8 +323,11 @@ impl Survey {
                 offset,
                 content,
             } => {
-                if let Content::Ours(record) = content {
-                    self.claim(*from, *offset, *record);
+                match content {
+                    Content::Ours(record) => self.claim(*from, *offset, *record),
+                    Content::Misplaced(_) | Content::Corrupt | Content::Foreign => {
+                        self.contest(*from, *offset);
+                    }
                 }
                 // What is gone is held against nothing that stands.
                 let hand = (*member, *from);
@@ -371,6 +374,13 @@ impl Survey {
         }
     }
 
+    /// Something else was read there.
+    fn contest(&mut self, partition: PartitionRef, offset: Offset) {
+        if let Some(trace) = self.by_position.get(&(partition, offset)) {
+            self.records[*trace].contested = true;
+        }
+    }
+
     /// Somebody says that a record stands there.
     fn claim(&mut self, partition: PartitionRef, offset: Offset, record: RecordId) {
         if let Some(trace) = self.by_position.get(&(partition, offset)) {
@@ -379,7 +389,8 @@ impl Survey {
         }
         if let Some(trace) = self.by_record.get(&record) {
             let trace = &mut self.records[*trace];
-            trace.contested |= (trace.victim.partition, trace.victim.offset) != (partition, offset);
+            let here = (trace.victim.partition, trace.victim.offset);
+            trace.contested |= offset.is_given() && here != (partition, offset);
         }
     }
 

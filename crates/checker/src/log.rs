@@ -1113,14 +1113,12 @@ impl Ledger {
             return;
         };
         let place = (first.partition, first.offset);
-        let record = |claim: &Claim| claim.record;
-        self.past.use_again(
-            place,
-            standing.iter().map(record),
-            others.iter().map(record),
-        );
+        self.past
+            .use_again(place, standing.iter().map(|claim| claim.record));
         for claim in others {
-            if self.standing.stored.contains(claim.record) {
+            let stands = self.standing.stored.contains(claim.record);
+            self.past.displace(place, claim.record, stands);
+            if stands {
                 self.moved.push(*claim);
             } else {
                 self.partitions.entry(claim.partition).cut(claim.offset);

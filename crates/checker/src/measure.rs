@@ -21,7 +21,7 @@ use crate::timeline::Timeline;
 #[derive(Clone, Copy)]
 enum Moment {
     Sent(RecordId),
-    Acknowledged(RecordId, PartitionRef),
+    Acknowledged(RecordId, PartitionRef, Place),
     GivenUp(RecordId),
     MemberStarted(MemberIx),
     MemberEnded(MemberIx),
@@ -32,6 +32,13 @@ enum Moment {
     Injected(FaultIx),
     Healed(FaultIx),
     TrafficEnded,
+}
+
+/// Whether an acknowledgement names an offset.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Place {
+    Told,
+    Unknown,
 }
 
 /// What became of one fault, as recorded.
@@ -147,7 +154,14 @@ impl Meter {
         let moment = match &event.body {
             Body::SendInvoked { record, .. } => Moment::Sent(*record),
             Body::SendCompleted { record, outcome } => match outcome {
-                Outcome::Acknowledged { at, .. } => Moment::Acknowledged(*record, *at),
+                Outcome::Acknowledged { at, offset } => {
+                    let place = if offset.is_given() {
+                        Place::Told
+                    } else {
+                        Place::Unknown
+                    };
+                    Moment::Acknowledged(*record, *at, place)
+                }
                 Outcome::Failed { .. } | Outcome::Unknown { .. } => Moment::GivenUp(*record),
             },
             Body::ProducerCounted { producer, retries } => {
@@ -192,8 +206,8 @@ impl Meter {
     fn measure(&mut self, at: Micros, moment: Moment, roster: &Roster) {
         match moment {
             Moment::Sent(record) => self.sent(at, record),
-            Moment::Acknowledged(record, partition) => {
-                self.acknowledged(at, record, partition, roster);
+            Moment::Acknowledged(record, partition, place) => {
+                self.acknowledged(at, record, (partition, place), roster);
             }
             Moment::GivenUp(record) => {
                 self.outstanding.settle(record);
@@ -268,7 +282,7 @@ impl Meter {
         &mut self,
         at: Micros,
         record: RecordId,
-        partition: PartitionRef,
+        (partition, place): (PartitionRef, Place),
         roster: &Roster,
     ) {
         if let Some(sent) = self.outstanding.settle(record) {
@@ -288,12 +302,14 @@ impl Meter {
         if let Some(healed) = self.healed_waiting.take() {
             self.healed_to_first_ack = Some(at.since(healed));
         }
-        if !self.acknowledged.insert(record) {
+        // Without an offset it may not be stored, and does not count as a lag.
+        let is_placed = place == Place::Told;
+        if is_placed && !self.acknowledged.insert(record) {
             return;
         }
         for ix in roster.groups_of(partition.topic) {
             let group = self.groups.entry(ix.get().into());
-            if !group.processed.contains(record) {
+            if is_placed && !group.processed.contains(record) {
                 group.lag += 1;
                 group.lag_peak = group.lag_peak.max(group.lag);
             }

@@ -4,7 +4,7 @@
 //!
 //! Where no observer read the log, nothing is known of earlier lives.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 
 use model::event::Content;
 use model::ids::{Offset, PartitionRef, RecordId};
@@ -21,8 +21,10 @@ pub(crate) struct Past {
     shortened: BTreeSet<PartitionRef>,
     /// Offsets at which another record was read than the one that stands there.
     reused: PartitionTable<SparseSet>,
-    /// Records that were read where another one stands.
+    /// Records that were read where another one stands, and stand nowhere.
     displaced: RecordSet,
+    /// The same of those that stand elsewhere, with where they were read.
+    moved: HashSet<(PartitionRef, Offset, RecordId)>,
     /// Records that stand where another one was read.
     overlaid: RecordSet,
 }
@@ -36,30 +38,38 @@ impl Past {
         }
     }
 
-    /// Other records were read at an offset than the one that stands there.
+    /// Another record was read at an offset than the one that stands there.
     pub(crate) fn use_again(
         &mut self,
         (partition, offset): (PartitionRef, Offset),
         standing: impl Iterator<Item = RecordId>,
-        others: impl Iterator<Item = RecordId>,
     ) {
         self.reused.entry(partition).insert(offset.get());
         for record in standing {
             self.overlaid.insert(record);
         }
-        for record in others {
+    }
+
+    /// A record was read at an offset at which another one stands.
+    pub(crate) fn displace(&mut self, at: (PartitionRef, Offset), record: RecordId, stands: bool) {
+        if stands {
+            self.moved.insert((at.0, at.1, record));
+        } else {
             self.displaced.insert(record);
         }
     }
 
     /// Whether what was read at an offset does not stand there any more.
     pub(crate) fn holds(&self, at: PartitionRef, offset: Offset, content: Content) -> bool {
-        let displaced = match content {
-            Content::Ours(record) => self.displaced.contains(record),
+        let displaced = || match content {
+            Content::Ours(record) => {
+                let moved = self.moved.contains(&(at, offset, record));
+                moved || self.displaced.contains(record)
+            }
             Content::Misplaced(_) | Content::Corrupt | Content::Foreign => false,
         };
         let ends = self.ends.get(&at);
-        ends.is_some_and(|end| offset >= *end) || (displaced && self.was_reused(at, offset.get()))
+        ends.is_some_and(|end| offset >= *end) || (self.was_reused(at, offset.get()) && displaced())
     }
 
     /// Whether a position lies behind the end of a log.

@@ -348,7 +348,7 @@ impl Reading {
             of.map(|commit| commit.offset).max()
         };
         let Some(lives) = self.lives else {
-            return self.commits.highest.max(reported).max(joined(true));
+            return self.position().max(joined(true));
         };
         let start = match self.reported {
             Reported::Nothing => self.latest().map(|(_, offset)| offset),
@@ -357,6 +357,15 @@ impl Reading {
         // A position behind the end is none: the group will be reset.
         let start = start.filter(|start| end.is_none_or(|end| *start <= end));
         lives.highest.max(joined(false)).max(start)
+    }
+
+    /// The highest position that anybody tells of, but for transactions.
+    fn position(&self) -> Option<Offset> {
+        let reported = match self.reported {
+            Reported::Position(offset) => Some(offset),
+            Reported::Nothing | Reported::NoPosition => None,
+        };
+        self.commits.highest.max(reported)
     }
 
     /// The position that was committed last, by the moment of the answer.
@@ -770,7 +779,11 @@ impl Readers {
                 let reading = self.reading_of(group, partition).unwrap_or(&none);
                 let outputs = derived.of(group, partition, log, background);
                 let bounds = Bounds::of(background, group, partition);
-                let known = (in_place.contains(&group), log.past().is_of(partition));
+                let past = log.past();
+                let position = reading.position();
+                let is_cut = past.is_of(partition)
+                    || position.is_some_and(|position| past.is_behind(partition, position));
+                let known = (in_place.contains(&group), is_cut);
                 let log = log.partition(partition);
                 let doubt = Doubt::about(reading, known, outputs, log, bounds);
                 Some(((group, partition), doubt?))
@@ -809,15 +822,22 @@ impl Readers {
     /// agree with the log, as many offsets as records show it.
     fn processed_in_place(&self, group: GroupIx, log: &Ledger) -> bool {
         let number = i64::from(group.get());
-        let records = self.records.get(number).map_or(0, |of| of.processed.len());
-        let readings = self.readings.get(number).into_iter();
-        let stand = readings
-            .flat_map(PartitionTable::iter)
-            .map(|(at, reading)| {
-                let log = log.partition(at).filter(|log| !log.is_disputed());
-                log.map_or(0, |log| log.data_in(&reading.given).count() as u64)
-            });
-        !log.holds_copies() && stand.sum::<u64>() == records
+        let Some(records) = self.records.get(number) else {
+            return true;
+        };
+        let stand = |offsets: fn(&Reading) -> &SparseSet| -> u64 {
+            let readings = self.readings.get(number).into_iter();
+            let stand = readings
+                .flat_map(PartitionTable::iter)
+                .map(|(at, reading)| {
+                    let log = log.partition(at).filter(|log| !log.is_disputed());
+                    log.map_or(0, |log| log.data_in(offsets(reading)).count() as u64)
+                });
+            stand.sum()
+        };
+        !log.holds_copies()
+            && stand(|reading| &reading.given) == records.processed.len()
+            && stand(|reading| &reading.unsettled) == records.unsettled.len()
     }
 
     fn reading_of(&self, group: GroupIx, partition: PartitionRef) -> Option<&Reading> {
@@ -894,17 +914,12 @@ impl Doubt {
     /// What is in doubt, if anything is.
     fn about(
         reading: &Reading,
-        (in_place, any_gone): (bool, bool),
+        (in_place, is_cut): (bool, bool),
         outputs: Option<Outputs>,
         log: Option<&PartitionLog>,
         bounds: Bounds<'_>,
     ) -> Option<Self> {
         let commits = &reading.commits;
-        let end = log.and_then(PartitionLog::end);
-        let beyond = |offset: Option<i64>| {
-            end.is_some_and(|end| offset.is_some_and(|offset| offset > end.get()))
-        };
-        let is_cut = any_gone || beyond(commits.highest.map(Offset::get));
         let done = Done::of(reading, outputs.as_ref());
         let unclear = log.is_some_and(|log| {
             let elsewhere = !in_place && done.leaves_any(log, bounds);

@@ -217,10 +217,12 @@ impl Planner<'_> {
         let mut found = places.aborted.iter().filter_map(|(at, stored)| {
             let stored = stored.as_ref()?;
             let record = record_of(stored).filter(|record| !used.contains(record))?;
+            let reused = survey.past.was_reused(at.0, at.1.get());
             let mut groups = places.held_to_committed.iter();
             // Of one that reads all there is, a record that it did not read may
             // be missing already.
-            let group = groups.find(|group| whole || places.reads_committed(**group))?;
+            let group = groups.find(|group| whole || places.reads_committed(**group));
+            let group = group.filter(|_| !reused)?;
             Some((*at, *group, stored, record))
         });
         let ((from, offset), group, stored, record) = found.next()?;
@@ -406,6 +408,10 @@ impl Planner<'_> {
         let survey = self.survey;
         let places = &survey.transactions;
         let (of, group, partition, offset) = places.commit?;
+        if survey.past.is_of(partition) || survey.past.is_behind(partition, offset) {
+            // It may have been made in an earlier life of the log.
+            return None;
+        }
         let completed = places.commit_completed.as_ref()?;
         let last = places.producers.last().map_or(0, |last| last.get());
         let producer = ProducerIx::new(last.checked_add(1)?);

@@ -362,15 +362,13 @@ impl Said {
         let (offset, Some(content)) = given else {
             return false;
         };
-        let Some((_, end)) = self.pinned.get(&partition).filter(|_| !self.imported) else {
-            return false;
-        };
+        let end = self.pinned.get(&partition).map(|(_, end)| *end);
         let stands = self.stands.get(&(partition, offset)).copied();
         let another = matches!(
             (stands, content),
             (Some(Content::Ours(stands)), Content::Ours(given)) if stands != given
         );
-        offset >= *end || another
+        !self.imported && (another || end.is_some_and(|end| offset >= end))
     }
 
     fn made_in_the_past(&self, partition: PartitionRef, commit: &Commit) -> bool {
@@ -394,8 +392,9 @@ impl Said {
         let beyond = |position: Option<i64>| {
             end.is_some_and(|end| position.is_some_and(|position| position > end))
         };
+        let position = highest.max(reported.flatten());
         let is_cut =
-            !self.imported && (self.is_reused(of.1) || beyond(farthest) || beyond(highest));
+            !self.imported && (self.is_reused(of.1) || beyond(farthest) || beyond(position));
         if !is_cut {
             return highest.max(reported.flatten()).unwrap_or(0);
         }

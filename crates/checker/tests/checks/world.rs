@@ -269,7 +269,7 @@ pub(crate) fn make(size: Size) -> World {
         events: maker.interleave(sources),
         now_us: maker.clock_us,
     };
-    let (mut expected, untold) = definitions::expect(&maker);
+    let (mut expected, untold) = definitions::expect(&maker, &story.events);
     expected.extend(maker.planted);
     expected.retain(|_, count| *count > 0);
     World {

@@ -251,7 +251,8 @@ impl Said {
         let farthest = here.map(|it| it.place.1 + 1).max();
         let mut places = self.readings.iter().map(|it| it.place);
         let reused = places.any(|place| place.0 == partition && self.is_reused(place));
-        let is_cut = !self.imported && (reused || beyond(farthest) || beyond(highest));
+        let position = highest.max(reported.flatten());
+        let is_cut = !self.imported && (reused || beyond(farthest) || beyond(position));
         if !is_cut {
             let handed = handed.map(|(.., next)| *next).max();
             return highest.max(reported.flatten()).max(handed).unwrap_or(0);

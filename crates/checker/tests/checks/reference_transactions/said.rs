@@ -538,15 +538,13 @@ impl Said {
         let Some(content) = content.filter(|_| !self.imported) else {
             return false;
         };
-        let Some((_, end)) = self.pinned.get(&place.0) else {
-            return false;
-        };
+        let end = self.pinned.get(&place.0).map(|(_, end)| *end);
         let stands = self.at(place).map(|it| it.content);
         let another = matches!(
             (stands, content),
             (Some(Content::Ours(stands)), Content::Ours(given)) if stands != given
         );
-        place.1 >= *end || another
+        another || end.is_some_and(|end| place.1 >= end)
     }
 
     /// What stands, or stood, at a place, by the last word on it.

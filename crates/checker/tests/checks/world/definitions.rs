@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;
 
 use model::anomaly::Anomaly;
-use model::event::Content;
+use model::event::{Body, Content, Event, Outcome};
 use model::ids::{GroupIx, MemberIx, RecordId};
 
 use super::reader::{Given, Read};
@@ -161,8 +161,23 @@ fn acknowledged(maker: &Maker) -> Vec<(Place, RecordId)> {
     .collect()
 }
 
+/// The last record that was acknowledged at each place.
+fn told_last(events: &[Event]) -> BTreeMap<Place, RecordId> {
+    let told = events.iter().filter_map(|event| match &event.body {
+        Body::SendCompleted {
+            record,
+            outcome: Outcome::Acknowledged { at, offset },
+        } => {
+            let log = usize::try_from(at.partition.get()).unwrap();
+            Some(((log, offset.get()), *record))
+        }
+        _ => None,
+    });
+    told.collect()
+}
+
 /// What is wrong, but for what is counted as it is planted.
-pub(super) fn expect(maker: &Maker) -> (BTreeMap<Anomaly, u64>, Untold) {
+pub(super) fn expect(maker: &Maker, events: &[Event]) -> (BTreeMap<Anomaly, u64>, Untold) {
     let truth = Truth::of(maker);
     let mut found = BTreeMap::new();
     let mut add = |anomaly: Anomaly, count: usize| {
@@ -175,7 +190,7 @@ pub(super) fn expect(maker: &Maker) -> (BTreeMap<Anomaly, u64>, Untold) {
         contradicted(maker, &truth).len(),
     );
     strangers(maker, &mut add);
-    readers(maker, &truth, &mut add);
+    readers(maker, &truth, &told_last(events), &mut add);
     add(Anomaly::ZombieProcessing, zombies(maker));
     (found, untold)
 }
@@ -340,7 +355,12 @@ fn strangers(maker: &Maker, add: &mut impl FnMut(Anomaly, usize)) {
 }
 
 /// poll-skip, nonmonotonic-poll, reprocessed, group-gap and group-incomplete.
-fn readers(maker: &Maker, truth: &Truth, add: &mut impl FnMut(Anomaly, usize)) {
+fn readers(
+    maker: &Maker,
+    truth: &Truth,
+    told: &BTreeMap<Place, RecordId>,
+    add: &mut impl FnMut(Anomaly, usize),
+) {
     let data = |log: usize| {
         let range = truth.ranges[log].clone();
         let data = truth.data[log].iter().copied();
@@ -387,8 +407,12 @@ fn readers(maker: &Maker, truth: &Truth, add: &mut impl FnMut(Anomaly, usize)) {
         // By its identity, or by the offset of one that has none.
         let processed = |place: Place, stood: Option<RecordId>| {
             let stands = truth.stands.iter().filter(|(at, _)| *at == place);
-            let stands = stands.map(|(_, record)| *record).next().or(stood);
-            match stands {
+            let stands = stands.map(|(_, record)| *record).next();
+            let nameless = stands.is_none() && truth.data[place.0].contains(&place.1);
+            match stands.or(stood) {
+                Some(_) if nameless && maker.size.witness == Witness::Observer => {
+                    places.contains(&place)
+                }
                 Some(_) if maker.size.witness == Witness::Readers => {
                     let last = maker.reads.iter().filter(|read| {
                         (read.log, number(read.slot)) == place && named(read).is_some()
@@ -402,22 +426,15 @@ fn readers(maker: &Maker, truth: &Truth, add: &mut impl FnMut(Anomaly, usize)) {
         };
         for log in 0..maker.logs.len() {
             let highest = committed(maker, truth, group, log);
-            let told: BTreeMap<i64, RecordId> = acknowledged(maker)
-                .into_iter()
-                .filter(|(place, _)| place.0 == log)
-                .map(|(place, record)| (place.1, record))
-                .collect();
-            let stood = |offset: i64| told.get(&offset).copied();
+            let stood = |offset: i64| told.get(&(log, offset)).copied();
             let (gaps, behind): (Vec<i64>, Vec<i64>) = data(log)
                 .filter(|offset| !processed((log, *offset), stood(*offset)))
                 .partition(|offset| *offset < highest);
             // What was deleted is known by its acknowledgement alone.
             let start = number(maker.starts[log]);
             let deleted = told
-                .range(0..start.max(0))
-                .filter(|(offset, record)| {
-                    **offset < highest && !processed((log, **offset), Some(**record))
-                })
+                .range((log, 0)..(log, start.max(0)))
+                .filter(|(place, record)| place.1 < highest && !processed(**place, Some(**record)))
                 .count();
             add(Anomaly::GroupGap, gaps.len() + deleted);
             if maker.size.witness == Witness::Observer {
@@ -441,7 +458,8 @@ fn committed(maker: &Maker, truth: &Truth, group: GroupIx, log: usize) -> i64 {
     let reads = maker.reads.iter().filter(|read| read.log == log);
     let farthest = reads.clone().map(|read| number(read.slot) + 1).max();
     let is_cut = maker.size.witness == Witness::Observer
-        && (reads.clone().any(|read| truth.is_reused(read)) || farthest.max(highest) > Some(end));
+        && (reads.clone().any(|read| truth.is_reused(read))
+            || farthest.max(highest).max(Some(reported)) > Some(end));
     if !is_cut {
         return highest.unwrap_or(0).max(reported);
     }

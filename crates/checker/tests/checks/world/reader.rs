@@ -238,13 +238,34 @@ impl Reader {
         }
     }
 
+    /// Whether a commit is of an earlier life of the log.
+    fn is_past(maker: &Maker, log: usize, next: usize, behind: Option<Given>) -> bool {
+        let truth = &maker.truth[log];
+        let gone = behind.is_some_and(|(slot, content)| match truth.get(slot) {
+            Some(Slot::Is(stands @ Content::Ours(_))) => {
+                matches!(content, Content::Ours(_)) && *stands != content
+            }
+            stands => stands.is_none(),
+        });
+        gone || next > truth.len()
+    }
+
     fn say_commit(&mut self, maker: &mut Maker, log: usize, next: usize) {
+        let behind = self.given[log].last().copied();
+        let mut before = maker.commits.iter().rev();
+        let before = before.find(|it| (it.group, it.log) == (self.group, log));
+        if let Some(before) = before.filter(|before| before.next > next) {
+            let past = Self::is_past(maker, log, before.next, before.behind);
+            if !past || Self::is_past(maker, log, next, behind) {
+                maker.add(Anomaly::CommitRegression, 1);
+            }
+        }
         maker.commits.push(Commit {
             group: self.group,
             member: self.member,
             log,
             next,
-            behind: self.given[log].last().copied(),
+            behind,
         });
         let committed = Body::Committed {
             member: self.member,
@@ -262,7 +283,6 @@ impl Reader {
             self.say_commit(maker, log, self.committed[log]);
             self.say_commit(maker, log, back);
             self.say_commit(maker, log, self.committed[log]);
-            maker.add(Anomaly::CommitRegression, 1);
         }
     }
 }
