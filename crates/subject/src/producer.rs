@@ -297,7 +297,7 @@ pub(crate) fn not_taken(sequence: Sequence, error: &KafkaError) -> Happening {
 }
 
 /// How long brokers may take to answer that nothing is on its way any more.
-const ARRIVAL: Duration = Duration::from_secs(60);
+const ARRIVAL: Duration = Duration::from_mins(1);
 /// The same, for one question.
 const ARRIVAL_ANSWER: Duration = Duration::from_secs(5);
 
