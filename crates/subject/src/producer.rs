@@ -3,7 +3,7 @@
 //! expects nor hides them.
 
 use std::collections::BTreeMap;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -78,6 +78,8 @@ pub(crate) fn produce(
     };
     run.send_all()?;
     run.await_outcomes()?;
+    let outcomes = &client.context().outcomes;
+    outcomes.await_arrival(&client, &role.topic, role.partitions, &reporter)?;
     run.await_last_count()?;
     reporter.say(Happening::Ended);
     reporter.check()
@@ -294,10 +296,17 @@ pub(crate) fn not_taken(sequence: Sequence, error: &KafkaError) -> Happening {
     }
 }
 
+/// How long brokers may take to answer that nothing is on its way any more.
+const ARRIVAL: Duration = Duration::from_mins(1);
+/// The same, for one question.
+const ARRIVAL_ANSWER: Duration = Duration::from_secs(5);
+
 /// What the client's delivery reports say became of records.
 #[derive(Default)]
 pub(crate) struct Outcomes {
     offsets: Mutex<Offsets>,
+    /// Whether success was told of a record that no broker answers for.
+    unanswered: AtomicBool,
 }
 
 impl Outcomes {
@@ -312,12 +321,48 @@ impl Outcomes {
             }
         };
         let partition = message.partition();
+        let persistence = Persistence::of(message);
+        if persistence != Persistence::Yes {
+            self.unanswered.store(true, Ordering::Relaxed);
+        }
         let mut offsets = self.offsets.lock().unwrap_or_else(PoisonError::into_inner);
         Happening::Acknowledged {
             sequence,
             partition: PartitionIndex::new(partition),
-            offset: offsets.given(Persistence::of(message), partition, message.offset()),
+            offset: offsets.given(persistence, partition, message.offset()),
         }
+    }
+
+    /// With `acks=0` every outcome is told while records are still on their
+    /// way, and who read the log then would miss them. A broker handles what
+    /// comes on a connection in its order: once it has answered a question of
+    /// each partition, nothing is on the way to it any more.
+    pub(crate) fn await_arrival<C: ProducerContext>(
+        &self,
+        client: &BaseProducer<C>,
+        topic: &str,
+        partitions: i32,
+        reporter: &Reporter,
+    ) -> Result<(), SubjectError> {
+        if !self.unanswered.load(Ordering::Relaxed) {
+            return Ok(());
+        }
+        let clock = reporter.clock();
+        let start = clock.now();
+        for partition in 0..partitions {
+            let ask = || (client.client()).fetch_watermarks(topic, partition, ARRIVAL_ANSWER);
+            while let Err(error) = ask() {
+                if u128::from(clock.now().since(start).as_millis()) > ARRIVAL.as_millis() {
+                    reporter.note(format!(
+                        "no answer of {topic}-{partition} ({error}): records may still be on their way"
+                    ));
+                    return reporter.check();
+                }
+                client.poll(TURN);
+                reporter.check()?;
+            }
+        }
+        reporter.check()
     }
 }
 

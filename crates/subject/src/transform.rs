@@ -587,6 +587,9 @@ impl Transformer {
             Some(_) if window.open.is_some() => self.end(client, &mut window, Delivery::Broken),
             _ => {}
         }
+        let (to, partitions) = (&self.role.to, self.role.partitions);
+        let outcomes = &self.producer.context().outcomes;
+        outcomes.await_arrival(&self.producer, to, partitions, &self.reporter)?;
         match window.over.take() {
             None => Ok(()),
             Some(over) if over.is_fenced() => {

@@ -19,6 +19,14 @@ struct Replica {
     holds: BTreeMap<i64, Content>,
 }
 
+/// A record that was acknowledged without an offset, and everything that was
+/// acknowledged after it with one.
+struct Unplaced {
+    record: RecordId,
+    to: PartitionRef,
+    after: Vec<(Place, RecordId)>,
+}
+
 /// What a history says of the log, as lists.
 #[derive(Default)]
 struct Said {
@@ -32,9 +40,8 @@ struct Said {
     sent: BTreeSet<RecordId>,
     failed: BTreeSet<RecordId>,
     acknowledged: BTreeSet<(Place, RecordId)>,
-    /// Acknowledged without an offset by clients that tell of outcomes alone:
-    /// what else they were told by then, and after that.
-    unplaced: Vec<(PartitionRef, RecordId, Vec<(Place, RecordId)>)>,
+    /// Acknowledged without an offset by clients that tell of outcomes alone.
+    unplaced: Vec<Unplaced>,
     /// Of which there is any outcome.
     told: BTreeSet<RecordId>,
     stored: BTreeSet<(Place, RecordId)>,
@@ -70,11 +77,16 @@ fn listen(events: &[Event]) -> Said {
                     if imported {
                         let told_only = said.sent.insert(*record);
                         if offset.get() != -1 {
-                            for (.., after) in &mut said.unplaced {
-                                after.push(((*at, offset.get()), *record));
+                            for unplaced in &mut said.unplaced {
+                                let told = ((*at, offset.get()), *record);
+                                unplaced.after.push(told);
                             }
                         } else if told_only {
-                            said.unplaced.push((*at, *record, Vec::new()));
+                            said.unplaced.push(Unplaced {
+                                record: *record,
+                                to: *at,
+                                after: Vec::new(),
+                            });
                         }
                     }
                 }
@@ -311,9 +323,9 @@ impl Said {
     /// a record that it sent later to the same partition.
     fn is_below(&self, record: RecordId) -> Option<i64> {
         let mut unplaced = self.unplaced.iter();
-        let (partition, _, after) = unplaced.find(|(_, it, _)| *it == record)?;
+        let Unplaced { to, after, .. } = unplaced.find(|it| it.record == record)?;
         let later = |((of, _), other): &&(Place, RecordId)| {
-            of == partition && other.producer == record.producer && other.sequence > record.sequence
+            of == to && other.producer == record.producer && other.sequence > record.sequence
         };
         after.iter().find(later).map(|((_, offset), _)| *offset)
     }

@@ -261,8 +261,8 @@ fn recordings_are_judged_as_expected() {
     }
 }
 
-/// Lines of a file: `+0@0` acknowledged, `!1` timed out, `x1` too large, `=0@0`
-/// read, `s1` summed up, `c1` committed, `C1` refused, `|` a process starts, `.` a producer
+/// Lines of a file: `+0@0` acknowledged, `!1` timed out, `x1` too large for the
+/// client, `X1` for the broker, `=0@0` read, `s1` summed up, `c1` committed, `C1` refused, `|` a process starts, `.` a producer
 /// ends and has sent as many as it told, `.N` has sent N.
 fn script(words: &str) -> String {
     let mut text = String::new();
@@ -271,9 +271,9 @@ fn script(words: &str) -> String {
         let (kind, rest) = word.split_at(1);
         let (value, offset) = rest.split_once('@').unwrap_or((rest, "0"));
         let offset: i64 = offset.parse().unwrap();
-        let error = |class: &str| {
+        let error = |class: &str, why: &str| {
             format!(
-                r#"{{"timestamp":0,"name":"producer_send_error","topic":"t","key":null,"value":"{value}","exception":"class org.apache.kafka.common.errors.{class}","message":"why"}}"#
+                r#"{{"timestamp":0,"name":"producer_send_error","topic":"t","key":null,"value":"{value}","exception":"class org.apache.kafka.common.errors.{class}","message":"{why}"}}"#
             )
         };
         let committed = |success: bool| {
@@ -288,14 +288,18 @@ fn script(words: &str) -> String {
         };
         told = match kind {
             "|" => 0,
-            "+" | "!" | "x" => told + 1,
+            "+" | "!" | "x" | "X" => told + 1,
             _ => told,
         };
         let line = match kind {
             "|" => r#"{"timestamp":0,"name":"startup_complete"}"#.to_owned(),
             "+" => sent(value, offset),
-            "!" => error("TimeoutException"),
-            "x" => error("RecordTooLargeException"),
+            "!" => error("TimeoutException", "why"),
+            "x" => error(
+                "RecordTooLargeException",
+                "The message is 9 bytes when serialized which is larger than 8",
+            ),
+            "X" => error("RecordTooLargeException", "larger than the server accepts"),
             "=" => read(value, offset),
             "c" => committed(true),
             "C" => committed(false),
@@ -382,6 +386,15 @@ fn each_anomaly_is_found_and_its_twin_is_clean() {
             "| =0@0 =1@1",
             "VIOLATED, failed-write-visible 1",
         ),
+        // The attempt before the one that was refused may have been stored.
+        ("| +0@0 X1 .", "| =0@0 =1@1", "HELD"),
+        // Told success without an offset.
+        ("| +0@-1 +1@0 .", "| =1@0", "VIOLATED, lost-write 1"),
+        ("| +0@-1001 +1@0 .", "| =1@0", "VIOLATED, lost-write 1"),
+        ("| +0@-1 +1@1 .", "| =0@0 =1@1", "HELD"),
+        ("| +1@0 +0@-1 .", "| =1@0", "INCONCLUSIVE, unseen 1"),
+        ("| +0@-1 +1@-1 .", "| =0@0 =1@1", "HELD"),
+        ("| +0@-1 +1@-1 .", "| =1@0", "INCONCLUSIVE, unseen 1"),
         (
             "| +0@0 +1@1 .",
             "| =0@0 =1@1 =0@0",

@@ -163,6 +163,40 @@ async fn a_frozen_broker_costs_retries_and_no_record() {
     stack.stop(Duration::from_millis(100)).await;
 }
 
+/// With `acks=0` every record has its outcome while the broker has none of them.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_producer_that_waits_for_no_answer_ends_when_its_records_have_arrived() {
+    let dir = tempfile::tempdir().unwrap();
+    let (stack, bootstrap) = one_broker(&dir).await;
+    let clock = Clock::start();
+    let role = ProducerRole {
+        records: 300,
+        records_per_s: 100,
+        config: config(&[("acks", "0")]),
+        ..producer(clock, &bootstrap, "t")
+    };
+    let mut sender = Subject::start(clock, &Role::Producer(role));
+    sender.until(|reports| count(reports, acknowledged) >= 100);
+    let broker = Arc::clone(&stack.brokers()[0]);
+    broker.service().pause().await.unwrap();
+    sender.until(|reports| count(reports, acknowledged) == 300);
+    // Long enough for one that does not wait to come to its end.
+    tokio::time::sleep(Duration::from_secs(2)).await;
+    let resumed = clock.now();
+    broker.service().resume().await.unwrap();
+    assert!(sender.wait().success());
+    let told = sender.reports.iter().filter(|it| acknowledged(&it.what));
+    let no_offset = |it: &&Report| matches!(it.what, Happening::Acknowledged { offset, .. } if offset.is_none());
+    assert_eq!(told.filter(no_offset).count(), 300);
+    let mut ends = sender
+        .reports
+        .iter()
+        .filter(|it| it.what == Happening::Ended);
+    let ended = ends.next().unwrap();
+    assert!(ended.at > resumed, "{ended:?}, resumed at {resumed}");
+    stack.stop(Duration::from_millis(100)).await;
+}
+
 fn retries(reports: &[Report]) -> u64 {
     reports
         .iter()
