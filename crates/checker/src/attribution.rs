@@ -24,6 +24,10 @@ pub(crate) struct Attribution {
     partitions: BTreeMap<PartitionRef, Places>,
     /// Records that a group passed over and that had been deleted before.
     passed_expired: u64,
+    /// Records that a group passed over, and those that it left, which a member
+    /// had processed without effect.
+    passed_in_vain: u64,
+    left_in_vain: u64,
 }
 
 /// The offsets at which lost records were acknowledged in one partition.
@@ -57,6 +61,12 @@ impl Attribution {
             lost,
             partitions: BTreeMap::new(),
             passed_expired: groups.iter().map(|group| group.gaps_expired).sum(),
+            passed_in_vain: groups.iter().map(|group| group.gaps_in_vain).sum(),
+            left_in_vain: groups
+                .iter()
+                .filter(|group| group.waited)
+                .map(|group| group.behind_in_vain)
+                .sum(),
         }
     }
 
@@ -127,14 +137,14 @@ impl Attribution {
         for finding in findings {
             finding.lost_at = match finding.anomaly {
                 Anomaly::LostWrite => self.hops(finding.count),
-                Anomaly::GroupIncomplete => vec![LostAt::new(Hop::NotDelivered, finding.count)],
+                Anomaly::GroupIncomplete => {
+                    let in_vain = (Hop::WithoutEffect, self.left_in_vain);
+                    split(finding.count, &[in_vain], Hop::NotDelivered)
+                }
                 Anomaly::GroupGap => {
-                    let expired = self.passed_expired.min(finding.count);
-                    let at = [
-                        LostAt::new(Hop::Expired, expired),
-                        LostAt::new(Hop::CommittedPast, finding.count - expired),
-                    ];
-                    at.into_iter().filter(|hop| hop.count > 0).collect()
+                    let expired = (Hop::Expired, self.passed_expired);
+                    let in_vain = (Hop::WithoutEffect, self.passed_in_vain);
+                    split(finding.count, &[expired, in_vain], Hop::CommittedPast)
                 }
                 Anomaly::RowMissing => vec![LostAt::new(Hop::NoEvent, finding.count)],
                 _ => Vec::new(),
@@ -163,6 +173,21 @@ impl Attribution {
             .map(|(hop, count)| LostAt::new(hop, count))
             .collect()
     }
+}
+
+/// So many at each hop that is known, and the rest at another; in the
+/// pipeline's order.
+fn split(count: u64, known: &[(Hop, u64)], rest: Hop) -> Vec<LostAt> {
+    let mut left = count;
+    let mut counts: BTreeMap<Hop, u64> = BTreeMap::new();
+    for (hop, at) in known {
+        let at = (*at).min(left);
+        left -= at;
+        counts.insert(*hop, at);
+    }
+    counts.insert(rest, left);
+    let at = counts.into_iter().filter(|(_, count)| *count > 0);
+    at.map(|(hop, count)| LostAt::new(hop, count)).collect()
 }
 
 impl Places {

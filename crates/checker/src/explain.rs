@@ -175,7 +175,7 @@ impl Explainer {
                 let cases = self.cases_of(&[Watch::Record(*record)]);
                 self.note(&cases, at, |roster| {
                     let what = format!("sent {record} to {}", roster.partition(*to));
-                    (format!("p{}", record.producer), what)
+                    (roster.producer(record.producer), what)
                 });
             }
             Body::SendCompleted { record, outcome } => {
@@ -195,7 +195,7 @@ impl Explainer {
                             format!("{record} may or may not have been written: {error}")
                         }
                     };
-                    (format!("p{}", record.producer), what)
+                    (roster.producer(record.producer), what)
                 });
             }
             Body::Processed {
@@ -273,7 +273,7 @@ impl Explainer {
                 name(content),
                 roster.partition(from)
             );
-            (name_member(roster, member), what)
+            (roster.member_of_group(member), what)
         });
         if let Some(group) = self.roster.group_of(member)
             && let Some(around) = self.read_around.get_mut(&(from, group))
@@ -306,7 +306,7 @@ impl Explainer {
         }
         self.note(&cases, Some(at), |roster| {
             let what = format!("committed {offset} of {}", roster.partition(partition));
-            (name_member(roster, member), what)
+            (roster.member_of_group(member), what)
         });
     }
 
@@ -467,10 +467,12 @@ impl Explainer {
             let of = explained.entry(case.suspect.anomaly).or_default();
             of.push(case.operations.into_iter().map(|it| it.shown).collect());
         }
+        let logs = self.roster.logs();
         for finding in &mut analysis.findings {
             finding.examples.truncate(self.examples.0);
             let operations = explained.remove(&finding.anomaly).unwrap_or_default();
             for (example, operations) in finding.examples.iter_mut().zip(operations) {
+                example.logs = logs_of(&operations, &logs);
                 example.operations = operations;
             }
         }
@@ -495,7 +497,7 @@ impl Explainer {
             let operation = Operation {
                 shown: ExampleOperation {
                     at_us: Some(reading.at.get()),
-                    who: name_member(&self.roster, reading.member),
+                    who: self.roster.member_of_group(reading.member),
                     what: format!("processed {} at {partition}@{at}", name(&reading.content)),
                 },
                 place: None,
@@ -571,16 +573,20 @@ fn stands(roster: &Roster, partition: PartitionRef, offset: Offset, content: &Co
     format!("{} stands at {partition}@{offset}", name(content))
 }
 
+/// The logs of those that operations are of, in that order.
+fn logs_of(operations: &[ExampleOperation], logs: &BTreeMap<String, String>) -> Vec<String> {
+    let mut of: Vec<String> = Vec::new();
+    for log in operations.iter().filter_map(|it| logs.get(&it.who)) {
+        if !of.contains(log) {
+            of.push(log.clone());
+        }
+    }
+    of
+}
+
 /// What the observer saw.
 fn observed(what: String) -> (String, String) {
     ("observer".to_owned(), what)
-}
-
-fn name_member(roster: &Roster, member: MemberIx) -> String {
-    match roster.group_of(member) {
-        Some(group) => format!("{} member {member}", roster.group(group)),
-        None => format!("member {member}"),
-    }
 }
 
 /// What a record that was seen at an offset may be watched by.

@@ -224,6 +224,7 @@ impl Docket {
                     .map(|(_, _, suspect)| Example {
                         what: suspect.what.clone(),
                         operations: Vec::new(),
+                        logs: Vec::new(),
                     })
                     .collect(),
             });

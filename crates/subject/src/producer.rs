@@ -7,7 +7,6 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use model::ids::{Offset, PartitionIndex, RecordId, Sequence};
-use model::plan::partition_for;
 use model::record;
 use rdkafka::ClientContext;
 use rdkafka::config::{ClientConfig, RDKafkaLogLevel};
@@ -120,13 +119,8 @@ impl Run<'_> {
     /// handed over, and the application goes on with the next one.
     fn send(&self, sequence: Sequence) -> Result<(), SubjectError> {
         let role = self.role;
-        let partition = partition_for(
-            role.partition_seed,
-            role.producer,
-            sequence,
-            role.partitions,
-        );
-        let key = sequence.to_string();
+        let partition = role.partition_of(sequence);
+        let key = role.key_of(sequence);
         let identity = RecordId {
             producer: role.producer,
             sequence,

@@ -95,6 +95,7 @@ fn belonging(body: &Body) -> Option<Belonging> {
             Some(Belonging::Producer(transaction.producer))
         }
         Body::MemberStarted { member, .. }
+        | Body::MemberNamed { member, .. }
         | Body::MemberEnded { member, .. }
         | Body::Assigned { member, .. }
         | Body::Revoked { member, .. }
@@ -134,6 +135,7 @@ fn belonging(body: &Body) -> Option<Belonging> {
         | Body::TransformDeclared { .. }
         | Body::CommittedExpected { .. }
         | Body::RunDeclared { .. }
+        | Body::KeysDeclared { .. }
         | Body::TailSeen { .. }
         | Body::PartitionState { .. }
         | Body::TrafficEnded

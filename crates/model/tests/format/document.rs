@@ -4,7 +4,7 @@
 use std::collections::BTreeSet;
 
 use model::claim::Claim;
-use model::scenario::{parse, words};
+use model::scenario::{Happening, parse, words};
 use toml::{Table, Value};
 
 use super::grammar;
@@ -225,6 +225,18 @@ fn every_claim_is_told_in_its_own_words() {
         .collect();
     let expected = rows.concat();
     assert_eq!(table.trim_end(), expected.trim_end());
+}
+
+#[test]
+fn everything_that_may_have_to_happen_is_told_in_its_own_words() {
+    let told = section("## What has to happen");
+    let (_, table) = told.split_once("| word | means |\n| --- | --- |\n").unwrap();
+    let rows = Happening::ALL.iter();
+    let rows: Vec<String> = rows
+        .map(|it| format!("| `\"{it}\"` | {} |\n", it.meaning()))
+        .collect();
+    let (table, _) = table.split_once("\n\n").unwrap();
+    assert_eq!(table.trim_end(), rows.concat().trim_end());
 }
 
 /// The words of `levels`, `how`, `signal` and so on: each stands in the section
