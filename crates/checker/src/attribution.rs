@@ -13,7 +13,11 @@ use model::ids::{Offset, PartitionRef, ProducerIx, RecordId};
 use model::verdict::{Finding, Hop, LostAt};
 
 use crate::readers::GroupCoverage;
+use crate::record_set::RecordSet;
 use crate::sparse_set::SparseSet;
+
+/// Lost records whose acknowledged place is kept, at most.
+const PLACED_MAX: usize = 100_000;
 
 /// What is known of the records that were lost, while the history is read
 /// again.
@@ -22,6 +26,11 @@ pub(crate) struct Attribution {
     /// By producer, in order: the sequences of what was lost.
     lost: BTreeMap<ProducerIx, Vec<(i64, i64)>>,
     partitions: BTreeMap<PartitionRef, Places>,
+    /// Where lost records were acknowledged, of so many of them: somebody may
+    /// have been given one elsewhere.
+    placed: BTreeMap<RecordId, (PartitionRef, Offset)>,
+    /// Lost records that somebody was given before they were acknowledged.
+    seen_before: RecordSet,
     /// Records that a group passed over and that had been deleted before.
     passed_expired: u64,
     /// Records that a group passed over, and those that it left, which a member
@@ -60,6 +69,8 @@ impl Attribution {
         Self {
             lost,
             partitions: BTreeMap::new(),
+            placed: BTreeMap::new(),
+            seen_before: RecordSet::default(),
             passed_expired: groups.iter().map(|group| group.gaps_expired).sum(),
             passed_in_vain: groups.iter().map(|group| group.gaps_in_vain).sum(),
             left_in_vain: groups
@@ -95,6 +106,11 @@ impl Attribution {
             } if self.is_lost(*record) => {
                 let places = self.partitions.entry(*at).or_default();
                 places.acknowledged.insert(offset.get());
+                if self.seen_before.contains(*record) {
+                    places.seen.insert(offset.get());
+                } else if self.placed.len() < PLACED_MAX {
+                    self.placed.insert(*record, (*at, *offset));
+                }
             }
             Body::Processed {
                 from: partition,
@@ -108,8 +124,13 @@ impl Attribution {
                 content: Content::Ours(record) | Content::Misplaced(record),
                 ..
             } if self.is_lost(*record) => {
-                let places = self.partitions.entry(*partition).or_default();
-                places.seen.insert(offset.get());
+                let known = self.placed.get(record).copied();
+                if known.is_none() {
+                    self.seen_before.insert(*record);
+                }
+                let (at, place) = known.unwrap_or((*partition, *offset));
+                let places = self.partitions.entry(at).or_default();
+                places.seen.insert(place.get());
             }
             Body::Stored {
                 partition, offset, ..

@@ -4,10 +4,11 @@
 //! A log that nothing was taken out of has a record or a marker at every
 //! offset; where one of a topic that compacts has not, compaction was there.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use model::event::{Body, Cleanup, Content};
 use model::ids::{Offset, PartitionRef, ProducerIx, RecordId, TopicIx};
+use model::scenario::KEYS_MAX;
 
 /// What is known of compaction.
 #[derive(Clone, Debug, Default)]
@@ -18,11 +19,11 @@ pub(crate) struct Cleaning {
     cleaned: BTreeSet<TopicIx>,
 }
 
-/// Where the latest record of each key of a producer stands, by key.
+/// Where the latest record of each key of a producer stands in each partition.
 #[derive(Clone, Debug, Default)]
 struct Latest {
     keys: u64,
-    at: Vec<Option<(PartitionRef, Offset)>>,
+    at: HashMap<(u64, PartitionRef), Offset>,
 }
 
 /// How far a log that compacts has been told.
@@ -52,8 +53,8 @@ impl Cleaning {
             Body::TopicCleanup { topic, policy } if *policy != Cleanup::Delete => {
                 self.compacting.insert(*topic);
             }
-            Body::KeysDeclared { producer, keys } => {
-                self.keys.entry(*producer).or_default().keys = (*keys).max(1);
+            Body::KeysDeclared { producer, keys } if (1..=KEYS_MAX).contains(keys) => {
+                self.keys.entry(*producer).or_default().keys = *keys;
             }
             _ if self.compacting.is_empty() => {}
             Body::Stored {
@@ -131,15 +132,9 @@ impl Cleaning {
         let Some(latest) = self.keys.get_mut(&record.producer) else {
             return;
         };
-        let key = usize::try_from(record.sequence.get() % latest.keys).unwrap_or_default();
-        if latest.at.len() <= key {
-            latest.at.resize(key + 1, None);
-        }
-        if let Some(at) = latest.at.get_mut(key)
-            && at.is_none_or(|(_, before)| before < offset)
-        {
-            *at = Some((partition, offset));
-        }
+        let key = record.sequence.get() % latest.keys;
+        let at = latest.at.entry((key, partition)).or_insert(offset);
+        *at = (*at).max(offset);
     }
 
     /// Whether a later record of its key stands behind the offset at which a
@@ -149,12 +144,11 @@ impl Cleaning {
         let Some(latest) = self.keys.get(&record.producer) else {
             return Successor::Unknown;
         };
-        let key = usize::try_from(record.sequence.get() % latest.keys).unwrap_or_default();
-        match latest.at.get(key).copied().flatten() {
-            None => Successor::None,
+        let key = record.sequence.get() % latest.keys;
+        match latest.at.get(&(key, partition)) {
             Some(_) if offset.get() < 0 => Successor::Unknown,
-            Some((of, behind)) if of == partition && behind > offset => Successor::Stands,
-            Some(_) => Successor::None,
+            Some(behind) if *behind > offset => Successor::Stands,
+            Some(_) | None => Successor::None,
         }
     }
 

@@ -4,9 +4,7 @@
 use std::collections::BTreeMap;
 
 use model::event::{Body, Cleanup};
-use model::ids::{
-    GroupIx, MemberIx, PartitionIndex, PartitionRef, ProducerIx, TableIx, TopicIx,
-};
+use model::ids::{GroupIx, MemberIx, PartitionIndex, PartitionRef, ProducerIx, TableIx, TopicIx};
 use model::scenario::words;
 
 use crate::table::Table;
@@ -223,7 +221,10 @@ impl Roster {
     /// The logs of members' processes, by what the members, and the producers
     /// that they send with, are called.
     pub(crate) fn logs(&self) -> BTreeMap<String, String> {
-        let members = self.planned.keys().map(|of| (self.member_of_group(*of), of));
+        let members = self
+            .planned
+            .keys()
+            .map(|of| (self.member_of_group(*of), of));
         let senders = self.senders.iter().map(|(of, by)| (self.producer(*of), by));
         let all = members.chain(senders);
         all.filter_map(|(who, of)| Some((who, self.planned.get(of)?.log.clone())))

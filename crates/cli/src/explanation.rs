@@ -319,8 +319,14 @@ fn what_has_to_happen(page: &mut Page, scenario: &Scenario) {
     }
     page.heading("What has to happen, or nothing is HELD");
     for occurrence in occurrences {
-        let of = occurrence.topic.map_or_else(String::new, |topic| format!(" in {topic}"));
-        page.item(&format!("{}{of}: {}", occurrence.what, occurrence.what.meaning()));
+        let of = occurrence
+            .topic
+            .map_or_else(String::new, |topic| format!(" in {topic}"));
+        page.item(&format!(
+            "{}{of}: {}",
+            occurrence.what,
+            occurrence.what.meaning()
+        ));
     }
 }
 

@@ -15,8 +15,7 @@ use model::plan::{PlannedTopic, ScenarioPlan};
 use model::record;
 use wire::{
     Batch, ClientOptions, Cluster, ClusterOptions, ControlMarker, ErrorCode, GroupState, Isolation,
-    NewTopic,
-    OffsetSpec, PinnedReader, ReadOptions, Topics, WireError,
+    NewTopic, OffsetSpec, PinnedReader, ReadOptions, Topics, WireError,
 };
 
 use crate::cleanup::Made;
@@ -147,8 +146,12 @@ impl Observer {
     pub(crate) async fn configs(&mut self, configs: &InForce) -> Result<(), EngineError> {
         let brokers: Vec<_> = self.cluster.brokers().map(|broker| broker.id).collect();
         for broker in brokers {
-            let found = self.cluster.describe_broker_configs(broker).await?;
-            configs.set_entries(&format!("broker {broker}"), &found);
+            match self.cluster.describe_broker_configs(broker).await {
+                Ok(found) => configs.set_entries(&format!("broker {broker}"), &found),
+                // One that is gone for good says nothing any more.
+                Err(_) if self.loses_brokers => {}
+                Err(error) => return Err(error.into()),
+            }
         }
         for topic in &self.topics {
             let name = TopicName::new(topic.name.as_str());

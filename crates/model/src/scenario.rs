@@ -85,6 +85,10 @@ pub struct Scenario {
     pub drain_limit_ms: u64,
 }
 
+/// Keys that one producer's records have, at most: the checker knows of each
+/// where its latest record stands.
+pub const KEYS_MAX: u64 = 100_000;
+
 const fn drain_limit_ms_default() -> u64 {
     60_000
 }

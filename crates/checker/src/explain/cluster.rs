@@ -42,7 +42,10 @@ impl Explainer {
                 transaction,
                 member,
             } => self.note_transaction(event, *transaction, |roster| {
-                format!("{} reads for {transaction}", roster.member_of_group(*member))
+                format!(
+                    "{} reads for {transaction}",
+                    roster.member_of_group(*member)
+                )
             }),
             Body::OffsetSent {
                 transaction,

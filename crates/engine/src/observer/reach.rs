@@ -30,7 +30,10 @@ impl Observer {
         }
         let mut reachable = Vec::new();
         for place in places {
-            let led = self.state_of(&place).await?.is_some_and(|state| state.leader.is_some());
+            let led = self
+                .state_of(&place)
+                .await?
+                .is_some_and(|state| state.leader.is_some());
             if led && self.tells_its_end(&place).await {
                 reachable.push(place);
             }
@@ -116,6 +119,8 @@ impl Observer {
     ) -> Result<Vec<PartitionMetadata>, EngineError> {
         let asked = Topics::Named(std::slice::from_ref(topic));
         let found = self.cluster.metadata(asked).await?.topics.into_iter();
-        Ok(found.flat_map(|it| it.partitions.unwrap_or_default()).collect())
+        Ok(found
+            .flat_map(|it| it.partitions.unwrap_or_default())
+            .collect())
     }
 }

@@ -77,7 +77,10 @@ impl Scenario {
     pub fn partitions_of_kafkas(&self, topic: &str) -> Option<i32> {
         let (_, key) = KAFKAS.iter().find(|(name, _)| *name == topic)?;
         let set = self.topology.config.get(*key);
-        Some(set.and_then(|set| set.parse().ok()).unwrap_or(OWN_PARTITIONS))
+        Some(
+            set.and_then(|set| set.parse().ok())
+                .unwrap_or(OWN_PARTITIONS),
+        )
     }
 }
 

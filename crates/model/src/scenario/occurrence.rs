@@ -174,9 +174,8 @@ impl Scenario {
     }
 
     fn is_about_retention(&self, topic: &Topic) -> bool {
-        let limit = |key, of_broker| -> Option<u64> {
-            self.setting(topic, key, of_broker)?.parse().ok()
-        };
+        let limit =
+            |key, of_broker| -> Option<u64> { self.setting(topic, key, of_broker)?.parse().ok() };
         let kept_ms = limit("retention.ms", "log.retention.ms");
         let kept_bytes = limit("retention.bytes", "log.retention.bytes");
         let sent = self.producers.iter().filter(|it| it.topic == topic.name);

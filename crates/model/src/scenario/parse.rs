@@ -9,10 +9,9 @@ use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
 use super::{
-    BrokerPick, Capture, Commit, Config, EndSignal, FaultKind, Fence, Group, Happening, Keeper,
-    Link, Offsets,
-    Producer, Scenario, TABLES, Takeover, Topic, Topology, Transform, Trigger, Write, WriteHow,
-    drain_limit_ms_default,
+    BrokerPick, Capture, Commit, Config, EndSignal, FaultKind, Fence, Group, Happening, KEYS_MAX,
+    Keeper, Link, Offsets, Producer, Scenario, TABLES, Takeover, Topic, Topology, Transform,
+    Trigger, Write, WriteHow, drain_limit_ms_default,
 };
 use crate::claim::{Claim, Guarantee};
 use crate::record::OVERHEAD_BYTES_MAX;
@@ -21,9 +20,6 @@ mod fault;
 
 use fault::RawFault;
 
-/// Keys that one producer's records have, at most: the checker knows of each
-/// where its latest record stands.
-const KEYS_MAX: u64 = 1_000_000;
 /// What a member has in hand it must have processed within this time, so that
 /// it can be asked to stop.
 const IN_HAND_S_MAX: u64 = 10;
@@ -276,7 +272,10 @@ fn validate(scenario: &Scenario) -> Result<(), Problem> {
             );
             return fail(&here("record_bytes"), message);
         }
-        if producer.keys.is_some_and(|keys| !(1..=KEYS_MAX).contains(&keys)) {
+        if producer
+            .keys
+            .is_some_and(|keys| !(1..=KEYS_MAX).contains(&keys))
+        {
             let message = format!("a producer's records have 1 to {KEYS_MAX} keys");
             return fail(&here("keys"), message);
         }
