@@ -353,7 +353,11 @@ fn a_refusal_says_what_is_in_both_files() {
         how: model::event::Ending::Killed,
     };
     let files = Files::new(&[&[(1, ended(0))], &[(1, ended(1)), (2, ended(0))]]);
-    assert!(files.refusal().contains("the member that histories number 0"));
+    assert!(
+        files
+            .refusal()
+            .contains("the member that histories number 0")
+    );
     let imported = Body::Imported {
         tool: "kafkatest".to_owned(),
     };
