@@ -90,6 +90,8 @@ struct Case {
     suspect: Suspect,
     operations: Vec<Operation>,
     readings: usize,
+    /// Whether the group in question is shown with the record in hand.
+    in_hand: bool,
     occupied: BTreeSet<(PartitionRef, Offset)>,
     passed: bool,
 }
@@ -147,6 +149,7 @@ impl Explainer {
                     suspect: suspect.clone(),
                     operations: Vec::new(),
                     readings: 0,
+                    in_hand: false,
                     occupied: BTreeSet::new(),
                     passed: false,
                 })
@@ -262,11 +265,16 @@ impl Explainer {
         offset: Offset,
         content: &Content,
     ) {
+        let group = self.roster.group_of(member);
         let mut cases = self.cases_of(&seen_at(from, offset, content));
-        cases.retain(|case| self.cases[*case].readings < READINGS_MAX);
-        for case in &cases {
-            self.cases[*case].readings += 1;
-        }
+        cases.retain(|case| {
+            let case = &mut self.cases[*case];
+            // What the group in question did is never left out for what others did.
+            let own = group.is_some() && case.suspect.group() == group && !case.in_hand;
+            case.in_hand |= own;
+            case.readings += 1;
+            own || case.readings <= READINGS_MAX
+        });
         self.note(&cases, Some(at), |roster| {
             let what = format!(
                 "processed {} at {}@{offset}",
@@ -275,7 +283,7 @@ impl Explainer {
             );
             (roster.member_of_group(member), what)
         });
-        if let Some(group) = self.roster.group_of(member)
+        if let Some(group) = group
             && let Some(around) = self.read_around.get_mut(&(from, group))
         {
             let content = *content;
@@ -440,9 +448,10 @@ impl Explainer {
         }
         let (who, what) = say(&self.roster);
         for case in cases {
-            let operations = &mut self.cases[*case].operations;
-            if operations.len() < OPERATIONS_MAX {
-                operations.push(Operation {
+            let case = &mut self.cases[*case];
+            let room = OPERATIONS_MAX + usize::from(case.in_hand);
+            if case.operations.len() < room {
+                case.operations.push(Operation {
                     shown: ExampleOperation {
                         at_us: at.map(Micros::get),
                         who: who.clone(),

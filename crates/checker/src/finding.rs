@@ -73,6 +73,16 @@ impl Suspect {
     }
 }
 
+impl Suspect {
+    /// The group in question, where there is one.
+    pub(crate) fn group(&self) -> Option<GroupIx> {
+        self.watch.iter().find_map(|watch| match watch {
+            Watch::CommitPast(group, ..) | Watch::MadeOf(group, ..) => Some(*group),
+            _ => None,
+        })
+    }
+}
+
 #[derive(Default)]
 struct Tally {
     count: u64,

@@ -19,7 +19,8 @@
 //!   stands nowhere in it. An acknowledgement above the pinned end counts: the
 //!   log moved back. One below the log start does not: retention may have
 //!   taken the record, so it is counted apart, and nobody can tell. Neither
-//!   does one inside the range of a topic that compacts. Neither
+//!   does one inside the range of a topic that compacts, where a later record
+//!   of its key stands behind it, or keys are not known (`cleaning.rs`). Neither
 //!   does one at whose offset a damaged record stands: that is *corrupt*.
 //! - *duplicate*: a record stands at two or more places; each beyond the first
 //!   counts. So does each record beyond the first that a group made of one and

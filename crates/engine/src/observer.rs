@@ -144,6 +144,8 @@ impl Observer {
     /// The configuration in force of brokers and topics, as the brokers say;
     /// what may take records out of a topic goes into the history too.
     pub(crate) async fn configs(&mut self, configs: &InForce) -> Result<(), EngineError> {
+        // Who is there now: a broker may have gone since anybody asked.
+        self.cluster.metadata(Topics::Named(&[])).await?;
         let brokers: Vec<_> = self.cluster.brokers().map(|broker| broker.id).collect();
         for broker in brokers {
             match self.cluster.describe_broker_configs(broker).await {

@@ -289,8 +289,9 @@ fn holds_to_its_operations(analysis: &Analysis, what: &str) {
                 assert_eq!(
                     had,
                     !words.contains("never processed"),
-                    "{}\nin\n{what}",
-                    example.what
+                    "{}\n{:#?}\nin\n{what}",
+                    example.what,
+                    example.operations
                 );
                 in_hand += u64::from(had);
             }

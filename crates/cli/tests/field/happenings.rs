@@ -15,6 +15,7 @@ cases![
     idle_transform,
     internal_topic_declared,
     min_isr_unavailable_group,
+    min_isr_last_replica,
     min_isr_unavailable,
     offsets_leader_paused,
     offsets_topic_lost,

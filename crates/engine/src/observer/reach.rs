@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use model::ids::TopicName;
 use tokio::time::Instant;
-use wire::{ConfigChange, ConfigTarget, ConfigValue, PartitionMetadata, Topics};
+use wire::{ConfigValue, PartitionMetadata, Topics};
 
 use super::{Observer, Place, latest};
 use crate::error::EngineError;
@@ -50,59 +50,60 @@ impl Observer {
         told
     }
 
-    /// Lets leaders confirm what their replicas have, where too few of these
-    /// are left for `min.insync.replicas`: after all traffic, and as an
-    /// operator would, the setting is lowered to as many as are left. Without
-    /// that nobody could read what stands behind the last confirmed offset.
+    /// Lets leaders confirm what their replicas have, where a broker is gone
+    /// for good and too few replicas are left for `min.insync.replicas`: after
+    /// all traffic, and as an operator would, each such partition is reassigned
+    /// to the replicas that are left. No more can be asked for in sync than
+    /// there are, so the leader confirms what these have. Without that nobody
+    /// could read what stands behind the last confirmed offset.
     pub(super) async fn confirm_rest(&mut self) -> Result<(), EngineError> {
         if !self.loses_brokers {
             return Ok(());
         }
-        let topics: Vec<TopicName> = self
-            .topics
-            .iter()
-            .map(|topic| TopicName::new(topic.name.as_str()))
-            .collect();
-        for topic in topics {
-            let entries = self.cluster.describe_topic_configs(&topic).await?;
-            let wanted = match entries.get(MIN_IN_SYNC).map(|entry| &entry.value) {
-                Some(ConfigValue::Known(value)) => value.parse().unwrap_or(1),
-                _ => 1,
+        for place in self.places() {
+            let Some(state) = self.state_of(&place).await? else {
+                continue;
             };
-            let left = self.partitions_of(&topic).await?;
-            let left = left.iter().filter(|state| state.leader.is_some());
-            let left = left.map(|state| state.isr.len()).min();
-            if let Some(left) = left.filter(|left| *left > 0 && *left < wanted) {
-                let lower = ConfigChange::Set {
-                    key: MIN_IN_SYNC.to_owned(),
-                    value: left.to_string(),
-                };
-                let target = ConfigTarget::Topic(topic.clone());
-                self.cluster
-                    .incremental_alter_configs(&target, &[lower])
-                    .await?;
-                self.await_confirmed(&topic).await?;
+            let Some(leader) = state.leader else {
+                continue;
+            };
+            let left = state.isr.len();
+            if left == state.replicas.len() || left >= self.wanted_in_sync(&place).await? {
+                continue;
             }
+            let mut replicas = state.isr;
+            replicas.sort_by_key(|id| *id != leader);
+            self.cluster
+                .reassign_partition(&place.name, &replicas)
+                .await?;
+            self.await_confirmed(&place).await?;
         }
         Ok(())
     }
 
-    /// Waits until every leader of a topic has confirmed all that it holds.
-    async fn await_confirmed(&mut self, topic: &TopicName) -> Result<(), EngineError> {
+    /// The topic's `min.insync.replicas`, as it is in force.
+    async fn wanted_in_sync(&mut self, place: &Place) -> Result<usize, EngineError> {
+        let entries = self
+            .cluster
+            .describe_topic_configs(&place.name.topic)
+            .await?;
+        Ok(match entries.get(MIN_IN_SYNC).map(|entry| &entry.value) {
+            Some(ConfigValue::Known(value)) => value.parse().unwrap_or(1),
+            _ => 1,
+        })
+    }
+
+    /// Waits until a partition's leader has confirmed all that it holds.
+    async fn await_confirmed(&mut self, place: &Place) -> Result<(), EngineError> {
         let until = Instant::now() + CONFIRM_LIMIT;
-        for place in self.places() {
-            if place.name.topic != *topic {
-                continue;
+        while Instant::now() < until {
+            let leader = self.state_of(place).await?.and_then(|state| state.leader);
+            let Some(leader) = leader else { break };
+            let ends = self.cluster.replica_ends(leader, &place.name).await?;
+            if ends.high_watermark >= ends.log_end {
+                break;
             }
-            while Instant::now() < until {
-                let leader = self.state_of(&place).await?.and_then(|state| state.leader);
-                let Some(leader) = leader else { break };
-                let ends = self.cluster.replica_ends(leader, &place.name).await?;
-                if ends.high_watermark >= ends.log_end {
-                    break;
-                }
-                tokio::time::sleep(CONFIRM_INTERVAL).await;
-            }
+            tokio::time::sleep(CONFIRM_INTERVAL).await;
         }
         Ok(())
     }
