@@ -276,15 +276,26 @@ fn holds_to_its_operations(analysis: &Analysis, what: &str) {
         }
         let about = |of: Anomaly| finding.anomaly == of;
         if about(Anomaly::GroupGap) || about(Anomaly::GroupIncomplete) {
-            let mut in_hand = 0;
+            let (mut in_hand, mut known) = (0, 0);
             for example in &finding.examples {
                 let (place, rest) = example.what.split_once(": ").unwrap();
                 let (words, group) = rest.rsplit_once(" (").unwrap();
                 let by_group = format!("{} member ", group.trim_end_matches(')'));
-                let here = format!(" at {place}");
+                let stands = format!(" stands at {place}");
+                let mut operations = example.operations.iter();
+                let record = operations.find_map(|it| it.what.strip_suffix(&stands));
+                // Of what is gone, or was seen by readers only, nobody shows that
+                // it stands there.
+                let Some(record) = record else {
+                    continue;
+                };
+                known += 1;
+                let processed = format!("processed {record} at ");
                 let had = example.operations.iter().any(|it| {
-                    let processed = it.what.starts_with("processed ") && it.what.ends_with(&here);
-                    processed && it.who.starts_with(&by_group)
+                    let by_group = it.who.starts_with(&by_group);
+                    by_group
+                        && it.what.starts_with(&processed)
+                        && it.what.ends_with(|c: char| c.is_ascii_digit())
                 });
                 assert_eq!(
                     had,
@@ -295,12 +306,14 @@ fn holds_to_its_operations(analysis: &Analysis, what: &str) {
                 );
                 in_hand += u64::from(had);
             }
-            assert_eq!(
-                in_hand,
-                at(Hop::WithoutEffect),
-                "{:?}\nin\n{what}",
-                finding.lost_at
-            );
+            if known == finding.count {
+                assert_eq!(
+                    in_hand,
+                    at(Hop::WithoutEffect),
+                    "{:?}\nin\n{what}",
+                    finding.lost_at
+                );
+            }
         }
         if about(Anomaly::LostWrite) {
             let seen = finding.examples.iter().filter(|example| {
