@@ -13,7 +13,11 @@ use model::ids::{Offset, PartitionRef, ProducerIx, RecordId};
 use model::verdict::{Finding, Hop, LostAt};
 
 use crate::readers::GroupCoverage;
+use crate::record_set::RecordSet;
 use crate::sparse_set::SparseSet;
+
+/// Lost records whose acknowledged place is kept, at most.
+const PLACED_MAX: usize = 100_000;
 
 /// What is known of the records that were lost, while the history is read
 /// again.
@@ -22,8 +26,17 @@ pub(crate) struct Attribution {
     /// By producer, in order: the sequences of what was lost.
     lost: BTreeMap<ProducerIx, Vec<(i64, i64)>>,
     partitions: BTreeMap<PartitionRef, Places>,
+    /// Where lost records were acknowledged, of so many of them: somebody may
+    /// have been given one elsewhere.
+    placed: BTreeMap<RecordId, (PartitionRef, Offset)>,
+    /// Lost records that somebody was given before they were acknowledged.
+    seen_before: RecordSet,
     /// Records that a group passed over and that had been deleted before.
     passed_expired: u64,
+    /// Records that a group passed over, and those that it left, which a member
+    /// had processed without effect.
+    passed_in_vain: u64,
+    left_in_vain: u64,
 }
 
 /// The offsets at which lost records were acknowledged in one partition.
@@ -56,7 +69,15 @@ impl Attribution {
         Self {
             lost,
             partitions: BTreeMap::new(),
+            placed: BTreeMap::new(),
+            seen_before: RecordSet::default(),
             passed_expired: groups.iter().map(|group| group.gaps_expired).sum(),
+            passed_in_vain: groups.iter().map(|group| group.gaps_in_vain).sum(),
+            left_in_vain: groups
+                .iter()
+                .filter(|group| group.waited)
+                .map(|group| group.behind_in_vain)
+                .sum(),
         }
     }
 
@@ -85,6 +106,11 @@ impl Attribution {
             } if self.is_lost(*record) => {
                 let places = self.partitions.entry(*at).or_default();
                 places.acknowledged.insert(offset.get());
+                if self.seen_before.contains(*record) {
+                    places.seen.insert(offset.get());
+                } else if self.placed.len() < PLACED_MAX {
+                    self.placed.insert(*record, (*at, *offset));
+                }
             }
             Body::Processed {
                 from: partition,
@@ -98,8 +124,13 @@ impl Attribution {
                 content: Content::Ours(record) | Content::Misplaced(record),
                 ..
             } if self.is_lost(*record) => {
-                let places = self.partitions.entry(*partition).or_default();
-                places.seen.insert(offset.get());
+                let known = self.placed.get(record).copied();
+                if known.is_none() {
+                    self.seen_before.insert(*record);
+                }
+                let (at, place) = known.unwrap_or((*partition, *offset));
+                let places = self.partitions.entry(at).or_default();
+                places.seen.insert(place.get());
             }
             Body::Stored {
                 partition, offset, ..
@@ -127,14 +158,14 @@ impl Attribution {
         for finding in findings {
             finding.lost_at = match finding.anomaly {
                 Anomaly::LostWrite => self.hops(finding.count),
-                Anomaly::GroupIncomplete => vec![LostAt::new(Hop::NotDelivered, finding.count)],
+                Anomaly::GroupIncomplete => {
+                    let in_vain = (Hop::WithoutEffect, self.left_in_vain);
+                    split(finding.count, &[in_vain], Hop::NotDelivered)
+                }
                 Anomaly::GroupGap => {
-                    let expired = self.passed_expired.min(finding.count);
-                    let at = [
-                        LostAt::new(Hop::Expired, expired),
-                        LostAt::new(Hop::CommittedPast, finding.count - expired),
-                    ];
-                    at.into_iter().filter(|hop| hop.count > 0).collect()
+                    let expired = (Hop::Expired, self.passed_expired);
+                    let in_vain = (Hop::WithoutEffect, self.passed_in_vain);
+                    split(finding.count, &[expired, in_vain], Hop::CommittedPast)
                 }
                 Anomaly::RowMissing => vec![LostAt::new(Hop::NoEvent, finding.count)],
                 _ => Vec::new(),
@@ -163,6 +194,21 @@ impl Attribution {
             .map(|(hop, count)| LostAt::new(hop, count))
             .collect()
     }
+}
+
+/// So many at each hop that is known, and the rest at another; in the
+/// pipeline's order.
+fn split(count: u64, known: &[(Hop, u64)], rest: Hop) -> Vec<LostAt> {
+    let mut left = count;
+    let mut counts: BTreeMap<Hop, u64> = BTreeMap::new();
+    for (hop, at) in known {
+        let at = (*at).min(left);
+        left -= at;
+        counts.insert(*hop, at);
+    }
+    counts.insert(rest, left);
+    let at = counts.into_iter().filter(|(_, count)| *count > 0);
+    at.map(|(hop, count)| LostAt::new(hop, count)).collect()
 }
 
 impl Places {

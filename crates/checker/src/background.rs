@@ -1,6 +1,7 @@
 //! What is settled about a history before its log and its readers are: who is
 //! who, where it comes from, and what became of its transactions.
 
+use crate::cleaning::Cleaning;
 use crate::fates::Fates;
 use crate::provenance::Provenance;
 use crate::roster::Roster;
@@ -11,4 +12,5 @@ pub(crate) struct Background<'h> {
     pub(crate) roster: &'h Roster,
     pub(crate) provenance: &'h Provenance,
     pub(crate) fates: &'h Fates,
+    pub(crate) cleaning: &'h Cleaning,
 }

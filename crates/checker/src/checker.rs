@@ -14,10 +14,12 @@ use model::verdict::{Counts, Finding, Measurements};
 
 use crate::background::Background;
 use crate::capture::{Capture, CaptureCoverage};
+use crate::cleaning::Cleaning;
 use crate::cycles::{CycleCoverage, find_cycles};
 use crate::derived::{DerivationCoverage, Derivations};
 use crate::fates::Fates;
 use crate::finding::{Docket, Suspect};
+use crate::happened::{Happened, Occurrences};
 use crate::isolated::{Isolated, IsolationCoverage};
 use crate::limits::Limits;
 use crate::log::{Extent, Ledger, Need, Witness};
@@ -55,6 +57,8 @@ pub struct Checker {
     replicas: Replicas,
     zombies: Zombies,
     derived: Derivations,
+    cleaning: Cleaning,
+    happened: Happened,
     /// What became of the transactions, once the history was read.
     fates: Fates,
     limits: Limits,
@@ -149,6 +153,8 @@ pub struct Coverage {
     /// and not there: a later record of the key may have replaced them, so
     /// nobody can tell.
     pub compacted: u64,
+    /// Acknowledged, and replaced by a later record of the key, which stands.
+    pub replaced: u64,
     /// Acknowledged, and a damaged record stands there.
     pub damaged: u64,
     /// Records in the log with a predecessor of the same producer in the same
@@ -176,6 +182,8 @@ pub struct Coverage {
     pub cycles: CycleCoverage,
     /// What was made of records by groups that write.
     pub derived: DerivationCoverage,
+    /// What happened that a scenario may be about.
+    pub occurrences: Occurrences,
 }
 
 impl Checker {
@@ -228,6 +236,7 @@ impl Checker {
                 return self.log.observe(&event.body, &self.transactions);
             }
             Body::Stored { .. } => {
+                self.cleaning.observe(&event.body);
                 self.markers.observe(&event.body, &self.transactions);
                 return self.log.observe(&event.body, &self.transactions);
             }
@@ -264,6 +273,8 @@ impl Checker {
         self.zombies
             .observe(event, |member| self.readers.inside(member));
         self.capture.observe(&event.body);
+        self.cleaning.observe(&event.body);
+        self.happened.observe(&event.body, &self.roster);
         match &event.body {
             Body::TrafficEnded => self.completeness.traffic_ended = true,
             Body::Completed => self.completeness.completed = true,
@@ -285,6 +296,7 @@ impl Checker {
             roster: &self.roster,
             provenance: &self.provenance,
             fates: &self.fates,
+            cleaning: &self.cleaning,
         };
         let docket = &mut self.docket;
         self.truncation.observe_again(&event.body);
@@ -312,6 +324,7 @@ impl Checker {
             roster: &self.roster,
             provenance: &self.provenance,
             fates: &self.fates,
+            cleaning: &self.cleaning,
         };
         let docket = &mut self.docket;
         let log = self.log.turn(background, docket);
@@ -360,6 +373,7 @@ impl Checker {
             roster: &roster,
             provenance: &provenance,
             fates: &fates,
+            cleaning: &self.cleaning,
         };
         let mut docket = self.docket;
         let log = self.log.settle(background, &mut docket);
@@ -410,7 +424,7 @@ impl Checker {
                 stored: log.stored,
                 distinct: log.distinct,
                 expired: log.deleted,
-                compacted: log.compacted,
+                compacted: log.compacted + log.replaced,
                 changes: of_capture.changes,
                 change_events: of_capture.events,
                 rows: of_capture.rows,
@@ -430,6 +444,7 @@ impl Checker {
                 untold: (log.untold, log.untold_first),
                 expired: log.expired,
                 compacted: log.compacted,
+                replaced: log.replaced,
                 damaged: log.damaged,
                 ordered_pairs: log.ordered_pairs,
                 sending: measured.sending,
@@ -443,6 +458,7 @@ impl Checker {
                 transactions,
                 cycles,
                 derived: derived.coverage(),
+                occurrences: self.happened.settle(&self.cleaning, &roster),
             },
             suspects,
             victims: log.victims,

@@ -90,6 +90,8 @@ struct Case {
     suspect: Suspect,
     operations: Vec<Operation>,
     readings: usize,
+    /// Whether the group in question is shown with the record in hand.
+    in_hand: bool,
     occupied: BTreeSet<(PartitionRef, Offset)>,
     passed: bool,
 }
@@ -147,6 +149,7 @@ impl Explainer {
                     suspect: suspect.clone(),
                     operations: Vec::new(),
                     readings: 0,
+                    in_hand: false,
                     occupied: BTreeSet::new(),
                     passed: false,
                 })
@@ -175,7 +178,7 @@ impl Explainer {
                 let cases = self.cases_of(&[Watch::Record(*record)]);
                 self.note(&cases, at, |roster| {
                     let what = format!("sent {record} to {}", roster.partition(*to));
-                    (format!("p{}", record.producer), what)
+                    (roster.producer(record.producer), what)
                 });
             }
             Body::SendCompleted { record, outcome } => {
@@ -203,7 +206,7 @@ impl Explainer {
                             format!("{record} may or may not have been written: {error}")
                         }
                     };
-                    (format!("p{}", record.producer), what)
+                    (roster.producer(record.producer), what)
                 });
             }
             Body::Processed {
@@ -270,20 +273,25 @@ impl Explainer {
         offset: Offset,
         content: &Content,
     ) {
+        let group = self.roster.group_of(member);
         let mut cases = self.cases_of(&seen_at(from, offset, content));
-        cases.retain(|case| self.cases[*case].readings < READINGS_MAX);
-        for case in &cases {
-            self.cases[*case].readings += 1;
-        }
+        cases.retain(|case| {
+            let case = &mut self.cases[*case];
+            // What the group in question did is never left out for what others did.
+            let own = group.is_some() && case.suspect.group() == group && !case.in_hand;
+            case.in_hand |= own;
+            case.readings += 1;
+            own || case.readings <= READINGS_MAX
+        });
         self.note(&cases, Some(at), |roster| {
             let what = format!(
                 "processed {} at {}@{offset}",
                 name(content),
                 roster.partition(from)
             );
-            (name_member(roster, member), what)
+            (roster.member_of_group(member), what)
         });
-        if let Some(group) = self.roster.group_of(member)
+        if let Some(group) = group
             && let Some(around) = self.read_around.get_mut(&(from, group))
         {
             let content = *content;
@@ -314,7 +322,7 @@ impl Explainer {
         }
         self.note(&cases, Some(at), |roster| {
             let what = format!("committed {offset} of {}", roster.partition(partition));
-            (name_member(roster, member), what)
+            (roster.member_of_group(member), what)
         });
     }
 
@@ -448,9 +456,10 @@ impl Explainer {
         }
         let (who, what) = say(&self.roster);
         for case in cases {
-            let operations = &mut self.cases[*case].operations;
-            if operations.len() < OPERATIONS_MAX {
-                operations.push(Operation {
+            let case = &mut self.cases[*case];
+            let room = OPERATIONS_MAX + usize::from(case.in_hand);
+            if case.operations.len() < room {
+                case.operations.push(Operation {
                     shown: ExampleOperation {
                         at_us: at.map(Micros::get),
                         who: who.clone(),
@@ -475,10 +484,12 @@ impl Explainer {
             let of = explained.entry(case.suspect.anomaly).or_default();
             of.push(case.operations.into_iter().map(|it| it.shown).collect());
         }
+        let logs = self.roster.logs();
         for finding in &mut analysis.findings {
             finding.examples.truncate(self.examples.0);
             let operations = explained.remove(&finding.anomaly).unwrap_or_default();
             for (example, operations) in finding.examples.iter_mut().zip(operations) {
+                example.logs = logs_of(&operations, &logs);
                 example.operations = operations;
             }
         }
@@ -503,7 +514,7 @@ impl Explainer {
             let operation = Operation {
                 shown: ExampleOperation {
                     at_us: Some(reading.at.get()),
-                    who: name_member(&self.roster, reading.member),
+                    who: self.roster.member_of_group(reading.member),
                     what: format!("processed {} at {partition}@{at}", name(&reading.content)),
                 },
                 place: None,
@@ -579,16 +590,20 @@ fn stands(roster: &Roster, partition: PartitionRef, offset: Offset, content: &Co
     format!("{} stands at {partition}@{offset}", name(content))
 }
 
+/// The logs of those that operations are of, in that order.
+fn logs_of(operations: &[ExampleOperation], logs: &BTreeMap<String, String>) -> Vec<String> {
+    let mut of: Vec<String> = Vec::new();
+    for log in operations.iter().filter_map(|it| logs.get(&it.who)) {
+        if !of.contains(log) {
+            of.push(log.clone());
+        }
+    }
+    of
+}
+
 /// What the observer saw.
 fn observed(what: String) -> (String, String) {
     ("observer".to_owned(), what)
-}
-
-fn name_member(roster: &Roster, member: MemberIx) -> String {
-    match roster.group_of(member) {
-        Some(group) => format!("{} member {member}", roster.group(group)),
-        None => format!("member {member}"),
-    }
 }
 
 /// What a record that was seen at an offset may be watched by.

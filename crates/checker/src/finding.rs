@@ -73,6 +73,16 @@ impl Suspect {
     }
 }
 
+impl Suspect {
+    /// The group in question, where there is one.
+    pub(crate) fn group(&self) -> Option<GroupIx> {
+        self.watch.iter().find_map(|watch| match watch {
+            Watch::CommitPast(group, ..) | Watch::MadeOf(group, ..) => Some(*group),
+            _ => None,
+        })
+    }
+}
+
 #[derive(Default)]
 struct Tally {
     count: u64,
@@ -224,6 +234,7 @@ impl Docket {
                     .map(|(_, _, suspect)| Example {
                         what: suspect.what.clone(),
                         operations: Vec::new(),
+                        logs: Vec::new(),
                     })
                     .collect(),
             });

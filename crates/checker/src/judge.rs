@@ -35,7 +35,7 @@ pub fn judge(
         .iter()
         .map(|fault| judge_fault(fault, analysis))
         .collect();
-    let doubts = doubts(&faults, analysis, &calibration);
+    let doubts = doubts(contract, &faults, analysis, &calibration);
     let guarantees: Vec<GuaranteeVerdict> = contract
         .guarantees
         .iter()
@@ -101,6 +101,7 @@ fn conclude(guarantees: &[GuaranteeVerdict], doubts: &[String]) -> (Verdict, boo
 
 /// Why the run as a whole cannot tell.
 fn doubts(
+    contract: &Contract,
     faults: &[FaultVerdict],
     analysis: &Analysis,
     calibration: &[Calibration],
@@ -113,6 +114,9 @@ fn doubts(
             why_not(fault)
         ));
     }
+    let happened = &analysis.coverage.occurrences;
+    let missing = contract.must_happen.iter().filter(|it| !happened.has(it));
+    doubts.extend(missing.map(|it| format!("what the scenario is about did not happen: {it}")));
     let completeness = &analysis.completeness;
     match &completeness.aborted {
         Some(reason) => doubts.push(format!("the scenario was given up: {reason}")),
@@ -428,18 +432,27 @@ fn no_loss(analysis: &Analysis) -> Ruling {
     match &coverage.capture {
         Some(capture) if capture.changes > 0 => {
             match capture_claim(Claim::NoRowMissing, analysis) {
-                Ruling(Verdict::Held, reason) if counts.acknowledged > 0 => held(format!(
-                    "{} acknowledged records, all stored; {reason}",
-                    counts.acknowledged
-                )),
+                Ruling(Verdict::Held, reason) if counts.acknowledged > 0 => {
+                    held(format!("{}; {reason}", all_kept(analysis)))
+                }
                 ruling => ruling,
             }
         }
         _ if counts.acknowledged == 0 => inconclusive("nothing was acknowledged"),
-        _ => held(format!(
-            "{} acknowledged records, all stored",
-            counts.acknowledged
-        )),
+        _ => held(all_kept(analysis)),
+    }
+}
+
+/// Where all acknowledged records are, when none is lost.
+fn all_kept(analysis: &Analysis) -> String {
+    let acknowledged = analysis.counts.acknowledged;
+    match analysis.coverage.replaced {
+        0 => format!("{acknowledged} acknowledged records, all stored"),
+        replaced => format!(
+            "{acknowledged} acknowledged records: {} stored, {replaced} replaced by later ones of \
+             their keys",
+            acknowledged - replaced
+        ),
     }
 }
 

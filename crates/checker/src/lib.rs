@@ -20,7 +20,8 @@
 //!   an offset or without. An acknowledgement above the pinned end counts: the
 //!   log moved back. One below the log start does not: retention may have
 //!   taken the record, so it is counted apart, and nobody can tell. Neither
-//!   does one inside the range of a topic that compacts. Neither
+//!   does one inside the range of a topic that compacts, where a later record
+//!   of its key stands behind it, or keys are not known (`cleaning.rs`). Neither
 //!   does one at whose offset a damaged record stands: that is *corrupt*.
 //! - *duplicate*: a record stands at two or more places; each beyond the first
 //!   counts. So does each record beyond the first that a group made of one and
@@ -115,6 +116,7 @@ mod calibrate;
 mod capture;
 mod checker;
 mod claims;
+mod cleaning;
 mod collect;
 mod commits;
 mod cycles;
@@ -125,6 +127,7 @@ mod explain;
 mod fates;
 mod finding;
 mod fingerprint;
+mod happened;
 mod isolated;
 mod joined;
 mod judge;
@@ -159,6 +162,7 @@ pub use derived::DerivationCoverage;
 pub use examine::{check, check_in, examine, examine_in};
 pub use expectation::{Expectation, ExpectationVerdict, Weight, expect};
 pub use explain::{Examples, Explainer};
+pub use happened::Occurrences;
 pub use isolated::IsolationCoverage;
 pub use judge::judge;
 pub use lanes::{Lanes, Readers};

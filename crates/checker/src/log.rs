@@ -395,6 +395,8 @@ pub(crate) struct Settled {
     /// Acknowledged inside the pinned range of a topic that compacts, and not
     /// there: a later record of its key may have replaced it.
     pub(crate) compacted: u64,
+    /// Acknowledged there, and a later record of its key stands behind it.
+    pub(crate) replaced: u64,
     /// Of those below the log start, how many are of a topic that deletes.
     pub(crate) deleted: u64,
     /// A damaged record stands where the acknowledgement says.
@@ -1003,6 +1005,11 @@ impl Ledger {
             }
             Absence::Compacted => {
                 settled.compacted += 1;
+                return;
+            }
+            Absence::Replaced => {
+                settled.replaced += 1;
+                settled.looked_for += 1;
                 return;
             }
             Absence::Invisible => return,

@@ -17,6 +17,7 @@
 
 use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::fmt;
 
 use model::anomaly::Anomaly;
 use model::event::{Body, CommitResult, Content, Event, Outcome, TransactionOutcome};
@@ -280,6 +281,8 @@ struct Records {
     processed: RecordSet,
     /// In transactions of which nobody knows what became of them.
     unsettled: RecordSet,
+    /// In transactions that were not committed.
+    in_vain: RecordSet,
 }
 
 /// What one group did with one partition.
@@ -298,6 +301,8 @@ struct Reading {
     /// Offsets processed in a transaction of which nobody knows what became of
     /// it.
     unsettled: SparseSet,
+    /// Offsets processed in a transaction that was not committed.
+    in_vain: SparseSet,
     /// Whether a step went back.
     went_back: bool,
     /// Positions that were committed with transactions.
@@ -317,6 +322,7 @@ struct Reading {
 struct Resolved {
     processed: SparseSet,
     unsettled: SparseSet,
+    in_vain: SparseSet,
     /// Of a group that writes, what it made of the records.
     outputs: Option<Outputs>,
 }
@@ -406,7 +412,7 @@ impl Reading {
             self.reprocessed += 1;
             self.copies += u64::from(elsewhere);
             place.add(docket, Anomaly::Reprocessed, offset, &[], || {
-                format!("member {member} processed it again")
+                format!("{} processed it again", place.roster.member(member))
             });
         }
     }
@@ -520,8 +526,13 @@ pub struct GroupCoverage {
     /// Of these, how many lie below the log start: acknowledged, and deleted
     /// before the group came to them.
     pub gaps_expired: u64,
+    /// Of these, how many a member processed without effect: its transaction
+    /// was not committed, or what was made of the record is not there.
+    pub gaps_in_vain: u64,
     /// Records from its committed position on that it did not process.
     pub behind: u64,
+    /// Of these, how many a member processed without effect.
+    pub behind_in_vain: u64,
     /// Records from its committed position on that were acknowledged, and
     /// deleted before it came to them.
     pub behind_expired: u64,
@@ -711,7 +722,12 @@ impl Readers {
         let reading = self.readings.entry(number).entry(*partition);
         let known = self.records.entry(number);
         match fates.fate(tx) {
-            Fate::Aborted => {}
+            Fate::Aborted => {
+                reading.in_vain.insert(offset.get());
+                if let Content::Ours(record) = content {
+                    known.in_vain.insert(*record);
+                }
+            }
             Fate::Unknown => {
                 reading.unsettled.insert(offset.get());
                 if let Content::Ours(record) = content {
@@ -928,6 +944,7 @@ impl Doubt {
         let resolved = unclear.then(|| Resolved {
             processed: reading.given.clone(),
             unsettled: reading.unsettled.clone(),
+            in_vain: reading.in_vain.clone(),
             outputs: outputs.clone(),
         });
         let doubt = Self {
@@ -958,6 +975,7 @@ impl Doubt {
         let processed = known.processed.contains(record) || reading.nameless.contains(at);
         resolved.processed.set(at, processed);
         resolved.unsettled.set(at, known.unsettled.contains(record));
+        resolved.in_vain.set(at, known.in_vain.contains(record));
         if let (Some(outputs), Some(made)) = (&mut resolved.outputs, made) {
             outputs.made.set(at, made.took_effect.contains(record));
             outputs.unsettled.set(at, made.unsettled.contains(record));
@@ -1121,7 +1139,8 @@ impl Again {
                 Within::Nothing => Anomaly::NonmonotonicPoll,
             };
             place.add(docket, anomaly, offset, &[], || {
-                format!("member {member} went back from {}", before.offset)
+                let member = background.roster.member(member);
+                format!("{member} went back from {}", before.offset)
             });
         } else if !is_past {
             let jump = Jump {
@@ -1265,7 +1284,8 @@ fn find_skips(
         }
         let ends = [*from, *to].map(|end| Watch::Position(place.partition, end));
         place.add(docket, anomaly, Offset::new(skipped), &ends, || {
-            format!("member {member} went from {from} to {to}")
+            let member = place.roster.member(*member);
+            format!("{member} went from {from} to {to}")
         });
     }
 }
@@ -1324,6 +1344,7 @@ struct Done<'r> {
     reading: &'r Reading,
     processed: &'r SparseSet,
     unsettled: &'r SparseSet,
+    in_vain: &'r SparseSet,
     outputs: Option<&'r Outputs>,
     all: Cow<'r, SparseSet>,
 }
@@ -1333,6 +1354,7 @@ impl<'r> Done<'r> {
         let resolved = reading.resolved.as_ref();
         let processed = resolved.map_or(&reading.given, |resolved| &resolved.processed);
         let unsettled = resolved.map_or(&reading.unsettled, |resolved| &resolved.unsettled);
+        let in_vain = resolved.map_or(&reading.in_vain, |resolved| &resolved.in_vain);
         let looked_up = resolved.and_then(|resolved| resolved.outputs.as_ref());
         let outputs = outputs.map(|outputs| looked_up.unwrap_or(outputs));
         let all = match outputs {
@@ -1349,6 +1371,7 @@ impl<'r> Done<'r> {
             reading,
             processed,
             unsettled,
+            in_vain,
             outputs,
             all,
         }
@@ -1366,14 +1389,47 @@ impl<'r> Done<'r> {
         self.unsettled.contains(offset) || self.outputs.is_some_and(unsettled)
     }
 
-    fn undone(&self, offset: i64) -> &'static str {
+    fn undone(&self, offset: i64) -> Undone {
         if self.processed.contains(offset) {
-            "nothing that was made of it took effect"
+            Undone::NothingMade
+        } else if self.in_vain.contains(offset) {
+            Undone::NotCommitted
         } else if self.reading.given.contains(offset) {
-            "never processed: another record stood there when the group read it"
+            Undone::AnotherStood
         } else {
-            "never processed"
+            Undone::NeverProcessed
         }
+    }
+}
+
+/// How a record was not done with.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Undone {
+    NeverProcessed,
+    /// Another record was processed at its offset.
+    AnotherStood,
+    /// It was processed in a transaction that was not committed.
+    NotCommitted,
+    NothingMade,
+}
+
+impl Undone {
+    /// Whether a member had it in hand all the same.
+    fn in_vain(self) -> u64 {
+        u64::from(matches!(self, Self::NotCommitted | Self::NothingMade))
+    }
+}
+
+impl fmt::Display for Undone {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::NeverProcessed => "never processed",
+            Self::AnotherStood => {
+                "never processed: another record stood there when the group read it"
+            }
+            Self::NotCommitted => "processed only in transactions that were not committed",
+            Self::NothingMade => "nothing that was made of it took effect",
+        })
     }
 }
 
@@ -1421,12 +1477,14 @@ fn find_unprocessed(
         let made = Watch::MadeOf(place.group, place.partition, offset);
         if offset < committed {
             coverage.gaps += 1;
+            coverage.gaps_in_vain += undone.in_vain();
             let past = Watch::CommitPast(place.group, place.partition, offset);
             place.add(docket, Anomaly::GroupGap, offset, &[past, made], || {
                 format!("committed past, up to {committed}, and {undone}")
             });
         } else {
             coverage.behind += 1;
+            coverage.behind_in_vain += undone.in_vain();
             if coverage.waited {
                 place.add(docket, Anomaly::GroupIncomplete, offset, &[made], || {
                     format!("{undone}, although the group was given the time")

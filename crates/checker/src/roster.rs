@@ -4,7 +4,8 @@
 use std::collections::BTreeMap;
 
 use model::event::{Body, Cleanup};
-use model::ids::{GroupIx, MemberIx, PartitionIndex, PartitionRef, TableIx, TopicIx};
+use model::ids::{GroupIx, MemberIx, PartitionIndex, PartitionRef, ProducerIx, TableIx, TopicIx};
+use model::scenario::words;
 
 use crate::table::Table;
 
@@ -18,6 +19,10 @@ pub(crate) struct Roster {
     /// Where groups that write send what they make.
     writes_to: BTreeMap<GroupIx, TopicIx>,
     members: Table<GroupIx>,
+    /// The members that a plan numbered.
+    planned: BTreeMap<MemberIx, PlannedMember>,
+    /// The producers that members send with.
+    senders: BTreeMap<ProducerIx, MemberIx>,
     /// The groups that read each topic.
     groups_of: Table<Vec<GroupIx>>,
 }
@@ -32,6 +37,14 @@ pub(crate) struct Topic {
 pub(crate) struct Group {
     pub(crate) name: String,
     pub(crate) topics: Vec<TopicIx>,
+}
+
+/// An incarnation as its plan knows it.
+#[derive(Clone, Debug)]
+struct PlannedMember {
+    number: u32,
+    incarnation: u32,
+    log: String,
 }
 
 #[derive(Clone, Debug)]
@@ -96,6 +109,22 @@ impl Roster {
             Body::MemberStarted { member, group } => {
                 self.members.insert(member.get().into(), *group);
             }
+            Body::MemberNamed {
+                member,
+                number,
+                incarnation,
+                producer,
+                log,
+            } => {
+                let planned = PlannedMember {
+                    number: *number,
+                    incarnation: *incarnation,
+                    log: log.clone(),
+                };
+                self.planned.insert(*member, planned);
+                self.senders
+                    .extend(producer.map(|producer| (producer, *member)));
+            }
             _ => {}
         }
     }
@@ -151,11 +180,55 @@ impl Roster {
         }
     }
 
+    pub(crate) fn topic(&self, of: TopicIx) -> String {
+        match self.topics.get(&of) {
+            Some(topic) => topic.name.clone(),
+            None => format!("topic{of}"),
+        }
+    }
+
     pub(crate) fn group(&self, of: GroupIx) -> String {
         match self.groups.get(&of) {
             Some(group) => group.name.clone(),
             None => format!("group{of}"),
         }
+    }
+
+    /// A member by its number in its group, without the group.
+    pub(crate) fn member(&self, of: MemberIx) -> String {
+        match self.planned.get(&of) {
+            Some(planned) => words::member(planned.number, planned.incarnation),
+            None => format!("member {of}"),
+        }
+    }
+
+    /// A member with its group.
+    pub(crate) fn member_of_group(&self, of: MemberIx) -> String {
+        match self.group_of(of) {
+            Some(group) => format!("{} {}", self.group(group), self.member(of)),
+            None => self.member(of),
+        }
+    }
+
+    /// A producer, with the member that sends with it, if one does.
+    pub(crate) fn producer(&self, of: ProducerIx) -> String {
+        match self.senders.get(&of) {
+            Some(member) => format!("p{of} ({})", self.member_of_group(*member)),
+            None => format!("p{of}"),
+        }
+    }
+
+    /// The logs of members' processes, by what the members, and the producers
+    /// that they send with, are called.
+    pub(crate) fn logs(&self) -> BTreeMap<String, String> {
+        let members = self
+            .planned
+            .keys()
+            .map(|of| (self.member_of_group(*of), of));
+        let senders = self.senders.iter().map(|(of, by)| (self.producer(*of), by));
+        let all = members.chain(senders);
+        all.filter_map(|(who, of)| Some((who, self.planned.get(of)?.log.clone())))
+            .collect()
     }
 
     pub(crate) fn table(&self, of: TableIx) -> String {

@@ -314,14 +314,16 @@ impl Zombies {
                         let Some(owner) = owner else {
                             continue;
                         };
-                        format!("processed it after member {} had taken over", owner.member)
+                        let owner = roster.member(owner.member);
+                        format!("processed it after {owner} had taken over")
                     }
                     Why::Committed { .. } | Why::Overtaken { .. } => continue,
                 };
                 let scope = Scope::Partition(*partition);
                 docket.add(Anomaly::ZombieProcessing, scope, deed.offset.get(), || {
                     let place = format!("{}@{}", roster.partition(*partition), deed.offset);
-                    let who = format!("member {} of {}", deed.member, roster.group(*group));
+                    let member = roster.member(deed.member);
+                    let who = format!("{member} of {}", roster.group(*group));
                     let watch = vec![
                         Watch::Hands(*group, *partition),
                         Watch::Position(*partition, deed.offset),

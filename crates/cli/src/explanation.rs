@@ -49,6 +49,7 @@ pub(crate) fn explain(page: &mut Page, plan: &ScenarioPlan, seed: Seed) {
     who_reads_and_writes(page, scenario);
     who_reads(page, scenario);
     what_is_broken(page, plan, seed);
+    what_has_to_happen(page, scenario);
     what_is_claimed(page, scenario);
     how_long(page, plan);
 }
@@ -130,9 +131,12 @@ fn producer_words(producer: &Producer, number: u32) -> String {
         (Some(every), Some(bytes)) => format!(" (one of every {every} has {bytes})"),
         _ => String::new(),
     };
+    let keys = producer.keys.map_or_else(String::new, |keys| {
+        format!(", with {} in turn", counted(keys, "key"))
+    });
     format!(
-        "producer p{number}: {} of {} bytes{large} to {}, {} a second; each record carries its \
-         identity and a checksum",
+        "producer p{number}: {} of {} bytes{large} to {}, {} a second{keys}; each record carries \
+         its identity and a checksum",
         counted(producer.records, "record"),
         producer.record_bytes,
         producer.topic,
@@ -305,6 +309,24 @@ fn traffic_words(meets: &Traffic) -> String {
             format!("there were records for {group} to read while it lasted")
         }
         Traffic::Changes => "committed changes were on their way while it lasted".to_owned(),
+    }
+}
+
+fn what_has_to_happen(page: &mut Page, scenario: &Scenario) {
+    let occurrences = scenario.occurrences();
+    if occurrences.is_empty() {
+        return;
+    }
+    page.heading("What has to happen, or nothing is HELD");
+    for occurrence in occurrences {
+        let of = occurrence
+            .topic
+            .map_or_else(String::new, |topic| format!(" in {topic}"));
+        page.item(&format!(
+            "{}{of}: {}",
+            occurrence.what,
+            occurrence.what.meaning()
+        ));
     }
 }
 

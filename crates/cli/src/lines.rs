@@ -335,6 +335,10 @@ fn proof(out: &mut String, example: &Example) {
             operation.who, operation.what
         );
     }
+    if !example.logs.is_empty() {
+        let logs = example.logs.join(", ");
+        let _ = writeln!(out, "          {FAINT}{:>10}  logs: {logs}{FAINT:#}", "");
+    }
     let more = example.operations.len() - shown.len();
     if more > 0 {
         let more = counted(more as u64, "operation");

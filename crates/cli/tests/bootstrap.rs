@@ -100,6 +100,7 @@ impl TheirCluster {
             records_per_s: 1000,
             record_bytes: 200,
             large: None,
+            keys: None,
             config: config(&[("acks", "all")]),
         }));
         // Its reports must be taken, or it blocks.

@@ -2,7 +2,7 @@
 //! committed, and how far change topics could be read meanwhile. Never shares
 //! a client library with the subjects. Knows nothing of what was promised.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use capture::debezium::{EventDecoder, RawRecord};
@@ -14,8 +14,8 @@ use model::ids::{
 use model::plan::{PlannedTopic, ScenarioPlan};
 use model::record;
 use wire::{
-    Batch, ClientOptions, Cluster, ClusterOptions, ControlMarker, ErrorCode, Isolation, NewTopic,
-    OffsetSpec, PinnedReader, ReadOptions, Topics, WireError,
+    Batch, ClientOptions, Cluster, ClusterOptions, ControlMarker, ErrorCode, GroupState, Isolation,
+    NewTopic, OffsetSpec, PinnedReader, ReadOptions, Topics, WireError,
 };
 
 use crate::cleanup::Made;
@@ -24,6 +24,7 @@ use crate::error::EngineError;
 use crate::ledger::Ledger;
 
 mod ends;
+mod reach;
 mod replicas;
 
 pub(crate) use ends::Readable;
@@ -31,6 +32,8 @@ pub(crate) use replicas::{follow_replicas, has_followers};
 
 /// How often the ends of change topics are looked at during the run.
 const TAIL_INTERVAL: Duration = Duration::from_millis(10);
+/// How often a coordinator is asked who has joined a group.
+const JOIN_INTERVAL: Duration = Duration::from_millis(50);
 
 /// A partition with both its names.
 #[derive(Clone, Debug)]
@@ -46,6 +49,8 @@ pub(crate) struct Observer {
     run: RunId,
     topics: Vec<PlannedTopic>,
     tables: Vec<(TableIx, &'static str, model::ids::TopicIx)>,
+    /// Whether the plan has brokers go for good, and partitions with them.
+    loses_brokers: bool,
 }
 
 impl Observer {
@@ -61,6 +66,7 @@ impl Observer {
             run: plan.records_run,
             topics: plan.topics(),
             tables: plan.tables(),
+            loses_brokers: plan.scenario.loses_brokers(),
         })
     }
 
@@ -138,10 +144,16 @@ impl Observer {
     /// The configuration in force of brokers and topics, as the brokers say;
     /// what may take records out of a topic goes into the history too.
     pub(crate) async fn configs(&mut self, configs: &InForce) -> Result<(), EngineError> {
+        // Who is there now: a broker may have gone since anybody asked.
+        self.cluster.metadata(Topics::Named(&[])).await?;
         let brokers: Vec<_> = self.cluster.brokers().map(|broker| broker.id).collect();
         for broker in brokers {
-            let found = self.cluster.describe_broker_configs(broker).await?;
-            configs.set_entries(&format!("broker {broker}"), &found);
+            match self.cluster.describe_broker_configs(broker).await {
+                Ok(found) => configs.set_entries(&format!("broker {broker}"), &found),
+                // One that is gone for good says nothing any more.
+                Err(_) if self.loses_brokers => {}
+                Err(error) => return Err(error.into()),
+            }
         }
         for topic in &self.topics {
             let name = TopicName::new(topic.name.as_str());
@@ -157,9 +169,10 @@ impl Observer {
         Ok(())
     }
 
-    /// Where the log of every partition ends for a reader of everything, now.
+    /// Where the log of every partition ends for a reader of everything, now;
+    /// without those that cannot be asked, where brokers have gone for good.
     pub(crate) async fn ends(&mut self) -> Result<BTreeMap<PartitionRef, Offset>, EngineError> {
-        let places = self.places();
+        let places = self.reachable().await?;
         let names: Vec<_> = places.iter().map(|place| place.name.clone()).collect();
         let ends = self.offsets(&names, latest()).await?;
         Ok(places
@@ -174,7 +187,8 @@ impl Observer {
     /// its closing event, and the verdict says so; reading goes on with the
     /// others.
     pub(crate) async fn read_truth(&mut self) -> Result<(), EngineError> {
-        let places = self.places();
+        self.confirm_rest().await?;
+        let places = self.reachable().await?;
         let names: Vec<_> = places.iter().map(|place| place.name.clone()).collect();
         let starts = self.offsets(&names, OffsetSpec::Earliest).await?;
         let ends = self.offsets(&names, latest()).await?;
@@ -383,6 +397,29 @@ pub(crate) async fn follow_tails(
                 });
             }
         }
+    }
+}
+
+/// Waits until a group has so many members, and so many partitions are with
+/// them, as its coordinator describes it.
+pub(crate) async fn await_joined(
+    bootstrap: &[String],
+    group: &str,
+    members: usize,
+    partitions: usize,
+) -> Result<(), EngineError> {
+    let mut cluster = connect(bootstrap).await?;
+    let id = GroupId::new(group);
+    loop {
+        let found = cluster.describe_group(&id).await?;
+        let given: BTreeSet<_> = found.members.iter().flat_map(|it| &it.assigned).collect();
+        if found.state == GroupState::Stable
+            && found.members.len() == members
+            && given.len() == partitions
+        {
+            return Ok(());
+        }
+        tokio::time::sleep(JOIN_INTERVAL).await;
     }
 }
 

@@ -24,7 +24,9 @@ use crate::database::Database;
 use crate::error::EngineError;
 use crate::faults::{Site, carry_out_all, check_faults};
 use crate::ledger::Ledger;
-use crate::observer::{Observer, Readable, follow_replicas, follow_tails, has_followers};
+use crate::observer::{
+    Observer, Readable, await_joined, follow_replicas, follow_tails, has_followers,
+};
 use crate::progress::{Progress, Reporter, Stage, Step};
 use crate::subjects::{Launcher, Members, logs_in, run_producer};
 use crate::target::Target;
@@ -369,6 +371,12 @@ fn declare(plan: &ScenarioPlan, ledger: &Ledger) {
             partitions: topic.partitions,
         });
     }
+    for (producer, number) in plan.scenario.producers.iter().zip(0u32..) {
+        if let Some(keys) = producer.keys {
+            let producer = ProducerIx::new(number);
+            ledger.note(Body::KeysDeclared { producer, keys });
+        }
+    }
     for group in plan.groups() {
         ledger.note(Body::GroupDeclared {
             group: group.ix,
@@ -460,8 +468,21 @@ async fn with_replicas(
     }
 }
 
+/// Returns when one of a group's members has ended.
+async fn ends_early(members: &Members) -> EngineError {
+    let mut ticks = tokio::time::interval(SHOW_INTERVAL);
+    loop {
+        ticks.tick().await;
+        if let Err(error) = members.check_alive() {
+            return error;
+        }
+    }
+}
+
 /// What is sent, written and read.
 struct Workload<'w> {
+    /// Where the brokers can be asked, whatever stands before them.
+    direct: Vec<String>,
     plan: &'w ScenarioPlan,
     launcher: Launcher,
     topics: Vec<PlannedTopic>,
@@ -509,6 +530,7 @@ impl<'w> Workload<'w> {
             groups.insert(name.to_owned(), members);
         }
         Ok(Self {
+            direct: target.direct(),
             plan,
             launcher,
             topics,
@@ -538,16 +560,55 @@ impl<'w> Workload<'w> {
                 }
             }
         }
-        for (name, _) in &starting {
+        for (name, count) in &starting {
             if let Some(members) = groups.get_mut(*name) {
-                let assigned = tokio::time::timeout(JOIN_LIMIT, members.wait_assigned());
-                assigned.await.map_err(|_| EngineError::Late {
+                let assigned = self.assigned(members, name, *count);
+                let assigned = tokio::time::timeout(JOIN_LIMIT, assigned).await;
+                if assigned.is_err() && !self.ledger.tally().injected.is_empty() {
+                    // What was broken may keep a group from its partitions: the
+                    // verdict tells what it did not process.
+                    continue;
+                }
+                assigned.map_err(|_| EngineError::Late {
                     what: format!("the assignment of partitions to group {name}"),
                     limit_ms: u64::try_from(JOIN_LIMIT.as_millis()).unwrap_or(u64::MAX),
                 })??;
             }
         }
         Ok(())
+    }
+
+    /// Waits until every member of a group has partitions, or, where there are
+    /// more members than partitions, until all have joined and the partitions
+    /// are with some of them: the others stand by, and nothing tells them so.
+    async fn assigned(
+        &self,
+        members: &mut Members,
+        name: &str,
+        count: u32,
+    ) -> Result<(), EngineError> {
+        let topic = self.plan.groups().find(|group| group.name == name);
+        let topic = topic.and_then(|group| self.plan.topic_ix(group.topic));
+        let read = self.topics.iter().find(|it| Some(it.ix) == topic);
+        let partitions = read.map_or(0, |topic| topic.partitions.unsigned_abs());
+        if count <= partitions {
+            return members.wait_assigned().await;
+        }
+        let group = self.plan.group_ix(name);
+        let told = self.ledger.wait_until(|tally| {
+            let given = tally.holders.keys();
+            given.filter(|(of, _)| Some(*of) == group).count() >= partitions as usize
+        });
+        let settled = await_joined(&self.direct, name, count as usize, partitions as usize);
+        let both = async {
+            settled.await?;
+            told.await;
+            Ok(())
+        };
+        tokio::select! {
+            joined = both => joined,
+            died = ends_early(members) => Err(died),
+        }
     }
 
     /// Sends all records and writes all rows; every send has its outcome when
@@ -605,13 +666,21 @@ impl<'w> Workload<'w> {
         }
         let ends = self.ends(observer).await?;
         let wanted: Vec<_> = self.wanted(&ends).collect();
+        let read = self.plan.scenario.groups.iter().map(|group| &group.topic);
+        let mut read = read.filter_map(|topic| Some((topic, self.plan.topic_ix(topic)?)));
+        // Where nobody knows how far a group should get, it has all the time.
+        let whole = read.all(|(topic, ix)| {
+            let known = ends.keys().filter(|place| place.topic == ix).count();
+            known == self.partitions_of(topic)
+        });
         let all_read = self.ledger.wait_until(|tally| {
-            wanted.iter().all(|(group, partition, end)| {
-                tally
-                    .positions
-                    .get(&(*group, *partition))
-                    .is_some_and(|at| at >= end)
-            })
+            whole
+                && wanted.iter().all(|(group, partition, end)| {
+                    tally
+                        .positions
+                        .get(&(*group, *partition))
+                        .is_some_and(|at| at >= end)
+                })
         });
         let alive = self.watch_members();
         let all_read = async {
@@ -643,11 +712,18 @@ impl<'w> Workload<'w> {
         };
         let level = self.level(group);
         let readable = observer.readable().await?.into_iter();
-        let wanted = readable
+        let wanted: BTreeMap<PartitionRef, Offset> = readable
             .filter(|(place, _)| Some(place.topic) == from)
             .map(|(place, readable)| (place, readable.at(level)))
             .collect();
-        let committed = observer.await_committed(&transform.name, &wanted);
+        let whole = wanted.len() == self.partitions_of(&transform.from);
+        let committed = async {
+            if !whole {
+                // Nobody knows how far it should get: it has all the time.
+                std::future::pending::<()>().await;
+            }
+            observer.await_committed(&transform.name, &wanted).await
+        };
         tokio::select! {
             // Late is no error here: the verdict tells of an incomplete group.
             ended = tokio::time::timeout(limit, committed) => ended.unwrap_or(Ok(()))?,
@@ -663,11 +739,19 @@ impl<'w> Workload<'w> {
             .await
     }
 
+    fn partitions_of(&self, topic: &str) -> usize {
+        let known = self.topics.iter().find(|known| known.name == topic);
+        known.map_or(0, |known| known.partitions.unsigned_abs() as usize)
+    }
+
     /// Where a group that only reads gets to in every partition.
     async fn ends(
         &self,
         observer: &mut Observer,
     ) -> Result<BTreeMap<PartitionRef, Readable>, EngineError> {
+        if self.plan.scenario.groups.is_empty() {
+            return Ok(BTreeMap::new());
+        }
         if !self.plan.scenario.transforms.is_empty() {
             return observer.readable().await;
         }

@@ -8,9 +8,9 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
 use model::event::{Body, Ending, Isolation};
-use model::ids::{GroupIx, MemberIx, ProducerIx, TopicIx};
+use model::ids::{GroupIx, MemberIx, PartitionRef, ProducerIx, TopicIx};
 use model::plan::{PlannedTopic, ScenarioPlan};
-use model::scenario::{EndSignal, Group, Producer};
+use model::scenario::{EndSignal, Group, Producer, words};
 use stack::process::{Child, ChildSpec, Exit, ProcessSnapshot, Signal, Stream};
 use subject::protocol::{ConsumerRole, Happening, LargeRecords, ProducerRole, Report, Role};
 use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader};
@@ -20,7 +20,7 @@ use tokio::task::JoinHandle;
 use crate::configs::InForce;
 use crate::error::EngineError;
 use crate::hearing;
-use crate::ledger::Ledger;
+use crate::ledger::{Ledger, Tally};
 use crate::transforms::{self, Amid, Voice};
 
 /// How long a subject that was asked to leave may take: longer than a commit
@@ -95,7 +95,7 @@ impl Launcher {
         speaker: Speaker,
         topic: TopicIx,
     ) -> Result<Subject, EngineError> {
-        let log = self.logs.join(format!("{}.log", who.replace(' ', "-")));
+        let log = self.logs.join(log_of(&who));
         let mut spec = ChildSpec::new(&self.program, log).arg("subject");
         spec.stdin = Stream::Piped;
         spec.stdout = Stream::Piped;
@@ -131,6 +131,11 @@ impl Launcher {
             _stdin: stdin,
         })
     }
+}
+
+/// The name of the log of a process.
+fn log_of(who: &str) -> String {
+    format!("{}.log", who.replace(' ', "-"))
 }
 
 /// Which records a consumer is given, by its configuration in force. Clients'
@@ -301,6 +306,7 @@ pub(crate) async fn run_producer(
             .large_every
             .zip(producer.large_bytes)
             .map(|(every, bytes)| LargeRecords { every, bytes }),
+        keys: producer.keys,
         config: producer.config.clone(),
     });
     let who = format!("producer {number}");
@@ -327,6 +333,8 @@ pub(crate) struct Members {
     group: GroupIx,
     task: Task,
     incarnations: Arc<AtomicU32>,
+    /// How often a member of each number was started.
+    starts: BTreeMap<u32, u32>,
     running: BTreeMap<u32, (MemberIx, Subject)>,
     /// Those whose place another has taken while they were there.
     replaced: BTreeMap<u32, (MemberIx, Subject)>,
@@ -388,6 +396,7 @@ impl Members {
             group,
             task,
             incarnations: Arc::clone(incarnations),
+            starts: BTreeMap::new(),
             running: BTreeMap::new(),
             replaced: BTreeMap::new(),
         }
@@ -397,7 +406,7 @@ impl Members {
     pub(crate) async fn start(&mut self, number: u32) -> Result<(), EngineError> {
         let member = MemberIx::new(self.incarnations.fetch_add(1, Ordering::Relaxed));
         let group = self.group;
-        let (role, speaker, topic) = match &self.task {
+        let (role, speaker, topic, producer) = match &self.task {
             Task::Read {
                 role,
                 topic,
@@ -408,17 +417,28 @@ impl Members {
                     config,
                     ..role.clone()
                 });
-                (role, Speaker::Member { member, group }, *topic)
+                (role, Speaker::Member { member, group }, *topic, None)
             }
             Task::Transform(work) => {
                 let (role, voice) = work.begin(number, member);
-                let topic = work.from();
-                (Role::Transform(role), Speaker::Transformer(voice), topic)
+                let (topic, producer) = (work.from(), role.producer);
+                let speaker = Speaker::Transformer(voice);
+                (Role::Transform(role), speaker, topic, Some(producer))
             }
         };
-        let who = format!("{} member {number} incarnation {member}", self.name);
+        let starts = self.starts.entry(number).or_default();
+        *starts += 1;
+        let incarnation = *starts;
+        let who = format!("{} {}", self.name, words::member(number, incarnation));
         let started = Body::MemberStarted { member, group };
         self.launcher.ledger.note(started);
+        self.launcher.ledger.note(Body::MemberNamed {
+            member,
+            number,
+            incarnation,
+            producer,
+            log: log_of(&who),
+        });
         let subject = self.launcher.launch(who, &role, speaker, topic).await?;
         self.running.insert(number, (member, subject));
         Ok(())
@@ -430,6 +450,29 @@ impl Members {
             subject.wait_told(|told| told.assigned).await?;
         }
         Ok(())
+    }
+
+    /// Whether there are more members than partitions for them.
+    pub(crate) fn may_idle(&self, plan: &ScenarioPlan) -> bool {
+        let members = plan.scenario.members_of(&self.name).unwrap_or_default();
+        let topic = match &self.task {
+            Task::Read { topic, .. } => *topic,
+            Task::Transform(work) => work.from(),
+        };
+        let topics = plan.topics();
+        let read = topics.iter().find(|known| known.ix == topic);
+        read.is_some_and(|read| members > read.partitions.unsigned_abs())
+    }
+
+    /// The partitions that a member was given last, as far as nobody else was
+    /// given them since.
+    pub(crate) fn held_by(&self, number: u32, tally: &Tally) -> Vec<PartitionRef> {
+        let Some((member, _)) = self.running.get(&number) else {
+            return Vec::new();
+        };
+        let holders = tally.holders.iter();
+        let held = holders.filter(|((of, _), holder)| *of == self.group && *holder == member);
+        held.map(|((_, partition), _)| *partition).collect()
     }
 
     /// The process of a member as it is now.

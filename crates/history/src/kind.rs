@@ -57,5 +57,7 @@ pub const fn kind(body: &Body) -> &'static str {
         Body::CommittedExpected { .. } => "committed-expected",
         Body::Derived { .. } => "derived",
         Body::RunDeclared { .. } => "run-declared",
+        Body::MemberNamed { .. } => "member-named",
+        Body::KeysDeclared { .. } => "keys-declared",
     }
 }

@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::anomaly::Anomaly;
 use crate::ids::FaultIx;
+use crate::scenario::Occurrence;
 
 /// A property of delivery that a scenario checks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -261,6 +262,9 @@ pub struct Contract {
     pub faults: Vec<FaultContract>,
     /// The groups, in the order in which the history declares them.
     pub groups: Vec<GroupContract>,
+    /// What the scenario is about: where it did not happen, nothing is HELD.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub must_happen: Vec<Occurrence>,
 }
 
 /// What the judge must know of a fault.

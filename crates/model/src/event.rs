@@ -452,6 +452,31 @@ pub enum Body {
         /// The run.
         run: RunId,
     },
+    /// Which member of the plan an incarnation is, and where its words are
+    /// kept. Follows its `MemberStarted`; a history without it has members
+    /// that nobody planned.
+    MemberNamed {
+        /// The incarnation.
+        member: MemberIx,
+        /// The member's number in its group, from 1, as scenarios have it.
+        number: u32,
+        /// How often a member of this number was started, this time included.
+        incarnation: u32,
+        /// The producer that it sends with, if it sends.
+        producer: Option<ProducerIx>,
+        /// The log of its process, a file in the scenario's `logs`.
+        log: String,
+    },
+    /// A producer's records have keys that come again: the record of sequence
+    /// n has key n modulo `keys`, and no other producer has its keys.
+    /// Precedes its records. Where this is not said nothing is known of a
+    /// producer's keys.
+    KeysDeclared {
+        /// The producer.
+        producer: ProducerIx,
+        /// How many keys there are.
+        keys: u64,
+    },
 }
 
 /// What may take records out of a topic (`cleanup.policy`).
@@ -583,6 +608,13 @@ pub enum BatchKind {
     CommitMarker,
     /// The marker that aborts its producer's open transaction.
     AbortMarker,
+}
+
+impl BatchKind {
+    /// Whether it holds records.
+    pub const fn is_data(self) -> bool {
+        matches!(self, Self::Plain | Self::Transactional)
+    }
 }
 
 /// What a change does to its row.

@@ -219,16 +219,23 @@ impl ScenarioPlan {
         groups.find(|group| group.name == name).map(|of| of.ix)
     }
 
-    /// Where a record goes, by [`partition_for`].
+    /// Where a record goes, by [`partition_for`]: those of one key to where its
+    /// first goes.
     pub fn partition_of(
         &self,
         producer: ProducerIx,
         sequence: Sequence,
         to: &PlannedTopic,
     ) -> PartitionRef {
+        let number = usize::try_from(producer.get()).unwrap_or(usize::MAX);
+        let keys = self.scenario.producers.get(number).and_then(|of| of.keys);
+        let turn = match keys {
+            Some(keys) => Sequence::new(sequence.get() % keys.max(1)),
+            None => sequence,
+        };
         PartitionRef {
             topic: to.ix,
-            partition: partition_for(self.seed, producer, sequence, to.partitions),
+            partition: partition_for(self.seed, producer, turn, to.partitions),
         }
     }
 
@@ -236,6 +243,7 @@ impl ScenarioPlan {
     pub fn contract(&self) -> Contract {
         Contract {
             guarantees: self.scenario.guarantees.clone(),
+            must_happen: self.scenario.occurrences(),
             faults: self
                 .scenario
                 .faults

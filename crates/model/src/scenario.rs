@@ -11,6 +11,8 @@ use crate::claim::Guarantee;
 mod embedded;
 mod fault;
 mod foreign;
+mod internal;
+mod occurrence;
 mod parse;
 mod transform;
 pub mod words;
@@ -21,6 +23,8 @@ pub use fault::{
     Peers, RequestPick, Requests, RestartTasks, Takeover, Trigger,
 };
 pub use foreign::Misfit;
+pub use internal::Keeper;
+pub use occurrence::{Happening, Occurrence};
 pub use parse::{ScenarioError, near, nearest, parse};
 pub use transform::{Reliance, Transactions, Transform};
 
@@ -71,11 +75,19 @@ pub struct Scenario {
     /// What is claimed.
     #[serde(default, rename = "guarantee")]
     pub guarantees: Vec<Guarantee>,
+    /// What it is about, and so has to happen; where it does not say, what its
+    /// topics' settings are there for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub must_happen: Option<Vec<Happening>>,
     /// How long groups and connectors may take to reach the end after traffic
     /// has ended, in milliseconds.
     #[serde(default = "drain_limit_ms_default")]
     pub drain_limit_ms: u64,
 }
+
+/// Keys that one producer's records have, at most: the checker knows of each
+/// where its latest record stands.
+pub const KEYS_MAX: u64 = 100_000;
 
 const fn drain_limit_ms_default() -> u64 {
     60_000
@@ -158,6 +170,10 @@ pub struct Producer {
     /// Bytes of each large value; goes with `large_every`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub large_bytes: Option<u32>,
+    /// How many keys its records have, in turn; every record has a key of its
+    /// own where it does not say.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub keys: Option<u64>,
     /// Client configuration, in the Java client's names.
     #[serde(default)]
     pub config: Config,
@@ -327,6 +343,12 @@ impl Scenario {
         let mut all = groups.chain(transforms.map(|it| (&it.name, &it.config)));
         all.find(|(name, _)| *name == group)
             .map_or(NOTHING, |(_, config)| config)
+    }
+
+    /// Whether it has a broker go for good.
+    pub fn loses_brokers(&self) -> bool {
+        let mut kinds = self.faults.iter().map(|fault| &fault.kind);
+        kinds.any(|kind| matches!(kind, FaultKind::BrokerLoss { .. }))
     }
 
     /// All records that the producers are going to send.

@@ -184,6 +184,9 @@ pub enum Hop {
     NotDelivered,
     /// Stored, and the group committed past it without processing it.
     CommittedPast,
+    /// A member processed it, and nothing of that took effect: its transaction
+    /// was aborted or fenced, or what it made of the record is not there.
+    WithoutEffect,
 }
 
 impl Hop {
@@ -199,6 +202,7 @@ impl Hop {
         Self::Expired,
         Self::NotDelivered,
         Self::CommittedPast,
+        Self::WithoutEffect,
     ];
 
     /// As written in `verdict.json`.
@@ -214,6 +218,7 @@ impl Hop {
             Self::Expired => "expired",
             Self::NotDelivered => "not-delivered",
             Self::CommittedPast => "committed-past",
+            Self::WithoutEffect => "without-effect",
         }
     }
 
@@ -234,15 +239,18 @@ impl Hop {
             Self::Expired => "in the log: deleted before the group came to it",
             Self::NotDelivered => "between log and group: never given to a member",
             Self::CommittedPast => "in the group: committed past, and not processed",
+            Self::WithoutEffect => "in the group: processed, and nothing of that took effect",
         }
     }
 
     /// How sure a loss is put to this hop.
     pub const fn certainty(self) -> Certainty {
         match self {
-            Self::NoEvent | Self::StoredThenGone | Self::NotDelivered | Self::CommittedPast => {
-                Certainty::Proven
-            }
+            Self::NoEvent
+            | Self::StoredThenGone
+            | Self::NotDelivered
+            | Self::CommittedPast
+            | Self::WithoutEffect => Certainty::Proven,
             Self::Replaced | Self::CutOff | Self::Wiped | Self::Expired => Certainty::Likely,
             Self::NeverSeen | Self::NotTraced => Certainty::Open,
         }
@@ -292,6 +300,9 @@ pub struct Example {
     pub what: String,
     /// The operations that prove it, in order.
     pub operations: Vec<ExampleOperation>,
+    /// The logs of the members among them: files in the scenario's `logs`.
+    #[serde(skip_serializing_if = "Vec::is_empty", default)]
+    pub logs: Vec<String>,
 }
 
 /// One operation of a proof.

@@ -154,6 +154,9 @@ fn finding(finding: &Finding) -> Vec<String> {
                 .map_or_else(String::new, |at_us| format!(" at {at_us} us"));
             format!("    {}{at}: {}", operation.who, operation.what)
         }));
+        if !example.logs.is_empty() {
+            lines.push(format!("    logs: {}", example.logs.join(", ")));
+        }
     }
     lines
 }

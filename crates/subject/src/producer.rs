@@ -8,7 +8,6 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use model::ids::{Offset, PartitionIndex, RecordId, Sequence};
-use model::plan::partition_for;
 use model::record;
 use rdkafka::ClientContext;
 use rdkafka::config::{ClientConfig, RDKafkaLogLevel};
@@ -125,13 +124,8 @@ impl Run<'_> {
     /// handed over, and the application goes on with the next one.
     fn send(&self, sequence: Sequence) -> Result<(), SubjectError> {
         let role = self.role;
-        let partition = partition_for(
-            role.partition_seed,
-            role.producer,
-            sequence,
-            role.partitions,
-        );
-        let key = sequence.to_string();
+        let partition = role.partition_of(sequence);
+        let key = role.key_of(sequence);
         let identity = RecordId {
             producer: role.producer,
             sequence,

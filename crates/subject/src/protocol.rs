@@ -11,6 +11,7 @@ use std::collections::BTreeMap;
 
 use model::event::{CommitResult, Content, Intent, TransactionOutcome};
 use model::ids::{Micros, Offset, PartitionIndex, ProducerIx, RunId, Sequence, TransactionIx};
+use model::plan::partition_for;
 use model::scenario::{Commit, Fence};
 use serde::{Deserialize, Serialize};
 
@@ -55,6 +56,9 @@ pub struct ProducerRole {
     /// The records that are larger, if any.
     #[serde(default)]
     pub large: Option<LargeRecords>,
+    /// How many keys the records have, in turn; each its own where absent.
+    #[serde(default)]
+    pub keys: Option<u64>,
     /// Client configuration in the Java client's names.
     pub config: BTreeMap<String, String>,
 }
@@ -74,6 +78,28 @@ impl ProducerRole {
         match self.large {
             Some(large) if (sequence.get() + 1).is_multiple_of(large.every) => large.bytes,
             _ => self.record_bytes,
+        }
+    }
+
+    /// The key of a record. Where keys come again, no other producer has them.
+    pub fn key_of(&self, sequence: Sequence) -> String {
+        match self.keys {
+            Some(_) => format!("p{}-{}", self.producer, self.turn_of(sequence)),
+            None => sequence.to_string(),
+        }
+    }
+
+    /// Where a record goes: records of one key to one partition.
+    pub fn partition_of(&self, sequence: Sequence) -> PartitionIndex {
+        let turn = self.turn_of(sequence);
+        partition_for(self.partition_seed, self.producer, turn, self.partitions)
+    }
+
+    /// The first record with the key of this one.
+    fn turn_of(&self, sequence: Sequence) -> Sequence {
+        match self.keys {
+            Some(keys) => Sequence::new(sequence.get() % keys.max(1)),
+            None => sequence,
         }
     }
 }

@@ -108,6 +108,7 @@ proptest! {
             records_per_s: rate,
             record_bytes: rate,
             large: (rate > 0).then_some(LargeRecords { every: seed, bytes: rate }),
+            keys: Some(20),
             config: config.clone(),
         });
         let consuming = Role::Consumer(ConsumerRole {

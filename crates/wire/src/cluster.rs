@@ -99,6 +99,11 @@ impl Cluster {
         self.options.retry_for = retry_for;
     }
 
+    /// How long calls are tried again at most.
+    pub fn retry_for(&self) -> Duration {
+        self.options.retry_for
+    }
+
     /// The brokers of the last metadata, by id.
     pub fn brokers(&self) -> impl Iterator<Item = &Broker> {
         self.brokers.values()

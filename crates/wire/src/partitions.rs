@@ -4,13 +4,16 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use kafka_protocol::messages::alter_partition_reassignments_request::{
+    ReassignablePartition, ReassignableTopic,
+};
 use kafka_protocol::messages::create_partitions_request::CreatePartitionsTopic;
 use kafka_protocol::messages::describe_topic_partitions_request::{Cursor, TopicRequest};
 use kafka_protocol::messages::describe_topic_partitions_response::DescribeTopicPartitionsResponsePartition;
 use kafka_protocol::messages::elect_leaders_request::TopicPartitions;
 use kafka_protocol::messages::{
-    BrokerId as WireBrokerId, CreatePartitionsRequest, DescribeTopicPartitionsRequest,
-    ElectLeadersRequest,
+    AlterPartitionReassignmentsRequest, BrokerId as WireBrokerId, CreatePartitionsRequest,
+    DescribeTopicPartitionsRequest, ElectLeadersRequest,
 };
 use model::ids::{PartitionIndex, TopicName, TopicPartition};
 
@@ -150,6 +153,41 @@ impl Connection {
             }
         }
         self.complete::<ElectLeadersRequest, _, _>(version, partitions, outcomes)
+    }
+
+    /// Assigns a partition to these replicas, the preferred leader first. The
+    /// broker answers when the controller has taken note, or after `wait`.
+    ///
+    /// # Errors
+    /// [`WireError`], of which `Refused` where there is no such partition or
+    /// broker; without an answer the partition may have been reassigned.
+    pub async fn reassign_partition(
+        &mut self,
+        partition: &TopicPartition,
+        replicas: &[BrokerId],
+        wait: Duration,
+    ) -> Result<(), WireError> {
+        let version = self.version::<AlterPartitionReassignmentsRequest>(0..=0)?;
+        let replicas = replicas.iter().map(|id| WireBrokerId(id.get())).collect();
+        let row = ReassignablePartition::default()
+            .with_partition_index(partition.partition.get())
+            .with_replicas(Some(replicas));
+        let topic = ReassignableTopic::default()
+            .with_name(wire_topic(&partition.topic))
+            .with_partitions(vec![row]);
+        let request = AlterPartitionReassignmentsRequest::default()
+            .with_topics(vec![topic])
+            .with_timeout_ms(wire_ms(wait));
+        let answer = self.call_waiting(&request, version, wait).await?;
+        let rows = answer.responses.into_iter().flat_map(|it| it.partitions);
+        let all = [(answer.error_code, answer.error_message)];
+        let each = rows.map(|row| (row.error_code, row.error_message));
+        for (code, message) in all.into_iter().chain(each) {
+            Refusal::check(code, message).map_err(|source| {
+                self.refused::<AlterPartitionReassignmentsRequest>(partition.to_string(), source)
+            })?;
+        }
+        Ok(())
     }
 
     /// Adds partitions to a topic until it has `total`; the brokers choose

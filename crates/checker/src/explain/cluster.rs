@@ -4,7 +4,7 @@
 use model::event::{Body, Event, Intent, TransactionOutcome};
 use model::ids::TransactionRef;
 
-use super::{Explainer, name, name_member, observed};
+use super::{Explainer, name, observed};
 use crate::finding::Watch;
 use crate::roster::Roster;
 
@@ -42,7 +42,10 @@ impl Explainer {
                 transaction,
                 member,
             } => self.note_transaction(event, *transaction, |roster| {
-                format!("{} reads for {transaction}", name_member(roster, *member))
+                format!(
+                    "{} reads for {transaction}",
+                    roster.member_of_group(*member)
+                )
             }),
             Body::OffsetSent {
                 transaction,
@@ -58,7 +61,7 @@ impl Explainer {
                     let (group, partition) = (roster.group(*group), roster.partition(*partition));
                     let what =
                         format!("handed {offset} of {partition} for {group} to {transaction}");
-                    (format!("p{}", transaction.producer), what)
+                    (roster.producer(transaction.producer), what)
                 });
             }
             Body::Assigned { member, partitions } | Body::Revoked { member, partitions } => {
@@ -73,7 +76,7 @@ impl Explainer {
                     let cases = self.cases_of(&[Watch::Hands(group, *partition)]);
                     self.note(&cases, at, |roster| {
                         let what = format!("{verb} {}", roster.partition(*partition));
-                        (name_member(roster, *member), what)
+                        (roster.member_of_group(*member), what)
                     });
                 }
             }
@@ -110,7 +113,7 @@ impl Explainer {
                 self.note(&cases, at, |roster| {
                     let (group, from) = (roster.group(*group), roster.partition(*from));
                     let what = format!("made {record} of {from}@{offset} ({group})");
-                    (format!("p{}", record.producer), what)
+                    (roster.producer(record.producer), what)
                 });
             }
             Body::ReplicaStored {
@@ -140,7 +143,7 @@ impl Explainer {
     ) {
         let cases = self.cases_of(&[Watch::Transaction(transaction)]);
         self.note(&cases, Some(event.at), |roster| {
-            (format!("p{}", transaction.producer), say(roster))
+            (roster.producer(transaction.producer), say(roster))
         });
     }
 }

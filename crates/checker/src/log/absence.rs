@@ -5,6 +5,7 @@ use model::ids::{Offset, PartitionRef, RecordId};
 
 use super::PartitionLog;
 use crate::background::Background;
+use crate::cleaning::Successor;
 use crate::fates::Fate;
 
 /// Why an acknowledged record is not there.
@@ -19,6 +20,9 @@ pub(super) enum Absence {
     /// It lies in a hole of a compacted topic: a later record of its key may
     /// have replaced it.
     Compacted,
+    /// A later record of its key stands behind it in a compacted topic, and has
+    /// replaced it.
+    Replaced,
     /// A damaged record stands where it was acknowledged.
     Damaged,
     /// Readers are the only witnesses, and its transaction did not become
@@ -48,7 +52,11 @@ impl Absence {
         if (0..start).contains(&offset.get()) || (offset.get() < 0 && start > 0) {
             Self::Expired
         } else if log.is_emptied(partition, offset, background.roster) {
-            Self::Compacted
+            match background.cleaning.successor(record, (partition, offset)) {
+                Successor::Stands => Self::Replaced,
+                Successor::None => Self::Lost,
+                Successor::Unknown => Self::Compacted,
+            }
         } else {
             Self::Lost
         }

@@ -20,6 +20,8 @@
 //!
 //! g reads t [with read_committed]
 //! m0 of g starts with t-0
+//! m0 is member 2 of g, incarnation 3 [, sending as p1]
+//! p0 has 20 keys
 //! m0 is given t-0 | loses t-0 | leaves | is killed
 //! m0 processes p0/3 at t-0@7
 //! m0 commits t-0@8[, refused | , unknown]
@@ -152,6 +154,14 @@ impl Scribe {
             "the" => self.about_the_history(verb),
             "broker" => self.broker(verb),
             _ if transaction(subject).is_some() => self.transaction(transaction(subject)?, verb),
+            _ if numbered("p", subject).is_some() => {
+                let producer = u32::try_from(numbered("p", subject)?).ok()?;
+                let keys = verb.strip_prefix("has ")?.strip_suffix(" keys")?;
+                self.say(Body::KeysDeclared {
+                    producer: ProducerIx::new(producer),
+                    keys: keys.parse().ok()?,
+                })
+            }
             _ if record(subject).is_some() => self.record(record(subject)?, verb),
             _ if numbered("tx", subject).is_some() => {
                 self.database(TxId::new(numbered("tx", subject)?), verb)
@@ -265,6 +275,21 @@ impl Scribe {
             let partitions = self.partitions(partitions)?;
             self.say(Body::MemberStarted { member, group });
             return self.say(Body::Assigned { member, partitions });
+        }
+        if let Some(named) = verb.strip_prefix("is member ") {
+            let (number, rest) = named.split_once(" of ")?;
+            let (group, rest) = rest.split_once(", incarnation ")?;
+            let (incarnation, producer) = match rest.split_once(", sending as p") {
+                Some((incarnation, producer)) => (incarnation, Some(producer.parse().ok()?)),
+                None => (rest, None),
+            };
+            return self.say(Body::MemberNamed {
+                member,
+                number: number.parse().ok()?,
+                incarnation: incarnation.parse().ok()?,
+                producer: producer.map(ProducerIx::new),
+                log: format!("{group}-member-{number}.log"),
+            });
         }
         if let Some(given) = verb.strip_prefix("is given ") {
             let partitions = self.partitions(given)?;

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use model::anomaly::Anomaly;
 use model::event::{Body, Cleanup, CommitResult, Content, Event, Outcome};
-use model::ids::{BrokerId, GroupIx, MemberIx, Micros, Offset, PartitionRef, RecordId};
+use model::ids::{BrokerId, GroupIx, MemberIx, Micros, Offset, PartitionRef, ProducerIx, RecordId};
 use model::verdict::Counts;
 use proptest::prelude::*;
 
@@ -74,6 +74,7 @@ proptest! {
     fn the_fast_checker_agrees_with_the_obvious_one(
         bodies in prop::collection::vec(anything(), 0..80),
         policy in prop::option::of(a_policy()),
+        keys in prop::option::of(1u64..4),
         imported in prop::option::weighted(0.3, 0usize..80),
     ) {
         let mut story = story().and(Body::MemberStarted {
@@ -99,6 +100,10 @@ proptest! {
             bodies.insert(place.min(bodies.len()), Body::Imported { tool });
         } else if let Some(policy) = policy {
             story = story.and(Body::TopicCleanup { topic: TOPIC, policy });
+        }
+        if let Some(keys) = keys {
+            let producer = ProducerIx::new(0);
+            story = story.and(Body::KeysDeclared { producer, keys });
         }
         let at = Micros::new(0);
         story.events.extend(bodies.into_iter().map(|body| Event { at, body }));
@@ -127,6 +132,7 @@ proptest! {
             untold: analysis.coverage.untold,
             expired: analysis.coverage.expired,
             compacted: analysis.coverage.compacted,
+            replaced: analysis.coverage.replaced,
             damaged: analysis.coverage.damaged,
             is_ordered_anywhere: analysis.coverage.ordered_pairs > 0,
             truncation: analysis.coverage.truncation,

@@ -55,6 +55,7 @@ struct Said {
     data: BTreeSet<Place>,
     replicas: BTreeMap<PartitionRef, BTreeMap<BrokerId, Replica>>,
     cleanup: Option<Cleanup>,
+    keys: BTreeMap<ProducerIx, u64>,
     imported: bool,
     traffic_ended: bool,
 }
@@ -170,6 +171,9 @@ fn listen(events: &[Event]) -> Said {
                 said.replica(*partition, *broker).read = true;
             }
             Body::TopicCleanup { policy, .. } => said.cleanup = Some(*policy),
+            Body::KeysDeclared { producer, keys } => {
+                said.keys.insert(*producer, *keys);
+            }
             Body::Imported { .. } => said.imported = true,
             Body::PartitionRead { partition } => {
                 said.partitions.insert(*partition);
@@ -244,6 +248,19 @@ impl Said {
         self.compacts() && place.1 < self.pinned[&place.0].end && !self.data.contains(&place)
     }
 
+    /// Whether a later record of its key has replaced it, where keys are known.
+    fn replaced(&self, place: Place, record: RecordId) -> Option<bool> {
+        let keys = self.keys.get(&record.producer)?;
+        let key = |of: RecordId| (of.producer, of.sequence.get() % keys);
+        let stored = self.stored.iter();
+        let mut of_key = stored.filter(|(at, of)| at.0 == place.0 && key(*of) == key(record));
+        if place.1 < 0 {
+            // It may have stood before any of them.
+            return of_key.next().is_none().then_some(false);
+        }
+        Some(of_key.any(|(at, _)| at.1 > place.1))
+    }
+
     /// Partitions whose end moved back, but for what the lost records prove.
     fn shortened(&self) -> BTreeSet<PartitionRef> {
         let ends = self.ends.iter().enumerate();
@@ -298,6 +315,7 @@ enum Gone {
     Damaged,
     Expired,
     Compacted,
+    Replaced,
     Unseen,
     Lost,
 }
@@ -354,7 +372,11 @@ impl Said {
             } else if self.expired(*place) {
                 Gone::Expired
             } else if self.compacted(*place) {
-                Gone::Compacted
+                match self.replaced(*place, *record) {
+                    None => Gone::Compacted,
+                    Some(true) => Gone::Replaced,
+                    Some(false) => Gone::Lost,
+                }
             } else {
                 Gone::Lost
             };
@@ -372,6 +394,7 @@ pub(crate) struct Covered {
     pub(crate) untold: (u64, Option<RecordId>),
     pub(crate) expired: u64,
     pub(crate) compacted: u64,
+    pub(crate) replaced: u64,
     pub(crate) damaged: u64,
     pub(crate) is_ordered_anywhere: bool,
     pub(crate) truncation: TruncationCoverage,
@@ -389,11 +412,12 @@ pub(crate) fn cover(events: &[Event], declared: &[PartitionRef]) -> Covered {
     let mut untold = unacknowledged.iter().filter(|it| !said.told.contains(**it));
     let untold_first = untold.clone().next().map(|it| **it);
     Covered {
-        settled_acks: stored + of(Gone::Lost),
+        settled_acks: stored + of(Gone::Lost) + of(Gone::Replaced),
         unacknowledged: unacknowledged.len() as u64,
         untold: (untold.by_ref().count() as u64, untold_first),
         expired: of(Gone::Expired),
         compacted: of(Gone::Compacted),
+        replaced: of(Gone::Replaced),
         damaged: of(Gone::Damaged),
         is_ordered_anywhere: said.stored.iter().any(|(place, record)| {
             said.stored.iter().any(|(before, other)| {

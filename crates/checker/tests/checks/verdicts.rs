@@ -5,11 +5,13 @@ use model::anomaly::Anomaly;
 use model::claim::{Claim, Contract, FaultContract, GroupContract, Guarantee, Level, Traffic};
 use model::event::{Body, CaptureResult, ChangeContent, Cleanup, Content, Ending, Found, RowOp};
 use model::ids::{ChangeId, GroupIx};
+use model::scenario::{Happening, Occurrence};
 use model::verdict::{Calibration, ScenarioVerdict, Verdict};
 
+use crate::notation::history;
 use crate::story::{
     CHANGES, FAULT, Slot, Story, TABLE, capture_story, changes, group_story, healed, injected,
-    inside, ours, part, story, transaction, triggered,
+    inside, ours, part, story, story_of, transaction, triggered,
 };
 
 fn claims(claims: &[(Claim, Level)]) -> Contract {
@@ -947,4 +949,99 @@ fn what_compaction_may_have_taken_is_not_held() {
         "1 acknowledged records lie in holes of compacted topics: later ones of their keys may \
          have replaced them",
     );
+}
+
+/// What has to happen, and a history in which it does, and its twin.
+#[test]
+fn what_a_scenario_is_about_has_to_happen() {
+    let sent = "g reads t\nm0 of g starts with t-0\np0/0 is sent to t-0\n\
+                p0/0 is acknowledged at t-0@0\np0/1 is sent to t-0\n\
+                p0/1 is acknowledged at t-0@1\n";
+    let whole = "t-0 is read from 0: p0/0, p0/1";
+    for (what, happens, not) in [
+        (
+            Happening::Compaction,
+            "p0 has 1 keys\nt is cleaned by compact\nt-0 is read from 0: nothing, p0/1".to_owned(),
+            format!("p0 has 1 keys\nt is cleaned by compact\n{whole}"),
+        ),
+        (
+            Happening::Deletion,
+            "t is cleaned by delete\nt-0 is read from 1: p0/1".to_owned(),
+            format!("t is cleaned by delete\n{whole}"),
+        ),
+        (
+            Happening::Transaction,
+            "t-0 is read from 0: p0/0, p0/1, commit of p7".to_owned(),
+            whole.to_owned(),
+        ),
+        (
+            Happening::Abort,
+            "t-0 is read from 0: p0/0, p0/1, abort of p7".to_owned(),
+            "t-0 is read from 0: p0/0, p0/1, commit of p7".to_owned(),
+        ),
+        (
+            Happening::Rebalance,
+            format!("m1 of g starts with t-0\n{whole}"),
+            format!("m0 is given t-0\n{whole}"),
+        ),
+    ] {
+        for (topic, matters) in [(None, true), (Some("t"), true), (Some("u"), false)] {
+            let contract = Contract {
+                must_happen: vec![Occurrence {
+                    what,
+                    topic: topic.map(str::to_owned),
+                }],
+                ..required(Claim::NoPhantom)
+            };
+            let doubts = |rest: &str| {
+                let story = story_of(history(&format!("{sent}{rest}")));
+                judge(&contract, "any", 1, &story.check(), Vec::new()).doubts
+            };
+            assert_eq!(doubts(&happens).is_empty(), matters, "{what} {topic:?}");
+            let missing = doubts(&not);
+            assert_eq!(missing.len(), 1, "{what}: {missing:?}");
+            assert!(missing[0].starts_with("what the scenario is about did not happen: "));
+        }
+    }
+}
+
+/// A record of a compacted topic that is not there, by its key.
+#[test]
+fn keys_tell_what_compaction_took_from_what_is_lost() {
+    let sent = |keys: &str| {
+        let sends = (0..4)
+            .map(|at| format!("p0/{at} is sent to t-0\np0/{at} is acknowledged at t-0@{at}\n"));
+        let sends: Vec<String> = sends.collect();
+        format!("{keys}{}t is cleaned by compact\n", sends.concat())
+    };
+    let verdict = |text: &str| {
+        let analysis = story_of(history(text)).check();
+        let of = judge(&required(Claim::NoLoss), "any", 1, &analysis, Vec::new());
+        (of.guarantees[0].verdict, of.guarantees[0].reason.clone())
+    };
+    let two = sent("p0 has 2 keys\n");
+    let (held, reason) = verdict(&format!(
+        "{two}t-0 is read from 0: nothing, nothing, p0/2, p0/3"
+    ));
+    assert_eq!(held, Verdict::Held);
+    assert_eq!(
+        reason,
+        "4 acknowledged records: 2 stored, 2 replaced by later ones of their keys"
+    );
+    // The latest of a key is gone, and with it the key.
+    let (lost, reason) = verdict(&format!(
+        "{two}t-0 is read from 0: p0/0, p0/1, nothing, p0/3"
+    ));
+    assert_eq!(lost, Verdict::Violated, "{reason}");
+    let (lost, reason) = verdict(&format!(
+        "{two}t-0 is read from 0: nothing, p0/1, nothing, p0/3"
+    ));
+    assert_eq!(lost, Verdict::Violated, "{reason}");
+    assert!(reason.starts_with("2 lost-write"), "{reason}");
+    // Without keys nobody can tell.
+    let none = sent("");
+    let (open, _) = verdict(&format!(
+        "{none}t-0 is read from 0: nothing, nothing, p0/2, p0/3"
+    ));
+    assert_eq!(open, Verdict::Inconclusive);
 }

@@ -5,12 +5,19 @@ use std::convert::Infallible;
 use checker::{Analysis, Examples, examine};
 use model::anomaly::Anomaly;
 use model::claim::Contract;
+use model::event::Event;
 use model::verdict::{Certainty, Hop};
+use proptest::prelude::*;
 
 use crate::notation::history;
+use crate::transacted;
+use crate::world::{make, sizes};
 
 fn examined(text: &str, examples: usize) -> Analysis {
-    let events = history(text);
+    examined_events(&history(text), examples)
+}
+
+fn examined_events(events: &[Event], examples: usize) -> Analysis {
     let open = || {
         let events = events.iter().cloned();
         Ok::<_, Infallible>(events.map(Ok::<_, Infallible>))
@@ -254,4 +261,212 @@ t-1 is read from 0: p0/1, abort of p0
         "observer: p0/1 stands at t-1@0",
     ];
     assert_eq!(proof(text), expected);
+}
+
+/// Every example of a finding, held to the operations beside it: what somebody
+/// is seen to have had is put to no hop before him, and the other way round.
+fn holds_to_its_operations(analysis: &Analysis, what: &str) {
+    for finding in &analysis.findings {
+        let at = |hop: Hop| {
+            let mut at = finding.lost_at.iter();
+            at.find(|it| it.hop == hop).map_or(0, |it| it.count)
+        };
+        if finding.examples.len() as u64 != finding.count {
+            continue;
+        }
+        let about = |of: Anomaly| finding.anomaly == of;
+        if about(Anomaly::GroupGap) || about(Anomaly::GroupIncomplete) {
+            let (mut in_hand, mut known) = (0, 0);
+            for example in &finding.examples {
+                let (place, rest) = example.what.split_once(": ").unwrap();
+                let (words, group) = rest.rsplit_once(" (").unwrap();
+                let by_group = format!("{} member ", group.trim_end_matches(')'));
+                let stands = format!(" stands at {place}");
+                let mut operations = example.operations.iter();
+                let record = operations.find_map(|it| it.what.strip_suffix(&stands));
+                // Of what is gone, or was seen by readers only, nobody shows that
+                // it stands there.
+                let Some(record) = record else {
+                    continue;
+                };
+                known += 1;
+                let processed = format!("processed {record} at ");
+                let had = example.operations.iter().any(|it| {
+                    let by_group = it.who.starts_with(&by_group);
+                    by_group
+                        && it.what.starts_with(&processed)
+                        && it.what.ends_with(|c: char| c.is_ascii_digit())
+                });
+                assert_eq!(
+                    had,
+                    !words.contains("never processed"),
+                    "{}\n{:#?}\nin\n{what}",
+                    example.what,
+                    example.operations
+                );
+                in_hand += u64::from(had);
+            }
+            if known == finding.count {
+                assert_eq!(
+                    in_hand,
+                    at(Hop::WithoutEffect),
+                    "{:?}\nin\n{what}",
+                    finding.lost_at
+                );
+            }
+        }
+        if about(Anomaly::LostWrite) {
+            let seen = finding.examples.iter().filter(|example| {
+                let (record, _) = example.what.split_once(", acknowledged").unwrap();
+                let processed = format!("processed {record} at ");
+                let held = format!("{record} stands at ");
+                let mut operations = example.operations.iter();
+                operations.any(|it| {
+                    it.what.starts_with(&processed)
+                        || (it.what.starts_with(&held) && it.what.contains(" on broker "))
+                })
+            });
+            let gone = at(Hop::StoredThenGone) + at(Hop::NotTraced);
+            let seen = seen.count() as u64;
+            assert!(seen <= gone, "{:?}\nin\n{what}", finding.lost_at);
+            assert!(
+                at(Hop::StoredThenGone) <= seen,
+                "{:?}\nin\n{what}",
+                finding.lost_at
+            );
+        }
+    }
+}
+
+proptest! {
+    #[test]
+    fn no_example_of_a_world_contradicts_its_hop(size in sizes(1..6)) {
+        let events = make(size).story.events;
+        holds_to_its_operations(&examined_events(&events, 100), "a world");
+    }
+
+    #[test]
+    fn nor_does_one_of_a_world_of_transactions(size in transacted::sizes(1..30)) {
+        let events = transacted::make(size).story.events;
+        holds_to_its_operations(&examined_events(&events, 100), "a world of transactions");
+    }
+}
+
+#[test]
+fn no_example_contradicts_the_hop_that_it_is_put_to() {
+    for anomaly in Anomaly::ALL {
+        let definition = anomaly.definition();
+        for text in [definition.history, definition.twin] {
+            holds_to_its_operations(&examined(text, 100), text);
+        }
+    }
+}
+
+/// A transform whose transaction becomes nothing, in every way.
+#[test]
+fn what_a_member_had_in_hand_was_given_to_it() {
+    for ending in [
+        "p1/t0 is to abort\np1/t0 is aborted",
+        "p1/t0 is to commit\np1/t0 is fenced",
+        "m0 is killed",
+    ] {
+        let text = format!(
+            "{SENT}g makes u of what it reads\np1/t0 begins\nm0 reads for p1/t0\n\
+             m0 processes p0/0 at t-0@0\np1/0 is made by g of t-0@0\np1/0 is sent to u-0\n\
+             p1/0 is acknowledged at u-0@0\n{ending}\ng is waited for\n\
+             t-0 is read from 0: p0/0, p0/1, p0/2\nu-0 is read from 0: p1/0, abort of p1"
+        );
+        assert_eq!(
+            lost_at(&text, Anomaly::GroupIncomplete),
+            [(Hop::NotDelivered, 2), (Hop::WithoutEffect, 1)],
+            "{ending}"
+        );
+        holds_to_its_operations(&examined(&text, 100), &text);
+    }
+    // What was made is gone, though the group committed past the record.
+    let text = format!(
+        "{SENT}g makes u of what it reads\nm0 processes p0/0 at t-0@0\nm0 commits t-0@2\n\
+         t-0 is read from 0: p0/0, p0/1, p0/2\nu-0 is read from 0: nothing"
+    );
+    assert_eq!(
+        lost_at(&text, Anomaly::GroupGap),
+        [(Hop::CommittedPast, 1), (Hop::WithoutEffect, 1)]
+    );
+    holds_to_its_operations(&examined(&text, 100), &text);
+}
+
+#[test]
+fn a_record_that_was_read_elsewhere_than_acknowledged_was_seen() {
+    let text = format!("{SENT}m0 processes p0/1 at t-0@7\nt-0 is read from 0: p0/0, nothing, p0/2");
+    assert_eq!(
+        lost_at(&text, Anomaly::LostWrite),
+        [(Hop::StoredThenGone, 1)]
+    );
+    let before = "
+g reads t
+m0 of g starts with t-0
+p0/0 is sent to t-0
+m0 processes p0/0 at t-0@4
+p0/0 is acknowledged at t-0@0
+t-0 is read from 0: nothing, nothing
+";
+    assert_eq!(
+        lost_at(before, Anomaly::LostWrite),
+        [(Hop::StoredThenGone, 1)]
+    );
+}
+
+#[test]
+fn a_member_has_the_plans_number_wherever_it_is_named() {
+    let text = "
+g reads t
+m0 of g starts with t-0
+m0 is member 2 of g, incarnation 1
+p0/0 is sent to t-0
+p0/0 is acknowledged at t-0@0
+m0 processes p0/0 at t-0@0
+m0 is killed
+m1 of g starts with t-0
+m1 is member 2 of g, incarnation 2
+m1 processes p0/0 at t-0@0
+m1 processes p0/0 at t-0@0
+t-0 is read from 0: p0/0
+";
+    let analysis = examined(text, 5);
+    let examples = |anomaly| {
+        let finding = analysis.findings.iter().find(|it| it.anomaly == anomaly);
+        finding.unwrap().examples.clone()
+    };
+    let again = &examples(Anomaly::Reprocessed)[0];
+    assert_eq!(
+        again.what,
+        "t-0@0: member 2 incarnation 2 processed it again (g)"
+    );
+    let who: Vec<&str> = again.operations.iter().map(|it| it.who.as_str()).collect();
+    assert!(
+        who.contains(&"g member 2") && who.contains(&"g member 2 incarnation 2"),
+        "{who:?}"
+    );
+    assert_eq!(again.logs, ["g-member-2.log"]);
+    let back = &examples(Anomaly::NonmonotonicPoll)[0];
+    assert!(
+        back.what.contains("member 2 incarnation 2 went back"),
+        "{}",
+        back.what
+    );
+}
+
+#[test]
+fn what_a_member_sends_names_the_member() {
+    let text = format!(
+        "{SENT}g makes u of what it reads\nm0 is member 3 of g, incarnation 1, sending as p1\n\
+         m0 processes p0/0 at t-0@0\np1/0 is made by g of t-0@0\np1/0 is sent to u-0\n\
+         p1/0 is acknowledged at u-0@0\nu-0 is read from 0: nothing\n\
+         t-0 is read from 0: p0/0, p0/1, p0/2"
+    );
+    let analysis = examined(&text, 5);
+    let lost = &analysis.findings[0];
+    assert_eq!(lost.anomaly, Anomaly::LostWrite);
+    assert_eq!(lost.examples[0].operations[0].who, "p1 (g member 3)");
+    assert_eq!(lost.examples[0].logs, ["g-member-3.log"]);
 }

@@ -10,6 +10,8 @@
 //! | `#: doubt quota` | a doubt that contains the words |
 //! | `#: reason no-loss 3 records` | the claim's reason contains the words |
 //! | `#: landed` | every fault landed |
+//! | `#: hop without-effect` | something was lost at the hop |
+//! | `#: says WORDS` | the output contains the words |
 //!
 //! `ACKPROOF_SEEDS=1,2,3 cargo test --package ackproof --test field` runs each
 //! with several seeds; one is the default.
@@ -33,6 +35,7 @@ macro_rules! cases {
 }
 
 mod groups;
+mod happenings;
 mod sends;
 
 fn case_file(name: &str) -> PathBuf {
@@ -71,7 +74,10 @@ fn holds(name: &str) {
         let verdict: Value =
             verdict.map_or(Value::Null, |json| serde_json::from_slice(&json).unwrap());
         for line in &expected {
-            let found = is_so(line, ran.status.code(), &verdict["scenarios"][0]);
+            let found = match line.strip_prefix("says ") {
+                Some(words) => said.contains(words),
+                None => is_so(line, ran.status.code(), &verdict["scenarios"][0]),
+            };
             assert!(found, "not so: {line}\n{said}");
         }
     }
@@ -85,6 +91,10 @@ fn is_so(line: &str, exit: Option<i32>, scenario: &Value) -> bool {
         "exit" => exit == Some(rest.parse().unwrap()),
         "found" => found(rest),
         "nothing" => !found(rest),
+        "hop" => all("findings")
+            .iter()
+            .flat_map(|of| of["lost_at"].as_array().cloned().unwrap_or_default())
+            .any(|at| at["hop"] == rest),
         "landed" => all("faults").iter().all(|fault| fault["landed"] == true),
         "doubt" => all("doubts")
             .iter()

@@ -26,6 +26,20 @@ pub(super) fn prove_amid(proof: &mut Proof, members: &Members, member: u32) {
     }
 }
 
+/// A member that may be standing by had partitions: nothing can come of what
+/// happens to one that has none.
+pub(super) fn prove_busy(proof: &mut Proof, site: &Site<'_>, members: &Members, member: u32) {
+    if !members.may_idle(site.plan) {
+        return;
+    }
+    let held = members.held_by(member, &site.ledger.tally()).len();
+    proof.add(
+        "the member had partitions",
+        held > 0,
+        format!("member {member} had {held}; there are more members than partitions"),
+    );
+}
+
 /// To be ended and replaced.
 pub(super) struct Restart {
     group: String,
@@ -79,6 +93,7 @@ impl Breakable for Restart {
         // Late is no error: the proof says what it was in the middle of.
         let _ = tokio::time::timeout(AMID_LIMIT, members.wait_amid(self.member)).await;
         let before = members.snapshot(self.member).ok_or_else(lacking)?;
+        prove_busy(proof, site, members, self.member);
         if is_real(self.effect) {
             if self.signal == EndSignal::Kill {
                 prove_amid(proof, members, self.member);

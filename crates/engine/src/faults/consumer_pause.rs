@@ -8,6 +8,7 @@ use model::scenario::{Effect, Takeover};
 use stack::process::Child;
 use tokio::time::Instant;
 
+use super::consumer::prove_busy;
 use super::{Breakable, Broken, Proof, Site, is_real};
 use crate::error::EngineError;
 
@@ -43,7 +44,7 @@ pub(super) struct Frozen {
 impl Breakable for Pause {
     type Broken = Frozen;
 
-    async fn inject(self, site: &Site<'_>, _: &mut Proof) -> Result<Frozen, EngineError> {
+    async fn inject(self, site: &Site<'_>, proof: &mut Proof) -> Result<Frozen, EngineError> {
         let lacking = || EngineError::Lacking {
             what: format!("running member {} of {}", self.number, self.group),
         };
@@ -51,6 +52,7 @@ impl Breakable for Pause {
         let groups = site.groups.lock().await;
         let members = groups.get(&self.group).ok_or_else(lacking)?;
         let (member, child) = members.process(self.number).ok_or_else(lacking)?;
+        prove_busy(proof, site, members, self.number);
         if is_real(self.effect) {
             child.pause().await?;
         }

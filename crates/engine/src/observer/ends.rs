@@ -79,7 +79,7 @@ impl Observer {
     pub(crate) async fn readable(
         &mut self,
     ) -> Result<BTreeMap<PartitionRef, Readable>, EngineError> {
-        let places = self.places();
+        let places = self.reachable().await?;
         let names: Vec<_> = places.iter().map(|place| place.name.clone()).collect();
         let starts = self.offsets(&names, OffsetSpec::Earliest).await?;
         let ends = self.offsets(&names, latest()).await?;
@@ -126,7 +126,8 @@ impl Observer {
     pub(crate) async fn await_stable(&mut self, limit: Duration) -> Result<(), EngineError> {
         let stable = OffsetSpec::Latest(Isolation::ReadCommitted);
         let deadline = Instant::now() + limit;
-        let names: Vec<_> = self.places().into_iter().map(|place| place.name).collect();
+        let places = self.reachable().await?;
+        let names: Vec<_> = places.into_iter().map(|place| place.name).collect();
         loop {
             let all = self.offsets(&names, latest()).await?;
             if self.offsets(&names, stable).await? == all || Instant::now() >= deadline {

@@ -30,7 +30,8 @@ impl fmt::Display for Belonging {
         let place = |at: &PartitionRef| format!("partition {} of topic {}", at.partition, at.topic);
         match self {
             Self::Producer(producer) => write!(f, "producer {producer}"),
-            Self::Member(member) => write!(f, "member {member}"),
+            // Its number in the history, which is none of the plan's.
+            Self::Member(member) => write!(f, "the member that histories number {member}"),
             Self::Partition(at) => write!(f, "the records in {}", place(at)),
             Self::Replica(at, broker) => write!(f, "broker {broker}'s replica of {}", place(at)),
             Self::Group(group) => write!(f, "the position of group {group}"),
@@ -95,6 +96,7 @@ fn belonging(body: &Body) -> Option<Belonging> {
             Some(Belonging::Producer(transaction.producer))
         }
         Body::MemberStarted { member, .. }
+        | Body::MemberNamed { member, .. }
         | Body::MemberEnded { member, .. }
         | Body::Assigned { member, .. }
         | Body::Revoked { member, .. }
@@ -134,6 +136,7 @@ fn belonging(body: &Body) -> Option<Belonging> {
         | Body::TransformDeclared { .. }
         | Body::CommittedExpected { .. }
         | Body::RunDeclared { .. }
+        | Body::KeysDeclared { .. }
         | Body::TailSeen { .. }
         | Body::PartitionState { .. }
         | Body::TrafficEnded

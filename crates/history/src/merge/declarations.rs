@@ -4,7 +4,7 @@
 use std::collections::HashMap;
 
 use model::event::{Body, Cleanup, Isolation};
-use model::ids::{GroupIx, TableIx, TopicIx};
+use model::ids::{GroupIx, ProducerIx, TableIx, TopicIx};
 
 /// What can be declared in one way only.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -19,6 +19,7 @@ enum Subject {
     IsolationOf(GroupIx),
     TransformOf(GroupIx),
     RelianceOf(GroupIx),
+    KeysOf(ProducerIx),
     Run,
 }
 
@@ -79,6 +80,7 @@ fn subjects(body: &Body) -> Vec<Subject> {
         Body::TransformDeclared { group, .. } => vec![Subject::TransformOf(*group)],
         Body::CommittedExpected { group } => vec![Subject::RelianceOf(*group)],
         Body::RunDeclared { .. } => vec![Subject::Run],
+        Body::KeysDeclared { producer, .. } => vec![Subject::KeysOf(*producer)],
         _ => Vec::new(),
     }
 }
@@ -123,6 +125,9 @@ pub(super) fn describe(body: &Body) -> String {
             format!("group {group} relies on committed records only")
         }
         Body::RunDeclared { run } => format!("the run is {run}"),
+        Body::KeysDeclared { producer, keys } => {
+            format!("the records of producer {producer} have {keys} keys")
+        }
         other => crate::kind(other).to_owned(),
     }
 }

@@ -334,7 +334,8 @@ fn what_has_one_source_is_refused_in_two_files() {
          group-waited change-invoked tx-completed change-event table-row table-read \
          capture-waited fault-triggered fault-injected fault-healed fault-evidence \
          transaction-begun transaction-joined offset-sent transaction-ending \
-         transaction-completed repositioned replica-pinned replica-stored replica-read derived"
+         transaction-completed repositioned replica-pinned replica-stored replica-read derived \
+         member-named"
     );
 }
 
@@ -353,7 +354,11 @@ fn a_refusal_says_what_is_in_both_files() {
         how: model::event::Ending::Killed,
     };
     let files = Files::new(&[&[(1, ended(0))], &[(1, ended(1)), (2, ended(0))]]);
-    assert!(files.refusal().contains("member 0"));
+    assert!(
+        files
+            .refusal()
+            .contains("the member that histories number 0")
+    );
     let imported = Body::Imported {
         tool: "kafkatest".to_owned(),
     };

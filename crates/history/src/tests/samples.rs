@@ -260,5 +260,16 @@ pub(super) fn since_version_2() -> Vec<Body> {
         Body::RunDeclared {
             run: RunId::new(0xc0ff_ee00_0000_0001),
         },
+        Body::MemberNamed {
+            member: MEMBER,
+            number: 2,
+            incarnation: 3,
+            producer: Some(ProducerIx::new(4)),
+            log: "billing-member-2-incarnation-3.log".to_owned(),
+        },
+        Body::KeysDeclared {
+            producer: ProducerIx::new(2),
+            keys: 20,
+        },
     ]
 }

@@ -16,8 +16,8 @@ pub(super) const DEFINITION: Definition = Definition {
     excludes: &[
         "A record acknowledged below the log start: retention may have taken it. Nobody can \
          tell, so the verdict is INCONCLUSIVE.",
-        "A record of a compacted topic: a later record of its key may have replaced it. \
-         Nobody can tell either.",
+        "A record of a compacted topic behind which a later record of its key stands: it was \
+         replaced. Where keys are not known, nobody can tell either.",
         "A record at whose offset a damaged one stands: that is corrupt.",
         "A record whose send timed out: it was never acknowledged, and may be there or not.",
         "Without a log: a record that was acknowledged without an offset, after which its \

@@ -4,7 +4,7 @@
 use std::collections::BTreeSet;
 use std::fmt;
 
-use super::{BrokerPick, Fault, FaultKind, Link, Scenario, Trigger};
+use super::{BrokerPick, Fault, FaultKind, Link, Scenario, Trigger, internal};
 use crate::plan::OwnPrefix;
 
 /// Why a scenario cannot run on a cluster that is somebody else's.
@@ -112,7 +112,12 @@ impl Scenario {
     /// theirs. Records carry their topic's name, so this comes before there
     /// are any.
     pub(crate) fn prefix_names(&mut self, prefix: &OwnPrefix) {
-        let rename = |name: &mut String| *name = prefix.before(name);
+        // What is Kafka's own has no other name anywhere.
+        let rename = |name: &mut String| {
+            if !internal::is_kafkas(name) {
+                *name = prefix.before(name);
+            }
+        };
         for topic in &mut self.topics {
             rename(&mut topic.name);
         }

@@ -9,9 +9,9 @@ use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
 use super::{
-    BrokerPick, Capture, Commit, Config, EndSignal, FaultKind, Fence, Group, Link, Offsets,
-    Producer, Scenario, TABLES, Takeover, Topic, Topology, Transform, Trigger, Write, WriteHow,
-    drain_limit_ms_default,
+    BrokerPick, Capture, Commit, Config, EndSignal, FaultKind, Fence, Group, Happening, KEYS_MAX,
+    Keeper, Link, Offsets, Producer, Scenario, TABLES, Takeover, Topic, Topology, Transform,
+    Trigger, Write, WriteHow, drain_limit_ms_default,
 };
 use crate::claim::{Claim, Guarantee};
 use crate::record::OVERHEAD_BYTES_MAX;
@@ -116,6 +116,8 @@ struct Raw {
     faults: Vec<Spanned<RawFault>>,
     #[serde(default, rename = "guarantee")]
     guarantees: Vec<Guarantee>,
+    #[serde(default)]
+    must_happen: Option<Vec<Happening>>,
     #[serde(default = "drain_limit_ms_default")]
     drain_limit_ms: u64,
 }
@@ -152,6 +154,7 @@ impl Raw {
             writes: self.writes,
             faults,
             guarantees: self.guarantees,
+            must_happen: self.must_happen,
             drain_limit_ms: self.drain_limit_ms,
         })
     }
@@ -216,6 +219,14 @@ fn validate(scenario: &Scenario) -> Result<(), Problem> {
                 format!("topic `{}` is here twice", topic.name),
             );
         }
+        if let Some(keeper) = scenario.keeper_of(&topic.name) {
+            let message = format!(
+                "`{}` is {keeper}: leave this [[topic]] out; faults name it as it is, and no \
+                 claim covers it",
+                topic.name
+            );
+            return fail(&here("name"), message);
+        }
         if !(1..=1000).contains(&topic.partitions) {
             let message = format!("a topic has 1 to 1000 partitions, not {}", topic.partitions);
             return fail(&here("partitions"), message);
@@ -230,6 +241,9 @@ fn validate(scenario: &Scenario) -> Result<(), Problem> {
     }
     let topic_known = |name: &str| scenario.topics.iter().any(|topic| topic.name == name);
     let unknown_topic = |name: &str| {
+        if let Some(keeper) = scenario.keeper_of(name) {
+            return format!("`{name}` is {keeper}: only faults of brokers and disks name it");
+        }
         let known = scenario.topics.iter().map(|topic| topic.name.as_str());
         match nearest(name, known) {
             Some(near) => format!("there is no topic `{name}`; did you mean `{near}`?"),
@@ -257,6 +271,13 @@ fn validate(scenario: &Scenario) -> Result<(), Problem> {
                 producer.record_bytes
             );
             return fail(&here("record_bytes"), message);
+        }
+        if producer
+            .keys
+            .is_some_and(|keys| !(1..=KEYS_MAX).contains(&keys))
+        {
+            let message = format!("a producer's records have 1 to {KEYS_MAX} keys");
+            return fail(&here("keys"), message);
         }
         let large = (producer.large_every, producer.large_bytes);
         if let (Some(_), None) | (None, Some(_)) = large {
@@ -379,7 +400,18 @@ fn validate(scenario: &Scenario) -> Result<(), Problem> {
             FaultKind::DiskLoss { topic, .. } | FaultKind::DiskFull { topic, .. }
                 if !topic_known(topic) =>
             {
-                return fail(&here("topic"), unknown_topic(topic));
+                match scenario.keeper_of(topic) {
+                    Some(Keeper::Kafka | Keeper::Connect | Keeper::Debezium) => {}
+                    Some(Keeper::Controllers) => {
+                        let message = format!(
+                            "`{topic}` is {}, and no topic: brokers do not tell how far it \
+                             reaches",
+                            Keeper::Controllers
+                        );
+                        return fail(&here("topic"), message);
+                    }
+                    None => return fail(&here("topic"), unknown_topic(topic)),
+                }
             }
             FaultKind::LinkCut { .. } if scenario.topology.replication_link != Link::Proxy => {
                 let message =
@@ -547,7 +579,7 @@ fn validate_broker(scenario: &Scenario, pick: &BrokerPick) -> Result<(), (&'stat
             Err(("broker", format!("brokers are numbered 1 to {brokers}")))
         }
         BrokerPick::Leader { topic, partition } | BrokerPick::Follower { topic, partition } => {
-            validate_partition(scenario, topic, *partition).map_err(|message| ("broker", message))
+            validate_led(scenario, topic, *partition).map_err(|message| ("broker", message))
         }
         BrokerPick::GroupCoordinator { group } if scenario.members_of(group).is_none() => {
             Err(("group", format!("there is no group `{group}`")))
@@ -556,18 +588,41 @@ fn validate_broker(scenario: &Scenario, pick: &BrokerPick) -> Result<(), (&'stat
     }
 }
 
+/// A partition that a broker may lead: one of the scenario's, or of those that
+/// are kept beside them.
+fn validate_led(scenario: &Scenario, topic: &str, partition: i32) -> Result<(), String> {
+    match scenario.keeper_of(topic) {
+        None => validate_partition(scenario, topic, partition),
+        Some(Keeper::Kafka) => {
+            let partitions = scenario.partitions_of_kafkas(topic);
+            numbered(topic, partition, partitions.unwrap_or_default())
+        }
+        Some(Keeper::Connect | Keeper::Debezium) => {
+            numbered(topic, partition, partition.saturating_add(1))
+        }
+        Some(Keeper::Controllers) => Err(format!(
+            "`{topic}` is led by the controllers' leader: `broker = \"controller\"`"
+        )),
+    }
+}
+
 fn validate_partition(scenario: &Scenario, topic: &str, partition: i32) -> Result<(), String> {
     let Some(known) = scenario.topics.iter().find(|known| known.name == topic) else {
-        return Err(format!("there is no topic `{topic}`"));
+        return Err(match scenario.keeper_of(topic) {
+            Some(keeper) => format!("`{topic}` is {keeper}, and its replicas are not followed"),
+            None => format!("there is no topic `{topic}`"),
+        });
     };
-    (0..known.partitions)
+    numbered(topic, partition, known.partitions)
+}
+
+fn numbered(topic: &str, partition: i32, partitions: i32) -> Result<(), String> {
+    (0..partitions)
         .contains(&partition)
         .then_some(())
         .ok_or_else(|| {
-            format!(
-                "the partitions of {topic} are numbered 0 to {}",
-                known.partitions - 1
-            )
+            let last = partitions - 1;
+            format!("the partitions of {topic} are numbered 0 to {last}")
         })
 }
 

@@ -55,6 +55,16 @@ fn plain(words: impl Into<String>) -> Phrase {
     Phrase::default().plain(words)
 }
 
+/// A member of a group, by the number that scenarios give it; one that was
+/// started again is told from the one before. With hyphens for spaces, and the
+/// group before it, it is the name of its process's log.
+pub fn member(number: u32, incarnation: u32) -> String {
+    match incarnation {
+        1 => format!("member {number}"),
+        again => format!("member {number} incarnation {again}"),
+    }
+}
+
 /// What a fault does, whether or not it is planned to have an effect.
 pub fn fault(fault: &Fault, scenario: &Scenario) -> Phrase {
     match &fault.kind {

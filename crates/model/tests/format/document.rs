@@ -3,8 +3,9 @@
 
 use std::collections::BTreeSet;
 
+use model::anomaly::Anomaly;
 use model::claim::Claim;
-use model::scenario::{parse, words};
+use model::scenario::{Happening, parse, words};
 use toml::{Table, Value};
 
 use super::grammar;
@@ -225,6 +226,42 @@ fn every_claim_is_told_in_its_own_words() {
         .collect();
     let expected = rows.concat();
     assert_eq!(table.trim_end(), expected.trim_end());
+}
+
+#[test]
+fn everything_that_may_have_to_happen_is_told_in_its_own_words() {
+    let told = section("## What has to happen");
+    let (_, table) = told
+        .split_once("| word | means |\n| --- | --- |\n")
+        .unwrap();
+    let rows = Happening::ALL.iter();
+    let rows: Vec<String> = rows
+        .map(|it| format!("| `\"{it}\"` | {} |\n", it.meaning()))
+        .collect();
+    let (table, _) = table.split_once("\n\n").unwrap();
+    assert_eq!(table.trim_end(), rows.concat().trim_end());
+}
+
+/// `docs/claims.md`: what each claim and each anomaly rests on.
+#[test]
+fn every_claim_and_every_anomaly_says_what_it_rests_on() {
+    let page = include_str!("../../../../docs/claims.md");
+    let rows = |heading: &str| -> Vec<String> {
+        let (_, rest) = page.split_once(&format!("\n## {heading}\n")).unwrap();
+        let part = rest.split_once("\n## ").map_or(rest, |it| it.0);
+        let rows = part.lines().filter(|line| line.starts_with("| `"));
+        rows.map(|row| {
+            let cells: Vec<&str> = row.split('|').map(str::trim).collect();
+            assert_eq!(cells.len(), 5, "{row}");
+            assert!(!cells[2].is_empty(), "{row}");
+            cells[1].trim_matches('`').to_owned()
+        })
+        .collect()
+    };
+    let claims: Vec<&str> = Claim::ALL.iter().map(|claim| claim.name()).collect();
+    assert_eq!(rows("The claims"), claims);
+    let anomalies: Vec<&str> = Anomaly::ALL.iter().map(|it| it.name()).collect();
+    assert_eq!(rows("The anomalies"), anomalies);
 }
 
 /// The words of `levels`, `how`, `signal` and so on: each stands in the section

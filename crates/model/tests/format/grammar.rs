@@ -75,7 +75,7 @@ const FULL: &[(&str, &str)] = &[
     (
         "producer",
         "topic = \"orders\"\nrecords = 1000\nrecords_per_s = 100\nrecord_bytes = 512\n\
-         large_every = 10\nlarge_bytes = 1024\nconfig = { acks = \"all\" }",
+         large_every = 10\nlarge_bytes = 1024\nkeys = 20\nconfig = { acks = \"all\" }",
     ),
     (
         "group",

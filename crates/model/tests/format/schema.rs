@@ -4,7 +4,7 @@
 use std::collections::BTreeSet;
 
 use model::record::OVERHEAD_BYTES_MAX;
-use model::scenario::EMBEDDED;
+use model::scenario::{EMBEDDED, Happening};
 use serde_json::{Map, Value, json};
 use toml::Table;
 
@@ -125,6 +125,19 @@ fn it_knows_the_words_that_the_parser_knows() {
 }
 
 #[test]
+fn it_knows_what_may_have_to_happen() {
+    let mut probe = grammar::skeleton();
+    probe.insert("must_happen".to_owned(), vec!["no-such-word"].into());
+    let known = grammar::expected(&probe).unwrap();
+    assert_eq!(
+        words(&schema()["properties"]["must_happen"]["items"]),
+        known
+    );
+    let all = Happening::ALL.iter().map(|it| it.name().to_owned());
+    assert_eq!(known, all.collect());
+}
+
+#[test]
 fn it_asks_for_the_keys_that_the_parser_asks_for() {
     let validator = validator();
     for key in grammar::skeleton().keys() {
@@ -237,6 +250,7 @@ fn it_knows_the_bounds_that_the_parser_knows() {
         ("topic", "replication_factor", [1, 3]),
         ("producer", "records", [1, 1_000_000_000]),
         ("producer", "records_per_s", [1, i64::from(u32::MAX)]),
+        ("producer", "keys", [1, 100_000]),
         ("group", "members", [1, 64]),
         ("group", "records_per_s", [1, i64::from(u32::MAX)]),
         ("transform", "members", [1, 64]),
@@ -318,6 +332,8 @@ fn it_refuses_what_the_parser_refuses() {
         ("", "drain_limit_ms = -1"),
         ("", "guarantee = []"),
         ("", "topics = []"),
+        ("", "must_happen = [\"compact\"]"),
+        ("", "must_happen = \"compaction\""),
         ("topology", "link = \"prox\""),
         ("topology", "config = { \"a\" = 1 }"),
         ("topic", "name = \"or/ders\""),

@@ -238,6 +238,9 @@ fn proof(example: &Example) -> Table {
             text![operation.what.as_str()],
         ]);
     }
+    if !example.logs.is_empty() {
+        table.row([text![""], text!["logs"], text![example.logs.join(", ")]]);
+    }
     table
 }
 

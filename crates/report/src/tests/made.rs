@@ -236,6 +236,7 @@ pub(super) fn lost(count: i64) -> Finding {
                 operation(Some(14_920), "p0", "is told that p0/0 stands at orders-2@0"),
                 operation(None, "observer", "reads p0/251 at orders-2@0"),
             ],
+            logs: Vec::new(),
         }],
     }
 }
@@ -257,6 +258,7 @@ pub(super) fn doubled(count: u64) -> Finding {
                 operation(None, "observer", "reads p0/303 at orders-0@101"),
                 operation(None, "observer", "reads p0/303 at orders-0@104"),
             ],
+            logs: vec![String::from("billing-member-1.log")],
         }],
     }
 }

@@ -181,6 +181,7 @@ pub(crate) fn producer(clock: Clock, bootstrap: &str, topic: &str) -> ProducerRo
         records_per_s: 1000,
         record_bytes: 512,
         large: None,
+        keys: None,
         config: config(&[
             ("acks", "all"),
             ("max.in.flight.requests.per.connection", "5"),

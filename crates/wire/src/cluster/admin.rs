@@ -116,6 +116,36 @@ impl Cluster {
         }
     }
 
+    /// Assigns a partition to these replicas, the preferred leader first.
+    /// Brokers know of it a little later than this returns.
+    ///
+    /// # Errors
+    /// [`WireError`], of which `Refused` where there is no such partition or
+    /// broker.
+    pub async fn reassign_partition(
+        &mut self,
+        partition: &TopicPartition,
+        replicas: &[BrokerId],
+    ) -> Result<(), WireError> {
+        let wait = self.options.client.request_timeout;
+        let mut retry = Retry::new(&self.options);
+        loop {
+            let attempt = async {
+                let connection = self.reach_any().await?;
+                connection
+                    .reassign_partition(partition, replicas, wait)
+                    .await
+            };
+            match attempt.await {
+                Ok(()) => {
+                    self.forget_routes();
+                    return Ok(());
+                }
+                Err(error) => self.retry_elsewhere(&mut retry, error).await?,
+            }
+        }
+    }
+
     /// Adds partitions to a topic until it has `total`. Brokers know of them a
     /// little later than this returns. Once sent, it is not retried on a broken
     /// connection: a second attempt could not tell what the first has added

@@ -326,8 +326,19 @@ impl<'s> Progress<'s> {
     }
 
     fn is_unsettled(&self, offset: i64) -> bool {
+        self.was_in_hand(offset, Fate::Unknown)
+    }
+
+    /// How many of these it processed for transactions that were not committed.
+    fn in_vain(&self, offsets: &[i64]) -> u64 {
+        let vain = offsets.iter();
+        let vain = vain.filter(|offset| self.was_in_hand(**offset, Fate::Aborted));
+        vain.count() as u64
+    }
+
+    fn was_in_hand(&self, offset: i64, fate: Fate) -> bool {
         let place = (self.partition, offset);
-        let all: Vec<&Reading> = self.said.processed(self.group, Fate::Unknown).collect();
+        let all: Vec<&Reading> = self.said.processed(self.group, fate).collect();
         match self.said.stands(place) {
             Some(stands @ Content::Ours(_)) => all.iter().any(|it| it.content == stands),
             _ => all.iter().any(|it| it.place == place),
@@ -399,6 +410,8 @@ pub(crate) fn cover(events: &[Event], declared: &Declared, group: GroupIx) -> Gr
         covered.gaps += (progress.gaps().len() + progress.gaps_expired().len()) as u64;
         covered.gaps_expired += progress.gaps_expired().len() as u64;
         covered.behind += progress.behind().len() as u64;
+        covered.gaps_in_vain += progress.in_vain(&progress.gaps());
+        covered.behind_in_vain += progress.in_vain(&progress.behind());
         covered.unsettled += progress.unsettled.len() as u64;
         let of = |of: GroupIx, at: PartitionRef| of == group && at == *partition;
         let commits = said.commits.iter().filter(|it| of(it.group, it.partition));

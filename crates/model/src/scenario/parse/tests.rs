@@ -229,3 +229,142 @@ fn what_a_group_that_writes_cannot_be_is_said() {
         assert!(error.starts_with("mine.toml:"), "{error}");
     }
 }
+
+#[test]
+fn topics_that_others_keep_are_named_by_faults_only() {
+    for (name, keeper) in [
+        ("__consumer_offsets", "Kafka's own topic"),
+        ("__transaction_state", "Kafka's own topic"),
+        ("__share_group_state", "Kafka's own topic"),
+        ("__cluster_metadata", "the controllers' own log"),
+    ] {
+        let topic = format!("name = \"{name}\"\npartitions = 3");
+        let error = error_with("name = \"t\"\npartitions = 3", &topic);
+        let wanted = format!("`{name}` is {keeper}: leave this [[topic]] out");
+        assert!(error.contains(&wanted), "{error}");
+        let error = error_with("topic = \"t\"", &format!("topic = \"{name}\""));
+        assert!(
+            error.contains("only faults of brokers and disks name it"),
+            "{error}"
+        );
+    }
+    // Without a capture these are anybody's.
+    let other = GOOD.replace("\"t\"", "\"connect-offsets\"");
+    assert!(parse("mine.toml", &other).is_ok());
+    let capture = "[capture]\nconnector = \"c\"\nslot = \"s\"\npublication = \"p\"\n\
+                   prefix = \"db\"\nworker_config = { \"status.storage.topic\" = \"states\" }\n";
+    for (name, keeper) in [
+        ("connect-offsets", "Kafka Connect's own topic"),
+        ("states", "Kafka Connect's own topic"),
+        ("db.transaction", "the connector's own topic"),
+        ("__debezium-heartbeat.db", "the connector's own topic"),
+        ("db.public.users", "the connector's own topic"),
+    ] {
+        let text = GOOD.replace("\"t\"", &format!("\"{name}\"")) + capture;
+        let error = parse("mine.toml", &text).unwrap_err().to_string();
+        assert!(error.contains(keeper), "{error}");
+    }
+}
+
+#[test]
+fn faults_name_internal_topics_as_they_are() {
+    let fault = "kind = \"broker-restart\"\nsignal = \"term\"\ndown_ms = 3000\n";
+    let lost = |topic: &str| format!("kind = \"disk-loss\"\ntopic = \"{topic}\"\n");
+    let led = |topic: &str, partition: i32| {
+        format!(
+            "kind = \"broker-pause\"\nfor_ms = 10\nbroker = \"leader\"\ntopic = \"{topic}\"\n\
+             partition = {partition}\n"
+        )
+    };
+    for good in [
+        lost("__consumer_offsets"),
+        lost("__transaction_state"),
+        led("__consumer_offsets", 3),
+    ] {
+        let text = GOOD.replace(fault, &good);
+        parse("mine.toml", &text).unwrap_or_else(|error| panic!("{error}"));
+    }
+    for (bad, why) in [
+        (
+            lost("__cluster_metadata"),
+            "brokers do not tell how far it reaches",
+        ),
+        (
+            lost("__consumer_offset"),
+            "there is no topic `__consumer_offset`",
+        ),
+        (
+            led("__consumer_offsets", 4),
+            "the partitions of __consumer_offsets are numbered 0 to 3",
+        ),
+        (led("__cluster_metadata", 0), "`broker = \"controller\"`"),
+    ] {
+        let error = error_with(fault, &bad);
+        assert!(error.contains(why), "{error}");
+    }
+    let waiting = "after = { in-sync = { topic = \"__consumer_offsets\", replicas = 1 } }";
+    let error = error_with("after = { acknowledged = 300 }", waiting);
+    assert!(error.contains("its replicas are not followed"), "{error}");
+}
+
+/// What has to happen, by the settings of the topic and of the brokers.
+#[test]
+fn a_scenario_is_about_what_its_settings_are_plainly_there_for() {
+    let about = |topic: &str, topology: &str, top: &str| -> Vec<String> {
+        let config = format!("replication_factor = 1\nconfig = {{ {topic} }}");
+        let text = GOOD.replace("replication_factor = 1", &config);
+        let text = format!("{top}\n{text}\n[topology]\nconfig = {{ {topology} }}\n");
+        let scenario = parse("mine.toml", &text).unwrap_or_else(|error| panic!("{error}"));
+        let occurrences = scenario.occurrences().into_iter();
+        occurrences
+            .map(|it| format!("{} {}", it.what, it.topic.unwrap_or_default()))
+            .collect()
+    };
+    let none: [&str; 0] = [];
+    for (topic, topology, expected) in [
+        ("", "", vec![]),
+        ("\"cleanup.policy\" = \"compact\"", "", vec!["compaction t"]),
+        (
+            "",
+            "\"log.cleanup.policy\" = \"compact\"",
+            vec!["compaction t"],
+        ),
+        (
+            "\"cleanup.policy\" = \"delete\"",
+            "\"log.cleanup.policy\" = \"compact\"",
+            vec![],
+        ),
+        ("\"retention.ms\" = \"1000\"", "", vec!["deletion t"]),
+        ("", "\"log.retention.ms\" = \"1000\"", vec!["deletion t"]),
+        ("\"retention.bytes\" = \"2097152\"", "", vec!["deletion t"]),
+        (
+            "\"cleanup.policy\" = \"compact,delete\", \"retention.ms\" = \"1000\"",
+            "",
+            vec!["compaction t", "deletion t"],
+        ),
+        (
+            "\"cleanup.policy\" = \"compact\", \"retention.ms\" = \"1000\"",
+            "",
+            vec!["compaction t"],
+        ),
+        // As production has it.
+        (
+            "\"retention.ms\" = \"604800000\", \"retention.bytes\" = \"1073741824\"",
+            "",
+            vec![],
+        ),
+        (
+            "\"retention.ms\" = \"-1\", \"retention.bytes\" = \"-1\"",
+            "",
+            vec![],
+        ),
+    ] {
+        assert_eq!(about(topic, topology, ""), expected, "{topic} {topology}");
+    }
+    let compacts = "\"cleanup.policy\" = \"compact\"";
+    assert_eq!(about(compacts, "", "must_happen = []"), none);
+    assert_eq!(
+        about(compacts, "", "must_happen = [\"rebalance\"]"),
+        ["rebalance "]
+    );
+}

@@ -1,0 +1,112 @@
+//! What happened that a scenario may be about, by what the history shows of
+//! it. Knows nothing of what had to happen.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use model::event::{BatchKind, Body};
+use model::ids::{BrokerId, GroupIx, MemberIx, Offset, PartitionRef, TopicIx};
+use model::scenario::{Happening, Occurrence};
+
+use crate::cleaning::Cleaning;
+use crate::roster::Roster;
+
+/// Follows what happens while a history is read.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Happened {
+    to: BTreeMap<Happening, BTreeSet<TopicIx>>,
+    holders: BTreeMap<(GroupIx, PartitionRef), MemberIx>,
+    leaders: BTreeMap<PartitionRef, BrokerId>,
+    in_sync: BTreeMap<PartitionRef, usize>,
+    retried: bool,
+}
+
+/// What happened, by what it happened to.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Occurrences {
+    /// The topics, by name.
+    to: BTreeMap<Happening, BTreeSet<String>>,
+}
+
+impl Occurrences {
+    /// Whether it happened.
+    pub fn has(&self, wanted: &Occurrence) -> bool {
+        self.to.get(&wanted.what).is_some_and(|topics| {
+            let named = wanted.topic.as_ref();
+            named.is_none_or(|topic| topics.contains(topic))
+        })
+    }
+}
+
+impl Happened {
+    /// Takes in the next event; those of records in the log say nothing here.
+    pub(crate) fn observe(&mut self, body: &Body, roster: &Roster) {
+        match body {
+            Body::Pinned {
+                partition,
+                log_start,
+                ..
+            } if *log_start > Offset::new(0) => self.happens(Happening::Deletion, partition.topic),
+            Body::StoredBatch {
+                partition, kind, ..
+            } => match kind {
+                BatchKind::CommitMarker => self.happens(Happening::Transaction, partition.topic),
+                BatchKind::AbortMarker => {
+                    self.happens(Happening::Transaction, partition.topic);
+                    self.happens(Happening::Abort, partition.topic);
+                }
+                BatchKind::Plain | BatchKind::Transactional | BatchKind::Control => {}
+            },
+            Body::Assigned { member, partitions } => {
+                let Some(group) = roster.group_of(*member) else {
+                    return;
+                };
+                for partition in partitions {
+                    let before = self.holders.insert((group, *partition), *member);
+                    if before.is_some_and(|before| before != *member) {
+                        self.happens(Happening::Rebalance, partition.topic);
+                    }
+                }
+            }
+            Body::PartitionState {
+                partition,
+                leader,
+                in_sync,
+                ..
+            } => {
+                if let Some(leader) = leader {
+                    let before = self.leaders.insert(*partition, *leader);
+                    if before.is_some_and(|before| before != *leader) {
+                        self.happens(Happening::LeaderChange, partition.topic);
+                    }
+                }
+                let before = self.in_sync.insert(*partition, in_sync.len());
+                if before.is_some_and(|before| in_sync.len() < before) {
+                    self.happens(Happening::IsrShrink, partition.topic);
+                }
+            }
+            Body::ProducerCounted { retries, .. } => self.retried |= *retries > 0,
+            _ => {}
+        }
+    }
+
+    fn happens(&mut self, what: Happening, to: TopicIx) {
+        self.to.entry(what).or_default().insert(to);
+    }
+
+    /// All that happened.
+    pub(crate) fn settle(mut self, cleaning: &Cleaning, roster: &Roster) -> Occurrences {
+        for topic in cleaning.cleaned() {
+            self.happens(Happening::Compaction, *topic);
+        }
+        let named = |topics: BTreeSet<TopicIx>| -> BTreeSet<String> {
+            let topics = topics.iter();
+            topics.map(|topic| roster.topic(*topic)).collect()
+        };
+        let to = self.to.into_iter();
+        let mut to: BTreeMap<_, _> = to.map(|(what, topics)| (what, named(topics))).collect();
+        if self.retried {
+            to.entry(Happening::Retry).or_default();
+        }
+        Occurrences { to }
+    }
+}

@@ -1,0 +1,188 @@
+//! What a scenario is about, and so has to happen before its claims say
+//! anything: named by the scenario, or plain from what its settings are there
+//! for. Knows nothing of how it is seen that it happened.
+
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+
+use super::{Config, Scenario, Topic, Transactions};
+
+/// A `retention.ms` that nobody sets but to see records deleted: in
+/// production it is hours at least.
+const RETENTION_SHORT_MS: u64 = 600_000;
+/// A `retention.bytes` of the same kind.
+const RETENTION_SMALL_BYTES: u64 = 16 * 1024 * 1024;
+
+/// Something that may have to happen.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Happening {
+    /// Compaction took records out of a log.
+    Compaction,
+    /// Retention deleted the beginning of a log.
+    Deletion,
+    /// A transaction was ended: its marker stands in a log.
+    Transaction,
+    /// A transaction was aborted: its marker stands in a log.
+    Abort,
+    /// A partition went from one member of a group to another.
+    Rebalance,
+    /// A partition got another leader.
+    LeaderChange,
+    /// A partition had fewer replicas in sync than before.
+    IsrShrink,
+    /// A producer's client sent something again.
+    Retry,
+}
+
+impl Happening {
+    /// All of them.
+    pub const ALL: &[Self] = &[
+        Self::Compaction,
+        Self::Deletion,
+        Self::Transaction,
+        Self::Abort,
+        Self::Rebalance,
+        Self::LeaderChange,
+        Self::IsrShrink,
+        Self::Retry,
+    ];
+
+    /// As scenario files name it.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Compaction => "compaction",
+            Self::Deletion => "deletion",
+            Self::Transaction => "transaction",
+            Self::Abort => "abort",
+            Self::Rebalance => "rebalance",
+            Self::LeaderChange => "leader-change",
+            Self::IsrShrink => "isr-shrink",
+            Self::Retry => "retry",
+        }
+    }
+
+    /// What has to be so.
+    pub const fn meaning(self) -> &'static str {
+        match self {
+            Self::Compaction => "compaction takes records out of a log",
+            Self::Deletion => "retention deletes the beginning of a log",
+            Self::Transaction => "a transaction is ended, and its marker stands in a log",
+            Self::Abort => "a transaction is aborted, and its marker stands in a log",
+            Self::Rebalance => "a partition goes from one member of a group to another",
+            Self::LeaderChange => "a partition gets another leader",
+            Self::IsrShrink => "a replica falls out of sync",
+            Self::Retry => "a producer's client sends something again",
+        }
+    }
+}
+
+impl fmt::Display for Happening {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(self.name())
+    }
+}
+
+/// Something that has to happen, and to which topic, where that is known.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Occurrence {
+    /// What.
+    pub what: Happening,
+    /// The topic; any where none is named.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub topic: Option<String>,
+}
+
+impl Occurrence {
+    fn to(topic: &str, what: Happening) -> Self {
+        Self {
+            what,
+            topic: Some(topic.to_owned()),
+        }
+    }
+}
+
+impl fmt::Display for Occurrence {
+    /// What it means that it did not happen.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let topic = self.topic.as_deref().unwrap_or("any topic");
+        let nothing = match self.topic {
+            Some(_) => "",
+            None => "nothing of ",
+        };
+        match self.what {
+            Happening::Compaction => write!(
+                f,
+                "compaction took nothing out of {topic}: every offset still has its record"
+            ),
+            Happening::Deletion => {
+                write!(f, "retention deleted {nothing}{topic}: nothing is gone")
+            }
+            Happening::Transaction => write!(f, "no transaction was ended in {topic}"),
+            Happening::Abort => write!(f, "no transaction was aborted in {topic}"),
+            Happening::Rebalance => {
+                f.write_str("no partition went from one member of a group to another")
+            }
+            Happening::LeaderChange => f.write_str("no partition got another leader"),
+            Happening::IsrShrink => f.write_str("no replica fell out of sync"),
+            Happening::Retry => f.write_str("no client sent anything again"),
+        }
+    }
+}
+
+impl Scenario {
+    /// What has to happen: what the scenario names, or else what its settings
+    /// are plainly there for.
+    ///
+    /// - A topic that compacts has to be compacted.
+    /// - A topic with a retention that no production topic has, or that is
+    ///   smaller than what is sent to it, has to lose its beginning.
+    /// - A transform with transactions has to end one.
+    pub fn occurrences(&self) -> Vec<Occurrence> {
+        if let Some(named) = &self.must_happen {
+            let any = |what: &Happening| Occurrence {
+                what: *what,
+                topic: None,
+            };
+            return named.iter().map(any).collect();
+        }
+        let mut all = Vec::new();
+        for topic in &self.topics {
+            let policy = self.setting(topic, "cleanup.policy", "log.cleanup.policy");
+            let policy = policy.unwrap_or("delete");
+            if policy.contains("compact") {
+                all.push(Occurrence::to(&topic.name, Happening::Compaction));
+            }
+            if policy.contains("delete") && self.is_about_retention(topic) {
+                all.push(Occurrence::to(&topic.name, Happening::Deletion));
+            }
+        }
+        for transform in &self.transforms {
+            let ended = Occurrence::to(&transform.to, Happening::Transaction);
+            if transform.transactions == Transactions::On && !all.contains(&ended) {
+                all.push(ended);
+            }
+        }
+        all
+    }
+
+    /// A topic's setting, or the brokers' for all topics.
+    fn setting<'s>(&'s self, topic: &'s Topic, key: &str, of_broker: &str) -> Option<&'s str> {
+        let set = |config: &'s Config, key: &str| config.get(key).map(|value| value.trim());
+        set(&topic.config, key).or_else(|| set(&self.topology.config, of_broker))
+    }
+
+    fn is_about_retention(&self, topic: &Topic) -> bool {
+        let limit =
+            |key, of_broker| -> Option<u64> { self.setting(topic, key, of_broker)?.parse().ok() };
+        let kept_ms = limit("retention.ms", "log.retention.ms");
+        let kept_bytes = limit("retention.bytes", "log.retention.bytes");
+        let sent = self.producers.iter().filter(|it| it.topic == topic.name);
+        let sent = sent.map(|it| it.records.saturating_mul(it.record_bytes.into()));
+        let partitions = u64::from(topic.partitions.unsigned_abs().max(1));
+        let sent_bytes = sent.sum::<u64>() / partitions;
+        kept_ms.is_some_and(|ms| ms < RETENTION_SHORT_MS)
+            || kept_bytes.is_some_and(|it| it < RETENTION_SMALL_BYTES.max(sent_bytes))
+    }
+}
