@@ -1361,7 +1361,12 @@ impl<'s> Planner<'s> {
     }
 
     fn row_missing(&mut self) -> Option<Mutation> {
-        let no_snapshot = |trace: &RowTrace| !trace.events.iter().any(is_snapshot);
+        // What a snapshot, or an event that may be one, found overwritten needs
+        // no event of its own.
+        let no_snapshot = |trace: &RowTrace| {
+            let any = |op| trace.events.iter().any(|placed| has_op(placed, op));
+            !any(RowOp::Snapshot) && (trace.events.len() == 1 || !any(RowOp::Untold))
+        };
         let (name, trace) = self.row(no_snapshot)?;
         let diverges = u64::from(trace.events.len() == 1);
         Some(Mutation {
@@ -1494,12 +1499,6 @@ fn lsn(placed: &Placed) -> Option<Lsn> {
     }
 }
 
-fn is_snapshot(placed: &Placed) -> bool {
-    matches!(
-        placed.event.body,
-        Body::ChangeEvent {
-            op: RowOp::Snapshot,
-            ..
-        }
-    )
+fn has_op(placed: &Placed, wanted: RowOp) -> bool {
+    matches!(placed.event.body, Body::ChangeEvent { op, .. } if op == wanted)
 }

@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use model::anomaly::Anomaly;
-use model::event::{Body, Event};
+use model::event::{Body, CaptureResult, Event};
 use model::ids::{FaultIx, Micros, PartitionRef, RecordId};
 use model::verdict::{Counts, Finding, Measurements};
 
@@ -263,7 +263,7 @@ impl Checker {
             .observe(event, transactions, &self.roster, &mut self.docket);
         self.zombies
             .observe(event, |member| self.readers.inside(member));
-        self.capture.observe(&event.body);
+        self.capture.observe(event);
         match &event.body {
             Body::TrafficEnded => self.completeness.traffic_ended = true,
             Body::Completed => self.completeness.completed = true,
@@ -399,6 +399,9 @@ impl Checker {
         let of_capture = capture.clone().unwrap_or_default();
         if let Some(measured) = &mut measurements.capture {
             measured.duplicates = of_capture.extra_events;
+            if of_capture.waited != Some(CaptureResult::CaughtUp) {
+                measured.caught_up_ms = None;
+            }
         }
         Analysis {
             findings,

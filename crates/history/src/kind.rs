@@ -57,5 +57,12 @@ pub const fn kind(body: &Body) -> &'static str {
         Body::CommittedExpected { .. } => "committed-expected",
         Body::Derived { .. } => "derived",
         Body::RunDeclared { .. } => "run-declared",
+        Body::CaptureBegan { .. } => "capture-began",
+        Body::ConnectorSeen { .. } => "connector-seen",
+        Body::SlotSeen { .. } => "slot-seen",
+        Body::WalReached { .. } => "wal-reached",
+        Body::EventsSeen { .. } => "events-seen",
+        Body::FaultAftermath { .. } => "fault-aftermath",
+        Body::FaultNotHealed { .. } => "fault-not-healed",
     }
 }

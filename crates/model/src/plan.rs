@@ -251,7 +251,7 @@ impl ScenarioPlan {
                             group: group.clone(),
                         },
                         FaultKind::ConnectorRestart { .. } => Traffic::Changes,
-                        _ => Traffic::Sends,
+                        _ => Traffic::Any,
                     },
                 })
                 .collect(),

@@ -747,7 +747,13 @@ fn a_fault_lands_on_whatever_traffic_of_its_kind_met_it() {
             sends_attempted: attempted,
             ..TrafficMet::default()
         };
-        assert_eq!(meets(Traffic::Sends, sends), outstanding + attempted > 0);
+        assert_eq!(meets(Traffic::Any, sends), outstanding + attempted > 0);
+        let others = TrafficMet {
+            commits: outstanding,
+            changes_committed: attempted,
+            ..TrafficMet::default()
+        };
+        assert_eq!(meets(Traffic::Any, others), outstanding + attempted > 0);
         let changes = TrafficMet {
             changes_waiting: outstanding,
             changes_committed: attempted,
@@ -782,6 +788,19 @@ fn a_fault_lands_on_whatever_traffic_of_its_kind_met_it() {
             meets(Traffic::Reads { group }, met),
             waiting + acknowledged + processed > 0
         );
+    }
+    // Nobody may have been reading what only waited.
+    for (waiting, processed) in [(1, 0), (0, 1)] {
+        let reads = ReadsMet {
+            waiting,
+            processed,
+            ..ReadsMet::default()
+        };
+        let met = TrafficMet {
+            reads: [(GroupIx::new(0), reads)].into(),
+            ..TrafficMet::default()
+        };
+        assert_eq!(meets(Traffic::Any, met), processed > 0);
     }
     // What one group met says nothing of another.
     let waiting = ReadsMet {

@@ -32,6 +32,7 @@ macro_rules! cases {
     )*};
 }
 
+mod capture;
 mod groups;
 mod sends;
 

@@ -4,14 +4,14 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use model::ids::{Micros, Offset, PartitionRef};
+use model::ids::{Offset, PartitionRef};
 use model::scenario::{BrokerPick, Effect};
 use stack::broker::{Broker, FullDisk, WipedDir};
 use stack::process::ProcessSnapshot;
 use tokio::time::Instant;
 
-use super::broker::{picked, prove_replaced};
-use super::{Breakable, Broken, Proof, Site, is_real};
+use super::broker::{picked, prove_gone, start_again};
+use super::{Breakable, Broken, Healed, Proof, Site, is_real};
 use crate::error::EngineError;
 use crate::observer::Observer;
 
@@ -27,7 +27,6 @@ pub(super) struct Loss {
 
 pub(super) struct Lost {
     broker: Arc<Broker>,
-    before: ProcessSnapshot,
     ends_before: BTreeMap<PartitionRef, Offset>,
 }
 
@@ -39,6 +38,7 @@ impl Breakable for Loss {
         let ends_before = ends(site).await?;
         let before = broker.service().snapshot()?;
         broker.service().kill().await?;
+        prove_gone(proof, before);
         let wiped = if is_real(self.effect) {
             broker.wipe_partitions(&self.topic)?
         } else {
@@ -57,7 +57,6 @@ impl Breakable for Loss {
         );
         Ok(Lost {
             broker,
-            before,
             ends_before,
         })
     }
@@ -68,17 +67,19 @@ impl Broken for Lost {
         Ok(())
     }
 
-    async fn heal(self, site: &Site<'_>, proof: &mut Proof) -> Result<Micros, EngineError> {
-        self.broker.service().start().await?;
-        prove_replaced(proof, self.before, self.broker.service().snapshot()?);
+    async fn heal(self, site: &Site<'_>, proof: &mut Proof) -> Result<Healed, EngineError> {
+        let healed = start_again(&[self.broker], site, proof).await;
+        if let Healed::Not { .. } = healed {
+            return Ok(healed);
+        }
         let total = |ends: &BTreeMap<_, Offset>| ends.values().map(|end| end.get()).sum::<i64>();
         let (before, after) = (total(&self.ends_before), total(&ends(site).await?));
-        proof.add(
+        proof.after(
             "the logs end before where they ended",
             after < before,
             format!("{after} records in all after the start, at least {before} before the kill"),
         );
-        Ok(site.ledger.clock().now())
+        Ok(healed)
     }
 }
 
@@ -142,15 +143,14 @@ impl Broken for Filled {
         Ok(())
     }
 
-    async fn heal(self, site: &Site<'_>, proof: &mut Proof) -> Result<Micros, EngineError> {
+    async fn heal(self, site: &Site<'_>, proof: &mut Proof) -> Result<Healed, EngineError> {
         if let Some(full) = self.full {
             self.broker.free_disk(full)?;
         }
-        if !self.broker.service().is_running() {
-            self.broker.service().start().await?;
+        if self.broker.service().is_running() {
+            return Ok(Healed::At(site.ledger.clock().now()));
         }
-        prove_replaced(proof, self.before, self.broker.service().snapshot()?);
-        Ok(site.ledger.clock().now())
+        Ok(start_again(&[self.broker], site, proof).await)
     }
 }
 
