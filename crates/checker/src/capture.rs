@@ -14,8 +14,9 @@
 //! any more: the last change of every table has come out; or the connector has
 //! failed and nobody restarts it; or the connector has confirmed the change to
 //! its replication slot, which Connect does only for what the topics hold, and
-//! behind which the database sends nothing again. What was committed before
-//! the connector was created is the snapshot's, and no slot confirms it.
+//! behind which the database sends nothing again; or the slot is gone, or has
+//! lost the log that it needs, and the time was up. What was committed before
+//! the connector was created is the snapshot's, and no slot tells of it.
 //!
 //! Where events come in transactions, those of one that was aborted are none,
 //! and those of one that is open have not come out yet.
@@ -25,7 +26,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use model::anomaly::Anomaly;
 use model::event::{
     BatchKind, Body, CaptureResult, CaptureSetting, ChangeContent, Event, RowOp, SettingEffect,
-    Snapshot, TxOutcome,
+    SlotState, Snapshot, TxOutcome,
 };
 use model::ids::{ChangeId, Lsn, Micros, Offset, PartitionRef, RowKey, TableIx, TopicIx, TxId};
 use model::verdict::PartFailure;
@@ -103,6 +104,8 @@ struct Wal {
     /// How many had been completed where the log had got to each place.
     reached: Vec<(Lsn, u64)>,
     confirmed: Lsn,
+    /// There is no slot any more that anything could come from.
+    slot_gone: bool,
     /// The topics are being read: what is confirmed from here on may be in
     /// them behind what was read.
     reading: bool,
@@ -284,8 +287,9 @@ impl Capture {
                 let completed = self.wal.order.len() as u64;
                 self.wal.reached.push((*lsn, completed));
             }
-            Body::SlotSeen { confirmed, .. } if !self.wal.reading => {
+            Body::SlotSeen { state, confirmed } if !self.wal.reading => {
                 self.wal.confirmed = self.wal.confirmed.max(*confirmed);
+                self.wal.slot_gone = *state != SlotState::Kept;
             }
             Body::Pinned { .. } => self.wal.reading = true,
             _ => {}
@@ -498,7 +502,9 @@ impl Capture {
         let streamed = matches!(self.snapshot(), Snapshot::Never | Snapshot::First)
             && !self.wal.precedes_capture(tx);
         let place = self.wal.order.get(&tx);
-        self.is_over() || (streamed && place.is_some_and(|at| *at < self.wal.confirmed()))
+        let confirmed = place.is_some_and(|at| *at < self.wal.confirmed());
+        let gone = self.wal.slot_gone && self.waited == Some(CaptureResult::TimedOut);
+        self.is_over() || (streamed && (confirmed || gone))
     }
 
     fn table_is_read(&self, table: TableIx) -> bool {

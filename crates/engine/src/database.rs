@@ -13,9 +13,9 @@ use capture::slot::{self, Activity, SlotWatch};
 use capture::writer::{Finish, Writer};
 use capture::{rows, schema};
 use model::event::{Body, CaptureResult, Event, SlotState};
-use model::ids::{Micros, RunId};
+use model::ids::{Lsn, Micros, RunId};
 use model::plan::ScenarioPlan;
-use model::scenario::{Trigger, WriteStart};
+use model::scenario::{Capture, Trigger, WriteStart};
 use stack::connect::{Connect, ConnectError, ConnectorStatus};
 use tokio::sync::Mutex;
 use tokio::time::{Instant, MissedTickBehavior};
@@ -45,10 +45,29 @@ pub(crate) struct Database {
     connect: Arc<Connect>,
     connector: String,
     slot: SlotWatch,
+    confirms: Confirms,
     writer: Mutex<Writer>,
     finish: Mutex<Option<Finish>>,
     /// What of connector and slot was written down last.
     seen: Mutex<Seen>,
+}
+
+/// What the slot's `confirmed_flush_lsn` rests on.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Confirms {
+    /// The offsets that Connect committed: what it is before is in the topics.
+    Offsets,
+    /// The driver's own word too, whatever became of the events.
+    Driver,
+}
+
+impl Confirms {
+    fn of(capture: &Capture) -> Self {
+        match capture.config.get("lsn.flush.mode").map(String::as_str) {
+            Some("connector_and_driver") => Self::Driver,
+            _ => Self::Offsets,
+        }
+    }
 }
 
 #[derive(Default)]
@@ -90,6 +109,7 @@ impl Database {
             connect: Arc::clone(cdc.connect()),
             connector: capture.connector.clone(),
             slot: SlotWatch::connect(&parameters, &capture.slot).await?,
+            confirms: Confirms::of(capture),
             writer: Mutex::new(Writer::connect(&parameters, plan.records_run, plan.seed).await?),
             run: plan.records_run,
             finish: Mutex::default(),
@@ -154,6 +174,23 @@ impl Database {
         Ok(self.slot.state().await?)
     }
 
+    /// Up to where the connector has told of everything; 0 where that is not
+    /// known.
+    fn confirmed(&self, slot: Option<&slot::SlotState>) -> Lsn {
+        let confirmed = slot.and_then(|slot| slot.confirmed_flush_lsn);
+        match self.confirms {
+            Confirms::Offsets => confirmed.unwrap_or_default(),
+            Confirms::Driver => Lsn::default(),
+        }
+    }
+
+    fn slot_seen(&self, slot: Option<&slot::SlotState>) -> Body {
+        Body::SlotSeen {
+            state: slot_state(slot),
+            confirmed: self.confirmed(slot),
+        }
+    }
+
     /// Looks at connector and slot, and writes down what has changed. Whether
     /// nothing captures any more; none where Connect does not say.
     async fn look(&self, ledger: &Ledger) -> Option<bool> {
@@ -173,7 +210,7 @@ impl Database {
         if let Some(slot) = slot {
             let state = slot_state(slot.as_ref());
             if seen.slot.replace(state) != Some(state) {
-                ledger.note(slot_seen(slot.as_ref()));
+                ledger.note(self.slot_seen(slot.as_ref()));
             }
         }
         status.map(|status| status.is_dead())
@@ -290,9 +327,8 @@ impl Database {
                     false => CaptureResult::Failed,
                 };
             }
-            let slot = self.slot().await?;
-            let confirmed = slot.and_then(|slot| slot.confirmed_flush_lsn);
-            if confirmed.is_some_and(|confirmed| confirmed > inside) {
+            let confirmed = self.confirmed(self.slot().await?.as_ref());
+            if confirmed > inside {
                 let since = confirmed_since.get_or_insert_with(Instant::now);
                 if since.elapsed() >= CONFIRMED_GRACE {
                     break CaptureResult::Confirmed;
@@ -303,7 +339,7 @@ impl Database {
             }
             tokio::time::sleep(LOOK_INTERVAL).await;
         };
-        ledger.note(slot_seen(self.slot().await?.as_ref()));
+        ledger.note(self.slot_seen(self.slot().await?.as_ref()));
         ledger.note(Body::CaptureWaited { result, limit_ms });
         Ok(())
     }
@@ -313,14 +349,6 @@ impl Database {
         let mut batch = Batch::new(ledger);
         rows::read_tables(&self.parameters, self.run, &mut |body| batch.add(body)).await?;
         Ok(())
-    }
-}
-
-fn slot_seen(slot: Option<&slot::SlotState>) -> Body {
-    let confirmed = slot.and_then(|slot| slot.confirmed_flush_lsn);
-    Body::SlotSeen {
-        state: slot_state(slot),
-        confirmed: confirmed.unwrap_or_default(),
     }
 }
 

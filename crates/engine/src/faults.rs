@@ -356,8 +356,9 @@ async fn carry_out<B: Breakable>(
             site.progress.step(Step::FaultEnded { kind });
         }
         Healed::Not { why } => {
+            let said = why.clone();
             site.ledger.note(Body::FaultNotHealed { fault: ix, why });
-            site.progress.step(Step::FaultEnded { kind });
+            site.progress.step(Step::FaultLeft { kind, why: said });
         }
     }
     Ok(())

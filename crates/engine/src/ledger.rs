@@ -399,6 +399,7 @@ mod tests {
     use std::thread;
 
     use history::Reader;
+    use model::scenario::{Effect, FaultKind, RestartTasks};
 
     use super::*;
 
@@ -438,5 +439,67 @@ mod tests {
             let bodies: Vec<Body> = bodies.collect();
             assert_eq!(bodies.last(), Some(&Body::Completed), "round {round}");
         }
+    }
+
+    fn connector(ledger: &Ledger, unit: &str, state: &str) {
+        ledger.note(Body::ConnectorSeen {
+            unit: unit.to_owned(),
+            state: state.to_owned(),
+            trace: String::new(),
+        });
+    }
+
+    #[test]
+    fn a_capture_is_dead_while_all_its_tasks_have_failed() {
+        let folder = tempfile::tempdir().unwrap();
+        let ledger = Ledger::create(&folder.path().join("h")).unwrap();
+        for (unit, state, dead) in [
+            ("the instance", "RUNNING", false),
+            ("task 0", "RUNNING", false),
+            ("task 0", "FAILED", true),
+            ("task 1", "RUNNING", false),
+            ("task 1", "FAILED", true),
+            ("the instance", "FAILED", true),
+            ("task 0", "RESTARTING", false),
+        ] {
+            connector(&ledger, unit, state);
+            assert_eq!(ledger.tally().capture_dead, dead, "{unit} {state}");
+        }
+    }
+
+    #[test]
+    fn without_a_capture_only_what_hangs_on_it_never_comes() {
+        let fault = |after| Fault {
+            kind: FaultKind::ConnectorRestart {
+                tasks: RestartTasks::Included,
+            },
+            after,
+            delay_ms: 0,
+            jitter_ms: 0,
+            times: 1,
+            pause_ms: 0,
+            effect: Effect::Real,
+        };
+        let faults = [
+            fault(Trigger::Captured(10)),
+            fault(Trigger::Healed(1)),
+            fault(Trigger::ElapsedMs(5)),
+        ];
+        let mut tally = Tally {
+            captured: 9,
+            ..Tally::default()
+        };
+        let never = |tally: &Tally| faults.each_ref().map(|it| tally.never_comes(&it.after, &faults));
+        assert_eq!(never(&tally), [true, true, false]);
+        assert!(!tally.no_fault_comes(&faults));
+        tally.over.push(FaultIx::new(2));
+        assert!(tally.no_fault_comes(&faults));
+        tally.captured = 10;
+        assert_eq!(never(&tally), [false, false, false]);
+        // Over, and not healed: what waits for its healing never comes.
+        tally.over.push(FaultIx::new(0));
+        assert_eq!(never(&tally), [false, true, false]);
+        tally.healed.push(FaultIx::new(0));
+        assert_eq!(never(&tally), [false, false, false]);
     }
 }

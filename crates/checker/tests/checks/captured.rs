@@ -104,7 +104,7 @@ pub(crate) struct Plot {
     interleaved: Option<u64>,
     snapshot: Snapshot,
     settings: Vec<SettingEffect>,
-    confirmed: Option<u64>,
+    confirmed: Option<(SlotState, u64)>,
     between: Vec<Between>,
 }
 
@@ -152,10 +152,15 @@ pub(crate) fn plots() -> impl Strategy<Value = Plot> {
         3 => Just(Vec::new()),
         2 => prop::collection::vec(what_is_between(), 1..8),
     ];
+    let slot = prop_oneof![
+        6 => Just(SlotState::Kept),
+        1 => Just(SlotState::Absent),
+        1 => Just(SlotState::Lost),
+    ];
     let connector = (
         snapshot,
         settings,
-        prop::option::weighted(0.6, 95u64..170),
+        prop::option::weighted(0.6, (slot, 95u64..170)),
         between,
     );
     (
@@ -408,8 +413,8 @@ impl Plot {
     fn observe(&self, events: &[Told], rows: &BTreeMap<Row, ChangeContent>) -> Vec<Body> {
         let mut bodies = vec![Body::TrafficEnded];
         let limit_ms = 1000;
-        bodies.extend(self.confirmed.map(|lsn| Body::SlotSeen {
-            state: SlotState::Kept,
+        bodies.extend(self.confirmed.map(|(state, lsn)| Body::SlotSeen {
+            state,
             confirmed: Lsn::new(lsn),
         }));
         bodies.extend(

@@ -112,6 +112,28 @@ fn a_change_that_its_slot_has_confirmed_is_missing_and_not_late() {
 }
 
 #[test]
+fn from_a_slot_that_is_gone_nothing_comes_once_the_time_is_up() {
+    let ends = |state, result| {
+        let slot = Body::SlotSeen {
+            state,
+            confirmed: Lsn::new(0),
+        };
+        capture_story()
+            .and(began(Snapshot::Never, &[]))
+            .committed(0, 7, RowOp::Insert)
+            .row(7, of(0))
+            .and(slot)
+            .waits(result)
+            .whole(0, 1)
+    };
+    for state in [SlotState::Absent, SlotState::Lost] {
+        finds(&ends(state, CaptureResult::TimedOut), &MISSING);
+        clean(&ends(state, CaptureResult::Confirmed));
+    }
+    clean(&ends(SlotState::Kept, CaptureResult::TimedOut));
+}
+
+#[test]
 fn what_is_confirmed_while_topics_are_read_proves_nothing_of_them() {
     let story = capture_story()
         .and(began(Snapshot::Never, &[]))

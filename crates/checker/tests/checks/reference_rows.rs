@@ -6,8 +6,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use checker::CaptureCoverage;
 use model::anomaly::Anomaly;
 use model::event::{
-    BatchKind, Body, CaptureResult, ChangeContent, Cleanup, Event, RowOp, SettingEffect, Snapshot,
-    TxOutcome,
+    BatchKind, Body, CaptureResult, ChangeContent, Cleanup, Event, RowOp, SettingEffect, SlotState,
+    Snapshot, TxOutcome,
 };
 use model::ids::{ChangeId, Lsn, PartitionRef, RowKey, TableIx, TopicIx, TxId};
 
@@ -72,6 +72,7 @@ struct Said {
     /// Where the write-ahead log had got to, and where in the history.
     reached: Vec<(Lsn, usize)>,
     confirmed: Vec<Lsn>,
+    slot: Option<SlotState>,
 }
 
 /// What stands in a partition.
@@ -156,8 +157,9 @@ fn listen(events: &[Event]) -> Said {
                 said.settings = settings.iter().map(|it| it.may).collect();
             }
             Body::WalReached { lsn } => said.reached.push((*lsn, at)),
-            Body::SlotSeen { confirmed, .. } if said.pinned.is_empty() => {
+            Body::SlotSeen { state, confirmed } if said.pinned.is_empty() => {
                 said.confirmed.push(*confirmed);
+                said.slot = Some(*state);
             }
             Body::StoredBatch {
                 partition,
@@ -237,20 +239,26 @@ impl Said {
         completed.is_some_and(|at| self.began.is_some_and(|began| *at < began))
     }
 
-    /// Whether the connector has confirmed a transaction that it streamed.
+    /// Whether what streams can no longer tell of a transaction.
+    fn is_out_of_reach(&self, tx: TxId) -> bool {
+        let again = matches!(self.mode(), Snapshot::Repeated | Snapshot::Unknown);
+        let gone = matches!(self.slot, Some(SlotState::Absent | SlotState::Lost));
+        let over = gone && self.waited == Some(CaptureResult::TimedOut);
+        (over || self.is_confirmed(tx)) && !again && !self.precedes_capture(tx)
+    }
+
+    /// Whether the connector has confirmed a transaction.
     fn is_confirmed(&self, tx: TxId) -> bool {
         let Some(completed) = self.completed.get(&tx) else {
             return false;
         };
         let reached = self.reached.iter().filter(|(_, at)| completed < at);
         let mut behind = reached.map(|(lsn, _)| lsn);
-        let confirmed = behind.any(|lsn| self.confirmed.iter().any(|it| it >= lsn));
-        let again = matches!(self.mode(), Snapshot::Repeated | Snapshot::Unknown);
-        confirmed && !again && !self.precedes_capture(tx)
+        behind.any(|lsn| self.confirmed.iter().any(|it| it >= lsn))
     }
 
     fn is_final(&self, tx: TxId) -> bool {
-        self.is_over() || self.is_confirmed(tx)
+        self.is_over() || self.is_out_of_reach(tx)
     }
 
     fn may(&self, effect: SettingEffect) -> bool {

@@ -726,6 +726,7 @@ fn meets(traffic: Traffic, met: TrafficMet) -> bool {
         healed: Some(ms(2)),
         evidence: vec![seen],
         met,
+        ..FaultRecord::default()
     };
     of.faults.insert(FAULT, record);
     let contract = Contract {
