@@ -103,12 +103,18 @@ struct Wal {
     began: u64,
     /// How many had been completed where the log had got to each place.
     reached: Vec<(Lsn, u64)>,
+    slot: Slot,
+    /// What was known of the slot when each partition began to be read: what
+    /// is confirmed later may be in a topic behind what was read of it.
+    pinned: Vec<(PartitionRef, Slot)>,
+}
+
+/// What is known of the replication slot.
+#[derive(Clone, Copy, Default)]
+struct Slot {
     confirmed: Lsn,
-    /// There is no slot any more that anything could come from.
-    slot_gone: bool,
-    /// The topics are being read: what is confirmed from here on may be in
-    /// them behind what was read.
-    reading: bool,
+    /// There is none any more that anything could come from.
+    gone: bool,
 }
 
 impl Wal {
@@ -117,10 +123,20 @@ impl Wal {
         self.order.entry(tx).or_insert(before);
     }
 
+    /// What counts of the slot: what was known before the first change topic
+    /// was read.
+    fn settle(&mut self, roster: &Roster) {
+        let is_change = |topic| roster.tables.values().any(|table| table.topic == topic);
+        let mut pinned = self.pinned.iter();
+        if let Some((_, slot)) = pinned.find(|(at, _)| is_change(at.topic)) {
+            self.slot = *slot;
+        }
+    }
+
     /// How many transactions were completed before a place that is confirmed.
     fn confirmed(&self) -> u64 {
         let reached = self.reached.iter();
-        let confirmed = reached.filter(|(lsn, _)| *lsn <= self.confirmed);
+        let confirmed = reached.filter(|(lsn, _)| *lsn <= self.slot.confirmed);
         confirmed.map(|(_, before)| *before).max().unwrap_or(0)
     }
 
@@ -287,11 +303,14 @@ impl Capture {
                 let completed = self.wal.order.len() as u64;
                 self.wal.reached.push((*lsn, completed));
             }
-            Body::SlotSeen { state, confirmed } if !self.wal.reading => {
-                self.wal.confirmed = self.wal.confirmed.max(*confirmed);
-                self.wal.slot_gone = *state != SlotState::Kept;
+            Body::SlotSeen { state, confirmed } => {
+                let slot = &mut self.wal.slot;
+                slot.confirmed = slot.confirmed.max(*confirmed);
+                slot.gone = *state != SlotState::Kept;
             }
-            Body::Pinned { .. } => self.wal.reading = true,
+            Body::Pinned { partition, .. } => {
+                self.wal.pinned.push((*partition, self.wal.slot));
+            }
             _ => {}
         }
     }
@@ -342,6 +361,7 @@ impl Capture {
                 events.sort_by_key(|event| event.number);
             }
         }
+        self.wal.settle(roster);
         let fates = self.settle_transactions();
         let mut history: BTreeMap<Row, RowHistory<'_>> = BTreeMap::new();
         for (id, change) in &self.changes {
@@ -503,7 +523,7 @@ impl Capture {
             && !self.wal.precedes_capture(tx);
         let place = self.wal.order.get(&tx);
         let confirmed = place.is_some_and(|at| *at < self.wal.confirmed());
-        let gone = self.wal.slot_gone && self.waited == Some(CaptureResult::TimedOut);
+        let gone = self.wal.slot.gone && self.waited == Some(CaptureResult::TimedOut);
         self.is_over() || (streamed && (confirmed || gone))
     }
 

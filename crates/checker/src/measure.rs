@@ -6,9 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use hdrhistogram::Histogram;
 use model::event::{BatchKind, Body, Content, Event, Evidence, Found, Outcome, TxOutcome};
-use model::ids::{
-    FaultIx, GroupIx, MemberIx, Micros, Offset, PartitionRef, ProducerIx, RecordId, TxId,
-};
+use model::ids::{FaultIx, GroupIx, MemberIx, Micros, PartitionRef, ProducerIx, RecordId, TxId};
 use model::verdict::{CaptureMeasurements, GroupMeasurements, Latency, Measurements};
 
 use crate::outstanding::Outstanding;

@@ -127,11 +127,14 @@ impl Database {
         connect
             .create_connector(&capture.connector, &config)
             .await?;
-        match database.wait_streaming(rows).await {
-            // Rows are committed that it ought to tell of: that it fails is
-            // what the scenario comes to.
-            Err(EngineError::Connect(ConnectError::Failed { .. })) if rows > 0 => {}
-            begun => begun?,
+        if let Err(error) = database.wait_streaming(rows).await {
+            database.look(ledger).await;
+            // Where rows are committed that it ought to tell of, that it fails
+            // is what the scenario comes to.
+            let failed = matches!(error, EngineError::Connect(ConnectError::Failed { .. }));
+            if !failed || rows == 0 {
+                return Err(error);
+            }
         }
         Ok(Some(database))
     }

@@ -489,7 +489,11 @@ mod tests {
             captured: 9,
             ..Tally::default()
         };
-        let never = |tally: &Tally| faults.each_ref().map(|it| tally.never_comes(&it.after, &faults));
+        let never = |tally: &Tally| {
+            faults
+                .each_ref()
+                .map(|it| tally.never_comes(&it.after, &faults))
+        };
         assert_eq!(never(&tally), [true, true, false]);
         assert!(!tally.no_fault_comes(&faults));
         tally.over.push(FaultIx::new(2));

@@ -11,11 +11,13 @@ cases![
     capture_flattened_metadata,
     capture_masked,
     capture_other_converter,
+    capture_outbox_dead,
     capture_publication_dropped,
     capture_rekeyed,
     capture_routed,
     capture_schemas_enabled,
     capture_snapshot,
+    capture_snapshot_dead,
     capture_snapshot_of_nothing,
     capture_table_left_out,
 ];
