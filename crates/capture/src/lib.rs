@@ -9,6 +9,7 @@
 pub mod connector;
 pub mod database;
 pub mod debezium;
+pub mod form;
 pub mod rows;
 pub mod schema;
 pub mod slot;

@@ -22,6 +22,8 @@ pub struct SlotState {
     pub restart_lsn: Option<Lsn>,
     /// Where the write-ahead log ended when this was read.
     pub current_wal_lsn: Lsn,
+    /// Whether the database has removed log that the slot needs.
+    pub lost: bool,
 }
 
 /// The server process that sends a slot's changes to one connection. A task
@@ -72,7 +74,7 @@ pub struct SlotWatch {
 // appear a moment later, hence the outer join.
 const SELECT: &str = "
     SELECT s.active_pid, r.backend_start, r.state, s.confirmed_flush_lsn, s.restart_lsn,
-           pg_current_wal_lsn()
+           pg_current_wal_lsn(), coalesce(s.wal_status, '') = 'lost'
     FROM pg_replication_slots s LEFT JOIN pg_stat_replication r ON r.pid = s.active_pid
     WHERE s.slot_name = $1";
 
@@ -125,5 +127,6 @@ fn slot_state(row: &Row) -> Result<SlotState, tokio_postgres::Error> {
         confirmed_flush_lsn: row.try_get::<_, Option<PgLsn>>(3)?.map(lsn),
         restart_lsn: row.try_get::<_, Option<PgLsn>>(4)?.map(lsn),
         current_wal_lsn: lsn(row.try_get(5)?),
+        lost: row.try_get(6)?,
     })
 }

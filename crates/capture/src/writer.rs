@@ -12,10 +12,11 @@ use std::time::Duration;
 use bytes::{BufMut, BytesMut};
 use futures_util::SinkExt;
 use model::event::{Body, TxOutcome};
-use model::ids::{ChangeId, RunId, TableIx, TxId};
+use model::ids::{ChangeId, Lsn, RunId, TableIx, TxId};
 use model::scenario::{Write, WriteHow};
 use tokio::time::{Instant, sleep_until};
 use tokio_postgres::error::{DbError, Severity};
+use tokio_postgres::types::PgLsn;
 use tokio_postgres::{Client, Statement};
 
 use crate::database::{ConnectError, ConnectionParameters, connect};
@@ -41,8 +42,18 @@ pub struct Writer {
 /// is sent, `TxCompleted` when the answer to COMMIT is known.
 pub type Sink<'s> = dyn FnMut(Body) + Send + 's;
 
-/// The last change of a table, by [`Writer::finish`]. When the events of all
-/// of them have come out, so must have those of everything before.
+/// How a writer ended.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Finish {
+    /// The last change of each table. When the events of all of them have come
+    /// out, so must have those of everything before.
+    pub last: Vec<LastChange>,
+    /// A place in the write-ahead log inside the last transaction but one: who
+    /// confirms beyond it has confirmed all but the last.
+    pub inside: Lsn,
+}
+
+/// The last change of a table, by [`Writer::finish`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct LastChange {
     /// The table.
@@ -71,6 +82,9 @@ pub enum WriterError {
         /// The name.
         name: String,
     },
+    /// How far the write-ahead log has got cannot be read.
+    #[error("cannot read how far the write-ahead log has got")]
+    Place(#[source] tokio_postgres::Error),
     /// A comment without a video or a user.
     #[error(transparent)]
     NoParent(#[from] NoParent),
@@ -124,20 +138,42 @@ impl Writer {
         Ok(())
     }
 
-    /// Writes the last change into each table, all in one transaction.
-    pub async fn finish(&mut self, sink: &mut Sink<'_>) -> Result<Vec<LastChange>, WriterError> {
-        let changes = Table::ALL
-            .into_iter()
-            .map(|table| self.draft.insert(table))
-            .collect::<Result<Vec<_>, _>>()?;
-        self.transact(&changes, sink).await?;
-        Ok(changes
-            .iter()
-            .map(|change| LastChange {
+    /// Tells how far the write-ahead log has got with everything that was
+    /// written.
+    pub async fn note_place(&self, sink: &mut Sink<'_>) -> Result<(), WriterError> {
+        let lsn = self.place().await.map_err(WriterError::Place)?;
+        sink(Body::WalReached { lsn });
+        Ok(())
+    }
+
+    async fn place(&self) -> Result<Lsn, tokio_postgres::Error> {
+        let row = self.client.query_one(&self.statements.place, &[]).await?;
+        Ok(Lsn::new(row.try_get::<_, PgLsn>(0)?.into()))
+    }
+
+    /// Writes the last change into each table, all in one transaction, twice:
+    /// a connector confirms a transaction when it has told of the next.
+    pub async fn finish(&mut self, sink: &mut Sink<'_>) -> Result<Finish, WriterError> {
+        let mut inside = Lsn::new(0);
+        let mut last = Vec::new();
+        for _ in 0..2 {
+            self.note_place(sink).await?;
+            let changes = Table::ALL
+                .into_iter()
+                .map(|table| self.draft.insert(table))
+                .collect::<Result<Vec<_>, _>>()?;
+            let before = self.place().await.map_err(WriterError::Place)?;
+            self.transact(&changes, sink).await?;
+            if last.is_empty() {
+                inside = before;
+            }
+            let changes = changes.iter().map(|change| LastChange {
                 table: change.table().ix(),
                 change: change.id,
-            })
-            .collect())
+            });
+            last = changes.collect();
+        }
+        Ok(Finish { last, inside })
     }
 
     fn one_row(&mut self, table: Table, how: WriteHow) -> Result<Vec<Change>, NoParent> {
@@ -301,6 +337,7 @@ struct Statements {
     user: Statement,
     comment: Statement,
     touch: Statement,
+    place: Statement,
 }
 
 impl Statements {
@@ -333,6 +370,7 @@ impl Statements {
                 "UPDATE public.videos SET comments = comments + 1, proof = $2 WHERE id = $1",
             )
             .await?,
+            place: prepare("anything", "SELECT pg_current_wal_insert_lsn()").await?,
         })
     }
 

@@ -8,10 +8,14 @@
     reason = "clippy's exemption for tests leaves out their fixtures"
 )]
 
+use std::sync::Arc;
+
 use capture::debezium::{EventDecoder, RawRecord};
+use capture::form::Form;
 use capture::schema::Table;
 use model::event::{Body, ChangeContent, RowOp};
 use model::ids::{ChangeId, Lsn, Offset, PartitionIndex, PartitionRef, RunId, TableIx, TopicIx};
+use model::scenario::Capture;
 
 const RUN: RunId = RunId::new(0x00ac_4900_f000_0001);
 
@@ -31,6 +35,31 @@ struct Told {
 }
 
 fn decode(topic: Table, key: Option<&str>, value: Option<&str>) -> Option<Told> {
+    decode_as(&[], topic, key, value, &[])
+}
+
+/// The form that a connector's configuration gives to events.
+fn form(config: &[(&str, &str)]) -> Form {
+    let config = config.iter();
+    Form::of(&Capture {
+        connector: "c".to_owned(),
+        slot: "s".to_owned(),
+        publication: "p".to_owned(),
+        prefix: "db".to_owned(),
+        config: config
+            .map(|(key, value)| ((*key).to_owned(), (*value).to_owned()))
+            .collect(),
+        worker_config: std::collections::BTreeMap::new(),
+    })
+}
+
+fn decode_as(
+    config: &[(&str, &str)],
+    topic: Table,
+    key: Option<&str>,
+    value: Option<&str>,
+    headers: &[(&str, &str)],
+) -> Option<Told> {
     let partition = PartitionRef {
         topic: TopicIx::new(7),
         partition: PartitionIndex::new(0),
@@ -39,8 +68,13 @@ fn decode(topic: Table, key: Option<&str>, value: Option<&str>) -> Option<Told> 
         offset: Offset::new(41),
         key: key.map(str::as_bytes),
         value: value.map(str::as_bytes),
+        headers: headers
+            .iter()
+            .map(|(key, value)| (key.as_bytes(), value.as_bytes()))
+            .collect(),
     };
-    let told = EventDecoder::new(RUN, partition, topic.ix()).decode(&record)?;
+    let form = Arc::new(form(config));
+    let told = EventDecoder::new(RUN, partition, topic.ix(), form).decode(&record)?;
     let Body::ChangeEvent {
         partition: at,
         offset,
@@ -218,4 +252,150 @@ fn what_can_be_read_of_a_corrupt_event_is_kept() {
         let told = decode(Table::Comments, Some("?"), Some(garbage));
         assert_eq!(told, Some(nothing), "{garbage:?}");
     }
+}
+
+const PROOF: &str = "ackproof1|00ac4900f0000001|5|9337752f";
+const ROW: &str = r#"{"id":1,"body":"b","proof":"ackproof1|00ac4900f0000001|5|9337752f"}"#;
+const ENVELOPE: &str = r#"{"before":null,"after":{"id":1,"proof":"ackproof1|00ac4900f0000001|5|9337752f"},"source":{"schema":"public","table":"comments","lsn":77},"op":"c"}"#;
+const FLAT: &[(&str, &str)] = &[
+    ("transforms", "f"),
+    (
+        "transforms.f.type",
+        "io.debezium.transforms.ExtractNewRecordState",
+    ),
+    ("transforms.f.add.fields", "op,table,source.lsn"),
+    ("transforms.f.add.headers", "op,lsn"),
+    ("transforms.f.delete.tombstone.handling.mode", "rewrite"),
+];
+
+fn of_comment(config: &[(&str, &str)], value: &str) -> Told {
+    decode_as(
+        config,
+        Table::Comments,
+        Some(r#"{"id":1}"#),
+        Some(value),
+        &[],
+    )
+    .unwrap()
+}
+
+#[test]
+fn a_flattened_event_tells_of_its_change_and_what_it_was_asked_to() {
+    let bare = of_comment(FLAT, ROW);
+    let whole = Told {
+        table: Table::Comments.ix(),
+        key: 1,
+        op: RowOp::Untold,
+        content: ours(5),
+        lsn: Lsn::new(0),
+    };
+    assert_eq!(bare, whole);
+    let with = ROW.replace('}', r#","__op":"u","__table":"comments","__source_lsn":9}"#);
+    let told = Told {
+        op: RowOp::Update,
+        lsn: Lsn::new(9),
+        ..whole
+    };
+    assert_eq!(of_comment(FLAT, &with), told);
+    let headers = [("__op", "r"), ("__lsn", "9")];
+    let key = Some(r#"{"id":1}"#);
+    let told = decode_as(FLAT, Table::Comments, key, Some(ROW), &headers).unwrap();
+    assert_eq!((told.op, told.lsn), (RowOp::Snapshot, Lsn::new(9)));
+    let gone = r#"{"id":1,"__deleted":"true"}"#;
+    let told = of_comment(FLAT, gone);
+    assert_eq!(
+        (told.op, told.content),
+        (RowOp::Delete, ChangeContent::Absent)
+    );
+}
+
+#[test]
+fn a_damaged_flattened_event_is_corrupt() {
+    for (from, to) in [
+        ("|5|", "|6|"),
+        (r#""id":1"#, r#""id":2"#),
+        (r#""id":1,"#, ""),
+        ("}", ""),
+        (r#""proof""#, r#""poof""#),
+    ] {
+        let told = of_comment(FLAT, &ROW.replace(from, to));
+        assert_eq!(told.content, ChangeContent::Corrupt, "{from} -> {to}");
+    }
+}
+
+#[test]
+fn a_tombstone_tells_of_a_delete_where_nothing_else_does() {
+    let tombstone = |mode: &str| {
+        let key = "transforms.f.delete.tombstone.handling.mode";
+        let config: Vec<_> = FLAT.iter().copied().filter(|(it, _)| *it != key).collect();
+        let config = [&config[..], &[(key, mode)]].concat();
+        decode_as(&config, Table::Comments, Some(r#"{"id":1}"#), None, &[])
+    };
+    let told = tombstone("tombstone").unwrap();
+    assert_eq!(
+        (told.op, told.content),
+        (RowOp::Delete, ChangeContent::Absent)
+    );
+    assert_eq!(tombstone("rewrite-with-tombstone"), None);
+    assert_eq!(decode(Table::Comments, Some(r#"{"id":1}"#), None), None);
+}
+
+#[test]
+fn an_event_may_carry_its_schema() {
+    let plain = of_comment(&[], ENVELOPE);
+    assert_eq!(plain.content, ours(5));
+    let schema = r#"{"type":"struct","fields":[]}"#;
+    let wrapped = format!(r#"{{"schema":{schema},"payload":{ENVELOPE}}}"#);
+    let key = format!(r#"{{"schema":{schema},"payload":{{"id":1}}}}"#);
+    let told = decode_as(&[], Table::Comments, Some(&key), Some(&wrapped), &[]).unwrap();
+    assert_eq!(told, plain);
+    let flat = format!(r#"{{"schema":{schema},"payload":{ROW}}}"#);
+    assert_eq!(of_comment(FLAT, &flat).content, ours(5));
+    let nothing = r#"{"schema":null,"payload":null}"#;
+    assert_eq!(decode(Table::Comments, Some(&key), Some(nothing)), None);
+}
+
+#[test]
+fn what_the_configuration_explains_is_unreadable_and_not_corrupt() {
+    let converter = [(
+        "value.converter",
+        "org.apache.kafka.connect.storage.StringConverter",
+    )];
+    let masked = [("column.mask.with.5.chars", "public.comments.proof")];
+    let left_out = [("column.exclude.list", "public.comments.proof")];
+    let cases = [
+        (&converter[..], "Struct{id=1}".to_owned()),
+        (&masked[..], ENVELOPE.replace(PROOF, "*****")),
+        (
+            &left_out[..],
+            ENVELOPE.replace(r#","proof":"#, r#","body":"#),
+        ),
+    ];
+    for (config, value) in cases {
+        let told = of_comment(config, &value);
+        assert_eq!(told.content, ChangeContent::Unreadable, "{value}");
+        let plain = of_comment(&[], &value).content;
+        assert_ne!(plain, ChangeContent::Unreadable, "{value}");
+        // What can be read all the same is read.
+        assert_eq!(of_comment(config, ENVELOPE).content, ours(5));
+    }
+}
+
+#[test]
+fn the_row_says_which_it_is_where_keys_are_made_of_something_else() {
+    let rekeyed = [("message.key.columns", "public.comments:video_id")];
+    for key in [
+        Some(r#"{"video_id":7}"#),
+        Some(r#"{"id":7}"#),
+        Some("7"),
+        None,
+    ] {
+        let told = decode_as(&rekeyed, Table::Comments, key, Some(ENVELOPE), &[]).unwrap();
+        assert_eq!((told.key, told.content), (1, ours(5)), "{key:?}");
+        let told = decode(Table::Comments, key, Some(ENVELOPE)).unwrap();
+        assert_eq!(told.content, ChangeContent::Corrupt, "{key:?}");
+    }
+    // The bare value of the primary key is one.
+    let told = decode(Table::Comments, Some("1"), Some(ENVELOPE)).unwrap();
+    assert_eq!(told.content, ours(5));
 }

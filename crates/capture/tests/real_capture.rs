@@ -21,7 +21,7 @@ use model::ids::{
     ChangeId, Lsn, Offset, PartitionIndex, PartitionRef, RowKey, RunId, TableIx, TopicIx,
     TopicName, TopicPartition,
 };
-use model::scenario::{Capture, Config, Write, WriteHow};
+use model::scenario::{Capture, Config, Write, WriteHow, WriteStart};
 use stack::artefacts::Parts;
 use stack::connect::{Connect, RestartScope};
 use stack::stack::{CdcSpec, Stack, StackSpec};
@@ -112,6 +112,7 @@ fn write(table: Table, rows: u64, how: WriteHow) -> Write {
         how,
         rows_per_s: 0,
         after: None,
+        start: WriteStart::AfterCapture,
     }
 }
 
@@ -293,11 +294,12 @@ async fn every_change_comes_out_across_a_restart_and_matches_the_tables() {
         .unwrap();
     let after = await_walsender(&watch, Some(&before)).await;
     assert!(after.started.unwrap() > before.started.unwrap());
-    let last = writer.finish(&mut |body| told.push(body)).await.unwrap();
+    let finish = writer.finish(&mut |body| told.push(body)).await.unwrap();
+    let last = finish.last;
 
     let written = invoked(&told);
-    assert_eq!(written.len(), 3 + 2 + 4 * 2 + 3000 + 3);
-    assert_eq!(outcomes(&told), [TxOutcome::Committed; 3 + 2 + 4 + 1 + 1]);
+    assert_eq!(written.len(), 3 + 2 + 4 * 2 + 3000 + 2 * 3);
+    assert_eq!(outcomes(&told), [TxOutcome::Committed; 3 + 2 + 4 + 1 + 2]);
     assert_eq!(last.len(), 3);
 
     let mut cluster = Cluster::connect([&bed.kafka], ClusterOptions::default())
@@ -311,6 +313,13 @@ async fn every_change_comes_out_across_a_restart_and_matches_the_tables() {
     }
     let captured: Vec<_> = events.keys().copied().collect();
     assert_eq!(captured, written);
+
+    // Once the last transaction has come out, the one before is confirmed.
+    let since = Instant::now();
+    while watch.state().await.unwrap().unwrap().confirmed_flush_lsn <= Some(finish.inside) {
+        assert!(since.elapsed() < LIMIT, "nothing is confirmed");
+        tokio::time::sleep(LOOK).await;
+    }
 
     // The writer's order is the commits' order, and so the log's.
     let lsns: Vec<_> = events.values().copied().collect();
@@ -359,6 +368,7 @@ async fn read_events(
             partition: PartitionIndex::new(0),
         },
         table.ix(),
+        Arc::default(),
     );
     let place = TopicPartition {
         topic: TopicName::new(topic),
@@ -373,6 +383,7 @@ async fn read_events(
                 offset: record.offset,
                 key: record.key.as_deref(),
                 value: record.value.as_deref(),
+                headers: Vec::new(),
             };
             let told = decoder.decode(&raw);
             let Some(Body::ChangeEvent {

@@ -18,7 +18,8 @@ use std::sync::Arc;
 use model::anomaly::Anomaly;
 use model::claim::Contract;
 use model::event::{
-    Body, ChangeContent, CommitResult, Content, Event, Outcome, RowOp, TransactionOutcome,
+    Body, ChangeContent, CommitResult, Content, Event, Outcome, RowOp, SettingEffect,
+    TransactionOutcome,
 };
 use model::ids::{
     GroupIx, Lsn, MemberIx, Micros, Offset, PartitionRef, ProducerIx, RecordId, RowKey, TableIx,
@@ -172,6 +173,9 @@ pub struct Survey {
     cluster: cluster::Places,
     derived: derived::Places,
     transactions: transactions::Places,
+    /// Replays are not held against the tables, because events may have other
+    /// keys than their rows.
+    rekeyed: bool,
 }
 
 /// What a member processed last of a partition, and which reading of which
@@ -199,6 +203,8 @@ impl Survey {
             })
             .collect();
         let rows = analysis.coverage.capture.iter();
+        let mut settings = rows.clone().flat_map(|capture| &capture.settings);
+        let rekeyed = settings.any(|setting| setting.may == SettingEffect::Rekey);
         Self {
             roster: analysis.roster.clone(),
             wanted: contract
@@ -246,6 +252,7 @@ impl Survey {
             cluster: cluster::Places::new(analysis),
             derived: derived::Places::new(analysis),
             transactions: transactions::Places::new(analysis),
+            rekeyed,
             fates: Arc::clone(&analysis.fates),
             past: Arc::clone(&analysis.past),
         }
@@ -1372,9 +1379,14 @@ impl<'s> Planner<'s> {
     }
 
     fn row_missing(&mut self) -> Option<Mutation> {
-        let no_snapshot = |trace: &RowTrace| !trace.events.iter().any(is_snapshot);
+        // What a snapshot, or an event that may be one, found overwritten needs
+        // no event of its own.
+        let no_snapshot = |trace: &RowTrace| {
+            let any = |op| trace.events.iter().any(|placed| has_op(placed, op));
+            !any(RowOp::Snapshot) && (trace.events.len() == 1 || !any(RowOp::Untold))
+        };
         let (name, trace) = self.row(no_snapshot)?;
-        let diverges = u64::from(trace.events.len() == 1);
+        let diverges = u64::from(trace.events.len() == 1 && !self.survey.rekeyed);
         Some(Mutation {
             anomaly: Anomaly::RowMissing,
             what: format!("{name}: its first event dropped"),
@@ -1468,6 +1480,9 @@ impl<'s> Planner<'s> {
     }
 
     fn state_divergence(&mut self) -> Option<Mutation> {
+        if self.survey.rekeyed {
+            return None;
+        }
         let (name, trace) = self.row(|trace| trace.row.is_some())?;
         let Placed { at, event } = trace.row.as_ref()?;
         let Body::TableRow { table, key, .. } = event.body else {
@@ -1505,12 +1520,6 @@ fn lsn(placed: &Placed) -> Option<Lsn> {
     }
 }
 
-fn is_snapshot(placed: &Placed) -> bool {
-    matches!(
-        placed.event.body,
-        Body::ChangeEvent {
-            op: RowOp::Snapshot,
-            ..
-        }
-    )
+fn has_op(placed: &Placed, wanted: RowOp) -> bool {
+    matches!(placed.event.body, Body::ChangeEvent { op, .. } if op == wanted)
 }

@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use model::anomaly::Anomaly;
-use model::event::{Body, Event};
+use model::event::{Body, CaptureResult, Event};
 use model::ids::{FaultIx, Micros, PartitionRef, RecordId};
 use model::verdict::{Counts, Finding, Measurements};
 
@@ -272,7 +272,7 @@ impl Checker {
             .observe(event, transactions, &self.roster, &mut self.docket);
         self.zombies
             .observe(event, |member| self.readers.inside(member));
-        self.capture.observe(&event.body);
+        self.capture.observe(event);
         self.cleaning.observe(&event.body);
         self.happened.observe(&event.body, &self.roster);
         match &event.body {
@@ -413,6 +413,9 @@ impl Checker {
         let of_capture = capture.clone().unwrap_or_default();
         if let Some(measured) = &mut measurements.capture {
             measured.duplicates = of_capture.extra_events;
+            if of_capture.waited != Some(CaptureResult::CaughtUp) {
+                measured.caught_up_ms = None;
+            }
         }
         Analysis {
             findings,

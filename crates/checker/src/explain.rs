@@ -12,7 +12,8 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use model::anomaly::Anomaly;
 use model::event::{
-    Body, CaptureResult, ChangeContent, CommitResult, Content, Event, Outcome, RowOp, TxOutcome,
+    Body, CaptureResult, ChangeContent, CommitResult, Content, Event, Outcome, RowOp, SlotState,
+    TxOutcome,
 };
 use model::ids::{GroupIx, MemberIx, Micros, Offset, PartitionRef, TxId};
 use model::verdict::ExampleOperation;
@@ -62,6 +63,8 @@ pub struct Explainer {
     commits_past: HashMap<(GroupIx, PartitionRef), Vec<(Offset, usize)>>,
     transactions: HashMap<TxId, BTreeSet<usize>>,
     pinned: HashMap<PartitionRef, (Offset, Offset)>,
+    /// What the database said of the replication slot last.
+    slot: Option<(Micros, SlotState)>,
 }
 
 /// A reading next to an offset in question.
@@ -158,6 +161,7 @@ impl Explainer {
             commits_past,
             transactions: HashMap::new(),
             pinned: HashMap::new(),
+            slot: None,
         }
     }
 
@@ -393,14 +397,26 @@ impl Explainer {
                     observed(format!("{table} holds row {key}, {}", image(content)))
                 });
             }
+            Body::ConnectorSeen { unit, state, trace } if state == "FAILED" => {
+                let cases = self.cases_of_rows();
+                self.note(&cases, Some(event.at), |_| {
+                    let why = trace.lines().next().unwrap_or_default();
+                    ("Connect".to_owned(), format!("{unit} {state}: {why}"))
+                });
+            }
+            Body::SlotSeen { state, .. } => self.slot = Some((event.at, *state)),
             Body::CaptureWaited { result, limit_ms } => {
-                let of_rows = |case: &Case| {
-                    let mut watches = case.suspect.watch.iter();
-                    watches.any(|watch| matches!(watch, Watch::Row(..)))
-                };
-                let cases = self.cases.iter().enumerate();
-                let cases = cases.filter(|(_, case)| of_rows(case));
-                let cases = cases.map(|(number, _)| number).collect();
+                let cases = self.cases_of_rows();
+                let slot = self.slot.filter(|(_, state)| *state != SlotState::Kept);
+                if let Some((at, state)) = slot {
+                    self.note(&cases, Some(at), |_| {
+                        let what = match state {
+                            SlotState::Lost => "the replication slot has lost log that it needs",
+                            _ => "there is no replication slot",
+                        };
+                        ("PostgreSQL".to_owned(), what.to_owned())
+                    });
+                }
                 self.note(&cases, Some(event.at), |_| {
                     observed(match result {
                         CaptureResult::CaughtUp => {
@@ -409,11 +425,29 @@ impl Explainer {
                         CaptureResult::TimedOut => {
                             format!("the last change did not come out within {limit_ms} ms")
                         }
+                        CaptureResult::Failed => {
+                            "the connector had failed, and nobody was going to restart it"
+                                .to_owned()
+                        }
+                        CaptureResult::Confirmed => "the connector had confirmed all that was \
+                                                     committed before the last change"
+                            .to_owned(),
                     })
                 });
             }
             _ => {}
         }
+    }
+
+    /// Those that are about rows.
+    fn cases_of_rows(&self) -> BTreeSet<usize> {
+        let of_rows = |case: &Case| {
+            let mut watches = case.suspect.watch.iter();
+            watches.any(|watch| matches!(watch, Watch::Row(..)))
+        };
+        let cases = self.cases.iter().enumerate();
+        let cases = cases.filter(|(_, case)| of_rows(case));
+        cases.map(|(number, _)| number).collect()
     }
 
     fn cases_of(&self, watches: &[Watch]) -> BTreeSet<usize> {
@@ -630,6 +664,7 @@ fn image(content: &ChangeContent) -> String {
         ChangeContent::Absent => "without an image".to_owned(),
         ChangeContent::Corrupt => "damaged".to_owned(),
         ChangeContent::Foreign => "foreign".to_owned(),
+        ChangeContent::Unreadable => "of a form that is not read".to_owned(),
     }
 }
 
@@ -639,5 +674,6 @@ const fn verb(op: RowOp) -> &'static str {
         RowOp::Update => "update",
         RowOp::Delete => "delete",
         RowOp::Snapshot => "snapshot",
+        RowOp::Untold => "change",
     }
 }

@@ -8,18 +8,19 @@
 //! mutants, and there was something that could have gone wrong.
 
 mod brokers;
+mod capture;
 mod sends;
 mod transactions;
 
 use model::anomaly::Anomaly;
 use model::claim::{Claim, Contract, FaultContract, Guarantee, Level, Traffic};
-use model::event::{CaptureResult, Evidence, Found};
+use model::event::{Evidence, Found};
 use model::ids::{GroupIx, Micros};
 use model::verdict::{Calibration, FaultVerdict, GuaranteeVerdict, ScenarioVerdict, Verdict};
 
 use crate::checker::Analysis;
 use crate::derived::DerivationCoverage;
-use crate::measure::{FaultRecord, GroupActivity};
+use crate::measure::{FaultRecord, GroupActivity, TrafficMet};
 use crate::readers::GroupCoverage;
 
 /// The verdict on one scenario, run once.
@@ -66,6 +67,12 @@ pub fn judge(
         findings: analysis.findings.clone(),
         counts: analysis.counts,
         faults,
+        failures: analysis
+            .coverage
+            .capture
+            .as_ref()
+            .map(|capture| capture.failures.clone())
+            .unwrap_or_default(),
         measurements: analysis.measurements.clone(),
         calibration,
     }
@@ -145,6 +152,7 @@ fn doubts(
                 "tables or their topics not read to the end: {unread}"
             ));
         }
+        doubts.extend(capture::doubts(capture));
         if capture.disowned > 0 {
             doubts.push(format!(
                 "the database does not hold {} rows as it confirmed them",
@@ -166,9 +174,6 @@ fn why_not(fault: &FaultVerdict) -> String {
     if fault.injected_ms.is_none() {
         return "it was never in force".to_owned();
     }
-    if fault.healed_ms.is_none() {
-        return "it was never healed".to_owned();
-    }
     let missing: Vec<String> = fault
         .evidence
         .iter()
@@ -182,15 +187,15 @@ fn why_not(fault: &FaultVerdict) -> String {
     }
 }
 
-/// A fault landed when it came and went, somebody saw it independently,
-/// nothing that was looked for was missing, and traffic met it.
+/// A fault landed when it came into force, somebody saw it independently,
+/// nothing that was looked for was missing, and traffic met it. Whether what it
+/// broke came back is what the claims are about, and no part of that.
 fn judge_fault(contract: &FaultContract, analysis: &Analysis) -> FaultVerdict {
     let none = FaultRecord::default();
     let record = analysis.faults.get(&contract.fault).unwrap_or(&none);
     let mut evidence = record.evidence.clone();
     evidence.push(traffic_met(&contract.meets, record, analysis));
     let landed = record.injected.is_some()
-        && record.healed.is_some()
         && !record.evidence.is_empty()
         && evidence.iter().all(|seen| seen.found == Found::Yes);
     FaultVerdict {
@@ -199,19 +204,14 @@ fn judge_fault(contract: &FaultContract, analysis: &Analysis) -> FaultVerdict {
         injected_ms: record.injected.map(Micros::as_millis),
         healed_ms: record.healed.map(Micros::as_millis),
         evidence,
+        aftermath: record.aftermath.clone(),
     }
 }
 
 fn traffic_met(wanted: &Traffic, record: &FaultRecord, analysis: &Analysis) -> Evidence {
     let met = &record.met;
     let (found, detail) = match wanted {
-        Traffic::Sends => (
-            met.sends_outstanding + met.sends_attempted > 0,
-            format!(
-                "{} sends outstanding when it came into force, {} attempted while it lasted",
-                met.sends_outstanding, met.sends_attempted
-            ),
-        ),
+        Traffic::Any => any_traffic(met),
         Traffic::Reads { group } => {
             let reads = group_named(analysis, group)
                 .and_then(|ix| met.reads.get(&ix))
@@ -240,6 +240,31 @@ fn traffic_met(wanted: &Traffic, record: &FaultRecord, analysis: &Analysis) -> E
         found: if found { Found::Yes } else { Found::No },
         detail,
     }
+}
+
+/// Whether anything went on while a fault lasted. What only waited to be read
+/// does not count: nobody may have been reading.
+fn any_traffic(met: &TrafficMet) -> (bool, String) {
+    let mut detail = format!(
+        "{} sends outstanding when it came into force, {} attempted while it lasted",
+        met.sends_outstanding, met.sends_attempted
+    );
+    let processed = met.reads.values().map(|reads| reads.processed).sum::<u64>();
+    let others = [
+        (processed, "records processed while it lasted"),
+        (met.commits, "positions committed while it lasted"),
+        (
+            met.changes_waiting,
+            "committed changes without an event when it came into force",
+        ),
+        (met.changes_committed, "committed while it lasted"),
+    ];
+    let sends = met.sends_outstanding + met.sends_attempted;
+    let any = sends > 0 || others.iter().any(|(count, _)| *count > 0);
+    for (count, what) in others.into_iter().filter(|(count, _)| *count > 0) {
+        detail += &format!(", {count} {what}");
+    }
+    (any, detail)
 }
 
 fn group_named(analysis: &Analysis, name: &str) -> Option<GroupIx> {
@@ -355,7 +380,7 @@ fn rule(guarantee: &Guarantee, contract: &Contract, analysis: &Analysis) -> Ruli
         | Claim::NoRowDuplicate
         | Claim::NoRowPhantom
         | Claim::CommitOrder
-        | Claim::NoStateDivergence => capture_claim(guarantee.claim, analysis),
+        | Claim::NoStateDivergence => capture::claim(guarantee.claim, analysis),
         Claim::ReprocessedWithinWindow | Claim::RecoversWithin => {
             inconclusive("judged by a measurement")
         }
@@ -397,7 +422,7 @@ fn contradicted(claim: Claim, analysis: &Analysis) -> Option<Ruling> {
 fn among(anomaly: Anomaly, analysis: &Analysis) -> String {
     match anomaly {
         Anomaly::LostWrite => format!(" of {} acknowledged", analysis.counts.acknowledged),
-        Anomaly::RowMissing => format!(" of {} committed", analysis.counts.changes),
+        Anomaly::RowMissing => capture::among(analysis),
         _ => String::new(),
     }
 }
@@ -431,7 +456,7 @@ fn no_loss(analysis: &Analysis) -> Ruling {
     }
     match &coverage.capture {
         Some(capture) if capture.changes > 0 => {
-            match capture_claim(Claim::NoRowMissing, analysis) {
+            match capture::claim(Claim::NoRowMissing, analysis) {
                 Ruling(Verdict::Held, reason) if counts.acknowledged > 0 => {
                     held(format!("{}; {reason}", all_kept(analysis)))
                 }
@@ -624,6 +649,9 @@ fn recovers(limit_ms: Option<u64>, analysis: &Analysis) -> Ruling {
     let Some(limit_ms) = limit_ms else {
         return inconclusive("the claim names no limit");
     };
+    if let Some(why) = analysis.faults.values().find_map(|it| it.lost.as_ref()) {
+        return violated(format!("it never came back: {why}"));
+    }
     let groups = analysis.measurements.groups.iter();
     let mut measured: Vec<(String, u64)> = groups
         .filter_map(|group| Some((group.group.clone(), group.recovery_ms?)))
@@ -680,53 +708,4 @@ fn independent(contract: &Contract, analysis: &Analysis) -> Ruling {
         "{complete}; all were reading at once for {} ms while records were sent",
         to.since(from).as_millis()
     ))
-}
-
-fn capture_claim(claim: Claim, analysis: &Analysis) -> Ruling {
-    let Some(capture) = &analysis.coverage.capture else {
-        return inconclusive("nothing was captured");
-    };
-    let needs_the_end = matches!(claim, Claim::NoRowMissing | Claim::NoStateDivergence);
-    if needs_the_end && capture.waited != Some(CaptureResult::CaughtUp) {
-        return inconclusive(
-            "the last change never came out of the topics: late cannot be told from missing",
-        );
-    }
-    if needs_the_end && let Some(table) = capture.cut.first() {
-        return inconclusive(format!(
-            "the topic of {table} has lost its beginning, and events with it"
-        ));
-    }
-    if claim == Claim::NoRowMissing
-        && let Some(table) = capture.compacted.first()
-    {
-        return inconclusive(format!(
-            "the topic of {table} compacts: an event that is not there may have been replaced"
-        ));
-    }
-    match claim {
-        Claim::NoRowMissing if capture.settled == 0 => inconclusive("nothing was committed"),
-        Claim::NoRowMissing => held(format!(
-            "{} committed changes, all have their event",
-            capture.settled
-        )),
-        Claim::CommitOrder if capture.ordered_pairs == 0 => inconclusive("no row has two events"),
-        Claim::CommitOrder => held(format!(
-            "{} events follow another of their row, all in order",
-            capture.ordered_pairs
-        )),
-        Claim::NoStateDivergence if capture.compared == 0 => {
-            inconclusive("no table could be compared")
-        }
-        Claim::NoStateDivergence => held(format!(
-            "{} rows, all as the topics replay them",
-            capture.compared
-        )),
-        _ if capture.events == 0 => inconclusive("there is no change event"),
-        Claim::NoRowDuplicate => held(format!("{} events, each of another change", capture.events)),
-        _ => held(format!(
-            "{} events, each of a change that was committed",
-            capture.events
-        )),
-    }
 }

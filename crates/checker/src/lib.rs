@@ -83,9 +83,9 @@
 //! Change data capture, row by row; changes are numbered in the writer's
 //! order, and a delete, which carries no number, is told by its place:
 //!
-//! - *row-missing*: a change is committed, the capture had caught up, the
-//!   topic was read, and no event tells of it. What a snapshot found
-//!   overwritten needs none.
+//! - *row-missing*: a change is committed, no event comes any more, the topic
+//!   was read, and no event tells of it. What a snapshot found overwritten
+//!   needs none. `capture.rs` says how it is known that none comes.
 //! - *row-duplicate*: each event of a change beyond its first.
 //! - *row-phantom*: an event for a change that nobody made to this row, or that
 //!   was rolled back. A transaction of unknown outcome is settled by the rows

@@ -5,10 +5,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use hdrhistogram::Histogram;
-use model::event::{Body, Content, Event, Evidence, Outcome, TxOutcome};
-use model::ids::{
-    FaultIx, GroupIx, MemberIx, Micros, Offset, PartitionRef, ProducerIx, RecordId, TxId,
-};
+use model::event::{BatchKind, Body, Content, Event, Evidence, Found, Outcome, TxOutcome};
+use model::ids::{FaultIx, GroupIx, MemberIx, Micros, PartitionRef, ProducerIx, RecordId, TxId};
 use model::verdict::{CaptureMeasurements, GroupMeasurements, Latency, Measurements};
 
 use crate::outstanding::Outstanding;
@@ -27,10 +25,13 @@ enum Moment {
     MemberEnded(MemberIx),
     Processed(MemberIx, Content),
     Committed(TxId),
-    Tail(PartitionRef, Offset),
+    Tail(PartitionRef, i64),
+    PositionCommitted,
     Triggered(FaultIx),
     Injected(FaultIx),
     Healed(FaultIx),
+    /// It is over, and what it broke has not come back.
+    Over(FaultIx),
     TrafficEnded,
 }
 
@@ -52,6 +53,10 @@ pub struct FaultRecord {
     pub healed: Option<Micros>,
     /// The observations of whoever injected it.
     pub evidence: Vec<Evidence>,
+    /// What became of what it broke.
+    pub aftermath: Vec<Evidence>,
+    /// What of it did not come back, where something did not.
+    pub lost: Option<String>,
     /// The traffic that met it.
     pub met: TrafficMet,
 }
@@ -70,6 +75,8 @@ pub struct TrafficMet {
     pub changes_waiting: u64,
     /// Changes committed while it lasted.
     pub changes_committed: u64,
+    /// Positions of groups whose commit was answered while it lasted.
+    pub commits: u64,
 }
 
 /// What a fault met of one group's traffic.
@@ -147,6 +154,9 @@ struct CaptureMeter {
     ordered: Option<Micros>,
     /// Each new total since the restart was ordered, and when it was reached.
     totals: Vec<(Micros, i64)>,
+    /// What was restarted did not come back: the last events are those of the
+    /// task before.
+    lost: bool,
 }
 
 impl Meter {
@@ -182,9 +192,26 @@ impl Meter {
                 tx,
                 outcome: TxOutcome::Committed,
             } => Moment::Committed(*tx),
-            Body::TailSeen { partition, end } => Moment::Tail(*partition, *end),
+            Body::Committed { .. } => Moment::PositionCommitted,
+            Body::TailSeen { partition, end } => Moment::Tail(*partition, end.get()),
+            Body::EventsSeen { partition, events } => {
+                Moment::Tail(*partition, i64::try_from(*events).unwrap_or(i64::MAX))
+            }
             Body::Pinned { partition, end, .. } => {
                 self.ends.insert(*partition, end.get());
+                return;
+            }
+            Body::StoredBatch {
+                partition,
+                base_offset,
+                last_offset,
+                kind: BatchKind::Control | BatchKind::CommitMarker | BatchKind::AbortMarker,
+                ..
+            } => {
+                // A marker has an offset, and is no event.
+                let markers = last_offset.get().saturating_sub(base_offset.get()) + 1;
+                let end = self.ends.entry(*partition).or_default();
+                *end = end.saturating_sub(markers);
                 return;
             }
             Body::FaultTriggered { fault } => Moment::Triggered(*fault),
@@ -194,6 +221,21 @@ impl Meter {
                 let record = self.faults.entry(*fault).or_default();
                 record.evidence.push(evidence.clone());
                 return;
+            }
+            Body::FaultAftermath { fault, evidence } => {
+                let record = self.faults.entry(*fault).or_default();
+                record.aftermath.push(evidence.clone());
+                return;
+            }
+            Body::FaultNotHealed { fault, why } => {
+                let record = self.faults.entry(*fault).or_default();
+                record.aftermath.push(Evidence {
+                    what: "it works again".to_owned(),
+                    found: Found::No,
+                    detail: why.clone(),
+                });
+                record.lost = Some(why.clone());
+                Moment::Over(*fault)
             }
             Body::TrafficEnded => Moment::TrafficEnded,
             _ => return,
@@ -249,6 +291,15 @@ impl Meter {
                 self.last_healed = Some(at);
                 self.healed_waiting = Some(at);
                 self.healed_to_first_ack = None;
+            }
+            Moment::Over(fault) => {
+                self.in_force.remove(&fault);
+                self.capture.lost = true;
+            }
+            Moment::PositionCommitted => {
+                for fault in self.in_force() {
+                    fault.met.commits += 1;
+                }
             }
             Moment::TrafficEnded => self.end_silence(at),
         }
@@ -368,12 +419,10 @@ impl Meter {
         }
     }
 
-    fn tail(&mut self, at: Micros, partition: PartitionRef, end: Offset) {
+    fn tail(&mut self, at: Micros, partition: PartitionRef, end: i64) {
         let known = self.tails.entry(partition).or_default();
-        self.tail_total = self
-            .tail_total
-            .saturating_add(end.get().saturating_sub(*known));
-        *known = end.get();
+        self.tail_total = self.tail_total.saturating_add(end.saturating_sub(*known));
+        *known = end;
         let total = self.tail_total;
         let capture = &mut self.capture;
         if capture.ordered.is_none() {
@@ -463,7 +512,10 @@ impl CaptureMeter {
         let reached = self.totals.iter().find(|(_, seen)| *seen >= total);
         let from_order = |at: Micros| Some(at.since(self.ordered?).as_millis());
         CaptureMeasurements {
-            first_event_ms: self.end_of_silence().and_then(from_order),
+            first_event_ms: self
+                .end_of_silence()
+                .filter(|_| !self.lost)
+                .and_then(from_order),
             caught_up_ms: reached.and_then(|(at, _)| from_order(*at)),
             duplicates: 0,
         }

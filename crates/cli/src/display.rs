@@ -134,7 +134,7 @@ impl Running {
                     for_ms: *for_ms,
                 });
             }
-            Step::FaultEnded { .. } => self.fault = None,
+            Step::FaultEnded { .. } | Step::FaultLeft { .. } => self.fault = None,
             Step::LeftBehind { .. } | Step::Finished | Step::GaveUp { .. } => {}
         }
     }
@@ -211,6 +211,7 @@ fn news(step: &Step) -> Option<String> {
             None => format!("{kind} in force"),
         }),
         Step::FaultEnded { kind } => Some(format!("{kind} healed")),
+        Step::FaultLeft { kind, why } => Some(format!("{kind} is over: {why}")),
         Step::GaveUp { reason } => Some(format!("given up: {reason}")),
         Step::LeftBehind { .. } | Step::Counts(_) | Step::Finished => None,
     }

@@ -3,12 +3,14 @@
 
 use std::fmt::Write as _;
 
+use capture::form::Form;
 use model::claim::{Guarantee, Level, Traffic};
+use model::event::SettingEffect;
 use model::plan::ScenarioPlan;
 use model::scenario::words::{self, counted, duration_ms};
 use model::scenario::{
     Capture, Commit, Config, Effect, Fault, Fence, Group, GroupStart, Link, Producer, Reliance,
-    Scenario, TABLES, Topic, Transactions, Transform, Write, WriteHow,
+    Scenario, TABLES, Topic, Transactions, Transform, Write, WriteHow, WriteStart,
 };
 
 use crate::page::Page;
@@ -109,6 +111,31 @@ fn what_captures(page: &mut Page, capture: &Capture) {
         capture.connector, capture.slot, capture.publication, capture.prefix
     ));
     settings(page, &capture.config);
+    for setting in Form::of(capture).settings {
+        let words = format!(
+            "{}: {}",
+            setting.what,
+            match setting.may {
+                SettingEffect::Move => {
+                    "events may go to topics that ackproof does not read; one that is not found \
+                     is then called neither lost nor late, but INCONCLUSIVE"
+                }
+                SettingEffect::Drop => {
+                    "events may be left out; a committed change without its event is missing all \
+                     the same"
+                }
+                SettingEffect::Reshape => {
+                    "events may have a form that ackproof does not read, which makes the scenario \
+                     INCONCLUSIVE"
+                }
+                SettingEffect::Rekey => {
+                    "events may have other keys than their rows, which makes no-state-divergence \
+                     INCONCLUSIVE"
+                }
+            }
+        );
+        page.prose("      ", &words);
+    }
 }
 
 fn what_is_sent(page: &mut Page, scenario: &Scenario) {
@@ -158,6 +185,9 @@ fn write_words(write: &Write) -> String {
     }
     if let Some(after) = &write.after {
         let _ = write!(words, "; {}", words::trigger(after));
+    }
+    if write.start == WriteStart::BeforeCapture {
+        words += "; before the connector is created, so that only a snapshot finds them";
     }
     words
 }
@@ -304,7 +334,11 @@ fn delay_words(fault: &Fault, delay_ms: u64, seed: Seed) -> String {
 
 fn traffic_words(meets: &Traffic) -> String {
     match meets {
-        Traffic::Sends => "a send was under way or attempted while it lasted".to_owned(),
+        Traffic::Any => {
+            "a send was under way or attempted while it lasted, or a record was processed, a \
+             position committed, a row change committed or on its way"
+                .to_owned()
+        }
         Traffic::Reads { group } => {
             format!("there were records for {group} to read while it lasted")
         }

@@ -112,11 +112,28 @@ pub(crate) fn scenario(
             }
         }
     }
+    failures(&mut out, verdict);
     match &plan.prefix {
         // The same before all names of a scenario: on a line it only hides
         // what comes behind it. plan.json and the report have it.
         Some(prefix) => out.replace(&prefix.to_string(), ""),
         None => out,
+    }
+}
+
+/// Parts of the pipeline that failed by themselves, with their traces.
+fn failures(out: &mut String, verdict: &ScenarioVerdict) {
+    for failure in &verdict.failures {
+        let _ = writeln!(
+            out,
+            "    {} {} at {}",
+            failure.part,
+            failure.state,
+            duration_ms(failure.at_ms)
+        );
+        for line in &failure.trace {
+            let _ = writeln!(out, "      {FAINT}{line}{FAINT:#}");
+        }
     }
 }
 
@@ -398,6 +415,7 @@ mod tests {
                 ..Counts::default()
             },
             faults: Vec::new(),
+            failures: Vec::new(),
             measurements,
             calibration: Vec::new(),
         }

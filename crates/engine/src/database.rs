@@ -3,28 +3,38 @@
 //! observer it is handed.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 use std::time::Duration;
 
 use capture::connector::connector_config;
 use capture::database::ConnectionParameters;
-use capture::slot::{Activity, SlotState, SlotWatch};
-use capture::writer::Writer;
+use capture::form::Form;
+use capture::slot::{self, Activity, SlotWatch};
+use capture::writer::{Finish, Writer};
 use capture::{rows, schema};
-use model::event::{Body, CaptureResult, Event};
-use model::ids::{ChangeId, Micros, RunId, TableIx};
+use model::event::{Body, CaptureResult, Event, SlotState};
+use model::ids::{Lsn, Micros, RunId};
 use model::plan::ScenarioPlan;
+use model::scenario::{Capture, Trigger, WriteStart};
+use stack::connect::{Connect, ConnectError, ConnectorStatus};
 use tokio::sync::Mutex;
-use tokio::time::Instant;
+use tokio::time::{Instant, MissedTickBehavior};
 
 use crate::configs::InForce;
 use crate::error::EngineError;
-use crate::ledger::Ledger;
+use crate::ledger::{Ledger, Tally};
 use crate::observer::Observer;
 use crate::target::Target;
 
-/// How long connector and replication connection may take to begin.
+/// How long connector and replication connection may take to begin, beyond a
+/// millisecond for each row that a snapshot is to find.
 const BEGIN_LIMIT: Duration = Duration::from_mins(1);
 const LOOK_INTERVAL: Duration = Duration::from_millis(20);
+/// How often connector and slot are looked at while traffic runs.
+const FOLLOW_INTERVAL: Duration = Duration::from_millis(200);
+/// How long events may take to come out behind what their connector has
+/// confirmed: they are in the topics by then.
+const CONFIRMED_GRACE: Duration = Duration::from_secs(3);
 /// Events of a bulk write are recorded in batches of this many.
 const RECORD_BATCH: usize = 4096;
 
@@ -32,19 +42,50 @@ const RECORD_BATCH: usize = 4096;
 pub(crate) struct Database {
     parameters: ConnectionParameters,
     run: RunId,
+    connect: Arc<Connect>,
+    connector: String,
     slot: SlotWatch,
+    confirms: Confirms,
     writer: Mutex<Writer>,
-    last: Mutex<BTreeMap<TableIx, ChangeId>>,
+    finish: Mutex<Option<Finish>>,
+    /// What of connector and slot was written down last.
+    seen: Mutex<Seen>,
+}
+
+/// What the slot's `confirmed_flush_lsn` rests on.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Confirms {
+    /// The offsets that Connect committed: what it is before is in the topics.
+    Offsets,
+    /// The driver's own word too, whatever became of the events.
+    Driver,
+}
+
+impl Confirms {
+    fn of(capture: &Capture) -> Self {
+        match capture.config.get("lsn.flush.mode").map(String::as_str) {
+            Some("connector_and_driver") => Self::Driver,
+            _ => Self::Offsets,
+        }
+    }
+}
+
+#[derive(Default)]
+struct Seen {
+    /// The state of each unit.
+    units: BTreeMap<String, String>,
+    slot: Option<SlotState>,
 }
 
 impl Database {
-    /// Makes the tables, starts the connector, and waits until it streams:
-    /// whatever is written from then on must come out. None where the
-    /// scenario captures nothing.
+    /// Makes the tables, writes the rows that are to be there before, starts
+    /// the connector, and waits until it streams: whatever is written from
+    /// then on must come out. None where the scenario captures nothing.
     pub(crate) async fn prepare(
         plan: &ScenarioPlan,
         target: &Target,
         configs: &InForce,
+        ledger: &Ledger,
     ) -> Result<Option<Self>, EngineError> {
         let Some(capture) = &plan.scenario.capture else {
             return Ok(None);
@@ -53,7 +94,6 @@ impl Database {
             what: what.to_owned(),
         };
         let cdc = target.cdc().ok_or_else(|| lacking("PostgreSQL"))?;
-        let connect = cdc.connect();
         let at = cdc.postgres().connection_parameters();
         let parameters = ConnectionParameters {
             host: at.host.clone(),
@@ -65,30 +105,66 @@ impl Database {
         schema::create(&parameters, &capture.publication).await?;
         let config = connector_config(capture, &parameters);
         configs.set(&format!("connector {}", capture.connector), config.clone());
+        let database = Self {
+            connect: Arc::clone(cdc.connect()),
+            connector: capture.connector.clone(),
+            slot: SlotWatch::connect(&parameters, &capture.slot).await?,
+            confirms: Confirms::of(capture),
+            writer: Mutex::new(Writer::connect(&parameters, plan.records_run, plan.seed).await?),
+            run: plan.records_run,
+            finish: Mutex::default(),
+            seen: Mutex::default(),
+            parameters,
+        };
+        let rows = database.write_before(plan, ledger).await?;
+        let form = Form::of(capture);
+        ledger.note(Body::CaptureBegan {
+            connector: capture.connector.clone(),
+            snapshot: form.snapshot,
+            settings: form.settings,
+        });
+        let connect = &database.connect;
         connect
             .create_connector(&capture.connector, &config)
             .await?;
-        connect
-            .wait_running(&capture.connector, BEGIN_LIMIT)
-            .await?;
-        let database = Self {
-            slot: SlotWatch::connect(&parameters, &capture.slot).await?,
-            writer: Mutex::new(Writer::connect(&parameters, plan.records_run, plan.seed).await?),
-            run: plan.records_run,
-            last: Mutex::default(),
-            parameters,
-        };
-        database.wait_streaming().await?;
+        if let Err(error) = database.wait_streaming(rows).await {
+            database.look(ledger).await;
+            // Where rows are committed that it ought to tell of, that it fails
+            // is what the scenario comes to.
+            let failed = matches!(error, EngineError::Connect(ConnectError::Failed { .. }));
+            if !failed || rows == 0 {
+                return Err(error);
+            }
+        }
         Ok(Some(database))
     }
 
-    async fn wait_streaming(&self) -> Result<(), EngineError> {
-        let until = Instant::now() + BEGIN_LIMIT;
+    /// Writes the rows that a snapshot is to find; how many.
+    async fn write_before(&self, plan: &ScenarioPlan, ledger: &Ledger) -> Result<u64, EngineError> {
+        let writes = plan.scenario.writes.iter();
+        let before = writes.filter(|write| write.start == WriteStart::BeforeCapture);
+        let mut writer = self.writer.lock().await;
+        let mut rows = 0;
+        for write in before {
+            let mut batch = Batch::new(ledger);
+            writer.write(write, &mut |body| batch.add(body)).await?;
+            rows += write.rows;
+        }
+        Ok(rows)
+    }
+
+    async fn wait_streaming(&self, rows: u64) -> Result<(), EngineError> {
+        let limit = BEGIN_LIMIT + Duration::from_millis(rows);
+        self.connect.wait_running(&self.connector, limit).await?;
+        let until = Instant::now() + limit;
         while !self.slot().await?.is_some_and(|slot| is_sending(&slot)) {
+            if let Some(status) = self.connect.status(&self.connector).await? {
+                status.check()?;
+            }
             if Instant::now() >= until {
                 return Err(EngineError::Late {
                     what: "the connector's first replication connection".to_owned(),
-                    limit_ms: u64::try_from(BEGIN_LIMIT.as_millis()).unwrap_or(u64::MAX),
+                    limit_ms: u64::try_from(limit.as_millis()).unwrap_or(u64::MAX),
                 });
             }
             tokio::time::sleep(LOOK_INTERVAL).await;
@@ -97,8 +173,60 @@ impl Database {
     }
 
     /// The replication slot as the database sees it; none before it exists.
-    pub(crate) async fn slot(&self) -> Result<Option<SlotState>, EngineError> {
+    pub(crate) async fn slot(&self) -> Result<Option<slot::SlotState>, EngineError> {
         Ok(self.slot.state().await?)
+    }
+
+    /// Up to where the connector has told of everything; 0 where that is not
+    /// known.
+    fn confirmed(&self, slot: Option<&slot::SlotState>) -> Lsn {
+        let confirmed = slot.and_then(|slot| slot.confirmed_flush_lsn);
+        match self.confirms {
+            Confirms::Offsets => confirmed.unwrap_or_default(),
+            Confirms::Driver => Lsn::default(),
+        }
+    }
+
+    fn slot_seen(&self, slot: Option<&slot::SlotState>) -> Body {
+        Body::SlotSeen {
+            state: slot_state(slot),
+            confirmed: self.confirmed(slot),
+        }
+    }
+
+    /// Looks at connector and slot, and writes down what has changed. Whether
+    /// nothing captures any more; none where Connect does not say.
+    async fn look(&self, ledger: &Ledger) -> Option<bool> {
+        let status = self.connect.status(&self.connector).await.ok().flatten();
+        let slot = self.slot().await.ok();
+        let mut seen = self.seen.lock().await;
+        for (unit, status) in status.iter().flat_map(ConnectorStatus::units) {
+            let before = seen.units.insert(unit.clone(), status.state.clone());
+            if before.as_ref() != Some(&status.state) {
+                ledger.note(Body::ConnectorSeen {
+                    unit,
+                    state: status.state.clone(),
+                    trace: status.causes().join("\n"),
+                });
+            }
+        }
+        if let Some(slot) = slot {
+            let state = slot_state(slot.as_ref());
+            if seen.slot.replace(state) != Some(state) {
+                ledger.note(self.slot_seen(slot.as_ref()));
+            }
+        }
+        status.map(|status| status.is_dead())
+    }
+
+    /// Writes down what becomes of connector and slot until dropped.
+    pub(crate) async fn follow(&self, ledger: &Ledger) {
+        let mut ticks = tokio::time::interval(FOLLOW_INTERVAL);
+        ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        loop {
+            ticks.tick().await;
+            self.look(ledger).await;
+        }
     }
 
     /// Carries out all writes, each at its trigger, and one last change in
@@ -110,26 +238,73 @@ impl Database {
         traffic_began: Micros,
     ) -> Result<(), EngineError> {
         let mut writer = self.writer.lock().await;
-        for write in &plan.scenario.writes {
-            if let Some(after) = &write.after {
-                ledger.wait_for(after, plan, traffic_began).await;
+        let writes = plan.scenario.writes.iter();
+        for write in writes.filter(|write| write.start == WriteStart::AfterCapture) {
+            if let Some(after) = &write.after
+                && !self.reaches(after, plan, ledger, traffic_began).await
+            {
+                break;
             }
             let mut batch = Batch::new(ledger);
             writer.write(write, &mut |body| batch.add(body)).await?;
         }
         // A fault that is still to come must not meet the last change: what
         // it loses there nobody would wait for.
-        ledger
-            .wait_until(|tally| tally.healed.len() >= plan.scenario.faults.len())
-            .await;
+        self.wait_for_faults(plan, ledger, traffic_began).await;
         let mut batch = Batch::new(ledger);
-        let last = writer.finish(&mut |body| batch.add(body)).await?;
-        *self.last.lock().await = last.into_iter().map(|it| (it.table, it.change)).collect();
+        let finish = writer.finish(&mut |body| batch.add(body)).await?;
+        *self.finish.lock().await = Some(finish);
         Ok(())
     }
 
-    /// Waits until the last change of every table can be read, within the
-    /// limit, and writes down how that ended.
+    /// Waits for a trigger; false where nothing captures any more, so that it
+    /// is never reached.
+    async fn reaches(
+        &self,
+        trigger: &Trigger,
+        plan: &ScenarioPlan,
+        ledger: &Ledger,
+        traffic_began: Micros,
+    ) -> bool {
+        let faults = &plan.scenario.faults;
+        let lost = |tally: &Tally| {
+            tally.capture_dead
+                && tally.faults_open == 0
+                && tally.never_comes(trigger, faults)
+                && tally.no_fault_comes(faults)
+        };
+        tokio::select! {
+            biased;
+            () = ledger.wait_for(trigger, plan, traffic_began) => true,
+            () = ledger.wait_until(lost) => false,
+        }
+    }
+
+    /// Waits until all faults are over, as far as they can still come.
+    async fn wait_for_faults(&self, plan: &ScenarioPlan, ledger: &Ledger, traffic_began: Micros) {
+        let faults = &plan.scenario.faults;
+        let all = ledger.wait_until(|tally| tally.over.len() >= faults.len());
+        let lost = ledger.wait_until(|tally| {
+            tally.capture_dead && tally.faults_open == 0 && tally.no_fault_comes(faults)
+        });
+        let elapsed_ms = ledger.clock().now().since(traffic_began).as_millis();
+        let latest_ms = faults.iter().filter_map(|fault| match fault.after {
+            Trigger::ElapsedMs(ms) => Some(ms),
+            _ => None,
+        });
+        let delays_ms: u64 = plan.fault_delays_ms.iter().sum();
+        let to_come_ms = latest_ms.max().unwrap_or(0).saturating_sub(elapsed_ms);
+        let limit_ms = plan.scenario.drain_limit_ms + to_come_ms + delays_ms;
+        tokio::select! {
+            () = all => return,
+            () = lost => return,
+            () = tokio::time::sleep(Duration::from_millis(limit_ms)) => {}
+        }
+        ledger.wait_until(|tally| tally.faults_open == 0).await;
+    }
+
+    /// Waits until the last change of every table can be read, or it is known
+    /// that no more comes, within the limit, and writes down how that ended.
     pub(crate) async fn wait_captured(
         &self,
         observer: &mut Observer,
@@ -137,16 +312,37 @@ impl Database {
         limit_ms: u64,
     ) -> Result<(), EngineError> {
         let until = Instant::now() + Duration::from_millis(limit_ms);
-        let last = self.last.lock().await.clone();
+        let finish = self.finish.lock().await.clone();
+        let (last, inside) = finish.map_or_else(Default::default, |finish| {
+            let last = finish.last.into_iter().map(|it| (it.table, it.change));
+            (last.collect(), finish.inside)
+        });
+        let mut confirmed_since: Option<Instant> = None;
         let result = loop {
             if observer.newest_are(&last).await? {
                 break CaptureResult::CaughtUp;
+            }
+            let over = |tally: &Tally| tally.capture_dead && tally.faults_open == 0;
+            if over(&ledger.tally()) && self.look(ledger).await == Some(true) {
+                // What the task had sent before it failed is in the topics.
+                break match observer.newest_are(&last).await? {
+                    true => CaptureResult::CaughtUp,
+                    false => CaptureResult::Failed,
+                };
+            }
+            let confirmed = self.confirmed(self.slot().await?.as_ref());
+            if confirmed > inside {
+                let since = confirmed_since.get_or_insert_with(Instant::now);
+                if since.elapsed() >= CONFIRMED_GRACE {
+                    break CaptureResult::Confirmed;
+                }
             }
             if Instant::now() >= until {
                 break CaptureResult::TimedOut;
             }
             tokio::time::sleep(LOOK_INTERVAL).await;
         };
+        ledger.note(self.slot_seen(self.slot().await?.as_ref()));
         ledger.note(Body::CaptureWaited { result, limit_ms });
         Ok(())
     }
@@ -159,8 +355,16 @@ impl Database {
     }
 }
 
+fn slot_state(slot: Option<&slot::SlotState>) -> SlotState {
+    match slot {
+        None => SlotState::Absent,
+        Some(slot) if slot.lost => SlotState::Lost,
+        Some(_) => SlotState::Kept,
+    }
+}
+
 /// Whether somebody streams from the slot.
-pub(crate) fn is_sending(slot: &SlotState) -> bool {
+pub(crate) fn is_sending(slot: &slot::SlotState) -> bool {
     slot.walsender
         .as_ref()
         .is_some_and(|walsender| walsender.activity == Activity::Sending)

@@ -61,15 +61,29 @@ trait Broken {
     /// Watches it for as long as it is to last.
     async fn hold(&mut self, site: &Site<'_>, proof: &mut Proof) -> Result<(), EngineError>;
 
-    /// Mends it, and returns once it works again: with the moment from which
-    /// it may have.
-    async fn heal(self, site: &Site<'_>, proof: &mut Proof) -> Result<Micros, EngineError>;
+    /// Mends it, and returns once it works again, or once it is known that it
+    /// does not.
+    async fn heal(self, site: &Site<'_>, proof: &mut Proof) -> Result<Healed, EngineError>;
 }
 
-/// Gathers the observations about one fault.
+/// What became of something that was broken, once it was mended.
+enum Healed {
+    /// It works again, from this moment on at the earliest.
+    At(Micros),
+    /// It did not come back: that is what the fault led to, and no reason to
+    /// give the scenario up.
+    Not {
+        /// What did not, and how that is known.
+        why: String,
+    },
+}
+
+/// Gathers the observations about one fault: whether it was in force, and what
+/// became of what it broke.
 #[derive(Default)]
 struct Proof {
     observed: Vec<Evidence>,
+    aftermath: Vec<Evidence>,
 }
 
 impl Proof {
@@ -81,8 +95,31 @@ impl Proof {
         });
     }
 
+    /// What became of what it broke. Whether the fault landed does not rest on
+    /// this.
+    fn after(&mut self, what: &str, found: bool, detail: impl Into<String>) {
+        self.aftermath.push(Evidence {
+            what: what.to_owned(),
+            found: if found { Found::Yes } else { Found::No },
+            detail: detail.into(),
+        });
+    }
+
     fn extend(&mut self, more: Self) {
         self.observed.extend(more.observed);
+        self.aftermath.extend(more.aftermath);
+    }
+
+    /// Writes down what was observed so far.
+    fn note(&mut self, ix: FaultIx, site: &Site<'_>) {
+        for evidence in self.observed.drain(..) {
+            let fault = ix;
+            site.ledger.note(Body::FaultEvidence { fault, evidence });
+        }
+        for evidence in self.aftermath.drain(..) {
+            let fault = ix;
+            site.ledger.note(Body::FaultAftermath { fault, evidence });
+        }
     }
 }
 
@@ -307,15 +344,22 @@ async fn carry_out<B: Breakable>(
     let mut broken = breakable.inject(site, &mut proof).await?;
     site.ledger.note(Body::FaultInjected { fault: ix });
     site.progress.step(Step::FaultBegan { kind, for_ms });
-    broken.hold(site, &mut proof).await?;
-    let mended = broken.heal(site, &mut proof).await?;
-    site.ledger.record(mended, Body::FaultHealed { fault: ix });
-    site.progress.step(Step::FaultEnded { kind });
-    for evidence in proof.observed {
-        site.ledger.note(Body::FaultEvidence {
-            fault: ix,
-            evidence,
-        });
+    let held = broken.hold(site, &mut proof).await;
+    // What was seen while it lasted stands, whatever becomes of the rest.
+    proof.note(ix, site);
+    held?;
+    let healed = broken.heal(site, &mut proof).await;
+    proof.note(ix, site);
+    match healed? {
+        Healed::At(mended) => {
+            site.ledger.record(mended, Body::FaultHealed { fault: ix });
+            site.progress.step(Step::FaultEnded { kind });
+        }
+        Healed::Not { why } => {
+            let said = why.clone();
+            site.ledger.note(Body::FaultNotHealed { fault: ix, why });
+            site.progress.step(Step::FaultLeft { kind, why: said });
+        }
     }
     Ok(())
 }

@@ -12,7 +12,7 @@ use model::ids::{
     BrokerId, FaultIx, GroupIx, MemberIx, Micros, Offset, PartitionIndex, PartitionRef, ProducerIx,
 };
 use model::plan::ScenarioPlan;
-use model::scenario::Trigger;
+use model::scenario::{Fault, Trigger};
 use tokio::sync::watch;
 
 use subject::clock::Clock;
@@ -49,6 +49,10 @@ pub struct Tally {
     pub injected: Vec<FaultIx>,
     /// Faults that were healed, in the order of healing.
     pub healed: Vec<FaultIx>,
+    /// Faults that are over, healed or not, in that order.
+    pub over: Vec<FaultIx>,
+    /// The connector's tasks have failed, as Connect reported last.
+    pub capture_dead: bool,
     /// The replicas in sync of each partition, as last heard of.
     pub in_sync: BTreeMap<PartitionRef, Vec<BrokerId>>,
     /// Records and events read back as truth.
@@ -58,6 +62,33 @@ pub struct Tally {
 }
 
 impl Tally {
+    /// Whether a trigger is never reached if nothing is captured any more.
+    pub(crate) fn never_comes(&self, trigger: &Trigger, faults: &[Fault]) -> bool {
+        match trigger {
+            Trigger::Captured(count) => self.captured < *count,
+            Trigger::Injected(number) | Trigger::Healed(number) => {
+                let at = usize::from(number.saturating_sub(1));
+                let fault = FaultIx::new(number.saturating_sub(1));
+                let healed = matches!(trigger, Trigger::Healed(_));
+                let unhealed = healed && !self.healed.contains(&fault);
+                if self.over.contains(&fault) {
+                    return unhealed;
+                }
+                let before = faults.get(at);
+                before.is_some_and(|before| self.never_comes(&before.after, faults))
+            }
+            _ => false,
+        }
+    }
+
+    /// Whether, if nothing is captured any more, no fault comes that has not
+    /// come yet.
+    pub(crate) fn no_fault_comes(&self, faults: &[Fault]) -> bool {
+        faults.iter().zip(0u16..).all(|(fault, ix)| {
+            self.over.contains(&FaultIx::new(ix)) || self.never_comes(&fault.after, faults)
+        })
+    }
+
     /// Records handed to clients without an outcome so far.
     pub fn outstanding(&self) -> u64 {
         self.sent
@@ -72,6 +103,8 @@ struct Book {
     deriving: BTreeSet<ProducerIx>,
     changes_of_open_tx: u64,
     tails: BTreeMap<PartitionRef, Offset>,
+    /// Whether each part of the connector has failed.
+    units: BTreeMap<String, bool>,
     broken: bool,
     /// Nothing is written down any more.
     sealed: bool,
@@ -100,6 +133,7 @@ impl Ledger {
                 deriving: BTreeSet::new(),
                 changes_of_open_tx: 0,
                 tails: BTreeMap::new(),
+                units: BTreeMap::new(),
                 broken: false,
                 sealed: false,
             })),
@@ -309,11 +343,7 @@ impl Book {
             }
             Body::TailSeen { partition, end } => {
                 self.tails.insert(*partition, *end);
-                tally.captured = self
-                    .tails
-                    .values()
-                    .map(|end| u64::try_from(end.get()).unwrap_or(0))
-                    .sum();
+                tally.captured = readable(&self.tails);
             }
             Body::FaultTriggered { .. } => tally.faults_open += 1,
             Body::FaultInjected { fault } => tally.injected.push(*fault),
@@ -325,10 +355,42 @@ impl Book {
             Body::FaultHealed { fault } => {
                 tally.faults_open = tally.faults_open.saturating_sub(1);
                 tally.healed.push(*fault);
+                tally.over.push(*fault);
+            }
+            Body::FaultNotHealed { fault, .. } => {
+                tally.faults_open = tally.faults_open.saturating_sub(1);
+                tally.over.push(*fault);
+            }
+            Body::ConnectorSeen { unit, state, .. } => {
+                self.units.insert(unit.clone(), state == "FAILED");
+                tally.capture_dead = is_dead(&self.units);
+            }
+            Body::EventsSeen { partition, events } => {
+                let end = i64::try_from(*events).unwrap_or(i64::MAX);
+                self.tails.insert(*partition, Offset::new(end));
+                tally.captured = readable(&self.tails);
             }
             Body::Stored { .. } | Body::ChangeEvent { .. } => tally.read_back += 1,
             _ => {}
         }
+    }
+}
+
+/// How many change events can be read.
+fn readable(tails: &BTreeMap<PartitionRef, Offset>) -> u64 {
+    let ends = tails.values();
+    ends.map(|end| u64::try_from(end.get()).unwrap_or(0)).sum()
+}
+
+/// Whether all tasks have failed; where there is none, the instance.
+fn is_dead(units: &BTreeMap<String, bool>) -> bool {
+    let mut tasks = units.iter().filter(|(unit, _)| unit.starts_with("task"));
+    let instance = units
+        .iter()
+        .any(|(unit, failed)| *failed && !unit.starts_with("task"));
+    match tasks.clone().next() {
+        None => instance,
+        Some(_) => tasks.all(|(_, failed)| *failed),
     }
 }
 
@@ -337,6 +399,7 @@ mod tests {
     use std::thread;
 
     use history::Reader;
+    use model::scenario::{Effect, FaultKind, RestartTasks};
 
     use super::*;
 
@@ -376,5 +439,71 @@ mod tests {
             let bodies: Vec<Body> = bodies.collect();
             assert_eq!(bodies.last(), Some(&Body::Completed), "round {round}");
         }
+    }
+
+    fn connector(ledger: &Ledger, unit: &str, state: &str) {
+        ledger.note(Body::ConnectorSeen {
+            unit: unit.to_owned(),
+            state: state.to_owned(),
+            trace: String::new(),
+        });
+    }
+
+    #[test]
+    fn a_capture_is_dead_while_all_its_tasks_have_failed() {
+        let folder = tempfile::tempdir().unwrap();
+        let ledger = Ledger::create(&folder.path().join("h")).unwrap();
+        for (unit, state, dead) in [
+            ("the instance", "RUNNING", false),
+            ("task 0", "RUNNING", false),
+            ("task 0", "FAILED", true),
+            ("task 1", "RUNNING", false),
+            ("task 1", "FAILED", true),
+            ("the instance", "FAILED", true),
+            ("task 0", "RESTARTING", false),
+        ] {
+            connector(&ledger, unit, state);
+            assert_eq!(ledger.tally().capture_dead, dead, "{unit} {state}");
+        }
+    }
+
+    #[test]
+    fn without_a_capture_only_what_hangs_on_it_never_comes() {
+        let fault = |after| Fault {
+            kind: FaultKind::ConnectorRestart {
+                tasks: RestartTasks::Included,
+            },
+            after,
+            delay_ms: 0,
+            jitter_ms: 0,
+            times: 1,
+            pause_ms: 0,
+            effect: Effect::Real,
+        };
+        let faults = [
+            fault(Trigger::Captured(10)),
+            fault(Trigger::Healed(1)),
+            fault(Trigger::ElapsedMs(5)),
+        ];
+        let mut tally = Tally {
+            captured: 9,
+            ..Tally::default()
+        };
+        let never = |tally: &Tally| {
+            faults
+                .each_ref()
+                .map(|it| tally.never_comes(&it.after, &faults))
+        };
+        assert_eq!(never(&tally), [true, true, false]);
+        assert!(!tally.no_fault_comes(&faults));
+        tally.over.push(FaultIx::new(2));
+        assert!(tally.no_fault_comes(&faults));
+        tally.captured = 10;
+        assert_eq!(never(&tally), [false, false, false]);
+        // Over, and not healed: what waits for its healing never comes.
+        tally.over.push(FaultIx::new(0));
+        assert_eq!(never(&tally), [false, true, false]);
+        tally.healed.push(FaultIx::new(0));
+        assert_eq!(never(&tally), [false, false, false]);
     }
 }

@@ -3,9 +3,11 @@
 //! a client library with the subjects. Knows nothing of what was promised.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 use std::time::Duration;
 
 use capture::debezium::{EventDecoder, RawRecord};
+use capture::form::Form;
 use model::event::{BatchKind, Body, ChangeContent, Event};
 use model::ids::{
     ChangeId, GroupId, Micros, Offset, PartitionIndex, PartitionRef, RunId, TableIx, TopicName,
@@ -14,7 +16,8 @@ use model::ids::{
 use model::plan::{PlannedTopic, ScenarioPlan};
 use model::record;
 use wire::{
-    Batch, ClientOptions, Cluster, ClusterOptions, ControlMarker, ErrorCode, GroupState, Isolation,
+    Batch, ClientOptions, Cluster, ClusterOptions, ControlMarker, ErrorCode, GroupState, Header,
+    Isolation,
     NewTopic, OffsetSpec, PinnedReader, ReadOptions, Topics, WireError,
 };
 
@@ -51,6 +54,29 @@ pub(crate) struct Observer {
     tables: Vec<(TableIx, &'static str, model::ids::TopicIx)>,
     /// Whether the plan has brokers go for good, and partitions with them.
     loses_brokers: bool,
+    /// What change events look like.
+    form: Arc<Form>,
+    change_topics: ChangeTopics,
+}
+
+/// What change topics hold.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum ChangeTopics {
+    /// Events, one at each offset.
+    Events,
+    /// The markers of transactions, too.
+    Transactions,
+}
+
+impl ChangeTopics {
+    fn of(plan: &ScenarioPlan) -> Self {
+        let capture = plan.scenario.capture.as_ref();
+        let support = capture.and_then(|it| it.worker_config.get("exactly.once.source.support"));
+        match support.map(String::as_str) {
+            Some("enabled") => Self::Transactions,
+            _ => Self::Events,
+        }
+    }
 }
 
 impl Observer {
@@ -67,6 +93,13 @@ impl Observer {
             topics: plan.topics(),
             tables: plan.tables(),
             loses_brokers: plan.scenario.loses_brokers(),
+            form: Arc::new(
+                plan.scenario
+                    .capture
+                    .as_ref()
+                    .map_or_else(Form::default, Form::of),
+            ),
+            change_topics: ChangeTopics::of(plan),
         })
     }
 
@@ -133,9 +166,40 @@ impl Observer {
 
     /// Writes down how far the change topics can be read now.
     pub(crate) async fn note_tails(&mut self) -> Result<(), EngineError> {
-        for (partition, end) in self.ends().await? {
-            if self.table_of(partition).is_some() {
+        self.follow_ends(&mut Tails::default()).await
+    }
+
+    /// Writes down how far the change topics can be read now, where that is
+    /// news.
+    async fn follow_ends(&mut self, tails: &mut Tails) -> Result<(), EngineError> {
+        let places = self.places().into_iter();
+        let places: Vec<Place> = places
+            .filter(|place| self.table_of(place.number).is_some())
+            .collect();
+        let names: Vec<_> = places.iter().map(|place| place.name.clone()).collect();
+        let ends = self.offsets(&names, latest()).await?;
+        for place in &places {
+            let Some(end) = ends.get(&place.name).copied() else {
+                continue;
+            };
+            let before = tails.ends.insert(place.number, end).unwrap_or_default();
+            if before == end {
+                continue;
+            }
+            let partition = place.number;
+            if self.change_topics == ChangeTopics::Events {
                 self.ledger.note(Body::TailSeen { partition, end });
+                continue;
+            }
+            let mut events = tails.events.get(&partition).copied().unwrap_or(0);
+            let options = ReadOptions::default();
+            let mut reader = PinnedReader::new(place.name.clone(), before, end, options);
+            while let Some(batch) = reader.next_batch(&mut self.cluster).await? {
+                let data = batch.records.iter().filter(|_| !batch.control);
+                events += data.filter(|found| found.offset >= before).count() as u64;
+            }
+            if tails.events.insert(partition, events) != Some(events) {
+                self.ledger.note(Body::EventsSeen { partition, events });
             }
         }
         Ok(())
@@ -250,26 +314,39 @@ impl Observer {
             ) else {
                 continue;
             };
-            let ends = self
-                .offsets(std::slice::from_ref(&place.name), latest())
-                .await?;
-            let end = ends.get(&place.name).copied().unwrap_or_default();
-            let from = Offset::new((end.get() - 1).max(0));
-            let mut reader =
-                PinnedReader::new(place.name.clone(), from, end, ReadOptions::default());
-            let mut newest = None;
-            while let Some(batch) = reader.next_batch(&mut self.cluster).await? {
-                for body in change_events(&decoder, &batch) {
-                    if let Body::ChangeEvent { content, .. } = body {
-                        newest = Some(content);
-                    }
-                }
-            }
+            let newest = self.newest(&place, &decoder).await?;
             if newest != Some(ChangeContent::Ours(*expected)) {
                 return Ok(false);
             }
         }
         Ok(true)
+    }
+
+    /// What the last event of a change topic carries that has come out: one of
+    /// an open or aborted transaction has not. Markers may stand behind it.
+    async fn newest(
+        &mut self,
+        place: &Place,
+        decoder: &EventDecoder,
+    ) -> Result<Option<ChangeContent>, EngineError> {
+        let name = std::slice::from_ref(&place.name);
+        let one = |found: BTreeMap<TopicPartition, Offset>| found.get(&place.name).copied();
+        let start = one(self.offsets(name, OffsetSpec::Earliest).await?).unwrap_or_default();
+        let end = one(self.offsets(name, latest()).await?).unwrap_or_default();
+        let mut back = 1;
+        loop {
+            let from = start.max(Offset::new(end.get().saturating_sub(back)));
+            let options = ReadOptions::default();
+            let mut reader = PinnedReader::new(place.name.clone(), from, end, options);
+            let mut newest = Newest::default();
+            while let Some(batch) = reader.next_batch(&mut self.cluster).await? {
+                newest.see(decoder, &batch);
+            }
+            if newest.found.is_some() || from == start {
+                return Ok(newest.found.map(|(_, content)| content));
+            }
+            back = back.saturating_mul(16);
+        }
     }
 
     async fn read_partition(
@@ -326,7 +403,7 @@ impl Observer {
     /// The decoder of a change topic; none for other topics.
     fn decoder(&self, partition: PartitionRef) -> Option<EventDecoder> {
         self.table_of(partition)
-            .map(|table| EventDecoder::new(self.run, partition, table))
+            .map(|table| EventDecoder::new(self.run, partition, table, Arc::clone(&self.form)))
     }
 
     fn table_of(&self, partition: PartitionRef) -> Option<TableIx> {
@@ -373,30 +450,12 @@ pub(crate) async fn follow_tails(
     ledger: &Ledger,
 ) -> Result<(), EngineError> {
     let mut observer = Observer::connect(bootstrap, plan, ledger).await?;
-    let captured: Vec<_> = observer.tables.iter().map(|(_, _, topic)| *topic).collect();
-    let places: Vec<Place> = observer
-        .places()
-        .into_iter()
-        .filter(|place| captured.contains(&place.number.topic))
-        .collect();
-    let names: Vec<_> = places.iter().map(|place| place.name.clone()).collect();
-    let mut seen: BTreeMap<PartitionRef, Offset> = BTreeMap::new();
+    let mut tails = Tails::default();
     let mut ticks = tokio::time::interval(TAIL_INTERVAL);
     ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
     loop {
         ticks.tick().await;
-        let ends = observer.offsets(&names, latest()).await?;
-        for place in &places {
-            let Some(end) = ends.get(&place.name).copied() else {
-                continue;
-            };
-            if seen.insert(place.number, end) != Some(end) && end > Offset::new(0) {
-                ledger.note(Body::TailSeen {
-                    partition: place.number,
-                    end,
-                });
-            }
-        }
+        observer.follow_ends(&mut tails).await?;
     }
 }
 
@@ -456,8 +515,66 @@ fn change_events<'b>(
             offset: found.offset,
             key: found.key.as_deref(),
             value: found.value.as_deref(),
+            headers: headers(&found.headers),
         })
     })
+}
+
+fn headers(headers: &[Header]) -> Vec<(&[u8], &[u8])> {
+    let headers = headers.iter();
+    headers
+        .filter_map(|header| Some((header.key.as_ref(), header.value.as_deref()?)))
+        .collect()
+}
+
+/// How far change topics had come when they were looked at last.
+#[derive(Default)]
+struct Tails {
+    ends: BTreeMap<PartitionRef, Offset>,
+    /// How many events were below, where not every offset is one.
+    events: BTreeMap<PartitionRef, u64>,
+}
+
+/// Looks for the last event that has come out, while batches pass.
+#[derive(Default)]
+struct Newest {
+    found: Option<(Offset, ChangeContent)>,
+    /// The last event of each open transaction, by producer id.
+    open: BTreeMap<i64, (Offset, ChangeContent)>,
+}
+
+impl Newest {
+    fn see(&mut self, decoder: &EventDecoder, batch: &Batch) {
+        let producer = batch.producer.map_or(-1, |producer| producer.id);
+        if batch.control {
+            let last = self.open.remove(&producer);
+            if batch.control_marker() == Some(ControlMarker::Commit) {
+                self.find(last);
+            }
+            return;
+        }
+        let last = change_events(decoder, batch).last();
+        let Some(Body::ChangeEvent {
+            offset, content, ..
+        }) = last
+        else {
+            return;
+        };
+        if batch.transactional {
+            self.open.insert(producer, (offset, content));
+        } else {
+            self.find(Some((offset, content)));
+        }
+    }
+
+    fn find(&mut self, last: Option<(Offset, ChangeContent)>) {
+        let known = self.found.map(|(offset, _)| offset);
+        if let Some((offset, content)) = last
+            && known.is_none_or(|known| offset > known)
+        {
+            self.found = Some((offset, content));
+        }
+    }
 }
 
 fn batch_header(partition: PartitionRef, batch: &Batch) -> Body {

@@ -35,6 +35,13 @@ pub enum Step {
         /// Its kind.
         kind: &'static str,
     },
+    /// It is over, and what it broke did not come back.
+    FaultLeft {
+        /// Its kind.
+        kind: &'static str,
+        /// What did not come back.
+        why: String,
+    },
     /// The scenario's history is closed.
     Finished,
     /// Something of the scenario's own stays behind in a cluster of somebody

@@ -283,7 +283,7 @@ async fn run_scenario(
     observer.create_topics(plan, made).await?;
     observer.find_coordinators(plan).await?;
     let configs = InForce::default();
-    let database = Database::prepare(plan, &target, &configs).await?;
+    let database = Database::prepare(plan, &target, &configs, ledger).await?;
     let workload = Workload::new(plan, settings, &target, ledger, &configs, folder)?;
     workload.start_groups(GroupStart::BeforeProducers).await?;
 
@@ -303,7 +303,7 @@ async fn run_scenario(
         workload.drain(&mut observer, database.as_ref()).await
     };
     let broken = Box::pin(with_faults(&site, traffic_began, traffic));
-    let followed = Box::pin(with_tails(plan, &target, ledger, broken));
+    let followed = Box::pin(with_tails(plan, &target, ledger, database.as_ref(), broken));
     with_replicas(plan, &target, ledger, followed).await?;
     workload.leave().await?;
     ledger.note(Body::TrafficEnded);
@@ -433,19 +433,22 @@ async fn with_faults(
     }
 }
 
-/// Follows the change topics, if there are any, while something else goes on.
+/// Follows the change topics and their connector, if there are any, while
+/// something else goes on.
 async fn with_tails(
     plan: &ScenarioPlan,
     target: &Target,
     ledger: &Ledger,
+    database: Option<&Database>,
     rest: impl Future<Output = Result<(), EngineError>>,
 ) -> Result<(), EngineError> {
-    if plan.scenario.capture.is_none() {
+    let Some(database) = database else {
         return rest.await;
-    }
+    };
     let direct = target.direct();
     tokio::select! {
         ended = rest => ended,
+        () = database.follow(ledger) => Ok(()),
         failed = follow_tails(&direct, plan, ledger) => failed,
     }
 }

@@ -59,5 +59,12 @@ pub const fn kind(body: &Body) -> &'static str {
         Body::RunDeclared { .. } => "run-declared",
         Body::MemberNamed { .. } => "member-named",
         Body::KeysDeclared { .. } => "keys-declared",
+        Body::CaptureBegan { .. } => "capture-began",
+        Body::ConnectorSeen { .. } => "connector-seen",
+        Body::SlotSeen { .. } => "slot-seen",
+        Body::WalReached { .. } => "wal-reached",
+        Body::EventsSeen { .. } => "events-seen",
+        Body::FaultAftermath { .. } => "fault-aftermath",
+        Body::FaultNotHealed { .. } => "fault-not-healed",
     }
 }

@@ -282,8 +282,10 @@ pub struct FaultContract {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Traffic {
-    /// A send was outstanding, or was attempted, while the fault lasted.
-    Sends,
+    /// A send was outstanding, or was attempted, while the fault lasted; or a
+    /// record was processed, a position committed, a row change committed or
+    /// on its way.
+    Any,
     /// Records stood acknowledged and not yet processed by the group, or were
     /// sent, while the fault lasted.
     Reads {

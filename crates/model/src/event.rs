@@ -477,6 +477,117 @@ pub enum Body {
         /// How many keys there are.
         keys: u64,
     },
+    /// The connector is created from here on: what was committed before can
+    /// only be found by a snapshot.
+    CaptureBegan {
+        /// The connector.
+        connector: String,
+        /// Whether it reads rows that are there already.
+        snapshot: Snapshot,
+        /// What of its configuration changes which events there are, where
+        /// they stand, or what they look like.
+        settings: Vec<CaptureSetting>,
+    },
+    /// The state of a connector's instance or task, as Connect reported it;
+    /// noted when it changes.
+    ConnectorSeen {
+        /// `the instance`, or `task N`.
+        unit: String,
+        /// Connect's name of the state: `RUNNING`, `FAILED` …
+        state: String,
+        /// Of a unit that failed: the first lines of its stack trace and of
+        /// each cause.
+        trace: String,
+    },
+    /// The replication slot as the database reported it; noted when what
+    /// became of it changes, and when the wait for the last change ended.
+    SlotSeen {
+        /// What became of it.
+        state: SlotState,
+        /// Transactions that ended before are confirmed by the connector, and
+        /// are not sent again; 0 where there is no such place.
+        confirmed: Lsn,
+    },
+    /// Every transaction that the writer has completed so far ends before this
+    /// place in the write-ahead log.
+    WalReached {
+        /// The place.
+        lsn: Lsn,
+    },
+    /// How many events of a change topic could be read at this moment, during
+    /// the run: `TailSeen` where a topic holds more than events.
+    EventsSeen {
+        /// The partition.
+        partition: PartitionRef,
+        /// How many.
+        events: u64,
+    },
+    /// What became of something that a fault broke. It says nothing of
+    /// whether the fault was in force.
+    FaultAftermath {
+        /// The fault.
+        fault: FaultIx,
+        /// The observation.
+        evidence: Evidence,
+    },
+    /// What a fault broke did not come back in its time. The fault is over all
+    /// the same.
+    FaultNotHealed {
+        /// The fault.
+        fault: FaultIx,
+        /// What did not come back, and how that is known.
+        why: String,
+    },
+}
+
+/// Whether a connector reads rows that are there before it streams
+/// (`snapshot.mode`).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Snapshot {
+    /// It never does.
+    Never,
+    /// When it first starts.
+    First,
+    /// When it first starts, and maybe when it starts again.
+    Repeated,
+    /// Its configuration does not say.
+    Unknown,
+}
+
+/// One setting of a connector that changes its events.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CaptureSetting {
+    /// What it may do to an event.
+    pub may: SettingEffect,
+    /// Which setting, and what it does, in words.
+    pub what: String,
+}
+
+/// What a connector's setting may do to events.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum SettingEffect {
+    /// Put them into topics that are not read.
+    Move,
+    /// Leave them out.
+    Drop,
+    /// Give them a form that cannot be read.
+    Reshape,
+    /// Give them keys that are not the rows' own.
+    Rekey,
+}
+
+/// What became of a replication slot.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum SlotState {
+    /// There is none.
+    Absent,
+    /// It is there, with the log that it needs.
+    Kept,
+    /// The database has removed log that it needs (`wal_status` is `lost`).
+    Lost,
 }
 
 /// What may take records out of a topic (`cleanup.policy`).
@@ -629,6 +740,8 @@ pub enum RowOp {
     Delete,
     /// The row was found by a snapshot (events only).
     Snapshot,
+    /// The event does not say (events only).
+    Untold,
 }
 
 /// The identity that a row, or the row image of an event, carries.
@@ -643,6 +756,9 @@ pub enum ChangeContent {
     Corrupt,
     /// Not from this run.
     Foreign,
+    /// The event is of a form that cannot be read, as the connector's
+    /// configuration says.
+    Unreadable,
 }
 
 /// What became of a transaction.
@@ -665,6 +781,13 @@ pub enum CaptureResult {
     CaughtUp,
     /// The time was up first.
     TimedOut,
+    /// The connector had failed by then, and nobody was going to restart it:
+    /// no event comes any more.
+    Failed,
+    /// The connector had confirmed to its replication slot all that was
+    /// committed before the last change, and the last change of a table still
+    /// had not come.
+    Confirmed,
 }
 
 /// One independent observation about a fault.

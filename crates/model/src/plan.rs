@@ -259,7 +259,7 @@ impl ScenarioPlan {
                             group: group.clone(),
                         },
                         FaultKind::ConnectorRestart { .. } => Traffic::Changes,
-                        _ => Traffic::Sends,
+                        _ => Traffic::Any,
                     },
                 })
                 .collect(),

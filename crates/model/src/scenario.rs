@@ -307,6 +307,20 @@ pub struct Write {
     /// What to wait for first, beyond the previous write.
     #[serde(default)]
     pub after: Option<Trigger>,
+    /// When it starts.
+    #[serde(default)]
+    pub start: WriteStart,
+}
+
+/// When rows are written.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum WriteStart {
+    /// When the connector streams changes.
+    #[default]
+    AfterCapture,
+    /// Before the connector is created: only a snapshot can find the rows.
+    BeforeCapture,
 }
 
 /// How rows are written.

@@ -90,6 +90,10 @@ pub struct ScenarioVerdict {
     pub counts: Counts,
     /// The faults, in the order of the plan.
     pub faults: Vec<FaultVerdict>,
+    /// Parts of the pipeline that failed by themselves, as was reported of
+    /// them, in order.
+    #[serde(skip_serializing_if = "Vec::is_empty", default)]
+    pub failures: Vec<PartFailure>,
     /// What was measured.
     pub measurements: Measurements,
     /// How the instrument did on mutants of this very history.
@@ -371,6 +375,23 @@ pub struct FaultVerdict {
     pub healed_ms: Option<u64>,
     /// The observations.
     pub evidence: Vec<Evidence>,
+    /// What became of what it broke. Whether the fault landed does not rest on
+    /// it.
+    #[serde(skip_serializing_if = "Vec::is_empty", default)]
+    pub aftermath: Vec<Evidence>,
+}
+
+/// A part of the pipeline that failed by itself.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PartFailure {
+    /// When it was seen, in milliseconds since the scenario began.
+    pub at_ms: u64,
+    /// Which: `task 0 of connector pg`.
+    pub part: String,
+    /// Its state, as was reported: `FAILED`.
+    pub state: String,
+    /// The first line of its stack trace and of each cause.
+    pub trace: Vec<String>,
 }
 
 /// What was measured. Absent where there was nothing to measure.

@@ -22,6 +22,9 @@ use crate::service::{Probe, Service};
 /// How long a worker is asked again while it rebalances.
 const REBALANCE_BOUND: Duration = Duration::from_secs(30);
 const POLL: Duration = Duration::from_millis(20);
+/// How much is told of a stack trace, at most: so many causes of such length.
+const CAUSES_MAX: usize = 6;
+const CAUSE_CHARS_MAX: usize = 300;
 
 /// What went wrong with Connect.
 #[derive(Debug, thiserror::Error)]
@@ -66,7 +69,7 @@ pub enum ConnectError {
         connector: String,
         /// `the instance`, or `task N`.
         what: String,
-        /// Connect's stack trace.
+        /// The first line of Connect's stack trace, and of each cause.
         trace: String,
     },
     /// Not all of it was running in time.
@@ -125,8 +128,21 @@ pub struct TaskStatus {
     pub unit: UnitStatus,
 }
 
+impl UnitStatus {
+    /// The first line of its stack trace, and of each cause.
+    pub fn causes(&self) -> Vec<String> {
+        let trace = self.trace.as_deref().unwrap_or_default();
+        let mut lines = trace.lines().map(str::trim).filter(|line| !line.is_empty());
+        let first = lines.next();
+        let causes = lines.filter(|line| line.starts_with("Caused by:"));
+        let all = first.into_iter().chain(causes).take(CAUSES_MAX);
+        all.map(shortened).collect()
+    }
+}
+
 impl ConnectorStatus {
-    fn units(&self) -> impl Iterator<Item = (String, &UnitStatus)> {
+    /// The instance and its tasks, with what they are called.
+    pub fn units(&self) -> impl Iterator<Item = (String, &UnitStatus)> {
         let tasks = self.tasks.iter();
         std::iter::once(("the instance".to_owned(), &self.connector))
             .chain(tasks.map(|task| (format!("task {}", task.id), &task.unit)))
@@ -137,10 +153,35 @@ impl ConnectorStatus {
         !self.tasks.is_empty() && self.units().all(|(_, unit)| unit.state == "RUNNING")
     }
 
+    /// Whether nothing of it captures any more, and nothing is going to by
+    /// itself: its tasks have failed, or it has none and failed itself.
+    pub fn is_dead(&self) -> bool {
+        let failed = |unit: &UnitStatus| unit.state == "FAILED";
+        match &self.tasks[..] {
+            [] => failed(&self.connector),
+            tasks => tasks.iter().all(|task| failed(&task.unit)),
+        }
+    }
+
     fn failure(&self) -> Option<(String, String)> {
         self.units()
             .find(|(_, unit)| unit.state == "FAILED")
-            .map(|(what, unit)| (what, unit.trace.clone().unwrap_or_default()))
+            .map(|(what, unit)| (what, unit.causes().join("; ")))
+    }
+
+    /// The failure of a part of it, as an error.
+    ///
+    /// # Errors
+    /// [`ConnectError::Failed`] when a part has failed.
+    pub fn check(&self) -> Result<(), ConnectError> {
+        match self.failure() {
+            None => Ok(()),
+            Some((what, trace)) => Err(ConnectError::Failed {
+                connector: self.name.clone(),
+                what,
+                trace,
+            }),
+        }
     }
 
     fn summary(&self) -> String {
@@ -283,13 +324,7 @@ impl Connect {
         let since = Instant::now();
         loop {
             let status = self.status(name).await?;
-            if let Some((what, trace)) = status.as_ref().and_then(ConnectorStatus::failure) {
-                return Err(ConnectError::Failed {
-                    connector: name.to_owned(),
-                    what,
-                    trace,
-                });
-            }
+            status.as_ref().map_or(Ok(()), ConnectorStatus::check)?;
             match status {
                 Some(status) if status.is_running() => return Ok(status),
                 status if since.elapsed() > bound => {
@@ -373,6 +408,22 @@ fn settings(setup: &ConnectSetup<'_>) -> BTreeMap<String, String> {
 
 const JSON_CONVERTER: &str = "org.apache.kafka.connect.json.JsonConverter";
 
+/// A line without its middle, where it is long: what is wrong stands at the
+/// ends.
+fn shortened(line: &str) -> String {
+    let chars: Vec<char> = line.chars().collect();
+    let Some(rest) = chars
+        .len()
+        .checked_sub(CAUSE_CHARS_MAX)
+        .filter(|it| *it > 0)
+    else {
+        return line.to_owned();
+    };
+    let half = CAUSE_CHARS_MAX / 2;
+    let (head, tail) = (&chars[..half], &chars[half + rest..]);
+    head.iter().chain(&[' ', '…', ' ']).chain(tail).collect()
+}
+
 /// A name as a part of a path (RFC 3986, section 2.1).
 fn encoded(name: &str) -> String {
     name.bytes().fold(String::new(), |mut path, byte| {
@@ -411,6 +462,45 @@ mod tests {
             status(failed).failure(),
             Some(("task 0".to_owned(), "why".to_owned()))
         );
+    }
+
+    #[test]
+    fn of_a_trace_the_causes_are_told_without_the_middle_of_long_ones() {
+        let trace = format!(
+            "E: it broke\n\tat x.y(Z.java:1)\nCaused by: {}end\n\tat q",
+            "m".repeat(900)
+        );
+        let unit = UnitStatus {
+            state: "FAILED".to_owned(),
+            worker_id: String::new(),
+            trace: Some(trace),
+        };
+        let causes = unit.causes();
+        assert_eq!(causes[0], "E: it broke");
+        assert!(causes[1].starts_with("Caused by: m") && causes[1].ends_with("mend"));
+        assert_eq!(causes[1].chars().count(), CAUSE_CHARS_MAX + 3);
+        assert_eq!(causes.len(), 2);
+    }
+
+    #[test]
+    fn a_connector_is_dead_when_all_its_tasks_have_failed() {
+        let of = |states: &[&str]| {
+            let tasks: Vec<String> = states
+                .iter()
+                .enumerate()
+                .map(|(id, state)| format!(r#"{{"id":{id},"state":"{state}","worker_id":"w"}}"#))
+                .collect();
+            let instance = r#""connector":{"state":"RUNNING","worker_id":"w"}"#;
+            status(&format!(
+                r#"{{"name":"c",{instance},"tasks":[{}]}}"#,
+                tasks.join(",")
+            ))
+        };
+        assert!(of(&["FAILED"]).is_dead());
+        assert!(!of(&["FAILED", "RUNNING"]).is_dead());
+        assert!(!of(&["RESTARTING"]).is_dead());
+        assert!(!of(&[]).is_dead());
+        assert!(of(&["FAILED"]).check().is_err());
     }
 
     #[test]

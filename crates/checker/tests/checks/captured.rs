@@ -6,7 +6,10 @@
 
 use std::collections::BTreeMap;
 
-use model::event::{Body, CaptureResult, ChangeContent, Cleanup, Event, RowOp, TxOutcome};
+use model::event::{
+    BatchKind, Body, CaptureResult, CaptureSetting, ChangeContent, Cleanup, Event, RowOp,
+    SettingEffect, SlotState, Snapshot, TxOutcome,
+};
 use model::ids::{
     ChangeId, Lsn, Micros, Offset, PartitionIndex, PartitionRef, RowKey, TableIx, TopicIx, TxId,
 };
@@ -28,6 +31,19 @@ enum Act {
     Anyhow(usize, i64, RowOp),
     /// The transaction ends; whether it took effect where nobody knows.
     End(TxOutcome, Effect),
+    /// The place in the write-ahead log is noted.
+    Reach,
+    /// The connector is created.
+    Begin,
+}
+
+/// What stands between events, before the one of this number of a partition.
+#[derive(Clone, Copy, Debug)]
+struct Between {
+    partition: usize,
+    before: usize,
+    kind: BatchKind,
+    producer: i64,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -56,6 +72,8 @@ enum Spoil {
     Snapshot(usize),
     Shift(usize, i64),
     Delete(usize, i64),
+    /// It does not say what was done.
+    Hush(usize),
 }
 
 /// What becomes of the tables.
@@ -84,6 +102,10 @@ pub(crate) struct Plot {
     policy: [Option<Cleanup>; 2],
     waited: Option<CaptureResult>,
     interleaved: Option<u64>,
+    snapshot: Snapshot,
+    settings: Vec<SettingEffect>,
+    confirmed: Option<(SlotState, u64)>,
+    between: Vec<Between>,
 }
 
 pub(crate) fn plots() -> impl Strategy<Value = Plot> {
@@ -105,9 +127,42 @@ pub(crate) fn plots() -> impl Strategy<Value = Plot> {
     };
     let waited = prop_oneof![
         12 => Just(Some(CaptureResult::CaughtUp)),
-        1 => Just(Some(CaptureResult::TimedOut)),
+        3 => Just(Some(CaptureResult::TimedOut)),
+        3 => Just(Some(CaptureResult::Confirmed)),
+        2 => Just(Some(CaptureResult::Failed)),
         1 => Just(None),
     ];
+    let snapshot = prop_oneof![
+        4 => Just(Snapshot::Never),
+        3 => Just(Snapshot::First),
+        1 => Just(Snapshot::Repeated),
+        1 => Just(Snapshot::Unknown),
+    ];
+    let setting = prop_oneof![
+        Just(SettingEffect::Move),
+        Just(SettingEffect::Drop),
+        Just(SettingEffect::Reshape),
+        Just(SettingEffect::Rekey),
+    ];
+    let settings = prop_oneof![
+        6 => Just(Vec::new()),
+        1 => prop::collection::vec(setting, 1..3),
+    ];
+    let between = prop_oneof![
+        3 => Just(Vec::new()),
+        2 => prop::collection::vec(what_is_between(), 1..8),
+    ];
+    let slot = prop_oneof![
+        6 => Just(SlotState::Kept),
+        1 => Just(SlotState::Absent),
+        1 => Just(SlotState::Lost),
+    ];
+    let connector = (
+        snapshot,
+        settings,
+        prop::option::weighted(0.6, (slot, 95u64..170)),
+        between,
+    );
     (
         prop::collection::vec(an_act(), 0..30),
         prop::collection::vec(a_spoil(), 0..4),
@@ -117,9 +172,10 @@ pub(crate) fn plots() -> impl Strategy<Value = Plot> {
         [policy(), policy()],
         waited,
         prop::option::weighted(0.3, any::<u64>()),
+        connector,
     )
         .prop_map(
-            |(acts, spoils, damages, observations, table_read, policy, waited, interleaved)| Plot {
+            |(
                 acts,
                 spoils,
                 damages,
@@ -128,8 +184,37 @@ pub(crate) fn plots() -> impl Strategy<Value = Plot> {
                 policy,
                 waited,
                 interleaved,
+                (snapshot, settings, confirmed, between),
+            )| Plot {
+                acts,
+                spoils,
+                damages,
+                observations,
+                table_read,
+                policy,
+                waited,
+                interleaved,
+                snapshot,
+                settings,
+                confirmed,
+                between,
             },
         )
+}
+
+fn what_is_between() -> impl Strategy<Value = Between> {
+    let kind = prop_oneof![
+        3 => Just(BatchKind::Transactional),
+        3 => Just(BatchKind::CommitMarker),
+        1 => Just(BatchKind::AbortMarker),
+        1 => Just(BatchKind::Plain),
+    ];
+    (0usize..3, 0usize..8, kind, 0i64..2).prop_map(|(partition, before, kind, producer)| Between {
+        partition,
+        before,
+        kind,
+        producer,
+    })
 }
 
 fn a_table() -> impl Strategy<Value = usize> {
@@ -153,6 +238,8 @@ fn an_act() -> impl Strategy<Value = Act> {
         10 => (a_table(), 0..KEYS, then).prop_map(|(table, key, then)| Act::Write(table, key, then)),
         1 => (a_table(), 0..KEYS, op).prop_map(|(table, key, op)| Act::Anyhow(table, key, op)),
         9 => (outcome, effect).prop_map(|(outcome, effect)| Act::End(outcome, effect)),
+        2 => Just(Act::Reach),
+        1 => Just(Act::Begin),
     ]
 }
 
@@ -160,6 +247,7 @@ fn a_content() -> impl Strategy<Value = ChangeContent> {
     prop_oneof![
         1 => Just(ChangeContent::Corrupt),
         1 => Just(ChangeContent::Foreign),
+        1 => Just(ChangeContent::Unreadable),
         4 => (0u64..12).prop_map(|change| ChangeContent::Ours(ChangeId::new(change))),
     ]
 }
@@ -175,6 +263,7 @@ fn a_spoil() -> impl Strategy<Value = Spoil> {
         1 => at().prop_map(Spoil::Snapshot),
         1 => (at(), -3i64..4).prop_map(|(at, by)| Spoil::Shift(at, by)),
         1 => (at(), 0..KEYS).prop_map(|(at, key)| Spoil::Delete(at, key)),
+        2 => at().prop_map(Spoil::Hush),
     ]
 }
 
@@ -273,6 +362,16 @@ impl Plot {
                     (row, op)
                 }
                 Act::Anyhow(table, key, op) => ((table, key), op),
+                Act::Reach => {
+                    bodies.push(Body::WalReached {
+                        lsn: Lsn::new(100 + 2 * changes),
+                    });
+                    continue;
+                }
+                Act::Begin => {
+                    bodies.push(self.begun());
+                    continue;
+                }
                 Act::End(outcome, effect) => {
                     let tx_id = TxId::new(tx);
                     bodies.push(Body::TxCompleted { tx: tx_id, outcome });
@@ -299,15 +398,32 @@ impl Plot {
         (bodies, events, rows)
     }
 
+    fn begun(&self) -> Body {
+        let settings = self.settings.iter().map(|may| CaptureSetting {
+            may: *may,
+            what: "a setting".to_owned(),
+        });
+        Body::CaptureBegan {
+            connector: "c".to_owned(),
+            snapshot: self.snapshot,
+            settings: settings.collect(),
+        }
+    }
+
     fn observe(&self, events: &[Told], rows: &BTreeMap<Row, ChangeContent>) -> Vec<Body> {
         let mut bodies = vec![Body::TrafficEnded];
         let limit_ms = 1000;
+        bodies.extend(self.confirmed.map(|(state, lsn)| Body::SlotSeen {
+            state,
+            confirmed: Lsn::new(lsn),
+        }));
         bodies.extend(
             self.waited
                 .map(|result| Body::CaptureWaited { result, limit_ms }),
         );
         let partitions = [(0, 0), (0, 1), (1, 0)];
-        for ((table, partition), observation) in partitions.into_iter().zip(&self.observations) {
+        let numbered = partitions.into_iter().zip(&self.observations).enumerate();
+        for (nth, ((table, partition), observation)) in numbered {
             let here = events
                 .iter()
                 .filter(|told| place(told.row) == (table, partition));
@@ -324,7 +440,21 @@ impl Plot {
                     end: offset(here.len()),
                 });
             }
+            let between = |number: usize| {
+                let here = self.between.iter();
+                let here = here.filter(move |it| it.partition == nth && it.before == number);
+                here.map(move |it| Body::StoredBatch {
+                    partition: at,
+                    base_offset: offset(number),
+                    last_offset: offset(number),
+                    producer_id: it.producer,
+                    producer_epoch: 0,
+                    base_sequence: -1,
+                    kind: it.kind,
+                })
+            };
             for (number, told) in here.iter().enumerate().skip(start) {
+                bodies.extend(between(number));
                 bodies.push(Body::ChangeEvent {
                     partition: at,
                     offset: offset(number),
@@ -335,6 +465,7 @@ impl Plot {
                     lsn: Lsn::new(u64::try_from(told.lsn).unwrap()),
                 });
             }
+            bodies.extend(between(here.len()));
             if observation.read {
                 bodies.push(Body::PartitionRead { partition: at });
             }
@@ -430,6 +561,9 @@ impl Spoil {
                     number += 1;
                     told.row != row || number > at
                 });
+            }
+            Self::Hush(at) if is_there(at) && events[at].op != RowOp::Delete => {
+                events[at].op = RowOp::Untold;
             }
             Self::Shift(at, by) if is_there(at) => events[at].lsn += by,
             Self::Delete(at, key) if is_there(at) => {

@@ -8,6 +8,7 @@ mod brokers;
 mod calibration;
 mod captured;
 mod catalogue;
+mod connectors;
 mod corners;
 mod derived;
 mod imports;

@@ -5,7 +5,10 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use checker::CaptureCoverage;
 use model::anomaly::Anomaly;
-use model::event::{Body, CaptureResult, ChangeContent, Cleanup, Event, RowOp, TxOutcome};
+use model::event::{
+    BatchKind, Body, CaptureResult, ChangeContent, Cleanup, Event, RowOp, SettingEffect, SlotState,
+    Snapshot, TxOutcome,
+};
 use model::ids::{ChangeId, Lsn, PartitionRef, RowKey, TableIx, TopicIx, TxId};
 
 type Row = (TableIx, RowKey);
@@ -34,6 +37,8 @@ enum Of {
     Nothing,
     /// Nobody can tell: it is damaged.
     Damaged,
+    /// Nobody can tell: it is of another form.
+    Unreadable,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -56,11 +61,59 @@ struct Said {
     pinned: BTreeMap<PartitionRef, i64>,
     read: BTreeSet<PartitionRef>,
     waited: Option<CaptureResult>,
+    /// Events of transactions that are still open.
+    open: Vec<Told>,
+    /// Where in the history each transaction was completed.
+    completed: BTreeMap<TxId, usize>,
+    /// Where the connector was created.
+    began: Option<usize>,
+    snapshot: Option<Snapshot>,
+    settings: BTreeSet<SettingEffect>,
+    /// Where the write-ahead log had got to, and where in the history.
+    reached: Vec<(Lsn, usize)>,
+    confirmed: Vec<Lsn>,
+    slot: Option<SlotState>,
+}
+
+/// What stands in a partition.
+enum Standing {
+    Batch(BatchKind, i64),
+    Event(Told),
+}
+
+/// Sorts the events by what became of their transactions: those that came out,
+/// and those that have not.
+fn come_out(standing: &[Standing]) -> (Vec<Told>, Vec<Told>) {
+    let (mut out, mut open) = (Vec::new(), Vec::new());
+    for (at, it) in standing.iter().enumerate() {
+        let Standing::Event(told) = it else { continue };
+        let batch = standing[..at].iter().rev().find_map(|it| match it {
+            Standing::Batch(kind, producer) => Some((*kind, *producer)),
+            Standing::Event(_) => None,
+        });
+        let Some((BatchKind::Transactional, producer)) = batch else {
+            out.push(*told);
+            continue;
+        };
+        let end = standing[at..].iter().find_map(|it| match it {
+            Standing::Batch(kind @ (BatchKind::CommitMarker | BatchKind::AbortMarker), of) => {
+                (*of == producer).then_some(*kind)
+            }
+            _ => None,
+        });
+        match end {
+            Some(BatchKind::CommitMarker) => out.push(*told),
+            Some(_) => {}
+            None => open.push(*told),
+        }
+    }
+    (out, open)
 }
 
 fn listen(events: &[Event]) -> Said {
     let mut said = Said::default();
-    for event in events {
+    let mut standing: BTreeMap<PartitionRef, Vec<Standing>> = BTreeMap::new();
+    for (at, event) in events.iter().enumerate() {
         match &event.body {
             Body::TopicDeclared {
                 topic, partitions, ..
@@ -94,6 +147,28 @@ fn listen(events: &[Event]) -> Said {
             }),
             Body::TxCompleted { tx, outcome } => {
                 said.ended.insert(*tx, *outcome);
+                said.completed.insert(*tx, at);
+            }
+            Body::CaptureBegan {
+                snapshot, settings, ..
+            } => {
+                said.began = Some(at);
+                said.snapshot = Some(*snapshot);
+                said.settings = settings.iter().map(|it| it.may).collect();
+            }
+            Body::WalReached { lsn } => said.reached.push((*lsn, at)),
+            Body::SlotSeen { state, confirmed } if said.pinned.is_empty() => {
+                said.confirmed.push(*confirmed);
+                said.slot = Some(*state);
+            }
+            Body::StoredBatch {
+                partition,
+                producer_id,
+                kind,
+                ..
+            } => {
+                let here = standing.entry(*partition).or_default();
+                here.push(Standing::Batch(*kind, *producer_id));
             }
             Body::ChangeEvent {
                 partition,
@@ -103,13 +178,16 @@ fn listen(events: &[Event]) -> Said {
                 op,
                 content,
                 lsn,
-            } => said.events.push(Told {
-                place: (*partition, offset.get()),
-                row: (*table, *key),
-                op: *op,
-                content: *content,
-                lsn: *lsn,
-            }),
+            } => {
+                let here = standing.entry(*partition).or_default();
+                here.push(Standing::Event(Told {
+                    place: (*partition, offset.get()),
+                    row: (*table, *key),
+                    op: *op,
+                    content: *content,
+                    lsn: *lsn,
+                }));
+            }
             Body::TableRow {
                 table,
                 key,
@@ -134,13 +212,101 @@ fn listen(events: &[Event]) -> Said {
             _ => {}
         }
     }
+    for standing in standing.values() {
+        let (out, open) = come_out(standing);
+        said.events.extend(out);
+        said.open.extend(open);
+    }
     said.events.sort_by_key(|told| told.place);
     said
 }
 
 impl Said {
-    fn caught_up(&self) -> bool {
-        self.waited == Some(CaptureResult::CaughtUp)
+    /// Whether no event comes any more.
+    fn is_over(&self) -> bool {
+        matches!(
+            self.waited,
+            Some(CaptureResult::CaughtUp | CaptureResult::Failed)
+        )
+    }
+
+    fn mode(&self) -> Snapshot {
+        self.snapshot.unwrap_or(Snapshot::Unknown)
+    }
+
+    fn precedes_capture(&self, tx: TxId) -> bool {
+        let completed = self.completed.get(&tx);
+        completed.is_some_and(|at| self.began.is_some_and(|began| *at < began))
+    }
+
+    /// Whether what streams can no longer tell of a transaction.
+    fn is_out_of_reach(&self, tx: TxId) -> bool {
+        let again = matches!(self.mode(), Snapshot::Repeated | Snapshot::Unknown);
+        let gone = matches!(self.slot, Some(SlotState::Absent | SlotState::Lost));
+        let over = gone && self.waited == Some(CaptureResult::TimedOut);
+        (over || self.is_confirmed(tx)) && !again && !self.precedes_capture(tx)
+    }
+
+    /// Whether the connector has confirmed a transaction.
+    fn is_confirmed(&self, tx: TxId) -> bool {
+        let Some(completed) = self.completed.get(&tx) else {
+            return false;
+        };
+        let reached = self.reached.iter().filter(|(_, at)| completed < at);
+        let mut behind = reached.map(|(lsn, _)| lsn);
+        behind.any(|lsn| self.confirmed.iter().any(|it| it >= lsn))
+    }
+
+    fn is_final(&self, tx: TxId) -> bool {
+        self.is_over() || self.is_out_of_reach(tx)
+    }
+
+    fn may(&self, effect: SettingEffect) -> bool {
+        self.settings.contains(&effect)
+    }
+
+    fn unreadable(&self, table: TableIx) -> u64 {
+        let events = self.events.iter().chain(&self.open);
+        let of_table = events.filter(|it| it.row.0 == table);
+        let unreadable = of_table.filter(|it| it.content == ChangeContent::Unreadable);
+        unreadable.count() as u64
+    }
+
+    fn is_open(&self, row: Row) -> bool {
+        let mut open = self.open.iter();
+        open.any(|it| it.row == row && it.content != ChangeContent::Unreadable)
+    }
+
+    /// Whether an event is one of a snapshot; none where nobody can tell.
+    fn is_snapshot(&self, event: &Told, change: ChangeId) -> Option<bool> {
+        match event.op {
+            RowOp::Snapshot => Some(true),
+            RowOp::Untold if self.mode() == Snapshot::Never => Some(false),
+            RowOp::Untold => {
+                let of = self.changes.iter().find(|it| it.id == change);
+                if of.is_some_and(|it| self.precedes_capture(it.tx)) {
+                    return Some(true);
+                }
+                (self.mode() == Snapshot::First).then_some(false)
+            }
+            _ => Some(false),
+        }
+    }
+
+    /// Whether a snapshot found it overwritten; none where one may have.
+    fn is_overwritten(&self, change: &Change, told: &[(Told, Of)]) -> Option<bool> {
+        let later = told.iter().filter_map(|(it, of)| match of {
+            Of::Change(later) if *later > change.id => Some(self.is_snapshot(it, *later)),
+            _ => None,
+        });
+        let later: Vec<_> = later.collect();
+        if later.contains(&Some(true)) {
+            Some(true)
+        } else if later.contains(&None) {
+            None
+        } else {
+            Some(false)
+        }
     }
 
     fn topic_of(&self, table: TableIx) -> TopicIx {
@@ -205,6 +371,7 @@ impl Said {
         for event in self.events.iter().filter(|it| it.row == row) {
             let of = match event.content {
                 ChangeContent::Corrupt => Of::Damaged,
+                ChangeContent::Unreadable => Of::Unreadable,
                 ChangeContent::Foreign => Of::Nothing,
                 ChangeContent::Ours(change) => {
                     let made = self.changes_of(row).any(|it| it.id == change);
@@ -252,22 +419,30 @@ impl Said {
 
     fn all_rows(&self) -> BTreeSet<Row> {
         let changed = self.changes.iter().map(|it| it.row);
-        let told = self.events.iter().map(|it| it.row);
+        let told = self.events.iter().chain(&self.open).map(|it| it.row);
         changed
             .chain(told)
             .chain(self.rows.keys().copied())
             .collect()
     }
 
-    /// Whether a change needs an event that it does not have.
-    fn is_missing(change: &Change, told: &[(Told, Of)]) -> bool {
-        let is_told = told.iter().any(|(_, of)| *of == Of::Change(change.id));
-        !is_told && !is_overwritten(change, told)
+    /// Whether the topic of a table holds all that ever stood there.
+    fn is_kept(&self, table: TableIx) -> bool {
+        self.is_topic_read(table) && !self.is_cut(table) && !self.compacts(table)
     }
 
-    fn can_miss(&self, table: TableIx) -> bool {
-        let whole = self.is_topic_read(table) && !self.is_cut(table) && !self.compacts(table);
-        self.caught_up() && whole
+    /// What is known of a committed change: whether it lacks an event that it
+    /// needs; none where that cannot be told.
+    fn is_missing(&self, change: &Change, told: &[(Told, Of)]) -> Option<bool> {
+        let overwritten = self.is_overwritten(change, told);
+        let is_told = told.iter().any(|(_, of)| *of == Of::Change(change.id));
+        if is_told || overwritten == Some(true) {
+            return Some(false);
+        }
+        let table = change.row.0;
+        let legible = self.unreadable(table) == 0 && !self.may(SettingEffect::Move);
+        let known = legible && !self.is_open(change.row) && self.is_final(change.tx);
+        (known && overwritten.is_some()).then_some(true)
     }
 
     /// Whether replaying the topic gives another row than the table has; none
@@ -275,8 +450,20 @@ impl Said {
     fn diverges(&self, row: Row, told: &[(Told, Of)]) -> Option<bool> {
         let table = row.0;
         let readable = self.is_topic_read(table) && self.table_read.contains(&table);
-        let readable = readable && !self.is_cut(table);
-        if !self.caught_up() || !readable {
+        let readable = readable && !self.is_cut(table) && self.unreadable(table) == 0;
+        if !readable || self.is_open(row) || self.may(SettingEffect::Rekey) {
+            return None;
+        }
+        let mut changes = self.changes_of(row);
+        let all_final =
+            self.changes_of(row).next().is_some() && changes.all(|it| self.is_final(it.tx));
+        let complete = !self.may(SettingEffect::Move) && (self.is_over() || all_final);
+        let effective = self
+            .changes_of(row)
+            .filter(|it| self.fate(it.tx) != Fate::RolledBack);
+        let last = effective.last().map(|it| Of::Change(it.id));
+        let to_the_end = last.is_some() && told.last().map(|(_, of)| *of) == last;
+        if !complete && !to_the_end {
             return None;
         }
         let holds = self.rows.get(&row).copied();
@@ -325,8 +512,8 @@ pub(crate) fn count(events: &[Event]) -> BTreeMap<Anomaly, u64> {
         let told = said.told_of(row);
         let missing = said.changes_of(row).filter(|change| {
             said.fate(change.tx) == Fate::Committed
-                && said.can_miss(row.0)
-                && Said::is_missing(change, &told)
+                && said.is_kept(row.0)
+                && said.is_missing(change, &told) == Some(true)
         });
         add(Anomaly::RowMissing, missing.count());
         for (at, (event, of)) in told.iter().enumerate() {
@@ -336,6 +523,7 @@ pub(crate) fn count(events: &[Event]) -> BTreeMap<Anomaly, u64> {
                     add(Anomaly::Corrupt, 1);
                     continue;
                 }
+                Of::Unreadable => continue,
                 Of::Nothing => {
                     add(Anomaly::RowPhantom, 1);
                     continue;
@@ -367,13 +555,6 @@ pub(crate) fn count(events: &[Event]) -> BTreeMap<Anomaly, u64> {
     counts
 }
 
-/// Whether a snapshot found it overwritten.
-fn is_overwritten(change: &Change, told: &[(Told, Of)]) -> bool {
-    told.iter().any(|(it, of)| {
-        it.op == RowOp::Snapshot && matches!(of, Of::Change(later) if *later > change.id)
-    })
-}
-
 fn is_change(of: &Of) -> bool {
     matches!(of, Of::Change(_))
 }
@@ -393,6 +574,11 @@ pub(crate) struct Covered {
     compacted: Vec<String>,
     cut: Vec<String>,
     waited: Option<CaptureResult>,
+    unsettled: u64,
+    snapshot_rows: u64,
+    changes_before: u64,
+    unreadable: Vec<(String, u64)>,
+    silent: Vec<String>,
 }
 
 impl From<&CaptureCoverage> for Covered {
@@ -410,6 +596,11 @@ impl From<&CaptureCoverage> for Covered {
             compacted: covered.compacted.clone(),
             cut: covered.cut.clone(),
             waited: covered.waited,
+            unsettled: covered.unsettled,
+            snapshot_rows: covered.snapshot_rows,
+            changes_before: covered.changes_before,
+            unreadable: covered.unreadable.clone(),
+            silent: covered.silent.clone(),
         }
     }
 }
@@ -429,9 +620,18 @@ pub(crate) fn cover(events: &[Event]) -> Covered {
             .filter(|it| said.fate(it.tx) == Fate::Committed);
         for change in committed {
             covered.changes += 1;
-            let needs_none = is_overwritten(change, &told);
-            covered.settled += u64::from(said.can_miss(row.0) && !needs_none);
+            let needs_none = said.is_overwritten(change, &told) == Some(true);
+            if said.is_kept(row.0) && !needs_none {
+                let known = said.is_missing(change, &told).is_some();
+                covered.settled += u64::from(known);
+                covered.unsettled += u64::from(!known);
+            }
         }
+        let snapshot = told.iter().any(|(it, of)| match of {
+            Of::Change(change) => said.is_snapshot(it, *change) == Some(true),
+            _ => false,
+        });
+        covered.snapshot_rows += u64::from(snapshot);
         let changes: Vec<Of> = told.iter().map(|(_, of)| *of).collect();
         for (at, of) in changes.iter().enumerate().filter(|(_, of)| is_change(of)) {
             let again = changes[..at].contains(of);
@@ -442,6 +642,10 @@ pub(crate) fn cover(events: &[Event]) -> Covered {
         let readable = said.table_read.contains(&row.0);
         covered.disowned += u64::from(readable && said.is_disowned(row));
     }
+    let before = said.changes.iter().filter(|it| {
+        said.precedes_capture(it.tx) && said.ended.get(&it.tx) == Some(&TxOutcome::Committed)
+    });
+    covered.changes_before = before.count() as u64;
     for (table, (name, _)) in &said.tables {
         if !said.is_topic_read(*table) || !said.table_read.contains(table) {
             covered.unread.push(name.clone());
@@ -451,6 +655,19 @@ pub(crate) fn cover(events: &[Event]) -> Covered {
         }
         if said.is_cut(*table) {
             covered.cut.push(name.clone());
+        }
+        let unreadable = said.unreadable(*table);
+        if unreadable > 0 {
+            covered.unreadable.push((name.clone(), unreadable));
+        }
+        let of_table = said.changes.iter().filter(|it| it.row.0 == *table);
+        let committed = of_table
+            .filter(|it| said.fate(it.tx) == Fate::Committed)
+            .count();
+        let seen = said.is_topic_read(*table) && !said.may(SettingEffect::Move);
+        let mut events = said.events.iter().chain(&said.open);
+        if committed > 0 && seen && !events.any(|it| it.row.0 == *table) {
+            covered.silent.push(name.clone());
         }
     }
     covered

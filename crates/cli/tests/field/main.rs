@@ -34,6 +34,7 @@ macro_rules! cases {
     )*};
 }
 
+mod capture;
 mod groups;
 mod happenings;
 mod sends;

@@ -4,14 +4,13 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use model::ids::Micros;
 use model::scenario::{BrokerPick, Effect, EndSignal};
 use stack::broker::Broker;
 use tokio::time::Instant;
 
-use super::broker::{end, prove_replaced, states};
+use super::broker::{end, prove_gone, start_again, states};
 use super::roles::resolve;
-use super::{Breakable, Broken, Proof, Site, is_real};
+use super::{Breakable, Broken, Healed, Proof, Site, is_real};
 use crate::error::EngineError;
 use crate::observer::connect;
 
@@ -29,6 +28,8 @@ pub(super) struct Rolling {
     order: Vec<Arc<Broker>>,
     signal: EndSignal,
     effect: Effect,
+    /// Which broker did not come up again, so that the others stay as they are.
+    dead: Option<String>,
 }
 
 impl Breakable for RollingBounce {
@@ -44,6 +45,7 @@ impl Breakable for RollingBounce {
             order,
             signal: self.signal,
             effect: self.effect,
+            dead: None,
         })
     }
 }
@@ -54,12 +56,18 @@ impl Broken for Rolling {
             let before = broker.service().snapshot()?;
             if is_real(self.effect) {
                 end(broker, self.signal, proof).await?;
-                broker.service().start().await?;
             }
-            prove_replaced(proof, before, broker.service().snapshot()?);
+            prove_gone(proof, before);
+            if is_real(self.effect) {
+                let one = [Arc::clone(broker)];
+                if let Healed::Not { why } = start_again(&one, site, proof).await {
+                    self.dead = Some(why);
+                    return Ok(());
+                }
+            }
             let since = Instant::now();
             let in_sync = wait_in_sync(site).await?;
-            proof.add(
+            proof.after(
                 "all replicas are in sync before the next",
                 in_sync,
                 format!(
@@ -72,8 +80,11 @@ impl Broken for Rolling {
         Ok(())
     }
 
-    async fn heal(self, site: &Site<'_>, _: &mut Proof) -> Result<Micros, EngineError> {
-        Ok(site.ledger.clock().now())
+    async fn heal(self, site: &Site<'_>, _: &mut Proof) -> Result<Healed, EngineError> {
+        Ok(match self.dead {
+            Some(why) => Healed::Not { why },
+            None => Healed::At(site.ledger.clock().now()),
+        })
     }
 }
 

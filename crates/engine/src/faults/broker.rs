@@ -3,8 +3,8 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use futures_util::future::try_join_all;
-use model::ids::{Micros, TopicName, TopicPartition};
+use futures_util::future::{join_all, try_join_all};
+use model::ids::{TopicName, TopicPartition};
 use model::scenario::{BrokerPick, Effect, Election, EndSignal};
 use stack::broker::Broker;
 use stack::process::{Exit, ProcessSnapshot};
@@ -12,7 +12,7 @@ use tokio::time::Instant;
 use wire::{BrokerId, Cluster, ElectionType, PartitionMetadata, Topics};
 
 use super::roles::resolve;
-use super::{Breakable, Broken, Proof, Site, is_real};
+use super::{Breakable, Broken, Healed, Proof, Site, is_real};
 use crate::error::EngineError;
 use crate::observer::{answers, connect};
 
@@ -42,17 +42,51 @@ pub(super) async fn picked(
         .collect()
 }
 
-/// The process was ended and another one runs: shown by the kernel, not by
-/// the one who sent the signal.
-pub(super) fn prove_replaced(proof: &mut Proof, before: ProcessSnapshot, after: ProcessSnapshot) {
+/// The process is no more: shown by the kernel, not by the one who sent the
+/// signal.
+pub(super) fn prove_gone(proof: &mut Proof, before: ProcessSnapshot) {
+    let now = ProcessSnapshot::of(before.pid).ok();
+    let alive = now.filter(|now| now.is_same_process(&before) && now.state != 'Z');
     proof.add(
-        "another process runs",
-        !before.is_same_process(&after),
-        format!(
-            "process {} started at tick {}, before it {} started at tick {}",
-            after.pid, after.start_ticks, before.pid, before.start_ticks
+        "the process is gone",
+        alive.is_none(),
+        alive.map_or_else(
+            || format!("there is no process {} any more", before.pid),
+            |now| format!("process {} is in state {}", now.pid, now.state),
         ),
     );
+}
+
+/// Starts brokers again. One that does not come up is what the fault led to.
+pub(super) async fn start_again(
+    brokers: &[Arc<Broker>],
+    site: &Site<'_>,
+    proof: &mut Proof,
+) -> Healed {
+    let starts = brokers.iter().map(|broker| async move {
+        let started = broker.service().start().await;
+        (broker.id(), started)
+    });
+    let mut dead = Vec::new();
+    for (id, started) in join_all(starts).await {
+        match started {
+            Ok(started) => proof.after(
+                "the broker is ready again",
+                true,
+                format!("broker {id}: {} ms after its start", started.ready_ms),
+            ),
+            Err(error) => {
+                let why = format!("broker {id}: {}", EngineError::from(error).with_causes());
+                proof.after("the broker is ready again", false, why.clone());
+                dead.push(why);
+            }
+        }
+    }
+    if dead.is_empty() {
+        return Healed::At(site.ledger.clock().now());
+    }
+    let why = dead.join("; ");
+    Healed::Not { why }
 }
 
 /// Whether a JVM, which turns SIGTERM into an exit of its own, ended so.
@@ -145,31 +179,20 @@ impl Breakable for Restart {
 
 impl Broken for Down {
     async fn hold(&mut self, _: &Site<'_>, proof: &mut Proof) -> Result<(), EngineError> {
-        for (broker, _) in &self.brokers {
+        for (broker, before) in &self.brokers {
+            prove_gone(proof, *before);
             prove_silent(broker, proof).await;
         }
         tokio::time::sleep_until(self.until).await;
         Ok(())
     }
 
-    async fn heal(self, site: &Site<'_>, proof: &mut Proof) -> Result<Micros, EngineError> {
-        if is_real(self.effect) {
-            let starts = self.brokers.iter().map(|(broker, _)| async {
-                let started = broker.service().start().await?;
-                Ok::<_, EngineError>((broker.id(), started.ready_ms))
-            });
-            for (id, ready_ms) in try_join_all(starts).await? {
-                proof.add(
-                    "the broker is ready again",
-                    true,
-                    format!("broker {id}: {ready_ms} ms after its start"),
-                );
-            }
+    async fn heal(self, site: &Site<'_>, proof: &mut Proof) -> Result<Healed, EngineError> {
+        if !is_real(self.effect) {
+            return Ok(Healed::At(site.ledger.clock().now()));
         }
-        for (broker, before) in self.brokers {
-            prove_replaced(proof, before, broker.service().snapshot()?);
-        }
-        Ok(site.ledger.clock().now())
+        let brokers: Vec<_> = self.brokers.into_iter().map(|(broker, _)| broker).collect();
+        Ok(start_again(&brokers, site, proof).await)
     }
 }
 
@@ -246,20 +269,20 @@ impl Broken for Frozen {
         Ok(())
     }
 
-    async fn heal(self, site: &Site<'_>, proof: &mut Proof) -> Result<Micros, EngineError> {
+    async fn heal(self, site: &Site<'_>, proof: &mut Proof) -> Result<Healed, EngineError> {
         // Nothing passed before; the answer to this may come before the proof.
         let mended = site.ledger.clock().now();
         if is_real(self.effect) {
             for broker in &self.brokers {
                 let after = broker.service().resume().await?;
-                proof.add(
+                proof.after(
                     "the process goes on",
                     after.state != 'T',
                     format!("process {} is in state {}", after.pid, after.state),
                 );
             }
         }
-        Ok(mended)
+        Ok(Healed::At(mended))
     }
 }
 
@@ -313,7 +336,7 @@ impl Broken for Gone {
         Ok(())
     }
 
-    async fn heal(self, site: &Site<'_>, proof: &mut Proof) -> Result<Micros, EngineError> {
+    async fn heal(self, site: &Site<'_>, proof: &mut Proof) -> Result<Healed, EngineError> {
         let gone: Vec<BrokerId> = self.brokers.iter().map(|it| id(it)).collect();
         let mut cluster = connect(&site.target.direct()).await?;
         let mut until = Instant::now();
@@ -354,7 +377,7 @@ impl Broken for Gone {
             tokio::time::sleep(LEADER_INTERVAL).await;
         };
         let led: Vec<String> = self.led.iter().map(ToString::to_string).collect();
-        proof.add(
+        proof.after(
             "every partition has a leader among the others",
             led_by_others,
             format!(
@@ -366,7 +389,7 @@ impl Broken for Gone {
                 }
             ),
         );
-        Ok(site.ledger.clock().now())
+        Ok(Healed::At(site.ledger.clock().now()))
     }
 }
 

@@ -3,13 +3,12 @@
 use std::time::Duration;
 
 use capture::slot::SlotState;
-use model::ids::Micros;
 use model::scenario::{Effect, RestartTasks};
 use stack::connect::{Connect, RestartScope};
 use std::sync::Arc;
 use tokio::time::Instant;
 
-use super::{Breakable, Broken, Proof, Site, is_real};
+use super::{Breakable, Broken, Healed, Proof, Site, is_real};
 use crate::database::{Database, is_sending};
 use crate::error::EngineError;
 
@@ -19,6 +18,11 @@ const RECONNECT_LIMIT: Duration = Duration::from_mins(1);
 /// How long the connection is watched when no task was to be restarted.
 const UNCHANGED_LIMIT: Duration = Duration::from_secs(3);
 const LOOK_INTERVAL: Duration = Duration::from_millis(20);
+/// How long Connect must report a failure before it is taken for the end of
+/// the restart.
+const DEAD_FOR: Duration = Duration::from_secs(2);
+/// How long Connect may take to report as running what streams already.
+const SETTLE_LIMIT: Duration = Duration::from_secs(10);
 
 /// To be restarted.
 pub(super) struct Restart {
@@ -83,43 +87,76 @@ impl Breakable for Restart {
 }
 
 impl Broken for Restarting {
-    async fn hold(&mut self, _: &Site<'_>, _: &mut Proof) -> Result<(), EngineError> {
-        Ok(())
-    }
-
-    async fn heal(self, site: &Site<'_>, proof: &mut Proof) -> Result<Micros, EngineError> {
+    /// The old task must go: its replication connection shows that it did.
+    async fn hold(&mut self, site: &Site<'_>, proof: &mut Proof) -> Result<(), EngineError> {
         let database = database(site)?;
         let limit = match self.tasks {
             RestartTasks::Included => RECONNECT_LIMIT,
             RestartTasks::Left => UNCHANGED_LIMIT,
         };
         let until = Instant::now() + limit;
-        let after = loop {
+        let now = loop {
             let now = database.slot().await?;
-            let reconnected = now.as_ref().is_some_and(is_sending)
-                && pid(now.as_ref()) != pid(self.before.as_ref());
-            if reconnected || Instant::now() >= until {
+            if pid(now.as_ref()) != pid(self.before.as_ref()) || Instant::now() >= until {
                 break now;
             }
             tokio::time::sleep(LOOK_INTERVAL).await;
         };
-        let running = self.connect.wait_running(&self.connector, limit).await;
         proof.add(
-            "connector and tasks are running",
-            running.is_ok(),
-            running.map_or_else(|error| error.to_string(), |_| self.connector.clone()),
-        );
-        proof.add(
-            "the task's replication connection is a new one",
-            pid(after.as_ref()).is_some() && pid(after.as_ref()) != pid(self.before.as_ref()),
+            "the replication connection is not the one before",
+            pid(now.as_ref()) != pid(self.before.as_ref()),
             format!(
-                "PostgreSQL serves slot {} by {}, before the restart by {}",
+                "PostgreSQL served slot {} by {} before the restart, and then by {}",
                 self.slot,
-                told(after.as_ref()),
-                told(self.before.as_ref())
+                told(self.before.as_ref()),
+                told(now.as_ref())
             ),
         );
-        Ok(site.ledger.clock().now())
+        Ok(())
+    }
+
+    async fn heal(self, site: &Site<'_>, proof: &mut Proof) -> Result<Healed, EngineError> {
+        let database = database(site)?;
+        let begun = Instant::now();
+        let mut dead_since = None;
+        let (back, why) = loop {
+            let now = database.slot().await?;
+            if now.as_ref().is_some_and(is_sending) {
+                break (true, told(now.as_ref()));
+            }
+            // What was reported before the restart may still be reported for a
+            // moment behind it.
+            match self.connect.status(&self.connector).await? {
+                Some(status) if status.is_dead() => {
+                    let since = *dead_since.get_or_insert_with(Instant::now);
+                    if since.elapsed() >= DEAD_FOR {
+                        let failed = status.check().err();
+                        let why = failed.map_or_else(String::new, |failed| failed.to_string());
+                        break (false, why);
+                    }
+                }
+                _ => dead_since = None,
+            }
+            if begun.elapsed() >= RECONNECT_LIMIT {
+                let limit_ms = RECONNECT_LIMIT.as_millis();
+                break (false, format!("nobody within {limit_ms} ms"));
+            }
+            tokio::time::sleep(LOOK_INTERVAL).await;
+        };
+        let what = "a task streams from the slot again";
+        proof.after(what, back, why.clone());
+        if back {
+            let running = self.connect.wait_running(&self.connector, SETTLE_LIMIT);
+            let running = running.await;
+            proof.after(
+                "connector and tasks are running",
+                running.is_ok(),
+                running.map_or_else(|error| error.to_string(), |_| self.connector.clone()),
+            );
+            return Ok(Healed::At(site.ledger.clock().now()));
+        }
+        let why = format!("no task streams from slot {} again: {why}", self.slot);
+        Ok(Healed::Not { why })
     }
 }
 

@@ -2,13 +2,12 @@
 
 use std::time::Duration;
 
-use model::ids::Micros;
 use model::scenario::{Effect, EndSignal, Offsets};
-use stack::process::{Exit, ProcessSnapshot};
+use stack::process::Exit;
 use tokio::time::Instant;
 
-use super::broker::prove_replaced;
-use super::{Breakable, Broken, Proof, Site, is_real, offsets};
+use super::broker::prove_gone;
+use super::{Breakable, Broken, Healed, Proof, Site, is_real, offsets};
 use crate::error::EngineError;
 use crate::subjects::Members;
 
@@ -76,7 +75,6 @@ impl Restart {
 pub(super) struct Gone {
     group: String,
     member: u32,
-    before: ProcessSnapshot,
     until: Instant,
     effect: Effect,
 }
@@ -110,6 +108,7 @@ impl Breakable for Restart {
                 format!("{exit}, after {} ms", since.elapsed().as_millis()),
             );
         }
+        prove_gone(proof, before);
         drop(groups);
         if self.offsets == Offsets::Deleted {
             offsets::delete(site, &self.group, self.effect, proof).await?;
@@ -117,7 +116,6 @@ impl Breakable for Restart {
         Ok(Gone {
             group: self.group,
             member: self.member,
-            before,
             until: Instant::now() + Duration::from_millis(self.down_ms),
             effect: self.effect,
         })
@@ -130,7 +128,7 @@ impl Broken for Gone {
         Ok(())
     }
 
-    async fn heal(self, site: &Site<'_>, proof: &mut Proof) -> Result<Micros, EngineError> {
+    async fn heal(self, site: &Site<'_>, proof: &mut Proof) -> Result<Healed, EngineError> {
         let mut groups = site.groups.lock().await;
         let lacking = || EngineError::Lacking {
             what: format!("group {}", self.group),
@@ -139,8 +137,12 @@ impl Broken for Gone {
         if is_real(self.effect) {
             members.start(self.member).await?;
         }
-        let after = members.snapshot(self.member).ok_or_else(lacking)?;
-        prove_replaced(proof, self.before, after);
-        Ok(site.ledger.clock().now())
+        let after = members.snapshot(self.member);
+        proof.after(
+            "a new process runs",
+            after.is_some(),
+            after.map_or_else(String::new, |after| format!("process {}", after.pid)),
+        );
+        Ok(Healed::At(site.ledger.clock().now()))
     }
 }

@@ -3,13 +3,13 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use model::ids::{GroupIx, MemberIx, Micros, Offset, PartitionRef};
+use model::ids::{GroupIx, MemberIx, Offset, PartitionRef};
 use model::scenario::{Effect, Takeover};
 use stack::process::Child;
 use tokio::time::Instant;
 
 use super::consumer::prove_busy;
-use super::{Breakable, Broken, Proof, Site, is_real};
+use super::{Breakable, Broken, Healed, Proof, Site, is_real};
 use crate::error::EngineError;
 
 /// How often a frozen process is looked at.
@@ -126,17 +126,17 @@ impl Broken for Frozen {
         Ok(())
     }
 
-    async fn heal(self, site: &Site<'_>, proof: &mut Proof) -> Result<Micros, EngineError> {
+    async fn heal(self, site: &Site<'_>, proof: &mut Proof) -> Result<Healed, EngineError> {
         // The first it does may come before the proof that it goes on.
         let mended = site.ledger.clock().now();
         if is_real(self.effect) {
             let after = self.child.resume().await?;
-            proof.add(
+            proof.after(
                 "the process goes on",
                 after.state != 'T',
                 format!("process {} is in state {}", after.pid, after.state),
             );
         }
-        Ok(mended)
+        Ok(Healed::At(mended))
     }
 }

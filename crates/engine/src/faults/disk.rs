@@ -4,15 +4,15 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use model::ids::{Micros, Offset, TopicName, TopicPartition};
+use model::ids::{Offset, TopicName, TopicPartition};
 use model::scenario::{BrokerPick, Effect};
 use stack::broker::{Broker, FullDisk, WipedDir};
 use stack::process::ProcessSnapshot;
 use tokio::time::Instant;
 use wire::{Isolation, OffsetSpec, Topics};
 
-use super::broker::{picked, prove_replaced};
-use super::{Breakable, Broken, Proof, Site, is_real};
+use super::broker::{picked, prove_gone, start_again};
+use super::{Breakable, Broken, Healed, Proof, Site, is_real};
 use crate::error::EngineError;
 use crate::observer::connect;
 
@@ -29,7 +29,6 @@ pub(super) struct Loss {
 pub(super) struct Lost {
     broker: Arc<Broker>,
     topic: String,
-    before: ProcessSnapshot,
     /// Where the partitions ended that no other broker holds.
     ends_before: BTreeMap<TopicPartition, Offset>,
 }
@@ -42,6 +41,7 @@ impl Breakable for Loss {
         let ends_before = ends_of_only_replicas(site, &self.topic).await?;
         let before = broker.service().snapshot()?;
         broker.service().kill().await?;
+        prove_gone(proof, before);
         let wiped = if is_real(self.effect) {
             broker.wipe_partitions(&self.topic)?
         } else {
@@ -61,7 +61,6 @@ impl Breakable for Loss {
         Ok(Lost {
             broker,
             topic: self.topic,
-            before,
             ends_before,
         })
     }
@@ -72,12 +71,11 @@ impl Broken for Lost {
         Ok(())
     }
 
-    async fn heal(self, site: &Site<'_>, proof: &mut Proof) -> Result<Micros, EngineError> {
-        self.broker.service().start().await?;
-        prove_replaced(proof, self.before, self.broker.service().snapshot()?);
-        if self.ends_before.is_empty() {
+    async fn heal(self, site: &Site<'_>, proof: &mut Proof) -> Result<Healed, EngineError> {
+        let healed = start_again(&[self.broker], site, proof).await;
+        if matches!(healed, Healed::Not { .. }) || self.ends_before.is_empty() {
             // Others hold what was lost: how far they reach says nothing.
-            return Ok(site.ledger.clock().now());
+            return Ok(healed);
         }
         let after = ends_of_only_replicas(site, &self.topic).await?;
         let shorter = self
@@ -85,12 +83,12 @@ impl Broken for Lost {
             .iter()
             .filter(|(partition, before)| after.get(partition).is_some_and(|end| end < before));
         let (shorter, all) = (shorter.count(), self.ends_before.len());
-        proof.add(
+        proof.after(
             "the logs end before where they ended",
             shorter > 0,
             format!("{shorter} of {all} partitions of {}", self.topic),
         );
-        Ok(site.ledger.clock().now())
+        Ok(healed)
     }
 }
 
@@ -154,15 +152,14 @@ impl Broken for Filled {
         Ok(())
     }
 
-    async fn heal(self, site: &Site<'_>, proof: &mut Proof) -> Result<Micros, EngineError> {
+    async fn heal(self, site: &Site<'_>, proof: &mut Proof) -> Result<Healed, EngineError> {
         if let Some(full) = self.full {
             self.broker.free_disk(full)?;
         }
-        if !self.broker.service().is_running() {
-            self.broker.service().start().await?;
+        if self.broker.service().is_running() {
+            return Ok(Healed::At(site.ledger.clock().now()));
         }
-        prove_replaced(proof, self.before, self.broker.service().snapshot()?);
-        Ok(site.ledger.clock().now())
+        Ok(start_again(&[self.broker], site, proof).await)
     }
 }
 

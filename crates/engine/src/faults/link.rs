@@ -4,14 +4,14 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use model::ids::{BrokerId, Micros, PartitionRef};
+use model::ids::{BrokerId, PartitionRef};
 use model::scenario::{BrokerPick, Effect, Peers};
 use proxy::{Fault, FaultId, Ways};
 use tokio::time::Instant;
 
 use super::bounce::wait_in_sync;
 use super::roles::resolve;
-use super::{Breakable, Broken, Proof, Site, is_real};
+use super::{Breakable, Broken, Healed, Proof, Site, is_real};
 use crate::error::EngineError;
 use crate::observer::answers;
 
@@ -118,7 +118,7 @@ impl Broken for LinksCut {
         Ok(())
     }
 
-    async fn heal(self, site: &Site<'_>, proof: &mut Proof) -> Result<Micros, EngineError> {
+    async fn heal(self, site: &Site<'_>, proof: &mut Proof) -> Result<Healed, EngineError> {
         let mended = site.ledger.clock().now();
         let proxy = site.target.between_proxy()?;
         let (mut connections, mut bytes) = (0, 0);
@@ -142,13 +142,13 @@ impl Broken for LinksCut {
         {
             let grown = wait_in_sync(site).await?;
             let since_ms = site.ledger.clock().now().since(mended).get() / 1000;
-            proof.add(
+            proof.after(
                 "the ISR grew back",
                 grown,
                 format!("{since_ms} ms after the link was mended"),
             );
         }
-        Ok(mended)
+        Ok(Healed::At(mended))
     }
 }
 

@@ -3,13 +3,12 @@
 
 use std::time::Duration;
 
-use model::ids::Micros;
 use model::scenario::{BrokerPick, CutOnset, Effect};
 use proxy::{ClusterProxy, Fault, FaultId, Ways};
 use tokio::time::Instant;
 
 use super::roles::find;
-use super::{Breakable, Broken, Proof, Site, is_real};
+use super::{Breakable, Broken, Healed, Proof, Site, is_real};
 use crate::error::EngineError;
 use crate::observer::answers;
 
@@ -137,7 +136,7 @@ impl Broken for CutOff {
         Ok(())
     }
 
-    async fn heal(self, site: &Site<'_>, proof: &mut Proof) -> Result<Micros, EngineError> {
+    async fn heal(self, site: &Site<'_>, proof: &mut Proof) -> Result<Healed, EngineError> {
         // Nothing passed before; the answer to this may come before the proof.
         let mended = site.ledger.clock().now();
         let report = match self.cut {
@@ -155,7 +154,7 @@ impl Broken for CutOff {
             seen.bytes > 0,
             format!("{} bytes, both ways", seen.bytes),
         );
-        Ok(mended)
+        Ok(Healed::At(mended))
     }
 }
 
@@ -214,7 +213,7 @@ impl Broken for Slowed {
         Ok(())
     }
 
-    async fn heal(self, site: &Site<'_>, proof: &mut Proof) -> Result<Micros, EngineError> {
+    async fn heal(self, site: &Site<'_>, proof: &mut Proof) -> Result<Healed, EngineError> {
         let report = match self.slow {
             Some(id) => site.target.clients_proxy()?.heal(id).await,
             None => None,
@@ -225,6 +224,6 @@ impl Broken for Slowed {
             seen.bytes > 0,
             format!("{} bytes of {} connections", seen.bytes, seen.connections),
         );
-        Ok(site.ledger.clock().now())
+        Ok(Healed::At(site.ledger.clock().now()))
     }
 }

@@ -3,12 +3,11 @@
 
 use std::time::Duration;
 
-use model::ids::Micros;
 use model::scenario::{Effect, ErrorMoment, RequestPick, Requests};
 use proxy::{Api, ErrorCode, Fault, FaultId, Pick, Then, When};
 use tokio::time::Instant;
 
-use super::{Breakable, Broken, Proof, Site, is_real};
+use super::{Breakable, Broken, Healed, Proof, Site, is_real};
 use crate::error::EngineError;
 
 const LOOK_INTERVAL: Duration = Duration::from_millis(5);
@@ -134,7 +133,7 @@ impl Broken for Interfering {
         Ok(())
     }
 
-    async fn heal(self, site: &Site<'_>, proof: &mut Proof) -> Result<Micros, EngineError> {
+    async fn heal(self, site: &Site<'_>, proof: &mut Proof) -> Result<Healed, EngineError> {
         let report = match self.id {
             Some(id) => site.target.clients_proxy()?.heal(id).await,
             None => None,
@@ -156,6 +155,6 @@ impl Broken for Interfering {
                 seen.connections
             ),
         );
-        Ok(site.ledger.clock().now())
+        Ok(Healed::At(site.ledger.clock().now()))
     }
 }

@@ -3,13 +3,12 @@
 
 use std::time::Duration;
 
-use model::ids::Micros;
 use model::scenario::Effect;
 use stack::process::{Exit, ProcessSnapshot};
 use tokio::time::Instant;
 
 use super::consumer::{AMID_LIMIT, prove_amid};
-use super::{Breakable, Broken, Proof, Site, is_real};
+use super::{Breakable, Broken, Healed, Proof, Site, is_real};
 use crate::error::EngineError;
 use crate::subjects::{Dismissal, Members};
 
@@ -125,10 +124,10 @@ impl Broken for Frozen {
         Ok(())
     }
 
-    async fn heal(self, site: &Site<'_>, proof: &mut Proof) -> Result<Micros, EngineError> {
+    async fn heal(self, site: &Site<'_>, proof: &mut Proof) -> Result<Healed, EngineError> {
         let mended = site.ledger.clock().now();
         if !is_real(self.zombie.effect) {
-            return Ok(mended);
+            return Ok(Healed::At(mended));
         }
         let number = self.zombie.member;
         let mut groups = site.groups.lock().await;
@@ -146,6 +145,6 @@ impl Broken for Frozen {
                 (Dismissal::Untold, exit) => format!("nobody told it anything; {exit}"),
             },
         );
-        Ok(mended)
+        Ok(Healed::At(mended))
     }
 }

@@ -118,15 +118,24 @@ fn belonging(body: &Body) -> Option<Belonging> {
         Body::GroupOffset { group, .. } | Body::GroupWaited { group, .. } => {
             Some(Belonging::Group(*group))
         }
-        Body::ChangeInvoked { .. } | Body::TxCompleted { .. } => Some(Belonging::Changes),
+        // How many transactions were completed before a place in the log, or
+        // before the connector was created, hangs on their order.
+        Body::ChangeInvoked { .. }
+        | Body::TxCompleted { .. }
+        | Body::WalReached { .. }
+        | Body::CaptureBegan { .. } => Some(Belonging::Changes),
         Body::TableRow { table, .. } | Body::TableRead { table, .. } => {
             Some(Belonging::Table(*table))
         }
-        Body::CaptureWaited { .. } => Some(Belonging::Capture),
+        Body::CaptureWaited { .. } | Body::ConnectorSeen { .. } | Body::SlotSeen { .. } => {
+            Some(Belonging::Capture)
+        }
         Body::FaultTriggered { fault }
         | Body::FaultInjected { fault }
         | Body::FaultHealed { fault }
-        | Body::FaultEvidence { fault, .. } => Some(Belonging::Fault(*fault)),
+        | Body::FaultEvidence { fault, .. }
+        | Body::FaultAftermath { fault, .. }
+        | Body::FaultNotHealed { fault, .. } => Some(Belonging::Fault(*fault)),
         // What anybody may say: names, doubts, how far a topic has come.
         Body::TopicDeclared { .. }
         | Body::GroupDeclared { .. }
@@ -138,6 +147,7 @@ fn belonging(body: &Body) -> Option<Belonging> {
         | Body::RunDeclared { .. }
         | Body::KeysDeclared { .. }
         | Body::TailSeen { .. }
+        | Body::EventsSeen { .. }
         | Body::PartitionState { .. }
         | Body::TrafficEnded
         | Body::Completed

@@ -2,8 +2,9 @@
 //! that show every type at work.
 
 use model::event::{
-    BatchKind, Body, CaptureResult, ChangeContent, Cleanup, CommitResult, Content, Ending,
-    Evidence, Found, Intent, Isolation, Outcome, RowOp, TransactionOutcome, TxOutcome,
+    BatchKind, Body, CaptureResult, CaptureSetting, ChangeContent, Cleanup, CommitResult, Content,
+    Ending, Evidence, Found, Intent, Isolation, Outcome, RowOp, SettingEffect, SlotState, Snapshot,
+    TransactionOutcome, TxOutcome,
 };
 use model::ids::{
     BrokerId, ChangeId, FaultIx, GroupIx, Lsn, MemberIx, Offset, PartitionIndex, PartitionRef,
@@ -270,6 +271,42 @@ pub(super) fn since_version_2() -> Vec<Body> {
         Body::KeysDeclared {
             producer: ProducerIx::new(2),
             keys: 20,
+        },
+        Body::CaptureBegan {
+            connector: "pg".to_owned(),
+            snapshot: Snapshot::First,
+            settings: vec![CaptureSetting {
+                may: SettingEffect::Move,
+                what: "transforms.route".to_owned(),
+            }],
+        },
+        Body::ConnectorSeen {
+            unit: "task 0".to_owned(),
+            state: "FAILED".to_owned(),
+            trace: "why".to_owned(),
+        },
+        Body::SlotSeen {
+            state: SlotState::Kept,
+            confirmed: Lsn::new(7000),
+        },
+        Body::WalReached {
+            lsn: Lsn::new(7000),
+        },
+        Body::EventsSeen {
+            partition: AT,
+            events: 12,
+        },
+        Body::FaultAftermath {
+            fault: FaultIx::new(0),
+            evidence: Evidence {
+                what: "the broker is ready again".to_owned(),
+                found: Found::Yes,
+                detail: "after 3 s".to_owned(),
+            },
+        },
+        Body::FaultNotHealed {
+            fault: FaultIx::new(0),
+            why: "task 0 FAILED".to_owned(),
         },
     ]
 }

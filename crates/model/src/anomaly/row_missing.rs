@@ -5,14 +5,17 @@ use super::{Definition, fact};
 pub(super) const DEFINITION: Definition = Definition {
     name: "row-missing",
     meaning: "A committed row change has no event.",
-    definition: "The database committed a change, the capture had caught up with everything \
-        written before its last change, the topic was read to its end, and no event \
-        tells of the change. Each such change counts.",
+    definition: "The database committed a change, no event comes any more, the topic was read to \
+        its end, and no event tells of the change. Each such change counts. None comes any more \
+        when the last change of every table has come out; when the connector's tasks have failed \
+        and nobody restarts them; when the connector has confirmed the change to its replication \
+        slot; or when the slot is gone, or has lost log that it needs, and the time is up.",
     excludes: &[
         "A change that a snapshot found overwritten: it needs no event of its own.",
         "A change of a transaction that was rolled back, or of which nobody knows the end.",
-        "Any change when the last one never came out of the topics: late cannot be told from \
-         missing.",
+        "Any change of which an event may still come: late cannot be told from missing.",
+        "Any change whose event may stand in a topic that is not read, or have a form that is \
+         not read, by the connector's configuration.",
     ],
     jepsen: None,
     permitted_by: &[

@@ -5,14 +5,15 @@ use super::{Anomaly, Definition, fact};
 pub(super) const DEFINITION: Definition = Definition {
     name: "state-divergence",
     meaning: "Replaying the change topic by key does not give the table.",
-    definition: "After the capture has caught up and the topic and the table were read to their \
-        ends, the last event of a row is not what the table holds: another change, a \
-        row that is gone, or one that should be. Each such row counts.",
+    definition: "When no event of a row comes any more (see row-missing), or its latest tells of \
+        its last change, and the topic and the table were read to their ends, the last event of \
+        the row is not what the table holds: another change, a row that is gone, or one that \
+        should be. Each such row counts.",
     excludes: &[
         "A row that the database itself does not hold as it confirmed it, and of which the \
          topic says the same: that is no anomaly of Kafka's, and a doubt.",
         "Any row of a topic that has lost its beginning.",
-        "Any row while the capture has not caught up.",
+        "Any row of which an event may still come.",
     ],
     jepsen: None,
     permitted_by: &[

@@ -11,7 +11,7 @@ use toml::de::{DeTable, DeValue};
 use super::{
     BrokerPick, Capture, Commit, Config, EndSignal, FaultKind, Fence, Group, Happening, KEYS_MAX,
     Keeper, Link, Offsets, Producer, Scenario, TABLES, Takeover, Topic, Topology, Transform,
-    Trigger, Write, WriteHow, drain_limit_ms_default,
+    Trigger, Write, WriteHow, WriteStart, drain_limit_ms_default,
 };
 use crate::claim::{Claim, Guarantee};
 use crate::record::OVERHEAD_BYTES_MAX;
@@ -369,6 +369,10 @@ fn validate(scenario: &Scenario) -> Result<(), Problem> {
                 "COPY has no pace of its own".to_owned(),
             );
         }
+        if write.start == WriteStart::BeforeCapture {
+            validate_before_capture(&scenario.writes[..at], write)
+                .or_else(|(key, message)| fail(&here(key), message.to_owned()))?;
+        }
         if let Some(after) = &write.after {
             validate_trigger(scenario, after, scenario.faults.len())
                 .or_else(|message| fail(&here("after"), message))?;
@@ -527,6 +531,28 @@ fn cannot_be(
 }
 
 /// A trigger that can never be reached would make a fault that never lands.
+/// Rows that are there before the connector is written before all others, and
+/// nothing has happened yet that they could wait for.
+fn validate_before_capture(
+    before: &[Write],
+    write: &Write,
+) -> Result<(), (&'static str, &'static str)> {
+    if write.after.is_some() {
+        return Err((
+            "after",
+            "nothing happens before the connector is created that a write could wait for",
+        ));
+    }
+    let mut before = before.iter();
+    if before.any(|write| write.start == WriteStart::AfterCapture) {
+        return Err((
+            "start",
+            "what is written before the capture stands before the other [[write]] tables",
+        ));
+    }
+    Ok(())
+}
+
 fn validate_trigger(scenario: &Scenario, trigger: &Trigger, faults: usize) -> Result<(), String> {
     match trigger {
         Trigger::Acknowledged(count) => {

@@ -250,28 +250,18 @@ pub fn evidence(kind: &FaultKind, scenario: &Scenario) -> &'static str {
     let writes = |group: &String| scenario.transforms.iter().any(|it| it.name == *group);
     match kind {
         FaultKind::BrokerRestart { .. } => {
-            "the process was ended by that signal, nobody answered on its port, and a new process \
-             is running"
+            "the process was ended by that signal and is gone, and nobody answered on its port"
         }
         FaultKind::BrokerPause { .. } => {
-            "the process stood still (state T) the whole time and answered nobody, and is running \
-             again"
+            "the process stood still (state T) the whole time and answered nobody"
         }
         FaultKind::BrokerLoss { .. } => {
-            "the process is gone, nobody answers on its port, and every partition has a leader \
-             among the others"
+            "the process was killed and is gone, and nobody answers on its port"
         }
-        FaultKind::RollingBounce { .. } => {
-            "each process was ended by that signal and a new one is running, and all replicas were \
-             in sync again before the next broker's turn"
-        }
-        FaultKind::DiskLoss { .. } => {
-            "the directories were gone, a new process is running, and the broker's logs end \
-             earlier than before"
-        }
+        FaultKind::RollingBounce { .. } => "each process was ended by that signal and is gone",
+        FaultKind::DiskLoss { .. } => "the process was gone, and so were the directories",
         FaultKind::DiskFull { .. } => {
-            "the broker's log says that an append failed, its process ended by itself, and a new \
-             one is running"
+            "the broker's log says that an append failed, and its process ended by itself"
         }
         FaultKind::NetworkCut { .. } => {
             "the proxy swallowed bytes and cut connections, a new connection was not answered, \
@@ -279,8 +269,7 @@ pub fn evidence(kind: &FaultKind, scenario: &Scenario) -> &'static str {
         }
         FaultKind::LinkCut { .. } => {
             "the proxy between the brokers swallowed bytes of those that were cut off, the broker \
-             itself was alive, and the ISR shrank, if the cut is long enough for that, and grew \
-             back"
+             itself was alive, and the ISR shrank, if the cut is long enough for that"
         }
         FaultKind::AnswerLost { .. } => {
             "the proxy let such requests pass and swallowed their answers"
@@ -293,30 +282,28 @@ pub fn evidence(kind: &FaultKind, scenario: &Scenario) -> &'static str {
             offsets: Offsets::Deleted,
             ..
         } => {
-            "the process was ended by that signal, the coordinator knew committed offsets of the \
-             group before and none afterwards, and a new process is running"
+            "the process was ended by that signal and is gone, and the coordinator knew committed \
+             offsets of the group before and none afterwards"
         }
         FaultKind::ConsumerRestart {
             group,
             signal: EndSignal::Kill,
             ..
         } if writes(group) => {
-            "records that it had sent were not yet committed, the process was ended by that \
-             signal, and a new one is running"
+            "records that it had sent were not yet committed, and the process was ended by that \
+             signal and is gone"
         }
-        FaultKind::ConsumerRestart { .. } => {
-            "the process was ended by that signal, and a new one is running"
-        }
+        FaultKind::ConsumerRestart { .. } => "the process was ended by that signal and is gone",
         FaultKind::ConsumerPause {
             takeover: Takeover::Open,
             ..
-        } => "the process stood still (state T) the whole time, and is running again",
+        } => "the process stood still (state T) the whole time",
         FaultKind::ConsumerPause {
             takeover: Takeover::Awaited,
             ..
         } => {
-            "the process stood still (state T) the whole time, the coordinator accepted another \
-             member's commits of its partitions, and the process is running again"
+            "the process stood still (state T) the whole time, and the coordinator accepted \
+             another member's commits of its partitions"
         }
         FaultKind::ConsumerZombie { .. } => {
             "records that it had sent were not yet committed, the process stood still (state T) \
@@ -324,8 +311,8 @@ pub fn evidence(kind: &FaultKind, scenario: &Scenario) -> &'static str {
              asked for when it went on"
         }
         FaultKind::ConnectorRestart { .. } => {
-            "PostgreSQL serves the replication slot over a connection of a new task, which is \
-             running"
+            "PostgreSQL no longer serves the replication slot over the connection of the task \
+             before"
         }
     }
 }

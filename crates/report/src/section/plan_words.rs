@@ -3,7 +3,7 @@
 use model::scenario::words::{self, Phrase, Word};
 use model::scenario::{
     Capture, Effect, Fault, Group, GroupStart, Link, Producer, Reliance, Scenario, Transactions,
-    Transform, Trigger, Write, WriteHow,
+    Transform, Trigger, Write, WriteHow, WriteStart,
 };
 
 use crate::document::{Table, Text, code, text};
@@ -139,6 +139,9 @@ fn write(write: &Write) -> Text {
     if let Some(after) = &write.after {
         text.push(", ");
         text.push(trigger(after));
+    }
+    if write.start == WriteStart::BeforeCapture {
+        text.push(", before the connector is created");
     }
     text.push(".");
     text

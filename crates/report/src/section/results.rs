@@ -27,6 +27,7 @@ pub(super) fn write(document: &mut Document, test: &Test<'_>) {
         return;
     }
     doubts(document, test);
+    failures(document, test);
     document.table(guarantees(test));
     document.table(counts(test));
     findings(document, test);
@@ -34,6 +35,39 @@ pub(super) fn write(document: &mut Document, test: &Test<'_>) {
     document.table(latencies(test));
     document.table(groups(test));
     calibration(document, test);
+}
+
+/// What failed by itself, with its trace.
+fn failures(document: &mut Document, test: &Test<'_>) {
+    let items: Vec<Item> = test
+        .outcomes
+        .iter()
+        .flat_map(|outcome| {
+            outcome.failures.iter().map(|failure| {
+                let mut words = text![
+                    in_repetition(test, outcome),
+                    failure.part.as_str(),
+                    " was ",
+                    code(&failure.state),
+                    format!(" at {}", duration_ms(failure.at_ms)),
+                ];
+                for (line, lead) in failure
+                    .trace
+                    .iter()
+                    .zip([": "].into_iter().chain(std::iter::repeat("; ")))
+                {
+                    words.push(lead);
+                    words.push(code(line));
+                }
+                words.push(".");
+                Item::new(words)
+            })
+        })
+        .collect();
+    if !items.is_empty() {
+        document.paragraph("Parts of the pipeline failed by themselves:");
+        document.list(items);
+    }
 }
 
 /// Says of which repetition something is told, where there are several.

@@ -1,7 +1,7 @@
 //! One section for each scenario: criterion, plan, injection, expectation,
 //! and, in [`results`](super::results), what came out.
 
-use model::event::Found;
+use model::event::{Evidence, Found};
 use model::scenario::Scenario;
 use model::verdict::FaultVerdict;
 
@@ -128,6 +128,7 @@ fn injection(document: &mut Document, test: &Test<'_>) {
 
     let mut landed = Table::new(["Fault", "Landed", "In force at", "Healed at", "Lasted"]);
     let mut evidence = Table::new(["Evidence", "Found", "Seen"]);
+    let mut aftermath = Table::new(["What became of it", "So", "Seen"]);
     for number in 0..scenario.faults.len() {
         let faults = test.faults(number);
         let Some(first) = faults.first() else {
@@ -150,17 +151,24 @@ fn injection(document: &mut Document, test: &Test<'_>) {
         } else {
             String::new()
         };
-        evidence_rows(&mut evidence, &of, &faults);
+        evidence_rows(&mut evidence, &of, &faults, |fault| &fault.evidence);
+        evidence_rows(&mut aftermath, &of, &faults, |fault| &fault.aftermath);
     }
     document.table(landed);
     document.table(evidence);
+    document.table(aftermath);
 }
 
 /// One row for each thing looked at. What was seen is told of the first
 /// repetition that lacks it, or else of the first.
-fn evidence_rows(table: &mut Table, of: &str, faults: &[&FaultVerdict]) {
+fn evidence_rows(
+    table: &mut Table,
+    of: &str,
+    faults: &[&FaultVerdict],
+    which: fn(&FaultVerdict) -> &Vec<Evidence>,
+) {
     let mut whats: Vec<&str> = Vec::new();
-    for observation in faults.iter().flat_map(|fault| &fault.evidence) {
+    for observation in faults.iter().flat_map(|fault| which(fault)) {
         if !whats.contains(&observation.what.as_str()) {
             whats.push(&observation.what);
         }
@@ -168,7 +176,7 @@ fn evidence_rows(table: &mut Table, of: &str, faults: &[&FaultVerdict]) {
     for what in whats {
         let observations: Vec<_> = faults
             .iter()
-            .flat_map(|fault| &fault.evidence)
+            .flat_map(|fault| which(fault))
             .filter(|observation| observation.what == what)
             .collect();
         let was_found = |found: Found| found == Found::Yes;

@@ -145,6 +145,7 @@ fn scenario(plan: &ScenarioPlan) -> ScenarioVerdict {
             .iter()
             .map(|fault| landed(&fault.kind))
             .collect(),
+        failures: Vec::new(),
         measurements: measurements(plan),
         calibration: [Anomaly::LostWrite, Anomaly::Duplicate, Anomaly::Corrupt]
             .map(|anomaly| Calibration {
@@ -174,6 +175,11 @@ fn landed(kind: &FaultKind) -> FaultVerdict {
                 detail: String::from("402 sends were outstanding"),
             },
         ],
+        aftermath: vec![Evidence {
+            what: String::from("the broker is ready again"),
+            found: Found::Yes,
+            detail: String::from("3904 ms after its start"),
+        }],
     }
 }
 

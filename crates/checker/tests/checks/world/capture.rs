@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use model::anomaly::Anomaly;
-use model::event::{Body, CaptureResult, ChangeContent, RowOp, TxOutcome};
+use model::event::{Body, CaptureResult, ChangeContent, RowOp, SlotState, Snapshot, TxOutcome};
 use model::ids::{ChangeId, Lsn, Offset, RowKey, TxId};
 
 use super::{Maker, Source};
@@ -13,7 +13,12 @@ impl Maker {
     /// Rows written and captured; what is planted is planted on rows that are
     /// never deleted, one anomaly on each.
     pub(super) fn capture(&mut self) -> (Source, Source) {
-        let mut writer = Vec::new();
+        let (form, end) = (self.dice.below(2), self.dice.below(3));
+        let mut writer = vec![self.event(Body::CaptureBegan {
+            connector: "c".to_owned(),
+            snapshot: Snapshot::Never,
+            settings: Vec::new(),
+        })];
         let mut told: BTreeMap<i64, Vec<Body>> = BTreeMap::new();
         let mut order = Vec::new();
         let mut table: BTreeMap<i64, ChangeId> = BTreeMap::new();
@@ -52,9 +57,15 @@ impl Maker {
                 ChangeContent::Ours(change)
             };
             order.push((key, told.entry(key).or_default().len()));
-            let event = change_event(key, op, content, 1000 + at);
+            let event = match form {
+                // Flattened, with nothing but the row.
+                0 if op != RowOp::Delete => change_event(key, RowOp::Untold, content, 0),
+                _ => change_event(key, op, content, 1000 + at),
+            };
             told.entry(key).or_default().push(event);
         }
+        let reached = Lsn::new(1_000_000);
+        writer.push(self.event(Body::WalReached { lsn: reached }));
         let mut rows: BTreeMap<i64, ChangeContent> = table
             .into_iter()
             .map(|(key, change)| (key, ChangeContent::Ours(change)))
@@ -106,13 +117,20 @@ impl Maker {
                 *at = Offset::new(offset);
             }
         }
-        let end = Offset::new(i64::try_from(truth.len()).unwrap());
+        let behind = Offset::new(i64::try_from(truth.len()).unwrap());
         truth.insert(
             0,
+            Body::SlotSeen {
+                state: SlotState::Kept,
+                confirmed: if end == 1 { reached } else { Lsn::new(0) },
+            },
+        );
+        truth.insert(
+            1,
             Body::Pinned {
                 partition: changes(),
                 log_start: Offset::new(0),
-                end,
+                end: behind,
             },
         );
         truth.push(Body::PartitionRead {
@@ -129,7 +147,11 @@ impl Maker {
             rows: count,
         });
         truth.push(Body::CaptureWaited {
-            result: CaptureResult::CaughtUp,
+            result: match end {
+                0 => CaptureResult::CaughtUp,
+                1 => CaptureResult::Confirmed,
+                _ => CaptureResult::Failed,
+            },
             limit_ms: 1000,
         });
         let truth = truth.into_iter().map(|body| self.event(body)).collect();
