@@ -10,7 +10,7 @@ use std::sync::Arc;
 use model::anomaly::Anomaly;
 use model::event::{Body, Event};
 use model::ids::{FaultIx, Micros, PartitionRef, RecordId};
-use model::verdict::{Counts, Finding, Measurements};
+use model::verdict::{Counts, Finding, Measurements, StillReading};
 
 use crate::background::Background;
 use crate::capture::{Capture, CaptureCoverage};
@@ -31,6 +31,7 @@ use crate::roster::Roster;
 use crate::transactions::Transactions;
 use crate::truncation::{Truncation, TruncationCoverage};
 use crate::victims::Victim;
+use crate::waits::{Excusable, Waits};
 use crate::whole::{TransactionCoverage, find_interrupted, find_torn};
 use crate::zombies::{ZombieCoverage, Zombies};
 
@@ -45,6 +46,7 @@ pub struct Checker {
     roster: Roster,
     log: Ledger,
     readers: Readers,
+    waits: Waits,
     capture: Capture,
     meter: Meter,
     provenance: Provenance,
@@ -109,6 +111,7 @@ pub struct Analysis {
     pub(crate) fates: Arc<Fates>,
     pub(crate) past: Arc<Past>,
     pub(crate) derived: Arc<Derivations>,
+    pub(crate) excusable: Excusable,
 }
 
 /// Whether a history is whole.
@@ -243,6 +246,9 @@ impl Checker {
                 .observe(event, transactions, &self.roster, &mut self.docket);
             self.zombies
                 .observe(event, |member| self.readers.inside(member));
+            if !self.waits.is_idle() {
+                self.waits.observe(event);
+            }
         }
     }
 
@@ -264,6 +270,7 @@ impl Checker {
         self.zombies
             .observe(event, |member| self.readers.inside(member));
         self.capture.observe(&event.body);
+        self.waits.observe(event);
         match &event.body {
             Body::TrafficEnded => self.completeness.traffic_ended = true,
             Body::Completed => self.completeness.completed = true,
@@ -285,6 +292,7 @@ impl Checker {
             roster: &self.roster,
             provenance: &self.provenance,
             fates: &self.fates,
+            waits: &self.waits,
         };
         let docket = &mut self.docket;
         self.truncation.observe_again(&event.body);
@@ -312,6 +320,7 @@ impl Checker {
             roster: &self.roster,
             provenance: &self.provenance,
             fates: &self.fates,
+            waits: &self.waits,
         };
         let docket = &mut self.docket;
         let log = self.log.turn(background, docket);
@@ -360,6 +369,7 @@ impl Checker {
             roster: &roster,
             provenance: &provenance,
             fates: &fates,
+            waits: &self.waits,
         };
         let mut docket = self.docket;
         let log = self.log.settle(background, &mut docket);
@@ -395,6 +405,20 @@ impl Checker {
             measured.processed = group.processed;
             measured.distinct = group.processed - group.reprocessed;
             measured.reprocessed = group.reprocessed;
+        }
+        for (number, group) in roster.groups.keys().zip(&groups) {
+            if group.to_come > 0
+                && let Some((moved, waited_ms)) = self.waits.moved(*number)
+            {
+                let needs_ms = group.to_come.saturating_mul(waited_ms).checked_div(moved);
+                measurements.still_reading.push(StillReading {
+                    group: group.name.clone(),
+                    left: group.to_come,
+                    moved,
+                    waited_ms,
+                    needs_ms,
+                });
+            }
         }
         let of_capture = capture.clone().unwrap_or_default();
         if let Some(measured) = &mut measurements.capture {
@@ -451,6 +475,7 @@ impl Checker {
             past: Arc::new(self.log.take_past()),
             fates: Arc::new(fates),
             derived: Arc::new(derived),
+            excusable: self.waits.excusable(),
             roster,
         }
     }

@@ -234,6 +234,7 @@ impl Isolated {
             roster,
             provenance,
             fates,
+            ..
         } = background;
         for (producer, waiting) in std::mem::take(&mut self.waiting) {
             for ((sequence, group), at) in waiting {
@@ -274,6 +275,7 @@ impl Isolated {
             roster,
             provenance,
             fates,
+            ..
         } = background;
         // Without a log nothing but what was read says whose a place is.
         let placed = !provenance.is_imported() && !fates.is_unplaced();

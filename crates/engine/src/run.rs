@@ -9,6 +9,7 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicU32;
 use std::time::Duration;
 
+use futures_util::future::join_all;
 use model::event::{Body, Isolation};
 use model::ids::{GroupIx, Offset, PartitionRef, ProducerIx};
 use model::plan::{PlannedTopic, RunPlan, ScenarioPlan};
@@ -605,27 +606,38 @@ impl<'w> Workload<'w> {
         }
         let ends = self.ends(observer).await?;
         let wanted: Vec<_> = self.wanted(&ends).collect();
-        let all_read = self.ledger.wait_until(|tally| {
-            wanted.iter().all(|(group, partition, end)| {
-                tally
-                    .positions
-                    .get(&(*group, *partition))
-                    .is_some_and(|at| at >= end)
+        let waits = self
+            .groups_numbered()
+            .map(|(group, _)| self.wait_for_group(group, &wanted, limit));
+        let all_read = join_all(waits);
+        let alive = self.watch_members();
+        tokio::select! {
+            _ = all_read => Ok(()),
+            died = alive => Err(died),
+        }
+    }
+
+    /// Leaves a group to read until it has come to the ends, or its time is up,
+    /// and writes down when that began and was over.
+    async fn wait_for_group(
+        &self,
+        group: GroupIx,
+        wanted: &[(GroupIx, PartitionRef, Offset)],
+        limit: Duration,
+    ) {
+        self.ledger.note(Body::WaitBegan { group });
+        let own: Vec<_> = wanted.iter().filter(|(of, ..)| *of == group).collect();
+        let read = self.ledger.wait_until(|tally| {
+            own.iter().all(|(group, partition, end)| {
+                let position = tally.positions.get(&(*group, *partition));
+                position.is_some_and(|at| at >= end)
             })
         });
-        let alive = self.watch_members();
-        let all_read = async {
-            // Late is no error here: the verdict tells of an incomplete group.
-            let _ = tokio::time::timeout(limit, all_read).await;
-        };
-        tokio::select! {
-            () = all_read => {}
-            died = alive => return Err(died),
-        }
-        for (group, _) in self.groups_numbered() {
-            self.ledger.note(Body::GroupWaited { group, limit_ms });
-        }
-        Ok(())
+        // Late is no error here: the verdict tells of a group that stopped, and
+        // of one that was only slow.
+        let _ = tokio::time::timeout(limit, read).await;
+        let limit_ms = self.plan.scenario.drain_limit_ms;
+        self.ledger.note(Body::GroupWaited { group, limit_ms });
     }
 
     /// Waits until a group that writes has committed everything, lets its
@@ -647,6 +659,7 @@ impl<'w> Workload<'w> {
             .filter(|(place, _)| Some(place.topic) == from)
             .map(|(place, readable)| (place, readable.at(level)))
             .collect();
+        self.ledger.note(Body::WaitBegan { group });
         let committed = observer.await_committed(&transform.name, &wanted);
         tokio::select! {
             // Late is no error here: the verdict tells of an incomplete group.

@@ -57,5 +57,8 @@ pub const fn kind(body: &Body) -> &'static str {
         Body::CommittedExpected { .. } => "committed-expected",
         Body::Derived { .. } => "derived",
         Body::RunDeclared { .. } => "run-declared",
+        Body::WaitBegan { .. } => "wait-began",
+        Body::ClientErred { .. } => "client-erred",
+        Body::Throttled { .. } => "throttled",
     }
 }

@@ -18,6 +18,7 @@ use rdkafka::producer::{BaseProducer, BaseRecord, Producer, ProducerContext};
 use rdkafka::statistics::Statistics;
 
 use crate::SubjectError;
+use crate::complaints::{self, Complaints};
 use crate::config::{self, RoleKind};
 use crate::log;
 use crate::outcome::{Persistence, Refusal, refusal};
@@ -53,6 +54,7 @@ pub(crate) fn produce(
         completed: AtomicU64::new(0),
         resent: AtomicU64::new(0),
         counts: AtomicU64::new(0),
+        complaints: Complaints::default(),
     };
     let reporter = Arc::clone(&context.reporter);
     let client: BaseProducer<Context> =
@@ -79,6 +81,7 @@ pub(crate) fn produce(
     run.send_all()?;
     run.await_outcomes()?;
     run.await_last_count()?;
+    client.context().complaints.finish(&reporter);
     reporter.say(Happening::Ended);
     reporter.check()
 }
@@ -237,6 +240,7 @@ struct Context {
     completed: AtomicU64,
     resent: AtomicU64,
     counts: AtomicU64,
+    complaints: Complaints,
 }
 
 impl Context {
@@ -251,10 +255,11 @@ impl ClientContext for Context {
     }
 
     fn error(&self, error: KafkaError, reason: &str) {
-        log::line("ERROR", &format!("{error}: {reason}"));
+        self.complaints.hear(&self.reporter, &error, reason);
     }
 
     fn stats(&self, statistics: Statistics) {
+        complaints::tell_throttling(&self.reporter, &statistics);
         let now = resent(&statistics, self.handed_over.load(Ordering::Relaxed));
         self.attempts().count(&statistics);
         let before = self.resent.fetch_max(now, Ordering::Relaxed);

@@ -4,7 +4,7 @@
 use std::collections::HashMap;
 use std::fmt;
 
-use model::event::Body;
+use model::event::{Body, ClientRef};
 use model::ids::{BrokerId, FaultIx, GroupIx, MemberIx, PartitionRef, ProducerIx, TableIx};
 
 /// What has one source.
@@ -113,9 +113,13 @@ fn belonging(body: &Body) -> Option<Belonging> {
             partition, broker, ..
         }
         | Body::ReplicaRead { partition, broker } => Some(Belonging::Replica(*partition, *broker)),
-        Body::GroupOffset { group, .. } | Body::GroupWaited { group, .. } => {
-            Some(Belonging::Group(*group))
-        }
+        Body::GroupOffset { group, .. }
+        | Body::WaitBegan { group }
+        | Body::GroupWaited { group, .. } => Some(Belonging::Group(*group)),
+        Body::ClientErred { client, .. } | Body::Throttled { client, .. } => Some(match client {
+            ClientRef::Producer(producer) => Belonging::Producer(*producer),
+            ClientRef::Member(member) => Belonging::Member(*member),
+        }),
         Body::ChangeInvoked { .. } | Body::TxCompleted { .. } => Some(Belonging::Changes),
         Body::TableRow { table, .. } | Body::TableRead { table, .. } => {
             Some(Belonging::Table(*table))

@@ -2,8 +2,9 @@
 //! that show every type at work.
 
 use model::event::{
-    BatchKind, Body, CaptureResult, ChangeContent, Cleanup, CommitResult, Content, Ending,
-    Evidence, Found, Intent, Isolation, Outcome, RowOp, TransactionOutcome, TxOutcome,
+    BatchKind, Body, CaptureResult, ChangeContent, Cleanup, ClientRef, CommitResult, Content,
+    Ending, ErrorCause, Evidence, Found, Intent, Isolation, Outcome, RowOp, TransactionOutcome,
+    TxOutcome,
 };
 use model::ids::{
     BrokerId, ChangeId, FaultIx, GroupIx, Lsn, MemberIx, Offset, PartitionIndex, PartitionRef,
@@ -259,6 +260,18 @@ pub(super) fn since_version_2() -> Vec<Body> {
         },
         Body::RunDeclared {
             run: RunId::new(0xc0ff_ee00_0000_0001),
+        },
+        Body::WaitBegan { group: GROUP },
+        Body::ClientErred {
+            client: ClientRef::Member(MEMBER),
+            cause: ErrorCause::Unable,
+            error: "NotImplemented".to_owned(),
+            reason: "Local: Not implemented".to_owned(),
+            times: 3,
+        },
+        Body::Throttled {
+            client: ClientRef::Producer(ProducerIx::new(2)),
+            throttle_ms: 1250,
         },
     ]
 }
