@@ -36,7 +36,8 @@ pub fn judge(
         .iter()
         .map(|fault| judge_fault(fault, analysis))
         .collect();
-    let doubts = doubts(&faults, analysis, &calibration);
+    let mut doubts = doubts(&faults, analysis, &calibration);
+    doubts.extend(clients::idle_quotas(contract, analysis));
     let guarantees: Vec<GuaranteeVerdict> = contract
         .guarantees
         .iter()

@@ -25,7 +25,7 @@ use crate::database::Database;
 use crate::error::EngineError;
 use crate::faults::{Site, carry_out_all, check_faults};
 use crate::ledger::Ledger;
-use crate::observer::{Observer, Readable, follow_replicas, follow_tails, has_followers};
+use crate::observer::{Observer, Quotas, Readable, follow_replicas, follow_tails, has_followers};
 use crate::progress::{Progress, Reporter, Stage, Step};
 use crate::subjects::{Launcher, Members, logs_in, run_producer};
 use crate::target::Target;
@@ -280,6 +280,7 @@ async fn run_scenario(
     let target = Target::start(plan, &settings.brokers, folder).await?;
     let mut observer = Observer::connect(&target.direct(), plan, ledger).await?;
     observer.create_topics(plan, made).await?;
+    observer.quotas(plan, Quotas::On).await?;
     observer.find_coordinators(plan).await?;
     let configs = InForce::default();
     let database = Database::prepare(plan, &target, &configs).await?;
@@ -306,6 +307,8 @@ async fn run_scenario(
     with_replicas(plan, &target, ledger, followed).await?;
     workload.leave().await?;
     ledger.note(Body::TrafficEnded);
+    // They would slow down the reading of the truth too.
+    observer.quotas(plan, Quotas::Off).await?;
 
     progress.stage(Stage::ReadingTruth);
     observer.configs(&configs).await?;
@@ -323,7 +326,10 @@ async fn run_scenario(
 }
 
 /// Refuses what no subject could honour before anything is started.
-fn check_configs(plan: &ScenarioPlan) -> Result<(), EngineError> {
+///
+/// # Errors
+/// The first client whose configuration it is.
+pub fn check_configs(plan: &ScenarioPlan) -> Result<(), EngineError> {
     let producers = plan
         .scenario
         .producers

@@ -2,7 +2,7 @@
 //! reported of it: what takes a verdict from a claim, and what stands beside
 //! one as its cause.
 
-use model::claim::Claim;
+use model::claim::{Claim, Contract};
 use model::verdict::{ErrorMeaning, ReportedError};
 
 use super::{Ruling, inconclusive};
@@ -65,6 +65,23 @@ pub(super) fn slow(group: &GroupCoverage, analysis: &Analysis) -> Option<Ruling>
     })
 }
 
+/// The quotas that throttled nobody: a scenario that sets one is about clients
+/// that are throttled, and what did not happen was not put to the test.
+pub(super) fn idle_quotas(contract: &Contract, analysis: &Analysis) -> Vec<String> {
+    let throttled = &analysis.measurements.throttled;
+    let quotas = contract.quotas.iter();
+    let idle = quotas.filter(|quota| !throttled.iter().any(|of| quota.clients.contains(&of.who)));
+    idle.map(|quota| match quota.clients.as_slice() {
+        [] => format!("the quota {} is for no client of the scenario", quota.what),
+        clients => format!(
+            "the quota {} throttled nobody: the brokers never told {} to wait",
+            quota.what,
+            clients.join(", ")
+        ),
+    })
+    .collect()
+}
+
 /// That brokers told a client to wait, if they did.
 fn throttled(who: &str, analysis: &Analysis) -> String {
     let mut throttled = analysis.measurements.throttled.iter();
@@ -99,9 +116,11 @@ pub(super) fn causes(claim: Claim, analysis: &Analysis) -> String {
         return String::new();
     }
     let errors = analysis.measurements.errors.iter();
+    let groups = &analysis.coverage.groups;
     let of_consumers = errors.filter(|of| {
         let of_send = matches!(of.means, ErrorMeaning::Failed | ErrorMeaning::Unknown);
-        !of_send && !is_of_connections(&of.error)
+        let of_group = groups.iter().any(|group| group.name == of.who);
+        of_group && !of_send && !is_of_connections(&of.error)
     });
     told(of_consumers, "reported")
 }
@@ -128,12 +147,15 @@ fn told<'e>(errors: impl Iterator<Item = &'e ReportedError>, how: &str) -> Strin
 
 /// An error, how often, and the client's own words.
 fn words(of: &ReportedError) -> String {
-    let reason = if of.reason.is_empty() {
-        String::new()
-    } else {
-        format!(" ({})", of.reason)
+    let times = match of.count {
+        1 => "once".to_owned(),
+        count => format!("{count} times"),
     };
-    format!("{} {} times{reason}", of.error, of.count)
+    if of.reason.is_empty() {
+        format!("{} ({times})", of.error)
+    } else {
+        format!("{} ({times}: {})", of.error, of.reason)
+    }
 }
 
 /// What comes and goes with a connection says nothing of its own.

@@ -32,6 +32,7 @@ macro_rules! cases {
     )*};
 }
 
+mod clients;
 mod groups;
 mod sends;
 
