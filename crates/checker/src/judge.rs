@@ -117,7 +117,10 @@ fn doubts(
     }
     let completeness = &analysis.completeness;
     match &completeness.aborted {
-        Some(reason) => doubts.push(format!("the scenario was given up: {reason}")),
+        Some(reason) => doubts.push(format!(
+            "the scenario was given up: {reason}{}",
+            clients::reports(analysis)
+        )),
         None if !completeness.completed => {
             doubts.push("the history ends before the run was completed".to_owned());
         }

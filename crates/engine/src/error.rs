@@ -173,5 +173,6 @@ fn last_line(log: &Path) -> Option<String> {
     let text = std::fs::read(log).ok()?;
     let text = String::from_utf8_lossy(&text);
     let line = text.lines().rev().find(|line| !line.trim().is_empty())?;
-    Some(line.trim().chars().take(300).collect())
+    let line = line.trim().trim_start_matches("error: ");
+    Some(line.chars().take(300).collect())
 }

@@ -104,7 +104,7 @@ fn tenths(of: Option<u64>) -> String {
 }
 
 /// What the members of groups reported, beside a verdict that says that they
-/// lack something; what a fault does to connections is left out.
+/// lack something.
 pub(super) fn causes(claim: Claim, analysis: &Analysis) -> String {
     let of_groups = [
         Claim::NoGroupGap,
@@ -112,9 +112,16 @@ pub(super) fn causes(claim: Claim, analysis: &Analysis) -> String {
         Claim::GroupsIndependent,
         Claim::ReadsInOrder,
     ];
-    if !of_groups.contains(&claim) {
-        return String::new();
+    if of_groups.contains(&claim) {
+        reports(analysis)
+    } else {
+        String::new()
     }
+}
+
+/// What the members of groups reported; what a fault does to connections is
+/// left out.
+pub(super) fn reports(analysis: &Analysis) -> String {
     let errors = analysis.measurements.errors.iter();
     let groups = &analysis.coverage.groups;
     let of_consumers = errors.filter(|of| {

@@ -8,6 +8,7 @@ cases![
     quota_in_time,
     quota_slow_group,
     quota_slow_producer,
+    refused_session_timeout,
     rejected_timestamps,
     slow_group,
     slow_transform,
