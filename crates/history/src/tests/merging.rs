@@ -334,7 +334,8 @@ fn what_has_one_source_is_refused_in_two_files() {
          group-waited change-invoked tx-completed change-event table-row table-read \
          capture-waited fault-triggered fault-injected fault-healed fault-evidence \
          transaction-begun transaction-joined offset-sent transaction-ending \
-         transaction-completed repositioned replica-pinned replica-stored replica-read derived"
+         transaction-completed repositioned replica-pinned replica-stored replica-read derived \
+         wait-began client-erred throttled"
     );
 }
 

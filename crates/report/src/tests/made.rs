@@ -216,6 +216,7 @@ fn measurements(plan: &ScenarioPlan) -> Measurements {
             caught_up_ms: Some(14_300),
             duplicates: 0,
         }),
+        ..Measurements::default()
     }
 }
 
