@@ -32,6 +32,7 @@ use crate::fates::{Fate, Fates};
 use crate::past::Past;
 use crate::roster::Roster;
 use crate::victims::Victim;
+use crate::waits::Excusable;
 
 /// Commits behind the last record that the survey keeps, at most.
 const COMMITS_MAX: usize = 50_000;
@@ -158,6 +159,8 @@ pub struct Survey {
     rows: BTreeMap<(TableIx, RowKey), RowTrace>,
     commits: BTreeMap<(GroupIx, PartitionRef), CommitTrace>,
     waited: BTreeSet<GroupIx>,
+    /// Groups that are excused for what they lack: a planted lack would be too.
+    excusable: Excusable,
     last: HashMap<PartitionRef, Offset>,
     fresh: HashMap<PartitionRef, Offset>,
     stored_before: HashMap<(PartitionRef, ProducerIx), RecordId>,
@@ -233,6 +236,7 @@ impl Survey {
                 .collect(),
             commits: BTreeMap::new(),
             waited: BTreeSet::new(),
+            excusable: analysis.excusable.clone(),
             last: analysis
                 .extents
                 .iter()
@@ -1078,6 +1082,7 @@ impl<'s> Planner<'s> {
                         .filter(|other| other.group == reading.group);
                     of_group.count() == 1
                         && !reading.behind_gone
+                        && !self.survey.excusable.limited.contains(&reading.group)
                         && self.survey.counts(trace.victim, reading)
                         && fit(trace, reading)
                 })?;
@@ -1259,6 +1264,7 @@ impl<'s> Planner<'s> {
             let partition = trace.victim.partition;
             let commits = survey.commits.get(&(reading.group, partition));
             survey.waited.contains(&reading.group)
+                && !survey.excusable.late.contains(&reading.group)
                 && survey.last.get(&partition) == Some(&trace.victim.offset)
                 && reading.next.is_none()
                 && survey.is_within_reach(trace.victim, reading.group)

@@ -10,7 +10,7 @@ use std::sync::Arc;
 use model::anomaly::Anomaly;
 use model::event::{Body, CaptureResult, Event};
 use model::ids::{FaultIx, Micros, PartitionRef, RecordId};
-use model::verdict::{Counts, Finding, Measurements};
+use model::verdict::{Counts, Finding, Measurements, StillReading};
 
 use crate::background::Background;
 use crate::capture::{Capture, CaptureCoverage};
@@ -33,6 +33,7 @@ use crate::roster::Roster;
 use crate::transactions::Transactions;
 use crate::truncation::{Truncation, TruncationCoverage};
 use crate::victims::Victim;
+use crate::waits::{Excusable, Waits};
 use crate::whole::{TransactionCoverage, find_interrupted, find_torn};
 use crate::zombies::{ZombieCoverage, Zombies};
 
@@ -47,6 +48,7 @@ pub struct Checker {
     roster: Roster,
     log: Ledger,
     readers: Readers,
+    waits: Waits,
     capture: Capture,
     meter: Meter,
     provenance: Provenance,
@@ -113,6 +115,7 @@ pub struct Analysis {
     pub(crate) fates: Arc<Fates>,
     pub(crate) past: Arc<Past>,
     pub(crate) derived: Arc<Derivations>,
+    pub(crate) excusable: Excusable,
 }
 
 /// Whether a history is whole.
@@ -252,6 +255,9 @@ impl Checker {
                 .observe(event, transactions, &self.roster, &mut self.docket);
             self.zombies
                 .observe(event, |member| self.readers.inside(member));
+            if !self.waits.is_idle() {
+                self.waits.observe(event);
+            }
         }
     }
 
@@ -275,6 +281,7 @@ impl Checker {
         self.capture.observe(event);
         self.cleaning.observe(&event.body);
         self.happened.observe(&event.body, &self.roster);
+        self.waits.observe(event);
         match &event.body {
             Body::TrafficEnded => self.completeness.traffic_ended = true,
             Body::Completed => self.completeness.completed = true,
@@ -297,6 +304,7 @@ impl Checker {
             provenance: &self.provenance,
             fates: &self.fates,
             cleaning: &self.cleaning,
+            waits: &self.waits,
         };
         let docket = &mut self.docket;
         self.truncation.observe_again(&event.body);
@@ -325,6 +333,7 @@ impl Checker {
             provenance: &self.provenance,
             fates: &self.fates,
             cleaning: &self.cleaning,
+            waits: &self.waits,
         };
         let docket = &mut self.docket;
         let log = self.log.turn(background, docket);
@@ -374,6 +383,7 @@ impl Checker {
             provenance: &provenance,
             fates: &fates,
             cleaning: &self.cleaning,
+            waits: &self.waits,
         };
         let mut docket = self.docket;
         let log = self.log.settle(background, &mut docket);
@@ -409,6 +419,20 @@ impl Checker {
             measured.processed = group.processed;
             measured.distinct = group.processed - group.reprocessed;
             measured.reprocessed = group.reprocessed;
+        }
+        for (number, group) in roster.groups.keys().zip(&groups) {
+            if group.to_come > 0
+                && let Some((moved, waited_ms)) = self.waits.moved(*number)
+            {
+                let needs_ms = group.to_come.saturating_mul(waited_ms).checked_div(moved);
+                measurements.still_reading.push(StillReading {
+                    group: group.name.clone(),
+                    left: group.to_come,
+                    moved,
+                    waited_ms,
+                    needs_ms,
+                });
+            }
         }
         let of_capture = capture.clone().unwrap_or_default();
         if let Some(measured) = &mut measurements.capture {
@@ -470,6 +494,7 @@ impl Checker {
             past: Arc::new(self.log.take_past()),
             fates: Arc::new(fates),
             derived: Arc::new(derived),
+            excusable: self.waits.excusable(),
             roster,
         }
     }

@@ -9,6 +9,7 @@
 
 mod brokers;
 mod capture;
+mod clients;
 mod sends;
 mod transactions;
 
@@ -36,7 +37,8 @@ pub fn judge(
         .iter()
         .map(|fault| judge_fault(fault, analysis))
         .collect();
-    let doubts = doubts(contract, &faults, analysis, &calibration);
+    let mut doubts = doubts(contract, &faults, analysis, &calibration);
+    doubts.extend(clients::idle_quotas(contract, analysis));
     let guarantees: Vec<GuaranteeVerdict> = contract
         .guarantees
         .iter()
@@ -126,7 +128,10 @@ fn doubts(
     doubts.extend(missing.map(|it| format!("what the scenario is about did not happen: {it}")));
     let completeness = &analysis.completeness;
     match &completeness.aborted {
-        Some(reason) => doubts.push(format!("the scenario was given up: {reason}")),
+        Some(reason) => doubts.push(format!(
+            "the scenario was given up: {reason}{}",
+            clients::reports(analysis)
+        )),
         None if !completeness.completed => {
             doubts.push("the history ends before the run was completed".to_owned());
         }
@@ -328,7 +333,8 @@ fn rule(guarantee: &Guarantee, contract: &Contract, analysis: &Analysis) -> Ruli
             if group.below_committed == 0 {
                 return inconclusive(format!("{} committed past no record", group.name));
             }
-            if let Some(ruling) = unsettled(group).or_else(|| unknown(group)) {
+            let settled = unsettled(group).or_else(|| unknown(group));
+            if let Some(ruling) = settled.or_else(|| clients::beyond(group, analysis)) {
                 return ruling;
             }
             held(format!(
@@ -338,7 +344,7 @@ fn rule(guarantee: &Guarantee, contract: &Contract, analysis: &Analysis) -> Ruli
                 group.made.map_or("", |_| ", and made something of each")
             ))
         }),
-        Claim::GroupComplete => each_group(contract, analysis, complete),
+        Claim::GroupComplete => each_group(contract, analysis, |group| complete(group, analysis)),
         Claim::NothingReprocessed => each_group(contract, analysis, |group| {
             if group.processed == 0 {
                 return inconclusive(format!("{} processed nothing", group.name));
@@ -354,6 +360,9 @@ fn rule(guarantee: &Guarantee, contract: &Contract, analysis: &Analysis) -> Ruli
         Claim::ReadsInOrder => each_group(contract, analysis, |group| {
             if group.steps == 0 {
                 return inconclusive(format!("{} never read two records in a row", group.name));
+            }
+            if let Some(ruling) = clients::beyond(group, analysis) {
+                return ruling;
             }
             held(format!(
                 "{} took {} steps in order",
@@ -415,7 +424,10 @@ fn contradicted(claim: Claim, analysis: &Analysis) -> Option<Ruling> {
             )
         })
         .collect();
-    (!against.is_empty()).then(|| violated(against.join("; ")))
+    (!against.is_empty()).then(|| {
+        let told = clients::causes(claim, analysis);
+        violated(against.join("; ") + &told)
+    })
 }
 
 /// Of how many, where that says more than the number alone.
@@ -568,7 +580,7 @@ fn no_zombie(analysis: &Analysis) -> Ruling {
     ))
 }
 
-fn complete(group: &GroupCoverage) -> Ruling {
+fn complete(group: &GroupCoverage, analysis: &Analysis) -> Ruling {
     let name = &group.name;
     if group.stored == 0 {
         return inconclusive(format!("there was nothing for {name} to read"));
@@ -582,6 +594,10 @@ fn complete(group: &GroupCoverage) -> Ruling {
              get to",
             group.unstable
         ));
+    }
+    let client = clients::beyond(group, analysis);
+    if let Some(ruling) = client.or_else(|| clients::slow(group, analysis)) {
+        return ruling;
     }
     if group.behind > 0 {
         return inconclusive(format!(
@@ -676,8 +692,9 @@ fn independent(contract: &Contract, analysis: &Analysis) -> Ruling {
     if groups.len() < 2 {
         return inconclusive("there are no two groups");
     }
-    let Ruling(Verdict::Held, complete) = each_group(contract, analysis, complete) else {
-        return each_group(contract, analysis, complete);
+    let complete = each_group(contract, analysis, |group| complete(group, analysis));
+    let Ruling(Verdict::Held, complete) = complete else {
+        return complete;
     };
     let active: Option<Vec<(Micros, Micros)>> = analysis
         .coverage

@@ -56,7 +56,8 @@
 //!   Below the log start, where nothing can be read any more, a record is known
 //!   by its acknowledgement.
 //! - *group-incomplete*: a record from there to the pinned end that none
-//!   processed, although the group was given the time.
+//!   processed, although the group was given the time; not one that the group
+//!   was still coming to, nor one that its client cannot read (`waits.rs`).
 //! - *reprocessed*: each time beyond the first that a group processed a
 //!   record, or an offset whose record has no identity.
 //! - *commit-regression*: an accepted commit below the member's own last one,
@@ -143,6 +144,7 @@ mod ranges;
 mod readers;
 mod record_set;
 mod replicas;
+mod reported;
 mod roster;
 mod sparse_set;
 mod standing;
@@ -151,6 +153,7 @@ mod timeline;
 mod transactions;
 mod truncation;
 mod victims;
+mod waits;
 mod whole;
 mod zombies;
 

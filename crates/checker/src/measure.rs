@@ -11,6 +11,7 @@ use model::verdict::{CaptureMeasurements, GroupMeasurements, Latency, Measuremen
 
 use crate::outstanding::Outstanding;
 use crate::record_set::RecordSet;
+use crate::reported::Reports;
 use crate::roster::Roster;
 use crate::table::Table;
 use crate::timeline::Timeline;
@@ -146,6 +147,7 @@ pub(crate) struct Meter {
     tail_total: i64,
     capture: CaptureMeter,
     ends: BTreeMap<PartitionRef, i64>,
+    reports: Reports,
 }
 
 /// How a capture comes back from its restart.
@@ -161,6 +163,7 @@ struct CaptureMeter {
 
 impl Meter {
     pub(crate) fn observe(&mut self, event: &Event, roster: &Roster) {
+        self.reports.observe(event);
         let moment = match &event.body {
             Body::SendInvoked { record, .. } => Moment::Sent(*record),
             Body::SendCompleted { record, outcome } => match outcome {
@@ -472,6 +475,9 @@ impl Meter {
                 latency_after: self.after.finish(),
                 groups,
                 capture,
+                errors: self.reports.errors(roster),
+                throttled: self.reports.throttled(roster),
+                still_reading: Vec::new(),
             },
             activity,
             sending: self.sending,

@@ -36,6 +36,7 @@ use crate::roster::Roster;
 use crate::sparse_set::SparseSet;
 use crate::table::{PartitionTable, Table};
 use crate::transactions::{Transactions, Tx};
+use crate::waits::Excuse;
 
 /// A jump over more offsets than this is kept by its ends.
 const SHORT_JUMP_MAX: i64 = 64;
@@ -554,6 +555,17 @@ pub struct GroupCoverage {
     /// Records behind a transaction that was never closed, which a group that
     /// reads committed records only is not given.
     pub unstable: u64,
+    /// Records that it was still to come to when its time was up, as it was
+    /// reading on.
+    pub to_come: u64,
+    /// Records that it had not processed when its time was up, most of which
+    /// faults had taken.
+    pub hindered: u64,
+    /// Records that it did not process and that its members' clients cannot
+    /// read, or are not allowed to.
+    pub beyond_client: u64,
+    /// Of these clients, what the first reported.
+    pub client_limit: Option<String>,
 }
 
 impl Readers {
@@ -854,6 +866,7 @@ impl Readers {
         !log.holds_copies()
             && stand(|reading| &reading.given) == records.processed.len()
             && stand(|reading| &reading.unsettled) == records.unsettled.len()
+            && stand(|reading| &reading.in_vain) == records.in_vain.len()
     }
 
     fn reading_of(&self, group: GroupIx, partition: PartitionRef) -> Option<&Reading> {
@@ -918,7 +931,9 @@ impl Readers {
                 let bounds = Bounds::of(background, *group, partition);
                 let outputs = derived.of(*group, partition, log, background);
                 let done = Done::of(reading, outputs.as_ref());
-                find_unprocessed(&done, log, (place, bounds), docket, &mut coverage);
+                let excuse = background.waits.excuse(*group, partition);
+                let within = (place, bounds, &excuse);
+                find_unprocessed(&done, log, within, docket, &mut coverage);
             }
             all.push(coverage);
         }
@@ -1177,6 +1192,9 @@ struct Bounds<'r> {
     committed_only: bool,
     /// Whether anything was sent in transactions.
     transactional: bool,
+    /// Whether a member's client reported that it cannot read what stands
+    /// there: what it cannot read it jumps over.
+    beyond_client: bool,
 }
 
 impl<'r> Bounds<'r> {
@@ -1190,6 +1208,7 @@ impl<'r> Bounds<'r> {
                 .flatten(),
             committed_only,
             transactional: !fates.transactions.is_empty(),
+            beyond_client: background.waits.limit(group, partition).is_some(),
         }
     }
 
@@ -1279,7 +1298,7 @@ fn find_skips(
         Within::Nothing => Anomaly::PollSkip,
     };
     for skipped in log.data(from.get() + 1, to.get()) {
-        if bounds.hides(skipped) {
+        if bounds.beyond_client || bounds.hides(skipped) {
             continue;
         }
         let ends = [*from, *to].map(|end| Watch::Position(place.partition, end));
@@ -1437,11 +1456,12 @@ impl fmt::Display for Undone {
 /// processed. group-incomplete: a record from there to the pinned end that no
 /// member processed although the group was given the time. Neither is one that
 /// the group is not given, or that was processed in a transaction of which
-/// nobody knows what became of it.
+/// nobody knows what became of it, or for which the group is excused
+/// (`waits.rs`).
 fn find_unprocessed(
     done: &Done<'_>,
     log: &Ledger,
-    (place, bounds): (Place<'_>, Bounds<'_>),
+    (place, bounds, excuse): (Place<'_>, Bounds<'_>, &Excuse),
     docket: &mut Docket,
     coverage: &mut GroupCoverage,
 ) {
@@ -1475,13 +1495,20 @@ fn find_unprocessed(
         let undone = done.undone(offset);
         let offset = Offset::new(offset);
         let made = Watch::MadeOf(place.group, place.partition, offset);
-        if offset < committed {
+        if let Some(limit) = &excuse.limit {
+            coverage.beyond_client += 1;
+            coverage.client_limit.get_or_insert_with(|| limit.clone());
+        } else if offset < committed {
             coverage.gaps += 1;
             coverage.gaps_in_vain += undone.in_vain();
             let past = Watch::CommitPast(place.group, place.partition, offset);
             place.add(docket, Anomaly::GroupGap, offset, &[past, made], || {
                 format!("committed past, up to {committed}, and {undone}")
             });
+        } else if excuse.to_come_from.is_some_and(|from| offset >= from) {
+            coverage.to_come += 1;
+        } else if excuse.hindered {
+            coverage.hindered += 1;
         } else {
             coverage.behind += 1;
             coverage.behind_in_vain += undone.in_vain();

@@ -85,6 +85,13 @@ fn what_runs(page: &mut Page, scenario: &Scenario) {
         page.item(&topic_words(topic));
         settings(page, &topic.config);
     }
+    for quota in &scenario.quotas {
+        page.item(&format!(
+            "client quota of {}, while there is traffic",
+            quota.entity()
+        ));
+        settings(page, &quota.config);
+    }
     if let Some(capture) = &scenario.capture {
         what_captures(page, capture);
     }

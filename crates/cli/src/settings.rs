@@ -65,6 +65,12 @@ impl RunSettings {
         let seed = args.seed.unwrap_or_else(|| seed_from(now));
         let captures = scenarios.iter().any(|scenario| scenario.capture.is_some());
         let plan = RunPlan::new(new_run_id(), seed, BTreeMap::new(), &scenarios, args.repeat);
+        for scenario in &plan.scenarios {
+            engine::check_configs(scenario).map_err(|error| {
+                let name = &scenario.scenario.name;
+                Failure::usage(&error).hint(format!("it is in the scenario {name}"))
+            })?;
+        }
         check_folders(&plan).map_err(|error| {
             Failure::usage(&error).hint("give the scenario another `name` in its file")
         })?;

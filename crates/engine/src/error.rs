@@ -1,7 +1,7 @@
 //! What can keep a scenario from being carried out. None of it says anything
 //! about delivery: these are failures of the environment or of the instrument.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use capture::rows::RowsError;
 use capture::schema::SchemaError;
@@ -128,7 +128,11 @@ pub enum EngineError {
     #[error("a subject failed")]
     Process(#[from] ProcessError),
     /// A subject ended although nobody had asked it to.
-    #[error("{who} ended ({exit}) with work left; its log is {}", log.display())]
+    #[error(
+        "{who} ended ({exit}) with work left{}; its log is {}",
+        last_line(log).map(|line| format!(": {line}")).unwrap_or_default(),
+        log.display()
+    )]
     SubjectEnded {
         /// Which.
         who: String,
@@ -162,4 +166,13 @@ pub enum EngineError {
     /// A part of the engine itself broke.
     #[error("the engine itself failed: {0}")]
     Broken(String),
+}
+
+/// The last line of a log: what a program that gave up said last.
+fn last_line(log: &Path) -> Option<String> {
+    let text = std::fs::read(log).ok()?;
+    let text = String::from_utf8_lossy(&text);
+    let line = text.lines().rev().find(|line| !line.trim().is_empty())?;
+    let line = line.trim().trim_start_matches("error: ");
+    Some(line.chars().take(300).collect())
 }

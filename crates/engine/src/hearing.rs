@@ -1,7 +1,7 @@
 //! What the reports of producers and of groups' members mean in a history.
 //! Knows nothing of who else reports, nor of processes.
 
-use model::event::{Body, Outcome};
+use model::event::{Body, ClientRef, Outcome};
 use model::ids::{MemberIx, Offset, PartitionIndex, PartitionRef, ProducerIx, RecordId, TopicIx};
 use subject::protocol::Happening;
 
@@ -32,6 +32,29 @@ pub(crate) fn of_producer(producer: ProducerIx, topic: TopicIx, what: Happening)
         Happening::Failed { sequence, error } => completed(sequence, Outcome::Failed { error }),
         Happening::Unknown { sequence, error } => completed(sequence, Outcome::Unknown { error }),
         Happening::Counted { retries } => Body::ProducerCounted { producer, retries },
+        what => return of_client(ClientRef::Producer(producer), what),
+    })
+}
+
+/// The event that a report of anybody's client stands for.
+fn of_client(client: ClientRef, what: Happening) -> Option<Body> {
+    Some(match what {
+        Happening::ClientError {
+            cause,
+            error,
+            reason,
+            times,
+        } => Body::ClientErred {
+            client,
+            cause,
+            error,
+            reason,
+            times,
+        },
+        Happening::Throttled { throttle_ms } => Body::Throttled {
+            client,
+            throttle_ms,
+        },
         _ => return None,
     })
 }
@@ -70,6 +93,6 @@ pub(crate) fn of_member(member: MemberIx, topic: TopicIx, what: Happening) -> Op
             offset,
             result,
         },
-        _ => return None,
+        what => return of_client(ClientRef::Member(member), what),
     })
 }

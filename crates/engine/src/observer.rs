@@ -16,9 +16,9 @@ use model::ids::{
 use model::plan::{PlannedTopic, ScenarioPlan};
 use model::record;
 use wire::{
-    Batch, ClientOptions, Cluster, ClusterOptions, ControlMarker, ErrorCode, GroupState, Header,
-    Isolation,
-    NewTopic, OffsetSpec, PinnedReader, ReadOptions, Topics, WireError,
+    Batch, ClientIds, ClientOptions, Cluster, ClusterOptions, ControlMarker, ErrorCode, GroupState,
+    Header, Isolation, NewTopic, OffsetSpec, PinnedReader, QuotaEntity, ReadOptions, Topics,
+    WireError,
 };
 
 use crate::cleanup::Made;
@@ -32,6 +32,13 @@ mod replicas;
 
 pub(crate) use ends::Readable;
 pub(crate) use replicas::{follow_replicas, has_followers};
+
+/// Whether quotas are to be in force.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Quotas {
+    On,
+    Off,
+}
 
 /// How often the ends of change topics are looked at during the run.
 const TAIL_INTERVAL: Duration = Duration::from_millis(10);
@@ -146,6 +153,32 @@ impl Observer {
         }
         for topic in &wanted {
             self.cluster.await_topic(&topic.topic).await?;
+        }
+        Ok(())
+    }
+
+    /// Sets the scenario's client quotas, or takes them away again.
+    pub(crate) async fn quotas(
+        &mut self,
+        plan: &ScenarioPlan,
+        turn: Quotas,
+    ) -> Result<(), EngineError> {
+        for quota in &plan.scenario.quotas {
+            let entity = QuotaEntity {
+                user: quota.user.clone(),
+                client_id: match (&quota.client_id, &quota.user) {
+                    (Some(id), _) => ClientIds::One(id.clone()),
+                    (None, None) => ClientIds::Default,
+                    (None, Some(_)) => ClientIds::Any,
+                },
+            };
+            let keys = quota.config.iter();
+            let values = keys.map(|(key, value)| {
+                let value = value.parse().ok().filter(|_| turn == Quotas::On);
+                (key.clone(), value)
+            });
+            let values = values.collect();
+            self.cluster.alter_client_quotas(&entity, &values).await?;
         }
         Ok(())
     }

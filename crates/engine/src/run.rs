@@ -9,6 +9,7 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicU32;
 use std::time::Duration;
 
+use futures_util::future::join_all;
 use model::event::{Body, Isolation};
 use model::ids::{GroupIx, Offset, PartitionRef, ProducerIx};
 use model::plan::{PlannedTopic, RunPlan, ScenarioPlan};
@@ -25,7 +26,7 @@ use crate::error::EngineError;
 use crate::faults::{Site, carry_out_all, check_faults};
 use crate::ledger::Ledger;
 use crate::observer::{
-    Observer, Readable, await_joined, follow_replicas, follow_tails, has_followers,
+    Observer, Quotas, Readable, await_joined, follow_replicas, follow_tails, has_followers,
 };
 use crate::progress::{Progress, Reporter, Stage, Step};
 use crate::subjects::{Launcher, Members, logs_in, run_producer};
@@ -281,6 +282,7 @@ async fn run_scenario(
     let target = Target::start(plan, &settings.brokers, folder).await?;
     let mut observer = Observer::connect(&target.direct(), plan, ledger).await?;
     observer.create_topics(plan, made).await?;
+    observer.quotas(plan, Quotas::On).await?;
     observer.find_coordinators(plan).await?;
     let configs = InForce::default();
     let database = Database::prepare(plan, &target, &configs, ledger).await?;
@@ -307,6 +309,8 @@ async fn run_scenario(
     with_replicas(plan, &target, ledger, followed).await?;
     workload.leave().await?;
     ledger.note(Body::TrafficEnded);
+    // They would slow down the reading of the truth too.
+    observer.quotas(plan, Quotas::Off).await?;
 
     progress.stage(Stage::ReadingTruth);
     observer.configs(&configs).await?;
@@ -324,7 +328,10 @@ async fn run_scenario(
 }
 
 /// Refuses what no subject could honour before anything is started.
-fn check_configs(plan: &ScenarioPlan) -> Result<(), EngineError> {
+///
+/// # Errors
+/// The first client whose configuration it is.
+pub fn check_configs(plan: &ScenarioPlan) -> Result<(), EngineError> {
     let producers = plan
         .scenario
         .producers
@@ -669,35 +676,44 @@ impl<'w> Workload<'w> {
         }
         let ends = self.ends(observer).await?;
         let wanted: Vec<_> = self.wanted(&ends).collect();
-        let read = self.plan.scenario.groups.iter().map(|group| &group.topic);
-        let mut read = read.filter_map(|topic| Some((topic, self.plan.topic_ix(topic)?)));
-        // Where nobody knows how far a group should get, it has all the time.
-        let whole = read.all(|(topic, ix)| {
-            let known = ends.keys().filter(|place| place.topic == ix).count();
-            known == self.partitions_of(topic)
+        let waits = self.groups_numbered().map(|(ix, group)| {
+            // Where nobody knows how far a group should get, it has all the
+            // time.
+            let topic = self.plan.topic_ix(&group.topic);
+            let known = ends.keys().filter(|place| Some(place.topic) == topic);
+            let whole = known.count() == self.partitions_of(&group.topic);
+            self.wait_for_group(ix, &wanted, (limit, whole))
         });
-        let all_read = self.ledger.wait_until(|tally| {
+        let all_read = join_all(waits);
+        let alive = self.watch_members();
+        tokio::select! {
+            _ = all_read => Ok(()),
+            died = alive => Err(died),
+        }
+    }
+
+    /// Leaves a group to read until it has come to the ends, or its time is up,
+    /// and writes down when that began and was over.
+    async fn wait_for_group(
+        &self,
+        group: GroupIx,
+        wanted: &[(GroupIx, PartitionRef, Offset)],
+        (limit, whole): (Duration, bool),
+    ) {
+        self.ledger.note(Body::WaitBegan { group });
+        let own: Vec<_> = wanted.iter().filter(|(of, ..)| *of == group).collect();
+        let read = self.ledger.wait_until(|tally| {
             whole
-                && wanted.iter().all(|(group, partition, end)| {
-                    tally
-                        .positions
-                        .get(&(*group, *partition))
-                        .is_some_and(|at| at >= end)
+                && own.iter().all(|(group, partition, end)| {
+                    let position = tally.positions.get(&(*group, *partition));
+                    position.is_some_and(|at| at >= end)
                 })
         });
-        let alive = self.watch_members();
-        let all_read = async {
-            // Late is no error here: the verdict tells of an incomplete group.
-            let _ = tokio::time::timeout(limit, all_read).await;
-        };
-        tokio::select! {
-            () = all_read => {}
-            died = alive => return Err(died),
-        }
-        for (group, _) in self.groups_numbered() {
-            self.ledger.note(Body::GroupWaited { group, limit_ms });
-        }
-        Ok(())
+        // Late is no error here: the verdict tells of a group that stopped, and
+        // of one that was only slow.
+        let _ = tokio::time::timeout(limit, read).await;
+        let limit_ms = self.plan.scenario.drain_limit_ms;
+        self.ledger.note(Body::GroupWaited { group, limit_ms });
     }
 
     /// Waits until a group that writes has committed everything, lets its
@@ -719,6 +735,7 @@ impl<'w> Workload<'w> {
             .filter(|(place, _)| Some(place.topic) == from)
             .map(|(place, readable)| (place, readable.at(level)))
             .collect();
+        self.ledger.note(Body::WaitBegan { group });
         let whole = wanted.len() == self.partitions_of(&transform.from);
         let committed = async {
             if !whole {

@@ -66,5 +66,8 @@ pub const fn kind(body: &Body) -> &'static str {
         Body::EventsSeen { .. } => "events-seen",
         Body::FaultAftermath { .. } => "fault-aftermath",
         Body::FaultNotHealed { .. } => "fault-not-healed",
+        Body::WaitBegan { .. } => "wait-began",
+        Body::ClientErred { .. } => "client-erred",
+        Body::Throttled { .. } => "throttled",
     }
 }

@@ -265,6 +265,19 @@ pub struct Contract {
     /// What the scenario is about: where it did not happen, nothing is HELD.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub must_happen: Vec<Occurrence>,
+    /// The quotas that have to throttle somebody.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub quotas: Vec<QuotaContract>,
+}
+
+/// What the judge must know of a quota: a scenario that sets one is about
+/// clients that are throttled.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct QuotaContract {
+    /// Which it is, in words.
+    pub what: String,
+    /// The producers (`p0`) and groups that it is for.
+    pub clients: Vec<String>,
 }
 
 /// What the judge must know of a fault.

@@ -538,6 +538,34 @@ pub enum Body {
         /// What did not come back, and how that is known.
         why: String,
     },
+    /// From here on a group was only left to read: all that it is to read is
+    /// there. `GroupWaited` is the end of it.
+    WaitBegan {
+        /// The group.
+        group: GroupIx,
+    },
+    /// A client reported an error that is not the outcome of a send. One that
+    /// repeats itself is told again only now and then, with how often it came.
+    ClientErred {
+        /// Whose client.
+        client: ClientRef,
+        /// What it says of what the client can do.
+        cause: ErrorCause,
+        /// The client's name for it.
+        error: String,
+        /// The client's own words about this case; empty where it has none.
+        reason: String,
+        /// How often it came since it was told last.
+        times: u64,
+    },
+    /// The brokers told a client to wait, because it is over its quota
+    /// (`throttle_time_ms`).
+    Throttled {
+        /// Whose client.
+        client: ClientRef,
+        /// For how long, in milliseconds, since this was told last.
+        throttle_ms: u64,
+    },
 }
 
 /// Whether a connector reads rows that are there before it streams
@@ -588,6 +616,30 @@ pub enum SlotState {
     Kept,
     /// The database has removed log that it needs (`wal_status` is `lost`).
     Lost,
+}
+
+/// Whose client it is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum ClientRef {
+    /// A producer's.
+    Producer(ProducerIx),
+    /// A group's member's.
+    Member(MemberIx),
+}
+
+/// What an error says of what a client can do: whether the absence of what it
+/// was to read says anything of the pipeline.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum ErrorCause {
+    /// The client is not made for what it was given: a codec or a format that
+    /// its build lacks, or bytes that it cannot decode.
+    Unable,
+    /// The brokers do not allow it to whom the client speaks for.
+    NotAllowed,
+    /// Anything else: what the pipeline, its configuration and its faults do.
+    Pipeline,
 }
 
 /// What may take records out of a topic (`cleanup.policy`).

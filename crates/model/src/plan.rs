@@ -6,11 +6,11 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use crate::claim::{Contract, FaultContract, GroupContract, Traffic};
+use crate::claim::{Contract, FaultContract, GroupContract, QuotaContract, Traffic};
 use crate::ids::{
     FaultIx, GroupIx, PartitionIndex, PartitionRef, ProducerIx, RunId, Sequence, TableIx, TopicIx,
 };
-use crate::scenario::{Fault, FaultKind, GroupStart, Scenario, TABLES, Trigger};
+use crate::scenario::{Config, Fault, FaultKind, GroupStart, Scenario, TABLES, Trigger};
 
 mod cluster;
 mod own;
@@ -20,6 +20,10 @@ pub use own::{NotOwn, OwnNames, OwnPrefix};
 
 /// The value of `schema` in a `plan.json` of this version.
 pub const SCHEMA: &str = "ackproof.plan/1";
+
+/// The `client.id` of a built-in client where the scenario sets none:
+/// librdkafka's.
+const CLIENT_ID: &str = "rdkafka";
 
 /// The plan of a whole run: `plan.json`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -270,7 +274,50 @@ impl ScenarioPlan {
                     commit_every_records: group.commit_every_records,
                 })
                 .collect(),
+            quotas: self.quotas(),
         }
+    }
+
+    /// The quotas one by one, with the clients that they are for.
+    fn quotas(&self) -> Vec<QuotaContract> {
+        let scenario = &self.scenario;
+        let mut quotas = Vec::new();
+        for quota in &scenario.quotas {
+            let is_for = |config: &Config, member: Option<u32>| {
+                let own = config.get("client.id").map_or(CLIENT_ID, String::as_str);
+                let own = member.map_or_else(
+                    || own.to_owned(),
+                    |member| own.replace("{member}", &member.to_string()),
+                );
+                quota.client_id.as_ref().is_none_or(|id| *id == own)
+            };
+            for (key, value) in &quota.config {
+                let mut clients = Vec::new();
+                if key != "consumer_byte_rate" {
+                    let producers = scenario.producers.iter().zip(0..);
+                    let producers = producers.filter(|(it, _)| is_for(&it.config, None));
+                    clients.extend(producers.map(|(_, number): (_, u32)| format!("p{number}")));
+                }
+                let any = |config: &Config, members: u32| {
+                    (1..=members).any(|member| is_for(config, Some(member)))
+                };
+                if key != "producer_byte_rate" {
+                    let groups = scenario.groups.iter();
+                    let groups = groups.filter(|it| any(&it.config, it.members));
+                    clients.extend(groups.map(|it| it.name.clone()));
+                }
+                let transforms = scenario.transforms.iter().filter(|it| {
+                    (key != "producer_byte_rate" && any(&it.config, it.members))
+                        || (key != "consumer_byte_rate" && any(&it.producer_config, it.members))
+                });
+                clients.extend(transforms.map(|it| it.name.clone()));
+                quotas.push(QuotaContract {
+                    what: format!("{key} {value} of {}", quota.entity()),
+                    clients,
+                });
+            }
+        }
+        quotas
     }
 
     /// How long the plan takes by its own paces and pauses, in milliseconds:

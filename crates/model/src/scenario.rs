@@ -69,6 +69,9 @@ pub struct Scenario {
     /// What is written to the database, in order.
     #[serde(default, rename = "write")]
     pub writes: Vec<Write>,
+    /// How fast brokers let clients be.
+    #[serde(default, rename = "quota", skip_serializing_if = "Vec::is_empty")]
+    pub quotas: Vec<Quota>,
     /// What is broken, in order.
     #[serde(default, rename = "fault")]
     pub faults: Vec<Fault>,
@@ -150,6 +153,41 @@ pub struct Topic {
     /// Topic configuration.
     #[serde(default)]
     pub config: Config,
+}
+
+/// A client quota: how fast brokers let clients be. It is in force while there
+/// is traffic, and gone before the truth is read.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Quota {
+    /// Clients of this `client.id`; where neither is said, each `client.id`
+    /// for itself.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub client_id: Option<String>,
+    /// Clients of this user; `ANONYMOUS` is who does not authenticate.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub user: Option<String>,
+    /// The quotas, in Kafka's names.
+    pub config: Config,
+}
+
+/// The quotas that clients can have, in Kafka's names.
+pub const QUOTA_KEYS: [&str; 3] = [
+    "producer_byte_rate",
+    "consumer_byte_rate",
+    "request_percentage",
+];
+
+impl Quota {
+    /// Whom it is for, in words.
+    pub fn entity(&self) -> String {
+        match (&self.user, &self.client_id) {
+            (None, None) => "every client id".to_owned(),
+            (None, Some(id)) => format!("client id {id}"),
+            (Some(user), None) => format!("user {user}"),
+            (Some(user), Some(id)) => format!("user {user}, client id {id}"),
+        }
+    }
 }
 
 /// A producer.

@@ -429,6 +429,80 @@ pub struct Measurements {
     /// Change data capture.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub capture: Option<CaptureMeasurements>,
+    /// What went wrong by the clients' own words: sends that were not
+    /// acknowledged, and what consumers reported.
+    #[serde(skip_serializing_if = "Vec::is_empty", default)]
+    pub errors: Vec<ReportedError>,
+    /// Whom the brokers told to wait, because of a quota.
+    #[serde(skip_serializing_if = "Vec::is_empty", default)]
+    pub throttled: Vec<Throttling>,
+    /// Groups that were still reading when their time was up.
+    #[serde(skip_serializing_if = "Vec::is_empty", default)]
+    pub still_reading: Vec<StillReading>,
+}
+
+/// Errors of one kind that one producer, or one group's members, reported.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ReportedError {
+    /// The producer (`p0`), or the `group.id`.
+    pub who: String,
+    /// What it says of the record, or of the client.
+    pub means: ErrorMeaning,
+    /// The client's name for it.
+    pub error: String,
+    /// The client's own words when it told of it first.
+    #[serde(skip_serializing_if = "String::is_empty", default)]
+    pub reason: String,
+    /// How often.
+    pub count: u64,
+    /// When it was told first, in milliseconds since the scenario began.
+    pub first_ms: u64,
+    /// When it was told last, in milliseconds since the scenario began.
+    pub last_ms: u64,
+}
+
+/// What an error says.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum ErrorMeaning {
+    /// The record was certainly not written.
+    Failed,
+    /// The record may or may not have been written.
+    Unknown,
+    /// The client is not made for what it was given: the instrument's limit.
+    Unable,
+    /// The brokers do not allow it to ackproof's client: the instrument's
+    /// limit.
+    NotAllowed,
+    /// What the pipeline, its configuration and its faults do.
+    Pipeline,
+}
+
+/// How long the brokers told one producer, or one group's members, to wait
+/// (`throttle_time_ms`).
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Throttling {
+    /// The producer (`p0`), or the `group.id`.
+    pub who: String,
+    /// All of it, in milliseconds; of members beside each other, the sum.
+    pub total_ms: u64,
+}
+
+/// How far a group had come when it was still reading and its time was up.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct StillReading {
+    /// The `group.id`.
+    pub group: String,
+    /// Records that it had not come to.
+    pub left: u64,
+    /// Records that it came to while it was waited for.
+    pub moved: u64,
+    /// For how long it was waited for, in milliseconds.
+    pub waited_ms: u64,
+    /// How much longer it would need at that pace, in milliseconds; absent
+    /// where it came to none because it was throttled all the time.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub needs_ms: Option<u64>,
 }
 
 /// Percentiles of a latency.

@@ -15,9 +15,11 @@ use rdkafka::ClientContext;
 use rdkafka::config::{ClientConfig, RDKafkaLogLevel};
 use rdkafka::consumer::{BaseConsumer, CommitMode, Consumer, ConsumerContext, Rebalance};
 use rdkafka::error::{KafkaError, KafkaResult};
+use rdkafka::statistics::Statistics;
 use rdkafka::topic_partition_list::{Offset as NativeOffset, TopicPartitionList};
 
 use crate::SubjectError;
+use crate::complaints::{self, Complaints};
 use crate::config::{self, RoleKind};
 use crate::log;
 use crate::outcome::{Standing, result_of_commit, standing_after};
@@ -47,6 +49,7 @@ pub(crate) fn consume(
         uncommitted: Mutex::default(),
         revoked: Mutex::default(),
         lost: Mutex::default(),
+        complaints: Complaints::default(),
     };
     let client: BaseConsumer<Member> =
         config
@@ -62,7 +65,9 @@ pub(crate) fn consume(
             doing: "subscribe",
             source,
         })?;
-    process_until_stopped(role, stop, &client)?;
+    let processed = process_until_stopped(role, stop, &client);
+    client.context().complaints.finish(&reporter);
+    processed?;
     client.context().commit(&client);
     // Leaves the group, and serves the last revocation on the way.
     drop(client);
@@ -82,6 +87,7 @@ fn client_config(role: &ConsumerRole) -> Result<ClientConfig, SubjectError> {
         Commit::Auto => "true",
     };
     config
+        .set("statistics.interval.ms", complaints::COUNT_INTERVAL_MS)
         .set("enable.auto.commit", by_itself)
         .set("enable.auto.offset.store", by_itself);
     if config.get("auto.offset.reset").is_none() {
@@ -203,6 +209,7 @@ struct Member {
     revoked: Mutex<BTreeSet<PartitionIndex>>,
     /// Partitions of which the coordinator said that they are its own no more.
     lost: Mutex<BTreeSet<PartitionIndex>>,
+    complaints: Complaints,
 }
 
 impl Member {
@@ -261,7 +268,7 @@ impl Member {
             .list(positions)
             .and_then(|list| client.commit(&list, CommitMode::Sync));
         if let Err(error) = &answer {
-            log::line("COMMIT", &error.to_string());
+            self.complaints.hear(&self.reporter, error, "commit");
         }
         self.report_commit(positions, &answer);
         answer
@@ -305,7 +312,11 @@ impl ClientContext for Member {
     }
 
     fn error(&self, error: KafkaError, reason: &str) {
-        log::line("ERROR", &format!("{error}: {reason}"));
+        self.complaints.hear(&self.reporter, &error, reason);
+    }
+
+    fn stats(&self, statistics: Statistics) {
+        complaints::tell_throttling(&self.reporter, &statistics);
     }
 }
 

@@ -11,6 +11,7 @@ use std::io;
 use rdkafka::error::KafkaError;
 
 pub mod clock;
+mod complaints;
 pub mod config;
 mod consumer;
 mod log;

@@ -17,6 +17,7 @@ use rdkafka::producer::{BaseProducer, BaseRecord, Producer, ProducerContext};
 use rdkafka::statistics::Statistics;
 
 use crate::SubjectError;
+use crate::complaints::{self, Complaints};
 use crate::config::{self, RoleKind};
 use crate::log;
 use crate::outcome::{Persistence, Refusal, refusal};
@@ -52,6 +53,7 @@ pub(crate) fn produce(
         completed: AtomicU64::new(0),
         resent: AtomicU64::new(0),
         counts: AtomicU64::new(0),
+        complaints: Complaints::default(),
     };
     let reporter = Arc::clone(&context.reporter);
     let client: BaseProducer<Context> =
@@ -80,6 +82,7 @@ pub(crate) fn produce(
     let outcomes = &client.context().outcomes;
     outcomes.await_arrival(&client, &role.topic, role.partitions, &reporter)?;
     run.await_last_count()?;
+    client.context().complaints.finish(&reporter);
     reporter.say(Happening::Ended);
     reporter.check()
 }
@@ -233,6 +236,7 @@ struct Context {
     completed: AtomicU64,
     resent: AtomicU64,
     counts: AtomicU64,
+    complaints: Complaints,
 }
 
 impl Context {
@@ -247,10 +251,11 @@ impl ClientContext for Context {
     }
 
     fn error(&self, error: KafkaError, reason: &str) {
-        log::line("ERROR", &format!("{error}: {reason}"));
+        self.complaints.hear(&self.reporter, &error, reason);
     }
 
     fn stats(&self, statistics: Statistics) {
+        complaints::tell_throttling(&self.reporter, &statistics);
         let now = resent(&statistics, self.handed_over.load(Ordering::Relaxed));
         self.attempts().count(&statistics);
         let before = self.resent.fetch_max(now, Ordering::Relaxed);

@@ -9,7 +9,7 @@
 
 use std::collections::BTreeMap;
 
-use model::event::{CommitResult, Content, Intent, TransactionOutcome};
+use model::event::{CommitResult, Content, ErrorCause, Intent, TransactionOutcome};
 use model::ids::{Micros, Offset, PartitionIndex, ProducerIx, RunId, Sequence, TransactionIx};
 use model::plan::partition_for;
 use model::scenario::{Commit, Fence};
@@ -317,6 +317,24 @@ pub enum Happening {
     Fenced {
         /// The client's error.
         error: String,
+    },
+    /// The client reported an error that is not the outcome of a send. One that
+    /// repeats itself is told again now and then, with how often it came.
+    ClientError {
+        /// What it says of what the client can do.
+        cause: ErrorCause,
+        /// The client's name for it.
+        error: String,
+        /// The client's own words about this case.
+        reason: String,
+        /// How often it came since it was told last.
+        times: u64,
+    },
+    /// The brokers told the client to wait, because it is over its quota.
+    Throttled {
+        /// For how long since this was told last, in milliseconds, over all of
+        /// its connections.
+        throttle_ms: u64,
     },
     /// Something worth a line in a log; changes nothing.
     Note {

@@ -24,9 +24,11 @@ use rdkafka::consumer::{BaseConsumer, CommitMode, Consumer, ConsumerContext, Reb
 use rdkafka::error::{KafkaError, KafkaResult, RDKafkaErrorCode};
 use rdkafka::message::{BorrowedMessage, DeliveryResult, Message};
 use rdkafka::producer::{BaseProducer, BaseRecord, Producer, ProducerContext};
+use rdkafka::statistics::Statistics;
 use rdkafka::topic_partition_list::{Offset as NativeOffset, TopicPartitionList};
 
 use crate::SubjectError;
+use crate::complaints::{self, Complaints};
 use crate::config::{self, RoleKind};
 use crate::consumer::partitions;
 use crate::log;
@@ -59,6 +61,7 @@ pub(crate) fn transform(
         handed_over: AtomicU64::new(0),
         completed: AtomicU64::new(0),
         undelivered: AtomicU64::new(0),
+        complaints: Complaints::default(),
     };
     let client_error = |doing: &'static str| move |source| SubjectError::Client { doing, source };
     let producer: BaseProducer<Sender> = producing
@@ -70,6 +73,7 @@ pub(crate) fn transform(
         reporter: Arc::clone(&reporter),
         producer,
         window: Mutex::default(),
+        complaints: Complaints::default(),
     };
     if role.transactional_id.is_some() {
         context.take_over(stop)?;
@@ -80,8 +84,15 @@ pub(crate) fn transform(
     client
         .subscribe(&[&role.from])
         .map_err(client_error("subscribe"))?;
-    work(stop, &client)?;
-    client.context().finish(&client)?;
+    let worked = work(stop, &client).and_then(|()| client.context().finish(&client));
+    client.context().complaints.finish(&reporter);
+    client
+        .context()
+        .producer
+        .context()
+        .complaints
+        .finish(&reporter);
+    worked?;
     // Leaves the group, and serves the last revocation on the way.
     drop(client);
     reporter.say(Happening::Ended);
@@ -93,6 +104,7 @@ fn consumer_config(role: &TransformRole) -> Result<ClientConfig, SubjectError> {
     config
         .set("bootstrap.servers", &role.bootstrap)
         .set("group.id", &role.group)
+        .set("statistics.interval.ms", complaints::COUNT_INTERVAL_MS)
         .set("enable.auto.commit", "false")
         .set("enable.auto.offset.store", "false");
     for (key, default) in [
@@ -108,7 +120,9 @@ fn consumer_config(role: &TransformRole) -> Result<ClientConfig, SubjectError> {
 
 fn producer_config(role: &TransformRole) -> Result<ClientConfig, SubjectError> {
     let mut config = config::client_config(RoleKind::Producer, &role.producer_config)?;
-    config.set("bootstrap.servers", &role.bootstrap);
+    config
+        .set("bootstrap.servers", &role.bootstrap)
+        .set("statistics.interval.ms", complaints::COUNT_INTERVAL_MS);
     if let Some(id) = &role.transactional_id {
         config.set("transactional.id", id);
     }
@@ -133,7 +147,6 @@ fn work(stop: &Stop, client: &BaseConsumer<Transformer>) -> Result<(), SubjectEr
     let member = client.context();
     let clock = member.reporter.clock();
     let mut throttle = Throttle::new(member.role.records_per_s);
-    let mut last_complaint = String::new();
     while !stop.asked() && member.window().over.is_none() {
         member.reporter.check()?;
         member.producer.poll(Duration::ZERO);
@@ -158,14 +171,8 @@ fn work(stop: &Stop, client: &BaseConsumer<Transformer>) -> Result<(), SubjectEr
                 let code = code_of(&error, client.client().fatal_error());
                 member.window().over = Some(Over { error, code });
             }
-            Some(Err(error)) => {
-                // An outage repeats itself: one note for each new complaint.
-                let complaint = error.to_string();
-                if complaint != last_complaint {
-                    member.reporter.note(complaint.clone());
-                    last_complaint = complaint;
-                }
-            }
+            // Heard by the client's context, with more words.
+            Some(Err(_)) => {}
         }
     }
     Ok(())
@@ -248,6 +255,7 @@ struct Transformer {
     reporter: Arc<Reporter>,
     producer: BaseProducer<Sender>,
     window: Mutex<Window>,
+    complaints: Complaints,
 }
 
 impl Transformer {
@@ -535,7 +543,7 @@ impl Transformer {
         match answer {
             _ if result == CommitResult::Accepted => End::Committed,
             Err(error) => {
-                log::line("COMMIT", &error.to_string());
+                self.complaints.hear(&self.reporter, &error, "commit");
                 let code = code_of(&error, client.client().fatal_error());
                 let over = Over { error, code };
                 if over.is_fenced() {
@@ -616,7 +624,11 @@ impl ClientContext for Transformer {
     }
 
     fn error(&self, error: KafkaError, reason: &str) {
-        log::line("ERROR", &format!("{error}: {reason}"));
+        self.complaints.hear(&self.reporter, &error, reason);
+    }
+
+    fn stats(&self, statistics: Statistics) {
+        complaints::tell_throttling(&self.reporter, &statistics);
     }
 }
 
@@ -653,6 +665,7 @@ struct Sender {
     completed: AtomicU64,
     /// Records without an acknowledgement, since they were asked for last.
     undelivered: AtomicU64,
+    complaints: Complaints,
 }
 
 impl ClientContext for Sender {
@@ -661,7 +674,11 @@ impl ClientContext for Sender {
     }
 
     fn error(&self, error: KafkaError, reason: &str) {
-        log::line("ERROR", &format!("{error}: {reason}"));
+        self.complaints.hear(&self.reporter, &error, reason);
+    }
+
+    fn stats(&self, statistics: Statistics) {
+        complaints::tell_throttling(&self.reporter, &statistics);
     }
 }
 

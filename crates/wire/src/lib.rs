@@ -24,6 +24,7 @@ mod members;
 mod metadata;
 mod partitions;
 mod quorum;
+mod quotas;
 mod topics;
 mod transactions;
 
@@ -46,6 +47,7 @@ pub use log_reader::{LogReader, PinnedReader, ReadError, ReadFrom, ReadOptions};
 pub use metadata::{Broker, BrokerId, Metadata, PartitionMetadata, TopicId, TopicMetadata, Topics};
 pub use partitions::{ElectionType, EligibleLeaders, PartitionReplicas};
 pub use quorum::{Quorum, QuorumReplica};
+pub use quotas::{ClientIds, QuotaEntity};
 pub use topics::NewTopic;
 pub use transactions::{
     ActiveProducer, ListedTransaction, TransactionDescription, TransactionState, TransactionalId,

@@ -135,7 +135,9 @@ impl Planner<'_> {
     /// A member of its own is given the partition, has it taken away, and goes
     /// on all the same.
     pub(super) fn zombie_processing(&mut self) -> Option<Mutation> {
-        let (trace, reading) = self.only_reading(|_, _| true)?;
+        // Who has a partition says whether a late group was still coming to it.
+        let late = &self.survey.excusable.late;
+        let (trace, reading) = self.only_reading(|_, reading| !late.contains(&reading.group))?;
         let Body::Processed {
             from,
             offset,

@@ -131,6 +131,7 @@ impl Planner<'_> {
         let ((group, from, offset), record, placed) = once.find(|(of, record, _)| {
             let passed = survey.commits.get(&(of.0, of.1));
             !used.contains(record)
+                && !survey.excusable.limited.contains(&of.0)
                 && !commits.contains(&(of.0, of.1))
                 // Its reading may be a victim.
                 && position(*of).is_none_or(|at| !used.contains(&survey.records[*at].victim.record))

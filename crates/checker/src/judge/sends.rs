@@ -1,6 +1,6 @@
 //! What producers were told: whether anything, and whether it was good.
 
-use super::{Ruling, held, inconclusive, violated};
+use super::{Ruling, clients, held, inconclusive, violated};
 use crate::checker::Analysis;
 
 /// Judged by counting: the sends that were acknowledged against all of them.
@@ -13,8 +13,11 @@ pub(super) fn all_acknowledged(analysis: &Analysis) -> Ruling {
     if missing > 0 {
         return violated(format!(
             "{missing} of {} records were not acknowledged: {} certainly not written, {} of \
-             unknown outcome",
-            counts.sent, counts.failed, counts.unknown
+             unknown outcome{}",
+            counts.sent,
+            counts.failed,
+            counts.unknown,
+            clients::reasons(analysis)
         ));
     }
     held(format!("all {} records were acknowledged", counts.sent))

@@ -4,8 +4,10 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use model::anomaly::Anomaly;
-use model::event::{Body, Cleanup, CommitResult, Content, Event, Outcome};
-use model::ids::{BrokerId, GroupIx, MemberIx, Micros, Offset, PartitionRef, ProducerIx, RecordId};
+use model::event::{Body, Cleanup, ClientRef, CommitResult, Content, ErrorCause, Event, Outcome};
+use model::ids::{
+    BrokerId, FaultIx, GroupIx, MemberIx, Micros, Offset, PartitionRef, ProducerIx, RecordId,
+};
 use model::verdict::Counts;
 use proptest::prelude::*;
 
@@ -146,6 +148,8 @@ proptest! {
         steps in prop::collection::vec(anything_of_groups(), 0..80),
         skews in prop::array::uniform4(0u64..40),
         imported in prop::bool::weighted(0.3),
+        // Waits that last for seconds, and such as are over in no time.
+        step_us in prop::sample::select(vec![1u64, 400_000, 2_000_000]),
     ) {
         let mut story = story();
         let mut steps = steps;
@@ -168,7 +172,8 @@ proptest! {
         // Each member has a clock of its own, which never goes back but may
         // stand still.
         for (now, (member, body)) in (200..).zip(steps) {
-            let at = Micros::new(now / 2 + skews[usize::try_from(member).unwrap()]);
+            let skew = skews[usize::try_from(member).unwrap()];
+            let at = Micros::new((now / 2) * step_us + skew);
             story.events.push(Event { at, body });
         }
         let declared: Vec<(GroupIx, PartitionRef)> = (0..2)
@@ -214,6 +219,14 @@ pub(crate) fn thousands() -> ProptestConfig {
     }
 }
 
+fn a_cause() -> impl Strategy<Value = ErrorCause> {
+    prop::sample::select(vec![
+        ErrorCause::Unable,
+        ErrorCause::NotAllowed,
+        ErrorCause::Pipeline,
+    ])
+}
+
 fn a_member() -> impl Strategy<Value = u32> {
     0u32..4
 }
@@ -253,7 +266,22 @@ fn anything_of_groups() -> impl Strategy<Value = (u32, Body)> {
             .prop_map(|(group, partition, offset)| {
                 (0, Body::GroupOffset { group, partition, offset })
             }),
-        1 => a_group().prop_map(|group| (0, Body::GroupWaited { group, limit_ms: 1 })),
+        1 => (a_group(), prop::sample::select(vec![1u64, 4000, 12_000]))
+            .prop_map(|(group, limit_ms)| (0, Body::GroupWaited { group, limit_ms })),
+        2 => a_group().prop_map(|group| (0, Body::WaitBegan { group })),
+        1 => (a_member(), 0u64..30_000).prop_map(|(member, throttle_ms)| {
+            let client = ClientRef::Member(MemberIx::new(member));
+            (member, Body::Throttled { client, throttle_ms })
+        }),
+        1 => (a_member(), a_cause(), "[ab]").prop_map(|(member, cause, error)| {
+            let client = ClientRef::Member(MemberIx::new(member));
+            let (reason, times) = (String::new(), 1);
+            (member, Body::ClientErred { client, cause, error, reason, times })
+        }),
+        1 => (0u16..2, prop::bool::ANY).prop_map(|(fault, injected)| {
+            let fault = FaultIx::new(fault);
+            (0, if injected { Body::FaultInjected { fault } } else { Body::FaultHealed { fault } })
+        }),
         2 => (a_partition_of(2), 0i64..3, 3i64..300).prop_map(|(partition, log_start, end)| {
             (0, Body::Pinned {
                 partition,

@@ -8,6 +8,8 @@ use model::anomaly::Anomaly;
 use model::event::{Body, CommitResult, Content, Event, Outcome};
 use model::ids::{GroupIx, MemberIx, Micros, PartitionRef, RecordId};
 
+use crate::reference_waits::excuse;
+
 type Of = (GroupIx, PartitionRef);
 type Place = (PartitionRef, i64);
 
@@ -503,13 +505,21 @@ pub(crate) fn cover(events: &[Event], declared: &[Of], group: GroupIx) -> GroupC
                 (false, true, false) => covered.behind_expired += 1,
             }
         }
+        let excuse = excuse(events, group, *partition);
         for offset in said.in_log(*partition) {
             covered.stored += 1;
             covered.below_committed += u64::from(offset < committed);
             if said.has_processed(of, offset) {
                 covered.distinct += 1;
+            } else if let Some(limit) = &excuse.limit {
+                covered.beyond_client += 1;
+                covered.client_limit.get_or_insert_with(|| limit.clone());
             } else if offset < committed {
                 covered.gaps += 1;
+            } else if excuse.to_come_from.is_some_and(|from| offset >= from) {
+                covered.to_come += 1;
+            } else if excuse.hindered {
+                covered.hindered += 1;
             } else {
                 covered.behind += 1;
             }
@@ -564,7 +574,9 @@ pub(crate) fn count(events: &[Event], declared: &[Of]) -> BTreeMap<Anomaly, u64>
         let skipped = in_log(partition)
             .into_iter()
             .filter(|offset| !gone && from.0 < *offset && *offset < to.0);
-        add(Anomaly::PollSkip, skipped.count());
+        if excuse(events, *group, *partition).limit.is_none() {
+            add(Anomaly::PollSkip, skipped.count());
+        }
         // Of two logs that are gone each has its own offsets.
         let known = said.order[..*at].iter().any(|((by, at), read)| {
             let named = matches!(read.content, Content::Ours(_));
@@ -617,12 +629,16 @@ pub(crate) fn count(events: &[Event], declared: &[Of]) -> BTreeMap<Anomaly, u64>
                 add(Anomaly::GroupGap, 1);
             }
         }
+        let excuse = excuse(events, *group, *partition);
         for offset in in_log(partition) {
-            if said.has_processed(of, offset) {
+            if said.has_processed(of, offset) || excuse.limit.is_some() {
                 continue;
             }
+            let to_come = excuse.to_come_from.is_some_and(|from| offset >= from);
             if offset < highest {
                 add(Anomaly::GroupGap, 1);
+            } else if to_come || excuse.hindered {
+                // Nobody can tell.
             } else if said.waited.contains(group) {
                 add(Anomaly::GroupIncomplete, 1);
             }

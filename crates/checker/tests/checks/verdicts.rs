@@ -119,7 +119,8 @@ fn what_producers_were_told_is_counted() {
         Claim::AllAcknowledged,
         &told,
         Verdict::Violated,
-        "2 of 3 records were not acknowledged: 1 certainly not written, 1 of unknown outcome",
+        "2 of 3 records were not acknowledged: 1 certainly not written, 1 of unknown outcome; p0 \
+         was told too large (once); p0 was told timed out (once)",
     );
     rules(
         Claim::OutcomesTold,

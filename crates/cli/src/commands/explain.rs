@@ -40,6 +40,7 @@ pub(crate) fn explain(args: &ExplainArgs) -> Result<Exit, Failure> {
     if let Some(scenario) = scenario {
         let seed = args.seed.map_or(Seed::Open, Seed::Given);
         let plan = ScenarioPlan::new(scenario, args.seed.unwrap_or(0), RunId::new(0), 1);
+        engine::check_configs(&plan).map_err(|error| Failure::usage(&error))?;
         explain_plan(&mut page, &plan, seed);
     } else if name == ANOMALIES {
         catalogue::anomalies(&mut page);

@@ -35,6 +35,7 @@ macro_rules! cases {
 }
 
 mod capture;
+mod clients;
 mod groups;
 mod happenings;
 mod sends;

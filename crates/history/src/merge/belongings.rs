@@ -4,7 +4,7 @@
 use std::collections::HashMap;
 use std::fmt;
 
-use model::event::Body;
+use model::event::{Body, ClientRef};
 use model::ids::{BrokerId, FaultIx, GroupIx, MemberIx, PartitionRef, ProducerIx, TableIx};
 
 /// What has one source.
@@ -115,9 +115,13 @@ fn belonging(body: &Body) -> Option<Belonging> {
             partition, broker, ..
         }
         | Body::ReplicaRead { partition, broker } => Some(Belonging::Replica(*partition, *broker)),
-        Body::GroupOffset { group, .. } | Body::GroupWaited { group, .. } => {
-            Some(Belonging::Group(*group))
-        }
+        Body::GroupOffset { group, .. }
+        | Body::WaitBegan { group }
+        | Body::GroupWaited { group, .. } => Some(Belonging::Group(*group)),
+        Body::ClientErred { client, .. } | Body::Throttled { client, .. } => Some(match client {
+            ClientRef::Producer(producer) => Belonging::Producer(*producer),
+            ClientRef::Member(member) => Belonging::Member(*member),
+        }),
         // How many transactions were completed before a place in the log, or
         // before the connector was created, hangs on their order.
         Body::ChangeInvoked { .. }

@@ -2,9 +2,9 @@
 //! that show every type at work.
 
 use model::event::{
-    BatchKind, Body, CaptureResult, CaptureSetting, ChangeContent, Cleanup, CommitResult, Content,
-    Ending, Evidence, Found, Intent, Isolation, Outcome, RowOp, SettingEffect, SlotState, Snapshot,
-    TransactionOutcome, TxOutcome,
+    BatchKind, Body, CaptureResult, CaptureSetting, ChangeContent, Cleanup, ClientRef,
+    CommitResult, Content, Ending, ErrorCause, Evidence, Found, Intent, Isolation, Outcome, RowOp,
+    SettingEffect, SlotState, Snapshot, TransactionOutcome, TxOutcome,
 };
 use model::ids::{
     BrokerId, ChangeId, FaultIx, GroupIx, Lsn, MemberIx, Offset, PartitionIndex, PartitionRef,
@@ -307,6 +307,18 @@ pub(super) fn since_version_2() -> Vec<Body> {
         Body::FaultNotHealed {
             fault: FaultIx::new(0),
             why: "task 0 FAILED".to_owned(),
+        },
+        Body::WaitBegan { group: GROUP },
+        Body::ClientErred {
+            client: ClientRef::Member(MEMBER),
+            cause: ErrorCause::Unable,
+            error: "NotImplemented".to_owned(),
+            reason: "Local: Not implemented".to_owned(),
+            times: 3,
+        },
+        Body::Throttled {
+            client: ClientRef::Producer(ProducerIx::new(2)),
+            throttle_ms: 1250,
         },
     ]
 }

@@ -22,6 +22,8 @@ pub enum Misfit {
         /// The keys.
         keys: Vec<String>,
     },
+    /// It sets quotas, which other clients of the cluster would feel.
+    Quotas,
     /// It stands between the brokers.
     ReplicationLink,
     /// It names a broker by its number, and somebody else's have theirs.
@@ -50,6 +52,7 @@ impl fmt::Display for Misfit {
             Self::BrokerSettings { keys } => {
                 write!(f, "needs settings of the brokers ({})", keys.join(", "))
             }
+            Self::Quotas => f.write_str("sets client quotas of the brokers"),
             Self::ReplicationLink => f.write_str("needs a proxy between the brokers"),
             Self::BrokerNumber { number } => write!(f, "names broker {number} by its number"),
             Self::Brokers { needed, there } => {
@@ -82,6 +85,9 @@ impl Scenario {
             misfits.push(Misfit::BrokerSettings {
                 keys: self.topology.config.keys().cloned().collect(),
             });
+        }
+        if !self.quotas.is_empty() {
+            misfits.push(Misfit::Quotas);
         }
         if self.topology.replication_link == Link::Proxy {
             misfits.push(Misfit::ReplicationLink);

@@ -10,8 +10,8 @@ use toml::de::{DeTable, DeValue};
 
 use super::{
     BrokerPick, Capture, Commit, Config, EndSignal, FaultKind, Fence, Group, Happening, KEYS_MAX,
-    Keeper, Link, Offsets, Producer, Scenario, TABLES, Takeover, Topic, Topology, Transform,
-    Trigger, Write, WriteHow, WriteStart, drain_limit_ms_default,
+    Keeper, Link, Offsets, Producer, QUOTA_KEYS, Quota, Scenario, TABLES, Takeover, Topic,
+    Topology, Transform, Trigger, Write, WriteHow, WriteStart, drain_limit_ms_default,
 };
 use crate::claim::{Claim, Guarantee};
 use crate::record::OVERHEAD_BYTES_MAX;
@@ -112,6 +112,8 @@ struct Raw {
     capture: Option<Capture>,
     #[serde(default, rename = "write")]
     writes: Vec<Write>,
+    #[serde(default, rename = "quota")]
+    quotas: Vec<Quota>,
     #[serde(default, rename = "fault")]
     faults: Vec<Spanned<RawFault>>,
     #[serde(default, rename = "guarantee")]
@@ -152,6 +154,7 @@ impl Raw {
             transforms: self.transforms,
             capture: self.capture,
             writes: self.writes,
+            quotas: self.quotas,
             faults,
             guarantees: self.guarantees,
             must_happen: self.must_happen,
@@ -345,6 +348,33 @@ fn validate(scenario: &Scenario) -> Result<(), Problem> {
     transforms::validate(scenario, |name| {
         (!topic_known(name)).then(|| unknown_topic(name))
     })?;
+    for (at, quota) in scenario.quotas.iter().enumerate() {
+        let here = |key| [Key("quota"), Index(at), Key(key)];
+        if quota.config.is_empty() {
+            let message = format!("a quota sets one of {}", QUOTA_KEYS.join(", "));
+            return fail(&here("config"), message);
+        }
+        for (key, value) in &quota.config {
+            if !QUOTA_KEYS.contains(&key.as_str()) {
+                let message = match nearest(key, QUOTA_KEYS) {
+                    Some(near) => format!("there is no quota `{key}`; did you mean `{near}`?"),
+                    None => format!("there is no quota `{key}`: {}", QUOTA_KEYS.join(", ")),
+                };
+                return fail(&here("config"), message);
+            }
+            let number = value.parse::<f64>().ok();
+            if !number.is_some_and(|number| number.is_finite() && number > 0.0) {
+                let message = format!("`{key}` is a number above 0, not `{value}`");
+                return fail(&here("config"), message);
+            }
+        }
+        let same =
+            |other: &Quota| (&other.user, &other.client_id) == (&quota.user, &quota.client_id);
+        if scenario.quotas.iter().take(at).any(same) {
+            let message = format!("the quota of {} is here twice", quota.entity());
+            return fail(&[Key("quota"), Index(at)], message);
+        }
+    }
     for (at, write) in scenario.writes.iter().enumerate() {
         let here = |key| [Key("write"), Index(at), Key(key)];
         if scenario.capture.is_none() {

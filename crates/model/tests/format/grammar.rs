@@ -100,6 +100,11 @@ const FULL: &[(&str, &str)] = &[
          after = { elapsed-ms = 1 }",
     ),
     (
+        "quota",
+        "client_id = \"billing\"\nuser = \"ANONYMOUS\"\n\
+         config = { consumer_byte_rate = \"20000\" }",
+    ),
+    (
         "guarantee",
         "claim = \"recovers-within\"\nlevel = \"required\"\nlimit_ms = 5000",
     ),

@@ -4,7 +4,8 @@
 use model::anomaly::Anomaly;
 use model::claim::{Claim, Level};
 use model::verdict::{
-    Counts, Example, Finding, GroupMeasurements, Latency, Measurements, NamedRange, ScenarioVerdict,
+    Counts, ErrorMeaning, Example, Finding, GroupMeasurements, Latency, Measurements, NamedRange,
+    ScenarioVerdict,
 };
 
 use super::{figures, finding as about};
@@ -34,6 +35,9 @@ pub(super) fn write(document: &mut Document, test: &Test<'_>) {
     document.table(measurements(test));
     document.table(latencies(test));
     document.table(groups(test));
+    document.table(still_reading(test));
+    document.table(throttled(test));
+    document.table(errors(test));
     calibration(document, test);
 }
 
@@ -394,6 +398,82 @@ fn groups(test: &Test<'_>) -> Table {
         ]);
     }
     table
+}
+
+/// Groups that were slow, and not stopped.
+fn still_reading(test: &Test<'_>) -> Table {
+    let mut table = Table::new([
+        "Still reading when its time was up",
+        "Records left",
+        "Came to",
+        "In",
+        "Would need",
+    ]);
+    for outcome in &test.outcomes {
+        for of in &outcome.measurements.still_reading {
+            table.row([
+                text![in_repetition(test, outcome), code(&of.group)],
+                text![number(of.left)],
+                text![number(of.moved)],
+                text![duration_ms(of.waited_ms)],
+                text![of.needs_ms.map(duration_ms).unwrap_or_default()],
+            ]);
+        }
+    }
+    table
+}
+
+fn throttled(test: &Test<'_>) -> Table {
+    let mut table = Table::new(["Told by brokers to wait (a quota)", "For"]);
+    for outcome in &test.outcomes {
+        for of in &outcome.measurements.throttled {
+            table.row([
+                text![in_repetition(test, outcome), code(&of.who)],
+                text![duration_ms(of.total_ms)],
+            ]);
+        }
+    }
+    table
+}
+
+/// What clients reported of what went wrong.
+fn errors(test: &Test<'_>) -> Table {
+    let mut table = Table::new([
+        "Reported by",
+        "Error",
+        "Times",
+        "What it says",
+        "First",
+        "Last",
+    ]);
+    for outcome in &test.outcomes {
+        for of in &outcome.measurements.errors {
+            let reason = if of.reason.is_empty() {
+                String::new()
+            } else {
+                format!(": {}", of.reason)
+            };
+            table.row([
+                text![in_repetition(test, outcome), code(&of.who)],
+                text![of.error.as_str()],
+                text![number(of.count)],
+                text![meaning(of.means), reason],
+                text![duration_ms(of.first_ms)],
+                text![duration_ms(of.last_ms)],
+            ]);
+        }
+    }
+    table
+}
+
+const fn meaning(of: ErrorMeaning) -> &'static str {
+    match of {
+        ErrorMeaning::Failed => "certainly not written",
+        ErrorMeaning::Unknown => "may or may not be written",
+        ErrorMeaning::Unable => "the client is not made for it (the instrument's limit)",
+        ErrorMeaning::NotAllowed => "not allowed to ackproof's client (the instrument's limit)",
+        ErrorMeaning::Pipeline => "the pipeline, its configuration or a fault",
+    }
 }
 
 fn calibration(document: &mut Document, test: &Test<'_>) {

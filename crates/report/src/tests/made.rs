@@ -10,9 +10,10 @@ use model::ids::RunId;
 use model::plan::{RunPlan, ScenarioPlan};
 use model::scenario::{FaultKind, Scenario, embedded, parse};
 use model::verdict::{
-    Calibration, CaptureMeasurements, Counts, Example, ExampleOperation, FaultVerdict, Finding,
-    GroupMeasurements, GuaranteeVerdict, Hop, Latency, LostAt, Measurements, NamedRange,
-    RunVerdict, SCHEMA, ScenarioVerdict, Verdict,
+    Calibration, CaptureMeasurements, Counts, ErrorMeaning, Example, ExampleOperation,
+    FaultVerdict, Finding, GroupMeasurements, GuaranteeVerdict, Hop, Latency, LostAt, Measurements,
+    NamedRange, ReportedError, RunVerdict, SCHEMA, ScenarioVerdict, StillReading, Throttling,
+    Verdict,
 };
 
 use crate::machine::Machine;
@@ -221,6 +222,7 @@ fn measurements(plan: &ScenarioPlan) -> Measurements {
             caught_up_ms: Some(14_300),
             duplicates: 0,
         }),
+        ..Measurements::default()
     }
 }
 
@@ -337,5 +339,30 @@ pub(super) fn doubtful() -> (RunPlan, RunVerdict) {
         outcome.guarantees[at].verdict = Verdict::Inconclusive;
         reason.clone_into(&mut outcome.guarantees[at].reason);
     }
+    let error = |who: &str, means, error: &str, reason: &str, count| ReportedError {
+        who: who.to_owned(),
+        means,
+        error: error.to_owned(),
+        reason: reason.to_owned(),
+        count,
+        first_ms: 4100,
+        last_ms: 12_600,
+    };
+    let words = "Fetch from broker 1 failed: NOT_LEADER | retrying";
+    outcome.measurements.errors = vec![
+        error("p0", ErrorMeaning::Failed, "InvalidRecord", "", 120),
+        error("billing", ErrorMeaning::Unable, "BadMessage", words, 3),
+    ];
+    outcome.measurements.throttled = vec![Throttling {
+        who: String::from("billing"),
+        total_ms: 9400,
+    }];
+    outcome.measurements.still_reading = vec![StillReading {
+        group: String::from("billing"),
+        left: 2200,
+        moved: 800,
+        waited_ms: 10_000,
+        needs_ms: Some(27_500),
+    }];
     (plan, judged(verdict))
 }

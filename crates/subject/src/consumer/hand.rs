@@ -26,15 +26,11 @@ pub(super) struct InHand {
 }
 
 /// Takes records from a client.
-pub(super) struct Taker {
-    last_complaint: String,
-}
+pub(super) struct Taker;
 
 impl Taker {
     pub(super) const fn new() -> Self {
-        Self {
-            last_complaint: String::new(),
-        }
+        Self
     }
 
     /// Takes as many records as the role allows, or as there are. What is
@@ -68,22 +64,13 @@ impl Taker {
                         source,
                     });
                 }
-                Some(Err(error)) => self.complain(&error, member),
-                None => {}
+                // Heard by the client's context, with more words.
+                Some(Err(_)) | None => {}
             }
             if Instant::now() >= until {
                 break;
             }
         }
         Ok(hand)
-    }
-
-    /// An outage repeats itself: one note for each new complaint.
-    fn complain(&mut self, error: &KafkaError, member: &Member) {
-        let complaint = error.to_string();
-        if complaint != self.last_complaint {
-            member.reporter.note(complaint.clone());
-            self.last_complaint = complaint;
-        }
     }
 }

@@ -13,6 +13,7 @@ use crate::groups::{Coordinator, GroupMember};
 use crate::metadata::BrokerId;
 use crate::partitions::{ElectionType, PartitionReplicas};
 use crate::quorum::Quorum;
+use crate::quotas::QuotaEntity;
 use crate::transactions::{
     ActiveProducer, ListedTransaction, TransactionDescription, TransactionalId,
 };
@@ -200,6 +201,29 @@ impl Cluster {
                     ConfigTarget::Topic(_) | ConfigTarget::AllBrokers => self.reach_any().await?,
                 };
                 connection.incremental_alter_configs(target, changes).await
+            };
+            match attempt.await {
+                Ok(()) => return Ok(()),
+                Err(error) => self.retry_unless_settled(&mut retry, error).await?,
+            }
+        }
+    }
+
+    /// Sets some of an entity's quotas, and takes away those without a value.
+    /// Brokers act on it a little later than this returns.
+    ///
+    /// # Errors
+    /// [`WireError`], of which `Refused` for a key or value that is not one.
+    pub async fn alter_client_quotas(
+        &mut self,
+        entity: &QuotaEntity,
+        quotas: &BTreeMap<String, Option<f64>>,
+    ) -> Result<(), WireError> {
+        let mut retry = Retry::new(&self.options);
+        loop {
+            let attempt = async {
+                let connection = self.reach_any().await?;
+                connection.alter_client_quotas(entity, quotas).await
             };
             match attempt.await {
                 Ok(()) => return Ok(()),
