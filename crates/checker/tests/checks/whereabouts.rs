@@ -317,7 +317,8 @@ fn holds_to_its_operations(analysis: &Analysis, what: &str) {
         }
         if about(Anomaly::LostWrite) {
             let seen = finding.examples.iter().filter(|example| {
-                let (record, _) = example.what.split_once(", acknowledged").unwrap();
+                // "p0/1, acknowledged at …", or "… reported as a success …".
+                let (record, _) = example.what.split_once(", ").unwrap();
                 let processed = format!("processed {record} at ");
                 let held = format!("{record} stands at ");
                 let mut operations = example.operations.iter();
