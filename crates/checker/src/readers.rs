@@ -1346,7 +1346,7 @@ fn find_passed_over(
             coverage.gaps += 1;
             coverage.gaps_expired += 1;
             let undone = done.undone(offset.get());
-            let past = Watch::CommitPast(place.group, place.partition, offset);
+            let past = done.passed_by(place, offset, committed);
             place.add(docket, Anomaly::GroupGap, offset, &[past], || {
                 format!("acknowledged, deleted, committed past, up to {committed}, and {undone}")
             });
@@ -1400,6 +1400,15 @@ impl<'r> Done<'r> {
     fn leaves_any(&self, log: &PartitionLog, bounds: Bounds<'_>) -> bool {
         let mut left = log.data_without(&self.all, 0, i64::MAX);
         log.is_read() && left.any(|offset| !bounds.hides(offset))
+    }
+
+    /// The commit that passed a record: the first behind it, or, where earlier
+    /// ones may be of an earlier life of the log, the farthest.
+    fn passed_by(&self, place: Place<'_>, offset: Offset, committed: Offset) -> Watch {
+        match self.reading.lives {
+            None => Watch::CommitPast(place.group, place.partition, offset),
+            Some(_) => Watch::CommitOf(place.group, place.partition, committed),
+        }
     }
 
     /// Whether it is not known if it was done.
@@ -1501,7 +1510,7 @@ fn find_unprocessed(
         } else if offset < committed {
             coverage.gaps += 1;
             coverage.gaps_in_vain += undone.in_vain();
-            let past = Watch::CommitPast(place.group, place.partition, offset);
+            let past = done.passed_by(place, offset, committed);
             place.add(docket, Anomaly::GroupGap, offset, &[past, made], || {
                 format!("committed past, up to {committed}, and {undone}")
             });
