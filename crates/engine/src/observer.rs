@@ -476,19 +476,20 @@ impl Observer {
 }
 
 /// Follows the ends of the change topics until dropped, and writes down every
-/// step forward.
-pub(crate) async fn follow_tails(
-    bootstrap: &[String],
-    plan: &ScenarioPlan,
-    ledger: &Ledger,
-) -> Result<(), EngineError> {
-    let mut observer = Observer::connect(bootstrap, plan, ledger).await?;
+/// step forward. While brokers are away there is nothing to follow, however
+/// long a fault keeps them so.
+pub(crate) async fn follow_tails(bootstrap: &[String], plan: &ScenarioPlan, ledger: &Ledger) {
     let mut tails = Tails::default();
     let mut ticks = tokio::time::interval(TAIL_INTERVAL);
     ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
     loop {
         ticks.tick().await;
-        observer.follow_ends(&mut tails).await?;
+        let Ok(mut observer) = Observer::connect(bootstrap, plan, ledger).await else {
+            continue;
+        };
+        while observer.follow_ends(&mut tails).await.is_ok() {
+            ticks.tick().await;
+        }
     }
 }
 

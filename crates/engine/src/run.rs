@@ -456,7 +456,7 @@ async fn with_tails(
     tokio::select! {
         ended = rest => ended,
         () = database.follow(ledger) => Ok(()),
-        failed = follow_tails(&direct, plan, ledger) => failed,
+        () = follow_tails(&direct, plan, ledger) => Ok(()),
     }
 }
 
