@@ -190,7 +190,6 @@ impl Form {
             // Before 2.5, by two settings.
             _ => match get("delete.handling.mode") {
                 "rewrite" => (true, Tombstones::Echo),
-                "none" => (true, Tombstones::Delete),
                 "drop" if !keeps_tombstones => (false, Tombstones::Echo),
                 _ => (true, Tombstones::Delete),
             },

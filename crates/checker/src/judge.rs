@@ -250,7 +250,7 @@ fn traffic_met(wanted: &Traffic, record: &FaultRecord, analysis: &Analysis) -> E
 /// Whether anything went on while a fault lasted. What only waited to be read
 /// does not count: nobody may have been reading.
 fn any_traffic(met: &TrafficMet) -> (bool, String) {
-    let mut detail = format!(
+    let detail = format!(
         "{} sends outstanding when it came into force, {} attempted while it lasted",
         met.sends_outstanding, met.sends_attempted
     );
@@ -266,10 +266,10 @@ fn any_traffic(met: &TrafficMet) -> (bool, String) {
     ];
     let sends = met.sends_outstanding + met.sends_attempted;
     let any = sends > 0 || others.iter().any(|(count, _)| *count > 0);
-    for (count, what) in others.into_iter().filter(|(count, _)| *count > 0) {
-        detail += &format!(", {count} {what}");
-    }
-    (any, detail)
+    let met = others.into_iter().filter(|(count, _)| *count > 0);
+    let met = met.map(|(count, what)| format!("{count} {what}"));
+    let all: Vec<String> = std::iter::once(detail).chain(met).collect();
+    (any, all.join(", "))
 }
 
 fn group_named(analysis: &Analysis, name: &str) -> Option<GroupIx> {

@@ -675,12 +675,11 @@ impl Readers {
             partition,
             roster,
         };
-        match step.inside {
-            Some(tx) => self.joined.read(tx, member, partition, offset),
-            None => {
-                let known = &mut self.records.entry(number).processed;
-                reading.count(known, (offset, content), member, place, docket);
-            }
+        if let Some(tx) = step.inside {
+            self.joined.read(tx, member, partition, offset);
+        } else {
+            let known = &mut self.records.entry(number).processed;
+            reading.count(known, (offset, content), member, place, docket);
         }
     }
 
@@ -726,9 +725,9 @@ impl Readers {
             positions.observe(event, &fates.transactions);
             return;
         };
-        let (group, tx) = match (positions.group(*member), positions.inside.of(*member)) {
-            (Some(group), Some(tx)) => (group, tx),
-            _ => return,
+        let who = (positions.group(*member), positions.inside.of(*member));
+        let (Some(group), Some(tx)) = who else {
+            return;
         };
         let number = i64::from(group.get());
         let reading = self.readings.entry(number).entry(*partition);
@@ -783,15 +782,15 @@ impl Readers {
             self.stage = Stage::Waiting;
             return Need::Nothing;
         }
-        let mut contested = BTreeMap::new();
+        let mut readings = BTreeSet::new();
         for (group, declared) in &background.roster.groups {
             let topics = declared.topics.iter();
             for partition in topics.flat_map(|topic| background.roster.partitions_of(*topic)) {
-                contested.entry((*group, partition)).or_insert(());
+                readings.insert((*group, partition));
             }
         }
         for (group, partition, _) in self.readings() {
-            contested.entry((group, partition)).or_insert(());
+            readings.insert((group, partition));
         }
         let none = Reading::default();
         let in_place: BTreeSet<GroupIx> = background
@@ -801,8 +800,8 @@ impl Readers {
             .filter(|group| self.processed_in_place(**group, log))
             .copied()
             .collect();
-        let contested: BTreeMap<(GroupIx, PartitionRef), Doubt> = contested
-            .into_keys()
+        let contested: BTreeMap<(GroupIx, PartitionRef), Doubt> = readings
+            .into_iter()
             .filter_map(|(group, partition)| {
                 let reading = self.reading_of(group, partition).unwrap_or(&none);
                 let outputs = derived.of(group, partition, log, background);
@@ -813,7 +812,7 @@ impl Readers {
                     || position.is_some_and(|position| past.is_behind(partition, position));
                 let known = (in_place.contains(&group), is_cut);
                 let log = log.partition(partition);
-                let doubt = Doubt::about(reading, known, outputs, log, bounds);
+                let doubt = Doubt::about(reading, known, outputs.as_ref(), log, bounds);
                 Some(((group, partition), doubt?))
             })
             .collect();
@@ -946,12 +945,12 @@ impl Doubt {
     fn about(
         reading: &Reading,
         (in_place, is_cut): (bool, bool),
-        outputs: Option<Outputs>,
+        outputs: Option<&Outputs>,
         log: Option<&PartitionLog>,
         bounds: Bounds<'_>,
     ) -> Option<Self> {
         let commits = &reading.commits;
-        let done = Done::of(reading, outputs.as_ref());
+        let done = Done::of(reading, outputs);
         let unclear = log.is_some_and(|log| {
             let elsewhere = !in_place && done.leaves_any(log, bounds);
             is_cut || log.is_disputed() || log.start() > 0 || elsewhere
@@ -960,7 +959,7 @@ impl Doubt {
             processed: reading.given.clone(),
             unsettled: reading.unsettled.clone(),
             in_vain: reading.in_vain.clone(),
-            outputs: outputs.clone(),
+            outputs: outputs.cloned(),
         });
         let doubt = Self {
             steps: is_cut || reading.went_back || reading.jumps.are_contested(log, bounds),

@@ -141,8 +141,8 @@ impl Database {
 
     /// Writes the rows that a snapshot is to find; how many.
     async fn write_before(&self, plan: &ScenarioPlan, ledger: &Ledger) -> Result<u64, EngineError> {
-        let writes = plan.scenario.writes.iter();
-        let before = writes.filter(|write| write.start == WriteStart::BeforeCapture);
+        let all = plan.scenario.writes.iter();
+        let before = all.filter(|write| write.start == WriteStart::BeforeCapture);
         let mut writer = self.writer.lock().await;
         let mut rows = 0;
         for write in before {
@@ -238,8 +238,8 @@ impl Database {
         traffic_began: Micros,
     ) -> Result<(), EngineError> {
         let mut writer = self.writer.lock().await;
-        let writes = plan.scenario.writes.iter();
-        for write in writes.filter(|write| write.start == WriteStart::AfterCapture) {
+        let all = plan.scenario.writes.iter();
+        for write in all.filter(|write| write.start == WriteStart::AfterCapture) {
             if let Some(after) = &write.after
                 && !self.reaches(after, plan, ledger, traffic_began).await
             {
@@ -325,9 +325,10 @@ impl Database {
             let over = |tally: &Tally| tally.capture_dead && tally.faults_open == 0;
             if over(&ledger.tally()) && self.look(ledger).await == Some(true) {
                 // What the task had sent before it failed is in the topics.
-                break match observer.newest_are(&last).await? {
-                    true => CaptureResult::CaughtUp,
-                    false => CaptureResult::Failed,
+                break if observer.newest_are(&last).await? {
+                    CaptureResult::CaughtUp
+                } else {
+                    CaptureResult::Failed
                 };
             }
             let confirmed = self.confirmed(self.slot().await?.as_ref());

@@ -30,7 +30,7 @@ use crate::stop::Stop;
 
 mod hand;
 
-use hand::{InHand, Taker};
+use hand::{InHand, take};
 
 /// The longest turn: how late a stop may be noticed.
 const TURN: Duration = Duration::from_millis(20);
@@ -108,7 +108,6 @@ fn process_until_stopped(
         throttle: Throttle::new(role.records_per_s),
         since_commit: 0,
     };
-    let mut taker = Taker::new();
     while !stop.asked() {
         // Waits before it takes a record, never with one in hand that it has
         // not begun on: a partition that is revoked meanwhile is not processed
@@ -116,7 +115,7 @@ fn process_until_stopped(
         if work.wait_a_turn()? {
             continue;
         }
-        let hand = taker.take(role, client)?;
+        let hand = take(role, client)?;
         work.process_all(&hand)?;
     }
     Ok(())

@@ -162,7 +162,6 @@ fn work(stop: &Stop, client: &BaseConsumer<Transformer>) -> Result<(), SubjectEr
             continue;
         }
         match client.poll(TURN) {
-            None => {}
             Some(Ok(message)) => {
                 throttle.took(clock.now());
                 member.process(&message);
@@ -172,7 +171,7 @@ fn work(stop: &Stop, client: &BaseConsumer<Transformer>) -> Result<(), SubjectEr
                 member.window().over = Some(Over { error, code });
             }
             // Heard by the client's context, with more words.
-            Some(Err(_)) => {}
+            Some(Err(_)) | None => {}
         }
     }
     Ok(())

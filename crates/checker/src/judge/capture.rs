@@ -39,22 +39,22 @@ fn listed(capture: &CaptureCoverage, may: SettingEffect) -> String {
 
 /// Of how many the missing changes are, and what is known of the reason.
 pub(super) fn among(analysis: &Analysis) -> String {
-    let mut words = format!(" of {} committed", analysis.counts.changes);
+    let mut words = vec![format!(" of {} committed", analysis.counts.changes)];
     let Some(capture) = &analysis.coverage.capture else {
-        return words;
+        return words.concat();
     };
     if !capture.silent.is_empty() {
         let tables = capture.silent.join(", ");
-        words += &format!(" (no event at all of {tables})");
+        words.push(format!(" (no event at all of {tables})"));
     }
     let drops = listed(capture, SettingEffect::Drop);
     if !drops.is_empty() {
-        words += &format!(" (events may be left out{drops})");
+        words.push(format!(" (events may be left out{drops})"));
     }
     if let Some(failure) = capture.failures.last() {
-        words += &format!(" ({})", failed(failure));
+        words.push(format!(" ({})", failed(failure)));
     }
-    words
+    words.concat()
 }
 
 /// `task 0 of connector pg FAILED: ...`.

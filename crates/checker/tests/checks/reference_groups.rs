@@ -452,7 +452,7 @@ impl Said {
         let mut known: BTreeSet<RecordId> = BTreeSet::new();
         let mut places: BTreeSet<Place> = BTreeSet::new();
         let mut nameless: BTreeSet<Place> = BTreeSet::new();
-        for ((of, partition), read) in self.order.iter() {
+        for ((of, partition), read) in &self.order {
             if *of != group {
                 continue;
             }

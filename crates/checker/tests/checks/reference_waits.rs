@@ -38,8 +38,8 @@ fn of_group(events: &[Event], group: GroupIx) -> Vec<&Event> {
             }
             Body::Assigned { member, .. }
             | Body::Revoked { member, .. }
-            | Body::Processed { member, .. } => *member,
-            Body::ClientErred {
+            | Body::Processed { member, .. }
+            | Body::ClientErred {
                 client: ClientRef::Member(member),
                 ..
             }

@@ -25,52 +25,42 @@ pub(super) struct InHand {
     pub(super) content: Content,
 }
 
-/// Takes records from a client.
-pub(super) struct Taker;
-
-impl Taker {
-    pub(super) const fn new() -> Self {
-        Self
-    }
-
-    /// Takes as many records as the role allows, or as there are. What is
-    /// revoked meanwhile is let go.
-    pub(super) fn take(
-        &mut self,
-        role: &ConsumerRole,
-        client: &BaseConsumer<Member>,
-    ) -> Result<Vec<InHand>, SubjectError> {
-        let member = client.context();
-        let mut hand: Vec<InHand> = Vec::new();
-        let mut until = Instant::now() + TURN;
-        while (hand.len() as u64) < role.batch_records.max(1) {
-            let left = until.saturating_duration_since(Instant::now());
-            let polled = client.poll(left);
-            let revoked = std::mem::take(&mut *member.revoked());
-            hand.retain(|record| !revoked.contains(&record.partition));
-            match polled {
-                Some(Ok(message)) => {
-                    let value = message.payload().unwrap_or_default();
-                    hand.push(InHand {
-                        partition: PartitionIndex::new(message.partition()),
-                        offset: Offset::new(message.offset()),
-                        content: record::decode(role.run, &role.topic, value),
-                    });
-                    until = Instant::now() + GATHER;
-                }
-                Some(Err(source @ KafkaError::MessageConsumptionFatal(_))) => {
-                    return Err(SubjectError::Client {
-                        doing: "go on reading",
-                        source,
-                    });
-                }
-                // Heard by the client's context, with more words.
-                Some(Err(_)) | None => {}
+/// Takes as many records as the role allows, or as there are. What is
+/// revoked meanwhile is let go.
+pub(super) fn take(
+    role: &ConsumerRole,
+    client: &BaseConsumer<Member>,
+) -> Result<Vec<InHand>, SubjectError> {
+    let member = client.context();
+    let mut hand: Vec<InHand> = Vec::new();
+    let mut until = Instant::now() + TURN;
+    while (hand.len() as u64) < role.batch_records.max(1) {
+        let left = until.saturating_duration_since(Instant::now());
+        let polled = client.poll(left);
+        let revoked = std::mem::take(&mut *member.revoked());
+        hand.retain(|record| !revoked.contains(&record.partition));
+        match polled {
+            Some(Ok(message)) => {
+                let value = message.payload().unwrap_or_default();
+                hand.push(InHand {
+                    partition: PartitionIndex::new(message.partition()),
+                    offset: Offset::new(message.offset()),
+                    content: record::decode(role.run, &role.topic, value),
+                });
+                until = Instant::now() + GATHER;
             }
-            if Instant::now() >= until {
-                break;
+            Some(Err(source @ KafkaError::MessageConsumptionFatal(_))) => {
+                return Err(SubjectError::Client {
+                    doing: "go on reading",
+                    source,
+                });
             }
+            // Heard by the client's context, with more words.
+            Some(Err(_)) | None => {}
         }
-        Ok(hand)
+        if Instant::now() >= until {
+            break;
+        }
     }
+    Ok(hand)
 }

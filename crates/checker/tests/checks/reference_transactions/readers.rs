@@ -197,7 +197,7 @@ impl Said {
     }
 
     /// Whether any of these readings is of what stands, or stood, at a place.
-    fn is_among<'r>(&self, place: (PartitionRef, i64), readings: &[&'r Reading]) -> bool {
+    fn is_among(&self, place: (PartitionRef, i64), readings: &[&Reading]) -> bool {
         let here = readings.iter().filter(|it| it.place == place);
         let Some(Content::Ours(record)) = self.stands(place) else {
             return here.count() > 0;

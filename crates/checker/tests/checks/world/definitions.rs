@@ -414,10 +414,10 @@ fn readers(
                     places.contains(&place)
                 }
                 Some(_) if maker.size.witness == Witness::Readers => {
-                    let last = maker.reads.iter().filter(|read| {
+                    let mut last = maker.reads.iter().filter(|read| {
                         (read.log, number(read.slot)) == place && named(read).is_some()
                     });
-                    let last = last.last().and_then(named).or(stood);
+                    let last = last.next_back().and_then(named).or(stood);
                     last.is_some_and(|last| records.contains(&last)) || strangers.contains(&place)
                 }
                 Some(record) => records.contains(&record) || strangers.contains(&place),
