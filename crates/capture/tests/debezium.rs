@@ -248,10 +248,17 @@ fn what_can_be_read_of_a_corrupt_event_is_kept() {
         content: ChangeContent::Corrupt,
         lsn: Lsn::new(0),
     };
-    for garbage in ["", "null", "{}", "[1]", "\u{0}"] {
+    for garbage in ["", "null", "[1]", "\u{0}"] {
         let told = decode(Table::Comments, Some("?"), Some(garbage));
         assert_eq!(told, Some(nothing), "{garbage:?}");
     }
+    // A flattened event of which nothing is left does not tell its operation.
+    let empty = Told {
+        op: RowOp::Untold,
+        ..nothing
+    };
+    let told = decode(Table::Comments, Some("?"), Some("{}"));
+    assert_eq!(told, Some(empty));
 }
 
 const PROOF: &str = "ackproof1|00ac4900f0000001|5|9337752f";
