@@ -10,6 +10,7 @@ use std::path::{Path, PathBuf};
 use std::sync::LazyLock;
 
 use history::Reader;
+use import::jepsen::{self, Foresight};
 use import::kafkatest::{Recording, Source, Told};
 use model::claim::{Claim, Contract, Guarantee, Level};
 use model::event::Event;
@@ -40,12 +41,24 @@ pub fn scenario(bytes: &[u8]) {
 
 /// A history of Jepsen's.
 pub fn jepsen(bytes: &[u8]) {
+    let mut foresight = Foresight::default();
     let mut events = Vec::new();
-    let mut take = |event| events.push(event);
-    let settings = import::jepsen::Settings::default();
-    match import::jepsen::import(bytes, "hostile.edn", settings, &mut take) {
-        Ok(summary) => summary.notes.iter().for_each(|note| drop(note.to_string())),
-        Err(error) => drop(error.to_string()),
+    // A second telling is enough: by then everything is foreseen.
+    for _ in 0..2 {
+        events.clear();
+        let mut take = |event| events.push(event);
+        let settings = import::jepsen::Settings::default();
+        match import::jepsen::tell(bytes, "hostile.edn", settings, &foresight, &mut take) {
+            Ok(jepsen::Told::Whole(summary)) => {
+                summary.notes.iter().for_each(|note| drop(note.to_string()));
+                break;
+            }
+            Ok(jepsen::Told::Void(more)) => foresight = more,
+            Err(error) => {
+                drop(error.to_string());
+                break;
+            }
+        }
     }
     judge(&events);
 }
@@ -77,11 +90,16 @@ pub fn kafkatest(bytes: &[u8]) {
         Ok(recording) => recording,
         Err(error) => return drop(error.to_string()),
     };
-    // A second telling is enough: the survey is only made once.
-    for _ in 0..2 {
+    // A survey is only made once, and lives are told apart once.
+    for _ in 0..3 {
         let mut events = Vec::new();
         match recording.tell(|event| events.push(event.clone())) {
-            Ok(Told::Whole(_)) => return judge(&events),
+            Ok(Told::Whole(_)) => {
+                judge(&events);
+                if !matches!(recording.tell_lives_apart(), Ok(true)) {
+                    return;
+                }
+            }
             Ok(Told::Void) => {}
             Err(error) => return drop(error.to_string()),
         }

@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use model::anomaly::Anomaly;
-use model::event::{Body, CaptureResult, Event};
+use model::event::{Body, CaptureResult, Event, Restart};
 use model::ids::{FaultIx, Micros, PartitionRef, RecordId};
 use model::verdict::{Counts, Finding, Measurements, StillReading};
 
@@ -18,7 +18,7 @@ use crate::cleaning::Cleaning;
 use crate::cycles::{CycleCoverage, find_cycles};
 use crate::derived::{DerivationCoverage, Derivations};
 use crate::fates::Fates;
-use crate::finding::{Docket, Suspect};
+use crate::finding::{Docket, Scope, Suspect, Watch};
 use crate::happened::{Happened, Occurrences};
 use crate::isolated::{Isolated, IsolationCoverage};
 use crate::limits::Limits;
@@ -136,6 +136,16 @@ pub struct Completeness {
     pub imported: Option<String>,
     /// What the history says that it lacks.
     pub lacking: Vec<String>,
+    /// Whether a group may have been rebalanced between any two polls, and the
+    /// history does not say when.
+    pub rebalances_untold: bool,
+    /// Sends of which nothing but their number is known.
+    pub untold_sends: u64,
+    /// Partitions whose offsets were given again, and what that hides.
+    pub given_again: Vec<String>,
+    /// Records that a group passed over and that a later one of their key may
+    /// have replaced before, where nobody says how the topic is cleaned.
+    pub replaceable: u64,
 }
 
 /// How much there was that could have contradicted each claim.
@@ -372,7 +382,7 @@ impl Checker {
         self.fates = Fates::settle(transactions, &self.markers, log, provenance, |tx| {
             given.contains(&tx)
         });
-        log.believe_acknowledgements(&self.fates);
+        log.believe_acknowledgements(&self.fates, provenance);
     }
 
     /// Settles what the history came to.
@@ -406,6 +416,7 @@ impl Checker {
             &roster,
             &mut docket,
         );
+        let given_again = find_cut_logs(&provenance, &roster, &mut docket);
         if !provenance.lacking.is_empty() {
             docket.silence(&ABSENCES);
         }
@@ -463,6 +474,11 @@ impl Checker {
                 strays: self.readers.strays(),
                 imported: provenance.imported.clone(),
                 lacking: provenance.lacking.clone(),
+                rebalances_untold: provenance.has_untold_rebalances(),
+                untold_sends: provenance.untold_sends,
+                given_again,
+                replaceable: self.readers.excused()
+                    + groups.iter().map(|group| group.replaceable).sum::<u64>(),
                 ..self.completeness
             },
             coverage: Coverage {
@@ -498,6 +514,31 @@ impl Checker {
             roster,
         }
     }
+}
+
+/// log-truncation, where another tool's history shows it; and what it hides
+/// that offsets were given again, for each such partition.
+fn find_cut_logs(provenance: &Provenance, roster: &Roster, docket: &mut Docket) -> Vec<String> {
+    let mut hidden = Vec::new();
+    for (partition, (first, how)) in &provenance.given_again {
+        let name = roster.partition(*partition);
+        let cause = match how {
+            Restart::Cut => "the log was cut",
+            Restart::Unknown => "the topic was made again, or its log was lost",
+        };
+        hidden.push(format!(
+            "{name}: offsets from {first} on were given again ({cause}): what groups passed over \
+             there cannot be told"
+        ));
+        if *how == Restart::Cut {
+            let scope = Scope::Partition(*partition);
+            docket.add(Anomaly::LogTruncation, scope, first.get(), || {
+                let what = format!("{name} was cut: offsets from {first} on were given again");
+                (what, vec![Watch::Position(*partition, *first)])
+            });
+        }
+    }
+    hidden
 }
 
 impl Analysis {

@@ -88,6 +88,11 @@ impl Claims {
         &self.at
     }
 
+    /// Blocks in which anything was said.
+    pub(crate) fn blocks(&self) -> impl Iterator<Item = i64> + '_ {
+        self.blocks.iter().map(|(block, _)| block)
+    }
+
     /// Blocks in which something was said that is not so. `all` is everything
     /// that stands in each, where that is known: it need not have been found
     /// after something was said of it.

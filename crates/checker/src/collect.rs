@@ -16,6 +16,8 @@ pub(crate) enum Kind {
     Stored,
     /// A reader was given it.
     Read,
+    /// A reader was given it by a poll that was taken back.
+    Glimpsed,
 }
 
 /// A record at an offset, as somebody said; ordered by place.

@@ -17,7 +17,7 @@
 //!
 //! Held, while the history is settled: one entry for each different edge.
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::{BTreeSet, HashMap, VecDeque};
 
 use model::anomaly::Anomaly;
 use model::ids::{Offset, PartitionRef};
@@ -58,6 +58,8 @@ pub struct CycleCoverage {
     pub writes: u64,
     /// Pairs of transactions of which one read what the other wrote.
     pub reads: u64,
+    /// Circles of readings alone.
+    pub read_circles: u64,
 }
 
 /// Finds the circles of a history.
@@ -70,12 +72,14 @@ pub(crate) fn find_cycles(
 ) -> CycleCoverage {
     let edges = collect(fates, reads, log);
     let of_kind = |kind: Kind| edges.iter().filter(move |edge| edge.kind == kind);
-    let coverage = CycleCoverage {
-        writes: of_kind(Kind::Write).count() as u64,
-        reads: of_kind(Kind::Read).count() as u64,
-    };
     let writes: Vec<Edge> = of_kind(Kind::Write).copied().collect();
+    let read: Vec<Edge> = of_kind(Kind::Read).copied().collect();
     let nodes = fates.transactions.len();
+    let coverage = CycleCoverage {
+        writes: writes.len() as u64,
+        reads: read.len() as u64,
+        read_circles: Graph::new(nodes, &read).circles(),
+    };
     for (anomaly, graph) in [
         (Anomaly::G0, Graph::new(nodes, &writes)),
         (Anomaly::G1c, Graph::new(nodes, &edges)),
@@ -286,6 +290,16 @@ impl<'e> Graph<'e> {
             }
         }
         component
+    }
+
+    /// How many components have a circle in them.
+    fn circles(&self) -> u64 {
+        let component = self.components();
+        let inside = self.edges.iter().filter_map(|edge| {
+            let of = component[edge.from.index()];
+            (of == component[edge.to.index()]).then_some(of)
+        });
+        inside.collect::<BTreeSet<u32>>().len() as u64
     }
 
     /// A shortest circle inside a component that goes through an edge.

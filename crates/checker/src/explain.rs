@@ -219,6 +219,26 @@ impl Explainer {
                 offset,
                 content,
             } => self.processed(event.at, *member, *from, *offset, content),
+            Body::Glimpsed {
+                member,
+                from,
+                offset,
+                content,
+            } => {
+                let mut cases = self.cases_of(&seen_at(*from, *offset, content));
+                cases.retain(|case| self.cases[*case].readings < READINGS_MAX);
+                for case in &cases {
+                    self.cases[*case].readings += 1;
+                }
+                self.note(&cases, at, |roster| {
+                    let what = format!(
+                        "was given {} at {}@{offset}, by a poll that was taken back",
+                        name(content),
+                        roster.partition(*from)
+                    );
+                    (roster.member_of_group(*member), what)
+                });
+            }
             Body::Committed {
                 member,
                 partition,

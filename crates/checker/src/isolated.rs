@@ -42,6 +42,8 @@ pub(crate) struct Isolated {
     records: BTreeMap<(GroupIx, ProducerIx), SparseSet>,
     /// Processed before the commit was asked for.
     early: BTreeMap<(GroupIx, ProducerIx), SparseSet>,
+    /// Given out before the commit was asked for, by polls that were taken back.
+    glimpsed: BTreeMap<(GroupIx, ProducerIx), SparseSet>,
     /// The highest sequence that each producer has announced.
     announced: BTreeMap<ProducerIx, u64>,
     waiting: BTreeMap<ProducerIx, BTreeMap<(u64, GroupIx), Micros>>,
@@ -101,6 +103,22 @@ impl Isolated {
                     let records = self.records.entry((group, record.producer)).or_default();
                     records.insert(record.sequence.get().cast_signed());
                     self.given(group, *record, event.at, transactions, provenance);
+                }
+            }
+            // What a poll that was taken back gave out of its own transaction.
+            Body::Glimpsed {
+                member,
+                content: Content::Ours(record),
+                ..
+            } => {
+                let group = roster.group_of(*member);
+                let group = group.filter(|group| provenance.must_read_committed(*group));
+                let tx = transactions.of(*record);
+                if let Some((group, tx)) = group.zip(tx)
+                    && is_early(event.at, tx, transactions) == Some(true)
+                {
+                    let early = self.glimpsed.entry((group, record.producer)).or_default();
+                    early.insert(record.sequence.get().cast_signed());
                 }
             }
             Body::SendInvoked { record, .. } => {
@@ -343,8 +361,14 @@ impl Isolated {
     }
 
     fn find_early_reads(&self, fates: &Fates, roster: &Roster, docket: &mut Docket) {
-        for ((group, producer), early) in &self.early {
-            for sequence in early.iter() {
+        let none = SparseSet::default();
+        let keys: BTreeSet<_> = self.early.keys().chain(self.glimpsed.keys()).collect();
+        for key in keys {
+            let (group, producer) = key;
+            let early = self.early.get(key).unwrap_or(&none);
+            let glimpsed = self.glimpsed.get(key).unwrap_or(&none);
+            let more = glimpsed.range_without(early, i64::MIN, i64::MAX);
+            for sequence in early.iter().chain(more) {
                 let record = RecordId {
                     producer: *producer,
                     sequence: Sequence::new(sequence.cast_unsigned()),
@@ -352,7 +376,7 @@ impl Isolated {
                 let Some(tx) = fates.transactions.of(record) else {
                     continue;
                 };
-                if fates.fate(tx) == Fate::Aborted {
+                if fates.fate(tx) == Fate::Aborted && !glimpsed.contains(sequence) {
                     continue;
                 }
                 docket.add_record(Anomaly::PrecommittedRead, record, || {

@@ -79,7 +79,10 @@
 //!
 //! Where another tool recorded the history, what the readers were given stands
 //! for the truth (`log/imported.rs`), *unseen* is what lies above it, and
-//! [`expect`] judges without a plan.
+//! [`expect`] judges without a plan. An acknowledgement names a place as well as
+//! a reading does (`log/places.rs`), a group's gap is also what it committed past
+//! and nobody came to, and what a later record of its key may have replaced is
+//! excused (`Body::Replaceable`).
 //!
 //! Change data capture, row by row; changes are numbered in the writer's
 //! order, and a delete, which carries no number, is told by its place:
@@ -163,7 +166,9 @@ pub use checker::{Analysis, Checker, Completeness, Coverage, Turn};
 pub use cycles::CycleCoverage;
 pub use derived::DerivationCoverage;
 pub use examine::{check, check_in, examine, examine_in};
-pub use expectation::{Expectation, ExpectationVerdict, Weight, expect};
+pub use expectation::{
+    Expectation, ExpectationVerdict, Sends, Weight, expect, expect_sends, unacknowledged,
+};
 pub use explain::{Examples, Explainer};
 pub use happened::Occurrences;
 pub use isolated::IsolationCoverage;

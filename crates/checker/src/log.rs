@@ -11,13 +11,14 @@
 
 mod absence;
 mod imported;
+mod places;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;
 
 use model::anomaly::Anomaly;
 use model::event::{Body, Content, Outcome};
-use model::ids::{Offset, PartitionRef, RecordId, TopicIx};
+use model::ids::{Offset, PartitionRef, RecordId, Sequence, TopicIx};
 
 use crate::background::Background;
 use crate::claims::{Blocks, Claims};
@@ -37,6 +38,7 @@ use crate::victims::{Ends, Known, VICTIM_PARTITIONS_MAX, Victim};
 use absence::Absence;
 pub(crate) use imported::Witness;
 use imported::{Followed, Told};
+use places::{Places, Sending};
 
 /// Readings of one offset that are held in bits, at most; where there are
 /// more, they are looked at one by one.
@@ -60,6 +62,17 @@ pub(crate) struct PartitionLog {
     /// Offsets among the data that only an acknowledgement names.
     only_acknowledged: SparseSet,
     told: Told,
+    /// What readers processed, where no observer read the log.
+    processed: Option<Range<Offset>>,
+    /// Offsets of what a poll gave out that was taken back.
+    glimpsed: SparseSet,
+    /// Of these, those that nobody processed.
+    unprocessed: SparseSet,
+    /// Acknowledged above everything that anybody was given, where no observer
+    /// read the log.
+    beyond: SparseSet,
+    sending: Sending,
+    places: Places,
     acknowledged: Claims,
     /// By block, everything that stands there; where readers tell what does,
     /// which may be before anything was said of it.
@@ -339,6 +352,8 @@ pub(crate) struct Ledger {
     /// Readings of records where another one stands, of which the record stands
     /// elsewhere. Where the log was cut they contradict nothing.
     moved: Vec<Claim>,
+    /// Records that are said to be where nobody read them.
+    unread_places: RecordSet,
 }
 
 /// What the history is being read for.
@@ -468,6 +483,9 @@ impl Ledger {
                     let log = self.partitions.entry(*at);
                     self.belated |= log.data.contains(offset.get());
                     log.acknowledge(blocks, *offset, *record);
+                    if self.witness != Witness::Observer && offset.is_given() {
+                        log.sending.acknowledged(*record, *offset);
+                    }
                     if self.witness == Witness::ReadersAndProducers {
                         log.told.add(*offset, *record);
                     }
@@ -486,6 +504,22 @@ impl Ledger {
                 ..
             } if self.witness != Witness::Observer => {
                 self.found(*from, *offset, *content, transactions);
+            }
+            Body::Glimpsed {
+                from,
+                offset,
+                content,
+                ..
+            } if self.witness != Witness::Observer => self.glimpsed(*from, *offset, *content),
+            Body::OrderForgotten {
+                producer,
+                partition,
+            } => {
+                if let Some(last) = self.sent.last_of(*producer) {
+                    let next = Sequence::new(last.get().saturating_add(1));
+                    let log = self.partitions.entry(*partition);
+                    log.sending.forget(*producer, next);
+                }
             }
             Body::Processed {
                 from,
@@ -546,6 +580,15 @@ impl Ledger {
         let told = (self.witness, self.blocks());
         let log = self.partitions.entry(partition);
         log.data.insert(offset.get());
+        if told.0 != Witness::Observer {
+            log.processed_at(offset);
+            if !log.unprocessed.is_empty() {
+                log.unprocessed.remove(offset.get());
+            }
+            if content == Content::Corrupt {
+                log.damaged.insert(offset.get());
+            }
+        }
         match content {
             Content::Ours(record) => {
                 log.tangled |= !log.order.goes_on(offset);
@@ -555,6 +598,29 @@ impl Ledger {
                     record,
                 };
                 log.find(told, &mut self.standing, transactions, victim);
+                if self.witness == Witness::ReadersAndProducers {
+                    log.told.add(offset, record);
+                }
+                self.notice(record);
+            }
+            Content::Misplaced(_) | Content::Foreign => {
+                log.phantom.insert(offset.get());
+            }
+            Content::Corrupt => {
+                log.corrupt.insert(offset.get());
+            }
+        }
+    }
+
+    /// A poll that was taken back gave somebody what stands at an offset.
+    fn glimpsed(&mut self, from: PartitionRef, offset: Offset, content: Content) {
+        let log = self.partitions.entry(from);
+        if log.data.insert(offset.get()) {
+            log.unprocessed.insert(offset.get());
+        }
+        log.glimpsed.insert(offset.get());
+        match content {
+            Content::Ours(record) => {
                 if self.witness == Witness::ReadersAndProducers {
                     log.told.add(offset, record);
                 }
@@ -707,6 +773,12 @@ impl Ledger {
                 };
                 (*from, *offset, kind, *record)
             }
+            Body::Glimpsed {
+                from,
+                offset,
+                content: Content::Ours(record),
+                ..
+            } if self.witness != Witness::Observer => (*from, *offset, Kind::Glimpsed, *record),
             _ => return,
         };
         let claim = Claim {
@@ -780,13 +852,15 @@ impl Ledger {
                     return;
                 }
                 let stored = self.standing.stored.contains(claim.record);
-                if stored || log.crowded.contains(claim.offset.get()) {
+                let told = self.witness != Witness::Observer
+                    && (!log.data.is_empty() || log.sending.is_unordered);
+                if stored || told || log.crowded.contains(claim.offset.get()) {
                     collected.offer(claim);
                 } else if collected.is_first() {
                     self.miss(claim, read, background, docket);
                 }
             }
-            Kind::Stored => {
+            Kind::Stored | Kind::Glimpsed => {
                 if log.is_contested(block) || log.contested.readings.contains(block) {
                     collected.offer(claim);
                 }
@@ -895,7 +969,6 @@ impl Ledger {
             .filter(|topic| self.topic_is_read(*topic, background.roster))
             .collect();
         let unsent = self.unsent(background.provenance);
-        let mut need = !unsent.is_empty() || self.standing.has_doubts();
         let observed = self.is_observed();
         for (partition, log) in self.partitions.iter().filter(|_| observed) {
             if let Some(end) = log.end() {
@@ -906,6 +979,12 @@ impl Ledger {
         }
         for log in self.partitions.values_mut() {
             log.contest(blocks);
+        }
+        if self.witness != Witness::Observer {
+            self.contest_places();
+        }
+        let mut need = !unsent.is_empty() || self.standing.has_doubts();
+        for log in self.partitions.values_mut() {
             let agreed = log.contested.acknowledgements.iter().map(|block| {
                 let (first, end) = blocks.range(block);
                 log.acknowledged.at().count(first, end)
@@ -1045,6 +1124,13 @@ impl Ledger {
         background: Background<'_>,
         docket: &mut Docket,
     ) {
+        if self.witness != Witness::Observer {
+            let absent = |ledger: &mut Self, claim, docket: &mut Docket| {
+                ledger.miss(claim, read, background, docket);
+            };
+            self.settle_told_place(claims, absent, background, docket);
+            return;
+        }
         let (partition, offset) = (claims[0].partition, claims[0].offset);
         let acknowledged = claims.partition_point(|claim| claim.kind < Kind::Stored);
         let (acknowledged, rest) = claims.split_at(acknowledged);
@@ -1075,17 +1161,6 @@ impl Ledger {
         if offset.get() >= 0 {
             let elsewhere = absent.iter().filter(|claim| elsewhere(claim));
             contradicted.extend(elsewhere.map(|claim| claim.record));
-        }
-        // One life of the log has one record at an offset. Where an observer
-        // read it, those that stand nowhere are of an earlier one.
-        if acknowledged.len() > 1 && offset.get() >= 0 && self.witness != Witness::Observer {
-            // One of them may rightly have been there once.
-            if absent.len() == acknowledged.len()
-                && let Some(spared) = absent.iter().position(|claim| !elsewhere(claim))
-            {
-                absent.remove(spared);
-            }
-            contradicted.extend(absent.iter().map(|claim| claim.record));
         }
         // Two records stand at one offset.
         contradicted.extend(standing.iter().skip(1).map(|claim| claim.record));
@@ -1196,7 +1271,7 @@ impl Ledger {
             .map(|log| log.data.len() - log.only_acknowledged.len())
             .sum();
         settled.distinct = self.standing.stored.len();
-        settled.extra_copies = self.standing.extra_copies;
+        settled.extra_copies += self.standing.extra_copies;
         settled.ordered_pairs = self.standing.ordered_pairs;
         let partitions = self.partitions.iter();
         settled.unread = partitions

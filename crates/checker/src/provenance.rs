@@ -4,8 +4,10 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use model::anomaly::Anomaly;
-use model::event::{Body, Isolation};
-use model::ids::{GroupIx, ProducerIx};
+use model::event::{Body, Isolation, Restart};
+use model::ids::{GroupIx, Offset, PartitionRef, ProducerIx};
+
+use crate::ranges::Ranges;
 
 /// What may not be said of a history that lacks something: every one of these
 /// is the absence of an event that may only not have been recorded.
@@ -29,6 +31,15 @@ pub(crate) struct Provenance {
     isolation: BTreeMap<GroupIx, Isolation>,
     /// Groups that rely on being given committed records only.
     relying: BTreeSet<GroupIx>,
+    /// Groups that may have been rebalanced between any two polls.
+    rebalanced: BTreeSet<GroupIx>,
+    /// What compaction may take.
+    replaceable: BTreeMap<PartitionRef, Ranges>,
+    /// Partitions whose offsets were given again, from where on, and how that
+    /// came.
+    pub(crate) given_again: BTreeMap<PartitionRef, (Offset, Restart)>,
+    /// Sends of which nothing but their number is known.
+    pub(crate) untold_sends: u64,
 }
 
 impl Provenance {
@@ -45,6 +56,25 @@ impl Provenance {
             Body::CommittedExpected { group } => {
                 self.relying.insert(*group);
             }
+            Body::RebalancesUntold { group } => {
+                self.rebalanced.insert(*group);
+            }
+            Body::Replaceable {
+                partition,
+                first,
+                last,
+            } => {
+                let of = self.replaceable.entry(*partition).or_default();
+                of.add(first.get(), last.get());
+            }
+            Body::OffsetsGivenAgain {
+                before, first, how, ..
+            } => {
+                self.given_again.insert(*before, (*first, *how));
+            }
+            Body::SendsUntold { sends, .. } => {
+                self.untold_sends = self.untold_sends.saturating_add(*sends);
+            }
             _ => {}
         }
     }
@@ -52,6 +82,29 @@ impl Provenance {
     /// Whether another tool recorded it, so that no observer read the truth.
     pub(crate) const fn is_imported(&self) -> bool {
         self.imported.is_some()
+    }
+
+    /// What compaction may take of a partition.
+    pub(crate) fn replaceable(&self, partition: PartitionRef) -> Option<&Ranges> {
+        self.replaceable.get(&partition)
+    }
+
+    /// Whether compaction may have taken what stood at an offset.
+    pub(crate) fn is_replaceable(&self, partition: PartitionRef, offset: Offset) -> bool {
+        let of = self.replaceable(partition);
+        of.is_some_and(|of| of.contains(offset))
+    }
+
+    /// Whether an offset was given again after the log was cut: what stood there
+    /// is gone for good.
+    pub(crate) fn was_cut_away(&self, partition: PartitionRef, offset: Offset) -> bool {
+        let cut = self.given_again.get(&partition);
+        cut.is_some_and(|(first, how)| *how == Restart::Cut && offset >= *first)
+    }
+
+    /// Whether any group may have been rebalanced between any two polls.
+    pub(crate) fn has_untold_rebalances(&self) -> bool {
+        !self.rebalanced.is_empty()
     }
 
     /// Whether every send of a producer is on record.

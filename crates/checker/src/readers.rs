@@ -390,6 +390,20 @@ impl Reading {
         joined.max(latest).is_some_and(|(_, past)| past)
     }
 
+    /// Notes how a member came to an offset; whether from another one.
+    #[inline]
+    fn goes_on(&mut self, step: &Step, offset: Offset) -> bool {
+        let Some(before) = step.from.map(|before| before.offset) else {
+            return false;
+        };
+        if offset <= before {
+            self.went_back = true;
+        } else if offset.get() - 1 > before.get() {
+            self.jumps.add(before.get() + 1, offset.get() - 1);
+        }
+        true
+    }
+
     /// reprocessed: each time beyond the first that a group processed a
     /// record; where it carries no identity, an offset.
     #[inline]
@@ -464,6 +478,9 @@ pub(crate) struct Readers {
     waited: BTreeMap<GroupIx, u64>,
     /// Polls that followed another in the same assignment.
     steps: Table<u64>,
+    /// Records that were jumped over and that compaction may have taken, where
+    /// nobody says how the topic is cleaned.
+    excused: u64,
     strays: u64,
     stage: Stage,
 }
@@ -493,6 +510,9 @@ struct Again {
     gone: BTreeMap<GroupIx, RecordSet>,
     /// Whether what a transaction read last of a partition is gone.
     joined_past: HashMap<(Tx, PartitionRef), bool>,
+    /// Records that were jumped over and that compaction may have taken, where
+    /// nobody says how the topic is cleaned.
+    excused: u64,
 }
 
 /// What is in doubt of one group's reading of one partition.
@@ -552,6 +572,10 @@ pub struct GroupCoverage {
     /// Of a group that writes, of how many records it made something that took
     /// effect.
     pub made: Option<u64>,
+    /// Records below its committed position that it did not process, and that
+    /// compaction may have taken before, where nobody says how the topic is
+    /// cleaned.
+    pub replaceable: u64,
     /// Records behind a transaction that was never closed, which a group that
     /// reads committed records only is not given.
     pub unstable: u64,
@@ -587,6 +611,15 @@ impl Readers {
             } => {
                 let read = (*from, *offset, *content);
                 self.processed(event.at, *member, read, roster, docket);
+            }
+            Body::Glimpsed {
+                member,
+                from,
+                offset,
+                content,
+            } => {
+                let step = self.went(event.at, *member, (*from, *offset, *content));
+                self.strays += u64::from(step.is_none());
             }
             Body::Committed {
                 member,
@@ -628,6 +661,12 @@ impl Readers {
         self.strays
     }
 
+    /// Records that members jumped over and that compaction may have taken,
+    /// where nobody says how the topic is cleaned.
+    pub(crate) const fn excused(&self) -> u64 {
+        self.excused
+    }
+
     /// The transaction for which a member reads at this moment.
     pub(crate) fn inside(&self, member: MemberIx) -> Option<Tx> {
         self.positions.inside.of(member)
@@ -662,13 +701,8 @@ impl Readers {
         let group = step.group;
         let number = i64::from(group.get());
         let reading = self.readings.entry(number).entry(partition);
-        if let Some(before) = step.from.map(|before| before.offset) {
+        if reading.goes_on(&step, offset) {
             *self.steps.entry(number) += 1;
-            if offset <= before {
-                reading.went_back = true;
-            } else if offset.get() - 1 > before.get() {
-                reading.jumps.add(before.get() + 1, offset.get() - 1);
-            }
         }
         let place = Place {
             group,
@@ -681,6 +715,27 @@ impl Readers {
             let known = &mut self.records.entry(number).processed;
             reading.count(known, (offset, content), member, place, docket);
         }
+    }
+
+    /// A member was given what it did not process; none where nobody started the
+    /// member.
+    fn went(
+        &mut self,
+        at: Micros,
+        member: MemberIx,
+        (partition, offset, content): (PartitionRef, Offset, Content),
+    ) -> Option<()> {
+        let given = Given {
+            offset,
+            content: Some(content),
+        };
+        let step = self.positions.step(at, member, partition, given)?;
+        let number = i64::from(step.group.get());
+        let reading = self.readings.entry(number).entry(partition);
+        if reading.goes_on(&step, offset) {
+            *self.steps.entry(number) += 1;
+        }
+        Some(())
     }
 
     /// Takes in the next event of another reading of the same history.
@@ -829,6 +884,7 @@ impl Readers {
     /// Takes over what another reading has settled.
     fn take(&mut self, again: Again, roster: &Roster, docket: &mut Docket) {
         self.joined.learn(again.joined_past);
+        self.excused += again.excused;
         for ((group, partition), doubt) in again.contested {
             let place = Place {
                 group,
@@ -953,7 +1009,9 @@ impl Doubt {
         let done = Done::of(reading, outputs);
         let unclear = log.is_some_and(|log| {
             let elsewhere = !in_place && done.leaves_any(log, bounds);
-            is_cut || log.is_disputed() || log.start() > 0 || elsewhere
+            let position = reading.committed(log.end()).unwrap_or_default();
+            let passes = log.beyond().range(0, position.get()).next().is_some();
+            is_cut || log.is_disputed() || log.start() > 0 || elsewhere || passes
         });
         let resolved = unclear.then(|| Resolved {
             processed: reading.given.clone(),
@@ -1019,6 +1077,15 @@ impl Again {
                 offset,
                 content,
             } => self.look_up((*partition, *offset, *content), known, background),
+            Body::Glimpsed {
+                member,
+                from,
+                offset,
+                content,
+            } => {
+                let read = (*from, *offset, *content);
+                self.step(event.at, *member, read, log, background, docket);
+            }
             // Below the log start a record is known by its acknowledgement;
             // where no observer read the log, so are others.
             Body::SendCompleted {
@@ -1028,6 +1095,7 @@ impl Again {
                 let told = log.partition(*at).is_some_and(|log| {
                     (0..log.start()).contains(&offset.get())
                         || log.is_only_acknowledged(offset.get())
+                        || log.beyond().contains(offset.get())
                 });
                 if told {
                     self.look_up((*at, *offset, Content::Ours(*record)), known, background);
@@ -1164,7 +1232,7 @@ impl Again {
                 within,
             };
             let bounds = Bounds::of(background, step.group, partition);
-            find_skips(log, (place, bounds), &jump, docket);
+            self.excused += find_skips(log, (place, bounds), &jump, docket);
         }
     }
 }
@@ -1194,6 +1262,10 @@ struct Bounds<'r> {
     /// Whether a member's client reported that it cannot read what stands
     /// there: what it cannot read it jumps over.
     beyond_client: bool,
+    /// What compaction may have taken before they came to it.
+    replaceable: Option<&'r Ranges>,
+    /// Whether the topic is said to be compacted.
+    compacts: bool,
 }
 
 impl<'r> Bounds<'r> {
@@ -1208,12 +1280,20 @@ impl<'r> Bounds<'r> {
             committed_only,
             transactional: !fates.transactions.is_empty(),
             beyond_client: background.waits.limit(group, partition).is_some(),
+            replaceable: background.provenance.replaceable(partition),
+            compacts: background.roster.compacts(partition.topic),
         }
     }
 
     fn hides(self, offset: i64) -> bool {
         let hidden = self.hidden;
         hidden.is_some_and(|hidden| hidden.contains(Offset::new(offset)))
+    }
+
+    /// Whether compaction may have taken what stood there.
+    fn may_have_lost(self, offset: i64) -> bool {
+        let replaceable = self.replaceable;
+        replaceable.is_some_and(|of| of.contains(Offset::new(offset)))
     }
 
     /// How many records they are given below an offset.
@@ -1279,19 +1359,22 @@ impl Place<'_> {
 /// offsets that were processed one after the other; int-poll-skip where both
 /// were processed for one transaction. Markers and gaps are no records, and
 /// what the group must not be given is none for it. A step to a record of an
-/// earlier life of the log went over none of those that stand there now.
+/// earlier life of the log went over none of those that stand there now. How many
+/// of them compaction may have taken, and nobody says whether it could, which are
+/// none either.
 fn find_skips(
     log: &Ledger,
     (place, bounds): (Place<'_>, Bounds<'_>),
     jump: &Jump,
     docket: &mut Docket,
-) {
+) -> u64 {
     let Jump {
         member, from, to, ..
     } = jump;
     let Some(log) = log.partition(place.partition).filter(|_| from < to) else {
-        return;
+        return 0;
     };
+    let mut excused = 0;
     let anomaly = match jump.within {
         Within::OneTransaction => Anomaly::IntPollSkip,
         Within::Nothing => Anomaly::PollSkip,
@@ -1300,12 +1383,17 @@ fn find_skips(
         if bounds.beyond_client || bounds.hides(skipped) {
             continue;
         }
+        if bounds.may_have_lost(skipped) {
+            excused += u64::from(!bounds.compacts);
+            continue;
+        }
         let ends = [*from, *to].map(|end| Watch::Position(place.partition, end));
         place.add(docket, anomaly, Offset::new(skipped), &ends, || {
             let member = place.roster.member(*member);
             format!("{member} went from {from} to {to}")
         });
     }
+    excused
 }
 
 /// A final position below the last accepted commit, unless that was made
@@ -1489,6 +1577,22 @@ fn find_unprocessed(
     };
     find_passed_over(done, log, (place, bounds), docket, coverage);
     let committed = reading.committed(log.end()).unwrap_or_default();
+    let readable = if excuse.limit.is_none() {
+        committed.get()
+    } else {
+        0
+    };
+    for offset in log.beyond().range(0, readable) {
+        if done.all.contains(offset) || done.is_unsettled(offset) || bounds.hides(offset) {
+            continue;
+        }
+        coverage.gaps += 1;
+        let offset = Offset::new(offset);
+        let past = Watch::CommitPast(place.group, place.partition, offset);
+        place.add(docket, Anomaly::GroupGap, offset, &[past], || {
+            format!("acknowledged, committed past, up to {committed}, and never read by anybody")
+        });
+    }
     let end = bounds.stable_end.map_or(i64::MAX, Offset::get);
     let stored = bounds.count(log, end);
     let mut unprocessed = 0;
@@ -1498,6 +1602,10 @@ fn find_unprocessed(
         }
         unprocessed += 1;
         if done.is_unsettled(offset) {
+            continue;
+        }
+        if bounds.may_have_lost(offset) {
+            coverage.replaceable += u64::from(!bounds.compacts && offset < committed.get());
             continue;
         }
         let undone = done.undone(offset);

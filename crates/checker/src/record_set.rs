@@ -53,6 +53,12 @@ impl RecordSet {
         of.is_some_and(|of| of.contains(sequence(record)))
     }
 
+    /// The highest sequence of a producer's records.
+    pub(crate) fn last_of(&self, producer: ProducerIx) -> Option<Sequence> {
+        let of = self.by_producer.get(producer.get().into())?;
+        Some(Sequence::new(of.last()?.cast_unsigned()))
+    }
+
     /// Takes a record out; whether it was in.
     pub(crate) fn remove(&mut self, record: RecordId) -> bool {
         let of = self.by_producer.get_mut(producer(record));

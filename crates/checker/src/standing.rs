@@ -53,10 +53,11 @@ pub(crate) struct Order {
     met: RecordSet,
 }
 
+/// A record that was met, and where.
 #[derive(Clone, Copy)]
-struct Latest {
-    offset: Offset,
-    record: RecordId,
+pub(crate) struct Latest {
+    pub(crate) offset: Offset,
+    pub(crate) record: RecordId,
 }
 
 /// A record that may be out of order.
@@ -196,11 +197,18 @@ impl Standing {
         }
     }
 
+    /// Forgets what was found out of order, and what may be: it is told anew.
+    pub(crate) fn forget_disorder(&mut self) {
+        self.docket = Docket::default();
+        self.disordered = RecordSet::default();
+        self.doubtful.clear();
+    }
+
     /// nonmonotonic-send: of each record's first copy in a partition, in
     /// offset order, those count that stand behind a record which the same
     /// producer sent later. Later copies say nothing about order. Where both
     /// were sent in one transaction, it is int-nonmonotonic-send.
-    fn find_disorder(
+    pub(crate) fn find_disorder(
         &mut self,
         partition: PartitionRef,
         here: Latest,

@@ -160,10 +160,22 @@ pub(crate) struct CheckArgs {
     /// reads it from consumer-GROUP-N.jsonl]
     #[arg(long = "group", value_name = "GROUP=FILE", requires = "from")]
     pub(crate) groups: Vec<String>,
-    /// What the files are held to [default: every anomaly counts but
-    /// `reprocessed`, and but `int-send-skip` and `G0` in Jepsen's histories]
-    #[arg(long, value_enum, value_name = "EXPECTATION", requires = "from")]
-    pub(crate) expect: Option<Expectation>,
+    /// What the files are held to; `all-acknowledged` may stand beside another,
+    /// with a comma [default: every anomaly counts but `reprocessed`, and but
+    /// what Jepsen allows in its own histories]
+    #[arg(
+        long,
+        value_enum,
+        value_name = "EXPECTATION",
+        value_delimiter = ',',
+        requires = "from"
+    )]
+    pub(crate) expect: Vec<Expectation>,
+    /// How a topic is cleaned: `compact`, `delete`, `compact,delete` or `none`
+    /// [kafkatest; default: unknown, so that what a later record of its key may
+    /// have replaced cannot be told]
+    #[arg(long = "cleanup", value_name = "TOPIC=POLICY", requires = "from")]
+    pub(crate) cleanup: Vec<String>,
     /// How many examples of each anomaly to prove, at most; without it 5, of
     /// which the lines show one
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u8).range(0..=100))]
@@ -191,6 +203,9 @@ pub(crate) enum Expectation {
     ExactlyOnce,
     /// The same, and what Jepsen's histories are forgiven
     Strict,
+    /// Every send was acknowledged: one that failed counts, and one of unknown
+    /// outcome
+    AllAcknowledged,
 }
 
 #[derive(Debug, Subcommand)]

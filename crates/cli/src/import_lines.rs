@@ -17,6 +17,9 @@ use crate::style;
 struct Document<'j> {
     verdict: Verdict,
     findings: Vec<Found<'j>>,
+    /// Which sends were not acknowledged, where that was demanded.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    not_acknowledged: Option<&'j str>,
     /// Why the verdict is not HELD where nothing was found.
     doubts: &'j [String],
     notes: &'j [String],
@@ -41,6 +44,7 @@ pub(crate) fn json(judged: &Judged) -> serde_json::Result<String> {
                 examples: &finding.examples,
             })
             .collect(),
+        not_acknowledged: judged.refused.as_deref(),
         doubts: &judged.doubts,
         notes: &judged.notes,
     };
@@ -70,6 +74,9 @@ pub(crate) fn human(judged: &Judged, proofs: usize) -> String {
             );
         }
     }
+    if let Some(refused) = &judged.refused {
+        let _ = writeln!(out, "    all-acknowledged: {refused}");
+    }
     if judged.verdict != Verdict::Held {
         lines::doubts(&mut out, &judged.doubts);
     }
@@ -90,6 +97,9 @@ fn figures(judged: &Judged) -> Vec<String> {
     }
     if counts.failed > 0 {
         figures.push(format!("{} failed", counts.failed));
+    }
+    if counts.compacted > 0 {
+        figures.push(format!("{} perhaps replaced", counts.compacted));
     }
     for group in &judged.groups {
         figures.push(format!("{}: {} read", group.group, group.distinct));

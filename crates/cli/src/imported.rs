@@ -5,11 +5,16 @@ use std::fs::File;
 use std::io::BufReader;
 use std::path::PathBuf;
 
-use checker::{Analysis, Checker, Examples, Expectation, Explainer, Turn, Weight, expect};
+use checker::{
+    Analysis, Checker, Examples, Explainer, Sends, Turn, Weight, expect_sends, unacknowledged,
+};
 use import::{jepsen, kafkatest};
+use model::anomaly::Anomaly;
 use model::event::Event;
 use model::scenario::words::counted;
 use model::verdict::{Counts, Finding, GroupMeasurements, Verdict};
+
+use crate::settings::Expected;
 
 /// Bytes of a history in EDN that are read at once.
 const CHUNK_BYTES: usize = 256 * 1024;
@@ -22,6 +27,8 @@ pub(crate) enum Recorded {
         name: PathBuf,
         /// Where its bytes are.
         path: PathBuf,
+        /// What is known of it before it is told.
+        foresight: jepsen::Foresight,
     },
 }
 
@@ -46,16 +53,25 @@ pub(crate) struct Judged {
     pub(crate) findings: Vec<(Finding, Weight)>,
     /// Why it cannot tell; empty where it can.
     pub(crate) doubts: Vec<String>,
+    /// Which sends were not acknowledged, where that was demanded.
+    pub(crate) refused: Option<String>,
     /// What a reader of the verdict should know.
     pub(crate) notes: Vec<String>,
     pub(crate) counts: Counts,
     pub(crate) groups: Vec<GroupMeasurements>,
 }
 
+/// What a reader of the verdict should know.
+struct Notes {
+    all: Vec<String>,
+    /// Producers that did not end by themselves.
+    unfinished: u64,
+}
+
 /// Whether the events told are the history's.
 enum Round {
     /// They are, with what a reader of the verdict should know.
-    Whole(Vec<String>),
+    Whole(Notes),
     /// They are void: they have to be told anew.
     Void,
 }
@@ -63,25 +79,43 @@ enum Round {
 /// Checks a recording, and holds it against what is expected of it.
 pub(crate) fn judge(
     mut recorded: Recorded,
-    expectation: Expectation,
+    expected: Expected,
     examples: Examples,
 ) -> Result<Judged, ImportError> {
     let (mut analysis, notes) = loop {
-        if let Some(checked) = check(&mut recorded)? {
-            break checked;
+        let Some((analysis, notes)) = check(&mut recorded)? else {
+            continue;
+        };
+        // Two records at one offset may be of two logs, one after the other.
+        if analysis.count(Anomaly::InconsistentOffsets) > 0 && recorded.tell_lives_apart()? {
+            continue;
         }
+        break (analysis, notes);
     };
     let mut explainer = Explainer::new(&analysis, examples);
     if !explainer.is_idle() {
         recorded.tell(|event| explainer.observe(event))?;
         explainer.finish(&mut analysis);
     }
-    let judged = expect(&analysis, expectation);
-    let tool = analysis.completeness.imported.as_deref();
+    let Expected { expectation, sends } = expected;
+    let mut judged = expect_sends(&analysis, expectation, sends);
+    if sends == Sends::AllAcknowledged && notes.unfinished > 0 {
+        if judged.verdict == Verdict::Held {
+            judged.reasons.clear();
+        }
+        judged.verdict = judged.verdict.max(Verdict::Inconclusive);
+        if judged.verdict == Verdict::Inconclusive {
+            judged.reasons.push(format!(
+                "{} did not end by themselves: what they sent last may not have been acknowledged",
+                counted(notes.unfinished, "producer")
+            ));
+        }
+    }
     let weighed = analysis.findings.iter().map(|finding| {
-        let weight = expectation.weigh(finding.anomaly, tool);
+        let weight = expectation.weigh_in(finding.anomaly, &analysis);
         (finding.clone(), weight)
     });
+    let refused = unacknowledged(&analysis);
     Ok(Judged {
         verdict: judged.verdict,
         findings: weighed.collect(),
@@ -90,7 +124,11 @@ pub(crate) fn judge(
             // A violation is one whatever else the recording lacks.
             Verdict::Held | Verdict::Violated => analysis.completeness.lacking,
         },
-        notes,
+        refused: match (judged.verdict, sends) {
+            (Verdict::Violated, Sends::AllAcknowledged) => refused,
+            _ => None,
+        },
+        notes: notes.all,
         counts: analysis.counts,
         groups: analysis.measurements.groups,
     })
@@ -98,7 +136,7 @@ pub(crate) fn judge(
 
 /// Checks a recording, in as many readings as that takes; none when what was
 /// told turned out to be void.
-fn check(recorded: &mut Recorded) -> Result<Option<(Analysis, Vec<String>)>, ImportError> {
+fn check(recorded: &mut Recorded) -> Result<Option<(Analysis, Notes)>, ImportError> {
     let mut checker = Checker::new().unmeasured();
     loop {
         let Round::Whole(notes) = recorded.tell(|event| checker.observe(event))? else {
@@ -112,30 +150,50 @@ fn check(recorded: &mut Recorded) -> Result<Option<(Analysis, Vec<String>)>, Imp
 }
 
 impl Recorded {
+    /// Whether the files, told anew, tell apart what stood at offsets that were
+    /// given a second time.
+    fn tell_lives_apart(&mut self) -> Result<bool, ImportError> {
+        match self {
+            Self::Kafkatest(recording) => Ok(recording.tell_lives_apart()?),
+            Self::Jepsen { .. } => Ok(false),
+        }
+    }
+
     fn tell(&mut self, mut sink: impl FnMut(&Event)) -> Result<Round, ImportError> {
         match self {
             Self::Kafkatest(recording) => Ok(match recording.tell(sink)? {
                 kafkatest::Told::Whole(summary) => Round::Whole(kafkatest_notes(&summary)),
                 kafkatest::Told::Void => Round::Void,
             }),
-            Self::Jepsen { name, path } => {
+            Self::Jepsen {
+                name,
+                path,
+                foresight,
+            } => {
                 let file = File::open(&*path).map_err(|source| ImportError::Io {
                     path: name.clone(),
                     source,
                 })?;
-                let summary = jepsen::import(
+                let told = jepsen::tell(
                     BufReader::with_capacity(CHUNK_BYTES, file),
                     &name.display().to_string(),
                     jepsen::Settings::default(),
+                    foresight,
                     &mut |event| sink(&event),
                 )?;
-                Ok(Round::Whole(jepsen_notes(&summary)))
+                Ok(match told {
+                    jepsen::Told::Whole(summary) => Round::Whole(jepsen_notes(&summary)),
+                    jepsen::Told::Void(more) => {
+                        *foresight = more;
+                        Round::Void
+                    }
+                })
             }
         }
     }
 }
 
-fn kafkatest_notes(summary: &kafkatest::Summary) -> Vec<String> {
+fn kafkatest_notes(summary: &kafkatest::Summary) -> Notes {
     let mut notes = vec![format!(
         "{} of producers, {} of consumers, {}",
         counted(summary.producer_files, "file"),
@@ -145,9 +203,7 @@ fn kafkatest_notes(summary: &kafkatest::Summary) -> Vec<String> {
     notes.extend(summary.notes.iter().map(ToString::to_string));
     if summary.notices > 0 {
         let lines = counted(summary.notices, "line");
-        notes.push(format!(
-            "{lines} of plain text before the first event: skipped"
-        ));
+        notes.push(format!("{lines} of other programs: skipped"));
     }
     for (name, count) in &summary.unknown_events {
         notes.push(format!("{} `{name}`: skipped", counted(*count, "event")));
@@ -156,10 +212,14 @@ fn kafkatest_notes(summary: &kafkatest::Summary) -> Vec<String> {
         let fields = counted(summary.unknown_fields, "field");
         notes.push(format!("{fields} of unknown names: skipped"));
     }
-    notes
+    let unfinished = |note: &&kafkatest::Note| matches!(note, kafkatest::Note::Unfinished { .. });
+    Notes {
+        unfinished: summary.notes.iter().filter(unfinished).count() as u64,
+        all: notes,
+    }
 }
 
-fn jepsen_notes(summary: &jepsen::Summary) -> Vec<String> {
+fn jepsen_notes(summary: &jepsen::Summary) -> Notes {
     let mut notes = vec![format!(
         "{}, {}",
         counted(summary.operations, "operation"),
@@ -175,5 +235,8 @@ fn jepsen_notes(summary: &jepsen::Summary) -> Vec<String> {
     for (name, count) in &summary.skipped_fields {
         notes.push(format!("{} `{name}`: skipped", counted(*count, "field")));
     }
-    notes
+    Notes {
+        all: notes,
+        unfinished: 0,
+    }
 }

@@ -9,10 +9,11 @@ use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use checker::Expectation;
+use checker::{Expectation, Sends};
 use chrono::{DateTime, Utc};
 use engine::Survey;
-use import::kafkatest::Source;
+use import::kafkatest::{Cleaning, Source};
+use model::event::Cleanup;
 use model::ids::RunId;
 use model::plan::RunPlan;
 use proxy::HostPort;
@@ -152,14 +153,21 @@ pub(crate) enum Files {
     /// What another tool has written.
     Foreign {
         files: ForeignFiles,
-        expectation: Expectation,
+        expected: Expected,
     },
+}
+
+/// What another tool's files are held to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Expected {
+    pub(crate) expectation: Expectation,
+    pub(crate) sends: Sends,
 }
 
 /// Another tool's files.
 #[derive(Debug)]
 pub(crate) enum ForeignFiles {
-    Kafkatest(Vec<Source>),
+    Kafkatest(Vec<Source>, BTreeMap<String, Cleaning>),
     Jepsen(PathBuf),
 }
 
@@ -174,6 +182,17 @@ enum CheckUsageError {
     GroupOfJepsens,
     #[error("--group takes GROUP=FILE, and was given `{0}`")]
     NoGroup(String),
+    #[error("--expect takes one of at-least-once, exactly-once and strict")]
+    ManyExpectations,
+    #[error(
+        "--cleanup takes TOPIC=POLICY, where POLICY is compact, delete, compact,delete or none, and \
+         was given `{0}`"
+    )]
+    NoCleanup(String),
+    #[error("--cleanup is given twice for {0}")]
+    CleanedTwice(String),
+    #[error("a history of Jepsen's has no keys: --cleanup says nothing of it")]
+    CleanupOfJepsens,
 }
 
 impl CheckSettings {
@@ -189,15 +208,12 @@ impl CheckSettings {
             },
             Some(tool) => Files::Foreign {
                 files: match tool {
-                    Tool::Kafkatest => ForeignFiles::Kafkatest(kafkatest_sources(args)?),
+                    Tool::Kafkatest => {
+                        ForeignFiles::Kafkatest(kafkatest_sources(args)?, cleaning(args)?)
+                    }
                     Tool::Jepsen => ForeignFiles::Jepsen(jepsen_history(args)?),
                 },
-                expectation: match args.expect {
-                    None => Expectation::Default,
-                    Some(args::Expectation::AtLeastOnce) => Expectation::AtLeastOnce,
-                    Some(args::Expectation::ExactlyOnce) => Expectation::ExactlyOnce,
-                    Some(args::Expectation::Strict) => Expectation::Strict,
-                },
+                expected: expected(&args.expect)?,
             },
         };
         Ok(Self {
@@ -206,6 +222,53 @@ impl CheckSettings {
             examples: args.examples.map(usize::from),
         })
     }
+}
+
+/// At most one expectation, and what is demanded of sends.
+fn expected(asked: &[args::Expectation]) -> Result<Expected, CheckUsageError> {
+    let mut expected = Expected {
+        expectation: Expectation::Default,
+        sends: Sends::MayFail,
+    };
+    for asked in asked {
+        let expectation = match asked {
+            args::Expectation::AllAcknowledged => {
+                expected.sends = Sends::AllAcknowledged;
+                continue;
+            }
+            args::Expectation::AtLeastOnce => Expectation::AtLeastOnce,
+            args::Expectation::ExactlyOnce => Expectation::ExactlyOnce,
+            args::Expectation::Strict => Expectation::Strict,
+        };
+        if ![Expectation::Default, expectation].contains(&expected.expectation) {
+            return Err(CheckUsageError::ManyExpectations);
+        }
+        expected.expectation = expectation;
+    }
+    Ok(expected)
+}
+
+/// How topics are said to be cleaned.
+fn cleaning(args: &CheckArgs) -> Result<BTreeMap<String, Cleaning>, CheckUsageError> {
+    let mut all = BTreeMap::new();
+    for given in &args.cleanup {
+        let wrong = || CheckUsageError::NoCleanup(given.clone());
+        let (topic, policy) = given.split_once('=').ok_or_else(wrong)?;
+        let cleaning = match policy {
+            "none" => Cleaning::Nothing,
+            "delete" => Cleaning::Policy(Cleanup::Delete),
+            "compact" => Cleaning::Policy(Cleanup::Compact),
+            "compact,delete" | "delete,compact" => Cleaning::Policy(Cleanup::CompactAndDelete),
+            _ => return Err(wrong()),
+        };
+        if topic.is_empty() {
+            return Err(wrong());
+        }
+        if all.insert(topic.to_owned(), cleaning).is_some() {
+            return Err(CheckUsageError::CleanedTwice(topic.to_owned()));
+        }
+    }
+    Ok(all)
 }
 
 /// The files, each once: a file that is given a group may also stand among
@@ -231,6 +294,9 @@ fn kafkatest_sources(args: &CheckArgs) -> Result<Vec<Source>, CheckUsageError> {
 fn jepsen_history(args: &CheckArgs) -> Result<PathBuf, CheckUsageError> {
     if !args.groups.is_empty() {
         return Err(CheckUsageError::GroupOfJepsens);
+    }
+    if !args.cleanup.is_empty() {
+        return Err(CheckUsageError::CleanupOfJepsens);
     }
     match args.paths.as_slice() {
         [history] => Ok(history.clone()),

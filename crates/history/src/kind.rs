@@ -69,5 +69,11 @@ pub const fn kind(body: &Body) -> &'static str {
         Body::WaitBegan { .. } => "wait-began",
         Body::ClientErred { .. } => "client-erred",
         Body::Throttled { .. } => "throttled",
+        Body::Glimpsed { .. } => "glimpsed",
+        Body::OrderForgotten { .. } => "order-forgotten",
+        Body::RebalancesUntold { .. } => "rebalances-untold",
+        Body::Replaceable { .. } => "replaceable",
+        Body::OffsetsGivenAgain { .. } => "offsets-given-again",
+        Body::SendsUntold { .. } => "sends-untold",
     }
 }

@@ -9,21 +9,27 @@
 //!   others by its key and value.
 //! - A process is a producer, and a member of the one group `jepsen`. After a
 //!   `:crash` the same number is another process.
-//! - An operation of several micro-operations is a transaction, as is every
-//!   `:txn`, and every `:send` and `:poll` after the first of these: Jepsen
-//!   only makes them where each operation runs in a transaction.
-//! - `:fail` has certainly written nothing, `:info` may have.
-//! - `:assign` and `:subscribe` reset positions. Who subscribed may lose its
-//!   partitions between any two operations, so that nothing is expected of the
-//!   step from one to the next; nor of keys in a `:rebalance-log` within one.
-//! - What a `:fail` or `:info` polled is polled again: the position goes back
-//!   to where the last `:ok` left it.
+//! - Every operation is a transaction, whether its client ran it in one or not:
+//!   that is what Jepsen holds it to.
+//! - `:fail` has certainly written nothing, `:info` may have. `:ok` has been
+//!   acknowledged, even where it does not say at which offset.
+//! - `:assign` and `:subscribe` keep the positions of the keys that they name,
+//!   and reset all others, and the order of what was sent to them. An `:assign`
+//!   with `:seek-to-beginning?` resets all. Who subscribed, or has a
+//!   `:rebalance-log`, may lose its partitions between any two operations, and
+//!   nobody says when; keys in a `:rebalance-log` may jump within one.
+//! - What a `:fail` or `:info` polled shows what stands there, and was not
+//!   processed. It is polled again: the position goes back to where the last
+//!   `:ok` left it.
+//! - What was polled before it was sent was sent before: a first reading finds
+//!   such sends, and a second tells them.
 //!
 //! One operation is in memory at a time, and for each record sent its identity.
 
 mod edn;
 mod error;
 mod extent;
+mod foresight;
 mod forms;
 mod identities;
 mod interpreter;
@@ -40,6 +46,7 @@ pub use error::{Error, Flaw};
 pub use summary::{Note, Summary};
 
 use error::{Located, Place};
+use foresight::Foreseen;
 use forms::{Forms, Next};
 use interpreter::Interpreter;
 use operation::Operation;
@@ -53,6 +60,22 @@ pub struct Settings {
     pub isolation: Option<Isolation>,
 }
 
+/// What is known of a history before it is told: sends that stand in it behind
+/// a poll of their record.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Foresight(Foreseen);
+
+/// How far a history was told.
+#[derive(Debug)]
+#[must_use]
+pub enum Told {
+    /// To the end.
+    Whole(Summary),
+    /// Something was polled before it was sent: all that was told is void, and
+    /// can be told anew, with this foresight.
+    Void(Foresight),
+}
+
 /// Reads a history to its end and tells each operation's events as it goes.
 /// `name` stands for the input in messages.
 ///
@@ -60,14 +83,15 @@ pub struct Settings {
 /// When it cannot be read, and when an operation is malformed: the events of
 /// those before it have been told by then. An operation that the end of the
 /// input cuts short is no error, but a note.
-pub fn import(
+pub fn tell(
     input: impl BufRead,
     name: &str,
     settings: Settings,
+    foresight: &Foresight,
     sink: &mut dyn FnMut(Event),
-) -> Result<Summary, Error> {
+) -> Result<Told, Error> {
     let mut forms = Forms::new(input);
-    let mut interpreter = Interpreter::new(settings, sink);
+    let mut interpreter = Interpreter::new(settings, &foresight.0, sink);
     let located = |place: Place, flaw| Error::Malformed {
         name: name.to_owned(),
         line: place.line,
@@ -88,7 +112,34 @@ pub fn import(
                     .and_then(|operation| interpreter.tell(operation, place.line));
                 told.map_err(|Located { at, flaw }| located(place.after(&bytes[..at]), flaw))?;
             }
-            Next::End(tail) => return Ok(interpreter.finish(tail)),
+            Next::End(tail) => {
+                let foreseen = interpreter.foresee();
+                let summary = interpreter.finish(tail);
+                return Ok(if foreseen.is_empty() {
+                    Told::Whole(summary)
+                } else {
+                    Told::Void(Foresight(foreseen))
+                });
+            }
         }
     }
+}
+
+/// The same in one reading: what was polled before it was sent is nobody's.
+///
+/// # Errors
+/// As [`tell`].
+pub fn import(
+    input: impl BufRead,
+    name: &str,
+    settings: Settings,
+    sink: &mut dyn FnMut(Event),
+) -> Result<Summary, Error> {
+    let mut last = Summary::default();
+    let mut summaries = |told| match told {
+        Told::Whole(summary) => last = summary,
+        Told::Void(_) => {}
+    };
+    summaries(tell(input, name, settings, &Foresight::default(), sink)?);
+    Ok(last)
 }

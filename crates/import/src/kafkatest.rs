@@ -19,7 +19,10 @@
 //! - Another `startup_complete` in a file is another process: another member,
 //!   or another producer that counts from 0 again.
 //! - `records_consumed` sums up what `record_data` told. Where it counts more,
-//!   records were read that are not told, and nothing may be called lost.
+//!   records were read that are not told, and nothing may be called lost. Nor
+//!   where facts contradict one another: see docs/imports.md.
+//! - A record that was read with another key than it was acknowledged with is
+//!   damaged. What a later record of its key may have replaced may be gone.
 //!   `--max-messages` leaves records of the last poll untouched, which only
 //!   its `count` includes.
 //!
@@ -33,7 +36,9 @@ mod directory;
 mod error;
 mod head;
 mod json;
+mod keys;
 mod lines;
+mod lives;
 mod names;
 mod numbers;
 mod outlet;
@@ -46,13 +51,16 @@ mod survey;
 mod telling;
 mod topics;
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 
-use model::event::Event;
+use model::event::{Cleanup, Event};
 
 use directory::Directory;
 use head::Head;
+use keys::Keys;
+use lives::Lives;
+use telling::Known;
 
 pub use error::{Error, Flaw};
 pub use source::Source;
@@ -64,6 +72,20 @@ pub struct Recording {
     sources: Vec<Source>,
     heads: Vec<Head>,
     directory: Directory,
+    keys: Option<Keys>,
+    /// None before anybody asked for them.
+    lives: Option<Lives>,
+    /// How topics are cleaned, by name, where that is known.
+    cleaning: BTreeMap<String, Cleaning>,
+}
+
+/// What may take records out of a topic (`cleanup.policy`).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Cleaning {
+    /// Nothing, while it was recorded.
+    Nothing,
+    /// A policy of Kafka's.
+    Policy(Cleanup),
 }
 
 /// How far the events of a recording were told.
@@ -105,11 +127,50 @@ impl Recording {
             Some(guess) => guess,
             None => survey::survey(&sources, &heads)?,
         };
+        let keyed = heads.iter().any(|head| head.is_keyed);
+        let keys = if keyed {
+            Some(keys::survey(&sources, &directory)?)
+        } else {
+            None
+        };
         Ok(Self {
             sources,
             heads,
             directory,
+            keys,
+            lives: None,
+            cleaning: BTreeMap::new(),
         })
+    }
+
+    /// The same, of topics of which it is known how they are cleaned.
+    #[must_use]
+    pub fn cleaned(self, cleaning: BTreeMap<String, Cleaning>) -> Self {
+        Self { cleaning, ..self }
+    }
+
+    /// Tells apart what stood at offsets that were given a second time, where
+    /// that explains why two records have one offset. Whether it does: then all
+    /// that was told so far is void, and can be told anew.
+    ///
+    /// # Errors
+    /// When a file cannot be read.
+    pub fn tell_lives_apart(&mut self) -> Result<bool, Error> {
+        if self.lives.is_some() {
+            return Ok(false);
+        }
+        let lives = lives::survey(&self.sources, &mut self.directory)?;
+        let any = !lives.is_empty();
+        self.lives = Some(lives);
+        Ok(any)
+    }
+
+    /// Those of the topics that are said to be cleaned in some way of which the
+    /// files do not tell.
+    pub fn unknown_topics(&self) -> Vec<&str> {
+        let known = |name: &str| self.directory.topics.find(name.as_bytes()).is_some();
+        let names = self.cleaning.keys().map(String::as_str);
+        names.filter(|name| !known(name)).collect()
     }
 
     /// Tells every event, from the beginning; may be asked for again, and
@@ -121,10 +182,18 @@ impl Recording {
     /// When a file cannot be read, or a line is malformed: the first one of
     /// the first file that has any.
     pub fn tell(&mut self, sink: impl FnMut(&Event)) -> Result<Told, Error> {
-        if let Some(summary) = telling::tell((&self.sources, &self.heads), &self.directory, sink)? {
+        let known = Known {
+            directory: &self.directory,
+            keys: self.keys.as_ref(),
+            lives: self.lives.as_ref().filter(|lives| !lives.is_empty()),
+            cleaning: &self.cleaning,
+        };
+        if let Some(summary) = telling::tell((&self.sources, &self.heads), known, sink)? {
             return Ok(Told::Whole(summary));
         }
         self.directory = survey::survey(&self.sources, &self.heads)?;
+        self.keys = Some(keys::survey(&self.sources, &self.directory)?);
+        self.lives = None;
         Ok(Told::Void)
     }
 }

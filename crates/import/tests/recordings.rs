@@ -112,4 +112,6 @@ recordings! {
     acknowledged_without_an_offset "acks-0"
     a_success_without_an_offset "success-without-offset"
     a_consumer_without_verbose "quiet"
+    a_topic_that_was_compacted "compacted"
+    lines_of_a_logger_among_those_of_a_client "logger-lines"
 }

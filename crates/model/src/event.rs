@@ -566,6 +566,65 @@ pub enum Body {
         /// For how long, in milliseconds, since this was told last.
         throttle_ms: u64,
     },
+    /// A poll that was taken back (its transaction failed, or nobody knows what
+    /// became of it) gave a member a record: it stands there, and was not
+    /// processed. Where the next poll begins is told apart.
+    Glimpsed {
+        /// The incarnation.
+        member: MemberIx,
+        /// Where it was read.
+        from: PartitionRef,
+        /// At which offset.
+        offset: Offset,
+        /// What was read.
+        content: Content,
+    },
+    /// Nothing is expected of the order between what a producer has sent to a
+    /// partition so far and what it sends there from here on.
+    OrderForgotten {
+        /// The producer.
+        producer: ProducerIx,
+        /// The partition.
+        partition: PartitionRef,
+    },
+    /// A group may give and take its members' partitions between any two polls,
+    /// and the history does not say when: that a member skips or goes back
+    /// there is told, and proves nothing.
+    RebalancesUntold {
+        /// The group.
+        group: GroupIx,
+    },
+    /// At each of these offsets stood at most a record that compaction may take
+    /// (a later one of its key stands in the partition, or it deletes its key).
+    Replaceable {
+        /// The partition.
+        partition: PartitionRef,
+        /// The first offset.
+        first: Offset,
+        /// The last offset.
+        last: Offset,
+    },
+    /// Offsets of a partition were given again, because its log was cut or its
+    /// topic was made again: what stands there since is told as another
+    /// partition.
+    OffsetsGivenAgain {
+        /// The partition as it was.
+        before: PartitionRef,
+        /// The partition as it is since.
+        since: PartitionRef,
+        /// The first offset that was given again.
+        first: Offset,
+        /// How that came.
+        how: Restart,
+    },
+    /// So many sends of a producer have no outcome on record, and nothing else
+    /// is known of them.
+    SendsUntold {
+        /// The producer.
+        producer: ProducerIx,
+        /// How many.
+        sends: u64,
+    },
 }
 
 /// Whether a connector reads rows that are there before it streams
@@ -640,6 +699,16 @@ pub enum ErrorCause {
     NotAllowed,
     /// Anything else: what the pipeline, its configuration and its faults do.
     Pipeline,
+}
+
+/// How it came that offsets were given again.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Restart {
+    /// The log was cut: what stood below is still there.
+    Cut,
+    /// The log may have been cut or lost, or the topic made again on purpose.
+    Unknown,
 }
 
 /// What may take records out of a topic (`cleanup.policy`).

@@ -42,11 +42,7 @@ impl Absence {
             return Self::Damaged;
         }
         if background.provenance.is_imported() {
-            return match background.fates.fate_of(record) {
-                Some(Fate::Aborted | Fate::Unknown) => Self::Invisible,
-                _ if pinned.contains(&offset) => Self::Lost,
-                _ => Self::Unseen,
-            };
+            return Self::of_told(record, (partition, offset), log, background);
         }
         let start = pinned.start.get();
         if (0..start).contains(&offset.get()) || (offset.get() < 0 && start > 0) {
@@ -59,6 +55,50 @@ impl Absence {
             }
         } else {
             Self::Lost
+        }
+    }
+
+    /// The same where readers are the only witnesses.
+    fn of_told(
+        record: RecordId,
+        (partition, offset): (PartitionRef, Offset),
+        log: &PartitionLog,
+        background: Background<'_>,
+    ) -> Self {
+        let Background {
+            roster,
+            provenance,
+            fates,
+            ..
+        } = background;
+        let tx = fates.transactions.of(record);
+        if tx.is_some_and(|tx| fates.fate(tx) != Fate::Committed) {
+            return Self::Invisible;
+        }
+        if offset.get() >= 0 && provenance.is_replaceable(partition, offset) {
+            return if roster.compacts(partition.topic) {
+                Self::Replaced
+            } else {
+                Self::Compacted
+            };
+        }
+        let below_readers = |at: &Offset| log.processed().is_some_and(|read| *at < read.end);
+        if offset.get() >= 0 && below_readers(&offset) {
+            let before_readers = log.processed().is_some_and(|read| offset < read.start);
+            return if before_readers && roster.deletes(partition.topic) {
+                Self::Expired
+            } else {
+                Self::Lost
+            };
+        }
+        if provenance.was_cut_away(partition, offset) {
+            return Self::Lost;
+        }
+        // What its producer was not told of its transaction shows in what was
+        // read alone.
+        match tx {
+            Some(tx) if !fates.is_as_told(tx) => Self::Invisible,
+            _ => Self::Unseen,
         }
     }
 }

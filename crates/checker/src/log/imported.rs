@@ -12,13 +12,16 @@
 //! stored before that record lies below its offset.
 
 use std::collections::BTreeMap;
+use std::ops::Range;
 
 use model::ids::{Offset, PartitionRef, ProducerIx, RecordId};
 
 use super::{Ledger, PartitionLog};
 use crate::fates::{Fate, Fates};
 use crate::limits::Limits;
+use crate::provenance::Provenance;
 use crate::roster::Roster;
+use crate::sparse_set::SparseSet;
 
 /// Who tells what stands in the log.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
@@ -139,13 +142,16 @@ impl Ledger {
 
     /// Lets what was acknowledged exist, now that it is known what became of
     /// the transactions.
-    pub(crate) fn believe_acknowledgements(&mut self, fates: &Fates) {
+    pub(crate) fn believe_acknowledgements(&mut self, fates: &Fates, provenance: &Provenance) {
         let witness = self.witness;
-        for log in self.partitions.values_mut() {
+        let all: Vec<PartitionRef> = self.partitions().collect();
+        for partition in all {
+            let log = self.partitions.entry(partition);
+            let taken = |offset| provenance.is_replaceable(partition, offset);
             if witness == Witness::ReadersAndProducers {
-                log.believe_committed(fates);
+                log.believe_committed(fates, taken);
             } else {
-                log.believe_all();
+                log.believe_all(taken);
             }
         }
     }
@@ -162,21 +168,50 @@ impl Ledger {
 }
 
 impl PartitionLog {
-    fn believe_all(&mut self) {
+    /// Notes that a member processed what stands at an offset.
+    #[inline]
+    pub(super) fn processed_at(&mut self, offset: Offset) {
+        let behind = Offset::new(offset.get().saturating_add(1));
+        let read = self.processed.get_or_insert(offset..behind);
+        read.start = read.start.min(offset);
+        read.end = read.end.max(behind);
+    }
+
+    /// From the lowest offset that anybody processed to behind the highest.
+    pub(super) const fn processed(&self) -> Option<&Range<Offset>> {
+        self.processed.as_ref()
+    }
+
+    /// Offsets of what was acknowledged above everything that anybody was given,
+    /// and that nothing may have taken.
+    pub(crate) const fn beyond(&self) -> &SparseSet {
+        &self.beyond
+    }
+
+    fn believe_all(&mut self, taken: impl Fn(Offset) -> bool) {
         let (first, end) = self.inside(i64::MIN, i64::MAX);
-        for offset in self.acknowledged.at().range(first, end) {
-            if self.data.insert(offset) {
+        let acknowledged = self.acknowledged.at();
+        let all = acknowledged.range(first.max(0), i64::MAX);
+        for offset in all.filter(|offset| !taken(Offset::new(*offset))) {
+            if offset >= end {
+                self.beyond.insert(offset);
+            } else if self.data.insert(offset) || self.unprocessed.contains(offset) {
                 self.only_acknowledged.insert(offset);
             }
         }
     }
 
-    fn believe_committed(&mut self, fates: &Fates) {
+    fn believe_committed(&mut self, fates: &Fates, taken: impl Fn(Offset) -> bool) {
         let pinned = self.pinned.clone().unwrap_or_default();
         for (offset, record) in &self.told.0 {
             let fate = fates.fate_of(*record);
-            let is_there = matches!(fate, None | Some(Fate::Committed)) && pinned.contains(offset);
-            if is_there && self.data.insert(offset.get()) {
+            let is_visible = matches!(fate, None | Some(Fate::Committed));
+            if !is_visible || offset.get() < 0 || taken(*offset) {
+                continue;
+            }
+            if *offset >= pinned.end {
+                self.beyond.insert(offset.get());
+            } else if self.data.insert(offset.get()) || self.unprocessed.contains(offset.get()) {
                 self.only_acknowledged.insert(offset.get());
             }
         }

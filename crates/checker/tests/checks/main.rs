@@ -12,6 +12,7 @@ mod connectors;
 mod corners;
 mod derived;
 mod imports;
+mod jepsen;
 mod lives;
 mod measurements;
 mod notation;

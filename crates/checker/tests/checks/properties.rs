@@ -98,6 +98,12 @@ proptest! {
                 body,
                 Body::Stored { .. } | Body::Pinned { .. } | Body::PartitionRead { .. }
             ));
+            // What its order is forgotten from is known when it is told.
+            let place = if bodies.iter().any(|it| matches!(it, Body::OrderForgotten { .. })) {
+                0
+            } else {
+                place
+            };
             let tool = "another".to_owned();
             bodies.insert(place.min(bodies.len()), Body::Imported { tool });
         } else if let Some(policy) = policy {
@@ -160,6 +166,8 @@ proptest! {
                 body,
                 Body::Stored { .. } | Body::Pinned { .. } | Body::PartitionRead { .. }
             ));
+        } else {
+            steps.retain(|(_, body)| !matches!(body, Body::Replaceable { .. } | Body::Glimpsed { .. }));
         }
         story.events[0].body = Body::TopicDeclared {
             topic: TOPIC,
@@ -290,6 +298,18 @@ fn anything_of_groups() -> impl Strategy<Value = (u32, Body)> {
             })
         }),
         2 => a_partition_of(2).prop_map(|partition| (0, Body::PartitionRead { partition })),
+        4 => (a_record(), a_partition_of(2), 0i64..12).prop_map(|(record, at, offset)| {
+            let offset = Offset::new(offset);
+            (0, Body::SendCompleted { record, outcome: Outcome::Acknowledged { at, offset } })
+        }),
+        1 => (a_partition_of(2), 0i64..9, 0i64..3).prop_map(|(partition, first, more)| {
+            let (first, last) = (Offset::new(first), Offset::new(first + more));
+            (0, Body::Replaceable { partition, first, last })
+        }),
+        2 => (a_member(), a_partition_of(2), far()).prop_map(|(member, from, offset)| {
+            let content = Content::Foreign;
+            (member, Body::Glimpsed { member: MemberIx::new(member), from, offset, content })
+        }),
     ]
 }
 
@@ -379,6 +399,16 @@ fn anything() -> impl Strategy<Value = Body> {
         }),
         1 => Just(Body::TrafficEnded),
         6 => a_replica(),
+        2 => (a_partition(), an_offset(), a_content()).prop_map(|(from, offset, content)| {
+            Body::Glimpsed { member: MemberIx::new(0), from, offset, content }
+        }),
+        1 => (0u32..3, a_partition()).prop_map(|(producer, partition)| {
+            Body::OrderForgotten { producer: ProducerIx::new(producer), partition }
+        }),
+        1 => (a_partition(), 0i64..9, 0i64..3).prop_map(|(partition, first, more)| {
+            let (first, last) = (Offset::new(first), Offset::new(first + more));
+            Body::Replaceable { partition, first, last }
+        }),
     ]
 }
 

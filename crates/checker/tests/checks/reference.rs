@@ -56,6 +56,12 @@ struct Said {
     replicas: BTreeMap<PartitionRef, BTreeMap<BrokerId, Replica>>,
     cleanup: Option<Cleanup>,
     keys: BTreeMap<ProducerIx, u64>,
+    /// Given out by polls that were taken back.
+    glimpsed: BTreeSet<(Place, RecordId)>,
+    /// Where a later record of the key may have replaced what stood there.
+    replaceable: BTreeSet<Place>,
+    /// From which of a producer's records on its order begins anew.
+    forgotten: BTreeSet<(PartitionRef, ProducerIx, Sequence)>,
     imported: bool,
     traffic_ended: bool,
 }
@@ -128,7 +134,7 @@ fn listen(events: &[Event]) -> Said {
                     }
                     Content::Corrupt => {
                         said.corrupt.insert(place);
-                        if stored {
+                        if stored || imported {
                             said.damaged.insert(place);
                         }
                     }
@@ -169,6 +175,44 @@ fn listen(events: &[Event]) -> Said {
             }
             Body::ReplicaRead { partition, broker } => {
                 said.replica(*partition, *broker).read = true;
+            }
+            Body::Glimpsed {
+                from,
+                offset,
+                content,
+                ..
+            } if imported => {
+                let place = (*from, offset.get());
+                said.partitions.insert(*from);
+                match content {
+                    Content::Ours(record) => {
+                        said.glimpsed.insert((place, *record));
+                    }
+                    Content::Corrupt => {
+                        said.corrupt.insert(place);
+                    }
+                    Content::Misplaced(_) | Content::Foreign => {
+                        said.strange.insert(place);
+                    }
+                }
+            }
+            Body::Replaceable {
+                partition,
+                first,
+                last,
+            } => {
+                let offsets = first.get()..=last.get();
+                said.replaceable.extend(offsets.map(|at| (*partition, at)));
+            }
+            Body::OrderForgotten {
+                producer,
+                partition,
+            } if imported => {
+                let of = said.sent.iter().filter(|it| it.producer == *producer);
+                if let Some(last) = of.map(|it| it.sequence.get()).max() {
+                    let next = Sequence::new(last + 1);
+                    said.forgotten.insert((*partition, *producer, next));
+                }
             }
             Body::TopicCleanup { policy, .. } => said.cleanup = Some(*policy),
             Body::KeysDeclared { producer, keys } => {
@@ -361,8 +405,13 @@ impl Said {
         gone.map(|(place, record)| {
             let why = if self.imported {
                 let below = self.is_below(*record);
-                let place = (place.0, below.filter(|_| place.1 == -1).unwrap_or(place.1));
-                if self.pinned[&place.0].contains(&place.1) {
+                let given = place.1;
+                let place = (place.0, below.filter(|_| given == -1).unwrap_or(given));
+                if self.damaged.contains(&place) {
+                    Gone::Damaged
+                } else if place.1 >= 0 && self.replaceable.contains(&place) {
+                    Gone::Compacted
+                } else if self.pinned[&place.0].contains(&place.1) {
                     Gone::Lost
                 } else {
                     Gone::Unseen
@@ -419,14 +468,15 @@ pub(crate) fn cover(events: &[Event], declared: &[PartitionRef]) -> Covered {
         compacted: of(Gone::Compacted),
         replaced: of(Gone::Replaced),
         damaged: of(Gone::Damaged),
-        is_ordered_anywhere: said.stored.iter().any(|(place, record)| {
-            said.stored.iter().any(|(before, other)| {
-                before.0 == place.0
-                    && before.1 <= place.1
-                    && other.producer == record.producer
-                    && other != record
-            })
-        }),
+        is_ordered_anywhere: !said.disordered().is_empty()
+            || said.stored.iter().any(|(place, record)| {
+                said.stored.iter().any(|(before, other)| {
+                    before.0 == place.0
+                        && before.1 <= place.1
+                        && other.producer == record.producer
+                        && other != record
+                })
+            }),
         truncation: said.compared_ends(),
         replicas: said.compared_replicas(),
     }
@@ -481,6 +531,65 @@ impl Said {
     }
 }
 
+impl Said {
+    /// Where records are said to be: where they stand, and in what another tool
+    /// recorded also where a poll that was taken back gave them out, and where
+    /// they were acknowledged.
+    fn places(&self) -> BTreeSet<(Place, RecordId)> {
+        let mut places = self.stored.clone();
+        if self.imported {
+            places.extend(&self.glimpsed);
+            let acknowledged = self.acknowledged.iter();
+            places.extend(acknowledged.filter(|(place, _)| place.1 >= 0));
+        }
+        places
+    }
+
+    /// First copies that are behind a record which their producer sent later.
+    fn disordered(&self) -> Vec<RecordId> {
+        let places = self.places();
+        let first = |(place, record): &&(Place, RecordId)| {
+            !places.iter().any(|(earlier, same)| {
+                same == record && earlier.0 == place.0 && earlier.1 < place.1
+            })
+        };
+        let first: Vec<(Place, RecordId)> = places.iter().filter(first).copied().collect();
+        let era = |of: PartitionRef, record: &RecordId| {
+            let forgotten = self.forgotten.iter();
+            forgotten
+                .filter(|(at, by, next)| {
+                    *at == of && *by == record.producer && *next <= record.sequence
+                })
+                .count()
+        };
+        let disordered = first.iter().filter(|(place, record)| {
+            first.iter().any(|(before, other)| {
+                before.0 == place.0
+                    && (before.1, other) < (place.1, record)
+                    && other.producer == record.producer
+                    && other.sequence > record.sequence
+                    && era(place.0, other) == era(place.0, record)
+            })
+        });
+        disordered.map(|(_, record)| *record).collect()
+    }
+
+    /// Records that share their place with another, but for the one that has it
+    /// by the best word.
+    fn sharing(&self) -> BTreeSet<RecordId> {
+        let places = self.places();
+        let offsets: BTreeSet<Place> = places.iter().map(|(place, _)| *place).collect();
+        let mut sharing = BTreeSet::new();
+        for place in offsets {
+            let by_word = [&self.stored, &self.glimpsed, &self.acknowledged];
+            let here = by_word.into_iter().flatten().filter(|(at, _)| *at == place);
+            let here: Vec<RecordId> = here.map(|(_, record)| *record).collect();
+            sharing.extend(here.iter().filter(|record| **record != here[0]));
+        }
+        sharing
+    }
+}
+
 /// Exactly the instances of the anomalies of the log.
 pub(crate) fn count(events: &[Event], declared: &[PartitionRef]) -> BTreeMap<Anomaly, u64> {
     let said = Said::of(events, declared);
@@ -512,31 +621,11 @@ pub(crate) fn count(events: &[Event], declared: &[PartitionRef]) -> BTreeMap<Ano
         counts.insert(Anomaly::LogTruncation, shortened.len() as u64);
     }
 
-    let records: BTreeSet<RecordId> = said.stored.iter().map(|(_, record)| *record).collect();
-    counts.insert(
-        Anomaly::Duplicate,
-        (said.stored.len() - records.len()) as u64,
-    );
-
-    let first_copies: Vec<(Place, RecordId)> = said
-        .stored
-        .iter()
-        .filter(|(place, record)| {
-            !said.stored.iter().any(|(earlier, same)| {
-                same == record && earlier.0 == place.0 && earlier.1 < place.1
-            })
-        })
-        .copied()
-        .collect();
-    let disordered = first_copies.iter().filter(|(place, record)| {
-        first_copies.iter().any(|(before, other)| {
-            before.0 == place.0
-                && (before.1, other) < (place.1, record)
-                && other.producer == record.producer
-                && other.sequence > record.sequence
-        })
-    });
-    counts.insert(Anomaly::NonmonotonicSend, disordered.count() as u64);
+    let places = said.places();
+    let records: BTreeSet<RecordId> = places.iter().map(|(_, record)| *record).collect();
+    counts.insert(Anomaly::Duplicate, (places.len() - records.len()) as u64);
+    let disordered = said.disordered().len() as u64;
+    counts.insert(Anomaly::NonmonotonicSend, disordered);
 
     let mut contradicted: BTreeSet<RecordId> = BTreeSet::new();
     for (place, record) in said.acknowledged.iter().filter(|(place, _)| place.1 >= 0) {
@@ -591,11 +680,15 @@ pub(crate) fn count(events: &[Event], declared: &[PartitionRef]) -> BTreeMap<Ano
             contradicted.insert(*record);
         }
     }
+    if said.imported {
+        contradicted = said.sharing();
+    }
     counts.insert(Anomaly::InconsistentOffsets, contradicted.len() as u64);
 
     let mut phantoms = said.strange.clone();
     if said.traffic_ended || said.imported {
         let seen = said.stored.iter().chain(&said.processed);
+        let seen = seen.chain(&said.glimpsed);
         phantoms.extend(
             seen.filter(|(_, record)| !said.sent.contains(record))
                 .map(|(place, _)| *place),

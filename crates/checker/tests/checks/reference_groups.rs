@@ -92,6 +92,10 @@ struct Said {
     /// Everything that was processed, in order.
     order: Vec<(Of, Read)>,
     steps: Vec<Step>,
+    /// Acknowledged above everything that anybody was given.
+    beyond: BTreeSet<Place>,
+    /// What compaction may have taken.
+    replaceable: BTreeSet<Place>,
     commits: BTreeMap<Of, Vec<Commit>>,
     reported: BTreeMap<Of, Option<i64>>,
     waited: BTreeSet<GroupIx>,
@@ -190,6 +194,36 @@ fn listen(events: &[Event]) -> Said {
                         said.untold.push((number, *at, on_record));
                     }
                 }
+            }
+            Body::Glimpsed {
+                member,
+                from,
+                offset,
+                content,
+            } => {
+                said.given.insert((*from, offset.get()));
+                let Some((group, _)) = groups.get(member) else {
+                    said.strays += 1;
+                    continue;
+                };
+                let of = (*group, *from);
+                let hand = held.entry((*member, *from));
+                let (_, last) = hand.or_insert((*at, Vec::new()));
+                let to = (offset.get(), Some(*content));
+                if !last.is_empty() {
+                    let before = last.clone();
+                    let at = said.order.len();
+                    said.steps.push(Step { of, at, before, to });
+                }
+                last.push(to);
+            }
+            Body::Replaceable {
+                partition,
+                first,
+                last,
+            } => {
+                let offsets = first.get()..=last.get();
+                said.replaceable.extend(offsets.map(|at| (*partition, at)));
             }
             Body::Committed {
                 member,
@@ -310,6 +344,16 @@ fn believe_the_readers(said: &mut Said, declared: &[Of]) {
         said.pinned.insert(*partition, (0, end.unwrap_or(0)));
         said.read.insert(*partition);
     }
+    // What was acknowledged exists, where compaction cannot have taken it.
+    let acknowledged = said.acknowledged.keys();
+    for place in acknowledged.filter(|place| place.1 >= 0 && !said.replaceable.contains(place)) {
+        let (_, end) = said.pinned.get(&place.0).copied().unwrap_or_default();
+        if place.1 < end {
+            said.data.insert(*place);
+        } else {
+            said.beyond.insert(*place);
+        }
+    }
 }
 
 /// What was processed although another member provably had taken over.
@@ -423,6 +467,15 @@ impl Said {
             })
     }
 
+    /// Acknowledged, committed past, and never read by anybody.
+    fn passed_unread(&self, of: &Of) -> usize {
+        let beyond = self.beyond.iter();
+        let passed = beyond.filter(|(at, offset)| *at == of.1 && *offset < self.committed(of));
+        passed
+            .filter(|(_, offset)| !self.has_processed(of, *offset))
+            .count()
+    }
+
     /// Whether a group has processed what stands, or stood, at an offset: by
     /// its identity, where it has one.
     fn has_processed(&self, of: &Of, offset: i64) -> bool {
@@ -511,6 +564,8 @@ pub(crate) fn cover(events: &[Event], declared: &[Of], group: GroupIx) -> GroupC
             covered.below_committed += u64::from(offset < committed);
             if said.has_processed(of, offset) {
                 covered.distinct += 1;
+            } else if said.replaceable.contains(&(*partition, offset)) {
+                covered.replaceable += u64::from(offset < committed);
             } else if let Some(limit) = &excuse.limit {
                 covered.beyond_client += 1;
                 covered.client_limit.get_or_insert_with(|| limit.clone());
@@ -523,6 +578,9 @@ pub(crate) fn cover(events: &[Event], declared: &[Of], group: GroupIx) -> GroupC
             } else {
                 covered.behind += 1;
             }
+        }
+        if excuse.limit.is_none() {
+            covered.gaps += said.passed_unread(of) as u64;
         }
     }
     covered
@@ -573,7 +631,8 @@ pub(crate) fn count(events: &[Event], declared: &[Of]) -> BTreeMap<Anomaly, u64>
         };
         let skipped = in_log(partition)
             .into_iter()
-            .filter(|offset| !gone && from.0 < *offset && *offset < to.0);
+            .filter(|offset| !gone && from.0 < *offset && *offset < to.0)
+            .filter(|offset| !said.replaceable.contains(&(*partition, *offset)));
         if excuse(events, *group, *partition).limit.is_none() {
             add(Anomaly::PollSkip, skipped.count());
         }
@@ -631,7 +690,8 @@ pub(crate) fn count(events: &[Event], declared: &[Of]) -> BTreeMap<Anomaly, u64>
         }
         let excuse = excuse(events, *group, *partition);
         for offset in in_log(partition) {
-            if said.has_processed(of, offset) || excuse.limit.is_some() {
+            let replaceable = said.replaceable.contains(&(*partition, offset));
+            if said.has_processed(of, offset) || replaceable || excuse.limit.is_some() {
                 continue;
             }
             let to_come = excuse.to_come_from.is_some_and(|from| offset >= from);
@@ -642,6 +702,9 @@ pub(crate) fn count(events: &[Event], declared: &[Of]) -> BTreeMap<Anomaly, u64>
             } else if said.waited.contains(group) {
                 add(Anomaly::GroupIncomplete, 1);
             }
+        }
+        if excuse.limit.is_none() {
+            add(Anomaly::GroupGap, said.passed_unread(of));
         }
     }
     counts.retain(|_, count| *count > 0);

@@ -42,6 +42,13 @@ pub(crate) fn count(events: &[Event], declared: &Declared) -> BTreeMap<Anomaly, 
         let (lost, unseen) = said.never_read();
         add(Anomaly::LostWrite, lost.len());
         add(Anomaly::Unseen, unseen);
+        let places = said.told_places();
+        let records: BTreeSet<RecordId> = places.iter().map(|(_, record)| *record).collect();
+        add(Anomaly::Duplicate, places.len() - records.len());
+        let first = |place: &said::Place| places.iter().find(|(at, _)| at == place);
+        let sharing = places.iter().filter(|it| first(&it.0) != Some(it));
+        let sharing: BTreeSet<RecordId> = sharing.map(|(_, record)| *record).collect();
+        add(Anomaly::InconsistentOffsets, sharing.len());
     }
     for (anomaly, count) in readers::count(&said, declared) {
         add(anomaly, count);
@@ -214,11 +221,8 @@ impl Said {
         let (mut inside, mut across) = (0, 0);
         for partition in &self.partitions {
             let mut first: Vec<RecordId> = Vec::new();
-            for standing in self.standing_in(*partition) {
-                let Content::Ours(record) = standing.content else {
-                    continue;
-                };
-                if !standing.seen || first.contains(&record) {
+            for record in self.ordered(*partition) {
+                if first.contains(&record) {
                     continue;
                 }
                 let later = first
@@ -234,6 +238,22 @@ impl Said {
             }
         }
         (inside, across)
+    }
+
+    /// A partition's records by their places.
+    fn ordered(&self, partition: PartitionRef) -> Vec<RecordId> {
+        if self.imported {
+            let mut told = self.told_places();
+            told.retain(|(place, _)| place.0 == partition);
+            told.sort_unstable();
+            return told.into_iter().map(|(_, record)| record).collect();
+        }
+        let here = self.standing_in(partition).into_iter();
+        let ours = |it: &Standing| match it.content {
+            Content::Ours(record) if it.seen => Some(record),
+            _ => None,
+        };
+        here.filter_map(ours).collect()
     }
 
     fn cover_transactions(&self) -> TransactionCoverage {

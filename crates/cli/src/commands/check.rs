@@ -27,12 +27,12 @@ pub(crate) fn check(args: &CheckArgs) -> Result<Exit, Failure> {
         .map_or_else(Examples::default, Examples::at_most);
     match settings.files {
         Files::RunDir(dir) => check_run(&dir, settings.format, examples, proofs),
-        Files::Foreign { files, expectation } => {
+        Files::Foreign { files, expected } => {
             // What was spooled is kept until everything is read.
             let mut spool = Spool::default();
             let recorded = open(files, &mut spool)?;
-            let judged = imported::judge(recorded, expectation, examples)
-                .map_err(|error| failure(&error))?;
+            let judged =
+                imported::judge(recorded, expected, examples).map_err(|error| failure(&error))?;
             match settings.format {
                 Format::Json => {
                     let text = import_lines::json(&judged);
@@ -45,21 +45,31 @@ pub(crate) fn check(args: &CheckArgs) -> Result<Exit, Failure> {
     }
 }
 
+/// A topic that is said to be cleaned, and that no file tells of.
+#[derive(Debug, thiserror::Error)]
+#[error("--cleanup names the topic {0}, of which no file tells")]
+struct NoSuchTopic(String);
+
 /// Opens the files of another tool, where each can be read more than once.
 fn open(files: ForeignFiles, spool: &mut Spool) -> Result<Recorded, Failure> {
     let mut file = |path: &Path| spool.file(path).map_err(|error| Failure::usage(&error));
     match files {
-        ForeignFiles::Kafkatest(mut sources) => {
+        ForeignFiles::Kafkatest(mut sources, cleaning) => {
             for source in &mut sources {
                 source.path = file(&source.path)?;
             }
             let recording = import::kafkatest::Recording::open(sources);
             let recording = recording.map_err(|error| failure(&error.into()))?;
+            let recording = recording.cleaned(cleaning);
+            if let Some(topic) = recording.unknown_topics().first() {
+                return Err(Failure::usage(&NoSuchTopic((*topic).to_owned())));
+            }
             Ok(Recorded::Kafkatest(Box::new(recording)))
         }
         ForeignFiles::Jepsen(name) => Ok(Recorded::Jepsen {
             path: file(&name)?,
             name,
+            foresight: import::jepsen::Foresight::default(),
         }),
     }
 }

@@ -87,7 +87,9 @@ fn belonging(body: &Body) -> Option<Belonging> {
         Body::SendInvoked { record, .. }
         | Body::SendCompleted { record, .. }
         | Body::Derived { record, .. } => Some(Belonging::Producer(record.producer)),
-        Body::ProducerCounted { producer, .. } => Some(Belonging::Producer(*producer)),
+        Body::ProducerCounted { producer, .. }
+        | Body::OrderForgotten { producer, .. }
+        | Body::SendsUntold { producer, .. } => Some(Belonging::Producer(*producer)),
         Body::TransactionBegun { transaction }
         | Body::TransactionJoined { transaction, .. }
         | Body::OffsetSent { transaction, .. }
@@ -101,6 +103,7 @@ fn belonging(body: &Body) -> Option<Belonging> {
         | Body::Assigned { member, .. }
         | Body::Revoked { member, .. }
         | Body::Processed { member, .. }
+        | Body::Glimpsed { member, .. }
         | Body::Committed { member, .. }
         | Body::Repositioned { member, .. } => Some(Belonging::Member(*member)),
         Body::Pinned { partition, .. }
@@ -158,6 +161,9 @@ fn belonging(body: &Body) -> Option<Belonging> {
         | Body::Aborted { .. }
         | Body::Imported { .. }
         | Body::SendsUnrecorded { .. }
+        | Body::RebalancesUntold { .. }
+        | Body::Replaceable { .. }
+        | Body::OffsetsGivenAgain { .. }
         | Body::Lacking { .. } => None,
     }
 }

@@ -3,8 +3,8 @@
 
 use model::event::{
     BatchKind, Body, CaptureResult, CaptureSetting, ChangeContent, Cleanup, ClientRef,
-    CommitResult, Content, Ending, ErrorCause, Evidence, Found, Intent, Isolation, Outcome, RowOp,
-    SettingEffect, SlotState, Snapshot, TransactionOutcome, TxOutcome,
+    CommitResult, Content, Ending, ErrorCause, Evidence, Found, Intent, Isolation, Outcome,
+    Restart, RowOp, SettingEffect, SlotState, Snapshot, TransactionOutcome, TxOutcome,
 };
 use model::ids::{
     BrokerId, ChangeId, FaultIx, GroupIx, Lsn, MemberIx, Offset, PartitionIndex, PartitionRef,
@@ -319,6 +319,32 @@ pub(super) fn since_version_2() -> Vec<Body> {
         Body::Throttled {
             client: ClientRef::Producer(ProducerIx::new(2)),
             throttle_ms: 1250,
+        },
+        Body::Glimpsed {
+            member: MEMBER,
+            from: AT,
+            offset: Offset::new(13),
+            content: Content::Ours(RECORD),
+        },
+        Body::OrderForgotten {
+            producer: ProducerIx::new(2),
+            partition: AT,
+        },
+        Body::RebalancesUntold { group: GROUP },
+        Body::Replaceable {
+            partition: AT,
+            first: Offset::new(3),
+            last: Offset::new(9),
+        },
+        Body::OffsetsGivenAgain {
+            before: AT,
+            since: AT,
+            first: Offset::new(4),
+            how: Restart::Cut,
+        },
+        Body::SendsUntold {
+            producer: ProducerIx::new(2),
+            sends: 5,
         },
     ]
 }

@@ -8,6 +8,7 @@ use model::event::{Body, Ending, Event};
 
 use super::Settings;
 use super::error::{Flaw, Located};
+use super::foresight::Foreseen;
 use super::forms::Tail;
 use super::operation::{Act, Micros, Operation, Phase};
 use super::process::Process;
@@ -22,12 +23,21 @@ pub(super) struct Interpreter<'s> {
 }
 
 impl<'s> Interpreter<'s> {
-    pub(super) fn new(settings: Settings, sink: &'s mut dyn FnMut(Event)) -> Self {
+    pub(super) fn new(
+        settings: Settings,
+        foreseen: &'s Foreseen,
+        sink: &'s mut dyn FnMut(Event),
+    ) -> Self {
         Self {
             processes: HashMap::new(),
             processes_ever: 0,
-            telling: Telling::new(settings, sink),
+            telling: Telling::new(settings, foreseen, sink),
         }
+    }
+
+    /// What was polled before it was sent, to be known in another telling.
+    pub(super) fn foresee(&mut self) -> Foreseen {
+        self.telling.foresee()
     }
 
     pub(super) fn summary(&mut self) -> &mut Summary {
@@ -76,11 +86,8 @@ impl<'s> Interpreter<'s> {
         let telling = &mut self.telling;
         match (&operation.act, operation.phase) {
             (Act::Crash, _) => Ok(()),
-            (Act::Subscribe, phase) => {
-                telling.subscribe(process, phase);
-                Ok(())
-            }
-            (Act::Assign(keys), _) => telling.assign(process, &operation, keys),
+            (Act::Subscribe(keys), _) => telling.subscribe(process, &operation, keys),
+            (Act::Assign(keys, begin), _) => telling.assign(process, &operation, keys, *begin),
             (Act::Perform(kind, micros), Phase::Invoke) => {
                 let none = Micros::default();
                 telling.invoke(process, *kind, micros.as_ref().unwrap_or(&none), line)

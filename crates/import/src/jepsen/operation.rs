@@ -1,6 +1,8 @@
 //! One operation of Jepsen's Kafka workload, as it is written. Knows nothing
 //! of what came before it.
 
+use std::borrow::Cow;
+
 use model::ids::Offset;
 
 use super::edn::{Cursor, Token, Whole, whole};
@@ -67,11 +69,21 @@ pub(super) enum Act<'a> {
     /// Sends and polls; a completion may have no value.
     Perform(Kind, Option<Micros<'a>>),
     /// Asks for these keys, and no others.
-    Assign(Vec<Scalar<'a>>),
-    /// Asks for topics; which keys these have is for the group to give.
-    Subscribe,
+    Assign(Vec<Scalar<'a>>, Begin),
+    /// Asks for the topics of these keys; which of them it gets is for the
+    /// group to say.
+    Subscribe(Vec<Scalar<'a>>),
     /// Throws the client away.
     Crash,
+}
+
+/// Where an assignment begins to read (`:seek-to-beginning?`).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Begin {
+    /// Where the process was, if it was there.
+    Position,
+    /// At the beginning of each partition.
+    Beginning,
 }
 
 /// The parts of an operation, in order.
@@ -129,6 +141,7 @@ struct Fields<'a> {
     value: Option<Field<'a>>,
     error: Option<Field<'a>>,
     rebalance_log: Option<Field<'a>>,
+    seek: Option<Field<'a>>,
 }
 
 impl<'a> Operation<'a> {
@@ -178,7 +191,7 @@ impl<'a> Operation<'a> {
             phase,
             process,
             time_ns,
-            act: Act::read(function, fields.value)?,
+            act: Act::read(function, fields.value, fields.seek)?,
             error: fields.error.map(|field| field.bytes),
             rebalanced: match fields.rebalance_log {
                 Some(field) => rebalanced(field.cursor)?,
@@ -215,6 +228,7 @@ impl<'a> Fields<'a> {
                 b":time" => (&mut fields.time, "time"),
                 b":value" => (&mut fields.value, "value"),
                 b":error" => (&mut fields.error, "error"),
+                b":seek-to-beginning?" => (&mut fields.seek, "seek-to-beginning?"),
                 b":rebalance-log" => (&mut fields.rebalance_log, "rebalance-log"),
                 name => {
                     summary.skip_field(name);
@@ -281,16 +295,26 @@ fn opens_sequence(cursor: &mut Cursor<'_>, expected: &'static str) -> Result<boo
 }
 
 impl<'a> Act<'a> {
-    fn read(function: &[u8], field: Option<Field<'a>>) -> Result<Self, Located> {
+    fn read(
+        function: &[u8],
+        field: Option<Field<'a>>,
+        seek: Option<Field<'a>>,
+    ) -> Result<Self, Located> {
         let kind = match function {
-            b":subscribe" => return Ok(Self::Subscribe),
             b":crash" => return Ok(Self::Crash),
-            b":assign" => {
+            b":assign" | b":subscribe" => {
                 let mut keys = Vec::new();
                 if let Some(mut field) = field {
                     scalars(&mut field.cursor, &mut keys)?;
                 }
-                return Ok(Self::Assign(keys));
+                if function == b":subscribe" {
+                    return Ok(Self::Subscribe(keys));
+                }
+                let begin = match seek {
+                    Some(field) if field.bytes == b"true" => Begin::Beginning,
+                    _ => Begin::Position,
+                };
+                return Ok(Self::Assign(keys, begin));
             }
             b":send" => Kind::Send,
             b":poll" => Kind::Poll,
@@ -423,6 +447,14 @@ fn scalar<'a>(cursor: &mut Cursor<'a>) -> Result<Scalar<'a>, Located> {
 }
 
 impl Scalar<'_> {
+    /// As it is written; no two scalars alike.
+    pub(super) fn written(&self) -> Cow<'_, [u8]> {
+        match self {
+            Self::Int(number) => Cow::Owned(number.to_string().into_bytes()),
+            Self::Text(bytes) => Cow::Borrowed(bytes),
+        }
+    }
+
     /// For people to read.
     pub(super) fn shown(self) -> String {
         match self {

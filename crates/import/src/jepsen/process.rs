@@ -1,7 +1,7 @@
 //! One process of Jepsen's: a producer and a member of the group, with what it
 //! is in the middle of. Knows nothing of how operations are written, or told.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use model::ids::{
     MemberIx, Micros, Offset, ProducerIx, RecordId, Sequence, TransactionIx, TransactionRef,
@@ -16,24 +16,16 @@ use super::operation::Kind;
 pub(super) struct Process {
     pub(super) producer: ProducerIx,
     pub(super) member: MemberIx,
-    pub(super) following: Following,
     pub(super) open: Option<Open>,
     sends: u64,
     transactions: u64,
     /// How many operations have read.
     readings: u64,
     positions: BTreeMap<Partition, Position>,
+    /// The partitions that it has sent to, as far as their order counts.
+    sent_to: BTreeSet<Partition>,
     /// The partitions that the operation has read from so far.
     touched: Vec<Partition>,
-}
-
-/// How a process got its partitions.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Following {
-    /// They stay until it asks for others.
-    Assigned,
-    /// The group gives and takes them between any two operations.
-    Subscribed,
 }
 
 /// An operation that was invoked and has not completed.
@@ -42,7 +34,7 @@ pub(super) struct Open {
     pub(super) kind: Kind,
     pub(super) line: u64,
     pub(super) at: Micros,
-    pub(super) transaction: Option<TransactionRef>,
+    pub(super) transaction: TransactionRef,
     pub(super) micros: Vec<Invoked>,
 }
 
@@ -102,12 +94,12 @@ impl Process {
         Self {
             producer: ProducerIx::new(number),
             member: MemberIx::new(number),
-            following: Following::Assigned,
             open: None,
             sends: 0,
             transactions: 0,
             readings: 0,
             positions: BTreeMap::new(),
+            sent_to: BTreeSet::new(),
             touched: Vec::new(),
         }
     }
@@ -183,12 +175,32 @@ impl Process {
             .collect()
     }
 
-    /// Forgets where it was, and tells in which partitions that was known.
-    pub(super) fn forget(&mut self) -> Vec<Partition> {
-        let positions = std::mem::take(&mut self.positions);
-        let known = positions
-            .into_iter()
-            .filter(|(_, position)| position.settled.is_some());
+    /// Notes that it sends to a partition.
+    pub(super) fn sends_to(&mut self, partition: Partition) {
+        self.sent_to.insert(partition);
+    }
+
+    /// Forgets where it was in partitions that are not among these, and tells in
+    /// which of them that was known.
+    pub(super) fn forget_others(&mut self, kept: &BTreeSet<Partition>) -> Vec<Partition> {
+        let gone = self
+            .positions
+            .extract_if(.., |partition, _| !kept.contains(partition));
+        let known = gone.filter(|(_, position)| position.settled.is_some());
         known.map(|(partition, _)| partition).collect()
+    }
+
+    /// Forgets the order of what it sent to partitions that are not among these,
+    /// and tells which those are.
+    pub(super) fn forget_order(&mut self, kept: &BTreeSet<Partition>) -> Vec<Partition> {
+        let gone = self
+            .sent_to
+            .extract_if(.., |partition| !kept.contains(partition));
+        gone.collect()
+    }
+
+    /// What it read last of a partition, by an operation that ended well.
+    pub(super) fn settled(&self, partition: Partition) -> Option<Offset> {
+        self.positions.get(&partition)?.settled
     }
 }

@@ -11,10 +11,11 @@ use model::ids::{
 use super::Settings;
 use super::edn::Cursor;
 use super::error::{Flaw, Located};
+use super::foresight::{Foreseen, Lookout, Sending};
 use super::forms::Tail;
 use super::identities::{Found, Identities, KEYS_MAX, Partition};
-use super::operation::{Kind, Micros, Operation, Phase, Read, Scalar, What};
-use super::process::{Following, Invoked, Open, Process, Step};
+use super::operation::{Begin, Kind, Micros, Operation, Phase, Read, Scalar, What};
+use super::process::{Invoked, Open, Process, Step};
 use super::summary::{Note, Summary, text};
 
 /// Jepsen's name, and that of the topic and the group.
@@ -25,16 +26,8 @@ pub(super) const GROUP: GroupIx = GroupIx::new(0);
 const ERROR_BYTES_MAX: usize = 256;
 /// How long after its invocation a transaction is told to be asked to commit.
 const COMMIT_DELAY_US: u64 = 1;
-const WITHOUT_OFFSET: &str = "acknowledged without an offset";
-
-/// Whether operations run in transactions.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Transactions {
-    /// No sign of any so far.
-    Unseen,
-    /// Every one does.
-    Seen,
-}
+/// The offset of an acknowledgement that names none.
+const NO_OFFSET: Offset = Offset::new(-1);
 
 /// Counts that become notes.
 #[derive(Default)]
@@ -53,7 +46,12 @@ pub(super) struct Telling<'s> {
     begun: bool,
     /// As it was declared, or shall be at the beginning.
     isolation: Option<Isolation>,
-    transactions: Transactions,
+    /// Whether it was said that groups may be rebalanced at any time.
+    rebalances: bool,
+    foreseen: &'s Foreseen,
+    /// Whose sending was told before they were invoked.
+    announced: HashSet<TransactionRef>,
+    lookout: Lookout,
     identities: Identities,
     /// Acknowledged somewhere, and not read so far.
     unlocated: HashSet<RecordId>,
@@ -62,13 +60,20 @@ pub(super) struct Telling<'s> {
 }
 
 impl<'s> Telling<'s> {
-    pub(super) fn new(settings: Settings, sink: &'s mut dyn FnMut(Event)) -> Self {
+    pub(super) fn new(
+        settings: Settings,
+        foreseen: &'s Foreseen,
+        sink: &'s mut dyn FnMut(Event),
+    ) -> Self {
         Self {
             sink,
             now: Moment::default(),
             begun: false,
             isolation: settings.isolation,
-            transactions: Transactions::Unseen,
+            rebalances: false,
+            foreseen,
+            announced: HashSet::new(),
+            lookout: Lookout::default(),
             identities: Identities::default(),
             unlocated: HashSet::new(),
             summary: Summary::default(),
@@ -149,52 +154,82 @@ impl<'s> Telling<'s> {
         }
     }
 
-    /// `:assign` gives partitions from wherever their positions are then, and
-    /// takes those it does not name. Where it may have happened, nothing is
-    /// known of positions.
+    /// `:assign` gives partitions, and takes those that it does not name. Of
+    /// one that is given and was read before, the position is kept. One that may
+    /// have happened has.
     pub(super) fn assign(
         &mut self,
         process: &mut Process,
         operation: &Operation<'_>,
         keys: &[Scalar<'_>],
+        begin: Begin,
     ) -> Result<(), Located> {
-        match operation.phase {
-            Phase::Invoke | Phase::Fail => return Ok(()),
-            Phase::Info => {
-                self.forget(process, &BTreeSet::new());
-                return Ok(());
+        let Some(assigned) = self.ask(process, operation, keys)? else {
+            return Ok(());
+        };
+        if begin == Begin::Beginning {
+            for partition in process.forget_others(&BTreeSet::new()) {
+                self.reposition(process, partition, None);
             }
-            Phase::Ok => {}
         }
-        let mut assigned = BTreeSet::new();
-        for key in keys {
-            assigned.insert(self.partition(*key, operation.begin)?);
+        if operation.phase == Phase::Ok {
+            self.emit(Body::Assigned {
+                member: process.member,
+                partitions: assigned.iter().copied().map(place).collect(),
+            });
+            for partition in assigned {
+                if let Some(next) = process.settled(partition).and_then(behind) {
+                    self.reposition(process, partition, Some(next));
+                }
+            }
         }
-        process.following = Following::Assigned;
-        self.forget(process, &assigned);
-        self.emit(Body::Assigned {
-            member: process.member,
-            partitions: assigned.into_iter().map(place).collect(),
-        });
         Ok(())
     }
 
-    /// `:subscribe` leaves it to the group which partitions are given, and
-    /// from where. So does one that may have happened.
-    pub(super) fn subscribe(&mut self, process: &mut Process, phase: Phase) {
-        if matches!(phase, Phase::Ok | Phase::Info) {
-            process.following = Following::Subscribed;
-            self.forget(process, &BTreeSet::new());
+    /// `:subscribe` leaves it to the group which partitions are given, and when
+    /// they are taken again.
+    pub(super) fn subscribe(
+        &mut self,
+        process: &mut Process,
+        operation: &Operation<'_>,
+        keys: &[Scalar<'_>],
+    ) -> Result<(), Located> {
+        if self.ask(process, operation, keys)?.is_some() {
+            self.rebalances_untold();
         }
+        Ok(())
     }
 
-    /// Nothing is expected of what is read next, anywhere; an assignment says
-    /// so itself.
-    fn forget(&mut self, process: &mut Process, assigned: &BTreeSet<Partition>) {
-        for partition in process.forget() {
-            if !assigned.contains(&partition) {
-                self.reposition(process, partition, None);
-            }
+    /// What a process asks for, where it may have got it: positions elsewhere
+    /// are forgotten, and so is the order of what was sent there.
+    fn ask(
+        &mut self,
+        process: &mut Process,
+        operation: &Operation<'_>,
+        keys: &[Scalar<'_>],
+    ) -> Result<Option<BTreeSet<Partition>>, Located> {
+        if matches!(operation.phase, Phase::Invoke | Phase::Fail) {
+            return Ok(None);
+        }
+        let mut asked = BTreeSet::new();
+        for key in keys {
+            asked.insert(self.partition(*key, operation.begin)?);
+        }
+        for partition in process.forget_others(&asked) {
+            self.reposition(process, partition, None);
+        }
+        for partition in process.forget_order(&asked) {
+            self.emit(Body::OrderForgotten {
+                producer: process.producer,
+                partition: place(partition),
+            });
+        }
+        Ok(Some(asked))
+    }
+
+    fn rebalances_untold(&mut self) {
+        if !std::mem::replace(&mut self.rebalances, true) {
+            self.emit(Body::RebalancesUntold { group: GROUP });
         }
     }
 
@@ -226,41 +261,51 @@ impl<'s> Telling<'s> {
             .iter()
             .filter(|micro| is_send(&micro.what))
             .count();
-        if kind == Kind::Txn || micros.all.len() > 1 {
-            self.transactions = Transactions::Seen;
+        let transaction = process.next_transaction();
+        if sends > 0 && self.isolation.is_none() {
+            self.declare_isolation(Isolation::ReadCommitted);
         }
-        let transaction =
-            (self.transactions == Transactions::Seen).then(|| process.next_transaction());
-        if let Some(transaction) = transaction {
-            if sends > 0 && self.isolation.is_none() {
-                self.declare_isolation(Isolation::ReadCommitted);
-            }
+        let announced = self.announced.remove(&transaction);
+        if !announced {
             self.emit(Body::TransactionBegun { transaction });
-            if sends < micros.all.len() {
-                let member = process.member;
-                self.emit(Body::TransactionJoined {
-                    transaction,
-                    member,
-                });
-            }
+        }
+        if sends < micros.all.len() {
+            let member = process.member;
+            self.emit(Body::TransactionJoined {
+                transaction,
+                member,
+            });
         }
         let mut invoked = Vec::with_capacity(micros.all.len());
+        let mut records = Vec::new();
+        let mut early = false;
         for micro in &micros.all {
             invoked.push(match micro.what {
                 What::Poll { .. } => Invoked::Poll,
                 What::Send { key, value, .. } => {
                     let partition = self.partition(key, micro.begin)?;
                     let record = process.next_record();
+                    process.sends_to(partition);
                     if self.identities.name(partition, value, record).is_some() {
                         return Err(micro.begin.flaw(sent_twice(key, value)));
                     }
-                    let to = place(partition);
-                    self.emit(Body::SendInvoked { record, to });
+                    early |= self.lookout.sent(partition, &value.written(), record);
+                    records.push((record, partition));
+                    if !announced {
+                        let to = place(partition);
+                        self.emit(Body::SendInvoked { record, to });
+                    }
                     Invoked::Send(record, partition)
                 }
             });
         }
-        if let Some(transaction) = transaction {
+        if early {
+            self.lookout.sends(Sending {
+                transaction,
+                records,
+            });
+        }
+        if !announced {
             let asked = self.now.get().saturating_add(COMMIT_DELAY_US);
             let ending = Body::TransactionEnding {
                 transaction,
@@ -308,14 +353,12 @@ impl<'s> Telling<'s> {
             },
         };
         match micros {
-            Some(micros) if micros.all.len() == open.micros.len() => {
-                self.complete_parts(process, operation, &open, micros, &told)?;
-            }
+            Some(micros) => self.complete_parts(process, operation, &open, micros, &told)?,
             None if operation.phase != Phase::Ok || open.micros.is_empty() => {
                 self.sent_somewhere(&open, &told);
             }
-            _ => {
-                let how = "it has more or fewer micro-operations";
+            None => {
+                let how = "it has no micro-operations";
                 return Err(operation.begin.flaw(open.mismatch(how)));
             }
         }
@@ -324,14 +367,14 @@ impl<'s> Telling<'s> {
             process.settle();
         } else {
             for (partition, settled) in process.rewind() {
-                let next = settled.and_then(|offset| offset.get().checked_add(1));
-                self.reposition(process, partition, next.map(Offset::new));
+                self.reposition(process, partition, settled.and_then(behind));
             }
         }
         Ok(())
     }
 
-    /// Tells how each part of an operation went, in their order.
+    /// Tells how each part of an operation went, in their order. It sends what
+    /// it was invoked with; how often it polls is its own affair.
     fn complete_parts(
         &mut self,
         process: &mut Process,
@@ -345,15 +388,23 @@ impl<'s> Telling<'s> {
             .map(|key| self.partition(*key, operation.begin))
             .collect::<Result<BTreeSet<_>, _>>()?;
         let mut reads = micros.reads.iter();
-        for (invoked, micro) in open.micros.iter().zip(&micros.all) {
+        let mut sends = open.micros.iter().filter_map(|micro| match micro {
+            Invoked::Send(record, partition) => Some((*record, *partition)),
+            Invoked::Poll => None,
+        });
+        for micro in &micros.all {
             let wrong = |flaw| micro.begin.flaw(flaw);
-            match (*invoked, &micro.what) {
-                (Invoked::Poll, What::Poll { reads: count }) => {
+            match &micro.what {
+                What::Poll { reads: count } => {
                     for read in reads.by_ref().take(*count) {
+                        let read = (read, told.phase);
                         self.read(process, read, open, &rebalanced, micro.begin)?;
                     }
                 }
-                (Invoked::Send(record, partition), What::Send { key, value, offset }) => {
+                What::Send { key, value, offset } => {
+                    let Some((record, partition)) = sends.next() else {
+                        return Err(wrong(open.mismatch("it has more sends")));
+                    };
                     if self.partition(*key, micro.begin)? != partition {
                         return Err(wrong(open.mismatch("it sends to another key")));
                     }
@@ -361,13 +412,12 @@ impl<'s> Telling<'s> {
                         .map_err(wrong)?;
                     self.sent(record, partition, *offset, told);
                 }
-                _ => {
-                    let how = "a send stands where a poll was, or the other way round";
-                    return Err(wrong(open.mismatch(how)));
-                }
             }
         }
-        Ok(())
+        match sends.next() {
+            None => Ok(()),
+            Some(_) => Err(operation.begin.flaw(open.mismatch("it has fewer sends"))),
+        }
     }
 
     /// Tells what became of an operation's sends where their offsets are not
@@ -396,8 +446,8 @@ impl<'s> Telling<'s> {
     }
 
     /// Tells what became of a send. In a transaction of unknown outcome the
-    /// record itself may well have been acknowledged; outside of one, an
-    /// offset of an `:info` proves nothing.
+    /// record itself may well have been acknowledged. An `:ok` acknowledges it
+    /// even where it does not say at which offset.
     fn sent(
         &mut self,
         record: RecordId,
@@ -406,26 +456,22 @@ impl<'s> Telling<'s> {
         told: &Told,
     ) {
         let error = || told.error.clone();
-        let outcome = match (told.phase, told.transaction, offset) {
-            (Phase::Fail, ..) => Outcome::Failed { error: error() },
-            (Phase::Ok, _, Some(offset)) | (Phase::Info, Some(_), Some(offset)) => {
-                let at = place(partition);
+        let at = place(partition);
+        let outcome = match (told.phase, offset) {
+            (Phase::Fail, _) => Outcome::Failed { error: error() },
+            (Phase::Ok | Phase::Info, Some(offset)) => Outcome::Acknowledged { at, offset },
+            (Phase::Ok, None) => {
+                self.unlocated.insert(record);
+                let offset = NO_OFFSET;
                 Outcome::Acknowledged { at, offset }
             }
-            (Phase::Ok, _, None) => {
-                self.unlocated.insert(record);
-                let error = WITHOUT_OFFSET.to_owned();
-                Outcome::Unknown { error }
-            }
-            (Phase::Info | Phase::Invoke, ..) => Outcome::Unknown { error: error() },
+            (Phase::Info | Phase::Invoke, _) => Outcome::Unknown { error: error() },
         };
         self.emit(Body::SendCompleted { record, outcome });
     }
 
     fn end_transaction(&mut self, told: &Told) {
-        let Some(transaction) = told.transaction else {
-            return;
-        };
+        let transaction = told.transaction;
         let outcome = match told.phase {
             Phase::Ok => TransactionOutcome::Committed,
             Phase::Fail => TransactionOutcome::Aborted,
@@ -461,18 +507,19 @@ impl<'s> Telling<'s> {
 
     /// Tells that a record was read, when the operation completed: it was not
     /// later. A transaction reads before its commit is asked for, so what it
-    /// reads of its own is told to be read when it was invoked. A read without
-    /// an offset cannot be told, only counted.
+    /// reads of its own is told to be read when it was invoked. What did not end
+    /// well has seen the record, and not processed it. A read without an offset
+    /// cannot be told, only counted.
     fn read(
         &mut self,
         process: &mut Process,
-        read: &Read<'_>,
+        (read, phase): (&Read<'_>, Phase),
         open: &Open,
         rebalanced: &BTreeSet<Partition>,
         at: Cursor<'_>,
     ) -> Result<(), Located> {
         let partition = self.partition(read.key, at)?;
-        let record = self.identities.record(partition, read.value);
+        let record = self.identify(partition, read.value);
         if let Some(record) = record
             && !self.unlocated.is_empty()
         {
@@ -482,27 +529,71 @@ impl<'s> Telling<'s> {
             self.tally.unplaced += 1;
             return Ok(());
         };
-        let following = process.following;
-        let anything_goes = match process.reads(partition, offset) {
-            Step::First => false,
-            Step::FromBefore => {
-                following == Following::Subscribed || rebalanced.contains(&partition)
+        let step = process.reads(partition, offset);
+        if rebalanced.contains(&partition) {
+            match step {
+                Step::First => {}
+                Step::FromBefore => self.rebalances_untold(),
+                Step::Within => self.reposition(process, partition, None),
             }
-            Step::Within => rebalanced.contains(&partition),
-        };
-        if anything_goes {
-            self.reposition(process, partition, None);
         }
-        let own = record.is_some_and(|record| open.transaction.is_some() && open.sends(record));
+        let own = record.is_some_and(|record| open.sends(record));
         let at = if own { open.at } else { self.now };
-        let processed = Body::Processed {
-            member: process.member,
-            from: place(partition),
-            offset,
-            content: record.map_or(Content::Foreign, Content::Ours),
+        let (member, from) = (process.member, place(partition));
+        let content = record.map_or(Content::Foreign, Content::Ours);
+        let body = if phase == Phase::Ok {
+            Body::Processed {
+                member,
+                from,
+                offset,
+                content,
+            }
+        } else {
+            Body::Glimpsed {
+                member,
+                from,
+                offset,
+                content,
+            }
         };
-        self.emit_at(at, processed);
+        self.emit_at(at, body);
         Ok(())
+    }
+
+    /// The record that a value is; one that is sent later was sent before it was
+    /// read, and is told to be.
+    fn identify(&mut self, partition: Partition, value: Scalar<'_>) -> Option<RecordId> {
+        if let Some(known) = self.identities.record(partition, value) {
+            return Some(known);
+        }
+        let foreseen = self.foreseen;
+        let Some(record) = foreseen.record(partition, &value.written()) else {
+            self.lookout.polled(partition, &value.written());
+            return None;
+        };
+        if let Some(sending) = foreseen.sending(record)
+            && self.announced.insert(sending.transaction)
+        {
+            let transaction = sending.transaction;
+            if self.isolation.is_none() {
+                self.declare_isolation(Isolation::ReadCommitted);
+            }
+            self.emit(Body::TransactionBegun { transaction });
+            for (record, partition) in &sending.records {
+                let (record, to) = (*record, place(*partition));
+                self.emit(Body::SendInvoked { record, to });
+            }
+            self.emit(Body::TransactionEnding {
+                transaction,
+                intent: Intent::Commit,
+            });
+        }
+        Some(record)
+    }
+
+    /// What was polled before it was sent, to be known in another telling.
+    pub(super) fn foresee(&mut self) -> Foreseen {
+        self.lookout.take()
     }
 
     /// What the history leaves open at its end.
@@ -527,10 +618,10 @@ impl<'s> Telling<'s> {
             Tail::CutOff { line } => self.summary.notes.push(Note::CutOff { line }),
             Tail::Unclosed => self.summary.notes.push(Note::Unclosed),
         }
-        // Neither can be held against what was read elsewhere, so nothing is
+        // They cannot be held against what was read elsewhere, so nothing is
         // proved by what was not read.
         for note in self.summary.notes.clone() {
-            if let Note::Unplaced { .. } | Note::Unlocated { .. } = note {
+            if let Note::Unplaced { .. } = note {
                 self.emit(Body::Lacking {
                     what: note.to_string(),
                 });
@@ -543,9 +634,14 @@ impl<'s> Telling<'s> {
 /// How an operation went, as far as its parts need to know.
 struct Told {
     phase: Phase,
-    transaction: Option<TransactionRef>,
+    transaction: TransactionRef,
     /// Why, where it went ill.
     error: String,
+}
+
+/// The offset behind one.
+fn behind(offset: Offset) -> Option<Offset> {
+    offset.get().checked_add(1).map(Offset::new)
 }
 
 fn place(partition: Partition) -> PartitionRef {

@@ -1,19 +1,26 @@
 //! What a consumer's file tells: a member for each process that wrote it, its
 //! assignments as they grow and shrink, what it read and what it committed.
 
+use std::collections::{BTreeMap, BTreeSet};
+
 use model::event::{Body, CommitResult, Content, Ending};
-use model::ids::{GroupIx, MemberIx, Micros, PartitionRef, ProducerIx, RecordId, TopicIx};
+use model::ids::{
+    GroupIx, MemberIx, Micros, Offset, PartitionRef, ProducerIx, RecordId, Sequence, TopicIx,
+};
 
 use super::directory::{Basis, Certainty, Directory, Reading};
 use super::error::Flaw;
 use super::head::Role;
 use super::json::{Committed, Consumed, Partitions, Said};
+use super::keys::Keys;
+use super::lives::Lives;
 use super::numbers::{self, counting};
 use super::outlet::Outlet;
 use super::quick::Record;
 use super::reading::{Halt, Told};
 use super::source::Source;
-use super::summary::Summary;
+use super::summary::{Note, Summary};
+use super::telling::Known;
 use super::topics::Topics;
 
 /// How the client words a commit that the coordinator refused, or that the
@@ -23,6 +30,8 @@ const REFUSED: &str = "ommit cannot be completed since";
 /// Tells the events of a consumer's file.
 pub(super) struct Consuming<'d> {
     directory: &'d Directory,
+    keys: Option<&'d Keys>,
+    lives: Option<&'d Lives>,
     source: &'d Source,
     file: usize,
     group: GroupIx,
@@ -32,27 +41,45 @@ pub(super) struct Consuming<'d> {
     incarnation: u32,
     process: Option<Process>,
     /// The prefix of the record before, if it is one producer's alone.
-    last: Option<Known>,
+    last: Option<OnlyOne>,
     /// Summed up, and not told one by one.
     untold: u64,
     /// Of whom it cannot be said which of several records they are.
     guessed: u64,
+    /// Records that were read, of all processes.
+    read: u64,
+    /// Facts that contradict others, and the first of them.
+    contradictions: u64,
+    contradiction: Option<&'static str>,
 }
 
 /// One process that wrote the file.
 struct Process {
     member: MemberIx,
     ended: bool,
-    /// Records told since the last sum.
-    told: u64,
+    /// What was told of each partition since the last sum.
+    told: Vec<Portion>,
+    /// What it was given, where it says so.
+    given: Option<BTreeSet<PartitionRef>>,
+    /// In which life it read a partition last.
+    read_in: BTreeMap<PartitionRef, PartitionRef>,
     /// What the last poll returned beyond what was taken of it. Nothing may
     /// follow it: `--max-messages` ended the client there.
     left: u64,
 }
 
+/// Records of one partition that were told one by one.
+#[derive(Clone, Copy)]
+struct Portion {
+    partition: PartitionRef,
+    first: Offset,
+    last: Offset,
+    count: u64,
+}
+
 /// A prefix that only one producer of a topic has.
 #[derive(Clone, Copy)]
-struct Known {
+struct OnlyOne {
     topic: TopicIx,
     prefix: Option<i32>,
     producer: ProducerIx,
@@ -60,14 +87,16 @@ struct Known {
 
 impl<'d> Consuming<'d> {
     pub(super) fn new(
-        directory: &'d Directory,
+        known: Known<'d>,
         source: &'d Source,
         file: usize,
         (group, ordinal): (GroupIx, u32),
         outlet: &'d mut Outlet,
     ) -> Self {
         Self {
-            directory,
+            directory: known.directory,
+            keys: known.keys,
+            lives: known.lives,
             source,
             file,
             group,
@@ -79,7 +108,15 @@ impl<'d> Consuming<'d> {
             last: None,
             untold: 0,
             guessed: 0,
+            read: 0,
+            contradictions: 0,
+            contradiction: None,
         }
+    }
+
+    fn contradict(&mut self, what: &'static str) {
+        self.contradictions += 1;
+        self.contradiction.get_or_insert(what);
     }
 
     pub(super) fn hear(&mut self, told: &Told<'_>) -> Result<(), Halt> {
@@ -89,8 +126,11 @@ impl<'d> Consuming<'d> {
             Told::Other { at_ms, said } => (at_ms, said),
         };
         let at = self.directory.moment(*at_ms);
-        if **said == Said::Started {
-            self.close(at);
+        match said {
+            Said::Started => self.close(at),
+            // It is asked to end and ends at one time.
+            Said::Idle | Said::Ended | Said::Unknown(_) => {}
+            _ => self.goes_on(),
         }
         let member = self.process(at)?.member;
         match said {
@@ -103,14 +143,20 @@ impl<'d> Consuming<'d> {
             }
             Said::Assigned(all) => {
                 let partitions = self.partitions(all)?;
+                if let Some(process) = &mut self.process {
+                    let given = process.given.get_or_insert_default();
+                    given.extend(partitions.iter().copied());
+                }
+                let partitions = self.in_all_lives(partitions);
                 self.outlet.tell(at, Body::Assigned { member, partitions });
             }
             Said::Revoked(all) => {
                 let partitions = self.partitions(all)?;
+                let partitions = self.in_all_lives(partitions);
                 self.outlet.tell(at, Body::Revoked { member, partitions });
             }
             Said::Consumed(sum) => self.consumed(at, sum)?,
-            Said::Committed(answer) => self.committed(at, member, answer)?,
+            Said::Committed(answer) => self.committed((at, *at_ms), member, answer)?,
             _ => {}
         }
         Ok(())
@@ -124,6 +170,17 @@ impl<'d> Consuming<'d> {
                 "{path}: {} records were counted (records_consumed) and not told one by one \
                  (record_data): was --verbose left out?",
                 self.untold
+            ));
+        }
+        if self.read + self.untold == 0 {
+            summary.notes.push(Note::Idle {
+                path: self.source.name.clone(),
+            });
+        }
+        if let Some(what) = self.contradiction {
+            summary.lacking.push(format!(
+                "{path}: {} facts contradict others; the first: {what}",
+                self.contradictions
             ));
         }
         if self.guessed > 0 {
@@ -148,7 +205,9 @@ impl<'d> Consuming<'d> {
                 Ok(none.insert(Process {
                     member,
                     ended: false,
-                    told: 0,
+                    told: Vec::new(),
+                    given: None,
+                    read_in: BTreeMap::new(),
                     left: 0,
                 }))
             }
@@ -184,11 +243,30 @@ impl<'d> Consuming<'d> {
             self.guessed += u64::from(identity.certainty == Certainty::Guessed);
             identity.content
         };
+        let content = self.damaged(&reading, line, content)?;
+        let base = from;
+        let (from, content) = self.in_life(&reading, content);
+        self.read += 1;
+        let divided = self.lives.is_some();
         let process = self.process(at)?;
-        process.told += 1;
+        process.tell(base, offset);
+        if divided {
+            process.read_in.insert(base, from);
+        }
         let member = process.member;
+        let stranger = process
+            .given
+            .as_ref()
+            .is_some_and(|given| !given.contains(&base));
+        let ended = process.ended;
         let more = std::mem::take(&mut process.left);
         self.untold += more;
+        if stranger {
+            self.contradict("it read from a partition that it was never given");
+        }
+        if ended {
+            self.contradict("it read behind its own end (shutdown_complete)");
+        }
         let body = Body::Processed {
             member,
             from,
@@ -197,6 +275,81 @@ impl<'d> Consuming<'d> {
         };
         self.outlet.tell(at, body);
         Ok(())
+    }
+
+    /// What was read, if not with the key that was acknowledged.
+    fn damaged(
+        &self,
+        reading: &Reading<'_>,
+        line: &Record<'_>,
+        content: Content,
+    ) -> Result<Content, Halt> {
+        let Some(keys) = self.keys else {
+            // Nobody has looked at keys so far.
+            return if line.key.flatten().is_some() {
+                Err(Halt::Anew)
+            } else {
+                Ok(content)
+            };
+        };
+        if keys.is_damaged(reading.from, reading.offset, line.key) {
+            return Ok(Content::Corrupt);
+        }
+        Ok(content)
+    }
+
+    /// Where a record was read, in which life of the partition, and which it is.
+    fn in_life(&self, reading: &Reading<'_>, content: Content) -> (PartitionRef, Content) {
+        let (from, offset) = (reading.from, reading.offset);
+        let Some(lives) = self.lives else {
+            return (from, content);
+        };
+        let lived = lives.read(from, reading.at_ms, offset, reading.value);
+        let content = match content {
+            Content::Ours(record) => {
+                let sender = lives.sender(from, offset, lived.life);
+                let sender = sender.filter(|sender| self.directory.alike(*sender, record.producer));
+                let by_place = self.directory.by_place(from, offset) == Some(record);
+                Content::Ours(RecordId {
+                    producer: sender.unwrap_or(record.producer),
+                    // What has its place for a name is another record in another life.
+                    sequence: if by_place && lived.life > 0 {
+                        let life = (lived.life as u64) << 56;
+                        Sequence::new(record.sequence.get() | life)
+                    } else {
+                        record.sequence
+                    },
+                })
+            }
+            other => other,
+        };
+        (lived.partition, content)
+    }
+
+    /// Of which life of a partition a member commits: of the one that it read
+    /// last.
+    fn committed_in(&self, base: PartitionRef, at_ms: u64) -> PartitionRef {
+        let Some(lives) = self.lives else {
+            return base;
+        };
+        let process = self.process.as_ref();
+        let read = process.and_then(|process| process.read_in.get(&base).copied());
+        read.unwrap_or_else(|| lives.at(base, at_ms).partition)
+    }
+
+    fn in_all_lives(&self, partitions: Vec<PartitionRef>) -> Vec<PartitionRef> {
+        let Some(lives) = self.lives else {
+            return partitions;
+        };
+        let all = partitions.into_iter().flat_map(|of| lives.all(of));
+        all.collect()
+    }
+
+    /// Something is told that is no beginning.
+    fn goes_on(&mut self) {
+        if self.process.as_ref().is_some_and(|process| process.ended) {
+            self.contradict("something stands behind its own end (shutdown_complete)");
+        }
     }
 
     /// The record, where its prefix is one producer's alone, as that of the
@@ -208,7 +361,7 @@ impl<'d> Consuming<'d> {
             Some(last) if last.topic == topic && last.prefix == prefix => last.producer,
             _ => {
                 let producer = self.directory.only(topic, prefix)?;
-                self.last = Some(Known {
+                self.last = Some(OnlyOne {
                     topic,
                     prefix,
                     producer,
@@ -223,29 +376,70 @@ impl<'d> Consuming<'d> {
     }
 
     fn consumed(&mut self, at: Micros, sum: &Consumed<'_>) -> Result<(), Halt> {
+        let mut shares = Vec::with_capacity(sum.partitions.len());
         let mut taken: u64 = 0;
         for share in &sum.partitions {
-            self.partition(share.topic.as_bytes(), share.partition)?;
+            let partition = self.partition(share.topic.as_bytes(), share.partition)?;
             taken = taken.saturating_add(share.count);
+            shares.push((partition, share));
         }
         let process = self.process(at)?;
         let told = std::mem::take(&mut process.told);
         let before = std::mem::replace(&mut process.left, sum.count.saturating_sub(taken));
-        let untold = taken.saturating_sub(told).saturating_add(before);
+        let mut untold = before;
+        let mut wrong = None;
+        if taken > sum.count {
+            wrong = Some("records_consumed counts fewer records than its partitions");
+        }
+        let mut summed = 0;
+        for (partition, share) in shares {
+            let Some(portion) = told.iter().find(|it| it.partition == partition) else {
+                untold = untold.saturating_add(share.count);
+                continue;
+            };
+            summed += portion.count;
+            untold = untold.saturating_add(share.count.saturating_sub(portion.count));
+            if share.count < portion.count {
+                wrong = Some("records_consumed counts fewer records than record_data told");
+            }
+            let differ = |said: Option<i64>, told: Offset| said.is_some_and(|it| it != told.get());
+            let same_count = share.count == portion.count;
+            if same_count
+                && (differ(share.first, portion.first) || differ(share.last, portion.last))
+            {
+                wrong = Some("records_consumed names other offsets than record_data");
+            }
+        }
+        // What the sum does not name at all was not of its poll.
+        if summed < told.iter().map(|portion| portion.count).sum() && !sum.partitions.is_empty() {
+            wrong = Some("records_consumed leaves out a partition that record_data told of");
+        }
         self.untold = self.untold.saturating_add(untold);
+        if let Some(what) = wrong {
+            self.contradict(what);
+        }
         Ok(())
     }
 
     fn committed(
         &mut self,
-        at: Micros,
+        (at, answer_ms): (Micros, u64),
         member: MemberIx,
         answer: &Committed<'_>,
     ) -> Result<(), Halt> {
         let result = result(answer.success, answer.error.as_deref());
+        if answer.success
+            && answer
+                .error
+                .as_deref()
+                .is_some_and(|error| !error.is_empty())
+        {
+            self.contradict("a commit succeeded and has an error");
+        }
         for position in &answer.offsets {
             let partition = self.partition(position.topic.as_bytes(), position.partition)?;
             let offset = numbers::position(position.offset)?;
+            let partition = self.committed_in(partition, answer_ms);
             let result = match position.error.as_deref() {
                 None | Some("") => result,
                 error => self::result(false, error),
@@ -283,8 +477,28 @@ impl<'d> Consuming<'d> {
 
 fn result(success: bool, error: Option<&str>) -> CommitResult {
     match (success, error) {
-        (true, _) => CommitResult::Accepted,
+        (true, None | Some("")) => CommitResult::Accepted,
         (false, Some(error)) if error.contains(REFUSED) => CommitResult::Refused,
-        (false, _) => CommitResult::Unknown,
+        _ => CommitResult::Unknown,
+    }
+}
+
+impl Process {
+    /// Notes a record that is told by itself.
+    #[inline]
+    fn tell(&mut self, partition: PartitionRef, offset: Offset) {
+        let mut told = self.told.iter_mut().rev();
+        match told.find(|it| it.partition == partition) {
+            Some(portion) => {
+                portion.last = offset;
+                portion.count += 1;
+            }
+            None => self.told.push(Portion {
+                partition,
+                first: offset,
+                last: offset,
+                count: 1,
+            }),
+        }
     }
 }

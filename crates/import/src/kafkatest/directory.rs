@@ -169,7 +169,10 @@ impl Directory {
                     }
                 }
                 // A producer that was killed at once, perhaps.
-                None if head.first_ms.is_some() => return Ok(None),
+                None if guess.parts.get(file) == Some(&Part::Producer) => return Ok(None),
+                None if guess.parts.get(file) == Some(&Part::Silent) && head.first_ms.is_some() => {
+                    return Ok(None);
+                }
                 None => {}
             }
         }
@@ -188,7 +191,9 @@ impl Directory {
                     });
                 }
                 (Some(Role::Producer), ..) => Part::Producer,
-                (Some(Role::Consumer), Some(group), _) => {
+                (None, _, None) if source.is_producers() => Part::Producer,
+                // One that has read nothing is known by its name.
+                (Some(Role::Consumer) | None, Some(group), _) => {
                     let group = GroupIx::new(self.groups.number(group.as_bytes())?);
                     self.subscriptions.entry(group).or_default();
                     let ordinal = self.members_per_incarnation;
@@ -289,6 +294,13 @@ impl Directory {
             Some([only]) => Some(*only),
             _ => None,
         }
+    }
+
+    /// Whether two producers send alike values to one topic, so that their records
+    /// are told apart by their places.
+    pub(super) fn alike(&self, one: ProducerIx, other: ProducerIx) -> bool {
+        let mut values = self.by_value.values();
+        values.any(|alike| alike.contains(&one) && alike.contains(&other))
     }
 
     /// Whose a record is that was read.

@@ -72,9 +72,6 @@ pub enum Flaw {
         /// Why it is not.
         source: serde_json::Error,
     },
-    /// Something else than an object.
-    #[error("expected a JSON object")]
-    NotAnObject,
     /// No offset of a record.
     #[error("{0} is no offset of a record")]
     Offset(i64),

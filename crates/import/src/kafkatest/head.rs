@@ -78,16 +78,21 @@ pub(super) struct Head {
     pub(super) topic: Option<Vec<u8>>,
     /// The value of its first record, of a producer.
     pub(super) value: Option<Counting>,
+    /// Whether its first record has a key.
+    pub(super) is_keyed: bool,
 }
 
 /// Reads as far as needed to know whose a file is.
 pub(super) fn recognise(source: &Source) -> Result<Head, Error> {
     let mut head = Head::default();
     let mut events = 0;
+    let mut records = 0;
     let went = read(source, &mut Summary::default(), |told| {
         events += 1;
         head.learn(&told);
-        if head.role.is_some() && (head.topic.is_some() || events > LINES_MAX) {
+        records += u32::from(matches!(told, Told::Record(_)));
+        let known = head.topic.is_some() && records > 0;
+        if head.role.is_some() && (known || events > LINES_MAX) {
             return Err(Halt::Enough);
         }
         Ok(())
@@ -103,7 +108,10 @@ impl Head {
         let role = Role::of(told).map(|(role, _)| role);
         self.role = self.role.or(role);
         let (at_ms, topic, value) = match told {
-            Told::Record(record) => (record.at_ms, Some(record.topic), record.value),
+            Told::Record(record) => {
+                self.is_keyed |= record.key.flatten().is_some();
+                (record.at_ms, Some(record.topic), record.value)
+            }
             Told::Other { at_ms, said } => {
                 let topic = match said {
                     Said::Unsent(unsent) => Some(&unsent.topic),

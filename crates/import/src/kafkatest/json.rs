@@ -55,6 +55,9 @@ pub(super) struct Placed<'l> {
     pub(super) topic: Cow<'l, str>,
     pub(super) partition: i64,
     pub(super) offset: i64,
+    /// Clients of one's own may leave it out.
+    #[serde(borrow, default, deserialize_with = "present")]
+    pub(super) key: Option<Option<Cow<'l, str>>>,
     /// A record may have none (a tombstone).
     #[serde(borrow, deserialize_with = "nullable")]
     pub(super) value: Option<Cow<'l, str>>,
@@ -69,6 +72,8 @@ struct Acknowledged<'l> {
     /// Clients that were told of no offset print none, or -1.
     #[serde(deserialize_with = "Option::deserialize")]
     offset: Option<i64>,
+    #[serde(borrow, default, deserialize_with = "present")]
+    key: Option<Option<Cow<'l, str>>>,
     #[serde(borrow, deserialize_with = "nullable")]
     value: Option<Cow<'l, str>>,
 }
@@ -79,6 +84,7 @@ impl<'l> From<Acknowledged<'l>> for Placed<'l> {
             topic: said.topic,
             partition: said.partition,
             offset: said.offset.unwrap_or(NO_OFFSET),
+            key: said.key,
             value: said.value,
         }
     }
@@ -121,6 +127,10 @@ pub(super) struct Share<'l> {
     pub(super) topic: Cow<'l, str>,
     pub(super) partition: i64,
     pub(super) count: u64,
+    #[serde(default, rename = "minOffset")]
+    pub(super) first: Option<i64>,
+    #[serde(default, rename = "maxOffset")]
+    pub(super) last: Option<i64>,
 }
 
 /// Partitions given or taken.
@@ -205,6 +215,11 @@ fn nullable<'de, D: Deserializer<'de>>(input: D) -> Result<Option<Cow<'de, str>>
     Ok(Option::<Text<'de>>::deserialize(input)?.map(|text| text.0))
 }
 
+/// A text that may be `null`, where it is there at all.
+fn present<'de, D: Deserializer<'de>>(input: D) -> Result<Option<Option<Cow<'de, str>>>, D::Error> {
+    nullable(input).map(Some)
+}
+
 /// When, in milliseconds since 1970.
 #[derive(Deserialize)]
 struct Moment {
@@ -252,6 +267,36 @@ impl<'de> Deserialize<'de> for Head<'de> {
 
         input.deserialize_map(Fields)
     }
+}
+
+/// Whether a line is an object that no client here prints: it has no name, or
+/// is none of JSON's. What looks like the beginning of a client's line is one.
+pub(super) fn is_foreign(line: &[u8]) -> bool {
+    #[derive(Deserialize)]
+    struct Named {
+        #[serde(default)]
+        name: Option<serde::de::IgnoredAny>,
+    }
+
+    match serde_json::from_slice::<Anything>(line) {
+        Ok(_) => match serde_json::from_slice::<Named>(line) {
+            Ok(named) => named.name.is_none(),
+            Err(_) => false,
+        },
+        Err(_) => !OURS.iter().any(|ours| contains(line, ours)),
+    }
+}
+
+/// What shows that a line was a client's, whatever became of it.
+const OURS: [&[u8]; 3] = [b"{\"timestamp\"", b"\"name\":\"", b"\"name\": \""];
+
+/// Whether something stands in a line that a client prints.
+pub(super) fn holds_event(line: &[u8]) -> bool {
+    contains(line, OURS[0])
+}
+
+fn contains(line: &[u8], what: &[u8]) -> bool {
+    memchr::memmem::find(line, what).is_some()
 }
 
 /// Whether a line is the beginning of a JSON object, and not the end.
@@ -353,6 +398,7 @@ mod tests {
             topic: "ab".into(),
             partition: 0,
             offset: 3,
+            key: Some(Some("k".into())),
             value: Some("7".into()),
         };
         assert_eq!(read.said, Said::Read(expected));

@@ -40,6 +40,11 @@ impl Names {
         Ok(number)
     }
 
+    /// The name of a number.
+    pub(super) fn name(&self, number: u16) -> Option<&str> {
+        self.all.get(usize::from(number)).map(String::as_str)
+    }
+
     /// Every number with its name.
     pub(super) fn iter(&self) -> impl Iterator<Item = (u16, &str)> {
         (0..=u16::MAX).zip(self.all.iter().map(String::as_str))

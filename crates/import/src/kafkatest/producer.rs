@@ -9,12 +9,15 @@ use super::directory::{Basis, Directory, Sender};
 use super::error::Flaw;
 use super::head::Role;
 use super::json::{Said, Total, Unsent};
+use super::keys::Keys;
+use super::lives::Lives;
 use super::numbers::{self, counting};
 use super::outlet::Outlet;
 use super::quick::Record;
 use super::reading::{Halt, Told};
 use super::source::Source;
 use super::summary::{Note, Summary};
+use super::telling::Known;
 use super::topics::Topics;
 
 /// What Kafka's clients call a partition that was never chosen.
@@ -34,6 +37,8 @@ const TOO_LARGE_TO_SEND: &str = "bytes when serialized which is larger than";
 /// Tells the events of a producer's file.
 pub(super) struct Producing<'d> {
     directory: &'d Directory,
+    keys: Option<&'d Keys>,
+    lives: Option<&'d Lives>,
     source: &'d Source,
     file: usize,
     outlet: &'d mut Outlet,
@@ -52,18 +57,23 @@ struct Process {
     acknowledged: u64,
     failed: u64,
     total: Option<Total>,
+    ended: bool,
+    /// Whether it tells of sends behind its end.
+    is_late: bool,
     senders: Vec<ProducerIx>,
 }
 
 impl<'d> Producing<'d> {
     pub(super) fn new(
-        directory: &'d Directory,
+        known: Known<'d>,
         source: &'d Source,
         file: usize,
         outlet: &'d mut Outlet,
     ) -> Self {
         Self {
-            directory,
+            directory: known.directory,
+            keys: known.keys,
+            lives: known.lives,
             source,
             file,
             outlet,
@@ -91,6 +101,7 @@ impl<'d> Producing<'d> {
                     }
                     Said::Unsent(unsent) => self.failed(at, unsent)?,
                     Said::Total(total) => self.process().total = Some(*total),
+                    Said::Ended => self.process().ended = true,
                     _ => {
                         self.process();
                     }
@@ -103,6 +114,12 @@ impl<'d> Producing<'d> {
     /// Tells what is known at the end of the file.
     pub(super) fn finish(mut self, summary: &mut Summary) -> Vec<i32> {
         self.close(Micros::default(), summary);
+        if self.incarnation == 0 {
+            summary.notes.push(Note::Unfinished {
+                path: self.source.name.clone(),
+                incarnation: 1,
+            });
+        }
         let path = self.source.name.display();
         if self.uncounted > 0 {
             summary.lacking.push(format!(
@@ -131,6 +148,35 @@ impl<'d> Producing<'d> {
                 self.outlet.tell(at, Body::SendsUnrecorded { producer });
             }
         }
+        let path = self.source.name.display();
+        let mut lack = |what: String| {
+            let number = self.incarnation;
+            summary
+                .lacking
+                .push(format!("{path}: producer {number} {what}"));
+        };
+        if let Some(total) = process.total {
+            if total.sent > told {
+                let producer = process.senders.first().copied().unwrap_or_default();
+                let sends = total.sent - told;
+                self.outlet.tell(at, Body::SendsUntold { producer, sends });
+            }
+            if total.sent < told {
+                lack(format!(
+                    "says that it sent {}, and tells of {told}",
+                    total.sent
+                ));
+            }
+            if total.acked < process.acknowledged {
+                lack(format!(
+                    "says that {} records were acknowledged, and tells of {}",
+                    total.acked, process.acknowledged
+                ));
+            }
+        }
+        if process.is_late {
+            lack("tells of sends behind its own end (shutdown_complete)".to_owned());
+        }
         match process.total {
             None => summary.notes.push(Note::Unfinished {
                 path: self.source.name.clone(),
@@ -154,7 +200,13 @@ impl<'d> Producing<'d> {
             .partition(line.topic, line.partition, self.directory)?
             .ok_or_else(|| self.unforeseen())?;
         let offset = numbers::acknowledged_offset(line.offset)?;
-        self.process().acknowledged += 1;
+        if self.keys.is_none() && line.key.flatten().is_some() {
+            // Nobody has looked at keys so far.
+            return Err(Halt::Anew);
+        }
+        let process = self.process();
+        process.acknowledged += 1;
+        process.is_late |= process.ended;
         let record = if let Some(value) = line.value.and_then(counting) {
             RecordId {
                 producer: self.sender(to, value.prefix)?,
@@ -170,6 +222,9 @@ impl<'d> Producing<'d> {
             }
             self.directory.by_place(to, offset).ok_or(Flaw::Changed)?
         };
+        let to = self
+            .lives
+            .map_or(to, |lives| lives.at(to, line.at_ms).partition);
         let outcome = Outcome::Acknowledged { at: to, offset };
         self.outlet
             .tell(at, Body::SendCompleted { record, outcome });
@@ -181,7 +236,9 @@ impl<'d> Producing<'d> {
             .topics
             .topic(line.topic.as_bytes(), self.directory)
             .ok_or_else(|| self.unforeseen())?;
-        self.process().failed += 1;
+        let process = self.process();
+        process.failed += 1;
+        process.is_late |= process.ended;
         let value = line.value.as_ref().map(|value| value.as_bytes());
         let Some(value) = value.and_then(counting) else {
             self.uncounted += 1;

@@ -14,6 +14,8 @@ pub(super) struct Record<'l> {
     pub(super) topic: &'l [u8],
     pub(super) partition: i64,
     pub(super) offset: i64,
+    /// None where the line has none; inside, none for `null`.
+    pub(super) key: Option<Option<&'l [u8]>>,
     pub(super) value: Option<&'l [u8]>,
 }
 
@@ -45,7 +47,7 @@ pub(super) fn read(line: &[u8]) -> Option<Record<'_>> {
 fn as_kafka_prints(line: &[u8]) -> Option<Record<'_>> {
     let (at_ms, rest) = digits(line.strip_prefix(b"{\"timestamp\":")?)?;
     if let Some(rest) = rest.strip_prefix(b",\"name\":\"producer_send_success\",\"key\":") {
-        let (_, rest) = text_or_null(rest)?;
+        let (key, rest) = text_or_null(rest)?;
         let (value, rest) = text_or_null(rest.strip_prefix(b",\"value\":")?)?;
         let (partition, rest) = integer(rest.strip_prefix(b",\"partition\":")?)?;
         let (offset, rest) = integer(rest.strip_prefix(b",\"offset\":")?)?;
@@ -56,11 +58,12 @@ fn as_kafka_prints(line: &[u8]) -> Option<Record<'_>> {
             topic,
             partition,
             offset,
+            key: Some(key),
             value,
         });
     }
     let rest = rest.strip_prefix(b",\"name\":\"record_data\",\"key\":")?;
-    let (_, rest) = text_or_null(rest)?;
+    let (key, rest) = text_or_null(rest)?;
     let (value, rest) = text_or_null(rest.strip_prefix(b",\"value\":")?)?;
     let (topic, rest) = text(rest.strip_prefix(b",\"topic\":")?)?;
     let (partition, rest) = integer(rest.strip_prefix(b",\"partition\":")?)?;
@@ -71,6 +74,7 @@ fn as_kafka_prints(line: &[u8]) -> Option<Record<'_>> {
         topic,
         partition,
         offset,
+        key: Some(key),
         value,
     })
 }
@@ -84,6 +88,7 @@ fn in_any_order(line: &[u8]) -> Option<Record<'_>> {
         topic: &[],
         partition: 0,
         offset: 0,
+        key: None,
         value: None,
     };
     let mut seen = 0;
@@ -109,7 +114,9 @@ fn in_any_order(line: &[u8]) -> Option<Record<'_>> {
                 NAME
             }
             b'k' => {
-                (_, rest) = text_or_null(name(rest, b"\"key\":")?)?;
+                let key;
+                (key, rest) = text_or_null(name(rest, b"\"key\":")?)?;
+                record.key = Some(key);
                 KEY
             }
             b'v' => {

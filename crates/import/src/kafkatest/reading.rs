@@ -66,7 +66,6 @@ pub(super) fn read(
         flaw,
     };
     let mut lines = Lines::new(File::open(&source.path).map_err(failed)?);
-    let mut begun = false;
     loop {
         let line = lines.next().map_err(|stop| match stop {
             Stop::Io(error) => failed(error),
@@ -77,13 +76,15 @@ pub(super) fn read(
         };
         summary.lines += 1;
         let went = if let Some(record) = quick::read(line.bytes) {
-            begun = true;
             each(Told::Record(record))
         } else {
-            match standing(line, begun) {
+            match standing(line) {
                 Standing::Blank => continue,
                 Standing::Notice => {
                     summary.notices += 1;
+                    if json::holds_event(line.bytes) {
+                        summary.torn_lines += 1;
+                    }
                     continue;
                 }
                 Standing::CutOff => {
@@ -93,11 +94,7 @@ pub(super) fn read(
                     });
                     continue;
                 }
-                Standing::NotAnObject => Err(Flaw::NotAnObject.into()),
-                Standing::Event => {
-                    begun = true;
-                    event(line.bytes, summary, &mut each)
-                }
+                Standing::Event => event(line.bytes, summary, &mut each),
             }
         };
         went.map_err(|halt| match halt {
@@ -111,24 +108,22 @@ pub(super) fn read(
 /// What a line is, by its place and its first byte.
 enum Standing {
     Blank,
-    /// A warning of the Java machine, say.
+    /// Another program's: a warning of the Java machine, a logger's line.
     Notice,
     /// The process that wrote it did not come to its end.
     CutOff,
-    NotAnObject,
     Event,
 }
 
-fn standing(line: Line<'_>, begun: bool) -> Standing {
+fn standing(line: Line<'_>) -> Standing {
     let text = line.bytes.trim_ascii();
     match text.first() {
         None => Standing::Blank,
         Some(b'{') if line.ending == Ending::EndOfFile && json::is_cut_off(text) => {
             Standing::CutOff
         }
-        Some(b'{') => Standing::Event,
-        Some(_) if !begun => Standing::Notice,
-        Some(_) => Standing::NotAnObject,
+        Some(b'{') if !json::is_foreign(text) => Standing::Event,
+        Some(_) => Standing::Notice,
     }
 }
 
@@ -156,6 +151,10 @@ fn event(
         topic: placed.topic.as_bytes(),
         partition: placed.partition,
         offset: placed.offset,
+        key: placed
+            .key
+            .as_ref()
+            .map(|key| key.as_ref().map(|key| key.as_bytes())),
         value: placed.value.as_ref().map(|value| value.as_bytes()),
     }))
 }

@@ -33,10 +33,24 @@ impl Source {
         }
     }
 
+    /// Whether the file's name tells that it is a producer's.
+    pub(super) fn is_producers(&self) -> bool {
+        self.group.is_none() && is_producers(&self.name)
+    }
+
     /// The group as the user or the file's name tells it.
     pub(super) fn group(&self) -> Option<&str> {
         self.group.as_deref().or_else(|| named_group(&self.name))
     }
+}
+
+/// Whether a file's name is `producer-N.jsonl`.
+fn is_producers(path: &Path) -> bool {
+    let stem = path.file_stem().and_then(|stem| stem.to_str());
+    let number = stem.and_then(|stem| stem.strip_prefix("producer-"));
+    number.is_some_and(|number| {
+        !number.is_empty() && number.bytes().all(|byte| byte.is_ascii_digit())
+    })
 }
 
 /// The GROUP of `consumer-GROUP-N.jsonl`.

@@ -24,8 +24,10 @@ pub struct Summary {
     pub unknown_events: BTreeMap<String, u64>,
     /// Fields that no client prints.
     pub unknown_fields: u64,
-    /// Plain text before the first event of a file.
+    /// Lines of other programs.
     pub notices: u64,
+    /// Of these, how many hold what looks like an event behind other text.
+    pub torn_lines: u64,
     /// What a reader of the verdict should know.
     pub notes: Vec<Note>,
     /// Why nothing may be called lost; empty where it may.
@@ -44,6 +46,11 @@ pub enum Note {
     },
     /// The file holds no event that tells whose it is.
     Silent {
+        /// The file.
+        path: PathBuf,
+    },
+    /// A consumer's file in which nothing was read.
+    Idle {
         /// The file.
         path: PathBuf,
     },
@@ -70,6 +77,7 @@ impl fmt::Display for Note {
             Self::Silent { path } => {
                 write!(f, "{}: nothing in it tells whose it is", path.display())
             }
+            Self::Idle { path } => write!(f, "{}: nothing was read in it", path.display()),
             Self::Unfinished { path, incarnation } => write!(
                 f,
                 "{}: producer {incarnation} did not end by itself: it may have sent more than it says",
@@ -98,6 +106,7 @@ impl Summary {
         self.lines += other.lines;
         self.unknown_fields += other.unknown_fields;
         self.notices += other.notices;
+        self.torn_lines += other.torn_lines;
         for (name, count) in other.unknown_events {
             *self.unknown_events.entry(name).or_default() += count;
         }

@@ -109,6 +109,8 @@ impl Surveyor {
 
     fn close(&mut self) {
         let Some(process) = self.process.take() else {
+            // A producer's file without a line: it may have sent.
+            self.unsaid |= self.part() == Part::Producer && self.incarnation == 0;
             return;
         };
         self.incarnation += 1;

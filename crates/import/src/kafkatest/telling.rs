@@ -1,17 +1,21 @@
 //! All files of a recording, told as one history: who is who, then every
 //! file's events as its thread reads them, then what the recording lacks.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Mutex, PoisonError};
 use std::thread;
 
-use model::event::{Body, Event};
-use model::ids::{GroupIx, Micros, TopicIx};
+use model::event::{Body, Cleanup, Event};
+use model::ids::{GroupIx, Micros, PartitionRef, TopicIx};
 
+use super::Cleaning;
 use super::consumer::Consuming;
 use super::directory::{Directory, Part};
 use super::error::Error;
 use super::head::Head;
+use super::keys::Keys;
+use super::lives::Lives;
 use super::outlet::{self, Lane, Outlet};
 use super::producer::Producing;
 use super::reading::{Halt, Halted, read};
@@ -27,17 +31,36 @@ enum Outcome {
     Halted(Halted),
 }
 
+/// What is known of a recording before it is told.
+#[derive(Clone, Copy)]
+pub(super) struct Known<'r> {
+    pub(super) directory: &'r Directory,
+    /// None where no key was seen so far.
+    pub(super) keys: Option<&'r Keys>,
+    /// None where no partition has more than one.
+    pub(super) lives: Option<&'r Lives>,
+    pub(super) cleaning: &'r BTreeMap<String, Cleaning>,
+}
+
+impl Known<'_> {
+    /// How many lives a partition has.
+    fn life_count(&self, of: PartitionRef) -> usize {
+        self.lives.map_or(1, |lives| lives.all(of).count())
+    }
+}
+
 /// Tells everything; none where that takes a survey first.
 pub(super) fn tell(
     (sources, heads): (&[Source], &[Head]),
-    directory: &Directory,
+    known: Known<'_>,
     mut sink: impl FnMut(&Event),
 ) -> Result<Option<Summary>, Error> {
+    let directory = known.directory;
     let mut partitions = Vec::new();
-    announce(directory).iter().for_each(&mut sink);
+    announce(known).iter().for_each(&mut sink);
     let crew = Crew {
         sources,
-        directory,
+        known,
         failed: AtomicUsize::new(usize::MAX),
         outcomes: Mutex::new(sources.iter().map(|_| None).collect()),
     };
@@ -65,6 +88,18 @@ pub(super) fn tell(
             Some(Outcome::Halted(Halted::Anew | Halted::Enough)) | None => return Ok(None),
         }
     }
+    let topics = known.lives.into_iter().flat_map(|lives| &lives.topics);
+    for ((topic, _), later) in topics {
+        let count = partitions.get(usize::from(topic.get())).copied();
+        let later = usize::from(later.get());
+        partitions.resize(partitions.len().max(later + 1), 0);
+        if let Some(place) = partitions.get_mut(later) {
+            *place = count.unwrap_or(0);
+        }
+    }
+    summary
+        .lacking
+        .extend(known.keys.and_then(|keys| keys.lacking.clone()));
     if summary.producer_files == 0 {
         let what = "no producer's file is given: nothing is known to have been sent";
         summary.lacking.push(what.to_owned());
@@ -117,8 +152,9 @@ fn merge(mut lanes: Vec<Lane>, sink: &mut impl FnMut(&Event)) {
     }
 }
 
-/// Says who is who.
-fn announce(directory: &Directory) -> Vec<Event> {
+/// Says who is who, and what may be gone.
+fn announce(known: Known<'_>) -> Vec<Event> {
+    let directory = known.directory;
     let mut events = Vec::new();
     let mut tell = |body| {
         let at = Micros::default();
@@ -139,6 +175,42 @@ fn announce(directory: &Directory) -> Vec<Event> {
     }
     for producer in directory.unnamed() {
         tell(Body::SendsUnrecorded { producer });
+    }
+    let restarts = known.lives.into_iter().flat_map(Lives::restarts);
+    for (before, since, first, how) in restarts {
+        tell(Body::OffsetsGivenAgain {
+            before,
+            since,
+            first,
+            how,
+        });
+    }
+    let mut excused: BTreeSet<TopicIx> = BTreeSet::new();
+    for (number, name) in directory.topics.iter() {
+        let topic = TopicIx::new(number);
+        let cleaning = known.cleaning.get(name);
+        if let Some(Cleaning::Policy(policy)) = cleaning.copied() {
+            tell(Body::TopicCleanup { topic, policy });
+        }
+        if !matches!(
+            cleaning,
+            Some(Cleaning::Nothing | Cleaning::Policy(Cleanup::Delete))
+        ) {
+            excused.insert(topic);
+        }
+    }
+    let replaceable = known.keys.into_iter().flat_map(|keys| &keys.replaceable);
+    let replaceable = replaceable.filter(|(of, _)| excused.contains(&of.topic));
+    // Which of two lives a key is of is not told.
+    for (partition, runs) in replaceable.filter(|(of, _)| known.life_count(**of) == 1) {
+        for (first, last) in runs {
+            let (partition, first, last) = (*partition, *first, *last);
+            tell(Body::Replaceable {
+                partition,
+                first,
+                last,
+            });
+        }
     }
     events
 }
@@ -174,7 +246,7 @@ fn conclude(directory: &Directory, partitions: &[i32], summary: &Summary) -> Vec
 /// The threads that read files, and what they share.
 struct Crew<'r> {
     sources: &'r [Source],
-    directory: &'r Directory,
+    known: Known<'r>,
     /// The first file that could not be told: those behind it need not be.
     failed: AtomicUsize,
     outcomes: Mutex<Vec<Option<Outcome>>>,
@@ -200,11 +272,11 @@ impl Crew<'_> {
 
     fn tell_file(&self, file: usize, source: &Source, outlet: &mut Outlet) -> Outcome {
         let mut summary = Summary::default();
-        let directory = self.directory;
+        let directory = self.known.directory;
         let (went, counts) = match directory.parts.get(file) {
             Some(Part::Producer) => {
                 summary.producer_files = 1;
-                let mut producing = Producing::new(directory, source, file, outlet);
+                let mut producing = Producing::new(self.known, source, file, outlet);
                 let mut told = Summary::default();
                 let went = read(source, &mut summary, |event| {
                     self.go_on(file)?;
@@ -216,7 +288,7 @@ impl Crew<'_> {
             Some(Part::Consumer(group, ordinal)) => {
                 summary.consumer_files = 1;
                 let mut consuming =
-                    Consuming::new(directory, source, file, (*group, *ordinal), outlet);
+                    Consuming::new(self.known, source, file, (*group, *ordinal), outlet);
                 let went = read(source, &mut summary, |event| {
                     self.go_on(file)?;
                     consuming.hear(&event)
@@ -231,6 +303,13 @@ impl Crew<'_> {
                 (went, Vec::new())
             }
         };
+        if summary.torn_lines > 0 {
+            let lines = summary.torn_lines;
+            summary.lacking.push(format!(
+                "{}: {lines} lines of other programs have an event in them",
+                source.name.display()
+            ));
+        }
         match went {
             Ok(()) => Outcome::Told(summary, counts),
             Err(halted) => Outcome::Halted(halted),

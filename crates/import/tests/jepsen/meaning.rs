@@ -3,7 +3,7 @@
 use import::jepsen::{Note, Settings};
 use model::event::{Body, Event, Isolation};
 
-use crate::notation::{check, history, line, read, run, shown};
+use crate::notation::{check, check_whole, history, line, read, run, shown, told_twice};
 
 #[test]
 fn an_empty_input_tells_nothing() {
@@ -30,12 +30,20 @@ fn declarations_come_first_and_the_topic_grows_with_its_keys() {
             "topic jepsen of 0",
             "group jepsen",
             "m0 started",
+            "read-committed",
+            "p0/t0 begun",
             "topic jepsen of 1",
             "p0/0 sent to 0",
+            "p0/t0 ending: Commit",
             "p0/0 acknowledged 0@0",
+            "p0/t0 Committed",
+            "p0/t1 begun",
+            "p0/t1 joined by m0",
+            "p0/t1 ending: Commit",
             "m0 read 0@0 p0/0",
             "topic jepsen of 2",
             "m0 read 1@0 foreign",
+            "p0/t1 Committed",
         ]
     );
     assert_eq!(summary.keys, ["11", ":x"]);
@@ -66,7 +74,7 @@ fn an_operation_without_a_time_is_right_after_the_one_before() {
 }
 
 #[test]
-fn a_send_without_transactions_is_a_plain_send() {
+fn a_send_is_told_with_its_outcome() {
     check(
         "0 invoke send [[:send 1 10]]
          1 invoke send [[:send 1 11]]
@@ -97,19 +105,23 @@ fn the_error_is_the_reason() {
 }
 
 #[test]
-fn a_plain_info_with_an_offset_proves_no_acknowledgement() {
-    check(
+fn an_info_with_an_offset_was_acknowledged_in_a_transaction_of_unknown_outcome() {
+    check_whole(
         "0 invoke send [[:send 1 10]]
          0 info send [[:send 1 [4 10]]]",
         "m0 started
+         read-committed
+         p0/t0 begun
          p0/0 sent to 0
-         p0/0 unknown: no reason is given",
+         p0/t0 ending: Commit
+         p0/0 acknowledged 0@4
+         p0/t0 unknown: no reason is given",
     );
 }
 
 #[test]
 fn a_transaction_is_told_whole() {
-    check(
+    check_whole(
         "0 invoke txn [[:send 1 10] [:poll] [:send 2 11]]
          0 ok txn [[:send 1 [0 10]] [:poll {}] [:send 2 [7 11]]]",
         "m0 started
@@ -152,7 +164,7 @@ fn a_transaction_reads_before_it_asks_for_its_commit() {
         events.iter().find(read).unwrap().at.get()
     };
     let asked = |event: &&Event| matches!(event.body, Body::TransactionEnding { .. });
-    let asked = events.iter().find(asked).unwrap().at.get();
+    let asked = events.iter().rfind(asked).unwrap().at.get();
     assert_eq!((at(1), asked, at(0)), (2000, 2001, 3000));
 }
 
@@ -165,7 +177,7 @@ fn the_commit_is_asked_for_when_the_transaction_is_invoked() {
          1 ok txn [[:send 1 [0 10]]]",
     ));
     let asked = |body: &Body| matches!(body, Body::TransactionEnding { .. });
-    let asked = events.iter().position(|event| asked(&event.body)).unwrap();
+    let asked = events.iter().rposition(|event| asked(&event.body)).unwrap();
     let read = |body: &Body| matches!(body, Body::Processed { .. });
     let read = events.iter().position(|event| read(&event.body)).unwrap();
     assert!(asked < read);
@@ -174,7 +186,7 @@ fn the_commit_is_asked_for_when_the_transaction_is_invoked() {
 
 #[test]
 fn a_failed_transaction_has_written_nothing_and_an_unknown_one_may_have() {
-    check(
+    check_whole(
         "0 invoke txn [[:send 1 10] [:send 1 11]]
          0 fail txn [[:send 1 [5 10]] [:send 1 11]]
          1 invoke send [[:send 1 20] [:send 1 21]]
@@ -201,7 +213,7 @@ fn a_failed_transaction_has_written_nothing_and_an_unknown_one_may_have() {
 
 #[test]
 fn completions_without_a_value_keep_what_was_invoked() {
-    check(
+    check_whole(
         "0 invoke txn [[:send 1 10] [:poll]]
          0 info txn nil",
         "m0 started
@@ -216,29 +228,26 @@ fn completions_without_a_value_keep_what_was_invoked() {
 }
 
 #[test]
-fn where_there_are_transactions_every_operation_is_one() {
-    check(
+fn every_operation_is_a_transaction() {
+    check_whole(
         "0 invoke send [[:send 1 10]]
          0 ok send [[:send 1 [0 10]]]
          0 invoke poll [[:poll] [:poll]]
          0 ok poll [[:poll {1 [[0 10]]}] [:poll {}]]
-         0 invoke poll [[:poll]]
-         0 ok poll [[:poll {}]]
          0 invoke send [[:send 1 11]]
          0 fail send [[:send 1 11]]",
         "m0 started
-         p0/0 sent to 0
-         p0/0 acknowledged 0@0
+         read-committed
          p0/t0 begun
-         p0/t0 joined by m0
+         p0/0 sent to 0
          p0/t0 ending: Commit
-         m0 read 0@0 p0/0
+         p0/0 acknowledged 0@0
          p0/t0 Committed
          p0/t1 begun
          p0/t1 joined by m0
          p0/t1 ending: Commit
+         m0 read 0@0 p0/0
          p0/t1 Committed
-         read-committed
          p0/t2 begun
          p0/1 sent to 0
          p0/t2 ending: Commit
@@ -261,7 +270,7 @@ fn the_isolation_can_be_given() {
 
 #[test]
 fn polls_are_told_in_their_order() {
-    check(
+    check_whole(
         "0 invoke poll [[:poll] [:poll]]
          0 ok poll [[:poll {1 [[3 30] [1 10]]}] [:poll {1 [[4 40]], 2 ([0 nil])}]]",
         "m0 started
@@ -313,28 +322,28 @@ fn what_failed_is_read_again() {
         "m0 started
          m0 read 0@0 foreign
          m0 read 0@2 foreign
-         m0 read 0@3 foreign
-         m0 read 0@5 foreign
-         m0 read 1@0 foreign
+         m0 saw 0@3 foreign
+         m0 saw 0@5 foreign
+         m0 saw 1@0 foreign
          m0 next 0@3
          m0 next 1@anywhere
-         m0 read 0@3 foreign
+         m0 saw 0@3 foreign
          m0 next 0@3
          m0 read 0@3 foreign
-         m0 read 0@4 foreign
+         m0 saw 0@4 foreign
          m0 next 0@4",
     );
 }
 
 #[test]
-fn an_assignment_resets_positions() {
+fn an_assignment_keeps_the_positions_of_what_it_names() {
     check(
         "0 invoke assign [1 2]
          0 ok assign [1 2]
          0 invoke poll [[:poll]]
          0 ok poll [[:poll {1 [[5 15]], 2 [[0 20]]}]]
-         0 invoke assign [2 3], :seek-to-beginning? true
-         0 ok assign (2 3 2), :seek-to-beginning? true
+         0 invoke assign [2 3]
+         0 ok assign (2 3 2)
          0 invoke poll [[:poll]]
          0 ok poll [[:poll {2 [[0 20]]}]]",
         "m0 started
@@ -343,57 +352,119 @@ fn an_assignment_resets_positions() {
          m0 read 1@0 foreign
          m0 next 0@anywhere
          m0 assigned 1 2
+         m0 next 1@1
          m0 read 1@0 foreign",
     );
 }
 
 #[test]
-fn an_assignment_that_failed_changes_nothing_and_one_that_may_have_happened_resets() {
+fn an_assignment_from_the_beginning_keeps_none() {
+    check(
+        "0 invoke assign [1]
+         0 ok assign [1]
+         0 invoke poll [[:poll]]
+         0 ok poll [[:poll {1 [[5 15]]}]]
+         0 invoke assign [1], :seek-to-beginning? true
+         0 ok assign [1], :seek-to-beginning? true
+         0 invoke poll [[:poll]]
+         0 ok poll [[:poll {1 [[0 10]]}]]",
+        "m0 started
+         m0 assigned 0
+         m0 read 0@5 foreign
+         m0 next 0@anywhere
+         m0 assigned 0
+         m0 read 0@0 foreign",
+    );
+}
+
+#[test]
+fn an_assignment_that_failed_changes_nothing_and_one_that_may_have_happened_has() {
     check(
         "0 invoke poll [[:poll]]
-         0 ok poll [[:poll {1 [[5 15]]}]]
-         0 invoke assign [1]
-         0 fail assign [1]
+         0 ok poll [[:poll {1 [[5 15]], 2 [[0 20]]}]]
+         0 invoke assign [3]
+         0 fail assign [3]
          0 invoke poll [[:poll]]
          0 ok poll [[:poll {1 [[6 16]]}]]
          0 invoke assign [1]
          0 info assign [1]",
         "m0 started
          m0 read 0@5 foreign
+         m0 read 1@0 foreign
          m0 read 0@6 foreign
-         m0 next 0@anywhere",
+         m0 next 1@anywhere",
     );
 }
 
 #[test]
-fn who_subscribed_may_be_anywhere_at_each_operation() {
+fn who_subscribed_keeps_the_positions_too_and_nobody_tells_of_rebalances() {
     check(
         "0 invoke poll [[:poll]]
-         0 ok poll [[:poll {1 [[5 15]]}]]
+         0 ok poll [[:poll {1 [[5 15]], 2 [[0 20]]}]]
          0 invoke subscribe [1]
          0 ok subscribe [1]
          0 invoke poll [[:poll]]
          0 ok poll [[:poll {1 [[6 16] [7 17]]}]]
-         0 invoke poll [[:poll]]
-         0 ok poll [[:poll {1 [[2 12] [3 13]]}]]
-         0 invoke assign [1]
-         0 ok assign [1]
-         0 invoke poll [[:poll]]
-         0 ok poll [[:poll {1 [[4 14]]}]]
-         0 invoke poll [[:poll]]
-         0 ok poll [[:poll {1 [[5 15]]}]]",
+         0 invoke subscribe [1]
+         0 info subscribe [1]",
         "m0 started
          m0 read 0@5 foreign
-         m0 next 0@anywhere
+         m0 read 1@0 foreign
+         m0 next 1@anywhere
+         rebalances untold
          m0 read 0@6 foreign
-         m0 read 0@7 foreign
-         m0 next 0@anywhere
-         m0 read 0@2 foreign
-         m0 read 0@3 foreign
-         m0 assigned 0
-         m0 read 0@4 foreign
-         m0 read 0@5 foreign",
+         m0 read 0@7 foreign",
     );
+}
+
+#[test]
+fn the_order_of_sending_begins_anew_where_others_are_asked_for() {
+    check(
+        "0 invoke send [[:send 1 10]]
+         0 ok send [[:send 1 [5 10]]]
+         0 invoke send [[:send 2 20]]
+         0 ok send [[:send 2 [5 20]]]
+         0 invoke assign [1]
+         0 ok assign [1]
+         0 invoke assign [2]
+         0 fail assign [2]",
+        "m0 started
+         p0/0 sent to 0
+         p0/0 acknowledged 0@5
+         p0/1 sent to 1
+         p0/1 acknowledged 1@5
+         p0 begins anew in 1
+         m0 assigned 0",
+    );
+}
+
+#[test]
+fn what_was_polled_before_it_was_sent_was_sent_before() {
+    let lines = |events: &[Event]| {
+        let lines = events.iter().map(|event| line(&event.body));
+        lines.collect::<Vec<_>>()
+    };
+    let (events, times) = told_twice(&history(
+        "0 invoke poll [[:poll]]
+         0 ok poll [[:poll {1 [[0 10] [1 99]]}]]
+         1 invoke send [[:send 1 10] [:send 2 20]]
+         1 info send [[:send 1 10] [:send 2 [0 20]]]",
+    ));
+    assert_eq!(times, 2);
+    let told = lines(&events);
+    let sent = told.iter().position(|it| it == "p1/0 sent to 0").unwrap();
+    let read = told.iter().position(|it| it == "m0 read 0@0 p1/0").unwrap();
+    assert!(sent < read, "{told:?}");
+    assert!(told.contains(&"m0 read 0@1 foreign".to_owned()), "{told:?}");
+    let once = |what: &str| told.iter().filter(|it| it.as_str() == what).count() == 1;
+    for what in [
+        "p1/0 sent to 0",
+        "p1/1 sent to 1",
+        "p1/t0 begun",
+        "p1/1 acknowledged 1@0",
+    ] {
+        assert!(once(what), "{what}: {told:?}");
+    }
 }
 
 #[test]
@@ -419,8 +490,9 @@ fn where_nothing_counted_as_read_there_is_nothing_to_forget() {
          0 invoke subscribe [1]
          0 ok subscribe [1]",
         "m0 started
-         m0 read 0@5 foreign
-         m0 next 0@anywhere",
+         m0 saw 0@5 foreign
+         m0 next 0@anywhere
+         rebalances untold",
     );
 }
 
@@ -433,20 +505,21 @@ fn a_rebalance_may_also_stand_before_the_first_poll() {
          0 ok poll [[:poll {1 [[9 19]]}]], :rebalance-log [{:keys [1]}]",
         "m0 started
          m0 read 0@5 foreign
-         m0 next 0@anywhere
+         rebalances untold
          m0 read 0@9 foreign",
     );
 }
 
 #[test]
 fn a_key_that_was_rebalanced_may_jump_within_an_operation() {
-    check(
+    check_whole(
         "0 invoke subscribe [1 2]
          0 ok subscribe [1 2]
          0 invoke txn [[:poll] [:poll]]
          0 ok txn [[:poll {1 [[5 15] [6 16]], 2 [[0 20]]}] [:poll {1 [[2 12]], 2 [[1 21]]}]], \
               :rebalance-log ({:type :assigned, :keys [1]} {:keys nil})",
         "m0 started
+         rebalances untold
          p0/t0 begun
          p0/t0 joined by m0
          p0/t0 ending: Commit
@@ -518,18 +591,12 @@ fn what_never_completed_is_unknown() {
         "m0 started\n\
          p0/0 sent to 0\n\
          m1 started\n\
-         read-committed\n\
-         p1/t0 begun\n\
          p1/0 sent to 0\n\
-         p1/t0 ending: Commit\n\
          p0/0 unknown: it never completed\n\
-         p0/t0 begun\n\
-         p0/t0 joined by m0\n\
-         p0/t0 ending: Commit\n\
-         p0/t0 unknown: it never completed\n\
-         p1/0 unknown: it never completed\n\
-         p1/t0 unknown: it never completed"
+         p1/0 unknown: it never completed"
     );
+    let unknown = |event: &&Event| matches!(&event.body, Body::TransactionCompleted { .. });
+    assert_eq!(events.iter().filter(unknown).count(), 3);
     assert_eq!(summary.notes, [Note::Uncompleted { operations: 3 }]);
 }
 
@@ -556,7 +623,7 @@ fn the_value_of_the_completion_counts() {
 }
 
 #[test]
-fn what_is_acknowledged_without_an_offset_must_be_read() {
+fn what_is_ok_without_an_offset_was_acknowledged_somewhere() {
     let sends = "0 invoke send [[:send 1 10]]
          0 ok send [[:send 1 [nil 10]]]
          0 invoke send [[:send 1 11]]
@@ -568,8 +635,9 @@ fn what_is_acknowledged_without_an_offset_must_be_read() {
 
     let (events, summary) = read(&polled("[0 10] [1 11]"));
     let said = "acknowledged without an offset, and never read: 1";
-    assert!(shown(&events).contains("p0/1 unknown: acknowledged without an offset"));
-    assert!(shown(&events).ends_with(&format!("lacking: {said}")));
+    assert!(shown(&events).contains("p0/1 acknowledged 0@-1"));
+    assert!(!shown(&events).contains("lacking"));
+    assert_eq!(summary.notes[0].to_string(), said);
     assert_eq!(summary.notes, [Note::Unlocated { sends: 1 }]);
 
     let (events, summary) = read(&polled("[0 10] [1 11] [2 12]"));

@@ -1,6 +1,6 @@
 //! Histories and events as short lines, so that a case is read at a glance.
 
-use import::jepsen::{Error, Settings, Summary, import};
+use import::jepsen::{Error, Foresight, Settings, Summary, Told, import, tell};
 use model::event::{Body, Content, Event, Isolation, Outcome, TransactionOutcome};
 use model::ids::PartitionRef;
 
@@ -15,6 +15,21 @@ pub(crate) fn run(edn: &[u8], settings: Settings) -> (Vec<Event>, Result<Summary
 pub(crate) fn read(edn: &str) -> (Vec<Event>, Summary) {
     let (events, summary) = run(edn.as_bytes(), Settings::default());
     (events, summary.unwrap())
+}
+
+/// The events of a history as they are told at last, and how often it was.
+pub(crate) fn told_twice(edn: &str) -> (Vec<Event>, u32) {
+    let mut foresight = Foresight::default();
+    for times in 1.. {
+        let mut events = Vec::new();
+        let mut sink = |event| events.push(event);
+        let settings = Settings::default();
+        match tell(edn.as_bytes(), "h.edn", settings, &foresight, &mut sink).unwrap() {
+            Told::Whole(_) => return (events, times),
+            Told::Void(more) => foresight = more,
+        }
+    }
+    unreachable!()
 }
 
 /// The message of one that is not.
@@ -39,26 +54,51 @@ pub(crate) fn history(lines: &str) -> String {
     operations.collect()
 }
 
-/// The events, a line each, without the declarations at the beginning and
-/// without keys that are new.
+/// The events, a line each, without the declarations at the beginning, without
+/// keys that are new, and without the frame of transactions: every operation is
+/// one.
 pub(crate) fn shown(events: &[Event]) -> String {
     let lines = events.iter().filter_map(|event| match &event.body {
-        Body::Imported { .. } | Body::TopicDeclared { .. } | Body::GroupDeclared { .. } => None,
-        body => Some(line(body)),
+        Body::IsolationDeclared { .. }
+        | Body::TransactionBegun { .. }
+        | Body::TransactionJoined { .. }
+        | Body::TransactionEnding { .. }
+        | Body::TransactionCompleted { .. } => None,
+        body => shown_one(body),
     });
     lines.collect::<Vec<_>>().join("\n")
+}
+
+fn shown_one(body: &Body) -> Option<String> {
+    match body {
+        Body::Imported { .. } | Body::TopicDeclared { .. } | Body::GroupDeclared { .. } => None,
+        body => Some(line(body)),
+    }
 }
 
 /// Checks what a history in lines means.
 #[track_caller]
 pub(crate) fn check(lines: &str, expected: &str) {
     let (events, _) = read(&history(lines));
+    compare(&shown(&events), expected);
+}
+
+/// The same, with the frame of transactions.
+#[track_caller]
+pub(crate) fn check_whole(lines: &str, expected: &str) {
+    let (events, _) = read(&history(lines));
+    let lines = events.iter().filter_map(|event| shown_one(&event.body));
+    compare(&lines.collect::<Vec<_>>().join("\n"), expected);
+}
+
+#[track_caller]
+fn compare(shown: &str, expected: &str) {
     let expected: Vec<&str> = expected
         .lines()
         .map(str::trim)
         .filter(|line| !line.is_empty())
         .collect();
-    assert_eq!(shown(&events), expected.join("\n"));
+    assert_eq!(shown, expected.join("\n"));
 }
 
 pub(crate) fn line(body: &Body) -> String {
@@ -100,6 +140,23 @@ pub(crate) fn line(body: &Body) -> String {
             };
             format!("m{member} read {}@{offset} {content}", number(from))
         }
+        Body::Glimpsed {
+            member,
+            from,
+            offset,
+            content,
+        } => {
+            let content = match content {
+                Content::Ours(record) => record.to_string(),
+                _ => "foreign".to_owned(),
+            };
+            format!("m{member} saw {}@{offset} {content}", number(from))
+        }
+        Body::OrderForgotten {
+            producer,
+            partition,
+        } => format!("p{producer} begins anew in {}", number(partition)),
+        Body::RebalancesUntold { .. } => "rebalances untold".to_owned(),
         Body::SendInvoked { record, to } => format!("{record} sent to {}", number(to)),
         Body::SendCompleted { record, outcome } => match outcome {
             Outcome::Acknowledged { at, offset } => {

@@ -4,11 +4,12 @@ use super::{Definition, fact};
 
 pub(super) const DEFINITION: Definition = Definition {
     name: "corrupt",
-    meaning: "A record's checksum, size or padding is wrong.",
+    meaning: "A record's checksum, size, padding or key is wrong.",
     definition: "An offset at which somebody saw a record of ours whose own checksum, size or \
         padding is wrong, or a row image of which that is so. Each offset counts once. \
         The checksum stands in the record's value, so that it covers the whole way from \
-        the sending application to the reading one.",
+        the sending application to the reading one. In a history that another tool \
+        recorded, a record that was read with another key than it was acknowledged with.",
     excludes: &[
         "A batch whose CRC is wrong: it cannot be read at all, so its partition was not read \
          to the end, and that is a doubt.",

@@ -8,7 +8,9 @@ pub(super) const DEFINITION: Definition = Definition {
     definition: "One record, known by its producer and its place in that producer's order of \
         sending, stands at two or more offsets. Each copy beyond the first counts. Of a \
         group that makes a record of each that it processes, so does each beyond the first \
-        that it made of one record and that a read_committed reader is given.",
+        that it made of one record and that a read_committed reader is given. In a history \
+        that another tool recorded, a record stands wherever it was read, and wherever it \
+        was acknowledged.",
     excludes: &[
         "Two sends of the same content: each send is a record of its own.",
         "A record that stands once and was given to a group twice: that is reprocessed.",

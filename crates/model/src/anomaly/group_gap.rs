@@ -11,8 +11,9 @@ pub(super) const DEFINITION: Definition = Definition {
         processed another one at its offset, before the log was cut or made again, does not \
         count. A group that makes a record of each has not processed \
          one of which nothing that it made took effect. Below the log start, where nothing \
-         can be read any more, what was acknowledged counts as having stood there. Each such \
-         record counts.",
+         can be read any more, what was acknowledged counts as having stood there, and so it \
+         does above everything that anybody read of a history that another tool recorded. \
+         Each such record counts.",
     excludes: &[
         "A record from the committed position on: the group is behind.",
         "A commit that was refused, or of which nobody knows: it passed nothing. Neither did a \

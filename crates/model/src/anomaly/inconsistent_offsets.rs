@@ -8,13 +8,17 @@ pub(super) const DEFINITION: Definition = Definition {
         another offset than the log.",
     definition: "The place of a record is contradicted: it was acknowledged at an offset at \
         which it does not stand, though it stands elsewhere; or somebody read it where the \
-        log holds another, though it stands elsewhere and the log was not cut. Where no \
-        observer read the log, two records that were read at one offset, or of which \
-        neither was read and both were acknowledged there. Each such record counts once.",
+        log holds another, though it stands elsewhere and the log was not cut. In a history \
+        that another tool recorded, two records that were read or acknowledged at one offset \
+        of one life of the log; each beyond the first counts. Each such record counts once.",
     excludes: &[
         "A record that stands nowhere: that is lost-write. The offset that it had is used again \
          when the log is cut or made again.",
         "An acknowledgement without an offset (acks=0 gives -1): it names no place.",
+        "Where another tool recorded the history: a record acknowledged at one offset and read at \
+         another. That is duplicate.",
+        "Two records that had one offset one after the other, because the log was cut or the \
+         topic made again.",
     ],
     jepsen: Some("inconsistent-offsets"),
     permitted_by: &[

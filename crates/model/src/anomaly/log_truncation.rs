@@ -8,8 +8,9 @@ pub(super) const DEFINITION: Definition = Definition {
     definition: "A partition ends, when it is read, before an offset at which somebody had been \
         given a record, or before an end that had been seen. Or it has grown again: a \
         record was acknowledged and stands nowhere any more, and one that its producer \
-        sent after that stands at its offset or below. The records that were there are \
-        gone, acknowledged or not.",
+        sent after that stands at its offset or below. In a history that another tool \
+        recorded, offsets above what stayed were given again. The records that were there \
+        are gone, acknowledged or not.",
     excludes: &[
         "A record that is missing below the end: that is lost-write alone.",
         "A log start that moved forward: that is retention.",

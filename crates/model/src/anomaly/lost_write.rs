@@ -12,7 +12,8 @@ pub(super) const DEFINITION: Definition = Definition {
         to be. In a history that another tool recorded no observer read the log; there, \
         a record counts that was acknowledged below the highest offset that anybody \
         read, and that nobody read; without an offset, one that was told before its \
-        producer was told of a later record at such an offset.",
+        producer was told of a later record at such an offset. \
+        A poll that was taken back has read nothing.",
     excludes: &[
         "A record acknowledged below the log start: retention may have taken it. Nobody can \
          tell, so the verdict is INCONCLUSIVE.",
@@ -22,6 +23,8 @@ pub(super) const DEFINITION: Definition = Definition {
         "A record whose send timed out: it was never acknowledged, and may be there or not.",
         "Without a log: a record that was acknowledged without an offset, after which its \
          producer was told nothing. It may stand behind everything that was read.",
+        "Without a log: a record that a later one of its key may have replaced, unless it is \
+         known that the topic is not compacted.",
         "Without a log: a record of a transaction that is not known to have committed. No \
          reader has to be given it.",
     ],

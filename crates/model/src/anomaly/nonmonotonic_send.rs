@@ -8,7 +8,8 @@ pub(super) const DEFINITION: Definition = Definition {
         sent.",
     definition: "Of the first copies of one producer's records in one partition, in the order of \
         their offsets, those count that stand behind a record which the producer sent \
-        later.",
+        later. In a history that another tool recorded, an acknowledged offset is a place, \
+        too.",
     excludes: &[
         "Records of different producers, or in different partitions: Kafka promises no order \
          between them.",

@@ -75,6 +75,7 @@ impl Said {
         CycleCoverage {
             writes: writes.len() as u64,
             reads: self.read_from().len() as u64,
+            read_circles: tangles(&self.read_from()).len() as u64,
         }
     }
 }

@@ -359,7 +359,29 @@ impl<'s> Progress<'s> {
 
     fn gaps(&self) -> Vec<i64> {
         let below = |offset: &i64| *offset < self.committed && self.is_missing(*offset);
-        self.expected().into_iter().filter(below).collect()
+        let expected = self.expected().into_iter();
+        expected.chain(self.beyond()).filter(below).collect()
+    }
+
+    /// Of a history without a log: acknowledged and visible above everything
+    /// that anybody was given.
+    fn beyond(&self) -> BTreeSet<i64> {
+        let end = self.said.pinned.get(&self.partition).map_or(0, |it| it.1);
+        let acknowledged = self.said.acknowledged.iter();
+        let beyond = acknowledged.filter(|((at, offset), record)| {
+            let of = self.said.transaction_of(*record);
+            let visible = of.is_none_or(|of| self.said.fate(of) == Fate::Committed);
+            self.said.imported && *at == self.partition && *offset >= end && visible
+        });
+        let committed_only = self.said.reads_committed(self.group);
+        let hidden = |offset: &i64| {
+            let mut here = self.said.standing_in(self.partition).into_iter();
+            here.any(|it| it.place.1 == *offset && matches!(it.how, How::Aborted | How::Open))
+        };
+        beyond
+            .map(|((_, offset), _)| *offset)
+            .filter(|offset| !(committed_only && hidden(offset)))
+            .collect()
     }
 
     fn behind(&self) -> Vec<i64> {

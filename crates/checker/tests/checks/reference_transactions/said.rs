@@ -500,6 +500,31 @@ impl Said {
         gone.map(|(_, record)| *record).collect()
     }
 
+    /// Of a history without a log: where each record is said to be. Readers come
+    /// first at each offset.
+    pub(super) fn told_places(&self) -> Vec<(Place, RecordId)> {
+        let mut places: Vec<(Place, bool, RecordId)> = Vec::new();
+        for reading in &self.readings {
+            if let Content::Ours(record) = reading.content {
+                places.push((reading.place, false, record));
+            }
+        }
+        for (place, record) in self.acknowledged.iter().filter(|(place, _)| place.1 >= 0) {
+            let of = self.transaction_of(*record);
+            if of.is_none_or(|of| self.fate(of) == Fate::Committed) {
+                places.push((*place, true, *record));
+            }
+        }
+        places.sort_unstable();
+        let mut told: Vec<(Place, RecordId)> = Vec::new();
+        for (place, _, record) in places {
+            if !told.contains(&(place, record)) {
+                told.push((place, record));
+            }
+        }
+        told
+    }
+
     /// Of a history without a log: what was acknowledged, is visible and was
     /// given to nobody, below the highest offset read and above it.
     pub(super) fn never_read(&self) -> (BTreeSet<RecordId>, usize) {
@@ -512,10 +537,14 @@ impl Said {
         let (mut lost, mut unseen) = (BTreeSet::new(), 0);
         for (place, record) in never {
             let (start, end) = self.pinned[&place.0];
+            // Of what its producer was not told, only what was read is known.
+            let of = self.transaction_of(*record);
+            let told =
+                of.is_none_or(|of| self.told.get(&of) == Some(&TransactionOutcome::Committed));
             if (start..end).contains(&place.1) {
                 lost.insert(*record);
             } else {
-                unseen += 1;
+                unseen += usize::from(told);
             }
         }
         (lost, unseen)

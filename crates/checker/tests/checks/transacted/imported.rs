@@ -96,6 +96,13 @@ impl<'m> Known<'m> {
         .map(|told| told.offset)
     }
 
+    /// Acknowledged and visible above everything that anybody was given.
+    fn beyond(&self, log: usize) -> impl Iterator<Item = usize> + '_ {
+        let told = self.told[log].iter();
+        told.filter(move |told| told.offset >= self.ends[log] && self.visible(told))
+            .map(|told| told.offset)
+    }
+
     /// Whether what was read for a transaction counts.
     fn counts(&self, read: &Read) -> bool {
         read.inside
@@ -149,7 +156,9 @@ fn losses(known: &Known<'_>, add: &mut impl FnMut(Anomaly, usize)) {
                 add(Anomaly::LostWrite, 1);
                 maimed.extend(told.tx);
             } else {
-                add(Anomaly::Unseen, 1);
+                // Of what its producer was not told, only what was read is known.
+                let heard = |tx: usize| known.maker.txs[tx].told == Some(State::Committed);
+                add(Anomaly::Unseen, usize::from(told.tx.is_none_or(heard)));
             }
         }
     }
@@ -163,10 +172,12 @@ fn losses(known: &Known<'_>, add: &mut impl FnMut(Anomaly, usize)) {
 /// int-nonmonotonic-send and int-send-skip.
 fn order(known: &Known<'_>, add: &mut impl FnMut(Anomaly, usize)) {
     for (log, told) in known.told.iter().enumerate() {
-        let given: Vec<&Told> = told.iter().filter(|told| told.given).collect();
-        for (at, this) in given.iter().enumerate() {
+        // Where a record was given to nobody, its acknowledgement has a place.
+        let placed = told.iter().filter(|told| told.given || known.visible(told));
+        let placed: Vec<&Told> = placed.collect();
+        for (at, this) in placed.iter().enumerate() {
             // Records change places only inside their transaction.
-            let behind = given[..at].iter().any(|before| {
+            let behind = placed[..at].iter().any(|before| {
                 before.record.producer == this.record.producer && before.record > this.record
             });
             add(Anomaly::IntNonmonotonicSend, usize::from(behind));
@@ -236,6 +247,7 @@ fn progress(known: &Known<'_>, reader: &Reader, log: usize, add: &mut impl FnMut
     };
     let gaps = known
         .data(reader.group, log)
+        .chain(known.beyond(log))
         .filter(|at| *at < committed && !times.contains_key(at) && !unsettled.contains(at));
     add(Anomaly::GroupGap, gaps.count());
 }

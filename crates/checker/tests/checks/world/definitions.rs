@@ -58,7 +58,6 @@ impl Truth {
                 for read in &maker.reads {
                     truth.add((read.log, number(read.slot)), read.content);
                 }
-                truth.damaged.clear();
                 for (log, data) in truth.data.iter_mut().enumerate() {
                     truth.ranges[log] = 0..data.last().map_or(0, |last| last + 1);
                 }
@@ -249,11 +248,15 @@ fn losses(maker: &Maker, truth: &Truth, add: &mut impl FnMut(Anomaly, usize)) ->
 
 /// duplicate, nonmonotonic-send and failed-write-visible.
 fn log(maker: &Maker, truth: &Truth, add: &mut impl FnMut(Anomaly, usize)) {
-    let records: BTreeSet<RecordId> = truth.stands.iter().map(|(_, record)| *record).collect();
-    add(Anomaly::Duplicate, truth.stands.len() - records.len());
+    let mut places = truth.stands.clone();
+    if maker.size.witness == Witness::Readers {
+        places.extend(acknowledged(maker).into_iter().filter(|it| it.0.1 >= 0));
+    }
+    let records: BTreeSet<RecordId> = places.iter().map(|(_, record)| *record).collect();
+    add(Anomaly::Duplicate, places.len() - records.len());
 
     let mut first: BTreeMap<(usize, RecordId), i64> = BTreeMap::new();
-    for ((log, offset), record) in &truth.stands {
+    for ((log, offset), record) in &places {
         first.entry((*log, *record)).or_insert(*offset);
     }
     for ((log, record), offset) in &first {
@@ -276,6 +279,21 @@ fn log(maker: &Maker, truth: &Truth, add: &mut impl FnMut(Anomaly, usize)) {
 /// inconsistent-offsets.
 fn contradicted(maker: &Maker, truth: &Truth) -> BTreeSet<RecordId> {
     let mut contradicted = BTreeSet::new();
+    if maker.size.witness == Witness::Readers {
+        // Whoever was read comes first.
+        let mut here: BTreeMap<Place, Vec<RecordId>> = BTreeMap::new();
+        let mut acknowledged = acknowledged(maker);
+        acknowledged.sort_unstable();
+        let acknowledged = acknowledged.iter().filter(|it| it.0.1 >= 0);
+        for (place, record) in truth.stands.iter().chain(acknowledged) {
+            let here = here.entry(*place).or_default();
+            if !here.contains(record) {
+                here.push(*record);
+            }
+        }
+        contradicted.extend(here.values().flat_map(|records| &records[1..]));
+        return contradicted;
+    }
     let mut told: BTreeMap<Place, BTreeSet<RecordId>> = BTreeMap::new();
     for (place, record) in acknowledged(maker).into_iter().filter(|it| it.0.1 >= 0) {
         told.entry(place).or_default().insert(record);
@@ -436,7 +454,13 @@ fn readers(
                 .range((log, 0)..(log, start.max(0)))
                 .filter(|(place, record)| place.1 < highest && !processed(**place, Some(**record)))
                 .count();
-            add(Anomaly::GroupGap, gaps.len() + deleted);
+            // What nobody came to is, too, where no observer read the log.
+            let beyond = told
+                .range((log, truth.ranges[log].end)..(log, i64::MAX))
+                .filter(|_| maker.size.witness == Witness::Readers)
+                .filter(|(place, record)| place.1 < highest && !processed(**place, Some(**record)))
+                .count();
+            add(Anomaly::GroupGap, gaps.len() + deleted + beyond);
             if maker.size.witness == Witness::Observer {
                 add(Anomaly::GroupIncomplete, behind.len());
             }

@@ -3,8 +3,18 @@ use proptest::prelude::*;
 use super::super::json::{self, Said};
 use super::*;
 
-/// What the thorough reader makes of a line, in the same shape.
-fn thorough(line: &[u8]) -> Option<(Kind, u64, String, i64, i64, Option<String>)> {
+/// A line, in a shape that both readers have.
+type Told = (
+    Kind,
+    u64,
+    String,
+    i64,
+    i64,
+    Option<Option<String>>,
+    Option<String>,
+);
+
+fn thorough(line: &[u8]) -> Option<Told> {
     let line = json::read(line).ok()?;
     let (kind, placed) = match line.said {
         Said::Sent(placed) => (Kind::Sent, placed),
@@ -17,11 +27,12 @@ fn thorough(line: &[u8]) -> Option<(Kind, u64, String, i64, i64, Option<String>)
         placed.topic.into_owned(),
         placed.partition,
         placed.offset,
+        placed.key.map(|key| key.map(std::borrow::Cow::into_owned)),
         placed.value.map(std::borrow::Cow::into_owned),
     ))
 }
 
-fn quick(line: &[u8]) -> Option<(Kind, u64, String, i64, i64, Option<String>)> {
+fn quick(line: &[u8]) -> Option<Told> {
     let text = |bytes: &[u8]| String::from_utf8(bytes.to_vec()).unwrap();
     let record = read(line)?;
     Some((
@@ -30,6 +41,7 @@ fn quick(line: &[u8]) -> Option<(Kind, u64, String, i64, i64, Option<String>)> {
         text(record.topic),
         record.partition,
         record.offset,
+        record.key.map(|key| key.map(text)),
         record.value.map(text),
     ))
 }

@@ -1,0 +1,204 @@
+//! Places of records in a history that another tool recorded: where a reader was
+//! given a record, and where a producer was told it is. No observer tells which
+//! of the two is right, so each is a place. Knows nothing of the tools.
+//!
+//! - *duplicate*: a record with two places or more; each beyond the first.
+//! - *inconsistent-offsets*: a place with two records or more; each beyond the
+//!   first counts once.
+//! - *nonmonotonic-send*, *int-nonmonotonic-send*: as in a log, by the first
+//!   place of each record in a partition.
+//!
+//! Where everything that was acknowledged was read in its place, in the order of
+//! sending, nothing of this is looked at: only contested blocks are.
+
+use std::collections::BTreeMap;
+
+use model::anomaly::Anomaly;
+use model::ids::{Offset, PartitionRef, ProducerIx, RecordId, Sequence};
+
+use super::{Ledger, PartitionLog};
+use crate::background::Background;
+use crate::claims::Blocks;
+use crate::collect::{Claim, Kind};
+use crate::fates::Fate;
+use crate::finding::{Docket, Watch};
+use crate::record_set::RecordSet;
+use crate::standing::{Latest, Standing};
+use crate::table::Table;
+use crate::transactions::Transactions;
+
+/// What a partition's producers were told, in the order in which they were, and
+/// what is expected of the order of their records.
+#[derive(Default)]
+pub(super) struct Sending {
+    /// Of each producer, the latest acknowledgement.
+    latest: Table<Option<(Sequence, Offset)>>,
+    /// Whether one did not lie behind the one before, in both numberings.
+    pub(super) is_unordered: bool,
+    /// Sequences from which on the order begins anew.
+    forgotten: BTreeMap<ProducerIx, Vec<Sequence>>,
+}
+
+impl Sending {
+    #[inline]
+    pub(super) fn acknowledged(&mut self, record: RecordId, offset: Offset) {
+        let latest = self.latest.entry(record.producer.get().into());
+        let here = (record.sequence, offset);
+        if let Some((sequence, before)) = latest {
+            self.is_unordered |= here.0 <= *sequence || here.1 <= *before;
+        }
+        *latest = Some(here);
+    }
+
+    pub(super) fn forget(&mut self, producer: ProducerIx, next: Sequence) {
+        self.forgotten.entry(producer).or_default().push(next);
+    }
+
+    /// Which of a producer's records are expected to be in order: those with
+    /// the same number.
+    fn era(&self, record: RecordId) -> (ProducerIx, usize) {
+        let forgotten = self.forgotten.get(&record.producer);
+        let era = forgotten.map_or(0, |next| {
+            next.partition_point(|next| *next <= record.sequence)
+        });
+        (record.producer, era)
+    }
+}
+
+/// The order of a partition's places, met from the lowest offset on.
+#[derive(Default)]
+pub(super) struct Places {
+    latest: BTreeMap<(ProducerIx, usize), Latest>,
+    /// Records of which a place was met here.
+    met: RecordSet,
+}
+
+impl Places {
+    /// A record's first place counts.
+    fn meet(
+        &mut self,
+        sending: &Sending,
+        (partition, offset, record): (PartitionRef, Offset, RecordId),
+        standing: &mut Standing,
+        transactions: &Transactions,
+    ) {
+        if !self.met.insert(record) {
+            return;
+        }
+        let here = Latest { offset, record };
+        let latest = self.latest.entry(sending.era(record)).or_insert(here);
+        if latest.record.sequence <= record.sequence {
+            *latest = here;
+            return;
+        }
+        standing.find_disorder(partition, here, *latest, transactions);
+    }
+}
+
+impl PartitionLog {
+    /// Contests every block of which anything was said.
+    pub(super) fn contest_everything(&mut self, blocks: Blocks) {
+        let said = self.acknowledged.blocks();
+        let read = self.all.iter().map(|(block, _)| block);
+        let glimpsed = self.glimpsed.iter();
+        let glimpsed = glimpsed.map(|offset| blocks.holding(Offset::new(offset)));
+        for block in said.chain(read).chain(glimpsed) {
+            self.contested.acknowledgements.insert(block);
+        }
+    }
+
+    /// Contests the blocks of what was read and never acknowledged there, where
+    /// something else was acknowledged and not read.
+    pub(super) fn contest_unacknowledged(&mut self, blocks: Blocks) {
+        if self.contested.acknowledgements.is_empty() {
+            return;
+        }
+        let acknowledged = self.acknowledged.at();
+        let unacknowledged = self.data.range_without(acknowledged, i64::MIN, i64::MAX);
+        for offset in unacknowledged {
+            let block = blocks.holding(Offset::new(offset));
+            self.contested.readings.insert(block);
+        }
+    }
+}
+
+impl Ledger {
+    /// Finds the blocks whose places have to be looked at one by one, and drops
+    /// what readings alone have said of their order.
+    pub(super) fn contest_places(&mut self) {
+        let blocks = self.blocks();
+        let standing = &mut self.standing;
+        let unclean = !standing.again.is_empty() || !standing.disordered.is_empty();
+        standing.forget_disorder();
+        for log in self.partitions.values_mut() {
+            if unclean || log.sending.is_unordered || !log.glimpsed.is_empty() {
+                log.contest_everything(blocks);
+            } else {
+                log.contest_unacknowledged(blocks);
+            }
+        }
+    }
+
+    /// Every record that is said to be at one offset: acknowledged, read,
+    /// glimpsed; sorted by kind.
+    pub(super) fn settle_told_place(
+        &mut self,
+        claims: &[Claim],
+        absent: impl Fn(&mut Self, Claim, &mut Docket),
+        background: Background<'_>,
+        docket: &mut Docket,
+    ) {
+        let Some(Claim {
+            partition, offset, ..
+        }) = claims.first().copied()
+        else {
+            return;
+        };
+        let of = |kind: Kind| claims.iter().filter(move |claim| claim.kind == kind);
+        let visible = |claim: &&Claim| {
+            let fate = background.fates.fate_of(claim.record);
+            matches!(fate, None | Some(Fate::Committed))
+        };
+        let mut here: Vec<RecordId> = of(Kind::Stored).map(|claim| claim.record).collect();
+        let read = here.len();
+        for claim in of(Kind::Acknowledged) {
+            if self.standing.stored.contains(claim.record) {
+                self.settled.looked_for += 1;
+            } else {
+                absent(self, *claim, docket);
+            }
+        }
+        let acknowledged = of(Kind::Acknowledged).filter(visible);
+        let acknowledged = acknowledged.filter(|claim| claim.offset.get() >= 0);
+        for claim in of(Kind::Glimpsed).chain(acknowledged) {
+            if !here.contains(&claim.record) {
+                here.push(claim.record);
+            }
+        }
+        for record in here.iter().skip(read) {
+            // It was read elsewhere, or is said to be elsewhere too.
+            if self.standing.stored.contains(*record) || !self.unread_places.insert(*record) {
+                self.settled.extra_copies += 1;
+                docket.add_record(Anomaly::Duplicate, *record, || {
+                    let what = format!("{record} has more than one place");
+                    (what, vec![Watch::Record(*record)])
+                });
+            }
+        }
+        for record in here.iter().skip(1) {
+            self.contradict(*record, partition, offset, background.roster, docket);
+        }
+        here.sort_unstable();
+        let Some(log) = self.partitions.get_mut(partition) else {
+            return;
+        };
+        for record in here {
+            log.places.meet(
+                &log.sending,
+                (partition, offset, record),
+                &mut self.standing,
+                &background.fates.transactions,
+            );
+        }
+    }
+}

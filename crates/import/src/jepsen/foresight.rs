@@ -1,0 +1,88 @@
+//! Sends that stand in a history behind a poll of their record: the record was
+//! sent before it was polled, whatever the order of operations says. They are
+//! found in one reading and told in the next. Knows nothing of operations.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use model::ids::{RecordId, TransactionRef};
+
+use super::identities::Partition;
+
+/// A send that a poll came before.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Sending {
+    pub(super) transaction: TransactionRef,
+    /// Everything that its operation sends, in order.
+    pub(super) records: Vec<(RecordId, Partition)>,
+}
+
+/// By partition and value, as it is written: what a poll was given before it
+/// was sent.
+type Early = BTreeMap<(Partition, Box<[u8]>), RecordId>;
+
+/// What is known of such sends before a history is told.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(super) struct Foreseen {
+    records: Early,
+    sendings: BTreeMap<TransactionRef, Sending>,
+    by_record: BTreeMap<RecordId, TransactionRef>,
+}
+
+impl Foreseen {
+    pub(super) fn is_empty(&self) -> bool {
+        self.records.is_empty()
+    }
+
+    /// The record of a value that nobody has sent so far.
+    pub(super) fn record(&self, partition: Partition, value: &[u8]) -> Option<RecordId> {
+        if self.is_empty() {
+            return None;
+        }
+        self.records.get(&(partition, value.into())).copied()
+    }
+
+    /// The operation that sends a record.
+    pub(super) fn sending(&self, record: RecordId) -> Option<&Sending> {
+        self.sendings.get(self.by_record.get(&record)?)
+    }
+}
+
+/// Looks out for such sends while a history is told.
+#[derive(Debug, Default)]
+pub(super) struct Lookout {
+    /// Polled, and not sent so far.
+    unknown: BTreeSet<(Partition, Box<[u8]>)>,
+    found: Foreseen,
+}
+
+impl Lookout {
+    /// Nobody has sent what was polled.
+    pub(super) fn polled(&mut self, partition: Partition, value: &[u8]) {
+        self.unknown.insert((partition, value.into()));
+    }
+
+    /// A value is being sent in an operation; whether it was polled before.
+    pub(super) fn sent(&mut self, partition: Partition, value: &[u8], record: RecordId) -> bool {
+        if self.unknown.is_empty() {
+            return false;
+        }
+        let key = (partition, value.into());
+        let early = self.unknown.remove(&key);
+        if early {
+            self.found.records.insert(key, record);
+        }
+        early
+    }
+
+    /// Everything that an operation sends of which something was polled before.
+    pub(super) fn sends(&mut self, sending: Sending) {
+        for (record, _) in &sending.records {
+            self.found.by_record.insert(*record, sending.transaction);
+        }
+        self.found.sendings.insert(sending.transaction, sending);
+    }
+
+    pub(super) fn take(&mut self) -> Foreseen {
+        std::mem::take(&mut self.found)
+    }
+}
