@@ -2,8 +2,10 @@
 //! it, as far as that can be told. Knows nothing of how the losses were found:
 //! it takes their names from the findings, and is shown the history again.
 //!
-//! What it keeps are bits by offset and the names of the findings, which are
-//! bounded; what has no name any more is said not to have been traced.
+//! A record is known by its identity: two lost records may have been told one
+//! offset, in two lives of the log. What it keeps are bits, where so many of
+//! them were acknowledged, and the names of the findings, which are bounded;
+//! what has no name any more is said not to have been traced.
 
 use std::collections::BTreeMap;
 
@@ -17,7 +19,7 @@ use crate::record_set::RecordSet;
 use crate::sparse_set::SparseSet;
 
 /// Lost records whose acknowledged place is kept, at most.
-const PLACED_MAX: usize = 100_000;
+const PLACED_MAX: usize = 1 << 20;
 
 /// What is known of the records that were lost, while the history is read
 /// again.
@@ -26,11 +28,10 @@ pub(crate) struct Attribution {
     /// By producer, in order: the sequences of what was lost.
     lost: BTreeMap<ProducerIx, Vec<(i64, i64)>>,
     partitions: BTreeMap<PartitionRef, Places>,
-    /// Where lost records were acknowledged, of so many of them: somebody may
-    /// have been given one elsewhere.
+    /// Where lost records were acknowledged, of so many of them.
     placed: BTreeMap<RecordId, (PartitionRef, Offset)>,
-    /// Lost records that somebody was given before they were acknowledged.
-    seen_before: RecordSet,
+    /// Lost records that somebody was given, or a replica held, wherever.
+    seen: RecordSet,
     /// Records that a group passed over and that had been deleted before.
     passed_expired: u64,
     /// Records that a group passed over, and those that it left, which a member
@@ -44,8 +45,6 @@ pub(crate) struct Attribution {
 struct Places {
     pinned: Option<(Offset, Offset)>,
     acknowledged: SparseSet,
-    /// Somebody was given a lost record there.
-    seen: SparseSet,
     /// Another record stands there.
     replaced: SparseSet,
 }
@@ -70,7 +69,7 @@ impl Attribution {
             lost,
             partitions: BTreeMap::new(),
             placed: BTreeMap::new(),
-            seen_before: RecordSet::default(),
+            seen: RecordSet::default(),
             passed_expired: groups.iter().map(|group| group.gaps_expired).sum(),
             passed_in_vain: groups.iter().map(|group| group.gaps_in_vain).sum(),
             left_in_vain: groups
@@ -106,31 +105,19 @@ impl Attribution {
             } if self.is_lost(*record) => {
                 let places = self.partitions.entry(*at).or_default();
                 places.acknowledged.insert(offset.get());
-                if self.seen_before.contains(*record) {
-                    places.seen.insert(offset.get());
-                } else if self.placed.len() < PLACED_MAX {
+                if self.placed.len() < PLACED_MAX {
                     self.placed.insert(*record, (*at, *offset));
                 }
             }
             Body::Processed {
-                from: partition,
-                offset,
                 content: Content::Ours(record) | Content::Misplaced(record),
                 ..
             }
             | Body::ReplicaStored {
-                partition,
-                offset,
                 content: Content::Ours(record) | Content::Misplaced(record),
                 ..
             } if self.is_lost(*record) => {
-                let known = self.placed.get(record).copied();
-                if known.is_none() {
-                    self.seen_before.insert(*record);
-                }
-                let (at, place) = known.unwrap_or((*partition, *offset));
-                let places = self.partitions.entry(at).or_default();
-                places.seen.insert(place.get());
+                self.seen.insert(*record);
             }
             Body::Stored {
                 partition, offset, ..
@@ -176,14 +163,18 @@ impl Attribution {
     fn hops(&self, count: u64) -> Vec<LostAt> {
         let mut counts: BTreeMap<Hop, u64> = BTreeMap::new();
         let mut left = count;
-        for places in self.partitions.values() {
-            for offset in places.acknowledged.iter() {
-                // Two records may have been told one offset; as many as there
-                // are offsets are traced.
-                if offset >= 0 && left > 0 {
-                    left -= 1;
-                    *counts.entry(places.hop(offset)).or_default() += 1;
-                }
+        for (record, (partition, offset)) in &self.placed {
+            // Without an offset, nothing but its being seen is known of it.
+            let places = self.partitions.get(partition);
+            let places = places.filter(|_| offset.is_given());
+            let hop = if self.seen.contains(*record) {
+                Some(Hop::StoredThenGone)
+            } else {
+                places.map(|places| places.hop(offset.get()))
+            };
+            if let Some(hop) = hop.filter(|_| left > 0) {
+                left -= 1;
+                *counts.entry(hop).or_default() += 1;
             }
         }
         if left > 0 {
@@ -213,9 +204,6 @@ fn split(count: u64, known: &[(Hop, u64)], rest: Hop) -> Vec<LostAt> {
 
 impl Places {
     fn hop(&self, offset: i64) -> Hop {
-        if self.seen.contains(offset) {
-            return Hop::StoredThenGone;
-        }
         if self.replaced.contains(offset) {
             return Hop::Replaced;
         }

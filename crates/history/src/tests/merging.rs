@@ -335,7 +335,8 @@ fn what_has_one_source_is_refused_in_two_files() {
          capture-waited fault-triggered fault-injected fault-healed fault-evidence \
          transaction-begun transaction-joined offset-sent transaction-ending \
          transaction-completed repositioned replica-pinned replica-stored replica-read derived \
-         member-named wait-began client-erred throttled \
+         member-named capture-began connector-seen slot-seen wal-reached fault-aftermath \
+         fault-not-healed wait-began client-erred throttled \
          glimpsed order-forgotten sends-untold"
     );
 }
