@@ -372,7 +372,11 @@ fn each_anomaly_is_found_and_its_twin_is_clean() {
             "VIOLATED, lost-write 1, poll-skip 1",
         ),
         ("| +0@0 +1@1 .", "| =0@0", "INCONCLUSIVE, unseen 1"),
-        ("| +0@0 .", "| =0@0 =0@1", "VIOLATED, duplicate 1"),
+        (
+            "| +0@0 .",
+            "| =0@0 =0@1",
+            "VIOLATED, duplicate 1, reprocessed 1",
+        ),
         (
             "| +0@1 +1@0 .",
             "| =1@0 =0@1",
@@ -474,7 +478,7 @@ fn producers_that_send_alike_are_told_apart_by_place() {
             "| +0@0 .",
             "| +0@1 .",
             "| =0@0 =0@1 =0@2",
-            "VIOLATED, duplicate 1",
+            "VIOLATED, duplicate 1, reprocessed 1",
         ),
         // Only the second can have sent so many.
         ("| +0@0 .", "| +0@1", "| =0@0 =0@1 =1@2", "HELD"),
@@ -562,8 +566,16 @@ fn an_expectation_decides_what_counts() {
         (&twice, "at-least-once", "HELD, reprocessed 1"),
         (&twice, "exactly-once", "VIOLATED, reprocessed 1"),
         (&twice, "strict", "VIOLATED, reprocessed 1"),
-        (&stored_twice, "at-least-once", "HELD, duplicate 1"),
-        (&stored_twice, "exactly-once", "VIOLATED, duplicate 1"),
+        (
+            &stored_twice,
+            "at-least-once",
+            "HELD, duplicate 1, reprocessed 1",
+        ),
+        (
+            &stored_twice,
+            "exactly-once",
+            "VIOLATED, duplicate 1, reprocessed 1",
+        ),
     ] {
         let said = judged(files, &["--expect", expectation]);
         assert_eq!(said, expected, "{expectation}");
