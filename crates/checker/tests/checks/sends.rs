@@ -172,6 +172,6 @@ fn what_may_lie_above_everything_that_was_read_is_unseen() {
     let farther = format!("{FIRST}p0/1 is acknowledged at t-0@7\np0/2 is acknowledged at t-0@0\n");
     finds(
         &recorded(&farther, "m0 processes p0/2 at t-0@0\n"),
-        &[(Anomaly::Unseen, 2)],
+        &[(Anomaly::Unseen, 2), (Anomaly::NonmonotonicSend, 1)],
     );
 }

@@ -329,7 +329,12 @@ fn holds_to_its_operations(analysis: &Analysis, what: &str) {
             });
             let gone = at(Hop::StoredThenGone) + at(Hop::NotTraced);
             let seen = seen.count() as u64;
-            assert!(seen <= gone, "{:?}\nin\n{what}", finding.lost_at);
+            assert!(
+                seen <= gone,
+                "{:?}\n{:#?}\nin\n{what}",
+                finding.lost_at,
+                finding.examples
+            );
             assert!(
                 at(Hop::StoredThenGone) <= seen,
                 "{:?}\nin\n{what}",

@@ -336,9 +336,6 @@ impl Directory {
             producer,
             sequence: count,
         };
-        if let [only] = alike {
-            return Suspect::One(record(*only));
-        }
         let known = |ix: ProducerIx| self.producers.get(usize::try_from(ix.get()).ok()?);
         let may_have = |producer: &&ProducerIx| {
             known(**producer).is_some_and(|it| {
@@ -357,6 +354,12 @@ impl Directory {
         let acknowledged = |producer: &ProducerIx| {
             known(*producer).is_some_and(|it| it.acknowledged.contains(count.get()))
         };
+        // One that did not tell all may have sent the same.
+        if let [only] = alike
+            && (self.strangers == Strangers::Phantoms || may_have(&only))
+        {
+            return Suspect::One(record(*only));
+        }
         if let Some(there) = alike.iter().find(acknowledged_there) {
             return Suspect::One(record(*there));
         }

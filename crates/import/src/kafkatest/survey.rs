@@ -136,7 +136,7 @@ impl Surveyor {
         match told {
             Told::Record(record) => self.see_acknowledged(record),
             Told::Other { at_ms, said } => {
-                if **said == Said::Started {
+                if **said == Said::Started && self.process.is_some() {
                     self.close();
                 }
                 self.process(*at_ms);
