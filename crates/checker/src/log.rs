@@ -864,6 +864,9 @@ impl Ledger {
                 if stored || told || log.crowded.contains(claim.offset.get()) {
                     collected.offer(claim);
                 } else if collected.is_first() {
+                    if self.witness != Witness::Observer {
+                        self.settle_lone_place(claim, background, docket);
+                    }
                     self.miss(claim, read, background, docket);
                 }
             }

@@ -568,7 +568,8 @@ pub enum Body {
     },
     /// A poll that was taken back (its transaction failed, or nobody knows what
     /// became of it) gave a member a record: it stands there, and was not
-    /// processed. Where the next poll begins is told apart.
+    /// processed. Where the next poll begins is told apart. Only of an imported
+    /// history, behind what says that it is one.
     Glimpsed {
         /// The incarnation.
         member: MemberIx,
@@ -580,7 +581,8 @@ pub enum Body {
         content: Content,
     },
     /// Nothing is expected of the order between what a producer has sent to a
-    /// partition so far and what it sends there from here on.
+    /// partition so far and what it sends there from here on. Only of an imported
+    /// history, behind what says that it is one.
     OrderForgotten {
         /// The producer.
         producer: ProducerIx,

@@ -139,6 +139,32 @@ impl Ledger {
         }
     }
 
+    /// A place at which nobody read a record: not its first, if it was read
+    /// elsewhere, or is said to be elsewhere too.
+    fn count_unread_place(&mut self, record: RecordId, docket: &mut Docket) {
+        if self.standing.stored.contains(record) || !self.unread_places.insert(record) {
+            self.settled.extra_copies += 1;
+            docket.add_record(Anomaly::Duplicate, record, || {
+                let what = format!("{record} has more than one place");
+                (what, vec![Watch::Record(record)])
+            });
+        }
+    }
+
+    /// The only record that is said to be at an offset, where nothing of the
+    /// partition was read.
+    pub(super) fn settle_lone_place(
+        &mut self,
+        claim: Claim,
+        background: Background<'_>,
+        docket: &mut Docket,
+    ) {
+        let fate = background.fates.fate_of(claim.record);
+        if claim.offset.get() >= 0 && matches!(fate, None | Some(Fate::Committed)) {
+            self.count_unread_place(claim.record, docket);
+        }
+    }
+
     /// Every record that is said to be at one offset: acknowledged, read,
     /// glimpsed; sorted by kind.
     pub(super) fn settle_told_place(
@@ -176,14 +202,7 @@ impl Ledger {
             }
         }
         for record in here.iter().skip(read) {
-            // It was read elsewhere, or is said to be elsewhere too.
-            if self.standing.stored.contains(*record) || !self.unread_places.insert(*record) {
-                self.settled.extra_copies += 1;
-                docket.add_record(Anomaly::Duplicate, *record, || {
-                    let what = format!("{record} has more than one place");
-                    (what, vec![Watch::Record(*record)])
-                });
-            }
+            self.count_unread_place(*record, docket);
         }
         for record in here.iter().skip(1) {
             self.contradict(*record, partition, offset, background.roster, docket);

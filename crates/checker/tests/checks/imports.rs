@@ -3,12 +3,12 @@
 
 use checker::{Expectation, Weight, expect};
 use model::anomaly::Anomaly;
-use model::event::{Body, Content, Intent, TransactionOutcome};
-use model::ids::ProducerIx;
+use model::event::{Body, Content, Intent, Outcome, TransactionOutcome};
+use model::ids::{Offset, ProducerIx};
 use model::verdict::Verdict;
 use proptest::prelude::*;
 
-use crate::story::{Story, found, group_story, id, named, story, transaction};
+use crate::story::{Story, found, group_story, id, named, part, story, transaction};
 
 #[track_caller]
 fn finds(story: &Story, expected: &[(Anomaly, u64)]) {
@@ -70,6 +70,16 @@ fn a_record_read_at_two_offsets_is_a_duplicate() {
         &story.processes_as(0, 2, Content::Ours(id(0, 1))),
         &[(Anomaly::Duplicate, 1), (Anomaly::Reprocessed, 1)],
     );
+}
+
+#[test]
+fn a_record_that_was_acknowledged_in_two_partitions_is_a_duplicate_though_nobody_read_them() {
+    let elsewhere = Outcome::Acknowledged {
+        at: part(1),
+        offset: Offset::new(0),
+    };
+    let found = found(&imported().sends(1).complete(0, elsewhere).check());
+    assert!(found.contains(&(Anomaly::Duplicate, 1)), "{found:?}");
 }
 
 #[test]

@@ -98,12 +98,11 @@ proptest! {
                 body,
                 Body::Stored { .. } | Body::Pinned { .. } | Body::PartitionRead { .. }
             ));
-            // What its order is forgotten from is known when it is told.
-            let place = if bodies.iter().any(|it| matches!(it, Body::OrderForgotten { .. })) {
-                0
-            } else {
-                place
+            // What is told of an imported history alone stands behind that it is one.
+            let of_imports = |it: &Body| {
+                matches!(it, Body::OrderForgotten { .. } | Body::Glimpsed { .. })
             };
+            let place = if bodies.iter().any(of_imports) { 0 } else { place };
             let tool = "another".to_owned();
             bodies.insert(place.min(bodies.len()), Body::Imported { tool });
         } else if let Some(policy) = policy {
