@@ -30,7 +30,8 @@ pub(crate) struct Attribution {
     partitions: BTreeMap<PartitionRef, Places>,
     /// Where lost records were acknowledged, of so many of them.
     placed: BTreeMap<RecordId, (PartitionRef, Offset)>,
-    /// Lost records that somebody was given, or a replica held, wherever.
+    /// Lost records that somebody was given, or a replica held, wherever in
+    /// their topic.
     seen: RecordSet,
     /// Records that a group passed over and that had been deleted before.
     passed_expired: u64,
@@ -110,11 +111,11 @@ impl Attribution {
                 }
             }
             Body::Processed {
-                content: Content::Ours(record) | Content::Misplaced(record),
+                content: Content::Ours(record),
                 ..
             }
             | Body::ReplicaStored {
-                content: Content::Ours(record) | Content::Misplaced(record),
+                content: Content::Ours(record),
                 ..
             } if self.is_lost(*record) => {
                 self.seen.insert(*record);

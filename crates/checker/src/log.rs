@@ -61,8 +61,6 @@ pub(crate) struct PartitionLog {
     damaged: SparseSet,
     /// Offsets among the data that only an acknowledgement names.
     only_acknowledged: SparseSet,
-    /// Of these, where the record was read elsewhere.
-    read_elsewhere: SparseSet,
     told: Told,
     /// What readers processed, where no observer read the log.
     processed: Option<Range<Offset>>,
@@ -119,11 +117,6 @@ impl PartitionLog {
     pub(crate) fn is_disputed(&self) -> bool {
         let contested = &self.contested;
         !contested.acknowledgements.is_empty() || !contested.readings.is_empty()
-    }
-
-    /// Whether what is said to stand at an offset was read elsewhere only.
-    pub(crate) fn was_read_elsewhere(&self, offset: i64) -> bool {
-        self.read_elsewhere.contains(offset)
     }
 
     /// Whether only an acknowledgement says that a record stands at an offset.

@@ -1380,7 +1380,7 @@ fn find_skips(
         Within::Nothing => Anomaly::PollSkip,
     };
     for skipped in log.data(from.get() + 1, to.get()) {
-        if bounds.beyond_client || bounds.hides(skipped) || log.was_read_elsewhere(skipped) {
+        if bounds.beyond_client || bounds.hides(skipped) {
             continue;
         }
         if bounds.may_have_lost(skipped) {

@@ -207,14 +207,10 @@ impl Ledger {
         for record in here.iter().skip(1) {
             self.contradict(*record, partition, offset, background.roster, docket);
         }
-        let stored = &self.standing.stored;
-        let elsewhere = read == 0 && here.iter().all(|record| stored.contains(*record));
         here.sort_unstable();
         let Some(log) = self.partitions.get_mut(partition) else {
             return;
         };
-        log.read_elsewhere
-            .set(offset.get(), elsewhere && !here.is_empty());
         for record in here {
             log.places.meet(
                 &log.sending,

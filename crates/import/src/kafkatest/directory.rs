@@ -291,7 +291,8 @@ impl Directory {
     /// to name its records.
     pub(super) fn only(&self, topic: TopicIx, prefix: Option<i32>) -> Option<ProducerIx> {
         match self.by_value.get(&(topic, prefix)).map(Vec::as_slice) {
-            Some([only]) => Some(*only),
+            // One that did not tell all may have sent the same.
+            Some([only]) if self.strangers == Strangers::Phantoms => Some(*only),
             _ => None,
         }
     }
