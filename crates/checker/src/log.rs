@@ -1275,7 +1275,12 @@ impl Ledger {
             .sum();
         settled.distinct = self.standing.stored.len();
         settled.extra_copies += self.standing.extra_copies;
-        settled.ordered_pairs = self.standing.ordered_pairs;
+        // Without an observer it is only known whether there are any: places are
+        // met more than once.
+        settled.ordered_pairs = match self.witness {
+            Witness::Observer => self.standing.ordered_pairs,
+            Witness::Readers | Witness::ReadersAndProducers => self.standing.ordered_pairs.min(1),
+        };
         let partitions = self.partitions.iter();
         settled.unread = partitions
             .filter(|(_, log)| !log.is_read())

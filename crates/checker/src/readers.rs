@@ -1586,12 +1586,23 @@ fn find_unprocessed(
         if done.all.contains(offset) || done.is_unsettled(offset) || bounds.hides(offset) {
             continue;
         }
+        let undone = done.undone(offset);
         coverage.gaps += 1;
+        coverage.gaps_in_vain += undone.in_vain();
         let offset = Offset::new(offset);
         let past = Watch::CommitPast(place.group, place.partition, offset);
-        place.add(docket, Anomaly::GroupGap, offset, &[past], || {
-            format!("acknowledged, committed past, up to {committed}, and never read by anybody")
-        });
+        place.add(
+            docket,
+            Anomaly::GroupGap,
+            offset,
+            &[past],
+            || match undone {
+                Undone::NeverProcessed => format!(
+                    "acknowledged, committed past, up to {committed}, and never read by anybody"
+                ),
+                undone => format!("acknowledged, committed past, up to {committed}, and {undone}"),
+            },
+        );
     }
     let end = bounds.stable_end.map_or(i64::MAX, Offset::get);
     let stored = bounds.count(log, end);

@@ -365,6 +365,11 @@ impl Planner<'_> {
         let (pair, records, completed) = pairs.find_map(|pair| {
             let stored = [pair.stored_before.as_ref()?, pair.stored.as_ref()?];
             let records = [record_of(stored[0])?, record_of(stored[1])?];
+            // Where an offset was used again, a reading shows nothing.
+            let (at, offset) = pair.at;
+            if survey.past.was_reused(at, offset.get()) {
+                return None;
+            }
             Some((pair, records, pair.completed.as_ref()?))
         })?;
         self.used_records.extend(records);

@@ -432,6 +432,11 @@ fn readers(
                     places.contains(&place)
                 }
                 Some(_) if maker.size.witness == Witness::Readers => {
+                    let here = |read: &&Read| (read.log, number(read.slot)) == place;
+                    let mut read = maker.reads.iter().filter(here).peekable();
+                    if read.peek().is_some() && read.all(|read| named(read).is_none()) {
+                        return places.contains(&place);
+                    }
                     let mut last = maker.reads.iter().filter(|read| {
                         (read.log, number(read.slot)) == place && named(read).is_some()
                     });
