@@ -235,17 +235,17 @@ pub fn unacknowledged(analysis: &Analysis) -> Option<String> {
     if missing + untold == 0 {
         return None;
     }
-    let mut reason = format!(
+    let reason = format!(
         "{} of {} sends were not acknowledged: {} certainly not written, {} of unknown outcome",
         missing + untold,
         counts.sent + untold,
         counts.failed,
         counts.unknown
     );
-    if untold > 0 {
-        reason += &format!(", {untold} of which nothing more is told");
+    if untold == 0 {
+        return Some(reason);
     }
-    Some(reason)
+    Some(format!("{reason}, {untold} of which nothing more is told"))
 }
 
 fn processed(analysis: &Analysis) -> u64 {

@@ -1249,6 +1249,10 @@ impl Lives {
 }
 
 /// What of a partition a group's members are given.
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "each is a fact of its own about the group or the topic"
+)]
 #[derive(Clone, Copy)]
 struct Bounds<'r> {
     /// What they are not given, whoever else is.

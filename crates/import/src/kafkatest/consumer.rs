@@ -304,17 +304,17 @@ impl<'d> Consuming<'d> {
         let Some(lives) = self.lives else {
             return (from, content);
         };
-        let lived = lives.read(from, reading.at_ms, offset, reading.value);
+        let in_life = lives.read(from, reading.at_ms, offset, reading.value);
         let content = match content {
             Content::Ours(record) => {
-                let sender = lives.sender(from, offset, lived.life);
+                let sender = lives.sender(from, offset, in_life.life);
                 let sender = sender.filter(|sender| self.directory.alike(*sender, record.producer));
                 let by_place = self.directory.by_place(from, offset) == Some(record);
                 Content::Ours(RecordId {
                     producer: sender.unwrap_or(record.producer),
                     // What has its place for a name is another record in another life.
-                    sequence: if by_place && lived.life > 0 {
-                        let life = (lived.life as u64) << 56;
+                    sequence: if by_place && in_life.life > 0 {
+                        let life = (in_life.life as u64) << 56;
                         Sequence::new(record.sequence.get() | life)
                     } else {
                         record.sequence
@@ -323,7 +323,7 @@ impl<'d> Consuming<'d> {
             }
             other => other,
         };
-        (lived.partition, content)
+        (in_life.partition, content)
     }
 
     /// Of which life of a partition a member commits: of the one that it read

@@ -23,6 +23,8 @@ const RECORDS_MAX: usize = 1 << 24;
 const KEYS_MAX: usize = 1 << 23;
 /// Offsets that are held together.
 const BLOCK: i64 = 256;
+/// The same, as a length.
+const BLOCK_LEN: usize = 256;
 
 /// What the keys tell.
 #[derive(Debug, Default)]
@@ -39,7 +41,7 @@ pub(super) struct Keys {
 /// What is known of one record.
 #[derive(Clone, Copy, Debug, Default)]
 struct Known {
-    is_known: bool,
+    is_told: bool,
     is_acknowledged: bool,
     /// More than one record was acknowledged here.
     is_shared: bool,
@@ -48,7 +50,7 @@ struct Known {
     value: u64,
 }
 
-type Block = Box<[Known; BLOCK as usize]>;
+type Block = Box<[Known; BLOCK_LEN]>;
 
 #[derive(Default)]
 struct Look {
@@ -114,10 +116,10 @@ impl Look {
         let key = record.key.map_or(0, digest);
         let value = record.value.map_or(0, |value| digest(Some(value)));
         let before = *slot;
-        match (record.kind, before.is_known) {
+        match (record.kind, before.is_told) {
             (_, false) => {
                 *slot = Known {
-                    is_known: true,
+                    is_told: true,
                     is_acknowledged: record.kind == Kind::Sent,
                     is_shared: false,
                     key,
@@ -151,9 +153,9 @@ impl Look {
                 self.is_full = true;
                 return None;
             }
-            self.held += BLOCK as usize;
+            self.held += BLOCK_LEN;
         }
-        let fresh = || Box::new([Known::default(); BLOCK as usize]);
+        let fresh = || Box::new([Known::default(); BLOCK_LEN]);
         let block = blocks.entry(block).or_insert_with(fresh);
         block.get_mut(usize::try_from(number.rem_euclid(BLOCK)).ok()?)
     }
@@ -165,7 +167,7 @@ impl Look {
             let mut runs = Vec::new();
             let known = blocks.iter().flat_map(|(block, slots)| {
                 let first = block * BLOCK;
-                (first..).zip(slots.iter()).filter(|(_, it)| it.is_known)
+                (first..).zip(slots.iter()).filter(|(_, it)| it.is_told)
             });
             for (number, known) in known {
                 let latest = self.latest.get(&(*partition, known.key));

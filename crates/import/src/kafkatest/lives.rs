@@ -268,21 +268,18 @@ impl Look {
             .iter_mut()
             .filter(alike)
             .max_by_key(|it| (it.first_ms <= record.at_ms, it.first_ms));
-        match known {
-            Some(known) => {
-                known.first_ms = known.first_ms.min(record.at_ms);
-                known.last_ms = known.last_ms.max(record.at_ms);
-                known.sender = known.sender.or(sender);
-            }
-            None => {
-                self.held += 1;
-                here.push(Evidence {
-                    sender,
-                    value,
-                    first_ms: record.at_ms,
-                    last_ms: record.at_ms,
-                });
-            }
+        if let Some(known) = known {
+            known.first_ms = known.first_ms.min(record.at_ms);
+            known.last_ms = known.last_ms.max(record.at_ms);
+            known.sender = known.sender.or(sender);
+        } else {
+            self.held += 1;
+            here.push(Evidence {
+                sender,
+                value,
+                first_ms: record.at_ms,
+                last_ms: record.at_ms,
+            });
         }
         Ok(())
     }
@@ -359,8 +356,8 @@ fn divide(
     for (offset, here) in known {
         for evidence in here {
             let (life, last) = (life_at(evidence.first_ms), life_at(evidence.last_ms));
-            let least = &mut lowest[life];
-            *least = Some(least.map_or(*offset, |least: Offset| least.min(*offset)));
+            let known = &mut lowest[life];
+            *known = Some(known.map_or(*offset, |known: Offset| known.min(*offset)));
             if life < last {
                 let of = stragglers.entry(*offset).or_default();
                 of.push((evidence.value, life));
