@@ -1072,10 +1072,9 @@ impl Ledger {
         if !read.contains(&partition.topic) {
             return;
         }
-        let below = self.followed.below(record);
-        let place = below.filter(|_| !offset.is_given()).unwrap_or(offset);
+        let place = (partition, offset, self.followed.below(record));
         let settled = &mut self.settled;
-        let anomaly = match Absence::of(record, (partition, place), log, background) {
+        let anomaly = match Absence::of(record, place, log, background) {
             Absence::Damaged => {
                 settled.damaged += 1;
                 return;

@@ -31,14 +31,17 @@ pub(super) enum Absence {
 }
 
 impl Absence {
+    /// Of a record that was acknowledged at an offset; without one, it is to
+    /// stand below another.
     pub(super) fn of(
         record: RecordId,
-        (partition, offset): (PartitionRef, Offset),
+        (partition, told, below): (PartitionRef, Offset, Option<Offset>),
         log: &PartitionLog,
         background: Background<'_>,
     ) -> Self {
+        let offset = below.filter(|_| !told.is_given()).unwrap_or(told);
         let pinned = log.pinned.clone().unwrap_or_default();
-        if log.damaged.contains(offset.get()) {
+        if log.damaged.contains(told.get()) {
             return Self::Damaged;
         }
         if background.provenance.is_imported() {
