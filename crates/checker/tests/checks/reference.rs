@@ -406,8 +406,9 @@ impl Said {
             let why = if self.imported {
                 let below = self.is_below(*record);
                 let given = place.1;
+                let damaged = self.damaged.contains(place);
                 let place = (place.0, below.filter(|_| given == -1).unwrap_or(given));
-                if self.damaged.contains(&place) {
+                if damaged {
                     Gone::Damaged
                 } else if place.1 >= 0 && self.replaceable.contains(&place) {
                     Gone::Compacted
