@@ -326,7 +326,13 @@ mod tests {
         assert_eq!(reported(Expectation::Default, None), ["reprocessed"]);
         assert_eq!(
             reported(Expectation::Default, Some("jepsen")),
-            ["reprocessed", "G0", "int-send-skip"]
+            [
+                "failed-write-visible",
+                "reprocessed",
+                "torn-transaction",
+                "G0",
+                "int-send-skip"
+            ]
         );
         assert_eq!(
             reported(Expectation::AtLeastOnce, None),
