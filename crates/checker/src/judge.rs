@@ -176,13 +176,15 @@ fn doubts(
 
 /// What keeps a fault from having landed.
 fn why_not(fault: &FaultVerdict) -> String {
+    let missing = fault.evidence.iter();
+    let missing = missing.filter(|evidence| evidence.found == Found::No);
     if fault.injected_ms.is_none() {
-        return "it was never in force".to_owned();
+        // The last is that traffic met it, which goes without saying.
+        let told = missing.take(fault.evidence.len().saturating_sub(1));
+        let mut told = told.map(|evidence| format!(": {}", evidence.detail));
+        return format!("it was never in force{}", told.next().unwrap_or_default());
     }
-    let missing: Vec<String> = fault
-        .evidence
-        .iter()
-        .filter(|evidence| evidence.found == Found::No)
+    let missing: Vec<String> = missing
         .map(|evidence| format!("not found: {} ({})", evidence.what, evidence.detail))
         .collect();
     if missing.is_empty() {

@@ -135,13 +135,19 @@ impl Running {
                 });
             }
             Step::FaultEnded { .. } | Step::FaultLeft { .. } => self.fault = None,
-            Step::LeftBehind { .. } | Step::Finished | Step::GaveUp { .. } => {}
+            Step::Waiting { .. }
+            | Step::LeftBehind { .. }
+            | Step::Finished
+            | Step::GaveUp { .. } => {}
         }
     }
 
     fn status(&self, plan: &ScenarioPlan) -> String {
-        let mut parts = vec![format!("{:8}", stage_name(self.stage))];
+        let mut parts = vec![format!("{:9}", self.stage.name())];
         parts.extend(counts(self.stage, &self.tally, plan));
+        if !self.tally.waiting.is_empty() {
+            parts.push(format!("waiting for {}", self.tally.waiting.join("; ")));
+        }
         if let Some(fault) = &self.fault {
             parts.push(fault.status());
         }
@@ -161,17 +167,6 @@ impl Fault {
             ),
             None => format!("{name} {}", duration_ms(lasted_ms)),
         }
-    }
-}
-
-const fn stage_name(stage: Stage) -> &'static str {
-    match stage {
-        Stage::Starting => "starting",
-        Stage::Traffic => "traffic",
-        Stage::Draining => "draining",
-        Stage::ReadingTruth => "reading",
-        Stage::Stopping => "stopping",
-        Stage::CleaningUp => "cleanup",
     }
 }
 
@@ -205,7 +200,8 @@ fn counts(stage: Stage, tally: &Tally, plan: &ScenarioPlan) -> Vec<String> {
 /// What is worth a line where lines stay.
 fn news(step: &Step) -> Option<String> {
     match step {
-        Step::Stage(stage) => Some(stage_name(*stage).to_owned()),
+        Step::Stage(stage) => Some(stage.name().to_owned()),
+        Step::Waiting { so_far } => Some(so_far.clone()),
         Step::FaultBegan { kind, for_ms } => Some(match for_ms {
             Some(ms) => format!("{kind} in force, for {}", duration_ms(*ms)),
             None => format!("{kind} in force"),

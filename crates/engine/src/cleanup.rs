@@ -10,18 +10,13 @@ use std::time::Duration;
 
 use model::ids::{GroupId, TopicName};
 use model::plan::{OwnNames, RunPlan, ScenarioPlan};
-use tokio::time::Instant;
 use wire::{Cluster, ErrorCode, GroupProtocol, GroupState, WireError};
 
 use crate::error::EngineError;
 use crate::run::Brokers;
 use crate::survey::reach;
+use crate::wait::{Wait, Waits};
 
-/// How long a group may keep members whose processes are gone, where nobody
-/// but the coordinator can put them out: `session.timeout.ms` is 45 s.
-const MEMBERS_LIMIT: Duration = Duration::from_mins(1);
-/// How long brokers may take to know that something is gone.
-const GONE_LIMIT: Duration = Duration::from_secs(30);
 const LOOK_INTERVAL: Duration = Duration::from_millis(100);
 /// How long one call is tried again.
 const CALL_LIMIT: Duration = Duration::from_secs(10);
@@ -198,7 +193,7 @@ async fn remove(cluster: &mut Cluster, names: &OwnNames) -> Removal {
 /// Deletes topics until the controllers know none of them: brokers hear of it
 /// later, and one that creates topics for whoever asks may bring one back.
 async fn remove_topics(cluster: &mut Cluster, topics: &[TopicName], removal: &mut Removal) {
-    let until = Instant::now() + GONE_LIMIT;
+    let waiting = Waits::default().begin(Wait::Gone, "");
     let mut open: BTreeMap<TopicName, Before> = topics
         .iter()
         .map(|topic| (topic.clone(), Before::Absent))
@@ -216,7 +211,7 @@ async fn remove_topics(cluster: &mut Cluster, topics: &[TopicName], removal: &mu
         };
         for (topic, outcome) in outcomes {
             let settled = match outcome {
-                Ok(()) if Instant::now() >= until => {
+                Ok(()) if waiting.is_over() => {
                     Err("it was deleted, and is there again or still".to_owned())
                 }
                 Ok(()) => {
@@ -232,14 +227,16 @@ async fn remove_topics(cluster: &mut Cluster, topics: &[TopicName], removal: &mu
             removal.take(Thing::Topic(topic), settled);
         }
         if !open.is_empty() {
-            tokio::time::sleep(LOOK_INTERVAL).await;
+            waiting.pause(LOOK_INTERVAL).await;
         }
     }
 }
 
 /// Puts out the members whose processes are gone, and deletes the group.
 async fn remove_group(cluster: &mut Cluster, group: &GroupId) -> Result<Before, String> {
-    let until = Instant::now() + MEMBERS_LIMIT;
+    // Where nobody but the coordinator can put members out whose processes are
+    // gone, that takes `session.timeout.ms`: 45 s.
+    let waiting = Waits::default().begin(Wait::MembersGone, group);
     let mut before = Before::Absent;
     loop {
         let found = cluster.describe_group(group).await;
@@ -252,7 +249,7 @@ async fn remove_group(cluster: &mut Cluster, group: &GroupId) -> Result<Before, 
             let removed = cluster.remove_members(group, &found.members).await;
             // A coordinator that cannot do it misses them after a while.
             if let Err(error) = removed
-                && Instant::now() >= until
+                && waiting.is_over()
             {
                 return Err(with_causes(&error));
             }
@@ -261,14 +258,16 @@ async fn remove_group(cluster: &mut Cluster, group: &GroupId) -> Result<Before, 
         let outcomes = outcomes.map_err(|error| with_causes(&error))?;
         let pending = [ErrorCode::GROUP_ID_NOT_FOUND, ErrorCode::NON_EMPTY_GROUP];
         match outcomes.get(group) {
-            Some(Err(refusal)) if Instant::now() >= until || !pending.contains(&refusal.code) => {
+            Some(Err(refusal)) if waiting.is_over() || !pending.contains(&refusal.code) => {
                 return Err(refusal.to_string());
             }
-            Some(Ok(())) | None if Instant::now() >= until => {
+            Some(Ok(())) | None if waiting.is_over() => {
                 return Err("it was deleted, and is there again or still".to_owned());
             }
             // Whether it is gone is for the coordinator to say.
-            Some(_) | None => tokio::time::sleep(LOOK_INTERVAL).await,
+            Some(_) | None => {
+                waiting.pause(LOOK_INTERVAL).await;
+            }
         }
     }
 }

@@ -18,23 +18,25 @@ use model::plan::ScenarioPlan;
 use model::scenario::{Capture, Trigger, WriteStart};
 use stack::connect::{Connect, ConnectError, ConnectorStatus};
 use tokio::sync::Mutex;
-use tokio::time::{Instant, MissedTickBehavior};
+use tokio::time::Instant;
 
 use crate::configs::InForce;
 use crate::error::EngineError;
 use crate::ledger::{Ledger, Tally};
 use crate::observer::Observer;
 use crate::target::Target;
+use crate::wait::{Wait, Waiting, beat};
+use crate::watch::{planned, trigger_so_far};
 
 /// How long connector and replication connection may take to begin, beyond a
 /// millisecond for each row that a snapshot is to find.
-const BEGIN_LIMIT: Duration = Duration::from_mins(1);
+const BEGIN: Duration = Duration::from_mins(1);
 const LOOK_INTERVAL: Duration = Duration::from_millis(20);
 /// How often connector and slot are looked at while traffic runs.
 const FOLLOW_INTERVAL: Duration = Duration::from_millis(200);
-/// How long events may take to come out behind what their connector has
-/// confirmed: they are in the topics by then.
-const CONFIRMED_GRACE: Duration = Duration::from_secs(3);
+/// How long nothing must have come out, once everything written has, for
+/// nothing more to come.
+const QUIET: Duration = Duration::from_secs(5);
 /// Events of a bulk write are recorded in batches of this many.
 const RECORD_BATCH: usize = 4096;
 
@@ -127,7 +129,7 @@ impl Database {
         connect
             .create_connector(&capture.connector, &config)
             .await?;
-        if let Err(error) = database.wait_streaming(rows).await {
+        if let Err(error) = database.wait_streaming(rows, ledger).await {
             database.look(ledger).await;
             // Where rows are committed that it ought to tell of, that it fails
             // is what the scenario comes to.
@@ -153,21 +155,16 @@ impl Database {
         Ok(rows)
     }
 
-    async fn wait_streaming(&self, rows: u64) -> Result<(), EngineError> {
-        let limit = BEGIN_LIMIT + Duration::from_millis(rows);
+    async fn wait_streaming(&self, rows: u64, ledger: &Ledger) -> Result<(), EngineError> {
+        let limit = BEGIN + Duration::from_millis(rows);
+        let waits = ledger.waits();
+        let waiting = waits.begin_for(Wait::Streaming, &self.connector, limit);
         self.connect.wait_running(&self.connector, limit).await?;
-        let until = Instant::now() + limit;
         while !self.slot().await?.is_some_and(|slot| is_sending(&slot)) {
             if let Some(status) = self.connect.status(&self.connector).await? {
                 status.check()?;
             }
-            if Instant::now() >= until {
-                return Err(EngineError::Late {
-                    what: "the connector's first replication connection".to_owned(),
-                    limit_ms: u64::try_from(limit.as_millis()).unwrap_or(u64::MAX),
-                });
-            }
-            tokio::time::sleep(LOOK_INTERVAL).await;
+            waiting.pause_or_fail(LOOK_INTERVAL).await?;
         }
         Ok(())
     }
@@ -221,8 +218,7 @@ impl Database {
 
     /// Writes down what becomes of connector and slot until dropped.
     pub(crate) async fn follow(&self, ledger: &Ledger) {
-        let mut ticks = tokio::time::interval(FOLLOW_INTERVAL);
-        ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        let mut ticks = beat(FOLLOW_INTERVAL);
         loop {
             ticks.tick().await;
             self.look(ledger).await;
@@ -238,12 +234,21 @@ impl Database {
         traffic_began: Micros,
     ) -> Result<(), EngineError> {
         let mut writer = self.writer.lock().await;
-        let all = plan.scenario.writes.iter();
-        for write in all.filter(|write| write.start == WriteStart::AfterCapture) {
+        let all = plan.scenario.writes.iter().zip(1..);
+        for (write, number) in all.filter(|(write, _)| write.start == WriteStart::AfterCapture) {
             if let Some(after) = &write.after
                 && !self.reaches(after, plan, ledger, traffic_began).await
             {
-                break;
+                let tally = ledger.tally();
+                if tally.capture_dead {
+                    break;
+                }
+                // The others were to come behind it.
+                return Err(EngineError::NeverReached {
+                    number,
+                    table: write.table.clone(),
+                    trigger: trigger_so_far(after, plan, &tally),
+                });
             }
             let mut batch = Batch::new(ledger);
             writer.write(write, &mut |body| batch.add(body)).await?;
@@ -257,8 +262,8 @@ impl Database {
         Ok(())
     }
 
-    /// Waits for a trigger; false where nothing captures any more, so that it
-    /// is never reached.
+    /// Waits for a trigger; false where nothing comes any more that could reach
+    /// it.
     async fn reaches(
         &self,
         trigger: &Trigger,
@@ -267,40 +272,63 @@ impl Database {
         traffic_began: Micros,
     ) -> bool {
         let faults = &plan.scenario.faults;
-        let lost = |tally: &Tally| {
-            tally.capture_dead
-                && tally.faults_open == 0
-                && tally.never_comes(trigger, faults)
-                && tally.no_fault_comes(faults)
-        };
+        let never =
+            |tally: &Tally| tally.never_comes(trigger, faults) && tally.no_fault_comes(faults);
         tokio::select! {
             biased;
-            () = ledger.wait_for(trigger, plan, traffic_began) => true,
-            () = ledger.wait_until(lost) => false,
+            () = ledger.reached(trigger, plan, traffic_began) => true,
+            () = self.nothing_comes(plan, ledger, traffic_began, never) => false,
         }
+    }
+
+    /// Returns when nothing comes out any more, and what is waited for hangs on
+    /// that; or when nothing at all came forward for as long as the scenario
+    /// may drain, and no fault is in force.
+    async fn nothing_comes(
+        &self,
+        plan: &ScenarioPlan,
+        ledger: &Ledger,
+        traffic_began: Micros,
+        never: impl Fn(&Tally) -> bool,
+    ) {
+        let elapsed = ledger.clock().now().since(traffic_began).as_millis();
+        let to_come = planned(plan).saturating_sub(Duration::from_millis(elapsed));
+        let limit = Duration::from_millis(plan.scenario.drain_limit_ms) + to_come;
+        let mut waiting = ledger.waits().begin_for(Wait::Faults, "", limit);
+        let mut quiet: Option<(u64, Instant)> = None;
+        let mut steps = ledger.tally().steps;
+        while waiting.pause(LOOK_INTERVAL).await {
+            let tally = ledger.tally();
+            if tally.steps != steps {
+                steps = tally.steps;
+                waiting.extend(limit);
+            }
+            if tally.faults_open > 0 || !never(&tally) {
+                quiet = None;
+                continue;
+            }
+            if tally.capture_dead {
+                return;
+            }
+            let out = tally.captured;
+            let (last, since) = *quiet.get_or_insert_with(|| (out, Instant::now()));
+            if last != out {
+                quiet = None;
+            } else if out >= tally.committed_changes && since.elapsed() >= QUIET {
+                return;
+            }
+        }
+        ledger.until(|tally| tally.faults_open == 0).await;
     }
 
     /// Waits until all faults are over, as far as they can still come.
     async fn wait_for_faults(&self, plan: &ScenarioPlan, ledger: &Ledger, traffic_began: Micros) {
         let faults = &plan.scenario.faults;
-        let all = ledger.wait_until(|tally| tally.over.len() >= faults.len());
-        let lost = ledger.wait_until(|tally| {
-            tally.capture_dead && tally.faults_open == 0 && tally.no_fault_comes(faults)
-        });
-        let elapsed_ms = ledger.clock().now().since(traffic_began).as_millis();
-        let latest_ms = faults.iter().filter_map(|fault| match fault.after {
-            Trigger::ElapsedMs(ms) => Some(ms),
-            _ => None,
-        });
-        let delays_ms: u64 = plan.fault_delays_ms.iter().sum();
-        let to_come_ms = latest_ms.max().unwrap_or(0).saturating_sub(elapsed_ms);
-        let limit_ms = plan.scenario.drain_limit_ms + to_come_ms + delays_ms;
+        let never = |tally: &Tally| tally.no_fault_comes(faults);
         tokio::select! {
-            () = all => return,
-            () = lost => return,
-            () = tokio::time::sleep(Duration::from_millis(limit_ms)) => {}
+            () = ledger.until(|tally| tally.over.len() >= faults.len()) => {}
+            () = self.nothing_comes(plan, ledger, traffic_began, never) => {}
         }
-        ledger.wait_until(|tally| tally.faults_open == 0).await;
     }
 
     /// Waits until the last change of every table can be read, or it is known
@@ -311,13 +339,15 @@ impl Database {
         ledger: &Ledger,
         limit_ms: u64,
     ) -> Result<(), EngineError> {
-        let until = Instant::now() + Duration::from_millis(limit_ms);
+        let limit = Duration::from_millis(limit_ms);
+        let waits = ledger.waits();
+        let waiting = waits.begin_for(Wait::Captured, &self.connector, limit);
         let finish = self.finish.lock().await.clone();
         let (last, inside) = finish.map_or_else(Default::default, |finish| {
             let last = finish.last.into_iter().map(|it| (it.table, it.change));
             (last.collect(), finish.inside)
         });
-        let mut confirmed_since: Option<Instant> = None;
+        let mut confirmed: Option<Waiting> = None;
         let result = loop {
             if observer.newest_are(&last).await? {
                 break CaptureResult::CaughtUp;
@@ -331,17 +361,16 @@ impl Database {
                     CaptureResult::Failed
                 };
             }
-            let confirmed = self.confirmed(self.slot().await?.as_ref());
-            if confirmed > inside {
-                let since = confirmed_since.get_or_insert_with(Instant::now);
-                if since.elapsed() >= CONFIRMED_GRACE {
+            if self.confirmed(self.slot().await?.as_ref()) > inside {
+                // It is in the topics by then.
+                let begun = || waits.begin(Wait::Confirmed, &self.connector);
+                if confirmed.get_or_insert_with(begun).is_over() {
                     break CaptureResult::Confirmed;
                 }
             }
-            if Instant::now() >= until {
+            if !waiting.pause(LOOK_INTERVAL).await {
                 break CaptureResult::TimedOut;
             }
-            tokio::time::sleep(LOOK_INTERVAL).await;
         };
         ledger.note(self.slot_seen(self.slot().await?.as_ref()));
         ledger.note(Body::CaptureWaited { result, limit_ms });

@@ -7,11 +7,35 @@ use capture::rows::RowsError;
 use capture::schema::SchemaError;
 use capture::slot::SlotError;
 use capture::writer::WriterError;
+use model::scenario::words::duration_ms;
 use stack::ports::NoPort;
 use stack::process::{Exit, ProcessError};
 use wire::{ReadError, WireError};
 
+use crate::watch::Gone;
+
 impl EngineError {
+    /// Whether a part of the pipeline that is gone may be the cause.
+    pub(crate) const fn may_be_a_part(&self) -> bool {
+        !matches!(
+            self,
+            Self::Gone(_)
+                | Self::SubjectEnded { .. }
+                | Self::NeverReached { .. }
+                | Self::Config { .. }
+                | Self::Topic { .. }
+                | Self::Lacking { .. }
+                | Self::Protocol { .. }
+                | Self::History { .. }
+        )
+    }
+
+    /// Whether it was the environment that failed, and not the scenario that
+    /// came to nothing.
+    pub const fn is_of_the_environment(&self) -> bool {
+        !matches!(self, Self::NeverReached { .. })
+    }
+
     /// The message with those of its causes.
     pub fn with_causes(&self) -> String {
         let mut message = self.to_string();
@@ -149,8 +173,34 @@ pub enum EngineError {
         /// What it said, cut to a sensible length.
         line: String,
     },
+    /// A part of the pipeline is gone, and nobody here meant it to be.
+    #[error("{0}")]
+    Gone(Gone),
+    /// A stage went on for too long without a step forward.
+    #[error("{stage} came no step forward for {limit_s} s: {so_far}")]
+    Stalled {
+        /// Which.
+        stage: &'static str,
+        /// How long.
+        limit_s: u64,
+        /// How far it was, and what it waited for.
+        so_far: String,
+    },
+    /// The trigger of a write was not reached.
+    #[error(
+        "write {number} ({table}) did not begin: its trigger was not reached ({trigger}), and \
+         everything else was over"
+    )]
+    NeverReached {
+        /// Its number in the file, from 1.
+        number: usize,
+        /// Of which table.
+        table: String,
+        /// What it waited for.
+        trigger: String,
+    },
     /// Something did not happen in its time.
-    #[error("{what} did not happen within {limit_ms} ms")]
+    #[error("gave up after {} of waiting for {what}", duration_ms(*limit_ms))]
     Late {
         /// What.
         what: String,

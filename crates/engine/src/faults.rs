@@ -22,6 +22,7 @@ use crate::ledger::Ledger;
 use crate::progress::{Reporter, Step};
 use crate::subjects::Members;
 use crate::target::Target;
+use crate::wait::pass;
 use requests::{Interference, Treatment};
 
 mod bounce;
@@ -133,10 +134,9 @@ pub(crate) async fn carry_out_all(
     let each = faults.zip(&site.plan.fault_delays_ms).zip(0u16..).map(
         |((fault, delay_ms), ix)| async move {
             site.ledger
-                .wait_for(&fault.after, site.plan, traffic_began)
+                .reached(&fault.after, site.plan, traffic_began)
                 .await;
-            // The delay is the plan's own, not a wait for something to happen.
-            tokio::time::sleep(Duration::from_millis(*delay_ms)).await;
+            pass(Duration::from_millis(*delay_ms)).await;
             Box::pin(dispatch(fault, FaultIx::new(ix), site)).await
         },
     );

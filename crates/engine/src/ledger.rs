@@ -17,6 +17,9 @@ use tokio::sync::watch;
 
 use subject::clock::Clock;
 
+use crate::progress::Stage;
+use crate::wait::{Waits, pass};
+
 /// Counts of what happened so far, for triggers and for showing progress.
 /// The verdict never rests on them.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -59,6 +62,14 @@ pub struct Tally {
     pub read_back: u64,
     /// Why the history can no longer be written.
     pub failure: Option<String>,
+    /// Faults whose triggers were reached.
+    pub triggered: Vec<FaultIx>,
+    /// The stage of the scenario.
+    pub stage: Stage,
+    /// Steps forward so far. A stage that makes none is not getting anywhere.
+    pub steps: u64,
+    /// What is waited for, where it is shown.
+    pub waiting: Vec<String>,
 }
 
 impl Tally {
@@ -117,6 +128,7 @@ pub(crate) struct Ledger {
     clock: Clock,
     book: Arc<Mutex<Book>>,
     tally: Arc<watch::Sender<Tally>>,
+    waits: Waits,
 }
 
 impl Ledger {
@@ -138,6 +150,7 @@ impl Ledger {
                 sealed: false,
             })),
             tally: Arc::new(watch::Sender::new(Tally::default())),
+            waits: Waits::default(),
         })
     }
 
@@ -197,15 +210,29 @@ impl Ledger {
         self.tally.borrow().clone()
     }
 
-    /// Waits until the counts satisfy a condition.
-    pub(crate) async fn wait_until(&self, condition: impl FnMut(&Tally) -> bool) {
+    /// What is waited for now.
+    pub(crate) fn waits(&self) -> &Waits {
+        &self.waits
+    }
+
+    /// A stage begins.
+    pub(crate) fn stage(&self, stage: Stage) {
+        self.change(|_, tally| {
+            tally.stage = stage;
+            tally.steps += 1;
+        });
+    }
+
+    /// Returns when the counts satisfy a condition. Without a limit of its own:
+    /// it stands beside what has one, or in a [`crate::wait::Waiting`].
+    pub(crate) async fn until(&self, condition: impl FnMut(&Tally) -> bool) {
         // The sender lives as long as self, so the wait cannot fail.
         let _ = self.tally.subscribe().wait_for(condition).await;
     }
 
-    /// Waits for a trigger's moment. `traffic_began` is what elapsed times
-    /// count from.
-    pub(crate) async fn wait_for(
+    /// Returns at a trigger's moment. `traffic_began` is what elapsed times
+    /// count from. It stands beside the traffic, and ends with it.
+    pub(crate) async fn reached(
         &self,
         trigger: &Trigger,
         plan: &ScenarioPlan,
@@ -213,12 +240,12 @@ impl Ledger {
     ) {
         match trigger {
             Trigger::Acknowledged(count) => {
-                self.wait_until(|tally| tally.acknowledged >= *count).await;
+                self.until(|tally| tally.acknowledged >= *count).await;
             }
             Trigger::Processed { group, percent } => {
                 let target = (plan.scenario.records() * u64::from(*percent)).div_ceil(100);
                 let group = plan.group_ix(group);
-                self.wait_until(|tally| {
+                self.until(|tally| {
                     group.is_some_and(|group| {
                         tally.processed.get(&group).copied().unwrap_or(0) >= target
                     })
@@ -226,17 +253,16 @@ impl Ledger {
                 .await;
             }
             Trigger::Captured(count) => {
-                self.wait_until(|tally| tally.captured >= *count).await;
+                self.until(|tally| tally.captured >= *count).await;
             }
             Trigger::ElapsedMs(ms) => {
                 let elapsed_us = self.clock.now().since(traffic_began).get();
                 let left_us = (ms * 1000).saturating_sub(elapsed_us);
-                tokio::time::sleep(std::time::Duration::from_micros(left_us)).await;
+                pass(std::time::Duration::from_micros(left_us)).await;
             }
             Trigger::Injected(number) => {
                 let fault = FaultIx::new(number.saturating_sub(1));
-                self.wait_until(|tally| tally.injected.contains(&fault))
-                    .await;
+                self.until(|tally| tally.injected.contains(&fault)).await;
             }
             Trigger::InSync {
                 topic,
@@ -247,7 +273,7 @@ impl Ledger {
                     topic,
                     partition: PartitionIndex::new(*partition),
                 });
-                self.wait_until(|tally| {
+                self.until(|tally| {
                     let in_sync = place.and_then(|place| tally.in_sync.get(&place));
                     in_sync.is_some_and(|it| it.len() <= usize::from(*replicas))
                 })
@@ -255,7 +281,7 @@ impl Ledger {
             }
             Trigger::Healed(number) => {
                 let fault = FaultIx::new(number.saturating_sub(1));
-                self.wait_until(|tally| tally.healed.contains(&fault)).await;
+                self.until(|tally| tally.healed.contains(&fault)).await;
             }
         }
     }
@@ -286,6 +312,9 @@ impl Book {
     }
 
     fn count(&mut self, tally: &mut Tally, body: &Body) {
+        if is_step(body) {
+            tally.steps += 1;
+        }
         match body {
             Body::Derived { record, .. } => {
                 self.deriving.insert(record.producer);
@@ -327,7 +356,12 @@ impl Book {
                 if let Some(group) = self.groups_of_members.get(member) {
                     *tally.processed.entry(*group).or_default() += 1;
                     let position = tally.positions.entry((*group, *from)).or_default();
-                    *position = (*position).max(Offset::new(offset.get() + 1));
+                    let next = Offset::new(offset.get() + 1);
+                    // Who reads the same again does not come forward.
+                    if next > *position {
+                        *position = next;
+                        tally.steps += 1;
+                    }
                 }
             }
             Body::IsolationDeclared { group, isolation } => {
@@ -345,7 +379,10 @@ impl Book {
                 self.tails.insert(*partition, *end);
                 tally.captured = readable(&self.tails);
             }
-            Body::FaultTriggered { .. } => tally.faults_open += 1,
+            Body::FaultTriggered { fault } => {
+                tally.faults_open += 1;
+                tally.triggered.push(*fault);
+            }
             Body::FaultInjected { fault } => tally.injected.push(*fault),
             Body::PartitionState {
                 partition, in_sync, ..
@@ -374,6 +411,30 @@ impl Book {
             _ => {}
         }
     }
+}
+
+/// Whether an event is a step forward: there are only so many of each, or they
+/// stand for something that moved on.
+const fn is_step(body: &Body) -> bool {
+    !matches!(
+        body,
+        Body::Processed { .. }
+            | Body::Committed { .. }
+            | Body::ClientErred { .. }
+            | Body::Throttled { .. }
+            | Body::ProducerCounted { .. }
+            | Body::PartitionState { .. }
+            | Body::ConnectorSeen { .. }
+            | Body::SlotSeen { .. }
+            | Body::Assigned { .. }
+            | Body::Revoked { .. }
+            | Body::TransactionBegun { .. }
+            | Body::TransactionJoined { .. }
+            | Body::TransactionEnding { .. }
+            | Body::TransactionCompleted { .. }
+            | Body::Repositioned { .. }
+            | Body::OffsetSent { .. }
+    )
 }
 
 /// How many change events can be read.

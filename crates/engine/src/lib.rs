@@ -17,6 +17,8 @@ mod subjects;
 mod survey;
 mod target;
 mod transforms;
+pub mod wait;
+mod watch;
 
 pub use cleanup::{Left, Removal, Thing, heal};
 pub use configs::FILE_NAME as CONFIGS_FILE_NAME;

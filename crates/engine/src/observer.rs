@@ -25,6 +25,7 @@ use crate::cleanup::Made;
 use crate::configs::{InForce, cleanup};
 use crate::error::EngineError;
 use crate::ledger::Ledger;
+use crate::wait::{beat, pass};
 
 mod ends;
 mod reach;
@@ -480,8 +481,7 @@ impl Observer {
 /// long a fault keeps them so.
 pub(crate) async fn follow_tails(bootstrap: &[String], plan: &ScenarioPlan, ledger: &Ledger) {
     let mut tails = Tails::default();
-    let mut ticks = tokio::time::interval(TAIL_INTERVAL);
-    ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+    let mut ticks = beat(TAIL_INTERVAL);
     loop {
         ticks.tick().await;
         let Ok(mut observer) = Observer::connect(bootstrap, plan, ledger).await else {
@@ -494,7 +494,7 @@ pub(crate) async fn follow_tails(bootstrap: &[String], plan: &ScenarioPlan, ledg
 }
 
 /// Waits until a group has so many members, and so many partitions are with
-/// them, as its coordinator describes it.
+/// them, as its coordinator describes it. Stands in the wait for an assignment.
 pub(crate) async fn await_joined(
     bootstrap: &[String],
     group: &str,
@@ -512,7 +512,7 @@ pub(crate) async fn await_joined(
         {
             return Ok(());
         }
-        tokio::time::sleep(JOIN_INTERVAL).await;
+        pass(JOIN_INTERVAL).await;
     }
 }
 

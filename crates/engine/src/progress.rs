@@ -1,6 +1,8 @@
 //! What a run tells while it lasts: one stream of typed events, of which every
 //! display is a consumer. Knows nothing of displays.
 
+use std::time::Duration;
+
 use tokio::sync::mpsc::UnboundedSender;
 
 use crate::cleanup::Left;
@@ -22,6 +24,11 @@ pub enum Step {
     Stage(Stage),
     /// The counts moved on; sent a few times a second at most.
     Counts(Box<Tally>),
+    /// How far the stage is, and what it waits for.
+    Waiting {
+        /// In words: one line.
+        so_far: String,
+    },
     /// A fault is in force from now on, for so many milliseconds if that is
     /// known.
     FaultBegan {
@@ -58,10 +65,14 @@ pub enum Step {
 }
 
 /// The stages of a scenario.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Stage {
     /// The target is being started.
+    #[default]
     Starting,
+    /// Topics and tables are made, the connector is started, groups get their
+    /// partitions.
+    Preparing,
     /// Traffic runs.
     Traffic,
     /// Traffic has ended; outcomes are awaited, groups and connectors read on.
@@ -72,6 +83,60 @@ pub enum Stage {
     Stopping,
     /// What was made in a cluster of somebody else's is being removed.
     CleaningUp,
+}
+
+impl Stage {
+    /// All of them, in order.
+    pub const ALL: [Self; 7] = [
+        Self::Starting,
+        Self::Preparing,
+        Self::Traffic,
+        Self::Draining,
+        Self::ReadingTruth,
+        Self::Stopping,
+        Self::CleaningUp,
+    ];
+
+    /// What it is called.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Starting => "starting",
+            Self::Preparing => "preparing",
+            Self::Traffic => "traffic",
+            Self::Draining => "draining",
+            Self::ReadingTruth => "reading",
+            Self::Stopping => "stopping",
+            Self::CleaningUp => "cleanup",
+        }
+    }
+
+    /// How long it may go without a step forward, beside the times that the
+    /// scenario itself names.
+    pub(crate) const fn patience(self) -> Duration {
+        Duration::from_secs(match self {
+            Self::Starting | Self::ReadingTruth => 180,
+            Self::Preparing => 240,
+            Self::Traffic | Self::Draining => 60,
+            Self::Stopping | Self::CleaningUp => 120,
+        })
+    }
+
+    /// The same in words, with those times.
+    pub fn limit(self) -> String {
+        let beside = match self {
+            Self::Starting | Self::ReadingTruth | Self::Stopping | Self::CleaningUp => "",
+            Self::Preparing => ", and 1 ms for each row to be written",
+            Self::Traffic => {
+                ", `drain_limit_ms`, the times that faults and triggers name, and \
+                 `delivery.timeout.ms` while a record has no outcome"
+            }
+            Self::Draining => {
+                ", `drain_limit_ms`, the times that faults name, and for each transform \
+                 `drain_limit_ms` and the time that its transactions may take"
+            }
+        };
+        format!("{} s{beside}", self.patience().as_secs())
+    }
 }
 
 /// Sends what one scenario has to tell.

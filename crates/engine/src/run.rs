@@ -7,11 +7,11 @@ use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::AtomicU32;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use futures_util::future::join_all;
-use model::event::{Body, Isolation};
-use model::ids::{GroupIx, Offset, PartitionRef, ProducerIx};
+use model::event::{Body, Evidence, Found, Isolation};
+use model::ids::{FaultIx, GroupIx, Offset, PartitionRef, ProducerIx};
 use model::plan::{PlannedTopic, RunPlan, ScenarioPlan};
 use model::scenario::{Group, GroupStart, Reliance, Transform};
 use subject::config::{RoleKind, check_config};
@@ -32,14 +32,15 @@ use crate::progress::{Progress, Reporter, Stage, Step};
 use crate::subjects::{Launcher, Members, logs_in, run_producer};
 use crate::target::Target;
 use crate::transforms::{Work, closing_limit};
+use crate::wait::{Wait, beat};
+use crate::watch::{Parts, far, stalled, trigger_so_far, waiting};
 
-/// How long a group that starts before the producers may take to get its
-/// partitions: a cold coordinator creates its topic first.
-const JOIN_LIMIT: Duration = Duration::from_mins(1);
 /// How many scenarios with one broker a scenario with several stands for.
 const CLUSTER_PLACES: u32 = 2;
 /// How often counts are shown and the history is put on disk.
 const SHOW_INTERVAL: Duration = Duration::from_millis(200);
+/// How often it is told how far a stage is.
+const TELL_INTERVAL: Duration = Duration::from_secs(10);
 
 /// What the embedded stack is made of.
 #[derive(Clone, Debug)]
@@ -184,16 +185,29 @@ async fn run_recorded(
             return End::Failed { error };
         }
     };
-    let show = tokio::spawn(show_progress(ledger.clone(), progress.clone()));
+    let show = show_progress(plan.clone(), ledger.clone(), progress.clone());
+    let show = tokio::spawn(show);
     let made = Made::default();
-    let scenario = run_scenario(plan, settings, &folder, &ledger, progress, &made);
-    let scenario = Box::pin(scenario);
+    let at = Place {
+        plan,
+        settings,
+        folder: &folder,
+        ledger: &ledger,
+        progress,
+        made: &made,
+        parts: Parts::default(),
+    };
+    let scenario = Box::pin(run_scenario(&at));
+    // Whatever it waits for, it ends when a part of it is gone, or when nothing
+    // comes forward any more.
     let outcome = tokio::select! {
         biased;
         _ = interrupt.wait_for(|yes| *yes) => None,
-        () = ledger.wait_until(|tally| tally.failure.is_some()) => Some(Err(EngineError::History {
+        () = ledger.until(|tally| tally.failure.is_some()) => Some(Err(EngineError::History {
             reason: ledger.tally().failure.unwrap_or_default(),
         })),
+        gone = at.parts.first_gone() => Some(Err(gone)),
+        stalled = stalled(plan, &ledger) => Some(Err(stalled)),
         outcome = scenario => Some(outcome),
     };
     // Given up or not, its subjects have ended with it by now.
@@ -257,42 +271,86 @@ fn open_ledger(folder: &Path) -> Result<Ledger, EngineError> {
     Ledger::create(&path).map_err(write(&path))
 }
 
-async fn show_progress(ledger: Ledger, progress: Reporter) {
-    let mut ticks = tokio::time::interval(SHOW_INTERVAL);
+async fn show_progress(plan: ScenarioPlan, ledger: Ledger, progress: Reporter) {
+    let mut ticks = beat(SHOW_INTERVAL);
+    let mut told = Instant::now();
+    let mut stage = Stage::Starting;
     loop {
         ticks.tick().await;
         ledger.flush();
-        progress.step(Step::Counts(Box::new(ledger.tally())));
+        let mut tally = ledger.tally();
+        tally.waiting = waiting(&plan, &ledger, &tally);
+        if tally.stage != stage {
+            (stage, told) = (tally.stage, Instant::now());
+        }
+        if told.elapsed() >= TELL_INTERVAL {
+            told = Instant::now();
+            let so_far = far(&plan, &ledger, &tally);
+            progress.step(Step::Waiting { so_far });
+        }
+        progress.step(Step::Counts(Box::new(tally)));
     }
 }
 
-/// The whole way of a scenario, a step of design.md a call.
-async fn run_scenario(
-    plan: &ScenarioPlan,
-    settings: &Settings,
-    folder: &Path,
-    ledger: &Ledger,
-    progress: &Reporter,
-    made: &Made,
-) -> Result<(), EngineError> {
+/// Where a scenario is carried out.
+struct Place<'p> {
+    plan: &'p ScenarioPlan,
+    settings: &'p Settings,
+    folder: &'p Path,
+    ledger: &'p Ledger,
+    progress: &'p Reporter,
+    made: &'p Made,
+    parts: Parts,
+}
+
+impl Place<'_> {
+    fn enter(&self, stage: Stage) {
+        self.ledger.stage(stage);
+        self.progress.stage(stage);
+    }
+}
+
+/// The whole way of a scenario, from the start of its target to its end.
+async fn run_scenario(at: &Place<'_>) -> Result<(), EngineError> {
+    let Place { plan, ledger, .. } = at;
     check_configs(plan)?;
     check_faults(plan)?;
-    progress.stage(Stage::Starting);
+    at.enter(Stage::Starting);
     declare(plan, ledger);
-    let target = Target::start(plan, &settings.brokers, folder).await?;
+    let target = Target::start(plan, &at.settings.brokers, at.folder).await?;
+    target.watch(&at.parts);
+    if let Err(error) = run_on(&target, at).await {
+        // While the parts are there to be looked at.
+        return Err(at.parts.blame(error).await);
+    }
+    at.enter(Stage::Stopping);
+    target.stop().await;
+    Ok(())
+}
+
+/// The way of a scenario on its target, a stage after the other.
+async fn run_on(target: &Target, at: &Place<'_>) -> Result<(), EngineError> {
+    let Place {
+        plan,
+        ledger,
+        progress,
+        made,
+        ..
+    } = *at;
+    at.enter(Stage::Preparing);
     let mut observer = Observer::connect(&target.direct(), plan, ledger).await?;
     observer.create_topics(plan, made).await?;
     observer.quotas(plan, Quotas::On).await?;
     observer.find_coordinators(plan).await?;
     let configs = InForce::default();
-    let database = Database::prepare(plan, &target, &configs, ledger).await?;
-    let workload = Workload::new(plan, settings, &target, ledger, &configs, folder)?;
+    let database = Database::prepare(plan, target, &configs, ledger).await?;
+    let workload = Workload::new(at, target, &configs)?;
     workload.start_groups(GroupStart::BeforeProducers).await?;
 
-    progress.stage(Stage::Traffic);
+    at.enter(Stage::Traffic);
     let site = Site {
         plan,
-        target: &target,
+        target,
         groups: &workload.groups,
         database: database.as_ref(),
         ledger,
@@ -301,18 +359,19 @@ async fn run_scenario(
     let traffic_began = ledger.clock().now();
     let traffic = async {
         workload.send(database.as_ref(), traffic_began).await?;
-        progress.stage(Stage::Draining);
+        at.enter(Stage::Draining);
         workload.drain(&mut observer, database.as_ref()).await
     };
     let broken = Box::pin(with_faults(&site, traffic_began, traffic));
-    let followed = Box::pin(with_tails(plan, &target, ledger, database.as_ref(), broken));
-    with_replicas(plan, &target, ledger, followed).await?;
+    let followed = Box::pin(with_tails(plan, target, ledger, database.as_ref(), broken));
+    with_replicas(plan, target, ledger, followed).await?;
+    note_not_reached(plan, ledger);
     workload.leave().await?;
     ledger.note(Body::TrafficEnded);
     // They would slow down the reading of the truth too.
     observer.quotas(plan, Quotas::Off).await?;
 
-    progress.stage(Stage::ReadingTruth);
+    at.enter(Stage::ReadingTruth);
     observer.configs(&configs).await?;
     observer.read_truth().await?;
     observer.read_replicas(plan).await?;
@@ -320,11 +379,32 @@ async fn run_scenario(
     if let Some(database) = &database {
         database.read_tables(ledger).await?;
     }
-    configs.write(folder)?;
+    configs.write(at.folder)
+}
 
-    progress.stage(Stage::Stopping);
-    target.stop().await;
-    Ok(())
+/// Says of every fault that did not begin what it waited for.
+fn note_not_reached(plan: &ScenarioPlan, ledger: &Ledger) {
+    let tally = ledger.tally();
+    let faults = plan
+        .scenario
+        .faults
+        .iter()
+        .zip(0u16..)
+        .map(|(fault, ix)| (fault, FaultIx::new(ix)));
+    for (fault, ix) in faults.filter(|(_, ix)| !tally.triggered.contains(ix)) {
+        let evidence = Evidence {
+            what: "its trigger was reached".to_owned(),
+            found: Found::No,
+            detail: format!(
+                "{}, when the traffic was over",
+                trigger_so_far(&fault.after, plan, &tally)
+            ),
+        };
+        ledger.note(Body::FaultEvidence {
+            fault: ix,
+            evidence,
+        });
+    }
 }
 
 /// Refuses what no subject could honour before anything is started.
@@ -428,7 +508,7 @@ async fn with_faults(
             if site.ledger.tally().faults_open > 0 {
                 tokio::select! {
                     healed = &mut faults => healed?,
-                    () = site.ledger.wait_until(|tally| tally.faults_open == 0) => {}
+                    () = site.ledger.until(|tally| tally.faults_open == 0) => {}
                 }
             }
             Ok(())
@@ -480,7 +560,7 @@ async fn with_replicas(
 
 /// Returns when one of a group's members has ended.
 async fn ends_early(members: &Members) -> EngineError {
-    let mut ticks = tokio::time::interval(SHOW_INTERVAL);
+    let mut ticks = beat(SHOW_INTERVAL);
     loop {
         ticks.tick().await;
         if let Err(error) = members.check_alive() {
@@ -501,20 +581,15 @@ struct Workload<'w> {
 }
 
 impl<'w> Workload<'w> {
-    fn new(
-        plan: &'w ScenarioPlan,
-        settings: &Settings,
-        target: &Target,
-        ledger: &'w Ledger,
-        configs: &InForce,
-        folder: &Path,
-    ) -> Result<Self, EngineError> {
+    fn new(at: &Place<'w>, target: &Target, configs: &InForce) -> Result<Self, EngineError> {
+        let Place { plan, ledger, .. } = *at;
         let launcher = Launcher {
-            program: settings.subject.clone(),
-            logs: logs_in(folder)?,
+            program: at.settings.subject.clone(),
+            logs: logs_in(at.folder)?,
             bootstrap: target.bootstrap(),
             ledger: ledger.clone(),
             configs: configs.clone(),
+            parts: at.parts.clone(),
         };
         let topics = plan.topics();
         let incarnations = Arc::new(AtomicU32::new(0));
@@ -572,17 +647,16 @@ impl<'w> Workload<'w> {
         }
         for (name, count) in &starting {
             if let Some(members) = groups.get_mut(*name) {
-                let assigned = self.assigned(members, name, *count);
-                let assigned = tokio::time::timeout(JOIN_LIMIT, assigned).await;
-                if assigned.is_err() && !self.ledger.tally().injected.is_empty() {
+                let of = format!("group {name}");
+                let waiting = self.ledger.waits().begin(Wait::Assignment, of);
+                let assigned = waiting.done(self.assigned(members, name, *count)).await;
+                match assigned {
+                    Some(assigned) => assigned?,
                     // What was broken may keep a group from its partitions: the
                     // verdict tells what it did not process.
-                    continue;
+                    None if !self.ledger.tally().injected.is_empty() => {}
+                    None => return Err(waiting.late()),
                 }
-                assigned.map_err(|_| EngineError::Late {
-                    what: format!("the assignment of partitions to group {name}"),
-                    limit_ms: u64::try_from(JOIN_LIMIT.as_millis()).unwrap_or(u64::MAX),
-                })??;
             }
         }
         Ok(())
@@ -605,7 +679,7 @@ impl<'w> Workload<'w> {
             return members.wait_assigned().await;
         }
         let group = self.plan.group_ix(name);
-        let told = self.ledger.wait_until(|tally| {
+        let told = self.ledger.until(|tally| {
             let given = tally.holders.keys();
             given.filter(|(of, _)| Some(*of) == group).count() >= partitions as usize
         });
@@ -701,8 +775,12 @@ impl<'w> Workload<'w> {
         (limit, whole): (Duration, bool),
     ) {
         self.ledger.note(Body::WaitBegan { group });
+        let name = self.plan.groups().find(|known| known.ix == group);
+        let name = name.map_or("", |known| known.name);
+        let waits = self.ledger.waits();
+        let waiting = waits.begin_for(Wait::GroupEnd, name, limit);
         let own: Vec<_> = wanted.iter().filter(|(of, ..)| *of == group).collect();
-        let read = self.ledger.wait_until(|tally| {
+        let read = self.ledger.until(|tally| {
             whole
                 && own.iter().all(|(group, partition, end)| {
                     let position = tally.positions.get(&(*group, *partition));
@@ -711,7 +789,7 @@ impl<'w> Workload<'w> {
         });
         // Late is no error here: the verdict tells of a group that stopped, and
         // of one that was only slow.
-        let _ = tokio::time::timeout(limit, read).await;
+        let _ = waiting.done(read).await;
         let limit_ms = self.plan.scenario.drain_limit_ms;
         self.ledger.note(Body::GroupWaited { group, limit_ms });
     }
@@ -737,6 +815,8 @@ impl<'w> Workload<'w> {
             .collect();
         self.ledger.note(Body::WaitBegan { group });
         let whole = wanted.len() == self.partitions_of(&transform.from);
+        let waits = self.ledger.waits();
+        let waiting = waits.begin_for(Wait::GroupCommit, &transform.name, limit);
         let committed = async {
             if !whole {
                 // Nobody knows how far it should get: it has all the time.
@@ -746,9 +826,10 @@ impl<'w> Workload<'w> {
         };
         tokio::select! {
             // Late is no error here: the verdict tells of an incomplete group.
-            ended = tokio::time::timeout(limit, committed) => ended.unwrap_or(Ok(()))?,
+            ended = waiting.done(committed) => ended.unwrap_or(Ok(()))?,
             died = self.watch_members() => return Err(died),
         }
+        drop(waiting);
         let limit_ms = self.plan.scenario.drain_limit_ms;
         self.ledger.note(Body::GroupWaited { group, limit_ms });
         if let Some(members) = self.groups.lock().await.get_mut(&transform.name) {
@@ -806,7 +887,7 @@ impl<'w> Workload<'w> {
 
     /// Returns when a member has ended that nobody ended.
     async fn watch_members(&self) -> EngineError {
-        let mut ticks = tokio::time::interval(SHOW_INTERVAL);
+        let mut ticks = beat(SHOW_INTERVAL);
         loop {
             ticks.tick().await;
             for members in self.groups.lock().await.values() {

@@ -5,13 +5,12 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
-use std::time::Duration;
 
 use model::event::{Body, Ending, Isolation};
 use model::ids::{GroupIx, MemberIx, PartitionRef, ProducerIx, TopicIx};
 use model::plan::{PlannedTopic, ScenarioPlan};
 use model::scenario::{EndSignal, Group, Producer, words};
-use stack::process::{Child, ChildSpec, Exit, ProcessSnapshot, Signal, Stream};
+use stack::process::{Child, ChildSpec, Exit, ProcessSnapshot, Signal, Stream, Trouble};
 use subject::protocol::{ConsumerRole, Happening, LargeRecords, ProducerRole, Report, Role};
 use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader};
 use tokio::sync::watch;
@@ -22,10 +21,8 @@ use crate::error::EngineError;
 use crate::hearing;
 use crate::ledger::{Ledger, Tally};
 use crate::transforms::{self, Amid, Voice};
-
-/// How long a subject that was asked to leave may take: longer than a commit
-/// and a goodbye need, shorter than anybody's patience.
-const LEAVE_LIMIT: Duration = Duration::from_secs(15);
+use crate::wait::{Wait, Waiting};
+use crate::watch::{Parts, subject_gone};
 
 /// What every subject needs to be started.
 #[derive(Clone)]
@@ -38,6 +35,7 @@ pub(crate) struct Launcher {
     pub(crate) bootstrap: String,
     pub(crate) ledger: Ledger,
     pub(crate) configs: InForce,
+    pub(crate) parts: Parts,
 }
 
 /// What a subject's reports are about.
@@ -123,9 +121,11 @@ impl Launcher {
             configs: self.configs.clone(),
             tell,
         };
+        let child = Arc::new(child);
+        self.parts.add_subject(&who, &child);
         Ok(Subject {
             who,
-            child: Arc::new(child),
+            child,
             told,
             reader: tokio::spawn(listener.listen(BufReader::new(stdout))),
             _stdin: stdin,
@@ -257,11 +257,8 @@ impl Subject {
         if let Ok(Err(error)) = (&mut self.reader).await {
             return error;
         }
-        EngineError::SubjectEnded {
-            who: self.who.clone(),
-            exit: self.child.wait().await,
-            log: self.child.log().to_owned(),
-        }
+        let exit = self.child.wait().await;
+        subject_gone(&self.who, Trouble::Ended(exit), self.child.log())
     }
 
     /// Waits until it has ended and everything it said is written down.
@@ -274,11 +271,11 @@ impl Subject {
         if self.told.borrow().ended && exit.is_success() {
             Ok(())
         } else {
-            Err(EngineError::SubjectEnded {
-                who: self.who.clone(),
-                exit,
-                log: self.child.log().to_owned(),
-            })
+            Err(subject_gone(
+                &self.who,
+                Trouble::Ended(exit),
+                self.child.log(),
+            ))
         }
     }
 }
@@ -500,7 +497,7 @@ impl Members {
             });
         };
         let exit = match signal {
-            EndSignal::Term => subject.child.end(Signal::Term, LEAVE_LIMIT).await,
+            EndSignal::Term => subject.child.end(Signal::Term, Wait::Leaving.fixed()).await,
             EndSignal::Kill => {
                 subject.child.signal(Signal::Kill)?;
                 subject.child.wait().await
@@ -555,11 +552,8 @@ impl Members {
                 if told.refused && told.ended && exit.is_success() {
                     continue;
                 }
-                return Err(EngineError::SubjectEnded {
-                    who: subject.who.clone(),
-                    exit,
-                    log: subject.child.log().to_owned(),
-                });
+                let log = subject.child.log();
+                return Err(subject_gone(&subject.who, Trouble::Ended(exit), log));
             }
         }
         Ok(())
@@ -600,7 +594,7 @@ impl Members {
     pub(crate) async fn see_off(
         &mut self,
         number: u32,
-        limit: Duration,
+        waiting: &Waiting,
     ) -> Result<(Dismissal, Exit), EngineError> {
         let Some((member, mut subject)) = self.replaced.remove(&number) else {
             return Err(EngineError::Lacking {
@@ -610,11 +604,11 @@ impl Members {
         let mut told = subject.told.clone();
         // The end of its reports ends the wait as well.
         let refused = async { told.wait_for(|told| told.refused).await.is_ok() };
-        let dismissal = match tokio::time::timeout(limit, refused).await {
-            Ok(true) => Dismissal::Refused,
-            Ok(false) | Err(_) => Dismissal::Untold,
+        let dismissal = match waiting.done(refused).await {
+            Some(true) => Dismissal::Refused,
+            Some(false) | None => Dismissal::Untold,
         };
-        let exit = subject.child.end(Signal::Term, LEAVE_LIMIT).await;
+        let exit = subject.child.end(Signal::Term, Wait::Leaving.fixed()).await;
         if let Ok(Err(error)) = (&mut subject.reader).await {
             return Err(error);
         }

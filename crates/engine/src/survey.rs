@@ -8,9 +8,8 @@ use wire::{Cluster, ClusterOptions, Topics};
 
 use crate::error::EngineError;
 use crate::observer::answers;
+use crate::wait::Wait;
 
-/// How long a cluster may take to answer at all.
-const REACH_LIMIT: Duration = Duration::from_secs(5);
 /// How long each broker may take.
 const BROKER_LIMIT: Duration = Duration::from_secs(5);
 
@@ -58,7 +57,7 @@ pub async fn survey(bootstrap: &[HostPort]) -> Result<Survey, EngineError> {
 /// hears of it soon.
 pub(crate) async fn reach(bootstrap: &[String]) -> Result<Cluster, EngineError> {
     let options = ClusterOptions {
-        retry_for: REACH_LIMIT,
+        retry_for: Wait::Reach.fixed(),
         ..ClusterOptions::default()
     };
     let unreachable = |source| EngineError::Unreachable {

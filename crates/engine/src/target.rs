@@ -14,13 +14,16 @@ use model::plan::ScenarioPlan;
 use model::scenario::Link;
 use proxy::{ClusterProxy, ClusterSettings, HostPort, Note, Notes};
 use stack::broker::Broker;
+use stack::connect::Connect;
 use stack::ports::ReservedPort;
+use stack::postgres::Postgres;
 use stack::stack::{Cdc, CdcSpec, Stack, StackSpec};
 
 use crate::error::EngineError;
 use crate::observer::connect;
 use crate::run::{Brokers, Embedded};
 use crate::subjects::logs_in;
+use crate::watch::Parts;
 
 /// Evidence has been read by then: nothing hangs on a clean end.
 const STOP_GRACE: Duration = Duration::from_millis(500);
@@ -132,6 +135,20 @@ impl Target {
         match &self.clients {
             Some(proxy) => Ok(proxy.meet().await?),
             None => Ok(()),
+        }
+    }
+
+    /// Has its processes looked after, as far as they are ours.
+    pub(crate) fn watch(&self, parts: &Parts) {
+        let Home::Embedded(stack) = &self.home else {
+            return;
+        };
+        for broker in stack.brokers() {
+            parts.add_service(broker, Broker::service);
+        }
+        if let Some(cdc) = stack.cdc() {
+            parts.add_service(cdc.connect(), Connect::service);
+            parts.add_service(cdc.postgres(), Postgres::service);
         }
     }
 

@@ -58,7 +58,7 @@ pub struct LogTail {
 impl LogTail {
     /// Reads the end of the log at `path`. A log that cannot be read has no
     /// lines: it is quoted when something else has already failed.
-    pub(crate) fn of(path: &Path) -> Self {
+    pub fn of(path: &Path) -> Self {
         let read = || -> io::Result<String> {
             let mut file = File::open(path)?;
             let size = file.metadata()?.len();

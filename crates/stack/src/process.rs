@@ -26,6 +26,11 @@ use crate::linux;
 /// that hangs in the kernel (a dead disk) takes longer than milliseconds.
 const KILL_BOUND: Duration = Duration::from_secs(2);
 
+/// How long a process must stand still, unasked, to be in trouble.
+const STILL_FOR: Duration = Duration::from_secs(2);
+/// How often a process is looked at that somebody waits for.
+const TROUBLE_POLL: Duration = Duration::from_millis(200);
+
 /// What went wrong with a child process.
 #[derive(Debug, thiserror::Error)]
 pub enum ProcessError {
@@ -362,6 +367,38 @@ impl fmt::Display for Exit {
     }
 }
 
+/// What a child is meant to do, by what was done to it here: whoever sends it
+/// a signal says so.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Intent {
+    Run,
+    StandStill,
+    End,
+}
+
+/// What became of a child that nobody here meant to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Trouble {
+    /// It ended.
+    Ended(Exit),
+    /// It stands still: somebody sent it SIGSTOP.
+    Stopped {
+        /// Its process id.
+        pid: u32,
+    },
+}
+
+impl fmt::Display for Trouble {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Ended(exit) => write!(f, "ended ({exit})"),
+            Self::Stopped { pid } => {
+                write!(f, "stands still (process {pid} is in state T: SIGSTOP)")
+            }
+        }
+    }
+}
+
 /// One look at a process: evidence that a restart gave a new one (pid and
 /// start differ), or that a pause really stopped it (state `T`).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
@@ -410,6 +447,9 @@ pub struct Child {
     log: PathBuf,
     log_start: u64,
     exit: watch::Receiver<Option<Exit>>,
+    intent: Mutex<Intent>,
+    /// Since when it was seen to stand still unasked.
+    stopped_since: Mutex<Option<Instant>>,
     reaping: Arc<Reaping>,
     stdin: Option<process::ChildStdin>,
     stdout: Option<process::ChildStdout>,
@@ -457,6 +497,8 @@ impl Child {
             log,
             log_start,
             exit,
+            intent: Mutex::new(Intent::Run),
+            stopped_since: Mutex::new(None),
             reaping,
             stdin,
             stdout,
@@ -502,11 +544,58 @@ impl Child {
                 status,
             });
         }
+        self.intend(signal);
         linux::signal_process(self.pid, signal.raw()).map_err(|source| ProcessError::Signal {
             signal,
             pid: self.pid,
             source,
         })
+    }
+
+    fn intend(&self, signal: Signal) {
+        let mut intent = lock(&self.intent);
+        *intent = match signal {
+            // One that was asked to end is continued so that it can.
+            _ if *intent == Intent::End => Intent::End,
+            Signal::Stop => Intent::StandStill,
+            Signal::Cont => Intent::Run,
+            Signal::Term | Signal::Kill | Signal::Int | Signal::Quit => Intent::End,
+        };
+    }
+
+    /// From now on it may end by itself, and that is no trouble.
+    pub fn may_end(&self) {
+        *lock(&self.intent) = Intent::End;
+    }
+
+    /// What became of it that nobody here meant to: it ended, or it has been
+    /// standing still for a while (a debugger looks, and goes).
+    pub fn trouble(&self) -> Option<Trouble> {
+        let intent = *lock(&self.intent);
+        let mut since = lock(&self.stopped_since);
+        if intent == Intent::End {
+            return None;
+        }
+        if let Some(exit) = self.try_status() {
+            return Some(Trouble::Ended(exit));
+        }
+        let still = self.snapshot().is_ok_and(|it| it.state == 'T');
+        if intent == Intent::StandStill || !still {
+            *since = None;
+            return None;
+        }
+        let since = since.get_or_insert_with(Instant::now);
+        (since.elapsed() >= STILL_FOR).then_some(Trouble::Stopped { pid: self.pid })
+    }
+
+    /// Returns when it is in trouble.
+    pub async fn in_trouble(&self) -> Trouble {
+        loop {
+            if let Some(trouble) = self.trouble() {
+                return trouble;
+            }
+            tokio::time::sleep(TROUBLE_POLL).await;
+        }
     }
 
     /// Kills (SIGKILL) it and every process below it, and waits until all of
@@ -529,6 +618,7 @@ impl Child {
         if reaped.is_some() {
             return Vec::new();
         }
+        self.intend(Signal::Kill);
         let mut below = linux::descendants(self.pid);
         // All of the signals can only fail because their target has ended.
         if !below.is_empty() {
@@ -707,6 +797,38 @@ mod tests {
         let resumed = child.resume().await.unwrap();
         assert_ne!(resumed.state, 'T');
         assert!(before.is_same_process(&paused) && paused.is_same_process(&resumed));
+    }
+
+    #[tokio::test]
+    async fn what_nobody_here_did_to_a_child_is_trouble() {
+        let dir = tempfile::tempdir().unwrap();
+        let stranger = |child: &Child, signal: Signal| {
+            linux::signal_process(child.pid(), signal.raw()).unwrap();
+        };
+        let ended = sleeper(dir.path());
+        assert_eq!(ended.trouble(), None);
+        stranger(&ended, Signal::Kill);
+        assert_eq!(
+            ended.in_trouble().await,
+            Trouble::Ended(Exit::Signal(9)),
+            "somebody killed it"
+        );
+        let stopped = sleeper(dir.path());
+        stranger(&stopped, Signal::Stop);
+        let pid = stopped.pid();
+        assert_eq!(stopped.in_trouble().await, Trouble::Stopped { pid });
+        stopped.resume().await.unwrap();
+        assert_eq!(stopped.trouble(), None, "it goes on");
+        stopped.pause().await.unwrap();
+        let still = tokio::time::timeout(STILL_FOR + TROUBLE_POLL * 3, stopped.in_trouble());
+        assert!(still.await.is_err(), "it was stopped here");
+        stopped.end(Signal::Term, KILL_BOUND).await;
+        assert_eq!(stopped.trouble(), None, "it was ended here");
+        let free = sleeper(dir.path());
+        free.may_end();
+        stranger(&free, Signal::Kill);
+        free.wait().await;
+        assert_eq!(free.trouble(), None, "it was free to end");
     }
 
     #[tokio::test]

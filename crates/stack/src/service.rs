@@ -7,13 +7,16 @@
 
 use std::net::SocketAddr;
 use std::path::Path;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use tokio::net::TcpStream;
 
 use crate::logtail::{LogTail, LogWatch};
-use crate::process::{Child, ChildSpec, Exit, ProcessError, ProcessSnapshot, Signal, elapsed_ms};
+use crate::process::{
+    Child, ChildSpec, Exit, ProcessError, ProcessSnapshot, Signal, Trouble, elapsed_ms,
+};
 
 /// How often a starting process is looked at.
 const POLL: Duration = Duration::from_millis(4);
@@ -21,13 +24,13 @@ const POLL: Duration = Duration::from_millis(4);
 /// What went wrong with a service.
 #[derive(Debug, thiserror::Error)]
 pub enum ServiceError {
-    /// It ended while starting.
-    #[error("{name} ended with {exit} while starting; {tail}")]
+    /// It ended, or was stopped, while starting.
+    #[error("{name} {trouble} while starting; {tail}")]
     Died {
         /// Which.
         name: String,
         /// How.
-        exit: Exit,
+        trouble: Trouble,
         /// What it said last.
         tail: LogTail,
     },
@@ -62,6 +65,20 @@ pub enum ServiceError {
         #[source]
         source: ProcessError,
     },
+}
+
+impl ServiceError {
+    /// Whether somebody ended it, or stopped it, who is not of this program:
+    /// it did not end by itself.
+    pub const fn is_by_others(&self) -> bool {
+        matches!(
+            self,
+            Self::Died {
+                trouble: Trouble::Stopped { .. } | Trouble::Ended(Exit::Signal(9 | 15)),
+                ..
+            }
+        )
+    }
 }
 
 /// How one knows that it is ready.
@@ -103,6 +120,8 @@ pub struct Service {
     start_bound: Duration,
     stop_signal: Signal,
     child: Mutex<Option<Arc<Child>>>,
+    /// Whether its process became ready.
+    ready: AtomicBool,
 }
 
 impl Service {
@@ -114,6 +133,7 @@ impl Service {
             start_bound: Duration::from_mins(1),
             stop_signal: Signal::Term,
             child: Mutex::new(None),
+            ready: AtomicBool::new(false),
         }
     }
 
@@ -156,16 +176,20 @@ impl Service {
     /// [`ServiceError::Late`].
     pub async fn start(&self) -> Result<Started, ServiceError> {
         let since = Instant::now();
+        self.ready.store(false, Ordering::Release);
         let child = self.launch()?;
         let ready = tokio::time::timeout(self.start_bound, self.wait_ready(&child)).await;
         match ready {
-            Ok(Ok(())) => Ok(Started {
-                ready_ms: elapsed_ms(since),
-                process: child.snapshot().map_err(|it| self.failed(it))?,
-            }),
-            Ok(Err(exit)) => Err(ServiceError::Died {
+            Ok(Ok(())) => {
+                self.ready.store(true, Ordering::Release);
+                Ok(Started {
+                    ready_ms: elapsed_ms(since),
+                    process: child.snapshot().map_err(|it| self.failed(it))?,
+                })
+            }
+            Ok(Err(trouble)) => Err(ServiceError::Died {
                 name: self.name.clone(),
-                exit,
+                trouble,
                 tail: LogTail::of(child.log()),
             }),
             Err(_elapsed) => Err(ServiceError::Late {
@@ -188,8 +212,8 @@ impl Service {
         Ok(child)
     }
 
-    /// Waits until it is ready; how it ended if it does so before.
-    async fn wait_ready(&self, child: &Child) -> Result<(), Exit> {
+    /// Waits until it is ready; what became of it if that comes before.
+    async fn wait_ready(&self, child: &Child) -> Result<(), Trouble> {
         let became_ready = async {
             match &self.probe {
                 Probe::LogAndPort { wanted, addr } => {
@@ -212,7 +236,8 @@ impl Service {
         };
         tokio::select! {
             () = became_ready => Ok(()),
-            exit = child.wait() => Err(exit),
+            exit = child.wait() => Err(Trouble::Ended(exit)),
+            trouble = child.in_trouble() => Err(trouble),
         }
     }
 
@@ -288,6 +313,23 @@ impl Service {
     /// [`ServiceError::NotRunning`].
     pub async fn wait(&self) -> Result<Exit, ServiceError> {
         Ok(self.child()?.wait().await)
+    }
+
+    /// What became of its process that nobody here meant to; of one that has
+    /// not become ready, its start tells.
+    pub fn trouble(&self) -> Option<Trouble> {
+        if !self.ready.load(Ordering::Acquire) {
+            return None;
+        }
+        let child = self.slot().clone();
+        child?.trouble()
+    }
+
+    /// From now on it may end by itself, until it is started again.
+    pub fn may_end(&self) {
+        if let Ok(child) = self.child() {
+            child.may_end();
+        }
     }
 
     /// Whether there is a process, frozen or not.

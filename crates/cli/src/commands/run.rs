@@ -346,7 +346,9 @@ fn tell_failures(plan: &RunPlan, ends: &[End]) -> CarriedOut {
     let mut carried_out = CarriedOut::Wholly;
     for (scenario, end) in plan.scenarios.iter().zip(ends) {
         if let End::Failed { error } = end {
-            carried_out = CarriedOut::InPart;
+            if error.is_of_the_environment() {
+                carried_out = CarriedOut::InPart;
+            }
             note(&format!("{} failed: {}\n", scenario.folder(), chain(error)));
         }
     }

@@ -13,9 +13,8 @@ use super::roles::resolve;
 use super::{Breakable, Broken, Healed, Proof, Site, is_real};
 use crate::error::EngineError;
 use crate::observer::connect;
+use crate::wait::Wait;
 
-/// How long replicas may take to be in sync again after a broker's start.
-const IN_SYNC_LIMIT: Duration = Duration::from_mins(1);
 const LOOK_INTERVAL: Duration = Duration::from_millis(50);
 
 /// To be carried out.
@@ -60,7 +59,7 @@ impl Broken for Rolling {
             prove_gone(proof, before);
             if is_real(self.effect) {
                 let one = [Arc::clone(broker)];
-                if let Healed::Not { why } = start_again(&one, site, proof).await {
+                if let Healed::Not { why } = start_again(&one, site, proof).await? {
                     self.dead = Some(why);
                     return Ok(());
                 }
@@ -91,7 +90,7 @@ impl Broken for Rolling {
 /// Waits until every replica of the plan's topics is in sync; says whether it
 /// came to that.
 pub(super) async fn wait_in_sync(site: &Site<'_>) -> Result<bool, EngineError> {
-    let until = Instant::now() + IN_SYNC_LIMIT;
+    let waiting = site.ledger.waits().begin(Wait::InSync, "");
     let mut cluster = connect(&site.target.direct()).await?;
     loop {
         let now = states(&mut cluster, site).await?;
@@ -101,9 +100,8 @@ pub(super) async fn wait_in_sync(site: &Site<'_>) -> Result<bool, EngineError> {
         if whole && !now.is_empty() {
             return Ok(true);
         }
-        if Instant::now() >= until {
+        if !waiting.pause(LOOK_INTERVAL).await {
             return Ok(false);
         }
-        tokio::time::sleep(LOOK_INTERVAL).await;
     }
 }

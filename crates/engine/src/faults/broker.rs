@@ -15,19 +15,14 @@ use super::roles::resolve;
 use super::{Breakable, Broken, Healed, Proof, Site, is_real};
 use crate::error::EngineError;
 use crate::observer::{answers, connect};
+use crate::wait::{Wait, pass_until};
 
-/// What a broker with a second's worth of data needs to end in order, many
-/// times over. One that is late is killed, and the evidence says so.
-pub(super) const STOP_GRACE: Duration = Duration::from_secs(30);
 /// How long a broker that should be silent is given to answer.
 const PROBE: Duration = Duration::from_millis(500);
 /// How often a frozen process is looked at.
 const LOOK_INTERVAL: Duration = Duration::from_millis(250);
 /// How often leaders are looked at.
 const LEADER_INTERVAL: Duration = Duration::from_millis(50);
-/// How long the others may take to lead what a lost broker led. A cluster
-/// without a rule that lets them stays leaderless; then this was no plan for it.
-const TAKEOVER_LIMIT: Duration = Duration::from_mins(1);
 
 /// The brokers that a fault is about now.
 pub(super) async fn picked(
@@ -57,12 +52,13 @@ pub(super) fn prove_gone(proof: &mut Proof, before: ProcessSnapshot) {
     );
 }
 
-/// Starts brokers again. One that does not come up is what the fault led to.
+/// Starts brokers again. One that does not come up is what the fault led to;
+/// one that somebody ended or stopped meanwhile is not.
 pub(super) async fn start_again(
     brokers: &[Arc<Broker>],
     site: &Site<'_>,
     proof: &mut Proof,
-) -> Healed {
+) -> Result<Healed, EngineError> {
     let starts = brokers.iter().map(|broker| async move {
         let started = broker.service().start().await;
         (broker.id(), started)
@@ -75,6 +71,7 @@ pub(super) async fn start_again(
                 true,
                 format!("broker {id}: {} ms after its start", started.ready_ms),
             ),
+            Err(error) if error.is_by_others() => return Err(error.into()),
             Err(error) => {
                 let why = format!("broker {id}: {}", EngineError::from(error).with_causes());
                 proof.after("the broker is ready again", false, why.clone());
@@ -83,10 +80,10 @@ pub(super) async fn start_again(
         }
     }
     if dead.is_empty() {
-        return Healed::At(site.ledger.clock().now());
+        return Ok(Healed::At(site.ledger.clock().now()));
     }
     let why = dead.join("; ");
-    Healed::Not { why }
+    Ok(Healed::Not { why })
 }
 
 /// Whether a JVM, which turns SIGTERM into an exit of its own, ended so.
@@ -106,7 +103,7 @@ pub(super) async fn end(
 ) -> Result<(), EngineError> {
     let service = broker.service();
     let stopped = match signal {
-        EndSignal::Term => service.stop(STOP_GRACE).await?,
+        EndSignal::Term => service.stop(Wait::BrokerEnd.fixed()).await?,
         EndSignal::Kill => service.kill().await?,
     };
     proof.add(
@@ -183,7 +180,7 @@ impl Broken for Down {
             prove_gone(proof, *before);
             prove_silent(broker, proof).await;
         }
-        tokio::time::sleep_until(self.until).await;
+        pass_until(self.until).await;
         Ok(())
     }
 
@@ -192,7 +189,7 @@ impl Broken for Down {
             return Ok(Healed::At(site.ledger.clock().now()));
         }
         let brokers: Vec<_> = self.brokers.into_iter().map(|(broker, _)| broker).collect();
-        Ok(start_again(&brokers, site, proof).await)
+        start_again(&brokers, site, proof).await
     }
 }
 
@@ -251,7 +248,7 @@ impl Broken for Frozen {
             if next >= self.until {
                 break;
             }
-            tokio::time::sleep_until(next).await;
+            pass_until(next).await;
         }
         let mut processes = Vec::new();
         for broker in &self.brokers {
@@ -265,7 +262,7 @@ impl Broken for Frozen {
                 processes.join(", ")
             ),
         );
-        tokio::time::sleep_until(self.until).await;
+        pass_until(self.until).await;
         Ok(())
     }
 
@@ -339,10 +336,15 @@ impl Broken for Gone {
     async fn heal(self, site: &Site<'_>, proof: &mut Proof) -> Result<Healed, EngineError> {
         let gone: Vec<BrokerId> = self.brokers.iter().map(|it| id(it)).collect();
         let mut cluster = connect(&site.target.direct()).await?;
-        let mut until = Instant::now();
-        if is_real(self.effect) {
-            until += TAKEOVER_LIMIT;
-        }
+        // A cluster without a rule that lets others lead stays leaderless; then
+        // this was no plan for it.
+        let waiting = match self.effect {
+            Effect::Real => site.ledger.waits().begin(Wait::Takeover, ""),
+            Effect::None => site
+                .ledger
+                .waits()
+                .begin_for(Wait::Takeover, "", Duration::ZERO),
+        };
         let mut elected = 0u32;
         let led_by_others = loop {
             let now = states(&mut cluster, site).await?;
@@ -351,7 +353,7 @@ impl Broken for Gone {
                 .filter(|(_, state)| state.leader.is_none_or(|leader| gone.contains(&leader)))
                 .map(|(partition, _)| partition.clone())
                 .collect();
-            if orphans.is_empty() || Instant::now() >= until {
+            if orphans.is_empty() || waiting.is_over() {
                 break orphans.is_empty();
             }
             let leaderless: Vec<TopicPartition> = now
@@ -374,7 +376,7 @@ impl Broken for Gone {
                     }
                 }
             }
-            tokio::time::sleep(LEADER_INTERVAL).await;
+            waiting.pause(LEADER_INTERVAL).await;
         };
         let led: Vec<String> = self.led.iter().map(ToString::to_string).collect();
         proof.after(

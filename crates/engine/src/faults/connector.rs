@@ -11,18 +11,12 @@ use tokio::time::Instant;
 use super::{Breakable, Broken, Healed, Proof, Site, is_real};
 use crate::database::{Database, is_sending};
 use crate::error::EngineError;
+use crate::wait::Wait;
 
-/// How long a restarted task may take to open its replication connection
-/// again. Debezium itself retries for longer; a scenario would not wait.
-const RECONNECT_LIMIT: Duration = Duration::from_mins(1);
-/// How long the connection is watched when no task was to be restarted.
-const UNCHANGED_LIMIT: Duration = Duration::from_secs(3);
 const LOOK_INTERVAL: Duration = Duration::from_millis(20);
 /// How long Connect must report a failure before it is taken for the end of
 /// the restart.
 const DEAD_FOR: Duration = Duration::from_secs(2);
-/// How long Connect may take to report as running what streams already.
-const SETTLE_LIMIT: Duration = Duration::from_secs(10);
 
 /// To be restarted.
 pub(super) struct Restart {
@@ -90,18 +84,19 @@ impl Broken for Restarting {
     /// The old task must go: its replication connection shows that it did.
     async fn hold(&mut self, site: &Site<'_>, proof: &mut Proof) -> Result<(), EngineError> {
         let database = database(site)?;
-        let limit = match self.tasks {
-            RestartTasks::Included => RECONNECT_LIMIT,
-            RestartTasks::Left => UNCHANGED_LIMIT,
+        let wait = match self.tasks {
+            RestartTasks::Included => Wait::Reconnect,
+            RestartTasks::Left => Wait::Unchanged,
         };
-        let until = Instant::now() + limit;
+        let waiting = site.ledger.waits().begin(wait, &self.connector);
         let now = loop {
             let now = database.slot().await?;
-            if pid(now.as_ref()) != pid(self.before.as_ref()) || Instant::now() >= until {
+            let changed = pid(now.as_ref()) != pid(self.before.as_ref());
+            if changed || !waiting.pause(LOOK_INTERVAL).await {
                 break now;
             }
-            tokio::time::sleep(LOOK_INTERVAL).await;
         };
+        drop(waiting);
         proof.add(
             "the replication connection is not the one before",
             pid(now.as_ref()) != pid(self.before.as_ref()),
@@ -117,7 +112,8 @@ impl Broken for Restarting {
 
     async fn heal(self, site: &Site<'_>, proof: &mut Proof) -> Result<Healed, EngineError> {
         let database = database(site)?;
-        let begun = Instant::now();
+        let waits = site.ledger.waits();
+        let waiting = waits.begin(Wait::Reconnect, &self.connector);
         let mut dead_since = None;
         let (back, why) = loop {
             let now = database.slot().await?;
@@ -137,17 +133,18 @@ impl Broken for Restarting {
                 }
                 _ => dead_since = None,
             }
-            if begun.elapsed() >= RECONNECT_LIMIT {
-                let limit_ms = RECONNECT_LIMIT.as_millis();
+            if !waiting.pause(LOOK_INTERVAL).await {
+                let limit_ms = Wait::Reconnect.fixed().as_millis();
                 break (false, format!("nobody within {limit_ms} ms"));
             }
-            tokio::time::sleep(LOOK_INTERVAL).await;
         };
+        drop(waiting);
         let what = "a task streams from the slot again";
         proof.after(what, back, why.clone());
         if back {
-            let running = self.connect.wait_running(&self.connector, SETTLE_LIMIT);
-            let running = running.await;
+            let _waiting = waits.begin(Wait::Settled, &self.connector);
+            let settled = Wait::Settled.fixed();
+            let running = self.connect.wait_running(&self.connector, settled).await;
             proof.after(
                 "connector and tasks are running",
                 running.is_ok(),

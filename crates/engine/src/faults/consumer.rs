@@ -10,9 +10,7 @@ use super::broker::prove_gone;
 use super::{Breakable, Broken, Healed, Proof, Site, is_real, offsets};
 use crate::error::EngineError;
 use crate::subjects::Members;
-
-/// How long a member that writes may take to be in the middle of its work.
-pub(super) const AMID_LIMIT: Duration = Duration::from_secs(10);
+use crate::wait::{Wait, pass_until};
 
 /// A member that writes was in the middle of its work.
 pub(super) fn prove_amid(proof: &mut Proof, members: &Members, member: u32) {
@@ -89,7 +87,10 @@ impl Breakable for Restart {
         };
         let members = groups.get_mut(&self.group).ok_or_else(lacking)?;
         // Late is no error: the proof says what it was in the middle of.
-        let _ = tokio::time::timeout(AMID_LIMIT, members.wait_amid(self.member)).await;
+        let of = format!("member {} of {}", self.member, self.group);
+        let waiting = site.ledger.waits().begin(Wait::Amid, of);
+        let _ = waiting.done(members.wait_amid(self.member)).await;
+        drop(waiting);
         let before = members.snapshot(self.member).ok_or_else(lacking)?;
         prove_busy(proof, site, members, self.member);
         if is_real(self.effect) {
@@ -124,7 +125,7 @@ impl Breakable for Restart {
 
 impl Broken for Gone {
     async fn hold(&mut self, _: &Site<'_>, _: &mut Proof) -> Result<(), EngineError> {
-        tokio::time::sleep_until(self.until).await;
+        pass_until(self.until).await;
         Ok(())
     }
 

@@ -11,13 +11,10 @@ use tokio::time::Instant;
 use super::consumer::prove_busy;
 use super::{Breakable, Broken, Healed, Proof, Site, is_real};
 use crate::error::EngineError;
+use crate::wait::{Wait, pass_until};
 
 /// How often a frozen process is looked at.
 const LOOK_INTERVAL: Duration = Duration::from_millis(250);
-/// How long beyond its time a freeze lasts, at most, until another member has
-/// taken over: that one comes to it when it polls, however busy it is.
-const TAKEOVER_LIMIT: Duration = Duration::from_mins(1);
-
 /// To be frozen and continued.
 pub(super) struct Pause {
     pub(super) group: String,
@@ -91,7 +88,8 @@ impl Frozen {
     fn is_over(&self, site: &Site<'_>) -> bool {
         let now = Instant::now();
         let awaits = self.takeover == Takeover::Awaited && self.taken(site) < self.held.len();
-        now >= self.until && (!awaits || now >= self.until + TAKEOVER_LIMIT)
+        // The other one comes to it when it polls, however busy it is.
+        now >= self.until && (!awaits || now >= self.until + Wait::MemberTakeover.fixed())
     }
 }
 
@@ -108,7 +106,7 @@ impl Broken for Frozen {
             } else {
                 rest.min(LOOK_INTERVAL)
             };
-            tokio::time::sleep_until(now + pause).await;
+            pass_until(now + pause).await;
         }
         proof.add(
             "the process state is T (stopped) all the while",

@@ -15,6 +15,7 @@ use super::broker::{picked, prove_gone, start_again};
 use super::{Breakable, Broken, Healed, Proof, Site, is_real};
 use crate::error::EngineError;
 use crate::observer::connect;
+use crate::wait::{pass, pass_until};
 
 /// How often a broker that is about to end is looked at.
 const LOOK_INTERVAL: Duration = Duration::from_millis(50);
@@ -72,7 +73,7 @@ impl Broken for Lost {
     }
 
     async fn heal(self, site: &Site<'_>, proof: &mut Proof) -> Result<Healed, EngineError> {
-        let healed = start_again(&[self.broker], site, proof).await;
+        let healed = start_again(&[self.broker], site, proof).await?;
         if matches!(healed, Healed::Not { .. }) || self.ends_before.is_empty() {
             // Others hold what was lost: how far they reach says nothing.
             return Ok(healed);
@@ -114,6 +115,8 @@ impl Breakable for Full {
         let broker = one(picked(site, &self.broker, proof).await?)?;
         let before = broker.service().snapshot()?;
         let full = if is_real(self.effect) {
+            // It ends by itself, and that is what the fault is.
+            broker.service().may_end();
             Some(broker.fill_disk(&self.topic)?)
         } else {
             None
@@ -130,7 +133,7 @@ impl Breakable for Full {
 impl Broken for Filled {
     async fn hold(&mut self, _: &Site<'_>, proof: &mut Proof) -> Result<(), EngineError> {
         while self.broker.service().is_running() && Instant::now() < self.until {
-            tokio::time::sleep(LOOK_INTERVAL).await;
+            pass(LOOK_INTERVAL).await;
         }
         let failures = match &self.full {
             Some(full) => self.broker.disk_failures(full)?,
@@ -148,7 +151,7 @@ impl Broken for Filled {
             !self.broker.service().is_running(),
             format!("process {}", self.before.pid),
         );
-        tokio::time::sleep_until(self.until).await;
+        pass_until(self.until).await;
         Ok(())
     }
 
@@ -159,7 +162,7 @@ impl Broken for Filled {
         if self.broker.service().is_running() {
             return Ok(Healed::At(site.ledger.clock().now()));
         }
-        Ok(start_again(&[self.broker], site, proof).await)
+        start_again(&[self.broker], site, proof).await
     }
 }
 

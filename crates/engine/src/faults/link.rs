@@ -14,6 +14,7 @@ use super::roles::resolve;
 use super::{Breakable, Broken, Healed, Proof, Site, is_real};
 use crate::error::EngineError;
 use crate::observer::answers;
+use crate::wait::{before_moment, pass_until};
 
 /// How long the broker itself is given to answer.
 const PROBE: Duration = Duration::from_millis(500);
@@ -104,17 +105,17 @@ impl Broken for LinksCut {
         }
         if self.shrinks {
             let before = &self.before;
-            let shrunk = site.ledger.wait_until(|tally| {
+            let shrunk = site.ledger.until(|tally| {
                 tally.in_sync.iter().any(|(partition, now)| {
                     before
                         .get(partition)
                         .is_some_and(|then| now.len() < then.len())
                 })
             });
-            let shrunk = tokio::time::timeout_at(self.until, shrunk).await.is_ok();
+            let shrunk = before_moment(self.until, shrunk).await.is_some();
             proof.add("the leader's ISR shrank", shrunk, told(site, &self.before));
         }
-        tokio::time::sleep_until(self.until).await;
+        pass_until(self.until).await;
         Ok(())
     }
 

@@ -11,13 +11,11 @@ use super::roles::find;
 use super::{Breakable, Broken, Healed, Proof, Site, is_real};
 use crate::error::EngineError;
 use crate::observer::answers;
+use crate::wait::{Wait, pass_until};
 
 /// How long one who should be unreachable is given to answer.
 const PROBE: Duration = Duration::from_millis(500);
 
-/// How long to wait for an answer to lose. Traffic that is slower is not what
-/// this fault is for.
-const ANSWER_LIMIT: Duration = Duration::from_secs(2);
 const LOOK_INTERVAL: Duration = Duration::from_millis(1);
 
 /// To be cut.
@@ -70,7 +68,7 @@ impl Breakable for Cut {
             cut = Some(proxy.add(fault).await?);
         }
         if self.onset == CutOnset::AnswersFirst {
-            let lost_bytes = wait_for_lost_answer(proxy, cut).await;
+            let lost_bytes = wait_for_lost_answer(site, proxy, cut).await;
             if let Some(id) = cut {
                 proxy.complete(id).await;
             }
@@ -90,17 +88,17 @@ impl Breakable for Cut {
 
 /// Waits until an answer has been swallowed, and says how many bytes of
 /// answers have been; none came where this is 0.
-async fn wait_for_lost_answer(proxy: &ClusterProxy, cut: Option<FaultId>) -> u64 {
+async fn wait_for_lost_answer(site: &Site<'_>, proxy: &ClusterProxy, cut: Option<FaultId>) -> u64 {
     let Some(id) = cut else {
         return 0;
     };
-    let until = Instant::now() + ANSWER_LIMIT;
+    // Traffic that is slower is not what this fault is for.
+    let waiting = site.ledger.waits().begin(Wait::Answer, "");
     loop {
         let lost_bytes = proxy.fault(id).await.map_or(0, |it| it.evidence.bytes);
-        if lost_bytes > 0 || Instant::now() >= until {
+        if lost_bytes > 0 || !waiting.pause(LOOK_INTERVAL).await {
             return lost_bytes;
         }
-        tokio::time::sleep(LOOK_INTERVAL).await;
     }
 }
 
@@ -132,7 +130,7 @@ impl Broken for CutOff {
                 answer.map_or_else(|error| error.to_string(), |()| "it is".to_owned()),
             );
         }
-        tokio::time::sleep_until(self.until).await;
+        pass_until(self.until).await;
         Ok(())
     }
 
@@ -209,7 +207,7 @@ impl Broken for Slowed {
                 format!("answered after {took_ms} ms"),
             );
         }
-        tokio::time::sleep_until(self.until).await;
+        pass_until(self.until).await;
         Ok(())
     }
 

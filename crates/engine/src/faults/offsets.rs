@@ -5,15 +5,13 @@ use std::time::Duration;
 
 use model::ids::GroupId;
 use model::scenario::Effect;
-use tokio::time::Instant;
 use wire::Cluster;
 
 use super::{Proof, Site, is_real};
 use crate::error::EngineError;
 use crate::observer::connect;
+use crate::wait::Wait;
 
-/// How long a group's last member may take to be gone.
-const EMPTY_LIMIT: Duration = Duration::from_secs(10);
 /// How often that is tried.
 const TRY_INTERVAL: Duration = Duration::from_millis(50);
 
@@ -34,7 +32,7 @@ pub(super) async fn delete(
         format!("of {before} partitions, as the coordinator says"),
     );
     if is_real(effect) {
-        delete_once_empty(&mut cluster, &id).await?;
+        delete_once_empty(site, &mut cluster, &id).await?;
     }
     let after = cluster.offset_fetch(&id).await?.len();
     proof.add(
@@ -46,19 +44,17 @@ pub(super) async fn delete(
 }
 
 /// A group is deleted only without members, and a goodbye takes its time.
-async fn delete_once_empty(cluster: &mut Cluster, group: &GroupId) -> Result<(), EngineError> {
-    let until = Instant::now() + EMPTY_LIMIT;
+async fn delete_once_empty(
+    site: &Site<'_>,
+    cluster: &mut Cluster,
+    group: &GroupId,
+) -> Result<(), EngineError> {
+    let waiting = site.ledger.waits().begin(Wait::EmptyGroup, group);
     loop {
         let outcomes = cluster.delete_groups(std::slice::from_ref(group)).await?;
         if matches!(outcomes.get(group), Some(Ok(()))) {
             return Ok(());
         }
-        if Instant::now() >= until {
-            return Err(EngineError::Late {
-                what: format!("the deletion of the offsets of group {group}"),
-                limit_ms: u64::try_from(EMPTY_LIMIT.as_millis()).unwrap_or(u64::MAX),
-            });
-        }
-        tokio::time::sleep(TRY_INTERVAL).await;
+        waiting.pause_or_fail(TRY_INTERVAL).await?;
     }
 }

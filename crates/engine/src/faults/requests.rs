@@ -9,6 +9,7 @@ use tokio::time::Instant;
 
 use super::{Breakable, Broken, Healed, Proof, Site, is_real};
 use crate::error::EngineError;
+use crate::wait::pass;
 
 const LOOK_INTERVAL: Duration = Duration::from_millis(5);
 
@@ -128,7 +129,7 @@ impl Broken for Interfering {
                     break;
                 }
             }
-            tokio::time::sleep(LOOK_INTERVAL).await;
+            pass(LOOK_INTERVAL).await;
         }
         Ok(())
     }

@@ -5,15 +5,13 @@ use std::time::Duration;
 
 use model::ids::{GroupId, PartitionIndex, TopicName};
 use model::scenario::{BrokerPick, words};
-use tokio::time::Instant;
 use wire::{BrokerId, Cluster, PartitionMetadata, Topics, TransactionalId};
 
 use super::{Proof, Site};
 use crate::error::EngineError;
 use crate::observer::connect;
+use crate::wait::Wait;
 
-/// How long a part may be played by nobody, as during an election.
-const ROLE_LIMIT: Duration = Duration::from_secs(30);
 const LOOK_INTERVAL: Duration = Duration::from_millis(50);
 
 /// Finds the brokers of ours that a fault is about, and notes how they were
@@ -46,20 +44,15 @@ pub(super) async fn find(
     if let BrokerPick::Number(number) = pick {
         return Ok(BrokerId::new(i32::from(*number)));
     }
-    let until = Instant::now() + ROLE_LIMIT;
+    // During an election nobody plays it.
+    let waiting = site.ledger.waits().begin(Wait::Role, words::broker(pick));
     let mut cluster = connect(&site.target.direct()).await?;
     loop {
         if let Some((id, seen)) = player(&mut cluster, pick).await? {
             proof.add("who plays the part is known", true, seen);
             return Ok(id);
         }
-        if Instant::now() >= until {
-            return Err(EngineError::Late {
-                what: format!("that somebody is {}", words::broker(pick)),
-                limit_ms: u64::try_from(ROLE_LIMIT.as_millis()).unwrap_or(u64::MAX),
-            });
-        }
-        tokio::time::sleep(LOOK_INTERVAL).await;
+        waiting.pause_or_fail(LOOK_INTERVAL).await?;
     }
 }
 

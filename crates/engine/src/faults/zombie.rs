@@ -7,18 +7,11 @@ use model::scenario::Effect;
 use stack::process::{Exit, ProcessSnapshot};
 use tokio::time::Instant;
 
-use super::consumer::{AMID_LIMIT, prove_amid};
+use super::consumer::prove_amid;
 use super::{Breakable, Broken, Healed, Proof, Site, is_real};
 use crate::error::EngineError;
 use crate::subjects::{Dismissal, Members};
-
-/// How long the brokers may take to tell a zombie that it is one: it asks them
-/// for something every few seconds at least.
-const REFUSAL_LIMIT: Duration = Duration::from_secs(30);
-
-/// How long another may take to get the partitions of the one that stands
-/// still: without a `group.instance.id` it waits for `session.timeout.ms`.
-const REPLACE_LIMIT: Duration = Duration::from_mins(2);
+use crate::wait::{Wait, pass_until};
 
 /// To be frozen, replaced and continued.
 pub(super) struct Zombie {
@@ -74,7 +67,8 @@ impl Breakable for Zombie {
         let mut groups = site.groups.lock().await;
         let members = groups.get_mut(&self.group).ok_or_else(|| self.lacking())?;
         // Late is no error: the proof says what it was in the middle of.
-        let _ = tokio::time::timeout(AMID_LIMIT, members.wait_amid(self.member)).await;
+        let waiting = site.ledger.waits().begin(Wait::Amid, self.name());
+        let _ = waiting.done(members.wait_amid(self.member)).await;
         let before = members
             .snapshot(self.member)
             .ok_or_else(|| self.lacking())?;
@@ -99,14 +93,10 @@ impl Broken for Frozen {
             let members = groups
                 .get_mut(&self.zombie.group)
                 .ok_or_else(|| self.zombie.lacking())?;
-            let replaced = tokio::time::timeout(REPLACE_LIMIT, members.replace(number));
-            replaced.await.map_err(|_| EngineError::Late {
-                what: format!(
-                    "the assignment of partitions to a new {}",
-                    self.zombie.name()
-                ),
-                limit_ms: u64::try_from(REPLACE_LIMIT.as_millis()).unwrap_or(u64::MAX),
-            })??;
+            // Without a `group.instance.id` it waits for `session.timeout.ms`.
+            let waits = site.ledger.waits();
+            let waiting = waits.begin(Wait::Replacement, self.zombie.name());
+            waiting.must(members.replace(number)).await??;
         }
         let after = self.with(site, |members| members.snapshot(number)).await?;
         proof.add(
@@ -114,7 +104,7 @@ impl Broken for Frozen {
             !after.is_same_process(&self.before),
             format!("process {} beside process {}", after.pid, self.before.pid),
         );
-        tokio::time::sleep_until(self.until).await;
+        pass_until(self.until).await;
         let still = ProcessSnapshot::of(self.before.pid)?;
         proof.add(
             "the process stood still (state T) until then",
@@ -135,7 +125,9 @@ impl Broken for Frozen {
             .get_mut(&self.zombie.group)
             .ok_or_else(|| self.zombie.lacking())?;
         members.thaw(number).await?;
-        let (dismissal, exit) = members.see_off(number, REFUSAL_LIMIT).await?;
+        let waits = site.ledger.waits();
+        let waiting = waits.begin(Wait::Refusal, self.zombie.name());
+        let (dismissal, exit) = members.see_off(number, &waiting).await?;
         proof.add(
             "it went on, and the brokers refused what it asked for",
             dismissal == Dismissal::Refused,

@@ -6,11 +6,11 @@ use std::time::Duration;
 
 use model::event::Isolation as Level;
 use model::ids::{GroupId, Offset, PartitionRef};
-use tokio::time::Instant;
 use wire::{Batch, ControlMarker, Isolation, OffsetSpec, PinnedReader, ReadOptions};
 
 use super::{Observer, Place, latest};
 use crate::error::EngineError;
+use crate::wait::{Wait, pass};
 
 /// How often the brokers are asked whether what is waited for is so.
 const ASK_INTERVAL: Duration = Duration::from_millis(50);
@@ -125,20 +125,21 @@ impl Observer {
     /// then shows in the log.
     pub(crate) async fn await_stable(&mut self, limit: Duration) -> Result<(), EngineError> {
         let stable = OffsetSpec::Latest(Isolation::ReadCommitted);
-        let deadline = Instant::now() + limit;
+        let waits = self.ledger.waits();
+        let waiting = waits.begin_for(Wait::Transactions, "", limit);
         let places = self.reachable().await?;
         let names: Vec<_> = places.into_iter().map(|place| place.name).collect();
         loop {
             let all = self.offsets(&names, latest()).await?;
-            if self.offsets(&names, stable).await? == all || Instant::now() >= deadline {
+            let closed = self.offsets(&names, stable).await? == all;
+            if closed || !waiting.pause(ASK_INTERVAL).await {
                 return Ok(());
             }
-            tokio::time::sleep(ASK_INTERVAL).await;
         }
     }
 
     /// Waits until the coordinator holds these positions of a group, or later
-    /// ones.
+    /// ones. Stands in the wait for the group.
     pub(crate) async fn await_committed(
         &mut self,
         group: &str,
@@ -156,7 +157,7 @@ impl Observer {
             if places.iter().all(reached) {
                 return Ok(());
             }
-            tokio::time::sleep(ASK_INTERVAL).await;
+            pass(ASK_INTERVAL).await;
         }
     }
 }

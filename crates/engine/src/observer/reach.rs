@@ -6,16 +6,14 @@
 use std::time::Duration;
 
 use model::ids::TopicName;
-use tokio::time::Instant;
 use wire::{ConfigValue, PartitionMetadata, Topics};
 
 use super::{Observer, Place, latest};
 use crate::error::EngineError;
+use crate::wait::Wait;
 
 /// How long a partition that cannot be asked for its end is tried again.
 const ASK_LIMIT: Duration = Duration::from_secs(2);
-/// How long a leader may take to confirm what its replicas have.
-const CONFIRM_LIMIT: Duration = Duration::from_secs(10);
 const CONFIRM_INTERVAL: Duration = Duration::from_millis(50);
 
 const MIN_IN_SYNC: &str = "min.insync.replicas";
@@ -95,15 +93,15 @@ impl Observer {
 
     /// Waits until a partition's leader has confirmed all that it holds.
     async fn await_confirmed(&mut self, place: &Place) -> Result<(), EngineError> {
-        let until = Instant::now() + CONFIRM_LIMIT;
-        while Instant::now() < until {
+        let waiting = self.ledger.waits().begin(Wait::HighWatermark, &place.name);
+        loop {
             let leader = self.state_of(place).await?.and_then(|state| state.leader);
             let Some(leader) = leader else { break };
             let ends = self.cluster.replica_ends(leader, &place.name).await?;
-            if ends.high_watermark >= ends.log_end {
+            let confirmed = ends.high_watermark >= ends.log_end;
+            if confirmed || !waiting.pause(CONFIRM_INTERVAL).await {
                 break;
             }
-            tokio::time::sleep(CONFIRM_INTERVAL).await;
         }
         Ok(())
     }

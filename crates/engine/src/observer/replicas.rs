@@ -8,21 +8,18 @@ use model::event::{Body, Event};
 use model::ids::{BrokerId, Micros, Offset, PartitionRef, TopicName};
 use model::plan::ScenarioPlan;
 use model::record;
-use tokio::time::Instant;
 use wire::{Batch, ClientOptions, PartitionMetadata, PinnedReader, ReadOptions, Topics};
 
 use super::{Observer, Place};
 use crate::error::EngineError;
 use crate::ledger::Ledger;
+use crate::wait::{Wait, Waiting, beat};
 
 /// How often leaders and in-sync replicas are looked at during the run.
 const REPLICA_INTERVAL: Duration = Duration::from_millis(50);
 /// How long one broker is given to say who leads.
 const QUICK: Duration = Duration::from_millis(500);
 
-/// How long followers may take to hear of the last high watermark, and replicas
-/// to be in sync again, before they are read as they are.
-const SETTLE_LIMIT: Duration = Duration::from_secs(30);
 /// How long a replica that cannot be read is tried again.
 const REPLICA_RETRY: Duration = Duration::from_secs(10);
 const SETTLE_INTERVAL: Duration = Duration::from_millis(50);
@@ -38,18 +35,20 @@ impl Observer {
         if !has_followers(plan) {
             return Ok(());
         }
-        let until = Instant::now() + SETTLE_LIMIT;
+        // Followers hear of the last high watermark, and replicas are in sync
+        // again: one time for all of them.
+        let waiting = self.ledger.waits().begin(Wait::Replicas, "");
         self.cluster.set_retry_for(REPLICA_RETRY);
         let ends = self.ends().await?;
         for place in self.places() {
-            let Some(state) = self.settled(&place, until).await? else {
+            let Some(state) = self.settled(&place, &waiting).await? else {
                 continue;
             };
             if state.replicas.len() == 1 {
                 continue;
             }
             for replica in &state.isr {
-                if let Err(error) = self.read_replica(&place, *replica, until).await {
+                if let Err(error) = self.read_replica(&place, *replica, &waiting).await {
                     let end = ends.get(&place.number).copied().unwrap_or_default();
                     self.note_unread(place.number, *replica, end);
                     eprintln!(
@@ -80,7 +79,7 @@ impl Observer {
     async fn settled(
         &mut self,
         place: &Place,
-        until: Instant,
+        waiting: &Waiting,
     ) -> Result<Option<PartitionMetadata>, EngineError> {
         let names = [place.name.topic.clone()];
         loop {
@@ -95,10 +94,9 @@ impl Observer {
                 let mut back = state.replicas.iter().filter(|id| alive.contains(id));
                 back.all(|id| state.isr.contains(id))
             });
-            if whole || Instant::now() >= until {
+            if whole || !waiting.pause(SETTLE_INTERVAL).await {
                 return Ok(state);
             }
-            tokio::time::sleep(SETTLE_INTERVAL).await;
         }
     }
 
@@ -106,15 +104,15 @@ impl Observer {
         &mut self,
         place: &Place,
         replica: wire::BrokerId,
-        until: Instant,
+        waiting: &Waiting,
     ) -> Result<(), EngineError> {
         let ends = loop {
             let ends = self.cluster.replica_ends(replica, &place.name).await?;
             // A follower hears of the high watermark with its next fetch.
-            if ends.high_watermark >= ends.log_end || Instant::now() >= until {
+            let told = ends.high_watermark >= ends.log_end;
+            if told || !waiting.pause(SETTLE_INTERVAL).await {
                 break ends;
             }
-            tokio::time::sleep(SETTLE_INTERVAL).await;
         };
         let broker = BrokerId::new(replica.get());
         self.ledger.note(Body::ReplicaPinned {
@@ -181,8 +179,7 @@ pub(crate) async fn follow_replicas(bootstrap: &[String], plan: &ScenarioPlan, l
         .map(|topic| TopicName::new(topic.name.as_str()))
         .collect();
     let mut seen: BTreeMap<PartitionRef, Body> = BTreeMap::new();
-    let mut ticks = tokio::time::interval(REPLICA_INTERVAL);
-    ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+    let mut ticks = beat(REPLICA_INTERVAL);
     let mut asked = 0usize;
     let mut connection: Option<wire::Connection> = None;
     loop {
