@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
 
 use checker::{Examples, Limits, Readers, examine_in};
-use history::{Damage, ReadAhead, Reader, Tail};
+use history::{Damage, Prefetch, Reader, Tail};
 use model::event::{Body, Event};
 use model::ids::RunId;
 use model::plan::{RunPlan, ScenarioPlan};
@@ -16,9 +16,6 @@ use model::verdict::{RunVerdict, SCHEMA, ScenarioVerdict, Verdict};
 
 use crate::machine;
 use crate::run_dir::RunDir;
-
-/// A history begins with this many bytes before its first frame.
-const FILE_HEADER_BYTES: u64 = 10;
 
 /// Why a history cannot be judged at all.
 #[derive(Debug, thiserror::Error)]
@@ -157,7 +154,7 @@ enum Presence {
 impl HistoryFile {
     fn find(path: PathBuf, run: RunId) -> Self {
         let presence = match fs::metadata(&path) {
-            Ok(found) if found.len() < FILE_HEADER_BYTES => Presence::Empty,
+            Ok(found) if found.len() < history::HEADER_BYTES as u64 => Presence::Empty,
             Err(error) if error.kind() == io::ErrorKind::NotFound => Presence::Missing,
             // Whatever else keeps it from being read, reading it will tell.
             Ok(_) | Err(_) => Presence::Readable,
@@ -176,7 +173,7 @@ impl HistoryFile {
         let reader = match (&self.presence, readers) {
             (Presence::Missing | Presence::Empty, _) => OneReader::Idle,
             (Presence::Readable, Readers::One) => {
-                OneReader::Ahead(Reader::open(&self.path)?.read_ahead()?)
+                OneReader::Ahead(Reader::open(&self.path)?.prefetch()?)
             }
             (Presence::Readable, Readers::Several) => {
                 OneReader::Beside(Box::new(Reader::open(&self.path)?))
@@ -220,7 +217,7 @@ enum OneReader {
     /// There is nothing to read.
     Idle,
     /// A core is left for it to read ahead.
-    Ahead(ReadAhead),
+    Ahead(Prefetch),
     /// Others read at the same time.
     Beside(Box<Reader>),
 }

@@ -59,7 +59,7 @@ fn measure(path: &Path, records: u64) -> Result<(), Box<dyn Error>> {
     tell("read", events, since);
 
     let since = Instant::now();
-    for event in Reader::open(path)?.read_ahead()? {
+    for event in Reader::open(path)?.prefetch()? {
         black_box(event?);
     }
     tell("read ahead", events, since);

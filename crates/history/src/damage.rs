@@ -23,12 +23,13 @@ pub enum Damage {
         /// The file.
         file: PathBuf,
     },
-    /// It was written by a later version.
+    /// Another version of ackproof wrote it.
     #[error(
-        "{} has format version {found}, and this ackproof reads up to {VERSION}: use a newer one",
+        "{} has history format version {found}; this ackproof reads version {VERSION}. \
+         Use the ackproof that recorded it",
         file.display()
     )]
-    TooNew {
+    OtherVersion {
         /// The file.
         file: PathBuf,
         /// Its version.

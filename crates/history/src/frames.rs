@@ -8,8 +8,7 @@ use std::path::{Path, PathBuf};
 
 use crate::damage::{Damage, Tail};
 use crate::layout::{
-    FRAME_BYTES_MAX, FRAME_HEADER_BYTES, FrameHeader, HEADER_BYTES, HEADER_BYTES_V1, MAGIC, Place,
-    VERSION,
+    FRAME_BYTES_MAX, FRAME_HEADER_BYTES, FrameHeader, HEADER_BYTES, MAGIC, NAMED_BYTES, VERSION,
 };
 
 /// Reads a history frame by frame.
@@ -17,7 +16,6 @@ use crate::layout::{
 pub(crate) struct Frames {
     file: PathBuf,
     input: BufReader<Input>,
-    version: u16,
     /// Where the current frame begins.
     at: u64,
     /// Where the next one does.
@@ -44,7 +42,6 @@ impl Frames {
         let mut frames = Self {
             file: name.to_owned(),
             input: BufReader::new(Input(Box::new(input))),
-            version: VERSION,
             at: 0,
             next_at: 0,
             packed: Vec::new(),
@@ -58,7 +55,7 @@ impl Frames {
 
     fn read_file_header(&mut self) -> Result<(), Damage> {
         let mut header = [0; HEADER_BYTES];
-        let (named, checksum) = header.split_at_mut(HEADER_BYTES_V1);
+        let (named, checksum) = header.split_at_mut(NAMED_BYTES);
         let filled = fill(&mut self.input, named).map_err(|error| self.io(error))?;
         let (magic, version) = named.split_at(MAGIC.len());
         let begun = filled.min(MAGIC.len());
@@ -67,30 +64,26 @@ impl Frames {
                 file: self.file.clone(),
             });
         }
-        if filled < HEADER_BYTES_V1 {
+        if filled < NAMED_BYTES {
             self.tail = Some(Tail::CutOff { at: 0 });
             return Ok(());
         }
-        self.version = version
+        let version = version
             .iter()
             .rev()
             .fold(0, |value, byte| (value << 8) | u16::from(*byte));
-        if self.version == 1 {
-            self.next_at = HEADER_BYTES_V1 as u64;
-            return Ok(());
-        }
         let filled = fill(&mut self.input, checksum).map_err(|error| self.io(error))?;
         if filled < checksum.len() {
             self.tail = Some(Tail::CutOff { at: 0 });
             return Ok(());
         }
-        if self.version == 0 || *checksum != crc32fast::hash(named).to_le_bytes() {
+        if *checksum != crc32fast::hash(named).to_le_bytes() {
             return Err(self.damaged("the header of the file is not what was written"));
         }
-        if self.version > VERSION {
-            return Err(Damage::TooNew {
+        if version != VERSION {
+            return Err(Damage::OtherVersion {
                 file: self.file.clone(),
-                found: self.version,
+                found: version,
             });
         }
         self.next_at = HEADER_BYTES as u64;
@@ -99,10 +92,6 @@ impl Frames {
 
     pub(crate) fn path(&self) -> &Path {
         &self.file
-    }
-
-    pub(crate) fn version(&self) -> u16 {
-        self.version
     }
 
     /// Where the next frame begins: how much has been read.
@@ -154,11 +143,7 @@ impl Frames {
             });
             return Ok(None);
         }
-        let place = match self.version {
-            1 => Place::Unsaid,
-            _ => Place::Byte(self.at),
-        };
-        let Some(header) = FrameHeader::from_bytes(&bytes, place) else {
+        let Some(header) = FrameHeader::from_bytes(&bytes, self.at) else {
             return Err(self.damaged("the checksum of a frame's header is wrong"));
         };
         let (packed, unpacked) = (header.packed as usize, header.unpacked as usize);

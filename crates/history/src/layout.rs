@@ -2,12 +2,12 @@
 
 /// The file's first bytes.
 pub(crate) const MAGIC: [u8; 8] = *b"ACKPROOF";
-/// The version that is written, and the newest that is read.
+/// The version that is written and read.
 pub const VERSION: u16 = 2;
-/// Magic and version, which every version begins with.
-pub(crate) const HEADER_BYTES_V1: usize = 10;
-/// The same and their checksum, which every version from 2 on begins with.
-pub(crate) const HEADER_BYTES: usize = 14;
+/// Magic and version: what the header's checksum covers.
+pub(crate) const NAMED_BYTES: usize = 10;
+/// Magic, version and their checksum. A shorter file has no header.
+pub const HEADER_BYTES: usize = 14;
 pub(crate) const FRAME_HEADER_BYTES: usize = 20;
 /// Events are gathered into frames of about this size before compression.
 pub(crate) const FRAME_BYTES: usize = 64 * 1024;
@@ -20,7 +20,7 @@ pub(crate) const EVENT_BYTES_MAX: usize = FRAME_BYTES_MAX / 2;
 /// The header of a file that this crate writes.
 pub(crate) fn file_header() -> [u8; HEADER_BYTES] {
     let mut header = [0; HEADER_BYTES];
-    let (named, checksum) = header.split_at_mut(HEADER_BYTES_V1);
+    let (named, checksum) = header.split_at_mut(NAMED_BYTES);
     let (magic, version) = named.split_at_mut(MAGIC.len());
     magic.copy_from_slice(&MAGIC);
     version.copy_from_slice(&VERSION.to_le_bytes());
@@ -41,29 +41,21 @@ pub(crate) struct FrameHeader {
     pub(crate) checksum: u32,
 }
 
-/// Where a frame's header is, for its checksum.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Place {
-    /// Version 1 does not say.
-    Unsaid,
-    /// The header's first byte in the file.
-    Byte(u64),
-}
-
 impl FrameHeader {
-    pub(crate) fn to_bytes(self, place: Place) -> [u8; FRAME_HEADER_BYTES] {
+    /// The header of the frame that begins at the file's byte `at`.
+    pub(crate) fn to_bytes(self, at: u64) -> [u8; FRAME_HEADER_BYTES] {
         let mut bytes = [0; FRAME_HEADER_BYTES];
         let numbers = [self.packed, self.unpacked, self.events, self.checksum];
         for (bytes, number) in bytes.chunks_exact_mut(4).zip(numbers) {
             bytes.copy_from_slice(&number.to_le_bytes());
         }
         let (numbers, checksum) = bytes.split_at_mut(16);
-        checksum.copy_from_slice(&header_checksum(numbers, place).to_le_bytes());
+        checksum.copy_from_slice(&header_checksum(numbers, at).to_le_bytes());
         bytes
     }
 
     /// None where the checksum is wrong.
-    pub(crate) fn from_bytes(bytes: &[u8; FRAME_HEADER_BYTES], place: Place) -> Option<Self> {
+    pub(crate) fn from_bytes(bytes: &[u8; FRAME_HEADER_BYTES], at: u64) -> Option<Self> {
         let mut numbers = [0; 5];
         for (number, bytes) in numbers.iter_mut().zip(bytes.chunks_exact(4)) {
             *number = bytes
@@ -73,7 +65,7 @@ impl FrameHeader {
         }
         let [packed, unpacked, events, checksum, of_header] = numbers;
         let (numbers, _) = bytes.split_at(16);
-        (header_checksum(numbers, place) == of_header).then_some(Self {
+        (header_checksum(numbers, at) == of_header).then_some(Self {
             packed,
             unpacked,
             events,
@@ -82,13 +74,11 @@ impl FrameHeader {
     }
 }
 
-/// The place is part of the checksum, so that a frame that is missing, doubled
-/// or in another's place is told from one that was recorded there.
-fn header_checksum(numbers: &[u8], place: Place) -> u32 {
+/// The position is part of the checksum: a frame that was dropped, copied or
+/// moved does not pass for one that was recorded there.
+fn header_checksum(numbers: &[u8], at: u64) -> u32 {
     let mut checksum = crc32fast::Hasher::new();
     checksum.update(numbers);
-    if let Place::Byte(at) = place {
-        checksum.update(&at.to_le_bytes());
-    }
+    checksum.update(&at.to_le_bytes());
     checksum.finalize()
 }

@@ -12,8 +12,8 @@
 //! reached theirs. `Completed` is the last event, and there is one only where
 //! every file has one and none is cut off.
 
-mod belongings;
 mod declarations;
+mod ownership;
 
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
@@ -24,8 +24,8 @@ use std::path::{Path, PathBuf};
 use model::event::{Body, Event};
 use model::ids::Micros;
 
-use self::belongings::Belongings;
 use self::declarations::{Declarations, Heard};
+use self::ownership::Ownership;
 use crate::damage::{Damage, Tail};
 use crate::read::Reader;
 use crate::write::Recorder;
@@ -202,7 +202,7 @@ pub struct Merge {
     /// The inputs that have an event ready, the earliest on top.
     ready: BinaryHeap<Reverse<(Micros, usize)>>,
     declarations: Declarations,
-    belongings: Belongings,
+    ownership: Ownership,
     latest: Micros,
     events: u64,
     stage: Stage,
@@ -255,7 +255,7 @@ impl Merge {
             inputs,
             ready: BinaryHeap::new(),
             declarations: Declarations::default(),
-            belongings: Belongings::default(),
+            ownership: Ownership::default(),
             latest: Micros::default(),
             events: 0,
             stage: Stage::Traffic,
@@ -311,7 +311,7 @@ impl Merge {
                 }
                 _ => {}
             }
-            self.belongings
+            self.ownership
                 .claim(&event.body, ix)
                 .map_err(|shared| Contradiction::Shared {
                     one: self.file(shared.with),

@@ -5,17 +5,17 @@ use std::path::Path;
 
 use model::event::Event;
 
-use crate::ahead::ReadAhead;
 use crate::damage::{Damage, Tail};
 use crate::decode;
-use crate::fold::Fold;
+use crate::delta::Delta;
 use crate::frames::Frames;
+use crate::prefetch::Prefetch;
 
 /// Reads a history, event by event, one frame in memory at a time.
 #[derive(Debug)]
 pub struct Reader {
     frames: Frames,
-    fold: Fold,
+    delta: Delta,
     position: usize,
     events_left: u32,
     frames_read: u64,
@@ -25,8 +25,6 @@ pub struct Reader {
 /// How far a reader has come.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Progress {
-    /// The version of the format that the file is written in.
-    pub version: u16,
     /// Frames, with the one that is being read.
     pub frames: u64,
     /// Bytes of the file, up to the end of that frame.
@@ -37,7 +35,7 @@ impl Reader {
     /// Opens a history.
     ///
     /// # Errors
-    /// When it is not a history, too new, or unreadable.
+    /// When it is not a history, of another version, or unreadable.
     pub fn open(path: &Path) -> Result<Self, Damage> {
         Ok(Self::over(Frames::open(path)?))
     }
@@ -46,7 +44,7 @@ impl Reader {
     /// the file in errors.
     ///
     /// # Errors
-    /// When it is not a history, too new, or unreadable.
+    /// When it is not a history, of another version, or unreadable.
     pub fn new(name: &Path, input: impl Read + Send + 'static) -> Result<Self, Damage> {
         Ok(Self::over(Frames::new(name, input)?))
     }
@@ -54,7 +52,7 @@ impl Reader {
     fn over(frames: Frames) -> Self {
         Self {
             frames,
-            fold: Fold::new(),
+            delta: Delta::new(),
             position: 0,
             events_left: 0,
             frames_read: 0,
@@ -62,13 +60,13 @@ impl Reader {
         }
     }
 
-    /// Lets a thread of its own read ahead, so that two cores share the work.
+    /// Reads ahead in a thread of its own, so that two cores share the work.
     /// Events, errors and the end are the same, in the same order.
     ///
     /// # Errors
     /// When there is no thread to be had.
-    pub fn read_ahead(self) -> Result<ReadAhead, Damage> {
-        ReadAhead::start(self)
+    pub fn prefetch(self) -> Result<Prefetch, Damage> {
+        Prefetch::start(self)
     }
 
     /// The file.
@@ -84,7 +82,6 @@ impl Reader {
     /// How much was read so far.
     pub fn progress(&self) -> Progress {
         Progress {
-            version: self.frames.version(),
             frames: self.frames_read,
             bytes: self.frames.next_at(),
         }
@@ -99,7 +96,7 @@ impl Reader {
             let Some(events) = self.frames.advance()? else {
                 return Ok(false);
             };
-            self.fold.reset();
+            self.delta.reset();
             self.position = 0;
             self.events_left = events;
             self.frames_read += 1;
@@ -119,10 +116,7 @@ impl Reader {
         };
         self.position = frame.len() - rest.len();
         self.events_left -= 1;
-        // Version 1 has whole numbers only.
-        if self.frames.version() > 1 {
-            self.fold.unfold(&mut event);
-        }
+        self.delta.decode(&mut event);
         Ok(Some(event))
     }
 }

@@ -1,5 +1,5 @@
+mod delta;
 mod document;
-mod folding;
 mod merging;
 mod robustness;
 mod samples;
@@ -13,7 +13,7 @@ use model::ids::{
     Micros, Offset, PartitionIndex, PartitionRef, ProducerIx, RecordId, Sequence, TopicIx,
 };
 
-use crate::layout::{FrameHeader, Place, file_header};
+use crate::layout::{FrameHeader, file_header};
 use crate::{Damage, Reader, Recorder, Tail};
 
 fn some_events(count: u64) -> Vec<Event> {
@@ -53,9 +53,7 @@ fn some_events(count: u64) -> Vec<Event> {
 
 /// One event of every variant.
 fn every_event() -> Vec<Event> {
-    let mut bodies = samples::of_version_1();
-    bodies.extend(samples::since_version_2());
-    in_time(bodies)
+    in_time(samples::every_body())
 }
 
 /// These, a hundred microseconds apart.
@@ -99,8 +97,7 @@ fn forged(frames: &[(u32, &[u8])]) -> Vec<u8> {
             events: *events,
             checksum: crc32fast::hash(&packed),
         };
-        let place = Place::Byte(file.len() as u64);
-        file.extend(header.to_bytes(place));
+        file.extend(header.to_bytes(file.len() as u64));
         file.extend(packed);
     }
     file
@@ -137,14 +134,6 @@ fn every_variant_is_read_back() {
 }
 
 #[test]
-fn a_history_of_version_1_is_read_as_it_was_recorded() {
-    // Written by the recorder of that version, in two frames.
-    let bytes = include_bytes!("tests/version-1.ackproof");
-    let events = in_time(samples::of_version_1());
-    assert_eq!(read_bytes(bytes).unwrap(), (events, Some(Tail::Whole)));
-}
-
-#[test]
 fn reading_ahead_gives_the_same_events_and_the_same_end() {
     let events = some_events(20_000);
     let (_folder, path) = recorded(&events);
@@ -152,7 +141,7 @@ fn reading_ahead_gives_the_same_events_and_the_same_end() {
     for cut in [0, 1, length / 2, length - 14] {
         let file = fs::OpenOptions::new().write(true).open(&path).unwrap();
         file.set_len(length - cut).unwrap();
-        let mut ahead = Reader::open(&path).unwrap().read_ahead().unwrap();
+        let mut ahead = Reader::open(&path).unwrap().prefetch().unwrap();
         let found: Vec<Event> = ahead.by_ref().map(Result::unwrap).collect();
         assert_eq!((found, ahead.tail()), read(&path).unwrap());
         assert!(ahead.next().is_none());
@@ -166,7 +155,7 @@ fn reading_ahead_gives_an_error_behind_the_events_before_it() {
     let late = bytes.len() - 5;
     bytes[late] ^= 1;
     fs::write(&path, bytes).unwrap();
-    let mut ahead = Reader::open(&path).unwrap().read_ahead().unwrap();
+    let mut ahead = Reader::open(&path).unwrap().prefetch().unwrap();
     assert_eq!(ahead.by_ref().take(4900).flatten().count(), 4900);
     assert!(matches!(ahead.next(), Some(Err(Damage::Frame { .. }))));
     assert!(ahead.next().is_none());
@@ -177,7 +166,7 @@ fn reading_ahead_gives_an_error_behind_the_events_before_it() {
 fn reading_ahead_may_be_given_up_at_any_time() {
     let (_folder, path) = recorded(&some_events(20_000));
     for events in [0, 1, 5000] {
-        let mut ahead = Reader::open(&path).unwrap().read_ahead().unwrap();
+        let mut ahead = Reader::open(&path).unwrap().prefetch().unwrap();
         assert_eq!(ahead.by_ref().take(events).count(), events);
     }
 }

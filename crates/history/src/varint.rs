@@ -67,28 +67,28 @@ impl<'a> Bytes<'a> {
 
     #[inline]
     pub(crate) fn i16(&mut self) -> Option<i16> {
-        let folded = self.u16()?;
-        Some((folded >> 1).cast_signed() ^ -(folded & 1).cast_signed())
+        let number = self.u16()?;
+        Some((number >> 1).cast_signed() ^ -(number & 1).cast_signed())
     }
 
     #[inline]
     pub(crate) fn i32(&mut self) -> Option<i32> {
-        let folded = self.u32()?;
-        Some((folded >> 1).cast_signed() ^ -(folded & 1).cast_signed())
+        let number = self.u32()?;
+        Some((number >> 1).cast_signed() ^ -(number & 1).cast_signed())
     }
 
     #[inline]
     pub(crate) fn i64(&mut self) -> Option<i64> {
-        Some(unfold(self.u64()?))
+        Some(unzigzag(self.u64()?))
     }
 }
 
 /// Signed to unsigned, so that what is near zero stays small ("zigzag").
-pub(crate) const fn fold(value: i64) -> u64 {
+pub(crate) const fn zigzag(value: i64) -> u64 {
     ((value << 1) ^ (value >> 63)).cast_unsigned()
 }
 
 /// The way back.
-pub(crate) const fn unfold(folded: u64) -> i64 {
-    (folded >> 1).cast_signed() ^ -(folded & 1).cast_signed()
+pub(crate) const fn unzigzag(number: u64) -> i64 {
+    (number >> 1).cast_signed() ^ -(number & 1).cast_signed()
 }

@@ -6,10 +6,8 @@ use std::path::Path;
 
 use model::event::Event;
 
-use crate::fold::Fold;
-use crate::layout::{
-    EVENT_BYTES_MAX, FRAME_BYTES, FRAME_HEADER_BYTES, FrameHeader, Place, file_header,
-};
+use crate::delta::Delta;
+use crate::layout::{EVENT_BYTES_MAX, FRAME_BYTES, FRAME_HEADER_BYTES, FrameHeader, file_header};
 
 /// Writes a history. Events are on disk after [`Recorder::flush`], and in any
 /// case whenever a frame is full.
@@ -18,7 +16,7 @@ pub struct Recorder {
     file: File,
     /// Where the next frame goes.
     at: u64,
-    fold: Fold,
+    delta: Delta,
     frame: Vec<u8>,
     events: u32,
     framed: Vec<u8>,
@@ -44,7 +42,7 @@ impl Recorder {
         Ok(Self {
             file,
             at: header.len() as u64,
-            fold: Fold::new(),
+            delta: Delta::new(),
             frame: Vec::with_capacity(FRAME_BYTES + 4096),
             events: 0,
             framed: Vec::new(),
@@ -59,16 +57,16 @@ impl Recorder {
     /// a full frame cannot be written, a full disk for example: the frames
     /// before it stay readable, and nothing more is recorded.
     pub fn record(&mut self, event: &Event) -> io::Result<()> {
-        let mut folded = event.clone();
-        self.fold.fold(&mut folded);
+        let mut encoded = event.clone();
+        self.delta.encode(&mut encoded);
         let before = self.frame.len();
         let frame = std::mem::take(&mut self.frame);
-        self.frame = postcard::to_extend(&folded, frame).map_err(io::Error::other)?;
+        self.frame = postcard::to_extend(&encoded, frame).map_err(io::Error::other)?;
         if self.frame.len() - before > EVENT_BYTES_MAX {
             // The next event is told from the one before this: a new frame.
             self.frame.truncate(before);
             self.flush()?;
-            self.fold.reset();
+            self.delta.reset();
             return Err(io::Error::new(
                 io::ErrorKind::InvalidInput,
                 "an event is larger than a history can hold",
@@ -102,7 +100,7 @@ impl Recorder {
         }
         self.at += self.framed.len() as u64;
         self.frame.clear();
-        self.fold.reset();
+        self.delta.reset();
         self.events = 0;
         Ok(())
     }
@@ -122,7 +120,7 @@ impl Recorder {
             events: self.events,
             checksum: crc32fast::hash(payload),
         };
-        header.copy_from_slice(&described.to_bytes(Place::Byte(self.at)));
+        header.copy_from_slice(&described.to_bytes(self.at));
         self.framed.truncate(FRAME_HEADER_BYTES + packed);
         Ok(())
     }

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use super::{every_event, in_time, read_bytes, recorded};
 use crate::layout::{
-    EVENT_BYTES_MAX, FRAME_BYTES_MAX, FRAME_HEADER_BYTES, HEADER_BYTES, HEADER_BYTES_V1, VERSION,
+    EVENT_BYTES_MAX, FRAME_BYTES_MAX, FRAME_HEADER_BYTES, HEADER_BYTES, NAMED_BYTES, VERSION,
 };
 use crate::{Tail, kind};
 
@@ -103,7 +103,7 @@ fn the_figures_are_the_programs() {
     for figure in [
         format!("version is {VERSION}"),
         format!("{HEADER_BYTES} bytes"),
-        format!("{HEADER_BYTES_V1} bytes"),
+        format!("{NAMED_BYTES} bytes"),
         format!("{FRAME_HEADER_BYTES} bytes"),
         format!("{} MiB", FRAME_BYTES_MAX / 1024 / 1024),
         format!("{} MiB", EVENT_BYTES_MAX / 1024 / 1024),

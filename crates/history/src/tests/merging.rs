@@ -314,8 +314,7 @@ fn files_that_only_their_runs_tell_apart_are_refused() {
 /// one does not.
 #[test]
 fn what_has_one_source_is_refused_in_two_files() {
-    let mut bodies = samples::of_version_1();
-    bodies.extend(samples::since_version_2());
+    let bodies = samples::every_body();
     let mut shared = Vec::new();
     for body in bodies {
         let files = Files::new(&[&[(1, body.clone())], &[(2, body.clone())]]);

@@ -32,7 +32,7 @@ const TRANSACTION: TransactionRef = TransactionRef {
 };
 
 /// The variants that version 1 has.
-pub(super) fn of_version_1() -> Vec<Body> {
+pub(super) fn every_body() -> Vec<Body> {
     vec![
         Body::TopicDeclared {
             topic: TopicIx::new(1),
@@ -174,12 +174,6 @@ pub(super) fn of_version_1() -> Vec<Body> {
         Body::Aborted {
             reason: "interrupted".to_owned(),
         },
-    ]
-}
-
-/// The variants that version 2 brought.
-pub(super) fn since_version_2() -> Vec<Body> {
-    vec![
         Body::TopicCleanup {
             topic: TopicIx::new(1),
             policy: Cleanup::CompactAndDelete,

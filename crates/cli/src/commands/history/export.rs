@@ -22,7 +22,7 @@ pub(crate) fn export(args: &HistoryExportArgs) -> Result<Exit, Failure> {
     let file = place::history(&args.place)?;
     let damage = |error| Failure::usage(&error);
     let mut events = Reader::open(&file)
-        .and_then(Reader::read_ahead)
+        .and_then(Reader::prefetch)
         .map_err(damage)?;
     let mut out = BufWriter::with_capacity(1 << 16, io::stdout().lock());
     let mut line = Vec::new();

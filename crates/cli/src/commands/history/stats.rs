@@ -94,7 +94,7 @@ fn read(file: &Path) -> Result<Stats, Damage> {
         met.note(&event.body);
     }
     let progress = reader.progress();
-    stats.version = progress.version;
+    stats.version = history::VERSION;
     stats.bytes = progress.bytes;
     stats.frames = progress.frames;
     stats.cut_off_at_byte = match reader.tail() {

@@ -9,7 +9,7 @@ use proptest::prelude::*;
 
 use super::every_event;
 use crate::decode;
-use crate::fold::Fold;
+use crate::delta::Delta;
 use crate::{Reader, Recorder};
 
 /// Numbers near zero and of every length.
@@ -137,14 +137,14 @@ fn event() -> impl Strategy<Value = Event> {
 }
 
 /// What stands in the file, event by event, in place of the numbers.
-fn folded(events: &[Event]) -> Vec<Event> {
-    let mut fold = Fold::new();
+fn encoded(events: &[Event]) -> Vec<Event> {
+    let mut delta = Delta::new();
     events
         .iter()
         .map(|event| {
-            let mut folded = event.clone();
-            fold.fold(&mut folded);
-            folded
+            let mut encoded = event.clone();
+            delta.encode(&mut encoded);
+            encoded
         })
         .collect()
 }
@@ -218,8 +218,8 @@ fn differences_are_those_of_the_document() {
     };
     let full = events([0, 0], [bodies(100, 200, 209), bodies(101, 210, 214)]);
     let differences = events([0, 0], [bodies(200, 200, 9), bodies(2, 10, 4)]);
-    let folded = folded(&full);
-    for (n, (found, expected)) in folded.iter().zip(&differences).enumerate() {
+    let encoded = encoded(&full);
+    for (n, (found, expected)) in encoded.iter().zip(&differences).enumerate() {
         // A batch is told from the last offset of the one before.
         match (&found.body, n) {
             (
@@ -245,7 +245,10 @@ fn times_are_differences_to_the_event_before() {
             body: Body::TrafficEnded,
         })
         .into();
-    let times: Vec<u64> = folded(&events).iter().map(|event| event.at.get()).collect();
+    let times: Vec<u64> = encoded(&events)
+        .iter()
+        .map(|event| event.at.get())
+        .collect();
     assert_eq!(times, [2000, 1000, 199]);
 }
 
@@ -262,7 +265,7 @@ fn what_has_another_source_is_not_a_difference_to_it() {
         },
     };
     let sequences = |events: &[Event]| -> Vec<u64> {
-        folded(events)
+        encoded(events)
             .iter()
             .map(|event| match &event.body {
                 Body::SendInvoked { record, .. } => record.sequence.get(),
@@ -293,7 +296,7 @@ fn a_slot_is_31_times_the_one_and_the_other_in_32_bits() {
     };
     for (one, other) in [((1, 0), (0, 31)), ((0, -1), (0, 255)), ((9, 0), (0, 23))] {
         let events = [stored(one.0, one.1), stored(other.0, other.1)];
-        let offsets: Vec<i64> = folded(&events).iter().map(offset).collect();
+        let offsets: Vec<i64> = encoded(&events).iter().map(offset).collect();
         assert_eq!(offsets, [100, 0], "{one:?} {other:?}");
     }
 }
@@ -345,12 +348,12 @@ proptest! {
     fn differences_lead_back_to_the_numbers(
         events in proptest::collection::vec(event(), 0..60),
     ) {
-        let mut folding = Fold::new();
-        let mut unfolding = Fold::new();
+        let mut encoder = Delta::new();
+        let mut decoder = Delta::new();
         for event in events {
             let mut turned = event.clone();
-            folding.fold(&mut turned);
-            unfolding.unfold(&mut turned);
+            encoder.encode(&mut turned);
+            decoder.decode(&mut turned);
             prop_assert_eq!(turned, event);
         }
     }

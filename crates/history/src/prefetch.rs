@@ -20,7 +20,7 @@ const BATCHES: usize = 4;
 
 /// A [`Reader`] at work in a thread, which ends with this.
 #[derive(Debug)]
-pub struct ReadAhead {
+pub struct Prefetch {
     file: PathBuf,
     batch: VecDeque<Event>,
     /// What follows the batch: none while that is not known.
@@ -44,7 +44,7 @@ struct Batch {
     end: Option<Result<Option<Tail>, Damage>>,
 }
 
-impl ReadAhead {
+impl Prefetch {
     pub(crate) fn start(reader: Reader) -> Result<Self, Damage> {
         let file = reader.path().to_owned();
         let (to_taker, full) = sync_channel(BATCHES);
@@ -107,7 +107,7 @@ impl ReadAhead {
     }
 }
 
-impl Iterator for ReadAhead {
+impl Iterator for Prefetch {
     type Item = Result<Event, Damage>;
 
     #[inline]
@@ -119,7 +119,7 @@ impl Iterator for ReadAhead {
     }
 }
 
-impl Drop for ReadAhead {
+impl Drop for Prefetch {
     /// Without the link the thread's next word fails, and it ends.
     fn drop(&mut self) {
         self.link = None;

@@ -9,7 +9,7 @@ use model::ids::{BrokerId, FaultIx, GroupIx, MemberIx, PartitionRef, ProducerIx,
 
 /// What has one source.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub(super) enum Belonging {
+pub(super) enum Owner {
     Producer(ProducerIx),
     Member(MemberIx),
     /// A partition's records as the observer read them.
@@ -25,7 +25,7 @@ pub(super) enum Belonging {
     Fault(FaultIx),
 }
 
-impl fmt::Display for Belonging {
+impl fmt::Display for Owner {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let place = |at: &PartitionRef| format!("partition {} of topic {}", at.partition, at.topic);
         match self {
@@ -43,25 +43,25 @@ impl fmt::Display for Belonging {
     }
 }
 
-/// Which file each belonging was met in.
+/// Which file each owner was met in.
 #[derive(Debug, Default)]
-pub(super) struct Belongings {
-    files: HashMap<Belonging, usize>,
+pub(super) struct Ownership {
+    files: HashMap<Owner, usize>,
     /// Most events are of what the one before was of, in each file.
-    latest: Vec<Option<Belonging>>,
+    latest: Vec<Option<Owner>>,
 }
 
-/// A belonging that was met in another file before.
+/// A owner that was met in another file before.
 #[derive(Debug)]
 pub(super) struct Shared {
-    pub(super) what: Belonging,
+    pub(super) what: Owner,
     pub(super) with: usize,
 }
 
-impl Belongings {
+impl Ownership {
     /// Notes that a file tells of what this event is of.
     pub(super) fn claim(&mut self, body: &Body, file: usize) -> Result<(), Shared> {
-        let Some(what) = belonging(body) else {
+        let Some(what) = owner(body) else {
             return Ok(());
         };
         if self.latest.len() <= file {
@@ -82,20 +82,20 @@ impl Belongings {
     }
 }
 
-fn belonging(body: &Body) -> Option<Belonging> {
+fn owner(body: &Body) -> Option<Owner> {
     match body {
         Body::SendInvoked { record, .. }
         | Body::SendCompleted { record, .. }
-        | Body::Derived { record, .. } => Some(Belonging::Producer(record.producer)),
+        | Body::Derived { record, .. } => Some(Owner::Producer(record.producer)),
         Body::ProducerCounted { producer, .. }
         | Body::OrderForgotten { producer, .. }
-        | Body::SendsUntold { producer, .. } => Some(Belonging::Producer(*producer)),
+        | Body::SendsUntold { producer, .. } => Some(Owner::Producer(*producer)),
         Body::TransactionBegun { transaction }
         | Body::TransactionJoined { transaction, .. }
         | Body::OffsetSent { transaction, .. }
         | Body::TransactionEnding { transaction, .. }
         | Body::TransactionCompleted { transaction, .. } => {
-            Some(Belonging::Producer(transaction.producer))
+            Some(Owner::Producer(transaction.producer))
         }
         Body::MemberStarted { member, .. }
         | Body::MemberNamed { member, .. }
@@ -105,44 +105,42 @@ fn belonging(body: &Body) -> Option<Belonging> {
         | Body::Processed { member, .. }
         | Body::Glimpsed { member, .. }
         | Body::Committed { member, .. }
-        | Body::Repositioned { member, .. } => Some(Belonging::Member(*member)),
+        | Body::Repositioned { member, .. } => Some(Owner::Member(*member)),
         Body::Pinned { partition, .. }
         | Body::StoredBatch { partition, .. }
         | Body::Stored { partition, .. }
         | Body::PartitionRead { partition }
-        | Body::ChangeEvent { partition, .. } => Some(Belonging::Partition(*partition)),
+        | Body::ChangeEvent { partition, .. } => Some(Owner::Partition(*partition)),
         Body::ReplicaPinned {
             partition, broker, ..
         }
         | Body::ReplicaStored {
             partition, broker, ..
         }
-        | Body::ReplicaRead { partition, broker } => Some(Belonging::Replica(*partition, *broker)),
+        | Body::ReplicaRead { partition, broker } => Some(Owner::Replica(*partition, *broker)),
         Body::GroupOffset { group, .. }
         | Body::WaitBegan { group }
-        | Body::GroupWaited { group, .. } => Some(Belonging::Group(*group)),
+        | Body::GroupWaited { group, .. } => Some(Owner::Group(*group)),
         Body::ClientErred { client, .. } | Body::Throttled { client, .. } => Some(match client {
-            ClientRef::Producer(producer) => Belonging::Producer(*producer),
-            ClientRef::Member(member) => Belonging::Member(*member),
+            ClientRef::Producer(producer) => Owner::Producer(*producer),
+            ClientRef::Member(member) => Owner::Member(*member),
         }),
         // How many transactions were completed before a place in the log, or
         // before the connector was created, hangs on their order.
         Body::ChangeInvoked { .. }
         | Body::TxCompleted { .. }
         | Body::WalReached { .. }
-        | Body::CaptureBegan { .. } => Some(Belonging::Changes),
-        Body::TableRow { table, .. } | Body::TableRead { table, .. } => {
-            Some(Belonging::Table(*table))
-        }
+        | Body::CaptureBegan { .. } => Some(Owner::Changes),
+        Body::TableRow { table, .. } | Body::TableRead { table, .. } => Some(Owner::Table(*table)),
         Body::CaptureWaited { .. } | Body::ConnectorSeen { .. } | Body::SlotSeen { .. } => {
-            Some(Belonging::Capture)
+            Some(Owner::Capture)
         }
         Body::FaultTriggered { fault }
         | Body::FaultInjected { fault }
         | Body::FaultHealed { fault }
         | Body::FaultEvidence { fault, .. }
         | Body::FaultAftermath { fault, .. }
-        | Body::FaultNotHealed { fault, .. } => Some(Belonging::Fault(*fault)),
+        | Body::FaultNotHealed { fault, .. } => Some(Owner::Fault(*fault)),
         // What anybody may say: names, doubts, how far a topic has come.
         Body::TopicDeclared { .. }
         | Body::GroupDeclared { .. }

@@ -1,7 +1,7 @@
-//! What makes histories small: numbers that grow along a history are written
-//! as the difference to the last of their kind in the same frame. A difference
-//! is never wrong, only longer than it could be, so nothing is looked up and
-//! nothing can be missing. Knows nothing of bytes.
+//! Delta encoding of events, which keeps histories small: a number that grows
+//! along a history is written as the difference to the last number of its kind
+//! in the same frame. Two kinds may share a slot: the difference is then longer,
+//! never wrong. Knows nothing of bytes.
 
 use model::event::{Body, Content, Event, Outcome};
 use model::ids::{Micros, Offset, RecordId, Sequence};
@@ -14,7 +14,7 @@ const SLOTS: usize = 256;
 
 /// The last numbers of a frame: all zero where one begins.
 #[derive(Clone, Debug)]
-pub(crate) struct Fold {
+pub(crate) struct Delta {
     at: u64,
     last: Box<[[u64; SLOTS]]>,
 }
@@ -46,16 +46,16 @@ trait Direction {
     fn turn_signed(last: &mut u64, number: &mut i64);
 }
 
-/// To differences.
-enum Folding {}
-/// Back to the numbers.
-enum Unfolding {}
+/// From numbers to differences.
+enum Encoding {}
+/// From differences back to numbers.
+enum Decoding {}
 
-impl Direction for Folding {
+impl Direction for Encoding {
     fn turn(last: &mut u64, number: &mut u64) {
         let difference = number.wrapping_sub(*last);
         *last = *number;
-        *number = varint::fold(difference.cast_signed());
+        *number = varint::zigzag(difference.cast_signed());
     }
 
     fn turn_signed(last: &mut u64, number: &mut i64) {
@@ -65,10 +65,10 @@ impl Direction for Folding {
     }
 }
 
-impl Direction for Unfolding {
+impl Direction for Decoding {
     #[inline]
     fn turn(last: &mut u64, number: &mut u64) {
-        *last = last.wrapping_add(varint::unfold(*number).cast_unsigned());
+        *last = last.wrapping_add(varint::unzigzag(*number).cast_unsigned());
         *number = *last;
     }
 
@@ -79,7 +79,7 @@ impl Direction for Unfolding {
     }
 }
 
-impl Fold {
+impl Delta {
     pub(crate) fn new() -> Self {
         Self {
             at: 0,
@@ -96,14 +96,14 @@ impl Fold {
     }
 
     /// Writes differences in place of numbers.
-    pub(crate) fn fold(&mut self, event: &mut Event) {
-        self.turn::<Folding>(event);
+    pub(crate) fn encode(&mut self, event: &mut Event) {
+        self.turn::<Encoding>(event);
     }
 
     /// Writes the numbers in place of differences.
     #[inline]
-    pub(crate) fn unfold(&mut self, event: &mut Event) {
-        self.turn::<Unfolding>(event);
+    pub(crate) fn decode(&mut self, event: &mut Event) {
+        self.turn::<Decoding>(event);
     }
 
     #[inline]
