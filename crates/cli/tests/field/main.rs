@@ -11,6 +11,8 @@
 //! | `#: reason no-loss 3 records` | the claim's reason contains the words |
 //! | `#: landed` | every fault landed |
 //! | `#: hop without-effect` | something was lost at the hop |
+//! | `#: error billing AutoOffsetReset` | a client of billing reported the error |
+//! | `#: throttled billing` | brokers throttled a client of billing |
 //! | `#: says WORDS` | the output contains the words |
 //!
 //! `ACKPROOF_SEEDS=1,2,3 cargo test --package ackproof --test field` runs each
@@ -97,6 +99,18 @@ fn is_so(line: &str, exit: Option<i32>, scenario: &Value) -> bool {
             .iter()
             .flat_map(|of| of["lost_at"].as_array().cloned().unwrap_or_default())
             .any(|at| at["hop"] == rest),
+        "error" => {
+            let (of, error) = rest.split_once(' ').unwrap();
+            let errors = scenario["measurements"]["errors"].as_array();
+            errors.into_iter().flatten().any(|told| {
+                told["error"] == error && told["who"].as_str().unwrap().contains(of)
+            })
+        }
+        "throttled" => {
+            let throttled = scenario["measurements"]["throttled"].as_array();
+            let mut throttled = throttled.into_iter().flatten();
+            throttled.any(|told| told["who"] == rest && told["total_ms"] != 0)
+        }
         "landed" => all("faults").iter().all(|fault| fault["landed"] == true),
         "doubt" => all("doubts")
             .iter()

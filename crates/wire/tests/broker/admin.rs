@@ -11,8 +11,8 @@ use kafka_protocol::messages::offset_commit_request::{
 use kafka_protocol::protocol::StrBytes;
 use model::ids::{GroupId, PartitionIndex, TopicName, TopicPartition};
 use wire::{
-    BrokerId, ConfigChange, ConfigSource, ConfigTarget, ConfigValue, ElectionType, ErrorCode,
-    Topics,
+    BrokerId, ClientIds, ConfigChange, ConfigSource, ConfigTarget, ConfigValue, ElectionType,
+    ErrorCode, QuotaEntity, Topics,
 };
 
 use super::{WireGroupId, cluster, new_topic, raw, wire_topic};
@@ -119,6 +119,41 @@ async fn configurations_are_set_and_reset_and_nonsense_is_refused() {
         .await
         .unwrap_err();
     assert_eq!(error.code(), Some(ErrorCode::UNKNOWN_TOPIC_OR_PARTITION));
+}
+
+#[tokio::test]
+async fn quotas_are_set_and_removed_and_unknown_keys_are_refused() {
+    let mut cluster = cluster().await;
+    let alone = QuotaEntity {
+        user: None,
+        client_id: ClientIds::One("quota-test".to_owned()),
+    };
+    let of_user = QuotaEntity {
+        user: Some("quota-test".to_owned()),
+        client_id: ClientIds::Default,
+    };
+    let quotas = |key: &str, value| BTreeMap::from([(key.to_owned(), value)]);
+    for entity in [&alone, &of_user] {
+        for key in [
+            "producer_byte_rate",
+            "consumer_byte_rate",
+            "request_percentage",
+        ] {
+            // Removed once more: doing it twice is doing it once.
+            for value in [Some(1e9), Some(1e9), None, None] {
+                let quotas = quotas(key, value);
+                cluster.alter_client_quotas(entity, &quotas).await.unwrap();
+            }
+        }
+    }
+    let unknown = quotas("producer_byte_rates", Some(1.0));
+    let error = cluster.alter_client_quotas(&alone, &unknown).await;
+    let error = error.unwrap_err();
+    assert_eq!(error.code(), Some(ErrorCode::INVALID_REQUEST), "{error}");
+    let negative = quotas("producer_byte_rate", Some(-1.0));
+    let error = cluster.alter_client_quotas(&alone, &negative).await;
+    let error = error.unwrap_err();
+    assert_eq!(error.code(), Some(ErrorCode::INVALID_REQUEST), "{error}");
 }
 
 #[tokio::test]
