@@ -3,6 +3,27 @@
 //! controller it is for, and retries what is worth retrying until a deadline.
 //! Knows nothing of what the answers are for.
 
+/// Makes a call of a [`Cluster`], again while its error is transient (and the
+/// condition holds) and the deadline has not passed. A macro, because a future
+/// that calls an async closure is not `Send` for every lifetime of its arguments.
+macro_rules! retried {
+    ($cluster:ident, $attempt:expr) => {
+        retried!($cluster while WireError::is_retriable, $attempt)
+    };
+    ($cluster:ident while $may_retry:expr, $attempt:expr) => {{
+        let mut retry = Retry::new(&$cluster.options);
+        loop {
+            match async { $attempt }.await {
+                Ok(answer) => break Ok(answer),
+                Err(error) if $may_retry(&error) => {
+                    $cluster.retry_elsewhere(&mut retry, error).await?;
+                }
+                Err(error) => break Err(error),
+            }
+        }
+    }};
+}
+
 mod admin;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -129,13 +150,7 @@ impl Cluster {
     /// # Errors
     /// [`WireError::Deadline`] when that takes too long.
     pub async fn await_topic(&mut self, topic: &TopicName) -> Result<TopicMetadata, WireError> {
-        let mut retry = Retry::new(&self.options);
-        loop {
-            match self.led_topic(topic).await {
-                Ok(metadata) => return Ok(metadata),
-                Err(error) => self.retry_elsewhere(&mut retry, error).await?,
-            }
-        }
+        retried!(self, self.led_topic(topic).await)
     }
 
     /// Creates topics, and says for each whether it was created. Once sent, it
@@ -227,17 +242,9 @@ impl Cluster {
         &mut self,
         topic: &TopicName,
     ) -> Result<Configs, WireError> {
-        let mut retry = Retry::new(&self.options);
-        loop {
-            let attempt = match self.reach_any().await {
-                Ok(connection) => connection.describe_topic_configs(topic).await,
-                Err(error) => Err(error),
-            };
-            match attempt {
-                Ok(configs) => return Ok(configs),
-                Err(error) => retry.after(error).await?,
-            }
-        }
+        retried!(self, {
+            self.reach_any().await?.describe_topic_configs(topic).await
+        })
     }
 
     /// A broker's configuration in force.
@@ -248,17 +255,12 @@ impl Cluster {
         &mut self,
         broker: BrokerId,
     ) -> Result<Configs, WireError> {
-        let mut retry = Retry::new(&self.options);
-        loop {
-            let attempt = match self.reach_broker(broker).await {
-                Ok(connection) => connection.describe_broker_configs(broker).await,
-                Err(error) => Err(error),
-            };
-            match attempt {
-                Ok(configs) => return Ok(configs),
-                Err(error) => self.retry_elsewhere(&mut retry, error).await?,
-            }
-        }
+        retried!(self, {
+            self.reach_broker(broker)
+                .await?
+                .describe_broker_configs(broker)
+                .await
+        })
     }
 
     /// The offset that `spec` names, as each partition's leader says.
@@ -270,13 +272,7 @@ impl Cluster {
         partitions: &[TopicPartition],
         spec: OffsetSpec,
     ) -> Result<BTreeMap<TopicPartition, Offset>, WireError> {
-        let mut retry = Retry::new(&self.options);
-        loop {
-            match self.list_offsets_once(partitions, spec).await {
-                Ok(offsets) => return Ok(offsets),
-                Err(error) => self.retry_elsewhere(&mut retry, error).await?,
-            }
-        }
+        retried!(self, self.list_offsets_once(partitions, spec).await)
     }
 
     /// The offset that `spec` names, as one replica says; of a follower only
@@ -290,13 +286,7 @@ impl Cluster {
         partitions: &[TopicPartition],
         spec: OffsetSpec,
     ) -> Result<BTreeMap<TopicPartition, Offset>, WireError> {
-        let mut retry = Retry::new(&self.options);
-        loop {
-            match self.list_offsets_at(replica, partitions, spec).await {
-                Ok(offsets) => return Ok(offsets),
-                Err(error) => self.retry_elsewhere(&mut retry, error).await?,
-            }
-        }
+        retried!(self, self.list_offsets_at(replica, partitions, spec).await)
     }
 
     /// Where this broker's replica of the partition begins and ends.
@@ -308,13 +298,7 @@ impl Cluster {
         replica: BrokerId,
         partition: &TopicPartition,
     ) -> Result<ReplicaEnds, WireError> {
-        let mut retry = Retry::new(&self.options);
-        loop {
-            match self.replica_ends_once(replica, partition).await {
-                Ok(ends) => return Ok(ends),
-                Err(error) => self.retry_elsewhere(&mut retry, error).await?,
-            }
-        }
+        retried!(self, self.replica_ends_once(replica, partition).await)
     }
 
     /// Fetches from each partition's leader. Where a partition's error is
@@ -328,13 +312,7 @@ impl Cluster {
         positions: &[FetchPosition],
         options: &FetchOptions,
     ) -> Result<Vec<FetchedPartition>, WireError> {
-        let mut retry = Retry::new(&self.options);
-        loop {
-            match self.fetch_once(positions, options).await {
-                Ok(fetched) => return Ok(fetched),
-                Err(error) => self.retry_elsewhere(&mut retry, error).await?,
-            }
-        }
+        retried!(self, self.fetch_once(positions, options).await)
     }
 
     /// Fetches from one replica, leader or not. A follower answers only where
@@ -348,13 +326,7 @@ impl Cluster {
         positions: &[FetchPosition],
         options: &FetchOptions,
     ) -> Result<Vec<FetchedPartition>, WireError> {
-        let mut retry = Retry::new(&self.options);
-        loop {
-            match self.fetch_at(replica, positions, options).await {
-                Ok(fetched) => return Ok(fetched),
-                Err(error) => self.retry_elsewhere(&mut retry, error).await?,
-            }
-        }
+        retried!(self, self.fetch_at(replica, positions, options).await)
     }
 
     /// The group's coordinator.
@@ -362,17 +334,7 @@ impl Cluster {
     /// # Errors
     /// [`WireError`] when there is none before the deadline.
     pub async fn find_coordinator(&mut self, group: &GroupId) -> Result<Coordinator, WireError> {
-        let mut retry = Retry::new(&self.options);
-        loop {
-            let attempt = match self.reach_any().await {
-                Ok(connection) => connection.find_coordinator(group).await,
-                Err(error) => Err(error),
-            };
-            match attempt {
-                Ok(coordinator) => return Ok(coordinator),
-                Err(error) => retry.after(error).await?,
-            }
-        }
+        retried!(self, self.reach_any().await?.find_coordinator(group).await)
     }
 
     /// Every committed offset of the group. Offsets of transactions still open
@@ -384,17 +346,12 @@ impl Cluster {
         &mut self,
         group: &GroupId,
     ) -> Result<BTreeMap<TopicPartition, CommittedOffset>, WireError> {
-        let mut retry = Retry::new(&self.options);
-        loop {
-            let attempt = match self.reach_coordinator(group).await {
-                Ok(connection) => connection.offset_fetch(group).await,
-                Err(error) => Err(error),
-            };
-            match attempt {
-                Ok(committed) => return Ok(committed),
-                Err(error) => self.retry_elsewhere(&mut retry, error).await?,
-            }
-        }
+        retried!(self, {
+            self.reach_coordinator(group)
+                .await?
+                .offset_fetch(group)
+                .await
+        })
     }
 
     /// The group's state and members; a group that does not exist is dead.
@@ -402,17 +359,12 @@ impl Cluster {
     /// # Errors
     /// [`WireError`] when the coordinator cannot be asked.
     pub async fn describe_group(&mut self, group: &GroupId) -> Result<GroupDescription, WireError> {
-        let mut retry = Retry::new(&self.options);
-        loop {
-            let attempt = match self.reach_coordinator(group).await {
-                Ok(connection) => connection.describe_group(group).await,
-                Err(error) => Err(error),
-            };
-            match attempt {
-                Ok(description) => return Ok(description),
-                Err(error) => self.retry_elsewhere(&mut retry, error).await?,
-            }
-        }
+        retried!(self, {
+            self.reach_coordinator(group)
+                .await?
+                .describe_group(group)
+                .await
+        })
     }
 
     async fn metadata_once(&mut self, topics: Topics<'_>) -> Result<Metadata, WireError> {

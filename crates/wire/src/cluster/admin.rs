@@ -24,14 +24,7 @@ impl Cluster {
     /// # Errors
     /// [`WireError`] when there is no leader before the deadline.
     pub async fn describe_quorum(&mut self) -> Result<Quorum, WireError> {
-        let mut retry = Retry::new(&self.options);
-        loop {
-            let attempt = async { self.reach_any().await?.describe_quorum().await };
-            match attempt.await {
-                Ok(quorum) => return Ok(quorum),
-                Err(error) => self.retry_elsewhere(&mut retry, error).await?,
-            }
-        }
+        retried!(self, self.reach_any().await?.describe_quorum().await)
     }
 
     /// The cluster's features and their levels (KIP-584), such as
@@ -40,14 +33,7 @@ impl Cluster {
     /// # Errors
     /// [`WireError`] when no broker can be asked.
     pub async fn finalized_features(&mut self) -> Result<BTreeMap<String, i16>, WireError> {
-        let mut retry = Retry::new(&self.options);
-        loop {
-            let attempt = async { self.reach_any().await?.finalized_features().await };
-            match attempt.await {
-                Ok(features) => return Ok(features),
-                Err(error) => self.retry_elsewhere(&mut retry, error).await?,
-            }
-        }
+        retried!(self, self.reach_any().await?.finalized_features().await)
     }
 
     /// The replicas of the topic's partitions, by number, with those that may
@@ -60,18 +46,13 @@ impl Cluster {
         &mut self,
         topic: &TopicName,
     ) -> Result<Vec<PartitionReplicas>, WireError> {
-        let mut retry = Retry::new(&self.options);
-        loop {
-            let attempt = async { self.reach_any().await?.describe_partitions(topic).await };
-            let attempt = match attempt.await {
+        retried!(self, {
+            let connection = self.reach_any().await?;
+            match connection.describe_partitions(topic).await {
                 Err(WireError::UnsupportedApi { .. }) => self.partitions_by_metadata(topic).await,
-                attempt => attempt,
-            };
-            match attempt {
-                Ok(partitions) => return Ok(partitions),
-                Err(error) => self.retry_elsewhere(&mut retry, error).await?,
+                described => described,
             }
-        }
+        })
     }
 
     async fn partitions_by_metadata(
@@ -129,22 +110,14 @@ impl Cluster {
         replicas: &[BrokerId],
     ) -> Result<(), WireError> {
         let wait = self.options.client.request_timeout;
-        let mut retry = Retry::new(&self.options);
-        loop {
-            let attempt = async {
-                let connection = self.reach_any().await?;
-                connection
-                    .reassign_partition(partition, replicas, wait)
-                    .await
-            };
-            match attempt.await {
-                Ok(()) => {
-                    self.forget_routes();
-                    return Ok(());
-                }
-                Err(error) => self.retry_elsewhere(&mut retry, error).await?,
-            }
-        }
+        retried!(self, {
+            let connection = self.reach_any().await?;
+            connection
+                .reassign_partition(partition, replicas, wait)
+                .await
+        })?;
+        self.forget_routes();
+        Ok(())
     }
 
     /// Adds partitions to a topic until it has `total`. Brokers know of them a
@@ -162,23 +135,13 @@ impl Cluster {
         total: u16,
     ) -> Result<(), WireError> {
         let wait = self.options.client.request_timeout;
-        let mut retry = Retry::new(&self.options);
-        loop {
-            let attempt = async {
-                let connection = self.reach_any().await?;
-                connection.create_partitions(topic, total, wait).await
-            };
-            match attempt.await {
-                Ok(()) => {
-                    self.forget_routes();
-                    return Ok(());
-                }
-                Err(error) if error.is_unsent() || is_undecided(&error) => {
-                    self.retry_elsewhere(&mut retry, error).await?;
-                }
-                Err(error) => return Err(error),
-            }
-        }
+        let may_be_sent_again = |error: &WireError| error.is_unsent() || is_undecided(error);
+        retried!(self while may_be_sent_again, {
+            let connection = self.reach_any().await?;
+            connection.create_partitions(topic, total, wait).await
+        })?;
+        self.forget_routes();
+        Ok(())
     }
 
     /// Changes some keys of a configuration, all or none. Brokers act on it a
@@ -193,20 +156,13 @@ impl Cluster {
         target: &ConfigTarget,
         changes: &[ConfigChange],
     ) -> Result<(), WireError> {
-        let mut retry = Retry::new(&self.options);
-        loop {
-            let attempt = async {
-                let connection = match target {
-                    ConfigTarget::Broker(broker) => self.reach_broker(*broker).await?,
-                    ConfigTarget::Topic(_) | ConfigTarget::AllBrokers => self.reach_any().await?,
-                };
-                connection.incremental_alter_configs(target, changes).await
+        retried!(self while is_open, {
+            let connection = match target {
+                ConfigTarget::Broker(broker) => self.reach_broker(*broker).await?,
+                ConfigTarget::Topic(_) | ConfigTarget::AllBrokers => self.reach_any().await?,
             };
-            match attempt.await {
-                Ok(()) => return Ok(()),
-                Err(error) => self.retry_unless_settled(&mut retry, error).await?,
-            }
-        }
+            connection.incremental_alter_configs(target, changes).await
+        })
     }
 
     /// Sets some of an entity's quotas, and takes away those without a value.
@@ -219,17 +175,10 @@ impl Cluster {
         entity: &QuotaEntity,
         quotas: &BTreeMap<String, Option<f64>>,
     ) -> Result<(), WireError> {
-        let mut retry = Retry::new(&self.options);
-        loop {
-            let attempt = async {
-                let connection = self.reach_any().await?;
-                connection.alter_client_quotas(entity, quotas).await
-            };
-            match attempt.await {
-                Ok(()) => return Ok(()),
-                Err(error) => self.retry_unless_settled(&mut retry, error).await?,
-            }
-        }
+        retried!(self while is_open, {
+            let connection = self.reach_any().await?;
+            connection.alter_client_quotas(entity, quotas).await
+        })
     }
 
     /// Deletes committed offsets of the group, and says for each partition
@@ -242,17 +191,10 @@ impl Cluster {
         group: &GroupId,
         partitions: &[TopicPartition],
     ) -> Result<BTreeMap<TopicPartition, Result<(), Refusal>>, WireError> {
-        let mut retry = Retry::new(&self.options);
-        loop {
-            let attempt = async {
-                let connection = self.reach_coordinator(group).await?;
-                connection.delete_group_offsets(group, partitions).await
-            };
-            match attempt.await {
-                Ok(outcomes) => return Ok(outcomes),
-                Err(error) => self.retry_elsewhere(&mut retry, error).await?,
-            }
-        }
+        retried!(self, {
+            let connection = self.reach_coordinator(group).await?;
+            connection.delete_group_offsets(group, partitions).await
+        })
     }
 
     /// Deletes groups with their offsets, and says for each whether it was
@@ -283,36 +225,23 @@ impl Cluster {
         group: &GroupId,
         members: &[GroupMember],
     ) -> Result<(), WireError> {
-        let mut retry = Retry::new(&self.options);
-        loop {
-            let attempt = async {
-                let connection = self.reach_coordinator(group).await?;
-                connection.remove_members(group, members).await
-            };
-            match attempt.await {
-                Ok(()) => return Ok(()),
-                Err(error) => self.retry_elsewhere(&mut retry, error).await?,
-            }
-        }
+        retried!(self, {
+            let connection = self.reach_coordinator(group).await?;
+            connection.remove_members(group, members).await
+        })
     }
 
     async fn delete_group(&mut self, group: &GroupId) -> Result<Result<(), Refusal>, WireError> {
-        let mut retry = Retry::new(&self.options);
-        loop {
-            let attempt = async {
-                self.reach_coordinator(group)
-                    .await?
-                    .delete_group(group)
-                    .await
-            };
-            match attempt.await {
-                Ok(()) => return Ok(Ok(())),
+        retried!(self, {
+            let connection = self.reach_coordinator(group).await?;
+            match connection.delete_group(group).await {
+                Ok(()) => Ok(Ok(())),
                 Err(WireError::Refused { source, .. }) if !source.code.is_retriable() => {
-                    return Ok(Err(source));
+                    Ok(Err(source))
                 }
-                Err(error) => self.retry_elsewhere(&mut retry, error).await?,
+                Err(error) => Err(error),
             }
-        }
+        })
     }
 
     /// The coordinator of the id's transactions.
@@ -323,19 +252,12 @@ impl Cluster {
         &mut self,
         id: &TransactionalId,
     ) -> Result<Coordinator, WireError> {
-        let mut retry = Retry::new(&self.options);
-        loop {
-            let attempt = async {
-                self.reach_any()
-                    .await?
-                    .find_transaction_coordinator(id)
-                    .await
-            };
-            match attempt.await {
-                Ok(coordinator) => return Ok(coordinator),
-                Err(error) => self.retry_elsewhere(&mut retry, error).await?,
-            }
-        }
+        retried!(self, {
+            self.reach_any()
+                .await?
+                .find_transaction_coordinator(id)
+                .await
+        })
     }
 
     /// The id's transaction, as its coordinator describes it; `None` for an id
@@ -347,19 +269,12 @@ impl Cluster {
         &mut self,
         id: &TransactionalId,
     ) -> Result<Option<TransactionDescription>, WireError> {
-        let mut retry = Retry::new(&self.options);
-        loop {
-            let attempt = async {
-                let coordinator = self.reach_any().await?.find_transaction_coordinator(id);
-                let coordinator = coordinator.await?.id;
-                let connection = self.reach_broker(coordinator).await?;
-                connection.describe_transaction(id).await
-            };
-            match attempt.await {
-                Ok(description) => return Ok(description),
-                Err(error) => self.retry_elsewhere(&mut retry, error).await?,
-            }
-        }
+        retried!(self, {
+            let coordinator = self.reach_any().await?.find_transaction_coordinator(id);
+            let coordinator = coordinator.await?.id;
+            let connection = self.reach_broker(coordinator).await?;
+            connection.describe_transaction(id).await
+        })
     }
 
     /// Every transactional id in use, as their coordinators list them: all
@@ -369,13 +284,7 @@ impl Cluster {
     /// # Errors
     /// [`WireError`] when one of them cannot be asked.
     pub async fn list_transactions(&mut self) -> Result<Vec<ListedTransaction>, WireError> {
-        let mut retry = Retry::new(&self.options);
-        loop {
-            match self.list_transactions_once().await {
-                Ok(listed) => return Ok(listed),
-                Err(error) => self.retry_elsewhere(&mut retry, error).await?,
-            }
-        }
+        retried!(self, self.list_transactions_once().await)
     }
 
     async fn list_transactions_once(&mut self) -> Result<Vec<ListedTransaction>, WireError> {
@@ -397,19 +306,12 @@ impl Cluster {
         &mut self,
         partition: &TopicPartition,
     ) -> Result<Vec<ActiveProducer>, WireError> {
-        let mut retry = Retry::new(&self.options);
-        loop {
-            let attempt = async {
-                self.learn_routes(std::slice::from_ref(partition)).await?;
-                let leader = self.leader(partition)?;
-                let connection = self.reach_broker(leader).await?;
-                connection.describe_producers(partition).await
-            };
-            match attempt.await {
-                Ok(producers) => return Ok(producers),
-                Err(error) => self.retry_elsewhere(&mut retry, error).await?,
-            }
-        }
+        retried!(self, {
+            self.learn_routes(std::slice::from_ref(partition)).await?;
+            let leader = self.leader(partition)?;
+            let connection = self.reach_broker(leader).await?;
+            connection.describe_producers(partition).await
+        })
     }
 
     /// The same as one replica remembers them.
@@ -421,30 +323,17 @@ impl Cluster {
         replica: BrokerId,
         partition: &TopicPartition,
     ) -> Result<Vec<ActiveProducer>, WireError> {
-        let mut retry = Retry::new(&self.options);
-        loop {
-            let attempt = async {
-                let connection = self.reach_broker(replica).await?;
-                connection.describe_producers(partition).await
-            };
-            match attempt.await {
-                Ok(producers) => return Ok(producers),
-                Err(error) => self.retry_elsewhere(&mut retry, error).await?,
-            }
-        }
+        retried!(self, {
+            let connection = self.reach_broker(replica).await?;
+            connection.describe_producers(partition).await
+        })
     }
+}
 
-    /// As [`Self::retry_elsewhere`], where an unknown topic is an answer.
-    async fn retry_unless_settled(
-        &mut self,
-        retry: &mut Retry,
-        error: WireError,
-    ) -> Result<(), WireError> {
-        match &error {
-            WireError::Refused { .. } if !is_undecided(&error) => Err(error),
-            _ => self.retry_elsewhere(retry, error).await,
-        }
-    }
+/// Whether the call may still succeed: a refusal that the controllers decided on
+/// is an answer.
+fn is_open(error: &WireError) -> bool {
+    !matches!(error, WireError::Refused { .. }) || is_undecided(error)
 }
 
 fn is_undecided(error: &WireError) -> bool {
