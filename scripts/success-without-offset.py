@@ -23,6 +23,8 @@ import tempfile, time, urllib.request, zipfile
 VERSIONS = ["1.5.0", "1.9.2", "2.0.2", "2.12.1", "2.16.0"]
 READER = "2.16.0"
 RECORDS, PER_S = 120, 100
+# Much longer than an idle machine takes.
+OUTCOMES_MS, READ_MS = 120_000, 60_000
 
 
 class Message(c.Structure):
@@ -128,8 +130,8 @@ def produce(lib, bootstrap, topic, path):
             raise SystemExit("librdkafka did not take a record")
         lib.lib.rd_kafka_poll(client, 0)
         time.sleep(1 / PER_S)
-    if lib.lib.rd_kafka_flush(client, 30_000):
-        raise SystemExit("records have no outcome after 30 s")
+    if lib.lib.rd_kafka_flush(client, OUTCOMES_MS):
+        raise SystemExit(f"records have no outcome after {OUTCOMES_MS} ms")
     out.say("shutdown_complete")
     out.say("tool_data", sent=RECORDS, acked=told["acked"], target_throughput=PER_S,
             avg_throughput=PER_S)
@@ -146,9 +148,9 @@ def consume(lib, bootstrap, topic, path):
     out.say("startup_complete")
     out.say("partitions_assigned", partitions=[{"topic": topic, "partition": 0}])
     while True:
-        message = lib.lib.rd_kafka_consume(handle, 0, 30_000)
+        message = lib.lib.rd_kafka_consume(handle, 0, READ_MS)
         if not message:
-            raise SystemExit("the topic could not be read to its end within 30 s")
+            raise SystemExit(f"the topic could not be read to its end: nothing came for {READ_MS} ms")
         m, error = message.contents, message.contents.err
         if not error:
             count += 1
