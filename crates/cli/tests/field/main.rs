@@ -102,9 +102,10 @@ fn is_so(line: &str, exit: Option<i32>, scenario: &Value) -> bool {
         "error" => {
             let (of, error) = rest.split_once(' ').unwrap();
             let errors = scenario["measurements"]["errors"].as_array();
-            errors.into_iter().flatten().any(|told| {
-                told["error"] == error && told["who"].as_str().unwrap().contains(of)
-            })
+            errors
+                .into_iter()
+                .flatten()
+                .any(|told| told["error"] == error && told["who"].as_str().unwrap().contains(of))
         }
         "throttled" => {
             let throttled = scenario["measurements"]["throttled"].as_array();
