@@ -49,7 +49,7 @@ fn form(config: &[(&str, &str)]) -> Form {
         config: config
             .map(|(key, value)| ((*key).to_owned(), (*value).to_owned()))
             .collect(),
-        worker_config: std::collections::BTreeMap::new(),
+        worker_config: model::scenario::Config::new(),
     })
 }
 

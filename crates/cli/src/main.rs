@@ -25,6 +25,7 @@ mod style;
 use std::process::ExitCode;
 
 use clap::Parser as _;
+use secret::Secrets;
 use tokio::runtime::Builder;
 
 use crate::args::{Cli, Command, HistoryCommand, StackCommand};
@@ -33,12 +34,34 @@ use crate::failure::Failure;
 use crate::style::VIOLATED;
 
 fn main() -> ExitCode {
-    let cli = Cli::parse();
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(told) => return tell(&told),
+    };
     let exit = carry_out(&cli.command).unwrap_or_else(|failure| {
         output::note(&format!("{VIOLATED}error{VIOLATED:#}: {failure}\n"));
         failure.exit()
     });
     ExitCode::from(exit.code())
+}
+
+/// Help, the version, or what is wrong with the arguments: these may hold an
+/// address with a password, and are quoted in an error.
+fn tell(told: &clap::Error) -> ExitCode {
+    let given: Vec<String> = std::env::args().collect();
+    let infos = given.iter().filter_map(|argument| {
+        let (info, _) = argument.rsplit_once('@')?;
+        let info = info.split_once("://").map_or(info, |(_, info)| info);
+        Some(("password", info))
+    });
+    let secrets = Secrets::of(infos);
+    if told.exit_code() == 0 || secrets.is_empty() {
+        // Nobody can be told that the terminal is gone.
+        let _ = told.print();
+    } else {
+        output::note(&secrets.scrub(&told.render().ansi().to_string()));
+    }
+    ExitCode::from(u8::try_from(told.exit_code()).unwrap_or(Exit::Usage.code()))
 }
 
 fn carry_out(command: &Command) -> Result<Exit, Failure> {

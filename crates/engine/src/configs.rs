@@ -1,11 +1,12 @@
 //! The configurations in force, as brokers, connectors and clients report
-//! them: evidence for the run directory. Secrets never enter it.
+//! them: evidence for the run directory. Secrets are not shown in it.
 
 use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use model::event::Cleanup;
+use model::scenario::Config;
 use wire::{ConfigValue, Configs};
 
 use crate::error::EngineError;
@@ -13,7 +14,7 @@ use crate::error::EngineError;
 /// The name of the file in a scenario's folder.
 pub const FILE_NAME: &str = "configs.json";
 
-type ByWhom = BTreeMap<String, BTreeMap<String, String>>;
+type ByWhom = BTreeMap<String, Config>;
 
 /// Collects configurations by whose they are.
 #[derive(Clone, Debug, Default)]
@@ -23,11 +24,7 @@ pub(crate) struct InForce {
 
 impl InForce {
     /// Sets what `who` says of itself.
-    pub(crate) fn set(&self, who: &str, config: BTreeMap<String, String>) {
-        let config = config
-            .into_iter()
-            .filter(|(key, _)| !is_secret(key))
-            .collect();
+    pub(crate) fn set(&self, who: &str, config: Config) {
         self.lock().insert(who.to_owned(), config);
     }
 
@@ -72,15 +69,6 @@ pub(crate) fn cleanup(topic: &Configs) -> Option<Cleanup> {
     }
 }
 
-/// Keys whose values may be secret, by Kafka's naming habits.
-fn is_secret(key: &str) -> bool {
-    const MARKS: [&str; 5] = ["password", "secret", "jaas", "token", "credential"];
-    let key = key.to_ascii_lowercase();
-    MARKS.iter().any(|mark| key.contains(mark))
-        // "ssl.keystore.key" and "ssl.key.pem" hold keys; "key.converter" does not.
-        || (key.starts_with("ssl.") && key.contains("key") && !key.contains("location"))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -104,22 +92,16 @@ mod tests {
     }
 
     #[test]
-    fn secrets_are_left_out_and_the_rest_is_kept() {
+    fn secrets_are_hidden_and_the_rest_is_shown() {
+        let folder = tempfile::tempdir().unwrap();
         let configs = InForce::default();
-        let keys = [
-            "database.password",
-            "sasl.jaas.config",
-            "ssl.key.pem",
-            "acks",
-            "key.converter",
-        ];
-        configs.set(
-            "someone",
-            keys.iter()
-                .map(|key| ((*key).to_owned(), "x".to_owned()))
-                .collect(),
-        );
-        let kept: Vec<String> = configs.lock()["someone"].keys().cloned().collect();
-        assert_eq!(kept, ["acks", "key.converter"]);
+        let keys = ["ssl.key.pem", "acks"];
+        let config = keys.map(|key| (key.to_owned(), "value".to_owned()));
+        configs.set("someone", Config::from(config));
+        configs.write(folder.path()).unwrap();
+        let text = std::fs::read_to_string(folder.path().join(FILE_NAME)).unwrap();
+        let read: serde_json::Value = serde_json::from_str(&text).unwrap();
+        assert_eq!(read["someone"]["acks"], "value");
+        assert_eq!(read["someone"]["ssl.key.pem"], "[hidden]");
     }
 }

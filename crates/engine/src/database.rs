@@ -127,7 +127,7 @@ impl Database {
         });
         let connect = &database.connect;
         connect
-            .create_connector(&capture.connector, &config)
+            .create_connector(&capture.connector, &config.plain())
             .await?;
         if let Err(error) = database.wait_streaming(rows, ledger).await {
             database.look(ledger).await;

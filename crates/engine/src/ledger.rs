@@ -15,10 +15,13 @@ use model::plan::ScenarioPlan;
 use model::scenario::{Fault, Trigger};
 use tokio::sync::watch;
 
+use secret::Secrets;
 use subject::clock::Clock;
 
 use crate::progress::Stage;
 use crate::wait::{Waits, pass};
+
+mod scrub;
 
 /// Counts of what happened so far, for triggers and for showing progress.
 /// The verdict never rests on them.
@@ -119,6 +122,8 @@ struct Book {
     broken: bool,
     /// Nothing is written down any more.
     sealed: bool,
+    /// What must not be written down.
+    secrets: Secrets,
 }
 
 /// Writes a scenario's history and counts along. Clones write to the same
@@ -132,11 +137,12 @@ pub(crate) struct Ledger {
 }
 
 impl Ledger {
-    /// Begins the history of a scenario, whose clock starts now.
+    /// Begins the history of a scenario, whose clock starts now and whose
+    /// secrets do not enter it.
     ///
     /// # Errors
     /// When the file exists or cannot be written.
-    pub(crate) fn create(path: &Path) -> io::Result<Self> {
+    pub(crate) fn create(path: &Path, secrets: Secrets) -> io::Result<Self> {
         Ok(Self {
             clock: Clock::start(),
             book: Arc::new(Mutex::new(Book {
@@ -148,6 +154,7 @@ impl Ledger {
                 units: BTreeMap::new(),
                 broken: false,
                 sealed: false,
+                secrets,
             })),
             tally: Arc::new(watch::Sender::new(Tally::default())),
             waits: Waits::default(),
@@ -176,7 +183,7 @@ impl Ledger {
     pub(crate) fn record_all(&self, events: impl IntoIterator<Item = Event>) {
         self.change(|book, tally| {
             for event in events {
-                book.write(tally, &event);
+                book.write(tally, event);
             }
         });
     }
@@ -188,7 +195,7 @@ impl Ledger {
     pub(crate) fn seal(&self, ending: Body) {
         self.change(|book, tally| {
             let at = self.clock.now();
-            book.write(tally, &Event { at, body: ending });
+            book.write(tally, Event { at, body: ending });
             book.flush(tally);
             book.sealed = true;
         });
@@ -288,11 +295,14 @@ impl Ledger {
 }
 
 impl Book {
-    fn write(&mut self, tally: &mut Tally, event: &Event) {
+    fn write(&mut self, tally: &mut Tally, mut event: Event) {
         if self.broken || self.sealed {
             return;
         }
-        match self.recorder.record(event) {
+        if !self.secrets.is_empty() {
+            scrub::scrub(&mut event.body, &self.secrets);
+        }
+        match self.recorder.record(&event) {
             Ok(()) => self.count(tally, &event.body),
             Err(error) => self.fail(tally, &error),
         }
@@ -470,7 +480,7 @@ mod tests {
         for round in 0..50 {
             let folder = tempfile::tempdir().unwrap();
             let path = folder.path().join("h");
-            let ledger = Ledger::create(&path).unwrap();
+            let ledger = Ledger::create(&path, Secrets::default()).unwrap();
             let said = Body::FaultTriggered {
                 fault: FaultIx::new(0),
             };
@@ -513,7 +523,7 @@ mod tests {
     #[test]
     fn a_capture_is_dead_while_all_its_tasks_have_failed() {
         let folder = tempfile::tempdir().unwrap();
-        let ledger = Ledger::create(&folder.path().join("h")).unwrap();
+        let ledger = Ledger::create(&folder.path().join("h"), Secrets::default()).unwrap();
         for (unit, state, dead) in [
             ("the instance", "RUNNING", false),
             ("task 0", "RUNNING", false),

@@ -132,7 +132,7 @@ impl Observer {
                         .and_then(|topic| u16::try_from(topic.replication_factor).ok())
                         .unwrap_or(1),
                     config: declared
-                        .map(|topic| topic.config.clone())
+                        .map(|topic| topic.config.plain())
                         .unwrap_or_default(),
                 }
             })

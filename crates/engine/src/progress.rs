@@ -1,8 +1,10 @@
 //! What a run tells while it lasts: one stream of typed events, of which every
 //! display is a consumer. Knows nothing of displays.
 
+use std::sync::Arc;
 use std::time::Duration;
 
+use secret::Secrets;
 use tokio::sync::mpsc::UnboundedSender;
 
 use crate::cleanup::Left;
@@ -143,19 +145,27 @@ impl Stage {
 #[derive(Clone, Debug)]
 pub(crate) struct Reporter {
     scenario: usize,
+    secrets: Arc<Secrets>,
     to: UnboundedSender<Progress>,
 }
 
 impl Reporter {
-    pub(crate) fn new(scenario: usize, to: &UnboundedSender<Progress>) -> Self {
+    pub(crate) fn new(scenario: usize, secrets: Secrets, to: &UnboundedSender<Progress>) -> Self {
         Self {
             scenario,
+            secrets: Arc::new(secrets),
             to: to.clone(),
         }
     }
 
     /// Tells; nobody need be listening.
-    pub(crate) fn step(&self, what: Step) {
+    pub(crate) fn step(&self, mut what: Step) {
+        if let Step::FaultLeft { why: words, .. }
+        | Step::GaveUp { reason: words }
+        | Step::Waiting { so_far: words } = &mut what
+        {
+            *words = self.secrets.scrub(words).into_owned();
+        }
         let _ = self.to.send(Progress {
             scenario: self.scenario,
             what,

@@ -111,7 +111,7 @@ pub async fn run(
         let place = Arc::clone(&places);
         let weight = weight_of(&scenario, settings.jobs);
         let settings = settings.clone();
-        let reporter = Reporter::new(index, progress);
+        let reporter = Reporter::new(index, scenario.scenario.secrets(), progress);
         let mut interrupt = interrupt.clone();
         running.spawn(async move {
             let begun = tokio::select! {
@@ -176,7 +176,7 @@ async fn run_recorded(
     mut interrupt: watch::Receiver<bool>,
 ) -> End {
     let folder = settings.out.join(plan.folder());
-    let ledger = match open_ledger(&folder) {
+    let ledger = match open_ledger(plan, &folder) {
         Ok(ledger) => ledger,
         Err(error) => {
             progress.step(Step::GaveUp {
@@ -261,14 +261,14 @@ fn close(ledger: &Ledger, outcome: Option<Result<(), EngineError>>, progress: &R
     end
 }
 
-fn open_ledger(folder: &Path) -> Result<Ledger, EngineError> {
+fn open_ledger(plan: &ScenarioPlan, folder: &Path) -> Result<Ledger, EngineError> {
     let write = |path: &Path| {
         let path = path.to_owned();
         move |source| EngineError::Write { path, source }
     };
     std::fs::create_dir_all(folder).map_err(write(folder))?;
     let path = folder.join(history::FILE_NAME);
-    Ledger::create(&path).map_err(write(&path))
+    Ledger::create(&path, plan.scenario.secrets()).map_err(write(&path))
 }
 
 async fn show_progress(plan: ScenarioPlan, ledger: Ledger, progress: Reporter) {
@@ -418,16 +418,12 @@ pub fn check_configs(plan: &ScenarioPlan) -> Result<(), EngineError> {
         .iter()
         .zip(0..)
         .map(|(producer, n)| {
-            (
-                format!("producer {n}"),
-                check_config(RoleKind::Producer, &producer.config),
-            )
+            let who = format!("producer {n}");
+            (who, RoleKind::Producer, &producer.config)
         });
     let groups = plan.scenario.groups.iter().map(|group| {
-        (
-            format!("group {}", group.name),
-            check_config(RoleKind::Consumer, &group.config),
-        )
+        let who = format!("group {}", group.name);
+        (who, RoleKind::Consumer, &group.config)
     });
     let transforms = plan.scenario.transforms.iter().flat_map(|transform| {
         let who = format!("transform {}", transform.name);
@@ -435,12 +431,12 @@ pub fn check_configs(plan: &ScenarioPlan) -> Result<(), EngineError> {
             (RoleKind::Consumer, &transform.config),
             (RoleKind::Producer, &transform.producer_config),
         ]
-        .map(|(kind, config)| (who.clone(), check_config(kind, config)))
+        .map(|(kind, config)| (who.clone(), kind, config))
     });
-    for (who, checked) in producers.chain(groups).chain(transforms) {
-        checked.map_err(|error| EngineError::Config {
+    for (who, kind, config) in producers.chain(groups).chain(transforms) {
+        check_config(kind, &config.plain()).map_err(|error| EngineError::Config {
             who,
-            reason: error.to_string(),
+            reason: config.secrets().scrub(&error.to_string()).into_owned(),
         })?;
     }
     Ok(())
@@ -586,6 +582,7 @@ impl<'w> Workload<'w> {
         let launcher = Launcher {
             program: at.settings.subject.clone(),
             logs: logs_in(at.folder)?,
+            secrets: plan.scenario.secrets(),
             bootstrap: target.bootstrap(),
             ledger: ledger.clone(),
             configs: configs.clone(),

@@ -9,7 +9,8 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use model::event::{Body, Ending, Isolation};
 use model::ids::{GroupIx, MemberIx, PartitionRef, ProducerIx, TopicIx};
 use model::plan::{PlannedTopic, ScenarioPlan};
-use model::scenario::{EndSignal, Group, Producer, words};
+use model::scenario::{Config, EndSignal, Group, Producer, words};
+use secret::Secrets;
 use stack::process::{Child, ChildSpec, Exit, ProcessSnapshot, Signal, Stream, Trouble};
 use subject::protocol::{ConsumerRole, Happening, LargeRecords, ProducerRole, Report, Role};
 use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader};
@@ -31,6 +32,8 @@ pub(crate) struct Launcher {
     pub(crate) program: PathBuf,
     /// Where logs go.
     pub(crate) logs: PathBuf,
+    /// What must not be in them.
+    pub(crate) secrets: Secrets,
     /// `bootstrap.servers`.
     pub(crate) bootstrap: String,
     pub(crate) ledger: Ledger,
@@ -95,6 +98,7 @@ impl Launcher {
     ) -> Result<Subject, EngineError> {
         let log = self.logs.join(log_of(&who));
         let mut spec = ChildSpec::new(&self.program, log).arg("subject");
+        spec.secrets = self.secrets.clone();
         spec.stdin = Stream::Piped;
         spec.stdout = Stream::Piped;
         let mut child = spec.spawn()?;
@@ -199,7 +203,7 @@ impl Listener {
                     self.ledger.record(report.at, body);
                 }
                 config.insert("client".to_owned(), client);
-                self.configs.set(&self.who, config);
+                self.configs.set(&self.who, config.into());
                 self.tell.send_modify(|told| told.ready = true);
             }
             (_, Happening::Ended) => self.tell.send_modify(|told| told.ended = true),
@@ -304,7 +308,7 @@ pub(crate) async fn run_producer(
             .zip(producer.large_bytes)
             .map(|(every, bytes)| LargeRecords { every, bytes }),
         keys: producer.keys,
-        config: producer.config.clone(),
+        config: producer.config.plain(),
     });
     let who = format!("producer {number}");
     let subject = launcher
@@ -318,7 +322,7 @@ enum Task {
     Read {
         role: ConsumerRole,
         topic: TopicIx,
-        config: BTreeMap<String, String>,
+        config: Config,
     },
     Transform(transforms::Work),
 }
@@ -409,7 +413,7 @@ impl Members {
                 topic,
                 config,
             } => {
-                let config = for_member(config, number);
+                let config = config.for_member(number);
                 let role = Role::Consumer(ConsumerRole {
                     config,
                     ..role.clone()
@@ -633,18 +637,6 @@ pub(crate) enum Dismissal {
     Refused,
     /// Nobody told it anything.
     Untold,
-}
-
-/// A configuration with the member's number in it.
-pub(crate) fn for_member(
-    config: &BTreeMap<String, String>,
-    number: u32,
-) -> BTreeMap<String, String> {
-    let number = number.to_string();
-    config
-        .iter()
-        .map(|(key, value)| (key.clone(), value.replace("{member}", &number)))
-        .collect()
 }
 
 /// The folder for logs, made if need be.

@@ -68,9 +68,10 @@ impl Target {
         let mut spec = StackSpec::new(folder);
         spec.archives = embedded.archives.clone();
         spec.brokers = topology.brokers;
-        spec.broker_config.clone_from(&topology.config);
+        spec.broker_config = topology.config.plain();
+        spec.secrets = plan.scenario.secrets();
         spec.cdc = plan.scenario.capture.as_ref().map(|capture| CdcSpec {
-            worker_config: capture.worker_config.clone(),
+            worker_config: capture.worker_config.plain(),
         });
         let numbers = 1..=topology.brokers;
         let clients = match topology.link {

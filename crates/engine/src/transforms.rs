@@ -1,7 +1,7 @@
 //! Groups that read and write: what their members are told to do, and what
 //! their reports mean in a history. Knows nothing of processes.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
@@ -16,7 +16,7 @@ use model::scenario::{Config, Scenario, Transactions, Transform};
 use subject::protocol::{Happening, TransformRole};
 
 use crate::hearing;
-use crate::subjects::{Launcher, for_member};
+use crate::subjects::Launcher;
 
 /// `transaction.timeout.ms` where a scenario does not say, in both clients.
 const TRANSACTION_TIMEOUT_MS: u64 = 60_000;
@@ -63,8 +63,8 @@ impl Work {
                 commit_every_records: transform.commit_every_records,
                 record_bytes: transform.record_bytes,
                 transactional_id: None,
-                config: Config::new(),
-                producer_config: Config::new(),
+                config: BTreeMap::new(),
+                producer_config: BTreeMap::new(),
             },
             transactions: transform.transactions,
             config: transform.config.clone(),
@@ -94,8 +94,8 @@ impl Work {
         let role = TransformRole {
             producer,
             transactional_id: (self.transactions == Transactions::On).then(id),
-            config: for_member(&self.config, number),
-            producer_config: for_member(&self.producer_config, number),
+            config: self.config.for_member(number),
+            producer_config: self.producer_config.for_member(number),
             ..self.role.clone()
         };
         let voice = Voice {

@@ -2,12 +2,12 @@
 //! file's own form, with its errors, is in [`parse`]. Knows nothing of how a
 //! scenario is carried out.
 
-use std::collections::BTreeMap;
-
+use secret::Secrets;
 use serde::{Deserialize, Serialize};
 
 use crate::claim::Guarantee;
 
+mod config;
 mod embedded;
 mod fault;
 mod foreign;
@@ -17,6 +17,7 @@ mod parse;
 mod transform;
 pub mod words;
 
+pub use config::Config;
 pub use embedded::{EMBEDDED, embedded};
 pub use fault::{
     BrokerPick, CutOnset, Effect, Election, EndSignal, ErrorMoment, Fault, FaultKind, Offsets,
@@ -27,10 +28,6 @@ pub use internal::Keeper;
 pub use occurrence::{Happening, Occurrence};
 pub use parse::{ScenarioError, near, nearest, parse};
 pub use transform::{Reliance, Transactions, Transform};
-
-/// Configuration keys and values, in the Java client's (or the broker's, or
-/// the connector's) own names.
-pub type Config = BTreeMap<String, String>;
 
 /// What is sent, what is broken and when, and what is claimed.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -401,6 +398,39 @@ impl Scenario {
     pub fn loses_brokers(&self) -> bool {
         let mut kinds = self.faults.iter().map(|fault| &fault.kind);
         kinds.any(|kind| matches!(kind, FaultKind::BrokerLoss { .. }))
+    }
+
+    /// What must not be written anywhere: the secrets of all that is
+    /// configured, as clients are given them.
+    pub fn secrets(&self) -> Secrets {
+        let topics = self.topics.iter().map(|topic| &topic.config);
+        let quotas = self.quotas.iter().map(|quota| &quota.config);
+        let producers = self.producers.iter().map(|producer| &producer.config);
+        let capture = self.capture.iter();
+        let capture = capture.flat_map(|capture| [&capture.config, &capture.worker_config]);
+        let alike = std::iter::once(&self.topology.config)
+            .chain(topics)
+            .chain(quotas)
+            .chain(producers)
+            .chain(capture)
+            .map(Config::secrets);
+        let groups = self
+            .groups
+            .iter()
+            .map(|group| (&group.config, group.members));
+        let transforms = self.transforms.iter().flat_map(|transform| {
+            [&transform.config, &transform.producer_config].map(|it| (it, transform.members))
+        });
+        let each = groups.chain(transforms).flat_map(|(config, members)| {
+            let members = if config.secrets().is_empty() {
+                0
+            } else {
+                members
+            };
+            let of_member = |number| Config::from(config.for_member(number)).secrets();
+            std::iter::once(config.secrets()).chain((1..=members).map(of_member))
+        });
+        alike.chain(each).fold(Secrets::default(), Secrets::and)
     }
 
     /// All records that the producers are going to send.

@@ -129,10 +129,12 @@ pub struct Broker {
 }
 
 impl Broker {
-    /// Writes its settings and an empty, formatted log directory under `dir`.
+    /// Writes its settings under `dir`, and an empty, formatted log directory
+    /// under `data`.
     pub(crate) fn prepare(
         id: u8,
         dir: &Path,
+        data: &Path,
         cluster: &Cluster,
         ports: BrokerPorts,
         advertised: Option<SocketAddr>,
@@ -147,17 +149,17 @@ impl Broker {
             }
         };
         let advertised = advertised.unwrap_or(ports.client.addr());
-        let data_dir = dir.join(format!("data/broker-{id}"));
+        let data_dir = data.join(format!("broker-{id}"));
         fs::create_dir_all(&data_dir).map_err(io_error(&data_dir))?;
         let config = settings(id, cluster, &ports, advertised, &data_dir);
         let properties = dir.join(format!("config/broker-{id}.properties"));
-        fs::write(&properties, java_properties(&config)).map_err(io_error(&properties))?;
+        jvm.set_properties(&properties, &config)
+            .map_err(io_error(&properties))?;
         cluster
             .format
             .write(&data_dir, &cluster.id, id)
             .map_err(|(path, source)| io_error(&path)(source))?;
 
-        jvm.args = vec![properties.into()];
         let probe = Probe::LogAndPort {
             wanted: STARTED,
             addr: ports.client.addr(),

@@ -3,7 +3,6 @@
 //! Knows Connect's REST interface; not what a connector captures.
 
 use std::collections::BTreeMap;
-use std::fs;
 use std::io;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
@@ -12,7 +11,6 @@ use std::time::{Duration, Instant};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use crate::broker::java_properties;
 use crate::jvm::JvmSpec;
 use crate::ports::ReservedPort;
 use crate::process::elapsed_ms;
@@ -219,11 +217,11 @@ impl Connect {
     ) -> Result<Self, ConnectError> {
         let config = settings(&setup);
         let properties = dir.join("config/connect.properties");
-        fs::write(&properties, java_properties(&config)).map_err(|source| ConnectError::Io {
-            path: properties.clone(),
-            source,
-        })?;
-        jvm.args = vec![properties.into()];
+        jvm.set_properties(&properties, &config)
+            .map_err(|source| ConnectError::Io {
+                path: properties,
+                source,
+            })?;
         jvm.heap_mb = 512;
         let probe = Probe::Http {
             // Answered by the herder only once it has joined its group.

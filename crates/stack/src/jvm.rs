@@ -3,12 +3,18 @@
 //!
 //! Knows the JVM's options; not what the programs do.
 
+use std::collections::BTreeMap;
 use std::ffi::OsString;
+use std::fs;
+use std::io;
 use std::path::{Path, PathBuf};
 
+use secret::Secrets;
+
 use crate::artefacts::Artefacts;
+use crate::broker::java_properties;
 use crate::java::Java;
-use crate::process::ChildSpec;
+use crate::process::{ChildSpec, Input};
 
 /// Whether a process is to start fast or to run fast.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -25,6 +31,9 @@ pub enum Compiler {
 /// behind our back (java(1), `JDK_JAVA_OPTIONS`).
 const MEDDLING: [&str; 3] = ["JDK_JAVA_OPTIONS", "JAVA_TOOL_OPTIONS", "_JAVA_OPTIONS"];
 
+/// A file that is a process's own standard input: proc(5).
+const STDIN: &str = "/dev/stdin";
+
 /// A Java program to start.
 #[derive(Clone, Debug)]
 pub(crate) struct JvmSpec {
@@ -40,6 +49,10 @@ pub(crate) struct JvmSpec {
     pub(crate) nice: u8,
     pub(crate) args: Vec<OsString>,
     pub(crate) log: PathBuf,
+    /// What must not get into the log.
+    pub(crate) secrets: Secrets,
+    /// What it reads from standard input.
+    pub(crate) input: Option<Input>,
 }
 
 impl JvmSpec {
@@ -61,7 +74,31 @@ impl JvmSpec {
             nice: 0,
             args: Vec::new(),
             log: log.to_owned(),
+            secrets: Secrets::default(),
+            input: None,
         }
+    }
+
+    /// Gives the program its settings: a file of this name, and where secrets
+    /// are among them, the file shows none and the program reads a pipe.
+    pub(crate) fn set_properties(
+        &mut self,
+        path: &Path,
+        settings: &BTreeMap<String, String>,
+    ) -> io::Result<()> {
+        let shown = settings.iter().map(|(key, value)| {
+            let shown = secret::shown(key, value);
+            (key.clone(), self.secrets.scrub(&shown).into_owned())
+        });
+        let shown: BTreeMap<String, String> = shown.collect();
+        fs::write(path, java_properties(&shown))?;
+        self.args = if shown == *settings {
+            vec![path.into()]
+        } else {
+            self.input = Some(Input::new(java_properties(settings)));
+            vec![STDIN.into()]
+        };
+        Ok(())
     }
 
     pub(crate) fn child(&self) -> ChildSpec {
@@ -84,6 +121,8 @@ impl JvmSpec {
             .arg(&self.class_path)
             .arg(self.main_class)
             .args(&self.args);
+        spec.secrets.clone_from(&self.secrets);
+        spec.input.clone_from(&self.input);
         spec.nice = self.nice;
         spec.env_remove = MEDDLING.into_iter().map(OsString::from).collect();
         spec

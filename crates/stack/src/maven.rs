@@ -179,6 +179,8 @@ fn explain(exit: Exit, log: &Path) -> MavenError {
     let output = String::from_utf8_lossy(&output);
     let log = log.to_owned();
     let complaint = complaint(&output).unwrap_or_else(|| exit.to_string());
+    // The user's own settings may name a repository with a password.
+    let complaint = secret::redacted(&complaint).into_owned();
     match classify(&output) {
         Complaint::NotInRepository => MavenError::NotInRepository { complaint, log },
         Complaint::Unreachable => MavenError::Unreachable { complaint, log },

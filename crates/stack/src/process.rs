@@ -10,7 +10,8 @@
 use std::ffi::OsString;
 use std::fmt;
 use std::fs::{self, File, OpenOptions};
-use std::io;
+use std::io::{self, BufRead, BufReader, Read, Write};
+use std::os::fd::OwnedFd;
 use std::os::unix::process::{CommandExt, ExitStatusExt};
 use std::path::{Path, PathBuf};
 use std::process::{self, Command, ExitStatus, Stdio};
@@ -18,6 +19,7 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, OnceLock, PoisonError, mpsc};
 use std::thread;
 use std::time::{Duration, Instant};
 
+use secret::Secrets;
 use tokio::sync::watch;
 
 use crate::linux;
@@ -136,6 +138,10 @@ pub struct ChildSpec {
     pub stdin: Stream,
     /// Standard output.
     pub stdout: Stream,
+    /// What it reads from standard input, in place of `stdin`.
+    pub input: Option<Input>,
+    /// What must not get into its log, whatever it writes.
+    pub secrets: Secrets,
     /// How willingly it gives way: 0 as we are, 19 only when nobody else
     /// wants the processor (nice(1)).
     pub nice: u8,
@@ -154,6 +160,8 @@ impl ChildSpec {
             log: log.into(),
             stdin: Stream::Null,
             stdout: Stream::Log,
+            input: None,
+            secrets: Secrets::default(),
             nice: 0,
         }
     }
@@ -197,20 +205,44 @@ impl ChildSpec {
             .open(&self.log)
             .map_err(log_error)?;
         let log_start = log.metadata().map_err(log_error)?.len();
-        let command = self.command(&log).map_err(log_error)?;
-        let spawned = Spawner::global()
-            .and_then(|spawner| spawner.spawn(command))
-            .map_err(|source| ProcessError::Spawn {
-                program: self.program.clone(),
-                source,
-            })?;
-        Child::watch(spawned, self.log.clone(), log_start).map_err(|source| ProcessError::Spawn {
+        let (log, cleaned) = self.cleaned(log).map_err(log_error)?;
+        let command = self.command(log).map_err(log_error)?;
+        let spawn = || -> io::Result<Child> {
+            let mut spawned = Spawner::global()?.spawn(command)?;
+            if let Some(input) = &self.input
+                && let Some(stdin) = spawned.stdin.take()
+            {
+                input.clone().write(stdin)?;
+            }
+            Child::watch(spawned, self.log.clone(), log_start, cleaned)
+        };
+        spawn().map_err(|source| ProcessError::Spawn {
             program: self.program.clone(),
             source,
         })
     }
 
-    fn command(&self, log: &File) -> io::Result<Command> {
+    /// Where it writes what goes into its log: the log itself, or where there
+    /// are secrets, a thread that removes them. That one tells when all is
+    /// written.
+    fn cleaned(&self, log: File) -> io::Result<(OwnedFd, Option<mpsc::Receiver<()>>)> {
+        if self.secrets.is_empty() {
+            return Ok((log.into(), None));
+        }
+        let (reader, writer) = io::pipe()?;
+        let secrets = self.secrets.clone();
+        let (tell, done) = mpsc::channel();
+        thread::Builder::new()
+            .name("log".to_owned())
+            .spawn(move || {
+                // A log that can no longer be written must not stop the child.
+                let _ = clean(reader, log, &secrets);
+                let _ = tell.send(());
+            })?;
+        Ok((writer.into(), Some(done)))
+    }
+
+    fn command(&self, log: OwnedFd) -> io::Result<Command> {
         let mut command = if self.nice == 0 {
             Command::new(&self.program)
         } else {
@@ -222,6 +254,7 @@ impl ChildSpec {
             .args(&self.args)
             .envs(self.env.iter().map(|(key, value)| (key, value)))
             .stdin(match self.stdin {
+                _ if self.input.is_some() => Stdio::piped(),
                 Stream::Piped => Stdio::piped(),
                 Stream::Null | Stream::Log => Stdio::null(),
             })
@@ -230,7 +263,7 @@ impl ChildSpec {
                 Stream::Piped => Stdio::piped(),
                 Stream::Log => log.try_clone()?.into(),
             })
-            .stderr(log.try_clone()?)
+            .stderr(log)
             .process_group(0);
         for key in &self.env_remove {
             command.env_remove(key);
@@ -243,6 +276,61 @@ impl ChildSpec {
         }
         linux::die_with_parent(&mut command);
         Ok(command)
+    }
+}
+
+/// What a child reads from its standard input: secrets among it, perhaps.
+#[derive(Clone)]
+pub struct Input(Arc<[u8]>);
+
+/// Tells nothing of what it is.
+impl fmt::Debug for Input {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Input({} bytes)", self.0.len())
+    }
+}
+
+impl Input {
+    /// These bytes, and then the end.
+    pub fn new(bytes: impl Into<Vec<u8>>) -> Self {
+        Self(bytes.into().into())
+    }
+
+    /// Beside whatever else goes on: a pipe may be too small for it.
+    fn write(self, mut to: process::ChildStdin) -> io::Result<()> {
+        let write = move || {
+            // A child that has ended reads no more.
+            let _ = to.write_all(&self.0);
+        };
+        thread::Builder::new()
+            .name("input".to_owned())
+            .spawn(write)
+            .map(drop)
+    }
+}
+
+/// A line of a log that is longer is cleaned in pieces.
+const LINE_BYTES_MAX: u64 = 1024 * 1024;
+/// How long the rest of a log is waited for when its child has ended: others
+/// may still hold the pipe.
+const LOG_BOUND: Duration = Duration::from_millis(500);
+
+/// Copies line by line, without the secrets.
+fn clean(from: io::PipeReader, mut to: File, secrets: &Secrets) -> io::Result<()> {
+    let mut from = BufReader::new(from);
+    let mut line = Vec::new();
+    loop {
+        line.clear();
+        if from
+            .by_ref()
+            .take(LINE_BYTES_MAX)
+            .read_until(b'\n', &mut line)?
+            == 0
+        {
+            return Ok(());
+        }
+        let text = String::from_utf8_lossy(&line);
+        to.write_all(secrets.scrub(&text).as_bytes())?;
     }
 }
 
@@ -471,7 +559,12 @@ impl Reaping {
 }
 
 impl Child {
-    fn watch(mut child: process::Child, log: PathBuf, log_start: u64) -> io::Result<Self> {
+    fn watch(
+        mut child: process::Child,
+        log: PathBuf,
+        log_start: u64,
+        cleaned: Option<mpsc::Receiver<()>>,
+    ) -> io::Result<Self> {
         let pid = child.id();
         let (stdin, stdout) = (child.stdin.take(), child.stdout.take());
         let (exit_sender, exit) = watch::channel(None);
@@ -489,6 +582,10 @@ impl Child {
                     *reaped = Some(exit);
                     exit
                 };
+                // Whoever is told of the end may read the log.
+                if let Some(cleaned) = cleaned {
+                    let _ = cleaned.recv_timeout(LOG_BOUND);
+                }
                 exit_sender.send_replace(Some(exit));
                 reaping_there.done.notify_all();
             })?;

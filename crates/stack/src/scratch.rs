@@ -24,6 +24,15 @@ impl Scratch {
     /// Makes a fresh directory under `parent`, after removing those that
     /// were left behind there.
     pub(crate) fn create(parent: &Path) -> io::Result<Self> {
+        Self::with_mode(parent, 0o755)
+    }
+
+    /// The same, for nobody but this user to look into.
+    pub(crate) fn private(parent: &Path) -> io::Result<Self> {
+        Self::with_mode(parent, 0o700)
+    }
+
+    fn with_mode(parent: &Path, mode: u32) -> io::Result<Self> {
         fs::create_dir_all(parent)?;
         // One at a time: else a directory that has just been made, and is not
         // locked yet, would look as if left behind.
@@ -31,7 +40,7 @@ impl Scratch {
         turn.lock()?;
         sweep(parent)?;
         let path = parent.join(uuid::Uuid::new_v4().to_string());
-        fs::DirBuilder::new().mode(0o755).create(&path)?;
+        fs::DirBuilder::new().mode(mode).create(&path)?;
         let lock = lock_file(&path.join(LOCK))?;
         lock.lock()?;
         Ok(Self { path, _lock: lock })

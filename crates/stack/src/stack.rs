@@ -12,6 +12,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use secret::Secrets;
 use tokio::task::JoinSet;
 
 use crate::archive::{Archives, Program};
@@ -24,6 +25,7 @@ use crate::jvm::{Compiler, JvmSpec, LOG4J2};
 use crate::ports::{NoPort, ReservedPort};
 use crate::postgres::{Postgres, PostgresError};
 use crate::process::elapsed_ms;
+use crate::scratch::Scratch;
 use crate::service::{Service, ServiceError, Started};
 
 /// A training gives way to whatever it is started beside: nice(1).
@@ -102,6 +104,10 @@ pub struct StackSpec {
     pub replication_advertise: BTreeMap<u8, SocketAddr>,
     /// PostgreSQL and Connect, if wanted.
     pub cdc: Option<CdcSpec>,
+    /// What must not get into logs and settings under `dir`. Where there are
+    /// any, what brokers store (the configurations of topics and connectors
+    /// among it) is elsewhere, and goes with the stack.
+    pub secrets: Secrets,
     /// Whether the JVMs are to start fast or to run fast.
     pub compiler: Compiler,
     /// Start-up archives, as far as there are any.
@@ -128,6 +134,7 @@ impl StackSpec {
             replication_ports: BTreeMap::new(),
             replication_advertise: BTreeMap::new(),
             cdc: None,
+            secrets: Secrets::default(),
             compiler: Compiler::FastStart,
             archives: Archives::default(),
         }
@@ -172,6 +179,8 @@ pub struct Stack {
     brokers: Vec<Arc<Broker>>,
     cdc: Option<Cdc>,
     ready_ms: u64,
+    // The last to go.
+    _hidden: Option<Scratch>,
 }
 
 impl Stack {
@@ -192,7 +201,10 @@ impl Stack {
             });
         }
         let since = Instant::now();
-        let layout = Layout::create(&spec.dir)?;
+        let mut layout = Layout::create(&spec.dir)?;
+        if !spec.secrets.is_empty() {
+            layout.hide_data(artefacts)?;
+        }
         let format = Format::of(artefacts, java).await?;
         let brokers = prepare_brokers(&mut spec, &layout, format, |spec, id| {
             broker_jvm(artefacts, java, spec, &layout, id)
@@ -232,6 +244,7 @@ impl Stack {
         match cdc {
             Ok(cdc) => Ok(Self {
                 dir: layout.dir,
+                _hidden: layout.hidden,
                 brokers,
                 cdc,
                 ready_ms: elapsed_ms(since),
@@ -428,6 +441,9 @@ impl TrainingStack {
 struct Layout {
     dir: PathBuf,
     log4j: PathBuf,
+    /// Where brokers store what they are given.
+    data: PathBuf,
+    hidden: Option<Scratch>,
 }
 
 impl Layout {
@@ -444,7 +460,24 @@ impl Layout {
         let dir = dir.canonicalize().map_err(io_error(dir))?;
         let log4j = dir.join("config/log4j2.properties");
         fs::write(&log4j, LOG4J2).map_err(io_error(&log4j))?;
-        Ok(Self { dir, log4j })
+        Ok(Self {
+            data: dir.join("data"),
+            hidden: None,
+            dir,
+            log4j,
+        })
+    }
+
+    /// Has brokers store their data where only this user can read it.
+    fn hide_data(&mut self, artefacts: &Artefacts) -> Result<(), StackError> {
+        let parent = artefacts.cache.scratch();
+        let hidden = Scratch::private(&parent).map_err(|source| StackError::Io {
+            path: parent,
+            source,
+        })?;
+        hidden.path().clone_into(&mut self.data);
+        self.hidden = Some(hidden);
+        Ok(())
     }
 
     fn log(&self, name: &str) -> PathBuf {
@@ -495,7 +528,15 @@ fn prepare_brokers(
     for (id, ports) in (1..=spec.brokers).zip(ports) {
         let advertised = spec.advertise.get(&id).copied();
         let jvm = jvm(spec, id);
-        let broker = Broker::prepare(id, &layout.dir, &cluster, ports, advertised, jvm)?;
+        let broker = Broker::prepare(
+            id,
+            &layout.dir,
+            &layout.data,
+            &cluster,
+            ports,
+            advertised,
+            jvm,
+        )?;
         brokers.push(Arc::new(broker));
     }
     Ok(brokers)
@@ -517,6 +558,7 @@ fn broker_jvm(
 ) -> JvmSpec {
     let log = layout.log(&format!("broker-{id}"));
     JvmSpec {
+        secrets: spec.secrets.clone(),
         compiler: spec.compiler,
         archive_options: spec.archives.options(Program::Broker),
         ..JvmSpec::new(java, artefacts, "kafka.Kafka", &layout.log4j, &log)
@@ -545,6 +587,7 @@ fn connect_jvm(artefacts: &Artefacts, java: &Java, spec: &StackSpec, layout: &La
     let main_class = "org.apache.kafka.connect.cli.ConnectDistributed";
     let log = layout.log("connect");
     JvmSpec {
+        secrets: spec.secrets.clone(),
         compiler: spec.compiler,
         archive_options: spec.archives.options(Program::Connect),
         ..JvmSpec::new(java, artefacts, main_class, &layout.log4j, &log)

@@ -224,7 +224,7 @@ const CONSUMER_DEFAULTS: [&str; 13] = [
 ];
 
 /// The report that the client is made, with the configuration in force as it
-/// says itself: what was set, and the defaults that matter; no secrets.
+/// says itself: what was set, and the defaults that matter; secrets are hidden.
 ///
 /// What librdkafka adjusts on its own when a client is made (idempotence
 /// lowers the requests in flight to 5) is not in it.
@@ -241,8 +241,10 @@ pub(crate) fn ready(kind: RoleKind, config: &ClientConfig) -> Result<Happening, 
     let in_force = set
         .keys()
         .chain(defaults)
-        .filter(|key| !is_secret(key))
-        .filter_map(|key| Some(((*key).to_owned(), native.get(key).ok()?)))
+        .filter_map(|key| {
+            let value = native.get(key).ok()?;
+            Some(((*key).to_owned(), secret::shown(key, &value).into_owned()))
+        })
         .collect();
     Ok(Happening::Ready {
         client: format!("librdkafka {}", get_rdkafka_version().1),
@@ -259,25 +261,6 @@ fn native_config(config: &ClientConfig) -> KafkaResult<NativeClientConfig> {
         readable.set("compression.level", "-1");
     }
     readable.create_native_config()
-}
-
-/// Whether a key's value may be something that opens a door.
-fn is_secret(key: &str) -> bool {
-    [
-        "passw",
-        "passphrase",
-        "secret",
-        "jaas",
-        "token",
-        "oauthbearer",
-        "credential",
-        "username",
-    ]
-    .iter()
-    .any(|word| key.contains(word))
-        || key
-            .split(['.', '_'])
-            .any(|part| part == "key" || part == "pem")
 }
 
 #[cfg(test)]

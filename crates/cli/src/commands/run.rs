@@ -349,7 +349,13 @@ fn tell_failures(plan: &RunPlan, ends: &[End]) -> CarriedOut {
             if error.is_of_the_environment() {
                 carried_out = CarriedOut::InPart;
             }
-            note(&format!("{} failed: {}\n", scenario.folder(), chain(error)));
+            let secrets = scenario.scenario.secrets();
+            let why = chain(error);
+            note(&format!(
+                "{} failed: {}\n",
+                scenario.folder(),
+                secrets.scrub(&why)
+            ));
         }
     }
     carried_out

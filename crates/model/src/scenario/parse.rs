@@ -4,6 +4,7 @@
 
 use std::ops::Range;
 
+use secret::{Secrets, masked};
 use serde::Deserialize;
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
@@ -42,6 +43,14 @@ pub struct ScenarioError {
 
 /// Reads a scenario. `file` is only used to say where an error is.
 pub fn parse(file: &str, text: &str) -> Result<Scenario, ScenarioError> {
+    read(file, text).map_err(|error| ScenarioError {
+        // The parser quotes what it does not understand.
+        message: Secrets::in_text(text).scrub(&error.message).into_owned(),
+        ..error
+    })
+}
+
+fn read(file: &str, text: &str) -> Result<Scenario, ScenarioError> {
     let raw: Raw = toml::from_str(text).map_err(|error| {
         let mut span = error.span().unwrap_or(0..0);
         let mut message = error.message().to_owned();
@@ -750,7 +759,8 @@ fn located(file: &str, text: &str, span: &Range<usize>, message: String) -> Scen
         .chars()
         .count()
         + 1;
-    let source = text.lines().nth(line - 1).unwrap_or_default();
+    let shown = masked(text);
+    let source = shown.lines().nth(line - 1).unwrap_or_default();
     let room = source.chars().count().saturating_sub(column - 1).max(1);
     let marked = text
         .get(start..span.end.min(text.len()))

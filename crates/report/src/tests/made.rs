@@ -8,7 +8,7 @@ use model::claim::Level;
 use model::event::{Evidence, Found};
 use model::ids::RunId;
 use model::plan::{RunPlan, ScenarioPlan};
-use model::scenario::{FaultKind, Scenario, embedded, parse};
+use model::scenario::{Config, FaultKind, Scenario, embedded, parse};
 use model::verdict::{
     Calibration, CaptureMeasurements, Counts, ErrorMeaning, Example, ExampleOperation,
     FaultVerdict, Finding, GroupMeasurements, GuaranteeVerdict, Hop, Latency, LostAt, Measurements,
@@ -25,7 +25,7 @@ pub(super) fn machine() -> Machine {
         os: String::from("Debian GNU/Linux 13, Linux 6.12"),
         configurations: BTreeMap::from([(
             String::from("broker-restart: broker 1"),
-            BTreeMap::from([
+            Config::from([
                 (String::from("min.insync.replicas"), String::from("1")),
                 (
                     String::from("log.flush.interval.messages"),

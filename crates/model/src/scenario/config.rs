@@ -1,0 +1,166 @@
+//! Configurations: keys and values, of which some open doors. What is read,
+//! printed and written of one is without its secrets; the values themselves
+//! are only given to the client that is configured ([`Config::plain`]).
+
+use std::borrow::Cow;
+use std::collections::BTreeMap;
+use std::fmt;
+use std::ops::Deref;
+
+use secret::{Secrets, shown};
+use serde::{Deserialize, Serialize};
+
+/// Configuration keys and values, in the Java client's (or the broker's, or
+/// the connector's) own names.
+///
+/// It is a map of what may be shown, and is written so.
+#[derive(Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(from = "BTreeMap<String, String>", into = "BTreeMap<String, String>")]
+pub struct Config {
+    shown: BTreeMap<String, String>,
+    /// The values that are shown otherwise than they are.
+    secret: BTreeMap<String, String>,
+}
+
+impl Config {
+    /// Nothing is configured.
+    pub const fn new() -> Self {
+        Self {
+            shown: BTreeMap::new(),
+            secret: BTreeMap::new(),
+        }
+    }
+
+    /// Sets a key.
+    pub fn insert(&mut self, key: String, value: String) {
+        self.secret.remove(&key);
+        if let Cow::Owned(shown) = hidden(&key, &value) {
+            self.shown.insert(key.clone(), shown);
+            self.secret.insert(key, value);
+        } else {
+            self.shown.insert(key, value);
+        }
+    }
+
+    /// Everything as it is, secrets included: for the client that is
+    /// configured, and nobody else.
+    pub fn plain(&self) -> BTreeMap<String, String> {
+        let mut plain = self.shown.clone();
+        plain.extend(self.secret.clone());
+        plain
+    }
+
+    /// The same for the member of this number, which `{member}` stands for.
+    pub fn for_member(&self, number: u32) -> BTreeMap<String, String> {
+        let number = number.to_string();
+        let plain = self.plain().into_iter();
+        plain
+            .map(|(key, value)| (key, value.replace("{member}", &number)))
+            .collect()
+    }
+
+    /// What must not be written anywhere.
+    pub fn secrets(&self) -> Secrets {
+        let secret = self.secret.iter();
+        Secrets::of(secret.map(|(key, value)| (key.as_str(), value.as_str())))
+    }
+}
+
+/// The value as it is shown; borrowed where that is the value itself.
+fn hidden<'v>(key: &str, value: &'v str) -> Cow<'v, str> {
+    match shown(key, value) {
+        Cow::Borrowed(same) if same == value => Cow::Borrowed(value),
+        other => Cow::Owned(other.into_owned()),
+    }
+}
+
+impl Deref for Config {
+    type Target = BTreeMap<String, String>;
+
+    fn deref(&self) -> &Self::Target {
+        &self.shown
+    }
+}
+
+impl fmt::Debug for Config {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.shown.fmt(f)
+    }
+}
+
+impl FromIterator<(String, String)> for Config {
+    fn from_iter<T: IntoIterator<Item = (String, String)>>(settings: T) -> Self {
+        let mut config = Self::new();
+        config.extend(settings);
+        config
+    }
+}
+
+impl Extend<(String, String)> for Config {
+    fn extend<T: IntoIterator<Item = (String, String)>>(&mut self, settings: T) {
+        for (key, value) in settings {
+            self.insert(key, value);
+        }
+    }
+}
+
+impl<const N: usize> From<[(String, String); N]> for Config {
+    fn from(settings: [(String, String); N]) -> Self {
+        settings.into_iter().collect()
+    }
+}
+
+impl From<BTreeMap<String, String>> for Config {
+    fn from(settings: BTreeMap<String, String>) -> Self {
+        settings.into_iter().collect()
+    }
+}
+
+impl From<Config> for BTreeMap<String, String> {
+    fn from(config: Config) -> Self {
+        config.shown
+    }
+}
+
+impl<'c> IntoIterator for &'c Config {
+    type Item = (&'c String, &'c String);
+    type IntoIter = std::collections::btree_map::Iter<'c, String, String>;
+
+    fn into_iter(self) -> Self::IntoIter {
+        self.shown.iter()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_configuration_is_written_without_its_secrets_and_given_with_them() {
+        let text = r#"{"acks":"all","sasl.password":"hunter2","url":"http://u:hunter3@h"}"#;
+        let config: Config = serde_json::from_str(text).unwrap();
+        let written = serde_json::to_string(&config).unwrap();
+        let printed = format!("{config:?} {written} {}", config["sasl.password"]);
+        assert!(!printed.contains("hunter"), "{printed}");
+        assert_eq!(config["acks"], "all");
+        let plain = config.plain();
+        assert_eq!(plain["sasl.password"], "hunter2");
+        assert_eq!(plain["url"], "http://u:hunter3@h");
+        assert_eq!(
+            config.secrets().scrub("hunter2, hunter3"),
+            "[hidden], [hidden]"
+        );
+        // What was written is read again, and is the same.
+        let again: Config = serde_json::from_str(&written).unwrap();
+        assert_eq!(serde_json::to_string(&again).unwrap(), written);
+    }
+
+    #[test]
+    fn what_is_set_last_counts() {
+        let mut config = Config::new();
+        config.insert("x.password".to_owned(), "old".to_owned());
+        config.insert("x.password".to_owned(), String::new());
+        assert_eq!(config.plain()["x.password"], "");
+        assert!(config.secrets().is_empty());
+    }
+}
