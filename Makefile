@@ -6,7 +6,7 @@ ACKPROOF := target/release/ackproof
 # More arguments for `ackproof run`, such as: make test-kafka-delivery ARGS="--repeat 5 --seed 41"
 ARGS ?=
 
-.PHONY: test-kafka-delivery test-kafka-catalogue test lint unit stack setup build fetch bench deny mutants finding-success-without-offset
+.PHONY: test-kafka-delivery test-kafka-catalogue test lint unit docs checks setup build fetch bench mutants finding-success-without-offset
 
 test-kafka-delivery: fetch
 	$(ACKPROOF) run delivery limitations $(ARGS)
@@ -27,6 +27,14 @@ unit: setup
 	cargo test --workspace --locked --no-run
 	$${CARGO_TARGET_DIR:-target}/debug/ackproof stack fetch
 	cargo test --workspace --locked
+
+# The documentation of every crate: a broken link is an error.
+docs: setup
+	RUSTDOCFLAGS="-D warnings" cargo doc --workspace --no-deps --locked
+
+# Spelling, unused dependencies, licences and sources of dependencies.
+checks: setup
+	scripts/checks.sh
 
 setup:
 	@scripts/setup.sh
@@ -52,9 +60,6 @@ endif
 
 bench: fetch
 	scripts/bench.sh
-
-deny:
-	cargo deny check
 
 # Mutation testing of the checker, after `cargo install cargo-mutants --locked`.
 # Hours: SHARD=0/16 runs a part, and MUTANTS="--file log.rs" what it says. What

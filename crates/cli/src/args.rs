@@ -68,7 +68,7 @@ pub(crate) struct RunArgs {
     #[arg(value_name = "SUITE|SCENARIO|FILE.toml", default_value = "delivery")]
     pub(crate) names: Vec<String>,
     /// Where the run's evidence goes: a directory that is empty or does not
-    /// exist [default: runs/<UTC date-time>-<seed>]
+    /// exist [default: runs/DATE-TIME-SEED, in UTC]
     #[arg(long, value_name = "DIR")]
     pub(crate) out: Option<PathBuf>,
     /// Makes the same plan again [default: from the clock, and printed]
