@@ -11,7 +11,7 @@ use std::sync::LazyLock;
 
 use history::Reader;
 use import::jepsen::{self, Foresight};
-use import::kafkatest::{Recording, Source, Told};
+use import::kafkatest::{Conversion, Recording, Source};
 use model::claim::{Claim, Contract, Guarantee, Level};
 use model::event::Event;
 use proxy::fuzzing::{Said, before_cluster, between_brokers};
@@ -48,12 +48,12 @@ pub fn jepsen(bytes: &[u8]) {
         events.clear();
         let mut take = |event| events.push(event);
         let settings = import::jepsen::Settings::default();
-        match import::jepsen::tell(bytes, "hostile.edn", settings, &foresight, &mut take) {
-            Ok(jepsen::Told::Whole(summary)) => {
+        match import::jepsen::convert(bytes, "hostile.edn", settings, &foresight, &mut take) {
+            Ok(jepsen::Conversion::Complete(summary)) => {
                 summary.notes.iter().for_each(|note| drop(note.to_string()));
                 break;
             }
-            Ok(jepsen::Told::Void(more)) => foresight = more,
+            Ok(jepsen::Conversion::Repeat(more)) => foresight = more,
             Err(error) => {
                 drop(error.to_string());
                 break;
@@ -93,14 +93,14 @@ pub fn kafkatest(bytes: &[u8]) {
     // A survey is only made once, and lives are told apart once.
     for _ in 0..3 {
         let mut events = Vec::new();
-        match recording.tell(|event| events.push(event.clone())) {
-            Ok(Told::Whole(_)) => {
+        match recording.convert(|event| events.push(event.clone())) {
+            Ok(Conversion::Complete(_)) => {
                 judge(&events);
-                if !matches!(recording.tell_lives_apart(), Ok(true)) {
+                if !matches!(recording.split_log_lives(), Ok(true)) {
                     return;
                 }
             }
-            Ok(Told::Void) => {}
+            Ok(Conversion::Repeat) => {}
             Err(error) => return drop(error.to_string()),
         }
     }

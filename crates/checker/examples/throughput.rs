@@ -135,7 +135,7 @@ fn import_files(files: &[&str]) {
                 events += 1;
                 checker.observe(event);
             });
-            assert!(matches!(told.unwrap(), kafkatest::Told::Whole(_)));
+            assert!(matches!(told.unwrap(), kafkatest::Conversion::Complete(_)));
             match checker.turn() {
                 Turn::Settled(analysis) => return *analysis,
                 Turn::Again(next) => checker = *next,

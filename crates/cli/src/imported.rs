@@ -87,14 +87,14 @@ pub(crate) fn judge(
             continue;
         };
         // Two records at one offset may be of two logs, one after the other.
-        if analysis.count(Anomaly::InconsistentOffsets) > 0 && recorded.tell_lives_apart()? {
+        if analysis.count(Anomaly::InconsistentOffsets) > 0 && recorded.split_log_lives()? {
             continue;
         }
         break (analysis, notes);
     };
     let mut explainer = Explainer::new(&analysis, examples);
     if !explainer.is_idle() {
-        recorded.tell(|event| explainer.observe(event))?;
+        recorded.convert(|event| explainer.observe(event))?;
         explainer.finish(&mut analysis);
     }
     let Expected { expectation, sends } = expected;
@@ -139,7 +139,7 @@ pub(crate) fn judge(
 fn check(recorded: &mut Recorded) -> Result<Option<(Analysis, Notes)>, ImportError> {
     let mut checker = Checker::new().unmeasured();
     loop {
-        let Round::Whole(notes) = recorded.tell(|event| checker.observe(event))? else {
+        let Round::Whole(notes) = recorded.convert(|event| checker.observe(event))? else {
             return Ok(None);
         };
         match checker.turn() {
@@ -152,18 +152,18 @@ fn check(recorded: &mut Recorded) -> Result<Option<(Analysis, Notes)>, ImportErr
 impl Recorded {
     /// Whether the files, told anew, tell apart what stood at offsets that were
     /// given a second time.
-    fn tell_lives_apart(&mut self) -> Result<bool, ImportError> {
+    fn split_log_lives(&mut self) -> Result<bool, ImportError> {
         match self {
-            Self::Kafkatest(recording) => Ok(recording.tell_lives_apart()?),
+            Self::Kafkatest(recording) => Ok(recording.split_log_lives()?),
             Self::Jepsen { .. } => Ok(false),
         }
     }
 
-    fn tell(&mut self, mut sink: impl FnMut(&Event)) -> Result<Round, ImportError> {
+    fn convert(&mut self, mut sink: impl FnMut(&Event)) -> Result<Round, ImportError> {
         match self {
-            Self::Kafkatest(recording) => Ok(match recording.tell(sink)? {
-                kafkatest::Told::Whole(summary) => Round::Whole(kafkatest_notes(&summary)),
-                kafkatest::Told::Void => Round::Void,
+            Self::Kafkatest(recording) => Ok(match recording.convert(sink)? {
+                kafkatest::Conversion::Complete(summary) => Round::Whole(kafkatest_notes(&summary)),
+                kafkatest::Conversion::Repeat => Round::Void,
             }),
             Self::Jepsen {
                 name,
@@ -174,7 +174,7 @@ impl Recorded {
                     path: name.clone(),
                     source,
                 })?;
-                let told = jepsen::tell(
+                let told = jepsen::convert(
                     BufReader::with_capacity(CHUNK_BYTES, file),
                     &name.display().to_string(),
                     jepsen::Settings::default(),
@@ -182,8 +182,8 @@ impl Recorded {
                     &mut |event| sink(&event),
                 )?;
                 Ok(match told {
-                    jepsen::Told::Whole(summary) => Round::Whole(jepsen_notes(&summary)),
-                    jepsen::Told::Void(more) => {
+                    jepsen::Conversion::Complete(summary) => Round::Whole(jepsen_notes(&summary)),
+                    jepsen::Conversion::Repeat(more) => {
                         *foresight = more;
                         Round::Void
                     }

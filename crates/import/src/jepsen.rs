@@ -26,17 +26,17 @@
 //!
 //! One operation is in memory at a time, and for each record sent its identity.
 
+mod convert;
 mod edn;
 mod error;
-mod extent;
 mod foresight;
+mod form_length;
 mod forms;
 mod identities;
 mod interpreter;
 mod operation;
 mod process;
 mod summary;
-mod telling;
 
 use std::io::BufRead;
 
@@ -68,12 +68,12 @@ pub struct Foresight(Foreseen);
 /// How far a history was told.
 #[derive(Debug)]
 #[must_use]
-pub enum Told {
+pub enum Conversion {
     /// To the end.
-    Whole(Summary),
+    Complete(Summary),
     /// Something was polled before it was sent: all that was told is void, and
     /// can be told anew, with this foresight.
-    Void(Foresight),
+    Repeat(Foresight),
 }
 
 /// Reads a history to its end and tells each operation's events as it goes.
@@ -83,13 +83,13 @@ pub enum Told {
 /// When it cannot be read, and when an operation is malformed: the events of
 /// those before it have been told by then. An operation that the end of the
 /// input cuts short is no error, but a note.
-pub fn tell(
+pub fn convert(
     input: impl BufRead,
     name: &str,
     settings: Settings,
     foresight: &Foresight,
     sink: &mut dyn FnMut(Event),
-) -> Result<Told, Error> {
+) -> Result<Conversion, Error> {
     let mut forms = Forms::new(input);
     let mut interpreter = Interpreter::new(settings, &foresight.0, sink);
     let located = |place: Place, flaw| Error::Malformed {
@@ -116,9 +116,9 @@ pub fn tell(
                 let foreseen = interpreter.foresee();
                 let summary = interpreter.finish(tail);
                 return Ok(if foreseen.is_empty() {
-                    Told::Whole(summary)
+                    Conversion::Complete(summary)
                 } else {
-                    Told::Void(Foresight(foreseen))
+                    Conversion::Repeat(Foresight(foreseen))
                 });
             }
         }
@@ -128,7 +128,7 @@ pub fn tell(
 /// The same in one reading: what was polled before it was sent is nobody's.
 ///
 /// # Errors
-/// As [`tell`].
+/// As [`convert`].
 pub fn import(
     input: impl BufRead,
     name: &str,
@@ -137,9 +137,9 @@ pub fn import(
 ) -> Result<Summary, Error> {
     let mut last = Summary::default();
     let mut summaries = |told| match told {
-        Told::Whole(summary) => last = summary,
-        Told::Void(_) => {}
+        Conversion::Complete(summary) => last = summary,
+        Conversion::Repeat(_) => {}
     };
-    summaries(tell(input, name, settings, &Foresight::default(), sink)?);
+    summaries(convert(input, name, settings, &Foresight::default(), sink)?);
     Ok(last)
 }

@@ -35,8 +35,9 @@
 #![allow(clippy::option_option)]
 
 mod consumer;
-mod directory;
+mod convert;
 mod error;
+mod event_channel;
 mod head;
 mod json;
 mod keys;
@@ -44,14 +45,13 @@ mod lines;
 mod lives;
 mod names;
 mod numbers;
-mod outlet;
+mod participants;
 mod producer;
 mod quick;
 mod reading;
 mod source;
 mod summary;
 mod survey;
-mod telling;
 mod topics;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -59,11 +59,11 @@ use std::fs;
 
 use model::event::{Cleanup, Event};
 
-use directory::Directory;
+use convert::Context;
 use head::Head;
 use keys::Keys;
 use lives::Lives;
-use telling::Known;
+use participants::Participants;
 
 pub use error::{Error, Flaw};
 pub use source::Source;
@@ -74,7 +74,7 @@ pub use summary::{Note, Summary};
 pub struct Recording {
     sources: Vec<Source>,
     heads: Vec<Head>,
-    directory: Directory,
+    participants: Participants,
     keys: Option<Keys>,
     /// None before anybody asked for them.
     lives: Option<Lives>,
@@ -94,12 +94,12 @@ pub enum Cleaning {
 /// How far the events of a recording were told.
 #[derive(Debug)]
 #[must_use]
-pub enum Told {
+pub enum Conversion {
     /// To the end.
-    Whole(Summary),
+    Complete(Summary),
     /// The files turned out to need a survey, which has been made: all that
     /// was told is void, and can be told anew.
-    Void,
+    Repeat,
 }
 
 impl Recording {
@@ -126,20 +126,20 @@ impl Recording {
             .iter()
             .map(head::recognise)
             .collect::<Result<Vec<_>, _>>()?;
-        let directory = match Directory::guess(&sources, &heads)? {
+        let participants = match Participants::guess(&sources, &heads)? {
             Some(guess) => guess,
             None => survey::survey(&sources, &heads)?,
         };
         let keyed = heads.iter().any(|head| head.is_keyed);
         let keys = if keyed {
-            Some(keys::survey(&sources, &directory)?)
+            Some(keys::survey(&sources, &participants)?)
         } else {
             None
         };
         Ok(Self {
             sources,
             heads,
-            directory,
+            participants,
             keys,
             lives: None,
             cleaning: BTreeMap::new(),
@@ -158,11 +158,11 @@ impl Recording {
     ///
     /// # Errors
     /// When a file cannot be read.
-    pub fn tell_lives_apart(&mut self) -> Result<bool, Error> {
+    pub fn split_log_lives(&mut self) -> Result<bool, Error> {
         if self.lives.is_some() {
             return Ok(false);
         }
-        let lives = lives::survey(&self.sources, &mut self.directory)?;
+        let lives = lives::survey(&self.sources, &mut self.participants)?;
         let any = !lives.is_empty();
         self.lives = Some(lives);
         Ok(any)
@@ -171,7 +171,7 @@ impl Recording {
     /// Those of the topics that are said to be cleaned in some way of which the
     /// files do not tell.
     pub fn unknown_topics(&self) -> Vec<&str> {
-        let known = |name: &str| self.directory.topics.find(name.as_bytes()).is_some();
+        let known = |name: &str| self.participants.topics.find(name.as_bytes()).is_some();
         let names = self.cleaning.keys().map(String::as_str);
         names.filter(|name| !known(name)).collect()
     }
@@ -184,19 +184,19 @@ impl Recording {
     /// # Errors
     /// When a file cannot be read, or a line is malformed: the first one of
     /// the first file that has any.
-    pub fn tell(&mut self, sink: impl FnMut(&Event)) -> Result<Told, Error> {
-        let known = Known {
-            directory: &self.directory,
+    pub fn convert(&mut self, sink: impl FnMut(&Event)) -> Result<Conversion, Error> {
+        let known = Context {
+            participants: &self.participants,
             keys: self.keys.as_ref(),
             lives: self.lives.as_ref().filter(|lives| !lives.is_empty()),
             cleaning: &self.cleaning,
         };
-        if let Some(summary) = telling::tell((&self.sources, &self.heads), known, sink)? {
-            return Ok(Told::Whole(summary));
+        if let Some(summary) = convert::convert((&self.sources, &self.heads), known, sink)? {
+            return Ok(Conversion::Complete(summary));
         }
-        self.directory = survey::survey(&self.sources, &self.heads)?;
-        self.keys = Some(keys::survey(&self.sources, &self.directory)?);
+        self.participants = survey::survey(&self.sources, &self.heads)?;
+        self.keys = Some(keys::survey(&self.sources, &self.participants)?);
         self.lives = None;
-        Ok(Told::Void)
+        Ok(Conversion::Repeat)
     }
 }

@@ -6,7 +6,7 @@ use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use import::kafkatest::{Recording, Source, Summary, Told};
+use import::kafkatest::{Conversion, Recording, Source, Summary};
 use model::event::{Body, CommitResult, Content, Ending, Event, Outcome};
 use serde_json::{Value, json};
 
@@ -30,9 +30,12 @@ fn told(sources: Vec<Source>) -> (Vec<Event>, Summary) {
     let mut recording = Recording::open(sources).unwrap();
     loop {
         let mut events = Vec::new();
-        match recording.tell(|event| events.push(event.clone())).unwrap() {
-            Told::Whole(summary) => return (events, summary),
-            Told::Void => {}
+        match recording
+            .convert(|event| events.push(event.clone()))
+            .unwrap()
+        {
+            Conversion::Complete(summary) => return (events, summary),
+            Conversion::Repeat => {}
         }
     }
 }

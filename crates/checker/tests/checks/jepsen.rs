@@ -8,7 +8,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use checker::{Analysis, Checker, Expectation, Turn, expect};
-use import::jepsen::{Foresight, Settings, Told, tell};
+use import::jepsen::{Conversion, Foresight, Settings, convert};
 
 const PAGE: &str = include_str!("../../../../docs/imports.md");
 
@@ -52,12 +52,12 @@ pub(crate) fn check(edn: &[u8]) -> Analysis {
     loop {
         let settings = Settings::default();
         let mut sink = |event| checker.observe(&event);
-        match tell(edn, "h.edn", settings, &foresight, &mut sink).unwrap() {
-            Told::Void(more) => {
+        match convert(edn, "h.edn", settings, &foresight, &mut sink).unwrap() {
+            Conversion::Repeat(more) => {
                 foresight = more;
                 checker = Checker::new();
             }
-            Told::Whole(_) => match checker.turn() {
+            Conversion::Complete(_) => match checker.turn() {
                 Turn::Settled(analysis) => return *analysis,
                 Turn::Again(next) => checker = *next,
             },

@@ -3,7 +3,7 @@
 //! what is skipped.
 
 use super::error::{Flaw, Located};
-use super::extent::{CLASSES, Class, Extent};
+use super::form_length::{CLASSES, Class, FormLength};
 
 /// The next piece of a form.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -202,7 +202,7 @@ impl<'a> Cursor<'a> {
             let rest = &self.bytes[self.at..];
             match rest {
                 [b'{' | b'[' | b'(', ..] | [b'#', b'{', ..] => {
-                    let end = Extent::new().end(rest).map_err(|mut found| {
+                    let end = FormLength::new().end(rest).map_err(|mut found| {
                         found.at += self.at;
                         found
                     })?;

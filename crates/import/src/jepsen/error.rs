@@ -3,7 +3,7 @@
 
 use std::io;
 
-use super::extent::NESTING_MAX;
+use super::form_length::NESTING_MAX;
 use super::forms::FORM_BYTES_MAX;
 
 /// Why a history could not be read to its end.

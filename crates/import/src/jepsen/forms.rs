@@ -6,7 +6,7 @@ use std::io::{self, BufRead};
 
 use super::edn::{Cursor, is_blank};
 use super::error::{Flaw, Located, Place};
-use super::extent::Extent;
+use super::form_length::FormLength;
 
 /// No operation is longer.
 pub(super) const FORM_BYTES_MAX: usize = 16 * 1024 * 1024;
@@ -125,7 +125,7 @@ impl<R: BufRead> Forms<R> {
                     if container == Container::Unknown {
                         self.container = Container::None;
                     }
-                    let Some(length) = self.extent()? else {
+                    let Some(length) = self.form_length()? else {
                         return self.unfinished();
                     };
                     let (begin, place) = (self.begin, self.place);
@@ -193,10 +193,10 @@ impl<R: BufRead> Forms<R> {
     }
 
     /// How long the form is that begins here; none when the input ends in it.
-    fn extent(&mut self) -> Result<Option<usize>, Stop> {
-        let mut extent = Extent::new();
+    fn form_length(&mut self) -> Result<Option<usize>, Stop> {
+        let mut form_length = FormLength::new();
         loop {
-            let found = extent.end(self.unread());
+            let found = form_length.end(self.unread());
             match found.map_err(|located| self.stop(located))? {
                 Some(length) if length <= FORM_BYTES_MAX => return Ok(Some(length)),
                 None if self.unread().len() <= FORM_BYTES_MAX => {

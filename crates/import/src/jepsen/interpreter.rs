@@ -7,19 +7,19 @@ use std::collections::hash_map::Entry;
 use model::event::{Body, Ending, Event};
 
 use super::Settings;
+use super::convert::{Converter, GROUP};
 use super::error::{Flaw, Located};
 use super::foresight::Foreseen;
 use super::forms::Tail;
 use super::operation::{Act, Micros, Operation, Phase};
 use super::process::Process;
 use super::summary::Summary;
-use super::telling::{GROUP, Telling};
 
 /// Tells operations, one after the other.
 pub(super) struct Interpreter<'s> {
     processes: HashMap<i64, Process>,
     processes_ever: u32,
-    telling: Telling<'s>,
+    convert: Converter<'s>,
 }
 
 impl<'s> Interpreter<'s> {
@@ -31,17 +31,17 @@ impl<'s> Interpreter<'s> {
         Self {
             processes: HashMap::new(),
             processes_ever: 0,
-            telling: Telling::new(settings, foreseen, sink),
+            convert: Converter::new(settings, foreseen, sink),
         }
     }
 
-    /// What was polled before it was sent, to be known in another telling.
+    /// What was polled before it was sent, to be known in the next conversion.
     pub(super) fn foresee(&mut self) -> Foreseen {
-        self.telling.foresee()
+        self.convert.foresee()
     }
 
     pub(super) fn summary(&mut self) -> &mut Summary {
-        &mut self.telling.summary
+        &mut self.convert.summary
     }
 
     /// Tells an operation that begins in this line; none is one that was
@@ -52,9 +52,9 @@ impl<'s> Interpreter<'s> {
         line: u64,
     ) -> Result<(), Located> {
         if let Some(operation) = &operation {
-            self.telling.keep_time(operation.time_ns);
+            self.convert.keep_time(operation.time_ns);
         }
-        self.telling.begin();
+        self.convert.begin();
         let Some(operation) = operation else {
             return Ok(());
         };
@@ -76,24 +76,24 @@ impl<'s> Interpreter<'s> {
                     .processes_ever
                     .checked_add(1)
                     .ok_or_else(|| operation.begin.flaw(too_many))?;
-                self.telling.emit(Body::MemberStarted {
+                self.convert.emit(Body::MemberStarted {
                     member: process.member,
                     group: GROUP,
                 });
                 place.insert(process)
             }
         };
-        let telling = &mut self.telling;
+        let convert = &mut self.convert;
         match (&operation.act, operation.phase) {
             (Act::Crash, _) => Ok(()),
-            (Act::Subscribe(keys), _) => telling.subscribe(process, &operation, keys),
-            (Act::Assign(keys, begin), _) => telling.assign(process, &operation, keys, *begin),
+            (Act::Subscribe(keys), _) => convert.subscribe(process, &operation, keys),
+            (Act::Assign(keys, begin), _) => convert.assign(process, &operation, keys, *begin),
             (Act::Perform(kind, micros), Phase::Invoke) => {
                 let none = Micros::default();
-                telling.invoke(process, *kind, micros.as_ref().unwrap_or(&none), line)
+                convert.invoke(process, *kind, micros.as_ref().unwrap_or(&none), line)
             }
             (Act::Perform(kind, micros), _) => {
-                telling.complete(process, &operation, (*kind, micros.as_ref()), line)
+                convert.complete(process, &operation, (*kind, micros.as_ref()), line)
             }
         }
     }
@@ -102,8 +102,8 @@ impl<'s> Interpreter<'s> {
     /// later is another one.
     fn crash(&mut self, process: i64) {
         if let Some(mut process) = self.processes.remove(&process) {
-            self.telling.abandon(&mut process);
-            self.telling.emit(Body::MemberEnded {
+            self.convert.abandon(&mut process);
+            self.convert.emit(Body::MemberEnded {
                 member: process.member,
                 how: Ending::Killed,
             });
@@ -115,8 +115,8 @@ impl<'s> Interpreter<'s> {
         let mut open: Vec<Process> = self.processes.into_values().collect();
         open.sort_by_key(|process| process.producer);
         for mut process in open {
-            self.telling.abandon(&mut process);
+            self.convert.abandon(&mut process);
         }
-        self.telling.finish(tail)
+        self.convert.finish(tail)
     }
 }

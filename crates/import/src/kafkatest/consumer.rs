@@ -8,19 +8,19 @@ use model::ids::{
     GroupIx, MemberIx, Micros, Offset, PartitionRef, ProducerIx, RecordId, Sequence, TopicIx,
 };
 
-use super::directory::{Basis, Certainty, Directory, Reading};
+use super::convert::Context;
 use super::error::Flaw;
+use super::event_channel::EventSender;
 use super::head::Role;
-use super::json::{Committed, Consumed, Partitions, Said};
+use super::json::{Committed, Consumed, Partitions, ToolEvent};
 use super::keys::Keys;
 use super::lives::Lives;
 use super::numbers::{self, counting};
-use super::outlet::Outlet;
+use super::participants::{Basis, Certainty, Participants, Reading};
 use super::quick::Record;
-use super::reading::{Halt, Told};
+use super::reading::{Halt, LineEvent};
 use super::source::Source;
 use super::summary::{Note, Summary};
-use super::telling::Known;
 use super::topics::Topics;
 
 /// How the client words a commit that the coordinator refused, or that the
@@ -28,15 +28,15 @@ use super::topics::Topics;
 const REFUSED: &str = "ommit cannot be completed since";
 
 /// Tells the events of a consumer's file.
-pub(super) struct Consuming<'d> {
-    directory: &'d Directory,
+pub(super) struct ConsumerFile<'d> {
+    participants: &'d Participants,
     keys: Option<&'d Keys>,
     lives: Option<&'d Lives>,
     source: &'d Source,
     file: usize,
     group: GroupIx,
     ordinal: u32,
-    outlet: &'d mut Outlet,
+    out: &'d mut EventSender,
     topics: Topics,
     incarnation: u32,
     process: Option<Process>,
@@ -85,23 +85,23 @@ struct OnlyOne {
     producer: ProducerIx,
 }
 
-impl<'d> Consuming<'d> {
+impl<'d> ConsumerFile<'d> {
     pub(super) fn new(
-        known: Known<'d>,
+        known: Context<'d>,
         source: &'d Source,
         file: usize,
         (group, ordinal): (GroupIx, u32),
-        outlet: &'d mut Outlet,
+        out: &'d mut EventSender,
     ) -> Self {
         Self {
-            directory: known.directory,
+            participants: known.participants,
             keys: known.keys,
             lives: known.lives,
             source,
             file,
             group,
             ordinal,
-            outlet,
+            out,
             topics: Topics::new(),
             incarnation: 0,
             process: None,
@@ -119,44 +119,44 @@ impl<'d> Consuming<'d> {
         self.contradiction.get_or_insert(what);
     }
 
-    pub(super) fn hear(&mut self, told: &Told<'_>) -> Result<(), Halt> {
+    pub(super) fn take(&mut self, told: &LineEvent<'_>) -> Result<(), Halt> {
         Role::Consumer.admit(told)?;
         let (at_ms, said) = match told {
-            Told::Record(record) => return self.read(record),
-            Told::Other { at_ms, said } => (at_ms, said),
+            LineEvent::Record(record) => return self.read(record),
+            LineEvent::Other { at_ms, said } => (at_ms, said),
         };
-        let at = self.directory.moment(*at_ms);
+        let at = self.participants.moment(*at_ms);
         match said {
-            Said::Started => self.close(at),
+            ToolEvent::Started => self.close(at),
             // It is asked to end and ends at one time.
-            Said::Idle | Said::Ended | Said::Unknown(_) => {}
+            ToolEvent::Idle | ToolEvent::Ended | ToolEvent::Unknown(_) => {}
             _ => self.goes_on(),
         }
         let member = self.process(at)?.member;
         match said {
-            Said::Ended => {
+            ToolEvent::Ended => {
                 if let Some(process) = &mut self.process {
                     process.ended = true;
                 }
                 let how = Ending::Clean;
-                self.outlet.tell(at, Body::MemberEnded { member, how });
+                self.out.send(at, Body::MemberEnded { member, how });
             }
-            Said::Assigned(all) => {
+            ToolEvent::Assigned(all) => {
                 let partitions = self.partitions(all)?;
                 if let Some(process) = &mut self.process {
                     let given = process.given.get_or_insert_default();
                     given.extend(partitions.iter().copied());
                 }
                 let partitions = self.in_all_lives(partitions);
-                self.outlet.tell(at, Body::Assigned { member, partitions });
+                self.out.send(at, Body::Assigned { member, partitions });
             }
-            Said::Revoked(all) => {
+            ToolEvent::Revoked(all) => {
                 let partitions = self.partitions(all)?;
                 let partitions = self.in_all_lives(partitions);
-                self.outlet.tell(at, Body::Revoked { member, partitions });
+                self.out.send(at, Body::Revoked { member, partitions });
             }
-            Said::Consumed(sum) => self.consumed(at, sum)?,
-            Said::Committed(answer) => self.committed((at, *at_ms), member, answer)?,
+            ToolEvent::Consumed(sum) => self.consumed(at, sum)?,
+            ToolEvent::Committed(answer) => self.committed((at, *at_ms), member, answer)?,
             _ => {}
         }
         Ok(())
@@ -198,10 +198,10 @@ impl<'d> Consuming<'d> {
         match &mut self.process {
             Some(process) => Ok(process),
             none => {
-                let member = self.directory.member(self.ordinal, self.incarnation);
+                let member = self.participants.member(self.ordinal, self.incarnation);
                 let member = member.ok_or(Flaw::TooManyProcesses)?;
                 let group = self.group;
-                self.outlet.tell(at, Body::MemberStarted { member, group });
+                self.out.send(at, Body::MemberStarted { member, group });
                 Ok(none.insert(Process {
                     member,
                     ended: false,
@@ -222,12 +222,12 @@ impl<'d> Consuming<'d> {
         self.incarnation = self.incarnation.saturating_add(1);
         if !process.ended {
             let (member, how) = (process.member, Ending::Killed);
-            self.outlet.tell(at, Body::MemberEnded { member, how });
+            self.out.send(at, Body::MemberEnded { member, how });
         }
     }
 
     fn read(&mut self, line: &Record<'_>) -> Result<(), Halt> {
-        let at = self.directory.moment(line.at_ms);
+        let at = self.participants.moment(line.at_ms);
         let from = self.partition(line.topic, line.partition)?;
         let offset = numbers::record_offset(line.offset)?;
         let reading = Reading {
@@ -239,7 +239,7 @@ impl<'d> Consuming<'d> {
         let content = if let Some(content) = self.only(&reading) {
             content
         } else {
-            let identity = self.directory.identify(reading)?;
+            let identity = self.participants.identify(reading)?;
             self.guessed += u64::from(identity.certainty == Certainty::Guessed);
             identity.content
         };
@@ -273,7 +273,7 @@ impl<'d> Consuming<'d> {
             offset,
             content,
         };
-        self.outlet.tell(at, body);
+        self.out.send(at, body);
         Ok(())
     }
 
@@ -308,8 +308,9 @@ impl<'d> Consuming<'d> {
         let content = match content {
             Content::Ours(record) => {
                 let sender = lives.sender(from, offset, in_life.life);
-                let sender = sender.filter(|sender| self.directory.alike(*sender, record.producer));
-                let by_place = self.directory.by_place(from, offset) == Some(record);
+                let sender =
+                    sender.filter(|sender| self.participants.alike(*sender, record.producer));
+                let by_place = self.participants.by_place(from, offset) == Some(record);
                 Content::Ours(RecordId {
                     producer: sender.unwrap_or(record.producer),
                     // What has its place for a name is another record in another life.
@@ -360,7 +361,7 @@ impl<'d> Consuming<'d> {
         let producer = match self.last {
             Some(last) if last.topic == topic && last.prefix == prefix => last.producer,
             _ => {
-                let producer = self.directory.only(topic, prefix)?;
+                let producer = self.participants.only(topic, prefix)?;
                 self.last = Some(OnlyOne {
                     topic,
                     prefix,
@@ -450,7 +451,7 @@ impl<'d> Consuming<'d> {
                 offset,
                 result,
             };
-            self.outlet.tell(at, body);
+            self.out.send(at, body);
         }
         Ok(())
     }
@@ -463,10 +464,10 @@ impl<'d> Consuming<'d> {
     }
 
     fn partition(&mut self, topic: &[u8], partition: i64) -> Result<PartitionRef, Halt> {
-        let known = self.topics.partition(topic, partition, self.directory)?;
-        match (known, self.directory.basis) {
+        let known = self.topics.partition(topic, partition, self.participants)?;
+        match (known, self.participants.basis) {
             (Some(known), Basis::Survey) => Ok(known),
-            (Some(known), Basis::Heads) if self.directory.reads(self.file, known.topic) => {
+            (Some(known), Basis::Heads) if self.participants.reads(self.file, known.topic) => {
                 Ok(known)
             }
             (_, Basis::Heads) => Err(Halt::Anew),

@@ -2,10 +2,10 @@
 //! and a producer one prefix. Knows nothing of the rest of the file.
 
 use super::error::{Error, Flaw};
-use super::json::Said;
+use super::json::ToolEvent;
 use super::numbers::{Counting, counting};
 use super::quick::Kind;
-use super::reading::{Halt, Halted, Told, read};
+use super::reading::{Halt, Halted, LineEvent, read};
 use super::source::Source;
 use super::summary::Summary;
 
@@ -30,28 +30,30 @@ impl Role {
     }
 
     /// Whoever prints such events; none where both do.
-    pub(super) const fn of(told: &Told<'_>) -> Option<(Self, &'static str)> {
+    pub(super) const fn of(told: &LineEvent<'_>) -> Option<(Self, &'static str)> {
         match told {
-            Told::Record(record) => match record.kind {
+            LineEvent::Record(record) => match record.kind {
                 Kind::Sent => Some((Self::Producer, "producer_send_success")),
                 Kind::Read => Some((Self::Consumer, "record_data")),
             },
-            Told::Other { said, .. } => match said {
-                Said::Sent(_) => Some((Self::Producer, "producer_send_success")),
-                Said::Unsent(_) => Some((Self::Producer, "producer_send_error")),
-                Said::Total(_) => Some((Self::Producer, "tool_data")),
-                Said::Read(_) => Some((Self::Consumer, "record_data")),
-                Said::Consumed(_) => Some((Self::Consumer, "records_consumed")),
-                Said::Assigned(_) => Some((Self::Consumer, "partitions_assigned")),
-                Said::Revoked(_) => Some((Self::Consumer, "partitions_revoked")),
-                Said::Committed(_) => Some((Self::Consumer, "offsets_committed")),
-                Said::Started | Said::Ended | Said::Idle | Said::Unknown(_) => None,
+            LineEvent::Other { said, .. } => match said {
+                ToolEvent::Sent(_) => Some((Self::Producer, "producer_send_success")),
+                ToolEvent::Unsent(_) => Some((Self::Producer, "producer_send_error")),
+                ToolEvent::Total(_) => Some((Self::Producer, "tool_data")),
+                ToolEvent::Read(_) => Some((Self::Consumer, "record_data")),
+                ToolEvent::Consumed(_) => Some((Self::Consumer, "records_consumed")),
+                ToolEvent::Assigned(_) => Some((Self::Consumer, "partitions_assigned")),
+                ToolEvent::Revoked(_) => Some((Self::Consumer, "partitions_revoked")),
+                ToolEvent::Committed(_) => Some((Self::Consumer, "offsets_committed")),
+                ToolEvent::Started | ToolEvent::Ended | ToolEvent::Idle | ToolEvent::Unknown(_) => {
+                    None
+                }
             },
         }
     }
 
     /// Refuses what the other one prints.
-    pub(super) const fn admit(self, told: &Told<'_>) -> Result<(), Flaw> {
+    pub(super) const fn admit(self, told: &LineEvent<'_>) -> Result<(), Flaw> {
         match (self, Self::of(told)) {
             (Self::Producer, Some((Self::Consumer, name))) => Err(Flaw::Mixed {
                 name,
@@ -90,7 +92,7 @@ pub(super) fn recognise(source: &Source) -> Result<Head, Error> {
     let went = read(source, &mut Summary::default(), |told| {
         events += 1;
         head.learn(&told);
-        records += u32::from(matches!(told, Told::Record(_)));
+        records += u32::from(matches!(told, LineEvent::Record(_)));
         let known = head.topic.is_some() && records > 0;
         if head.role.is_some() && (known || events > LINES_MAX) {
             return Err(Halt::Enough);
@@ -104,26 +106,26 @@ pub(super) fn recognise(source: &Source) -> Result<Head, Error> {
 }
 
 impl Head {
-    fn learn(&mut self, told: &Told<'_>) {
+    fn learn(&mut self, told: &LineEvent<'_>) {
         let role = Role::of(told).map(|(role, _)| role);
         self.role = self.role.or(role);
         let (at_ms, topic, value) = match told {
-            Told::Record(record) => {
+            LineEvent::Record(record) => {
                 self.is_keyed |= record.key.flatten().is_some();
                 (record.at_ms, Some(record.topic), record.value)
             }
-            Told::Other { at_ms, said } => {
+            LineEvent::Other { at_ms, said } => {
                 let topic = match said {
-                    Said::Unsent(unsent) => Some(&unsent.topic),
-                    Said::Assigned(all) | Said::Revoked(all) => {
+                    ToolEvent::Unsent(unsent) => Some(&unsent.topic),
+                    ToolEvent::Assigned(all) | ToolEvent::Revoked(all) => {
                         all.partitions.first().map(|it| &it.topic)
                     }
-                    Said::Consumed(sum) => sum.partitions.first().map(|it| &it.topic),
-                    Said::Committed(all) => all.offsets.first().map(|it| &it.topic),
+                    ToolEvent::Consumed(sum) => sum.partitions.first().map(|it| &it.topic),
+                    ToolEvent::Committed(all) => all.offsets.first().map(|it| &it.topic),
                     _ => None,
                 };
                 let value = match said {
-                    Said::Unsent(unsent) => unsent.value.as_ref(),
+                    ToolEvent::Unsent(unsent) => unsent.value.as_ref(),
                     _ => None,
                 };
                 (

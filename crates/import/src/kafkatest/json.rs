@@ -12,7 +12,7 @@ use super::numbers::NO_OFFSET;
 
 /// A line of a client, by its `name`.
 #[derive(Debug, PartialEq)]
-pub(super) enum Said<'l> {
+pub(super) enum ToolEvent<'l> {
     /// `startup_complete`
     Started,
     /// `shutdown_complete`
@@ -44,7 +44,7 @@ pub(super) enum Said<'l> {
 pub(super) struct Line<'l> {
     /// By the clock of its machine; none in a line of unknown kind.
     pub(super) at_ms: Option<u64>,
-    pub(super) said: Said<'l>,
+    pub(super) said: ToolEvent<'l>,
     pub(super) unknown_fields: u64,
 }
 
@@ -174,23 +174,23 @@ pub(super) struct Position<'l> {
 pub(super) fn read(bytes: &[u8]) -> Result<Line<'_>, Flaw> {
     let head: Head<'_> = parse(bytes, "an event with a name")?;
     let said = match head.name.as_ref() {
-        "startup_complete" => Said::Started,
-        "shutdown_complete" => Said::Ended,
-        "shutdown_requested" => Said::Idle,
+        "startup_complete" => ToolEvent::Started,
+        "shutdown_complete" => ToolEvent::Ended,
+        "shutdown_requested" => ToolEvent::Idle,
         "producer_send_success" => {
-            Said::Sent(parse::<Acknowledged<'_>>(bytes, "an acknowledged record")?.into())
+            ToolEvent::Sent(parse::<Acknowledged<'_>>(bytes, "an acknowledged record")?.into())
         }
-        "producer_send_error" => Said::Unsent(parse(bytes, "a record that failed")?),
-        "tool_data" => Said::Total(parse(bytes, "a producer's sums")?),
-        "record_data" => Said::Read(parse(bytes, "a record")?),
-        "records_consumed" => Said::Consumed(parse(bytes, "the sum of a poll")?),
-        "partitions_assigned" => Said::Assigned(parse(bytes, "assigned partitions")?),
-        "partitions_revoked" => Said::Revoked(parse(bytes, "revoked partitions")?),
-        "offsets_committed" => Said::Committed(parse(bytes, "committed offsets")?),
+        "producer_send_error" => ToolEvent::Unsent(parse(bytes, "a record that failed")?),
+        "tool_data" => ToolEvent::Total(parse(bytes, "a producer's sums")?),
+        "record_data" => ToolEvent::Read(parse(bytes, "a record")?),
+        "records_consumed" => ToolEvent::Consumed(parse(bytes, "the sum of a poll")?),
+        "partitions_assigned" => ToolEvent::Assigned(parse(bytes, "assigned partitions")?),
+        "partitions_revoked" => ToolEvent::Revoked(parse(bytes, "revoked partitions")?),
+        "offsets_committed" => ToolEvent::Committed(parse(bytes, "committed offsets")?),
         _ => {
             return Ok(Line {
                 at_ms: None,
-                said: Said::Unknown(head.name),
+                said: ToolEvent::Unknown(head.name),
                 unknown_fields: 0,
             });
         }
@@ -401,7 +401,7 @@ mod tests {
             key: Some(Some("k".into())),
             value: Some("7".into()),
         };
-        assert_eq!(read.said, Said::Read(expected));
+        assert_eq!(read.said, ToolEvent::Read(expected));
     }
 
     #[test]
@@ -432,7 +432,7 @@ mod tests {
     #[test]
     fn an_unknown_kind_may_hold_anything() {
         let line = br#"{"name":"fresh","timestamp":"soon","offset":{}}"#;
-        assert_eq!(read(line).unwrap().said, Said::Unknown("fresh".into()));
+        assert_eq!(read(line).unwrap().said, ToolEvent::Unknown("fresh".into()));
     }
 
     #[test]
@@ -443,7 +443,7 @@ mod tests {
             )
         };
         let sent = line("producer_send_success", r#""offset":null,"#);
-        let Said::Sent(placed) = read(sent.as_bytes()).unwrap().said else {
+        let ToolEvent::Sent(placed) = read(sent.as_bytes()).unwrap().said else {
             unreachable!("a success is one");
         };
         assert_eq!(placed.offset, NO_OFFSET);

@@ -8,11 +8,11 @@ use std::hash::{DefaultHasher, Hash, Hasher};
 
 use model::ids::{Offset, PartitionRef};
 
-use super::directory::{Directory, Part};
 use super::error::Error;
 use super::numbers;
+use super::participants::{FileRole, Participants};
 use super::quick::{Kind, Record};
-use super::reading::{Halt, Halted, Told, read};
+use super::reading::{Halt, Halted, LineEvent, read};
 use super::source::Source;
 use super::summary::Summary;
 use super::topics::Topics;
@@ -40,7 +40,7 @@ pub(super) struct Keys {
 
 /// What is known of one record.
 #[derive(Clone, Copy, Debug, Default)]
-struct Known {
+struct KnownRecord {
     is_told: bool,
     is_acknowledged: bool,
     /// More than one record was acknowledged here.
@@ -50,10 +50,10 @@ struct Known {
     value: u64,
 }
 
-type Block = Box<[Known; BLOCK_LEN]>;
+type Block = Box<[KnownRecord; BLOCK_LEN]>;
 
 #[derive(Default)]
-struct Look {
+struct Scan {
     topics: Option<Topics>,
     held: usize,
     known: BTreeMap<PartitionRef, BTreeMap<i64, Block>>,
@@ -63,9 +63,9 @@ struct Look {
 }
 
 /// Reads every file for its keys.
-pub(super) fn survey(sources: &[Source], directory: &Directory) -> Result<Keys, Error> {
-    let mut look = Look::default();
-    let producers = |file: &usize| directory.parts.get(*file) == Some(&Part::Producer);
+pub(super) fn survey(sources: &[Source], participants: &Participants) -> Result<Keys, Error> {
+    let mut look = Scan::default();
+    let producers = |file: &usize| participants.parts.get(*file) == Some(&FileRole::Producer);
     let files = 0..sources.len();
     let (first, second): (Vec<usize>, Vec<usize>) = files.partition(producers);
     for file in first.into_iter().chain(second) {
@@ -74,8 +74,8 @@ pub(super) fn survey(sources: &[Source], directory: &Directory) -> Result<Keys, 
         };
         look.topics = Some(Topics::new());
         let went = read(source, &mut Summary::default(), |told| match told {
-            Told::Record(record) => look.see(&record, directory),
-            Told::Other { .. } => Ok(()),
+            LineEvent::Record(record) => look.see(&record, participants),
+            LineEvent::Other { .. } => Ok(()),
         });
         if let Err(Halted::Error(error)) = went {
             return Err(error);
@@ -94,12 +94,12 @@ pub(super) fn digest(text: Option<&[u8]>) -> u64 {
     hasher.finish().max(2)
 }
 
-impl Look {
-    fn see(&mut self, record: &Record<'_>, directory: &Directory) -> Result<(), Halt> {
+impl Scan {
+    fn see(&mut self, record: &Record<'_>, participants: &Participants) -> Result<(), Halt> {
         let Some(topics) = &mut self.topics else {
             return Ok(());
         };
-        let at = topics.partition(record.topic, record.partition, directory)?;
+        let at = topics.partition(record.topic, record.partition, participants)?;
         let offset = match record.kind {
             Kind::Sent => {
                 Some(numbers::acknowledged_offset(record.offset)?).filter(|it| it.is_given())
@@ -118,7 +118,7 @@ impl Look {
         let before = *slot;
         match (record.kind, before.is_told) {
             (_, false) => {
-                *slot = Known {
+                *slot = KnownRecord {
                     is_told: true,
                     is_acknowledged: record.kind == Kind::Sent,
                     is_shared: false,
@@ -145,7 +145,7 @@ impl Look {
         Ok(())
     }
 
-    fn slot(&mut self, at: PartitionRef, number: i64) -> Option<&mut Known> {
+    fn slot(&mut self, at: PartitionRef, number: i64) -> Option<&mut KnownRecord> {
         let blocks = self.known.entry(at).or_default();
         let block = number.div_euclid(BLOCK);
         if !blocks.contains_key(&block) {
@@ -155,7 +155,7 @@ impl Look {
             }
             self.held += BLOCK_LEN;
         }
-        let fresh = || Box::new([Known::default(); BLOCK_LEN]);
+        let fresh = || Box::new([KnownRecord::default(); BLOCK_LEN]);
         let block = blocks.entry(block).or_insert_with(fresh);
         block.get_mut(usize::try_from(number.rem_euclid(BLOCK)).ok()?)
     }

@@ -16,13 +16,13 @@ use std::collections::{BTreeMap, HashMap};
 use model::event::Restart;
 use model::ids::{Offset, PartitionRef, ProducerIx, TopicIx};
 
-use super::directory::{Directory, Part, Sender};
 use super::error::Error;
-use super::json::Said;
+use super::json::ToolEvent;
 use super::keys::digest;
 use super::numbers::{self, counting};
+use super::participants::{FileRole, Participants, Sender};
 use super::quick::{Kind, Record};
-use super::reading::{Halt, Halted, Told, read};
+use super::reading::{Halt, Halted, LineEvent, read};
 use super::source::Source;
 use super::summary::Summary;
 use super::topics::Topics;
@@ -150,7 +150,7 @@ impl Lives {
 }
 
 #[derive(Default)]
-struct Look {
+struct Scan {
     file: usize,
     incarnation: usize,
     begun: bool,
@@ -167,13 +167,13 @@ struct Look {
 }
 
 /// Reads every file, and tells lives apart. Their topics are added to the
-/// directory.
-pub(super) fn survey(sources: &[Source], directory: &mut Directory) -> Result<Lives, Error> {
-    let mut look = Look {
+/// participants.
+pub(super) fn survey(sources: &[Source], participants: &mut Participants) -> Result<Lives, Error> {
+    let mut look = Scan {
         is_whole: true,
-        ..Look::default()
+        ..Scan::default()
     };
-    let producers = |file: &usize| directory.parts.get(*file) == Some(&Part::Producer);
+    let producers = |file: &usize| participants.parts.get(*file) == Some(&FileRole::Producer);
     let files = 0..sources.len();
     let (first, second): (Vec<usize>, Vec<usize>) = files.partition(producers);
     for file in first.into_iter().chain(second) {
@@ -183,9 +183,9 @@ pub(super) fn survey(sources: &[Source], directory: &mut Directory) -> Result<Li
         look.file = file;
         (look.incarnation, look.begun, look.told) = (0, false, 0);
         look.topics = Some(Topics::new());
-        let sends = directory.parts.get(file) == Some(&Part::Producer);
+        let sends = participants.parts.get(file) == Some(&FileRole::Producer);
         let went = read(source, &mut Summary::default(), |told| {
-            look.see(&told, directory, sends)
+            look.see(&told, participants, sends)
         });
         if let Err(Halted::Error(error)) = went {
             return Err(error);
@@ -193,30 +193,35 @@ pub(super) fn survey(sources: &[Source], directory: &mut Directory) -> Result<Li
         // The last process has not said how much it sent.
         look.is_whole &= !(sends && look.begun);
     }
-    look.conclude(directory)
+    look.conclude(participants)
 }
 
-impl Look {
-    fn see(&mut self, told: &Told<'_>, directory: &Directory, sends: bool) -> Result<(), Halt> {
+impl Scan {
+    fn see(
+        &mut self,
+        told: &LineEvent<'_>,
+        participants: &Participants,
+        sends: bool,
+    ) -> Result<(), Halt> {
         match told {
-            Told::Record(record) => {
+            LineEvent::Record(record) => {
                 self.begun |= sends;
                 self.told += 1;
-                self.record(record, directory)
+                self.record(record, participants)
             }
-            Told::Other { said, .. } => {
+            LineEvent::Other { said, .. } => {
                 match said {
-                    Said::Started if self.begun => {
+                    ToolEvent::Started if self.begun => {
                         self.is_whole = false;
                         self.incarnation += 1;
                         self.told = 0;
                     }
-                    Said::Started => self.begun = sends,
-                    Said::Unsent(_) => {
+                    ToolEvent::Started => self.begun = sends,
+                    ToolEvent::Unsent(_) => {
                         self.unaccounted += 1;
                         self.told += 1;
                     }
-                    Said::Total(total) => {
+                    ToolEvent::Total(total) => {
                         self.unaccounted += total.sent.saturating_sub(self.told);
                         self.begun = false;
                         self.incarnation += 1;
@@ -229,11 +234,11 @@ impl Look {
         }
     }
 
-    fn record(&mut self, record: &Record<'_>, directory: &Directory) -> Result<(), Halt> {
+    fn record(&mut self, record: &Record<'_>, participants: &Participants) -> Result<(), Halt> {
         let Some(topics) = &mut self.topics else {
             return Ok(());
         };
-        let at = topics.partition(record.topic, record.partition, directory)?;
+        let at = topics.partition(record.topic, record.partition, participants)?;
         let offset = match record.kind {
             Kind::Sent => {
                 Some(numbers::acknowledged_offset(record.offset)?).filter(|it| it.is_given())
@@ -246,7 +251,7 @@ impl Look {
         let value = record.value.map_or(0, |value| digest(Some(value)));
         let sender = match record.kind {
             Kind::Sent => record.value.and_then(counting).and_then(|value| {
-                directory.find_sender(&Sender {
+                participants.find_sender(&Sender {
                     file: self.file,
                     incarnation: self.incarnation,
                     topic: at.topic,
@@ -284,7 +289,7 @@ impl Look {
         Ok(())
     }
 
-    fn conclude(self, directory: &mut Directory) -> Result<Lives, Error> {
+    fn conclude(self, participants: &mut Participants) -> Result<Lives, Error> {
         let mut lives = Lives::default();
         if self.is_full {
             return Ok(lives);
@@ -301,11 +306,11 @@ impl Look {
                 if lives.topics.contains_key(&key) {
                     continue;
                 }
-                let name = directory.topics.name(partition.topic.get());
+                let name = participants.topics.name(partition.topic.get());
                 let name = format!("{}({})", name.unwrap_or_default(), life + 1);
-                let topic = TopicIx::new(directory.topics.number(name.as_bytes())?);
+                let topic = TopicIx::new(participants.topics.number(name.as_bytes())?);
                 lives.topics.insert(key, topic);
-                for topics in directory.subscriptions.values_mut() {
+                for topics in participants.subscriptions.values_mut() {
                     if topics.contains(&partition.topic) {
                         topics.insert(topic);
                     }

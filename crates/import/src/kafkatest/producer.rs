@@ -5,19 +5,19 @@
 use model::event::{Body, Outcome};
 use model::ids::{Micros, PartitionIndex, PartitionRef, ProducerIx, RecordId};
 
-use super::directory::{Basis, Directory, Sender};
+use super::convert::Context;
 use super::error::Flaw;
+use super::event_channel::EventSender;
 use super::head::Role;
-use super::json::{Said, Total, Unsent};
+use super::json::{ToolEvent, Total, Unsent};
 use super::keys::Keys;
 use super::lives::Lives;
 use super::numbers::{self, counting};
-use super::outlet::Outlet;
+use super::participants::{Basis, Participants, Sender};
 use super::quick::Record;
-use super::reading::{Halt, Told};
+use super::reading::{Halt, LineEvent};
 use super::source::Source;
 use super::summary::{Note, Summary};
-use super::telling::Known;
 use super::topics::Topics;
 
 /// What Kafka's clients call a partition that was never chosen.
@@ -35,13 +35,13 @@ const TOO_LARGE: &str = "RecordTooLargeException";
 const TOO_LARGE_TO_SEND: &str = "bytes when serialized which is larger than";
 
 /// Tells the events of a producer's file.
-pub(super) struct Producing<'d> {
-    directory: &'d Directory,
+pub(super) struct ProducerFile<'d> {
+    participants: &'d Participants,
     keys: Option<&'d Keys>,
     lives: Option<&'d Lives>,
     source: &'d Source,
     file: usize,
-    outlet: &'d mut Outlet,
+    out: &'d mut EventSender,
     topics: Topics,
     incarnation: usize,
     process: Option<Process>,
@@ -63,20 +63,20 @@ struct Process {
     senders: Vec<ProducerIx>,
 }
 
-impl<'d> Producing<'d> {
+impl<'d> ProducerFile<'d> {
     pub(super) fn new(
-        known: Known<'d>,
+        known: Context<'d>,
         source: &'d Source,
         file: usize,
-        outlet: &'d mut Outlet,
+        out: &'d mut EventSender,
     ) -> Self {
         Self {
-            directory: known.directory,
+            participants: known.participants,
             keys: known.keys,
             lives: known.lives,
             source,
             file,
-            outlet,
+            out,
             topics: Topics::new(),
             incarnation: 0,
             process: None,
@@ -85,23 +85,23 @@ impl<'d> Producing<'d> {
         }
     }
 
-    pub(super) fn hear(&mut self, told: &Told<'_>, summary: &mut Summary) -> Result<(), Halt> {
+    pub(super) fn take(&mut self, told: &LineEvent<'_>, summary: &mut Summary) -> Result<(), Halt> {
         Role::Producer.admit(told)?;
         match told {
-            Told::Record(record) => self.acknowledged(record),
-            Told::Other { at_ms, said } => {
-                let at = self.directory.moment(*at_ms);
+            LineEvent::Record(record) => self.acknowledged(record),
+            LineEvent::Other { at_ms, said } => {
+                let at = self.participants.moment(*at_ms);
                 match said {
-                    Said::Started => {
+                    ToolEvent::Started => {
                         self.close(at, summary);
-                        if self.incarnation > 0 && self.directory.basis == Basis::Heads {
+                        if self.incarnation > 0 && self.participants.basis == Basis::Heads {
                             return Err(Halt::Anew);
                         }
                         self.process();
                     }
-                    Said::Unsent(unsent) => self.failed(at, unsent)?,
-                    Said::Total(total) => self.process().total = Some(*total),
-                    Said::Ended => self.process().ended = true,
+                    ToolEvent::Unsent(unsent) => self.failed(at, unsent)?,
+                    ToolEvent::Total(total) => self.process().total = Some(*total),
+                    ToolEvent::Ended => self.process().ended = true,
                     _ => {
                         self.process();
                     }
@@ -145,7 +145,7 @@ impl<'d> Producing<'d> {
         if process.total.is_none_or(|total| total.sent > told) {
             for producer in &process.senders {
                 let producer = *producer;
-                self.outlet.tell(at, Body::SendsUnrecorded { producer });
+                self.out.send(at, Body::SendsUnrecorded { producer });
             }
         }
         let path = self.source.name.display();
@@ -159,7 +159,7 @@ impl<'d> Producing<'d> {
             if total.sent > told {
                 let producer = process.senders.first().copied().unwrap_or_default();
                 let sends = total.sent - told;
-                self.outlet.tell(at, Body::SendsUntold { producer, sends });
+                self.out.send(at, Body::SendsUntold { producer, sends });
             }
             if total.sent < told {
                 lack(format!(
@@ -194,10 +194,10 @@ impl<'d> Producing<'d> {
     }
 
     fn acknowledged(&mut self, line: &Record<'_>) -> Result<(), Halt> {
-        let at = self.directory.moment(line.at_ms);
+        let at = self.participants.moment(line.at_ms);
         let to = self
             .topics
-            .partition(line.topic, line.partition, self.directory)?
+            .partition(line.topic, line.partition, self.participants)?
             .ok_or_else(|| self.unforeseen())?;
         let offset = numbers::acknowledged_offset(line.offset)?;
         if self.keys.is_none() && line.key.flatten().is_some() {
@@ -214,27 +214,28 @@ impl<'d> Producing<'d> {
             }
         } else {
             self.uncounted += 1;
-            if self.directory.basis == Basis::Heads {
+            if self.participants.basis == Basis::Heads {
                 return Err(Halt::Anew);
             }
             if !offset.is_given() {
                 return Ok(());
             }
-            self.directory.by_place(to, offset).ok_or(Flaw::Changed)?
+            self.participants
+                .by_place(to, offset)
+                .ok_or(Flaw::Changed)?
         };
         let to = self
             .lives
             .map_or(to, |lives| lives.at(to, line.at_ms).partition);
         let outcome = Outcome::Acknowledged { at: to, offset };
-        self.outlet
-            .tell(at, Body::SendCompleted { record, outcome });
+        self.out.send(at, Body::SendCompleted { record, outcome });
         Ok(())
     }
 
     fn failed(&mut self, at: Micros, line: &Unsent<'_>) -> Result<(), Halt> {
         let topic = self
             .topics
-            .topic(line.topic.as_bytes(), self.directory)
+            .topic(line.topic.as_bytes(), self.participants)
             .ok_or_else(|| self.unforeseen())?;
         let process = self.process();
         process.failed += 1;
@@ -253,9 +254,8 @@ impl<'d> Producing<'d> {
             sequence: value.count,
         };
         let outcome = outcome(line);
-        self.outlet.tell(at, Body::SendInvoked { record, to });
-        self.outlet
-            .tell(at, Body::SendCompleted { record, outcome });
+        self.out.send(at, Body::SendInvoked { record, to });
+        self.out.send(at, Body::SendCompleted { record, outcome });
         Ok(())
     }
 
@@ -272,7 +272,7 @@ impl<'d> Producing<'d> {
         {
             return Ok(producer);
         }
-        let found = self.directory.find_sender(&sender);
+        let found = self.participants.find_sender(&sender);
         let producer = found.ok_or_else(|| self.unforeseen())?;
         self.last = Some((sender, producer));
         let process = self.process();
@@ -282,9 +282,9 @@ impl<'d> Producing<'d> {
         Ok(producer)
     }
 
-    /// What it means that the directory lacks something.
+    /// What it means that the participants lack something.
     fn unforeseen(&self) -> Halt {
-        match self.directory.basis {
+        match self.participants.basis {
             Basis::Heads => Halt::Anew,
             Basis::Survey => Halt::Flaw(Flaw::Changed),
         }

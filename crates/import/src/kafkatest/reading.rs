@@ -4,18 +4,18 @@
 use std::fs::File;
 
 use super::error::{Error, Flaw};
-use super::json::{self, Said};
+use super::json::{self, ToolEvent};
 use super::lines::{Ending, Line, Lines, Stop};
 use super::quick::{self, Kind, Record};
 use super::source::Source;
 use super::summary::{Note, Summary};
 
 /// What a line tells.
-pub(super) enum Told<'l> {
+pub(super) enum LineEvent<'l> {
     /// A record at its place.
     Record(Record<'l>),
     /// Anything else.
-    Other { at_ms: u64, said: &'l Said<'l> },
+    Other { at_ms: u64, said: &'l ToolEvent<'l> },
 }
 
 /// Why nothing more is wanted of a file, at one of its events.
@@ -54,7 +54,7 @@ impl From<Error> for Halted {
 pub(super) fn read(
     source: &Source,
     summary: &mut Summary,
-    mut each: impl FnMut(Told<'_>) -> Result<(), Halt>,
+    mut each: impl FnMut(LineEvent<'_>) -> Result<(), Halt>,
 ) -> Result<(), Halted> {
     let failed = |error| Error::Io {
         path: source.name.clone(),
@@ -76,25 +76,25 @@ pub(super) fn read(
         };
         summary.lines += 1;
         let went = if let Some(record) = quick::read(line.bytes) {
-            each(Told::Record(record))
+            each(LineEvent::Record(record))
         } else {
-            match standing(line) {
-                Standing::Blank => continue,
-                Standing::Notice => {
+            match line_kind(line) {
+                LineKind::Blank => continue,
+                LineKind::Notice => {
                     summary.notices += 1;
                     if json::holds_event(line.bytes) {
                         summary.torn_lines += 1;
                     }
                     continue;
                 }
-                Standing::CutOff => {
+                LineKind::CutOff => {
                     summary.notes.push(Note::CutOff {
                         path: source.name.clone(),
                         line: line.number,
                     });
                     continue;
                 }
-                Standing::Event => event(line.bytes, summary, &mut each),
+                LineKind::Event => event(line.bytes, summary, &mut each),
             }
         };
         went.map_err(|halt| match halt {
@@ -106,7 +106,7 @@ pub(super) fn read(
 }
 
 /// What a line is, by its place and its first byte.
-enum Standing {
+enum LineKind {
     Blank,
     /// Another program's: a warning of the Java machine, a logger's line.
     Notice,
@@ -115,37 +115,37 @@ enum Standing {
     Event,
 }
 
-fn standing(line: Line<'_>) -> Standing {
+fn line_kind(line: Line<'_>) -> LineKind {
     let text = line.bytes.trim_ascii();
     match text.first() {
-        None => Standing::Blank,
+        None => LineKind::Blank,
         Some(b'{') if line.ending == Ending::EndOfFile && json::is_cut_off(text) => {
-            Standing::CutOff
+            LineKind::CutOff
         }
-        Some(b'{') if !json::is_foreign(text) => Standing::Event,
-        Some(_) => Standing::Notice,
+        Some(b'{') if !json::is_foreign(text) => LineKind::Event,
+        Some(_) => LineKind::Notice,
     }
 }
 
 fn event(
     bytes: &[u8],
     summary: &mut Summary,
-    each: &mut impl FnMut(Told<'_>) -> Result<(), Halt>,
+    each: &mut impl FnMut(LineEvent<'_>) -> Result<(), Halt>,
 ) -> Result<(), Halt> {
     let line = json::read(bytes)?;
     summary.unknown_fields += line.unknown_fields;
     let Some(at_ms) = line.at_ms else {
-        if let Said::Unknown(name) = &line.said {
+        if let ToolEvent::Unknown(name) = &line.said {
             summary.skip_event(name);
         }
         return Ok(());
     };
     let (kind, placed) = match &line.said {
-        Said::Sent(placed) => (Kind::Sent, placed),
-        Said::Read(placed) => (Kind::Read, placed),
-        said => return each(Told::Other { at_ms, said }),
+        ToolEvent::Sent(placed) => (Kind::Sent, placed),
+        ToolEvent::Read(placed) => (Kind::Read, placed),
+        said => return each(LineEvent::Other { at_ms, said }),
     };
-    each(Told::Record(Record {
+    each(LineEvent::Record(Record {
         kind,
         at_ms,
         topic: placed.topic.as_bytes(),

@@ -6,22 +6,22 @@ use std::collections::BTreeSet;
 
 use model::ids::{PartitionRef, ProducerIx, TopicIx};
 
-use super::directory::{Basis, Directory, Part, Producer, Runs, Sender, Strangers};
 use super::error::Error;
 use super::head::{Head, Role};
-use super::json::Said;
+use super::json::ToolEvent;
 use super::numbers::{self, counting};
+use super::participants::{Basis, FileRole, Participants, Producer, Runs, Sender, UnknownSenders};
 use super::quick::Record;
-use super::reading::{Halt, Halted, Told, read};
+use super::reading::{Halt, Halted, LineEvent, read};
 use super::source::Source;
 use super::summary::Summary;
 
-/// Makes a directory of everything.
-pub(super) fn survey(sources: &[Source], heads: &[Head]) -> Result<Directory, Error> {
-    let mut directory = Directory::new(Basis::Survey, heads);
-    directory.cast(sources, heads)?;
+/// Finds the participants in every event.
+pub(super) fn survey(sources: &[Source], heads: &[Head]) -> Result<Participants, Error> {
+    let mut participants = Participants::new(Basis::Survey, heads);
+    participants.cast(sources, heads)?;
     let mut surveyor = Surveyor {
-        directory,
+        participants,
         partitions: BTreeSet::new(),
         file: 0,
         process: None,
@@ -40,20 +40,20 @@ pub(super) fn survey(sources: &[Source], heads: &[Head]) -> Result<Directory, Er
         }
     }
     let strangers = if surveyor.unsaid || surveyor.producers == 0 {
-        Strangers::Excused
+        UnknownSenders::Excused
     } else {
-        Strangers::Phantoms
+        UnknownSenders::Phantoms
     };
-    let mut directory = surveyor.directory;
-    for producer in &mut directory.producers {
+    let mut participants = surveyor.participants;
+    for producer in &mut participants.producers {
         producer.places.values_mut().for_each(Runs::sort);
     }
-    directory.conclude(strangers, &surveyor.partitions)?;
-    Ok(directory)
+    participants.conclude(strangers, &surveyor.partitions)?;
+    Ok(participants)
 }
 
 struct Surveyor {
-    directory: Directory,
+    participants: Participants,
     partitions: BTreeSet<PartitionRef>,
     file: usize,
     /// The process that is writing the file.
@@ -74,23 +74,23 @@ struct Process {
 }
 
 impl Surveyor {
-    fn part(&self) -> Part {
-        let part = self.directory.parts.get(self.file).copied();
-        part.unwrap_or(Part::Silent)
+    fn part(&self) -> FileRole {
+        let part = self.participants.parts.get(self.file).copied();
+        part.unwrap_or(FileRole::Silent)
     }
 
-    fn see(&mut self, told: &Told<'_>) -> Result<(), Halt> {
+    fn see(&mut self, told: &LineEvent<'_>) -> Result<(), Halt> {
         match self.part() {
-            Part::Producer => {
+            FileRole::Producer => {
                 Role::Producer.admit(told)?;
                 self.see_producer(told)
             }
-            Part::Consumer(..) => {
+            FileRole::Consumer(..) => {
                 Role::Consumer.admit(told)?;
                 self.see_consumer(told)
             }
-            Part::Silent => {
-                if let Told::Other { at_ms, .. } = told {
+            FileRole::Silent => {
+                if let LineEvent::Other { at_ms, .. } = told {
                     self.process(*at_ms);
                 }
                 Ok(())
@@ -110,11 +110,11 @@ impl Surveyor {
     fn close(&mut self) {
         let Some(process) = self.process.take() else {
             // A producer's file without a line: it may have sent.
-            self.unsaid |= self.part() == Part::Producer && self.incarnation == 0;
+            self.unsaid |= self.part() == FileRole::Producer && self.incarnation == 0;
             return;
         };
         self.incarnation += 1;
-        if let Part::Consumer(..) = self.part() {
+        if let FileRole::Consumer(..) = self.part() {
             return;
         }
         self.producers += u64::from(!process.senders.is_empty());
@@ -129,24 +129,24 @@ impl Surveyor {
 
     fn known(&mut self, producer: ProducerIx) -> Option<&mut Producer> {
         let ix = usize::try_from(producer.get()).ok()?;
-        self.directory.producers.get_mut(ix)
+        self.participants.producers.get_mut(ix)
     }
 
-    fn see_producer(&mut self, told: &Told<'_>) -> Result<(), Halt> {
+    fn see_producer(&mut self, told: &LineEvent<'_>) -> Result<(), Halt> {
         match told {
-            Told::Record(record) => self.see_acknowledged(record),
-            Told::Other { at_ms, said } => {
-                if **said == Said::Started && self.process.is_some() {
+            LineEvent::Record(record) => self.see_acknowledged(record),
+            LineEvent::Other { at_ms, said } => {
+                if **said == ToolEvent::Started && self.process.is_some() {
                     self.close();
                 }
                 self.process(*at_ms);
                 match said {
-                    Said::Unsent(unsent) => {
+                    ToolEvent::Unsent(unsent) => {
                         let value = unsent.value.as_ref().map(|value| value.as_bytes());
                         let topic = self.topic(unsent.topic.as_bytes())?;
                         self.sender(topic, value)?;
                     }
-                    Said::Total(total) => self.process(*at_ms).sent = Some(total.sent),
+                    ToolEvent::Total(total) => self.process(*at_ms).sent = Some(total.sent),
                     _ => {}
                 }
                 Ok(())
@@ -182,7 +182,7 @@ impl Surveyor {
         let Some(value) = value.and_then(counting) else {
             return Ok(None);
         };
-        let sender = self.directory.sender(Sender {
+        let sender = self.participants.sender(Sender {
             file: self.file,
             incarnation: self.incarnation,
             topic,
@@ -197,22 +197,22 @@ impl Surveyor {
         Ok(Some((producer, value.count.get())))
     }
 
-    fn see_consumer(&mut self, told: &Told<'_>) -> Result<(), Halt> {
+    fn see_consumer(&mut self, told: &LineEvent<'_>) -> Result<(), Halt> {
         match told {
-            Told::Record(record) => {
+            LineEvent::Record(record) => {
                 numbers::record_offset(record.offset)?;
                 self.read_from(record.topic, record.partition)
             }
-            Told::Other { said, .. } => match said {
-                Said::Assigned(all) | Said::Revoked(all) => all
+            LineEvent::Other { said, .. } => match said {
+                ToolEvent::Assigned(all) | ToolEvent::Revoked(all) => all
                     .partitions
                     .iter()
                     .try_for_each(|it| self.read_from(it.topic.as_bytes(), it.partition)),
-                Said::Consumed(sum) => sum
+                ToolEvent::Consumed(sum) => sum
                     .partitions
                     .iter()
                     .try_for_each(|it| self.read_from(it.topic.as_bytes(), it.partition)),
-                Said::Committed(all) => all
+                ToolEvent::Committed(all) => all
                     .offsets
                     .iter()
                     .try_for_each(|it| self.read_from(it.topic.as_bytes(), it.partition)),
@@ -223,12 +223,12 @@ impl Surveyor {
 
     fn read_from(&mut self, topic: &[u8], partition: i64) -> Result<(), Halt> {
         let at = self.partition(topic, partition)?;
-        self.directory.subscribe(self.file, at.topic);
+        self.participants.subscribe(self.file, at.topic);
         Ok(())
     }
 
     fn topic(&mut self, name: &[u8]) -> Result<TopicIx, Halt> {
-        let number = self.directory.topics.number(name);
+        let number = self.participants.topics.number(name);
         Ok(TopicIx::new(number.map_err(|error| self.fail(error))?))
     }
 

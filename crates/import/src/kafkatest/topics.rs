@@ -3,9 +3,9 @@
 
 use model::ids::{PartitionRef, TopicIx};
 
-use super::directory::Directory;
 use super::error::Flaw;
 use super::numbers;
+use super::participants::Participants;
 
 /// Finds partitions, and remembers how many each topic has.
 pub(super) struct Topics {
@@ -24,28 +24,28 @@ impl Topics {
         }
     }
 
-    /// The number of a topic; none where the directory lacks it.
-    pub(super) fn topic(&mut self, name: &[u8], directory: &Directory) -> Option<TopicIx> {
+    /// The number of a topic; none where the participants lack it.
+    pub(super) fn topic(&mut self, name: &[u8], participants: &Participants) -> Option<TopicIx> {
         if self.last.is_some() && self.last_name == name {
             return self.last;
         }
-        let found = TopicIx::new(directory.topics.find(name)?);
+        let found = TopicIx::new(participants.topics.find(name)?);
         self.last_name.clear();
         self.last_name.extend_from_slice(name);
         self.last = Some(found);
         self.last
     }
 
-    /// The partition that a line names; none where the directory lacks its
+    /// The partition that a line names; none where the participants lack its
     /// topic.
     pub(super) fn partition(
         &mut self,
         name: &[u8],
         partition: i64,
-        directory: &Directory,
+        participants: &Participants,
     ) -> Result<Option<PartitionRef>, Flaw> {
         let partition = numbers::partition(partition)?;
-        let Some(topic) = self.topic(name, directory) else {
+        let Some(topic) = self.topic(name, participants) else {
             return Ok(None);
         };
         let ix = usize::from(topic.get());

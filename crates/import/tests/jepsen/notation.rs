@@ -1,6 +1,6 @@
 //! Histories and events as short lines, so that a case is read at a glance.
 
-use import::jepsen::{Error, Foresight, Settings, Summary, Told, import, tell};
+use import::jepsen::{Conversion, Error, Foresight, Settings, Summary, convert, import};
 use model::event::{Body, Content, Event, Isolation, Outcome, TransactionOutcome};
 use model::ids::PartitionRef;
 
@@ -24,9 +24,9 @@ pub(crate) fn told_twice(edn: &str) -> (Vec<Event>, u32) {
         let mut events = Vec::new();
         let mut sink = |event| events.push(event);
         let settings = Settings::default();
-        match tell(edn.as_bytes(), "h.edn", settings, &foresight, &mut sink).unwrap() {
-            Told::Whole(_) => return (events, times),
-            Told::Void(more) => foresight = more,
+        match convert(edn.as_bytes(), "h.edn", settings, &foresight, &mut sink).unwrap() {
+            Conversion::Complete(_) => return (events, times),
+            Conversion::Repeat(more) => foresight = more,
         }
     }
     unreachable!()

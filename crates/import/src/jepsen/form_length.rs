@@ -6,7 +6,7 @@ use super::error::{Flaw, Located};
 /// How many brackets may be open at once.
 pub(super) const NESTING_MAX: usize = 64;
 
-/// What a byte does to the extent of a form.
+/// What a byte means for where a form ends.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) enum Class {
     Plain,
@@ -43,14 +43,14 @@ enum Inside {
 
 /// Finds where a bracketed form ends. It can be shown the form in pieces, as
 /// long as each begins where the form does.
-pub(super) struct Extent {
+pub(super) struct FormLength {
     open: [u8; NESTING_MAX],
     depth: usize,
     inside: Inside,
     examined: usize,
 }
 
-impl Extent {
+impl FormLength {
     pub(super) const fn new() -> Self {
         Self {
             open: [0; NESTING_MAX],
@@ -144,7 +144,7 @@ mod tests {
             ("{]", Err(Flaw::Unbalanced { found: ']' })),
             ("{[}", Err(Flaw::Unbalanced { found: '}' })),
         ] {
-            let found = Extent::new().end(text.as_bytes());
+            let found = FormLength::new().end(text.as_bytes());
             assert_eq!(found.map_err(|located| located.flaw), expected, "{text}");
         }
     }
@@ -153,18 +153,18 @@ mod tests {
     fn an_extent_is_the_same_in_pieces() {
         let text = br#"#op {:a "x\"}" :b \{ ;}}
             [1 2 #{3}] }"#;
-        let mut extent = Extent::new();
+        let mut form_length = FormLength::new();
         for length in 0..text.len() {
-            assert_eq!(extent.end(&text[..length]), Ok(None));
-            assert_eq!(extent.examined, length, "nothing is examined twice");
+            assert_eq!(form_length.end(&text[..length]), Ok(None));
+            assert_eq!(form_length.examined, length, "nothing is examined twice");
         }
-        assert_eq!(extent.end(text), Ok(Some(text.len())));
+        assert_eq!(form_length.end(text), Ok(Some(text.len())));
     }
 
     #[test]
     fn nesting_is_bounded() {
         let deep = |depth| "[".repeat(depth) + &"]".repeat(depth);
-        let end = |text: String| Extent::new().end(text.as_bytes());
+        let end = |text: String| FormLength::new().end(text.as_bytes());
         assert_eq!(end(deep(NESTING_MAX)), Ok(Some(2 * NESTING_MAX)));
         let too_deep = Located {
             at: NESTING_MAX,

@@ -10,14 +10,14 @@ use model::event::{Body, Cleanup, Event};
 use model::ids::{GroupIx, Micros, PartitionRef, TopicIx};
 
 use super::Cleaning;
-use super::consumer::Consuming;
-use super::directory::{Directory, Part};
+use super::consumer::ConsumerFile;
 use super::error::Error;
+use super::event_channel::{self, EventReceiver, EventSender};
 use super::head::Head;
 use super::keys::Keys;
 use super::lives::Lives;
-use super::outlet::{self, Lane, Outlet};
-use super::producer::Producing;
+use super::participants::{FileRole, Participants};
+use super::producer::ProducerFile;
 use super::reading::{Halt, Halted, read};
 use super::source::Source;
 use super::summary::{Note, Summary};
@@ -27,14 +27,14 @@ const LANES_MAX: usize = 16;
 
 /// What became of a file.
 enum Outcome {
-    Told(Summary, Vec<i32>),
+    Converted(Summary, Vec<i32>),
     Halted(Halted),
 }
 
 /// What is known of a recording before it is told.
 #[derive(Clone, Copy)]
-pub(super) struct Known<'r> {
-    pub(super) directory: &'r Directory,
+pub(super) struct Context<'r> {
+    pub(super) participants: &'r Participants,
     /// None where no key was seen so far.
     pub(super) keys: Option<&'r Keys>,
     /// None where no partition has more than one.
@@ -42,7 +42,7 @@ pub(super) struct Known<'r> {
     pub(super) cleaning: &'r BTreeMap<String, Cleaning>,
 }
 
-impl Known<'_> {
+impl Context<'_> {
     /// How many lives a partition has.
     fn life_count(&self, of: PartitionRef) -> usize {
         self.lives.map_or(1, |lives| lives.all(of).count())
@@ -50,15 +50,15 @@ impl Known<'_> {
 }
 
 /// Tells everything; none where that takes a survey first.
-pub(super) fn tell(
+pub(super) fn convert(
     (sources, heads): (&[Source], &[Head]),
-    known: Known<'_>,
+    known: Context<'_>,
     mut sink: impl FnMut(&Event),
 ) -> Result<Option<Summary>, Error> {
-    let directory = known.directory;
+    let participants = known.participants;
     let mut partitions = Vec::new();
     announce(known).iter().for_each(&mut sink);
-    let crew = Crew {
+    let workers = Workers {
         sources,
         known,
         failed: AtomicUsize::new(usize::MAX),
@@ -66,18 +66,18 @@ pub(super) fn tell(
     };
     thread::scope(|scope| {
         let lanes = lanes(heads).into_iter().map(|files| {
-            let (mut outlet, lane) = outlet::pair();
-            let crew = &crew;
-            scope.spawn(move || crew.work(&files, &mut outlet));
+            let (mut out, lane) = event_channel::channel();
+            let workers = &workers;
+            scope.spawn(move || workers.work(&files, &mut out));
             lane
         });
         merge(lanes.collect(), &mut sink);
     });
-    let outcomes = crew.outcomes.into_inner();
+    let outcomes = workers.outcomes.into_inner();
     let mut summary = Summary::default();
     for outcome in outcomes.unwrap_or_else(PoisonError::into_inner) {
         match outcome {
-            Some(Outcome::Told(of_file, counts)) => {
+            Some(Outcome::Converted(of_file, counts)) => {
                 summary.add(of_file);
                 partitions.resize(partitions.len().max(counts.len()), 0);
                 for (all, count) in partitions.iter_mut().zip(counts) {
@@ -104,7 +104,7 @@ pub(super) fn tell(
         let what = "no producer's file is given: nothing is known to have been sent";
         summary.lacking.push(what.to_owned());
     }
-    conclude(directory, &partitions, &summary)
+    conclude(participants, &partitions, &summary)
         .iter()
         .for_each(&mut sink);
     Ok(Some(summary))
@@ -129,7 +129,7 @@ fn lanes(heads: &[Head]) -> Vec<Vec<usize>> {
 /// one: whichever thread is faster, they come in the same order, so that
 /// whoever asks for them again is told the same history. What one member read
 /// before another took over comes first where their clocks say so.
-fn merge(mut lanes: Vec<Lane>, sink: &mut impl FnMut(&Event)) {
+fn merge(mut lanes: Vec<EventReceiver>, sink: &mut impl FnMut(&Event)) {
     let mut order: Vec<(Micros, usize)> = Vec::new();
     loop {
         order.clear();
@@ -153,8 +153,8 @@ fn merge(mut lanes: Vec<Lane>, sink: &mut impl FnMut(&Event)) {
 }
 
 /// Says who is who, and what may be gone.
-fn announce(known: Known<'_>) -> Vec<Event> {
-    let directory = known.directory;
+fn announce(known: Context<'_>) -> Vec<Event> {
+    let participants = known.participants;
     let mut events = Vec::new();
     let mut tell = |body| {
         let at = Micros::default();
@@ -163,17 +163,17 @@ fn announce(known: Known<'_>) -> Vec<Event> {
     tell(Body::Imported {
         tool: "kafkatest".to_owned(),
     });
-    declare_topics(directory, &[], &mut tell);
-    for (number, name) in directory.groups.iter() {
+    declare_topics(participants, &[], &mut tell);
+    for (number, name) in participants.groups.iter() {
         let group = GroupIx::new(number);
-        let topics = directory.subscriptions.get(&group);
+        let topics = participants.subscriptions.get(&group);
         tell(Body::GroupDeclared {
             group,
             name: name.to_owned(),
             topics: topics.into_iter().flatten().copied().collect(),
         });
     }
-    for producer in directory.unnamed() {
+    for producer in participants.unnamed() {
         tell(Body::SendsUnrecorded { producer });
     }
     let restarts = known.lives.into_iter().flat_map(Lives::restarts);
@@ -186,7 +186,7 @@ fn announce(known: Known<'_>) -> Vec<Event> {
         });
     }
     let mut excused: BTreeSet<TopicIx> = BTreeSet::new();
-    for (number, name) in directory.topics.iter() {
+    for (number, name) in participants.topics.iter() {
         let topic = TopicIx::new(number);
         let cleaning = known.cleaning.get(name);
         if let Some(Cleaning::Policy(policy)) = cleaning.copied() {
@@ -217,8 +217,8 @@ fn announce(known: Known<'_>) -> Vec<Event> {
 
 /// Gives topics their numbers. How many partitions they have is known when
 /// everything was read: they are declared again then.
-fn declare_topics(directory: &Directory, partitions: &[i32], tell: &mut impl FnMut(Body)) {
-    for (number, name) in directory.topics.iter() {
+fn declare_topics(participants: &Participants, partitions: &[i32], tell: &mut impl FnMut(Body)) {
+    for (number, name) in participants.topics.iter() {
         tell(Body::TopicDeclared {
             topic: TopicIx::new(number),
             name: name.to_owned(),
@@ -228,13 +228,13 @@ fn declare_topics(directory: &Directory, partitions: &[i32], tell: &mut impl FnM
 }
 
 /// Says what is known at the end.
-fn conclude(directory: &Directory, partitions: &[i32], summary: &Summary) -> Vec<Event> {
+fn conclude(participants: &Participants, partitions: &[i32], summary: &Summary) -> Vec<Event> {
     let mut events = Vec::new();
     let mut tell = |body| {
         let at = Micros::default();
         events.push(Event { at, body });
     };
-    declare_topics(directory, partitions, &mut tell);
+    declare_topics(participants, partitions, &mut tell);
     for what in &summary.lacking {
         tell(Body::Lacking { what: what.clone() });
     }
@@ -244,22 +244,22 @@ fn conclude(directory: &Directory, partitions: &[i32], summary: &Summary) -> Vec
 }
 
 /// The threads that read files, and what they share.
-struct Crew<'r> {
+struct Workers<'r> {
     sources: &'r [Source],
-    known: Known<'r>,
+    known: Context<'r>,
     /// The first file that could not be told: those behind it need not be.
     failed: AtomicUsize,
     outcomes: Mutex<Vec<Option<Outcome>>>,
 }
 
-impl Crew<'_> {
+impl Workers<'_> {
     /// Reads every file of a lane.
-    fn work(&self, files: &[usize], outlet: &mut Outlet) {
+    fn work(&self, files: &[usize], out: &mut EventSender) {
         for file in files {
             let Some(source) = self.sources.get(*file) else {
                 continue;
             };
-            let outcome = self.tell_file(*file, source, outlet);
+            let outcome = self.convert_file(*file, source, out);
             if matches!(outcome, Outcome::Halted(_)) {
                 self.failed.fetch_min(*file, Ordering::Relaxed);
             }
@@ -270,32 +270,32 @@ impl Crew<'_> {
         }
     }
 
-    fn tell_file(&self, file: usize, source: &Source, outlet: &mut Outlet) -> Outcome {
+    fn convert_file(&self, file: usize, source: &Source, out: &mut EventSender) -> Outcome {
         let mut summary = Summary::default();
-        let directory = self.known.directory;
-        let (went, counts) = match directory.parts.get(file) {
-            Some(Part::Producer) => {
+        let participants = self.known.participants;
+        let (went, counts) = match participants.parts.get(file) {
+            Some(FileRole::Producer) => {
                 summary.producer_files = 1;
-                let mut producing = Producing::new(self.known, source, file, outlet);
+                let mut producer_file = ProducerFile::new(self.known, source, file, out);
                 let mut told = Summary::default();
                 let went = read(source, &mut summary, |event| {
                     self.go_on(file)?;
-                    producing.hear(&event, &mut told)
+                    producer_file.take(&event, &mut told)
                 });
                 summary.add(told);
-                (went, producing.finish(&mut summary))
+                (went, producer_file.finish(&mut summary))
             }
-            Some(Part::Consumer(group, ordinal)) => {
+            Some(FileRole::Consumer(group, ordinal)) => {
                 summary.consumer_files = 1;
-                let mut consuming =
-                    Consuming::new(self.known, source, file, (*group, *ordinal), outlet);
+                let mut consumer_file =
+                    ConsumerFile::new(self.known, source, file, (*group, *ordinal), out);
                 let went = read(source, &mut summary, |event| {
                     self.go_on(file)?;
-                    consuming.hear(&event)
+                    consumer_file.take(&event)
                 });
-                (went, consuming.finish(&mut summary))
+                (went, consumer_file.finish(&mut summary))
             }
-            Some(Part::Silent) | None => {
+            Some(FileRole::Silent) | None => {
                 let went = read(source, &mut summary, |_| Ok(()));
                 summary.notes.push(Note::Silent {
                     path: source.name.clone(),
@@ -311,7 +311,7 @@ impl Crew<'_> {
             ));
         }
         match went {
-            Ok(()) => Outcome::Told(summary, counts),
+            Ok(()) => Outcome::Converted(summary, counts),
             Err(halted) => Outcome::Halted(halted),
         }
     }

@@ -25,7 +25,7 @@ use super::source::Source;
 
 /// Who is who.
 #[derive(Debug)]
-pub(super) struct Directory {
+pub(super) struct Participants {
     pub(super) basis: Basis,
     /// When the first event of all files was.
     origin_ms: u64,
@@ -34,18 +34,18 @@ pub(super) struct Directory {
     /// By group: what its members read.
     pub(super) subscriptions: BTreeMap<GroupIx, BTreeSet<TopicIx>>,
     /// By file.
-    pub(super) parts: Vec<Part>,
+    pub(super) parts: Vec<FileRole>,
     members_per_incarnation: u32,
     /// By their numbers.
     pub(super) producers: Vec<Producer>,
     by_sender: HashMap<Sender, ProducerIx>,
     by_value: HashMap<(TopicIx, Option<i32>), Vec<ProducerIx>>,
-    strangers: Strangers,
+    strangers: UnknownSenders,
     /// Those who are named after their place.
     unnamed: BTreeMap<PartitionRef, ProducerIx>,
 }
 
-/// What a directory rests on.
+/// What the participants are known from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Basis {
     /// The first events of each file: whatever contradicts them asks for a
@@ -57,7 +57,7 @@ pub(super) enum Basis {
 
 /// A file's part in the whole.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Part {
+pub(super) enum FileRole {
     Producer,
     /// The group, and which of all consumers' files it is.
     Consumer(GroupIx, u32),
@@ -87,7 +87,7 @@ pub(super) struct Producer {
 
 /// What to make of a record whose sender is not on record.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Strangers {
+pub(super) enum UnknownSenders {
     /// Everybody who sent is known: nobody sent it.
     Phantoms,
     /// Somebody may have sent it who did not live to say so.
@@ -105,7 +105,7 @@ pub(super) struct Identity {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Certainty {
     /// It is this record, or none that was sent.
-    Told,
+    Certain,
     /// It may be one of several: it has its place for a name.
     Guessed,
 }
@@ -119,7 +119,7 @@ pub(super) struct Reading<'l> {
     pub(super) value: Option<&'l [u8]>,
 }
 
-impl Directory {
+impl Participants {
     /// Knows when everything began, and no more.
     pub(super) fn new(basis: Basis, heads: &[Head]) -> Self {
         Self {
@@ -137,7 +137,7 @@ impl Directory {
             producers: Vec::new(),
             by_sender: HashMap::new(),
             by_value: HashMap::new(),
-            strangers: Strangers::Phantoms,
+            strangers: UnknownSenders::Phantoms,
             unnamed: BTreeMap::new(),
         }
     }
@@ -169,8 +169,10 @@ impl Directory {
                     }
                 }
                 // A producer that was killed at once, perhaps.
-                None if guess.parts.get(file) == Some(&Part::Producer) => return Ok(None),
-                None if guess.parts.get(file) == Some(&Part::Silent) && head.first_ms.is_some() => {
+                None if guess.parts.get(file) == Some(&FileRole::Producer) => return Ok(None),
+                None if guess.parts.get(file) == Some(&FileRole::Silent)
+                    && head.first_ms.is_some() =>
+                {
                     return Ok(None);
                 }
                 None => {}
@@ -190,22 +192,22 @@ impl Directory {
                         group: group.clone(),
                     });
                 }
-                (Some(Role::Producer), ..) => Part::Producer,
-                (None, _, None) if source.is_producers() => Part::Producer,
+                (Some(Role::Producer), ..) => FileRole::Producer,
+                (None, _, None) if source.is_producers() => FileRole::Producer,
                 // One that has read nothing is known by its name.
                 (Some(Role::Consumer) | None, Some(group), _) => {
                     let group = GroupIx::new(self.groups.number(group.as_bytes())?);
                     self.subscriptions.entry(group).or_default();
                     let ordinal = self.members_per_incarnation;
                     self.members_per_incarnation += 1;
-                    Part::Consumer(group, ordinal)
+                    FileRole::Consumer(group, ordinal)
                 }
                 (Some(Role::Consumer), None, _) => {
                     return Err(Error::Groupless {
                         path: source.name.clone(),
                     });
                 }
-                (None, ..) => Part::Silent,
+                (None, ..) => FileRole::Silent,
             };
             self.parts.push(part);
         }
@@ -227,7 +229,7 @@ impl Directory {
 
     /// Notes that a file's group reads a topic.
     pub(super) fn subscribe(&mut self, file: usize, topic: TopicIx) {
-        if let Some(Part::Consumer(group, _)) = self.parts.get(file) {
+        if let Some(FileRole::Consumer(group, _)) = self.parts.get(file) {
             self.subscriptions.entry(*group).or_default().insert(topic);
         }
     }
@@ -235,7 +237,7 @@ impl Directory {
     /// Whether a file's group is known to read a topic.
     pub(super) fn reads(&self, file: usize, topic: TopicIx) -> bool {
         match self.parts.get(file) {
-            Some(Part::Consumer(group, _)) => self
+            Some(FileRole::Consumer(group, _)) => self
                 .subscriptions
                 .get(group)
                 .is_some_and(|topics| topics.contains(&topic)),
@@ -247,7 +249,7 @@ impl Directory {
     /// there are.
     pub(super) fn conclude(
         &mut self,
-        strangers: Strangers,
+        strangers: UnknownSenders,
         partitions: &BTreeSet<PartitionRef>,
     ) -> Result<(), Error> {
         self.strangers = strangers;
@@ -292,7 +294,7 @@ impl Directory {
     pub(super) fn only(&self, topic: TopicIx, prefix: Option<i32>) -> Option<ProducerIx> {
         match self.by_value.get(&(topic, prefix)).map(Vec::as_slice) {
             // One that did not tell all may have sent the same.
-            Some([only]) if self.strangers == Strangers::Phantoms => Some(*only),
+            Some([only]) if self.strangers == UnknownSenders::Phantoms => Some(*only),
             _ => None,
         }
     }
@@ -308,7 +310,7 @@ impl Directory {
     pub(super) fn identify(&self, reading: Reading<'_>) -> Result<Identity, Flaw> {
         let told = |content| Identity {
             content,
-            certainty: Certainty::Told,
+            certainty: Certainty::Certain,
         };
         let known = reading.value.and_then(counting).and_then(|value| {
             let alike = self.by_value.get(&(reading.from.topic, value.prefix))?;
@@ -320,8 +322,8 @@ impl Directory {
         };
         match (suspect, self.strangers) {
             (Suspect::One(record), _) => Ok(told(Content::Ours(record))),
-            (Suspect::Nobody, Strangers::Phantoms) => Ok(told(Content::Foreign)),
-            (Suspect::Several, _) | (Suspect::Nobody, Strangers::Excused) => {
+            (Suspect::Nobody, UnknownSenders::Phantoms) => Ok(told(Content::Foreign)),
+            (Suspect::Several, _) | (Suspect::Nobody, UnknownSenders::Excused) => {
                 let by_place = self.by_place(reading.from, reading.offset);
                 Ok(Identity {
                     content: Content::Ours(by_place.ok_or(Flaw::Changed)?),
@@ -357,7 +359,7 @@ impl Directory {
         };
         // One that did not tell all may have sent the same.
         if let [only] = alike
-            && (self.strangers == Strangers::Phantoms || may_have(&only))
+            && (self.strangers == UnknownSenders::Phantoms || may_have(&only))
         {
             return Suspect::One(record(*only));
         }

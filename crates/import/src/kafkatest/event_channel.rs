@@ -2,7 +2,7 @@
 //! them in: in batches, so that neither waits for the other at each event, and
 //! in a bounded queue, so that neither runs ahead. Knows nothing of files.
 
-use std::sync::mpsc::{Receiver, Sender, SyncSender, channel, sync_channel};
+use std::sync::mpsc::{self, Receiver, Sender, SyncSender, sync_channel};
 
 use model::event::{Body, Event};
 use model::ids::Micros;
@@ -13,14 +13,14 @@ const BATCH_EVENTS: usize = 1024;
 const BATCHES_MAX: usize = 4;
 
 /// Where a reader of files puts its events.
-pub(super) struct Outlet {
+pub(super) struct EventSender {
     batch: Vec<Event>,
     queue: SyncSender<Vec<Event>>,
     used: Receiver<Vec<Event>>,
 }
 
 /// Where they come out.
-pub(super) struct Lane {
+pub(super) struct EventReceiver {
     batch: Vec<Event>,
     /// How many of the batch were taken.
     taken: usize,
@@ -29,33 +29,33 @@ pub(super) struct Lane {
 }
 
 /// A way, and both of its ends.
-pub(super) fn pair() -> (Outlet, Lane) {
+pub(super) fn channel() -> (EventSender, EventReceiver) {
     let (queue, batches) = sync_channel(BATCHES_MAX);
-    let (used, to_refill) = channel();
-    let outlet = Outlet {
+    let (used, to_refill) = mpsc::channel();
+    let out = EventSender {
         batch: Vec::with_capacity(BATCH_EVENTS),
         queue,
         used: to_refill,
     };
-    let lane = Lane {
+    let lane = EventReceiver {
         batch: Vec::new(),
         taken: 0,
         queue: batches,
         used,
     };
-    (outlet, lane)
+    (out, lane)
 }
 
-impl Outlet {
+impl EventSender {
     #[inline]
-    pub(super) fn tell(&mut self, at: Micros, body: Body) {
+    pub(super) fn send(&mut self, at: Micros, body: Body) {
         self.batch.push(Event { at, body });
         if self.batch.len() >= BATCH_EVENTS {
-            self.send();
+            self.flush();
         }
     }
 
-    fn send(&mut self) {
+    fn flush(&mut self) {
         let next = self.used.try_recv();
         let mut next = next.unwrap_or_else(|_| Vec::with_capacity(BATCH_EVENTS));
         next.clear();
@@ -65,13 +65,13 @@ impl Outlet {
     }
 }
 
-impl Drop for Outlet {
+impl Drop for EventSender {
     fn drop(&mut self) {
-        self.send();
+        self.flush();
     }
 }
 
-impl Lane {
+impl EventReceiver {
     /// The next event; none behind the last.
     #[inline]
     pub(super) fn next(&mut self) -> Option<&Event> {

@@ -31,7 +31,7 @@ const NO_OFFSET: Offset = Offset::new(-1);
 
 /// Counts that become notes.
 #[derive(Default)]
-struct Tally {
+struct NoteCounts {
     uninvoked: u64,
     uncompleted: u64,
     renamed: u64,
@@ -40,7 +40,7 @@ struct Tally {
 }
 
 /// All there is to know apart from the processes, and where events go.
-pub(super) struct Telling<'s> {
+pub(super) struct Converter<'s> {
     sink: &'s mut dyn FnMut(Event),
     now: Moment,
     begun: bool,
@@ -56,10 +56,10 @@ pub(super) struct Telling<'s> {
     /// Acknowledged somewhere, and not read so far.
     unlocated: HashSet<RecordId>,
     pub(super) summary: Summary,
-    tally: Tally,
+    tally: NoteCounts,
 }
 
-impl<'s> Telling<'s> {
+impl<'s> Converter<'s> {
     pub(super) fn new(
         settings: Settings,
         foreseen: &'s Foreseen,
@@ -77,7 +77,7 @@ impl<'s> Telling<'s> {
             identities: Identities::default(),
             unlocated: HashSet::new(),
             summary: Summary::default(),
-            tally: Tally::default(),
+            tally: NoteCounts::default(),
         }
     }
 
@@ -343,7 +343,7 @@ impl<'s> Telling<'s> {
             let flaw = open.mismatch("it is another `:f`");
             return Err(operation.begin.flaw(flaw));
         }
-        let told = Told {
+        let told = Completion {
             phase: operation.phase,
             transaction: open.transaction,
             error: match (operation.phase, operation.error) {
@@ -381,7 +381,7 @@ impl<'s> Telling<'s> {
         operation: &Operation<'_>,
         open: &Open,
         micros: &Micros<'_>,
-        told: &Told,
+        told: &Completion,
     ) -> Result<(), Located> {
         let rebalanced = operation.rebalanced.iter();
         let rebalanced = rebalanced
@@ -422,7 +422,7 @@ impl<'s> Telling<'s> {
 
     /// Tells what became of an operation's sends where their offsets are not
     /// known.
-    fn sent_somewhere(&mut self, open: &Open, told: &Told) {
+    fn sent_somewhere(&mut self, open: &Open, told: &Completion) {
         for invoked in &open.micros {
             if let Invoked::Send(record, partition) = *invoked {
                 self.sent(record, partition, None, told);
@@ -436,7 +436,7 @@ impl<'s> Telling<'s> {
             return;
         };
         self.tally.uncompleted += 1;
-        let told = Told {
+        let told = Completion {
             phase: Phase::Info,
             transaction: open.transaction,
             error: "it never completed".to_owned(),
@@ -453,7 +453,7 @@ impl<'s> Telling<'s> {
         record: RecordId,
         partition: Partition,
         offset: Option<Offset>,
-        told: &Told,
+        told: &Completion,
     ) {
         let error = || told.error.clone();
         let at = place(partition);
@@ -470,7 +470,7 @@ impl<'s> Telling<'s> {
         self.emit(Body::SendCompleted { record, outcome });
     }
 
-    fn end_transaction(&mut self, told: &Told) {
+    fn end_transaction(&mut self, told: &Completion) {
         let transaction = told.transaction;
         let outcome = match told.phase {
             Phase::Ok => TransactionOutcome::Committed,
@@ -591,7 +591,7 @@ impl<'s> Telling<'s> {
         Some(record)
     }
 
-    /// What was polled before it was sent, to be known in another telling.
+    /// What was polled before it was sent, to be known in the next conversion.
     pub(super) fn foresee(&mut self) -> Foreseen {
         self.lookout.take()
     }
@@ -632,7 +632,7 @@ impl<'s> Telling<'s> {
 }
 
 /// How an operation went, as far as its parts need to know.
-struct Told {
+struct Completion {
     phase: Phase,
     transaction: TransactionRef,
     /// Why, where it went ill.

@@ -1,11 +1,11 @@
 //! Imports the files of Kafka's verifiable clients and counts the events, to
 //! see what importing costs without checking:
-//! `cargo run --release -p ackproof-import --example tell -- FILE...`
+//! `cargo run --release -p ackproof-import --example convert -- FILE...`
 
 use std::error::Error;
 use std::time::Instant;
 
-use import::kafkatest::{Recording, Source, Told};
+use import::kafkatest::{Conversion, Recording, Source};
 
 fn main() -> Result<(), Box<dyn Error>> {
     let began = Instant::now();
@@ -13,7 +13,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     let mut recording = Recording::open(files.collect())?;
     loop {
         let mut events: u64 = 0;
-        if let Told::Whole(summary) = recording.tell(|_| events += 1)? {
+        if let Conversion::Complete(summary) = recording.convert(|_| events += 1)? {
             let ms = began.elapsed().as_millis();
             println!("{} lines, {events} events in {ms} ms", summary.lines);
             return Ok(());
