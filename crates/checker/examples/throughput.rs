@@ -131,7 +131,7 @@ fn import_files(files: &[&str]) {
         loop {
             readings += 1;
             events = 0;
-            let told = recording.tell(|event| {
+            let told = recording.convert(|event| {
                 events += 1;
                 checker.observe(event);
             });

@@ -1,6 +1,6 @@
 use proptest::prelude::*;
 
-use super::super::json::{self, Said};
+use super::super::json::{self, ToolEvent};
 use super::*;
 
 /// A line, in a shape that both readers have.
@@ -17,8 +17,8 @@ type Told = (
 fn thorough(line: &[u8]) -> Option<Told> {
     let line = json::read(line).ok()?;
     let (kind, placed) = match line.said {
-        Said::Sent(placed) => (Kind::Sent, placed),
-        Said::Read(placed) => (Kind::Read, placed),
+        ToolEvent::Sent(placed) => (Kind::Sent, placed),
+        ToolEvent::Read(placed) => (Kind::Read, placed),
         _ => return None,
     };
     Some((
