@@ -14,8 +14,9 @@
 //! history that tells of such a group is read once more.
 //!
 //! The record that something was made of is known by its identity: it is the one
-//! that a member of the group processed last at the place that is named. A
-//! place is used again when a log is cut or made again.
+//! that a member of the group processed last at the place that is named, or next
+//! where it has processed none there yet. A place is used again when a log is cut
+//! or made again.
 //!
 //! Held: three bits for each record that something was made of, by its place and
 //! by its identity; nothing for each record that was made.
@@ -68,6 +69,27 @@ pub(crate) struct Made {
     stands: RecordSet,
 }
 
+impl Made {
+    /// Takes in what became of something that was made of `source`; whether it
+    /// is the first of it that stands.
+    fn add(&mut self, source: RecordId, effect: Effect) -> bool {
+        match effect {
+            Effect::Stands => {
+                self.took_effect.insert(source);
+                return self.stands.insert(source);
+            }
+            Effect::Lost => {
+                self.took_effect.insert(source);
+            }
+            Effect::Unsettled => {
+                self.unsettled.insert(source);
+            }
+            Effect::Aborted | Effect::Never => {}
+        }
+        true
+    }
+}
+
 /// What groups made of the records that they processed.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Derivations {
@@ -76,6 +98,8 @@ pub(crate) struct Derivations {
     made: BTreeMap<GroupIx, Made>,
     /// What each group processed last at a place.
     in_hand: HashMap<(GroupIx, PartitionRef), HashMap<Offset, RecordId>>,
+    /// What was made at a place before the group processed a record there.
+    ahead: HashMap<(GroupIx, PartitionRef, Offset), Vec<Effect>>,
     coverage: DerivationCoverage,
 }
 
@@ -109,6 +133,7 @@ pub struct DerivationCoverage {
 }
 
 /// Whether a record that was made of another took effect.
+#[derive(Clone, Copy, Debug)]
 enum Effect {
     /// It stands, for every reader.
     Stands,
@@ -181,49 +206,56 @@ impl Derivations {
         };
         let in_hand = self.in_hand.get(&(*group, *from));
         let source = in_hand.and_then(|known| known.get(offset).copied());
+        let to = background.roster.writes_to(*group);
+        let effect = effect(*record, to, log, background);
+        let first = match source {
+            Some(source) => self.made.entry(*group).or_default().add(source, effect),
+            None => {
+                self.keep_ahead((*group, *from, *offset), effect);
+                true
+            }
+        };
         let outputs = self.outputs.entry((*group, *from)).or_default();
-        let made = self.made.entry(*group).or_default();
         let at = offset.get();
-        match effect(
-            *record,
-            background.roster.writes_to(*group),
-            log,
-            background,
-        ) {
+        match effect {
             Effect::Stands => {
                 self.coverage.made += 1;
                 outputs.made.insert(at);
                 let first_here = outputs.stands.insert(at);
-                let first = source.map_or(first_here, |source| {
-                    made.took_effect.insert(source);
-                    made.stands.insert(source)
-                });
                 if !(first && first_here) {
                     outputs.doubled.insert(at);
                 }
-                if !first {
+                if !first || source.is_none() && !first_here {
                     add(*record, (*group, *from, *offset), background, docket);
                 }
             }
             Effect::Lost => {
                 outputs.made.insert(at);
-                if let Some(source) = source {
-                    made.took_effect.insert(source);
-                }
             }
             Effect::Aborted => self.coverage.aborted += 1,
             Effect::Never => {}
             Effect::Unsettled => {
                 self.coverage.unsettled += 1;
                 outputs.unsettled.insert(at);
-                if let Some(source) = source {
-                    made.unsettled.insert(source);
-                }
             }
         }
     }
 
+    fn keep_ahead(&mut self, at: (GroupIx, PartitionRef, Offset), effect: Effect) {
+        if self.ahead.len() >= IN_HAND_MAX {
+            self.ahead.clear();
+        }
+        self.ahead.entry(at).or_default().push(effect);
+    }
+
     fn take_in_hand(&mut self, of: (GroupIx, PartitionRef), offset: Offset, content: Content) {
+        let ahead = self.ahead.remove(&(of.0, of.1, offset));
+        if let (Some(effects), Content::Ours(source)) = (ahead, content) {
+            let made = self.made.entry(of.0).or_default();
+            for effect in effects {
+                made.add(source, effect);
+            }
+        }
         let in_hand = self.in_hand.entry(of).or_default();
         if in_hand.len() >= IN_HAND_MAX {
             in_hand.clear();

@@ -117,6 +117,37 @@ fn what_a_group_processed_and_made_nothing_of_is_a_gap() {
     finds(&nothing, &[(Anomaly::GroupGap, 1)]);
 }
 
+/// As where calibration lets a member process two records in the wrong order: what
+/// it made of them is told where it was.
+#[test]
+fn what_is_made_before_the_record_is_processed_is_made_of_that_record() {
+    let text = made("m0 commits t-0@2\nu-0 is read from 0: p1/0, p1/1\n");
+    let second = "m0 processes p0/1 at t-0@1\n";
+    let making = "p1/1 is made by g of t-0@1\n";
+    finds(
+        &text.replace(&format!("{second}{making}"), &format!("{making}{second}")),
+        &[],
+    );
+    let first = "m0 processes p0/0 at t-0@0\n";
+    let swapped = text
+        .replace(first, "?")
+        .replace(second, first)
+        .replace('?', second);
+    let found = found(&story_of(history(&swapped)).check());
+    assert!(
+        found
+            .iter()
+            .all(|(anomaly, _)| *anomaly != Anomaly::GroupGap),
+        "{found:?}"
+    );
+    assert!(!found.is_empty());
+    // Nothing is made of the other record by that.
+    let nothing = text
+        .replace(making, "")
+        .replace(second, &format!("p1/1 is made by g of t-0@7\n{second}"));
+    finds(&nothing, &[(Anomaly::GroupGap, 1)]);
+}
+
 /// A log that is not told in the order of its offsets is told once more: what
 /// stands in it is known only then.
 #[test]
