@@ -6,7 +6,7 @@ ACKPROOF := target/release/ackproof
 # More arguments for `ackproof run`, such as: make test-kafka-delivery ARGS="--repeat 5 --seed 41"
 ARGS ?=
 
-.PHONY: test-kafka-delivery test-kafka-catalogue test lint unit docs checks setup build fetch bench mutants finding-success-without-offset
+.PHONY: test-kafka-delivery test-kafka-catalogue test lint unit docs checks setup build fetch bench mutants machinery finding-success-without-offset
 
 test-kafka-delivery: fetch
 	$(ACKPROOF) run delivery limitations $(ARGS)
@@ -15,7 +15,7 @@ test-kafka-delivery: fetch
 test-kafka-catalogue: fetch
 	$(ACKPROOF) run all $(ARGS)
 
-test: lint unit
+test: lint unit machinery
 
 lint: setup
 	cargo fmt --all --check
@@ -35,6 +35,15 @@ docs: setup
 # Spelling, unused dependencies, licences and sources of dependencies.
 checks: setup
 	scripts/checks.sh
+
+# Faults in the machinery itself: in each round a process of a scenario is killed or
+# stopped under it, at a stage drawn from the seed. Twenty rounds: ROUNDS=20.
+ROUNDS ?= 4
+MACHINERY ?=
+
+machinery: setup
+	cargo build --locked --package ackproof
+	ACKPROOF=$${CARGO_TARGET_DIR:-target}/debug/ackproof scripts/machinery.py --rounds $(ROUNDS) $(MACHINERY)
 
 setup:
 	@scripts/setup.sh

@@ -7,7 +7,7 @@ use tokio::sync::watch;
 
 use crate::exit::Exit;
 
-/// Becomes true at the first SIGINT, SIGTERM or SIGHUP; at the second, this
+/// Becomes true at the first SIGINT, SIGTERM, SIGHUP or SIGQUIT; at the second, this
 /// process ends at once, and its children with it.
 #[derive(Clone, Debug)]
 pub(crate) struct Interrupt {
@@ -21,6 +21,7 @@ impl Interrupt {
             signal(SignalKind::interrupt())?,
             signal(SignalKind::terminate())?,
             signal(SignalKind::hangup())?,
+            signal(SignalKind::quit())?,
         ];
         let (tell, seen) = watch::channel(false);
         tokio::spawn(async move {
@@ -51,11 +52,12 @@ impl Interrupt {
     }
 }
 
-async fn any(signals: &mut [Signal; 3]) {
-    let [interrupt, terminate, hangup] = signals;
+async fn any(signals: &mut [Signal; 4]) {
+    let [interrupt, terminate, hangup, quit] = signals;
     tokio::select! {
         _ = interrupt.recv() => {}
         _ = terminate.recv() => {}
         _ = hangup.recv() => {}
+        _ = quit.recv() => {}
     }
 }

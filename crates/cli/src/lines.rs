@@ -8,7 +8,8 @@ use model::anomaly::Anomaly;
 use model::claim::{Claim, Level};
 use model::plan::{RunPlan, ScenarioPlan};
 use model::verdict::{
-    Example, Finding, GroupMeasurements, NamedRange, RunVerdict, ScenarioVerdict, Verdict,
+    ErrorMeaning, Example, Finding, GroupMeasurements, NamedRange, RunVerdict, ScenarioVerdict,
+    Verdict,
 };
 
 use crate::style::{self, FAINT, STRONG};
@@ -112,12 +113,32 @@ pub(crate) fn scenario(
             }
         }
     }
+    unacknowledged(&mut out, verdict);
     failures(&mut out, verdict);
     match &plan.prefix {
         // The same before all names of a scenario: on a line it only hides
         // what comes behind it. plan.json and the report have it.
         Some(prefix) => out.replace(&prefix.to_string(), ""),
         None => out,
+    }
+}
+
+/// Why sends were not acknowledged, in the client's words.
+fn unacknowledged(out: &mut String, verdict: &ScenarioVerdict) {
+    let errors = verdict.measurements.errors.iter();
+    let told = errors.filter_map(|it| {
+        let outcome = match it.means {
+            ErrorMeaning::Failed => "failed",
+            ErrorMeaning::Unknown => "unknown",
+            ErrorMeaning::Unable | ErrorMeaning::NotAllowed | ErrorMeaning::Pipeline => {
+                return None;
+            }
+        };
+        Some(format!("{} {outcome} ({})", it.count, it.error))
+    });
+    let told: Vec<String> = told.collect();
+    if !told.is_empty() {
+        let _ = writeln!(out, "    not acknowledged: {}", told.join(", "));
     }
 }
 

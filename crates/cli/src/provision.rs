@@ -8,6 +8,7 @@ use stack::artefacts::{
     ArtefactRequest, Artefacts, FetchError, FetchProgress, Part, PartKind, Pinning,
 };
 use stack::cache::Cache;
+use stack::diagnose::{LEAST_OPEN_FILES, too_few_files};
 use stack::java::{Java, find_java};
 
 use crate::failure::Failure;
@@ -21,6 +22,13 @@ pub(crate) struct Provision {
     pub(crate) java: Java,
 }
 
+/// A broker could not open its jars.
+#[derive(Debug, thiserror::Error)]
+#[error("only {limit} files may be open at once (ulimit -Hn)")]
+struct TooFewFiles {
+    limit: u64,
+}
+
 /// The fetching broke off.
 #[derive(Debug, thiserror::Error)]
 #[error("fetching the stack's files broke off")]
@@ -29,6 +37,12 @@ struct BrokeOff(#[source] tokio::task::JoinError);
 /// Finds Java, and fetches what is not in the cache.
 pub(crate) async fn provide(request: &ArtefactRequest) -> Result<Provision, Failure> {
     let cache = Cache::user().map_err(|error| Failure::environment(&error))?;
+    if let Some(limit) = too_few_files() {
+        return Err(Failure::environment(&TooFewFiles { limit }).hint(format!(
+            "a broker needs {LEAST_OPEN_FILES}: raise the limit (ulimit -n {LEAST_OPEN_FILES}, \
+             or in limits.conf)"
+        )));
+    }
     // Before a download: without Java it would be for nothing.
     let java = find_java().map_err(|error| Failure::environment(&error))?;
     let (fetching, request) = (cache.clone(), request.clone());

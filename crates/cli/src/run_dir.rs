@@ -126,6 +126,12 @@ impl RunDir {
         &self.path
     }
 
+    /// Whether it is the directory at that place.
+    pub(crate) fn is_at(&self, place: Option<&Path>) -> bool {
+        let this = self.path.canonicalize();
+        place.is_some_and(|place| this.is_ok_and(|this| this == place))
+    }
+
     /// Where the report is.
     pub(crate) fn report(&self) -> PathBuf {
         self.path.join(REPORT)

@@ -3,9 +3,9 @@
 //! killed. Takes [`OwnNames`] only, so that nothing else can be deleted. Knows
 //! nothing of what it was made for.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use model::ids::{GroupId, TopicName};
@@ -93,16 +93,17 @@ enum Before {
     Absent,
 }
 
-/// What one scenario has asked a cluster for.
-#[derive(Debug, Default)]
+/// What one scenario has asked a cluster for. Clones are the same.
+#[derive(Clone, Debug, Default)]
 pub(crate) struct Made {
-    asked: Mutex<Asked>,
+    asked: Arc<Mutex<Asked>>,
 }
 
-#[derive(Clone, Debug, Default)]
+#[derive(Debug, Default)]
 struct Asked {
     any: bool,
-    others: Vec<TopicName>,
+    not_made: Vec<TopicName>,
+    groups: BTreeSet<String>,
 }
 
 impl Made {
@@ -111,9 +112,17 @@ impl Made {
         self.change(|asked| asked.any = true);
     }
 
-    /// A topic of that name was there before, so it is somebody else's.
-    pub(crate) fn not_ours(&self, topic: &TopicName) {
-        self.change(|asked| asked.others.push(topic.clone()));
+    /// A topic of that name was refused: it is not there, or it was there before
+    /// and is somebody else's.
+    pub(crate) fn not_made(&self, topic: &TopicName) {
+        self.change(|asked| asked.not_made.push(topic.clone()));
+    }
+
+    /// A member of the group is started: the group may be there from now on.
+    pub(crate) fn group(&self, name: &str) {
+        self.change(|asked| {
+            asked.groups.insert(name.to_owned());
+        });
     }
 
     fn change(&self, change: impl FnOnce(&mut Asked)) {
@@ -128,7 +137,10 @@ impl Made {
         }
         // A plan that was made here has no other names.
         let names = OwnNames::of(plan).unwrap_or_default();
-        names.without(&asked.others)
+        let groups = names.groups().iter();
+        let never = groups.filter(|group| !asked.groups.contains(group.as_str()));
+        let never: Vec<GroupId> = never.cloned().collect();
+        names.without(&asked.not_made, &never)
     }
 }
 
@@ -303,7 +315,10 @@ mod tests {
         let (made, plan) = (Made::default(), plan());
         assert_eq!(made.of(&plan.scenarios[0]), OwnNames::default());
         made.asking();
-        assert_eq!(made.of(&plan.scenarios[0]).topics().len(), 1);
+        let names = made.of(&plan.scenarios[0]);
+        assert_eq!((names.topics().len(), names.groups().len()), (1, 0));
+        made.group(OwnNames::of(&plan.scenarios[0]).unwrap().groups()[0].as_str());
+        assert_eq!(made.of(&plan.scenarios[0]).groups().len(), 1);
     }
 
     #[test]
@@ -311,7 +326,7 @@ mod tests {
         let (made, plan) = (Made::default(), plan());
         made.asking();
         let names = OwnNames::of(&plan.scenarios[0]).unwrap();
-        made.not_ours(&names.topics()[0]);
+        made.not_made(&names.topics()[0]);
         assert!(made.of(&plan.scenarios[0]).topics().is_empty());
     }
 

@@ -22,6 +22,7 @@ impl EngineError {
             Self::Gone(_)
                 | Self::SubjectEnded { .. }
                 | Self::NeverReached { .. }
+                | Self::Refused { .. }
                 | Self::Config { .. }
                 | Self::Topic { .. }
                 | Self::Lacking { .. }
@@ -152,11 +153,7 @@ pub enum EngineError {
     #[error("a subject failed")]
     Process(#[from] ProcessError),
     /// A subject ended although nobody had asked it to.
-    #[error(
-        "{who} ended ({exit}) with work left{}; its log is {}",
-        last_line(log).map(|line| format!(": {line}")).unwrap_or_default(),
-        log.display()
-    )]
+    #[error("{who} gave up: {}", last_words(log, *exit))]
     SubjectEnded {
         /// Which.
         who: String,
@@ -177,14 +174,20 @@ pub enum EngineError {
     #[error("{0}")]
     Gone(Gone),
     /// A stage went on for too long without a step forward.
-    #[error("{stage} came no step forward for {limit_s} s: {so_far}")]
+    #[error("nothing came forward for {limit_s} s; {so_far}")]
     Stalled {
-        /// Which.
-        stage: &'static str,
         /// How long.
         limit_s: u64,
-        /// How far it was, and what it waited for.
+        /// Which stage it was, how far it was, and what it waited for.
         so_far: String,
+    },
+    /// Brokers do not take a group's members as these are configured.
+    #[error("the brokers refuse the members of group {group}: {said}")]
+    Refused {
+        /// The group.
+        group: String,
+        /// The client's words.
+        said: String,
     },
     /// The trigger of a write was not reached.
     #[error(
@@ -218,7 +221,16 @@ pub enum EngineError {
     Broken(String),
 }
 
-/// The last line of a log: what a program that gave up said last.
+/// What a program that gave up said last, how it ended, and where its log is,
+/// where there is one.
+fn last_words(log: &Path, exit: Exit) -> String {
+    match last_line(log) {
+        Some(line) => format!("{line} ({exit}; its log is {})", log.display()),
+        None => format!("{exit}, without a word"),
+    }
+}
+
+/// The last line of a log.
 fn last_line(log: &Path) -> Option<String> {
     let text = std::fs::read(log).ok()?;
     let text = String::from_utf8_lossy(&text);

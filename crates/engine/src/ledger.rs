@@ -7,7 +7,7 @@ use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use history::Recorder;
-use model::event::{Body, CommitResult, Event, Isolation, Outcome, TxOutcome};
+use model::event::{Body, ClientRef, CommitResult, Event, Isolation, Outcome, TxOutcome};
 use model::ids::{
     BrokerId, FaultIx, GroupIx, MemberIx, Micros, Offset, PartitionIndex, PartitionRef, ProducerIx,
 };
@@ -63,6 +63,8 @@ pub struct Tally {
     pub in_sync: BTreeMap<PartitionRef, Vec<BrokerId>>,
     /// Records and events read back as truth.
     pub read_back: u64,
+    /// What the brokers refused the members of each group for, as configured.
+    pub refusals: BTreeMap<GroupIx, String>,
     /// Why the history can no longer be written.
     pub failure: Option<String>,
     /// Faults whose triggers were reached.
@@ -230,6 +232,11 @@ impl Ledger {
         });
     }
 
+    /// Something came forward that is no event.
+    pub(crate) fn step(&self) {
+        self.change(|_, tally| tally.steps += 1);
+    }
+
     /// Returns when the counts satisfy a condition. Without a limit of its own:
     /// it stands beside what has one, or in a [`crate::wait::Waiting`].
     pub(crate) async fn until(&self, condition: impl FnMut(&Tally) -> bool) {
@@ -374,6 +381,16 @@ impl Book {
                     }
                 }
             }
+            Body::ClientErred {
+                client: ClientRef::Member(member),
+                error,
+                reason,
+                ..
+            } if is_refusal(error) => {
+                if let Some(group) = self.groups_of_members.get(member) {
+                    tally.refusals.insert(*group, format!("{error} ({reason})"));
+                }
+            }
             Body::IsolationDeclared { group, isolation } => {
                 tally.isolation.insert(*group, *isolation);
             }
@@ -421,6 +438,26 @@ impl Book {
             _ => {}
         }
     }
+}
+
+/// Whether a client's error says that brokers refuse what it is configured to,
+/// and not that they cannot serve it now.
+fn is_refusal(error: &str) -> bool {
+    matches!(
+        error,
+        "InvalidSessionTimeout"
+            | "GroupMaxSizeReached"
+            | "InconsistentGroupProtocol"
+            | "InvalidGroupId"
+            | "UnsupportedAssignor"
+            | "InvalidConfig"
+            | "InvalidRequest"
+            | "GroupAuthorizationFailed"
+            | "TopicAuthorizationFailed"
+            | "ClusterAuthorizationFailed"
+            | "TransactionalIdAuthorizationFailed"
+            | "InvalidTransactionTimeout"
+    )
 }
 
 /// Whether an event is a step forward: there are only so many of each, or they

@@ -15,10 +15,11 @@ use model::ids::{
 };
 use model::plan::{PlannedTopic, ScenarioPlan};
 use model::record;
+use model::scenario::Transactions;
 use wire::{
-    Batch, ClientIds, ClientOptions, Cluster, ClusterOptions, ControlMarker, ErrorCode, GroupState,
-    Header, Isolation, NewTopic, OffsetSpec, PinnedReader, QuotaEntity, ReadOptions, Topics,
-    WireError,
+    Batch, ClientIds, ClientOptions, Cluster, ClusterOptions, ConfigValue, ControlMarker,
+    GroupState, Header, Isolation, NewTopic, OffsetSpec, PinnedReader, QuotaEntity, ReadOptions,
+    Topics, WireError,
 };
 
 use crate::cleanup::Made;
@@ -39,6 +40,17 @@ pub(crate) use replicas::{follow_replicas, has_followers};
 pub(crate) enum Quotas {
     On,
     Off,
+}
+
+/// Topics that Kafka makes for itself when they are first needed, and the broker
+/// setting that says with how many replicas.
+mod internal {
+    pub(super) const OFFSETS: (&str, &str) =
+        ("__consumer_offsets", "offsets.topic.replication.factor");
+    pub(super) const TRANSACTIONS: (&str, &str) = (
+        "__transaction_state",
+        "transaction.state.log.replication.factor",
+    );
 }
 
 /// How often the ends of change topics are looked at during the run.
@@ -140,10 +152,11 @@ impl Observer {
         made.asking();
         let outcomes = self.cluster.create_topics(&wanted).await?;
         for (topic, outcome) in &outcomes {
+            // What is refused for now may still be done by another controller.
             if let Err(refusal) = outcome
-                && refusal.code == ErrorCode::TOPIC_ALREADY_EXISTS
+                && !refusal.code.is_retriable()
             {
-                made.not_ours(topic);
+                made.not_made(topic);
             }
         }
         for (topic, outcome) in outcomes {
@@ -191,11 +204,63 @@ impl Observer {
         &mut self,
         plan: &ScenarioPlan,
     ) -> Result<(), EngineError> {
+        let mut topics = vec![];
+        if plan.groups().next().is_some() {
+            topics.push(internal::OFFSETS);
+        }
+        let mut transforms = plan.scenario.transforms.iter();
+        if transforms.any(|it| it.transactions == Transactions::On) {
+            topics.push(internal::TRANSACTIONS);
+        }
+        for (topic, factor) in topics {
+            self.can_be_made(topic, factor, plan.scenario.topology.brokers)
+                .await?;
+        }
         for group in plan.groups() {
             let id = GroupId::new(group.name);
             self.cluster.offset_fetch(&id).await?;
         }
         Ok(())
+    }
+
+    /// Refuses to wait for a topic of Kafka's own that its brokers cannot make:
+    /// they only say that there is no coordinator.
+    async fn can_be_made(
+        &mut self,
+        topic: &str,
+        factor: &str,
+        planned: u8,
+    ) -> Result<(), EngineError> {
+        let name = TopicName::new(topic);
+        let asked = Topics::Named(std::slice::from_ref(&name));
+        let metadata = self.cluster.metadata(asked).await?;
+        // One that has just started may not be known to all.
+        let brokers = metadata.brokers.len().max(usize::from(planned));
+        let is_there = metadata.topics.iter().any(|it| it.partitions.is_ok());
+        let Some(broker) = metadata.brokers.first().filter(|_| !is_there) else {
+            return Ok(());
+        };
+        // Who may not ask finds out as everybody does.
+        let Ok(config) = self.cluster.describe_broker_configs(broker.id).await else {
+            return Ok(());
+        };
+        let wanted = config.get(factor).map(|entry| &entry.value);
+        let Some(ConfigValue::Known(wanted)) = wanted else {
+            return Ok(());
+        };
+        match wanted.parse::<usize>() {
+            Ok(replicas) if replicas > brokers => Err(EngineError::Topic {
+                topic: topic.to_owned(),
+                reason: format!(
+                    "INVALID_REPLICATION_FACTOR ({factor} is {replicas}, and there {})",
+                    match brokers {
+                        1 => "is 1 broker".to_owned(),
+                        some => format!("are {some} brokers"),
+                    }
+                ),
+            }),
+            _ => Ok(()),
+        }
     }
 
     /// Writes down how far the change topics can be read now.

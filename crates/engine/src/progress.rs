@@ -116,9 +116,8 @@ impl Stage {
     /// scenario itself names.
     pub(crate) const fn patience(self) -> Duration {
         Duration::from_secs(match self {
-            Self::Starting | Self::ReadingTruth => 180,
+            Self::Starting | Self::Traffic | Self::Draining | Self::ReadingTruth => 180,
             Self::Preparing => 240,
-            Self::Traffic | Self::Draining => 60,
             Self::Stopping | Self::CleaningUp => 120,
         })
     }

@@ -24,7 +24,7 @@ use crate::configs::InForce;
 use crate::database::Database;
 use crate::error::EngineError;
 use crate::faults::{Site, carry_out_all, check_faults};
-use crate::ledger::Ledger;
+use crate::ledger::{Ledger, Tally};
 use crate::observer::{
     Observer, Quotas, Readable, await_joined, follow_replicas, follow_tails, has_followers,
 };
@@ -317,7 +317,10 @@ async fn run_scenario(at: &Place<'_>) -> Result<(), EngineError> {
     check_faults(plan)?;
     at.enter(Stage::Starting);
     declare(plan, ledger);
-    let target = Target::start(plan, &at.settings.brokers, at.folder).await?;
+    let waiting = ledger.waits().begin(Wait::Ready, "");
+    let target = Target::start(plan, &at.settings.brokers, at.folder);
+    let target = waiting.must(target).await??;
+    drop(waiting);
     target.watch(&at.parts);
     if let Err(error) = run_on(&target, at).await {
         // While the parts are there to be looked at.
@@ -587,6 +590,7 @@ impl<'w> Workload<'w> {
             ledger: ledger.clone(),
             configs: configs.clone(),
             parts: at.parts.clone(),
+            made: at.made.clone(),
         };
         let topics = plan.topics();
         let incarnations = Arc::new(AtomicU32::new(0));
@@ -646,7 +650,15 @@ impl<'w> Workload<'w> {
             if let Some(members) = groups.get_mut(*name) {
                 let of = format!("group {name}");
                 let waiting = self.ledger.waits().begin(Wait::Assignment, of);
-                let assigned = waiting.done(self.assigned(members, name, *count)).await;
+                let broken = !self.ledger.tally().injected.is_empty();
+                let assigned = async {
+                    tokio::select! {
+                        biased;
+                        assigned = self.assigned(members, name, *count) => assigned,
+                        refused = self.refused(name), if !broken => Err(refused),
+                    }
+                };
+                let assigned = waiting.done(assigned).await;
                 match assigned {
                     Some(assigned) => assigned?,
                     // What was broken may keep a group from its partitions: the
@@ -689,6 +701,21 @@ impl<'w> Workload<'w> {
         tokio::select! {
             joined = both => joined,
             died = ends_early(members) => Err(died),
+        }
+    }
+
+    /// Returns when brokers have refused a group's members for what these are
+    /// configured to: asked again, they say the same again.
+    async fn refused(&self, name: &str) -> EngineError {
+        let group = self.plan.group_ix(name);
+        let known = |tally: &Tally| {
+            let refusals = group.and_then(|group| tally.refusals.get(&group));
+            refusals.cloned()
+        };
+        self.ledger.until(|tally| known(tally).is_some()).await;
+        EngineError::Refused {
+            group: name.to_owned(),
+            said: known(&self.ledger.tally()).unwrap_or_default(),
         }
     }
 

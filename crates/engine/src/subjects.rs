@@ -17,6 +17,7 @@ use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader};
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
+use crate::cleanup::Made;
 use crate::configs::InForce;
 use crate::error::EngineError;
 use crate::hearing;
@@ -39,6 +40,7 @@ pub(crate) struct Launcher {
     pub(crate) ledger: Ledger,
     pub(crate) configs: InForce,
     pub(crate) parts: Parts,
+    pub(crate) made: Made,
 }
 
 /// What a subject's reports are about.
@@ -405,6 +407,7 @@ impl Members {
 
     /// Starts a member of this number in the group, from 1.
     pub(crate) async fn start(&mut self, number: u32) -> Result<(), EngineError> {
+        self.launcher.made.group(&self.name);
         let member = MemberIx::new(self.incarnations.fetch_add(1, Ordering::Relaxed));
         let group = self.group;
         let (role, speaker, topic, producer) = match &self.task {

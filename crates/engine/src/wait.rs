@@ -16,6 +16,8 @@ use crate::error::EngineError;
 pub enum Wait {
     /// A cluster of somebody else's to answer at all.
     Reach,
+    /// The processes of the stack to be ready.
+    Ready,
     /// A group to have its partitions.
     Assignment,
     /// Connector and tasks to run, and the slot to be streamed from.
@@ -108,8 +110,9 @@ impl fmt::Display for Then {
 
 impl Wait {
     /// All of them, in the order of a run.
-    pub const ALL: [Self; 27] = [
+    pub const ALL: [Self; 28] = [
         Self::Reach,
+        Self::Ready,
         Self::Streaming,
         Self::Assignment,
         Self::Role,
@@ -142,6 +145,7 @@ impl Wait {
     pub const fn what(self) -> &'static str {
         match self {
             Self::Reach => "a bootstrap address to answer",
+            Self::Ready => "brokers, Connect and PostgreSQL to be ready",
             Self::Assignment => "the assignment of partitions",
             Self::Streaming => "the connector to stream from its replication slot",
             Self::Faults => "the faults that are still to come",
@@ -189,7 +193,7 @@ impl Wait {
             Self::Amid | Self::EmptyGroup | Self::Settled | Self::HighWatermark => fixed(10),
             Self::Role | Self::BrokerEnd | Self::Refusal | Self::Replicas | Self::Gone => fixed(30),
             Self::Answer => fixed(2),
-            Self::Replacement => fixed(120),
+            Self::Ready | Self::Replacement => fixed(120),
             Self::Unchanged | Self::Confirmed => fixed(3),
             Self::Leaving => fixed(15),
             Self::Captured | Self::GroupEnd | Self::GroupCommit => {
@@ -203,6 +207,7 @@ impl Wait {
     pub const fn then(self) -> Then {
         match self {
             Self::Reach
+            | Self::Ready
             | Self::Assignment
             | Self::Streaming
             | Self::Role
@@ -250,7 +255,7 @@ pub(crate) struct Waits {
 #[derive(Debug, Default)]
 struct Open {
     next: u64,
-    waiting: BTreeMap<u64, String>,
+    waiting: BTreeMap<u64, (String, Instant, Duration)>,
 }
 
 impl Waits {
@@ -274,20 +279,30 @@ impl Waits {
         let mut open = self.open();
         open.next += 1;
         let number = open.next;
-        open.waiting.insert(number, what.clone());
+        let now = Instant::now();
+        open.waiting.insert(number, (what.clone(), now, at_most));
         drop(open);
         Waiting {
             waits: self.clone(),
             number,
             what,
             at_most,
-            until: Instant::now() + at_most,
+            until: now + at_most,
         }
     }
 
-    /// What is waited for now, the longest first.
+    /// What is waited for now, the longest first, each with how long it has
+    /// waited and may.
     pub(crate) fn now(&self) -> Vec<String> {
-        self.open().waiting.values().cloned().collect()
+        let open = self.open();
+        let told = open.waiting.values().map(|(what, since, at_most)| {
+            format!(
+                "{what}, {} of {} s",
+                since.elapsed().as_secs(),
+                at_most.as_secs()
+            )
+        });
+        told.collect()
     }
 
     fn open(&self) -> MutexGuard<'_, Open> {
@@ -504,7 +519,8 @@ mod tests {
         let waits = Waits::default();
         let limit = Duration::from_millis(30);
         let waiting = waits.begin_for(Wait::GroupEnd, "billing", limit);
-        assert_eq!(waits.now(), ["a group to read to the end (billing)"]);
+        let shown = ["a group to read to the end (billing), 0 of 0 s"];
+        assert_eq!(waits.now(), shown);
         assert_eq!(waiting.done(std::future::ready(7)).await, Some(7));
         let never = waiting.must(std::future::pending::<()>()).await;
         assert_eq!(

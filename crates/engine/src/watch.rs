@@ -25,6 +25,8 @@ use crate::wait::{beat, before_moment};
 const LOOK_INTERVAL: Duration = Duration::from_millis(200);
 /// How long a part may take to be seen gone after something failed for it.
 const BLAME_LIMIT: Duration = Duration::from_secs(3);
+/// How much is told of what a part said last.
+const WORDS_CHARS_MAX: usize = 300;
 /// How long clients have for a record where nobody says: 5 minutes in
 /// librdkafka.
 const DELIVERY_TIMEOUT_MS: u64 = 300_000;
@@ -61,7 +63,18 @@ impl fmt::Display for Gone {
             trouble,
             tail,
         } = self;
-        write!(f, "{name} {trouble}, and no fault did that; {tail}")
+        write!(f, "{name} {trouble}, and no fault did that; ")?;
+        match tail.last_words() {
+            Some(words) => {
+                let words: String = words.chars().take(WORDS_CHARS_MAX).collect();
+                write!(f, "it said last: {words}")?;
+            }
+            None => f.write_str("it said nothing")?,
+        }
+        match tail.path() {
+            Some(log) => write!(f, " (its log: {})", log.display()),
+            None => Ok(()),
+        }
     }
 }
 
@@ -242,7 +255,6 @@ pub(crate) async fn stalled(plan: &ScenarioPlan, ledger: &Ledger) -> EngineError
             let patience = patience(tally.stage, plan, tally.outstanding() > 0);
             if now.duration_since(since) >= patience {
                 return EngineError::Stalled {
-                    stage: tally.stage.name(),
                     limit_s: patience.as_secs(),
                     so_far: far(plan, ledger, &tally),
                 };
@@ -257,6 +269,14 @@ pub(crate) async fn stalled(plan: &ScenarioPlan, ledger: &Ledger) -> EngineError
 
 /// How far a stage is, and what it waits for: one line.
 pub(crate) fn far(plan: &ScenarioPlan, ledger: &Ledger, tally: &Tally) -> String {
+    let parts = parts(plan, ledger, tally);
+    match parts.as_slice() {
+        [] => tally.stage.name().to_owned(),
+        parts => format!("{}: {}", tally.stage.name(), parts.join(", ")),
+    }
+}
+
+fn parts(plan: &ScenarioPlan, ledger: &Ledger, tally: &Tally) -> Vec<String> {
     let mut parts = Vec::new();
     let scenario = &plan.scenario;
     if matches!(tally.stage, Stage::Traffic | Stage::Draining) {
@@ -280,7 +300,7 @@ pub(crate) fn far(plan: &ScenarioPlan, ledger: &Ledger, tally: &Tally) -> String
     if !waiting.is_empty() {
         parts.push(format!("waiting for {}", waiting.join("; ")));
     }
-    parts.join(", ")
+    parts
 }
 
 /// What a scenario waits for, with the triggers of faults that are to come and
@@ -318,5 +338,92 @@ pub(crate) fn trigger_so_far(trigger: &Trigger, plan: &ScenarioPlan, tally: &Tal
         | Trigger::Injected(_)
         | Trigger::Healed(_)
         | Trigger::InSync { .. } => words::trigger(trigger).to_string(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+    use std::process::Command;
+
+    use model::ids::RunId;
+    use model::plan::RunPlan;
+    use model::scenario::{EMBEDDED, embedded, parse};
+    use stack::process::ChildSpec;
+
+    use super::*;
+    use crate::wait::{Limit, Wait};
+
+    fn plan(name: &str) -> ScenarioPlan {
+        let scenario = parse(name, embedded(name).unwrap()).unwrap();
+        let plan = RunPlan::new(RunId::new(7), 1, BTreeMap::new(), &[scenario], 1);
+        plan.scenarios[0].clone()
+    }
+
+    /// A stage is only given up when whatever it waits for has been given up.
+    #[test]
+    fn a_stage_has_more_patience_than_any_wait_in_it() {
+        let longest = Wait::ALL.iter().filter_map(|wait| match wait.limit() {
+            Limit::Fixed(limit) => Some(limit),
+            Limit::Planned(_) => None,
+        });
+        let longest = longest.max().unwrap();
+        for (name, _) in EMBEDDED {
+            let plan = plan(name);
+            let drain = Duration::from_millis(plan.scenario.drain_limit_ms);
+            for stage in [Stage::Traffic, Stage::Draining] {
+                let patience = patience(stage, &plan, false);
+                assert!(patience > longest + planned(&plan), "{name}");
+                assert!(patience > drain + planned(&plan), "{name}");
+            }
+            let outstanding = patience(Stage::Traffic, &plan, true);
+            let delivery = plan.scenario.producers.iter().map(delivery_of).max();
+            let delivery = Duration::from_millis(delivery.unwrap_or(0));
+            assert!(outstanding > delivery + planned(&plan), "{name}");
+        }
+        assert!(Stage::Starting.patience() > Wait::Ready.fixed());
+        assert!(Stage::ReadingTruth.patience() > Wait::Replicas.fixed());
+    }
+
+    #[tokio::test]
+    async fn a_part_that_somebody_ends_is_named_and_one_that_ends_here_is_not() {
+        let dir = tempfile::tempdir().unwrap();
+        let sleeper = |name: &str| {
+            let spec = ChildSpec::new("sh", dir.path().join(name));
+            let spec = spec.args(["-c", "echo tired; sleep 60 & wait"]);
+            Arc::new(spec.spawn().unwrap())
+        };
+        let parts = Parts::default();
+        let (ours, theirs) = (sleeper("ours"), sleeper("theirs"));
+        parts.add_subject("producer 0", &ours);
+        parts.add_subject("billing member 1", &theirs);
+        ours.kill().await;
+        assert!(parts.gone().is_none(), "it was ended here");
+        let pid = theirs.pid().to_string();
+        assert!(
+            Command::new("kill")
+                .args(["-9", &pid])
+                .status()
+                .unwrap()
+                .success()
+        );
+        let gone = parts.first_gone().await.to_string();
+        assert!(
+            gone.starts_with("billing member 1 ended (signal 9), and no fault did that; "),
+            "{gone}"
+        );
+        drop((ours, theirs));
+        assert!(parts.gone().is_none(), "they are no parts any more");
+    }
+
+    #[test]
+    fn how_far_a_trigger_is_goes_with_it() {
+        let plan = plan("debezium-offset-recovery");
+        let tally = Tally {
+            captured: 42,
+            ..Tally::default()
+        };
+        let told = trigger_so_far(&Trigger::Captured(1000), &plan, &tally);
+        assert_eq!(told, "captured = 1000, 42 so far");
     }
 }

@@ -151,7 +151,7 @@ impl Broker {
         let advertised = advertised.unwrap_or(ports.client.addr());
         let data_dir = data.join(format!("broker-{id}"));
         fs::create_dir_all(&data_dir).map_err(io_error(&data_dir))?;
-        let config = settings(id, cluster, &ports, advertised, &data_dir);
+        let config = settings(id, cluster, &ports, advertised, (dir, &data_dir));
         let properties = dir.join(format!("config/broker-{id}.properties"));
         jvm.set_properties(&properties, &config)
             .map_err(io_error(&properties))?;
@@ -164,7 +164,9 @@ impl Broker {
             wanted: STARTED,
             addr: ports.client.addr(),
         };
-        let service = Service::new(format!("broker {id}"), jvm.child(), probe);
+        let mut spec = jvm.child();
+        spec.cwd = Some(dir.to_owned());
+        let service = Service::new(format!("broker {id}"), spec, probe);
         Ok(Self {
             id,
             ports,
@@ -354,7 +356,7 @@ fn settings(
     cluster: &Cluster,
     ports: &BrokerPorts,
     advertised: SocketAddr,
-    data_dir: &Path,
+    (dir, data_dir): (&Path, &Path),
 ) -> BTreeMap<String, String> {
     let (client, direct, controller) = (
         ports.client.addr(),
@@ -383,7 +385,7 @@ fn settings(
         ("listener.security.protocol.map", protocols),
         ("inter.broker.listener.name", between_brokers.to_owned()),
         ("controller.listener.names", "CONTROLLER".to_owned()),
-        ("log.dirs", data_dir.display().to_string()),
+        ("log.dirs", log_dirs(dir, data_dir)),
         // A topic that a typing error makes would hide a lost one.
         ("auto.create.topics.enable", "false".to_owned()),
         // Every partition of these costs files and start-up time.
@@ -425,6 +427,16 @@ fn settings(
     settings
 }
 
+/// Where the logs are, for a broker that runs in `dir`: Kafka takes a comma for
+/// the end of a directory's name.
+fn log_dirs(dir: &Path, data_dir: &Path) -> String {
+    let whole = data_dir.display().to_string();
+    match data_dir.strip_prefix(dir) {
+        Ok(rest) if whole.contains(',') => rest.display().to_string(),
+        _ => whole,
+    }
+}
+
 /// The text of a Java properties file.
 pub(crate) fn java_properties(settings: &BTreeMap<String, String>) -> String {
     let mut text = String::from("# Written by ackproof.\n");
@@ -443,6 +455,14 @@ fn escaped(text: &str) -> String {
             '\n' => escaped.push_str("\\n"),
             '\\' | '=' | ':' | '#' | '!' => escaped.extend(['\\', char]),
             ' ' if index == 0 => escaped.push_str("\\ "),
+            // The file is read as ISO 8859-1.
+            char if !char.is_ascii() => {
+                let mut units = [0; 2];
+                for unit in char.encode_utf16(&mut units) {
+                    // Writing to a String cannot fail.
+                    let _ = write!(escaped, "\\u{unit:04x}");
+                }
+            }
             _ => escaped.push(char),
         }
     }
@@ -467,6 +487,19 @@ mod tests {
     fn property_values_survive_what_the_format_gives_a_meaning_to() {
         let settings = BTreeMap::from([("a".to_owned(), " x=y:z\\".to_owned())]);
         assert!(java_properties(&settings).ends_with("\na=\\ x\\=y\\:z\\\\\n"));
+    }
+
+    #[test]
+    fn a_directory_with_a_comma_is_named_from_where_the_broker_runs() {
+        let named = |dir: &str| log_dirs(Path::new(dir), &Path::new(dir).join("data/broker-2"));
+        assert_eq!(named("/a"), "/a/data/broker-2");
+        assert_eq!(named("/a,b"), "data/broker-2");
+    }
+
+    #[test]
+    fn letters_beyond_ascii_are_escaped() {
+        let settings = BTreeMap::from([("log.dirs".to_owned(), "/ü/𝄞".to_owned())]);
+        assert!(java_properties(&settings).ends_with("=/\\u00fc/\\ud834\\udd1e\n"));
     }
 
     #[test]

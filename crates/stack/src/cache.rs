@@ -70,6 +70,18 @@ impl Cache {
         &self.root
     }
 
+    /// Writes something into it, and takes it away again.
+    pub(crate) fn try_to_write(&self) -> Result<(), CacheError> {
+        let place = self.root.join("locks");
+        create_dir(&place)?;
+        let probe = place.join(format!("probe-{}", std::process::id()));
+        let written = fs::write(&probe, "").and_then(|()| fs::remove_file(&probe));
+        written.map_err(|source| CacheError::Create {
+            path: probe,
+            source,
+        })
+    }
+
     /// One part of the stack, once it is complete.
     pub(crate) fn part(&self, name: &str) -> PathBuf {
         self.root.join("parts").join(name)

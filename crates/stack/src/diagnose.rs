@@ -9,6 +9,7 @@ use std::time::Duration;
 use crate::archive::{Archives, Program};
 use crate::artefacts::{ArtefactRequest, Artefacts, Part, Pinning, find_maven, look, present};
 use crate::cache::Cache;
+use crate::format::is_formatted;
 use crate::java::{Java, find_java};
 use crate::postgres::unprivileged_owner;
 use crate::process::ChildSpec;
@@ -17,6 +18,9 @@ use crate::process::ChildSpec;
 const COMFORTABLE_FREE_BYTES: u64 = 4 << 30;
 /// Below this the stack itself does not fit.
 const LEAST_FREE_BYTES: u64 = 512 << 20;
+
+/// A broker has its jars open, its logs and their indexes, and connections.
+pub const LEAST_OPEN_FILES: u64 = 1024;
 
 /// How one thing is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, serde::Serialize)]
@@ -88,8 +92,11 @@ pub async fn diagnose(cache: &Cache, request: &ArtefactRequest, work_dir: &Path)
         all.push(archives(cache, artefacts, java));
     }
     if let Some(cdc) = artefacts.as_ref().and_then(|it| it.cdc.as_ref()) {
-        all.push(postgres_runs(cache, &cdc.postgres).await);
+        all.push(postgres_runs(&cdc.postgres).await);
     }
+    let formatted = artefacts.as_ref().is_some_and(is_formatted);
+    all.push(cache_serves(cache, all_present && formatted));
+    all.push(open_files());
     all.push(user());
     for (subject, path) in [
         ("disk of the cache", cache.root()),
@@ -157,14 +164,15 @@ fn archives(cache: &Cache, artefacts: &Artefacts, java: &Java) -> Diagnosis {
     }
 }
 
-async fn postgres_runs(cache: &Cache, part: &Part) -> Diagnosis {
+async fn postgres_runs(part: &Part) -> Diagnosis {
     const SUBJECT: &str = "postgresql runs";
     let spec = ChildSpec {
         owner: unprivileged_owner(),
         cwd: Some(part.path.clone()),
         ..ChildSpec::new(
             part.path.join("bin/postgres"),
-            cache.log("postgres-version.log"),
+            // A cache that holds everything need not be writable.
+            "/dev/null",
         )
     };
     let bad = |found: String| {
@@ -186,6 +194,43 @@ async fn postgres_runs(cache: &Cache, part: &Part) -> Diagnosis {
         }
         Ok(exit) => bad(format!("`postgres --version` ended with {exit}")),
         Err(_) => bad("`postgres --version` did not end".to_owned()),
+    }
+}
+
+/// Whether a run can do with the cache what it has to.
+fn cache_serves(cache: &Cache, holds_all: bool) -> Diagnosis {
+    const SUBJECT: &str = "cache";
+    let root = cache.root();
+    match cache.try_to_write() {
+        Ok(()) => Diagnosis::new(SUBJECT, Health::Good, root.display().to_string()),
+        Err(error) if holds_all => {
+            let found = format!(
+                "{}; {}, and nothing has to be",
+                root.display(),
+                chain(&error)
+            );
+            Diagnosis::new(SUBJECT, Health::Good, found)
+        }
+        Err(error) => Diagnosis::new(SUBJECT, Health::Bad, chain(&error))
+            .advise("make it writable, or name another directory with XDG_CACHE_HOME"),
+    }
+}
+
+/// How many files a process may open, where that is too few for a broker.
+pub fn too_few_files() -> Option<u64> {
+    let limit = rustix::process::getrlimit(rustix::process::Resource::Nofile);
+    // A JVM raises its own limit as far as it may.
+    limit.maximum.filter(|limit| *limit < LEAST_OPEN_FILES)
+}
+
+fn open_files() -> Diagnosis {
+    const SUBJECT: &str = "open files";
+    match too_few_files() {
+        None => Diagnosis::new(SUBJECT, Health::Good, "enough (ulimit -Hn)"),
+        Some(limit) => Diagnosis::new(SUBJECT, Health::Bad, format!("{limit} (ulimit -Hn)"))
+            .advise(format!(
+                "a broker needs {LEAST_OPEN_FILES}: raise the limit"
+            )),
     }
 }
 

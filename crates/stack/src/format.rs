@@ -129,6 +129,11 @@ impl Format {
     }
 }
 
+/// Whether the tool's answer for these jars is known.
+pub(crate) fn is_formatted(artefacts: &Artefacts) -> bool {
+    place_of(artefacts).is_file()
+}
+
 /// By version, to be found, and by jars: a user's own build has its own.
 fn place_of(artefacts: &Artefacts) -> PathBuf {
     let mut key = Sha256::new();

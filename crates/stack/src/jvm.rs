@@ -7,12 +7,14 @@ use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::fs;
 use std::io;
+use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
 use secret::Secrets;
 
 use crate::artefacts::Artefacts;
 use crate::broker::java_properties;
+use crate::connect::encoded;
 use crate::java::Java;
 use crate::process::{ChildSpec, Input};
 
@@ -102,8 +104,7 @@ impl JvmSpec {
     }
 
     pub(crate) fn child(&self) -> ChildSpec {
-        let mut log4j = OsString::from("-Dlog4j2.configurationFile=");
-        log4j.push(&self.log4j_config);
+        let log4j = format!("-Dlog4j2.configurationFile={}", uri(&self.log4j_config));
         let mut spec = ChildSpec::new(&self.java, &self.log)
             .arg(format!("-Xmx{}m", self.heap_mb))
             .arg("-XX:+UseSerialGC")
@@ -124,9 +125,18 @@ impl JvmSpec {
         spec.secrets.clone_from(&self.secrets);
         spec.input.clone_from(&self.input);
         spec.nice = self.nice;
+        // Paths are UTF-8, whatever the user's terminal speaks.
+        spec.env = vec![("LC_ALL".into(), "C.UTF-8".into())];
         spec.env_remove = MEDDLING.into_iter().map(OsString::from).collect();
         spec
     }
+}
+
+/// The address of a file (RFC 8089): log4j takes a comma for the end of a path.
+fn uri(path: &Path) -> String {
+    let parts = path.iter().filter(|part| *part != "/");
+    let parts = parts.map(|part| format!("/{}", encoded(part.as_bytes())));
+    format!("file://{}", parts.collect::<String>())
 }
 
 /// What every process logs: all that is worth a line, to standard output,

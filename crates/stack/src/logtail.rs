@@ -11,6 +11,8 @@ use std::path::{Path, PathBuf};
 /// How much of a log's end is quoted.
 const TAIL_BYTES: u64 = 16 * 1024;
 const TAIL_LINES: usize = 12;
+/// By which a line tells of an error.
+const WORDS_OF_ERRORS: [&str; 5] = ["ERROR", "FATAL", "PANIC", "Exception", "Error:"];
 
 /// Looks for a text in what is appended to a log.
 #[derive(Debug)]
@@ -77,8 +79,28 @@ impl LogTail {
     }
 }
 
+impl LogTail {
+    /// The last line that tells of an error, else the last line.
+    pub fn last_words(&self) -> Option<&str> {
+        let tells = |line: &&String| WORDS_OF_ERRORS.iter().any(|word| line.contains(word));
+        let lines = || self.lines.iter().rev();
+        let line = lines()
+            .find(tells)
+            .or_else(|| lines().find(|it| !it.trim().is_empty()));
+        line.map(|line| line.trim())
+    }
+
+    /// Where the log is, if there is one.
+    pub fn path(&self) -> Option<&Path> {
+        self.path.exists().then_some(&self.path)
+    }
+}
+
 impl fmt::Display for LogTail {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.lines.is_empty() && !self.path.exists() {
+            return f.write_str("it has no log");
+        }
         if self.lines.is_empty() {
             return write!(f, "its log {} is empty", self.path.display());
         }
@@ -112,6 +134,17 @@ mod tests {
     }
 
     #[test]
+    fn the_last_words_are_those_of_an_error_where_there_is_one() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("log");
+        assert_eq!(LogTail::of(&path).to_string(), "it has no log");
+        fs::write(&path, "INFO a\nFATAL b\nINFO c\n\n").unwrap();
+        assert_eq!(LogTail::of(&path).last_words(), Some("FATAL b"));
+        fs::write(&path, "INFO a\nINFO c\n\n").unwrap();
+        assert_eq!(LogTail::of(&path).last_words(), Some("INFO c"));
+    }
+
+    #[test]
     fn a_tail_quotes_the_last_lines_only() {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("log");
@@ -120,6 +153,6 @@ mod tests {
         let tail = LogTail::of(&path).to_string();
         assert!(tail.ends_with("    line 99") && !tail.contains("line 87\n"));
         let none = LogTail::of(&dir.path().join("none")).to_string();
-        assert!(none.ends_with("is empty"));
+        assert_eq!(none, "it has no log");
     }
 }

@@ -12,7 +12,7 @@ use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::interrupt::Interrupt;
 use crate::output::{note, print};
-use crate::run_dir::RunDir;
+use crate::run_dir::{RunDir, RunDirError};
 use model::scenario::words::counted;
 
 #[derive(Debug, thiserror::Error)]
@@ -29,15 +29,26 @@ pub(crate) async fn heal(args: &HealArgs) -> Result<Exit, Failure> {
     let plan = dir.plan().map_err(|error| {
         Failure::usage(&error).hint("name a directory that `ackproof run` has written")
     })?;
-    let _hold = dir.hold().map_err(|error| {
+    let going_on = |error| {
         Failure::usage(&error).hint(
             "it removes what is its own when it ends, or when it is interrupted (Ctrl-C); nothing \
              was changed",
         )
-    })?;
+    };
+    let _hold = dir.hold().map_err(going_on)?;
     let Some(cluster) = &plan.cluster else {
         print("the run had brokers of its own, which ended with it: nothing is left anywhere\n")?;
         return Ok(Exit::Held);
+    };
+    // Of a copy, the run may go on in the directory that was copied.
+    let first = cluster.run_dir.as_deref().map(RunDir::open);
+    let _first = match first.map(|first| first.hold()) {
+        Some(Err(error @ RunDirError::Running { .. }))
+            if !dir.is_at(cluster.run_dir.as_deref()) =>
+        {
+            return Err(going_on(error));
+        }
+        held => held,
     };
     let mut interrupt =
         Interrupt::listen().map_err(|error| Failure::environment(&HealError::Signals(error)))?;

@@ -47,6 +47,9 @@ pub(crate) async fn run(args: &RunArgs) -> Result<Exit, Failure> {
         () = interrupt.happened() => Err(Failure::interrupted()),
     };
     let ready = ready.inspect_err(|_| dir.abandon())?;
+    if let Some(cluster) = &mut settings.plan.cluster {
+        cluster.run_dir = dir.path().canonicalize().ok();
+    }
     let run = Run {
         settings,
         dir,

@@ -85,6 +85,32 @@ fn a_cluster_that_does_not_answer_is_not_healed() {
 }
 
 #[test]
+fn a_copy_of_a_directory_is_not_healed_while_the_run_goes_on_in_it() {
+    let bench = Bench::new();
+    on_cluster(&bench, |_| {});
+    let first = bench.path().join("first");
+    fs::create_dir(&first).unwrap();
+    on_cluster_again(&bench, &first);
+    let held = fs::File::open(&first).unwrap();
+    held.lock().unwrap();
+    let said = bench.transcript(&["heal", "run"]);
+    assert!(said.starts_with("exit code 2"), "{said}");
+    assert!(said.contains("first is still going on"), "{said}");
+    drop(held);
+    // Nobody holds it: the cluster is asked.
+    let said = bench.transcript(&["heal", "run"]);
+    assert!(said.starts_with("exit code 4"), "{said}");
+}
+
+/// Says in the plan that its run was in another directory.
+fn on_cluster_again(bench: &Bench, first: &std::path::Path) {
+    let plan = bench.path().join("run/plan.json");
+    let mut value: Value = serde_json::from_slice(&fs::read(&plan).unwrap()).unwrap();
+    value["cluster"]["run_dir"] = json!(first.canonicalize().unwrap());
+    fs::write(plan, value.to_string()).unwrap();
+}
+
+#[test]
 fn a_plan_that_names_topics_of_others_is_refused_before_anything_is_asked() {
     let bench = Bench::new();
     on_cluster(&bench, |plan| {

@@ -41,6 +41,7 @@ mod clients;
 mod groups;
 mod happenings;
 mod sends;
+mod waits;
 
 fn case_file(name: &str) -> PathBuf {
     let file = format!("{}.toml", name.replace('_', "-"));

@@ -52,6 +52,7 @@ impl Breakable for RollingBounce {
 impl Broken for Rolling {
     async fn hold(&mut self, site: &Site<'_>, proof: &mut Proof) -> Result<(), EngineError> {
         for broker in &self.order {
+            site.ledger.step();
             let before = broker.service().snapshot()?;
             if is_real(self.effect) {
                 end(broker, self.signal, proof).await?;

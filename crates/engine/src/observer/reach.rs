@@ -28,6 +28,7 @@ impl Observer {
         }
         let mut reachable = Vec::new();
         for place in places {
+            self.ledger.step();
             let led = self
                 .state_of(&place)
                 .await?
@@ -59,6 +60,7 @@ impl Observer {
             return Ok(());
         }
         for place in self.places() {
+            self.ledger.step();
             let Some(state) = self.state_of(&place).await? else {
                 continue;
             };

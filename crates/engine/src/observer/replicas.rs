@@ -41,6 +41,7 @@ impl Observer {
         self.cluster.set_retry_for(REPLICA_RETRY);
         let ends = self.ends().await?;
         for place in self.places() {
+            self.ledger.step();
             let Some(state) = self.settled(&place, &waiting).await? else {
                 continue;
             };

@@ -1,6 +1,8 @@
 //! A plan for a cluster that is somebody else's: which scenarios fit it, and
 //! names of their own in it. Knows nothing of how a cluster is reached.
 
+use std::path::PathBuf;
+
 use serde::{Deserialize, Serialize};
 
 use super::{OwnPrefix, RunPlan, ScenarioPlan};
@@ -15,6 +17,10 @@ pub struct PlannedCluster {
     pub brokers: usize,
     /// The scenarios that were asked for and do not fit it.
     pub left_out: Vec<LeftOut>,
+    /// The run's own directory: whoever works for the run holds it, also
+    /// against one who has a copy.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub run_dir: Option<PathBuf>,
 }
 
 /// A scenario that is not run.
@@ -61,6 +67,7 @@ impl RunPlan {
             bootstrap,
             brokers,
             left_out,
+            run_dir: None,
         });
         self
     }

@@ -144,10 +144,12 @@ impl OwnNames {
         &self.groups
     }
 
-    /// The same without these topics: what bears the name and is not ours.
+    /// The same without these: what bears the name and is not ours, or was
+    /// never made.
     #[must_use]
-    pub fn without(mut self, topics: &[TopicName]) -> Self {
+    pub fn without(mut self, topics: &[TopicName], groups: &[GroupId]) -> Self {
         self.topics.retain(|topic| !topics.contains(topic));
+        self.groups.retain(|group| !groups.contains(group));
         self
     }
 
