@@ -17,7 +17,7 @@
 use std::borrow::Cow;
 use std::sync::Arc;
 
-use model::event::{Body, ChangeContent, RowOp, SettingEffect};
+use model::event::{Body, ChangeContent, Content, RowOp, SettingEffect};
 use model::ids::{Lsn, Offset, PartitionRef, RowKey, RunId, TableIx};
 use model::record::decode_change;
 use serde::Deserialize;
@@ -88,6 +88,14 @@ impl EventDecoder {
             content: said.content,
             lsn: said.lsn.unwrap_or_default(),
         })
+    }
+
+    /// What the record is to those who read the topic.
+    pub fn content(&self, record: &RawRecord<'_>) -> Content {
+        match self.decode(record) {
+            Some(Body::ChangeEvent { content, .. }) => content.as_read(),
+            _ => Content::Nameless,
+        }
     }
 
     /// Which row it is of: its key says, unless keys are made of something

@@ -6,11 +6,12 @@
 
 use model::event::{CaptureSetting, SettingEffect, Snapshot};
 use model::scenario::{Capture, Config};
+use serde::{Deserialize, Serialize};
 
 const JSON: &str = "org.apache.kafka.connect.json.JsonConverter";
 
 /// The form of a connector's events, by its configuration.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Form {
     /// Whether it reads rows that are there before it streams.
     pub snapshot: Snapshot,
@@ -23,7 +24,7 @@ pub struct Form {
 
 /// Where a flattened event carries what its envelope had: in fields of its
 /// value, or in headers.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Metadata {
     pub(crate) op: Vec<String>,
     pub(crate) lsn: Vec<String>,
@@ -31,7 +32,8 @@ pub(crate) struct Metadata {
 }
 
 /// What a tombstone tells of.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
 pub(crate) enum Tombstones {
     /// Nothing that the event before it has not told.
     Echo,

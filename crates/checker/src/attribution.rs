@@ -14,7 +14,7 @@ use model::event::{Body, Content, Outcome};
 use model::ids::{Offset, PartitionRef, ProducerIx, RecordId};
 use model::verdict::{Finding, Hop, LostAt};
 
-use crate::readers::GroupCoverage;
+use crate::checker::Coverage;
 use crate::record_set::RecordSet;
 use crate::sparse_set::SparseSet;
 
@@ -33,6 +33,10 @@ pub(crate) struct Attribution {
     /// Lost records that somebody was given, or a replica held, wherever in
     /// their topic.
     seen: RecordSet,
+    /// Committed row changes without an event, and those of them of which a
+    /// group was given one.
+    missing: RecordSet,
+    missing_seen: RecordSet,
     /// Records that a group passed over and that had been deleted before.
     passed_expired: u64,
     /// Records that a group passed over, and those that it left, which a member
@@ -51,7 +55,16 @@ struct Places {
 }
 
 impl Attribution {
-    pub(crate) fn new(findings: &[Finding], groups: &[GroupCoverage]) -> Self {
+    pub(crate) fn new(findings: &[Finding], coverage: &Coverage) -> Self {
+        let groups = &coverage.groups;
+        let missing = coverage
+            .capture
+            .iter()
+            .flat_map(|capture| capture.missing.iter());
+        let mut lacking = RecordSet::default();
+        for change in missing {
+            lacking.insert(RecordId::of_change(*change));
+        }
         let mut lost: BTreeMap<ProducerIx, Vec<(i64, i64)>> = BTreeMap::new();
         let of_records = findings
             .iter()
@@ -71,6 +84,8 @@ impl Attribution {
             partitions: BTreeMap::new(),
             placed: BTreeMap::new(),
             seen: RecordSet::default(),
+            missing: lacking,
+            missing_seen: RecordSet::default(),
             passed_expired: groups.iter().map(|group| group.gaps_expired).sum(),
             passed_in_vain: groups.iter().map(|group| group.gaps_in_vain).sum(),
             left_in_vain: groups
@@ -83,7 +98,7 @@ impl Attribution {
 
     /// Whether no record was lost.
     pub(crate) fn is_idle(&self) -> bool {
-        self.lost.is_empty()
+        self.lost.is_empty() && self.missing.is_empty()
     }
 
     fn is_lost(&self, record: RecordId) -> bool {
@@ -120,6 +135,15 @@ impl Attribution {
             } if self.is_lost(*record) => {
                 self.seen.insert(*record);
             }
+            Body::Processed {
+                content: content @ Content::Change(_),
+                ..
+            } => {
+                let change = content.identity();
+                if let Some(change) = change.filter(|change| self.missing.contains(*change)) {
+                    self.missing_seen.insert(change);
+                }
+            }
             Body::Stored {
                 partition, offset, ..
             } => {
@@ -155,7 +179,10 @@ impl Attribution {
                     let in_vain = (Hop::WithoutEffect, self.passed_in_vain);
                     split(finding.count, &[expired, in_vain], Hop::CommittedPast)
                 }
-                Anomaly::RowMissing => vec![LostAt::new(Hop::NoEvent, finding.count)],
+                Anomaly::RowMissing => {
+                    let seen = (Hop::StoredThenGone, self.missing_seen.len());
+                    split(finding.count, &[seen], Hop::NoEvent)
+                }
                 _ => Vec::new(),
             };
         }

@@ -30,7 +30,9 @@ use model::verdict::Calibration;
 use crate::checker::Analysis;
 use crate::fates::{Fate, Fates};
 use crate::past::Past;
+use crate::record_set::RecordSet;
 use crate::roster::Roster;
+use crate::transactions::Tx;
 use crate::victims::Victim;
 use crate::waits::Excusable;
 
@@ -136,6 +138,23 @@ struct RowTrace {
     row: Option<Placed>,
 }
 
+impl RowTrace {
+    /// Where its events stand, and which changes they tell of.
+    fn places(&self) -> impl Iterator<Item = (PartitionRef, Offset, RecordId)> + '_ {
+        self.events
+            .iter()
+            .filter_map(|placed| match placed.event.body {
+                Body::ChangeEvent {
+                    partition,
+                    offset,
+                    content: ChangeContent::Ours(change),
+                    ..
+                } => Some((partition, offset, RecordId::of_change(change))),
+                _ => None,
+            })
+    }
+}
+
 /// Where a group's commits of one partition stand.
 #[derive(Clone, Debug, Default)]
 struct CommitTrace {
@@ -176,6 +195,8 @@ pub struct Survey {
     cluster: cluster::Places,
     derived: derived::Places,
     transactions: transactions::Places,
+    /// The row changes whose events each group processed, so that it counts.
+    changes_read: BTreeMap<GroupIx, RecordSet>,
     /// Replays are not held against the tables, because events may have other
     /// keys than their rows.
     rekeyed: bool,
@@ -256,6 +277,7 @@ impl Survey {
             cluster: cluster::Places::new(analysis),
             derived: derived::Places::new(analysis),
             transactions: transactions::Places::new(analysis),
+            changes_read: BTreeMap::new(),
             rekeyed,
             fates: Arc::clone(&analysis.fates),
             past: Arc::clone(&analysis.past),
@@ -334,11 +356,12 @@ impl Survey {
                 offset,
                 content,
             } => {
-                match content {
-                    Content::Ours(record) => self.claim(*from, *offset, *record),
-                    Content::Misplaced(_) | Content::Corrupt | Content::Foreign => {
-                        self.contest(*from, *offset);
-                    }
+                match content.identity() {
+                    Some(record) => self.claim(*from, *offset, record),
+                    None => self.contest(*from, *offset),
+                }
+                if let Content::Change(change) = content {
+                    self.read_change(*member, RecordId::of_change(*change));
                 }
                 // What is gone is held against nothing that stands.
                 let hand = (*member, *from);
@@ -371,9 +394,18 @@ impl Survey {
             Body::GroupWaited { group, .. } => {
                 self.waited.insert(*group);
             }
-            Body::ChangeEvent { table, key, .. } => {
+            Body::ChangeEvent {
+                partition,
+                offset,
+                table,
+                key,
+                ..
+            } => {
                 if let Some(trace) = self.rows.get_mut(&(*table, *key)) {
                     trace.events.push(placed());
+                }
+                if let Some(trace) = self.by_position.get(&(*partition, *offset)) {
+                    self.records[*trace].stored.push(placed());
                 }
             }
             Body::TableRow { table, key, .. } => {
@@ -427,6 +459,19 @@ impl Survey {
             inside: None,
         };
         self.polled.insert((member, partition), before);
+    }
+
+    fn read_change(&mut self, member: MemberIx, change: RecordId) {
+        let Some(group) = self.roster.group_of(member) else {
+            return;
+        };
+        let inside = self.joined.get(&member);
+        let tx = inside.map(|inside| self.fates.transactions.find(*inside));
+        let is_committed =
+            |tx: Option<Tx>| tx.is_some_and(|tx| self.fates.fate(tx) == Fate::Committed);
+        if tx.is_none_or(is_committed) {
+            self.changes_read.entry(group).or_default().insert(change);
+        }
     }
 
     fn processed(
@@ -904,7 +949,9 @@ impl<'s> Planner<'s> {
     /// Where no record is clean: one that stands in a partition, whatever else
     /// is wrong with it.
     fn bystander(&self) -> Option<Victim> {
-        self.standing().filter(|_| self.survey.records.is_empty())
+        let mut clean = self.survey.records.iter();
+        let none = !clean.any(|trace| !trace.victim.record.is_change());
+        self.standing().filter(|_| none)
     }
 
     /// A record that stands in a partition that was read, whatever else is wrong
@@ -928,8 +975,8 @@ impl<'s> Planner<'s> {
         let offset = self.fresh(partition);
         let what = match content {
             Content::Ours(record) => format!("{record}, which stands already,"),
-            Content::Misplaced(_) | Content::Foreign => "a foreign record".to_owned(),
             Content::Corrupt => "a damaged record".to_owned(),
+            _ => "a foreign record".to_owned(),
         };
         let name = self.survey.roster.partition(partition);
         let body = Body::Stored {
@@ -1093,9 +1140,9 @@ impl<'s> Planner<'s> {
     }
 
     /// Marks the records at the given offsets as used.
-    fn use_neighbours(&mut self, of: Victim, offsets: &[Option<Offset>]) {
+    fn use_neighbours(&mut self, of: PartitionRef, offsets: &[Option<Offset>]) {
         for offset in offsets.iter().flatten() {
-            if let Some(trace) = self.survey.by_position.get(&(of.partition, *offset)) {
+            if let Some(trace) = self.survey.by_position.get(&(of, *offset)) {
                 let record = self.survey.records[*trace].victim.record;
                 self.used_records.insert(record);
             }
@@ -1164,7 +1211,7 @@ impl<'s> Planner<'s> {
         let (second, other) = second_of(first, reading)?;
         self.skipped = true;
         let around = [reading.previous, Some(second.offset), other.next];
-        self.use_neighbours(first.victim, &around);
+        self.use_neighbours(first.victim.partition, &around);
         let edits = vec![
             (
                 reading.placed.at,
@@ -1204,7 +1251,7 @@ impl<'s> Planner<'s> {
         // A commit that another mutation lowers might no longer pass it.
         self.used_commits
             .insert((reading.group, trace.victim.partition));
-        self.use_neighbours(trace.victim, &[reading.previous, reading.next]);
+        self.use_neighbours(trace.victim.partition, &[reading.previous, reading.next]);
         let skips = reading.previous.is_some() && reading.next.is_some();
         let skipped = skip(reading.with_previous && reading.with_next);
         Some(Mutation {
@@ -1374,9 +1421,13 @@ impl<'s> Planner<'s> {
                         }
                     )
                 })
+                && self.is_free_row(trace)
                 && fit(trace)
         })?;
         self.used_rows.insert(*row);
+        for (partition, offset, _) in trace.places() {
+            self.use_neighbours(partition, &[Some(offset)]);
+        }
         let (table, key) = row;
         Some((
             format!("{} row {key}", self.survey.roster.table(*table)),
@@ -1384,14 +1435,39 @@ impl<'s> Planner<'s> {
         ))
     }
 
+    /// Whether what is done to its events disturbs no group that reads them, and
+    /// no other mutant.
+    fn is_free_row(&self, trace: &RowTrace) -> bool {
+        let survey = self.survey;
+        trace.places().all(|(partition, offset, change)| {
+            let groups = survey.roster.groups_of(partition.topic);
+            let all_read = groups.iter().all(|group| {
+                let read = survey.changes_read.get(group);
+                read.is_some_and(|read| read.contains(change))
+            });
+            let at = survey.by_position.get(&(partition, offset));
+            all_read && at.is_none_or(|at| self.is_free(&survey.records[*at]))
+        })
+    }
+
     fn row_missing(&mut self) -> Option<Mutation> {
         // What a snapshot, or an event that may be one, found overwritten needs
         // no event of its own.
+        let survey = self.survey;
+        let is_read = |trace: &RowTrace| {
+            let mut places = trace.places();
+            places.any(|(at, ..)| survey.roster.is_read(at.topic))
+        };
+        let skipped = self.skipped && !survey.nothing_skipped();
         let no_snapshot = |trace: &RowTrace| {
             let any = |op| trace.events.iter().any(|placed| has_op(placed, op));
-            !any(RowOp::Snapshot) && (trace.events.len() == 1 || !any(RowOp::Untold))
+            let undoes_skip = skipped && is_read(trace);
+            !undoes_skip
+                && !any(RowOp::Snapshot)
+                && (trace.events.len() == 1 || !any(RowOp::Untold))
         };
         let (name, trace) = self.row(no_snapshot)?;
+        self.thinned |= is_read(trace);
         let diverges = u64::from(trace.events.len() == 1 && !self.survey.rekeyed);
         Some(Mutation {
             anomaly: Anomaly::RowMissing,
@@ -1407,11 +1483,18 @@ impl<'s> Planner<'s> {
     fn row_duplicate(&mut self) -> Option<Mutation> {
         let (name, trace) = self.row(|_| true)?;
         let Placed { at, event } = &trace.events[0];
+        let mut copy = event.clone();
+        if let Body::ChangeEvent {
+            partition, offset, ..
+        } = &mut copy.body
+        {
+            *offset = self.fresh(*partition);
+        }
         Some(Mutation {
             anomaly: Anomaly::RowDuplicate,
             what: format!("{name}: its first event doubled"),
             effects: vec![(Anomaly::RowDuplicate, 1)],
-            edits: vec![(*at, Edit::After(vec![event.clone()]))],
+            edits: vec![(*at, Edit::After(vec![copy]))],
         })
     }
 

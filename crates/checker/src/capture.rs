@@ -181,6 +181,8 @@ pub struct CaptureCoverage {
     /// Committed changes without an event of which it could not be told
     /// whether they are missing or late, or stand where nobody looked.
     pub unsettled: u64,
+    /// The committed changes that are missing.
+    pub(crate) missing: Vec<ChangeId>,
     /// Events of a form that cannot be read, by table.
     pub unreadable: Vec<(String, u64)>,
     /// Tables with committed changes, and no event at all.
@@ -839,6 +841,7 @@ fn find_missing(
             RowOp::Update => "update",
             RowOp::Delete => "delete",
         };
+        coverage.missing.push(change);
         let what = format!("change {change} ({op}) is committed and has no event");
         place.add(docket, Anomaly::RowMissing, None, &what);
     }

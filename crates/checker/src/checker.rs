@@ -284,6 +284,18 @@ impl Checker {
         self.replicas.observe(&event.body);
         self.derived.observe(&event.body);
         self.log.observe(&event.body, transactions);
+        if let Body::ChangeEvent {
+            partition,
+            offset,
+            content,
+            ..
+        } = &event.body
+            && self.roster.is_read(partition.topic)
+        {
+            let content = content.as_read();
+            self.log
+                .holds_event(*partition, *offset, content, transactions);
+        }
         self.readers
             .observe(event, transactions, &self.roster, &mut self.docket);
         self.zombies

@@ -208,12 +208,11 @@ impl Derivations {
         let source = in_hand.and_then(|known| known.get(offset).copied());
         let to = background.roster.writes_to(*group);
         let effect = effect(*record, to, log, background);
-        let first = match source {
-            Some(source) => self.made.entry(*group).or_default().add(source, effect),
-            None => {
-                self.keep_ahead((*group, *from, *offset), effect);
-                true
-            }
+        let first = if let Some(source) = source {
+            self.made.entry(*group).or_default().add(source, effect)
+        } else {
+            self.keep_ahead((*group, *from, *offset), effect);
+            true
         };
         let outputs = self.outputs.entry((*group, *from)).or_default();
         let at = offset.get();
@@ -260,9 +259,9 @@ impl Derivations {
         if in_hand.len() >= IN_HAND_MAX {
             in_hand.clear();
         }
-        match content {
-            Content::Ours(record) => in_hand.insert(offset, record),
-            Content::Misplaced(_) | Content::Corrupt | Content::Foreign => in_hand.remove(&offset),
+        match content.identity() {
+            Some(record) => in_hand.insert(offset, record),
+            None => in_hand.remove(&offset),
         };
     }
 

@@ -15,7 +15,9 @@ use model::event::{
     Body, CaptureResult, ChangeContent, CommitResult, Content, Event, Outcome, RowOp, SlotState,
     TxOutcome,
 };
-use model::ids::{GroupIx, MemberIx, Micros, Offset, PartitionRef, TxId};
+use model::ids::{
+    ChangeId, GroupIx, MemberIx, Micros, Offset, PartitionRef, RecordId, RowKey, TableIx, TxId,
+};
 use model::verdict::ExampleOperation;
 
 use crate::attribution::Attribution;
@@ -62,9 +64,19 @@ pub struct Explainer {
     watched: HashMap<Watch, Vec<usize>>,
     commits_past: HashMap<(GroupIx, PartitionRef), Vec<(Offset, usize)>>,
     transactions: HashMap<TxId, BTreeSet<usize>>,
+    /// The row changes so far, and how their transactions ended, where an event
+    /// in question may tell of one.
+    changes: Option<Changes>,
     pinned: HashMap<PartitionRef, (Offset, Offset)>,
     /// What the database said of the replication slot last.
     slot: Option<(Micros, SlotState)>,
+}
+
+/// Row changes as their writer made them.
+#[derive(Default)]
+struct Changes {
+    made: BTreeMap<ChangeId, (Micros, TxId, String)>,
+    ended: BTreeMap<TxId, (Micros, TxOutcome)>,
 }
 
 /// A reading next to an offset in question.
@@ -129,9 +141,12 @@ impl Explainer {
             }
         }
         let groups = || analysis.roster.groups.keys();
+        let roster = &analysis.roster;
+        let of_events = asked.keys().any(|at| roster.holds_changes(at.topic));
         Self {
+            changes: of_events.then(Changes::default),
             examples,
-            attribution: Attribution::new(&analysis.findings, &analysis.coverage.groups),
+            attribution: Attribution::new(&analysis.findings, &analysis.coverage),
             read_around: asked
                 .iter()
                 .flat_map(|(partition, offsets)| {
@@ -364,20 +379,20 @@ impl Explainer {
                     let known = self.transactions.entry(*tx).or_default();
                     known.extend(cases.iter().copied());
                 }
-                self.note(&cases, Some(event.at), |_| {
-                    let what = format!("{} row {key}, change {change}, in tx {tx}", verb(*op));
-                    ("writer".to_owned(), what)
-                });
+                let what = format!("{} row {key}, change {change}, in tx {tx}", verb(*op));
+                if let Some(changes) = &mut self.changes {
+                    let made = (event.at, *tx, what.clone());
+                    changes.made.insert(*change, made);
+                }
+                self.note(&cases, Some(event.at), |_| ("writer".to_owned(), what));
             }
             Body::TxCompleted { tx, outcome } => {
                 let cases = self.transactions.get(tx).cloned().unwrap_or_default();
+                if let Some(changes) = &mut self.changes {
+                    changes.ended.insert(*tx, (event.at, *outcome));
+                }
                 self.note(&cases, Some(event.at), |_| {
-                    let what = match outcome {
-                        TxOutcome::Committed => "was committed",
-                        TxOutcome::RolledBack => "was rolled back",
-                        TxOutcome::Unknown => "may or may not have been committed",
-                    };
-                    ("writer".to_owned(), format!("tx {tx} {what}"))
+                    ("writer".to_owned(), ended(*tx, *outcome))
                 });
             }
             Body::ChangeEvent {
@@ -397,6 +412,9 @@ impl Explainer {
                     self.cases[*case].occupied.insert((*partition, *offset));
                 }
                 let place = Some((*partition, *offset));
+                if let ChangeContent::Ours(change) = content {
+                    self.trace_back(*change, (*table, *key), (*partition, *offset));
+                }
                 self.note_at(&cases, place, |roster| {
                     observed(format!(
                         "{} event of row {key}, {}, lsn {lsn}, stands at {}@{offset}",
@@ -456,6 +474,27 @@ impl Explainer {
                 });
             }
             _ => {}
+        }
+    }
+
+    /// Where an event is what a case is about, shows the row change that it
+    /// tells of.
+    fn trace_back(&mut self, change: ChangeId, row: (TableIx, RowKey), at: (PartitionRef, Offset)) {
+        let Some(changes) = &self.changes else {
+            return;
+        };
+        let mut cases = self.cases_of(&[Watch::Position(at.0, at.1)]);
+        let rows = self.cases_of(&[Watch::Row(row.0, row.1)]);
+        cases.retain(|case| self.cases[*case].suspect.place() == Some(at) && !rows.contains(case));
+        let Some((made, tx, what)) = changes.made.get(&change).cloned() else {
+            return;
+        };
+        let end = changes.ended.get(&tx).copied();
+        self.note(&cases, Some(made), |_| ("writer".to_owned(), what));
+        if let Some((at, outcome)) = end {
+            self.note(&cases, Some(at), |_| {
+                ("writer".to_owned(), ended(tx, outcome))
+            });
         }
     }
 
@@ -663,9 +702,11 @@ fn observed(what: String) -> (String, String) {
 /// What a record that was seen at an offset may be watched by.
 fn seen_at(partition: PartitionRef, offset: Offset, content: &Content) -> Vec<Watch> {
     let mut watches = vec![Watch::Position(partition, offset)];
-    if let Content::Ours(record) | Content::Misplaced(record) = content {
-        watches.push(Watch::Record(*record));
-    }
+    let misplaced = match content {
+        Content::Misplaced(record) => Some(*record),
+        _ => None,
+    };
+    watches.extend(content.identity().or(misplaced).map(Watch::Record));
     watches
 }
 
@@ -675,6 +716,8 @@ fn name(content: &Content) -> String {
         Content::Misplaced(record) => format!("{record}, meant for another topic,"),
         Content::Corrupt => "a damaged record".to_owned(),
         Content::Foreign => "a foreign record".to_owned(),
+        Content::Change(change) => RecordId::of_change(*change).to_string(),
+        Content::Nameless => "an event that names no change".to_owned(),
     }
 }
 
@@ -686,6 +729,16 @@ fn image(content: &ChangeContent) -> String {
         ChangeContent::Foreign => "foreign".to_owned(),
         ChangeContent::Unreadable => "of a form that is not read".to_owned(),
     }
+}
+
+/// How a database transaction ended.
+fn ended(tx: TxId, outcome: TxOutcome) -> String {
+    let what = match outcome {
+        TxOutcome::Committed => "was committed",
+        TxOutcome::RolledBack => "was rolled back",
+        TxOutcome::Unknown => "may or may not have been committed",
+    };
+    format!("tx {tx} {what}")
 }
 
 const fn verb(op: RowOp) -> &'static str {

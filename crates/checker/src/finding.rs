@@ -211,6 +211,7 @@ impl Docket {
                 .take(RANGES_MAX + 1)
                 .map(|(scope, (first, last))| NamedRange {
                     of: match scope {
+                        Scope::Producer(producer) if producer.is_writer() => "change".to_owned(),
                         Scope::Producer(producer) => format!("p{producer}"),
                         Scope::Partition(partition) => roster.partition(*partition),
                         Scope::Table(table) => roster.table(*table),

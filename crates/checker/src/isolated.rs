@@ -282,7 +282,7 @@ impl Isolated {
                     group: declared.name.clone(),
                     unordered: self.unordered,
                     is_plain: partitions.all(|partition| fates.stands(partition).is_empty()),
-                    ..self.cover(*group, fates, log)
+                    ..self.cover(*group, background, log)
                 }
             })
             .collect()
@@ -392,20 +392,24 @@ impl Isolated {
         }
     }
 
-    fn cover(&self, group: GroupIx, fates: &Fates, log: &Ledger) -> IsolationCoverage {
+    fn cover(&self, group: GroupIx, background: Background<'_>, log: &Ledger) -> IsolationCoverage {
+        let fates = background.fates;
         let mut coverage = IsolationCoverage::default();
         for ((_, partition), given) in self.places.iter().filter(|((of, _), _)| *of == group) {
             let last = given.last().unwrap_or(i64::MIN);
             let Some(log) = log.partition(*partition) else {
                 continue;
             };
+            let is_captured = background.roster.holds_changes(partition.topic);
             // Without a log two records may be said to stand at one place, which
             // is passed once.
             let mut next = i64::MIN;
             for stand in fates.stands(*partition) {
                 let end = stand.last.saturating_add(1);
                 match stand.visible {
-                    Visible::Yes if stand.tx.is_some() => {
+                    // The connector's transactions are known by their markers
+                    // alone.
+                    Visible::Yes if stand.tx.is_some() || is_captured => {
                         let given = given.range(stand.first, end);
                         coverage.committed += given.filter(|at| log.has(*at)).count() as u64;
                     }

@@ -17,7 +17,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;
 
 use model::anomaly::Anomaly;
-use model::event::{Body, Content, Outcome};
+use model::event::{Body, ChangeContent, Content, Outcome};
 use model::ids::{Offset, PartitionRef, RecordId, Sequence, TopicIx};
 
 use crate::background::Background;
@@ -122,6 +122,19 @@ impl PartitionLog {
     /// Whether only an acknowledgement says that a record stands at an offset.
     pub(crate) fn is_only_acknowledged(&self, offset: i64) -> bool {
         self.only_acknowledged.contains(offset)
+    }
+
+    /// Somebody saw a record there that carries no identity.
+    fn meet_stranger(&mut self, offset: Offset, content: Content) {
+        match content {
+            Content::Misplaced(_) | Content::Foreign => {
+                self.phantom.insert(offset.get());
+            }
+            Content::Corrupt => {
+                self.corrupt.insert(offset.get());
+            }
+            Content::Ours(_) | Content::Change(_) | Content::Nameless => {}
+        }
     }
 
     /// From this offset on, or before it, the log was cut, and has grown again.
@@ -278,7 +291,7 @@ impl PartitionLog {
         standing.meet(&mut self.order, partition, offset, record, transactions);
         let block = blocks.holding(offset);
         let placed = Fingerprint::of(offset, record);
-        if self.acknowledged.find(offset, block, placed) {
+        if self.acknowledged.find(offset, block, placed) || record.is_change() {
             self.ends.offer(victim);
         } else if self.unplaced.contains(record) {
             self.ends.offer_unplaced(victim);
@@ -514,7 +527,7 @@ impl Ledger {
             Body::OrderForgotten {
                 producer,
                 partition,
-            } => {
+            } if self.witness != Witness::Observer => {
                 if let Some(last) = self.sent.last_of(*producer) {
                     let next = Sequence::new(last.get().saturating_add(1));
                     let log = self.partitions.entry(*partition);
@@ -529,18 +542,13 @@ impl Ledger {
             } => {
                 let blocks = self.blocks();
                 let log = self.partitions.entry(*from);
-                match content {
-                    Content::Ours(record) => {
+                match content.identity() {
+                    Some(record) => {
                         self.belated |= log.data.contains(offset.get());
-                        log.process(blocks, *offset, *record);
-                        self.notice(*record);
+                        log.process(blocks, *offset, record);
+                        self.notice(record);
                     }
-                    Content::Misplaced(_) | Content::Foreign => {
-                        log.phantom.insert(offset.get());
-                    }
-                    Content::Corrupt => {
-                        log.corrupt.insert(offset.get());
-                    }
+                    None => log.meet_stranger(*offset, *content),
                 }
             }
             Body::Pinned {
@@ -589,8 +597,8 @@ impl Ledger {
                 log.damaged.insert(offset.get());
             }
         }
-        match content {
-            Content::Ours(record) => {
+        match content.identity() {
+            Some(record) => {
                 log.tangled |= !log.order.goes_on(offset);
                 let victim = Victim {
                     partition,
@@ -603,13 +611,28 @@ impl Ledger {
                 }
                 self.notice(record);
             }
-            Content::Misplaced(_) | Content::Foreign => {
-                log.phantom.insert(offset.get());
-            }
-            Content::Corrupt => {
-                log.corrupt.insert(offset.get());
-            }
+            None => log.meet_stranger(offset, content),
         }
+    }
+
+    /// What the log of a change topic holds at an offset. That it is damaged is
+    /// for the capture to find.
+    pub(crate) fn holds_event(
+        &mut self,
+        partition: PartitionRef,
+        offset: Offset,
+        content: Content,
+        transactions: &Transactions,
+    ) {
+        let content = match content {
+            Content::Corrupt => {
+                let log = self.partitions.entry(partition);
+                log.damaged.insert(offset.get());
+                Content::Nameless
+            }
+            content => content,
+        };
+        self.found(partition, offset, content, transactions);
     }
 
     /// A poll that was taken back gave somebody what stands at an offset.
@@ -619,26 +642,22 @@ impl Ledger {
             log.unprocessed.insert(offset.get());
         }
         log.glimpsed.insert(offset.get());
-        match content {
-            Content::Ours(record) => {
+        match content.identity() {
+            Some(record) => {
                 if self.witness == Witness::ReadersAndProducers {
                     log.told.add(offset, record);
                 }
                 self.notice(record);
             }
-            Content::Misplaced(_) | Content::Foreign => {
-                log.phantom.insert(offset.get());
-            }
-            Content::Corrupt => {
-                log.corrupt.insert(offset.get());
-            }
+            None => log.meet_stranger(offset, content),
         }
     }
 
     /// A record was seen; that it was never sent is known only at the end.
     #[inline]
     fn notice(&mut self, record: RecordId) {
-        if !self.sent.contains(record) {
+        // That a change was never made is for the capture to find.
+        if !record.is_change() && !self.sent.contains(record) {
             self.early.insert(record);
         }
     }
@@ -761,17 +780,29 @@ impl Ledger {
                 offset,
                 content: Content::Ours(record),
             } => (*partition, *offset, Kind::Stored, *record),
+            Body::ChangeEvent {
+                partition,
+                offset,
+                content: ChangeContent::Ours(change),
+                ..
+            } if background.roster.is_read(partition.topic) => {
+                let record = RecordId::of_change(*change);
+                (*partition, *offset, Kind::Stored, record)
+            }
             Body::Processed {
                 from,
                 offset,
-                content: Content::Ours(record),
+                content,
                 ..
             } => {
+                let Some(record) = content.identity() else {
+                    return;
+                };
                 let kind = match self.witness {
                     Witness::Observer => Kind::Read,
                     Witness::Readers | Witness::ReadersAndProducers => Kind::Stored,
                 };
-                (*from, *offset, kind, *record)
+                (*from, *offset, kind, record)
             }
             Body::Glimpsed {
                 from,
@@ -1248,7 +1279,7 @@ impl Ledger {
     /// Puts together what all readings came to.
     pub(crate) fn settle(&mut self, background: Background<'_>, docket: &mut Docket) -> Settled {
         let mut settled = std::mem::take(&mut self.settled);
-        self.count(&mut settled);
+        self.count(&mut settled, background.roster);
         settled.victims = self.choose_victims(background.roster);
         settled.bystanders = self.choose_bystanders(background.roster);
         self.find_duplicates(docket);
@@ -1258,7 +1289,7 @@ impl Ledger {
         settled
     }
 
-    fn count(&self, settled: &mut Settled) {
+    fn count(&self, settled: &mut Settled, roster: &Roster) {
         settled.sent = self.sent.len();
         settled.acknowledged = self.acknowledged.len();
         let failed = self.failed.iter();
@@ -1268,11 +1299,12 @@ impl Ledger {
         settled.unacknowledged = unacknowledged.count() as u64;
         settled.untold = self.untold().count() as u64;
         settled.untold_first = self.untold().next();
-        let logs = self.partitions.values();
+        let logs = self.partitions.iter();
         settled.stored = logs
-            .map(|log| log.data.len() - log.only_acknowledged.len())
+            .filter(|(at, _)| !roster.holds_changes(at.topic))
+            .map(|(_, log)| log.data.len() - log.only_acknowledged.len())
             .sum();
-        settled.distinct = self.standing.stored.len();
+        settled.distinct = self.standing.stored.len() - self.standing.changes;
         settled.extra_copies += self.standing.extra_copies;
         // Without an observer it is only known whether there are any: places are
         // met more than once.
@@ -1319,7 +1351,8 @@ impl Ledger {
                     // Where retention may have taken it, it could not be lost.
                     Known::Unplaced => log.start() == 0,
                 };
-                fit && self.sent.contains(victim.record)
+                let sent = victim.record.is_change() || self.sent.contains(victim.record);
+                fit && sent
                     && !self.standing.again.contains(victim.record)
                     && !self.standing.disordered.contains(victim.record)
                     && !self.contradicted.contains(victim.record)
@@ -1346,8 +1379,10 @@ impl Ledger {
     /// duplicate: one identity at two or more offsets; each copy beyond the
     /// first counts.
     fn find_duplicates(&self, docket: &mut Docket) {
-        let copies = self.standing.again.len();
-        for record in self.standing.again.iter() {
+        let mut copies = 0;
+        // That an event came twice is for the capture to find.
+        for record in self.standing.again.iter().filter(|it| !it.is_change()) {
+            copies += 1;
             docket.add_record(Anomaly::Duplicate, record, || {
                 let what = format!("{record} is stored more than once");
                 (what, vec![Watch::Record(record)])
@@ -1387,6 +1422,10 @@ impl Ledger {
             ];
             for (anomaly, offsets, what) in strangers {
                 for offset in offsets.iter() {
+                    // The capture has found what is damaged in its topic itself.
+                    if roster.holds_changes(partition.topic) && log.damaged.contains(offset) {
+                        continue;
+                    }
                     docket.add(anomaly, Scope::Partition(partition), offset, || {
                         let what = format!("{what} at {}@{offset}", roster.partition(partition));
                         (what, vec![Watch::Position(partition, Offset::new(offset))])

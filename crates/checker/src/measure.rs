@@ -91,12 +91,25 @@ pub struct ReadsMet {
     pub processed: u64,
 }
 
+impl GroupMeter {
+    /// What it is to read and has not processed.
+    const fn lag(&self) -> u64 {
+        let events = self.events_readable.saturating_sub(self.events_processed);
+        self.lag.saturating_add(events)
+    }
+}
+
 #[derive(Default)]
 struct GroupMeter {
     /// Records that it processed, known by their identity: an offset is used
     /// again when a log is cut or made again.
     processed: RecordSet,
+    /// Records acknowledged and not processed.
     lag: u64,
+    /// Change events of its topics that could be read, and those processed: a
+    /// group may be faster than who looks at the ends.
+    events_readable: u64,
+    events_processed: u64,
     lag_peak: u64,
     lag_sum: u128,
     lag_samples: u64,
@@ -154,6 +167,10 @@ pub(crate) struct Meter {
 #[derive(Default)]
 struct CaptureMeter {
     ordered: Option<Micros>,
+    /// The fault by which it was, and when another came into force: what is
+    /// silent from then on is not for this one.
+    by: Option<FaultIx>,
+    until: Option<Micros>,
     /// Each new total since the restart was ordered, and when it was reached.
     totals: Vec<(Micros, i64)>,
     /// What was restarted did not come back: the last events are those of the
@@ -281,11 +298,12 @@ impl Meter {
                     fault.met.changes_committed += changes;
                 }
             }
-            Moment::Tail(partition, end) => self.tail(at, partition, end),
+            Moment::Tail(partition, end) => self.tail(at, partition, end, roster),
             Moment::Triggered(fault) => {
                 let record = self.faults.entry(fault).or_default();
                 record.triggered.get_or_insert(at);
                 self.capture.ordered.get_or_insert(at);
+                self.capture.by.get_or_insert(fault);
             }
             Moment::Injected(fault) => self.injected(at, fault),
             Moment::Healed(fault) => {
@@ -383,13 +401,16 @@ impl Meter {
             met.reads.entry(ix).or_default().processed += 1;
         }
         let group = self.groups.entry(ix.get().into());
-        if let Content::Ours(record) = content
+        if let Some(record) = content.identity()
             && group.processed.insert(record)
-            && self.acknowledged.contains(record)
         {
-            group.lag = group.lag.saturating_sub(1);
+            if record.is_change() {
+                group.events_processed += 1;
+            } else if self.acknowledged.contains(record) {
+                group.lag = group.lag.saturating_sub(1);
+            }
         }
-        group.lag_sum += u128::from(group.lag);
+        group.lag_sum += u128::from(group.lag());
         group.lag_samples += 1;
         group.endings_followed += std::mem::take(&mut group.endings_open);
         widen(&mut group.active, at);
@@ -411,6 +432,9 @@ impl Meter {
     fn injected(&mut self, at: Micros, fault: FaultIx) {
         self.any_injected = true;
         self.in_force.insert(fault);
+        if self.capture.by.is_some_and(|by| by != fault) {
+            self.capture.until.get_or_insert(at);
+        }
         let readable = self.tail_total.max(0).cast_unsigned();
         let record = self.faults.entry(fault).or_default();
         record.injected.get_or_insert(at);
@@ -418,14 +442,26 @@ impl Meter {
         record.met.changes_waiting = self.committed_changes.saturating_sub(readable);
         for (ix, group) in self.groups.iter() {
             let ix = GroupIx::new(u16::try_from(ix).unwrap_or_default());
-            record.met.reads.entry(ix).or_default().waiting = group.lag;
+            record.met.reads.entry(ix).or_default().waiting = group.lag();
         }
     }
 
-    fn tail(&mut self, at: Micros, partition: PartitionRef, end: i64) {
+    fn tail(&mut self, at: Micros, partition: PartitionRef, end: i64, roster: &Roster) {
         let known = self.tails.entry(partition).or_default();
-        self.tail_total = self.tail_total.saturating_add(end.saturating_sub(*known));
+        let more = end.saturating_sub(*known);
+        self.tail_total = self.tail_total.saturating_add(more);
         *known = end;
+        let came = more.max(0).cast_unsigned();
+        for ix in roster.groups_of(partition.topic) {
+            let group = self.groups.entry(ix.get().into());
+            group.events_readable = group.events_readable.saturating_add(came);
+            group.lag_peak = group.lag_peak.max(group.lag());
+            for fault in &self.in_force {
+                let met = &mut self.faults.entry(*fault).or_default().met;
+                let reads = met.reads.entry(*ix).or_default();
+                reads.acknowledged = reads.acknowledged.saturating_add(came);
+            }
+        }
         let total = self.tail_total;
         let capture = &mut self.capture;
         if capture.ordered.is_none() {
@@ -502,7 +538,9 @@ impl CaptureMeter {
     /// need not be one of the new task's; the one that ends the silence is.
     fn end_of_silence(&self) -> Option<Micros> {
         let mut before = self.ordered?;
-        let silences = self.totals.iter().map(|(at, _)| {
+        let in_time = |at: &Micros| self.until.is_none_or(|until| *at <= until);
+        let totals = self.totals.iter().filter(|(at, _)| in_time(at));
+        let silences = totals.map(|(at, _)| {
             let silent = at.since(std::mem::replace(&mut before, *at));
             (silent, std::cmp::Reverse(*at))
         });

@@ -61,12 +61,11 @@ impl Past {
 
     /// Whether what was read at an offset does not stand there any more.
     pub(crate) fn holds(&self, at: PartitionRef, offset: Offset, content: Content) -> bool {
-        let displaced = || match content {
-            Content::Ours(record) => {
+        let displaced = || {
+            content.identity().is_some_and(|record| {
                 let moved = self.moved.contains(&(at, offset, record));
                 moved || self.displaced.contains(record)
-            }
-            Content::Misplaced(_) | Content::Corrupt | Content::Foreign => false,
+            })
         };
         let ends = self.ends.get(&at);
         ends.is_some_and(|end| offset >= *end) || (self.was_reused(at, offset.get()) && displaced())

@@ -417,11 +417,9 @@ impl Reading {
     ) {
         self.processed += 1;
         let elsewhere = self.given.insert(offset.get());
-        let again = match content {
-            Content::Ours(record) => !known.insert(record),
-            Content::Misplaced(_) | Content::Corrupt | Content::Foreign => {
-                !self.nameless.insert(offset.get())
-            }
+        let again = match content.identity() {
+            Some(record) => !known.insert(record),
+            None => !self.nameless.insert(offset.get()),
         };
         if again {
             self.reprocessed += 1;
@@ -790,14 +788,14 @@ impl Readers {
         match fates.fate(tx) {
             Fate::Aborted => {
                 reading.in_vain.insert(offset.get());
-                if let Content::Ours(record) = content {
-                    known.in_vain.insert(*record);
+                if let Some(record) = content.identity() {
+                    known.in_vain.insert(record);
                 }
             }
             Fate::Unknown => {
                 reading.unsettled.insert(offset.get());
-                if let Content::Ours(record) = content {
-                    known.unsettled.insert(*record);
+                if let Some(record) = content.identity() {
+                    known.unsettled.insert(record);
                 }
             }
             Fate::Committed => {
@@ -1040,7 +1038,7 @@ impl Doubt {
             return;
         };
         let at = offset.get();
-        let Content::Ours(record) = content else {
+        let Some(record) = content.identity() else {
             // Without an identity its place is all that is known of it.
             return;
         };
@@ -1077,6 +1075,12 @@ impl Again {
                 offset,
                 content,
             } => self.look_up((*partition, *offset, *content), known, background),
+            Body::ChangeEvent {
+                partition,
+                offset,
+                content,
+                ..
+            } => self.look_up((*partition, *offset, content.as_read()), known, background),
             Body::Glimpsed {
                 member,
                 from,

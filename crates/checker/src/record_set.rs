@@ -41,10 +41,7 @@ impl RecordSet {
     /// Adds a record that has an identity; whether it was new, as one without
     /// always is.
     pub(crate) fn note(&mut self, content: Content) -> bool {
-        match content {
-            Content::Ours(record) => self.insert(record),
-            Content::Misplaced(_) | Content::Corrupt | Content::Foreign => true,
-        }
+        content.identity().is_none_or(|record| self.insert(record))
     }
 
     #[inline]

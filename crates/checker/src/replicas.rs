@@ -179,12 +179,14 @@ fn describe(content: &Content) -> (u8, u64) {
         Content::Misplaced(record) => (1, *record),
         Content::Corrupt => (2, model::ids::RecordId::default()),
         Content::Foreign => (3, model::ids::RecordId::default()),
+        Content::Change(change) => (4, model::ids::RecordId::of_change(*change)),
+        Content::Nameless => (5, model::ids::RecordId::default()),
     };
     let (producer, sequence) = (u64::from(record.producer.get()), record.sequence.get());
     let short = sequence
         .wrapping_add(producer.wrapping_mul(0x9d))
         .wrapping_add(kind.wrapping_mul(0x55));
-    let full = mix(sequence.wrapping_add(mix(producer.wrapping_mul(4).wrapping_add(kind))));
+    let full = mix(sequence.wrapping_add(mix(producer.wrapping_mul(8).wrapping_add(kind))));
     (short.to_le_bytes()[0], full)
 }
 

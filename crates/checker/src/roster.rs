@@ -140,6 +140,16 @@ impl Roster {
             .map_or(&[], Vec::as_slice)
     }
 
+    /// Whether any group was declared to read a topic.
+    pub(crate) fn is_read(&self, topic: TopicIx) -> bool {
+        !self.groups_of(topic).is_empty()
+    }
+
+    /// Whether a topic carries the change events of a table.
+    pub(crate) fn holds_changes(&self, topic: TopicIx) -> bool {
+        self.tables.values().any(|table| table.topic == topic)
+    }
+
     /// Where a group sends what it makes of the records it processes, if it
     /// makes anything.
     pub(crate) fn writes_to(&self, group: GroupIx) -> Option<TopicIx> {

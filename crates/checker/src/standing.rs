@@ -23,6 +23,8 @@ use crate::transactions::Transactions;
 #[derive(Default)]
 pub(crate) struct Standing {
     pub(crate) stored: RecordSet,
+    /// Of these, how many are row changes.
+    pub(crate) changes: u64,
     /// Those that stand at more than one place.
     pub(crate) again: RecordSet,
     /// Copies beyond the first.
@@ -121,6 +123,14 @@ impl Standing {
         transactions: &Transactions,
     ) {
         let new = self.stored.insert(record);
+        if record.is_change() {
+            // Their order and their copies are for the capture to find.
+            self.changes += u64::from(new);
+            if !new {
+                self.again.insert(record);
+            }
+            return;
+        }
         if !new {
             self.again.insert(record);
             self.extra_copies += 1;

@@ -205,6 +205,8 @@ fn figures(verdict: &ScenarioVerdict) -> Vec<String> {
         }
         figures.extend(time("first event after", capture.first_event_ms));
         figures.extend(time("caught up after", capture.caught_up_ms));
+        let groups = measured.groups.iter();
+        figures.extend(groups.filter(|it| known(it.processed)).map(group_figures));
         return figures;
     }
     if let [group] = measured.groups.as_slice() {

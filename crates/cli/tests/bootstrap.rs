@@ -112,6 +112,7 @@ impl TheirCluster {
             run: RunId::new(1),
             group: THEIR_GROUP.to_owned(),
             topic: THEIR_TOPIC.to_owned(),
+            changes: None,
             records_per_s: 1000,
             commit: Commit::After,
             commit_every_records: 10,

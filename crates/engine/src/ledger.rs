@@ -257,7 +257,7 @@ impl Ledger {
                 self.until(|tally| tally.acknowledged >= *count).await;
             }
             Trigger::Processed { group, percent } => {
-                let target = (plan.scenario.records() * u64::from(*percent)).div_ceil(100);
+                let target = (plan.scenario.to_read(group) * u64::from(*percent)).div_ceil(100);
                 let group = plan.group_ix(group);
                 self.until(|tally| {
                     group.is_some_and(|group| {

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use capture::debezium::{EventDecoder, RawRecord};
 use capture::form::Form;
-use model::event::{BatchKind, Body, ChangeContent, Event};
+use model::event::{BatchKind, Body, ChangeContent, Content, Event};
 use model::ids::{
     ChangeId, GroupId, Micros, Offset, PartitionIndex, PartitionRef, RunId, TableIx, TopicName,
     TopicPartition,
@@ -19,7 +19,7 @@ use model::scenario::Transactions;
 use wire::{
     Batch, ClientIds, ClientOptions, Cluster, ClusterOptions, ConfigValue, ControlMarker,
     GroupState, Header, Isolation, NewTopic, OffsetSpec, PinnedReader, QuotaEntity, ReadOptions,
-    Topics, WireError,
+    Record, Topics, WireError,
 };
 
 use crate::cleanup::Made;
@@ -121,6 +121,12 @@ impl Observer {
             ),
             change_topics: ChangeTopics::of(plan),
         })
+    }
+
+    /// Whether change events come in transactions, so that their markers stand
+    /// behind them.
+    pub(crate) fn reads_transactions(&self) -> bool {
+        self.change_topics == ChangeTopics::Transactions
     }
 
     /// Creates the scenario's topics and waits until they can be written.
@@ -467,7 +473,7 @@ impl Observer {
                 continue;
             }
             if let Some(decoder) = &decoder {
-                let events = change_events(decoder, &batch);
+                let events = all_in_change_topic(decoder, place.number, &batch);
                 self.ledger
                     .record_all(events.map(|body| Event { at, body }));
             } else {
@@ -609,14 +615,33 @@ fn change_events<'b>(
     decoder: &'b EventDecoder,
     batch: &'b Batch,
 ) -> impl Iterator<Item = Body> + 'b {
-    batch.records.iter().filter_map(|found| {
-        decoder.decode(&RawRecord {
+    let records = batch.records.iter();
+    records.filter_map(|found| decoder.decode(&raw(found)))
+}
+
+/// What stands in a change topic, tombstones included.
+fn all_in_change_topic<'b>(
+    decoder: &'b EventDecoder,
+    partition: PartitionRef,
+    batch: &'b Batch,
+) -> impl Iterator<Item = Body> + 'b {
+    batch.records.iter().map(move |found| {
+        let stored = Body::Stored {
+            partition,
             offset: found.offset,
-            key: found.key.as_deref(),
-            value: found.value.as_deref(),
-            headers: headers(&found.headers),
-        })
+            content: Content::Nameless,
+        };
+        decoder.decode(&raw(found)).unwrap_or(stored)
     })
+}
+
+fn raw(found: &Record) -> RawRecord<'_> {
+    RawRecord {
+        offset: found.offset,
+        key: found.key.as_deref(),
+        value: found.value.as_deref(),
+        headers: headers(&found.headers),
+    }
 }
 
 fn headers(headers: &[Header]) -> Vec<(&[u8], &[u8])> {

@@ -877,7 +877,8 @@ impl<'w> Workload<'w> {
         if self.plan.scenario.groups.is_empty() {
             return Ok(BTreeMap::new());
         }
-        if !self.plan.scenario.transforms.is_empty() {
+        let any = !self.plan.scenario.transforms.is_empty();
+        if any || observer.reads_transactions() {
             return observer.readable().await;
         }
         // Without transactions there is nothing to look behind.

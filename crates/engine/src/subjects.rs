@@ -6,12 +6,14 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 
+use capture::form::Form;
 use model::event::{Body, Ending, Isolation};
 use model::ids::{GroupIx, MemberIx, PartitionRef, ProducerIx, TopicIx};
 use model::plan::{PlannedTopic, ScenarioPlan};
 use model::scenario::{Config, EndSignal, Group, Producer, words};
 use secret::Secrets;
 use stack::process::{Child, ChildSpec, Exit, ProcessSnapshot, Signal, Stream, Trouble};
+use subject::identity::ChangeTopic;
 use subject::protocol::{ConsumerRole, Happening, LargeRecords, ProducerRole, Report, Role};
 use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader};
 use tokio::sync::watch;
@@ -319,6 +321,15 @@ pub(crate) async fn run_producer(
     subject.finish().await
 }
 
+/// What change events a topic carries, if any.
+pub(crate) fn changes_of(plan: &ScenarioPlan, topic: TopicIx) -> Option<ChangeTopic> {
+    let capture = plan.scenario.capture.as_ref()?;
+    let mut tables = plan.tables().into_iter();
+    let (table, ..) = tables.find(|(_, _, carries)| *carries == topic)?;
+    let form = Form::of(capture);
+    Some(ChangeTopic { table, form })
+}
+
 /// What the members of a group do.
 enum Task {
     Read {
@@ -360,6 +371,7 @@ impl Members {
             run: plan.records_run,
             group: group.name.clone(),
             topic: group.topic.clone(),
+            changes: changes_of(plan, topic),
             records_per_s: group.records_per_s,
             commit: group.commit,
             commit_every_records: group.commit_every_records,

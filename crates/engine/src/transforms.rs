@@ -16,7 +16,7 @@ use model::scenario::{Config, Scenario, Transactions, Transform};
 use subject::protocol::{Happening, TransformRole};
 
 use crate::hearing;
-use crate::subjects::Launcher;
+use crate::subjects::{Launcher, changes_of};
 
 /// `transaction.timeout.ms` where a scenario does not say, in both clients.
 const TRANSACTION_TIMEOUT_MS: u64 = 60_000;
@@ -57,6 +57,7 @@ impl Work {
                 producer: ProducerIx::new(0),
                 group: transform.name.clone(),
                 from: transform.from.clone(),
+                changes: changes_of(plan, from.ix),
                 to: transform.to.clone(),
                 partitions: to.partitions,
                 records_per_s: transform.records_per_s,

@@ -330,7 +330,7 @@ pub(crate) fn trigger_so_far(trigger: &Trigger, plan: &ScenarioPlan, tally: &Tal
             format!(
                 "processed = {percent} % by {group}, {} of {} records so far",
                 processed.unwrap_or(&0),
-                plan.scenario.records()
+                plan.scenario.to_read(group)
             )
         }
         Trigger::Captured(count) => format!("captured = {count}, {} so far", tally.captured),

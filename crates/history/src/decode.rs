@@ -5,8 +5,8 @@
 
 use model::event::{BatchKind, Body, CommitResult, Content, Event, Outcome};
 use model::ids::{
-    BrokerId, MemberIx, Micros, Offset, PartitionIndex, PartitionRef, ProducerIx, RecordId,
-    Sequence, TopicIx,
+    BrokerId, ChangeId, MemberIx, Micros, Offset, PartitionIndex, PartitionRef, ProducerIx,
+    RecordId, Sequence, TopicIx,
 };
 
 use crate::varint::Bytes;
@@ -110,6 +110,8 @@ fn content(bytes: &mut Bytes<'_>) -> Option<Content> {
         1 => record(bytes).map(Content::Misplaced),
         2 => Some(Content::Corrupt),
         3 => Some(Content::Foreign),
+        4 => Some(Content::Change(ChangeId::new(bytes.u64()?))),
+        5 => Some(Content::Nameless),
         _ => None,
     }
 }

@@ -212,7 +212,7 @@ impl Delta {
             Content::Ours(record) | Content::Misplaced(record) => {
                 self.sequence::<D>(kind, of, record);
             }
-            Content::Corrupt | Content::Foreign => {}
+            Content::Corrupt | Content::Foreign | Content::Change(_) | Content::Nameless => {}
         }
     }
 }

@@ -811,6 +811,34 @@ pub enum Content {
     Corrupt,
     /// Not from this run.
     Foreign,
+    /// An event of a change topic, which tells of this row change.
+    Change(ChangeId),
+    /// An event of a change topic that names no row change: a delete, a
+    /// tombstone, one of another application's row, or one of a form that is
+    /// not read. Its place is all that is known of it.
+    Nameless,
+}
+
+impl Content {
+    /// The identity that it carries in the topic it was read from.
+    pub const fn identity(self) -> Option<RecordId> {
+        match self {
+            Self::Ours(record) => Some(record),
+            Self::Change(change) => Some(RecordId::of_change(change)),
+            Self::Misplaced(_) | Self::Corrupt | Self::Foreign | Self::Nameless => None,
+        }
+    }
+}
+
+impl ChangeContent {
+    /// What an event that carries this is to those who read its topic.
+    pub const fn as_read(self) -> Content {
+        match self {
+            Self::Ours(change) => Content::Change(change),
+            Self::Corrupt => Content::Corrupt,
+            Self::Absent | Self::Foreign | Self::Unreadable => Content::Nameless,
+        }
+    }
 }
 
 /// The answer to a commit.

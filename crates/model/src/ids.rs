@@ -126,6 +126,16 @@ number! {
     Micros(u64)
 }
 
+impl ProducerIx {
+    /// The writer of the database, where row changes are told of as records.
+    const WRITER: Self = Self(u32::MAX);
+
+    /// Whether it is the writer of the database, and no producer.
+    pub const fn is_writer(self) -> bool {
+        self.0 == Self::WRITER.0
+    }
+}
+
 impl Offset {
     /// In an acknowledgement: the application was told success, and of no
     /// offset that a broker gave. Histories write it as -1.
@@ -239,8 +249,27 @@ pub struct RecordId {
     pub sequence: Sequence,
 }
 
+impl RecordId {
+    /// The identity of the events that tell of a row change: the database's
+    /// writer is their producer, and has a number that no other has.
+    pub const fn of_change(change: ChangeId) -> Self {
+        Self {
+            producer: ProducerIx::WRITER,
+            sequence: Sequence::new(change.get()),
+        }
+    }
+
+    /// Whether it is the identity of a row change.
+    pub const fn is_change(self) -> bool {
+        self.producer.is_writer()
+    }
+}
+
 impl fmt::Display for RecordId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.is_change() {
+            return write!(f, "change {}", self.sequence);
+        }
         write!(f, "p{}/{}", self.producer, self.sequence)
     }
 }

@@ -159,11 +159,7 @@ impl ScenarioPlan {
     /// All topics, those of the change events included (one partition each),
     /// in the order of their numbers.
     pub fn topics(&self) -> Vec<PlannedTopic> {
-        let captured = self.scenario.capture.iter().flat_map(|capture| {
-            TABLES
-                .iter()
-                .map(|table| (format!("{}.public.{table}", capture.prefix), 1))
-        });
+        let captured = self.scenario.change_topics().map(|name| (name, 1));
         self.scenario
             .topics
             .iter()
@@ -361,7 +357,7 @@ impl ScenarioPlan {
                         _ => None,
                     })
                     .sum();
-                let own_ms = at_pace(scenario.records(), pace) + down_ms;
+                let own_ms = at_pace(scenario.to_read(name), pace) + down_ms;
                 match start {
                     GroupStart::BeforeProducers => own_ms,
                     GroupStart::AfterProducers => sending_ms + own_ms,

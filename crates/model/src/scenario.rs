@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::claim::Guarantee;
 
+mod captured;
 mod config;
 mod embedded;
 mod fault;

@@ -287,8 +287,8 @@ impl Certainty {
 /// A run of consecutive records or rows.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct NamedRange {
-    /// Whose: `p0` for a producer's records by sequence, a table's name for
-    /// rows by key, `topic-partition` for offsets, `p0/t` for a producer's
+    /// Whose: `p0` for a producer's records by sequence, `change` for row
+    /// changes by number, a table's name for rows by key, `topic-partition` for offsets, `p0/t` for a producer's
     /// transactions by number.
     pub of: String,
     /// The first.

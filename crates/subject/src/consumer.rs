@@ -21,6 +21,7 @@ use rdkafka::topic_partition_list::{Offset as NativeOffset, TopicPartitionList};
 use crate::SubjectError;
 use crate::complaints::{self, Complaints};
 use crate::config::{self, RoleKind};
+use crate::identity::Recognition;
 use crate::log;
 use crate::outcome::{Standing, result_of_commit, standing_after};
 use crate::pace::Throttle;
@@ -108,6 +109,7 @@ fn process_until_stopped(
         throttle: Throttle::new(role.records_per_s),
         since_commit: 0,
     };
+    let recognition = Recognition::new(role.run, &role.topic, role.changes.as_ref());
     while !stop.asked() {
         // Waits before it takes a record, never with one in hand that it has
         // not begun on: a partition that is revoked meanwhile is not processed
@@ -115,7 +117,7 @@ fn process_until_stopped(
         if work.wait_a_turn()? {
             continue;
         }
-        let hand = take(role, client)?;
+        let hand = take(role, &recognition, client)?;
         work.process_all(&hand)?;
     }
     Ok(())

@@ -14,6 +14,7 @@ pub mod clock;
 mod complaints;
 pub mod config;
 mod consumer;
+pub mod identity;
 mod log;
 pub mod outcome;
 pub mod pace;

@@ -16,6 +16,7 @@ use model::scenario::{Commit, Fence};
 use serde::{Deserialize, Serialize};
 
 use crate::clock::Clock;
+use crate::identity::ChangeTopic;
 
 /// What a subject is to do.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -117,6 +118,9 @@ pub struct ConsumerRole {
     pub group: String,
     /// What to subscribe to.
     pub topic: String,
+    /// Where that carries change events: which.
+    #[serde(default)]
+    pub changes: Option<ChangeTopic>,
     /// How many records to process in a second at most.
     pub records_per_s: u32,
     /// When to commit.
@@ -157,6 +161,9 @@ pub struct TransformRole {
     pub group: String,
     /// What to subscribe to.
     pub from: String,
+    /// Where that carries change events: which.
+    #[serde(default)]
+    pub changes: Option<ChangeTopic>,
     /// Where to send. What is made of a partition's records goes to the
     /// partition of the same number, as long as there are as many.
     pub to: String,

@@ -31,6 +31,7 @@ use crate::SubjectError;
 use crate::complaints::{self, Complaints};
 use crate::config::{self, RoleKind};
 use crate::consumer::partitions;
+use crate::identity::Recognition;
 use crate::log;
 use crate::outcome::{is_fenced, is_retriable, result_of_commit, wants_abort};
 use crate::pace::Throttle;
@@ -70,6 +71,7 @@ pub(crate) fn transform(
     reporter.say(ready(&consuming, &producing)?);
     let context = Transformer {
         role: role.clone(),
+        recognition: Recognition::new(role.run, &role.from, role.changes.as_ref()),
         reporter: Arc::clone(&reporter),
         producer,
         window: Mutex::default(),
@@ -251,6 +253,7 @@ enum Delivery {
 /// What the client calls back while it is polled, and what it works with.
 struct Transformer {
     role: TransformRole,
+    recognition: Recognition,
     reporter: Arc<Reporter>,
     producer: BaseProducer<Sender>,
     window: Mutex<Window>,
@@ -302,12 +305,11 @@ impl Transformer {
             self.reporter
                 .say(Happening::TransactionBegun { transaction });
         }
-        let value = message.payload().unwrap_or_default();
         let (at, offset_read) = (PartitionIndex::new(partition), Offset::new(offset));
         self.reporter.say(Happening::Processed {
             partition: at,
             offset: offset_read,
-            content: record::decode(self.role.run, &self.role.from, value),
+            content: self.recognition.content(message),
         });
         let sequence = Sequence::new(window.made);
         window.made += 1;

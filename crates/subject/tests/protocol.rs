@@ -117,6 +117,7 @@ proptest! {
             run: RunId::new(run),
             group: name.clone(),
             topic: name,
+            changes: None,
             records_per_s: rate,
             commit: Commit::Auto,
             commit_every_records: records,

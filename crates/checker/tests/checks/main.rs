@@ -16,6 +16,7 @@ mod jepsen;
 mod lives;
 mod measurements;
 mod notation;
+mod pipelines;
 mod planting;
 mod properties;
 mod readings;

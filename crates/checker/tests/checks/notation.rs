@@ -13,7 +13,7 @@
 //! p0/3 may be written: ERROR
 //! t is cleaned by delete | compact | compact,delete
 //! t-0 is read from 5: p0/3, nothing, p0/4, commit of p0, abort of p0,
-//!                     a damaged record, a foreign record
+//!                     a damaged record, a foreign record, an unnamed event
 //! t-0 reaches from 0 to 7
 //! broker 1 holds t-0 from 0: p0/3, p0/4
 //! the history comes from TOOL
@@ -23,7 +23,7 @@
 //! m0 is member 2 of g, incarnation 3 [, sending as p1]
 //! p0 has 20 keys
 //! m0 is given t-0 | loses t-0 | leaves | is killed
-//! m0 processes p0/3 at t-0@7
+//! m0 processes p0/3 at t-0@7 | c0 at rows-0@7
 //! m0 commits t-0@8[, refused | , unknown]
 //! m0 is moved to t-0@3
 //! g relies on committed records
@@ -39,7 +39,7 @@
 //! tx0 inserts | updates | deletes rows/7 as c0
 //! tx0 is committed | is rolled back | may be committed
 //! rows-0 is read from 0: insert | update | snapshot of rows/7 by c0 [at lsn 5],
-//!                        delete of rows/7
+//!                        delete of rows/7, insert of rows/7 by c0 in p0
 //! rows holds 7 by c0, 8 by c1
 //! the capture catches up | times out
 //! ```
@@ -462,6 +462,14 @@ impl Scribe {
             }
         }
         if let Some((op, rest)) = what.split_once(" of ") {
+            let rest = match rest.split_once(" in p") {
+                Some((rest, producer)) => {
+                    let producer = ProducerIx::new(producer.parse().ok()?);
+                    self.say(batch(Some(producer), BatchKind::Transactional));
+                    rest
+                }
+                None => rest,
+            };
             return self.event_stands(partition, offset, op, rest);
         }
         let content = content(what)?;
@@ -661,6 +669,8 @@ fn content(words: &str) -> Option<Content> {
     Some(match words {
         "a damaged record" => Content::Corrupt,
         "a foreign record" => Content::Foreign,
+        "an unnamed event" => Content::Nameless,
+        of if change(of).is_some() => Content::Change(change(of)?),
         of => Content::Ours(record(of)?),
     })
 }

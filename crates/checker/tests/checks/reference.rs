@@ -141,6 +141,7 @@ fn listen(events: &[Event]) -> Said {
                     Content::Misplaced(_) | Content::Foreign => {
                         said.strange.insert(place);
                     }
+                    Content::Change(_) | Content::Nameless => {}
                 }
             }
             Body::Pinned {
@@ -194,6 +195,7 @@ fn listen(events: &[Event]) -> Said {
                     Content::Misplaced(_) | Content::Foreign => {
                         said.strange.insert(place);
                     }
+                    Content::Change(_) | Content::Nameless => {}
                 }
             }
             Body::Replaceable {

@@ -2,8 +2,8 @@
 
 use model::event::{BatchKind, Body, CommitResult, Content, Event, Outcome};
 use model::ids::{
-    BrokerId, MemberIx, Micros, Offset, PartitionIndex, PartitionRef, ProducerIx, RecordId,
-    Sequence, TopicIx,
+    BrokerId, ChangeId, MemberIx, Micros, Offset, PartitionIndex, PartitionRef, ProducerIx,
+    RecordId, Sequence, TopicIx,
 };
 use proptest::prelude::*;
 
@@ -43,6 +43,8 @@ fn content() -> impl Strategy<Value = Content> {
         record().prop_map(Content::Misplaced),
         Just(Content::Corrupt),
         Just(Content::Foreign),
+        number().prop_map(|change| Content::Change(ChangeId::new(change))),
+        Just(Content::Nameless),
     ]
 }
 

@@ -18,6 +18,7 @@ scenarios! {
     "broker-pause"
     "debezium-offset-recovery"
     "debezium-restart-bulk"
+    "pipeline-end-to-end"
     "multiple-consumers"
     "disk-loss"
     "nothing-broken"

@@ -239,6 +239,14 @@ fn validate(scenario: &Scenario) -> Result<(), Problem> {
             );
             return fail(&here("name"), message);
         }
+        if let Some(table) = scenario.table_of(&topic.name) {
+            let message = format!(
+                "`{}` carries the changes of table {table}, and is made for the [capture]: leave \
+                 this [[topic]] out",
+                topic.name
+            );
+            return fail(&here("name"), message);
+        }
         if !(1..=1000).contains(&topic.partitions) {
             let message = format!("a topic has 1 to 1000 partitions, not {}", topic.partitions);
             return fail(&here("partitions"), message);
@@ -251,21 +259,38 @@ fn validate(scenario: &Scenario) -> Result<(), Problem> {
             return fail(&here("replication_factor"), message);
         }
     }
-    let topic_known = |name: &str| scenario.topics.iter().any(|topic| topic.name == name);
+    let topic_known = |name: &str| scenario.partitions_of(name).is_some();
     let unknown_topic = |name: &str| {
         if let Some(keeper) = scenario.keeper_of(name) {
             return format!("`{name}` is {keeper}: only faults of brokers and disks name it");
         }
-        let known = scenario.topics.iter().map(|topic| topic.name.as_str());
-        match nearest(name, known) {
+        let known = scenario.topics.iter().map(|topic| topic.name.clone());
+        let known: Vec<String> = known.chain(scenario.change_topics()).collect();
+        match nearest(name, known.iter().map(String::as_str)) {
             Some(near) => format!("there is no topic `{name}`; did you mean `{near}`?"),
+            None if name.contains(".public.") && scenario.capture.is_some() => {
+                let change_topics: Vec<String> = scenario.change_topics().collect();
+                format!(
+                    "there is no topic `{name}`: the topics of the [capture] are {}",
+                    change_topics.join(", ")
+                )
+            }
             None => format!("there is no topic `{name}`: add a [[topic]] of that name"),
         }
+    };
+    let not_written = |name: &str| {
+        let table = scenario.table_of(name)?;
+        Some(format!(
+            "`{name}` carries the changes of table {table}: only the connector writes to it"
+        ))
     };
     for (at, producer) in scenario.producers.iter().enumerate() {
         let here = |key| [Key("producer"), Index(at), Key(key)];
         if !topic_known(&producer.topic) {
             return fail(&here("topic"), unknown_topic(&producer.topic));
+        }
+        if let Some(message) = not_written(&producer.topic) {
+            return fail(&here("topic"), message);
         }
         if producer.records == 0 || producer.records > 1_000_000_000 {
             return fail(&here("records"), "1 to 1,000,000,000 records".to_owned());
@@ -354,9 +379,8 @@ fn validate(scenario: &Scenario) -> Result<(), Problem> {
             return fail(&here("fence"), message.to_owned());
         }
     }
-    transforms::validate(scenario, |name| {
-        (!topic_known(name)).then(|| unknown_topic(name))
-    })?;
+    let unknown = |name: &str| (!topic_known(name)).then(|| unknown_topic(name));
+    transforms::validate(scenario, unknown, not_written)?;
     for (at, quota) in scenario.quotas.iter().enumerate() {
         let here = |key| [Key("quota"), Index(at), Key(key)];
         if quota.config.is_empty() {
@@ -628,7 +652,7 @@ fn validate_trigger(scenario: &Scenario, trigger: &Trigger, faults: usize) -> Re
                 .topics
                 .iter()
                 .find(|known| known.name == *topic)
-                .map_or(0, |known| known.replication_factor);
+                .map_or(1, |known| known.replication_factor);
             (i16::from(*replicas) < factor)
                 .then_some(())
                 .ok_or_else(|| format!("{topic} has {factor} replicas from the start"))
@@ -672,13 +696,13 @@ fn validate_led(scenario: &Scenario, topic: &str, partition: i32) -> Result<(), 
 }
 
 fn validate_partition(scenario: &Scenario, topic: &str, partition: i32) -> Result<(), String> {
-    let Some(known) = scenario.topics.iter().find(|known| known.name == topic) else {
+    let Some(partitions) = scenario.partitions_of(topic) else {
         return Err(match scenario.keeper_of(topic) {
             Some(keeper) => format!("`{topic}` is {keeper}, and its replicas are not followed"),
             None => format!("there is no topic `{topic}`"),
         });
     };
-    numbered(topic, partition, known.partitions)
+    numbered(topic, partition, partitions)
 }
 
 fn numbered(topic: &str, partition: i32, partitions: i32) -> Result<(), String> {

@@ -5,13 +5,13 @@ use std::time::{Duration, Instant};
 
 use model::event::Content;
 use model::ids::{Offset, PartitionIndex};
-use model::record;
 use rdkafka::consumer::{BaseConsumer, Consumer};
 use rdkafka::error::KafkaError;
 use rdkafka::message::Message;
 
 use super::{Member, TURN};
 use crate::SubjectError;
+use crate::identity::Recognition;
 use crate::protocol::ConsumerRole;
 
 /// How long the next record is waited for once there is a first: longer than
@@ -29,6 +29,7 @@ pub(super) struct InHand {
 /// revoked meanwhile is let go.
 pub(super) fn take(
     role: &ConsumerRole,
+    recognition: &Recognition,
     client: &BaseConsumer<Member>,
 ) -> Result<Vec<InHand>, SubjectError> {
     let member = client.context();
@@ -41,11 +42,10 @@ pub(super) fn take(
         hand.retain(|record| !revoked.contains(&record.partition));
         match polled {
             Some(Ok(message)) => {
-                let value = message.payload().unwrap_or_default();
                 hand.push(InHand {
                     partition: PartitionIndex::new(message.partition()),
                     offset: Offset::new(message.offset()),
-                    content: record::decode(role.run, &role.topic, value),
+                    content: recognition.content(&message),
                 });
                 until = Instant::now() + GATHER;
             }

@@ -196,6 +196,7 @@ pub(crate) fn consumer(clock: Clock, bootstrap: &str, topic: &str, group: &str) 
         run: RUN,
         group: group.to_owned(),
         topic: topic.to_owned(),
+        changes: None,
         records_per_s: 500,
         commit: Commit::After,
         commit_every_records: 20,

@@ -96,6 +96,7 @@ async fn members_share_the_partitions_and_give_back_what_is_revoked() {
                 ("partition.assignment.strategy", assignor),
                 ("heartbeat.interval.ms", "200"),
             ]),
+            changes: None,
             records_per_s: 100,
             ..consumer(clock, &bootstrap, "t", group)
         });

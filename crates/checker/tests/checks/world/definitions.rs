@@ -80,7 +80,7 @@ impl Truth {
             Content::Corrupt => {
                 self.damaged.insert(place);
             }
-            Content::Foreign | Content::Misplaced(_) => {}
+            _ => {}
         }
     }
 
@@ -363,7 +363,7 @@ fn strangers(maker: &Maker, add: &mut impl FnMut(Anomaly, usize)) {
         distinct(&|content| match content {
             Content::Ours(record) => !sent.contains(&record),
             Content::Misplaced(_) | Content::Foreign => true,
-            Content::Corrupt => false,
+            Content::Corrupt | Content::Change(_) | Content::Nameless => false,
         }),
     );
     add(

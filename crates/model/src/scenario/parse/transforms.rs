@@ -9,6 +9,7 @@ use crate::scenario::{FaultKind, Scenario};
 pub(super) fn validate(
     scenario: &Scenario,
     unknown_topic: impl Fn(&str) -> Option<String>,
+    not_written: impl Fn(&str) -> Option<String>,
 ) -> Result<(), Problem> {
     for (at, transform) in scenario.transforms.iter().enumerate() {
         let fail = |key: &'static str, message: String| {
@@ -21,6 +22,9 @@ pub(super) fn validate(
             if let Some(message) = unknown_topic(topic) {
                 return fail(key, message);
             }
+        }
+        if let Some(message) = not_written(&transform.to) {
+            return fail("to", message);
         }
         let earlier = scenario.transforms.iter().take(at);
         let names = earlier.map(|other| &other.name);
