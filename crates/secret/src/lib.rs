@@ -70,9 +70,26 @@ pub fn is_secret(key: &str) -> bool {
     }
     let dotted = key.replace(['_', '-', '/'], ".");
     last == "key"
+        || words().any(is_misspelt)
         || PARTS.iter().any(|part| dotted.contains(part))
         || words().any(|word| WORDS.contains(&word))
         || (key.starts_with("ssl") && words().any(|word| word == "key"))
+}
+
+/// Whether a word is likely to be one of those that tell a secret, with a typing
+/// error in it: what is refused for one must not be shown either.
+fn is_misspelt(word: &str) -> bool {
+    const WORDS: [(&str, usize); 6] = [
+        ("password", 2),
+        ("passphrase", 2),
+        ("credentials", 2),
+        ("username", 1),
+        ("secret", 1),
+        ("token", 1),
+    ];
+    WORDS
+        .iter()
+        .any(|(known, errors)| strsim::damerau_levenshtein(word, known) <= *errors)
 }
 
 /// A setting's value as it may be shown.

@@ -24,6 +24,9 @@ fn a_key_tells_whether_its_value_is_secret() {
         "api_key",
         "connection.token",
         "sslPassword",
+        "sasl.pasword",
+        "sasl.passwrod",
+        "client.secert",
         "key",
     ] {
         assert!(is_secret(key), "{key}");
