@@ -70,11 +70,13 @@ impl Cache {
         &self.root
     }
 
-    /// Writes something into it, and takes it away again.
+    /// Writes a file where the next one would go, and removes it: into the cache, or
+    /// where it is not there yet, into the folder in which it would be made.
     pub(crate) fn try_to_write(&self) -> Result<(), CacheError> {
-        let place = self.root.join("locks");
-        create_dir(&place)?;
-        let probe = place.join(format!("probe-{}", std::process::id()));
+        let locks = self.root.join("locks");
+        let place = locks.ancestors().find(|place| place.is_dir());
+        let place = place.unwrap_or(&locks);
+        let probe = place.join(format!(".ackproof-probe-{}", std::process::id()));
         let written = fs::write(&probe, "").and_then(|()| fs::remove_file(&probe));
         written.map_err(|source| CacheError::Create {
             path: probe,
