@@ -2,7 +2,7 @@
 //!
 //! Every child is spawned by one thread that lives as long as the program
 //! (the kernel's parent-death signal is tied to the thread, see
-//! [`crate::linux`]), leads its own process group (the terminal's Ctrl-C must
+//! `crate::linux`), leads its own process group (the terminal's Ctrl-C must
 //! not reach it: the order in which things end is ours to choose), and is
 //! reaped by a thread that waits for nothing else. Knows nothing of what the
 //! children do.

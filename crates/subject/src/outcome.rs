@@ -17,7 +17,7 @@
 //!   that the last attempt was refused says nothing of it: its batch was
 //!   another one, and a batch of more records is refused for its size where one
 //!   of fewer was stored. How often records were sent is counted, for each
-//!   partition, and told only at the end ([`crate::producer`]).
+//!   partition, and told only at the end (`crate::producer`).
 
 use model::event::CommitResult;
 use rdkafka::bindings::{rd_kafka_message_status, rd_kafka_msg_status_t};
