@@ -188,7 +188,7 @@ async fn run_recorded(
     let show = show_progress(plan.clone(), ledger.clone(), progress.clone());
     let show = tokio::spawn(show);
     let made = Made::default();
-    let at = Place {
+    let at = ScenarioRun {
         plan,
         settings,
         folder: &folder,
@@ -292,8 +292,8 @@ async fn show_progress(plan: ScenarioPlan, ledger: Ledger, progress: Reporter) {
     }
 }
 
-/// Where a scenario is carried out.
-struct Place<'p> {
+/// One scenario as it is carried out: its plan, and where its events go.
+struct ScenarioRun<'p> {
     plan: &'p ScenarioPlan,
     settings: &'p Settings,
     folder: &'p Path,
@@ -303,7 +303,7 @@ struct Place<'p> {
     parts: Parts,
 }
 
-impl Place<'_> {
+impl ScenarioRun<'_> {
     fn enter(&self, stage: Stage) {
         self.ledger.stage(stage);
         self.progress.stage(stage);
@@ -311,8 +311,8 @@ impl Place<'_> {
 }
 
 /// The whole way of a scenario, from the start of its target to its end.
-async fn run_scenario(at: &Place<'_>) -> Result<(), EngineError> {
-    let Place { plan, ledger, .. } = at;
+async fn run_scenario(at: &ScenarioRun<'_>) -> Result<(), EngineError> {
+    let ScenarioRun { plan, ledger, .. } = at;
     check_configs(plan)?;
     check_faults(plan)?;
     at.enter(Stage::Starting);
@@ -332,8 +332,8 @@ async fn run_scenario(at: &Place<'_>) -> Result<(), EngineError> {
 }
 
 /// The way of a scenario on its target, a stage after the other.
-async fn run_on(target: &Target, at: &Place<'_>) -> Result<(), EngineError> {
-    let Place {
+async fn run_on(target: &Target, at: &ScenarioRun<'_>) -> Result<(), EngineError> {
+    let ScenarioRun {
         plan,
         ledger,
         progress,
@@ -580,8 +580,8 @@ struct Workload<'w> {
 }
 
 impl<'w> Workload<'w> {
-    fn new(at: &Place<'w>, target: &Target, configs: &InForce) -> Result<Self, EngineError> {
-        let Place { plan, ledger, .. } = *at;
+    fn new(at: &ScenarioRun<'w>, target: &Target, configs: &InForce) -> Result<Self, EngineError> {
+        let ScenarioRun { plan, ledger, .. } = *at;
         let launcher = Launcher {
             program: at.settings.subject.clone(),
             logs: logs_in(at.folder)?,

@@ -34,7 +34,7 @@ const DELIVERY_TIMEOUT_MS: u64 = 300_000;
 /// The processes that a scenario rests on. Clones are the same.
 #[derive(Clone, Default)]
 pub(crate) struct Parts {
-    watched: Arc<Mutex<Vec<Part>>>,
+    watched: Arc<Mutex<Vec<Look>>>,
 }
 
 /// What became of a part, by a look at it; an error where it is no part any
@@ -43,10 +43,6 @@ type Look = Box<dyn Fn() -> Result<Option<EngineError>, NoPart> + Send>;
 
 /// It is no part any more: its owner has let it go.
 struct NoPart;
-
-struct Part {
-    look: Look,
-}
 
 /// A part that is gone, or stands still, by nobody's intent.
 #[derive(Debug)]
@@ -114,13 +110,13 @@ impl Parts {
     }
 
     fn add(&self, look: Look) {
-        self.watched().push(Part { look });
+        self.watched().push(look);
     }
 
     /// The first part that is gone.
     fn gone(&self) -> Option<EngineError> {
         let mut found = None;
-        self.watched().retain(|part| match (part.look)() {
+        self.watched().retain(|look| match look() {
             Ok(gone) => {
                 if found.is_none() {
                     found = gone;
@@ -154,7 +150,7 @@ impl Parts {
         gone.unwrap_or(error)
     }
 
-    fn watched(&self) -> MutexGuard<'_, Vec<Part>> {
+    fn watched(&self) -> MutexGuard<'_, Vec<Look>> {
         self.watched.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

@@ -170,7 +170,7 @@ fn recorded(planted: std::ops::Range<usize>) -> impl Strategy<Value = transacted
 }
 
 /// What was planted in a history and not found, and what is wrong with it.
-fn misses(story: &Story) -> Vec<String> {
+pub(crate) fn misses(story: &Story) -> Vec<String> {
     let (analysis, calibration) = story.examine(&every_claim());
     let missed = calibration.into_iter().filter(|mutant| !mutant.found);
     let of = found(&analysis);

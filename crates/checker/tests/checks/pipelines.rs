@@ -12,6 +12,7 @@ use model::ids::{
 use model::verdict::Hop;
 use proptest::prelude::*;
 
+use crate::calibration::misses;
 use crate::captured;
 use crate::notation::history;
 use crate::story::{Story, TOPIC, every_claim, found, named, story_of};
@@ -155,15 +156,6 @@ fn observed(planted: std::ops::Range<usize>) -> impl Strategy<Value = Size> {
         witness: Witness::Observer,
         ..size
     })
-}
-
-fn misses(story: &Story) -> Vec<String> {
-    let (analysis, calibration) = story.examine(&every_claim());
-    let missed = calibration.into_iter().filter(|mutant| !mutant.found);
-    let of = found(&analysis);
-    missed
-        .map(|mutant| format!("{}: {} beside {of:?}", mutant.anomaly, mutant.mutation))
-        .collect()
 }
 
 /// A group that reads the events of a history of rows, here and there not as
