@@ -403,7 +403,9 @@ mod tests {
                 .unwrap()
                 .success()
         );
-        let gone = parts.first_gone().await.to_string();
+        let moment = Instant::now() + Duration::from_secs(30);
+        let gone = before_moment(moment, parts.first_gone()).await;
+        let gone = gone.unwrap().to_string();
         assert!(
             gone.starts_with("billing member 1 ended (signal 9), and no fault did that; "),
             "{gone}"
