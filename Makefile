@@ -6,7 +6,7 @@ ACKPROOF := target/release/ackproof
 # More arguments for `ackproof run`, such as: make test-kafka-delivery ARGS="--repeat 5 --seed 41"
 ARGS ?=
 
-.PHONY: test-kafka-delivery test-kafka-catalogue test lint unit docs checks setup build fetch bench mutants machinery finding-success-without-offset
+.PHONY: test-kafka-delivery test-kafka-catalogue test lint unit docs checks setup build fetch bench mutants machinery settings finding-success-without-offset
 
 test-kafka-delivery: fetch
 	$(ACKPROOF) run delivery limitations $(ARGS)
@@ -66,6 +66,14 @@ ifeq ($(VERSIONS),)
 else
 	ACKPROOF=$(ACKPROOF) scripts/success-without-offset.py $(ARGS) $(VERSIONS)
 endif
+
+# The tables of settings that scenarios are held against, out of Kafka's jars (with a
+# JDK) and librdkafka's source; after another version of either.
+KAFKA_JARS ?= $(HOME)/.cache/ackproof/parts/kafka-4.3.1
+
+settings: fetch
+	scripts/settings.sh kafka "$(KAFKA_JARS)" > crates/model/src/scenario/settings/kafka.tsv
+	scripts/settings.sh librdkafka > crates/subject/src/config/librdkafka.tsv
 
 bench: fetch
 	scripts/bench.sh

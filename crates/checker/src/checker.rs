@@ -437,7 +437,9 @@ impl Checker {
         let (findings, suspects) = docket.finish(&roster);
 
         let mut measurements = measured.measurements;
-        measurements.duplicates = (log.stored > 0).then_some(log.extra_copies);
+        let duplicates = findings.iter().find(|it| it.anomaly == Anomaly::Duplicate);
+        measurements.duplicates =
+            (log.stored > 0).then(|| duplicates.map_or(0, |finding| finding.count));
         for (measured, group) in measurements.groups.iter_mut().zip(&groups) {
             measured.processed = group.processed;
             measured.distinct = group.processed - group.reprocessed;

@@ -17,6 +17,7 @@ use model::anomaly::Anomaly;
 use model::claim::{Claim, Contract, FaultContract, Guarantee, Level, Traffic};
 use model::event::{Evidence, Found};
 use model::ids::{GroupIx, Micros};
+use model::scenario::words::counted;
 use model::verdict::{Calibration, FaultVerdict, GuaranteeVerdict, ScenarioVerdict, Verdict};
 
 use crate::checker::Analysis;
@@ -62,6 +63,8 @@ pub fn judge(
     ScenarioVerdict {
         name: name.to_owned(),
         repetition,
+        ran: None,
+        stopped: None,
         verdict,
         as_expected,
         doubts,
@@ -227,18 +230,20 @@ fn traffic_met(wanted: &Traffic, record: &FaultRecord, analysis: &Analysis) -> E
             (
                 reads.waiting + reads.acknowledged + reads.processed > 0,
                 format!(
-                    "{} records waiting for {group} when it came into force, {} acknowledged \
-                     and {} processed while it lasted",
-                    reads.waiting, reads.acknowledged, reads.processed
+                    "{} waiting for {group} when it came into force, {} acknowledged and {} \
+                     processed while it lasted",
+                    counted(reads.waiting, "record"),
+                    reads.acknowledged,
+                    reads.processed
                 ),
             )
         }
         Traffic::Changes => (
             met.changes_waiting + met.changes_committed > 0,
             format!(
-                "{} committed changes without an event when it came into force, {} committed \
-                 while it lasted",
-                met.changes_waiting, met.changes_committed
+                "{} without an event when it came into force, {} committed while it lasted",
+                counted(met.changes_waiting, "committed change"),
+                met.changes_committed
             ),
         ),
     };
@@ -253,23 +258,25 @@ fn traffic_met(wanted: &Traffic, record: &FaultRecord, analysis: &Analysis) -> E
 /// does not count: nobody may have been reading.
 fn any_traffic(met: &TrafficMet) -> (bool, String) {
     let detail = format!(
-        "{} sends outstanding when it came into force, {} attempted while it lasted",
-        met.sends_outstanding, met.sends_attempted
+        "{} outstanding when it came into force, {} attempted while it lasted",
+        counted(met.sends_outstanding, "send"),
+        met.sends_attempted
     );
     let processed = met.reads.values().map(|reads| reads.processed).sum::<u64>();
     let others = [
-        (processed, "records processed while it lasted"),
-        (met.commits, "positions committed while it lasted"),
+        (processed, "record", "processed while it lasted"),
+        (met.commits, "position", "committed while it lasted"),
         (
             met.changes_waiting,
-            "committed changes without an event when it came into force",
+            "committed change",
+            "without an event when it came into force",
         ),
-        (met.changes_committed, "committed while it lasted"),
+        (met.changes_committed, "change", "committed while it lasted"),
     ];
     let sends = met.sends_outstanding + met.sends_attempted;
-    let any = sends > 0 || others.iter().any(|(count, _)| *count > 0);
-    let met = others.into_iter().filter(|(count, _)| *count > 0);
-    let met = met.map(|(count, what)| format!("{count} {what}"));
+    let any = sends > 0 || others.iter().any(|(count, _, _)| *count > 0);
+    let met = others.into_iter().filter(|(count, _, _)| *count > 0);
+    let met = met.map(|(count, one, what)| format!("{} {what}", counted(count, one)));
     let all: Vec<String> = std::iter::once(detail).chain(met).collect();
     (any, all.join(", "))
 }
@@ -315,10 +322,18 @@ fn rule(guarantee: &Guarantee, contract: &Contract, analysis: &Analysis) -> Ruli
         Claim::NoPhantom | Claim::Intact if counts.stored + counts.change_events == 0 => {
             inconclusive("nothing is stored")
         }
-        Claim::NoPhantom => held(format!(
-            "{} stored, every one was sent",
-            of(counts, counts.stored)
-        )),
+        Claim::NoPhantom => held(match (counts.stored, counts.change_events) {
+            (records, 0) => format!("{} stored, every one was sent", counted(records, "record")),
+            (0, events) => format!(
+                "{} stored, every one of a change that was committed",
+                counted(events, "change event")
+            ),
+            (records, events) => format!(
+                "{} and {} stored, every one was sent or is of a change that was committed",
+                counted(records, "record"),
+                counted(events, "change event")
+            ),
+        }),
         Claim::Intact => held(format!(
             "{} stored, all undamaged",
             of(counts, counts.stored)
@@ -401,9 +416,13 @@ fn rule(guarantee: &Guarantee, contract: &Contract, analysis: &Analysis) -> Ruli
 /// Counts records or change events, whichever the scenario has.
 fn of(counts: &model::verdict::Counts, records: u64) -> String {
     match (records, counts.change_events) {
-        (records, 0) => format!("{records} records"),
-        (0, events) => format!("{events} change events"),
-        (records, events) => format!("{records} records and {events} change events"),
+        (records, 0) => counted(records, "record"),
+        (0, events) => counted(events, "change event"),
+        (records, events) => format!(
+            "{} and {}",
+            counted(records, "record"),
+            counted(events, "change event")
+        ),
     }
 }
 
@@ -506,7 +525,7 @@ fn no_duplicates(analysis: &Analysis) -> Ruling {
             derived.unsettled
         ));
     }
-    let each_once = format!("{stored} records stored, each once");
+    let each_once = format!("{} stored, each once", counted(stored, "record"));
     match derived {
         DerivationCoverage { groups: 0, .. } => held(each_once),
         DerivationCoverage { made: 0, .. } => {
@@ -647,8 +666,9 @@ fn within_window(contract: &Contract, analysis: &Analysis) -> Ruling {
         // What the log holds twice is not a record that was read again.
         let again = group.reprocessed - group.copies;
         let what = format!(
-            "{name} processed {again} records again, {allowed} allowed: {restarts} restarts, \
-             a commit every {} records",
+            "{name} processed {} again, {allowed} allowed: {}, a commit every {} records",
+            counted(again, "record"),
+            counted(restarts, "restart"),
             of.commit_every_records
         );
         if again > allowed {

@@ -412,8 +412,6 @@ pub(crate) struct Settled {
     pub(crate) untold_first: Option<RecordId>,
     pub(crate) stored: u64,
     pub(crate) distinct: u64,
-    /// Copies beyond the first.
-    pub(crate) extra_copies: u64,
     /// Acknowledgements of which it could be told whether the record is
     /// stored.
     pub(crate) looked_for: u64,
@@ -1305,7 +1303,6 @@ impl Ledger {
             .map(|(_, log)| log.data.len() - log.only_acknowledged.len())
             .sum();
         settled.distinct = self.standing.stored.len() - self.standing.changes;
-        settled.extra_copies += self.standing.extra_copies;
         // Without an observer it is only known whether there are any: places are
         // met more than once.
         settled.ordered_pairs = match self.witness {

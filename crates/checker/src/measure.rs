@@ -2,7 +2,7 @@
 //! and whether traffic met each fault. Knows nothing of anomalies; no finding
 //! depends on anything here.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use hdrhistogram::Histogram;
 use model::event::{BatchKind, Body, Content, Event, Evidence, Found, Outcome, TxOutcome};
@@ -114,8 +114,12 @@ struct GroupMeter {
     lag_sum: u128,
     lag_samples: u64,
     someone_ended: bool,
-    recovering: BTreeMap<MemberIx, Micros>,
+    /// When members ended in whose place none has been started.
+    ended: VecDeque<Micros>,
+    /// When a member was started in the place of one, and when that one ended.
+    recovering: BTreeMap<MemberIx, (Micros, Option<Micros>)>,
     recovery: Option<Micros>,
+    outage: Option<Micros>,
     /// First and last processing.
     active: Option<(Micros, Micros)>,
     /// Every ending, until a record is processed behind it.
@@ -281,12 +285,14 @@ impl Meter {
                 if let Some(group) = self.group_of(member, roster)
                     && group.someone_ended
                 {
-                    group.recovering.insert(member, at);
+                    let ended = group.ended.pop_front();
+                    group.recovering.insert(member, (at, ended));
                 }
             }
             Moment::MemberEnded(member) => {
                 if let Some(group) = self.group_of(member, roster) {
                     group.someone_ended = true;
+                    group.ended.push_back(at);
                     group.endings_open += 1;
                 }
             }
@@ -415,9 +421,10 @@ impl Meter {
         group.endings_followed += std::mem::take(&mut group.endings_open);
         widen(&mut group.active, at);
         if !group.recovering.is_empty()
-            && let Some(started) = group.recovering.remove(&member)
+            && let Some((started, ended)) = group.recovering.remove(&member)
         {
             group.recovery = group.recovery.max(Some(at.since(started)));
+            group.outage = group.outage.max(ended.map(|ended| at.since(ended)));
         }
     }
 
@@ -491,6 +498,7 @@ impl Meter {
                 distinct: 0,
                 reprocessed: 0,
                 recovery_ms: meter.recovery.map(Micros::as_millis),
+                outage_ms: meter.outage.map(Micros::as_millis),
                 lag_peak: meter.lag_peak,
                 lag_mean: u64::try_from(mean).unwrap_or(u64::MAX),
             };

@@ -226,10 +226,9 @@ impl Truncation {
                 .get(&partition)
                 .filter(|(offset, _)| *offset >= last.end);
             let scope = Scope::Partition(partition);
-            let Some((before, after, how)) = reaches
-                .moved_back()
-                .or_else(|| gone.map(|(offset, _)| (*offset, last.end, "acknowledged at")))
-            else {
+            let Some((before, after, how)) = reaches.moved_back().or_else(|| {
+                gone.map(|(offset, _)| (*offset, last.end, ReachedBy::Record("acknowledged")))
+            }) else {
                 let proven = |it: &&Overtaken| {
                     it.stands && log.is_read(partition) && !log.is_stored(it.before.record)
                 };
@@ -253,10 +252,15 @@ impl Truncation {
                 continue;
             };
             docket.add(Anomaly::LogTruncation, scope, after.get(), || {
-                let what = format!(
-                    "{} was {how} {before}, and ended at {after} later",
-                    background.roster.partition(partition)
-                );
+                let of = background.roster.partition(partition);
+                let what = match how {
+                    ReachedBy::Record(was) => {
+                        format!("{of}@{before} was {was}, and later the log ended before offset {after}")
+                    }
+                    ReachedBy::End => {
+                        format!("the log of {of} ended before offset {before}, and later before offset {after}")
+                    }
+                };
                 let mut watch = vec![Watch::Ends(partition)];
                 match gone {
                     Some((_, record)) => watch.push(Watch::Record(*record)),
@@ -269,22 +273,31 @@ impl Truncation {
     }
 }
 
+/// How it is known how far a log reached.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum ReachedBy {
+    /// A record stood there: what was said of it.
+    Record(&'static str),
+    /// Its end was seen.
+    End,
+}
+
 impl Reaches {
     /// From where to where the end moved back, and how the former is known.
-    fn moved_back(&self) -> Option<(Offset, Offset, &'static str)> {
+    fn moved_back(&self) -> Option<(Offset, Offset, ReachedBy)> {
         let mut highest: Option<Offset> = None;
         for pinned in &self.pinned {
             if let Some(before) = highest.filter(|before| *before > pinned.end) {
-                return Some((before, pinned.end, "pinned at"));
+                return Some((before, pinned.end, ReachedBy::End));
             }
             highest = highest.max(Some(pinned.end));
             let farther = |reach: &Reach| reach.at <= pinned.at && reach.end > pinned.end;
             if let Some(seen) = self.seen.filter(farther) {
-                return Some((seen.end, pinned.end, "seen to reach up to"));
+                return Some((seen.end, pinned.end, ReachedBy::End));
             }
             if let Some(processed) = self.processed.filter(farther) {
                 let offset = Offset::new(processed.end.get() - 1);
-                return Some((offset, pinned.end, "read at"));
+                return Some((offset, pinned.end, ReachedBy::Record("read")));
             }
         }
         None

@@ -4,7 +4,24 @@
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
+use stack::detached::{DEFAULT_STACK, StackName};
+
+use crate::version::version;
 use clap::{Args, Parser, Subcommand, ValueEnum};
+
+/// Reads a whole number from `least` to `most`.
+fn whole<T: TryFrom<u64>>(
+    least: u64,
+    most: u64,
+) -> impl Fn(&str) -> Result<T, String> + Clone + Send + Sync {
+    move |text| {
+        let number = text.parse().ok();
+        let number = number.filter(|it| (least..=most).contains(it));
+        number
+            .and_then(|it| T::try_from(it).ok())
+            .ok_or_else(|| format!("it takes a whole number from {least} to {most}"))
+    }
+}
 
 const EXIT_CODES: &str = "\
 Exit codes:
@@ -21,7 +38,7 @@ Exit codes:
 /// it can recognise, breaks things in ways it can prove, reads everything
 /// back, and says of each guarantee HELD, VIOLATED or INCONCLUSIVE.
 #[derive(Debug, Parser)]
-#[command(name = "ackproof", version, after_help = EXIT_CODES, max_term_width = 100)]
+#[command(name = "ackproof", version = version(), after_help = EXIT_CODES, max_term_width = 100)]
 pub(crate) struct Cli {
     #[command(subcommand)]
     pub(crate) command: Command,
@@ -33,8 +50,10 @@ pub(crate) enum Command {
     Run(RunArgs),
     /// Remove what a run that was killed has left in a cluster of yours
     Heal(HealArgs),
+    /// Write a first scenario of your own, with an explanation of every line
+    Init(InitArgs),
     /// List suites and scenarios
-    List,
+    List(ListArgs),
     /// Explain a scenario's plan before anything happens, or an anomaly or claim
     Explain(ExplainArgs),
     /// Judge a run directory again, or what another tool recorded, from files
@@ -60,31 +79,48 @@ pub(crate) enum Command {
     Subject,
 }
 
-#[derive(Debug, Args)]
+/// Scenarios at once where the user does not say.
+pub(crate) const JOBS_DEFAULT: u16 = 4;
+
+#[derive(Clone, Debug, Args)]
 #[command(after_help = EXIT_CODES)]
 pub(crate) struct RunArgs {
-    /// Suites, scenarios (see `ackproof list`) or scenario files; `all` is
-    /// every scenario of `list`
-    #[arg(value_name = "SUITE|SCENARIO|FILE.toml", default_value = "delivery")]
+    /// Suites, scenarios (see `ackproof list`), scenario files, or folders of
+    /// scenario files; `all` is every scenario of `list`
+    #[arg(
+        value_name = "SUITE|SCENARIO|FILE.toml|DIR",
+        default_value = "delivery"
+    )]
     pub(crate) names: Vec<String>,
+    /// Only say what would happen, as `explain` does; nothing is started
+    #[arg(long)]
+    pub(crate) dry_run: bool,
     /// Where the run's evidence goes: a directory that is empty or does not
     /// exist [default: runs/DATE-TIME-SEED, in UTC]
     #[arg(long, value_name = "DIR")]
     pub(crate) out: Option<PathBuf>,
     /// Makes the same plan again [default: from the clock, and printed]
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", value_parser = whole::<u64>(0, u64::MAX),
+          allow_negative_numbers = true)]
     pub(crate) seed: Option<u64>,
     /// How many scenarios at once; one with several brokers counts as two
-    #[arg(long, value_name = "N", default_value_t = 4,
-          value_parser = clap::value_parser!(u16).range(1..=64))]
+    #[arg(long, value_name = "N", default_value_t = JOBS_DEFAULT,
+          allow_negative_numbers = true, value_parser = whole::<u16>(1, 64))]
     pub(crate) jobs: u16,
     /// How often each scenario is run
     #[arg(long, value_name = "N", default_value_t = 1,
-          value_parser = clap::value_parser!(u32).range(1..=1000))]
+          allow_negative_numbers = true, value_parser = whole::<u32>(1, 1000))]
     pub(crate) repeat: u32,
+    /// Stop at the first scenario that does not come out as it should
+    #[arg(long)]
+    pub(crate) fail_fast: bool,
+    /// Run again what did not come out as it should in the run of this
+    /// directory, with its seed, versions and cluster unless others are given
+    #[arg(long, value_name = "RUN_DIR", conflicts_with = "names")]
+    pub(crate) rerun_failed: Option<PathBuf>,
     /// What goes to standard output
-    #[arg(long, value_enum, default_value_t = Format::Human)]
-    pub(crate) format: Format,
+    #[arg(long, value_enum, default_value_t = RunFormat::Human)]
+    pub(crate) format: RunFormat,
     /// Run against this cluster of yours (plain listeners; several addresses
     /// are separated by commas), with topics and groups of the run's own that
     /// it deletes afterwards. Suites leave out what does not fit, and say why
@@ -128,6 +164,16 @@ pub(crate) struct VersionArgs {
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum RunFormat {
+    /// Lines for people
+    Human,
+    /// The verdict as JSON, and nothing else
+    Json,
+    /// What happens while it happens, a JSON object a line
+    JsonLines,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub(crate) enum Format {
     /// Lines for people
     Human,
@@ -136,14 +182,32 @@ pub(crate) enum Format {
 }
 
 #[derive(Debug, Args)]
+pub(crate) struct InitArgs {
+    /// Where it goes; nothing may be there
+    #[arg(value_name = "FILE.toml", default_value = "scenario.toml")]
+    pub(crate) file: PathBuf,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct ListArgs {
+    /// What goes to standard output
+    #[arg(long, value_enum, default_value_t = DataFormat::Human)]
+    pub(crate) format: DataFormat,
+}
+
+#[derive(Debug, Args)]
 pub(crate) struct ExplainArgs {
-    /// A scenario, a scenario file, an anomaly or a claim; `anomalies` and
-    /// `claims` list them all
-    #[arg(value_name = "NAME|FILE.toml")]
-    pub(crate) name: String,
+    /// Scenarios, suites, scenario files, folders of them, anomalies or claims;
+    /// `anomalies` and `claims` list them all
+    #[arg(value_name = "NAME|FILE.toml|DIR", required = true)]
+    pub(crate) names: Vec<String>,
     /// Shows the delays that this seed draws
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", value_parser = whole::<u64>(0, u64::MAX),
+          allow_negative_numbers = true)]
     pub(crate) seed: Option<u64>,
+    /// What goes to standard output
+    #[arg(long, value_enum, default_value_t = DataFormat::Human)]
+    pub(crate) format: DataFormat,
 }
 
 #[derive(Debug, Args)]
@@ -178,7 +242,8 @@ pub(crate) struct CheckArgs {
     pub(crate) cleanup: Vec<String>,
     /// How many examples of each anomaly to prove, at most; without it 5, of
     /// which the lines show one
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u8).range(0..=100))]
+    #[arg(long, value_name = "N", value_parser = whole::<u8>(0, 100),
+          allow_negative_numbers = true)]
     pub(crate) examples: Option<u8>,
     /// What goes to standard output
     #[arg(long, value_enum, default_value_t = Format::Human)]
@@ -224,15 +289,15 @@ pub(crate) struct HistoryStatsArgs {
     #[arg(value_name = "FILE|RUN_DIR", required = true)]
     pub(crate) places: Vec<PathBuf>,
     /// What goes to standard output
-    #[arg(long, value_enum, default_value_t = StatsFormat::Human)]
-    pub(crate) format: StatsFormat,
+    #[arg(long, value_enum, default_value_t = DataFormat::Human)]
+    pub(crate) format: DataFormat,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub(crate) enum StatsFormat {
+pub(crate) enum DataFormat {
     /// Lines for people
     Human,
-    /// One JSON object
+    /// One JSON value
     Json,
 }
 
@@ -305,23 +370,53 @@ pub(crate) struct ProxyArgs {
 pub(crate) enum StackCommand {
     /// Start a stack, print its addresses, and keep it until Ctrl-C
     Up(StackUpArgs),
-    /// Stop the detached stack
-    Down,
+    /// Stop a detached stack
+    Down(StackNameArgs),
     /// Say whether a detached stack is up, and where; exits with 4 if not
-    Status,
+    Status(StackStatusArgs),
     /// Fetch everything a run needs, and train what makes it start fast
     Fetch(VersionArgs),
 }
 
+#[derive(Clone, Debug, Args)]
+pub(crate) struct StackNameArgs {
+    /// Which detached stack: several may be up beside each other
+    #[arg(long, value_name = "NAME", default_value = DEFAULT_STACK)]
+    pub(crate) name: StackName,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct StackStatusArgs {
+    #[command(flatten)]
+    pub(crate) name: StackNameArgs,
+    /// What goes to standard output
+    #[arg(long, value_enum, default_value_t = DataFormat::Human)]
+    pub(crate) format: DataFormat,
+}
+
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "each is an option of its own"
+)]
 #[derive(Debug, Args)]
 pub(crate) struct StackUpArgs {
     /// How many brokers
     #[arg(long, value_name = "N", default_value_t = 1,
-          value_parser = clap::value_parser!(u8).range(1..=3))]
+          allow_negative_numbers = true, value_parser = whole::<u8>(1, 3))]
     pub(crate) brokers: u8,
     /// Also start Kafka Connect with Debezium, and PostgreSQL
     #[arg(long)]
     pub(crate) cdc: bool,
+    /// The port of the first broker; the other brokers, Kafka Connect and
+    /// PostgreSQL have the next ones, in this order [default: free ones]
+    #[arg(long, value_name = "PORT", value_parser = clap::value_parser!(u16).range(1..=65_531))]
+    pub(crate) port: Option<u16>,
+    /// Let brokers make topics when they are first used; with --cdc they do, so
+    /// that connectors of your own find theirs
+    #[arg(long)]
+    pub(crate) auto_create_topics: bool,
+    #[command(flatten)]
+    pub(crate) name: StackNameArgs,
     /// Keep it running in the background; `ackproof stack down` ends it
     #[arg(long)]
     pub(crate) detach: bool,

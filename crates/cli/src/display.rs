@@ -8,34 +8,41 @@ use std::time::{Duration, Instant};
 
 use engine::Tally;
 use engine::progress::{Progress, Stage, Step};
-use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
 use model::plan::{RunPlan, ScenarioPlan};
 
+use rustix::termios::tcgetwinsize;
+
 use crate::lines::name_chars;
+use crate::live::Live;
 use model::scenario::words::duration_ms;
 
-/// How often a live line moves on its own, so that one sees that it lives.
-const TICK: Duration = Duration::from_millis(100);
+/// What starting, reading everything back and stopping take beside the plan's
+/// own paces, before anything is known of this machine.
+const BESIDE_MS: u64 = 8_000;
+/// What a line says while nothing else on it moves.
+const SPINNER: [char; 4] = ['|', '/', '-', '\\'];
 
 /// Shows a run's progress.
 pub(crate) struct Display {
     plans: Vec<ScenarioPlan>,
     name_chars: usize,
     running: BTreeMap<usize, Running>,
+    outlook: Outlook,
     place: Place,
+    ticks: usize,
 }
 
 enum Place {
-    Terminal(MultiProgress),
+    Terminal(Live),
     Plain,
 }
 
 /// What is known of a scenario that runs.
 struct Running {
+    began: Instant,
     stage: Stage,
     tally: Tally,
     fault: Option<Fault>,
-    line: Option<ProgressBar>,
 }
 
 struct Fault {
@@ -46,9 +53,9 @@ struct Fault {
 
 impl Display {
     /// Live lines if standard error is a terminal, else plain ones.
-    pub(crate) fn new(plan: &RunPlan) -> Self {
+    pub(crate) fn new(plan: &RunPlan, jobs: usize) -> Self {
         let place = if io::stderr().is_terminal() {
-            Place::Terminal(MultiProgress::with_draw_target(ProgressDrawTarget::stderr()))
+            Place::Terminal(Live::default())
         } else {
             Place::Plain
         };
@@ -56,7 +63,9 @@ impl Display {
             plans: plan.scenarios.clone(),
             name_chars: name_chars(plan),
             running: BTreeMap::new(),
+            outlook: Outlook::new(plan, jobs),
             place,
+            ticks: 0,
         }
     }
 
@@ -65,61 +74,164 @@ impl Display {
         let Some(plan) = self.plans.get(progress.scenario) else {
             return;
         };
+        let folder = plan.folder();
         if matches!(progress.what, Step::Finished | Step::GaveUp { .. }) {
-            if let Some(Running {
-                line: Some(line), ..
-            }) = self.running.remove(&progress.scenario)
-            {
-                line.finish_and_clear();
+            if let Some(running) = self.running.remove(&progress.scenario) {
+                let took = running.began.elapsed();
+                self.outlook.is_over(progress.scenario, took);
             }
         } else {
-            let running = self
-                .running
-                .entry(progress.scenario)
-                .or_insert_with(|| Running::new(&self.place));
-            running.take_in(&progress.what);
-            if let Some(line) = &running.line {
-                let name_chars = self.name_chars;
-                line.set_message(format!(
-                    "{:name_chars$}  {}",
-                    plan.folder(),
-                    running.status(plan)
-                ));
-            }
+            let running = self.running.entry(progress.scenario);
+            running.or_insert_with(Running::new).take_in(&progress.what);
         }
         if let (Place::Plain, Some(news)) = (&self.place, news(&progress.what)) {
             // Nobody can be told that standard error is gone.
-            let _ = writeln!(anstream::stderr(), "{}: {news}", plan.folder());
+            let _ = writeln!(anstream::stderr(), "{folder}: {news}");
+        }
+    }
+
+    /// A scenario more has its verdict.
+    pub(crate) fn done(&mut self) {
+        self.outlook.judged += 1;
+        if let (Place::Plain, true) = (&self.place, self.plans.len() > 1) {
+            let _ = writeln!(anstream::stderr(), "{}", self.total());
+        }
+    }
+
+    fn total(&self) -> String {
+        let running = self.running.iter();
+        let elapsed = running.map(|(index, it)| (*index, it.began.elapsed()));
+        self.outlook.words(&elapsed.collect())
+    }
+
+    /// Draws what is live once more, with the time that it is now.
+    pub(crate) fn redraw(&mut self) {
+        self.ticks = self.ticks.wrapping_add(1);
+        let mut lines: Vec<String> = Vec::new();
+        for (index, running) in &self.running {
+            let Some(plan) = self.plans.get(*index) else {
+                continue;
+            };
+            let spinner = SPINNER[self.ticks % SPINNER.len()];
+            let (name, name_chars) = (plan.folder(), self.name_chars);
+            lines.push(format!(
+                "  {spinner} {name:name_chars$}  {}",
+                running.status(plan)
+            ));
+        }
+        if self.plans.len() > 1 && !lines.is_empty() {
+            lines.push(format!("    {}", self.total()));
+        }
+        if let Place::Terminal(live) = &mut self.place {
+            let (columns, rows) = size();
+            put(&live.draw(&lines, columns, rows));
         }
     }
 
     /// Writes without a live line getting in the way.
-    pub(crate) fn write(&self, write: impl FnOnce() -> io::Result<()>) -> io::Result<()> {
-        match &self.place {
-            Place::Terminal(lines) => lines.suspend(write),
-            Place::Plain => write(),
+    pub(crate) fn write(&mut self, write: impl FnOnce() -> io::Result<()>) -> io::Result<()> {
+        self.end();
+        write()
+    }
+
+    /// Takes away what is live.
+    pub(crate) fn end(&mut self) {
+        if let Place::Terminal(live) = &mut self.place {
+            put(&live.erase(size().0));
         }
     }
 }
 
-impl Running {
-    fn new(place: &Place) -> Self {
-        let line = match place {
-            Place::Plain => None,
-            Place::Terminal(lines) => {
-                let line = lines.add(ProgressBar::new_spinner());
-                if let Ok(style) = ProgressStyle::with_template("  {spinner} {wide_msg}") {
-                    line.set_style(style);
-                }
-                line.enable_steady_tick(TICK);
-                Some(line)
+/// Columns and rows of the terminal at standard error, as it is now.
+fn size() -> (usize, usize) {
+    tcgetwinsize(io::stderr()).map_or((80, 24), |size| {
+        (usize::from(size.ws_col).max(1), usize::from(size.ws_row))
+    })
+}
+
+fn put(text: &str) {
+    let mut stderr = io::stderr().lock();
+    // Nobody can be told that standard error is gone.
+    let _ = stderr
+        .write_all(text.as_bytes())
+        .and_then(|()| stderr.flush());
+}
+
+/// How far a run is, and how long it may still take: by the paces of the plans,
+/// and by how much longer than these the scenarios before have taken.
+struct Outlook {
+    jobs: usize,
+    /// What each scenario takes by its plan, until it is over.
+    expected_ms: Vec<Option<u64>>,
+    judged: usize,
+    over_expected_ms: u64,
+    over_took_ms: u64,
+}
+
+impl Outlook {
+    fn new(plan: &RunPlan, jobs: usize) -> Self {
+        let expected = plan.scenarios.iter();
+        let expected = expected.map(|it| Some(it.schedule_ms().saturating_add(BESIDE_MS)));
+        Self {
+            jobs: jobs.max(1),
+            expected_ms: expected.collect(),
+            judged: 0,
+            over_expected_ms: 0,
+            over_took_ms: 0,
+        }
+    }
+
+    fn is_over(&mut self, index: usize, took: Duration) {
+        if let Some(expected) = self.expected_ms.get_mut(index).and_then(Option::take) {
+            self.over_expected_ms = self.over_expected_ms.saturating_add(expected);
+            self.over_took_ms = self.over_took_ms.saturating_add(millis(took));
+        }
+    }
+
+    /// How long it still takes, if the rest is as what is over.
+    fn left_ms(&self, running: &BTreeMap<usize, Duration>) -> u64 {
+        let paced = |expected: u64| match self.over_expected_ms {
+            0 => expected,
+            over => {
+                let paced = u128::from(expected) * u128::from(self.over_took_ms) / u128::from(over);
+                u64::try_from(paced).unwrap_or(u64::MAX)
             }
         };
+        let lefts = self.expected_ms.iter().enumerate();
+        let lefts = lefts.filter_map(|(index, expected)| {
+            let elapsed = running.get(&index).copied().unwrap_or_default();
+            Some(paced((*expected)?).saturating_sub(millis(elapsed)))
+        });
+        let lefts: Vec<u64> = lefts.collect();
+        let beside = u64::try_from(self.jobs.min(lefts.len()).max(1)).unwrap_or(1);
+        let all = lefts
+            .iter()
+            .fold(0u64, |sum, left| sum.saturating_add(*left));
+        lefts.into_iter().max().unwrap_or(0).max(all / beside)
+    }
+
+    /// `3 of 10 done, about 40 s left`.
+    fn words(&self, running: &BTreeMap<usize, Duration>) -> String {
+        let done = format!("{} of {} done", self.judged, self.expected_ms.len());
+        match self.left_ms(running).div_ceil(1000) {
+            0 => done,
+            s @ 1..120 => format!("{done}, about {s} s left"),
+            s => format!("{done}, about {} min left", s.div_ceil(60)),
+        }
+    }
+}
+
+fn millis(of: Duration) -> u64 {
+    u64::try_from(of.as_millis()).unwrap_or(u64::MAX)
+}
+
+impl Running {
+    fn new() -> Self {
         Self {
+            began: Instant::now(),
             stage: Stage::Starting,
             tally: Tally::default(),
             fault: None,
-            line,
         }
     }
 
@@ -210,5 +322,33 @@ fn news(step: &Step) -> Option<String> {
         Step::FaultLeft { kind, why } => Some(format!("{kind} is over: {why}")),
         Step::GaveUp { reason } => Some(format!("given up: {reason}")),
         Step::LeftBehind { .. } | Step::Counts(_) | Step::Finished => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_time_left_is_what_plans_say_at_the_pace_of_what_is_over() {
+        let mut outlook = Outlook {
+            jobs: 2,
+            expected_ms: vec![Some(10_000), Some(10_000), Some(10_000), Some(20_000)],
+            judged: 0,
+            over_expected_ms: 0,
+            over_took_ms: 0,
+        };
+        let nothing = BTreeMap::new();
+        assert_eq!(outlook.words(&nothing), "0 of 4 done, about 25 s left");
+        outlook.is_over(0, Duration::from_secs(20));
+        outlook.judged = 1;
+        // 20 s, 20 s and 40 s, two at once.
+        assert_eq!(outlook.words(&nothing), "1 of 4 done, about 40 s left");
+        let running = BTreeMap::from([(3, Duration::from_secs(30))]);
+        assert_eq!(outlook.words(&running), "1 of 4 done, about 25 s left");
+        for index in 1..4 {
+            outlook.is_over(index, Duration::from_secs(1));
+        }
+        assert_eq!(outlook.words(&nothing), "1 of 4 done");
     }
 }

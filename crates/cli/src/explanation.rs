@@ -7,6 +7,7 @@ use capture::form::Form;
 use model::claim::{Guarantee, Level, Traffic};
 use model::event::SettingEffect;
 use model::plan::ScenarioPlan;
+use model::scenario::defaults::{ClientKind, unset};
 use model::scenario::words::{self, counted, duration_ms};
 use model::scenario::{
     Capture, Commit, Config, Effect, Fault, Fence, Group, GroupStart, Link, Producer, Reliance,
@@ -54,6 +55,18 @@ pub(crate) fn explain(page: &mut Page, plan: &ScenarioPlan, seed: Seed) {
     what_has_to_happen(page, scenario);
     what_is_claimed(page, scenario);
     how_long(page, plan);
+}
+
+/// What a client is configured with, and what it does where nothing is set.
+fn client(page: &mut Page, kind: ClientKind, config: &Config) {
+    settings(page, config);
+    let unset: Vec<String> = unset(kind, config)
+        .map(|it| format!("{} {}", it.key, it.words()))
+        .collect();
+    if !unset.is_empty() {
+        let words = format!("not set, and so here: {}", unset.join(", "));
+        page.prose_after("      ", "        ", &words);
+    }
 }
 
 fn settings(page: &mut Page, config: &Config) {
@@ -153,7 +166,7 @@ fn what_is_sent(page: &mut Page, scenario: &Scenario) {
     });
     for (producer, number) in scenario.producers.iter().zip(0..) {
         page.item(&producer_words(producer, number));
-        settings(page, &producer.config);
+        client(page, ClientKind::Producer, &producer.config);
     }
     for write in &scenario.writes {
         page.item(&write_words(write));
@@ -207,9 +220,9 @@ fn who_reads_and_writes(page: &mut Page, scenario: &Scenario) {
     for transform in &scenario.transforms {
         page.item(&transform_words(transform));
         page.line("    as a consumer:");
-        settings(page, &transform.config);
+        client(page, ClientKind::Consumer, &transform.config);
         page.line("    as a producer:");
-        settings(page, &transform.producer_config);
+        client(page, ClientKind::Producer, &transform.producer_config);
     }
 }
 
@@ -245,7 +258,7 @@ fn who_reads(page: &mut Page, scenario: &Scenario) {
     page.heading("Who reads");
     for group in &scenario.groups {
         page.item(&group_words(group));
-        settings(page, &group.config);
+        client(page, ClientKind::Consumer, &group.config);
     }
 }
 

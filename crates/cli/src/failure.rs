@@ -67,14 +67,31 @@ impl fmt::Display for Failure {
 /// The messages of an error and all its sources, without those that only
 /// repeat the one before.
 pub(crate) fn chain(error: &(dyn Error + 'static)) -> String {
-    let mut message = error.to_string();
+    let mut message = plain(&error.to_string());
     let mut source = error.source();
     while let Some(cause) = source {
-        let cause_says = cause.to_string();
+        let cause_says = plain(&cause.to_string());
         if !message.ends_with(&cause_says) {
             message = format!("{message}: {cause_says}");
         }
         source = cause.source();
     }
     message
+}
+
+/// Without the system's numbers of errors, whose words stand before them.
+fn plain(message: &str) -> String {
+    let mut rest = message;
+    let mut out = String::new();
+    while let Some((before, after)) = rest.split_once(" (os error ") {
+        out.push_str(before);
+        match after.split_once(')') {
+            Some((number, after)) if number.bytes().all(|it| it.is_ascii_digit()) => rest = after,
+            _ => {
+                out.push_str(" (os error ");
+                rest = after;
+            }
+        }
+    }
+    out + rest
 }

@@ -45,11 +45,6 @@ impl Interrupt {
     pub(crate) fn has_happened(&self) -> bool {
         *self.seen.borrow()
     }
-
-    /// For whoever wants to be told.
-    pub(crate) fn watch(&self) -> watch::Receiver<bool> {
-        self.seen.clone()
-    }
 }
 
 async fn any(signals: &mut [Signal; 4]) {

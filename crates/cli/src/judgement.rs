@@ -12,7 +12,7 @@ use history::{Damage, Prefetch, Reader, Tail};
 use model::event::{Body, Event};
 use model::ids::RunId;
 use model::plan::{RunPlan, ScenarioPlan};
-use model::verdict::{RunVerdict, SCHEMA, ScenarioVerdict, Verdict};
+use model::verdict::{RunVerdict, SCHEMA, ScenarioVerdict, Stopped, Verdict};
 
 use crate::machine;
 use crate::run_dir::RunDir;
@@ -73,7 +73,10 @@ pub(crate) fn judge_run(
 
 /// The verdict on a run whose scenarios were judged: the worst of them, where
 /// a violation that a scenario is there to show counts as held.
-pub(crate) fn conclude(plan: &RunPlan, scenarios: Vec<ScenarioVerdict>) -> RunVerdict {
+pub(crate) fn conclude(plan: &RunPlan, mut scenarios: Vec<ScenarioVerdict>) -> RunVerdict {
+    for (judged, planned) in scenarios.iter_mut().zip(&plan.scenarios) {
+        judged.ran = planned.ran;
+    }
     let worst = scenarios
         .iter()
         .map(|scenario| {
@@ -89,6 +92,7 @@ pub(crate) fn conclude(plan: &RunPlan, scenarios: Vec<ScenarioVerdict>) -> RunVe
         run: plan.run.to_string(),
         seed: plan.seed,
         versions: plan.versions.clone(),
+        circumstances: plan.circumstances.clone(),
         // Nothing was put to the test where there was nothing.
         verdict: worst.unwrap_or(Verdict::Inconclusive),
         scenarios,
@@ -119,6 +123,11 @@ pub(crate) fn judge_scenario(
     if doubt.is_some() {
         analysis.completeness.completed = false;
     }
+    let stopped = match (&file.presence, &analysis.completeness.aborted) {
+        (Presence::Missing, _) => Some(Stopped::NotStarted),
+        (_, Some(reason)) if reason == engine::INTERRUPTED => Some(Stopped::Interrupted),
+        _ => None,
+    };
     let mut verdict = checker::judge(
         &contract,
         &plan.scenario.name,
@@ -126,11 +135,30 @@ pub(crate) fn judge_scenario(
         &analysis,
         calibration,
     );
-    verdict.doubts.extend(doubt);
+    match stopped {
+        // Whatever else is lacking follows from it.
+        Some(stopped) => stop(&mut verdict, stopped),
+        None => verdict.doubts.extend(doubt),
+    }
     Ok(Judged {
         verdict,
         history_bytes: file.bytes,
     })
+}
+
+/// Has a verdict say that the user stopped the run, and nothing of what that
+/// comes to.
+fn stop(verdict: &mut ScenarioVerdict, stopped: Stopped) {
+    let why = match stopped {
+        Stopped::NotStarted => "not started",
+        Stopped::Interrupted => "interrupted",
+    };
+    verdict.stopped = Some(stopped);
+    verdict.doubts = vec![why.to_owned()];
+    let open = verdict.guarantees.iter_mut();
+    for guarantee in open.filter(|it| it.verdict == Verdict::Inconclusive) {
+        why.clone_into(&mut guarantee.reason);
+    }
 }
 
 /// A history that may be missing, or cut off: both happen to runs that were

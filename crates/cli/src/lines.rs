@@ -9,7 +9,7 @@ use model::claim::{Claim, Level};
 use model::plan::{RunPlan, ScenarioPlan};
 use model::verdict::{
     ErrorMeaning, Example, Finding, GroupMeasurements, NamedRange, RunVerdict, ScenarioVerdict,
-    Verdict,
+    Stopped, Verdict,
 };
 
 use crate::style::{self, FAINT, STRONG};
@@ -84,6 +84,18 @@ pub(crate) fn scenario(
     name_chars: usize,
     proofs: usize,
 ) -> String {
+    match verdict.stopped {
+        // One that never began has nothing to tell; the summary counts it.
+        Some(Stopped::NotStarted) => return String::new(),
+        Some(Stopped::Interrupted) if verdict.verdict == Verdict::Inconclusive => {
+            let folder = plan.folder();
+            return format!(
+                "  {FAINT}{:VERDICT_CHARS$}{FAINT:#}  {folder}\n",
+                "interrupted"
+            );
+        }
+        _ => {}
+    }
     let style = style::of(verdict);
     let mut out = format!(
         "  {style}{:VERDICT_CHARS$}{style:#}  {:name_chars$}  ",
@@ -168,7 +180,16 @@ pub(crate) fn summary(plan: &RunPlan, verdict: &RunVerdict) -> String {
     let held = count(Verdict::Held, true) + count(Verdict::Held, false);
     let violated = count(Verdict::Violated, false);
     let as_expected = count(Verdict::Violated, true);
+    let stopped = |how: Stopped| {
+        let all = verdict.scenarios.iter();
+        let stopped = all.filter(|it| it.stopped == Some(how));
+        stopped
+            .filter(|it| it.verdict == Verdict::Inconclusive)
+            .count()
+    };
+    let (interrupted, not_started) = (stopped(Stopped::Interrupted), stopped(Stopped::NotStarted));
     let inconclusive = count(Verdict::Inconclusive, false) + count(Verdict::Inconclusive, true);
+    let inconclusive = inconclusive - interrupted - not_started;
     let mut parts = vec![format!("{held} HELD")];
     if violated > 0 || as_expected == 0 {
         parts.push(format!("{violated} VIOLATED"));
@@ -177,6 +198,11 @@ pub(crate) fn summary(plan: &RunPlan, verdict: &RunVerdict) -> String {
         parts.push(format!("{as_expected} VIOLATED as expected"));
     }
     parts.push(format!("{inconclusive} INCONCLUSIVE"));
+    if interrupted + not_started > 0 {
+        parts.push(format!(
+            "{interrupted} interrupted, {not_started} not started"
+        ));
+    }
     let left_out = plan.left_out().len();
     if left_out > 0 {
         parts.push(format!("{left_out} left out"));
@@ -201,7 +227,7 @@ fn figures(verdict: &ScenarioVerdict) -> Vec<String> {
             "missing",
         ));
         if known(capture.duplicates) {
-            figures.push(format!("{} doubled", capture.duplicates));
+            figures.push(counted(capture.duplicates, "duplicate"));
         }
         figures.extend(time("first event after", capture.first_event_ms));
         figures.extend(time("caught up after", capture.caught_up_ms));
@@ -221,9 +247,15 @@ fn figures(verdict: &ScenarioVerdict) -> Vec<String> {
             figures.push(format!("{} reprocessed", group.reprocessed));
         }
         if verdict.faults.iter().any(|fault| hits_brokers(&fault.kind)) {
-            figures.extend(time("silent", measured.silent_longest_ms));
+            figures.extend(time("no ack for", measured.silent_longest_ms));
         }
-        figures.extend(time("back after", group.recovery_ms));
+        // As its users see it, and what of it the new member took.
+        figures.extend(time("out for", group.outage_ms));
+        figures.extend(
+            group
+                .recovery_ms
+                .map(|ms| format!("reading {} after its start", duration_ms(ms))),
+        );
         return figures;
     }
     figures.push(format!("{} sent", counts.sent));
@@ -237,12 +269,18 @@ fn figures(verdict: &ScenarioVerdict) -> Vec<String> {
     figures.extend(settled(verdict, Claim::NoLoss, Anomaly::LostWrite, "lost"));
     if measured.groups.is_empty() {
         let duplicates = measured.duplicates.filter(|count| known(*count));
-        figures.extend(duplicates.map(|count| format!("{count} doubled")));
+        figures.extend(duplicates.map(|count| counted(count, "duplicate")));
         if !verdict.faults.is_empty() {
-            figures.extend(time("silent", measured.silent_longest_ms));
+            figures.extend(time("no ack for", measured.silent_longest_ms));
         }
-        figures.extend(time("back after", measured.healed_to_first_ack_ms));
+        figures.extend(
+            measured
+                .healed_to_first_ack_ms
+                .map(|ms| format!("first ack {} after the heal", duration_ms(ms))),
+        );
     } else {
+        let duplicates = measured.duplicates.filter(|count| *count > 0);
+        figures.extend(duplicates.map(|count| counted(count, "duplicate")));
         let groups = measured.groups.iter();
         figures.extend(groups.filter(|it| known(it.processed)).map(group_figures));
     }
@@ -419,6 +457,8 @@ mod tests {
         ScenarioVerdict {
             name: "any".to_owned(),
             repetition: 1,
+            ran: None,
+            stopped: None,
             verdict: outcome,
             as_expected: outcome == Verdict::Held,
             doubts: Vec::new(),
@@ -451,6 +491,7 @@ mod tests {
             distinct: 500,
             reprocessed: 37,
             recovery_ms: Some(812),
+            outage_ms: Some(3812),
             lag_peak: 28,
             lag_mean: 3,
         }
@@ -468,7 +509,7 @@ mod tests {
         let verdict = judged(of_groups(&["g"]), Claim::NoGroupGap, Verdict::Held);
         assert_eq!(
             figures(&verdict).join("  "),
-            "500 read  0 skipped  37 reprocessed  back after 0.8 s"
+            "500 read  0 skipped  37 reprocessed  out for 3.8 s  reading 0.8 s after its start"
         );
     }
 
@@ -495,7 +536,7 @@ mod tests {
         let verdict = judged(measurements, Claim::NoRowMissing, Verdict::Held);
         assert_eq!(
             figures(&verdict).join("  "),
-            "15 changes  17 events  0 missing  2 doubled  first event after 1.2 s"
+            "15 changes  17 events  0 missing  2 duplicates  first event after 1.2 s"
         );
     }
 

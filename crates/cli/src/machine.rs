@@ -1,25 +1,22 @@
 //! What this machine is, for the report and for how histories are read. Knows Linux's files; what cannot be
 //! read is left out.
 
-use std::collections::BTreeMap;
 use std::fs;
 use std::num::NonZero;
 use std::thread::available_parallelism;
 
 use checker::Lanes;
-use model::scenario::Config;
-use report::Machine;
+use model::plan::Machine;
 
 /// Describes this machine.
-pub(crate) fn this_machine(configurations: BTreeMap<String, Config>) -> Machine {
+pub(crate) fn this_machine() -> Machine {
+    let cores = available_parallelism().ok();
     Machine {
-        cpus: available_parallelism().map_or_else(|_| String::new(), |count| count.to_string()),
-        memory: fs::read_to_string("/proc/meminfo")
+        cores: cores.and_then(|cores| u64::try_from(cores.get()).ok()),
+        memory_bytes: fs::read_to_string("/proc/meminfo")
             .ok()
-            .and_then(|text| memory_in(&text))
-            .unwrap_or_default(),
-        os: operating_system(),
-        configurations,
+            .and_then(|text| memory_in(&text)),
+        os: Some(operating_system()),
     }
 }
 
@@ -28,14 +25,13 @@ pub(crate) fn lanes() -> Lanes {
     Lanes::on(available_parallelism().map_or(1, NonZero::get))
 }
 
-/// `7.6 GiB`, from the kernel's own table (proc(5), "meminfo").
-fn memory_in(meminfo: &str) -> Option<String> {
+/// Bytes, from the kernel's own table (proc(5), "meminfo").
+fn memory_in(meminfo: &str) -> Option<u64> {
     let line = meminfo
         .lines()
         .find_map(|line| line.strip_prefix("MemTotal:"))?;
     let kib: u64 = line.trim().strip_suffix("kB")?.trim().parse().ok()?;
-    let tenths = kib * 10 / (1024 * 1024);
-    Some(format!("{}.{} GiB", tenths / 10, tenths % 10))
+    kib.checked_mul(1024)
 }
 
 /// `Debian GNU/Linux 13, Linux 6.12.0` (os-release(5), uname(2)).
@@ -65,7 +61,7 @@ mod tests {
     #[test]
     fn memory_is_read_from_the_kernels_table() {
         let table = "MemFree:  1 kB\nMemTotal:        8000000 kB\n";
-        assert_eq!(memory_in(table).as_deref(), Some("7.6 GiB"));
+        assert_eq!(memory_in(table), Some(8_192_000_000));
         assert_eq!(memory_in("MemTotal: many"), None);
     }
 }

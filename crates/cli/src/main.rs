@@ -2,8 +2,10 @@
 
 mod args;
 mod catalogue;
+mod circumstances;
 mod commands;
 mod display;
+mod events;
 mod exit;
 mod explanation;
 mod failure;
@@ -12,19 +14,23 @@ mod imported;
 mod interrupt;
 mod judgement;
 mod lines;
+mod live;
 mod machine;
 mod output;
 mod page;
 mod provision;
+mod rerun;
 mod run_dir;
 mod selection;
 mod settings;
 mod spool;
 mod style;
+mod version;
 
 use std::process::ExitCode;
 
-use clap::Parser as _;
+use clap::error::{ContextKind, ContextValue};
+use clap::{CommandFactory as _, Parser as _};
 use secret::Secrets;
 use tokio::runtime::Builder;
 
@@ -36,7 +42,7 @@ use crate::style::VIOLATED;
 fn main() -> ExitCode {
     let cli = match Cli::try_parse() {
         Ok(cli) => cli,
-        Err(told) => return tell(&told),
+        Err(told) => return tell(&meant(told)),
     };
     let exit = carry_out(&cli.command).unwrap_or_else(|failure| {
         output::note(&format!("{VIOLATED}error{VIOLATED:#}: {failure}\n"));
@@ -64,19 +70,37 @@ fn tell(told: &clap::Error) -> ExitCode {
     ExitCode::from(u8::try_from(told.exit_code()).unwrap_or(Exit::Usage.code()))
 }
 
+/// Names the command that was meant, where the parser finds none near enough.
+fn meant(error: clap::Error) -> clap::Error {
+    let mut told = error;
+    let is_open = told.get(ContextKind::SuggestedSubcommand).is_none();
+    if let Some(ContextValue::String(given)) = told.get(ContextKind::InvalidSubcommand)
+        && is_open
+    {
+        let command = Cli::command();
+        let names = command.get_subcommands().filter(|it| !it.is_hide_set());
+        if let Some(near) = model::scenario::nearest(given, names.map(clap::Command::get_name)) {
+            let near = ContextValue::Strings(vec![near.to_owned()]);
+            told.insert(ContextKind::SuggestedSubcommand, near);
+        }
+    }
+    told
+}
+
 fn carry_out(command: &Command) -> Result<Exit, Failure> {
     match command {
         Command::Run(args) => in_runtime(commands::run::run(args)),
         Command::Heal(args) => in_runtime(commands::heal::heal(args)),
-        Command::List => commands::list::list(),
+        Command::Init(args) => commands::init::init(args),
+        Command::List(args) => commands::list::list(args),
         Command::Explain(args) => commands::explain::explain(args),
         Command::Check(args) => commands::check::check(args),
         Command::History(HistoryCommand::Stats(args)) => commands::history::stats(args),
         Command::History(HistoryCommand::Export(args)) => commands::history::export(args),
         Command::History(HistoryCommand::Merge(args)) => commands::history::merge(args),
         Command::Stack(StackCommand::Up(args)) => in_runtime(commands::stack::up(args)),
-        Command::Stack(StackCommand::Down) => in_runtime(commands::stack::down()),
-        Command::Stack(StackCommand::Status) => commands::stack::status(),
+        Command::Stack(StackCommand::Down(args)) => in_runtime(commands::stack::down(args)),
+        Command::Stack(StackCommand::Status(args)) => commands::stack::status(args),
         Command::Stack(StackCommand::Fetch(args)) => in_runtime(commands::stack::fetch(args)),
         Command::Proxy(args) => {
             let mut runtime = Builder::new_multi_thread();

@@ -5,14 +5,16 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use stack::artefacts::{
-    ArtefactRequest, Artefacts, FetchError, FetchProgress, Part, PartKind, Pinning,
+    ArtefactRequest, Artefacts, FetchError, FetchProgress, Part, PartKind, Pinning, supported,
 };
 use stack::cache::Cache;
 use stack::diagnose::{LEAST_OPEN_FILES, too_few_files};
 use stack::java::{Java, find_java};
+use stack::maven::MavenError;
 
 use crate::failure::Failure;
 use crate::output::note;
+use crate::version;
 
 /// Everything that a stack is made of.
 #[derive(Debug)]
@@ -36,6 +38,7 @@ struct BrokeOff(#[source] tokio::task::JoinError);
 
 /// Finds Java, and fetches what is not in the cache.
 pub(crate) async fn provide(request: &ArtefactRequest) -> Result<Provision, Failure> {
+    supported(request).map_err(|error| Failure::usage(&error))?;
     let cache = Cache::user().map_err(|error| Failure::environment(&error))?;
     if let Some(limit) = too_few_files() {
         return Err(Failure::environment(&TooFewFiles { limit }).hint(format!(
@@ -71,7 +74,12 @@ pub(crate) async fn provide(request: &ArtefactRequest) -> Result<Provision, Fail
 /// What the user typed wrongly is told from what the machine lacks.
 fn fetch_failure(error: &FetchError) -> Failure {
     match error {
-        FetchError::BadVersion { .. } | FetchError::NotKafkaHome { .. } => Failure::usage(error),
+        FetchError::BadVersion { .. }
+        | FetchError::NotKafkaHome { .. }
+        | FetchError::Maven {
+            source: MavenError::NotInRepository { .. },
+            ..
+        } => Failure::usage(error),
         _ => Failure::environment(error)
             .hint("`ackproof doctor` says what is there and what is missing"),
     }
@@ -100,7 +108,7 @@ impl Provision {
             (name.to_owned(), version(part))
         });
         let others = [
-            ("ackproof", env!("CARGO_PKG_VERSION").to_owned()),
+            ("ackproof", version::version().to_owned()),
             ("java", self.java.version.to_string()),
         ];
         parts

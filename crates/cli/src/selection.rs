@@ -1,12 +1,17 @@
-//! From names on the command line to scenarios. Knows where scenarios come
-//! from (the binary, files); nothing of what is done with them.
+//! From names on the command line to scenarios that can be carried out. Knows
+//! where scenarios come from (the binary, files, folders); nothing of what is
+//! done with them.
 
 use std::collections::BTreeSet;
 use std::fs;
 use std::io;
 use std::path::Path;
 
-use model::scenario::{EMBEDDED, Scenario, ScenarioError, embedded, nearest, parse};
+use model::ids::RunId;
+use model::plan::ScenarioPlan;
+use model::scenario::{
+    EMBEDDED, Problem, Scenario, ScenarioError, embedded, locate, nearest, parse, parse_for_cluster,
+};
 
 /// The name that stands for every embedded scenario.
 pub(crate) const ALL: &str = "all";
@@ -21,10 +26,15 @@ pub(crate) enum SelectionError {
     },
     #[error("cannot read the scenario file {file}")]
     Unreadable { file: String, source: io::Error },
+    #[error("{0} has no scenario files: their names end in .toml")]
+    Empty(String),
     #[error(transparent)]
     Malformed(#[from] ScenarioError),
     #[error("two different scenarios are named `{name}`: rename one of them")]
     Ambiguous { name: String },
+    /// Each mistake once, for a user who named several things.
+    #[error("{}", each(.0))]
+    Several(Vec<SelectionError>),
 }
 
 fn did_you_mean(suggestion: Option<&str>) -> String {
@@ -32,6 +42,11 @@ fn did_you_mean(suggestion: Option<&str>) -> String {
         || ": see `ackproof list`".to_owned(),
         |near| format!("; did you mean `{near}`?"),
     )
+}
+
+fn each(errors: &[SelectionError]) -> String {
+    let each: Vec<String> = errors.iter().map(|it| crate::failure::chain(it)).collect();
+    each.join("\nerror: ")
 }
 
 /// Every embedded scenario, in the order of running.
@@ -53,6 +68,15 @@ pub(crate) fn suites(scenarios: &[Scenario]) -> Vec<&str> {
     suites
 }
 
+/// What scenarios are to run on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum On {
+    /// Brokers of their own, as many as they say.
+    OwnBrokers,
+    /// A cluster of the user's, with as many as it has.
+    Cluster,
+}
+
 /// What names select.
 #[derive(Debug, Default)]
 pub(crate) struct Selection {
@@ -62,55 +86,75 @@ pub(crate) struct Selection {
     pub(crate) by_name: BTreeSet<String>,
 }
 
-/// The scenarios that the names select.
-pub(crate) fn select(names: &[String]) -> Result<Selection, SelectionError> {
+/// The scenarios that the names select, each of which can be carried out as
+/// far as that can be known without a cluster.
+pub(crate) fn select(names: &[String], on: On) -> Result<Selection, SelectionError> {
     let known = embedded_scenarios()?;
-    let mut by_name = BTreeSet::new();
-    let mut selected: Vec<Scenario> = Vec::new();
+    let mut selection = Selection::default();
+    let mut errors = Vec::new();
     for name in names {
-        let is_one = is_file(name) || embedded(name).is_some();
-        for scenario in select_one(name, &known)? {
-            if is_one {
-                by_name.insert(scenario.name.clone());
-            }
-            match selected.iter().find(|other| other.name == scenario.name) {
-                None => selected.push(scenario),
-                Some(other) if *other == scenario => {}
-                // Their evidence would lie in one folder.
-                Some(_) => {
-                    return Err(SelectionError::Ambiguous {
-                        name: scenario.name,
-                    });
+        match find(name, &known, on) {
+            Ok(found) => {
+                for one in found {
+                    if let Err(error) = selection.add(one) {
+                        errors.push(error);
+                    }
                 }
             }
+            Err(SelectionError::Several(several)) => errors.extend(several),
+            Err(error) => errors.push(error),
         }
     }
-    Ok(Selection {
-        scenarios: selected,
-        by_name,
-    })
+    match errors.len() {
+        0 => Ok(selection),
+        1 => Err(errors.remove(0)),
+        _ => Err(SelectionError::Several(errors)),
+    }
 }
 
-/// The one scenario of that name, or in that file.
-pub(crate) fn select_scenario(name: &str) -> Result<Option<Scenario>, SelectionError> {
-    if is_file(name) {
-        return read(name).map(Some);
-    }
-    embedded(name)
-        .map(|text| parse(name, text).map_err(SelectionError::from))
-        .transpose()
+/// A scenario, and whether it was named itself.
+struct Found {
+    scenario: Scenario,
+    is_named: bool,
 }
 
-fn select_one(name: &str, known: &[Scenario]) -> Result<Vec<Scenario>, SelectionError> {
-    if is_file(name) {
-        return Ok(vec![read(name)?]);
+impl Selection {
+    fn add(&mut self, found: Found) -> Result<(), SelectionError> {
+        let name = found.scenario.name.clone();
+        match self.scenarios.iter().find(|other| other.name == name) {
+            None => self.scenarios.push(found.scenario),
+            Some(other) if *other == found.scenario => {}
+            // Their evidence would lie in one folder.
+            Some(_) => return Err(SelectionError::Ambiguous { name }),
+        }
+        if found.is_named {
+            self.by_name.insert(name);
+        }
+        Ok(())
     }
-    let matches: Vec<Scenario> = known
+}
+
+/// Whether a name is a scenario's, a suite's, a file's or a folder's.
+pub(crate) fn is_selection(name: &str) -> bool {
+    is_place(name)
+        || name == ALL
+        || embedded_scenarios()
+            .is_ok_and(|known| known.iter().any(|it| it.name == name || it.suite == name))
+}
+
+fn find(name: &str, known: &[Scenario], on: On) -> Result<Vec<Found>, SelectionError> {
+    if is_place(name) {
+        return read_place(name, on);
+    }
+    let found: Vec<Found> = known
         .iter()
         .filter(|scenario| name == ALL || scenario.suite == name || scenario.name == name)
-        .cloned()
+        .map(|scenario| Found {
+            is_named: scenario.name == name,
+            scenario: scenario.clone(),
+        })
         .collect();
-    if matches.is_empty() {
+    if found.is_empty() {
         let names = known.iter().map(|scenario| scenario.name.as_str());
         let candidates = names.chain(suites(known)).chain([ALL]);
         return Err(SelectionError::Unknown {
@@ -118,18 +162,93 @@ fn select_one(name: &str, known: &[Scenario]) -> Result<Vec<Scenario>, Selection
             suggestion: nearest(name, candidates).map(str::to_owned),
         });
     }
-    Ok(matches)
+    for one in &found {
+        let text = embedded(&one.scenario.name).unwrap_or_default();
+        possible(&one.scenario, &one.scenario.name, text)?;
+    }
+    Ok(found)
 }
 
-/// A name of ours has neither a slash nor this ending.
-fn is_file(name: &str) -> bool {
-    name.contains('/') || Path::new(name).extension().is_some_and(|it| it == "toml")
+/// A name of ours has neither a slash nor this ending; a folder is told by
+/// being there.
+fn is_place(name: &str) -> bool {
+    name.contains('/')
+        || Path::new(name).extension().is_some_and(|it| it == "toml")
+        || (embedded(name).is_none() && Path::new(name).is_dir())
 }
 
-fn read(file: &str) -> Result<Scenario, SelectionError> {
-    let text = fs::read_to_string(file).map_err(|source| SelectionError::Unreadable {
+/// The scenario in a file, or those in a folder's files.
+fn read_place(place: &str, on: On) -> Result<Vec<Found>, SelectionError> {
+    if !Path::new(place).is_dir() {
+        let scenario = read(place, on)?;
+        return Ok(vec![Found {
+            scenario,
+            is_named: true,
+        }]);
+    }
+    let unreadable = |source| SelectionError::Unreadable {
+        file: place.to_owned(),
+        source,
+    };
+    let mut files = Vec::new();
+    for entry in fs::read_dir(place).map_err(unreadable)? {
+        let path = entry.map_err(unreadable)?.path();
+        if path.extension().is_some_and(|it| it == "toml") && path.is_file() {
+            files.push(path.display().to_string());
+        }
+    }
+    files.sort();
+    if files.is_empty() {
+        return Err(SelectionError::Empty(place.to_owned()));
+    }
+    let (mut found, mut errors) = (Vec::new(), Vec::new());
+    for file in files {
+        match read(&file, on) {
+            Ok(scenario) => found.push(Found {
+                scenario,
+                is_named: false,
+            }),
+            Err(error) => errors.push(error),
+        }
+    }
+    if errors.is_empty() {
+        Ok(found)
+    } else {
+        Err(SelectionError::Several(errors))
+    }
+}
+
+fn read(file: &str, on: On) -> Result<Scenario, SelectionError> {
+    let text = fs::read(file).and_then(|bytes| {
+        String::from_utf8(bytes)
+            .map_err(|_| io::Error::new(io::ErrorKind::InvalidData, "it is not a text in UTF-8"))
+    });
+    let text = text.map_err(|source| SelectionError::Unreadable {
         file: file.to_owned(),
         source,
     })?;
-    Ok(parse(file, &text)?)
+    let scenario = match on {
+        On::OwnBrokers => parse(file, &text)?,
+        On::Cluster => parse_for_cluster(file, &text)?,
+    };
+    // Its results would be taken for those of the other.
+    if let Some(ours) = embedded(&scenario.name)
+        && parse(&scenario.name, ours)? != scenario
+    {
+        let message = format!(
+            "`{}` is the name of another scenario, which ackproof has itself: give this one a \
+             name of its own",
+            scenario.name
+        );
+        let problem = Problem::new(["name".into()], message);
+        return Err(locate(file, &text, &problem).into());
+    }
+    possible(&scenario, file, &text)?;
+    Ok(scenario)
+}
+
+/// That nothing in a scenario is such that it could never be carried out.
+fn possible(scenario: &Scenario, file: &str, text: &str) -> Result<(), SelectionError> {
+    let plan = ScenarioPlan::new(scenario.clone(), 0, RunId::new(0), 1);
+    engine::check(&plan).map_err(|problem| locate(file, text, &problem).into())
 }

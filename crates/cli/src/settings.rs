@@ -17,13 +17,14 @@ use model::event::Cleanup;
 use model::ids::RunId;
 use model::plan::RunPlan;
 use proxy::HostPort;
-use stack::artefacts::{ArtefactRequest, Parts, Versions};
+use stack::artefacts::{ArtefactRequest, Parts, Versions, supported};
 
-use crate::args::{self, CheckArgs, Format, RunArgs, Tool, VersionArgs};
+use crate::args::{self, CheckArgs, Format, RunArgs, RunFormat, Tool, VersionArgs};
 use crate::failure::Failure;
 use crate::lines;
 use crate::run_dir::check_folders;
-use crate::selection::{Selection, select};
+use crate::selection::{On, Selection, select};
+use crate::version;
 
 /// Everything that `ackproof run` is to do.
 #[derive(Debug)]
@@ -34,7 +35,8 @@ pub(crate) struct RunSettings {
     by_name: BTreeSet<String>,
     pub(crate) out: PathBuf,
     pub(crate) jobs: NonZeroUsize,
-    pub(crate) format: Format,
+    pub(crate) format: RunFormat,
+    pub(crate) fail_fast: bool,
     pub(crate) brokers: Brokers,
 }
 
@@ -61,17 +63,17 @@ enum UnfitError {
 
 impl RunSettings {
     pub(crate) fn new(args: &RunArgs, now: SystemTime) -> Result<Self, Failure> {
+        let on = match args.bootstrap.as_slice() {
+            [] => On::OwnBrokers,
+            _ => On::Cluster,
+        };
         let Selection { scenarios, by_name } =
-            select(&args.names).map_err(|error| Failure::usage(&error))?;
+            select(&args.names, on).map_err(|error| Failure::usage(&error))?;
+        let artefacts = artefacts(&args.versions, Parts::Kafka);
+        supported(&artefacts).map_err(|error| Failure::usage(&error))?;
         let seed = args.seed.unwrap_or_else(|| seed_from(now));
         let captures = scenarios.iter().any(|scenario| scenario.capture.is_some());
         let plan = RunPlan::new(new_run_id(), seed, BTreeMap::new(), &scenarios, args.repeat);
-        for scenario in &plan.scenarios {
-            engine::check_configs(scenario).map_err(|error| {
-                let name = &scenario.scenario.name;
-                Failure::usage(&error).hint(format!("it is in the scenario {name}"))
-            })?;
-        }
         check_folders(&plan).map_err(|error| {
             Failure::usage(&error).hint("give the scenario another `name` in its file")
         })?;
@@ -81,13 +83,14 @@ impl RunSettings {
             out: args.out.clone().unwrap_or_else(|| default_out(now, seed)),
             jobs: NonZeroUsize::new(usize::from(args.jobs)).unwrap_or(NonZeroUsize::MIN),
             format: args.format,
+            fail_fast: args.fail_fast,
             brokers: if args.bootstrap.is_empty() {
                 let parts = if captures {
                     Parts::KafkaAndCdc
                 } else {
                     Parts::Kafka
                 };
-                Brokers::Embedded(artefacts(&args.versions, parts))
+                Brokers::Embedded(ArtefactRequest { parts, ..artefacts })
             } else {
                 Brokers::Cluster(args.bootstrap.clone())
             },
@@ -125,7 +128,7 @@ fn cluster_versions(found: &Survey) -> BTreeMap<String, String> {
     let brokers = Some(found.brokers.to_string());
     let level = found.metadata_version.map(|level| level.to_string());
     [
-        ("ackproof", Some(env!("CARGO_PKG_VERSION").to_owned())),
+        ("ackproof", Some(version::version().to_owned())),
         ("cluster", found.id.clone()),
         ("brokers", brokers),
         ("metadata.version", level),

@@ -421,3 +421,134 @@ fn a_disk_that_fills_up_ends_the_run_and_what_was_recorded_still_checks() {
     assert!(said.contains("INCONCLUSIVE"), "{said}{complained}");
     assert!(said.contains("check exits with 3"), "{said}{complained}");
 }
+
+/// The commands in a report that run something.
+fn commands_in(report: &str) -> Vec<&str> {
+    let lines = report.lines().map(str::trim);
+    lines
+        .filter(|line| line.starts_with("ackproof run "))
+        .collect()
+}
+
+#[test]
+fn the_command_that_a_report_prints_repeats_the_run_and_says_when_it_was() {
+    let folder = tempfile::tempdir().unwrap();
+    let place = folder.path().join("it's odd");
+    fs::create_dir(&place).unwrap();
+    let text = pretended("mine", PRODUCER).replace("records = 200", "records = 20");
+    // The file is not named as its scenario is.
+    fs::write(place.join("my own & only.toml"), text).unwrap();
+    let first = place.join("first");
+    let status = run("my own & only.toml", &first)
+        .args(["--seed", "7", "--jobs", "2"])
+        .current_dir(&place)
+        .status()
+        .unwrap();
+    assert!(status.success());
+
+    let report = fs::read_to_string(first.join("report.md")).unwrap();
+    let program = Path::new(env!("CARGO_BIN_EXE_ackproof")).parent().unwrap();
+    let command = commands_in(&report)[0];
+    assert!(command.contains("--seed 7 --jobs 2 --kafka "), "{command}");
+    let again = Command::new("sh")
+        .args([
+            "-c",
+            &format!("PATH={}:$PATH; {command} --out again", program.display()),
+        ])
+        .current_dir(&place)
+        .status()
+        .unwrap();
+    assert!(again.success());
+    let plan = |out: &Path| -> Value {
+        let text = fs::read(out.join("plan.json")).unwrap();
+        serde_json::from_slice(&text).unwrap()
+    };
+    let (one, other) = (plan(&first), plan(&place.join("again")));
+    assert_eq!(one["seed"], other["seed"]);
+    assert_eq!(one["versions"], other["versions"]);
+    assert_eq!(
+        one["scenarios"][0]["scenario"],
+        other["scenarios"][0]["scenario"]
+    );
+    assert_eq!(
+        one["circumstances"]["command"],
+        other["circumstances"]["command"]
+    );
+
+    let verdict = read_verdict(&first);
+    for key in ["began", "took_ms", "command", "machine"] {
+        assert!(!verdict[key].is_null(), "{key}");
+        assert_eq!(verdict[key], one["circumstances"][key]);
+    }
+    assert!(verdict["scenarios"][0]["ran"]["took_ms"].as_u64() > Some(0));
+    let junit = fs::read_to_string(first.join("junit.xml")).unwrap();
+    for tag in ["<testsuites name=\"ackproof\"", "<testsuite ", "<testcase "] {
+        let line = junit.lines().find(|line| line.contains(tag)).unwrap();
+        assert!(
+            line.contains(" time=\"") && line.contains(" timestamp=\""),
+            "{line}"
+        );
+    }
+    let checked = ackproof()
+        .arg("check")
+        .arg(&first)
+        .args(["--format", "json"])
+        .output()
+        .unwrap();
+    assert_eq!(
+        checked.stdout,
+        fs::read(first.join("verdict.json")).unwrap()
+    );
+}
+
+#[test]
+fn a_run_is_told_as_it_happens_and_stops_at_the_first_failure() {
+    let folder = tempfile::tempdir().unwrap();
+    // The longer one comes first, and does not show what it is there to show.
+    let wrong = "claim = \"no-loss\"\nlevel = \"expect-violated\"";
+    let texts = [
+        pretended("bad", PRODUCER).replace("claim = \"no-loss\"", wrong),
+        pretended("later", PRODUCER).replace("records = 200", "records = 20"),
+    ];
+    for (name, text) in ["bad.toml", "later.toml"].iter().zip(&texts) {
+        fs::write(folder.path().join(name), text).unwrap();
+    }
+    let out = folder.path().join("out");
+    let output = run("bad.toml", &out)
+        .args(["later.toml", "--jobs", "1", "--fail-fast"])
+        .args(["--format", "json-lines"])
+        .current_dir(folder.path())
+        .output()
+        .unwrap();
+    assert_eq!(output.status.code(), Some(3));
+    let verdict = read_verdict(&out);
+    let stopped: Vec<&Value> = verdict["scenarios"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|it| &it["stopped"])
+        .collect();
+    // The other may have begun while this one was judged.
+    assert!(stopped[0].is_null() && !stopped[1].is_null(), "{stopped:?}");
+    let events: Vec<Value> = String::from_utf8(output.stdout)
+        .unwrap()
+        .lines()
+        .map(|line| serde_json::from_str(line).unwrap())
+        .collect();
+    let kinds: BTreeSet<&str> = events
+        .iter()
+        .map(|it| it["event"].as_str().unwrap())
+        .collect();
+    for kind in [
+        "run-began",
+        "stage",
+        "counts",
+        "finished",
+        "verdict",
+        "run-ended",
+    ] {
+        assert!(kinds.contains(kind), "{kind} in {kinds:?}");
+    }
+    assert_eq!(events[0]["event"], "run-began");
+    assert_eq!(events.last().unwrap()["event"], "run-ended");
+}

@@ -26,7 +26,7 @@ name = "planted"
 title = "Secrets everywhere"
 
 [topology]
-config = { "ssl.keystore.password" = "planted-a", "custom.token" = "planted-b", "listener.name.client.plain.sasl.jaas.config" = "org.apache.kafka.common.security.plain.PlainLoginModule required username=\"planted-c\" password=\"planted-d\";" }
+config = { "ssl.keystore.password" = "planted-a", "listener.name.client.custom.token" = "planted-b", "listener.name.client.plain.sasl.jaas.config" = "org.apache.kafka.common.security.plain.PlainLoginModule required username=\"planted-c\" password=\"planted-d\";" }
 
 [[topic]]
 name = "t"
@@ -95,7 +95,7 @@ name = "dies"
 title = "A broker that cannot start"
 
 [topology]
-config = { "ssl.keystore.password" = "planted-s", "log.retention.ms" = "planted" }
+config = { "ssl.keystore.password" = "planted-s", "controller.quorum.voters" = "planted" }
 
 [[topic]]
 name = "t"

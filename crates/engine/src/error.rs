@@ -23,7 +23,6 @@ impl EngineError {
                 | Self::SubjectEnded { .. }
                 | Self::NeverReached { .. }
                 | Self::Refused { .. }
-                | Self::Config { .. }
                 | Self::Topic { .. }
                 | Self::Lacking { .. }
                 | Self::Protocol { .. }
@@ -139,14 +138,6 @@ pub enum EngineError {
         /// Its name.
         topic: String,
         /// The broker's words.
-        reason: String,
-    },
-    /// A subject's configuration cannot be honoured.
-    #[error("{who}: {reason}")]
-    Config {
-        /// Whose.
-        who: String,
-        /// Why.
         reason: String,
     },
     /// A subject could not be started or signalled.

@@ -13,7 +13,7 @@ use futures_util::future::try_join_all;
 use model::event::{Body, Evidence, Found};
 use model::ids::{FaultIx, Micros};
 use model::plan::ScenarioPlan;
-use model::scenario::{Effect, Fault, FaultKind, Requests};
+use model::scenario::{Effect, Fault, FaultKind, Problem, Requests};
 use tokio::sync::Mutex;
 
 use crate::database::Database;
@@ -145,10 +145,12 @@ pub(crate) async fn carry_out_all(
 }
 
 /// Refuses faults that the proxy could not carry out, before anything starts.
-pub(crate) fn check_faults(plan: &ScenarioPlan) -> Result<(), EngineError> {
-    for fault in &plan.scenario.faults {
+pub(crate) fn check_faults(plan: &ScenarioPlan) -> Result<(), Problem> {
+    for (at, fault) in plan.scenario.faults.iter().enumerate() {
         if let Some((requests, treatment)) = interference(&fault.kind) {
-            requests::proxy_fault(requests, &treatment, plan.seed)?;
+            requests::proxy_fault(requests, &treatment, plan.seed).map_err(|(key, message)| {
+                Problem::new(["fault".into(), at.into(), key.into()], message)
+            })?;
         }
     }
     Ok(())

@@ -24,5 +24,5 @@ pub use cleanup::{Left, Removal, Thing, heal};
 pub use configs::FILE_NAME as CONFIGS_FILE_NAME;
 pub use error::EngineError;
 pub use ledger::Tally;
-pub use run::{Brokers, Embedded, End, Settings, check_configs, run};
+pub use run::{Brokers, Embedded, End, INTERRUPTED, Settings, check, run};
 pub use survey::{Survey, survey};

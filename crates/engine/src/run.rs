@@ -13,7 +13,8 @@ use futures_util::future::join_all;
 use model::event::{Body, Evidence, Found, Isolation};
 use model::ids::{FaultIx, GroupIx, Offset, PartitionRef, ProducerIx};
 use model::plan::{PlannedTopic, RunPlan, ScenarioPlan};
-use model::scenario::{Group, GroupStart, Reliance, Transform};
+use model::scenario::settings::Misuse;
+use model::scenario::{Config, Group, GroupStart, Problem, Reliance, Transactions, Transform};
 use subject::config::{RoleKind, check_config};
 use tokio::sync::mpsc::UnboundedSender;
 use tokio::sync::{Mutex, Semaphore, watch};
@@ -74,6 +75,9 @@ pub enum Brokers {
     /// Somebody else runs them: the bootstrap addresses.
     Cluster(Vec<proxy::HostPort>),
 }
+
+/// Why a scenario was given up, in its history, where the user stopped the run.
+pub const INTERRUPTED: &str = "interrupted";
 
 /// How the carrying out of a scenario ended. Says nothing about delivery.
 #[derive(Debug)]
@@ -237,7 +241,7 @@ fn close(ledger: &Ledger, outcome: Option<Result<(), EngineError>>, progress: &R
     ledger.seal(match &end {
         End::Completed => Body::Completed,
         End::Interrupted => Body::Aborted {
-            reason: "interrupted".to_owned(),
+            reason: INTERRUPTED.to_owned(),
         },
         End::Failed { error } => Body::Aborted {
             reason: error.with_causes(),
@@ -252,7 +256,7 @@ fn close(ledger: &Ledger, outcome: Option<Result<(), EngineError>>, progress: &R
     progress.step(match &end {
         End::Completed => Step::Finished,
         End::Interrupted => Step::GaveUp {
-            reason: "interrupted".to_owned(),
+            reason: INTERRUPTED.to_owned(),
         },
         End::Failed { error } => Step::GaveUp {
             reason: error.with_causes(),
@@ -313,8 +317,6 @@ impl ScenarioRun<'_> {
 /// The whole way of a scenario, from the start of its target to its end.
 async fn run_scenario(at: &ScenarioRun<'_>) -> Result<(), EngineError> {
     let ScenarioRun { plan, ledger, .. } = at;
-    check_configs(plan)?;
-    check_faults(plan)?;
     at.enter(Stage::Starting);
     declare(plan, ledger);
     let waiting = ledger.waits().begin(Wait::Ready, "");
@@ -410,39 +412,50 @@ fn note_not_reached(plan: &ScenarioPlan, ledger: &Ledger) {
     }
 }
 
-/// Refuses what no subject could honour before anything is started.
+/// Refuses what could never be carried out before anything is started: what no
+/// client of the scenario's could honour, and what the proxy cannot do.
 ///
 /// # Errors
-/// The first client whose configuration it is.
-pub fn check_configs(plan: &ScenarioPlan) -> Result<(), EngineError> {
-    let producers = plan
-        .scenario
-        .producers
-        .iter()
-        .zip(0..)
-        .map(|(producer, n)| {
-            let who = format!("producer {n}");
-            (who, RoleKind::Producer, &producer.config)
-        });
-    let groups = plan.scenario.groups.iter().map(|group| {
-        let who = format!("group {}", group.name);
-        (who, RoleKind::Consumer, &group.config)
-    });
-    let transforms = plan.scenario.transforms.iter().flat_map(|transform| {
-        let who = format!("transform {}", transform.name);
-        [
-            (RoleKind::Consumer, &transform.config),
-            (RoleKind::Producer, &transform.producer_config),
-        ]
-        .map(|(kind, config)| (who.clone(), kind, config))
-    });
-    for (who, kind, config) in producers.chain(groups).chain(transforms) {
-        check_config(kind, &config.plain()).map_err(|error| EngineError::Config {
-            who,
-            reason: config.secrets().scrub(&error.to_string()).into_owned(),
-        })?;
+/// The first such thing, and where in the scenario it stands.
+pub fn check(plan: &ScenarioPlan) -> Result<(), Problem> {
+    let scenario = &plan.scenario;
+    for (at, producer) in scenario.producers.iter().enumerate() {
+        let place = ["producer".into(), at.into(), "config".into()];
+        honoured(&place, RoleKind::Producer, &producer.config, &[])?;
     }
-    Ok(())
+    for (at, group) in scenario.groups.iter().enumerate() {
+        let place = ["group".into(), at.into(), "config".into()];
+        let own = [("group.id", group.name.as_str())];
+        honoured(&place, RoleKind::Consumer, &group.config, &own)?;
+    }
+    for (at, transform) in scenario.transforms.iter().enumerate() {
+        let place = ["transform".into(), at.into(), "config".into()];
+        let own = [("group.id", transform.name.as_str())];
+        honoured(&place, RoleKind::Consumer, &transform.config, &own)?;
+        let place = ["transform".into(), at.into(), "producer_config".into()];
+        let own = match transform.transactions {
+            Transactions::On => &[("transactional.id", transform.name.as_str())][..],
+            Transactions::Off => &[],
+        };
+        honoured(&place, RoleKind::Producer, &transform.producer_config, own)?;
+    }
+    check_faults(plan)
+}
+
+fn honoured(
+    place: &[model::scenario::Step],
+    kind: RoleKind,
+    config: &Config,
+    own: &[(&str, &str)],
+) -> Result<(), Problem> {
+    check_config(kind, &config.plain(), own).map_err(|error| {
+        let message = config.secrets().scrub(&error.to_string()).into_owned();
+        match error.place() {
+            None => Problem::new(place, message),
+            Some((key, true)) => Problem::of_setting(place, key, Misuse::Value(message)),
+            Some((key, false)) => Problem::of_setting(place, key, Misuse::Name(message)),
+        }
+    })
 }
 
 /// Says whose history it is, and gives everything its number in it.

@@ -142,7 +142,7 @@ impl Claim {
             }
             Self::NoPhantom => "nothing is stored that was not sent or committed",
             Self::Intact => "what is stored is undamaged and stands where its acknowledgement says",
-            Self::NoDuplicates => "no record is stored twice",
+            Self::NoDuplicates => "no record is stored twice, and no two are made of one",
             Self::Ordered => "each producer's records are stored in the order of sending",
             Self::NoGroupGap => {
                 "no group's committed position passed a record that the group did not process"

@@ -12,9 +12,11 @@ use crate::ids::{
 };
 use crate::scenario::{Config, Fault, FaultKind, GroupStart, Scenario, TABLES, Trigger};
 
+mod circumstances;
 mod cluster;
 mod own;
 
+pub use circumstances::{Circumstances, Machine, Ran};
 pub use cluster::{LeftOut, PlannedCluster};
 pub use own::{NotOwn, OwnNames, OwnPrefix};
 
@@ -39,6 +41,9 @@ pub struct RunPlan {
     /// The cluster it runs on, where that is somebody else's.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub cluster: Option<PlannedCluster>,
+    /// When, where and how it is carried out, where that is known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub circumstances: Option<Circumstances>,
     /// One entry for each scenario and repetition.
     pub scenarios: Vec<ScenarioPlan>,
 }
@@ -62,6 +67,13 @@ pub struct ScenarioPlan {
     /// For each fault, how long after its trigger it is injected, in
     /// milliseconds: its own delay and what the seed adds.
     pub fault_delays_ms: Vec<u64>,
+    /// The file that the scenario was read from, as the user named it; none
+    /// where it is built in.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub file: Option<String>,
+    /// When it was carried out, once it was.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ran: Option<Ran>,
 }
 
 /// A topic of the plan, with the number that the history gives it.
@@ -111,6 +123,7 @@ impl RunPlan {
             seed,
             versions,
             cluster: None,
+            circumstances: None,
             scenarios,
         }
     }
@@ -143,6 +156,8 @@ impl ScenarioPlan {
             seed: own,
             repetition,
             prefix: None,
+            file: None,
+            ran: None,
             fault_delays_ms,
             scenario,
         }

@@ -9,12 +9,14 @@ use crate::claim::Guarantee;
 
 mod captured;
 mod config;
+pub mod defaults;
 mod embedded;
 mod fault;
 mod foreign;
 mod internal;
 mod occurrence;
 mod parse;
+pub mod settings;
 mod transform;
 pub mod words;
 
@@ -27,7 +29,9 @@ pub use fault::{
 pub use foreign::Misfit;
 pub use internal::Keeper;
 pub use occurrence::{Happening, Occurrence};
-pub use parse::{ScenarioError, near, nearest, parse};
+pub use parse::{
+    Half, Problem, ScenarioError, Step, locate, near, nearest, parse, parse_for_cluster,
+};
 pub use transform::{Reliance, Transactions, Transform};
 
 /// What is sent, what is broken and when, and what is claimed.
@@ -234,6 +238,7 @@ pub struct Group {
     /// A member commits after it has processed this many records, and when it
     /// stops cleanly; where it commits before processing, after it has taken
     /// so many in hand. Means nothing where the client commits by itself.
+    #[serde(default = "one_record")]
     pub commit_every_records: u64,
     /// How many records a member takes in hand, at most, before it processes
     /// them one by one. It does not poll while it has any.

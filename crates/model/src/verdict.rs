@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use crate::anomaly::Anomaly;
 use crate::claim::{Claim, Level};
 use crate::event::Evidence;
-use crate::plan::LeftOut;
+use crate::plan::{Circumstances, LeftOut, Ran};
 
 /// The value of `schema` in a `verdict.json` of this version.
 pub const SCHEMA: &str = "ackproof.verdict/1";
@@ -55,6 +55,10 @@ pub struct RunVerdict {
     pub seed: u64,
     /// The versions of everything that took part, by name.
     pub versions: BTreeMap<String, String>,
+    /// When it began and how long it took, where and by which command, as far
+    /// as the run has written that down.
+    #[serde(flatten)]
+    pub circumstances: Option<Circumstances>,
     /// The worst of the scenarios; a violation that the scenario expected
     /// counts as HELD here.
     pub verdict: Verdict,
@@ -73,6 +77,13 @@ pub struct ScenarioVerdict {
     pub name: String,
     /// Which repetition of the scenario, from 1.
     pub repetition: u32,
+    /// When it was carried out; absent where it was not, or nobody wrote it
+    /// down.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ran: Option<Ran>,
+    /// Why it was not carried out to its end, where the user stopped the run.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub stopped: Option<Stopped>,
     /// The worst of the guarantees that are not merely observed, or
     /// INCONCLUSIVE when the run itself could not tell.
     pub verdict: Verdict,
@@ -98,6 +109,16 @@ pub struct ScenarioVerdict {
     pub measurements: Measurements,
     /// How the instrument did on mutants of this very history.
     pub calibration: Vec<Calibration>,
+}
+
+/// Where a scenario was when the run was stopped.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Stopped {
+    /// It had not been started.
+    NotStarted,
+    /// It was under way.
+    Interrupted,
 }
 
 /// The verdict on one guarantee.
@@ -409,7 +430,9 @@ pub struct Measurements {
     /// Requests that the clients sent again, as they count themselves.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub retries: Option<u64>,
-    /// Records stored more than once (extra copies).
+    /// Records stored more than once (extra copies), and records made more
+    /// than once of one: as many as there are instances of the anomaly
+    /// `duplicate`.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub duplicates: Option<u64>,
     /// Send to acknowledgement, of records acknowledged before the first
@@ -535,6 +558,10 @@ pub struct GroupMeasurements {
     /// record it processed; the longest, if several.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub recovery_ms: Option<u64>,
+    /// From the end of the member that was restarted to the first record that
+    /// the one in its place processed; the longest, if several.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub outage_ms: Option<u64>,
     /// Most records acknowledged, with an offset, and not yet processed at one
     /// moment.
     pub lag_peak: u64,

@@ -420,9 +420,21 @@ impl NameOrNumber {
             Self::Number(number) => return Ok(number),
             Self::Name(name) => name,
         };
-        (-1..=i16::from(u8::MAX))
-            .find(|number| known(*number).eq_ignore_ascii_case(&name))
-            .ok_or_else(|| format!("`{name}` is no {what} of Kafka's that is known here"))
+        let numbers = -1..=i16::from(u8::MAX);
+        let is_it = |number: &i16| known(*number).eq_ignore_ascii_case(&name);
+        numbers.clone().find(is_it).ok_or_else(|| {
+            let near = |known: &String| {
+                strsim::damerau_levenshtein(&known.to_lowercase(), &name.to_lowercase())
+            };
+            // What has no name is told as its number.
+            let names = numbers.map(known);
+            let names = names.filter(|it| it.starts_with(char::is_alphabetic));
+            let names = names.filter(|it| near(it) <= 1 + it.len() / 3);
+            match names.min_by_key(near) {
+                Some(near) => format!("Kafka has no {what} `{name}`; did you mean `{near}`?"),
+                None => format!("Kafka has no {what} `{name}`"),
+            }
+        })
     }
 }
 

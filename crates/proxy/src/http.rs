@@ -127,6 +127,13 @@ enum Refusal {
     Body,
     #[error("this is no fault: {0}")]
     Json(#[from] serde_json::Error),
+    #[error("there is no broker {id}; the brokers are {known}")]
+    NoBroker {
+        /// What was asked for.
+        id: i32,
+        /// Those that there are.
+        known: String,
+    },
     #[error("there is no fault {0}")]
     NoFault(u64),
     #[error("fault {0} is healed already")]
@@ -143,7 +150,9 @@ impl Refusal {
             Self::Method(_) => StatusCode::METHOD_NOT_ALLOWED,
             Self::ContentType => StatusCode::UNSUPPORTED_MEDIA_TYPE,
             Self::Body => StatusCode::PAYLOAD_TOO_LARGE,
-            Self::Json(_) | Self::Cluster(ClusterError::Data(_)) => StatusCode::BAD_REQUEST,
+            Self::Json(_) | Self::NoBroker { .. } | Self::Cluster(ClusterError::Data(_)) => {
+                StatusCode::BAD_REQUEST
+            }
             Self::Healed(_) => StatusCode::GONE,
             Self::Cluster(_) => StatusCode::CONFLICT,
         }
@@ -177,6 +186,7 @@ async fn carry_out(request: Request<Incoming>, proxy: &ClusterProxy) -> Result<A
         ("/faults", Method::GET) => Ok(json(StatusCode::OK, &proxy.faults().await)),
         ("/faults", Method::POST) => {
             let fault = fault(request).await?;
+            all_there(proxy, &fault)?;
             let id = proxy.add(fault).await?;
             let report = proxy.fault(id).await.ok_or(Refusal::NoFault(id.0))?;
             Ok(json(StatusCode::CREATED, &report))
@@ -218,6 +228,23 @@ async fn fault(request: Request<Incoming>) -> Result<Fault, Refusal> {
     let body = Limited::new(request.into_body(), BODY_BYTES_MAX);
     let body = body.collect().await.map_err(|_| Refusal::Body)?;
     Ok(serde_json::from_slice(&body.to_bytes())?)
+}
+
+/// That the brokers a fault names are there; one that has not said its number
+/// yet may be any.
+fn all_there(proxy: &ClusterProxy, fault: &Fault) -> Result<(), Refusal> {
+    let known: Option<Vec<i32>> = proxy.brokers().iter().map(|it| it.node).collect();
+    let Some(known) = known else { return Ok(()) };
+    match fault.brokers.iter().find(|id| !known.contains(*id)) {
+        None => Ok(()),
+        Some(id) => {
+            let known: Vec<String> = known.iter().map(ToString::to_string).collect();
+            Err(Refusal::NoBroker {
+                id: *id,
+                known: known.join(", "),
+            })
+        }
+    }
 }
 
 fn is_asked_for_by_address(request: &Request<Incoming>) -> bool {

@@ -1,9 +1,15 @@
 //! `junit.xml`: one test suite for each suite, one test case for each scenario
 //! and repetition. Knows nothing of the other formats.
 
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use crate::names;
+use chrono::{DateTime, TimeDelta};
 use model::claim::Level;
 use model::plan::{LeftOut, RunPlan};
-use model::verdict::{Finding, RunVerdict, ScenarioVerdict, Verdict};
+use model::scenario::words::shell_words;
+use model::verdict::{Finding, RunVerdict, ScenarioVerdict, Stopped, Verdict};
 use quick_junit::{NonSuccessKind, Report, TestCase, TestCaseStatus, TestSuite};
 
 /// Why a verdict could not be written as XML.
@@ -18,20 +24,33 @@ pub struct JunitError {
 ///
 /// VIOLATED is a failure, unless the scenario is there to show it; everything
 /// else that is not as the scenario wants it, a planned scenario without a
-/// verdict included, is an error. A scenario that was left out is skipped. A
-/// verdict has no durations, so test cases carry no time; what was measured
-/// stands in their properties.
+/// verdict included, is an error. A scenario that was left out, or not started
+/// because the user stopped the run, is skipped. What was measured stands in
+/// the properties. Names are those of the scenarios, the same in every run.
 ///
 /// # Errors
 /// When the XML cannot be serialised.
 pub fn junit(plan: &RunPlan, verdict: &RunVerdict) -> Result<String, JunitError> {
+    let bare = names::bare(plan, verdict, &BTreeMap::new());
+    let (plan, verdict) = bare
+        .as_ref()
+        .map_or((plan, verdict), |(plan, verdict, _)| (plan, verdict));
     let mut suites: Vec<TestSuite> = Vec::new();
+    let circumstances = verdict.circumstances.as_ref();
+    let began = circumstances.and_then(|it| DateTime::parse_from_rfc3339(&it.began).ok());
     for planned in &plan.scenarios {
         let judged = verdict.scenarios.iter().find(|judged| {
             judged.name == planned.scenario.name && judged.repetition == planned.repetition
         });
         let suite = &planned.scenario.suite;
-        add(&mut suites, suite, case(suite, planned.folder(), judged));
+        let mut case = case(suite, planned.folder(), judged);
+        if let Some(ran) = planned.ran {
+            case.set_time(Duration::from_millis(ran.took_ms));
+            if let Some(began) = began {
+                case.set_timestamp(began + TimeDelta::milliseconds(millis(ran.began_ms)));
+            }
+        }
+        add(&mut suites, suite, case);
     }
     for left_out in &verdict.left_out {
         let suite = &left_out.suite;
@@ -48,12 +67,63 @@ pub fn junit(plan: &RunPlan, verdict: &RunVerdict) -> Result<String, JunitError>
             add(&mut suites, suite, case(suite, name, Some(judged)));
         }
     }
-    let mut report = Report::new(format!("ackproof {}", verdict.run));
+    let mut report = Report::new("ackproof");
+    if let Some(began) = began {
+        report.set_timestamp(began);
+    }
+    if let Some(took_ms) = circumstances.and_then(|it| it.took_ms) {
+        report.set_time(Duration::from_millis(took_ms));
+    }
+    for suite in &mut suites {
+        let cases = suite.test_cases.iter();
+        let (began, time) = cases.fold((None, Duration::ZERO), |(began, time), case| {
+            let first = [began, case.timestamp].into_iter().flatten().min();
+            (first, time + case.time.unwrap_or_default())
+        });
+        suite.timestamp = began;
+        suite.set_time(time);
+        suite.add_properties(about(verdict));
+    }
     report.add_test_suites(suites);
     report.to_string().map_err(|source| JunitError {
         run: verdict.run.clone(),
         source,
     })
+}
+
+/// What the run was.
+fn about(verdict: &RunVerdict) -> Vec<(String, String)> {
+    let own = [
+        ("run", verdict.run.clone()),
+        ("seed", verdict.seed.to_string()),
+    ];
+    let own = own.map(|(name, value)| (name.to_owned(), value));
+    let versions = verdict.versions.iter();
+    let versions = versions.map(|(of, version)| (format!("version.{of}"), version.clone()));
+    let circumstances = verdict.circumstances.iter().flat_map(|it| {
+        let machine = &it.machine;
+        [
+            ("command", Some(shell_words(&it.command))),
+            (
+                "machine.cores",
+                machine.cores.map(|cores| cores.to_string()),
+            ),
+            (
+                "machine.memory_bytes",
+                machine.memory_bytes.map(|bytes| bytes.to_string()),
+            ),
+            ("machine.os", machine.os.clone()),
+        ]
+    });
+    let circumstances = circumstances.filter_map(|(name, value)| Some((name.to_owned(), value?)));
+    own.into_iter()
+        .chain(versions)
+        .chain(circumstances)
+        .collect()
+}
+
+fn millis(ms: u64) -> i64 {
+    i64::try_from(ms).unwrap_or(i64::MAX)
 }
 
 fn add(suites: &mut Vec<TestSuite>, name: &str, case: TestCase) {
@@ -99,6 +169,11 @@ fn status(judged: Option<&ScenarioVerdict>) -> TestCaseStatus {
             String::from("no verdict"),
             String::from("planned, and the run ended without a verdict on it"),
         ),
+        Some(judged) if judged.stopped == Some(Stopped::NotStarted) => {
+            let mut status = TestCaseStatus::skipped();
+            status.set_message("not started: the run was stopped by its user");
+            return status;
+        }
         Some(judged) => {
             let kind = match judged.verdict {
                 Verdict::Held | Verdict::Violated if judged.as_expected => {

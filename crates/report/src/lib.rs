@@ -8,27 +8,41 @@
 mod document;
 mod json;
 mod junit;
-mod machine;
 mod markdown;
+mod names;
 mod run;
 mod section;
 #[cfg(test)]
 mod tests;
 mod units;
 
+use std::collections::BTreeMap;
+
 use model::plan::RunPlan;
+use model::scenario::Config;
 use model::verdict::RunVerdict;
 
 pub use json::{JsonError, VERDICT_SCHEMA, verdict_json};
 pub use junit::{JunitError, junit};
-pub use machine::Machine;
 
 /// `report.md`: what was done, what came out, and what follows from it, for
 /// people.
 ///
-/// The same input gives the same bytes.
-pub fn markdown(plan: &RunPlan, verdict: &RunVerdict, machine: &Machine) -> String {
-    let run = run::Run::new(plan, verdict, machine);
+/// `configurations` are those in force, as brokers and clients reported them
+/// themselves, by whose they are ("broker-restart: broker 1"); empty when
+/// nobody asked them. The same input gives the same bytes.
+pub fn markdown(
+    plan: &RunPlan,
+    verdict: &RunVerdict,
+    configurations: &BTreeMap<String, Config>,
+) -> String {
+    let bare = names::bare(plan, verdict, configurations);
+    let (plan, verdict, configurations) = bare
+        .as_ref()
+        .map_or((plan, verdict, configurations), |(plan, verdict, of)| {
+            (plan, verdict, of)
+        });
+    let run = run::Run::new(plan, verdict, configurations);
     let mut document = document::Document::default();
     section::summary::write(&mut document, &run);
     section::test::write(&mut document, &run);

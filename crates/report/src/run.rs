@@ -2,22 +2,25 @@
 //! was planned beside what came out. Computes figures; knows no sentences
 //! beyond the words of a verdict.
 
+use std::collections::BTreeMap;
+
 use model::anomaly::Anomaly;
 use model::claim::{Claim, Level};
 use model::plan::{RunPlan, ScenarioPlan};
-use model::scenario::Scenario;
+use model::scenario::{Config, Scenario};
 use model::verdict::{
-    FaultVerdict, Finding, GuaranteeVerdict, Measurements, RunVerdict, ScenarioVerdict, Verdict,
+    FaultVerdict, Finding, GuaranteeVerdict, Measurements, RunVerdict, ScenarioVerdict, Stopped,
+    Verdict,
 };
 
-use crate::machine::Machine;
 use crate::units::Spread;
 
 /// A run: plan, verdict and machine, by scenario.
 pub(crate) struct Run<'a> {
     pub(crate) plan: &'a RunPlan,
     pub(crate) verdict: &'a RunVerdict,
-    pub(crate) machine: &'a Machine,
+    /// What was in force, by whose it is.
+    pub(crate) configurations: &'a BTreeMap<String, Config>,
     /// In the order of the plan.
     pub(crate) tests: Vec<Test<'a>>,
 }
@@ -35,7 +38,11 @@ pub(crate) struct Test<'a> {
 }
 
 impl<'a> Run<'a> {
-    pub(crate) fn new(plan: &'a RunPlan, verdict: &'a RunVerdict, machine: &'a Machine) -> Self {
+    pub(crate) fn new(
+        plan: &'a RunPlan,
+        verdict: &'a RunVerdict,
+        configurations: &'a BTreeMap<String, Config>,
+    ) -> Self {
         let mut names: Vec<&str> = Vec::new();
         let planned = plan
             .scenarios
@@ -63,14 +70,17 @@ impl<'a> Run<'a> {
                         .scenarios
                         .iter()
                         .filter(|judged| judged.name == name)
+                        // Of one that never began there is nothing to tell.
+                        .filter(|judged| judged.stopped != Some(Stopped::NotStarted))
                         .collect(),
                 }
             })
+            .filter(|test: &Test<'_>| !test.outcomes.is_empty() || !was_stopped(verdict))
             .collect();
         Self {
             plan,
             verdict,
-            machine,
+            configurations,
             tests,
         }
     }
@@ -81,6 +91,13 @@ impl<'a> Run<'a> {
             .iter()
             .filter(|test| !test.outcomes.is_empty() && test.scenario.is_some_and(&fits))
             .collect()
+    }
+
+    /// How many scenarios and repetitions the user kept from being carried out
+    /// so.
+    pub(crate) fn stopped(&self, how: Stopped) -> usize {
+        let all = self.verdict.scenarios.iter();
+        all.filter(|it| it.stopped == Some(how)).count()
     }
 
     /// The verdicts of all scenarios and repetitions.
@@ -154,20 +171,6 @@ impl<'a> Test<'a> {
             .collect()
     }
 
-    /// Extra copies of records in the log, over the repetitions.
-    pub(crate) fn extra_copies(&self) -> Spread {
-        self.outcomes
-            .iter()
-            .map(|outcome| {
-                outcome
-                    .measurements
-                    .duplicates
-                    .filter(|copies| *copies > 0)
-                    .or_else(|| instances(outcome, Anomaly::Duplicate))
-            })
-            .collect()
-    }
-
     /// The faults of this number, in the order of the plan, of all repetitions.
     pub(crate) fn faults(&self, number: usize) -> Vec<&'a FaultVerdict> {
         self.outcomes
@@ -190,6 +193,11 @@ impl<'a> Test<'a> {
             ..self.clone()
         }
     }
+}
+
+/// Whether the user ended the run before its end.
+fn was_stopped(verdict: &RunVerdict) -> bool {
+    verdict.scenarios.iter().any(|it| it.stopped.is_some())
 }
 
 /// How often an anomaly was found. None where it was not found and the

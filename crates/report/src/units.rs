@@ -32,6 +32,12 @@ pub(crate) fn moment_us(us: u64) -> String {
     format!("{}.{:03} ms", us / 1000, us % 1000)
 }
 
+/// An amount of memory.
+pub(crate) fn gibibytes(bytes: u64) -> String {
+    let tenths = bytes / (1024 * 1024 * 1024 / 10);
+    format!("{}.{} GiB", tenths / 10, tenths % 10)
+}
+
 /// A bare number.
 pub(crate) fn number(of: u64) -> String {
     of.to_string()

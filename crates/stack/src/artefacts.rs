@@ -58,6 +58,18 @@ pub enum FetchError {
         /// What was given.
         version: String,
     },
+    /// A version that ackproof does not run.
+    #[error("{part} {version} is not supported: ackproof runs {part} {oldest} to {newest}")]
+    Unsupported {
+        /// Of what.
+        part: PartKind,
+        /// What was given.
+        version: String,
+        /// The first that is.
+        oldest: &'static str,
+        /// The last that is.
+        newest: &'static str,
+    },
     /// A directory was given as a Kafka distribution and is none.
     #[error(
         "{path} is not an unpacked Kafka distribution: libs/ holds no kafka_*.jar",
@@ -117,6 +129,46 @@ impl Default for Versions {
             postgres: "17.11.0".to_owned(),
         }
     }
+}
+
+/// The versions of Kafka that are run: the first and the last line of releases.
+pub const KAFKA_SUPPORTED: [&str; 2] = ["3.3", "4.3"];
+/// The same of Debezium.
+pub const DEBEZIUM_SUPPORTED: [&str; 2] = ["2.1", "3.7"];
+
+/// Refuses versions that ackproof does not run, before anything is fetched.
+///
+/// # Errors
+/// [`FetchError::Unsupported`], [`FetchError::BadVersion`], and
+/// [`FetchError::NotKafkaHome`].
+pub fn supported(request: &ArtefactRequest) -> Result<(), FetchError> {
+    let kafka = match &request.kafka_home {
+        Some(home) => kafka_at_home(home)?.0.version,
+        None => request.versions.kafka.clone(),
+    };
+    let debezium = &request.versions.debezium;
+    for (part, version, [oldest, newest]) in [
+        (PartKind::Kafka, &kafka, KAFKA_SUPPORTED),
+        (PartKind::Debezium, debezium, DEBEZIUM_SUPPORTED),
+    ] {
+        let version = checked(part, version)?;
+        let line = release_line(&version);
+        if line < release_line(oldest) || line > release_line(newest) {
+            return Err(FetchError::Unsupported {
+                part,
+                version,
+                oldest,
+                newest,
+            });
+        }
+    }
+    Ok(())
+}
+
+/// The first two numbers of a version; what is none comes before all.
+fn release_line(version: &str) -> Option<(u32, u32)> {
+    let mut numbers = version.split(['.', '-']).map(|it| it.parse().ok());
+    Some((numbers.next()??, numbers.next()??))
 }
 
 /// How much of the stack is needed.

@@ -8,12 +8,14 @@
 
 use std::env;
 use std::ffi::OsString;
+use std::fmt;
 use std::fs::{self, File};
 use std::io;
 use std::net::SocketAddr;
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
+use std::str::FromStr;
 use std::time::{Duration, Instant};
 
 use serde::{Deserialize, Serialize};
@@ -111,6 +113,9 @@ pub struct RunningStack {
     pub connect: Option<SocketAddr>,
     /// PostgreSQL.
     pub postgres: Option<ConnectionParameters>,
+    /// Whether brokers make topics when they are first used.
+    #[serde(default)]
+    pub creates_topics: bool,
     /// Every process.
     pub processes: Vec<RunningProcess>,
 }
@@ -138,6 +143,10 @@ impl RunningStack {
             bootstrap_servers: stack.bootstrap_servers(),
             connect: stack.cdc().map(|it| it.connect().rest_addr()),
             postgres: stack.cdc().map(|it| it.postgres().connection_parameters()),
+            creates_topics: stack.brokers().iter().all(|broker| {
+                let set = broker.config().get("auto.create.topics.enable");
+                set.is_some_and(|value| value == "true")
+            }),
             processes,
         })
     }
@@ -160,7 +169,45 @@ pub enum State {
     Stale(RunningStack),
 }
 
-/// The note of the one running stack of this user.
+/// The name of a stack whose user gave it none.
+pub const DEFAULT_STACK: &str = "default";
+
+/// The name of a detached stack, by which it is told from the user's others.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct StackName(String);
+
+/// What was given cannot be a stack's name.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("a stack's name has 1 to 40 letters, digits, `-` and `_`")]
+pub struct StackNameError;
+
+impl StackName {
+    /// As it was given.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl FromStr for StackName {
+    type Err = StackNameError;
+
+    fn from_str(text: &str) -> Result<Self, StackNameError> {
+        let fits = |c: char| c.is_ascii_alphanumeric() || "-_".contains(c);
+        if (1..=40).contains(&text.len()) && text.chars().all(fits) {
+            Ok(Self(text.to_owned()))
+        } else {
+            Err(StackNameError)
+        }
+    }
+}
+
+impl fmt::Display for StackName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+/// The note of a running stack of this user.
 #[derive(Clone, Debug)]
 pub struct StateFile {
     path: PathBuf,
@@ -168,11 +215,16 @@ pub struct StateFile {
 
 impl StateFile {
     /// `$XDG_STATE_HOME/ackproof/stack.json`, else under `~/.local/state`
-    /// (XDG Base Directory Specification).
+    /// (XDG Base Directory Specification); `stack-NAME.json` of a stack with a
+    /// name.
     ///
     /// # Errors
     /// [`DetachedError::NoHome`].
-    pub fn user() -> Result<Self, DetachedError> {
+    pub fn user(name: &StackName) -> Result<Self, DetachedError> {
+        let file = match name.as_str() {
+            DEFAULT_STACK => "ackproof/stack.json".to_owned(),
+            name => format!("ackproof/stack-{name}.json"),
+        };
         let absolute = |name| {
             env::var_os(name)
                 .map(PathBuf::from)
@@ -180,7 +232,7 @@ impl StateFile {
         };
         absolute("XDG_STATE_HOME")
             .or_else(|| Some(absolute("HOME")?.join(".local/state")))
-            .map(|it| Self::at(it.join("ackproof/stack.json")))
+            .map(|it| Self::at(it.join(file)))
             .ok_or(DetachedError::NoHome)
     }
 
@@ -318,6 +370,7 @@ mod tests {
             bootstrap_servers: vec!["127.0.0.1:20000".parse().unwrap()],
             connect: None,
             postgres: None,
+            creates_topics: false,
             processes: Vec::new(),
         }
     }

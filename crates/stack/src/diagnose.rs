@@ -7,7 +7,9 @@ use std::path::Path;
 use std::time::Duration;
 
 use crate::archive::{Archives, Program};
-use crate::artefacts::{ArtefactRequest, Artefacts, Part, Pinning, find_maven, look, present};
+use crate::artefacts::{
+    ArtefactRequest, Artefacts, Part, PartKind, Pinning, find_maven, look, present,
+};
 use crate::cache::Cache;
 use crate::format::is_formatted;
 use crate::java::{Java, find_java};
@@ -81,11 +83,21 @@ pub async fn diagnose(cache: &Cache, request: &ArtefactRequest, work_dir: &Path)
     all.push(maven(all_present));
     for (kind, part) in &parts {
         let subject = kind.to_string().to_lowercase();
-        all.push(match part {
-            Some(part) => part_found(&subject, part),
-            None => Diagnosis::new(&subject, Health::Degraded, "not in the cache")
-                .advise("`ackproof stack fetch` fetches it; the first run does too"),
-        });
+        if let Some(part) = part {
+            all.push(part_found(&subject, part));
+            continue;
+        }
+        let version = match kind {
+            PartKind::Kafka => &request.versions.kafka,
+            PartKind::Debezium => &request.versions.debezium,
+            PartKind::Postgres => &request.versions.postgres,
+        };
+        let found = format!("{version}, not in the cache");
+        let missing = Diagnosis::new(&subject, Health::Degraded, found);
+        all.push(missing.advise(
+            "`ackproof stack fetch` with the same options fetches it, if it is published; the \
+             first run does too",
+        ));
     }
     let artefacts = present(cache, request);
     if let (Ok(java), Some(artefacts)) = (&java, &artefacts) {

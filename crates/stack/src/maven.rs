@@ -31,7 +31,7 @@ pub enum MavenError {
     NotInstalled,
     /// The repository answers, and does not have it.
     #[error(
-        "no such version in the Maven repository: {complaint} (choose a version that is published in full; Maven's output: {log})",
+        "the Maven repository has no such version (choose one that is published in full; Maven's output: {log})",
         log = log.display()
     )]
     NotInRepository {

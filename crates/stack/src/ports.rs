@@ -22,6 +22,14 @@ const FALLBACK_RANGE: RangeInclusive<u16> = 1_024..=65_535;
 #[error("no free port in {}-{} on 127.0.0.1", RANGE.start(), RANGE.end())]
 pub struct NoPort;
 
+/// A port that was asked for is not free.
+#[derive(Debug, thiserror::Error)]
+#[error("port {port} of 127.0.0.1 is not free")]
+pub struct TakenPort {
+    /// Which.
+    pub port: u16,
+}
+
 /// A port on the loopback interface that no other ackproof takes while this
 /// lives.
 #[derive(Debug)]
@@ -41,6 +49,18 @@ impl ReservedPort {
         take_from(RANGE.filter(|port| !is_ephemeral(port)))
             .or_else(|| take_from(FALLBACK_RANGE.filter(|port| !is_ephemeral(port))))
             .ok_or(NoPort)
+    }
+
+    /// Takes this port.
+    ///
+    /// # Errors
+    /// [`TakenPort`].
+    pub fn at(port: u16) -> Result<Self, TakenPort> {
+        let claim = PortClaim::take(port).ok_or(TakenPort { port })?;
+        Ok(Self {
+            port,
+            _claim: claim,
+        })
     }
 
     /// Its number.
@@ -71,6 +91,15 @@ fn take_from(ports: impl Iterator<Item = u16>) -> Option<ReservedPort> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_port_that_was_asked_for_is_taken_once() {
+        let free = ReservedPort::take().unwrap();
+        let port = free.number();
+        assert_eq!(ReservedPort::at(port).unwrap_err().port, port);
+        drop(free);
+        assert_eq!(ReservedPort::at(port).unwrap().number(), port);
+    }
 
     #[test]
     fn reserved_ports_differ_and_are_not_the_kernels() {

@@ -116,10 +116,14 @@ pub struct StackSpec {
 
 /// What to start for change data capture: one Connect worker with Debezium,
 /// one PostgreSQL server.
-#[derive(Clone, Debug, Default)]
+#[derive(Debug, Default)]
 pub struct CdcSpec {
     /// Worker settings in Connect's names; they win over ours.
     pub worker_config: BTreeMap<String, String>,
+    /// The port of Connect's REST interface; any, if none is given.
+    pub connect_port: Option<ReservedPort>,
+    /// The port of PostgreSQL; any, if none is given.
+    pub postgres_port: Option<ReservedPort>,
 }
 
 impl StackSpec {
@@ -216,7 +220,7 @@ impl Stack {
             starting.spawn(async move { start(broker.service()).await });
         }
         let cdc = async {
-            let cdc = match &spec.cdc {
+            let cdc = match spec.cdc.take() {
                 None => None,
                 Some(cdc) => Some(
                     begin_cdc(
@@ -341,11 +345,12 @@ async fn begin_cdc(
     artefacts: &Artefacts,
     java: &Java,
     spec: &StackSpec,
-    cdc: &CdcSpec,
+    mut cdc: CdcSpec,
     brokers: &[Arc<Broker>],
     layout: &Layout,
     starting: &mut Starting,
 ) -> Result<Cdc, StackError> {
+    let postgres_port = cdc.postgres_port.take();
     let files = artefacts.cdc.as_ref().ok_or(StackError::NoCdcArtefacts)?;
     let jvm = connect_jvm(artefacts, java, spec, layout);
     let plugins = &files.debezium.path;
@@ -355,7 +360,7 @@ async fn begin_cdc(
     starting.spawn(async move { start(connect_there.service()).await });
 
     let log = layout.log("postgresql");
-    let port = ReservedPort::take()?;
+    let port = postgres_port.map_or_else(ReservedPort::take, Ok)?;
     let postgres = Postgres::prepare(&files.postgres, &layout.dir, &log, port).await?;
     let postgres = Arc::new(postgres);
     let postgres_there = Arc::clone(&postgres);
@@ -402,7 +407,7 @@ impl TrainingStack {
             trainee.nice = NICE_TRAINING;
             let worker = prepare_connect(
                 &spec,
-                &CdcSpec::default(),
+                CdcSpec::default(),
                 &files.debezium.path,
                 &brokers,
                 &layout,
@@ -567,7 +572,7 @@ fn broker_jvm(
 
 fn prepare_connect(
     spec: &StackSpec,
-    cdc: &CdcSpec,
+    cdc: CdcSpec,
     plugin_path: &Path,
     brokers: &[Arc<Broker>],
     layout: &Layout,
@@ -578,7 +583,7 @@ fn prepare_connect(
         brokers: spec.brokers,
         plugin_path,
         overrides: &cdc.worker_config,
-        port: ReservedPort::take()?,
+        port: cdc.connect_port.map_or_else(ReservedPort::take, Ok)?,
     };
     Ok(Connect::prepare(&layout.dir, setup, jvm)?)
 }

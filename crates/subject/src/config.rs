@@ -4,11 +4,16 @@
 
 use std::collections::BTreeMap;
 
-use rdkafka::config::{ClientConfig, NativeClientConfig};
+use rdkafka::config::{ClientConfig, NativeClientConfig, RDKafkaLogLevel};
+use rdkafka::consumer::BaseConsumer;
 use rdkafka::error::{KafkaError, KafkaResult};
+use rdkafka::producer::BaseProducer;
 use rdkafka::util::get_rdkafka_version;
 
+use model::scenario::settings::{self, Whose};
+
 mod keys;
+mod native;
 
 pub use keys::{KEYS, Key, KeyRole, ValueRule};
 
@@ -53,27 +58,22 @@ impl RoleKind {
 /// Why a configuration cannot be honoured.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum ConfigError {
-    /// Nothing in librdkafka does what the key says.
-    #[error(
-        "`{key}` cannot be honoured by the librdkafka {role}{}; keys of librdkafka's own are passed on as `{PASS_THROUGH}KEY`",
-        nearest.map(|known| format!(", did you mean `{known}`?")).unwrap_or_default()
-    )]
+    /// Nothing in the client does what the key says.
+    #[error("{why}")]
     UnknownKey {
         /// The key.
         key: String,
-        /// The client.
-        role: &'static str,
-        /// The most similar key that can be honoured, where one is similar.
-        nearest: Option<&'static str>,
+        /// Why not, and what would be right.
+        why: String,
     },
     /// The scenario says it elsewhere, or the subject depends on it.
-    #[error("`{key}` is set by the subject itself")]
+    #[error("`{key}` is set by ackproof itself: leave it out")]
     Reserved {
         /// The key.
         key: String,
     },
     /// The value does not fit the key.
-    #[error("`{key}` is `{value}`, and must be {expected}")]
+    #[error("`{key}` takes {expected}{}", not(key, value))]
     Value {
         /// The key.
         key: String,
@@ -83,22 +83,132 @@ pub enum ConfigError {
         expected: String,
     },
     /// librdkafka itself refuses the key or the value.
-    #[error("librdkafka refuses `{key}`: {reason}")]
+    #[error("the client refuses `{key}`: {reason}")]
     Refused {
         /// The key as the scenario has it.
         key: String,
         /// librdkafka's words.
         reason: String,
     },
+    /// Each key can be, and all of them together cannot.
+    #[error("the client refuses these settings: {reason}")]
+    Contradiction {
+        /// The key that the client complains of, where it is one of them.
+        key: Option<String>,
+        /// Its words, in the names that the scenario has.
+        reason: String,
+    },
+}
+
+impl ConfigError {
+    /// The key that is wrong, and whether its value is.
+    pub fn place(&self) -> Option<(&str, bool)> {
+        match self {
+            Self::UnknownKey { key, .. } | Self::Reserved { key } => Some((key, false)),
+            Self::Value { key, .. } | Self::Refused { key, .. } => Some((key, true)),
+            Self::Contradiction { key, .. } => key.as_deref().map(|key| (key, true)),
+        }
+    }
+}
+
+/// A value that does not fit, unless it may be a secret.
+fn not(key: &str, value: &str) -> String {
+    if secret::is_secret(key) {
+        String::new()
+    } else {
+        format!(", not `{value}`")
+    }
 }
 
 /// Whether the client can honour the configuration, so that a bad scenario is
-/// refused before anything starts.
+/// refused before anything starts: the client itself is made of it, connected
+/// to nothing, and dropped. `own` is what the subject sets beside it.
 ///
 /// # Errors
-/// The first key that it cannot honour.
-pub fn check_config(kind: RoleKind, config: &BTreeMap<String, String>) -> Result<(), ConfigError> {
-    client_config(kind, config).map(|_| ())
+/// The first key that it cannot honour, or what the client says of all.
+pub fn check_config(
+    kind: RoleKind,
+    config: &BTreeMap<String, String>,
+    own: &[(&str, &str)],
+) -> Result<(), ConfigError> {
+    let mut native = client_config(kind, config)?;
+    java_rules(kind, config)?;
+    for (key, value) in own {
+        native.set(*key, *value);
+    }
+    // What it says of itself on the way is nobody's concern here.
+    native.set_log_level(RDKafkaLogLevel::Emerg);
+    let made = match kind {
+        RoleKind::Producer => native.create::<BaseProducer>().map(drop),
+        RoleKind::Consumer => native.create::<BaseConsumer>().map(drop),
+    };
+    made.map_err(|error| contradiction(kind, config, error))
+}
+
+/// What the Java client refuses of settings that librdkafka takes: a scenario
+/// is written for both.
+fn java_rules(kind: RoleKind, config: &BTreeMap<String, String>) -> Result<(), ConfigError> {
+    let set = |key: &str| config.get(key)?.parse::<i64>().ok();
+    let refuse = |key: &str, reason: String| {
+        Err(ConfigError::Contradiction {
+            key: Some(key.to_owned()),
+            reason,
+        })
+    };
+    if kind == RoleKind::Producer {
+        let (delivery, request) = (set("delivery.timeout.ms"), set("request.timeout.ms"));
+        let linger = set("linger.ms").unwrap_or(0);
+        if let (Some(delivery), Some(request)) = (delivery, request)
+            && delivery < request.saturating_add(linger)
+        {
+            return refuse(
+                "delivery.timeout.ms",
+                format!(
+                    "`delivery.timeout.ms` is {delivery}, and must be at least \
+                     `request.timeout.ms` and `linger.ms` together, which are {}",
+                    request.saturating_add(linger)
+                ),
+            );
+        }
+    } else if let (Some(heartbeat), Some(session)) =
+        (set("heartbeat.interval.ms"), set("session.timeout.ms"))
+        && heartbeat >= session
+    {
+        return refuse(
+            "heartbeat.interval.ms",
+            format!(
+                "`heartbeat.interval.ms` is {heartbeat}, and must be below `session.timeout.ms`, \
+                 which is {session}"
+            ),
+        );
+    }
+    Ok(())
+}
+
+/// The client's words, in the names of the configuration.
+fn contradiction(
+    kind: RoleKind,
+    config: &BTreeMap<String, String>,
+    error: KafkaError,
+) -> ConfigError {
+    let mut reason = match error {
+        KafkaError::ClientCreation(reason) => reason,
+        other => reason(other),
+    };
+    let set = KEYS.iter().filter(|it| it.role.includes(kind));
+    for known in set.filter(|it| config.contains_key(it.java)) {
+        for name in known.native.iter().flat_map(|it| native::names(it)) {
+            reason = reason.replace(&format!("`{name}`"), &format!("`{}`", known.java));
+        }
+    }
+    // The one that it names first is where the user has to look.
+    let mut named = reason.split('`').skip(1).step_by(2);
+    let key = named.find_map(|name| {
+        let own = format!("{PASS_THROUGH}{name}");
+        let mut keys = config.keys();
+        keys.find(|key| **key == name || **key == own).cloned()
+    });
+    ConfigError::Contradiction { key, reason }
 }
 
 /// The configuration as librdkafka takes it, each key already accepted by it.
@@ -115,7 +225,7 @@ pub(crate) fn client_config(
                 .create_native_config()
                 .map_err(|error| ConfigError::Refused {
                     key: key.clone(),
-                    reason: reason(error),
+                    reason: refusal(key, value, &name, error),
                 })?;
             native.set(name, converted);
         }
@@ -130,11 +240,14 @@ fn translate(kind: RoleKind, key: &str, value: &str) -> Result<Vec<(String, Stri
         key: key.to_owned(),
     };
     if let Some(own) = key.strip_prefix(PASS_THROUGH) {
-        return if RESERVED.contains(&own) {
-            Err(reserved())
-        } else {
-            Ok(vec![(own.to_owned(), value.to_owned())])
-        };
+        if RESERVED.contains(&own) {
+            return Err(reserved());
+        }
+        if let Some(why) = unknown_native(kind, own) {
+            let key = key.to_owned();
+            return Err(ConfigError::UnknownKey { key, why });
+        }
+        return Ok(vec![(own.to_owned(), value.to_owned())]);
     }
     if let Some(known) = KEYS.iter().find(|known| known.is(kind, key)) {
         let converted = known
@@ -156,9 +269,79 @@ fn translate(kind: RoleKind, key: &str, value: &str) -> Result<Vec<(String, Stri
     }
     Err(ConfigError::UnknownKey {
         key: key.to_owned(),
-        role: kind.name(),
-        nearest: nearest(kind, key),
+        why: unknown(kind, key),
     })
+}
+
+/// Why a key means nothing to the client, and what would be right.
+fn unknown(kind: RoleKind, key: &str) -> String {
+    let (whose, other) = match kind {
+        RoleKind::Producer => (Whose::Producer, RoleKind::Consumer),
+        RoleKind::Consumer => (Whose::Consumer, RoleKind::Producer),
+    };
+    let of_java = settings::find(whose, key).is_some();
+    let is_of = |role| KEYS.iter().any(|known| known.is(role, key));
+    if !of_java && (is_of(other) || settings::owner(key, whose).is_some()) {
+        return settings::owner(key, whose).unwrap_or_else(|| {
+            format!(
+                "`{key}` is a setting of a {}, not of a {}",
+                other.name(),
+                kind.name()
+            )
+        });
+    }
+    if key.ends_with(".serializer") || key.ends_with(".deserializer") {
+        return format!(
+            "`{key}` has no use here: ackproof makes the keys and values of records itself, so \
+             that it can tell each; leave it out"
+        );
+    }
+    if key.starts_with("sasl.") || key.starts_with("ssl.") {
+        return format!(
+            "`{key}` has no use here: the built-in client is made without TLS and SASL; leave it \
+             out"
+        );
+    }
+    if native::find(key).is_some_and(|it| it.is_for(kind) && !it.is_a_call()) {
+        return format!(
+            "`{key}` is a name of librdkafka's own, the built-in client: write \
+             `\"{PASS_THROUGH}{key}\"`"
+        );
+    }
+    if of_java {
+        return format!(
+            "`{key}` is a setting of the Java client that librdkafka, the built-in client, has \
+             nothing for: leave it out"
+        );
+    }
+    let role = kind.name();
+    match nearest(kind, key) {
+        Some(near) => format!("a {role} has no setting `{key}`; did you mean `{near}`?"),
+        None => format!(
+            "a {role} has no setting `{key}`; names of librdkafka's own are written \
+             `{PASS_THROUGH}KEY`"
+        ),
+    }
+}
+
+/// What is wrong with a name of librdkafka's own.
+fn unknown_native(kind: RoleKind, own: &str) -> Option<String> {
+    let role = kind.name();
+    let Some(property) = native::find(own) else {
+        let near = model::scenario::nearest(own, native::of(kind).map(|it| it.name));
+        let near = near.map_or(String::new(), |near| {
+            format!("; did you mean `{PASS_THROUGH}{near}`?")
+        });
+        return Some(format!(
+            "there is no `{PASS_THROUGH}{own}`: librdkafka has no such property{near}"
+        ));
+    };
+    if property.is_a_call() {
+        return Some(format!(
+            "`{own}` cannot be set by a text: programs of librdkafka's give it in a call"
+        ));
+    }
+    (!property.is_for(kind)).then(|| format!("`{own}` does nothing in a {role}: leave it out"))
 }
 
 /// How long a send waits for room in the client's buffer, at most, in
@@ -171,13 +354,25 @@ pub(crate) fn max_block_ms(config: &BTreeMap<String, String>) -> u64 {
 }
 
 fn nearest(kind: RoleKind, key: &str) -> Option<&'static str> {
-    const SIMILAR: f64 = 0.6;
-    KEYS.iter()
-        .filter(|known| known.role.includes(kind))
-        .map(|known| (strsim::normalized_levenshtein(known.java, key), known.java))
-        .filter(|(similarity, _)| *similarity >= SIMILAR)
-        .max_by(|a, b| a.0.total_cmp(&b.0))
-        .map(|(_, java)| java)
+    let known = KEYS.iter().filter(|known| known.role.includes(kind));
+    model::scenario::nearest(key, known.map(|known| known.java))
+}
+
+/// librdkafka's words on one property; what it takes, where its table says so.
+fn refusal(key: &str, value: &str, name: &str, error: KafkaError) -> String {
+    let reason = reason(error);
+    if reason.contains("not available at build time") {
+        return "the built-in client is made without TLS and SASL".to_owned();
+    }
+    let takes = native::find(name).map_or("", |it| it.takes);
+    if takes.is_empty() {
+        return reason;
+    }
+    let takes = match takes.split_once(" .. ") {
+        Some((least, most)) => format!("a number from {least} to {most}"),
+        None => format!("one of {takes}"),
+    };
+    format!("it takes {takes}{}", not(key, value))
 }
 
 fn reason(error: KafkaError) -> String {

@@ -143,7 +143,6 @@ impl Ledger {
     /// elsewhere, or is said to be elsewhere too.
     fn count_unread_place(&mut self, record: RecordId, docket: &mut Docket) {
         if self.standing.stored.contains(record) || !self.unread_places.insert(record) {
-            self.settled.extra_copies += 1;
             docket.add_record(Anomaly::Duplicate, record, || {
                 let what = format!("{record} has more than one place");
                 (what, vec![Watch::Record(record)])

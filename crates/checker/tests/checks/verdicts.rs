@@ -343,7 +343,7 @@ fn a_fault_that_landed_leaves_no_doubt() {
     assert_eq!((fault.injected_ms, fault.healed_ms), (Some(6), Some(8)));
     assert_eq!(
         fault.evidence[1].detail,
-        "1 sends outstanding when it came into force, 0 attempted while it lasted"
+        "1 send outstanding when it came into force, 0 attempted while it lasted"
     );
 }
 
@@ -481,7 +481,7 @@ fn group_claims_say_how_much_was_read() {
         Claim::ReprocessedWithinWindow,
         &story,
         held,
-        "g processed 1 records again, 2 allowed: 1 restarts, a commit every 2 records",
+        "g processed 1 record again, 2 allowed: 1 restart, a commit every 2 records",
     );
     rules(
         Claim::NothingReprocessed,

@@ -240,7 +240,7 @@ fn an_example_says_what_was_not_done() {
 #[test]
 fn an_example_says_how_far_a_log_had_reached() {
     let text = format!("{SENT}m0 processes p0/2 at t-0@2\nt-0 is read from 0: p0/0");
-    let cut = "t-0 was read at 2, and ended at 1 later";
+    let cut = "t-0@2 was read, and later the log ended before offset 1";
     assert_eq!(told(&text, Anomaly::LogTruncation), [cut]);
 }
 

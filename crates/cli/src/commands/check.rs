@@ -2,7 +2,7 @@
 //! recorded, from the recorded files only. Changes nothing in them.
 
 use std::fmt::Write as _;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use checker::Examples;
 use report::verdict_json;
@@ -15,6 +15,7 @@ use crate::imported::{self, ImportError, Recorded};
 use crate::judgement::judge_run;
 use crate::lines;
 use crate::output::{print, print_raw};
+use crate::page::{columns_of, fit};
 use crate::run_dir::RunDir;
 use crate::settings::{CheckSettings, Files, ForeignFiles};
 use crate::spool::Spool;
@@ -30,9 +31,19 @@ pub(crate) fn check(args: &CheckArgs) -> Result<Exit, Failure> {
         Files::Foreign { files, expected } => {
             // What was spooled is kept until everything is read.
             let mut spool = Spool::default();
+            let first = match &files {
+                ForeignFiles::Kafkatest(sources, _) => sources.first().map(|it| it.path.clone()),
+                // A history without operations is one.
+                ForeignFiles::Jepsen(_) => None,
+            };
             let recorded = open(files, &mut spool)?;
             let judged =
                 imported::judge(recorded, expected, examples).map_err(|error| failure(&error))?;
+            let nothing =
+                judged.counts.sent == 0 && judged.counts.stored == 0 && judged.groups.is_empty();
+            if let Some(first) = first.filter(|_| nothing) {
+                return Err(Failure::usage(&Nothing(first)));
+            }
             match settings.format {
                 Format::Json => {
                     let text = import_lines::json(&judged);
@@ -49,6 +60,14 @@ pub(crate) fn check(args: &CheckArgs) -> Result<Exit, Failure> {
 #[derive(Debug, thiserror::Error)]
 #[error("--cleanup names the topic {0}, of which no file tells")]
 struct NoSuchTopic(String);
+
+/// Files in which nothing happens that could be judged.
+#[derive(Debug, thiserror::Error)]
+#[error(
+    "there are no events of producers or consumers in {}: nothing was recorded, or by another tool",
+    .0.display()
+)]
+struct Nothing(PathBuf);
 
 /// Opens the files of another tool, where each can be read more than once.
 fn open(files: ForeignFiles, spool: &mut Spool) -> Result<Recorded, Failure> {
@@ -114,7 +133,7 @@ fn check_run(
                 text.push_str(&lines::scenario(planned, judged, name_chars, proofs));
             }
             let _ = writeln!(text, "  {}", lines::summary(&plan, &verdict));
-            print(&text)?;
+            print(&fit(&text, columns_of(std::io::stdout())))?;
         }
     }
     Ok(Exit::from(verdict.verdict))

@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 use std::path::Path;
 
-use stack::artefacts::Parts;
+use stack::artefacts::{Parts, supported};
 use stack::cache::Cache;
 use stack::diagnose::{Health, diagnose};
 
@@ -17,6 +17,7 @@ use crate::style::{HELD, INCONCLUSIVE, VIOLATED};
 pub(crate) async fn doctor(args: &VersionArgs) -> Result<Exit, Failure> {
     let cache = Cache::user().map_err(|error| Failure::environment(&error))?;
     let request = artefacts(args, Parts::KafkaAndCdc);
+    supported(&request).map_err(|error| Failure::usage(&error))?;
     let diagnoses = diagnose(&cache, &request, Path::new(".")).await;
     let subject_chars = diagnoses
         .iter()
@@ -46,7 +47,7 @@ pub(crate) async fn doctor(args: &VersionArgs) -> Result<Exit, Failure> {
         match worst {
             None | Some(Health::Good) => "Everything is there.",
             Some(Health::Degraded) =>
-                "Everything works; the first run has something to fetch or make.",
+                "Ready, as far as this machine goes; the first run has something to fetch or make.",
             Some(Health::Bad) => "Something is missing that no run can do without.",
         }
     );

@@ -1,20 +1,22 @@
 //! `ackproof explain`: a scenario's plan before anything happens, or what an
 //! anomaly or a claim means.
 
-use model::anomaly::Anomaly;
+use model::anomaly::{Anomaly, Fact};
 use model::claim::Claim;
 use model::ids::RunId;
 use model::plan::ScenarioPlan;
+use model::scenario::defaults::{ClientKind, unset};
 use model::scenario::{EMBEDDED, near};
+use serde_json::{Value, json};
 
-use crate::args::ExplainArgs;
+use crate::args::{DataFormat, ExplainArgs};
 use crate::catalogue;
 use crate::exit::Exit;
 use crate::explanation::{Seed, explain as explain_plan};
 use crate::failure::Failure;
-use crate::output::print;
+use crate::output::{print, print_raw};
 use crate::page::Page;
-use crate::selection::select_scenario;
+use crate::selection::{On, embedded_scenarios, is_selection, select, suites};
 
 /// The names that stand for a whole catalogue.
 const ANOMALIES: &str = "anomalies";
@@ -27,41 +29,153 @@ const PART_CHARS_MIN: usize = 3;
 
 /// A name that is nothing's.
 #[derive(Debug, thiserror::Error)]
-#[error("there is no scenario, anomaly or claim `{name}`{suggestion}")]
+#[error("there is no scenario, suite, anomaly or claim `{name}`{suggestion}")]
 struct Unknown {
     name: String,
     suggestion: String,
 }
 
 pub(crate) fn explain(args: &ExplainArgs) -> Result<Exit, Failure> {
-    let name = args.name.as_str();
-    let scenario = select_scenario(name).map_err(|error| Failure::usage(&error))?;
+    let seed = args.seed.map_or(Seed::Open, Seed::Given);
     let mut page = Page::for_output();
-    if let Some(scenario) = scenario {
-        let seed = args.seed.map_or(Seed::Open, Seed::Given);
+    let mut explained = Vec::new();
+    let (scenarios, others): (Vec<String>, Vec<String>) = args
+        .names
+        .iter()
+        .cloned()
+        .partition(|name| is_selection(name));
+    let selection = select(&scenarios, On::OwnBrokers).map_err(|error| Failure::usage(&error))?;
+    if let Some(name) = others.iter().find(|name| !is_explained(name)) {
+        return Err(Failure::usage(&unknown(name)));
+    }
+    for scenario in selection.scenarios {
         let plan = ScenarioPlan::new(scenario, args.seed.unwrap_or(0), RunId::new(0), 1);
-        engine::check_configs(&plan).map_err(|error| Failure::usage(&error))?;
-        explain_plan(&mut page, &plan, seed);
-    } else if name == ANOMALIES {
-        catalogue::anomalies(&mut page);
-    } else if name == CLAIMS {
-        catalogue::claims(&mut page);
-    } else {
-        // One name is both: `commit-order`.
-        let anomaly = Anomaly::ALL.iter().find(|it| is_name(it.name(), name));
-        let claim = Claim::ALL.iter().find(|it| is_name(it.name(), name));
-        if anomaly.is_none() && claim.is_none() {
-            return Err(Failure::usage(&unknown(name)));
+        if args.format == DataFormat::Json {
+            explained.push(plan_data(&plan));
+        } else {
+            explain_plan(&mut page, &plan, seed);
         }
-        if let Some(anomaly) = anomaly {
+    }
+    for name in &others {
+        if args.format == DataFormat::Json {
+            explained.extend(catalogue_data(name));
+            continue;
+        }
+        match name.as_str() {
+            ANOMALIES => catalogue::anomalies(&mut page),
+            CLAIMS => catalogue::claims(&mut page),
+            _ => {}
+        }
+        // One name is both: `commit-order`.
+        if let Some(anomaly) = Anomaly::ALL.iter().find(|it| is_name(it.name(), name)) {
             catalogue::anomaly(&mut page, *anomaly);
         }
-        if let Some(claim) = claim {
+        if let Some(claim) = Claim::ALL.iter().find(|it| is_name(it.name(), name)) {
             catalogue::claim(&mut page, *claim);
         }
     }
+    if args.format == DataFormat::Json {
+        return data(&explained);
+    }
     print(&page.into_text())?;
     Ok(Exit::Held)
+}
+
+fn is_explained(name: &str) -> bool {
+    name == ANOMALIES
+        || name == CLAIMS
+        || Anomaly::ALL.iter().any(|it| is_name(it.name(), name))
+        || Claim::ALL.iter().any(|it| is_name(it.name(), name))
+}
+
+fn data(explained: &[Value]) -> Result<Exit, Failure> {
+    print_raw(&format!("{:#}\n", Value::from(explained)))?;
+    Ok(Exit::Held)
+}
+
+/// A scenario's plan for other programs: what it is made of, and what follows
+/// from that.
+fn plan_data(plan: &ScenarioPlan) -> Value {
+    let scenario = &plan.scenario;
+    let groups = scenario.groups.iter();
+    let clients = scenario
+        .producers
+        .iter()
+        .zip(0..)
+        .map(|(it, number): (_, u32)| {
+            (
+                format!("producer {number}"),
+                ClientKind::Producer,
+                &it.config,
+            )
+        })
+        .chain(groups.map(|it| {
+            (
+                format!("group {}", it.name),
+                ClientKind::Consumer,
+                &it.config,
+            )
+        }))
+        .chain(scenario.transforms.iter().flat_map(|it| {
+            let who = |what: &str| format!("{what} of {}", it.name);
+            [
+                (who("consumers"), ClientKind::Consumer, &it.config),
+                (who("producers"), ClientKind::Producer, &it.producer_config),
+            ]
+        }));
+    let clients = clients.map(|(who, kind, config)| {
+        let unset = unset(kind, config).map(|it| {
+            json!({"key": it.key, "value": it.value, "java": it.java, "differs": it.differs()})
+        });
+        json!({"who": who, "set": config, "not_set": unset.collect::<Vec<_>>()})
+    });
+    json!({
+        "kind": "scenario",
+        "name": scenario.name,
+        "scenario": scenario,
+        "fault_delays_ms": plan.fault_delays_ms,
+        "must_happen": scenario.occurrences().iter().map(ToString::to_string).collect::<Vec<_>>(),
+        "clients": clients.collect::<Vec<_>>(),
+        "at_least_ms": plan.schedule_ms(),
+    })
+}
+
+/// What a name of the catalogue means, or all names of one.
+fn catalogue_data(name: &str) -> Vec<Value> {
+    let anomalies = Anomaly::ALL.iter();
+    let anomalies = anomalies.filter(|it| name == ANOMALIES || is_name(it.name(), name));
+    let facts = |facts: &[Fact]| -> Vec<Value> {
+        let facts = facts.iter();
+        facts
+            .map(|it| json!({"what": it.what, "source": it.source}))
+            .collect()
+    };
+    let anomalies = anomalies.map(|anomaly| {
+        let of = anomaly.definition();
+        json!({
+            "kind": "anomaly",
+            "name": anomaly,
+            "meaning": of.meaning,
+            "definition": of.definition,
+            "excludes": of.excludes,
+            "history": of.history,
+            "clean_history": of.twin,
+            "permitted_by": facts(of.permitted_by),
+            "prevented_by": facts(of.prevented_by),
+            "jepsen": of.jepsen,
+        })
+    });
+    let claims = Claim::ALL.iter();
+    let claims = claims.filter(|it| name == CLAIMS || is_name(it.name(), name));
+    let claims = claims.map(|claim| {
+        json!({
+            "kind": "claim",
+            "name": claim,
+            "meaning": claim.meaning(),
+            "contradicted_by": claim.contradicted_by(),
+        })
+    });
+    anomalies.chain(claims).collect()
 }
 
 /// Nobody should have to know how the G of G1a is written.
@@ -70,17 +184,20 @@ const fn is_name(known: &str, name: &str) -> bool {
 }
 
 fn unknown(name: &str) -> Unknown {
+    let scenarios = embedded_scenarios().unwrap_or_default();
     let known = || {
         EMBEDDED
             .iter()
             .map(|(name, _)| *name)
+            .chain(suites(&scenarios))
             .chain(Anomaly::ALL.iter().map(|it| it.name()))
             .chain(Claim::ALL.iter().map(|it| it.name()))
             .chain([ANOMALIES, CLAIMS])
     };
     let with_part = known().filter(|it| name.len() >= PART_CHARS_MIN && it.contains(name));
     let mut suggested: Vec<String> = Vec::new();
-    for near in near(name, known()).into_iter().chain(with_part) {
+    let near = near(name, known()).into_iter();
+    for near in near.filter(|_| !name.is_empty()).chain(with_part) {
         let near = format!("`{near}`");
         if suggested.len() < SUGGESTIONS_MAX && !suggested.contains(&near) {
             suggested.push(near);

@@ -37,7 +37,7 @@ pub(crate) async fn heal(args: &HealArgs) -> Result<Exit, Failure> {
     };
     let _hold = dir.hold().map_err(going_on)?;
     let Some(cluster) = &plan.cluster else {
-        print("the run had brokers of its own, which ended with it: nothing is left anywhere\n")?;
+        print("nothing to clean up: this run used brokers of its own, which ended with it\n")?;
         return Ok(Exit::Held);
     };
     // Of a copy, the run may go on in the directory that was copied.

@@ -3,32 +3,40 @@
 
 use std::collections::BTreeMap;
 use std::io;
-use std::time::{Instant, SystemTime};
+use std::time::{Duration, Instant, SystemTime};
 
 use checker::Examples;
 use engine::progress::{Progress, Step};
 use engine::{Brokers, Embedded, End, Left, Settings};
-use model::plan::RunPlan;
+use model::plan::{Ran, RunPlan};
 use model::verdict::RunVerdict;
 use proxy::HostPort;
 use report::{junit, markdown, verdict_json};
 use stack::archive::{Archives, Training};
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, watch};
 use tokio::task::JoinSet;
 
-use crate::args::{Format, RunArgs};
+use crate::args::{RunArgs, RunFormat};
+use crate::circumstances;
 use crate::display::Display;
+use crate::events::Events;
 use crate::exit::Exit;
+use crate::explanation::{Seed, explain};
 use crate::failure::{Failure, chain};
 use crate::interrupt::Interrupt;
 use crate::judgement::{Judged, JudgementError, conclude, judge_scenario};
 use crate::lines;
-use crate::machine::this_machine;
-use crate::output::{note, print_raw, write};
+use crate::output::{note, print, print_raw, write};
+use crate::page::{Page, columns_of, fit};
 use crate::provision::{Provision, provide, this_program};
+use crate::rerun;
 use crate::run_dir::{Results, RunDir, RunDirError};
 use crate::settings::{self, RunSettings};
 use model::scenario::words::duration_ms;
+
+/// How often what is shown of a run moves on its own, so that one sees that it
+/// lives.
+const TICK: Duration = Duration::from_millis(100);
 
 /// Signals cannot be received.
 #[derive(Debug, thiserror::Error)]
@@ -36,8 +44,22 @@ use model::scenario::words::duration_ms;
 struct SignalError(#[source] io::Error);
 
 pub(crate) async fn run(args: &RunArgs) -> Result<Exit, Failure> {
-    let began = Instant::now();
-    let mut settings = RunSettings::new(args, SystemTime::now())?;
+    let (began, now) = (Instant::now(), SystemTime::now());
+    let again = args
+        .rerun_failed
+        .as_ref()
+        .map(|dir| rerun::failed(args, dir))
+        .transpose()?;
+    if let Some(None) = again {
+        print("every scenario of that run came out as it should: there is none to run again\n")?;
+        return Ok(Exit::Held);
+    }
+    let again = again.flatten();
+    let args = again.as_ref().unwrap_or(args);
+    let mut settings = RunSettings::new(args, now)?;
+    if args.dry_run {
+        return dry_run(&settings.plan, args.seed);
+    }
     let mut interrupt =
         Interrupt::listen().map_err(|error| Failure::environment(&SignalError(error)))?;
     let dir = RunDir::claim(&settings.out).map_err(|error| claim_failure(&error))?;
@@ -50,12 +72,25 @@ pub(crate) async fn run(args: &RunArgs) -> Result<Exit, Failure> {
     if let Some(cluster) = &mut settings.plan.cluster {
         cluster.run_dir = dir.path().canonicalize().ok();
     }
+    circumstances::note(&mut settings.plan, args, now);
     let run = Run {
         settings,
         dir,
         ready,
     };
     run.carry_out(began, interrupt).await
+}
+
+/// Says what would happen, and starts nothing.
+fn dry_run(plan: &RunPlan, seed: Option<u64>) -> Result<Exit, Failure> {
+    let seed = seed.map_or(Seed::Open, Seed::Given);
+    let mut page = Page::for_output();
+    let mut scenarios = plan.scenarios.iter();
+    while let Some(once) = scenarios.find(|it| it.repetition == 1) {
+        explain(&mut page, once, seed);
+    }
+    print(&page.into_text())?;
+    Ok(Exit::Held)
 }
 
 fn claim_failure(error: &RunDirError) -> Failure {
@@ -126,27 +161,46 @@ struct Run {
 }
 
 impl Run {
-    async fn carry_out(self, began: Instant, interrupt: Interrupt) -> Result<Exit, Failure> {
+    async fn carry_out(mut self, began: Instant, interrupt: Interrupt) -> Result<Exit, Failure> {
+        self.write_plan()?;
         let plan = &self.settings.plan;
-        self.dir
-            .write_plan(plan)
-            .map_err(|error| Failure::environment(&error))?;
+        self.tell(|| Events::began(plan, self.dir.path()));
         self.say(&(lines::header(plan) + &lines::left_out(plan)))
             .map_err(output_failure)?;
 
         let training = self.ready.train();
-        let Executed { ends, judged, left } = self.execute(interrupt.clone()).await?;
+        let executed = self.execute(began, interrupt.clone()).await?;
+        let Executed {
+            ends,
+            judged,
+            left,
+            ran,
+        } = executed;
         // What is not trained by now is trained some other time.
         drop(training);
         let carried_out = tell_failures(plan, &ends).and(self.tell_left(&left));
 
+        let took_ms = millis(began.elapsed());
+        for (index, ran) in ran {
+            if let Some(scenario) = self.settings.plan.scenarios.get_mut(index) {
+                scenario.ran = Some(ran);
+            }
+        }
+        if let Some(circumstances) = &mut self.settings.plan.circumstances {
+            circumstances.took_ms = Some(took_ms);
+        }
+        let plan = &self.settings.plan;
         let verdict = self.conclude(judged).await?;
         self.write_results(&verdict)?;
+        let done = ends
+            .iter()
+            .filter(|end| matches!(end, End::Completed))
+            .count();
+        self.tell(|| Events::ended(&verdict, done));
         match self.settings.format {
-            Format::Json => print_raw(&json(&verdict)?)?,
-            Format::Human => {}
+            RunFormat::Json => print_raw(&json(&verdict)?)?,
+            RunFormat::Human | RunFormat::JsonLines => {}
         }
-        let took_ms = u64::try_from(began.elapsed().as_millis()).unwrap_or(u64::MAX);
         self.say(&format!(
             "  {} · {} · report: {}\n",
             lines::summary(plan, &verdict),
@@ -165,7 +219,7 @@ impl Run {
     }
 
     /// Carries the plan out, and judges each scenario as soon as it has ended.
-    async fn execute(&self, mut interrupt: Interrupt) -> Result<Executed, Failure> {
+    async fn execute(&self, began: Instant, mut interrupt: Interrupt) -> Result<Executed, Failure> {
         let plan = &self.settings.plan;
         let engine_settings = Settings {
             out: self.dir.path().to_owned(),
@@ -174,13 +228,21 @@ impl Run {
             brokers: self.ready.brokers(),
         };
         let (tell, mut told) = mpsc::unbounded_channel();
-        let watch = interrupt.watch();
+        let (stop, stopped) = watch::channel(false);
         let engine = async {
-            let ends = engine::run(plan, &engine_settings, &tell, watch).await;
+            let ends = engine::run(plan, &engine_settings, &tell, stopped).await;
             drop(tell);
             ends
         };
-        let mut display = Display::new(plan);
+        let mut display = Display::new(plan, self.settings.jobs.get());
+        let mut events = Events::default();
+        let mut times = Times::default();
+        let mut ticks = tokio::time::interval(TICK);
+        let fail_fast = |is_bad: bool| {
+            if is_bad && self.settings.fail_fast {
+                stop.send_replace(true);
+            }
+        };
         let shown = async {
             let mut judging = JoinSet::new();
             let mut judged = BTreeMap::new();
@@ -191,7 +253,12 @@ impl Run {
                     progress = told.recv() => match progress {
                         Some(progress) => {
                             self.judge_if_ended(&progress, &mut judging);
+                            times.take_in(&progress, began.elapsed());
+                            if let Some(event) = events.of(plan, &progress) {
+                                self.tell(|| event);
+                            }
                             display.show(&progress);
+                            fail_fast(matches!(progress.what, Step::GaveUp { .. }));
                             if let Step::LeftBehind { left: one } = progress.what {
                                 left.push(one);
                             }
@@ -199,21 +266,29 @@ impl Run {
                         None => break,
                     },
                     Some(done) = judging.join_next() => {
-                        self.finished(done, &display, &mut judged);
+                        fail_fast(self.finished(done, &mut display, &mut judged));
                     }
+                    _ = ticks.tick() => display.redraw(),
                     () = interrupt.happened(), if !is_told => {
                         is_told = true;
-                        display_note(&display);
+                        stop.send_replace(true);
+                        display_note(&mut display);
                     }
                 }
             }
             while let Some(done) = judging.join_next().await {
-                self.finished(done, &display, &mut judged);
+                self.finished(done, &mut display, &mut judged);
             }
-            (judged, left)
+            display.end();
+            (judged, left, times.ran)
         };
-        let (ends, (judged, left)) = tokio::join!(engine, shown);
-        Ok(Executed { ends, judged, left })
+        let (ends, (judged, left, ran)) = tokio::join!(engine, shown);
+        Ok(Executed {
+            ends,
+            judged,
+            left,
+            ran,
+        })
     }
 
     /// Says what stays behind in the user's cluster, and what to do about it.
@@ -240,31 +315,51 @@ impl Run {
         }
     }
 
-    /// Shows what came of a scenario.
+    /// Shows what came of a scenario. Whether it is not what it should be.
     fn finished(
         &self,
         done: Result<Ended, tokio::task::JoinError>,
-        display: &Display,
+        display: &mut Display,
         judged: &mut BTreeMap<usize, Judged>,
-    ) {
+    ) -> bool {
         // One that could not be judged is judged again at the end, where the
         // failure is told.
-        if let Ok((index, Ok(of))) = done {
+        let Ok((index, Ok(of))) = done else {
+            return true;
+        };
+        // The end of standard output ends no run half-way.
+        let _ = display.write(|| self.show_scenario(index, &of));
+        display.done();
+        let is_bad = !of.verdict.as_expected;
+        judged.insert(index, of);
+        is_bad
+    }
+
+    fn write_plan(&self) -> Result<(), Failure> {
+        let written = self.dir.write_plan(&self.settings.plan);
+        written.map_err(|error| Failure::environment(&error))
+    }
+
+    /// Tells other programs what happens, where they listen.
+    fn tell(&self, event: impl FnOnce() -> serde_json::Value) {
+        if self.settings.format == RunFormat::JsonLines {
             // The end of standard output ends no run half-way.
-            let _ = display.write(|| self.show_scenario(index, &of));
-            judged.insert(index, of);
+            let _ = print_raw(&format!("{}\n", event()));
         }
     }
 
     fn show_scenario(&self, index: usize, judged: &Judged) -> io::Result<()> {
         let plan = &self.settings.plan;
         match plan.scenarios.get(index) {
-            Some(scenario) => self.say(&lines::scenario(
-                scenario,
-                &judged.verdict,
-                lines::name_chars(plan),
-                lines::PROOFS_SHOWN,
-            )),
+            Some(scenario) => {
+                self.tell(|| Events::judged(&scenario.folder(), &judged.verdict));
+                self.say(&lines::scenario(
+                    scenario,
+                    &judged.verdict,
+                    lines::name_chars(plan),
+                    lines::PROOFS_SHOWN,
+                ))
+            }
             None => Ok(()),
         }
     }
@@ -297,10 +392,14 @@ impl Run {
         let plan = &self.settings.plan;
         let results = Results {
             verdict: json(verdict)?,
-            report: markdown(plan, verdict, &this_machine(self.dir.configurations(plan))),
+            report: markdown(plan, verdict, &self.dir.configurations(plan)),
             junit: junit(plan, verdict).map_err(|error| Failure::environment(&error))?,
         };
-        self.dir.write_results(&results).map_err(|error| {
+        // What has happened is written beside what was planned: judged again, it
+        // gives the same verdict.
+        let written = self.dir.write_plan(plan);
+        let written = written.and_then(|()| self.dir.write_results(&results));
+        written.map_err(|error| {
             Failure::environment(&error).hint(format!(
                 "what was recorded stays: `ackproof check {}` judges it again",
                 self.dir.path().display()
@@ -312,8 +411,14 @@ impl Run {
     /// is for a machine.
     fn say(&self, text: &str) -> io::Result<()> {
         match self.settings.format {
-            Format::Human => write(&mut anstream::stdout(), text),
-            Format::Json => write(&mut anstream::stderr(), text),
+            RunFormat::Human => {
+                let fitting = fit(text, columns_of(io::stdout()));
+                write(&mut anstream::stdout(), &fitting)
+            }
+            RunFormat::Json | RunFormat::JsonLines => {
+                let fitting = fit(text, columns_of(io::stderr()));
+                write(&mut anstream::stderr(), &fitting)
+            }
         }
     }
 }
@@ -323,6 +428,31 @@ struct Executed {
     ends: Vec<End>,
     judged: BTreeMap<usize, Judged>,
     left: Vec<Left>,
+    /// When each scenario was carried out.
+    ran: BTreeMap<usize, Ran>,
+}
+
+/// Notes when scenarios begin and end.
+#[derive(Default)]
+struct Times {
+    began: BTreeMap<usize, u64>,
+    ran: BTreeMap<usize, Ran>,
+}
+
+impl Times {
+    fn take_in(&mut self, progress: &Progress, since: Duration) {
+        let now_ms = millis(since);
+        let began_ms = *self.began.entry(progress.scenario).or_insert(now_ms);
+        if matches!(progress.what, Step::Finished | Step::GaveUp { .. }) {
+            let took_ms = now_ms.saturating_sub(began_ms);
+            let ran = Ran { began_ms, took_ms };
+            self.ran.entry(progress.scenario).or_insert(ran);
+        }
+    }
+}
+
+fn millis(of: Duration) -> u64 {
+    u64::try_from(of.as_millis()).unwrap_or(u64::MAX)
 }
 
 type Ended = (usize, Result<Judged, JudgementError>);
@@ -372,7 +502,7 @@ fn output_failure(error: io::Error) -> Failure {
     Failure::environment(&OutputError(error))
 }
 
-fn display_note(display: &Display) {
+fn display_note(display: &mut Display) {
     // Nobody can be told that standard error is gone.
     let _ = display.write(|| {
         write(

@@ -10,15 +10,20 @@ use std::time::Duration;
 
 use ::stack::archive::{Archives, train};
 use ::stack::artefacts::Parts;
-use ::stack::detached::{RunningStack, State, StateFile, ask_to_stop, spawn_holder};
+use ::stack::detached::{
+    DEFAULT_STACK, RunningStack, StackName, State, StateFile, ask_to_stop, spawn_holder,
+};
+use ::stack::ports::{ReservedPort, TakenPort};
 use ::stack::process::ProcessSnapshot;
 use ::stack::stack::{CdcSpec, Stack, StackProgress, StackSpec};
 
-use crate::args::{StackUpArgs, VersionArgs};
+use serde_json::{Value, json};
+
+use crate::args::{DataFormat, StackNameArgs, StackStatusArgs, StackUpArgs, VersionArgs};
 use crate::exit::Exit;
 use crate::failure::{Failure, chain};
 use crate::interrupt::Interrupt;
-use crate::output::{note, print};
+use crate::output::{note, print, print_raw};
 use crate::provision::{Provision, provide, this_program};
 use crate::settings::artefacts;
 
@@ -68,7 +73,7 @@ pub(crate) async fn up(args: &StackUpArgs) -> Result<Exit, Failure> {
     };
     let running = RunningStack::held_here(&stack).map_err(|error| Failure::environment(&error))?;
     let noted = if args.detached {
-        Some(Noted::write(&running)?)
+        Some(Noted::write(&running, &args.name.name)?)
     } else {
         None
     };
@@ -89,9 +94,30 @@ async fn start(args: &StackUpArgs, provision: &Provision, place: &Place) -> Resu
         artefacts,
         java,
     } = provision;
+    let mut ports = Ports::new(args);
+    let client_ports = (1..=args.brokers)
+        .filter_map(|broker| ports.next().map(|port| port.map(|port| (broker, port))))
+        .collect::<Result<_, _>>()
+        .map_err(|error| Failure::environment(&error).hint("give another --port"))?;
+    let mut one = || ports.next().transpose();
+    let cdc = if args.cdc {
+        let port = |taken: Result<Option<ReservedPort>, TakenPort>| {
+            taken.map_err(|error| Failure::environment(&error).hint("give another --port"))
+        };
+        Some(CdcSpec {
+            connect_port: port(one())?,
+            postgres_port: port(one())?,
+            ..CdcSpec::default()
+        })
+    } else {
+        None
+    };
+    let auto_create = creates_topics(args).to_string();
     let spec = StackSpec {
         brokers: args.brokers,
-        cdc: args.cdc.then(CdcSpec::default),
+        client_ports,
+        broker_config: [("auto.create.topics.enable".to_owned(), auto_create)].into(),
+        cdc,
         archives: Archives::find(cache, artefacts, java),
         ..StackSpec::new(&place.path)
     };
@@ -106,16 +132,42 @@ async fn start(args: &StackUpArgs, provision: &Provision, place: &Place) -> Resu
         })
 }
 
+/// Whether brokers make topics when they are first used. Connectors rely on
+/// it, and say nothing where they do not.
+const fn creates_topics(args: &StackUpArgs) -> bool {
+    args.cdc || args.auto_create_topics
+}
+
+/// The ports that were asked for, one after the other.
+struct Ports {
+    next: Option<u16>,
+}
+
+impl Ports {
+    const fn new(args: &StackUpArgs) -> Self {
+        Self { next: args.port }
+    }
+
+    /// The next; none where any will do.
+    fn next(&mut self) -> Option<Result<ReservedPort, TakenPort>> {
+        let port = self.next?;
+        self.next = port.checked_add(1);
+        Some(ReservedPort::at(port))
+    }
+}
+
 /// Starts this program again in the background, and waits until that one holds
 /// a stack.
 async fn detach(args: &StackUpArgs, interrupt: &mut Interrupt) -> Result<Exit, Failure> {
-    let file = StateFile::user().map_err(|error| Failure::environment(&error))?;
+    let file = state_file(&args.name)?;
     if let State::Running(running) = read(&file)? {
         let error = StackCommandError::AlreadyUp {
             pid: running.holder.pid,
         };
-        return Err(Failure::usage(&error)
-            .hint("`ackproof stack status` says where it is, `ackproof stack down` ends it"));
+        return Err(Failure::usage(&error).hint(
+            "`ackproof stack status` says where it is, `ackproof stack down` ends it, and \
+                 `--name` gives another stack a name of its own",
+        ));
     }
     let log = file.path().with_extension("log");
     let holder = spawn_holder(&this_program()?, &holder_args(args), &log)
@@ -152,6 +204,11 @@ fn holder_args(args: &StackUpArgs) -> Vec<OsString> {
     if args.cdc {
         told.push("--cdc".into());
     }
+    if args.auto_create_topics {
+        told.push("--auto-create-topics".into());
+    }
+    told.push("--name".into());
+    told.push(args.name.name.to_string().into());
     let versions = &args.versions;
     let mut pass = |flag: &str, value: Option<OsString>| {
         if let Some(value) = value {
@@ -159,6 +216,7 @@ fn holder_args(args: &StackUpArgs) -> Vec<OsString> {
             told.push(value);
         }
     };
+    pass("--port", args.port.map(|port| port.to_string().into()));
     pass("--kafka", versions.kafka.clone().map(Into::into));
     pass("--debezium", versions.debezium.clone().map(Into::into));
     pass(
@@ -169,8 +227,8 @@ fn holder_args(args: &StackUpArgs) -> Vec<OsString> {
 }
 
 /// `ackproof stack down`.
-pub(crate) async fn down() -> Result<Exit, Failure> {
-    let file = StateFile::user().map_err(|error| Failure::environment(&error))?;
+pub(crate) async fn down(args: &StackNameArgs) -> Result<Exit, Failure> {
+    let file = state_file(args)?;
     match read(&file)? {
         State::Running(running) => {
             ask_to_stop(&running, DOWN_BOUND)
@@ -189,24 +247,77 @@ pub(crate) async fn down() -> Result<Exit, Failure> {
                 stale.holder.pid
             ));
         }
-        State::None => note("no stack is running\n"),
+        State::None => note(&format!("no stack{} is running\n", called(args))),
     }
     Ok(Exit::Held)
 }
 
 /// `ackproof stack status`.
-pub(crate) fn status() -> Result<Exit, Failure> {
-    let file = StateFile::user().map_err(|error| Failure::environment(&error))?;
-    match read(&file)? {
-        State::Running(running) => {
-            print(&describe(&running))?;
-            Ok(Exit::Held)
+pub(crate) fn status(args: &StackStatusArgs) -> Result<Exit, Failure> {
+    let file = state_file(&args.name)?;
+    let running = match read(&file)? {
+        State::Running(running) => Some(running),
+        State::None | State::Stale(_) => None,
+    };
+    match (args.format, &running) {
+        (DataFormat::Json, running) => {
+            let stack = running.as_ref().map(data);
+            let text = json!({"name": args.name.name.to_string(), "stack": stack});
+            print_raw(&format!("{text:#}\n"))?;
         }
-        State::None | State::Stale(_) => {
-            note("no stack is running: `ackproof stack up --detach` starts one\n");
-            Ok(Exit::Environment)
-        }
+        (DataFormat::Human, Some(running)) => print(&describe(running))?,
+        (DataFormat::Human, None) => note(&format!(
+            "no stack{} is running: `ackproof stack up --detach{}` starts one\n",
+            called(&args.name),
+            option(&args.name)
+        )),
     }
+    Ok(match running {
+        Some(_) => Exit::Held,
+        None => Exit::Environment,
+    })
+}
+
+fn state_file(args: &StackNameArgs) -> Result<StateFile, Failure> {
+    StateFile::user(&args.name).map_err(|error| Failure::environment(&error))
+}
+
+/// ` NAME`, where it is not the one that needs none.
+fn called(args: &StackNameArgs) -> String {
+    match args.name.as_str() {
+        DEFAULT_STACK => String::new(),
+        name => format!(" {name}"),
+    }
+}
+
+fn option(args: &StackNameArgs) -> String {
+    match args.name.as_str() {
+        DEFAULT_STACK => String::new(),
+        name => format!(" --name {name}"),
+    }
+}
+
+/// Where everything is, for other programs.
+fn data(stack: &RunningStack) -> Value {
+    let postgres = stack.postgres.as_ref().map(|to| {
+        let url = format!(
+            "postgresql://{}@{}:{}/{}",
+            to.user, to.host, to.port, to.dbname
+        );
+        json!({"url": url, "host": to.host, "port": to.port, "user": to.user, "dbname": to.dbname})
+    });
+    let processes = stack.processes.iter();
+    let processes =
+        processes.map(|it| json!({"name": it.name, "pid": it.process.pid, "log": it.log}));
+    json!({
+        "bootstrap_servers": stack.bootstrap_servers,
+        "connect": stack.connect.map(|it| format!("http://{it}")),
+        "postgresql": postgres,
+        "auto_create_topics": stack.creates_topics,
+        "pid": stack.holder.pid,
+        "dir": stack.dir,
+        "processes": processes.collect::<Vec<_>>(),
+    })
 }
 
 /// `ackproof stack fetch`.
@@ -259,6 +370,12 @@ fn describe(stack: &RunningStack) -> String {
             ),
         ));
     }
+    let topics = if stack.creates_topics {
+        "made by brokers when they are first used"
+    } else {
+        "not made by brokers (--auto-create-topics): create them first"
+    };
+    rows.push(("topics".to_owned(), topics.to_owned()));
     rows.push(("held by process".to_owned(), stack.holder.pid.to_string()));
     rows.push((
         "logs".to_owned(),
@@ -342,8 +459,8 @@ struct Noted {
 }
 
 impl Noted {
-    fn write(stack: &RunningStack) -> Result<Self, Failure> {
-        let file = StateFile::user().map_err(|error| Failure::environment(&error))?;
+    fn write(stack: &RunningStack, name: &StackName) -> Result<Self, Failure> {
+        let file = StateFile::user(name).map_err(|error| Failure::environment(&error))?;
         file.write(stack)
             .map_err(|error| Failure::environment(&error))?;
         Ok(Self { file })

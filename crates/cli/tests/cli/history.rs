@@ -75,9 +75,16 @@ fn stats_tell_where_a_history_is_cut_off() {
     bench.run_dir(|_| {});
     cut(bench.history(), 1);
     let said = bench.transcript(&["history", "stats", "run"]);
-    assert!(said.starts_with("exit code 0"), "{said}");
+    assert!(said.starts_with("exit code 2"), "{said}");
     assert!(said.contains("cut off at byte"), "{said}");
     assert!(said.contains("not completed"), "{said}");
+    cut(
+        bench.history(),
+        fs::metadata(bench.history()).unwrap().len(),
+    );
+    let said = bench.transcript(&["history", "stats", "run"]);
+    assert!(said.starts_with("exit code 2"), "{said}");
+    assert!(said.contains("cut off at byte 0, not completed"), "{said}");
 }
 
 #[test]

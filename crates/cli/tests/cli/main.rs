@@ -1,6 +1,10 @@
 //! Black-box tests of the program where no stack runs.
 
-#![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    reason = "a test that cannot go on has failed"
+)]
 
 mod check;
 mod cluster;
@@ -8,5 +12,8 @@ mod damage;
 mod fixture;
 mod history;
 mod import;
+mod input;
 mod jepsen;
+mod mistakes;
+mod results;
 mod words;

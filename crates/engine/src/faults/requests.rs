@@ -4,7 +4,7 @@
 use std::time::Duration;
 
 use model::scenario::{Effect, ErrorMoment, RequestPick, Requests};
-use proxy::{Api, ErrorCode, Fault, FaultId, Pick, Then, When};
+use proxy::{Api, ErrorCode, Fault, FaultDataError, FaultId, Pick, Then, When};
 use tokio::time::Instant;
 
 use super::{Breakable, Broken, Healed, Proof, Site, is_real};
@@ -50,7 +50,7 @@ pub(crate) fn proxy_fault(
     requests: &Requests,
     treatment: &Treatment,
     seed: u64,
-) -> Result<Fault, EngineError> {
+) -> Result<Fault, (&'static str, String)> {
     let on = proxy::Requests {
         api: Some(named::<Api>("api", &requests.api)?),
         topic: requests.topic.clone(),
@@ -79,20 +79,23 @@ pub(crate) fn proxy_fault(
         },
     });
     fault.seed = seed;
-    let checked = fault.validate();
-    checked.map_err(|error| EngineError::Config {
-        who: "a fault on requests".to_owned(),
-        reason: error.to_string(),
-    })?;
-    Ok(fault)
+    match fault.validate() {
+        Ok(()) => Ok(fault),
+        Err(error @ FaultDataError::NoError) => Err(("code", error.to_string())),
+        Err(error @ (FaultDataError::Probability(_) | FaultDataError::Zero)) => {
+            Err(("pick", error.to_string()))
+        }
+        Err(error) => Err(("api", error.to_string())),
+    }
 }
 
 /// What Kafka calls so.
-fn named<T: serde::de::DeserializeOwned>(key: &str, name: &str) -> Result<T, EngineError> {
-    serde_json::from_value(serde_json::Value::from(name)).map_err(|error| EngineError::Config {
-        who: format!("`{key}` of a fault on requests"),
-        reason: error.to_string(),
-    })
+fn named<T: serde::de::DeserializeOwned>(
+    key: &'static str,
+    name: &str,
+) -> Result<T, (&'static str, String)> {
+    let named = serde_json::from_value(serde_json::Value::from(name));
+    named.map_err(|error| (key, error.to_string()))
 }
 
 impl Breakable for Interference {
@@ -100,7 +103,8 @@ impl Breakable for Interference {
 
     async fn inject(self, site: &Site<'_>, _: &mut Proof) -> Result<Interfering, EngineError> {
         let proxy = site.target.clients_proxy()?;
-        let fault = proxy_fault(&self.requests, &self.treatment, site.plan.seed)?;
+        let fault = proxy_fault(&self.requests, &self.treatment, site.plan.seed)
+            .map_err(|(_, message)| EngineError::Broken(message))?;
         let id = if is_real(self.effect) {
             Some(proxy.add(fault).await?)
         } else {

@@ -2,6 +2,7 @@
 //! wrong types, values that cannot be. Every error names file, line and the
 //! text in question.
 
+use std::borrow::Cow;
 use std::ops::Range;
 
 use secret::{Secrets, masked};
@@ -9,10 +10,11 @@ use serde::Deserialize;
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
+use super::settings::Misuse;
 use super::{
-    BrokerPick, Capture, Commit, Config, EndSignal, FaultKind, Fence, Group, Happening, KEYS_MAX,
-    Keeper, Link, Offsets, Producer, QUOTA_KEYS, Quota, Scenario, TABLES, Takeover, Topic,
-    Topology, Transform, Trigger, Write, WriteHow, WriteStart, drain_limit_ms_default,
+    BrokerPick, Capture, Commit, Config, EndSignal, FaultKind, Fence, Group, Happening, Keeper,
+    Link, Offsets, Producer, QUOTA_KEYS, Quota, Scenario, Takeover, Topic, Topology, Transactions,
+    Transform, Trigger, Write, WriteHow, WriteStart, drain_limit_ms_default,
 };
 use crate::claim::{Claim, Guarantee};
 use crate::record::OVERHEAD_BYTES_MAX;
@@ -43,39 +45,53 @@ pub struct ScenarioError {
 
 /// Reads a scenario. `file` is only used to say where an error is.
 pub fn parse(file: &str, text: &str) -> Result<Scenario, ScenarioError> {
-    read(file, text).map_err(|error| ScenarioError {
-        // The parser quotes what it does not understand.
-        message: Secrets::in_text(text).scrub(&error.message).into_owned(),
-        ..error
-    })
+    let scenario = parse_for_cluster(file, text)?;
+    own_brokers(&scenario).map_err(|problem| locate(file, text, &problem))?;
+    Ok(scenario)
 }
 
-fn read(file: &str, text: &str) -> Result<Scenario, ScenarioError> {
+/// Reads a scenario for a cluster that is somebody else's, which has as many
+/// brokers as it has.
+pub fn parse_for_cluster(file: &str, text: &str) -> Result<Scenario, ScenarioError> {
+    let at = |(span, message): Misfit| located(file, text, &span, &message);
+    let syntax = |error: toml::de::Error| {
+        let message = format!("this is not TOML: {}", error.message().replace('\n', ", "));
+        at((error.span().unwrap_or(0..0), message))
+    };
+    let document = DeTable::parse(text).map_err(syntax)?;
+    if let Some(misfit) = shape::misfit(&document) {
+        return Err(at(misfit));
+    }
     let raw: Raw = toml::from_str(text).map_err(|error| {
-        let mut span = error.span().unwrap_or(0..0);
-        let mut message = error.message().to_owned();
-        if let Some(unknown) = quoted_after(&message, "unknown field `")
-            .or_else(|| quoted_after(&message, "unknown variant `"))
-        {
-            let unknown = unknown.to_owned();
-            let known = quoted_list(&message, unknown.len());
-            if let Some(found) = find_word(text, &span, &unknown) {
-                span = found;
-            }
-            if let Some(near) = nearest(&unknown, known.iter().map(String::as_str)) {
-                message = format!("{message}; did you mean `{near}`?");
-            }
-        }
-        located(file, text, &span, message)
+        let span = error.span().unwrap_or(0..0);
+        at((span, error.message().to_owned()))
     })?;
-    let scenario = raw
-        .into_scenario()
-        .map_err(|(span, message)| located(file, text, &span, message))?;
-    validate(&scenario).map_err(|problem| {
-        let span = span_of(text, &problem.path).unwrap_or(0..0);
-        located(file, text, &span, problem.message)
-    })?;
+    let scenario = raw.into_scenario().map_err(at)?;
+    validate(&scenario)
+        .and_then(|()| decidable::check(&scenario))
+        .map_err(|problem| locate(file, text, &problem))?;
     Ok(scenario)
+}
+
+/// Where in a file a problem is.
+pub fn locate(file: &str, text: &str, problem: &Problem) -> ScenarioError {
+    let span = span_of(text, problem).unwrap_or(0..0);
+    let mut text = Cow::Borrowed(text);
+    if problem.half == Half::Key {
+        // A secret may stand behind a name that nobody knows.
+        let value = Problem {
+            half: Half::Value,
+            ..problem.clone()
+        };
+        if let Some(hidden) = span_of(&text, &value) {
+            let shown = text.char_indices().map(|(at, char)| {
+                let is_hidden = hidden.contains(&at) && char != '\n';
+                if is_hidden { '*' } else { char }
+            });
+            text = Cow::Owned(shown.collect());
+        }
+    }
+    located(file, &text, &span, &problem.message)
 }
 
 /// The candidate nearest to `word`, if one is near enough to be meant.
@@ -172,26 +188,77 @@ impl Raw {
     }
 }
 
-struct Problem {
-    path: Vec<Step>,
-    message: String,
+/// What cannot be, and where in the file it stands.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{message}")]
+pub struct Problem {
+    /// The way to the key, from the top.
+    pub path: Vec<Step>,
+    /// Which half of it is wrong.
+    pub half: Half,
+    /// What is wrong, and what would be right.
+    pub message: String,
 }
 
-#[derive(Clone, Copy)]
-enum Step {
-    Key(&'static str),
+impl Problem {
+    /// A problem with the value at the end of a path.
+    pub fn new(path: impl Into<Vec<Step>>, message: String) -> Self {
+        Self {
+            path: path.into(),
+            half: Half::Value,
+            message,
+        }
+    }
+
+    /// A problem with a setting in a table of them.
+    pub fn of_setting(table: impl Into<Vec<Step>>, key: &str, misuse: Misuse) -> Self {
+        let mut path = table.into();
+        path.push(Step::Key(key.to_owned().into()));
+        let (half, message) = match misuse {
+            Misuse::Name(message) => (Half::Key, message),
+            Misuse::Value(message) => (Half::Value, message),
+        };
+        Self {
+            path,
+            half,
+            message,
+        }
+    }
+}
+
+/// One step into a file.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Step {
+    /// To a key's value.
+    Key(Cow<'static, str>),
+    /// To one of several.
     Index(usize),
+}
+
+impl From<&'static str> for Step {
+    fn from(key: &'static str) -> Self {
+        Self::Key(Cow::Borrowed(key))
+    }
+}
+
+impl From<usize> for Step {
+    fn from(at: usize) -> Self {
+        Self::Index(at)
+    }
+}
+
+/// A half of a key and its value.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Half {
+    /// The key.
+    Key,
+    /// The value.
+    Value,
 }
 
 /// Fails with the first thing that cannot be.
 fn validate(scenario: &Scenario) -> Result<(), Problem> {
-    use Step::{Index, Key};
-    let fail = |path: &[Step], message: String| {
-        Err(Problem {
-            path: path.to_vec(),
-            message,
-        })
-    };
+    let fail = |path: &[Step], message: String| Err(Problem::new(path, message));
     let plain = |name: &str| {
         !name.is_empty()
             && !name.starts_with('.')
@@ -205,15 +272,15 @@ fn validate(scenario: &Scenario) -> Result<(), Problem> {
              not begin with `.`",
             scenario.name
         );
-        return fail(&[Key("name")], message);
+        return fail(&["name".into()], message);
+    }
+    if scenario.producers.is_empty() && scenario.writes.is_empty() {
+        let message = "nothing is sent and nothing written: add a [[producer]] or a [[write]]";
+        return fail(&["name".into()], message.to_owned());
     }
     let brokers = scenario.topology.brokers;
-    if !(1..=3).contains(&brokers) {
-        let message = format!("the embedded stack has 1 to 3 brokers, not {brokers}");
-        return fail(&[Key("topology"), Key("brokers")], message);
-    }
     for (at, topic) in scenario.topics.iter().enumerate() {
-        let here = |key| [Key("topic"), Index(at), Key(key)];
+        let here = |key| [Step::from("topic"), at.into(), Step::from(key)];
         if !plain(&topic.name) || topic.name.len() > 200 {
             return fail(
                 &here("name"),
@@ -247,36 +314,13 @@ fn validate(scenario: &Scenario) -> Result<(), Problem> {
             );
             return fail(&here("name"), message);
         }
-        if !(1..=1000).contains(&topic.partitions) {
-            let message = format!("a topic has 1 to 1000 partitions, not {}", topic.partitions);
-            return fail(&here("partitions"), message);
-        }
-        if !(1..=i16::from(brokers)).contains(&topic.replication_factor) {
-            let message = format!(
-                "{brokers} broker(s) cannot hold {} replicas",
-                topic.replication_factor
-            );
-            return fail(&here("replication_factor"), message);
-        }
     }
     let topic_known = |name: &str| scenario.partitions_of(name).is_some();
     let unknown_topic = |name: &str| {
         if let Some(keeper) = scenario.keeper_of(name) {
             return format!("`{name}` is {keeper}: only faults of brokers and disks name it");
         }
-        let known = scenario.topics.iter().map(|topic| topic.name.clone());
-        let known: Vec<String> = known.chain(scenario.change_topics()).collect();
-        match nearest(name, known.iter().map(String::as_str)) {
-            Some(near) => format!("there is no topic `{name}`; did you mean `{near}`?"),
-            None if name.contains(".public.") && scenario.capture.is_some() => {
-                let change_topics: Vec<String> = scenario.change_topics().collect();
-                format!(
-                    "there is no topic `{name}`: the topics of the [capture] are {}",
-                    change_topics.join(", ")
-                )
-            }
-            None => format!("there is no topic `{name}`: add a [[topic]] of that name"),
-        }
+        no_topic(scenario, name)
     };
     let not_written = |name: &str| {
         let table = scenario.table_of(name)?;
@@ -285,21 +329,12 @@ fn validate(scenario: &Scenario) -> Result<(), Problem> {
         ))
     };
     for (at, producer) in scenario.producers.iter().enumerate() {
-        let here = |key| [Key("producer"), Index(at), Key(key)];
+        let here = |key| [Step::from("producer"), at.into(), Step::from(key)];
         if !topic_known(&producer.topic) {
             return fail(&here("topic"), unknown_topic(&producer.topic));
         }
         if let Some(message) = not_written(&producer.topic) {
             return fail(&here("topic"), message);
-        }
-        if producer.records == 0 || producer.records > 1_000_000_000 {
-            return fail(&here("records"), "1 to 1,000,000,000 records".to_owned());
-        }
-        if producer.records_per_s == 0 {
-            return fail(
-                &here("records_per_s"),
-                "at least 1 record a second".to_owned(),
-            );
         }
         let least = OVERHEAD_BYTES_MAX + producer.topic.len();
         if (producer.record_bytes as usize) < least || producer.record_bytes > 900_000 {
@@ -309,13 +344,6 @@ fn validate(scenario: &Scenario) -> Result<(), Problem> {
             );
             return fail(&here("record_bytes"), message);
         }
-        if producer
-            .keys
-            .is_some_and(|keys| !(1..=KEYS_MAX).contains(&keys))
-        {
-            let message = format!("a producer's records have 1 to {KEYS_MAX} keys");
-            return fail(&here("keys"), message);
-        }
         let large = (producer.large_every, producer.large_bytes);
         if let (Some(_), None) | (None, Some(_)) = large {
             let key = producer
@@ -324,10 +352,6 @@ fn validate(scenario: &Scenario) -> Result<(), Problem> {
             let message = "`large_every` and `large_bytes` go together".to_owned();
             return fail(&here(key), message);
         }
-        if large.0 == Some(0) {
-            let message = "the first is large, the second, …: at least 1".to_owned();
-            return fail(&here("large_every"), message);
-        }
         let large_bytes = large.1.map(|bytes| bytes as usize);
         if large_bytes.is_some_and(|bytes| !(least..=10_000_000).contains(&bytes)) {
             let message = format!("a large record has {least} to 10000000 bytes here");
@@ -335,7 +359,7 @@ fn validate(scenario: &Scenario) -> Result<(), Problem> {
         }
     }
     for (at, group) in scenario.groups.iter().enumerate() {
-        let here = |key| [Key("group"), Index(at), Key(key)];
+        let here = |key| [Step::from("group"), at.into(), Step::from(key)];
         if !topic_known(&group.topic) {
             return fail(&here("topic"), unknown_topic(&group.topic));
         }
@@ -348,21 +372,6 @@ fn validate(scenario: &Scenario) -> Result<(), Problem> {
             return fail(
                 &here("name"),
                 format!("group `{}` is here twice", group.name),
-            );
-        }
-        if !(1..=64).contains(&group.members) {
-            return fail(&here("members"), "a group has 1 to 64 members".to_owned());
-        }
-        if group.records_per_s == 0 {
-            return fail(
-                &here("records_per_s"),
-                "at least 1 record a second".to_owned(),
-            );
-        }
-        if group.commit_every_records == 0 {
-            return fail(
-                &here("commit_every_records"),
-                "at least 1 record".to_owned(),
             );
         }
         let in_hand_max = IN_HAND_S_MAX * u64::from(group.records_per_s);
@@ -382,19 +391,12 @@ fn validate(scenario: &Scenario) -> Result<(), Problem> {
     let unknown = |name: &str| (!topic_known(name)).then(|| unknown_topic(name));
     transforms::validate(scenario, unknown, not_written)?;
     for (at, quota) in scenario.quotas.iter().enumerate() {
-        let here = |key| [Key("quota"), Index(at), Key(key)];
+        let here = |key| [Step::from("quota"), at.into(), Step::from(key)];
         if quota.config.is_empty() {
             let message = format!("a quota sets one of {}", QUOTA_KEYS.join(", "));
             return fail(&here("config"), message);
         }
         for (key, value) in &quota.config {
-            if !QUOTA_KEYS.contains(&key.as_str()) {
-                let message = match nearest(key, QUOTA_KEYS) {
-                    Some(near) => format!("there is no quota `{key}`; did you mean `{near}`?"),
-                    None => format!("there is no quota `{key}`: {}", QUOTA_KEYS.join(", ")),
-                };
-                return fail(&here("config"), message);
-            }
             let number = value.parse::<f64>().ok();
             if !number.is_some_and(|number| number.is_finite() && number > 0.0) {
                 let message = format!("`{key}` is a number above 0, not `{value}`");
@@ -405,23 +407,16 @@ fn validate(scenario: &Scenario) -> Result<(), Problem> {
             |other: &Quota| (&other.user, &other.client_id) == (&quota.user, &quota.client_id);
         if scenario.quotas.iter().take(at).any(same) {
             let message = format!("the quota of {} is here twice", quota.entity());
-            return fail(&[Key("quota"), Index(at)], message);
+            return fail(&["quota".into(), at.into()], message);
         }
     }
     for (at, write) in scenario.writes.iter().enumerate() {
-        let here = |key| [Key("write"), Index(at), Key(key)];
+        let here = |key| [Step::from("write"), at.into(), Step::from(key)];
         if scenario.capture.is_none() {
             return fail(
                 &here("table"),
                 "rows are written for [capture] only".to_owned(),
             );
-        }
-        if !TABLES.contains(&write.table.as_str()) {
-            let message = format!("the tables are {}", TABLES.join(", "));
-            return fail(&here("table"), message);
-        }
-        if write.rows == 0 || write.rows > 10_000_000 {
-            return fail(&here("rows"), "1 to 10,000,000 rows".to_owned());
         }
         if write.how == WriteHow::InsertAndTouch && write.table != "comments" {
             return fail(&here("how"), "only a comment touches its video".to_owned());
@@ -442,7 +437,7 @@ fn validate(scenario: &Scenario) -> Result<(), Problem> {
         }
     }
     for (at, fault) in scenario.faults.iter().enumerate() {
-        let here = |key| [Key("fault"), Index(at), Key(key)];
+        let here = |key| [Step::from("fault"), at.into(), Step::from(key)];
         validate_trigger(scenario, &fault.after, at)
             .or_else(|message| fail(&here("after"), message))?;
         if let Some(pick) = fault.kind.broker() {
@@ -489,20 +484,25 @@ fn validate(scenario: &Scenario) -> Result<(), Problem> {
                 let message = format!("`{}` needs more than one broker", fault.kind.name());
                 return fail(&here("kind"), message);
             }
-            FaultKind::AnswerLost { requests, .. } | FaultKind::RequestRefused { requests, .. }
-                if requests
-                    .topic
-                    .as_ref()
-                    .is_some_and(|topic| !topic_known(topic)) =>
-            {
-                let topic = requests.topic.as_deref().unwrap_or_default();
-                return fail(&here("topic"), unknown_topic(topic));
+            FaultKind::AnswerLost { requests, .. } | FaultKind::RequestRefused { requests, .. } => {
+                let topic = requests.topic.as_deref();
+                if let Some(topic) = topic.filter(|topic| !topic_known(topic)) {
+                    return fail(&here("topic"), unknown_topic(topic));
+                }
+                if let (Some(topic), Some(partition)) = (topic, requests.partition) {
+                    validate_partition(scenario, topic, partition)
+                        .or_else(|message| fail(&here("partition"), message))?;
+                }
+                let group = requests.group.as_deref();
+                if let Some(group) = group.filter(|it| scenario.members_of(it).is_none()) {
+                    return fail(&here("group"), no_group(scenario, group));
+                }
             }
             FaultKind::ConsumerRestart { group, member, .. }
             | FaultKind::ConsumerPause { group, member, .. }
             | FaultKind::ConsumerZombie { group, member, .. } => {
                 let Some(members) = scenario.members_of(group) else {
-                    return fail(&here("group"), format!("there is no group `{group}`"));
+                    return fail(&here("group"), no_group(scenario, group));
                 };
                 if !(1..=members).contains(member) {
                     let message = format!("members are numbered 1 to {members}");
@@ -524,12 +524,12 @@ fn validate(scenario: &Scenario) -> Result<(), Problem> {
     }
     if scenario.guarantees.is_empty() {
         return fail(
-            &[Key("name")],
+            &["name".into()],
             "a scenario claims something: add a [[guarantee]]".to_owned(),
         );
     }
     for (at, guarantee) in scenario.guarantees.iter().enumerate() {
-        let here = |key| [Key("guarantee"), Index(at), Key(key)];
+        let here = |key| [Step::from("guarantee"), at.into(), Step::from(key)];
         let timed = guarantee.claim == Claim::RecoversWithin;
         if timed != guarantee.limit_ms.is_some() {
             let message = if timed {
@@ -559,11 +559,24 @@ fn validate(scenario: &Scenario) -> Result<(), Problem> {
             );
         }
     }
-    if scenario.producers.is_empty() && scenario.writes.is_empty() {
-        let message = "without a [[producer]] or a [[write]] nothing can be lost".to_owned();
-        return fail(&[Key("name")], message);
-    }
     Ok(())
+}
+
+/// That the scenario's own brokers hold its replicas.
+fn own_brokers(scenario: &Scenario) -> Result<(), Problem> {
+    let brokers = scenario.topology.brokers;
+    let mut topics = scenario.topics.iter().enumerate();
+    let Some((at, topic)) = topics.find(|(_, it)| it.replication_factor > i16::from(brokers))
+    else {
+        return Ok(());
+    };
+    let message = format!(
+        "a broker holds one replica of a partition: {0} replicas need `brokers = {0}` in \
+         [topology], where it is {brokers}",
+        topic.replication_factor
+    );
+    let path = ["topic".into(), at.into(), "replication_factor".into()];
+    Err(Problem::new(path, message))
 }
 
 /// What a consumer's fault asks of a group that the group cannot give.
@@ -620,13 +633,13 @@ fn validate_trigger(scenario: &Scenario, trigger: &Trigger, faults: usize) -> Re
     match trigger {
         Trigger::Acknowledged(count) => {
             let records = scenario.records();
-            (*count <= records)
-                .then_some(())
-                .ok_or_else(|| format!("only {records} records are sent"))
+            (*count <= records).then_some(()).ok_or_else(|| {
+                format!("`acknowledged = {count}` is never reached: {records} records are sent")
+            })
         }
         Trigger::Processed { group, percent } => {
             if scenario.members_of(group).is_none() {
-                return Err(format!("there is no group `{group}`"));
+                return Err(no_group(scenario, group));
             }
             (*percent <= 100)
                 .then_some(())
@@ -668,10 +681,26 @@ fn validate_broker(scenario: &Scenario, pick: &BrokerPick) -> Result<(), (&'stat
             Err(("broker", format!("brokers are numbered 1 to {brokers}")))
         }
         BrokerPick::Leader { topic, partition } | BrokerPick::Follower { topic, partition } => {
-            validate_led(scenario, topic, *partition).map_err(|message| ("broker", message))
+            validate_led(scenario, topic, *partition).map_err(|message| ("topic", message))
         }
         BrokerPick::GroupCoordinator { group } if scenario.members_of(group).is_none() => {
-            Err(("group", format!("there is no group `{group}`")))
+            Err(("group", no_group(scenario, group)))
+        }
+        BrokerPick::TransactionCoordinator { transactional_id } => {
+            let with = scenario.transforms.iter();
+            let with = with.filter(|it| it.transactions == Transactions::On);
+            let ids = with.flat_map(|it| (1..=it.members).map(|n| format!("{}-{n}", it.name)));
+            let ids: Vec<String> = ids.collect();
+            if ids.contains(transactional_id) {
+                return Ok(());
+            }
+            let near = nearest(transactional_id, ids.iter().map(String::as_str));
+            let near = near.map_or_else(
+                || ": a [[transform]] with `transactions = true` has NAME-1, NAME-2, …".to_owned(),
+                |near| format!("; did you mean `{near}`?"),
+            );
+            let message = format!("there is no transactional id `{transactional_id}`{near}");
+            Err(("transactional_id", message))
         }
         _ => Ok(()),
     }
@@ -695,11 +724,34 @@ fn validate_led(scenario: &Scenario, topic: &str, partition: i32) -> Result<(), 
     }
 }
 
+fn no_group(scenario: &Scenario, group: &str) -> String {
+    let known = scenario.groups.iter().map(|it| it.name.as_str());
+    let known = known.chain(scenario.transforms.iter().map(|it| it.name.as_str()));
+    match nearest(group, known) {
+        Some(near) => format!("there is no group `{group}`; did you mean `{near}`?"),
+        None => format!("there is no group `{group}`: add a [[group]] of that name"),
+    }
+}
+
+fn no_topic(scenario: &Scenario, topic: &str) -> String {
+    let change_topics: Vec<String> = scenario.change_topics().collect();
+    let known = scenario.topics.iter().map(|it| it.name.as_str());
+    let known = known.chain(change_topics.iter().map(String::as_str));
+    match nearest(topic, known) {
+        Some(near) => format!("there is no topic `{topic}`; did you mean `{near}`?"),
+        None if topic.contains(".public.") && scenario.capture.is_some() => format!(
+            "there is no topic `{topic}`: the topics of the [capture] are {}",
+            change_topics.join(", ")
+        ),
+        None => format!("there is no topic `{topic}`: add a [[topic]] of that name"),
+    }
+}
+
 fn validate_partition(scenario: &Scenario, topic: &str, partition: i32) -> Result<(), String> {
     let Some(partitions) = scenario.partitions_of(topic) else {
         return Err(match scenario.keeper_of(topic) {
             Some(keeper) => format!("`{topic}` is {keeper}, and its replicas are not followed"),
-            None => format!("there is no topic `{topic}`"),
+            None => no_topic(scenario, topic),
         });
     };
     numbered(topic, partition, partitions)
@@ -715,51 +767,23 @@ fn numbered(topic: &str, partition: i32, partitions: i32) -> Result<(), String> 
         })
 }
 
-fn quoted_after<'m>(message: &'m str, marker: &str) -> Option<&'m str> {
-    let start = message.find(marker)? + marker.len();
-    let rest = message.get(start..)?;
-    rest.get(..rest.find('`')?)
-}
-
-/// The names that serde lists behind "expected".
-fn quoted_list(message: &str, skip: usize) -> Vec<String> {
-    let from = message.find("expected").unwrap_or(skip);
-    message
-        .get(from..)
-        .unwrap_or_default()
-        .split('`')
-        .skip(1)
-        .step_by(2)
-        .map(str::to_owned)
-        .collect()
-}
-
-/// Where `word` stands within `span`, as a word of its own: an error about a
-/// key inside a table otherwise points at the whole table.
-fn find_word(text: &str, span: &Range<usize>, word: &str) -> Option<Range<usize>> {
-    let within = text.get(span.clone())?;
-    let boundary = |c: Option<char>| !c.is_some_and(|c| c.is_ascii_alphanumeric() || c == '_');
-    within.match_indices(word).find_map(|(at, _)| {
-        let before = within.get(..at)?.chars().next_back();
-        let after = within.get(at + word.len()..)?.chars().next();
-        (boundary(before) && boundary(after)).then(|| {
-            let start = span.start + at;
-            start..start + word.len()
-        })
-    })
-}
-
-/// Where the value at `path` stands in the text, or the nearest table that
-/// does where the value is a default.
-fn span_of(text: &str, path: &[Step]) -> Option<Range<usize>> {
+/// Where a problem stands in the text, or the nearest table that does where
+/// the value is a default.
+fn span_of(text: &str, problem: &Problem) -> Option<Range<usize>> {
     let document = DeTable::parse(text).ok()?;
     let mut best: Option<Range<usize>> = None;
     let mut table: Option<&DeTable<'_>> = Some(document.get_ref());
     let mut array: Option<&[Spanned<DeValue<'_>>]> = None;
-    for step in path {
-        let value = match *step {
-            Step::Key(key) => table?.get(key),
-            Step::Index(at) => array?.get(at),
+    for (step, left) in problem.path.iter().zip((0..problem.path.len()).rev()) {
+        let value = match step {
+            Step::Key(key) => {
+                let (name, value) = table?.get_key_value(key.as_ref())?;
+                if left == 0 && problem.half == Half::Key {
+                    return Some(name.span());
+                }
+                Some(value)
+            }
+            Step::Index(at) => array?.get(*at),
         };
         let Some(value) = value else { break };
         best = Some(value.span());
@@ -772,7 +796,7 @@ fn span_of(text: &str, path: &[Step]) -> Option<Range<usize>> {
     best
 }
 
-fn located(file: &str, text: &str, span: &Range<usize>, message: String) -> ScenarioError {
+fn located(file: &str, text: &str, span: &Range<usize>, message: &str) -> ScenarioError {
     let start = span.start.min(text.len());
     let before = text.get(..start).unwrap_or_default();
     let line = before.matches('\n').count() + 1;
@@ -791,6 +815,8 @@ fn located(file: &str, text: &str, span: &Range<usize>, message: String) -> Scen
         .and_then(|marked| marked.lines().next())
         .map_or(1, |marked| marked.chars().count())
         .clamp(1, room);
+    // What is not understood may be quoted.
+    let message = Secrets::in_text(text).scrub(message).into_owned();
     let gutter = " ".repeat(line.to_string().len());
     let snippet = format!(
         "{gutter} |\n{line} | {source}\n{gutter} | {}{}",
@@ -806,6 +832,8 @@ fn located(file: &str, text: &str, span: &Range<usize>, message: String) -> Scen
     }
 }
 
+mod decidable;
+mod shape;
 mod transforms;
 
 #[cfg(test)]

@@ -400,6 +400,20 @@ pub fn duration_ms(ms: u64) -> String {
     format!("{}.{} s", tenths / 10, tenths % 10)
 }
 
+/// Words as a POSIX shell takes them: what is more than letters, digits and
+/// `._-/` is quoted.
+pub fn shell_words(words: &[String]) -> String {
+    let quoted = |word: &String| {
+        let is_safe = |c: char| c.is_ascii_alphanumeric() || "._-/".contains(c);
+        if !word.is_empty() && word.chars().all(is_safe) {
+            word.clone()
+        } else {
+            format!("'{}'", word.replace('\'', "'\\''"))
+        }
+    };
+    words.iter().map(quoted).collect::<Vec<_>>().join(" ")
+}
+
 /// `1 record`, `2 records`.
 pub fn counted(count: u64, one: &str) -> String {
     if count == 1 {

@@ -55,6 +55,14 @@ publication = "publication"
 prefix = "prefix"
 
 [[write]]
+table = "videos"
+rows = 10
+
+[[write]]
+table = "users"
+rows = 10
+
+[[write]]
 table = "comments"
 rows = 10
 
@@ -66,11 +74,11 @@ claim = "no-loss"
 const FULL: &[(&str, &str)] = &[
     (
         "topology",
-        "brokers = 3\nlink = \"proxy\"\nreplication_link = \"proxy\"\nconfig = { a = \"b\" }",
+        "brokers = 3\nlink = \"proxy\"\nreplication_link = \"proxy\"\nconfig = { \"num.io.threads\" = \"4\" }",
     ),
     (
         "topic",
-        "name = \"orders\"\npartitions = 3\nreplication_factor = 3\nconfig = { a = \"b\" }",
+        "name = \"orders\"\npartitions = 3\nreplication_factor = 3\nconfig = { \"segment.ms\" = \"4000\" }",
     ),
     (
         "producer",
@@ -92,11 +100,11 @@ const FULL: &[(&str, &str)] = &[
     (
         "capture",
         "connector = \"c\"\nslot = \"s\"\npublication = \"p\"\nprefix = \"d\"\n\
-         config = { a = \"b\" }\nworker_config = { a = \"b\" }",
+         config = { a = \"b\" }\nworker_config = { \"offset.flush.interval.ms\" = \"50\" }",
     ),
     (
         "write",
-        "table = \"comments\"\nrows = 10\nhow = \"insert\"\nrows_per_s = 4\n\
+        "table = \"videos\"\nrows = 10\nhow = \"insert\"\nrows_per_s = 4\n\
          after = { elapsed-ms = 1 }",
     ),
     (
@@ -186,16 +194,13 @@ pub(crate) fn with(name: &str, content: Table) -> Table {
     document
 }
 
-/// The names that the parser says it expected, where it says so.
+/// The names that the parser says it knows, where it says so.
 pub(crate) fn expected(document: &Table) -> Option<BTreeSet<String>> {
     let message = read(document).err()?.message;
-    let (_, listed) = message
-        .strip_prefix("unknown ")?
-        .split_once(", expected ")?;
-    let listed = listed
-        .split_once("; did you mean")
-        .map_or(listed, |it| it.0);
-    let names = listed.split('`').skip(1).step_by(2);
+    let listed = ["keys are ", "It takes "]
+        .iter()
+        .find_map(|it| message.split_once(it))?;
+    let names = listed.1.split('`').skip(1).step_by(2);
     Some(names.map(str::to_owned).collect())
 }
 
@@ -216,7 +221,10 @@ pub(crate) fn top_level() -> BTreeSet<String> {
 
 /// The keys of any fault, by the parser.
 pub(crate) fn fault_keys() -> BTreeSet<String> {
-    expected(&with("fault", unknown_key(fault("rolling-bounce")))).unwrap()
+    let kinds = kinds().into_iter();
+    kinds
+        .flat_map(|kind| expected(&with("fault", unknown_key(fault(&kind)))).unwrap())
+        .collect()
 }
 
 /// The kinds of faults, by the parser.
@@ -257,14 +265,18 @@ pub(crate) fn fullest(kind: &str, broker: Option<&Value>) -> Option<Table> {
             Ok(_) => return Some(fault),
             Err(error) => error.message,
         };
-        let Some((_, key)) = message.rsplit_once("has no key `") else {
+        let not_here = message.split_once("has no key `").map(|it| it.1);
+        let not_so = message
+            .strip_prefix('`')
+            .filter(|it| it.contains("` goes with `"));
+        let Some(key) = not_here.or(not_so).and_then(|it| it.split('`').next()) else {
             assert!(message.ends_with("is for one broker"), "{kind}: {message}");
             return None;
         };
-        if key == "broker`" {
+        if key == "broker" {
             return None;
         }
-        fault.remove(key.trim_end_matches('`')).unwrap();
+        fault.remove(key).unwrap();
     }
 }
 

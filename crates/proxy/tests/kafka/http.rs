@@ -139,6 +139,15 @@ async fn what_cannot_be_is_refused_with_a_reason() {
             400,
             "is a cut",
         ),
+        (
+            "POST",
+            "/faults",
+            Some(
+                r#"{"effect": {"kind": "drop-answer", "then": "reset", "on": {"api": "Produc"}}}"#,
+            ),
+            400,
+            "Kafka has no API `Produc`; did you mean `Produce`?",
+        ),
         ("POST", "/faults", Some(too_long.as_str()), 413, "longer"),
         ("PUT", "/faults", None, 405, "GET, POST, DELETE"),
         ("GET", "/faults/7", None, 404, "no fault 7"),

@@ -281,13 +281,13 @@ fn next_steps(document: &mut Document, run: &Run<'_>) {
         .iter()
         .filter(|test| !test.is_as_expected())
         .collect();
-    if !open.is_empty() {
+    let again: Vec<String> = open
+        .iter()
+        .filter_map(|test| replay::command_for(run, test))
+        .collect();
+    if !again.is_empty() {
         document.paragraph("Run again what is open, with the same plan:");
-        document.commands(
-            open.iter()
-                .map(|test| replay::command_for(run, test))
-                .collect(),
-        );
+        document.commands(again);
     }
     document.paragraph(text![
         "Compute this verdict again from the recorded evidence (",

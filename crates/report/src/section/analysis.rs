@@ -446,7 +446,7 @@ fn connector_offsets(run: &Run<'_>) -> Vec<Item> {
 /// that two differ is what a reader looks for.
 fn in_force(document: &mut Document, run: &Run<'_>) {
     let mut said: BTreeMap<(&str, &str), Vec<&str>> = BTreeMap::new();
-    for (of, config) in &run.machine.configurations {
+    for (of, config) in run.configurations {
         for (key, value) in config {
             if DELIVERY_KEYS.contains(&key.as_str()) {
                 said.entry((key, value)).or_default().push(of);
@@ -478,18 +478,25 @@ fn whose(of: &[&str]) -> String {
     if of.len() <= NAMED_MAX {
         return of.join(", ");
     }
-    let mut kinds: BTreeMap<&str, usize> = BTreeMap::new();
+    // A broker of a cluster takes part in many scenarios, and is one.
+    let mut kinds: BTreeMap<&str, BTreeSet<&str>> = BTreeMap::new();
+    let mut scenarios = BTreeSet::new();
     for name in of {
-        let (_, within) = name.split_once(": ").unwrap_or(("", name));
+        let (scenario, within) = name.split_once(": ").unwrap_or(("", name));
+        scenarios.insert(scenario);
         let kind = ["broker", "topic", "producer", "connector"]
             .into_iter()
             .find(|kind| within.starts_with(kind))
             .unwrap_or("consumer");
-        *kinds.entry(kind).or_default() += 1;
+        kinds.entry(kind).or_default().insert(within);
     }
-    let counted = kinds.iter().map(|(kind, count)| match count {
-        1 => format!("1 {kind}"),
-        _ => format!("{count} {kind}s"),
+    let counted = kinds.iter().map(|(kind, names)| match names.len() {
+        1 => names.iter().copied().collect(),
+        count => format!("{count} {kind}s"),
     });
-    counted.collect::<Vec<_>>().join(", ")
+    let counted = counted.collect::<Vec<String>>().join(", ");
+    match scenarios.len() {
+        1 => counted,
+        more => format!("{counted} in {more} scenarios"),
+    }
 }

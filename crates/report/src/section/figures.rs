@@ -34,7 +34,11 @@ pub(super) fn key_figures(test: &Test<'_>) -> Text {
             " events",
         );
         add("", count(test.found(Anomaly::RowMissing)), " missing");
-        add("", count(test.found(Anomaly::RowDuplicate)), " doubled");
+        add(
+            "",
+            count(test.found(Anomaly::RowDuplicate)),
+            " duplicate events",
+        );
         add("next event after ", time(test.spread(first_event_ms)), "");
         add("caught up after ", time(test.spread(caught_up_ms)), "");
     } else if test
@@ -54,7 +58,12 @@ pub(super) fn key_figures(test: &Test<'_>) -> Text {
         add("", count(test.spread(processed)), &by);
         add("", count(test.found(Anomaly::GroupGap)), " skipped");
         add("", count(test.found(Anomaly::Reprocessed)), " reprocessed");
-        add("reading again after ", time(test.spread(recovery_ms)), "");
+        add("out for ", time(test.spread(outage_ms)), "");
+        add(
+            "reading again ",
+            time(test.spread(recovery_ms)),
+            " after its start",
+        );
     } else {
         add(
             "",
@@ -75,8 +84,12 @@ pub(super) fn key_figures(test: &Test<'_>) -> Text {
             }
         }
         add("", count(test.found(Anomaly::LostWrite)), " lost");
-        add("", count(test.extra_copies()), " doubled");
-        add("silent ", time(test.spread(|m| m.silent_longest_ms)), "");
+        add("", count(test.found(Anomaly::Duplicate)), " duplicates");
+        add(
+            "no ack for ",
+            time(test.spread(|m| m.silent_longest_ms)),
+            "",
+        );
         add(
             "first ack ",
             time(test.spread(|m| m.healed_to_first_ack_ms)),
@@ -97,6 +110,11 @@ pub(super) fn caught_up_ms(of: &Measurements) -> Option<u64> {
 /// The slowest group's.
 pub(super) fn recovery_ms(of: &Measurements) -> Option<u64> {
     of.groups.iter().filter_map(|group| group.recovery_ms).max()
+}
+
+/// The longest of any group, as its users see it.
+pub(super) fn outage_ms(of: &Measurements) -> Option<u64> {
+    of.groups.iter().filter_map(|group| group.outage_ms).max()
 }
 
 /// The largest lag of any group.
@@ -124,15 +142,11 @@ pub(super) fn found_where(
     anomaly: Anomaly,
     fits: impl Fn(&Scenario) -> bool,
 ) -> Text {
-    let by = |test: &Test<'_>| match anomaly {
-        Anomaly::Duplicate => test.extra_copies(),
-        other => test.found(other),
-    };
     let mut found = Vec::new();
     let mut none = Vec::new();
     let mut open = Vec::new();
     for test in run.ran(fits) {
-        let spread = by(test);
+        let spread = test.found(anomaly);
         let name = text![code(test.name)];
         match spread.show(number) {
             Some(_) if spread.is_zero() => none.push(name),

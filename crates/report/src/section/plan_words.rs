@@ -1,9 +1,10 @@
 //! A scenario's plan in words and figures. Knows nothing of what came out.
 
+use model::scenario::defaults::{ClientDefault, ClientKind, unset};
 use model::scenario::words::{self, Phrase, Word};
 use model::scenario::{
-    Capture, Effect, Fault, Group, GroupStart, Link, Producer, Reliance, Scenario, Transactions,
-    Transform, Trigger, Write, WriteHow, WriteStart,
+    Capture, Config, Effect, Fault, Group, GroupStart, Link, Producer, Reliance, Scenario,
+    Transactions, Transform, Trigger, Write, WriteHow, WriteStart,
 };
 
 use crate::document::{Table, Text, code, text};
@@ -176,33 +177,47 @@ fn phrase(phrase: &Phrase) -> Text {
 /// Everything that the plan sets, one line for each key.
 pub(super) fn configuration(scenario: &Scenario) -> Table {
     let mut table = Table::new(["Of", "Key", "Value"]);
-    let mut add = |of: &Text, config: &model::scenario::Config| {
+    let mut add = |of: &Text, config: &Config, kind: Option<ClientKind>| {
         for (key, value) in config {
             table.row([of.clone(), text![code(key)], text![code(value)]]);
         }
+        // What differs between clients is what a reader may take for granted.
+        let unset = kind.map(|kind| unset(kind, config));
+        for it in unset.into_iter().flatten().filter(ClientDefault::differs) {
+            let value = text![
+                "not set: here ",
+                code(it.value),
+                " (Java's default: ",
+                code(it.java),
+                ")",
+            ];
+            table.row([of.clone(), text![code(it.key)], value]);
+        }
     };
-    add(&text!["brokers"], &scenario.topology.config);
+    let (producer, consumer) = (Some(ClientKind::Producer), Some(ClientKind::Consumer));
+    add(&text!["brokers"], &scenario.topology.config, None);
     for topic in &scenario.topics {
-        add(&text!["topic ", code(&topic.name)], &topic.config);
+        add(&text!["topic ", code(&topic.name)], &topic.config, None);
     }
-    for (producer, number) in scenario.producers.iter().zip(0..) {
-        add(&text![format!("producer p{number}")], &producer.config);
+    for (it, number) in scenario.producers.iter().zip(0..) {
+        add(&text![format!("producer p{number}")], &it.config, producer);
     }
     for transform in &scenario.transforms {
         let name = || code(&transform.name);
-        add(&text!["group ", name()], &transform.config);
+        add(&text!["group ", name()], &transform.config, consumer);
         let of = text!["producers of ", name()];
-        add(&of, &transform.producer_config);
+        add(&of, &transform.producer_config, producer);
     }
     for group in &scenario.groups {
-        add(&text!["group ", code(&group.name)], &group.config);
+        add(&text!["group ", code(&group.name)], &group.config, consumer);
     }
     if let Some(capture) = &scenario.capture {
         add(
             &text!["connector ", code(&capture.connector)],
             &capture.config,
+            None,
         );
-        add(&text!["Connect worker"], &capture.worker_config);
+        add(&text!["Connect worker"], &capture.worker_config, None);
     }
     table
 }

@@ -4,7 +4,7 @@ use model::anomaly::Anomaly;
 use model::claim::Claim;
 use model::scenario::{FaultKind, Scenario};
 
-use super::figures::{lag_peak, recovery_ms};
+use super::figures::{lag_peak, outage_ms, recovery_ms};
 use crate::document::{Document, Table, Text, code, text};
 use crate::run::{Run, Test};
 use crate::units::{duration_ms, number};
@@ -23,9 +23,18 @@ pub(crate) fn write(document: &mut Document, run: &Run<'_>) {
         run,
         unreachable_broker,
         &PRODUCER_ROWS,
-        "A frozen broker is not a partition: its connections stay open, and what waits in them is \
-         answered when it goes on. A cut ends them.",
+        if run.ran(pauses_a_broker).is_empty() {
+            ""
+        } else {
+            "A frozen broker is not a partition: its connections stay open, and what waits in \
+             them is answered when it continues. A cut ends them."
+        },
     );
+}
+
+fn pauses_a_broker(scenario: &Scenario) -> bool {
+    let mut kinds = scenario.faults.iter().map(|fault| &fault.kind);
+    kinds.any(|kind| matches!(kind, FaultKind::BrokerPause { .. }))
 }
 
 fn broker_restart(fault: &FaultKind) -> bool {
@@ -76,17 +85,21 @@ const PRODUCER_ROWS: [Row; 10] = [
     ("acknowledged records lost", |test| {
         test.found(Anomaly::LostWrite).show(number)
     }),
-    ("extra copies stored", |test| {
-        test.extra_copies().show(number)
+    ("duplicates", |test| {
+        test.found(Anomaly::Duplicate).show(number)
     }),
     ("no-loss", |test| claim(test, Claim::NoLoss)),
 ];
 
-const CONSUMER_ROWS: [Row; 8] = [
+const CONSUMER_ROWS: [Row; 9] = [
     ("outage: in force to healed", |test| {
         test.outages().show(duration_ms)
     }),
-    ("new consumer's start to its first record", |test| {
+    (
+        "the old consumer's end to the new one's first record",
+        |test| test.spread(outage_ms).show(duration_ms),
+    ),
+    ("of that, from the new consumer's start", |test| {
         test.spread(recovery_ms).show(duration_ms)
     }),
     ("lag at the peak", |test| test.spread(lag_peak).show(number)),

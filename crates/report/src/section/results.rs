@@ -300,7 +300,7 @@ fn measurements(test: &Test<'_>) -> Table {
             number,
         ),
         ("requests sent again", |m| m.retries, number),
-        ("extra copies stored", |m| m.duplicates, number),
+        ("duplicates", |m| m.duplicates, number),
         (
             "restart to first change event",
             figures::first_event_ms,
@@ -323,8 +323,11 @@ fn measurements(test: &Test<'_>) -> Table {
 }
 
 fn latencies(test: &Test<'_>) -> Table {
+    // Without a fault there is no before.
+    let is_broken = test.scenario.is_none_or(|it| !it.faults.is_empty());
+    let before = if is_broken { "before the fault" } else { "all" };
     let phases: [(&str, Phase); 3] = [
-        ("before the fault", |m| m.latency_before),
+        (before, |m| m.latency_before),
         ("during", |m| m.latency_during),
         ("after the heal", |m| m.latency_after),
     ];
@@ -373,7 +376,8 @@ fn groups(test: &Test<'_>) -> Table {
         "Processed",
         "Different",
         "Reprocessed",
-        "Start to first record",
+        "Out for",
+        "Of that, from its start",
         "Lag peak",
         "Lag mean",
     ]);
@@ -392,6 +396,7 @@ fn groups(test: &Test<'_>) -> Table {
             of(|group| Some(group.processed), number),
             of(|group| Some(group.distinct), number),
             of(|group| Some(group.reprocessed), number),
+            of(|group| group.outage_ms, duration_ms),
             of(|group| group.recovery_ms, duration_ms),
             of(|group| Some(group.lag_peak), number),
             of(|group| Some(group.lag_mean), number),

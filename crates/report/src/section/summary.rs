@@ -1,20 +1,22 @@
 //! Title, what the run was, and the executive summary.
 
 use model::claim::{Claim, Level};
-use model::verdict::Verdict;
+use model::verdict::{Stopped, Verdict};
 
 use super::figures::key_figures;
 use super::replay;
 use super::results::in_repetition;
 use crate::document::{Document, Item, Table, Text, code, strong, text};
 use crate::run::{Run, Tally, Test, Word, is_as_wanted};
-use crate::units::counted;
+use crate::units::{counted, duration_ms, gibibytes};
 
 pub(crate) fn write(document: &mut Document, run: &Run<'_>) {
     document.heading(1, "Kafka delivery guarantees");
     document.table(facts(run));
-    document.paragraph("The same plan again:");
-    document.commands(vec![replay::command(run)]);
+    if let Some(command) = replay::command(run) {
+        document.paragraph("The same plan again, from the folder in which it was run:");
+        document.commands(vec![command]);
+    }
 
     document.heading(2, "Executive summary");
     if run.tests.is_empty() {
@@ -23,6 +25,11 @@ pub(crate) fn write(document: &mut Document, run: &Run<'_>) {
     }
     document.paragraph(headline(run));
     document.list(run.tests.iter().filter_map(complaint).collect());
+    let observed: Vec<Item> = run.tests.iter().flat_map(observed).collect();
+    if !observed.is_empty() {
+        document.paragraph("Violations that were only observed, and decide nothing:");
+        document.list(observed);
+    }
     document.table(scenarios(run));
     document.paragraph(
         "What was claimed, over all scenarios. An observed guarantee is reported and decides \
@@ -38,6 +45,14 @@ fn facts(run: &Run<'_>) -> Table {
             table.row([text![name], value]);
         }
     };
+    if let Some(circumstances) = &run.verdict.circumstances {
+        add("Began", text![circumstances.began.as_str()]);
+        let took = circumstances.took_ms.map(duration_ms);
+        add(
+            "Took",
+            text![took.unwrap_or_else(|| String::from("not known: it did not end"))],
+        );
+    }
     add("Seed", text![run.verdict.seed]);
     let versions: Vec<String> = run
         .verdict
@@ -64,25 +79,17 @@ fn facts(run: &Run<'_>) -> Table {
             ],
         );
     }
-    let machine = [
-        match run.machine.cpus.as_str() {
-            "" => String::new(),
-            "1" => String::from("1 CPU"),
-            more => format!("{more} CPUs"),
-        },
-        run.machine.memory.clone(),
-        run.machine.os.clone(),
-    ];
-    add(
-        "Machine",
-        Text::join(
-            machine
-                .into_iter()
-                .filter(|part| !part.is_empty())
-                .map(Text::from),
-            ", ",
-        ),
-    );
+    if let Some(circumstances) = &run.verdict.circumstances {
+        let machine = &circumstances.machine;
+        let cores = machine.cores.map(|cores| counted(cores, "CPU", "CPUs"));
+        let parts = [
+            cores,
+            machine.memory_bytes.map(gibibytes),
+            machine.os.clone(),
+        ];
+        let parts = parts.into_iter().flatten().map(Text::from);
+        add("Machine", Text::join(parts, ", "));
+    }
     table
 }
 
@@ -95,8 +102,23 @@ fn headline(run: &Run<'_>) -> Text {
     }
     if tally.total() > 0 {
         text.push(format!(": {}", tally.list()));
+        let all = run.tests.iter().all(Test::is_as_expected);
+        if all && tally.count(Word::ViolatedAsExpected) > 0 {
+            text.push("; all as expected");
+        }
     }
     text.push(".");
+    let (interrupted, not_started) = (
+        run.stopped(Stopped::Interrupted),
+        run.stopped(Stopped::NotStarted),
+    );
+    if interrupted + not_started > 0 {
+        text.push(format!(
+            " The run was stopped by its user: {interrupted} interrupted, {not_started} not \
+             started."
+        ));
+        return text;
+    }
     let missing = run
         .tests
         .iter()
@@ -130,6 +152,29 @@ fn complaint(test: &Test<'_>) -> Option<Item> {
         ]);
     }
     Some(item)
+}
+
+/// What a scenario did not require, and was seen violated: a reader of the
+/// summary must not have to look for it.
+fn observed(test: &Test<'_>) -> Vec<Item> {
+    let mut items = Vec::new();
+    for claim in Claim::ALL {
+        let told = test
+            .guarantees(*claim)
+            .into_iter()
+            .find(|(_, one)| one.level == Level::Observed && one.verdict == Verdict::Violated);
+        if let Some((outcome, guarantee)) = told {
+            items.push(Item::new(text![
+                code(test.name),
+                ": ",
+                in_repetition(test, outcome),
+                code(claim),
+                format!(" {}: ", test.claim_tally(*claim)),
+                guarantee.reason.as_str(),
+            ]));
+        }
+    }
+    items
 }
 
 fn scenarios(run: &Run<'_>) -> Table {

@@ -24,12 +24,18 @@ pub(crate) fn write(document: &mut Document, run: &Run<'_>) {
 fn one<'a>(document: &mut Document, test: &Test<'a>, earlier: &mut Vec<(&'a str, Table)>) {
     if let Some(scenario) = test.scenario {
         document.heading(3, text![scenario.title.as_str(), ": ", code(test.name)]);
-        document.paragraph(text![
-            strong("Success criterion."),
-            " ",
-            scenario.criterion.as_str()
-        ]);
-        document.paragraph(text![strong("Scenario."), " ", scenario.why.as_str()]);
+        if !scenario.criterion.is_empty() {
+            document.paragraph(text![
+                strong("Success criterion."),
+                " ",
+                scenario.criterion.as_str()
+            ]);
+        }
+        if scenario.why.is_empty() {
+            document.paragraph(text![strong("Scenario.")]);
+        } else {
+            document.paragraph(text![strong("Scenario."), " ", scenario.why.as_str()]);
+        }
         document.list(
             plan_words::traffic(scenario)
                 .into_iter()
@@ -38,11 +44,13 @@ fn one<'a>(document: &mut Document, test: &Test<'a>, earlier: &mut Vec<(&'a str,
         );
         configuration(document, scenario, earlier);
         injection(document, test);
-        document.paragraph(text![
-            strong("Expected behaviour"),
-            " (an expectation, not a result): ",
-            scenario.expected.as_str(),
-        ]);
+        if !scenario.expected.is_empty() {
+            document.paragraph(text![
+                strong("Expected behaviour"),
+                " (an expectation, not a result): ",
+                scenario.expected.as_str(),
+            ]);
+        }
     } else {
         document.heading(3, text![code(test.name)]);
         document.paragraph("The plan of this run does not have this scenario.");

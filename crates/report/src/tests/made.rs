@@ -7,7 +7,7 @@ use model::anomaly::Anomaly;
 use model::claim::Level;
 use model::event::{Evidence, Found};
 use model::ids::RunId;
-use model::plan::{RunPlan, ScenarioPlan};
+use model::plan::{Circumstances, Machine, Ran, RunPlan, ScenarioPlan};
 use model::scenario::{Config, FaultKind, Scenario, embedded, parse};
 use model::verdict::{
     Calibration, CaptureMeasurements, Counts, ErrorMeaning, Example, ExampleOperation,
@@ -16,24 +16,38 @@ use model::verdict::{
     Verdict,
 };
 
-use crate::machine::Machine;
+pub(super) fn configurations() -> BTreeMap<String, Config> {
+    BTreeMap::from([(
+        String::from("broker-restart: broker 1"),
+        Config::from([
+            (String::from("min.insync.replicas"), String::from("1")),
+            (
+                String::from("log.flush.interval.messages"),
+                String::from("9223372036854775807"),
+            ),
+            (String::from("num.io.threads"), String::from("8")),
+        ]),
+    )])
+}
 
-pub(super) fn machine() -> Machine {
-    Machine {
-        cpus: String::from("2"),
-        memory: String::from("8 GiB"),
-        os: String::from("Debian GNU/Linux 13, Linux 6.12"),
-        configurations: BTreeMap::from([(
-            String::from("broker-restart: broker 1"),
-            Config::from([
-                (String::from("min.insync.replicas"), String::from("1")),
-                (
-                    String::from("log.flush.interval.messages"),
-                    String::from("9223372036854775807"),
-                ),
-                (String::from("num.io.threads"), String::from("8")),
-            ]),
-        )]),
+fn circumstances(names: &[&str]) -> Circumstances {
+    let words = |all: &[&str]| {
+        all.iter()
+            .map(|word| (*word).to_owned())
+            .collect::<Vec<_>>()
+    };
+    let mut command = words(&["ackproof", "run"]);
+    command.extend(words(names));
+    command.extend(words(&["--seed", "41", "--kafka", "4.3.1"]));
+    Circumstances {
+        began: String::from("2026-11-29T22:10:00Z"),
+        took_ms: Some(61_500),
+        command,
+        machine: Machine {
+            cores: Some(2),
+            memory_bytes: Some(8 << 30),
+            os: Some(String::from("Debian GNU/Linux 13, Linux 6.12")),
+        },
     }
 }
 
@@ -42,7 +56,15 @@ pub(super) fn plan(names: &[&str], repeat: u32) -> RunPlan {
         .iter()
         .map(|name| parse(name, embedded(name).unwrap()).unwrap())
         .collect();
-    RunPlan::new(RunId::new(0x5eed), 41, versions(), &scenarios, repeat)
+    let mut plan = RunPlan::new(RunId::new(0x5eed), 41, versions(), &scenarios, repeat);
+    plan.circumstances = Some(circumstances(names));
+    for (scenario, number) in plan.scenarios.iter_mut().zip(0..) {
+        scenario.ran = Some(Ran {
+            began_ms: 1_000 * number,
+            took_ms: 12_340,
+        });
+    }
+    plan
 }
 
 fn versions() -> BTreeMap<String, String> {
@@ -63,6 +85,7 @@ pub(super) fn verdict(plan: &RunPlan) -> RunVerdict {
         run: plan.run.to_string(),
         seed: plan.seed,
         versions: plan.versions.clone(),
+        circumstances: plan.circumstances.clone(),
         verdict: Verdict::Held,
         scenarios: plan.scenarios.iter().map(scenario).collect(),
         left_out: plan.left_out().to_vec(),
@@ -118,6 +141,8 @@ fn scenario(plan: &ScenarioPlan) -> ScenarioVerdict {
     ScenarioVerdict {
         name: scenario.name.clone(),
         repetition: plan.repetition,
+        ran: plan.ran,
+        stopped: None,
         verdict: if shows_violation {
             Verdict::Violated
         } else {
@@ -213,6 +238,7 @@ fn measurements(plan: &ScenarioPlan) -> Measurements {
                 distinct: scenario.records(),
                 reprocessed: 0,
                 recovery_ms: (!scenario.faults.is_empty()).then_some(790 + varied),
+                outage_ms: (!scenario.faults.is_empty()).then_some(3_790 + varied),
                 lag_peak: 37,
                 lag_mean: 9,
             })

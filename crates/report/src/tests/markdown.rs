@@ -5,11 +5,10 @@ use model::scenario::EMBEDDED;
 use model::verdict::{RunVerdict, Verdict};
 
 use super::made;
-use crate::machine::Machine;
 use crate::markdown as rendered;
 
 fn report(plan: &RunPlan, verdict: &RunVerdict) -> String {
-    rendered(plan, verdict, &made::machine())
+    rendered(plan, verdict, &made::configurations())
 }
 
 /// What the main job runs.
@@ -62,7 +61,11 @@ fn repetitions_of_which_one_is_violated() {
 fn empty() {
     let plan = made::plan(&[], 1);
     let verdict = made::verdict(&plan);
-    insta::assert_snapshot!(rendered(&plan, &verdict, &Machine::default()));
+    insta::assert_snapshot!(rendered(
+        &plan,
+        &verdict,
+        &std::collections::BTreeMap::new()
+    ));
 }
 
 #[test]
@@ -173,9 +176,6 @@ fn on_a_cluster_of_somebody_elses_what_was_left_out_is_told_with_its_reasons() {
     let plan = all().on_cluster(vec!["kafka-1:9092".to_owned()], 3);
     let text = report(&plan, &made::verdict(&plan));
     assert!(text.contains("somebody else's, with 3 brokers"), "{text}");
-    assert!(
-        text.contains("--bootstrap kafka-1:9092") || text.contains("--bootstrap 'kafka-1:9092'")
-    );
     assert!(text.contains(
         "- `broker-restart` was left out: it needs a hold over broker processes (broker-restart)."
     ));

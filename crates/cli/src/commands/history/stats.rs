@@ -10,7 +10,7 @@ use model::ids::{GroupIx, MemberIx, ProducerIx, TableIx, TopicIx};
 use serde::Serialize;
 
 use super::place;
-use crate::args::{HistoryStatsArgs, StatsFormat};
+use crate::args::{DataFormat, HistoryStatsArgs};
 use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::output::{print, print_raw};
@@ -62,12 +62,13 @@ pub(crate) fn stats(args: &HistoryStatsArgs) -> Result<Exit, Failure> {
             histories.push(read(&file).map_err(|error| Failure::usage(&error))?);
         }
     }
+    let cut_off = histories.iter().any(|it| it.cut_off_at_byte.is_some());
     match args.format {
-        StatsFormat::Human => {
+        DataFormat::Human => {
             let texts: Vec<String> = histories.iter().map(lines).collect();
             print(&texts.join("\n"))?;
         }
-        StatsFormat::Json => {
+        DataFormat::Json => {
             let report = Report {
                 schema: SCHEMA,
                 histories,
@@ -78,7 +79,8 @@ pub(crate) fn stats(args: &HistoryStatsArgs) -> Result<Exit, Failure> {
             print_raw(&text)?;
         }
     }
-    Ok(Exit::Held)
+    // What is there was told; a script must not take it for all.
+    Ok(if cut_off { Exit::Usage } else { Exit::Held })
 }
 
 fn read(file: &Path) -> Result<Stats, Damage> {

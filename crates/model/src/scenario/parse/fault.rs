@@ -202,7 +202,6 @@ impl RawFault {
                 tasks: take(&mut self.tasks).unwrap_or_default(),
             },
         };
-        self.nothing_left(&kind)?;
         Ok(Fault {
             after: self.after,
             delay_ms: self.delay_ms,
@@ -290,46 +289,6 @@ impl RawFault {
             pick: take(&mut self.pick).unwrap_or_default(),
         })
     }
-
-    /// A key that the kind does not have.
-    fn nothing_left(&self, kind: &FaultKind) -> Result<(), Misfit> {
-        let misfit = [
-            spot("broker", self.broker.as_ref()),
-            spot("signal", self.signal.as_ref()),
-            spot("down_ms", self.down_ms.as_ref()),
-            spot("for_ms", self.for_ms.as_ref()),
-            spot("topic", self.topic.as_ref()),
-            spot("partition", self.partition.as_ref()),
-            spot("group", self.group.as_ref()),
-            spot("transactional_id", self.transactional_id.as_ref()),
-            spot("member", self.member.as_ref()),
-            spot("tasks", self.tasks.as_ref()),
-            spot("onset", self.onset.as_ref()),
-            spot("election", self.election.as_ref()),
-            spot("peers", self.peers.as_ref()),
-            spot("api", self.api.as_ref()),
-            spot("pick", self.pick.as_ref()),
-            spot("code", self.code.as_ref()),
-            spot("moment", self.moment.as_ref()),
-            spot("latency_ms", self.latency_ms.as_ref()),
-            spot("offsets", self.offsets.as_ref()),
-            spot("takeover", self.takeover.as_ref()),
-        ]
-        .into_iter()
-        .flatten()
-        .next();
-        match misfit {
-            Some((key, span)) => {
-                let message = format!("a fault of kind `{}` has no key `{key}`", kind.name());
-                Err((span, message))
-            }
-            None => Ok(()),
-        }
-    }
-}
-
-fn spot<T>(key: &'static str, value: Option<&Spanned<T>>) -> Option<(&'static str, Range<usize>)> {
-    value.map(|value| (key, value.span()))
 }
 
 fn take<T>(key: &mut Option<Spanned<T>>) -> Option<T> {

@@ -107,15 +107,15 @@ fn a_groups_keys_fit_each_other() {
         .is_ok()
     );
     for (keys, wrong) in [
-        ("batch_records = 0", "1 to 100 records here, not 0"),
+        ("batch_records = 0", "at least 1, not 0"),
         ("batch_records = 101", "1 to 100 records here, not 101"),
         (
             "fence = \"commit\"\ncommit = \"before\"",
             "it needs `commit = \"after\"`",
         ),
         (
-            "commit = \"auto\"\n[[guarantee]]\nclaim = \"reprocessed-within-window\"",
-            "has no window in records",
+            "commit = \"auto\"",
+            "`commit_every_records` means nothing with `commit = \"auto\"`",
         ),
     ] {
         let error = parse("mine.toml", &group(keys)).unwrap_err().to_string();
@@ -203,25 +203,29 @@ fn what_a_group_that_writes_cannot_be_is_said() {
     let cases = [
         ("from = \"t\"", "from = \"tt\"", "did you mean `t`?"),
         ("from = \"t\"", "from = \"u\"", "comes behind"),
-        ("members = 2", "members = 0", "1 to 64 members"),
+        ("members = 2", "members = 0", "from 1 to 64, not 0"),
         (
             "records_per_s = 100",
             "records_per_s = 0",
-            "at least 1 record a second",
+            "from 1 to 4,294,967,295, not 0",
         ),
         (
             "commit_every_records = 20",
             "commit_every_records = 0",
-            "at least 1 record",
+            "at least 1, not 0",
         ),
         (
             "record_bytes = 256",
-            "record_bytes = 5",
-            "carries its identity",
+            "record_bytes = 96",
+            "from 97 to 900,000, not 96",
         ),
         ("member = 2", "member = 3", "members are numbered 1 to 2"),
         ("for_ms = 7000", "", "needs the key `for_ms`"),
-        ("transactions = true\n", "", "missing field `transactions`"),
+        (
+            "transactions = true\n",
+            "",
+            "needs the key `transactions`: true or false",
+        ),
     ];
     for (from, to, said) in cases {
         let error = shown(from, to);

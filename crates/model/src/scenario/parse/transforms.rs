@@ -13,10 +13,8 @@ pub(super) fn validate(
 ) -> Result<(), Problem> {
     for (at, transform) in scenario.transforms.iter().enumerate() {
         let fail = |key: &'static str, message: String| {
-            Err(Problem {
-                path: vec![Step::Key("transform"), Step::Index(at), Step::Key(key)],
-                message,
-            })
+            let path = ["transform".into(), at.into(), Step::from(key)];
+            Err(Problem::new(path, message))
         };
         for (key, topic) in [("from", &transform.from), ("to", &transform.to)] {
             if let Some(message) = unknown_topic(topic) {
@@ -41,15 +39,6 @@ pub(super) fn validate(
             );
             return fail("from", message);
         }
-        if !(1..=64).contains(&transform.members) {
-            return fail("members", "a group has 1 to 64 members".to_owned());
-        }
-        if transform.records_per_s == 0 {
-            return fail("records_per_s", "at least 1 record a second".to_owned());
-        }
-        if transform.commit_every_records == 0 {
-            return fail("commit_every_records", "at least 1 record".to_owned());
-        }
         let least = OVERHEAD_BYTES_MAX + transform.to.len();
         if (transform.record_bytes as usize) < least || transform.record_bytes > 900_000 {
             let message = format!(
@@ -65,13 +54,12 @@ pub(super) fn validate(
         if let FaultKind::ConsumerZombie { group, .. } = &fault.kind
             && scenario.groups.iter().any(|only| only.name == *group)
         {
-            return Err(Problem {
-                path: vec![Step::Key("fault"), Step::Index(at), Step::Key("group")],
-                message: format!(
-                    "`consumer-zombie` takes the place of a member of a [[transform]], and \
-                     `{group}` only reads: did you mean `consumer-pause`?"
-                ),
-            });
+            let message = format!(
+                "`consumer-zombie` takes the place of a member of a [[transform]], and `{group}` \
+                 only reads: did you mean `consumer-pause`?"
+            );
+            let path = ["fault".into(), at.into(), "group".into()];
+            return Err(Problem::new(path, message));
         }
     }
     Ok(())

@@ -1,0 +1,61 @@
+//! What of an earlier run is to be run again.
+
+use std::path::Path;
+
+use checker::Examples;
+use model::plan::RunPlan;
+
+use crate::args::RunArgs;
+use crate::failure::Failure;
+use crate::judgement::judge_run;
+use crate::run_dir::RunDir;
+
+/// The arguments that run again what did not come out as it should; none
+/// where everything did. What the user says besides, wins.
+pub(crate) fn failed(args: &RunArgs, dir: &Path) -> Result<Option<RunArgs>, Failure> {
+    let dir = RunDir::open(dir);
+    let plan = dir.plan().map_err(|error| {
+        Failure::usage(&error).hint("name a directory that `ackproof run` has written")
+    })?;
+    let verdict =
+        judge_run(&dir, &plan, Examples::at_most(0)).map_err(|error| Failure::usage(&error))?;
+    let mut names: Vec<String> = Vec::new();
+    for (planned, judged) in plan.scenarios.iter().zip(&verdict.scenarios) {
+        let name = planned.file.as_ref().unwrap_or(&planned.scenario.name);
+        if !judged.as_expected && !names.contains(name) {
+            names.push(name.clone());
+        }
+    }
+    if names.is_empty() {
+        return Ok(None);
+    }
+    let mut again = args.clone();
+    again.names = names;
+    again.seed = Some(args.seed.unwrap_or(plan.seed));
+    if args.repeat == 1 {
+        let repetitions = plan.scenarios.iter().map(|scenario| scenario.repetition);
+        again.repeat = repetitions.max().unwrap_or(1);
+    }
+    let versions = &mut again.versions;
+    if versions.kafka.is_none() && versions.kafka_home.is_none() && args.bootstrap.is_empty() {
+        versions.kafka = given(&plan, "--kafka").map(str::to_owned);
+        versions.kafka_home = given(&plan, "--kafka-home").map(Into::into);
+        if versions.debezium.is_none() {
+            versions.debezium = given(&plan, "--debezium").map(str::to_owned);
+        }
+        if let Some(cluster) = &plan.cluster {
+            let all = cluster.bootstrap.iter().map(|at| at.parse());
+            again.bootstrap = all
+                .collect::<Result<_, proxy::HostPortError>>()
+                .map_err(|error| Failure::usage(&error))?;
+        }
+    }
+    Ok(Some(again))
+}
+
+/// What the earlier run's command says of an option.
+fn given<'p>(plan: &'p RunPlan, option: &str) -> Option<&'p str> {
+    let command = &plan.circumstances.as_ref()?.command;
+    let at = command.iter().position(|word| word == option)?;
+    command.get(at + 1).map(String::as_str)
+}

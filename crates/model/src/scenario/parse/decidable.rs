@@ -1,0 +1,367 @@
+//! What a scenario could never come to: claims that nothing in it puts to the
+//! test, triggers that are never reached, settings that Kafka refuses, more
+//! time than anybody has. Knows what each of these needs; nothing of how a
+//! history is judged.
+
+use super::{Problem, Step};
+use crate::claim::{Claim, Guarantee, Level};
+use crate::scenario::settings::{self, Whose};
+use crate::scenario::{
+    Config, FaultKind, GroupStart, Reliance, Scenario, Transactions, Trigger, Write, WriteHow,
+    WriteStart,
+};
+
+/// The longest that a scenario's own paces may ask for: seven days.
+const SCHEDULE_S_MAX: u64 = 7 * 24 * 3600;
+
+/// Fails with the first thing that could never be.
+pub(super) fn check(scenario: &Scenario) -> Result<(), Problem> {
+    paces(scenario)?;
+    parents(scenario)?;
+    triggers(scenario)?;
+    claims(scenario)?;
+    kafkas_settings(scenario)
+}
+
+fn paces(scenario: &Scenario) -> Result<(), Problem> {
+    let fits = |count: u64, per_s: u64| per_s == 0 || count / per_s <= SCHEDULE_S_MAX;
+    let days = SCHEDULE_S_MAX / (24 * 3600);
+    for (at, producer) in scenario.producers.iter().enumerate() {
+        let (records, per_s) = (producer.records, producer.records_per_s);
+        if !fits(records, per_s.into()) {
+            let message = format!(
+                "{records} records at {per_s} a second take longer than {days} days: send fewer, \
+                 or more a second"
+            );
+            return Err(Problem::new(
+                ["producer".into(), at.into(), "records".into()],
+                message,
+            ));
+        }
+    }
+    for (at, write) in scenario.writes.iter().enumerate() {
+        let (rows, per_s) = (write.rows, write.rows_per_s);
+        if !fits(rows, per_s.into()) {
+            let message = format!(
+                "{rows} rows at {per_s} a second take longer than {days} days: write fewer, or \
+                 more a second"
+            );
+            let path = ["write".into(), at.into(), "rows".into()];
+            return Err(Problem::new(path, message));
+        }
+    }
+    Ok(())
+}
+
+/// A comment is one user's, and of one video: both must be there.
+fn parents(scenario: &Scenario) -> Result<(), Problem> {
+    for (at, write) in scenario.writes.iter().enumerate() {
+        let earlier = scenario.writes.get(..at).unwrap_or_default();
+        let lacks = |table: &&str| !earlier.iter().any(|it| it.table == **table);
+        let mut parents = ["videos", "users"].iter();
+        if write.table == "comments"
+            && let Some(table) = parents.find(|table| lacks(table))
+        {
+            let message = format!(
+                "a comment needs a row in `{table}`: put a [[write]] with `table = \"{table}\"` \
+                 and `rows = 1` before this one"
+            );
+            let path = ["write".into(), at.into(), "table".into()];
+            return Err(Problem::new(path, message));
+        }
+    }
+    Ok(())
+}
+
+fn triggers(scenario: &Scenario) -> Result<(), Problem> {
+    for (at, write) in scenario.writes.iter().enumerate() {
+        if let Some(after) = &write.after {
+            let earlier = scenario.writes.get(..at).unwrap_or_default();
+            never_reached(scenario, after, earlier).map_or(Ok(()), |message| {
+                let path = ["write".into(), at.into(), "after".into()];
+                Err(Problem::new(path, message))
+            })?;
+        }
+    }
+    for (at, fault) in scenario.faults.iter().enumerate() {
+        if let Some(message) = never_reached(scenario, &fault.after, &scenario.writes) {
+            let path = ["fault".into(), at.into(), "after".into()];
+            return Err(Problem::new(path, message));
+        }
+    }
+    Ok(())
+}
+
+/// Why a moment never comes, if it never does.
+fn never_reached(scenario: &Scenario, trigger: &Trigger, writes: &[Write]) -> Option<String> {
+    match trigger {
+        Trigger::Captured(count) => {
+            let changes = changes(scenario, writes);
+            (*count > changes).then(|| {
+                format!(
+                    "`captured = {count}` is never reached: {changes} row changes are written \
+                     before that, and each has one event"
+                )
+            })
+        }
+        Trigger::Processed { group, percent } => {
+            let all = scenario.records();
+            let topic = scenario.topic_of(group)?;
+            let given = records_to(scenario, topic, scenario.transforms.len())?;
+            let wanted = (u128::from(all) * u128::from(*percent)).div_ceil(100);
+            (wanted > u128::from(given)).then(|| {
+                format!(
+                    "`{group}` never processes {percent} percent of all {all} records: {given} \
+                     come to `{topic}`, which it reads"
+                )
+            })
+        }
+        _ => None,
+    }
+}
+
+/// Row changes that have an event.
+fn changes(scenario: &Scenario, writes: &[Write]) -> u64 {
+    let snapshot = scenario.capture.as_ref();
+    let snapshot = snapshot.and_then(|it| it.config.get("snapshot.mode"));
+    let is_read = !snapshot.is_some_and(|mode| mode == "no_data" || mode == "never");
+    let with_event = writes
+        .iter()
+        .filter(|write| write.start == WriteStart::AfterCapture || is_read);
+    with_event
+        .map(|write| match write.how {
+            WriteHow::InsertAndTouch => write.rows.saturating_mul(2),
+            WriteHow::Insert | WriteHow::Copy => write.rows,
+        })
+        .fold(0, u64::saturating_add)
+}
+
+/// How many records come to a topic; nothing where that cannot be told.
+fn records_to(scenario: &Scenario, topic: &str, hops_left: usize) -> Option<u64> {
+    if scenario.keeper_of(topic).is_some() {
+        return None;
+    }
+    let sent = scenario.producers.iter().filter(|it| it.topic == topic);
+    let mut records: u64 = sent.map(|it| it.records).fold(0, u64::saturating_add);
+    for transform in scenario.transforms.iter().filter(|it| it.to == topic) {
+        // It may make a record again when it is started again.
+        if transform.transactions == Transactions::Off {
+            return None;
+        }
+        let made = records_to(scenario, &transform.from, hops_left.checked_sub(1)?)?;
+        records = records.saturating_add(made);
+    }
+    Some(records)
+}
+
+fn claims(scenario: &Scenario) -> Result<(), Problem> {
+    for (at, guarantee) in scenario.guarantees.iter().enumerate() {
+        if let Some(lacking) = undecidable(scenario, guarantee) {
+            let message = format!("`{}` cannot be decided here: {lacking}", guarantee.claim);
+            let path: [Step; 3] = ["guarantee".into(), at.into(), "claim".into()];
+            return Err(Problem::new(path, message));
+        }
+    }
+    Ok(())
+}
+
+/// What a claim needs and the scenario has not.
+fn undecidable(scenario: &Scenario, guarantee: &Guarantee) -> Option<String> {
+    let groups = || {
+        let groups = scenario.groups.iter().map(|it| (&it.name, &it.topic));
+        groups.chain(scenario.transforms.iter().map(|it| (&it.name, &it.from)))
+    };
+    let need = |what: &str| Some(what.to_owned());
+    let claim = guarantee.claim;
+    match claim {
+        Claim::AllAcknowledged | Claim::OutcomesTold | Claim::Ordered | Claim::NoDuplicates
+            if scenario.producers.is_empty() =>
+        {
+            need(match claim {
+                Claim::NoDuplicates => {
+                    "it is about records that a [[producer]] sends; of rows `no-row-duplicate` \
+                     says the same"
+                }
+                Claim::Ordered => {
+                    "it is about records that a [[producer]] sends; of rows `commit-order` says \
+                     the same"
+                }
+                _ => "it is about records that a [[producer]] sends, and there is none",
+            })
+        }
+        Claim::NoLoss
+        | Claim::NoPhantom
+        | Claim::Intact
+        | Claim::NoTruncation
+        | Claim::AllAcknowledged
+        | Claim::OutcomesTold
+        | Claim::NoDuplicates => None,
+        Claim::Ordered => {
+            let mut producers = scenario.producers.iter();
+            (!producers.any(|it| it.records > 1))
+                .then(|| "no [[producer]] sends more than one record".to_owned())
+        }
+        Claim::NoGroupGap
+        | Claim::GroupComplete
+        | Claim::NothingReprocessed
+        | Claim::ReprocessedWithinWindow
+        | Claim::ReadsInOrder
+        | Claim::CommitsForward
+        | Claim::GroupsIndependent
+        | Claim::NoZombie => of_groups(scenario, guarantee, &groups().collect::<Vec<_>>()),
+        Claim::RecoversWithin => {
+            let comes_back = |kind: &FaultKind| {
+                matches!(
+                    kind,
+                    FaultKind::ConsumerRestart { .. } | FaultKind::ConsumerZombie { .. }
+                )
+            };
+            let mut kinds = scenario.faults.iter().map(|fault| &fault.kind);
+            (scenario.capture.is_none() && !kinds.any(comes_back)).then(|| {
+                "it is measured when a member is started again: add a [[fault]] of kind \
+                 `consumer-restart`"
+                    .to_owned()
+            })
+        }
+        Claim::NoRowMissing
+        | Claim::NoRowDuplicate
+        | Claim::NoRowPhantom
+        | Claim::CommitOrder
+        | Claim::NoStateDivergence => match (&scenario.capture, scenario.writes.is_empty()) {
+            (None, _) => need("it is about rows of a database: add [capture] and a [[write]]"),
+            (Some(_), true) => need("no rows are written: add a [[write]]"),
+            _ => None,
+        },
+        Claim::ReplicasAgree => {
+            let alone = scenario.topics.iter().find(|it| it.replication_factor < 2);
+            alone.map(|topic| {
+                format!(
+                    "`{}` has one replica, which agrees with itself: it needs \
+                     `replication_factor = 2` or more",
+                    topic.name
+                )
+            })
+        }
+        Claim::ReadCommitted | Claim::TransactionsWhole | Claim::NoCycles => {
+            of_transactions(scenario, claim)
+        }
+    }
+}
+
+fn of_groups(
+    scenario: &Scenario,
+    guarantee: &Guarantee,
+    groups: &[(&String, &String)],
+) -> Option<String> {
+    let must_hold = guarantee.level == Level::Required;
+    if groups.is_empty() {
+        return Some("there is no group: add a [[group]]".to_owned());
+    }
+    let unwritten = groups
+        .iter()
+        .find(|(_, topic)| records_to(scenario, topic, scenario.transforms.len()) == Some(0));
+    if let Some((group, topic)) = unwritten {
+        return Some(format!(
+            "nothing is sent to `{topic}`, which group `{group}` reads"
+        ));
+    }
+    match guarantee.claim {
+        Claim::GroupsIndependent if groups.len() < 2 => {
+            Some("there is one group: add another [[group]]".to_owned())
+        }
+        Claim::GroupsIndependent => {
+            let mut late = scenario.groups.iter();
+            let late = late.find(|it| it.start == GroupStart::AfterProducers)?;
+            Some(format!(
+                "group `{}` reads when everything was sent (`start = \"after-producers\"`), and \
+                 the claim is about reading while records are sent",
+                late.name
+            ))
+        }
+        Claim::ReprocessedWithinWindow => {
+            let goes_away = |name: &str| {
+                scenario.faults.iter().any(|fault| match &fault.kind {
+                    FaultKind::ConsumerRestart { group, .. }
+                    | FaultKind::ConsumerPause { group, .. }
+                    | FaultKind::ConsumerZombie { group, .. } => group == name,
+                    _ => false,
+                })
+            };
+            // One that stays leaves the claim open, whatever the others show.
+            let mut staying = groups.iter().filter(|(name, _)| !goes_away(name));
+            let all_stay = staying.clone().count() == groups.len();
+            let staying = staying.next().filter(|_| must_hold || all_stay)?;
+            Some(format!(
+                "no member of group `{0}` goes away: add a [[fault]] of kind `consumer-restart` \
+                 with `group = \"{0}\"`",
+                staying.0
+            ))
+        }
+        _ => None,
+    }
+}
+
+fn of_transactions(scenario: &Scenario, claim: Claim) -> Option<String> {
+    let with = scenario.transforms.iter();
+    let with: Vec<_> = with
+        .filter(|it| it.transactions == Transactions::On)
+        .collect();
+    if with.is_empty() {
+        return Some(
+            "there are no transactions: add a [[transform]] with `transactions = true`".to_owned(),
+        );
+    }
+    let is_written = |topic: &String| with.iter().any(|it| it.to == *topic);
+    let committed_only = |config: &Config| {
+        config
+            .get("isolation.level")
+            .is_none_or(|it| it == "read_committed")
+    };
+    let readers = scenario.groups.iter().filter(|it| is_written(&it.topic));
+    let mut readers =
+        readers.filter(|it| it.relies_on == Reliance::Committed || committed_only(&it.config));
+    let mut transforms = scenario.transforms.iter();
+    let read = readers.next().is_some()
+        || transforms.any(|it| is_written(&it.from) && committed_only(&it.config));
+    (claim == Claim::ReadCommitted && !read).then(|| {
+        "no group that relies on committed records reads what a transaction writes".to_owned()
+    })
+}
+
+/// Settings that Kafka's own definitions refuse.
+fn kafkas_settings(scenario: &Scenario) -> Result<(), Problem> {
+    let refused =
+        |path: Vec<Step>, whose: Whose, config| match settings::first_misuse(whose, config) {
+            Some((key, misuse)) => Err(Problem::of_setting(path, key, misuse)),
+            None => Ok(()),
+        };
+    let topology = &scenario.topology.config;
+    refused(
+        vec!["topology".into(), "config".into()],
+        Whose::Broker,
+        topology,
+    )?;
+    for (at, topic) in scenario.topics.iter().enumerate() {
+        let path = vec!["topic".into(), at.into(), "config".into()];
+        refused(path, Whose::Topic, &topic.config)?;
+    }
+    if let Some(capture) = &scenario.capture {
+        refused(
+            vec!["capture".into(), "worker_config".into()],
+            Whose::Worker,
+            &capture.worker_config,
+        )?;
+    }
+    Ok(())
+}
+
+impl Scenario {
+    /// The topic that the group of that name reads.
+    fn topic_of(&self, group: &str) -> Option<&str> {
+        let groups = self.groups.iter().map(|it| (&it.name, &it.topic));
+        let transforms = self.transforms.iter().map(|it| (&it.name, &it.from));
+        let mut all = groups.chain(transforms);
+        all.find(|(name, _)| *name == group)
+            .map(|(_, topic)| topic.as_str())
+    }
+}

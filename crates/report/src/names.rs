@@ -1,0 +1,34 @@
+//! Names as people gave them. In a cluster of the user's, those of topics and
+//! groups begin with a prefix of the run's own: the same before all of them, it
+//! only hides what comes behind it.
+
+use std::collections::BTreeMap;
+
+use model::plan::RunPlan;
+use model::scenario::Config;
+use model::verdict::RunVerdict;
+
+type Told = (RunPlan, RunVerdict, BTreeMap<String, Config>);
+
+/// The same without the prefixes; none where there are none.
+pub(crate) fn bare(
+    plan: &RunPlan,
+    verdict: &RunVerdict,
+    configurations: &BTreeMap<String, Config>,
+) -> Option<Told> {
+    let mut plan = plan.clone();
+    let scenarios = plan.scenarios.iter_mut();
+    let prefixes: Vec<String> = scenarios
+        .filter_map(|scenario| scenario.prefix.take())
+        .map(|prefix| prefix.to_string())
+        .collect();
+    if prefixes.is_empty() {
+        return None;
+    }
+    // A prefix has nothing in it that JSON would write otherwise.
+    let text = serde_json::to_string(&(plan, verdict, configurations)).ok()?;
+    let text = prefixes
+        .iter()
+        .fold(text, |text, prefix| text.replace(prefix, ""));
+    serde_json::from_str(&text).ok()
+}
