@@ -1,8 +1,5 @@
 //! When, where and by which command a run is carried out, for its plan.
 
-use std::collections::BTreeMap;
-use std::fs;
-use std::path::Path;
 use std::time::SystemTime;
 
 use chrono::{DateTime, SecondsFormat, Utc};
@@ -13,10 +10,6 @@ use crate::machine::this_machine;
 
 /// Writes into a plan, whose versions are known by now, how it is carried out.
 pub(crate) fn note(plan: &mut RunPlan, args: &RunArgs, now: SystemTime) {
-    let files = files_of(&args.names);
-    for scenario in &mut plan.scenarios {
-        scenario.file = files.get(&scenario.scenario.name).cloned();
-    }
     plan.circumstances = Some(Circumstances {
         began: DateTime::<Utc>::from(now).to_rfc3339_opts(SecondsFormat::Secs, true),
         took_ms: None,
@@ -62,7 +55,7 @@ fn command(plan: &RunPlan, args: &RunArgs) -> Vec<String> {
 }
 
 /// A name that no shell and no parser takes for an option.
-fn typed(name: &str) -> String {
+pub(crate) fn typed(name: &str) -> String {
     if name.starts_with('-') {
         format!("./{name}")
     } else {
@@ -74,37 +67,6 @@ fn typed(name: &str) -> String {
 fn version_of(plan: &RunPlan, part: &str) -> Option<String> {
     let version = plan.versions.get(part)?;
     Some(version.split(' ').next()?.to_owned())
-}
-
-/// By a scenario's name the file that it was read from, as the user named it.
-fn files_of(names: &[String]) -> BTreeMap<String, String> {
-    let mut files = Vec::new();
-    for name in names {
-        let path = Path::new(name);
-        if path.is_file() {
-            files.push(typed(name));
-        } else if path.is_dir() {
-            let entries = fs::read_dir(path).into_iter().flatten().flatten();
-            let paths = entries.map(|entry| entry.path());
-            let scenarios = paths.filter(|it| it.extension().is_some_and(|it| it == "toml"));
-            files.extend(scenarios.map(|it| typed(&it.display().to_string())));
-        }
-    }
-    let by_name = files.into_iter().filter_map(|file| {
-        let text = fs::read_to_string(&file).ok()?;
-        let name = text.lines().find_map(name_in)?;
-        Some((name, file))
-    });
-    by_name.collect()
-}
-
-/// The name that a line `name = "…"` gives to its scenario, if it is one.
-fn name_in(line: &str) -> Option<String> {
-    let value = line.trim().strip_prefix("name")?.trim_start();
-    let value = value.strip_prefix('=')?.trim_start();
-    let quote = value.chars().next().filter(|c| ['"', '\''].contains(c))?;
-    let (name, _) = value.get(1..)?.split_once(quote)?;
-    Some(name.to_owned())
 }
 
 #[cfg(test)]
@@ -156,11 +118,7 @@ mod tests {
     }
 
     #[test]
-    fn a_file_says_its_scenarios_name() {
-        assert_eq!(name_in("name = \"mine\" # it").as_deref(), Some("mine"));
-        assert_eq!(name_in("  name='x y'").as_deref(), Some("x y"));
-        assert_eq!(name_in("names = \"mine\""), None);
-        assert_eq!(name_in("name = 5"), None);
+    fn a_name_is_no_option() {
         assert_eq!(typed("-x.toml"), "./-x.toml");
     }
 }

@@ -2,7 +2,7 @@
 //! where scenarios come from (the binary, files, folders); nothing of what is
 //! done with them.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::io;
 use std::path::Path;
@@ -84,6 +84,8 @@ pub(crate) struct Selection {
     pub(crate) scenarios: Vec<Scenario>,
     /// Those that were named themselves, and not only by a suite.
     pub(crate) by_name: BTreeSet<String>,
+    /// By scenario, the file that it was read from, as the user named it.
+    pub(crate) files: BTreeMap<String, String>,
 }
 
 /// The scenarios that the names select, each of which can be carried out as
@@ -112,10 +114,11 @@ pub(crate) fn select(names: &[String], on: On) -> Result<Selection, SelectionErr
     }
 }
 
-/// A scenario, and whether it was named itself.
+/// A scenario, whether it was named itself, and its file if it has one.
 struct Found {
     scenario: Scenario,
     is_named: bool,
+    file: Option<String>,
 }
 
 impl Selection {
@@ -126,6 +129,9 @@ impl Selection {
             Some(other) if *other == found.scenario => {}
             // Their evidence would lie in one folder.
             Some(_) => return Err(SelectionError::Ambiguous { name }),
+        }
+        if let Some(file) = found.file {
+            self.files.insert(name.clone(), file);
         }
         if found.is_named {
             self.by_name.insert(name);
@@ -152,6 +158,7 @@ fn find(name: &str, known: &[Scenario], on: On) -> Result<Vec<Found>, SelectionE
         .map(|scenario| Found {
             is_named: scenario.name == name,
             scenario: scenario.clone(),
+            file: None,
         })
         .collect();
     if found.is_empty() {
@@ -184,6 +191,7 @@ fn read_place(place: &str, on: On) -> Result<Vec<Found>, SelectionError> {
         return Ok(vec![Found {
             scenario,
             is_named: true,
+            file: Some(place.to_owned()),
         }]);
     }
     let unreadable = |source| SelectionError::Unreadable {
@@ -207,6 +215,7 @@ fn read_place(place: &str, on: On) -> Result<Vec<Found>, SelectionError> {
             Ok(scenario) => found.push(Found {
                 scenario,
                 is_named: false,
+                file: Some(file),
             }),
             Err(error) => errors.push(error),
         }

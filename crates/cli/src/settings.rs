@@ -20,6 +20,7 @@ use proxy::HostPort;
 use stack::artefacts::{ArtefactRequest, Parts, Versions, supported};
 
 use crate::args::{self, CheckArgs, Format, RunArgs, RunFormat, Tool, VersionArgs};
+use crate::circumstances::typed;
 use crate::failure::Failure;
 use crate::lines;
 use crate::run_dir::check_folders;
@@ -67,13 +68,20 @@ impl RunSettings {
             [] => On::OwnBrokers,
             _ => On::Cluster,
         };
-        let Selection { scenarios, by_name } =
-            select(&args.names, on).map_err(|error| Failure::usage(&error))?;
+        let Selection {
+            scenarios,
+            by_name,
+            files,
+        } = select(&args.names, on).map_err(|error| Failure::usage(&error))?;
         let artefacts = artefacts(&args.versions, Parts::Kafka);
         supported(&artefacts).map_err(|error| Failure::usage(&error))?;
         let seed = args.seed.unwrap_or_else(|| seed_from(now));
         let captures = scenarios.iter().any(|scenario| scenario.capture.is_some());
-        let plan = RunPlan::new(new_run_id(), seed, BTreeMap::new(), &scenarios, args.repeat);
+        let mut plan = RunPlan::new(new_run_id(), seed, BTreeMap::new(), &scenarios, args.repeat);
+        for planned in &mut plan.scenarios {
+            let file = files.get(&planned.scenario.name);
+            planned.file = file.map(|file| typed(file));
+        }
         check_folders(&plan).map_err(|error| {
             Failure::usage(&error).hint("give the scenario another `name` in its file")
         })?;

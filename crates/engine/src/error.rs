@@ -98,15 +98,40 @@ pub enum EngineError {
     /// A broker is not where the cluster says that it is.
     #[error(
         "broker {broker} does not answer at {address}, which is what it advertises \
-         (advertised.listeners)"
+         (advertised.listeners): {listener}; {}",
+        listener.remedy()
     )]
     Advertised {
         /// Its node id.
         broker: String,
         /// `host:port`.
         address: String,
-        /// Why.
-        source: Box<WireError>,
+        /// What listens there instead.
+        listener: wire::Listener,
+    },
+    /// Nobody can tell some brokers from each other.
+    #[error(
+        "brokers {brokers} all advertise {address}: who is sent to one of them comes to whichever \
+         answers there; give each broker an address of its own for clients outside \
+         (advertised.listeners)"
+    )]
+    OneAddress {
+        /// Their node ids.
+        brokers: String,
+        /// `host:port`.
+        address: String,
+    },
+    /// A cluster does not allow, or cannot give, what a plan needs.
+    #[error("the cluster lacks what this run needs; nothing was sent:\n  {}", lacks.join("\n  "))]
+    Lacks {
+        /// What.
+        lacks: Vec<String>,
+    },
+    /// At no bootstrap address is a broker that can be spoken to.
+    #[error("no broker answers: {}", in_lines(looked))]
+    NoBroker {
+        /// What is there instead.
+        looked: Vec<crate::survey::Looked>,
     },
     /// A plan has a name that is not its run's own.
     #[error("the plan has been changed: {name}; nothing was deleted")]
@@ -228,4 +253,10 @@ fn last_line(log: &Path) -> Option<String> {
     let line = text.lines().rev().find(|line| !line.trim().is_empty())?;
     let line = line.trim().trim_start_matches("error: ");
     Some(line.chars().take(300).collect())
+}
+
+/// One below the other, where there are several.
+fn in_lines(looked: &[crate::survey::Looked]) -> String {
+    let lines: Vec<String> = looked.iter().map(ToString::to_string).collect();
+    lines.join("\n  ")
 }

@@ -1,21 +1,39 @@
-//! A first look at a cluster of somebody else's: whether it can be reached, and
-//! what it tells of itself. Changes nothing in it.
+//! A first look at a cluster of somebody else's: what listens where it is said
+//! to be, and what it tells of itself. Changes nothing in it.
 
-use std::time::Duration;
+use std::collections::BTreeMap;
+use std::fmt;
 
+use futures_util::future::join_all;
 use proxy::HostPort;
-use wire::{Cluster, ClusterOptions, Topics};
+use wire::{Broker, Cluster, ClusterOptions, Listener, Topics, WireError, probe};
 
 use crate::error::EngineError;
-use crate::observer::answers;
 use crate::wait::Wait;
 
-/// How long each broker may take.
-const BROKER_LIMIT: Duration = Duration::from_secs(5);
+/// An address, and what listens there.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Looked {
+    /// The address.
+    pub at: HostPort,
+    /// What listens there.
+    pub listener: Listener,
+}
+
+impl fmt::Display for Looked {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { at, listener } = self;
+        write!(f, "{at}: {listener}; {}", listener.remedy())
+    }
+}
 
 /// What a cluster tells of itself.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Survey {
+    /// The bootstrap addresses at which a broker answers.
+    pub bootstrap: Vec<HostPort>,
+    /// The others.
+    pub unusable: Vec<Looked>,
     /// Its id.
     pub id: Option<String>,
     /// How many brokers it has.
@@ -25,32 +43,96 @@ pub struct Survey {
     pub metadata_version: Option<i16>,
 }
 
+/// What listens at each of these addresses.
+pub async fn look(bootstrap: &[HostPort]) -> Vec<Looked> {
+    let looks = bootstrap.iter().map(|at| async move {
+        let listener = probe(&at.to_string()).await;
+        let at = at.clone();
+        Looked { at, listener }
+    });
+    join_all(looks).await
+}
+
 /// Looks at a cluster.
 ///
 /// # Errors
-/// [`EngineError`] within a few seconds when no bootstrap address answers, or
-/// when a broker does not where the cluster says that it is.
+/// [`EngineError`] within a few seconds when no broker listens at any bootstrap
+/// address, or when one does not where the cluster says that it is.
 pub async fn survey(bootstrap: &[HostPort]) -> Result<Survey, EngineError> {
-    let bootstrap: Vec<String> = bootstrap.iter().map(HostPort::to_string).collect();
-    let mut cluster = reach(&bootstrap).await?;
+    let looked = look(bootstrap).await;
+    let (usable, unusable): (Vec<Looked>, Vec<Looked>) = looked
+        .into_iter()
+        .partition(|looked| looked.listener.is_plain_broker());
+    if usable.is_empty() {
+        return Err(EngineError::NoBroker { looked: unusable });
+    }
+    let bootstrap: Vec<HostPort> = usable.into_iter().map(|looked| looked.at).collect();
+    let addresses: Vec<String> = bootstrap.iter().map(HostPort::to_string).collect();
+    let mut cluster = reach(&addresses).await?;
     let metadata = cluster.metadata(Topics::Named(&[])).await?;
-    for broker in &metadata.brokers {
-        answers(&broker.address, BROKER_LIMIT)
-            .await
-            .map_err(|source| EngineError::Advertised {
-                broker: broker.id.to_string(),
-                address: broker.address.clone(),
-                source: Box::new(source),
-            })?;
+    if let Some(misplaced) = misplaced(&metadata.brokers).await.into_iter().next() {
+        return Err(misplaced);
     }
     // Clusters without features, and those that keep them to themselves, run
     // scenarios too.
     let features = cluster.finalized_features().await.unwrap_or_default();
     Ok(Survey {
+        bootstrap,
+        unusable,
         id: metadata.cluster_id,
         brokers: metadata.brokers.len(),
         metadata_version: features.get("metadata.version").copied(),
     })
+}
+
+/// What keeps clients from the brokers of a cluster, for each broker that they
+/// do not come to where the cluster sends them.
+///
+/// # Errors
+/// [`EngineError`] when nobody can come to the right broker.
+pub async fn look_behind(bootstrap: &[HostPort]) -> Result<Vec<EngineError>, EngineError> {
+    let addresses: Vec<String> = bootstrap.iter().map(HostPort::to_string).collect();
+    let mut cluster = reach(&addresses).await?;
+    let metadata = cluster.metadata(Topics::Named(&[])).await?;
+    let mut misplaced = misplaced(&metadata.brokers).await;
+    let any = misplaced.len() < metadata.brokers.len();
+    match misplaced.pop() {
+        Some(error @ EngineError::OneAddress { .. }) => Err(error),
+        Some(error) if !any => Err(error),
+        last => Ok(misplaced.into_iter().chain(last).collect()),
+    }
+}
+
+async fn misplaced(brokers: &[Broker]) -> Vec<EngineError> {
+    if let Err(error) = tell_apart(brokers) {
+        return vec![error];
+    }
+    let looks = brokers.iter().map(|broker| async move {
+        let listener = probe(&broker.address).await;
+        (!listener.is_plain_broker()).then(|| EngineError::Advertised {
+            broker: broker.id.to_string(),
+            address: broker.address.clone(),
+            listener,
+        })
+    });
+    join_all(looks).await.into_iter().flatten().collect()
+}
+
+/// Whoever is sent to one broker has to come to that one.
+fn tell_apart(brokers: &[Broker]) -> Result<(), EngineError> {
+    let mut at: BTreeMap<&str, Vec<String>> = BTreeMap::new();
+    for broker in brokers {
+        at.entry(&broker.address)
+            .or_default()
+            .push(broker.id.to_string());
+    }
+    match at.into_iter().find(|(_, brokers)| brokers.len() > 1) {
+        Some((address, brokers)) => Err(EngineError::OneAddress {
+            brokers: brokers.join(", "),
+            address: address.to_owned(),
+        }),
+        None => Ok(()),
+    }
 }
 
 /// Connects to a cluster that should be there: who has mistyped an address
@@ -60,10 +142,41 @@ pub(crate) async fn reach(bootstrap: &[String]) -> Result<Cluster, EngineError> 
         retry_for: Wait::Reach.fixed(),
         ..ClusterOptions::default()
     };
-    let unreachable = |source| EngineError::Unreachable {
-        bootstrap: bootstrap.join(","),
-        source,
-    };
     let connecting = Cluster::connect(bootstrap.iter().cloned(), options);
-    connecting.await.map_err(unreachable)
+    match connecting.await {
+        Ok(cluster) => Ok(cluster),
+        Err(source) => Err(unreachable(bootstrap, source).await),
+    }
+}
+
+/// Why no broker could be spoken to, by what listens at the addresses.
+async fn unreachable(bootstrap: &[String], source: WireError) -> EngineError {
+    let addresses: Result<Vec<HostPort>, _> = bootstrap.iter().map(|at| at.parse()).collect();
+    let looked = look(&addresses.unwrap_or_default()).await;
+    if looked.is_empty() || looked.iter().any(|it| it.listener.is_plain_broker()) {
+        let bootstrap = bootstrap.join(",");
+        return EngineError::Unreachable { bootstrap, source };
+    }
+    EngineError::NoBroker { looked }
+}
+
+#[cfg(test)]
+mod tests {
+    use wire::BrokerId;
+
+    use super::*;
+
+    #[test]
+    fn brokers_at_one_address_are_named() {
+        let broker = |id, address: &str| Broker {
+            id: BrokerId::new(id),
+            address: address.to_owned(),
+            rack: None,
+        };
+        let apart = [broker(1, "a:1"), broker(2, "a:2"), broker(3, "a:3")];
+        assert!(tell_apart(&apart).is_ok());
+        let alike = [broker(1, "a:1"), broker(2, "a:2"), broker(3, "a:1")];
+        let said = tell_apart(&alike).unwrap_err().to_string();
+        assert!(said.starts_with("brokers 1, 3 all advertise a:1"), "{said}");
+    }
 }

@@ -113,6 +113,7 @@ pub enum Effect {
         /// The error.
         code: ErrorCode,
         /// Whether the broker has acted.
+        #[serde(default)]
         when: When,
     },
 }
@@ -151,10 +152,11 @@ pub enum Delayed {
 }
 
 /// When a request is answered with an error.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum When {
     /// In the broker's place, which never sees the request.
+    #[default]
     Before,
     /// In place of the broker's answer, once that has come.
     After,

@@ -199,6 +199,21 @@ impl Cluster {
         }
     }
 
+    /// Says for each topic whether it could be created, and creates none.
+    ///
+    /// # Errors
+    /// [`WireError`] when there was no answer.
+    pub async fn validate_topics(
+        &mut self,
+        topics: &[NewTopic],
+    ) -> Result<BTreeMap<TopicName, Result<(), Refusal>>, WireError> {
+        let wait = self.options.client.request_timeout;
+        retried!(self, {
+            let controller = self.reach_controller().await?;
+            controller.validate_topics(topics, wait).await
+        })
+    }
+
     /// Deletes topics, and says for each whether it was deleted. After a broken
     /// connection it is sent again, so a topic may be "unknown" because an
     /// earlier attempt deleted it.

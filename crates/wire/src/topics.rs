@@ -38,8 +38,30 @@ impl Connection {
         topics: &[NewTopic],
         wait: Duration,
     ) -> Result<BTreeMap<TopicName, Result<(), Refusal>>, WireError> {
+        self.creatable_topics(topics, wait, false).await
+    }
+
+    /// Says for each topic whether it could be created, and creates none.
+    ///
+    /// # Errors
+    /// [`WireError`] when there was no answer.
+    pub async fn validate_topics(
+        &mut self,
+        topics: &[NewTopic],
+        wait: Duration,
+    ) -> Result<BTreeMap<TopicName, Result<(), Refusal>>, WireError> {
+        self.creatable_topics(topics, wait, true).await
+    }
+
+    async fn creatable_topics(
+        &mut self,
+        topics: &[NewTopic],
+        wait: Duration,
+        validate_only: bool,
+    ) -> Result<BTreeMap<TopicName, Result<(), Refusal>>, WireError> {
         let version = self.version::<CreateTopicsRequest>(2..=7)?;
         let request = CreateTopicsRequest::default()
+            .with_validate_only(validate_only)
             .with_timeout_ms(wire_ms(wait))
             .with_topics(topics.iter().map(creatable).collect());
         let answer = self.call_waiting(&request, version, wait).await?;

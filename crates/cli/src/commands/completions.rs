@@ -65,6 +65,6 @@ impl Names {
         };
         Cli::command()
             .mut_subcommand("run", |command| with(command, "names", &self.run))
-            .mut_subcommand("explain", |command| with(command, "name", &self.explain))
+            .mut_subcommand("explain", |command| with(command, "names", &self.explain))
     }
 }

@@ -5,8 +5,10 @@ use std::fmt::Write as _;
 use std::io;
 use std::sync::Arc;
 
-use ::proxy::{CONNECTIONS_MAX, ClusterProxy, ClusterSettings, Http, Note};
+use ::proxy::{CONNECTIONS_MAX, ClusterProxy, ClusterSettings, HostPort, Http, Note};
+use engine::{EngineError, Looked};
 use rustix::process::{Resource, getrlimit, setrlimit};
+use wire::Listener;
 
 use crate::args::ProxyArgs;
 use crate::exit::Exit;
@@ -32,8 +34,12 @@ pub(crate) async fn proxy(args: &ProxyArgs) -> Result<Exit, Failure> {
     let mut interrupt = Interrupt::listen()
         .map_err(|error| Failure::environment(&ProxyCommandError::Signals(error)))?;
     note(&room(raise_file_limit()));
+    let found = tokio::select! {
+        found = look(&args.bootstrap) => found?,
+        () = interrupt.happened() => return Err(Failure::interrupted()),
+    };
     let settings = ClusterSettings {
-        bootstrap: args.bootstrap.clone(),
+        bootstrap: found.bootstrap,
         listen: args.listen,
         advertised_host: args.advertise.clone(),
     };
@@ -45,14 +51,19 @@ pub(crate) async fn proxy(args: &ProxyArgs) -> Result<Exit, Failure> {
             }
             error => Failure::environment(&error),
         })?;
-    let met = tokio::select! {
-        met = proxy.meet() => met,
-        () = interrupt.happened() => return Err(Failure::interrupted()),
-    };
-    met.map_err(|error| {
-        Failure::environment(&error)
-            .hint("the proxy needs a plain listener of a running broker: --bootstrap HOST:PORT")
-    })?;
+    match found.security {
+        Security::None => {
+            let met = tokio::select! {
+                met = proxy.meet() => met,
+                () = interrupt.happened() => return Err(Failure::interrupted()),
+            };
+            met.map_err(|error| Failure::environment(&error).hint(HINT))?;
+        }
+        Security::Sasl => note(
+            "the brokers ask for SASL, which passes through: the others get a listener when an \
+             answer to a client first names them\n",
+        ),
+    }
     let http = Http::start(args.api, proxy.clone())
         .await
         .map_err(|error| Failure::environment(&error))?;
@@ -63,6 +74,55 @@ pub(crate) async fn proxy(args: &ProxyArgs) -> Result<Exit, Failure> {
     drop(http);
     proxy.stop().await;
     Ok(Exit::Held)
+}
+
+const HINT: &str = "the proxy needs a listener without TLS of a running broker: --bootstrap \
+                    HOST:PORT";
+
+/// The addresses before which the proxy can stand.
+struct Found {
+    bootstrap: Vec<HostPort>,
+    security: Security,
+}
+
+/// Whether the proxy can ask the brokers something itself.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Security {
+    None,
+    Sasl,
+}
+
+/// Looks at what is behind each address, and leaves out what is no broker.
+async fn look(bootstrap: &[HostPort]) -> Result<Found, Failure> {
+    let failure = |error| Failure::environment(&error).hint(HINT);
+    let passes = |it: &Looked| matches!(it.listener, Listener::Broker | Listener::Sasl { .. });
+    let looked = engine::look(bootstrap).await;
+    let (usable, unusable): (Vec<Looked>, Vec<Looked>) = looked.into_iter().partition(passes);
+    if usable.is_empty() {
+        let looked = unusable;
+        return Err(failure(EngineError::NoBroker { looked }));
+    }
+    for it in unusable {
+        note(&format!("left out: {it}\n"));
+    }
+    let is_plain = |it: &Looked| it.listener.is_plain_broker();
+    let plain: Vec<HostPort> = usable
+        .iter()
+        .filter(|it| is_plain(it))
+        .map(|it| it.at.clone())
+        .collect();
+    let security = if plain.is_empty() {
+        Security::Sasl
+    } else {
+        for error in engine::look_behind(&plain).await.map_err(failure)? {
+            note(&format!("{error}\n"));
+        }
+        Security::None
+    };
+    Ok(Found {
+        bootstrap: usable.into_iter().map(|it| it.at).collect(),
+        security,
+    })
 }
 
 fn describe(proxy: &ClusterProxy, http: &Http) -> String {

@@ -119,8 +119,18 @@ async fn make_ready(settings: &mut RunSettings) -> Result<Ready, Failure> {
                      running broker; nothing was changed in the cluster",
                 )
             })?;
-            settings.go_to(&bootstrap, &found)?;
-            Ok(Ready::Cluster(bootstrap))
+            for unusable in &found.unusable {
+                note(&format!("left out: {unusable}\n"));
+            }
+            settings.go_to(&found.bootstrap, &found)?;
+            let surprises = engine::preflight(&found.bootstrap, &settings.plan).await;
+            let surprises = surprises.map_err(|error| {
+                Failure::environment(&error).hint("nothing was made in the cluster")
+            })?;
+            for surprise in surprises {
+                note(&format!("{surprise}\n"));
+            }
+            Ok(Ready::Cluster(found.bootstrap))
         }
     }
 }

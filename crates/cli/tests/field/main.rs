@@ -40,6 +40,7 @@ mod capture;
 mod clients;
 mod groups;
 mod happenings;
+mod pipelines;
 mod sends;
 mod waits;
 

@@ -175,7 +175,7 @@ fn undecidable(scenario: &Scenario, guarantee: &Guarantee) -> Option<String> {
     let claim = guarantee.claim;
     match claim {
         Claim::AllAcknowledged | Claim::OutcomesTold | Claim::Ordered | Claim::NoDuplicates
-            if scenario.producers.is_empty() =>
+            if scenario.producers.is_empty() && scenario.transforms.is_empty() =>
         {
             need(match claim {
                 Claim::NoDuplicates => {
@@ -198,8 +198,8 @@ fn undecidable(scenario: &Scenario, guarantee: &Guarantee) -> Option<String> {
         | Claim::NoDuplicates => None,
         Claim::Ordered => {
             let mut producers = scenario.producers.iter();
-            (!producers.any(|it| it.records > 1))
-                .then(|| "no [[producer]] sends more than one record".to_owned())
+            let sends = producers.any(|it| it.records > 1) || !scenario.transforms.is_empty();
+            (!sends).then(|| "no [[producer]] sends more than one record".to_owned())
         }
         Claim::NoGroupGap
         | Claim::GroupComplete
@@ -306,12 +306,18 @@ fn of_transactions(scenario: &Scenario, claim: Claim) -> Option<String> {
     let with: Vec<_> = with
         .filter(|it| it.transactions == Transactions::On)
         .collect();
-    if with.is_empty() {
+    let source = scenario.capture.as_ref().is_some_and(|capture| {
+        let support = capture.worker_config.get("exactly.once.source.support");
+        support.is_some_and(|it| it == "enabled")
+    });
+    if with.is_empty() && !(source && claim == Claim::ReadCommitted) {
         return Some(
             "there are no transactions: add a [[transform]] with `transactions = true`".to_owned(),
         );
     }
-    let is_written = |topic: &String| with.iter().any(|it| it.to == *topic);
+    let is_written = |topic: &String| {
+        with.iter().any(|it| it.to == *topic) || (source && scenario.table_of(topic).is_some())
+    };
     let committed_only = |config: &Config| {
         config
             .get("isolation.level")

@@ -1,0 +1,406 @@
+//! What listens at an address: a broker, or something that a user may have
+//! taken for one. It is known by its first bytes, or by how it closes. Changes
+//! nothing there.
+
+use std::fmt;
+use std::io;
+use std::time::Duration;
+
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::{TcpStream, lookup_host};
+use tokio::time::timeout;
+
+/// How long a connection may take, and the answer to what every listener of
+/// Kafka answers.
+const ANSWER_LIMIT: Duration = Duration::from_secs(5);
+/// How long another may take to answer in its own tongue.
+const OTHERS_LIMIT: Duration = Duration::from_secs(2);
+/// No answer to what is asked here is longer.
+const ANSWER_BYTES_MAX: usize = 64 * 1024;
+
+/// `ApiVersions` in version 0, which every listener of Kafka answers before it
+/// knows who asks.
+const API_VERSIONS: &[u8] = b"\0\0\0\x12\0\x12\0\0\0\0\0\x01\0\x08ackproof";
+/// `Metadata` in version 1, of no topic.
+const METADATA: &[u8] = b"\0\0\0\x16\0\x03\0\x01\0\0\0\x02\0\x08ackproof\0\0\0\0";
+/// `SaslHandshake` in version 1, for a mechanism that nobody has: the answer
+/// names those that there are.
+const SASL_HANDSHAKE: &[u8] = b"\0\0\0\x18\0\x11\0\x01\0\0\0\x03\0\x08ackproof\0\x04NONE";
+/// A `ClientHello` of TLS 1.2 that offers two common cipher suites.
+const CLIENT_HELLO: &[u8] = b"\x16\x03\x01\0\x31\x01\0\0\x2d\x03\x03\
+    ackproof-ackproof-ackproof-ackpr\0\0\x04\xc0\x2f\xc0\x30\x01\0\0\0";
+const HTTP_GET: &[u8] = b"GET / HTTP/1.0\r\n\r\n";
+
+const METADATA_KEY: i16 = 3;
+/// `Vote`, which only who has a vote on the controllers' leader answers.
+const VOTE_KEY: i16 = 52;
+
+/// What listens at an address.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Listener {
+    /// A broker, for clients without TLS and SASL.
+    Broker,
+    /// A broker, for clients that authenticate with SASL, by one of these
+    /// mechanisms, and without TLS.
+    Sasl {
+        /// As far as the broker says.
+        mechanisms: Vec<String>,
+    },
+    /// A controller, which serves no clients.
+    Controller,
+    /// TLS; behind it may be anything.
+    Tls,
+    /// A server of web pages or of a REST interface.
+    Http,
+    /// A shell server.
+    Ssh,
+    /// A `PostgreSQL` server.
+    Postgres,
+    /// Something that answers otherwise; the first bytes.
+    Other(Vec<u8>),
+    /// Something that takes connections and closes them.
+    Closes,
+    /// Something that takes connections and says nothing.
+    Silent,
+    /// Nothing: the connection is refused.
+    Nothing,
+    /// The name is known to nobody here.
+    Unresolved,
+    /// The host cannot be reached.
+    Unreachable(String),
+}
+
+impl Listener {
+    /// Whether an observer without TLS and SASL can speak to it.
+    pub const fn is_plain_broker(&self) -> bool {
+        matches!(self, Self::Broker)
+    }
+
+    /// What whoever gave the address may do.
+    pub const fn remedy(&self) -> &'static str {
+        match self {
+            Self::Broker => "it can be used",
+            Self::Sasl { .. } | Self::Tls => {
+                "give the address of a listener whose security protocol is PLAINTEXT"
+            }
+            Self::Controller => {
+                "give the address of a broker's listener for clients (`listeners`, \
+                 `advertised.listeners`)"
+            }
+            Self::Http => {
+                "give the port of a broker; this may be Kafka Connect, a schema registry or a \
+                 user interface"
+            }
+            Self::Ssh | Self::Postgres | Self::Other(_) => "give the port of a broker",
+            Self::Closes | Self::Silent => {
+                "check that a broker's plain listener is behind this port, and not a forwarded \
+                 port whose target is away"
+            }
+            Self::Nothing => "check the port, and that the broker runs",
+            Self::Unresolved => {
+                "check the spelling; a name that only containers know needs a line in the hosts \
+                 file here, or a listener of the brokers for clients outside"
+            }
+            Self::Unreachable(_) => "check the address, and the network between here and there",
+        }
+    }
+}
+
+impl fmt::Display for Listener {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Broker => "a broker listens there",
+            Self::Sasl { mechanisms } if !mechanisms.is_empty() => {
+                return write!(f, "the listener asks for SASL ({})", mechanisms.join(", "));
+            }
+            Self::Sasl { .. } => "the listener asks for SASL",
+            Self::Controller => "a controller listens there, which serves no clients",
+            Self::Tls => "the listener speaks TLS",
+            Self::Http => "the listener speaks HTTP",
+            Self::Ssh => "the listener speaks SSH",
+            Self::Postgres => "PostgreSQL listens there",
+            Self::Other(first) => {
+                let first: Vec<String> = first.iter().map(|it| format!("{it:02x}")).collect();
+                let first = first.join(" ");
+                return write!(f, "what listens there is no broker: it answers {first}");
+            }
+            Self::Closes => "what listens there closes the connection when it is asked",
+            Self::Silent => "what listens there does not answer",
+            Self::Nothing => "nothing listens there",
+            Self::Unresolved => "the name cannot be resolved",
+            Self::Unreachable(reason) => {
+                return write!(f, "the host cannot be reached: {reason}");
+            }
+        })
+    }
+}
+
+/// What was heard of one question.
+#[derive(Debug, PartialEq, Eq)]
+enum Heard {
+    Bytes(Vec<u8>),
+    Closed,
+    Silence,
+}
+
+/// Finds out what listens at `HOST:PORT`, within a few seconds.
+pub async fn probe(address: &str) -> Listener {
+    let mut connection = match Talk::begin(address).await {
+        Ok(connection) => connection,
+        Err(listener) => return listener,
+    };
+    let first = match connection.ask(API_VERSIONS, ANSWER_LIMIT).await {
+        Heard::Bytes(answer) => answer,
+        Heard::Closed => return otherwise(address, Listener::Closes).await,
+        Heard::Silence => return otherwise(address, Listener::Silent).await,
+    };
+    let Some(apis) = apis(&first) else {
+        return match by_first_bytes(&first) {
+            Some(listener) => listener,
+            None => otherwise(address, Listener::Other(beginning(&first))).await,
+        };
+    };
+    if !apis.contains(&METADATA_KEY) && apis.contains(&VOTE_KEY) {
+        return Listener::Controller;
+    }
+    match connection.ask(METADATA, ANSWER_LIMIT).await {
+        Heard::Bytes(_) => Listener::Broker,
+        Heard::Silence => Listener::Silent,
+        Heard::Closed => {
+            let mechanisms = mechanisms(address).await;
+            mechanisms.map_or(Listener::Closes, |mechanisms| Listener::Sasl { mechanisms })
+        }
+    }
+}
+
+/// What the listener is by what it says to others than Kafka's clients.
+async fn otherwise(address: &str, to_kafka: Listener) -> Listener {
+    for question in [CLIENT_HELLO, HTTP_GET] {
+        let Ok(mut connection) = Talk::begin(address).await else {
+            return to_kafka;
+        };
+        if let Heard::Bytes(answer) = connection.ask(question, OTHERS_LIMIT).await
+            && let Some(listener) = by_first_bytes(&answer)
+        {
+            return listener;
+        }
+    }
+    to_kafka
+}
+
+/// The mechanisms of a listener that asks for SASL; none where it does not.
+async fn mechanisms(address: &str) -> Option<Vec<String>> {
+    let mut connection = Talk::begin(address).await.ok()?;
+    let Heard::Bytes(answer) = connection.ask(SASL_HANDSHAKE, ANSWER_LIMIT).await else {
+        return None;
+    };
+    // Length, correlation id, error code, and as many strings as it says.
+    let mut rest = answer.get(10..)?;
+    let count = i32::from_be_bytes(*rest.first_chunk()?);
+    rest = rest.get(4..)?;
+    let mut names = Vec::new();
+    for _ in 0..count {
+        let length = usize::from(u16::from_be_bytes(*rest.first_chunk()?));
+        names.push(String::from_utf8_lossy(rest.get(2..2 + length)?).into_owned());
+        rest = rest.get(2 + length..)?;
+    }
+    Some(names)
+}
+
+fn by_first_bytes(bytes: &[u8]) -> Option<Listener> {
+    match bytes {
+        // An alert, or the handshake's answer.
+        [0x15 | 0x16, 0x03, 0..=4, ..] => Some(Listener::Tls),
+        _ if bytes.starts_with(b"HTTP/") => Some(Listener::Http),
+        _ if bytes.starts_with(b"SSH-") => Some(Listener::Ssh),
+        // An error, whose fields begin with its severity.
+        [b'E', 0, 0, _, _, b'S', ..] => Some(Listener::Postgres),
+        _ => None,
+    }
+}
+
+/// The APIs of an answer to [`API_VERSIONS`]; none where it is no such answer.
+fn apis(answer: &[u8]) -> Option<Vec<i16>> {
+    let length = usize::try_from(i32::from_be_bytes(*answer.first_chunk()?)).ok()?;
+    let body = answer.get(4..)?.get(..length)?;
+    let correlation = i32::from_be_bytes(*body.first_chunk()?);
+    let count = usize::try_from(i32::from_be_bytes(*body.get(6..)?.first_chunk()?)).ok()?;
+    let entries = body.get(10..)?.chunks_exact(6);
+    if correlation != 1 || entries.len() < count {
+        return None;
+    }
+    let keys = entries.take(count);
+    Some(keys.map(|it| i16::from_be_bytes([it[0], it[1]])).collect())
+}
+
+fn beginning(bytes: &[u8]) -> Vec<u8> {
+    bytes.iter().copied().take(8).collect()
+}
+
+/// A connection on which one side asks and the other answers.
+struct Talk(TcpStream);
+
+impl Talk {
+    async fn begin(address: &str) -> Result<Self, Listener> {
+        let resolved = timeout(ANSWER_LIMIT, lookup_host(address)).await;
+        let addresses: Vec<_> = match resolved {
+            Ok(Ok(addresses)) => addresses.collect(),
+            Ok(Err(_)) => return Err(Listener::Unresolved),
+            Err(_) => {
+                let reason = "its name was not resolved in time".to_owned();
+                return Err(Listener::Unreachable(reason));
+            }
+        };
+        match timeout(ANSWER_LIMIT, TcpStream::connect(&*addresses)).await {
+            Ok(Ok(stream)) => Ok(Self(stream)),
+            Ok(Err(error)) if error.kind() == io::ErrorKind::ConnectionRefused => {
+                Err(Listener::Nothing)
+            }
+            Ok(Err(error)) => Err(Listener::Unreachable(error.kind().to_string())),
+            Err(_) => {
+                let reason = format!("no answer within {} s", ANSWER_LIMIT.as_secs());
+                Err(Listener::Unreachable(reason))
+            }
+        }
+    }
+
+    /// Asks, and hears as much of the answer as comes: a whole frame where it
+    /// is one of Kafka's.
+    async fn ask(&mut self, question: &[u8], limit: Duration) -> Heard {
+        let stream = &mut self.0;
+        let mut heard = Vec::new();
+        let talk = async {
+            // Who speaks first may have closed by now.
+            let _ = stream.write_all(question).await;
+            while heard.len() < wanted(&heard) && stream.read_buf(&mut heard).await? > 0 {}
+            Ok::<_, io::Error>(())
+        };
+        let ended = timeout(limit, talk).await;
+        match (heard.is_empty(), ended) {
+            (false, _) => Heard::Bytes(heard),
+            (true, Ok(_)) => Heard::Closed,
+            (true, Err(_)) => Heard::Silence,
+        }
+    }
+}
+
+/// How many bytes an answer that begins like this has.
+fn wanted(heard: &[u8]) -> usize {
+    if by_first_bytes(heard).is_some() {
+        return 0;
+    }
+    let Some(length) = heard.first_chunk() else {
+        return 4;
+    };
+    // What is no frame is known by what came with its first bytes.
+    let length = usize::try_from(i32::from_be_bytes(*length)).unwrap_or(0);
+    if length > ANSWER_BYTES_MAX {
+        0
+    } else {
+        4 + length
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use tokio::net::TcpListener;
+
+    use super::*;
+
+    /// What is said of a listener that does this with every connection.
+    async fn found<F, D>(does: D) -> Listener
+    where
+        D: Fn(TcpStream) -> F + Send + 'static,
+        F: Future<Output = ()> + Send,
+    {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap().to_string();
+        let serving = tokio::spawn(async move {
+            while let Ok((stream, _)) = listener.accept().await {
+                does(stream).await;
+            }
+        });
+        let found = probe(&address).await;
+        serving.abort();
+        found
+    }
+
+    async fn asked(stream: &mut TcpStream) -> Vec<u8> {
+        let mut bytes = vec![0; 1024];
+        let length = stream.read(&mut bytes).await.unwrap_or(0);
+        bytes.truncate(length);
+        bytes
+    }
+
+    /// Says this whatever it is asked.
+    async fn answers(says: &'static [u8]) -> Listener {
+        found(move |mut stream| async move {
+            asked(&mut stream).await;
+            let _ = stream.write_all(says).await;
+        })
+        .await
+    }
+
+    #[tokio::test]
+    async fn others_are_known_by_their_first_bytes() {
+        assert_eq!(answers(b"\x15\x03\x03\0\x02\x02\x50").await, Listener::Tls);
+        assert_eq!(answers(b"\x15\x03\x01\0\x02\x02\x0a").await, Listener::Tls);
+        let http = b"HTTP/1.1 400 Bad Request\r\n\r\n";
+        assert_eq!(answers(http).await, Listener::Http);
+        assert_eq!(answers(b"SSH-2.0-OpenSSH_9.6\r\n").await, Listener::Ssh);
+        let postgres = b"E\0\0\0\x8fSFATAL\0VFATAL\0C0A000\0\0";
+        assert_eq!(answers(postgres).await, Listener::Postgres);
+        let redis = answers(b"-ERR unknown command\r\n").await;
+        assert_eq!(redis, Listener::Other(b"-ERR unk".to_vec()));
+    }
+
+    #[tokio::test]
+    async fn who_speaks_first_is_known_too() {
+        let ssh = found(|mut stream| async move {
+            let _ = stream.write_all(b"SSH-2.0-dropbear\r\n").await;
+        });
+        assert_eq!(ssh.await, Listener::Ssh);
+    }
+
+    /// Some answer only in their own tongue.
+    #[tokio::test]
+    async fn who_closes_or_says_nothing_is_asked_otherwise() {
+        let tls = found(|mut stream| async move {
+            if asked(&mut stream).await.first() == Some(&0x16) {
+                let _ = stream.write_all(b"\x16\x03\x03\0\x7a\x02").await;
+            }
+        });
+        assert_eq!(tls.await, Listener::Tls);
+        let http = found(|mut stream| async move {
+            if asked(&mut stream).await.starts_with(b"GET ") {
+                let _ = stream.write_all(b"HTTP/1.0 200 OK\r\n\r\n").await;
+            }
+        });
+        assert_eq!(http.await, Listener::Http);
+        let closes = found(|stream| async move { drop(stream) });
+        assert_eq!(closes.await, Listener::Closes);
+    }
+
+    #[tokio::test]
+    async fn nothing_and_nobody_are_told_apart() {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap().to_string();
+        drop(listener);
+        assert_eq!(probe(&address).await, Listener::Nothing);
+        assert_eq!(
+            probe("no-such-host.invalid:9092").await,
+            Listener::Unresolved
+        );
+    }
+
+    #[test]
+    fn questions_are_frames_of_their_length() {
+        for frame in [API_VERSIONS, METADATA, SASL_HANDSHAKE] {
+            let length = i32::from_be_bytes(*frame.first_chunk().unwrap());
+            assert_eq!(usize::try_from(length).unwrap(), frame.len() - 4);
+        }
+        let record = usize::from(CLIENT_HELLO[4]);
+        assert_eq!(record, CLIENT_HELLO.len() - 5);
+        assert_eq!(usize::from(CLIENT_HELLO[8]), CLIENT_HELLO.len() - 9);
+    }
+}
