@@ -302,7 +302,7 @@ impl Checker {
             .observe(event, |member| self.readers.inside(member));
         self.capture.observe(event);
         self.cleaning.observe(&event.body);
-        self.happened.observe(&event.body, &self.roster);
+        self.happened.observe(event, &self.roster);
         self.waits.observe(event);
         match &event.body {
             Body::TrafficEnded => self.completeness.traffic_ended = true,

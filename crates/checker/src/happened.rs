@@ -3,9 +3,10 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use model::event::{BatchKind, Body};
-use model::ids::{BrokerId, GroupIx, MemberIx, Offset, PartitionRef, TopicIx};
+use model::event::{BatchKind, Body, Event};
+use model::ids::{BrokerId, GroupIx, MemberIx, Micros, Offset, PartitionRef, TopicIx};
 use model::scenario::{Happening, Occurrence};
+use model::verdict::PartFailure;
 
 use crate::cleaning::Cleaning;
 use crate::roster::Roster;
@@ -18,6 +19,7 @@ pub(crate) struct Happened {
     leaders: BTreeMap<PartitionRef, BrokerId>,
     in_sync: BTreeMap<PartitionRef, usize>,
     retried: bool,
+    deleted: Vec<(Micros, TopicIx, bool)>,
 }
 
 /// What happened, by what it happened to.
@@ -25,6 +27,8 @@ pub(crate) struct Happened {
 pub struct Occurrences {
     /// The topics, by name.
     to: BTreeMap<Happening, BTreeSet<String>>,
+    /// Topics that were deleted, and not by ackproof.
+    pub deleted: Vec<PartFailure>,
 }
 
 impl Occurrences {
@@ -39,8 +43,11 @@ impl Occurrences {
 
 impl Happened {
     /// Takes in the next event; those of records in the log say nothing here.
-    pub(crate) fn observe(&mut self, body: &Body, roster: &Roster) {
-        match body {
+    pub(crate) fn observe(&mut self, event: &Event, roster: &Roster) {
+        match &event.body {
+            Body::TopicDeleted { topic, recreated } => {
+                self.deleted.push((event.at, *topic, *recreated));
+            }
             Body::Pinned {
                 partition,
                 log_start,
@@ -107,6 +114,30 @@ impl Happened {
         if self.retried {
             to.entry(Happening::Retry).or_default();
         }
-        Occurrences { to }
+        let deleted = self.deleted.into_iter();
+        let deleted = deleted.map(|(at, topic, recreated)| {
+            let (state, trace) = if recreated {
+                (
+                    "RECREATED",
+                    "it was deleted during the run, not by ackproof, and there is another topic \
+                     of that name now: what it held before is gone",
+                )
+            } else {
+                (
+                    "DELETED",
+                    "it was deleted during the run, not by ackproof: what it held is gone",
+                )
+            };
+            PartFailure {
+                at_ms: at.as_millis(),
+                part: format!("topic {}", roster.topic(topic)),
+                state: state.to_owned(),
+                trace: vec![trace.to_owned()],
+            }
+        });
+        Occurrences {
+            to,
+            deleted: deleted.collect(),
+        }
     }
 }

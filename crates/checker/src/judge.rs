@@ -18,9 +18,11 @@ use model::claim::{Claim, Contract, FaultContract, Guarantee, Level, Traffic};
 use model::event::{Evidence, Found};
 use model::ids::{GroupIx, Micros};
 use model::scenario::words::counted;
-use model::verdict::{Calibration, FaultVerdict, GuaranteeVerdict, ScenarioVerdict, Verdict};
+use model::verdict::{
+    Calibration, FaultVerdict, GuaranteeVerdict, PartFailure, ScenarioVerdict, Verdict,
+};
 
-use crate::checker::Analysis;
+use crate::checker::{Analysis, Coverage};
 use crate::derived::DerivationCoverage;
 use crate::measure::{FaultRecord, GroupActivity, TrafficMet};
 use crate::readers::GroupCoverage;
@@ -72,15 +74,17 @@ pub fn judge(
         findings: analysis.findings.clone(),
         counts: analysis.counts,
         faults,
-        failures: analysis
-            .coverage
-            .capture
-            .as_ref()
-            .map(|capture| capture.failures.clone())
-            .unwrap_or_default(),
+        failures: failures(&analysis.coverage),
         measurements: analysis.measurements.clone(),
         calibration,
     }
+}
+
+/// The parts of the pipeline that failed by themselves.
+fn failures(coverage: &Coverage) -> Vec<PartFailure> {
+    let deleted = coverage.occurrences.deleted.iter();
+    let capture = coverage.capture.iter().flat_map(|it| &it.failures);
+    deleted.chain(capture).cloned().collect()
 }
 
 /// The scenario's verdict, and whether it is the one it is there to show.

@@ -357,3 +357,102 @@ async fn a_cluster_of_somebody_elses_is_tested_and_left_as_it_was() {
     stack.stop(Duration::from_millis(500)).await;
     drop(dir);
 }
+
+const SENT_WHILE_DELETED: &str = r#"
+name = "deleted-under-a-producer"
+title = "The topic is deleted while records are sent"
+
+[[topic]]
+name = "t"
+partitions = 2
+replication_factor = 1
+
+[[producer]]
+topic = "t"
+records = 600
+records_per_s = 200
+record_bytes = 200
+config = { acks = "all", "delivery.timeout.ms" = "5000" }
+
+[[guarantee]]
+claim = "no-loss"
+"#;
+
+const READ_WHILE_DELETED: &str = r#"
+name = "deleted-under-a-group"
+title = "The topic is deleted while a group still reads it"
+drain_limit_ms = 30000
+
+[[topic]]
+name = "t"
+partitions = 2
+replication_factor = 1
+
+[[producer]]
+topic = "t"
+records = 200
+records_per_s = 1000
+record_bytes = 200
+config = { acks = "all" }
+
+[[group]]
+name = "g"
+topic = "t"
+records_per_s = 20
+commit_every_records = 5
+
+[[guarantee]]
+claim = "no-loss"
+
+[[guarantee]]
+claim = "no-group-gap"
+level = "observed"
+"#;
+
+/// The verdict of a scenario whose topic somebody deletes when so many records
+/// are acknowledged.
+async fn deleted_at(theirs: &mut TheirCluster, text: &str, acknowledged: u64) -> serde_json::Value {
+    let name = text.split('"').nth(1).unwrap();
+    let file = theirs.out(&format!("{name}.toml"));
+    fs::write(&file, text).unwrap();
+    let out = theirs.out(name);
+    let mut run = theirs.run(&[file.to_str().unwrap(), "--format", "json-lines"], &out);
+    let mut run = run.stdout(Stdio::piped()).spawn().unwrap();
+    let said = read_lines_until(&mut run, |line| {
+        let event: serde_json::Value = serde_json::from_str(line).unwrap();
+        event["acknowledged"].as_u64() >= Some(acknowledged)
+    });
+    assert!(out.join("plan.json").exists(), "{said}");
+    let topic = own_names(&out)[0].topics()[0].clone();
+    let deleted = theirs.cluster.delete_topics(&[topic]).await.unwrap();
+    assert!(deleted.values().all(Result::is_ok), "{deleted:?}");
+    drain(&mut run);
+    assert_eq!(wait_for_end(&mut run).code(), Some(1));
+    let verdict = fs::read(out.join("verdict.json")).unwrap();
+    let verdict: serde_json::Value = serde_json::from_slice(&verdict).unwrap();
+    assert_eq!(theirs.own(&out).await, [""; 0]);
+    verdict["scenarios"][0].clone()
+}
+
+/// What a topic held is lost with it, whether or not brokers create another of
+/// that name for a producer that goes on.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_topic_that_somebody_deletes_is_told_and_what_it_held_is_lost() {
+    let mut theirs = TheirCluster::start().await;
+    for (text, acknowledged, state) in [
+        (SENT_WHILE_DELETED, 200, "RECREATED"),
+        (READ_WHILE_DELETED, 200, "DELETED"),
+    ] {
+        let verdict = deleted_at(&mut theirs, text, acknowledged).await;
+        assert_eq!(verdict["verdict"], "VIOLATED", "{verdict:#}");
+        let failure = &verdict["failures"][0];
+        assert_eq!(failure["state"], state, "{verdict:#}");
+        let part = failure["part"].as_str().unwrap();
+        assert!(part.starts_with("topic ackproof-"), "{part}");
+        let loss = &verdict["guarantees"][0];
+        assert_eq!(loss["verdict"], "VIOLATED", "{verdict:#}");
+    }
+    let TheirCluster { stack, dir, .. } = theirs;
+    stack.stop(Duration::from_millis(500)).await;
+    drop(dir);
+}

@@ -10,8 +10,8 @@ use capture::debezium::{EventDecoder, RawRecord};
 use capture::form::Form;
 use model::event::{BatchKind, Body, ChangeContent, Content, Event};
 use model::ids::{
-    ChangeId, GroupId, Micros, Offset, PartitionIndex, PartitionRef, RunId, TableIx, TopicName,
-    TopicPartition,
+    ChangeId, GroupId, Micros, Offset, PartitionIndex, PartitionRef, RunId, TableIx, TopicIx,
+    TopicName, TopicPartition,
 };
 use model::plan::{PlannedTopic, ScenarioPlan};
 use model::record;
@@ -19,7 +19,7 @@ use model::scenario::Transactions;
 use wire::{
     Batch, ClientIds, ClientOptions, Cluster, ClusterOptions, ConfigValue, ControlMarker,
     GroupState, Header, Isolation, NewTopic, OffsetSpec, PinnedReader, QuotaEntity, ReadOptions,
-    Record, Topics, WireError,
+    Record, TopicId, Topics, WireError,
 };
 
 use crate::cleanup::Made;
@@ -28,6 +28,7 @@ use crate::error::EngineError;
 use crate::ledger::Ledger;
 use crate::wait::{beat, pass};
 
+mod deleted;
 mod ends;
 mod reach;
 mod replicas;
@@ -77,6 +78,10 @@ pub(crate) struct Observer {
     /// What change events look like.
     form: Arc<Form>,
     change_topics: ChangeTopics,
+    /// The topic ids (KIP-516) of the topics that were created.
+    created: BTreeMap<TopicIx, TopicId>,
+    /// How many partitions there are now of topics that were deleted.
+    deleted: BTreeMap<TopicIx, i32>,
 }
 
 /// What change topics hold.
@@ -120,6 +125,8 @@ impl Observer {
                     .map_or_else(Form::default, Form::of),
             ),
             change_topics: ChangeTopics::of(plan),
+            created: BTreeMap::new(),
+            deleted: BTreeMap::new(),
         })
     }
 
@@ -171,8 +178,10 @@ impl Observer {
                 reason: refusal.to_string(),
             })?;
         }
-        for topic in &wanted {
-            self.cluster.await_topic(&topic.topic).await?;
+        for (topic, planned) in wanted.iter().zip(&self.topics) {
+            let found = self.cluster.await_topic(&topic.topic).await?;
+            self.created
+                .extend(found.id.map(|created| (planned.ix, created)));
         }
         Ok(())
     }
@@ -325,6 +334,9 @@ impl Observer {
             }
         }
         for topic in &self.topics {
+            if self.deleted.get(&topic.ix) == Some(&0) {
+                continue;
+            }
             let name = TopicName::new(topic.name.as_str());
             let found = self.cluster.describe_topic_configs(&name).await?;
             configs.set_entries(&format!("topic {}", topic.name), &found);
@@ -344,9 +356,11 @@ impl Observer {
         let places = self.reachable().await?;
         let names: Vec<_> = places.iter().map(|place| place.name.clone()).collect();
         let ends = self.offsets(&names, latest()).await?;
+        let missing = self.missing().into_iter().map(|it| (it, Offset::new(0)));
         Ok(places
             .into_iter()
             .filter_map(|place| Some((place.number, *ends.get(&place.name)?)))
+            .chain(missing)
             .collect())
     }
 
@@ -356,6 +370,14 @@ impl Observer {
     /// its closing event, and the verdict says so; reading goes on with the
     /// others.
     pub(crate) async fn read_truth(&mut self) -> Result<(), EngineError> {
+        for partition in self.missing() {
+            self.ledger.note(Body::Pinned {
+                partition,
+                log_start: Offset::new(0),
+                end: Offset::new(0),
+            });
+            self.ledger.note(Body::PartitionRead { partition });
+        }
         self.confirm_rest().await?;
         let places = self.reachable().await?;
         let names: Vec<_> = places.iter().map(|place| place.name.clone()).collect();
@@ -522,7 +544,8 @@ impl Observer {
         self.topics
             .iter()
             .flat_map(|topic| {
-                (0..topic.partitions)
+                let left = self.deleted.get(&topic.ix).copied();
+                (0..left.map_or(topic.partitions, |left| left.min(topic.partitions)))
                     .map(PartitionIndex::new)
                     .map(|partition| Place {
                         name: TopicPartition {

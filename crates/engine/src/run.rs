@@ -377,6 +377,7 @@ async fn run_on(target: &Target, at: &ScenarioRun<'_>) -> Result<(), EngineError
     observer.quotas(plan, Quotas::Off).await?;
 
     at.enter(Stage::ReadingTruth);
+    observer.note_deleted().await?;
     observer.configs(&configs).await?;
     observer.read_truth().await?;
     observer.read_replicas(plan).await?;
@@ -775,6 +776,7 @@ impl<'w> Workload<'w> {
         database: Option<&Database>,
     ) -> Result<(), EngineError> {
         let limit_ms = self.plan.scenario.drain_limit_ms;
+        observer.note_deleted().await?;
         if let Some(database) = database {
             database
                 .wait_captured(observer, self.ledger, limit_ms)

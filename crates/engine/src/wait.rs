@@ -62,6 +62,8 @@ pub enum Wait {
     GroupCommit,
     /// Open transactions to be closed.
     Transactions,
+    /// A topic that no broker knows to be there after all.
+    Deleted,
     /// A leader to confirm what the replicas that are left have.
     HighWatermark,
     /// Replicas to be in sync again before they are read.
@@ -110,7 +112,7 @@ impl fmt::Display for Then {
 
 impl Wait {
     /// All of them, in the order of a run.
-    pub const ALL: [Self; 28] = [
+    pub const ALL: [Self; 29] = [
         Self::Reach,
         Self::Ready,
         Self::Streaming,
@@ -129,6 +131,7 @@ impl Wait {
         Self::Unchanged,
         Self::Settled,
         Self::Faults,
+        Self::Deleted,
         Self::Captured,
         Self::Confirmed,
         Self::GroupCommit,
@@ -168,6 +171,7 @@ impl Wait {
             Self::GroupEnd => "a group to read to the end",
             Self::GroupCommit => "a transform to commit everything",
             Self::Transactions => "open transactions to be closed",
+            Self::Deleted => "a topic that no broker knows any more",
             Self::HighWatermark => "a leader to confirm what the replicas left have",
             Self::Replicas => "replicas to be in sync before they are read",
             Self::MembersGone => "a group's members to be gone, to delete it",
@@ -178,7 +182,7 @@ impl Wait {
     /// How long, at most.
     pub const fn limit(self) -> Limit {
         match self {
-            Self::Reach => fixed(5),
+            Self::Reach | Self::Deleted => fixed(5),
             Self::Assignment
             | Self::Takeover
             | Self::InSync
@@ -223,6 +227,7 @@ impl Wait {
             Self::Takeover | Self::InSync | Self::Unchanged | Self::Settled => {
                 Then::GoesOn("the fault's evidence says so")
             }
+            Self::Deleted => Then::GoesOn("it was deleted, and what it held is gone"),
             Self::Captured | Self::Confirmed => Then::GoesOn("what has not come out is judged"),
             Self::GroupEnd | Self::GroupCommit => Then::GoesOn("what was not read is judged"),
             Self::Transactions | Self::HighWatermark | Self::Replicas => {

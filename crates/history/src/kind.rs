@@ -75,5 +75,6 @@ pub const fn kind(body: &Body) -> &'static str {
         Body::Replaceable { .. } => "replaceable",
         Body::OffsetsGivenAgain { .. } => "offsets-given-again",
         Body::SendsUntold { .. } => "sends-untold",
+        Body::TopicDeleted { .. } => "topic-deleted",
     }
 }

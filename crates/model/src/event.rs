@@ -627,6 +627,15 @@ pub enum Body {
         /// How many.
         sends: u64,
     },
+    /// A topic that the run created was deleted during the run, and not by
+    /// ackproof: what it held is gone.
+    TopicDeleted {
+        /// The topic.
+        topic: TopicIx,
+        /// Whether there is a topic of that name again, with another topic id
+        /// (KIP-516).
+        recreated: bool,
+    },
 }
 
 /// Whether a connector reads rows that are there before it streams

@@ -83,7 +83,8 @@ impl Observer {
         let names: Vec<_> = places.iter().map(|place| place.name.clone()).collect();
         let starts = self.offsets(&names, OffsetSpec::Earliest).await?;
         let ends = self.offsets(&names, latest()).await?;
-        let mut readable = BTreeMap::new();
+        let missing = self.missing().into_iter();
+        let mut readable: BTreeMap<_, _> = missing.map(|it| (it, Readable::default())).collect();
         for place in places {
             let range = (starts.get(&place.name), ends.get(&place.name));
             if let (Some(start), Some(end)) = range {

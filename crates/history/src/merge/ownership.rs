@@ -162,6 +162,7 @@ fn owner(body: &Body) -> Option<Owner> {
         | Body::RebalancesUntold { .. }
         | Body::Replaceable { .. }
         | Body::OffsetsGivenAgain { .. }
+        | Body::TopicDeleted { .. }
         | Body::Lacking { .. } => None,
     }
 }

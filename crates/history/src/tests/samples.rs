@@ -340,5 +340,9 @@ pub(super) fn every_body() -> Vec<Body> {
             producer: ProducerIx::new(2),
             sends: 5,
         },
+        Body::TopicDeleted {
+            topic: AT.topic,
+            recreated: true,
+        },
     ]
 }
