@@ -32,7 +32,7 @@ impl Events {
             "began": plan.circumstances.as_ref().map(|it| &it.began),
             "dir": dir.display().to_string(),
             "scenarios": scenarios,
-            "left_out": plan.left_out(),
+            "left_out": plan.left_out,
         })
     }
 

@@ -96,7 +96,7 @@ pub(crate) fn conclude(plan: &RunPlan, mut scenarios: Vec<ScenarioVerdict>) -> R
         // Nothing was put to the test where there was nothing.
         verdict: worst.unwrap_or(Verdict::Inconclusive),
         scenarios,
-        left_out: plan.left_out().to_vec(),
+        left_out: plan.left_out.clone(),
     }
 }
 

@@ -55,7 +55,7 @@ pub(crate) fn header(plan: &RunPlan) -> String {
 /// Scenarios that were asked for and are not run, each with its reasons.
 pub(crate) fn left_out(plan: &RunPlan) -> String {
     let mut out = String::new();
-    for left_out in plan.left_out() {
+    for left_out in &plan.left_out {
         let _ = writeln!(
             out,
             "  {FAINT}{:VERDICT_CHARS$}{FAINT:#}  {}: {}",
@@ -203,7 +203,7 @@ pub(crate) fn summary(plan: &RunPlan, verdict: &RunVerdict) -> String {
             "{interrupted} interrupted, {not_started} not started"
         ));
     }
-    let left_out = plan.left_out().len();
+    let left_out = plan.left_out.len();
     if left_out > 0 {
         parts.push(format!("{left_out} left out"));
     }

@@ -50,16 +50,17 @@ pub(crate) enum Brokers {
     Cluster(Vec<HostPort>),
 }
 
-/// What was asked for does not fit the user's cluster.
+/// What was asked for does not fit the brokers.
 #[derive(Debug, thiserror::Error)]
 enum UnfitError {
-    #[error("{scenario} cannot run on this cluster: it {}", reasons.join("; it "))]
+    #[error("{scenario} cannot run on {on}: it {}", reasons.join("; it "))]
     Named {
         scenario: String,
+        on: String,
         reasons: Vec<String>,
     },
-    #[error("nothing that was asked for can run on this cluster:\n{0}")]
-    All(String),
+    #[error("nothing that was asked for can run on {on}:\n{left_out}")]
+    All { on: String, left_out: String },
 }
 
 impl RunSettings {
@@ -74,7 +75,7 @@ impl RunSettings {
             files,
         } = select(&args.names, on).map_err(|error| Failure::usage(&error))?;
         let artefacts = artefacts(&args.versions, Parts::Kafka);
-        supported(&artefacts).map_err(|error| Failure::usage(&error))?;
+        let line = supported(&artefacts).map_err(|error| Failure::usage(&error))?;
         let seed = args.seed.unwrap_or_else(|| seed_from(now));
         let captures = scenarios.iter().any(|scenario| scenario.capture.is_some());
         let mut plan = RunPlan::new(new_run_id(), seed, BTreeMap::new(), &scenarios, args.repeat);
@@ -85,6 +86,12 @@ impl RunSettings {
         check_folders(&plan).map_err(|error| {
             Failure::usage(&error).hint("give the scenario another `name` in its file")
         })?;
+        if on == On::OwnBrokers {
+            plan = plan.on_kafka(line);
+            refuse_misfits(&plan, &by_name, &format!("Kafka {}.{}", line.0, line.1)).map_err(
+                |error| Failure::usage(&error).hint("choose another version with --kafka"),
+            )?;
+        }
         Ok(Self {
             plan,
             by_name,
@@ -110,25 +117,31 @@ impl RunSettings {
         let addresses = bootstrap.iter().map(HostPort::to_string).collect();
         self.plan = self.plan.clone().on_cluster(addresses, found.brokers);
         self.plan.versions = cluster_versions(found);
-        let left_out = self.plan.left_out();
-        let unfit = |error| {
+        refuse_misfits(&self.plan, &self.by_name, "this cluster").map_err(|error| {
             Failure::usage(&error)
                 .hint("without --bootstrap it runs on brokers that ackproof starts")
-        };
-        if let Some(named) = left_out
-            .iter()
-            .find(|it| self.by_name.contains(&it.scenario))
-        {
-            return Err(unfit(UnfitError::Named {
-                scenario: named.scenario.clone(),
-                reasons: named.reasons.clone(),
-            }));
-        }
-        if self.plan.scenarios.is_empty() {
-            return Err(unfit(UnfitError::All(lines::left_out(&self.plan))));
-        }
-        Ok(())
+        })
     }
+}
+
+/// Refuses a scenario that was named and cannot run here, and a run of which
+/// nothing is left.
+fn refuse_misfits(plan: &RunPlan, by_name: &BTreeSet<String>, on: &str) -> Result<(), UnfitError> {
+    let mut left_out = plan.left_out.iter();
+    if let Some(named) = left_out.find(|it| by_name.contains(&it.scenario)) {
+        return Err(UnfitError::Named {
+            scenario: named.scenario.clone(),
+            on: on.to_owned(),
+            reasons: named.reasons.clone(),
+        });
+    }
+    if plan.scenarios.is_empty() {
+        return Err(UnfitError::All {
+            on: on.to_owned(),
+            left_out: lines::left_out(plan),
+        });
+    }
+    Ok(())
 }
 
 /// What is known of the versions in a cluster that is not ours.

@@ -41,6 +41,9 @@ pub struct RunPlan {
     /// The cluster it runs on, where that is somebody else's.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub cluster: Option<PlannedCluster>,
+    /// The scenarios that were asked for and cannot run there.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub left_out: Vec<LeftOut>,
     /// When, where and how it is carried out, where that is known.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub circumstances: Option<Circumstances>,
@@ -123,6 +126,7 @@ impl RunPlan {
             seed,
             versions,
             cluster: None,
+            left_out: Vec::new(),
             circumstances: None,
             scenarios,
         }

@@ -136,23 +136,26 @@ pub const KAFKA_SUPPORTED: [&str; 2] = ["3.3", "4.3"];
 /// The same of Debezium.
 pub const DEBEZIUM_SUPPORTED: [&str; 2] = ["2.1", "3.7"];
 
-/// Refuses versions that ackproof does not run, before anything is fetched.
+/// Refuses versions that ackproof does not run, before anything is fetched. The
+/// release line of Kafka, such as `(3, 9)`.
 ///
 /// # Errors
 /// [`FetchError::Unsupported`], [`FetchError::BadVersion`], and
 /// [`FetchError::NotKafkaHome`].
-pub fn supported(request: &ArtefactRequest) -> Result<(), FetchError> {
+pub fn supported(request: &ArtefactRequest) -> Result<(u32, u32), FetchError> {
     let kafka = match &request.kafka_home {
         Some(home) => kafka_at_home(home)?.0.version,
         None => request.versions.kafka.clone(),
     };
     let debezium = &request.versions.debezium;
+    let mut lines = Vec::new();
     for (part, version, [oldest, newest]) in [
         (PartKind::Kafka, &kafka, KAFKA_SUPPORTED),
         (PartKind::Debezium, debezium, DEBEZIUM_SUPPORTED),
     ] {
         let version = checked(part, version)?;
         let line = release_line(&version);
+        lines.extend(line);
         if line < release_line(oldest) || line > release_line(newest) {
             return Err(FetchError::Unsupported {
                 part,
@@ -162,7 +165,7 @@ pub fn supported(request: &ArtefactRequest) -> Result<(), FetchError> {
             });
         }
     }
-    Ok(())
+    Ok(lines.first().copied().unwrap_or_default())
 }
 
 /// The first two numbers of a version; what is none comes before all.

@@ -89,7 +89,7 @@ fn dry_run(plan: &RunPlan, seed: Option<u64>) -> Result<Exit, Failure> {
     while let Some(once) = scenarios.find(|it| it.repetition == 1) {
         explain(&mut page, once, seed);
     }
-    print(&page.into_text())?;
+    print(&(page.into_text() + &lines::left_out(plan)))?;
     Ok(Exit::Held)
 }
 

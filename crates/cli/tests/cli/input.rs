@@ -384,3 +384,24 @@ fn a_recording_of_nothing_is_refused() {
     }
     assert_snapshot!(said);
 }
+
+/// Before Kafka 3.9 no KRaft controller holds an unclean election by itself.
+#[test]
+fn what_an_older_kafka_cannot_do_is_left_out_of_suites_and_refused_by_name() {
+    let bench = Bench::new();
+    let old = ["--kafka", "3.8.1", "--dry-run"];
+    let named = bench.transcript(&[&["run", "unclean-election-on"], &old[..]].concat());
+    assert!(named.starts_with("exit code 2"), "{named}");
+    assert!(
+        named.contains("unclean-election-on cannot run on Kafka 3.8: it needs unclean.leader"),
+        "{named}"
+    );
+    let suite = bench.transcript(&[&["run", "durability"], &old[..]].concat());
+    assert!(suite.starts_with("exit code 0"), "{suite}");
+    assert!(!suite.contains("\nunclean-election-on:"), "{suite}");
+    assert!(suite.contains("\nunclean-election-off:"), "{suite}");
+    assert!(
+        suite.contains("  left out      unclean-election-on: needs"),
+        "{suite}"
+    );
+}

@@ -15,8 +15,6 @@ pub struct PlannedCluster {
     pub bootstrap: Vec<String>,
     /// How many brokers it had.
     pub brokers: usize,
-    /// The scenarios that were asked for and do not fit it.
-    pub left_out: Vec<LeftOut>,
     /// The run's own directory: whoever works for the run holds it, also
     /// against one who has a copy.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -36,41 +34,60 @@ pub struct LeftOut {
 }
 
 impl RunPlan {
-    /// The scenarios that were asked for and are not run.
-    #[must_use]
-    pub fn left_out(&self) -> &[LeftOut] {
-        self.cluster.as_ref().map_or(&[], |it| &it.left_out)
-    }
-
     /// The same plan for a cluster that is somebody else's: without the
     /// scenarios that do not fit it, and the others with names of their own
     /// for everything that they make in it.
     #[must_use]
     pub fn on_cluster(mut self, bootstrap: Vec<String>, brokers: usize) -> Self {
-        let mut left_out: Vec<LeftOut> = Vec::new();
-        let mut kept = Vec::new();
-        for (plan, number) in self.scenarios.into_iter().zip(1..) {
-            let misfits = plan.scenario.misfits(brokers);
-            if misfits.is_empty() {
-                let prefix = OwnPrefix::new(self.run, number, &plan.scenario);
-                kept.push(plan.named(prefix, brokers));
-            } else if plan.repetition == 1 {
-                left_out.push(LeftOut {
-                    scenario: plan.scenario.name,
-                    suite: plan.scenario.suite,
-                    reasons: misfits.iter().map(Misfit::to_string).collect(),
-                });
-            }
-        }
-        self.scenarios = kept;
+        let run = self.run;
+        let scenarios = self.scenarios.into_iter().zip(1..);
+        self.scenarios = scenarios
+            .map(|(plan, number)| {
+                let prefix = OwnPrefix::new(run, number, &plan.scenario);
+                (plan.scenario.misfits(brokers), plan.named(prefix, brokers))
+            })
+            .filter_map(|(misfits, plan)| fit(plan, &misfits, &mut self.left_out))
+            .collect();
         self.cluster = Some(PlannedCluster {
             bootstrap,
             brokers,
-            left_out,
             run_dir: None,
         });
         self
     }
+
+    /// The same plan for brokers of this release line (`(3, 9)`) that ackproof
+    /// starts: without the scenarios that need a newer one.
+    #[must_use]
+    pub fn on_kafka(mut self, line: (u32, u32)) -> Self {
+        let scenarios = self.scenarios.into_iter();
+        self.scenarios = scenarios
+            .filter_map(|plan| {
+                let misfits = plan.scenario.misfits_kafka(line);
+                fit(plan, &misfits, &mut self.left_out)
+            })
+            .collect();
+        self
+    }
+}
+
+/// A plan that fits; one that does not is told once, whatever its repetitions.
+fn fit(
+    plan: ScenarioPlan,
+    misfits: &[Misfit],
+    left_out: &mut Vec<LeftOut>,
+) -> Option<ScenarioPlan> {
+    if misfits.is_empty() {
+        return Some(plan);
+    }
+    if plan.repetition == 1 {
+        left_out.push(LeftOut {
+            scenario: plan.scenario.name,
+            suite: plan.scenario.suite,
+            reasons: misfits.iter().map(Misfit::to_string).collect(),
+        });
+    }
+    None
 }
 
 impl ScenarioPlan {
@@ -112,7 +129,7 @@ mod tests {
         for fits in ["consumer-restart", "network-partition", "exactly-once"] {
             assert!(kept.contains(fits), "{fits}");
         }
-        let left_out = &plan.cluster.as_ref().unwrap().left_out;
+        let left_out = &plan.left_out;
         assert_eq!(kept.len() + left_out.len(), EMBEDDED.len());
         assert_eq!(plan.scenarios.len(), 2 * kept.len());
         let restart = left_out.iter().find(|it| it.scenario == "broker-restart");
@@ -120,6 +137,22 @@ mod tests {
             restart.unwrap().reasons,
             ["needs a hold over broker processes (broker-restart)"]
         );
+    }
+
+    #[test]
+    fn what_a_version_of_kafka_cannot_do_is_left_out() {
+        let name = "unclean-election-on";
+        let scenarios = ["broker-restart", name].map(|name| {
+            let (_, text) = EMBEDDED.iter().find(|(it, _)| *it == name).unwrap();
+            parse(name, text).unwrap()
+        });
+        let plan = RunPlan::new(RunId::new(1), 1, BTreeMap::new(), &scenarios, 2);
+        let kept = plan.clone().on_kafka((3, 9));
+        assert_eq!((kept.scenarios.len(), kept.left_out.len()), (4, 0));
+        let old = plan.on_kafka((3, 8));
+        assert_eq!(names(&old), BTreeSet::from(["broker-restart"]));
+        assert_eq!(old.left_out.len(), 1);
+        assert_eq!(old.left_out[0].scenario, name);
     }
 
     #[test]

@@ -1,13 +1,17 @@
-//! A scenario on a cluster that is somebody else's: why it may not fit, and
-//! other names in place of its own. Knows nothing of how a cluster is reached.
+//! A scenario on a cluster that is somebody else's, or on an older Kafka: why it
+//! may not fit, and other names in place of its own. Knows nothing of how a cluster is reached.
 
 use std::collections::BTreeSet;
 use std::fmt;
 
-use super::{BrokerPick, Fault, FaultKind, Link, Scenario, Trigger, internal};
+use super::{BrokerPick, Config, Fault, FaultKind, Link, Scenario, Trigger, internal};
 use crate::plan::OwnPrefix;
 
-/// Why a scenario cannot run on a cluster that is somebody else's.
+/// The first release line whose KRaft controllers heed
+/// `unclean.leader.election.enable` (KAFKA-12670).
+const UNCLEAN_ELECTION_SINCE: (u32, u32) = (3, 9);
+
+/// Why a scenario cannot run on a cluster.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Misfit {
     /// It captures changes of a database.
@@ -38,6 +42,8 @@ pub enum Misfit {
         /// How many there are.
         there: usize,
     },
+    /// It needs unclean elections, which KRaft did not hold by itself yet.
+    UncleanElection,
 }
 
 impl fmt::Display for Misfit {
@@ -58,6 +64,10 @@ impl fmt::Display for Misfit {
             Self::Brokers { needed, there } => {
                 write!(f, "needs {needed} brokers, and the cluster has {there}")
             }
+            Self::UncleanElection => f.write_str(
+                "needs unclean.leader.election.enable, which KRaft heeds from Kafka 3.9 on \
+                 (KAFKA-12670)",
+            ),
         }
     }
 }
@@ -111,6 +121,21 @@ impl Scenario {
             });
         }
         misfits
+    }
+
+    /// Why it cannot run on brokers of this release line; nothing where it can.
+    pub fn misfits_kafka(&self, line: (u32, u32)) -> Vec<Misfit> {
+        let topics = self.topics.iter().map(|it| &it.config);
+        let mut configs = topics.chain([&self.topology.config]);
+        let unclean = |config: &Config| {
+            let value = config.get("unclean.leader.election.enable");
+            value.is_some_and(|value| value == "true")
+        };
+        if line < UNCLEAN_ELECTION_SINCE && configs.any(unclean) {
+            vec![Misfit::UncleanElection]
+        } else {
+            Vec::new()
+        }
     }
 
     /// Puts the prefix before every name that a cluster knows: of topics and

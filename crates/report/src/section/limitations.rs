@@ -103,7 +103,7 @@ fn not_tested(run: &Run<'_>) -> Vec<Item> {
     let scenarios: Vec<&Scenario> = ran.iter().filter_map(|test| test.scenario).collect();
     let mut items = Vec::new();
 
-    let left_out = run.plan.left_out();
+    let left_out = &run.plan.left_out;
     items.extend(left_out.iter().map(|left_out| {
         Item::new(text![
             code(&left_out.scenario),

@@ -74,7 +74,7 @@ fn facts(run: &Run<'_>) -> Table {
                 format!(
                     ", somebody else's, with {}; {} left out",
                     counted(cluster.brokers, "broker", "brokers"),
-                    counted(cluster.left_out.len(), "scenario", "scenarios"),
+                    counted(run.plan.left_out.len(), "scenario", "scenarios"),
                 ),
             ],
         );
