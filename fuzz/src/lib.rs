@@ -216,7 +216,7 @@ fn read(bytes: &[u8]) -> Vec<Event> {
     }
 }
 
-/// A history of one frame, after docs/history-format.md. It announces more
+/// A history of one frame, after docs/reference/history-format.md. It announces more
 /// events than it has, which shows when all that can be read are read.
 fn framed(payload: &[u8]) -> Vec<u8> {
     let packed = lz4_flex::block::compress(payload);

@@ -313,7 +313,7 @@ pub(crate) struct HistoryExportArgs {
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub(crate) enum ExportFormat {
-    /// One JSON object a line, an event each (see docs/history-format.md)
+    /// One JSON object a line, an event each (see docs/reference/history-format.md)
     Jsonl,
 }
 
@@ -341,7 +341,7 @@ Faults are switched over HTTP:
      \"on\": {\"api\": \"Produce\", \"topic\": \"orders\", \"pick\": {\"first\": 1}}}}'
   curl API/faults/1 -X DELETE
 Kinds: cut, refuse, reset, slow-close, latency, bandwidth, drop-answer, delay,
-error; docs/proxy.md has all of them.
+error; docs/guides/proxy.md has all of them.
 
 Exit codes:
   0    stopped by Ctrl-C

@@ -504,18 +504,18 @@ mod tests {
         assert!(looked_at > 20, "{looked_at} loops");
     }
 
-    /// `docs/scenarios.md` has a line for each stage and each wait.
+    /// `docs/reference/scenarios.md` has a line for each stage and each wait.
     #[test]
     fn every_limit_is_documented() {
-        let docs = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs/scenarios.md");
+        let docs = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs/reference/scenarios.md");
         let docs = std::fs::read_to_string(docs).unwrap();
         for stage in crate::progress::Stage::ALL {
             let line = format!("| {} | {} |", stage.name(), stage.limit());
-            assert!(docs.contains(&line), "not in docs/scenarios.md: {line}");
+            assert!(docs.contains(&line), "not in docs/reference/scenarios.md: {line}");
         }
         for wait in Wait::ALL {
             let line = format!("| {} | {} | {} |", wait.what(), wait.limit(), wait.then());
-            assert!(docs.contains(&line), "not in docs/scenarios.md: {line}");
+            assert!(docs.contains(&line), "not in docs/reference/scenarios.md: {line}");
         }
     }
 

@@ -19,7 +19,7 @@ pub(crate) struct Delta {
     last: Box<[[u64; SLOTS]]>,
 }
 
-/// What a number is one of; the table in `docs/history-format.md`.
+/// What a number is one of; the table in `docs/reference/history-format.md`.
 #[derive(Clone, Copy, Debug)]
 enum Kind {
     SentSequence,

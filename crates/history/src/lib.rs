@@ -1,6 +1,6 @@
 //! The history of a run on disk: recorder, reader, merge.
 //!
-//! `docs/history-format.md` in the project is the format byte by byte, and a
+//! `docs/reference/history-format.md` in the project is the format byte by byte, and a
 //! test here holds it to the truth. In short: a file begins with a header that
 //! names its version, followed by frames. A frame is some thousand events
 //! in the postcard wire format, the numbers that grow along a history as

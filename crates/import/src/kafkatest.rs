@@ -20,7 +20,7 @@
 //!   or another producer that counts from 0 again.
 //! - `records_consumed` sums up what `record_data` told. Where it counts more,
 //!   records were read that are not told, and nothing may be called lost. Nor
-//!   where facts contradict one another: see docs/imports.md.
+//!   where facts contradict one another: see docs/guides/imports.md.
 //! - A record that was read with another key than it was acknowledged with is
 //!   damaged. What a later record of its key may have replaced may be gone.
 //!   `--max-messages` leaves records of the last poll untouched, which only

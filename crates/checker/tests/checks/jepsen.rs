@@ -1,6 +1,6 @@
 //! Jepsen's own unit tests of its Kafka workload: each history gives Jepsen's
 //! classes, and what it gives besides is listed with its reason in
-//! docs/imports.md, whose table this holds to the histories beside the
+//! docs/guides/imports.md, whose table this holds to the histories beside the
 //! importer's tests.
 
 use std::collections::BTreeSet;
@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 use checker::{Analysis, Checker, Expectation, Turn, expect};
 use import::jepsen::{Conversion, Foresight, Settings, convert};
 
-const PAGE: &str = include_str!("../../../../docs/imports.md");
+const PAGE: &str = include_str!("../../../../docs/guides/imports.md");
 
 fn histories() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../import/tests/jepsen/unit")

@@ -756,7 +756,7 @@ fn offsets_that_were_given_again_are_of_another_log() {
 
 #[test]
 fn what_the_page_says_that_clients_print_is_read() {
-    const PAGE: &str = include_str!("../../../../docs/imports.md");
+    const PAGE: &str = include_str!("../../../../docs/guides/imports.md");
     let blocks = PAGE.split("```jsonl ").skip(1);
     let mut languages = 0;
     for block in blocks {

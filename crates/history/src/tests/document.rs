@@ -1,4 +1,4 @@
-//! Holds `docs/history-format.md` to the truth.
+//! Holds `docs/reference/history-format.md` to the truth.
 
 use std::collections::BTreeSet;
 
@@ -8,7 +8,7 @@ use crate::layout::{
 };
 use crate::{Tail, kind};
 
-const DOCUMENT: &str = include_str!("../../../../docs/history-format.md");
+const DOCUMENT: &str = include_str!("../../../../docs/reference/history-format.md");
 
 /// The cells of every table row that begins with a number.
 fn numbered_rows(section: &str) -> Vec<Vec<&'static str>> {

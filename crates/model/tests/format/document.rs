@@ -1,4 +1,4 @@
-//! `docs/scenarios.md` against the parser: every key is told, with an example
+//! `docs/reference/scenarios.md` against the parser: every key is told, with an example
 //! that parses, and nothing else is.
 
 use std::collections::BTreeSet;
@@ -10,7 +10,7 @@ use toml::{Table, Value};
 
 use super::grammar;
 
-const DOCUMENT: &str = include_str!("../../../../docs/scenarios.md");
+const DOCUMENT: &str = include_str!("../../../../docs/reference/scenarios.md");
 
 /// What stands between a heading and the next one.
 fn section(heading: &str) -> &'static str {
@@ -242,10 +242,10 @@ fn everything_that_may_have_to_happen_is_told_in_its_own_words() {
     assert_eq!(table.trim_end(), rows.concat().trim_end());
 }
 
-/// `docs/claims.md`: what each claim and each anomaly rests on.
+/// `docs/concepts/claims.md`: what each claim and each anomaly rests on.
 #[test]
 fn every_claim_and_every_anomaly_says_what_it_rests_on() {
-    let page = include_str!("../../../../docs/claims.md");
+    let page = include_str!("../../../../docs/concepts/claims.md");
     let rows = |heading: &str| -> Vec<String> {
         let (_, rest) = page.split_once(&format!("\n## {heading}\n")).unwrap();
         let part = rest.split_once("\n## ").map_or(rest, |it| it.0);

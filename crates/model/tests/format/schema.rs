@@ -1,4 +1,4 @@
-//! `docs/scenario.schema.json` against the parser: it takes what the parser
+//! `docs/reference/scenario.schema.json` against the parser: it takes what the parser
 //! takes, and refuses what it refuses, as far as one table can show it.
 
 use std::collections::BTreeSet;
@@ -10,7 +10,7 @@ use toml::Table;
 
 use super::{document, grammar};
 
-const SCHEMA: &str = include_str!("../../../../docs/scenario.schema.json");
+const SCHEMA: &str = include_str!("../../../../docs/reference/scenario.schema.json");
 
 fn schema() -> Value {
     serde_json::from_str(SCHEMA).unwrap()

@@ -1,5 +1,5 @@
 //! `ackproof history export`: events as JSON lines, whose names are those of
-//! `docs/history-format.md`.
+//! `docs/reference/history-format.md`.
 
 use std::io::{self, BufWriter, Write};
 

@@ -1,4 +1,4 @@
-//! A file's keys and values against `docs/scenario.schema.json`, in the words
+//! A file's keys and values against `docs/reference/scenario.schema.json`, in the words
 //! of the format: what is unknown, missing, of another type or out of bounds.
 //! Knows nothing of what holds across tables.
 
@@ -13,7 +13,7 @@ use super::{Misfit, nearest};
 use crate::scenario::settings;
 
 /// The format, as editors read it.
-const SCHEMA: &str = include_str!("../../../../../docs/scenario.schema.json");
+const SCHEMA: &str = include_str!("../../../../../docs/reference/scenario.schema.json");
 
 static FORMAT: LazyLock<Value> = LazyLock::new(|| serde_json::from_str(SCHEMA).unwrap_or_default());
 
