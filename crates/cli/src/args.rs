@@ -426,3 +426,6 @@ pub(crate) struct StackUpArgs {
     #[command(flatten)]
     pub(crate) versions: VersionArgs,
 }
+
+#[cfg(test)]
+mod examples;

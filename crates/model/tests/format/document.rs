@@ -40,12 +40,12 @@ fn first_column(heading: &str) -> BTreeSet<String> {
         .collect()
 }
 
-fn is_complete(example: &Table) -> bool {
+pub(crate) fn is_complete(example: &Table) -> bool {
     example.contains_key("name")
 }
 
 /// A fragment in the skeleton, in place of the tables of the same name.
-fn completed(fragment: Table) -> Table {
+pub(crate) fn completed(fragment: Table) -> Table {
     let mut document = grammar::skeleton();
     for (name, content) in fragment {
         match (document.get_mut(&name), content) {

@@ -9,4 +9,5 @@
 
 mod document;
 mod grammar;
+mod pages;
 mod schema;
