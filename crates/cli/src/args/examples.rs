@@ -135,3 +135,25 @@ fn every_command_line_in_the_documentation_is_taken() {
     assert!(refused.is_empty(), "{}", refused.join("\n"));
     assert!(taken > 40, "{taken} command lines");
 }
+
+/// Faults on the page about the proxy are ones that its HTTP interface takes.
+#[test]
+fn every_fault_of_the_proxy_in_the_documentation_is_taken() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
+    let page = fs::read_to_string(root.join("docs/guides/proxy.md")).unwrap();
+    let blocks = page.split("```json\n").skip(1);
+    let blocks = blocks.filter_map(|it| Some(it.split_once("```")?.0.trim().to_owned()));
+    let effects = page.split('`').filter(|it| it.starts_with("{\"kind\""));
+    let effects = effects.map(|it| {
+        let effect = it.replace("{…}", "{\"api\": \"Produce\"}");
+        format!("{{\"effect\": {effect}}}")
+    });
+    let faults = blocks.chain(effects).filter(|it| it.contains("\"effect\""));
+    let mut taken = 0;
+    for fault in faults {
+        let read: Result<proxy::Fault, _> = serde_json::from_str(&fault);
+        assert!(read.is_ok(), "{fault}: {read:?}");
+        taken += 1;
+    }
+    assert!(taken >= 12, "{taken} faults");
+}

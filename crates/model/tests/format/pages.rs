@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use model::scenario::parse;
+use model::scenario::{EMBEDDED, parse};
 use serde_json::Value;
 
 use super::{document, grammar};
@@ -148,6 +148,43 @@ fn every_page_of_the_documentation_is_in_its_index() {
         let is_listed = page == "README.md" || listed.contains(page);
         assert!(is_listed, "{page} is not in docs/README.md");
     }
+}
+
+/// `docs/reference/catalogue.md` names every scenario that comes with ackproof,
+/// in the section of its suite.
+#[test]
+fn every_embedded_scenario_is_in_the_catalogue() {
+    let pages = pages();
+    let page = &pages[Path::new("docs/reference/catalogue.md")];
+    for (name, text) in EMBEDDED {
+        let suite = parse(name, text).unwrap().suite;
+        let mut sections = page.split("\n## ");
+        let section =
+            sections.find(|it| it.lines().next().unwrap().contains(&format!("`{suite}`")));
+        let section = section.unwrap_or_else(|| panic!("no section for the suite {suite}"));
+        assert!(section.contains(&format!("`{name}`")), "{name} is not told");
+    }
+}
+
+/// A `make` target that a page names exists.
+#[test]
+fn every_make_target_in_the_documentation_exists() {
+    let makefile = fs::read_to_string(root().join("Makefile")).unwrap();
+    let mut named = 0;
+    for (path, text) in pages() {
+        let typed = text.lines().filter_map(|line| line.strip_prefix("$ "));
+        let spans = text
+            .lines()
+            .flat_map(|line| line.split('`').skip(1).step_by(2));
+        let targets = typed.chain(spans).filter_map(|it| it.strip_prefix("make "));
+        for target in targets {
+            let target = target.split([' ', ';', '#']).next().unwrap();
+            let is_there = makefile.contains(&format!("\n{target}:"));
+            assert!(is_there, "{}: make {target}", path.display());
+            named += 1;
+        }
+    }
+    assert!(named > 10, "{named} targets");
 }
 
 /// A block of TOML is a scenario, whole or a part that fits into one. One of
