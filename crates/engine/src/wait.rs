@@ -511,11 +511,17 @@ mod tests {
         let docs = std::fs::read_to_string(docs).unwrap();
         for stage in crate::progress::Stage::ALL {
             let line = format!("| {} | {} |", stage.name(), stage.limit());
-            assert!(docs.contains(&line), "not in docs/reference/scenarios.md: {line}");
+            assert!(
+                docs.contains(&line),
+                "not in docs/reference/scenarios.md: {line}"
+            );
         }
         for wait in Wait::ALL {
             let line = format!("| {} | {} | {} |", wait.what(), wait.limit(), wait.then());
-            assert!(docs.contains(&line), "not in docs/reference/scenarios.md: {line}");
+            assert!(
+                docs.contains(&line),
+                "not in docs/reference/scenarios.md: {line}"
+            );
         }
     }
 

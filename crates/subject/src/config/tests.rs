@@ -271,7 +271,11 @@ fn every_key_that_can_be_honoured_is_told_where_scenarios_are_documented() {
     const DOCUMENT: &str = include_str!("../../../../docs/reference/scenarios.md");
     for key in KEYS {
         let told = DOCUMENT.contains(&format!("`{}`", key.java));
-        assert!(told, "{} is missing in docs/reference/scenarios.md", key.java);
+        assert!(
+            told,
+            "{} is missing in docs/reference/scenarios.md",
+            key.java
+        );
     }
 }
 
