@@ -5,18 +5,23 @@ use model::scenario::{Capture, Config, TABLES};
 
 use crate::database::ConnectionParameters;
 
+/// The class of Debezium's connector for `PostgreSQL`.
+pub const CONNECTOR_CLASS: &str = "io.debezium.connector.postgresql.PostgresConnector";
+
 /// What `PUT /connectors/NAME/config` takes. The scenario's own `config`
 /// overrides the defaults. Converters are the worker's: JSON without schemas.
+/// `debezium` is the connector's version, where it is known.
 ///
 /// Its secrets are not shown: Connect is given it as it is ([`Config::plain`]).
-pub fn connector_config(capture: &Capture, database: &ConnectionParameters) -> Config {
+pub fn connector_config(
+    capture: &Capture,
+    database: &ConnectionParameters,
+    debezium: Option<&str>,
+) -> Config {
     let tables = TABLES.map(|table| format!("public.{table}")).join(",");
     let port = database.port.to_string();
     let defaults = [
-        (
-            "connector.class",
-            "io.debezium.connector.postgresql.PostgresConnector",
-        ),
+        ("connector.class", CONNECTOR_CLASS),
         ("tasks.max", "1"),
         ("plugin.name", "pgoutput"),
         ("database.hostname", &database.host),
@@ -48,7 +53,23 @@ pub fn connector_config(capture: &Capture, database: &ConnectionParameters) -> C
         .map(|(key, value)| (key.to_owned(), value.to_owned()))
         .collect();
     config.extend(capture.config.plain());
+    if debezium.is_some_and(|version| release_line(version) < NO_DATA_SINCE)
+        && config
+            .get("snapshot.mode")
+            .is_some_and(|it| it == "no_data")
+    {
+        config.extend([("snapshot.mode".to_owned(), "never".to_owned())]);
+    }
     config
+}
+
+/// The first release line that knows `no_data`, which was `never` before (held
+/// to 2.5.4 and 2.6.2: the older one refuses it).
+const NO_DATA_SINCE: Option<(u32, u32)> = Some((2, 6));
+
+fn release_line(version: &str) -> Option<(u32, u32)> {
+    let mut numbers = version.split('.').map(|it| it.parse().ok());
+    Some((numbers.next()??, numbers.next()??))
 }
 
 #[cfg(test)]
@@ -81,7 +102,7 @@ mod tests {
 
     #[test]
     fn the_configuration_names_database_slot_publication_and_tables() {
-        let config = connector_config(&capture(&[]), &database(None));
+        let config = connector_config(&capture(&[]), &database(None), None);
         for (key, value) in [
             ("database.hostname", "127.0.0.1"),
             ("database.port", "5433"),
@@ -102,15 +123,32 @@ mod tests {
     #[test]
     fn the_scenario_has_the_last_word() {
         let own = capture(&[("snapshot.mode", "initial"), ("max.batch.size", "512")]);
-        let config = connector_config(&own, &database(None));
+        let config = connector_config(&own, &database(None), None);
         assert_eq!(config["snapshot.mode"], "initial");
         assert_eq!(config["max.batch.size"], "512");
     }
 
     #[test]
+    fn an_older_debezium_is_told_not_to_take_a_snapshot_in_its_own_word() {
+        for (version, mode) in [
+            (Some("2.1.4.Final"), "never"),
+            (Some("2.5.4.Final"), "never"),
+            (Some("2.6.2.Final"), "no_data"),
+            (Some("3.7.0.Final"), "no_data"),
+            (None, "no_data"),
+        ] {
+            let config = connector_config(&capture(&[]), &database(None), version);
+            assert_eq!(config["snapshot.mode"], mode, "{version:?}");
+        }
+        let own = capture(&[("snapshot.mode", "initial")]);
+        let config = connector_config(&own, &database(None), Some("2.1.4.Final"));
+        assert_eq!(config["snapshot.mode"], "initial");
+    }
+
+    #[test]
     fn a_password_is_passed_on_and_never_printed() {
         let with = database(Some("hunter2"));
-        let config = connector_config(&capture(&[]), &with);
+        let config = connector_config(&capture(&[]), &with, None);
         assert_eq!(config.plain()["database.password"], "hunter2");
         assert!(!format!("{with:?} {with} {config:?}").contains("hunter2"));
     }

@@ -267,7 +267,7 @@ async fn every_change_comes_out_across_a_restart_and_matches_the_tables() {
     };
     let watch = SlotWatch::connect(&database, &capture.slot).await.unwrap();
     assert_eq!(watch.state().await.unwrap(), None);
-    let config = connector_config(&capture, &database);
+    let config = connector_config(&capture, &database, None);
     bed.connect
         .create_connector(&capture.connector, &config)
         .await

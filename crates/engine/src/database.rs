@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use capture::connector::connector_config;
+use capture::connector::{CONNECTOR_CLASS, connector_config};
 use capture::database::ConnectionParameters;
 use capture::form::Form;
 use capture::slot::{self, Activity, SlotWatch};
@@ -105,7 +105,8 @@ impl Database {
             password: None,
         };
         schema::create(&parameters, &capture.publication).await?;
-        let config = connector_config(capture, &parameters);
+        let debezium = cdc.connect().plugin_version(CONNECTOR_CLASS).await?;
+        let config = connector_config(capture, &parameters, debezium.as_deref());
         configs.set(&format!("connector {}", capture.connector), config.clone());
         let database = Self {
             connect: Arc::clone(cdc.connect()),

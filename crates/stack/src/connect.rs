@@ -287,6 +287,20 @@ impl Connect {
             })
     }
 
+    /// The version of a connector's plugin, such as `3.7.0.Final`; `None` when
+    /// Connect has no such plugin, or does not say.
+    ///
+    /// # Errors
+    /// [`ConnectError`].
+    pub async fn plugin_version(&self, class: &str) -> Result<Option<String>, ConnectError> {
+        let answer = self.ask(Method::Get, "/connector-plugins".to_owned(), None);
+        let plugins = answer.await?.body;
+        let mut plugins = plugins.as_array().into_iter().flatten();
+        let plugin = plugins.find(|plugin| plugin["class"] == class);
+        let version = plugin.and_then(|plugin| plugin["version"].as_str());
+        Ok(version.map(str::to_owned))
+    }
+
     /// Restarts a connector. Connect answers when it has taken note, not when
     /// it is done.
     ///
