@@ -6,7 +6,7 @@ ACKPROOF := target/release/ackproof
 # More arguments for `ackproof run`, such as: make test-kafka-delivery ARGS="--repeat 5 --seed 41"
 ARGS ?=
 
-.PHONY: test-kafka-delivery test-kafka-catalogue test lint unit docs checks setup build fetch bench mutants machinery settings finding-success-without-offset
+.PHONY: test-kafka-delivery test-kafka-catalogue test lint unit docs checks setup build fetch bench mutants machinery oldest settings finding-success-without-offset
 
 test-kafka-delivery: fetch
 	$(ACKPROOF) run delivery limitations $(ARGS)
@@ -66,6 +66,11 @@ ifeq ($(VERSIONS),)
 else
 	ACKPROOF=$(ACKPROOF) scripts/success-without-offset.py $(ARGS) $(VERSIONS)
 endif
+
+# The oldest versions that are supported, on the real stack.
+oldest: fetch
+	$(ACKPROOF) run broker-restart exactly-once debezium-offset-recovery pipeline-end-to-end \
+		--kafka 3.3.2 --debezium 2.1.4.Final $(ARGS)
 
 # The tables of settings that scenarios are held against, out of Kafka's jars (with a
 # JDK) and librdkafka's source; after another version of either.
