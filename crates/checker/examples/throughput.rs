@@ -23,7 +23,7 @@ use std::hint::black_box;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
-use checker::{Analysis, Checker, Lanes, Limits, Turn, check, check_in};
+use checker::{Analysis, Checker, Lanes, Limits, Pass, check, check_in};
 use import::kafkatest;
 use model::claim::{Claim, Contract, Guarantee, Level};
 use model::event::{Body, CommitResult, Content, Event, Outcome};
@@ -136,9 +136,9 @@ fn import_files(files: &[&str]) {
                 checker.observe(event);
             });
             assert!(matches!(told.unwrap(), kafkatest::Conversion::Complete(_)));
-            match checker.turn() {
-                Turn::Settled(analysis) => return *analysis,
-                Turn::Again(next) => checker = *next,
+            match checker.end_pass() {
+                Pass::Done(analysis) => return *analysis,
+                Pass::Repeat(next) => checker = *next,
             }
         }
     });

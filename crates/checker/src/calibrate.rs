@@ -28,12 +28,12 @@ use model::ids::{
 use model::verdict::Calibration;
 
 use crate::checker::Analysis;
-use crate::fates::{Fate, Fates};
+use crate::mutation_targets::Victim;
+use crate::names::Names;
 use crate::past::Past;
 use crate::record_set::RecordSet;
-use crate::roster::Roster;
 use crate::transactions::Tx;
-use crate::victims::Victim;
+use crate::txn_outcomes::{TxnOutcome, TxnOutcomes};
 use crate::waits::Excusable;
 
 /// Commits behind the last record that the survey keeps, at most.
@@ -168,7 +168,7 @@ struct CommitTrace {
 
 /// Learns where the events of possible victims stand.
 pub struct Survey {
-    roster: Roster,
+    names: Names,
     wanted: BTreeSet<Anomaly>,
     baseline: BTreeMap<Anomaly, u64>,
     place: u64,
@@ -190,7 +190,7 @@ pub struct Survey {
     /// Of which a member processed last what does not stand there any more.
     behind_gone: HashSet<(MemberIx, PartitionRef)>,
     joined: HashMap<MemberIx, TransactionRef>,
-    fates: Arc<Fates>,
+    txn_outcomes: Arc<TxnOutcomes>,
     past: Arc<Past>,
     cluster: cluster::Places,
     derived: derived::Places,
@@ -230,7 +230,7 @@ impl Survey {
         let mut settings = rows.clone().flat_map(|capture| &capture.settings);
         let rekeyed = settings.any(|setting| setting.may == SettingEffect::Rekey);
         Self {
-            roster: analysis.roster.clone(),
+            names: analysis.names.clone(),
             wanted: contract
                 .guarantees
                 .iter()
@@ -279,7 +279,7 @@ impl Survey {
             transactions: transactions::Places::new(analysis),
             changes_read: BTreeMap::new(),
             rekeyed,
-            fates: Arc::clone(&analysis.fates),
+            txn_outcomes: Arc::clone(&analysis.txn_outcomes),
             past: Arc::clone(&analysis.past),
         }
     }
@@ -294,7 +294,8 @@ impl Survey {
             event: event.clone(),
         };
         self.cluster.observe(&placed, event, &self.by_position);
-        self.transactions.observe(&placed, event, &self.fates);
+        self.transactions
+            .observe(&placed, event, &self.txn_outcomes);
         if let Some(record) = self.derived.observe(&placed, event) {
             self.spare(record);
         }
@@ -380,7 +381,7 @@ impl Survey {
             } => {
                 let gone = self.behind_gone.contains(&(*member, *partition))
                     || self.past.is_behind(*partition, *offset);
-                if let Some(group) = self.roster.group_of(*member).filter(|_| !gone) {
+                if let Some(group) = self.names.group_of(*member).filter(|_| !gone) {
                     self.committed(group, *partition, *offset, placed);
                 }
             }
@@ -462,13 +463,14 @@ impl Survey {
     }
 
     fn read_change(&mut self, member: MemberIx, change: RecordId) {
-        let Some(group) = self.roster.group_of(member) else {
+        let Some(group) = self.names.group_of(member) else {
             return;
         };
         let inside = self.joined.get(&member);
-        let tx = inside.map(|inside| self.fates.transactions.find(*inside));
-        let is_committed =
-            |tx: Option<Tx>| tx.is_some_and(|tx| self.fates.fate(tx) == Fate::Committed);
+        let tx = inside.map(|inside| self.txn_outcomes.transactions.find(*inside));
+        let is_committed = |tx: Option<Tx>| {
+            tx.is_some_and(|tx| self.txn_outcomes.outcome(tx) == TxnOutcome::Committed)
+        };
         if tx.is_none_or(is_committed) {
             self.changes_read.entry(group).or_default().insert(change);
         }
@@ -481,7 +483,7 @@ impl Survey {
         offset: Offset,
         placed: impl Fn() -> Placed,
     ) {
-        let Some(group) = self.roster.group_of(member) else {
+        let Some(group) = self.names.group_of(member) else {
             return;
         };
         let previous = self.polled.get(&(member, from)).copied();
@@ -555,24 +557,27 @@ impl Survey {
     fn counts(&self, victim: Victim, reading: &Reading) -> bool {
         let tx = reading
             .inside
-            .map(|inside| self.fates.transactions.find(inside));
+            .map(|inside| self.txn_outcomes.transactions.find(inside));
         let hidden = self.transactions.reads_committed(reading.group)
-            && (self.fates.hidden(victim.partition))
+            && (self.txn_outcomes.hidden(victim.partition))
                 .is_some_and(|hidden| hidden.contains(victim.offset));
-        !hidden && tx.is_none_or(|tx| tx.is_some_and(|tx| self.fates.fate(tx) == Fate::Committed))
+        !hidden
+            && tx.is_none_or(|tx| {
+                tx.is_some_and(|tx| self.txn_outcomes.outcome(tx) == TxnOutcome::Committed)
+            })
     }
 
     /// Whether a group gets as far as a record: past what no transaction has
     /// closed, it is given nothing if it reads committed records only.
     fn is_within_reach(&self, victim: Victim, group: GroupIx) -> bool {
-        let stable_end = self.fates.stable_end(victim.partition);
+        let stable_end = self.txn_outcomes.stable_end(victim.partition);
         !self.transactions.reads_committed(group)
             || stable_end.is_none_or(|end| victim.offset < end)
     }
 
     /// Whether a record would have been read too early where another was.
     fn is_early(&self, record: RecordId, reading: &Reading) -> bool {
-        let transactions = &self.fates.transactions;
+        let transactions = &self.txn_outcomes.transactions;
         let asked = transactions.of(record).map(|tx| transactions.get(tx).asked);
         self.transactions.must_read_committed(reading.group)
             && asked.is_some_and(|asked| asked.is_none_or(|asked| reading.placed.event.at < asked))
@@ -841,7 +846,7 @@ impl<'s> Planner<'s> {
         } = trace.victim;
         format!(
             "{record} at {}@{offset}",
-            self.survey.roster.partition(partition)
+            self.survey.names.partition(partition)
         )
     }
 
@@ -856,7 +861,7 @@ impl<'s> Planner<'s> {
     /// Whether every group of the record's topic read it: taking it out then
     /// disturbs no group.
     fn read_by_all(&self, trace: &RecordTrace) -> bool {
-        let mut groups = self.survey.roster.groups.iter();
+        let mut groups = self.survey.names.groups.iter();
         groups.all(|(ix, group)| {
             !group.topics.contains(&trace.victim.partition.topic)
                 || trace.readings.iter().any(|reading| {
@@ -869,18 +874,18 @@ impl<'s> Planner<'s> {
     /// group: compaction might have taken it.
     fn can_be_lost(&self, trace: &RecordTrace) -> bool {
         let topic = trace.victim.partition.topic;
-        self.read_by_all(trace) && !self.survey.roster.compacts(topic)
+        self.read_by_all(trace) && !self.survey.names.compacts(topic)
     }
 
     fn lost_write(&mut self) -> Option<Mutation> {
-        let fates = &self.survey.fates;
+        let txn_outcomes = &self.survey.txn_outcomes;
         let read: BTreeSet<RecordId> = self
             .survey
             .records
             .iter()
             .filter(|trace| self.can_be_lost(trace))
             .map(|trace| trace.victim.record)
-            .filter(|record| fates.transactions.of(*record).is_none())
+            .filter(|record| txn_outcomes.transactions.of(*record).is_none())
             .collect();
         let Some(trace) = self.record(|trace| read.contains(&trace.victim.record)) else {
             // It tears its transaction as well.
@@ -951,12 +956,12 @@ impl<'s> Planner<'s> {
     fn bystander(&self) -> Option<Victim> {
         let mut clean = self.survey.records.iter();
         let none = !clean.any(|trace| !trace.victim.record.is_change());
-        self.standing().filter(|_| none)
+        self.stored_records().filter(|_| none)
     }
 
     /// A record that stands in a partition that was read, whatever else is wrong
     /// with it.
-    fn standing(&self) -> Option<Victim> {
+    fn stored_records(&self) -> Option<Victim> {
         let survey = self.survey;
         let mut bystanders = survey.bystanders.iter();
         let stands = bystanders.find(|it| survey.read_at.contains_key(&it.partition));
@@ -978,7 +983,7 @@ impl<'s> Planner<'s> {
             Content::Corrupt => "a damaged record".to_owned(),
             _ => "a foreign record".to_owned(),
         };
-        let name = self.survey.roster.partition(partition);
+        let name = self.survey.names.partition(partition);
         let body = Body::Stored {
             partition,
             offset,
@@ -998,7 +1003,7 @@ impl<'s> Planner<'s> {
     /// that it was not sent in would be another anomaly.
     fn nonmonotonic_send(&mut self, anomaly: Anomaly) -> Option<Mutation> {
         let records = &self.survey.records;
-        let transactions = &self.survey.fates.transactions;
+        let transactions = &self.survey.txn_outcomes.transactions;
         let fit = |first: RecordId, second: RecordId| match anomaly {
             Anomaly::IntNonmonotonicSend => transactions.of_both(first, second).is_some(),
             _ => transactions.of(first).is_none() && transactions.of(second).is_none(),
@@ -1071,15 +1076,15 @@ impl<'s> Planner<'s> {
         // Of what is damaged, only its place is known: without one, the record
         // would be lost as well. A record may be the only one by which its transaction is known, and
         // what an aborted one would be without it is another anomaly.
-        let fates = &self.survey.fates;
+        let txn_outcomes = &self.survey.txn_outcomes;
         let any = self.survey.found_none(Anomaly::G1a);
         let trace = self.record(|trace| {
-            let tx = fates.transactions.of(trace.victim.record);
-            trace.is_placed() && tx.is_none_or(|tx| any && fates.is_as_told(tx))
+            let tx = txn_outcomes.transactions.of(trace.victim.record);
+            trace.is_placed() && tx.is_none_or(|tx| any && txn_outcomes.is_as_told(tx))
         });
         let Some(trace) = trace else {
             let unplaced = !self.survey.records.iter().any(RecordTrace::is_placed);
-            let Victim { partition, .. } = self.standing().filter(|_| unplaced)?;
+            let Victim { partition, .. } = self.stored_records().filter(|_| unplaced)?;
             return self.stored_behind(partition, Content::Corrupt, Anomaly::Corrupt);
         };
         let body = Body::Stored {
@@ -1242,7 +1247,7 @@ impl<'s> Planner<'s> {
             let committed = commits.get(&(reading.group, partition));
             // Of a group that writes, what is not processed may not be all that
             // was not done; what it makes of nothing is planted elsewhere.
-            survey.roster.writes_to(reading.group).is_none()
+            survey.names.writes_to(reading.group).is_none()
                 && forward
                 && survey.is_within_reach(trace.victim, reading.group)
                 && survey.drops_no_skip(offset, reading)
@@ -1259,7 +1264,7 @@ impl<'s> Planner<'s> {
             what: format!(
                 "{} not processed by {}",
                 self.name(trace),
-                self.survey.roster.group(reading.group)
+                self.survey.names.group(reading.group)
             ),
             effects: vec![(Anomaly::GroupGap, 1), (skipped, u64::from(skips))],
             edits: vec![(reading.placed.at, Edit::Drop)],
@@ -1277,7 +1282,7 @@ impl<'s> Planner<'s> {
         else {
             return None;
         };
-        let member = self.survey.roster.unused_member();
+        let member = self.survey.names.unused_member();
         let group = reading.group;
         let again = [
             Body::MemberStarted { member, group },
@@ -1295,7 +1300,7 @@ impl<'s> Planner<'s> {
             what: format!(
                 "{} processed by {} a second time",
                 self.name(trace),
-                self.survey.roster.group(group)
+                self.survey.names.group(group)
             ),
             effects: vec![(Anomaly::Reprocessed, 1)],
             edits: vec![(reading.placed.at, Edit::After(again.to_vec()))],
@@ -1356,7 +1361,7 @@ impl<'s> Planner<'s> {
             what: format!(
                 "{}, the last of its partition, neither processed nor committed by {}",
                 self.name(trace),
-                survey.roster.group(reading.group)
+                survey.names.group(reading.group)
             ),
             effects: vec![(Anomaly::GroupIncomplete, 1)],
             edits,
@@ -1399,8 +1404,8 @@ impl<'s> Planner<'s> {
             anomaly: Anomaly::CommitRegression,
             what: format!(
                 "{} committed 0 of {} after {offset}",
-                self.survey.roster.group(at.0),
-                self.survey.roster.partition(partition)
+                self.survey.names.group(at.0),
+                self.survey.names.partition(partition)
             ),
             effects: vec![(Anomaly::CommitRegression, 1)],
             edits: vec![(placed.at, Edit::After(back.to_vec()))],
@@ -1430,7 +1435,7 @@ impl<'s> Planner<'s> {
         }
         let (table, key) = row;
         Some((
-            format!("{} row {key}", self.survey.roster.table(*table)),
+            format!("{} row {key}", self.survey.names.table(*table)),
             trace,
         ))
     }
@@ -1440,7 +1445,7 @@ impl<'s> Planner<'s> {
     fn is_free_row(&self, trace: &RowTrace) -> bool {
         let survey = self.survey;
         trace.places().all(|(partition, offset, change)| {
-            let groups = survey.roster.groups_of(partition.topic);
+            let groups = survey.names.groups_of(partition.topic);
             let all_read = groups.iter().all(|group| {
                 let read = survey.changes_read.get(group);
                 read.is_some_and(|read| read.contains(change))
@@ -1456,7 +1461,7 @@ impl<'s> Planner<'s> {
         let survey = self.survey;
         let is_read = |trace: &RowTrace| {
             let mut places = trace.places();
-            places.any(|(at, ..)| survey.roster.is_read(at.topic))
+            places.any(|(at, ..)| survey.names.is_read(at.topic))
         };
         let skipped = self.skipped && !survey.nothing_skipped();
         let no_snapshot = |trace: &RowTrace| {

@@ -31,9 +31,9 @@ use model::event::{
 use model::ids::{ChangeId, Lsn, Micros, Offset, PartitionRef, RowKey, TableIx, TopicIx, TxId};
 use model::verdict::PartFailure;
 
-use crate::finding::{Docket, Scope, Watch};
+use crate::finding::{FindingCollector, Scope, Watch};
 use crate::log::Ledger;
-use crate::roster::Roster;
+use crate::names::Names;
 
 /// Rows that calibration may choose from, at most.
 const VICTIMS_MAX: usize = 64;
@@ -125,8 +125,8 @@ impl Wal {
 
     /// What counts of the slot: what was known before the first change topic
     /// was read.
-    fn settle(&mut self, roster: &Roster) {
-        let is_change = |topic| roster.tables.values().any(|table| table.topic == topic);
+    fn settle(&mut self, names: &Names) {
+        let is_change = |topic| names.tables.values().any(|table| table.topic == topic);
         let mut pinned = self.pinned.iter();
         if let Some((_, slot)) = pinned.find(|(at, _)| is_change(at.topic)) {
             self.slot = *slot;
@@ -209,13 +209,13 @@ impl CaptureCoverage {
     }
 }
 
-fn names(tables: &BTreeSet<TableIx>, roster: &Roster) -> Vec<String> {
-    tables.iter().map(|table| roster.table(*table)).collect()
+fn table_names(tables: &BTreeSet<TableIx>, names: &Names) -> Vec<String> {
+    tables.iter().map(|table| names.table(*table)).collect()
 }
 
 /// What became of a change.
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Fate {
+enum ChangeOutcome {
     Committed,
     RolledBack,
     Unknown,
@@ -352,10 +352,10 @@ impl Capture {
     pub(crate) fn settle(
         mut self,
         log: &Ledger,
-        roster: &Roster,
-        docket: &mut Docket,
+        names: &Names,
+        collector: &mut FindingCollector,
     ) -> Option<CaptureCoverage> {
-        if roster.tables.is_empty() && self.changes.is_empty() && self.events.is_empty() {
+        if names.tables.is_empty() && self.changes.is_empty() && self.events.is_empty() {
             return None;
         }
         if self.transacted.any_committed {
@@ -363,16 +363,19 @@ impl Capture {
                 events.sort_by_key(|event| event.number);
             }
         }
-        self.wal.settle(roster);
-        let fates = self.settle_transactions();
+        self.wal.settle(names);
+        let txn_outcomes = self.settle_transactions();
         let mut history: BTreeMap<Row, RowHistory<'_>> = BTreeMap::new();
         for (id, change) in &self.changes {
-            let fate = fates.get(&change.tx).copied().unwrap_or(Fate::Unknown);
+            let outcome = txn_outcomes
+                .get(&change.tx)
+                .copied()
+                .unwrap_or(ChangeOutcome::Unknown);
             let row = history.entry(change.row).or_default();
             row.changes.push(Made {
                 change: *id,
                 op: change.op,
-                fate,
+                outcome,
                 is_final: self.is_final(change.tx),
                 before_capture: self.wal.precedes_capture(change.tx),
             });
@@ -391,14 +394,14 @@ impl Capture {
             let row = history.entry(*row).or_default();
             row.open |= event.content != ChangeContent::Unreadable;
         }
-        let (sight, over) = (self.sight(log, roster), self.is_over());
-        let mut coverage = self.cover(&sight, roster);
+        let (sight, over) = (self.sight(log, names), self.is_over());
+        let mut coverage = self.cover(&sight, names);
         let mut victims = Victims::default();
         let (mut written, mut heard) = (BTreeSet::new(), BTreeSet::new());
         for (row, history) in &history {
             let table = row.0;
-            let place = Place { row: *row, roster };
-            let told = find_wrong_events(history, self.snapshot(), place, docket, &mut coverage);
+            let place = Place { row: *row, names };
+            let told = find_wrong_events(history, self.snapshot(), place, collector, &mut coverage);
             let read = sight.topics_read.contains(&table);
             let compared = sight.tables_read.contains(&table);
             // What stood in a topic that is cleaned up is not all there any more.
@@ -411,7 +414,7 @@ impl Capture {
             let mut clean = whole && !thinned && compared && told.clean && history.is_final();
             if read && kept && !thinned {
                 let judged = if whole { Judged::Yes } else { Judged::No };
-                clean &= find_missing(history, &told, judged, place, docket, &mut coverage);
+                clean &= find_missing(history, &told, judged, place, collector, &mut coverage);
             }
             let content = self.rows.get(row).copied();
             coverage.comparable += u64::from(compared);
@@ -419,13 +422,13 @@ impl Capture {
             let settled = (whole && none_comes)
                 || (legible && kept && !history.open && history.is_told_to_the_end(&told));
             if settled && compared && !sight.rekeyed {
-                clean &= find_divergence(history, content, place, docket, &mut coverage);
+                clean &= find_divergence(history, content, place, collector, &mut coverage);
             }
             if compared && !is_as_committed(history, content) {
                 coverage.disowned += 1;
                 clean = false;
             }
-            let committed = history.count(Fate::Committed);
+            let committed = history.count(ChangeOutcome::Committed);
             coverage.changes += committed;
             if committed > 0 && seen {
                 written.insert(table);
@@ -439,7 +442,7 @@ impl Capture {
             }
         }
         let silent = written.difference(&heard);
-        coverage.silent = silent.map(|table| roster.table(*table)).collect();
+        coverage.silent = silent.map(|table| names.table(*table)).collect();
         coverage.victims = victims.finish();
         coverage.failures = self.connector.failures;
         coverage.settings = self.connector.settings;
@@ -447,15 +450,15 @@ impl Capture {
     }
 
     /// What of the topics and tables could be read.
-    fn sight(&self, log: &Ledger, roster: &Roster) -> Sight {
+    fn sight(&self, log: &Ledger, names: &Names) -> Sight {
         let of_topics = |wanted: &dyn Fn(TopicIx) -> bool| -> BTreeSet<TableIx> {
-            let tables = roster.tables.iter();
+            let tables = names.tables.iter();
             tables
                 .filter(|(_, table)| wanted(table.topic))
                 .map(|(table, _)| *table)
                 .collect()
         };
-        let tables_read = roster.tables.keys().copied();
+        let tables_read = names.tables.keys().copied();
         let mut unreadable = BTreeMap::new();
         let open = self.transacted.open.values().flatten();
         let open = open.map(|(row, event)| (row, event));
@@ -468,9 +471,9 @@ impl Capture {
         }
         let may = |effect| self.connector.settings.iter().any(|it| it.may == effect);
         Sight {
-            topics_read: of_topics(&|topic| log.topic_is_read(topic, roster)),
+            topics_read: of_topics(&|topic| log.topic_is_read(topic, names)),
             cut: of_topics(&|topic| !log.begins_at_zero(topic)),
-            compacted: of_topics(&|topic| roster.compacts(topic)),
+            compacted: of_topics(&|topic| names.compacts(topic)),
             tables_read: tables_read.filter(|it| self.table_is_read(*it)).collect(),
             unreadable,
             moved: may(SettingEffect::Move),
@@ -479,11 +482,11 @@ impl Capture {
     }
 
     /// What is known before the rows are looked at.
-    fn cover(&self, sight: &Sight, roster: &Roster) -> CaptureCoverage {
+    fn cover(&self, sight: &Sight, names: &Names) -> CaptureCoverage {
         let is_read = |table: &TableIx| {
             sight.topics_read.contains(table) && sight.tables_read.contains(table)
         };
-        let tables = roster.tables.iter();
+        let tables = names.tables.iter();
         let unread = tables.filter(|(table, _)| !is_read(table));
         let unreadable = sight.unreadable.iter();
         let before = self.changes.values();
@@ -491,10 +494,10 @@ impl Capture {
             rows: self.rows.len() as u64,
             waited: self.waited,
             unread: unread.map(|(_, table)| table.name.clone()).collect(),
-            compacted: names(&sight.compacted, roster),
-            cut: names(&sight.cut, roster),
+            compacted: table_names(&sight.compacted, names),
+            cut: table_names(&sight.cut, names),
             unreadable: unreadable
-                .map(|(table, events)| (roster.table(*table), *events))
+                .map(|(table, events)| (names.table(*table), *events))
                 .collect(),
             snapshot: self.connector.snapshot,
             changes_before: before
@@ -538,32 +541,35 @@ impl Capture {
     /// What became of every transaction. Where the database did not say, the
     /// rows do: a row that carries a change proves its transaction committed;
     /// a row that is still as an earlier change left it proves the opposite.
-    fn settle_transactions(&self) -> BTreeMap<TxId, Fate> {
-        let mut fates: BTreeMap<TxId, Fate> = BTreeMap::new();
+    fn settle_transactions(&self) -> BTreeMap<TxId, ChangeOutcome> {
+        let mut txn_outcomes: BTreeMap<TxId, ChangeOutcome> = BTreeMap::new();
         for change in self.changes.values() {
-            let fate = match self.transactions.get(&change.tx) {
-                Some(TxOutcome::Committed) => Fate::Committed,
-                Some(TxOutcome::RolledBack) => Fate::RolledBack,
-                Some(TxOutcome::Unknown) | None => Fate::Unknown,
+            let outcome = match self.transactions.get(&change.tx) {
+                Some(TxOutcome::Committed) => ChangeOutcome::Committed,
+                Some(TxOutcome::RolledBack) => ChangeOutcome::RolledBack,
+                Some(TxOutcome::Unknown) | None => ChangeOutcome::Unknown,
             };
-            fates.insert(change.tx, fate);
+            txn_outcomes.insert(change.tx, outcome);
         }
-        if fates.values().all(|fate| *fate != Fate::Unknown) {
-            return fates;
+        if txn_outcomes
+            .values()
+            .all(|outcome| *outcome != ChangeOutcome::Unknown)
+        {
+            return txn_outcomes;
         }
         for (row, content) in &self.rows {
             if let ChangeContent::Ours(id) = content
                 && let Some(change) = self.changes.get(id)
                 && change.row == *row
-                && fates.get(&change.tx) == Some(&Fate::Unknown)
+                && txn_outcomes.get(&change.tx) == Some(&ChangeOutcome::Unknown)
             {
-                fates.insert(change.tx, Fate::Committed);
+                txn_outcomes.insert(change.tx, ChangeOutcome::Committed);
             }
         }
         let refuted: Vec<TxId> = self
             .changes
             .iter()
-            .filter(|(_, change)| fates.get(&change.tx) == Some(&Fate::Unknown))
+            .filter(|(_, change)| txn_outcomes.get(&change.tx) == Some(&ChangeOutcome::Unknown))
             .filter(|(id, change)| {
                 self.table_is_read(change.row.0)
                     && match self.rows.get(&change.row) {
@@ -574,9 +580,9 @@ impl Capture {
             .map(|(_, change)| change.tx)
             .collect();
         for tx in refuted {
-            fates.insert(tx, Fate::RolledBack);
+            txn_outcomes.insert(tx, ChangeOutcome::RolledBack);
         }
-        fates
+        txn_outcomes
     }
 }
 
@@ -600,7 +606,7 @@ struct Sight {
 struct Made {
     change: ChangeId,
     op: RowOp,
-    fate: Fate,
+    outcome: ChangeOutcome,
     /// No event of it comes any more.
     is_final: bool,
     /// It was completed before the connector was created.
@@ -627,8 +633,8 @@ struct RowHistory<'e> {
 }
 
 impl RowHistory<'_> {
-    fn count(&self, wanted: Fate) -> u64 {
-        let of = self.changes.iter().filter(|made| made.fate == wanted);
+    fn count(&self, wanted: ChangeOutcome) -> u64 {
+        let of = self.changes.iter().filter(|made| made.outcome == wanted);
         of.count() as u64
     }
 
@@ -646,7 +652,7 @@ impl RowHistory<'_> {
     /// Whether its latest event tells of its last change.
     fn is_told_to_the_end(&self, told: &Told) -> bool {
         let mut changes = self.changes.iter().rev();
-        let last = changes.find(|made| made.fate != Fate::RolledBack);
+        let last = changes.find(|made| made.outcome != ChangeOutcome::RolledBack);
         last.is_some_and(|last| told.latest == Some(last.change))
     }
 
@@ -662,7 +668,9 @@ impl RowHistory<'_> {
         let deletions = || {
             self.changes
                 .iter()
-                .filter(|made| made.op == RowOp::Delete && made.fate != Fate::RolledBack)
+                .filter(|made| {
+                    made.op == RowOp::Delete && made.outcome != ChangeOutcome::RolledBack
+                })
                 .map(|made| made.change)
         };
         deletions()
@@ -693,24 +701,30 @@ struct Told {
 #[derive(Clone, Copy)]
 struct Place<'r> {
     row: Row,
-    roster: &'r Roster,
+    names: &'r Names,
 }
 
 impl Place<'_> {
-    fn add(self, docket: &mut Docket, anomaly: Anomaly, event: Option<&ChangeEvent>, what: &str) {
+    fn add(
+        self,
+        collector: &mut FindingCollector,
+        anomaly: Anomaly,
+        event: Option<&ChangeEvent>,
+        what: &str,
+    ) {
         let (table, key) = self.row;
         let position = event.map(|event| (event.partition, event.offset));
         let suspect = || {
-            let name = self.roster.table(table);
+            let name = self.names.table(table);
             let mut watch = vec![Watch::Row(table, key)];
             watch.extend(position.map(|(partition, offset)| Watch::Position(partition, offset)));
             (format!("{name} row {key}: {what}"), watch)
         };
         match (anomaly, position) {
             (Anomaly::Corrupt, Some((partition, offset))) => {
-                docket.add(anomaly, Scope::Partition(partition), offset.get(), suspect);
+                collector.add(anomaly, Scope::Partition(partition), offset.get(), suspect);
             }
-            _ => docket.add(anomaly, Scope::Table(table), key.get(), suspect),
+            _ => collector.add(anomaly, Scope::Table(table), key.get(), suspect),
         }
     }
 }
@@ -724,7 +738,7 @@ fn find_wrong_events(
     history: &RowHistory<'_>,
     snapshot: Snapshot,
     place: Place<'_>,
-    docket: &mut Docket,
+    collector: &mut FindingCollector,
     coverage: &mut CaptureCoverage,
 ) -> Told {
     let mut told = Told {
@@ -749,7 +763,12 @@ fn find_wrong_events(
             }
             (ChangeContent::Corrupt, _) => {
                 told.clean = false;
-                place.add(docket, Anomaly::Corrupt, Some(event), "a damaged row image");
+                place.add(
+                    collector,
+                    Anomaly::Corrupt,
+                    Some(event),
+                    "a damaged row image",
+                );
                 continue;
             }
             (ChangeContent::Unreadable, _) => {
@@ -759,14 +778,16 @@ fn find_wrong_events(
             (ChangeContent::Absent | ChangeContent::Foreign, _) => None,
         };
         let made = change.and_then(|change| history.made(change));
-        let (Some(change), Some(made)) = (change, made.filter(|it| it.fate != Fate::RolledBack))
-        else {
+        let (Some(change), Some(made)) = (
+            change,
+            made.filter(|it| it.outcome != ChangeOutcome::RolledBack),
+        ) else {
             told.clean = false;
             let what = match made {
                 Some(_) => "an event for a change that was rolled back",
                 None => "an event for a change that nobody made",
             };
-            place.add(docket, Anomaly::RowPhantom, Some(event), what);
+            place.add(collector, Anomaly::RowPhantom, Some(event), what);
             continue;
         };
         told.cursor = Some(change);
@@ -789,7 +810,7 @@ fn find_wrong_events(
             told.clean = false;
             coverage.extra_events += 1;
             let what = format!("change {change} is told again");
-            place.add(docket, Anomaly::RowDuplicate, Some(event), &what);
+            place.add(collector, Anomaly::RowDuplicate, Some(event), &what);
             continue;
         }
         coverage.ordered_pairs += u64::from(latest.is_some());
@@ -798,7 +819,7 @@ fn find_wrong_events(
         {
             told.clean = false;
             let what = format!("change {change} is told behind a later one");
-            place.add(docket, Anomaly::CommitOrder, Some(event), &what);
+            place.add(collector, Anomaly::CommitOrder, Some(event), &what);
         }
         lsn_max = lsn_max.max(event.lsn);
     }
@@ -813,12 +834,12 @@ fn find_missing(
     told: &Told,
     judged: Judged,
     place: Place<'_>,
-    docket: &mut Docket,
+    collector: &mut FindingCollector,
     coverage: &mut CaptureCoverage,
 ) -> bool {
     let mut complete = true;
     let committed = history.changes.iter();
-    for made in committed.filter(|made| made.fate == Fate::Committed) {
+    for made in committed.filter(|made| made.outcome == ChangeOutcome::Committed) {
         let change = made.change;
         if told.snapshot.is_some_and(|snapshot| change < snapshot) {
             continue;
@@ -843,7 +864,7 @@ fn find_missing(
         };
         coverage.missing.push(change);
         let what = format!("change {change} ({op}) is committed and has no event");
-        place.add(docket, Anomaly::RowMissing, None, &what);
+        place.add(collector, Anomaly::RowMissing, None, &what);
     }
     complete
 }
@@ -854,7 +875,7 @@ fn find_divergence(
     history: &RowHistory<'_>,
     row: Option<ChangeContent>,
     place: Place<'_>,
-    docket: &mut Docket,
+    collector: &mut FindingCollector,
     coverage: &mut CaptureCoverage,
 ) -> bool {
     coverage.compared += 1;
@@ -878,7 +899,7 @@ fn find_divergence(
             say(row)
         );
         place.add(
-            docket,
+            collector,
             Anomaly::StateDivergence,
             history.events.last(),
             &what,
@@ -895,11 +916,11 @@ fn is_as_committed(history: &RowHistory<'_>, row: Option<ChangeContent>) -> bool
     let mut allowed = Vec::new();
     let mut settled = false;
     for made in possible.by_ref() {
-        if made.fate != Fate::RolledBack {
+        if made.outcome != ChangeOutcome::RolledBack {
             let left = (made.op != RowOp::Delete).then_some(ChangeContent::Ours(made.change));
             allowed.push(left);
         }
-        if made.fate == Fate::Committed {
+        if made.outcome == ChangeOutcome::Committed {
             settled = true;
             break;
         }

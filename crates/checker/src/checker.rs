@@ -12,29 +12,29 @@ use model::event::{Body, CaptureResult, Event, Restart};
 use model::ids::{FaultIx, Micros, PartitionRef, RecordId};
 use model::verdict::{Counts, Finding, Measurements, StillReading};
 
-use crate::background::Background;
 use crate::capture::{Capture, CaptureCoverage};
 use crate::cleaning::Cleaning;
+use crate::context::Context;
 use crate::cycles::{CycleCoverage, find_cycles};
 use crate::derived::{DerivationCoverage, Derivations};
-use crate::fates::Fates;
-use crate::finding::{Docket, Scope, Suspect, Watch};
+use crate::finding::{FindingCollector, Scope, Suspect, Watch};
 use crate::happened::{Happened, Occurrences};
-use crate::isolated::{Isolated, IsolationCoverage};
 use crate::limits::Limits;
 use crate::log::{Extent, Ledger, Need, Witness};
 use crate::markers::Markers;
 use crate::measure::{FaultRecord, GroupActivity, Meter};
+use crate::mutation_targets::Victim;
+use crate::names::Names;
 use crate::past::Past;
 use crate::provenance::{ABSENCES, Provenance};
+use crate::read_committed::{IsolationCheck, IsolationCoverage};
 use crate::readers::{GroupCoverage, Readers};
 use crate::replicas::{ReplicaCoverage, Replicas};
-use crate::roster::Roster;
 use crate::transactions::Transactions;
 use crate::truncation::{Truncation, TruncationCoverage};
-use crate::victims::Victim;
+use crate::txn_atomicity::{TransactionCoverage, find_interrupted, find_torn};
+use crate::txn_outcomes::TxnOutcomes;
 use crate::waits::{Excusable, Waits};
-use crate::whole::{TransactionCoverage, find_interrupted, find_torn};
 use crate::zombies::{ZombieCoverage, Zombies};
 
 /// Reads a history, event by event, and finds what is wrong with it. A
@@ -44,8 +44,8 @@ use crate::zombies::{ZombieCoverage, Zombies};
 #[derive(Default)]
 pub struct Checker {
     reading: Reading,
-    docket: Docket,
-    roster: Roster,
+    collector: FindingCollector,
+    names: Names,
     log: Ledger,
     readers: Readers,
     waits: Waits,
@@ -54,7 +54,7 @@ pub struct Checker {
     provenance: Provenance,
     transactions: Transactions,
     markers: Markers,
-    isolated: Isolated,
+    isolated: IsolationCheck,
     truncation: Truncation,
     replicas: Replicas,
     zombies: Zombies,
@@ -62,7 +62,7 @@ pub struct Checker {
     cleaning: Cleaning,
     happened: Happened,
     /// What became of the transactions, once the history was read.
-    fates: Fates,
+    txn_outcomes: TxnOutcomes,
     limits: Limits,
     measuring: Measuring,
     completeness: Completeness,
@@ -85,11 +85,11 @@ enum Reading {
 }
 
 /// Where a checker stands when a history was read to its end.
-pub enum Turn {
+pub enum Pass {
     /// Everything is settled.
-    Settled(Box<Analysis>),
+    Done(Box<Analysis>),
     /// The same history has to be read once more, by this checker.
-    Again(Box<Checker>),
+    Repeat(Box<Checker>),
 }
 
 /// What a history came to: everything that verdicts are made of.
@@ -107,12 +107,12 @@ pub struct Analysis {
     pub completeness: Completeness,
     /// How much each claim was put to the test.
     pub coverage: Coverage,
-    pub(crate) roster: Roster,
+    pub(crate) names: Names,
     pub(crate) suspects: Vec<Suspect>,
     pub(crate) victims: Vec<Victim>,
     pub(crate) bystanders: Vec<Victim>,
     pub(crate) extents: BTreeMap<PartitionRef, Extent>,
-    pub(crate) fates: Arc<Fates>,
+    pub(crate) txn_outcomes: Arc<TxnOutcomes>,
     pub(crate) past: Arc<Past>,
     pub(crate) derived: Arc<Derivations>,
     pub(crate) excusable: Excusable,
@@ -258,11 +258,11 @@ impl Checker {
         }
         let transactions = &self.transactions;
         self.isolated
-            .observe(event, transactions, &self.roster, &self.provenance);
+            .observe(event, transactions, &self.names, &self.provenance);
         self.log.observe(&event.body, transactions);
         if let Body::Processed { .. } = &event.body {
             self.readers
-                .observe(event, transactions, &self.roster, &mut self.docket);
+                .observe(event, transactions, &self.names, &mut self.collector);
             self.zombies
                 .observe(event, |member| self.readers.inside(member));
             if !self.waits.is_idle() {
@@ -273,13 +273,13 @@ impl Checker {
 
     /// The same, for events that anybody may look at.
     fn find_in_others(&mut self, event: &Event) {
-        self.roster.observe(&event.body);
+        self.names.observe(&event.body);
         self.provenance.observe(&event.body);
         self.transactions.observe(event);
         let transactions = &self.transactions;
         self.markers.observe(&event.body, &self.transactions);
         self.isolated
-            .observe(event, transactions, &self.roster, &self.provenance);
+            .observe(event, transactions, &self.names, &self.provenance);
         self.truncation.observe(event);
         self.replicas.observe(&event.body);
         self.derived.observe(&event.body);
@@ -290,19 +290,19 @@ impl Checker {
             content,
             ..
         } = &event.body
-            && self.roster.is_read(partition.topic)
+            && self.names.is_read(partition.topic)
         {
             let content = content.as_read();
             self.log
                 .holds_event(*partition, *offset, content, transactions);
         }
         self.readers
-            .observe(event, transactions, &self.roster, &mut self.docket);
+            .observe(event, transactions, &self.names, &mut self.collector);
         self.zombies
             .observe(event, |member| self.readers.inside(member));
         self.capture.observe(event);
         self.cleaning.observe(&event.body);
-        self.happened.observe(event, &self.roster);
+        self.happened.observe(event, &self.names);
         self.waits.observe(event);
         match &event.body {
             Body::TrafficEnded => self.completeness.traffic_ended = true,
@@ -316,33 +316,33 @@ impl Checker {
     #[inline]
     fn measure(&mut self, event: &Event) {
         if self.measuring == Measuring::Everything {
-            self.meter.observe(event, &self.roster);
+            self.meter.observe(event, &self.names);
         }
     }
 
     fn observe_again(&mut self, event: &Event) {
-        let background = Background {
-            roster: &self.roster,
+        let context = Context {
+            names: &self.names,
             provenance: &self.provenance,
-            fates: &self.fates,
+            txn_outcomes: &self.txn_outcomes,
             cleaning: &self.cleaning,
             waits: &self.waits,
         };
-        let docket = &mut self.docket;
+        let collector = &mut self.collector;
         self.truncation.observe_again(&event.body);
-        self.log.observe_again(&event.body, background, docket);
+        self.log.observe_again(&event.body, context, collector);
         self.derived
-            .observe_again(&event.body, &self.log, background, docket);
+            .observe_again(&event.body, &self.log, context, collector);
         self.readers
-            .observe_again(event, &self.log, &self.derived, background, docket);
+            .observe_again(event, &self.log, &self.derived, context, collector);
     }
 
     /// Tells a checker that the history was read to its end.
-    pub fn turn(mut self) -> Turn {
+    pub fn end_pass(mut self) -> Pass {
         if self.reading == Reading::First {
             let witness = self.witness();
             if self.log.has_missed(witness) {
-                return Turn::Again(Box::new(Self {
+                return Pass::Repeat(Box::new(Self {
                     log: Ledger::told_by(witness, self.limits),
                     measuring: self.measuring,
                     ..Self::within(self.limits)
@@ -350,25 +350,25 @@ impl Checker {
             }
             self.settle_transactions();
         }
-        let background = Background {
-            roster: &self.roster,
+        let context = Context {
+            names: &self.names,
             provenance: &self.provenance,
-            fates: &self.fates,
+            txn_outcomes: &self.txn_outcomes,
             cleaning: &self.cleaning,
             waits: &self.waits,
         };
-        let docket = &mut self.docket;
-        let log = self.log.turn(background, docket);
-        let derived = self.derived.turn(&self.log);
+        let collector = &mut self.collector;
+        let log = self.log.end_pass(context, collector);
+        let derived = self.derived.end_pass(&self.log);
         let readers = self
             .readers
-            .turn(&self.log, &self.derived, background, docket);
-        let truncation = self.truncation.turn();
+            .end_pass(&self.log, &self.derived, context, collector);
+        let truncation = self.truncation.end_pass();
         if [log, readers, derived, truncation] == [Need::Nothing; 4] {
-            return Turn::Settled(Box::new(self.settle()));
+            return Pass::Done(Box::new(self.settle()));
         }
         self.reading = Reading::Another;
-        Turn::Again(Box::new(self))
+        Pass::Repeat(Box::new(self))
     }
 
     /// Who tells what stands in the log.
@@ -386,55 +386,63 @@ impl Checker {
         let transactions = std::mem::take(&mut self.transactions);
         let (log, provenance) = (&mut self.log, &self.provenance);
         if !provenance.is_imported() {
-            self.fates = Fates::settle(transactions, &self.markers, log, provenance, |_| false);
+            self.txn_outcomes =
+                TxnOutcomes::settle(transactions, &self.markers, log, provenance, |_| false);
             return;
         }
-        log.stand_in(&self.roster);
+        log.stand_in(&self.names);
         let given = self.isolated.transactions(&transactions, provenance);
-        self.fates = Fates::settle(transactions, &self.markers, log, provenance, |tx| {
-            given.contains(&tx)
-        });
-        log.believe_acknowledgements(&self.fates, provenance);
+        self.txn_outcomes =
+            TxnOutcomes::settle(transactions, &self.markers, log, provenance, |tx| {
+                given.contains(&tx)
+            });
+        log.believe_acknowledgements(&self.txn_outcomes, provenance);
     }
 
     /// Settles what the history came to.
     fn settle(mut self) -> Analysis {
-        let (roster, provenance, fates) = (self.roster, self.provenance, self.fates);
-        let background = Background {
-            roster: &roster,
+        let (names, provenance, txn_outcomes) = (self.names, self.provenance, self.txn_outcomes);
+        let context = Context {
+            names: &names,
             provenance: &provenance,
-            fates: &fates,
+            txn_outcomes: &txn_outcomes,
             cleaning: &self.cleaning,
             waits: &self.waits,
         };
-        let mut docket = self.docket;
-        let log = self.log.settle(background, &mut docket);
+        let mut collector = self.collector;
+        let log = self.log.settle(context, &mut collector);
         let derived = self.derived;
         let groups = self
             .readers
-            .settle(&self.log, &derived, background, &mut docket);
+            .settle(&self.log, &derived, context, &mut collector);
         let truncation = self
             .truncation
-            .settle(&log.gone, &self.log, background, &mut docket);
-        let replicas = self.replicas.settle(background, &mut docket);
-        let zombies = self.zombies.settle(&self.log, background, &mut docket);
-        let isolation = self.isolated.settle(&self.log, background, &mut docket);
-        let transactions = find_torn(&fates, &log.lost, &self.log, &provenance, &mut docket);
-        find_interrupted(&fates, &self.log, &roster, &mut docket);
+            .settle(&log.gone, &self.log, context, &mut collector);
+        let replicas = self.replicas.settle(context, &mut collector);
+        let zombies = self.zombies.settle(&self.log, context, &mut collector);
+        let isolation = self.isolated.settle(&self.log, context, &mut collector);
+        let transactions = find_torn(
+            &txn_outcomes,
+            &log.lost,
+            &self.log,
+            &provenance,
+            &mut collector,
+        );
+        find_interrupted(&txn_outcomes, &self.log, &names, &mut collector);
         let cycles = find_cycles(
-            &fates,
+            &txn_outcomes,
             self.readers.joined_reads(),
             &self.log,
-            &roster,
-            &mut docket,
+            &names,
+            &mut collector,
         );
-        let given_again = find_cut_logs(&provenance, &roster, &mut docket);
+        let given_again = find_cut_logs(&provenance, &names, &mut collector);
         if !provenance.lacking.is_empty() {
-            docket.silence(&ABSENCES);
+            collector.silence(&ABSENCES);
         }
-        let capture = self.capture.settle(&self.log, &roster, &mut docket);
-        let measured = self.meter.finish(&roster);
-        let (findings, suspects) = docket.finish(&roster);
+        let capture = self.capture.settle(&self.log, &names, &mut collector);
+        let measured = self.meter.finish(&names);
+        let (findings, suspects) = collector.finish(&names);
 
         let mut measurements = measured.measurements;
         let duplicates = findings.iter().find(|it| it.anomaly == Anomaly::Duplicate);
@@ -445,7 +453,7 @@ impl Checker {
             measured.distinct = group.processed - group.reprocessed;
             measured.reprocessed = group.reprocessed;
         }
-        for (number, group) in roster.groups.keys().zip(&groups) {
+        for (number, group) in names.groups.keys().zip(&groups) {
             if group.to_come > 0
                 && let Some((moved, waited_ms)) = self.waits.moved(*number)
             {
@@ -484,7 +492,7 @@ impl Checker {
             measurements,
             faults: measured.faults,
             completeness: Completeness {
-                unread: log.unread.iter().map(|at| roster.partition(*at)).collect(),
+                unread: log.unread.iter().map(|at| names.partition(*at)).collect(),
                 strays: self.readers.strays(),
                 imported: provenance.imported.clone(),
                 lacking: provenance.lacking.clone(),
@@ -515,27 +523,31 @@ impl Checker {
                 transactions,
                 cycles,
                 derived: derived.coverage(),
-                occurrences: self.happened.settle(&self.cleaning, &roster),
+                occurrences: self.happened.settle(&self.cleaning, &names),
             },
             suspects,
             victims: log.victims,
             bystanders: log.bystanders,
             extents: log.extents,
             past: Arc::new(self.log.take_past()),
-            fates: Arc::new(fates),
+            txn_outcomes: Arc::new(txn_outcomes),
             derived: Arc::new(derived),
             excusable: self.waits.excusable(),
-            roster,
+            names,
         }
     }
 }
 
 /// log-truncation, where another tool's history shows it; and what it hides
 /// that offsets were given again, for each such partition.
-fn find_cut_logs(provenance: &Provenance, roster: &Roster, docket: &mut Docket) -> Vec<String> {
+fn find_cut_logs(
+    provenance: &Provenance,
+    names: &Names,
+    collector: &mut FindingCollector,
+) -> Vec<String> {
     let mut hidden = Vec::new();
     for (partition, (first, how)) in &provenance.given_again {
-        let name = roster.partition(*partition);
+        let name = names.partition(*partition);
         let cause = match how {
             Restart::Cut => "the log was cut",
             Restart::Unknown => "the topic was made again, or its log was lost",
@@ -546,7 +558,7 @@ fn find_cut_logs(provenance: &Provenance, roster: &Roster, docket: &mut Docket) 
         ));
         if *how == Restart::Cut {
             let scope = Scope::Partition(*partition);
-            docket.add(Anomaly::LogTruncation, scope, first.get(), || {
+            collector.add(Anomaly::LogTruncation, scope, first.get(), || {
                 let what = format!("{name} was cut: offsets from {first} on were given again");
                 (what, vec![Watch::Position(*partition, *first)])
             });

@@ -1,6 +1,6 @@
 //! Circles of transactions that depend on one another, as Elle finds them
 //! (Kingsbury and Alvaro, VLDB 2020). Knows nothing of how a transaction's
-//! fate is settled.
+//! outcome is settled.
 //!
 //! The graph's nodes are the committed transactions. A *write* edge leads from
 //! a transaction to the one whose committed records stand next in some
@@ -22,12 +22,12 @@ use std::collections::{BTreeSet, HashMap, VecDeque};
 use model::anomaly::Anomaly;
 use model::ids::{Offset, PartitionRef};
 
-use crate::fates::{Fate, Fates, Stand, Visible};
-use crate::finding::{Docket, Scope, Watch};
-use crate::joined::JoinedRead;
+use crate::finding::{FindingCollector, Scope, Watch};
 use crate::log::Ledger;
-use crate::roster::Roster;
+use crate::names::Names;
 use crate::transactions::Tx;
+use crate::txn_outcomes::{TxnOutcome, TxnOutcomes, TxnRange, Visible};
+use crate::txn_reads::TxnRead;
 
 /// Edges of a component of which the shortest circle is looked for, at most.
 const TRIES_MAX: usize = 64;
@@ -64,17 +64,17 @@ pub struct CycleCoverage {
 
 /// Finds the circles of a history.
 pub(crate) fn find_cycles(
-    fates: &Fates,
-    reads: &[JoinedRead],
+    txn_outcomes: &TxnOutcomes,
+    reads: &[TxnRead],
     log: &Ledger,
-    roster: &Roster,
-    docket: &mut Docket,
+    names: &Names,
+    collector: &mut FindingCollector,
 ) -> CycleCoverage {
-    let edges = collect(fates, reads, log);
+    let edges = collect(txn_outcomes, reads, log);
     let of_kind = |kind: Kind| edges.iter().filter(move |edge| edge.kind == kind);
     let writes: Vec<Edge> = of_kind(Kind::Write).copied().collect();
     let read: Vec<Edge> = of_kind(Kind::Read).copied().collect();
-    let nodes = fates.transactions.len();
+    let nodes = txn_outcomes.transactions.len();
     let coverage = CycleCoverage {
         writes: writes.len() as u64,
         reads: read.len() as u64,
@@ -85,13 +85,13 @@ pub(crate) fn find_cycles(
         (Anomaly::G1c, Graph::new(nodes, &edges)),
     ] {
         let wanted = |edge: &Edge| anomaly == Anomaly::G0 || edge.kind == Kind::Read;
-        report(anomaly, &graph, wanted, fates, roster, docket);
+        report(anomaly, &graph, wanted, txn_outcomes, names, collector);
     }
     coverage
 }
 
 /// Every edge once, in order.
-fn collect(fates: &Fates, reads: &[JoinedRead], log: &Ledger) -> Vec<Edge> {
+fn collect(txn_outcomes: &TxnOutcomes, reads: &[TxnRead], log: &Ledger) -> Vec<Edge> {
     let mut edges: Vec<Edge> = Vec::new();
     let mut sort_at = EDGES_BEFORE_SORTING;
     let mut add = |edge: Edge| {
@@ -101,9 +101,9 @@ fn collect(fates: &Fates, reads: &[JoinedRead], log: &Ledger) -> Vec<Edge> {
             sort_at = EDGES_BEFORE_SORTING.max(edges.len() * 2);
         }
     };
-    for partition in fates.partitions() {
+    for partition in txn_outcomes.partitions() {
         let mut before: Option<Tx> = None;
-        for (stand, tx) in fates.stands(partition).iter().filter_map(committed) {
+        for (stand, tx) in txn_outcomes.stands(partition).iter().filter_map(committed) {
             if let Some(from) = before.replace(tx).filter(|from| *from != tx) {
                 add(Edge {
                     from,
@@ -116,13 +116,13 @@ fn collect(fates: &Fates, reads: &[JoinedRead], log: &Ledger) -> Vec<Edge> {
         }
     }
     for read in reads {
-        if fates.fate(read.tx) != Fate::Committed {
+        if txn_outcomes.outcome(read.tx) != TxnOutcome::Committed {
             continue;
         }
         let Some(held) = log.partition(read.partition) else {
             continue;
         };
-        let stands = fates.stands(read.partition);
+        let stands = txn_outcomes.stands(read.partition);
         let from = stands.partition_point(|stand| stand.last < read.first.get());
         let met = stands[from..]
             .iter()
@@ -151,7 +151,7 @@ fn collect(fates: &Fates, reads: &[JoinedRead], log: &Ledger) -> Vec<Edge> {
 }
 
 /// What committed transactions wrote.
-fn committed(stand: &Stand) -> Option<(&Stand, Tx)> {
+fn committed(stand: &TxnRange) -> Option<(&TxnRange, Tx)> {
     (stand.visible == Visible::Yes).then_some(())?;
     Some((stand, stand.tx?))
 }
@@ -165,9 +165,9 @@ fn report(
     anomaly: Anomaly,
     graph: &Graph<'_>,
     wanted: impl Fn(&Edge) -> bool,
-    fates: &Fates,
-    roster: &Roster,
-    docket: &mut Docket,
+    txn_outcomes: &TxnOutcomes,
+    names: &Names,
+    collector: &mut FindingCollector,
 ) {
     let component = graph.components();
     let mut inside: HashMap<u32, Vec<&Edge>> = HashMap::new();
@@ -189,8 +189,8 @@ fn report(
         let Some(first) = members.first() else {
             continue;
         };
-        let reference = |tx: Tx| fates.transactions.get(tx).reference;
-        docket.add_transaction(anomaly, reference(*first), || {
+        let reference = |tx: Tx| txn_outcomes.transactions.get(tx).reference;
+        collector.add_transaction(anomaly, reference(*first), || {
             let through = edges.iter().filter(|edge| wanted(edge)).take(TRIES_MAX);
             let circles = through.filter_map(|edge| graph.circle(edge, of, &component));
             let circle = circles.min_by_key(Vec::len).unwrap_or_default();
@@ -200,7 +200,7 @@ fn report(
                 .map(|edge| {
                     watch.push(Watch::Position(edge.partition, edge.offset));
                     watch.push(Watch::Transaction(reference(edge.from)));
-                    let place = format!("{}@{}", roster.partition(edge.partition), edge.offset);
+                    let place = format!("{}@{}", names.partition(edge.partition), edge.offset);
                     let (from, to) = (reference(edge.from), reference(edge.to));
                     match edge.kind {
                         Kind::Write => format!("{to} wrote {place} behind {from}"),
@@ -213,7 +213,7 @@ fn report(
         for member in members {
             let member = reference(member);
             let scope = Scope::Transactions(member.producer);
-            docket.name_too(anomaly, scope, member.transaction.get().cast_signed());
+            collector.name_too(anomaly, scope, member.transaction.get().cast_signed());
         }
     }
 }

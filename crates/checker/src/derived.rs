@@ -27,12 +27,12 @@ use model::anomaly::Anomaly;
 use model::event::{Body, Content};
 use model::ids::{GroupIx, Offset, PartitionRef, RecordId, TopicIx};
 
-use crate::background::Background;
-use crate::fates::Fate;
-use crate::finding::{Docket, Watch};
+use crate::context::Context;
+use crate::finding::{FindingCollector, Watch};
 use crate::log::{Ledger, Need};
 use crate::record_set::RecordSet;
 use crate::sparse_set::SparseSet;
+use crate::txn_outcomes::TxnOutcome;
 
 /// Records of which a group may still make something, at most: what is made of
 /// a record is told right behind its processing.
@@ -158,7 +158,7 @@ impl Derivations {
 
     /// Whether the history has to be read once more, now that it was read to
     /// its end; to be asked after the log was.
-    pub(crate) fn turn(&mut self, log: &Ledger) -> Need {
+    pub(crate) fn end_pass(&mut self, log: &Ledger) -> Need {
         self.stage = match self.stage {
             Stage::Nothing | Stage::Outputs | Stage::Done => Stage::Done,
             Stage::Wanted if log.knows_what_stands() => Stage::Outputs,
@@ -175,8 +175,8 @@ impl Derivations {
         &mut self,
         body: &Body,
         log: &Ledger,
-        background: Background<'_>,
-        docket: &mut Docket,
+        context: Context<'_>,
+        collector: &mut FindingCollector,
     ) {
         if self.stage != Stage::Outputs {
             return;
@@ -188,8 +188,8 @@ impl Derivations {
             content,
         } = body
         {
-            let group = background.roster.group_of(*member);
-            let writes = |group: &GroupIx| background.roster.writes_to(*group).is_some();
+            let group = context.names.group_of(*member);
+            let writes = |group: &GroupIx| context.names.writes_to(*group).is_some();
             if let Some(group) = group.filter(writes) {
                 self.take_in_hand((group, *from), *offset, *content);
             }
@@ -206,8 +206,8 @@ impl Derivations {
         };
         let in_hand = self.in_hand.get(&(*group, *from));
         let source = in_hand.and_then(|known| known.get(offset).copied());
-        let to = background.roster.writes_to(*group);
-        let effect = effect(*record, to, log, background);
+        let to = context.names.writes_to(*group);
+        let effect = effect(*record, to, log, context);
         let first = if let Some(source) = source {
             self.made.entry(*group).or_default().add(source, effect)
         } else {
@@ -225,7 +225,7 @@ impl Derivations {
                     outputs.doubled.insert(at);
                 }
                 if !first || source.is_none() && !first_here {
-                    add(*record, (*group, *from, *offset), background, docket);
+                    add(*record, (*group, *from, *offset), context, collector);
                 }
             }
             Effect::Lost => {
@@ -282,10 +282,10 @@ impl Derivations {
         group: GroupIx,
         partition: PartitionRef,
         log: &Ledger,
-        background: Background<'_>,
+        context: Context<'_>,
     ) -> Option<Outputs> {
-        let to = background.roster.writes_to(group)?;
-        if !log.topic_is_read(to, background.roster) {
+        let to = context.names.writes_to(group)?;
+        if !log.topic_is_read(to, context.names) {
             return None;
         }
         let outputs = self.outputs.get(&(group, partition));
@@ -309,25 +309,20 @@ impl Derivations {
     }
 }
 
-fn effect(
-    record: RecordId,
-    to: Option<TopicIx>,
-    log: &Ledger,
-    background: Background<'_>,
-) -> Effect {
-    let fates = background.fates;
-    let tx = fates.transactions.of(record);
-    match tx.map(|tx| (fates.fate(tx), fates.torn.contains(&tx))) {
+fn effect(record: RecordId, to: Option<TopicIx>, log: &Ledger, context: Context<'_>) -> Effect {
+    let txn_outcomes = context.txn_outcomes;
+    let tx = txn_outcomes.transactions.of(record);
+    match tx.map(|tx| (txn_outcomes.outcome(tx), txn_outcomes.torn.contains(&tx))) {
         // Which part of a torn one is visible is told by its own anomaly.
-        Some((Fate::Unknown, _) | (_, true)) => return Effect::Unsettled,
-        Some((Fate::Aborted, _)) => return Effect::Aborted,
-        Some((Fate::Committed, _)) | None => {}
+        Some((TxnOutcome::Unknown, _) | (_, true)) => return Effect::Unsettled,
+        Some((TxnOutcome::Aborted, _)) => return Effect::Aborted,
+        Some((TxnOutcome::Committed, _)) | None => {}
     }
     if log.is_stored(record) {
         Effect::Stands
     } else if log.is_acknowledged(record) {
         Effect::Lost
-    } else if to.is_some_and(|to| log.may_have_taken(to, background.roster)) {
+    } else if to.is_some_and(|to| log.may_have_taken(to, context.names)) {
         Effect::Unsettled
     } else {
         Effect::Never
@@ -338,12 +333,12 @@ fn effect(
 fn add(
     record: RecordId,
     (group, from, offset): (GroupIx, PartitionRef, Offset),
-    background: Background<'_>,
-    docket: &mut Docket,
+    context: Context<'_>,
+    collector: &mut FindingCollector,
 ) {
-    docket.add_record(Anomaly::Duplicate, record, || {
-        let place = background.roster.partition(from);
-        let group_name = background.roster.group(group);
+    collector.add_record(Anomaly::Duplicate, record, || {
+        let place = context.names.partition(from);
+        let group_name = context.names.group(group);
         let what = format!(
             "{record} was made of {place}@{offset} by {group_name}, of which another was made"
         );

@@ -7,10 +7,10 @@ use model::event::Event;
 use model::verdict::Calibration;
 
 use crate::calibrate::{MutantPass, Survey};
-use crate::checker::{Analysis, Checker, Turn};
+use crate::checker::{Analysis, Checker, Pass};
 use crate::explain::{Examples, Explainer};
-use crate::lanes::{Lanes, Readers};
 use crate::limits::Limits;
+use crate::parallel::{Concurrency, Lanes};
 
 /// Checks the history that `open` opens, with as many examples of each anomaly
 /// as are asked for, and calibrates the checker on it.
@@ -45,7 +45,7 @@ pub fn examine_in<I, E>(
     limits: Limits,
     contract: &Contract,
     examples: Examples,
-    mut open: impl FnMut(Readers) -> Result<I, E>,
+    mut open: impl FnMut(Concurrency) -> Result<I, E>,
 ) -> Result<(Analysis, Vec<Calibration>), E>
 where
     I: IntoIterator<Item = Result<Event, E>> + Send,
@@ -55,7 +55,7 @@ where
 
     let mut explainer = Explainer::new(&analysis, examples);
     let mut survey = Survey::new(contract, &analysis);
-    for event in open(Readers::One)? {
+    for event in open(Concurrency::One)? {
         let event = event?;
         explainer.observe(&event);
         survey.observe(&event);
@@ -78,7 +78,7 @@ where
 pub fn check_in<I, E>(
     lanes: Lanes,
     limits: Limits,
-    open: impl FnMut(Readers) -> Result<I, E>,
+    open: impl FnMut(Concurrency) -> Result<I, E>,
 ) -> Result<Analysis, E>
 where
     I: IntoIterator<Item = Result<Event, E>> + Send,
@@ -91,7 +91,7 @@ fn check_planted<I, E>(
     lanes: Lanes,
     limits: Limits,
     planting: Option<&MutantPass>,
-    mut open: impl FnMut(Readers) -> Result<I, E>,
+    mut open: impl FnMut(Concurrency) -> Result<I, E>,
 ) -> Result<Analysis, E>
 where
     I: IntoIterator<Item = Result<Event, E>> + Send,
@@ -99,9 +99,9 @@ where
 {
     let mut checker = Checker::within(limits);
     loop {
-        match checker.read(lanes, planting, &mut open)?.turn() {
-            Turn::Settled(analysis) => return Ok(*analysis),
-            Turn::Again(next) => checker = *next,
+        match checker.read(lanes, planting, &mut open)?.end_pass() {
+            Pass::Done(analysis) => return Ok(*analysis),
+            Pass::Repeat(next) => checker = *next,
         }
     }
 }
@@ -117,9 +117,9 @@ pub fn check<E>(
     let mut checker = Checker::within(limits);
     loop {
         feed(&mut checker)?;
-        match checker.turn() {
-            Turn::Settled(analysis) => return Ok(*analysis),
-            Turn::Again(next) => checker = *next,
+        match checker.end_pass() {
+            Pass::Done(analysis) => return Ok(*analysis),
+            Pass::Repeat(next) => checker = *next,
         }
     }
 }

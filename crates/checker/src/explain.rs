@@ -20,11 +20,11 @@ use model::ids::{
 };
 use model::verdict::ExampleOperation;
 
-use crate::attribution::Attribution;
 use crate::checker::Analysis;
 use crate::explain::around::{Around, Neighbours};
 use crate::finding::{EXAMPLES_MAX, Suspect, Watch};
-use crate::roster::Roster;
+use crate::loss_location::LossLocation;
+use crate::names::Names;
 
 /// Operations that one example shows, at most.
 const OPERATIONS_MAX: usize = 24;
@@ -54,12 +54,12 @@ impl Default for Examples {
 /// Collects the operations that prove the examples of an analysis.
 pub struct Explainer {
     examples: Examples,
-    attribution: Attribution,
+    attribution: LossLocation,
     /// What stands next to the offsets in question.
     log_around: HashMap<PartitionRef, Around<Content>>,
     /// Who read next to them.
     read_around: BTreeMap<(PartitionRef, GroupIx), Around<Reading>>,
-    roster: Roster,
+    names: Names,
     cases: Vec<Case>,
     watched: HashMap<Watch, Vec<usize>>,
     commits_past: HashMap<(GroupIx, PartitionRef), Vec<(Offset, usize)>>,
@@ -140,13 +140,13 @@ impl Explainer {
                 }
             }
         }
-        let groups = || analysis.roster.groups.keys();
-        let roster = &analysis.roster;
-        let of_events = asked.keys().any(|at| roster.holds_changes(at.topic));
+        let groups = || analysis.names.groups.keys();
+        let names = &analysis.names;
+        let of_events = asked.keys().any(|at| names.holds_changes(at.topic));
         Self {
             changes: of_events.then(Changes::default),
             examples,
-            attribution: Attribution::new(&analysis.findings, &analysis.coverage),
+            attribution: LossLocation::new(&analysis.findings, &analysis.coverage),
             read_around: asked
                 .iter()
                 .flat_map(|(partition, offsets)| {
@@ -160,7 +160,7 @@ impl Explainer {
                 .into_iter()
                 .map(|(partition, offsets)| (partition, Around::new(offsets)))
                 .collect(),
-            roster: analysis.roster.clone(),
+            names: analysis.names.clone(),
             cases: suspects
                 .into_iter()
                 .map(|suspect| Case {
@@ -195,9 +195,9 @@ impl Explainer {
         match &event.body {
             Body::SendInvoked { record, to } => {
                 let cases = self.cases_of(&[Watch::Record(*record)]);
-                self.note(&cases, at, |roster| {
-                    let what = format!("sent {record} to {}", roster.partition(*to));
-                    (roster.producer(record.producer), what)
+                self.note(&cases, at, |names| {
+                    let what = format!("sent {record} to {}", names.partition(*to));
+                    (names.producer(record.producer), what)
                 });
             }
             Body::SendCompleted { record, outcome } => {
@@ -208,14 +208,14 @@ impl Explainer {
                     watches.push(Watch::Position(*at, *offset));
                 }
                 let cases = self.cases_of(&watches);
-                self.note(&cases, at, |roster| {
+                self.note(&cases, at, |names| {
                     let what = match outcome {
                         Outcome::Acknowledged { at, offset } if offset.is_given() => {
-                            let partition = roster.partition(*at);
+                            let partition = names.partition(*at);
                             format!("{record} was acknowledged at {partition}@{offset}")
                         }
                         Outcome::Acknowledged { at, .. } => {
-                            let partition = roster.partition(*at);
+                            let partition = names.partition(*at);
                             format!(
                                 "was told success of {record} in {partition}, without an offset"
                             )
@@ -225,7 +225,7 @@ impl Explainer {
                             format!("{record} may or may not have been written: {error}")
                         }
                     };
-                    (roster.producer(record.producer), what)
+                    (names.producer(record.producer), what)
                 });
             }
             Body::Processed {
@@ -245,13 +245,13 @@ impl Explainer {
                 for case in &cases {
                     self.cases[*case].readings += 1;
                 }
-                self.note(&cases, at, |roster| {
+                self.note(&cases, at, |names| {
                     let what = format!(
                         "was given {} at {}@{offset}, by a poll that was taken back",
                         name(content),
-                        roster.partition(*from)
+                        names.partition(*from)
                     );
-                    (roster.member_of_group(*member), what)
+                    (names.member_of_group(*member), what)
                 });
             }
             Body::Committed {
@@ -266,8 +266,8 @@ impl Explainer {
                 offset: Some(offset),
             } => {
                 let cases = self.cases_of(&[Watch::CommitOf(*group, *partition, *offset)]);
-                self.note(&cases, None, |roster| {
-                    let (group, partition) = (roster.group(*group), roster.partition(*partition));
+                self.note(&cases, None, |names| {
+                    let (group, partition) = (names.group(*group), names.partition(*partition));
                     observed(format!("{group} stands at {offset} of {partition}"))
                 });
             }
@@ -290,8 +290,8 @@ impl Explainer {
                     self.cases[*case].occupied.insert((*partition, *offset));
                 }
                 let place = Some((*partition, *offset));
-                self.note_at(&cases, place, |roster| {
-                    observed(stands(roster, *partition, *offset, content))
+                self.note_at(&cases, place, |names| {
+                    observed(stands(names, *partition, *offset, content))
                 });
                 if let Some(around) = self.log_around.get_mut(partition) {
                     around.see(*offset, *content);
@@ -312,7 +312,7 @@ impl Explainer {
         offset: Offset,
         content: &Content,
     ) {
-        let group = self.roster.group_of(member);
+        let group = self.names.group_of(member);
         let mut cases = self.cases_of(&seen_at(from, offset, content));
         cases.retain(|case| {
             let case = &mut self.cases[*case];
@@ -322,13 +322,13 @@ impl Explainer {
             case.readings += 1;
             own || case.readings <= READINGS_MAX
         });
-        self.note(&cases, Some(at), |roster| {
+        self.note(&cases, Some(at), |names| {
             let what = format!(
                 "processed {} at {}@{offset}",
                 name(content),
-                roster.partition(from)
+                names.partition(from)
             );
-            (roster.member_of_group(member), what)
+            (names.member_of_group(member), what)
         });
         if let Some(group) = group
             && let Some(around) = self.read_around.get_mut(&(from, group))
@@ -344,7 +344,7 @@ impl Explainer {
     }
 
     fn committed(&mut self, at: Micros, member: MemberIx, partition: PartitionRef, offset: Offset) {
-        let Some(group) = self.roster.group_of(member) else {
+        let Some(group) = self.names.group_of(member) else {
             return;
         };
         let mut cases = self.cases_of(&[Watch::CommitOf(group, partition, offset)]);
@@ -359,9 +359,9 @@ impl Explainer {
                 cases.insert(*case);
             }
         }
-        self.note(&cases, Some(at), |roster| {
-            let what = format!("committed {offset} of {}", roster.partition(partition));
-            (roster.member_of_group(member), what)
+        self.note(&cases, Some(at), |names| {
+            let what = format!("committed {offset} of {}", names.partition(partition));
+            (names.member_of_group(member), what)
         });
     }
 
@@ -415,12 +415,12 @@ impl Explainer {
                 if let ChangeContent::Ours(change) = content {
                     self.trace_back(*change, (*table, *key), (*partition, *offset));
                 }
-                self.note_at(&cases, place, |roster| {
+                self.note_at(&cases, place, |names| {
                     observed(format!(
                         "{} event of row {key}, {}, lsn {lsn}, stands at {}@{offset}",
                         verb(*op),
                         image(content),
-                        roster.partition(*partition)
+                        names.partition(*partition)
                     ))
                 });
             }
@@ -430,8 +430,8 @@ impl Explainer {
                 content,
             } => {
                 let cases = self.cases_of(&[Watch::Row(*table, *key)]);
-                self.note(&cases, None, |roster| {
-                    let table = roster.table(*table);
+                self.note(&cases, None, |names| {
+                    let table = names.table(*table);
                     observed(format!("{table} holds row {key}, {}", image(content)))
                 });
             }
@@ -522,7 +522,7 @@ impl Explainer {
         &mut self,
         cases: &BTreeSet<usize>,
         at: Option<Micros>,
-        say: impl FnOnce(&Roster) -> (String, String),
+        say: impl FnOnce(&Names) -> (String, String),
     ) {
         self.keep(cases, at, None, say);
     }
@@ -532,7 +532,7 @@ impl Explainer {
         &mut self,
         cases: &BTreeSet<usize>,
         place: Option<(PartitionRef, Offset)>,
-        say: impl FnOnce(&Roster) -> (String, String),
+        say: impl FnOnce(&Names) -> (String, String),
     ) {
         self.keep(cases, None, place, say);
     }
@@ -542,12 +542,12 @@ impl Explainer {
         cases: &BTreeSet<usize>,
         at: Option<Micros>,
         place: Option<(PartitionRef, Offset)>,
-        say: impl FnOnce(&Roster) -> (String, String),
+        say: impl FnOnce(&Names) -> (String, String),
     ) {
         if cases.is_empty() {
             return;
         }
-        let (who, what) = say(&self.roster);
+        let (who, what) = say(&self.names);
         for case in cases {
             let case = &mut self.cases[*case];
             let room = OPERATIONS_MAX + usize::from(case.in_hand);
@@ -577,7 +577,7 @@ impl Explainer {
             let of = explained.entry(case.suspect.anomaly).or_default();
             of.push(case.operations.into_iter().map(|it| it.shown).collect());
         }
-        let logs = self.roster.logs();
+        let logs = self.names.logs();
         for finding in &mut analysis.findings {
             finding.examples.truncate(self.examples.0);
             let operations = explained.remove(&finding.anomaly).unwrap_or_default();
@@ -603,11 +603,11 @@ impl Explainer {
         readings.truncate(GROUPS_AROUND_MAX);
         let readings = readings.into_iter().flat_map(on_sides);
         for (side, (at, reading)) in readings {
-            let partition = self.roster.partition(partition);
+            let partition = self.names.partition(partition);
             let operation = Operation {
                 shown: ExampleOperation {
                     at_us: Some(reading.at.get()),
-                    who: self.roster.member_of_group(reading.member),
+                    who: self.names.member_of_group(reading.member),
                     what: format!("processed {} at {partition}@{at}", name(&reading.content)),
                 },
                 place: None,
@@ -620,7 +620,7 @@ impl Explainer {
                 shown: ExampleOperation {
                     at_us: None,
                     who: "observer".to_owned(),
-                    what: stands(&self.roster, partition, at, &content),
+                    what: stands(&self.names, partition, at, &content),
                 },
                 place: Some((partition, at)),
             };
@@ -639,7 +639,7 @@ impl Explainer {
                 && case.occupied.insert((partition, offset))
                 && let Some((log_start, end)) = self.pinned.get(&partition)
             {
-                let name = self.roster.partition(partition);
+                let name = self.names.partition(partition);
                 case.operations.push(Operation {
                     shown: ExampleOperation {
                         at_us: None,
@@ -678,8 +678,8 @@ fn on_sides<T>(sides: [Option<T>; 2]) -> impl Iterator<Item = (&'static str, T)>
 }
 
 /// What stands at an offset.
-fn stands(roster: &Roster, partition: PartitionRef, offset: Offset, content: &Content) -> String {
-    let partition = roster.partition(partition);
+fn stands(names: &Names, partition: PartitionRef, offset: Offset, content: &Content) -> String {
+    let partition = names.partition(partition);
     format!("{} stands at {partition}@{offset}", name(content))
 }
 

@@ -10,7 +10,7 @@ use model::ids::{
 };
 use model::verdict::{Example, Finding, NamedRange};
 
-use crate::roster::Roster;
+use crate::names::Names;
 use crate::sparse_set::SparseSet;
 
 /// Examples of one anomaly that are kept, at most; how many of them are shown
@@ -105,11 +105,11 @@ impl Tally {
 
 /// The instances found so far, by anomaly.
 #[derive(Default)]
-pub(crate) struct Docket {
+pub(crate) struct FindingCollector {
     tallies: BTreeMap<Anomaly, Tally>,
 }
 
-impl Docket {
+impl FindingCollector {
     /// Counts one instance. The examples are the first few by scope and number,
     /// in whichever order they come; `suspect` is asked for what it is and
     /// where its proof is only where it may be one of them.
@@ -200,11 +200,11 @@ impl Docket {
     }
 
     /// The findings in the catalogue's order, and the suspects of all.
-    pub(crate) fn finish(self, roster: &Roster) -> (Vec<Finding>, Vec<Suspect>) {
+    pub(crate) fn finish(self, names: &Names) -> (Vec<Finding>, Vec<Suspect>) {
         let mut findings = Vec::new();
         let mut suspects = Vec::new();
         for (anomaly, tally) in self.tallies {
-            let mut named: Vec<NamedRange> = tally
+            let mut ranges: Vec<NamedRange> = tally
                 .named
                 .iter()
                 .flat_map(|(scope, set)| set.runs().map(move |run| (scope, run)))
@@ -213,20 +213,20 @@ impl Docket {
                     of: match scope {
                         Scope::Producer(producer) if producer.is_writer() => "change".to_owned(),
                         Scope::Producer(producer) => format!("p{producer}"),
-                        Scope::Partition(partition) => roster.partition(*partition),
-                        Scope::Table(table) => roster.table(*table),
+                        Scope::Partition(partition) => names.partition(*partition),
+                        Scope::Table(table) => names.table(*table),
                         Scope::Transactions(producer) => format!("p{producer}/t"),
                     },
                     first,
                     last,
                 })
                 .collect();
-            let named_all = named.len() <= RANGES_MAX;
-            named.truncate(RANGES_MAX);
+            let named_all = ranges.len() <= RANGES_MAX;
+            ranges.truncate(RANGES_MAX);
             findings.push(Finding {
                 anomaly,
                 count: tally.count,
-                named,
+                named: ranges,
                 named_all,
                 lost_at: Vec::new(),
                 examples: tally

@@ -9,7 +9,7 @@ use model::scenario::{Happening, Occurrence};
 use model::verdict::PartFailure;
 
 use crate::cleaning::Cleaning;
-use crate::roster::Roster;
+use crate::names::Names;
 
 /// Follows what happens while a history is read.
 #[derive(Clone, Debug, Default)]
@@ -43,7 +43,7 @@ impl Occurrences {
 
 impl Happened {
     /// Takes in the next event; those of records in the log say nothing here.
-    pub(crate) fn observe(&mut self, event: &Event, roster: &Roster) {
+    pub(crate) fn observe(&mut self, event: &Event, names: &Names) {
         match &event.body {
             Body::TopicDeleted { topic, recreated } => {
                 self.deleted.push((event.at, *topic, *recreated));
@@ -64,7 +64,7 @@ impl Happened {
                 BatchKind::Plain | BatchKind::Transactional | BatchKind::Control => {}
             },
             Body::Assigned { member, partitions } => {
-                let Some(group) = roster.group_of(*member) else {
+                let Some(group) = names.group_of(*member) else {
                     return;
                 };
                 for partition in partitions {
@@ -101,16 +101,16 @@ impl Happened {
     }
 
     /// All that happened.
-    pub(crate) fn settle(mut self, cleaning: &Cleaning, roster: &Roster) -> Occurrences {
+    pub(crate) fn settle(mut self, cleaning: &Cleaning, names: &Names) -> Occurrences {
         for topic in cleaning.cleaned() {
             self.happens(Happening::Compaction, *topic);
         }
-        let named = |topics: BTreeSet<TopicIx>| -> BTreeSet<String> {
+        let by_name = |topics: BTreeSet<TopicIx>| -> BTreeSet<String> {
             let topics = topics.iter();
-            topics.map(|topic| roster.topic(*topic)).collect()
+            topics.map(|topic| names.topic(*topic)).collect()
         };
         let to = self.to.into_iter();
-        let mut to: BTreeMap<_, _> = to.map(|(what, topics)| (what, named(topics))).collect();
+        let mut to: BTreeMap<_, _> = to.map(|(what, topics)| (what, by_name(topics))).collect();
         if self.retried {
             to.entry(Happening::Retry).or_default();
         }
@@ -130,7 +130,7 @@ impl Happened {
             };
             PartFailure {
                 at_ms: at.as_millis(),
-                part: format!("topic {}", roster.topic(topic)),
+                part: format!("topic {}", names.topic(topic)),
                 state: state.to_owned(),
                 trace: vec![trace.to_owned()],
             }

@@ -286,7 +286,7 @@ fn any_traffic(met: &TrafficMet) -> (bool, String) {
 }
 
 fn group_named(analysis: &Analysis, name: &str) -> Option<GroupIx> {
-    let mut groups = analysis.roster.groups.iter();
+    let mut groups = analysis.names.groups.iter();
     groups
         .find(|(_, group)| group.name == name)
         .map(|(ix, _)| *ix)

@@ -75,7 +75,7 @@
 //! (`replicas.rs`), *zombie-processing* (`zombies.rs`), *G1a* and
 //! *precommitted-read* (`isolated.rs`), *torn-transaction* and *int-send-skip*
 //! (`whole.rs`), *G0* and *G1c* (`cycles.rs`). What became of a transaction is
-//! settled in `fates.rs`.
+//! settled in `outcomes.rs`.
 //!
 //! Where another tool recorded the history, what the readers were given stands
 //! for the truth (`log/imported.rs`), *unseen* is what lies above it, and
@@ -114,8 +114,6 @@
 //! Where there are cores for it, what finds and what measures have a thread
 //! each ([`Lanes`]), and read the history each for itself.
 
-mod attribution;
-mod background;
 mod calibrate;
 mod capture;
 mod checker;
@@ -123,46 +121,48 @@ mod claims;
 mod cleaning;
 mod collect;
 mod commits;
+mod context;
 mod cycles;
 mod derived;
 mod examine;
 mod expectation;
 mod explain;
-mod fates;
 mod finding;
 mod fingerprint;
 mod happened;
-mod isolated;
-mod joined;
 mod judge;
-mod lanes;
 mod limits;
 mod log;
+mod loss_location;
 mod markers;
 mod measure;
+mod mutation_targets;
+mod names;
 mod outstanding;
+mod parallel;
 mod past;
 mod provenance;
 mod ranges;
+mod read_committed;
 mod readers;
 mod record_set;
 mod replicas;
 mod reported;
-mod roster;
 mod sparse_set;
-mod standing;
+mod stored_records;
 mod table;
 mod timeline;
 mod transactions;
 mod truncation;
-mod victims;
+mod txn_atomicity;
+mod txn_outcomes;
+mod txn_reads;
 mod waits;
-mod whole;
 mod zombies;
 
 pub use calibrate::{MutantPass, Mutants, Survey};
 pub use capture::CaptureCoverage;
-pub use checker::{Analysis, Checker, Completeness, Coverage, Turn};
+pub use checker::{Analysis, Checker, Completeness, Coverage, Pass};
 pub use cycles::CycleCoverage;
 pub use derived::DerivationCoverage;
 pub use examine::{check, check_in, examine, examine_in};
@@ -171,13 +171,13 @@ pub use expectation::{
 };
 pub use explain::{Examples, Explainer};
 pub use happened::Occurrences;
-pub use isolated::IsolationCoverage;
 pub use judge::judge;
-pub use lanes::{Lanes, Readers};
 pub use limits::{BlockSize, Limits};
 pub use measure::{FaultRecord, GroupActivity, ReadsMet, TrafficMet};
+pub use parallel::{Concurrency, Lanes};
+pub use read_committed::IsolationCoverage;
 pub use readers::GroupCoverage;
 pub use replicas::ReplicaCoverage;
 pub use truncation::TruncationCoverage;
-pub use whole::TransactionCoverage;
+pub use txn_atomicity::TransactionCoverage;
 pub use zombies::ZombieCoverage;

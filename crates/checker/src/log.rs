@@ -20,21 +20,21 @@ use model::anomaly::Anomaly;
 use model::event::{Body, ChangeContent, Content, Outcome};
 use model::ids::{Offset, PartitionRef, RecordId, Sequence, TopicIx};
 
-use crate::background::Background;
 use crate::claims::{Blocks, Claims};
 use crate::collect::{Claim, Collector, Kind};
-use crate::finding::{Docket, Scope, Watch};
+use crate::context::Context;
+use crate::finding::{FindingCollector, Scope, Watch};
 use crate::fingerprint::Fingerprint;
 use crate::limits::Limits;
+use crate::mutation_targets::{Ends, Known, VICTIM_PARTITIONS_MAX, Victim};
+use crate::names::Names;
 use crate::past::Past;
 use crate::provenance::Provenance;
 use crate::record_set::RecordSet;
-use crate::roster::Roster;
 use crate::sparse_set::SparseSet;
-use crate::standing::{Order, Standing};
+use crate::stored_records::{Order, StoredRecords};
 use crate::table::{PartitionTable, Table};
 use crate::transactions::Transactions;
-use crate::victims::{Ends, Known, VICTIM_PARTITIONS_MAX, Victim};
 use absence::Absence;
 pub(crate) use imported::Witness;
 use imported::{Followed, Told};
@@ -85,7 +85,7 @@ pub(crate) struct PartitionLog {
     readings: Vec<Claims>,
     order: Order,
     /// Whether the log was not told in the order of its offsets.
-    tangled: bool,
+    out_of_order: bool,
     contested: Contested,
     ends: Ends,
     /// The lowest offset at which a record stands and another was acknowledged
@@ -183,9 +183,9 @@ impl PartitionLog {
     }
 
     /// Whether retention or compaction may have taken a record from here.
-    fn is_emptied(&self, here: PartitionRef, offset: Offset, roster: &Roster) -> bool {
+    fn is_emptied(&self, here: PartitionRef, offset: Offset, names: &Names) -> bool {
         let pinned = self.pinned.clone().unwrap_or_default();
-        let compacts = roster.compacts(here.topic);
+        let compacts = names.compacts(here.topic);
         (Offset::new(0)..pinned.start).contains(&offset)
             || (compacts && offset < pinned.end && !self.has(offset.get()))
     }
@@ -279,7 +279,7 @@ impl PartitionLog {
     fn find(
         &mut self,
         (witness, blocks): (Witness, Blocks),
-        standing: &mut Standing,
+        stored_records: &mut StoredRecords,
         transactions: &Transactions,
         victim: Victim,
     ) {
@@ -288,7 +288,7 @@ impl PartitionLog {
             offset,
             record,
         } = victim;
-        standing.meet(&mut self.order, partition, offset, record, transactions);
+        stored_records.meet(&mut self.order, partition, offset, record, transactions);
         let block = blocks.holding(offset);
         let placed = Fingerprint::of(offset, record);
         if self.acknowledged.find(offset, block, placed) || record.is_change() {
@@ -353,7 +353,7 @@ pub(crate) struct Ledger {
     /// Records that were seen before they were known to have been sent.
     early: RecordSet,
     partitions: PartitionTable<PartitionLog>,
-    standing: Standing,
+    stored_records: StoredRecords,
     traffic_ended: bool,
     /// Whether something was said of an offset after what stands there.
     belated: bool,
@@ -377,7 +377,7 @@ enum Reading {
     First,
     /// What stands in the log, once more. Of partitions that were not told in
     /// the order of their offsets it is collected, to be sorted.
-    Standing(Collector),
+    StoredRecords(Collector),
     /// The claims of contested blocks.
     Claims {
         collected: Collector,
@@ -461,7 +461,7 @@ impl Ledger {
     pub(crate) fn within(limits: Limits) -> Self {
         Self {
             limits,
-            standing: Standing::doubting(limits.claims_max.min(DOUBTFUL_MAX)),
+            stored_records: StoredRecords::doubting(limits.claims_max.min(DOUBTFUL_MAX)),
             ..Self::default()
         }
     }
@@ -597,13 +597,13 @@ impl Ledger {
         }
         match content.identity() {
             Some(record) => {
-                log.tangled |= !log.order.goes_on(offset);
+                log.out_of_order |= !log.order.goes_on(offset);
                 let victim = Victim {
                     partition,
                     offset,
                     record,
                 };
-                log.find(told, &mut self.standing, transactions, victim);
+                log.find(told, &mut self.stored_records, transactions, victim);
                 if self.witness == Witness::ReadersAndProducers {
                     log.told.add(offset, record);
                 }
@@ -678,7 +678,7 @@ impl Ledger {
 
     /// Whether a record stands anywhere.
     pub(crate) fn holds(&self, record: RecordId) -> bool {
-        self.standing.stored.contains(record)
+        self.stored_records.stored.contains(record)
     }
 
     /// Whether any offset of a partition was acknowledged.
@@ -715,12 +715,12 @@ impl Ledger {
 
     /// Whether a record stands at more than one place.
     pub(crate) fn holds_twice(&self, record: RecordId) -> bool {
-        self.standing.again.contains(record)
+        self.stored_records.again.contains(record)
     }
 
     /// Whether any record stands at more than one place.
     pub(crate) fn holds_copies(&self) -> bool {
-        !self.standing.again.is_empty()
+        !self.stored_records.again.is_empty()
     }
 
     /// Whether an observer read the log.
@@ -730,7 +730,7 @@ impl Ledger {
 
     /// Whether a record stands anywhere.
     pub(crate) fn is_stored(&self, record: RecordId) -> bool {
-        self.standing.stored.contains(record)
+        self.stored_records.stored.contains(record)
     }
 
     /// Whether a record was acknowledged.
@@ -739,19 +739,19 @@ impl Ledger {
     }
 
     /// Whether retention or compaction may have taken records out of a topic.
-    pub(crate) fn may_have_taken(&self, topic: TopicIx, roster: &Roster) -> bool {
+    pub(crate) fn may_have_taken(&self, topic: TopicIx, names: &Names) -> bool {
         let begins_later = |partition| {
             let log = self.partition(partition);
             let pinned = log.and_then(|log| log.pinned.as_ref());
             pinned.is_some_and(|pinned| pinned.start > Offset::new(0))
         };
-        roster.compacts(topic) || roster.partitions_of(topic).any(begins_later)
+        names.compacts(topic) || names.partitions_of(topic).any(begins_later)
     }
 
     /// Whether every partition of a topic, as declared or written to, was
     /// read: only then is a record that was not met nowhere.
-    pub(crate) fn topic_is_read(&self, topic: TopicIx, roster: &Roster) -> bool {
-        roster
+    pub(crate) fn topic_is_read(&self, topic: TopicIx, names: &Names) -> bool {
+        names
             .partitions_of(topic)
             .all(|partition| self.is_read(partition))
             && self
@@ -765,8 +765,8 @@ impl Ledger {
     pub(crate) fn observe_again(
         &mut self,
         body: &Body,
-        background: Background<'_>,
-        docket: &mut Docket,
+        context: Context<'_>,
+        collector: &mut FindingCollector,
     ) {
         let (partition, offset, kind, record) = match body {
             Body::SendCompleted {
@@ -783,7 +783,7 @@ impl Ledger {
                 offset,
                 content: ChangeContent::Ours(change),
                 ..
-            } if background.roster.is_read(partition.topic) => {
+            } if context.names.is_read(partition.topic) => {
                 let record = RecordId::of_change(*change);
                 (*partition, *offset, Kind::Stored, record)
             }
@@ -817,11 +817,11 @@ impl Ledger {
             record,
         };
         match std::mem::replace(&mut self.reading, Reading::Done) {
-            Reading::Standing(mut collected) => {
+            Reading::StoredRecords(mut collected) => {
                 if kind == Kind::Stored {
-                    self.stands(claim, &mut collected, background);
+                    self.stands(claim, &mut collected, context);
                 }
-                self.reading = Reading::Standing(collected);
+                self.reading = Reading::StoredRecords(collected);
             }
             Reading::Claims {
                 mut collected,
@@ -830,13 +830,13 @@ impl Ledger {
             } => {
                 let is_first = collected.is_first();
                 if is_first && kind == Kind::Stored {
-                    self.standing.look_up(partition, offset, record);
+                    self.stored_records.look_up(partition, offset, record);
                 }
                 if is_first && kind != Kind::Acknowledged && unsent.contains(record) {
                     let log = self.partitions.entry(partition);
                     log.phantom.insert(offset.get());
                 }
-                self.contested(claim, &mut collected, &read, background, docket);
+                self.contested(claim, &mut collected, &read, context, collector);
                 self.reading = Reading::Claims {
                     collected,
                     unsent,
@@ -847,16 +847,21 @@ impl Ledger {
         }
     }
 
-    fn stands(&mut self, claim: Claim, collected: &mut Collector, background: Background<'_>) {
+    fn stands(&mut self, claim: Claim, collected: &mut Collector, context: Context<'_>) {
         let told = (self.witness, self.blocks());
         let Some(log) = self.partitions.get_mut(claim.partition) else {
             return;
         };
-        if log.tangled {
+        if log.out_of_order {
             collected.offer(claim);
         } else if collected.is_first() {
-            let transactions = &background.fates.transactions;
-            log.find(told, &mut self.standing, transactions, Victim::of(claim));
+            let transactions = &context.txn_outcomes.transactions;
+            log.find(
+                told,
+                &mut self.stored_records,
+                transactions,
+                Victim::of(claim),
+            );
         }
     }
 
@@ -868,8 +873,8 @@ impl Ledger {
         claim: Claim,
         collected: &mut Collector,
         read: &BTreeSet<TopicIx>,
-        background: Background<'_>,
-        docket: &mut Docket,
+        context: Context<'_>,
+        collector: &mut FindingCollector,
     ) {
         let block = self.blocks().holding(claim.offset);
         let Some(log) = self.partitions.get(claim.partition) else {
@@ -880,16 +885,16 @@ impl Ledger {
                 if !claim.offset.is_given() || !log.is_contested(block) {
                     return;
                 }
-                let stored = self.standing.stored.contains(claim.record);
+                let stored = self.stored_records.stored.contains(claim.record);
                 let told = self.witness != Witness::Observer
                     && (!log.data.is_empty() || log.sending.is_unordered);
                 if stored || told || log.crowded.contains(claim.offset.get()) {
                     collected.offer(claim);
                 } else if collected.is_first() {
                     if self.witness != Witness::Observer {
-                        self.settle_lone_place(claim, background, docket);
+                        self.settle_lone_place(claim, context, collector);
                     }
-                    self.miss(claim, read, background, docket);
+                    self.miss(claim, read, context, collector);
                 }
             }
             Kind::Stored | Kind::Glimpsed => {
@@ -907,15 +912,19 @@ impl Ledger {
 
     /// Whether the history has to be read once more, now that it was read to
     /// its end.
-    pub(crate) fn turn(&mut self, background: Background<'_>, docket: &mut Docket) -> Need {
+    pub(crate) fn end_pass(
+        &mut self,
+        context: Context<'_>,
+        collector: &mut FindingCollector,
+    ) -> Need {
         match std::mem::replace(&mut self.reading, Reading::Done) {
             Reading::First => {
                 let blocks = self.blocks();
-                let tangled = self.partitions.values().any(|log| log.tangled);
-                let mut unclear = tangled || self.standing.is_unclear;
+                let out_of_order = self.partitions.values().any(|log| log.out_of_order);
+                let mut unclear = out_of_order || self.stored_records.is_unclear;
                 // In which transaction a record was sent is known only now.
-                unclear |= !background.fates.transactions.is_empty()
-                    && !self.standing.disordered.is_empty();
+                unclear |= !context.txn_outcomes.transactions.is_empty()
+                    && !self.stored_records.disordered.is_empty();
                 if self.belated && !unclear {
                     let contested: u64 = self
                         .partitions
@@ -926,24 +935,24 @@ impl Ledger {
                     unclear = contested > self.limits.claims_max as u64;
                 }
                 if !unclear {
-                    return self.contest(background, docket);
+                    return self.contest(context, collector);
                 }
-                self.standing = std::mem::take(&mut self.standing).told_again();
+                self.stored_records = std::mem::take(&mut self.stored_records).told_again();
                 for log in self.partitions.values_mut() {
                     log.forget_what_stands();
                 }
-                self.reading = Reading::Standing(Collector::new(self.limits.claims_max));
+                self.reading = Reading::StoredRecords(Collector::new(self.limits.claims_max));
                 Need::Reading
             }
-            Reading::Standing(collected) => {
+            Reading::StoredRecords(collected) => {
                 let (claims, next) = collected.close();
-                self.untangle(&claims, background);
+                self.untangle(&claims, context);
                 match next {
                     Some(next) => {
-                        self.reading = Reading::Standing(next);
+                        self.reading = Reading::StoredRecords(next);
                         Need::Reading
                     }
-                    None => self.contest(background, docket),
+                    None => self.contest(context, collector),
                 }
             }
             Reading::Claims {
@@ -955,11 +964,12 @@ impl Ledger {
                 let same_place =
                     |a: &Claim, b: &Claim| (a.partition, a.offset) == (b.partition, b.offset);
                 for claims in claims.chunk_by(same_place) {
-                    self.settle_place(claims, &read, background, docket);
+                    self.settle_place(claims, &read, context, collector);
                 }
-                self.standing.settle_doubts(&background.fates.transactions);
+                self.stored_records
+                    .settle_doubts(&context.txn_outcomes.transactions);
                 let Some(collected) = next else {
-                    self.settle_moved(background.roster, docket);
+                    self.settle_moved(context.names, collector);
                     return Need::Nothing;
                 };
                 self.reading = Reading::Claims {
@@ -974,7 +984,7 @@ impl Ledger {
     }
 
     /// Tells what stands in partitions that were not told in order.
-    fn untangle(&mut self, claims: &[Claim], background: Background<'_>) {
+    fn untangle(&mut self, claims: &[Claim], context: Context<'_>) {
         let (witness, blocks) = (self.witness, self.blocks());
         for claim in claims {
             let log = self.partitions.entry(claim.partition);
@@ -982,10 +992,10 @@ impl Ledger {
                 // Two records at one offset, whatever was said of it.
                 log.contested.readings.insert(blocks.holding(claim.offset));
             }
-            let transactions = &background.fates.transactions;
+            let transactions = &context.txn_outcomes.transactions;
             log.find(
                 (witness, blocks),
-                &mut self.standing,
+                &mut self.stored_records,
                 transactions,
                 Victim::of(*claim),
             );
@@ -993,14 +1003,14 @@ impl Ledger {
     }
 
     /// Finds what has to be looked at claim by claim.
-    fn contest(&mut self, background: Background<'_>, docket: &mut Docket) -> Need {
+    fn contest(&mut self, context: Context<'_>, collector: &mut FindingCollector) -> Need {
         let blocks = self.blocks();
         let topics: BTreeSet<TopicIx> = self.partitions.iter().map(|(at, _)| at.topic).collect();
         let read = topics
             .into_iter()
-            .filter(|topic| self.topic_is_read(*topic, background.roster))
+            .filter(|topic| self.topic_is_read(*topic, context.names))
             .collect();
-        let unsent = self.unsent(background.provenance);
+        let unsent = self.unsent(context.provenance);
         let observed = self.is_observed();
         for (partition, log) in self.partitions.iter().filter(|_| observed) {
             if let Some(end) = log.end() {
@@ -1015,7 +1025,7 @@ impl Ledger {
         if self.witness != Witness::Observer {
             self.contest_places();
         }
-        let mut need = !unsent.is_empty() || self.standing.has_doubts();
+        let mut need = !unsent.is_empty() || self.stored_records.has_doubts();
         for log in self.partitions.values_mut() {
             let agreed = log.contested.acknowledgements.iter().map(|block| {
                 let (first, end) = blocks.range(block);
@@ -1025,7 +1035,7 @@ impl Ledger {
             need |= !log.contested.acknowledgements.is_empty();
             need |= !log.contested.readings.is_empty();
         }
-        self.settle_unplaced(&read, background, docket);
+        self.settle_unplaced(&read, context, collector);
         if !need {
             return Need::Nothing;
         }
@@ -1056,15 +1066,15 @@ impl Ledger {
     fn settle_unplaced(
         &mut self,
         read: &BTreeSet<TopicIx>,
-        background: Background<'_>,
-        docket: &mut Docket,
+        context: Context<'_>,
+        collector: &mut FindingCollector,
     ) {
         let partitions = self.partitions.iter();
         let partitions: Vec<PartitionRef> = partitions.map(|(partition, _)| partition).collect();
         for partition in partitions {
             let unplaced = std::mem::take(&mut self.partitions.entry(partition).unplaced);
             for record in unplaced.iter() {
-                if self.standing.stored.contains(record) {
+                if self.stored_records.stored.contains(record) {
                     self.settled.looked_for += 1;
                     continue;
                 }
@@ -1074,7 +1084,7 @@ impl Ledger {
                     kind: Kind::Acknowledged,
                     record,
                 };
-                self.miss(claim, read, background, docket);
+                self.miss(claim, read, context, collector);
             }
             self.partitions.entry(partition).unplaced = unplaced;
         }
@@ -1086,8 +1096,8 @@ impl Ledger {
         &mut self,
         claim: Claim,
         read: &BTreeSet<TopicIx>,
-        background: Background<'_>,
-        docket: &mut Docket,
+        context: Context<'_>,
+        collector: &mut FindingCollector,
     ) {
         let Claim {
             partition,
@@ -1103,14 +1113,14 @@ impl Ledger {
         }
         let place = (partition, offset, self.followed.below(record));
         let settled = &mut self.settled;
-        let anomaly = match Absence::of(record, place, log, background) {
+        let anomaly = match Absence::of(record, place, log, context) {
             Absence::Damaged => {
                 settled.damaged += 1;
                 return;
             }
             Absence::Expired => {
                 settled.expired += 1;
-                settled.deleted += u64::from(background.roster.deletes(partition.topic));
+                settled.deleted += u64::from(context.names.deletes(partition.topic));
                 return;
             }
             Absence::Compacted => {
@@ -1126,7 +1136,7 @@ impl Ledger {
             Absence::Unseen => Anomaly::Unseen,
             Absence::Lost => {
                 settled.looked_for += 1;
-                settled.lose(record, (partition, offset), log, background);
+                settled.lose(record, (partition, offset), log, context);
                 let log = self.partitions.entry(partition);
                 if log.has(offset.get()) {
                     log.cut(offset);
@@ -1134,8 +1144,8 @@ impl Ledger {
                 Anomaly::LostWrite
             }
         };
-        docket.add_record(anomaly, record, || {
-            let name = background.roster.partition(partition);
+        collector.add_record(anomaly, record, || {
+            let name = context.names.partition(partition);
             if !offset.is_given() {
                 let what = format!("{record}, reported as a success in {name} without an offset");
                 return (what, vec![Watch::Record(record)]);
@@ -1152,24 +1162,24 @@ impl Ledger {
         &mut self,
         claims: &[Claim],
         read: &BTreeSet<TopicIx>,
-        background: Background<'_>,
-        docket: &mut Docket,
+        context: Context<'_>,
+        collector: &mut FindingCollector,
     ) {
         if self.witness != Witness::Observer {
-            let absent = |ledger: &mut Self, claim, docket: &mut Docket| {
-                ledger.miss(claim, read, background, docket);
+            let absent = |ledger: &mut Self, claim, collector: &mut FindingCollector| {
+                ledger.miss(claim, read, context, collector);
             };
-            self.settle_told_place(claims, absent, background, docket);
+            self.settle_told_place(claims, absent, context, collector);
             return;
         }
         let (partition, offset) = (claims[0].partition, claims[0].offset);
         let acknowledged = claims.partition_point(|claim| claim.kind < Kind::Stored);
         let (acknowledged, rest) = claims.split_at(acknowledged);
-        let standing = rest.partition_point(|claim| claim.kind < Kind::Read);
-        let (standing, readings) = rest.split_at(standing);
+        let stored_records = rest.partition_point(|claim| claim.kind < Kind::Read);
+        let (stored_records, readings) = rest.split_at(stored_records);
         // Sorted by record, as all claims of one kind are.
         let stands = |claim: &Claim| {
-            let found = standing.binary_search_by_key(&claim.record, |there| there.record);
+            let found = stored_records.binary_search_by_key(&claim.record, |there| there.record);
             found.is_ok()
         };
         let is_read = self.is_read(partition);
@@ -1177,16 +1187,16 @@ impl Ledger {
         let mut absent: Vec<Claim> = acknowledged.to_vec();
         absent.retain(|claim| !stands(claim));
         for claim in &absent {
-            if !self.standing.stored.contains(claim.record) {
-                self.miss(*claim, read, background, docket);
+            if !self.stored_records.stored.contains(claim.record) {
+                self.miss(*claim, read, context, collector);
             }
         }
-        let stored = |claim: &Claim| self.standing.stored.contains(claim.record);
+        let stored = |claim: &Claim| self.stored_records.stored.contains(claim.record);
         let looked_for = acknowledged.iter().filter(|claim| stored(claim)).count();
         // It was acknowledged here, and stands elsewhere; but where a copy may
         // have been taken from here, it says nothing that the other is there.
         let log = self.partitions.get(partition);
-        let taken = log.is_some_and(|log| log.is_emptied(partition, offset, background.roster));
+        let taken = log.is_some_and(|log| log.is_emptied(partition, offset, context.names));
         let elsewhere = |claim: &Claim| is_read && !taken && stored(claim);
         let mut contradicted: Vec<RecordId> = Vec::new();
         if offset.get() >= 0 {
@@ -1194,16 +1204,16 @@ impl Ledger {
             contradicted.extend(elsewhere.map(|claim| claim.record));
         }
         // Two records stand at one offset.
-        contradicted.extend(standing.iter().skip(1).map(|claim| claim.record));
-        if !standing.is_empty() {
+        contradicted.extend(stored_records.iter().skip(1).map(|claim| claim.record));
+        if !stored_records.is_empty() {
             let others: Vec<Claim> = readings
                 .iter()
                 .filter(|claim| !stands(claim))
                 .copied()
                 .collect();
-            self.use_again(standing, &others);
+            self.use_again(stored_records, &others);
         }
-        let victim = match (acknowledged, standing) {
+        let victim = match (acknowledged, stored_records) {
             ([told], [there]) if told.record == there.record => Some(Victim::of(*there)),
             _ => None,
         };
@@ -1215,21 +1225,21 @@ impl Ledger {
             log.ends.offer_settled(victim);
         }
         for record in contradicted {
-            self.contradict(record, partition, offset, background.roster, docket);
+            self.contradict(record, partition, offset, context.names, collector);
         }
     }
 
     /// Notes that other records were read at an offset than the one that
     /// stands there.
-    fn use_again(&mut self, standing: &[Claim], others: &[Claim]) {
+    fn use_again(&mut self, stored_records: &[Claim], others: &[Claim]) {
         let Some(first) = others.first() else {
             return;
         };
         let place = (first.partition, first.offset);
         self.past
-            .use_again(place, standing.iter().map(|claim| claim.record));
+            .use_again(place, stored_records.iter().map(|claim| claim.record));
         for claim in others {
-            let stands = self.standing.stored.contains(claim.record);
+            let stands = self.stored_records.stored.contains(claim.record);
             self.past.displace(place, claim.record, stands);
             if stands {
                 self.moved.push(*claim);
@@ -1242,13 +1252,19 @@ impl Ledger {
     /// Holds readings of records that stand elsewhere against the log, once it
     /// is known from where on it was cut: in an earlier life of the log the
     /// record may have been there.
-    fn settle_moved(&mut self, roster: &Roster, docket: &mut Docket) {
+    fn settle_moved(&mut self, names: &Names, collector: &mut FindingCollector) {
         for claim in std::mem::take(&mut self.moved) {
             let log = self.partitions.get(claim.partition);
             let cut_from = log.and_then(|log| log.cut_from);
             let is_cut = cut_from.is_some_and(|from| from <= claim.offset.get());
             if self.witness != Witness::Observer || !is_cut {
-                self.contradict(claim.record, claim.partition, claim.offset, roster, docket);
+                self.contradict(
+                    claim.record,
+                    claim.partition,
+                    claim.offset,
+                    names,
+                    collector,
+                );
             }
         }
     }
@@ -1261,33 +1277,37 @@ impl Ledger {
         record: RecordId,
         partition: PartitionRef,
         offset: Offset,
-        roster: &Roster,
-        docket: &mut Docket,
+        names: &Names,
+        collector: &mut FindingCollector,
     ) {
         if !self.contradicted.insert(record) {
             return;
         }
-        docket.add_record(Anomaly::InconsistentOffsets, record, || {
-            let what = format!("{record} at {}@{offset}", roster.partition(partition));
+        collector.add_record(Anomaly::InconsistentOffsets, record, || {
+            let what = format!("{record} at {}@{offset}", names.partition(partition));
             let here = Watch::Position(partition, offset);
             (what, vec![Watch::Record(record), here])
         });
     }
 
     /// Puts together what all readings came to.
-    pub(crate) fn settle(&mut self, background: Background<'_>, docket: &mut Docket) -> Settled {
+    pub(crate) fn settle(
+        &mut self,
+        context: Context<'_>,
+        collector: &mut FindingCollector,
+    ) -> Settled {
         let mut settled = std::mem::take(&mut self.settled);
-        self.count(&mut settled, background.roster);
-        settled.victims = self.choose_victims(background.roster);
-        settled.bystanders = self.choose_bystanders(background.roster);
-        self.find_duplicates(docket);
-        docket.absorb(std::mem::take(&mut self.standing.docket));
-        self.find_failed_and_stored(docket);
-        self.find_strangers(background.roster, docket);
+        self.count(&mut settled, context.names);
+        settled.victims = self.choose_victims(context.names);
+        settled.bystanders = self.choose_bystanders(context.names);
+        self.find_duplicates(collector);
+        collector.absorb(std::mem::take(&mut self.stored_records.collector));
+        self.find_failed_and_stored(collector);
+        self.find_strangers(context.names, collector);
         settled
     }
 
-    fn count(&self, settled: &mut Settled, roster: &Roster) {
+    fn count(&self, settled: &mut Settled, names: &Names) {
         settled.sent = self.sent.len();
         settled.acknowledged = self.acknowledged.len();
         let failed = self.failed.iter();
@@ -1299,15 +1319,17 @@ impl Ledger {
         settled.untold_first = self.untold().next();
         let logs = self.partitions.iter();
         settled.stored = logs
-            .filter(|(at, _)| !roster.holds_changes(at.topic))
+            .filter(|(at, _)| !names.holds_changes(at.topic))
             .map(|(_, log)| log.data.len() - log.only_acknowledged.len())
             .sum();
-        settled.distinct = self.standing.stored.len() - self.standing.changes;
+        settled.distinct = self.stored_records.stored.len() - self.stored_records.changes;
         // Without an observer it is only known whether there are any: places are
         // met more than once.
         settled.ordered_pairs = match self.witness {
-            Witness::Observer => self.standing.ordered_pairs,
-            Witness::Readers | Witness::ReadersAndProducers => self.standing.ordered_pairs.min(1),
+            Witness::Observer => self.stored_records.ordered_pairs,
+            Witness::Readers | Witness::ReadersAndProducers => {
+                self.stored_records.ordered_pairs.min(1)
+            }
         };
         let partitions = self.partitions.iter();
         settled.unread = partitions
@@ -1322,11 +1344,11 @@ impl Ledger {
 
     /// Partitions of topics that were read: of others nothing can be called
     /// lost, or misplaced, and what is planted there would be missed.
-    fn in_view(&self, roster: &Roster) -> impl Iterator<Item = (PartitionRef, &PartitionLog)> {
+    fn in_view(&self, names: &Names) -> impl Iterator<Item = (PartitionRef, &PartitionLog)> {
         let topics: BTreeSet<TopicIx> = self.partitions.iter().map(|(of, _)| of.topic).collect();
         let topics = topics.into_iter();
         let read: BTreeSet<TopicIx> = topics
-            .filter(|topic| self.topic_is_read(*topic, roster))
+            .filter(|topic| self.topic_is_read(*topic, names))
             .collect();
         let partitions = self.partitions.iter();
         partitions
@@ -1336,10 +1358,10 @@ impl Ledger {
 
     /// Records that were acknowledged once, where they stand or without an
     /// offset, and of which nothing else is wrong.
-    fn choose_victims(&self, roster: &Roster) -> Vec<Victim> {
+    fn choose_victims(&self, names: &Names) -> Vec<Victim> {
         let blocks = self.blocks();
         let mut victims = Vec::new();
-        for (_, log) in self.in_view(roster) {
+        for (_, log) in self.in_view(names) {
             let contested = &log.contested.acknowledgements;
             victims.extend(log.ends.choose(|victim, known| {
                 let fit = match known {
@@ -1350,8 +1372,8 @@ impl Ledger {
                 };
                 let sent = victim.record.is_change() || self.sent.contains(victim.record);
                 fit && sent
-                    && !self.standing.again.contains(victim.record)
-                    && !self.standing.disordered.contains(victim.record)
+                    && !self.stored_records.again.contains(victim.record)
+                    && !self.stored_records.disordered.contains(victim.record)
                     && !self.contradicted.contains(victim.record)
                     && !self.past.is_below(victim.record)
             }));
@@ -1360,8 +1382,8 @@ impl Ledger {
     }
 
     /// One record of each partition that stands there and was sent.
-    fn choose_bystanders(&self, roster: &Roster) -> Vec<Victim> {
-        let some = self.in_view(roster).filter_map(|(partition, log)| {
+    fn choose_bystanders(&self, names: &Names) -> Vec<Victim> {
+        let some = self.in_view(names).filter_map(|(partition, log)| {
             let mut latest = log.order.latest();
             let (offset, record) = latest.find(|(_, record)| self.sent.contains(*record))?;
             Some(Victim {
@@ -1375,28 +1397,33 @@ impl Ledger {
 
     /// duplicate: one identity at two or more offsets; each copy beyond the
     /// first counts.
-    fn find_duplicates(&self, docket: &mut Docket) {
+    fn find_duplicates(&self, collector: &mut FindingCollector) {
         let mut copies = 0;
         // That an event came twice is for the capture to find.
-        for record in self.standing.again.iter().filter(|it| !it.is_change()) {
+        for record in self
+            .stored_records
+            .again
+            .iter()
+            .filter(|it| !it.is_change())
+        {
             copies += 1;
-            docket.add_record(Anomaly::Duplicate, record, || {
+            collector.add_record(Anomaly::Duplicate, record, || {
                 let what = format!("{record} is stored more than once");
                 (what, vec![Watch::Record(record)])
             });
         }
         // A third copy has the same name as the second.
-        let named_already = self.standing.extra_copies - copies;
-        docket.add_unnamed(Anomaly::Duplicate, named_already);
+        let named_already = self.stored_records.extra_copies - copies;
+        collector.add_unnamed(Anomaly::Duplicate, named_already);
     }
 
     /// failed-write-visible: certainly not written, and stored.
-    fn find_failed_and_stored(&self, docket: &mut Docket) {
+    fn find_failed_and_stored(&self, collector: &mut FindingCollector) {
         let visible = self.failed.iter().filter(|record| {
-            !self.acknowledged.contains(*record) && self.standing.stored.contains(*record)
+            !self.acknowledged.contains(*record) && self.stored_records.stored.contains(*record)
         });
         for record in visible {
-            docket.add_record(Anomaly::FailedWriteVisible, record, || {
+            collector.add_record(Anomaly::FailedWriteVisible, record, || {
                 let what = format!("{record} was reported as not written");
                 (what, vec![Watch::Record(record)])
             });
@@ -1411,7 +1438,7 @@ impl Ledger {
     }
 
     /// phantom and corrupt, by the offset at which somebody saw them.
-    fn find_strangers(&self, roster: &Roster, docket: &mut Docket) {
+    fn find_strangers(&self, names: &Names, collector: &mut FindingCollector) {
         for (partition, log) in self.partitions.iter() {
             let strangers = [
                 (Anomaly::Phantom, &log.phantom, "nobody sent what stands"),
@@ -1420,11 +1447,11 @@ impl Ledger {
             for (anomaly, offsets, what) in strangers {
                 for offset in offsets.iter() {
                     // The capture has found what is damaged in its topic itself.
-                    if roster.holds_changes(partition.topic) && log.damaged.contains(offset) {
+                    if names.holds_changes(partition.topic) && log.damaged.contains(offset) {
                         continue;
                     }
-                    docket.add(anomaly, Scope::Partition(partition), offset, || {
-                        let what = format!("{what} at {}@{offset}", roster.partition(partition));
+                    collector.add(anomaly, Scope::Partition(partition), offset, || {
+                        let what = format!("{what} at {}@{offset}", names.partition(partition));
                         (what, vec![Watch::Position(partition, Offset::new(offset))])
                     });
                 }
@@ -1440,9 +1467,9 @@ impl Settled {
         record: RecordId,
         (partition, offset): (PartitionRef, Offset),
         log: &PartitionLog,
-        background: Background<'_>,
+        context: Context<'_>,
     ) {
-        if background.fates.transactions.of(record).is_some() {
+        if context.txn_outcomes.transactions.of(record).is_some() {
             self.lost.push(record);
         }
         if log.end().is_some_and(|end| offset >= end) {

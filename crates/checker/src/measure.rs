@@ -9,10 +9,10 @@ use model::event::{BatchKind, Body, Content, Event, Evidence, Found, Outcome, Tx
 use model::ids::{FaultIx, GroupIx, MemberIx, Micros, PartitionRef, ProducerIx, RecordId, TxId};
 use model::verdict::{CaptureMeasurements, GroupMeasurements, Latency, Measurements};
 
+use crate::names::Names;
 use crate::outstanding::Outstanding;
 use crate::record_set::RecordSet;
 use crate::reported::Reports;
-use crate::roster::Roster;
 use crate::table::Table;
 use crate::timeline::Timeline;
 
@@ -183,7 +183,7 @@ struct CaptureMeter {
 }
 
 impl Meter {
-    pub(crate) fn observe(&mut self, event: &Event, roster: &Roster) {
+    pub(crate) fn observe(&mut self, event: &Event, names: &Names) {
         self.reports.observe(event);
         let moment = match &event.body {
             Body::SendInvoked { record, .. } => Moment::Sent(*record),
@@ -265,15 +265,15 @@ impl Meter {
             _ => return,
         };
         if let Some((at, moment)) = self.timeline.push(event.at, moment) {
-            self.measure(at, moment, roster);
+            self.measure(at, moment, names);
         }
     }
 
-    fn measure(&mut self, at: Micros, moment: Moment, roster: &Roster) {
+    fn measure(&mut self, at: Micros, moment: Moment, names: &Names) {
         match moment {
             Moment::Sent(record) => self.sent(at, record),
             Moment::Acknowledged(record, partition, place) => {
-                self.acknowledged(at, record, (partition, place), roster);
+                self.acknowledged(at, record, (partition, place), names);
             }
             Moment::GivenUp(record) => {
                 self.outstanding.settle(record);
@@ -282,7 +282,7 @@ impl Meter {
                 }
             }
             Moment::MemberStarted(member) => {
-                if let Some(group) = self.group_of(member, roster)
+                if let Some(group) = self.group_of(member, names)
                     && group.someone_ended
                 {
                     let ended = group.ended.pop_front();
@@ -290,13 +290,13 @@ impl Meter {
                 }
             }
             Moment::MemberEnded(member) => {
-                if let Some(group) = self.group_of(member, roster) {
+                if let Some(group) = self.group_of(member, names) {
                     group.someone_ended = true;
                     group.ended.push_back(at);
                     group.endings_open += 1;
                 }
             }
-            Moment::Processed(member, content) => self.processed(at, member, content, roster),
+            Moment::Processed(member, content) => self.processed(at, member, content, names),
             Moment::Committed(tx) => {
                 let changes = self.tx_changes.get(&tx).copied().unwrap_or(0);
                 self.committed_changes += changes;
@@ -304,7 +304,7 @@ impl Meter {
                     fault.met.changes_committed += changes;
                 }
             }
-            Moment::Tail(partition, end) => self.tail(at, partition, end, roster),
+            Moment::Tail(partition, end) => self.tail(at, partition, end, names),
             Moment::Triggered(fault) => {
                 let record = self.faults.entry(fault).or_default();
                 record.triggered.get_or_insert(at);
@@ -332,8 +332,8 @@ impl Meter {
         }
     }
 
-    fn group_of(&mut self, member: MemberIx, roster: &Roster) -> Option<&mut GroupMeter> {
-        let group = roster.group_of(member)?;
+    fn group_of(&mut self, member: MemberIx, names: &Names) -> Option<&mut GroupMeter> {
+        let group = names.group_of(member)?;
         Some(self.groups.entry(group.get().into()))
     }
 
@@ -361,7 +361,7 @@ impl Meter {
         at: Micros,
         record: RecordId,
         (partition, place): (PartitionRef, Place),
-        roster: &Roster,
+        names: &Names,
     ) {
         if let Some(sent) = self.outstanding.settle(record) {
             let latency = at.since(sent);
@@ -385,7 +385,7 @@ impl Meter {
         if is_placed && !self.acknowledged.insert(record) {
             return;
         }
-        for ix in roster.groups_of(partition.topic) {
+        for ix in names.groups_of(partition.topic) {
             let group = self.groups.entry(ix.get().into());
             if is_placed && !group.processed.contains(record) {
                 group.lag += 1;
@@ -398,8 +398,8 @@ impl Meter {
         }
     }
 
-    fn processed(&mut self, at: Micros, member: MemberIx, content: Content, roster: &Roster) {
-        let Some(ix) = roster.group_of(member) else {
+    fn processed(&mut self, at: Micros, member: MemberIx, content: Content, names: &Names) {
+        let Some(ix) = names.group_of(member) else {
             return;
         };
         for fault in &self.in_force {
@@ -453,13 +453,13 @@ impl Meter {
         }
     }
 
-    fn tail(&mut self, at: Micros, partition: PartitionRef, end: i64, roster: &Roster) {
+    fn tail(&mut self, at: Micros, partition: PartitionRef, end: i64, names: &Names) {
         let known = self.tails.entry(partition).or_default();
         let more = end.saturating_sub(*known);
         self.tail_total = self.tail_total.saturating_add(more);
         *known = end;
         let came = more.max(0).cast_unsigned();
-        for ix in roster.groups_of(partition.topic) {
+        for ix in names.groups_of(partition.topic) {
             let group = self.groups.entry(ix.get().into());
             group.events_readable = group.events_readable.saturating_add(came);
             group.lag_peak = group.lag_peak.max(group.lag());
@@ -481,11 +481,11 @@ impl Meter {
 
     /// Everything measured. What the checker counts itself (duplicates,
     /// groups' records) is filled in by it.
-    pub(crate) fn finish(mut self, roster: &Roster) -> Measured {
+    pub(crate) fn finish(mut self, names: &Names) -> Measured {
         while let Some((at, moment)) = self.timeline.pop() {
-            self.measure(at, moment, roster);
+            self.measure(at, moment, names);
         }
-        let groups = roster.groups.iter().map(|(ix, declared)| {
+        let groups = names.groups.iter().map(|(ix, declared)| {
             let meter = self.groups.remove(ix.get().into()).unwrap_or_default();
             let activity = GroupActivity {
                 active: meter.active,
@@ -505,7 +505,7 @@ impl Meter {
             (measured, activity)
         });
         let (groups, activity) = groups.unzip();
-        let capture = (!roster.tables.is_empty()).then(|| self.capture.finish(&self.ends, roster));
+        let capture = (!names.tables.is_empty()).then(|| self.capture.finish(&self.ends, names));
         let millis = |micros: Option<Micros>| micros.map(Micros::as_millis);
         Measured {
             measurements: Measurements {
@@ -519,8 +519,8 @@ impl Meter {
                 latency_after: self.after.finish(),
                 groups,
                 capture,
-                errors: self.reports.errors(roster),
-                throttled: self.reports.throttled(roster),
+                errors: self.reports.errors(names),
+                throttled: self.reports.throttled(names),
                 still_reading: Vec::new(),
             },
             activity,
@@ -555,8 +555,8 @@ impl CaptureMeter {
         silences.max().map(|(_, std::cmp::Reverse(at))| at)
     }
 
-    fn finish(&self, ends: &BTreeMap<PartitionRef, i64>, roster: &Roster) -> CaptureMeasurements {
-        let topics: BTreeSet<_> = roster.tables.values().map(|table| table.topic).collect();
+    fn finish(&self, ends: &BTreeMap<PartitionRef, i64>, names: &Names) -> CaptureMeasurements {
+        let topics: BTreeSet<_> = names.tables.values().map(|table| table.topic).collect();
         let total: i64 = ends
             .iter()
             .filter(|(partition, _)| topics.contains(&partition.topic))

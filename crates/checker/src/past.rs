@@ -42,10 +42,10 @@ impl Past {
     pub(crate) fn use_again(
         &mut self,
         (partition, offset): (PartitionRef, Offset),
-        standing: impl Iterator<Item = RecordId>,
+        stored_records: impl Iterator<Item = RecordId>,
     ) {
         self.reused.entry(partition).insert(offset.get());
-        for record in standing {
+        for record in stored_records {
             self.overlaid.insert(record);
         }
     }

@@ -23,19 +23,19 @@ use model::anomaly::Anomaly;
 use model::event::{Body, CommitResult, Content, Event, Outcome, TransactionOutcome};
 use model::ids::{GroupIx, MemberIx, Micros, Offset, PartitionRef};
 
-use crate::background::Background;
 use crate::commits::{Commit, Commits, Regression, Tenure, Trail};
+use crate::context::Context;
 use crate::derived::{Derivations, Made, Outputs};
-use crate::fates::Fate;
-use crate::finding::{Docket, Scope, Watch};
-use crate::joined::{Inside, Joined, JoinedCommit, JoinedRead, regressions};
+use crate::finding::{FindingCollector, Scope, Watch};
 use crate::log::{Ledger, Need, PartitionLog};
+use crate::names::Names;
 use crate::ranges::Ranges;
 use crate::record_set::RecordSet;
-use crate::roster::Roster;
 use crate::sparse_set::SparseSet;
 use crate::table::{PartitionTable, Table};
 use crate::transactions::{Transactions, Tx};
+use crate::txn_outcomes::TxnOutcome;
+use crate::txn_reads::{Inside, TxnCommit, TxnRead, TxnReads, regressions};
 use crate::waits::Excuse;
 
 /// A jump over more offsets than this is kept by its ends.
@@ -70,7 +70,7 @@ struct Assignment {
     inside: Option<Tx>,
     /// Of what it processed, the last that stands there still and the last that
     /// does not, and for which transaction it did; known in another reading.
-    standing: Option<(Given, Option<Tx>)>,
+    stored_records: Option<(Given, Option<Tx>)>,
     gone: Option<(Given, Option<Tx>)>,
 }
 
@@ -146,7 +146,7 @@ impl Positions {
                     for partition in partitions {
                         if let Some(held) = member.held.get_mut(*partition) {
                             held.last = None;
-                            held.standing = None;
+                            held.stored_records = None;
                             held.gone = None;
                         }
                     }
@@ -181,7 +181,7 @@ impl Positions {
                 content: None,
             });
             held.inside = None;
-            held.standing = held.last.map(|last| (last, None));
+            held.stored_records = held.last.map(|last| (last, None));
             held.gone = None;
         }
     }
@@ -193,7 +193,7 @@ impl Positions {
                 for held in member.held.values_mut() {
                     if held.inside == Some(tx) {
                         held.last = None;
-                        held.standing = None;
+                        held.stored_records = None;
                         held.gone = None;
                     }
                 }
@@ -237,7 +237,7 @@ impl Positions {
         let kind = if is_gone {
             &mut held.gone
         } else {
-            &mut held.standing
+            &mut held.stored_records
         };
         let (before, inside) = std::mem::replace(kind, now)?;
         Some((before, Within::of(inside, held.inside)))
@@ -307,7 +307,7 @@ struct Reading {
     /// Whether a step went back.
     went_back: bool,
     /// Positions that were committed with transactions.
-    joined: Vec<JoinedCommit>,
+    joined: Vec<TxnCommit>,
     commits: Commits,
     reported: Reported,
     jumps: Jumps,
@@ -413,7 +413,7 @@ impl Reading {
         (offset, content): (Offset, Content),
         member: MemberIx,
         place: Place<'_>,
-        docket: &mut Docket,
+        collector: &mut FindingCollector,
     ) {
         self.processed += 1;
         let elsewhere = self.given.insert(offset.get());
@@ -424,8 +424,8 @@ impl Reading {
         if again {
             self.reprocessed += 1;
             self.copies += u64::from(elsewhere);
-            place.add(docket, Anomaly::Reprocessed, offset, &[], || {
-                format!("{} processed it again", place.roster.member(member))
+            place.add(collector, Anomaly::Reprocessed, offset, &[], || {
+                format!("{} processed it again", place.names.member(member))
             });
         }
     }
@@ -472,7 +472,7 @@ pub(crate) struct Readers {
     positions: Positions,
     records: Table<Records>,
     readings: Table<PartitionTable<Reading>>,
-    joined: Joined,
+    joined: TxnReads,
     waited: BTreeMap<GroupIx, u64>,
     /// Polls that followed another in the same assignment.
     steps: Table<u64>,
@@ -597,8 +597,8 @@ impl Readers {
         &mut self,
         event: &Event,
         transactions: &Transactions,
-        roster: &Roster,
-        docket: &mut Docket,
+        names: &Names,
+        collector: &mut FindingCollector,
     ) {
         match &event.body {
             Body::Processed {
@@ -608,7 +608,7 @@ impl Readers {
                 content,
             } => {
                 let read = (*from, *offset, *content);
-                self.processed(event.at, *member, read, roster, docket);
+                self.processed(event.at, *member, read, names, collector);
             }
             Body::Glimpsed {
                 member,
@@ -671,7 +671,7 @@ impl Readers {
     }
 
     /// What was read inside transactions.
-    pub(crate) fn joined_reads(&self) -> &[JoinedRead] {
+    pub(crate) fn joined_reads(&self) -> &[TxnRead] {
         self.joined.reads()
     }
 
@@ -685,8 +685,8 @@ impl Readers {
         at: Micros,
         member: MemberIx,
         (partition, offset, content): (PartitionRef, Offset, Content),
-        roster: &Roster,
-        docket: &mut Docket,
+        names: &Names,
+        collector: &mut FindingCollector,
     ) {
         let given = Given {
             offset,
@@ -705,13 +705,13 @@ impl Readers {
         let place = Place {
             group,
             partition,
-            roster,
+            names,
         };
         if let Some(tx) = step.inside {
             self.joined.read(tx, member, partition, offset);
         } else {
             let known = &mut self.records.entry(number).processed;
-            reading.count(known, (offset, content), member, place, docket);
+            reading.count(known, (offset, content), member, place, collector);
         }
     }
 
@@ -742,17 +742,17 @@ impl Readers {
         event: &Event,
         log: &Ledger,
         derived: &Derivations,
-        background: Background<'_>,
-        docket: &mut Docket,
+        context: Context<'_>,
+        collector: &mut FindingCollector,
     ) {
         match std::mem::take(&mut self.stage) {
             Stage::Joining(mut positions) => {
-                self.join(event, &mut positions, background, docket);
+                self.join(event, &mut positions, context, collector);
                 self.stage = Stage::Joining(positions);
             }
             Stage::Doubts(mut again) => {
                 let done = (&self.records, &self.readings, derived);
-                again.observe(event, log, done, background, docket);
+                again.observe(event, log, done, context, collector);
                 self.stage = Stage::Doubts(again);
             }
             stage => self.stage = stage,
@@ -764,10 +764,10 @@ impl Readers {
         &mut self,
         event: &Event,
         positions: &mut Positions,
-        background: Background<'_>,
-        docket: &mut Docket,
+        context: Context<'_>,
+        collector: &mut FindingCollector,
     ) {
-        let fates = background.fates;
+        let txn_outcomes = context.txn_outcomes;
         let Body::Processed {
             member,
             from: partition,
@@ -775,7 +775,7 @@ impl Readers {
             content,
         } = &event.body
         else {
-            positions.observe(event, &fates.transactions);
+            positions.observe(event, &txn_outcomes.transactions);
             return;
         };
         let who = (positions.group(*member), positions.inside.of(*member));
@@ -785,39 +785,39 @@ impl Readers {
         let number = i64::from(group.get());
         let reading = self.readings.entry(number).entry(*partition);
         let known = self.records.entry(number);
-        match fates.fate(tx) {
-            Fate::Aborted => {
+        match txn_outcomes.outcome(tx) {
+            TxnOutcome::Aborted => {
                 reading.in_vain.insert(offset.get());
                 if let Some(record) = content.identity() {
                     known.in_vain.insert(record);
                 }
             }
-            Fate::Unknown => {
+            TxnOutcome::Unknown => {
                 reading.unsettled.insert(offset.get());
                 if let Some(record) = content.identity() {
                     known.unsettled.insert(record);
                 }
             }
-            Fate::Committed => {
+            TxnOutcome::Committed => {
                 let place = Place {
                     group,
                     partition: *partition,
-                    roster: background.roster,
+                    names: context.names,
                 };
                 let read = (*offset, *content);
-                reading.count(&mut known.processed, read, *member, place, docket);
+                reading.count(&mut known.processed, read, *member, place, collector);
             }
         }
     }
 
     /// Whether the history has to be read once more, now that it was read to
     /// its end; to be asked after the log and what was made of records were.
-    pub(crate) fn turn(
+    pub(crate) fn end_pass(
         &mut self,
         log: &Ledger,
         derived: &Derivations,
-        background: Background<'_>,
-        docket: &mut Docket,
+        context: Context<'_>,
+        collector: &mut FindingCollector,
     ) -> Need {
         match std::mem::replace(&mut self.stage, Stage::Done) {
             Stage::First if !self.joined.reads().is_empty() => {
@@ -826,7 +826,7 @@ impl Readers {
             }
             Stage::First | Stage::Joining(_) | Stage::Waiting => {}
             Stage::Doubts(again) => {
-                self.take(again, background.roster, docket);
+                self.take(again, context.names, collector);
                 return Need::Nothing;
             }
             Stage::Done => return Need::Nothing,
@@ -836,9 +836,9 @@ impl Readers {
             return Need::Nothing;
         }
         let mut readings = BTreeSet::new();
-        for (group, declared) in &background.roster.groups {
+        for (group, declared) in &context.names.groups {
             let topics = declared.topics.iter();
-            for partition in topics.flat_map(|topic| background.roster.partitions_of(*topic)) {
+            for partition in topics.flat_map(|topic| context.names.partitions_of(*topic)) {
                 readings.insert((*group, partition));
             }
         }
@@ -846,8 +846,8 @@ impl Readers {
             readings.insert((group, partition));
         }
         let none = Reading::default();
-        let in_place: BTreeSet<GroupIx> = background
-            .roster
+        let in_place: BTreeSet<GroupIx> = context
+            .names
             .groups
             .keys()
             .filter(|group| self.processed_in_place(**group, log))
@@ -857,8 +857,8 @@ impl Readers {
             .into_iter()
             .filter_map(|(group, partition)| {
                 let reading = self.reading_of(group, partition).unwrap_or(&none);
-                let outputs = derived.of(group, partition, log, background);
-                let bounds = Bounds::of(background, group, partition);
+                let outputs = derived.of(group, partition, log, context);
+                let bounds = Bounds::of(context, group, partition);
                 let past = log.past();
                 let position = reading.position();
                 let is_cut = past.is_of(partition)
@@ -880,17 +880,17 @@ impl Readers {
     }
 
     /// Takes over what another reading has settled.
-    fn take(&mut self, again: Again, roster: &Roster, docket: &mut Docket) {
+    fn take(&mut self, again: Again, names: &Names, collector: &mut FindingCollector) {
         self.joined.learn(again.joined_past);
         self.excused += again.excused;
         for ((group, partition), doubt) in again.contested {
             let place = Place {
                 group,
                 partition,
-                roster,
+                names,
             };
             for Regression { from, to } in doubt.commits.iter().flat_map(Trail::finish) {
-                place.regress(docket, from, Some(to));
+                place.regress(collector, from, Some(to));
             }
             let reading = self.reading(group, partition);
             reading.resolved = doubt.resolved;
@@ -939,11 +939,11 @@ impl Readers {
         &mut self,
         log: &Ledger,
         derived: &Derivations,
-        background: Background<'_>,
-        docket: &mut Docket,
+        context: Context<'_>,
+        collector: &mut FindingCollector,
     ) -> Vec<GroupCoverage> {
-        let roster = background.roster;
-        for ((group, partition), mut commits) in self.joined.commits(background.fates) {
+        let names = context.names;
+        for ((group, partition), mut commits) in self.joined.commits(context.txn_outcomes) {
             for commit in &mut commits {
                 commit.past |= log.past().is_behind(partition, commit.offset);
             }
@@ -953,16 +953,16 @@ impl Readers {
             let place = Place {
                 group,
                 partition,
-                roster,
+                names,
             };
             for (from, to) in regressions(&reading.joined) {
-                place.regress(docket, from, Some(to));
+                place.regress(collector, from, Some(to));
             }
-            find_forgotten(reading, place, docket);
+            find_forgotten(reading, place, collector);
         }
         let none = Reading::default();
         let mut all = Vec::new();
-        for (group, declared) in &roster.groups {
+        for (group, declared) in &names.groups {
             let number = i64::from(group.get());
             let mut coverage = GroupCoverage {
                 name: declared.name.clone(),
@@ -973,20 +973,20 @@ impl Readers {
             for partition in declared
                 .topics
                 .iter()
-                .flat_map(|topic| roster.partitions_of(*topic))
+                .flat_map(|topic| names.partitions_of(*topic))
             {
                 let reading = self.reading_of(*group, partition).unwrap_or(&none);
                 let place = Place {
                     group: *group,
                     partition,
-                    roster,
+                    names,
                 };
-                let bounds = Bounds::of(background, *group, partition);
-                let outputs = derived.of(*group, partition, log, background);
+                let bounds = Bounds::of(context, *group, partition);
+                let outputs = derived.of(*group, partition, log, context);
                 let done = Done::of(reading, outputs.as_ref());
-                let excuse = background.waits.excuse(*group, partition);
+                let excuse = context.waits.excuse(*group, partition);
                 let within = (place, bounds, &excuse);
-                find_unprocessed(&done, log, within, docket, &mut coverage);
+                find_unprocessed(&done, log, within, collector, &mut coverage);
             }
             all.push(coverage);
         }
@@ -1066,21 +1066,21 @@ impl Again {
         event: &Event,
         log: &Ledger,
         known: Known<'_>,
-        background: Background<'_>,
-        docket: &mut Docket,
+        context: Context<'_>,
+        collector: &mut FindingCollector,
     ) {
         match &event.body {
             Body::Stored {
                 partition,
                 offset,
                 content,
-            } => self.look_up((*partition, *offset, *content), known, background),
+            } => self.look_up((*partition, *offset, *content), known, context),
             Body::ChangeEvent {
                 partition,
                 offset,
                 content,
                 ..
-            } => self.look_up((*partition, *offset, content.as_read()), known, background),
+            } => self.look_up((*partition, *offset, content.as_read()), known, context),
             Body::Glimpsed {
                 member,
                 from,
@@ -1088,7 +1088,7 @@ impl Again {
                 content,
             } => {
                 let read = (*from, *offset, *content);
-                self.step(event.at, *member, read, log, background, docket);
+                self.step(event.at, *member, read, log, context, collector);
             }
             // Below the log start a record is known by its acknowledgement;
             // where no observer read the log, so are others.
@@ -1102,7 +1102,7 @@ impl Again {
                         || log.beyond().contains(offset.get())
                 });
                 if told {
-                    self.look_up((*at, *offset, Content::Ours(*record)), known, background);
+                    self.look_up((*at, *offset, Content::Ours(*record)), known, context);
                 }
             }
             Body::Processed {
@@ -1112,9 +1112,9 @@ impl Again {
                 content,
             } => {
                 let read = (*from, *offset, *content);
-                self.step(event.at, *member, read, log, background, docket);
+                self.step(event.at, *member, read, log, context, collector);
                 if !log.is_observed() {
-                    self.look_up(read, known, background);
+                    self.look_up(read, known, context);
                 }
             }
             Body::Committed {
@@ -1141,29 +1141,29 @@ impl Again {
                     let place = Place {
                         group,
                         partition: *partition,
-                        roster: background.roster,
+                        names: context.names,
                     };
                     let back = doubt.commits.as_mut().and_then(|trail| trail.add(commit));
                     if let Some(back) = back {
-                        place.regress(docket, back.from, Some(back.to));
+                        place.regress(collector, back.from, Some(back.to));
                     }
                 }
             }
             _ => self
                 .positions
-                .observe(event, &background.fates.transactions),
+                .observe(event, &context.txn_outcomes.transactions),
         }
     }
 
     /// Looks up which groups have processed a record that stands somewhere.
     fn look_up(
         &mut self,
-        (partition, offset, content): (PartitionRef, Offset, Content),
+        (partition, offset, read): (PartitionRef, Offset, Content),
         (records, readings, derived): Known<'_>,
-        background: Background<'_>,
+        context: Context<'_>,
     ) {
         let (no_records, no_reading) = (Records::default(), Reading::default());
-        for group in background.roster.groups_of(partition.topic) {
+        for group in context.names.groups_of(partition.topic) {
             let Some(doubt) = self.contested.get_mut(&(*group, partition)) else {
                 continue;
             };
@@ -1171,7 +1171,7 @@ impl Again {
             let known = records.get(number).unwrap_or(&no_records);
             let reading = readings.get(number).and_then(|of| of.get(partition));
             let known = (known, reading.unwrap_or(&no_reading));
-            doubt.look_up((offset, content), known, derived.made(*group));
+            doubt.look_up((offset, read), known, derived.made(*group));
         }
     }
 
@@ -1187,14 +1187,14 @@ impl Again {
         &mut self,
         at: Micros,
         member: MemberIx,
-        (partition, offset, content): (PartitionRef, Offset, Content),
+        (partition, offset, read): (PartitionRef, Offset, Content),
         log: &Ledger,
-        background: Background<'_>,
-        docket: &mut Docket,
+        context: Context<'_>,
+        collector: &mut FindingCollector,
     ) {
         let given = Given {
             offset,
-            content: Some(content),
+            content: Some(read),
         };
         let Some(step) = self.positions.step(at, member, partition, given) else {
             return;
@@ -1204,7 +1204,7 @@ impl Again {
         };
         let is_past = given.is_past(log, partition);
         let before = self.positions.compare(member, partition, is_past);
-        let known = is_past && !self.gone.entry(step.group).or_default().note(content);
+        let known = is_past && !self.gone.entry(step.group).or_default().note(read);
         if let (Some(_), Some(tx)) = (doubt.lives, step.inside) {
             self.joined_past.insert((tx, partition), is_past);
         }
@@ -1214,7 +1214,7 @@ impl Again {
         let place = Place {
             group: step.group,
             partition,
-            roster: background.roster,
+            names: context.names,
         };
         if offset <= before.offset {
             if is_past && !known {
@@ -1224,8 +1224,8 @@ impl Again {
                 Within::OneTransaction => Anomaly::IntNonmonotonicPoll,
                 Within::Nothing => Anomaly::NonmonotonicPoll,
             };
-            place.add(docket, anomaly, offset, &[], || {
-                let member = background.roster.member(member);
+            place.add(collector, anomaly, offset, &[], || {
+                let member = context.names.member(member);
                 format!("{member} went back from {}", before.offset)
             });
         } else if !is_past {
@@ -1235,8 +1235,8 @@ impl Again {
                 to: offset,
                 within,
             };
-            let bounds = Bounds::of(background, step.group, partition);
-            self.excused += find_skips(log, (place, bounds), &jump, docket);
+            let bounds = Bounds::of(context, step.group, partition);
+            self.excused += find_skips(log, (place, bounds), &jump, collector);
         }
     }
 }
@@ -1277,19 +1277,21 @@ struct Bounds<'r> {
 }
 
 impl<'r> Bounds<'r> {
-    fn of(background: Background<'r>, group: GroupIx, partition: PartitionRef) -> Self {
-        let fates = background.fates;
-        let committed_only = background.provenance.reads_committed(group);
+    fn of(context: Context<'r>, group: GroupIx, partition: PartitionRef) -> Self {
+        let txn_outcomes = context.txn_outcomes;
+        let committed_only = context.provenance.reads_committed(group);
         Self {
-            hidden: committed_only.then(|| fates.hidden(partition)).flatten(),
+            hidden: committed_only
+                .then(|| txn_outcomes.hidden(partition))
+                .flatten(),
             stable_end: committed_only
-                .then(|| fates.stable_end(partition))
+                .then(|| txn_outcomes.stable_end(partition))
                 .flatten(),
             committed_only,
-            transactional: !fates.transactions.is_empty(),
-            beyond_client: background.waits.limit(group, partition).is_some(),
-            replaceable: background.provenance.replaceable(partition),
-            compacts: background.roster.compacts(partition.topic),
+            transactional: !txn_outcomes.transactions.is_empty(),
+            beyond_client: context.waits.limit(group, partition).is_some(),
+            replaceable: context.provenance.replaceable(partition),
+            compacts: context.names.compacts(partition.topic),
         }
     }
 
@@ -1326,21 +1328,21 @@ struct Jump {
 struct Place<'r> {
     group: GroupIx,
     partition: PartitionRef,
-    roster: &'r Roster,
+    names: &'r Names,
 }
 
 impl Place<'_> {
     fn add(
         self,
-        docket: &mut Docket,
+        collector: &mut FindingCollector,
         anomaly: Anomaly,
         at: Offset,
         watch: &[Watch],
         what: impl FnOnce() -> String,
     ) {
-        docket.add(anomaly, Scope::Partition(self.partition), at.get(), || {
-            let group = self.roster.group(self.group);
-            let partition = self.roster.partition(self.partition);
+        collector.add(anomaly, Scope::Partition(self.partition), at.get(), || {
+            let group = self.names.group(self.group);
+            let partition = self.names.partition(self.partition);
             let mut all = vec![Watch::Position(self.partition, at)];
             all.extend(watch);
             (format!("{partition}@{at}: {} ({group})", what()), all)
@@ -1353,13 +1355,19 @@ impl Place<'_> {
     /// Answers that reach two members at about the same time prove no order,
     /// so a commit is never held against another member's that was answered
     /// after the assignment.
-    fn regress(self, docket: &mut Docket, from: Offset, to: Option<Offset>) {
+    fn regress(self, collector: &mut FindingCollector, from: Offset, to: Option<Offset>) {
         let at = to.unwrap_or(from);
         let watch = [from, at].map(|of| Watch::CommitOf(self.group, self.partition, of));
-        self.add(docket, Anomaly::CommitRegression, at, &watch, || match to {
-            Some(_) => format!("the committed position went back from {from}"),
-            None => format!("the committed position {from} was forgotten"),
-        });
+        self.add(
+            collector,
+            Anomaly::CommitRegression,
+            at,
+            &watch,
+            || match to {
+                Some(_) => format!("the committed position went back from {from}"),
+                None => format!("the committed position {from} was forgotten"),
+            },
+        );
     }
 }
 
@@ -1374,7 +1382,7 @@ fn find_skips(
     log: &Ledger,
     (place, bounds): (Place<'_>, Bounds<'_>),
     jump: &Jump,
-    docket: &mut Docket,
+    collector: &mut FindingCollector,
 ) -> u64 {
     let Jump {
         member, from, to, ..
@@ -1396,8 +1404,8 @@ fn find_skips(
             continue;
         }
         let ends = [*from, *to].map(|end| Watch::Position(place.partition, end));
-        place.add(docket, anomaly, Offset::new(skipped), &ends, || {
-            let member = place.roster.member(*member);
+        place.add(collector, anomaly, Offset::new(skipped), &ends, || {
+            let member = place.names.member(*member);
             format!("{member} went from {from} to {to}")
         });
     }
@@ -1406,12 +1414,12 @@ fn find_skips(
 
 /// A final position below the last accepted commit, unless that was made
 /// behind a record that is gone: then the log went back, and not the group.
-fn find_forgotten(reading: &Reading, place: Place<'_>, docket: &mut Docket) {
+fn find_forgotten(reading: &Reading, place: Place<'_>, collector: &mut FindingCollector) {
     if let Some((_, last)) = reading.latest().filter(|_| !reading.latest_is_past()) {
         match reading.reported {
-            Reported::NoPosition => place.regress(docket, last, None),
+            Reported::NoPosition => place.regress(collector, last, None),
             Reported::Position(reported) if reported < last => {
-                place.regress(docket, last, Some(reported));
+                place.regress(collector, last, Some(reported));
             }
             Reported::Position(_) | Reported::Nothing => {}
         }
@@ -1426,7 +1434,7 @@ fn find_passed_over(
     done: &Done<'_>,
     log: &PartitionLog,
     (place, bounds): (Place<'_>, Bounds<'_>),
-    docket: &mut Docket,
+    collector: &mut FindingCollector,
     coverage: &mut GroupCoverage,
 ) {
     let committed = done.reading.committed(log.end()).unwrap_or_default();
@@ -1442,7 +1450,7 @@ fn find_passed_over(
             coverage.gaps_expired += 1;
             let undone = done.undone(offset.get());
             let past = done.passed_by(place, offset, committed);
-            place.add(docket, Anomaly::GroupGap, offset, &[past], || {
+            place.add(collector, Anomaly::GroupGap, offset, &[past], || {
                 format!("acknowledged, deleted, committed past, up to {committed}, and {undone}")
             });
         } else {
@@ -1566,7 +1574,7 @@ fn find_unprocessed(
     done: &Done<'_>,
     log: &Ledger,
     (place, bounds, excuse): (Place<'_>, Bounds<'_>, &Excuse),
-    docket: &mut Docket,
+    collector: &mut FindingCollector,
     coverage: &mut GroupCoverage,
 ) {
     let reading = done.reading;
@@ -1583,7 +1591,7 @@ fn find_unprocessed(
     let Some(log) = log.partition(place.partition).filter(|log| log.is_read()) else {
         return;
     };
-    find_passed_over(done, log, (place, bounds), docket, coverage);
+    find_passed_over(done, log, (place, bounds), collector, coverage);
     let committed = reading.committed(log.end()).unwrap_or_default();
     let readable = if excuse.limit.is_none() {
         committed.get()
@@ -1600,7 +1608,7 @@ fn find_unprocessed(
         let offset = Offset::new(offset);
         let past = Watch::CommitPast(place.group, place.partition, offset);
         place.add(
-            docket,
+            collector,
             Anomaly::GroupGap,
             offset,
             &[past],
@@ -1637,7 +1645,7 @@ fn find_unprocessed(
             coverage.gaps += 1;
             coverage.gaps_in_vain += undone.in_vain();
             let past = done.passed_by(place, offset, committed);
-            place.add(docket, Anomaly::GroupGap, offset, &[past, made], || {
+            place.add(collector, Anomaly::GroupGap, offset, &[past, made], || {
                 format!("committed past, up to {committed}, and {undone}")
             });
         } else if excuse.to_come_from.is_some_and(|from| offset >= from) {
@@ -1648,7 +1656,7 @@ fn find_unprocessed(
             coverage.behind += 1;
             coverage.behind_in_vain += undone.in_vain();
             if coverage.waited {
-                place.add(docket, Anomaly::GroupIncomplete, offset, &[made], || {
+                place.add(collector, Anomaly::GroupIncomplete, offset, &[made], || {
                     format!("{undone}, although the group was given the time")
                 });
             }

@@ -18,8 +18,8 @@ use model::anomaly::Anomaly;
 use model::event::{Body, Content};
 use model::ids::{BrokerId, Offset, PartitionRef};
 
-use crate::background::Background;
-use crate::finding::{Docket, Scope, Watch};
+use crate::context::Context;
+use crate::finding::{FindingCollector, Scope, Watch};
 
 /// Offsets in a block.
 const BLOCK: i64 = 64;
@@ -94,12 +94,12 @@ impl Replicas {
     /// Finds where replicas differ.
     pub(crate) fn settle(
         &self,
-        background: Background<'_>,
-        docket: &mut Docket,
+        context: Context<'_>,
+        collector: &mut FindingCollector,
     ) -> ReplicaCoverage {
         let mut coverage = ReplicaCoverage::default();
         for (partition, replicas) in &self.partitions {
-            let name = background.roster.partition(*partition);
+            let name = context.names.partition(*partition);
             let mut whole: Vec<(BrokerId, (i64, i64), &Replica)> = Vec::new();
             for (broker, replica) in replicas {
                 match replica.pinned.filter(|_| replica.read) {
@@ -117,14 +117,11 @@ impl Replicas {
             let end = whole.iter().map(|(_, pinned, _)| pinned.1).min();
             let common = first.unwrap_or(0)..end.unwrap_or(0);
             let holders: Vec<&Replica> = whole.iter().map(|(.., replica)| *replica).collect();
-            let (differing, agreeing) = compare(
-                &holders,
-                common,
-                background.roster.compacts(partition.topic),
-            );
+            let (differing, agreeing) =
+                compare(&holders, common, context.names.compacts(partition.topic));
             coverage.compared += agreeing;
             for offset in differing {
-                docket.add(
+                collector.add(
                     Anomaly::ReplicaDivergence,
                     Scope::Partition(*partition),
                     offset,
@@ -229,7 +226,7 @@ fn compare(
                     .any(|block| block.present & 1 << at != 0);
                 continue;
             }
-            let standing: Vec<Option<u8>> = held
+            let copies: Vec<Option<u8>> = held
                 .iter()
                 .map(|block| {
                     block
@@ -237,16 +234,16 @@ fn compare(
                         .map(|block| block.prints[slot(at)])
                 })
                 .collect();
-            let present = standing.iter().flatten().count();
-            absent_somewhere |= present > 0 && present < standing.len();
-            let mut prints = standing.iter().flatten();
+            let present = copies.iter().flatten().count();
+            absent_somewhere |= present > 0 && present < copies.len();
+            let mut prints = copies.iter().flatten();
             let one = prints.next();
             let differs = !prints.all(|print| Some(print) == one)
-                || (!compacted && present > 0 && present < standing.len());
+                || (!compacted && present > 0 && present < copies.len());
             if differs {
                 found += 1;
                 differing.push(offset);
-            } else if present == standing.len() {
+            } else if present == copies.len() {
                 agreeing += 1;
             }
         }

@@ -8,7 +8,7 @@ use model::event::{Body, ClientRef, ErrorCause, Event, Outcome};
 use model::ids::{GroupIx, MemberIx, Micros, ProducerIx};
 use model::verdict::{ErrorMeaning, ReportedError, Throttling};
 
-use crate::roster::Roster;
+use crate::names::Names;
 
 /// Different errors of one producer or group that are kept apart, at most;
 /// some clients put figures into their names.
@@ -117,11 +117,11 @@ impl Reports {
     }
 
     /// The errors: producers first, of each the most frequent first.
-    pub(crate) fn errors(&self, roster: &Roster) -> Vec<ReportedError> {
+    pub(crate) fn errors(&self, names: &Names) -> Vec<ReportedError> {
         let mut all = Vec::new();
         for (who, errors) in &self.errors {
             let errors = errors.iter().map(|((means, error), of)| ReportedError {
-                who: who.name(roster),
+                who: who.name(names),
                 means: *means,
                 error: error.clone(),
                 reason: of.reason.clone(),
@@ -137,11 +137,11 @@ impl Reports {
     }
 
     /// Who was throttled, and how much.
-    pub(crate) fn throttled(&self, roster: &Roster) -> Vec<Throttling> {
+    pub(crate) fn throttled(&self, names: &Names) -> Vec<Throttling> {
         let throttled = self.throttled_ms.iter();
         throttled
             .map(|(who, total_ms)| Throttling {
-                who: who.name(roster),
+                who: who.name(names),
                 total_ms: *total_ms,
             })
             .collect()
@@ -149,10 +149,10 @@ impl Reports {
 }
 
 impl Who {
-    fn name(self, roster: &Roster) -> String {
+    fn name(self, names: &Names) -> String {
         match self {
             Self::Producer(producer) => format!("p{producer}"),
-            Self::Group(group) => roster.group(group),
+            Self::Group(group) => names.group(group),
         }
     }
 }

@@ -1,6 +1,6 @@
 //! Transactions as their producers tell of them: which records belong to
 //! which, what was asked for and what the producer was told. Knows nothing of
-//! the log, where alone their fate is settled, nor of readers.
+//! the log, where alone their outcome is settled, nor of readers.
 //!
 //! Held: some hundred bytes for each transaction, and a range of sequences for
 //! each stretch of records that were sent in one; nothing for each record.

@@ -23,8 +23,8 @@ use model::anomaly::Anomaly;
 use model::event::{Body, Content, Event, Outcome};
 use model::ids::{Micros, Offset, PartitionRef, ProducerIx, RecordId, Sequence};
 
-use crate::background::Background;
-use crate::finding::{Docket, Scope, Watch};
+use crate::context::Context;
+use crate::finding::{FindingCollector, Scope, Watch};
 use crate::log::{Ledger, Need};
 use crate::table::{PartitionTable, Table};
 
@@ -167,7 +167,7 @@ impl Truncation {
 
     /// Whether the history has to be read once more, now that it was read to
     /// its end.
-    pub(crate) fn turn(&mut self) -> Need {
+    pub(crate) fn end_pass(&mut self) -> Need {
         self.stage = match self.stage {
             Stage::Wanted => Stage::Looking,
             Stage::Nothing | Stage::Looking | Stage::Done => Stage::Done,
@@ -205,11 +205,11 @@ impl Truncation {
         &self,
         gone: &BTreeMap<PartitionRef, (Offset, RecordId)>,
         log: &Ledger,
-        background: Background<'_>,
-        docket: &mut Docket,
+        context: Context<'_>,
+        collector: &mut FindingCollector,
     ) -> TruncationCoverage {
         let mut coverage = TruncationCoverage::default();
-        if background.provenance.is_imported() {
+        if context.provenance.is_imported() {
             return coverage;
         }
         for (partition, reaches) in self.partitions.iter() {
@@ -239,11 +239,11 @@ impl Truncation {
                         offset,
                         ..
                     } = *overtaken;
-                    docket.add(Anomaly::LogTruncation, scope, offset.get(), || {
+                    collector.add(Anomaly::LogTruncation, scope, offset.get(), || {
                         let what = format!(
                             "{} was acknowledged at {}, and {record}, sent after that, stands at \
                              {offset}",
-                            background.roster.partition(partition),
+                            context.names.partition(partition),
                             before.offset
                         );
                         (what, [before.record, record].map(Watch::Record).to_vec())
@@ -251,8 +251,8 @@ impl Truncation {
                 }
                 continue;
             };
-            docket.add(Anomaly::LogTruncation, scope, after.get(), || {
-                let of = background.roster.partition(partition);
+            collector.add(Anomaly::LogTruncation, scope, after.get(), || {
+                let of = context.names.partition(partition);
                 let what = match how {
                     ReachedBy::Record(was) => {
                         format!("{of}@{before} was {was}, and later the log ended before offset {after}")

@@ -35,12 +35,12 @@ use model::anomaly::Anomaly;
 use model::event::{Body, CommitResult, Event};
 use model::ids::{GroupIx, MemberIx, Micros, Offset, PartitionRef};
 
-use crate::background::Background;
-use crate::fates::Fate;
-use crate::finding::{Docket, Scope, Watch};
+use crate::context::Context;
+use crate::finding::{FindingCollector, Scope, Watch};
 use crate::log::Ledger;
 use crate::table::{PartitionTable, Table};
 use crate::transactions::Tx;
+use crate::txn_outcomes::TxnOutcome;
 
 /// A partition in a member's hands.
 #[derive(Clone, Copy, Debug)]
@@ -280,19 +280,19 @@ impl Zombies {
     pub(crate) fn settle(
         &self,
         log: &Ledger,
-        background: Background<'_>,
-        docket: &mut Docket,
+        context: Context<'_>,
+        collector: &mut FindingCollector,
     ) -> ZombieCoverage {
-        let Background {
-            roster, provenance, ..
-        } = background;
+        let Context {
+            names, provenance, ..
+        } = context;
         for ((group, partition), deeds) in &self.deeds {
             let of = self.hands.get(group.get().into());
             let hands = of.and_then(|of| of.get(*partition));
             let hands = hands.map_or(&[][..], Vec::as_slice);
             let undone = |deed: &&Deed| {
-                let fate = deed.inside.map(|tx| background.fates.fate(tx));
-                fate.is_some_and(|fate| fate != Fate::Committed)
+                let outcome = deed.inside.map(|tx| context.txn_outcomes.outcome(tx));
+                outcome.is_some_and(|outcome| outcome != TxnOutcome::Committed)
             };
             for deed in deeds.iter().filter(|deed| !undone(deed)) {
                 let passes = |reached: Offset| {
@@ -314,16 +314,16 @@ impl Zombies {
                         let Some(owner) = owner else {
                             continue;
                         };
-                        let owner = roster.member(owner.member);
+                        let owner = names.member(owner.member);
                         format!("processed it after {owner} had taken over")
                     }
                     Why::Committed { .. } | Why::Overtaken { .. } => continue,
                 };
                 let scope = Scope::Partition(*partition);
-                docket.add(Anomaly::ZombieProcessing, scope, deed.offset.get(), || {
-                    let place = format!("{}@{}", roster.partition(*partition), deed.offset);
-                    let member = roster.member(deed.member);
-                    let who = format!("{member} of {}", roster.group(*group));
+                collector.add(Anomaly::ZombieProcessing, scope, deed.offset.get(), || {
+                    let place = format!("{}@{}", names.partition(*partition), deed.offset);
+                    let member = names.member(deed.member);
+                    let who = format!("{member} of {}", names.group(*group));
                     let watch = vec![
                         Watch::Hands(*group, *partition),
                         Watch::Position(*partition, deed.offset),

@@ -6,7 +6,7 @@ use std::io::BufReader;
 use std::path::PathBuf;
 
 use checker::{
-    Analysis, Checker, Examples, Explainer, Sends, Turn, Weight, expect_sends, unacknowledged,
+    Analysis, Checker, Examples, Explainer, Pass, Sends, Weight, expect_sends, unacknowledged,
 };
 use import::{jepsen, kafkatest};
 use model::anomaly::Anomaly;
@@ -142,9 +142,9 @@ fn check(recorded: &mut Recorded) -> Result<Option<(Analysis, Notes)>, ImportErr
         let Round::Whole(notes) = recorded.convert(|event| checker.observe(event))? else {
             return Ok(None);
         };
-        match checker.turn() {
-            Turn::Settled(analysis) => return Ok(Some((*analysis, notes))),
-            Turn::Again(next) => checker = *next,
+        match checker.end_pass() {
+            Pass::Done(analysis) => return Ok(Some((*analysis, notes))),
+            Pass::Repeat(next) => checker = *next,
         }
     }
 }

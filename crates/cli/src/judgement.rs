@@ -7,7 +7,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
 
-use checker::{Examples, Limits, Readers, examine_in};
+use checker::{Concurrency, Examples, Limits, examine_in};
 use history::{Damage, Prefetch, Reader, Tail};
 use model::event::{Body, Event};
 use model::ids::RunId;
@@ -197,13 +197,13 @@ impl HistoryFile {
         }
     }
 
-    fn open(&self, readers: Readers) -> Result<Opened<'_>, Unfit> {
-        let reader = match (&self.presence, readers) {
+    fn open(&self, concurrency: Concurrency) -> Result<Opened<'_>, Unfit> {
+        let reader = match (&self.presence, concurrency) {
             (Presence::Missing | Presence::Empty, _) => OneReader::Idle,
-            (Presence::Readable, Readers::One) => {
+            (Presence::Readable, Concurrency::One) => {
                 OneReader::Ahead(Reader::open(&self.path)?.prefetch()?)
             }
-            (Presence::Readable, Readers::Several) => {
+            (Presence::Readable, Concurrency::Several) => {
                 OneReader::Beside(Box::new(Reader::open(&self.path)?))
             }
         };

@@ -97,7 +97,7 @@ impl Planner<'_> {
             anomaly: Anomaly::LogTruncation,
             what: format!(
                 "{} seen to reach one record farther before it was pinned",
-                survey.roster.partition(*partition)
+                survey.names.partition(*partition)
             ),
             effects: vec![(Anomaly::LogTruncation, 1)],
             edits: vec![(placed.at, Edit::Before(vec![seen]))],
@@ -108,7 +108,7 @@ impl Planner<'_> {
         let cluster = &self.survey.cluster;
         let ((partition, offset), placed) =
             cluster.replicas.iter().find(|((partition, offset), _)| {
-                let name = self.survey.roster.partition(*partition);
+                let name = self.survey.names.partition(*partition);
                 !cluster.diverged.contains(&name) && cluster.all_hold(*partition, *offset)
             })?;
         let placed = placed.first()?;
@@ -125,7 +125,7 @@ impl Planner<'_> {
             anomaly: Anomaly::ReplicaDivergence,
             what: format!(
                 "{}@{offset} replaced by a foreign record on broker {broker}",
-                self.survey.roster.partition(*partition)
+                self.survey.names.partition(*partition)
             ),
             effects: vec![(Anomaly::ReplicaDivergence, 1)],
             edits: vec![(placed.at, Edit::Replace(altered))],
@@ -147,7 +147,7 @@ impl Planner<'_> {
         else {
             return None;
         };
-        let member = self.survey.roster.unused_member();
+        let member = self.survey.names.unused_member();
         let group = reading.group;
         let life = [
             Body::MemberStarted { member, group },
@@ -173,7 +173,7 @@ impl Planner<'_> {
             what: format!(
                 "{} processed by a member of {} that had lost the partition",
                 self.name(trace),
-                self.survey.roster.group(group)
+                self.survey.names.group(group)
             ),
             effects: vec![(Anomaly::ZombieProcessing, 1), (Anomaly::Reprocessed, 1)],
             edits: vec![(reading.placed.at, Edit::After(life.to_vec()))],

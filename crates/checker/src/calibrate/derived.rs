@@ -104,8 +104,8 @@ impl Planner<'_> {
             anomaly: Anomaly::Duplicate,
             what: format!(
                 "{second} made of {}@{offset} by {}, as {first} was",
-                survey.roster.partition(from),
-                survey.roster.group(group)
+                survey.names.partition(from),
+                survey.names.group(group)
             ),
             effects: vec![(Anomaly::Duplicate, 1)],
             edits: vec![(placed.at, Edit::After(vec![Event { at, body }]))],
@@ -145,8 +145,8 @@ impl Planner<'_> {
             anomaly: Anomaly::GroupGap,
             what: format!(
                 "nothing made of {}@{offset} by {}",
-                survey.roster.partition(from),
-                survey.roster.group(group)
+                survey.names.partition(from),
+                survey.names.group(group)
             ),
             effects: vec![(Anomaly::GroupGap, 1)],
             edits: vec![(placed.at, Edit::Drop)],

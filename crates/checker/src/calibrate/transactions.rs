@@ -1,6 +1,6 @@
 //! Mutants of transactions: readings of what was aborted, or not yet
 //! committed; a record that is lost; a circle; an offset that goes back. Knows
-//! nothing of how a transaction's fate is settled.
+//! nothing of how a transaction's outcome is settled.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -12,8 +12,8 @@ use model::ids::{
 
 use super::{Edit, Mutation, Placed, Planner, RecordTrace};
 use crate::checker::Analysis;
-use crate::fates::{Fate, Fates, Visible};
 use crate::transactions::Tx;
+use crate::txn_outcomes::{TxnOutcome, TxnOutcomes, Visible};
 
 /// Places of each kind that the survey watches, at most.
 const PLACES_MAX: usize = 16;
@@ -50,11 +50,11 @@ pub(super) struct Places {
 
 impl Places {
     pub(super) fn new(analysis: &Analysis) -> Self {
-        let fates = &analysis.fates;
+        let txn_outcomes = &analysis.txn_outcomes;
         let stands = || {
-            fates
+            txn_outcomes
                 .partitions()
-                .flat_map(|of| fates.stands(of).iter().map(move |stand| (of, stand)))
+                .flat_map(|of| txn_outcomes.stands(of).iter().map(move |stand| (of, stand)))
         };
         let aborted = stands().filter(|(_, stand)| stand.visible == Visible::Aborted);
         Self {
@@ -62,13 +62,13 @@ impl Places {
                 .take(PLACES_MAX)
                 .map(|(of, stand)| ((of, Offset::new(stand.first)), None))
                 .collect(),
-            pairs: pairs(fates),
+            pairs: pairs(txn_outcomes),
             committed_only: BTreeSet::new(),
             held_to_committed: BTreeSet::new(),
             handed: BTreeSet::new(),
             commit: None,
             commit_completed: None,
-            producers: fates
+            producers: txn_outcomes
                 .transactions
                 .spans()
                 .map(|(producer, _)| producer)
@@ -76,7 +76,12 @@ impl Places {
         }
     }
 
-    pub(super) fn observe(&mut self, placed: &impl Fn() -> Placed, event: &Event, fates: &Fates) {
+    pub(super) fn observe(
+        &mut self,
+        placed: &impl Fn() -> Placed,
+        event: &Event,
+        txn_outcomes: &TxnOutcomes,
+    ) {
         match &event.body {
             Body::IsolationDeclared {
                 group,
@@ -119,8 +124,8 @@ impl Places {
                 self.handed.insert((*group, *partition));
                 if self.commit_completed.is_none()
                     && offset.get() > 0
-                    && (fates.transactions.find(*transaction))
-                        .is_some_and(|tx| fates.fate(tx) == Fate::Committed)
+                    && (txn_outcomes.transactions.find(*transaction))
+                        .is_some_and(|tx| txn_outcomes.outcome(tx) == TxnOutcome::Committed)
                 {
                     self.commit = Some((*transaction, *group, *partition, *offset));
                 }
@@ -161,11 +166,11 @@ impl Places {
 }
 
 /// A few pairs of committed transactions that stand right behind one another.
-fn pairs(fates: &Fates) -> Vec<Pair> {
+fn pairs(txn_outcomes: &TxnOutcomes) -> Vec<Pair> {
     let mut pairs: Vec<Pair> = Vec::new();
-    for partition in fates.partitions() {
+    for partition in txn_outcomes.partitions() {
         let mut before: Option<(Tx, Offset)> = None;
-        let stands = fates.stands(partition).iter();
+        let stands = txn_outcomes.stands(partition).iter();
         for stand in stands.filter(|stand| stand.visible == Visible::Yes) {
             let Some(second) = stand.tx else {
                 continue;
@@ -178,7 +183,7 @@ fn pairs(fates: &Fates) -> Vec<Pair> {
             if pairs.len() == PLACES_MAX {
                 return pairs;
             }
-            let first = fates.transactions.get(first).reference;
+            let first = txn_outcomes.transactions.get(first).reference;
             if pairs.iter().all(|pair| pair.first != first) {
                 pairs.push(Pair {
                     first,
@@ -228,7 +233,7 @@ impl Planner<'_> {
         let ((from, offset), group, stored, record) = found.next()?;
         self.used_records.insert(record);
         let content = Content::Ours(record);
-        let member = survey.roster.unused_member();
+        let member = survey.names.unused_member();
         let reading = [
             Body::MemberStarted { member, group },
             Body::Processed {
@@ -244,8 +249,8 @@ impl Planner<'_> {
             anomaly: Anomaly::G1a,
             what: format!(
                 "{}@{offset}, which was aborted, processed by {}",
-                survey.roster.partition(from),
-                survey.roster.group(group)
+                survey.names.partition(from),
+                survey.names.group(group)
             ),
             effects: vec![(Anomaly::G1a, 1)],
             edits: vec![(stored.at, Edit::After(reading.to_vec()))],
@@ -257,11 +262,11 @@ impl Planner<'_> {
     pub(super) fn precommitted_read(&mut self) -> Option<Mutation> {
         let survey = self.survey;
         let asked = |record: RecordId| -> Option<Micros> {
-            let tx = survey.fates.transactions.of(record)?;
+            let tx = survey.txn_outcomes.transactions.of(record)?;
             // Of a torn one, another mutation may hide the committed part.
-            let committed =
-                survey.fates.fate(tx) == Fate::Committed && !survey.fates.torn.contains(&tx);
-            let asked = survey.fates.transactions.get(tx).asked?;
+            let committed = survey.txn_outcomes.outcome(tx) == TxnOutcome::Committed
+                && !survey.txn_outcomes.torn.contains(&tx);
+            let asked = survey.txn_outcomes.transactions.get(tx).asked?;
             (committed && asked.get() > 0).then_some(asked)
         };
         let (trace, reading) = self.only_reading(|trace, reading| {
@@ -278,7 +283,7 @@ impl Planner<'_> {
         else {
             return None;
         };
-        let (member, group) = (survey.roster.unused_member(), reading.group);
+        let (member, group) = (survey.names.unused_member(), reading.group);
         let early = [
             Body::MemberStarted { member, group },
             Body::Processed {
@@ -295,7 +300,7 @@ impl Planner<'_> {
             what: format!(
                 "{} processed by {} before its commit was asked for",
                 self.name(trace),
-                survey.roster.group(group)
+                survey.names.group(group)
             ),
             effects: vec![(Anomaly::PrecommittedRead, 1), (Anomaly::Reprocessed, 1)],
             edits: vec![(reading.placed.at, Edit::After(early.to_vec()))],
@@ -315,7 +320,7 @@ impl Planner<'_> {
         {
             return None;
         }
-        let transactions = &survey.fates.transactions;
+        let transactions = &survey.txn_outcomes.transactions;
         let used = self.used_records.clone();
         let companion = move |trace: &RecordTrace, tx: Tx| -> Option<RecordId> {
             let mut others = survey.records.iter().map(|other| other.victim);
@@ -323,7 +328,7 @@ impl Planner<'_> {
                 other.partition == trace.victim.partition
                     && other.record != trace.victim.record
                     && !used.contains(&other.record)
-                    && survey.fates.shows(tx, other.partition, other.offset)
+                    && survey.txn_outcomes.shows(tx, other.partition, other.offset)
             })?;
             Some(other.record)
         };
@@ -331,7 +336,7 @@ impl Planner<'_> {
         let tx_of = |record: RecordId| -> Option<Tx> {
             let tx = transactions.of(record)?;
             let free = !used.contains(&transactions.get(tx).reference);
-            (free && survey.fates.fate(tx) == Fate::Committed).then_some(tx)
+            (free && survey.txn_outcomes.outcome(tx) == TxnOutcome::Committed).then_some(tx)
         };
         let read: BTreeSet<RecordId> = survey
             .records
@@ -374,11 +379,11 @@ impl Planner<'_> {
         })?;
         self.used_records.extend(records);
         let (from, offset) = pair.at;
-        let member = survey.roster.unused_member();
+        let member = survey.names.unused_member();
         let reading = [
             Body::MemberStarted {
                 member,
-                group: survey.roster.unused_group(),
+                group: survey.names.unused_group(),
             },
             Body::TransactionJoined {
                 transaction: pair.first,
@@ -397,8 +402,8 @@ impl Planner<'_> {
             anomaly: Anomaly::G1c,
             what: format!(
                 "{}@{offset} of {} read by {}, which wrote before it",
-                survey.roster.partition(from),
-                survey.fates.transactions.get(pair.second).reference,
+                survey.names.partition(from),
+                survey.txn_outcomes.transactions.get(pair.second).reference,
                 pair.first
             ),
             effects: vec![(Anomaly::G1c, 1)],
@@ -449,8 +454,8 @@ impl Planner<'_> {
             anomaly: Anomaly::CommitRegression,
             what: format!(
                 "{} committed 0 of {} with a transaction after {of} had committed {offset}",
-                survey.roster.group(group),
-                survey.roster.partition(partition)
+                survey.names.group(group),
+                survey.names.partition(partition)
             ),
             effects: vec![(Anomaly::CommitRegression, 1)],
             edits: vec![(

@@ -7,7 +7,7 @@ use model::event::Event;
 
 use super::{Checker, Measuring, Reading};
 use crate::calibrate::MutantPass;
-use crate::lanes::{self, Lanes, Readers, Taker};
+use crate::parallel::{self, Concurrency, Lanes, Taker};
 
 /// What of a checker a thread is. The two halves cost about the same.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -46,7 +46,7 @@ impl Role {
             Self::Whole => checker.observe(event),
             Self::Finder => checker.find(event),
             Self::Meter => {
-                checker.roster.observe(&event.body);
+                checker.names.observe(&event.body);
                 checker.measure(event);
             }
         }
@@ -62,14 +62,14 @@ impl Checker {
         self,
         lanes: Lanes,
         planting: Option<&MutantPass>,
-        open: impl FnMut(Readers) -> Result<I, E>,
+        open: impl FnMut(Concurrency) -> Result<I, E>,
     ) -> Result<Self, E>
     where
         I: IntoIterator<Item = Result<Event, E>> + Send,
         E: Send,
     {
         let parts = self.divide(lanes, planting);
-        Ok(Self::join(lanes::read(parts, open)?))
+        Ok(Self::join(parallel::read(parts, open)?))
     }
 
     fn divide(self, lanes: Lanes, planting: Option<&MutantPass>) -> Vec<Part> {

@@ -6,7 +6,7 @@ use model::ids::TransactionRef;
 
 use super::{Explainer, name, observed};
 use crate::finding::Watch;
-use crate::roster::Roster;
+use crate::names::Names;
 
 impl Explainer {
     pub(super) fn observe_cluster(&mut self, event: &Event) {
@@ -41,11 +41,8 @@ impl Explainer {
             Body::TransactionJoined {
                 transaction,
                 member,
-            } => self.note_transaction(event, *transaction, |roster| {
-                format!(
-                    "{} reads for {transaction}",
-                    roster.member_of_group(*member)
-                )
+            } => self.note_transaction(event, *transaction, |names| {
+                format!("{} reads for {transaction}", names.member_of_group(*member))
             }),
             Body::OffsetSent {
                 transaction,
@@ -57,15 +54,15 @@ impl Explainer {
                     Watch::Transaction(*transaction),
                     Watch::CommitOf(*group, *partition, *offset),
                 ]);
-                self.note(&cases, at, |roster| {
-                    let (group, partition) = (roster.group(*group), roster.partition(*partition));
+                self.note(&cases, at, |names| {
+                    let (group, partition) = (names.group(*group), names.partition(*partition));
                     let what =
                         format!("handed {offset} of {partition} for {group} to {transaction}");
-                    (roster.producer(transaction.producer), what)
+                    (names.producer(transaction.producer), what)
                 });
             }
             Body::Assigned { member, partitions } | Body::Revoked { member, partitions } => {
-                let Some(group) = self.roster.group_of(*member) else {
+                let Some(group) = self.names.group_of(*member) else {
                     return;
                 };
                 let verb = match event.body {
@@ -74,25 +71,25 @@ impl Explainer {
                 };
                 for partition in partitions {
                     let cases = self.cases_of(&[Watch::Hands(group, *partition)]);
-                    self.note(&cases, at, |roster| {
-                        let what = format!("{verb} {}", roster.partition(*partition));
-                        (roster.member_of_group(*member), what)
+                    self.note(&cases, at, |names| {
+                        let what = format!("{verb} {}", names.partition(*partition));
+                        (names.member_of_group(*member), what)
                     });
                 }
             }
             Body::TailSeen { partition, end } => {
                 let cases = self.cases_of(&[Watch::Ends(*partition)]);
-                self.note(&cases, at, |roster| {
+                self.note(&cases, at, |names| {
                     observed(format!(
                         "{} reached up to {end}",
-                        roster.partition(*partition)
+                        names.partition(*partition)
                     ))
                 });
             }
             Body::Pinned { partition, end, .. } => {
                 let cases = self.cases_of(&[Watch::Ends(*partition)]);
-                self.note(&cases, at, |roster| {
-                    observed(format!("{} ended at {end}", roster.partition(*partition)))
+                self.note(&cases, at, |names| {
+                    observed(format!("{} ended at {end}", names.partition(*partition)))
                 });
             }
             Body::Derived {
@@ -110,10 +107,10 @@ impl Explainer {
                         watching.push(case);
                     }
                 }
-                self.note(&cases, at, |roster| {
-                    let (group, from) = (roster.group(*group), roster.partition(*from));
+                self.note(&cases, at, |names| {
+                    let (group, from) = (names.group(*group), names.partition(*from));
                     let what = format!("made {record} of {from}@{offset} ({group})");
-                    (roster.producer(record.producer), what)
+                    (names.producer(record.producer), what)
                 });
             }
             Body::ReplicaStored {
@@ -123,11 +120,11 @@ impl Explainer {
                 content,
             } => {
                 let cases = self.cases_of(&[Watch::Position(*partition, *offset)]);
-                self.note(&cases, None, |roster| {
+                self.note(&cases, None, |names| {
                     observed(format!(
                         "{} stands at {}@{offset} on broker {broker}",
                         name(content),
-                        roster.partition(*partition)
+                        names.partition(*partition)
                     ))
                 });
             }
@@ -139,11 +136,11 @@ impl Explainer {
         &mut self,
         event: &Event,
         transaction: TransactionRef,
-        say: impl FnOnce(&Roster) -> String,
+        say: impl FnOnce(&Names) -> String,
     ) {
         let cases = self.cases_of(&[Watch::Transaction(transaction)]);
-        self.note(&cases, Some(event.at), |roster| {
-            (roster.producer(transaction.producer), say(roster))
+        self.note(&cases, Some(event.at), |names| {
+            (names.producer(transaction.producer), say(names))
         });
     }
 }

@@ -4,7 +4,7 @@
 
 use super::{Ruling, held, inconclusive};
 use crate::checker::Analysis;
-use crate::isolated::IsolationCoverage;
+use crate::read_committed::IsolationCoverage;
 
 /// Put to the test only where a group was given records of committed
 /// transactions, and passed records of aborted ones. One that reads what was

@@ -4,9 +4,9 @@
 use model::ids::{Offset, PartitionRef, RecordId};
 
 use super::PartitionLog;
-use crate::background::Background;
 use crate::cleaning::Successor;
-use crate::fates::Fate;
+use crate::context::Context;
+use crate::txn_outcomes::TxnOutcome;
 
 /// Why an acknowledged record is not there.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -37,21 +37,21 @@ impl Absence {
         record: RecordId,
         (partition, told, below): (PartitionRef, Offset, Option<Offset>),
         log: &PartitionLog,
-        background: Background<'_>,
+        context: Context<'_>,
     ) -> Self {
         let offset = below.filter(|_| !told.is_given()).unwrap_or(told);
         let pinned = log.pinned.clone().unwrap_or_default();
         if log.damaged.contains(told.get()) {
             return Self::Damaged;
         }
-        if background.provenance.is_imported() {
-            return Self::of_told(record, (partition, offset), log, background);
+        if context.provenance.is_imported() {
+            return Self::of_told(record, (partition, offset), log, context);
         }
         let start = pinned.start.get();
         if (0..start).contains(&offset.get()) || (offset.get() < 0 && start > 0) {
             Self::Expired
-        } else if log.is_emptied(partition, offset, background.roster) {
-            match background.cleaning.successor(record, (partition, offset)) {
+        } else if log.is_emptied(partition, offset, context.names) {
+            match context.cleaning.successor(record, (partition, offset)) {
                 Successor::Stands => Self::Replaced,
                 Successor::None => Self::Lost,
                 Successor::Unknown => Self::Compacted,
@@ -66,20 +66,20 @@ impl Absence {
         record: RecordId,
         (partition, offset): (PartitionRef, Offset),
         log: &PartitionLog,
-        background: Background<'_>,
+        context: Context<'_>,
     ) -> Self {
-        let Background {
-            roster,
+        let Context {
+            names,
             provenance,
-            fates,
+            txn_outcomes,
             ..
-        } = background;
-        let tx = fates.transactions.of(record);
-        if tx.is_some_and(|tx| fates.fate(tx) != Fate::Committed) {
+        } = context;
+        let tx = txn_outcomes.transactions.of(record);
+        if tx.is_some_and(|tx| txn_outcomes.outcome(tx) != TxnOutcome::Committed) {
             return Self::Invisible;
         }
         if offset.get() >= 0 && provenance.is_replaceable(partition, offset) {
-            return if roster.compacts(partition.topic) {
+            return if names.compacts(partition.topic) {
                 Self::Replaced
             } else {
                 Self::Compacted
@@ -88,7 +88,7 @@ impl Absence {
         let below_readers = |at: &Offset| log.processed().is_some_and(|read| *at < read.end);
         if offset.get() >= 0 && below_readers(&offset) {
             let before_readers = log.processed().is_some_and(|read| offset < read.start);
-            return if before_readers && roster.deletes(partition.topic) {
+            return if before_readers && names.deletes(partition.topic) {
                 Self::Expired
             } else {
                 Self::Lost
@@ -100,7 +100,7 @@ impl Absence {
         // What its producer was not told of its transaction shows in what was
         // read alone.
         match tx {
-            Some(tx) if !fates.is_as_told(tx) => Self::Invisible,
+            Some(tx) if !txn_outcomes.is_as_told(tx) => Self::Invisible,
             _ => Self::Unseen,
         }
     }

@@ -17,11 +17,11 @@ use std::ops::Range;
 use model::ids::{Offset, PartitionRef, ProducerIx, RecordId};
 
 use super::{Ledger, PartitionLog};
-use crate::fates::{Fate, Fates};
 use crate::limits::Limits;
+use crate::names::Names;
 use crate::provenance::Provenance;
-use crate::roster::Roster;
 use crate::sparse_set::SparseSet;
+use crate::txn_outcomes::{TxnOutcome, TxnOutcomes};
 
 /// Who tells what stands in the log.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
@@ -126,9 +126,9 @@ impl Ledger {
     }
 
     /// Takes what the readers were given for what the log holds.
-    pub(crate) fn stand_in(&mut self, roster: &Roster) {
-        for topic in roster.topics.keys() {
-            for partition in roster.partitions_of(*topic) {
+    pub(crate) fn stand_in(&mut self, names: &Names) {
+        for topic in names.topics.keys() {
+            for partition in names.partitions_of(*topic) {
                 self.partitions.entry(partition);
             }
         }
@@ -142,14 +142,18 @@ impl Ledger {
 
     /// Lets what was acknowledged exist, now that it is known what became of
     /// the transactions.
-    pub(crate) fn believe_acknowledgements(&mut self, fates: &Fates, provenance: &Provenance) {
+    pub(crate) fn believe_acknowledgements(
+        &mut self,
+        txn_outcomes: &TxnOutcomes,
+        provenance: &Provenance,
+    ) {
         let witness = self.witness;
         let all: Vec<PartitionRef> = self.partitions().collect();
         for partition in all {
             let log = self.partitions.entry(partition);
             let taken = |offset| provenance.is_replaceable(partition, offset);
             if witness == Witness::ReadersAndProducers {
-                log.believe_committed(fates, taken);
+                log.believe_committed(txn_outcomes, taken);
             } else {
                 log.believe_all(taken);
             }
@@ -158,7 +162,7 @@ impl Ledger {
 
     /// What was acknowledged or read in a partition, in the order of offsets;
     /// after [`Ledger::stand_in`].
-    pub(crate) fn standing(
+    pub(crate) fn stored_records(
         &self,
         partition: PartitionRef,
     ) -> impl Iterator<Item = (Offset, RecordId)> + '_ {
@@ -201,11 +205,11 @@ impl PartitionLog {
         }
     }
 
-    fn believe_committed(&mut self, fates: &Fates, taken: impl Fn(Offset) -> bool) {
+    fn believe_committed(&mut self, txn_outcomes: &TxnOutcomes, taken: impl Fn(Offset) -> bool) {
         let pinned = self.pinned.clone().unwrap_or_default();
         for (offset, record) in &self.told.0 {
-            let fate = fates.fate_of(*record);
-            let is_visible = matches!(fate, None | Some(Fate::Committed));
+            let outcome = txn_outcomes.outcome_of(*record);
+            let is_visible = matches!(outcome, None | Some(TxnOutcome::Committed));
             if !is_visible || offset.get() < 0 || taken(*offset) {
                 continue;
             }

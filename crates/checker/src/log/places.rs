@@ -17,15 +17,15 @@ use model::anomaly::Anomaly;
 use model::ids::{Offset, PartitionRef, ProducerIx, RecordId, Sequence};
 
 use super::{Ledger, PartitionLog};
-use crate::background::Background;
 use crate::claims::Blocks;
 use crate::collect::{Claim, Kind};
-use crate::fates::Fate;
-use crate::finding::{Docket, Watch};
+use crate::context::Context;
+use crate::finding::{FindingCollector, Watch};
 use crate::record_set::RecordSet;
-use crate::standing::{Latest, Standing};
+use crate::stored_records::{Latest, StoredRecords};
 use crate::table::Table;
 use crate::transactions::Transactions;
+use crate::txn_outcomes::TxnOutcome;
 
 /// What a partition's producers were told, in the order in which they were, and
 /// what is expected of the order of their records.
@@ -79,7 +79,7 @@ impl Places {
         &mut self,
         sending: &Sending,
         (partition, offset, record): (PartitionRef, Offset, RecordId),
-        standing: &mut Standing,
+        stored_records: &mut StoredRecords,
         transactions: &Transactions,
     ) {
         if !self.met.insert(record) {
@@ -91,7 +91,7 @@ impl Places {
             *latest = here;
             return;
         }
-        standing.find_disorder(partition, here, *latest, transactions);
+        stored_records.find_disorder(partition, here, *latest, transactions);
     }
 }
 
@@ -127,9 +127,9 @@ impl Ledger {
     /// what readings alone have said of their order.
     pub(super) fn contest_places(&mut self) {
         let blocks = self.blocks();
-        let standing = &mut self.standing;
-        let unclean = !standing.again.is_empty() || !standing.disordered.is_empty();
-        standing.forget_disorder();
+        let stored_records = &mut self.stored_records;
+        let unclean = !stored_records.again.is_empty() || !stored_records.disordered.is_empty();
+        stored_records.forget_disorder();
         for log in self.partitions.values_mut() {
             if unclean || log.sending.is_unordered || !log.glimpsed.is_empty() {
                 log.contest_everything(blocks);
@@ -141,9 +141,9 @@ impl Ledger {
 
     /// A place at which nobody read a record: not its first, if it was read
     /// elsewhere, or is said to be elsewhere too.
-    fn count_unread_place(&mut self, record: RecordId, docket: &mut Docket) {
-        if self.standing.stored.contains(record) || !self.unread_places.insert(record) {
-            docket.add_record(Anomaly::Duplicate, record, || {
+    fn count_unread_place(&mut self, record: RecordId, collector: &mut FindingCollector) {
+        if self.stored_records.stored.contains(record) || !self.unread_places.insert(record) {
+            collector.add_record(Anomaly::Duplicate, record, || {
                 let what = format!("{record} has more than one place");
                 (what, vec![Watch::Record(record)])
             });
@@ -155,12 +155,12 @@ impl Ledger {
     pub(super) fn settle_lone_place(
         &mut self,
         claim: Claim,
-        background: Background<'_>,
-        docket: &mut Docket,
+        context: Context<'_>,
+        collector: &mut FindingCollector,
     ) {
-        let fate = background.fates.fate_of(claim.record);
-        if claim.offset.get() >= 0 && matches!(fate, None | Some(Fate::Committed)) {
-            self.count_unread_place(claim.record, docket);
+        let outcome = context.txn_outcomes.outcome_of(claim.record);
+        if claim.offset.get() >= 0 && matches!(outcome, None | Some(TxnOutcome::Committed)) {
+            self.count_unread_place(claim.record, collector);
         }
     }
 
@@ -169,9 +169,9 @@ impl Ledger {
     pub(super) fn settle_told_place(
         &mut self,
         claims: &[Claim],
-        absent: impl Fn(&mut Self, Claim, &mut Docket),
-        background: Background<'_>,
-        docket: &mut Docket,
+        absent: impl Fn(&mut Self, Claim, &mut FindingCollector),
+        context: Context<'_>,
+        collector: &mut FindingCollector,
     ) {
         let Some(Claim {
             partition, offset, ..
@@ -181,16 +181,16 @@ impl Ledger {
         };
         let of = |kind: Kind| claims.iter().filter(move |claim| claim.kind == kind);
         let visible = |claim: &&Claim| {
-            let fate = background.fates.fate_of(claim.record);
-            matches!(fate, None | Some(Fate::Committed))
+            let outcome = context.txn_outcomes.outcome_of(claim.record);
+            matches!(outcome, None | Some(TxnOutcome::Committed))
         };
         let mut here: Vec<RecordId> = of(Kind::Stored).map(|claim| claim.record).collect();
         let read = here.len();
         for claim in of(Kind::Acknowledged) {
-            if self.standing.stored.contains(claim.record) {
+            if self.stored_records.stored.contains(claim.record) {
                 self.settled.looked_for += 1;
             } else {
-                absent(self, *claim, docket);
+                absent(self, *claim, collector);
             }
         }
         let acknowledged = of(Kind::Acknowledged).filter(visible);
@@ -201,10 +201,10 @@ impl Ledger {
             }
         }
         for record in here.iter().skip(read) {
-            self.count_unread_place(*record, docket);
+            self.count_unread_place(*record, collector);
         }
         for record in here.iter().skip(1) {
-            self.contradict(*record, partition, offset, background.roster, docket);
+            self.contradict(*record, partition, offset, context.names, collector);
         }
         here.sort_unstable();
         let Some(log) = self.partitions.get_mut(partition) else {
@@ -214,8 +214,8 @@ impl Ledger {
             log.places.meet(
                 &log.sending,
                 (partition, offset, record),
-                &mut self.standing,
-                &background.fates.transactions,
+                &mut self.stored_records,
+                &context.txn_outcomes.transactions,
             );
         }
     }

@@ -11,23 +11,23 @@ use proptest::strategy::ValueTree;
 use proptest::test_runner::TestRunner;
 
 use crate::captured;
+use crate::out_of_order::{self, GROUPS, PARTITIONS};
 use crate::properties::thousands;
 use crate::reference;
 use crate::reference_rows;
 use crate::reference_transactions::{self as slow, Covered, Declared};
 use crate::story::{Story, found, part};
-use crate::tangled::{self, GROUPS, PARTITIONS};
 
 proptest! {
     #![proptest_config(thousands())]
 
     #[test]
-    fn it_agrees_on_transactions(plot in tangled::plots(false)) {
+    fn it_agrees_on_transactions(plot in out_of_order::plots(false)) {
         agrees(&plot.tell())?;
     }
 
     #[test]
-    fn it_agrees_on_transactions_that_another_tool_recorded(plot in tangled::plots(true)) {
+    fn it_agrees_on_transactions_that_another_tool_recorded(plot in out_of_order::plots(true)) {
         agrees(&plot.tell())?;
     }
 
@@ -155,7 +155,7 @@ fn every_anomaly_of_transactions_occurs_in_what_is_compared() {
         Anomaly::Reprocessed,
     ];
     for imported in [false, true] {
-        let seen = occurrences(&tangled::plots(imported), |plot| {
+        let seen = occurrences(&out_of_order::plots(imported), |plot| {
             expected(&plot.tell().events)
         });
         all_occur(&seen, &anomalies);

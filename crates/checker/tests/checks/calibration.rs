@@ -9,8 +9,8 @@ use model::verdict::Calibration;
 use proptest::prelude::*;
 
 use crate::captured;
+use crate::out_of_order;
 use crate::story::{Story, TOPIC, every_claim, found, ours, story};
-use crate::tangled;
 use crate::transacted;
 use crate::world::{Kept, Size, Witness, make, sizes};
 
@@ -191,7 +191,7 @@ proptest! {
     }
 
     #[test]
-    fn mutants_are_found_whatever_happens_to_transactions(plot in tangled::plots(false)) {
+    fn mutants_are_found_whatever_happens_to_transactions(plot in out_of_order::plots(false)) {
         prop_assert_eq!(misses(&plot.tell()), Vec::<String>::new());
     }
 

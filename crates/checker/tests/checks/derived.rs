@@ -360,7 +360,7 @@ enum End {
 
 /// What is made of one record, and what becomes of that.
 #[derive(Clone, Copy, PartialEq)]
-enum Fate {
+enum TxnOutcome {
     Stored,
     StoredUnknown,
     LostAcknowledged,
@@ -413,18 +413,18 @@ impl Maker {
         at
     }
 
-    fn fate(&mut self) -> Fate {
+    fn outcome(&mut self) -> TxnOutcome {
         if !self.dice.percent(self.planted) {
             return match self.dice.below(10) {
-                0 => Fate::StoredUnknown,
-                _ => Fate::Stored,
+                0 => TxnOutcome::StoredUnknown,
+                _ => TxnOutcome::Stored,
             };
         }
         match self.dice.below(4) {
-            0 => Fate::LostAcknowledged,
-            1 => Fate::Never,
-            2 => Fate::Nothing,
-            _ => Fate::Twice,
+            0 => TxnOutcome::LostAcknowledged,
+            1 => TxnOutcome::Never,
+            2 => TxnOutcome::Nothing,
+            _ => TxnOutcome::Twice,
         }
     }
 
@@ -458,14 +458,14 @@ impl Maker {
                 offset: offset(input),
                 content: Content::Ours(id(0, input as u64)),
             });
-            let fate = self.fate();
-            let times = match fate {
-                Fate::Nothing => 0,
-                Fate::Twice => 2,
+            let outcome = self.outcome();
+            let times = match outcome {
+                TxnOutcome::Nothing => 0,
+                TxnOutcome::Twice => 2,
                 _ => 1,
             };
             for _ in 0..times {
-                stored |= self.output(id(producer, sequence), input, fate);
+                stored |= self.output(id(producer, sequence), input, outcome);
                 sequence += 1;
             }
         }
@@ -481,7 +481,7 @@ impl Maker {
         }
     }
 
-    fn output(&mut self, record: RecordId, input: usize, fate: Fate) -> bool {
+    fn output(&mut self, record: RecordId, input: usize, outcome: TxnOutcome) -> bool {
         self.say(Body::Derived {
             record,
             group: GROUP,
@@ -495,15 +495,15 @@ impl Maker {
             BatchKind::Plain
         };
         let producer = record.producer.get();
-        let stands = !matches!(fate, Fate::LostAcknowledged | Fate::Never);
+        let stands = !matches!(outcome, TxnOutcome::LostAcknowledged | TxnOutcome::Never);
         let at = if stands {
             self.append(Some(Content::Ours(record)), Some(producer), kind)
         } else {
             // Below the end all the same.
             self.append(None, None, BatchKind::Control)
         };
-        let outcome = match fate {
-            Fate::StoredUnknown | Fate::Never => Outcome::Unknown {
+        let outcome = match outcome {
+            TxnOutcome::StoredUnknown | TxnOutcome::Never => Outcome::Unknown {
                 error: "late".to_owned(),
             },
             _ => Outcome::Acknowledged {
@@ -744,28 +744,28 @@ fn reference(events: &[Event]) -> BTreeMap<Anomaly, u64> {
     }
     let open: BTreeSet<TransactionRef> = unclosed.into_values().collect();
     // Whether it was committed; none where nobody knows.
-    let fate = |tx: Option<TransactionRef>| -> Option<bool> {
+    let outcome = |tx: Option<TransactionRef>| -> Option<bool> {
         let Some(tx) = tx else { return Some(true) };
         let never = (!asked.contains(&tx) && !open.contains(&tx)).then_some(false);
         marked.get(&tx).or(told.get(&tx)).copied().or(never)
     };
     let mut counts: BTreeMap<Anomaly, u64> = BTreeMap::new();
-    let committed = commits.iter().filter(|(_, tx)| fate(*tx) == Some(true));
+    let committed = commits.iter().filter(|(_, tx)| outcome(*tx) == Some(true));
     let committed = committed.map(|(at, _)| *at).max().unwrap_or_default();
     for offset in (0..end.get()).map(Offset::new) {
         let outputs = || made.iter().filter(|(at, _)| *at == offset);
-        let fate_of = |record: &RecordId| fate(of.get(record).copied());
+        let outcome_of = |record: &RecordId| outcome(of.get(record).copied());
         let visible = outputs()
-            .filter(|(_, record)| fate_of(record) == Some(true) && stored.contains(record));
+            .filter(|(_, record)| outcome_of(record) == Some(true) && stored.contains(record));
         let more = visible.count().saturating_sub(1) as u64;
         let took_effect = outputs().any(|(_, record)| {
-            fate_of(record) == Some(true)
+            outcome_of(record) == Some(true)
                 && (stored.contains(record) || acknowledged.contains(record))
         });
         let readings = || processed.iter().filter(|(at, _)| *at == offset);
-        let read = readings().any(|(_, tx)| fate(*tx) == Some(true));
-        let unknown = readings().any(|(_, tx)| fate(*tx).is_none())
-            || outputs().any(|(_, record)| fate_of(record).is_none());
+        let read = readings().any(|(_, tx)| outcome(*tx) == Some(true));
+        let unknown = readings().any(|(_, tx)| outcome(*tx).is_none())
+            || outputs().any(|(_, record)| outcome_of(record).is_none());
         if more > 0 {
             *counts.entry(Anomaly::Duplicate).or_default() += more;
         }

@@ -278,7 +278,7 @@ fn it_does_not_matter_when_it_is_said_who_recorded_a_history() {
 
 /// What becomes of a record on its way into a recording.
 #[derive(Clone, Copy, Debug)]
-struct Fate {
+struct TxnOutcome {
     /// Where its producer was told it is, if it was told.
     acknowledged: Option<i64>,
     /// Which record the member got where it stands, if it got any.
@@ -287,18 +287,18 @@ struct Fate {
     again: bool,
 }
 
-fn fates() -> impl Strategy<Value = Vec<Fate>> {
+fn txn_outcomes() -> impl Strategy<Value = Vec<TxnOutcome>> {
     let odd = |chance: u32| prop::option::weighted(f64::from(chance) / 100.0, -2i64..3);
-    let fate = (odd(4), odd(4), 0u8..60, 0u8..60, 0u8..20);
-    prop::collection::vec(fate, 1..60).prop_map(|fates| {
-        let fates = (0i64..).zip(fates);
+    let outcome = (odd(4), odd(4), 0u8..60, 0u8..60, 0u8..20);
+    prop::collection::vec(outcome, 1..60).prop_map(|txn_outcomes| {
+        let txn_outcomes = (0i64..).zip(txn_outcomes);
         let moved = |at: i64, by: Option<i64>| (at + by.unwrap_or(0)).max(0);
-        let fate = |(at, (told, got, untold, unread, again))| Fate {
+        let outcome = |(at, (told, got, untold, unread, again))| TxnOutcome {
             acknowledged: (untold > 0).then(|| moved(at, told)),
             read: (unread > 0).then(|| moved(at, got).unsigned_abs()),
             again: again == 0,
         };
-        fates.map(fate).collect()
+        txn_outcomes.map(outcome).collect()
     })
 }
 
@@ -306,25 +306,25 @@ proptest! {
     #![proptest_config(ProptestConfig::with_cases(400))]
 
     #[test]
-    fn it_makes_no_difference_whether_outcomes_or_readings_come_first(fates in fates()) {
-        let outcome = |story: Story, at: usize| match fates[at].acknowledged {
+    fn it_makes_no_difference_whether_outcomes_or_readings_come_first(txn_outcomes in txn_outcomes()) {
+        let outcome = |story: Story, at: usize| match txn_outcomes[at].acknowledged {
             Some(offset) => story.ack(at as u64, offset),
             None => story.send(at as u64).unsure(at as u64),
         };
         let reading = |story: Story, at: usize| {
             let offset = i64::try_from(at).unwrap();
-            let Some(record) = fates[at].read else {
+            let Some(record) = txn_outcomes[at].read else {
                 return story;
             };
             let content = Content::Ours(id(0, record));
             let story = story.processes_as(0, offset, content);
-            if fates[at].again {
+            if txn_outcomes[at].again {
                 story.processes_as(1, offset, content)
             } else {
                 story
             }
         };
-        let all = || 0..fates.len();
+        let all = || 0..txn_outcomes.len();
         let begin = || imported().member(1);
         let outcomes_first = all().fold(all().fold(begin(), outcome), reading).check();
         let readings_first = all().fold(all().fold(begin(), reading), outcome).check();

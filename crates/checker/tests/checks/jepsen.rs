@@ -7,7 +7,7 @@ use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use checker::{Analysis, Checker, Expectation, Turn, expect};
+use checker::{Analysis, Checker, Expectation, Pass, expect};
 use import::jepsen::{Conversion, Foresight, Settings, convert};
 
 const PAGE: &str = include_str!("../../../../docs/guides/imports.md");
@@ -57,9 +57,9 @@ pub(crate) fn check(edn: &[u8]) -> Analysis {
                 foresight = more;
                 checker = Checker::new();
             }
-            Conversion::Complete(_) => match checker.turn() {
-                Turn::Settled(analysis) => return *analysis,
-                Turn::Again(next) => checker = *next,
+            Conversion::Complete(_) => match checker.end_pass() {
+                Pass::Done(analysis) => return *analysis,
+                Pass::Repeat(next) => checker = *next,
             },
         }
     }

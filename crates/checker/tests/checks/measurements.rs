@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use checker::{Checker, ReadsMet, TrafficMet, Turn};
+use checker::{Checker, Pass, ReadsMet, TrafficMet};
 use model::event::{Body, Ending, RowOp, TxOutcome};
 use model::ids::{GroupIx, Offset, ProducerIx};
 
@@ -93,9 +93,9 @@ fn measured_if(checker: Checker, story: &Story) -> Option<u64> {
         for event in &story.events {
             checker.observe(event);
         }
-        match checker.turn() {
-            Turn::Settled(analysis) => return analysis.measurements.silent_longest_ms,
-            Turn::Again(next) => checker = *next,
+        match checker.end_pass() {
+            Pass::Done(analysis) => return analysis.measurements.silent_longest_ms,
+            Pass::Repeat(next) => checker = *next,
         }
     }
 }

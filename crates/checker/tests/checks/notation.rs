@@ -425,14 +425,14 @@ impl Scribe {
                 end: Offset::new(end.parse().ok()?),
             });
         }
-        let (start, standing) = listed(verb.strip_prefix("is read from ")?)?;
-        let end = start + i64::try_from(standing.len()).ok()?;
+        let (start, stored_records) = listed(verb.strip_prefix("is read from ")?)?;
+        let end = start + i64::try_from(stored_records.len()).ok()?;
         self.say(Body::Pinned {
             partition,
             log_start: Offset::new(start),
             end: Offset::new(end),
         });
-        for (what, offset) in standing.into_iter().zip(start..) {
+        for (what, offset) in stored_records.into_iter().zip(start..) {
             self.stands(partition, Offset::new(offset), what)?;
         }
         self.say(Body::PartitionRead { partition })
@@ -526,15 +526,15 @@ impl Scribe {
         let broker = BrokerId::new(broker.parse().ok()?);
         let (partition, held) = held.split_once(" from ")?;
         let partition = self.partition(partition)?;
-        let (start, standing) = listed(held)?;
+        let (start, stored_records) = listed(held)?;
         self.begin_truth();
         self.say(Body::ReplicaPinned {
             partition,
             broker,
             log_start: Offset::new(start),
-            end: Offset::new(start + i64::try_from(standing.len()).ok()?),
+            end: Offset::new(start + i64::try_from(stored_records.len()).ok()?),
         });
-        for (what, offset) in standing.into_iter().zip(start..) {
+        for (what, offset) in stored_records.into_iter().zip(start..) {
             if what != "nothing" {
                 self.say(Body::ReplicaStored {
                     partition,
@@ -631,9 +631,12 @@ impl Scribe {
 
 /// `5: p0/0, nothing`: where a log begins, and what stands there.
 fn listed(text: &str) -> Option<(i64, Vec<&str>)> {
-    let (start, standing) = text.split_once(':')?;
-    let standing = standing.trim().split(", ").filter(|it| !it.is_empty());
-    Some((start.parse().ok()?, standing.collect()))
+    let (start, stored_records) = text.split_once(':')?;
+    let stored_records = stored_records
+        .trim()
+        .split(", ")
+        .filter(|it| !it.is_empty());
+    Some((start.parse().ok()?, stored_records.collect()))
 }
 
 fn is_partition(word: &str) -> bool {

@@ -42,7 +42,7 @@ enum Of {
 }
 
 #[derive(Clone, Copy, Debug, PartialEq)]
-enum Fate {
+enum TxnOutcome {
     Committed,
     RolledBack,
     Unknown,
@@ -76,27 +76,29 @@ struct Said {
 }
 
 /// What stands in a partition.
-enum Standing {
+enum StoredRecords {
     Batch(BatchKind, i64),
     Event(Told),
 }
 
 /// Sorts the events by what became of their transactions: those that came out,
 /// and those that have not.
-fn come_out(standing: &[Standing]) -> (Vec<Told>, Vec<Told>) {
+fn come_out(stored_records: &[StoredRecords]) -> (Vec<Told>, Vec<Told>) {
     let (mut out, mut open) = (Vec::new(), Vec::new());
-    for (at, it) in standing.iter().enumerate() {
-        let Standing::Event(told) = it else { continue };
-        let batch = standing[..at].iter().rev().find_map(|it| match it {
-            Standing::Batch(kind, producer) => Some((*kind, *producer)),
-            Standing::Event(_) => None,
+    for (at, it) in stored_records.iter().enumerate() {
+        let StoredRecords::Event(told) = it else {
+            continue;
+        };
+        let batch = stored_records[..at].iter().rev().find_map(|it| match it {
+            StoredRecords::Batch(kind, producer) => Some((*kind, *producer)),
+            StoredRecords::Event(_) => None,
         });
         let Some((BatchKind::Transactional, producer)) = batch else {
             out.push(*told);
             continue;
         };
-        let end = standing[at..].iter().find_map(|it| match it {
-            Standing::Batch(kind @ (BatchKind::CommitMarker | BatchKind::AbortMarker), of) => {
+        let end = stored_records[at..].iter().find_map(|it| match it {
+            StoredRecords::Batch(kind @ (BatchKind::CommitMarker | BatchKind::AbortMarker), of) => {
                 (*of == producer).then_some(*kind)
             }
             _ => None,
@@ -112,7 +114,7 @@ fn come_out(standing: &[Standing]) -> (Vec<Told>, Vec<Told>) {
 
 fn listen(events: &[Event]) -> Said {
     let mut said = Said::default();
-    let mut standing: BTreeMap<PartitionRef, Vec<Standing>> = BTreeMap::new();
+    let mut stored_records: BTreeMap<PartitionRef, Vec<StoredRecords>> = BTreeMap::new();
     for (at, event) in events.iter().enumerate() {
         match &event.body {
             Body::TopicDeclared {
@@ -167,8 +169,8 @@ fn listen(events: &[Event]) -> Said {
                 kind,
                 ..
             } => {
-                let here = standing.entry(*partition).or_default();
-                here.push(Standing::Batch(*kind, *producer_id));
+                let here = stored_records.entry(*partition).or_default();
+                here.push(StoredRecords::Batch(*kind, *producer_id));
             }
             Body::ChangeEvent {
                 partition,
@@ -179,8 +181,8 @@ fn listen(events: &[Event]) -> Said {
                 content,
                 lsn,
             } => {
-                let here = standing.entry(*partition).or_default();
-                here.push(Standing::Event(Told {
+                let here = stored_records.entry(*partition).or_default();
+                here.push(StoredRecords::Event(Told {
                     place: (*partition, offset.get()),
                     row: (*table, *key),
                     op: *op,
@@ -212,8 +214,8 @@ fn listen(events: &[Event]) -> Said {
             _ => {}
         }
     }
-    for standing in standing.values() {
-        let (out, open) = come_out(standing);
+    for stored_records in stored_records.values() {
+        let (out, open) = come_out(stored_records);
         said.events.extend(out);
         said.open.extend(open);
     }
@@ -334,10 +336,10 @@ impl Said {
 
     /// What became of a transaction: what the database said, or else the rows
     /// that it left, or left alone.
-    fn fate(&self, tx: TxId) -> Fate {
+    fn outcome(&self, tx: TxId) -> TxnOutcome {
         match self.ended.get(&tx) {
-            Some(TxOutcome::Committed) => return Fate::Committed,
-            Some(TxOutcome::RolledBack) => return Fate::RolledBack,
+            Some(TxOutcome::Committed) => return TxnOutcome::Committed,
+            Some(TxOutcome::RolledBack) => return TxnOutcome::RolledBack,
             Some(TxOutcome::Unknown) | None => {}
         }
         let mine = || self.changes.iter().filter(|it| it.tx == tx);
@@ -345,7 +347,7 @@ impl Said {
         for change in mine() {
             let holds = self.rows.get(&change.row).copied();
             if holds == Some(ChangeContent::Ours(change.id)) {
-                return Fate::Committed;
+                return TxnOutcome::Committed;
             }
             if !self.table_read.contains(&change.row.0) {
                 continue;
@@ -354,15 +356,15 @@ impl Said {
             left_alone |= is_older;
         }
         if left_alone {
-            Fate::RolledBack
+            TxnOutcome::RolledBack
         } else {
-            Fate::Unknown
+            TxnOutcome::Unknown
         }
     }
 
-    fn fate_of(&self, change: ChangeId) -> Fate {
+    fn outcome_of(&self, change: ChangeId) -> TxnOutcome {
         let change = self.changes.iter().find(|it| it.id == change);
-        change.map_or(Fate::RolledBack, |it| self.fate(it.tx))
+        change.map_or(TxnOutcome::RolledBack, |it| self.outcome(it.tx))
     }
 
     /// The events of a row with what they tell of, in the order of the log.
@@ -375,7 +377,7 @@ impl Said {
                 ChangeContent::Foreign => Of::Nothing,
                 ChangeContent::Ours(change) => {
                     let made = self.changes_of(row).any(|it| it.id == change);
-                    if made && self.fate_of(change) != Fate::RolledBack {
+                    if made && self.outcome_of(change) != TxnOutcome::RolledBack {
                         Of::Change(change)
                     } else {
                         Of::Nothing
@@ -405,14 +407,14 @@ impl Said {
         });
         let mut deletes = self.changes_of(row).filter(|it| {
             let next = behind.is_none_or(|behind| it.id > behind);
-            it.op == RowOp::Delete && next && self.fate(it.tx) != Fate::RolledBack
+            it.op == RowOp::Delete && next && self.outcome(it.tx) != TxnOutcome::RolledBack
         });
         if let Some(next) = deletes.next() {
             return Of::Change(next.id);
         }
         let untold = self.changes_of(row).filter(|it| {
             let told = before.iter().any(|(_, of)| *of == Of::Change(it.id));
-            it.op == RowOp::Delete && !told && self.fate(it.tx) != Fate::RolledBack
+            it.op == RowOp::Delete && !told && self.outcome(it.tx) != TxnOutcome::RolledBack
         });
         untold.last().map_or(Of::Nothing, |it| Of::Change(it.id))
     }
@@ -460,7 +462,7 @@ impl Said {
         let complete = !self.may(SettingEffect::Move) && (self.is_over() || all_final);
         let effective = self
             .changes_of(row)
-            .filter(|it| self.fate(it.tx) != Fate::RolledBack);
+            .filter(|it| self.outcome(it.tx) != TxnOutcome::RolledBack);
         let last = effective.last().map(|it| Of::Change(it.id));
         let to_the_end = last.is_some() && told.last().map(|(_, of)| *of) == last;
         if !complete && !to_the_end {
@@ -478,10 +480,10 @@ impl Said {
     fn is_disowned(&self, row: Row) -> bool {
         let may_be_last = self
             .changes_of(row)
-            .filter(|it| self.fate(it.tx) != Fate::RolledBack);
+            .filter(|it| self.outcome(it.tx) != TxnOutcome::RolledBack);
         let mut candidates: Vec<&Change> = Vec::new();
         for change in may_be_last {
-            if self.fate(change.tx) == Fate::Committed {
+            if self.outcome(change.tx) == TxnOutcome::Committed {
                 candidates.clear();
             }
             candidates.push(change);
@@ -493,7 +495,7 @@ impl Said {
         };
         let nothing_confirmed = candidates
             .iter()
-            .all(|it| self.fate(it.tx) == Fate::Unknown);
+            .all(|it| self.outcome(it.tx) == TxnOutcome::Unknown);
         // Where nothing is known to have been committed, there may be no row, or
         // one that never was ours.
         let no_row_of_ours = matches!(holds, None | Some(ChangeContent::Foreign));
@@ -511,7 +513,7 @@ pub(crate) fn count(events: &[Event]) -> BTreeMap<Anomaly, u64> {
     for row in said.all_rows() {
         let told = said.told_of(row);
         let missing = said.changes_of(row).filter(|change| {
-            said.fate(change.tx) == Fate::Committed
+            said.outcome(change.tx) == TxnOutcome::Committed
                 && said.is_kept(row.0)
                 && said.is_missing(change, &told) == Some(true)
         });
@@ -617,7 +619,7 @@ pub(crate) fn cover(events: &[Event]) -> Covered {
         let told = said.told_of(row);
         let committed = said
             .changes_of(row)
-            .filter(|it| said.fate(it.tx) == Fate::Committed);
+            .filter(|it| said.outcome(it.tx) == TxnOutcome::Committed);
         for change in committed {
             covered.changes += 1;
             let needs_none = said.is_overwritten(change, &told) == Some(true);
@@ -662,7 +664,7 @@ pub(crate) fn cover(events: &[Event]) -> Covered {
         }
         let of_table = said.changes.iter().filter(|it| it.row.0 == *table);
         let committed = of_table
-            .filter(|it| said.fate(it.tx) == Fate::Committed)
+            .filter(|it| said.outcome(it.tx) == TxnOutcome::Committed)
             .count();
         let seen = said.is_topic_read(*table) && !said.may(SettingEffect::Move);
         let mut events = said.events.iter().chain(&said.open);

@@ -13,7 +13,7 @@ use model::event::{Content, Event, Isolation};
 use model::ids::{GroupIx, PartitionRef, RecordId, TransactionRef};
 
 pub(crate) use self::readers::cover as cover_group;
-use self::said::{Fate, How, Said, Standing};
+use self::said::{How, Said, StoredRecords, TxnOutcome};
 
 /// What is declared before anything happens.
 #[derive(Clone, Debug)]
@@ -101,7 +101,7 @@ impl Said {
                 continue;
             };
             // Where another was read at its place, only its identity tells.
-            let copies = self.standing.iter();
+            let copies = self.stored_records.iter();
             let copies = copies.filter(|it| it.content == reading.content);
             let reused = copies.clone().all(|it| self.is_reused(it.place));
             let stands = copies.count() > usize::from(reused);
@@ -125,7 +125,7 @@ impl Said {
 
     fn is_of_aborted(&self, content: Content) -> bool {
         let of = self.transaction_of_content(content);
-        of.is_some_and(|of| self.fate(of) == Fate::Aborted)
+        of.is_some_and(|of| self.outcome(of) == TxnOutcome::Aborted)
     }
 
     fn transaction_of_content(&self, content: Content) -> Option<TransactionRef> {
@@ -147,7 +147,7 @@ impl Said {
             };
             let asked = self.commit_asked.get(&transaction);
             let is_early = asked.is_none_or(|asked| reading.at < *asked);
-            let aborted = self.fate(transaction) == Fate::Aborted;
+            let aborted = self.outcome(transaction) == TxnOutcome::Aborted;
             if is_early && self.is_careful(reading.group) && !aborted {
                 early.insert((reading.group, record));
             }
@@ -160,7 +160,7 @@ impl Said {
     fn torn(&self) -> BTreeSet<TransactionRef> {
         let lost = self.lost();
         let torn = |of: &&TransactionRef| {
-            let mine: Vec<&Standing> = self.standing_of(**of).collect();
+            let mine: Vec<&StoredRecords> = self.standing_of(**of).collect();
             let visible = mine.iter().any(|it| it.how == How::Committed && it.seen);
             let hidden = mine.iter().any(|it| match it.how {
                 How::Aborted => true,
@@ -168,7 +168,7 @@ impl Said {
                 How::Committed | How::Outside => false,
             });
             let lost = lost.iter().any(|it| self.transaction_of(*it) == Some(**of));
-            self.fate(**of) == Fate::Committed && visible && (hidden || lost)
+            self.outcome(**of) == TxnOutcome::Committed && visible && (hidden || lost)
         };
         self.begun.iter().filter(torn).copied().collect()
     }
@@ -183,7 +183,7 @@ impl Said {
                 let Some(of) = self.visibly_of(this) else {
                     continue;
                 };
-                let own = |it: &&Standing| self.transaction_of_content(it.content) == Some(of);
+                let own = |it: &&StoredRecords| self.transaction_of_content(it.content) == Some(of);
                 let before = here[..at]
                     .iter()
                     .rposition(|before| self.visibly_of(before) == Some(of));
@@ -199,17 +199,17 @@ impl Said {
     }
 
     /// Whether it stands in a transaction that is on record, and committed.
-    fn is_committed(&self, standing: &Standing) -> bool {
-        let of = self.transaction_of_content(standing.content);
-        standing.how == How::Committed && of.is_some()
+    fn is_committed(&self, stored_records: &StoredRecords) -> bool {
+        let of = self.transaction_of_content(stored_records.content);
+        stored_records.how == How::Committed && of.is_some()
     }
 
     /// The committed transaction of which a standing record is a visible part.
-    fn visibly_of(&self, standing: &Standing) -> Option<TransactionRef> {
-        let of = self.transaction_of_content(standing.content)?;
-        let visible = match standing.how {
+    fn visibly_of(&self, stored_records: &StoredRecords) -> Option<TransactionRef> {
+        let of = self.transaction_of_content(stored_records.content)?;
+        let visible = match stored_records.how {
             How::Committed => true,
-            How::Outside => self.fate(of) == Fate::Committed,
+            How::Outside => self.outcome(of) == TxnOutcome::Committed,
             How::Aborted | How::Open => false,
         };
         visible.then_some(of)
@@ -249,7 +249,7 @@ impl Said {
             return told.into_iter().map(|(_, record)| record).collect();
         }
         let here = self.standing_in(partition).into_iter();
-        let ours = |it: &Standing| match it.content {
+        let ours = |it: &StoredRecords| match it.content {
             Content::Ours(record) if it.seen => Some(record),
             _ => None,
         };
@@ -261,19 +261,19 @@ impl Said {
         for of in &self.begun {
             let records = self.sent.iter().filter(|sent| sent.of == Some(*of)).count();
             let told = self.told.get(of);
-            match self.fate(*of) {
-                Fate::Committed => {
+            match self.outcome(*of) {
+                TxnOutcome::Committed => {
                     covered.committed += 1;
                     covered.committed_of_many += u64::from(records > 1);
                 }
-                Fate::Aborted => {
+                TxnOutcome::Aborted => {
                     covered.aborted += 1;
                     let committed = told == Some(&model::event::TransactionOutcome::Committed);
                     covered.disowned += u64::from(committed);
                 }
-                Fate::Unknown => covered.unknown += 1,
+                TxnOutcome::Unknown => covered.unknown += 1,
             }
-            let open = |it: &Standing| it.how == How::Open && !self.imported;
+            let open = |it: &StoredRecords| it.how == How::Open && !self.imported;
             covered.open += u64::from(self.standing_of(*of).any(open));
         }
         covered
@@ -286,12 +286,12 @@ impl Said {
                 let readings = || self.readings.iter().filter(|it| it.group == *group);
                 let given = |place| readings().any(|it| it.place == place);
                 let committed: BTreeSet<(said::Place, Option<TransactionRef>)> = self
-                    .standing
+                    .stored_records
                     .iter()
                     .filter(|it| self.is_committed(it) && given(it.place))
                     .map(|it| (it.place, self.transaction_of_content(it.content)))
                     .collect();
-                let passed = self.standing.iter().filter(|it| {
+                let passed = self.stored_records.iter().filter(|it| {
                     let last = readings().filter(|reading| reading.place.0 == it.place.0);
                     let last = last.map(|reading| reading.place.1).max();
                     let below = last.is_some_and(|last| it.place.1 < last);
@@ -303,7 +303,7 @@ impl Said {
                     committed: committed.len() as u64,
                     aborted_passed: passed.len() as u64,
                     unordered: 0,
-                    is_plain: self.standing.iter().all(|it| it.how == How::Outside),
+                    is_plain: self.stored_records.iter().all(|it| it.how == How::Outside),
                 }
             })
             .collect()

@@ -197,8 +197,8 @@ impl Story {
         let end = log_start + i64::try_from(slots.len()).unwrap();
         let story = self.pinned(partition, log_start, end);
         let batches = slots.iter().any(|slot| matches!(slot, Slot::In(..)));
-        let standing = (log_start..).zip(slots);
-        standing
+        let stored_records = (log_start..).zip(slots);
+        stored_records
             .fold(story, |story, (offset, slot)| match slot {
                 Slot::Gap => story,
                 Slot::Is(content) if !batches => story.stored(partition, offset, *content),
@@ -323,8 +323,8 @@ impl Story {
             log_start: Offset::new(log_start),
             end: Offset::new(end),
         });
-        let standing = (log_start..).zip(slots);
-        standing
+        let stored_records = (log_start..).zip(slots);
+        stored_records
             .fold(story, |story, (offset, slot)| match slot {
                 Slot::Is(content) => story.and(Body::ReplicaStored {
                     partition,

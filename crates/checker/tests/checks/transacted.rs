@@ -348,8 +348,8 @@ impl Maker {
         if !self.txs[tx].cells.is_empty() && self.plants() {
             self.read_inside(tx);
         }
-        let fate = self.dice.below(100);
-        let (asked, state, outcome) = match fate {
+        let outcome = self.dice.below(100);
+        let (asked, state, outcome) = match outcome {
             ..60 => (
                 Some(Intent::Commit),
                 State::Committed,
@@ -1035,9 +1035,9 @@ impl Maker {
 
         let torn = (0..self.txs.len()).filter(|tx| {
             let cells = &self.txs[*tx].cells;
-            let standing = |(log, at): &(usize, usize)| self.logs[*log][*at].record.is_some();
-            let lost = cells.iter().any(|cell| !standing(cell));
-            self.flipped.contains(tx) || (lost && cells.iter().any(standing))
+            let stored_records = |(log, at): &(usize, usize)| self.logs[*log][*at].record.is_some();
+            let lost = cells.iter().any(|cell| !stored_records(cell));
+            self.flipped.contains(tx) || (lost && cells.iter().any(stored_records))
         });
         add(Anomaly::TornTransaction, torn.count());
         self.expect_interrupted(&mut add);

@@ -175,11 +175,11 @@ enum Way {
 struct Batch {
     records: Vec<usize>,
     log: usize,
-    fate: Fate,
+    outcome: TxnOutcome,
 }
 
 #[derive(Clone, Copy)]
-enum Fate {
+enum TxnOutcome {
     Acknowledged,
     /// Acknowledged without an offset: the producer does not wait (`acks=0`).
     AcknowledgedNowhere,
@@ -338,19 +338,23 @@ impl Maker {
             }
         }
         let waits = !self.impatient.contains(&producer);
-        let fate = match self.dice.below(100) {
+        let outcome = match self.dice.below(100) {
             _ if !waits && self.size.planted > 0 && self.dice.percent(20) => {
-                Fate::AcknowledgedAndLost
+                TxnOutcome::AcknowledgedAndLost
             }
-            _ if !waits => Fate::AcknowledgedNowhere,
-            0..3 => Fate::AcknowledgedNowhere,
-            3..4 if self.size.planted > 0 => Fate::AcknowledgedAndLost,
-            3..85 => Fate::Acknowledged,
-            85..90 => Fate::Unheard,
-            90..95 => Fate::Unknown,
-            _ => Fate::Failed,
+            _ if !waits => TxnOutcome::AcknowledgedNowhere,
+            0..3 => TxnOutcome::AcknowledgedNowhere,
+            3..4 if self.size.planted > 0 => TxnOutcome::AcknowledgedAndLost,
+            3..85 => TxnOutcome::Acknowledged,
+            85..90 => TxnOutcome::Unheard,
+            90..95 => TxnOutcome::Unknown,
+            _ => TxnOutcome::Failed,
         };
-        Batch { records, log, fate }
+        Batch {
+            records,
+            log,
+            outcome,
+        }
     }
 
     fn invoke(&mut self, record: RecordId, log: usize) -> usize {
@@ -381,8 +385,8 @@ impl Maker {
         }
         let retries = self.retries.entry(ProducerIx::new(producer)).or_default();
         *retries += u64::from(way != Way::Straight);
-        let times = match (batch.fate, way) {
-            (Fate::Unknown | Fate::Failed | Fate::AcknowledgedAndLost, _) => 0,
+        let times = match (batch.outcome, way) {
+            (TxnOutcome::Unknown | TxnOutcome::Failed | TxnOutcome::AcknowledgedAndLost, _) => 0,
             (_, Way::WrittenTwice) => 2,
             _ => 1,
         };
@@ -395,12 +399,12 @@ impl Maker {
         }
         for at in &batch.records {
             let sent = &mut self.sent[*at];
-            sent.told = match (batch.fate, sent.slot) {
-                (Fate::Acknowledged, Some(slot)) => Told::Acknowledged(number(slot)),
-                (Fate::AcknowledgedNowhere | Fate::AcknowledgedAndLost, _) => {
+            sent.told = match (batch.outcome, sent.slot) {
+                (TxnOutcome::Acknowledged, Some(slot)) => Told::Acknowledged(number(slot)),
+                (TxnOutcome::AcknowledgedNowhere | TxnOutcome::AcknowledgedAndLost, _) => {
                     Told::Acknowledged(-1)
                 }
-                (Fate::Failed, _) => Told::Failed,
+                (TxnOutcome::Failed, _) => Told::Failed,
                 _ => Told::Unknown,
             };
             self.deeds

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use checker::CycleCoverage;
 use model::ids::TransactionRef;
 
-use super::said::{Fate, Said};
+use super::said::{Said, TxnOutcome};
 
 type Edges = BTreeSet<(TransactionRef, TransactionRef)>;
 
@@ -15,12 +15,12 @@ impl Said {
     pub(super) fn circles(&self) -> (usize, usize) {
         let (writes, reads) = (self.written_before(), self.read_from());
         let all: Edges = writes.union(&reads).copied().collect();
-        let with_reading = tangles(&all).into_iter().filter(|tangle| {
+        let with_reading = components(&all).into_iter().filter(|component| {
             reads
                 .iter()
-                .any(|(from, to)| tangle.contains(from) && tangle.contains(to))
+                .any(|(from, to)| component.contains(from) && component.contains(to))
         });
-        (tangles(&writes).len(), with_reading.count())
+        (components(&writes).len(), with_reading.count())
     }
 
     /// Which committed transaction has a record anywhere in front of one of
@@ -54,9 +54,12 @@ impl Said {
             if self.is_reused(reading.place) {
                 continue;
             }
-            let there = self.standing.iter().filter(|it| it.place == reading.place);
+            let there = self
+                .stored_records
+                .iter()
+                .filter(|it| it.place == reading.place);
             for writer in there.filter_map(|it| self.visibly_of(it)) {
-                if writer != reader && self.fate(reader) == Fate::Committed {
+                if writer != reader && self.outcome(reader) == TxnOutcome::Committed {
                     edges.insert((writer, reader));
                 }
             }
@@ -75,13 +78,13 @@ impl Said {
         CycleCoverage {
             writes: writes.len() as u64,
             reads: self.read_from().len() as u64,
-            read_circles: tangles(&self.read_from()).len() as u64,
+            read_circles: components(&self.read_from()).len() as u64,
         }
     }
 }
 
 /// Everything that lies on circles with one another.
-fn tangles(edges: &Edges) -> BTreeSet<BTreeSet<TransactionRef>> {
+fn components(edges: &Edges) -> BTreeSet<BTreeSet<TransactionRef>> {
     let nodes: BTreeSet<TransactionRef> = edges.iter().map(|(from, _)| *from).collect();
     let reached: Vec<(TransactionRef, BTreeSet<TransactionRef>)> = nodes
         .iter()

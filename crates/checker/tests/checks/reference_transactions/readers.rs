@@ -10,7 +10,7 @@ use model::event::{Content, Event, Isolation};
 use model::ids::{GroupIx, MemberIx, PartitionRef, RecordId, TransactionRef};
 
 use super::Declared;
-use super::said::{Commit, Fate, How, Move, Reading, Said};
+use super::said::{Commit, How, Move, Reading, Said, TxnOutcome};
 
 /// From what a member was given to the next, in one assignment: from what stands
 /// to what stands, and from what is gone to what is gone.
@@ -189,10 +189,12 @@ struct Progress<'s> {
 impl Said {
     /// What a group processed anywhere and what counts, or what it processed
     /// for transactions of which nobody knows the end.
-    fn processed(&self, group: GroupIx, fate: Fate) -> impl Iterator<Item = &Reading> {
+    fn processed(&self, group: GroupIx, outcome: TxnOutcome) -> impl Iterator<Item = &Reading> {
         self.readings.iter().filter(move |it| {
-            let of = it.inside.map_or(Fate::Committed, |of| self.fate(of));
-            it.group == group && of == fate
+            let of = it
+                .inside
+                .map_or(TxnOutcome::Committed, |of| self.outcome(of));
+            it.group == group && of == outcome
         })
     }
 
@@ -283,7 +285,7 @@ impl Said {
 impl<'s> Progress<'s> {
     fn of(said: &'s Said, group: GroupIx, partition: PartitionRef) -> Self {
         let here = |it: &&Reading| it.place.0 == partition;
-        let unsettled = said.processed(group, Fate::Unknown).filter(here);
+        let unsettled = said.processed(group, TxnOutcome::Unknown).filter(here);
         Self {
             said,
             group,
@@ -291,7 +293,7 @@ impl<'s> Progress<'s> {
             unsettled: unsettled.map(|it| it.place.1).collect(),
             committed: said.committed(group, partition),
             processed: said
-                .processed(group, Fate::Committed)
+                .processed(group, TxnOutcome::Committed)
                 .filter(here)
                 .collect(),
         }
@@ -300,7 +302,10 @@ impl<'s> Progress<'s> {
     /// What was processed again, and how much of it at another place than
     /// before; what was done outside of transactions is seen first.
     fn again(&self) -> (usize, usize) {
-        let all: Vec<&Reading> = self.said.processed(self.group, Fate::Committed).collect();
+        let all: Vec<&Reading> = self
+            .said
+            .processed(self.group, TxnOutcome::Committed)
+            .collect();
         let (inside, outside): (Vec<&Reading>, Vec<&Reading>) =
             all.into_iter().partition(|it| it.inside.is_some());
         let mut records: BTreeSet<RecordId> = BTreeSet::new();
@@ -321,24 +326,27 @@ impl<'s> Progress<'s> {
     }
 
     fn has_processed(&self, offset: i64) -> bool {
-        let all: Vec<&Reading> = self.said.processed(self.group, Fate::Committed).collect();
+        let all: Vec<&Reading> = self
+            .said
+            .processed(self.group, TxnOutcome::Committed)
+            .collect();
         self.said.is_among((self.partition, offset), &all)
     }
 
     fn is_unsettled(&self, offset: i64) -> bool {
-        self.was_in_hand(offset, Fate::Unknown)
+        self.was_in_hand(offset, TxnOutcome::Unknown)
     }
 
     /// How many of these it processed for transactions that were not committed.
     fn in_vain(&self, offsets: &[i64]) -> u64 {
         let vain = offsets.iter();
-        let vain = vain.filter(|offset| self.was_in_hand(**offset, Fate::Aborted));
+        let vain = vain.filter(|offset| self.was_in_hand(**offset, TxnOutcome::Aborted));
         vain.count() as u64
     }
 
-    fn was_in_hand(&self, offset: i64, fate: Fate) -> bool {
+    fn was_in_hand(&self, offset: i64, outcome: TxnOutcome) -> bool {
         let place = (self.partition, offset);
-        let all: Vec<&Reading> = self.said.processed(self.group, fate).collect();
+        let all: Vec<&Reading> = self.said.processed(self.group, outcome).collect();
         match self.said.stands(place) {
             Some(stands @ Content::Ours(_)) => all.iter().any(|it| it.content == stands),
             _ => all.iter().any(|it| it.place == place),
@@ -370,7 +378,7 @@ impl<'s> Progress<'s> {
         let acknowledged = self.said.acknowledged.iter();
         let beyond = acknowledged.filter(|((at, offset), record)| {
             let of = self.said.transaction_of(*record);
-            let visible = of.is_none_or(|of| self.said.fate(of) == Fate::Committed);
+            let visible = of.is_none_or(|of| self.said.outcome(of) == TxnOutcome::Committed);
             self.said.imported && *at == self.partition && *offset >= end && visible
         });
         let committed_only = self.said.reads_committed(self.group);

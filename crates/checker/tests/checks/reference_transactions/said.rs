@@ -26,7 +26,7 @@ struct Batch {
 
 /// A record as it stands in the log.
 #[derive(Clone, Debug)]
-pub(super) struct Standing {
+pub(super) struct StoredRecords {
     pub(super) place: Place,
     pub(super) content: Content,
     pub(super) how: How,
@@ -46,7 +46,7 @@ pub(super) enum How {
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Fate {
+pub(super) enum TxnOutcome {
     Committed,
     Aborted,
     Unknown,
@@ -103,7 +103,7 @@ pub(super) struct Said {
     pub(super) completed: BTreeMap<TransactionRef, Micros>,
     batches: Vec<Batch>,
     stored: Vec<(Place, Content)>,
-    pub(super) standing: Vec<Standing>,
+    pub(super) stored_records: Vec<StoredRecords>,
     pub(super) readings: Vec<Reading>,
     pub(super) moves: Vec<Move>,
     /// The last word on what was acknowledged, and given, at a place.
@@ -124,9 +124,9 @@ impl Said {
             said.believe_the_readers();
         } else {
             let stored = std::mem::take(&mut said.stored);
-            said.standing = stored
+            said.stored_records = stored
                 .into_iter()
-                .map(|(place, content)| Standing {
+                .map(|(place, content)| StoredRecords {
                     place,
                     content,
                     how: said.how_at(place),
@@ -134,11 +134,11 @@ impl Said {
                 })
                 .collect();
         }
-        let record = |it: &Standing| match it.content {
+        let record = |it: &StoredRecords| match it.content {
             Content::Ours(record) => Some(record),
             _ => None,
         };
-        said.standing.sort_by_key(|it| (it.place, record(it)));
+        said.stored_records.sort_by_key(|it| (it.place, record(it)));
         said
     }
 
@@ -327,14 +327,14 @@ impl Said {
             there && !self.readings.iter().any(|it| it.content == *content)
         };
         let told = told.filter(|(place, content, _)| place.1 >= 0 && !contradicted(place, content));
-        let mut standing: Vec<Standing> = Vec::new();
+        let mut stored_records: Vec<StoredRecords> = Vec::new();
         for (place, content, seen) in given.chain(told) {
             let how = self.how_of(content);
-            if !standing
+            if !stored_records
                 .iter()
                 .any(|it| it.place == place && it.content == content)
             {
-                standing.push(Standing {
+                stored_records.push(StoredRecords {
                     place,
                     content,
                     how,
@@ -348,7 +348,7 @@ impl Said {
             self.pinned.insert(*partition, (0, end.unwrap_or(0)));
             self.read.insert(*partition);
         }
-        self.standing = standing;
+        self.stored_records = stored_records;
     }
 
     /// In a history without a log.
@@ -357,11 +357,11 @@ impl Said {
             Content::Ours(record) => self.transaction_of(record),
             _ => None,
         };
-        match of.map(|of| self.fate(of)) {
+        match of.map(|of| self.outcome(of)) {
             None => How::Outside,
-            Some(Fate::Committed) => How::Committed,
-            Some(Fate::Aborted) => How::Aborted,
-            Some(Fate::Unknown) => How::Open,
+            Some(TxnOutcome::Committed) => How::Committed,
+            Some(TxnOutcome::Aborted) => How::Aborted,
+            Some(TxnOutcome::Unknown) => How::Open,
         }
     }
 
@@ -385,11 +385,14 @@ impl Said {
     }
 
     /// Whether somebody saw it, or would have.
-    pub(super) fn is_there(&self, standing: &Standing) -> bool {
-        let visible = matches!(standing.how, How::Outside | How::Committed);
-        let mut here = self.standing.iter().filter(|it| it.place == standing.place);
+    pub(super) fn is_there(&self, stored_records: &StoredRecords) -> bool {
+        let visible = matches!(stored_records.how, How::Outside | How::Committed);
+        let mut here = self
+            .stored_records
+            .iter()
+            .filter(|it| it.place == stored_records.place);
         let seen = here.any(|it| it.seen);
-        (seen || visible) && self.is_pinned(standing.place)
+        (seen || visible) && self.is_pinned(stored_records.place)
     }
 
     /// Whether it lies in the range that was to be read.
@@ -402,20 +405,24 @@ impl Said {
         self.read.contains(&partition) && self.pinned.contains_key(&partition)
     }
 
-    pub(super) fn at(&self, place: Place) -> Option<&Standing> {
-        self.standing.iter().find(|it| it.place == place)
+    pub(super) fn at(&self, place: Place) -> Option<&StoredRecords> {
+        self.stored_records.iter().find(|it| it.place == place)
     }
 
-    pub(super) fn standing_in(&self, partition: PartitionRef) -> Vec<&Standing> {
-        let standing = self.standing.iter();
-        standing.filter(|it| it.place.0 == partition).collect()
+    pub(super) fn standing_in(&self, partition: PartitionRef) -> Vec<&StoredRecords> {
+        let stored_records = self.stored_records.iter();
+        stored_records
+            .filter(|it| it.place.0 == partition)
+            .collect()
     }
 
-    pub(super) fn standing_of(&self, of: TransactionRef) -> impl Iterator<Item = &Standing> {
-        self.standing.iter().filter(move |it| match it.content {
-            Content::Ours(record) => self.transaction_of(record) == Some(of),
-            _ => false,
-        })
+    pub(super) fn standing_of(&self, of: TransactionRef) -> impl Iterator<Item = &StoredRecords> {
+        self.stored_records
+            .iter()
+            .filter(move |it| match it.content {
+                Content::Ours(record) => self.transaction_of(record) == Some(of),
+                _ => false,
+            })
     }
 
     pub(super) fn transaction_of(&self, record: RecordId) -> Option<TransactionRef> {
@@ -427,41 +434,41 @@ impl Said {
     /// producer was told. One whose commit was never asked for was not
     /// committed, and where the log was read and holds nothing of it, nothing
     /// of it will be visible.
-    pub(super) fn fate(&self, of: TransactionRef) -> Fate {
+    pub(super) fn outcome(&self, of: TransactionRef) -> TxnOutcome {
         if self.imported {
             return self.fate_by_readers(of);
         }
-        if let Some(fate) = self.fate_by_markers(of) {
-            return fate;
+        if let Some(outcome) = self.fate_by_markers(of) {
+            return outcome;
         }
         match self.told.get(&of) {
-            Some(TransactionOutcome::Committed) => Fate::Committed,
-            Some(TransactionOutcome::Aborted) => Fate::Aborted,
-            _ if self.commit_asked.contains_key(&of) => Fate::Unknown,
+            Some(TransactionOutcome::Committed) => TxnOutcome::Committed,
+            Some(TransactionOutcome::Aborted) => TxnOutcome::Aborted,
+            _ if self.commit_asked.contains_key(&of) => TxnOutcome::Unknown,
             _ => {
                 let all_read = self.known.iter().all(|it| self.is_whole(*it));
                 if all_read && !self.known.is_empty() && self.standing_of(of).next().is_none() {
-                    Fate::Aborted
+                    TxnOutcome::Aborted
                 } else {
-                    Fate::Unknown
+                    TxnOutcome::Unknown
                 }
             }
         }
     }
 
-    fn fate_by_markers(&self, of: TransactionRef) -> Option<Fate> {
+    fn fate_by_markers(&self, of: TransactionRef) -> Option<TxnOutcome> {
         let any = |how| self.standing_of(of).any(|it| it.how == how);
         if any(How::Committed) {
-            Some(Fate::Committed)
+            Some(TxnOutcome::Committed)
         } else {
-            any(How::Aborted).then_some(Fate::Aborted)
+            any(How::Aborted).then_some(TxnOutcome::Aborted)
         }
     }
 
-    fn fate_by_readers(&self, of: TransactionRef) -> Fate {
+    fn fate_by_readers(&self, of: TransactionRef) -> TxnOutcome {
         match self.told.get(&of) {
-            Some(TransactionOutcome::Committed) => Fate::Committed,
-            Some(TransactionOutcome::Aborted) => Fate::Aborted,
+            Some(TransactionOutcome::Committed) => TxnOutcome::Committed,
+            Some(TransactionOutcome::Aborted) => TxnOutcome::Aborted,
             _ => {
                 let given = self.readings.iter().any(|reading| {
                     let committed = self.isolation.get(&reading.group);
@@ -474,9 +481,9 @@ impl Said {
                     }
                 });
                 if given {
-                    Fate::Committed
+                    TxnOutcome::Committed
                 } else {
-                    Fate::Unknown
+                    TxnOutcome::Unknown
                 }
             }
         }
@@ -491,11 +498,11 @@ impl Said {
             return BTreeSet::new();
         }
         let gone = self.acknowledged.iter().filter(|(place, record)| {
-            let stands = |it: &Standing| it.content == Content::Ours(*record);
+            let stands = |it: &StoredRecords| it.content == Content::Ours(*record);
             let damaged = self.at(*place).map(|it| it.content) == Some(Content::Corrupt);
             let start = self.pinned[&place.0].0;
             let expired = (0..start).contains(&place.1) || (place.1 < 0 && start > 0);
-            !self.standing.iter().any(stands) && !damaged && !expired
+            !self.stored_records.iter().any(stands) && !damaged && !expired
         });
         gone.map(|(_, record)| *record).collect()
     }
@@ -511,7 +518,7 @@ impl Said {
         }
         for (place, record) in self.acknowledged.iter().filter(|(place, _)| place.1 >= 0) {
             let of = self.transaction_of(*record);
-            if of.is_none_or(|of| self.fate(of) == Fate::Committed) {
+            if of.is_none_or(|of| self.outcome(of) == TxnOutcome::Committed) {
                 places.push((*place, true, *record));
             }
         }
@@ -531,7 +538,7 @@ impl Said {
         let never = self.acknowledged.iter().filter(|(_, record)| {
             let given = |it: &Reading| it.content == Content::Ours(*record);
             let of = self.transaction_of(*record);
-            let visible = of.is_none_or(|of| self.fate(of) == Fate::Committed);
+            let visible = of.is_none_or(|of| self.outcome(of) == TxnOutcome::Committed);
             visible && !self.readings.iter().any(given)
         });
         let (mut lost, mut unseen) = (BTreeSet::new(), 0);
@@ -587,6 +594,6 @@ impl Said {
 
     /// Whether what was done for a transaction, or outside of any, counts.
     pub(super) fn counts(&self, inside: Option<TransactionRef>) -> bool {
-        inside.is_none_or(|of| self.fate(of) == Fate::Committed)
+        inside.is_none_or(|of| self.outcome(of) == TxnOutcome::Committed)
     }
 }

@@ -11,7 +11,7 @@ use super::{GROUPS, INPUTS, Maker, PARTITIONS, PIPED, Read, Reader, State, UNCOM
 
 /// What is known to have become of a transaction.
 #[derive(Clone, Copy, PartialEq)]
-enum Fate {
+enum TxnOutcome {
     Committed,
     Aborted,
     Unknown,
@@ -28,7 +28,7 @@ struct Told {
 
 struct Known<'m> {
     maker: &'m Maker,
-    fates: Vec<Fate>,
+    txn_outcomes: Vec<TxnOutcome>,
     told: Vec<Vec<Told>>,
     ends: Vec<usize>,
 }
@@ -40,20 +40,20 @@ impl<'m> Known<'m> {
             .iter()
             .map(|read| (read.log, read.offset))
             .collect();
-        let fates = (0..maker.txs.len()).map(|tx| match maker.txs[tx].told {
-            Some(State::Committed) => Fate::Committed,
-            Some(State::Aborted) => Fate::Aborted,
+        let txn_outcomes = (0..maker.txs.len()).map(|tx| match maker.txs[tx].told {
+            Some(State::Committed) => TxnOutcome::Committed,
+            Some(State::Aborted) => TxnOutcome::Aborted,
             _ => {
                 let mut reads = maker.reads.iter().filter(|read| read.group != UNCOMMITTED);
                 // A record of it that a reader of committed records was given.
                 if reads.any(|read| maker.logs[read.log][read.offset].tx == Some(tx)) {
-                    Fate::Committed
+                    TxnOutcome::Committed
                 } else {
-                    Fate::Unknown
+                    TxnOutcome::Unknown
                 }
             }
         });
-        let fates = fates.collect();
+        let txn_outcomes = txn_outcomes.collect();
         let told = (0..PARTITIONS).map(|log| {
             let cells = maker.logs[log].iter().enumerate();
             cells
@@ -73,14 +73,15 @@ impl<'m> Known<'m> {
         };
         Self {
             maker,
-            fates,
+            txn_outcomes,
             told: told.collect(),
             ends: (0..PARTITIONS).map(end).collect(),
         }
     }
 
     fn visible(&self, told: &Told) -> bool {
-        told.tx.is_none_or(|tx| self.fates[tx] == Fate::Committed)
+        told.tx
+            .is_none_or(|tx| self.txn_outcomes[tx] == TxnOutcome::Committed)
     }
 
     /// Whether it counts as standing there.
@@ -106,7 +107,7 @@ impl<'m> Known<'m> {
     /// Whether what was read for a transaction counts.
     fn counts(&self, read: &Read) -> bool {
         read.inside
-            .is_none_or(|tx| self.fates[tx] == Fate::Committed)
+            .is_none_or(|tx| self.txn_outcomes[tx] == TxnOutcome::Committed)
     }
 }
 
@@ -203,7 +204,7 @@ fn isolation(known: &Known<'_>, add: &mut impl FnMut(Anomaly, usize)) {
         let Some(tx) = cell.tx.filter(|_| read.group != UNCOMMITTED) else {
             continue;
         };
-        if known.fates[tx] == Fate::Aborted {
+        if known.txn_outcomes[tx] == TxnOutcome::Aborted {
             aborted.insert((read.group, read.log, read.offset));
         } else if known.maker.txs[tx]
             .asked_us
@@ -226,7 +227,7 @@ fn progress(known: &Known<'_>, reader: &Reader, log: usize, add: &mut impl FnMut
             *times.entry(read.offset).or_default() += 1;
         } else if read
             .inside
-            .is_some_and(|tx| known.fates[tx] == Fate::Unknown)
+            .is_some_and(|tx| known.txn_outcomes[tx] == TxnOutcome::Unknown)
         {
             unsettled.insert(read.offset);
         }
@@ -238,7 +239,7 @@ fn progress(known: &Known<'_>, reader: &Reader, log: usize, add: &mut impl FnMut
     let committed = if reader.group == PIPED {
         let handed = known.maker.handed.iter();
         handed
-            .filter(|(tx, of, _)| *of == log && known.fates[*tx] == Fate::Committed)
+            .filter(|(tx, of, _)| *of == log && known.txn_outcomes[*tx] == TxnOutcome::Committed)
             .map(|(_, _, next)| *next)
             .max()
             .unwrap_or(0)
@@ -267,8 +268,8 @@ fn dependencies(known: &Known<'_>, add: &mut impl FnMut(Anomaly, usize)) {
     for read in known.maker.reads.iter().filter(|read| read.log < INPUTS) {
         let origin = known.maker.logs[read.log][read.offset].tx;
         if let (Some(reader), Some(writer)) = (read.inside, origin)
-            && known.fates[reader] == Fate::Committed
-            && known.fates[writer] == Fate::Committed
+            && known.txn_outcomes[reader] == TxnOutcome::Committed
+            && known.txn_outcomes[writer] == TxnOutcome::Committed
             && reader != writer
         {
             reads[writer][reader] = true;

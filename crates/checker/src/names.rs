@@ -11,7 +11,7 @@ use crate::table::Table;
 
 /// The topics, groups, members and tables that a history declared.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct Roster {
+pub(crate) struct Names {
     cleanup: BTreeMap<TopicIx, Cleanup>,
     pub(crate) topics: BTreeMap<TopicIx, Topic>,
     pub(crate) groups: BTreeMap<GroupIx, Group>,
@@ -53,7 +53,7 @@ pub(crate) struct SourceTable {
     pub(crate) topic: TopicIx,
 }
 
-impl Roster {
+impl Names {
     pub(crate) fn observe(&mut self, body: &Body) {
         match body {
             Body::TopicDeclared {

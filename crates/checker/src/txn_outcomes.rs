@@ -20,7 +20,7 @@ use crate::transactions::{Told, Transactions, Tx};
 
 /// What became of a transaction.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Fate {
+pub(crate) enum TxnOutcome {
     Committed,
     Aborted,
     /// Nobody says.
@@ -29,7 +29,7 @@ pub(crate) enum Fate {
 
 /// Consecutive data of one transaction in a partition, or of none.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Stand {
+pub(crate) struct TxnRange {
     pub(crate) first: i64,
     pub(crate) last: i64,
     pub(crate) tx: Option<Tx>,
@@ -47,19 +47,19 @@ pub(crate) enum Visible {
 
 /// The transactions of a history, settled.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct Fates {
+pub(crate) struct TxnOutcomes {
     pub(crate) transactions: Transactions,
-    settled: Vec<Fate>,
+    settled: Vec<TxnOutcome>,
     /// Of which one part was committed and another aborted, or never closed.
     pub(crate) torn: BTreeSet<Tx>,
     /// Committed as the producer was told, and aborted as the log says.
     pub(crate) disowned: BTreeSet<Tx>,
-    stands: BTreeMap<PartitionRef, Vec<Stand>>,
+    stands: BTreeMap<PartitionRef, Vec<TxnRange>>,
     hidden: BTreeMap<PartitionRef, Ranges>,
     stable_ends: BTreeMap<PartitionRef, Offset>,
 }
 
-impl Fates {
+impl TxnOutcomes {
     /// Settles what became of each transaction. `was_given` says whether a
     /// `read_committed` reader was given any record of one.
     pub(crate) fn settle(
@@ -89,21 +89,21 @@ impl Fates {
         let observed = !provenance.is_imported();
         let all_read =
             observed && partitions.peek().is_some() && partitions.all(|of| log.is_read(of));
-        let mut fates = Vec::with_capacity(transactions.len());
+        let mut txn_outcomes = Vec::with_capacity(transactions.len());
         let mut torn = BTreeSet::new();
         let mut disowned = BTreeSet::new();
         for (tx, transaction) in transactions.all() {
             let told = transaction.told;
-            fates.push(match told {
-                _ if committed.contains(&tx) => Fate::Committed,
-                _ if aborted.contains(&tx) => Fate::Aborted,
-                Told::Committed => Fate::Committed,
-                Told::Aborted => Fate::Aborted,
-                Told::Nothing if provenance.is_imported() && was_given(tx) => Fate::Committed,
+            txn_outcomes.push(match told {
+                _ if committed.contains(&tx) => TxnOutcome::Committed,
+                _ if aborted.contains(&tx) => TxnOutcome::Aborted,
+                Told::Committed => TxnOutcome::Committed,
+                Told::Aborted => TxnOutcome::Aborted,
+                Told::Nothing if provenance.is_imported() && was_given(tx) => TxnOutcome::Committed,
                 Told::Nothing if all_read && transaction.asked.is_none() && !open.contains(&tx) => {
-                    Fate::Aborted
+                    TxnOutcome::Aborted
                 }
-                Told::Nothing => Fate::Unknown,
+                Told::Nothing => TxnOutcome::Unknown,
             });
             if committed.contains(&tx) && (aborted.contains(&tx) || open.contains(&tx)) {
                 torn.insert(tx);
@@ -114,7 +114,7 @@ impl Fates {
         }
         let mut settled = Self {
             transactions,
-            settled: fates,
+            settled: txn_outcomes,
             torn,
             disowned,
             ..Self::default()
@@ -133,7 +133,7 @@ impl Fates {
                     let taken = given.is_some_and(|given| given.has(offset.get()));
                     offset.get() >= 0 && (log.holds(*record) || !taken)
                 };
-                settled.place_told(partition, log.standing(partition).filter(stands));
+                settled.place_told(partition, log.stored_records(partition).filter(stands));
             }
         }
         settled
@@ -163,7 +163,7 @@ impl Fates {
                     .entry(partition)
                     .or_insert(Offset::new(stretch.first));
             }
-            stands.push(Stand {
+            stands.push(TxnRange {
                 first: stretch.first,
                 last: stretch.last,
                 tx: stretch
@@ -180,21 +180,21 @@ impl Fates {
     fn place_told(
         &mut self,
         partition: PartitionRef,
-        standing: impl Iterator<Item = (Offset, RecordId)>,
+        stored_records: impl Iterator<Item = (Offset, RecordId)>,
     ) {
-        let mut stands: Vec<Stand> = Vec::new();
-        for (offset, record) in standing {
+        let mut stands: Vec<TxnRange> = Vec::new();
+        for (offset, record) in stored_records {
             let (tx, offset) = (self.transactions.of(record), offset.get());
             match stands.last_mut() {
                 Some(last) if last.tx == tx => last.last = offset,
-                _ => stands.push(Stand {
+                _ => stands.push(TxnRange {
                     first: offset,
                     last: offset,
                     tx,
-                    visible: match tx.map(|tx| self.fate(tx)) {
-                        None | Some(Fate::Committed) => Visible::Yes,
-                        Some(Fate::Aborted) => Visible::Aborted,
-                        Some(Fate::Unknown) => Visible::NotYet,
+                    visible: match tx.map(|tx| self.outcome(tx)) {
+                        None | Some(TxnOutcome::Committed) => Visible::Yes,
+                        Some(TxnOutcome::Aborted) => Visible::Aborted,
+                        Some(TxnOutcome::Unknown) => Visible::NotYet,
                     },
                 }),
             }
@@ -207,7 +207,7 @@ impl Fates {
         self.stands.insert(partition, stands);
     }
 
-    pub(crate) fn fate(&self, tx: Tx) -> Fate {
+    pub(crate) fn outcome(&self, tx: Tx) -> TxnOutcome {
         self.settled[tx.index()]
     }
 
@@ -215,11 +215,11 @@ impl Fates {
     /// to it: without the log, the same would be known.
     pub(crate) fn is_as_told(&self, tx: Tx) -> bool {
         let told = match self.transactions.get(tx).told {
-            Told::Committed => Some(Fate::Committed),
-            Told::Aborted => Some(Fate::Aborted),
+            Told::Committed => Some(TxnOutcome::Committed),
+            Told::Aborted => Some(TxnOutcome::Aborted),
             Told::Nothing => None,
         };
-        told == Some(self.fate(tx)) && !self.torn.contains(&tx)
+        told == Some(self.outcome(tx)) && !self.torn.contains(&tx)
     }
 
     /// Whether nobody says of any transaction where its records stand.
@@ -229,12 +229,12 @@ impl Fates {
 
     /// What became of the transaction in which a record was sent; none where
     /// it was sent in none.
-    pub(crate) fn fate_of(&self, record: RecordId) -> Option<Fate> {
-        Some(self.fate(self.transactions.of(record)?))
+    pub(crate) fn outcome_of(&self, record: RecordId) -> Option<TxnOutcome> {
+        Some(self.outcome(self.transactions.of(record)?))
     }
 
     /// What transactions wrote in a partition, in the order of the log.
-    pub(crate) fn stands(&self, partition: PartitionRef) -> &[Stand] {
+    pub(crate) fn stands(&self, partition: PartitionRef) -> &[TxnRange] {
         self.stands.get(&partition).map_or(&[], Vec::as_slice)
     }
 

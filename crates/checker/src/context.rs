@@ -3,17 +3,17 @@
 //! stood when the wait for them was over.
 
 use crate::cleaning::Cleaning;
-use crate::fates::Fates;
+use crate::names::Names;
 use crate::provenance::Provenance;
-use crate::roster::Roster;
+use crate::txn_outcomes::TxnOutcomes;
 use crate::waits::Waits;
 
 /// Before which everything else is held.
 #[derive(Clone, Copy)]
-pub(crate) struct Background<'h> {
-    pub(crate) roster: &'h Roster,
+pub(crate) struct Context<'h> {
+    pub(crate) names: &'h Names,
     pub(crate) provenance: &'h Provenance,
-    pub(crate) fates: &'h Fates,
+    pub(crate) txn_outcomes: &'h TxnOutcomes,
     pub(crate) cleaning: &'h Cleaning,
     pub(crate) waits: &'h Waits,
 }

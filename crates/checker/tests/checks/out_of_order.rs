@@ -94,7 +94,7 @@ enum Spoil {
     Swap(usize, usize),
     Remove(usize),
     /// A marker says the opposite.
-    Turn(usize),
+    Pass(usize),
     /// It stands at the end once more.
     Copy(usize),
     Damage(usize),
@@ -227,7 +227,7 @@ fn a_spoil() -> impl Strategy<Value = Spoil> {
         2 => (at(), at()).prop_map(|(one, other)| Spoil::Swap(one, other)),
         4 => (at(), 1usize..4).prop_map(|(one, over)| Spoil::Swap(one, one + over)),
         2 => at().prop_map(Spoil::Remove),
-        3 => at().prop_map(Spoil::Turn),
+        3 => at().prop_map(Spoil::Pass),
         2 => at().prop_map(Spoil::Copy),
         1 => at().prop_map(Spoil::Damage),
         1 => at().prop_map(Spoil::Replace),
@@ -632,8 +632,8 @@ impl Teller {
         let (offset, content) = match given {
             Given::Other(producer, sequence) => (wanted, Content::Ours(id(producer, sequence))),
             Given::What => {
-                let standing = (0..).zip(log).skip_while(|(at, _)| *at < wanted);
-                let mut data = standing.filter_map(|(at, slot)| match slot {
+                let stored_records = (0..).zip(log).skip_while(|(at, _)| *at < wanted);
+                let mut data = stored_records.filter_map(|(at, slot)| match slot {
                     Slot::Is(content) | Slot::In(_, content) => Some((at, *content)),
                     _ => None,
                 });

@@ -13,7 +13,7 @@ impl Spoil {
         match self {
             Self::Swap(one, other) if is_there(one) && is_there(other) => log.swap(one, other),
             Self::Remove(at) if is_there(at) => log[at] = Slot::Gap,
-            Self::Turn(at) => {
+            Self::Pass(at) => {
                 let marker = log.iter_mut().skip(at).find_map(|slot| match slot {
                     Slot::Commit(producer) => {
                         let turned = Slot::Abort(*producer);

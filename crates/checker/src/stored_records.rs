@@ -14,14 +14,14 @@ use std::collections::BTreeMap;
 use model::anomaly::Anomaly;
 use model::ids::{Offset, PartitionRef, RecordId};
 
-use crate::finding::{Docket, Watch};
+use crate::finding::{FindingCollector, Watch};
 use crate::record_set::RecordSet;
 use crate::table::Table;
 use crate::transactions::Transactions;
 
 /// The records that stand in the log.
 #[derive(Default)]
-pub(crate) struct Standing {
+pub(crate) struct StoredRecords {
     pub(crate) stored: RecordSet,
     /// Of these, how many are row changes.
     pub(crate) changes: u64,
@@ -35,7 +35,7 @@ pub(crate) struct Standing {
     /// Those out of order, and those before which they should stand.
     pub(crate) disordered: RecordSet,
     /// What was found out of order.
-    pub(crate) docket: Docket,
+    pub(crate) collector: FindingCollector,
     /// Records that stand behind a later one, and somewhere else too.
     doubtful: BTreeMap<(PartitionRef, RecordId), Doubtful>,
     doubtful_max: usize,
@@ -94,7 +94,7 @@ impl Order {
     }
 }
 
-impl Standing {
+impl StoredRecords {
     /// Nothing stands anywhere yet; so many records may be looked up later.
     pub(crate) fn doubting(doubtful_max: usize) -> Self {
         Self {
@@ -209,7 +209,7 @@ impl Standing {
 
     /// Forgets what was found out of order, and what may be: it is told anew.
     pub(crate) fn forget_disorder(&mut self) {
-        self.docket = Docket::default();
+        self.collector = FindingCollector::default();
         self.disordered = RecordSet::default();
         self.doubtful.clear();
     }
@@ -233,7 +233,7 @@ impl Standing {
             Some(_) => Anomaly::IntNonmonotonicSend,
             None => Anomaly::NonmonotonicSend,
         };
-        self.docket.add_record(anomaly, record, || {
+        self.collector.add_record(anomaly, record, || {
             let what = format!("{record} stands behind {}, sent later", later.record);
             let watch = vec![
                 Watch::Record(record),

@@ -9,12 +9,12 @@ use std::collections::{BTreeMap, HashMap};
 use model::event::Body;
 use model::ids::{GroupIx, MemberIx, Micros, Offset, PartitionRef, ProducerIx};
 
-use crate::fates::{Fate, Fates};
 use crate::transactions::{Transactions, Tx};
+use crate::txn_outcomes::{TxnOutcome, TxnOutcomes};
 
 /// Consecutive offsets that a member processed inside one transaction.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct JoinedRead {
+pub(crate) struct TxnRead {
     pub(crate) tx: Tx,
     pub(crate) partition: PartitionRef,
     pub(crate) first: Offset,
@@ -32,7 +32,7 @@ struct Handed {
 
 /// A position that was committed with a transaction.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct JoinedCommit {
+pub(crate) struct TxnCommit {
     producer: ProducerIx,
     pub(crate) begun: Micros,
     /// When the producer was told: the last moment at which it took effect.
@@ -86,8 +86,8 @@ impl Inside {
 
 /// What was done inside transactions.
 #[derive(Default)]
-pub(crate) struct Joined {
-    reads: Vec<JoinedRead>,
+pub(crate) struct TxnReads {
+    reads: Vec<TxnRead>,
     /// The reading that the member's next one in the partition may go on.
     latest: HashMap<(MemberIx, PartitionRef), usize>,
     handed: Vec<Handed>,
@@ -96,7 +96,7 @@ pub(crate) struct Joined {
     past: HashMap<(Tx, PartitionRef), bool>,
 }
 
-impl Joined {
+impl TxnReads {
     /// Takes in a position that was handed to a transaction; after the
     /// transactions have seen the event.
     pub(crate) fn observe(&mut self, body: &Body, transactions: &Transactions) {
@@ -134,7 +134,7 @@ impl Joined {
             return;
         }
         self.latest.insert((member, partition), self.reads.len());
-        self.reads.push(JoinedRead {
+        self.reads.push(TxnRead {
             tx,
             partition,
             first: offset,
@@ -144,7 +144,7 @@ impl Joined {
 
     /// Everything that was read inside transactions, in the order in which it
     /// was read.
-    pub(crate) fn reads(&self) -> &[JoinedRead] {
+    pub(crate) fn reads(&self) -> &[TxnRead] {
         &self.reads
     }
 
@@ -157,20 +157,20 @@ impl Joined {
     /// which they were handed over.
     pub(crate) fn commits(
         &self,
-        fates: &Fates,
-    ) -> BTreeMap<(GroupIx, PartitionRef), Vec<JoinedCommit>> {
-        let mut commits: BTreeMap<_, Vec<JoinedCommit>> = BTreeMap::new();
+        txn_outcomes: &TxnOutcomes,
+    ) -> BTreeMap<(GroupIx, PartitionRef), Vec<TxnCommit>> {
+        let mut commits: BTreeMap<_, Vec<TxnCommit>> = BTreeMap::new();
         let mut latest: HashMap<(Tx, GroupIx, PartitionRef), usize> = HashMap::new();
         for handed in &self.handed {
-            if fates.fate(handed.tx) != Fate::Committed {
+            if txn_outcomes.outcome(handed.tx) != TxnOutcome::Committed {
                 continue;
             }
-            let transaction = fates.transactions.get(handed.tx);
+            let transaction = txn_outcomes.transactions.get(handed.tx);
             let of = commits.entry((handed.group, handed.partition)).or_default();
             let at = *latest
                 .entry((handed.tx, handed.group, handed.partition))
                 .or_insert(of.len());
-            let commit = JoinedCommit {
+            let commit = TxnCommit {
                 producer: transaction.reference.producer,
                 begun: transaction.begun.unwrap_or_default(),
                 completed: transaction.completed.unwrap_or(Micros::new(u64::MAX)),
@@ -191,10 +191,10 @@ impl Joined {
 /// one of the same producer, or behind one that was committed before the
 /// transaction began. Where that one was committed in an earlier life of the
 /// log, the log went back, and not the group.
-pub(crate) fn regressions(commits: &[JoinedCommit]) -> Vec<(Offset, Offset)> {
-    let mut by_completion: Vec<&JoinedCommit> = commits.iter().collect();
+pub(crate) fn regressions(commits: &[TxnCommit]) -> Vec<(Offset, Offset)> {
+    let mut by_completion: Vec<&TxnCommit> = commits.iter().collect();
     by_completion.sort_by_key(|commit| commit.completed);
-    let mut own: HashMap<ProducerIx, &JoinedCommit> = HashMap::new();
+    let mut own: HashMap<ProducerIx, &TxnCommit> = HashMap::new();
     let mut back = Vec::new();
     for commit in commits {
         let earlier = by_completion.partition_point(|other| other.completed <= commit.begun);

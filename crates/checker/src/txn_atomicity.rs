@@ -16,12 +16,12 @@ use std::collections::{BTreeSet, HashMap};
 use model::anomaly::Anomaly;
 use model::ids::{Offset, RecordId, Sequence};
 
-use crate::fates::{Fate, Fates, Visible};
-use crate::finding::{Docket, Scope, Watch};
+use crate::finding::{FindingCollector, Scope, Watch};
 use crate::log::Ledger;
+use crate::names::Names;
 use crate::provenance::Provenance;
-use crate::roster::Roster;
 use crate::transactions::Tx;
+use crate::txn_outcomes::{TxnOutcome, TxnOutcomes, Visible};
 
 /// How many transactions could have become visible in part.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -43,15 +43,18 @@ pub struct TransactionCoverage {
 /// Finds transactions that are not whole. `lost` are the acknowledged records
 /// that are not there.
 pub(crate) fn find_torn(
-    fates: &Fates,
+    txn_outcomes: &TxnOutcomes,
     lost: &[RecordId],
     log: &Ledger,
     provenance: &Provenance,
-    docket: &mut Docket,
+    collector: &mut FindingCollector,
 ) -> TransactionCoverage {
     let mut visible = BTreeSet::new();
     let mut open = BTreeSet::new();
-    for stand in fates.partitions().flat_map(|of| fates.stands(of)) {
+    for stand in txn_outcomes
+        .partitions()
+        .flat_map(|of| txn_outcomes.stands(of))
+    {
         match stand.visible {
             Visible::Yes => visible.extend(stand.tx),
             // No marker is on record where no observer read the log.
@@ -61,8 +64,9 @@ pub(crate) fn find_torn(
     }
     let mut maimed: HashMap<Tx, RecordId> = HashMap::new();
     for record in lost {
-        let tx = fates.transactions.of(*record);
-        if let Some(tx) = tx.filter(|tx| fates.fate(*tx) == Fate::Committed && visible.contains(tx))
+        let tx = txn_outcomes.transactions.of(*record);
+        if let Some(tx) = tx
+            .filter(|tx| txn_outcomes.outcome(*tx) == TxnOutcome::Committed && visible.contains(tx))
         {
             maimed.entry(tx).or_insert(*record);
         }
@@ -70,7 +74,7 @@ pub(crate) fn find_torn(
     if provenance.is_imported() {
         // What was only acknowledged has a place, too, and nobody has seen it.
         let mut given = BTreeSet::new();
-        for (producer, span) in fates.transactions.spans() {
+        for (producer, span) in txn_outcomes.transactions.spans() {
             let mut sequences = (span.first..=span.last).map(Sequence::new);
             let is_given = |sequence| log.holds(RecordId { producer, sequence });
             if maimed.contains_key(&span.tx) && sequences.any(is_given) {
@@ -79,72 +83,78 @@ pub(crate) fn find_torn(
         }
         maimed.retain(|tx, _| given.contains(tx));
     }
-    let mut torn: HashMap<Tx, Option<RecordId>> = fates.torn.iter().map(|tx| (*tx, None)).collect();
+    let mut torn: HashMap<Tx, Option<RecordId>> =
+        txn_outcomes.torn.iter().map(|tx| (*tx, None)).collect();
     for (tx, record) in maimed {
         torn.entry(tx).or_insert(Some(record));
     }
     let mut torn: Vec<(Tx, Option<RecordId>)> = torn.into_iter().collect();
     torn.sort_unstable();
     for (tx, missing) in torn {
-        let reference = fates.transactions.get(tx).reference;
-        docket.add_transaction(Anomaly::TornTransaction, reference, || {
+        let reference = txn_outcomes.transactions.get(tx).reference;
+        collector.add_transaction(Anomaly::TornTransaction, reference, || {
             let why = match missing {
                 Some(record) => format!("{record} is lost, others of its records are visible"),
                 None => "committed in one partition, aborted or never closed in another".to_owned(),
             };
             let mut watch = vec![Watch::Transaction(reference)];
             watch.extend(missing.map(Watch::Record));
-            watch.extend(first_places(tx, fates));
+            watch.extend(first_places(tx, txn_outcomes));
             (format!("{reference}: {why}"), watch)
         });
     }
-    cover(fates, &open)
+    cover(txn_outcomes, &open)
 }
 
 /// Where a transaction's stretches begin in some of its partitions.
-fn first_places(tx: Tx, fates: &Fates) -> impl Iterator<Item = Watch> + '_ {
-    let begins = fates.partitions().filter_map(move |partition| {
-        let mut stands = fates.stands(partition).iter();
+fn first_places(tx: Tx, txn_outcomes: &TxnOutcomes) -> impl Iterator<Item = Watch> + '_ {
+    let begins = txn_outcomes.partitions().filter_map(move |partition| {
+        let mut stands = txn_outcomes.stands(partition).iter();
         let stand = stands.find(|stand| stand.tx == Some(tx))?;
         Some(Watch::Position(partition, Offset::new(stand.first)))
     });
     begins.take(8)
 }
 
-fn cover(fates: &Fates, open: &BTreeSet<Tx>) -> TransactionCoverage {
+fn cover(txn_outcomes: &TxnOutcomes, open: &BTreeSet<Tx>) -> TransactionCoverage {
     let mut records: HashMap<Tx, u64> = HashMap::new();
-    for (_, span) in fates.transactions.spans() {
+    for (_, span) in txn_outcomes.transactions.spans() {
         let count = (span.last - span.first).saturating_add(1);
         let of = records.entry(span.tx).or_default();
         *of = of.saturating_add(count);
     }
     let mut coverage = TransactionCoverage {
         open: open.len() as u64,
-        disowned: fates.disowned.len() as u64,
+        disowned: txn_outcomes.disowned.len() as u64,
         ..TransactionCoverage::default()
     };
-    for (tx, _) in fates.transactions.all() {
-        match fates.fate(tx) {
-            Fate::Committed => {
+    for (tx, _) in txn_outcomes.transactions.all() {
+        match txn_outcomes.outcome(tx) {
+            TxnOutcome::Committed => {
                 coverage.committed += 1;
                 let many = records.get(&tx).is_some_and(|records| *records > 1);
                 coverage.committed_of_many += u64::from(many);
             }
-            Fate::Aborted => coverage.aborted += 1,
-            Fate::Unknown => coverage.unknown += 1,
+            TxnOutcome::Aborted => coverage.aborted += 1,
+            TxnOutcome::Unknown => coverage.unknown += 1,
         }
     }
     coverage
 }
 
 /// Finds committed transactions whose records others' records interrupt.
-pub(crate) fn find_interrupted(fates: &Fates, log: &Ledger, roster: &Roster, docket: &mut Docket) {
-    for partition in fates.partitions() {
+pub(crate) fn find_interrupted(
+    txn_outcomes: &TxnOutcomes,
+    log: &Ledger,
+    names: &Names,
+    collector: &mut FindingCollector,
+) {
+    for partition in txn_outcomes.partitions() {
         let Some(log) = log.partition(partition) else {
             continue;
         };
         let mut ended: HashMap<Tx, i64> = HashMap::new();
-        for stand in fates.stands(partition) {
+        for stand in txn_outcomes.stands(partition) {
             let Some(tx) = stand.tx.filter(|_| stand.visible == Visible::Yes) else {
                 continue;
             };
@@ -158,11 +168,11 @@ pub(crate) fn find_interrupted(fates: &Fates, log: &Ledger, roster: &Roster, doc
             {
                 continue;
             }
-            docket.add(Anomaly::IntSendSkip, Scope::Partition(partition), stand.first, || {
-                let reference = fates.transactions.get(tx).reference;
+            collector.add(Anomaly::IntSendSkip, Scope::Partition(partition), stand.first, || {
+                let reference = txn_outcomes.transactions.get(tx).reference;
                 let what = format!(
                     "{}: {reference} goes on at {} behind {before}, with others' records between",
-                    roster.partition(partition),
+                    names.partition(partition),
                     stand.first
                 );
                 let watch = [before, stand.first]

@@ -24,7 +24,7 @@ const PLACED_MAX: usize = 1 << 20;
 /// What is known of the records that were lost, while the history is read
 /// again.
 #[derive(Default)]
-pub(crate) struct Attribution {
+pub(crate) struct LossLocation {
     /// By producer, in order: the sequences of what was lost.
     lost: BTreeMap<ProducerIx, Vec<(i64, i64)>>,
     partitions: BTreeMap<PartitionRef, Places>,
@@ -54,7 +54,7 @@ struct Places {
     replaced: SparseSet,
 }
 
-impl Attribution {
+impl LossLocation {
     pub(crate) fn new(findings: &[Finding], coverage: &Coverage) -> Self {
         let groups = &coverage.groups;
         let missing = coverage

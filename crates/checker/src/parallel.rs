@@ -29,7 +29,7 @@ impl Lanes {
 
 /// How many read a history at the same time.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Readers {
+pub enum Concurrency {
     /// One, so that a core is left to read ahead for it.
     One,
     /// Several, each for itself.
@@ -48,7 +48,7 @@ pub(crate) trait Taker: Send {
 /// Fails only where opening or reading does.
 pub(crate) fn read<T, I, E>(
     takers: Vec<T>,
-    mut open: impl FnMut(Readers) -> Result<I, E>,
+    mut open: impl FnMut(Concurrency) -> Result<I, E>,
 ) -> Result<Vec<T>, E>
 where
     T: Taker,
@@ -56,9 +56,9 @@ where
     E: Send,
 {
     let readers = if takers.len() > 1 {
-        Readers::Several
+        Concurrency::Several
     } else {
-        Readers::One
+        Concurrency::One
     };
     let mut pairs = Vec::with_capacity(takers.len());
     for taker in takers {

@@ -22,21 +22,21 @@ use model::anomaly::Anomaly;
 use model::event::{Body, Content, Event, Isolation};
 use model::ids::{GroupIx, Micros, Offset, PartitionRef, ProducerIx, RecordId, Sequence};
 
-use crate::background::Background;
-use crate::fates::{Fate, Fates, Stand, Visible};
-use crate::finding::{Docket, Scope, Watch};
+use crate::context::Context;
+use crate::finding::{FindingCollector, Scope, Watch};
 use crate::log::Ledger;
+use crate::names::Names;
 use crate::provenance::Provenance;
-use crate::roster::Roster;
 use crate::sparse_set::SparseSet;
 use crate::transactions::{Transactions, Tx};
+use crate::txn_outcomes::{TxnOutcome, TxnOutcomes, TxnRange, Visible};
 
 /// Readings that wait for their transaction to be told, at most.
 const WAITING_MAX: usize = 1 << 20;
 
 /// What `read_committed` groups were given.
 #[derive(Default)]
-pub(crate) struct Isolated {
+pub(crate) struct IsolationCheck {
     any: bool,
     places: BTreeMap<(GroupIx, PartitionRef), SparseSet>,
     records: BTreeMap<(GroupIx, ProducerIx), SparseSet>,
@@ -69,14 +69,14 @@ pub struct IsolationCoverage {
     pub is_plain: bool,
 }
 
-impl Isolated {
+impl IsolationCheck {
     /// To be shown an event after the transactions, the roster and the
     /// provenance have seen it.
     pub(crate) fn observe(
         &mut self,
         event: &Event,
         transactions: &Transactions,
-        roster: &Roster,
+        names: &Names,
         provenance: &Provenance,
     ) {
         match &event.body {
@@ -92,7 +92,7 @@ impl Isolated {
                 offset,
                 content,
             } => {
-                let group = roster.group_of(*member);
+                let group = names.group_of(*member);
                 let Some(group) = group.filter(|group| provenance.must_read_committed(*group))
                 else {
                     return;
@@ -111,7 +111,7 @@ impl Isolated {
                 content: Content::Ours(record),
                 ..
             } => {
-                let group = roster.group_of(*member);
+                let group = names.group_of(*member);
                 let group = group.filter(|group| provenance.must_read_committed(*group));
                 let tx = transactions.of(*record);
                 if let Some((group, tx)) = group.zip(tx)
@@ -245,66 +245,73 @@ impl Isolated {
     pub(crate) fn settle(
         mut self,
         log: &Ledger,
-        background: Background<'_>,
-        docket: &mut Docket,
+        context: Context<'_>,
+        collector: &mut FindingCollector,
     ) -> Vec<IsolationCoverage> {
-        let Background {
-            roster,
+        let Context {
+            names,
             provenance,
-            fates,
+            txn_outcomes,
             ..
-        } = background;
+        } = context;
         for (producer, waiting) in std::mem::take(&mut self.waiting) {
             for ((sequence, group), at) in waiting {
                 let record = RecordId {
                     producer,
                     sequence: Sequence::new(sequence),
                 };
-                let Some(tx) = fates.transactions.of(record) else {
+                let Some(tx) = txn_outcomes.transactions.of(record) else {
                     continue;
                 };
                 // What was never asked for by the end was never asked for.
-                if is_early(at, tx, &fates.transactions) != Some(false) {
+                if is_early(at, tx, &txn_outcomes.transactions) != Some(false) {
                     let early = self.early.entry((group, producer)).or_default();
                     early.insert(sequence.cast_signed());
                 }
             }
         }
-        self.find_aborted_reads(log, background, docket);
-        self.find_early_reads(fates, roster, docket);
-        let groups = roster.groups.iter();
+        self.find_aborted_reads(log, context, collector);
+        self.find_early_reads(txn_outcomes, names, collector);
+        let groups = names.groups.iter();
         groups
             .filter(|(group, _)| provenance.must_read_committed(**group))
             .map(|(group, declared)| {
                 let topics = declared.topics.iter();
-                let mut partitions = topics.flat_map(|topic| roster.partitions_of(*topic));
+                let mut partitions = topics.flat_map(|topic| names.partitions_of(*topic));
                 IsolationCoverage {
                     group: declared.name.clone(),
                     unordered: self.unordered,
-                    is_plain: partitions.all(|partition| fates.stands(partition).is_empty()),
-                    ..self.cover(*group, background, log)
+                    is_plain: partitions.all(|partition| txn_outcomes.stands(partition).is_empty()),
+                    ..self.cover(*group, context, log)
                 }
             })
             .collect()
     }
 
-    fn find_aborted_reads(&self, log: &Ledger, background: Background<'_>, docket: &mut Docket) {
-        let Background {
-            roster,
+    fn find_aborted_reads(
+        &self,
+        log: &Ledger,
+        context: Context<'_>,
+        collector: &mut FindingCollector,
+    ) {
+        let Context {
+            names,
             provenance,
-            fates,
+            txn_outcomes,
             ..
-        } = background;
+        } = context;
         // Without a log nothing but what was read says whose a place is.
-        let placed = !provenance.is_imported() && !fates.is_unplaced();
+        let placed = !provenance.is_imported() && !txn_outcomes.is_unplaced();
         for ((group, partition), given) in self.places.iter().filter(|_| placed) {
-            let stands = fates.stands(*partition).iter();
+            let stands = txn_outcomes.stands(*partition).iter();
             let held = log.partition(*partition);
-            let aborted = |stand: &&Stand| match stand.visible {
+            let aborted = |stand: &&TxnRange| match stand.visible {
                 Visible::Yes => false,
                 Visible::Aborted => true,
                 // No marker here: another partition's, or the producer, tells.
-                Visible::NotYet => stand.tx.is_some_and(|tx| fates.fate(tx) == Fate::Aborted),
+                Visible::NotYet => stand
+                    .tx
+                    .is_some_and(|tx| txn_outcomes.outcome(tx) == TxnOutcome::Aborted),
             };
             for stand in stands.filter(aborted) {
                 let given = given.range(stand.first, stand.last.saturating_add(1));
@@ -316,14 +323,14 @@ impl Isolated {
                         && !log.past().was_reused(*partition, *at)
                 };
                 for offset in given.filter(tells) {
-                    docket.add(Anomaly::G1a, Scope::Partition(*partition), offset, || {
+                    collector.add(Anomaly::G1a, Scope::Partition(*partition), offset, || {
                         let what = format!(
                             "{}@{offset} was processed by {}, and its transaction was aborted",
-                            roster.partition(*partition),
-                            roster.group(*group)
+                            names.partition(*partition),
+                            names.group(*group)
                         );
                         let mut watch = vec![Watch::Position(*partition, Offset::new(offset))];
-                        watch.extend(stand.tx.map(|tx| watch_of(tx, fates)));
+                        watch.extend(stand.tx.map(|tx| watch_of(tx, txn_outcomes)));
                         (what, watch)
                     });
                 }
@@ -331,8 +338,9 @@ impl Isolated {
         }
         // Of what stands nowhere, or where no batch is on record, the rest of
         // the transaction or its producer tells.
-        let spans = fates.transactions.spans();
-        let unmarked = spans.filter(|(_, span)| fates.fate(span.tx) == Fate::Aborted);
+        let spans = txn_outcomes.transactions.spans();
+        let unmarked =
+            spans.filter(|(_, span)| txn_outcomes.outcome(span.tx) == TxnOutcome::Aborted);
         for (producer, span) in unmarked {
             for ((group, of), given) in &self.records {
                 if *of != producer {
@@ -348,19 +356,27 @@ impl Isolated {
                     if placed && log.holds(record) && told {
                         continue;
                     }
-                    docket.add_record(Anomaly::G1a, record, || {
+                    collector.add_record(Anomaly::G1a, record, || {
                         let what = format!(
                             "{record} was processed by {}, and its transaction was aborted",
-                            roster.group(*group)
+                            names.group(*group)
                         );
-                        (what, vec![Watch::Record(record), watch_of(span.tx, fates)])
+                        (
+                            what,
+                            vec![Watch::Record(record), watch_of(span.tx, txn_outcomes)],
+                        )
                     });
                 }
             }
         }
     }
 
-    fn find_early_reads(&self, fates: &Fates, roster: &Roster, docket: &mut Docket) {
+    fn find_early_reads(
+        &self,
+        txn_outcomes: &TxnOutcomes,
+        names: &Names,
+        collector: &mut FindingCollector,
+    ) {
         let none = SparseSet::default();
         let keys: BTreeSet<_> = self.early.keys().chain(self.glimpsed.keys()).collect();
         for key in keys {
@@ -373,38 +389,41 @@ impl Isolated {
                     producer: *producer,
                     sequence: Sequence::new(sequence.cast_unsigned()),
                 };
-                let Some(tx) = fates.transactions.of(record) else {
+                let Some(tx) = txn_outcomes.transactions.of(record) else {
                     continue;
                 };
-                if fates.fate(tx) == Fate::Aborted && !glimpsed.contains(sequence) {
+                if txn_outcomes.outcome(tx) == TxnOutcome::Aborted && !glimpsed.contains(sequence) {
                     continue;
                 }
-                docket.add_record(Anomaly::PrecommittedRead, record, || {
-                    let asked = fates.transactions.get(tx).asked;
+                collector.add_record(Anomaly::PrecommittedRead, record, || {
+                    let asked = txn_outcomes.transactions.get(tx).asked;
                     let why = asked.map_or("never asked for", |_| "asked for later");
                     let what = format!(
                         "{record} was processed by {}, and the commit of its transaction was {why}",
-                        roster.group(*group)
+                        names.group(*group)
                     );
-                    (what, vec![Watch::Record(record), watch_of(tx, fates)])
+                    (
+                        what,
+                        vec![Watch::Record(record), watch_of(tx, txn_outcomes)],
+                    )
                 });
             }
         }
     }
 
-    fn cover(&self, group: GroupIx, background: Background<'_>, log: &Ledger) -> IsolationCoverage {
-        let fates = background.fates;
+    fn cover(&self, group: GroupIx, context: Context<'_>, log: &Ledger) -> IsolationCoverage {
+        let txn_outcomes = context.txn_outcomes;
         let mut coverage = IsolationCoverage::default();
         for ((_, partition), given) in self.places.iter().filter(|((of, _), _)| *of == group) {
             let last = given.last().unwrap_or(i64::MIN);
             let Some(log) = log.partition(*partition) else {
                 continue;
             };
-            let is_captured = background.roster.holds_changes(partition.topic);
+            let is_captured = context.names.holds_changes(partition.topic);
             // Without a log two records may be said to stand at one place, which
             // is passed once.
             let mut next = i64::MIN;
-            for stand in fates.stands(*partition) {
+            for stand in txn_outcomes.stands(*partition) {
                 let end = stand.last.saturating_add(1);
                 match stand.visible {
                     // The connector's transactions are known by their markers
@@ -438,6 +457,6 @@ fn is_early(at: Micros, tx: Tx, transactions: &Transactions) -> Option<bool> {
     }
 }
 
-fn watch_of(tx: Tx, fates: &Fates) -> Watch {
-    Watch::Transaction(fates.transactions.get(tx).reference)
+fn watch_of(tx: Tx, txn_outcomes: &TxnOutcomes) -> Watch {
+    Watch::Transaction(txn_outcomes.transactions.get(tx).reference)
 }
