@@ -2,11 +2,11 @@
 //! who, where it comes from, what became of its transactions, and how groups
 //! stood when the wait for them was over.
 
-use crate::cleaning::Cleaning;
+use crate::groups::waits::Waits;
+use crate::log::cleaning::Cleaning;
 use crate::names::Names;
 use crate::provenance::Provenance;
-use crate::txn_outcomes::TxnOutcomes;
-use crate::waits::Waits;
+use crate::txn::outcomes::TxnOutcomes;
 
 /// Before which everything else is held.
 #[derive(Clone, Copy)]

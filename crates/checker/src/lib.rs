@@ -21,7 +21,7 @@
 //!   log moved back. One below the log start does not: retention may have
 //!   taken the record, so it is counted apart, and nobody can tell. Neither
 //!   does one inside the range of a topic that compacts, where a later record
-//!   of its key stands behind it, or keys are not known (`cleaning.rs`). Neither
+//!   of its key stands behind it, or keys are not known (`log/cleaning.rs`). Neither
 //!   does one at whose offset a damaged record stands: that is *corrupt*.
 //! - *duplicate*: a record stands at two or more places; each beyond the first
 //!   counts. So does each record beyond the first that a group made of one and
@@ -33,7 +33,7 @@
 //! - *inconsistent-offsets*: records whose place is contradicted; each counts
 //!   once. It was acknowledged at an offset at which it does not stand, though
 //!   it stands elsewhere; or it was read where the log holds another, though it
-//!   stands elsewhere and the log was not cut (`past.rs`).
+//!   stands elsewhere and the log was not cut (`log/past.rs`).
 //! - *phantom*: an offset at which somebody saw a record of another run, of
 //!   another topic, or (once all sending is on record) one that nobody sent.
 //! - *corrupt*: an offset at which somebody saw a damaged record, or a damaged
@@ -57,7 +57,7 @@
 //!   by its acknowledgement.
 //! - *group-incomplete*: a record from there to the pinned end that none
 //!   processed, although the group was given the time; not one that the group
-//!   was still coming to, nor one that its client cannot read (`waits.rs`).
+//!   was still coming to, nor one that its client cannot read (`groups/waits.rs`).
 //! - *reprocessed*: each time beyond the first that a group processed a
 //!   record, or an offset whose record has no identity.
 //! - *commit-regression*: an accepted commit below the member's own last one,
@@ -71,11 +71,11 @@
 //! is expected of none of its members.
 //!
 //! The cluster and its transactions, each in a file of its own whose first
-//! comment defines it: *log-truncation* (`truncation.rs`), *replica-divergence*
-//! (`replicas.rs`), *zombie-processing* (`zombies.rs`), *G1a* and
-//! *precommitted-read* (`isolated.rs`), *torn-transaction* and *int-send-skip*
-//! (`whole.rs`), *G0* and *G1c* (`cycles.rs`). What became of a transaction is
-//! settled in `outcomes.rs`.
+//! comment defines it: *log-truncation* (`cluster/truncation.rs`), *replica-divergence*
+//! (`cluster/replicas.rs`), *zombie-processing* (`groups/zombies.rs`), *G1a* and
+//! *precommitted-read* (`txn/read_committed.rs`), *torn-transaction* and *int-send-skip*
+//! (`txn/atomicity.rs`), *G0* and *G1c* (`txn/cycles.rs`). What became of a transaction is
+//! settled in `txn/outcomes.rs`.
 //!
 //! Where another tool recorded the history, what the readers were given stands
 //! for the truth (`log/imported.rs`), *unseen* is what lies above it, and
@@ -89,7 +89,7 @@
 //!
 //! - *row-missing*: a change is committed, no event comes any more, the topic
 //!   was read, and no event tells of it. What a snapshot found overwritten
-//!   needs none. `capture.rs` says how it is known that none comes.
+//!   needs none. `cdc/row_changes.rs` says how it is known that none comes.
 //! - *row-duplicate*: each event of a change beyond its first.
 //! - *row-phantom*: an event for a change that nobody made to this row, or that
 //!   was rolled back. A transaction of unknown outcome is settled by the rows
@@ -114,70 +114,40 @@
 //! Where there are cores for it, what finds and what measures have a thread
 //! each ([`Lanes`]), and read the history each for itself.
 
-mod calibrate;
-mod capture;
-mod checker;
-mod claims;
-mod cleaning;
-mod collect;
-mod commits;
+mod calibration;
+mod cdc;
+mod cluster;
 mod context;
-mod cycles;
 mod derived;
-mod examine;
-mod expectation;
-mod explain;
-mod finding;
-mod fingerprint;
-mod happened;
-mod judge;
-mod limits;
+mod groups;
 mod log;
-mod loss_location;
-mod markers;
 mod measure;
-mod mutation_targets;
 mod names;
-mod outstanding;
-mod parallel;
-mod past;
+mod passes;
+mod proof;
 mod provenance;
-mod ranges;
-mod read_committed;
-mod readers;
-mod record_set;
-mod replicas;
-mod reported;
-mod sparse_set;
-mod stored_records;
-mod table;
-mod timeline;
-mod transactions;
-mod truncation;
-mod txn_atomicity;
-mod txn_outcomes;
-mod txn_reads;
-mod waits;
-mod zombies;
+mod sets;
+mod txn;
+mod verdict;
 
-pub use calibrate::{MutantPass, Mutants, Survey};
-pub use capture::CaptureCoverage;
-pub use checker::{Analysis, Checker, Completeness, Coverage, Pass};
-pub use cycles::CycleCoverage;
+pub use calibration::mutants::{MutantPass, Mutants, Survey};
+pub use cdc::row_changes::CaptureCoverage;
+pub use cluster::replicas::ReplicaCoverage;
+pub use cluster::truncation::TruncationCoverage;
 pub use derived::DerivationCoverage;
-pub use examine::{check, check_in, examine, examine_in};
-pub use expectation::{
+pub use groups::readers::GroupCoverage;
+pub use groups::zombies::ZombieCoverage;
+pub use measure::happened::Occurrences;
+pub use measure::{FaultRecord, GroupActivity, ReadsMet, TrafficMet};
+pub use passes::checker::{Analysis, Checker, Completeness, Coverage, Pass};
+pub use passes::examine::{check, check_in, examine, examine_in};
+pub use passes::limits::{BlockSize, Limits};
+pub use passes::parallel::{Concurrency, Lanes};
+pub use proof::explain::{Examples, Explainer};
+pub use txn::atomicity::TransactionCoverage;
+pub use txn::cycles::CycleCoverage;
+pub use txn::read_committed::IsolationCoverage;
+pub use verdict::expectation::{
     Expectation, ExpectationVerdict, Sends, Weight, expect, expect_sends, unacknowledged,
 };
-pub use explain::{Examples, Explainer};
-pub use happened::Occurrences;
-pub use judge::judge;
-pub use limits::{BlockSize, Limits};
-pub use measure::{FaultRecord, GroupActivity, ReadsMet, TrafficMet};
-pub use parallel::{Concurrency, Lanes};
-pub use read_committed::IsolationCoverage;
-pub use readers::GroupCoverage;
-pub use replicas::ReplicaCoverage;
-pub use truncation::TruncationCoverage;
-pub use txn_atomicity::TransactionCoverage;
-pub use zombies::ZombieCoverage;
+pub use verdict::judge::judge;

@@ -9,6 +9,11 @@
 //! was not told in the order of its offsets, as a whole; blocks that do not
 //! agree, claim by claim, as many at a time as the limits allow.
 
+pub(crate) mod claims;
+pub(crate) mod cleaning;
+pub(crate) mod past;
+pub(crate) mod stored_records;
+
 mod absence;
 mod imported;
 mod places;
@@ -20,21 +25,21 @@ use model::anomaly::Anomaly;
 use model::event::{Body, ChangeContent, Content, Outcome};
 use model::ids::{Offset, PartitionRef, RecordId, Sequence, TopicIx};
 
-use crate::claims::{Blocks, Claims};
-use crate::collect::{Claim, Collector, Kind};
+use crate::calibration::targets::{Ends, Known, VICTIM_PARTITIONS_MAX, Victim};
 use crate::context::Context;
-use crate::finding::{FindingCollector, Scope, Watch};
-use crate::fingerprint::Fingerprint;
-use crate::limits::Limits;
-use crate::mutation_targets::{Ends, Known, VICTIM_PARTITIONS_MAX, Victim};
+use crate::log::claims::{Blocks, Claims};
+use crate::log::past::Past;
+use crate::log::stored_records::{Order, StoredRecords};
 use crate::names::Names;
-use crate::past::Past;
+use crate::passes::collect::{Claim, Collector, Kind};
+use crate::passes::limits::Limits;
+use crate::proof::finding::{FindingCollector, Scope, Watch};
 use crate::provenance::Provenance;
-use crate::record_set::RecordSet;
-use crate::sparse_set::SparseSet;
-use crate::stored_records::{Order, StoredRecords};
-use crate::table::{PartitionTable, Table};
-use crate::transactions::Transactions;
+use crate::sets::fingerprint::Fingerprint;
+use crate::sets::record_set::RecordSet;
+use crate::sets::sparse_set::SparseSet;
+use crate::sets::table::{PartitionTable, Table};
+use crate::txn::tracker::Transactions;
 use absence::Absence;
 pub(crate) use imported::Witness;
 use imported::{Followed, Told};

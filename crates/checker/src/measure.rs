@@ -2,6 +2,10 @@
 //! and whether traffic met each fault. Knows nothing of anomalies; no finding
 //! depends on anything here.
 
+pub(crate) mod happened;
+pub(crate) mod outstanding;
+pub(crate) mod timeline;
+
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use hdrhistogram::Histogram;
@@ -9,12 +13,12 @@ use model::event::{BatchKind, Body, Content, Event, Evidence, Found, Outcome, Tx
 use model::ids::{FaultIx, GroupIx, MemberIx, Micros, PartitionRef, ProducerIx, RecordId, TxId};
 use model::verdict::{CaptureMeasurements, GroupMeasurements, Latency, Measurements};
 
+use crate::measure::outstanding::Outstanding;
+use crate::measure::timeline::Timeline;
 use crate::names::Names;
-use crate::outstanding::Outstanding;
-use crate::record_set::RecordSet;
-use crate::reported::Reports;
-use crate::table::Table;
-use crate::timeline::Timeline;
+use crate::proof::reported::Reports;
+use crate::sets::record_set::RecordSet;
+use crate::sets::table::Table;
 
 /// Something that is measured.
 #[derive(Clone, Copy)]

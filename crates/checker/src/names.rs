@@ -7,7 +7,7 @@ use model::event::{Body, Cleanup};
 use model::ids::{GroupIx, MemberIx, PartitionIndex, PartitionRef, ProducerIx, TableIx, TopicIx};
 use model::scenario::words;
 
-use crate::table::Table;
+use crate::sets::table::Table;
 
 /// The topics, groups, members and tables that a history declared.
 #[derive(Clone, Debug, Default)]

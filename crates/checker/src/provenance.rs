@@ -7,7 +7,7 @@ use model::anomaly::Anomaly;
 use model::event::{Body, Isolation, Restart};
 use model::ids::{GroupIx, Offset, PartitionRef, ProducerIx};
 
-use crate::ranges::Ranges;
+use crate::sets::ranges::Ranges;
 
 /// What may not be said of a history that lacks something: every one of these
 /// is the absence of an event that may only not have been recorded.

@@ -4,9 +4,9 @@
 use model::ids::{Offset, PartitionRef, RecordId};
 
 use super::PartitionLog;
-use crate::cleaning::Successor;
 use crate::context::Context;
-use crate::txn_outcomes::TxnOutcome;
+use crate::log::cleaning::Successor;
+use crate::txn::outcomes::TxnOutcome;
 
 /// Why an acknowledged record is not there.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

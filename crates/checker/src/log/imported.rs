@@ -17,11 +17,11 @@ use std::ops::Range;
 use model::ids::{Offset, PartitionRef, ProducerIx, RecordId};
 
 use super::{Ledger, PartitionLog};
-use crate::limits::Limits;
 use crate::names::Names;
+use crate::passes::limits::Limits;
 use crate::provenance::Provenance;
-use crate::sparse_set::SparseSet;
-use crate::txn_outcomes::{TxnOutcome, TxnOutcomes};
+use crate::sets::sparse_set::SparseSet;
+use crate::txn::outcomes::{TxnOutcome, TxnOutcomes};
 
 /// Who tells what stands in the log.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]

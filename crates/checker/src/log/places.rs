@@ -17,15 +17,15 @@ use model::anomaly::Anomaly;
 use model::ids::{Offset, PartitionRef, ProducerIx, RecordId, Sequence};
 
 use super::{Ledger, PartitionLog};
-use crate::claims::Blocks;
-use crate::collect::{Claim, Kind};
 use crate::context::Context;
-use crate::finding::{FindingCollector, Watch};
-use crate::record_set::RecordSet;
-use crate::stored_records::{Latest, StoredRecords};
-use crate::table::Table;
-use crate::transactions::Transactions;
-use crate::txn_outcomes::TxnOutcome;
+use crate::log::claims::Blocks;
+use crate::log::stored_records::{Latest, StoredRecords};
+use crate::passes::collect::{Claim, Kind};
+use crate::proof::finding::{FindingCollector, Watch};
+use crate::sets::record_set::RecordSet;
+use crate::sets::table::Table;
+use crate::txn::outcomes::TxnOutcome;
+use crate::txn::tracker::Transactions;
 
 /// What a partition's producers were told, in the order in which they were, and
 /// what is expected of the order of their records.

@@ -1,0 +1,168 @@
+//! Mutants of what groups make of the records that they process: something is
+//! made twice of one, and nothing of another. Knows nothing of how that is
+//! noticed.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use model::anomaly::Anomaly;
+use model::event::{Body, Event};
+use model::ids::{GroupIx, Offset, PartitionRef, RecordId};
+
+use super::{Edit, Mutation, Placed, Planner};
+use crate::derived::Derivations;
+use crate::passes::checker::Analysis;
+
+/// Places of each partition that the survey watches, at most.
+const PLACES_MAX: usize = 16;
+
+type Origin = (GroupIx, PartitionRef, Offset);
+
+/// What was made of one record.
+#[derive(Default)]
+struct Made {
+    times: u32,
+    placed: Option<Placed>,
+}
+
+/// Where something was made of records of which nothing else was.
+pub(super) struct Places {
+    derived: Arc<Derivations>,
+    origins: BTreeMap<Origin, Made>,
+}
+
+impl Places {
+    pub(super) fn new(analysis: &Analysis) -> Self {
+        let derived = Arc::clone(&analysis.derived);
+        let origins = derived.all().flat_map(|((group, from), outputs)| {
+            let standing = outputs.standing_once().take(PLACES_MAX);
+            standing.map(move |offset| ((group, from, Offset::new(offset)), Made::default()))
+        });
+        Self {
+            origins: origins.collect(),
+            derived,
+        }
+    }
+
+    /// Notes that something was made; the record, if it is not the only one
+    /// that was made of that and stands.
+    pub(super) fn observe(
+        &mut self,
+        placed: &impl Fn() -> Placed,
+        event: &Event,
+    ) -> Option<RecordId> {
+        let Body::Derived {
+            record,
+            group,
+            from,
+            offset,
+        } = event.body
+        else {
+            return None;
+        };
+        if let Some(made) = self.origins.get_mut(&(group, from, offset)) {
+            made.times += 1;
+            made.placed = Some(placed());
+        }
+        let doubled = self.derived.is_doubled(group, from, offset);
+        doubled.then_some(record)
+    }
+
+    fn once(&self) -> impl Iterator<Item = (Origin, RecordId, &Placed)> {
+        self.origins.iter().filter_map(|(origin, made)| {
+            let placed = made.placed.as_ref().filter(|_| made.times == 1)?;
+            match placed.event.body {
+                Body::Derived { record, .. } => Some((*origin, record, placed)),
+                _ => None,
+            }
+        })
+    }
+}
+
+impl Planner<'_> {
+    /// A record that was made of one was made of another too, of which
+    /// something was made already.
+    pub(super) fn derived_twice(&mut self) -> Option<Mutation> {
+        let survey = self.survey;
+        let used = &self.used_records;
+        let free = || {
+            let once = survey.derived.once();
+            once.filter(|(_, record, _)| !used.contains(record))
+        };
+        let ((group, from, offset), first, placed) = free().next()?;
+        let same = |(of, ..): &Origin| *of == group;
+        let (_, second, _) = free().find(|(origin, record, _)| same(origin) && *record != first)?;
+        self.used_records.extend([first, second]);
+        let body = Body::Derived {
+            record: second,
+            group,
+            from,
+            offset,
+        };
+        let at = placed.event.at;
+        Some(Mutation {
+            anomaly: Anomaly::Duplicate,
+            what: format!(
+                "{second} made of {}@{offset} by {}, as {first} was",
+                survey.names.partition(from),
+                survey.names.group(group)
+            ),
+            effects: vec![(Anomaly::Duplicate, 1)],
+            edits: vec![(placed.at, Edit::After(vec![Event { at, body }]))],
+        })
+    }
+
+    /// Nothing was made of a record that its group committed past.
+    pub(super) fn nothing_derived(&mut self) -> Option<Mutation> {
+        let survey = self.survey;
+        // Where records are missing already, this one may be among them.
+        let whole = [
+            Anomaly::GroupGap,
+            Anomaly::GroupIncomplete,
+            Anomaly::LostWrite,
+        ];
+        if !whole.iter().all(|anomaly| survey.found_none(*anomaly)) {
+            return None;
+        }
+        let used = &self.used_records;
+        let commits = &self.used_commits;
+        let position = |of: Origin| survey.by_position.get(&(of.1, of.2));
+        let mut once = survey.derived.once();
+        let ((group, from, offset), record, placed) = once.find(|(of, record, _)| {
+            let passed = survey.commits.get(&(of.0, of.1));
+            !used.contains(record)
+                && !survey.excusable.limited.contains(&of.0)
+                && !commits.contains(&(of.0, of.1))
+                // Its reading may be a victim.
+                && position(*of).is_none_or(|at| !used.contains(&survey.records[*at].victim.record))
+                && passed.is_some_and(|passed| passed.highest > Some(of.2))
+        })?;
+        let read = position((group, from, offset));
+        let read = read.map(|at| survey.records[*at].victim.record);
+        self.used_records.extend(read.into_iter().chain([record]));
+        self.used_commits.insert((group, from));
+        Some(Mutation {
+            anomaly: Anomaly::GroupGap,
+            what: format!(
+                "nothing made of {}@{offset} by {}",
+                survey.names.partition(from),
+                survey.names.group(group)
+            ),
+            effects: vec![(Anomaly::GroupGap, 1)],
+            edits: vec![(placed.at, Edit::Drop)],
+        })
+    }
+}
+
+/// Both at once, as one; or the one that there is.
+pub(super) fn both(one: Option<Mutation>, other: Option<Mutation>) -> Option<Mutation> {
+    match (one, other) {
+        (Some(mut one), Some(other)) => {
+            one.what = format!("{}, and {}", one.what, other.what);
+            one.effects.extend(other.effects);
+            one.edits.extend(other.edits);
+            Some(one)
+        }
+        (one, other) => one.or(other),
+    }
+}

@@ -1,0 +1,3 @@
+//! Change data capture.
+
+pub(crate) mod row_changes;

@@ -1,0 +1,7 @@
+//! Findings, the operations that prove them, and where in the pipeline a record was
+//! lost.
+
+pub(crate) mod explain;
+pub(crate) mod finding;
+pub(crate) mod loss_location;
+pub(crate) mod reported;

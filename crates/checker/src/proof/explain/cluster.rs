@@ -1,0 +1,146 @@
+//! The operations of transactions, replicas and assignments in a proof. Knows
+//! nothing of records' own.
+
+use model::event::{Body, Event, Intent, TransactionOutcome};
+use model::ids::TransactionRef;
+
+use super::{Explainer, name, observed};
+use crate::names::Names;
+use crate::proof::finding::Watch;
+
+impl Explainer {
+    pub(super) fn observe_cluster(&mut self, event: &Event) {
+        let at = Some(event.at);
+        match &event.body {
+            Body::TransactionBegun { transaction } => {
+                self.note_transaction(event, *transaction, |_| format!("began {transaction}"));
+            }
+            Body::TransactionEnding {
+                transaction,
+                intent,
+            } => {
+                let what = match intent {
+                    Intent::Commit => "committed",
+                    Intent::Abort => "aborted",
+                };
+                self.note_transaction(event, *transaction, |_| {
+                    format!("asked for {transaction} to be {what}")
+                });
+            }
+            Body::TransactionCompleted {
+                transaction,
+                outcome,
+            } => self.note_transaction(event, *transaction, |_| match outcome {
+                TransactionOutcome::Committed => format!("{transaction} was committed"),
+                TransactionOutcome::Aborted => format!("{transaction} was aborted"),
+                TransactionOutcome::Fenced => format!("{transaction} was fenced"),
+                TransactionOutcome::Unknown { error } => {
+                    format!("{transaction} may or may not have been committed: {error}")
+                }
+            }),
+            Body::TransactionJoined {
+                transaction,
+                member,
+            } => self.note_transaction(event, *transaction, |names| {
+                format!("{} reads for {transaction}", names.member_of_group(*member))
+            }),
+            Body::OffsetSent {
+                transaction,
+                group,
+                partition,
+                offset,
+            } => {
+                let cases = self.cases_of(&[
+                    Watch::Transaction(*transaction),
+                    Watch::CommitOf(*group, *partition, *offset),
+                ]);
+                self.note(&cases, at, |names| {
+                    let (group, partition) = (names.group(*group), names.partition(*partition));
+                    let what =
+                        format!("handed {offset} of {partition} for {group} to {transaction}");
+                    (names.producer(transaction.producer), what)
+                });
+            }
+            Body::Assigned { member, partitions } | Body::Revoked { member, partitions } => {
+                let Some(group) = self.names.group_of(*member) else {
+                    return;
+                };
+                let verb = match event.body {
+                    Body::Assigned { .. } => "was given",
+                    _ => "lost",
+                };
+                for partition in partitions {
+                    let cases = self.cases_of(&[Watch::Hands(group, *partition)]);
+                    self.note(&cases, at, |names| {
+                        let what = format!("{verb} {}", names.partition(*partition));
+                        (names.member_of_group(*member), what)
+                    });
+                }
+            }
+            Body::TailSeen { partition, end } => {
+                let cases = self.cases_of(&[Watch::Ends(*partition)]);
+                self.note(&cases, at, |names| {
+                    observed(format!(
+                        "{} reached up to {end}",
+                        names.partition(*partition)
+                    ))
+                });
+            }
+            Body::Pinned { partition, end, .. } => {
+                let cases = self.cases_of(&[Watch::Ends(*partition)]);
+                self.note(&cases, at, |names| {
+                    observed(format!("{} ended at {end}", names.partition(*partition)))
+                });
+            }
+            Body::Derived {
+                record,
+                group,
+                from,
+                offset,
+            } => {
+                let origin = Watch::MadeOf(*group, *from, *offset);
+                let cases = self.cases_of(&[origin, Watch::Record(*record)]);
+                // What becomes of it is told later.
+                for case in self.cases_of(&[origin]) {
+                    let watching = self.watched.entry(Watch::Record(*record)).or_default();
+                    if !watching.contains(&case) {
+                        watching.push(case);
+                    }
+                }
+                self.note(&cases, at, |names| {
+                    let (group, from) = (names.group(*group), names.partition(*from));
+                    let what = format!("made {record} of {from}@{offset} ({group})");
+                    (names.producer(record.producer), what)
+                });
+            }
+            Body::ReplicaStored {
+                partition,
+                broker,
+                offset,
+                content,
+            } => {
+                let cases = self.cases_of(&[Watch::Position(*partition, *offset)]);
+                self.note(&cases, None, |names| {
+                    observed(format!(
+                        "{} stands at {}@{offset} on broker {broker}",
+                        name(content),
+                        names.partition(*partition)
+                    ))
+                });
+            }
+            _ => {}
+        }
+    }
+
+    fn note_transaction(
+        &mut self,
+        event: &Event,
+        transaction: TransactionRef,
+        say: impl FnOnce(&Names) -> String,
+    ) {
+        let cases = self.cases_of(&[Watch::Transaction(transaction)]);
+        self.note(&cases, Some(event.at), |names| {
+            (names.producer(transaction.producer), say(names))
+        });
+    }
+}

@@ -1,0 +1,4 @@
+//! From findings to verdicts.
+
+pub(crate) mod expectation;
+pub(crate) mod judge;
