@@ -38,8 +38,8 @@ mod requests;
 mod roles;
 mod zombie;
 
-/// Where faults happen.
-pub(crate) struct Site<'s> {
+/// What a fault is carried out on: the parts of a run that it may need.
+pub(crate) struct FaultContext<'s> {
     pub(crate) plan: &'s ScenarioPlan,
     pub(crate) target: &'s Target,
     pub(crate) groups: &'s Mutex<BTreeMap<String, Members>>,
@@ -48,23 +48,26 @@ pub(crate) struct Site<'s> {
     pub(crate) progress: &'s Reporter,
 }
 
+/// What comes of a step of a fault.
+type Result<T, E = EngineError> = std::result::Result<T, E>;
+
 /// Something that can be broken, and is not yet.
 trait Breakable {
     /// The same thing, broken: only that can be healed.
     type Broken: Broken;
 
     /// Breaks it, and returns once it is broken.
-    async fn inject(self, site: &Site<'_>, proof: &mut Proof) -> Result<Self::Broken, EngineError>;
+    async fn inject(self, context: &FaultContext<'_>, proof: &mut Proof) -> Result<Self::Broken>;
 }
 
 /// Something that is broken.
 trait Broken {
     /// Watches it for as long as it is to last.
-    async fn hold(&mut self, site: &Site<'_>, proof: &mut Proof) -> Result<(), EngineError>;
+    async fn hold(&mut self, context: &FaultContext<'_>, proof: &mut Proof) -> Result<()>;
 
     /// Mends it, and returns once it works again, or once it is known that it
     /// does not.
-    async fn heal(self, site: &Site<'_>, proof: &mut Proof) -> Result<Healed, EngineError>;
+    async fn heal(self, context: &FaultContext<'_>, proof: &mut Proof) -> Result<Healed>;
 }
 
 /// What became of something that was broken, once it was mended.
@@ -112,32 +115,32 @@ impl Proof {
     }
 
     /// Writes down what was observed so far.
-    fn note(&mut self, ix: FaultIx, site: &Site<'_>) {
+    fn note(&mut self, ix: FaultIx, context: &FaultContext<'_>) {
         for evidence in self.observed.drain(..) {
             let fault = ix;
-            site.ledger.note(Body::FaultEvidence { fault, evidence });
+            context.ledger.note(Body::FaultEvidence { fault, evidence });
         }
         for evidence in self.aftermath.drain(..) {
             let fault = ix;
-            site.ledger.note(Body::FaultAftermath { fault, evidence });
+            context
+                .ledger
+                .note(Body::FaultAftermath { fault, evidence });
         }
     }
 }
 
 /// Carries out all faults of the plan, each at its trigger, whatever the others
 /// do. Returns when the last is healed.
-pub(crate) async fn carry_out_all(
-    site: &Site<'_>,
-    traffic_began: Micros,
-) -> Result<(), EngineError> {
-    let faults = site.plan.scenario.faults.iter();
-    let each = faults.zip(&site.plan.fault_delays_ms).zip(0u16..).map(
+pub(crate) async fn carry_out_all(context: &FaultContext<'_>, traffic_began: Micros) -> Result<()> {
+    let faults = context.plan.scenario.faults.iter();
+    let each = faults.zip(&context.plan.fault_delays_ms).zip(0u16..).map(
         |((fault, delay_ms), ix)| async move {
-            site.ledger
-                .reached(&fault.after, site.plan, traffic_began)
+            context
+                .ledger
+                .reached(&fault.after, context.plan, traffic_began)
                 .await;
             pass(Duration::from_millis(*delay_ms)).await;
-            Box::pin(dispatch(fault, FaultIx::new(ix), site)).await
+            Box::pin(dispatch(fault, FaultIx::new(ix), context)).await
         },
     );
     try_join_all(each).await?;
@@ -175,7 +178,7 @@ fn interference(kind: &FaultKind) -> Option<(&Requests, Treatment)> {
     }
 }
 
-async fn dispatch(fault: &Fault, ix: FaultIx, site: &Site<'_>) -> Result<(), EngineError> {
+async fn dispatch(fault: &Fault, ix: FaultIx, context: &FaultContext<'_>) -> Result<()> {
     let effect = fault.effect;
     match fault.kind.clone() {
         FaultKind::BrokerRestart {
@@ -189,7 +192,7 @@ async fn dispatch(fault: &Fault, ix: FaultIx, site: &Site<'_>) -> Result<(), Eng
                 down_ms,
                 effect,
             };
-            carry_out(ix, fault, breakable, site).await
+            carry_out(ix, fault, breakable, context).await
         }
         FaultKind::BrokerPause { broker, for_ms } => {
             let breakable = broker::Pause {
@@ -197,7 +200,7 @@ async fn dispatch(fault: &Fault, ix: FaultIx, site: &Site<'_>) -> Result<(), Eng
                 for_ms,
                 effect,
             };
-            carry_out(ix, fault, breakable, site).await
+            carry_out(ix, fault, breakable, context).await
         }
         FaultKind::BrokerLoss { broker, election } => {
             let breakable = broker::Loss {
@@ -205,10 +208,10 @@ async fn dispatch(fault: &Fault, ix: FaultIx, site: &Site<'_>) -> Result<(), Eng
                 election,
                 effect,
             };
-            carry_out(ix, fault, breakable, site).await
+            carry_out(ix, fault, breakable, context).await
         }
         FaultKind::RollingBounce { signal } => {
-            carry_out(ix, fault, bounce::RollingBounce { signal, effect }, site).await
+            carry_out(ix, fault, bounce::RollingBounce { signal, effect }, context).await
         }
         FaultKind::DiskLoss { broker, topic } => {
             let breakable = disk::Loss {
@@ -216,7 +219,7 @@ async fn dispatch(fault: &Fault, ix: FaultIx, site: &Site<'_>) -> Result<(), Eng
                 topic,
                 effect,
             };
-            carry_out(ix, fault, breakable, site).await
+            carry_out(ix, fault, breakable, context).await
         }
         FaultKind::DiskFull {
             broker,
@@ -229,7 +232,7 @@ async fn dispatch(fault: &Fault, ix: FaultIx, site: &Site<'_>) -> Result<(), Eng
                 for_ms,
                 effect,
             };
-            carry_out(ix, fault, breakable, site).await
+            carry_out(ix, fault, breakable, context).await
         }
         FaultKind::NetworkCut {
             broker,
@@ -242,7 +245,7 @@ async fn dispatch(fault: &Fault, ix: FaultIx, site: &Site<'_>) -> Result<(), Eng
                 onset,
                 effect,
             };
-            carry_out(ix, fault, breakable, site).await
+            carry_out(ix, fault, breakable, context).await
         }
         FaultKind::LinkCut {
             broker,
@@ -255,7 +258,7 @@ async fn dispatch(fault: &Fault, ix: FaultIx, site: &Site<'_>) -> Result<(), Eng
                 for_ms,
                 effect,
             };
-            carry_out(ix, fault, breakable, site).await
+            carry_out(ix, fault, breakable, context).await
         }
         FaultKind::SlowNetwork {
             broker,
@@ -268,7 +271,7 @@ async fn dispatch(fault: &Fault, ix: FaultIx, site: &Site<'_>) -> Result<(), Eng
                 for_ms,
                 effect,
             };
-            carry_out(ix, fault, breakable, site).await
+            carry_out(ix, fault, breakable, context).await
         }
         FaultKind::AnswerLost { requests, for_ms } => {
             let breakable = Interference {
@@ -277,7 +280,7 @@ async fn dispatch(fault: &Fault, ix: FaultIx, site: &Site<'_>) -> Result<(), Eng
                 for_ms,
                 effect,
             };
-            carry_out(ix, fault, breakable, site).await
+            carry_out(ix, fault, breakable, context).await
         }
         FaultKind::RequestRefused {
             requests,
@@ -291,7 +294,7 @@ async fn dispatch(fault: &Fault, ix: FaultIx, site: &Site<'_>) -> Result<(), Eng
                 for_ms,
                 effect,
             };
-            carry_out(ix, fault, breakable, site).await
+            carry_out(ix, fault, breakable, context).await
         }
         FaultKind::ConsumerRestart {
             group,
@@ -301,7 +304,7 @@ async fn dispatch(fault: &Fault, ix: FaultIx, site: &Site<'_>) -> Result<(), Eng
             offsets,
         } => {
             let restart = consumer::Restart::new(&group, member, signal, down_ms, effect);
-            carry_out(ix, fault, restart.with_offsets(offsets), site).await
+            carry_out(ix, fault, restart.with_offsets(offsets), context).await
         }
         FaultKind::ConsumerPause {
             group,
@@ -316,7 +319,7 @@ async fn dispatch(fault: &Fault, ix: FaultIx, site: &Site<'_>) -> Result<(), Eng
                 takeover,
                 effect,
             };
-            carry_out(ix, fault, breakable, site).await
+            carry_out(ix, fault, breakable, context).await
         }
         FaultKind::ConsumerZombie {
             group,
@@ -324,11 +327,11 @@ async fn dispatch(fault: &Fault, ix: FaultIx, site: &Site<'_>) -> Result<(), Eng
             for_ms,
         } => {
             let breakable = zombie::Zombie::new(&group, member, for_ms, effect);
-            carry_out(ix, fault, breakable, site).await
+            carry_out(ix, fault, breakable, context).await
         }
         FaultKind::ConnectorRestart { tasks } => {
-            let breakable = connector::Restart::of(site, tasks, effect)?;
-            carry_out(ix, fault, breakable, site).await
+            let breakable = connector::Restart::of(context, tasks, effect)?;
+            carry_out(ix, fault, breakable, context).await
         }
     }
 }
@@ -337,30 +340,32 @@ async fn carry_out<B: Breakable>(
     ix: FaultIx,
     fault: &Fault,
     breakable: B,
-    site: &Site<'_>,
-) -> Result<(), EngineError> {
+    context: &FaultContext<'_>,
+) -> Result<()> {
     let kind = fault.kind.name();
     let for_ms = fault.kind.lasts_ms();
     let mut proof = Proof::default();
-    site.ledger.note(Body::FaultTriggered { fault: ix });
-    let mut broken = breakable.inject(site, &mut proof).await?;
-    site.ledger.note(Body::FaultInjected { fault: ix });
-    site.progress.step(Step::FaultBegan { kind, for_ms });
-    let held = broken.hold(site, &mut proof).await;
+    context.ledger.note(Body::FaultTriggered { fault: ix });
+    let mut broken = breakable.inject(context, &mut proof).await?;
+    context.ledger.note(Body::FaultInjected { fault: ix });
+    context.progress.step(Step::FaultBegan { kind, for_ms });
+    let held = broken.hold(context, &mut proof).await;
     // What was seen while it lasted stands, whatever becomes of the rest.
-    proof.note(ix, site);
+    proof.note(ix, context);
     held?;
-    let healed = broken.heal(site, &mut proof).await;
-    proof.note(ix, site);
+    let healed = broken.heal(context, &mut proof).await;
+    proof.note(ix, context);
     match healed? {
         Healed::At(mended) => {
-            site.ledger.record(mended, Body::FaultHealed { fault: ix });
-            site.progress.step(Step::FaultEnded { kind });
+            context
+                .ledger
+                .record(mended, Body::FaultHealed { fault: ix });
+            context.progress.step(Step::FaultEnded { kind });
         }
         Healed::Not { why } => {
             let said = why.clone();
-            site.ledger.note(Body::FaultNotHealed { fault: ix, why });
-            site.progress.step(Step::FaultLeft { kind, why: said });
+            context.ledger.note(Body::FaultNotHealed { fault: ix, why });
+            context.progress.step(Step::FaultLeft { kind, why: said });
         }
     }
     Ok(())

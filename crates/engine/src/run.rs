@@ -24,7 +24,7 @@ use crate::cleanup::{Made, clean_up};
 use crate::configs::InForce;
 use crate::database::Database;
 use crate::error::EngineError;
-use crate::faults::{Site, carry_out_all, check_faults};
+use crate::faults::{FaultContext, carry_out_all, check_faults};
 use crate::ledger::{Ledger, Tally};
 use crate::observer::{
     Observer, Quotas, Readable, await_joined, follow_replicas, follow_tails, has_followers,
@@ -353,7 +353,7 @@ async fn run_on(target: &Target, at: &ScenarioRun<'_>) -> Result<(), EngineError
     workload.start_groups(GroupStart::BeforeProducers).await?;
 
     at.enter(Stage::Traffic);
-    let site = Site {
+    let context = FaultContext {
         plan,
         target,
         groups: &workload.groups,
@@ -367,7 +367,7 @@ async fn run_on(target: &Target, at: &ScenarioRun<'_>) -> Result<(), EngineError
         at.enter(Stage::Draining);
         workload.drain(&mut observer, database.as_ref()).await
     };
-    let broken = Box::pin(with_faults(&site, traffic_began, traffic));
+    let broken = Box::pin(with_faults(&context, traffic_began, traffic));
     let followed = Box::pin(with_tails(plan, target, ledger, database.as_ref(), broken));
     with_replicas(plan, target, ledger, followed).await?;
     note_not_reached(plan, ledger);
@@ -509,19 +509,19 @@ fn declare(plan: &ScenarioPlan, ledger: &Ledger) {
 /// trigger was not reached by then never lands; one that is in force is
 /// healed first.
 async fn with_faults(
-    site: &Site<'_>,
+    context: &FaultContext<'_>,
     traffic_began: model::ids::Micros,
     traffic: impl Future<Output = Result<(), EngineError>>,
 ) -> Result<(), EngineError> {
-    let faults = carry_out_all(site, traffic_began);
+    let faults = carry_out_all(context, traffic_began);
     tokio::pin!(faults, traffic);
     tokio::select! {
         ended = &mut traffic => {
             ended?;
-            if site.ledger.tally().faults_open > 0 {
+            if context.ledger.tally().faults_open > 0 {
                 tokio::select! {
                     healed = &mut faults => healed?,
-                    () = site.ledger.until(|tally| tally.faults_open == 0) => {}
+                    () = context.ledger.until(|tally| tally.faults_open == 0) => {}
                 }
             }
             Ok(())

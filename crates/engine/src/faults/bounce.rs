@@ -10,8 +10,7 @@ use tokio::time::Instant;
 
 use super::broker::{end, prove_gone, start_again, states};
 use super::roles::resolve;
-use super::{Breakable, Broken, Healed, Proof, Site, is_real};
-use crate::error::EngineError;
+use super::{Breakable, Broken, FaultContext, Healed, Proof, Result, is_real};
 use crate::observer::connect;
 use crate::wait::Wait;
 
@@ -34,11 +33,11 @@ pub(super) struct Rolling {
 impl Breakable for RollingBounce {
     type Broken = Rolling;
 
-    async fn inject(self, site: &Site<'_>, proof: &mut Proof) -> Result<Rolling, EngineError> {
+    async fn inject(self, context: &FaultContext<'_>, proof: &mut Proof) -> Result<Rolling> {
         // The controllers' leader last, as Kafka's documentation advises for
         // upgrades: each earlier one would otherwise move the leadership on.
-        let last = resolve(site, &BrokerPick::Controller, proof).await?;
-        let mut order = site.target.brokers();
+        let last = resolve(context, &BrokerPick::Controller, proof).await?;
+        let mut order = context.target.brokers();
         order.sort_by_key(|broker| (last.contains(&broker.id()), broker.id()));
         Ok(Rolling {
             order,
@@ -50,9 +49,9 @@ impl Breakable for RollingBounce {
 }
 
 impl Broken for Rolling {
-    async fn hold(&mut self, site: &Site<'_>, proof: &mut Proof) -> Result<(), EngineError> {
+    async fn hold(&mut self, context: &FaultContext<'_>, proof: &mut Proof) -> Result<()> {
         for broker in &self.order {
-            site.ledger.step();
+            context.ledger.step();
             let before = broker.service().snapshot()?;
             if is_real(self.effect) {
                 end(broker, self.signal, proof).await?;
@@ -60,13 +59,13 @@ impl Broken for Rolling {
             prove_gone(proof, before);
             if is_real(self.effect) {
                 let one = [Arc::clone(broker)];
-                if let Healed::Not { why } = start_again(&one, site, proof).await? {
+                if let Healed::Not { why } = start_again(&one, context, proof).await? {
                     self.dead = Some(why);
                     return Ok(());
                 }
             }
             let since = Instant::now();
-            let in_sync = wait_in_sync(site).await?;
+            let in_sync = wait_in_sync(context).await?;
             proof.after(
                 "all replicas are in sync before the next",
                 in_sync,
@@ -80,21 +79,21 @@ impl Broken for Rolling {
         Ok(())
     }
 
-    async fn heal(self, site: &Site<'_>, _: &mut Proof) -> Result<Healed, EngineError> {
+    async fn heal(self, context: &FaultContext<'_>, _: &mut Proof) -> Result<Healed> {
         Ok(match self.dead {
             Some(why) => Healed::Not { why },
-            None => Healed::At(site.ledger.clock().now()),
+            None => Healed::At(context.ledger.clock().now()),
         })
     }
 }
 
 /// Waits until every replica of the plan's topics is in sync; says whether it
 /// came to that.
-pub(super) async fn wait_in_sync(site: &Site<'_>) -> Result<bool, EngineError> {
-    let waiting = site.ledger.waits().begin(Wait::InSync, "");
-    let mut cluster = connect(&site.target.direct()).await?;
+pub(super) async fn wait_in_sync(context: &FaultContext<'_>) -> Result<bool> {
+    let waiting = context.ledger.waits().begin(Wait::InSync, "");
+    let mut cluster = connect(&context.target.direct()).await?;
     loop {
-        let now = states(&mut cluster, site).await?;
+        let now = states(&mut cluster, context).await?;
         let whole = now
             .iter()
             .all(|(_, state)| state.leader.is_some() && state.isr.len() == state.replicas.len());

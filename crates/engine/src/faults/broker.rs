@@ -12,7 +12,7 @@ use tokio::time::Instant;
 use wire::{BrokerId, Cluster, ElectionType, PartitionMetadata, Topics};
 
 use super::roles::resolve;
-use super::{Breakable, Broken, Healed, Proof, Site, is_real};
+use super::{Breakable, Broken, FaultContext, Healed, Proof, Result, is_real};
 use crate::error::EngineError;
 use crate::observer::{answers, connect};
 use crate::wait::{Wait, pass_until};
@@ -26,14 +26,14 @@ const LEADER_INTERVAL: Duration = Duration::from_millis(50);
 
 /// The brokers that a fault is about now.
 pub(super) async fn picked(
-    site: &Site<'_>,
+    context: &FaultContext<'_>,
     pick: &BrokerPick,
     proof: &mut Proof,
-) -> Result<Vec<Arc<Broker>>, EngineError> {
-    let numbers = resolve(site, pick, proof).await?;
+) -> Result<Vec<Arc<Broker>>> {
+    let numbers = resolve(context, pick, proof).await?;
     numbers
         .into_iter()
-        .map(|id| site.target.broker(id))
+        .map(|id| context.target.broker(id))
         .collect()
 }
 
@@ -56,9 +56,9 @@ pub(super) fn prove_gone(proof: &mut Proof, before: ProcessSnapshot) {
 /// one that somebody ended or stopped meanwhile is not.
 pub(super) async fn start_again(
     brokers: &[Arc<Broker>],
-    site: &Site<'_>,
+    context: &FaultContext<'_>,
     proof: &mut Proof,
-) -> Result<Healed, EngineError> {
+) -> Result<Healed> {
     let starts = brokers.iter().map(|broker| async move {
         let started = broker.service().start().await;
         (broker.id(), started)
@@ -80,7 +80,7 @@ pub(super) async fn start_again(
         }
     }
     if dead.is_empty() {
-        return Ok(Healed::At(site.ledger.clock().now()));
+        return Ok(Healed::At(context.ledger.clock().now()));
     }
     let why = dead.join("; ");
     Ok(Healed::Not { why })
@@ -96,11 +96,7 @@ fn ended_by(signal: EndSignal, exit: Exit) -> bool {
 }
 
 /// Ends a broker's process, and proves that it ended by the signal.
-pub(super) async fn end(
-    broker: &Broker,
-    signal: EndSignal,
-    proof: &mut Proof,
-) -> Result<(), EngineError> {
+pub(super) async fn end(broker: &Broker, signal: EndSignal, proof: &mut Proof) -> Result<()> {
     let service = broker.service();
     let stopped = match signal {
         EndSignal::Term => service.stop(Wait::BrokerEnd.fixed()).await?,
@@ -150,9 +146,9 @@ pub(super) struct Down {
 impl Breakable for Restart {
     type Broken = Down;
 
-    async fn inject(self, site: &Site<'_>, proof: &mut Proof) -> Result<Down, EngineError> {
+    async fn inject(self, context: &FaultContext<'_>, proof: &mut Proof) -> Result<Down> {
         let mut brokers = Vec::new();
-        for broker in picked(site, &self.broker, proof).await? {
+        for broker in picked(context, &self.broker, proof).await? {
             let before = broker.service().snapshot()?;
             brokers.push((broker, before));
         }
@@ -175,7 +171,7 @@ impl Breakable for Restart {
 }
 
 impl Broken for Down {
-    async fn hold(&mut self, _: &Site<'_>, proof: &mut Proof) -> Result<(), EngineError> {
+    async fn hold(&mut self, _: &FaultContext<'_>, proof: &mut Proof) -> Result<()> {
         for (broker, before) in &self.brokers {
             prove_gone(proof, *before);
             prove_silent(broker, proof).await;
@@ -184,12 +180,12 @@ impl Broken for Down {
         Ok(())
     }
 
-    async fn heal(self, site: &Site<'_>, proof: &mut Proof) -> Result<Healed, EngineError> {
+    async fn heal(self, context: &FaultContext<'_>, proof: &mut Proof) -> Result<Healed> {
         if !is_real(self.effect) {
-            return Ok(Healed::At(site.ledger.clock().now()));
+            return Ok(Healed::At(context.ledger.clock().now()));
         }
         let brokers: Vec<_> = self.brokers.into_iter().map(|(broker, _)| broker).collect();
-        start_again(&brokers, site, proof).await
+        start_again(&brokers, context, proof).await
     }
 }
 
@@ -209,8 +205,8 @@ pub(super) struct Frozen {
 impl Breakable for Pause {
     type Broken = Frozen;
 
-    async fn inject(self, site: &Site<'_>, proof: &mut Proof) -> Result<Frozen, EngineError> {
-        let brokers = picked(site, &self.broker, proof).await?;
+    async fn inject(self, context: &FaultContext<'_>, proof: &mut Proof) -> Result<Frozen> {
+        let brokers = picked(context, &self.broker, proof).await?;
         if is_real(self.effect) {
             for broker in &brokers {
                 broker.service().pause().await?;
@@ -225,7 +221,7 @@ impl Breakable for Pause {
 }
 
 impl Broken for Frozen {
-    async fn hold(&mut self, _: &Site<'_>, proof: &mut Proof) -> Result<(), EngineError> {
+    async fn hold(&mut self, _: &FaultContext<'_>, proof: &mut Proof) -> Result<()> {
         for broker in &self.brokers {
             let address = broker.direct_addr().to_string();
             let answer = answers(&address, PROBE).await;
@@ -266,9 +262,9 @@ impl Broken for Frozen {
         Ok(())
     }
 
-    async fn heal(self, site: &Site<'_>, proof: &mut Proof) -> Result<Healed, EngineError> {
+    async fn heal(self, context: &FaultContext<'_>, proof: &mut Proof) -> Result<Healed> {
         // Nothing passed before; the answer to this may come before the proof.
-        let mended = site.ledger.clock().now();
+        let mended = context.ledger.clock().now();
         if is_real(self.effect) {
             for broker in &self.brokers {
                 let after = broker.service().resume().await?;
@@ -301,12 +297,12 @@ pub(super) struct Gone {
 impl Breakable for Loss {
     type Broken = Gone;
 
-    async fn inject(self, site: &Site<'_>, proof: &mut Proof) -> Result<Gone, EngineError> {
-        let brokers = picked(site, &self.broker, proof).await?;
+    async fn inject(self, context: &FaultContext<'_>, proof: &mut Proof) -> Result<Gone> {
+        let brokers = picked(context, &self.broker, proof).await?;
         let ids: Vec<BrokerId> = brokers.iter().map(|it| id(it)).collect();
-        let mut cluster = connect(&site.target.direct()).await?;
+        let mut cluster = connect(&context.target.direct()).await?;
         let mut led = Vec::new();
-        for (partition, state) in states(&mut cluster, site).await? {
+        for (partition, state) in states(&mut cluster, context).await? {
             if state.leader.is_some_and(|leader| ids.contains(&leader)) {
                 led.push(partition);
             }
@@ -326,28 +322,28 @@ impl Breakable for Loss {
 }
 
 impl Broken for Gone {
-    async fn hold(&mut self, _: &Site<'_>, proof: &mut Proof) -> Result<(), EngineError> {
+    async fn hold(&mut self, _: &FaultContext<'_>, proof: &mut Proof) -> Result<()> {
         for broker in &self.brokers {
             prove_silent(broker, proof).await;
         }
         Ok(())
     }
 
-    async fn heal(self, site: &Site<'_>, proof: &mut Proof) -> Result<Healed, EngineError> {
+    async fn heal(self, context: &FaultContext<'_>, proof: &mut Proof) -> Result<Healed> {
         let gone: Vec<BrokerId> = self.brokers.iter().map(|it| id(it)).collect();
-        let mut cluster = connect(&site.target.direct()).await?;
+        let mut cluster = connect(&context.target.direct()).await?;
         // A cluster without a rule that lets others lead stays leaderless; then
         // this was no plan for it.
         let waiting = match self.effect {
-            Effect::Real => site.ledger.waits().begin(Wait::Takeover, ""),
-            Effect::None => site
+            Effect::Real => context.ledger.waits().begin(Wait::Takeover, ""),
+            Effect::None => context
                 .ledger
                 .waits()
                 .begin_for(Wait::Takeover, "", Duration::ZERO),
         };
         let mut elected = 0u32;
         let led_by_others = loop {
-            let now = states(&mut cluster, site).await?;
+            let now = states(&mut cluster, context).await?;
             let orphans: Vec<TopicPartition> = now
                 .iter()
                 .filter(|(_, state)| state.leader.is_none_or(|leader| gone.contains(&leader)))
@@ -391,7 +387,7 @@ impl Broken for Gone {
                 }
             ),
         );
-        Ok(Healed::At(site.ledger.clock().now()))
+        Ok(Healed::At(context.ledger.clock().now()))
     }
 }
 
@@ -402,9 +398,9 @@ fn id(broker: &Broker) -> BrokerId {
 /// Every partition of the plan's topics, as the metadata has it now.
 pub(super) async fn states(
     cluster: &mut Cluster,
-    site: &Site<'_>,
-) -> Result<Vec<(TopicPartition, PartitionMetadata)>, EngineError> {
-    let names: Vec<TopicName> = site
+    context: &FaultContext<'_>,
+) -> Result<Vec<(TopicPartition, PartitionMetadata)>> {
+    let names: Vec<TopicName> = context
         .plan
         .topics()
         .iter()

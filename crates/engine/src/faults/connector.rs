@@ -8,7 +8,7 @@ use stack::connect::{Connect, RestartScope};
 use std::sync::Arc;
 use tokio::time::Instant;
 
-use super::{Breakable, Broken, Healed, Proof, Site, is_real};
+use super::{Breakable, Broken, FaultContext, Healed, Proof, Result, is_real};
 use crate::database::{Database, is_sending};
 use crate::error::EngineError;
 use crate::wait::Wait;
@@ -28,15 +28,15 @@ pub(super) struct Restart {
 
 impl Restart {
     pub(super) fn of(
-        site: &Site<'_>,
+        context: &FaultContext<'_>,
         tasks: RestartTasks,
         effect: Effect,
-    ) -> Result<Self, EngineError> {
+    ) -> Result<Self> {
         let lacking = |what: &str| EngineError::Lacking {
             what: what.to_owned(),
         };
-        let cdc = site.target.cdc().ok_or_else(|| lacking("Connect"))?;
-        let capture = site.plan.scenario.capture.as_ref();
+        let cdc = context.target.cdc().ok_or_else(|| lacking("Connect"))?;
+        let capture = context.plan.scenario.capture.as_ref();
         let capture = capture.ok_or_else(|| lacking("capture"))?;
         Ok(Self {
             connect: Arc::clone(cdc.connect()),
@@ -62,8 +62,8 @@ pub(super) struct Restarting {
 impl Breakable for Restart {
     type Broken = Restarting;
 
-    async fn inject(self, site: &Site<'_>, proof: &mut Proof) -> Result<Restarting, EngineError> {
-        let before = database(site)?.slot().await?;
+    async fn inject(self, context: &FaultContext<'_>, proof: &mut Proof) -> Result<Restarting> {
+        let before = database(context)?.slot().await?;
         let with = match self.tasks {
             RestartTasks::Included => RestartScope::WithTasks,
             RestartTasks::Left => RestartScope::InstanceOnly,
@@ -82,13 +82,13 @@ impl Breakable for Restart {
 
 impl Broken for Restarting {
     /// The old task must go: its replication connection shows that it did.
-    async fn hold(&mut self, site: &Site<'_>, proof: &mut Proof) -> Result<(), EngineError> {
-        let database = database(site)?;
+    async fn hold(&mut self, context: &FaultContext<'_>, proof: &mut Proof) -> Result<()> {
+        let database = database(context)?;
         let wait = match self.tasks {
             RestartTasks::Included => Wait::Reconnect,
             RestartTasks::Left => Wait::Unchanged,
         };
-        let waiting = site.ledger.waits().begin(wait, &self.connector);
+        let waiting = context.ledger.waits().begin(wait, &self.connector);
         let now = loop {
             let now = database.slot().await?;
             let changed = pid(now.as_ref()) != pid(self.before.as_ref());
@@ -110,9 +110,9 @@ impl Broken for Restarting {
         Ok(())
     }
 
-    async fn heal(self, site: &Site<'_>, proof: &mut Proof) -> Result<Healed, EngineError> {
-        let database = database(site)?;
-        let waits = site.ledger.waits();
+    async fn heal(self, context: &FaultContext<'_>, proof: &mut Proof) -> Result<Healed> {
+        let database = database(context)?;
+        let waits = context.ledger.waits();
         let waiting = waits.begin(Wait::Reconnect, &self.connector);
         let mut dead_since = None;
         let (back, why) = loop {
@@ -150,7 +150,7 @@ impl Broken for Restarting {
                 running.is_ok(),
                 running.map_or_else(|error| error.to_string(), |_| self.connector.clone()),
             );
-            return Ok(Healed::At(site.ledger.clock().now()));
+            return Ok(Healed::At(context.ledger.clock().now()));
         }
         let why = format!("no task streams from slot {} again: {why}", self.slot);
         Ok(Healed::Not { why })
@@ -167,8 +167,8 @@ fn told(slot: Option<&SlotState>) -> String {
     pid(slot).map_or_else(|| "nobody".to_owned(), |pid| format!("process {pid}"))
 }
 
-fn database<'s>(site: &Site<'s>) -> Result<&'s Database, EngineError> {
-    site.database.ok_or_else(|| EngineError::Lacking {
+fn database<'s>(context: &FaultContext<'s>) -> Result<&'s Database> {
+    context.database.ok_or_else(|| EngineError::Lacking {
         what: "database".to_owned(),
     })
 }

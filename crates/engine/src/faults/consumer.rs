@@ -7,7 +7,7 @@ use stack::process::Exit;
 use tokio::time::Instant;
 
 use super::broker::prove_gone;
-use super::{Breakable, Broken, Healed, Proof, Site, is_real, offsets};
+use super::{Breakable, Broken, FaultContext, Healed, Proof, Result, is_real, offsets};
 use crate::error::EngineError;
 use crate::subjects::Members;
 use crate::wait::{Wait, pass_until};
@@ -25,11 +25,16 @@ pub(super) fn prove_amid(proof: &mut Proof, members: &Members, member: u32) {
 
 /// A member that may be standing by had partitions: nothing can come of what
 /// happens to one that has none.
-pub(super) fn prove_busy(proof: &mut Proof, site: &Site<'_>, members: &Members, member: u32) {
-    if !members.may_idle(site.plan) {
+pub(super) fn prove_busy(
+    proof: &mut Proof,
+    context: &FaultContext<'_>,
+    members: &Members,
+    member: u32,
+) {
+    if !members.may_idle(context.plan) {
         return;
     }
-    let held = members.held_by(member, &site.ledger.tally()).len();
+    let held = members.held_by(member, &context.ledger.tally()).len();
     proof.add(
         "the member had partitions",
         held > 0,
@@ -80,19 +85,19 @@ pub(super) struct Gone {
 impl Breakable for Restart {
     type Broken = Gone;
 
-    async fn inject(self, site: &Site<'_>, proof: &mut Proof) -> Result<Gone, EngineError> {
-        let mut groups = site.groups.lock().await;
+    async fn inject(self, context: &FaultContext<'_>, proof: &mut Proof) -> Result<Gone> {
+        let mut groups = context.groups.lock().await;
         let lacking = || EngineError::Lacking {
             what: format!("running member {} of {}", self.member, self.group),
         };
         let members = groups.get_mut(&self.group).ok_or_else(lacking)?;
         // Late is no error: the proof says what it was in the middle of.
         let of = format!("member {} of {}", self.member, self.group);
-        let waiting = site.ledger.waits().begin(Wait::Amid, of);
+        let waiting = context.ledger.waits().begin(Wait::Amid, of);
         let _ = waiting.done(members.wait_amid(self.member)).await;
         drop(waiting);
         let before = members.snapshot(self.member).ok_or_else(lacking)?;
-        prove_busy(proof, site, members, self.member);
+        prove_busy(proof, context, members, self.member);
         if is_real(self.effect) {
             if self.signal == EndSignal::Kill {
                 prove_amid(proof, members, self.member);
@@ -112,7 +117,7 @@ impl Breakable for Restart {
         prove_gone(proof, before);
         drop(groups);
         if self.offsets == Offsets::Deleted {
-            offsets::delete(site, &self.group, self.effect, proof).await?;
+            offsets::delete(context, &self.group, self.effect, proof).await?;
         }
         Ok(Gone {
             group: self.group,
@@ -124,13 +129,13 @@ impl Breakable for Restart {
 }
 
 impl Broken for Gone {
-    async fn hold(&mut self, _: &Site<'_>, _: &mut Proof) -> Result<(), EngineError> {
+    async fn hold(&mut self, _: &FaultContext<'_>, _: &mut Proof) -> Result<()> {
         pass_until(self.until).await;
         Ok(())
     }
 
-    async fn heal(self, site: &Site<'_>, proof: &mut Proof) -> Result<Healed, EngineError> {
-        let mut groups = site.groups.lock().await;
+    async fn heal(self, context: &FaultContext<'_>, proof: &mut Proof) -> Result<Healed> {
+        let mut groups = context.groups.lock().await;
         let lacking = || EngineError::Lacking {
             what: format!("group {}", self.group),
         };
@@ -144,6 +149,6 @@ impl Broken for Gone {
             after.is_some(),
             after.map_or_else(String::new, |after| format!("process {}", after.pid)),
         );
-        Ok(Healed::At(site.ledger.clock().now()))
+        Ok(Healed::At(context.ledger.clock().now()))
     }
 }

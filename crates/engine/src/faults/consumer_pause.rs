@@ -9,7 +9,7 @@ use stack::process::Child;
 use tokio::time::Instant;
 
 use super::consumer::prove_busy;
-use super::{Breakable, Broken, Healed, Proof, Site, is_real};
+use super::{Breakable, Broken, FaultContext, Healed, Proof, Result, is_real};
 use crate::error::EngineError;
 use crate::wait::{Wait, pass_until};
 
@@ -41,19 +41,19 @@ pub(super) struct Frozen {
 impl Breakable for Pause {
     type Broken = Frozen;
 
-    async fn inject(self, site: &Site<'_>, proof: &mut Proof) -> Result<Frozen, EngineError> {
+    async fn inject(self, context: &FaultContext<'_>, proof: &mut Proof) -> Result<Frozen> {
         let lacking = || EngineError::Lacking {
             what: format!("running member {} of {}", self.number, self.group),
         };
-        let group = site.plan.group_ix(&self.group).ok_or_else(lacking)?;
-        let groups = site.groups.lock().await;
+        let group = context.plan.group_ix(&self.group).ok_or_else(lacking)?;
+        let groups = context.groups.lock().await;
         let members = groups.get(&self.group).ok_or_else(lacking)?;
         let (member, child) = members.process(self.number).ok_or_else(lacking)?;
-        prove_busy(proof, site, members, self.number);
+        prove_busy(proof, context, members, self.number);
         if is_real(self.effect) {
             child.pause().await?;
         }
-        let tally = site.ledger.tally();
+        let tally = context.ledger.tally();
         Ok(Frozen {
             child,
             group,
@@ -75,8 +75,8 @@ impl Frozen {
     /// Of how many of its partitions the coordinator has accepted another
     /// member's commit: that one has processed something of them, and is their
     /// owner.
-    fn taken(&self, site: &Site<'_>) -> usize {
-        let commits = site.ledger.tally().commits;
+    fn taken(&self, context: &FaultContext<'_>) -> usize {
+        let commits = context.ledger.tally().commits;
         let is_taken = |(partition, before): &&(PartitionRef, Option<Commit>)| {
             let last = commits.get(&(self.group, *partition)).copied();
             last != *before && last.is_some_and(|(by, _)| by != self.member)
@@ -85,18 +85,18 @@ impl Frozen {
     }
 
     /// Whether it has been frozen for long enough.
-    fn is_over(&self, site: &Site<'_>) -> bool {
+    fn is_over(&self, context: &FaultContext<'_>) -> bool {
         let now = Instant::now();
-        let awaits = self.takeover == Takeover::Awaited && self.taken(site) < self.held.len();
+        let awaits = self.takeover == Takeover::Awaited && self.taken(context) < self.held.len();
         // The other one comes to it when it polls, however busy it is.
         now >= self.until && (!awaits || now >= self.until + Wait::MemberTakeover.fixed())
     }
 }
 
 impl Broken for Frozen {
-    async fn hold(&mut self, site: &Site<'_>, proof: &mut Proof) -> Result<(), EngineError> {
+    async fn hold(&mut self, context: &FaultContext<'_>, proof: &mut Proof) -> Result<()> {
         let (mut looks, mut stopped) = (0u32, 0u32);
-        while !self.is_over(site) {
+        while !self.is_over(context) {
             looks += 1;
             stopped += u32::from(self.child.snapshot()?.state == 'T');
             let now = Instant::now();
@@ -114,7 +114,7 @@ impl Broken for Frozen {
             format!("{stopped} of {looks} looks at process {}", self.child.pid()),
         );
         if self.takeover == Takeover::Awaited {
-            let (taken, held) = (self.taken(site), self.held.len());
+            let (taken, held) = (self.taken(context), self.held.len());
             proof.add(
                 "the coordinator accepted another member's commits of its partitions",
                 taken == held && taken > 0,
@@ -124,9 +124,9 @@ impl Broken for Frozen {
         Ok(())
     }
 
-    async fn heal(self, site: &Site<'_>, proof: &mut Proof) -> Result<Healed, EngineError> {
+    async fn heal(self, context: &FaultContext<'_>, proof: &mut Proof) -> Result<Healed> {
         // The first it does may come before the proof that it goes on.
-        let mended = site.ledger.clock().now();
+        let mended = context.ledger.clock().now();
         if is_real(self.effect) {
             let after = self.child.resume().await?;
             proof.after(

@@ -12,7 +12,7 @@ use tokio::time::Instant;
 use wire::{Isolation, OffsetSpec, Topics};
 
 use super::broker::{picked, prove_gone, start_again};
-use super::{Breakable, Broken, Healed, Proof, Site, is_real};
+use super::{Breakable, Broken, FaultContext, Healed, Proof, Result, is_real};
 use crate::error::EngineError;
 use crate::observer::connect;
 use crate::wait::{pass, pass_until};
@@ -37,9 +37,9 @@ pub(super) struct Lost {
 impl Breakable for Loss {
     type Broken = Lost;
 
-    async fn inject(self, site: &Site<'_>, proof: &mut Proof) -> Result<Lost, EngineError> {
-        let broker = one(picked(site, &self.broker, proof).await?)?;
-        let ends_before = ends_of_only_replicas(site, &self.topic).await?;
+    async fn inject(self, context: &FaultContext<'_>, proof: &mut Proof) -> Result<Lost> {
+        let broker = one(picked(context, &self.broker, proof).await?)?;
+        let ends_before = ends_of_only_replicas(context, &self.topic).await?;
         let before = broker.service().snapshot()?;
         broker.service().kill().await?;
         prove_gone(proof, before);
@@ -68,17 +68,17 @@ impl Breakable for Loss {
 }
 
 impl Broken for Lost {
-    async fn hold(&mut self, _: &Site<'_>, _: &mut Proof) -> Result<(), EngineError> {
+    async fn hold(&mut self, _: &FaultContext<'_>, _: &mut Proof) -> Result<()> {
         Ok(())
     }
 
-    async fn heal(self, site: &Site<'_>, proof: &mut Proof) -> Result<Healed, EngineError> {
-        let healed = start_again(&[self.broker], site, proof).await?;
+    async fn heal(self, context: &FaultContext<'_>, proof: &mut Proof) -> Result<Healed> {
+        let healed = start_again(&[self.broker], context, proof).await?;
         if matches!(healed, Healed::Not { .. }) || self.ends_before.is_empty() {
             // Others hold what was lost: how far they reach says nothing.
             return Ok(healed);
         }
-        let after = ends_of_only_replicas(site, &self.topic).await?;
+        let after = ends_of_only_replicas(context, &self.topic).await?;
         let shorter = self
             .ends_before
             .iter()
@@ -111,8 +111,8 @@ pub(super) struct Filled {
 impl Breakable for Full {
     type Broken = Filled;
 
-    async fn inject(self, site: &Site<'_>, proof: &mut Proof) -> Result<Filled, EngineError> {
-        let broker = one(picked(site, &self.broker, proof).await?)?;
+    async fn inject(self, context: &FaultContext<'_>, proof: &mut Proof) -> Result<Filled> {
+        let broker = one(picked(context, &self.broker, proof).await?)?;
         let before = broker.service().snapshot()?;
         let full = if is_real(self.effect) {
             // It ends by itself, and that is what the fault is.
@@ -131,7 +131,7 @@ impl Breakable for Full {
 }
 
 impl Broken for Filled {
-    async fn hold(&mut self, _: &Site<'_>, proof: &mut Proof) -> Result<(), EngineError> {
+    async fn hold(&mut self, _: &FaultContext<'_>, proof: &mut Proof) -> Result<()> {
         while self.broker.service().is_running() && Instant::now() < self.until {
             pass(LOOK_INTERVAL).await;
         }
@@ -155,19 +155,19 @@ impl Broken for Filled {
         Ok(())
     }
 
-    async fn heal(self, site: &Site<'_>, proof: &mut Proof) -> Result<Healed, EngineError> {
+    async fn heal(self, context: &FaultContext<'_>, proof: &mut Proof) -> Result<Healed> {
         if let Some(full) = self.full {
             self.broker.free_disk(full)?;
         }
         if self.broker.service().is_running() {
-            return Ok(Healed::At(site.ledger.clock().now()));
+            return Ok(Healed::At(context.ledger.clock().now()));
         }
-        start_again(&[self.broker], site, proof).await
+        start_again(&[self.broker], context, proof).await
     }
 }
 
 /// A disk is one broker's.
-fn one(brokers: Vec<Arc<Broker>>) -> Result<Arc<Broker>, EngineError> {
+fn one(brokers: Vec<Arc<Broker>>) -> Result<Arc<Broker>> {
     brokers
         .into_iter()
         .next()
@@ -179,10 +179,10 @@ fn one(brokers: Vec<Arc<Broker>>) -> Result<Arc<Broker>, EngineError> {
 /// Where those partitions of a topic end, whosever it is, that one broker alone
 /// holds.
 async fn ends_of_only_replicas(
-    site: &Site<'_>,
+    context: &FaultContext<'_>,
     topic: &str,
-) -> Result<BTreeMap<TopicPartition, Offset>, EngineError> {
-    let mut cluster = connect(&site.target.direct()).await?;
+) -> Result<BTreeMap<TopicPartition, Offset>> {
+    let mut cluster = connect(&context.target.direct()).await?;
     let name = TopicName::new(topic);
     let asked = Topics::Named(std::slice::from_ref(&name));
     let found = cluster.metadata(asked).await?.topics.into_iter();

@@ -11,8 +11,7 @@ use tokio::time::Instant;
 
 use super::bounce::wait_in_sync;
 use super::roles::resolve;
-use super::{Breakable, Broken, Healed, Proof, Site, is_real};
-use crate::error::EngineError;
+use super::{Breakable, Broken, FaultContext, Healed, Proof, Result, is_real};
 use crate::observer::answers;
 use crate::wait::{before_moment, pass_until};
 
@@ -44,13 +43,13 @@ pub(super) struct LinksCut {
 impl Breakable for LinkCut {
     type Broken = LinksCut;
 
-    async fn inject(self, site: &Site<'_>, proof: &mut Proof) -> Result<LinksCut, EngineError> {
-        let proxy = site.target.between_proxy()?;
-        let from = resolve(site, &self.broker, proof).await?;
-        let before = site.ledger.tally().in_sync;
+    async fn inject(self, context: &FaultContext<'_>, proof: &mut Proof) -> Result<LinksCut> {
+        let proxy = context.target.between_proxy()?;
+        let from = resolve(context, &self.broker, proof).await?;
+        let before = context.ledger.tally().in_sync;
         let mut cuts = Vec::new();
         for broker in &from {
-            let mut peers: Vec<u8> = site.target.brokers().iter().map(|it| it.id()).collect();
+            let mut peers: Vec<u8> = context.target.brokers().iter().map(|it| it.id()).collect();
             peers.retain(|peer| peer != broker);
             if self.peers == Peers::One {
                 peers.truncate(1);
@@ -62,7 +61,7 @@ impl Breakable for LinkCut {
                 cuts.push(proxy.add(fault).await?);
             }
         }
-        let lag_ms = site
+        let lag_ms = context
             .plan
             .scenario
             .topology
@@ -90,9 +89,9 @@ fn client_ids(peer: u8) -> [String; 2] {
 }
 
 impl Broken for LinksCut {
-    async fn hold(&mut self, site: &Site<'_>, proof: &mut Proof) -> Result<(), EngineError> {
+    async fn hold(&mut self, context: &FaultContext<'_>, proof: &mut Proof) -> Result<()> {
         for id in &self.from {
-            let broker = site.target.broker(*id)?;
+            let broker = context.target.broker(*id)?;
             let answer = answers(&broker.direct_addr().to_string(), PROBE).await;
             proof.add(
                 "the broker itself is alive",
@@ -105,7 +104,7 @@ impl Broken for LinksCut {
         }
         if self.shrinks {
             let before = &self.before;
-            let shrunk = site.ledger.until(|tally| {
+            let shrunk = context.ledger.until(|tally| {
                 tally.in_sync.iter().any(|(partition, now)| {
                     before
                         .get(partition)
@@ -113,15 +112,19 @@ impl Broken for LinksCut {
                 })
             });
             let shrunk = before_moment(self.until, shrunk).await.is_some();
-            proof.add("the leader's ISR shrank", shrunk, told(site, &self.before));
+            proof.add(
+                "the leader's ISR shrank",
+                shrunk,
+                told(context, &self.before),
+            );
         }
         pass_until(self.until).await;
         Ok(())
     }
 
-    async fn heal(self, site: &Site<'_>, proof: &mut Proof) -> Result<Healed, EngineError> {
-        let mended = site.ledger.clock().now();
-        let proxy = site.target.between_proxy()?;
+    async fn heal(self, context: &FaultContext<'_>, proof: &mut Proof) -> Result<Healed> {
+        let mended = context.ledger.clock().now();
+        let proxy = context.target.between_proxy()?;
         let (mut connections, mut bytes) = (0, 0);
         for id in self.cuts {
             if let Some(report) = proxy.heal(id).await {
@@ -135,14 +138,14 @@ impl Broken for LinksCut {
             format!("{bytes} bytes of {connections} connections between brokers"),
         );
         if self.shrinks
-            && site
+            && context
                 .target
                 .brokers()
                 .iter()
                 .all(|it| it.service().is_running())
         {
-            let grown = wait_in_sync(site).await?;
-            let since_ms = site.ledger.clock().now().since(mended).get() / 1000;
+            let grown = wait_in_sync(context).await?;
+            let since_ms = context.ledger.clock().now().since(mended).get() / 1000;
             proof.after(
                 "the ISR grew back",
                 grown,
@@ -154,9 +157,9 @@ impl Broken for LinksCut {
 }
 
 /// `orders/0: 3 to 1 in sync`, for each partition that changed.
-fn told(site: &Site<'_>, before: &BTreeMap<PartitionRef, Vec<BrokerId>>) -> String {
-    let after = site.ledger.tally().in_sync;
-    let topics = site.plan.topics();
+fn told(context: &FaultContext<'_>, before: &BTreeMap<PartitionRef, Vec<BrokerId>>) -> String {
+    let after = context.ledger.tally().in_sync;
+    let topics = context.plan.topics();
     let changed: Vec<String> = before
         .iter()
         .filter_map(|(partition, then)| {

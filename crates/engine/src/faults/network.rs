@@ -8,8 +8,7 @@ use proxy::{ClusterProxy, Fault, FaultId, Ways};
 use tokio::time::Instant;
 
 use super::roles::find;
-use super::{Breakable, Broken, Healed, Proof, Site, is_real};
-use crate::error::EngineError;
+use super::{Breakable, Broken, FaultContext, Healed, Proof, Result, is_real};
 use crate::observer::answers;
 use crate::wait::{Wait, pass_until};
 
@@ -35,13 +34,13 @@ pub(super) struct CutOff {
 
 /// The node ids by which the proxy picks brokers: none stands for all.
 async fn behind(
-    site: &Site<'_>,
+    context: &FaultContext<'_>,
     pick: &BrokerPick,
     proof: &mut Proof,
-) -> Result<Vec<i32>, EngineError> {
+) -> Result<Vec<i32>> {
     match pick {
         BrokerPick::All => Ok(Vec::new()),
-        one => Ok(vec![find(site, one, proof).await?.get()]),
+        one => Ok(vec![find(context, one, proof).await?.get()]),
     }
 }
 
@@ -55,20 +54,20 @@ fn before(numbers: &[i32], seed: u64, effect: proxy::Effect) -> Fault {
 impl Breakable for Cut {
     type Broken = CutOff;
 
-    async fn inject(self, site: &Site<'_>, proof: &mut Proof) -> Result<CutOff, EngineError> {
-        let proxy = site.target.clients_proxy()?;
-        let numbers = behind(site, &self.broker, proof).await?;
+    async fn inject(self, context: &FaultContext<'_>, proof: &mut Proof) -> Result<CutOff> {
+        let proxy = context.target.clients_proxy()?;
+        let numbers = behind(context, &self.broker, proof).await?;
         let mut cut = None;
         if is_real(self.effect) {
             let ways = match self.onset {
                 CutOnset::AtOnce => Ways::Both,
                 CutOnset::AnswersFirst => Ways::Answers,
             };
-            let fault = before(&numbers, site.plan.seed, proxy::Effect::Cut { ways });
+            let fault = before(&numbers, context.plan.seed, proxy::Effect::Cut { ways });
             cut = Some(proxy.add(fault).await?);
         }
         if self.onset == CutOnset::AnswersFirst {
-            let lost_bytes = wait_for_lost_answer(site, proxy, cut).await;
+            let lost_bytes = wait_for_lost_answer(context, proxy, cut).await;
             if let Some(id) = cut {
                 proxy.complete(id).await;
             }
@@ -88,12 +87,16 @@ impl Breakable for Cut {
 
 /// Waits until an answer has been swallowed, and says how many bytes of
 /// answers have been; none came where this is 0.
-async fn wait_for_lost_answer(site: &Site<'_>, proxy: &ClusterProxy, cut: Option<FaultId>) -> u64 {
+async fn wait_for_lost_answer(
+    context: &FaultContext<'_>,
+    proxy: &ClusterProxy,
+    cut: Option<FaultId>,
+) -> u64 {
     let Some(id) = cut else {
         return 0;
     };
     // Traffic that is slower is not what this fault is for.
-    let waiting = site.ledger.waits().begin(Wait::Answer, "");
+    let waiting = context.ledger.waits().begin(Wait::Answer, "");
     loop {
         let lost_bytes = proxy.fault(id).await.map_or(0, |it| it.evidence.bytes);
         if lost_bytes > 0 || !waiting.pause(LOOK_INTERVAL).await {
@@ -103,9 +106,9 @@ async fn wait_for_lost_answer(site: &Site<'_>, proxy: &ClusterProxy, cut: Option
 }
 
 impl Broken for CutOff {
-    async fn hold(&mut self, site: &Site<'_>, proof: &mut Proof) -> Result<(), EngineError> {
+    async fn hold(&mut self, context: &FaultContext<'_>, proof: &mut Proof) -> Result<()> {
         let concerns = |id: i32| self.numbers.is_empty() || self.numbers.contains(&id);
-        for (id, address) in site.target.addresses().await? {
+        for (id, address) in context.target.addresses().await? {
             if !concerns(id) {
                 continue;
             }
@@ -119,7 +122,7 @@ impl Broken for CutOff {
                 ),
             );
         }
-        for broker in site.target.clients_proxy()?.brokers() {
+        for broker in context.target.clients_proxy()?.brokers() {
             if !broker.node.is_none_or(concerns) {
                 continue;
             }
@@ -134,11 +137,11 @@ impl Broken for CutOff {
         Ok(())
     }
 
-    async fn heal(self, site: &Site<'_>, proof: &mut Proof) -> Result<Healed, EngineError> {
+    async fn heal(self, context: &FaultContext<'_>, proof: &mut Proof) -> Result<Healed> {
         // Nothing passed before; the answer to this may come before the proof.
-        let mended = site.ledger.clock().now();
+        let mended = context.ledger.clock().now();
         let report = match self.cut {
-            Some(id) => site.target.clients_proxy()?.heal(id).await,
+            Some(id) => context.target.clients_proxy()?.heal(id).await,
             None => None,
         };
         let seen = report.map(|report| report.evidence).unwrap_or_default();
@@ -173,9 +176,9 @@ pub(super) struct Slowed {
 impl Breakable for Slow {
     type Broken = Slowed;
 
-    async fn inject(self, site: &Site<'_>, proof: &mut Proof) -> Result<Slowed, EngineError> {
-        let proxy = site.target.clients_proxy()?;
-        let numbers = behind(site, &self.broker, proof).await?;
+    async fn inject(self, context: &FaultContext<'_>, proof: &mut Proof) -> Result<Slowed> {
+        let proxy = context.target.clients_proxy()?;
+        let numbers = behind(context, &self.broker, proof).await?;
         let mut slow = None;
         if is_real(self.effect) {
             let effect = proxy::Effect::Latency {
@@ -183,7 +186,11 @@ impl Breakable for Slow {
                 jitter_ms: 0,
                 ways: Ways::Both,
             };
-            slow = Some(proxy.add(before(&numbers, site.plan.seed, effect)).await?);
+            slow = Some(
+                proxy
+                    .add(before(&numbers, context.plan.seed, effect))
+                    .await?,
+            );
         }
         Ok(Slowed {
             slow,
@@ -194,8 +201,8 @@ impl Breakable for Slow {
 }
 
 impl Broken for Slowed {
-    async fn hold(&mut self, site: &Site<'_>, proof: &mut Proof) -> Result<(), EngineError> {
-        let slowed = site.target.clients_proxy()?.brokers();
+    async fn hold(&mut self, context: &FaultContext<'_>, proof: &mut Proof) -> Result<()> {
+        let slowed = context.target.clients_proxy()?.brokers();
         if let Some(broker) = slowed.first() {
             let since = Instant::now();
             let limit = Duration::from_millis(self.latency_ms * 4) + PROBE;
@@ -211,9 +218,9 @@ impl Broken for Slowed {
         Ok(())
     }
 
-    async fn heal(self, site: &Site<'_>, proof: &mut Proof) -> Result<Healed, EngineError> {
+    async fn heal(self, context: &FaultContext<'_>, proof: &mut Proof) -> Result<Healed> {
         let report = match self.slow {
-            Some(id) => site.target.clients_proxy()?.heal(id).await,
+            Some(id) => context.target.clients_proxy()?.heal(id).await,
             None => None,
         };
         let seen = report.map(|report| report.evidence).unwrap_or_default();
@@ -222,6 +229,6 @@ impl Broken for Slowed {
             seen.bytes > 0,
             format!("{} bytes of {} connections", seen.bytes, seen.connections),
         );
-        Ok(Healed::At(site.ledger.clock().now()))
+        Ok(Healed::At(context.ledger.clock().now()))
     }
 }

@@ -7,8 +7,7 @@ use model::ids::GroupId;
 use model::scenario::Effect;
 use wire::Cluster;
 
-use super::{Proof, Site, is_real};
-use crate::error::EngineError;
+use super::{FaultContext, Proof, Result, is_real};
 use crate::observer::connect;
 use crate::wait::Wait;
 
@@ -18,12 +17,12 @@ const TRY_INTERVAL: Duration = Duration::from_millis(50);
 /// Deletes them, and shows by the coordinator's own word that there were some
 /// and that there are none.
 pub(super) async fn delete(
-    site: &Site<'_>,
+    context: &FaultContext<'_>,
     group: &str,
     effect: Effect,
     proof: &mut Proof,
-) -> Result<(), EngineError> {
-    let mut cluster = connect(&site.target.direct()).await?;
+) -> Result<()> {
+    let mut cluster = connect(&context.target.direct()).await?;
     let id = GroupId::new(group);
     let before = cluster.offset_fetch(&id).await?.len();
     proof.add(
@@ -32,7 +31,7 @@ pub(super) async fn delete(
         format!("of {before} partitions, as the coordinator says"),
     );
     if is_real(effect) {
-        delete_once_empty(site, &mut cluster, &id).await?;
+        delete_once_empty(context, &mut cluster, &id).await?;
     }
     let after = cluster.offset_fetch(&id).await?.len();
     proof.add(
@@ -45,11 +44,11 @@ pub(super) async fn delete(
 
 /// A group is deleted only without members, and a goodbye takes its time.
 async fn delete_once_empty(
-    site: &Site<'_>,
+    context: &FaultContext<'_>,
     cluster: &mut Cluster,
     group: &GroupId,
-) -> Result<(), EngineError> {
-    let waiting = site.ledger.waits().begin(Wait::EmptyGroup, group);
+) -> Result<()> {
+    let waiting = context.ledger.waits().begin(Wait::EmptyGroup, group);
     loop {
         let outcomes = cluster.delete_groups(std::slice::from_ref(group)).await?;
         if matches!(outcomes.get(group), Some(Ok(()))) {

@@ -7,7 +7,7 @@ use model::scenario::{Effect, ErrorMoment, RequestPick, Requests};
 use proxy::{Api, ErrorCode, Fault, FaultDataError, FaultId, Pick, Then, When};
 use tokio::time::Instant;
 
-use super::{Breakable, Broken, Healed, Proof, Site, is_real};
+use super::{Breakable, Broken, FaultContext, Healed, Proof, Result, is_real};
 use crate::error::EngineError;
 use crate::wait::pass;
 
@@ -101,9 +101,9 @@ fn named<T: serde::de::DeserializeOwned>(
 impl Breakable for Interference {
     type Broken = Interfering;
 
-    async fn inject(self, site: &Site<'_>, _: &mut Proof) -> Result<Interfering, EngineError> {
-        let proxy = site.target.clients_proxy()?;
-        let fault = proxy_fault(&self.requests, &self.treatment, site.plan.seed)
+    async fn inject(self, context: &FaultContext<'_>, _: &mut Proof) -> Result<Interfering> {
+        let proxy = context.target.clients_proxy()?;
+        let fault = proxy_fault(&self.requests, &self.treatment, context.plan.seed)
             .map_err(|(_, message)| EngineError::Broken(message))?;
         let id = if is_real(self.effect) {
             Some(proxy.add(fault).await?)
@@ -123,8 +123,8 @@ impl Breakable for Interference {
 }
 
 impl Broken for Interfering {
-    async fn hold(&mut self, site: &Site<'_>, _: &mut Proof) -> Result<(), EngineError> {
-        let proxy = site.target.clients_proxy()?;
+    async fn hold(&mut self, context: &FaultContext<'_>, _: &mut Proof) -> Result<()> {
+        let proxy = context.target.clients_proxy()?;
         while Instant::now() < self.until {
             if let (Some(id), Some(wanted)) = (self.id, self.wanted) {
                 let report = proxy.fault(id).await;
@@ -138,9 +138,9 @@ impl Broken for Interfering {
         Ok(())
     }
 
-    async fn heal(self, site: &Site<'_>, proof: &mut Proof) -> Result<Healed, EngineError> {
+    async fn heal(self, context: &FaultContext<'_>, proof: &mut Proof) -> Result<Healed> {
         let report = match self.id {
-            Some(id) => site.target.clients_proxy()?.heal(id).await,
+            Some(id) => context.target.clients_proxy()?.heal(id).await,
             None => None,
         };
         let seen = report.map(|report| report.evidence).unwrap_or_default();
@@ -160,6 +160,6 @@ impl Broken for Interfering {
                 seen.connections
             ),
         );
-        Ok(Healed::At(site.ledger.clock().now()))
+        Ok(Healed::At(context.ledger.clock().now()))
     }
 }

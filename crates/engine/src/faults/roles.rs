@@ -7,7 +7,7 @@ use model::ids::{GroupId, PartitionIndex, TopicName};
 use model::scenario::{BrokerPick, words};
 use wire::{BrokerId, Cluster, PartitionMetadata, Topics, TransactionalId};
 
-use super::{Proof, Site};
+use super::{FaultContext, Proof, Result};
 use crate::error::EngineError;
 use crate::observer::connect;
 use crate::wait::Wait;
@@ -17,15 +17,15 @@ const LOOK_INTERVAL: Duration = Duration::from_millis(50);
 /// Finds the brokers of ours that a fault is about, and notes how they were
 /// found.
 pub(super) async fn resolve(
-    site: &Site<'_>,
+    context: &FaultContext<'_>,
     pick: &BrokerPick,
     proof: &mut Proof,
-) -> Result<Vec<u8>, EngineError> {
-    let own = || site.plan.scenario.topology.brokers;
+) -> Result<Vec<u8>> {
+    let own = || context.plan.scenario.topology.brokers;
     if *pick == BrokerPick::All {
         return Ok((1..=own()).collect());
     }
-    let id = find(site, pick, proof).await?;
+    let id = find(context, pick, proof).await?;
     match u8::try_from(id.get()) {
         Ok(number) => Ok(vec![number]),
         Err(_) => Err(EngineError::Lacking {
@@ -37,16 +37,19 @@ pub(super) async fn resolve(
 /// Finds the one broker that a fault is about, whoever runs it, and notes how
 /// it was found.
 pub(super) async fn find(
-    site: &Site<'_>,
+    context: &FaultContext<'_>,
     pick: &BrokerPick,
     proof: &mut Proof,
-) -> Result<BrokerId, EngineError> {
+) -> Result<BrokerId> {
     if let BrokerPick::Number(number) = pick {
         return Ok(BrokerId::new(i32::from(*number)));
     }
     // During an election nobody plays it.
-    let waiting = site.ledger.waits().begin(Wait::Role, words::broker(pick));
-    let mut cluster = connect(&site.target.direct()).await?;
+    let waiting = context
+        .ledger
+        .waits()
+        .begin(Wait::Role, words::broker(pick));
+    let mut cluster = connect(&context.target.direct()).await?;
     loop {
         if let Some((id, seen)) = player(&mut cluster, pick).await? {
             proof.add("who plays the part is known", true, seen);
@@ -56,10 +59,7 @@ pub(super) async fn find(
     }
 }
 
-async fn player(
-    cluster: &mut Cluster,
-    pick: &BrokerPick,
-) -> Result<Option<(BrokerId, String)>, EngineError> {
+async fn player(cluster: &mut Cluster, pick: &BrokerPick) -> Result<Option<(BrokerId, String)>> {
     Ok(match pick {
         BrokerPick::Number(_) | BrokerPick::All => None,
         BrokerPick::Leader { topic, partition } => {
@@ -113,7 +113,7 @@ pub(super) async fn state_of(
     cluster: &mut Cluster,
     topic: &str,
     partition: i32,
-) -> Result<Option<PartitionMetadata>, EngineError> {
+) -> Result<Option<PartitionMetadata>> {
     let name = TopicName::new(topic);
     let metadata = cluster
         .metadata(Topics::Named(std::slice::from_ref(&name)))

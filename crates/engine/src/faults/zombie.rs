@@ -8,7 +8,7 @@ use stack::process::{Exit, ProcessSnapshot};
 use tokio::time::Instant;
 
 use super::consumer::prove_amid;
-use super::{Breakable, Broken, Healed, Proof, Site, is_real};
+use super::{Breakable, Broken, FaultContext, Healed, Proof, Result, is_real};
 use crate::error::EngineError;
 use crate::subjects::{Dismissal, Members};
 use crate::wait::{Wait, pass_until};
@@ -51,10 +51,10 @@ pub(super) struct Frozen {
 impl Frozen {
     async fn with<T>(
         &self,
-        site: &Site<'_>,
+        context: &FaultContext<'_>,
         look: impl FnOnce(&Members) -> Option<T>,
-    ) -> Result<T, EngineError> {
-        let groups = site.groups.lock().await;
+    ) -> Result<T> {
+        let groups = context.groups.lock().await;
         let members = groups.get(&self.zombie.group);
         members.and_then(look).ok_or_else(|| self.zombie.lacking())
     }
@@ -63,11 +63,11 @@ impl Frozen {
 impl Breakable for Zombie {
     type Broken = Frozen;
 
-    async fn inject(self, site: &Site<'_>, proof: &mut Proof) -> Result<Frozen, EngineError> {
-        let mut groups = site.groups.lock().await;
+    async fn inject(self, context: &FaultContext<'_>, proof: &mut Proof) -> Result<Frozen> {
+        let mut groups = context.groups.lock().await;
         let members = groups.get_mut(&self.group).ok_or_else(|| self.lacking())?;
         // Late is no error: the proof says what it was in the middle of.
-        let waiting = site.ledger.waits().begin(Wait::Amid, self.name());
+        let waiting = context.ledger.waits().begin(Wait::Amid, self.name());
         let _ = waiting.done(members.wait_amid(self.member)).await;
         let before = members
             .snapshot(self.member)
@@ -86,19 +86,21 @@ impl Breakable for Zombie {
 }
 
 impl Broken for Frozen {
-    async fn hold(&mut self, site: &Site<'_>, proof: &mut Proof) -> Result<(), EngineError> {
+    async fn hold(&mut self, context: &FaultContext<'_>, proof: &mut Proof) -> Result<()> {
         let (number, real) = (self.zombie.member, is_real(self.zombie.effect));
         if real {
-            let mut groups = site.groups.lock().await;
+            let mut groups = context.groups.lock().await;
             let members = groups
                 .get_mut(&self.zombie.group)
                 .ok_or_else(|| self.zombie.lacking())?;
             // Without a `group.instance.id` it waits for `session.timeout.ms`.
-            let waits = site.ledger.waits();
+            let waits = context.ledger.waits();
             let waiting = waits.begin(Wait::Replacement, self.zombie.name());
             waiting.must(members.replace(number)).await??;
         }
-        let after = self.with(site, |members| members.snapshot(number)).await?;
+        let after = self
+            .with(context, |members| members.snapshot(number))
+            .await?;
         proof.add(
             "another process has its number and its partitions",
             !after.is_same_process(&self.before),
@@ -114,18 +116,18 @@ impl Broken for Frozen {
         Ok(())
     }
 
-    async fn heal(self, site: &Site<'_>, proof: &mut Proof) -> Result<Healed, EngineError> {
-        let mended = site.ledger.clock().now();
+    async fn heal(self, context: &FaultContext<'_>, proof: &mut Proof) -> Result<Healed> {
+        let mended = context.ledger.clock().now();
         if !is_real(self.zombie.effect) {
             return Ok(Healed::At(mended));
         }
         let number = self.zombie.member;
-        let mut groups = site.groups.lock().await;
+        let mut groups = context.groups.lock().await;
         let members = groups
             .get_mut(&self.zombie.group)
             .ok_or_else(|| self.zombie.lacking())?;
         members.thaw(number).await?;
-        let waits = site.ledger.waits();
+        let waits = context.ledger.waits();
         let waiting = waits.begin(Wait::Refusal, self.zombie.name());
         let (dismissal, exit) = members.see_off(number, &waiting).await?;
         proof.add(
