@@ -25,18 +25,25 @@ use crate::target::Target;
 use crate::wait::pass;
 use requests::{Interference, Treatment};
 
-mod bounce;
 mod broker;
-mod connector;
+mod broker_loss;
+mod broker_pause;
+mod broker_restart;
+mod connector_restart;
 mod consumer;
 mod consumer_pause;
-mod disk;
-mod link;
+mod consumer_restart;
+mod consumer_zombie;
+mod disk_full;
+mod disk_loss;
+mod link_cut;
 mod network;
+mod network_cut;
 mod offsets;
 mod requests;
 mod roles;
-mod zombie;
+mod rolling_bounce;
+mod slow_network;
 
 /// What a fault is carried out on: the parts of a run that it may need.
 pub(crate) struct FaultContext<'s> {
@@ -186,7 +193,7 @@ async fn dispatch(fault: &Fault, ix: FaultIx, context: &FaultContext<'_>) -> Res
             signal,
             down_ms,
         } => {
-            let breakable = broker::Restart {
+            let breakable = broker_restart::Restart {
                 broker,
                 signal,
                 down_ms,
@@ -195,7 +202,7 @@ async fn dispatch(fault: &Fault, ix: FaultIx, context: &FaultContext<'_>) -> Res
             carry_out(ix, fault, breakable, context).await
         }
         FaultKind::BrokerPause { broker, for_ms } => {
-            let breakable = broker::Pause {
+            let breakable = broker_pause::Pause {
                 broker,
                 for_ms,
                 effect,
@@ -203,7 +210,7 @@ async fn dispatch(fault: &Fault, ix: FaultIx, context: &FaultContext<'_>) -> Res
             carry_out(ix, fault, breakable, context).await
         }
         FaultKind::BrokerLoss { broker, election } => {
-            let breakable = broker::Loss {
+            let breakable = broker_loss::Loss {
                 broker,
                 election,
                 effect,
@@ -211,10 +218,16 @@ async fn dispatch(fault: &Fault, ix: FaultIx, context: &FaultContext<'_>) -> Res
             carry_out(ix, fault, breakable, context).await
         }
         FaultKind::RollingBounce { signal } => {
-            carry_out(ix, fault, bounce::RollingBounce { signal, effect }, context).await
+            carry_out(
+                ix,
+                fault,
+                rolling_bounce::RollingBounce { signal, effect },
+                context,
+            )
+            .await
         }
         FaultKind::DiskLoss { broker, topic } => {
-            let breakable = disk::Loss {
+            let breakable = disk_loss::Loss {
                 broker,
                 topic,
                 effect,
@@ -226,7 +239,7 @@ async fn dispatch(fault: &Fault, ix: FaultIx, context: &FaultContext<'_>) -> Res
             topic,
             for_ms,
         } => {
-            let breakable = disk::Full {
+            let breakable = disk_full::Full {
                 broker,
                 topic,
                 for_ms,
@@ -239,7 +252,7 @@ async fn dispatch(fault: &Fault, ix: FaultIx, context: &FaultContext<'_>) -> Res
             for_ms,
             onset,
         } => {
-            let breakable = network::Cut {
+            let breakable = network_cut::Cut {
                 broker,
                 for_ms,
                 onset,
@@ -252,7 +265,7 @@ async fn dispatch(fault: &Fault, ix: FaultIx, context: &FaultContext<'_>) -> Res
             peers,
             for_ms,
         } => {
-            let breakable = link::LinkCut {
+            let breakable = link_cut::LinkCut {
                 broker,
                 peers,
                 for_ms,
@@ -265,7 +278,7 @@ async fn dispatch(fault: &Fault, ix: FaultIx, context: &FaultContext<'_>) -> Res
             latency_ms,
             for_ms,
         } => {
-            let breakable = network::Slow {
+            let breakable = slow_network::Slow {
                 broker,
                 latency_ms,
                 for_ms,
@@ -303,7 +316,7 @@ async fn dispatch(fault: &Fault, ix: FaultIx, context: &FaultContext<'_>) -> Res
             down_ms,
             offsets,
         } => {
-            let restart = consumer::Restart::new(&group, member, signal, down_ms, effect);
+            let restart = consumer_restart::Restart::new(&group, member, signal, down_ms, effect);
             carry_out(ix, fault, restart.with_offsets(offsets), context).await
         }
         FaultKind::ConsumerPause {
@@ -326,11 +339,11 @@ async fn dispatch(fault: &Fault, ix: FaultIx, context: &FaultContext<'_>) -> Res
             member,
             for_ms,
         } => {
-            let breakable = zombie::Zombie::new(&group, member, for_ms, effect);
+            let breakable = consumer_zombie::Zombie::new(&group, member, for_ms, effect);
             carry_out(ix, fault, breakable, context).await
         }
         FaultKind::ConnectorRestart { tasks } => {
-            let breakable = connector::Restart::of(context, tasks, effect)?;
+            let breakable = connector_restart::Restart::of(context, tasks, effect)?;
             carry_out(ix, fault, breakable, context).await
         }
     }

@@ -3,26 +3,23 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use futures_util::future::{join_all, try_join_all};
+use futures_util::future::join_all;
 use model::ids::{TopicName, TopicPartition};
-use model::scenario::{BrokerPick, Effect, Election, EndSignal};
+use model::scenario::{BrokerPick, EndSignal};
 use stack::broker::Broker;
 use stack::process::{Exit, ProcessSnapshot};
-use tokio::time::Instant;
-use wire::{BrokerId, Cluster, ElectionType, PartitionMetadata, Topics};
+use wire::{Cluster, PartitionMetadata, Topics};
 
 use super::roles::resolve;
-use super::{Breakable, Broken, FaultContext, Healed, Proof, Result, is_real};
+use super::{FaultContext, Healed, Proof, Result};
 use crate::error::EngineError;
 use crate::observer::{answers, connect};
-use crate::wait::{Wait, pass_until};
+use crate::wait::Wait;
 
-/// How long a broker that should be silent is given to answer.
-const PROBE: Duration = Duration::from_millis(500);
-/// How often a frozen process is looked at.
-const LOOK_INTERVAL: Duration = Duration::from_millis(250);
-/// How often leaders are looked at.
-const LEADER_INTERVAL: Duration = Duration::from_millis(50);
+/// How long a broker is given to answer.
+pub(super) const PROBE: Duration = Duration::from_millis(500);
+/// How often replicas are looked at.
+const LOOK_INTERVAL: Duration = Duration::from_millis(50);
 
 /// The brokers that a fault is about now.
 pub(super) async fn picked(
@@ -116,7 +113,7 @@ pub(super) async fn end(broker: &Broker, signal: EndSignal, proof: &mut Proof) -
 }
 
 /// Nobody answers where a broker listened.
-async fn prove_silent(broker: &Broker, proof: &mut Proof) {
+pub(super) async fn prove_silent(broker: &Broker, proof: &mut Proof) {
     let address = broker.direct_addr().to_string();
     let answer = answers(&address, PROBE).await;
     proof.add(
@@ -127,272 +124,6 @@ async fn prove_silent(broker: &Broker, proof: &mut Proof) {
             |()| format!("broker {} answered", broker.id()),
         ),
     );
-}
-
-/// To be ended, kept down, and started again on the same data.
-pub(super) struct Restart {
-    pub(super) broker: BrokerPick,
-    pub(super) signal: EndSignal,
-    pub(super) down_ms: u64,
-    pub(super) effect: Effect,
-}
-
-pub(super) struct Down {
-    brokers: Vec<(Arc<Broker>, ProcessSnapshot)>,
-    until: Instant,
-    effect: Effect,
-}
-
-impl Breakable for Restart {
-    type Broken = Down;
-
-    async fn inject(self, context: &FaultContext<'_>, proof: &mut Proof) -> Result<Down> {
-        let mut brokers = Vec::new();
-        for broker in picked(context, &self.broker, proof).await? {
-            let before = broker.service().snapshot()?;
-            brokers.push((broker, before));
-        }
-        if is_real(self.effect) {
-            let ends = brokers.iter().map(|(broker, _)| async {
-                let mut proof = Proof::default();
-                end(broker, self.signal, &mut proof).await?;
-                Ok::<_, EngineError>(proof)
-            });
-            for ended in try_join_all(ends).await? {
-                proof.extend(ended);
-            }
-        }
-        Ok(Down {
-            brokers,
-            until: Instant::now() + Duration::from_millis(self.down_ms),
-            effect: self.effect,
-        })
-    }
-}
-
-impl Broken for Down {
-    async fn hold(&mut self, _: &FaultContext<'_>, proof: &mut Proof) -> Result<()> {
-        for (broker, before) in &self.brokers {
-            prove_gone(proof, *before);
-            prove_silent(broker, proof).await;
-        }
-        pass_until(self.until).await;
-        Ok(())
-    }
-
-    async fn heal(self, context: &FaultContext<'_>, proof: &mut Proof) -> Result<Healed> {
-        if !is_real(self.effect) {
-            return Ok(Healed::At(context.ledger.clock().now()));
-        }
-        let brokers: Vec<_> = self.brokers.into_iter().map(|(broker, _)| broker).collect();
-        start_again(&brokers, context, proof).await
-    }
-}
-
-/// To be frozen and continued.
-pub(super) struct Pause {
-    pub(super) broker: BrokerPick,
-    pub(super) for_ms: u64,
-    pub(super) effect: Effect,
-}
-
-pub(super) struct Frozen {
-    brokers: Vec<Arc<Broker>>,
-    until: Instant,
-    effect: Effect,
-}
-
-impl Breakable for Pause {
-    type Broken = Frozen;
-
-    async fn inject(self, context: &FaultContext<'_>, proof: &mut Proof) -> Result<Frozen> {
-        let brokers = picked(context, &self.broker, proof).await?;
-        if is_real(self.effect) {
-            for broker in &brokers {
-                broker.service().pause().await?;
-            }
-        }
-        Ok(Frozen {
-            brokers,
-            until: Instant::now() + Duration::from_millis(self.for_ms),
-            effect: self.effect,
-        })
-    }
-}
-
-impl Broken for Frozen {
-    async fn hold(&mut self, _: &FaultContext<'_>, proof: &mut Proof) -> Result<()> {
-        for broker in &self.brokers {
-            let address = broker.direct_addr().to_string();
-            let answer = answers(&address, PROBE).await;
-            proof.add(
-                "the broker does not answer",
-                answer.is_err(),
-                answer.map_or_else(
-                    |error| format!("broker {}: {error}", broker.id()),
-                    |()| format!("broker {} answered", broker.id()),
-                ),
-            );
-        }
-        let (mut looks, mut stopped) = (0u32, 0u32);
-        loop {
-            for broker in &self.brokers {
-                looks += 1;
-                stopped += u32::from(broker.service().snapshot()?.state == 'T');
-            }
-            let next = Instant::now() + LOOK_INTERVAL;
-            if next >= self.until {
-                break;
-            }
-            pass_until(next).await;
-        }
-        let mut processes = Vec::new();
-        for broker in &self.brokers {
-            processes.push(broker.service().pid()?.to_string());
-        }
-        proof.add(
-            "the process state is T (stopped) all the while",
-            looks == stopped,
-            format!(
-                "{stopped} of {looks} looks at process {}",
-                processes.join(", ")
-            ),
-        );
-        pass_until(self.until).await;
-        Ok(())
-    }
-
-    async fn heal(self, context: &FaultContext<'_>, proof: &mut Proof) -> Result<Healed> {
-        // Nothing passed before; the answer to this may come before the proof.
-        let mended = context.ledger.clock().now();
-        if is_real(self.effect) {
-            for broker in &self.brokers {
-                let after = broker.service().resume().await?;
-                proof.after(
-                    "the process goes on",
-                    after.state != 'T',
-                    format!("process {} is in state {}", after.pid, after.state),
-                );
-            }
-        }
-        Ok(Healed::At(mended))
-    }
-}
-
-/// To be ended and never started again.
-pub(super) struct Loss {
-    pub(super) broker: BrokerPick,
-    pub(super) election: Election,
-    pub(super) effect: Effect,
-}
-
-pub(super) struct Gone {
-    brokers: Vec<Arc<Broker>>,
-    /// What they led when they went.
-    led: Vec<TopicPartition>,
-    election: Election,
-    effect: Effect,
-}
-
-impl Breakable for Loss {
-    type Broken = Gone;
-
-    async fn inject(self, context: &FaultContext<'_>, proof: &mut Proof) -> Result<Gone> {
-        let brokers = picked(context, &self.broker, proof).await?;
-        let ids: Vec<BrokerId> = brokers.iter().map(|it| id(it)).collect();
-        let mut cluster = connect(&context.target.direct()).await?;
-        let mut led = Vec::new();
-        for (partition, state) in states(&mut cluster, context).await? {
-            if state.leader.is_some_and(|leader| ids.contains(&leader)) {
-                led.push(partition);
-            }
-        }
-        if is_real(self.effect) {
-            for broker in &brokers {
-                end(broker, EndSignal::Kill, proof).await?;
-            }
-        }
-        Ok(Gone {
-            brokers,
-            led,
-            election: self.election,
-            effect: self.effect,
-        })
-    }
-}
-
-impl Broken for Gone {
-    async fn hold(&mut self, _: &FaultContext<'_>, proof: &mut Proof) -> Result<()> {
-        for broker in &self.brokers {
-            prove_silent(broker, proof).await;
-        }
-        Ok(())
-    }
-
-    async fn heal(self, context: &FaultContext<'_>, proof: &mut Proof) -> Result<Healed> {
-        let gone: Vec<BrokerId> = self.brokers.iter().map(|it| id(it)).collect();
-        let mut cluster = connect(&context.target.direct()).await?;
-        // A cluster without a rule that lets others lead stays leaderless; then
-        // this was no plan for it.
-        let waiting = match self.effect {
-            Effect::Real => context.ledger.waits().begin(Wait::Takeover, ""),
-            Effect::None => context
-                .ledger
-                .waits()
-                .begin_for(Wait::Takeover, "", Duration::ZERO),
-        };
-        let mut elected = 0u32;
-        let led_by_others = loop {
-            let now = states(&mut cluster, context).await?;
-            let orphans: Vec<TopicPartition> = now
-                .iter()
-                .filter(|(_, state)| state.leader.is_none_or(|leader| gone.contains(&leader)))
-                .map(|(partition, _)| partition.clone())
-                .collect();
-            if orphans.is_empty() || waiting.is_over() {
-                break orphans.is_empty();
-            }
-            let leaderless: Vec<TopicPartition> = now
-                .into_iter()
-                .filter(|(_, state)| state.leader.is_none())
-                .map(|(partition, _)| partition)
-                .collect();
-            if self.election == Election::Unclean && !leaderless.is_empty() {
-                let outcomes = cluster
-                    .elect_leaders(ElectionType::Unclean, &leaderless)
-                    .await?;
-                for (partition, outcome) in outcomes {
-                    if outcome.is_ok() {
-                        elected += 1;
-                        proof.add(
-                            "the operator's unclean election was carried out",
-                            true,
-                            partition.to_string(),
-                        );
-                    }
-                }
-            }
-            waiting.pause(LEADER_INTERVAL).await;
-        };
-        let led: Vec<String> = self.led.iter().map(ToString::to_string).collect();
-        proof.after(
-            "every partition has a leader among the others",
-            led_by_others,
-            format!(
-                "it led {}; {elected} elections were forced",
-                if led.is_empty() {
-                    "nothing".to_owned()
-                } else {
-                    led.join(", ")
-                }
-            ),
-        );
-        Ok(Healed::At(context.ledger.clock().now()))
-    }
-}
-
-fn id(broker: &Broker) -> BrokerId {
-    BrokerId::new(i32::from(broker.id()))
 }
 
 /// Every partition of the plan's topics, as the metadata has it now.
@@ -425,4 +156,33 @@ pub(super) async fn states(
                 })
         })
         .collect())
+}
+
+/// The one broker that a disk is of.
+pub(super) fn one(brokers: Vec<Arc<Broker>>) -> Result<Arc<Broker>> {
+    brokers
+        .into_iter()
+        .next()
+        .ok_or_else(|| EngineError::Lacking {
+            what: "broker to take a disk from".to_owned(),
+        })
+}
+
+/// Waits until every replica of the plan's topics is in sync; says whether it
+/// came to that.
+pub(super) async fn wait_in_sync(context: &FaultContext<'_>) -> Result<bool> {
+    let waiting = context.ledger.waits().begin(Wait::InSync, "");
+    let mut cluster = connect(&context.target.direct()).await?;
+    loop {
+        let now = states(&mut cluster, context).await?;
+        let whole = now
+            .iter()
+            .all(|(_, state)| state.leader.is_some() && state.isr.len() == state.replicas.len());
+        if whole && !now.is_empty() {
+            return Ok(true);
+        }
+        if !waiting.pause(LOOK_INTERVAL).await {
+            return Ok(false);
+        }
+    }
 }

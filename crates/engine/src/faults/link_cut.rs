@@ -9,14 +9,12 @@ use model::scenario::{BrokerPick, Effect, Peers};
 use proxy::{Fault, FaultId, Ways};
 use tokio::time::Instant;
 
-use super::bounce::wait_in_sync;
+use super::broker::{PROBE, wait_in_sync};
 use super::roles::resolve;
 use super::{Breakable, Broken, FaultContext, Healed, Proof, Result, is_real};
 use crate::observer::answers;
 use crate::wait::{before_moment, pass_until};
 
-/// How long the broker itself is given to answer.
-const PROBE: Duration = Duration::from_millis(500);
 /// Kafka's default of `replica.lag.time.max.ms`: how long a follower may lag
 /// before it is out of sync.
 const LAG_DEFAULT_MS: u64 = 30_000;

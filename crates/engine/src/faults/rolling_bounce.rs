@@ -2,19 +2,14 @@
 //! upgrade does it.
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use model::scenario::{BrokerPick, Effect, EndSignal};
 use stack::broker::Broker;
 use tokio::time::Instant;
 
-use super::broker::{end, prove_gone, start_again, states};
+use super::broker::{end, prove_gone, start_again, wait_in_sync};
 use super::roles::resolve;
 use super::{Breakable, Broken, FaultContext, Healed, Proof, Result, is_real};
-use crate::observer::connect;
-use crate::wait::Wait;
-
-const LOOK_INTERVAL: Duration = Duration::from_millis(50);
 
 /// To be carried out.
 pub(super) struct RollingBounce {
@@ -84,24 +79,5 @@ impl Broken for Rolling {
             Some(why) => Healed::Not { why },
             None => Healed::At(context.ledger.clock().now()),
         })
-    }
-}
-
-/// Waits until every replica of the plan's topics is in sync; says whether it
-/// came to that.
-pub(super) async fn wait_in_sync(context: &FaultContext<'_>) -> Result<bool> {
-    let waiting = context.ledger.waits().begin(Wait::InSync, "");
-    let mut cluster = connect(&context.target.direct()).await?;
-    loop {
-        let now = states(&mut cluster, context).await?;
-        let whole = now
-            .iter()
-            .all(|(_, state)| state.leader.is_some() && state.isr.len() == state.replicas.len());
-        if whole && !now.is_empty() {
-            return Ok(true);
-        }
-        if !waiting.pause(LOOK_INTERVAL).await {
-            return Ok(false);
-        }
     }
 }

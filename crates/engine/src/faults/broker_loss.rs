@@ -1,0 +1,133 @@
+//! A broker is killed and never comes back.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use model::ids::TopicPartition;
+use model::scenario::{BrokerPick, Effect, Election, EndSignal};
+use stack::broker::Broker;
+use wire::{BrokerId, ElectionType};
+
+use super::broker::{end, picked, prove_silent, states};
+use super::{Breakable, Broken, FaultContext, Healed, Proof, Result, is_real};
+use crate::observer::connect;
+use crate::wait::Wait;
+
+/// How often leaders are looked at.
+const LEADER_INTERVAL: Duration = Duration::from_millis(50);
+
+/// To be ended and never started again.
+pub(super) struct Loss {
+    pub(super) broker: BrokerPick,
+    pub(super) election: Election,
+    pub(super) effect: Effect,
+}
+
+pub(super) struct Gone {
+    brokers: Vec<Arc<Broker>>,
+    /// What they led when they went.
+    led: Vec<TopicPartition>,
+    election: Election,
+    effect: Effect,
+}
+
+impl Breakable for Loss {
+    type Broken = Gone;
+
+    async fn inject(self, context: &FaultContext<'_>, proof: &mut Proof) -> Result<Gone> {
+        let brokers = picked(context, &self.broker, proof).await?;
+        let ids: Vec<BrokerId> = brokers.iter().map(|it| id(it)).collect();
+        let mut cluster = connect(&context.target.direct()).await?;
+        let mut led = Vec::new();
+        for (partition, state) in states(&mut cluster, context).await? {
+            if state.leader.is_some_and(|leader| ids.contains(&leader)) {
+                led.push(partition);
+            }
+        }
+        if is_real(self.effect) {
+            for broker in &brokers {
+                end(broker, EndSignal::Kill, proof).await?;
+            }
+        }
+        Ok(Gone {
+            brokers,
+            led,
+            election: self.election,
+            effect: self.effect,
+        })
+    }
+}
+
+impl Broken for Gone {
+    async fn hold(&mut self, _: &FaultContext<'_>, proof: &mut Proof) -> Result<()> {
+        for broker in &self.brokers {
+            prove_silent(broker, proof).await;
+        }
+        Ok(())
+    }
+
+    async fn heal(self, context: &FaultContext<'_>, proof: &mut Proof) -> Result<Healed> {
+        let gone: Vec<BrokerId> = self.brokers.iter().map(|it| id(it)).collect();
+        let mut cluster = connect(&context.target.direct()).await?;
+        // A cluster without a rule that lets others lead stays leaderless; then
+        // this was no plan for it.
+        let waiting = match self.effect {
+            Effect::Real => context.ledger.waits().begin(Wait::Takeover, ""),
+            Effect::None => context
+                .ledger
+                .waits()
+                .begin_for(Wait::Takeover, "", Duration::ZERO),
+        };
+        let mut elected = 0u32;
+        let led_by_others = loop {
+            let now = states(&mut cluster, context).await?;
+            let orphans: Vec<TopicPartition> = now
+                .iter()
+                .filter(|(_, state)| state.leader.is_none_or(|leader| gone.contains(&leader)))
+                .map(|(partition, _)| partition.clone())
+                .collect();
+            if orphans.is_empty() || waiting.is_over() {
+                break orphans.is_empty();
+            }
+            let leaderless: Vec<TopicPartition> = now
+                .into_iter()
+                .filter(|(_, state)| state.leader.is_none())
+                .map(|(partition, _)| partition)
+                .collect();
+            if self.election == Election::Unclean && !leaderless.is_empty() {
+                let outcomes = cluster
+                    .elect_leaders(ElectionType::Unclean, &leaderless)
+                    .await?;
+                for (partition, outcome) in outcomes {
+                    if outcome.is_ok() {
+                        elected += 1;
+                        proof.add(
+                            "the operator's unclean election was carried out",
+                            true,
+                            partition.to_string(),
+                        );
+                    }
+                }
+            }
+            waiting.pause(LEADER_INTERVAL).await;
+        };
+        let led: Vec<String> = self.led.iter().map(ToString::to_string).collect();
+        proof.after(
+            "every partition has a leader among the others",
+            led_by_others,
+            format!(
+                "it led {}; {elected} elections were forced",
+                if led.is_empty() {
+                    "nothing".to_owned()
+                } else {
+                    led.join(", ")
+                }
+            ),
+        );
+        Ok(Healed::At(context.ledger.clock().now()))
+    }
+}
+
+fn id(broker: &Broker) -> BrokerId {
+    BrokerId::new(i32::from(broker.id()))
+}

@@ -1,0 +1,87 @@
+//! Everything between clients and brokers takes longer.
+
+use std::time::Duration;
+
+use model::scenario::{BrokerPick, Effect};
+use proxy::{FaultId, Ways};
+use tokio::time::Instant;
+
+use super::broker::PROBE;
+use super::network::{before, behind};
+use super::{Breakable, Broken, FaultContext, Healed, Proof, Result, is_real};
+use crate::observer::answers;
+use crate::wait::pass_until;
+
+/// To be slowed down.
+pub(super) struct Slow {
+    pub(super) broker: BrokerPick,
+    pub(super) latency_ms: u64,
+    pub(super) for_ms: u64,
+    pub(super) effect: Effect,
+}
+
+pub(super) struct Slowed {
+    slow: Option<FaultId>,
+    latency_ms: u64,
+    until: Instant,
+}
+
+impl Breakable for Slow {
+    type Broken = Slowed;
+
+    async fn inject(self, context: &FaultContext<'_>, proof: &mut Proof) -> Result<Slowed> {
+        let proxy = context.target.clients_proxy()?;
+        let numbers = behind(context, &self.broker, proof).await?;
+        let mut slow = None;
+        if is_real(self.effect) {
+            let effect = proxy::Effect::Latency {
+                latency_ms: self.latency_ms,
+                jitter_ms: 0,
+                ways: Ways::Both,
+            };
+            slow = Some(
+                proxy
+                    .add(before(&numbers, context.plan.seed, effect))
+                    .await?,
+            );
+        }
+        Ok(Slowed {
+            slow,
+            latency_ms: self.latency_ms,
+            until: Instant::now() + Duration::from_millis(self.for_ms),
+        })
+    }
+}
+
+impl Broken for Slowed {
+    async fn hold(&mut self, context: &FaultContext<'_>, proof: &mut Proof) -> Result<()> {
+        let slowed = context.target.clients_proxy()?.brokers();
+        if let Some(broker) = slowed.first() {
+            let since = Instant::now();
+            let limit = Duration::from_millis(self.latency_ms * 4) + PROBE;
+            let answer = answers(&broker.listens.to_string(), limit).await;
+            let took_ms = since.elapsed().as_millis();
+            proof.add(
+                "a request of our own takes as much longer",
+                answer.is_ok() && took_ms >= u128::from(self.latency_ms) * 2,
+                format!("answered after {took_ms} ms"),
+            );
+        }
+        pass_until(self.until).await;
+        Ok(())
+    }
+
+    async fn heal(self, context: &FaultContext<'_>, proof: &mut Proof) -> Result<Healed> {
+        let report = match self.slow {
+            Some(id) => context.target.clients_proxy()?.heal(id).await,
+            None => None,
+        };
+        let seen = report.map(|report| report.evidence).unwrap_or_default();
+        proof.add(
+            "the proxy delayed bytes",
+            seen.bytes > 0,
+            format!("{} bytes of {} connections", seen.bytes, seen.connections),
+        );
+        Ok(Healed::At(context.ledger.clock().now()))
+    }
+}
