@@ -316,16 +316,17 @@ fn what_is_broken(page: &mut Page, plan: &ScenarioPlan, seed: Seed) {
     let contract = plan.contract();
     let faults = plan.scenario.faults.iter().zip(&plan.fault_delays_ms);
     for (((fault, delay_ms), contract), number) in faults.zip(&contract.faults).zip(1..) {
+        let parameters = fault.kind.parameters();
         let words = format!(
             "{number}. {}{}: {}",
             words::trigger(&fault.after),
             delay_words(fault, *delay_ms, seed),
-            words::fault(fault, &plan.scenario)
+            parameters.words(&plan.scenario)
         );
         page.prose_after("  ", "     ", &words);
         let words = format!(
             "It counts only with evidence: {}; and {}. Without it the scenario is INCONCLUSIVE.",
-            words::evidence(&fault.kind, &plan.scenario),
+            parameters.evidence(&plan.scenario),
             traffic_words(&contract.meets)
         );
         page.prose("     ", &words);

@@ -7,6 +7,7 @@ use std::fmt::Write as _;
 use model::anomaly::Anomaly;
 use model::claim::{Claim, Level};
 use model::plan::{RunPlan, ScenarioPlan};
+use model::scenario::FaultKind;
 use model::verdict::{
     ErrorMeaning, Example, Finding, GroupMeasurements, NamedRange, RunVerdict, ScenarioVerdict,
     Stopped, Verdict,
@@ -246,7 +247,11 @@ fn figures(verdict: &ScenarioVerdict) -> Vec<String> {
         if known(group.reprocessed) {
             figures.push(format!("{} reprocessed", group.reprocessed));
         }
-        if verdict.faults.iter().any(|fault| hits_brokers(&fault.kind)) {
+        let holds_up = |kind: &str| {
+            let mut kinds = FaultKind::ALL.iter();
+            kinds.any(|it| it.name == kind && it.breaks.holds_up_producers())
+        };
+        if verdict.faults.iter().any(|fault| holds_up(&fault.kind)) {
             figures.extend(time("no ack for", measured.silent_longest_ms));
         }
         // As its users see it, and what of it the new member took.
@@ -285,11 +290,6 @@ fn figures(verdict: &ScenarioVerdict) -> Vec<String> {
         figures.extend(groups.filter(|it| known(it.processed)).map(group_figures));
     }
     figures
-}
-
-/// Whether a fault, by its kind, keeps records from being acknowledged.
-fn hits_brokers(kind: &str) -> bool {
-    !kind.starts_with("consumer-") && !kind.starts_with("connector-")
 }
 
 fn group_figures(group: &GroupMeasurements) -> String {

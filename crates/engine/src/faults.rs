@@ -13,7 +13,7 @@ use futures_util::future::try_join_all;
 use model::event::{Body, Evidence, Found};
 use model::ids::{FaultIx, Micros};
 use model::plan::ScenarioPlan;
-use model::scenario::{Effect, Fault, FaultKind, Problem, Requests};
+use model::scenario::{BadKey, Effect, Fault, FaultKind, Problem};
 use tokio::sync::Mutex;
 
 use crate::database::Database;
@@ -23,45 +23,41 @@ use crate::progress::{Reporter, Step};
 use crate::subjects::Members;
 use crate::target::Target;
 use crate::wait::pass;
-use requests::{Interference, Treatment};
 
 mod broker;
-mod broker_loss;
-mod broker_pause;
-mod broker_restart;
-mod connector_restart;
 mod consumer;
-mod consumer_pause;
-mod consumer_restart;
-mod consumer_zombie;
-mod disk_full;
-mod disk_loss;
-mod link_cut;
 mod network;
-mod network_cut;
 mod offsets;
 mod requests;
 mod roles;
-mod rolling_bounce;
-mod slow_network;
+
+/// The members of each group, by its `group.id`.
+type Groups = BTreeMap<String, Members>;
 
 /// What a fault is carried out on: the parts of a run that it may need.
 pub(crate) struct FaultContext<'s> {
     pub(crate) plan: &'s ScenarioPlan,
     pub(crate) target: &'s Target,
-    pub(crate) groups: &'s Mutex<BTreeMap<String, Members>>,
+    pub(crate) groups: &'s Mutex<Groups>,
     pub(crate) database: Option<&'s Database>,
     pub(crate) ledger: &'s Ledger,
     pub(crate) progress: &'s Reporter,
+    /// Whether the fault at hand is really done.
+    pub(crate) effect: Effect,
 }
 
 /// What comes of a step of a fault.
 type Result<T, E = EngineError> = std::result::Result<T, E>;
 
-/// Something that can be broken, and is not yet.
+/// Something that can be broken, and is not yet: the parameters of a fault.
 trait Breakable {
     /// The same thing, broken: only that can be healed.
     type Broken: Broken;
+
+    /// What of it could never be carried out, with the key that says so.
+    fn check(&self, _seed: u64) -> Result<(), BadKey> {
+        Ok(())
+    }
 
     /// Breaks it, and returns once it is broken.
     async fn inject(self, context: &FaultContext<'_>, proof: &mut Proof) -> Result<Self::Broken>;
@@ -70,7 +66,9 @@ trait Breakable {
 /// Something that is broken.
 trait Broken {
     /// Watches it for as long as it is to last.
-    async fn hold(&mut self, context: &FaultContext<'_>, proof: &mut Proof) -> Result<()>;
+    async fn hold(&mut self, _: &FaultContext<'_>, _: &mut Proof) -> Result<()> {
+        Ok(())
+    }
 
     /// Mends it, and returns once it works again, or once it is known that it
     /// does not.
@@ -147,206 +145,57 @@ pub(crate) async fn carry_out_all(context: &FaultContext<'_>, traffic_began: Mic
                 .reached(&fault.after, context.plan, traffic_began)
                 .await;
             pass(Duration::from_millis(*delay_ms)).await;
-            Box::pin(dispatch(fault, FaultIx::new(ix), context)).await
+            let effect = fault.effect;
+            let context = FaultContext { effect, ..*context };
+            Box::pin(dispatch(fault, FaultIx::new(ix), &context)).await
         },
     );
     try_join_all(each).await?;
     Ok(())
 }
 
-/// Refuses faults that the proxy could not carry out, before anything starts.
+/// Refuses faults that cannot be carried out, before anything starts.
 pub(crate) fn check_faults(plan: &ScenarioPlan) -> Result<(), Problem> {
     for (at, fault) in plan.scenario.faults.iter().enumerate() {
-        if let Some((requests, treatment)) = interference(&fault.kind) {
-            requests::proxy_fault(requests, &treatment, plan.seed).map_err(|(key, message)| {
-                Problem::new(["fault".into(), at.into(), key.into()], message)
-            })?;
-        }
+        check(&fault.kind, plan.seed).map_err(|(key, message)| {
+            Problem::new(["fault".into(), at.into(), key.into()], message)
+        })?;
     }
     Ok(())
 }
 
-fn interference(kind: &FaultKind) -> Option<(&Requests, Treatment)> {
-    match kind {
-        FaultKind::AnswerLost { requests, .. } => Some((requests, Treatment::AnswerLost)),
-        FaultKind::RequestRefused {
-            requests,
-            code,
-            moment,
-            ..
-        } => {
-            let treatment = Treatment::Refused {
-                code: code.clone(),
-                moment: *moment,
-            };
-            Some((requests, treatment))
+macro_rules! catalogue {
+    ($($variant:ident $module:ident)*) => {
+        $(mod $module;)*
+
+        fn check(kind: &FaultKind, seed: u64) -> Result<(), BadKey> {
+            match kind { $(FaultKind::$variant(it) => it.check(seed)),* }
         }
-        _ => None,
-    }
+
+        async fn dispatch(fault: &Fault, ix: FaultIx, context: &FaultContext<'_>) -> Result<()> {
+            match fault.kind.clone() {
+                $(FaultKind::$variant(it) => carry_out(ix, fault, it, context).await),*
+            }
+        }
+    };
 }
 
-async fn dispatch(fault: &Fault, ix: FaultIx, context: &FaultContext<'_>) -> Result<()> {
-    let effect = fault.effect;
-    match fault.kind.clone() {
-        FaultKind::BrokerRestart {
-            broker,
-            signal,
-            down_ms,
-        } => {
-            let breakable = broker_restart::Restart {
-                broker,
-                signal,
-                down_ms,
-                effect,
-            };
-            carry_out(ix, fault, breakable, context).await
-        }
-        FaultKind::BrokerPause { broker, for_ms } => {
-            let breakable = broker_pause::Pause {
-                broker,
-                for_ms,
-                effect,
-            };
-            carry_out(ix, fault, breakable, context).await
-        }
-        FaultKind::BrokerLoss { broker, election } => {
-            let breakable = broker_loss::Loss {
-                broker,
-                election,
-                effect,
-            };
-            carry_out(ix, fault, breakable, context).await
-        }
-        FaultKind::RollingBounce { signal } => {
-            carry_out(
-                ix,
-                fault,
-                rolling_bounce::RollingBounce { signal, effect },
-                context,
-            )
-            .await
-        }
-        FaultKind::DiskLoss { broker, topic } => {
-            let breakable = disk_loss::Loss {
-                broker,
-                topic,
-                effect,
-            };
-            carry_out(ix, fault, breakable, context).await
-        }
-        FaultKind::DiskFull {
-            broker,
-            topic,
-            for_ms,
-        } => {
-            let breakable = disk_full::Full {
-                broker,
-                topic,
-                for_ms,
-                effect,
-            };
-            carry_out(ix, fault, breakable, context).await
-        }
-        FaultKind::NetworkCut {
-            broker,
-            for_ms,
-            onset,
-        } => {
-            let breakable = network_cut::Cut {
-                broker,
-                for_ms,
-                onset,
-                effect,
-            };
-            carry_out(ix, fault, breakable, context).await
-        }
-        FaultKind::LinkCut {
-            broker,
-            peers,
-            for_ms,
-        } => {
-            let breakable = link_cut::LinkCut {
-                broker,
-                peers,
-                for_ms,
-                effect,
-            };
-            carry_out(ix, fault, breakable, context).await
-        }
-        FaultKind::SlowNetwork {
-            broker,
-            latency_ms,
-            for_ms,
-        } => {
-            let breakable = slow_network::Slow {
-                broker,
-                latency_ms,
-                for_ms,
-                effect,
-            };
-            carry_out(ix, fault, breakable, context).await
-        }
-        FaultKind::AnswerLost { requests, for_ms } => {
-            let breakable = Interference {
-                requests,
-                treatment: Treatment::AnswerLost,
-                for_ms,
-                effect,
-            };
-            carry_out(ix, fault, breakable, context).await
-        }
-        FaultKind::RequestRefused {
-            requests,
-            code,
-            moment,
-            for_ms,
-        } => {
-            let breakable = Interference {
-                requests,
-                treatment: Treatment::Refused { code, moment },
-                for_ms,
-                effect,
-            };
-            carry_out(ix, fault, breakable, context).await
-        }
-        FaultKind::ConsumerRestart {
-            group,
-            member,
-            signal,
-            down_ms,
-            offsets,
-        } => {
-            let restart = consumer_restart::Restart::new(&group, member, signal, down_ms, effect);
-            carry_out(ix, fault, restart.with_offsets(offsets), context).await
-        }
-        FaultKind::ConsumerPause {
-            group,
-            member,
-            for_ms,
-            takeover,
-        } => {
-            let breakable = consumer_pause::Pause {
-                group,
-                number: member,
-                for_ms,
-                takeover,
-                effect,
-            };
-            carry_out(ix, fault, breakable, context).await
-        }
-        FaultKind::ConsumerZombie {
-            group,
-            member,
-            for_ms,
-        } => {
-            let breakable = consumer_zombie::Zombie::new(&group, member, for_ms, effect);
-            carry_out(ix, fault, breakable, context).await
-        }
-        FaultKind::ConnectorRestart { tasks } => {
-            let breakable = connector_restart::Restart::of(context, tasks, effect)?;
-            carry_out(ix, fault, breakable, context).await
-        }
-    }
+catalogue! {
+    BrokerRestart broker_restart
+    BrokerPause broker_pause
+    BrokerLoss broker_loss
+    RollingBounce rolling_bounce
+    DiskLoss disk_loss
+    DiskFull disk_full
+    NetworkCut network_cut
+    LinkCut link_cut
+    AnswerLost answer_lost
+    RequestRefused request_refused
+    SlowNetwork slow_network
+    ConsumerRestart consumer_restart
+    ConsumerPause consumer_pause
+    ConsumerZombie consumer_zombie
+    ConnectorRestart connector_restart
 }
 
 async fn carry_out<B: Breakable>(
@@ -356,7 +205,7 @@ async fn carry_out<B: Breakable>(
     context: &FaultContext<'_>,
 ) -> Result<()> {
     let kind = fault.kind.name();
-    let for_ms = fault.kind.lasts_ms();
+    let for_ms = fault.kind.parameters().lasts_ms();
     let mut proof = Proof::default();
     context.ledger.note(Body::FaultTriggered { fault: ix });
     let mut broken = breakable.inject(context, &mut proof).await?;
@@ -382,9 +231,4 @@ async fn carry_out<B: Breakable>(
         }
     }
     Ok(())
-}
-
-/// Whether the effect is really wanted.
-fn is_real(effect: Effect) -> bool {
-    effect == Effect::Real
 }

@@ -507,7 +507,7 @@ mod tests {
     use std::thread;
 
     use history::Reader;
-    use model::scenario::{Effect, FaultKind, RestartTasks};
+    use model::scenario::{ConnectorRestart, Effect, FaultKind, RestartTasks};
 
     use super::*;
 
@@ -578,9 +578,9 @@ mod tests {
     #[test]
     fn without_a_capture_only_what_hangs_on_it_never_comes() {
         let fault = |after| Fault {
-            kind: FaultKind::ConnectorRestart {
+            kind: FaultKind::ConnectorRestart(ConnectorRestart {
                 tasks: RestartTasks::Included,
-            },
+            }),
             after,
             delay_ms: 0,
             jitter_ms: 0,

@@ -15,7 +15,7 @@ use model::ids::{
 };
 use model::plan::{PlannedTopic, ScenarioPlan};
 use model::record;
-use model::scenario::Transactions;
+use model::scenario::{Consequence, Transactions};
 use wire::{
     Batch, ClientIds, ClientOptions, Cluster, ClusterOptions, ConfigValue, ControlMarker,
     GroupState, Header, Isolation, NewTopic, OffsetSpec, PinnedReader, QuotaEntity, ReadOptions,
@@ -117,7 +117,7 @@ impl Observer {
             run: plan.records_run,
             topics: plan.topics(),
             tables: plan.tables(),
-            loses_brokers: plan.scenario.loses_brokers(),
+            loses_brokers: plan.scenario.leads_to(Consequence::BrokerLost),
             form: Arc::new(
                 plan.scenario
                     .capture

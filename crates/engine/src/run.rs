@@ -14,7 +14,9 @@ use model::event::{Body, Evidence, Found, Isolation};
 use model::ids::{FaultIx, GroupIx, Offset, PartitionRef, ProducerIx};
 use model::plan::{PlannedTopic, RunPlan, ScenarioPlan};
 use model::scenario::settings::Misuse;
-use model::scenario::{Config, Group, GroupStart, Problem, Reliance, Transactions, Transform};
+use model::scenario::{
+    Config, Effect, Group, GroupStart, Problem, Reliance, Transactions, Transform,
+};
 use subject::config::{RoleKind, check_config};
 use tokio::sync::mpsc::UnboundedSender;
 use tokio::sync::{Mutex, Semaphore, watch};
@@ -360,6 +362,7 @@ async fn run_on(target: &Target, at: &ScenarioRun<'_>) -> Result<(), EngineError
         database: database.as_ref(),
         ledger,
         progress,
+        effect: Effect::Real,
     };
     let traffic_began = ledger.clock().now();
     let traffic = async {

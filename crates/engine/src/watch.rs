@@ -221,21 +221,13 @@ pub(crate) fn planned(plan: &ScenarioPlan) -> Duration {
             elapsed(&fault.after),
             *delay_ms,
             fault.pause_ms,
-            longest_ms(fault),
+            fault.kind.parameters().limit_ms().unwrap_or(0),
         ];
         times.iter().fold(0u64, |sum, ms| sum.saturating_add(*ms))
     });
     let of_writes = plan.scenario.writes.iter();
     let of_writes = of_writes.filter_map(|write| write.after.as_ref().map(elapsed));
     Duration::from_millis(of_faults.chain(of_writes).max().unwrap_or(0))
-}
-
-fn longest_ms(fault: &model::scenario::Fault) -> u64 {
-    use model::scenario::FaultKind::{AnswerLost, RequestRefused};
-    match &fault.kind {
-        AnswerLost { for_ms, .. } | RequestRefused { for_ms, .. } => *for_ms,
-        kind => kind.lasts_ms().unwrap_or(0),
-    }
 }
 
 /// Returns when a stage has gone for too long without a step forward: what it

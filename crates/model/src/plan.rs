@@ -10,7 +10,9 @@ use crate::claim::{Contract, FaultContract, GroupContract, QuotaContract, Traffi
 use crate::ids::{
     FaultIx, GroupIx, PartitionIndex, PartitionRef, ProducerIx, RunId, Sequence, TableIx, TopicIx,
 };
-use crate::scenario::{Config, Fault, FaultKind, GroupStart, Scenario, TABLES, Trigger};
+use crate::scenario::{
+    Config, Fault, FaultParameters, FaultTarget, GroupStart, Scenario, TABLES, Trigger,
+};
 
 mod circumstances;
 mod cluster;
@@ -271,14 +273,14 @@ impl ScenarioPlan {
                 .map(|(fault, ix)| FaultContract {
                     fault: FaultIx::new(ix),
                     kind: fault.kind.name().to_owned(),
-                    meets: match &fault.kind {
-                        FaultKind::ConsumerRestart { group, .. }
-                        | FaultKind::ConsumerPause { group, .. }
-                        | FaultKind::ConsumerZombie { group, .. } => Traffic::Reads {
-                            group: group.clone(),
+                    meets: match fault.kind.parameters().member() {
+                        Some((group, _)) => Traffic::Reads {
+                            group: group.to_owned(),
                         },
-                        FaultKind::ConnectorRestart { .. } => Traffic::Changes,
-                        _ => Traffic::Any,
+                        None if fault.kind.definition().breaks == FaultTarget::Connector => {
+                            Traffic::Changes
+                        }
+                        None => Traffic::Any,
                     },
                 })
                 .collect(),
@@ -366,16 +368,9 @@ impl ScenarioPlan {
             .chain(write)
             .map(|(name, records_per_s, members, start)| {
                 let pace = u64::from(records_per_s) * u64::from(members);
-                let down_ms: u64 = scenario
-                    .faults
-                    .iter()
-                    .filter_map(|fault| match &fault.kind {
-                        FaultKind::ConsumerRestart {
-                            group: of, down_ms, ..
-                        } if of == name => Some(*down_ms),
-                        _ => None,
-                    })
-                    .sum();
+                let faults = scenario.faults.iter().map(|it| it.kind.parameters());
+                let own = faults.filter(|it| it.member().is_some_and(|(group, _)| group == name));
+                let down_ms: u64 = own.map(FaultParameters::down_ms).sum();
                 let own_ms = at_pace(scenario.to_read(name), pace) + down_ms;
                 match start {
                     GroupStart::BeforeProducers => own_ms,
@@ -395,10 +390,9 @@ impl ScenarioPlan {
                 }
                 _ => 0,
             };
-            let lasts_ms = match &fault.kind {
-                FaultKind::ConsumerRestart { .. } => 0,
-                kind => kind.lasts_ms().unwrap_or(0),
-            };
+            // While its member is down, its group's time goes on.
+            let parameters = fault.kind.parameters();
+            let lasts_ms = parameters.lasts_ms().unwrap_or(0) - parameters.down_ms();
             ends_ms.push(start_ms + delay_ms + lasts_ms);
         }
         let breaking_ms = ends_ms.into_iter().max().unwrap_or(0);

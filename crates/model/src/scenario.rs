@@ -14,6 +14,7 @@ mod embedded;
 mod fault;
 mod foreign;
 mod internal;
+mod names;
 mod occurrence;
 mod parse;
 pub mod settings;
@@ -22,10 +23,7 @@ pub mod words;
 
 pub use config::Config;
 pub use embedded::{EMBEDDED, embedded};
-pub use fault::{
-    BrokerPick, CutOnset, Effect, Election, EndSignal, ErrorMoment, Fault, FaultKind, Offsets,
-    Peers, RequestPick, Requests, RestartTasks, Takeover, Trigger,
-};
+pub use fault::*;
 pub use foreign::Misfit;
 pub use internal::Keeper;
 pub use occurrence::{Happening, Occurrence};
@@ -400,10 +398,10 @@ impl Scenario {
             .map_or(NOTHING, |(_, config)| config)
     }
 
-    /// Whether it has a broker go for good.
-    pub fn loses_brokers(&self) -> bool {
-        let mut kinds = self.faults.iter().map(|fault| &fault.kind);
-        kinds.any(|kind| matches!(kind, FaultKind::BrokerLoss { .. }))
+    /// Whether one of its faults leads to this.
+    pub fn leads_to(&self, what: Consequence) -> bool {
+        let mut kinds = self.faults.iter().map(|fault| fault.kind.definition());
+        kinds.any(|kind| kind.leads_to.contains(&what))
     }
 
     /// What must not be written anywhere: the secrets of all that is

@@ -1,4 +1,5 @@
-//! Brokers' processes: ended and started again, frozen, or ended for good.
+//! What faults of brokers' processes have in common: which brokers they are about,
+//! and what ends, starts and shows one.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -32,6 +33,19 @@ pub(super) async fn picked(
         .into_iter()
         .map(|id| context.target.broker(id))
         .collect()
+}
+
+/// The one broker whose disk a fault is about now.
+pub(super) async fn picked_one(
+    context: &FaultContext<'_>,
+    pick: &BrokerPick,
+    proof: &mut Proof,
+) -> Result<Arc<Broker>> {
+    let brokers = picked(context, pick, proof).await?;
+    let lacking = || EngineError::Lacking {
+        what: "broker to take a disk from".to_owned(),
+    };
+    brokers.into_iter().next().ok_or_else(lacking)
 }
 
 /// The process is no more: shown by the kernel, not by the one who sent the
@@ -92,6 +106,15 @@ fn ended_by(signal: EndSignal, exit: Exit) -> bool {
     }
 }
 
+/// A process that was frozen is not any more.
+pub(super) fn prove_continued(proof: &mut Proof, after: ProcessSnapshot) {
+    proof.after(
+        "the process goes on",
+        after.state != 'T',
+        format!("process {} is in state {}", after.pid, after.state),
+    );
+}
+
 /// Ends a broker's process, and proves that it ended by the signal.
 pub(super) async fn end(broker: &Broker, signal: EndSignal, proof: &mut Proof) -> Result<()> {
     let service = broker.service();
@@ -112,12 +135,12 @@ pub(super) async fn end(broker: &Broker, signal: EndSignal, proof: &mut Proof) -
     Ok(())
 }
 
-/// Nobody answers where a broker listened.
-pub(super) async fn prove_silent(broker: &Broker, proof: &mut Proof) {
+/// Nobody answers where a broker listens.
+pub(super) async fn prove_silent(what: &str, broker: &Broker, proof: &mut Proof) {
     let address = broker.direct_addr().to_string();
     let answer = answers(&address, PROBE).await;
     proof.add(
-        "nobody answers on the broker's port",
+        what,
         answer.is_err(),
         answer.map_or_else(
             |error| format!("broker {}: {error}", broker.id()),
@@ -156,16 +179,6 @@ pub(super) async fn states(
                 })
         })
         .collect())
-}
-
-/// The one broker that a disk is of.
-pub(super) fn one(brokers: Vec<Arc<Broker>>) -> Result<Arc<Broker>> {
-    brokers
-        .into_iter()
-        .next()
-        .ok_or_else(|| EngineError::Lacking {
-            what: "broker to take a disk from".to_owned(),
-        })
 }
 
 /// Waits until every replica of the plan's topics is in sync; says whether it

@@ -4,34 +4,26 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use model::ids::TopicPartition;
-use model::scenario::{BrokerPick, Effect, Election, EndSignal};
+use model::scenario::{BrokerLoss, Effect, Election, EndSignal};
 use stack::broker::Broker;
 use wire::{BrokerId, ElectionType};
 
 use super::broker::{end, picked, prove_silent, states};
-use super::{Breakable, Broken, FaultContext, Healed, Proof, Result, is_real};
+use super::{Breakable, Broken, FaultContext, Healed, Proof, Result};
 use crate::observer::connect;
 use crate::wait::Wait;
 
 /// How often leaders are looked at.
 const LEADER_INTERVAL: Duration = Duration::from_millis(50);
 
-/// To be ended and never started again.
-pub(super) struct Loss {
-    pub(super) broker: BrokerPick,
-    pub(super) election: Election,
-    pub(super) effect: Effect,
-}
-
 pub(super) struct Gone {
     brokers: Vec<Arc<Broker>>,
     /// What they led when they went.
     led: Vec<TopicPartition>,
     election: Election,
-    effect: Effect,
 }
 
-impl Breakable for Loss {
+impl Breakable for BrokerLoss {
     type Broken = Gone;
 
     async fn inject(self, context: &FaultContext<'_>, proof: &mut Proof) -> Result<Gone> {
@@ -44,7 +36,7 @@ impl Breakable for Loss {
                 led.push(partition);
             }
         }
-        if is_real(self.effect) {
+        if context.effect.is_real() {
             for broker in &brokers {
                 end(broker, EndSignal::Kill, proof).await?;
             }
@@ -53,7 +45,6 @@ impl Breakable for Loss {
             brokers,
             led,
             election: self.election,
-            effect: self.effect,
         })
     }
 }
@@ -61,7 +52,7 @@ impl Breakable for Loss {
 impl Broken for Gone {
     async fn hold(&mut self, _: &FaultContext<'_>, proof: &mut Proof) -> Result<()> {
         for broker in &self.brokers {
-            prove_silent(broker, proof).await;
+            prove_silent("nobody answers on the broker's port", broker, proof).await;
         }
         Ok(())
     }
@@ -71,7 +62,7 @@ impl Broken for Gone {
         let mut cluster = connect(&context.target.direct()).await?;
         // A cluster without a rule that lets others lead stays leaderless; then
         // this was no plan for it.
-        let waiting = match self.effect {
+        let waiting = match context.effect {
             Effect::Real => context.ledger.waits().begin(Wait::Takeover, ""),
             Effect::None => context
                 .ledger

@@ -4,31 +4,22 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use futures_util::future::try_join_all;
-use model::scenario::{BrokerPick, Effect, EndSignal};
+use model::scenario::BrokerRestart;
 use stack::broker::Broker;
 use stack::process::ProcessSnapshot;
 use tokio::time::Instant;
 
 use super::broker::{end, picked, prove_gone, prove_silent, start_again};
-use super::{Breakable, Broken, FaultContext, Healed, Proof, Result, is_real};
+use super::{Breakable, Broken, FaultContext, Healed, Proof, Result};
 use crate::error::EngineError;
 use crate::wait::pass_until;
-
-/// To be ended, kept down, and started again on the same data.
-pub(super) struct Restart {
-    pub(super) broker: BrokerPick,
-    pub(super) signal: EndSignal,
-    pub(super) down_ms: u64,
-    pub(super) effect: Effect,
-}
 
 pub(super) struct Down {
     brokers: Vec<(Arc<Broker>, ProcessSnapshot)>,
     until: Instant,
-    effect: Effect,
 }
 
-impl Breakable for Restart {
+impl Breakable for BrokerRestart {
     type Broken = Down;
 
     async fn inject(self, context: &FaultContext<'_>, proof: &mut Proof) -> Result<Down> {
@@ -37,7 +28,7 @@ impl Breakable for Restart {
             let before = broker.service().snapshot()?;
             brokers.push((broker, before));
         }
-        if is_real(self.effect) {
+        if context.effect.is_real() {
             let ends = brokers.iter().map(|(broker, _)| async {
                 let mut proof = Proof::default();
                 end(broker, self.signal, &mut proof).await?;
@@ -50,7 +41,6 @@ impl Breakable for Restart {
         Ok(Down {
             brokers,
             until: Instant::now() + Duration::from_millis(self.down_ms),
-            effect: self.effect,
         })
     }
 }
@@ -59,14 +49,14 @@ impl Broken for Down {
     async fn hold(&mut self, _: &FaultContext<'_>, proof: &mut Proof) -> Result<()> {
         for (broker, before) in &self.brokers {
             prove_gone(proof, *before);
-            prove_silent(broker, proof).await;
+            prove_silent("nobody answers on the broker's port", broker, proof).await;
         }
         pass_until(self.until).await;
         Ok(())
     }
 
     async fn heal(self, context: &FaultContext<'_>, proof: &mut Proof) -> Result<Healed> {
-        if !is_real(self.effect) {
+        if !context.effect.is_real() {
             return Ok(Healed::At(context.ledger.clock().now()));
         }
         let brokers: Vec<_> = self.brokers.into_iter().map(|(broker, _)| broker).collect();

@@ -1,14 +1,14 @@
 //! A connector, restarted over Connect's REST interface.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use capture::slot::SlotState;
-use model::scenario::{Effect, RestartTasks};
+use model::scenario::{ConnectorRestart, RestartTasks};
 use stack::connect::{Connect, RestartScope};
-use std::sync::Arc;
 use tokio::time::Instant;
 
-use super::{Breakable, Broken, FaultContext, Healed, Proof, Result, is_real};
+use super::{Breakable, Broken, FaultContext, Healed, Proof, Result};
 use crate::database::{Database, is_sending};
 use crate::error::EngineError;
 use crate::wait::Wait;
@@ -18,39 +18,6 @@ const LOOK_INTERVAL: Duration = Duration::from_millis(20);
 /// the restart.
 const DEAD_FOR: Duration = Duration::from_secs(2);
 
-/// To be restarted.
-pub(super) struct Restart {
-    connect: Arc<Connect>,
-    connector: String,
-    slot: String,
-    tasks: RestartTasks,
-}
-
-impl Restart {
-    pub(super) fn of(
-        context: &FaultContext<'_>,
-        tasks: RestartTasks,
-        effect: Effect,
-    ) -> Result<Self> {
-        let lacking = |what: &str| EngineError::Lacking {
-            what: what.to_owned(),
-        };
-        let cdc = context.target.cdc().ok_or_else(|| lacking("Connect"))?;
-        let capture = context.plan.scenario.capture.as_ref();
-        let capture = capture.ok_or_else(|| lacking("capture"))?;
-        Ok(Self {
-            connect: Arc::clone(cdc.connect()),
-            connector: capture.connector.clone(),
-            slot: capture.slot.clone(),
-            tasks: if is_real(effect) {
-                tasks
-            } else {
-                RestartTasks::Left
-            },
-        })
-    }
-}
-
 pub(super) struct Restarting {
     connect: Arc<Connect>,
     connector: String,
@@ -59,23 +26,29 @@ pub(super) struct Restarting {
     tasks: RestartTasks,
 }
 
-impl Breakable for Restart {
+impl Breakable for ConnectorRestart {
     type Broken = Restarting;
 
     async fn inject(self, context: &FaultContext<'_>, proof: &mut Proof) -> Result<Restarting> {
+        let cdc = context.target.cdc().ok_or_else(|| lacking("Connect"))?;
+        let capture = context.plan.scenario.capture.as_ref();
+        let capture = capture.ok_or_else(|| lacking("capture"))?;
         let before = database(context)?.slot().await?;
-        let with = match self.tasks {
-            RestartTasks::Included => RestartScope::WithTasks,
-            RestartTasks::Left => RestartScope::InstanceOnly,
+        let (tasks, scope) = match self.tasks {
+            RestartTasks::Included if context.effect.is_real() => {
+                (RestartTasks::Included, RestartScope::WithTasks)
+            }
+            _ => (RestartTasks::Left, RestartScope::InstanceOnly),
         };
-        self.connect.restart(&self.connector, with).await?;
-        proof.add("Connect accepted the restart", true, self.connector.clone());
+        let connector = capture.connector.clone();
+        cdc.connect().restart(&connector, scope).await?;
+        proof.add("Connect accepted the restart", true, connector.clone());
         Ok(Restarting {
-            connect: self.connect,
-            connector: self.connector,
-            slot: self.slot,
+            connect: Arc::clone(cdc.connect()),
+            connector,
+            slot: capture.slot.clone(),
             before,
-            tasks: self.tasks,
+            tasks,
         })
     }
 }
@@ -168,7 +141,11 @@ fn told(slot: Option<&SlotState>) -> String {
 }
 
 fn database<'s>(context: &FaultContext<'s>) -> Result<&'s Database> {
-    context.database.ok_or_else(|| EngineError::Lacking {
-        what: "database".to_owned(),
-    })
+    context.database.ok_or_else(|| lacking("database"))
+}
+
+fn lacking(what: &str) -> EngineError {
+    EngineError::Lacking {
+        what: what.to_owned(),
+    }
 }

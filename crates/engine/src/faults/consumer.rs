@@ -1,7 +1,53 @@
-//! What a fault of a consumer's process shows of the member.
+//! What faults of a consumer's process have in common: how they call its member,
+//! and what they show of it.
 
-use super::{FaultContext, Proof};
+use std::fmt;
+
+use stack::process::ProcessSnapshot;
+
+use super::{FaultContext, Groups, Proof, Result};
+use crate::error::EngineError;
 use crate::subjects::Members;
+use crate::wait::Wait;
+
+/// The member that a fault is about. In words: `member 1 of billing`.
+pub(super) struct Member {
+    pub(super) group: String,
+    pub(super) number: u32,
+}
+
+impl Member {
+    /// There is no such member, or it does not run.
+    pub(super) fn lacking(&self) -> EngineError {
+        EngineError::Lacking {
+            what: format!("running {self}"),
+        }
+    }
+
+    /// It among the members of its group.
+    pub(super) fn among<'g>(&self, groups: &'g mut Groups) -> Result<&'g mut Members> {
+        groups.get_mut(&self.group).ok_or_else(|| self.lacking())
+    }
+
+    /// Its process, while it runs.
+    pub(super) fn process(&self, members: &Members) -> Result<ProcessSnapshot> {
+        let process = members.snapshot(self.number);
+        process.ok_or_else(|| self.lacking())
+    }
+
+    /// Waits until one that writes is in the middle of its work.
+    pub(super) async fn wait_amid(&self, context: &FaultContext<'_>, members: &mut Members) {
+        // Late is no error: the proof says what it was in the middle of.
+        let waiting = context.ledger.waits().begin(Wait::Amid, self);
+        let _ = waiting.done(members.wait_amid(self.number)).await;
+    }
+}
+
+impl fmt::Display for Member {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "member {} of {}", self.number, self.group)
+    }
+}
 
 /// A member that writes was in the middle of its work.
 pub(super) fn prove_amid(proof: &mut Proof, members: &Members, member: u32) {

@@ -4,25 +4,17 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use model::ids::{GroupIx, MemberIx, Offset, PartitionRef};
-use model::scenario::{Effect, Takeover};
+use model::scenario::{ConsumerPause, Takeover};
 use stack::process::Child;
 use tokio::time::Instant;
 
-use super::consumer::prove_busy;
-use super::{Breakable, Broken, FaultContext, Healed, Proof, Result, is_real};
-use crate::error::EngineError;
+use super::broker::prove_continued;
+use super::consumer::{Member, prove_busy};
+use super::{Breakable, Broken, FaultContext, Healed, Proof, Result};
 use crate::wait::{Wait, pass_until};
 
 /// How often a frozen process is looked at.
 const LOOK_INTERVAL: Duration = Duration::from_millis(250);
-/// To be frozen and continued.
-pub(super) struct Pause {
-    pub(super) group: String,
-    pub(super) number: u32,
-    pub(super) for_ms: u64,
-    pub(super) takeover: Takeover,
-    pub(super) effect: Effect,
-}
 
 /// Whose commit it was, and of which offset.
 type Commit = (MemberIx, Offset);
@@ -35,22 +27,21 @@ pub(super) struct Frozen {
     held: Vec<(PartitionRef, Option<Commit>)>,
     until: Instant,
     takeover: Takeover,
-    effect: Effect,
 }
 
-impl Breakable for Pause {
+impl Breakable for ConsumerPause {
     type Broken = Frozen;
 
     async fn inject(self, context: &FaultContext<'_>, proof: &mut Proof) -> Result<Frozen> {
-        let lacking = || EngineError::Lacking {
-            what: format!("running member {} of {}", self.number, self.group),
-        };
-        let group = context.plan.group_ix(&self.group).ok_or_else(lacking)?;
-        let groups = context.groups.lock().await;
-        let members = groups.get(&self.group).ok_or_else(lacking)?;
-        let (member, child) = members.process(self.number).ok_or_else(lacking)?;
-        prove_busy(proof, context, members, self.number);
-        if is_real(self.effect) {
+        let (group, number) = (self.group, self.member);
+        let of = Member { group, number };
+        let group = context.plan.group_ix(&of.group);
+        let group = group.ok_or_else(|| of.lacking())?;
+        let mut groups = context.groups.lock().await;
+        let members = of.among(&mut groups)?;
+        let (member, child) = members.process(number).ok_or_else(|| of.lacking())?;
+        prove_busy(proof, context, members, number);
+        if context.effect.is_real() {
             child.pause().await?;
         }
         let tally = context.ledger.tally();
@@ -66,7 +57,6 @@ impl Breakable for Pause {
                 .collect(),
             until: Instant::now() + Duration::from_millis(self.for_ms),
             takeover: self.takeover,
-            effect: self.effect,
         })
     }
 }
@@ -127,13 +117,8 @@ impl Broken for Frozen {
     async fn heal(self, context: &FaultContext<'_>, proof: &mut Proof) -> Result<Healed> {
         // The first it does may come before the proof that it goes on.
         let mended = context.ledger.clock().now();
-        if is_real(self.effect) {
-            let after = self.child.resume().await?;
-            proof.after(
-                "the process goes on",
-                after.state != 'T',
-                format!("process {} is in state {}", after.pid, after.state),
-            );
+        if context.effect.is_real() {
+            prove_continued(proof, self.child.resume().await?);
         }
         Ok(Healed::At(mended))
     }

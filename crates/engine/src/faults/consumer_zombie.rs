@@ -3,104 +3,57 @@
 
 use std::time::Duration;
 
-use model::scenario::Effect;
+use model::scenario::ConsumerZombie;
 use stack::process::{Exit, ProcessSnapshot};
 use tokio::time::Instant;
 
-use super::consumer::prove_amid;
-use super::{Breakable, Broken, FaultContext, Healed, Proof, Result, is_real};
-use crate::error::EngineError;
-use crate::subjects::{Dismissal, Members};
+use super::consumer::{Member, prove_amid};
+use super::{Breakable, Broken, FaultContext, Healed, Proof, Result};
+use crate::subjects::Dismissal;
 use crate::wait::{Wait, pass_until};
 
-/// To be frozen, replaced and continued.
-pub(super) struct Zombie {
-    group: String,
-    member: u32,
-    for_ms: u64,
-    effect: Effect,
-}
-
-impl Zombie {
-    pub(super) fn new(group: &str, member: u32, for_ms: u64, effect: Effect) -> Self {
-        Self {
-            group: group.to_owned(),
-            member,
-            for_ms,
-            effect,
-        }
-    }
-
-    fn name(&self) -> String {
-        format!("member {} of {}", self.member, self.group)
-    }
-
-    fn lacking(&self) -> EngineError {
-        EngineError::Lacking {
-            what: format!("running {}", self.name()),
-        }
-    }
-}
-
 pub(super) struct Frozen {
-    zombie: Zombie,
+    member: Member,
     before: ProcessSnapshot,
     until: Instant,
 }
 
-impl Frozen {
-    async fn with<T>(
-        &self,
-        context: &FaultContext<'_>,
-        look: impl FnOnce(&Members) -> Option<T>,
-    ) -> Result<T> {
-        let groups = context.groups.lock().await;
-        let members = groups.get(&self.zombie.group);
-        members.and_then(look).ok_or_else(|| self.zombie.lacking())
-    }
-}
-
-impl Breakable for Zombie {
+impl Breakable for ConsumerZombie {
     type Broken = Frozen;
 
     async fn inject(self, context: &FaultContext<'_>, proof: &mut Proof) -> Result<Frozen> {
+        let (group, number) = (self.group, self.member);
+        let member = Member { group, number };
         let mut groups = context.groups.lock().await;
-        let members = groups.get_mut(&self.group).ok_or_else(|| self.lacking())?;
-        // Late is no error: the proof says what it was in the middle of.
-        let waiting = context.ledger.waits().begin(Wait::Amid, self.name());
-        let _ = waiting.done(members.wait_amid(self.member)).await;
-        let before = members
-            .snapshot(self.member)
-            .ok_or_else(|| self.lacking())?;
-        if is_real(self.effect) {
-            members.freeze(self.member).await?;
-            prove_amid(proof, members, self.member);
+        let members = member.among(&mut groups)?;
+        member.wait_amid(context, members).await;
+        let before = member.process(members)?;
+        if context.effect.is_real() {
+            members.freeze(number).await?;
+            prove_amid(proof, members, number);
         }
         drop(groups);
         Ok(Frozen {
+            member,
             before,
             until: Instant::now() + Duration::from_millis(self.for_ms),
-            zombie: self,
         })
     }
 }
 
 impl Broken for Frozen {
     async fn hold(&mut self, context: &FaultContext<'_>, proof: &mut Proof) -> Result<()> {
-        let (number, real) = (self.zombie.member, is_real(self.zombie.effect));
-        if real {
-            let mut groups = context.groups.lock().await;
-            let members = groups
-                .get_mut(&self.zombie.group)
-                .ok_or_else(|| self.zombie.lacking())?;
+        let number = self.member.number;
+        let mut groups = context.groups.lock().await;
+        let members = self.member.among(&mut groups)?;
+        if context.effect.is_real() {
             // Without a `group.instance.id` it waits for `session.timeout.ms`.
             let waits = context.ledger.waits();
-            let waiting = waits.begin(Wait::Replacement, self.zombie.name());
+            let waiting = waits.begin(Wait::Replacement, &self.member);
             waiting.must(members.replace(number)).await??;
         }
-        let after = self
-            .with(context, |members| members.snapshot(number))
-            .await?;
+        let after = self.member.process(members)?;
+        drop(groups);
         proof.add(
             "another process has its number and its partitions",
             !after.is_same_process(&self.before),
@@ -118,17 +71,15 @@ impl Broken for Frozen {
 
     async fn heal(self, context: &FaultContext<'_>, proof: &mut Proof) -> Result<Healed> {
         let mended = context.ledger.clock().now();
-        if !is_real(self.zombie.effect) {
+        if !context.effect.is_real() {
             return Ok(Healed::At(mended));
         }
-        let number = self.zombie.member;
+        let number = self.member.number;
         let mut groups = context.groups.lock().await;
-        let members = groups
-            .get_mut(&self.zombie.group)
-            .ok_or_else(|| self.zombie.lacking())?;
+        let members = self.member.among(&mut groups)?;
         members.thaw(number).await?;
         let waits = context.ledger.waits();
-        let waiting = waits.begin(Wait::Refusal, self.zombie.name());
+        let waiting = waits.begin(Wait::Refusal, &self.member);
         let (dismissal, exit) = members.see_off(number, &waiting).await?;
         proof.add(
             "it went on, and the brokers refused what it asked for",

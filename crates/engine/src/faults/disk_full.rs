@@ -3,25 +3,17 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use model::scenario::{BrokerPick, Effect};
+use model::scenario::DiskFull;
 use stack::broker::{Broker, FullDisk};
 use stack::process::ProcessSnapshot;
 use tokio::time::Instant;
 
-use super::broker::{one, picked, start_again};
-use super::{Breakable, Broken, FaultContext, Healed, Proof, Result, is_real};
+use super::broker::{picked_one, start_again};
+use super::{Breakable, Broken, FaultContext, Healed, Proof, Result};
 use crate::wait::{pass, pass_until};
 
 /// How often a broker that is about to end is looked at.
 const LOOK_INTERVAL: Duration = Duration::from_millis(50);
-
-/// To be filled.
-pub(super) struct Full {
-    pub(super) broker: BrokerPick,
-    pub(super) topic: String,
-    pub(super) for_ms: u64,
-    pub(super) effect: Effect,
-}
 
 pub(super) struct Filled {
     broker: Arc<Broker>,
@@ -30,13 +22,13 @@ pub(super) struct Filled {
     until: Instant,
 }
 
-impl Breakable for Full {
+impl Breakable for DiskFull {
     type Broken = Filled;
 
     async fn inject(self, context: &FaultContext<'_>, proof: &mut Proof) -> Result<Filled> {
-        let broker = one(picked(context, &self.broker, proof).await?)?;
+        let broker = picked_one(context, &self.broker, proof).await?;
         let before = broker.service().snapshot()?;
-        let full = if is_real(self.effect) {
+        let full = if context.effect.is_real() {
             // It ends by itself, and that is what the fault is.
             broker.service().may_end();
             Some(broker.fill_disk(&self.topic)?)

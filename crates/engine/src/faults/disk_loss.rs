@@ -4,20 +4,13 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use model::ids::{Offset, TopicName, TopicPartition};
-use model::scenario::{BrokerPick, Effect};
+use model::scenario::DiskLoss;
 use stack::broker::{Broker, WipedDir};
 use wire::{Isolation, OffsetSpec, Topics};
 
-use super::broker::{one, picked, prove_gone, start_again};
-use super::{Breakable, Broken, FaultContext, Healed, Proof, Result, is_real};
+use super::broker::{picked_one, prove_gone, start_again};
+use super::{Breakable, Broken, FaultContext, Healed, Proof, Result};
 use crate::observer::connect;
-
-/// To be lost.
-pub(super) struct Loss {
-    pub(super) broker: BrokerPick,
-    pub(super) topic: String,
-    pub(super) effect: Effect,
-}
 
 pub(super) struct Lost {
     broker: Arc<Broker>,
@@ -26,16 +19,16 @@ pub(super) struct Lost {
     ends_before: BTreeMap<TopicPartition, Offset>,
 }
 
-impl Breakable for Loss {
+impl Breakable for DiskLoss {
     type Broken = Lost;
 
     async fn inject(self, context: &FaultContext<'_>, proof: &mut Proof) -> Result<Lost> {
-        let broker = one(picked(context, &self.broker, proof).await?)?;
+        let broker = picked_one(context, &self.broker, proof).await?;
         let ends_before = ends_of_only_replicas(context, &self.topic).await?;
         let before = broker.service().snapshot()?;
         broker.service().kill().await?;
         prove_gone(proof, before);
-        let wiped = if is_real(self.effect) {
+        let wiped = if context.effect.is_real() {
             broker.wipe_partitions(&self.topic)?
         } else {
             Vec::new()
@@ -60,10 +53,6 @@ impl Breakable for Loss {
 }
 
 impl Broken for Lost {
-    async fn hold(&mut self, _: &FaultContext<'_>, _: &mut Proof) -> Result<()> {
-        Ok(())
-    }
-
     async fn heal(self, context: &FaultContext<'_>, proof: &mut Proof) -> Result<Healed> {
         let healed = start_again(&[self.broker], context, proof).await?;
         if matches!(healed, Healed::Not { .. }) || self.ends_before.is_empty() {

@@ -5,13 +5,13 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use model::ids::{BrokerId, PartitionRef};
-use model::scenario::{BrokerPick, Effect, Peers};
+use model::scenario::{LinkCut, Peers};
 use proxy::{Fault, FaultId, Ways};
 use tokio::time::Instant;
 
 use super::broker::{PROBE, wait_in_sync};
 use super::roles::resolve;
-use super::{Breakable, Broken, FaultContext, Healed, Proof, Result, is_real};
+use super::{Breakable, Broken, FaultContext, Healed, Proof, Result};
 use crate::observer::answers;
 use crate::wait::{before_moment, pass_until};
 
@@ -21,14 +21,6 @@ const LAG_DEFAULT_MS: u64 = 30_000;
 /// A leader looks for laggards every half of that time, and the controller has
 /// to agree.
 const LAG_SLACK: u64 = 2;
-
-/// To be cut.
-pub(super) struct LinkCut {
-    pub(super) broker: BrokerPick,
-    pub(super) peers: Peers,
-    pub(super) for_ms: u64,
-    pub(super) effect: Effect,
-}
 
 pub(super) struct LinksCut {
     cuts: Vec<FaultId>,
@@ -52,7 +44,7 @@ impl Breakable for LinkCut {
             if self.peers == Peers::One {
                 peers.truncate(1);
             }
-            if is_real(self.effect) {
+            if context.effect.is_real() {
                 let mut fault = Fault::new(proxy::Effect::Cut { ways: Ways::Both });
                 fault.brokers = vec![i32::from(*broker)];
                 fault.clients = peers.iter().flat_map(|peer| client_ids(*peer)).collect();

@@ -1,7 +1,8 @@
-//! What faults on the network between clients and brokers have in common.
+//! What faults on the network between clients and brokers have in common: the
+//! proxy that clients go through.
 
-use model::scenario::BrokerPick;
-use proxy::Fault;
+use model::scenario::{BrokerPick, Effect};
+use proxy::{Evidence, Fault, FaultId};
 
 use super::roles::find;
 use super::{FaultContext, Proof, Result};
@@ -23,4 +24,22 @@ pub(super) fn before(numbers: &[i32], seed: u64, effect: proxy::Effect) -> Fault
     fault.brokers = numbers.to_vec();
     fault.seed = seed;
     fault
+}
+
+/// Has the proxy do it, where it is really to be done.
+pub(super) async fn begin(context: &FaultContext<'_>, fault: Fault) -> Result<Option<FaultId>> {
+    let proxy = context.target.clients_proxy()?;
+    Ok(match context.effect {
+        Effect::Real => Some(proxy.add(fault).await?),
+        Effect::None => None,
+    })
+}
+
+/// Ends it, and says what the proxy saw of it.
+pub(super) async fn end(context: &FaultContext<'_>, id: Option<FaultId>) -> Result<Evidence> {
+    let report = match id {
+        Some(id) => context.target.clients_proxy()?.heal(id).await,
+        None => None,
+    };
+    Ok(report.map(|report| report.evidence).unwrap_or_default())
 }

@@ -3,25 +3,17 @@
 
 use std::time::Duration;
 
-use model::scenario::{BrokerPick, CutOnset, Effect};
+use model::scenario::{CutOnset, NetworkCut};
 use proxy::{ClusterProxy, FaultId, Ways};
 use tokio::time::Instant;
 
 use super::broker::PROBE;
-use super::network::{before, behind};
-use super::{Breakable, Broken, FaultContext, Healed, Proof, Result, is_real};
+use super::network::{before, begin, behind, end};
+use super::{Breakable, Broken, FaultContext, Healed, Proof, Result};
 use crate::observer::answers;
 use crate::wait::{Wait, pass_until};
 
 const LOOK_INTERVAL: Duration = Duration::from_millis(1);
-
-/// To be cut.
-pub(super) struct Cut {
-    pub(super) broker: BrokerPick,
-    pub(super) for_ms: u64,
-    pub(super) onset: CutOnset,
-    pub(super) effect: Effect,
-}
 
 pub(super) struct CutOff {
     cut: Option<FaultId>,
@@ -30,21 +22,18 @@ pub(super) struct CutOff {
     until: Instant,
 }
 
-impl Breakable for Cut {
+impl Breakable for NetworkCut {
     type Broken = CutOff;
 
     async fn inject(self, context: &FaultContext<'_>, proof: &mut Proof) -> Result<CutOff> {
         let proxy = context.target.clients_proxy()?;
         let numbers = behind(context, &self.broker, proof).await?;
-        let mut cut = None;
-        if is_real(self.effect) {
-            let ways = match self.onset {
-                CutOnset::AtOnce => Ways::Both,
-                CutOnset::AnswersFirst => Ways::Answers,
-            };
-            let fault = before(&numbers, context.plan.seed, proxy::Effect::Cut { ways });
-            cut = Some(proxy.add(fault).await?);
-        }
+        let ways = match self.onset {
+            CutOnset::AtOnce => Ways::Both,
+            CutOnset::AnswersFirst => Ways::Answers,
+        };
+        let fault = before(&numbers, context.plan.seed, proxy::Effect::Cut { ways });
+        let cut = begin(context, fault).await?;
         if self.onset == CutOnset::AnswersFirst {
             let lost_bytes = wait_for_lost_answer(context, proxy, cut).await;
             if let Some(id) = cut {
@@ -119,11 +108,7 @@ impl Broken for CutOff {
     async fn heal(self, context: &FaultContext<'_>, proof: &mut Proof) -> Result<Healed> {
         // Nothing passed before; the answer to this may come before the proof.
         let mended = context.ledger.clock().now();
-        let report = match self.cut {
-            Some(id) => context.target.clients_proxy()?.heal(id).await,
-            None => None,
-        };
-        let seen = report.map(|report| report.evidence).unwrap_or_default();
+        let seen = end(context, self.cut).await?;
         proof.add(
             "connections were cut",
             seen.connections > 0,

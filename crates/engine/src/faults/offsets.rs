@@ -4,10 +4,9 @@
 use std::time::Duration;
 
 use model::ids::GroupId;
-use model::scenario::Effect;
 use wire::Cluster;
 
-use super::{FaultContext, Proof, Result, is_real};
+use super::{FaultContext, Proof, Result};
 use crate::observer::connect;
 use crate::wait::Wait;
 
@@ -19,7 +18,6 @@ const TRY_INTERVAL: Duration = Duration::from_millis(50);
 pub(super) async fn delete(
     context: &FaultContext<'_>,
     group: &str,
-    effect: Effect,
     proof: &mut Proof,
 ) -> Result<()> {
     let mut cluster = connect(&context.target.direct()).await?;
@@ -30,7 +28,7 @@ pub(super) async fn delete(
         before > 0,
         format!("of {before} partitions, as the coordinator says"),
     );
-    if is_real(effect) {
+    if context.effect.is_real() {
         delete_once_empty(context, &mut cluster, &id).await?;
     }
     let after = cluster.offset_fetch(&id).await?.len();

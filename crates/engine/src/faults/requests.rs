@@ -1,40 +1,21 @@
-//! Single requests: acted on and their answers lost, or answered with an
-//! error, by the proxy that clients go through.
+//! What faults of single requests have in common: the proxy that clients go
+//! through meets them.
 
 use std::time::Duration;
 
-use model::scenario::{Effect, ErrorMoment, RequestPick, Requests};
-use proxy::{Api, ErrorCode, Fault, FaultDataError, FaultId, Pick, Then, When};
+use model::scenario::{BadKey, RequestPick, Requests};
+use proxy::{Api, Fault, FaultDataError, FaultId, Pick};
+use serde::de::DeserializeOwned;
 use tokio::time::Instant;
 
-use super::{Breakable, Broken, FaultContext, Healed, Proof, Result, is_real};
+use super::network::{begin, end};
+use super::{Broken, FaultContext, Healed, Proof, Result};
 use crate::error::EngineError;
 use crate::wait::pass;
 
 const LOOK_INTERVAL: Duration = Duration::from_millis(5);
 
-/// What is done to each request that is met.
-#[derive(Clone, Debug)]
-pub(super) enum Treatment {
-    /// The broker acts, and the answer is lost with its connection.
-    AnswerLost,
-    /// It is answered with this error.
-    Refused {
-        /// Kafka's name of it.
-        code: String,
-        /// Whether the broker acts.
-        moment: ErrorMoment,
-    },
-}
-
-/// To be met.
-pub(super) struct Interference {
-    pub(super) requests: Requests,
-    pub(super) treatment: Treatment,
-    pub(super) for_ms: u64,
-    pub(super) effect: Effect,
-}
-
+/// A request fault of the proxy's that is in force.
 pub(super) struct Interfering {
     id: Option<FaultId>,
     /// How many requests there are to meet, where that is known.
@@ -42,16 +23,12 @@ pub(super) struct Interfering {
     until: Instant,
 }
 
-/// The proxy's fault for it.
+/// The requests, as the proxy picks them.
 ///
 /// # Errors
-/// Names that Kafka does not know, and what the proxy cannot do.
-pub(crate) fn proxy_fault(
-    requests: &Requests,
-    treatment: &Treatment,
-    seed: u64,
-) -> Result<Fault, (&'static str, String)> {
-    let on = proxy::Requests {
+/// Names that Kafka does not know.
+pub(super) fn of_proxy(requests: &Requests) -> Result<proxy::Requests, BadKey> {
+    Ok(proxy::Requests {
         api: Some(named::<Api>("api", &requests.api)?),
         topic: requests.topic.clone(),
         partition: requests.partition,
@@ -63,21 +40,15 @@ pub(crate) fn proxy_fault(
             RequestPick::Probability(share) => Pick::Probability(share),
         },
         ..proxy::Requests::default()
-    };
-    let mut fault = Fault::new(match treatment {
-        Treatment::AnswerLost => proxy::Effect::DropAnswer {
-            on,
-            then: Then::Reset,
-        },
-        Treatment::Refused { code, moment } => proxy::Effect::Error {
-            on,
-            code: named::<ErrorCode>("code", code)?,
-            when: match moment {
-                ErrorMoment::Before => When::Before,
-                ErrorMoment::After => When::After,
-            },
-        },
-    });
+    })
+}
+
+/// The proxy's fault of that effect.
+///
+/// # Errors
+/// What the proxy cannot do.
+pub(super) fn checked(effect: proxy::Effect, seed: u64) -> Result<Fault, BadKey> {
+    let mut fault = Fault::new(effect);
     fault.seed = seed;
     match fault.validate() {
         Ok(()) => Ok(fault),
@@ -90,34 +61,28 @@ pub(crate) fn proxy_fault(
 }
 
 /// What Kafka calls so.
-fn named<T: serde::de::DeserializeOwned>(
-    key: &'static str,
-    name: &str,
-) -> Result<T, (&'static str, String)> {
+pub(super) fn named<T: DeserializeOwned>(key: &'static str, name: &str) -> Result<T, BadKey> {
     let named = serde_json::from_value(serde_json::Value::from(name));
     named.map_err(|error| (key, error.to_string()))
 }
 
-impl Breakable for Interference {
-    type Broken = Interfering;
-
-    async fn inject(self, context: &FaultContext<'_>, _: &mut Proof) -> Result<Interfering> {
-        let proxy = context.target.clients_proxy()?;
-        let fault = proxy_fault(&self.requests, &self.treatment, context.plan.seed)
-            .map_err(|(_, message)| EngineError::Broken(message))?;
-        let id = if is_real(self.effect) {
-            Some(proxy.add(fault).await?)
-        } else {
-            None
-        };
-        Ok(Interfering {
-            id,
-            wanted: match self.requests.pick {
+impl Interfering {
+    /// Has the proxy meet requests from now on.
+    pub(super) async fn begin(
+        fault: Result<Fault, BadKey>,
+        pick: RequestPick,
+        for_ms: u64,
+        context: &FaultContext<'_>,
+    ) -> Result<Self> {
+        let fault = fault.map_err(|(_, message)| EngineError::Broken(message))?;
+        Ok(Self {
+            id: begin(context, fault).await?,
+            wanted: match pick {
                 RequestPick::Nth(_) => Some(1),
                 RequestPick::First(count) => Some(count),
                 RequestPick::Every | RequestPick::Probability(_) => None,
             },
-            until: Instant::now() + Duration::from_millis(self.for_ms),
+            until: Instant::now() + Duration::from_millis(for_ms),
         })
     }
 }
@@ -139,11 +104,7 @@ impl Broken for Interfering {
     }
 
     async fn heal(self, context: &FaultContext<'_>, proof: &mut Proof) -> Result<Healed> {
-        let report = match self.id {
-            Some(id) => context.target.clients_proxy()?.heal(id).await,
-            None => None,
-        };
-        let seen = report.map(|report| report.evidence).unwrap_or_default();
+        let seen = end(context, self.id).await?;
         let met: u64 = seen.requests.values().sum();
         let each: Vec<String> = seen
             .requests

@@ -4,7 +4,7 @@
 use std::time::Duration;
 
 use model::ids::{GroupId, PartitionIndex, TopicName};
-use model::scenario::{BrokerPick, words};
+use model::scenario::BrokerPick;
 use wire::{BrokerId, Cluster, PartitionMetadata, Topics, TransactionalId};
 
 use super::{FaultContext, Proof, Result};
@@ -45,10 +45,7 @@ pub(super) async fn find(
         return Ok(BrokerId::new(i32::from(*number)));
     }
     // During an election nobody plays it.
-    let waiting = context
-        .ledger
-        .waits()
-        .begin(Wait::Role, words::broker(pick));
+    let waiting = context.ledger.waits().begin(Wait::Role, pick.words());
     let mut cluster = connect(&context.target.direct()).await?;
     loop {
         if let Some((id, seen)) = player(&mut cluster, pick).await? {

@@ -3,24 +3,17 @@
 
 use std::sync::Arc;
 
-use model::scenario::{BrokerPick, Effect, EndSignal};
+use model::scenario::{BrokerPick, EndSignal, RollingBounce};
 use stack::broker::Broker;
 use tokio::time::Instant;
 
 use super::broker::{end, prove_gone, start_again, wait_in_sync};
 use super::roles::resolve;
-use super::{Breakable, Broken, FaultContext, Healed, Proof, Result, is_real};
-
-/// To be carried out.
-pub(super) struct RollingBounce {
-    pub(super) signal: EndSignal,
-    pub(super) effect: Effect,
-}
+use super::{Breakable, Broken, FaultContext, Healed, Proof, Result};
 
 pub(super) struct Rolling {
     order: Vec<Arc<Broker>>,
     signal: EndSignal,
-    effect: Effect,
     /// Which broker did not come up again, so that the others stay as they are.
     dead: Option<String>,
 }
@@ -37,7 +30,6 @@ impl Breakable for RollingBounce {
         Ok(Rolling {
             order,
             signal: self.signal,
-            effect: self.effect,
             dead: None,
         })
     }
@@ -48,11 +40,11 @@ impl Broken for Rolling {
         for broker in &self.order {
             context.ledger.step();
             let before = broker.service().snapshot()?;
-            if is_real(self.effect) {
+            if context.effect.is_real() {
                 end(broker, self.signal, proof).await?;
             }
             prove_gone(proof, before);
-            if is_real(self.effect) {
+            if context.effect.is_real() {
                 let one = [Arc::clone(broker)];
                 if let Healed::Not { why } = start_again(&one, context, proof).await? {
                     self.dead = Some(why);

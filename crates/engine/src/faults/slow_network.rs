@@ -2,23 +2,15 @@
 
 use std::time::Duration;
 
-use model::scenario::{BrokerPick, Effect};
+use model::scenario::SlowNetwork;
 use proxy::{FaultId, Ways};
 use tokio::time::Instant;
 
 use super::broker::PROBE;
-use super::network::{before, behind};
-use super::{Breakable, Broken, FaultContext, Healed, Proof, Result, is_real};
+use super::network::{before, begin, behind, end};
+use super::{Breakable, Broken, FaultContext, Healed, Proof, Result};
 use crate::observer::answers;
 use crate::wait::pass_until;
-
-/// To be slowed down.
-pub(super) struct Slow {
-    pub(super) broker: BrokerPick,
-    pub(super) latency_ms: u64,
-    pub(super) for_ms: u64,
-    pub(super) effect: Effect,
-}
 
 pub(super) struct Slowed {
     slow: Option<FaultId>,
@@ -26,25 +18,18 @@ pub(super) struct Slowed {
     until: Instant,
 }
 
-impl Breakable for Slow {
+impl Breakable for SlowNetwork {
     type Broken = Slowed;
 
     async fn inject(self, context: &FaultContext<'_>, proof: &mut Proof) -> Result<Slowed> {
-        let proxy = context.target.clients_proxy()?;
         let numbers = behind(context, &self.broker, proof).await?;
-        let mut slow = None;
-        if is_real(self.effect) {
-            let effect = proxy::Effect::Latency {
-                latency_ms: self.latency_ms,
-                jitter_ms: 0,
-                ways: Ways::Both,
-            };
-            slow = Some(
-                proxy
-                    .add(before(&numbers, context.plan.seed, effect))
-                    .await?,
-            );
-        }
+        let effect = proxy::Effect::Latency {
+            latency_ms: self.latency_ms,
+            jitter_ms: 0,
+            ways: Ways::Both,
+        };
+        let fault = before(&numbers, context.plan.seed, effect);
+        let slow = begin(context, fault).await?;
         Ok(Slowed {
             slow,
             latency_ms: self.latency_ms,
@@ -72,11 +57,7 @@ impl Broken for Slowed {
     }
 
     async fn heal(self, context: &FaultContext<'_>, proof: &mut Proof) -> Result<Healed> {
-        let report = match self.slow {
-            Some(id) => context.target.clients_proxy()?.heal(id).await,
-            None => None,
-        };
-        let seen = report.map(|report| report.evidence).unwrap_or_default();
+        let seen = end(context, self.slow).await?;
         proof.add(
             "the proxy delayed bytes",
             seen.bytes > 0,

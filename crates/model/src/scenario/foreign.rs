@@ -4,7 +4,7 @@
 use std::collections::BTreeSet;
 use std::fmt;
 
-use super::{BrokerPick, Config, Fault, FaultKind, Link, Scenario, Trigger, internal};
+use super::{BrokerPick, Config, FaultKind, Link, Scenario, Trigger, internal};
 use crate::plan::OwnPrefix;
 
 /// The first release line whose KRaft controllers heed
@@ -83,7 +83,7 @@ impl Scenario {
         let kinds = self.faults.iter().map(|fault| &fault.kind);
         let own: BTreeSet<&str> = kinds
             .clone()
-            .filter(|kind| kind.needs_own_brokers())
+            .filter(|kind| kind.definition().breaks.needs_own_brokers())
             .map(FaultKind::name)
             .collect();
         if !own.is_empty() && self.capture.is_none() {
@@ -103,8 +103,8 @@ impl Scenario {
             misfits.push(Misfit::ReplicationLink);
         }
         let numbered = kinds
-            .filter(|kind| !kind.needs_own_brokers())
-            .find_map(|kind| match kind.broker() {
+            .filter(|kind| !kind.definition().breaks.needs_own_brokers())
+            .find_map(|kind| match kind.parameters().broker() {
                 Some(BrokerPick::Number(number)) => Some(*number),
                 _ => None,
             });
@@ -166,9 +166,9 @@ impl Scenario {
         }
         let writes = self.writes.iter_mut().filter_map(|it| it.after.as_mut());
         writes.for_each(|after| rename_in_trigger(after, &rename));
-        for Fault { after, kind, .. } in &mut self.faults {
-            rename_in_trigger(after, &rename);
-            rename_in_fault(kind, &rename);
+        for fault in &mut self.faults {
+            rename_in_trigger(&mut fault.after, &rename);
+            fault.kind.names().into_iter().for_each(rename);
         }
     }
 }
@@ -182,39 +182,6 @@ fn rename_in_trigger(trigger: &mut Trigger, rename: &impl Fn(&mut String)) {
         | Trigger::ElapsedMs(_)
         | Trigger::Injected(_)
         | Trigger::Healed(_) => {}
-    }
-}
-
-fn rename_in_fault(kind: &mut FaultKind, rename: &impl Fn(&mut String)) {
-    match kind {
-        FaultKind::BrokerRestart { broker, .. }
-        | FaultKind::BrokerPause { broker, .. }
-        | FaultKind::BrokerLoss { broker, .. }
-        | FaultKind::NetworkCut { broker, .. }
-        | FaultKind::LinkCut { broker, .. }
-        | FaultKind::SlowNetwork { broker, .. } => rename_in_pick(broker, rename),
-        FaultKind::DiskLoss { broker, topic, .. } | FaultKind::DiskFull { broker, topic, .. } => {
-            rename_in_pick(broker, rename);
-            rename(topic);
-        }
-        FaultKind::AnswerLost { requests, .. } | FaultKind::RequestRefused { requests, .. } => {
-            requests.topic.iter_mut().for_each(rename);
-            requests.group.iter_mut().for_each(rename);
-        }
-        FaultKind::ConsumerRestart { group, .. }
-        | FaultKind::ConsumerPause { group, .. }
-        | FaultKind::ConsumerZombie { group, .. } => rename(group),
-        FaultKind::RollingBounce { .. } | FaultKind::ConnectorRestart { .. } => {}
-    }
-}
-
-fn rename_in_pick(pick: &mut BrokerPick, rename: &impl Fn(&mut String)) {
-    match pick {
-        BrokerPick::Leader { topic, .. } | BrokerPick::Follower { topic, .. } => rename(topic),
-        BrokerPick::GroupCoordinator { group } => rename(group),
-        // It begins with the name of a group.
-        BrokerPick::TransactionCoordinator { transactional_id } => rename(transactional_id),
-        BrokerPick::All | BrokerPick::Number(_) | BrokerPick::Controller => {}
     }
 }
 

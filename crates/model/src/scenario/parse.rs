@@ -12,16 +12,11 @@ use toml::de::{DeTable, DeValue};
 
 use super::settings::Misuse;
 use super::{
-    BrokerPick, Capture, Commit, Config, EndSignal, FaultKind, Fence, Group, Happening, Keeper,
-    Link, Offsets, Producer, QUOTA_KEYS, Quota, Scenario, Takeover, Topic, Topology, Transactions,
-    Transform, Trigger, Write, WriteHow, WriteStart, drain_limit_ms_default,
+    Capture, Commit, Fence, Group, Happening, Producer, QUOTA_KEYS, Quota, Scenario, Topic,
+    Topology, Transform, Trigger, Write, WriteHow, WriteStart, drain_limit_ms_default,
 };
 use crate::claim::{Claim, Guarantee};
 use crate::record::OVERHEAD_BYTES_MAX;
-
-mod fault;
-
-use fault::RawFault;
 
 /// What a member has in hand it must have processed within this time, so that
 /// it can be asked to stop.
@@ -140,7 +135,7 @@ struct Raw {
     #[serde(default, rename = "quota")]
     quotas: Vec<Quota>,
     #[serde(default, rename = "fault")]
-    faults: Vec<Spanned<RawFault>>,
+    faults: Vec<Spanned<toml::Table>>,
     #[serde(default, rename = "guarantee")]
     guarantees: Vec<Guarantee>,
     #[serde(default)]
@@ -162,7 +157,8 @@ impl Raw {
             .into_iter()
             .map(|fault| {
                 let span = fault.span();
-                fault.into_inner().into_fault(span)
+                let read = fault::read(fault.into_inner());
+                read.map_err(|message| (span, message))
             })
             .collect::<Result<_, _>>()?;
         Ok(Scenario {
@@ -278,7 +274,6 @@ fn validate(scenario: &Scenario) -> Result<(), Problem> {
         let message = "nothing is sent and nothing written: add a [[producer]] or a [[write]]";
         return fail(&["name".into()], message.to_owned());
     }
-    let brokers = scenario.topology.brokers;
     for (at, topic) in scenario.topics.iter().enumerate() {
         let here = |key| [Step::from("topic"), at.into(), Step::from(key)];
         if !plain(&topic.name) || topic.name.len() > 200 {
@@ -315,12 +310,9 @@ fn validate(scenario: &Scenario) -> Result<(), Problem> {
             return fail(&here("name"), message);
         }
     }
-    let topic_known = |name: &str| scenario.partitions_of(name).is_some();
-    let unknown_topic = |name: &str| {
-        if let Some(keeper) = scenario.keeper_of(name) {
-            return format!("`{name}` is {keeper}: only faults of brokers and disks name it");
-        }
-        no_topic(scenario, name)
+    let check_topic = |name: &str, path: &[Step]| {
+        let known = scenario.check_topic(name);
+        known.or_else(|message| fail(path, message))
     };
     let not_written = |name: &str| {
         let table = scenario.table_of(name)?;
@@ -330,9 +322,7 @@ fn validate(scenario: &Scenario) -> Result<(), Problem> {
     };
     for (at, producer) in scenario.producers.iter().enumerate() {
         let here = |key| [Step::from("producer"), at.into(), Step::from(key)];
-        if !topic_known(&producer.topic) {
-            return fail(&here("topic"), unknown_topic(&producer.topic));
-        }
+        check_topic(&producer.topic, &here("topic"))?;
         if let Some(message) = not_written(&producer.topic) {
             return fail(&here("topic"), message);
         }
@@ -360,9 +350,7 @@ fn validate(scenario: &Scenario) -> Result<(), Problem> {
     }
     for (at, group) in scenario.groups.iter().enumerate() {
         let here = |key| [Step::from("group"), at.into(), Step::from(key)];
-        if !topic_known(&group.topic) {
-            return fail(&here("topic"), unknown_topic(&group.topic));
-        }
+        check_topic(&group.topic, &here("topic"))?;
         if scenario
             .groups
             .iter()
@@ -388,8 +376,7 @@ fn validate(scenario: &Scenario) -> Result<(), Problem> {
             return fail(&here("fence"), message.to_owned());
         }
     }
-    let unknown = |name: &str| (!topic_known(name)).then(|| unknown_topic(name));
-    transforms::validate(scenario, unknown, not_written)?;
+    transforms::validate(scenario, not_written)?;
     for (at, quota) in scenario.quotas.iter().enumerate() {
         let here = |key| [Step::from("quota"), at.into(), Step::from(key)];
         if quota.config.is_empty() {
@@ -440,87 +427,8 @@ fn validate(scenario: &Scenario) -> Result<(), Problem> {
         let here = |key| [Step::from("fault"), at.into(), Step::from(key)];
         validate_trigger(scenario, &fault.after, at)
             .or_else(|message| fail(&here("after"), message))?;
-        if let Some(pick) = fault.kind.broker() {
-            validate_broker(scenario, pick).or_else(|(key, message)| fail(&here(key), message))?;
-        }
-        if fault.kind.needs_proxy() && scenario.topology.link != Link::Proxy {
-            let message = format!(
-                "`{}` needs `link = \"proxy\"` in [topology]",
-                fault.kind.name()
-            );
-            return fail(&here("kind"), message);
-        }
-        match &fault.kind {
-            FaultKind::DiskLoss { broker, .. }
-            | FaultKind::DiskFull { broker, .. }
-            | FaultKind::BrokerLoss { broker, .. }
-                if *broker == BrokerPick::All =>
-            {
-                let message = format!("`{}` is for one broker", fault.kind.name());
-                return fail(&here("broker"), message);
-            }
-            FaultKind::DiskLoss { topic, .. } | FaultKind::DiskFull { topic, .. }
-                if !topic_known(topic) =>
-            {
-                match scenario.keeper_of(topic) {
-                    Some(Keeper::Kafka | Keeper::Connect | Keeper::Debezium) => {}
-                    Some(Keeper::Controllers) => {
-                        let message = format!(
-                            "`{topic}` is {}, and no topic: brokers do not tell how far it \
-                             reaches",
-                            Keeper::Controllers
-                        );
-                        return fail(&here("topic"), message);
-                    }
-                    None => return fail(&here("topic"), unknown_topic(topic)),
-                }
-            }
-            FaultKind::LinkCut { .. } if scenario.topology.replication_link != Link::Proxy => {
-                let message =
-                    "a link cut needs `replication_link = \"proxy\"` in [topology]".to_owned();
-                return fail(&here("kind"), message);
-            }
-            FaultKind::LinkCut { .. } | FaultKind::BrokerLoss { .. } if brokers == 1 => {
-                let message = format!("`{}` needs more than one broker", fault.kind.name());
-                return fail(&here("kind"), message);
-            }
-            FaultKind::AnswerLost { requests, .. } | FaultKind::RequestRefused { requests, .. } => {
-                let topic = requests.topic.as_deref();
-                if let Some(topic) = topic.filter(|topic| !topic_known(topic)) {
-                    return fail(&here("topic"), unknown_topic(topic));
-                }
-                if let (Some(topic), Some(partition)) = (topic, requests.partition) {
-                    validate_partition(scenario, topic, partition)
-                        .or_else(|message| fail(&here("partition"), message))?;
-                }
-                let group = requests.group.as_deref();
-                if let Some(group) = group.filter(|it| scenario.members_of(it).is_none()) {
-                    return fail(&here("group"), no_group(scenario, group));
-                }
-            }
-            FaultKind::ConsumerRestart { group, member, .. }
-            | FaultKind::ConsumerPause { group, member, .. }
-            | FaultKind::ConsumerZombie { group, member, .. } => {
-                let Some(members) = scenario.members_of(group) else {
-                    return fail(&here("group"), no_group(scenario, group));
-                };
-                if !(1..=members).contains(member) {
-                    let message = format!("members are numbered 1 to {members}");
-                    return fail(&here("member"), message);
-                }
-                let config = scenario.config_of(group);
-                if let Some((key, message)) = cannot_be(&fault.kind, members, config) {
-                    return fail(&here(key), message.to_owned());
-                }
-            }
-            FaultKind::ConnectorRestart { .. } if scenario.capture.is_none() => {
-                return fail(
-                    &here("kind"),
-                    "there is no connector without [capture]".to_owned(),
-                );
-            }
-            _ => {}
-        }
+        let possible = fault.kind.check(scenario);
+        possible.or_else(|(key, message)| fail(&here(key), message))?;
     }
     if scenario.guarantees.is_empty() {
         return fail(
@@ -579,34 +487,6 @@ fn own_brokers(scenario: &Scenario) -> Result<(), Problem> {
     Err(Problem::new(path, message))
 }
 
-/// What a consumer's fault asks of a group that the group cannot give.
-fn cannot_be(
-    fault: &FaultKind,
-    members: u32,
-    config: &Config,
-) -> Option<(&'static str, &'static str)> {
-    match fault {
-        FaultKind::ConsumerRestart {
-            offsets: Offsets::Deleted,
-            signal,
-            ..
-        } => {
-            let alone = members == 1
-                && *signal == EndSignal::Term
-                && !config.contains_key("group.instance.id");
-            let why = "offsets are deleted of a group without members: one member, ended by \
-                       `term`, without `group.instance.id`";
-            (!alone).then_some(("offsets", why))
-        }
-        FaultKind::ConsumerPause {
-            takeover: Takeover::Awaited,
-            ..
-        } => (members < 2).then_some(("takeover", "there is no other member to take over")),
-        _ => None,
-    }
-}
-
-/// A trigger that can never be reached would make a fault that never lands.
 /// Rows that are there before the connector is written before all others, and
 /// nothing has happened yet that they could wait for.
 fn validate_before_capture(
@@ -629,6 +509,7 @@ fn validate_before_capture(
     Ok(())
 }
 
+/// A trigger that can never be reached would make a fault that never lands.
 fn validate_trigger(scenario: &Scenario, trigger: &Trigger, faults: usize) -> Result<(), String> {
     match trigger {
         Trigger::Acknowledged(count) => {
@@ -638,9 +519,7 @@ fn validate_trigger(scenario: &Scenario, trigger: &Trigger, faults: usize) -> Re
             })
         }
         Trigger::Processed { group, percent } => {
-            if scenario.members_of(group).is_none() {
-                return Err(no_group(scenario, group));
-            }
+            scenario.check_group(group)?;
             (*percent <= 100)
                 .then_some(())
                 .ok_or_else(|| "percent is 0 to 100".to_owned())
@@ -660,7 +539,7 @@ fn validate_trigger(scenario: &Scenario, trigger: &Trigger, faults: usize) -> Re
             partition,
             replicas,
         } => {
-            validate_partition(scenario, topic, *partition)?;
+            scenario.check_partition(topic, *partition)?;
             let factor = scenario
                 .topics
                 .iter()
@@ -671,100 +550,6 @@ fn validate_trigger(scenario: &Scenario, trigger: &Trigger, faults: usize) -> Re
                 .ok_or_else(|| format!("{topic} has {factor} replicas from the start"))
         }
     }
-}
-
-/// That there can be such a broker; with the key that says otherwise.
-fn validate_broker(scenario: &Scenario, pick: &BrokerPick) -> Result<(), (&'static str, String)> {
-    let brokers = scenario.topology.brokers;
-    match pick {
-        BrokerPick::Number(number) if !(1..=brokers).contains(number) => {
-            Err(("broker", format!("brokers are numbered 1 to {brokers}")))
-        }
-        BrokerPick::Leader { topic, partition } | BrokerPick::Follower { topic, partition } => {
-            validate_led(scenario, topic, *partition).map_err(|message| ("topic", message))
-        }
-        BrokerPick::GroupCoordinator { group } if scenario.members_of(group).is_none() => {
-            Err(("group", no_group(scenario, group)))
-        }
-        BrokerPick::TransactionCoordinator { transactional_id } => {
-            let with = scenario.transforms.iter();
-            let with = with.filter(|it| it.transactions == Transactions::On);
-            let ids = with.flat_map(|it| (1..=it.members).map(|n| format!("{}-{n}", it.name)));
-            let ids: Vec<String> = ids.collect();
-            if ids.contains(transactional_id) {
-                return Ok(());
-            }
-            let near = nearest(transactional_id, ids.iter().map(String::as_str));
-            let near = near.map_or_else(
-                || ": a [[transform]] with `transactions = true` has NAME-1, NAME-2, …".to_owned(),
-                |near| format!("; did you mean `{near}`?"),
-            );
-            let message = format!("there is no transactional id `{transactional_id}`{near}");
-            Err(("transactional_id", message))
-        }
-        _ => Ok(()),
-    }
-}
-
-/// A partition that a broker may lead: one of the scenario's, or of those that
-/// are kept beside them.
-fn validate_led(scenario: &Scenario, topic: &str, partition: i32) -> Result<(), String> {
-    match scenario.keeper_of(topic) {
-        None => validate_partition(scenario, topic, partition),
-        Some(Keeper::Kafka) => {
-            let partitions = scenario.partitions_of_kafkas(topic);
-            numbered(topic, partition, partitions.unwrap_or_default())
-        }
-        Some(Keeper::Connect | Keeper::Debezium) => {
-            numbered(topic, partition, partition.saturating_add(1))
-        }
-        Some(Keeper::Controllers) => Err(format!(
-            "`{topic}` is led by the controllers' leader: `broker = \"controller\"`"
-        )),
-    }
-}
-
-fn no_group(scenario: &Scenario, group: &str) -> String {
-    let known = scenario.groups.iter().map(|it| it.name.as_str());
-    let known = known.chain(scenario.transforms.iter().map(|it| it.name.as_str()));
-    match nearest(group, known) {
-        Some(near) => format!("there is no group `{group}`; did you mean `{near}`?"),
-        None => format!("there is no group `{group}`: add a [[group]] of that name"),
-    }
-}
-
-fn no_topic(scenario: &Scenario, topic: &str) -> String {
-    let change_topics: Vec<String> = scenario.change_topics().collect();
-    let known = scenario.topics.iter().map(|it| it.name.as_str());
-    let known = known.chain(change_topics.iter().map(String::as_str));
-    match nearest(topic, known) {
-        Some(near) => format!("there is no topic `{topic}`; did you mean `{near}`?"),
-        None if topic.contains(".public.") && scenario.capture.is_some() => format!(
-            "there is no topic `{topic}`: the topics of the [capture] are {}",
-            change_topics.join(", ")
-        ),
-        None => format!("there is no topic `{topic}`: add a [[topic]] of that name"),
-    }
-}
-
-fn validate_partition(scenario: &Scenario, topic: &str, partition: i32) -> Result<(), String> {
-    let Some(partitions) = scenario.partitions_of(topic) else {
-        return Err(match scenario.keeper_of(topic) {
-            Some(keeper) => format!("`{topic}` is {keeper}, and its replicas are not followed"),
-            None => no_topic(scenario, topic),
-        });
-    };
-    numbered(topic, partition, partitions)
-}
-
-fn numbered(topic: &str, partition: i32, partitions: i32) -> Result<(), String> {
-    (0..partitions)
-        .contains(&partition)
-        .then_some(())
-        .ok_or_else(|| {
-            let last = partitions - 1;
-            format!("the partitions of {topic} are numbered 0 to {last}")
-        })
 }
 
 /// Where a problem stands in the text, or the nearest table that does where
@@ -833,6 +618,7 @@ fn located(file: &str, text: &str, span: &Range<usize>, message: &str) -> Scenar
 }
 
 mod decidable;
+mod fault;
 mod shape;
 mod transforms;
 

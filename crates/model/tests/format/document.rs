@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 
 use model::anomaly::Anomaly;
 use model::claim::Claim;
-use model::scenario::{Happening, parse, words};
+use model::scenario::{FaultKind, Happening, parse};
 use toml::{Table, Value};
 
 use super::grammar;
@@ -134,6 +134,8 @@ fn every_kind_of_fault_is_told_with_its_own_keys_its_evidence_and_examples() {
     let headings = DOCUMENT.lines().filter_map(|it| it.strip_prefix("### `"));
     let told: BTreeSet<String> = headings.map(|it| it.trim_end_matches('`').into()).collect();
     assert_eq!(told, grammar::kinds());
+    let defined = FaultKind::ALL.iter().map(|it| it.name.to_owned());
+    assert_eq!(told, defined.collect());
     let common = grammar::common_fault_keys();
     for kind in told {
         let heading = format!("### `{kind}`");
@@ -150,7 +152,9 @@ fn every_kind_of_fault_is_told_with_its_own_keys_its_evidence_and_examples() {
             let document = completed(grammar::table(example));
             let scenario = grammar::read(&document).unwrap();
             for fault in &scenario.faults {
-                let evidence = words::evidence(&fault.kind, &scenario);
+                let written = serde_json::to_value(&fault.kind).unwrap();
+                assert_eq!(written["kind"], fault.kind.name());
+                let evidence = fault.kind.parameters().evidence(&scenario);
                 assert!(one_line.contains(evidence), "{kind}: {evidence}");
             }
             let faults = document["fault"].as_array().unwrap().iter();

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use model::anomaly::Anomaly;
 use model::claim::{Claim, Level};
-use model::scenario::{FaultKind, Scenario, embedded};
+use model::scenario::{Consequence, FaultTarget, Scenario, embedded};
 use model::verdict::Verdict;
 
 use super::figures::found_where;
@@ -103,11 +103,7 @@ fn replicate(run: &Run<'_>) -> Option<Item> {
                 .topics
                 .iter()
                 .any(|topic| topic.replication_factor == 1);
-            let disk_lost = scenario
-                .faults
-                .iter()
-                .any(|fault| matches!(fault.kind, FaultKind::DiskLoss { .. }));
-            one_copy && disk_lost
+            one_copy && scenario.leads_to(Consequence::DiskLost)
         })
         .into_iter()
         .filter(|test| test.found(Anomaly::LostWrite).max() > Some(0))
@@ -220,7 +216,7 @@ fn compare_connectors(run: &Run<'_>) -> Option<Item> {
         scenario
             .faults
             .iter()
-            .any(|fault| matches!(fault.kind, FaultKind::ConnectorRestart { .. }))
+            .any(|fault| fault.kind.definition().breaks == FaultTarget::Connector)
     };
     let lost = |test: &&Test<'_>| test.found(Anomaly::RowMissing).max() > Some(0);
     run.ran(restarted).into_iter().find(lost)?;

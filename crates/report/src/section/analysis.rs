@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use model::anomaly::Anomaly;
 use model::claim::Claim;
-use model::scenario::{FaultKind, Producer, Scenario};
+use model::scenario::{Producer, Scenario};
 
 use super::figures::{found_where, held_where};
 use crate::document::{Document, Item, Table, Text, code, strong, text};
@@ -250,7 +250,8 @@ fn request_timeout(run: &Run<'_>) -> Vec<Item> {
         .into_iter()
         .map(|value| {
             let fits = |scenario: &Scenario| {
-                scenario.faults.iter().any(|fault| hits_broker(&fault.kind))
+                let mut faults = scenario.faults.iter();
+                faults.any(|fault| fault.kind.definition().breaks.holds_up_producers())
                     && with(KEY, value)(scenario)
             };
             let parts = run.ran(fits).into_iter().filter_map(|test| {
@@ -275,17 +276,6 @@ fn request_timeout(run: &Run<'_>) -> Vec<Item> {
             )
         })
         .collect()
-}
-
-/// Whether producers wait for answers because of it.
-fn hits_broker(fault: &FaultKind) -> bool {
-    !matches!(
-        fault,
-        FaultKind::ConsumerRestart { .. }
-            | FaultKind::ConsumerPause { .. }
-            | FaultKind::ConsumerZombie { .. }
-            | FaultKind::ConnectorRestart { .. }
-    )
 }
 
 /// How full the buffer was: only where one producer's records are all that

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use model::anomaly::Anomaly;
 use model::claim::{Claim, Level};
-use model::scenario::{EMBEDDED, Effect, FaultKind, Scenario};
+use model::scenario::{Consequence, EMBEDDED, Scenario};
 
 use super::figures::found_where;
 use super::results::{in_repetition, named};
@@ -156,7 +156,7 @@ fn not_tested(run: &Run<'_>) -> Vec<Item> {
         let kinds: BTreeSet<&str> = scenarios
             .iter()
             .flat_map(|scenario| &scenario.faults)
-            .filter(|fault| fault.effect == Effect::Real)
+            .filter(|fault| fault.effect.is_real())
             .map(|fault| fault.kind.name())
             .collect();
         let broken = Text::join(kinds.into_iter().map(|kind| text![code(kind)]), ", ");
@@ -165,18 +165,9 @@ fn not_tested(run: &Run<'_>) -> Vec<Item> {
         } else {
             text!["The only faults were ", broken, "."]
         }));
-        let killed = scenarios
-            .iter()
-            .flat_map(|scenario| &scenario.faults)
-            .any(|fault| {
-                matches!(
-                    fault.kind,
-                    FaultKind::BrokerRestart { .. }
-                        | FaultKind::BrokerLoss { .. }
-                        | FaultKind::RollingBounce { .. }
-                        | FaultKind::DiskLoss { .. }
-                )
-            });
+        let killed = scenarios.iter().any(|scenario| {
+            scenario.leads_to(Consequence::BrokersEnd) || scenario.leads_to(Consequence::DiskLost)
+        });
         if killed {
             items.push(Item::new(
                 "Brokers were ended as processes on a machine that went on, with its page \

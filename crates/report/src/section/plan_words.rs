@@ -150,7 +150,7 @@ fn write(write: &Write) -> Text {
 
 /// What a fault does.
 pub(super) fn fault(fault: &Fault, scenario: &Scenario) -> Text {
-    let mut text = phrase(&words::fault(fault, scenario));
+    let mut text = phrase(&fault.kind.parameters().words(scenario));
     if fault.effect == Effect::None {
         text.push(" (planned without effect: everything is done but the breaking itself)");
     }

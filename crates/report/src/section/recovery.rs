@@ -2,7 +2,7 @@
 
 use model::anomaly::Anomaly;
 use model::claim::Claim;
-use model::scenario::{FaultKind, Scenario};
+use model::scenario::{Consequence, Scenario};
 
 use super::figures::{lag_peak, outage_ms, recovery_ms};
 use crate::document::{Document, Table, Text, code, text};
@@ -12,49 +12,25 @@ use crate::units::{duration_ms, number};
 const NOT_MEASURED: &str = "Not measured in this run.";
 
 pub(crate) fn write(document: &mut Document, run: &Run<'_>) {
+    let freezes = |scenario: &Scenario| scenario.leads_to(Consequence::BrokersFreeze);
     document.heading(2, "Failure recovery patterns");
     document.heading(3, "Broker restart");
-    pattern(document, run, broker_restart, &PRODUCER_ROWS, "");
+    pattern(document, run, Consequence::BrokersEnd, &PRODUCER_ROWS, "");
     document.heading(3, "Consumer restart");
-    pattern(document, run, consumer_restart, &CONSUMER_ROWS, "");
+    pattern(document, run, Consequence::MemberEnds, &CONSUMER_ROWS, "");
     document.heading(3, "Network partition");
     pattern(
         document,
         run,
-        unreachable_broker,
+        Consequence::BrokersUnreachable,
         &PRODUCER_ROWS,
-        if run.ran(pauses_a_broker).is_empty() {
+        if run.ran(freezes).is_empty() {
             ""
         } else {
             "A frozen broker is not a partition: its connections stay open, and what waits in \
              them is answered when it continues. A cut ends them."
         },
     );
-}
-
-fn pauses_a_broker(scenario: &Scenario) -> bool {
-    let mut kinds = scenario.faults.iter().map(|fault| &fault.kind);
-    kinds.any(|kind| matches!(kind, FaultKind::BrokerPause { .. }))
-}
-
-fn broker_restart(fault: &FaultKind) -> bool {
-    matches!(
-        fault,
-        FaultKind::BrokerRestart { .. }
-            | FaultKind::BrokerLoss { .. }
-            | FaultKind::RollingBounce { .. }
-    )
-}
-
-fn consumer_restart(fault: &FaultKind) -> bool {
-    matches!(fault, FaultKind::ConsumerRestart { .. })
-}
-
-fn unreachable_broker(fault: &FaultKind) -> bool {
-    matches!(
-        fault,
-        FaultKind::NetworkCut { .. } | FaultKind::BrokerPause { .. }
-    )
 }
 
 /// What one row says of a scenario; none where it was not measured.
@@ -119,16 +95,9 @@ fn claim(test: &Test<'_>, claim: Claim) -> Option<String> {
     (tally.total() > 0).then(|| tally.to_string())
 }
 
-fn pattern(
-    document: &mut Document,
-    run: &Run<'_>,
-    is_of: fn(&FaultKind) -> bool,
-    rows: &[Row],
-    remark: &str,
-) {
-    let fits = |scenario: &Scenario| scenario.faults.iter().any(|fault| is_of(&fault.kind));
+fn pattern(document: &mut Document, run: &Run<'_>, what: Consequence, rows: &[Row], remark: &str) {
     let mut measured = Vec::new();
-    for test in run.ran(fits) {
+    for test in run.ran(|scenario| scenario.leads_to(what)) {
         let landed = test.where_faults_landed();
         let void = test.outcomes.len() - landed.outcomes.len();
         if void > 0 {

@@ -7,7 +7,7 @@ use super::{Problem, Step};
 use crate::claim::{Claim, Guarantee, Level};
 use crate::scenario::settings::{self, Whose};
 use crate::scenario::{
-    Config, FaultKind, GroupStart, Reliance, Scenario, Transactions, Trigger, Write, WriteHow,
+    Config, Consequence, GroupStart, Reliance, Scenario, Transactions, Trigger, Write, WriteHow,
     WriteStart,
 };
 
@@ -210,14 +210,9 @@ fn undecidable(scenario: &Scenario, guarantee: &Guarantee) -> Option<String> {
         | Claim::GroupsIndependent
         | Claim::NoZombie => of_groups(scenario, guarantee, &groups().collect::<Vec<_>>()),
         Claim::RecoversWithin => {
-            let comes_back = |kind: &FaultKind| {
-                matches!(
-                    kind,
-                    FaultKind::ConsumerRestart { .. } | FaultKind::ConsumerZombie { .. }
-                )
-            };
-            let mut kinds = scenario.faults.iter().map(|fault| &fault.kind);
-            (scenario.capture.is_none() && !kinds.any(comes_back)).then(|| {
+            let comes_back = scenario.leads_to(Consequence::MemberEnds)
+                || scenario.leads_to(Consequence::MemberReplaced);
+            (scenario.capture.is_none() && !comes_back).then(|| {
                 "it is measured when a member is started again: add a [[fault]] of kind \
                  `consumer-restart`"
                     .to_owned()
@@ -280,12 +275,9 @@ fn of_groups(
         }
         Claim::ReprocessedWithinWindow => {
             let goes_away = |name: &str| {
-                scenario.faults.iter().any(|fault| match &fault.kind {
-                    FaultKind::ConsumerRestart { group, .. }
-                    | FaultKind::ConsumerPause { group, .. }
-                    | FaultKind::ConsumerZombie { group, .. } => group == name,
-                    _ => false,
-                })
+                let faults = scenario.faults.iter();
+                let mut members = faults.filter_map(|fault| fault.kind.parameters().member());
+                members.any(|(group, _)| group == name)
             };
             // One that stays leaves the claim open, whatever the others show.
             let mut staying = groups.iter().filter(|(name, _)| !goes_away(name));

@@ -3,12 +3,11 @@
 
 use super::{Problem, Step};
 use crate::record::OVERHEAD_BYTES_MAX;
-use crate::scenario::{FaultKind, Scenario};
+use crate::scenario::Scenario;
 
 /// Fails with the first thing that cannot be.
 pub(super) fn validate(
     scenario: &Scenario,
-    unknown_topic: impl Fn(&str) -> Option<String>,
     not_written: impl Fn(&str) -> Option<String>,
 ) -> Result<(), Problem> {
     for (at, transform) in scenario.transforms.iter().enumerate() {
@@ -17,9 +16,7 @@ pub(super) fn validate(
             Err(Problem::new(path, message))
         };
         for (key, topic) in [("from", &transform.from), ("to", &transform.to)] {
-            if let Some(message) = unknown_topic(topic) {
-                return fail(key, message);
-            }
+            scenario.check_topic(topic).or_else(|why| fail(key, why))?;
         }
         if let Some(message) = not_written(&transform.to) {
             return fail("to", message);
@@ -46,20 +43,6 @@ pub(super) fn validate(
                 transform.record_bytes
             );
             return fail("record_bytes", message);
-        }
-    }
-    for (at, fault) in scenario.faults.iter().enumerate() {
-        // One that only reads is frozen by `consumer-pause`, and finds out by
-        // itself what became of its partitions.
-        if let FaultKind::ConsumerZombie { group, .. } = &fault.kind
-            && scenario.groups.iter().any(|only| only.name == *group)
-        {
-            let message = format!(
-                "`consumer-zombie` takes the place of a member of a [[transform]], and `{group}` \
-                 only reads: did you mean `consumer-pause`?"
-            );
-            let path = ["fault".into(), at.into(), "group".into()];
-            return Err(Problem::new(path, message));
         }
     }
     Ok(())

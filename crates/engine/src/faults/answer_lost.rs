@@ -1,0 +1,27 @@
+//! Brokers act on requests, and the proxy lets their answers be lost with their
+//! connections.
+
+use model::scenario::{AnswerLost, BadKey};
+use proxy::{Effect, Fault, Then};
+
+use super::requests::{Interfering, checked, of_proxy};
+use super::{Breakable, FaultContext, Proof, Result};
+
+impl Breakable for AnswerLost {
+    type Broken = Interfering;
+
+    fn check(&self, seed: u64) -> Result<(), BadKey> {
+        proxy_fault(self, seed).map(|_| ())
+    }
+
+    async fn inject(self, context: &FaultContext<'_>, _: &mut Proof) -> Result<Interfering> {
+        let fault = proxy_fault(&self, context.plan.seed);
+        Interfering::begin(fault, self.requests.pick, self.for_ms, context).await
+    }
+}
+
+fn proxy_fault(lost: &AnswerLost, seed: u64) -> Result<Fault, BadKey> {
+    let on = of_proxy(&lost.requests)?;
+    let then = Then::Reset;
+    checked(Effect::DropAnswer { on, then }, seed)
+}

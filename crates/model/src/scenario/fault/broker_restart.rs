@@ -1,0 +1,51 @@
+//! Broker processes are ended, stay down, and are started again on the same
+//! data.
+
+use super::{
+    BrokerPick, Consequence, Deserialize, EndSignal, FaultDefinition, FaultParameters, FaultTarget,
+    Phrase, Scenario, Serialize, duration_ms,
+};
+
+pub(super) const DEFINITION: FaultDefinition = FaultDefinition {
+    name: "broker-restart",
+    breaks: FaultTarget::Brokers,
+    leads_to: &[Consequence::BrokersEnd],
+};
+
+/// What a `broker-restart` has.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct BrokerRestart {
+    /// Which.
+    #[serde(default = "BrokerPick::first")]
+    pub broker: BrokerPick,
+    /// How they are ended.
+    pub signal: EndSignal,
+    /// How long they are kept down, in milliseconds.
+    pub down_ms: u64,
+}
+
+impl FaultParameters for BrokerRestart {
+    fn words(&self, _: &Scenario) -> Phrase {
+        self.broker.words().plain(format!(
+            " is ended with {}, kept down for {}, and started again on the same data",
+            self.signal.name(),
+            duration_ms(self.down_ms)
+        ))
+    }
+
+    fn evidence(&self, _: &Scenario) -> &'static str {
+        "the process was ended by that signal and is gone, and nobody answered on its port"
+    }
+
+    fn lasts_ms(&self) -> Option<u64> {
+        Some(self.down_ms)
+    }
+
+    fn broker(&self) -> Option<&BrokerPick> {
+        Some(&self.broker)
+    }
+
+    fn names(&mut self) -> Vec<&mut String> {
+        self.broker.names()
+    }
+}
