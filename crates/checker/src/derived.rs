@@ -339,9 +339,8 @@ fn add(
     collector.add_record(Anomaly::Duplicate, record, || {
         let place = context.names.partition(from);
         let group_name = context.names.group(group);
-        let what = format!(
-            "{record} was made of {place}@{offset} by {group_name}, of which another was made"
-        );
+        let what =
+            format!("{group_name} made {record} of {place}@{offset}, and another record before");
         let watch = vec![
             Watch::Record(record),
             Watch::MadeOf(group, from, offset),

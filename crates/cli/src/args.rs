@@ -34,9 +34,10 @@ Exit codes:
 
 /// Proves, or disproves, what a Kafka pipeline promises about delivery.
 ///
-/// It starts real Kafka, Kafka Connect, Debezium and PostgreSQL, sends records
-/// it can recognise, breaks things in ways it can prove, reads everything
-/// back, and says of each guarantee HELD, VIOLATED or INCONCLUSIVE.
+/// It starts a real Kafka, Kafka Connect, Debezium and PostgreSQL, sends
+/// records with an identity, injects faults under traffic, and reads the log
+/// back through an independent client. For each guarantee it says HELD,
+/// VIOLATED or INCONCLUSIVE.
 #[derive(Debug, Parser)]
 #[command(name = "ackproof", version = version(), after_help = EXIT_CODES, max_term_width = 100)]
 pub(crate) struct Cli {
@@ -48,26 +49,25 @@ pub(crate) struct Cli {
 pub(crate) enum Command {
     /// Run scenarios and judge what happened
     Run(RunArgs),
-    /// Remove what a run that was killed has left in a cluster of yours
-    Heal(HealArgs),
+    /// Delete topics and groups that a killed run left in your cluster
+    Cleanup(CleanupArgs),
     /// Write a first scenario of your own, with an explanation of every line
     Init(InitArgs),
     /// List suites and scenarios
     List(ListArgs),
-    /// Explain a scenario's plan before anything happens, or an anomaly or claim
+    /// Explain a scenario's plan, an anomaly or a claim
     Explain(ExplainArgs),
-    /// Judge a run directory again, or what another tool recorded, from files
-    /// only
+    /// Judge recorded files: a run directory, or another tool's recording
     Check(CheckArgs),
-    /// Look into recorded histories, and merge those of one run
+    /// Inspect, export and merge recorded histories
     #[command(subcommand)]
     History(HistoryCommand),
-    /// Keep a local Kafka, with change data capture if wanted, for own use
+    /// Run a local Kafka, optionally with Debezium and PostgreSQL
     #[command(subcommand)]
     Stack(StackCommand),
-    /// Stand between clients and a cluster, and break things when told to
+    /// Run a fault-injecting proxy in front of a cluster
     Proxy(ProxyArgs),
-    /// Say what is there, what is missing, and what to do
+    /// Check that this machine has what ackproof needs
     Doctor(VersionArgs),
     /// Print a completion script for a shell
     Completions {
@@ -92,14 +92,14 @@ pub(crate) struct RunArgs {
         default_value = "delivery"
     )]
     pub(crate) names: Vec<String>,
-    /// Only say what would happen, as `explain` does; nothing is started
+    /// Print the plan, as `explain` does, and start nothing
     #[arg(long)]
     pub(crate) dry_run: bool,
-    /// Where the run's evidence goes: a directory that is empty or does not
-    /// exist [default: runs/DATE-TIME-SEED, in UTC]
+    /// Output directory: empty, or not there yet [default: runs/DATE-TIME-SEED, in UTC]
     #[arg(long, value_name = "DIR")]
     pub(crate) out: Option<PathBuf>,
-    /// Makes the same plan again [default: from the clock, and printed]
+    /// Random seed; the same seed gives the same plan [default: random, and
+    /// printed]
     #[arg(long, value_name = "N", value_parser = whole::<u64>(0, u64::MAX),
           allow_negative_numbers = true)]
     pub(crate) seed: Option<u64>,
@@ -111,11 +111,11 @@ pub(crate) struct RunArgs {
     #[arg(long, value_name = "N", default_value_t = 1,
           allow_negative_numbers = true, value_parser = whole::<u32>(1, 1000))]
     pub(crate) repeat: u32,
-    /// Stop at the first scenario that does not come out as it should
+    /// Stop at the first scenario that does not come out as expected
     #[arg(long)]
     pub(crate) fail_fast: bool,
-    /// Run again what did not come out as it should in the run of this
-    /// directory, with its seed, versions and cluster unless others are given
+    /// Rerun the scenarios of this run directory that did not come out as
+    /// expected, with its seed, versions and cluster unless others are given
     #[arg(long, value_name = "RUN_DIR", conflicts_with = "names")]
     pub(crate) rerun_failed: Option<PathBuf>,
     /// What goes to standard output
@@ -131,7 +131,7 @@ pub(crate) struct RunArgs {
     pub(crate) versions: VersionArgs,
 }
 
-const HEAL_HELP: &str = "\
+const CLEANUP_HELP: &str = "\
 Deletes the topics and groups of the run that are still there, by the names in
 its plan.json, and nothing else. It may be repeated. Not for a run that goes on:
 Ctrl-C ends that in order.
@@ -143,8 +143,8 @@ Exit codes:
   130  interrupted";
 
 #[derive(Debug, Args)]
-#[command(after_help = HEAL_HELP)]
-pub(crate) struct HealArgs {
+#[command(after_help = CLEANUP_HELP)]
+pub(crate) struct CleanupArgs {
     /// A directory that `ackproof run --bootstrap` has written
     #[arg(value_name = "RUN_DIR")]
     pub(crate) dir: PathBuf,

@@ -18,7 +18,7 @@ pub(crate) fn anomaly(page: &mut Page, anomaly: Anomaly) {
     page.heading("What exactly");
     page.item(definition.definition);
 
-    page.heading("What is none of it");
+    page.heading("Not to be confused with");
     for excluded in definition.excludes {
         page.point(excluded);
     }
@@ -32,7 +32,7 @@ pub(crate) fn anomaly(page: &mut Page, anomaly: Anomaly) {
         page.item(&format!("({other} comes with it here.)"));
     }
 
-    page.heading("One as like it that is clean");
+    page.heading("A similar but correct history");
     history(page, definition.twin);
 
     page.heading("What permits it");
@@ -66,7 +66,7 @@ pub(crate) fn claim(page: &mut Page, claim: Claim) {
     page.item(&format!("It says that {}.", claim.meaning()));
     page.heading("What contradicts it");
     if claim.contradicted_by().is_empty() {
-        page.item("It is judged by a measurement.");
+        page.item("Checked against the measured time.");
     }
     for anomaly in claim.contradicted_by() {
         page.point(&format!("{anomaly}: {}", anomaly.meaning()));

@@ -2,10 +2,10 @@
 //! the program ends.
 
 pub(crate) mod check;
+pub(crate) mod cleanup;
 pub(crate) mod completions;
 pub(crate) mod doctor;
 pub(crate) mod explain;
-pub(crate) mod heal;
 pub(crate) mod history;
 pub(crate) mod init;
 pub(crate) mod list;

@@ -10,8 +10,8 @@ use model::plan::ScenarioPlan;
 use model::scenario::defaults::{ClientKind, unset};
 use model::scenario::words::{self, counted, duration_ms};
 use model::scenario::{
-    Capture, Commit, Config, Effect, Fault, Fence, Group, GroupStart, Link, Producer, Reliance,
-    Scenario, TABLES, Topic, Transactions, Transform, Write, WriteHow, WriteStart,
+    Capture, Commit, Config, Effect, Fault, Fence, Group, GroupStart, Link, Producer, Scenario,
+    TABLES, Topic, Transactions, Transform, Write, WriteHow, WriteStart,
 };
 
 use crate::page::Page;
@@ -267,7 +267,7 @@ fn group_words(group: &Group) -> String {
         GroupStart::BeforeProducers => "while it is being written",
         GroupStart::AfterProducers => "after everything was sent",
     };
-    let in_hand = match group.batch_records {
+    let in_hand = match group.max_poll_records {
         1 => String::new(),
         batch => format!("takes up to {batch} records in hand, "),
     };
@@ -285,9 +285,10 @@ fn group_words(group: &Group) -> String {
             }
         },
         commit_words(group),
-        match group.relies_on {
-            Reliance::AsConfigured => "",
-            Reliance::Committed => "; it relies on being given committed records only",
+        if group.requires_read_committed {
+            "; it requires committed records only"
+        } else {
+            ""
         }
     )
 }
@@ -423,13 +424,16 @@ fn how_long(page: &mut Page, plan: &ScenarioPlan) {
     page.heading("How long");
     let schedule = match plan.schedule_ms() {
         0 => "As long as the work takes: nothing in it has a pace of its own".to_owned(),
-        ms => format!("At least {}, by its own paces and pauses", duration_ms(ms)),
+        ms => format!(
+            "At least {}, from its configured rates and pauses",
+            duration_ms(ms)
+        ),
     };
     page.prose(
         "  ",
         &format!(
             "{schedule}; starting the stack and reading everything back come on top. After traffic has ended, readers get up to {} to reach the end.",
-            duration_ms(plan.scenario.drain_limit_ms)
+            duration_ms(plan.scenario.drain_timeout_ms)
         ),
     );
 }

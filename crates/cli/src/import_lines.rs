@@ -68,10 +68,7 @@ pub(crate) fn human(judged: &Judged, proofs: usize) -> String {
     for (finding, weight) in &judged.findings {
         lines::finding(&mut out, finding, anomaly_chars, proofs);
         if *weight == Weight::Reported {
-            let _ = writeln!(
-                out,
-                "        reported only: it is not held against the recording"
-            );
+            let _ = writeln!(out, "        informational: it does not affect the verdict");
         }
     }
     if let Some(refused) = &judged.refused {

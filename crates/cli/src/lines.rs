@@ -430,7 +430,7 @@ fn proof(out: &mut String, example: &Example) {
 
 pub(crate) fn doubts(out: &mut String, doubts: &[String]) {
     for doubt in doubts {
-        let _ = writeln!(out, "    cannot tell: {doubt}");
+        let _ = writeln!(out, "    inconclusive because: {doubt}");
     }
 }
 

@@ -90,7 +90,7 @@ fn meant(error: clap::Error) -> clap::Error {
 fn carry_out(command: &Command) -> Result<Exit, Failure> {
     match command {
         Command::Run(args) => in_runtime(commands::run::run(args)),
-        Command::Heal(args) => in_runtime(commands::heal::heal(args)),
+        Command::Cleanup(args) => in_runtime(commands::cleanup::cleanup(args)),
         Command::Init(args) => commands::init::init(args),
         Command::List(args) => commands::list::list(args),
         Command::Explain(args) => commands::explain::explain(args),

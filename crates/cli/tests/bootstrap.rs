@@ -116,7 +116,7 @@ impl TheirCluster {
             records_per_s: 1000,
             commit: Commit::After,
             commit_every_records: 10,
-            batch_records: 1,
+            max_poll_records: 1,
             fence: Fence::None,
             config: BTreeMap::new(),
         }));
@@ -243,8 +243,8 @@ fn words(output: &Output) -> String {
     )
 }
 
-fn heal(out: &Path) -> Output {
-    ackproof().arg("heal").arg(out).output().unwrap()
+fn cleanup(out: &Path) -> Output {
+    ackproof().arg("cleanup").arg(out).output().unwrap()
 }
 
 const REPLICATED: &str = r#"
@@ -304,11 +304,11 @@ async fn a_cluster_of_somebody_elses_is_tested_and_left_as_it_was() {
     assert_eq!(theirs.theirs().await, before);
     let checked = ackproof().arg("check").arg(&out).output().unwrap();
     assert_eq!(checked.status.code(), Some(0), "{}", words(&checked));
-    let healed = heal(&out);
+    let removed = cleanup(&out);
     assert!(
-        words(&healed).contains("nothing to do"),
+        words(&removed).contains("nothing to do"),
         "{}",
-        words(&healed)
+        words(&removed)
     );
 
     // A suite leaves out what does not fit; what was named is refused.
@@ -320,7 +320,9 @@ async fn a_cluster_of_somebody_elses_is_tested_and_left_as_it_was() {
     let said = words(&ran);
     assert_eq!(ran.status.code(), Some(2), "{said}");
     assert!(
-        said.contains("broker-restart cannot run on this cluster: it needs a hold over broker"),
+        said.contains(
+            "broker-restart cannot run on this cluster: it needs to stop and start broker"
+        ),
         "{said}"
     );
     assert!(!out.exists());
@@ -328,20 +330,20 @@ async fn a_cluster_of_somebody_elses_is_tested_and_left_as_it_was() {
     // A run that is killed leaves things behind, until it is healed.
     let out = theirs.out("killed");
     let mut run = until_in_force(theirs.run(&["consumer-restart"], &out));
-    let too_early = heal(&out);
+    let too_early = cleanup(&out);
     let said = words(&too_early);
     assert_eq!(too_early.status.code(), Some(2), "{said}");
     assert!(said.contains("is still going on"), "{said}");
     send(Signal::KILL, &run);
     wait_for_end(&mut run);
     assert_eq!(theirs.own(&out).await.len(), 2, "a topic and a group");
-    let healed = heal(&out);
-    let said = words(&healed);
-    assert_eq!(healed.status.code(), Some(0), "{said}");
+    let removed = cleanup(&out);
+    let said = words(&removed);
+    assert_eq!(removed.status.code(), Some(0), "{said}");
     assert!(said.contains("deleted topic ackproof-"), "{said}");
     assert!(said.contains("deleted group ackproof-"), "{said}");
     assert_eq!(theirs.own(&out).await, [""; 0]);
-    let again = heal(&out);
+    let again = cleanup(&out);
     assert_eq!(again.status.code(), Some(0));
     assert!(words(&again).contains("nothing to do"), "{}", words(&again));
 
@@ -381,7 +383,7 @@ claim = "no-loss"
 const READ_WHILE_DELETED: &str = r#"
 name = "deleted-under-a-group"
 title = "The topic is deleted while a group still reads it"
-drain_limit_ms = 30000
+drain_timeout_ms = 30000
 
 [[topic]]
 name = "t"

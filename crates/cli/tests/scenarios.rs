@@ -224,7 +224,7 @@ claim = "no-row-missing"
         assert_eq!(scenario["verdict"], "INCONCLUSIVE", "{scenario:#}");
         assert_eq!(scenario["faults"][0]["landed"], false, "{scenario:#}");
         let doubt = scenario["doubts"][0].as_str().unwrap();
-        assert!(doubt.contains("did not land"), "{doubt}");
+        assert!(doubt.contains("never took effect"), "{doubt}");
         assert_eq!(scenario["guarantees"][0]["verdict"], "INCONCLUSIVE");
     }
     assert_eq!(

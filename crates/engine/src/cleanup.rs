@@ -1,5 +1,5 @@
 //! What a run makes in a cluster of somebody else's, and how that is removed:
-//! by the run itself however it ends, and by `heal` after a run that was
+//! by the run itself however it ends, and by `ackproof cleanup` after a run that was
 //! killed. Takes [`OwnNames`] only, so that nothing else can be deleted. Knows
 //! nothing of what it was made for.
 
@@ -168,7 +168,7 @@ pub(crate) async fn clean_up(plan: &ScenarioPlan, brokers: &Brokers, made: &Made
 /// # Errors
 /// [`EngineError`] when the cluster cannot be reached, or the plan has names
 /// that are not its own.
-pub async fn heal(plan: &RunPlan) -> Result<Removal, EngineError> {
+pub async fn clean_up_after(plan: &RunPlan) -> Result<Removal, EngineError> {
     let Some(planned) = &plan.cluster else {
         return Ok(Removal::default());
     };

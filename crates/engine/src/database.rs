@@ -294,7 +294,7 @@ impl Database {
     ) {
         let elapsed = ledger.clock().now().since(traffic_began).as_millis();
         let to_come = planned(plan).saturating_sub(Duration::from_millis(elapsed));
-        let limit = Duration::from_millis(plan.scenario.drain_limit_ms) + to_come;
+        let limit = Duration::from_millis(plan.scenario.drain_timeout_ms) + to_come;
         let mut waiting = ledger.waits().begin_for(Wait::Faults, "", limit);
         let mut quiet: Option<(u64, Instant)> = None;
         let mut steps = ledger.tally().steps;

@@ -21,7 +21,7 @@ mod transforms;
 pub mod wait;
 mod watch;
 
-pub use cleanup::{Left, Removal, Thing, heal};
+pub use cleanup::{Left, Removal, Thing, clean_up_after};
 pub use configs::FILE_NAME as CONFIGS_FILE_NAME;
 pub use error::EngineError;
 pub use ledger::Tally;

@@ -128,12 +128,12 @@ impl Stage {
             Self::Starting | Self::ReadingTruth | Self::Stopping | Self::CleaningUp => "",
             Self::Preparing => ", and 1 ms for each row to be written",
             Self::Traffic => {
-                ", `drain_limit_ms`, the times that faults and triggers name, and \
+                ", `drain_timeout_ms`, the times that faults and triggers name, and \
                  `delivery.timeout.ms` while a record has no outcome"
             }
             Self::Draining => {
-                ", `drain_limit_ms`, the times that faults name, and for each transform \
-                 `drain_limit_ms` and the time that its transactions may take"
+                ", `drain_timeout_ms`, the times that faults name, and for each transform \
+                 `drain_timeout_ms` and the time that its transactions may take"
             }
         };
         format!("{} s{beside}", self.patience().as_secs())

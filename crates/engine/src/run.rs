@@ -14,9 +14,7 @@ use model::event::{Body, Evidence, Found, Isolation};
 use model::ids::{FaultIx, GroupIx, Offset, PartitionRef, ProducerIx};
 use model::plan::{PlannedTopic, RunPlan, ScenarioPlan};
 use model::scenario::settings::Misuse;
-use model::scenario::{
-    Config, Effect, Group, GroupStart, Problem, Reliance, Transactions, Transform,
-};
+use model::scenario::{Config, Effect, Group, GroupStart, Problem, Transactions, Transform};
 use subject::config::{RoleKind, check_config};
 use tokio::sync::mpsc::UnboundedSender;
 use tokio::sync::{Mutex, Semaphore, watch};
@@ -494,7 +492,7 @@ fn declare(plan: &ScenarioPlan, ledger: &Ledger) {
         }
     }
     let mut groups = plan.scenario.groups.iter();
-    while let Some(group) = groups.find(|group| group.relies_on == Reliance::Committed) {
+    while let Some(group) = groups.find(|group| group.requires_read_committed) {
         if let Some(group) = plan.group_ix(&group.name) {
             ledger.note(Body::CommittedExpected { group });
         }
@@ -778,7 +776,7 @@ impl<'w> Workload<'w> {
         observer: &mut Observer,
         database: Option<&Database>,
     ) -> Result<(), EngineError> {
-        let limit_ms = self.plan.scenario.drain_limit_ms;
+        let limit_ms = self.plan.scenario.drain_timeout_ms;
         observer.note_deleted().await?;
         if let Some(database) = database {
             database
@@ -832,7 +830,7 @@ impl<'w> Workload<'w> {
         // Late is no error here: the verdict tells of a group that stopped, and
         // of one that was only slow.
         let _ = waiting.done(read).await;
-        let limit_ms = self.plan.scenario.drain_limit_ms;
+        let limit_ms = self.plan.scenario.drain_timeout_ms;
         self.ledger.note(Body::GroupWaited { group, limit_ms });
     }
 
@@ -872,7 +870,7 @@ impl<'w> Workload<'w> {
             died = self.watch_members() => return Err(died),
         }
         drop(waiting);
-        let limit_ms = self.plan.scenario.drain_limit_ms;
+        let limit_ms = self.plan.scenario.drain_timeout_ms;
         self.ledger.note(Body::GroupWaited { group, limit_ms });
         if let Some(members) = self.groups.lock().await.get_mut(&transform.name) {
             members.leave().await?;

@@ -375,7 +375,7 @@ impl Members {
             records_per_s: group.records_per_s,
             commit: group.commit,
             commit_every_records: group.commit_every_records,
-            batch_records: group.batch_records,
+            max_poll_records: group.max_poll_records,
             fence: group.fence,
             config: BTreeMap::new(),
         };

@@ -191,7 +191,7 @@ impl Wait {
             | Self::MembersGone => fixed(60),
             Self::Streaming => Limit::Planned("60 s, and 1 ms for each row written before"),
             Self::Faults => Limit::Planned(
-                "as long as something comes out, and 5 s; at most `drain_limit_ms`, and the \
+                "as long as something comes out, and 5 s; at most `drain_timeout_ms`, and the \
                  times that the faults name",
             ),
             Self::Amid | Self::EmptyGroup | Self::Settled | Self::HighWatermark => fixed(10),
@@ -201,7 +201,7 @@ impl Wait {
             Self::Unchanged | Self::Confirmed => fixed(3),
             Self::Leaving => fixed(15),
             Self::Captured | Self::GroupEnd | Self::GroupCommit => {
-                Limit::Planned("`drain_limit_ms`")
+                Limit::Planned("`drain_timeout_ms`")
             }
             Self::Transactions => Limit::Planned("`transaction.timeout.ms`, and 20 s"),
         }

@@ -176,7 +176,7 @@ pub(crate) fn subject_gone(who: &str, trouble: Trouble, log: &Path) -> EngineErr
 pub(crate) fn patience(stage: Stage, plan: &ScenarioPlan, outstanding: bool) -> Duration {
     let scenario = &plan.scenario;
     let ms = Duration::from_millis;
-    let drain = ms(scenario.drain_limit_ms);
+    let drain = ms(scenario.drain_timeout_ms);
     let base = stage.patience();
     match stage {
         Stage::Starting | Stage::ReadingTruth | Stage::Stopping | Stage::CleaningUp => base,
@@ -358,7 +358,7 @@ mod tests {
         let longest = longest.max().unwrap();
         for (name, _) in EMBEDDED {
             let plan = plan(name);
-            let drain = Duration::from_millis(plan.scenario.drain_limit_ms);
+            let drain = Duration::from_millis(plan.scenario.drain_timeout_ms);
             for stage in [Stage::Traffic, Stage::Draining] {
                 let patience = patience(stage, &plan, false);
                 assert!(patience > longest + planned(&plan), "{name}");

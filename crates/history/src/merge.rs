@@ -40,7 +40,7 @@ pub enum MergeError {
     #[error(transparent)]
     Contradiction(#[from] Contradiction),
     /// There is something where the merged history is to go.
-    #[error("{} exists already, and no history is written over", file.display())]
+    #[error("{} exists already; refusing to overwrite it", file.display())]
     Exists {
         /// The place.
         file: PathBuf,
@@ -75,7 +75,7 @@ pub enum Contradiction {
     },
     /// They both tell of what has one source, whose order would be lost.
     #[error(
-        "{} and {} both tell of {what}, which belongs into one of them",
+        "{} and {} both tell of {what}, which must be in only one of them",
         one.display(), other.display()
     )]
     Shared {

@@ -15,7 +15,7 @@ pub struct Definition {
     pub meaning: &'static str,
     /// What exactly counts, and as how many.
     pub definition: &'static str,
-    /// What is none of it, and what cannot be told.
+    /// Not to be confused with, and what cannot be told.
     pub excludes: &'static [&'static str],
     /// Jepsen's name, where its Kafka workload has one.
     pub jepsen: Option<&'static str>,

@@ -16,7 +16,7 @@ pub enum Claim {
     /// Every record that was sent was acknowledged.
     AllAcknowledged,
     /// The producer was told of every record what became of it.
-    OutcomesTold,
+    OutcomesReported,
     /// Nothing is stored that was not sent.
     NoPhantom,
     /// What is stored is undamaged and stands where the acknowledgement says.
@@ -37,7 +37,7 @@ pub enum Claim {
     /// Within an assignment no reader skipped or went back.
     ReadsInOrder,
     /// No committed offset went back.
-    CommitsForward,
+    NoCommitRegression,
     /// Each group read everything itself while the other was reading too.
     GroupsIndependent,
     /// The first record (or change event) after a restart came in time.
@@ -71,7 +71,7 @@ impl Claim {
     pub const ALL: &[Self] = &[
         Self::NoLoss,
         Self::AllAcknowledged,
-        Self::OutcomesTold,
+        Self::OutcomesReported,
         Self::NoPhantom,
         Self::Intact,
         Self::NoDuplicates,
@@ -81,7 +81,7 @@ impl Claim {
         Self::NothingReprocessed,
         Self::ReprocessedWithinWindow,
         Self::ReadsInOrder,
-        Self::CommitsForward,
+        Self::NoCommitRegression,
         Self::GroupsIndependent,
         Self::RecoversWithin,
         Self::NoRowMissing,
@@ -102,7 +102,7 @@ impl Claim {
         match self {
             Self::NoLoss => "no-loss",
             Self::AllAcknowledged => "all-acknowledged",
-            Self::OutcomesTold => "outcomes-told",
+            Self::OutcomesReported => "outcomes-reported",
             Self::NoPhantom => "no-phantom",
             Self::Intact => "intact",
             Self::NoDuplicates => "no-duplicates",
@@ -112,7 +112,7 @@ impl Claim {
             Self::NothingReprocessed => "nothing-reprocessed",
             Self::ReprocessedWithinWindow => "reprocessed-within-window",
             Self::ReadsInOrder => "reads-in-order",
-            Self::CommitsForward => "commits-forward",
+            Self::NoCommitRegression => "no-commit-regression",
             Self::GroupsIndependent => "groups-independent",
             Self::RecoversWithin => "recovers-within",
             Self::NoRowMissing => "no-row-missing",
@@ -136,17 +136,17 @@ impl Claim {
                 "every acknowledged record is stored, and every committed change has its event"
             }
             Self::AllAcknowledged => "every record that was sent was acknowledged",
-            Self::OutcomesTold => {
+            Self::OutcomesReported => {
                 "the application was told of every record that it sent: acknowledged, not \
                  written, or not known"
             }
             Self::NoPhantom => "nothing is stored that was not sent or committed",
-            Self::Intact => "what is stored is undamaged and stands where its acknowledgement says",
+            Self::Intact => {
+                "what is stored is undamaged and is at the offset that was acknowledged"
+            }
             Self::NoDuplicates => "no record is stored twice, and no two are made of one",
             Self::Ordered => "each producer's records are stored in the order of sending",
-            Self::NoGroupGap => {
-                "no group's committed position passed a record that the group did not process"
-            }
+            Self::NoGroupGap => "no group committed past a record that it did not process",
             Self::GroupComplete => "every group processed everything up to the end",
             Self::NothingReprocessed => "no group processed a record twice",
             Self::ReprocessedWithinWindow => {
@@ -154,7 +154,7 @@ impl Claim {
                  when its member went away"
             }
             Self::ReadsInOrder => "within an assignment no reader skipped a record or went back",
-            Self::CommitsForward => "no committed offset went back",
+            Self::NoCommitRegression => "no committed offset went back",
             Self::GroupsIndependent => {
                 "each group read everything itself while the others were reading too"
             }
@@ -182,7 +182,7 @@ impl Claim {
     pub const fn contradicted_by(self) -> &'static [Anomaly] {
         match self {
             Self::NoLoss => &[Anomaly::LostWrite, Anomaly::RowMissing],
-            Self::AllAcknowledged | Self::OutcomesTold | Self::RecoversWithin => &[],
+            Self::AllAcknowledged | Self::OutcomesReported | Self::RecoversWithin => &[],
             Self::NoPhantom => &[
                 Anomaly::Phantom,
                 Anomaly::FailedWriteVisible,
@@ -200,7 +200,7 @@ impl Claim {
                 Anomaly::IntPollSkip,
                 Anomaly::IntNonmonotonicPoll,
             ],
-            Self::CommitsForward => &[Anomaly::CommitRegression],
+            Self::NoCommitRegression => &[Anomaly::CommitRegression],
             Self::GroupsIndependent => &[Anomaly::GroupGap, Anomaly::GroupIncomplete],
             Self::NoRowMissing => &[Anomaly::RowMissing],
             Self::NoRowDuplicate => &[Anomaly::RowDuplicate],

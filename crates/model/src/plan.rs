@@ -337,7 +337,7 @@ impl ScenarioPlan {
         quotas
     }
 
-    /// How long the plan takes by its own paces and pauses, in milliseconds:
+    /// How long the plan takes from its configured rates and pauses, in milliseconds:
     /// what no implementation can undercut. Work without a pace counts as
     /// nothing.
     pub fn schedule_ms(&self) -> u64 {

@@ -30,7 +30,7 @@ pub use occurrence::{Happening, Occurrence};
 pub use parse::{
     Half, Problem, ScenarioError, Step, locate, near, nearest, parse, parse_for_cluster,
 };
-pub use transform::{Reliance, Transactions, Transform};
+pub use transform::{Transactions, Transform};
 
 /// What is sent, what is broken and when, and what is claimed.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -84,15 +84,15 @@ pub struct Scenario {
     pub must_happen: Option<Vec<Happening>>,
     /// How long groups and connectors may take to reach the end after traffic
     /// has ended, in milliseconds.
-    #[serde(default = "drain_limit_ms_default")]
-    pub drain_limit_ms: u64,
+    #[serde(default = "drain_timeout_ms_default")]
+    pub drain_timeout_ms: u64,
 }
 
 /// Keys that one producer's records have, at most: the checker knows of each
 /// where its latest record stands.
 pub const KEYS_MAX: u64 = 100_000;
 
-const fn drain_limit_ms_default() -> u64 {
+const fn drain_timeout_ms_default() -> u64 {
     60_000
 }
 
@@ -241,7 +241,7 @@ pub struct Group {
     /// How many records a member takes in hand, at most, before it processes
     /// them one by one. It does not poll while it has any.
     #[serde(default = "one_record")]
-    pub batch_records: u64,
+    pub max_poll_records: u64,
     /// Whether a member makes sure that a partition is still its own before it
     /// processes a record of it.
     #[serde(default)]
@@ -249,9 +249,10 @@ pub struct Group {
     /// When it starts.
     #[serde(default)]
     pub start: GroupStart,
-    /// What it relies on being given.
+    /// Whether the application treats all records as committed, whatever its
+    /// `isolation.level` is: the claim `read-committed` holds it to that.
     #[serde(default)]
-    pub relies_on: Reliance,
+    pub requires_read_committed: bool,
     /// Client configuration, in the Java client's names. `{member}` in a
     /// value stands for the member's number in the group.
     #[serde(default)]

@@ -90,7 +90,7 @@ pub struct ScenarioVerdict {
     /// Whether this is the verdict that the scenario is there to show: HELD,
     /// or VIOLATED where a violation is expected.
     pub as_expected: bool,
-    /// Why the run as a whole cannot tell (a fault that did not land, a
+    /// Why the run as a whole cannot tell (a fault that never took effect, a
     /// history that is not whole, a failed calibration); empty when it can.
     pub doubts: Vec<String>,
     /// The guarantees, in the scenario's order.

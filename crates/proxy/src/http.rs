@@ -125,7 +125,7 @@ enum Refusal {
     ContentType,
     #[error("the body is longer than {BODY_BYTES_MAX} bytes, or broke off")]
     Body,
-    #[error("this is no fault: {0}")]
+    #[error("invalid fault: {0}")]
     Json(#[from] serde_json::Error),
     #[error("there is no broker {id}; the brokers are {known}")]
     NoBroker {

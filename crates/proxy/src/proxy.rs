@@ -212,7 +212,7 @@ impl Proxy {
     /// # How faithful this is
     /// Across a cut network nothing sent is acknowledged, so that a sender's
     /// socket fills and in the end it cannot write. Here the bytes are read and
-    /// discarded. librdkafka and the Java client cannot tell: both bound their
+    /// discarded. librdkafka and the Java client inconclusive because: both bound their
     /// requests in flight per connection, both count their time-outs from when
     /// a request was queued or sent, not from when TCP acknowledged it, and both
     /// then close the connection. Reading gives what not reading cannot: the

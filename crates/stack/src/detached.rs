@@ -53,7 +53,7 @@ pub enum DetachedError {
         source: serde_json::Error,
     },
     /// There is one already.
-    #[error("a stack is running already, held by process {pid}: `ackproof stack down` ends it")]
+    #[error("a stack is running already (pid {pid}): `ackproof stack down` ends it")]
     AlreadyRunning {
         /// Who holds it.
         pid: u32,

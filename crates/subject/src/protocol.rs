@@ -133,7 +133,7 @@ pub struct ConsumerRole {
     /// How many records to take in hand, at most, before processing them one
     /// by one without polling; at least 1.
     #[serde(default = "one_record")]
-    pub batch_records: u64,
+    pub max_poll_records: u64,
     /// Whether to make sure that a partition is still one's own before
     /// processing a record of it.
     #[serde(default)]

@@ -121,7 +121,7 @@ proptest! {
             records_per_s: rate,
             commit: Commit::Auto,
             commit_every_records: records,
-            batch_records: seed,
+            max_poll_records: seed,
             fence: Fence::Commit,
             config,
         });

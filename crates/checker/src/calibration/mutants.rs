@@ -1497,7 +1497,7 @@ impl<'s> Planner<'s> {
         }
         Some(Mutation {
             anomaly: Anomaly::RowDuplicate,
-            what: format!("{name}: its first event doubled"),
+            what: format!("{name}: its first event duplicated"),
             effects: vec![(Anomaly::RowDuplicate, 1)],
             edits: vec![(*at, Edit::After(vec![copy]))],
         })

@@ -125,7 +125,7 @@ fn doubts(
     let mut doubts = Vec::new();
     for fault in faults.iter().filter(|fault| !fault.landed) {
         doubts.push(format!(
-            "the fault {} did not land: {}",
+            "the fault {} never took effect: {}",
             fault.kind,
             why_not(fault)
         ));
@@ -322,7 +322,7 @@ fn rule(guarantee: &Guarantee, contract: &Contract, analysis: &Analysis) -> Ruli
     match guarantee.claim {
         Claim::NoLoss => no_loss(analysis),
         Claim::AllAcknowledged => sends::all_acknowledged(analysis),
-        Claim::OutcomesTold => sends::outcomes_told(analysis),
+        Claim::OutcomesReported => sends::outcomes_told(analysis),
         Claim::NoPhantom | Claim::Intact if counts.stored + counts.change_events == 0 => {
             inconclusive("nothing is stored")
         }
@@ -359,7 +359,7 @@ fn rule(guarantee: &Guarantee, contract: &Contract, analysis: &Analysis) -> Ruli
                 return ruling;
             }
             held(format!(
-                "{} processed all {} records it committed past{}",
+                "{} processed all {} records below its committed offset{}",
                 group.name,
                 group.below_committed,
                 group.made.map_or("", |_| ", and made something of each")
@@ -386,16 +386,16 @@ fn rule(guarantee: &Guarantee, contract: &Contract, analysis: &Analysis) -> Ruli
                 return ruling;
             }
             held(format!(
-                "{} took {} steps in order",
+                "{} made {} consecutive reads in order",
                 group.name, group.steps
             ))
         }),
-        Claim::CommitsForward => each_group(contract, analysis, |group| {
+        Claim::NoCommitRegression => each_group(contract, analysis, |group| {
             if group.commits < 2 {
                 return inconclusive(format!("{} committed {} times", group.name, group.commits));
             }
             held(format!(
-                "{} committed {} times, forward",
+                "{} committed {} times, and never went back",
                 group.name, group.commits
             ))
         }),

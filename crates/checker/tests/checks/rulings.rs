@@ -250,7 +250,7 @@ fn no_loss_rests_on_every_acknowledged_record_having_been_looked_for() {
 
 #[test]
 fn claims_about_what_producers_were_told_rest_on_the_end_of_the_sending() {
-    for claim in [Claim::AllAcknowledged, Claim::OutcomesTold] {
+    for claim in [Claim::AllAcknowledged, Claim::OutcomesReported] {
         doubted(claim, |of| of.counts.sent = 0, "nothing was sent");
         doubted(
             claim,
@@ -268,7 +268,7 @@ fn claims_about_what_producers_were_told_rest_on_the_end_of_the_sending() {
         "1 of 11 records were not acknowledged: 2 certainly not written, 3 of unknown outcome",
     );
     violated(
-        Claim::OutcomesTold,
+        Claim::OutcomesReported,
         |of| of.coverage.untold = (1, Some(id(0, 4))),
         "of 1 of 11 records nothing was ever heard, first p0/4",
     );
@@ -347,7 +347,7 @@ fn claims_about_groups_rest_on_each_group() {
         Claim::NothingReprocessed,
         Claim::ReprocessedWithinWindow,
         Claim::ReadsInOrder,
-        Claim::CommitsForward,
+        Claim::NoCommitRegression,
     ];
     for claim in every {
         let absent = |of: &mut Analysis| of.coverage.groups[1].name = "x".to_owned();
@@ -384,8 +384,8 @@ fn claims_about_groups_rest_on_each_group() {
                 group.made = Some(1);
             }
         },
-        "g processed all 1 records it committed past, and made something of each; h processed all \
-         1 records it committed past, and made something of each",
+        "g processed all 1 records below its committed offset, and made something of each; h processed all \
+         1 records below its committed offset, and made something of each",
     );
 
     let complete = Claim::GroupComplete;
@@ -434,14 +434,14 @@ fn claims_about_groups_rest_on_each_group() {
         "h never read two records in a row",
     );
     doubted(
-        Claim::CommitsForward,
+        Claim::NoCommitRegression,
         of_second(|group| group.commits = 1),
         "h committed 1 times",
     );
     held(
-        Claim::CommitsForward,
+        Claim::NoCommitRegression,
         of_second(|group| group.commits = 2),
-        "g committed 3 times, forward; h committed 2 times, forward",
+        "g committed 3 times, and never went back; h committed 2 times, and never went back",
     );
 }
 

@@ -48,7 +48,7 @@ pub(crate) async fn doctor(args: &VersionArgs) -> Result<Exit, Failure> {
             None | Some(Health::Good) => "Everything is there.",
             Some(Health::Degraded) =>
                 "Ready, as far as this machine goes; the first run has something to fetch or make.",
-            Some(Health::Bad) => "Something is missing that no run can do without.",
+            Some(Health::Bad) => "Required components are missing.",
         }
     );
     print(&out)?;

@@ -162,7 +162,7 @@ fn tell(said: Note) {
             upstream,
             advertised,
             ..
-        } => note(&format!("{advertised} stands for {upstream}\n")),
+        } => note(&format!("{advertised} -> {upstream}\n")),
         _ => {}
     }
 }
@@ -196,9 +196,7 @@ fn room(descriptors: Option<u64>) -> String {
     match descriptors {
         Some(descriptors) if descriptors / 2 < per_broker as u64 => {
             let fit = descriptors.saturating_sub(OTHER_DESCRIPTORS) / 2;
-            format!(
-                "{descriptors} file descriptors: room for some {fit} connections (ulimit -Hn)\n"
-            )
+            format!("up to {fit} connections (ulimit -Hn {descriptors})\n")
         }
         _ => format!("room for {per_broker} connections to each broker\n"),
     }

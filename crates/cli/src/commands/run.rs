@@ -310,7 +310,7 @@ impl Run {
             return CarriedOut::Wholly;
         }
         let dir = self.dir.path().display();
-        note(&format!("  hint: `ackproof heal {dir}` tries again\n"));
+        note(&format!("  hint: `ackproof cleanup {dir}` tries again\n"));
         CarriedOut::InPart
     }
 
@@ -517,7 +517,7 @@ fn display_note(display: &mut Display) {
     let _ = display.write(|| {
         write(
             &mut anstream::stderr(),
-            "interrupted: healing what is broken; once more ends everything at once\n",
+            "interrupted: undoing faults (press Ctrl-C again to stop now)\n",
         )
     });
 }

@@ -42,7 +42,7 @@ enum StackCommandError {
     Place { path: PathBuf, source: io::Error },
     #[error("cannot listen for signals")]
     Signals(#[source] io::Error),
-    #[error("a stack is running already, held by process {pid}")]
+    #[error("a stack is running already (pid {pid})")]
     AlreadyUp { pid: u32 },
     #[error("the stack did not start in the background; {} ends with:\n{tail}", log.display())]
     NotStarted { log: PathBuf, tail: String },

@@ -48,11 +48,11 @@ fn a_cluster_of_the_users_has_its_own_versions_and_addresses_are_addresses() {
 }
 
 #[test]
-fn a_run_with_brokers_of_its_own_leaves_nothing_to_heal() {
+fn a_run_with_brokers_of_its_own_leaves_nothing_to_clean_up() {
     let bench = Bench::new();
     bench.run_dir(|_| {});
-    assert_snapshot!(bench.transcript(&["heal", "run"]));
-    assert_snapshot!(bench.transcript(&["heal", "elsewhere"]));
+    assert_snapshot!(bench.transcript(&["cleanup", "run"]));
+    assert_snapshot!(bench.transcript(&["cleanup", "elsewhere"]));
 }
 
 /// A run directory whose plan is for a cluster, after a change.
@@ -61,7 +61,7 @@ fn on_cluster(bench: &Bench, change: impl FnOnce(&mut Value)) {
     let mut value: Value = serde_json::from_slice(&fs::read(&plan).unwrap()).unwrap();
     value["cluster"] = json!({"bootstrap": [NOWHERE], "brokers": 3});
     value["left_out"] = json!([
-        {"scenario": "broker-kill", "reasons": ["needs a hold over broker processes"]}
+        {"scenario": "broker-kill", "reasons": ["needs to stop and start brokers"]}
     ]);
     change(&mut value);
     fs::write(plan, value.to_string()).unwrap();
@@ -73,17 +73,17 @@ fn what_was_left_out_is_said_when_a_run_is_judged_again() {
     on_cluster(&bench, |_| {});
     let said = bench.transcript(&["check", "run"]);
     assert!(
-        said.contains("  left out      broker-kill: needs a hold over broker processes"),
+        said.contains("  left out      broker-kill: needs to stop and start brokers"),
         "{said}"
     );
     assert!(said.contains("0 INCONCLUSIVE · 1 left out"), "{said}");
 }
 
 #[test]
-fn a_cluster_that_does_not_answer_is_not_healed() {
+fn a_cluster_that_does_not_answer_is_not_cleaned_up() {
     let bench = Bench::new();
     on_cluster(&bench, |_| {});
-    let said = bench.transcript(&["heal", "run"]);
+    let said = bench.transcript(&["cleanup", "run"]);
     assert!(said.starts_with("exit code 4"), "{said}");
     assert!(
         said.contains("127.0.0.1:1: nothing listens there; check the port"),
@@ -92,7 +92,7 @@ fn a_cluster_that_does_not_answer_is_not_healed() {
 }
 
 #[test]
-fn a_copy_of_a_directory_is_not_healed_while_the_run_goes_on_in_it() {
+fn a_copy_of_a_directory_is_not_cleaned_up_while_the_run_goes_on_in_it() {
     let bench = Bench::new();
     on_cluster(&bench, |_| {});
     let first = bench.path().join("first");
@@ -100,12 +100,12 @@ fn a_copy_of_a_directory_is_not_healed_while_the_run_goes_on_in_it() {
     on_cluster_again(&bench, &first);
     let held = fs::File::open(&first).unwrap();
     held.lock().unwrap();
-    let said = bench.transcript(&["heal", "run"]);
+    let said = bench.transcript(&["cleanup", "run"]);
     assert!(said.starts_with("exit code 2"), "{said}");
     assert!(said.contains("first is still going on"), "{said}");
     drop(held);
     // Nobody holds it: the cluster is asked.
-    let said = bench.transcript(&["heal", "run"]);
+    let said = bench.transcript(&["cleanup", "run"]);
     assert!(said.starts_with("exit code 4"), "{said}");
 }
 
@@ -124,7 +124,7 @@ fn a_plan_that_names_topics_of_others_is_refused_before_anything_is_asked() {
         plan["scenarios"][0]["prefix"] = json!("ackproof-000000000000abcd-1-by-hand-");
         plan["scenarios"][0]["scenario"]["topic"][0]["name"] = json!("payments");
     });
-    let said = bench.transcript(&["heal", "run"]);
+    let said = bench.transcript(&["cleanup", "run"]);
     assert!(said.starts_with("exit code 2"), "{said}");
     assert!(said.contains("`payments`"), "{said}");
     assert!(said.contains("nothing was deleted"), "{said}");

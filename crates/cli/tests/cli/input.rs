@@ -109,7 +109,7 @@ fn what_is_no_scenario_file_is_said_in_the_formats_words() {
         (
             "two-triggers",
             "{ acknowledged = 100 }",
-            "{ acknowledged = 100, elapsed-ms = 5 }"
+            "{ acknowledged = 100, elapsed_ms = 5 }"
         ),
         ("no-trigger", "{ acknowledged = 100 }", "{}"),
         ("signal", "signal = \"kill\"", "signal = \"SIGKILL\""),
@@ -404,4 +404,49 @@ fn what_an_older_kafka_cannot_do_is_left_out_of_suites_and_refused_by_name() {
         suite.contains("  left out      unclean-election-on: needs"),
         "{suite}"
     );
+}
+
+/// Files that were written for the names before.
+#[test]
+fn an_old_name_is_told_the_new_one() {
+    let bench = Bench::new();
+    let topic = "[[topic]]\nname = \"t\"\npartitions = 1\nreplication_factor = 1\n";
+    for (old, now) in [
+        (
+            "drain_timeout_ms = 1",
+            "`drain_timeout_ms`: it is `drain_timeout_ms` now",
+        ),
+        (
+            "[[group]]\nmax_poll_records = 1",
+            "`max_poll_records`: it is `max_poll_records` now",
+        ),
+        (
+            "[[group]]\nrelies_on = \"committed\"",
+            "`relies_on`: it is `requires_read_committed` now",
+        ),
+        (
+            "[[guarantee]]\nclaim = \"outcomes-reported\"",
+            "`outcomes-reported` is `outcomes-reported` now",
+        ),
+        (
+            "[[guarantee]]\nclaim = \"no-commit-regression\"",
+            "`no-commit-regression` is `no-commit-regression` now",
+        ),
+        (
+            "[[write]]\nafter = { elapsed_ms = 5 }",
+            "`elapsed_ms`: it is `elapsed_ms` now",
+        ),
+        (
+            "[[write]]\nafter = { in-sync = 5 }",
+            "`in-sync`: it is `in_sync` now",
+        ),
+    ] {
+        bench.write(
+            "own.toml",
+            &format!("name = \"own\"\ntitle = \"Own\"\n{old}\n{topic}"),
+        );
+        let said = bench.transcript(&["explain", "own.toml"]);
+        assert!(said.starts_with("exit code 2"), "{said}");
+        assert!(said.contains(now), "{now}: {said}");
+    }
 }

@@ -14,7 +14,7 @@ fn help_names_every_command_and_every_exit_code() {
     assert_snapshot!(bench.transcript(&["check", "--help"]));
     assert_snapshot!(bench.transcript(&["explain", "--help"]));
     assert_snapshot!(bench.transcript(&["stack", "up", "--help"]));
-    assert_snapshot!(bench.transcript(&["heal", "--help"]));
+    assert_snapshot!(bench.transcript(&["cleanup", "--help"]));
 }
 
 #[test]

@@ -109,7 +109,7 @@ fn ended_by(signal: EndSignal, exit: Exit) -> bool {
 /// A process that was frozen is not any more.
 pub(super) fn prove_continued(proof: &mut Proof, after: ProcessSnapshot) {
     proof.after(
-        "the process goes on",
+        "the process continues",
         after.state != 'T',
         format!("process {} is in state {}", after.pid, after.state),
     );

@@ -348,7 +348,7 @@ fn a_refusal_says_what_is_in_both_files() {
     ]);
     assert_eq!(
         files.refusal(),
-        "/h0 and /h1 both tell of producer 3, which belongs into one of them"
+        "/h0 and /h1 both tell of producer 3, which must be in only one of them"
     );
     let ended = |member| Body::MemberEnded {
         member: MemberIx::new(member),

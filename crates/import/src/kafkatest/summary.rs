@@ -75,7 +75,11 @@ impl fmt::Display for Note {
                 )
             }
             Self::Silent { path } => {
-                write!(f, "{}: nothing in it tells whose it is", path.display())
+                write!(
+                    f,
+                    "{}: no producer or consumer events found in it",
+                    path.display()
+                )
             }
             Self::Idle { path } => write!(f, "{}: nothing was read in it", path.display()),
             Self::Unfinished { path, incarnation } => write!(

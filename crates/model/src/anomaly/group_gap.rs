@@ -28,7 +28,7 @@ pub(super) const DEFINITION: Definition = Definition {
     jepsen: None,
     permitted_by: &[
         fact(
-            "enable.auto.commit=true (the default) while processing goes on elsewhere: poll() \
+            "enable.auto.commit=true (the default) while processing continues elsewhere: poll() \
              commits what it gave out before, processed or not.",
             "KafkaConsumer, Automatic Offset Committing",
         ),

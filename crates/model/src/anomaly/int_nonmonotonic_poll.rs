@@ -16,12 +16,12 @@ pub(super) const DEFINITION: Definition = Definition {
     jepsen: Some("int-nonmonotonic-poll"),
     permitted_by: &[
         fact(
-            "auto.offset.reset=earliest: a consumer whose position no longer exists goes on \
+            "auto.offset.reset=earliest: a consumer whose position no longer exists continues \
              at the beginning.",
             "Kafka documentation, consumer configs, auto.offset.reset",
         ),
         fact(
-            "A rebalance during the transaction, when the application goes on with it.",
+            "A rebalance during the transaction, when the application continues with it.",
             "KIP-447",
         ),
     ],

@@ -18,12 +18,12 @@ pub(super) const DEFINITION: Definition = Definition {
     jepsen: Some("int-poll-skip"),
     permitted_by: &[
         fact(
-            "auto.offset.reset=latest: a consumer whose position no longer exists goes on at \
+            "auto.offset.reset=latest: a consumer whose position no longer exists continues at \
              the end.",
             "Kafka documentation, consumer configs, auto.offset.reset",
         ),
         fact(
-            "A rebalance during the transaction, when the application goes on with it.",
+            "A rebalance during the transaction, when the application continues with it.",
             "KIP-447",
         ),
     ],

@@ -17,7 +17,7 @@ pub(super) const DEFINITION: Definition = Definition {
     jepsen: Some("nonmonotonic-poll"),
     permitted_by: &[
         fact(
-            "auto.offset.reset=earliest: a consumer whose position no longer exists goes on \
+            "auto.offset.reset=earliest: a consumer whose position no longer exists continues \
              at the beginning.",
             "Kafka documentation, consumer configs, auto.offset.reset",
         ),
@@ -29,7 +29,7 @@ pub(super) const DEFINITION: Definition = Definition {
         ),
         fact(
             "A consumer that asks whether its position is still in the same log before it \
-             goes on.",
+             continues.",
             "KIP-320",
         ),
     ],

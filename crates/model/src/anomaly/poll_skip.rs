@@ -22,7 +22,7 @@ pub(super) const DEFINITION: Definition = Definition {
     ],
     jepsen: Some("poll-skip"),
     permitted_by: &[fact(
-        "auto.offset.reset=latest: a consumer whose position no longer exists goes on at \
+        "auto.offset.reset=latest: a consumer whose position no longer exists continues at \
              the end.",
         "Kafka documentation, consumer configs, auto.offset.reset",
     )],
@@ -33,7 +33,7 @@ pub(super) const DEFINITION: Definition = Definition {
         ),
         fact(
             "A consumer that asks whether its position is still in the same log before it \
-             goes on.",
+             continues.",
             "KIP-320",
         ),
     ],

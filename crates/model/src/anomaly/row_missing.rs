@@ -30,7 +30,7 @@ pub(super) const DEFINITION: Definition = Definition {
             "Debezium connector for PostgreSQL, Connector configuration properties",
         ),
         fact(
-            "errors.tolerance=all: Connect goes on where an event could not be converted or sent.",
+            "errors.tolerance=all: Connect continues where an event could not be converted or sent.",
             "Kafka documentation, Kafka Connect configs, errors.tolerance; KIP-779",
         ),
     ],
@@ -42,7 +42,7 @@ pub(super) const DEFINITION: Definition = Definition {
         ),
         fact(
             "errors.tolerance=none and event.processing.failure.handling.mode=fail (the \
-             defaults): what cannot be told stops the connector.",
+             defaults): an event that cannot be converted or sent stops the connector.",
             "Kafka documentation, Kafka Connect configs, errors.tolerance",
         ),
     ],

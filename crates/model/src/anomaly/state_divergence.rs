@@ -29,7 +29,7 @@ pub(super) const DEFINITION: Definition = Definition {
     ],
     prevented_by: &[
         fact(
-            "What prevents row-missing and commit-order.",
+            "See row-missing and commit-order.",
             "Debezium connector for PostgreSQL, Behavior when things go wrong",
         ),
         fact(

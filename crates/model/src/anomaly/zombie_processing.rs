@@ -15,7 +15,7 @@ pub(super) const DEFINITION: Definition = Definition {
     jepsen: None,
     permitted_by: &[
         fact(
-            "A member that goes on with what it fetched before, in another thread, say, than \
+            "A member that continues with what it fetched before, in another thread, say, than \
              the one that polls.",
             "KafkaConsumer, Multi-threaded Processing",
         ),

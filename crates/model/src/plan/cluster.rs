@@ -135,7 +135,7 @@ mod tests {
         let restart = left_out.iter().find(|it| it.scenario == "broker-restart");
         assert_eq!(
             restart.unwrap().reasons,
-            ["needs a hold over broker processes (broker-restart)"]
+            ["needs to stop and start brokers (broker-restart)"]
         );
     }
 

@@ -16,7 +16,7 @@ pub use requests::{RequestPick, Requests};
 
 /// A moment, in terms of progress or time.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+#[serde(rename_all = "snake_case", deny_unknown_fields)]
 pub enum Trigger {
     /// So many records have been acknowledged, over all producers.
     Acknowledged(u64),
@@ -299,7 +299,7 @@ impl FaultKind {
 }
 
 impl FaultTarget {
-    /// Whether it needs a hold over broker processes, or over the links
+    /// Whether it needs to stop and start brokers, or over the links
     /// between them: what a cluster of somebody else's does not give.
     pub const fn needs_own_brokers(self) -> bool {
         matches!(

@@ -50,11 +50,9 @@ impl fmt::Display for Misfit {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Capture => f.write_str("needs Kafka Connect and a database of its own"),
-            Self::BrokerProcesses { kinds } => write!(
-                f,
-                "needs a hold over broker processes ({})",
-                kinds.join(", ")
-            ),
+            Self::BrokerProcesses { kinds } => {
+                write!(f, "needs to stop and start brokers ({})", kinds.join(", "))
+            }
             Self::BrokerSettings { keys } => {
                 write!(f, "needs settings of the brokers ({})", keys.join(", "))
             }
@@ -213,7 +211,7 @@ mod tests {
         assert_eq!(
             misfits("acks-1-leader-kill", 1),
             [
-                "needs a hold over broker processes (broker-restart, link-cut)",
+                "needs to stop and start brokers (broker-restart, link-cut)",
                 "needs settings of the brokers (broker.heartbeat.interval.ms, \
                  broker.session.timeout.ms)",
                 "needs a proxy between the brokers",

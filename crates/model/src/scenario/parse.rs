@@ -13,7 +13,7 @@ use toml::de::{DeTable, DeValue};
 use super::settings::Misuse;
 use super::{
     Capture, Commit, Fence, Group, Happening, Producer, QUOTA_KEYS, Quota, Scenario, Topic,
-    Topology, Transform, Trigger, Write, WriteHow, WriteStart, drain_limit_ms_default,
+    Topology, Transform, Trigger, Write, WriteHow, WriteStart, drain_timeout_ms_default,
 };
 use crate::claim::{Claim, Guarantee};
 use crate::record::OVERHEAD_BYTES_MAX;
@@ -140,8 +140,8 @@ struct Raw {
     guarantees: Vec<Guarantee>,
     #[serde(default)]
     must_happen: Option<Vec<Happening>>,
-    #[serde(default = "drain_limit_ms_default")]
-    drain_limit_ms: u64,
+    #[serde(default = "drain_timeout_ms_default")]
+    drain_timeout_ms: u64,
 }
 
 fn own_suite() -> String {
@@ -179,7 +179,7 @@ impl Raw {
             faults,
             guarantees: self.guarantees,
             must_happen: self.must_happen,
-            drain_limit_ms: self.drain_limit_ms,
+            drain_timeout_ms: self.drain_timeout_ms,
         })
     }
 }
@@ -290,7 +290,7 @@ fn validate(scenario: &Scenario) -> Result<(), Problem> {
         {
             return fail(
                 &here("name"),
-                format!("topic `{}` is here twice", topic.name),
+                format!("topic `{}` is defined twice", topic.name),
             );
         }
         if let Some(keeper) = scenario.keeper_of(&topic.name) {
@@ -359,17 +359,17 @@ fn validate(scenario: &Scenario) -> Result<(), Problem> {
         {
             return fail(
                 &here("name"),
-                format!("group `{}` is here twice", group.name),
+                format!("group `{}` is defined twice", group.name),
             );
         }
         let in_hand_max = IN_HAND_S_MAX * u64::from(group.records_per_s);
-        if !(1..=in_hand_max).contains(&group.batch_records) {
+        if !(1..=in_hand_max).contains(&group.max_poll_records) {
             let message = format!(
                 "a member that is asked to stop finishes what it has in hand, within \
                  {IN_HAND_S_MAX} s: 1 to {in_hand_max} records here, not {}",
-                group.batch_records
+                group.max_poll_records
             );
-            return fail(&here("batch_records"), message);
+            return fail(&here("max_poll_records"), message);
         }
         if group.fence == Fence::Commit && group.commit != Commit::After {
             let message = "a fence commits what was processed: it needs `commit = \"after\"`";
@@ -393,7 +393,7 @@ fn validate(scenario: &Scenario) -> Result<(), Problem> {
         let same =
             |other: &Quota| (&other.user, &other.client_id) == (&quota.user, &quota.client_id);
         if scenario.quotas.iter().take(at).any(same) {
-            let message = format!("the quota of {} is here twice", quota.entity());
+            let message = format!("the quota of {} is defined twice", quota.entity());
             return fail(&["quota".into(), at.into()], message);
         }
     }

@@ -64,15 +64,3 @@ impl From<Transactions> for bool {
         transactions == Transactions::On
     }
 }
-
-/// What a group relies on being given.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum Reliance {
-    /// What its `isolation.level` gives it.
-    #[default]
-    AsConfigured,
-    /// Committed records only, whatever its `isolation.level` is: the claim
-    /// `read-committed` holds it to that.
-    Committed,
-}

@@ -88,8 +88,8 @@ const FULL: &[(&str, &str)] = &[
     (
         "group",
         "name = \"billing\"\ntopic = \"orders\"\nmembers = 1\nrecords_per_s = 100\n\
-         commit = \"after\"\ncommit_every_records = 20\nbatch_records = 1\nfence = \"none\"\n\
-         start = \"before-producers\"\nrelies_on = \"as-configured\"\nconfig = { a = \"b\" }",
+         commit = \"after\"\ncommit_every_records = 20\nmax_poll_records = 1\nfence = \"none\"\n\
+         start = \"before-producers\"\nrequires_read_committed = false\nconfig = { a = \"b\" }",
     ),
     (
         "transform",
@@ -105,7 +105,7 @@ const FULL: &[(&str, &str)] = &[
     (
         "write",
         "table = \"videos\"\nrows = 10\nhow = \"insert\"\nrows_per_s = 4\n\
-         after = { elapsed-ms = 1 }",
+         after = { elapsed_ms = 1 }",
     ),
     (
         "quota",

@@ -152,7 +152,7 @@ fn make_idempotent(run: &Run<'_>) -> Option<Item> {
                 "Set ",
                 code("enable.idempotence=true"),
                 ": within a producer's session the broker then drops repeated batches and keeps \
-                 order. What outlives a session, the consumer has to bear.",
+                 order. Consumers must handle duplicates across producer restarts.",
             ],
             Text::join(grounds, "; "),
             "KIP-98; Kafka documentation, producer configs, enable.idempotence",
@@ -169,7 +169,9 @@ fn expect_unknown(run: &Run<'_>) -> Option<Item> {
             unknown.show(number)?,
             " in ",
             code(test.name),
-            silent.map_or_else(String::new, |silent| format!(" (silent for {silent})")),
+            silent.map_or_else(String::new, |silent| format!(
+                " (longest gap without an ack: {silent})"
+            )),
         ])
     });
     let parts = Text::join(parts, ", ");
@@ -263,8 +265,8 @@ fn alert_on_lag(run: &Run<'_>) -> Option<Item> {
     let parts = Text::join(parts, ", ");
     (!parts.is_empty()).then(|| {
         item(
-            text!["Set lag alarms from measurement, not from a round number."],
-            text!["lag at the peak without a fault: ", parts],
+            text!["Base lag alerts on measured lag, not on a guess."],
+            text!["peak lag without a fault: ", parts],
             "",
         )
     })
@@ -282,7 +284,7 @@ fn next_steps(document: &mut Document, run: &Run<'_>) {
         .filter_map(|test| replay::command_for(run, test))
         .collect();
     if !again.is_empty() {
-        document.paragraph("Run again what is open, with the same plan:");
+        document.paragraph("Rerun failed and inconclusive scenarios, with the same plan:");
         document.commands(again);
     }
     document.paragraph(text![

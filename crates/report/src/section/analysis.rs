@@ -62,9 +62,8 @@ pub(crate) fn write(document: &mut Document, run: &Run<'_>) {
         document.paragraph("Nothing was run that this section could speak of.");
         return;
     }
-    document.paragraph(
-        "Each setting of the plan: what Kafka documents of it, and what this run showed.",
-    );
+    document
+        .paragraph("For each setting: what Kafka's documentation says, and what this run showed.");
     document.list(items);
     in_force(document, run);
 }

@@ -107,7 +107,7 @@ fn not_tested(run: &Run<'_>) -> Vec<Item> {
     items.extend(left_out.iter().map(|left_out| {
         Item::new(text![
             code(&left_out.scenario),
-            " was left out: it ",
+            " was skipped: it ",
             left_out.reasons.join("; it "),
             ".",
         ])
@@ -135,7 +135,7 @@ fn not_tested(run: &Run<'_>) -> Vec<Item> {
     let unclaimed = Text::join(unclaimed.map(|claim| text![code(claim)]), ", ");
     if !unclaimed.is_empty() {
         items.push(Item::new(text![
-            "Guarantees that nothing claimed: ",
+            "Guarantees that no scenario checked: ",
             unclaimed,
             "."
         ]));
@@ -163,7 +163,7 @@ fn not_tested(run: &Run<'_>) -> Vec<Item> {
         items.push(Item::new(if broken.is_empty() {
             text!["Nothing was broken."]
         } else {
-            text!["The only faults were ", broken, "."]
+            text!["Faults exercised: ", broken, "."]
         }));
         let killed = scenarios.iter().any(|scenario| {
             scenario.leads_to(Consequence::BrokersEnd) || scenario.leads_to(Consequence::DiskLost)

@@ -3,8 +3,8 @@
 use model::scenario::defaults::{ClientDefault, ClientKind, unset};
 use model::scenario::words::{self, Phrase, Word};
 use model::scenario::{
-    Capture, Config, Effect, Fault, Group, GroupStart, Link, Producer, Reliance, Scenario,
-    Transactions, Transform, Trigger, Write, WriteHow, WriteStart,
+    Capture, Config, Effect, Fault, Group, GroupStart, Link, Producer, Scenario, Transactions,
+    Transform, Trigger, Write, WriteHow, WriteStart,
 };
 
 use crate::document::{Table, Text, code, text};
@@ -101,9 +101,10 @@ fn group(group: &Group) -> Text {
             ", each member processing {} records/s and committing after every {} processed{}.",
             group.records_per_s,
             group.commit_every_records,
-            match group.relies_on {
-                Reliance::AsConfigured => "",
-                Reliance::Committed => "; it relies on being given committed records only",
+            if group.requires_read_committed {
+                "; it requires committed records only"
+            } else {
+                ""
             }
         ),
     ]

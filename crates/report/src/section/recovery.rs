@@ -46,7 +46,7 @@ const PRODUCER_ROWS: [Row; 10] = [
     ("longest time without an acknowledgement", |test| {
         test.spread(|m| m.silent_longest_ms).show(duration_ms)
     }),
-    ("records waiting at the peak", |test| {
+    ("peak in-flight records", |test| {
         test.spread(|m| m.outstanding_peak).show(number)
     }),
     ("requests sent again", |test| {
@@ -78,7 +78,7 @@ const CONSUMER_ROWS: [Row; 9] = [
     ("of that, from the new consumer's start", |test| {
         test.spread(recovery_ms).show(duration_ms)
     }),
-    ("lag at the peak", |test| test.spread(lag_peak).show(number)),
+    ("peak lag", |test| test.spread(lag_peak).show(number)),
     ("records skipped", |test| {
         test.found(Anomaly::GroupGap).show(number)
     }),
@@ -107,7 +107,7 @@ fn pattern(document: &mut Document, run: &Run<'_>, what: Consequence, rows: &[Ro
             };
             document.paragraph(text![
                 code(test.name),
-                format!(": a fault did not land{of}, so there is no recovery to tell of."),
+                format!(": no recovery data, because a fault never took effect{of}."),
             ]);
         }
         if !landed.outcomes.is_empty() {

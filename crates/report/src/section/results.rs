@@ -96,8 +96,8 @@ fn doubts(document: &mut Document, test: &Test<'_>) {
         .collect();
     if !items.is_empty() {
         document.paragraph(
-            "The instrument doubts this result. Figures below are what was recorded, not what is \
-             established:",
+            "This result is INCONCLUSIVE. The figures below were recorded, but prove nothing, \
+             because:",
         );
         document.list(items);
     }
@@ -157,7 +157,7 @@ fn counts(test: &Test<'_>) -> Table {
             counts.unknown
         }),
         ("stored, copies included", |counts| counts.stored),
-        ("stored, different records", |counts| counts.distinct),
+        ("distinct records stored", |counts| counts.distinct),
     ];
     let changes: [(&str, Count); 3] = [
         ("row changes committed", |counts| counts.changes),
@@ -290,15 +290,11 @@ fn measurements(test: &Test<'_>) -> Table {
             duration_ms,
         ),
         (
-            "healed to first acknowledgement",
+            "recovery to first acknowledgement",
             |m| m.healed_to_first_ack_ms,
             duration_ms,
         ),
-        (
-            "records without an outcome, at the peak",
-            |m| m.outstanding_peak,
-            number,
-        ),
+        ("peak in-flight records", |m| m.outstanding_peak, number),
         ("requests sent again", |m| m.retries, number),
         ("duplicates", |m| m.duplicates, number),
         (

@@ -32,8 +32,8 @@ pub(crate) fn write(document: &mut Document, run: &Run<'_>) {
     }
     document.table(scenarios(run));
     document.paragraph(
-        "What was claimed, over all scenarios. An observed guarantee is reported and decides \
-         nothing; where a violation is expected, the scenario is there to show it.",
+        "Summary by guarantee. \"Observed\" is informational. \"Violation expected\" marks \
+         scenarios that demonstrate a failure.",
     );
     document.table(claims(run));
 }
@@ -72,7 +72,7 @@ fn facts(run: &Run<'_>) -> Table {
                 "at ",
                 at,
                 format!(
-                    ", somebody else's, with {}; {} left out",
+                    ", an existing cluster with {}; {} skipped",
                     counted(cluster.brokers, "broker", "brokers"),
                     counted(run.plan.left_out.len(), "scenario", "scenarios"),
                 ),
@@ -192,7 +192,7 @@ fn scenarios(run: &Run<'_>) -> Table {
 fn claims(run: &Run<'_>) -> Table {
     let mut table = Table::new([
         "Guarantee",
-        "Says",
+        "Meaning",
         "Required",
         "Observed",
         "Violation expected",

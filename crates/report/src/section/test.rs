@@ -134,7 +134,7 @@ fn injection(document: &mut Document, test: &Test<'_>) {
             .collect(),
     );
 
-    let mut landed = Table::new(["Fault", "Landed", "In force at", "Healed at", "Lasted"]);
+    let mut landed = Table::new(["Fault", "Landed", "Start", "End", "Duration"]);
     let mut evidence = Table::new(["Evidence", "Found", "Seen"]);
     let mut aftermath = Table::new(["What became of it", "So", "Seen"]);
     for number in 0..scenario.faults.len() {

@@ -353,7 +353,7 @@ pub(super) fn doubtful() -> (RunPlan, RunVerdict) {
     outcome.verdict = Verdict::Inconclusive;
     outcome.as_expected = false;
     outcome.doubts = vec![String::from(
-        "fault 1 (broker-pause) did not land: no send met it",
+        "fault 1 (broker-pause) never took effect: no send met it",
     )];
     outcome.faults[0].landed = false;
     outcome.faults[0].healed_ms = None;

@@ -175,8 +175,11 @@ fn hostile_data_stays_data() {
 fn on_a_cluster_of_somebody_elses_what_was_left_out_is_told_with_its_reasons() {
     let plan = all().on_cluster(vec!["kafka-1:9092".to_owned()], 3);
     let text = report(&plan, &made::verdict(&plan));
-    assert!(text.contains("somebody else's, with 3 brokers"), "{text}");
+    assert!(
+        text.contains("an existing cluster with 3 brokers"),
+        "{text}"
+    );
     assert!(text.contains(
-        "- `broker-restart` was left out: it needs a hold over broker processes (broker-restart)."
+        "- `broker-restart` was skipped: it needs to stop and start brokers (broker-restart)."
     ));
 }

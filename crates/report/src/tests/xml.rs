@@ -14,7 +14,7 @@ fn a_doubt_is_an_error() {
     let (plan, verdict) = made::doubtful();
     let text = junit(&plan, &verdict).unwrap();
     assert!(text.contains(r#"errors="1""#) && text.contains(r#"failures="0""#));
-    assert!(text.contains("did not land: no send met it"));
+    assert!(text.contains("never took effect: no send met it"));
 }
 
 #[test]
@@ -64,7 +64,7 @@ fn a_scenario_that_was_left_out_is_skipped_with_its_reasons() {
     let plan = plan.on_cluster(vec![String::from("kafka-1:9092")], 3);
     let text = junit(&plan, &made::verdict(&plan)).unwrap();
     assert!(
-        text.contains(r#"<skipped message="it needs a hold over broker processes"#),
+        text.contains(r#"<skipped message="it needs to stop and start brokers"#),
         "{text}"
     );
     assert!(text.contains(r#"skipped="1""#), "{text}");

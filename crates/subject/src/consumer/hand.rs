@@ -35,7 +35,7 @@ pub(super) fn take(
     let member = client.context();
     let mut hand: Vec<InHand> = Vec::new();
     let mut until = Instant::now() + TURN;
-    while (hand.len() as u64) < role.batch_records.max(1) {
+    while (hand.len() as u64) < role.max_poll_records.max(1) {
         let left = until.saturating_duration_since(Instant::now());
         let polled = client.poll(left);
         let revoked = std::mem::take(&mut *member.revoked());

@@ -200,7 +200,7 @@ pub(crate) fn consumer(clock: Clock, bootstrap: &str, topic: &str, group: &str) 
         records_per_s: 500,
         commit: Commit::After,
         commit_every_records: 20,
-        batch_records: 1,
+        max_poll_records: 1,
         fence: Fence::None,
         config: BTreeMap::new(),
     }

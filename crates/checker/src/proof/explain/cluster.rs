@@ -89,7 +89,10 @@ impl Explainer {
             Body::Pinned { partition, end, .. } => {
                 let cases = self.cases_of(&[Watch::Ends(*partition)]);
                 self.note(&cases, at, |names| {
-                    observed(format!("{} ended at {end}", names.partition(*partition)))
+                    observed(format!(
+                        "the log of {} ended before offset {end}",
+                        names.partition(*partition)
+                    ))
                 });
             }
             Body::Derived {

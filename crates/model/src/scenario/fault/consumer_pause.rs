@@ -34,7 +34,7 @@ pub enum Takeover {
     /// They may.
     #[default]
     Open,
-    /// They must: otherwise the fault did not land.
+    /// They must: otherwise the fault never took effect.
     Awaited,
 }
 

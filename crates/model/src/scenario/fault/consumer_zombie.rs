@@ -31,7 +31,7 @@ impl FaultParameters for ConsumerZombie {
             .name(&self.group)
             .plain(format!(
                 " is frozen (SIGSTOP) for {} at least, a new one takes its place meanwhile, and \
-                 then it goes on as if nothing had been",
+                 then it continues as if nothing had happened",
                 duration_ms(self.for_ms)
             ))
     }

@@ -7,8 +7,7 @@ use super::{Problem, Step};
 use crate::claim::{Claim, Guarantee, Level};
 use crate::scenario::settings::{self, Whose};
 use crate::scenario::{
-    Config, Consequence, GroupStart, Reliance, Scenario, Transactions, Trigger, Write, WriteHow,
-    WriteStart,
+    Config, Consequence, GroupStart, Scenario, Transactions, Trigger, Write, WriteHow, WriteStart,
 };
 
 /// The longest that a scenario's own paces may ask for: seven days.
@@ -174,7 +173,7 @@ fn undecidable(scenario: &Scenario, guarantee: &Guarantee) -> Option<String> {
     let need = |what: &str| Some(what.to_owned());
     let claim = guarantee.claim;
     match claim {
-        Claim::AllAcknowledged | Claim::OutcomesTold | Claim::Ordered | Claim::NoDuplicates
+        Claim::AllAcknowledged | Claim::OutcomesReported | Claim::Ordered | Claim::NoDuplicates
             if scenario.producers.is_empty() && scenario.transforms.is_empty() =>
         {
             need(match claim {
@@ -194,7 +193,7 @@ fn undecidable(scenario: &Scenario, guarantee: &Guarantee) -> Option<String> {
         | Claim::Intact
         | Claim::NoTruncation
         | Claim::AllAcknowledged
-        | Claim::OutcomesTold
+        | Claim::OutcomesReported
         | Claim::NoDuplicates => None,
         Claim::Ordered => {
             let mut producers = scenario.producers.iter();
@@ -206,7 +205,7 @@ fn undecidable(scenario: &Scenario, guarantee: &Guarantee) -> Option<String> {
         | Claim::NothingReprocessed
         | Claim::ReprocessedWithinWindow
         | Claim::ReadsInOrder
-        | Claim::CommitsForward
+        | Claim::NoCommitRegression
         | Claim::GroupsIndependent
         | Claim::NoZombie => of_groups(scenario, guarantee, &groups().collect::<Vec<_>>()),
         Claim::RecoversWithin => {
@@ -316,8 +315,7 @@ fn of_transactions(scenario: &Scenario, claim: Claim) -> Option<String> {
             .is_none_or(|it| it == "read_committed")
     };
     let readers = scenario.groups.iter().filter(|it| is_written(&it.topic));
-    let mut readers =
-        readers.filter(|it| it.relies_on == Reliance::Committed || committed_only(&it.config));
+    let mut readers = readers.filter(|it| it.requires_read_committed || committed_only(&it.config));
     let mut transforms = scenario.transforms.iter();
     let read = readers.next().is_some()
         || transforms.any(|it| is_written(&it.from) && committed_only(&it.config));

@@ -197,9 +197,13 @@ impl Walk {
             DeValue::String(word) => {
                 let words: Vec<&str> = strings(&schema["enum"]).collect();
                 if !words.is_empty() && !words.contains(&word.as_ref()) {
-                    let meant = did_you_mean(word, &words);
-                    let takes = takes(key, whole);
-                    let message = format!("`{key}` cannot be `{word}`{meant} It takes {takes}");
+                    let message = if let Some(now) = renamed(word).filter(|it| words.contains(it)) {
+                        format!("`{word}` is `{now}` now")
+                    } else {
+                        let meant = did_you_mean(word, &words);
+                        let takes = takes(key, whole);
+                        format!("`{key}` cannot be `{word}`{meant} It takes {takes}")
+                    };
                     self.wrong(value.span(), message);
                 }
             }
@@ -261,6 +265,9 @@ impl Unknown<'_, '_> {
             format!("{whose} has no key `{name}`")
         };
         let listed = list(known);
+        if let Some(now) = renamed(name).filter(|now| known.contains(now)) {
+            return format!("{nothing}: it is `{now}` now");
+        }
         if let Some(near) = nearest(name, known.iter().copied()) {
             return format!("{nothing}; did you mean `{near}`? Its keys are {listed}");
         }
@@ -630,6 +637,21 @@ fn quoted_key(key: &str) -> String {
     } else {
         format!("{key:?}")
     }
+}
+
+/// The name now of a key, a claim or a trigger that had another one.
+fn renamed(name: &str) -> Option<&'static str> {
+    const RENAMED: [(&str, &str); 7] = [
+        ("max_poll_records", "max_poll_records"),
+        ("no-commit-regression", "no-commit-regression"),
+        ("drain_timeout_ms", "drain_timeout_ms"),
+        ("elapsed_ms", "elapsed_ms"),
+        ("in-sync", "in_sync"),
+        ("outcomes-reported", "outcomes-reported"),
+        ("relies_on", "requires_read_committed"),
+    ];
+    let mut all = RENAMED.into_iter();
+    all.find(|(old, _)| *old == name).map(|(_, now)| now)
 }
 
 /// The word that was meant, if one is near, as the end of a sentence.

@@ -96,19 +96,19 @@ fn a_groups_keys_fit_each_other() {
     let plain = parse("mine.toml", &group("")).unwrap();
     let of = &plain.groups[0];
     assert_eq!(
-        (of.commit, of.batch_records, of.fence),
+        (of.commit, of.max_poll_records, of.fence),
         (Commit::After, 1, Fence::None)
     );
     assert!(
         parse(
             "mine.toml",
-            &group("batch_records = 100\nfence = \"commit\"")
+            &group("max_poll_records = 100\nfence = \"commit\"")
         )
         .is_ok()
     );
     for (keys, wrong) in [
-        ("batch_records = 0", "at least 1, not 0"),
-        ("batch_records = 101", "1 to 100 records here, not 101"),
+        ("max_poll_records = 0", "at least 1, not 0"),
+        ("max_poll_records = 101", "1 to 100 records here, not 101"),
         (
             "fence = \"commit\"\ncommit = \"before\"",
             "it needs `commit = \"after\"`",
@@ -306,7 +306,7 @@ fn faults_name_internal_topics_as_they_are() {
         let error = error_with(fault, &bad);
         assert!(error.contains(why), "{error}");
     }
-    let waiting = "after = { in-sync = { topic = \"__consumer_offsets\", replicas = 1 } }";
+    let waiting = "after = { in_sync = { topic = \"__consumer_offsets\", replicas = 1 } }";
     let error = error_with("after = { acknowledged = 300 }", waiting);
     assert!(error.contains("its replicas are not followed"), "{error}");
 }

@@ -25,7 +25,10 @@ pub(super) fn validate(
         let names = earlier.map(|other| &other.name);
         let mut names = names.chain(scenario.groups.iter().map(|group| &group.name));
         if names.any(|name| *name == transform.name) {
-            return fail("name", format!("group `{}` is here twice", transform.name));
+            return fail(
+                "name",
+                format!("group `{}` is defined twice", transform.name),
+            );
         }
         // Each is waited for before the next is: what it reads is whole then.
         let mut later = scenario.transforms.iter().skip(at);

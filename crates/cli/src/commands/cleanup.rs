@@ -1,4 +1,4 @@
-//! `ackproof heal`: what a run that was killed has left in a cluster of the
+//! `ackproof cleanup`: what a run that was killed has left in a cluster of the
 //! user's is removed.
 
 use std::fmt::Write as _;
@@ -7,7 +7,7 @@ use std::io;
 use engine::Removal;
 use model::plan::{OwnNames, RunPlan};
 
-use crate::args::HealArgs;
+use crate::args::CleanupArgs;
 use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::interrupt::Interrupt;
@@ -16,15 +16,15 @@ use crate::run_dir::{RunDir, RunDirError};
 use model::scenario::words::counted;
 
 #[derive(Debug, thiserror::Error)]
-enum HealError {
+enum CleanupError {
     #[error("cannot listen for signals")]
     Signals(#[source] io::Error),
     #[error("{0} left in the cluster")]
     Left(String),
 }
 
-/// `ackproof heal`.
-pub(crate) async fn heal(args: &HealArgs) -> Result<Exit, Failure> {
+/// `ackproof cleanup`.
+pub(crate) async fn cleanup(args: &CleanupArgs) -> Result<Exit, Failure> {
     let dir = RunDir::open(&args.dir);
     let plan = dir.plan().map_err(|error| {
         Failure::usage(&error).hint("name a directory that `ackproof run` has written")
@@ -51,14 +51,14 @@ pub(crate) async fn heal(args: &HealArgs) -> Result<Exit, Failure> {
         held => held,
     };
     let mut interrupt =
-        Interrupt::listen().map_err(|error| Failure::environment(&HealError::Signals(error)))?;
+        Interrupt::listen().map_err(|error| Failure::environment(&CleanupError::Signals(error)))?;
     let bootstrap = cluster.bootstrap.join(",");
     note(&format!("looking at the cluster at {bootstrap}\n"));
-    let healed = tokio::select! {
-        healed = engine::heal(&plan) => healed,
+    let removed = tokio::select! {
+        removed = engine::clean_up_after(&plan) => removed,
         () = interrupt.happened() => return Err(Failure::interrupted()),
     };
-    let removal = healed.map_err(|error| match &error {
+    let removal = removed.map_err(|error| match &error {
         engine::EngineError::Strange { .. } => Failure::usage(&error),
         _ => Failure::environment(&error).hint("nothing was changed; try again when it answers"),
     })?;
@@ -66,7 +66,7 @@ pub(crate) async fn heal(args: &HealArgs) -> Result<Exit, Failure> {
     match u64::try_from(removal.left.len()).unwrap_or(u64::MAX) {
         0 => Ok(Exit::Held),
         left => Err(
-            Failure::environment(&HealError::Left(counted(left, "thing"))).hint(
+            Failure::environment(&CleanupError::Left(counted(left, "thing"))).hint(
                 "try again; what stays can be deleted with Kafka's own tools (kafka-topics.sh \
              --delete, kafka-consumer-groups.sh --delete)",
             ),
