@@ -299,8 +299,8 @@ impl FaultKind {
 }
 
 impl FaultTarget {
-    /// Whether it needs to stop and start brokers, or over the links
-    /// between them: what a cluster of somebody else's does not give.
+    /// Whether it needs to stop and start brokers, or to cut the links between
+    /// them, which a user's cluster does not allow.
     pub const fn needs_own_brokers(self) -> bool {
         matches!(
             self,
