@@ -439,7 +439,7 @@ mod tests {
     const WITHIN: [&str; 3] = [
         "pass(JOIN_INTERVAL)",
         "pass(ASK_INTERVAL)",
-        "self.is_over(site)",
+        "self.is_over(context)",
     ];
 
     fn sources(dir: &Path, found: &mut Vec<PathBuf>) {
