@@ -413,28 +413,28 @@ fn an_old_name_is_told_the_new_one() {
     let topic = "[[topic]]\nname = \"t\"\npartitions = 1\nreplication_factor = 1\n";
     for (old, now) in [
         (
-            "drain_timeout_ms = 1",
-            "`drain_timeout_ms`: it is `drain_timeout_ms` now",
+            "drain_limit_ms = 1",
+            "`drain_limit_ms`: it is `drain_timeout_ms` now",
         ),
         (
-            "[[group]]\nmax_poll_records = 1",
-            "`max_poll_records`: it is `max_poll_records` now",
+            "[[group]]\nbatch_records = 1",
+            "`batch_records`: it is `max_poll_records` now",
         ),
         (
             "[[group]]\nrelies_on = \"committed\"",
             "`relies_on`: it is `requires_read_committed` now",
         ),
         (
-            "[[guarantee]]\nclaim = \"outcomes-reported\"",
-            "`outcomes-reported` is `outcomes-reported` now",
+            "[[guarantee]]\nclaim = \"outcomes-told\"",
+            "`outcomes-told` is `outcomes-reported` now",
         ),
         (
-            "[[guarantee]]\nclaim = \"no-commit-regression\"",
-            "`no-commit-regression` is `no-commit-regression` now",
+            "[[guarantee]]\nclaim = \"commits-forward\"",
+            "`commits-forward` is `no-commit-regression` now",
         ),
         (
-            "[[write]]\nafter = { elapsed_ms = 5 }",
-            "`elapsed_ms`: it is `elapsed_ms` now",
+            "[[write]]\nafter = { elapsed-ms = 5 }",
+            "`elapsed-ms`: it is `elapsed_ms` now",
         ),
         (
             "[[write]]\nafter = { in-sync = 5 }",

@@ -642,12 +642,12 @@ fn quoted_key(key: &str) -> String {
 /// The name now of a key, a claim or a trigger that had another one.
 fn renamed(name: &str) -> Option<&'static str> {
     const RENAMED: [(&str, &str); 7] = [
-        ("max_poll_records", "max_poll_records"),
-        ("no-commit-regression", "no-commit-regression"),
-        ("drain_timeout_ms", "drain_timeout_ms"),
-        ("elapsed_ms", "elapsed_ms"),
+        ("batch_records", "max_poll_records"),
+        ("commits-forward", "no-commit-regression"),
+        ("drain_limit_ms", "drain_timeout_ms"),
+        ("elapsed-ms", "elapsed_ms"),
         ("in-sync", "in_sync"),
-        ("outcomes-reported", "outcomes-reported"),
+        ("outcomes-told", "outcomes-reported"),
         ("relies_on", "requires_read_committed"),
     ];
     let mut all = RENAMED.into_iter();
