@@ -117,7 +117,7 @@ async fn what_cannot_be_is_refused_with_a_reason() {
     let api = Api::start().await;
     let too_long = format!("{{\"x\": \"{}\"}}", "x".repeat(100_000));
     for (method, path, body, status, words) in [
-        ("POST", "/faults", Some("{"), 400, "no fault"),
+        ("POST", "/faults", Some("{"), 400, "invalid fault"),
         (
             "POST",
             "/faults",
