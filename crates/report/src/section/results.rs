@@ -96,8 +96,8 @@ fn doubts(document: &mut Document, test: &Test<'_>) {
         .collect();
     if !items.is_empty() {
         document.paragraph(
-            "This result is INCONCLUSIVE. The figures below were recorded, but prove nothing, \
-             because:",
+            "Not everything could be established. The figures below are what was recorded. \
+             Reasons for doubt:",
         );
         document.list(items);
     }
