@@ -271,3 +271,33 @@ fn known<'c>(configs: &'c Configs, key: &str) -> Option<&'c str> {
 fn number(configs: &Configs, key: &str) -> Option<u64> {
     known(configs, key)?.parse().ok()
 }
+
+#[cfg(test)]
+mod tests {
+    use model::scenario::parse;
+
+    use super::*;
+
+    #[test]
+    fn only_who_waits_for_all_replicas_is_bound_by_their_minimum() {
+        let text = |acks: &str| {
+            format!(
+                "name = \"x\"\ntitle = \"X\"\n[[topic]]\nname = \"t\"\npartitions = 1\n\
+                 replication_factor = 1\n[[producer]]\ntopic = \"t\"\nrecords = 1\n\
+                 records_per_s = 1\nrecord_bytes = 200\nconfig = {{ {acks} }}\n\
+                 [[guarantee]]\nclaim = \"no-loss\"\n"
+            )
+        };
+        for (acks, waits) in [
+            ("", true),
+            ("acks = \"all\"", true),
+            ("acks = \"-1\"", true),
+            ("acks = \"1\"", false),
+            ("acks = \"0\"", false),
+        ] {
+            let scenario = parse("x", &text(acks)).unwrap();
+            assert_eq!(waits_for_all(&scenario, "t"), waits, "{acks}");
+            assert!(!waits_for_all(&scenario, "other"), "{acks}");
+        }
+    }
+}
