@@ -118,7 +118,8 @@ class Round:
 
     def judge(self, code, took_s):
         said = "".join(line for _, line in self.said)
-        after = [line for at, line in self.said if self.struck_at and at >= self.struck_at]
+        before = [line for at, line in self.said if self.struck_at and at < self.struck_at]
+        after = [line for at, line in self.said[len(before):]]
         what = f"round {self.number}: {self.scenario}, "
         if not self.victim:
             return True, what + f"nothing to strike in {self.stage} (exit {code}, {took_s:.0f} s)", said
@@ -129,7 +130,8 @@ class Round:
             return False, what + ": it did not end", said
         held = code == 0
         own_fault = any(" in force" in line or " healed" in line for line in after)
-        last = any(": stopping\n" in line for line in after[:3])
+        # On a quick machine the reading may be over before the strike.
+        last = any(": stopping\n" in line for line in before + after[:3])
         named = "no fault did that" in said or "while starting" in said or "SIGSTOP" in said
         if not held and named:
             return True, what + ", and it says so", said
