@@ -121,7 +121,9 @@ def produce(lib, bootstrap, topic, path):
     callback = DELIVERED(delivered)
     client = lib.client(0, {
         "bootstrap.servers": bootstrap, "enable.idempotence": "true",
-        "queue.buffering.max.ms": "0", "batch.num.messages": "1"}, callback)
+        "queue.buffering.max.ms": "0", "batch.num.messages": "1",
+        # Old versions may never send a record again: it fails then.
+        "message.timeout.ms": str(OUTCOMES_MS // 2)}, callback)
     handle = lib.lib.rd_kafka_topic_new(client, topic.encode(), None)
     out.say("startup_complete")
     for number in range(RECORDS):
