@@ -23,18 +23,21 @@ lint: setup
 	rustfmt --check --edition 2024 crates/*/src/faults/*.rs crates/*/src/scenario/fault/*.rs
 	cargo clippy --workspace --all-targets --locked -- -D warnings
 
-# Tests that start brokers are in here too; the machine's cores bound them. What they
-# need is fetched by the binary that is tested: no other build is needed for that.
+# Tests that start brokers are in here too. They wait more than they work, so that two
+# for each core run at once. What they need is fetched by the binary that is tested: no
+# other build is needed for that.
+TEST_THREADS ?= $(shell expr 2 '*' "$$(nproc)")
+
 unit: setup
 	cargo test --workspace --locked --no-run
 	$${CARGO_TARGET_DIR:-target}/debug/ackproof stack fetch
-	cargo test --workspace --locked
+	RUST_TEST_THREADS=$(TEST_THREADS) cargo test --workspace --locked
 
 # The documentation of every crate: a broken link is an error.
 docs: setup
 	RUSTDOCFLAGS="-D warnings" cargo doc --workspace --no-deps --locked
 
-# Spelling, unused dependencies, licences and sources of dependencies.
+# Spelling, unused dependencies, licences and sources of dependencies, fuzzing targets.
 checks: setup
 	scripts/checks.sh
 

@@ -1,6 +1,6 @@
 #!/bin/sh
-# The checks whose tools no build needs: spelling, unused dependencies, licences and
-# sources of dependencies. Each tool is installed once, into the target folder.
+# The checks that no build needs: spelling, unused dependencies, licences and sources
+# of dependencies, the fuzzing targets. Each tool is installed once, into the target folder.
 set -eu
 tools=${CARGO_TARGET_DIR:-target}/tools
 
@@ -30,3 +30,6 @@ if "$tools/bin/cargo-deny" fetch db 2>/dev/null; then
 else
     echo "checks: advisories were not checked: their database cannot be reached" >&2
 fi
+
+# What only `cargo fuzz` can link is compiled all the same.
+cargo check --quiet --locked --package ackproof-fuzz --features libfuzzer --bins
