@@ -4,7 +4,7 @@
 //!
 //! - *duplicate*: of the records that a group made of one record, each beyond
 //!   the first that stands where a `read_committed` reader is given it.
-//! - *group-gap*, which `groups/readers.rs` finds: what of a record was made is part
+//! - *group-gap*, which `groups/unprocessed.rs` finds: what of a record was made is part
 //!   of its processing. It was made when the record made of it was
 //!   acknowledged or stands, in no transaction or in a committed one. Where it
 //!   was acknowledged and does not stand, the broker lost it: that is
@@ -28,7 +28,8 @@ use model::event::{Body, Content};
 use model::ids::{GroupIx, Offset, PartitionRef, RecordId, TopicIx};
 
 use crate::context::Context;
-use crate::log::{Ledger, Need};
+use crate::log::Ledger;
+use crate::passes::detector::Need;
 use crate::proof::finding::{FindingCollector, Watch};
 use crate::sets::record_set::RecordSet;
 use crate::sets::sparse_set::SparseSet;

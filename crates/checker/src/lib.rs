@@ -75,12 +75,12 @@
 //! (`cluster/replicas.rs`), *zombie-processing* (`groups/zombies.rs`), *G1a* and
 //! *precommitted-read* (`txn/read_committed.rs`), *torn-transaction* and *int-send-skip*
 //! (`txn/atomicity.rs`), *G0* and *G1c* (`txn/cycles.rs`). What became of a transaction is
-//! settled in `txn/outcomes.rs`.
+//! settled in `txn/outcomes/settle.rs`.
 //!
 //! Where another tool recorded the history, what the readers were given stands
-//! for the truth (`log/imported.rs`), *unseen* is what lies above it, and
+//! for the truth (`log/ledger/imported.rs`), *unseen* is what lies above it, and
 //! [`expect`] judges without a plan. An acknowledgement names a place as well as
-//! a reading does (`log/places.rs`), a group's gap is also what it committed past
+//! a reading does (`log/ledger/imported_places.rs`), a group's gap is also what it committed past
 //! and nobody came to, and what a later record of its key may have replaced is
 //! excused (`Body::Replaceable`).
 //!
@@ -130,12 +130,13 @@ mod sets;
 mod txn;
 mod verdict;
 
-pub use calibration::mutants::{MutantPass, Mutants, Survey};
-pub use cdc::row_changes::CaptureCoverage;
+pub use calibration::mutants::{MutantPass, Mutants};
+pub use calibration::survey::Survey;
+pub use cdc::coverage::CaptureCoverage;
 pub use cluster::replicas::ReplicaCoverage;
 pub use cluster::truncation::TruncationCoverage;
 pub use derived::DerivationCoverage;
-pub use groups::readers::GroupCoverage;
+pub use groups::coverage::GroupCoverage;
 pub use groups::zombies::ZombieCoverage;
 pub use measure::happened::Occurrences;
 pub use measure::{FaultRecord, GroupActivity, ReadsMet, TrafficMet};

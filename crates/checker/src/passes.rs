@@ -2,6 +2,7 @@
 
 pub(crate) mod checker;
 pub(crate) mod collect;
+pub(crate) mod detector;
 pub(crate) mod examine;
 pub(crate) mod limits;
 pub(crate) mod parallel;

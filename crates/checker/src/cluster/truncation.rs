@@ -24,7 +24,8 @@ use model::event::{Body, Content, Event, Outcome};
 use model::ids::{Micros, Offset, PartitionRef, ProducerIx, RecordId, Sequence};
 
 use crate::context::Context;
-use crate::log::{Ledger, Need};
+use crate::log::Ledger;
+use crate::passes::detector::Need;
 use crate::proof::finding::{FindingCollector, Scope, Watch};
 use crate::sets::table::{PartitionTable, Table};
 

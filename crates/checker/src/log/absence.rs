@@ -3,9 +3,9 @@
 
 use model::ids::{Offset, PartitionRef, RecordId};
 
-use super::PartitionLog;
 use crate::context::Context;
 use crate::log::cleaning::Successor;
+use crate::log::partition_log::PartitionLog;
 use crate::txn::outcomes::TxnOutcome;
 
 /// Why an acknowledged record is not there.

@@ -6,7 +6,8 @@ use model::claim::Contract;
 use model::event::Event;
 use model::verdict::Calibration;
 
-use crate::calibration::mutants::{MutantPass, Survey};
+use crate::calibration::mutants::MutantPass;
+use crate::calibration::survey::Survey;
 use crate::passes::checker::{Analysis, Checker, Pass};
 use crate::passes::limits::Limits;
 use crate::passes::parallel::{Concurrency, Lanes};

@@ -4,8 +4,9 @@
 use model::event::{Body, Event, Intent, TransactionOutcome};
 use model::ids::TransactionRef;
 
-use super::{Explainer, name, observed};
 use crate::names::Names;
+use crate::proof::explain::Explainer;
+use crate::proof::explain::words::{name, observed};
 use crate::proof::finding::Watch;
 
 impl Explainer {

@@ -5,9 +5,9 @@
 use model::claim::{Claim, Contract};
 use model::verdict::{ErrorMeaning, ReportedError};
 
-use super::{Ruling, inconclusive};
-use crate::groups::readers::GroupCoverage;
+use crate::groups::coverage::GroupCoverage;
 use crate::passes::checker::Analysis;
+use crate::verdict::judge::ruling::{Ruling, inconclusive};
 
 /// Errors that are told beside a verdict, at most; verdict.json has all.
 const TOLD_MAX: usize = 3;

@@ -11,97 +11,15 @@
 //! one connection is answered in the order in which it stores, and what is
 //! stored before that record lies below its offset.
 
-use std::collections::BTreeMap;
-use std::ops::Range;
+use model::ids::{Offset, PartitionRef, RecordId};
 
-use model::ids::{Offset, PartitionRef, ProducerIx, RecordId};
-
-use super::{Ledger, PartitionLog};
+use crate::log::ledger::Ledger;
+use crate::log::partition_log::PartitionLog;
+use crate::log::witness::Witness;
 use crate::names::Names;
 use crate::passes::limits::Limits;
 use crate::provenance::Provenance;
-use crate::sets::sparse_set::SparseSet;
 use crate::txn::outcomes::{TxnOutcome, TxnOutcomes};
-
-/// Who tells what stands in the log.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) enum Witness {
-    /// An observer, when the traffic was over.
-    #[default]
-    Observer,
-    /// The readers.
-    Readers,
-    /// The readers, and the producers of what was sent in transactions.
-    ReadersAndProducers,
-}
-
-/// What was said of a partition, where everything is kept.
-#[derive(Default)]
-pub(super) struct Told(Vec<(Offset, RecordId)>);
-
-impl Told {
-    pub(super) fn add(&mut self, offset: Offset, record: RecordId) {
-        if self.0.len() == self.0.capacity() {
-            self.sort();
-        }
-        self.0.push((offset, record));
-    }
-
-    fn sort(&mut self) {
-        self.0.sort_unstable();
-        self.0.dedup();
-    }
-}
-
-/// Successes without an offset that are followed, at most; of others nobody
-/// can tell whether they are lost.
-const FOLLOWED_MAX: usize = 1 << 16;
-
-/// Successes without an offset, and what the same producers were told next.
-#[derive(Default)]
-pub(super) struct Followed {
-    /// Of which no record that was sent later was acknowledged so far.
-    open: BTreeMap<(PartitionRef, ProducerIx), Vec<RecordId>>,
-    /// The offset of such a record, below which they lie if they were stored.
-    below: BTreeMap<RecordId, Offset>,
-    len: usize,
-}
-
-impl Followed {
-    /// A producer was told success of a record, at an offset.
-    pub(super) fn hear(&mut self, partition: PartitionRef, record: RecordId, offset: Offset) {
-        if self.open.is_empty() {
-            return;
-        }
-        let from = (partition, record.producer);
-        if let Some(open) = self.open.get_mut(&from) {
-            open.retain(|before| {
-                let later = before.sequence < record.sequence;
-                if later {
-                    self.below.insert(*before, offset);
-                }
-                !later
-            });
-            if open.is_empty() {
-                self.open.remove(&from);
-            }
-        }
-    }
-
-    /// A producer was told success of a record, without an offset.
-    pub(super) fn hear_unplaced(&mut self, partition: PartitionRef, record: RecordId) {
-        if self.len < FOLLOWED_MAX {
-            self.len += 1;
-            let from = (partition, record.producer);
-            self.open.entry(from).or_default().push(record);
-        }
-    }
-
-    /// The offset below which a record lies, if it is stored.
-    pub(super) fn below(&self, record: RecordId) -> Option<Offset> {
-        self.below.get(&record).copied()
-    }
-}
 
 impl Ledger {
     /// For a history of which it is known who its witnesses are.
@@ -172,26 +90,6 @@ impl Ledger {
 }
 
 impl PartitionLog {
-    /// Notes that a member processed what stands at an offset.
-    #[inline]
-    pub(super) fn processed_at(&mut self, offset: Offset) {
-        let behind = Offset::new(offset.get().saturating_add(1));
-        let read = self.processed.get_or_insert(offset..behind);
-        read.start = read.start.min(offset);
-        read.end = read.end.max(behind);
-    }
-
-    /// From the lowest offset that anybody processed to behind the highest.
-    pub(super) const fn processed(&self) -> Option<&Range<Offset>> {
-        self.processed.as_ref()
-    }
-
-    /// Offsets of what was acknowledged above everything that anybody was given,
-    /// and that nothing may have taken.
-    pub(crate) const fn beyond(&self) -> &SparseSet {
-        &self.beyond
-    }
-
     fn believe_all(&mut self, taken: impl Fn(Offset) -> bool) {
         let (first, end) = self.inside(i64::MIN, i64::MAX);
         let acknowledged = self.acknowledged.at();
