@@ -24,12 +24,12 @@
 use std::collections::{BTreeMap, HashMap};
 
 use model::anomaly::Anomaly;
-use model::event::{Body, Content};
+use model::event::{Body, Content, Event};
 use model::ids::{GroupIx, Offset, PartitionRef, RecordId, TopicIx};
 
 use crate::context::Context;
 use crate::log::Ledger;
-use crate::passes::detector::Need;
+use crate::passes::analyzer::{Analyzer, Frequent, Need};
 use crate::proof::finding::{FindingCollector, Watch};
 use crate::sets::record_set::RecordSet;
 use crate::sets::sparse_set::SparseSet;
@@ -147,36 +147,27 @@ enum Effect {
     Unsettled,
 }
 
-impl Derivations {
+impl Analyzer for Derivations {
+    type Uses<'d> = (&'d Ledger,);
+    type Coverage = DerivationCoverage;
+
+    const FREQUENT: &'static [Frequent] = &[];
+
     /// Takes in the next event of the first reading.
-    pub(crate) fn observe(&mut self, body: &Body) {
-        match body {
+    fn observe(&mut self, event: &Event, _context: &Context, _collector: &mut FindingCollector) {
+        match &event.body {
             Body::TransformDeclared { .. } => self.coverage.groups += 1,
             Body::Derived { .. } => self.stage = Stage::Wanted,
             _ => {}
         }
     }
 
-    /// Whether the history has to be read once more, now that it was read to
-    /// its end; to be asked after the log was.
-    pub(crate) fn end_pass(&mut self, log: &Ledger) -> Need {
-        self.stage = match self.stage {
-            Stage::Nothing | Stage::Outputs | Stage::Done => Stage::Done,
-            Stage::Wanted if log.knows_what_stands() => Stage::Outputs,
-            Stage::Wanted => Stage::Wanted,
-        };
-        match self.stage {
-            Stage::Nothing | Stage::Done => Need::Nothing,
-            Stage::Wanted | Stage::Outputs => Need::Reading,
-        }
-    }
-
     /// Takes in the next event of another reading of the same history.
-    pub(crate) fn observe_again(
+    fn observe_again(
         &mut self,
-        body: &Body,
-        log: &Ledger,
-        context: Context<'_>,
+        event: &Event,
+        context: &Context,
+        (log,): Self::Uses<'_>,
         collector: &mut FindingCollector,
     ) {
         if self.stage != Stage::Outputs {
@@ -187,7 +178,7 @@ impl Derivations {
             from,
             offset,
             content,
-        } = body
+        } = &event.body
         {
             let group = context.names.group_of(*member);
             let writes = |group: &GroupIx| context.names.writes_to(*group).is_some();
@@ -201,7 +192,7 @@ impl Derivations {
             group,
             from,
             offset,
-        } = body
+        } = &event.body
         else {
             return;
         };
@@ -241,6 +232,36 @@ impl Derivations {
         }
     }
 
+    /// Whether the history has to be read once more, now that it was read to
+    /// its end; to be asked after the log was.
+    fn end_pass(
+        &mut self,
+        _context: &Context,
+        (log,): Self::Uses<'_>,
+        _collector: &mut FindingCollector,
+    ) -> Need {
+        self.stage = match self.stage {
+            Stage::Nothing | Stage::Outputs | Stage::Done => Stage::Done,
+            Stage::Wanted if log.knows_what_stands() => Stage::Outputs,
+            Stage::Wanted => Stage::Wanted,
+        };
+        match self.stage {
+            Stage::Nothing | Stage::Done => Need::Nothing,
+            Stage::Wanted | Stage::Outputs => Need::AnotherPass,
+        }
+    }
+
+    fn settle(
+        &mut self,
+        _context: &Context,
+        _uses: Self::Uses<'_>,
+        _collector: &mut FindingCollector,
+    ) -> Self::Coverage {
+        self.coverage
+    }
+}
+
+impl Derivations {
     fn keep_ahead(&mut self, at: (GroupIx, PartitionRef, Offset), effect: Effect) {
         if self.ahead.len() >= IN_HAND_MAX {
             self.ahead.clear();
@@ -283,10 +304,10 @@ impl Derivations {
         group: GroupIx,
         partition: PartitionRef,
         log: &Ledger,
-        context: Context<'_>,
+        context: &Context,
     ) -> Option<Outputs> {
         let to = context.names.writes_to(group)?;
-        if !log.topic_is_read(to, context.names) {
+        if !log.topic_is_read(to, &context.names) {
             return None;
         }
         let outputs = self.outputs.get(&(group, partition));
@@ -304,14 +325,10 @@ impl Derivations {
         let outputs = self.outputs.get(&(group, from));
         outputs.is_some_and(|outputs| outputs.doubled.contains(offset.get()))
     }
-
-    pub(crate) const fn coverage(&self) -> DerivationCoverage {
-        self.coverage
-    }
 }
 
-fn effect(record: RecordId, to: Option<TopicIx>, log: &Ledger, context: Context<'_>) -> Effect {
-    let txn_outcomes = context.txn_outcomes;
+fn effect(record: RecordId, to: Option<TopicIx>, log: &Ledger, context: &Context) -> Effect {
+    let txn_outcomes = &context.txn_outcomes;
     let tx = txn_outcomes.transactions.of(record);
     match tx.map(|tx| (txn_outcomes.outcome(tx), txn_outcomes.torn.contains(&tx))) {
         // Which part of a torn one is visible is told by its own anomaly.
@@ -319,11 +336,11 @@ fn effect(record: RecordId, to: Option<TopicIx>, log: &Ledger, context: Context<
         Some((TxnOutcome::Aborted, _)) => return Effect::Aborted,
         Some((TxnOutcome::Committed, _)) | None => {}
     }
-    if log.is_stored(record) {
+    if log.holds(record) {
         Effect::Stands
     } else if log.is_acknowledged(record) {
         Effect::Lost
-    } else if to.is_some_and(|to| log.may_have_taken(to, context.names)) {
+    } else if to.is_some_and(|to| log.may_have_taken(to, &context.names)) {
         Effect::Unsettled
     } else {
         Effect::Never
@@ -334,7 +351,7 @@ fn effect(record: RecordId, to: Option<TopicIx>, log: &Ledger, context: Context<
 fn add(
     record: RecordId,
     (group, from, offset): (GroupIx, PartitionRef, Offset),
-    context: Context<'_>,
+    context: &Context,
     collector: &mut FindingCollector,
 ) {
     collector.add_record(Anomaly::Duplicate, record, || {

@@ -111,9 +111,14 @@
 //! read the history with the mutants in it, which must all be found.
 //! [`examine`] does all of it; [`judge`](judge()) makes verdicts.
 //!
+//! Each analysis is an `Analyzer` (`passes/analyzer.rs`) in a file of its own and
+//! a line of the list in `passes/analyzers.rs`. What all of them may ask is in
+//! `context.rs`, which is shown each event first.
+//!
 //! Where there are cores for it, what finds and what measures have a thread
 //! each ([`Lanes`]), and read the history each for itself.
 
+mod analysis;
 mod calibration;
 mod cdc;
 mod cluster;
@@ -130,6 +135,7 @@ mod sets;
 mod txn;
 mod verdict;
 
+pub use analysis::{Analysis, Completeness, Coverage};
 pub use calibration::mutants::{MutantPass, Mutants};
 pub use calibration::survey::Survey;
 pub use cdc::coverage::CaptureCoverage;
@@ -140,7 +146,7 @@ pub use groups::coverage::GroupCoverage;
 pub use groups::zombies::ZombieCoverage;
 pub use measure::happened::Occurrences;
 pub use measure::{FaultRecord, GroupActivity, ReadsMet, TrafficMet};
-pub use passes::checker::{Analysis, Checker, Completeness, Coverage, Pass};
+pub use passes::checker::{Checker, Pass};
 pub use passes::examine::{check, check_in, examine, examine_in};
 pub use passes::limits::{BlockSize, Limits};
 pub use passes::parallel::{Concurrency, Lanes};

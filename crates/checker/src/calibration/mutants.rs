@@ -14,7 +14,7 @@ use model::anomaly::Anomaly;
 use model::event::{Body, Event};
 use model::verdict::Calibration;
 
-use crate::passes::checker::Analysis;
+use crate::analysis::Analysis;
 
 /// Something planted in a history.
 #[derive(Clone, Debug)]

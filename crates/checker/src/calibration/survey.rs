@@ -14,13 +14,13 @@ use model::ids::{
     TransactionRef,
 };
 
+use crate::analysis::Analysis;
 use crate::calibration::targets::Victim;
 use crate::calibration::traces;
 use crate::calibration::traces::{CommitTrace, Placed, Reading, RecordTrace, RowTrace};
 use crate::groups::waits::Excusable;
 use crate::log::past::Past;
 use crate::names::Names;
-use crate::passes::checker::Analysis;
 use crate::sets::record_set::RecordSet;
 use crate::txn::outcomes::{TxnOutcome, TxnOutcomes};
 use crate::txn::tracker::Tx;

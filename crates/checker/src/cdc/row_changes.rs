@@ -32,8 +32,13 @@ use model::event::{
 use model::ids::{ChangeId, Micros, PartitionRef, TableIx, TxId};
 use model::verdict::PartFailure;
 
+use crate::cdc::coverage::CaptureCoverage;
 use crate::cdc::row_history::{ChangeEvent, Row};
 use crate::cdc::slot::Wal;
+use crate::context::Context;
+use crate::log::Ledger;
+use crate::passes::analyzer::{Analyzer, Frequent};
+use crate::proof::finding::FindingCollector;
 
 #[derive(Clone, Copy)]
 struct Change {
@@ -44,7 +49,7 @@ struct Change {
 
 /// What is known of a database and its capture, before it is settled.
 #[derive(Default)]
-pub(crate) struct Capture {
+pub(crate) struct RowChanges {
     changes: BTreeMap<ChangeId, Change>,
     transactions: BTreeMap<TxId, TxOutcome>,
     events: BTreeMap<Row, Vec<ChangeEvent>>,
@@ -77,8 +82,13 @@ struct Connector {
     failures: Vec<PartFailure>,
 }
 
-impl Capture {
-    pub(crate) fn observe(&mut self, event: &Event) {
+impl Analyzer for RowChanges {
+    type Uses<'d> = (&'d Ledger,);
+    type Coverage = Option<CaptureCoverage>;
+
+    const FREQUENT: &'static [Frequent] = &[];
+
+    fn observe(&mut self, event: &Event, _context: &Context, _collector: &mut FindingCollector) {
         match &event.body {
             Body::ChangeInvoked {
                 tx,
@@ -135,6 +145,17 @@ impl Capture {
         }
     }
 
+    fn settle(
+        &mut self,
+        context: &Context,
+        (log,): Self::Uses<'_>,
+        collector: &mut FindingCollector,
+    ) -> Self::Coverage {
+        std::mem::take(self).cover_all(log, &context.names, collector)
+    }
+}
+
+impl RowChanges {
     /// What is said of the connector, its slot and the write-ahead log.
     fn observe_connector(&mut self, at: Micros, body: &Body) {
         match body {

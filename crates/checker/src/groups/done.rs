@@ -8,7 +8,7 @@ use model::ids::Offset;
 
 use crate::derived::Outputs;
 use crate::groups::partition_reads::Reading;
-use crate::groups::scope::{Bounds, Place};
+use crate::groups::scope::{Bounds, GroupScope};
 use crate::log::PartitionLog;
 use crate::proof::finding::Watch;
 use crate::sets::sparse_set::SparseSet;
@@ -61,7 +61,12 @@ impl<'r> Done<'r> {
 
     /// The commit that passed a record: the first behind it, or, where earlier
     /// ones may be of an earlier life of the log, the farthest.
-    pub(super) fn passed_by(&self, place: Place<'_>, offset: Offset, committed: Offset) -> Watch {
+    pub(super) fn passed_by(
+        &self,
+        place: GroupScope<'_>,
+        offset: Offset,
+        committed: Offset,
+    ) -> Watch {
         match self.reading.lives {
             None => Watch::CommitPast(place.group, place.partition, offset),
             Some(_) => Watch::CommitOf(place.group, place.partition, committed),

@@ -15,7 +15,7 @@ use crate::groups::commits::{Commit, Trail};
 use crate::groups::done::Done;
 use crate::groups::partition_reads::{Lives, Reading, Records, Resolved};
 use crate::groups::positions::{Given, Positions, Within};
-use crate::groups::scope::{Bounds, Place};
+use crate::groups::scope::{Bounds, GroupScope};
 use crate::log::{Ledger, PartitionLog};
 use crate::proof::finding::{FindingCollector, Watch};
 use crate::sets::record_set::RecordSet;
@@ -117,7 +117,7 @@ impl Again {
         event: &Event,
         log: &Ledger,
         known: Known<'_>,
-        context: Context<'_>,
+        context: &Context,
         collector: &mut FindingCollector,
     ) {
         match &event.body {
@@ -189,11 +189,7 @@ impl Again {
                     if let Some(lives) = &mut doubt.lives {
                         lives.add(commit);
                     }
-                    let place = Place {
-                        group,
-                        partition: *partition,
-                        names: context.names,
-                    };
+                    let place = GroupScope::of(group, *partition, &context.names);
                     let back = doubt.commits.as_mut().and_then(|trail| trail.add(commit));
                     if let Some(back) = back {
                         place.regress(collector, back.from, Some(back.to));
@@ -211,7 +207,7 @@ impl Again {
         &mut self,
         (partition, offset, read): (PartitionRef, Offset, Content),
         (records, readings, derived): Known<'_>,
-        context: Context<'_>,
+        context: &Context,
     ) {
         let (no_records, no_reading) = (Records::default(), Reading::default());
         for group in context.names.groups_of(partition.topic) {
@@ -240,7 +236,7 @@ impl Again {
         member: MemberIx,
         (partition, offset, read): (PartitionRef, Offset, Content),
         log: &Ledger,
-        context: Context<'_>,
+        context: &Context,
         collector: &mut FindingCollector,
     ) {
         let given = Given {
@@ -262,11 +258,7 @@ impl Again {
         let Some((before, within)) = before.filter(|_| doubt.steps) else {
             return;
         };
-        let place = Place {
-            group: step.group,
-            partition,
-            names: context.names,
-        };
+        let place = GroupScope::of(step.group, partition, &context.names);
         if offset <= before.offset {
             if is_past && !known {
                 return;
@@ -309,7 +301,7 @@ struct Jump {
 /// none either.
 fn find_skips(
     log: &Ledger,
-    (place, bounds): (Place<'_>, Bounds<'_>),
+    (place, bounds): (GroupScope<'_>, Bounds<'_>),
     jump: &Jump,
     collector: &mut FindingCollector,
 ) -> u64 {

@@ -9,7 +9,7 @@ use model::ids::{MemberIx, Micros, Offset};
 use crate::derived::Outputs;
 use crate::groups::commits::{Commit, Commits};
 use crate::groups::positions::Step;
-use crate::groups::scope::{Bounds, Place};
+use crate::groups::scope::{Bounds, GroupScope};
 use crate::log::PartitionLog;
 use crate::proof::finding::FindingCollector;
 use crate::sets::record_set::RecordSet;
@@ -171,7 +171,7 @@ impl Reading {
         known: &mut RecordSet,
         (offset, content): (Offset, Content),
         member: MemberIx,
-        place: Place<'_>,
+        place: GroupScope<'_>,
         collector: &mut FindingCollector,
     ) {
         self.processed += 1;

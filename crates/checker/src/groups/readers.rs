@@ -28,17 +28,16 @@ use crate::groups::done::Done;
 use crate::groups::doubts::{Again, Doubt};
 use crate::groups::partition_reads::{Reading, Records, Reported};
 use crate::groups::positions::{Given, Positions};
-use crate::groups::scope::{Bounds, Place};
+use crate::groups::scope::{Bounds, GroupScope};
 use crate::groups::unprocessed::find_unprocessed;
 use crate::log::Ledger;
 use crate::names::Names;
-use crate::passes::detector::Need;
+use crate::passes::analyzer::{Analyzer, Frequent, Need};
 use crate::proof::finding::FindingCollector;
 use crate::sets::sparse_set::SparseSet;
 use crate::sets::table::{PartitionTable, Table};
 use crate::txn::outcomes::TxnOutcome;
 use crate::txn::reads::{TxnRead, TxnReads, regressions};
-use crate::txn::tracker::{Transactions, Tx};
 
 /// What is known of the groups.
 #[derive(Default)]
@@ -73,16 +72,15 @@ enum Stage {
     Done,
 }
 
-impl Readers {
+impl Analyzer for Readers {
+    type Uses<'d> = (&'d Ledger, &'d Derivations);
+    type Coverage = Vec<GroupCoverage>;
+
+    const FREQUENT: &'static [Frequent] = &[Frequent::Processed];
+
     /// Takes in the next event of the first reading, after the transactions
     /// have seen it.
-    pub(crate) fn observe(
-        &mut self,
-        event: &Event,
-        transactions: &Transactions,
-        names: &Names,
-        collector: &mut FindingCollector,
-    ) {
+    fn observe(&mut self, event: &Event, context: &Context, collector: &mut FindingCollector) {
         match &event.body {
             Body::Processed {
                 member,
@@ -91,7 +89,7 @@ impl Readers {
                 content,
             } => {
                 let read = (*from, *offset, *content);
-                self.processed(event.at, *member, read, names, collector);
+                self.processed(event.at, *member, read, &context.names, collector);
             }
             Body::Glimpsed {
                 member,
@@ -131,101 +129,19 @@ impl Readers {
             Body::GroupWaited { group, limit_ms } => {
                 self.waited.insert(*group, *limit_ms);
             }
-            Body::OffsetSent { .. } => self.joined.observe(&event.body, transactions),
-            _ => self.positions.observe(event, transactions),
+            Body::OffsetSent { .. } => {
+                self.joined.observe(&event.body, &context.transactions);
+            }
+            _ => self.positions.observe(event, &context.transactions),
         }
-    }
-
-    /// Reads and commits of members that nobody started: a history that
-    /// lacks its beginning.
-    pub(crate) const fn strays(&self) -> u64 {
-        self.strays
-    }
-
-    /// Records that members jumped over and that compaction may have taken,
-    /// where nobody says how the topic is cleaned.
-    pub(crate) const fn excused(&self) -> u64 {
-        self.excused
-    }
-
-    /// The transaction for which a member reads at this moment.
-    pub(crate) fn inside(&self, member: MemberIx) -> Option<Tx> {
-        self.positions.inside.of(member)
-    }
-
-    /// What was read inside transactions.
-    pub(crate) fn joined_reads(&self) -> &[TxnRead] {
-        self.joined.reads()
-    }
-
-    #[inline]
-    fn reading(&mut self, group: GroupIx, partition: PartitionRef) -> &mut Reading {
-        self.readings.entry(group.get().into()).entry(partition)
-    }
-
-    fn processed(
-        &mut self,
-        at: Micros,
-        member: MemberIx,
-        (partition, offset, content): (PartitionRef, Offset, Content),
-        names: &Names,
-        collector: &mut FindingCollector,
-    ) {
-        let given = Given {
-            offset,
-            content: Some(content),
-        };
-        let Some(step) = self.positions.step(at, member, partition, given) else {
-            self.strays += 1;
-            return;
-        };
-        let group = step.group;
-        let number = i64::from(group.get());
-        let reading = self.readings.entry(number).entry(partition);
-        if reading.goes_on(&step, offset) {
-            *self.steps.entry(number) += 1;
-        }
-        let place = Place {
-            group,
-            partition,
-            names,
-        };
-        if let Some(tx) = step.inside {
-            self.joined.read(tx, member, partition, offset);
-        } else {
-            let known = &mut self.records.entry(number).processed;
-            reading.count(known, (offset, content), member, place, collector);
-        }
-    }
-
-    /// A member was given what it did not process; none where nobody started the
-    /// member.
-    fn went(
-        &mut self,
-        at: Micros,
-        member: MemberIx,
-        (partition, offset, content): (PartitionRef, Offset, Content),
-    ) -> Option<()> {
-        let given = Given {
-            offset,
-            content: Some(content),
-        };
-        let step = self.positions.step(at, member, partition, given)?;
-        let number = i64::from(step.group.get());
-        let reading = self.readings.entry(number).entry(partition);
-        if reading.goes_on(&step, offset) {
-            *self.steps.entry(number) += 1;
-        }
-        Some(())
     }
 
     /// Takes in the next event of another reading of the same history.
-    pub(crate) fn observe_again(
+    fn observe_again(
         &mut self,
         event: &Event,
-        log: &Ledger,
-        derived: &Derivations,
-        context: Context<'_>,
+        context: &Context,
+        (log, derived): Self::Uses<'_>,
         collector: &mut FindingCollector,
     ) {
         match std::mem::take(&mut self.stage) {
@@ -242,74 +158,22 @@ impl Readers {
         }
     }
 
-    /// Counts what was processed in a transaction, as far as it counts.
-    fn join(
-        &mut self,
-        event: &Event,
-        positions: &mut Positions,
-        context: Context<'_>,
-        collector: &mut FindingCollector,
-    ) {
-        let txn_outcomes = context.txn_outcomes;
-        let Body::Processed {
-            member,
-            from: partition,
-            offset,
-            content,
-        } = &event.body
-        else {
-            positions.observe(event, &txn_outcomes.transactions);
-            return;
-        };
-        let who = (positions.group(*member), positions.inside.of(*member));
-        let (Some(group), Some(tx)) = who else {
-            return;
-        };
-        let number = i64::from(group.get());
-        let reading = self.readings.entry(number).entry(*partition);
-        let known = self.records.entry(number);
-        match txn_outcomes.outcome(tx) {
-            TxnOutcome::Aborted => {
-                reading.in_vain.insert(offset.get());
-                if let Some(record) = content.identity() {
-                    known.in_vain.insert(record);
-                }
-            }
-            TxnOutcome::Unknown => {
-                reading.unsettled.insert(offset.get());
-                if let Some(record) = content.identity() {
-                    known.unsettled.insert(record);
-                }
-            }
-            TxnOutcome::Committed => {
-                let place = Place {
-                    group,
-                    partition: *partition,
-                    names: context.names,
-                };
-                let read = (*offset, *content);
-                reading.count(&mut known.processed, read, *member, place, collector);
-            }
-        }
-    }
-
     /// Whether the history has to be read once more, now that it was read to
     /// its end; to be asked after the log and what was made of records were.
-    pub(crate) fn end_pass(
+    fn end_pass(
         &mut self,
-        log: &Ledger,
-        derived: &Derivations,
-        context: Context<'_>,
+        context: &Context,
+        (log, derived): Self::Uses<'_>,
         collector: &mut FindingCollector,
     ) -> Need {
         match std::mem::replace(&mut self.stage, Stage::Done) {
             Stage::First if !self.joined.reads().is_empty() => {
                 self.stage = Stage::Joining(Positions::default());
-                return Need::Reading;
+                return Need::AnotherPass;
             }
             Stage::First | Stage::Joining(_) | Stage::Waiting => {}
             Stage::Doubts(again) => {
-                self.take(again, context.names, collector);
+                self.take(again, &context.names, collector);
                 return Need::Nothing;
             }
             Stage::Done => return Need::Nothing,
@@ -359,7 +223,180 @@ impl Readers {
             contested,
             ..Again::default()
         });
-        Need::Reading
+        Need::AnotherPass
+    }
+
+    /// Puts together what all readings came to.
+    fn settle(
+        &mut self,
+        context: &Context,
+        (log, derived): Self::Uses<'_>,
+        collector: &mut FindingCollector,
+    ) -> Self::Coverage {
+        let names = &context.names;
+        for ((group, partition), mut commits) in self.joined.commits(&context.txn_outcomes) {
+            for commit in &mut commits {
+                commit.past |= log.past().is_behind(partition, commit.offset);
+            }
+            self.reading(group, partition).joined = commits;
+        }
+        for (group, partition, reading) in self.readings() {
+            let place = GroupScope::of(group, partition, names);
+            for (from, to) in regressions(&reading.joined) {
+                place.regress(collector, from, Some(to));
+            }
+            find_forgotten(reading, place, collector);
+        }
+        let none = Reading::default();
+        let mut all = Vec::new();
+        for (group, declared) in &names.groups {
+            let number = i64::from(group.get());
+            let mut coverage = GroupCoverage {
+                name: declared.name.clone(),
+                waited: self.waited.contains_key(group),
+                steps: self.steps.get(number).copied().unwrap_or(0),
+                ..GroupCoverage::default()
+            };
+            for partition in declared
+                .topics
+                .iter()
+                .flat_map(|topic| names.partitions_of(*topic))
+            {
+                let reading = self.reading_of(*group, partition).unwrap_or(&none);
+                let place = GroupScope::of(*group, partition, names);
+                let bounds = Bounds::of(context, *group, partition);
+                let outputs = derived.of(*group, partition, log, context);
+                let done = Done::of(reading, outputs.as_ref());
+                let excuse = context.waits.excuse(*group, partition);
+                let within = (place, bounds, &excuse);
+                find_unprocessed(&done, log, within, collector, &mut coverage);
+            }
+            all.push(coverage);
+        }
+        all
+    }
+}
+
+impl Readers {
+    /// Reads and commits of members that nobody started: a history that
+    /// lacks its beginning.
+    pub(crate) const fn strays(&self) -> u64 {
+        self.strays
+    }
+
+    /// Records that members jumped over and that compaction may have taken,
+    /// where nobody says how the topic is cleaned.
+    pub(crate) const fn excused(&self) -> u64 {
+        self.excused
+    }
+
+    /// What was read inside transactions.
+    pub(crate) fn joined_reads(&self) -> &[TxnRead] {
+        self.joined.reads()
+    }
+
+    #[inline]
+    fn reading(&mut self, group: GroupIx, partition: PartitionRef) -> &mut Reading {
+        self.readings.entry(group.get().into()).entry(partition)
+    }
+
+    fn processed(
+        &mut self,
+        at: Micros,
+        member: MemberIx,
+        (partition, offset, content): (PartitionRef, Offset, Content),
+        names: &Names,
+        collector: &mut FindingCollector,
+    ) {
+        let given = Given {
+            offset,
+            content: Some(content),
+        };
+        let Some(step) = self.positions.step(at, member, partition, given) else {
+            self.strays += 1;
+            return;
+        };
+        let group = step.group;
+        let number = i64::from(group.get());
+        let reading = self.readings.entry(number).entry(partition);
+        if reading.goes_on(&step, offset) {
+            *self.steps.entry(number) += 1;
+        }
+        let place = GroupScope::of(group, partition, names);
+        if let Some(tx) = step.inside {
+            self.joined.read(tx, member, partition, offset);
+        } else {
+            let known = &mut self.records.entry(number).processed;
+            reading.count(known, (offset, content), member, place, collector);
+        }
+    }
+
+    /// A member was given what it did not process; none where nobody started the
+    /// member.
+    fn went(
+        &mut self,
+        at: Micros,
+        member: MemberIx,
+        (partition, offset, content): (PartitionRef, Offset, Content),
+    ) -> Option<()> {
+        let given = Given {
+            offset,
+            content: Some(content),
+        };
+        let step = self.positions.step(at, member, partition, given)?;
+        let number = i64::from(step.group.get());
+        let reading = self.readings.entry(number).entry(partition);
+        if reading.goes_on(&step, offset) {
+            *self.steps.entry(number) += 1;
+        }
+        Some(())
+    }
+
+    /// Counts what was processed in a transaction, as far as it counts.
+    fn join(
+        &mut self,
+        event: &Event,
+        positions: &mut Positions,
+        context: &Context,
+        collector: &mut FindingCollector,
+    ) {
+        let txn_outcomes = &context.txn_outcomes;
+        let Body::Processed {
+            member,
+            from: partition,
+            offset,
+            content,
+        } = &event.body
+        else {
+            positions.observe(event, &txn_outcomes.transactions);
+            return;
+        };
+        let who = (positions.group(*member), positions.inside.of(*member));
+        let (Some(group), Some(tx)) = who else {
+            return;
+        };
+        let number = i64::from(group.get());
+        let reading = self.readings.entry(number).entry(*partition);
+        let known = self.records.entry(number);
+        match txn_outcomes.outcome(tx) {
+            TxnOutcome::Aborted => {
+                reading.in_vain.insert(offset.get());
+                if let Some(record) = content.identity() {
+                    known.in_vain.insert(record);
+                }
+            }
+            TxnOutcome::Unknown => {
+                reading.unsettled.insert(offset.get());
+                if let Some(record) = content.identity() {
+                    known.unsettled.insert(record);
+                }
+            }
+            TxnOutcome::Committed => {
+                let place = GroupScope::of(group, *partition, &context.names);
+                let read = (*offset, *content);
+                reading.count(&mut known.processed, read, *member, place, collector);
+            }
+        }
     }
 
     /// Takes over what another reading has settled.
@@ -367,11 +404,7 @@ impl Readers {
         self.joined.learn(again.joined_past);
         self.excused += again.excused;
         for ((group, partition), doubt) in again.contested {
-            let place = Place {
-                group,
-                partition,
-                names,
-            };
+            let place = GroupScope::of(group, partition, names);
             for Regression { from, to } in doubt.commits.iter().flat_map(Trail::finish) {
                 place.regress(collector, from, Some(to));
             }
@@ -416,70 +449,11 @@ impl Readers {
             partitions.map(move |(partition, reading)| (group, partition, reading))
         })
     }
-
-    /// Puts together what all readings came to.
-    pub(crate) fn settle(
-        &mut self,
-        log: &Ledger,
-        derived: &Derivations,
-        context: Context<'_>,
-        collector: &mut FindingCollector,
-    ) -> Vec<GroupCoverage> {
-        let names = context.names;
-        for ((group, partition), mut commits) in self.joined.commits(context.txn_outcomes) {
-            for commit in &mut commits {
-                commit.past |= log.past().is_behind(partition, commit.offset);
-            }
-            self.reading(group, partition).joined = commits;
-        }
-        for (group, partition, reading) in self.readings() {
-            let place = Place {
-                group,
-                partition,
-                names,
-            };
-            for (from, to) in regressions(&reading.joined) {
-                place.regress(collector, from, Some(to));
-            }
-            find_forgotten(reading, place, collector);
-        }
-        let none = Reading::default();
-        let mut all = Vec::new();
-        for (group, declared) in &names.groups {
-            let number = i64::from(group.get());
-            let mut coverage = GroupCoverage {
-                name: declared.name.clone(),
-                waited: self.waited.contains_key(group),
-                steps: self.steps.get(number).copied().unwrap_or(0),
-                ..GroupCoverage::default()
-            };
-            for partition in declared
-                .topics
-                .iter()
-                .flat_map(|topic| names.partitions_of(*topic))
-            {
-                let reading = self.reading_of(*group, partition).unwrap_or(&none);
-                let place = Place {
-                    group: *group,
-                    partition,
-                    names,
-                };
-                let bounds = Bounds::of(context, *group, partition);
-                let outputs = derived.of(*group, partition, log, context);
-                let done = Done::of(reading, outputs.as_ref());
-                let excuse = context.waits.excuse(*group, partition);
-                let within = (place, bounds, &excuse);
-                find_unprocessed(&done, log, within, collector, &mut coverage);
-            }
-            all.push(coverage);
-        }
-        all
-    }
 }
 
 /// A final position below the last accepted commit, unless that was made
 /// behind a record that is gone: then the log went back, and not the group.
-fn find_forgotten(reading: &Reading, place: Place<'_>, collector: &mut FindingCollector) {
+fn find_forgotten(reading: &Reading, place: GroupScope<'_>, collector: &mut FindingCollector) {
     if let Some((_, last)) = reading.latest().filter(|_| !reading.latest_is_past()) {
         match reading.reported {
             Reported::NoPosition => place.regress(collector, last, None),

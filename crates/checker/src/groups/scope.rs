@@ -35,8 +35,8 @@ pub(super) struct Bounds<'r> {
 }
 
 impl<'r> Bounds<'r> {
-    pub(super) fn of(context: Context<'r>, group: GroupIx, partition: PartitionRef) -> Self {
-        let txn_outcomes = context.txn_outcomes;
+    pub(super) fn of(context: &'r Context, group: GroupIx, partition: PartitionRef) -> Self {
+        let txn_outcomes = &context.txn_outcomes;
         let committed_only = context.provenance.reads_committed(group);
         Self {
             hidden: committed_only
@@ -75,13 +75,21 @@ impl<'r> Bounds<'r> {
 
 /// Whose reading of what is being settled.
 #[derive(Clone, Copy)]
-pub(super) struct Place<'r> {
+pub(super) struct GroupScope<'r> {
     pub(super) group: GroupIx,
     pub(super) partition: PartitionRef,
     pub(super) names: &'r Names,
 }
 
-impl Place<'_> {
+impl<'r> GroupScope<'r> {
+    pub(super) const fn of(group: GroupIx, partition: PartitionRef, names: &'r Names) -> Self {
+        Self {
+            group,
+            partition,
+            names,
+        }
+    }
+
     pub(super) fn add(
         self,
         collector: &mut FindingCollector,

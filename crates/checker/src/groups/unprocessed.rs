@@ -6,7 +6,7 @@ use model::ids::Offset;
 
 use crate::groups::coverage::GroupCoverage;
 use crate::groups::done::{Done, Undone};
-use crate::groups::scope::{Bounds, Place};
+use crate::groups::scope::{Bounds, GroupScope};
 use crate::groups::waits::Excuse;
 use crate::log::{Ledger, PartitionLog};
 use crate::proof::finding::{FindingCollector, Watch};
@@ -18,7 +18,7 @@ use crate::proof::finding::{FindingCollector, Watch};
 fn find_passed_over(
     done: &Done<'_>,
     log: &PartitionLog,
-    (place, bounds): (Place<'_>, Bounds<'_>),
+    (place, bounds): (GroupScope<'_>, Bounds<'_>),
     collector: &mut FindingCollector,
     coverage: &mut GroupCoverage,
 ) {
@@ -53,7 +53,7 @@ fn find_passed_over(
 pub(super) fn find_unprocessed(
     done: &Done<'_>,
     log: &Ledger,
-    (place, bounds, excuse): (Place<'_>, Bounds<'_>, &Excuse),
+    (place, bounds, excuse): (GroupScope<'_>, Bounds<'_>, &Excuse),
     collector: &mut FindingCollector,
     coverage: &mut GroupCoverage,
 ) {

@@ -37,9 +37,11 @@ use model::ids::{GroupIx, MemberIx, Micros, Offset, PartitionRef};
 
 use crate::context::Context;
 use crate::log::Ledger;
+use crate::passes::analyzer::{Analyzer, Frequent};
 use crate::proof::finding::{FindingCollector, Scope, Watch};
 use crate::sets::table::{PartitionTable, Table};
 use crate::txn::outcomes::TxnOutcome;
+use crate::txn::reads::Inside;
 use crate::txn::tracker::Tx;
 
 /// A partition in a member's hands.
@@ -108,6 +110,7 @@ pub(crate) struct Zombies {
     hands: Table<PartitionTable<Vec<Holding>>>,
     deeds: BTreeMap<(GroupIx, PartitionRef), Vec<Deed>>,
     outlived: u64,
+    inside: Inside,
 }
 
 /// How often a member could have become a zombie.
@@ -121,9 +124,13 @@ pub struct ZombieCoverage {
     pub overtaken: u64,
 }
 
-impl Zombies {
-    /// `inside` is the transaction for which the member of the event reads.
-    pub(crate) fn observe(&mut self, event: &Event, inside: impl Fn(MemberIx) -> Option<Tx>) {
+impl Analyzer for Zombies {
+    type Uses<'d> = (&'d Ledger,);
+    type Coverage = ZombieCoverage;
+
+    const FREQUENT: &'static [Frequent] = &[Frequent::Processed];
+
+    fn observe(&mut self, event: &Event, context: &Context, _collector: &mut FindingCollector) {
         match &event.body {
             Body::MemberStarted { member, group } => {
                 let started = Member {
@@ -149,140 +156,27 @@ impl Zombies {
                 from,
                 offset,
                 ..
-            } => self.processed(event.at, *member, *from, *offset, inside),
+            } => self.processed(event.at, *member, *from, *offset),
             Body::Committed {
                 member,
                 partition,
                 offset,
                 result: CommitResult::Accepted,
             } => self.committed(event.at, *member, *partition, *offset),
+            Body::TransactionJoined { .. } | Body::TransactionCompleted { .. } => {
+                self.inside.observe(&event.body, &context.transactions);
+            }
             _ => {}
         }
     }
 
-    fn assigned(&mut self, at: Micros, by: MemberIx, partition: PartitionRef) {
-        let Some(member) = self.members.get_mut(by.get().into()) else {
-            return;
-        };
-        let of = self.hands.entry(member.group.get().into());
-        let hands = of.entry(partition);
-        let before = member.holdings.get(partition);
-        let reached_before = before.and_then(|before| {
-            let before = &hands[*before];
-            before.reached.max(before.reached_before)
-        });
-        member.holdings.insert(partition, hands.len());
-        hands.push(Holding {
-            member: by,
-            since: at,
-            taken: false,
-            first_processed: None,
-            reached: None,
-            reached_before,
-            confirmed: false,
-        });
-    }
-
-    fn revoked(&mut self, by: MemberIx, partition: PartitionRef) {
-        let Some(member) = self.members.get_mut(by.get().into()) else {
-            return;
-        };
-        let of = self.hands.get_mut(member.group.get().into());
-        let hands = of.and_then(|of| of.get_mut(partition));
-        let holding = member.holdings.get(partition);
-        if let Some(holding) = hands.zip(holding).map(|(hands, at)| &mut hands[*at]) {
-            member.just_taken += u64::from(!holding.taken);
-            holding.taken = true;
-        }
-    }
-
-    fn processed(
-        &mut self,
-        at: Micros,
-        by: MemberIx,
-        partition: PartitionRef,
-        offset: Offset,
-        inside: impl Fn(MemberIx) -> Option<Tx>,
-    ) {
-        let Some(member) = self.members.get_mut(by.get().into()) else {
-            return;
-        };
-        self.outlived += std::mem::take(&mut member.just_taken);
-        member.last = at;
-        let Some(number) = member.holdings.get(partition).copied() else {
-            return;
-        };
-        let key = (member.group, partition);
-        let of = self.hands.get_mut(member.group.get().into());
-        let Some(hands) = of.and_then(|of| of.get_mut(partition)) else {
-            return;
-        };
-        let holding = &mut hands[number];
-        let why = if holding.taken {
-            Why::Taken
-        } else {
-            holding.first_processed.get_or_insert(offset);
-            let behind = Offset::new(offset.get().saturating_add(1));
-            holding.reached = holding.reached.max(Some(behind));
-            let holding = hands[number];
-            let mut others = hands[number + 1..].iter();
-            if !others.any(|other| other.overtakes(&holding, at)) {
-                return;
-            }
-            Why::Overtaken {
-                holding: number,
-                known: hands.len(),
-                at,
-            }
-        };
-        let deed = Deed {
-            member: by,
-            offset,
-            inside: inside(by),
-            why,
-        };
-        self.deeds.entry(key).or_default().push(deed);
-    }
-
-    fn committed(&mut self, at: Micros, by: MemberIx, partition: PartitionRef, offset: Offset) {
-        let Some(member) = self.members.get_mut(by.get().into()) else {
-            return;
-        };
-        self.outlived += std::mem::take(&mut member.just_taken);
-        member.last = at;
-        let Some(number) = member.holdings.get(partition).copied() else {
-            return;
-        };
-        let key = (member.group, partition);
-        let of = self.hands.get_mut(member.group.get().into());
-        let Some(hands) = of.and_then(|of| of.get_mut(partition)) else {
-            return;
-        };
-        let holding = &mut hands[number];
-        if !holding.taken {
-            let own = holding.first_processed.max(holding.reached_before);
-            holding.confirmed |=
-                holding.first_processed.is_some() && own.is_some_and(|own| offset > own);
-            return;
-        }
-        if let Some(reached) = holding.reached.filter(|reached| offset > *reached) {
-            let deed = Deed {
-                member: by,
-                offset,
-                inside: None,
-                why: Why::Committed { reached },
-            };
-            self.deeds.entry(key).or_default().push(deed);
-        }
-    }
-
     /// Finds what was done by members that certainly had lost the partition.
-    pub(crate) fn settle(
-        &self,
-        log: &Ledger,
-        context: Context<'_>,
+    fn settle(
+        &mut self,
+        context: &Context,
+        (log,): Self::Uses<'_>,
         collector: &mut FindingCollector,
-    ) -> ZombieCoverage {
+    ) -> Self::Coverage {
         let Context {
             names, provenance, ..
         } = context;
@@ -341,6 +235,113 @@ impl Zombies {
                 .flat_map(PartitionTable::values)
                 .map(|hands| self.overtaken(hands))
                 .sum(),
+        }
+    }
+}
+
+impl Zombies {
+    fn assigned(&mut self, at: Micros, by: MemberIx, partition: PartitionRef) {
+        let Some(member) = self.members.get_mut(by.get().into()) else {
+            return;
+        };
+        let of = self.hands.entry(member.group.get().into());
+        let hands = of.entry(partition);
+        let before = member.holdings.get(partition);
+        let reached_before = before.and_then(|before| {
+            let before = &hands[*before];
+            before.reached.max(before.reached_before)
+        });
+        member.holdings.insert(partition, hands.len());
+        hands.push(Holding {
+            member: by,
+            since: at,
+            taken: false,
+            first_processed: None,
+            reached: None,
+            reached_before,
+            confirmed: false,
+        });
+    }
+
+    fn revoked(&mut self, by: MemberIx, partition: PartitionRef) {
+        let Some(member) = self.members.get_mut(by.get().into()) else {
+            return;
+        };
+        let of = self.hands.get_mut(member.group.get().into());
+        let hands = of.and_then(|of| of.get_mut(partition));
+        let holding = member.holdings.get(partition);
+        if let Some(holding) = hands.zip(holding).map(|(hands, at)| &mut hands[*at]) {
+            member.just_taken += u64::from(!holding.taken);
+            holding.taken = true;
+        }
+    }
+
+    /// A member does something with a partition: which of all holdings of the
+    /// partition is its own.
+    fn goes_on(
+        &mut self,
+        at: Micros,
+        by: MemberIx,
+        partition: PartitionRef,
+    ) -> Option<((GroupIx, PartitionRef), usize, &mut Vec<Holding>)> {
+        let member = self.members.get_mut(by.get().into())?;
+        self.outlived += std::mem::take(&mut member.just_taken);
+        member.last = at;
+        let number = member.holdings.get(partition).copied()?;
+        let of = self.hands.get_mut(member.group.get().into())?;
+        Some(((member.group, partition), number, of.get_mut(partition)?))
+    }
+
+    fn processed(&mut self, at: Micros, by: MemberIx, partition: PartitionRef, offset: Offset) {
+        let Some((key, number, hands)) = self.goes_on(at, by, partition) else {
+            return;
+        };
+        let holding = &mut hands[number];
+        let why = if holding.taken {
+            Why::Taken
+        } else {
+            holding.first_processed.get_or_insert(offset);
+            let behind = Offset::new(offset.get().saturating_add(1));
+            holding.reached = holding.reached.max(Some(behind));
+            let holding = hands[number];
+            let mut others = hands[number + 1..].iter();
+            if !others.any(|other| other.overtakes(&holding, at)) {
+                return;
+            }
+            Why::Overtaken {
+                holding: number,
+                known: hands.len(),
+                at,
+            }
+        };
+        let deed = Deed {
+            member: by,
+            offset,
+            inside: self.inside.of(by),
+            why,
+        };
+        self.deeds.entry(key).or_default().push(deed);
+    }
+
+    fn committed(&mut self, at: Micros, by: MemberIx, partition: PartitionRef, offset: Offset) {
+        let Some((key, number, hands)) = self.goes_on(at, by, partition) else {
+            return;
+        };
+        let holding = &mut hands[number];
+        if !holding.taken {
+            let own = holding.first_processed.max(holding.reached_before);
+            holding.confirmed |=
+                holding.first_processed.is_some() && own.is_some_and(|own| offset > own);
+            return;
+        }
+        if let Some(reached) = holding.reached.filter(|reached| offset > *reached) {
+            let deed = Deed {
+                member: by,
+                offset,
+                inside: None,
+                why: Why::Committed { reached },
+            };
+            self.deeds.entry(key).or_default().push(deed);
         }
     }
 

@@ -12,17 +12,21 @@ mod settle;
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use model::event::Event;
 use model::ids::{Offset, PartitionRef, RecordId, TopicIx};
 
 use crate::calibration::targets::Victim;
+use crate::context::Context;
 use crate::log::claims::Blocks;
 use crate::log::partition_log::{Extent, PartitionLog};
 use crate::log::past::Past;
 use crate::log::stored_records::StoredRecords;
 use crate::log::witness::{Followed, Witness};
 use crate::names::Names;
+use crate::passes::analyzer::{Analyzer, Frequent, Need};
 use crate::passes::collect::{Claim, Collector};
 use crate::passes::limits::Limits;
+use crate::proof::finding::FindingCollector;
 use crate::sets::record_set::RecordSet;
 use crate::sets::table::PartitionTable;
 
@@ -46,7 +50,6 @@ pub(crate) struct Ledger {
     early: RecordSet,
     partitions: PartitionTable<PartitionLog>,
     pub(super) stored_records: StoredRecords,
-    traffic_ended: bool,
     /// Whether something was said of an offset after what stands there.
     belated: bool,
     pub(super) reading: Reading,
@@ -59,6 +62,7 @@ pub(crate) struct Ledger {
     moved: Vec<Claim>,
     /// Records that are said to be where nobody read them.
     unread_places: RecordSet,
+    lost: Lost,
 }
 
 /// What the history is being read for.
@@ -110,11 +114,6 @@ pub(crate) struct Settled {
     pub(crate) deleted: u64,
     /// A damaged record stands where the acknowledgement says.
     pub(crate) damaged: u64,
-    /// Acknowledged records of transactions that are lost.
-    pub(crate) lost: Vec<RecordId>,
-    /// The highest of the lost records of each partition that were
-    /// acknowledged at or above its end.
-    pub(crate) gone: BTreeMap<PartitionRef, (Offset, RecordId)>,
     /// First copies with a predecessor of the same producer in the same
     /// partition.
     pub(crate) ordered_pairs: u64,
@@ -126,6 +125,50 @@ pub(crate) struct Settled {
     pub(crate) bystanders: Vec<Victim>,
     /// How far each partition reaches.
     pub(crate) extents: BTreeMap<PartitionRef, Extent>,
+}
+
+/// Lost records that other analyses care about.
+#[derive(Default)]
+pub(crate) struct Lost {
+    /// Acknowledged records of transactions.
+    pub(crate) of_transactions: Vec<RecordId>,
+    /// The highest of each partition that was acknowledged at or above its end.
+    pub(crate) above_end: BTreeMap<PartitionRef, (Offset, RecordId)>,
+}
+
+impl Analyzer for Ledger {
+    type Uses<'d> = ();
+    type Coverage = Settled;
+
+    const FREQUENT: &'static [Frequent] = &[
+        Frequent::SendInvoked,
+        Frequent::SendCompleted,
+        Frequent::Stored,
+        Frequent::Processed,
+    ];
+
+    #[inline]
+    fn observe(&mut self, event: &Event, context: &Context, _collector: &mut FindingCollector) {
+        self.take_in(&event.body, context);
+    }
+
+    fn observe_again(
+        &mut self,
+        event: &Event,
+        context: &Context,
+        (): (),
+        collector: &mut FindingCollector,
+    ) {
+        self.take_in_again(&event.body, context, collector);
+    }
+
+    fn end_pass(&mut self, context: &Context, (): (), collector: &mut FindingCollector) -> Need {
+        self.close_pass(context, collector)
+    }
+
+    fn settle(&mut self, context: &Context, (): (), collector: &mut FindingCollector) -> Settled {
+        self.put_together(context, collector)
+    }
 }
 
 impl Ledger {
@@ -183,6 +226,11 @@ impl Ledger {
         matches!(self.reading, Reading::Done)
     }
 
+    /// The lost records that others care about; known once the log is settled.
+    pub(crate) const fn lost(&self) -> &Lost {
+        &self.lost
+    }
+
     /// What was read in earlier lives of the logs; known once the log is
     /// settled.
     pub(crate) const fn past(&self) -> &Past {
@@ -207,11 +255,6 @@ impl Ledger {
     /// Whether an observer read the log.
     pub(crate) fn is_observed(&self) -> bool {
         self.witness == Witness::Observer
-    }
-
-    /// Whether a record stands anywhere.
-    pub(crate) fn is_stored(&self, record: RecordId) -> bool {
-        self.stored_records.stored.contains(record)
     }
 
     /// Whether a record was acknowledged.

@@ -6,9 +6,10 @@ use model::claim::Contract;
 use model::event::Event;
 use model::verdict::Calibration;
 
+use crate::analysis::Analysis;
 use crate::calibration::mutants::MutantPass;
 use crate::calibration::survey::Survey;
-use crate::passes::checker::{Analysis, Checker, Pass};
+use crate::passes::checker::{Checker, Pass};
 use crate::passes::limits::Limits;
 use crate::passes::parallel::{Concurrency, Lanes};
 use crate::proof::explain::{Examples, Explainer};

@@ -19,8 +19,8 @@ use model::event::{Body, CommitResult, Content, Event, Outcome, SlotState};
 use model::ids::{GroupIx, MemberIx, Micros, Offset, PartitionRef, TxId};
 use model::verdict::ExampleOperation;
 
+use crate::analysis::Analysis;
 use crate::names::Names;
-use crate::passes::checker::Analysis;
 use crate::proof::explain::around::Around;
 use crate::proof::explain::case::{Case, Changes, Operation, Reading};
 use crate::proof::explain::words::{name, observed, stands};

@@ -14,7 +14,7 @@ use model::event::{Body, Content, Outcome};
 use model::ids::{Offset, PartitionRef, ProducerIx, RecordId};
 use model::verdict::{Finding, Hop, LostAt};
 
-use crate::passes::checker::Coverage;
+use crate::analysis::Coverage;
 use crate::sets::record_set::RecordSet;
 use crate::sets::sparse_set::SparseSet;
 

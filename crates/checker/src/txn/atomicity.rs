@@ -14,10 +14,13 @@
 use std::collections::{BTreeSet, HashMap};
 
 use model::anomaly::Anomaly;
+use model::event::Event;
 use model::ids::{Offset, RecordId, Sequence};
 
+use crate::context::Context;
 use crate::log::Ledger;
 use crate::names::Names;
+use crate::passes::analyzer::{Analyzer, Frequent};
 use crate::proof::finding::{FindingCollector, Scope, Watch};
 use crate::provenance::Provenance;
 use crate::txn::outcomes::{TxnOutcome, TxnOutcomes, Visible};
@@ -40,9 +43,40 @@ pub struct TransactionCoverage {
     pub disowned: u64,
 }
 
+/// Looks for transactions that are not whole.
+#[derive(Default)]
+pub(crate) struct Atomicity;
+
+impl Analyzer for Atomicity {
+    type Uses<'d> = (&'d Ledger,);
+    type Coverage = TransactionCoverage;
+
+    const FREQUENT: &'static [Frequent] = &[];
+
+    fn observe(&mut self, _event: &Event, _context: &Context, _collector: &mut FindingCollector) {}
+
+    fn settle(
+        &mut self,
+        context: &Context,
+        (log,): Self::Uses<'_>,
+        collector: &mut FindingCollector,
+    ) -> TransactionCoverage {
+        let lost = &log.lost().of_transactions;
+        let coverage = find_torn(
+            &context.txn_outcomes,
+            lost,
+            log,
+            &context.provenance,
+            collector,
+        );
+        find_interrupted(&context.txn_outcomes, log, &context.names, collector);
+        coverage
+    }
+}
+
 /// Finds transactions that are not whole. `lost` are the acknowledged records
 /// that are not there.
-pub(crate) fn find_torn(
+fn find_torn(
     txn_outcomes: &TxnOutcomes,
     lost: &[RecordId],
     log: &Ledger,
@@ -143,7 +177,7 @@ fn cover(txn_outcomes: &TxnOutcomes, open: &BTreeSet<Tx>) -> TransactionCoverage
 }
 
 /// Finds committed transactions whose records others' records interrupt.
-pub(crate) fn find_interrupted(
+fn find_interrupted(
     txn_outcomes: &TxnOutcomes,
     log: &Ledger,
     names: &Names,

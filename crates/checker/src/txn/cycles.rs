@@ -20,10 +20,14 @@
 use std::collections::{BTreeSet, HashMap, VecDeque};
 
 use model::anomaly::Anomaly;
+use model::event::Event;
 use model::ids::{Offset, PartitionRef};
 
+use crate::context::Context;
+use crate::groups::readers::Readers;
 use crate::log::Ledger;
 use crate::names::Names;
+use crate::passes::analyzer::{Analyzer, Frequent};
 use crate::proof::finding::{FindingCollector, Scope, Watch};
 use crate::txn::outcomes::{TxnOutcome, TxnOutcomes, TxnRange, Visible};
 use crate::txn::reads::TxnRead;
@@ -62,8 +66,31 @@ pub struct CycleCoverage {
     pub read_circles: u64,
 }
 
+/// Looks for circles.
+#[derive(Default)]
+pub(crate) struct Cycles;
+
+impl Analyzer for Cycles {
+    type Uses<'d> = (&'d Ledger, &'d Readers);
+    type Coverage = CycleCoverage;
+
+    const FREQUENT: &'static [Frequent] = &[];
+
+    fn observe(&mut self, _event: &Event, _context: &Context, _collector: &mut FindingCollector) {}
+
+    fn settle(
+        &mut self,
+        context: &Context,
+        (log, readers): Self::Uses<'_>,
+        collector: &mut FindingCollector,
+    ) -> CycleCoverage {
+        let reads = readers.joined_reads();
+        find_cycles(&context.txn_outcomes, reads, log, &context.names, collector)
+    }
+}
+
 /// Finds the circles of a history.
-pub(crate) fn find_cycles(
+fn find_cycles(
     txn_outcomes: &TxnOutcomes,
     reads: &[TxnRead],
     log: &Ledger,

@@ -24,7 +24,7 @@
 use model::anomaly::Anomaly;
 use model::verdict::Verdict;
 
-use crate::passes::checker::Analysis;
+use crate::analysis::Analysis;
 
 /// What is expected of a history.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -266,16 +266,7 @@ fn why_open(analysis: &Analysis) -> Vec<String> {
     if completeness.imported.is_none() && !completeness.completed {
         doubts.push("the history ends before the run was completed".to_owned());
     }
-    if !completeness.unread.is_empty() {
-        let unread = completeness.unread.join(", ");
-        doubts.push(format!("not read to the end: {unread}"));
-    }
-    if completeness.strays > 0 {
-        doubts.push(format!(
-            "{} reads or commits of members that the history does not introduce",
-            completeness.strays
-        ));
-    }
+    doubts.extend(completeness.gaps());
     doubts.extend(completeness.given_again.iter().cloned());
     let coverage = &analysis.coverage;
     if completeness.replaceable > 0 {

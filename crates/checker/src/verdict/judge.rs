@@ -25,7 +25,7 @@ use model::verdict::{
     Calibration, FaultVerdict, GuaranteeVerdict, PartFailure, ScenarioVerdict, Verdict,
 };
 
-use crate::passes::checker::{Analysis, Coverage};
+use crate::analysis::{Analysis, Coverage};
 use crate::verdict::judge::claims::rule;
 use crate::verdict::judge::doubts::doubts;
 use crate::verdict::judge::faults::judge_fault;

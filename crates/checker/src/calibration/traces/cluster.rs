@@ -6,8 +6,8 @@ use model::anomaly::Anomaly;
 use model::event::{Body, Event};
 use model::ids::{BrokerId, Offset, PartitionRef};
 
+use crate::analysis::Analysis;
 use crate::calibration::traces::Placed;
-use crate::passes::checker::Analysis;
 
 /// Where the events stand that these mutants need.
 pub(crate) struct Places {

@@ -6,9 +6,9 @@ use std::sync::Arc;
 use model::event::{Body, Event};
 use model::ids::{GroupIx, Offset, PartitionRef, RecordId};
 
+use crate::analysis::Analysis;
 use crate::calibration::traces::Placed;
 use crate::derived::Derivations;
-use crate::passes::checker::Analysis;
 
 /// Places of each partition that the survey watches, at most.
 const PLACES_MAX: usize = 16;

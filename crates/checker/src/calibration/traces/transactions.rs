@@ -5,8 +5,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use model::event::{Body, Content, Event, Isolation, TransactionOutcome};
 use model::ids::{GroupIx, Offset, PartitionRef, ProducerIx, RecordId, TransactionRef};
 
+use crate::analysis::Analysis;
 use crate::calibration::traces::Placed;
-use crate::passes::checker::Analysis;
 use crate::txn::outcomes::{TxnOutcome, TxnOutcomes, Visible};
 use crate::txn::tracker::Tx;
 

@@ -7,7 +7,7 @@ use model::event::{CaptureResult, ChangeContent, SettingEffect, Snapshot, TxOutc
 use model::ids::{RowKey, TableIx, TopicIx, TxId};
 
 use crate::cdc::coverage::CaptureCoverage;
-use crate::cdc::row_changes::Capture;
+use crate::cdc::row_changes::RowChanges;
 use crate::cdc::row_findings::{
     Judged, Place, find_divergence, find_missing, find_wrong_events, is_as_committed,
 };
@@ -23,9 +23,9 @@ fn table_names(tables: &BTreeSet<TableIx>, names: &Names) -> Vec<String> {
     tables.iter().map(|table| names.table(*table)).collect()
 }
 
-impl Capture {
+impl RowChanges {
     /// Finds what is wrong with the capture; none where nothing was captured.
-    pub(crate) fn settle(
+    pub(super) fn cover_all(
         mut self,
         log: &Ledger,
         names: &Names,

@@ -10,7 +10,7 @@ use model::ids::{Offset, PartitionRef, RecordId, TopicIx};
 use crate::calibration::targets::Victim;
 use crate::context::Context;
 use crate::log::absence::Absence;
-use crate::log::ledger::{Ledger, Settled};
+use crate::log::ledger::{Ledger, Lost};
 use crate::log::partition_log::PartitionLog;
 use crate::log::witness::Witness;
 use crate::names::Names;
@@ -23,7 +23,7 @@ impl Ledger {
     pub(super) fn settle_unplaced(
         &mut self,
         read: &BTreeSet<TopicIx>,
-        context: Context<'_>,
+        context: &Context,
         collector: &mut FindingCollector,
     ) {
         let partitions = self.partitions.iter();
@@ -53,7 +53,7 @@ impl Ledger {
         &mut self,
         claim: Claim,
         read: &BTreeSet<TopicIx>,
-        context: Context<'_>,
+        context: &Context,
         collector: &mut FindingCollector,
     ) {
         let Claim {
@@ -93,7 +93,7 @@ impl Ledger {
             Absence::Unseen => Anomaly::Unseen,
             Absence::Lost => {
                 settled.looked_for += 1;
-                settled.lose(record, (partition, offset), log, context);
+                self.lost.add(record, (partition, offset), log, context);
                 let log = self.partitions.entry(partition);
                 if log.has(offset.get()) {
                     log.cut(offset);
@@ -119,7 +119,7 @@ impl Ledger {
         &mut self,
         claims: &[Claim],
         read: &BTreeSet<TopicIx>,
-        context: Context<'_>,
+        context: &Context,
         collector: &mut FindingCollector,
     ) {
         if self.witness != Witness::Observer {
@@ -153,7 +153,7 @@ impl Ledger {
         // It was acknowledged here, and stands elsewhere; but where a copy may
         // have been taken from here, it says nothing that the other is there.
         let log = self.partitions.get(partition);
-        let taken = log.is_some_and(|log| log.is_emptied(partition, offset, context.names));
+        let taken = log.is_some_and(|log| log.is_emptied(partition, offset, &context.names));
         let elsewhere = |claim: &Claim| is_read && !taken && stored(claim);
         let mut contradicted: Vec<RecordId> = Vec::new();
         if offset.get() >= 0 {
@@ -182,7 +182,7 @@ impl Ledger {
             log.ends.offer_settled(victim);
         }
         for record in contradicted {
-            self.contradict(record, partition, offset, context.names, collector);
+            self.contradict(record, partition, offset, &context.names, collector);
         }
     }
 
@@ -248,20 +248,20 @@ impl Ledger {
     }
 }
 
-impl Settled {
-    /// Files a lost record with those that care.
-    fn lose(
+impl Lost {
+    /// Notes a lost record where others care about it.
+    fn add(
         &mut self,
         record: RecordId,
         (partition, offset): (PartitionRef, Offset),
         log: &PartitionLog,
-        context: Context<'_>,
+        context: &Context,
     ) {
         if context.txn_outcomes.transactions.of(record).is_some() {
-            self.lost.push(record);
+            self.of_transactions.push(record);
         }
         if log.end().is_some_and(|end| offset >= end) {
-            let highest = self.gone.entry(partition).or_insert((offset, record));
+            let highest = self.above_end.entry(partition).or_insert((offset, record));
             *highest = (*highest).max((offset, record));
         }
     }

@@ -4,14 +4,15 @@ use model::event::{Body, Content, Outcome};
 use model::ids::{Offset, PartitionRef, RecordId, Sequence};
 
 use crate::calibration::targets::Victim;
+use crate::context::Context;
 use crate::log::ledger::Ledger;
 use crate::log::witness::Witness;
 use crate::txn::tracker::Transactions;
 
 impl Ledger {
-    /// Takes in the next event of the first reading, after the transactions
-    /// have seen it.
-    pub(crate) fn observe(&mut self, body: &Body, transactions: &Transactions) {
+    /// Takes in the next event of the first pass.
+    pub(super) fn take_in(&mut self, body: &Body, context: &Context) {
+        let transactions = &context.transactions;
         match body {
             Body::SendInvoked { record, .. } => {
                 self.sent.insert(*record);
@@ -105,7 +106,14 @@ impl Ledger {
                 }
             }
             Body::PartitionRead { partition } => self.partitions.entry(*partition).read = true,
-            Body::TrafficEnded => self.traffic_ended = true,
+            Body::ChangeEvent {
+                partition,
+                offset,
+                content,
+                ..
+            } if context.names.is_read(partition.topic) => {
+                self.holds_event(*partition, *offset, content.as_read(), transactions);
+            }
             Body::Imported { .. } => self.learn(Witness::Readers),
             Body::TransactionBegun { .. } if self.witness == Witness::Readers => {
                 self.learn(Witness::ReadersAndProducers);
@@ -154,7 +162,7 @@ impl Ledger {
 
     /// What the log of a change topic holds at an offset. That it is damaged is
     /// for the capture to find.
-    pub(crate) fn holds_event(
+    fn holds_event(
         &mut self,
         partition: PartitionRef,
         offset: Offset,

@@ -81,7 +81,7 @@ impl Ledger {
     pub(super) fn settle_lone_place(
         &mut self,
         claim: Claim,
-        context: Context<'_>,
+        context: &Context,
         collector: &mut FindingCollector,
     ) {
         let outcome = context.txn_outcomes.outcome_of(claim.record);
@@ -96,7 +96,7 @@ impl Ledger {
         &mut self,
         claims: &[Claim],
         absent: impl Fn(&mut Self, Claim, &mut FindingCollector),
-        context: Context<'_>,
+        context: &Context,
         collector: &mut FindingCollector,
     ) {
         let Some(Claim {
@@ -130,7 +130,7 @@ impl Ledger {
             self.count_unread_place(*record, collector);
         }
         for record in here.iter().skip(1) {
-            self.contradict(*record, partition, offset, context.names, collector);
+            self.contradict(*record, partition, offset, &context.names, collector);
         }
         here.sort_unstable();
         let Some(log) = self.partitions.get_mut(partition) else {

@@ -11,18 +11,17 @@ use crate::calibration::targets::Victim;
 use crate::context::Context;
 use crate::log::ledger::{Ledger, Reading};
 use crate::log::witness::Witness;
+use crate::passes::analyzer::Need;
 use crate::passes::collect::{Claim, Collector, Kind};
-use crate::passes::detector::Need;
 use crate::proof::finding::FindingCollector;
-use crate::provenance::Provenance;
 use crate::sets::record_set::RecordSet;
 
 impl Ledger {
     /// Takes in the next event of another reading of the same history.
-    pub(crate) fn observe_again(
+    pub(super) fn take_in_again(
         &mut self,
         body: &Body,
-        context: Context<'_>,
+        context: &Context,
         collector: &mut FindingCollector,
     ) {
         let (partition, offset, kind, record) = match body {
@@ -104,7 +103,7 @@ impl Ledger {
         }
     }
 
-    pub(super) fn stands(&mut self, claim: Claim, collected: &mut Collector, context: Context<'_>) {
+    pub(super) fn stands(&mut self, claim: Claim, collected: &mut Collector, context: &Context) {
         let told = (self.witness, self.blocks());
         let Some(log) = self.partitions.get_mut(claim.partition) else {
             return;
@@ -130,7 +129,7 @@ impl Ledger {
         claim: Claim,
         collected: &mut Collector,
         read: &BTreeSet<TopicIx>,
-        context: Context<'_>,
+        context: &Context,
         collector: &mut FindingCollector,
     ) {
         let block = self.blocks().holding(claim.offset);
@@ -169,9 +168,9 @@ impl Ledger {
 
     /// Whether the history has to be read once more, now that it was read to
     /// its end.
-    pub(crate) fn end_pass(
+    pub(super) fn close_pass(
         &mut self,
-        context: Context<'_>,
+        context: &Context,
         collector: &mut FindingCollector,
     ) -> Need {
         match std::mem::replace(&mut self.reading, Reading::Done) {
@@ -199,7 +198,7 @@ impl Ledger {
                     log.forget_what_stands();
                 }
                 self.reading = Reading::StoredRecords(Collector::new(self.limits.claims_max));
-                Need::Reading
+                Need::AnotherPass
             }
             Reading::StoredRecords(collected) => {
                 let (claims, next) = collected.close();
@@ -207,7 +206,7 @@ impl Ledger {
                 match next {
                     Some(next) => {
                         self.reading = Reading::StoredRecords(next);
-                        Need::Reading
+                        Need::AnotherPass
                     }
                     None => self.contest(context, collector),
                 }
@@ -226,7 +225,7 @@ impl Ledger {
                 self.stored_records
                     .settle_doubts(&context.txn_outcomes.transactions);
                 let Some(collected) = next else {
-                    self.settle_moved(context.names, collector);
+                    self.settle_moved(&context.names, collector);
                     return Need::Nothing;
                 };
                 self.reading = Reading::Claims {
@@ -234,14 +233,14 @@ impl Ledger {
                     unsent,
                     read,
                 };
-                Need::Reading
+                Need::AnotherPass
             }
             Reading::Done => Need::Nothing,
         }
     }
 
     /// Tells what stands in partitions that were not told in order.
-    fn untangle(&mut self, claims: &[Claim], context: Context<'_>) {
+    fn untangle(&mut self, claims: &[Claim], context: &Context) {
         let (witness, blocks) = (self.witness, self.blocks());
         for claim in claims {
             let log = self.partitions.entry(claim.partition);
@@ -260,18 +259,14 @@ impl Ledger {
     }
 
     /// Finds what has to be looked at claim by claim.
-    pub(super) fn contest(
-        &mut self,
-        context: Context<'_>,
-        collector: &mut FindingCollector,
-    ) -> Need {
+    pub(super) fn contest(&mut self, context: &Context, collector: &mut FindingCollector) -> Need {
         let blocks = self.blocks();
         let topics: BTreeSet<TopicIx> = self.partitions.iter().map(|(at, _)| at.topic).collect();
         let read = topics
             .into_iter()
-            .filter(|topic| self.topic_is_read(*topic, context.names))
+            .filter(|topic| self.topic_is_read(*topic, &context.names))
             .collect();
-        let unsent = self.unsent(context.provenance);
+        let unsent = self.unsent(context);
         let observed = self.is_observed();
         for (partition, log) in self.partitions.iter().filter(|_| observed) {
             if let Some(end) = log.end() {
@@ -305,14 +300,15 @@ impl Ledger {
             unsent,
             read,
         };
-        Need::Reading
+        Need::AnotherPass
     }
 
     /// Records that were seen and that nobody sent: known once all sending is
     /// on record.
-    pub(super) fn unsent(&self, provenance: &Provenance) -> RecordSet {
+    pub(super) fn unsent(&self, context: &Context) -> RecordSet {
         let mut unsent = RecordSet::default();
-        if self.traffic_ended || provenance.is_imported() {
+        let provenance = &context.provenance;
+        if context.ending.traffic_ended || provenance.is_imported() {
             for record in self.early.iter() {
                 if !self.sent.contains(record) && provenance.announces(record.producer) {
                     unsent.insert(record);

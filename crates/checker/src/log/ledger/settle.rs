@@ -16,19 +16,19 @@ use crate::proof::finding::{FindingCollector, Scope, Watch};
 
 impl Ledger {
     /// Puts together what all readings came to.
-    pub(crate) fn settle(
+    pub(super) fn put_together(
         &mut self,
-        context: Context<'_>,
+        context: &Context,
         collector: &mut FindingCollector,
     ) -> Settled {
         let mut settled = std::mem::take(&mut self.settled);
-        self.count(&mut settled, context.names);
-        settled.victims = self.choose_victims(context.names);
-        settled.bystanders = self.choose_bystanders(context.names);
+        self.count(&mut settled, &context.names);
+        settled.victims = self.choose_victims(&context.names);
+        settled.bystanders = self.choose_bystanders(&context.names);
         self.find_duplicates(collector);
         collector.absorb(std::mem::take(&mut self.stored_records.collector));
         self.find_failed_and_stored(collector);
-        self.find_strangers(context.names, collector);
+        self.find_strangers(&context.names, collector);
         settled
     }
 

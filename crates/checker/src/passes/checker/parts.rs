@@ -5,7 +5,7 @@
 
 use model::event::Event;
 
-use super::{Checker, Measuring, Reading};
+use super::{Checker, Measuring, Passes};
 use crate::calibration::mutants::MutantPass;
 use crate::passes::parallel::{self, Concurrency, Lanes, Taker};
 
@@ -46,7 +46,7 @@ impl Role {
             Self::Whole => checker.observe(event),
             Self::Finder => checker.find(event),
             Self::Meter => {
-                checker.names.observe(&event.body);
+                checker.context.names.observe(&event.body);
                 checker.measure(event);
             }
         }
@@ -79,7 +79,7 @@ impl Checker {
             planting: planting.cloned(),
         };
         let is_divided = lanes == Lanes::Many
-            && self.reading == Reading::First
+            && self.passes == Passes::First
             && self.measuring == Measuring::Everything;
         if !is_divided {
             return vec![part(Role::Whole, self)];

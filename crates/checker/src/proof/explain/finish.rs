@@ -7,7 +7,7 @@ use model::anomaly::Anomaly;
 use model::ids::GroupIx;
 use model::verdict::ExampleOperation;
 
-use crate::passes::checker::Analysis;
+use crate::analysis::Analysis;
 use crate::proof::explain::Explainer;
 use crate::proof::explain::around::Neighbours;
 use crate::proof::explain::case::{Case, Operation, Reading};

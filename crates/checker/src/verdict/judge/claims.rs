@@ -5,7 +5,7 @@ use model::anomaly::Anomaly;
 use model::claim::{Claim, Contract, Guarantee};
 use model::scenario::words::counted;
 
-use crate::passes::checker::Analysis;
+use crate::analysis::Analysis;
 use crate::verdict::judge::groups::{
     complete, each_group, independent, no_zombie, unknown, unsettled, within_window,
 };

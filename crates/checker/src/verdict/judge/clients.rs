@@ -5,8 +5,8 @@
 use model::claim::{Claim, Contract};
 use model::verdict::{ErrorMeaning, ReportedError};
 
+use crate::analysis::Analysis;
 use crate::groups::coverage::GroupCoverage;
-use crate::passes::checker::Analysis;
 use crate::verdict::judge::ruling::{Ruling, inconclusive};
 
 /// Errors that are told beside a verdict, at most; verdict.json has all.

@@ -3,7 +3,7 @@
 use model::claim::Contract;
 use model::verdict::{Calibration, FaultVerdict};
 
-use crate::passes::checker::Analysis;
+use crate::analysis::Analysis;
 use crate::verdict::judge::faults::why_not;
 use crate::verdict::judge::{clients, row_changes};
 
@@ -36,16 +36,7 @@ pub(super) fn doubts(
         }
         None => {}
     }
-    if !completeness.unread.is_empty() {
-        let unread = completeness.unread.join(", ");
-        doubts.push(format!("not read to the end: {unread}"));
-    }
-    if completeness.strays > 0 {
-        doubts.push(format!(
-            "{} reads or commits of members that the history does not introduce",
-            completeness.strays
-        ));
-    }
+    doubts.extend(completeness.gaps());
     for what in &completeness.lacking {
         doubts.push(format!("the history lacks something: {what}"));
     }

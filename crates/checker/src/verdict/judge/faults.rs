@@ -6,8 +6,8 @@ use model::ids::{GroupIx, Micros};
 use model::scenario::words::counted;
 use model::verdict::FaultVerdict;
 
+use crate::analysis::Analysis;
 use crate::measure::{FaultRecord, TrafficMet};
-use crate::passes::checker::Analysis;
 
 /// What keeps a fault from having landed.
 pub(super) fn why_not(fault: &FaultVerdict) -> String {

@@ -5,9 +5,9 @@ use model::ids::Micros;
 use model::scenario::words::counted;
 use model::verdict::Verdict;
 
+use crate::analysis::Analysis;
 use crate::groups::coverage::GroupCoverage;
 use crate::measure::GroupActivity;
-use crate::passes::checker::Analysis;
 use crate::verdict::judge::clients;
 use crate::verdict::judge::ruling::{Ruling, held, inconclusive, violated};
 

@@ -4,8 +4,8 @@ use model::claim::Claim;
 use model::scenario::words::counted;
 use model::verdict::Verdict;
 
+use crate::analysis::Analysis;
 use crate::derived::DerivationCoverage;
-use crate::passes::checker::Analysis;
 use crate::verdict::judge::row_changes;
 use crate::verdict::judge::ruling::{Ruling, held, inconclusive};
 

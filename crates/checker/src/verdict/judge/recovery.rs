@@ -1,6 +1,6 @@
 //! The ruling on how long a recovery took.
 
-use crate::passes::checker::Analysis;
+use crate::analysis::Analysis;
 use crate::verdict::judge::ruling::{Ruling, held, inconclusive, violated};
 
 pub(super) fn recovers(limit_ms: Option<u64>, analysis: &Analysis) -> Ruling {

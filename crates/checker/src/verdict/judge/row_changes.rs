@@ -4,8 +4,8 @@ use model::claim::Claim;
 use model::event::{CaptureResult, SettingEffect, Snapshot};
 use model::verdict::PartFailure;
 
+use crate::analysis::Analysis;
 use crate::cdc::coverage::CaptureCoverage;
-use crate::passes::checker::Analysis;
 use crate::verdict::judge::ruling::{Ruling, held, inconclusive};
 
 /// What makes the whole capture doubtful.

@@ -1,6 +1,6 @@
 //! What producers were told: whether anything, and whether it was good.
 
-use crate::passes::checker::Analysis;
+use crate::analysis::Analysis;
 use crate::verdict::judge::clients;
 use crate::verdict::judge::ruling::{Ruling, held, inconclusive, violated};
 

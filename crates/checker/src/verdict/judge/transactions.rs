@@ -2,7 +2,7 @@
 //! becomes visible as a whole, and that none depend on one another in a
 //! circle. Knows nothing of how any of it was found out.
 
-use crate::passes::checker::Analysis;
+use crate::analysis::Analysis;
 use crate::txn::read_committed::IsolationCoverage;
 use crate::verdict::judge::ruling::{Ruling, held, inconclusive};
 

@@ -1,0 +1,88 @@
+//! What all analyses of a history have in common: each is shown every event, in
+//! as many passes as it asks for, and says in the end what it could check. Knows
+//! nothing of any of them; the list is in `analyzers.rs`.
+
+use model::event::Event;
+
+use crate::context::Context;
+use crate::proof::finding::FindingCollector;
+
+/// An analysis of a history. What it finds it gives to the collector.
+///
+/// Its memory is bounded by what it defines in its file's first comment; what it
+/// cannot hold it asks to be shown again.
+pub(crate) trait Analyzer {
+    /// The other analyzers that it asks after the first pass, as the list names
+    /// them. They have seen the same events.
+    type Uses<'d>;
+    /// How much there was to check.
+    type Coverage;
+
+    /// Which of the most frequent events it looks at.
+    const FREQUENT: &'static [Frequent];
+
+    /// Takes in the next event of the first pass; the context has seen it.
+    fn observe(&mut self, event: &Event, context: &Context, collector: &mut FindingCollector);
+
+    /// Takes in the next event of a further pass.
+    fn observe_again(
+        &mut self,
+        _event: &Event,
+        _context: &Context,
+        _uses: Self::Uses<'_>,
+        _collector: &mut FindingCollector,
+    ) {
+    }
+
+    /// Ends a pass, and says whether another is needed. Those that it uses have
+    /// ended it.
+    fn end_pass(
+        &mut self,
+        _context: &Context,
+        _uses: Self::Uses<'_>,
+        _collector: &mut FindingCollector,
+    ) -> Need {
+        Need::Nothing
+    }
+
+    /// Finds what is known only when all passes are over.
+    fn settle(
+        &mut self,
+        context: &Context,
+        uses: Self::Uses<'_>,
+        collector: &mut FindingCollector,
+    ) -> Self::Coverage;
+}
+
+/// Whether a history has to be read once more.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Need {
+    /// Everything is settled.
+    Nothing,
+    /// Once more.
+    AnotherPass,
+}
+
+/// The kinds of which nearly all events of a history are. An analyzer is shown
+/// them only where it says that it looks at them, which costs nothing at run
+/// time; events of all other kinds are shown to everyone.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Frequent {
+    SendInvoked,
+    SendCompleted,
+    Stored,
+    Processed,
+}
+
+impl Frequent {
+    pub(crate) const fn is_in(self, kinds: &[Self]) -> bool {
+        let mut at = 0;
+        while at < kinds.len() {
+            if kinds[at] as u8 == self as u8 {
+                return true;
+            }
+            at += 1;
+        }
+        false
+    }
+}
