@@ -7,6 +7,7 @@ pub(super) mod transactions;
 
 use model::anomaly::Anomaly;
 use model::event::{Body, ChangeContent, Event, Outcome};
+use model::ids::MemberIx;
 use model::ids::{GroupIx, Offset, PartitionRef, RecordId, TransactionRef};
 
 use crate::calibration::targets::Victim;
@@ -39,6 +40,15 @@ pub(super) struct Reading {
 }
 
 impl Reading {
+    /// The same, by another member.
+    pub(super) fn by(&self, member: MemberIx) -> Body {
+        let mut body = self.placed.event.body.clone();
+        if let Body::Processed { member: by, .. } = &mut body {
+            *by = member;
+        }
+        body
+    }
+
     /// What skipping between the previous one and this is called.
     pub(super) const fn skip_before(&self) -> Anomaly {
         skip(self.with_previous)

@@ -67,17 +67,8 @@ impl Planner<'_> {
         // Who has a partition says whether a late group was still coming to it.
         let late = &self.survey.excusable.late;
         let (trace, reading) = self.only_reading(|_, reading| !late.contains(&reading.group))?;
-        let Body::Processed {
-            from,
-            offset,
-            content,
-            ..
-        } = reading.placed.event.body
-        else {
-            return None;
-        };
         let member = self.survey.names.unused_member();
-        let group = reading.group;
+        let (group, from) = (reading.group, trace.victim.partition);
         let life = [
             Body::MemberStarted { member, group },
             Body::Assigned {
@@ -88,12 +79,7 @@ impl Planner<'_> {
                 member,
                 partitions: vec![from],
             },
-            Body::Processed {
-                member,
-                from,
-                offset,
-                content,
-            },
+            reading.by(member),
         ];
         let at = reading.placed.event.at;
         let life = life.map(|body| Event { at, body });

@@ -130,26 +130,9 @@ impl<'s> Planner<'s> {
 
     pub(super) fn reprocessed(&mut self) -> Option<Mutation> {
         let (trace, reading) = self.only_reading(|_, _| true)?;
-        let Body::Processed {
-            from,
-            offset,
-            content,
-            ..
-        } = reading.placed.event.body
-        else {
-            return None;
-        };
         let member = self.survey.names.unused_member();
         let group = reading.group;
-        let again = [
-            Body::MemberStarted { member, group },
-            Body::Processed {
-                member,
-                from,
-                offset,
-                content,
-            },
-        ];
+        let again = [Body::MemberStarted { member, group }, reading.by(member)];
         let at = reading.placed.event.at;
         let again = again.map(|body| Event { at, body });
         Some(Mutation {

@@ -78,25 +78,8 @@ impl Planner<'_> {
                 && asked(trace.victim.record).is_some_and(|asked| reading.placed.event.at >= asked)
         })?;
         let asked = asked(trace.victim.record)?;
-        let Body::Processed {
-            from,
-            offset,
-            content,
-            ..
-        } = reading.placed.event.body
-        else {
-            return None;
-        };
         let (member, group) = (survey.names.unused_member(), reading.group);
-        let early = [
-            Body::MemberStarted { member, group },
-            Body::Processed {
-                member,
-                from,
-                offset,
-                content,
-            },
-        ];
+        let early = [Body::MemberStarted { member, group }, reading.by(member)];
         let at = Micros::new(asked.get() - 1);
         let early = early.map(|body| Event { at, body });
         Some(Mutation {
