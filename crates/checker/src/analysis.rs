@@ -51,6 +51,8 @@ pub struct Analysis {
     pub(crate) past: Arc<Past>,
     pub(crate) derived: Arc<Derivations>,
     pub(crate) excusable: Excusable,
+    /// Events of the history.
+    pub(crate) events: u64,
 }
 
 /// Whether a history is whole.
@@ -81,6 +83,9 @@ pub struct Completeness {
     /// Records that a group passed over and that a later one of their key may
     /// have replaced before, where nobody says how the topic is cleaned.
     pub replaceable: u64,
+    /// Which invariant of the checker itself did not hold: then nothing else is
+    /// known.
+    pub broken: Option<String>,
 }
 
 /// How much there was that could have contradicted each claim.
@@ -153,6 +158,18 @@ impl Completeness {
 }
 
 impl Analysis {
+    /// Of a history that the checker cannot tell anything of, because an
+    /// invariant of its own does not hold.
+    pub(crate) fn broken(invariant: String) -> Self {
+        Self {
+            completeness: Completeness {
+                broken: Some(invariant),
+                ..Completeness::default()
+            },
+            ..Self::default()
+        }
+    }
+
     /// How many instances of an anomaly were found.
     pub fn count(&self, anomaly: Anomaly) -> u64 {
         let mut findings = self.findings.iter();

@@ -257,6 +257,10 @@ impl Analyzer for Derivations {
         _uses: Self::Uses<'_>,
         _collector: &mut FindingCollector,
     ) -> Self::Coverage {
+        assert!(
+            self.is_settled(),
+            "what was made of records is counted before it is settled"
+        );
         self.coverage
     }
 }

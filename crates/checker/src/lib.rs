@@ -117,6 +117,10 @@
 //!
 //! Where there are cores for it, what finds and what measures have a thread
 //! each ([`Lanes`]), and read the history each for itself.
+//!
+//! What the checker relies on is asserted there, in release builds too. Where an
+//! assertion does not hold, the scenario is INCONCLUSIVE with its text
+//! (`invariants.rs`).
 
 mod analysis;
 mod calibration;
@@ -125,6 +129,7 @@ mod cluster;
 mod context;
 mod derived;
 mod groups;
+mod invariants;
 mod log;
 mod measure;
 mod names;
@@ -136,8 +141,6 @@ mod txn;
 mod verdict;
 
 pub use analysis::{Analysis, Completeness, Coverage};
-pub use calibration::mutants::{MutantPass, Mutants};
-pub use calibration::survey::Survey;
 pub use cdc::coverage::CaptureCoverage;
 pub use cluster::replicas::ReplicaCoverage;
 pub use cluster::truncation::TruncationCoverage;

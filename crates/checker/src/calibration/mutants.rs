@@ -40,14 +40,14 @@ pub(super) enum Edit {
 
 /// Everything that is planted, in as few readings as the victims allow.
 #[derive(Clone, Debug)]
-pub struct Mutants {
+pub(crate) struct Mutants {
     pub(super) passes: Vec<MutantPass>,
     pub(super) baseline: BTreeMap<Anomaly, u64>,
 }
 
 /// What is planted in one reading of the history.
 #[derive(Clone, Debug)]
-pub struct MutantPass {
+pub(crate) struct MutantPass {
     mutations: Vec<Mutation>,
     edits: BTreeMap<u64, Vec<Edit>>,
     place: u64,
@@ -70,13 +70,13 @@ impl Mutation {
 
 impl Mutants {
     /// The readings that are needed, each to be fed the whole history.
-    pub fn passes(&self) -> &[MutantPass] {
+    pub(crate) fn passes(&self) -> &[MutantPass] {
         &self.passes
     }
 
     /// Whether the checker found, in a mutated history, exactly what it had
     /// found in the original and what was planted.
-    pub fn compare(&self, pass: &MutantPass, mutated: &Analysis) -> Vec<Calibration> {
+    pub(crate) fn compare(&self, pass: &MutantPass, mutated: &Analysis) -> Vec<Calibration> {
         pass.mutations
             .iter()
             .map(|mutation| {
@@ -104,6 +104,16 @@ impl MutantPass {
         for (at, edit) in mutations.iter().flat_map(|mutation| &mutation.edits) {
             edits.entry(*at).or_default().push(edit.clone());
         }
+        let changes = |edits: &[Edit]| {
+            let changes = edits.iter();
+            changes
+                .filter(|it| matches!(it, Edit::Drop | Edit::Replace(_)))
+                .count()
+        };
+        assert!(
+            edits.values().all(|edits| changes(edits) <= 1),
+            "two mutants change the same event"
+        );
         Self {
             mutations,
             edits,
@@ -113,7 +123,7 @@ impl MutantPass {
 
     /// Feeds the next event of the original history, mutated where something
     /// is planted.
-    pub fn feed(&mut self, event: Event, mut tell: impl FnMut(Event)) {
+    pub(crate) fn feed(&mut self, event: Event, mut tell: impl FnMut(Event)) {
         let edits = self.edits.get(&self.place);
         self.place += 1;
         let Some(edits) = edits else {

@@ -33,7 +33,7 @@ const ONLY_WHERE_THERE_IS_NONE: [Anomaly; 6] = [
 impl Survey {
     /// Chooses what to plant where. Anomalies that this history offers no
     /// place for are left out.
-    pub fn plan(mut self) -> Mutants {
+    pub(crate) fn plan(mut self) -> Mutants {
         let mut remaining = std::mem::take(&mut self.wanted);
         let mut passes = Vec::new();
         while !remaining.is_empty() {

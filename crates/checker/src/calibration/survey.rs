@@ -32,7 +32,7 @@ pub(super) const COMMITS_MAX: usize = 50_000;
 pub(super) const READINGS_MAX: usize = 1000;
 
 /// Learns where the events of possible victims stand.
-pub struct Survey {
+pub(crate) struct Survey {
     pub(super) names: Names,
     pub(super) wanted: BTreeSet<Anomaly>,
     pub(super) baseline: BTreeMap<Anomaly, u64>,
@@ -78,7 +78,7 @@ struct Polled {
 
 impl Survey {
     /// A survey for the anomalies that the contract's claims rest on.
-    pub fn new(contract: &Contract, analysis: &Analysis) -> Self {
+    pub(crate) fn new(contract: &Contract, analysis: &Analysis) -> Self {
         let records: Vec<RecordTrace> = analysis
             .victims
             .iter()
@@ -149,9 +149,14 @@ impl Survey {
         }
     }
 
+    /// Events so far.
+    pub(crate) const fn events(&self) -> u64 {
+        self.place
+    }
+
     /// Takes in the next event of the same history; every one counts, because
     /// places are counted.
-    pub fn observe(&mut self, event: &Event) {
+    pub(crate) fn observe(&mut self, event: &Event) {
         let at = self.place;
         self.place += 1;
         let placed = || Placed {

@@ -7,8 +7,7 @@ pub(super) mod transactions;
 
 use model::anomaly::Anomaly;
 use model::event::{Body, ChangeContent, Event, Outcome};
-use model::ids::MemberIx;
-use model::ids::{GroupIx, Offset, PartitionRef, RecordId, TransactionRef};
+use model::ids::{GroupIx, MemberIx, Offset, PartitionRef, RecordId, TransactionRef};
 
 use crate::calibration::targets::Victim;
 

@@ -233,6 +233,10 @@ impl Analyzer for Readers {
         (log, derived): Self::Uses<'_>,
         collector: &mut FindingCollector,
     ) -> Self::Coverage {
+        assert!(
+            matches!(self.stage, Stage::Done),
+            "groups are settled before their passes are over"
+        );
         let names = &context.names;
         for ((group, partition), mut commits) in self.joined.commits(&context.txn_outcomes) {
             for commit in &mut commits {

@@ -5,6 +5,7 @@ use model::anomaly::Anomaly;
 use model::ids::{GroupIx, Offset, PartitionRef};
 
 use crate::context::Context;
+use crate::invariants::without;
 use crate::log::PartitionLog;
 use crate::names::Names;
 use crate::proof::finding::{FindingCollector, Scope, Watch};
@@ -69,7 +70,11 @@ impl<'r> Bounds<'r> {
         let hidden = self.hidden.into_iter().flat_map(Ranges::iter);
         let hidden = hidden
             .map(|(first, last)| log.data_count(first.max(0), end.min(last.saturating_add(1))));
-        log.data_count(0, end) - hidden.sum::<u64>()
+        without(
+            log.data_count(0, end),
+            hidden.sum(),
+            "records hidden, of those stored",
+        )
     }
 }
 

@@ -8,6 +8,7 @@ use crate::groups::coverage::GroupCoverage;
 use crate::groups::done::{Done, Undone};
 use crate::groups::scope::{Bounds, GroupScope};
 use crate::groups::waits::Excuse;
+use crate::invariants::without;
 use crate::log::{Ledger, PartitionLog};
 use crate::proof::finding::{FindingCollector, Watch};
 
@@ -145,5 +146,5 @@ pub(super) fn find_unprocessed(
     coverage.stored += stored;
     coverage.unstable += log.data_count(end.max(0), i64::MAX);
     coverage.below_committed += bounds.count(log, committed.get().min(end));
-    coverage.distinct += stored - unprocessed;
+    coverage.distinct += without(stored, unprocessed, "records unprocessed, of those stored");
 }

@@ -30,6 +30,10 @@ pub struct Checker {
     meter: Meter,
     limits: Limits,
     measuring: Measuring,
+    /// Events of this pass so far.
+    events: u64,
+    /// Events of the first pass.
+    events_first: u64,
 }
 
 /// What is measured beside looking for anomalies.
@@ -88,6 +92,7 @@ impl Checker {
     /// of one source come in their own order.
     pub fn observe(&mut self, event: &Event) {
         if self.passes == Passes::Further {
+            self.events += 1;
             self.analyzers
                 .observe_again(event, &self.context, &mut self.collector);
             return;
@@ -99,6 +104,7 @@ impl Checker {
     /// All but what is measured.
     #[inline]
     fn find(&mut self, event: &Event) {
+        self.events += 1;
         self.context.observe(event);
         self.analyzers
             .observe(event, &self.context, &mut self.collector);
@@ -122,8 +128,14 @@ impl Checker {
                 anew.measuring = self.measuring;
                 return Pass::Repeat(Box::new(anew));
             }
+            self.events_first = self.events;
             self.settle_transactions();
         }
+        let (events, before) = (std::mem::take(&mut self.events), self.events_first);
+        assert!(
+            events == before,
+            "a history of {before} events had {events} when it was read once more"
+        );
         let need = self.analyzers.end_pass(&self.context, &mut self.collector);
         if need == Need::Nothing {
             return Pass::Done(Box::new(self.settle()));

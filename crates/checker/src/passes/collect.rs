@@ -108,6 +108,8 @@ impl Collector {
     /// window behind it, where there is one.
     pub(crate) fn close(mut self) -> (Vec<Claim>, Option<Self>) {
         self.sort();
+        let behind = self.until.is_none_or(|until| Some(until) > self.from);
+        assert!(behind, "a window of claims ends where it begins, for ever");
         let next = self.until.map(|until| Self {
             from: Some(until),
             ..Self::new(self.claims_max)

@@ -20,19 +20,74 @@ mod ruling;
 mod sends;
 mod transactions;
 
-use model::claim::{Contract, Level};
+use model::claim::{Claim, Contract, Level};
 use model::verdict::{
-    Calibration, FaultVerdict, GuaranteeVerdict, PartFailure, ScenarioVerdict, Verdict,
+    Calibration, Counts, FaultVerdict, GuaranteeVerdict, Measurements, PartFailure,
+    ScenarioVerdict, Verdict,
 };
 
 use crate::analysis::{Analysis, Coverage};
+use crate::invariants::guarded;
 use crate::verdict::judge::claims::rule;
 use crate::verdict::judge::doubts::doubts;
 use crate::verdict::judge::faults::judge_fault;
 use crate::verdict::judge::ruling::Ruling;
 
-/// The verdict on one scenario, run once.
+/// The verdict on one scenario, run once. Where an invariant of the checker
+/// does not hold, it is INCONCLUSIVE and says which.
 pub fn judge(
+    contract: &Contract,
+    name: &str,
+    repetition: u32,
+    analysis: &Analysis,
+    calibration: Vec<Calibration>,
+) -> ScenarioVerdict {
+    let judged = match &analysis.completeness.broken {
+        Some(broken) => Err(broken.clone()),
+        None => guarded(|| judge_all(contract, name, repetition, analysis, calibration)),
+    };
+    judged.unwrap_or_else(|broken| cannot_tell(contract, name, repetition, &broken))
+}
+
+/// The verdict where the checker cannot rely on itself.
+fn cannot_tell(contract: &Contract, name: &str, repetition: u32, broken: &str) -> ScenarioVerdict {
+    let doubt = format!("the checker has a defect, so that it cannot tell: {broken}");
+    let guarantees = contract
+        .guarantees
+        .iter()
+        .map(|guarantee| GuaranteeVerdict {
+            claim: guarantee.claim,
+            level: guarantee.level,
+            verdict: Verdict::Inconclusive,
+            reason: doubt.clone(),
+        });
+    let faults = contract.faults.iter().map(|fault| FaultVerdict {
+        kind: fault.kind.clone(),
+        landed: false,
+        injected_ms: None,
+        healed_ms: None,
+        evidence: Vec::new(),
+        aftermath: Vec::new(),
+    });
+    ScenarioVerdict {
+        name: name.to_owned(),
+        repetition,
+        ran: None,
+        stopped: None,
+        verdict: Verdict::Inconclusive,
+        as_expected: false,
+        guarantees: guarantees.collect(),
+        doubts: vec![doubt],
+        findings: Vec::new(),
+        counts: Counts::default(),
+        faults: faults.collect(),
+        failures: Vec::new(),
+        measurements: Measurements::default(),
+        calibration: Vec::new(),
+    }
+}
+
+fn judge_all(
     contract: &Contract,
     name: &str,
     repetition: u32,
@@ -66,6 +121,23 @@ pub fn judge(
         })
         .collect();
     let (verdict, as_expected) = conclude(&guarantees, &doubts);
+    for guarantee in guarantees.iter().filter(|it| it.verdict == Verdict::Held) {
+        assert!(doubts.is_empty(), "{} is HELD in doubt", guarantee.claim);
+        // How often a record may be processed again is a number of its own.
+        let is_counted = guarantee.claim == Claim::ReprocessedWithinWindow;
+        let mut against = guarantee.claim.contradicted_by().iter();
+        let found = against.find(|anomaly| analysis.count(**anomaly) > 0);
+        assert!(
+            is_counted || found.is_none(),
+            "{} is HELD, and {} was found",
+            guarantee.claim,
+            found.map_or("nothing", |anomaly| anomaly.name())
+        );
+    }
+    assert!(
+        !as_expected || faults.iter().all(|fault| fault.landed),
+        "a scenario is as expected, and a fault of it did not land"
+    );
     ScenarioVerdict {
         name: name.to_owned(),
         repetition,

@@ -8,6 +8,7 @@ use model::ids::{Offset, PartitionRef, RecordId, TopicIx};
 
 use crate::calibration::targets::{Known, VICTIM_PARTITIONS_MAX, Victim};
 use crate::context::Context;
+use crate::invariants::without;
 use crate::log::ledger::{Ledger, Settled};
 use crate::log::partition_log::PartitionLog;
 use crate::log::witness::Witness;
@@ -21,6 +22,10 @@ impl Ledger {
         context: &Context,
         collector: &mut FindingCollector,
     ) -> Settled {
+        assert!(
+            self.is_settled(),
+            "the log is put together before it is settled"
+        );
         let mut settled = std::mem::take(&mut self.settled);
         self.count(&mut settled, &context.names);
         settled.victims = self.choose_victims(&context.names);
@@ -45,9 +50,20 @@ impl Ledger {
         let logs = self.partitions.iter();
         settled.stored = logs
             .filter(|(at, _)| !names.holds_changes(at.topic))
-            .map(|(_, log)| log.data.len() - log.only_acknowledged.len())
+            .map(|(_, log)| {
+                let only = log.only_acknowledged.len();
+                without(
+                    log.data.len(),
+                    only,
+                    "offsets only acknowledged, of those with data",
+                )
+            })
             .sum();
-        settled.distinct = self.stored_records.stored.len() - self.stored_records.changes;
+        settled.distinct = without(
+            self.stored_records.stored.len(),
+            self.stored_records.changes,
+            "row changes, of what is stored",
+        );
         // Without an observer it is only known whether there are any: places are
         // met more than once.
         settled.ordered_pairs = match self.witness {

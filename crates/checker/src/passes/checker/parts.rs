@@ -46,6 +46,7 @@ impl Role {
             Self::Whole => checker.observe(event),
             Self::Finder => checker.find(event),
             Self::Meter => {
+                checker.events += 1;
                 checker.context.names.observe(&event.body);
                 checker.measure(event);
             }
@@ -92,9 +93,17 @@ impl Checker {
     fn join(parts: Vec<Part>) -> Self {
         let mut parts = parts.into_iter();
         let first = parts.next().map(|part| part.of).unwrap_or_default();
-        parts.fold(first, |whole, part| Self {
-            meter: part.of.meter,
-            ..whole
+        parts.fold(first, |whole, part| {
+            assert!(
+                whole.events == part.of.events,
+                "two readers of a history saw {} and {} events of it",
+                whole.events,
+                part.of.events
+            );
+            Self {
+                meter: part.of.meter,
+                ..whole
+            }
         })
     }
 }

@@ -10,6 +10,7 @@ use model::verdict::{Counts, StillReading};
 use super::Checker;
 use crate::analysis::{Analysis, Completeness, Coverage};
 use crate::context::Context;
+use crate::invariants::without;
 use crate::provenance::ABSENCES;
 
 impl Checker {
@@ -40,7 +41,11 @@ impl Checker {
             (log.stored > 0).then(|| duplicates.map_or(0, |finding| finding.count));
         for (measured, group) in measurements.groups.iter_mut().zip(&groups) {
             measured.processed = group.processed;
-            measured.distinct = group.processed - group.reprocessed;
+            measured.distinct = without(
+                group.processed,
+                group.reprocessed,
+                "records processed again, of those processed",
+            );
             measured.reprocessed = group.reprocessed;
         }
         for (number, group) in names.groups.keys().zip(&groups) {
@@ -92,6 +97,7 @@ impl Checker {
                 traffic_ended: ending.traffic_ended,
                 completed: ending.completed,
                 aborted: ending.aborted,
+                broken: None,
                 replaceable: self.analyzers.readers.excused()
                     + groups.iter().map(|group| group.replaceable).sum::<u64>(),
             },
@@ -125,6 +131,7 @@ impl Checker {
             txn_outcomes: Arc::new(txn_outcomes),
             derived: Arc::new(self.analyzers.derived),
             excusable: waits.excusable(),
+            events: self.events_first,
             names,
         }
     }

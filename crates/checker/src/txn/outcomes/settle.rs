@@ -71,6 +71,10 @@ impl TxnOutcomes {
             disowned,
             ..Self::default()
         };
+        assert!(
+            settled.settled.len() == settled.transactions.len(),
+            "a transaction has no outcome, or two"
+        );
         for (partition, marked) in markers.partitions() {
             let read = log.is_read(partition);
             settled.place_marked(partition, marked, read);

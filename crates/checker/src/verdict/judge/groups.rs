@@ -7,6 +7,7 @@ use model::verdict::Verdict;
 
 use crate::analysis::Analysis;
 use crate::groups::coverage::GroupCoverage;
+use crate::invariants::without;
 use crate::measure::GroupActivity;
 use crate::verdict::judge::clients;
 use crate::verdict::judge::ruling::{Ruling, held, inconclusive, violated};
@@ -137,7 +138,11 @@ pub(super) fn within_window(contract: &Contract, analysis: &Analysis) -> Ruling 
             .map_or(0, |activity| activity.restarts);
         let allowed = of.commit_every_records.saturating_mul(restarts);
         // What the log holds twice is not a record that was read again.
-        let again = group.reprocessed - group.copies;
+        let again = without(
+            group.reprocessed,
+            group.copies,
+            "copies, of records processed again",
+        );
         let what = format!(
             "{name} processed {} again, {allowed} allowed: {}, a commit every {} records",
             counted(again, "record"),

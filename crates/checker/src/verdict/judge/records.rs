@@ -6,6 +6,7 @@ use model::verdict::Verdict;
 
 use crate::analysis::Analysis;
 use crate::derived::DerivationCoverage;
+use crate::invariants::without;
 use crate::verdict::judge::row_changes;
 use crate::verdict::judge::ruling::{Ruling, held, inconclusive};
 
@@ -58,7 +59,11 @@ fn all_kept(analysis: &Analysis) -> String {
         replaced => format!(
             "{acknowledged} acknowledged records: {} stored, {replaced} replaced by later ones of \
              their keys",
-            acknowledged - replaced
+            without(
+                acknowledged,
+                replaced,
+                "records replaced, of those acknowledged"
+            )
         ),
     }
 }
