@@ -8,7 +8,7 @@ use model::anomaly::Anomaly;
 use model::ids::{FaultIx, Micros, PartitionRef, RecordId};
 use model::verdict::{Counts, Finding, Measurements};
 
-use crate::calibration::targets::Victim;
+use crate::calibration::targets::Target;
 use crate::cdc::coverage::CaptureCoverage;
 use crate::cluster::replicas::ReplicaCoverage;
 use crate::cluster::truncation::TruncationCoverage;
@@ -44,8 +44,8 @@ pub struct Analysis {
     pub coverage: Coverage,
     pub(crate) names: Names,
     pub(crate) suspects: Vec<Suspect>,
-    pub(crate) victims: Vec<Victim>,
-    pub(crate) bystanders: Vec<Victim>,
+    pub(crate) targets: Vec<Target>,
+    pub(crate) other_records: Vec<Target>,
     pub(crate) extents: BTreeMap<PartitionRef, Extent>,
     pub(crate) txn_outcomes: Arc<TxnOutcomes>,
     pub(crate) past: Arc<Past>,
@@ -67,7 +67,7 @@ pub struct Completeness {
     /// Partitions that were written to, read or pinned, and whose pinned
     /// range was not read to the end; by name.
     pub unread: Vec<String>,
-    /// Reads and commits of members that nobody started.
+    /// Reads and commits of members that were never started.
     pub strays: u64,
     /// The tool that recorded the history, where that was another one.
     pub imported: Option<String>,
@@ -81,7 +81,7 @@ pub struct Completeness {
     /// Partitions whose offsets were given again, and what that hides.
     pub given_again: Vec<String>,
     /// Records that a group passed over and that a later one of their key may
-    /// have replaced before, where nobody says how the topic is cleaned.
+    /// have replaced before, where the topic's cleanup policy is unknown.
     pub replaceable: u64,
     /// Which invariant of the checker itself did not hold: then nothing else is
     /// known.
@@ -100,11 +100,11 @@ pub struct Coverage {
     /// and the first of them.
     pub untold: (u64, Option<RecordId>),
     /// Acknowledged below the log start and not there: retention may have
-    /// taken them, so nobody can tell.
+    /// taken them, so that is unknown.
     pub expired: u64,
     /// Acknowledged inside the range that was read of a topic that compacts,
     /// and not there: a later record of the key may have replaced them, so
-    /// nobody can tell.
+    /// that is unknown.
     pub compacted: u64,
     /// Acknowledged, and replaced by a later record of the key, which stands.
     pub replaced: u64,

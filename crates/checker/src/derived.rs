@@ -48,7 +48,7 @@ pub(crate) struct Outputs {
     stands: SparseSet,
     /// Of which more than one thing that was made stands.
     doubled: SparseSet,
-    /// Of which nobody knows whether anything was made.
+    /// Of which it is unknown whether anything was made.
     pub(crate) unsettled: SparseSet,
 }
 
@@ -64,7 +64,7 @@ impl Outputs {
 pub(crate) struct Made {
     /// Of which it made something that took effect.
     pub(crate) took_effect: RecordSet,
-    /// Of which nobody knows whether anything was made.
+    /// Of which it is unknown whether anything was made.
     pub(crate) unsettled: RecordSet,
     /// Of which something that was made stands.
     stands: RecordSet,
@@ -129,7 +129,7 @@ pub struct DerivationCoverage {
     pub made: u64,
     /// Records made in transactions that were aborted.
     pub aborted: u64,
-    /// Records of which nobody knows whether they took effect.
+    /// Records of which it is unknown whether they took effect.
     pub unsettled: u64,
 }
 
@@ -142,7 +142,7 @@ enum Effect {
     Lost,
     /// A reader of committed records is not given it.
     Aborted,
-    /// It was never written, as far as anybody knows.
+    /// It was never written, as far as the history tells.
     Never,
     Unsettled,
 }

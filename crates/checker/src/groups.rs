@@ -2,10 +2,10 @@
 
 pub(crate) mod commits;
 pub(crate) mod coverage;
-mod done;
 mod doubts;
 mod partition_reads;
 mod positions;
+mod progress;
 pub(crate) mod readers;
 mod scope;
 mod unprocessed;

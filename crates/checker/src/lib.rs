@@ -7,7 +7,7 @@
 //! The *truth* is what the observer read after the traffic: every partition
 //! from its log start to an end that was pinned first. A partition is *read*
 //! when it was pinned and read to that end, a topic when all its partitions
-//! are. Everything that anybody claimed is held against the truth, and where
+//! are. Every claim is held against the truth, and where
 //! there is none, nothing is called wrong: absence of proof becomes doubt, and
 //! the [judge](judge()) says INCONCLUSIVE.
 //!
@@ -19,7 +19,7 @@
 //!   stands nowhere in it. That the application was told success counts, with
 //!   an offset or without. An acknowledgement above the pinned end counts: the
 //!   log moved back. One below the log start does not: retention may have
-//!   taken the record, so it is counted apart, and nobody can tell. Neither
+//!   taken the record, so it is counted apart, and is unknown. Neither
 //!   does one inside the range of a topic that compacts, where a later record
 //!   of its key stands behind it, or keys are not known (`log/cleaning.rs`). Neither
 //!   does one at whose offset a damaged record stands: that is *corrupt*.
@@ -34,9 +34,9 @@
 //!   once. It was acknowledged at an offset at which it does not stand, though
 //!   it stands elsewhere; or it was read where the log holds another, though it
 //!   stands elsewhere and the log was not cut (`log/past.rs`).
-//! - *phantom*: an offset at which somebody saw a record of another run, of
-//!   another topic, or (once all sending is on record) one that nobody sent.
-//! - *corrupt*: an offset at which somebody saw a damaged record, or a damaged
+//! - *phantom*: an offset at which a record was seen of another run, of
+//!   another topic, or (once all sending is on record) one that was never sent.
+//! - *corrupt*: an offset at which a damaged record was seen, or a damaged
 //!   row image.
 //! - *failed-write-visible*: a record was reported as certainly not written
 //!   and stands in the log. An unknown outcome is never wrong.
@@ -81,7 +81,7 @@
 //! for the truth (`log/ledger/imported.rs`), *unseen* is what lies above it, and
 //! [`expect`] judges without a plan. An acknowledgement names a place as well as
 //! a reading does (`log/ledger/imported_places.rs`), a group's gap is also what it committed past
-//! and nobody came to, and what a later record of its key may have replaced is
+//! and did not read, and what a later record of its key may have replaced is
 //! excused (`Body::Replaceable`).
 //!
 //! Change data capture, row by row; changes are numbered in the writer's
@@ -91,7 +91,7 @@
 //!   was read, and no event tells of it. What a snapshot found overwritten
 //!   needs none. `cdc/row_changes.rs` says how it is known that none comes.
 //! - *row-duplicate*: each event of a change beyond its first.
-//! - *row-phantom*: an event for a change that nobody made to this row, or that
+//! - *row-phantom*: an event for a change that was never made to this row, or that
 //!   was rolled back. A transaction of unknown outcome is settled by the rows
 //!   it left, or left alone.
 //! - *commit-order*: the first event of a change behind that of a later change

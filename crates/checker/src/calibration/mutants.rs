@@ -5,8 +5,8 @@
 //! The survey, a second reading, learns at which places of the history the
 //! events of a few unblemished records and rows stand. A mutation is a handful
 //! of edits at such places, so that planting is streaming: no history is ever
-//! held in memory. Mutations on different victims share one reading; those
-//! that find no victim left go into the next.
+//! held in memory. Mutations on different targets share one reading; those
+//! that find no target left go into the next.
 
 use std::collections::BTreeMap;
 
@@ -38,7 +38,7 @@ pub(super) enum Edit {
     After(Vec<Event>),
 }
 
-/// Everything that is planted, in as few readings as the victims allow.
+/// Everything that is planted, in as few readings as the targets allow.
 #[derive(Clone, Debug)]
 pub(crate) struct Mutants {
     pub(super) passes: Vec<MutantPass>,

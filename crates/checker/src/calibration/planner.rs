@@ -1,5 +1,5 @@
-//! Chooses what is planted where: each mutation on victims of its own, those that
-//! find no victim left in a further pass. Knows nothing of how the survey found
+//! Chooses what is planted where: each mutation on targets of its own, those that
+//! find no target left in a further pass. Knows nothing of how the survey found
 //! them.
 
 mod cluster;
@@ -16,7 +16,7 @@ use model::ids::{GroupIx, Offset, PartitionRef, RecordId, RowKey, TableIx, Trans
 
 use crate::calibration::mutants::{MutantPass, Mutants, Mutation};
 use crate::calibration::survey::{READINGS_MAX, Survey};
-use crate::calibration::targets::Victim;
+use crate::calibration::targets::Target;
 use crate::calibration::traces::{Reading, RecordTrace};
 
 /// Planted only in a history that has none: other mutations may take out one
@@ -72,7 +72,7 @@ impl Survey {
     }
 }
 
-/// Chooses victims that no other mutation of the same pass touches.
+/// Chooses targets that no other mutation of the same pass touches.
 struct Planner<'s> {
     survey: &'s Survey,
     used_records: BTreeSet<RecordId>,
@@ -146,21 +146,21 @@ impl<'s> Planner<'s> {
                 && self.is_free(trace)
                 && fit(trace)
         })?;
-        self.used_records.insert(trace.victim.record);
+        self.used_records.insert(trace.target.record);
         Some(trace)
     }
 
     /// Whether what is done to it disturbs no other mutant, and no other record.
     fn is_free(&self, trace: &RecordTrace) -> bool {
-        !trace.contested && !self.used_records.contains(&trace.victim.record)
+        !trace.contested && !self.used_records.contains(&trace.target.record)
     }
 
     fn name(&self, trace: &RecordTrace) -> String {
-        let Victim {
+        let Target {
             partition,
             offset,
             record,
-        } = trace.victim;
+        } = trace.target;
         format!(
             "{record} at {}@{offset}",
             self.survey.names.partition(partition)
@@ -180,9 +180,9 @@ impl<'s> Planner<'s> {
     fn read_by_all(&self, trace: &RecordTrace) -> bool {
         let mut groups = self.survey.names.groups.iter();
         groups.all(|(ix, group)| {
-            !group.topics.contains(&trace.victim.partition.topic)
+            !group.topics.contains(&trace.target.partition.topic)
                 || trace.readings.iter().any(|reading| {
-                    reading.group == *ix && self.survey.counts(trace.victim, reading)
+                    reading.group == *ix && self.survey.counts(trace.target, reading)
                 })
         })
     }
@@ -190,7 +190,7 @@ impl<'s> Planner<'s> {
     /// Whether a record that is taken out of the log is lost, and disturbs no
     /// group: compaction might have taken it.
     fn can_be_lost(&self, trace: &RecordTrace) -> bool {
-        let topic = trace.victim.partition.topic;
+        let topic = trace.target.partition.topic;
         self.read_by_all(trace) && !self.survey.names.compacts(topic)
     }
 
@@ -213,12 +213,12 @@ impl<'s> Planner<'s> {
                     of_group.count() == 1
                         && !reading.behind_gone
                         && !self.survey.excusable.limited.contains(&reading.group)
-                        && self.survey.counts(trace.victim, reading)
+                        && self.survey.counts(trace.target, reading)
                         && fit(trace, reading)
                 })?;
                 Some((trace, reading))
             })?;
-        self.used_records.insert(found.0.victim.record);
+        self.used_records.insert(found.0.target.record);
         Some(found)
     }
 
@@ -226,7 +226,7 @@ impl<'s> Planner<'s> {
     fn use_neighbours(&mut self, of: PartitionRef, offsets: &[Option<Offset>]) {
         for offset in offsets.iter().flatten() {
             if let Some(trace) = self.survey.by_position.get(&(of, *offset)) {
-                let record = self.survey.records[*trace].victim.record;
+                let record = self.survey.records[*trace].target.record;
                 self.used_records.insert(record);
             }
         }

@@ -15,7 +15,7 @@ use model::ids::{
 };
 
 use crate::analysis::Analysis;
-use crate::calibration::targets::Victim;
+use crate::calibration::targets::Target;
 use crate::calibration::traces;
 use crate::calibration::traces::{CommitTrace, Placed, Reading, RecordTrace, RowTrace};
 use crate::groups::waits::Excusable;
@@ -31,7 +31,7 @@ pub(super) const COMMITS_MAX: usize = 50_000;
 /// Readings of one record that the survey keeps, at most.
 pub(super) const READINGS_MAX: usize = 1000;
 
-/// Learns where the events of possible victims stand.
+/// Learns where the events of possible targets stand.
 pub(crate) struct Survey {
     pub(super) names: Names,
     pub(super) wanted: BTreeSet<Anomaly>,
@@ -50,16 +50,16 @@ pub(crate) struct Survey {
     stored_before: HashMap<(PartitionRef, ProducerIx), RecordId>,
     /// Where, and when, the observer had read each partition to its end.
     pub(super) read_at: HashMap<PartitionRef, (u64, Micros)>,
-    pub(super) bystanders: Vec<Victim>,
+    pub(super) other_records: Vec<Target>,
     polled: HashMap<(MemberIx, PartitionRef), Polled>,
     /// Of which a member processed last what does not stand there any more.
     pub(super) behind_gone: HashSet<(MemberIx, PartitionRef)>,
     joined: HashMap<MemberIx, TransactionRef>,
     pub(super) txn_outcomes: Arc<TxnOutcomes>,
     pub(super) past: Arc<Past>,
-    pub(super) cluster: traces::cluster::Places,
-    pub(super) derived: traces::derived::Places,
-    pub(super) transactions: traces::transactions::Places,
+    pub(super) cluster: traces::cluster::ClusterTraces,
+    pub(super) derived: traces::derived::DerivedTraces,
+    pub(super) transactions: traces::transactions::TxnTraces,
     /// The row changes whose events each group processed, so that it counts.
     pub(super) changes_read: BTreeMap<GroupIx, RecordSet>,
     /// Replays are not held against the tables, because events may have other
@@ -68,7 +68,7 @@ pub(crate) struct Survey {
 }
 
 /// What a member processed last of a partition, and which reading of which
-/// victim that was.
+/// target that was.
 #[derive(Clone, Copy)]
 struct Polled {
     pub(super) offset: Offset,
@@ -80,10 +80,10 @@ impl Survey {
     /// A survey for the anomalies that the contract's claims rest on.
     pub(crate) fn new(contract: &Contract, analysis: &Analysis) -> Self {
         let records: Vec<RecordTrace> = analysis
-            .victims
+            .targets
             .iter()
-            .map(|victim| RecordTrace {
-                victim: *victim,
+            .map(|target| RecordTrace {
+                target: *target,
                 follows: None,
                 contested: false,
                 completed: Vec::new(),
@@ -109,15 +109,15 @@ impl Survey {
             place: 0,
             by_record: (0..)
                 .zip(&records)
-                .map(|(at, trace)| (trace.victim.record, at))
+                .map(|(at, trace)| (trace.target.record, at))
                 .collect(),
             by_position: (0..)
                 .zip(&records)
-                .map(|(at, trace)| ((trace.victim.partition, trace.victim.offset), at))
+                .map(|(at, trace)| ((trace.target.partition, trace.target.offset), at))
                 .collect(),
             records,
             rows: rows
-                .flat_map(|capture| &capture.victims)
+                .flat_map(|capture| &capture.targets)
                 .map(|row| (*row, RowTrace::default()))
                 .collect(),
             commits: BTreeMap::new(),
@@ -135,13 +135,13 @@ impl Survey {
                 .collect(),
             stored_before: HashMap::new(),
             read_at: HashMap::new(),
-            bystanders: analysis.bystanders.clone(),
+            other_records: analysis.other_records.clone(),
             polled: HashMap::new(),
             behind_gone: HashSet::new(),
             joined: HashMap::new(),
-            cluster: traces::cluster::Places::new(analysis),
-            derived: traces::derived::Places::new(analysis),
-            transactions: traces::transactions::Places::new(analysis),
+            cluster: traces::cluster::ClusterTraces::new(analysis),
+            derived: traces::derived::DerivedTraces::new(analysis),
+            transactions: traces::transactions::TxnTraces::new(analysis),
             changes_read: BTreeMap::new(),
             rekeyed,
             txn_outcomes: Arc::clone(&analysis.txn_outcomes),
@@ -167,7 +167,7 @@ impl Survey {
         self.transactions
             .observe(&placed, event, &self.txn_outcomes);
         if let Some(record) = self.derived.observe(&placed, event) {
-            self.spare(record);
+            self.exclude(record);
         }
         match &event.body {
             Body::TransactionJoined {
@@ -295,26 +295,26 @@ impl Survey {
         }
     }
 
-    /// Somebody says that a record stands there.
+    /// A record is said to stand there.
     fn claim(&mut self, partition: PartitionRef, offset: Offset, record: RecordId) {
         if let Some(trace) = self.by_position.get(&(partition, offset)) {
             let trace = &mut self.records[*trace];
-            trace.contested |= trace.victim.record != record;
+            trace.contested |= trace.target.record != record;
         }
         if let Some(trace) = self.by_record.get(&record) {
             let trace = &mut self.records[*trace];
-            let here = (trace.victim.partition, trace.victim.offset);
+            let here = (trace.target.partition, trace.target.offset);
             trace.contested |= offset.is_given() && here != (partition, offset);
         }
     }
 
     /// Plants nothing on a record of which something is wrong. Nothing was said
     /// of it so far.
-    fn spare(&mut self, record: RecordId) {
+    fn exclude(&mut self, record: RecordId) {
         if let Some(trace) = self.by_record.remove(&record) {
-            let Victim {
+            let Target {
                 partition, offset, ..
-            } = self.records[trace].victim;
+            } = self.records[trace].target;
             self.by_position.remove(&(partition, offset));
         }
     }
@@ -424,13 +424,13 @@ impl Survey {
 
     /// Whether what was read counts: outside of transactions, or in one that
     /// committed, and no aborted record that the group must not be given.
-    pub(super) fn counts(&self, victim: Victim, reading: &Reading) -> bool {
+    pub(super) fn counts(&self, target: Target, reading: &Reading) -> bool {
         let tx = reading
             .inside
             .map(|inside| self.txn_outcomes.transactions.find(inside));
         let hidden = self.transactions.reads_committed(reading.group)
-            && (self.txn_outcomes.hidden(victim.partition))
-                .is_some_and(|hidden| hidden.contains(victim.offset));
+            && (self.txn_outcomes.hidden(target.partition))
+                .is_some_and(|hidden| hidden.contains(target.offset));
         !hidden
             && tx.is_none_or(|tx| {
                 tx.is_some_and(|tx| self.txn_outcomes.outcome(tx) == TxnOutcome::Committed)
@@ -439,10 +439,10 @@ impl Survey {
 
     /// Whether a group gets as far as a record: past what no transaction has
     /// closed, it is given nothing if it reads committed records only.
-    pub(super) fn is_within_reach(&self, victim: Victim, group: GroupIx) -> bool {
-        let stable_end = self.txn_outcomes.stable_end(victim.partition);
+    pub(super) fn is_within_reach(&self, target: Target, group: GroupIx) -> bool {
+        let stable_end = self.txn_outcomes.stable_end(target.partition);
         !self.transactions.reads_committed(group)
-            || stable_end.is_none_or(|end| victim.offset < end)
+            || stable_end.is_none_or(|end| target.offset < end)
     }
 
     /// Whether a record would have been read too early where another was.

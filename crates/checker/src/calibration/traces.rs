@@ -1,4 +1,4 @@
-//! Where the events of possible victims stand in a history. Knows nothing of what
+//! Where the events of possible targets stand in a history. Knows nothing of what
 //! is planted there.
 
 pub(super) mod cluster;
@@ -9,7 +9,7 @@ use model::anomaly::Anomaly;
 use model::event::{Body, ChangeContent, Event, Outcome};
 use model::ids::{GroupIx, MemberIx, Offset, PartitionRef, RecordId, TransactionRef};
 
-use crate::calibration::targets::Victim;
+use crate::calibration::targets::Target;
 
 /// An event and its place in the history, counted from 0.
 #[derive(Clone, Debug)]
@@ -18,7 +18,7 @@ pub(super) struct Placed {
     pub(super) event: Event,
 }
 
-/// One reading of a victim.
+/// One reading of a target.
 #[derive(Clone, Debug)]
 pub(super) struct Reading {
     pub(super) group: GroupIx,
@@ -73,7 +73,7 @@ pub(super) const fn step_back(inside: bool) -> Anomaly {
 /// Where a record's events stand.
 #[derive(Clone, Debug)]
 pub(super) struct RecordTrace {
-    pub(super) victim: Victim,
+    pub(super) target: Target,
     /// The record of the same producer that stands before it.
     pub(super) follows: Option<RecordId>,
     /// Another record was acknowledged or read where it stands, or it was so

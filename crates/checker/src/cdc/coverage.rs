@@ -37,7 +37,7 @@ pub struct CaptureCoverage {
     /// How the wait for the last change ended.
     pub waited: Option<CaptureResult>,
     /// Committed changes without an event of which it could not be told
-    /// whether they are missing or late, or stand where nobody looked.
+    /// whether they are missing or late, or stand where nothing was read.
     pub unsettled: u64,
     /// The committed changes that are missing.
     pub(crate) missing: Vec<ChangeId>,
@@ -56,7 +56,7 @@ pub struct CaptureCoverage {
     /// Parts of the connector that failed.
     pub failures: Vec<PartFailure>,
     /// Rows without a blemish, for calibration to plant anomalies on.
-    pub(crate) victims: Vec<(TableIx, RowKey)>,
+    pub(crate) targets: Vec<(TableIx, RowKey)>,
 }
 
 impl CaptureCoverage {

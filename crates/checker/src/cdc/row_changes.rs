@@ -12,7 +12,7 @@
 //!
 //! An event that is not there is missing, and not late, when no event can come
 //! any more: the last change of every table has come out; or the connector has
-//! failed and nobody restarts it; or the connector has confirmed the change to
+//! failed and is not restarted; or the connector has confirmed the change to
 //! its replication slot, which Connect does only for what the topics hold, and
 //! behind which the database sends nothing again; or the slot is gone, or has
 //! lost the log that it needs, and the time was up. What was committed before
@@ -54,7 +54,7 @@ pub(crate) struct RowChanges {
     transactions: BTreeMap<TxId, TxOutcome>,
     events: BTreeMap<Row, Vec<ChangeEvent>>,
     events_read: u64,
-    transacted: Transacted,
+    in_txns: TxnEvents,
     rows: BTreeMap<Row, ChangeContent>,
     tables_read: BTreeMap<TableIx, u64>,
     waited: Option<CaptureResult>,
@@ -64,7 +64,7 @@ pub(crate) struct RowChanges {
 
 /// Events that came in transactions.
 #[derive(Default)]
-struct Transacted {
+struct TxnEvents {
     /// Whose transaction the batch belongs to that is being read.
     inside: BTreeMap<PartitionRef, i64>,
     open: BTreeMap<(PartitionRef, i64), Vec<(Row, ChangeEvent)>>,
@@ -195,30 +195,30 @@ impl RowChanges {
     }
 
     fn batch(&mut self, partition: PartitionRef, producer: i64, kind: BatchKind) {
-        let transacted = &mut self.transacted;
-        transacted.inside.remove(&partition);
+        let in_txns = &mut self.in_txns;
+        in_txns.inside.remove(&partition);
         match kind {
             BatchKind::Transactional => {
-                transacted.inside.insert(partition, producer);
+                in_txns.inside.insert(partition, producer);
             }
             BatchKind::CommitMarker => {
-                let events = transacted.open.remove(&(partition, producer));
+                let events = in_txns.open.remove(&(partition, producer));
                 for (row, event) in events.into_iter().flatten() {
-                    self.transacted.any_committed = true;
+                    self.in_txns.any_committed = true;
                     self.events.entry(row).or_default().push(event);
                 }
             }
             BatchKind::AbortMarker => {
-                transacted.open.remove(&(partition, producer));
+                in_txns.open.remove(&(partition, producer));
             }
             BatchKind::Plain | BatchKind::Control => {}
         }
     }
 
     fn event(&mut self, row: Row, event: ChangeEvent) {
-        match self.transacted.inside.get(&event.partition) {
+        match self.in_txns.inside.get(&event.partition) {
             Some(producer) => {
-                let open = self.transacted.open.entry((event.partition, *producer));
+                let open = self.in_txns.open.entry((event.partition, *producer));
                 open.or_default().push((row, event));
             }
             None => self.events.entry(row).or_default().push(event),

@@ -9,7 +9,7 @@ use model::event::{ChangeContent, RowOp, Snapshot};
 use model::ids::Lsn;
 
 use crate::cdc::coverage::CaptureCoverage;
-use crate::cdc::row_history::{ChangeEvent, ChangeOutcome, Row, RowHistory, Told};
+use crate::cdc::row_history::{ChangeEvent, ChangeOutcome, Row, RowEvents, RowHistory};
 use crate::names::Names;
 use crate::proof::finding::{FindingCollector, Scope, Watch};
 
@@ -22,12 +22,12 @@ pub(super) enum Judged {
 
 /// Whose events are being settled.
 #[derive(Clone, Copy)]
-pub(super) struct Place<'r> {
+pub(super) struct RowScope<'r> {
     pub(super) row: Row,
     pub(super) names: &'r Names,
 }
 
-impl Place<'_> {
+impl RowScope<'_> {
     fn add(
         self,
         collector: &mut FindingCollector,
@@ -60,11 +60,11 @@ impl Place<'_> {
 pub(super) fn find_wrong_events(
     history: &RowHistory<'_>,
     snapshot: Snapshot,
-    place: Place<'_>,
+    place: RowScope<'_>,
     collector: &mut FindingCollector,
     coverage: &mut CaptureCoverage,
-) -> Told {
-    let mut told = Told {
+) -> RowEvents {
+    let mut told = RowEvents {
         changes: BTreeSet::new(),
         cursor: None,
         latest: None,
@@ -154,9 +154,9 @@ pub(super) fn find_wrong_events(
 /// no event of its own. Whether all have theirs.
 pub(super) fn find_missing(
     history: &RowHistory<'_>,
-    told: &Told,
+    told: &RowEvents,
     judged: Judged,
-    place: Place<'_>,
+    place: RowScope<'_>,
     collector: &mut FindingCollector,
     coverage: &mut CaptureCoverage,
 ) -> bool {
@@ -197,7 +197,7 @@ pub(super) fn find_missing(
 pub(super) fn find_divergence(
     history: &RowHistory<'_>,
     row: Option<ChangeContent>,
-    place: Place<'_>,
+    place: RowScope<'_>,
     collector: &mut FindingCollector,
     coverage: &mut CaptureCoverage,
 ) -> bool {
@@ -232,7 +232,7 @@ pub(super) fn find_divergence(
 }
 
 /// Whether the table holds the row as the last committed change left it, or
-/// as a change left it that nobody was told the outcome of. Where not, the
+/// as a change of unknown outcome left it. Where not, the
 /// database itself is in doubt, and Kafka is not to blame.
 pub(super) fn is_as_committed(history: &RowHistory<'_>, row: Option<ChangeContent>) -> bool {
     let mut possible = history.changes.iter().rev();

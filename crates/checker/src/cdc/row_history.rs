@@ -29,7 +29,7 @@ pub(super) enum ChangeOutcome {
 
 /// A change of a row.
 #[derive(Clone, Copy)]
-pub(super) struct Made {
+pub(super) struct RowChange {
     pub(super) change: ChangeId,
     pub(super) op: RowOp,
     pub(super) outcome: ChangeOutcome,
@@ -42,12 +42,12 @@ pub(super) struct Made {
 /// Everything about one row: what the writer did, and the events.
 #[derive(Default)]
 pub(super) struct RowHistory<'e> {
-    pub(super) changes: Vec<Made>,
+    pub(super) changes: Vec<RowChange>,
     pub(super) events: &'e [ChangeEvent],
     /// An event of it stands in a transaction that is still open.
     pub(super) open: bool,
     /// Whether there is a change of which the database did not say what became:
-    /// without its event, or its row, nobody may know.
+    /// without its event, or its row, that may stay unknown.
     pub(super) untold: bool,
 }
 
@@ -57,7 +57,7 @@ impl RowHistory<'_> {
         of.count() as u64
     }
 
-    pub(super) fn made(&self, change: ChangeId) -> Option<&Made> {
+    pub(super) fn made(&self, change: ChangeId) -> Option<&RowChange> {
         let changes = &self.changes;
         let at = changes.binary_search_by_key(&change, |made| made.change);
         at.ok().map(|at| &changes[at])
@@ -69,7 +69,7 @@ impl RowHistory<'_> {
     }
 
     /// Whether its latest event tells of its last change.
-    pub(super) fn is_told_to_the_end(&self, told: &Told) -> bool {
+    pub(super) fn is_told_to_the_end(&self, told: &RowEvents) -> bool {
         let mut changes = self.changes.iter().rev();
         let last = changes.find(|made| made.outcome != ChangeOutcome::RolledBack);
         last.is_some_and(|last| told.latest == Some(last.change))
@@ -80,7 +80,7 @@ impl RowHistory<'_> {
     /// where there is none, an earlier one that nothing told of. One that is
     /// told again comes from the same place in the write-ahead log; where the
     /// places are not known, what comes from none of these is told again, too.
-    pub(super) fn deletion(&self, told: &Told, lsn: Lsn) -> Option<ChangeId> {
+    pub(super) fn deletion(&self, told: &RowEvents, lsn: Lsn) -> Option<ChangeId> {
         if let Some((_, known)) = told.deletions.iter().find(|(at, _)| *at == lsn) {
             return Some(*known);
         }
@@ -100,7 +100,7 @@ impl RowHistory<'_> {
 }
 
 /// What the events of one row told.
-pub(super) struct Told {
+pub(super) struct RowEvents {
     pub(super) changes: BTreeSet<ChangeId>,
     /// The change that the latest event told of.
     pub(super) cursor: Option<ChangeId>,

@@ -50,13 +50,13 @@ struct Reaches {
     processed: Option<Reach>,
     pinned: Vec<Reach>,
     /// The highest offset that each producer was told.
-    told: BTreeMap<ProducerIx, Told>,
+    told: BTreeMap<ProducerIx, HighestAck>,
     overtaken: BTreeMap<ProducerIx, Overtaken>,
 }
 
 /// A record that was acknowledged above all others of its producer.
 #[derive(Clone, Copy, Debug)]
-struct Told {
+struct HighestAck {
     record: RecordId,
     offset: Offset,
     /// The highest sequence that the producer had sent when it heard of it.
@@ -67,7 +67,7 @@ struct Told {
 /// at its offset or below.
 #[derive(Clone, Copy, Debug)]
 struct Overtaken {
-    before: Told,
+    before: HighestAck,
     record: RecordId,
     offset: Offset,
     /// Whether the later record was read where its acknowledgement says.
@@ -286,7 +286,7 @@ impl Truncation {
                 }
             }
             _ => {
-                let told = Told {
+                let told = HighestAck {
                     record,
                     offset,
                     sent,

@@ -33,7 +33,7 @@ pub struct GroupCoverage {
     /// Records from its committed position on that were acknowledged, and
     /// deleted before it came to them.
     pub behind_expired: u64,
-    /// Offsets below the log start of which nobody knows whether a record
+    /// Offsets below the log start of which it is unknown whether a record
     /// stood there that it was to be given.
     pub unknown: u64,
     /// Whether it was given the time to finish.
@@ -42,14 +42,13 @@ pub struct GroupCoverage {
     pub commits: u64,
     /// Polls that followed another in the same assignment.
     pub steps: u64,
-    /// Records that it processed in a transaction of which nobody knows what
-    /// became of it.
+    /// Records that it processed in a transaction of unknown outcome.
     pub unsettled: u64,
     /// Of a group that writes, of how many records it made something that took
     /// effect.
     pub made: Option<u64>,
     /// Records below its committed position that it did not process, and that
-    /// compaction may have taken before, where nobody says how the topic is
+    /// compaction may have taken before, where it is unknown how the topic is
     /// cleaned.
     pub replaceable: u64,
     /// Records behind a transaction that was never closed, which a group that

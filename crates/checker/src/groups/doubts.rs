@@ -12,9 +12,9 @@ use model::ids::{GroupIx, MemberIx, Micros, Offset, PartitionRef};
 use crate::context::Context;
 use crate::derived::{Derivations, Made, Outputs};
 use crate::groups::commits::{Commit, Trail};
-use crate::groups::done::Done;
-use crate::groups::partition_reads::{Lives, Reading, Records, Resolved};
+use crate::groups::partition_reads::{Lives, PartitionReads, Records, Resolved};
 use crate::groups::positions::{Given, Positions, Within};
+use crate::groups::progress::GroupProgress;
 use crate::groups::scope::{Bounds, GroupScope};
 use crate::log::{Ledger, PartitionLog};
 use crate::proof::finding::{FindingCollector, Watch};
@@ -24,7 +24,7 @@ use crate::txn::tracker::Tx;
 
 /// What is looked at in another reading.
 #[derive(Default)]
-pub(super) struct Again {
+pub(super) struct DoubtPass {
     pub(super) positions: Positions,
     pub(super) contested: BTreeMap<(GroupIx, PartitionRef), Doubt>,
     /// What each group processed that is gone.
@@ -32,7 +32,7 @@ pub(super) struct Again {
     /// Whether what a transaction read last of a partition is gone.
     pub(super) joined_past: HashMap<(Tx, PartitionRef), bool>,
     /// Records that were jumped over and that compaction may have taken, where
-    /// nobody says how the topic is cleaned.
+    /// the topic's cleanup policy is unknown.
     pub(super) excused: u64,
 }
 
@@ -48,14 +48,14 @@ pub(super) struct Doubt {
 impl Doubt {
     /// What is in doubt, if anything is.
     pub(super) fn about(
-        reading: &Reading,
+        reading: &PartitionReads,
         (in_place, is_cut): (bool, bool),
         outputs: Option<&Outputs>,
         log: Option<&PartitionLog>,
         bounds: Bounds<'_>,
     ) -> Option<Self> {
         let commits = &reading.commits;
-        let done = Done::of(reading, outputs);
+        let done = GroupProgress::of(reading, outputs);
         let unclear = log.is_some_and(|log| {
             let elsewhere = !in_place && done.leaves_any(log, bounds);
             let position = reading.committed(log.end()).unwrap_or_default();
@@ -82,7 +82,7 @@ impl Doubt {
     fn look_up(
         &mut self,
         (offset, content): (Offset, Content),
-        (known, reading): (&Records, &Reading),
+        (known, reading): (&Records, &PartitionReads),
         made: Option<&Made>,
     ) {
         let Some(resolved) = &mut self.resolved else {
@@ -105,18 +105,18 @@ impl Doubt {
 }
 
 /// What the first readings have told of the groups.
-type Known<'k> = (
+type FirstPass<'k> = (
     &'k Table<Records>,
-    &'k Table<PartitionTable<Reading>>,
+    &'k Table<PartitionTable<PartitionReads>>,
     &'k Derivations,
 );
 
-impl Again {
+impl DoubtPass {
     pub(super) fn observe(
         &mut self,
         event: &Event,
         log: &Ledger,
-        known: Known<'_>,
+        known: FirstPass<'_>,
         context: &Context,
         collector: &mut FindingCollector,
     ) {
@@ -206,10 +206,10 @@ impl Again {
     fn look_up(
         &mut self,
         (partition, offset, read): (PartitionRef, Offset, Content),
-        (records, readings, derived): Known<'_>,
+        (records, readings, derived): FirstPass<'_>,
         context: &Context,
     ) {
-        let (no_records, no_reading) = (Records::default(), Reading::default());
+        let (no_records, no_reading) = (Records::default(), PartitionReads::default());
         for group in context.names.groups_of(partition.topic) {
             let Some(doubt) = self.contested.get_mut(&(*group, partition)) else {
                 continue;
@@ -297,7 +297,7 @@ struct Jump {
 /// were processed for one transaction. Markers and gaps are no records, and
 /// what the group must not be given is none for it. A step to a record of an
 /// earlier life of the log went over none of those that stand there now. How many
-/// of them compaction may have taken, and nobody says whether it could, which are
+/// of them compaction may have taken, and it is unknown whether it could, which are
 /// none either.
 fn find_skips(
     log: &Ledger,

@@ -26,7 +26,7 @@ const LONG_JUMPS_MAX: usize = 256;
 /// A committed position as the coordinator reports it at the end.
 #[derive(Clone, Copy, Default)]
 pub(super) enum Reported {
-    /// Nobody asked.
+    /// It was not asked for.
     #[default]
     Nothing,
     /// The group has none.
@@ -39,7 +39,7 @@ pub(super) enum Reported {
 #[derive(Default)]
 pub(super) struct Records {
     pub(super) processed: RecordSet,
-    /// In transactions of which nobody knows what became of them.
+    /// In transactions of unknown outcome.
     pub(super) unsettled: RecordSet,
     /// In transactions that were not committed.
     pub(super) in_vain: RecordSet,
@@ -47,7 +47,7 @@ pub(super) struct Records {
 
 /// What one group did with one partition.
 #[derive(Default)]
-pub(super) struct Reading {
+pub(super) struct PartitionReads {
     /// Offsets at which a member processed a record.
     pub(super) given: SparseSet,
     /// Those at which what it processed carries no identity.
@@ -58,8 +58,7 @@ pub(super) struct Reading {
     /// Of these, how many were processed at another offset than before: the
     /// log held them twice.
     pub(super) copies: u64,
-    /// Offsets processed in a transaction of which nobody knows what became of
-    /// it.
+    /// Offsets processed in a transaction of unknown outcome.
     pub(super) unsettled: SparseSet,
     /// Offsets processed in a transaction that was not committed.
     pub(super) in_vain: SparseSet,
@@ -97,7 +96,7 @@ pub(super) struct Lives {
     pub(super) latest: Option<(Micros, bool)>,
 }
 
-impl Reading {
+impl PartitionReads {
     /// The highest position that the group is known to have committed. One
     /// that was committed behind a record that is gone says nothing of those
     /// that stand there now, unless the group is going to start from it.
@@ -125,7 +124,7 @@ impl Reading {
         lives.highest.max(joined(false)).max(start)
     }
 
-    /// The highest position that anybody tells of, but for transactions.
+    /// The highest position on record, but for transactions.
     pub(super) fn position(&self) -> Option<Offset> {
         let reported = match self.reported {
             Reported::Position(offset) => Some(offset),

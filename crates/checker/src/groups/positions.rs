@@ -168,7 +168,7 @@ impl Positions {
         }
     }
 
-    /// A member processed a record; none where nobody started the member.
+    /// A member processed a record; none where the member was never started.
     #[inline]
     pub(super) fn step(
         &mut self,
@@ -221,7 +221,7 @@ impl Positions {
         known.held.get(partition)?.last
     }
 
-    /// Whose commit it is, and of which group; none where nobody started the
+    /// Whose commit it is, and of which group; none where there was no such
     /// member.
     pub(super) fn tenure(
         &self,

@@ -24,10 +24,10 @@ use crate::context::Context;
 use crate::derived::Derivations;
 use crate::groups::commits::{Commit, Regression, Trail};
 use crate::groups::coverage::GroupCoverage;
-use crate::groups::done::Done;
-use crate::groups::doubts::{Again, Doubt};
-use crate::groups::partition_reads::{Reading, Records, Reported};
+use crate::groups::doubts::{Doubt, DoubtPass};
+use crate::groups::partition_reads::{PartitionReads, Records, Reported};
 use crate::groups::positions::{Given, Positions};
+use crate::groups::progress::GroupProgress;
 use crate::groups::scope::{Bounds, GroupScope};
 use crate::groups::unprocessed::find_unprocessed;
 use crate::log::Ledger;
@@ -44,13 +44,13 @@ use crate::txn::reads::{TxnRead, TxnReads, regressions};
 pub(crate) struct Readers {
     positions: Positions,
     records: Table<Records>,
-    readings: Table<PartitionTable<Reading>>,
+    readings: Table<PartitionTable<PartitionReads>>,
     joined: TxnReads,
     waited: BTreeMap<GroupIx, u64>,
     /// Polls that followed another in the same assignment.
     steps: Table<u64>,
     /// Records that were jumped over and that compaction may have taken, where
-    /// nobody says how the topic is cleaned.
+    /// the topic's cleanup policy is unknown.
     excused: u64,
     strays: u64,
     stage: Stage,
@@ -67,7 +67,7 @@ enum Stage {
     /// Nothing, until the log is settled.
     Waiting,
     /// What is in doubt.
-    Doubts(Again),
+    Doubts(DoubtPass),
     /// Nothing any more.
     Done,
 }
@@ -192,7 +192,7 @@ impl Analyzer for Readers {
         for (group, partition, _) in self.readings() {
             readings.insert((group, partition));
         }
-        let none = Reading::default();
+        let none = PartitionReads::default();
         let in_place: BTreeSet<GroupIx> = context
             .names
             .groups
@@ -219,9 +219,9 @@ impl Analyzer for Readers {
         if contested.is_empty() {
             return Need::Nothing;
         }
-        self.stage = Stage::Doubts(Again {
+        self.stage = Stage::Doubts(DoubtPass {
             contested,
-            ..Again::default()
+            ..DoubtPass::default()
         });
         Need::AnotherPass
     }
@@ -251,7 +251,7 @@ impl Analyzer for Readers {
             }
             find_forgotten(reading, place, collector);
         }
-        let none = Reading::default();
+        let none = PartitionReads::default();
         let mut all = Vec::new();
         for (group, declared) in &names.groups {
             let number = i64::from(group.get());
@@ -270,7 +270,7 @@ impl Analyzer for Readers {
                 let place = GroupScope::of(*group, partition, names);
                 let bounds = Bounds::of(context, *group, partition);
                 let outputs = derived.of(*group, partition, log, context);
-                let done = Done::of(reading, outputs.as_ref());
+                let done = GroupProgress::of(reading, outputs.as_ref());
                 let excuse = context.waits.excuse(*group, partition);
                 let within = (place, bounds, &excuse);
                 find_unprocessed(&done, log, within, collector, &mut coverage);
@@ -282,14 +282,14 @@ impl Analyzer for Readers {
 }
 
 impl Readers {
-    /// Reads and commits of members that nobody started: a history that
+    /// Reads and commits of members that were never started: a history that
     /// lacks its beginning.
     pub(crate) const fn strays(&self) -> u64 {
         self.strays
     }
 
     /// Records that members jumped over and that compaction may have taken,
-    /// where nobody says how the topic is cleaned.
+    /// where the topic's cleanup policy is unknown.
     pub(crate) const fn excused(&self) -> u64 {
         self.excused
     }
@@ -300,7 +300,7 @@ impl Readers {
     }
 
     #[inline]
-    fn reading(&mut self, group: GroupIx, partition: PartitionRef) -> &mut Reading {
+    fn reading(&mut self, group: GroupIx, partition: PartitionRef) -> &mut PartitionReads {
         self.readings.entry(group.get().into()).entry(partition)
     }
 
@@ -335,7 +335,7 @@ impl Readers {
         }
     }
 
-    /// A member was given what it did not process; none where nobody started the
+    /// A member was given what it did not process; none where there was no such
     /// member.
     fn went(
         &mut self,
@@ -404,7 +404,7 @@ impl Readers {
     }
 
     /// Takes over what another reading has settled.
-    fn take(&mut self, again: Again, names: &Names, collector: &mut FindingCollector) {
+    fn take(&mut self, again: DoubtPass, names: &Names, collector: &mut FindingCollector) {
         self.joined.learn(again.joined_past);
         self.excused += again.excused;
         for ((group, partition), doubt) in again.contested {
@@ -426,7 +426,7 @@ impl Readers {
         let Some(records) = self.records.get(number) else {
             return true;
         };
-        let stand = |offsets: fn(&Reading) -> &SparseSet| -> u64 {
+        let stand = |offsets: fn(&PartitionReads) -> &SparseSet| -> u64 {
             let readings = self.readings.get(number).into_iter();
             let stand = readings
                 .flat_map(PartitionTable::iter)
@@ -442,11 +442,11 @@ impl Readers {
             && stand(|reading| &reading.in_vain) == records.in_vain.len()
     }
 
-    fn reading_of(&self, group: GroupIx, partition: PartitionRef) -> Option<&Reading> {
+    fn reading_of(&self, group: GroupIx, partition: PartitionRef) -> Option<&PartitionReads> {
         self.readings.get(group.get().into())?.get(partition)
     }
 
-    fn readings(&self) -> impl Iterator<Item = (GroupIx, PartitionRef, &Reading)> {
+    fn readings(&self) -> impl Iterator<Item = (GroupIx, PartitionRef, &PartitionReads)> {
         self.readings.iter().flat_map(|(group, partitions)| {
             let group = GroupIx::new(u16::try_from(group).unwrap_or_default());
             let partitions = partitions.iter();
@@ -457,7 +457,11 @@ impl Readers {
 
 /// A final position below the last accepted commit, unless that was made
 /// behind a record that is gone: then the log went back, and not the group.
-fn find_forgotten(reading: &Reading, place: GroupScope<'_>, collector: &mut FindingCollector) {
+fn find_forgotten(
+    reading: &PartitionReads,
+    place: GroupScope<'_>,
+    collector: &mut FindingCollector,
+) {
     if let Some((_, last)) = reading.latest().filter(|_| !reading.latest_is_past()) {
         match reading.reported {
             Reported::NoPosition => place.regress(collector, last, None),

@@ -18,7 +18,7 @@ use crate::sets::ranges::Ranges;
 )]
 #[derive(Clone, Copy)]
 pub(super) struct Bounds<'r> {
-    /// What they are not given, whoever else is.
+    /// What they are not given, though others are.
     hidden: Option<&'r Ranges>,
     /// Where they cannot get past, if anywhere.
     pub(super) stable_end: Option<Offset>,

@@ -5,19 +5,19 @@ use model::anomaly::Anomaly;
 use model::ids::Offset;
 
 use crate::groups::coverage::GroupCoverage;
-use crate::groups::done::{Done, Undone};
+use crate::groups::progress::{GroupProgress, WhyNotDone};
 use crate::groups::scope::{Bounds, GroupScope};
 use crate::groups::waits::Excuse;
 use crate::invariants::without;
 use crate::log::{Ledger, PartitionLog};
 use crate::proof::finding::{FindingCollector, Watch};
 
-/// What was deleted before anybody read the truth. That a record was
+/// What was deleted before the observer read. That a record was
 /// acknowledged is all that is known of it then; where the group committed past
 /// it and none of its members processed it, it is a group-gap like any other.
-/// Where it is not known whether the group was to be given it, nobody can tell.
+/// Where it is not known whether the group was to be given it, that is unknown too.
 fn find_passed_over(
-    done: &Done<'_>,
+    done: &GroupProgress<'_>,
     log: &PartitionLog,
     (place, bounds): (GroupScope<'_>, Bounds<'_>),
     collector: &mut FindingCollector,
@@ -30,7 +30,7 @@ fn find_passed_over(
         if bounds.committed_only && bounds.transactional {
             coverage.unknown += 1;
         } else if done.is_unsettled(offset.get()) {
-            // Counted where it is: nobody knows whether it was processed.
+            // Counted where it is: it is unknown whether it was processed.
         } else if offset < committed {
             coverage.gaps += 1;
             coverage.gaps_expired += 1;
@@ -48,11 +48,11 @@ fn find_passed_over(
 /// group-gap: a record below the highest committed position that no member
 /// processed. group-incomplete: a record from there to the pinned end that no
 /// member processed although the group was given the time. Neither is one that
-/// the group is not given, or that was processed in a transaction of which
-/// nobody knows what became of it, or for which the group is excused
+/// the group is not given, or that was processed in a transaction of
+/// unknown outcome, or for which the group is excused
 /// (`groups/waits.rs`).
 pub(super) fn find_unprocessed(
-    done: &Done<'_>,
+    done: &GroupProgress<'_>,
     log: &Ledger,
     (place, bounds, excuse): (GroupScope<'_>, Bounds<'_>, &Excuse),
     collector: &mut FindingCollector,
@@ -94,7 +94,7 @@ pub(super) fn find_unprocessed(
             offset,
             &[past],
             || match undone {
-                Undone::NeverProcessed => format!(
+                WhyNotDone::NeverProcessed => format!(
                     "acknowledged, committed past, up to {committed}, and never read by anybody"
                 ),
                 undone => format!("acknowledged, committed past, up to {committed}, and {undone}"),

@@ -80,16 +80,16 @@ struct Member {
 
 /// Something done with a partition that may have been another's.
 #[derive(Clone, Copy, Debug)]
-struct Deed {
+struct Access {
     member: MemberIx,
     offset: Offset,
     /// The transaction for which it was done.
     inside: Option<Tx>,
-    why: Why,
+    why: WhyLate,
 }
 
 #[derive(Clone, Copy, Debug)]
-enum Why {
+enum WhyLate {
     /// Processed behind its own revocation.
     Taken,
     /// Committed behind its own revocation, having reached so far before.
@@ -108,7 +108,7 @@ enum Why {
 pub(crate) struct Zombies {
     members: Table<Member>,
     hands: Table<PartitionTable<Vec<Holding>>>,
-    deeds: BTreeMap<(GroupIx, PartitionRef), Vec<Deed>>,
+    accesses: BTreeMap<(GroupIx, PartitionRef), Vec<Access>>,
     outlived: u64,
     inside: Inside,
 }
@@ -180,28 +180,28 @@ impl Analyzer for Zombies {
         let Context {
             names, provenance, ..
         } = context;
-        for ((group, partition), deeds) in &self.deeds {
+        for ((group, partition), accesses) in &self.accesses {
             let of = self.hands.get(group.get().into());
             let hands = of.and_then(|of| of.get(*partition));
             let hands = hands.map_or(&[][..], Vec::as_slice);
-            let undone = |deed: &&Deed| {
-                let outcome = deed.inside.map(|tx| context.txn_outcomes.outcome(tx));
+            let undone = |access: &&Access| {
+                let outcome = access.inside.map(|tx| context.txn_outcomes.outcome(tx));
                 outcome.is_some_and(|outcome| outcome != TxnOutcome::Committed)
             };
-            for deed in deeds.iter().filter(|deed| !undone(deed)) {
+            for access in accesses.iter().filter(|access| !undone(access)) {
                 let passes = |reached: Offset| {
                     let log = log.partition(*partition);
                     let mut passed = log
                         .into_iter()
-                        .flat_map(|log| log.data(reached.get(), deed.offset.get()));
+                        .flat_map(|log| log.data(reached.get(), access.offset.get()));
                     passed.next().is_some()
                 };
-                let what = match deed.why {
-                    Why::Taken => "processed it after the partition was taken".to_owned(),
-                    Why::Committed { reached } if passes(reached) => {
+                let what = match access.why {
+                    WhyLate::Taken => "processed it after the partition was taken".to_owned(),
+                    WhyLate::Committed { reached } if passes(reached) => {
                         format!("committed it after the partition was taken at {reached}")
                     }
-                    Why::Overtaken { holding, known, at } if !provenance.is_imported() => {
+                    WhyLate::Overtaken { holding, known, at } if !provenance.is_imported() => {
                         let mut others = hands[holding + 1..known].iter();
                         let owner = others
                             .find(|other| other.confirmed && other.overtakes(&hands[holding], at));
@@ -211,20 +211,25 @@ impl Analyzer for Zombies {
                         let owner = names.member(owner.member);
                         format!("processed it after {owner} had taken over")
                     }
-                    Why::Committed { .. } | Why::Overtaken { .. } => continue,
+                    WhyLate::Committed { .. } | WhyLate::Overtaken { .. } => continue,
                 };
                 let scope = Scope::Partition(*partition);
-                collector.add(Anomaly::ZombieProcessing, scope, deed.offset.get(), || {
-                    let place = format!("{}@{}", names.partition(*partition), deed.offset);
-                    let member = names.member(deed.member);
-                    let who = format!("{member} of {}", names.group(*group));
-                    let watch = vec![
-                        Watch::Hands(*group, *partition),
-                        Watch::Position(*partition, deed.offset),
-                        Watch::CommitOf(*group, *partition, deed.offset),
-                    ];
-                    (format!("{place}: {who} {what}"), watch)
-                });
+                collector.add(
+                    Anomaly::ZombieProcessing,
+                    scope,
+                    access.offset.get(),
+                    || {
+                        let place = format!("{}@{}", names.partition(*partition), access.offset);
+                        let member = names.member(access.member);
+                        let who = format!("{member} of {}", names.group(*group));
+                        let watch = vec![
+                            Watch::Hands(*group, *partition),
+                            Watch::Position(*partition, access.offset),
+                            Watch::CommitOf(*group, *partition, access.offset),
+                        ];
+                        (format!("{place}: {who} {what}"), watch)
+                    },
+                );
             }
         }
         ZombieCoverage {
@@ -278,7 +283,7 @@ impl Zombies {
 
     /// A member does something with a partition: which of all holdings of the
     /// partition is its own.
-    fn goes_on(
+    fn holding_of(
         &mut self,
         at: Micros,
         by: MemberIx,
@@ -293,12 +298,12 @@ impl Zombies {
     }
 
     fn processed(&mut self, at: Micros, by: MemberIx, partition: PartitionRef, offset: Offset) {
-        let Some((key, number, hands)) = self.goes_on(at, by, partition) else {
+        let Some((key, number, hands)) = self.holding_of(at, by, partition) else {
             return;
         };
         let holding = &mut hands[number];
         let why = if holding.taken {
-            Why::Taken
+            WhyLate::Taken
         } else {
             holding.first_processed.get_or_insert(offset);
             let behind = Offset::new(offset.get().saturating_add(1));
@@ -308,23 +313,23 @@ impl Zombies {
             if !others.any(|other| other.overtakes(&holding, at)) {
                 return;
             }
-            Why::Overtaken {
+            WhyLate::Overtaken {
                 holding: number,
                 known: hands.len(),
                 at,
             }
         };
-        let deed = Deed {
+        let access = Access {
             member: by,
             offset,
             inside: self.inside.of(by),
             why,
         };
-        self.deeds.entry(key).or_default().push(deed);
+        self.accesses.entry(key).or_default().push(access);
     }
 
     fn committed(&mut self, at: Micros, by: MemberIx, partition: PartitionRef, offset: Offset) {
-        let Some((key, number, hands)) = self.goes_on(at, by, partition) else {
+        let Some((key, number, hands)) = self.holding_of(at, by, partition) else {
             return;
         };
         let holding = &mut hands[number];
@@ -335,13 +340,13 @@ impl Zombies {
             return;
         }
         if let Some(reached) = holding.reached.filter(|reached| offset > *reached) {
-            let deed = Deed {
+            let access = Access {
                 member: by,
                 offset,
                 inside: None,
-                why: Why::Committed { reached },
+                why: WhyLate::Committed { reached },
             };
-            self.deeds.entry(key).or_default().push(deed);
+            self.accesses.entry(key).or_default().push(access);
         }
     }
 

@@ -13,7 +13,7 @@ use crate::txn::outcomes::TxnOutcome;
 pub(super) enum Absence {
     /// It should be.
     Lost,
-    /// Nobody read so far, and no observer settles it.
+    /// It was not read so far, and no observer settles it.
     Unseen,
     /// It lies below the log start: retention may have taken it.
     Expired,

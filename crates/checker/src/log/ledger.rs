@@ -15,7 +15,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use model::event::Event;
 use model::ids::{Offset, PartitionRef, RecordId, TopicIx};
 
-use crate::calibration::targets::Victim;
+use crate::calibration::targets::Target;
 use crate::context::Context;
 use crate::log::claims::Blocks;
 use crate::log::partition_log::{Extent, PartitionLog};
@@ -43,7 +43,7 @@ pub(crate) struct Ledger {
     sent: RecordSet,
     pub(super) acknowledged: RecordSet,
     failed: RecordSet,
-    /// Records of which the producer was told that nobody knows.
+    /// Records whose outcome was reported to the producer as unknown.
     unknown: RecordSet,
     followed: Followed,
     /// Records that were seen before they were known to have been sent.
@@ -52,7 +52,7 @@ pub(crate) struct Ledger {
     pub(super) stored_records: StoredRecords,
     /// Whether something was said of an offset after what stands there.
     belated: bool,
-    pub(super) reading: Reading,
+    pub(super) stage: Stage,
     settled: Settled,
     contradicted: RecordSet,
     /// What was read in earlier lives of the logs.
@@ -60,14 +60,14 @@ pub(crate) struct Ledger {
     /// Readings of records where another one stands, of which the record stands
     /// elsewhere. Where the log was cut they contradict nothing.
     moved: Vec<Claim>,
-    /// Records that are said to be where nobody read them.
+    /// Records that are said to be where they were not read.
     unread_places: RecordSet,
     lost: Lost,
 }
 
 /// What the history is being read for.
 #[derive(Default)]
-pub(super) enum Reading {
+pub(super) enum Stage {
     /// Bits and fingerprints.
     #[default]
     First,
@@ -77,7 +77,7 @@ pub(super) enum Reading {
     /// The claims of contested blocks.
     Claims {
         collected: Collector,
-        /// Records that were seen and that nobody sent.
+        /// Records that were seen and never sent.
         unsent: RecordSet,
         read: BTreeSet<TopicIx>,
     },
@@ -120,9 +120,9 @@ pub(crate) struct Settled {
     /// Partitions that were pinned, or written to, and not read to the end.
     pub(crate) unread: Vec<PartitionRef>,
     /// Records without a blemish, for calibration to plant anomalies on.
-    pub(crate) victims: Vec<Victim>,
+    pub(crate) targets: Vec<Target>,
     /// Records that were sent and stand, whatever else is wrong with them.
-    pub(crate) bystanders: Vec<Victim>,
+    pub(crate) other_records: Vec<Target>,
     /// How far each partition reaches.
     pub(crate) extents: BTreeMap<PartitionRef, Extent>,
 }
@@ -218,12 +218,12 @@ impl Ledger {
     /// Whether it is settled which records stand; not so while the log is
     /// being told again.
     pub(crate) const fn knows_what_stands(&self) -> bool {
-        matches!(self.reading, Reading::Claims { .. } | Reading::Done)
+        matches!(self.stage, Stage::Claims { .. } | Stage::Done)
     }
 
     /// Whether everything that was said of the log is settled.
     pub(crate) const fn is_settled(&self) -> bool {
-        matches!(self.reading, Reading::Done)
+        matches!(self.stage, Stage::Done)
     }
 
     /// The lost records that others care about; known once the log is settled.

@@ -7,11 +7,11 @@ use std::ops::Range;
 use model::event::Content;
 use model::ids::{Offset, PartitionRef, RecordId};
 
-use crate::calibration::targets::{Ends, Victim};
+use crate::calibration::targets::{Target, TargetCandidates};
 use crate::log::claims::{Blocks, Claims};
-use crate::log::places::{Places, Sending};
+use crate::log::places::{PlaceOrder, Sending};
 use crate::log::stored_records::{Order, StoredRecords};
-use crate::log::witness::{Told, Witness};
+use crate::log::witness::{ReportedRecords, Witness};
 use crate::names::Names;
 use crate::sets::fingerprint::Fingerprint;
 use crate::sets::record_set::RecordSet;
@@ -30,26 +30,26 @@ pub(crate) struct PartitionLog {
     pub(super) read: bool,
     /// Offsets at which a record stands, whatever it is.
     pub(super) data: SparseSet,
-    /// Offsets at which somebody saw a record that nobody sent there.
+    /// Offsets at which a record was seen that was not sent there.
     pub(super) phantom: SparseSet,
-    /// Offsets at which somebody saw a damaged record.
+    /// Offsets at which a damaged record was seen.
     pub(super) corrupt: SparseSet,
     /// Offsets at which the log itself holds a damaged record.
     pub(super) damaged: SparseSet,
     /// Offsets among the data that only an acknowledgement names.
     pub(super) only_acknowledged: SparseSet,
-    pub(super) told: Told,
+    pub(super) told: ReportedRecords,
     /// What readers processed, where no observer read the log.
     processed: Option<Range<Offset>>,
     /// Offsets of what a poll gave out that was taken back.
     pub(super) glimpsed: SparseSet,
-    /// Of these, those that nobody processed.
+    /// Of these, those that were not processed.
     pub(super) unprocessed: SparseSet,
-    /// Acknowledged above everything that anybody was given, where no observer
+    /// Acknowledged above everything that was read, where no observer
     /// read the log.
     pub(super) beyond: SparseSet,
     pub(super) sending: Sending,
-    pub(super) places: Places,
+    pub(super) places: PlaceOrder,
     pub(super) acknowledged: Claims,
     /// By block, everything that stands there; where readers tell what does,
     /// which may be before anything was said of it.
@@ -64,7 +64,7 @@ pub(crate) struct PartitionLog {
     /// Whether the log was not told in the order of its offsets.
     pub(super) out_of_order: bool,
     pub(super) contested: Contested,
-    pub(super) ends: Ends,
+    pub(super) candidates: TargetCandidates,
     /// The lowest offset at which a record stands and another was acknowledged
     /// or read that stands nowhere: from there on the log was cut.
     pub(super) cut_from: Option<i64>,
@@ -101,8 +101,8 @@ impl PartitionLog {
         self.only_acknowledged.contains(offset)
     }
 
-    /// Somebody saw a record there that carries no identity.
-    pub(super) fn meet_stranger(&mut self, offset: Offset, content: Content) {
+    /// A record without an identity was seen there.
+    pub(super) fn see_unidentified(&mut self, offset: Offset, content: Content) {
         match content {
             Content::Misplaced(_) | Content::Foreign => {
                 self.phantom.insert(offset.get());
@@ -125,7 +125,7 @@ impl PartitionLog {
         self.data.contains(offset)
     }
 
-    /// Whether somebody saw a record there.
+    /// Whether a record was seen there.
     pub(crate) fn saw(&self, offset: i64) -> bool {
         self.has(offset) && !self.only_acknowledged.contains(offset)
     }
@@ -135,9 +135,9 @@ impl PartitionLog {
         let end = self.end().map_or(0, Offset::get);
         let mut said = self.readings.iter().map(Claims::at).map(SparseSet::last);
         let said = said.next().flatten().max(self.acknowledged.at().last());
-        let strangers = self.phantom.last().max(self.corrupt.last());
+        let unidentified = self.phantom.last().max(self.corrupt.last());
         let said = said.filter(|_| witness == Witness::Observer);
-        let farthest = said.max(strangers).max(last);
+        let farthest = said.max(unidentified).max(last);
         Extent {
             read: self.is_read(),
             last: last.filter(|last| *last < end).map(Offset::new),
@@ -189,7 +189,7 @@ impl PartitionLog {
     }
 
     /// How many offsets below the log start, and below `end`, were neither
-    /// acknowledged nor are in the other set: nobody knows whether a record
+    /// acknowledged nor are in the other set: it is unknown whether a record
     /// stood there.
     pub(crate) fn unknown_below_start(&self, other: &SparseSet, end: i64) -> u64 {
         let end = self.start().min(end).max(0);
@@ -258,20 +258,20 @@ impl PartitionLog {
         (witness, blocks): (Witness, Blocks),
         stored_records: &mut StoredRecords,
         transactions: &Transactions,
-        victim: Victim,
+        target: Target,
     ) {
-        let Victim {
+        let Target {
             partition,
             offset,
             record,
-        } = victim;
+        } = target;
         stored_records.meet(&mut self.order, partition, offset, record, transactions);
         let block = blocks.holding(offset);
         let placed = Fingerprint::of(offset, record);
         if self.acknowledged.find(offset, block, placed) || record.is_change() {
-            self.ends.offer(victim);
+            self.candidates.offer(target);
         } else if self.unplaced.contains(record) {
-            self.ends.offer_unplaced(victim);
+            self.candidates.offer_unplaced(target);
         }
         if witness != Witness::Observer {
             self.all.entry(block).add(placed);
@@ -284,7 +284,7 @@ impl PartitionLog {
     /// Forgets what stands here, to be told again.
     pub(super) fn forget_what_stands(&mut self) {
         self.order = Order::default();
-        self.ends = Ends::default();
+        self.candidates = TargetCandidates::default();
         self.all = Table::default();
         for claims in self.readings.iter_mut().chain([&mut self.acknowledged]) {
             claims.forget_what_stands();
@@ -322,12 +322,12 @@ impl PartitionLog {
         read.end = read.end.max(behind);
     }
 
-    /// From the lowest offset that anybody processed to behind the highest.
+    /// From the lowest offset that was processed to behind the highest.
     pub(super) const fn processed(&self) -> Option<&Range<Offset>> {
         self.processed.as_ref()
     }
 
-    /// Offsets of what was acknowledged above everything that anybody was given,
+    /// Offsets of what was acknowledged above everything that was read,
     /// and that nothing may have taken.
     pub(crate) const fn beyond(&self) -> &SparseSet {
         &self.beyond

@@ -1,4 +1,4 @@
-//! Places of records in a history that another tool recorded: where a reader was
+//! PlaceOrder of records in a history that another tool recorded: where a reader was
 //! given a record, and where a producer was told it is. No observer tells which
 //! of the two is right, so each is a place. Knows nothing of the tools.
 //!
@@ -15,7 +15,7 @@ use std::collections::BTreeMap;
 
 use model::ids::{Offset, PartitionRef, ProducerIx, RecordId, Sequence};
 
-use crate::log::stored_records::{Latest, StoredRecords};
+use crate::log::stored_records::{PlacedRecord, StoredRecords};
 use crate::sets::record_set::RecordSet;
 use crate::sets::table::Table;
 use crate::txn::tracker::Transactions;
@@ -60,13 +60,13 @@ impl Sending {
 
 /// The order of a partition's places, met from the lowest offset on.
 #[derive(Default)]
-pub(super) struct Places {
-    latest: BTreeMap<(ProducerIx, usize), Latest>,
+pub(super) struct PlaceOrder {
+    latest: BTreeMap<(ProducerIx, usize), PlacedRecord>,
     /// Records of which a place was met here.
     met: RecordSet,
 }
 
-impl Places {
+impl PlaceOrder {
     /// A record's first place counts.
     pub(super) fn meet(
         &mut self,
@@ -78,7 +78,7 @@ impl Places {
         if !self.met.insert(record) {
             return;
         }
-        let here = Latest { offset, record };
+        let here = PlacedRecord { offset, record };
         let latest = self.latest.entry(sending.era(record)).or_insert(here);
         if latest.record.sequence <= record.sequence {
             *latest = here;

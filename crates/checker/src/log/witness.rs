@@ -18,9 +18,9 @@ pub(crate) enum Witness {
 
 /// What was said of a partition, where everything is kept.
 #[derive(Default)]
-pub(super) struct Told(pub(super) Vec<(Offset, RecordId)>);
+pub(super) struct ReportedRecords(pub(super) Vec<(Offset, RecordId)>);
 
-impl Told {
+impl ReportedRecords {
     pub(super) fn add(&mut self, offset: Offset, record: RecordId) {
         if self.0.len() == self.0.capacity() {
             self.sort();
@@ -34,8 +34,8 @@ impl Told {
     }
 }
 
-/// Successes without an offset that are followed, at most; of others nobody
-/// can tell whether they are lost.
+/// Successes without an offset that are followed, at most; of others it is
+/// unknown whether they are lost.
 const FOLLOWED_MAX: usize = 1 << 16;
 
 /// Successes without an offset, and what the same producers were told next.
@@ -50,7 +50,12 @@ pub(super) struct Followed {
 
 impl Followed {
     /// A producer was told success of a record, at an offset.
-    pub(super) fn hear(&mut self, partition: PartitionRef, record: RecordId, offset: Offset) {
+    pub(super) fn acknowledge(
+        &mut self,
+        partition: PartitionRef,
+        record: RecordId,
+        offset: Offset,
+    ) {
         if self.open.is_empty() {
             return;
         }
@@ -70,7 +75,7 @@ impl Followed {
     }
 
     /// A producer was told success of a record, without an offset.
-    pub(super) fn hear_unplaced(&mut self, partition: PartitionRef, record: RecordId) {
+    pub(super) fn acknowledge_unplaced(&mut self, partition: PartitionRef, record: RecordId) {
         if self.len < FOLLOWED_MAX {
             self.len += 1;
             let from = (partition, record.producer);

@@ -124,7 +124,7 @@ impl Checker {
             let witness = self.witness();
             if self.analyzers.log.has_missed(witness) {
                 let mut anew = Self::within(self.limits);
-                anew.analyzers.log = Ledger::told_by(witness, self.limits);
+                anew.analyzers.log = Ledger::with_witness(witness, self.limits);
                 anew.measuring = self.measuring;
                 return Pass::Repeat(Box::new(anew));
             }
@@ -166,13 +166,13 @@ impl Checker {
                 TxnOutcomes::settle(transactions, markers, log, provenance, |_| false);
             return;
         }
-        log.stand_in(&context.names);
+        log.take_reads_for_log(&context.names);
         let read_committed = &self.analyzers.read_committed;
         let given = read_committed.transactions(&transactions, provenance);
         context.txn_outcomes = TxnOutcomes::settle(transactions, markers, log, provenance, |tx| {
             given.contains(&tx)
         });
-        log.believe_acknowledgements(&context.txn_outcomes, provenance);
+        log.take_acknowledgements_for_log(&context.txn_outcomes, provenance);
     }
 }
 

@@ -35,7 +35,7 @@ pub struct TransactionCoverage {
     pub committed_of_many: u64,
     /// Aborted.
     pub aborted: u64,
-    /// Of which nobody says what became of them.
+    /// Of unknown outcome.
     pub unknown: u64,
     /// That no marker had closed in some partition when it was pinned.
     pub open: u64,
@@ -106,7 +106,7 @@ fn find_torn(
         }
     }
     if provenance.is_imported() {
-        // What was only acknowledged has a place, too, and nobody has seen it.
+        // What was only acknowledged has a place, too, and was not seen.
         let mut given = BTreeSet::new();
         for (producer, span) in txn_outcomes.transactions.spans() {
             let mut sequences = (span.first..=span.last).map(Sequence::new);

@@ -40,7 +40,7 @@ const EDGES_BEFORE_SORTING: usize = 1 << 16;
 
 /// Why one transaction comes after another.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-enum Kind {
+enum EdgeKind {
     Write,
     Read,
 }
@@ -50,7 +50,7 @@ enum Kind {
 struct Edge {
     from: Tx,
     to: Tx,
-    kind: Kind,
+    kind: EdgeKind,
     partition: PartitionRef,
     offset: Offset,
 }
@@ -98,9 +98,9 @@ fn find_cycles(
     collector: &mut FindingCollector,
 ) -> CycleCoverage {
     let edges = collect(txn_outcomes, reads, log);
-    let of_kind = |kind: Kind| edges.iter().filter(move |edge| edge.kind == kind);
-    let writes: Vec<Edge> = of_kind(Kind::Write).copied().collect();
-    let read: Vec<Edge> = of_kind(Kind::Read).copied().collect();
+    let of_kind = |kind: EdgeKind| edges.iter().filter(move |edge| edge.kind == kind);
+    let writes: Vec<Edge> = of_kind(EdgeKind::Write).copied().collect();
+    let read: Vec<Edge> = of_kind(EdgeKind::Read).copied().collect();
     let nodes = txn_outcomes.transactions.len();
     let coverage = CycleCoverage {
         writes: writes.len() as u64,
@@ -111,7 +111,7 @@ fn find_cycles(
         (Anomaly::G0, Graph::new(nodes, &writes)),
         (Anomaly::G1c, Graph::new(nodes, &edges)),
     ] {
-        let wanted = |edge: &Edge| anomaly == Anomaly::G0 || edge.kind == Kind::Read;
+        let wanted = |edge: &Edge| anomaly == Anomaly::G0 || edge.kind == EdgeKind::Read;
         report(anomaly, &graph, wanted, txn_outcomes, names, collector);
     }
     coverage
@@ -135,7 +135,7 @@ fn collect(txn_outcomes: &TxnOutcomes, reads: &[TxnRead], log: &Ledger) -> Vec<E
                 add(Edge {
                     from,
                     to: tx,
-                    kind: Kind::Write,
+                    kind: EdgeKind::Write,
                     partition,
                     offset: Offset::new(stand.first),
                 });
@@ -166,7 +166,7 @@ fn collect(txn_outcomes: &TxnOutcomes, reads: &[TxnRead], log: &Ledger) -> Vec<E
                 add(Edge {
                     from: writer,
                     to: read.tx,
-                    kind: Kind::Read,
+                    kind: EdgeKind::Read,
                     partition: read.partition,
                     offset: Offset::new(first),
                 });
@@ -230,8 +230,8 @@ fn report(
                     let place = format!("{}@{}", names.partition(edge.partition), edge.offset);
                     let (from, to) = (reference(edge.from), reference(edge.to));
                     match edge.kind {
-                        Kind::Write => format!("{to} wrote {place} behind {from}"),
-                        Kind::Read => format!("{to} read {place}, which {from} wrote"),
+                        EdgeKind::Write => format!("{to} wrote {place} behind {from}"),
+                        EdgeKind::Read => format!("{to} read {place}, which {from} wrote"),
                     }
                 })
                 .collect();
@@ -391,7 +391,7 @@ mod tests {
             .map(|(from, to)| Edge {
                 from: nodes[*from],
                 to: nodes[*to],
-                kind: Kind::Write,
+                kind: EdgeKind::Write,
                 partition: PartitionRef::default(),
                 offset: Offset::new(0),
             })

@@ -2,8 +2,8 @@
 //! of what is wrong with that.
 //!
 //! The markers in the log decide; where there are none, what the producer was
-//! told. Where it was told nothing, and had asked for the commit, nobody knows;
-//! where it never had, nobody could have committed it, and a log that was read
+//! told. Where it was told nothing, and had asked for the commit, the outcome is unknown;
+//! where it never had, it cannot have been committed, and a log that was read
 //! and holds nothing of it says that nothing of it will be visible. A history that another tool
 //! recorded has no markers: there a transaction of unknown outcome has
 //! committed when a `read_committed` reader was given one of its records.
@@ -15,14 +15,14 @@ use std::collections::{BTreeMap, BTreeSet};
 use model::ids::{Offset, PartitionRef, RecordId};
 
 use crate::sets::ranges::Ranges;
-use crate::txn::tracker::{Told, Transactions, Tx};
+use crate::txn::tracker::{ReportedOutcome, Transactions, Tx};
 
 /// What became of a transaction.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum TxnOutcome {
     Committed,
     Aborted,
-    /// Nobody says.
+    /// It is not on record.
     Unknown,
 }
 
@@ -67,14 +67,14 @@ impl TxnOutcomes {
     /// to it: without the log, the same would be known.
     pub(crate) fn is_as_told(&self, tx: Tx) -> bool {
         let told = match self.transactions.get(tx).told {
-            Told::Committed => Some(TxnOutcome::Committed),
-            Told::Aborted => Some(TxnOutcome::Aborted),
-            Told::Nothing => None,
+            ReportedOutcome::Committed => Some(TxnOutcome::Committed),
+            ReportedOutcome::Aborted => Some(TxnOutcome::Aborted),
+            ReportedOutcome::Nothing => None,
         };
         told == Some(self.outcome(tx)) && !self.torn.contains(&tx)
     }
 
-    /// Whether nobody says of any transaction where its records stand.
+    /// Whether it is unknown of all transactions where their records stand.
     pub(crate) fn is_unplaced(&self) -> bool {
         self.stands.values().all(Vec::is_empty)
     }

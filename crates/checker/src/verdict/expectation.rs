@@ -8,15 +8,15 @@
 //!   and nothing else does. It may come more than once, and resending and
 //!   reading again may change its order, so that what leads to nothing worse
 //!   (a reader or a commit that goes back, a member that goes on too long) is
-//!   only reported. A skip or a gap is a loss to whoever reads.
+//!   only reported. A skip or a gap is a loss to a reader.
 //! - *exactly-once*: and only once, in order, and only if committed.
 //!   Transactions that interleave in a partition are no contradiction: Kafka
 //!   isolates readers from the uncommitted, not writers from one another.
 //! - *strict*: nothing of the catalogue.
 //!
 //! *unseen* leaves every expectation open, the strict one as well: it says that
-//! nobody can tell, and proves nothing. Where a group may have been rebalanced
-//! between any two polls and nobody says when, skipping and going back from one
+//! it is unknown, and proves nothing. Where a group may have been rebalanced
+//! between any two polls and it is not recorded when, skipping and going back from one
 //! poll to the next is reported only, but by the strict one.
 //!
 //! Beside any of these it can be demanded that every send was acknowledged.

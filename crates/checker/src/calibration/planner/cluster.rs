@@ -68,7 +68,7 @@ impl Planner<'_> {
         let late = &self.survey.excusable.late;
         let (trace, reading) = self.only_reading(|_, reading| !late.contains(&reading.group))?;
         let member = self.survey.names.unused_member();
-        let (group, from) = (reading.group, trace.victim.partition);
+        let (group, from) = (reading.group, trace.target.partition);
         let life = [
             Body::MemberStarted { member, group },
             Body::Assigned {

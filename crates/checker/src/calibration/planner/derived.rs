@@ -63,12 +63,12 @@ impl Planner<'_> {
             !used.contains(record)
                 && !survey.excusable.limited.contains(&of.0)
                 && !commits.contains(&(of.0, of.1))
-                // Its reading may be a victim.
-                && position(*of).is_none_or(|at| !used.contains(&survey.records[*at].victim.record))
+                // Its reading may be a target.
+                && position(*of).is_none_or(|at| !used.contains(&survey.records[*at].target.record))
                 && passed.is_some_and(|passed| passed.highest > Some(of.2))
         })?;
         let read = position((group, from, offset));
-        let read = read.map(|at| survey.records[*at].victim.record);
+        let read = read.map(|at| survey.records[*at].target.record);
         self.used_records.extend(read.into_iter().chain([record]));
         self.used_commits.insert((group, from));
         Some(Mutation {

@@ -7,7 +7,7 @@ use model::ids::Offset;
 use crate::calibration::mutants::{Edit, Mutation};
 use crate::calibration::planner::Planner;
 use crate::calibration::survey::COMMITS_MAX;
-use crate::calibration::targets::Victim;
+use crate::calibration::targets::Target;
 use crate::calibration::traces::{Reading, RecordTrace, skip, step_back};
 
 impl<'s> Planner<'s> {
@@ -24,15 +24,15 @@ impl<'s> Planner<'s> {
         let survey = self.survey;
         let nothing_skipped = survey.nothing_skipped();
         let second_of = move |trace: &RecordTrace, reading: &Reading| {
-            let at = (trace.victim.partition, reading.next?);
+            let at = (trace.target.partition, reading.next?);
             let second = &survey.records[*by_position.get(&at)?];
             // A record that is skipped between the two already would be skipped
             // twice.
-            let adjacent = at.1.get() - 1 == trace.victim.offset.get();
-            if at.1 <= trace.victim.offset
+            let adjacent = at.1.get() - 1 == trace.target.offset.get();
+            if at.1 <= trace.target.offset
                 || !(adjacent || nothing_skipped)
-                || survey.is_early(second.victim.record, reading)
-                || used.contains(&second.victim.record)
+                || survey.is_early(second.target.record, reading)
+                || used.contains(&second.target.record)
             {
                 return None;
             }
@@ -40,7 +40,7 @@ impl<'s> Planner<'s> {
             let reading = readings.find(|other| {
                 other.group == reading.group
                     && other.placed.at > reading.placed.at
-                    && other.previous == Some(trace.victim.offset)
+                    && other.previous == Some(trace.target.offset)
                     && other.inside == reading.inside
             })?;
             let once = second
@@ -49,8 +49,8 @@ impl<'s> Planner<'s> {
                 .filter(|other| other.group == reading.group)
                 .count()
                 == 1;
-            let counts = survey.counts(second.victim, reading);
-            (once && counts).then_some((second.victim, reading))
+            let counts = survey.counts(second.target, reading);
+            (once && counts).then_some((second.target, reading))
         };
         let effects = |first: &Reading, second: &Reading| {
             let mut effects = vec![
@@ -62,7 +62,7 @@ impl<'s> Planner<'s> {
         };
         let (first, reading) = self.only_reading(|trace, reading| {
             let before = reading.previous;
-            before.is_some_and(|before| before < trace.victim.offset)
+            before.is_some_and(|before| before < trace.target.offset)
                 && second_of(trace, reading).is_some_and(|(at, second)| {
                     second.next.is_none_or(|next| next > at.offset)
                         && effects(reading, second)
@@ -73,7 +73,7 @@ impl<'s> Planner<'s> {
         let (second, other) = second_of(first, reading)?;
         self.skipped = true;
         let around = [reading.previous, Some(second.offset), other.next];
-        self.use_neighbours(first.victim.partition, &around);
+        self.use_neighbours(first.target.partition, &around);
         let edits = vec![
             (
                 reading.placed.at,
@@ -96,9 +96,9 @@ impl<'s> Planner<'s> {
         let survey = self.survey;
         let commits = &survey.commits;
         let (trace, reading) = self.only_reading(|trace, reading| {
-            let Victim {
+            let Target {
                 partition, offset, ..
-            } = trace.victim;
+            } = trace.target;
             let forward = reading.previous.is_none_or(|before| before < offset)
                 && reading.next.is_none_or(|after| after > offset);
             let committed = commits.get(&(reading.group, partition));
@@ -106,14 +106,14 @@ impl<'s> Planner<'s> {
             // was not done; what it makes of nothing is planted elsewhere.
             survey.names.writes_to(reading.group).is_none()
                 && forward
-                && survey.is_within_reach(trace.victim, reading.group)
+                && survey.is_within_reach(trace.target, reading.group)
                 && survey.drops_no_skip(offset, reading)
                 && committed.is_some_and(|committed| committed.highest > Some(offset))
         })?;
         // A commit that another mutation lowers might no longer pass it.
         self.used_commits
-            .insert((reading.group, trace.victim.partition));
-        self.use_neighbours(trace.victim.partition, &[reading.previous, reading.next]);
+            .insert((reading.group, trace.target.partition));
+        self.use_neighbours(trace.target.partition, &[reading.previous, reading.next]);
         let skips = reading.previous.is_some() && reading.next.is_some();
         let skipped = skip(reading.with_previous && reading.with_next);
         Some(Mutation {
@@ -153,21 +153,21 @@ impl<'s> Planner<'s> {
         let survey = self.survey;
         let used = self.used_commits.clone();
         let (trace, reading) = self.only_reading(|trace, reading| {
-            let partition = trace.victim.partition;
+            let partition = trace.target.partition;
             let commits = survey.commits.get(&(reading.group, partition));
             survey.waited.contains(&reading.group)
                 && !survey.excusable.late.contains(&reading.group)
-                && survey.last.get(&partition) == Some(&trace.victim.offset)
+                && survey.last.get(&partition) == Some(&trace.target.offset)
                 && reading.next.is_none()
-                && survey.is_within_reach(trace.victim, reading.group)
-                && survey.drops_no_skip(trace.victim.offset, reading)
+                && survey.is_within_reach(trace.target, reading.group)
+                && survey.drops_no_skip(trace.target.offset, reading)
                 && !used.contains(&(reading.group, partition))
                 && !survey.transactions.commits(reading.group, partition)
                 && commits.is_none_or(|commits| commits.behind_last.len() <= COMMITS_MAX)
         })?;
-        let Victim {
+        let Target {
             partition, offset, ..
-        } = trace.victim;
+        } = trace.target;
         self.used_commits.insert((reading.group, partition));
         self.commits_lowered = true;
         let mut edits = vec![(reading.placed.at, Edit::Drop)];

@@ -10,7 +10,7 @@ use model::ids::{Offset, PartitionRef, RecordId};
 use crate::calibration::mutants::{Edit, Mutation};
 use crate::calibration::planner::Planner;
 use crate::calibration::survey::READINGS_MAX;
-use crate::calibration::targets::Victim;
+use crate::calibration::targets::Target;
 use crate::calibration::traces::{Placed, RecordTrace};
 
 impl<'s> Planner<'s> {
@@ -21,10 +21,10 @@ impl<'s> Planner<'s> {
             .records
             .iter()
             .filter(|trace| self.can_be_lost(trace))
-            .map(|trace| trace.victim.record)
+            .map(|trace| trace.target.record)
             .filter(|record| txn_outcomes.transactions.of(*record).is_none())
             .collect();
-        let Some(trace) = self.record(|trace| read.contains(&trace.victim.record)) else {
+        let Some(trace) = self.record(|trace| read.contains(&trace.target.record)) else {
             // It tears its transaction as well.
             return self.lost_in_transaction(Anomaly::LostWrite);
         };
@@ -38,17 +38,17 @@ impl<'s> Planner<'s> {
     }
 
     pub(super) fn duplicate(&mut self) -> Option<Mutation> {
-        if let Some(bystander) = self.bystander() {
-            let content = Content::Ours(bystander.record);
-            return self.stored_behind(bystander.partition, content, Anomaly::Duplicate);
+        if let Some(other_record) = self.other_record() {
+            let content = Content::Ours(other_record.record);
+            return self.stored_behind(other_record.partition, content, Anomaly::Duplicate);
         }
         let trace = self.record(|_| true)?;
-        let content = Content::Ours(trace.victim.record);
+        let content = Content::Ours(trace.target.record);
         Some(self.stored_too(trace, content, Anomaly::Duplicate, "stored a second time"))
     }
 
     pub(super) fn phantom(&mut self) -> Option<Mutation> {
-        if let Some(Victim { partition, .. }) = self.bystander() {
+        if let Some(Target { partition, .. }) = self.other_record() {
             return self.stored_behind(partition, Content::Foreign, Anomaly::Phantom);
         }
         let trace = self.record(|_| true)?;
@@ -71,8 +71,8 @@ impl<'s> Planner<'s> {
         let copy = Event {
             at: event.at,
             body: Body::Stored {
-                partition: trace.victim.partition,
-                offset: self.fresh(trace.victim.partition),
+                partition: trace.target.partition,
+                offset: self.fresh(trace.target.partition),
                 content,
             },
         };
@@ -81,7 +81,7 @@ impl<'s> Planner<'s> {
             what: format!("{} {what}", self.name(trace)),
             effects: vec![(anomaly, 1)],
             // Behind everything else, as the observer would have found it.
-            edits: match self.survey.read_at.get(&trace.victim.partition) {
+            edits: match self.survey.read_at.get(&trace.target.partition) {
                 Some((end, _)) => vec![(*end, Edit::Before(vec![copy]))],
                 None => vec![(*at, Edit::After(vec![copy]))],
             },
@@ -90,18 +90,18 @@ impl<'s> Planner<'s> {
 
     /// Where no record is clean: one that stands in a partition, whatever else
     /// is wrong with it.
-    fn bystander(&self) -> Option<Victim> {
+    fn other_record(&self) -> Option<Target> {
         let mut clean = self.survey.records.iter();
-        let none = !clean.any(|trace| !trace.victim.record.is_change());
+        let none = !clean.any(|trace| !trace.target.record.is_change());
         self.stored_records().filter(|_| none)
     }
 
     /// A record that stands in a partition that was read, whatever else is wrong
     /// with it.
-    fn stored_records(&self) -> Option<Victim> {
+    fn stored_records(&self) -> Option<Target> {
         let survey = self.survey;
-        let mut bystanders = survey.bystanders.iter();
-        let stands = bystanders.find(|it| survey.read_at.contains_key(&it.partition));
+        let mut other_records = survey.other_records.iter();
+        let stands = other_records.find(|it| survey.read_at.contains_key(&it.partition));
         stands.copied()
     }
 
@@ -150,10 +150,10 @@ impl<'s> Planner<'s> {
                 .iter()
                 .zip(records.iter().skip(1))
                 .find(|(first, second)| {
-                    second.follows == Some(first.victim.record)
-                        && first.victim.partition == second.victim.partition
-                        && first.victim.record.sequence < second.victim.record.sequence
-                        && fit(first.victim.record, second.victim.record)
+                    second.follows == Some(first.target.record)
+                        && first.target.partition == second.target.partition
+                        && first.target.record.sequence < second.target.record.sequence
+                        && fit(first.target.record, second.target.record)
                         && [first, second].into_iter().all(|trace| {
                             trace.completed.len() == 1
                                 && trace.stored.len() == 1
@@ -163,11 +163,11 @@ impl<'s> Planner<'s> {
                 })?;
         let mut edits = Vec::new();
         for (here, other) in [(first, second), (second, first)] {
-            self.used_records.insert(here.victim.record);
-            let content = Content::Ours(other.victim.record);
-            let Victim {
+            self.used_records.insert(here.target.record);
+            let content = Content::Ours(other.target.record);
+            let Target {
                 partition, offset, ..
-            } = here.victim;
+            } = here.target;
             let stored = Body::Stored {
                 partition,
                 offset,
@@ -197,7 +197,7 @@ impl<'s> Planner<'s> {
 
     pub(super) fn inconsistent_offsets(&mut self) -> Option<Mutation> {
         let trace = self.record(|_| true)?;
-        let offset = self.fresh(trace.victim.partition);
+        let offset = self.fresh(trace.target.partition);
         Some(Mutation {
             anomaly: Anomaly::InconsistentOffsets,
             what: format!("{} acknowledged at {offset} instead", self.name(trace)),
@@ -207,7 +207,7 @@ impl<'s> Planner<'s> {
     }
 
     pub(super) fn corrupt(&mut self) -> Option<Mutation> {
-        if let Some(Victim { partition, .. }) = self.bystander() {
+        if let Some(Target { partition, .. }) = self.other_record() {
             return self.stored_behind(partition, Content::Corrupt, Anomaly::Corrupt);
         }
         // Of what is damaged, only its place is known: without one, the record
@@ -216,17 +216,17 @@ impl<'s> Planner<'s> {
         let txn_outcomes = &self.survey.txn_outcomes;
         let any = self.survey.found_none(Anomaly::G1a);
         let trace = self.record(|trace| {
-            let tx = txn_outcomes.transactions.of(trace.victim.record);
+            let tx = txn_outcomes.transactions.of(trace.target.record);
             trace.is_placed() && tx.is_none_or(|tx| any && txn_outcomes.is_as_told(tx))
         });
         let Some(trace) = trace else {
             let unplaced = !self.survey.records.iter().any(RecordTrace::is_placed);
-            let Victim { partition, .. } = self.stored_records().filter(|_| unplaced)?;
+            let Target { partition, .. } = self.stored_records().filter(|_| unplaced)?;
             return self.stored_behind(partition, Content::Corrupt, Anomaly::Corrupt);
         };
         let body = Body::Stored {
-            partition: trace.victim.partition,
-            offset: trace.victim.offset,
+            partition: trace.target.partition,
+            offset: trace.target.offset,
             content: Content::Corrupt,
         };
         Some(Mutation {
@@ -240,7 +240,7 @@ impl<'s> Planner<'s> {
     pub(super) fn failed_write_visible(&mut self) -> Option<Mutation> {
         let trace = self.record(|_| true)?;
         let body = Body::SendCompleted {
-            record: trace.victim.record,
+            record: trace.target.record,
             outcome: Outcome::Failed {
                 error: "planted by calibration".to_owned(),
             },
@@ -257,9 +257,9 @@ impl<'s> Planner<'s> {
 /// The acknowledgement of a record, at another offset.
 fn acknowledged(trace: &RecordTrace, offset: Offset) -> Edit {
     Edit::Replace(Body::SendCompleted {
-        record: trace.victim.record,
+        record: trace.target.record,
         outcome: Outcome::Acknowledged {
-            at: trace.victim.partition,
+            at: trace.target.partition,
             offset,
         },
     })

@@ -75,9 +75,9 @@ impl Planner<'_> {
         };
         let (trace, reading) = self.only_reading(|trace, reading| {
             survey.transactions.must_read_committed(reading.group)
-                && asked(trace.victim.record).is_some_and(|asked| reading.placed.event.at >= asked)
+                && asked(trace.target.record).is_some_and(|asked| reading.placed.event.at >= asked)
         })?;
-        let asked = asked(trace.victim.record)?;
+        let asked = asked(trace.target.record)?;
         let (member, group) = (survey.names.unused_member(), reading.group);
         let early = [Body::MemberStarted { member, group }, reading.by(member)];
         let at = Micros::new(asked.get() - 1);
@@ -110,10 +110,10 @@ impl Planner<'_> {
         let transactions = &survey.txn_outcomes.transactions;
         let used = self.used_records.clone();
         let companion = move |trace: &RecordTrace, tx: Tx| -> Option<RecordId> {
-            let mut others = survey.records.iter().map(|other| other.victim);
+            let mut others = survey.records.iter().map(|other| other.target);
             let other = others.find(|other| {
-                other.partition == trace.victim.partition
-                    && other.record != trace.victim.record
+                other.partition == trace.target.partition
+                    && other.record != trace.target.record
                     && !used.contains(&other.record)
                     && survey.txn_outcomes.shows(tx, other.partition, other.offset)
             })?;
@@ -129,14 +129,14 @@ impl Planner<'_> {
             .records
             .iter()
             .filter(|trace| self.can_be_lost(trace))
-            .map(|trace| trace.victim.record)
+            .map(|trace| trace.target.record)
             .collect();
         let trace = self.record(|trace| {
-            let tx = tx_of(trace.victim.record);
-            read.contains(&trace.victim.record)
+            let tx = tx_of(trace.target.record);
+            read.contains(&trace.target.record)
                 && tx.is_some_and(|tx| companion(trace, tx).is_some())
         })?;
-        let tx = tx_of(trace.victim.record)?;
+        let tx = tx_of(trace.target.record)?;
         self.thinned = true;
         self.used_records.extend(companion(trace, tx));
         self.used_transactions
@@ -150,7 +150,7 @@ impl Planner<'_> {
     }
 
     /// A transaction reads what another wrote right behind it: a member of a
-    /// group of its own does, so that nobody else's readings change.
+    /// group of its own does, so that no other group's readings change.
     pub(super) fn circle(&mut self) -> Option<Mutation> {
         let survey = self.survey;
         let mut pairs = survey.transactions.pairs.iter();

@@ -10,7 +10,7 @@ use crate::analysis::Analysis;
 use crate::calibration::traces::Placed;
 
 /// Where the events stand that these mutants need.
-pub(crate) struct Places {
+pub(crate) struct ClusterTraces {
     /// By name: partitions whose replicas differ already.
     pub(crate) diverged: BTreeSet<String>,
     pub(crate) pinned: BTreeMap<PartitionRef, Placed>,
@@ -19,7 +19,7 @@ pub(crate) struct Places {
     pub(crate) replicas: BTreeMap<(PartitionRef, Offset), Vec<Placed>>,
 }
 
-impl Places {
+impl ClusterTraces {
     pub(crate) fn new(analysis: &Analysis) -> Self {
         let findings = analysis.findings.iter();
         let diverged = findings
@@ -39,7 +39,7 @@ impl Places {
         &mut self,
         placed: &impl Fn() -> Placed,
         event: &Event,
-        victims: &HashMap<(PartitionRef, Offset), usize>,
+        targets: &HashMap<(PartitionRef, Offset), usize>,
     ) {
         match &event.body {
             Body::Pinned { partition, .. } => {
@@ -56,7 +56,7 @@ impl Places {
             }
             Body::ReplicaStored {
                 partition, offset, ..
-            } if victims.contains_key(&(*partition, *offset)) => {
+            } if targets.contains_key(&(*partition, *offset)) => {
                 let replicas = self.replicas.entry((*partition, *offset)).or_default();
                 replicas.push(placed());
             }

@@ -10,30 +10,31 @@ use crate::analysis::Analysis;
 use crate::calibration::traces::Placed;
 use crate::derived::Derivations;
 
-/// Places of each partition that the survey watches, at most.
+/// DerivedTraces of each partition that the survey watches, at most.
 const PLACES_MAX: usize = 16;
 
 pub(crate) type Origin = (GroupIx, PartitionRef, Offset);
 
 /// What was made of one record.
 #[derive(Default)]
-struct Made {
+struct DerivedTrace {
     times: u32,
     pub(crate) placed: Option<Placed>,
 }
 
 /// Where something was made of records of which nothing else was.
-pub(crate) struct Places {
+pub(crate) struct DerivedTraces {
     pub(crate) derived: Arc<Derivations>,
-    origins: BTreeMap<Origin, Made>,
+    origins: BTreeMap<Origin, DerivedTrace>,
 }
 
-impl Places {
+impl DerivedTraces {
     pub(crate) fn new(analysis: &Analysis) -> Self {
         let derived = Arc::clone(&analysis.derived);
         let origins = derived.all().flat_map(|((group, from), outputs)| {
             let standing = outputs.standing_once().take(PLACES_MAX);
-            standing.map(move |offset| ((group, from, Offset::new(offset)), Made::default()))
+            standing
+                .map(move |offset| ((group, from, Offset::new(offset)), DerivedTrace::default()))
         });
         Self {
             origins: origins.collect(),

@@ -10,7 +10,7 @@ use crate::calibration::traces::Placed;
 use crate::txn::outcomes::{TxnOutcome, TxnOutcomes, Visible};
 use crate::txn::tracker::Tx;
 
-/// Places of each kind that the survey watches, at most.
+/// TxnTraces of each kind that the survey watches, at most.
 const PLACES_MAX: usize = 16;
 
 /// Two committed transactions, of which the second wrote right behind the
@@ -27,7 +27,7 @@ pub(crate) struct Pair {
 }
 
 /// Where the events stand that these mutants need.
-pub(crate) struct Places {
+pub(crate) struct TxnTraces {
     /// Aborted records in the log.
     pub(crate) aborted: BTreeMap<(PartitionRef, Offset), Option<Placed>>,
     pub(crate) pairs: Vec<Pair>,
@@ -43,7 +43,7 @@ pub(crate) struct Places {
     pub(crate) producers: BTreeSet<ProducerIx>,
 }
 
-impl Places {
+impl TxnTraces {
     pub(crate) fn new(analysis: &Analysis) -> Self {
         let txn_outcomes = &analysis.txn_outcomes;
         let stands = || {

@@ -9,15 +9,15 @@ use model::ids::{RowKey, TableIx, TopicIx, TxId};
 use crate::cdc::coverage::CaptureCoverage;
 use crate::cdc::row_changes::RowChanges;
 use crate::cdc::row_findings::{
-    Judged, Place, find_divergence, find_missing, find_wrong_events, is_as_committed,
+    Judged, RowScope, find_divergence, find_missing, find_wrong_events, is_as_committed,
 };
-use crate::cdc::row_history::{ChangeOutcome, Made, Row, RowHistory};
+use crate::cdc::row_history::{ChangeOutcome, Row, RowChange, RowHistory};
 use crate::log::Ledger;
 use crate::names::Names;
 use crate::proof::finding::FindingCollector;
 
 /// Rows that calibration may choose from, at most.
-const VICTIMS_MAX: usize = 64;
+const TARGETS_MAX: usize = 64;
 
 fn table_names(tables: &BTreeSet<TableIx>, names: &Names) -> Vec<String> {
     tables.iter().map(|table| names.table(*table)).collect()
@@ -34,7 +34,7 @@ impl RowChanges {
         if names.tables.is_empty() && self.changes.is_empty() && self.events.is_empty() {
             return None;
         }
-        if self.transacted.any_committed {
+        if self.in_txns.any_committed {
             for events in self.events.values_mut() {
                 events.sort_by_key(|event| event.number);
             }
@@ -48,7 +48,7 @@ impl RowChanges {
                 .copied()
                 .unwrap_or(ChangeOutcome::Unknown);
             let row = history.entry(change.row).or_default();
-            row.changes.push(Made {
+            row.changes.push(RowChange {
                 change: *id,
                 op: change.op,
                 outcome,
@@ -66,26 +66,26 @@ impl RowChanges {
         for row in self.rows.keys() {
             history.entry(*row).or_default();
         }
-        for (row, event) in self.transacted.open.values().flatten() {
+        for (row, event) in self.in_txns.open.values().flatten() {
             let row = history.entry(*row).or_default();
             row.open |= event.content != ChangeContent::Unreadable;
         }
-        let (sight, over) = (self.sight(log, names), self.is_over());
-        let mut coverage = self.cover(&sight, names);
-        let mut victims = Victims::default();
+        let (readable, over) = (self.readable(log, names), self.is_over());
+        let mut coverage = self.cover(&readable, names);
+        let mut targets = RowTargets::default();
         let (mut written, mut heard) = (BTreeSet::new(), BTreeSet::new());
         for (row, history) in &history {
             let table = row.0;
-            let place = Place { row: *row, names };
+            let place = RowScope { row: *row, names };
             let told = find_wrong_events(history, self.snapshot(), place, collector, &mut coverage);
-            let read = sight.topics_read.contains(&table);
-            let compared = sight.tables_read.contains(&table);
+            let read = readable.topics_read.contains(&table);
+            let compared = readable.tables_read.contains(&table);
             // What stood in a topic that is cleaned up is not all there any more.
-            let kept = !sight.cut.contains(&table);
-            let thinned = sight.compacted.contains(&table);
-            // An event that nobody finds may stand where nobody reads.
-            let legible = read && !sight.unreadable.contains_key(&table);
-            let seen = legible && !sight.moved;
+            let kept = !readable.cut.contains(&table);
+            let thinned = readable.compacted.contains(&table);
+            // An event that is not found may stand where nothing is read.
+            let legible = read && !readable.unreadable.contains_key(&table);
+            let seen = legible && !readable.moved;
             let whole = seen && kept && !history.open;
             let mut clean = whole && !thinned && compared && told.clean && history.is_final();
             if read && kept && !thinned {
@@ -97,7 +97,7 @@ impl RowChanges {
             let none_comes = over || (!history.changes.is_empty() && history.is_final());
             let settled = (whole && none_comes)
                 || (legible && kept && !history.open && history.is_told_to_the_end(&told));
-            if settled && compared && !sight.rekeyed {
+            if settled && compared && !readable.rekeyed {
                 clean &= find_divergence(history, content, place, collector, &mut coverage);
             }
             if compared && !is_as_committed(history, content) {
@@ -114,19 +114,19 @@ impl RowChanges {
             }
             coverage.snapshot_rows += u64::from(told.snapshot.is_some());
             if clean && content.is_some() && !history.untold {
-                victims.offer(*row, history.events.len());
+                targets.offer(*row, history.events.len());
             }
         }
         let silent = written.difference(&heard);
         coverage.silent = silent.map(|table| names.table(*table)).collect();
-        coverage.victims = victims.finish();
+        coverage.targets = targets.finish();
         coverage.failures = self.connector.failures;
         coverage.settings = self.connector.settings;
         Some(coverage)
     }
 
     /// What of the topics and tables could be read.
-    fn sight(&self, log: &Ledger, names: &Names) -> Sight {
+    fn readable(&self, log: &Ledger, names: &Names) -> Readable {
         let of_topics = |wanted: &dyn Fn(TopicIx) -> bool| -> BTreeSet<TableIx> {
             let tables = names.tables.iter();
             tables
@@ -136,7 +136,7 @@ impl RowChanges {
         };
         let tables_read = names.tables.keys().copied();
         let mut unreadable = BTreeMap::new();
-        let open = self.transacted.open.values().flatten();
+        let open = self.in_txns.open.values().flatten();
         let open = open.map(|(row, event)| (row, event));
         let events = self.events.iter();
         let events = events.flat_map(|(row, events)| events.iter().map(move |it| (row, it)));
@@ -146,7 +146,7 @@ impl RowChanges {
             }
         }
         let may = |effect| self.connector.settings.iter().any(|it| it.may == effect);
-        Sight {
+        Readable {
             topics_read: of_topics(&|topic| log.topic_is_read(topic, names)),
             cut: of_topics(&|topic| !log.begins_at_zero(topic)),
             compacted: of_topics(&|topic| names.compacts(topic)),
@@ -158,20 +158,20 @@ impl RowChanges {
     }
 
     /// What is known before the rows are looked at.
-    fn cover(&self, sight: &Sight, names: &Names) -> CaptureCoverage {
+    fn cover(&self, readable: &Readable, names: &Names) -> CaptureCoverage {
         let is_read = |table: &TableIx| {
-            sight.topics_read.contains(table) && sight.tables_read.contains(table)
+            readable.topics_read.contains(table) && readable.tables_read.contains(table)
         };
         let tables = names.tables.iter();
         let unread = tables.filter(|(table, _)| !is_read(table));
-        let unreadable = sight.unreadable.iter();
+        let unreadable = readable.unreadable.iter();
         let before = self.changes.values();
         CaptureCoverage {
             rows: self.rows.len() as u64,
             waited: self.waited,
             unread: unread.map(|(_, table)| table.name.clone()).collect(),
-            compacted: table_names(&sight.compacted, names),
-            cut: table_names(&sight.cut, names),
+            compacted: table_names(&readable.compacted, names),
+            cut: table_names(&readable.cut, names),
             unreadable: unreadable
                 .map(|(table, events)| (names.table(*table), *events))
                 .collect(),
@@ -263,7 +263,7 @@ impl RowChanges {
 }
 
 /// What could be read, and what the connector's configuration makes of events.
-struct Sight {
+struct Readable {
     topics_read: BTreeSet<TableIx>,
     pub(super) tables_read: BTreeSet<TableIx>,
     /// Tables whose topics have lost their beginning.
@@ -279,11 +279,11 @@ struct Sight {
 
 /// Rows for calibration: those with many events are rare and worth most.
 #[derive(Default)]
-struct Victims {
+struct RowTargets {
     by_events: [Vec<Row>; 3],
 }
 
-impl Victims {
+impl RowTargets {
     fn offer(&mut self, row: Row, events: usize) {
         let class = match events {
             0 => return,
@@ -292,7 +292,7 @@ impl Victims {
             _ => 0,
         };
         let rows = &mut self.by_events[class];
-        if rows.len() < VICTIMS_MAX / 2 {
+        if rows.len() < TARGETS_MAX / 2 {
             rows.push(row);
         }
     }

@@ -7,14 +7,14 @@ use std::collections::BTreeSet;
 use model::anomaly::Anomaly;
 use model::ids::{Offset, PartitionRef, RecordId, TopicIx};
 
-use crate::calibration::targets::Victim;
+use crate::calibration::targets::Target;
 use crate::context::Context;
 use crate::log::absence::Absence;
 use crate::log::ledger::{Ledger, Lost};
 use crate::log::partition_log::PartitionLog;
 use crate::log::witness::Witness;
 use crate::names::Names;
-use crate::passes::collect::{Claim, Kind};
+use crate::passes::collect::{Claim, ClaimKind};
 use crate::proof::finding::{FindingCollector, Watch};
 
 impl Ledger {
@@ -38,10 +38,10 @@ impl Ledger {
                 let claim = Claim {
                     partition,
                     offset: Offset::NONE,
-                    kind: Kind::Acknowledged,
+                    kind: ClaimKind::Acknowledged,
                     record,
                 };
-                self.miss(claim, read, context, collector);
+                self.settle_missing(claim, read, context, collector);
             }
             self.partitions.entry(partition).unplaced = unplaced;
         }
@@ -49,7 +49,7 @@ impl Ledger {
 
     /// What it means that an acknowledged record stands nowhere, where its
     /// topic was read: lost-write, unless something else explains it.
-    pub(super) fn miss(
+    pub(super) fn settle_missing(
         &mut self,
         claim: Claim,
         read: &BTreeSet<TopicIx>,
@@ -124,15 +124,15 @@ impl Ledger {
     ) {
         if self.witness != Witness::Observer {
             let absent = |ledger: &mut Self, claim, collector: &mut FindingCollector| {
-                ledger.miss(claim, read, context, collector);
+                ledger.settle_missing(claim, read, context, collector);
             };
             self.settle_told_place(claims, absent, context, collector);
             return;
         }
         let (partition, offset) = (claims[0].partition, claims[0].offset);
-        let acknowledged = claims.partition_point(|claim| claim.kind < Kind::Stored);
+        let acknowledged = claims.partition_point(|claim| claim.kind < ClaimKind::Stored);
         let (acknowledged, rest) = claims.split_at(acknowledged);
-        let stored_records = rest.partition_point(|claim| claim.kind < Kind::Read);
+        let stored_records = rest.partition_point(|claim| claim.kind < ClaimKind::Read);
         let (stored_records, readings) = rest.split_at(stored_records);
         // Sorted by record, as all claims of one kind are.
         let stands = |claim: &Claim| {
@@ -145,7 +145,7 @@ impl Ledger {
         absent.retain(|claim| !stands(claim));
         for claim in &absent {
             if !self.stored_records.stored.contains(claim.record) {
-                self.miss(*claim, read, context, collector);
+                self.settle_missing(*claim, read, context, collector);
             }
         }
         let stored = |claim: &Claim| self.stored_records.stored.contains(claim.record);
@@ -170,16 +170,16 @@ impl Ledger {
                 .collect();
             self.use_again(stored_records, &others);
         }
-        let victim = match (acknowledged, stored_records) {
-            ([told], [there]) if told.record == there.record => Some(Victim::of(*there)),
+        let target = match (acknowledged, stored_records) {
+            ([told], [there]) if told.record == there.record => Some(Target::of(*there)),
             _ => None,
         };
 
         self.settled.looked_for += looked_for as u64;
-        if let Some(victim) = victim
+        if let Some(target) = target
             && let Some(log) = self.partitions.get_mut(partition)
         {
-            log.ends.offer_settled(victim);
+            log.candidates.offer_settled(target);
         }
         for record in contradicted {
             self.contradict(record, partition, offset, &context.names, collector);
@@ -227,7 +227,7 @@ impl Ledger {
     }
 
     /// inconsistent-offsets: a record that does not stand, or was not read,
-    /// where somebody said it is in this life of the log, or that shares its
+    /// where it is said to be in this life of the log, or that shares its
     /// offset with another.
     pub(super) fn contradict(
         &mut self,

@@ -3,7 +3,7 @@
 use model::event::{Body, Content, Outcome};
 use model::ids::{Offset, PartitionRef, RecordId, Sequence};
 
-use crate::calibration::targets::Victim;
+use crate::calibration::targets::Target;
 use crate::context::Context;
 use crate::log::ledger::Ledger;
 use crate::log::witness::Witness;
@@ -25,9 +25,9 @@ impl Ledger {
                         // order in which the client told them.
                         let told_only = self.sent.insert(*record);
                         if offset.is_given() {
-                            self.followed.hear(*at, *record, *offset);
+                            self.followed.acknowledge(*at, *record, *offset);
                         } else if told_only {
-                            self.followed.hear_unplaced(*at, *record);
+                            self.followed.acknowledge_unplaced(*at, *record);
                         }
                     }
                     let blocks = self.blocks();
@@ -86,7 +86,7 @@ impl Ledger {
                         log.process(blocks, *offset, record);
                         self.notice(record);
                     }
-                    None => log.meet_stranger(*offset, *content),
+                    None => log.see_unidentified(*offset, *content),
                 }
             }
             Body::Pinned {
@@ -145,18 +145,18 @@ impl Ledger {
         match content.identity() {
             Some(record) => {
                 log.out_of_order |= !log.order.goes_on(offset);
-                let victim = Victim {
+                let target = Target {
                     partition,
                     offset,
                     record,
                 };
-                log.find(told, &mut self.stored_records, transactions, victim);
+                log.find(told, &mut self.stored_records, transactions, target);
                 if self.witness == Witness::ReadersAndProducers {
                     log.told.add(offset, record);
                 }
                 self.notice(record);
             }
-            None => log.meet_stranger(offset, content),
+            None => log.see_unidentified(offset, content),
         }
     }
 
@@ -180,7 +180,7 @@ impl Ledger {
         self.found(partition, offset, content, transactions);
     }
 
-    /// A poll that was taken back gave somebody what stands at an offset.
+    /// A poll that was taken back returned what stands at an offset.
     pub(super) fn glimpsed(&mut self, from: PartitionRef, offset: Offset, content: Content) {
         let log = self.partitions.entry(from);
         if log.data.insert(offset.get()) {
@@ -194,7 +194,7 @@ impl Ledger {
                 }
                 self.notice(record);
             }
-            None => log.meet_stranger(offset, content),
+            None => log.see_unidentified(offset, content),
         }
     }
 

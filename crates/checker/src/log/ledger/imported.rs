@@ -23,7 +23,7 @@ use crate::txn::outcomes::{TxnOutcome, TxnOutcomes};
 
 impl Ledger {
     /// For a history of which it is known who its witnesses are.
-    pub(crate) fn told_by(witness: Witness, limits: Limits) -> Self {
+    pub(crate) fn with_witness(witness: Witness, limits: Limits) -> Self {
         Self {
             witness,
             ..Self::within(limits)
@@ -44,7 +44,7 @@ impl Ledger {
     }
 
     /// Takes what the readers were given for what the log holds.
-    pub(crate) fn stand_in(&mut self, names: &Names) {
+    pub(crate) fn take_reads_for_log(&mut self, names: &Names) {
         for topic in names.topics.keys() {
             for partition in names.partitions_of(*topic) {
                 self.partitions.entry(partition);
@@ -60,7 +60,7 @@ impl Ledger {
 
     /// Lets what was acknowledged exist, now that it is known what became of
     /// the transactions.
-    pub(crate) fn believe_acknowledgements(
+    pub(crate) fn take_acknowledgements_for_log(
         &mut self,
         txn_outcomes: &TxnOutcomes,
         provenance: &Provenance,
@@ -71,15 +71,15 @@ impl Ledger {
             let log = self.partitions.entry(partition);
             let taken = |offset| provenance.is_replaceable(partition, offset);
             if witness == Witness::ReadersAndProducers {
-                log.believe_committed(txn_outcomes, taken);
+                log.take_committed(txn_outcomes, taken);
             } else {
-                log.believe_all(taken);
+                log.take_all_acknowledged(taken);
             }
         }
     }
 
     /// What was acknowledged or read in a partition, in the order of offsets;
-    /// after [`Ledger::stand_in`].
+    /// after [`Ledger::take_reads_for_log`].
     pub(crate) fn stored_records(
         &self,
         partition: PartitionRef,
@@ -90,7 +90,7 @@ impl Ledger {
 }
 
 impl PartitionLog {
-    fn believe_all(&mut self, taken: impl Fn(Offset) -> bool) {
+    fn take_all_acknowledged(&mut self, taken: impl Fn(Offset) -> bool) {
         let (first, end) = self.inside(i64::MIN, i64::MAX);
         let acknowledged = self.acknowledged.at();
         let all = acknowledged.range(first.max(0), i64::MAX);
@@ -103,7 +103,7 @@ impl PartitionLog {
         }
     }
 
-    fn believe_committed(&mut self, txn_outcomes: &TxnOutcomes, taken: impl Fn(Offset) -> bool) {
+    fn take_committed(&mut self, txn_outcomes: &TxnOutcomes, taken: impl Fn(Offset) -> bool) {
         let pinned = self.pinned.clone().unwrap_or_default();
         for (offset, record) in &self.told.0 {
             let outcome = txn_outcomes.outcome_of(*record);

@@ -1,4 +1,4 @@
-//! Places of records in a history that another tool recorded: where a reader was
+//! PlaceOrder of records in a history that another tool recorded: where a reader was
 //! given a record, and where a producer was told it is. No observer tells which
 //! of the two is right, so each is a place. Knows nothing of the tools.
 //!
@@ -17,7 +17,7 @@ use model::ids::{Offset, RecordId};
 use crate::context::Context;
 use crate::log::claims::Blocks;
 use crate::log::{Ledger, PartitionLog};
-use crate::passes::collect::{Claim, Kind};
+use crate::passes::collect::{Claim, ClaimKind};
 use crate::proof::finding::{FindingCollector, Watch};
 use crate::txn::outcomes::TxnOutcome;
 
@@ -65,7 +65,7 @@ impl Ledger {
         }
     }
 
-    /// A place at which nobody read a record: not its first, if it was read
+    /// A place at which a record was not read: not its first, if it was read
     /// elsewhere, or is said to be elsewhere too.
     fn count_unread_place(&mut self, record: RecordId, collector: &mut FindingCollector) {
         if self.stored_records.stored.contains(record) || !self.unread_places.insert(record) {
@@ -105,23 +105,23 @@ impl Ledger {
         else {
             return;
         };
-        let of = |kind: Kind| claims.iter().filter(move |claim| claim.kind == kind);
+        let of = |kind: ClaimKind| claims.iter().filter(move |claim| claim.kind == kind);
         let visible = |claim: &&Claim| {
             let outcome = context.txn_outcomes.outcome_of(claim.record);
             matches!(outcome, None | Some(TxnOutcome::Committed))
         };
-        let mut here: Vec<RecordId> = of(Kind::Stored).map(|claim| claim.record).collect();
+        let mut here: Vec<RecordId> = of(ClaimKind::Stored).map(|claim| claim.record).collect();
         let read = here.len();
-        for claim in of(Kind::Acknowledged) {
+        for claim in of(ClaimKind::Acknowledged) {
             if self.stored_records.stored.contains(claim.record) {
                 self.settled.looked_for += 1;
             } else {
                 absent(self, *claim, collector);
             }
         }
-        let acknowledged = of(Kind::Acknowledged).filter(visible);
+        let acknowledged = of(ClaimKind::Acknowledged).filter(visible);
         let acknowledged = acknowledged.filter(|claim| claim.offset.get() >= 0);
-        for claim in of(Kind::Glimpsed).chain(acknowledged) {
+        for claim in of(ClaimKind::Glimpsed).chain(acknowledged) {
             if !here.contains(&claim.record) {
                 here.push(claim.record);
             }

@@ -7,12 +7,12 @@ use std::collections::BTreeSet;
 use model::event::{Body, ChangeContent, Content, Outcome};
 use model::ids::{RecordId, TopicIx};
 
-use crate::calibration::targets::Victim;
+use crate::calibration::targets::Target;
 use crate::context::Context;
-use crate::log::ledger::{Ledger, Reading};
+use crate::log::ledger::{Ledger, Stage};
 use crate::log::witness::Witness;
 use crate::passes::analyzer::Need;
-use crate::passes::collect::{Claim, Collector, Kind};
+use crate::passes::collect::{Claim, ClaimKind, Collector};
 use crate::proof::finding::FindingCollector;
 use crate::sets::record_set::RecordSet;
 
@@ -28,12 +28,12 @@ impl Ledger {
             Body::SendCompleted {
                 record,
                 outcome: Outcome::Acknowledged { at, offset },
-            } => (*at, *offset, Kind::Acknowledged, *record),
+            } => (*at, *offset, ClaimKind::Acknowledged, *record),
             Body::Stored {
                 partition,
                 offset,
                 content: Content::Ours(record),
-            } => (*partition, *offset, Kind::Stored, *record),
+            } => (*partition, *offset, ClaimKind::Stored, *record),
             Body::ChangeEvent {
                 partition,
                 offset,
@@ -41,7 +41,7 @@ impl Ledger {
                 ..
             } if context.names.is_read(partition.topic) => {
                 let record = RecordId::of_change(*change);
-                (*partition, *offset, Kind::Stored, record)
+                (*partition, *offset, ClaimKind::Stored, record)
             }
             Body::Processed {
                 from,
@@ -53,8 +53,8 @@ impl Ledger {
                     return;
                 };
                 let kind = match self.witness {
-                    Witness::Observer => Kind::Read,
-                    Witness::Readers | Witness::ReadersAndProducers => Kind::Stored,
+                    Witness::Observer => ClaimKind::Read,
+                    Witness::Readers | Witness::ReadersAndProducers => ClaimKind::Stored,
                 };
                 (*from, *offset, kind, record)
             }
@@ -63,7 +63,9 @@ impl Ledger {
                 offset,
                 content: Content::Ours(record),
                 ..
-            } if self.witness != Witness::Observer => (*from, *offset, Kind::Glimpsed, *record),
+            } if self.witness != Witness::Observer => {
+                (*from, *offset, ClaimKind::Glimpsed, *record)
+            }
             _ => return,
         };
         let claim = Claim {
@@ -72,34 +74,34 @@ impl Ledger {
             kind,
             record,
         };
-        match std::mem::replace(&mut self.reading, Reading::Done) {
-            Reading::StoredRecords(mut collected) => {
-                if kind == Kind::Stored {
+        match std::mem::replace(&mut self.stage, Stage::Done) {
+            Stage::StoredRecords(mut collected) => {
+                if kind == ClaimKind::Stored {
                     self.stands(claim, &mut collected, context);
                 }
-                self.reading = Reading::StoredRecords(collected);
+                self.stage = Stage::StoredRecords(collected);
             }
-            Reading::Claims {
+            Stage::Claims {
                 mut collected,
                 unsent,
                 read,
             } => {
                 let is_first = collected.is_first();
-                if is_first && kind == Kind::Stored {
+                if is_first && kind == ClaimKind::Stored {
                     self.stored_records.look_up(partition, offset, record);
                 }
-                if is_first && kind != Kind::Acknowledged && unsent.contains(record) {
+                if is_first && kind != ClaimKind::Acknowledged && unsent.contains(record) {
                     let log = self.partitions.entry(partition);
                     log.phantom.insert(offset.get());
                 }
                 self.contested(claim, &mut collected, &read, context, collector);
-                self.reading = Reading::Claims {
+                self.stage = Stage::Claims {
                     collected,
                     unsent,
                     read,
                 };
             }
-            Reading::First | Reading::Done => {}
+            Stage::First | Stage::Done => {}
         }
     }
 
@@ -116,7 +118,7 @@ impl Ledger {
                 told,
                 &mut self.stored_records,
                 transactions,
-                Victim::of(claim),
+                Target::of(claim),
             );
         }
     }
@@ -137,7 +139,7 @@ impl Ledger {
             return;
         };
         match claim.kind {
-            Kind::Acknowledged => {
+            ClaimKind::Acknowledged => {
                 if !claim.offset.is_given() || !log.is_contested(block) {
                     return;
                 }
@@ -150,15 +152,15 @@ impl Ledger {
                     if self.witness != Witness::Observer {
                         self.settle_lone_place(claim, context, collector);
                     }
-                    self.miss(claim, read, context, collector);
+                    self.settle_missing(claim, read, context, collector);
                 }
             }
-            Kind::Stored | Kind::Glimpsed => {
+            ClaimKind::Stored | ClaimKind::Glimpsed => {
                 if log.is_contested(block) || log.contested.readings.contains(block) {
                     collected.offer(claim);
                 }
             }
-            Kind::Read => {
+            ClaimKind::Read => {
                 if log.contested.readings.contains(block) {
                     collected.offer(claim);
                 }
@@ -173,8 +175,8 @@ impl Ledger {
         context: &Context,
         collector: &mut FindingCollector,
     ) -> Need {
-        match std::mem::replace(&mut self.reading, Reading::Done) {
-            Reading::First => {
+        match std::mem::replace(&mut self.stage, Stage::Done) {
+            Stage::First => {
                 let blocks = self.blocks();
                 let out_of_order = self.partitions.values().any(|log| log.out_of_order);
                 let mut unclear = out_of_order || self.stored_records.is_unclear;
@@ -197,21 +199,21 @@ impl Ledger {
                 for log in self.partitions.values_mut() {
                     log.forget_what_stands();
                 }
-                self.reading = Reading::StoredRecords(Collector::new(self.limits.claims_max));
+                self.stage = Stage::StoredRecords(Collector::new(self.limits.claims_max));
                 Need::AnotherPass
             }
-            Reading::StoredRecords(collected) => {
+            Stage::StoredRecords(collected) => {
                 let (claims, next) = collected.close();
-                self.untangle(&claims, context);
+                self.store_in_order(&claims, context);
                 match next {
                     Some(next) => {
-                        self.reading = Reading::StoredRecords(next);
+                        self.stage = Stage::StoredRecords(next);
                         Need::AnotherPass
                     }
                     None => self.contest(context, collector),
                 }
             }
-            Reading::Claims {
+            Stage::Claims {
                 collected,
                 unsent,
                 read,
@@ -228,19 +230,19 @@ impl Ledger {
                     self.settle_moved(&context.names, collector);
                     return Need::Nothing;
                 };
-                self.reading = Reading::Claims {
+                self.stage = Stage::Claims {
                     collected,
                     unsent,
                     read,
                 };
                 Need::AnotherPass
             }
-            Reading::Done => Need::Nothing,
+            Stage::Done => Need::Nothing,
         }
     }
 
     /// Tells what stands in partitions that were not told in order.
-    fn untangle(&mut self, claims: &[Claim], context: &Context) {
+    fn store_in_order(&mut self, claims: &[Claim], context: &Context) {
         let (witness, blocks) = (self.witness, self.blocks());
         for claim in claims {
             let log = self.partitions.entry(claim.partition);
@@ -253,7 +255,7 @@ impl Ledger {
                 (witness, blocks),
                 &mut self.stored_records,
                 transactions,
-                Victim::of(*claim),
+                Target::of(*claim),
             );
         }
     }
@@ -271,8 +273,8 @@ impl Ledger {
         for (partition, log) in self.partitions.iter().filter(|_| observed) {
             if let Some(end) = log.end() {
                 let reads = log.readings.first().and_then(|first| first.at().last());
-                let strangers = log.phantom.last().max(log.corrupt.last());
-                self.past.end(partition, end, reads.max(strangers));
+                let unidentified = log.phantom.last().max(log.corrupt.last());
+                self.past.end(partition, end, reads.max(unidentified));
             }
         }
         for log in self.partitions.values_mut() {
@@ -295,7 +297,7 @@ impl Ledger {
         if !need {
             return Need::Nothing;
         }
-        self.reading = Reading::Claims {
+        self.stage = Stage::Claims {
             collected: Collector::new(self.limits.claims_max),
             unsent,
             read,
@@ -303,7 +305,7 @@ impl Ledger {
         Need::AnotherPass
     }
 
-    /// Records that were seen and that nobody sent: known once all sending is
+    /// Records that were seen and never sent: known once all sending is
     /// on record.
     pub(super) fn unsent(&self, context: &Context) -> RecordSet {
         let mut unsent = RecordSet::default();

@@ -6,7 +6,7 @@ use std::collections::BTreeSet;
 use model::anomaly::Anomaly;
 use model::ids::{Offset, PartitionRef, RecordId, TopicIx};
 
-use crate::calibration::targets::{Known, VICTIM_PARTITIONS_MAX, Victim};
+use crate::calibration::targets::{Confidence, TARGET_PARTITIONS_MAX, Target};
 use crate::context::Context;
 use crate::invariants::without;
 use crate::log::ledger::{Ledger, Settled};
@@ -28,12 +28,12 @@ impl Ledger {
         );
         let mut settled = std::mem::take(&mut self.settled);
         self.count(&mut settled, &context.names);
-        settled.victims = self.choose_victims(&context.names);
-        settled.bystanders = self.choose_bystanders(&context.names);
+        settled.targets = self.choose_targets(&context.names);
+        settled.other_records = self.choose_other_records(&context.names);
         self.find_duplicates(collector);
         collector.absorb(std::mem::take(&mut self.stored_records.collector));
         self.find_failed_and_stored(collector);
-        self.find_strangers(&context.names, collector);
+        self.find_unidentified(&context.names, collector);
         settled
     }
 
@@ -94,40 +94,40 @@ impl Ledger {
         let partitions = self.partitions.iter();
         partitions
             .filter(move |(partition, _)| read.contains(&partition.topic))
-            .take(VICTIM_PARTITIONS_MAX)
+            .take(TARGET_PARTITIONS_MAX)
     }
 
     /// Records that were acknowledged once, where they stand or without an
     /// offset, and of which nothing else is wrong.
-    fn choose_victims(&self, names: &Names) -> Vec<Victim> {
+    fn choose_targets(&self, names: &Names) -> Vec<Target> {
         let blocks = self.blocks();
-        let mut victims = Vec::new();
+        let mut targets = Vec::new();
         for (_, log) in self.in_view(names) {
             let contested = &log.contested.acknowledgements;
-            victims.extend(log.ends.choose(|victim, known| {
+            targets.extend(log.candidates.choose(|target, known| {
                 let fit = match known {
-                    Known::Surely => true,
-                    Known::Likely => !contested.contains(blocks.holding(victim.offset)),
+                    Confidence::Surely => true,
+                    Confidence::Likely => !contested.contains(blocks.holding(target.offset)),
                     // Where retention may have taken it, it could not be lost.
-                    Known::Unplaced => log.start() == 0,
+                    Confidence::Unplaced => log.start() == 0,
                 };
-                let sent = victim.record.is_change() || self.sent.contains(victim.record);
+                let sent = target.record.is_change() || self.sent.contains(target.record);
                 fit && sent
-                    && !self.stored_records.again.contains(victim.record)
-                    && !self.stored_records.disordered.contains(victim.record)
-                    && !self.contradicted.contains(victim.record)
-                    && !self.past.is_below(victim.record)
+                    && !self.stored_records.again.contains(target.record)
+                    && !self.stored_records.disordered.contains(target.record)
+                    && !self.contradicted.contains(target.record)
+                    && !self.past.is_below(target.record)
             }));
         }
-        victims
+        targets
     }
 
     /// One record of each partition that stands there and was sent.
-    fn choose_bystanders(&self, names: &Names) -> Vec<Victim> {
+    fn choose_other_records(&self, names: &Names) -> Vec<Target> {
         let some = self.in_view(names).filter_map(|(partition, log)| {
             let mut latest = log.order.latest();
             let (offset, record) = latest.find(|(_, record)| self.sent.contains(*record))?;
-            Some(Victim {
+            Some(Target {
                 partition,
                 offset,
                 record,
@@ -178,14 +178,14 @@ impl Ledger {
         unacknowledged.filter(move |record| !told(*record))
     }
 
-    /// phantom and corrupt, by the offset at which somebody saw them.
-    fn find_strangers(&self, names: &Names, collector: &mut FindingCollector) {
+    /// phantom and corrupt, by the offset at which they were seen.
+    fn find_unidentified(&self, names: &Names, collector: &mut FindingCollector) {
         for (partition, log) in self.partitions.iter() {
-            let strangers = [
+            let unidentified = [
                 (Anomaly::Phantom, &log.phantom, "nobody sent what stands"),
                 (Anomaly::Corrupt, &log.corrupt, "a damaged record stands"),
             ];
-            for (anomaly, offsets, what) in strangers {
+            for (anomaly, offsets, what) in unidentified {
                 for offset in offsets.iter() {
                     // The capture has found what is damaged in its topic itself.
                     if names.holds_changes(partition.topic) && log.damaged.contains(offset) {

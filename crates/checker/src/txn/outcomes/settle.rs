@@ -9,7 +9,7 @@ use crate::log::Ledger;
 use crate::provenance::Provenance;
 use crate::txn::markers::{Mark, Markers};
 use crate::txn::outcomes::{TxnOutcome, TxnOutcomes, TxnRange, Visible};
-use crate::txn::tracker::{Told, Transactions, Tx};
+use crate::txn::tracker::{ReportedOutcome, Transactions, Tx};
 
 impl TxnOutcomes {
     /// Settles what became of each transaction. `was_given` says whether a
@@ -49,18 +49,25 @@ impl TxnOutcomes {
             txn_outcomes.push(match told {
                 _ if committed.contains(&tx) => TxnOutcome::Committed,
                 _ if aborted.contains(&tx) => TxnOutcome::Aborted,
-                Told::Committed => TxnOutcome::Committed,
-                Told::Aborted => TxnOutcome::Aborted,
-                Told::Nothing if provenance.is_imported() && was_given(tx) => TxnOutcome::Committed,
-                Told::Nothing if all_read && transaction.asked.is_none() && !open.contains(&tx) => {
+                ReportedOutcome::Committed => TxnOutcome::Committed,
+                ReportedOutcome::Aborted => TxnOutcome::Aborted,
+                ReportedOutcome::Nothing if provenance.is_imported() && was_given(tx) => {
+                    TxnOutcome::Committed
+                }
+                ReportedOutcome::Nothing
+                    if all_read && transaction.asked.is_none() && !open.contains(&tx) =>
+                {
                     TxnOutcome::Aborted
                 }
-                Told::Nothing => TxnOutcome::Unknown,
+                ReportedOutcome::Nothing => TxnOutcome::Unknown,
             });
             if committed.contains(&tx) && (aborted.contains(&tx) || open.contains(&tx)) {
                 torn.insert(tx);
             }
-            if told == Told::Committed && aborted.contains(&tx) && !committed.contains(&tx) {
+            if told == ReportedOutcome::Committed
+                && aborted.contains(&tx)
+                && !committed.contains(&tx)
+            {
                 disowned.insert(tx);
             }
         }
@@ -108,7 +115,7 @@ impl TxnOutcomes {
                 Mark::Aborted => Visible::Aborted,
                 Mark::Open => Visible::NotYet,
             };
-            // What nobody saw closed may have been aborted, behind the end of
+            // What was not seen closed may have been aborted, behind the end of
             // what was read.
             if visible != Visible::Yes {
                 let hidden = self.hidden.entry(partition).or_default();

@@ -29,7 +29,7 @@ pub(super) fn why_not(fault: &FaultVerdict) -> String {
     }
 }
 
-/// A fault landed when it came into force, somebody saw it independently,
+/// A fault landed when it came into force, was seen independently,
 /// nothing that was looked for was missing, and traffic met it. Whether what it
 /// broke came back is what the claims are about, and no part of that.
 pub(super) fn judge_fault(contract: &FaultContract, analysis: &Analysis) -> FaultVerdict {
@@ -87,7 +87,7 @@ fn traffic_met(wanted: &Traffic, record: &FaultRecord, analysis: &Analysis) -> E
 }
 
 /// Whether anything went on while a fault lasted. What only waited to be read
-/// does not count: nobody may have been reading.
+/// does not count: there may have been no reader.
 fn any_traffic(met: &TrafficMet) -> (bool, String) {
     let detail = format!(
         "{} outstanding when it came into force, {} attempted while it lasted",

@@ -49,7 +49,7 @@ pub(super) fn unsettled(group: &GroupCoverage) -> Option<Ruling> {
     })
 }
 
-/// What was deleted before anybody could see whether the group was to be
+/// What was deleted before it could be seen whether the group was to be
 /// given it.
 pub(super) fn unknown(group: &GroupCoverage) -> Option<Ruling> {
     (group.unknown > 0).then(|| {
@@ -61,7 +61,7 @@ pub(super) fn unknown(group: &GroupCoverage) -> Option<Ruling> {
     })
 }
 
-/// Put to the test only where somebody could have gone on with a partition
+/// Put to the test only where a member could have gone on with a partition
 /// that was no longer his.
 pub(super) fn no_zombie(analysis: &Analysis) -> Ruling {
     let coverage = &analysis.coverage.zombies;

@@ -7,7 +7,7 @@ use std::fmt;
 use model::ids::Offset;
 
 use crate::derived::Outputs;
-use crate::groups::partition_reads::Reading;
+use crate::groups::partition_reads::PartitionReads;
 use crate::groups::scope::{Bounds, GroupScope};
 use crate::log::PartitionLog;
 use crate::proof::finding::Watch;
@@ -16,8 +16,8 @@ use crate::sets::sparse_set::SparseSet;
 /// What a group has done with the records that stand in a partition, by their
 /// offsets. One that writes has done with a record when it was processed and
 /// what was made of it took effect.
-pub(super) struct Done<'r> {
-    pub(super) reading: &'r Reading,
+pub(super) struct GroupProgress<'r> {
+    pub(super) reading: &'r PartitionReads,
     pub(super) processed: &'r SparseSet,
     pub(super) unsettled: &'r SparseSet,
     pub(super) in_vain: &'r SparseSet,
@@ -25,8 +25,8 @@ pub(super) struct Done<'r> {
     pub(super) all: Cow<'r, SparseSet>,
 }
 
-impl<'r> Done<'r> {
-    pub(super) fn of(reading: &'r Reading, outputs: Option<&'r Outputs>) -> Self {
+impl<'r> GroupProgress<'r> {
+    pub(super) fn of(reading: &'r PartitionReads, outputs: Option<&'r Outputs>) -> Self {
         let resolved = reading.resolved.as_ref();
         let processed = resolved.map_or(&reading.given, |resolved| &resolved.processed);
         let unsettled = resolved.map_or(&reading.unsettled, |resolved| &resolved.unsettled);
@@ -79,22 +79,22 @@ impl<'r> Done<'r> {
         self.unsettled.contains(offset) || self.outputs.is_some_and(unsettled)
     }
 
-    pub(super) fn undone(&self, offset: i64) -> Undone {
+    pub(super) fn undone(&self, offset: i64) -> WhyNotDone {
         if self.processed.contains(offset) {
-            Undone::NothingMade
+            WhyNotDone::NothingMade
         } else if self.in_vain.contains(offset) {
-            Undone::NotCommitted
+            WhyNotDone::NotCommitted
         } else if self.reading.given.contains(offset) {
-            Undone::AnotherStood
+            WhyNotDone::AnotherStood
         } else {
-            Undone::NeverProcessed
+            WhyNotDone::NeverProcessed
         }
     }
 }
 
 /// How a record was not done with.
 #[derive(Clone, Copy, PartialEq, Eq)]
-pub(super) enum Undone {
+pub(super) enum WhyNotDone {
     NeverProcessed,
     /// Another record was processed at its offset.
     AnotherStood,
@@ -103,14 +103,14 @@ pub(super) enum Undone {
     NothingMade,
 }
 
-impl Undone {
+impl WhyNotDone {
     /// Whether a member had it in hand all the same.
     pub(super) fn in_vain(self) -> u64 {
         u64::from(matches!(self, Self::NotCommitted | Self::NothingMade))
     }
 }
 
-impl fmt::Display for Undone {
+impl fmt::Display for WhyNotDone {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::NeverProcessed => "never processed",
