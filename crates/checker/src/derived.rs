@@ -29,7 +29,7 @@ use model::ids::{GroupIx, Offset, PartitionRef, RecordId, TopicIx};
 
 use crate::context::Context;
 use crate::log::Ledger;
-use crate::passes::analyzer::{Analyzer, Frequent, Need};
+use crate::passes::analyzer::{Analyzer, Need};
 use crate::proof::finding::{FindingCollector, Watch};
 use crate::sets::record_set::RecordSet;
 use crate::sets::sparse_set::SparseSet;
@@ -150,8 +150,6 @@ enum Effect {
 impl Analyzer for Derivations {
     type Uses<'d> = (&'d Ledger,);
     type Coverage = DerivationCoverage;
-
-    const FREQUENT: &'static [Frequent] = &[];
 
     /// Takes in the next event of the first reading.
     fn observe(&mut self, event: &Event, _context: &Context, _collector: &mut FindingCollector) {

@@ -37,7 +37,7 @@ use crate::cdc::row_history::{ChangeEvent, Row};
 use crate::cdc::slot::Wal;
 use crate::context::Context;
 use crate::log::Ledger;
-use crate::passes::analyzer::{Analyzer, Frequent};
+use crate::passes::analyzer::Analyzer;
 use crate::proof::finding::FindingCollector;
 
 #[derive(Clone, Copy)]
@@ -85,8 +85,6 @@ struct Connector {
 impl Analyzer for RowChanges {
     type Uses<'d> = (&'d Ledger,);
     type Coverage = Option<CaptureCoverage>;
-
-    const FREQUENT: &'static [Frequent] = &[];
 
     fn observe(&mut self, event: &Event, _context: &Context, _collector: &mut FindingCollector) {
         match &event.body {

@@ -2,10 +2,10 @@
 //! offsets were given again. Knows nothing of how the tool found out.
 
 use model::anomaly::Anomaly;
-use model::event::{Event, Restart};
+use model::event::Restart;
 
 use crate::context::Context;
-use crate::passes::analyzer::{Analyzer, Frequent};
+use crate::passes::analyzer::Analyzer;
 use crate::proof::finding::{FindingCollector, Scope, Watch};
 
 /// Looks at partitions whose offsets were given again.
@@ -16,10 +16,6 @@ impl Analyzer for CutLogs {
     type Uses<'d> = ();
     /// For each such partition, what cannot be told of it.
     type Coverage = Vec<String>;
-
-    const FREQUENT: &'static [Frequent] = &[];
-
-    fn observe(&mut self, _event: &Event, _context: &Context, _collector: &mut FindingCollector) {}
 
     fn settle(
         &mut self,

@@ -19,7 +19,7 @@ use model::event::{Body, Content, Event};
 use model::ids::{BrokerId, Offset, PartitionRef};
 
 use crate::context::Context;
-use crate::passes::analyzer::{Analyzer, Frequent};
+use crate::passes::analyzer::Analyzer;
 use crate::proof::finding::{FindingCollector, Scope, Watch};
 
 /// Offsets in a block.
@@ -68,8 +68,6 @@ pub struct ReplicaCoverage {
 impl Analyzer for Replicas {
     type Uses<'d> = ();
     type Coverage = ReplicaCoverage;
-
-    const FREQUENT: &'static [Frequent] = &[];
 
     fn observe(&mut self, event: &Event, _context: &Context, _collector: &mut FindingCollector) {
         match &event.body {

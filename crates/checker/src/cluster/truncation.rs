@@ -25,7 +25,7 @@ use model::ids::{Micros, Offset, PartitionRef, ProducerIx, RecordId, Sequence};
 
 use crate::context::Context;
 use crate::log::Ledger;
-use crate::passes::analyzer::{Analyzer, Frequent, Need};
+use crate::passes::analyzer::{Analyzer, Need, OUTCOMES, PROCESSED, SENDS};
 use crate::proof::finding::{FindingCollector, Scope, Watch};
 use crate::sets::table::{PartitionTable, Table};
 
@@ -111,11 +111,7 @@ impl Analyzer for Truncation {
     type Uses<'d> = (&'d Ledger,);
     type Coverage = TruncationCoverage;
 
-    const FREQUENT: &'static [Frequent] = &[
-        Frequent::SendInvoked,
-        Frequent::SendCompleted,
-        Frequent::Processed,
-    ];
+    const FREQUENT: u8 = SENDS | OUTCOMES | PROCESSED;
 
     fn observe(&mut self, event: &Event, _context: &Context, _collector: &mut FindingCollector) {
         match &event.body {

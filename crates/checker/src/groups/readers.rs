@@ -32,7 +32,7 @@ use crate::groups::scope::{Bounds, GroupScope};
 use crate::groups::unprocessed::find_unprocessed;
 use crate::log::Ledger;
 use crate::names::Names;
-use crate::passes::analyzer::{Analyzer, Frequent, Need};
+use crate::passes::analyzer::{Analyzer, Need, PROCESSED};
 use crate::proof::finding::FindingCollector;
 use crate::sets::sparse_set::SparseSet;
 use crate::sets::table::{PartitionTable, Table};
@@ -76,7 +76,7 @@ impl Analyzer for Readers {
     type Uses<'d> = (&'d Ledger, &'d Derivations);
     type Coverage = Vec<GroupCoverage>;
 
-    const FREQUENT: &'static [Frequent] = &[Frequent::Processed];
+    const FREQUENT: u8 = PROCESSED;
 
     /// Takes in the next event of the first reading, after the transactions
     /// have seen it.

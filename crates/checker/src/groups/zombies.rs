@@ -37,7 +37,7 @@ use model::ids::{GroupIx, MemberIx, Micros, Offset, PartitionRef};
 
 use crate::context::Context;
 use crate::log::Ledger;
-use crate::passes::analyzer::{Analyzer, Frequent};
+use crate::passes::analyzer::{Analyzer, PROCESSED};
 use crate::proof::finding::{FindingCollector, Scope, Watch};
 use crate::sets::table::{PartitionTable, Table};
 use crate::txn::outcomes::TxnOutcome;
@@ -128,7 +128,7 @@ impl Analyzer for Zombies {
     type Uses<'d> = (&'d Ledger,);
     type Coverage = ZombieCoverage;
 
-    const FREQUENT: &'static [Frequent] = &[Frequent::Processed];
+    const FREQUENT: u8 = PROCESSED;
 
     fn observe(&mut self, event: &Event, context: &Context, _collector: &mut FindingCollector) {
         match &event.body {

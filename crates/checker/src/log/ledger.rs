@@ -23,7 +23,7 @@ use crate::log::past::Past;
 use crate::log::stored_records::StoredRecords;
 use crate::log::witness::{Followed, Witness};
 use crate::names::Names;
-use crate::passes::analyzer::{Analyzer, Frequent, Need};
+use crate::passes::analyzer::{Analyzer, Need, OUTCOMES, PROCESSED, SENDS, STORED};
 use crate::passes::collect::{Claim, Collector};
 use crate::passes::limits::Limits;
 use crate::proof::finding::FindingCollector;
@@ -140,12 +140,7 @@ impl Analyzer for Ledger {
     type Uses<'d> = ();
     type Coverage = Settled;
 
-    const FREQUENT: &'static [Frequent] = &[
-        Frequent::SendInvoked,
-        Frequent::SendCompleted,
-        Frequent::Stored,
-        Frequent::Processed,
-    ];
+    const FREQUENT: u8 = SENDS | OUTCOMES | STORED | PROCESSED;
 
     #[inline]
     fn observe(&mut self, event: &Event, context: &Context, _collector: &mut FindingCollector) {

@@ -9,7 +9,7 @@ use model::scenario::{Happening, Occurrence};
 use model::verdict::PartFailure;
 
 use crate::context::Context;
-use crate::passes::analyzer::{Analyzer, Frequent};
+use crate::passes::analyzer::Analyzer;
 use crate::proof::finding::FindingCollector;
 
 /// Follows what happens while a history is read.
@@ -45,8 +45,6 @@ impl Occurrences {
 impl Analyzer for Happened {
     type Uses<'d> = ();
     type Coverage = Occurrences;
-
-    const FREQUENT: &'static [Frequent] = &[];
 
     /// Takes in the next event; those of records in the log say nothing here.
     fn observe(&mut self, event: &Event, context: &Context, _collector: &mut FindingCollector) {

@@ -12,7 +12,7 @@ use crate::groups::readers::Readers;
 use crate::groups::zombies::Zombies;
 use crate::log::Ledger;
 use crate::measure::happened::Happened;
-use crate::passes::analyzer::{Analyzer, Frequent, Need};
+use crate::passes::analyzer::{Analyzer, Need, OUTCOMES, PROCESSED, SENDS, STORED};
 use crate::proof::finding::FindingCollector;
 use crate::txn::atomicity::Atomicity;
 use crate::txn::cycles::Cycles;
@@ -20,11 +20,11 @@ use crate::txn::read_committed::ReadCommitted;
 
 /// Declares the analyzers, each with those before it that it uses.
 macro_rules! analyzers {
-    ($($(#[$doc:meta])* $name:ident: $analyzer:ty, uses [$($used:ident),*];)*) => {
+    ($($name:ident: $analyzer:ty, uses [$($used:ident),*];)*) => {
         /// All analyzers of one checker.
         #[derive(Default)]
         pub(crate) struct Analyzers {
-            $($(#[$doc])* pub(crate) $name: $analyzer,)*
+            $(pub(crate) $name: $analyzer,)*
         }
 
         /// What they could check.
@@ -42,30 +42,24 @@ macro_rules! analyzers {
                 collector: &mut FindingCollector,
             ) {
                 match &event.body {
-                    Body::SendInvoked { .. } => {
-                        $(if const { Frequent::SendInvoked.is_in(<$analyzer>::FREQUENT) } {
-                            Analyzer::observe(&mut self.$name, event, context, collector);
-                        })*
-                    }
-                    Body::SendCompleted { .. } => {
-                        $(if const { Frequent::SendCompleted.is_in(<$analyzer>::FREQUENT) } {
-                            Analyzer::observe(&mut self.$name, event, context, collector);
-                        })*
-                    }
-                    Body::Stored { .. } => {
-                        $(if const { Frequent::Stored.is_in(<$analyzer>::FREQUENT) } {
-                            Analyzer::observe(&mut self.$name, event, context, collector);
-                        })*
-                    }
-                    Body::Processed { .. } => {
-                        $(if const { Frequent::Processed.is_in(<$analyzer>::FREQUENT) } {
-                            Analyzer::observe(&mut self.$name, event, context, collector);
-                        })*
-                    }
-                    _ => {
-                        $(Analyzer::observe(&mut self.$name, event, context, collector);)*
-                    }
+                    Body::SendInvoked { .. } => self.show::<SENDS>(event, context, collector),
+                    Body::SendCompleted { .. } => self.show::<OUTCOMES>(event, context, collector),
+                    Body::Stored { .. } => self.show::<STORED>(event, context, collector),
+                    Body::Processed { .. } => self.show::<PROCESSED>(event, context, collector),
+                    _ => self.show::<{ u8::MAX }>(event, context, collector),
                 }
+            }
+
+            #[inline]
+            fn show<const KINDS: u8>(
+                &mut self,
+                event: &Event,
+                context: &Context,
+                collector: &mut FindingCollector,
+            ) {
+                $(if const { KINDS == u8::MAX || KINDS & <$analyzer>::FREQUENT != 0 } {
+                    self.$name.observe(event, context, collector);
+                })*
             }
 
             /// Shows all of them an event of a further pass.
@@ -77,7 +71,7 @@ macro_rules! analyzers {
             ) {
                 $({
                     let uses = ($(&self.$used,)*);
-                    Analyzer::observe_again(&mut self.$name, event, context, uses, collector);
+                    self.$name.observe_again(event, context, uses, collector);
                 })*
             }
 
@@ -90,10 +84,7 @@ macro_rules! analyzers {
                 let mut need = Need::Nothing;
                 $({
                     let uses = ($(&self.$used,)*);
-                    let own = Analyzer::end_pass(&mut self.$name, context, uses, collector);
-                    if own == Need::AnotherPass {
-                        need = Need::AnotherPass;
-                    }
+                    need = need.max(self.$name.end_pass(context, uses, collector));
                 })*
                 need
             }
@@ -107,7 +98,7 @@ macro_rules! analyzers {
                 Coverages {
                     $($name: {
                         let uses = ($(&self.$used,)*);
-                        Analyzer::settle(&mut self.$name, context, uses, collector)
+                        self.$name.settle(context, uses, collector)
                     },)*
                 }
             }

@@ -14,13 +14,12 @@
 use std::collections::{BTreeSet, HashMap};
 
 use model::anomaly::Anomaly;
-use model::event::Event;
 use model::ids::{Offset, RecordId, Sequence};
 
 use crate::context::Context;
 use crate::log::Ledger;
 use crate::names::Names;
-use crate::passes::analyzer::{Analyzer, Frequent};
+use crate::passes::analyzer::Analyzer;
 use crate::proof::finding::{FindingCollector, Scope, Watch};
 use crate::provenance::Provenance;
 use crate::txn::outcomes::{TxnOutcome, TxnOutcomes, Visible};
@@ -50,10 +49,6 @@ pub(crate) struct Atomicity;
 impl Analyzer for Atomicity {
     type Uses<'d> = (&'d Ledger,);
     type Coverage = TransactionCoverage;
-
-    const FREQUENT: &'static [Frequent] = &[];
-
-    fn observe(&mut self, _event: &Event, _context: &Context, _collector: &mut FindingCollector) {}
 
     fn settle(
         &mut self,

@@ -20,14 +20,13 @@
 use std::collections::{BTreeSet, HashMap, VecDeque};
 
 use model::anomaly::Anomaly;
-use model::event::Event;
 use model::ids::{Offset, PartitionRef};
 
 use crate::context::Context;
 use crate::groups::readers::Readers;
 use crate::log::Ledger;
 use crate::names::Names;
-use crate::passes::analyzer::{Analyzer, Frequent};
+use crate::passes::analyzer::Analyzer;
 use crate::proof::finding::{FindingCollector, Scope, Watch};
 use crate::txn::outcomes::{TxnOutcome, TxnOutcomes, TxnRange, Visible};
 use crate::txn::reads::TxnRead;
@@ -73,10 +72,6 @@ pub(crate) struct Cycles;
 impl Analyzer for Cycles {
     type Uses<'d> = (&'d Ledger, &'d Readers);
     type Coverage = CycleCoverage;
-
-    const FREQUENT: &'static [Frequent] = &[];
-
-    fn observe(&mut self, _event: &Event, _context: &Context, _collector: &mut FindingCollector) {}
 
     fn settle(
         &mut self,

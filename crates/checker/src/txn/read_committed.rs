@@ -25,7 +25,7 @@ use model::ids::{GroupIx, Micros, Offset, PartitionRef, ProducerIx, RecordId, Se
 use crate::context::Context;
 use crate::log::Ledger;
 use crate::names::Names;
-use crate::passes::analyzer::{Analyzer, Frequent};
+use crate::passes::analyzer::{Analyzer, PROCESSED, SENDS};
 use crate::proof::finding::{FindingCollector, Scope, Watch};
 use crate::provenance::Provenance;
 use crate::sets::sparse_set::SparseSet;
@@ -74,7 +74,7 @@ impl Analyzer for ReadCommitted {
     type Uses<'d> = (&'d Ledger,);
     type Coverage = Vec<IsolationCoverage>;
 
-    const FREQUENT: &'static [Frequent] = &[Frequent::SendInvoked, Frequent::Processed];
+    const FREQUENT: u8 = SENDS | PROCESSED;
 
     fn observe(&mut self, event: &Event, context: &Context, _collector: &mut FindingCollector) {
         let Context {
