@@ -3,5 +3,4 @@
 pub(crate) mod mutants;
 mod planner;
 pub(crate) mod survey;
-pub(crate) mod targets;
 mod traces;

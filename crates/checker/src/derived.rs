@@ -27,10 +27,10 @@ use model::anomaly::Anomaly;
 use model::event::{Body, Content, Event};
 use model::ids::{GroupIx, Offset, PartitionRef, RecordId, TopicIx};
 
+use crate::analyzer::{Analyzer, Need};
 use crate::context::Context;
+use crate::finding::{FindingCollector, Watch};
 use crate::log::Ledger;
-use crate::passes::analyzer::{Analyzer, Need};
-use crate::proof::finding::{FindingCollector, Watch};
 use crate::sets::record_set::RecordSet;
 use crate::sets::sparse_set::SparseSet;
 use crate::txn::outcomes::TxnOutcome;

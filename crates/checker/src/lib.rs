@@ -111,7 +111,7 @@
 //! read the history with the mutants in it, which must all be found.
 //! [`examine`] does all of it; [`judge`](judge()) makes verdicts.
 //!
-//! Each analysis is an `Analyzer` (`passes/analyzer.rs`) in a file of its own and
+//! Each analysis is an `Analyzer` (`analyzer.rs`) in a file of its own and
 //! a line of the list in `passes/analyzers.rs`. What all of them may ask is in
 //! `context.rs`, which is shown each event first.
 //!
@@ -123,13 +123,16 @@
 //! (`invariants.rs`).
 
 mod analysis;
+mod analyzer;
 mod calibration;
 mod cdc;
 mod cluster;
 mod context;
 mod derived;
+mod finding;
 mod groups;
 mod invariants;
+mod limits;
 mod log;
 mod measure;
 mod names;
@@ -147,11 +150,11 @@ pub use cluster::truncation::TruncationCoverage;
 pub use derived::DerivationCoverage;
 pub use groups::coverage::GroupCoverage;
 pub use groups::zombies::ZombieCoverage;
+pub use limits::{BlockSize, Limits};
 pub use measure::happened::Occurrences;
 pub use measure::{FaultRecord, GroupActivity, ReadsMet, TrafficMet};
 pub use passes::checker::{Checker, Pass};
 pub use passes::examine::{check, check_in, examine, examine_in};
-pub use passes::limits::{BlockSize, Limits};
 pub use passes::parallel::{Concurrency, Lanes};
 pub use proof::explain::{Examples, Explainer};
 pub use txn::atomicity::TransactionCoverage;

@@ -12,11 +12,13 @@
 mod absence;
 pub(crate) mod claims;
 pub(crate) mod cleaning;
+pub(crate) mod collect;
 mod ledger;
 mod partition_log;
 pub(crate) mod past;
 mod places;
 pub(crate) mod stored_records;
+pub(crate) mod targets;
 mod witness;
 
 pub(crate) use ledger::Ledger;

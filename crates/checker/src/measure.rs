@@ -4,6 +4,7 @@
 
 pub(crate) mod happened;
 pub(crate) mod outstanding;
+mod reported;
 pub(crate) mod timeline;
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
@@ -14,9 +15,9 @@ use model::ids::{FaultIx, GroupIx, MemberIx, Micros, PartitionRef, ProducerIx, R
 use model::verdict::{CaptureMeasurements, GroupMeasurements, Latency, Measurements};
 
 use crate::measure::outstanding::Outstanding;
+use crate::measure::reported::Reports;
 use crate::measure::timeline::Timeline;
 use crate::names::Names;
-use crate::proof::reported::Reports;
 use crate::sets::record_set::RecordSet;
 use crate::sets::table::Table;
 

@@ -16,8 +16,8 @@ use model::ids::{GroupIx, Offset, PartitionRef, RecordId, RowKey, TableIx, Trans
 
 use crate::calibration::mutants::{MutantPass, Mutants, Mutation};
 use crate::calibration::survey::{READINGS_MAX, Survey};
-use crate::calibration::targets::Target;
 use crate::calibration::traces::{Reading, RecordTrace};
+use crate::log::targets::Target;
 
 /// Planted only in a history that has none: other mutations may take out one
 /// that it has, whose claim is contradicted anyway.

@@ -15,11 +15,11 @@ use model::ids::{
 };
 
 use crate::analysis::Analysis;
-use crate::calibration::targets::Target;
 use crate::calibration::traces;
 use crate::calibration::traces::{CommitTrace, Placed, Reading, RecordTrace, RowTrace};
 use crate::groups::waits::Excusable;
 use crate::log::past::Past;
+use crate::log::targets::Target;
 use crate::names::Names;
 use crate::sets::record_set::RecordSet;
 use crate::txn::outcomes::{TxnOutcome, TxnOutcomes};

@@ -9,7 +9,7 @@ use model::anomaly::Anomaly;
 use model::event::{Body, ChangeContent, Event, Outcome};
 use model::ids::{GroupIx, MemberIx, Offset, PartitionRef, RecordId, TransactionRef};
 
-use crate::calibration::targets::Target;
+use crate::log::targets::Target;
 
 /// An event and its place in the history, counted from 0.
 #[derive(Clone, Debug)]

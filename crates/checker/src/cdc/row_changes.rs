@@ -32,13 +32,13 @@ use model::event::{
 use model::ids::{ChangeId, Micros, PartitionRef, TableIx, TxId};
 use model::verdict::PartFailure;
 
+use crate::analyzer::Analyzer;
 use crate::cdc::coverage::CaptureCoverage;
 use crate::cdc::row_history::{ChangeEvent, Row};
 use crate::cdc::slot::Wal;
 use crate::context::Context;
+use crate::finding::FindingCollector;
 use crate::log::Ledger;
-use crate::passes::analyzer::Analyzer;
-use crate::proof::finding::FindingCollector;
 
 #[derive(Clone, Copy)]
 struct Change {

@@ -10,8 +10,8 @@ use model::ids::Lsn;
 
 use crate::cdc::coverage::CaptureCoverage;
 use crate::cdc::row_history::{ChangeEvent, ChangeOutcome, Row, RowEvents, RowHistory};
+use crate::finding::{FindingCollector, Scope, Watch};
 use crate::names::Names;
-use crate::proof::finding::{FindingCollector, Scope, Watch};
 
 /// Whether what is not there may be called missing.
 #[derive(Clone, Copy, PartialEq, Eq)]

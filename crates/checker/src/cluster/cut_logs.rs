@@ -4,9 +4,9 @@
 use model::anomaly::Anomaly;
 use model::event::Restart;
 
+use crate::analyzer::Analyzer;
 use crate::context::Context;
-use crate::passes::analyzer::Analyzer;
-use crate::proof::finding::{FindingCollector, Scope, Watch};
+use crate::finding::{FindingCollector, Scope, Watch};
 
 /// Looks at partitions whose offsets were given again.
 #[derive(Default)]

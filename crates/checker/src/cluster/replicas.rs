@@ -18,9 +18,9 @@ use model::anomaly::Anomaly;
 use model::event::{Body, Content, Event};
 use model::ids::{BrokerId, Offset, PartitionRef};
 
+use crate::analyzer::Analyzer;
 use crate::context::Context;
-use crate::passes::analyzer::Analyzer;
-use crate::proof::finding::{FindingCollector, Scope, Watch};
+use crate::finding::{FindingCollector, Scope, Watch};
 
 /// Offsets in a block.
 const BLOCK: i64 = 64;

@@ -23,10 +23,10 @@ use model::anomaly::Anomaly;
 use model::event::{Body, Content, Event, Outcome};
 use model::ids::{Micros, Offset, PartitionRef, ProducerIx, RecordId, Sequence};
 
+use crate::analyzer::{Analyzer, Need, OUTCOMES, PROCESSED, SENDS};
 use crate::context::Context;
+use crate::finding::{FindingCollector, Scope, Watch};
 use crate::log::Ledger;
-use crate::passes::analyzer::{Analyzer, Need, OUTCOMES, PROCESSED, SENDS};
-use crate::proof::finding::{FindingCollector, Scope, Watch};
 use crate::sets::table::{PartitionTable, Table};
 
 /// A moment at which a partition reached up to an end.

@@ -11,13 +11,13 @@ use model::ids::{GroupIx, MemberIx, Micros, Offset, PartitionRef};
 
 use crate::context::Context;
 use crate::derived::{Derivations, Made, Outputs};
+use crate::finding::{FindingCollector, Watch};
 use crate::groups::commits::{Commit, Trail};
 use crate::groups::partition_reads::{Lives, PartitionReads, Records, Resolved};
 use crate::groups::positions::{Given, Positions, Within};
 use crate::groups::progress::GroupProgress;
 use crate::groups::scope::{Bounds, GroupScope};
 use crate::log::{Ledger, PartitionLog};
-use crate::proof::finding::{FindingCollector, Watch};
 use crate::sets::record_set::RecordSet;
 use crate::sets::table::{PartitionTable, Table};
 use crate::txn::tracker::Tx;

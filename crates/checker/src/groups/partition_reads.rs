@@ -7,11 +7,11 @@ use model::event::Content;
 use model::ids::{MemberIx, Micros, Offset};
 
 use crate::derived::Outputs;
+use crate::finding::FindingCollector;
 use crate::groups::commits::{Commit, Commits};
 use crate::groups::positions::Step;
 use crate::groups::scope::{Bounds, GroupScope};
 use crate::log::PartitionLog;
-use crate::proof::finding::FindingCollector;
 use crate::sets::record_set::RecordSet;
 use crate::sets::sparse_set::SparseSet;
 use crate::txn::reads::TxnCommit;

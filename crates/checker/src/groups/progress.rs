@@ -7,10 +7,10 @@ use std::fmt;
 use model::ids::Offset;
 
 use crate::derived::Outputs;
+use crate::finding::Watch;
 use crate::groups::partition_reads::PartitionReads;
 use crate::groups::scope::{Bounds, GroupScope};
 use crate::log::PartitionLog;
-use crate::proof::finding::Watch;
 use crate::sets::sparse_set::SparseSet;
 
 /// What a group has done with the records that stand in a partition, by their

@@ -5,10 +5,10 @@ use model::anomaly::Anomaly;
 use model::ids::{GroupIx, Offset, PartitionRef};
 
 use crate::context::Context;
+use crate::finding::{FindingCollector, Scope, Watch};
 use crate::invariants::without;
 use crate::log::PartitionLog;
 use crate::names::Names;
-use crate::proof::finding::{FindingCollector, Scope, Watch};
 use crate::sets::ranges::Ranges;
 
 /// What of a partition a group's members are given.

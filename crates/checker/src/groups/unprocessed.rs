@@ -4,13 +4,13 @@
 use model::anomaly::Anomaly;
 use model::ids::Offset;
 
+use crate::finding::{FindingCollector, Watch};
 use crate::groups::coverage::GroupCoverage;
 use crate::groups::progress::{GroupProgress, WhyNotDone};
 use crate::groups::scope::{Bounds, GroupScope};
 use crate::groups::waits::Excuse;
 use crate::invariants::without;
 use crate::log::{Ledger, PartitionLog};
-use crate::proof::finding::{FindingCollector, Watch};
 
 /// What was deleted before the observer read. That a record was
 /// acknowledged is all that is known of it then; where the group committed past

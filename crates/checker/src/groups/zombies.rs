@@ -35,10 +35,10 @@ use model::anomaly::Anomaly;
 use model::event::{Body, CommitResult, Event};
 use model::ids::{GroupIx, MemberIx, Micros, Offset, PartitionRef};
 
+use crate::analyzer::{Analyzer, PROCESSED};
 use crate::context::Context;
+use crate::finding::{FindingCollector, Scope, Watch};
 use crate::log::Ledger;
-use crate::passes::analyzer::{Analyzer, PROCESSED};
-use crate::proof::finding::{FindingCollector, Scope, Watch};
 use crate::sets::table::{PartitionTable, Table};
 use crate::txn::outcomes::TxnOutcome;
 use crate::txn::reads::Inside;

@@ -15,18 +15,18 @@ use std::collections::{BTreeMap, BTreeSet};
 use model::event::Event;
 use model::ids::{Offset, PartitionRef, RecordId, TopicIx};
 
-use crate::calibration::targets::Target;
+use crate::analyzer::{Analyzer, Need, OUTCOMES, PROCESSED, SENDS, STORED};
 use crate::context::Context;
+use crate::finding::FindingCollector;
+use crate::limits::Limits;
 use crate::log::claims::Blocks;
+use crate::log::collect::{Claim, Collector};
 use crate::log::partition_log::{Extent, PartitionLog};
 use crate::log::past::Past;
 use crate::log::stored_records::StoredRecords;
+use crate::log::targets::Target;
 use crate::log::witness::{Followed, Witness};
 use crate::names::Names;
-use crate::passes::analyzer::{Analyzer, Need, OUTCOMES, PROCESSED, SENDS, STORED};
-use crate::passes::collect::{Claim, Collector};
-use crate::passes::limits::Limits;
-use crate::proof::finding::FindingCollector;
 use crate::sets::record_set::RecordSet;
 use crate::sets::table::PartitionTable;
 

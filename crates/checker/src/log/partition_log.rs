@@ -7,10 +7,10 @@ use std::ops::Range;
 use model::event::Content;
 use model::ids::{Offset, PartitionRef, RecordId};
 
-use crate::calibration::targets::{Target, TargetCandidates};
 use crate::log::claims::{Blocks, Claims};
 use crate::log::places::{PlaceOrder, Sending};
 use crate::log::stored_records::{Order, StoredRecords};
+use crate::log::targets::{Target, TargetCandidates};
 use crate::log::witness::{ReportedRecords, Witness};
 use crate::names::Names;
 use crate::sets::fingerprint::Fingerprint;

@@ -14,7 +14,7 @@ use std::collections::BTreeMap;
 use model::anomaly::Anomaly;
 use model::ids::{Offset, PartitionRef, RecordId};
 
-use crate::proof::finding::{FindingCollector, Watch};
+use crate::finding::{FindingCollector, Watch};
 use crate::sets::record_set::RecordSet;
 use crate::sets::table::Table;
 use crate::txn::tracker::Transactions;

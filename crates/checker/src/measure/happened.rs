@@ -8,9 +8,9 @@ use model::ids::{BrokerId, GroupIx, MemberIx, Micros, Offset, PartitionRef, Topi
 use model::scenario::{Happening, Occurrence};
 use model::verdict::PartFailure;
 
+use crate::analyzer::Analyzer;
 use crate::context::Context;
-use crate::passes::analyzer::Analyzer;
-use crate::proof::finding::FindingCollector;
+use crate::finding::FindingCollector;
 
 /// Follows what happens while a history is read.
 #[derive(Clone, Debug, Default)]

@@ -2,18 +2,18 @@
 
 use model::event::{Body, Event};
 
+use crate::analyzer::{Analyzer, Need, OUTCOMES, PROCESSED, SENDS, STORED};
 use crate::cdc::row_changes::RowChanges;
 use crate::cluster::cut_logs::CutLogs;
 use crate::cluster::replicas::Replicas;
 use crate::cluster::truncation::Truncation;
 use crate::context::Context;
 use crate::derived::Derivations;
+use crate::finding::FindingCollector;
 use crate::groups::readers::Readers;
 use crate::groups::zombies::Zombies;
 use crate::log::Ledger;
 use crate::measure::happened::Happened;
-use crate::passes::analyzer::{Analyzer, Need, OUTCOMES, PROCESSED, SENDS, STORED};
-use crate::proof::finding::FindingCollector;
 use crate::txn::atomicity::Atomicity;
 use crate::txn::cycles::Cycles;
 use crate::txn::read_committed::ReadCommitted;

@@ -8,13 +8,13 @@ mod settle;
 use model::event::Event;
 
 use crate::analysis::Analysis;
+use crate::analyzer::Need;
 use crate::context::Context;
+use crate::finding::FindingCollector;
+use crate::limits::Limits;
 use crate::log::{Ledger, Witness};
 use crate::measure::Meter;
-use crate::passes::analyzer::Need;
 use crate::passes::analyzers::Analyzers;
-use crate::passes::limits::Limits;
-use crate::proof::finding::FindingCollector;
 use crate::txn::outcomes::TxnOutcomes;
 
 /// Reads a history, event by event, and finds what is wrong with it. A

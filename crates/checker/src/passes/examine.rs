@@ -10,8 +10,8 @@ use crate::analysis::Analysis;
 use crate::calibration::mutants::MutantPass;
 use crate::calibration::survey::Survey;
 use crate::invariants::guarded;
+use crate::limits::Limits;
 use crate::passes::checker::{Checker, Pass};
-use crate::passes::limits::Limits;
 use crate::passes::parallel::{Concurrency, Lanes};
 use crate::proof::explain::{Examples, Explainer};
 

@@ -20,11 +20,11 @@ use model::ids::{GroupIx, MemberIx, Micros, Offset, PartitionRef, TxId};
 use model::verdict::ExampleOperation;
 
 use crate::analysis::Analysis;
+use crate::finding::{EXAMPLES_MAX, Suspect, Watch};
 use crate::names::Names;
 use crate::proof::explain::around::Around;
 use crate::proof::explain::case::{Case, Changes, Operation, Reading};
 use crate::proof::explain::words::{name, observed, stands};
-use crate::proof::finding::{EXAMPLES_MAX, Suspect, Watch};
 use crate::proof::loss_location::LossLocation;
 
 /// Operations that one example shows, at most.

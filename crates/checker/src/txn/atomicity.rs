@@ -16,11 +16,11 @@ use std::collections::{BTreeSet, HashMap};
 use model::anomaly::Anomaly;
 use model::ids::{Offset, RecordId, Sequence};
 
+use crate::analyzer::Analyzer;
 use crate::context::Context;
+use crate::finding::{FindingCollector, Scope, Watch};
 use crate::log::Ledger;
 use crate::names::Names;
-use crate::passes::analyzer::Analyzer;
-use crate::proof::finding::{FindingCollector, Scope, Watch};
 use crate::provenance::Provenance;
 use crate::txn::outcomes::{TxnOutcome, TxnOutcomes, Visible};
 use crate::txn::tracker::Tx;

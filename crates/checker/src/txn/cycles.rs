@@ -22,12 +22,12 @@ use std::collections::{BTreeSet, HashMap, VecDeque};
 use model::anomaly::Anomaly;
 use model::ids::{Offset, PartitionRef};
 
+use crate::analyzer::Analyzer;
 use crate::context::Context;
+use crate::finding::{FindingCollector, Scope, Watch};
 use crate::groups::readers::Readers;
 use crate::log::Ledger;
 use crate::names::Names;
-use crate::passes::analyzer::Analyzer;
-use crate::proof::finding::{FindingCollector, Scope, Watch};
 use crate::txn::outcomes::{TxnOutcome, TxnOutcomes, TxnRange, Visible};
 use crate::txn::reads::TxnRead;
 use crate::txn::tracker::Tx;

@@ -22,11 +22,11 @@ use model::anomaly::Anomaly;
 use model::event::{Body, Content, Event, Isolation};
 use model::ids::{GroupIx, Micros, Offset, PartitionRef, ProducerIx, RecordId, Sequence};
 
+use crate::analyzer::{Analyzer, PROCESSED, SENDS};
 use crate::context::Context;
+use crate::finding::{FindingCollector, Scope, Watch};
 use crate::log::Ledger;
 use crate::names::Names;
-use crate::passes::analyzer::{Analyzer, PROCESSED, SENDS};
-use crate::proof::finding::{FindingCollector, Scope, Watch};
 use crate::provenance::Provenance;
 use crate::sets::sparse_set::SparseSet;
 use crate::txn::outcomes::{TxnOutcome, TxnOutcomes, TxnRange, Visible};

@@ -7,8 +7,8 @@ use model::ids::Offset;
 use crate::calibration::mutants::{Edit, Mutation};
 use crate::calibration::planner::Planner;
 use crate::calibration::survey::COMMITS_MAX;
-use crate::calibration::targets::Target;
 use crate::calibration::traces::{Reading, RecordTrace, skip, step_back};
+use crate::log::targets::Target;
 
 impl<'s> Planner<'s> {
     /// Two records that a member processed one after the other change places:

@@ -10,8 +10,8 @@ use model::ids::{Offset, PartitionRef, RecordId};
 use crate::calibration::mutants::{Edit, Mutation};
 use crate::calibration::planner::Planner;
 use crate::calibration::survey::READINGS_MAX;
-use crate::calibration::targets::Target;
 use crate::calibration::traces::{Placed, RecordTrace};
+use crate::log::targets::Target;
 
 impl<'s> Planner<'s> {
     pub(super) fn lost_write(&mut self) -> Option<Mutation> {

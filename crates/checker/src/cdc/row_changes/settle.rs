@@ -12,9 +12,9 @@ use crate::cdc::row_findings::{
     Judged, RowScope, find_divergence, find_missing, find_wrong_events, is_as_committed,
 };
 use crate::cdc::row_history::{ChangeOutcome, Row, RowChange, RowHistory};
+use crate::finding::FindingCollector;
 use crate::log::Ledger;
 use crate::names::Names;
-use crate::proof::finding::FindingCollector;
 
 /// Rows that calibration may choose from, at most.
 const TARGETS_MAX: usize = 64;

@@ -7,15 +7,15 @@ use std::collections::BTreeSet;
 use model::anomaly::Anomaly;
 use model::ids::{Offset, PartitionRef, RecordId, TopicIx};
 
-use crate::calibration::targets::Target;
 use crate::context::Context;
+use crate::finding::{FindingCollector, Watch};
 use crate::log::absence::Absence;
+use crate::log::collect::{Claim, ClaimKind};
 use crate::log::ledger::{Ledger, Lost};
 use crate::log::partition_log::PartitionLog;
+use crate::log::targets::Target;
 use crate::log::witness::Witness;
 use crate::names::Names;
-use crate::passes::collect::{Claim, ClaimKind};
-use crate::proof::finding::{FindingCollector, Watch};
 
 impl Ledger {
     /// Acknowledgements without an offset: their record stands somewhere, or

@@ -3,9 +3,9 @@
 use model::event::{Body, Content, Outcome};
 use model::ids::{Offset, PartitionRef, RecordId, Sequence};
 
-use crate::calibration::targets::Target;
 use crate::context::Context;
 use crate::log::ledger::Ledger;
+use crate::log::targets::Target;
 use crate::log::witness::Witness;
 use crate::txn::tracker::Transactions;
 

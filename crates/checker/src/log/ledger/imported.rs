@@ -13,11 +13,11 @@
 
 use model::ids::{Offset, PartitionRef, RecordId};
 
+use crate::limits::Limits;
 use crate::log::ledger::Ledger;
 use crate::log::partition_log::PartitionLog;
 use crate::log::witness::Witness;
 use crate::names::Names;
-use crate::passes::limits::Limits;
 use crate::provenance::Provenance;
 use crate::txn::outcomes::{TxnOutcome, TxnOutcomes};
 

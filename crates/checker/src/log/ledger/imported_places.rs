@@ -15,10 +15,10 @@ use model::anomaly::Anomaly;
 use model::ids::{Offset, RecordId};
 
 use crate::context::Context;
+use crate::finding::{FindingCollector, Watch};
 use crate::log::claims::Blocks;
+use crate::log::collect::{Claim, ClaimKind};
 use crate::log::{Ledger, PartitionLog};
-use crate::passes::collect::{Claim, ClaimKind};
-use crate::proof::finding::{FindingCollector, Watch};
 use crate::txn::outcomes::TxnOutcome;
 
 impl PartitionLog {

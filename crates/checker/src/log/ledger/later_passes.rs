@@ -7,13 +7,13 @@ use std::collections::BTreeSet;
 use model::event::{Body, ChangeContent, Content, Outcome};
 use model::ids::{RecordId, TopicIx};
 
-use crate::calibration::targets::Target;
+use crate::analyzer::Need;
 use crate::context::Context;
+use crate::finding::FindingCollector;
+use crate::log::collect::{Claim, ClaimKind, Collector};
 use crate::log::ledger::{Ledger, Stage};
+use crate::log::targets::Target;
 use crate::log::witness::Witness;
-use crate::passes::analyzer::Need;
-use crate::passes::collect::{Claim, ClaimKind, Collector};
-use crate::proof::finding::FindingCollector;
 use crate::sets::record_set::RecordSet;
 
 impl Ledger {

@@ -6,14 +6,14 @@ use std::collections::BTreeSet;
 use model::anomaly::Anomaly;
 use model::ids::{Offset, PartitionRef, RecordId, TopicIx};
 
-use crate::calibration::targets::{Confidence, TARGET_PARTITIONS_MAX, Target};
 use crate::context::Context;
+use crate::finding::{FindingCollector, Scope, Watch};
 use crate::invariants::without;
 use crate::log::ledger::{Ledger, Settled};
 use crate::log::partition_log::PartitionLog;
+use crate::log::targets::{Confidence, TARGET_PARTITIONS_MAX, Target};
 use crate::log::witness::Witness;
 use crate::names::Names;
-use crate::proof::finding::{FindingCollector, Scope, Watch};
 
 impl Ledger {
     /// Puts together what all readings came to.

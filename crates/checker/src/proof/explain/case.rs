@@ -6,7 +6,7 @@ use model::event::{Content, TxOutcome};
 use model::ids::{ChangeId, MemberIx, Micros, Offset, PartitionRef, TxId};
 use model::verdict::ExampleOperation;
 
-use crate::proof::finding::Suspect;
+use crate::finding::Suspect;
 
 /// A reading next to an offset in question.
 #[derive(Clone)]

@@ -4,10 +4,10 @@
 use model::event::{Body, Event, Intent, TransactionOutcome};
 use model::ids::TransactionRef;
 
+use crate::finding::Watch;
 use crate::names::Names;
 use crate::proof::explain::Explainer;
 use crate::proof::explain::words::{name, observed};
-use crate::proof::finding::Watch;
 
 impl Explainer {
     pub(super) fn observe_cluster(&mut self, event: &Event) {

@@ -6,10 +6,10 @@ use std::collections::BTreeSet;
 use model::event::{Body, CaptureResult, ChangeContent, Event, RowOp, SlotState, TxOutcome};
 use model::ids::{ChangeId, Offset, PartitionRef, RowKey, TableIx, TxId};
 
+use crate::finding::Watch;
 use crate::proof::explain::Explainer;
 use crate::proof::explain::case::Case;
 use crate::proof::explain::words::observed;
-use crate::proof::finding::Watch;
 
 impl Explainer {
     pub(super) fn observe_database(&mut self, event: &Event) {

@@ -8,11 +8,11 @@ use model::ids::GroupIx;
 use model::verdict::ExampleOperation;
 
 use crate::analysis::Analysis;
+use crate::finding::Watch;
 use crate::proof::explain::Explainer;
 use crate::proof::explain::around::Neighbours;
 use crate::proof::explain::case::{Case, Operation, Reading};
 use crate::proof::explain::words::{name, stands};
-use crate::proof::finding::Watch;
 
 /// Groups whose readings around an offset are shown, at most.
 const GROUPS_AROUND_MAX: usize = 2;

@@ -1,11 +1,11 @@
 //! What all analyses of a history have in common: each is shown every event, in
 //! as many passes as it asks for, and says in the end what it could check. Knows
-//! nothing of any of them; the list is in `analyzers.rs`.
+//! nothing of any of them; the list is in `passes/analyzers.rs`.
 
 use model::event::Event;
 
 use crate::context::Context;
-use crate::proof::finding::FindingCollector;
+use crate::finding::FindingCollector;
 
 /// An analysis of a history. What it finds it gives to the collector.
 ///

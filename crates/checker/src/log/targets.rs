@@ -5,7 +5,7 @@ use std::collections::VecDeque;
 
 use model::ids::{Offset, PartitionRef, RecordId};
 
-use crate::passes::collect::Claim;
+use crate::log::collect::Claim;
 
 /// Clean records at each end of a partition that calibration may choose from,
 /// at most.
