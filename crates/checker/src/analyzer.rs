@@ -73,3 +73,5 @@ pub(crate) const OUTCOMES: u8 = 2;
 pub(crate) const STORED: u8 = 4;
 /// `processed`.
 pub(crate) const PROCESSED: u8 = 8;
+/// All others, which every analyzer is shown.
+pub(crate) const OTHERS: u8 = 16;

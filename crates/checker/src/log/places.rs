@@ -1,15 +1,6 @@
-//! PlaceOrder of records in a history that another tool recorded: where a reader was
-//! given a record, and where a producer was told it is. No observer tells which
-//! of the two is right, so each is a place. Knows nothing of the tools.
-//!
-//! - *duplicate*: a record with two places or more; each beyond the first.
-//! - *inconsistent-offsets*: a place with two records or more; each beyond the
-//!   first counts once.
-//! - *nonmonotonic-send*, *int-nonmonotonic-send*: as in a log, by the first
-//!   place of each record in a partition.
-//!
-//! Where everything that was acknowledged was read in its place, in the order of
-//! sending, nothing of this is looked at: only contested blocks are.
+//! What a partition's producers were told, and in which order its places come,
+//! where another tool recorded the history. Knows nothing of what is wrong with
+//! either.
 
 use std::collections::BTreeMap;
 

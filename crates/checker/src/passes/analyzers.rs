@@ -2,7 +2,7 @@
 
 use model::event::{Body, Event};
 
-use crate::analyzer::{Analyzer, Need, OUTCOMES, PROCESSED, SENDS, STORED};
+use crate::analyzer::{Analyzer, Need, OTHERS, OUTCOMES, PROCESSED, SENDS, STORED};
 use crate::cdc::row_changes::RowChanges;
 use crate::cluster::cut_logs::CutLogs;
 use crate::cluster::replicas::Replicas;
@@ -46,7 +46,7 @@ macro_rules! analyzers {
                     Body::SendCompleted { .. } => self.show::<OUTCOMES>(event, context, collector),
                     Body::Stored { .. } => self.show::<STORED>(event, context, collector),
                     Body::Processed { .. } => self.show::<PROCESSED>(event, context, collector),
-                    _ => self.show::<{ u8::MAX }>(event, context, collector),
+                    _ => self.show::<OTHERS>(event, context, collector),
                 }
             }
 
@@ -57,7 +57,7 @@ macro_rules! analyzers {
                 context: &Context,
                 collector: &mut FindingCollector,
             ) {
-                $(if const { KINDS == u8::MAX || KINDS & <$analyzer>::FREQUENT != 0 } {
+                $(if const { (<$analyzer>::FREQUENT | OTHERS) & KINDS != 0 } {
                     self.$name.observe(event, context, collector);
                 })*
             }

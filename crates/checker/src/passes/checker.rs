@@ -119,6 +119,11 @@ impl Checker {
     }
 
     /// Tells a checker that the history was read to its end.
+    ///
+    /// # Panics
+    ///
+    /// Where an invariant does not hold, as when the history was another one in
+    /// an earlier pass.
     pub fn end_pass(mut self) -> Pass {
         if self.passes == Passes::First {
             let witness = self.witness();

@@ -1,12 +1,5 @@
 //! What became of each transaction, and where its records stand. Knows nothing
-//! of what is wrong with that.
-//!
-//! The markers in the log decide; where there are none, what the producer was
-//! told. Where it was told nothing, and had asked for the commit, the outcome is unknown;
-//! where it never had, it cannot have been committed, and a log that was read
-//! and holds nothing of it says that nothing of it will be visible. A history that another tool
-//! recorded has no markers: there a transaction of unknown outcome has
-//! committed when a `read_committed` reader was given one of its records.
+//! of how that was settled, and of what is wrong with it.
 
 mod settle;
 

@@ -10,7 +10,7 @@ use crate::calibration::survey::COMMITS_MAX;
 use crate::calibration::traces::{Reading, RecordTrace, skip, step_back};
 use crate::log::targets::Target;
 
-impl<'s> Planner<'s> {
+impl Planner<'_> {
     /// Two records that a member processed one after the other change places:
     /// it skips the first, goes back to it, and skips the second on its way
     /// on. Both were read for one transaction, or for none, so that nothing else

@@ -13,7 +13,7 @@ use crate::calibration::survey::READINGS_MAX;
 use crate::calibration::traces::{Placed, RecordTrace};
 use crate::log::targets::Target;
 
-impl<'s> Planner<'s> {
+impl Planner<'_> {
     pub(super) fn lost_write(&mut self) -> Option<Mutation> {
         let txn_outcomes = &self.survey.txn_outcomes;
         let read: BTreeSet<RecordId> = self

@@ -10,7 +10,7 @@ use crate::analysis::Analysis;
 use crate::calibration::traces::Placed;
 use crate::derived::Derivations;
 
-/// DerivedTraces of each partition that the survey watches, at most.
+/// Places of each partition that the survey watches, at most.
 const PLACES_MAX: usize = 16;
 
 pub(crate) type Origin = (GroupIx, PartitionRef, Offset);

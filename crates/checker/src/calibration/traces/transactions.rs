@@ -10,7 +10,7 @@ use crate::calibration::traces::Placed;
 use crate::txn::outcomes::{TxnOutcome, TxnOutcomes, Visible};
 use crate::txn::tracker::Tx;
 
-/// TxnTraces of each kind that the survey watches, at most.
+/// Places of each kind that the survey watches, at most.
 const PLACES_MAX: usize = 16;
 
 /// Two committed transactions, of which the second wrote right behind the

@@ -1,4 +1,4 @@
-//! PlaceOrder of records in a history that another tool recorded: where a reader was
+//! Places of records in a history that another tool recorded: where a reader was
 //! given a record, and where a producer was told it is. No observer tells which
 //! of the two is right, so each is a place. Knows nothing of the tools.
 //!

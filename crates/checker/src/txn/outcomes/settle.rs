@@ -1,5 +1,13 @@
-//! What became of each transaction, settled from markers, from what producers were
-//! told, and from what readers were given.
+//! What became of each transaction, settled against the log. Knows nothing of
+//! what is wrong with it.
+//!
+//! The markers in the log decide; where there are none, what the producer was
+//! told. Where it was told nothing, and had asked for the commit, the outcome is
+//! unknown; where it never had, it cannot have been committed, and a log that was
+//! read and holds nothing of it says that nothing of it will be visible. A history
+//! that another tool recorded has no markers: there a transaction of unknown
+//! outcome has committed when a `read_committed` reader was given one of its
+//! records.
 
 use std::collections::BTreeSet;
 
