@@ -129,7 +129,9 @@ where
 {
     let mut checker = Checker::within(limits);
     loop {
-        match checker.read(lanes, planting, &mut open)?.end_pass() {
+        checker = checker.read(lanes, planting, &mut open)?;
+        checker.assert_same_history();
+        match checker.end_pass() {
             Pass::Done(analysis) => return Ok(*analysis),
             Pass::Repeat(next) => checker = *next,
         }
