@@ -93,7 +93,7 @@ bench: fetch
 	scripts/bench.sh
 
 # Mutation testing of the checker, after `cargo install cargo-mutants --locked`.
-# Hours: SHARD=0/16 runs a part, and MUTANTS="--file log.rs" what it says. What
+# Hours: SHARD=0/16 runs a part, and MUTANTS="--file absence.rs" what it says. What
 # survives a few random histories may not survive many: `MUTANTS=--iterate
 # CASES=256` runs the survivors of the run before once more.
 CASES ?= 16

@@ -255,5 +255,8 @@ fn judge(events: &[Event]) {
     let Ok((analysis, calibration)) =
         checker::examine(&contract, checker::Examples::default(), open);
     let verdict = checker::judge(&contract, "hostile", 1, &analysis, calibration);
+    // A broken invariant of the judge is a doubt, and a defect all the same.
+    let defect = |doubt: &String| doubt.starts_with("the checker has a defect");
+    assert!(!verdict.doubts.iter().any(defect), "{:?}", verdict.doubts);
     drop(format!("{verdict:?}"));
 }

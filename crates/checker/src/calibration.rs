@@ -1,5 +1,6 @@
-//! Calibration: anomalies planted into the recorded history, which must all be
-//! found.
+//! Calibration: the checker has to find what is planted in a run's own history.
 
 pub(crate) mod mutants;
-pub(crate) mod targets;
+mod planner;
+pub(crate) mod survey;
+mod traces;

@@ -4,7 +4,7 @@
 //!
 //! - *duplicate*: of the records that a group made of one record, each beyond
 //!   the first that stands where a `read_committed` reader is given it.
-//! - *group-gap*, which `groups/readers.rs` finds: what of a record was made is part
+//! - *group-gap*, which `groups/unprocessed.rs` finds: what of a record was made is part
 //!   of its processing. It was made when the record made of it was
 //!   acknowledged or stands, in no transaction or in a committed one. Where it
 //!   was acknowledged and does not stand, the broker lost it: that is
@@ -24,12 +24,13 @@
 use std::collections::{BTreeMap, HashMap};
 
 use model::anomaly::Anomaly;
-use model::event::{Body, Content};
+use model::event::{Body, Content, Event};
 use model::ids::{GroupIx, Offset, PartitionRef, RecordId, TopicIx};
 
+use crate::analyzer::{Analyzer, Need};
 use crate::context::Context;
-use crate::log::{Ledger, Need};
-use crate::proof::finding::{FindingCollector, Watch};
+use crate::finding::{FindingCollector, Watch};
+use crate::log::Ledger;
 use crate::sets::record_set::RecordSet;
 use crate::sets::sparse_set::SparseSet;
 use crate::txn::outcomes::TxnOutcome;
@@ -47,7 +48,7 @@ pub(crate) struct Outputs {
     stands: SparseSet,
     /// Of which more than one thing that was made stands.
     doubled: SparseSet,
-    /// Of which nobody knows whether anything was made.
+    /// Of which it is unknown whether anything was made.
     pub(crate) unsettled: SparseSet,
 }
 
@@ -63,7 +64,7 @@ impl Outputs {
 pub(crate) struct Made {
     /// Of which it made something that took effect.
     pub(crate) took_effect: RecordSet,
-    /// Of which nobody knows whether anything was made.
+    /// Of which it is unknown whether anything was made.
     pub(crate) unsettled: RecordSet,
     /// Of which something that was made stands.
     stands: RecordSet,
@@ -128,7 +129,7 @@ pub struct DerivationCoverage {
     pub made: u64,
     /// Records made in transactions that were aborted.
     pub aborted: u64,
-    /// Records of which nobody knows whether they took effect.
+    /// Records of which it is unknown whether they took effect.
     pub unsettled: u64,
 }
 
@@ -141,41 +142,30 @@ enum Effect {
     Lost,
     /// A reader of committed records is not given it.
     Aborted,
-    /// It was never written, as far as anybody knows.
+    /// It was never written, as far as the history tells.
     Never,
     Unsettled,
 }
 
-impl Derivations {
+impl Analyzer for Derivations {
+    type Uses<'d> = (&'d Ledger,);
+    type Coverage = DerivationCoverage;
+
     /// Takes in the next event of the first reading.
-    pub(crate) fn observe(&mut self, body: &Body) {
-        match body {
+    fn observe(&mut self, event: &Event, _context: &Context, _collector: &mut FindingCollector) {
+        match &event.body {
             Body::TransformDeclared { .. } => self.coverage.groups += 1,
             Body::Derived { .. } => self.stage = Stage::Wanted,
             _ => {}
         }
     }
 
-    /// Whether the history has to be read once more, now that it was read to
-    /// its end; to be asked after the log was.
-    pub(crate) fn end_pass(&mut self, log: &Ledger) -> Need {
-        self.stage = match self.stage {
-            Stage::Nothing | Stage::Outputs | Stage::Done => Stage::Done,
-            Stage::Wanted if log.knows_what_stands() => Stage::Outputs,
-            Stage::Wanted => Stage::Wanted,
-        };
-        match self.stage {
-            Stage::Nothing | Stage::Done => Need::Nothing,
-            Stage::Wanted | Stage::Outputs => Need::Reading,
-        }
-    }
-
     /// Takes in the next event of another reading of the same history.
-    pub(crate) fn observe_again(
+    fn observe_again(
         &mut self,
-        body: &Body,
-        log: &Ledger,
-        context: Context<'_>,
+        event: &Event,
+        context: &Context,
+        (log,): Self::Uses<'_>,
         collector: &mut FindingCollector,
     ) {
         if self.stage != Stage::Outputs {
@@ -186,7 +176,7 @@ impl Derivations {
             from,
             offset,
             content,
-        } = body
+        } = &event.body
         {
             let group = context.names.group_of(*member);
             let writes = |group: &GroupIx| context.names.writes_to(*group).is_some();
@@ -200,7 +190,7 @@ impl Derivations {
             group,
             from,
             offset,
-        } = body
+        } = &event.body
         else {
             return;
         };
@@ -240,6 +230,40 @@ impl Derivations {
         }
     }
 
+    /// Whether the history has to be read once more, now that it was read to
+    /// its end; to be asked after the log was.
+    fn end_pass(
+        &mut self,
+        _context: &Context,
+        (log,): Self::Uses<'_>,
+        _collector: &mut FindingCollector,
+    ) -> Need {
+        self.stage = match self.stage {
+            Stage::Nothing | Stage::Outputs | Stage::Done => Stage::Done,
+            Stage::Wanted if log.knows_what_stands() => Stage::Outputs,
+            Stage::Wanted => Stage::Wanted,
+        };
+        match self.stage {
+            Stage::Nothing | Stage::Done => Need::Nothing,
+            Stage::Wanted | Stage::Outputs => Need::AnotherPass,
+        }
+    }
+
+    fn settle(
+        &mut self,
+        _context: &Context,
+        _uses: Self::Uses<'_>,
+        _collector: &mut FindingCollector,
+    ) -> Self::Coverage {
+        assert!(
+            self.is_settled(),
+            "what was made of records is counted before it is settled"
+        );
+        self.coverage
+    }
+}
+
+impl Derivations {
     fn keep_ahead(&mut self, at: (GroupIx, PartitionRef, Offset), effect: Effect) {
         if self.ahead.len() >= IN_HAND_MAX {
             self.ahead.clear();
@@ -282,10 +306,10 @@ impl Derivations {
         group: GroupIx,
         partition: PartitionRef,
         log: &Ledger,
-        context: Context<'_>,
+        context: &Context,
     ) -> Option<Outputs> {
         let to = context.names.writes_to(group)?;
-        if !log.topic_is_read(to, context.names) {
+        if !log.topic_is_read(to, &context.names) {
             return None;
         }
         let outputs = self.outputs.get(&(group, partition));
@@ -303,14 +327,10 @@ impl Derivations {
         let outputs = self.outputs.get(&(group, from));
         outputs.is_some_and(|outputs| outputs.doubled.contains(offset.get()))
     }
-
-    pub(crate) const fn coverage(&self) -> DerivationCoverage {
-        self.coverage
-    }
 }
 
-fn effect(record: RecordId, to: Option<TopicIx>, log: &Ledger, context: Context<'_>) -> Effect {
-    let txn_outcomes = context.txn_outcomes;
+fn effect(record: RecordId, to: Option<TopicIx>, log: &Ledger, context: &Context) -> Effect {
+    let txn_outcomes = &context.txn_outcomes;
     let tx = txn_outcomes.transactions.of(record);
     match tx.map(|tx| (txn_outcomes.outcome(tx), txn_outcomes.torn.contains(&tx))) {
         // Which part of a torn one is visible is told by its own anomaly.
@@ -318,11 +338,11 @@ fn effect(record: RecordId, to: Option<TopicIx>, log: &Ledger, context: Context<
         Some((TxnOutcome::Aborted, _)) => return Effect::Aborted,
         Some((TxnOutcome::Committed, _)) | None => {}
     }
-    if log.is_stored(record) {
+    if log.holds(record) {
         Effect::Stands
     } else if log.is_acknowledged(record) {
         Effect::Lost
-    } else if to.is_some_and(|to| log.may_have_taken(to, context.names)) {
+    } else if to.is_some_and(|to| log.may_have_taken(to, &context.names)) {
         Effect::Unsettled
     } else {
         Effect::Never
@@ -333,7 +353,7 @@ fn effect(record: RecordId, to: Option<TopicIx>, log: &Ledger, context: Context<
 fn add(
     record: RecordId,
     (group, from, offset): (GroupIx, PartitionRef, Offset),
-    context: Context<'_>,
+    context: &Context,
     collector: &mut FindingCollector,
 ) {
     collector.add_record(Anomaly::Duplicate, record, || {

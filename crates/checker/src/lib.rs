@@ -7,7 +7,7 @@
 //! The *truth* is what the observer read after the traffic: every partition
 //! from its log start to an end that was pinned first. A partition is *read*
 //! when it was pinned and read to that end, a topic when all its partitions
-//! are. Everything that anybody claimed is held against the truth, and where
+//! are. Every claim is held against the truth, and where
 //! there is none, nothing is called wrong: absence of proof becomes doubt, and
 //! the [judge](judge()) says INCONCLUSIVE.
 //!
@@ -19,7 +19,7 @@
 //!   stands nowhere in it. That the application was told success counts, with
 //!   an offset or without. An acknowledgement above the pinned end counts: the
 //!   log moved back. One below the log start does not: retention may have
-//!   taken the record, so it is counted apart, and nobody can tell. Neither
+//!   taken the record, so it is counted apart, and is unknown. Neither
 //!   does one inside the range of a topic that compacts, where a later record
 //!   of its key stands behind it, or keys are not known (`log/cleaning.rs`). Neither
 //!   does one at whose offset a damaged record stands: that is *corrupt*.
@@ -34,9 +34,9 @@
 //!   once. It was acknowledged at an offset at which it does not stand, though
 //!   it stands elsewhere; or it was read where the log holds another, though it
 //!   stands elsewhere and the log was not cut (`log/past.rs`).
-//! - *phantom*: an offset at which somebody saw a record of another run, of
-//!   another topic, or (once all sending is on record) one that nobody sent.
-//! - *corrupt*: an offset at which somebody saw a damaged record, or a damaged
+//! - *phantom*: an offset at which a record was seen of another run, of
+//!   another topic, or (once all sending is on record) one that was never sent.
+//! - *corrupt*: an offset at which a damaged record was seen, or a damaged
 //!   row image.
 //! - *failed-write-visible*: a record was reported as certainly not written
 //!   and stands in the log. An unknown outcome is never wrong.
@@ -75,13 +75,13 @@
 //! (`cluster/replicas.rs`), *zombie-processing* (`groups/zombies.rs`), *G1a* and
 //! *precommitted-read* (`txn/read_committed.rs`), *torn-transaction* and *int-send-skip*
 //! (`txn/atomicity.rs`), *G0* and *G1c* (`txn/cycles.rs`). What became of a transaction is
-//! settled in `txn/outcomes.rs`.
+//! settled in `txn/outcomes/settle.rs`.
 //!
 //! Where another tool recorded the history, what the readers were given stands
-//! for the truth (`log/imported.rs`), *unseen* is what lies above it, and
+//! for the truth (`log/ledger/imported.rs`), *unseen* is what lies above it, and
 //! [`expect`] judges without a plan. An acknowledgement names a place as well as
-//! a reading does (`log/places.rs`), a group's gap is also what it committed past
-//! and nobody came to, and what a later record of its key may have replaced is
+//! a reading does (`log/ledger/imported_places.rs`), a group's gap is also what it committed past
+//! and did not read, and what a later record of its key may have replaced is
 //! excused (`Body::Replaceable`).
 //!
 //! Change data capture, row by row; changes are numbered in the writer's
@@ -91,7 +91,7 @@
 //!   was read, and no event tells of it. What a snapshot found overwritten
 //!   needs none. `cdc/row_changes.rs` says how it is known that none comes.
 //! - *row-duplicate*: each event of a change beyond its first.
-//! - *row-phantom*: an event for a change that nobody made to this row, or that
+//! - *row-phantom*: an event for a change that was never made to this row, or that
 //!   was rolled back. A transaction of unknown outcome is settled by the rows
 //!   it left, or left alone.
 //! - *commit-order*: the first event of a change behind that of a later change
@@ -111,15 +111,28 @@
 //! read the history with the mutants in it, which must all be found.
 //! [`examine`] does all of it; [`judge`](judge()) makes verdicts.
 //!
+//! Each analysis is an `Analyzer` (`analyzer.rs`) in a file of its own and
+//! a line of the list in `passes/analyzers.rs`. What all of them may ask is in
+//! `context.rs`, which is shown each event first.
+//!
 //! Where there are cores for it, what finds and what measures have a thread
 //! each ([`Lanes`]), and read the history each for itself.
+//!
+//! What the checker relies on is asserted there, in release builds too. Where an
+//! assertion does not hold, the scenario is INCONCLUSIVE with its text
+//! (`invariants.rs`).
 
+mod analysis;
+mod analyzer;
 mod calibration;
 mod cdc;
 mod cluster;
 mod context;
 mod derived;
+mod finding;
 mod groups;
+mod invariants;
+mod limits;
 mod log;
 mod measure;
 mod names;
@@ -130,18 +143,18 @@ mod sets;
 mod txn;
 mod verdict;
 
-pub use calibration::mutants::{MutantPass, Mutants, Survey};
-pub use cdc::row_changes::CaptureCoverage;
+pub use analysis::{Analysis, Completeness, Coverage};
+pub use cdc::coverage::CaptureCoverage;
 pub use cluster::replicas::ReplicaCoverage;
 pub use cluster::truncation::TruncationCoverage;
 pub use derived::DerivationCoverage;
-pub use groups::readers::GroupCoverage;
+pub use groups::coverage::GroupCoverage;
 pub use groups::zombies::ZombieCoverage;
+pub use limits::{BlockSize, Limits};
 pub use measure::happened::Occurrences;
 pub use measure::{FaultRecord, GroupActivity, ReadsMet, TrafficMet};
-pub use passes::checker::{Analysis, Checker, Completeness, Coverage, Pass};
+pub use passes::checker::{Checker, Pass};
 pub use passes::examine::{check, check_in, examine, examine_in};
-pub use passes::limits::{BlockSize, Limits};
 pub use passes::parallel::{Concurrency, Lanes};
 pub use proof::explain::{Examples, Explainer};
 pub use txn::atomicity::TransactionCoverage;

@@ -4,6 +4,7 @@
 
 pub(crate) mod happened;
 pub(crate) mod outstanding;
+mod reported;
 pub(crate) mod timeline;
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
@@ -14,9 +15,9 @@ use model::ids::{FaultIx, GroupIx, MemberIx, Micros, PartitionRef, ProducerIx, R
 use model::verdict::{CaptureMeasurements, GroupMeasurements, Latency, Measurements};
 
 use crate::measure::outstanding::Outstanding;
+use crate::measure::reported::Reports;
 use crate::measure::timeline::Timeline;
 use crate::names::Names;
-use crate::proof::reported::Reports;
 use crate::sets::record_set::RecordSet;
 use crate::sets::table::Table;
 
@@ -24,7 +25,7 @@ use crate::sets::table::Table;
 #[derive(Clone, Copy)]
 enum Moment {
     Sent(RecordId),
-    Acknowledged(RecordId, PartitionRef, Place),
+    Acknowledged(RecordId, PartitionRef, AckOffset),
     GivenUp(RecordId),
     MemberStarted(MemberIx),
     MemberEnded(MemberIx),
@@ -42,8 +43,8 @@ enum Moment {
 
 /// Whether an acknowledgement names an offset.
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Place {
-    Told,
+enum AckOffset {
+    Given,
     Unknown,
 }
 
@@ -56,7 +57,7 @@ pub struct FaultRecord {
     pub injected: Option<Micros>,
     /// When what was broken worked again.
     pub healed: Option<Micros>,
-    /// The observations of whoever injected it.
+    /// The observations made when it was injected.
     pub evidence: Vec<Evidence>,
     /// What became of what it broke.
     pub aftermath: Vec<Evidence>,
@@ -194,9 +195,9 @@ impl Meter {
             Body::SendCompleted { record, outcome } => match outcome {
                 Outcome::Acknowledged { at, offset } => {
                     let place = if offset.is_given() {
-                        Place::Told
+                        AckOffset::Given
                     } else {
-                        Place::Unknown
+                        AckOffset::Unknown
                     };
                     Moment::Acknowledged(*record, *at, place)
                 }
@@ -364,7 +365,7 @@ impl Meter {
         &mut self,
         at: Micros,
         record: RecordId,
-        (partition, place): (PartitionRef, Place),
+        (partition, place): (PartitionRef, AckOffset),
         names: &Names,
     ) {
         if let Some(sent) = self.outstanding.settle(record) {
@@ -385,7 +386,7 @@ impl Meter {
             self.healed_to_first_ack = Some(at.since(healed));
         }
         // Without an offset it may not be stored, and does not count as a lag.
-        let is_placed = place == Place::Told;
+        let is_placed = place == AckOffset::Given;
         if is_placed && !self.acknowledged.insert(record) {
             return;
         }

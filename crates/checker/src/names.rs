@@ -1,5 +1,5 @@
 //! Who is who in a history: the names behind the numbers. Knows nothing of
-//! what anybody did.
+//! what they did.
 
 use std::collections::BTreeMap;
 

@@ -1,7 +1,6 @@
 //! The passes over a history, and how they share its threads and its memory.
 
+pub(crate) mod analyzers;
 pub(crate) mod checker;
-pub(crate) mod collect;
 pub(crate) mod examine;
-pub(crate) mod limits;
 pub(crate) mod parallel;

@@ -2,6 +2,4 @@
 //! lost.
 
 pub(crate) mod explain;
-pub(crate) mod finding;
 pub(crate) mod loss_location;
-pub(crate) mod reported;

@@ -15,11 +15,12 @@
 use std::collections::BTreeMap;
 
 use model::anomaly::Anomaly;
-use model::event::{Body, Content};
+use model::event::{Body, Content, Event};
 use model::ids::{BrokerId, Offset, PartitionRef};
 
+use crate::analyzer::Analyzer;
 use crate::context::Context;
-use crate::proof::finding::{FindingCollector, Scope, Watch};
+use crate::finding::{FindingCollector, Scope, Watch};
 
 /// Offsets in a block.
 const BLOCK: i64 = 64;
@@ -64,9 +65,12 @@ pub struct ReplicaCoverage {
     pub alone: Vec<String>,
 }
 
-impl Replicas {
-    pub(crate) fn observe(&mut self, body: &Body) {
-        match body {
+impl Analyzer for Replicas {
+    type Uses<'d> = ();
+    type Coverage = ReplicaCoverage;
+
+    fn observe(&mut self, event: &Event, _context: &Context, _collector: &mut FindingCollector) {
+        match &event.body {
             Body::ReplicaPinned {
                 partition,
                 broker,
@@ -86,17 +90,13 @@ impl Replicas {
         }
     }
 
-    fn of(&mut self, partition: PartitionRef, broker: BrokerId) -> &mut Replica {
-        let replicas = self.partitions.entry(partition).or_default();
-        replicas.entry(broker).or_default()
-    }
-
     /// Finds where replicas differ.
-    pub(crate) fn settle(
-        &self,
-        context: Context<'_>,
+    fn settle(
+        &mut self,
+        context: &Context,
+        (): Self::Uses<'_>,
         collector: &mut FindingCollector,
-    ) -> ReplicaCoverage {
+    ) -> Self::Coverage {
         let mut coverage = ReplicaCoverage::default();
         for (partition, replicas) in &self.partitions {
             let name = context.names.partition(*partition);
@@ -140,6 +140,13 @@ impl Replicas {
             }
         }
         coverage
+    }
+}
+
+impl Replicas {
+    fn of(&mut self, partition: PartitionRef, broker: BrokerId) -> &mut Replica {
+        let replicas = self.partitions.entry(partition).or_default();
+        replicas.entry(broker).or_default()
     }
 }
 

@@ -23,9 +23,10 @@ use model::anomaly::Anomaly;
 use model::event::{Body, Content, Event, Outcome};
 use model::ids::{Micros, Offset, PartitionRef, ProducerIx, RecordId, Sequence};
 
+use crate::analyzer::{Analyzer, Need, OUTCOMES, PROCESSED, SENDS};
 use crate::context::Context;
-use crate::log::{Ledger, Need};
-use crate::proof::finding::{FindingCollector, Scope, Watch};
+use crate::finding::{FindingCollector, Scope, Watch};
+use crate::log::Ledger;
 use crate::sets::table::{PartitionTable, Table};
 
 /// A moment at which a partition reached up to an end.
@@ -49,13 +50,13 @@ struct Reaches {
     processed: Option<Reach>,
     pinned: Vec<Reach>,
     /// The highest offset that each producer was told.
-    told: BTreeMap<ProducerIx, Told>,
+    told: BTreeMap<ProducerIx, HighestAck>,
     overtaken: BTreeMap<ProducerIx, Overtaken>,
 }
 
 /// A record that was acknowledged above all others of its producer.
 #[derive(Clone, Copy, Debug)]
-struct Told {
+struct HighestAck {
     record: RecordId,
     offset: Offset,
     /// The highest sequence that the producer had sent when it heard of it.
@@ -66,7 +67,7 @@ struct Told {
 /// at its offset or below.
 #[derive(Clone, Copy, Debug)]
 struct Overtaken {
-    before: Told,
+    before: HighestAck,
     record: RecordId,
     offset: Offset,
     /// Whether the later record was read where its acknowledgement says.
@@ -106,8 +107,13 @@ pub struct TruncationCoverage {
     pub compared: u64,
 }
 
-impl Truncation {
-    pub(crate) fn observe(&mut self, event: &Event) {
+impl Analyzer for Truncation {
+    type Uses<'d> = (&'d Ledger,);
+    type Coverage = TruncationCoverage;
+
+    const FREQUENT: u8 = SENDS | OUTCOMES | PROCESSED;
+
+    fn observe(&mut self, event: &Event, _context: &Context, _collector: &mut FindingCollector) {
         match &event.body {
             Body::TailSeen { partition, end } => {
                 let reaches = self.partitions.entry(*partition);
@@ -137,49 +143,14 @@ impl Truncation {
         }
     }
 
-    fn acknowledged(&mut self, record: RecordId, at: PartitionRef, offset: Offset) {
-        let sent = *self.sent.entry(record.producer.get().into());
-        let reaches = self.partitions.entry(at);
-        match reaches.told.get(&record.producer) {
-            Some(before) if offset <= before.offset => {
-                // Of many such records the last is the likeliest to stand.
-                if before.sent < record.sequence && record.sequence <= sent {
-                    self.stage = Stage::Wanted;
-                    let overtaken = Overtaken {
-                        before: *before,
-                        record,
-                        offset,
-                        stands: false,
-                    };
-                    reaches.overtaken.insert(record.producer, overtaken);
-                }
-            }
-            _ => {
-                let told = Told {
-                    record,
-                    offset,
-                    sent,
-                };
-                reaches.told.insert(record.producer, told);
-            }
-        }
-    }
-
-    /// Whether the history has to be read once more, now that it was read to
-    /// its end.
-    pub(crate) fn end_pass(&mut self) -> Need {
-        self.stage = match self.stage {
-            Stage::Wanted => Stage::Looking,
-            Stage::Nothing | Stage::Looking | Stage::Done => Stage::Done,
-        };
-        match self.stage {
-            Stage::Looking => Need::Reading,
-            Stage::Nothing | Stage::Wanted | Stage::Done => Need::Nothing,
-        }
-    }
-
     /// Takes in the next event of another reading of the same history.
-    pub(crate) fn observe_again(&mut self, body: &Body) {
+    fn observe_again(
+        &mut self,
+        event: &Event,
+        _context: &Context,
+        _uses: Self::Uses<'_>,
+        _collector: &mut FindingCollector,
+    ) {
         if self.stage != Stage::Looking {
             return;
         }
@@ -187,7 +158,7 @@ impl Truncation {
             partition,
             offset,
             content: Content::Ours(record),
-        } = body
+        } = &event.body
         {
             let reaches = self.partitions.entry(*partition);
             let overtaken = reaches.overtaken.get_mut(&record.producer);
@@ -198,16 +169,33 @@ impl Truncation {
         }
     }
 
+    /// Whether the history has to be read once more, now that it was read to
+    /// its end.
+    fn end_pass(
+        &mut self,
+        _context: &Context,
+        _uses: Self::Uses<'_>,
+        _collector: &mut FindingCollector,
+    ) -> Need {
+        self.stage = match self.stage {
+            Stage::Wanted => Stage::Looking,
+            Stage::Nothing | Stage::Looking | Stage::Done => Stage::Done,
+        };
+        match self.stage {
+            Stage::Looking => Need::AnotherPass,
+            Stage::Nothing | Stage::Wanted | Stage::Done => Need::Nothing,
+        }
+    }
+
     /// Finds partitions whose end moved back. `gone` are the acknowledged
     /// records that stand nowhere, by the partition of the acknowledgement:
     /// for each the highest one at or above the pinned end.
-    pub(crate) fn settle(
-        &self,
-        gone: &BTreeMap<PartitionRef, (Offset, RecordId)>,
-        log: &Ledger,
-        context: Context<'_>,
+    fn settle(
+        &mut self,
+        context: &Context,
+        (log,): Self::Uses<'_>,
         collector: &mut FindingCollector,
-    ) -> TruncationCoverage {
+    ) -> Self::Coverage {
         let mut coverage = TruncationCoverage::default();
         if context.provenance.is_imported() {
             return coverage;
@@ -222,7 +210,9 @@ impl Truncation {
                 || log.was_acknowledged(partition);
             coverage.pinned += 1;
             coverage.compared += u64::from(reached);
-            let gone = gone
+            let gone = log
+                .lost()
+                .above_end
                 .get(&partition)
                 .filter(|(offset, _)| *offset >= last.end);
             let scope = Scope::Partition(partition);
@@ -230,7 +220,7 @@ impl Truncation {
                 gone.map(|(offset, _)| (*offset, last.end, ReachedBy::Record("acknowledged")))
             }) else {
                 let proven = |it: &&Overtaken| {
-                    it.stands && log.is_read(partition) && !log.is_stored(it.before.record)
+                    it.stands && log.is_read(partition) && !log.holds(it.before.record)
                 };
                 if let Some(overtaken) = reaches.overtaken.values().find(proven) {
                     let Overtaken {
@@ -270,6 +260,36 @@ impl Truncation {
             });
         }
         coverage
+    }
+}
+
+impl Truncation {
+    fn acknowledged(&mut self, record: RecordId, at: PartitionRef, offset: Offset) {
+        let sent = *self.sent.entry(record.producer.get().into());
+        let reaches = self.partitions.entry(at);
+        match reaches.told.get(&record.producer) {
+            Some(before) if offset <= before.offset => {
+                // Of many such records the last is the likeliest to stand.
+                if before.sent < record.sequence && record.sequence <= sent {
+                    self.stage = Stage::Wanted;
+                    let overtaken = Overtaken {
+                        before: *before,
+                        record,
+                        offset,
+                        stands: false,
+                    };
+                    reaches.overtaken.insert(record.producer, overtaken);
+                }
+            }
+            _ => {
+                let told = HighestAck {
+                    record,
+                    offset,
+                    sent,
+                };
+                reaches.told.insert(record.producer, told);
+            }
+        }
     }
 }
 

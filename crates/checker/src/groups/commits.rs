@@ -85,7 +85,7 @@ impl Commits {
 
     /// What another reading keeps.
     pub(crate) fn trail(&self) -> Trail {
-        let tenures = self.tenures.iter().map(|tenure| Told {
+        let tenures = self.tenures.iter().map(|tenure| TenureCommits {
             tenure: *tenure,
             inherited: None,
             first: None,
@@ -101,10 +101,10 @@ impl Commits {
 #[derive(Default)]
 pub(crate) struct Trail {
     /// By the time at which they began.
-    tenures: Vec<Told>,
+    tenures: Vec<TenureCommits>,
 }
 
-struct Told {
+struct TenureCommits {
     tenure: Tenure,
     /// The latest commit of others up to its beginning.
     inherited: Option<Commit>,

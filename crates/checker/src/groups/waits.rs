@@ -8,7 +8,7 @@
 //!
 //! - A record *moves a group on* when a member processes it during the wait,
 //!   behind everything that the group processed of the partition during the
-//!   wait: what is read again and again moves nobody.
+//!   wait: what is read again and again is no progress.
 //! - A member *goes on* as long as its records move its group on. It was going
 //!   on at the end if the silence since the last of them was no longer than
 //!   twice the longest silence between two of them, or than [`SILENCE`]; and if
@@ -16,7 +16,7 @@
 //!   which a fault was in force, or in which the brokers told the member to
 //!   wait (`throttle_time_ms`), is no silence. A member that moved nothing goes
 //!   on only where the brokers told it to wait for half of the time or more.
-//! - A record that nobody processed, behind what moved the group on, is *still
+//! - A record that was not processed, behind what moved the group on, is *still
 //!   to come* where the member that has its partition was going on. One member
 //!   may read its partitions one after the other, so it is the member that is
 //!   asked, and not the partition.
@@ -72,7 +72,7 @@ struct Wait {
     marks: BTreeMap<PartitionRef, Offset>,
     /// How many records moved it on.
     moved: u64,
-    members: BTreeMap<MemberIx, Going>,
+    members: BTreeMap<MemberIx, Progress>,
     /// What clients were not able to do, or not allowed to: which partitions
     /// were theirs, when, and which of the two it is.
     limits: Vec<Limit>,
@@ -80,7 +80,7 @@ struct Wait {
 
 /// How a member went on.
 #[derive(Default)]
-struct Going {
+struct Progress {
     /// Stretches in which it moved its group on.
     stretches: Vec<Span>,
     throttled: Vec<Span>,
@@ -115,7 +115,7 @@ pub(crate) struct Excusable {
 }
 
 impl Waits {
-    /// Whether nobody is waited for: then what is processed means nothing here.
+    /// Whether no group is waited for: then what is processed means nothing here.
     #[inline]
     pub(crate) const fn is_idle(&self) -> bool {
         self.open == 0
@@ -351,7 +351,7 @@ impl Wait {
     }
 }
 
-impl Going {
+impl Progress {
     fn is_on(&self, began: u64, over: u64, faults: &[Span]) -> bool {
         let excused = merged(faults.iter().chain(&self.throttled).copied().collect());
         let given = outside(&excused, began, over);

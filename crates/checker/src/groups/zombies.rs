@@ -35,11 +35,13 @@ use model::anomaly::Anomaly;
 use model::event::{Body, CommitResult, Event};
 use model::ids::{GroupIx, MemberIx, Micros, Offset, PartitionRef};
 
+use crate::analyzer::{Analyzer, PROCESSED};
 use crate::context::Context;
+use crate::finding::{FindingCollector, Scope, Watch};
 use crate::log::Ledger;
-use crate::proof::finding::{FindingCollector, Scope, Watch};
 use crate::sets::table::{PartitionTable, Table};
 use crate::txn::outcomes::TxnOutcome;
+use crate::txn::reads::Inside;
 use crate::txn::tracker::Tx;
 
 /// A partition in a member's hands.
@@ -78,16 +80,16 @@ struct Member {
 
 /// Something done with a partition that may have been another's.
 #[derive(Clone, Copy, Debug)]
-struct Deed {
+struct Access {
     member: MemberIx,
     offset: Offset,
     /// The transaction for which it was done.
     inside: Option<Tx>,
-    why: Why,
+    why: WhyLate,
 }
 
 #[derive(Clone, Copy, Debug)]
-enum Why {
+enum WhyLate {
     /// Processed behind its own revocation.
     Taken,
     /// Committed behind its own revocation, having reached so far before.
@@ -106,8 +108,9 @@ enum Why {
 pub(crate) struct Zombies {
     members: Table<Member>,
     hands: Table<PartitionTable<Vec<Holding>>>,
-    deeds: BTreeMap<(GroupIx, PartitionRef), Vec<Deed>>,
+    accesses: BTreeMap<(GroupIx, PartitionRef), Vec<Access>>,
     outlived: u64,
+    inside: Inside,
 }
 
 /// How often a member could have become a zombie.
@@ -121,9 +124,13 @@ pub struct ZombieCoverage {
     pub overtaken: u64,
 }
 
-impl Zombies {
-    /// `inside` is the transaction for which the member of the event reads.
-    pub(crate) fn observe(&mut self, event: &Event, inside: impl Fn(MemberIx) -> Option<Tx>) {
+impl Analyzer for Zombies {
+    type Uses<'d> = (&'d Ledger,);
+    type Coverage = ZombieCoverage;
+
+    const FREQUENT: u8 = PROCESSED;
+
+    fn observe(&mut self, event: &Event, context: &Context, _collector: &mut FindingCollector) {
         match &event.body {
             Body::MemberStarted { member, group } => {
                 let started = Member {
@@ -149,17 +156,95 @@ impl Zombies {
                 from,
                 offset,
                 ..
-            } => self.processed(event.at, *member, *from, *offset, inside),
+            } => self.processed(event.at, *member, *from, *offset),
             Body::Committed {
                 member,
                 partition,
                 offset,
                 result: CommitResult::Accepted,
             } => self.committed(event.at, *member, *partition, *offset),
+            Body::TransactionJoined { .. } | Body::TransactionCompleted { .. } => {
+                self.inside.observe(&event.body, &context.transactions);
+            }
             _ => {}
         }
     }
 
+    /// Finds what was done by members that certainly had lost the partition.
+    fn settle(
+        &mut self,
+        context: &Context,
+        (log,): Self::Uses<'_>,
+        collector: &mut FindingCollector,
+    ) -> Self::Coverage {
+        let Context {
+            names, provenance, ..
+        } = context;
+        for ((group, partition), accesses) in &self.accesses {
+            let of = self.hands.get(group.get().into());
+            let hands = of.and_then(|of| of.get(*partition));
+            let hands = hands.map_or(&[][..], Vec::as_slice);
+            let undone = |access: &&Access| {
+                let outcome = access.inside.map(|tx| context.txn_outcomes.outcome(tx));
+                outcome.is_some_and(|outcome| outcome != TxnOutcome::Committed)
+            };
+            for access in accesses.iter().filter(|access| !undone(access)) {
+                let passes = |reached: Offset| {
+                    let log = log.partition(*partition);
+                    let mut passed = log
+                        .into_iter()
+                        .flat_map(|log| log.data(reached.get(), access.offset.get()));
+                    passed.next().is_some()
+                };
+                let what = match access.why {
+                    WhyLate::Taken => "processed it after the partition was taken".to_owned(),
+                    WhyLate::Committed { reached } if passes(reached) => {
+                        format!("committed it after the partition was taken at {reached}")
+                    }
+                    WhyLate::Overtaken { holding, known, at } if !provenance.is_imported() => {
+                        let mut others = hands[holding + 1..known].iter();
+                        let owner = others
+                            .find(|other| other.confirmed && other.overtakes(&hands[holding], at));
+                        let Some(owner) = owner else {
+                            continue;
+                        };
+                        let owner = names.member(owner.member);
+                        format!("processed it after {owner} had taken over")
+                    }
+                    WhyLate::Committed { .. } | WhyLate::Overtaken { .. } => continue,
+                };
+                let scope = Scope::Partition(*partition);
+                collector.add(
+                    Anomaly::ZombieProcessing,
+                    scope,
+                    access.offset.get(),
+                    || {
+                        let place = format!("{}@{}", names.partition(*partition), access.offset);
+                        let member = names.member(access.member);
+                        let who = format!("{member} of {}", names.group(*group));
+                        let watch = vec![
+                            Watch::Hands(*group, *partition),
+                            Watch::Position(*partition, access.offset),
+                            Watch::CommitOf(*group, *partition, access.offset),
+                        ];
+                        (format!("{place}: {who} {what}"), watch)
+                    },
+                );
+            }
+        }
+        ZombieCoverage {
+            outlived: self.outlived,
+            overtaken: self
+                .hands
+                .values()
+                .flat_map(PartitionTable::values)
+                .map(|hands| self.overtaken(hands))
+                .sum(),
+        }
+    }
+}
+
+impl Zombies {
     fn assigned(&mut self, at: Micros, by: MemberIx, partition: PartitionRef) {
         let Some(member) = self.members.get_mut(by.get().into()) else {
             return;
@@ -196,30 +281,29 @@ impl Zombies {
         }
     }
 
-    fn processed(
+    /// A member does something with a partition: which of all holdings of the
+    /// partition is its own.
+    fn holding_of(
         &mut self,
         at: Micros,
         by: MemberIx,
         partition: PartitionRef,
-        offset: Offset,
-        inside: impl Fn(MemberIx) -> Option<Tx>,
-    ) {
-        let Some(member) = self.members.get_mut(by.get().into()) else {
-            return;
-        };
+    ) -> Option<((GroupIx, PartitionRef), usize, &mut Vec<Holding>)> {
+        let member = self.members.get_mut(by.get().into())?;
         self.outlived += std::mem::take(&mut member.just_taken);
         member.last = at;
-        let Some(number) = member.holdings.get(partition).copied() else {
-            return;
-        };
-        let key = (member.group, partition);
-        let of = self.hands.get_mut(member.group.get().into());
-        let Some(hands) = of.and_then(|of| of.get_mut(partition)) else {
+        let number = member.holdings.get(partition).copied()?;
+        let of = self.hands.get_mut(member.group.get().into())?;
+        Some(((member.group, partition), number, of.get_mut(partition)?))
+    }
+
+    fn processed(&mut self, at: Micros, by: MemberIx, partition: PartitionRef, offset: Offset) {
+        let Some((key, number, hands)) = self.holding_of(at, by, partition) else {
             return;
         };
         let holding = &mut hands[number];
         let why = if holding.taken {
-            Why::Taken
+            WhyLate::Taken
         } else {
             holding.first_processed.get_or_insert(offset);
             let behind = Offset::new(offset.get().saturating_add(1));
@@ -229,33 +313,23 @@ impl Zombies {
             if !others.any(|other| other.overtakes(&holding, at)) {
                 return;
             }
-            Why::Overtaken {
+            WhyLate::Overtaken {
                 holding: number,
                 known: hands.len(),
                 at,
             }
         };
-        let deed = Deed {
+        let access = Access {
             member: by,
             offset,
-            inside: inside(by),
+            inside: self.inside.of(by),
             why,
         };
-        self.deeds.entry(key).or_default().push(deed);
+        self.accesses.entry(key).or_default().push(access);
     }
 
     fn committed(&mut self, at: Micros, by: MemberIx, partition: PartitionRef, offset: Offset) {
-        let Some(member) = self.members.get_mut(by.get().into()) else {
-            return;
-        };
-        self.outlived += std::mem::take(&mut member.just_taken);
-        member.last = at;
-        let Some(number) = member.holdings.get(partition).copied() else {
-            return;
-        };
-        let key = (member.group, partition);
-        let of = self.hands.get_mut(member.group.get().into());
-        let Some(hands) = of.and_then(|of| of.get_mut(partition)) else {
+        let Some((key, number, hands)) = self.holding_of(at, by, partition) else {
             return;
         };
         let holding = &mut hands[number];
@@ -266,81 +340,13 @@ impl Zombies {
             return;
         }
         if let Some(reached) = holding.reached.filter(|reached| offset > *reached) {
-            let deed = Deed {
+            let access = Access {
                 member: by,
                 offset,
                 inside: None,
-                why: Why::Committed { reached },
+                why: WhyLate::Committed { reached },
             };
-            self.deeds.entry(key).or_default().push(deed);
-        }
-    }
-
-    /// Finds what was done by members that certainly had lost the partition.
-    pub(crate) fn settle(
-        &self,
-        log: &Ledger,
-        context: Context<'_>,
-        collector: &mut FindingCollector,
-    ) -> ZombieCoverage {
-        let Context {
-            names, provenance, ..
-        } = context;
-        for ((group, partition), deeds) in &self.deeds {
-            let of = self.hands.get(group.get().into());
-            let hands = of.and_then(|of| of.get(*partition));
-            let hands = hands.map_or(&[][..], Vec::as_slice);
-            let undone = |deed: &&Deed| {
-                let outcome = deed.inside.map(|tx| context.txn_outcomes.outcome(tx));
-                outcome.is_some_and(|outcome| outcome != TxnOutcome::Committed)
-            };
-            for deed in deeds.iter().filter(|deed| !undone(deed)) {
-                let passes = |reached: Offset| {
-                    let log = log.partition(*partition);
-                    let mut passed = log
-                        .into_iter()
-                        .flat_map(|log| log.data(reached.get(), deed.offset.get()));
-                    passed.next().is_some()
-                };
-                let what = match deed.why {
-                    Why::Taken => "processed it after the partition was taken".to_owned(),
-                    Why::Committed { reached } if passes(reached) => {
-                        format!("committed it after the partition was taken at {reached}")
-                    }
-                    Why::Overtaken { holding, known, at } if !provenance.is_imported() => {
-                        let mut others = hands[holding + 1..known].iter();
-                        let owner = others
-                            .find(|other| other.confirmed && other.overtakes(&hands[holding], at));
-                        let Some(owner) = owner else {
-                            continue;
-                        };
-                        let owner = names.member(owner.member);
-                        format!("processed it after {owner} had taken over")
-                    }
-                    Why::Committed { .. } | Why::Overtaken { .. } => continue,
-                };
-                let scope = Scope::Partition(*partition);
-                collector.add(Anomaly::ZombieProcessing, scope, deed.offset.get(), || {
-                    let place = format!("{}@{}", names.partition(*partition), deed.offset);
-                    let member = names.member(deed.member);
-                    let who = format!("{member} of {}", names.group(*group));
-                    let watch = vec![
-                        Watch::Hands(*group, *partition),
-                        Watch::Position(*partition, deed.offset),
-                        Watch::CommitOf(*group, *partition, deed.offset),
-                    ];
-                    (format!("{place}: {who} {what}"), watch)
-                });
-            }
-        }
-        ZombieCoverage {
-            outlived: self.outlived,
-            overtaken: self
-                .hands
-                .values()
-                .flat_map(PartitionTable::values)
-                .map(|hands| self.overtaken(hands))
-                .sum(),
+            self.accesses.entry(key).or_default().push(access);
         }
     }
 

@@ -3,9 +3,9 @@
 
 use model::ids::{Offset, PartitionRef, RecordId};
 
-use super::PartitionLog;
 use crate::context::Context;
 use crate::log::cleaning::Successor;
+use crate::log::partition_log::PartitionLog;
 use crate::txn::outcomes::TxnOutcome;
 
 /// Why an acknowledged record is not there.
@@ -13,7 +13,7 @@ use crate::txn::outcomes::TxnOutcome;
 pub(super) enum Absence {
     /// It should be.
     Lost,
-    /// Nobody read so far, and no observer settles it.
+    /// It was not read so far, and no observer settles it.
     Unseen,
     /// It lies below the log start: retention may have taken it.
     Expired,
@@ -37,7 +37,7 @@ impl Absence {
         record: RecordId,
         (partition, told, below): (PartitionRef, Offset, Option<Offset>),
         log: &PartitionLog,
-        context: Context<'_>,
+        context: &Context,
     ) -> Self {
         let offset = below.filter(|_| !told.is_given()).unwrap_or(told);
         let pinned = log.pinned.clone().unwrap_or_default();
@@ -50,7 +50,7 @@ impl Absence {
         let start = pinned.start.get();
         if (0..start).contains(&offset.get()) || (offset.get() < 0 && start > 0) {
             Self::Expired
-        } else if log.is_emptied(partition, offset, context.names) {
+        } else if log.is_emptied(partition, offset, &context.names) {
             match context.cleaning.successor(record, (partition, offset)) {
                 Successor::Stands => Self::Replaced,
                 Successor::None => Self::Lost,
@@ -66,7 +66,7 @@ impl Absence {
         record: RecordId,
         (partition, offset): (PartitionRef, Offset),
         log: &PartitionLog,
-        context: Context<'_>,
+        context: &Context,
     ) -> Self {
         let Context {
             names,

@@ -14,21 +14,21 @@ use model::scenario::KEYS_MAX;
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Cleaning {
     compacting: BTreeSet<TopicIx>,
-    keys: BTreeMap<ProducerIx, Latest>,
-    logs: BTreeMap<PartitionRef, Reach>,
+    keys: BTreeMap<ProducerIx, LatestOfKeys>,
+    logs: BTreeMap<PartitionRef, CompactedLog>,
     cleaned: BTreeSet<TopicIx>,
 }
 
 /// Where the latest record of each key of a producer stands in each partition.
 #[derive(Clone, Debug, Default)]
-struct Latest {
+struct LatestOfKeys {
     keys: u64,
     at: HashMap<(u64, PartitionRef), Offset>,
 }
 
 /// How far a log that compacts has been told.
 #[derive(Clone, Copy, Debug, Default)]
-struct Reach {
+struct CompactedLog {
     /// The next offset at which something has to stand.
     next: i64,
     /// The last offset of the batch that is being told.
@@ -76,7 +76,7 @@ impl Cleaning {
                 let next = log_start.get();
                 self.logs.insert(
                     *partition,
-                    Reach {
+                    CompactedLog {
                         next,
                         batch_last: None,
                     },
@@ -104,7 +104,7 @@ impl Cleaning {
         }
     }
 
-    fn reach(&mut self, partition: PartitionRef) -> &mut Reach {
+    fn reach(&mut self, partition: PartitionRef) -> &mut CompactedLog {
         self.logs.entry(partition).or_default()
     }
 

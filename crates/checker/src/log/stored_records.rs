@@ -14,7 +14,7 @@ use std::collections::BTreeMap;
 use model::anomaly::Anomaly;
 use model::ids::{Offset, PartitionRef, RecordId};
 
-use crate::proof::finding::{FindingCollector, Watch};
+use crate::finding::{FindingCollector, Watch};
 use crate::sets::record_set::RecordSet;
 use crate::sets::table::Table;
 use crate::txn::tracker::Transactions;
@@ -50,14 +50,14 @@ pub(crate) struct StoredRecords {
 pub(crate) struct Order {
     last: Option<Offset>,
     /// Of each producer, the record that was sent last.
-    latest: Table<Option<Latest>>,
+    latest: Table<Option<PlacedRecord>>,
     /// The records with copies that were met here.
     met: RecordSet,
 }
 
 /// A record that was met, and where.
 #[derive(Clone, Copy)]
-pub(crate) struct Latest {
+pub(crate) struct PlacedRecord {
     pub(crate) offset: Offset,
     pub(crate) record: RecordId,
 }
@@ -65,13 +65,13 @@ pub(crate) struct Latest {
 /// A record that may be out of order.
 struct Doubtful {
     offset: Offset,
-    later: Latest,
-    copy: Copy,
+    later: PlacedRecord,
+    copy: CopyKind,
 }
 
 /// Whether a record was met in this partition before.
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Copy {
+enum CopyKind {
     First,
     Later,
     Unknown,
@@ -138,15 +138,15 @@ impl StoredRecords {
         let copy = match &self.copied {
             Some(copied) if copied.contains(record) => {
                 if order.met.insert(record) {
-                    Copy::First
+                    CopyKind::First
                 } else {
-                    Copy::Later
+                    CopyKind::Later
                 }
             }
-            None if !new => Copy::Unknown,
-            _ => Copy::First,
+            None if !new => CopyKind::Unknown,
+            _ => CopyKind::First,
         };
-        let here = Latest { offset, record };
+        let here = PlacedRecord { offset, record };
         let latest = order.latest.entry(record.producer.get().into());
         let Some(later) = *latest else {
             *latest = Some(here);
@@ -157,17 +157,17 @@ impl StoredRecords {
             *latest = Some(here);
             return;
         }
-        if copy == Copy::Later || record == later.record {
+        if copy == CopyKind::Later || record == later.record {
             return;
         }
-        if copy == Copy::Unknown {
+        if copy == CopyKind::Unknown {
             self.doubt(partition, here, later);
             return;
         }
         self.find_disorder(partition, here, later, transactions);
     }
 
-    fn doubt(&mut self, partition: PartitionRef, here: Latest, later: Latest) {
+    fn doubt(&mut self, partition: PartitionRef, here: PlacedRecord, later: PlacedRecord) {
         if self.doubtful.len() == self.doubtful_max {
             self.is_unclear = true;
             return;
@@ -176,7 +176,7 @@ impl StoredRecords {
         doubtful.or_insert(Doubtful {
             offset: here.offset,
             later,
-            copy: Copy::First,
+            copy: CopyKind::First,
         });
     }
 
@@ -192,7 +192,7 @@ impl StoredRecords {
             && let Some(doubtful) = self.doubtful.get_mut(&(partition, record))
             && offset < doubtful.offset
         {
-            doubtful.copy = Copy::Later;
+            doubtful.copy = CopyKind::Later;
         }
     }
 
@@ -200,8 +200,8 @@ impl StoredRecords {
     pub(crate) fn settle_doubts(&mut self, transactions: &Transactions) {
         for ((partition, record), doubtful) in std::mem::take(&mut self.doubtful) {
             let offset = doubtful.offset;
-            if doubtful.copy == Copy::First {
-                let here = Latest { offset, record };
+            if doubtful.copy == CopyKind::First {
+                let here = PlacedRecord { offset, record };
                 self.find_disorder(partition, here, doubtful.later, transactions);
             }
         }
@@ -221,8 +221,8 @@ impl StoredRecords {
     pub(crate) fn find_disorder(
         &mut self,
         partition: PartitionRef,
-        here: Latest,
-        later: Latest,
+        here: PlacedRecord,
+        later: PlacedRecord,
         transactions: &Transactions,
     ) {
         let record = here.record;

@@ -8,8 +8,9 @@ use model::ids::{BrokerId, GroupIx, MemberIx, Micros, Offset, PartitionRef, Topi
 use model::scenario::{Happening, Occurrence};
 use model::verdict::PartFailure;
 
-use crate::log::cleaning::Cleaning;
-use crate::names::Names;
+use crate::analyzer::Analyzer;
+use crate::context::Context;
+use crate::finding::FindingCollector;
 
 /// Follows what happens while a history is read.
 #[derive(Clone, Debug, Default)]
@@ -41,9 +42,12 @@ impl Occurrences {
     }
 }
 
-impl Happened {
+impl Analyzer for Happened {
+    type Uses<'d> = ();
+    type Coverage = Occurrences;
+
     /// Takes in the next event; those of records in the log say nothing here.
-    pub(crate) fn observe(&mut self, event: &Event, names: &Names) {
+    fn observe(&mut self, event: &Event, context: &Context, _collector: &mut FindingCollector) {
         match &event.body {
             Body::TopicDeleted { topic, recreated } => {
                 self.deleted.push((event.at, *topic, *recreated));
@@ -64,7 +68,7 @@ impl Happened {
                 BatchKind::Plain | BatchKind::Transactional | BatchKind::Control => {}
             },
             Body::Assigned { member, partitions } => {
-                let Some(group) = names.group_of(*member) else {
+                let Some(group) = context.names.group_of(*member) else {
                     return;
                 };
                 for partition in partitions {
@@ -96,12 +100,16 @@ impl Happened {
         }
     }
 
-    fn happens(&mut self, what: Happening, to: TopicIx) {
-        self.to.entry(what).or_default().insert(to);
-    }
-
     /// All that happened.
-    pub(crate) fn settle(mut self, cleaning: &Cleaning, names: &Names) -> Occurrences {
+    fn settle(
+        &mut self,
+        context: &Context,
+        (): Self::Uses<'_>,
+        _collector: &mut FindingCollector,
+    ) -> Self::Coverage {
+        let Context {
+            names, cleaning, ..
+        } = context;
         for topic in cleaning.cleaned() {
             self.happens(Happening::Compaction, *topic);
         }
@@ -109,12 +117,12 @@ impl Happened {
             let topics = topics.iter();
             topics.map(|topic| names.topic(*topic)).collect()
         };
-        let to = self.to.into_iter();
+        let to = std::mem::take(&mut self.to).into_iter();
         let mut to: BTreeMap<_, _> = to.map(|(what, topics)| (what, by_name(topics))).collect();
         if self.retried {
             to.entry(Happening::Retry).or_default();
         }
-        let deleted = self.deleted.into_iter();
+        let deleted = std::mem::take(&mut self.deleted).into_iter();
         let deleted = deleted.map(|(at, topic, recreated)| {
             let (state, trace) = if recreated {
                 (
@@ -139,5 +147,11 @@ impl Happened {
             to,
             deleted: deleted.collect(),
         }
+    }
+}
+
+impl Happened {
+    fn happens(&mut self, what: Happening, to: TopicIx) {
+        self.to.entry(what).or_default().insert(to);
     }
 }

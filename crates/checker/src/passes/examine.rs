@@ -6,9 +6,12 @@ use model::claim::Contract;
 use model::event::Event;
 use model::verdict::Calibration;
 
-use crate::calibration::mutants::{MutantPass, Survey};
-use crate::passes::checker::{Analysis, Checker, Pass};
-use crate::passes::limits::Limits;
+use crate::analysis::Analysis;
+use crate::calibration::mutants::MutantPass;
+use crate::calibration::survey::Survey;
+use crate::invariants::guarded;
+use crate::limits::Limits;
+use crate::passes::checker::{Checker, Pass};
 use crate::passes::parallel::{Concurrency, Lanes};
 use crate::proof::explain::{Examples, Explainer};
 
@@ -21,7 +24,8 @@ use crate::proof::explain::{Examples, Explainer};
 /// as in a healthy history, as it is in one with mutants, checking takes a few
 /// readings more.
 ///
-/// Fails only where a reading of the history does.
+/// Fails only where a reading of the history does. Panics where an invariant of
+/// the checker does not hold; [`examine_in`] does not.
 pub fn examine<I, E>(
     contract: &Contract,
     examples: Examples,
@@ -31,15 +35,20 @@ where
     I: IntoIterator<Item = Result<Event, E>> + Send,
     E: Send,
 {
-    examine_in(Lanes::One, Limits::default(), contract, examples, |_| {
-        open()
-    })
+    examine_all(
+        Lanes::One,
+        Limits::default(),
+        contract,
+        examples,
+        &mut |_| open(),
+    )
 }
 
 /// The same, in as many lanes as are wanted, which changes nothing but the
 /// time that it takes. `open` is told how many read at the same time.
 ///
-/// Fails only where a reading of the history does.
+/// Fails only where a reading of the history does. Where an invariant of the
+/// checker does not hold, the analysis says which, and nothing else.
 pub fn examine_in<I, E>(
     lanes: Lanes,
     limits: Limits,
@@ -51,7 +60,22 @@ where
     I: IntoIterator<Item = Result<Event, E>> + Send,
     E: Send,
 {
-    let mut analysis = check_planted(lanes, limits, None, &mut open)?;
+    let examined = guarded(|| examine_all(lanes, limits, contract, examples, &mut open));
+    examined.unwrap_or_else(|broken| Ok((Analysis::broken(broken), Vec::new())))
+}
+
+fn examine_all<I, E>(
+    lanes: Lanes,
+    limits: Limits,
+    contract: &Contract,
+    examples: Examples,
+    open: &mut impl FnMut(Concurrency) -> Result<I, E>,
+) -> Result<(Analysis, Vec<Calibration>), E>
+where
+    I: IntoIterator<Item = Result<Event, E>> + Send,
+    E: Send,
+{
+    let mut analysis = check_planted(lanes, limits, None, &mut *open)?;
 
     let mut explainer = Explainer::new(&analysis, examples);
     let mut survey = Survey::new(contract, &analysis);
@@ -61,11 +85,17 @@ where
         survey.observe(&event);
     }
     explainer.finish(&mut analysis);
+    assert!(
+        survey.events() == analysis.events,
+        "a history of {} events had {} when its mutants were planned",
+        analysis.events,
+        survey.events()
+    );
 
     let mutants = survey.plan();
     let mut calibration = Vec::new();
     for pass in mutants.passes() {
-        let mutated = check_planted(lanes, limits, Some(pass), &mut open)?;
+        let mutated = check_planted(lanes, limits, Some(pass), &mut *open)?;
         calibration.extend(mutants.compare(pass, &mutated));
     }
     calibration.sort_by_key(|mutant| mutant.anomaly);
@@ -99,7 +129,9 @@ where
 {
     let mut checker = Checker::within(limits);
     loop {
-        match checker.read(lanes, planting, &mut open)?.end_pass() {
+        checker = checker.read(lanes, planting, &mut open)?;
+        checker.assert_same_history();
+        match checker.end_pass() {
             Pass::Done(analysis) => return Ok(*analysis),
             Pass::Repeat(next) => checker = *next,
         }
@@ -120,6 +152,97 @@ pub fn check<E>(
         match checker.end_pass() {
             Pass::Done(analysis) => return Ok(*analysis),
             Pass::Repeat(next) => checker = *next,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::convert::Infallible;
+
+    use model::claim::{Claim, Guarantee, Level};
+    use model::event::Body;
+    use model::ids::{
+        Micros, PartitionIndex, PartitionRef, ProducerIx, RecordId, Sequence, TopicIx,
+    };
+    use model::verdict::Verdict;
+
+    use super::*;
+    use crate::verdict::judge::judge;
+
+    fn sends(count: u64) -> Vec<Event> {
+        let send = |sequence| Event {
+            at: Micros::new(sequence),
+            body: Body::SendInvoked {
+                record: RecordId {
+                    producer: ProducerIx::new(0),
+                    sequence: Sequence::new(sequence),
+                },
+                to: PartitionRef {
+                    topic: TopicIx::new(0),
+                    partition: PartitionIndex::new(0),
+                },
+            },
+        };
+        (0..count).map(send).collect()
+    }
+
+    /// Every claim on the histories that `open` opens is INCONCLUSIVE, because of
+    /// this.
+    fn cannot_tell<I>(
+        lanes: Lanes,
+        open: impl FnMut(Concurrency) -> Result<I, Infallible>,
+        why: &str,
+    ) where
+        I: IntoIterator<Item = Result<Event, Infallible>> + Send,
+    {
+        let guarantees = Claim::ALL.iter().map(|claim| Guarantee {
+            claim: *claim,
+            level: Level::Required,
+            limit_ms: None,
+        });
+        let contract = Contract {
+            guarantees: guarantees.collect(),
+            ..Contract::default()
+        };
+        let examples = Examples::default();
+        let Ok((analysis, calibration)) =
+            examine_in(lanes, Limits::default(), &contract, examples, open);
+        let verdict = judge(&contract, "broken", 1, &analysis, calibration);
+        assert_eq!(verdict.verdict, Verdict::Inconclusive);
+        assert!(!verdict.as_expected);
+        assert!(verdict.doubts[0].contains(why), "{:?}", verdict.doubts);
+        for guarantee in &verdict.guarantees {
+            assert_eq!(guarantee.verdict, Verdict::Inconclusive);
+            assert!(guarantee.reason.contains(why), "{}", guarantee.reason);
+        }
+    }
+
+    #[test]
+    fn a_history_that_changes_between_passes_is_inconclusive() {
+        for lanes in [Lanes::One, Lanes::Many] {
+            let mut count = 9;
+            let open = |_| {
+                count -= 1;
+                Ok(sends(count).into_iter().map(Ok))
+            };
+            cannot_tell(lanes, open, "events");
+        }
+    }
+
+    #[test]
+    fn a_panic_in_any_lane_is_inconclusive() {
+        for (lanes, reader) in [(Lanes::One, 0), (Lanes::Many, 0), (Lanes::Many, 1)] {
+            let mut opened = 0;
+            let open = |_| {
+                let panics = opened == reader;
+                opened += 1;
+                Ok(sends(9).into_iter().map(move |event| {
+                    assert!(!panics || event.at < Micros::new(5), "out of bounds");
+                    Ok(event)
+                }))
+            };
+            cannot_tell(lanes, open, "out of bounds");
         }
     }
 }

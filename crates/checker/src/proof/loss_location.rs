@@ -14,7 +14,7 @@ use model::event::{Body, Content, Outcome};
 use model::ids::{Offset, PartitionRef, ProducerIx, RecordId};
 use model::verdict::{Finding, Hop, LostAt};
 
-use crate::passes::checker::Coverage;
+use crate::analysis::Coverage;
 use crate::sets::record_set::RecordSet;
 use crate::sets::sparse_set::SparseSet;
 
@@ -27,10 +27,10 @@ const PLACED_MAX: usize = 1 << 20;
 pub(crate) struct LossLocation {
     /// By producer, in order: the sequences of what was lost.
     lost: BTreeMap<ProducerIx, Vec<(i64, i64)>>,
-    partitions: BTreeMap<PartitionRef, Places>,
+    partitions: BTreeMap<PartitionRef, LostOffsets>,
     /// Where lost records were acknowledged, of so many of them.
     placed: BTreeMap<RecordId, (PartitionRef, Offset)>,
-    /// Lost records that somebody was given, or a replica held, wherever in
+    /// Lost records that a reader was given, or a replica held, wherever in
     /// their topic.
     seen: RecordSet,
     /// Committed row changes without an event, and those of them of which a
@@ -47,7 +47,7 @@ pub(crate) struct LossLocation {
 
 /// The offsets at which lost records were acknowledged in one partition.
 #[derive(Default)]
-struct Places {
+struct LostOffsets {
     pinned: Option<(Offset, Offset)>,
     acknowledged: SparseSet,
     /// Another record stands there.
@@ -230,7 +230,7 @@ fn split(count: u64, known: &[(Hop, u64)], rest: Hop) -> Vec<LostAt> {
     at.map(|(hop, count)| LostAt::new(hop, count)).collect()
 }
 
-impl Places {
+impl LostOffsets {
     fn hop(&self, offset: i64) -> Hop {
         if self.replaced.contains(offset) {
             return Hop::Replaced;

@@ -5,9 +5,9 @@
 //! A placement is mixed into 128 bits, and a set's fingerprint is the sum of
 //! those of its members, so that the order in which they come does not matter.
 //! That two different sets of a history have the same one is as likely as
-//! guessing 128 bits at the first attempt: nobody will see it happen by
+//! guessing 128 bits at the first attempt: it will never happen by
 //! accident. It is no defence against a history that was forged to make it
-//! happen; whoever can forge a history can also forge a healthy one. The keys
+//! happen; one who can forge a history can also forge a healthy one. The keys
 //! are fixed, so that a history gives the same verdict for ever.
 
 use model::ids::{Offset, RecordId};

@@ -16,9 +16,11 @@ use std::collections::{BTreeSet, HashMap};
 use model::anomaly::Anomaly;
 use model::ids::{Offset, RecordId, Sequence};
 
+use crate::analyzer::Analyzer;
+use crate::context::Context;
+use crate::finding::{FindingCollector, Scope, Watch};
 use crate::log::Ledger;
 use crate::names::Names;
-use crate::proof::finding::{FindingCollector, Scope, Watch};
 use crate::provenance::Provenance;
 use crate::txn::outcomes::{TxnOutcome, TxnOutcomes, Visible};
 use crate::txn::tracker::Tx;
@@ -32,7 +34,7 @@ pub struct TransactionCoverage {
     pub committed_of_many: u64,
     /// Aborted.
     pub aborted: u64,
-    /// Of which nobody says what became of them.
+    /// Of unknown outcome.
     pub unknown: u64,
     /// That no marker had closed in some partition when it was pinned.
     pub open: u64,
@@ -40,9 +42,36 @@ pub struct TransactionCoverage {
     pub disowned: u64,
 }
 
+/// Looks for transactions that are not whole.
+#[derive(Default)]
+pub(crate) struct Atomicity;
+
+impl Analyzer for Atomicity {
+    type Uses<'d> = (&'d Ledger,);
+    type Coverage = TransactionCoverage;
+
+    fn settle(
+        &mut self,
+        context: &Context,
+        (log,): Self::Uses<'_>,
+        collector: &mut FindingCollector,
+    ) -> TransactionCoverage {
+        let lost = &log.lost().of_transactions;
+        let coverage = find_torn(
+            &context.txn_outcomes,
+            lost,
+            log,
+            &context.provenance,
+            collector,
+        );
+        find_interrupted(&context.txn_outcomes, log, &context.names, collector);
+        coverage
+    }
+}
+
 /// Finds transactions that are not whole. `lost` are the acknowledged records
 /// that are not there.
-pub(crate) fn find_torn(
+fn find_torn(
     txn_outcomes: &TxnOutcomes,
     lost: &[RecordId],
     log: &Ledger,
@@ -72,7 +101,7 @@ pub(crate) fn find_torn(
         }
     }
     if provenance.is_imported() {
-        // What was only acknowledged has a place, too, and nobody has seen it.
+        // What was only acknowledged has a place, too, and was not seen.
         let mut given = BTreeSet::new();
         for (producer, span) in txn_outcomes.transactions.spans() {
             let mut sequences = (span.first..=span.last).map(Sequence::new);
@@ -143,7 +172,7 @@ fn cover(txn_outcomes: &TxnOutcomes, open: &BTreeSet<Tx>) -> TransactionCoverage
 }
 
 /// Finds committed transactions whose records others' records interrupt.
-pub(crate) fn find_interrupted(
+fn find_interrupted(
     txn_outcomes: &TxnOutcomes,
     log: &Ledger,
     names: &Names,

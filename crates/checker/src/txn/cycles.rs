@@ -22,9 +22,12 @@ use std::collections::{BTreeSet, HashMap, VecDeque};
 use model::anomaly::Anomaly;
 use model::ids::{Offset, PartitionRef};
 
+use crate::analyzer::Analyzer;
+use crate::context::Context;
+use crate::finding::{FindingCollector, Scope, Watch};
+use crate::groups::readers::Readers;
 use crate::log::Ledger;
 use crate::names::Names;
-use crate::proof::finding::{FindingCollector, Scope, Watch};
 use crate::txn::outcomes::{TxnOutcome, TxnOutcomes, TxnRange, Visible};
 use crate::txn::reads::TxnRead;
 use crate::txn::tracker::Tx;
@@ -36,7 +39,7 @@ const EDGES_BEFORE_SORTING: usize = 1 << 16;
 
 /// Why one transaction comes after another.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-enum Kind {
+enum EdgeKind {
     Write,
     Read,
 }
@@ -46,7 +49,7 @@ enum Kind {
 struct Edge {
     from: Tx,
     to: Tx,
-    kind: Kind,
+    kind: EdgeKind,
     partition: PartitionRef,
     offset: Offset,
 }
@@ -62,8 +65,27 @@ pub struct CycleCoverage {
     pub read_circles: u64,
 }
 
+/// Looks for circles.
+#[derive(Default)]
+pub(crate) struct Cycles;
+
+impl Analyzer for Cycles {
+    type Uses<'d> = (&'d Ledger, &'d Readers);
+    type Coverage = CycleCoverage;
+
+    fn settle(
+        &mut self,
+        context: &Context,
+        (log, readers): Self::Uses<'_>,
+        collector: &mut FindingCollector,
+    ) -> CycleCoverage {
+        let reads = readers.joined_reads();
+        find_cycles(&context.txn_outcomes, reads, log, &context.names, collector)
+    }
+}
+
 /// Finds the circles of a history.
-pub(crate) fn find_cycles(
+fn find_cycles(
     txn_outcomes: &TxnOutcomes,
     reads: &[TxnRead],
     log: &Ledger,
@@ -71,9 +93,9 @@ pub(crate) fn find_cycles(
     collector: &mut FindingCollector,
 ) -> CycleCoverage {
     let edges = collect(txn_outcomes, reads, log);
-    let of_kind = |kind: Kind| edges.iter().filter(move |edge| edge.kind == kind);
-    let writes: Vec<Edge> = of_kind(Kind::Write).copied().collect();
-    let read: Vec<Edge> = of_kind(Kind::Read).copied().collect();
+    let of_kind = |kind: EdgeKind| edges.iter().filter(move |edge| edge.kind == kind);
+    let writes: Vec<Edge> = of_kind(EdgeKind::Write).copied().collect();
+    let read: Vec<Edge> = of_kind(EdgeKind::Read).copied().collect();
     let nodes = txn_outcomes.transactions.len();
     let coverage = CycleCoverage {
         writes: writes.len() as u64,
@@ -84,7 +106,7 @@ pub(crate) fn find_cycles(
         (Anomaly::G0, Graph::new(nodes, &writes)),
         (Anomaly::G1c, Graph::new(nodes, &edges)),
     ] {
-        let wanted = |edge: &Edge| anomaly == Anomaly::G0 || edge.kind == Kind::Read;
+        let wanted = |edge: &Edge| anomaly == Anomaly::G0 || edge.kind == EdgeKind::Read;
         report(anomaly, &graph, wanted, txn_outcomes, names, collector);
     }
     coverage
@@ -108,7 +130,7 @@ fn collect(txn_outcomes: &TxnOutcomes, reads: &[TxnRead], log: &Ledger) -> Vec<E
                 add(Edge {
                     from,
                     to: tx,
-                    kind: Kind::Write,
+                    kind: EdgeKind::Write,
                     partition,
                     offset: Offset::new(stand.first),
                 });
@@ -139,7 +161,7 @@ fn collect(txn_outcomes: &TxnOutcomes, reads: &[TxnRead], log: &Ledger) -> Vec<E
                 add(Edge {
                     from: writer,
                     to: read.tx,
-                    kind: Kind::Read,
+                    kind: EdgeKind::Read,
                     partition: read.partition,
                     offset: Offset::new(first),
                 });
@@ -203,8 +225,8 @@ fn report(
                     let place = format!("{}@{}", names.partition(edge.partition), edge.offset);
                     let (from, to) = (reference(edge.from), reference(edge.to));
                     match edge.kind {
-                        Kind::Write => format!("{to} wrote {place} behind {from}"),
-                        Kind::Read => format!("{to} read {place}, which {from} wrote"),
+                        EdgeKind::Write => format!("{to} wrote {place} behind {from}"),
+                        EdgeKind::Read => format!("{to} read {place}, which {from} wrote"),
                     }
                 })
                 .collect();
@@ -364,7 +386,7 @@ mod tests {
             .map(|(from, to)| Edge {
                 from: nodes[*from],
                 to: nodes[*to],
-                kind: Kind::Write,
+                kind: EdgeKind::Write,
                 partition: PartitionRef::default(),
                 offset: Offset::new(0),
             })

@@ -22,10 +22,11 @@ use model::anomaly::Anomaly;
 use model::event::{Body, Content, Event, Isolation};
 use model::ids::{GroupIx, Micros, Offset, PartitionRef, ProducerIx, RecordId, Sequence};
 
+use crate::analyzer::{Analyzer, PROCESSED, SENDS};
 use crate::context::Context;
+use crate::finding::{FindingCollector, Scope, Watch};
 use crate::log::Ledger;
 use crate::names::Names;
-use crate::proof::finding::{FindingCollector, Scope, Watch};
 use crate::provenance::Provenance;
 use crate::sets::sparse_set::SparseSet;
 use crate::txn::outcomes::{TxnOutcome, TxnOutcomes, TxnRange, Visible};
@@ -36,7 +37,7 @@ const WAITING_MAX: usize = 1 << 20;
 
 /// What `read_committed` groups were given.
 #[derive(Default)]
-pub(crate) struct IsolationCheck {
+pub(crate) struct ReadCommitted {
     any: bool,
     places: BTreeMap<(GroupIx, PartitionRef), SparseSet>,
     records: BTreeMap<(GroupIx, ProducerIx), SparseSet>,
@@ -69,16 +70,19 @@ pub struct IsolationCoverage {
     pub is_plain: bool,
 }
 
-impl IsolationCheck {
-    /// To be shown an event after the transactions, the roster and the
-    /// provenance have seen it.
-    pub(crate) fn observe(
-        &mut self,
-        event: &Event,
-        transactions: &Transactions,
-        names: &Names,
-        provenance: &Provenance,
-    ) {
+impl Analyzer for ReadCommitted {
+    type Uses<'d> = (&'d Ledger,);
+    type Coverage = Vec<IsolationCoverage>;
+
+    const FREQUENT: u8 = SENDS | PROCESSED;
+
+    fn observe(&mut self, event: &Event, context: &Context, _collector: &mut FindingCollector) {
+        let Context {
+            names,
+            provenance,
+            transactions,
+            ..
+        } = context;
         match &event.body {
             Body::IsolationDeclared {
                 isolation: Isolation::ReadCommitted,
@@ -140,6 +144,55 @@ impl IsolationCheck {
         }
     }
 
+    /// Finds what the groups must not have been given.
+    fn settle(
+        &mut self,
+        context: &Context,
+        (log,): Self::Uses<'_>,
+        collector: &mut FindingCollector,
+    ) -> Self::Coverage {
+        let Context {
+            names,
+            provenance,
+            txn_outcomes,
+            ..
+        } = context;
+        for (producer, waiting) in std::mem::take(&mut self.waiting) {
+            for ((sequence, group), at) in waiting {
+                let record = RecordId {
+                    producer,
+                    sequence: Sequence::new(sequence),
+                };
+                let Some(tx) = txn_outcomes.transactions.of(record) else {
+                    continue;
+                };
+                // What was never asked for by the end was never asked for.
+                if is_early(at, tx, &txn_outcomes.transactions) != Some(false) {
+                    let early = self.early.entry((group, producer)).or_default();
+                    early.insert(sequence.cast_signed());
+                }
+            }
+        }
+        self.find_aborted_reads(log, context, collector);
+        self.find_early_reads(txn_outcomes, names, collector);
+        let groups = names.groups.iter();
+        groups
+            .filter(|(group, _)| provenance.must_read_committed(**group))
+            .map(|(group, declared)| {
+                let topics = declared.topics.iter();
+                let mut partitions = topics.flat_map(|topic| names.partitions_of(*topic));
+                IsolationCoverage {
+                    group: declared.name.clone(),
+                    unordered: self.unordered,
+                    is_plain: partitions.all(|partition| txn_outcomes.stands(partition).is_empty()),
+                    ..self.cover(*group, context, log)
+                }
+            })
+            .collect()
+    }
+}
+
+impl ReadCommitted {
     fn given(
         &mut self,
         group: GroupIx,
@@ -241,57 +294,10 @@ impl IsolationCheck {
             .collect()
     }
 
-    /// Finds what the groups must not have been given.
-    pub(crate) fn settle(
-        mut self,
-        log: &Ledger,
-        context: Context<'_>,
-        collector: &mut FindingCollector,
-    ) -> Vec<IsolationCoverage> {
-        let Context {
-            names,
-            provenance,
-            txn_outcomes,
-            ..
-        } = context;
-        for (producer, waiting) in std::mem::take(&mut self.waiting) {
-            for ((sequence, group), at) in waiting {
-                let record = RecordId {
-                    producer,
-                    sequence: Sequence::new(sequence),
-                };
-                let Some(tx) = txn_outcomes.transactions.of(record) else {
-                    continue;
-                };
-                // What was never asked for by the end was never asked for.
-                if is_early(at, tx, &txn_outcomes.transactions) != Some(false) {
-                    let early = self.early.entry((group, producer)).or_default();
-                    early.insert(sequence.cast_signed());
-                }
-            }
-        }
-        self.find_aborted_reads(log, context, collector);
-        self.find_early_reads(txn_outcomes, names, collector);
-        let groups = names.groups.iter();
-        groups
-            .filter(|(group, _)| provenance.must_read_committed(**group))
-            .map(|(group, declared)| {
-                let topics = declared.topics.iter();
-                let mut partitions = topics.flat_map(|topic| names.partitions_of(*topic));
-                IsolationCoverage {
-                    group: declared.name.clone(),
-                    unordered: self.unordered,
-                    is_plain: partitions.all(|partition| txn_outcomes.stands(partition).is_empty()),
-                    ..self.cover(*group, context, log)
-                }
-            })
-            .collect()
-    }
-
     fn find_aborted_reads(
         &self,
         log: &Ledger,
-        context: Context<'_>,
+        context: &Context,
         collector: &mut FindingCollector,
     ) {
         let Context {
@@ -411,8 +417,8 @@ impl IsolationCheck {
         }
     }
 
-    fn cover(&self, group: GroupIx, context: Context<'_>, log: &Ledger) -> IsolationCoverage {
-        let txn_outcomes = context.txn_outcomes;
+    fn cover(&self, group: GroupIx, context: &Context, log: &Ledger) -> IsolationCoverage {
+        let txn_outcomes = &context.txn_outcomes;
         let mut coverage = IsolationCoverage::default();
         for ((_, partition), given) in self.places.iter().filter(|((of, _), _)| *of == group) {
             let last = given.last().unwrap_or(i64::MIN);

@@ -22,7 +22,7 @@ impl Tx {
 
 /// What the producer was told.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Told {
+pub(crate) enum ReportedOutcome {
     Committed,
     Aborted,
     /// It was fenced, or may or may not have been committed.
@@ -38,7 +38,7 @@ pub(crate) struct Transaction {
     pub(crate) asked: Option<Micros>,
     /// When the producer was told something.
     pub(crate) completed: Option<Micros>,
-    pub(crate) told: Told,
+    pub(crate) told: ReportedOutcome,
 }
 
 /// Consecutive records that were sent in one transaction.
@@ -93,10 +93,10 @@ impl Transactions {
                 let known = &mut self.all[tx.index()];
                 known.completed.get_or_insert(event.at);
                 known.told = match outcome {
-                    TransactionOutcome::Committed => Told::Committed,
-                    TransactionOutcome::Aborted => Told::Aborted,
+                    TransactionOutcome::Committed => ReportedOutcome::Committed,
+                    TransactionOutcome::Aborted => ReportedOutcome::Aborted,
                     TransactionOutcome::Fenced | TransactionOutcome::Unknown { .. } => {
-                        Told::Nothing
+                        ReportedOutcome::Nothing
                     }
                 };
                 let sender = self.senders.entry(transaction.producer).or_default();
@@ -114,7 +114,7 @@ impl Transactions {
                 begun: None,
                 asked: None,
                 completed: None,
-                told: Told::Nothing,
+                told: ReportedOutcome::Nothing,
             });
             next
         })

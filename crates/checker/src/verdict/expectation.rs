@@ -8,15 +8,15 @@
 //!   and nothing else does. It may come more than once, and resending and
 //!   reading again may change its order, so that what leads to nothing worse
 //!   (a reader or a commit that goes back, a member that goes on too long) is
-//!   only reported. A skip or a gap is a loss to whoever reads.
+//!   only reported. A skip or a gap is a loss to a reader.
 //! - *exactly-once*: and only once, in order, and only if committed.
 //!   Transactions that interleave in a partition are no contradiction: Kafka
 //!   isolates readers from the uncommitted, not writers from one another.
 //! - *strict*: nothing of the catalogue.
 //!
 //! *unseen* leaves every expectation open, the strict one as well: it says that
-//! nobody can tell, and proves nothing. Where a group may have been rebalanced
-//! between any two polls and nobody says when, skipping and going back from one
+//! it is unknown, and proves nothing. Where a group may have been rebalanced
+//! between any two polls and it is not recorded when, skipping and going back from one
 //! poll to the next is reported only, but by the strict one.
 //!
 //! Beside any of these it can be demanded that every send was acknowledged.
@@ -24,7 +24,7 @@
 use model::anomaly::Anomaly;
 use model::verdict::Verdict;
 
-use crate::passes::checker::Analysis;
+use crate::analysis::Analysis;
 
 /// What is expected of a history.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -266,16 +266,7 @@ fn why_open(analysis: &Analysis) -> Vec<String> {
     if completeness.imported.is_none() && !completeness.completed {
         doubts.push("the history ends before the run was completed".to_owned());
     }
-    if !completeness.unread.is_empty() {
-        let unread = completeness.unread.join(", ");
-        doubts.push(format!("not read to the end: {unread}"));
-    }
-    if completeness.strays > 0 {
-        doubts.push(format!(
-            "{} reads or commits of members that the history does not introduce",
-            completeness.strays
-        ));
-    }
+    doubts.extend(completeness.gaps());
     doubts.extend(completeness.given_again.iter().cloned());
     let coverage = &analysis.coverage;
     if completeness.replaceable > 0 {

@@ -5,7 +5,7 @@
 
 use model::event::Event;
 
-use super::{Checker, Measuring, Reading};
+use super::{Checker, Measuring, Passes};
 use crate::calibration::mutants::MutantPass;
 use crate::passes::parallel::{self, Concurrency, Lanes, Taker};
 
@@ -46,7 +46,8 @@ impl Role {
             Self::Whole => checker.observe(event),
             Self::Finder => checker.find(event),
             Self::Meter => {
-                checker.names.observe(&event.body);
+                checker.events += 1;
+                checker.context.names.observe(&event.body);
                 checker.measure(event);
             }
         }
@@ -79,7 +80,7 @@ impl Checker {
             planting: planting.cloned(),
         };
         let is_divided = lanes == Lanes::Many
-            && self.reading == Reading::First
+            && self.passes == Passes::First
             && self.measuring == Measuring::Everything;
         if !is_divided {
             return vec![part(Role::Whole, self)];
@@ -92,9 +93,17 @@ impl Checker {
     fn join(parts: Vec<Part>) -> Self {
         let mut parts = parts.into_iter();
         let first = parts.next().map(|part| part.of).unwrap_or_default();
-        parts.fold(first, |whole, part| Self {
-            meter: part.of.meter,
-            ..whole
+        parts.fold(first, |whole, part| {
+            assert!(
+                whole.events == part.of.events,
+                "two readers of a history saw {} and {} events of it",
+                whole.events,
+                part.of.events
+            );
+            Self {
+                meter: part.of.meter,
+                ..whole
+            }
         })
     }
 }

@@ -1,5 +1,5 @@
 //! What stands, or was read, next to an offset: its neighbours on both sides.
-//! Knows nothing of why anybody asks.
+//! Knows nothing of why it is asked.
 
 use std::collections::BTreeMap;
 

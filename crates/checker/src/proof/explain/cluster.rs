@@ -4,9 +4,10 @@
 use model::event::{Body, Event, Intent, TransactionOutcome};
 use model::ids::TransactionRef;
 
-use super::{Explainer, name, observed};
+use crate::finding::Watch;
 use crate::names::Names;
-use crate::proof::finding::Watch;
+use crate::proof::explain::Explainer;
+use crate::proof::explain::words::{name, observed};
 
 impl Explainer {
     pub(super) fn observe_cluster(&mut self, event: &Event) {

@@ -1,8 +1,8 @@
 //! Rulings on what brokers alone answer for: that no log moves back, and that
 //! replicas agree. Knows nothing of what was sent or read.
 
-use super::{Ruling, held, inconclusive};
-use crate::passes::checker::Analysis;
+use crate::analysis::Analysis;
+use crate::verdict::judge::ruling::{Ruling, held, inconclusive};
 
 pub(super) fn no_truncation(analysis: &Analysis) -> Ruling {
     let coverage = &analysis.coverage.truncation;

@@ -5,14 +5,14 @@
 use model::claim::{Claim, Contract};
 use model::verdict::{ErrorMeaning, ReportedError};
 
-use super::{Ruling, inconclusive};
-use crate::groups::readers::GroupCoverage;
-use crate::passes::checker::Analysis;
+use crate::analysis::Analysis;
+use crate::groups::coverage::GroupCoverage;
+use crate::verdict::judge::ruling::{Ruling, inconclusive};
 
 /// Errors that are told beside a verdict, at most; verdict.json has all.
 const TOLD_MAX: usize = 3;
 
-/// Why nobody can tell where the records that a group lacks are ones that its
+/// Why it is unknown where the records that a group lacks are ones that its
 /// members' clients cannot read: they are there, and the pipeline has done its
 /// part.
 pub(super) fn beyond(group: &GroupCoverage, analysis: &Analysis) -> Option<Ruling> {
@@ -30,7 +30,7 @@ pub(super) fn beyond(group: &GroupCoverage, analysis: &Analysis) -> Option<Rulin
     )))
 }
 
-/// Why nobody can tell where a group was still coming to what it lacks, or was
+/// Why it is unknown where a group was still coming to what it lacks, or was
 /// not given the time.
 pub(super) fn slow(group: &GroupCoverage, analysis: &Analysis) -> Option<Ruling> {
     let name = &group.name;
@@ -65,7 +65,7 @@ pub(super) fn slow(group: &GroupCoverage, analysis: &Analysis) -> Option<Ruling>
     })
 }
 
-/// The quotas that throttled nobody: a scenario that sets one is about clients
+/// The quotas that throttled no client: a scenario that sets one is about clients
 /// that are throttled, and what did not happen was not put to the test.
 pub(super) fn idle_quotas(contract: &Contract, analysis: &Analysis) -> Vec<String> {
     let throttled = &analysis.measurements.throttled;

@@ -4,9 +4,9 @@ use model::claim::Claim;
 use model::event::{CaptureResult, SettingEffect, Snapshot};
 use model::verdict::PartFailure;
 
-use super::{Ruling, held, inconclusive};
-use crate::cdc::row_changes::CaptureCoverage;
-use crate::passes::checker::Analysis;
+use crate::analysis::Analysis;
+use crate::cdc::coverage::CaptureCoverage;
+use crate::verdict::judge::ruling::{Ruling, held, inconclusive};
 
 /// What makes the whole capture doubtful.
 pub(super) fn doubts(capture: &CaptureCoverage) -> Vec<String> {

@@ -1,7 +1,8 @@
 //! What producers were told: whether anything, and whether it was good.
 
-use super::{Ruling, clients, held, inconclusive, violated};
-use crate::passes::checker::Analysis;
+use crate::analysis::Analysis;
+use crate::verdict::judge::clients;
+use crate::verdict::judge::ruling::{Ruling, held, inconclusive, violated};
 
 /// Judged by counting: the sends that were acknowledged against all of them.
 pub(super) fn all_acknowledged(analysis: &Analysis) -> Ruling {

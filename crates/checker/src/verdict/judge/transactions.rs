@@ -2,9 +2,9 @@
 //! becomes visible as a whole, and that none depend on one another in a
 //! circle. Knows nothing of how any of it was found out.
 
-use super::{Ruling, held, inconclusive};
-use crate::passes::checker::Analysis;
+use crate::analysis::Analysis;
 use crate::txn::read_committed::IsolationCoverage;
+use crate::verdict::judge::ruling::{Ruling, held, inconclusive};
 
 /// Put to the test only where a group was given records of committed
 /// transactions, and passed records of aborted ones. One that reads what was

@@ -11,101 +11,19 @@
 //! one connection is answered in the order in which it stores, and what is
 //! stored before that record lies below its offset.
 
-use std::collections::BTreeMap;
-use std::ops::Range;
+use model::ids::{Offset, PartitionRef, RecordId};
 
-use model::ids::{Offset, PartitionRef, ProducerIx, RecordId};
-
-use super::{Ledger, PartitionLog};
+use crate::limits::Limits;
+use crate::log::ledger::Ledger;
+use crate::log::partition_log::PartitionLog;
+use crate::log::witness::Witness;
 use crate::names::Names;
-use crate::passes::limits::Limits;
 use crate::provenance::Provenance;
-use crate::sets::sparse_set::SparseSet;
 use crate::txn::outcomes::{TxnOutcome, TxnOutcomes};
-
-/// Who tells what stands in the log.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) enum Witness {
-    /// An observer, when the traffic was over.
-    #[default]
-    Observer,
-    /// The readers.
-    Readers,
-    /// The readers, and the producers of what was sent in transactions.
-    ReadersAndProducers,
-}
-
-/// What was said of a partition, where everything is kept.
-#[derive(Default)]
-pub(super) struct Told(Vec<(Offset, RecordId)>);
-
-impl Told {
-    pub(super) fn add(&mut self, offset: Offset, record: RecordId) {
-        if self.0.len() == self.0.capacity() {
-            self.sort();
-        }
-        self.0.push((offset, record));
-    }
-
-    fn sort(&mut self) {
-        self.0.sort_unstable();
-        self.0.dedup();
-    }
-}
-
-/// Successes without an offset that are followed, at most; of others nobody
-/// can tell whether they are lost.
-const FOLLOWED_MAX: usize = 1 << 16;
-
-/// Successes without an offset, and what the same producers were told next.
-#[derive(Default)]
-pub(super) struct Followed {
-    /// Of which no record that was sent later was acknowledged so far.
-    open: BTreeMap<(PartitionRef, ProducerIx), Vec<RecordId>>,
-    /// The offset of such a record, below which they lie if they were stored.
-    below: BTreeMap<RecordId, Offset>,
-    len: usize,
-}
-
-impl Followed {
-    /// A producer was told success of a record, at an offset.
-    pub(super) fn hear(&mut self, partition: PartitionRef, record: RecordId, offset: Offset) {
-        if self.open.is_empty() {
-            return;
-        }
-        let from = (partition, record.producer);
-        if let Some(open) = self.open.get_mut(&from) {
-            open.retain(|before| {
-                let later = before.sequence < record.sequence;
-                if later {
-                    self.below.insert(*before, offset);
-                }
-                !later
-            });
-            if open.is_empty() {
-                self.open.remove(&from);
-            }
-        }
-    }
-
-    /// A producer was told success of a record, without an offset.
-    pub(super) fn hear_unplaced(&mut self, partition: PartitionRef, record: RecordId) {
-        if self.len < FOLLOWED_MAX {
-            self.len += 1;
-            let from = (partition, record.producer);
-            self.open.entry(from).or_default().push(record);
-        }
-    }
-
-    /// The offset below which a record lies, if it is stored.
-    pub(super) fn below(&self, record: RecordId) -> Option<Offset> {
-        self.below.get(&record).copied()
-    }
-}
 
 impl Ledger {
     /// For a history of which it is known who its witnesses are.
-    pub(crate) fn told_by(witness: Witness, limits: Limits) -> Self {
+    pub(crate) fn with_witness(witness: Witness, limits: Limits) -> Self {
         Self {
             witness,
             ..Self::within(limits)
@@ -126,7 +44,7 @@ impl Ledger {
     }
 
     /// Takes what the readers were given for what the log holds.
-    pub(crate) fn stand_in(&mut self, names: &Names) {
+    pub(crate) fn take_reads_for_log(&mut self, names: &Names) {
         for topic in names.topics.keys() {
             for partition in names.partitions_of(*topic) {
                 self.partitions.entry(partition);
@@ -142,7 +60,7 @@ impl Ledger {
 
     /// Lets what was acknowledged exist, now that it is known what became of
     /// the transactions.
-    pub(crate) fn believe_acknowledgements(
+    pub(crate) fn take_acknowledgements_for_log(
         &mut self,
         txn_outcomes: &TxnOutcomes,
         provenance: &Provenance,
@@ -153,15 +71,15 @@ impl Ledger {
             let log = self.partitions.entry(partition);
             let taken = |offset| provenance.is_replaceable(partition, offset);
             if witness == Witness::ReadersAndProducers {
-                log.believe_committed(txn_outcomes, taken);
+                log.take_committed(txn_outcomes, taken);
             } else {
-                log.believe_all(taken);
+                log.take_all_acknowledged(taken);
             }
         }
     }
 
     /// What was acknowledged or read in a partition, in the order of offsets;
-    /// after [`Ledger::stand_in`].
+    /// after [`Ledger::take_reads_for_log`].
     pub(crate) fn stored_records(
         &self,
         partition: PartitionRef,
@@ -172,27 +90,7 @@ impl Ledger {
 }
 
 impl PartitionLog {
-    /// Notes that a member processed what stands at an offset.
-    #[inline]
-    pub(super) fn processed_at(&mut self, offset: Offset) {
-        let behind = Offset::new(offset.get().saturating_add(1));
-        let read = self.processed.get_or_insert(offset..behind);
-        read.start = read.start.min(offset);
-        read.end = read.end.max(behind);
-    }
-
-    /// From the lowest offset that anybody processed to behind the highest.
-    pub(super) const fn processed(&self) -> Option<&Range<Offset>> {
-        self.processed.as_ref()
-    }
-
-    /// Offsets of what was acknowledged above everything that anybody was given,
-    /// and that nothing may have taken.
-    pub(crate) const fn beyond(&self) -> &SparseSet {
-        &self.beyond
-    }
-
-    fn believe_all(&mut self, taken: impl Fn(Offset) -> bool) {
+    fn take_all_acknowledged(&mut self, taken: impl Fn(Offset) -> bool) {
         let (first, end) = self.inside(i64::MIN, i64::MAX);
         let acknowledged = self.acknowledged.at();
         let all = acknowledged.range(first.max(0), i64::MAX);
@@ -205,7 +103,7 @@ impl PartitionLog {
         }
     }
 
-    fn believe_committed(&mut self, txn_outcomes: &TxnOutcomes, taken: impl Fn(Offset) -> bool) {
+    fn take_committed(&mut self, txn_outcomes: &TxnOutcomes, taken: impl Fn(Offset) -> bool) {
         let pinned = self.pinned.clone().unwrap_or_default();
         for (offset, record) in &self.told.0 {
             let outcome = txn_outcomes.outcome_of(*record);

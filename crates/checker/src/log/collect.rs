@@ -5,11 +5,11 @@
 use model::ids::{Offset, PartitionRef, RecordId};
 
 /// Where something stands, or was said to.
-pub(crate) type Place = (PartitionRef, Offset);
+pub(crate) type Position = (PartitionRef, Offset);
 
 /// In which way a record was placed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) enum Kind {
+pub(crate) enum ClaimKind {
     /// An acknowledgement says so.
     Acknowledged,
     /// The log holds it there.
@@ -20,17 +20,17 @@ pub(crate) enum Kind {
     Glimpsed,
 }
 
-/// A record at an offset, as somebody said; ordered by place.
+/// A record at an offset, as was said; ordered by place.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct Claim {
     pub(crate) partition: PartitionRef,
     pub(crate) offset: Offset,
-    pub(crate) kind: Kind,
+    pub(crate) kind: ClaimKind,
     pub(crate) record: RecordId,
 }
 
 impl Claim {
-    const fn place(&self) -> Place {
+    const fn place(&self) -> Position {
         (self.partition, self.offset)
     }
 }
@@ -39,8 +39,8 @@ impl Claim {
 #[derive(Debug)]
 pub(crate) struct Collector {
     claims_max: usize,
-    from: Option<Place>,
-    until: Option<Place>,
+    from: Option<Position>,
+    until: Option<Position>,
     held: Vec<Claim>,
 }
 
@@ -108,6 +108,8 @@ impl Collector {
     /// window behind it, where there is one.
     pub(crate) fn close(mut self) -> (Vec<Claim>, Option<Self>) {
         self.sort();
+        let behind = self.until.is_none_or(|until| Some(until) > self.from);
+        assert!(behind, "a window of claims ends where it begins, for ever");
         let next = self.until.map(|until| Self {
             from: Some(until),
             ..Self::new(self.claims_max)
@@ -130,7 +132,7 @@ mod tests {
                 partition: PartitionIndex::new(partition),
             },
             offset: Offset::new(offset),
-            kind: Kind::Stored,
+            kind: ClaimKind::Stored,
             record: RecordId {
                 producer: ProducerIx::new(0),
                 sequence: Sequence::new(sequence),

@@ -2,82 +2,12 @@
 //! made twice of one, and nothing of another. Knows nothing of how that is
 //! noticed.
 
-use std::collections::BTreeMap;
-use std::sync::Arc;
-
 use model::anomaly::Anomaly;
 use model::event::{Body, Event};
-use model::ids::{GroupIx, Offset, PartitionRef, RecordId};
 
-use super::{Edit, Mutation, Placed, Planner};
-use crate::derived::Derivations;
-use crate::passes::checker::Analysis;
-
-/// Places of each partition that the survey watches, at most.
-const PLACES_MAX: usize = 16;
-
-type Origin = (GroupIx, PartitionRef, Offset);
-
-/// What was made of one record.
-#[derive(Default)]
-struct Made {
-    times: u32,
-    placed: Option<Placed>,
-}
-
-/// Where something was made of records of which nothing else was.
-pub(super) struct Places {
-    derived: Arc<Derivations>,
-    origins: BTreeMap<Origin, Made>,
-}
-
-impl Places {
-    pub(super) fn new(analysis: &Analysis) -> Self {
-        let derived = Arc::clone(&analysis.derived);
-        let origins = derived.all().flat_map(|((group, from), outputs)| {
-            let standing = outputs.standing_once().take(PLACES_MAX);
-            standing.map(move |offset| ((group, from, Offset::new(offset)), Made::default()))
-        });
-        Self {
-            origins: origins.collect(),
-            derived,
-        }
-    }
-
-    /// Notes that something was made; the record, if it is not the only one
-    /// that was made of that and stands.
-    pub(super) fn observe(
-        &mut self,
-        placed: &impl Fn() -> Placed,
-        event: &Event,
-    ) -> Option<RecordId> {
-        let Body::Derived {
-            record,
-            group,
-            from,
-            offset,
-        } = event.body
-        else {
-            return None;
-        };
-        if let Some(made) = self.origins.get_mut(&(group, from, offset)) {
-            made.times += 1;
-            made.placed = Some(placed());
-        }
-        let doubled = self.derived.is_doubled(group, from, offset);
-        doubled.then_some(record)
-    }
-
-    fn once(&self) -> impl Iterator<Item = (Origin, RecordId, &Placed)> {
-        self.origins.iter().filter_map(|(origin, made)| {
-            let placed = made.placed.as_ref().filter(|_| made.times == 1)?;
-            match placed.event.body {
-                Body::Derived { record, .. } => Some((*origin, record, placed)),
-                _ => None,
-            }
-        })
-    }
-}
+use crate::calibration::mutants::{Edit, Mutation};
+use crate::calibration::planner::Planner;
+use crate::calibration::traces::derived::Origin;
 
 impl Planner<'_> {
     /// A record that was made of one was made of another too, of which
@@ -133,12 +63,12 @@ impl Planner<'_> {
             !used.contains(record)
                 && !survey.excusable.limited.contains(&of.0)
                 && !commits.contains(&(of.0, of.1))
-                // Its reading may be a victim.
-                && position(*of).is_none_or(|at| !used.contains(&survey.records[*at].victim.record))
+                // Its reading may be a target.
+                && position(*of).is_none_or(|at| !used.contains(&survey.records[*at].target.record))
                 && passed.is_some_and(|passed| passed.highest > Some(of.2))
         })?;
         let read = position((group, from, offset));
-        let read = read.map(|at| survey.records[*at].victim.record);
+        let read = read.map(|at| survey.records[*at].target.record);
         self.used_records.extend(read.into_iter().chain([record]));
         self.used_commits.insert((group, from));
         Some(Mutation {
@@ -151,18 +81,5 @@ impl Planner<'_> {
             effects: vec![(Anomaly::GroupGap, 1)],
             edits: vec![(placed.at, Edit::Drop)],
         })
-    }
-}
-
-/// Both at once, as one; or the one that there is.
-pub(super) fn both(one: Option<Mutation>, other: Option<Mutation>) -> Option<Mutation> {
-    match (one, other) {
-        (Some(mut one), Some(other)) => {
-            one.what = format!("{}, and {}", one.what, other.what);
-            one.effects.extend(other.effects);
-            one.edits.extend(other.edits);
-            Some(one)
-        }
-        (one, other) => one.or(other),
     }
 }

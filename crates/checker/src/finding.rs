@@ -204,6 +204,12 @@ impl FindingCollector {
         let mut findings = Vec::new();
         let mut suspects = Vec::new();
         for (anomaly, tally) in self.tallies {
+            assert!(
+                tally.count >= tally.suspects.len().max(1) as u64,
+                "{anomaly}: {} examples of {} instances",
+                tally.suspects.len(),
+                tally.count
+            );
             let mut ranges: Vec<NamedRange> = tally
                 .named
                 .iter()

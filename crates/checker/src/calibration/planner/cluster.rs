@@ -1,83 +1,12 @@
 //! Mutants of what brokers and members answer for: ends, replicas,
 //! assignments. Knows nothing of transactions.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
-
 use model::anomaly::Anomaly;
 use model::event::{Body, Content, Event};
-use model::ids::{BrokerId, Offset, PartitionRef};
+use model::ids::Offset;
 
-use super::{Edit, Mutation, Placed, Planner};
-use crate::passes::checker::Analysis;
-
-/// Where the events stand that these mutants need.
-pub(super) struct Places {
-    /// By name: partitions whose replicas differ already.
-    diverged: BTreeSet<String>,
-    pinned: BTreeMap<PartitionRef, Placed>,
-    ranges: BTreeMap<(PartitionRef, BrokerId), (Offset, Offset)>,
-    read: BTreeSet<(PartitionRef, BrokerId)>,
-    replicas: BTreeMap<(PartitionRef, Offset), Vec<Placed>>,
-}
-
-impl Places {
-    pub(super) fn new(analysis: &Analysis) -> Self {
-        let findings = analysis.findings.iter();
-        let diverged = findings
-            .filter(|finding| finding.anomaly == Anomaly::ReplicaDivergence)
-            .flat_map(|finding| finding.named.iter().map(|range| range.of.clone()))
-            .collect();
-        Self {
-            diverged,
-            pinned: BTreeMap::new(),
-            ranges: BTreeMap::new(),
-            read: BTreeSet::new(),
-            replicas: BTreeMap::new(),
-        }
-    }
-
-    pub(super) fn observe(
-        &mut self,
-        placed: &impl Fn() -> Placed,
-        event: &Event,
-        victims: &HashMap<(PartitionRef, Offset), usize>,
-    ) {
-        match &event.body {
-            Body::Pinned { partition, .. } => {
-                self.pinned.insert(*partition, placed());
-            }
-            Body::ReplicaPinned {
-                partition,
-                broker,
-                log_start,
-                end,
-            } => {
-                self.ranges
-                    .insert((*partition, *broker), (*log_start, *end));
-            }
-            Body::ReplicaStored {
-                partition, offset, ..
-            } if victims.contains_key(&(*partition, *offset)) => {
-                let replicas = self.replicas.entry((*partition, *offset)).or_default();
-                replicas.push(placed());
-            }
-            Body::ReplicaRead { partition, broker } => {
-                self.read.insert((*partition, *broker));
-            }
-            _ => {}
-        }
-    }
-
-    /// Whether all replicas of a partition, and these are several, were read
-    /// completely over a range that holds an offset.
-    fn all_hold(&self, partition: PartitionRef, offset: Offset) -> bool {
-        let mut ranges = self.ranges.iter().filter(|((of, _), _)| *of == partition);
-        ranges.clone().count() > 1
-            && ranges.all(|(of, (first, end))| {
-                self.read.contains(of) && (*first..*end).contains(&offset)
-            })
-    }
-}
+use crate::calibration::mutants::{Edit, Mutation};
+use crate::calibration::planner::Planner;
 
 impl Planner<'_> {
     pub(super) fn log_truncation(&mut self) -> Option<Mutation> {
@@ -138,17 +67,8 @@ impl Planner<'_> {
         // Who has a partition says whether a late group was still coming to it.
         let late = &self.survey.excusable.late;
         let (trace, reading) = self.only_reading(|_, reading| !late.contains(&reading.group))?;
-        let Body::Processed {
-            from,
-            offset,
-            content,
-            ..
-        } = reading.placed.event.body
-        else {
-            return None;
-        };
         let member = self.survey.names.unused_member();
-        let group = reading.group;
+        let (group, from) = (reading.group, trace.target.partition);
         let life = [
             Body::MemberStarted { member, group },
             Body::Assigned {
@@ -159,12 +79,7 @@ impl Planner<'_> {
                 member,
                 partitions: vec![from],
             },
-            Body::Processed {
-                member,
-                from,
-                offset,
-                content,
-            },
+            reading.by(member),
         ];
         let at = reading.placed.event.at;
         let life = life.map(|body| Event { at, body });

@@ -5,24 +5,24 @@ use std::collections::VecDeque;
 
 use model::ids::{Offset, PartitionRef, RecordId};
 
-use crate::passes::collect::Claim;
+use crate::log::collect::Claim;
 
 /// Clean records at each end of a partition that calibration may choose from,
 /// at most.
-const VICTIMS_PER_END: usize = 24;
+const TARGETS_PER_END: usize = 24;
 /// Partitions that calibration chooses from, at most.
-pub(crate) const VICTIM_PARTITIONS_MAX: usize = 16;
+pub(crate) const TARGET_PARTITIONS_MAX: usize = 16;
 
 /// A record of which its producer was told success once, and that stands in one
 /// place: where it was acknowledged, if it was told of an offset.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) struct Victim {
+pub(crate) struct Target {
     pub(crate) partition: PartitionRef,
     pub(crate) offset: Offset,
     pub(crate) record: RecordId,
 }
 
-impl Victim {
+impl Target {
     pub(crate) const fn of(claim: Claim) -> Self {
         Self {
             partition: claim.partition,
@@ -34,76 +34,85 @@ impl Victim {
 
 /// The first few and the last few of what is offered in order.
 #[derive(Default)]
-struct FewOfMany {
-    first: Vec<Victim>,
-    last: VecDeque<Victim>,
+struct FirstAndLast {
+    first: Vec<Target>,
+    last: VecDeque<Target>,
 }
 
-impl FewOfMany {
+impl FirstAndLast {
     #[inline]
-    fn offer(&mut self, victim: Victim) {
-        if self.first.len() < VICTIMS_PER_END {
-            self.first.push(victim);
+    fn offer(&mut self, target: Target) {
+        if self.first.len() < TARGETS_PER_END {
+            self.first.push(target);
             return;
         }
-        if self.last.len() == VICTIMS_PER_END {
+        if self.last.len() == TARGETS_PER_END {
             self.last.pop_front();
         }
-        self.last.push_back(victim);
+        self.last.push_back(target);
     }
 
-    fn iter(&self) -> impl Iterator<Item = Victim> + '_ {
+    fn iter(&self) -> impl Iterator<Item = Target> + '_ {
         self.first.iter().chain(&self.last).copied()
     }
 }
 
 /// Candidates of one partition.
 #[derive(Default)]
-pub(crate) struct Ends {
+pub(crate) struct TargetCandidates {
     /// Those that are clean where their block agrees.
-    likely: FewOfMany,
+    likely: FirstAndLast,
     /// Those that were looked at by themselves.
-    settled: FewOfMany,
+    settled: FirstAndLast,
     /// Those that were acknowledged without an offset.
-    unplaced: FewOfMany,
+    unplaced: FirstAndLast,
 }
 
-impl Ends {
+impl TargetCandidates {
     /// Offers a record that stands where something was acknowledged; behind
     /// those offered before.
     #[inline]
-    pub(crate) fn offer(&mut self, victim: Victim) {
-        self.likely.offer(victim);
+    pub(crate) fn offer(&mut self, target: Target) {
+        self.likely.offer(target);
     }
 
     /// Offers a record that is known to stand where it was acknowledged;
     /// behind those offered before.
-    pub(crate) fn offer_settled(&mut self, victim: Victim) {
-        self.settled.offer(victim);
+    pub(crate) fn offer_settled(&mut self, target: Target) {
+        self.settled.offer(target);
     }
 
     /// Offers a record that stands, and was acknowledged without an offset;
     /// behind those offered before.
-    pub(crate) fn offer_unplaced(&mut self, victim: Victim) {
-        self.unplaced.offer(victim);
+    pub(crate) fn offer_unplaced(&mut self, target: Target) {
+        self.unplaced.offer(target);
     }
 
     /// The few at each end that are clean, of those that are settled or not.
-    pub(crate) fn choose(&self, is_clean: impl Fn(&Victim, Known) -> bool) -> Vec<Victim> {
-        let likely = self.likely.iter().map(|victim| (victim, Known::Likely));
-        let settled = self.settled.iter().map(|victim| (victim, Known::Surely));
-        let unplaced = self.unplaced.iter().map(|victim| (victim, Known::Unplaced));
-        let mut clean: Vec<Victim> = likely
+    pub(crate) fn choose(&self, is_clean: impl Fn(&Target, Confidence) -> bool) -> Vec<Target> {
+        let likely = self
+            .likely
+            .iter()
+            .map(|target| (target, Confidence::Likely));
+        let settled = self
+            .settled
+            .iter()
+            .map(|target| (target, Confidence::Surely));
+        let unplaced = self
+            .unplaced
+            .iter()
+            .map(|target| (target, Confidence::Unplaced));
+        let mut clean: Vec<Target> = likely
             .chain(settled)
             .chain(unplaced)
-            .filter(|(victim, known)| is_clean(victim, *known))
-            .map(|(victim, _)| victim)
+            .filter(|(target, known)| is_clean(target, *known))
+            .map(|(target, _)| target)
             .collect();
         clean.sort_unstable();
         clean.dedup();
-        let mut few = FewOfMany::default();
-        for victim in clean {
-            few.offer(victim);
+        let mut few = FirstAndLast::default();
+        for target in clean {
+            few.offer(target);
         }
         few.iter().collect()
     }
@@ -111,7 +120,7 @@ impl Ends {
 
 /// How it is known that a record stands where it was acknowledged.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Known {
+pub(crate) enum Confidence {
     /// It does, if all of its block do.
     Likely,
     /// It was looked at by itself.

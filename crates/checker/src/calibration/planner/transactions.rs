@@ -2,214 +2,18 @@
 //! committed; a record that is lost; a circle; an offset that goes back. Knows
 //! nothing of how a transaction's outcome is settled.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
 use model::anomaly::Anomaly;
-use model::event::{Body, Content, Event, Intent, Isolation, TransactionOutcome};
-use model::ids::{
-    GroupIx, Micros, Offset, PartitionRef, ProducerIx, RecordId, TransactionIx, TransactionRef,
-};
+use model::event::{Body, Content, Event, Intent, TransactionOutcome};
+use model::ids::{Micros, Offset, ProducerIx, RecordId, TransactionIx, TransactionRef};
 
-use super::{Edit, Mutation, Placed, Planner, RecordTrace};
-use crate::passes::checker::Analysis;
-use crate::txn::outcomes::{TxnOutcome, TxnOutcomes, Visible};
+use crate::calibration::mutants::{Edit, Mutation};
+use crate::calibration::planner::Planner;
+use crate::calibration::traces::RecordTrace;
+use crate::calibration::traces::transactions::record_of;
+use crate::txn::outcomes::TxnOutcome;
 use crate::txn::tracker::Tx;
-
-/// Places of each kind that the survey watches, at most.
-const PLACES_MAX: usize = 16;
-
-/// Two committed transactions, of which the second wrote right behind the
-/// first.
-struct Pair {
-    first: TransactionRef,
-    second: Tx,
-    /// Where the first one's last stretch begins, and the second one's.
-    before: (PartitionRef, Offset),
-    at: (PartitionRef, Offset),
-    stored_before: Option<Placed>,
-    stored: Option<Placed>,
-    completed: Option<Placed>,
-}
-
-/// Where the events stand that these mutants need.
-pub(super) struct Places {
-    /// Aborted records in the log.
-    aborted: BTreeMap<(PartitionRef, Offset), Option<Placed>>,
-    pairs: Vec<Pair>,
-    /// Groups that read committed records only.
-    committed_only: BTreeSet<GroupIx>,
-    /// These, and those that rely on the same.
-    held_to_committed: BTreeSet<GroupIx>,
-    /// Whose positions were committed with transactions.
-    handed: BTreeSet<(GroupIx, PartitionRef)>,
-    /// A position that was committed with a transaction, and its end.
-    commit: Option<(TransactionRef, GroupIx, PartitionRef, Offset)>,
-    commit_completed: Option<Placed>,
-    producers: BTreeSet<ProducerIx>,
-}
-
-impl Places {
-    pub(super) fn new(analysis: &Analysis) -> Self {
-        let txn_outcomes = &analysis.txn_outcomes;
-        let stands = || {
-            txn_outcomes
-                .partitions()
-                .flat_map(|of| txn_outcomes.stands(of).iter().map(move |stand| (of, stand)))
-        };
-        let aborted = stands().filter(|(_, stand)| stand.visible == Visible::Aborted);
-        Self {
-            aborted: aborted
-                .take(PLACES_MAX)
-                .map(|(of, stand)| ((of, Offset::new(stand.first)), None))
-                .collect(),
-            pairs: pairs(txn_outcomes),
-            committed_only: BTreeSet::new(),
-            held_to_committed: BTreeSet::new(),
-            handed: BTreeSet::new(),
-            commit: None,
-            commit_completed: None,
-            producers: txn_outcomes
-                .transactions
-                .spans()
-                .map(|(producer, _)| producer)
-                .collect(),
-        }
-    }
-
-    pub(super) fn observe(
-        &mut self,
-        placed: &impl Fn() -> Placed,
-        event: &Event,
-        txn_outcomes: &TxnOutcomes,
-    ) {
-        match &event.body {
-            Body::IsolationDeclared {
-                group,
-                isolation: Isolation::ReadCommitted,
-            } => {
-                self.committed_only.insert(*group);
-                self.held_to_committed.insert(*group);
-            }
-            Body::CommittedExpected { group } => {
-                self.held_to_committed.insert(*group);
-            }
-            Body::Stored {
-                partition, offset, ..
-            } => {
-                let at = (*partition, *offset);
-                if let Some(aborted) = self.aborted.get_mut(&at) {
-                    *aborted = Some(placed());
-                }
-                for pair in &mut self.pairs {
-                    if pair.at == at {
-                        pair.stored = Some(placed());
-                    } else if pair.before == at {
-                        pair.stored_before = Some(placed());
-                    }
-                }
-            }
-            Body::SendInvoked { record, .. } => {
-                self.producers.insert(record.producer);
-            }
-            Body::TransactionBegun { transaction } => {
-                self.producers.insert(transaction.producer);
-            }
-            Body::OffsetSent {
-                transaction,
-                group,
-                partition,
-                offset,
-            } => {
-                self.producers.insert(transaction.producer);
-                self.handed.insert((*group, *partition));
-                if self.commit_completed.is_none()
-                    && offset.get() > 0
-                    && (txn_outcomes.transactions.find(*transaction))
-                        .is_some_and(|tx| txn_outcomes.outcome(tx) == TxnOutcome::Committed)
-                {
-                    self.commit = Some((*transaction, *group, *partition, *offset));
-                }
-            }
-            Body::TransactionCompleted {
-                transaction,
-                outcome,
-            } => {
-                let mut pairs = self.pairs.iter_mut();
-                if let Some(pair) = pairs.find(|pair| pair.first == *transaction) {
-                    pair.completed = Some(placed());
-                }
-                if self.commit_completed.is_none()
-                    && *outcome == TransactionOutcome::Committed
-                    && self.commit.is_some_and(|(of, ..)| of == *transaction)
-                {
-                    self.commit_completed = Some(placed());
-                }
-            }
-            _ => {}
-        }
-    }
-
-    /// Whether a group reads committed records only.
-    pub(super) fn reads_committed(&self, group: GroupIx) -> bool {
-        self.committed_only.contains(&group)
-    }
-
-    /// Whether a group must be given committed records only.
-    pub(super) fn must_read_committed(&self, group: GroupIx) -> bool {
-        self.held_to_committed.contains(&group)
-    }
-
-    /// Whether a group commits its position in a partition with transactions.
-    pub(super) fn commits(&self, group: GroupIx, partition: PartitionRef) -> bool {
-        self.handed.contains(&(group, partition))
-    }
-}
-
-/// A few pairs of committed transactions that stand right behind one another.
-fn pairs(txn_outcomes: &TxnOutcomes) -> Vec<Pair> {
-    let mut pairs: Vec<Pair> = Vec::new();
-    for partition in txn_outcomes.partitions() {
-        let mut before: Option<(Tx, Offset)> = None;
-        let stands = txn_outcomes.stands(partition).iter();
-        for stand in stands.filter(|stand| stand.visible == Visible::Yes) {
-            let Some(second) = stand.tx else {
-                continue;
-            };
-            let at = Offset::new(stand.first);
-            let before = before.replace((second, at));
-            let Some((first, first_at)) = before.filter(|(first, _)| *first != second) else {
-                continue;
-            };
-            if pairs.len() == PLACES_MAX {
-                return pairs;
-            }
-            let first = txn_outcomes.transactions.get(first).reference;
-            if pairs.iter().all(|pair| pair.first != first) {
-                pairs.push(Pair {
-                    first,
-                    second,
-                    before: (partition, first_at),
-                    at: (partition, at),
-                    stored_before: None,
-                    stored: None,
-                    completed: None,
-                });
-            }
-        }
-    }
-    pairs
-}
-
-/// The record of ours that stands there.
-const fn record_of(stored: &Placed) -> Option<RecordId> {
-    match stored.event.body {
-        Body::Stored {
-            content: Content::Ours(record),
-            ..
-        } => Some(record),
-        _ => None,
-    }
-}
 
 impl Planner<'_> {
     /// A group that reads committed records only processes an aborted one.
@@ -271,28 +75,11 @@ impl Planner<'_> {
         };
         let (trace, reading) = self.only_reading(|trace, reading| {
             survey.transactions.must_read_committed(reading.group)
-                && asked(trace.victim.record).is_some_and(|asked| reading.placed.event.at >= asked)
+                && asked(trace.target.record).is_some_and(|asked| reading.placed.event.at >= asked)
         })?;
-        let asked = asked(trace.victim.record)?;
-        let Body::Processed {
-            from,
-            offset,
-            content,
-            ..
-        } = reading.placed.event.body
-        else {
-            return None;
-        };
+        let asked = asked(trace.target.record)?;
         let (member, group) = (survey.names.unused_member(), reading.group);
-        let early = [
-            Body::MemberStarted { member, group },
-            Body::Processed {
-                member,
-                from,
-                offset,
-                content,
-            },
-        ];
+        let early = [Body::MemberStarted { member, group }, reading.by(member)];
         let at = Micros::new(asked.get() - 1);
         let early = early.map(|body| Event { at, body });
         Some(Mutation {
@@ -323,10 +110,10 @@ impl Planner<'_> {
         let transactions = &survey.txn_outcomes.transactions;
         let used = self.used_records.clone();
         let companion = move |trace: &RecordTrace, tx: Tx| -> Option<RecordId> {
-            let mut others = survey.records.iter().map(|other| other.victim);
+            let mut others = survey.records.iter().map(|other| other.target);
             let other = others.find(|other| {
-                other.partition == trace.victim.partition
-                    && other.record != trace.victim.record
+                other.partition == trace.target.partition
+                    && other.record != trace.target.record
                     && !used.contains(&other.record)
                     && survey.txn_outcomes.shows(tx, other.partition, other.offset)
             })?;
@@ -342,14 +129,14 @@ impl Planner<'_> {
             .records
             .iter()
             .filter(|trace| self.can_be_lost(trace))
-            .map(|trace| trace.victim.record)
+            .map(|trace| trace.target.record)
             .collect();
         let trace = self.record(|trace| {
-            let tx = tx_of(trace.victim.record);
-            read.contains(&trace.victim.record)
+            let tx = tx_of(trace.target.record);
+            read.contains(&trace.target.record)
                 && tx.is_some_and(|tx| companion(trace, tx).is_some())
         })?;
-        let tx = tx_of(trace.victim.record)?;
+        let tx = tx_of(trace.target.record)?;
         self.thinned = true;
         self.used_records.extend(companion(trace, tx));
         self.used_transactions
@@ -363,7 +150,7 @@ impl Planner<'_> {
     }
 
     /// A transaction reads what another wrote right behind it: a member of a
-    /// group of its own does, so that nobody else's readings change.
+    /// group of its own does, so that no other group's readings change.
     pub(super) fn circle(&mut self) -> Option<Mutation> {
         let survey = self.survey;
         let mut pairs = survey.transactions.pairs.iter();
