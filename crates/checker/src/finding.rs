@@ -71,9 +71,12 @@ impl Suspect {
             _ => None,
         })
     }
-}
 
-impl Suspect {
+    /// Whether this is the record in question.
+    pub(crate) fn is_of(&self, record: RecordId) -> bool {
+        self.watch.contains(&Watch::Record(record))
+    }
+
     /// The group in question, where there is one.
     pub(crate) fn group(&self) -> Option<GroupIx> {
         self.watch.iter().find_map(|watch| match watch {

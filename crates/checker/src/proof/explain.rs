@@ -276,8 +276,14 @@ impl Explainer {
         let mut cases = self.cases_of(&seen_at(from, offset, content));
         cases.retain(|case| {
             let case = &mut self.cases[*case];
-            // What the group in question did is never left out for what others did.
-            let own = group.is_some() && case.suspect.group() == group && !case.in_hand;
+            // What the group in question did is never left out for what others did,
+            // nor is the first reading of the record in question for readings of
+            // the record that stands at its offset.
+            let about = match case.suspect.group() {
+                Some(of) => group == Some(of),
+                None => content.identity().is_some_and(|it| case.suspect.is_of(it)),
+            };
+            let own = about && !case.in_hand;
             case.in_hand |= own;
             case.readings += 1;
             own || case.readings <= READINGS_MAX

@@ -337,8 +337,9 @@ fn holds_to_its_operations(analysis: &Analysis, what: &str) {
             );
             assert!(
                 at(Hop::StoredThenGone) <= seen,
-                "{:?}\nin\n{what}",
-                finding.lost_at
+                "{:?}\n{:#?}\nin\n{what}",
+                finding.lost_at,
+                finding.examples
             );
         }
     }

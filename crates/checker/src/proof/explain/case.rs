@@ -34,7 +34,8 @@ pub(super) struct Case {
     pub(super) suspect: Suspect,
     pub(super) operations: Vec<Operation>,
     pub(super) readings: usize,
-    /// Whether the group in question is shown with the record in hand.
+    /// Whether the group in question, or any where it is about a record only, is
+    /// shown with the record in hand.
     pub(super) in_hand: bool,
     pub(super) occupied: BTreeSet<(PartitionRef, Offset)>,
     pub(super) passed: bool,

@@ -6,7 +6,7 @@ use model::ids::TransactionRef;
 
 use crate::finding::Watch;
 use crate::names::Names;
-use crate::proof::explain::Explainer;
+use crate::proof::explain::{Explainer, seen_at};
 use crate::proof::explain::words::{name, observed};
 
 impl Explainer {
@@ -123,7 +123,7 @@ impl Explainer {
                 offset,
                 content,
             } => {
-                let cases = self.cases_of(&[Watch::Position(*partition, *offset)]);
+                let cases = self.cases_of(&seen_at(*partition, *offset, content));
                 self.note(&cases, None, |names| {
                     observed(format!(
                         "{} stands at {}@{offset} on broker {broker}",
