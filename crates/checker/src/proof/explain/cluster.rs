@@ -6,8 +6,8 @@ use model::ids::TransactionRef;
 
 use crate::finding::Watch;
 use crate::names::Names;
-use crate::proof::explain::{Explainer, seen_at};
 use crate::proof::explain::words::{name, observed};
+use crate::proof::explain::{Explainer, seen_at};
 
 impl Explainer {
     pub(super) fn observe_cluster(&mut self, event: &Event) {
