@@ -17,7 +17,7 @@ fn examined(text: &str, examples: usize) -> Analysis {
     examined_events(&history(text), examples)
 }
 
-fn examined_events(events: &[Event], examples: usize) -> Analysis {
+pub(crate) fn examined_events(events: &[Event], examples: usize) -> Analysis {
     let open = || {
         let events = events.iter().cloned();
         Ok::<_, Infallible>(events.map(Ok::<_, Infallible>))
@@ -265,7 +265,7 @@ t-1 is read from 0: p0/1, abort of p0
 
 /// Every example of a finding, held to the operations beside it: what somebody
 /// is seen to have had is put to no hop before him, and the other way round.
-fn holds_to_its_operations(analysis: &Analysis, what: &str) {
+pub(crate) fn holds_to_its_operations(analysis: &Analysis, what: &str) {
     for finding in &analysis.findings {
         let at = |hop: Hop| {
             let mut at = finding.lost_at.iter();

@@ -7,6 +7,7 @@ mod anomalies;
 mod brokers;
 mod calibration;
 mod captured;
+mod cases;
 mod catalogue;
 mod connectors;
 mod corners;
