@@ -10,6 +10,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 
 use expectations::found;
+pub(crate) use expectations::planted;
 use file::{Case, File};
 
 #[test]

@@ -24,6 +24,7 @@
 //! partition that is read ends behind what is listed.
 
 mod forms;
+mod operations;
 mod words;
 
 use std::collections::{BTreeMap, BTreeSet};

@@ -96,7 +96,7 @@ fn ruled(verdict: &ScenarioVerdict) -> Vec<String> {
 
 /// The mutants of these anomalies that are planted for the claims that rest on
 /// them alone. None may be missed, whatever is planted beside it.
-fn planted(story: &Story, of: &[Anomaly]) -> Vec<String> {
+pub(crate) fn planted(story: &Story, of: &[Anomaly]) -> Vec<String> {
     let rests_on_one = |claim: &Claim| {
         let mut rests_on = claim.contradicted_by().iter();
         rests_on.any(|anomaly| of.contains(anomaly))

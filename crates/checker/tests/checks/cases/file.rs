@@ -157,13 +157,14 @@ impl Draft {
             return Ok(());
         }
         let right = PLAN.iter().chain(&EXPECTED);
-        let right: String = right.map(|it| format!("\n  {it}")).collect();
+        let right: Vec<String> = right.map(|it| format!("\n  {it}")).collect();
         Err((
             at + 1,
             format!(
                 "`{line}` is no line of a case. A case is `case: NAME`, what is promised, the \
                  history (two spaces before each line), and what is expected. It begins with \
-                 what stands between `== TITLE` and its first case. There is{right}"
+                 what stands between `== TITLE` and its first case. There is{}",
+                right.concat()
             ),
         ))
     }
@@ -217,8 +218,8 @@ fn promise(
 ) -> Result<(), String> {
     let wrong = || {
         let examples = PLAN.iter().filter(|example| example.starts_with(key));
-        let right: String = examples.map(|it| format!("\n  {it}")).collect();
-        format!("`{words}` is not understood; right is{right}")
+        let right: Vec<String> = examples.map(|it| format!("\n  {it}")).collect();
+        format!("`{words}` is not understood; right is{}", right.concat())
     };
     let level = match key {
         "requires" => Some(Level::Required),

@@ -2,7 +2,8 @@
 
 use model::event::{ChangeContent, Content, RowOp};
 use model::ids::{
-    ChangeId, FaultIx, Offset, ProducerIx, RecordId, Sequence, TransactionIx, TransactionRef,
+    ChangeId, FaultIx, MemberIx, Offset, PartitionRef, ProducerIx, RecordId, Sequence,
+    TransactionIx, TransactionRef, TxId,
 };
 
 use super::Scribe;
@@ -59,6 +60,14 @@ fn numbered(letter: &str, word: &str) -> Option<u64> {
 pub(super) fn producer(word: &str) -> Option<ProducerIx> {
     let number = u32::try_from(numbered("p", word)?).ok()?;
     Some(ProducerIx::new(number))
+}
+
+pub(super) fn member(word: &str) -> Option<MemberIx> {
+    Some(MemberIx::new(u32::try_from(numbered("m", word)?).ok()?))
+}
+
+pub(super) fn database_transaction(word: &str) -> Option<TxId> {
+    Some(TxId::new(numbered("tx", word)?))
 }
 
 pub(super) fn fault(word: &str) -> Option<FaultIx> {
@@ -179,12 +188,12 @@ impl<'a> ToldChange<'a> {
 }
 
 impl Scribe {
-    pub(super) fn place(&mut self, word: &str) -> Option<(model::ids::PartitionRef, Offset)> {
+    pub(super) fn place(&mut self, word: &str) -> Option<(PartitionRef, Offset)> {
         let (partition, at) = word.split_once('@')?;
         Some((self.partition(partition)?, offset(at)?))
     }
 
-    pub(super) fn partitions(&mut self, words: &str) -> Option<Vec<model::ids::PartitionRef>> {
+    pub(super) fn partitions(&mut self, words: &str) -> Option<Vec<PartitionRef>> {
         words.split(", ").map(|word| self.partition(word)).collect()
     }
 }
