@@ -1,88 +1,78 @@
-//! Reads the histories of the catalogue: one operation a line, in words.
+//! Reads histories in words: one operation a line. `forms` has every line that
+//! there is; the anomalies of the catalogue and the files in `tests/cases` are
+//! written in them.
 //!
 //! Names: `t` is a topic, `t-0` a partition, `t-0@7` an offset in it, `g` a
 //! group, `m0` a member, `p0/3` a record by its producer and its place in the
 //! order of sending, `p0/t1` a transaction of `p0`, `rows/7` a row, `c0` a
-//! change, `tx0` a transaction of the database. `,` lists.
+//! change, `tx0` a transaction of the database, `f0` a fault. `,` lists.
+//!
+//! Shorter:
 //!
 //! ```text
-//! p0/3 is sent to t-0
-//! p0/3 is acknowledged at t-0@7
-//! p0/3 is acknowledged in t-0, without an offset
-//! p0/3 is not written: ERROR
-//! p0/3 may be written: ERROR
-//! t is cleaned by delete | compact | compact,delete
-//! t-0 is read from 5: p0/3, nothing, p0/4, commit of p0, abort of p0,
-//!                     a damaged record, a foreign record, an unnamed event
-//! t-0 reaches from 0 to 7
-//! broker 1 holds t-0 from 0: p0/3, p0/4
-//! the history comes from TOOL
-//!
-//! g reads t [with read_committed]
-//! m0 of g starts with t-0
-//! m0 is member 2 of g, incarnation 3 [, sending as p1]
-//! p0 has 20 keys
-//! m0 is given t-0 | loses t-0 | leaves | is killed
-//! m0 processes p0/3 at t-0@7 | c0 at rows-0@7
-//! m0 commits t-0@8[, refused | , unknown]
-//! m0 is moved to t-0@3
-//! g relies on committed records
-//! g makes t of what it reads
-//! p0/3 is made by g of t-0@7
-//! g stands at t-0@8 | stands nowhere in t-0 | is waited for
-//!
-//! p0/t1 begins | is to commit | is to abort
-//! p0/t1 is committed | is aborted | is fenced | may be committed: ERROR
-//! p0/t1 takes t-0@8 of g
-//! m0 reads for p0/t1
-//!
-//! tx0 inserts | updates | deletes rows/7 as c0
-//! tx0 is committed | is rolled back | may be committed
-//! rows-0 is read from 0: insert | update | snapshot of rows/7 by c0 [at lsn 5],
-//!                        delete of rows/7, insert of rows/7 by c0 in p0
-//! rows holds 7 by c0, 8 by c1
-//! the capture catches up | times out
+//! p0/3 is sent to t-0 and acknowledged at t-0@7
+//! p0/3-5 are sent to t-0 and acknowledged from t-0@7
+//! m0 processes p0/3-5 from t-0@7
+//! t-0 is read from 0: p0/3-5, nothing x2
 //! ```
 //!
 //! What a history would say of itself is left out: topics, partitions and
-//! tables are those that are named, each line is a millisecond, what a
+//! tables are those that are named, each operation is a millisecond, what a
 //! producer sends between the beginning and the end of a transaction belongs
-//! to it, traffic ends before the first line that reads the truth, and the
-//! history is complete. A partition that is read ends behind what is listed.
+//! to it, traffic ends before the first line that reads the truth (unless a
+//! line says where), and the history is complete (unless it breaks off). A
+//! partition that is read ends behind what is listed.
+
+mod forms;
+mod operations;
+mod words;
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use model::event::{
-    BatchKind, Body, CaptureResult, ChangeContent, Cleanup, CommitResult, Content, Ending, Event,
-    Intent, Isolation, Outcome, RowOp, TransactionOutcome, TxOutcome,
-};
+use model::event::{Body, Event};
 use model::ids::{
-    BrokerId, ChangeId, GroupIx, Lsn, MemberIx, Micros, Offset, PartitionIndex, PartitionRef,
-    ProducerIx, RecordId, RowKey, Sequence, TableIx, TopicIx, TransactionIx, TransactionRef, TxId,
+    GroupIx, Micros, PartitionIndex, PartitionRef, ProducerIx, RecordId, TableIx, TopicIx,
+    TransactionRef,
 };
+
+use forms::FORMS;
+use words::{kind_of, numbered_range};
 
 /// The events of a history in words; panics with the line that is none.
 #[track_caller]
 pub(crate) fn history(text: &str) -> Vec<Event> {
-    let mut scribe = Scribe::default();
+    let mut scribe = Scribe::new(text);
     for line in text.lines().filter(|line| !line.trim().is_empty()) {
-        let said = scribe.line(line.trim());
-        assert!(said.is_some(), "this is no operation: {line}");
+        let wrong = scribe.line(line.trim()).err();
+        assert!(wrong.is_none(), "{}", wrong.unwrap_or_default());
     }
     scribe.finish()
 }
 
 /// What has been read so far. Names get their numbers where they first occur.
 #[derive(Default)]
-struct Scribe {
-    bodies: Vec<Body>,
+pub(crate) struct Scribe {
+    bodies: Vec<(When, Body)>,
     topics: Names,
     groups: Names,
     tables: Names,
     partitions: BTreeMap<TopicIx, i32>,
     open: BTreeMap<ProducerIx, TransactionRef>,
     transactional: BTreeSet<RecordId>,
+    /// Traffic has ended, or a line is going to say where it ends.
     truth: bool,
+    broken_off: bool,
+    /// Microseconds since the last operation.
+    passed: u64,
+    elsewhen: Option<u64>,
+}
+
+#[derive(Clone, Copy)]
+enum When {
+    /// So many microseconds after the operation before.
+    After(u64),
+    /// At this moment, which moves no other.
+    At(u64),
 }
 
 #[derive(Default)]
@@ -100,7 +90,16 @@ impl Names {
 }
 
 impl Scribe {
-    fn finish(self) -> Vec<Event> {
+    /// Looks for lines that are not where one would be put by itself.
+    pub(crate) fn new(text: &str) -> Self {
+        let has = |words: &str| text.lines().any(|line| line.trim().starts_with(words));
+        Self {
+            truth: has("the traffic "),
+            ..Self::default()
+        }
+    }
+
+    pub(crate) fn finish(self) -> Vec<Event> {
         let mut all = Vec::new();
         for (topic, name) in self.topics.0.iter().enumerate() {
             let topic = TopicIx::new(u16::try_from(topic).unwrap());
@@ -118,478 +117,76 @@ impl Scribe {
                 topic: TopicIx::new(u16::try_from(topic.unwrap()).unwrap()),
             });
         }
-        all.extend(self.bodies);
-        if !self.truth {
-            all.push(Body::TrafficEnded);
+        let mut all: Vec<(When, Body)> = all
+            .into_iter()
+            .map(|body| (When::After(1000), body))
+            .chain(self.bodies)
+            .collect();
+        if !self.broken_off {
+            let last = [Body::TrafficEnded, Body::Completed];
+            let last = last.into_iter().skip(usize::from(self.truth));
+            all.extend(last.map(|body| (When::After(1000), body)));
         }
-        all.push(Body::Completed);
-        all.into_iter()
-            .zip(1..)
-            .map(|(body, ms): (Body, u64)| Event {
-                at: Micros::new(ms * 1000),
-                body,
-            })
-            .collect()
+        let mut now = 0;
+        let timed = all.into_iter().map(|(when, body)| {
+            let at = match when {
+                When::After(us) => {
+                    now += us;
+                    now
+                }
+                When::At(at) => at,
+            };
+            let at = Micros::new(at);
+            Event { at, body }
+        });
+        timed.collect()
     }
 
-    #[allow(
-        clippy::unnecessary_wraps,
-        reason = "what reads a line ends with saying it"
-    )]
+    #[allow(clippy::unnecessary_wraps, reason = "a form ends with it")]
     fn say(&mut self, body: Body) -> Option<()> {
-        self.bodies.push(body);
+        let when = match self.elsewhen {
+            Some(at) => When::At(at),
+            None => When::After(1000 + std::mem::take(&mut self.passed)),
+        };
+        self.bodies.push((when, body));
         Some(())
     }
 
     fn begin_truth(&mut self) {
         if !self.truth {
             self.truth = true;
-            self.bodies.push(Body::TrafficEnded);
+            let _ = self.say(Body::TrafficEnded);
         }
     }
 
-    fn line(&mut self, line: &str) -> Option<()> {
-        let (subject, verb) = line.split_once(' ')?;
-        match subject {
-            "the" => self.about_the_history(verb),
-            "broker" => self.broker(verb),
-            _ if transaction(subject).is_some() => self.transaction(transaction(subject)?, verb),
-            _ if numbered("p", subject).is_some() => {
-                let producer = u32::try_from(numbered("p", subject)?).ok()?;
-                let keys = verb.strip_prefix("has ")?.strip_suffix(" keys")?;
-                self.say(Body::KeysDeclared {
-                    producer: ProducerIx::new(producer),
-                    keys: keys.parse().ok()?,
-                })
-            }
-            _ if record(subject).is_some() => self.record(record(subject)?, verb),
-            _ if numbered("tx", subject).is_some() => {
-                self.database(TxId::new(numbered("tx", subject)?), verb)
-            }
-            _ if numbered("m", subject).is_some() => {
-                let member = u32::try_from(numbered("m", subject)?).ok()?;
-                self.member(MemberIx::new(member), verb)
-            }
-            _ if is_partition(subject) => self.partition_is(subject, verb),
-            name => self.named(name, verb),
+    /// Reads a line; the error says what is right.
+    pub(crate) fn line(&mut self, line: &str) -> Result<(), String> {
+        // An empty list, of which the space was trimmed.
+        let space = if line.ends_with(':') { " " } else { "" };
+        let line = &format!("{line}{space}");
+        if let Some((at, rest)) = timed(line) {
+            self.elsewhen = Some(at);
+            let read = self.line(rest);
+            self.elsewhen = None;
+            return read;
         }
-    }
-
-    fn about_the_history(&mut self, verb: &str) -> Option<()> {
-        if let Some(tool) = verb.strip_prefix("history comes from ") {
-            let tool = tool.to_owned();
-            return self.say(Body::Imported { tool });
+        if let Some(each) = expanded(line) {
+            return each.iter().try_for_each(|line| self.line(line));
         }
-        let result = match verb {
-            "capture catches up" => CaptureResult::CaughtUp,
-            "capture times out" => CaptureResult::TimedOut,
-            _ => return None,
-        };
-        self.say(Body::CaptureWaited {
-            result,
-            limit_ms: 1000,
+        if self.operation(line).is_some() {
+            return Ok(());
+        }
+        let (subject, first, second) = joined(line).ok_or_else(|| refused(line))?;
+        self.line(first)?;
+        self.line(&format!("{subject} {second}")).or_else(|why| {
+            let again = self.line(&format!("{subject} is {second}"));
+            again.map_err(|_| why)
         })
     }
 
-    fn record(&mut self, record: RecordId, verb: &str) -> Option<()> {
-        if let Some(to) = verb.strip_prefix("is sent to ") {
-            let to = self.partition(to)?;
-            if self.open.contains_key(&record.producer) {
-                self.transactional.insert(record);
-            }
-            return self.say(Body::SendInvoked { record, to });
-        }
-        if let Some(made) = verb.strip_prefix("is made by ") {
-            let (group, place) = made.split_once(" of ")?;
-            let (from, offset) = self.place(place)?;
-            let group = self.group(group);
-            return self.say(Body::Derived {
-                record,
-                group,
-                from,
-                offset,
-            });
-        }
-        let outcome = if let Some(place) = verb.strip_prefix("is acknowledged at ") {
-            let (at, offset) = self.place(place)?;
-            Outcome::Acknowledged { at, offset }
-        } else if let Some(place) = verb.strip_prefix("is acknowledged in ") {
-            let at = self.partition(place.strip_suffix(", without an offset")?)?;
-            let offset = Offset::NONE;
-            Outcome::Acknowledged { at, offset }
-        } else if let Some(error) = verb.strip_prefix("is not written: ") {
-            let error = error.to_owned();
-            Outcome::Failed { error }
-        } else {
-            let error = verb.strip_prefix("may be written: ")?.to_owned();
-            Outcome::Unknown { error }
-        };
-        self.say(Body::SendCompleted { record, outcome })
-    }
-
-    fn transaction(&mut self, transaction: TransactionRef, verb: &str) -> Option<()> {
-        if let Some(taken) = verb.strip_prefix("takes ") {
-            let (place, group) = taken.split_once(" of ")?;
-            let (partition, offset) = self.place(place)?;
-            let group = self.group(group);
-            return self.say(Body::OffsetSent {
-                transaction,
-                group,
-                partition,
-                offset,
-            });
-        }
-        let outcome = match verb {
-            "begins" => {
-                self.open.insert(transaction.producer, transaction);
-                return self.say(Body::TransactionBegun { transaction });
-            }
-            "is to commit" | "is to abort" => {
-                let intent = match verb {
-                    "is to commit" => Intent::Commit,
-                    _ => Intent::Abort,
-                };
-                return self.say(Body::TransactionEnding {
-                    transaction,
-                    intent,
-                });
-            }
-            "is committed" => TransactionOutcome::Committed,
-            "is aborted" => TransactionOutcome::Aborted,
-            "is fenced" => TransactionOutcome::Fenced,
-            _ => TransactionOutcome::Unknown {
-                error: verb.strip_prefix("may be committed: ")?.to_owned(),
-            },
-        };
-        self.open.remove(&transaction.producer);
-        self.say(Body::TransactionCompleted {
-            transaction,
-            outcome,
-        })
-    }
-
-    fn member(&mut self, member: MemberIx, verb: &str) -> Option<()> {
-        if let Some(start) = verb.strip_prefix("of ") {
-            let (group, partitions) = start.split_once(" starts with ")?;
-            let group = self.group(group);
-            let partitions = self.partitions(partitions)?;
-            self.say(Body::MemberStarted { member, group });
-            return self.say(Body::Assigned { member, partitions });
-        }
-        if let Some(named) = verb.strip_prefix("is member ") {
-            let (number, rest) = named.split_once(" of ")?;
-            let (group, rest) = rest.split_once(", incarnation ")?;
-            let (incarnation, producer) = match rest.split_once(", sending as p") {
-                Some((incarnation, producer)) => (incarnation, Some(producer.parse().ok()?)),
-                None => (rest, None),
-            };
-            return self.say(Body::MemberNamed {
-                member,
-                number: number.parse().ok()?,
-                incarnation: incarnation.parse().ok()?,
-                producer: producer.map(ProducerIx::new),
-                log: format!("{group}-member-{number}.log"),
-            });
-        }
-        if let Some(given) = verb.strip_prefix("is given ") {
-            let partitions = self.partitions(given)?;
-            return self.say(Body::Assigned { member, partitions });
-        }
-        if let Some(lost) = verb.strip_prefix("loses ") {
-            let partitions = self.partitions(lost)?;
-            return self.say(Body::Revoked { member, partitions });
-        }
-        if let Some(read) = verb.strip_prefix("processes ") {
-            let (what, place) = read.split_once(" at ")?;
-            let (from, offset) = self.place(place)?;
-            return self.say(Body::Processed {
-                member,
-                from,
-                offset,
-                content: content(what)?,
-            });
-        }
-        if let Some(committed) = verb.strip_prefix("commits ") {
-            let (place, result) = match committed.split_once(", ") {
-                None => (committed, CommitResult::Accepted),
-                Some((place, "refused")) => (place, CommitResult::Refused),
-                Some((place, "unknown")) => (place, CommitResult::Unknown),
-                Some(_) => return None,
-            };
-            let (partition, offset) = self.place(place)?;
-            return self.say(Body::Committed {
-                member,
-                partition,
-                offset,
-                result,
-            });
-        }
-        if let Some(place) = verb.strip_prefix("is moved to ") {
-            let (partition, offset) = self.place(place)?;
-            return self.say(Body::Repositioned {
-                member,
-                partition,
-                next: Some(offset),
-            });
-        }
-        if let Some(of) = verb.strip_prefix("reads for ") {
-            let transaction = transaction(of)?;
-            return self.say(Body::TransactionJoined {
-                transaction,
-                member,
-            });
-        }
-        let how = match verb {
-            "leaves" => Ending::Clean,
-            "is killed" => Ending::Killed,
-            _ => return None,
-        };
-        self.say(Body::MemberEnded { member, how })
-    }
-
-    /// A topic, a group or a table, whichever the verb makes of the name.
-    fn named(&mut self, name: &str, verb: &str) -> Option<()> {
-        if let Some(read) = verb.strip_prefix("reads ") {
-            let (topics, isolation) = match read.split_once(" with ") {
-                None => (read, None),
-                Some((topics, "read_committed")) => (topics, Some(Isolation::ReadCommitted)),
-                Some((topics, "read_uncommitted")) => (topics, Some(Isolation::ReadUncommitted)),
-                Some(_) => return None,
-            };
-            let topics = topics.split(", ").map(|topic| self.topic(topic)).collect();
-            let group = self.group(name);
-            self.say(Body::GroupDeclared {
-                group,
-                name: name.to_owned(),
-                topics,
-            });
-            return match isolation {
-                Some(isolation) => self.say(Body::IsolationDeclared { group, isolation }),
-                None => Some(()),
-            };
-        }
-        if let Some(policy) = verb.strip_prefix("is cleaned by ") {
-            let policy = match policy {
-                "delete" => Cleanup::Delete,
-                "compact" => Cleanup::Compact,
-                "compact,delete" => Cleanup::CompactAndDelete,
-                _ => return None,
-            };
-            let topic = self.topic(name);
-            return self.say(Body::TopicCleanup { topic, policy });
-        }
-        if let Some(made) = verb.strip_prefix("makes ") {
-            let to = self.topic(made.strip_suffix(" of what it reads")?);
-            let group = self.group(name);
-            return self.say(Body::TransformDeclared { group, to });
-        }
-        if verb == "relies on committed records" {
-            let group = self.group(name);
-            return self.say(Body::CommittedExpected { group });
-        }
-        if let Some(rows) = verb.strip_prefix("holds ") {
-            return self.table_holds(name, rows);
-        }
-        let group = self.group(name);
-        if let Some(place) = verb.strip_prefix("stands at ") {
-            let (partition, offset) = self.place(place)?;
-            return self.say(Body::GroupOffset {
-                group,
-                partition,
-                offset: Some(offset),
-            });
-        }
-        if let Some(partition) = verb.strip_prefix("stands nowhere in ") {
-            let partition = self.partition(partition)?;
-            return self.say(Body::GroupOffset {
-                group,
-                partition,
-                offset: None,
-            });
-        }
-        (verb == "is waited for").then_some(())?;
-        self.say(Body::GroupWaited {
-            group,
-            limit_ms: 1000,
-        })
-    }
-
-    fn partition_is(&mut self, partition: &str, verb: &str) -> Option<()> {
-        let partition = self.partition(partition)?;
-        self.begin_truth();
-        if let Some(range) = verb.strip_prefix("reaches from ") {
-            let (start, end) = range.split_once(" to ")?;
-            return self.say(Body::Pinned {
-                partition,
-                log_start: Offset::new(start.parse().ok()?),
-                end: Offset::new(end.parse().ok()?),
-            });
-        }
-        let (start, stored_records) = listed(verb.strip_prefix("is read from ")?)?;
-        let end = start + i64::try_from(stored_records.len()).ok()?;
-        self.say(Body::Pinned {
-            partition,
-            log_start: Offset::new(start),
-            end: Offset::new(end),
-        });
-        for (what, offset) in stored_records.into_iter().zip(start..) {
-            self.stands(partition, Offset::new(offset), what)?;
-        }
-        self.say(Body::PartitionRead { partition })
-    }
-
-    fn stands(&mut self, partition: PartitionRef, offset: Offset, what: &str) -> Option<()> {
-        if what == "nothing" {
-            return Some(());
-        }
-        let batch = |producer: Option<ProducerIx>, kind| Body::StoredBatch {
-            partition,
-            base_offset: offset,
-            last_offset: offset,
-            producer_id: producer.map_or(-1, |producer| 1000 + i64::from(producer.get())),
-            producer_epoch: producer.map_or(-1, |_| 0),
-            base_sequence: -1,
-            kind,
-        };
-        for (words, kind) in [
-            ("commit of p", BatchKind::CommitMarker),
-            ("abort of p", BatchKind::AbortMarker),
-        ] {
-            if let Some(producer) = what.strip_prefix(words) {
-                let producer = ProducerIx::new(producer.parse().ok()?);
-                let marker = batch(Some(producer), kind);
-                return self.say(marker);
-            }
-        }
-        if let Some((op, rest)) = what.split_once(" of ") {
-            let rest = match rest.split_once(" in p") {
-                Some((rest, producer)) => {
-                    let producer = ProducerIx::new(producer.parse().ok()?);
-                    self.say(batch(Some(producer), BatchKind::Transactional));
-                    rest
-                }
-                None => rest,
-            };
-            return self.event_stands(partition, offset, op, rest);
-        }
-        let content = content(what)?;
-        let header = match content {
-            Content::Ours(record) if self.transactional.contains(&record) => {
-                batch(Some(record.producer), BatchKind::Transactional)
-            }
-            _ => batch(None, BatchKind::Plain),
-        };
-        self.say(header);
-        self.say(Body::Stored {
-            partition,
-            offset,
-            content,
-        })
-    }
-
-    fn event_stands(
-        &mut self,
-        partition: PartitionRef,
-        offset: Offset,
-        op: &str,
-        of: &str,
-    ) -> Option<()> {
-        let op = match op {
-            "insert" => RowOp::Insert,
-            "update" => RowOp::Update,
-            "delete" => RowOp::Delete,
-            "snapshot" => RowOp::Snapshot,
-            _ => return None,
-        };
-        let (of, lsn) = match of.split_once(" at lsn ") {
-            Some((of, lsn)) => (of, lsn.parse().ok()?),
-            None => (of, 1000 + offset.get().cast_unsigned()),
-        };
-        let (row, content) = match of.split_once(" by ") {
-            Some((row, change)) => (row, ChangeContent::Ours(self::change(change)?)),
-            None => (of, ChangeContent::Absent),
-        };
-        let (table, key) = self.row(row)?;
-        self.say(Body::ChangeEvent {
-            partition,
-            offset,
-            table,
-            key,
-            op,
-            content,
-            lsn: Lsn::new(lsn),
-        })
-    }
-
-    fn broker(&mut self, verb: &str) -> Option<()> {
-        let (broker, held) = verb.split_once(" holds ")?;
-        let broker = BrokerId::new(broker.parse().ok()?);
-        let (partition, held) = held.split_once(" from ")?;
-        let partition = self.partition(partition)?;
-        let (start, stored_records) = listed(held)?;
-        self.begin_truth();
-        self.say(Body::ReplicaPinned {
-            partition,
-            broker,
-            log_start: Offset::new(start),
-            end: Offset::new(start + i64::try_from(stored_records.len()).ok()?),
-        });
-        for (what, offset) in stored_records.into_iter().zip(start..) {
-            if what != "nothing" {
-                self.say(Body::ReplicaStored {
-                    partition,
-                    broker,
-                    offset: Offset::new(offset),
-                    content: content(what)?,
-                });
-            }
-        }
-        self.say(Body::ReplicaRead { partition, broker })
-    }
-
-    fn database(&mut self, tx: TxId, verb: &str) -> Option<()> {
-        let outcome = match verb {
-            "is committed" => TxOutcome::Committed,
-            "is rolled back" => TxOutcome::RolledBack,
-            "may be committed" => TxOutcome::Unknown,
-            _ => return self.change(tx, verb),
-        };
-        self.say(Body::TxCompleted { tx, outcome })
-    }
-
-    fn change(&mut self, tx: TxId, verb: &str) -> Option<()> {
-        let (op, rest) = verb.split_once(' ')?;
-        let op = match op {
-            "inserts" => RowOp::Insert,
-            "updates" => RowOp::Update,
-            "deletes" => RowOp::Delete,
-            _ => return None,
-        };
-        let (row, change) = rest.split_once(" as ")?;
-        let (table, key) = self.row(row)?;
-        self.say(Body::ChangeInvoked {
-            tx,
-            change: self::change(change)?,
-            table,
-            key,
-            op,
-        })
-    }
-
-    fn table_holds(&mut self, name: &str, rows: &str) -> Option<()> {
-        let table = TableIx::new(self.tables.number(name));
-        self.begin_truth();
-        let mut count = 0;
-        for row in rows.split(", ").filter(|row| *row != "nothing") {
-            let (key, change) = row.split_once(" by ")?;
-            self.say(Body::TableRow {
-                table,
-                key: RowKey::new(key.parse().ok()?),
-                content: ChangeContent::Ours(self::change(change)?),
-            });
-            count += 1;
-        }
-        self.say(Body::TableRead { table, rows: count })
+    fn operation(&mut self, line: &str) -> Option<()> {
+        let mut forms = FORMS.iter();
+        forms.find_map(|(form, read)| read(self, &matched(form, line)?))
     }
 
     fn topic(&mut self, name: &str) -> TopicIx {
@@ -598,12 +195,6 @@ impl Scribe {
 
     fn group(&mut self, name: &str) -> GroupIx {
         GroupIx::new(self.groups.number(name))
-    }
-
-    fn row(&mut self, row: &str) -> Option<(TableIx, RowKey)> {
-        let (table, key) = row.split_once('/')?;
-        let table = TableIx::new(self.tables.number(table));
-        Some((table, RowKey::new(key.parse().ok()?)))
     }
 
     fn partition(&mut self, word: &str) -> Option<PartitionRef> {
@@ -617,77 +208,96 @@ impl Scribe {
             partition: PartitionIndex::new(partition),
         })
     }
+}
 
-    fn partitions(&mut self, words: &str) -> Option<Vec<PartitionRef>> {
-        words.split(", ").map(|word| self.partition(word)).collect()
+/// What a line says where its form has braces; none if it has another form.
+fn matched<'a>(form: &str, line: &'a str) -> Option<Vec<&'a str>> {
+    let mut parts = form.split(['{', '}']);
+    let mut rest = line.strip_prefix(parts.next()?)?;
+    let mut words = Vec::new();
+    while let (Some(example), Some(literal)) = (parts.next(), parts.next()) {
+        let (word, left) = match literal {
+            "" => (rest, ""),
+            _ => rest.split_once(literal)?,
+        };
+        let of_a_kind = example.ends_with('…') || kind_of(example) == kind_of(word);
+        of_a_kind.then_some(())?;
+        words.push(word);
+        rest = left;
     }
-
-    fn place(&mut self, word: &str) -> Option<(PartitionRef, Offset)> {
-        let (partition, offset) = word.split_once('@')?;
-        let offset = Offset::new(offset.parse().ok()?);
-        Some((self.partition(partition)?, offset))
-    }
+    rest.is_empty().then_some(words)
 }
 
-/// `5: p0/0, nothing`: where a log begins, and what stands there.
-fn listed(text: &str) -> Option<(i64, Vec<&str>)> {
-    let (start, stored_records) = text.split_once(':')?;
-    let stored_records = stored_records
-        .trim()
-        .split(", ")
-        .filter(|it| !it.is_empty());
-    Some((start.parse().ok()?, stored_records.collect()))
+/// `at 5 ms: p0/3 is sent to t-0`
+fn timed(line: &str) -> Option<(u64, &str)> {
+    let (at, rest) = line.strip_prefix("at ")?.split_once(" ms: ")?;
+    let (ms, us) = at.split_once('.').unwrap_or((at, "0"));
+    let us: u64 = format!("{us:0<3}").parse().ok()?;
+    Some((ms.parse::<u64>().ok()? * 1000 + us, rest))
 }
 
-fn is_partition(word: &str) -> bool {
-    word.rsplit_once('-')
-        .is_some_and(|(_, partition)| partition.parse::<u16>().is_ok())
+/// One line for each record of a range outside a list.
+fn expanded(line: &str) -> Option<Vec<String>> {
+    let head = line.split_once(": ").map_or(line, |(head, _)| head);
+    let range = head
+        .split(' ')
+        .find(|word| numbered_range(word).is_some())?;
+    let (of, first, last) = numbered_range(range)?;
+    let each = (first..=last).map(|at| {
+        let line = line.replacen(range, &format!("{of}{at}"), 1);
+        let line = line.replace(" are ", " is ");
+        match line.rsplit_once(" from ") {
+            Some((before, place)) => {
+                let (partition, offset) = place.split_once('@')?;
+                let offset = offset.parse::<u64>().ok()? + (at - first);
+                Some(format!("{before} at {partition}@{offset}"))
+            }
+            None => Some(line),
+        }
+    });
+    each.collect()
 }
 
-fn numbered(letter: &str, word: &str) -> Option<u64> {
-    word.strip_prefix(letter)?.parse().ok()
+/// `p0/3 is sent to t-0 and acknowledged at t-0@7`: the subject, the first
+/// operation, and what else the subject does.
+fn joined(line: &str) -> Option<(&str, &str, &str)> {
+    let (first, second) = line.split_once(" and ")?;
+    let (subject, _) = first.split_once(' ')?;
+    Some((subject, first, second))
 }
 
-fn record(word: &str) -> Option<RecordId> {
-    let (producer, sequence) = word.split_once('/')?;
-    Some(RecordId {
-        producer: ProducerIx::new(u32::try_from(numbered("p", producer)?).ok()?),
-        sequence: Sequence::new(sequence.parse().ok()?),
-    })
-}
-
-fn transaction(word: &str) -> Option<TransactionRef> {
-    let (producer, transaction) = word.split_once('/')?;
-    Some(TransactionRef {
-        producer: ProducerIx::new(u32::try_from(numbered("p", producer)?).ok()?),
-        transaction: TransactionIx::new(numbered("t", transaction)?),
-    })
-}
-
-fn change(word: &str) -> Option<ChangeId> {
-    numbered("c", word).map(ChangeId::new)
-}
-
-fn content(words: &str) -> Option<Content> {
-    Some(match words {
-        "a damaged record" => Content::Corrupt,
-        "a foreign record" => Content::Foreign,
-        "an unnamed event" => Content::Nameless,
-        of if change(of).is_some() => Content::Change(change(of)?),
-        of => Content::Ours(record(of)?),
-    })
+/// The lines about the same kind of thing, the nearest first.
+fn refused(line: &str) -> String {
+    let words: BTreeSet<&str> = line.split(' ').collect();
+    let subject = |line: &str| kind_of(line.split(' ').next().unwrap_or(line));
+    let readable = FORMS
+        .iter()
+        .map(|(form, _)| form.replace(['{', '}', '…'], ""));
+    let mut alike: Vec<String> = readable
+        .filter(|form| subject(form) == subject(line))
+        .collect();
+    alike.sort_by_key(|form| {
+        let common = form.split(' ').filter(|word| words.contains(word)).count();
+        std::cmp::Reverse(common)
+    });
+    let alike: Vec<String> = alike.iter().take(6).map(|it| format!("\n  {it}")).collect();
+    format!(
+        "`{line}` is no line of a history; there is{}",
+        alike.concat()
+    )
 }
 
 #[test]
-fn a_line_that_says_nothing_is_refused() {
-    for line in [
-        "p0/0 is lost",
-        "p0/0 is sent to t",
-        "t-0 is read from 0: p0",
-        "m0 commits t-0@1, perhaps",
-        "g reads t with care",
-        "tx0 moves rows/7 as c0",
+fn a_line_that_says_nothing_is_refused_with_those_like_it() {
+    for (line, right) in [
+        ("p0/0 is lost", "p0/3 is not written: ERROR"),
+        ("p0/0 is sent to t", "p0/3 is sent to t-0"),
+        ("t-0 is read from 0: p0", "t-0 is read from 5: LIST"),
+        ("m0 commits t-0@1, perhaps", "m0 commits t-0@8, refused"),
+        ("g reads t with care", "g reads t, u with read_committed"),
+        ("tx0 moves rows/7 as c0", "tx0 updates rows/7 as c0"),
     ] {
-        assert!(Scribe::default().line(line).is_none(), "{line}");
+        let refused = Scribe::default().line(line).unwrap_err();
+        assert!(refused.contains(right), "{refused}");
     }
 }

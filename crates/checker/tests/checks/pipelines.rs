@@ -1,5 +1,6 @@
 //! Groups that read the change events of a capture: row committed, event
-//! stored, processed by the group, each known by the change.
+//! stored, processed by the group, each known by the change. The smallest
+//! histories are in `tests/cases/capture/pipelines.case`.
 
 use std::collections::BTreeMap;
 
@@ -9,13 +10,11 @@ use model::ids::{
     ChangeId, GroupIx, Lsn, MemberIx, Offset, PartitionRef, RecordId, RowKey, TableIx, TopicIx,
     TxId,
 };
-use model::verdict::Hop;
 use proptest::prelude::*;
 
 use crate::calibration::misses;
 use crate::captured;
-use crate::notation::history;
-use crate::story::{Story, TOPIC, every_claim, found, named, story_of};
+use crate::story::{Story, TOPIC, found, named, story_of};
 use crate::world::{Dice, Size, Witness, make, sizes};
 
 /// What is said of groups, which is the same whatever they read.
@@ -299,211 +298,4 @@ proptest! {
         };
         prop_assert_eq!(of_rows(&read), of_rows(&alone));
     }
-}
-
-/// Two rows, their events, and a group that reads them and stands where it
-/// committed last.
-fn pipeline(reading: &str, events: &str) -> Story {
-    let mut lines = reading.lines().rev();
-    let stands = lines
-        .find_map(|line| line.strip_prefix("m0 commits "))
-        .unwrap();
-    let text = format!(
-        "\
-g reads rows
-m0 of g starts with rows-0
-tx0 inserts rows/7 as c0
-tx0 is committed
-tx1 inserts rows/8 as c1
-tx1 is committed
-{reading}the capture catches up
-rows-0 is read from 0: {events}
-rows holds 7 by c0, 8 by c1
-g is waited for
-g stands at {stands}
-"
-    );
-    story_of(history(&text))
-}
-
-const BOTH: &str = "insert of rows/7 by c0, insert of rows/8 by c1";
-
-#[test]
-fn what_went_through_the_whole_pipeline_is_clean() {
-    let all = "m0 processes c0 at rows-0@0\nm0 processes c1 at rows-0@1\nm0 commits rows-0@2\n";
-    let analysis = pipeline(all, BOTH).check();
-    assert_eq!(found(&analysis), []);
-    let group = &analysis.coverage.groups[0];
-    assert_eq!(
-        (group.stored, group.distinct, group.below_committed),
-        (2, 2, 2)
-    );
-}
-
-/// A loss can be planted at each hop, and is found.
-#[test]
-fn calibration_plants_a_loss_at_every_hop() {
-    let all = "m0 processes c0 at rows-0@0\nm0 processes c1 at rows-0@1\nm0 commits rows-0@2\n";
-    let (_, calibration) = pipeline(all, BOTH).examine(&every_claim());
-    let missed: Vec<_> = calibration.iter().filter(|mutant| !mutant.found).collect();
-    assert!(missed.is_empty(), "{missed:#?}");
-    for hop in [
-        Anomaly::RowMissing,
-        Anomaly::GroupGap,
-        Anomaly::GroupIncomplete,
-        Anomaly::Reprocessed,
-        Anomaly::RowDuplicate,
-    ] {
-        let mut planted = calibration.iter();
-        assert!(planted.any(|mutant| mutant.anomaly == hop), "{hop:?}");
-    }
-}
-
-#[track_caller]
-fn lost(story: &Story, anomaly: Anomaly, hop: Hop, proof: &[&str]) {
-    let (analysis, calibration) = story.examine(&every_claim());
-    let missed: Vec<_> = calibration.iter().filter(|mutant| !mutant.found).collect();
-    assert!(missed.is_empty(), "{missed:#?}");
-    let finding = analysis
-        .findings
-        .iter()
-        .find(|it| it.anomaly == anomaly)
-        .unwrap();
-    let hops: Vec<Hop> = finding.lost_at.iter().map(|lost| lost.hop).collect();
-    assert_eq!(hops, [hop]);
-    let operations = &finding.examples[0].operations;
-    let operations: Vec<&str> = operations.iter().map(|it| it.what.as_str()).collect();
-    assert_eq!(operations, proof);
-}
-
-#[test]
-fn a_loss_is_placed_at_its_hop_with_the_row_that_it_is_of() {
-    let ahead = "m0 processes c0 at rows-0@0\nm0 commits rows-0@2\n";
-    lost(
-        &pipeline(ahead, BOTH),
-        Anomaly::GroupGap,
-        Hop::CommittedPast,
-        &[
-            "insert row 8, change 1, in tx 1",
-            "tx 1 was committed",
-            "processed change 0 at rows-0@0, the nearest below",
-            "committed 2 of rows-0",
-            "insert event of row 8, change 1, lsn 1001, stands at rows-0@1",
-        ],
-    );
-    let behind = "m0 processes c0 at rows-0@0\nm0 commits rows-0@1\n";
-    lost(
-        &pipeline(behind, BOTH),
-        Anomaly::GroupIncomplete,
-        Hop::NotDelivered,
-        &[
-            "insert row 8, change 1, in tx 1",
-            "tx 1 was committed",
-            "processed change 0 at rows-0@0, the nearest below",
-            "insert event of row 8, change 1, lsn 1001, stands at rows-0@1",
-        ],
-    );
-    let one = "m0 processes c0 at rows-0@0\nm0 commits rows-0@1\n";
-    let row = [
-        "insert row 8, change 1, in tx 1",
-        "tx 1 was committed",
-        "the last change of every table has come out",
-        "rows holds row 8, change 1",
-    ];
-    let first = "insert of rows/7 by c0";
-    lost(
-        &pipeline(one, first),
-        Anomaly::RowMissing,
-        Hop::NoEvent,
-        &row,
-    );
-    let both = "m0 processes c0 at rows-0@0\nm0 processes c1 at rows-0@1\nm0 commits rows-0@1\n";
-    let gone = pipeline(both, first);
-    lost(&gone, Anomaly::RowMissing, Hop::StoredThenGone, &row);
-}
-
-/// An event that came twice is one change: processed where it stands first and
-/// where it stands again, it is processed again.
-#[test]
-fn an_event_that_came_twice_is_processed_twice() {
-    let thrice = "insert of rows/7 by c0, insert of rows/8 by c1, insert of rows/7 by c0";
-    let all = "\
-m0 processes c0 at rows-0@0
-m0 processes c1 at rows-0@1
-m0 processes c0 at rows-0@2
-m0 commits rows-0@3
-";
-    let analysis = pipeline(all, thrice).check();
-    assert_eq!(
-        found(&analysis),
-        [(Anomaly::Reprocessed, 1), (Anomaly::RowDuplicate, 1)]
-    );
-    assert_eq!(analysis.coverage.groups[0].copies, 1);
-    // Once is enough: it is known by the change.
-    let once = all.replacen("m0 processes c0 at rows-0@2\n", "", 1);
-    let analysis = pipeline(&once, thrice).check();
-    assert_eq!(found(&analysis), [(Anomaly::RowDuplicate, 1)]);
-}
-
-/// A delete and a tombstone name no change: their place tells what was
-/// processed.
-#[test]
-fn deletes_and_tombstones_are_known_by_their_place() {
-    let text = "\
-g reads rows
-m0 of g starts with rows-0
-tx0 inserts rows/7 as c0
-tx0 is committed
-tx1 deletes rows/7 as c1
-tx1 is committed
-m0 processes c0 at rows-0@0
-m0 processes an unnamed event at rows-0@1
-m0 processes an unnamed event at rows-0@2
-m0 commits rows-0@3
-the capture catches up
-rows-0 is read from 0: insert of rows/7 by c0, delete of rows/7, an unnamed event
-rows holds nothing
-g is waited for
-";
-    let text = text.replace("rows holds nothing\n", "");
-    let analysis = story_of(history(&text)).check();
-    assert_eq!(analysis.count(Anomaly::GroupGap), 0);
-    assert_eq!(analysis.count(Anomaly::Phantom), 0);
-    assert_eq!(analysis.coverage.groups[0].distinct, 3);
-    let passed = text.replacen("m0 processes an unnamed event at rows-0@2\n", "", 1);
-    let analysis = story_of(history(&passed)).check();
-    assert_eq!(named(&analysis, Anomaly::GroupGap), ["rows-0 2-2"]);
-}
-
-/// With exactly-once source, events come in transactions: one that was aborted
-/// is nothing that a group of committed records is given.
-#[test]
-fn an_aborted_event_is_none_for_who_reads_committed_records() {
-    let text = |level: &str, first: &str| {
-        format!(
-            "\
-g reads rows{level}
-m0 of g starts with rows-0
-tx0 inserts rows/7 as c0
-tx0 is committed
-{first}m0 processes c0 at rows-0@2
-m0 commits rows-0@4
-the capture catches up
-rows-0 is read from 0: insert of rows/7 by c0 in p9, abort of p9, insert of rows/7 by c0 in p9, commit of p9
-rows holds 7 by c0
-g is waited for
-"
-        )
-    };
-    let committed = " with read_committed";
-    let analysis = story_of(history(&text(committed, ""))).check();
-    assert_eq!(found(&analysis), []);
-    assert_eq!(analysis.coverage.isolation[0].committed, 1);
-    let dirty = "m0 processes c0 at rows-0@0\n";
-    let analysis = story_of(history(&text(committed, dirty))).check();
-    assert_eq!(analysis.count(Anomaly::G1a), 1);
-    // One that reads everything is given both.
-    let analysis = story_of(history(&text("", dirty))).check();
-    assert_eq!(analysis.count(Anomaly::G1a), 0);
-    assert_eq!(analysis.count(Anomaly::Reprocessed), 1);
 }

@@ -6,13 +6,12 @@ use checker::{Analysis, BlockSize, Examples, Lanes, Limits, check, check_in, exa
 use model::anomaly::Anomaly;
 use model::claim::{Claim, Contract, Guarantee, Level};
 use model::event::{
-    BatchKind, Body, CaptureResult, ChangeContent, CommitResult, Content, Ending, Event, Evidence,
-    Found, Intent, Isolation, Outcome, RowOp, TransactionOutcome, TxOutcome,
+    BatchKind, Body, CommitResult, Content, Ending, Event, Intent, Isolation, Outcome,
+    TransactionOutcome,
 };
 use model::ids::{
-    BrokerId, ChangeId, FaultIx, GroupIx, Lsn, MemberIx, Micros, Offset, PartitionIndex,
-    PartitionRef, ProducerIx, RecordId, RowKey, Sequence, TableIx, TopicIx, TransactionIx,
-    TransactionRef, TxId,
+    FaultIx, GroupIx, MemberIx, Micros, Offset, PartitionIndex, PartitionRef, ProducerIx, RecordId,
+    Sequence, TableIx, TopicIx, TransactionIx, TransactionRef,
 };
 use model::verdict::Calibration;
 
@@ -57,12 +56,6 @@ pub(crate) enum Slot {
     Abort(i64),
 }
 
-/// Records of producer 0, in a transaction of producer id 100.
-pub(crate) fn inside<const N: usize>(sequences: [u64; N]) -> Vec<Slot> {
-    let inside = |sequence| Slot::In(100, Content::Ours(id(0, sequence)));
-    sequences.into_iter().map(inside).collect()
-}
-
 pub(crate) fn transaction(producer: u32, number: u64) -> TransactionRef {
     TransactionRef {
         producer: ProducerIx::new(producer),
@@ -100,20 +93,6 @@ pub(crate) fn group_story() -> Story {
     story().group(GROUP, "g").member(0)
 }
 
-pub(crate) fn capture_story() -> Story {
-    Story::default()
-        .and(Body::TopicDeclared {
-            topic: CHANGES,
-            name: "server.public.rows".to_owned(),
-            partitions: 1,
-        })
-        .and(Body::TableDeclared {
-            table: TABLE,
-            name: "public.rows".to_owned(),
-            topic: CHANGES,
-        })
-}
-
 impl Story {
     pub(crate) fn and(mut self, body: Body) -> Self {
         self.now_us += 1000;
@@ -121,11 +100,6 @@ impl Story {
             at: Micros::new(self.now_us),
             body,
         });
-        self
-    }
-
-    pub(crate) fn wait_ms(mut self, ms: u64) -> Self {
-        self.now_us += ms * 1000;
         self
     }
 
@@ -232,11 +206,9 @@ impl Story {
 
     /// Producer 0 begins a transaction.
     pub(crate) fn begins(self, number: u64) -> Self {
-        self.begins_of(transaction(0, number))
-    }
-
-    pub(crate) fn begins_of(self, transaction: TransactionRef) -> Self {
-        self.and(Body::TransactionBegun { transaction })
+        self.and(Body::TransactionBegun {
+            transaction: transaction(0, number),
+        })
     }
 
     pub(crate) fn asks(self, transaction: TransactionRef, intent: Intent) -> Self {
@@ -253,36 +225,10 @@ impl Story {
         })
     }
 
-    /// Producer 0 commits its transaction.
-    pub(crate) fn commits_transaction(self, number: u64) -> Self {
-        self.commits_of(transaction(0, number))
-    }
-
-    pub(crate) fn commits_of(self, transaction: TransactionRef) -> Self {
-        self.asks(transaction, Intent::Commit)
-            .hears(transaction, TransactionOutcome::Committed)
-    }
-
     /// Producer 0 aborts its transaction.
     pub(crate) fn aborts_transaction(self, number: u64) -> Self {
         self.asks(transaction(0, number), Intent::Abort)
             .hears(transaction(0, number), TransactionOutcome::Aborted)
-    }
-
-    pub(crate) fn joins(self, member: u32, transaction: TransactionRef) -> Self {
-        self.and(Body::TransactionJoined {
-            transaction,
-            member: MemberIx::new(member),
-        })
-    }
-
-    pub(crate) fn sends_offset(self, transaction: TransactionRef, offset: i64) -> Self {
-        self.and(Body::OffsetSent {
-            transaction,
-            group: GROUP,
-            partition: part(0),
-            offset: Offset::new(offset),
-        })
     }
 
     /// The group reads committed records only.
@@ -293,48 +239,10 @@ impl Story {
         })
     }
 
-    pub(crate) fn revokes(self, member: u32) -> Self {
-        self.and(Body::Revoked {
-            member: MemberIx::new(member),
-            partitions: vec![part(0)],
-        })
-    }
-
-    pub(crate) fn assigns(self, member: u32) -> Self {
-        self.and(Body::Assigned {
-            member: MemberIx::new(member),
-            partitions: vec![part(0)],
-        })
-    }
-
     pub(crate) fn imported(self, tool: &str) -> Self {
         self.and(Body::Imported {
             tool: tool.to_owned(),
         })
-    }
-
-    /// One replica of partition 0, whole.
-    pub(crate) fn replica(self, broker: i32, log_start: i64, slots: &[Slot]) -> Self {
-        let (partition, broker) = (part(0), BrokerId::new(broker));
-        let end = log_start + i64::try_from(slots.len()).unwrap();
-        let story = self.and(Body::ReplicaPinned {
-            partition,
-            broker,
-            log_start: Offset::new(log_start),
-            end: Offset::new(end),
-        });
-        let stored_records = (log_start..).zip(slots);
-        stored_records
-            .fold(story, |story, (offset, slot)| match slot {
-                Slot::Is(content) => story.and(Body::ReplicaStored {
-                    partition,
-                    broker,
-                    offset: Offset::new(offset),
-                    content: *content,
-                }),
-                _ => story,
-            })
-            .and(Body::ReplicaRead { partition, broker })
     }
 
     pub(crate) fn group(self, group: GroupIx, name: &str) -> Self {
@@ -384,121 +292,16 @@ impl Story {
     }
 
     pub(crate) fn commits(self, member: u32, offset: i64) -> Self {
-        self.commits_with(member, offset, CommitResult::Accepted)
-    }
-
-    pub(crate) fn commits_with(self, member: u32, offset: i64, result: CommitResult) -> Self {
         self.and(Body::Committed {
             member: MemberIx::new(member),
             partition: part(0),
             offset: Offset::new(offset),
-            result,
+            result: CommitResult::Accepted,
         })
-    }
-
-    pub(crate) fn group_offset(self, offset: Option<i64>) -> Self {
-        self.and(Body::GroupOffset {
-            group: GROUP,
-            partition: part(0),
-            offset: offset.map(Offset::new),
-        })
-    }
-
-    pub(crate) fn group_waited(self) -> Self {
-        self.and(Body::GroupWaited {
-            group: GROUP,
-            limit_ms: 1000,
-        })
-    }
-
-    pub(crate) fn change(self, tx: u64, change: u64, key: i64, op: RowOp) -> Self {
-        self.and(Body::ChangeInvoked {
-            tx: TxId::new(tx),
-            change: ChangeId::new(change),
-            table: TABLE,
-            key: RowKey::new(key),
-            op,
-        })
-    }
-
-    pub(crate) fn tx(self, tx: u64, outcome: TxOutcome) -> Self {
-        self.and(Body::TxCompleted {
-            tx: TxId::new(tx),
-            outcome,
-        })
-    }
-
-    /// A change in a transaction of its own.
-    pub(crate) fn committed(self, change: u64, key: i64, op: RowOp) -> Self {
-        self.change(change, change, key, op)
-            .tx(change, TxOutcome::Committed)
-    }
-
-    pub(crate) fn event(self, offset: i64, key: i64, op: RowOp, content: ChangeContent) -> Self {
-        let lsn = Lsn::new(1000 + offset.cast_unsigned());
-        self.event_at(offset, key, op, content, lsn)
-    }
-
-    pub(crate) fn event_at(
-        self,
-        offset: i64,
-        key: i64,
-        op: RowOp,
-        content: ChangeContent,
-        lsn: Lsn,
-    ) -> Self {
-        self.and(Body::ChangeEvent {
-            partition: changes(),
-            offset: Offset::new(offset),
-            table: TABLE,
-            key: RowKey::new(key),
-            op,
-            content,
-            lsn,
-        })
-    }
-
-    pub(crate) fn row(self, key: i64, content: ChangeContent) -> Self {
-        self.and(Body::TableRow {
-            table: TABLE,
-            key: RowKey::new(key),
-            content,
-        })
-    }
-
-    pub(crate) fn waits(self, result: CaptureResult) -> Self {
-        self.and(Body::CaptureWaited {
-            result,
-            limit_ms: 1000,
-        })
-    }
-
-    /// The capture caught up; `events` are what its topic holds.
-    pub(crate) fn captured(self, events: i64, rows: u64) -> Self {
-        self.waits(CaptureResult::CaughtUp).whole(events, rows)
-    }
-
-    pub(crate) fn whole(self, events: i64, rows: u64) -> Self {
-        self.pinned(changes(), 0, events)
-            .read(changes())
-            .and(Body::TableRead { table: TABLE, rows })
-            .and(Body::TrafficEnded)
-            .and(Body::Completed)
     }
 
     pub(crate) fn fault(self, step: fn(FaultIx) -> Body) -> Self {
         self.and(step(FAULT))
-    }
-
-    pub(crate) fn evidence(self, found: Found) -> Self {
-        self.and(Body::FaultEvidence {
-            fault: FAULT,
-            evidence: Evidence {
-                what: "process state is T".to_owned(),
-                found,
-                detail: "state".to_owned(),
-            },
-        })
     }
 
     /// Checks the story, and that it comes to the same however little the
