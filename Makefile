@@ -18,9 +18,8 @@ test-kafka-catalogue: fetch
 test: lint unit machinery
 
 lint: setup
-	cargo fmt --all --check
-	@# What a macro declares `cargo fmt` does not see.
-	rustfmt --check --edition 2024 crates/*/src/faults/*.rs crates/*/src/scenario/fault/*.rs
+	@# Every file by its name: what a macro declares `cargo fmt` does not see.
+	rustfmt --check --edition 2024 $$(find crates fuzz -name '*.rs')
 	cargo clippy --workspace --all-targets --locked -- -D warnings
 
 # Tests that start brokers are in here too; the machine's cores bound them. What they
