@@ -4,13 +4,13 @@ use std::collections::BTreeSet;
 
 use model::anomaly::Anomaly;
 use model::claim::{Claim, Level};
+use model::scenario::words::counted;
 use model::scenario::{Consequence, EMBEDDED, Scenario};
 
 use super::figures::found_where;
 use super::results::{in_repetition, named};
 use crate::document::{Document, Item, Text, code, strong, text};
 use crate::run::{Run, Word};
-use crate::units::counted;
 
 pub(crate) fn write(document: &mut Document, run: &Run<'_>) {
     document.heading(3, "Known limitations");
@@ -202,7 +202,7 @@ fn not_tested(run: &Run<'_>) -> Vec<Item> {
             items.push(Item::new(text![
                 code(test.name),
                 ": ",
-                counted(missing, "planned run", "planned runs"),
+                counted(missing as u64, "planned run"),
                 " without a verdict.",
             ]));
         }

@@ -1,6 +1,7 @@
 //! Title, what the run was, and the executive summary.
 
 use model::claim::{Claim, Level};
+use model::scenario::words::counted;
 use model::verdict::{Stopped, Verdict};
 
 use super::figures::key_figures;
@@ -8,7 +9,7 @@ use super::replay;
 use super::results::in_repetition;
 use crate::document::{Document, Item, Table, Text, code, strong, text};
 use crate::run::{Run, Tally, Test, Word, is_as_wanted};
-use crate::units::{counted, duration_ms, gibibytes};
+use crate::units::{duration_ms, gibibytes};
 
 pub(crate) fn write(document: &mut Document, run: &Run<'_>) {
     document.heading(1, "Kafka delivery guarantees");
@@ -73,15 +74,15 @@ fn facts(run: &Run<'_>) -> Table {
                 at,
                 format!(
                     ", an existing cluster with {}; {} skipped",
-                    counted(cluster.brokers, "broker", "brokers"),
-                    counted(run.plan.left_out.len(), "scenario", "scenarios"),
+                    counted(cluster.brokers as u64, "broker"),
+                    counted(run.plan.left_out.len() as u64, "scenario"),
                 ),
             ],
         );
     }
     if let Some(circumstances) = &run.verdict.circumstances {
         let machine = &circumstances.machine;
-        let cores = machine.cores.map(|cores| counted(cores, "CPU", "CPUs"));
+        let cores = machine.cores.map(|cores| counted(cores, "CPU"));
         let parts = [
             cores,
             machine.memory_bytes.map(gibibytes),
@@ -96,7 +97,7 @@ fn facts(run: &Run<'_>) -> Table {
 fn headline(run: &Run<'_>) -> Text {
     let tally = run.tally();
     let mut text = text!["Verdict of the run: ", strong(run.verdict.verdict), ". "];
-    text.push(counted(run.tests.len(), "scenario", "scenarios"));
+    text.push(counted(run.tests.len() as u64, "scenario"));
     if tally.total() > run.tests.len() {
         text.push(format!(", {} runs in all", tally.total()));
     }
