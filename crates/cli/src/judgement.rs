@@ -50,7 +50,7 @@ pub(crate) fn judge_run(
 /// a violation that a scenario is there to show counts as held.
 pub(crate) fn conclude(plan: &RunPlan, mut scenarios: Vec<ScenarioVerdict>) -> RunVerdict {
     for (judged, planned) in scenarios.iter_mut().zip(&plan.scenarios) {
-        judged.ran = planned.ran;
+        judged.timing = planned.timing;
     }
     let worst = scenarios
         .iter()
@@ -71,7 +71,7 @@ pub(crate) fn conclude(plan: &RunPlan, mut scenarios: Vec<ScenarioVerdict>) -> R
         // Nothing was put to the test where there was nothing.
         verdict: worst.unwrap_or(Verdict::Inconclusive),
         scenarios,
-        left_out: plan.left_out.clone(),
+        skipped: plan.skipped.clone(),
     }
 }
 
@@ -152,15 +152,15 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_verdict_says_what_was_left_out_and_that_alone_holds_nothing() {
+    fn a_verdict_says_what_was_skipped_and_that_alone_holds_nothing() {
         let name = "broker-restart";
         let scenario = parse(name, embedded(name).unwrap()).unwrap();
         let plan = RunPlan::new(RunId::new(1), 1, BTreeMap::new(), &[scenario], 1);
         let plan = plan.on_cluster(vec!["a:1".to_owned()], 3);
         let verdict = conclude(&plan, Vec::new());
-        assert_eq!(verdict.left_out[0].scenario, name);
-        assert_eq!(verdict.left_out[0].suite, "delivery");
-        assert!(!verdict.left_out[0].reasons.is_empty());
+        assert_eq!(verdict.skipped[0].scenario, name);
+        assert_eq!(verdict.skipped[0].suite, "delivery");
+        assert!(!verdict.skipped[0].reasons.is_empty());
         assert_eq!(verdict.verdict, Verdict::Inconclusive);
     }
 }

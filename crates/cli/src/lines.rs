@@ -54,15 +54,15 @@ pub(crate) fn header(plan: &RunPlan) -> String {
 }
 
 /// Scenarios that were asked for and are not run, each with its reasons.
-pub(crate) fn left_out(plan: &RunPlan) -> String {
+pub(crate) fn skipped(plan: &RunPlan) -> String {
     let mut out = String::new();
-    for left_out in &plan.left_out {
+    for scenario in &plan.skipped {
         let _ = writeln!(
             out,
             "  {FAINT}{:VERDICT_CHARS$}{FAINT:#}  {}: {}",
-            "left out",
-            left_out.scenario,
-            left_out.reasons.join("; ")
+            "skipped",
+            scenario.scenario,
+            scenario.reasons.join("; ")
         );
     }
     out
@@ -204,9 +204,9 @@ pub(crate) fn summary(plan: &RunPlan, verdict: &RunVerdict) -> String {
             "{interrupted} interrupted, {not_started} not started"
         ));
     }
-    let left_out = plan.left_out.len();
-    if left_out > 0 {
-        parts.push(format!("{left_out} left out"));
+    let skipped = plan.skipped.len();
+    if skipped > 0 {
+        parts.push(format!("{skipped} skipped"));
     }
     parts.join(" · ")
 }
@@ -457,7 +457,7 @@ mod tests {
         ScenarioVerdict {
             name: "any".to_owned(),
             repetition: 1,
-            ran: None,
+            timing: None,
             stopped: None,
             verdict: outcome,
             as_expected: outcome == Verdict::Held,

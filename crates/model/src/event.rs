@@ -419,6 +419,7 @@ pub enum Body {
     /// the best that can be said is INCONCLUSIVE.
     Lacking {
         /// What, and how that is known.
+        #[serde(rename = "description")]
         what: String,
     },
     /// Who led a partition and which replicas were in sync, as the cluster's

@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use crate::anomaly::Anomaly;
 use crate::claim::{Claim, Level};
 use crate::event::Evidence;
-use crate::plan::{Circumstances, LeftOut, Ran};
+use crate::plan::{Circumstances, SkippedScenario, Timing};
 
 /// The value of `schema` in a `verdict.json` of this version.
 pub const SCHEMA: &str = "ackproof.verdict/1";
@@ -67,7 +67,7 @@ pub struct RunVerdict {
     /// What was asked for and does not fit the cluster that it was asked for
     /// on: nothing was put to the test there.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub left_out: Vec<LeftOut>,
+    pub skipped: Vec<SkippedScenario>,
 }
 
 /// The verdict of one scenario, once.
@@ -80,7 +80,7 @@ pub struct ScenarioVerdict {
     /// When it was carried out; absent where it was not, or nobody wrote it
     /// down.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub ran: Option<Ran>,
+    pub timing: Option<Timing>,
     /// Why it was not carried out to its end, where the user stopped the run.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub stopped: Option<Stopped>,
@@ -142,9 +142,11 @@ pub struct Finding {
     /// How many instances.
     pub count: u64,
     /// Exactly which records or rows it is about, as ranges, in order.
-    /// Bounded: see `named_all`.
+    /// Bounded: see `ranges_complete`.
+    #[serde(rename = "ranges")]
     pub named: Vec<NamedRange>,
-    /// Whether `named` holds every instance.
+    /// Whether `ranges` holds every instance.
+    #[serde(rename = "ranges_complete")]
     pub named_all: bool,
     /// Where the records or changes it counts were lost, hop by hop in the
     /// order of the pipeline; the counts add up to `count`. Empty where nothing
@@ -322,6 +324,7 @@ pub struct NamedRange {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Example {
     /// The record, row or offset in question.
+    #[serde(rename = "item")]
     pub what: String,
     /// The operations that prove it, in order.
     pub operations: Vec<ExampleOperation>,
@@ -337,9 +340,11 @@ pub struct ExampleOperation {
     /// moment (what stands in the log).
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub at_us: Option<u64>,
-    /// Who saw or did it: a producer, a member, the observer.
+    /// The client that did it, or the observer that saw it.
+    #[serde(rename = "actor")]
     pub who: String,
-    /// What.
+    /// What was done or seen, with its result.
+    #[serde(rename = "operation")]
     pub what: String,
 }
 
@@ -468,8 +473,10 @@ pub struct Measurements {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ReportedError {
     /// The producer (`p0`), or the `group.id`.
+    #[serde(rename = "client")]
     pub who: String,
     /// What it says of the record, or of the client.
+    #[serde(rename = "meaning")]
     pub means: ErrorMeaning,
     /// The client's name for it.
     pub error: String,
@@ -506,6 +513,7 @@ pub enum ErrorMeaning {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Throttling {
     /// The producer (`p0`), or the `group.id`.
+    #[serde(rename = "client")]
     pub who: String,
     /// All of it, in milliseconds; of members beside each other, the sum.
     pub total_ms: u64,
@@ -516,15 +524,21 @@ pub struct Throttling {
 pub struct StillReading {
     /// The `group.id`.
     pub group: String,
-    /// Records that it had not come to.
+    /// Records that it had not read.
+    #[serde(rename = "remaining")]
     pub left: u64,
-    /// Records that it came to while it was waited for.
+    /// Records that it read while it was waited for.
+    #[serde(rename = "progressed")]
     pub moved: u64,
     /// For how long it was waited for, in milliseconds.
     pub waited_ms: u64,
-    /// How much longer it would need at that pace, in milliseconds; absent
-    /// where it came to none because it was throttled all the time.
-    #[serde(skip_serializing_if = "Option::is_none", default)]
+    /// How much longer it would need at that rate, in milliseconds; absent
+    /// where it read none because it was throttled all the time.
+    #[serde(
+        rename = "estimated_ms",
+        skip_serializing_if = "Option::is_none",
+        default
+    )]
     pub needs_ms: Option<u64>,
 }
 

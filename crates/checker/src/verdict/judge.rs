@@ -65,7 +65,7 @@ pub fn judge(
     ScenarioVerdict {
         name: name.to_owned(),
         repetition,
-        ran: None,
+        timing: None,
         stopped: None,
         verdict,
         as_expected,

@@ -127,7 +127,7 @@ fn check_run(
             print_raw(&verdict_json(&verdict).map_err(|error| Failure::environment(&error))?)?;
         }
         Format::Human => {
-            let mut text = lines::header(&plan) + &lines::left_out(&plan);
+            let mut text = lines::header(&plan) + &lines::skipped(&plan);
             let name_chars = lines::name_chars(&plan);
             for (planned, judged) in plan.scenarios.iter().zip(&verdict.scenarios) {
                 text.push_str(&lines::scenario(planned, judged, name_chars, proofs));

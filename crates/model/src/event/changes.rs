@@ -80,8 +80,10 @@ pub enum Snapshot {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct CaptureSetting {
     /// What it may do to an event.
+    #[serde(rename = "effect")]
     pub may: SettingEffect,
     /// Which setting, and what it does, in words.
+    #[serde(rename = "description")]
     pub what: String,
 }
 

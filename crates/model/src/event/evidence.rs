@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Evidence {
     /// What was looked at, as a short phrase: "process state is T".
+    #[serde(rename = "observation")]
     pub what: String,
     /// Whether it was found to be so.
     pub found: Found,

@@ -9,10 +9,10 @@ use super::ScenarioPlan;
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Circumstances {
     /// When it began, in UTC (RFC 3339).
-    pub began: String,
+    pub started_at: String,
     /// How long it took, in milliseconds; absent where it never ended.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub took_ms: Option<u64>,
+    pub duration_ms: Option<u64>,
     /// The words of the command that repeats it: scenarios as they were named,
     /// and everything else that the plan depends on (versions, seed).
     pub command: Vec<String>,
@@ -52,9 +52,9 @@ pub struct Machine {
 
 /// When a scenario was carried out.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Ran {
+pub struct Timing {
     /// From the beginning of the run to that of the scenario, in milliseconds.
-    pub began_ms: u64,
+    pub start_ms: u64,
     /// From its own beginning until its history was closed, in milliseconds.
-    pub took_ms: u64,
+    pub duration_ms: u64,
 }

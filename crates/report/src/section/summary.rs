@@ -47,8 +47,8 @@ fn facts(run: &Run<'_>) -> Table {
         }
     };
     if let Some(circumstances) = &run.verdict.circumstances {
-        add("Began", text![circumstances.began.as_str()]);
-        let took = circumstances.took_ms.map(duration_ms);
+        add("Started", text![circumstances.started_at.as_str()]);
+        let took = circumstances.duration_ms.map(duration_ms);
         add(
             "Took",
             text![took.unwrap_or_else(|| String::from("not known: it did not end"))],
@@ -75,7 +75,7 @@ fn facts(run: &Run<'_>) -> Table {
                 format!(
                     ", an existing cluster with {}; {} skipped",
                     counted(cluster.brokers as u64, "broker"),
-                    counted(run.plan.left_out.len() as u64, "scenario"),
+                    counted(run.plan.skipped.len() as u64, "scenario"),
                 ),
             ],
         );
