@@ -9,6 +9,7 @@ pub(crate) mod explain;
 pub(crate) mod history;
 pub(crate) mod init;
 pub(crate) mod list;
+pub(crate) mod man;
 pub(crate) mod proxy;
 pub(crate) mod run;
 pub(crate) mod stack;

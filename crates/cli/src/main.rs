@@ -109,6 +109,7 @@ fn carry_out(command: &Command) -> Result<Exit, Failure> {
         }
         Command::Doctor(args) => in_runtime(commands::doctor::doctor(args)),
         Command::Completions { shell } => commands::completions::completions(*shell),
+        Command::Man { dir } => commands::man::man(dir),
         Command::Subject => commands::subject::subject(),
     }
 }
