@@ -6,7 +6,7 @@ ACKPROOF := target/release/ackproof
 # More arguments for `ackproof run`, such as: make test-kafka-delivery ARGS="--repeat 5 --seed 41"
 ARGS ?=
 
-.PHONY: test-kafka-delivery test-kafka-catalogue test lint unit docs man checks setup build fetch bench mutants machinery oldest settings finding-success-without-offset
+.PHONY: test-kafka-delivery test-kafka-catalogue test lint unit docs man publish-check checks setup build fetch bench mutants machinery oldest settings finding-success-without-offset
 
 test-kafka-delivery: fetch
 	$(ACKPROOF) run delivery limitations $(ARGS)
@@ -36,6 +36,10 @@ docs: setup
 # Spelling, unused dependencies, licences and sources of dependencies.
 checks: setup
 	scripts/checks.sh
+
+# What would be published, in the order of dependencies, each package built by itself.
+publish-check: setup
+	cargo publish --workspace --dry-run --locked
 
 # A manual page for each command: man -l target/man/ackproof-run.1
 man: build
