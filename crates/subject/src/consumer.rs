@@ -1,4 +1,4 @@
-//! The consumer: a member of a group that takes records in hand, processes
+//! The consumer: a member of a group that polls batches of records, processes
 //! them one at a time, commits as its role says, and reports both. Writing the
 //! line of a processed record *is* its processing. Knows nothing of other
 //! members.
@@ -29,9 +29,9 @@ use crate::protocol::{ConsumerRole, Happening};
 use crate::reporter::Reporter;
 use crate::stop::Stop;
 
-mod hand;
+mod polled_batch;
 
-use hand::{InHand, take};
+use polled_batch::{PolledRecord, poll_batch};
 
 /// The longest turn: how late a stop may be noticed.
 const TURN: Duration = Duration::from_millis(20);
@@ -111,19 +111,19 @@ fn process_until_stopped(
     };
     let recognition = Recognition::new(role.run, &role.topic, role.changes.as_ref());
     while !stop.asked() {
-        // Waits before it takes a record, never with one in hand that it has
+        // Waits before it takes a record, never with one polled that it has
         // not begun on: a partition that is revoked meanwhile is not processed
         // any more.
         if work.wait_a_turn()? {
             continue;
         }
-        let hand = take(role, &recognition, client)?;
-        work.process_all(&hand)?;
+        let batch = poll_batch(role, &recognition, client)?;
+        work.process_all(&batch)?;
     }
     Ok(())
 }
 
-/// The work of a member: what it does with what it has in hand.
+/// The work of a member: what it does with a batch.
 struct Work<'w> {
     role: &'w ConsumerRole,
     stop: &'w Stop,
@@ -146,15 +146,15 @@ impl Work<'_> {
         Ok(wait_us > 0)
     }
 
-    /// Processes everything in hand, one by one and without polling: an
+    /// Processes a batch, one record at a time and without polling: an
     /// application that is busy hears of nothing, not of a revocation either.
-    fn process_all(&mut self, hand: &[InHand]) -> Result<(), SubjectError> {
+    fn process_all(&mut self, batch: &[PolledRecord]) -> Result<(), SubjectError> {
         if self.role.commit == Commit::Before {
-            for record in hand {
+            for record in batch {
                 self.advance(record)?;
             }
         }
-        for record in hand {
+        for record in batch {
             while self.wait_a_turn()? {}
             if self.role.fence == Fence::Commit && !self.is_still_its_own(record) {
                 continue;
@@ -170,7 +170,7 @@ impl Work<'_> {
     }
 
     /// Moves the position behind a record, and commits where that is due.
-    fn advance(&mut self, record: &InHand) -> Result<(), SubjectError> {
+    fn advance(&mut self, record: &PolledRecord) -> Result<(), SubjectError> {
         let member = self.client.context();
         member
             .uncommitted()
@@ -186,7 +186,7 @@ impl Work<'_> {
 
     /// Asks the coordinator whether the record's partition still is this
     /// member's, by committing the position before it.
-    fn is_still_its_own(&self, record: &InHand) -> bool {
+    fn is_still_its_own(&self, record: &PolledRecord) -> bool {
         let member = self.client.context();
         loop {
             match member.fence(self.client, record) {
@@ -214,7 +214,7 @@ struct Member {
 }
 
 impl Member {
-    fn process(&self, record: &InHand) {
+    fn process(&self, record: &PolledRecord) {
         self.reporter.say(Happening::Processed {
             partition: record.partition,
             offset: record.offset,
@@ -238,7 +238,7 @@ impl Member {
     /// Commits the position before a record, and says what the answer means
     /// for the partition. Once it is lost, nothing of it is asked for again
     /// before it is given anew.
-    fn fence(&self, client: &BaseConsumer<Self>, record: &InHand) -> Standing {
+    fn fence(&self, client: &BaseConsumer<Self>, record: &PolledRecord) -> Standing {
         let partition = record.partition;
         if locked(&self.lost).contains(&partition) {
             return Standing::Lost;

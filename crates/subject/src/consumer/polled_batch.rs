@@ -1,5 +1,5 @@
-//! What a member has in hand: records that it has taken from the client and not
-//! yet processed. Knows nothing of when they are committed.
+//! The batch that a member has polled and not yet processed (`max.poll.records`).
+//! Knows nothing of when it is committed.
 
 use std::time::{Duration, Instant};
 
@@ -18,31 +18,31 @@ use crate::protocol::ConsumerRole;
 /// a client takes from one partition's records to the next one's.
 const GATHER: Duration = Duration::from_millis(200);
 
-/// A record in hand.
-pub(super) struct InHand {
+/// A record that was polled.
+pub(super) struct PolledRecord {
     pub(super) partition: PartitionIndex,
     pub(super) offset: Offset,
     pub(super) content: Content,
 }
 
-/// Takes as many records as the role allows, or as there are. What is
-/// revoked meanwhile is let go.
-pub(super) fn take(
+/// Polls as many records as the role allows, or as there are. Records of
+/// partitions that are revoked meanwhile are dropped.
+pub(super) fn poll_batch(
     role: &ConsumerRole,
     recognition: &Recognition,
     client: &BaseConsumer<Member>,
-) -> Result<Vec<InHand>, SubjectError> {
+) -> Result<Vec<PolledRecord>, SubjectError> {
     let member = client.context();
-    let mut hand: Vec<InHand> = Vec::new();
+    let mut batch: Vec<PolledRecord> = Vec::new();
     let mut until = Instant::now() + TURN;
-    while (hand.len() as u64) < role.max_poll_records.max(1) {
+    while (batch.len() as u64) < role.max_poll_records.max(1) {
         let left = until.saturating_duration_since(Instant::now());
         let polled = client.poll(left);
         let revoked = std::mem::take(&mut *member.revoked());
-        hand.retain(|record| !revoked.contains(&record.partition));
+        batch.retain(|record| !revoked.contains(&record.partition));
         match polled {
             Some(Ok(message)) => {
-                hand.push(InHand {
+                batch.push(PolledRecord {
                     partition: PartitionIndex::new(message.partition()),
                     offset: Offset::new(message.offset()),
                     content: recognition.content(&message),
@@ -62,5 +62,5 @@ pub(super) fn take(
             break;
         }
     }
-    Ok(hand)
+    Ok(batch)
 }
