@@ -140,7 +140,7 @@ impl Writer {
 
     /// Tells how far the write-ahead log has got with everything that was
     /// written.
-    pub async fn note_place(&self, sink: &mut Sink<'_>) -> Result<(), WriterError> {
+    pub(crate) async fn note_place(&self, sink: &mut Sink<'_>) -> Result<(), WriterError> {
         let lsn = self.place().await.map_err(WriterError::Place)?;
         sink(Body::WalReached { lsn });
         Ok(())

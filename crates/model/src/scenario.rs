@@ -172,7 +172,7 @@ pub struct Quota {
 }
 
 /// The quotas that clients can have, in Kafka's names.
-pub const QUOTA_KEYS: [&str; 3] = [
+pub(crate) const QUOTA_KEYS: [&str; 3] = [
     "producer_byte_rate",
     "consumer_byte_rate",
     "request_percentage",
@@ -390,7 +390,7 @@ impl Scenario {
 
     /// The consumers' configuration of a group; nothing for one that is not
     /// there.
-    pub fn config_of(&self, group: &str) -> &Config {
+    pub(crate) fn config_of(&self, group: &str) -> &Config {
         const NOTHING: &Config = &Config::new();
         let groups = self.groups.iter().map(|group| (&group.name, &group.config));
         let transforms = self.transforms.iter();

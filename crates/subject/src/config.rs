@@ -22,7 +22,7 @@ use crate::log;
 use crate::protocol::Happening;
 
 /// Keys that begin so are librdkafka's own, and passed on without the prefix.
-pub const PASS_THROUGH: &str = "librdkafka.";
+pub(crate) const PASS_THROUGH: &str = "librdkafka.";
 
 /// librdkafka's keys that the subject sets itself.
 const RESERVED: [&str; 9] = [

@@ -83,7 +83,7 @@ impl ProducerRole {
     }
 
     /// The key of a record. Where keys come again, no other producer has them.
-    pub fn key_of(&self, sequence: Sequence) -> String {
+    pub(crate) fn key_of(&self, sequence: Sequence) -> String {
         match self.keys {
             Some(_) => format!("p{}-{}", self.producer, self.turn_of(sequence)),
             None => sequence.to_string(),

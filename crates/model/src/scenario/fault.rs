@@ -301,7 +301,7 @@ impl FaultKind {
 impl FaultTarget {
     /// Whether it needs to stop and start brokers, or to cut the links between
     /// them, which a user's cluster does not allow.
-    pub const fn needs_own_brokers(self) -> bool {
+    pub(crate) const fn needs_own_brokers(self) -> bool {
         matches!(
             self,
             Self::Brokers | Self::ReplicationLink | Self::Connector
