@@ -9,7 +9,7 @@ use model::scenario::defaults::{ClientKind, unset};
 use model::scenario::words::{self, duration_ms};
 use model::scenario::{Capture, Config, Effect, Fault, Scenario};
 
-use crate::page::Page;
+use crate::text::Page;
 
 /// Whether the delays drawn from the seed are known.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

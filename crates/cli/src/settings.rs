@@ -22,9 +22,9 @@ use stack::artefacts::{ArtefactRequest, Parts, Versions, supported};
 use crate::args::{self, CheckArgs, Format, RunArgs, RunFormat, Tool, VersionArgs};
 use crate::circumstances::typed;
 use crate::failure::Failure;
-use crate::lines;
 use crate::run_dir::check_folders;
 use crate::selection::{On, Selection, select};
+use crate::summary;
 use crate::version;
 
 /// Everything that `ackproof run` is to do.
@@ -138,7 +138,7 @@ fn refuse_misfits(plan: &RunPlan, by_name: &BTreeSet<String>, on: &str) -> Resul
     if plan.scenarios.is_empty() {
         return Err(UnfitError::All {
             on: on.to_owned(),
-            skipped: lines::skipped(plan),
+            skipped: summary::skipped(plan),
         });
     }
     Ok(())

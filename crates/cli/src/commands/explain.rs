@@ -15,8 +15,8 @@ use crate::exit::Exit;
 use crate::explanation::{Seed, explain as explain_plan};
 use crate::failure::Failure;
 use crate::output::{print, print_raw};
-use crate::page::Page;
 use crate::selection::{On, embedded_scenarios, is_selection, select, suites};
+use crate::text::Page;
 
 /// The names that stand for a whole catalogue.
 const ANOMALIES: &str = "anomalies";

@@ -25,13 +25,13 @@ use crate::explanation::{Seed, explain};
 use crate::failure::{Failure, chain};
 use crate::interrupt::Interrupt;
 use crate::judgement::{Judged, JudgementError, conclude, judge_scenario};
-use crate::lines;
 use crate::output::{note, print, print_raw, write};
-use crate::page::{Page, columns_of, fit};
 use crate::provision::{Provision, provide, this_program};
 use crate::rerun;
 use crate::run_dir::{Results, RunDir, RunDirError};
 use crate::settings::{self, RunSettings};
+use crate::summary;
+use crate::text::{Page, columns_of, fit};
 use model::scenario::words::duration_ms;
 
 /// How often what is shown of a run moves on its own, so that one sees that it
@@ -89,7 +89,7 @@ fn dry_run(plan: &RunPlan, seed: Option<u64>) -> Result<Exit, Failure> {
     while let Some(once) = scenarios.find(|it| it.repetition == 1) {
         explain(&mut page, once, seed);
     }
-    print(&(page.into_text() + &lines::skipped(plan)))?;
+    print(&(page.into_text() + &summary::skipped(plan)))?;
     Ok(Exit::Held)
 }
 
@@ -175,7 +175,7 @@ impl Run {
         self.write_plan()?;
         let plan = &self.settings.plan;
         self.tell(|| Events::began(plan, self.dir.path()));
-        self.say(&(lines::header(plan) + &lines::skipped(plan)))
+        self.say(&(summary::header(plan) + &summary::skipped(plan)))
             .map_err(output_failure)?;
 
         let training = self.ready.train();
@@ -213,7 +213,7 @@ impl Run {
         }
         self.say(&format!(
             "  {} · {} · report: {}\n",
-            lines::summary(plan, &verdict),
+            summary::totals(plan, &verdict),
             duration_ms(took_ms),
             self.dir.report().display()
         ))
@@ -363,11 +363,11 @@ impl Run {
         match plan.scenarios.get(index) {
             Some(scenario) => {
                 self.tell(|| Events::judged(&scenario.folder(), &judged.verdict));
-                self.say(&lines::scenario(
+                self.say(&summary::scenario(
                     scenario,
                     &judged.verdict,
-                    lines::name_chars(plan),
-                    lines::PROOFS_SHOWN,
+                    summary::name_chars(plan),
+                    summary::PROOFS_SHOWN,
                 ))
             }
             None => Ok(()),

@@ -172,7 +172,7 @@ fn failures(out: &mut String, verdict: &ScenarioVerdict) {
 }
 
 /// How many of which verdict.
-pub(crate) fn summary(plan: &RunPlan, verdict: &RunVerdict) -> String {
+pub(crate) fn totals(plan: &RunPlan, verdict: &RunVerdict) -> String {
     let count = |wanted: Verdict, as_expected: bool| {
         let of = verdict.scenarios.iter();
         of.filter(|it| it.verdict == wanted && it.as_expected == as_expected)

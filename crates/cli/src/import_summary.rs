@@ -9,8 +9,8 @@ use model::verdict::{Example, Verdict};
 use serde::Serialize;
 
 use crate::imported::Judged;
-use crate::lines;
 use crate::style;
+use crate::summary;
 
 /// The JSON that machines read.
 #[derive(Serialize)]
@@ -66,7 +66,7 @@ pub(crate) fn human(judged: &Judged, proofs: usize) -> String {
         .max()
         .unwrap_or(0);
     for (finding, weight) in &judged.findings {
-        lines::finding(&mut out, finding, anomaly_chars, proofs);
+        summary::finding(&mut out, finding, anomaly_chars, proofs);
         if *weight == Weight::Reported {
             let _ = writeln!(out, "        informational: it does not affect the verdict");
         }
@@ -75,7 +75,7 @@ pub(crate) fn human(judged: &Judged, proofs: usize) -> String {
         let _ = writeln!(out, "    all-acknowledged: {refused}");
     }
     if judged.verdict != Verdict::Held {
-        lines::doubts(&mut out, &judged.doubts);
+        summary::doubts(&mut out, &judged.doubts);
     }
     for note in &judged.notes {
         let _ = writeln!(out, "    note: {note}");

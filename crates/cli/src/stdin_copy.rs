@@ -10,22 +10,22 @@ const STDIN: &str = "-";
 
 /// Copies of pipes and of standard input, gone when this goes.
 #[derive(Debug, Default)]
-pub(crate) struct Spool {
+pub(crate) struct StdinCopy {
     files: Vec<PathBuf>,
 }
 
 /// An input could not be kept.
 #[derive(Debug, thiserror::Error)]
 #[error("cannot read {path}", path = path.display())]
-pub(crate) struct SpoolError {
+pub(crate) struct StdinCopyError {
     path: PathBuf,
     source: io::Error,
 }
 
-impl Spool {
+impl StdinCopy {
     /// A file with the bytes of the input, which can be read more than once.
-    pub(crate) fn file(&mut self, input: &Path) -> Result<PathBuf, SpoolError> {
-        self.try_file(input).map_err(|source| SpoolError {
+    pub(crate) fn file(&mut self, input: &Path) -> Result<PathBuf, StdinCopyError> {
+        self.try_file(input).map_err(|source| StdinCopyError {
             path: input.to_owned(),
             source,
         })
@@ -46,7 +46,7 @@ impl Spool {
     }
 
     fn keep(&mut self, input: &mut impl io::Read) -> io::Result<PathBuf> {
-        let name = format!("ackproof-{}-{}.spool", std::process::id(), self.files.len());
+        let name = format!("ackproof-{}-{}.stdin", std::process::id(), self.files.len());
         let path = std::env::temp_dir().join(name);
         let mut file = OpenOptions::new()
             .write(true)
@@ -58,7 +58,7 @@ impl Spool {
     }
 }
 
-impl Drop for Spool {
+impl Drop for StdinCopy {
     fn drop(&mut self) {
         for file in &self.files {
             // Nobody can be told, and the system clears its own directory.
