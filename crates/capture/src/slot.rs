@@ -12,7 +12,7 @@ use crate::database::{ConnectError, ConnectionParameters, connect};
 
 /// The state of a replication slot at one moment.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct SlotState {
+pub struct SlotStatus {
     /// Who reads it; none while nobody does.
     pub walsender: Option<Walsender>,
     /// Everything before has been confirmed by the reader, and will not be
@@ -97,10 +97,10 @@ impl SlotWatch {
     }
 
     /// The slot's state now; none when there is no such slot.
-    pub async fn state(&self) -> Result<Option<SlotState>, SlotError> {
+    pub async fn state(&self) -> Result<Option<SlotStatus>, SlotError> {
         let read = async {
             let row = self.client.query_opt(&self.select, &[&self.slot]).await?;
-            row.as_ref().map(slot_state).transpose()
+            row.as_ref().map(slot_status).transpose()
         };
         read.await.map_err(|source| SlotError::Read {
             slot: self.slot.clone(),
@@ -109,7 +109,7 @@ impl SlotWatch {
     }
 }
 
-fn slot_state(row: &Row) -> Result<SlotState, tokio_postgres::Error> {
+fn slot_status(row: &Row) -> Result<SlotStatus, tokio_postgres::Error> {
     let lsn = |lsn: PgLsn| Lsn::new(lsn.into());
     let pid: Option<i32> = row.try_get(0)?;
     let started: Option<SystemTime> = row.try_get(1)?;
@@ -118,7 +118,7 @@ fn slot_state(row: &Row) -> Result<SlotState, tokio_postgres::Error> {
         Some("streaming" | "catchup") => Activity::Sending,
         _ => Activity::Other,
     };
-    Ok(SlotState {
+    Ok(SlotStatus {
         walsender: pid.map(|pid| Walsender {
             pid,
             started,

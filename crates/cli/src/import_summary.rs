@@ -8,7 +8,7 @@ use model::anomaly::Anomaly;
 use model::verdict::{Example, Verdict};
 use serde::Serialize;
 
-use crate::imported::Judged;
+use crate::imported::JudgedImport;
 use crate::style;
 use crate::summary;
 
@@ -33,7 +33,7 @@ struct Found<'j> {
 }
 
 /// One document, with its line end.
-pub(crate) fn json(judged: &Judged) -> serde_json::Result<String> {
+pub(crate) fn json(judged: &JudgedImport) -> serde_json::Result<String> {
     let findings = judged.findings.iter();
     let document = Document {
         verdict: judged.verdict,
@@ -52,7 +52,7 @@ pub(crate) fn json(judged: &Judged) -> serde_json::Result<String> {
 }
 
 /// The verdict, then what was found, then why it may not tell.
-pub(crate) fn human(judged: &Judged, proofs: usize) -> String {
+pub(crate) fn human(judged: &JudgedImport, proofs: usize) -> String {
     let style = style::of_verdict(judged.verdict);
     let mut out = format!(
         "{style}{}{style:#}  {}\n",
@@ -83,7 +83,7 @@ pub(crate) fn human(judged: &Judged, proofs: usize) -> String {
     out
 }
 
-fn figures(judged: &Judged) -> Vec<String> {
+fn figures(judged: &JudgedImport) -> Vec<String> {
     let counts = &judged.counts;
     let mut figures = vec![
         format!("{} sent", counts.sent),

@@ -5,7 +5,7 @@
 use checker::{Concurrency, Examples, Limits, examine_in};
 use history::{ScenarioHistory, UnfitHistory};
 use model::plan::{RunPlan, ScenarioPlan};
-use model::verdict::{RunVerdict, SCHEMA, ScenarioVerdict, Stopped, Verdict};
+use model::verdict::{Interruption, RunVerdict, SCHEMA, ScenarioVerdict, Verdict};
 
 use crate::machine;
 use crate::run_dir::RunDir;
@@ -103,8 +103,8 @@ pub(crate) fn judge_scenario(
         analysis.completeness.completed = false;
     }
     let stopped = match (history.is_missing(), &analysis.completeness.aborted) {
-        (true, _) => Some(Stopped::NotStarted),
-        (_, Some(reason)) if reason == engine::INTERRUPTED => Some(Stopped::Interrupted),
+        (true, _) => Some(Interruption::NotStarted),
+        (_, Some(reason)) if reason == engine::INTERRUPTED => Some(Interruption::Interrupted),
         _ => None,
     };
     let mut verdict = checker::judge(
@@ -127,10 +127,10 @@ pub(crate) fn judge_scenario(
 
 /// Has a verdict say that the user stopped the run, and nothing of what that
 /// comes to.
-fn stop(verdict: &mut ScenarioVerdict, stopped: Stopped) {
+fn stop(verdict: &mut ScenarioVerdict, stopped: Interruption) {
     let why = match stopped {
-        Stopped::NotStarted => "not started",
-        Stopped::Interrupted => "interrupted",
+        Interruption::NotStarted => "not started",
+        Interruption::Interrupted => "interrupted",
     };
     verdict.stopped = Some(stopped);
     verdict.doubts = vec![why.to_owned()];

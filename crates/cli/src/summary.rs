@@ -9,8 +9,8 @@ use model::claim::{Claim, Level};
 use model::plan::{RunPlan, ScenarioPlan};
 use model::scenario::FaultKind;
 use model::verdict::{
-    ErrorMeaning, Example, Finding, GroupMeasurements, NamedRange, RunVerdict, ScenarioVerdict,
-    Stopped, Verdict,
+    ErrorMeaning, Example, Finding, GroupMeasurements, Interruption, NamedRange, RunVerdict,
+    ScenarioVerdict, Verdict,
 };
 
 use crate::style::{self, FAINT, STRONG};
@@ -87,8 +87,8 @@ pub(crate) fn scenario(
 ) -> String {
     match verdict.stopped {
         // One that never began has nothing to tell; the summary counts it.
-        Some(Stopped::NotStarted) => return String::new(),
-        Some(Stopped::Interrupted) if verdict.verdict == Verdict::Inconclusive => {
+        Some(Interruption::NotStarted) => return String::new(),
+        Some(Interruption::Interrupted) if verdict.verdict == Verdict::Inconclusive => {
             let folder = plan.folder();
             return format!(
                 "  {FAINT}{:VERDICT_CHARS$}{FAINT:#}  {folder}\n",
@@ -181,14 +181,17 @@ pub(crate) fn totals(plan: &RunPlan, verdict: &RunVerdict) -> String {
     let held = count(Verdict::Held, true) + count(Verdict::Held, false);
     let violated = count(Verdict::Violated, false);
     let as_expected = count(Verdict::Violated, true);
-    let stopped = |how: Stopped| {
+    let stopped = |how: Interruption| {
         let all = verdict.scenarios.iter();
         let stopped = all.filter(|it| it.stopped == Some(how));
         stopped
             .filter(|it| it.verdict == Verdict::Inconclusive)
             .count()
     };
-    let (interrupted, not_started) = (stopped(Stopped::Interrupted), stopped(Stopped::NotStarted));
+    let (interrupted, not_started) = (
+        stopped(Interruption::Interrupted),
+        stopped(Interruption::NotStarted),
+    );
     let inconclusive = count(Verdict::Inconclusive, false) + count(Verdict::Inconclusive, true);
     let inconclusive = inconclusive - interrupted - not_started;
     let mut parts = vec![format!("{held} HELD")];

@@ -171,13 +171,13 @@ impl Database {
     }
 
     /// The replication slot as the database sees it; none before it exists.
-    pub(crate) async fn slot(&self) -> Result<Option<slot::SlotState>, EngineError> {
+    pub(crate) async fn slot(&self) -> Result<Option<slot::SlotStatus>, EngineError> {
         Ok(self.slot.state().await?)
     }
 
     /// Up to where the connector has told of everything; 0 where that is not
     /// known.
-    fn confirmed(&self, slot: Option<&slot::SlotState>) -> Lsn {
+    fn confirmed(&self, slot: Option<&slot::SlotStatus>) -> Lsn {
         let confirmed = slot.and_then(|slot| slot.confirmed_flush_lsn);
         match self.confirms {
             Confirms::Offsets => confirmed.unwrap_or_default(),
@@ -185,7 +185,7 @@ impl Database {
         }
     }
 
-    fn slot_seen(&self, slot: Option<&slot::SlotState>) -> Body {
+    fn slot_seen(&self, slot: Option<&slot::SlotStatus>) -> Body {
         Body::SlotSeen {
             state: slot_state(slot),
             confirmed: self.confirmed(slot),
@@ -386,7 +386,7 @@ impl Database {
     }
 }
 
-fn slot_state(slot: Option<&slot::SlotState>) -> SlotState {
+fn slot_state(slot: Option<&slot::SlotStatus>) -> SlotState {
     match slot {
         None => SlotState::Absent,
         Some(slot) if slot.lost => SlotState::Lost,
@@ -395,7 +395,7 @@ fn slot_state(slot: Option<&slot::SlotState>) -> SlotState {
 }
 
 /// Whether somebody streams from the slot.
-pub(crate) fn is_sending(slot: &slot::SlotState) -> bool {
+pub(crate) fn is_sending(slot: &slot::SlotStatus) -> bool {
     slot.walsender
         .as_ref()
         .is_some_and(|walsender| walsender.activity == Activity::Sending)

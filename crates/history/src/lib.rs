@@ -28,7 +28,7 @@ pub use kind::kind;
 pub use layout::VERSION;
 pub use merge::{Completion, Contradiction, Merge, MergeError, Merged, MergedInput, merge};
 pub use prefetch::Prefetch;
-pub use read::{Progress, Reader};
+pub use read::{ReadProgress, Reader};
 pub use scenario::{ScenarioEvents, ScenarioHistory, UnfitHistory, size_bytes};
 pub use write::Recorder;
 

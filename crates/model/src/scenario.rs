@@ -28,7 +28,7 @@ pub use foreign::Misfit;
 pub use internal::Keeper;
 pub use occurrence::{Happening, Occurrence};
 pub use parse::{
-    Half, Problem, ScenarioError, Step, locate, near, nearest, parse, parse_for_cluster,
+    Half, Problem, ScenarioError, PathStep, locate, near, nearest, parse, parse_for_cluster,
 };
 pub use transform::{Transactions, Transform};
 

@@ -83,7 +83,7 @@ pub struct ScenarioVerdict {
     pub timing: Option<Timing>,
     /// Why it was not carried out to its end, where the user stopped the run.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub stopped: Option<Stopped>,
+    pub stopped: Option<Interruption>,
     /// The worst of the guarantees that are not merely observed, or
     /// INCONCLUSIVE when the run itself could not tell.
     pub verdict: Verdict,
@@ -114,7 +114,7 @@ pub struct ScenarioVerdict {
 /// Where a scenario was when the run was stopped.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
-pub enum Stopped {
+pub enum Interruption {
     /// It had not been started.
     NotStarted,
     /// It was under way.

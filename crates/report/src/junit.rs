@@ -9,7 +9,7 @@ use chrono::{DateTime, TimeDelta};
 use model::claim::Level;
 use model::plan::{RunPlan, SkippedScenario};
 use model::scenario::words::shell_words;
-use model::verdict::{Finding, RunVerdict, ScenarioVerdict, Stopped, Verdict};
+use model::verdict::{Finding, Interruption, RunVerdict, ScenarioVerdict, Verdict};
 use quick_junit::{NonSuccessKind, Report, TestCase, TestCaseStatus, TestSuite};
 
 /// Why a verdict could not be written as XML.
@@ -169,7 +169,7 @@ fn status(judged: Option<&ScenarioVerdict>) -> TestCaseStatus {
             String::from("no verdict"),
             String::from("planned, and the run ended without a verdict on it"),
         ),
-        Some(judged) if judged.stopped == Some(Stopped::NotStarted) => {
+        Some(judged) if judged.stopped == Some(Interruption::NotStarted) => {
             let mut status = TestCaseStatus::skipped();
             status.set_message("not started: the run was stopped by its user");
             return status;

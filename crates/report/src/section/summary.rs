@@ -2,7 +2,7 @@
 
 use model::claim::{Claim, Level};
 use model::scenario::words::counted;
-use model::verdict::{Stopped, Verdict};
+use model::verdict::{Interruption, Verdict};
 
 use super::figures::key_figures;
 use super::replay;
@@ -110,8 +110,8 @@ fn headline(run: &Run<'_>) -> Text {
     }
     text.push(".");
     let (interrupted, not_started) = (
-        run.stopped(Stopped::Interrupted),
-        run.stopped(Stopped::NotStarted),
+        run.stopped(Interruption::Interrupted),
+        run.stopped(Interruption::NotStarted),
     );
     if interrupted + not_started > 0 {
         text.push(format!(
