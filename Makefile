@@ -6,7 +6,7 @@ ACKPROOF := target/release/ackproof
 # More arguments for `ackproof run`, such as: make test-kafka-delivery ARGS="--repeat 5 --seed 41"
 ARGS ?=
 
-.PHONY: test-kafka-delivery test-kafka-catalogue test lint unit docs man publish-check checks setup build fetch bench mutants machinery oldest settings finding-success-without-offset
+.PHONY: test-kafka-delivery test-kafka-catalogue test lint unit docs schemas man publish-check checks setup build fetch bench mutants machinery oldest settings finding-success-without-offset
 
 test-kafka-delivery: fetch
 	$(ACKPROOF) run delivery limitations $(ARGS)
@@ -40,6 +40,10 @@ checks: setup
 # What would be published, in the order of dependencies, each package built by itself.
 publish-check: setup
 	cargo publish --workspace --dry-run --locked
+
+# The JSON Schemas, out of the types.
+schemas:
+	UPDATE_SCHEMAS=1 cargo test --package ackproof-model --lib --locked schema
 
 # A manual page for each command: man -l target/man/ackproof-run.1
 man: build

@@ -4,6 +4,7 @@ use serde::{Deserialize, Serialize};
 
 /// One independent observation about a fault.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Evidence {
     /// What was looked at, as a short phrase: "process state is T".
     #[serde(rename = "observation")]
@@ -16,6 +17,7 @@ pub struct Evidence {
 
 /// Whether an observation was made.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "kebab-case")]
 pub enum Found {
     /// It was so.

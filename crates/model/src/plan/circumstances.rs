@@ -7,8 +7,11 @@ use super::ScenarioPlan;
 
 /// When, where and how a run was carried out.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Circumstances {
-    /// When it began, in UTC (RFC 3339).
+    /// When it began, in UTC (RFC 3339). Absent where it was not written down,
+    /// as are duration, command and machine.
+    #[cfg_attr(test, schemars(extend("format" = "date-time")))]
     pub started_at: String,
     /// How long it took, in milliseconds; absent where it never ended.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -38,9 +41,11 @@ impl Circumstances {
 
 /// A machine, as far as it matters for how long things take.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Machine {
     /// Processors.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(test, schemars(range(min = 1)))]
     pub cores: Option<u64>,
     /// Memory, in bytes.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -52,6 +57,7 @@ pub struct Machine {
 
 /// When a scenario was carried out.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Timing {
     /// From the beginning of the run to that of the scenario, in milliseconds.
     pub start_ms: u64,

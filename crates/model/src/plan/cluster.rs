@@ -23,6 +23,7 @@ pub struct PlannedCluster {
 
 /// A scenario that is not run.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct SkippedScenario {
     /// Its name.
     pub scenario: String,
@@ -30,6 +31,7 @@ pub struct SkippedScenario {
     #[serde(default)]
     pub suite: String,
     /// Why, in words.
+    #[cfg_attr(test, schemars(length(min = 1)))]
     pub reasons: Vec<String>,
 }
 

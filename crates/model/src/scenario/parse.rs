@@ -13,7 +13,7 @@ use toml::de::{DeTable, DeValue};
 use super::settings::Misuse;
 use super::{
     Capture, Commit, Fence, Group, Happening, Producer, QUOTA_KEYS, Quota, Scenario, Topic,
-    Topology, Transform, Trigger, Write, WriteHow, WriteStart, drain_timeout_ms_default,
+    Topology, Transform, Trigger, Write, WriteHow, WriteStart, drain_timeout_ms_default, own_suite,
 };
 use crate::claim::{Claim, Guarantee};
 use crate::record::OVERHEAD_BYTES_MAX;
@@ -142,10 +142,6 @@ struct Raw {
     must_happen: Option<Vec<Happening>>,
     #[serde(default = "drain_timeout_ms_default")]
     drain_timeout_ms: u64,
-}
-
-fn own_suite() -> String {
-    "own".to_owned()
 }
 
 type Misfit = (Range<usize>, String);

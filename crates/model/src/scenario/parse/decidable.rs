@@ -3,7 +3,7 @@
 //! time than anybody has. Knows what each of these needs; nothing of how a
 //! history is judged.
 
-use super::{Problem, PathStep};
+use super::{PathStep, Problem};
 use crate::claim::{Claim, Guarantee, Level};
 use crate::scenario::settings::{self, Whose};
 use crate::scenario::{

@@ -1,7 +1,7 @@
 //! What can be wrong with an application that reads and writes. Knows nothing
 //! of the rest of a scenario but the names in it.
 
-use super::{Problem, PathStep};
+use super::{PathStep, Problem};
 use crate::record::OVERHEAD_BYTES_MAX;
 use crate::scenario::Scenario;
 
