@@ -1,7 +1,7 @@
 //! A scenario's plan in words, for somebody who knows Kafka and not this tool.
 //! Pure; nothing in it has happened yet.
 
-use capture::form::Form;
+use cdc::form::Form;
 use model::claim::{Guarantee, Level, Traffic};
 use model::event::SettingEffect;
 use model::plan::ScenarioPlan;

@@ -6,12 +6,12 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use capture::connector::{CONNECTOR_CLASS, connector_config};
-use capture::database::ConnectionParameters;
-use capture::form::Form;
-use capture::slot::{self, Activity, SlotWatch};
-use capture::writer::{Finish, Writer};
-use capture::{rows, schema};
+use cdc::connector::{CONNECTOR_CLASS, connector_config};
+use cdc::database::ConnectionParameters;
+use cdc::form::Form;
+use cdc::slot::{self, Activity, SlotWatch};
+use cdc::writer::{Finish, Writer};
+use cdc::{rows, schema};
 use model::event::{Body, CaptureResult, Event, SlotState};
 use model::ids::{Lsn, Micros, RunId};
 use model::plan::ScenarioPlan;

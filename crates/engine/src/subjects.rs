@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 
-use capture::form::Form;
+use cdc::form::Form;
 use model::event::{Body, Ending, Isolation};
 use model::ids::{GroupIx, MemberIx, PartitionRef, ProducerIx, TopicIx};
 use model::plan::{PlannedTopic, ScenarioPlan};

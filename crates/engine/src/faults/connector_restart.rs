@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use capture::slot::SlotStatus;
+use cdc::slot::SlotStatus;
 use model::scenario::{ConnectorRestart, RestartTasks};
 use stack::connect::{Connect, RestartScope};
 use tokio::time::Instant;

@@ -15,4 +15,4 @@ pub mod schema;
 pub mod slot;
 pub mod writer;
 
-mod draft;
+mod generator;

@@ -10,7 +10,7 @@ use crate::schema::Table;
 
 /// Numbers changes and transactions, and draws rows.
 #[derive(Debug)]
-pub(crate) struct Draft {
+pub(crate) struct Generator {
     run: RunId,
     random: SplitMix,
     next_tx: u64,
@@ -55,7 +55,7 @@ pub struct NoParent {
     pub table: Table,
 }
 
-impl Draft {
+impl Generator {
     pub(crate) fn new(run: RunId, seed: u64) -> Self {
         Self {
             run,
@@ -191,11 +191,11 @@ mod tests {
     proptest! {
         #[test]
         fn changes_count_up_over_all_tables_and_keys_within_each(tables in tables(), seed: u64) {
-            let mut draft = Draft::new(RUN, seed);
+            let mut generator = Generator::new(RUN, seed);
             let mut last_key = [0; 3];
             let mut made = Vec::new();
             for table in tables {
-                if let Ok(change) = draft.insert(table) {
+                if let Ok(change) = generator.insert(table) {
                     let last = &mut last_key[usize::from(table.ix().get())];
                     *last += 1;
                     prop_assert_eq!(change.key, RowKey::new(*last));
@@ -216,10 +216,10 @@ mod tests {
         fn a_comment_refers_to_rows_that_were_inserted_before_it(
             tables in tables(), seed: u64,
         ) {
-            let mut draft = Draft::new(RUN, seed);
+            let mut generator = Generator::new(RUN, seed);
             let (mut videos, mut users) = (0, 0);
             for table in tables {
-                match (table, draft.insert(table)) {
+                match (table, generator.insert(table)) {
                     (Table::Videos, _) => videos += 1,
                     (Table::Users, _) => users += 1,
                     (Table::Comments, Err(NoParent { table })) => {
@@ -241,8 +241,8 @@ mod tests {
         #[test]
         fn one_seed_draws_one_sequence(tables in tables(), seed: u64) {
             let draw = |seed| {
-                let mut draft = Draft::new(RUN, seed);
-                tables.iter().map(|table| draft.insert(*table)).collect::<Vec<_>>()
+                let mut generator = Generator::new(RUN, seed);
+                tables.iter().map(|table| generator.insert(*table)).collect::<Vec<_>>()
             };
             prop_assert_eq!(draw(seed), draw(seed));
         }
@@ -250,12 +250,12 @@ mod tests {
 
     #[test]
     fn comments_reach_every_video() {
-        let mut draft = Draft::new(RUN, 1);
+        let mut generator = Generator::new(RUN, 1);
         for table in [Table::Videos, Table::Videos, Table::Videos, Table::Users] {
-            draft.insert(table).unwrap();
+            generator.insert(table).unwrap();
         }
         let videos: std::collections::BTreeSet<_> = (0..50)
-            .filter_map(|_| match draft.insert(Table::Comments).unwrap().row {
+            .filter_map(|_| match generator.insert(Table::Comments).unwrap().row {
                 Row::Comment { video, .. } => Some(video),
                 _ => None,
             })
@@ -265,9 +265,9 @@ mod tests {
 
     #[test]
     fn a_touch_updates_the_video() {
-        let mut draft = Draft::new(RUN, 1);
-        let video = draft.insert(Table::Videos).unwrap();
-        let touch = draft.touch(video.key);
+        let mut generator = Generator::new(RUN, 1);
+        let video = generator.insert(Table::Videos).unwrap();
+        let touch = generator.touch(video.key);
         assert_eq!(touch.table(), Table::Videos);
         let Body::ChangeInvoked {
             change, key, op, ..

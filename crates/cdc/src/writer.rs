@@ -20,10 +20,10 @@ use tokio_postgres::types::PgLsn;
 use tokio_postgres::{Client, Statement};
 
 use crate::database::{ConnectError, ConnectionParameters, connect};
-use crate::draft::{Change, Draft, Row};
+use crate::generator::{Change, Generator, Row};
 use crate::schema::Table;
 
-pub use crate::draft::NoParent;
+pub use crate::generator::NoParent;
 
 /// Bytes of COPY data that are handed to the connection at once.
 const COPY_CHUNK_BYTES: usize = 64 * 1024;
@@ -35,7 +35,7 @@ const COPY_CHUNK_BYTES: usize = 64 * 1024;
 pub struct Writer {
     client: Client,
     statements: Statements,
-    draft: Draft,
+    generator: Generator,
 }
 
 /// Takes what happened, in order: `ChangeInvoked` for each row before the row
@@ -114,7 +114,7 @@ impl Writer {
         Ok(Self {
             client,
             statements,
-            draft: Draft::new(run, seed),
+            generator: Generator::new(run, seed),
         })
     }
 
@@ -160,7 +160,7 @@ impl Writer {
             self.note_place(sink).await?;
             let changes = Table::ALL
                 .into_iter()
-                .map(|table| self.draft.insert(table))
+                .map(|table| self.generator.insert(table))
                 .collect::<Result<Vec<_>, _>>()?;
             let before = self.place().await.map_err(WriterError::Place)?;
             self.transact(&changes, sink).await?;
@@ -177,10 +177,10 @@ impl Writer {
     }
 
     fn one_row(&mut self, table: Table, how: WriteHow) -> Result<Vec<Change>, NoParent> {
-        let inserted = self.draft.insert(table)?;
+        let inserted = self.generator.insert(table)?;
         let touched = match (how, &inserted.row) {
             (WriteHow::InsertAndTouch, Row::Comment { video, .. }) => {
-                Some(self.draft.touch(*video))
+                Some(self.generator.touch(*video))
             }
             _ => None,
         };
@@ -192,7 +192,7 @@ impl Writer {
         changes: &[Change],
         sink: &mut Sink<'_>,
     ) -> Result<(), WriterError> {
-        let tx = self.draft.begin();
+        let tx = self.generator.begin();
         let work = async {
             self.client.batch_execute("BEGIN").await?;
             for change in changes {
@@ -216,10 +216,10 @@ impl Writer {
         let Some(last_row) = rows.checked_sub(1) else {
             return Ok(());
         };
-        let first = self.draft.insert(table)?;
-        let tx = self.draft.begin();
-        let draft = &mut self.draft;
-        let rest = (0..last_row).map_while(|_| draft.insert(table).ok());
+        let first = self.generator.insert(table)?;
+        let tx = self.generator.begin();
+        let generator = &mut self.generator;
+        let rest = (0..last_row).map_while(|_| generator.insert(table).ok());
         let changes = std::iter::once(first).chain(rest);
         let work = send_copy(&self.client, table, tx, changes, sink).await;
         self.end(tx, "COPY", work, sink).await
@@ -312,7 +312,7 @@ const fn copy_statement(table: Table) -> &'static str {
     }
 }
 
-/// One line of COPY's text format. Nothing that a draft makes holds a tab, a
+/// One line of COPY's text format. Nothing that a generator makes holds a tab, a
 /// newline or a backslash, so nothing needs escaping.
 fn put_line(line: &mut BytesMut, change: &Change) {
     let mut field = |text: &str, end: u8| {
@@ -412,9 +412,9 @@ mod tests {
 
     #[test]
     fn a_copied_line_needs_no_escaping() {
-        let mut draft = Draft::new(RunId::new(7), 1);
+        let mut generator = Generator::new(RunId::new(7), 1);
         for table in Table::ALL {
-            let change = draft.insert(table).unwrap();
+            let change = generator.insert(table).unwrap();
             let mut line = BytesMut::new();
             put_line(&mut line, &change);
             let text = std::str::from_utf8(&line).unwrap();

@@ -10,9 +10,9 @@
 
 use std::sync::Arc;
 
-use capture::debezium::{EventDecoder, RawRecord};
-use capture::form::Form;
-use capture::schema::Table;
+use cdc::debezium::{EventDecoder, RawRecord};
+use cdc::form::Form;
+use cdc::schema::Table;
 use model::event::{Body, ChangeContent, RowOp};
 use model::ids::{ChangeId, Lsn, Offset, PartitionIndex, PartitionRef, RunId, TableIx, TopicIx};
 use model::scenario::Capture;

@@ -9,13 +9,13 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, OnceLock, mpsc};
 use std::time::{Duration, Instant};
 
-use capture::connector::connector_config;
-use capture::database::ConnectionParameters;
-use capture::debezium::{EventDecoder, RawRecord};
-use capture::schema::{self, SchemaError, Table};
-use capture::slot::{Activity, SlotWatch, Walsender};
-use capture::writer::{Writer, WriterError};
-use capture::{rows, writer::NoParent};
+use cdc::connector::connector_config;
+use cdc::database::ConnectionParameters;
+use cdc::debezium::{EventDecoder, RawRecord};
+use cdc::schema::{self, SchemaError, Table};
+use cdc::slot::{Activity, SlotWatch, Walsender};
+use cdc::writer::{Writer, WriterError};
+use cdc::{rows, writer::NoParent};
 use model::event::{Body, ChangeContent, RowOp, TxOutcome};
 use model::ids::{
     ChangeId, Lsn, Offset, PartitionIndex, PartitionRef, RowKey, RunId, TableIx, TopicIx,
