@@ -25,7 +25,7 @@ use crate::identity::Recognition;
 use crate::log;
 use crate::outcome::{Standing, result_of_commit, standing_after};
 use crate::pace::Throttle;
-use crate::protocol::{ConsumerRole, Happening};
+use crate::protocol::{ClientEvent, ConsumerRole};
 use crate::reporter::Reporter;
 use crate::stop::Stop;
 
@@ -72,7 +72,7 @@ pub(crate) fn consume(
     client.context().commit(&client);
     // Leaves the group, and serves the last revocation on the way.
     drop(client);
-    reporter.say(Happening::Ended);
+    reporter.say(ClientEvent::Ended);
     reporter.check()
 }
 
@@ -215,7 +215,7 @@ struct Member {
 
 impl Member {
     fn process(&self, record: &PolledRecord) {
-        self.reporter.say(Happening::Processed {
+        self.reporter.say(ClientEvent::Processed {
             partition: record.partition,
             offset: record.offset,
             content: record.content,
@@ -278,7 +278,7 @@ impl Member {
     fn report_commit(&self, positions: &BTreeMap<i32, i64>, answer: &Result<(), KafkaError>) {
         let result = result_of_commit(answer);
         for (partition, offset) in positions {
-            self.reporter.say(Happening::Committed {
+            self.reporter.say(ClientEvent::Committed {
                 partition: PartitionIndex::new(*partition),
                 offset: Offset::new(*offset),
                 result,
@@ -330,7 +330,8 @@ impl ConsumerContext for Member {
             Rebalance::Assign(list) => {
                 let given = partitions(list);
                 locked(&self.lost).retain(|partition| !given.contains(partition));
-                self.reporter.say(Happening::Assigned { partitions: given });
+                self.reporter
+                    .say(ClientEvent::Assigned { partitions: given });
             }
             Rebalance::Revoke(list) => {
                 self.commit(client);
@@ -338,7 +339,7 @@ impl ConsumerContext for Member {
                 self.uncommitted()
                     .retain(|partition, _| !revoked.contains(&PartitionIndex::new(*partition)));
                 self.revoked().extend(revoked.iter().copied());
-                self.reporter.say(Happening::Revoked {
+                self.reporter.say(ClientEvent::Revoked {
                     partitions: revoked,
                 });
             }
