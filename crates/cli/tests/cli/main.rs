@@ -11,6 +11,7 @@ mod cluster;
 mod damage;
 mod fixture;
 mod histories;
+mod import_scripts;
 mod imports;
 mod input;
 mod jepsen;
