@@ -5,6 +5,7 @@ pub(crate) mod rules;
 
 use std::borrow::Cow;
 use std::env;
+use std::fmt::Write as _;
 use std::fs;
 use std::path::Path;
 
@@ -161,7 +162,7 @@ fn one_word(whole: &Schema, words: &[Value]) -> Map<String, Value> {
             if let (Some(name), Some(means)) =
                 (word["const"].as_str(), word["description"].as_str())
             {
-                meaning += &format!(" `{name}`: {means}");
+                let _ = write!(meaning, " `{name}`: {means}");
             }
         }
     }
@@ -180,7 +181,7 @@ fn one_key(tables: &[Value]) -> Map<String, Value> {
     });
     let one = json!({
         "type": "object",
-        "properties": Map::from_iter(keys),
+        "properties": Value::Object(keys.collect()),
         "additionalProperties": false,
         "minProperties": 1,
         "maxProperties": 1,

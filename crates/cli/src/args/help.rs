@@ -1,12 +1,14 @@
 //! What `--help` prints, for every command: a change of it is seen in review.
 
+use std::fmt::Write as _;
+
 use clap::{Command, CommandFactory as _};
 
 use super::Cli;
 
 fn help(command: &mut Command, of: &str, all: &mut String) {
     let name = format!("{of}{}", command.get_name());
-    all.push_str(&format!("==== {name}\n{}\n", command.render_long_help()));
+    writeln!(all, "==== {name}\n{}", command.render_long_help()).unwrap();
     let commands = command.get_subcommands_mut();
     for inner in commands.filter(|it| it.get_name() != "help" && !it.is_hide_set()) {
         help(inner, &format!("{name} "), all);

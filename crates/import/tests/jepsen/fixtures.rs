@@ -35,7 +35,7 @@ fn every_file_can_be_read() {
         let input = BufReader::new(File::open(folder().join(&name)).unwrap());
         let mut events = 0;
         let summary = import(input, &name, JepsenSettings::default(), &mut |_| {
-            events += 1
+            events += 1;
         })
         .unwrap();
         assert_eq!(events > 0, name != "empty.edn", "{name}");
