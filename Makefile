@@ -6,7 +6,7 @@ ACKPROOF := target/release/ackproof
 # More arguments for `ackproof run`, such as: make test-kafka-delivery ARGS="--repeat 5 --seed 41"
 ARGS ?=
 
-.PHONY: test-kafka-delivery test-kafka-catalogue test lint unit docs checks setup build fetch bench mutants machinery oldest settings finding-success-without-offset finding-debezium-first-row
+.PHONY: test-kafka-delivery test-kafka-catalogue test lint unit docs schemas man publish-check checks setup build fetch bench mutants machinery oldest settings finding-success-without-offset finding-debezium-first-row
 
 test-kafka-delivery: fetch
 	$(ACKPROOF) run delivery limitations $(ARGS)
@@ -18,9 +18,8 @@ test-kafka-catalogue: fetch
 test: lint unit machinery
 
 lint: setup
-	cargo fmt --all --check
-	@# What a macro declares `cargo fmt` does not see.
-	rustfmt --check --edition 2024 crates/*/src/faults/*.rs crates/*/src/scenario/fault/*.rs
+	@# Every file by its name: what a macro declares `cargo fmt` does not see.
+	rustfmt --check --edition 2024 $$(find crates fuzz -name '*.rs')
 	cargo clippy --workspace --all-targets --locked -- -D warnings
 
 # Tests that start brokers are in here too. They wait more than they work, so that two
@@ -40,6 +39,18 @@ docs: setup
 # Spelling, unused dependencies, licences and sources of dependencies, fuzzing targets.
 checks: setup
 	scripts/checks.sh
+
+# What would be published, in the order of dependencies, each package built by itself.
+publish-check: setup
+	cargo publish --workspace --dry-run --locked
+
+# The JSON Schemas, out of the types.
+schemas:
+	UPDATE_SCHEMAS=1 cargo test --package ackproof-model --lib --locked schema
+
+# A manual page for each command: man -l target/man/ackproof-run.1
+man: build
+	$(ACKPROOF) man target/man
 
 # Faults in the machinery itself: in each round a process of a scenario is killed or
 # stopped under it, at a stage drawn from the seed. Twenty rounds: ROUNDS=20.

@@ -47,7 +47,7 @@ pub fn jepsen(bytes: &[u8]) {
     for _ in 0..2 {
         events.clear();
         let mut take = |event| events.push(event);
-        let settings = import::jepsen::Settings::default();
+        let settings = import::jepsen::JepsenSettings::default();
         match import::jepsen::convert(bytes, "hostile.edn", settings, &foresight, &mut take) {
             Ok(jepsen::Conversion::Complete(summary)) => {
                 summary.notes.iter().for_each(|note| drop(note.to_string()));

@@ -74,6 +74,11 @@ pub(crate) enum Command {
         /// The shell
         shell: clap_complete::Shell,
     },
+    /// Write a manual page for each command into a folder
+    Man {
+        /// The folder
+        dir: PathBuf,
+    },
     /// Become a client under test; started by ackproof itself
     #[command(hide = true)]
     Subject,
@@ -261,12 +266,13 @@ pub(crate) enum Tool {
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub(crate) enum Expectation {
-    /// Nothing may be lost, invented or altered; again and out of order is
-    /// allowed
+    /// Nothing that was acknowledged or committed may be lost, invented or
+    /// altered; duplicates and another order are only reported
     AtLeastOnce,
-    /// Every anomaly counts, `reprocessed` included
+    /// Every anomaly counts, `reprocessed` included, but `G0` and
+    /// `int-send-skip`: Kafka does not isolate writers from one another
     ExactlyOnce,
-    /// The same, and what Jepsen's histories are forgiven
+    /// Every anomaly counts, also what Jepsen allows and a rebalance explains
     Strict,
     /// Every send was acknowledged: one that failed counts, and one of unknown
     /// outcome
@@ -429,3 +435,5 @@ pub(crate) struct StackUpArgs {
 
 #[cfg(test)]
 mod examples;
+#[cfg(test)]
+mod help;

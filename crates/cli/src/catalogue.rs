@@ -4,7 +4,7 @@
 use model::anomaly::{Anomaly, Fact};
 use model::claim::Claim;
 
-use crate::page::Page;
+use crate::text::Page;
 
 /// How the histories name things.
 const READING: &str = "p0/1 is record 1 of producer p0, t-0@7 is offset 7 of partition t-0.";

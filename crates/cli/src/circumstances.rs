@@ -11,8 +11,8 @@ use crate::machine::this_machine;
 /// Writes into a plan, whose versions are known by now, how it is carried out.
 pub(crate) fn note(plan: &mut RunPlan, args: &RunArgs, now: SystemTime) {
     plan.circumstances = Some(Circumstances {
-        began: DateTime::<Utc>::from(now).to_rfc3339_opts(SecondsFormat::Secs, true),
-        took_ms: None,
+        started_at: DateTime::<Utc>::from(now).to_rfc3339_opts(SecondsFormat::Secs, true),
+        duration_ms: None,
         command: command(plan, args),
         machine: this_machine(),
     });

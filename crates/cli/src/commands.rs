@@ -3,13 +3,14 @@
 
 pub(crate) mod check;
 pub(crate) mod cleanup;
+pub(crate) mod client;
 pub(crate) mod completions;
 pub(crate) mod doctor;
 pub(crate) mod explain;
-pub(crate) mod history;
+pub(crate) mod fault_proxy;
+pub(crate) mod histories;
 pub(crate) mod init;
 pub(crate) mod list;
-pub(crate) mod proxy;
+pub(crate) mod local_stack;
+pub(crate) mod man;
 pub(crate) mod run;
-pub(crate) mod stack;
-pub(crate) mod subject;

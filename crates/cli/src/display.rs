@@ -12,8 +12,8 @@ use model::plan::{RunPlan, ScenarioPlan};
 
 use rustix::termios::tcgetwinsize;
 
-use crate::lines::name_chars;
 use crate::live::Live;
+use crate::summary::name_chars;
 use model::scenario::words::duration_ms;
 
 /// What starting, reading everything back and stopping take beside the plan's

@@ -25,14 +25,14 @@ impl Events {
     pub(crate) fn began(plan: &RunPlan, dir: &Path) -> Value {
         let scenarios: Vec<String> = plan.scenarios.iter().map(ScenarioPlan::folder).collect();
         json!({
-            "event": "run-began",
+            "event": "run-started",
             "run": plan.run.to_string(),
             "seed": plan.seed,
             "versions": plan.versions,
-            "began": plan.circumstances.as_ref().map(|it| &it.began),
+            "started_at": plan.circumstances.as_ref().map(|it| &it.started_at),
             "dir": dir.display().to_string(),
             "scenarios": scenarios,
-            "left_out": plan.left_out,
+            "skipped": plan.skipped,
         })
     }
 
@@ -53,15 +53,17 @@ impl Events {
                 self.counted.insert(progress.scenario, (now, tally.clone()));
                 ("counts", counts(scenario, tally))
             }
-            Step::Waiting { so_far } => ("waiting", json!({"so_far": so_far})),
+            Step::Waiting { so_far } => ("waiting", json!({"progress": so_far})),
             Step::FaultBegan { kind, for_ms } => {
-                ("fault-began", json!({"kind": kind, "for_ms": for_ms}))
+                ("fault-injected", json!({"kind": kind, "for_ms": for_ms}))
             }
             Step::FaultEnded { kind } => ("fault-healed", json!({"kind": kind})),
-            Step::FaultLeft { kind, why } => ("fault-left", json!({"kind": kind, "why": why})),
+            Step::FaultLeft { kind, why } => {
+                ("fault-not-healed", json!({"kind": kind, "reason": why}))
+            }
             Step::Finished => ("finished", json!({})),
-            Step::LeftBehind { left } => ("left-behind", json!({"what": left.to_string()})),
-            Step::GaveUp { reason } => ("gave-up", json!({"reason": reason})),
+            Step::LeftBehind { left } => ("left-behind", json!({"description": left.to_string()})),
+            Step::GaveUp { reason } => ("aborted", json!({"reason": reason})),
         };
         Some(about(event, &scenario.folder(), more))
     }
@@ -76,9 +78,9 @@ impl Events {
         json!({
             "event": "run-ended",
             "verdict": verdict.verdict,
-            "took_ms": verdict.circumstances.as_ref().and_then(|it| it.took_ms),
-            "done": done,
-            "of": verdict.scenarios.len(),
+            "duration_ms": verdict.circumstances.as_ref().and_then(|it| it.duration_ms),
+            "completed": done,
+            "total": verdict.scenarios.len(),
         })
     }
 }

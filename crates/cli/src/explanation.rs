@@ -1,20 +1,15 @@
 //! A scenario's plan in words, for somebody who knows Kafka and not this tool.
 //! Pure; nothing in it has happened yet.
 
-use std::fmt::Write as _;
-
-use capture::form::Form;
+use cdc::form::Form;
 use model::claim::{Guarantee, Level, Traffic};
 use model::event::SettingEffect;
 use model::plan::ScenarioPlan;
 use model::scenario::defaults::{ClientKind, unset};
-use model::scenario::words::{self, counted, duration_ms};
-use model::scenario::{
-    Capture, Commit, Config, Effect, Fault, Fence, Group, GroupStart, Link, Producer, Scenario,
-    TABLES, Topic, Transactions, Transform, Write, WriteHow, WriteStart,
-};
+use model::scenario::words::{self, duration_ms};
+use model::scenario::{Capture, Config, Effect, Fault, Scenario};
 
-use crate::page::Page;
+use crate::text::Page;
 
 /// Whether the delays drawn from the seed are known.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -79,30 +74,14 @@ fn settings(page: &mut Page, config: &Config) {
 
 fn what_runs(page: &mut Page, scenario: &Scenario) {
     page.heading("What runs");
-    let topology = &scenario.topology;
-    let to = if topology.brokers == 1 { "it" } else { "them" };
-    let link = match topology.link {
-        Link::Direct => format!("clients connect to {to} directly"),
-        Link::Proxy => {
-            format!("clients connect to {to} through a proxy that can break the connection")
-        }
-    };
-    let between = match topology.replication_link {
-        Link::Direct => "",
-        Link::Proxy => "; brokers replicate from each other through a proxy that can cut the link",
-    };
-    let brokers = counted(topology.brokers.into(), "Kafka broker");
-    page.item(&format!("{brokers} (KRaft); {link}{between}"));
-    settings(page, &topology.config);
+    page.item(&words::cluster(&scenario.topology).to_string());
+    settings(page, &scenario.topology.config);
     for topic in &scenario.topics {
-        page.item(&topic_words(topic));
+        page.item(&words::topic(topic).to_string());
         settings(page, &topic.config);
     }
     for quota in &scenario.quotas {
-        page.item(&format!(
-            "client quota of {}, while there is traffic",
-            quota.entity()
-        ));
+        page.item(&words::quota(quota).to_string());
         settings(page, &quota.config);
     }
     if let Some(capture) = &scenario.capture {
@@ -110,26 +89,10 @@ fn what_runs(page: &mut Page, scenario: &Scenario) {
     }
 }
 
-fn topic_words(topic: &Topic) -> String {
-    format!(
-        "topic {}: {}, replication factor {}",
-        topic.name,
-        counted(topic.partitions.unsigned_abs().into(), "partition"),
-        topic.replication_factor
-    )
-}
-
 fn what_captures(page: &mut Page, capture: &Capture) {
-    page.item(&format!(
-        "PostgreSQL with the tables {}, and one Kafka Connect worker",
-        TABLES.join(", ")
-    ));
+    page.item(&words::database().to_string());
     settings(page, &capture.worker_config);
-    page.item(&format!(
-        "Debezium's PostgreSQL connector {}: slot {}, publication {}, events of a table go \
-             to {}.public.TABLE",
-        capture.connector, capture.slot, capture.publication, capture.prefix
-    ));
+    page.item(&words::connector(capture).to_string());
     settings(page, &capture.config);
     for setting in Form::of(capture).settings {
         let words = format!(
@@ -165,51 +128,12 @@ fn what_is_sent(page: &mut Page, scenario: &Scenario) {
         "What is sent"
     });
     for (producer, number) in scenario.producers.iter().zip(0..) {
-        page.item(&producer_words(producer, number));
+        page.item(&words::producer(producer, number).to_string());
         client(page, ClientKind::Producer, &producer.config);
     }
     for write in &scenario.writes {
-        page.item(&write_words(write));
+        page.item(&words::write(write).to_string());
     }
-}
-
-fn producer_words(producer: &Producer, number: u32) -> String {
-    let large = match (producer.large_every, producer.large_bytes) {
-        (Some(every), Some(bytes)) => format!(" (one of every {every} has {bytes})"),
-        _ => String::new(),
-    };
-    let keys = producer.keys.map_or_else(String::new, |keys| {
-        format!(", with {} in turn", counted(keys, "key"))
-    });
-    format!(
-        "producer p{number}: {} of {} bytes{large} to {}, {} a second{keys}; each record carries \
-         its identity and a checksum",
-        counted(producer.records, "record"),
-        producer.record_bytes,
-        producer.topic,
-        producer.records_per_s
-    )
-}
-
-fn write_words(write: &Write) -> String {
-    let how = match write.how {
-        WriteHow::Insert => "one transaction each",
-        WriteHow::InsertAndTouch => {
-            "one transaction each, which also updates the counter of the comment's video"
-        }
-        WriteHow::Copy => "all in one transaction, by COPY",
-    };
-    let mut words = format!("{} into {}, {how}", counted(write.rows, "row"), write.table);
-    if write.rows_per_s > 0 {
-        let _ = write!(words, ", {} a second", write.rows_per_s);
-    }
-    if let Some(after) = &write.after {
-        let _ = write!(words, "; {}", words::trigger(after));
-    }
-    if write.start == WriteStart::BeforeCapture {
-        words += "; before the connector is created, so that only a snapshot finds them";
-    }
-    words
 }
 
 fn who_reads_and_writes(page: &mut Page, scenario: &Scenario) {
@@ -218,37 +142,12 @@ fn who_reads_and_writes(page: &mut Page, scenario: &Scenario) {
     }
     page.heading("Who reads and writes");
     for transform in &scenario.transforms {
-        page.item(&transform_words(transform));
+        page.item(&words::transform(transform).to_string());
         page.line("    as a consumer:");
         client(page, ClientKind::Consumer, &transform.config);
         page.line("    as a producer:");
         client(page, ClientKind::Producer, &transform.producer_config);
     }
-}
-
-fn transform_words(transform: &Transform) -> String {
-    let together = match transform.transactions {
-        Transactions::On => {
-            "in one transaction: the records and the position take effect together, or neither \
-             does"
-        }
-        Transactions::Off => {
-            "without transactions: the records are sent and acknowledged, and then the position \
-             is committed"
-        }
-    };
-    format!(
-        "group {} ({}) reads {} while it is being written, makes one record of {} bytes of each, and \
-         sends it to {}; a member processes {} records a second, and commits after every {} \
-         processed, {together}",
-        transform.name,
-        counted(transform.members.into(), "member"),
-        transform.from,
-        transform.record_bytes,
-        transform.to,
-        transform.records_per_s,
-        transform.commit_every_records
-    )
 }
 
 fn who_reads(page: &mut Page, scenario: &Scenario) {
@@ -257,55 +156,8 @@ fn who_reads(page: &mut Page, scenario: &Scenario) {
     }
     page.heading("Who reads");
     for group in &scenario.groups {
-        page.item(&group_words(group));
+        page.item(&words::group(group).to_string());
         client(page, ClientKind::Consumer, &group.config);
-    }
-}
-
-fn group_words(group: &Group) -> String {
-    let start = match group.start {
-        GroupStart::BeforeProducers => "while it is being written",
-        GroupStart::AfterProducers => "after everything was sent",
-    };
-    let in_hand = match group.max_poll_records {
-        1 => String::new(),
-        batch => format!("takes up to {batch} records in hand, "),
-    };
-    format!(
-        "group {} ({}) reads {} {start}; a member {in_hand}processes {} records a second{}, and \
-         {}{}",
-        group.name,
-        counted(group.members.into(), "member"),
-        group.topic,
-        group.records_per_s,
-        match group.fence {
-            Fence::None => "",
-            Fence::Commit => {
-                ", each only after the coordinator has accepted a commit of the position before it"
-            }
-        },
-        commit_words(group),
-        if group.requires_read_committed {
-            "; it requires committed records only"
-        } else {
-            ""
-        }
-    )
-}
-
-fn commit_words(group: &Group) -> String {
-    match group.commit {
-        Commit::After => format!(
-            "commits after every {} processed and when it stops cleanly",
-            group.commit_every_records
-        ),
-        Commit::Before => format!(
-            "commits before it processes them, after every {} taken in hand",
-            group.commit_every_records
-        ),
-        Commit::Auto => "its client commits on its own, every auto.commit.interval.ms, what it \
-                         has handed out"
-            .to_owned(),
     }
 }
 

@@ -47,7 +47,7 @@ pub(crate) enum ImportError {
 }
 
 /// The verdict on a recording, and what it rests on.
-pub(crate) struct Judged {
+pub(crate) struct JudgedImport {
     pub(crate) verdict: Verdict,
     /// What was found, and what each finding makes of the verdict.
     pub(crate) findings: Vec<(Finding, Weight)>,
@@ -81,7 +81,7 @@ pub(crate) fn judge(
     mut recorded: Recorded,
     expected: Expected,
     examples: Examples,
-) -> Result<Judged, ImportError> {
+) -> Result<JudgedImport, ImportError> {
     let (mut analysis, notes) = loop {
         let Some((analysis, notes)) = check(&mut recorded)? else {
             continue;
@@ -116,7 +116,7 @@ pub(crate) fn judge(
         (finding.clone(), weight)
     });
     let refused = unacknowledged(&analysis);
-    Ok(Judged {
+    Ok(JudgedImport {
         verdict: judged.verdict,
         findings: weighed.collect(),
         doubts: match judged.verdict {
@@ -177,7 +177,7 @@ impl Recorded {
                 let told = jepsen::convert(
                     BufReader::with_capacity(CHUNK_BYTES, file),
                     &name.display().to_string(),
-                    jepsen::Settings::default(),
+                    jepsen::JepsenSettings::default(),
                     foresight,
                     &mut |event| sink(&event),
                 )?;

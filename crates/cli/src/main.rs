@@ -9,22 +9,22 @@ mod events;
 mod exit;
 mod explanation;
 mod failure;
-mod import_lines;
+mod import_summary;
 mod imported;
 mod interrupt;
 mod judgement;
-mod lines;
 mod live;
 mod machine;
 mod output;
-mod page;
 mod provision;
 mod rerun;
 mod run_dir;
 mod selection;
 mod settings;
-mod spool;
+mod stdin_copy;
 mod style;
+mod summary;
+mod text;
 mod version;
 
 use std::process::ExitCode;
@@ -95,21 +95,22 @@ fn carry_out(command: &Command) -> Result<Exit, Failure> {
         Command::List(args) => commands::list::list(args),
         Command::Explain(args) => commands::explain::explain(args),
         Command::Check(args) => commands::check::check(args),
-        Command::History(HistoryCommand::Stats(args)) => commands::history::stats(args),
-        Command::History(HistoryCommand::Export(args)) => commands::history::export(args),
-        Command::History(HistoryCommand::Merge(args)) => commands::history::merge(args),
-        Command::Stack(StackCommand::Up(args)) => in_runtime(commands::stack::up(args)),
-        Command::Stack(StackCommand::Down(args)) => in_runtime(commands::stack::down(args)),
-        Command::Stack(StackCommand::Status(args)) => commands::stack::status(args),
-        Command::Stack(StackCommand::Fetch(args)) => in_runtime(commands::stack::fetch(args)),
+        Command::History(HistoryCommand::Stats(args)) => commands::histories::stats(args),
+        Command::History(HistoryCommand::Export(args)) => commands::histories::export(args),
+        Command::History(HistoryCommand::Merge(args)) => commands::histories::merge(args),
+        Command::Stack(StackCommand::Up(args)) => in_runtime(commands::local_stack::up(args)),
+        Command::Stack(StackCommand::Down(args)) => in_runtime(commands::local_stack::down(args)),
+        Command::Stack(StackCommand::Status(args)) => commands::local_stack::status(args),
+        Command::Stack(StackCommand::Fetch(args)) => in_runtime(commands::local_stack::fetch(args)),
         Command::Proxy(args) => {
             let mut runtime = Builder::new_multi_thread();
-            runtime.worker_threads(commands::proxy::workers());
-            within(&mut runtime, commands::proxy::proxy(args))
+            runtime.worker_threads(commands::fault_proxy::workers());
+            within(&mut runtime, commands::fault_proxy::proxy(args))
         }
         Command::Doctor(args) => in_runtime(commands::doctor::doctor(args)),
         Command::Completions { shell } => commands::completions::completions(*shell),
-        Command::Subject => commands::subject::subject(),
+        Command::Man { dir } => commands::man::man(dir),
+        Command::Subject => commands::client::subject(),
     }
 }
 

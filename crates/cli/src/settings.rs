@@ -22,9 +22,9 @@ use stack::artefacts::{ArtefactRequest, Parts, Versions, supported};
 use crate::args::{self, CheckArgs, Format, RunArgs, RunFormat, Tool, VersionArgs};
 use crate::circumstances::typed;
 use crate::failure::Failure;
-use crate::lines;
 use crate::run_dir::check_folders;
 use crate::selection::{On, Selection, select};
+use crate::summary;
 use crate::version;
 
 /// Everything that `ackproof run` is to do.
@@ -59,8 +59,8 @@ enum UnfitError {
         on: String,
         reasons: Vec<String>,
     },
-    #[error("nothing that was asked for can run on {on}:\n{left_out}")]
-    All { on: String, left_out: String },
+    #[error("nothing that was asked for can run on {on}:\n{skipped}")]
+    All { on: String, skipped: String },
 }
 
 impl RunSettings {
@@ -127,8 +127,8 @@ impl RunSettings {
 /// Refuses a scenario that was named and cannot run here, and a run of which
 /// nothing is left.
 fn refuse_misfits(plan: &RunPlan, by_name: &BTreeSet<String>, on: &str) -> Result<(), UnfitError> {
-    let mut left_out = plan.left_out.iter();
-    if let Some(named) = left_out.find(|it| by_name.contains(&it.scenario)) {
+    let mut skipped = plan.skipped.iter();
+    if let Some(named) = skipped.find(|it| by_name.contains(&it.scenario)) {
         return Err(UnfitError::Named {
             scenario: named.scenario.clone(),
             on: on.to_owned(),
@@ -138,7 +138,7 @@ fn refuse_misfits(plan: &RunPlan, by_name: &BTreeSet<String>, on: &str) -> Resul
     if plan.scenarios.is_empty() {
         return Err(UnfitError::All {
             on: on.to_owned(),
-            left_out: lines::left_out(plan),
+            skipped: summary::skipped(plan),
         });
     }
     Ok(())

@@ -476,11 +476,11 @@ fn the_command_that_a_report_prints_repeats_the_run_and_says_when_it_was() {
     );
 
     let verdict = read_verdict(&first);
-    for key in ["began", "took_ms", "command", "machine"] {
+    for key in ["started_at", "duration_ms", "command", "machine"] {
         assert!(!verdict[key].is_null(), "{key}");
         assert_eq!(verdict[key], one["circumstances"][key]);
     }
-    assert!(verdict["scenarios"][0]["ran"]["took_ms"].as_u64() > Some(0));
+    assert!(verdict["scenarios"][0]["timing"]["duration_ms"].as_u64() > Some(0));
     let junit = fs::read_to_string(first.join("junit.xml")).unwrap();
     for tag in ["<testsuites name=\"ackproof\"", "<testsuite ", "<testcase "] {
         let line = junit.lines().find(|line| line.contains(tag)).unwrap();
@@ -540,7 +540,7 @@ fn a_run_is_told_as_it_happens_and_stops_at_the_first_failure() {
         .map(|it| it["event"].as_str().unwrap())
         .collect();
     for kind in [
-        "run-began",
+        "run-started",
         "stage",
         "counts",
         "finished",
@@ -549,6 +549,6 @@ fn a_run_is_told_as_it_happens_and_stops_at_the_first_failure() {
     ] {
         assert!(kinds.contains(kind), "{kind} in {kinds:?}");
     }
-    assert_eq!(events[0]["event"], "run-began");
+    assert_eq!(events[0]["event"], "run-started");
     assert_eq!(events.last().unwrap()["event"], "run-ended");
 }

@@ -6,12 +6,12 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use capture::connector::{CONNECTOR_CLASS, connector_config};
-use capture::database::ConnectionParameters;
-use capture::form::Form;
-use capture::slot::{self, Activity, SlotWatch};
-use capture::writer::{Finish, Writer};
-use capture::{rows, schema};
+use cdc::connector::{CONNECTOR_CLASS, connector_config};
+use cdc::database::ConnectionParameters;
+use cdc::form::Form;
+use cdc::slot::{self, Activity, SlotWatch};
+use cdc::writer::{Finish, Writer};
+use cdc::{rows, schema};
 use model::event::{Body, CaptureResult, Event, SlotState};
 use model::ids::{Lsn, Micros, RunId};
 use model::plan::ScenarioPlan;
@@ -171,13 +171,13 @@ impl Database {
     }
 
     /// The replication slot as the database sees it; none before it exists.
-    pub(crate) async fn slot(&self) -> Result<Option<slot::SlotState>, EngineError> {
+    pub(crate) async fn slot(&self) -> Result<Option<slot::SlotStatus>, EngineError> {
         Ok(self.slot.state().await?)
     }
 
     /// Up to where the connector has told of everything; 0 where that is not
     /// known.
-    fn confirmed(&self, slot: Option<&slot::SlotState>) -> Lsn {
+    fn confirmed(&self, slot: Option<&slot::SlotStatus>) -> Lsn {
         let confirmed = slot.and_then(|slot| slot.confirmed_flush_lsn);
         match self.confirms {
             Confirms::Offsets => confirmed.unwrap_or_default(),
@@ -185,7 +185,7 @@ impl Database {
         }
     }
 
-    fn slot_seen(&self, slot: Option<&slot::SlotState>) -> Body {
+    fn slot_seen(&self, slot: Option<&slot::SlotStatus>) -> Body {
         Body::SlotSeen {
             state: slot_state(slot),
             confirmed: self.confirmed(slot),
@@ -386,7 +386,7 @@ impl Database {
     }
 }
 
-fn slot_state(slot: Option<&slot::SlotState>) -> SlotState {
+fn slot_state(slot: Option<&slot::SlotStatus>) -> SlotState {
     match slot {
         None => SlotState::Absent,
         Some(slot) if slot.lost => SlotState::Lost,
@@ -395,7 +395,7 @@ fn slot_state(slot: Option<&slot::SlotState>) -> SlotState {
 }
 
 /// Whether somebody streams from the slot.
-pub(crate) fn is_sending(slot: &slot::SlotState) -> bool {
+pub(crate) fn is_sending(slot: &slot::SlotStatus) -> bool {
     slot.walsender
         .as_ref()
         .is_some_and(|walsender| walsender.activity == Activity::Sending)

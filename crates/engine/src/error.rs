@@ -3,10 +3,10 @@
 
 use std::path::{Path, PathBuf};
 
-use capture::rows::RowsError;
-use capture::schema::SchemaError;
-use capture::slot::SlotError;
-use capture::writer::WriterError;
+use cdc::rows::RowsError;
+use cdc::schema::SchemaError;
+use cdc::slot::SlotError;
+use cdc::writer::WriterError;
 use model::scenario::words::duration_ms;
 use stack::ports::NoPort;
 use stack::process::{Exit, ProcessError};

@@ -3,23 +3,23 @@
 
 use model::event::{Body, ClientRef, Outcome};
 use model::ids::{MemberIx, Offset, PartitionIndex, PartitionRef, ProducerIx, RecordId, TopicIx};
-use subject::protocol::Happening;
+use subject::protocol::ClientEvent;
 
 /// The event that a report of a producer to a topic stands for.
-pub(crate) fn of_producer(producer: ProducerIx, topic: TopicIx, what: Happening) -> Option<Body> {
+pub(crate) fn of_producer(producer: ProducerIx, topic: TopicIx, what: ClientEvent) -> Option<Body> {
     let completed = |sequence, outcome| Body::SendCompleted {
         record: RecordId { producer, sequence },
         outcome,
     };
     Some(match what {
-        Happening::Sent {
+        ClientEvent::Sent {
             sequence,
             partition,
         } => Body::SendInvoked {
             record: RecordId { producer, sequence },
             to: PartitionRef { topic, partition },
         },
-        Happening::Acknowledged {
+        ClientEvent::Acknowledged {
             sequence,
             partition,
             offset,
@@ -29,17 +29,17 @@ pub(crate) fn of_producer(producer: ProducerIx, topic: TopicIx, what: Happening)
             let offset = given.unwrap_or(Offset::NONE);
             completed(sequence, Outcome::Acknowledged { at, offset })
         }
-        Happening::Failed { sequence, error } => completed(sequence, Outcome::Failed { error }),
-        Happening::Unknown { sequence, error } => completed(sequence, Outcome::Unknown { error }),
-        Happening::Counted { retries } => Body::ProducerCounted { producer, retries },
+        ClientEvent::Failed { sequence, error } => completed(sequence, Outcome::Failed { error }),
+        ClientEvent::Unknown { sequence, error } => completed(sequence, Outcome::Unknown { error }),
+        ClientEvent::Counted { retries } => Body::ProducerCounted { producer, retries },
         what => return of_client(ClientRef::Producer(producer), what),
     })
 }
 
 /// The event that a report of anybody's client stands for.
-fn of_client(client: ClientRef, what: Happening) -> Option<Body> {
+fn of_client(client: ClientRef, what: ClientEvent) -> Option<Body> {
     Some(match what {
-        Happening::ClientError {
+        ClientEvent::ClientError {
             cause,
             error,
             reason,
@@ -51,7 +51,7 @@ fn of_client(client: ClientRef, what: Happening) -> Option<Body> {
             reason,
             times,
         },
-        Happening::Throttled { throttle_ms } => Body::Throttled {
+        ClientEvent::Throttled { throttle_ms } => Body::Throttled {
             client,
             throttle_ms,
         },
@@ -61,19 +61,19 @@ fn of_client(client: ClientRef, what: Happening) -> Option<Body> {
 
 /// The event that a report of a group's member about the topic that it reads
 /// stands for.
-pub(crate) fn of_member(member: MemberIx, topic: TopicIx, what: Happening) -> Option<Body> {
+pub(crate) fn of_member(member: MemberIx, topic: TopicIx, what: ClientEvent) -> Option<Body> {
     let place = |partition| PartitionRef { topic, partition };
     let places = |partitions: Vec<PartitionIndex>| partitions.into_iter().map(place).collect();
     Some(match what {
-        Happening::Assigned { partitions } => Body::Assigned {
+        ClientEvent::Assigned { partitions } => Body::Assigned {
             member,
             partitions: places(partitions),
         },
-        Happening::Revoked { partitions } => Body::Revoked {
+        ClientEvent::Revoked { partitions } => Body::Revoked {
             member,
             partitions: places(partitions),
         },
-        Happening::Processed {
+        ClientEvent::Processed {
             partition,
             offset,
             content,
@@ -83,7 +83,7 @@ pub(crate) fn of_member(member: MemberIx, topic: TopicIx, what: Happening) -> Op
             offset,
             content,
         },
-        Happening::Committed {
+        ClientEvent::Committed {
             partition,
             offset,
             result,

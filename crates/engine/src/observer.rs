@@ -6,8 +6,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
-use capture::debezium::{EventDecoder, RawRecord};
-use capture::form::Form;
+use cdc::debezium::{EventDecoder, RawRecord};
+use cdc::form::Form;
 use model::event::{BatchKind, Body, ChangeContent, Content, Event};
 use model::ids::{
     ChangeId, GroupId, Micros, Offset, PartitionIndex, PartitionRef, RunId, TableIx, TopicIx,

@@ -445,7 +445,7 @@ pub fn check(plan: &ScenarioPlan) -> Result<(), Problem> {
 }
 
 fn honoured(
-    place: &[model::scenario::Step],
+    place: &[model::scenario::PathStep],
     kind: RoleKind,
     config: &Config,
     own: &[(&str, &str)],

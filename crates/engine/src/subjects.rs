@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 
-use capture::form::Form;
+use cdc::form::Form;
 use model::event::{Body, Ending, Isolation};
 use model::ids::{GroupIx, MemberIx, PartitionRef, ProducerIx, TopicIx};
 use model::plan::{PlannedTopic, ScenarioPlan};
@@ -14,7 +14,7 @@ use model::scenario::{Config, EndSignal, Group, Producer, words};
 use secret::Secrets;
 use stack::process::{Child, ChildSpec, Exit, ProcessSnapshot, Signal, Stream, Trouble};
 use subject::identity::ChangeTopic;
-use subject::protocol::{ConsumerRole, Happening, LargeRecords, ProducerRole, Report, Role};
+use subject::protocol::{ClientEvent, ConsumerRole, LargeRecords, ProducerRole, Report, Role};
 use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader};
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
@@ -156,8 +156,8 @@ fn isolation(config: &BTreeMap<String, String>) -> Option<Isolation> {
     }
 }
 
-fn is_assignment(what: &Happening) -> bool {
-    matches!(what, Happening::Assigned { partitions } if !partitions.is_empty())
+fn is_assignment(what: &ClientEvent) -> bool {
+    matches!(what, ClientEvent::Assigned { partitions } if !partitions.is_empty())
 }
 
 struct Listener {
@@ -199,7 +199,7 @@ impl Listener {
 
     fn hear(&mut self, report: Report) {
         match (&mut self.speaker, report.what) {
-            (speaker, Happening::Ready { client, mut config }) => {
+            (speaker, ClientEvent::Ready { client, mut config }) => {
                 if let Some(group) = speaker.group()
                     && let Some(isolation) = isolation(&config)
                 {
@@ -210,8 +210,8 @@ impl Listener {
                 self.configs.set(&self.who, config.into());
                 self.tell.send_modify(|told| told.ready = true);
             }
-            (_, Happening::Ended) => self.tell.send_modify(|told| told.ended = true),
-            (_, Happening::Note { .. }) => {}
+            (_, ClientEvent::Ended) => self.tell.send_modify(|told| told.ended = true),
+            (_, ClientEvent::Note { .. }) => {}
             (Speaker::Transformer(voice), what) => {
                 let (amid, refused) = (Voice::amid(&what), Voice::is_refusal(&what));
                 let assigned = is_assignment(&what);

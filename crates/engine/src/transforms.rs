@@ -13,7 +13,7 @@ use model::ids::{
 };
 use model::plan::{PlannedTopic, ScenarioPlan};
 use model::scenario::{Config, Scenario, Transactions, Transform};
-use subject::protocol::{Happening, TransformRole};
+use subject::protocol::{ClientEvent, TransformRole};
 
 use crate::hearing;
 use crate::subjects::{Launcher, changes_of};
@@ -140,12 +140,12 @@ impl Voice {
     }
 
     /// What a report means.
-    pub(crate) fn amid(what: &Happening) -> Amid {
+    pub(crate) fn amid(what: &ClientEvent) -> Amid {
         match what {
-            Happening::Acknowledged { .. } => Amid::Another,
-            Happening::TransactionBegun { .. }
-            | Happening::TransactionCompleted { .. }
-            | Happening::Committed {
+            ClientEvent::Acknowledged { .. } => Amid::Another,
+            ClientEvent::TransactionBegun { .. }
+            | ClientEvent::TransactionCompleted { .. }
+            | ClientEvent::Committed {
                 result: CommitResult::Accepted,
                 ..
             } => Amid::Nothing,
@@ -155,15 +155,15 @@ impl Voice {
 
     /// Whether a report says that the broker did not let the member have its
     /// way, as one whose place is another's.
-    pub(crate) fn is_refusal(what: &Happening) -> bool {
+    pub(crate) fn is_refusal(what: &ClientEvent) -> bool {
         matches!(
             what,
-            Happening::Fenced { .. }
-                | Happening::Committed {
+            ClientEvent::Fenced { .. }
+                | ClientEvent::Committed {
                     result: CommitResult::Refused,
                     ..
                 }
-                | Happening::TransactionCompleted {
+                | ClientEvent::TransactionCompleted {
                     outcome: TransactionOutcome::Fenced,
                     ..
                 }
@@ -171,20 +171,20 @@ impl Voice {
     }
 
     /// The events that a report stands for.
-    pub(crate) fn understand(&mut self, what: Happening) -> Vec<Body> {
+    pub(crate) fn understand(&mut self, what: ClientEvent) -> Vec<Body> {
         match &what {
-            Happening::Sent { sequence, .. } => {
+            ClientEvent::Sent { sequence, .. } => {
                 self.outstanding.insert(*sequence);
             }
-            Happening::Acknowledged { sequence, .. }
-            | Happening::Failed { sequence, .. }
-            | Happening::Unknown { sequence, .. } => {
+            ClientEvent::Acknowledged { sequence, .. }
+            | ClientEvent::Failed { sequence, .. }
+            | ClientEvent::Unknown { sequence, .. } => {
                 self.outstanding.remove(sequence);
             }
             _ => {}
         }
         match what {
-            Happening::TransactionBegun { transaction } => {
+            ClientEvent::TransactionBegun { transaction } => {
                 let transaction = self.transaction(transaction);
                 let member = self.member;
                 vec![
@@ -212,13 +212,13 @@ impl Voice {
         outstanding.into_iter().map(unknown).collect()
     }
 
-    fn one(&self, what: Happening) -> Option<Body> {
+    fn one(&self, what: ClientEvent) -> Option<Body> {
         let from = |partition| PartitionRef {
             topic: self.from,
             partition,
         };
         Some(match what {
-            Happening::Derived {
+            ClientEvent::Derived {
                 sequence,
                 partition,
                 offset,
@@ -231,12 +231,12 @@ impl Voice {
                 from: from(partition),
                 offset,
             },
-            Happening::Repositioned { partition, next } => Body::Repositioned {
+            ClientEvent::Repositioned { partition, next } => Body::Repositioned {
                 member: self.member,
                 partition: from(partition),
                 next: Some(next),
             },
-            Happening::OffsetSent {
+            ClientEvent::OffsetSent {
                 transaction,
                 partition,
                 offset,
@@ -246,24 +246,24 @@ impl Voice {
                 partition: from(partition),
                 offset,
             },
-            Happening::TransactionEnding {
+            ClientEvent::TransactionEnding {
                 transaction,
                 intent,
             } => Body::TransactionEnding {
                 transaction: self.transaction(transaction),
                 intent,
             },
-            Happening::TransactionCompleted {
+            ClientEvent::TransactionCompleted {
                 transaction,
                 outcome,
             } => Body::TransactionCompleted {
                 transaction: self.transaction(transaction),
                 outcome,
             },
-            what @ (Happening::Sent { .. }
-            | Happening::Acknowledged { .. }
-            | Happening::Failed { .. }
-            | Happening::Unknown { .. }) => {
+            what @ (ClientEvent::Sent { .. }
+            | ClientEvent::Acknowledged { .. }
+            | ClientEvent::Failed { .. }
+            | ClientEvent::Unknown { .. }) => {
                 return hearing::of_producer(self.producer, self.to, what);
             }
             what => return hearing::of_member(self.member, self.from, what),
@@ -308,15 +308,15 @@ mod tests {
         }
     }
 
-    fn sent(sequence: u64) -> Happening {
-        Happening::Sent {
+    fn sent(sequence: u64) -> ClientEvent {
+        ClientEvent::Sent {
             sequence: Sequence::new(sequence),
             partition: PartitionIndex::new(2),
         }
     }
 
-    fn acknowledged(sequence: u64) -> Happening {
-        Happening::Acknowledged {
+    fn acknowledged(sequence: u64) -> ClientEvent {
+        ClientEvent::Acknowledged {
             sequence: Sequence::new(sequence),
             partition: PartitionIndex::new(2),
             offset: Some(Offset::new(7)),
@@ -326,7 +326,7 @@ mod tests {
     #[test]
     fn what_is_read_and_what_is_written_are_of_two_topics() {
         let mut voice = voice();
-        let read = Happening::Derived {
+        let read = ClientEvent::Derived {
             sequence: Sequence::new(0),
             partition: PartitionIndex::new(2),
             offset: Offset::new(9),
@@ -343,7 +343,7 @@ mod tests {
 
     #[test]
     fn a_member_joins_the_transaction_that_it_begins() {
-        let begun = Happening::TransactionBegun {
+        let begun = ClientEvent::TransactionBegun {
             transaction: TransactionIx::new(4),
         };
         assert_eq!(Voice::amid(&begun), Amid::Nothing);
@@ -374,7 +374,7 @@ mod tests {
 
     #[test]
     fn only_what_the_brokers_refuse_is_a_refusal() {
-        let completed = |outcome| Happening::TransactionCompleted {
+        let completed = |outcome| ClientEvent::TransactionCompleted {
             transaction: TransactionIx::new(0),
             outcome,
         };

@@ -7,7 +7,7 @@ pub const VERSION: u16 = 2;
 /// Magic and version: what the header's checksum covers.
 pub(crate) const NAMED_BYTES: usize = 10;
 /// Magic, version and their checksum. A shorter file has no header.
-pub const HEADER_BYTES: usize = 14;
+pub(crate) const HEADER_BYTES: usize = 14;
 pub(crate) const FRAME_HEADER_BYTES: usize = 20;
 /// Events are gathered into frames of about this size before compression.
 pub(crate) const FRAME_BYTES: usize = 64 * 1024;

@@ -19,15 +19,17 @@ mod layout;
 mod merge;
 mod prefetch;
 mod read;
+mod scenario;
 mod varint;
 mod write;
 
 pub use damage::{Damage, Tail};
 pub use kind::kind;
-pub use layout::{HEADER_BYTES, VERSION};
+pub use layout::VERSION;
 pub use merge::{Completion, Contradiction, Merge, MergeError, Merged, MergedInput, merge};
 pub use prefetch::Prefetch;
-pub use read::{Progress, Reader};
+pub use read::{ReadProgress, Reader};
+pub use scenario::{ScenarioEvents, ScenarioHistory, UnfitHistory, size_bytes};
 pub use write::Recorder;
 
 /// The name of the history in a scenario's folder of the run directory.

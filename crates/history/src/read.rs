@@ -24,7 +24,7 @@ pub struct Reader {
 
 /// How far a reader has come.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Progress {
+pub struct ReadProgress {
     /// Frames, with the one that is being read.
     pub frames: u64,
     /// Bytes of the file, up to the end of that frame.
@@ -80,8 +80,8 @@ impl Reader {
     }
 
     /// How much was read so far.
-    pub fn progress(&self) -> Progress {
-        Progress {
+    pub fn progress(&self) -> ReadProgress {
+        ReadProgress {
             frames: self.frames_read,
             bytes: self.frames.next_at(),
         }

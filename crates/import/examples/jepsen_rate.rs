@@ -4,7 +4,7 @@
 use std::fmt::{Error, Write as _};
 use std::time::Instant;
 
-use import::jepsen::{Settings, import};
+use import::jepsen::{JepsenSettings, import};
 
 const KEYS: u64 = 20;
 const PROCESSES: u64 = 10;
@@ -18,7 +18,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let summary = import(
         edn.as_bytes(),
         "history.edn",
-        Settings::default(),
+        JepsenSettings::default(),
         &mut |_| {
             events += 1;
         },

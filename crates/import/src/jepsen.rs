@@ -53,7 +53,7 @@ use operation::Operation;
 
 /// What a history does not say of itself.
 #[derive(Clone, Copy, Debug, Default)]
-pub struct Settings {
+pub struct JepsenSettings {
     /// The consumers' `isolation.level`. Where it is not given it is taken to
     /// be `read_committed` if transactions send, as in Jepsen's tests, and
     /// `read_uncommitted` otherwise.
@@ -86,7 +86,7 @@ pub enum Conversion {
 pub fn convert(
     input: impl BufRead,
     name: &str,
-    settings: Settings,
+    settings: JepsenSettings,
     foresight: &Foresight,
     sink: &mut dyn FnMut(Event),
 ) -> Result<Conversion, Error> {
@@ -132,7 +132,7 @@ pub fn convert(
 pub fn import(
     input: impl BufRead,
     name: &str,
-    settings: Settings,
+    settings: JepsenSettings,
     sink: &mut dyn FnMut(Event),
 ) -> Result<Summary, Error> {
     let mut last = Summary::default();

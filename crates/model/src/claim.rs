@@ -225,6 +225,8 @@ impl std::fmt::Display for Claim {
 
 /// How much hangs on a claim.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+#[cfg_attr(test, schemars(inline))]
 #[serde(rename_all = "kebab-case")]
 pub enum Level {
     /// The scenario's verdict rests on it.
@@ -237,18 +239,21 @@ pub enum Level {
     ExpectViolated,
 }
 
-/// A claim as a scenario makes it.
+/// A claim of a scenario.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+#[cfg_attr(test, schemars(rename = "guarantee", transform = crate::schema::rules::of_guarantee))]
 #[serde(deny_unknown_fields)]
 pub struct Guarantee {
-    /// What is claimed.
+    /// What is claimed; `ackproof explain claims` says what each means.
     pub claim: Claim,
     /// How much hangs on it.
     #[serde(default)]
     pub level: Level,
-    /// The time allowed, in milliseconds; for `recovers-within`, which needs
+    /// The time allowed, in milliseconds: for `recovers-within`, which needs
     /// it, and no other claim.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(test, schemars(range(max = crate::schema::DURATION_MS_MAX)))]
     pub limit_ms: Option<u64>,
 }
 

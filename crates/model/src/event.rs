@@ -2,12 +2,27 @@
 //! observer read it, and the faults with their evidence. Knows nothing of how
 //! events are written down or judged.
 
+mod changes;
+mod clients;
+mod evidence;
+mod log;
+
 use serde::{Deserialize, Serialize};
 
 use crate::ids::{
     BrokerId, ChangeId, FaultIx, GroupIx, Lsn, MemberIx, Micros, Offset, PartitionRef, ProducerIx,
     RecordId, RowKey, RunId, TableIx, TopicIx, TransactionRef, TxId,
 };
+
+pub use changes::{
+    CaptureResult, CaptureSetting, ChangeContent, RowOp, SettingEffect, SlotState, Snapshot,
+    TxOutcome,
+};
+pub use clients::{
+    ClientRef, CommitResult, Ending, ErrorCause, Intent, Isolation, Outcome, TransactionOutcome,
+};
+pub use evidence::{Evidence, Found};
+pub use log::{BatchKind, Cleanup, Content, Restart};
 
 /// Something that happened, and when.
 ///
@@ -404,6 +419,7 @@ pub enum Body {
     /// the best that can be said is INCONCLUSIVE.
     Lacking {
         /// What, and how that is known.
+        #[serde(rename = "description")]
         what: String,
     },
     /// Who led a partition and which replicas were in sync, as the cluster's
@@ -636,337 +652,4 @@ pub enum Body {
         /// (KIP-516).
         recreated: bool,
     },
-}
-
-/// Whether a connector reads rows that are there before it streams
-/// (`snapshot.mode`).
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum Snapshot {
-    /// It never does.
-    Never,
-    /// When it first starts.
-    First,
-    /// When it first starts, and maybe when it starts again.
-    Repeated,
-    /// Its configuration does not say.
-    Unknown,
-}
-
-/// One setting of a connector that changes its events.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct CaptureSetting {
-    /// What it may do to an event.
-    pub may: SettingEffect,
-    /// Which setting, and what it does, in words.
-    pub what: String,
-}
-
-/// What a connector's setting may do to events.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum SettingEffect {
-    /// Put them into topics that are not read.
-    Move,
-    /// Leave them out.
-    Drop,
-    /// Give them a form that cannot be read.
-    Reshape,
-    /// Give them keys that are not the rows' own.
-    Rekey,
-}
-
-/// What became of a replication slot.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum SlotState {
-    /// There is none.
-    Absent,
-    /// It is there, with the log that it needs.
-    Kept,
-    /// The database has removed log that it needs (`wal_status` is `lost`).
-    Lost,
-}
-
-/// Whose client it is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum ClientRef {
-    /// A producer's.
-    Producer(ProducerIx),
-    /// A group's member's.
-    Member(MemberIx),
-}
-
-/// What an error says of what a client can do: whether the absence of what it
-/// was to read says anything of the pipeline.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum ErrorCause {
-    /// The client is not made for what it was given: a codec or a format that
-    /// its build lacks, or bytes that it cannot decode.
-    Unable,
-    /// The brokers do not allow it to whom the client speaks for.
-    NotAllowed,
-    /// Anything else: what the pipeline, its configuration and its faults do.
-    Pipeline,
-}
-
-/// How it came that offsets were given again.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum Restart {
-    /// The log was cut: what stood below is still there.
-    Cut,
-    /// The log may have been cut or lost, or the topic made again on purpose.
-    Unknown,
-}
-
-/// What may take records out of a topic (`cleanup.policy`).
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum Cleanup {
-    /// Whole segments, by age or size.
-    Delete,
-    /// Records that a later one of the same key has replaced.
-    Compact,
-    /// Both.
-    CompactAndDelete,
-}
-
-/// Which records a reader is given (`isolation.level`).
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum Isolation {
-    /// All of them.
-    #[default]
-    ReadUncommitted,
-    /// None of an aborted transaction, nor of an open one.
-    ReadCommitted,
-}
-
-/// What a producer asks its transaction's coordinator for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum Intent {
-    /// To make it visible.
-    Commit,
-    /// To make it as if it had never been.
-    Abort,
-}
-
-/// What a producer was told of its transaction. Only the markers in the log
-/// say what became of it where it was not told.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum TransactionOutcome {
-    /// The coordinator confirmed the commit.
-    Committed,
-    /// The coordinator confirmed the abort.
-    Aborted,
-    /// Another producer with the same `transactional.id` took over.
-    Fenced,
-    /// It may or may not have been committed.
-    Unknown {
-        /// The client's error.
-        error: String,
-    },
-}
-
-/// What became of a send. Unknown is never folded into one of the others.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum Outcome {
-    /// The application was told success.
-    Acknowledged {
-        /// The partition.
-        at: PartitionRef,
-        /// The offset that a broker gave, or [`Offset::NONE`] where none did:
-        /// with `acks=0` no broker answers, and a client may report success of
-        /// which no broker told it.
-        offset: Offset,
-    },
-    /// It was certainly not written.
-    Failed {
-        /// The client's error.
-        error: String,
-    },
-    /// It may or may not have been written.
-    Unknown {
-        /// The client's error.
-        error: String,
-    },
-}
-
-/// How a process ended.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum Ending {
-    /// It left by itself or when asked to, and said goodbye.
-    Clean,
-    /// It was killed, or broke.
-    Killed,
-}
-
-/// A record as somebody read it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum Content {
-    /// A whole record of this run, in the topic it was meant for.
-    Ours(RecordId),
-    /// A whole record of this run, in a topic it was not meant for.
-    Misplaced(RecordId),
-    /// It began like a record of ours, and is damaged.
-    Corrupt,
-    /// Not from this run.
-    Foreign,
-    /// An event of a change topic, which tells of this row change.
-    Change(ChangeId),
-    /// An event of a change topic that names no row change: a delete, a
-    /// tombstone, one of another application's row, or one of a form that is
-    /// not read. Its place is all that is known of it.
-    Nameless,
-}
-
-impl Content {
-    /// The identity that it carries in the topic it was read from.
-    pub const fn identity(self) -> Option<RecordId> {
-        match self {
-            Self::Ours(record) => Some(record),
-            Self::Change(change) => Some(RecordId::of_change(change)),
-            Self::Misplaced(_) | Self::Corrupt | Self::Foreign | Self::Nameless => None,
-        }
-    }
-}
-
-impl ChangeContent {
-    /// What an event that carries this is to those who read its topic.
-    pub const fn as_read(self) -> Content {
-        match self {
-            Self::Ours(change) => Content::Change(change),
-            Self::Corrupt => Content::Corrupt,
-            Self::Absent | Self::Foreign | Self::Unreadable => Content::Nameless,
-        }
-    }
-}
-
-/// The answer to a commit.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum CommitResult {
-    /// The coordinator stored it.
-    Accepted,
-    /// The coordinator refused it (a fenced or unknown member, say). Where the
-    /// client asked more than once by itself, this is the last answer: an
-    /// earlier attempt may have been stored, and nothing rests on it not being.
-    Refused,
-    /// It may or may not have been stored.
-    Unknown,
-}
-
-/// What a batch holds.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum BatchKind {
-    /// Records outside a transaction.
-    Plain,
-    /// Records of a transaction.
-    Transactional,
-    /// A control batch of another kind than those below, or of an unknown
-    /// one.
-    Control,
-    /// The marker that commits its producer's open transaction.
-    CommitMarker,
-    /// The marker that aborts its producer's open transaction.
-    AbortMarker,
-}
-
-impl BatchKind {
-    /// Whether it holds records.
-    pub const fn is_data(self) -> bool {
-        matches!(self, Self::Plain | Self::Transactional)
-    }
-}
-
-/// What a change does to its row.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum RowOp {
-    /// The row is new.
-    Insert,
-    /// The row is replaced.
-    Update,
-    /// The row is gone.
-    Delete,
-    /// The row was found by a snapshot (events only).
-    Snapshot,
-    /// The event does not say (events only).
-    Untold,
-}
-
-/// The identity that a row, or the row image of an event, carries.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum ChangeContent {
-    /// Left by this change of this run.
-    Ours(ChangeId),
-    /// Carries no row image (a delete).
-    Absent,
-    /// It began like one of ours, and is damaged.
-    Corrupt,
-    /// Not from this run.
-    Foreign,
-    /// The event is of a form that cannot be read, as the connector's
-    /// configuration says.
-    Unreadable,
-}
-
-/// What became of a transaction.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum TxOutcome {
-    /// The database confirmed the commit.
-    Committed,
-    /// It was certainly rolled back.
-    RolledBack,
-    /// It may or may not have been committed.
-    Unknown,
-}
-
-/// How the wait for the last change's event ended.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum CaptureResult {
-    /// The last change of every table has come out.
-    CaughtUp,
-    /// The time was up first.
-    TimedOut,
-    /// The connector had failed by then, and nobody was going to restart it:
-    /// no event comes any more.
-    Failed,
-    /// The connector had confirmed to its replication slot all that was
-    /// committed before the last change, and the last change of a table still
-    /// had not come.
-    Confirmed,
-}
-
-/// One independent observation about a fault.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Evidence {
-    /// What was looked at, as a short phrase: "process state is T".
-    pub what: String,
-    /// Whether it was found to be so.
-    pub found: Found,
-    /// What was seen, with the figures.
-    pub detail: String,
-}
-
-/// Whether an observation was made.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum Found {
-    /// It was so.
-    Yes,
-    /// It was not so.
-    No,
 }

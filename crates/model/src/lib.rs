@@ -11,4 +11,6 @@ pub mod ids;
 pub mod plan;
 pub mod record;
 pub mod scenario;
+#[cfg(test)]
+mod schema;
 pub mod verdict;

@@ -18,8 +18,8 @@ mod circumstances;
 mod cluster;
 mod own;
 
-pub use circumstances::{Circumstances, Machine, Ran};
-pub use cluster::{LeftOut, PlannedCluster};
+pub use circumstances::{Circumstances, Machine, Timing};
+pub use cluster::{PlannedCluster, SkippedScenario};
 pub use own::{NotOwn, OwnNames, OwnPrefix};
 
 /// The value of `schema` in a `plan.json` of this version.
@@ -45,7 +45,7 @@ pub struct RunPlan {
     pub cluster: Option<PlannedCluster>,
     /// The scenarios that were asked for and cannot run there.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub left_out: Vec<LeftOut>,
+    pub skipped: Vec<SkippedScenario>,
     /// When, where and how it is carried out, where that is known.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub circumstances: Option<Circumstances>,
@@ -78,7 +78,7 @@ pub struct ScenarioPlan {
     pub file: Option<String>,
     /// When it was carried out, once it was.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub ran: Option<Ran>,
+    pub timing: Option<Timing>,
 }
 
 /// A topic of the plan, with the number that the history gives it.
@@ -128,7 +128,7 @@ impl RunPlan {
             seed,
             versions,
             cluster: None,
-            left_out: Vec::new(),
+            skipped: Vec::new(),
             circumstances: None,
             scenarios,
         }
@@ -163,7 +163,7 @@ impl ScenarioPlan {
             repetition,
             prefix: None,
             file: None,
-            ran: None,
+            timing: None,
             fault_delays_ms,
             scenario,
         }

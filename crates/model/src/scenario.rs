@@ -28,63 +28,77 @@ pub use foreign::Misfit;
 pub use internal::Keeper;
 pub use occurrence::{Happening, Occurrence};
 pub use parse::{
-    Half, Problem, ScenarioError, Step, locate, near, nearest, parse, parse_for_cluster,
+    Half, PathStep, Problem, ScenarioError, locate, near, nearest, parse, parse_for_cluster,
 };
 pub use transform::{Transactions, Transform};
 
-/// What is sent, what is broken and when, and what is claimed.
+/// A scenario: what runs, what is sent, what is broken and when, and what is
+/// claimed. Documented in docs/reference/scenarios.md. What only holds across
+/// tables (that a topic exists, that a fault has the proxy it needs) `ackproof
+/// explain FILE` checks.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+#[cfg_attr(test, schemars(title = "ackproof scenario", transform = crate::schema::rules::of_scenario))]
 #[serde(deny_unknown_fields)]
 pub struct Scenario {
-    /// The name, unique among the embedded ones.
+    /// The scenario's name: its folder in the run directory. Letters, digits,
+    /// `.`, `_`, `-`.
+    #[cfg_attr(test, schemars(regex(pattern = r"^[A-Za-z0-9_-][A-Za-z0-9._-]*$")))]
     pub name: String,
     /// One line for people.
     pub title: String,
-    /// The suite that runs it.
+    /// The suite it belongs to.
+    #[serde(default = "own_suite")]
     pub suite: String,
     /// What must hold, in words, for the report.
+    #[serde(default)]
     pub criterion: String,
-    /// Why anybody should care.
+    /// Why it matters, in words, for the report.
+    #[serde(default)]
     pub why: String,
     /// What is expected to be seen, in words; compared with nothing.
+    #[serde(default)]
     pub expected: String,
     /// What runs.
     #[serde(default)]
     pub topology: Topology,
-    /// The topics that are created before traffic starts.
+    /// The topics, created before traffic begins.
     #[serde(default, rename = "topic")]
     pub topics: Vec<Topic>,
-    /// Who sends.
+    /// The producers.
     #[serde(default, rename = "producer")]
     pub producers: Vec<Producer>,
-    /// Who reads.
+    /// The consumer groups.
     #[serde(default, rename = "group")]
     pub groups: Vec<Group>,
-    /// Who reads and writes.
+    /// The applications that read and write.
     #[serde(default, rename = "transform")]
     pub transforms: Vec<Transform>,
     /// Change data capture, if the scenario has it.
     #[serde(default)]
     pub capture: Option<Capture>,
-    /// What is written to the database, in order.
+    /// What is written to the database, in this order.
     #[serde(default, rename = "write")]
     pub writes: Vec<Write>,
-    /// How fast brokers let clients be.
+    /// Client quotas.
     #[serde(default, rename = "quota", skip_serializing_if = "Vec::is_empty")]
     pub quotas: Vec<Quota>,
-    /// What is broken, in order.
+    /// What is broken. Faults are numbered from 1 in the order of the file.
     #[serde(default, rename = "fault")]
     pub faults: Vec<Fault>,
-    /// What is claimed.
+    /// What is claimed. Each claim once.
     #[serde(default, rename = "guarantee")]
+    #[cfg_attr(test, schemars(length(min = 1)))]
     pub guarantees: Vec<Guarantee>,
-    /// What it is about, and so has to happen; where it does not say, what its
-    /// topics' settings are there for.
+    /// What the scenario is about: where one of these did not happen, nothing
+    /// is HELD. Where the key is missing, what the settings are plainly there
+    /// for.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub must_happen: Option<Vec<Happening>>,
     /// How long groups and connectors may take to reach the end after traffic
     /// has ended, in milliseconds.
     #[serde(default = "drain_timeout_ms_default")]
+    #[cfg_attr(test, schemars(range(max = crate::schema::DURATION_MS_MAX)))]
     pub drain_timeout_ms: u64,
 }
 
@@ -92,24 +106,32 @@ pub struct Scenario {
 /// where its latest record stands.
 pub const KEYS_MAX: u64 = 100_000;
 
+fn own_suite() -> String {
+    "own".to_owned()
+}
+
 const fn drain_timeout_ms_default() -> u64 {
     60_000
 }
 
 /// What runs.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+#[cfg_attr(test, schemars(rename = "topology"))]
 #[serde(deny_unknown_fields)]
 pub struct Topology {
-    /// Combined brokers and controllers, 1 to 3.
+    /// Brokers, each a KRaft controller too.
     #[serde(default = "one_broker")]
+    #[cfg_attr(test, schemars(range(min = 1, max = 3)))]
     pub brokers: u8,
-    /// How subjects reach the brokers.
+    /// How clients reach the brokers; `network-cut`, `slow-network`,
+    /// `answer-lost` and `request-refused` need the fault proxy.
     #[serde(default)]
     pub link: Link,
-    /// How brokers reach each other, to replicate.
+    /// How brokers reach each other; `link-cut` needs the fault proxy.
     #[serde(default)]
     pub replication_link: Link,
-    /// Broker configuration on top of the defaults.
+    /// Broker configuration on top of the defaults. Values are strings.
     #[serde(default)]
     pub config: Config,
 }
@@ -129,8 +151,10 @@ impl Default for Topology {
     }
 }
 
-/// How whoever connects to brokers reaches them.
+/// How connections reach brokers.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+#[cfg_attr(test, schemars(inline))]
 #[serde(rename_all = "kebab-case")]
 pub enum Link {
     /// Straight.
@@ -140,39 +164,49 @@ pub enum Link {
     Proxy,
 }
 
-/// A topic to create.
+/// A topic, created before traffic begins.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+#[cfg_attr(test, schemars(rename = "topic"))]
 #[serde(deny_unknown_fields)]
 pub struct Topic {
-    /// The name.
+    /// The topic's name.
+    #[cfg_attr(
+        test,
+        schemars(regex(pattern = r"^[A-Za-z0-9_-][A-Za-z0-9._-]*$"), length(max = 200))
+    )]
     pub name: String,
-    /// Partitions, at least 1.
+    /// Partitions.
+    #[cfg_attr(test, schemars(range(min = 1, max = 1000)))]
     pub partitions: i32,
     /// Replicas of each partition, at most as many as brokers.
+    #[cfg_attr(test, schemars(range(min = 1, max = 3)))]
     pub replication_factor: i16,
-    /// Topic configuration.
+    /// Topic configuration. Values are strings.
     #[serde(default)]
     pub config: Config,
 }
 
-/// A client quota: how fast brokers let clients be. It is in force while there
-/// is traffic, and gone before the truth is read.
+/// A client quota: how fast brokers let clients be while there is traffic.
+/// Without `client_id` and `user` it is for each `client.id` by itself.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+#[cfg_attr(test, schemars(rename = "quota"))]
 #[serde(deny_unknown_fields)]
 pub struct Quota {
-    /// Clients of this `client.id`; where neither is said, each `client.id`
-    /// for itself.
+    /// Clients of this `client.id`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub client_id: Option<String>,
     /// Clients of this user; `ANONYMOUS` is who does not authenticate.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub user: Option<String>,
-    /// The quotas, in Kafka's names.
+    /// The quotas, in Kafka's names. Values are strings: numbers above 0.
+    #[cfg_attr(test, schemars(schema_with = "crate::schema::rules::quotas"))]
     pub config: Config,
 }
 
 /// The quotas that clients can have, in Kafka's names.
-pub const QUOTA_KEYS: [&str; 3] = [
+pub(crate) const QUOTA_KEYS: [&str; 3] = [
     "producer_byte_rate",
     "consumer_byte_rate",
     "request_percentage",
@@ -192,69 +226,86 @@ impl Quota {
 
 /// A producer.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+#[cfg_attr(test, schemars(rename = "producer", transform = crate::schema::rules::of_producer))]
 #[serde(deny_unknown_fields)]
 pub struct Producer {
-    /// Where it sends.
+    /// The topic it sends to.
     pub topic: String,
-    /// How many records.
+    /// How many records it sends.
+    #[cfg_attr(test, schemars(range(min = 1, max = 1_000_000_000)))]
     pub records: u64,
     /// How many a second.
+    #[cfg_attr(test, schemars(range(min = 1, max = u32::MAX)))]
     pub records_per_s: u32,
-    /// Bytes of each value.
+    /// Bytes of each value: at least 96 and the topic's name, which a record's
+    /// identity may take.
+    #[cfg_attr(test, schemars(range(min = crate::record::OVERHEAD_BYTES_MAX + 1, max = 900_000)))]
     pub record_bytes: u32,
-    /// Every record of this number (the 10th, the 20th, …) is a large one.
+    /// Every record of this number (the 10th, the 20th, …) is a large one. Goes
+    /// with `large_bytes`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(test, schemars(range(min = 1)))]
     pub large_every: Option<u64>,
-    /// Bytes of each large value; goes with `large_every`.
+    /// Bytes of each large value. Goes with `large_every`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(test, schemars(range(min = crate::record::OVERHEAD_BYTES_MAX + 1, max = 10_000_000)))]
     pub large_bytes: Option<u32>,
-    /// How many keys its records have, in turn; every record has a key of its
-    /// own where it does not say.
+    /// How many keys its records have, in turn; those of one key go to one
+    /// partition. Where it is missing, every record has a key of its own.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(test, schemars(range(min = 1, max = KEYS_MAX)))]
     pub keys: Option<u64>,
-    /// Client configuration, in the Java client's names.
+    /// Producer configuration, in the Java client's names. Values are strings.
     #[serde(default)]
     pub config: Config,
 }
 
 /// A consumer group.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+#[cfg_attr(test, schemars(rename = "group", transform = crate::schema::rules::of_group))]
 #[serde(deny_unknown_fields)]
 pub struct Group {
     /// The `group.id`.
     pub name: String,
     /// The topic it subscribes to.
     pub topic: String,
-    /// How many consumers.
+    /// How many consumers, numbered from 1, each a process of its own.
     #[serde(default = "one_member")]
+    #[cfg_attr(test, schemars(range(min = 1, max = 64)))]
     pub members: u32,
-    /// How many records each processes in a second.
+    /// How many records each member processes in a second.
+    #[cfg_attr(test, schemars(range(min = 1, max = u32::MAX)))]
     pub records_per_s: u32,
     /// When a member commits.
     #[serde(default)]
     pub commit: Commit,
     /// A member commits after it has processed this many records, and when it
-    /// stops cleanly; where it commits before processing, after it has taken
-    /// so many in hand. Means nothing where the client commits by itself.
+    /// stops cleanly; where it commits before processing, after it has taken so
+    /// many in hand. Needed, but with `commit = "auto"`, where it means
+    /// nothing.
     #[serde(default = "one_record")]
+    #[cfg_attr(test, schemars(range(min = 1)))]
     pub commit_every_records: u64,
     /// How many records a member takes in hand, at most, before it processes
-    /// them one by one. It does not poll while it has any.
+    /// them one by one; it does not poll meanwhile. At most 10 s of work.
     #[serde(default = "one_record")]
+    #[cfg_attr(test, schemars(range(min = 1)))]
     pub max_poll_records: u64,
-    /// Whether a member makes sure that a partition is still its own before it
-    /// processes a record of it.
+    /// Whether a member makes sure, before each record, that the partition is
+    /// still its own. `commit` needs `commit = "after"`.
     #[serde(default)]
     pub fence: Fence,
     /// When it starts.
     #[serde(default)]
     pub start: GroupStart,
     /// Whether the application treats all records as committed, whatever its
-    /// `isolation.level` is: the claim `read-committed` holds it to that.
+    /// `isolation.level` is: the claim `read-committed` is then checked for it.
     #[serde(default)]
     pub requires_read_committed: bool,
-    /// Client configuration, in the Java client's names. `{member}` in a
-    /// value stands for the member's number in the group.
+    /// Consumer configuration, in the Java client's names. Values are strings.
+    /// `{member}` stands for the member's number.
     #[serde(default)]
     pub config: Config,
 }
@@ -269,6 +320,8 @@ const fn one_record() -> u64 {
 
 /// When a member commits.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+#[cfg_attr(test, schemars(inline))]
 #[serde(rename_all = "kebab-case")]
 pub enum Commit {
     /// What it has processed.
@@ -284,6 +337,8 @@ pub enum Commit {
 /// Whether a member makes sure that a partition is still its own before it
 /// processes a record of it.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+#[cfg_attr(test, schemars(inline))]
 #[serde(rename_all = "kebab-case")]
 pub enum Fence {
     /// It takes it for granted.
@@ -297,6 +352,8 @@ pub enum Fence {
 
 /// When a group starts.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+#[cfg_attr(test, schemars(inline))]
 #[serde(rename_all = "kebab-case")]
 pub enum GroupStart {
     /// Before the first record is sent; it has its partitions by then.
@@ -306,9 +363,11 @@ pub enum GroupStart {
     AfterProducers,
 }
 
-/// Change data capture: `PostgreSQL`, Debezium and Kafka Connect. The tables
-/// are `videos`, `users` and `comments`.
+/// Change data capture: PostgreSQL with the tables videos, users and comments,
+/// one Kafka Connect worker, and Debezium's connector.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+#[cfg_attr(test, schemars(rename = "capture"))]
 #[serde(deny_unknown_fields)]
 pub struct Capture {
     /// The connector's name.
@@ -317,12 +376,13 @@ pub struct Capture {
     pub slot: String,
     /// The publication.
     pub publication: String,
-    /// `topic.prefix`: events of a table go to `PREFIX.public.TABLE`.
+    /// `topic.prefix`: the events of a table go to `PREFIX.public.TABLE`.
     pub prefix: String,
-    /// Connector configuration on top of the defaults.
+    /// Connector configuration on top of the defaults. Values are strings.
     #[serde(default)]
     pub config: Config,
-    /// Connect worker configuration on top of the defaults.
+    /// Configuration of the Connect worker on top of the defaults. Values are
+    /// strings.
     #[serde(default)]
     pub worker_config: Config,
 }
@@ -330,30 +390,38 @@ pub struct Capture {
 /// The tables of the capture scenarios, in the order in which they are made.
 pub const TABLES: [&str; 3] = ["videos", "users", "comments"];
 
-/// Rows to write.
+/// Rows to insert. Needs `[capture]`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+#[cfg_attr(test, schemars(rename = "write", transform = crate::schema::rules::of_write))]
 #[serde(deny_unknown_fields)]
 pub struct Write {
-    /// The table, one of [`TABLES`].
+    /// The table.
+    #[cfg_attr(test, schemars(extend("enum" = TABLES)))]
     pub table: String,
     /// How many rows to insert.
+    #[cfg_attr(test, schemars(range(min = 1, max = 10_000_000)))]
     pub rows: u64,
-    /// How.
+    /// How rows are written.
     #[serde(default)]
     pub how: WriteHow,
-    /// Inserts a second; 0 is as fast as the database answers. Not for `copy`.
+    /// Inserts a second; 0 is as fast as the database answers. Not with `copy`.
     #[serde(default)]
+    #[cfg_attr(test, schemars(range(max = u32::MAX)))]
     pub rows_per_s: u32,
-    /// What to wait for first, beyond the previous write.
+    /// What to wait for first, beyond the write before it. Not with `start =
+    /// "before-capture"`.
     #[serde(default)]
     pub after: Option<Trigger>,
-    /// When it starts.
+    /// When it starts. Writes before the capture stand before the others.
     #[serde(default)]
     pub start: WriteStart,
 }
 
 /// When rows are written.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+#[cfg_attr(test, schemars(inline))]
 #[serde(rename_all = "kebab-case")]
 pub enum WriteStart {
     /// When the connector streams changes.
@@ -365,6 +433,8 @@ pub enum WriteStart {
 
 /// How rows are written.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+#[cfg_attr(test, schemars(inline))]
 #[serde(rename_all = "kebab-case")]
 pub enum WriteHow {
     /// One transaction a row.
@@ -390,7 +460,7 @@ impl Scenario {
 
     /// The consumers' configuration of a group; nothing for one that is not
     /// there.
-    pub fn config_of(&self, group: &str) -> &Config {
+    pub(crate) fn config_of(&self, group: &str) -> &Config {
         const NOTHING: &Config = &Config::new();
         let groups = self.groups.iter().map(|group| (&group.name, &group.config));
         let transforms = self.transforms.iter();

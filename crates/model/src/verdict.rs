@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use crate::anomaly::Anomaly;
 use crate::claim::{Claim, Level};
 use crate::event::Evidence;
-use crate::plan::{Circumstances, LeftOut, Ran};
+use crate::plan::{Circumstances, SkippedScenario, Timing};
 
 /// The value of `schema` in a `verdict.json` of this version.
 pub const SCHEMA: &str = "ackproof.verdict/1";
@@ -17,6 +17,7 @@ pub const SCHEMA: &str = "ackproof.verdict/1";
 ///
 /// The order is that of severity: the worst one wins.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "UPPERCASE")]
 pub enum Verdict {
     /// It was put to the test, and nothing contradicts it.
@@ -44,14 +45,17 @@ impl std::fmt::Display for Verdict {
     }
 }
 
-/// The verdict of a whole run: `verdict.json`.
+/// The verdict of a whole run, with the evidence: `verdict.json`. Readers
+/// ignore properties that they do not know.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct RunVerdict {
-    /// [`SCHEMA`].
+    /// The name of the format.
+    #[cfg_attr(test, schemars(extend("const" = SCHEMA)))]
     pub schema: String,
     /// The run's identity.
     pub run: String,
-    /// The seed that replays the run's plan.
+    /// The seed that replays the run's plan, up to 2^64 - 1.
     pub seed: u64,
     /// The versions of everything that took part, by name.
     pub versions: BTreeMap<String, String>,
@@ -59,31 +63,33 @@ pub struct RunVerdict {
     /// as the run has written that down.
     #[serde(flatten)]
     pub circumstances: Option<Circumstances>,
-    /// The worst of the scenarios; a violation that the scenario expected
-    /// counts as HELD here.
+    /// The worst of the scenarios, VIOLATED over INCONCLUSIVE over HELD. A
+    /// violation that its scenario expects counts as HELD.
     pub verdict: Verdict,
     /// One entry for each scenario and repetition.
     pub scenarios: Vec<ScenarioVerdict>,
     /// What was asked for and does not fit the cluster that it was asked for
     /// on: nothing was put to the test there.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub left_out: Vec<LeftOut>,
+    pub skipped: Vec<SkippedScenario>,
 }
 
 /// The verdict of one scenario, once.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct ScenarioVerdict {
     /// The scenario's name.
     pub name: String,
     /// Which repetition of the scenario, from 1.
+    #[cfg_attr(test, schemars(range(min = 1)))]
     pub repetition: u32,
     /// When it was carried out; absent where it was not, or nobody wrote it
     /// down.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub ran: Option<Ran>,
+    pub timing: Option<Timing>,
     /// Why it was not carried out to its end, where the user stopped the run.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub stopped: Option<Stopped>,
+    pub stopped: Option<Interruption>,
     /// The worst of the guarantees that are not merely observed, or
     /// INCONCLUSIVE when the run itself could not tell.
     pub verdict: Verdict,
@@ -113,8 +119,9 @@ pub struct ScenarioVerdict {
 
 /// Where a scenario was when the run was stopped.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "kebab-case")]
-pub enum Stopped {
+pub enum Interruption {
     /// It had not been started.
     NotStarted,
     /// It was under way.
@@ -123,6 +130,7 @@ pub enum Stopped {
 
 /// The verdict on one guarantee.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct GuaranteeVerdict {
     /// What was claimed.
     pub claim: Claim,
@@ -136,15 +144,18 @@ pub struct GuaranteeVerdict {
 
 /// All instances of one anomaly.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Finding {
     /// Which anomaly.
     pub anomaly: Anomaly,
     /// How many instances.
     pub count: u64,
     /// Exactly which records or rows it is about, as ranges, in order.
-    /// Bounded: see `named_all`.
+    /// Bounded: see `ranges_complete`.
+    #[serde(rename = "ranges")]
     pub named: Vec<NamedRange>,
-    /// Whether `named` holds every instance.
+    /// Whether `ranges` holds every instance.
+    #[serde(rename = "ranges_complete")]
     pub named_all: bool,
     /// Where the records or changes it counts were lost, hop by hop in the
     /// order of the pipeline; the counts add up to `count`. Empty where nothing
@@ -157,10 +168,12 @@ pub struct Finding {
 
 /// How many records got as far as one hop of the pipeline and not beyond it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct LostAt {
     /// The hop.
     pub hop: Hop,
     /// How many.
+    #[cfg_attr(test, schemars(range(min = 1)))]
     pub count: u64,
     /// How sure that is.
     pub certainty: Certainty,
@@ -183,6 +196,7 @@ impl LostAt {
 /// What retention or compaction may have taken is no loss between producer and
 /// log, and at no hop but a group's that passed it over: it is counted apart ([`Counts::expired`], [`Counts::compacted`]).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "kebab-case")]
 pub enum Hop {
     /// A change was committed in the database, and has no event.
@@ -284,6 +298,7 @@ impl Hop {
 
 /// How sure a loss is put to a hop.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "kebab-case")]
 pub enum Certainty {
     /// Somebody saw it before, or behind, the hop.
@@ -307,6 +322,7 @@ impl Certainty {
 
 /// A run of consecutive records or rows.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct NamedRange {
     /// Whose: `p0` for a producer's records by sequence, `change` for row
     /// changes by number, a table's name for rows by key, `topic-partition` for offsets, `p0/t` for a producer's
@@ -320,8 +336,10 @@ pub struct NamedRange {
 
 /// One instance of an anomaly, with its proof.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Example {
     /// The record, row or offset in question.
+    #[serde(rename = "item")]
     pub what: String,
     /// The operations that prove it, in order.
     pub operations: Vec<ExampleOperation>,
@@ -332,19 +350,23 @@ pub struct Example {
 
 /// One operation of a proof.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct ExampleOperation {
     /// When, in microseconds since the scenario began; none where it has no
     /// moment (what stands in the log).
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub at_us: Option<u64>,
-    /// Who saw or did it: a producer, a member, the observer.
+    /// The client that did it, or the observer that saw it.
+    #[serde(rename = "actor")]
     pub who: String,
-    /// What.
+    /// What was done or seen, with its result.
+    #[serde(rename = "operation")]
     pub what: String,
 }
 
 /// How many of what.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Counts {
     /// Records handed to a client.
     pub sent: u64,
@@ -361,10 +383,12 @@ pub struct Counts {
     /// Acknowledged below the log start of a topic that deletes by age or size,
     /// and not there: no loss.
     #[serde(skip_serializing_if = "is_zero", default)]
+    #[cfg_attr(test, schemars(range(min = 1)))]
     pub expired: u64,
     /// Acknowledged, not there, and of a topic that compacts: a later record of
     /// the same key may have replaced it. No loss.
     #[serde(skip_serializing_if = "is_zero", default)]
+    #[cfg_attr(test, schemars(range(min = 1)))]
     pub compacted: u64,
     /// Row changes that the database committed.
     pub changes: u64,
@@ -384,6 +408,7 @@ const fn is_zero(count: &u64) -> bool {
 
 /// What became of a fault.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct FaultVerdict {
     /// Its kind, as scenario files name it.
     pub kind: String,
@@ -404,6 +429,7 @@ pub struct FaultVerdict {
 
 /// A part of the pipeline that failed by itself.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct PartFailure {
     /// When it was seen, in milliseconds since the scenario began.
     pub at_ms: u64,
@@ -417,6 +443,7 @@ pub struct PartFailure {
 
 /// What was measured. Absent where there was nothing to measure.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Measurements {
     /// Longest time without an acknowledgement while sends were outstanding.
     #[serde(skip_serializing_if = "Option::is_none", default)]
@@ -466,10 +493,13 @@ pub struct Measurements {
 
 /// Errors of one kind that one producer, or one group's members, reported.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct ReportedError {
     /// The producer (`p0`), or the `group.id`.
+    #[serde(rename = "client")]
     pub who: String,
     /// What it says of the record, or of the client.
+    #[serde(rename = "meaning")]
     pub means: ErrorMeaning,
     /// The client's name for it.
     pub error: String,
@@ -486,6 +516,7 @@ pub struct ReportedError {
 
 /// What an error says.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "kebab-case")]
 pub enum ErrorMeaning {
     /// The record was certainly not written.
@@ -504,8 +535,10 @@ pub enum ErrorMeaning {
 /// How long the brokers told one producer, or one group's members, to wait
 /// (`throttle_time_ms`).
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Throttling {
     /// The producer (`p0`), or the `group.id`.
+    #[serde(rename = "client")]
     pub who: String,
     /// All of it, in milliseconds; of members beside each other, the sum.
     pub total_ms: u64,
@@ -513,23 +546,31 @@ pub struct Throttling {
 
 /// How far a group had come when it was still reading and its time was up.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct StillReading {
     /// The `group.id`.
     pub group: String,
-    /// Records that it had not come to.
+    /// Records that it had not read.
+    #[serde(rename = "remaining")]
     pub left: u64,
-    /// Records that it came to while it was waited for.
+    /// Records that it read while it was waited for.
+    #[serde(rename = "progressed")]
     pub moved: u64,
     /// For how long it was waited for, in milliseconds.
     pub waited_ms: u64,
-    /// How much longer it would need at that pace, in milliseconds; absent
-    /// where it came to none because it was throttled all the time.
-    #[serde(skip_serializing_if = "Option::is_none", default)]
+    /// How much longer it would need at that rate, in milliseconds; absent
+    /// where it read none because it was throttled all the time.
+    #[serde(
+        rename = "estimated_ms",
+        skip_serializing_if = "Option::is_none",
+        default
+    )]
     pub needs_ms: Option<u64>,
 }
 
 /// Percentiles of a latency.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Latency {
     /// How many records.
     pub count: u64,
@@ -545,6 +586,7 @@ pub struct Latency {
 
 /// What was measured of a consumer group.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct GroupMeasurements {
     /// The `group.id`.
     pub group: String,
@@ -571,6 +613,7 @@ pub struct GroupMeasurements {
 
 /// What was measured of change data capture.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct CaptureMeasurements {
     /// From the restart order to the event that ended the longest silence
     /// after it: the first of the restarted task.
@@ -585,6 +628,7 @@ pub struct CaptureMeasurements {
 
 /// One mutant of the run's own history, and whether it was found.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Calibration {
     /// The anomaly that the mutant plants.
     pub anomaly: Anomaly,

@@ -7,9 +7,9 @@ use std::time::Duration;
 use crate::names;
 use chrono::{DateTime, TimeDelta};
 use model::claim::Level;
-use model::plan::{LeftOut, RunPlan};
+use model::plan::{RunPlan, SkippedScenario};
 use model::scenario::words::shell_words;
-use model::verdict::{Finding, RunVerdict, ScenarioVerdict, Stopped, Verdict};
+use model::verdict::{Finding, Interruption, RunVerdict, ScenarioVerdict, Verdict};
 use quick_junit::{NonSuccessKind, Report, TestCase, TestCaseStatus, TestSuite};
 
 /// Why a verdict could not be written as XML.
@@ -37,24 +37,24 @@ pub fn junit(plan: &RunPlan, verdict: &RunVerdict) -> Result<String, JunitError>
         .map_or((plan, verdict), |(plan, verdict, _)| (plan, verdict));
     let mut suites: Vec<TestSuite> = Vec::new();
     let circumstances = verdict.circumstances.as_ref();
-    let began = circumstances.and_then(|it| DateTime::parse_from_rfc3339(&it.began).ok());
+    let began = circumstances.and_then(|it| DateTime::parse_from_rfc3339(&it.started_at).ok());
     for planned in &plan.scenarios {
         let judged = verdict.scenarios.iter().find(|judged| {
             judged.name == planned.scenario.name && judged.repetition == planned.repetition
         });
         let suite = &planned.scenario.suite;
         let mut case = case(suite, planned.folder(), judged);
-        if let Some(ran) = planned.ran {
-            case.set_time(Duration::from_millis(ran.took_ms));
+        if let Some(timing) = planned.timing {
+            case.set_time(Duration::from_millis(timing.duration_ms));
             if let Some(began) = began {
-                case.set_timestamp(began + TimeDelta::milliseconds(millis(ran.began_ms)));
+                case.set_timestamp(began + TimeDelta::milliseconds(millis(timing.start_ms)));
             }
         }
         add(&mut suites, suite, case);
     }
-    for left_out in &verdict.left_out {
-        let suite = &left_out.suite;
-        add(&mut suites, suite, skipped(left_out));
+    for scenario in &verdict.skipped {
+        let suite = &scenario.suite;
+        add(&mut suites, suite, skipped(scenario));
     }
     // A verdict that no plan asked for must not get lost either.
     for judged in &verdict.scenarios {
@@ -71,8 +71,8 @@ pub fn junit(plan: &RunPlan, verdict: &RunVerdict) -> Result<String, JunitError>
     if let Some(began) = began {
         report.set_timestamp(began);
     }
-    if let Some(took_ms) = circumstances.and_then(|it| it.took_ms) {
-        report.set_time(Duration::from_millis(took_ms));
+    if let Some(duration_ms) = circumstances.and_then(|it| it.duration_ms) {
+        report.set_time(Duration::from_millis(duration_ms));
     }
     for suite in &mut suites {
         let cases = suite.test_cases.iter();
@@ -137,11 +137,11 @@ fn add(suites: &mut Vec<TestSuite>, name: &str, case: TestCase) {
     }
 }
 
-fn skipped(left_out: &LeftOut) -> TestCase {
+fn skipped(scenario: &SkippedScenario) -> TestCase {
     let mut status = TestCaseStatus::skipped();
-    status.set_message(format!("it {}", left_out.reasons.join("; it ")));
-    let mut case = TestCase::new(left_out.scenario.clone(), status);
-    case.set_classname(format!("ackproof.{}", left_out.suite));
+    status.set_message(format!("it {}", scenario.reasons.join("; it ")));
+    let mut case = TestCase::new(scenario.scenario.clone(), status);
+    case.set_classname(format!("ackproof.{}", scenario.suite));
     case
 }
 
@@ -169,7 +169,7 @@ fn status(judged: Option<&ScenarioVerdict>) -> TestCaseStatus {
             String::from("no verdict"),
             String::from("planned, and the run ended without a verdict on it"),
         ),
-        Some(judged) if judged.stopped == Some(Stopped::NotStarted) => {
+        Some(judged) if judged.stopped == Some(Interruption::NotStarted) => {
             let mut status = TestCaseStatus::skipped();
             status.set_message("not started: the run was stopped by its user");
             return status;

@@ -9,8 +9,8 @@ use model::claim::{Claim, Level};
 use model::plan::{RunPlan, ScenarioPlan};
 use model::scenario::{Config, Scenario};
 use model::verdict::{
-    FaultVerdict, Finding, GuaranteeVerdict, Measurements, RunVerdict, ScenarioVerdict, Stopped,
-    Verdict,
+    FaultVerdict, Finding, GuaranteeVerdict, Interruption, Measurements, RunVerdict,
+    ScenarioVerdict, Verdict,
 };
 
 use crate::units::Spread;
@@ -71,7 +71,7 @@ impl<'a> Run<'a> {
                         .iter()
                         .filter(|judged| judged.name == name)
                         // Of one that never began there is nothing to tell.
-                        .filter(|judged| judged.stopped != Some(Stopped::NotStarted))
+                        .filter(|judged| judged.stopped != Some(Interruption::NotStarted))
                         .collect(),
                 }
             })
@@ -95,7 +95,7 @@ impl<'a> Run<'a> {
 
     /// How many scenarios and repetitions the user kept from being carried out
     /// so.
-    pub(crate) fn stopped(&self, how: Stopped) -> usize {
+    pub(crate) fn stopped(&self, how: Interruption) -> usize {
         let all = self.verdict.scenarios.iter();
         all.filter(|it| it.stopped == Some(how)).count()
     }

@@ -1,8 +1,6 @@
 //! Figures as people read them: durations, and the spread of a figure over
 //! repetitions. Knows nothing of what is measured.
 
-use std::fmt::Display;
-
 /// Durations below this are written in milliseconds, others in seconds.
 const MILLISECONDS_BELOW_MS: u64 = 10_000;
 
@@ -41,16 +39,6 @@ pub(crate) fn gibibytes(bytes: u64) -> String {
 /// A bare number.
 pub(crate) fn number(of: u64) -> String {
     of.to_string()
-}
-
-/// `1 record`, `2 records`.
-pub(crate) fn counted<N: Copy + Display + From<u8> + PartialEq>(
-    count: N,
-    one: &str,
-    many: &str,
-) -> String {
-    let word = if count == N::from(1) { one } else { many };
-    format!("{count} {word}")
 }
 
 /// One figure over the repetitions of a scenario, some of which may not have

@@ -10,7 +10,7 @@ use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 use rdkafka::statistics::Statistics;
 
 use crate::log;
-use crate::protocol::Happening;
+use crate::protocol::ClientEvent;
 use crate::reporter::Reporter;
 
 /// How often a client counts what brokers told it (`statistics.interval.ms`).
@@ -79,7 +79,7 @@ impl Complaints {
 
 impl Heard {
     fn tell(&mut self, name: &str, reporter: &Reporter) {
-        reporter.say(Happening::ClientError {
+        reporter.say(ClientEvent::ClientError {
             cause: self.cause,
             error: name.to_owned(),
             reason: self.reason.clone(),
@@ -94,7 +94,7 @@ pub(crate) fn tell_throttling(reporter: &Reporter, statistics: &Statistics) {
     let windows = windows.filter_map(|broker| broker.throttle.as_ref());
     let throttle_ms: i64 = windows.map(|window| window.sum.max(0)).sum();
     if throttle_ms > 0 {
-        reporter.say(Happening::Throttled {
+        reporter.say(ClientEvent::Throttled {
             throttle_ms: throttle_ms.unsigned_abs(),
         });
     }

@@ -19,10 +19,10 @@ pub use keys::{KEYS, Key, KeyRole, ValueRule};
 
 use crate::SubjectError;
 use crate::log;
-use crate::protocol::Happening;
+use crate::protocol::ClientEvent;
 
 /// Keys that begin so are librdkafka's own, and passed on without the prefix.
-pub const PASS_THROUGH: &str = "librdkafka.";
+pub(crate) const PASS_THROUGH: &str = "librdkafka.";
 
 /// librdkafka's keys that the subject sets itself.
 const RESERVED: [&str; 9] = [
@@ -423,7 +423,7 @@ const CONSUMER_DEFAULTS: [&str; 13] = [
 ///
 /// What librdkafka adjusts on its own when a client is made (idempotence
 /// lowers the requests in flight to 5) is not in it.
-pub(crate) fn ready(kind: RoleKind, config: &ClientConfig) -> Result<Happening, SubjectError> {
+pub(crate) fn ready(kind: RoleKind, config: &ClientConfig) -> Result<ClientEvent, SubjectError> {
     let native = native_config(config).map_err(|source| SubjectError::Client {
         doing: "tell its configuration",
         source,
@@ -441,7 +441,7 @@ pub(crate) fn ready(kind: RoleKind, config: &ClientConfig) -> Result<Happening, 
             Some(((*key).to_owned(), secret::shown(key, &value).into_owned()))
         })
         .collect();
-    Ok(Happening::Ready {
+    Ok(ClientEvent::Ready {
         client: format!("librdkafka {}", get_rdkafka_version().1),
         config: in_force,
     })

@@ -1,4 +1,4 @@
-//! The consumer: a member of a group that takes records in hand, processes
+//! The consumer: a member of a group that polls batches of records, processes
 //! them one at a time, commits as its role says, and reports both. Writing the
 //! line of a processed record *is* its processing. Knows nothing of other
 //! members.
@@ -25,13 +25,13 @@ use crate::identity::Recognition;
 use crate::log;
 use crate::outcome::{Standing, result_of_commit, standing_after};
 use crate::pace::Throttle;
-use crate::protocol::{ConsumerRole, Happening};
+use crate::protocol::{ClientEvent, ConsumerRole};
 use crate::reporter::Reporter;
 use crate::stop::Stop;
 
-mod hand;
+mod polled_batch;
 
-use hand::{InHand, take};
+use polled_batch::{PolledRecord, poll_batch};
 
 /// The longest turn: how late a stop may be noticed.
 const TURN: Duration = Duration::from_millis(20);
@@ -72,7 +72,7 @@ pub(crate) fn consume(
     client.context().commit(&client);
     // Leaves the group, and serves the last revocation on the way.
     drop(client);
-    reporter.say(Happening::Ended);
+    reporter.say(ClientEvent::Ended);
     reporter.check()
 }
 
@@ -111,19 +111,19 @@ fn process_until_stopped(
     };
     let recognition = Recognition::new(role.run, &role.topic, role.changes.as_ref());
     while !stop.asked() {
-        // Waits before it takes a record, never with one in hand that it has
+        // Waits before it takes a record, never with one polled that it has
         // not begun on: a partition that is revoked meanwhile is not processed
         // any more.
         if work.wait_a_turn()? {
             continue;
         }
-        let hand = take(role, &recognition, client)?;
-        work.process_all(&hand)?;
+        let batch = poll_batch(role, &recognition, client)?;
+        work.process_all(&batch)?;
     }
     Ok(())
 }
 
-/// The work of a member: what it does with what it has in hand.
+/// The work of a member: what it does with a batch.
 struct Work<'w> {
     role: &'w ConsumerRole,
     stop: &'w Stop,
@@ -146,15 +146,15 @@ impl Work<'_> {
         Ok(wait_us > 0)
     }
 
-    /// Processes everything in hand, one by one and without polling: an
+    /// Processes a batch, one record at a time and without polling: an
     /// application that is busy hears of nothing, not of a revocation either.
-    fn process_all(&mut self, hand: &[InHand]) -> Result<(), SubjectError> {
+    fn process_all(&mut self, batch: &[PolledRecord]) -> Result<(), SubjectError> {
         if self.role.commit == Commit::Before {
-            for record in hand {
+            for record in batch {
                 self.advance(record)?;
             }
         }
-        for record in hand {
+        for record in batch {
             while self.wait_a_turn()? {}
             if self.role.fence == Fence::Commit && !self.is_still_its_own(record) {
                 continue;
@@ -170,7 +170,7 @@ impl Work<'_> {
     }
 
     /// Moves the position behind a record, and commits where that is due.
-    fn advance(&mut self, record: &InHand) -> Result<(), SubjectError> {
+    fn advance(&mut self, record: &PolledRecord) -> Result<(), SubjectError> {
         let member = self.client.context();
         member
             .uncommitted()
@@ -186,7 +186,7 @@ impl Work<'_> {
 
     /// Asks the coordinator whether the record's partition still is this
     /// member's, by committing the position before it.
-    fn is_still_its_own(&self, record: &InHand) -> bool {
+    fn is_still_its_own(&self, record: &PolledRecord) -> bool {
         let member = self.client.context();
         loop {
             match member.fence(self.client, record) {
@@ -214,8 +214,8 @@ struct Member {
 }
 
 impl Member {
-    fn process(&self, record: &InHand) {
-        self.reporter.say(Happening::Processed {
+    fn process(&self, record: &PolledRecord) {
+        self.reporter.say(ClientEvent::Processed {
             partition: record.partition,
             offset: record.offset,
             content: record.content,
@@ -238,7 +238,7 @@ impl Member {
     /// Commits the position before a record, and says what the answer means
     /// for the partition. Once it is lost, nothing of it is asked for again
     /// before it is given anew.
-    fn fence(&self, client: &BaseConsumer<Self>, record: &InHand) -> Standing {
+    fn fence(&self, client: &BaseConsumer<Self>, record: &PolledRecord) -> Standing {
         let partition = record.partition;
         if locked(&self.lost).contains(&partition) {
             return Standing::Lost;
@@ -278,7 +278,7 @@ impl Member {
     fn report_commit(&self, positions: &BTreeMap<i32, i64>, answer: &Result<(), KafkaError>) {
         let result = result_of_commit(answer);
         for (partition, offset) in positions {
-            self.reporter.say(Happening::Committed {
+            self.reporter.say(ClientEvent::Committed {
                 partition: PartitionIndex::new(*partition),
                 offset: Offset::new(*offset),
                 result,
@@ -330,7 +330,8 @@ impl ConsumerContext for Member {
             Rebalance::Assign(list) => {
                 let given = partitions(list);
                 locked(&self.lost).retain(|partition| !given.contains(partition));
-                self.reporter.say(Happening::Assigned { partitions: given });
+                self.reporter
+                    .say(ClientEvent::Assigned { partitions: given });
             }
             Rebalance::Revoke(list) => {
                 self.commit(client);
@@ -338,7 +339,7 @@ impl ConsumerContext for Member {
                 self.uncommitted()
                     .retain(|partition, _| !revoked.contains(&PartitionIndex::new(*partition)));
                 self.revoked().extend(revoked.iter().copied());
-                self.reporter.say(Happening::Revoked {
+                self.reporter.say(ClientEvent::Revoked {
                     partitions: revoked,
                 });
             }

@@ -3,8 +3,8 @@
 
 use std::sync::Arc;
 
-use capture::debezium::{EventDecoder, RawRecord};
-use capture::form::Form;
+use cdc::debezium::{EventDecoder, RawRecord};
+use cdc::form::Form;
 use model::event::Content;
 use model::ids::{Offset, PartitionRef, RunId, TableIx};
 use model::record;

@@ -26,7 +26,7 @@ use rdkafka::message::BorrowedMessage;
 
 /// What the client says of whether a record is stored.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Persistence {
+pub(crate) enum Persistence {
     /// Nothing that it heard says that it could be.
     No,
     /// An attempt was not answered, or no answer is asked for (`acks=0`).
@@ -52,7 +52,7 @@ impl Persistence {
 
 /// What a report of a record that was not delivered says.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Refusal {
+pub(crate) enum Refusal {
     /// A broker refused the last attempt for what was in it, and the client
     /// knows of none that may have been stored.
     OfLastAttempt,
@@ -63,7 +63,7 @@ pub enum Refusal {
 }
 
 /// What an error says of a record that the client took and did not deliver.
-pub fn refusal(code: Option<RDKafkaErrorCode>, persistence: Persistence) -> Refusal {
+pub(crate) fn refusal(code: Option<RDKafkaErrorCode>, persistence: Persistence) -> Refusal {
     match (code.is_some_and(refuses_content), persistence) {
         (true, Persistence::No) => Refusal::OfLastAttempt,
         (true, _) | (_, Persistence::Possible | Persistence::Yes) => Refusal::Other,
@@ -95,7 +95,7 @@ const fn refuses_content(code: RDKafkaErrorCode) -> bool {
 /// last attempt: one before it, whose answer was lost, may have been stored.
 /// That a commit was refused is told, and shows that the coordinator turned the
 /// member away; that its offset is not stored follows from no answer.
-pub fn result_of_commit(answer: &Result<(), KafkaError>) -> CommitResult {
+pub(crate) fn result_of_commit(answer: &Result<(), KafkaError>) -> CommitResult {
     use RDKafkaErrorCode as Code;
     match answer.as_ref().map_err(KafkaError::rdkafka_error_code) {
         Ok(()) => CommitResult::Accepted,
@@ -117,7 +117,7 @@ pub fn result_of_commit(answer: &Result<(), KafkaError>) -> CommitResult {
 
 /// What the answer to a commit says about the partition's owner.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Standing {
+pub(crate) enum Standing {
     /// The coordinator took it: the committer is a member, and of the current
     /// generation.
     Owner,
@@ -128,7 +128,7 @@ pub enum Standing {
 }
 
 /// Whether the one who committed still owns what it committed.
-pub fn standing_after(answer: &Result<(), KafkaError>) -> Standing {
+pub(crate) fn standing_after(answer: &Result<(), KafkaError>) -> Standing {
     use RDKafkaErrorCode as Code;
     match answer.as_ref().map_err(KafkaError::rdkafka_error_code) {
         Ok(()) => Standing::Owner,
@@ -147,7 +147,7 @@ pub fn standing_after(answer: &Result<(), KafkaError>) -> Standing {
 
 /// Whether an error says that another took the client's place: with its
 /// `transactional.id`, or with its `group.instance.id`.
-pub const fn is_fenced(code: RDKafkaErrorCode) -> bool {
+pub(crate) const fn is_fenced(code: RDKafkaErrorCode) -> bool {
     use RDKafkaErrorCode as Code;
     matches!(
         code,
@@ -157,7 +157,7 @@ pub const fn is_fenced(code: RDKafkaErrorCode) -> bool {
 
 /// Whether a question about a transaction may be asked again as it was. What
 /// the answer to the first one would have been is then told.
-pub fn is_retriable(error: &KafkaError) -> bool {
+pub(crate) fn is_retriable(error: &KafkaError) -> bool {
     match error {
         KafkaError::Transaction(error) => error.is_retriable(),
         // Records are still on their way.
@@ -167,7 +167,7 @@ pub fn is_retriable(error: &KafkaError) -> bool {
 }
 
 /// Whether nothing but to abort the transaction is left.
-pub fn wants_abort(error: &KafkaError) -> bool {
+pub(crate) fn wants_abort(error: &KafkaError) -> bool {
     match error {
         KafkaError::Transaction(error) => error.txn_requires_abort(),
         _ => true,

@@ -8,7 +8,7 @@ const SECOND_US: u128 = 1_000_000;
 /// An absolute schedule: record n is due at start + n/rate, whatever happened
 /// to the records before it, so it never drifts.
 #[derive(Clone, Copy, Debug)]
-pub struct Schedule {
+pub(crate) struct Schedule {
     start: Micros,
     per_s: u128,
     records: u64,
@@ -17,7 +17,7 @@ pub struct Schedule {
 impl Schedule {
     /// `records` records from `start` on, `records_per_s` a second (at least
     /// one).
-    pub fn new(start: Micros, records_per_s: u32, records: u64) -> Self {
+    pub(crate) fn new(start: Micros, records_per_s: u32, records: u64) -> Self {
         Self {
             start,
             per_s: u128::from(records_per_s.max(1)),
@@ -26,7 +26,7 @@ impl Schedule {
     }
 
     /// How many records are due by `now`.
-    pub fn due_by(self, now: Micros) -> u64 {
+    pub(crate) fn due_by(self, now: Micros) -> u64 {
         if now < self.start {
             return 0;
         }
@@ -36,7 +36,7 @@ impl Schedule {
     }
 
     /// When record `n` (from 0) is due; rounded up, so that it is due then.
-    pub fn due_at(self, n: u64) -> Micros {
+    pub(crate) fn due_at(self, n: u64) -> Micros {
         let after_us = (u128::from(n) * SECOND_US).div_ceil(self.per_s);
         let after_us = u64::try_from(after_us).unwrap_or(u64::MAX);
         Micros::new(self.start.get().saturating_add(after_us))
@@ -47,14 +47,14 @@ impl Schedule {
 /// not made up for, beyond one record, so "200 a second" stays true after a
 /// silence.
 #[derive(Clone, Copy, Debug)]
-pub struct Throttle {
+pub(crate) struct Throttle {
     interval_us: u64,
     next: Micros,
 }
 
 impl Throttle {
     /// At most `records_per_s` (at least one) a second.
-    pub fn new(records_per_s: u32) -> Self {
+    pub(crate) fn new(records_per_s: u32) -> Self {
         Self {
             interval_us: 1_000_000 / u64::from(records_per_s.max(1)),
             next: Micros::new(0),
@@ -63,12 +63,12 @@ impl Throttle {
 
     /// How long to wait from `now` until the next record may be taken, in
     /// microseconds.
-    pub fn wait_us(self, now: Micros) -> u64 {
+    pub(crate) fn wait_us(self, now: Micros) -> u64 {
         self.next.since(now).get()
     }
 
     /// A record was taken.
-    pub fn took(&mut self, now: Micros) {
+    pub(crate) fn took(&mut self, now: Micros) {
         let earliest_us = now.get().saturating_sub(self.interval_us);
         self.next = Micros::new(self.next.get().max(earliest_us) + self.interval_us);
     }

@@ -22,7 +22,7 @@ use crate::config::{self, RoleKind};
 use crate::log;
 use crate::outcome::{Persistence, Refusal, refusal};
 use crate::pace::Schedule;
-use crate::protocol::{Happening, ProducerRole};
+use crate::protocol::{ClientEvent, ProducerRole};
 use crate::reporter::Reporter;
 use crate::stop::Stop;
 
@@ -65,7 +65,7 @@ pub(crate) fn produce(
             })?;
     let max_block_ms = config::max_block_ms(&role.config);
     let mut ready = config::ready(RoleKind::Producer, &config)?;
-    if let Happening::Ready { config, .. } = &mut ready {
+    if let ClientEvent::Ready { config, .. } = &mut ready {
         // The subject's own, and in force as much as the client's.
         config.insert("max.block.ms".to_owned(), max_block_ms.to_string());
     }
@@ -83,7 +83,7 @@ pub(crate) fn produce(
     outcomes.await_arrival(&client, &role.topic, role.partitions, &reporter)?;
     run.await_last_count()?;
     client.context().complaints.finish(&reporter);
-    reporter.say(Happening::Ended);
+    reporter.say(ClientEvent::Ended);
     reporter.check()
 }
 
@@ -140,7 +140,7 @@ impl Run<'_> {
             .key(key.as_str())
             .payload(value.as_slice());
 
-        self.reporter.say(Happening::Sent {
+        self.reporter.say(ClientEvent::Sent {
             sequence,
             partition,
         });
@@ -169,7 +169,7 @@ impl Run<'_> {
                 now
             });
             if now.since(since).as_millis() >= self.max_block_ms {
-                self.reporter.say(Happening::Failed {
+                self.reporter.say(ClientEvent::Failed {
                     sequence,
                     error: format!(
                         "the client's buffer (buffer.memory) was full for {} ms (max.block.ms)",
@@ -212,9 +212,9 @@ impl Run<'_> {
             self.turn(TURN)?;
         }
         for (sequence, error) in context.attempts().certain() {
-            self.reporter.say(Happening::Failed { sequence, error });
+            self.reporter.say(ClientEvent::Failed { sequence, error });
         }
-        self.reporter.say(Happening::Counted {
+        self.reporter.say(ClientEvent::Counted {
             retries: context.resent.load(Ordering::Relaxed),
         });
         Ok(())
@@ -260,7 +260,7 @@ impl ClientContext for Context {
         self.attempts().count(&statistics);
         let before = self.resent.fetch_max(now, Ordering::Relaxed);
         if now > before {
-            self.reporter.say(Happening::Counted { retries: now });
+            self.reporter.say(ClientEvent::Counted { retries: now });
         }
         self.counts.fetch_add(1, Ordering::Relaxed);
     }
@@ -288,8 +288,8 @@ pub(crate) fn token(sequence: Sequence) -> usize {
 }
 
 /// The client did not take the record: what it never had it cannot have sent.
-pub(crate) fn not_taken(sequence: Sequence, error: &KafkaError) -> Happening {
-    Happening::Failed {
+pub(crate) fn not_taken(sequence: Sequence, error: &KafkaError) -> ClientEvent {
+    ClientEvent::Failed {
         sequence,
         error: error.to_string(),
     }
@@ -311,12 +311,12 @@ pub(crate) struct Outcomes {
 impl Outcomes {
     /// What a report says became of its record. That it was not delivered never
     /// says by itself that no attempt was stored.
-    pub(crate) fn tell(&self, sequence: Sequence, report: &DeliveryResult<'_>) -> Happening {
+    pub(crate) fn tell(&self, sequence: Sequence, report: &DeliveryResult<'_>) -> ClientEvent {
         let message = match report {
             Ok(message) => message,
             Err((error, _)) => {
                 let error = error.to_string();
-                return Happening::Unknown { sequence, error };
+                return ClientEvent::Unknown { sequence, error };
             }
         };
         let partition = message.partition();
@@ -325,7 +325,7 @@ impl Outcomes {
             self.unanswered.store(true, Ordering::Relaxed);
         }
         let mut offsets = self.offsets.lock().unwrap_or_else(PoisonError::into_inner);
-        Happening::Acknowledged {
+        ClientEvent::Acknowledged {
             sequence,
             partition: PartitionIndex::new(partition),
             offset: offsets.given(persistence, partition, message.offset()),

@@ -83,7 +83,7 @@ impl ProducerRole {
     }
 
     /// The key of a record. Where keys come again, no other producer has them.
-    pub fn key_of(&self, sequence: Sequence) -> String {
+    pub(crate) fn key_of(&self, sequence: Sequence) -> String {
         match self.keys {
             Some(_) => format!("p{}-{}", self.producer, self.turn_of(sequence)),
             None => sequence.to_string(),
@@ -192,13 +192,13 @@ pub struct Report {
     pub at: Micros,
     /// What happened.
     #[serde(flatten)]
-    pub what: Happening,
+    pub what: ClientEvent,
 }
 
 /// What a subject reports.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "event", rename_all = "kebab-case")]
-pub enum Happening {
+pub enum ClientEvent {
     /// The client is made; the configuration in force, by the client's own
     /// names, as the client itself reports it.
     Ready {

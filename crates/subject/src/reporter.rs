@@ -6,7 +6,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use crate::SubjectError;
 use crate::clock::Clock;
-use crate::protocol::{Happening, Report};
+use crate::protocol::{ClientEvent, Report};
 
 /// The way out for reports. Clients call back while they are being polled and
 /// cannot be answered with an error, so the first failure is kept until
@@ -40,7 +40,7 @@ impl Reporter {
     }
 
     /// Writes a line, and returns when the pipe has it.
-    pub(crate) fn say(&self, what: Happening) {
+    pub(crate) fn say(&self, what: ClientEvent) {
         let mut out = self.lock();
         // Stamped under the lock, so that lines are in the order of time.
         let report = Report {
@@ -61,7 +61,7 @@ impl Reporter {
 
     /// Writes a note.
     pub(crate) fn note(&self, text: impl Into<String>) {
-        self.say(Happening::Note { text: text.into() });
+        self.say(ClientEvent::Note { text: text.into() });
     }
 
     /// Whether all lines were written so far.
@@ -97,7 +97,7 @@ mod tests {
     fn a_line_that_could_not_be_written_is_an_error_at_the_next_check() {
         let reporter = Reporter::new(Clock::start(), Box::new(Closed));
         reporter.check().unwrap();
-        reporter.say(Happening::Ended);
+        reporter.say(ClientEvent::Ended);
         assert!(matches!(reporter.check(), Err(SubjectError::Report(_))));
     }
 }

@@ -36,7 +36,7 @@ use crate::log;
 use crate::outcome::{is_fenced, is_retriable, result_of_commit, wants_abort};
 use crate::pace::Throttle;
 use crate::producer::{Outcomes, not_taken, token};
-use crate::protocol::{Happening, TransformRole};
+use crate::protocol::{ClientEvent, TransformRole};
 use crate::reporter::Reporter;
 use crate::stop::Stop;
 
@@ -97,7 +97,7 @@ pub(crate) fn transform(
     worked?;
     // Leaves the group, and serves the last revocation on the way.
     drop(client);
-    reporter.say(Happening::Ended);
+    reporter.say(ClientEvent::Ended);
     reporter.check()
 }
 
@@ -132,14 +132,14 @@ fn producer_config(role: &TransformRole) -> Result<ClientConfig, SubjectError> {
 }
 
 /// The consumer's configuration in force, and the producer's with a prefix.
-fn ready(consuming: &ClientConfig, producing: &ClientConfig) -> Result<Happening, SubjectError> {
+fn ready(consuming: &ClientConfig, producing: &ClientConfig) -> Result<ClientEvent, SubjectError> {
     let consuming = config::ready(RoleKind::Consumer, consuming)?;
     let producing = config::ready(RoleKind::Producer, producing)?;
     Ok(match (consuming, producing) {
-        (Happening::Ready { client, mut config }, Happening::Ready { config: more, .. }) => {
+        (ClientEvent::Ready { client, mut config }, ClientEvent::Ready { config: more, .. }) => {
             let more = more.into_iter();
             config.extend(more.map(|(key, value)| (format!("producer.{key}"), value)));
-            Happening::Ready { client, config }
+            ClientEvent::Ready { client, config }
         }
         (other, _) => other,
     })
@@ -303,17 +303,17 @@ impl Transformer {
             window.begun += 1;
             window.open = Some(transaction);
             self.reporter
-                .say(Happening::TransactionBegun { transaction });
+                .say(ClientEvent::TransactionBegun { transaction });
         }
         let (at, offset_read) = (PartitionIndex::new(partition), Offset::new(offset));
-        self.reporter.say(Happening::Processed {
+        self.reporter.say(ClientEvent::Processed {
             partition: at,
             offset: offset_read,
             content: self.recognition.content(message),
         });
         let sequence = Sequence::new(window.made);
         window.made += 1;
-        self.reporter.say(Happening::Derived {
+        self.reporter.say(ClientEvent::Derived {
             sequence,
             partition: at,
             offset: offset_read,
@@ -343,7 +343,7 @@ impl Transformer {
             .partition(partition)
             .key(key.as_str())
             .payload(value.as_slice());
-        self.reporter.say(Happening::Sent {
+        self.reporter.say(ClientEvent::Sent {
             sequence,
             partition: PartitionIndex::new(partition),
         });
@@ -463,14 +463,14 @@ impl Transformer {
     }
 
     fn ending(&self, transaction: TransactionIx, intent: Intent) {
-        self.reporter.say(Happening::TransactionEnding {
+        self.reporter.say(ClientEvent::TransactionEnding {
             transaction,
             intent,
         });
     }
 
     fn completed(&self, transaction: TransactionIx, outcome: TransactionOutcome) {
-        self.reporter.say(Happening::TransactionCompleted {
+        self.reporter.say(ClientEvent::TransactionCompleted {
             transaction,
             outcome,
         });
@@ -484,7 +484,7 @@ impl Transformer {
         stretches: &BTreeMap<i32, Stretch>,
     ) -> bool {
         for (partition, stretch) in stretches {
-            self.reporter.say(Happening::OffsetSent {
+            self.reporter.say(ClientEvent::OffsetSent {
                 transaction,
                 partition: PartitionIndex::new(*partition),
                 offset: Offset::new(stretch.next),
@@ -535,7 +535,7 @@ impl Transformer {
             .and_then(|list| client.commit(&list, CommitMode::Sync));
         let result = result_of_commit(&answer);
         for (partition, stretch) in stretches {
-            self.reporter.say(Happening::Committed {
+            self.reporter.say(ClientEvent::Committed {
                 partition: PartitionIndex::new(*partition),
                 offset: Offset::new(stretch.next),
                 result,
@@ -573,7 +573,7 @@ impl Transformer {
         for (partition, first) in rewinds {
             let to = NativeOffset::Offset(first);
             match client.seek(&self.role.from, partition, to, ANSWER) {
-                Ok(()) => self.reporter.say(Happening::Repositioned {
+                Ok(()) => self.reporter.say(ClientEvent::Repositioned {
                     partition: PartitionIndex::new(partition),
                     next: Offset::new(first),
                 }),
@@ -602,7 +602,7 @@ impl Transformer {
         match window.over.take() {
             None => Ok(()),
             Some(over) if over.is_fenced() => {
-                self.reporter.say(Happening::Fenced {
+                self.reporter.say(ClientEvent::Fenced {
                     error: over.error.to_string(),
                 });
                 Ok(())
@@ -638,7 +638,7 @@ impl ConsumerContext for Transformer {
     /// still its own while it commits them.
     fn pre_rebalance(&self, client: &BaseConsumer<Self>, rebalance: &Rebalance<'_>) {
         match rebalance {
-            Rebalance::Assign(list) => self.reporter.say(Happening::Assigned {
+            Rebalance::Assign(list) => self.reporter.say(ClientEvent::Assigned {
                 partitions: partitions(list),
             }),
             Rebalance::Revoke(list) => {
@@ -649,7 +649,7 @@ impl ConsumerContext for Transformer {
                 window.stretches.retain(|partition, _| kept(partition));
                 window.rewinds.retain(|partition, _| kept(partition));
                 drop(window);
-                self.reporter.say(Happening::Revoked {
+                self.reporter.say(ClientEvent::Revoked {
                     partitions: revoked,
                 });
             }

@@ -9,7 +9,7 @@ use model::ids::{Micros, Offset, PartitionIndex, ProducerIx, RecordId, RunId, Se
 use model::scenario::{Commit, Fence};
 use proptest::prelude::*;
 use subject::clock::Clock;
-use subject::protocol::{ConsumerRole, Happening, LargeRecords, ProducerRole, Report, Role};
+use subject::protocol::{ClientEvent, ConsumerRole, LargeRecords, ProducerRole, Report, Role};
 
 fn config() -> impl Strategy<Value = BTreeMap<String, String>> {
     prop::collection::btree_map("[a-z.]{1,12}", any::<String>(), 0..4)
@@ -28,7 +28,7 @@ fn content() -> impl Strategy<Value = Content> {
     ]
 }
 
-fn happening() -> impl Strategy<Value = Happening> {
+fn happening() -> impl Strategy<Value = ClientEvent> {
     let sequence = any::<u64>().prop_map(Sequence::new);
     let partition = any::<i32>().prop_map(PartitionIndex::new);
     let partitions = prop::collection::vec(partition.clone(), 0..4);
@@ -40,8 +40,8 @@ fn happening() -> impl Strategy<Value = Happening> {
     ];
     prop_oneof![
         (any::<String>(), config())
-            .prop_map(|(client, config)| Happening::Ready { client, config }),
-        (sequence.clone(), partition.clone()).prop_map(|(sequence, partition)| Happening::Sent {
+            .prop_map(|(client, config)| ClientEvent::Ready { client, config }),
+        (sequence.clone(), partition.clone()).prop_map(|(sequence, partition)| ClientEvent::Sent {
             sequence,
             partition
         }),
@@ -50,34 +50,36 @@ fn happening() -> impl Strategy<Value = Happening> {
             partition.clone(),
             prop::option::of(offset.clone())
         )
-            .prop_map(|(sequence, partition, offset)| Happening::Acknowledged {
+            .prop_map(|(sequence, partition, offset)| ClientEvent::Acknowledged {
                 sequence,
                 partition,
                 offset,
             }),
         (sequence.clone(), any::<String>())
-            .prop_map(|(sequence, error)| Happening::Failed { sequence, error }),
+            .prop_map(|(sequence, error)| ClientEvent::Failed { sequence, error }),
         (sequence, any::<String>())
-            .prop_map(|(sequence, error)| Happening::Unknown { sequence, error }),
-        any::<u64>().prop_map(|retries| Happening::Counted { retries }),
+            .prop_map(|(sequence, error)| ClientEvent::Unknown { sequence, error }),
+        any::<u64>().prop_map(|retries| ClientEvent::Counted { retries }),
         partitions
             .clone()
-            .prop_map(|partitions| Happening::Assigned { partitions }),
-        partitions.prop_map(|partitions| Happening::Revoked { partitions }),
+            .prop_map(|partitions| ClientEvent::Assigned { partitions }),
+        partitions.prop_map(|partitions| ClientEvent::Revoked { partitions }),
         (partition.clone(), offset.clone(), content()).prop_map(|(partition, offset, content)| {
-            Happening::Processed {
+            ClientEvent::Processed {
                 partition,
                 offset,
                 content,
             }
         }),
-        (partition, offset, result).prop_map(|(partition, offset, result)| Happening::Committed {
-            partition,
-            offset,
-            result,
+        (partition, offset, result).prop_map(|(partition, offset, result)| {
+            ClientEvent::Committed {
+                partition,
+                offset,
+                result,
+            }
         }),
-        any::<String>().prop_map(|text| Happening::Note { text }),
-        Just(Happening::Ended),
+        any::<String>().prop_map(|text| ClientEvent::Note { text }),
+        Just(ClientEvent::Ended),
     ]
 }
 
@@ -137,7 +139,7 @@ proptest! {
 fn a_report_reads_as_documented() {
     let report = Report {
         at: Micros::new(12),
-        what: Happening::Acknowledged {
+        what: ClientEvent::Acknowledged {
             sequence: Sequence::new(3),
             partition: PartitionIndex::new(1),
             offset: Some(Offset::new(40)),
@@ -153,7 +155,7 @@ fn a_report_reads_as_documented() {
 fn a_success_needs_no_offset() {
     let success = Report {
         at: Micros::new(12),
-        what: Happening::Acknowledged {
+        what: ClientEvent::Acknowledged {
             sequence: Sequence::new(3),
             partition: PartitionIndex::new(1),
             offset: None,

@@ -141,7 +141,7 @@ fn judge_all(
     ScenarioVerdict {
         name: name.to_owned(),
         repetition,
-        ran: None,
+        timing: None,
         stopped: None,
         verdict,
         as_expected,

@@ -8,7 +8,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use checker::{Analysis, Checker, Expectation, Pass, expect};
-use import::jepsen::{Conversion, Foresight, Settings, convert};
+use import::jepsen::{Conversion, Foresight, JepsenSettings, convert};
 
 const PAGE: &str = include_str!("../../../../docs/guides/imports.md");
 
@@ -50,7 +50,7 @@ pub(crate) fn check(edn: &[u8]) -> Analysis {
     let mut foresight = Foresight::default();
     let mut checker = Checker::new();
     loop {
-        let settings = Settings::default();
+        let settings = JepsenSettings::default();
         let mut sink = |event| checker.observe(&event);
         match convert(edn, "h.edn", settings, &foresight, &mut sink).unwrap() {
             Conversion::Repeat(more) => {

@@ -10,33 +10,33 @@ use report::verdict_json;
 use crate::args::{CheckArgs, Format};
 use crate::exit::Exit;
 use crate::failure::Failure;
-use crate::import_lines;
+use crate::import_summary;
 use crate::imported::{self, ImportError, Recorded};
 use crate::judgement::judge_run;
-use crate::lines;
 use crate::output::{print, print_raw};
-use crate::page::{columns_of, fit};
 use crate::run_dir::RunDir;
 use crate::settings::{CheckSettings, Files, ForeignFiles};
-use crate::spool::Spool;
+use crate::stdin_copy::StdinCopy;
+use crate::summary;
+use crate::text::{columns_of, fit};
 
 pub(crate) fn check(args: &CheckArgs) -> Result<Exit, Failure> {
     let settings = CheckSettings::new(args)?;
-    let proofs = settings.examples.unwrap_or(lines::PROOFS_SHOWN);
+    let proofs = settings.examples.unwrap_or(summary::PROOFS_SHOWN);
     let examples = settings
         .examples
         .map_or_else(Examples::default, Examples::at_most);
     match settings.files {
         Files::RunDir(dir) => check_run(&dir, settings.format, examples, proofs),
         Files::Foreign { files, expected } => {
-            // What was spooled is kept until everything is read.
-            let mut spool = Spool::default();
+            // The copy is kept until everything is read.
+            let mut stdin_copy = StdinCopy::default();
             let first = match &files {
                 ForeignFiles::Kafkatest(sources, _) => sources.first().map(|it| it.path.clone()),
                 // A history without operations is one.
                 ForeignFiles::Jepsen(_) => None,
             };
-            let recorded = open(files, &mut spool)?;
+            let recorded = open(files, &mut stdin_copy)?;
             let judged =
                 imported::judge(recorded, expected, examples).map_err(|error| failure(&error))?;
             let nothing =
@@ -46,10 +46,10 @@ pub(crate) fn check(args: &CheckArgs) -> Result<Exit, Failure> {
             }
             match settings.format {
                 Format::Json => {
-                    let text = import_lines::json(&judged);
+                    let text = import_summary::json(&judged);
                     print_raw(&text.map_err(|error| Failure::environment(&error))?)?;
                 }
-                Format::Human => print(&import_lines::human(&judged, proofs))?,
+                Format::Human => print(&import_summary::human(&judged, proofs))?,
             }
             Ok(Exit::from(judged.verdict))
         }
@@ -70,8 +70,12 @@ struct NoSuchTopic(String);
 struct Nothing(PathBuf);
 
 /// Opens the files of another tool, where each can be read more than once.
-fn open(files: ForeignFiles, spool: &mut Spool) -> Result<Recorded, Failure> {
-    let mut file = |path: &Path| spool.file(path).map_err(|error| Failure::usage(&error));
+fn open(files: ForeignFiles, stdin_copy: &mut StdinCopy) -> Result<Recorded, Failure> {
+    let mut file = |path: &Path| {
+        stdin_copy
+            .file(path)
+            .map_err(|error| Failure::usage(&error))
+    };
     match files {
         ForeignFiles::Kafkatest(mut sources, cleaning) => {
             for source in &mut sources {
@@ -127,12 +131,12 @@ fn check_run(
             print_raw(&verdict_json(&verdict).map_err(|error| Failure::environment(&error))?)?;
         }
         Format::Human => {
-            let mut text = lines::header(&plan) + &lines::left_out(&plan);
-            let name_chars = lines::name_chars(&plan);
+            let mut text = summary::header(&plan) + &summary::skipped(&plan);
+            let name_chars = summary::name_chars(&plan);
             for (planned, judged) in plan.scenarios.iter().zip(&verdict.scenarios) {
-                text.push_str(&lines::scenario(planned, judged, name_chars, proofs));
+                text.push_str(&summary::scenario(planned, judged, name_chars, proofs));
             }
-            let _ = writeln!(text, "  {}", lines::summary(&plan, &verdict));
+            let _ = writeln!(text, "  {}", summary::totals(&plan, &verdict));
             print(&fit(&text, columns_of(std::io::stdout())))?;
         }
     }

@@ -15,8 +15,8 @@ use crate::exit::Exit;
 use crate::explanation::{Seed, explain as explain_plan};
 use crate::failure::Failure;
 use crate::output::{print, print_raw};
-use crate::page::Page;
 use crate::selection::{On, embedded_scenarios, is_selection, select, suites};
+use crate::text::Page;
 
 /// The names that stand for a whole catalogue.
 const ANOMALIES: &str = "anomalies";
@@ -127,7 +127,7 @@ fn plan_data(plan: &ScenarioPlan) -> Value {
         let unset = unset(kind, config).map(|it| {
             json!({"key": it.key, "value": it.value, "java": it.java, "differs": it.differs()})
         });
-        json!({"who": who, "set": config, "not_set": unset.collect::<Vec<_>>()})
+        json!({"client": who, "config": config, "defaults": unset.collect::<Vec<_>>()})
     });
     json!({
         "kind": "scenario",
@@ -136,7 +136,7 @@ fn plan_data(plan: &ScenarioPlan) -> Value {
         "fault_delays_ms": plan.fault_delays_ms,
         "must_happen": scenario.occurrences().iter().map(ToString::to_string).collect::<Vec<_>>(),
         "clients": clients.collect::<Vec<_>>(),
-        "at_least_ms": plan.schedule_ms(),
+        "min_duration_ms": plan.schedule_ms(),
     })
 }
 
@@ -147,7 +147,7 @@ fn catalogue_data(name: &str) -> Vec<Value> {
     let facts = |facts: &[Fact]| -> Vec<Value> {
         let facts = facts.iter();
         facts
-            .map(|it| json!({"what": it.what, "source": it.source}))
+            .map(|it| json!({"fact": it.what, "source": it.source}))
             .collect()
     };
     let anomalies = anomalies.map(|anomaly| {

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant, SystemTime};
 use checker::Examples;
 use engine::progress::{Progress, Step};
 use engine::{Brokers, Embedded, End, Left, Settings};
-use model::plan::{Ran, RunPlan};
+use model::plan::{RunPlan, Timing};
 use model::verdict::RunVerdict;
 use proxy::HostPort;
 use report::{junit, markdown, verdict_json};
@@ -25,13 +25,13 @@ use crate::explanation::{Seed, explain};
 use crate::failure::{Failure, chain};
 use crate::interrupt::Interrupt;
 use crate::judgement::{Judged, JudgementError, conclude, judge_scenario};
-use crate::lines;
 use crate::output::{note, print, print_raw, write};
-use crate::page::{Page, columns_of, fit};
 use crate::provision::{Provision, provide, this_program};
 use crate::rerun;
 use crate::run_dir::{Results, RunDir, RunDirError};
 use crate::settings::{self, RunSettings};
+use crate::summary;
+use crate::text::{Page, columns_of, fit};
 use model::scenario::words::duration_ms;
 
 /// How often what is shown of a run moves on its own, so that one sees that it
@@ -89,7 +89,7 @@ fn dry_run(plan: &RunPlan, seed: Option<u64>) -> Result<Exit, Failure> {
     while let Some(once) = scenarios.find(|it| it.repetition == 1) {
         explain(&mut page, once, seed);
     }
-    print(&(page.into_text() + &lines::left_out(plan)))?;
+    print(&(page.into_text() + &summary::skipped(plan)))?;
     Ok(Exit::Held)
 }
 
@@ -175,7 +175,7 @@ impl Run {
         self.write_plan()?;
         let plan = &self.settings.plan;
         self.tell(|| Events::began(plan, self.dir.path()));
-        self.say(&(lines::header(plan) + &lines::left_out(plan)))
+        self.say(&(summary::header(plan) + &summary::skipped(plan)))
             .map_err(output_failure)?;
 
         let training = self.ready.train();
@@ -184,20 +184,20 @@ impl Run {
             ends,
             judged,
             left,
-            ran,
+            timings,
         } = executed;
         // What is not trained by now is trained some other time.
         drop(training);
         let carried_out = tell_failures(plan, &ends).and(self.tell_left(&left));
 
         let took_ms = millis(began.elapsed());
-        for (index, ran) in ran {
+        for (index, timing) in timings {
             if let Some(scenario) = self.settings.plan.scenarios.get_mut(index) {
-                scenario.ran = Some(ran);
+                scenario.timing = Some(timing);
             }
         }
         if let Some(circumstances) = &mut self.settings.plan.circumstances {
-            circumstances.took_ms = Some(took_ms);
+            circumstances.duration_ms = Some(took_ms);
         }
         let plan = &self.settings.plan;
         let verdict = self.conclude(judged).await?;
@@ -213,7 +213,7 @@ impl Run {
         }
         self.say(&format!(
             "  {} · {} · report: {}\n",
-            lines::summary(plan, &verdict),
+            summary::totals(plan, &verdict),
             duration_ms(took_ms),
             self.dir.report().display()
         ))
@@ -290,14 +290,14 @@ impl Run {
                 self.finished(done, &mut display, &mut judged);
             }
             display.end();
-            (judged, left, times.ran)
+            (judged, left, times.timings)
         };
-        let (ends, (judged, left, ran)) = tokio::join!(engine, shown);
+        let (ends, (judged, left, timings)) = tokio::join!(engine, shown);
         Ok(Executed {
             ends,
             judged,
             left,
-            ran,
+            timings,
         })
     }
 
@@ -363,11 +363,11 @@ impl Run {
         match plan.scenarios.get(index) {
             Some(scenario) => {
                 self.tell(|| Events::judged(&scenario.folder(), &judged.verdict));
-                self.say(&lines::scenario(
+                self.say(&summary::scenario(
                     scenario,
                     &judged.verdict,
-                    lines::name_chars(plan),
-                    lines::PROOFS_SHOWN,
+                    summary::name_chars(plan),
+                    summary::PROOFS_SHOWN,
                 ))
             }
             None => Ok(()),
@@ -439,24 +439,27 @@ struct Executed {
     judged: BTreeMap<usize, Judged>,
     left: Vec<Left>,
     /// When each scenario was carried out.
-    ran: BTreeMap<usize, Ran>,
+    timings: BTreeMap<usize, Timing>,
 }
 
 /// Notes when scenarios begin and end.
 #[derive(Default)]
 struct Times {
     began: BTreeMap<usize, u64>,
-    ran: BTreeMap<usize, Ran>,
+    timings: BTreeMap<usize, Timing>,
 }
 
 impl Times {
     fn take_in(&mut self, progress: &Progress, since: Duration) {
         let now_ms = millis(since);
-        let began_ms = *self.began.entry(progress.scenario).or_insert(now_ms);
+        let start_ms = *self.began.entry(progress.scenario).or_insert(now_ms);
         if matches!(progress.what, Step::Finished | Step::GaveUp { .. }) {
-            let took_ms = now_ms.saturating_sub(began_ms);
-            let ran = Ran { began_ms, took_ms };
-            self.ran.entry(progress.scenario).or_insert(ran);
+            let duration_ms = now_ms.saturating_sub(start_ms);
+            let timing = Timing {
+                start_ms,
+                duration_ms,
+            };
+            self.timings.entry(progress.scenario).or_insert(timing);
         }
     }
 }

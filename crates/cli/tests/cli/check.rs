@@ -37,7 +37,7 @@ fn an_acknowledged_record_that_is_not_stored_is_named() {
     let bench = Bench::new();
     bench.run_dir(|events| events.retain(|event| !is_stored(event, 17)));
     assert_snapshot!(bench.transcript(&HUMAN));
-    let named = &verdict(&bench)["scenarios"][0]["findings"][0]["named"];
+    let named = &verdict(&bench)["scenarios"][0]["findings"][0]["ranges"];
     assert_eq!(
         named,
         &serde_json::json!([{"of": "p0", "first": 17, "last": 17}])

@@ -60,7 +60,7 @@ fn on_cluster(bench: &Bench, change: impl FnOnce(&mut Value)) {
     let plan = bench.run_dir(|_| {}).join("plan.json");
     let mut value: Value = serde_json::from_slice(&fs::read(&plan).unwrap()).unwrap();
     value["cluster"] = json!({"bootstrap": [NOWHERE], "brokers": 3});
-    value["left_out"] = json!([
+    value["skipped"] = json!([
         {"scenario": "broker-kill", "reasons": ["needs to stop and start brokers"]}
     ]);
     change(&mut value);
@@ -68,15 +68,15 @@ fn on_cluster(bench: &Bench, change: impl FnOnce(&mut Value)) {
 }
 
 #[test]
-fn what_was_left_out_is_said_when_a_run_is_judged_again() {
+fn what_was_skipped_is_said_when_a_run_is_judged_again() {
     let bench = Bench::new();
     on_cluster(&bench, |_| {});
     let said = bench.transcript(&["check", "run"]);
     assert!(
-        said.contains("  left out      broker-kill: needs to stop and start brokers"),
+        said.contains("  skipped       broker-kill: needs to stop and start brokers"),
         "{said}"
     );
-    assert!(said.contains("0 INCONCLUSIVE · 1 left out"), "{said}");
+    assert!(said.contains("0 INCONCLUSIVE · 1 skipped"), "{said}");
 }
 
 #[test]

@@ -401,7 +401,7 @@ fn what_an_older_kafka_cannot_do_is_left_out_of_suites_and_refused_by_name() {
     assert!(!suite.contains("\nunclean-election-on:"), "{suite}");
     assert!(suite.contains("\nunclean-election-off:"), "{suite}");
     assert!(
-        suite.contains("  left out      unclean-election-on: needs"),
+        suite.contains("  skipped       unclean-election-on: needs"),
         "{suite}"
     );
 }

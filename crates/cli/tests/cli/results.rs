@@ -29,7 +29,7 @@ fn scenarios_anomalies_and_claims_are_told_to_programs() {
     bench.write("by-hand.toml", SCENARIO);
     let plan = json(&bench, &["explain", "by-hand.toml", "--format", "json"]);
     assert_eq!(plan[0]["scenario"]["name"], "by-hand");
-    let unset = plan[0]["clients"][0]["not_set"].as_array().unwrap();
+    let unset = plan[0]["clients"][0]["defaults"].as_array().unwrap();
     let idempotence = unset.iter().find(|it| it["key"] == "enable.idempotence");
     let idempotence = idempotence.unwrap();
     assert_eq!(idempotence["value"], "false");

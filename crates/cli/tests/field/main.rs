@@ -107,12 +107,12 @@ fn is_so(line: &str, exit: Option<i32>, scenario: &Value) -> bool {
             errors
                 .into_iter()
                 .flatten()
-                .any(|told| told["error"] == error && told["who"].as_str().unwrap().contains(of))
+                .any(|told| told["error"] == error && told["client"].as_str().unwrap().contains(of))
         }
         "throttled" => {
             let throttled = scenario["measurements"]["throttled"].as_array();
             let mut throttled = throttled.into_iter().flatten();
-            throttled.any(|told| told["who"] == rest && told["total_ms"] != 0)
+            throttled.any(|told| told["client"] == rest && told["total_ms"] != 0)
         }
         "landed" => all("faults").iter().all(|fault| fault["landed"] == true),
         "doubt" => all("doubts")

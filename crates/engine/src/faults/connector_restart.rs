@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use capture::slot::SlotState;
+use cdc::slot::SlotStatus;
 use model::scenario::{ConnectorRestart, RestartTasks};
 use stack::connect::{Connect, RestartScope};
 use tokio::time::Instant;
@@ -22,7 +22,7 @@ pub(super) struct Restarting {
     connect: Arc<Connect>,
     connector: String,
     slot: String,
-    before: Option<SlotState>,
+    before: Option<SlotStatus>,
     tasks: RestartTasks,
 }
 
@@ -131,12 +131,12 @@ impl Broken for Restarting {
 }
 
 /// The server process behind the replication connection, if there is one.
-fn pid(slot: Option<&SlotState>) -> Option<i32> {
+fn pid(slot: Option<&SlotStatus>) -> Option<i32> {
     let walsender = slot?.walsender.as_ref()?;
     Some(walsender.pid)
 }
 
-fn told(slot: Option<&SlotState>) -> String {
+fn told(slot: Option<&SlotStatus>) -> String {
     pid(slot).map_or_else(|| "nobody".to_owned(), |pid| format!("process {pid}"))
 }
 

@@ -8,7 +8,7 @@ use model::ids::{
     GroupIx, Micros as Moment, Offset, PartitionRef, RecordId, TopicIx, TransactionRef,
 };
 
-use super::Settings;
+use super::JepsenSettings;
 use super::edn::Cursor;
 use super::error::{Flaw, Located};
 use super::foresight::{Foreseen, Lookout, Sending};
@@ -61,7 +61,7 @@ pub(super) struct Converter<'s> {
 
 impl<'s> Converter<'s> {
     pub(super) fn new(
-        settings: Settings,
+        settings: JepsenSettings,
         foreseen: &'s Foreseen,
         sink: &'s mut dyn FnMut(Event),
     ) -> Self {

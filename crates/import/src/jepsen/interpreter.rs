@@ -6,7 +6,7 @@ use std::collections::hash_map::Entry;
 
 use model::event::{Body, Ending, Event};
 
-use super::Settings;
+use super::JepsenSettings;
 use super::convert::{Converter, GROUP};
 use super::error::{Flaw, Located};
 use super::foresight::Foreseen;
@@ -24,7 +24,7 @@ pub(super) struct Interpreter<'s> {
 
 impl<'s> Interpreter<'s> {
     pub(super) fn new(
-        settings: Settings,
+        settings: JepsenSettings,
         foreseen: &'s Foreseen,
         sink: &'s mut dyn FnMut(Event),
     ) -> Self {

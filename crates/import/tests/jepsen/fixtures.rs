@@ -6,7 +6,7 @@ use std::fs::{self, File};
 use std::io::BufReader;
 use std::path::PathBuf;
 
-use import::jepsen::{Note, Settings, import};
+use import::jepsen::{JepsenSettings, Note, import};
 
 fn folder() -> PathBuf {
     PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("tests/jepsen/histories")
@@ -34,7 +34,10 @@ fn every_file_can_be_read() {
     for name in files() {
         let input = BufReader::new(File::open(folder().join(&name)).unwrap());
         let mut events = 0;
-        let summary = import(input, &name, Settings::default(), &mut |_| events += 1).unwrap();
+        let summary = import(input, &name, JepsenSettings::default(), &mut |_| {
+            events += 1;
+        })
+        .unwrap();
         assert_eq!(events > 0, name != "empty.edn", "{name}");
         let expected = match name.as_str() {
             "cut-off.edn" => vec![

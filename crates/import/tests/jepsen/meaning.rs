@@ -1,6 +1,6 @@
 //! What each operation means, a case for each.
 
-use import::jepsen::{Note, Settings};
+use import::jepsen::{JepsenSettings, Note};
 use model::event::{Body, Event, Isolation};
 
 use crate::notation::{check, check_whole, history, line, read, run, shown, told_twice};
@@ -259,7 +259,7 @@ fn every_operation_is_a_transaction() {
 #[test]
 fn the_isolation_can_be_given() {
     let transaction = history("0 invoke txn [[:send 1 10]]");
-    let settings = Settings {
+    let settings = JepsenSettings {
         isolation: Some(Isolation::ReadUncommitted),
     };
     let (events, _) = run(transaction.as_bytes(), settings);

@@ -1,11 +1,11 @@
 //! Histories and events as short lines, so that a case is read at a glance.
 
-use import::jepsen::{Conversion, Error, Foresight, Settings, Summary, convert, import};
+use import::jepsen::{Conversion, Error, Foresight, JepsenSettings, Summary, convert, import};
 use model::event::{Body, Content, Event, Isolation, Outcome, TransactionOutcome};
 use model::ids::PartitionRef;
 
 /// Everything an import gives.
-pub(crate) fn run(edn: &[u8], settings: Settings) -> (Vec<Event>, Result<Summary, Error>) {
+pub(crate) fn run(edn: &[u8], settings: JepsenSettings) -> (Vec<Event>, Result<Summary, Error>) {
     let mut events = Vec::new();
     let told = import(edn, "h.edn", settings, &mut |event| events.push(event));
     (events, told)
@@ -13,7 +13,7 @@ pub(crate) fn run(edn: &[u8], settings: Settings) -> (Vec<Event>, Result<Summary
 
 /// The import of a history that is in order.
 pub(crate) fn read(edn: &str) -> (Vec<Event>, Summary) {
-    let (events, summary) = run(edn.as_bytes(), Settings::default());
+    let (events, summary) = run(edn.as_bytes(), JepsenSettings::default());
     (events, summary.unwrap())
 }
 
@@ -23,7 +23,7 @@ pub(crate) fn told_twice(edn: &str) -> (Vec<Event>, u32) {
     for times in 1.. {
         let mut events = Vec::new();
         let mut sink = |event| events.push(event);
-        let settings = Settings::default();
+        let settings = JepsenSettings::default();
         match convert(edn.as_bytes(), "h.edn", settings, &foresight, &mut sink).unwrap() {
             Conversion::Complete(_) => return (events, times),
             Conversion::Repeat(more) => foresight = more,
@@ -34,7 +34,7 @@ pub(crate) fn told_twice(edn: &str) -> (Vec<Event>, u32) {
 
 /// The message of one that is not.
 pub(crate) fn refused(edn: &[u8]) -> String {
-    let (_, summary) = run(edn, Settings::default());
+    let (_, summary) = run(edn, JepsenSettings::default());
     summary.unwrap_err().to_string()
 }
 

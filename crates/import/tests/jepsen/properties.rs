@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use import::jepsen::{Settings, import};
+use import::jepsen::{JepsenSettings, import};
 use model::event::{Body, Content, Event, Outcome};
 use model::ids::{Offset, PartitionRef, RecordId};
 use proptest::prelude::*;
@@ -222,7 +222,7 @@ proptest! {
         layout in layout(),
     ) {
         let (edn, mut expected) = write(&plans, &layout);
-        let (events, summary) = run(edn.as_bytes(), Settings::default());
+        let (events, summary) = run(edn.as_bytes(), JepsenSettings::default());
         let summary = summary.unwrap();
         // The importer numbers keys in their order of appearance.
         let number = |key: usize| {
@@ -242,14 +242,14 @@ proptest! {
 
     #[test]
     fn random_bytes_are_an_error_or_a_history(bytes in prop::collection::vec(any::<u8>(), 0..300)) {
-        let _ = run(&bytes, Settings::default());
+        let _ = run(&bytes, JepsenSettings::default());
     }
 
     #[test]
     fn random_pieces_of_edn_are_an_error_or_a_history(
         pieces in prop::collection::vec(prop::sample::select(PIECES), 0..60),
     ) {
-        let _ = run(pieces.concat().as_bytes(), Settings::default());
+        let _ = run(pieces.concat().as_bytes(), JepsenSettings::default());
     }
 
     #[test]
@@ -262,7 +262,7 @@ proptest! {
         let mut bytes = write(&plans, &layout).0.into_bytes();
         let at = at.index(bytes.len());
         bytes[at] = byte;
-        let _ = run(&bytes, Settings::default());
+        let _ = run(&bytes, JepsenSettings::default());
     }
 
     #[test]
@@ -273,11 +273,11 @@ proptest! {
     ) {
         let edn = write(&plans, &layout).0;
         let length = at.index(edn.len());
-        let (whole, _) = run(edn.as_bytes(), Settings::default());
+        let (whole, _) = run(edn.as_bytes(), JepsenSettings::default());
         // What is told at the end of the cut one is of operations that are open.
         let mut told = Vec::new();
         let cut = &edn.as_bytes()[..length];
-        let summary = import(cut, "h.edn", Settings::default(), &mut |event| told.push(event));
+        let summary = import(cut, "h.edn", JepsenSettings::default(), &mut |event| told.push(event));
         prop_assert!(summary.is_ok(), "{}", summary.unwrap_err());
         let open = |event: &Event| match &event.body {
             Body::SendCompleted { outcome: Outcome::Unknown { error }, .. } => {
@@ -347,7 +347,7 @@ const PIECES: &[&str] = &[
 fn the_largest_offset_is_an_offset() {
     let edn = "{:process 0 :type :ok :f :poll :value [[:poll {1 [[9223372036854775807 1]]}]]}
                {:process 0 :type :fail :f :poll :value [[:poll {1 [[9223372036854775807 1]]}]]}";
-    let (events, summary) = run(edn.as_bytes(), Settings::default());
+    let (events, summary) = run(edn.as_bytes(), JepsenSettings::default());
     assert!(summary.is_ok());
     let read = |event: &Event| match &event.body {
         Body::Processed { offset, .. } | Body::Glimpsed { offset, .. } => Some(*offset),

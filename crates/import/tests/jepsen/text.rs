@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 use std::io::{BufReader, Read};
 
-use import::jepsen::{Error, Note, Settings, import};
+use import::jepsen::{Error, JepsenSettings, Note, import};
 
 use crate::notation::{history, read, refused, shown};
 
@@ -278,7 +278,7 @@ fn the_two_halves_of_an_operation_must_match() {
 fn endless(begin: &'static str, byte: u8) -> String {
     let rest = std::io::repeat(byte).take(100_000_000);
     let input = BufReader::new(begin.as_bytes().chain(rest));
-    let told = import(input, "h.edn", Settings::default(), &mut |_| {});
+    let told = import(input, "h.edn", JepsenSettings::default(), &mut |_| {});
     match told {
         Ok(summary) => format!("{:?}", summary.notes),
         Err(error) => error.to_string(),
@@ -341,7 +341,7 @@ fn an_input_that_cannot_be_read_is_said_so() {
     let told = import(
         BufReader::new(Broken),
         "h.edn",
-        Settings::default(),
+        JepsenSettings::default(),
         &mut |_| {},
     );
     assert!(matches!(told, Err(Error::Io { .. })));
@@ -363,7 +363,7 @@ fn it_does_not_matter_in_what_pieces_bytes_arrive() {
     let edn = format!("#_ x {SENT}\n{ACKNOWLEDGED}\n");
     let mut events = Vec::new();
     let input = BufReader::new(Trickle(edn.as_bytes()));
-    import(input, "h.edn", Settings::default(), &mut |event| {
+    import(input, "h.edn", JepsenSettings::default(), &mut |event| {
         events.push(event);
     })
     .unwrap();

@@ -15,13 +15,11 @@ pub(super) const DEFINITION: Definition = Definition {
          not confirmed as committed: what was read for it is to be read again.",
     ],
     jepsen: Some("nonmonotonic-poll"),
-    permitted_by: &[
-        fact(
-            "auto.offset.reset=earliest: a consumer whose position no longer exists continues \
+    permitted_by: &[fact(
+        "auto.offset.reset=earliest: a consumer whose position no longer exists continues \
              at the beginning.",
-            "Kafka documentation, consumer configs, auto.offset.reset",
-        ),
-    ],
+        "Kafka documentation, consumer configs, auto.offset.reset",
+    )],
     prevented_by: &[
         fact(
             "auto.offset.reset=none: the application is told that its position no longer exists.",

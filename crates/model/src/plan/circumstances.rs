@@ -7,12 +7,15 @@ use super::ScenarioPlan;
 
 /// When, where and how a run was carried out.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Circumstances {
-    /// When it began, in UTC (RFC 3339).
-    pub began: String,
+    /// When it began, in UTC (RFC 3339). Absent where it was not written down,
+    /// as are duration, command and machine.
+    #[cfg_attr(test, schemars(extend("format" = "date-time")))]
+    pub started_at: String,
     /// How long it took, in milliseconds; absent where it never ended.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub took_ms: Option<u64>,
+    pub duration_ms: Option<u64>,
     /// The words of the command that repeats it: scenarios as they were named,
     /// and everything else that the plan depends on (versions, seed).
     pub command: Vec<String>,
@@ -38,9 +41,11 @@ impl Circumstances {
 
 /// A machine, as far as it matters for how long things take.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Machine {
     /// Processors.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(test, schemars(range(min = 1)))]
     pub cores: Option<u64>,
     /// Memory, in bytes.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -52,9 +57,10 @@ pub struct Machine {
 
 /// When a scenario was carried out.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Ran {
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+pub struct Timing {
     /// From the beginning of the run to that of the scenario, in milliseconds.
-    pub began_ms: u64,
+    pub start_ms: u64,
     /// From its own beginning until its history was closed, in milliseconds.
-    pub took_ms: u64,
+    pub duration_ms: u64,
 }

@@ -23,13 +23,15 @@ pub struct PlannedCluster {
 
 /// A scenario that is not run.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct LeftOut {
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+pub struct SkippedScenario {
     /// Its name.
     pub scenario: String,
     /// Its suite.
     #[serde(default)]
     pub suite: String,
     /// Why, in words.
+    #[cfg_attr(test, schemars(length(min = 1)))]
     pub reasons: Vec<String>,
 }
 
@@ -46,7 +48,7 @@ impl RunPlan {
                 let prefix = OwnPrefix::new(run, number, &plan.scenario);
                 (plan.scenario.misfits(brokers), plan.named(prefix, brokers))
             })
-            .filter_map(|(misfits, plan)| fit(plan, &misfits, &mut self.left_out))
+            .filter_map(|(misfits, plan)| fit(plan, &misfits, &mut self.skipped))
             .collect();
         self.cluster = Some(PlannedCluster {
             bootstrap,
@@ -64,7 +66,7 @@ impl RunPlan {
         self.scenarios = scenarios
             .filter_map(|plan| {
                 let misfits = plan.scenario.misfits_kafka(line);
-                fit(plan, &misfits, &mut self.left_out)
+                fit(plan, &misfits, &mut self.skipped)
             })
             .collect();
         self
@@ -75,13 +77,13 @@ impl RunPlan {
 fn fit(
     plan: ScenarioPlan,
     misfits: &[Misfit],
-    left_out: &mut Vec<LeftOut>,
+    skipped: &mut Vec<SkippedScenario>,
 ) -> Option<ScenarioPlan> {
     if misfits.is_empty() {
         return Some(plan);
     }
     if plan.repetition == 1 {
-        left_out.push(LeftOut {
+        skipped.push(SkippedScenario {
             scenario: plan.scenario.name,
             suite: plan.scenario.suite,
             reasons: misfits.iter().map(Misfit::to_string).collect(),
@@ -129,10 +131,10 @@ mod tests {
         for fits in ["consumer-restart", "network-partition", "exactly-once"] {
             assert!(kept.contains(fits), "{fits}");
         }
-        let left_out = &plan.left_out;
-        assert_eq!(kept.len() + left_out.len(), EMBEDDED.len());
+        let skipped = &plan.skipped;
+        assert_eq!(kept.len() + skipped.len(), EMBEDDED.len());
         assert_eq!(plan.scenarios.len(), 2 * kept.len());
-        let restart = left_out.iter().find(|it| it.scenario == "broker-restart");
+        let restart = skipped.iter().find(|it| it.scenario == "broker-restart");
         assert_eq!(
             restart.unwrap().reasons,
             ["needs to stop and start brokers (broker-restart)"]
@@ -140,7 +142,7 @@ mod tests {
     }
 
     #[test]
-    fn what_a_version_of_kafka_cannot_do_is_left_out() {
+    fn what_a_version_of_kafka_cannot_do_is_skipped() {
         let name = "unclean-election-on";
         let scenarios = ["broker-restart", name].map(|name| {
             let (_, text) = EMBEDDED.iter().find(|(it, _)| *it == name).unwrap();
@@ -148,11 +150,11 @@ mod tests {
         });
         let plan = RunPlan::new(RunId::new(1), 1, BTreeMap::new(), &scenarios, 2);
         let kept = plan.clone().on_kafka((3, 9));
-        assert_eq!((kept.scenarios.len(), kept.left_out.len()), (4, 0));
+        assert_eq!((kept.scenarios.len(), kept.skipped.len()), (4, 0));
         let old = plan.on_kafka((3, 8));
         assert_eq!(names(&old), BTreeSet::from(["broker-restart"]));
-        assert_eq!(old.left_out.len(), 1);
-        assert_eq!(old.left_out[0].scenario, name);
+        assert_eq!(old.skipped.len(), 1);
+        assert_eq!(old.skipped[0].scenario, name);
     }
 
     #[test]

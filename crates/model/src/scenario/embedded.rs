@@ -4,7 +4,7 @@ macro_rules! scenarios {
     ($($name:literal)*) => {
         /// Name and text of each embedded scenario, in the order of running.
         pub const EMBEDDED: &[(&str, &str)] = &[
-            $(($name, include_str!(concat!("../../../../scenarios/", $name, ".toml"))),)*
+            $(($name, include_str!(concat!("../../scenarios/", $name, ".toml"))),)*
         ];
     };
 }

@@ -14,64 +14,77 @@ mod requests;
 pub use broker_pick::BrokerPick;
 pub use requests::{RequestPick, Requests};
 
-/// A moment, in terms of progress or time.
+/// A moment, in terms of progress or time: exactly one of these.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+#[cfg_attr(test, schemars(rename = "trigger"))]
 #[serde(rename_all = "snake_case", deny_unknown_fields)]
 pub enum Trigger {
     /// So many records have been acknowledged, over all producers.
     Acknowledged(u64),
-    /// A group has processed this share of all records that are to be sent.
+    /// A group has processed this share of all records that the producers send.
     Processed {
-        /// The `group.id`.
+        /// The group's name, or the transform's.
         group: String,
         /// 0 to 100.
+        #[cfg_attr(test, schemars(range(min = 0, max = 100)))]
         percent: u8,
     },
-    /// So many change events could be read, over all tables.
+    /// So many change events could be read, over all tables. Needs `[capture]`.
     Captured(u64),
     /// So many milliseconds since traffic began.
-    ElapsedMs(u64),
+    ElapsedMs(#[cfg_attr(test, schemars(range(max = crate::schema::DURATION_MS_MAX)))] u64),
     /// The fault of this number (from 1, in the order of the file) is in
-    /// force.
-    Injected(u16),
+    /// force; one that is repeated, for the first time.
+    Injected(#[cfg_attr(test, schemars(range(min = 1)))] u16),
     /// The fault of this number (from 1, in the order of the file) is healed;
     /// one that is repeated, for the last time.
-    Healed(u16),
+    Healed(#[cfg_attr(test, schemars(range(min = 1)))] u16),
     /// A partition has this many in-sync replicas, or fewer.
     InSync {
         /// The topic.
         topic: String,
         /// The partition, from 0.
         #[serde(default)]
+        #[cfg_attr(test, schemars(range(min = 0, max = 999)))]
         partition: i32,
-        /// How many.
+        /// How many; fewer than the topic has.
+        #[cfg_attr(test, schemars(range(max = 2)))]
         replicas: u8,
     },
 }
 
-/// Something to break.
+/// Something to break. Which keys there are depends on `kind`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+#[cfg_attr(test, schemars(rename = "fault", deny_unknown_fields, transform = crate::schema::rules::of_fault))]
 pub struct Fault {
     /// When.
     pub after: Trigger,
     /// A fixed delay after the trigger, in milliseconds.
     #[serde(default)]
+    #[cfg_attr(test, schemars(range(max = crate::schema::DURATION_MS_MAX)))]
     pub delay_ms: u64,
     /// A further delay, drawn from the seed, of at most this many
     /// milliseconds.
     #[serde(default)]
+    #[cfg_attr(test, schemars(range(max = crate::schema::DURATION_MS_MAX)))]
     pub jitter_ms: u64,
-    /// How often, at least once: each time after the first begins when the
-    /// one before is healed and `pause_ms` have passed.
+    /// How often. Each time after the first begins when the one before is
+    /// healed and `pause_ms` have passed.
     #[serde(default = "once")]
+    #[cfg_attr(test, schemars(range(min = 1, max = 100)))]
     pub times: u16,
-    /// The pause between two times, in milliseconds; jitter is added.
+    /// The pause between two times, in milliseconds; jitter is added. Needs
+    /// `times`.
     #[serde(default)]
+    #[cfg_attr(test, schemars(range(max = crate::schema::DURATION_MS_MAX)))]
     pub pause_ms: u64,
-    /// Whether it is really done.
+    /// Whether it is really done; with `none` the verdict is INCONCLUSIVE.
     #[serde(default)]
     pub effect: Effect,
-    /// What.
+    /// What is broken.
+    #[cfg_attr(test, schemars(schema_with = "crate::schema::rules::kinds"))]
     pub kind: FaultKind,
 }
 
@@ -100,6 +113,8 @@ impl Fault {
 
 /// Whether a fault is really done.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+#[cfg_attr(test, schemars(inline))]
 #[serde(rename_all = "kebab-case")]
 pub enum Effect {
     /// Yes.
@@ -249,6 +264,17 @@ macro_rules! catalogue {
                 match self { $(Self::$variant(it) => it),* }
             }
 
+            /// For each kind its name, the schema of its parameters, and their
+            /// names in order.
+            #[cfg(test)]
+            pub(crate) fn schemas() -> Vec<(&'static str, schemars::Schema, Vec<&'static str>)> {
+                vec![$((
+                    $module::DEFINITION.name,
+                    crate::schema::of_parameters::<$variant>(),
+                    crate::schema::field_names::<$variant>(),
+                )),*]
+            }
+
             /// The names in it that a cluster knows.
             pub(super) fn names(&mut self) -> Vec<&mut String> {
                 match self { $(Self::$variant(it) => it.names()),* }
@@ -301,7 +327,7 @@ impl FaultKind {
 impl FaultTarget {
     /// Whether it needs to stop and start brokers, or to cut the links between
     /// them, which a user's cluster does not allow.
-    pub const fn needs_own_brokers(self) -> bool {
+    pub(crate) const fn needs_own_brokers(self) -> bool {
         matches!(
             self,
             Self::Brokers | Self::ReplicationLink | Self::Connector
@@ -334,6 +360,8 @@ impl FaultTarget {
 
 /// How a process is ended.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+#[cfg_attr(test, schemars(inline))]
 #[serde(rename_all = "kebab-case")]
 pub enum EndSignal {
     /// SIGTERM: it may say goodbye.

@@ -73,7 +73,7 @@ impl fmt::Display for Misfit {
 impl Scenario {
     /// Why it cannot run on somebody else's cluster of so many brokers;
     /// nothing where it can.
-    pub fn misfits(&self, brokers: usize) -> Vec<Misfit> {
+    pub(crate) fn misfits(&self, brokers: usize) -> Vec<Misfit> {
         let mut misfits = Vec::new();
         if self.capture.is_some() {
             misfits.push(Misfit::Capture);
@@ -122,7 +122,7 @@ impl Scenario {
     }
 
     /// Why it cannot run on brokers of this release line; nothing where it can.
-    pub fn misfits_kafka(&self, line: (u32, u32)) -> Vec<Misfit> {
+    pub(crate) fn misfits_kafka(&self, line: (u32, u32)) -> Vec<Misfit> {
         let topics = self.topics.iter().map(|it| &it.config);
         let mut configs = topics.chain([&self.topology.config]);
         let unclean = |config: &Config| {

@@ -55,7 +55,7 @@ pub(super) fn is_kafkas(topic: &str) -> bool {
 
 impl Scenario {
     /// Whose a topic of that name is, where it is not the scenario's own.
-    pub fn keeper_of(&self, topic: &str) -> Option<Keeper> {
+    pub(crate) fn keeper_of(&self, topic: &str) -> Option<Keeper> {
         if topic == METADATA {
             return Some(Keeper::Controllers);
         }
@@ -74,7 +74,7 @@ impl Scenario {
 
     /// How many partitions one of Kafka's own topics has on the embedded
     /// stack; nothing of other topics.
-    pub fn partitions_of_kafkas(&self, topic: &str) -> Option<i32> {
+    pub(crate) fn partitions_of_kafkas(&self, topic: &str) -> Option<i32> {
         let (_, key) = KAFKAS.iter().find(|(name, _)| *name == topic)?;
         let set = self.topology.config.get(*key);
         Some(

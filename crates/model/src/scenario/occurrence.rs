@@ -16,6 +16,8 @@ const RETENTION_SMALL_BYTES: u64 = 16 * 1024 * 1024;
 
 /// Something that may have to happen.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+#[cfg_attr(test, schemars(inline))]
 #[serde(rename_all = "kebab-case")]
 pub enum Happening {
     /// Compaction took records out of a log.

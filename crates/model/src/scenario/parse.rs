@@ -13,7 +13,7 @@ use toml::de::{DeTable, DeValue};
 use super::settings::Misuse;
 use super::{
     Capture, Commit, Fence, Group, Happening, Producer, QUOTA_KEYS, Quota, Scenario, Topic,
-    Topology, Transform, Trigger, Write, WriteHow, WriteStart, drain_timeout_ms_default,
+    Topology, Transform, Trigger, Write, WriteHow, WriteStart, drain_timeout_ms_default, own_suite,
 };
 use crate::claim::{Claim, Guarantee};
 use crate::record::OVERHEAD_BYTES_MAX;
@@ -144,10 +144,6 @@ struct Raw {
     drain_timeout_ms: u64,
 }
 
-fn own_suite() -> String {
-    "own".to_owned()
-}
-
 type Misfit = (Range<usize>, String);
 
 impl Raw {
@@ -189,7 +185,7 @@ impl Raw {
 #[error("{message}")]
 pub struct Problem {
     /// The way to the key, from the top.
-    pub path: Vec<Step>,
+    pub path: Vec<PathStep>,
     /// Which half of it is wrong.
     pub half: Half,
     /// What is wrong, and what would be right.
@@ -198,7 +194,7 @@ pub struct Problem {
 
 impl Problem {
     /// A problem with the value at the end of a path.
-    pub fn new(path: impl Into<Vec<Step>>, message: String) -> Self {
+    pub fn new(path: impl Into<Vec<PathStep>>, message: String) -> Self {
         Self {
             path: path.into(),
             half: Half::Value,
@@ -207,9 +203,9 @@ impl Problem {
     }
 
     /// A problem with a setting in a table of them.
-    pub fn of_setting(table: impl Into<Vec<Step>>, key: &str, misuse: Misuse) -> Self {
+    pub fn of_setting(table: impl Into<Vec<PathStep>>, key: &str, misuse: Misuse) -> Self {
         let mut path = table.into();
-        path.push(Step::Key(key.to_owned().into()));
+        path.push(PathStep::Key(key.to_owned().into()));
         let (half, message) = match misuse {
             Misuse::Name(message) => (Half::Key, message),
             Misuse::Value(message) => (Half::Value, message),
@@ -224,20 +220,20 @@ impl Problem {
 
 /// One step into a file.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Step {
+pub enum PathStep {
     /// To a key's value.
     Key(Cow<'static, str>),
     /// To one of several.
     Index(usize),
 }
 
-impl From<&'static str> for Step {
+impl From<&'static str> for PathStep {
     fn from(key: &'static str) -> Self {
         Self::Key(Cow::Borrowed(key))
     }
 }
 
-impl From<usize> for Step {
+impl From<usize> for PathStep {
     fn from(at: usize) -> Self {
         Self::Index(at)
     }
@@ -254,7 +250,7 @@ pub enum Half {
 
 /// Fails with the first thing that cannot be.
 fn validate(scenario: &Scenario) -> Result<(), Problem> {
-    let fail = |path: &[Step], message: String| Err(Problem::new(path, message));
+    let fail = |path: &[PathStep], message: String| Err(Problem::new(path, message));
     let plain = |name: &str| {
         !name.is_empty()
             && !name.starts_with('.')
@@ -275,7 +271,7 @@ fn validate(scenario: &Scenario) -> Result<(), Problem> {
         return fail(&["name".into()], message.to_owned());
     }
     for (at, topic) in scenario.topics.iter().enumerate() {
-        let here = |key| [Step::from("topic"), at.into(), Step::from(key)];
+        let here = |key| [PathStep::from("topic"), at.into(), PathStep::from(key)];
         if !plain(&topic.name) || topic.name.len() > 200 {
             return fail(
                 &here("name"),
@@ -310,7 +306,7 @@ fn validate(scenario: &Scenario) -> Result<(), Problem> {
             return fail(&here("name"), message);
         }
     }
-    let check_topic = |name: &str, path: &[Step]| {
+    let check_topic = |name: &str, path: &[PathStep]| {
         let known = scenario.check_topic(name);
         known.or_else(|message| fail(path, message))
     };
@@ -321,7 +317,7 @@ fn validate(scenario: &Scenario) -> Result<(), Problem> {
         ))
     };
     for (at, producer) in scenario.producers.iter().enumerate() {
-        let here = |key| [Step::from("producer"), at.into(), Step::from(key)];
+        let here = |key| [PathStep::from("producer"), at.into(), PathStep::from(key)];
         check_topic(&producer.topic, &here("topic"))?;
         if let Some(message) = not_written(&producer.topic) {
             return fail(&here("topic"), message);
@@ -349,7 +345,7 @@ fn validate(scenario: &Scenario) -> Result<(), Problem> {
         }
     }
     for (at, group) in scenario.groups.iter().enumerate() {
-        let here = |key| [Step::from("group"), at.into(), Step::from(key)];
+        let here = |key| [PathStep::from("group"), at.into(), PathStep::from(key)];
         check_topic(&group.topic, &here("topic"))?;
         if scenario
             .groups
@@ -378,7 +374,7 @@ fn validate(scenario: &Scenario) -> Result<(), Problem> {
     }
     transforms::validate(scenario, not_written)?;
     for (at, quota) in scenario.quotas.iter().enumerate() {
-        let here = |key| [Step::from("quota"), at.into(), Step::from(key)];
+        let here = |key| [PathStep::from("quota"), at.into(), PathStep::from(key)];
         if quota.config.is_empty() {
             let message = format!("a quota sets one of {}", QUOTA_KEYS.join(", "));
             return fail(&here("config"), message);
@@ -398,7 +394,7 @@ fn validate(scenario: &Scenario) -> Result<(), Problem> {
         }
     }
     for (at, write) in scenario.writes.iter().enumerate() {
-        let here = |key| [Step::from("write"), at.into(), Step::from(key)];
+        let here = |key| [PathStep::from("write"), at.into(), PathStep::from(key)];
         if scenario.capture.is_none() {
             return fail(
                 &here("table"),
@@ -424,7 +420,7 @@ fn validate(scenario: &Scenario) -> Result<(), Problem> {
         }
     }
     for (at, fault) in scenario.faults.iter().enumerate() {
-        let here = |key| [Step::from("fault"), at.into(), Step::from(key)];
+        let here = |key| [PathStep::from("fault"), at.into(), PathStep::from(key)];
         validate_trigger(scenario, &fault.after, at)
             .or_else(|message| fail(&here("after"), message))?;
         let possible = fault.kind.check(scenario);
@@ -437,7 +433,7 @@ fn validate(scenario: &Scenario) -> Result<(), Problem> {
         );
     }
     for (at, guarantee) in scenario.guarantees.iter().enumerate() {
-        let here = |key| [Step::from("guarantee"), at.into(), Step::from(key)];
+        let here = |key| [PathStep::from("guarantee"), at.into(), PathStep::from(key)];
         let timed = guarantee.claim == Claim::RecoversWithin;
         if timed != guarantee.limit_ms.is_some() {
             let message = if timed {
@@ -561,14 +557,14 @@ fn span_of(text: &str, problem: &Problem) -> Option<Range<usize>> {
     let mut array: Option<&[Spanned<DeValue<'_>>]> = None;
     for (step, left) in problem.path.iter().zip((0..problem.path.len()).rev()) {
         let value = match step {
-            Step::Key(key) => {
+            PathStep::Key(key) => {
                 let (name, value) = table?.get_key_value(key.as_ref())?;
                 if left == 0 && problem.half == Half::Key {
                     return Some(name.span());
                 }
                 Some(value)
             }
-            Step::Index(at) => array?.get(*at),
+            PathStep::Index(at) => array?.get(*at),
         };
         let Some(value) = value else { break };
         best = Some(value.span());

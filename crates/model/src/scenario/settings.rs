@@ -214,7 +214,7 @@ pub fn owner(name: &str, whose: Whose) -> Option<String> {
 }
 
 /// The first setting of somebody that Kafka would not take.
-pub fn first_misuse(whose: Whose, config: &Config) -> Option<(&str, Misuse)> {
+pub(crate) fn first_misuse(whose: Whose, config: &Config) -> Option<(&str, Misuse)> {
     config.iter().find_map(|(name, value)| {
         let misuse = check(whose, name, value, config)?;
         Some((name.as_str(), misuse))

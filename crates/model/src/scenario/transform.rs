@@ -8,6 +8,8 @@ use super::Config;
 /// An application that makes one record of each that it reads, and sends it to
 /// another topic. It is a consumer group too, of the same name.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+#[cfg_attr(test, schemars(rename = "transform"))]
 #[serde(deny_unknown_fields)]
 pub struct Transform {
     /// Its `group.id`, and the beginning of its members' `transactional.id`:
@@ -18,23 +20,30 @@ pub struct Transform {
     pub from: String,
     /// The topic it writes.
     pub to: String,
-    /// How many members.
+    /// How many members, numbered from 1, each a process of its own.
     #[serde(default = "one_member")]
+    #[cfg_attr(test, schemars(range(min = 1, max = 64)))]
     pub members: u32,
-    /// How many records each processes in a second.
+    /// How many records each member processes in a second.
+    #[cfg_attr(test, schemars(range(min = 1, max = u32::MAX)))]
     pub records_per_s: u32,
     /// A member commits after it has processed this many records, when it has
     /// nothing to read for a while, and when it stops cleanly.
+    #[cfg_attr(test, schemars(range(min = 1)))]
     pub commit_every_records: u64,
-    /// Whether what is made takes effect in one transaction with the position.
+    /// Whether the records that it sends take effect in one transaction with
+    /// the position, or are sent first and the position committed afterwards.
+    #[cfg_attr(test, schemars(with = "bool"))]
     pub transactions: Transactions,
-    /// Bytes of each value that it sends.
+    /// Bytes of each value that it sends: at least 96 and the name of the topic
+    /// that it writes.
+    #[cfg_attr(test, schemars(range(min = crate::record::OVERHEAD_BYTES_MAX + 1, max = 900_000)))]
     pub record_bytes: u32,
-    /// The consumer's configuration, in the Java client's names. `{member}` in
-    /// a value stands for the member's number in the group.
+    /// Consumer configuration, in the Java client's names. Values are strings.
+    /// `{member}` stands for the member's number.
     #[serde(default)]
     pub config: Config,
-    /// The producer's.
+    /// Producer configuration, in the Java client's names. Values are strings.
     #[serde(default)]
     pub producer_config: Config,
 }

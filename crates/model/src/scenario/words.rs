@@ -1,9 +1,13 @@
-//! What plans are put into words with, and triggers in words; each fault has its
+//! A plan in words: its parts, and when something happens; each fault has its
 //! own words. Knows nothing of how a name is set off from the words around it.
+
+mod parts;
 
 use std::fmt;
 
 use super::Trigger;
+
+pub use parts::{cluster, connector, database, group, producer, quota, topic, transform, write};
 
 /// A piece of a phrase.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -4,13 +4,13 @@ use std::collections::BTreeSet;
 
 use model::anomaly::Anomaly;
 use model::claim::{Claim, Level};
+use model::scenario::words::counted;
 use model::scenario::{Consequence, EMBEDDED, Scenario};
 
 use super::figures::found_where;
 use super::results::{in_repetition, named};
 use crate::document::{Document, Item, Text, code, strong, text};
 use crate::run::{Run, Word};
-use crate::units::counted;
 
 pub(crate) fn write(document: &mut Document, run: &Run<'_>) {
     document.heading(3, "Known limitations");
@@ -103,12 +103,12 @@ fn not_tested(run: &Run<'_>) -> Vec<Item> {
     let scenarios: Vec<&Scenario> = ran.iter().filter_map(|test| test.scenario).collect();
     let mut items = Vec::new();
 
-    let left_out = &run.plan.left_out;
-    items.extend(left_out.iter().map(|left_out| {
+    let skipped = &run.plan.skipped;
+    items.extend(skipped.iter().map(|skipped| {
         Item::new(text![
-            code(&left_out.scenario),
+            code(&skipped.scenario),
             " was skipped: it ",
-            left_out.reasons.join("; it "),
+            skipped.reasons.join("; it "),
             ".",
         ])
     }));
@@ -116,7 +116,7 @@ fn not_tested(run: &Run<'_>) -> Vec<Item> {
         .iter()
         .map(|(name, _)| *name)
         .filter(|name| !ran.iter().any(|test| test.name == *name))
-        .filter(|name| !left_out.iter().any(|it| it.scenario == *name));
+        .filter(|name| !skipped.iter().any(|it| it.scenario == *name));
     let absent = Text::join(absent.map(|name| text![code(name)]), ", ");
     if !absent.is_empty() {
         items.push(Item::new(text![
@@ -202,7 +202,7 @@ fn not_tested(run: &Run<'_>) -> Vec<Item> {
             items.push(Item::new(text![
                 code(test.name),
                 ": ",
-                counted(missing, "planned run", "planned runs"),
+                counted(missing as u64, "planned run"),
                 " without a verdict.",
             ]));
         }

@@ -1,14 +1,15 @@
 //! Title, what the run was, and the executive summary.
 
 use model::claim::{Claim, Level};
-use model::verdict::{Stopped, Verdict};
+use model::scenario::words::counted;
+use model::verdict::{Interruption, Verdict};
 
 use super::figures::key_figures;
 use super::replay;
 use super::results::in_repetition;
 use crate::document::{Document, Item, Table, Text, code, strong, text};
 use crate::run::{Run, Tally, Test, Word, is_as_wanted};
-use crate::units::{counted, duration_ms, gibibytes};
+use crate::units::{duration_ms, gibibytes};
 
 pub(crate) fn write(document: &mut Document, run: &Run<'_>) {
     document.heading(1, "Kafka delivery guarantees");
@@ -46,8 +47,8 @@ fn facts(run: &Run<'_>) -> Table {
         }
     };
     if let Some(circumstances) = &run.verdict.circumstances {
-        add("Began", text![circumstances.began.as_str()]);
-        let took = circumstances.took_ms.map(duration_ms);
+        add("Started", text![circumstances.started_at.as_str()]);
+        let took = circumstances.duration_ms.map(duration_ms);
         add(
             "Took",
             text![took.unwrap_or_else(|| String::from("not known: it did not end"))],
@@ -73,15 +74,15 @@ fn facts(run: &Run<'_>) -> Table {
                 at,
                 format!(
                     ", an existing cluster with {}; {} skipped",
-                    counted(cluster.brokers, "broker", "brokers"),
-                    counted(run.plan.left_out.len(), "scenario", "scenarios"),
+                    counted(cluster.brokers as u64, "broker"),
+                    counted(run.plan.skipped.len() as u64, "scenario"),
                 ),
             ],
         );
     }
     if let Some(circumstances) = &run.verdict.circumstances {
         let machine = &circumstances.machine;
-        let cores = machine.cores.map(|cores| counted(cores, "CPU", "CPUs"));
+        let cores = machine.cores.map(|cores| counted(cores, "CPU"));
         let parts = [
             cores,
             machine.memory_bytes.map(gibibytes),
@@ -96,7 +97,7 @@ fn facts(run: &Run<'_>) -> Table {
 fn headline(run: &Run<'_>) -> Text {
     let tally = run.tally();
     let mut text = text!["Verdict of the run: ", strong(run.verdict.verdict), ". "];
-    text.push(counted(run.tests.len(), "scenario", "scenarios"));
+    text.push(counted(run.tests.len() as u64, "scenario"));
     if tally.total() > run.tests.len() {
         text.push(format!(", {} runs in all", tally.total()));
     }
@@ -109,8 +110,8 @@ fn headline(run: &Run<'_>) -> Text {
     }
     text.push(".");
     let (interrupted, not_started) = (
-        run.stopped(Stopped::Interrupted),
-        run.stopped(Stopped::NotStarted),
+        run.stopped(Interruption::Interrupted),
+        run.stopped(Interruption::NotStarted),
     );
     if interrupted + not_started > 0 {
         text.push(format!(

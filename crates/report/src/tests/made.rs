@@ -7,7 +7,7 @@ use model::anomaly::Anomaly;
 use model::claim::Level;
 use model::event::{Evidence, Found};
 use model::ids::RunId;
-use model::plan::{Circumstances, Machine, Ran, RunPlan, ScenarioPlan};
+use model::plan::{Circumstances, Machine, RunPlan, ScenarioPlan, Timing};
 use model::scenario::{Config, FaultKind, Scenario, embedded, parse};
 use model::verdict::{
     Calibration, CaptureMeasurements, Counts, ErrorMeaning, Example, ExampleOperation,
@@ -40,8 +40,8 @@ fn circumstances(names: &[&str]) -> Circumstances {
     command.extend(words(names));
     command.extend(words(&["--seed", "41", "--kafka", "4.3.1"]));
     Circumstances {
-        began: String::from("2026-11-29T22:10:00Z"),
-        took_ms: Some(61_500),
+        started_at: String::from("2026-11-29T22:10:00Z"),
+        duration_ms: Some(61_500),
         command,
         machine: Machine {
             cores: Some(2),
@@ -59,9 +59,9 @@ pub(super) fn plan(names: &[&str], repeat: u32) -> RunPlan {
     let mut plan = RunPlan::new(RunId::new(0x5eed), 41, versions(), &scenarios, repeat);
     plan.circumstances = Some(circumstances(names));
     for (scenario, number) in plan.scenarios.iter_mut().zip(0..) {
-        scenario.ran = Some(Ran {
-            began_ms: 1_000 * number,
-            took_ms: 12_340,
+        scenario.timing = Some(Timing {
+            start_ms: 1_000 * number,
+            duration_ms: 12_340,
         });
     }
     plan
@@ -88,7 +88,7 @@ pub(super) fn verdict(plan: &RunPlan) -> RunVerdict {
         circumstances: plan.circumstances.clone(),
         verdict: Verdict::Held,
         scenarios: plan.scenarios.iter().map(scenario).collect(),
-        left_out: plan.left_out.clone(),
+        skipped: plan.skipped.clone(),
     }
 }
 
@@ -141,7 +141,7 @@ fn scenario(plan: &ScenarioPlan) -> ScenarioVerdict {
     ScenarioVerdict {
         name: scenario.name.clone(),
         repetition: plan.repetition,
-        ran: plan.ran,
+        timing: plan.timing,
         stopped: None,
         verdict: if shows_violation {
             Verdict::Violated

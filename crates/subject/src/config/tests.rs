@@ -142,7 +142,7 @@ fn what_is_in_force_is_told_and_secrets_are_hidden() {
         .set("acks", "all")
         .set("sasl.password", "hunter2")
         .set("linger.ms", "7");
-    let Happening::Ready { client, config } = ready(RoleKind::Producer, &config).unwrap() else {
+    let ClientEvent::Ready { client, config } = ready(RoleKind::Producer, &config).unwrap() else {
         panic!("not ready");
     };
     assert!(client.starts_with("librdkafka 2."), "{client}");
@@ -158,7 +158,7 @@ fn every_default_worth_telling_exists() {
         (RoleKind::Producer, PRODUCER_DEFAULTS.len()),
         (RoleKind::Consumer, CONSUMER_DEFAULTS.len()),
     ] {
-        let Happening::Ready { config, .. } = ready(kind, &ClientConfig::new()).unwrap() else {
+        let ClientEvent::Ready { config, .. } = ready(kind, &ClientConfig::new()).unwrap() else {
             panic!("not ready");
         };
         assert_eq!(config.len(), count, "{config:?}");

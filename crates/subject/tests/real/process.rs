@@ -13,7 +13,7 @@ use model::ids::{Micros, ProducerIx, RunId};
 use model::scenario::{Commit, Fence};
 use rustix::process::{Pid, Signal, kill_process};
 use subject::clock::Clock;
-use subject::protocol::{ConsumerRole, Happening, ProducerRole, Report, Role};
+use subject::protocol::{ClientEvent, ConsumerRole, ProducerRole, Report, Role};
 
 pub(crate) const RUN: RunId = RunId::new(0xfeed);
 
@@ -97,7 +97,7 @@ impl Subject {
         self.child.wait().unwrap()
     }
 
-    pub(crate) fn count(&self, what: fn(&Happening) -> bool) -> usize {
+    pub(crate) fn count(&self, what: fn(&ClientEvent) -> bool) -> usize {
         count(&self.reports, what)
     }
 
@@ -116,7 +116,7 @@ impl Subject {
         self.reports
             .iter()
             .filter_map(|report| match &report.what {
-                Happening::Processed {
+                ClientEvent::Processed {
                     partition, offset, ..
                 } => Some((partition.get(), offset.get())),
                 _ => None,
@@ -137,28 +137,28 @@ impl Drop for Subject {
     }
 }
 
-pub(crate) fn count(reports: &[Report], what: fn(&Happening) -> bool) -> usize {
+pub(crate) fn count(reports: &[Report], what: fn(&ClientEvent) -> bool) -> usize {
     reports.iter().filter(|report| what(&report.what)).count()
 }
 
-pub(crate) fn sent(what: &Happening) -> bool {
-    matches!(what, Happening::Sent { .. })
+pub(crate) fn sent(what: &ClientEvent) -> bool {
+    matches!(what, ClientEvent::Sent { .. })
 }
 
-pub(crate) fn acknowledged(what: &Happening) -> bool {
-    matches!(what, Happening::Acknowledged { .. })
+pub(crate) fn acknowledged(what: &ClientEvent) -> bool {
+    matches!(what, ClientEvent::Acknowledged { .. })
 }
 
-pub(crate) fn failed(what: &Happening) -> bool {
-    matches!(what, Happening::Failed { .. })
+pub(crate) fn failed(what: &ClientEvent) -> bool {
+    matches!(what, ClientEvent::Failed { .. })
 }
 
-pub(crate) fn unknown(what: &Happening) -> bool {
-    matches!(what, Happening::Unknown { .. })
+pub(crate) fn unknown(what: &ClientEvent) -> bool {
+    matches!(what, ClientEvent::Unknown { .. })
 }
 
-pub(crate) fn processed(what: &Happening) -> bool {
-    matches!(what, Happening::Processed { .. })
+pub(crate) fn processed(what: &ClientEvent) -> bool {
+    matches!(what, ClientEvent::Processed { .. })
 }
 
 pub(crate) fn config(pairs: &[(&str, &str)]) -> BTreeMap<String, String> {

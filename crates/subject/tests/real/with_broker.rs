@@ -11,7 +11,7 @@ use rustix::process::Signal;
 use stack::artefacts::Parts;
 use stack::stack::{Stack, StackSpec};
 use subject::clock::Clock;
-use subject::protocol::{ConsumerRole, Happening, ProducerRole, Report, Role};
+use subject::protocol::{ClientEvent, ConsumerRole, ProducerRole, Report, Role};
 use testkit::Kafka;
 
 const RECORDS: usize = 1000;
@@ -71,13 +71,13 @@ async fn a_group_goes_on_where_it_committed() {
         }
         assert!(second.reports.iter().all(|report| !matches!(
             report.what,
-            Happening::Committed { result, .. } if result != CommitResult::Accepted
+            ClientEvent::Committed { result, .. } if result != CommitResult::Accepted
         )));
         assert!(second.reports.iter().all(|report| !matches!(
             report.what,
-            Happening::Processed { content, .. } if !matches!(content, Content::Ours(_))
+            ClientEvent::Processed { content, .. } if !matches!(content, Content::Ours(_))
         )));
-        assert_eq!(second.reports.last().unwrap().what, Happening::Ended);
+        assert_eq!(second.reports.last().unwrap().what, ClientEvent::Ended);
     }
     stack.stop(Duration::from_millis(100)).await;
 }
@@ -107,7 +107,7 @@ async fn members_share_the_partitions_and_give_back_what_is_revoked() {
         // A clean leave: all partitions are the first one's again.
         second.signal(Signal::TERM);
         assert!(second.wait().success());
-        let assigned = |what: &Happening| matches!(what, Happening::Assigned { .. });
+        let assigned = |what: &ClientEvent| matches!(what, ClientEvent::Assigned { .. });
         let before = (first.count(assigned), first.count(processed));
         first.until(|reports| {
             count(reports, assigned) > before.0 && count(reports, processed) > before.1 + 50
@@ -129,7 +129,7 @@ async fn members_share_the_partitions_and_give_back_what_is_revoked() {
             );
         }
         assert!(first.reports.iter().any(
-            |report| matches!(&report.what, Happening::Revoked { partitions } if !partitions.is_empty())
+            |report| matches!(&report.what, ClientEvent::Revoked { partitions } if !partitions.is_empty())
         ));
     }
     stack.stop(Duration::from_millis(100)).await;
@@ -187,12 +187,12 @@ async fn a_producer_that_waits_for_no_answer_ends_when_its_records_have_arrived(
     broker.service().resume().await.unwrap();
     assert!(sender.wait().success());
     let told = sender.reports.iter().filter(|it| acknowledged(&it.what));
-    let no_offset = |it: &&Report| matches!(it.what, Happening::Acknowledged { offset, .. } if offset.is_none());
+    let no_offset = |it: &&Report| matches!(it.what, ClientEvent::Acknowledged { offset, .. } if offset.is_none());
     assert_eq!(told.filter(no_offset).count(), 300);
     let mut ends = sender
         .reports
         .iter()
-        .filter(|it| it.what == Happening::Ended);
+        .filter(|it| it.what == ClientEvent::Ended);
     let ended = ends.next().unwrap();
     assert!(ended.at > resumed, "{ended:?}, resumed at {resumed}");
     stack.stop(Duration::from_millis(100)).await;
@@ -203,7 +203,7 @@ fn retries(reports: &[Report]) -> u64 {
         .iter()
         .rev()
         .find_map(|report| match report.what {
-            Happening::Counted { retries } => Some(retries),
+            ClientEvent::Counted { retries } => Some(retries),
             _ => None,
         })
         .unwrap_or(0)

@@ -10,7 +10,7 @@ use crate::process::{
 };
 use rustix::process::Signal;
 use subject::clock::Clock;
-use subject::protocol::{Happening, LargeRecords, ProducerRole, Role};
+use subject::protocol::{ClientEvent, LargeRecords, ProducerRole, Role};
 
 /// Nobody listens on it.
 const NOWHERE: &str = "127.0.0.1:1";
@@ -33,7 +33,7 @@ fn a_record_that_expires_is_unknown() {
     assert!(subject.wait().success());
     assert_eq!(subject.count(sent), 5);
     assert_eq!(subject.count(unknown), 5);
-    assert_eq!(subject.reports.last().unwrap().what, Happening::Ended);
+    assert_eq!(subject.reports.last().unwrap().what, ClientEvent::Ended);
 }
 
 #[test]
@@ -58,7 +58,7 @@ fn a_full_buffer_holds_the_next_record_back_and_is_noted_once() {
         ..to_nowhere(clock)
     };
     let mut subject = Subject::start(clock, &Role::Producer(role));
-    let full = |what: &Happening| matches!(what, Happening::Note { .. });
+    let full = |what: &ClientEvent| matches!(what, ClientEvent::Note { .. });
     subject.until(|reports| count(reports, full) > 0);
     // Two records of 513 bytes are more than a KiB.
     let held_back = subject.count(sent);
@@ -87,7 +87,7 @@ fn a_record_for_which_no_room_comes_is_failed_and_the_next_one_is_tried() {
     let taken = subject.count(unknown);
     assert!((1..=2).contains(&taken), "{taken}");
     assert_eq!(subject.count(failed), 5 - taken);
-    let says_why = |what: &Happening| matches!(what, Happening::Failed { error, .. } if error.contains("max.block.ms"));
+    let says_why = |what: &ClientEvent| matches!(what, ClientEvent::Failed { error, .. } if error.contains("max.block.ms"));
     assert_eq!(subject.count(says_why), 5 - taken);
 }
 
@@ -109,7 +109,7 @@ fn every_so_many_records_one_is_large() {
         .reports
         .iter()
         .filter_map(|report| match &report.what {
-            Happening::Failed { sequence, .. } => Some(sequence.get()),
+            ClientEvent::Failed { sequence, .. } => Some(sequence.get()),
             _ => None,
         })
         .collect();

@@ -13,11 +13,13 @@ pub(super) const DEFINITION: FaultDefinition = FaultDefinition {
 
 /// What an `answer-lost` has.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct AnswerLost {
     /// Which requests.
     pub requests: Requests,
     /// For how long at most, in milliseconds; it is over as soon as no further
     /// request can meet it.
+    #[cfg_attr(test, schemars(range(max = crate::schema::DURATION_MS_MAX)))]
     pub for_ms: u64,
 }
 

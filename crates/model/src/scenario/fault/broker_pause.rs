@@ -13,11 +13,13 @@ pub(super) const DEFINITION: FaultDefinition = FaultDefinition {
 
 /// What a `broker-pause` has.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct BrokerPause {
     /// Which.
     #[serde(default = "BrokerPick::first")]
     pub broker: BrokerPick,
     /// For how long, in milliseconds.
+    #[cfg_attr(test, schemars(range(max = crate::schema::DURATION_MS_MAX)))]
     pub for_ms: u64,
 }
 

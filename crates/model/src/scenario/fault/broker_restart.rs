@@ -14,6 +14,7 @@ pub(super) const DEFINITION: FaultDefinition = FaultDefinition {
 
 /// What a `broker-restart` has.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct BrokerRestart {
     /// Which.
     #[serde(default = "BrokerPick::first")]
@@ -21,6 +22,7 @@ pub struct BrokerRestart {
     /// How they are ended.
     pub signal: EndSignal,
     /// How long they are kept down, in milliseconds.
+    #[cfg_attr(test, schemars(range(max = crate::schema::DURATION_MS_MAX)))]
     pub down_ms: u64,
 }
 

@@ -12,6 +12,7 @@ pub(super) const DEFINITION: FaultDefinition = FaultDefinition {
 
 /// What a `connector-restart` has.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct ConnectorRestart {
     /// Whether its tasks are restarted with it.
     #[serde(default)]
@@ -20,6 +21,8 @@ pub struct ConnectorRestart {
 
 /// Whether a connector's tasks are restarted with it.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+#[cfg_attr(test, schemars(inline))]
 #[serde(rename_all = "kebab-case")]
 pub enum RestartTasks {
     /// `?includeTasks=true&onlyFailed=false`.

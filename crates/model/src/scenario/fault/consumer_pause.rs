@@ -13,15 +13,19 @@ pub(super) const DEFINITION: FaultDefinition = FaultDefinition {
 
 /// What a `consumer-pause` has.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct ConsumerPause {
     /// The `group.id`.
     pub group: String,
     /// Which member, from 1.
     #[serde(default = "first_member")]
+    #[cfg_attr(test, schemars(range(min = 1, max = 64)))]
     pub member: u32,
     /// For how long, in milliseconds.
+    #[cfg_attr(test, schemars(range(max = crate::schema::DURATION_MS_MAX)))]
     pub for_ms: u64,
-    /// Whether its partitions must have gone to another member meanwhile.
+    /// Whether its partitions must have gone to another member before it goes
+    /// on; `awaited` needs a second member.
     #[serde(default)]
     pub takeover: Takeover,
 }
@@ -29,6 +33,8 @@ pub struct ConsumerPause {
 /// Whether a frozen member's partitions must have gone to another one before
 /// it goes on.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+#[cfg_attr(test, schemars(inline))]
 #[serde(rename_all = "kebab-case")]
 pub enum Takeover {
     /// They may.

@@ -13,23 +13,29 @@ pub(super) const DEFINITION: FaultDefinition = FaultDefinition {
 
 /// What a `consumer-restart` has.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct ConsumerRestart {
     /// The `group.id`.
     pub group: String,
     /// Which member, from 1.
     #[serde(default = "first_member")]
+    #[cfg_attr(test, schemars(range(min = 1, max = 64)))]
     pub member: u32,
     /// How it is ended.
     pub signal: EndSignal,
     /// How long until the new one starts, in milliseconds.
+    #[cfg_attr(test, schemars(range(max = crate::schema::DURATION_MS_MAX)))]
     pub down_ms: u64,
-    /// What becomes of the group's committed offsets meanwhile.
+    /// What becomes of the group's committed offsets meanwhile. `deleted` needs
+    /// one member, `signal = "term"` and no `group.instance.id`.
     #[serde(default)]
     pub offsets: Offsets,
 }
 
 /// What becomes of a group's committed offsets while none of its members runs.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+#[cfg_attr(test, schemars(inline))]
 #[serde(rename_all = "kebab-case")]
 pub enum Offsets {
     /// They stay.

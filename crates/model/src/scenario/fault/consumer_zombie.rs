@@ -14,14 +14,17 @@ pub(super) const DEFINITION: FaultDefinition = FaultDefinition {
 
 /// What a `consumer-zombie` has.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct ConsumerZombie {
     /// The `group.id`.
     pub group: String,
     /// Which member, from 1.
     #[serde(default = "first_member")]
+    #[cfg_attr(test, schemars(range(min = 1, max = 64)))]
     pub member: u32,
     /// For how long at least it stands still, in milliseconds: until the new
     /// one has its partitions in any case.
+    #[cfg_attr(test, schemars(range(max = crate::schema::DURATION_MS_MAX)))]
     pub for_ms: u64,
 }
 

@@ -14,6 +14,7 @@ pub(super) const DEFINITION: FaultDefinition = FaultDefinition {
 
 /// What a `disk-full` has.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct DiskFull {
     /// Which.
     #[serde(default = "BrokerPick::first")]
@@ -21,6 +22,7 @@ pub struct DiskFull {
     /// The topic whose partition fills it.
     pub topic: String,
     /// For how long, in milliseconds.
+    #[cfg_attr(test, schemars(range(max = crate::schema::DURATION_MS_MAX)))]
     pub for_ms: u64,
 }
 

@@ -14,6 +14,7 @@ pub(super) const DEFINITION: FaultDefinition = FaultDefinition {
 
 /// What a `disk-loss` has.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct DiskLoss {
     /// Which.
     #[serde(default = "BrokerPick::first")]

@@ -14,6 +14,7 @@ pub(super) const DEFINITION: FaultDefinition = FaultDefinition {
 
 /// What a `link-cut` has.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct LinkCut {
     /// From which.
     #[serde(default = "BrokerPick::first")]
@@ -22,11 +23,14 @@ pub struct LinkCut {
     #[serde(default)]
     pub peers: Peers,
     /// For how long, in milliseconds.
+    #[cfg_attr(test, schemars(range(max = crate::schema::DURATION_MS_MAX)))]
     pub for_ms: u64,
 }
 
 /// Which of the other brokers a link cut is about.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+#[cfg_attr(test, schemars(inline))]
 #[serde(rename_all = "kebab-case")]
 pub enum Peers {
     /// All of them.

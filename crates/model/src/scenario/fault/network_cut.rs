@@ -14,11 +14,13 @@ pub(super) const DEFINITION: FaultDefinition = FaultDefinition {
 
 /// What a `network-cut` has.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct NetworkCut {
     /// Before which brokers.
     #[serde(default)]
     pub broker: BrokerPick,
     /// For how long, in milliseconds.
+    #[cfg_attr(test, schemars(range(max = crate::schema::DURATION_MS_MAX)))]
     pub for_ms: u64,
     /// How it begins.
     #[serde(default)]
@@ -27,6 +29,8 @@ pub struct NetworkCut {
 
 /// How a network cut begins.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+#[cfg_attr(test, schemars(inline))]
 #[serde(rename_all = "kebab-case")]
 pub enum CutOnset {
     /// Both ways at once.

@@ -13,21 +13,25 @@ pub(super) const DEFINITION: FaultDefinition = FaultDefinition {
 
 /// What a `request-refused` has.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct RequestRefused {
     /// Which requests.
     pub requests: Requests,
-    /// Kafka's name of the error.
+    /// Kafka's name of the error: `NOT_ENOUGH_REPLICAS`, `REQUEST_TIMED_OUT`, …
     pub code: String,
     /// Whether the broker has acted.
     #[serde(default)]
     pub moment: ErrorMoment,
     /// For how long at most, in milliseconds; it is over as soon as no further
     /// request can meet it.
+    #[cfg_attr(test, schemars(range(max = crate::schema::DURATION_MS_MAX)))]
     pub for_ms: u64,
 }
 
 /// When a request is answered with an error.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+#[cfg_attr(test, schemars(inline))]
 #[serde(rename_all = "kebab-case")]
 pub enum ErrorMoment {
     /// In the broker's place, which never sees the request.

@@ -4,33 +4,37 @@ use super::{BadKey, Deserialize, Phrase, Scenario, Serialize, plain};
 
 /// Which requests a fault meets: those that fit all that is given.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Requests {
-    /// Kafka's name of the API.
+    /// Kafka's name of the API: `Produce`, `Fetch`, `OffsetCommit`, …
     pub api: String,
     /// That name this topic.
     pub topic: Option<String>,
     /// That name this partition.
+    #[cfg_attr(test, schemars(range(min = 0, max = 999)))]
     pub partition: Option<i32>,
     /// That name this consumer group.
     pub group: Option<String>,
-    /// Which of those that fit.
+    /// Which of the requests that fit; all of them by default.
     #[serde(default)]
     pub pick: RequestPick,
 }
 
 /// Which of the requests that fit.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+#[cfg_attr(test, schemars(rename = "pick"))]
 #[serde(rename_all = "kebab-case")]
 pub enum RequestPick {
     /// All of them.
     #[default]
     Every,
     /// The n-th, from 1, and no other.
-    Nth(u64),
+    Nth(#[cfg_attr(test, schemars(range(min = 1)))] u64),
     /// The first so many.
-    First(u64),
+    First(#[cfg_attr(test, schemars(range(min = 1)))] u64),
     /// Each with this probability, drawn from the seed.
-    Probability(f64),
+    Probability(#[cfg_attr(test, schemars(extend("exclusiveMinimum" = 0, "maximum" = 1)))] f64),
 }
 
 impl Requests {

@@ -14,6 +14,7 @@ pub(super) const DEFINITION: FaultDefinition = FaultDefinition {
 
 /// What a `rolling-bounce` has.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct RollingBounce {
     /// How each is ended.
     #[serde(default)]

@@ -13,13 +13,16 @@ pub(super) const DEFINITION: FaultDefinition = FaultDefinition {
 
 /// What a `slow-network` has.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct SlowNetwork {
     /// Before which brokers.
     #[serde(default)]
     pub broker: BrokerPick,
-    /// How much longer each way, in milliseconds.
+    /// How much longer each way takes, in milliseconds.
+    #[cfg_attr(test, schemars(range(max = crate::schema::DURATION_MS_MAX)))]
     pub latency_ms: u64,
     /// For how long, in milliseconds.
+    #[cfg_attr(test, schemars(range(max = crate::schema::DURATION_MS_MAX)))]
     pub for_ms: u64,
 }
 

@@ -3,7 +3,7 @@
 //! time than anybody has. Knows what each of these needs; nothing of how a
 //! history is judged.
 
-use super::{Problem, Step};
+use super::{PathStep, Problem};
 use crate::claim::{Claim, Guarantee, Level};
 use crate::scenario::settings::{self, Whose};
 use crate::scenario::{
@@ -157,7 +157,7 @@ fn claims(scenario: &Scenario) -> Result<(), Problem> {
     for (at, guarantee) in scenario.guarantees.iter().enumerate() {
         if let Some(lacking) = undecidable(scenario, guarantee) {
             let message = format!("`{}` cannot be decided here: {lacking}", guarantee.claim);
-            let path: [Step; 3] = ["guarantee".into(), at.into(), "claim".into()];
+            let path: [PathStep; 3] = ["guarantee".into(), at.into(), "claim".into()];
             return Err(Problem::new(path, message));
         }
     }
@@ -327,7 +327,7 @@ fn of_transactions(scenario: &Scenario, claim: Claim) -> Option<String> {
 /// Settings that Kafka's own definitions refuse.
 fn kafkas_settings(scenario: &Scenario) -> Result<(), Problem> {
     let refused =
-        |path: Vec<Step>, whose: Whose, config| match settings::first_misuse(whose, config) {
+        |path: Vec<PathStep>, whose: Whose, config| match settings::first_misuse(whose, config) {
             Some((key, misuse)) => Err(Problem::of_setting(path, key, misuse)),
             None => Ok(()),
         };

@@ -13,7 +13,7 @@ use super::{Misfit, nearest};
 use crate::scenario::settings;
 
 /// The format, as editors read it.
-const SCHEMA: &str = include_str!("../../../../../docs/reference/scenario.schema.json");
+const SCHEMA: &str = include_str!("../../../schema/scenario.schema.json");
 
 static FORMAT: LazyLock<Value> = LazyLock::new(|| serde_json::from_str(SCHEMA).unwrap_or_default());
 

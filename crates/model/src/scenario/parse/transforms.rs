@@ -1,7 +1,7 @@
 //! What can be wrong with an application that reads and writes. Knows nothing
 //! of the rest of a scenario but the names in it.
 
-use super::{Problem, Step};
+use super::{PathStep, Problem};
 use crate::record::OVERHEAD_BYTES_MAX;
 use crate::scenario::Scenario;
 
@@ -12,7 +12,7 @@ pub(super) fn validate(
 ) -> Result<(), Problem> {
     for (at, transform) in scenario.transforms.iter().enumerate() {
         let fail = |key: &'static str, message: String| {
-            let path = ["transform".into(), at.into(), Step::from(key)];
+            let path = ["transform".into(), at.into(), PathStep::from(key)];
             Err(Problem::new(path, message))
         };
         for (key, topic) in [("from", &transform.from), ("to", &transform.to)] {
