@@ -13,7 +13,7 @@ use model::plan::{OwnNames, RunPlan, ScenarioPlan};
 use wire::{Cluster, ErrorCode, GroupProtocol, GroupState, WireError};
 
 use crate::error::EngineError;
-use crate::run::Brokers;
+use crate::settings::Brokers;
 use crate::survey::reach;
 use crate::wait::{Wait, Waits};
 

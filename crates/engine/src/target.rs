@@ -19,9 +19,9 @@ use stack::ports::ReservedPort;
 use stack::postgres::Postgres;
 use stack::stack::{Cdc, CdcSpec, Stack, StackSpec};
 
+use crate::connect::connect;
 use crate::error::EngineError;
-use crate::observer::connect;
-use crate::run::{Brokers, Embedded};
+use crate::settings::{Brokers, Embedded};
 use crate::subjects::logs_in;
 use crate::watch::Parts;
 

@@ -438,7 +438,7 @@ mod tests {
     /// Loops that stand in the wait of whoever calls them, as they say.
     const WITHIN: [&str; 3] = [
         "pass(JOIN_INTERVAL)",
-        "pass(ASK_INTERVAL)",
+        "pass(COMMIT_INTERVAL)",
         "self.is_over(context)",
     ];
 

@@ -13,8 +13,8 @@ use wire::{Cluster, PartitionMetadata, Topics};
 
 use super::roles::resolve;
 use super::{FaultContext, Healed, Proof, Result};
+use crate::connect::{answers, connect};
 use crate::error::EngineError;
-use crate::observer::{answers, connect};
 use crate::wait::Wait;
 
 /// How long a broker is given to answer.

@@ -10,7 +10,7 @@ use wire::{BrokerId, ElectionType};
 
 use super::broker::{end, picked, prove_silent, states};
 use super::{Breakable, Broken, FaultContext, Healed, Proof, Result};
-use crate::observer::connect;
+use crate::connect::connect;
 use crate::wait::Wait;
 
 /// How often leaders are looked at.

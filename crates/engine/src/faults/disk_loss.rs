@@ -10,7 +10,7 @@ use wire::{Isolation, OffsetSpec, Topics};
 
 use super::broker::{picked_one, prove_gone, start_again};
 use super::{Breakable, Broken, FaultContext, Healed, Proof, Result};
-use crate::observer::connect;
+use crate::connect::connect;
 
 pub(super) struct Lost {
     broker: Arc<Broker>,

@@ -12,7 +12,7 @@ use tokio::time::Instant;
 use super::broker::{PROBE, wait_in_sync};
 use super::roles::resolve;
 use super::{Breakable, Broken, FaultContext, Healed, Proof, Result};
-use crate::observer::answers;
+use crate::connect::answers;
 use crate::wait::{before_moment, pass_until};
 
 /// Kafka's default of `replica.lag.time.max.ms`: how long a follower may lag

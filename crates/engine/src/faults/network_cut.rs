@@ -10,7 +10,7 @@ use tokio::time::Instant;
 use super::broker::PROBE;
 use super::network::{before, begin, behind, end};
 use super::{Breakable, Broken, FaultContext, Healed, Proof, Result};
-use crate::observer::answers;
+use crate::connect::answers;
 use crate::wait::{Wait, pass_until};
 
 const LOOK_INTERVAL: Duration = Duration::from_millis(1);

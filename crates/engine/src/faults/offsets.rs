@@ -7,7 +7,7 @@ use model::ids::GroupId;
 use wire::Cluster;
 
 use super::{FaultContext, Proof, Result};
-use crate::observer::connect;
+use crate::connect::connect;
 use crate::wait::Wait;
 
 /// How often that is tried.

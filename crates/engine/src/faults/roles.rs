@@ -8,8 +8,8 @@ use model::scenario::BrokerPick;
 use wire::{BrokerId, Cluster, PartitionMetadata, Topics, TransactionalId};
 
 use super::{FaultContext, Proof, Result};
+use crate::connect::connect;
 use crate::error::EngineError;
-use crate::observer::connect;
 use crate::wait::Wait;
 
 const LOOK_INTERVAL: Duration = Duration::from_millis(50);

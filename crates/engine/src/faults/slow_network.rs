@@ -9,7 +9,7 @@ use tokio::time::Instant;
 use super::broker::PROBE;
 use super::network::{before, begin, behind, end};
 use super::{Breakable, Broken, FaultContext, Healed, Proof, Result};
-use crate::observer::answers;
+use crate::connect::answers;
 use crate::wait::pass_until;
 
 pub(super) struct Slowed {

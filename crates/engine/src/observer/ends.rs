@@ -5,15 +5,16 @@ use std::collections::{BTreeMap, HashMap};
 use std::time::Duration;
 
 use model::event::Isolation as Level;
-use model::ids::{GroupId, Offset, PartitionRef};
+use model::ids::{Offset, PartitionRef};
 use wire::{Batch, ControlMarker, Isolation, OffsetSpec, PinnedReader, ReadOptions};
 
 use super::{Observer, Place, latest};
 use crate::error::EngineError;
-use crate::wait::{Wait, pass};
+use crate::wait::Wait;
 
 /// How often the brokers are asked whether what is waited for is so.
 const ASK_INTERVAL: Duration = Duration::from_millis(50);
+
 /// How many offsets are looked at first for the last record in a partition.
 const TAIL_OFFSETS: i64 = 256;
 
@@ -75,6 +76,20 @@ impl Tail {
 }
 
 impl Observer {
+    /// Where the log of every partition ends for a reader of everything, now;
+    /// without those that cannot be asked, where brokers have gone for good.
+    pub(crate) async fn ends(&mut self) -> Result<BTreeMap<PartitionRef, Offset>, EngineError> {
+        let places = self.reachable().await?;
+        let names: Vec<_> = places.iter().map(|place| place.name.clone()).collect();
+        let ends = self.offsets(&names, latest()).await?;
+        let missing = self.missing().into_iter().map(|it| (it, Offset::new(0)));
+        Ok(places
+            .into_iter()
+            .filter_map(|place| Some((place.number, *ends.get(&place.name)?)))
+            .chain(missing)
+            .collect())
+    }
+
     /// How far every partition can be read now, for a reader of each level.
     pub(crate) async fn readable(
         &mut self,
@@ -136,29 +151,6 @@ impl Observer {
             if closed || !waiting.pause(ASK_INTERVAL).await {
                 return Ok(());
             }
-        }
-    }
-
-    /// Waits until the coordinator holds these positions of a group, or later
-    /// ones. Stands in the wait for the group.
-    pub(crate) async fn await_committed(
-        &mut self,
-        group: &str,
-        wanted: &BTreeMap<PartitionRef, Offset>,
-    ) -> Result<(), EngineError> {
-        let id = GroupId::new(group);
-        let places = self.places();
-        loop {
-            let committed = self.cluster.offset_fetch(&id).await?;
-            let reached = |place: &Place| {
-                let wanted = wanted.get(&place.number).copied().unwrap_or_default();
-                let at = committed.get(&place.name).map(|offset| offset.next);
-                at.unwrap_or_default() >= wanted
-            };
-            if places.iter().all(reached) {
-                return Ok(());
-            }
-            pass(ASK_INTERVAL).await;
         }
     }
 }
