@@ -6,8 +6,8 @@ use std::collections::BTreeMap;
 use std::io::{self, IsTerminal, Write};
 use std::time::{Duration, Instant};
 
-use engine::Tally;
-use engine::progress::{Progress, Stage, Step};
+use engine::progress::{Progress, Step};
+use engine::{Stage, Tally};
 use model::plan::{RunPlan, ScenarioPlan};
 
 use rustix::termios::tcgetwinsize;

@@ -3,56 +3,22 @@
 //! killed. Takes [`OwnNames`] only, so that nothing else can be deleted. Knows
 //! nothing of what it was made for.
 
-use std::collections::{BTreeMap, BTreeSet};
-use std::fmt;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use model::ids::{GroupId, TopicName};
 use model::plan::{OwnNames, RunPlan, ScenarioPlan};
 use wire::{Cluster, ErrorCode, GroupProtocol, GroupState, WireError};
 
+use crate::connect::reach;
+use crate::created::{Left, Made, Thing};
 use crate::error::EngineError;
 use crate::settings::Brokers;
-use crate::survey::reach;
 use crate::wait::{Wait, Waits};
 
 const LOOK_INTERVAL: Duration = Duration::from_millis(100);
 /// How long one call is tried again.
 const CALL_LIMIT: Duration = Duration::from_secs(10);
-
-/// Something of a run's own in a cluster.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Thing {
-    /// A topic.
-    Topic(TopicName),
-    /// A group, with its committed offsets.
-    Group(GroupId),
-}
-
-impl fmt::Display for Thing {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Topic(name) => write!(f, "topic {name}"),
-            Self::Group(name) => write!(f, "group {name}"),
-        }
-    }
-}
-
-/// Something that could not be removed.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Left {
-    /// What.
-    pub thing: Thing,
-    /// Why.
-    pub reason: String,
-}
-
-impl fmt::Display for Left {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}: {}", self.thing, self.reason)
-    }
-}
 
 /// What came of removing.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -91,57 +57,6 @@ impl Removal {
 enum Before {
     There,
     Absent,
-}
-
-/// What one scenario has asked a cluster for. Clones are the same.
-#[derive(Clone, Debug, Default)]
-pub(crate) struct Made {
-    asked: Arc<Mutex<Asked>>,
-}
-
-#[derive(Debug, Default)]
-struct Asked {
-    any: bool,
-    not_made: Vec<TopicName>,
-    groups: BTreeSet<String>,
-}
-
-impl Made {
-    /// From now on there may be something.
-    pub(crate) fn asking(&self) {
-        self.change(|asked| asked.any = true);
-    }
-
-    /// A topic of that name was refused: it is not there, or it was there before
-    /// and is somebody else's.
-    pub(crate) fn not_made(&self, topic: &TopicName) {
-        self.change(|asked| asked.not_made.push(topic.clone()));
-    }
-
-    /// A member of the group is started: the group may be there from now on.
-    pub(crate) fn group(&self, name: &str) {
-        self.change(|asked| {
-            asked.groups.insert(name.to_owned());
-        });
-    }
-
-    fn change(&self, change: impl FnOnce(&mut Asked)) {
-        change(&mut self.asked.lock().unwrap_or_else(PoisonError::into_inner));
-    }
-
-    /// What may be there of a plan's names.
-    fn of(&self, plan: &ScenarioPlan) -> OwnNames {
-        let asked = self.asked.lock().unwrap_or_else(PoisonError::into_inner);
-        if !asked.any {
-            return OwnNames::default();
-        }
-        // A plan that was made here has no other names.
-        let names = OwnNames::of(plan).unwrap_or_default();
-        let groups = names.groups().iter();
-        let never = groups.filter(|group| !asked.groups.contains(group.as_str()));
-        let never: Vec<GroupId> = never.cloned().collect();
-        names.without(&asked.not_made, &never)
-    }
 }
 
 /// Removes what a scenario made in a cluster of somebody else's. Its subjects

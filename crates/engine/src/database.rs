@@ -22,11 +22,13 @@ use tokio::time::Instant;
 
 use crate::configs::InForce;
 use crate::error::EngineError;
-use crate::ledger::{Ledger, Tally};
+use crate::ledger::Ledger;
 use crate::observer::Observer;
+use crate::stall::planned;
+use crate::status::trigger_so_far;
+use crate::tally::Tally;
 use crate::target::Target;
 use crate::wait::{Wait, Waiting, beat};
-use crate::watch::{planned, trigger_so_far};
 
 /// How long connector and replication connection may take to begin, beyond a
 /// millisecond for each row that a snapshot is to find.

@@ -12,7 +12,8 @@ use stack::ports::NoPort;
 use stack::process::{Exit, ProcessError};
 use wire::{ReadError, WireError};
 
-use crate::watch::Gone;
+use crate::gone::Gone;
+use crate::listeners::Looked;
 
 impl EngineError {
     /// Whether a part of the pipeline that is gone may be the cause.
@@ -131,7 +132,7 @@ pub enum EngineError {
     #[error("no broker answers: {}", in_lines(looked))]
     NoBroker {
         /// What is there instead.
-        looked: Vec<crate::survey::Looked>,
+        looked: Vec<Looked>,
     },
     /// A plan has a name that is not its run's own.
     #[error("the plan has been changed: {name}; nothing was deleted")]
@@ -256,7 +257,7 @@ fn last_line(log: &Path) -> Option<String> {
 }
 
 /// One below the other, where there are several.
-fn in_lines(looked: &[crate::survey::Looked]) -> String {
+fn in_lines(looked: &[Looked]) -> String {
     let lines: Vec<String> = looked.iter().map(ToString::to_string).collect();
     lines.join("\n  ")
 }

@@ -7,110 +7,21 @@ use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use history::Recorder;
-use model::event::{Body, ClientRef, CommitResult, Event, Isolation, Outcome, TxOutcome};
+use model::event::{Body, ClientRef, CommitResult, Event, Outcome, TxOutcome};
 use model::ids::{
-    BrokerId, FaultIx, GroupIx, MemberIx, Micros, Offset, PartitionIndex, PartitionRef, ProducerIx,
+    FaultIx, GroupIx, MemberIx, Micros, Offset, PartitionIndex, PartitionRef, ProducerIx,
 };
 use model::plan::ScenarioPlan;
-use model::scenario::{Fault, Trigger};
-use tokio::sync::watch;
-
+use model::scenario::Trigger;
 use secret::Secrets;
 use subject::clock::Clock;
+use tokio::sync::watch;
 
-use crate::progress::Stage;
+use crate::stage::Stage;
+use crate::tally::Tally;
 use crate::wait::{Waits, pass};
 
 mod scrub;
-
-/// Counts of what happened so far, for triggers and for showing progress.
-/// The verdict never rests on them.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Tally {
-    /// Records handed to clients by the scenario's own producers.
-    pub sent: u64,
-    /// Of these, acknowledged.
-    pub acknowledged: u64,
-    /// Of these, failed or of unknown outcome.
-    pub unacknowledged: u64,
-    /// Records processed, by group.
-    pub processed: BTreeMap<GroupIx, u64>,
-    /// How far each group has processed each partition: one more than the
-    /// highest offset.
-    pub positions: BTreeMap<(GroupIx, PartitionRef), Offset>,
-    /// Which member of each group was given each partition last.
-    pub holders: BTreeMap<(GroupIx, PartitionRef), MemberIx>,
-    /// Which records each group's members are given, as far as they said.
-    pub isolation: BTreeMap<GroupIx, Isolation>,
-    /// The commit of each partition of each group that was accepted last, and
-    /// whose it was.
-    pub commits: BTreeMap<(GroupIx, PartitionRef), (MemberIx, Offset)>,
-    /// Row changes committed.
-    pub committed_changes: u64,
-    /// Change events that could be read.
-    pub captured: u64,
-    /// Faults that were triggered and are not healed.
-    pub faults_open: usize,
-    /// Faults that came into force, in that order.
-    pub injected: Vec<FaultIx>,
-    /// Faults that were healed, in the order of healing.
-    pub healed: Vec<FaultIx>,
-    /// Faults that are over, healed or not, in that order.
-    pub over: Vec<FaultIx>,
-    /// The connector's tasks have failed, as Connect reported last.
-    pub capture_dead: bool,
-    /// The replicas in sync of each partition, as last heard of.
-    pub in_sync: BTreeMap<PartitionRef, Vec<BrokerId>>,
-    /// Records and events read back as truth.
-    pub read_back: u64,
-    /// What the brokers refused the members of each group for, as configured.
-    pub refusals: BTreeMap<GroupIx, String>,
-    /// Why the history can no longer be written.
-    pub failure: Option<String>,
-    /// Faults whose triggers were reached.
-    pub triggered: Vec<FaultIx>,
-    /// The stage of the scenario.
-    pub stage: Stage,
-    /// Steps forward so far. A stage that makes none is not getting anywhere.
-    pub steps: u64,
-    /// What is waited for, where it is shown.
-    pub waiting: Vec<String>,
-}
-
-impl Tally {
-    /// Whether a trigger is never reached if nothing is captured any more.
-    pub(crate) fn never_comes(&self, trigger: &Trigger, faults: &[Fault]) -> bool {
-        match trigger {
-            Trigger::Captured(count) => self.captured < *count,
-            Trigger::Injected(number) | Trigger::Healed(number) => {
-                let at = usize::from(number.saturating_sub(1));
-                let fault = FaultIx::new(number.saturating_sub(1));
-                let healed = matches!(trigger, Trigger::Healed(_));
-                let unhealed = healed && !self.healed.contains(&fault);
-                if self.over.contains(&fault) {
-                    return unhealed;
-                }
-                let before = faults.get(at);
-                before.is_some_and(|before| self.never_comes(&before.after, faults))
-            }
-            _ => false,
-        }
-    }
-
-    /// Whether, if nothing is captured any more, no fault comes that has not
-    /// come yet.
-    pub(crate) fn no_fault_comes(&self, faults: &[Fault]) -> bool {
-        faults.iter().zip(0u16..).all(|(fault, ix)| {
-            self.over.contains(&FaultIx::new(ix)) || self.never_comes(&fault.after, faults)
-        })
-    }
-
-    /// Records handed to clients without an outcome so far.
-    pub fn outstanding(&self) -> u64 {
-        self.sent
-            .saturating_sub(self.acknowledged + self.unacknowledged)
-    }
-}
 
 struct Book {
     recorder: Recorder,
@@ -507,7 +418,6 @@ mod tests {
     use std::thread;
 
     use history::Reader;
-    use model::scenario::{ConnectorRestart, Effect, FaultKind, RestartTasks};
 
     use super::*;
 
@@ -573,45 +483,5 @@ mod tests {
             connector(&ledger, unit, state);
             assert_eq!(ledger.tally().capture_dead, dead, "{unit} {state}");
         }
-    }
-
-    #[test]
-    fn without_a_capture_only_what_hangs_on_it_never_comes() {
-        let fault = |after| Fault {
-            kind: FaultKind::ConnectorRestart(ConnectorRestart {
-                tasks: RestartTasks::Included,
-            }),
-            after,
-            delay_ms: 0,
-            jitter_ms: 0,
-            times: 1,
-            pause_ms: 0,
-            effect: Effect::Real,
-        };
-        let faults = [
-            fault(Trigger::Captured(10)),
-            fault(Trigger::Healed(1)),
-            fault(Trigger::ElapsedMs(5)),
-        ];
-        let mut tally = Tally {
-            captured: 9,
-            ..Tally::default()
-        };
-        let never = |tally: &Tally| {
-            faults
-                .each_ref()
-                .map(|it| tally.never_comes(&it.after, &faults))
-        };
-        assert_eq!(never(&tally), [true, true, false]);
-        assert!(!tally.no_fault_comes(&faults));
-        tally.over.push(FaultIx::new(2));
-        assert!(tally.no_fault_comes(&faults));
-        tally.captured = 10;
-        assert_eq!(never(&tally), [false, false, false]);
-        // Over, and not healed: what waits for its healing never comes.
-        tally.over.push(FaultIx::new(0));
-        assert_eq!(never(&tally), [false, true, false]);
-        tally.healed.push(FaultIx::new(0));
-        assert_eq!(never(&tally), [false, false, false]);
     }
 }

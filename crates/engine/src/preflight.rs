@@ -14,8 +14,8 @@ use wire::{
     Cluster, ConfigValue, Configs, ErrorCode, NewTopic, Topics, TransactionalId, WireError,
 };
 
+use crate::connect::reach;
 use crate::error::EngineError;
-use crate::survey::reach;
 
 /// How long one question is asked again.
 const QUESTION_LIMIT: Duration = Duration::from_secs(3);

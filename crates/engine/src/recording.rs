@@ -9,9 +9,10 @@ use model::plan::ScenarioPlan;
 
 use crate::error::EngineError;
 use crate::ledger::Ledger;
-use crate::progress::{Reporter, Stage, Step};
+use crate::progress::{Reporter, Step};
+use crate::stage::Stage;
+use crate::status::{far, waiting};
 use crate::wait::beat;
-use crate::watch::{far, waiting};
 
 /// How often counts are shown and the history is put on disk.
 const SHOW_INTERVAL: Duration = Duration::from_millis(200);

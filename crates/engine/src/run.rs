@@ -7,22 +7,25 @@ use model::plan::ScenarioPlan;
 use model::scenario::{Effect, GroupStart};
 use tokio::sync::watch;
 
-use crate::cleanup::{Made, clean_up};
+use crate::cleanup::clean_up;
 use crate::configs::InForce;
+use crate::created::Made;
 use crate::database::Database;
 use crate::declare::declare;
 use crate::error::EngineError;
-use crate::faults::FaultContext;
+use crate::faults::injection::FaultContext;
 use crate::observer::Observer;
 use crate::observer::preparation::Quotas;
-use crate::progress::{Reporter, Stage, Step};
+use crate::processes::Parts;
+use crate::progress::{Reporter, Step};
 use crate::recording::{End, close, open_ledger, show_progress};
 use crate::scenario_run::ScenarioRun;
 use crate::settings::Settings;
+use crate::stage::Stage;
+use crate::stall::stalled;
 use crate::target::Target;
 use crate::traffic::{note_not_reached, with_faults, with_replicas, with_tails};
 use crate::wait::Wait;
-use crate::watch::{Parts, stalled};
 use crate::workload::Workload;
 
 /// Runs one scenario and closes its history however that ended.

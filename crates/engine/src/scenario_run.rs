@@ -4,11 +4,12 @@ use std::path::Path;
 
 use model::plan::ScenarioPlan;
 
-use crate::cleanup::Made;
+use crate::created::Made;
 use crate::ledger::Ledger;
-use crate::progress::{Reporter, Stage};
+use crate::processes::Parts;
+use crate::progress::Reporter;
 use crate::settings::Settings;
-use crate::watch::Parts;
+use crate::stage::Stage;
 
 /// One scenario as it is carried out: its plan, and where its events go.
 pub(crate) struct ScenarioRun<'p> {

@@ -2,31 +2,29 @@
 //! Knows the protocol and nothing of the clients behind it.
 
 use std::collections::BTreeMap;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU32, Ordering};
 
-use capture::form::Form;
-use model::event::{Body, Ending, Isolation};
-use model::ids::{GroupIx, MemberIx, PartitionRef, ProducerIx, TopicIx};
+use model::event::{Body, Isolation};
+use model::ids::{GroupIx, MemberIx, ProducerIx, TopicIx};
 use model::plan::{PlannedTopic, ScenarioPlan};
-use model::scenario::{Config, EndSignal, Group, Producer, words};
+use model::scenario::Producer;
 use secret::Secrets;
-use stack::process::{Child, ChildSpec, Exit, ProcessSnapshot, Signal, Stream, Trouble};
-use subject::identity::ChangeTopic;
-use subject::protocol::{ConsumerRole, Happening, LargeRecords, ProducerRole, Report, Role};
+use stack::process::{Child, ChildSpec, Stream, Trouble};
+use subject::clock::Clock;
+use subject::protocol::{Happening, Report, Role};
 use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader};
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
-use crate::cleanup::Made;
 use crate::configs::InForce;
+use crate::created::Made;
 use crate::error::EngineError;
-use crate::hearing;
-use crate::ledger::{Ledger, Tally};
-use crate::transforms::{self, Amid, Voice};
-use crate::wait::{Wait, Waiting};
-use crate::watch::{Parts, subject_gone};
+use crate::ledger::Ledger;
+use crate::logs::log_of;
+use crate::processes::{Parts, subject_gone};
+use crate::reports::{Amid, Voice, of_member, of_producer};
+use crate::roles::producer_role;
 
 /// What every subject needs to be started.
 #[derive(Clone)]
@@ -47,7 +45,7 @@ pub(crate) struct Launcher {
 
 /// What a subject's reports are about.
 #[derive(Clone, Debug)]
-enum Speaker {
+pub(crate) enum Speaker {
     Producer(ProducerIx),
     Member { member: MemberIx, group: GroupIx },
     Transformer(Voice),
@@ -69,31 +67,36 @@ impl Speaker {
     reason = "each is one thing that was said, independent of the others"
 )]
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-struct Told {
-    ready: bool,
-    assigned: bool,
-    ended: bool,
+pub(crate) struct Told {
+    pub(crate) ready: bool,
+    pub(crate) assigned: bool,
+    pub(crate) ended: bool,
     /// Records that it made, that stand in the log, and that it did not commit
     /// so far.
-    uncommitted: u64,
+    pub(crate) uncommitted: u64,
     /// Whether the brokers did not let it have its way, as one whose place is
     /// another's.
-    refused: bool,
+    pub(crate) refused: bool,
 }
 
 /// A running subject.
-struct Subject {
-    who: String,
-    child: Arc<Child>,
-    told: watch::Receiver<Told>,
+pub(crate) struct Subject {
+    pub(crate) who: String,
+    pub(crate) child: Arc<Child>,
+    pub(crate) told: watch::Receiver<Told>,
     /// Ends when everything that the subject wrote has been written down.
-    reader: JoinHandle<Result<(), EngineError>>,
+    pub(crate) reader: JoinHandle<Result<(), EngineError>>,
     // Closing it asks the subject to stop, should nothing else reach it.
     _stdin: tokio::process::ChildStdin,
 }
 
 impl Launcher {
-    async fn launch(
+    /// The scenario's clock and `bootstrap.servers`, which every role names.
+    pub(crate) fn brokers(&self) -> (Clock, &str) {
+        (self.ledger.clock(), &self.bootstrap)
+    }
+
+    pub(crate) async fn launch(
         &self,
         who: String,
         role: &Role,
@@ -139,11 +142,6 @@ impl Launcher {
             _stdin: stdin,
         })
     }
-}
-
-/// The name of the log of a process.
-fn log_of(who: &str) -> String {
-    format!("{}.log", who.replace(' ', "-"))
 }
 
 /// Which records a consumer is given, by its configuration in force. Clients'
@@ -232,14 +230,14 @@ impl Listener {
             }
             (Speaker::Producer(producer), what) => {
                 let producer = *producer;
-                if let Some(body) = hearing::of_producer(producer, self.topic, what) {
+                if let Some(body) = of_producer(producer, self.topic, what) {
                     self.ledger.record(report.at, body);
                 }
             }
             (Speaker::Member { member, .. }, what) => {
                 let member = *member;
                 let assigned = is_assignment(&what);
-                if let Some(body) = hearing::of_member(member, self.topic, what) {
+                if let Some(body) = of_member(member, self.topic, what) {
                     self.ledger.record(report.at, body);
                 }
                 if assigned {
@@ -252,7 +250,10 @@ impl Listener {
 
 impl Subject {
     /// Waits until it says so, or fails when it ends first.
-    async fn wait_told(&mut self, condition: impl Fn(&Told) -> bool) -> Result<(), EngineError> {
+    pub(crate) async fn wait_told(
+        &mut self,
+        condition: impl Fn(&Told) -> bool,
+    ) -> Result<(), EngineError> {
         let mut told = self.told.clone();
         let waited = told.wait_for(|told| condition(told)).await.is_ok();
         if waited {
@@ -296,370 +297,10 @@ pub(crate) async fn run_producer(
     producer: &Producer,
     topic: &PlannedTopic,
 ) -> Result<(), EngineError> {
-    let role = Role::Producer(ProducerRole {
-        clock: launcher.ledger.clock(),
-        bootstrap: launcher.bootstrap.clone(),
-        run: plan.records_run,
-        producer: number,
-        topic: topic.name.clone(),
-        partitions: topic.partitions,
-        partition_seed: plan.seed,
-        records: producer.records,
-        records_per_s: producer.records_per_s,
-        record_bytes: producer.record_bytes,
-        large: producer
-            .large_every
-            .zip(producer.large_bytes)
-            .map(|(every, bytes)| LargeRecords { every, bytes }),
-        keys: producer.keys,
-        config: producer.config.plain(),
-    });
+    let role = producer_role(launcher.brokers(), plan, number, producer, topic);
     let who = format!("producer {number}");
     let subject = launcher
         .launch(who, &role, Speaker::Producer(number), topic.ix)
         .await?;
     subject.finish().await
-}
-
-/// What change events a topic carries, if any.
-pub(crate) fn changes_of(plan: &ScenarioPlan, topic: TopicIx) -> Option<ChangeTopic> {
-    let capture = plan.scenario.capture.as_ref()?;
-    let mut tables = plan.tables().into_iter();
-    let (table, ..) = tables.find(|(_, _, carries)| *carries == topic)?;
-    let form = Form::of(capture);
-    Some(ChangeTopic { table, form })
-}
-
-/// What the members of a group do.
-enum Task {
-    Read {
-        role: ConsumerRole,
-        topic: TopicIx,
-        config: Config,
-    },
-    Transform(transforms::Work),
-}
-
-/// A consumer group: its members, restarted ones included.
-pub(crate) struct Members {
-    launcher: Launcher,
-    name: String,
-    group: GroupIx,
-    task: Task,
-    incarnations: Arc<AtomicU32>,
-    /// How often a member of each number was started.
-    starts: BTreeMap<u32, u32>,
-    running: BTreeMap<u32, (MemberIx, Subject)>,
-    /// Those whose place another has taken while they were there.
-    replaced: BTreeMap<u32, (MemberIx, Subject)>,
-}
-
-impl Members {
-    /// A group without members so far. `incarnations` numbers the members of
-    /// all groups of a scenario.
-    pub(crate) fn new(
-        launcher: &Launcher,
-        plan: &ScenarioPlan,
-        group: &Group,
-        number: GroupIx,
-        topic: TopicIx,
-        incarnations: &Arc<AtomicU32>,
-    ) -> Self {
-        let role = ConsumerRole {
-            clock: launcher.ledger.clock(),
-            bootstrap: launcher.bootstrap.clone(),
-            run: plan.records_run,
-            group: group.name.clone(),
-            topic: group.topic.clone(),
-            changes: changes_of(plan, topic),
-            records_per_s: group.records_per_s,
-            commit: group.commit,
-            commit_every_records: group.commit_every_records,
-            max_poll_records: group.max_poll_records,
-            fence: group.fence,
-            config: BTreeMap::new(),
-        };
-        let task = Task::Read {
-            role,
-            topic,
-            config: group.config.clone(),
-        };
-        Self::doing(task, launcher, &group.name, number, incarnations)
-    }
-
-    /// A group that writes, without members so far.
-    pub(crate) fn transforming(
-        work: transforms::Work,
-        launcher: &Launcher,
-        name: &str,
-        number: GroupIx,
-        incarnations: &Arc<AtomicU32>,
-    ) -> Self {
-        Self::doing(Task::Transform(work), launcher, name, number, incarnations)
-    }
-
-    fn doing(
-        task: Task,
-        launcher: &Launcher,
-        name: &str,
-        group: GroupIx,
-        incarnations: &Arc<AtomicU32>,
-    ) -> Self {
-        Self {
-            launcher: launcher.clone(),
-            name: name.to_owned(),
-            group,
-            task,
-            incarnations: Arc::clone(incarnations),
-            starts: BTreeMap::new(),
-            running: BTreeMap::new(),
-            replaced: BTreeMap::new(),
-        }
-    }
-
-    /// Starts a member of this number in the group, from 1.
-    pub(crate) async fn start(&mut self, number: u32) -> Result<(), EngineError> {
-        self.launcher.made.group(&self.name);
-        let member = MemberIx::new(self.incarnations.fetch_add(1, Ordering::Relaxed));
-        let group = self.group;
-        let (role, speaker, topic, producer) = match &self.task {
-            Task::Read {
-                role,
-                topic,
-                config,
-            } => {
-                let config = config.for_member(number);
-                let role = Role::Consumer(ConsumerRole {
-                    config,
-                    ..role.clone()
-                });
-                (role, Speaker::Member { member, group }, *topic, None)
-            }
-            Task::Transform(work) => {
-                let (role, voice) = work.begin(number, member);
-                let (topic, producer) = (work.from(), role.producer);
-                let speaker = Speaker::Transformer(voice);
-                (Role::Transform(role), speaker, topic, Some(producer))
-            }
-        };
-        let starts = self.starts.entry(number).or_default();
-        *starts += 1;
-        let incarnation = *starts;
-        let who = format!("{} {}", self.name, words::member(number, incarnation));
-        let started = Body::MemberStarted { member, group };
-        self.launcher.ledger.note(started);
-        self.launcher.ledger.note(Body::MemberNamed {
-            member,
-            number,
-            incarnation,
-            producer,
-            log: log_of(&who),
-        });
-        let subject = self.launcher.launch(who, &role, speaker, topic).await?;
-        self.running.insert(number, (member, subject));
-        Ok(())
-    }
-
-    /// Waits until every running member has partitions.
-    pub(crate) async fn wait_assigned(&mut self) -> Result<(), EngineError> {
-        for (_, subject) in self.running.values_mut() {
-            subject.wait_told(|told| told.assigned).await?;
-        }
-        Ok(())
-    }
-
-    /// Whether there are more members than partitions for them.
-    pub(crate) fn may_idle(&self, plan: &ScenarioPlan) -> bool {
-        let members = plan.scenario.members_of(&self.name).unwrap_or_default();
-        let topic = match &self.task {
-            Task::Read { topic, .. } => *topic,
-            Task::Transform(work) => work.from(),
-        };
-        let topics = plan.topics();
-        let read = topics.iter().find(|known| known.ix == topic);
-        read.is_some_and(|read| members > read.partitions.unsigned_abs())
-    }
-
-    /// The partitions that a member was given last, as far as nobody else was
-    /// given them since.
-    pub(crate) fn held_by(&self, number: u32, tally: &Tally) -> Vec<PartitionRef> {
-        let Some((member, _)) = self.running.get(&number) else {
-            return Vec::new();
-        };
-        let holders = tally.holders.iter();
-        let held = holders.filter(|((of, _), holder)| *of == self.group && *holder == member);
-        held.map(|((_, partition), _)| *partition).collect()
-    }
-
-    /// The process of a member as it is now.
-    pub(crate) fn snapshot(&self, number: u32) -> Option<ProcessSnapshot> {
-        let (_, subject) = self.running.get(&number)?;
-        subject.child.snapshot().ok()
-    }
-
-    /// A member, and its process.
-    pub(crate) fn process(&self, number: u32) -> Option<(MemberIx, Arc<Child>)> {
-        let (member, subject) = self.running.get(&number)?;
-        Some((*member, Arc::clone(&subject.child)))
-    }
-
-    /// Ends a member and waits until it is gone and all it said is written
-    /// down.
-    pub(crate) async fn end(
-        &mut self,
-        number: u32,
-        signal: EndSignal,
-    ) -> Result<Exit, EngineError> {
-        let Some((member, mut subject)) = self.running.remove(&number) else {
-            return Err(EngineError::Lacking {
-                what: format!("member {number} of {}", self.name),
-            });
-        };
-        let exit = match signal {
-            EndSignal::Term => subject.child.end(Signal::Term, Wait::Leaving.fixed()).await,
-            EndSignal::Kill => {
-                subject.child.signal(Signal::Kill)?;
-                subject.child.wait().await
-            }
-        };
-        if let Ok(Err(error)) = (&mut subject.reader).await {
-            return Err(error);
-        }
-        self.note_end(member, &subject, exit);
-        Ok(exit)
-    }
-
-    fn note_end(&self, member: MemberIx, subject: &Subject, exit: Exit) {
-        let told = *subject.told.borrow();
-        let clean = told.ended && !told.refused && exit.is_success();
-        self.launcher.ledger.note(Body::MemberEnded {
-            member,
-            how: if clean { Ending::Clean } else { Ending::Killed },
-        });
-    }
-
-    /// Waits until a member that writes is in the middle of its work: some of
-    /// what it made stands in the log, and it is going to make some more before
-    /// it commits. One that does not write is always.
-    pub(crate) async fn wait_amid(&mut self, number: u32) -> Result<(), EngineError> {
-        match (&self.task, self.running.get_mut(&number)) {
-            (Task::Transform(work), Some((_, subject))) => {
-                let half = work.commit_every_records().div_ceil(2);
-                let amid = |told: &Told| (1..=half).contains(&told.uncommitted);
-                subject.wait_told(amid).await
-            }
-            _ => Ok(()),
-        }
-    }
-
-    /// How many records that a member made stand in the log, uncommitted; none
-    /// where it does not write.
-    pub(crate) fn uncommitted(&self, number: u32) -> Option<u64> {
-        match (&self.task, self.running.get(&number)) {
-            (Task::Transform(_), Some((_, subject))) => Some(subject.told.borrow().uncommitted),
-            _ => None,
-        }
-    }
-
-    /// Fails as soon as a member ends that nobody ended. One whose place
-    /// another took back leaves by itself: a client that was frozen beyond its
-    /// `session.timeout.ms` joins again, with its `group.instance.id`.
-    pub(crate) fn check_alive(&self) -> Result<(), EngineError> {
-        for (_, subject) in self.running.values() {
-            if let Some(exit) = subject.child.try_status() {
-                let told = *subject.told.borrow();
-                if told.refused && told.ended && exit.is_success() {
-                    continue;
-                }
-                let log = subject.child.log();
-                return Err(subject_gone(&subject.who, Trouble::Ended(exit), log));
-            }
-        }
-        Ok(())
-    }
-
-    /// Freezes a member, and returns once it stands still.
-    pub(crate) async fn freeze(&self, number: u32) -> Result<(), EngineError> {
-        if let Some((_, subject)) = self.running.get(&number) {
-            subject.child.pause().await?;
-        }
-        Ok(())
-    }
-
-    /// Lets a frozen member whose place another has taken go on.
-    pub(crate) async fn thaw(&self, number: u32) -> Result<(), EngineError> {
-        if let Some((_, subject)) = self.replaced.get(&number) {
-            subject.child.resume().await?;
-        }
-        Ok(())
-    }
-
-    /// Starts another member in the place of one that goes on being there, and
-    /// waits until it has partitions.
-    pub(crate) async fn replace(&mut self, number: u32) -> Result<(), EngineError> {
-        if let Some(before) = self.running.remove(&number) {
-            self.replaced.insert(number, before);
-        }
-        self.start(number).await?;
-        match self.running.get_mut(&number) {
-            Some((_, subject)) => subject.wait_told(|told| told.assigned).await,
-            None => Ok(()),
-        }
-    }
-
-    /// Waits until a member whose place another has taken was told so by the
-    /// brokers, and ends it where it does not end by itself. Whether it was
-    /// told, and how it ended.
-    pub(crate) async fn see_off(
-        &mut self,
-        number: u32,
-        waiting: &Waiting,
-    ) -> Result<(Dismissal, Exit), EngineError> {
-        let Some((member, mut subject)) = self.replaced.remove(&number) else {
-            return Err(EngineError::Lacking {
-                what: format!("a replaced member {number} of {}", self.name),
-            });
-        };
-        let mut told = subject.told.clone();
-        // The end of its reports ends the wait as well.
-        let refused = async { told.wait_for(|told| told.refused).await.is_ok() };
-        let dismissal = match waiting.done(refused).await {
-            Some(true) => Dismissal::Refused,
-            Some(false) | None => Dismissal::Untold,
-        };
-        let exit = subject.child.end(Signal::Term, Wait::Leaving.fixed()).await;
-        if let Ok(Err(error)) = (&mut subject.reader).await {
-            return Err(error);
-        }
-        self.note_end(member, &subject, exit);
-        Ok((dismissal, exit))
-    }
-
-    /// Asks all members to leave, and waits for them.
-    pub(crate) async fn leave(&mut self) -> Result<(), EngineError> {
-        let numbers: Vec<u32> = self.running.keys().copied().collect();
-        for number in numbers {
-            self.end(number, EndSignal::Term).await?;
-        }
-        Ok(())
-    }
-}
-
-/// Whether a member whose place another took was told so.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Dismissal {
-    /// The brokers refused what it asked for.
-    Refused,
-    /// Nobody told it anything.
-    Untold,
-}
-
-/// The folder for logs, made if need be.
-pub(crate) fn logs_in(folder: &Path) -> Result<PathBuf, EngineError> {
-    let path = folder.join("logs");
-    std::fs::create_dir_all(&path).map_err(|source| EngineError::Write {
-        path: path.clone(),
-        source,
-    })?;
-    Ok(path)
 }

@@ -21,9 +21,9 @@ use stack::stack::{Cdc, CdcSpec, Stack, StackSpec};
 
 use crate::connect::connect;
 use crate::error::EngineError;
+use crate::logs::logs_in;
+use crate::processes::Parts;
 use crate::settings::{Brokers, Embedded};
-use crate::subjects::logs_in;
-use crate::watch::Parts;
 
 /// Evidence has been read by then: nothing hangs on a clean end.
 const STOP_GRACE: Duration = Duration::from_millis(500);

@@ -7,12 +7,13 @@ use model::plan::ScenarioPlan;
 
 use crate::database::Database;
 use crate::error::EngineError;
-use crate::faults::{FaultContext, carry_out_all};
+use crate::faults::carry_out_all;
+use crate::faults::injection::FaultContext;
 use crate::ledger::Ledger;
 use crate::observer::replicas::{follow_replicas, has_followers};
 use crate::observer::tails::follow_tails;
+use crate::status::trigger_so_far;
 use crate::target::Target;
-use crate::watch::trigger_so_far;
 
 /// Runs the traffic to its end with the faults beside it. A fault whose
 /// trigger was not reached by then never lands; one that is in force is

@@ -509,7 +509,7 @@ mod tests {
     fn every_limit_is_documented() {
         let docs = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs/reference/scenarios.md");
         let docs = std::fs::read_to_string(docs).unwrap();
-        for stage in crate::progress::Stage::ALL {
+        for stage in crate::stage::Stage::ALL {
             let line = format!("| {} | {} |", stage.name(), stage.limit());
             assert!(
                 docs.contains(&line),

@@ -15,12 +15,15 @@ use tokio::task::JoinSet;
 use crate::configs::InForce;
 use crate::database::Database;
 use crate::error::EngineError;
-use crate::ledger::{Ledger, Tally};
+use crate::ledger::Ledger;
+use crate::logs::logs_in;
+use crate::members::Members;
 use crate::observer::groups::await_joined;
+use crate::roles::Work;
 use crate::scenario_run::ScenarioRun;
-use crate::subjects::{Launcher, Members, logs_in, run_producer};
+use crate::subjects::{Launcher, run_producer};
+use crate::tally::Tally;
 use crate::target::Target;
-use crate::transforms::Work;
 use crate::wait::{Wait, beat};
 
 mod drain;
@@ -75,7 +78,14 @@ impl<'w> Workload<'w> {
             })?;
             let topic = |name: &str| topic_named(&topics, name);
             let between = (topic(&transform.from)?, topic(&transform.to)?);
-            let work = Work::new(&launcher, plan, transform, number, between, &producers);
+            let work = Work::new(
+                launcher.brokers(),
+                plan,
+                transform,
+                number,
+                between,
+                &producers,
+            );
             let members = Members::transforming(work, &launcher, name, number, &incarnations);
             groups.insert(name.to_owned(), members);
         }

@@ -4,8 +4,8 @@
 use model::scenario::{AnswerLost, BadKey};
 use proxy::{Effect, Fault, Then};
 
+use super::injection::{Breakable, FaultContext, Proof, Result};
 use super::requests::{Interfering, checked, of_proxy};
-use super::{Breakable, FaultContext, Proof, Result};
 
 impl Breakable for AnswerLost {
     type Broken = Interfering;

@@ -11,8 +11,8 @@ use stack::broker::Broker;
 use stack::process::{Exit, ProcessSnapshot};
 use wire::{Cluster, PartitionMetadata, Topics};
 
+use super::injection::{FaultContext, Healed, Proof, Result};
 use super::roles::resolve;
-use super::{FaultContext, Healed, Proof, Result};
 use crate::connect::{answers, connect};
 use crate::error::EngineError;
 use crate::wait::Wait;

@@ -9,7 +9,7 @@ use stack::broker::Broker;
 use wire::{BrokerId, ElectionType};
 
 use super::broker::{end, picked, prove_silent, states};
-use super::{Breakable, Broken, FaultContext, Healed, Proof, Result};
+use super::injection::{Breakable, Broken, FaultContext, Healed, Proof, Result};
 use crate::connect::connect;
 use crate::wait::Wait;
 

@@ -8,7 +8,7 @@ use stack::broker::Broker;
 use tokio::time::Instant;
 
 use super::broker::{picked, prove_continued, prove_silent};
-use super::{Breakable, Broken, FaultContext, Healed, Proof, Result};
+use super::injection::{Breakable, Broken, FaultContext, Healed, Proof, Result};
 use crate::wait::pass_until;
 
 /// How often a frozen process is looked at.

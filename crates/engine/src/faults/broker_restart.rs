@@ -10,7 +10,7 @@ use stack::process::ProcessSnapshot;
 use tokio::time::Instant;
 
 use super::broker::{end, picked, prove_gone, prove_silent, start_again};
-use super::{Breakable, Broken, FaultContext, Healed, Proof, Result};
+use super::injection::{Breakable, Broken, FaultContext, Healed, Proof, Result};
 use crate::error::EngineError;
 use crate::wait::pass_until;
 

@@ -8,7 +8,7 @@ use model::scenario::{ConnectorRestart, RestartTasks};
 use stack::connect::{Connect, RestartScope};
 use tokio::time::Instant;
 
-use super::{Breakable, Broken, FaultContext, Healed, Proof, Result};
+use super::injection::{Breakable, Broken, FaultContext, Healed, Proof, Result};
 use crate::database::{Database, is_sending};
 use crate::error::EngineError;
 use crate::wait::Wait;

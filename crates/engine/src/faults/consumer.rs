@@ -5,9 +5,9 @@ use std::fmt;
 
 use stack::process::ProcessSnapshot;
 
-use super::{FaultContext, Groups, Proof, Result};
+use super::injection::{FaultContext, Groups, Proof, Result};
 use crate::error::EngineError;
-use crate::subjects::Members;
+use crate::members::Members;
 use crate::wait::Wait;
 
 /// The member that a fault is about. In words: `member 1 of billing`.

@@ -10,7 +10,7 @@ use tokio::time::Instant;
 
 use super::broker::prove_continued;
 use super::consumer::{Member, prove_busy};
-use super::{Breakable, Broken, FaultContext, Healed, Proof, Result};
+use super::injection::{Breakable, Broken, FaultContext, Healed, Proof, Result};
 use crate::wait::{Wait, pass_until};
 
 /// How often a frozen process is looked at.

@@ -8,7 +8,8 @@ use tokio::time::Instant;
 
 use super::broker::prove_gone;
 use super::consumer::{Member, prove_amid, prove_busy};
-use super::{Breakable, Broken, FaultContext, Healed, Proof, Result, offsets};
+use super::injection::{Breakable, Broken, FaultContext, Healed, Proof, Result};
+use super::offsets;
 use crate::wait::pass_until;
 
 pub(super) struct Gone {

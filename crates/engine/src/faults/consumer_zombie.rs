@@ -8,8 +8,8 @@ use stack::process::{Exit, ProcessSnapshot};
 use tokio::time::Instant;
 
 use super::consumer::{Member, prove_amid};
-use super::{Breakable, Broken, FaultContext, Healed, Proof, Result};
-use crate::subjects::Dismissal;
+use super::injection::{Breakable, Broken, FaultContext, Healed, Proof, Result};
+use crate::members::Dismissal;
 use crate::wait::{Wait, pass_until};
 
 pub(super) struct Frozen {

@@ -9,7 +9,7 @@ use stack::process::ProcessSnapshot;
 use tokio::time::Instant;
 
 use super::broker::{picked_one, start_again};
-use super::{Breakable, Broken, FaultContext, Healed, Proof, Result};
+use super::injection::{Breakable, Broken, FaultContext, Healed, Proof, Result};
 use crate::wait::{pass, pass_until};
 
 /// How often a broker that is about to end is looked at.

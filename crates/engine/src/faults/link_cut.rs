@@ -10,8 +10,8 @@ use proxy::{Fault, FaultId, Ways};
 use tokio::time::Instant;
 
 use super::broker::{PROBE, wait_in_sync};
+use super::injection::{Breakable, Broken, FaultContext, Healed, Proof, Result};
 use super::roles::resolve;
-use super::{Breakable, Broken, FaultContext, Healed, Proof, Result};
 use crate::connect::answers;
 use crate::wait::{before_moment, pass_until};
 

@@ -4,8 +4,8 @@
 use model::scenario::{BrokerPick, Effect};
 use proxy::{Evidence, Fault, FaultId};
 
+use super::injection::{FaultContext, Proof, Result};
 use super::roles::find;
-use super::{FaultContext, Proof, Result};
 
 /// The node ids by which the proxy picks brokers: none stands for all.
 pub(super) async fn behind(

@@ -8,8 +8,8 @@ use proxy::{ClusterProxy, FaultId, Ways};
 use tokio::time::Instant;
 
 use super::broker::PROBE;
+use super::injection::{Breakable, Broken, FaultContext, Healed, Proof, Result};
 use super::network::{before, begin, behind, end};
-use super::{Breakable, Broken, FaultContext, Healed, Proof, Result};
 use crate::connect::answers;
 use crate::wait::{Wait, pass_until};
 

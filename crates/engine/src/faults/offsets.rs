@@ -6,7 +6,7 @@ use std::time::Duration;
 use model::ids::GroupId;
 use wire::Cluster;
 
-use super::{FaultContext, Proof, Result};
+use super::injection::{FaultContext, Proof, Result};
 use crate::connect::connect;
 use crate::wait::Wait;
 

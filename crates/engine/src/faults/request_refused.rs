@@ -3,8 +3,8 @@
 use model::scenario::{BadKey, ErrorMoment, RequestRefused};
 use proxy::{Effect, Fault, When};
 
+use super::injection::{Breakable, FaultContext, Proof, Result};
 use super::requests::{Interfering, checked, named, of_proxy};
-use super::{Breakable, FaultContext, Proof, Result};
 
 impl Breakable for RequestRefused {
     type Broken = Interfering;

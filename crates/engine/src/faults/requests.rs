@@ -8,8 +8,8 @@ use proxy::{Api, Fault, FaultDataError, FaultId, Pick};
 use serde::de::DeserializeOwned;
 use tokio::time::Instant;
 
+use super::injection::{Broken, FaultContext, Healed, Proof, Result};
 use super::network::{begin, end};
-use super::{Broken, FaultContext, Healed, Proof, Result};
 use crate::error::EngineError;
 use crate::wait::pass;
 

@@ -7,7 +7,7 @@ use model::ids::{GroupId, PartitionIndex, TopicName};
 use model::scenario::BrokerPick;
 use wire::{BrokerId, Cluster, PartitionMetadata, Topics, TransactionalId};
 
-use super::{FaultContext, Proof, Result};
+use super::injection::{FaultContext, Proof, Result};
 use crate::connect::connect;
 use crate::error::EngineError;
 use crate::wait::Wait;

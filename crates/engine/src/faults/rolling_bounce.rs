@@ -8,8 +8,8 @@ use stack::broker::Broker;
 use tokio::time::Instant;
 
 use super::broker::{end, prove_gone, start_again, wait_in_sync};
+use super::injection::{Breakable, Broken, FaultContext, Healed, Proof, Result};
 use super::roles::resolve;
-use super::{Breakable, Broken, FaultContext, Healed, Proof, Result};
 
 pub(super) struct Rolling {
     order: Vec<Arc<Broker>>,

@@ -6,7 +6,7 @@ use model::scenario::Transactions;
 use wire::{ClientIds, ConfigValue, NewTopic, QuotaEntity, Topics};
 
 use super::Observer;
-use crate::cleanup::Made;
+use crate::created::Made;
 use crate::error::EngineError;
 
 /// Whether quotas are to be in force.

@@ -14,7 +14,7 @@ use crate::database::Database;
 use crate::error::EngineError;
 use crate::observer::Observer;
 use crate::observer::ends::Readable;
-use crate::transforms::closing_limit;
+use crate::stall::closing_limit;
 use crate::wait::Wait;
 
 impl Workload<'_> {

@@ -1,126 +1,116 @@
-//! Groups that read and write: what their members are told to do, and what
-//! their reports mean in a history. Knows nothing of processes.
+//! What the reports of subjects mean in a history. Knows nothing of processes.
 
-use std::collections::{BTreeMap, BTreeSet};
-use std::sync::Arc;
-use std::sync::atomic::{AtomicU32, Ordering};
-use std::time::Duration;
+use std::collections::BTreeSet;
 
-use model::event::{Body, CommitResult, Outcome, TransactionOutcome};
+use model::event::{Body, ClientRef, CommitResult, Outcome, TransactionOutcome};
 use model::ids::{
-    GroupIx, MemberIx, PartitionRef, ProducerIx, RecordId, Sequence, TopicIx, TransactionIx,
-    TransactionRef,
+    GroupIx, MemberIx, Offset, PartitionIndex, PartitionRef, ProducerIx, RecordId, Sequence,
+    TopicIx, TransactionIx, TransactionRef,
 };
-use model::plan::{PlannedTopic, ScenarioPlan};
-use model::scenario::{Config, Scenario, Transactions, Transform};
-use subject::protocol::{Happening, TransformRole};
+use subject::protocol::Happening;
 
-use crate::hearing;
-use crate::subjects::{Launcher, changes_of};
-
-/// `transaction.timeout.ms` where a scenario does not say, in both clients.
-const TRANSACTION_TIMEOUT_MS: u64 = 60_000;
-/// How late the coordinator may notice that a transaction has timed out
-/// (`transaction.abort.timed.out.transaction.cleanup.interval.ms` is 10 s), and
-/// how long the markers may take.
-const NOTICE_MS: u64 = 20_000;
-
-/// What the members of a group that writes are told.
-#[derive(Clone)]
-pub(crate) struct Work {
-    role: TransformRole,
-    transactions: Transactions,
-    config: Config,
-    producer_config: Config,
-    from: TopicIx,
-    to: TopicIx,
-    group: GroupIx,
-    /// Numbers the producers of a scenario: each incarnation is another one,
-    /// because a producer's records are sent once.
-    producers: Arc<AtomicU32>,
+/// The event that a report of a producer to a topic stands for.
+pub(crate) fn of_producer(producer: ProducerIx, topic: TopicIx, what: Happening) -> Option<Body> {
+    let completed = |sequence, outcome| Body::SendCompleted {
+        record: RecordId { producer, sequence },
+        outcome,
+    };
+    Some(match what {
+        Happening::Sent {
+            sequence,
+            partition,
+        } => Body::SendInvoked {
+            record: RecordId { producer, sequence },
+            to: PartitionRef { topic, partition },
+        },
+        Happening::Acknowledged {
+            sequence,
+            partition,
+            offset,
+        } => {
+            let at = PartitionRef { topic, partition };
+            let given = offset.filter(|offset| offset.get() >= 0);
+            let offset = given.unwrap_or(Offset::NONE);
+            completed(sequence, Outcome::Acknowledged { at, offset })
+        }
+        Happening::Failed { sequence, error } => completed(sequence, Outcome::Failed { error }),
+        Happening::Unknown { sequence, error } => completed(sequence, Outcome::Unknown { error }),
+        Happening::Counted { retries } => Body::ProducerCounted { producer, retries },
+        what => return of_client(ClientRef::Producer(producer), what),
+    })
 }
 
-impl Work {
-    pub(crate) fn new(
-        launcher: &Launcher,
-        plan: &ScenarioPlan,
-        transform: &Transform,
-        group: GroupIx,
-        (from, to): (&PlannedTopic, &PlannedTopic),
-        producers: &Arc<AtomicU32>,
-    ) -> Self {
-        Self {
-            role: TransformRole {
-                clock: launcher.ledger.clock(),
-                bootstrap: launcher.bootstrap.clone(),
-                run: plan.records_run,
-                producer: ProducerIx::new(0),
-                group: transform.name.clone(),
-                from: transform.from.clone(),
-                changes: changes_of(plan, from.ix),
-                to: transform.to.clone(),
-                partitions: to.partitions,
-                records_per_s: transform.records_per_s,
-                commit_every_records: transform.commit_every_records,
-                record_bytes: transform.record_bytes,
-                transactional_id: None,
-                config: BTreeMap::new(),
-                producer_config: BTreeMap::new(),
-            },
-            transactions: transform.transactions,
-            config: transform.config.clone(),
-            producer_config: transform.producer_config.clone(),
-            from: from.ix,
-            to: to.ix,
-            group,
-            producers: Arc::clone(producers),
-        }
-    }
+/// The event that a report of anybody's client stands for.
+fn of_client(client: ClientRef, what: Happening) -> Option<Body> {
+    Some(match what {
+        Happening::ClientError {
+            cause,
+            error,
+            reason,
+            times,
+        } => Body::ClientErred {
+            client,
+            cause,
+            error,
+            reason,
+            times,
+        },
+        Happening::Throttled { throttle_ms } => Body::Throttled {
+            client,
+            throttle_ms,
+        },
+        _ => return None,
+    })
+}
 
-    /// Records a member processes at most before it commits.
-    pub(crate) const fn commit_every_records(&self) -> u64 {
-        self.role.commit_every_records
-    }
-
-    /// The topic that it reads.
-    pub(crate) const fn from(&self) -> TopicIx {
-        self.from
-    }
-
-    /// The role of an incarnation of this number in the group, and how its
-    /// reports are to be understood.
-    pub(crate) fn begin(&self, number: u32, member: MemberIx) -> (TransformRole, Voice) {
-        let producer = ProducerIx::new(self.producers.fetch_add(1, Ordering::Relaxed));
-        let id = || format!("{}-{number}", self.role.group);
-        let role = TransformRole {
-            producer,
-            transactional_id: (self.transactions == Transactions::On).then(id),
-            config: self.config.for_member(number),
-            producer_config: self.producer_config.for_member(number),
-            ..self.role.clone()
-        };
-        let voice = Voice {
-            producer,
+/// The event that a report of a group's member about the topic that it reads
+/// stands for.
+pub(crate) fn of_member(member: MemberIx, topic: TopicIx, what: Happening) -> Option<Body> {
+    let place = |partition| PartitionRef { topic, partition };
+    let places = |partitions: Vec<PartitionIndex>| partitions.into_iter().map(place).collect();
+    Some(match what {
+        Happening::Assigned { partitions } => Body::Assigned {
             member,
-            group: self.group,
-            from: self.from,
-            to: self.to,
-            outstanding: BTreeSet::new(),
-        };
-        (role, voice)
-    }
+            partitions: places(partitions),
+        },
+        Happening::Revoked { partitions } => Body::Revoked {
+            member,
+            partitions: places(partitions),
+        },
+        Happening::Processed {
+            partition,
+            offset,
+            content,
+        } => Body::Processed {
+            member,
+            from: place(partition),
+            offset,
+            content,
+        },
+        Happening::Committed {
+            partition,
+            offset,
+            result,
+        } => Body::Committed {
+            member,
+            partition: place(partition),
+            offset,
+            result,
+        },
+        what => return of_client(ClientRef::Member(member), what),
+    })
 }
 
 /// Understands the reports of one incarnation.
 #[derive(Clone, Debug)]
 pub(crate) struct Voice {
-    producer: ProducerIx,
-    member: MemberIx,
-    group: GroupIx,
-    from: TopicIx,
-    to: TopicIx,
+    pub(crate) producer: ProducerIx,
+    pub(crate) member: MemberIx,
+    pub(crate) group: GroupIx,
+    pub(crate) from: TopicIx,
+    pub(crate) to: TopicIx,
     /// Records whose outcome was not told so far.
-    outstanding: BTreeSet<Sequence>,
+    pub(crate) outstanding: BTreeSet<Sequence>,
 }
 
 /// What a report means for what the member has made and not yet committed.
@@ -264,9 +254,9 @@ impl Voice {
             | Happening::Acknowledged { .. }
             | Happening::Failed { .. }
             | Happening::Unknown { .. }) => {
-                return hearing::of_producer(self.producer, self.to, what);
+                return of_producer(self.producer, self.to, what);
             }
-            what => return hearing::of_member(self.member, self.from, what),
+            what => return of_member(self.member, self.from, what),
         })
     }
 
@@ -278,21 +268,8 @@ impl Voice {
     }
 }
 
-/// How long the coordinator may take to end what a member left open when it
-/// was killed.
-pub(crate) fn closing_limit(scenario: &Scenario) -> Duration {
-    let timeouts = scenario.transforms.iter().map(|transform| {
-        let timeout_ms = transform.producer_config.get("transaction.timeout.ms");
-        let timeout_ms = timeout_ms.and_then(|ms| ms.parse().ok());
-        timeout_ms.unwrap_or(TRANSACTION_TIMEOUT_MS)
-    });
-    Duration::from_millis(timeouts.max().unwrap_or(0) + NOTICE_MS)
-}
-
 #[cfg(test)]
 mod tests {
-    #![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
-
     use model::ids::{Offset, PartitionIndex};
 
     use super::*;

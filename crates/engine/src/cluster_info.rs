@@ -2,30 +2,14 @@
 //! to be, and what it tells of itself. Changes nothing in it.
 
 use std::collections::BTreeMap;
-use std::fmt;
 
 use futures_util::future::join_all;
 use proxy::HostPort;
-use wire::{Broker, Cluster, ClusterOptions, Listener, Topics, WireError, probe};
+use wire::{Broker, Topics, probe};
 
+use crate::connect::reach;
 use crate::error::EngineError;
-use crate::wait::Wait;
-
-/// An address, and what listens there.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Looked {
-    /// The address.
-    pub at: HostPort,
-    /// What listens there.
-    pub listener: Listener,
-}
-
-impl fmt::Display for Looked {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { at, listener } = self;
-        write!(f, "{at}: {listener}; {}", listener.remedy())
-    }
-}
+use crate::listeners::{Looked, look};
 
 /// What a cluster tells of itself.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -41,16 +25,6 @@ pub struct Survey {
     /// The level of its metadata (`metadata.version`, KIP-584), where it has
     /// one.
     pub metadata_version: Option<i16>,
-}
-
-/// What listens at each of these addresses.
-pub async fn look(bootstrap: &[HostPort]) -> Vec<Looked> {
-    let looks = bootstrap.iter().map(|at| async move {
-        let listener = probe(&at.to_string()).await;
-        let at = at.clone();
-        Looked { at, listener }
-    });
-    join_all(looks).await
 }
 
 /// Looks at a cluster.
@@ -133,31 +107,6 @@ fn tell_apart(brokers: &[Broker]) -> Result<(), EngineError> {
         }),
         None => Ok(()),
     }
-}
-
-/// Connects to a cluster that should be there: who has mistyped an address
-/// hears of it soon.
-pub(crate) async fn reach(bootstrap: &[String]) -> Result<Cluster, EngineError> {
-    let options = ClusterOptions {
-        retry_for: Wait::Reach.fixed(),
-        ..ClusterOptions::default()
-    };
-    let connecting = Cluster::connect(bootstrap.iter().cloned(), options);
-    match connecting.await {
-        Ok(cluster) => Ok(cluster),
-        Err(source) => Err(unreachable(bootstrap, source).await),
-    }
-}
-
-/// Why no broker could be spoken to, by what listens at the addresses.
-async fn unreachable(bootstrap: &[String], source: WireError) -> EngineError {
-    let addresses: Result<Vec<HostPort>, _> = bootstrap.iter().map(|at| at.parse()).collect();
-    let looked = look(&addresses.unwrap_or_default()).await;
-    if looked.is_empty() || looked.iter().any(|it| it.listener.is_plain_broker()) {
-        let bootstrap = bootstrap.join(",");
-        return EngineError::Unreachable { bootstrap, source };
-    }
-    EngineError::NoBroker { looked }
 }
 
 #[cfg(test)]
