@@ -11,7 +11,7 @@ use model::plan::{OwnNames, RunPlan, ScenarioPlan};
 use wire::{Cluster, ErrorCode, GroupProtocol, GroupState, WireError};
 
 use crate::connect::reach;
-use crate::created::{Left, Made, Thing};
+use crate::created::{Created, Leftover, Resource};
 use crate::error::EngineError;
 use crate::settings::Brokers;
 use crate::wait::{Wait, Waits};
@@ -24,16 +24,16 @@ const CALL_LIMIT: Duration = Duration::from_secs(10);
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Removal {
     /// What was there, and is gone.
-    pub removed: Vec<Thing>,
+    pub removed: Vec<Resource>,
     /// What is still there, as far as anybody can tell.
-    pub left: Vec<Left>,
+    pub left: Vec<Leftover>,
 }
 
 impl Removal {
     fn all_left(names: &OwnNames, reason: &str) -> Self {
-        let topics = names.topics().iter().cloned().map(Thing::Topic);
-        let groups = names.groups().iter().cloned().map(Thing::Group);
-        let left = topics.chain(groups).map(|thing| Left {
+        let topics = names.topics().iter().cloned().map(Resource::Topic);
+        let groups = names.groups().iter().cloned().map(Resource::Group);
+        let left = topics.chain(groups).map(|thing| Leftover {
             thing,
             reason: reason.to_owned(),
         });
@@ -43,11 +43,11 @@ impl Removal {
         }
     }
 
-    fn take(&mut self, thing: Thing, outcome: Result<Before, String>) {
+    fn take(&mut self, thing: Resource, outcome: Result<Before, String>) {
         match outcome {
             Ok(Before::There) => self.removed.push(thing),
             Ok(Before::Absent) => {}
-            Err(reason) => self.left.push(Left { thing, reason }),
+            Err(reason) => self.left.push(Leftover { thing, reason }),
         }
     }
 }
@@ -61,11 +61,11 @@ enum Before {
 
 /// Removes what a scenario made in a cluster of somebody else's. Its subjects
 /// have ended. Does nothing where the brokers are ours.
-pub(crate) async fn clean_up(plan: &ScenarioPlan, brokers: &Brokers, made: &Made) -> Removal {
+pub(crate) async fn clean_up(plan: &ScenarioPlan, brokers: &Brokers, created: &Created) -> Removal {
     let Brokers::Cluster(bootstrap) = brokers else {
         return Removal::default();
     };
-    let names = made.of(plan);
+    let names = created.of(plan);
     if names.topics().is_empty() && names.groups().is_empty() {
         return Removal::default();
     }
@@ -96,11 +96,11 @@ pub async fn clean_up_after(plan: &RunPlan) -> Result<Removal, EngineError> {
 fn own_names(plan: &RunPlan) -> Result<OwnNames, EngineError> {
     let mut all = OwnNames::default();
     for scenario in &plan.scenarios {
-        let strange = |name: String| EngineError::Strange { name };
+        let foreign = |name: String| EngineError::ForeignName { name };
         if let Some(prefix) = scenario.prefix.as_ref().filter(|it| !it.is_of(plan.run)) {
-            return Err(strange(format!("`{prefix}` is of another run")));
+            return Err(foreign(format!("`{prefix}` is of another run")));
         }
-        let names = OwnNames::of(scenario).map_err(|error| strange(error.to_string()))?;
+        let names = OwnNames::of(scenario).map_err(|error| foreign(error.to_string()))?;
         all = all.and(names);
     }
     Ok(all)
@@ -111,7 +111,7 @@ async fn remove(cluster: &mut Cluster, names: &OwnNames) -> Removal {
     let mut removal = Removal::default();
     for group in names.groups() {
         let outcome = remove_group(cluster, group).await;
-        removal.take(Thing::Group(group.clone()), outcome);
+        removal.take(Resource::Group(group.clone()), outcome);
     }
     remove_topics(cluster, names.topics(), &mut removal).await;
     removal
@@ -131,7 +131,7 @@ async fn remove_topics(cluster: &mut Cluster, topics: &[TopicName], removal: &mu
             Ok(outcomes) => outcomes,
             Err(error) => {
                 for topic in asked {
-                    removal.take(Thing::Topic(topic), Err(with_causes(&error)));
+                    removal.take(Resource::Topic(topic), Err(with_causes(&error)));
                 }
                 return;
             }
@@ -151,7 +151,7 @@ async fn remove_topics(cluster: &mut Cluster, topics: &[TopicName], removal: &mu
                 Err(refusal) => Err(refusal.to_string()),
             };
             open.remove(&topic);
-            removal.take(Thing::Topic(topic), settled);
+            removal.take(Resource::Topic(topic), settled);
         }
         if !open.is_empty() {
             waiting.pause(LOOK_INTERVAL).await;
@@ -227,22 +227,22 @@ mod tests {
 
     #[test]
     fn nothing_is_removed_before_anything_was_asked_for() {
-        let (made, plan) = (Made::default(), plan());
-        assert_eq!(made.of(&plan.scenarios[0]), OwnNames::default());
-        made.asking();
-        let names = made.of(&plan.scenarios[0]);
+        let (created, plan) = (Created::default(), plan());
+        assert_eq!(created.of(&plan.scenarios[0]), OwnNames::default());
+        created.may_create();
+        let names = created.of(&plan.scenarios[0]);
         assert_eq!((names.topics().len(), names.groups().len()), (1, 0));
-        made.group(OwnNames::of(&plan.scenarios[0]).unwrap().groups()[0].as_str());
-        assert_eq!(made.of(&plan.scenarios[0]).groups().len(), 1);
+        created.group(OwnNames::of(&plan.scenarios[0]).unwrap().groups()[0].as_str());
+        assert_eq!(created.of(&plan.scenarios[0]).groups().len(), 1);
     }
 
     #[test]
     fn a_topic_that_was_there_before_is_not_removed() {
-        let (made, plan) = (Made::default(), plan());
-        made.asking();
+        let (created, plan) = (Created::default(), plan());
+        created.may_create();
         let names = OwnNames::of(&plan.scenarios[0]).unwrap();
-        made.not_made(&names.topics()[0]);
-        assert!(made.of(&plan.scenarios[0]).topics().is_empty());
+        created.not_created(&names.topics()[0]);
+        assert!(created.of(&plan.scenarios[0]).topics().is_empty());
     }
 
     #[test]

@@ -9,15 +9,15 @@ use wire::{Broker, Topics, probe};
 
 use crate::connect::reach;
 use crate::error::EngineError;
-use crate::listeners::{Looked, look};
+use crate::listeners::{ProbedAddress, probe_addresses};
 
 /// What a cluster tells of itself.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Survey {
+pub struct ClusterInfo {
     /// The bootstrap addresses at which a broker answers.
     pub bootstrap: Vec<HostPort>,
     /// The others.
-    pub unusable: Vec<Looked>,
+    pub unusable: Vec<ProbedAddress>,
     /// Its id.
     pub id: Option<String>,
     /// How many brokers it has.
@@ -32,15 +32,15 @@ pub struct Survey {
 /// # Errors
 /// [`EngineError`] within a few seconds when no broker listens at any bootstrap
 /// address, or when one does not where the cluster says that it is.
-pub async fn survey(bootstrap: &[HostPort]) -> Result<Survey, EngineError> {
-    let looked = look(bootstrap).await;
-    let (usable, unusable): (Vec<Looked>, Vec<Looked>) = looked
+pub async fn cluster_info(bootstrap: &[HostPort]) -> Result<ClusterInfo, EngineError> {
+    let probed = probe_addresses(bootstrap).await;
+    let (usable, unusable): (Vec<ProbedAddress>, Vec<ProbedAddress>) = probed
         .into_iter()
-        .partition(|looked| looked.listener.is_plain_broker());
+        .partition(|probed| probed.listener.is_plain_broker());
     if usable.is_empty() {
-        return Err(EngineError::NoBroker { looked: unusable });
+        return Err(EngineError::NoBroker { probed: unusable });
     }
-    let bootstrap: Vec<HostPort> = usable.into_iter().map(|looked| looked.at).collect();
+    let bootstrap: Vec<HostPort> = usable.into_iter().map(|probed| probed.at).collect();
     let addresses: Vec<String> = bootstrap.iter().map(HostPort::to_string).collect();
     let mut cluster = reach(&addresses).await?;
     let metadata = cluster.metadata(Topics::Named(&[])).await?;
@@ -50,7 +50,7 @@ pub async fn survey(bootstrap: &[HostPort]) -> Result<Survey, EngineError> {
     // Clusters without features, and those that keep them to themselves, run
     // scenarios too.
     let features = cluster.finalized_features().await.unwrap_or_default();
-    Ok(Survey {
+    Ok(ClusterInfo {
         bootstrap,
         unusable,
         id: metadata.cluster_id,
@@ -64,7 +64,7 @@ pub async fn survey(bootstrap: &[HostPort]) -> Result<Survey, EngineError> {
 ///
 /// # Errors
 /// [`EngineError`] when nobody can come to the right broker.
-pub async fn look_behind(bootstrap: &[HostPort]) -> Result<Vec<EngineError>, EngineError> {
+pub async fn unreachable_brokers(bootstrap: &[HostPort]) -> Result<Vec<EngineError>, EngineError> {
     let addresses: Vec<String> = bootstrap.iter().map(HostPort::to_string).collect();
     let mut cluster = reach(&addresses).await?;
     let metadata = cluster.metadata(Topics::Named(&[])).await?;
@@ -81,7 +81,7 @@ async fn misplaced(brokers: &[Broker]) -> Vec<EngineError> {
     if let Err(error) = tell_apart(brokers) {
         return vec![error];
     }
-    let looks = brokers.iter().map(|broker| async move {
+    let probes = brokers.iter().map(|broker| async move {
         let listener = probe(&broker.address).await;
         (!listener.is_plain_broker()).then(|| EngineError::Advertised {
             broker: broker.id.to_string(),
@@ -89,7 +89,7 @@ async fn misplaced(brokers: &[Broker]) -> Vec<EngineError> {
             listener,
         })
     });
-    join_all(looks).await.into_iter().flatten().collect()
+    join_all(probes).await.into_iter().flatten().collect()
 }
 
 /// Whoever is sent to one broker has to come to that one.

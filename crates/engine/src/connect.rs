@@ -7,7 +7,7 @@ use proxy::HostPort;
 use wire::{ClientOptions, Cluster, ClusterOptions, Topics, WireError};
 
 use crate::error::EngineError;
-use crate::listeners::look;
+use crate::listeners::probe_addresses;
 use crate::wait::Wait;
 
 /// Connects to a cluster, as the observer does.
@@ -47,10 +47,10 @@ pub(crate) async fn reach(bootstrap: &[String]) -> Result<Cluster, EngineError> 
 /// Why no broker could be spoken to, by what listens at the addresses.
 async fn unreachable(bootstrap: &[String], source: WireError) -> EngineError {
     let addresses: Result<Vec<HostPort>, _> = bootstrap.iter().map(|at| at.parse()).collect();
-    let looked = look(&addresses.unwrap_or_default()).await;
-    if looked.is_empty() || looked.iter().any(|it| it.listener.is_plain_broker()) {
+    let probed = probe_addresses(&addresses.unwrap_or_default()).await;
+    if probed.is_empty() || probed.iter().any(|it| it.listener.is_plain_broker()) {
         let bootstrap = bootstrap.join(",");
         return EngineError::Unreachable { bootstrap, source };
     }
-    EngineError::NoBroker { looked }
+    EngineError::NoBroker { probed }
 }

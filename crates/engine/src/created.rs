@@ -10,14 +10,14 @@ use model::plan::{OwnNames, ScenarioPlan};
 
 /// Something of a run's own in a cluster.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Thing {
+pub enum Resource {
     /// A topic.
     Topic(TopicName),
     /// A group, with its committed offsets.
     Group(GroupId),
 }
 
-impl fmt::Display for Thing {
+impl fmt::Display for Resource {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Topic(name) => write!(f, "topic {name}"),
@@ -28,14 +28,14 @@ impl fmt::Display for Thing {
 
 /// Something that could not be removed.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Left {
+pub struct Leftover {
     /// What.
-    pub thing: Thing,
+    pub thing: Resource,
     /// Why.
     pub reason: String,
 }
 
-impl fmt::Display for Left {
+impl fmt::Display for Leftover {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}: {}", self.thing, self.reason)
     }
@@ -43,27 +43,27 @@ impl fmt::Display for Left {
 
 /// What one scenario has asked a cluster for. Clones are the same.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct Made {
+pub(crate) struct Created {
     asked: Arc<Mutex<Asked>>,
 }
 
 #[derive(Debug, Default)]
 struct Asked {
     any: bool,
-    not_made: Vec<TopicName>,
+    not_created: Vec<TopicName>,
     groups: BTreeSet<String>,
 }
 
-impl Made {
+impl Created {
     /// From now on there may be something.
-    pub(crate) fn asking(&self) {
+    pub(crate) fn may_create(&self) {
         self.change(|asked| asked.any = true);
     }
 
     /// A topic of that name was refused: it is not there, or it was there before
     /// and is somebody else's.
-    pub(crate) fn not_made(&self, topic: &TopicName) {
-        self.change(|asked| asked.not_made.push(topic.clone()));
+    pub(crate) fn not_created(&self, topic: &TopicName) {
+        self.change(|asked| asked.not_created.push(topic.clone()));
     }
 
     /// A member of the group is started: the group may be there from now on.
@@ -88,6 +88,6 @@ impl Made {
         let groups = names.groups().iter();
         let never = groups.filter(|group| !asked.groups.contains(group.as_str()));
         let never: Vec<GroupId> = never.cloned().collect();
-        names.without(&asked.not_made, &never)
+        names.without(&asked.not_created, &never)
     }
 }

@@ -12,15 +12,15 @@ use stack::ports::NoPort;
 use stack::process::{Exit, ProcessError};
 use wire::{ReadError, WireError};
 
-use crate::gone::Gone;
-use crate::listeners::Looked;
+use crate::listeners::ProbedAddress;
+use crate::lost_process::LostProcess;
 
 impl EngineError {
-    /// Whether a part of the pipeline that is gone may be the cause.
-    pub(crate) const fn may_be_a_part(&self) -> bool {
+    /// Whether a process that is gone may be the cause.
+    pub(crate) const fn may_be_a_process(&self) -> bool {
         !matches!(
             self,
-            Self::Gone(_)
+            Self::ProcessLost(_)
                 | Self::SubjectEnded { .. }
                 | Self::NeverReached { .. }
                 | Self::Refused { .. }
@@ -33,7 +33,7 @@ impl EngineError {
 
     /// Whether it was the environment that failed, and not the scenario that
     /// came to nothing.
-    pub const fn is_of_the_environment(&self) -> bool {
+    pub const fn is_environment_failure(&self) -> bool {
         !matches!(self, Self::NeverReached { .. })
     }
 
@@ -129,14 +129,14 @@ pub enum EngineError {
         lacks: Vec<String>,
     },
     /// At no bootstrap address is a broker that can be spoken to.
-    #[error("no broker answers: {}", in_lines(looked))]
+    #[error("no broker answers: {}", in_lines(probed))]
     NoBroker {
         /// What is there instead.
-        looked: Vec<Looked>,
+        probed: Vec<ProbedAddress>,
     },
     /// A plan has a name that is not its run's own.
     #[error("the plan has been changed: {name}; nothing was deleted")]
-    Strange {
+    ForeignName {
         /// What is wrong with it.
         name: String,
     },
@@ -170,26 +170,26 @@ pub enum EngineError {
     #[error("a subject failed")]
     Process(#[from] ProcessError),
     /// A subject ended although nobody had asked it to.
-    #[error("{who} gave up: {}", last_words(log, *exit))]
+    #[error("{subject} gave up: {}", last_words(log, *exit))]
     SubjectEnded {
         /// Which.
-        who: String,
+        subject: String,
         /// How.
         exit: Exit,
         /// Where it says why.
         log: PathBuf,
     },
     /// A subject does not keep to the protocol.
-    #[error("{who} said something that is not of the protocol: {line}")]
+    #[error("{subject} said something that is not of the protocol: {line}")]
     Protocol {
         /// Which.
-        who: String,
+        subject: String,
         /// What it said, cut to a sensible length.
         line: String,
     },
-    /// A part of the pipeline is gone, and nobody here meant it to be.
+    /// A process of the pipeline is gone, and no fault did that.
     #[error("{0}")]
-    Gone(Gone),
+    ProcessLost(LostProcess),
     /// A stage went on for too long without a step forward.
     #[error("nothing came forward for {limit_s} s; {so_far}")]
     Stalled {
@@ -233,7 +233,7 @@ pub enum EngineError {
         /// What.
         what: String,
     },
-    /// A part of the engine itself broke.
+    /// The engine itself failed: an invariant of its own is broken.
     #[error("the engine itself failed: {0}")]
     Broken(String),
 }
@@ -257,7 +257,7 @@ fn last_line(log: &Path) -> Option<String> {
 }
 
 /// One below the other, where there are several.
-fn in_lines(looked: &[Looked]) -> String {
-    let lines: Vec<String> = looked.iter().map(ToString::to_string).collect();
+fn in_lines(probed: &[ProbedAddress]) -> String {
+    let lines: Vec<String> = probed.iter().map(ToString::to_string).collect();
     lines.join("\n  ")
 }

@@ -15,7 +15,7 @@ use model::plan::ScenarioPlan;
 use model::scenario::{BadKey, Fault, FaultKind, Problem};
 
 use self::injection::{Breakable, Broken, FaultContext, Healed, Proof, Result};
-use crate::progress::Step;
+use crate::progress::ProgressEvent;
 use crate::wait::pass;
 
 mod broker;
@@ -33,7 +33,7 @@ pub(crate) async fn carry_out_all(context: &FaultContext<'_>, traffic_began: Mic
     let each = faults.zip(&context.plan.fault_delays_ms).zip(0u16..).map(
         |((fault, delay_ms), ix)| async move {
             context
-                .ledger
+                .recorder
                 .reached(&fault.after, context.plan, traffic_began)
                 .await;
             pass(Duration::from_millis(*delay_ms)).await;
@@ -99,10 +99,12 @@ async fn carry_out<B: Breakable>(
     let kind = fault.kind.name();
     let for_ms = fault.kind.parameters().lasts_ms();
     let mut proof = Proof::default();
-    context.ledger.note(Body::FaultTriggered { fault: ix });
+    context.recorder.note(Body::FaultTriggered { fault: ix });
     let mut broken = breakable.inject(context, &mut proof).await?;
-    context.ledger.note(Body::FaultInjected { fault: ix });
-    context.progress.step(Step::FaultBegan { kind, for_ms });
+    context.recorder.note(Body::FaultInjected { fault: ix });
+    context
+        .progress
+        .send(ProgressEvent::FaultBegan { kind, for_ms });
     let held = broken.hold(context, &mut proof).await;
     // What was seen while it lasted stands, whatever becomes of the rest.
     proof.note(ix, context);
@@ -112,14 +114,18 @@ async fn carry_out<B: Breakable>(
     match healed? {
         Healed::At(mended) => {
             context
-                .ledger
+                .recorder
                 .record(mended, Body::FaultHealed { fault: ix });
-            context.progress.step(Step::FaultEnded { kind });
+            context.progress.send(ProgressEvent::FaultEnded { kind });
         }
         Healed::Not { why } => {
             let said = why.clone();
-            context.ledger.note(Body::FaultNotHealed { fault: ix, why });
-            context.progress.step(Step::FaultLeft { kind, why: said });
+            context
+                .recorder
+                .note(Body::FaultNotHealed { fault: ix, why });
+            context
+                .progress
+                .send(ProgressEvent::FaultLeft { kind, why: said });
         }
     }
     Ok(())

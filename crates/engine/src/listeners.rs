@@ -8,14 +8,14 @@ use wire::{Listener, probe};
 
 /// An address, and what listens there.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Looked {
+pub struct ProbedAddress {
     /// The address.
     pub at: HostPort,
     /// What listens there.
     pub listener: Listener,
 }
 
-impl fmt::Display for Looked {
+impl fmt::Display for ProbedAddress {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { at, listener } = self;
         write!(f, "{at}: {listener}; {}", listener.remedy())
@@ -23,11 +23,11 @@ impl fmt::Display for Looked {
 }
 
 /// What listens at each of these addresses.
-pub async fn look(bootstrap: &[HostPort]) -> Vec<Looked> {
+pub async fn probe_addresses(bootstrap: &[HostPort]) -> Vec<ProbedAddress> {
     let looks = bootstrap.iter().map(|at| async move {
         let listener = probe(&at.to_string()).await;
         let at = at.clone();
-        Looked { at, listener }
+        ProbedAddress { at, listener }
     });
     join_all(looks).await
 }

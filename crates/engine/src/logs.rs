@@ -15,6 +15,6 @@ pub(crate) fn logs_in(folder: &Path) -> Result<PathBuf, EngineError> {
 }
 
 /// The name of the log of a process.
-pub(crate) fn log_of(who: &str) -> String {
-    format!("{}.log", who.replace(' ', "-"))
+pub(crate) fn log_of(process: &str) -> String {
+    format!("{}.log", process.replace(' ', "-"))
 }

@@ -13,11 +13,11 @@ use stack::process::{Child, Exit, ProcessSnapshot, Signal, Trouble};
 use subject::protocol::{ConsumerRole, Role};
 
 use crate::error::EngineError;
+use crate::live_counts::LiveCounts;
 use crate::logs::log_of;
-use crate::processes::subject_gone;
-use crate::roles::{Work, consumer_role};
-use crate::subjects::{Launcher, Speaker, Subject, Told};
-use crate::tally::Tally;
+use crate::processes::subject_lost;
+use crate::roles::{TransformWork, consumer_role};
+use crate::subjects::{Launcher, ReportSource, Subject, SubjectState};
 use crate::wait::{Wait, Waiting};
 
 /// What the members of a group do.
@@ -27,7 +27,7 @@ enum Task {
         topic: TopicIx,
         config: Config,
     },
-    Transform(Work),
+    Transform(TransformWork),
 }
 
 /// A consumer group: its members, restarted ones included.
@@ -66,7 +66,7 @@ impl Members {
 
     /// A group that writes, without members so far.
     pub(crate) fn transforming(
-        work: Work,
+        work: TransformWork,
         launcher: &Launcher,
         name: &str,
         number: GroupIx,
@@ -96,10 +96,10 @@ impl Members {
 
     /// Starts a member of this number in the group, from 1.
     pub(crate) async fn start(&mut self, number: u32) -> Result<(), EngineError> {
-        self.launcher.made.group(&self.name);
+        self.launcher.created.group(&self.name);
         let member = MemberIx::new(self.incarnations.fetch_add(1, Ordering::Relaxed));
         let group = self.group;
-        let (role, speaker, topic, producer) = match &self.task {
+        let (role, source, topic, producer) = match &self.task {
             Task::Read {
                 role,
                 topic,
@@ -110,29 +110,29 @@ impl Members {
                     config,
                     ..role.clone()
                 });
-                (role, Speaker::Member { member, group }, *topic, None)
+                (role, ReportSource::Member { member, group }, *topic, None)
             }
             Task::Transform(work) => {
-                let (role, voice) = work.begin(number, member);
+                let (role, decoder) = work.role_of(number, member);
                 let (topic, producer) = (work.from(), role.producer);
-                let speaker = Speaker::Transformer(voice);
-                (Role::Transform(role), speaker, topic, Some(producer))
+                let source = ReportSource::Transformer(decoder);
+                (Role::Transform(role), source, topic, Some(producer))
             }
         };
         let starts = self.starts.entry(number).or_default();
         *starts += 1;
         let incarnation = *starts;
-        let who = format!("{} {}", self.name, words::member(number, incarnation));
+        let name = format!("{} {}", self.name, words::member(number, incarnation));
         let started = Body::MemberStarted { member, group };
-        self.launcher.ledger.note(started);
-        self.launcher.ledger.note(Body::MemberNamed {
+        self.launcher.recorder.note(started);
+        self.launcher.recorder.note(Body::MemberNamed {
             member,
             number,
             incarnation,
             producer,
-            log: log_of(&who),
+            log: log_of(&name),
         });
-        let subject = self.launcher.launch(who, &role, speaker, topic).await?;
+        let subject = self.launcher.launch(name, &role, source, topic).await?;
         self.running.insert(number, (member, subject));
         Ok(())
     }
@@ -140,7 +140,7 @@ impl Members {
     /// Waits until every running member has partitions.
     pub(crate) async fn wait_assigned(&mut self) -> Result<(), EngineError> {
         for (_, subject) in self.running.values_mut() {
-            subject.wait_told(|told| told.assigned).await?;
+            subject.wait_until(|state| state.assigned).await?;
         }
         Ok(())
     }
@@ -159,11 +159,11 @@ impl Members {
 
     /// The partitions that a member was given last, as far as nobody else was
     /// given them since.
-    pub(crate) fn held_by(&self, number: u32, tally: &Tally) -> Vec<PartitionRef> {
+    pub(crate) fn held_by(&self, number: u32, counts: &LiveCounts) -> Vec<PartitionRef> {
         let Some((member, _)) = self.running.get(&number) else {
             return Vec::new();
         };
-        let holders = tally.holders.iter();
+        let holders = counts.holders.iter();
         let held = holders.filter(|((of, _), holder)| *of == self.group && *holder == member);
         held.map(|((_, partition), _)| *partition).collect()
     }
@@ -207,9 +207,9 @@ impl Members {
     }
 
     fn note_end(&self, member: MemberIx, subject: &Subject, exit: Exit) {
-        let told = *subject.told.borrow();
-        let clean = told.ended && !told.refused && exit.is_success();
-        self.launcher.ledger.note(Body::MemberEnded {
+        let state = *subject.state.borrow();
+        let clean = state.ended && !state.fenced && exit.is_success();
+        self.launcher.recorder.note(Body::MemberEnded {
             member,
             how: if clean { Ending::Clean } else { Ending::Killed },
         });
@@ -218,12 +218,12 @@ impl Members {
     /// Waits until a member that writes is in the middle of its work: some of
     /// what it made stands in the log, and it is going to make some more before
     /// it commits. One that does not write is always.
-    pub(crate) async fn wait_amid(&mut self, number: u32) -> Result<(), EngineError> {
+    pub(crate) async fn wait_mid_work(&mut self, number: u32) -> Result<(), EngineError> {
         match (&self.task, self.running.get_mut(&number)) {
             (Task::Transform(work), Some((_, subject))) => {
                 let half = work.commit_every_records().div_ceil(2);
-                let amid = |told: &Told| (1..=half).contains(&told.uncommitted);
-                subject.wait_told(amid).await
+                let mid_work = |state: &SubjectState| (1..=half).contains(&state.uncommitted);
+                subject.wait_until(mid_work).await
             }
             _ => Ok(()),
         }
@@ -233,7 +233,7 @@ impl Members {
     /// where it does not write.
     pub(crate) fn uncommitted(&self, number: u32) -> Option<u64> {
         match (&self.task, self.running.get(&number)) {
-            (Task::Transform(_), Some((_, subject))) => Some(subject.told.borrow().uncommitted),
+            (Task::Transform(_), Some((_, subject))) => Some(subject.state.borrow().uncommitted),
             _ => None,
         }
     }
@@ -244,12 +244,12 @@ impl Members {
     pub(crate) fn check_alive(&self) -> Result<(), EngineError> {
         for (_, subject) in self.running.values() {
             if let Some(exit) = subject.child.try_status() {
-                let told = *subject.told.borrow();
-                if told.refused && told.ended && exit.is_success() {
+                let state = *subject.state.borrow();
+                if state.fenced && state.ended && exit.is_success() {
                     continue;
                 }
                 let log = subject.child.log();
-                return Err(subject_gone(&subject.who, Trouble::Ended(exit), log));
+                return Err(subject_lost(&subject.name, Trouble::Ended(exit), log));
             }
         }
         Ok(())
@@ -279,7 +279,7 @@ impl Members {
         }
         self.start(number).await?;
         match self.running.get_mut(&number) {
-            Some((_, subject)) => subject.wait_told(|told| told.assigned).await,
+            Some((_, subject)) => subject.wait_until(|state| state.assigned).await,
             None => Ok(()),
         }
     }
@@ -287,29 +287,29 @@ impl Members {
     /// Waits until a member whose place another has taken was told so by the
     /// brokers, and ends it where it does not end by itself. Whether it was
     /// told, and how it ended.
-    pub(crate) async fn see_off(
+    pub(crate) async fn await_fencing(
         &mut self,
         number: u32,
         waiting: &Waiting,
-    ) -> Result<(Dismissal, Exit), EngineError> {
+    ) -> Result<(Fencing, Exit), EngineError> {
         let Some((member, mut subject)) = self.replaced.remove(&number) else {
             return Err(EngineError::Lacking {
                 what: format!("a replaced member {number} of {}", self.name),
             });
         };
-        let mut told = subject.told.clone();
+        let mut state = subject.state.clone();
         // The end of its reports ends the wait as well.
-        let refused = async { told.wait_for(|told| told.refused).await.is_ok() };
-        let dismissal = match waiting.done(refused).await {
-            Some(true) => Dismissal::Refused,
-            Some(false) | None => Dismissal::Untold,
+        let fenced = async { state.wait_for(|state| state.fenced).await.is_ok() };
+        let fencing = match waiting.done(fenced).await {
+            Some(true) => Fencing::Fenced,
+            Some(false) | None => Fencing::NotFenced,
         };
         let exit = subject.child.end(Signal::Term, Wait::Leaving.fixed()).await;
         if let Ok(Err(error)) = (&mut subject.reader).await {
             return Err(error);
         }
         self.note_end(member, &subject, exit);
-        Ok((dismissal, exit))
+        Ok((fencing, exit))
     }
 
     /// Asks all members to leave, and waits for them.
@@ -324,9 +324,9 @@ impl Members {
 
 /// Whether a member whose place another took was told so.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Dismissal {
+pub(crate) enum Fencing {
     /// The brokers refused what it asked for.
-    Refused,
+    Fenced,
     /// Nobody told it anything.
-    Untold,
+    NotFenced,
 }

@@ -1,4 +1,4 @@
-//! The part that reads the truth: what the log holds, what groups have
+//! The independent client: reads back what the log holds, what groups have
 //! committed, and how far change topics could be read meanwhile. Never shares
 //! a client library with the subjects. Knows nothing of what was promised.
 
@@ -17,21 +17,21 @@ use wire::{Cluster, Isolation, OffsetSpec, TopicId};
 use self::change_topics::ChangeTopics;
 use crate::connect::connect;
 use crate::error::EngineError;
-use crate::ledger::Ledger;
+use crate::recorder::HistoryRecorder;
 
 mod change_topics;
 mod deleted;
 pub(crate) mod ends;
 pub(crate) mod groups;
+mod log;
+mod lost_brokers;
 pub(crate) mod preparation;
-mod reach;
 pub(crate) mod replicas;
 pub(crate) mod tails;
-mod truth;
 
 /// A partition with both its names.
 #[derive(Clone, Debug)]
-struct Place {
+struct NamedPartition {
     name: TopicPartition,
     number: PartitionRef,
 }
@@ -39,7 +39,7 @@ struct Place {
 /// Reads a cluster on the listener that no fault stands before.
 pub(crate) struct Observer {
     cluster: Cluster,
-    ledger: Ledger,
+    recorder: HistoryRecorder,
     run: RunId,
     topics: Vec<PlannedTopic>,
     tables: Vec<(TableIx, &'static str, TopicIx)>,
@@ -59,11 +59,11 @@ impl Observer {
     pub(crate) async fn connect(
         bootstrap: &[String],
         plan: &ScenarioPlan,
-        ledger: &Ledger,
+        recorder: &HistoryRecorder,
     ) -> Result<Self, EngineError> {
         Ok(Self {
             cluster: connect(bootstrap).await?,
-            ledger: ledger.clone(),
+            recorder: recorder.clone(),
             run: plan.records_run,
             topics: plan.topics(),
             tables: plan.tables(),
@@ -99,14 +99,14 @@ impl Observer {
             .map(|(table, _, _)| *table)
     }
 
-    fn places(&self) -> Vec<Place> {
+    fn places(&self) -> Vec<NamedPartition> {
         self.topics
             .iter()
             .flat_map(|topic| {
                 let left = self.deleted.get(&topic.ix).copied();
                 (0..left.map_or(topic.partitions, |left| left.min(topic.partitions)))
                     .map(PartitionIndex::new)
-                    .map(|partition| Place {
+                    .map(|partition| NamedPartition {
                         name: TopicPartition {
                             topic: TopicName::new(topic.name.as_str()),
                             partition,

@@ -6,9 +6,9 @@ use std::sync::Arc;
 use secret::Secrets;
 use tokio::sync::mpsc::UnboundedSender;
 
-use crate::created::Left;
+use crate::created::Leftover;
+use crate::live_counts::LiveCounts;
 use crate::stage::Stage;
-use crate::tally::Tally;
 
 /// Something to show, about one scenario of a run.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -16,16 +16,16 @@ pub struct Progress {
     /// The place of the scenario in the run's plan.
     pub scenario: usize,
     /// What.
-    pub what: Step,
+    pub event: ProgressEvent,
 }
 
 /// What to show.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Step {
+pub enum ProgressEvent {
     /// A stage began.
     Stage(Stage),
     /// The counts moved on; sent a few times a second at most.
-    Counts(Box<Tally>),
+    Counts(Box<LiveCounts>),
     /// How far the stage is, and what it waits for.
     Waiting {
         /// In words: one line.
@@ -57,7 +57,7 @@ pub enum Step {
     /// else's.
     LeftBehind {
         /// What, and why.
-        left: Left,
+        left: Leftover,
     },
     /// The scenario could not be carried out.
     GaveUp {
@@ -84,20 +84,20 @@ impl Reporter {
     }
 
     /// Tells; nobody need be listening.
-    pub(crate) fn step(&self, mut what: Step) {
-        if let Step::FaultLeft { why: words, .. }
-        | Step::GaveUp { reason: words }
-        | Step::Waiting { so_far: words } = &mut what
+    pub(crate) fn send(&self, mut event: ProgressEvent) {
+        if let ProgressEvent::FaultLeft { why: words, .. }
+        | ProgressEvent::GaveUp { reason: words }
+        | ProgressEvent::Waiting { so_far: words } = &mut event
         {
             *words = self.secrets.scrub(words).into_owned();
         }
         let _ = self.to.send(Progress {
             scenario: self.scenario,
-            what,
+            event,
         });
     }
 
     pub(crate) fn stage(&self, stage: Stage) {
-        self.step(Step::Stage(stage));
+        self.send(ProgressEvent::Stage(stage));
     }
 }

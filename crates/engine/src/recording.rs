@@ -8,17 +8,17 @@ use model::event::Body;
 use model::plan::ScenarioPlan;
 
 use crate::error::EngineError;
-use crate::ledger::Ledger;
-use crate::progress::{Reporter, Step};
+use crate::progress::{ProgressEvent, Reporter};
+use crate::recorder::HistoryRecorder;
 use crate::stage::Stage;
-use crate::status::{far, waiting};
+use crate::status::{status_line, waiting};
 use crate::wait::beat;
 
 /// How often counts are shown and the history is put on disk.
 const SHOW_INTERVAL: Duration = Duration::from_millis(200);
 
 /// How often it is told how far a stage is.
-const TELL_INTERVAL: Duration = Duration::from_secs(10);
+const STATUS_INTERVAL: Duration = Duration::from_secs(10);
 
 /// Why a scenario was given up, in its history, where the user stopped the run.
 pub const INTERRUPTED: &str = "interrupted";
@@ -37,41 +37,48 @@ pub enum End {
     },
 }
 
-pub(crate) fn open_ledger(plan: &ScenarioPlan, folder: &Path) -> Result<Ledger, EngineError> {
+pub(crate) fn open_history(
+    plan: &ScenarioPlan,
+    folder: &Path,
+) -> Result<HistoryRecorder, EngineError> {
     let write = |path: &Path| {
         let path = path.to_owned();
         move |source| EngineError::Write { path, source }
     };
     std::fs::create_dir_all(folder).map_err(write(folder))?;
     let path = folder.join(history::FILE_NAME);
-    Ledger::create(&path, plan.scenario.secrets()).map_err(write(&path))
+    HistoryRecorder::create(&path, plan.scenario.secrets()).map_err(write(&path))
 }
 
-pub(crate) async fn show_progress(plan: ScenarioPlan, ledger: Ledger, progress: Reporter) {
+pub(crate) async fn show_progress(
+    plan: ScenarioPlan,
+    recorder: HistoryRecorder,
+    progress: Reporter,
+) {
     let mut ticks = beat(SHOW_INTERVAL);
-    let mut told = Instant::now();
+    let mut shown = Instant::now();
     let mut stage = Stage::Starting;
     loop {
         ticks.tick().await;
-        ledger.flush();
-        let mut tally = ledger.tally();
-        tally.waiting = waiting(&plan, &ledger, &tally);
-        if tally.stage != stage {
-            (stage, told) = (tally.stage, Instant::now());
+        recorder.flush();
+        let mut counts = recorder.counts();
+        counts.waiting = waiting(&plan, &recorder, &counts);
+        if counts.stage != stage {
+            (stage, shown) = (counts.stage, Instant::now());
         }
-        if told.elapsed() >= TELL_INTERVAL {
-            told = Instant::now();
-            let so_far = far(&plan, &ledger, &tally);
-            progress.step(Step::Waiting { so_far });
+        if shown.elapsed() >= STATUS_INTERVAL {
+            shown = Instant::now();
+            let so_far = status_line(&plan, &recorder, &counts);
+            progress.send(ProgressEvent::Waiting { so_far });
         }
-        progress.step(Step::Counts(Box::new(tally)));
+        progress.send(ProgressEvent::Counts(Box::new(counts)));
     }
 }
 
 /// Closes the history with how the scenario ended, puts it on disk, and only
 /// then tells.
 pub(crate) fn close(
-    ledger: &Ledger,
+    recorder: &HistoryRecorder,
     outcome: Option<Result<(), EngineError>>,
     progress: &Reporter,
 ) -> End {
@@ -80,7 +87,7 @@ pub(crate) fn close(
         Some(Err(error)) => End::Failed { error },
         None => End::Interrupted,
     };
-    ledger.seal(match &end {
+    recorder.seal(match &end {
         End::Completed => Body::Completed,
         End::Interrupted => Body::Aborted {
             reason: INTERRUPTED.to_owned(),
@@ -89,18 +96,18 @@ pub(crate) fn close(
             reason: error.with_causes(),
         },
     });
-    let end = match (end, ledger.tally().failure) {
+    let end = match (end, recorder.counts().failure) {
         (End::Completed, Some(reason)) => End::Failed {
             error: EngineError::History { reason },
         },
         (end, _) => end,
     };
-    progress.step(match &end {
-        End::Completed => Step::Finished,
-        End::Interrupted => Step::GaveUp {
+    progress.send(match &end {
+        End::Completed => ProgressEvent::Finished,
+        End::Interrupted => ProgressEvent::GaveUp {
             reason: INTERRUPTED.to_owned(),
         },
-        End::Failed { error } => Step::GaveUp {
+        End::Failed { error } => ProgressEvent::GaveUp {
             reason: error.with_causes(),
         },
     });

@@ -103,7 +103,7 @@ pub(crate) fn of_member(member: MemberIx, topic: TopicIx, what: Happening) -> Op
 
 /// Understands the reports of one incarnation.
 #[derive(Clone, Debug)]
-pub(crate) struct Voice {
+pub(crate) struct ReportDecoder {
     pub(crate) producer: ProducerIx,
     pub(crate) member: MemberIx,
     pub(crate) group: GroupIx,
@@ -115,37 +115,37 @@ pub(crate) struct Voice {
 
 /// What a report means for what the member has made and not yet committed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Amid {
+pub(crate) enum PendingOutput {
     /// One more record stands in the log that is not committed.
-    Another,
+    Grew,
     /// Nothing is any more.
-    Nothing,
+    Committed,
     /// No change.
-    Same,
+    Unchanged,
 }
 
-impl Voice {
+impl ReportDecoder {
     pub(crate) const fn group(&self) -> GroupIx {
         self.group
     }
 
     /// What a report means.
-    pub(crate) fn amid(what: &Happening) -> Amid {
+    pub(crate) fn pending_output(what: &Happening) -> PendingOutput {
         match what {
-            Happening::Acknowledged { .. } => Amid::Another,
+            Happening::Acknowledged { .. } => PendingOutput::Grew,
             Happening::TransactionBegun { .. }
             | Happening::TransactionCompleted { .. }
             | Happening::Committed {
                 result: CommitResult::Accepted,
                 ..
-            } => Amid::Nothing,
-            _ => Amid::Same,
+            } => PendingOutput::Committed,
+            _ => PendingOutput::Unchanged,
         }
     }
 
     /// Whether a report says that the broker did not let the member have its
     /// way, as one whose place is another's.
-    pub(crate) fn is_refusal(what: &Happening) -> bool {
+    pub(crate) fn is_fencing(what: &Happening) -> bool {
         matches!(
             what,
             Happening::Fenced { .. }
@@ -161,7 +161,7 @@ impl Voice {
     }
 
     /// The events that a report stands for.
-    pub(crate) fn understand(&mut self, what: Happening) -> Vec<Body> {
+    pub(crate) fn events_of(&mut self, what: Happening) -> Vec<Body> {
         match &what {
             Happening::Sent { sequence, .. } => {
                 self.outstanding.insert(*sequence);
@@ -191,7 +191,7 @@ impl Voice {
 
     /// What is left to be said when it says no more: of what it sent last,
     /// nobody will ever know whether it was written.
-    pub(crate) fn last_words(&mut self) -> Vec<Body> {
+    pub(crate) fn unreported(&mut self) -> Vec<Body> {
         let (outstanding, producer) = (std::mem::take(&mut self.outstanding), self.producer);
         let unknown = |sequence| Body::SendCompleted {
             record: RecordId { producer, sequence },
@@ -274,8 +274,8 @@ mod tests {
 
     use super::*;
 
-    fn voice() -> Voice {
-        Voice {
+    fn decoder() -> ReportDecoder {
+        ReportDecoder {
             producer: ProducerIx::new(3),
             member: MemberIx::new(5),
             group: GroupIx::new(1),
@@ -302,17 +302,17 @@ mod tests {
 
     #[test]
     fn what_is_read_and_what_is_written_are_of_two_topics() {
-        let mut voice = voice();
+        let mut decoder = decoder();
         let read = Happening::Derived {
             sequence: Sequence::new(0),
             partition: PartitionIndex::new(2),
             offset: Offset::new(9),
         };
-        let [Body::Derived { from, .. }] = voice.understand(read)[..] else {
+        let [Body::Derived { from, .. }] = decoder.events_of(read)[..] else {
             unreachable!("a derived record is one event");
         };
         assert_eq!(from.topic, TopicIx::new(0));
-        let [Body::SendInvoked { to, .. }] = voice.understand(sent(0))[..] else {
+        let [Body::SendInvoked { to, .. }] = decoder.events_of(sent(0))[..] else {
             unreachable!("a sent record is one event");
         };
         assert_eq!(to.topic, TopicIx::new(1));
@@ -323,8 +323,11 @@ mod tests {
         let begun = Happening::TransactionBegun {
             transaction: TransactionIx::new(4),
         };
-        assert_eq!(Voice::amid(&begun), Amid::Nothing);
-        let events = voice().understand(begun);
+        assert_eq!(
+            ReportDecoder::pending_output(&begun),
+            PendingOutput::Committed
+        );
+        let events = decoder().events_of(begun);
         assert!(matches!(
             events[..],
             [
@@ -336,17 +339,17 @@ mod tests {
 
     #[test]
     fn what_was_sent_last_is_of_unknown_outcome() {
-        let mut voice = voice();
-        voice.understand(sent(0));
-        voice.understand(sent(1));
-        voice.understand(acknowledged(0));
-        let words = voice.last_words();
+        let mut decoder = decoder();
+        decoder.events_of(sent(0));
+        decoder.events_of(sent(1));
+        decoder.events_of(acknowledged(0));
+        let words = decoder.unreported();
         let [Body::SendCompleted { record, outcome }] = &words[..] else {
             unreachable!("one record has no outcome: {words:?}");
         };
         assert_eq!(record.sequence, Sequence::new(1));
         assert!(matches!(outcome, Outcome::Unknown { .. }));
-        assert!(voice.last_words().is_empty());
+        assert!(decoder.unreported().is_empty());
     }
 
     #[test]
@@ -355,8 +358,12 @@ mod tests {
             transaction: TransactionIx::new(0),
             outcome,
         };
-        assert!(Voice::is_refusal(&completed(TransactionOutcome::Fenced)));
-        assert!(!Voice::is_refusal(&completed(TransactionOutcome::Aborted)));
-        assert!(!Voice::is_refusal(&acknowledged(0)));
+        assert!(ReportDecoder::is_fencing(&completed(
+            TransactionOutcome::Fenced
+        )));
+        assert!(!ReportDecoder::is_fencing(&completed(
+            TransactionOutcome::Aborted
+        )));
+        assert!(!ReportDecoder::is_fencing(&acknowledged(0)));
     }
 }

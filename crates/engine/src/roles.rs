@@ -13,7 +13,7 @@ use subject::clock::Clock;
 use subject::identity::ChangeTopic;
 use subject::protocol::{ConsumerRole, LargeRecords, ProducerRole, Role, TransformRole};
 
-use crate::reports::Voice;
+use crate::reports::ReportDecoder;
 
 /// The role of a producer.
 pub(crate) fn producer_role(
@@ -77,7 +77,7 @@ fn changes_of(plan: &ScenarioPlan, topic: TopicIx) -> Option<ChangeTopic> {
 
 /// What the members of a group that writes are told.
 #[derive(Clone)]
-pub(crate) struct Work {
+pub(crate) struct TransformWork {
     role: TransformRole,
     transactions: Transactions,
     config: Config,
@@ -90,7 +90,7 @@ pub(crate) struct Work {
     producers: Arc<AtomicU32>,
 }
 
-impl Work {
+impl TransformWork {
     pub(crate) fn new(
         (clock, bootstrap): (Clock, &str),
         plan: &ScenarioPlan,
@@ -139,7 +139,7 @@ impl Work {
 
     /// The role of an incarnation of this number in the group, and how its
     /// reports are to be understood.
-    pub(crate) fn begin(&self, number: u32, member: MemberIx) -> (TransformRole, Voice) {
+    pub(crate) fn role_of(&self, number: u32, member: MemberIx) -> (TransformRole, ReportDecoder) {
         let producer = ProducerIx::new(self.producers.fetch_add(1, Ordering::Relaxed));
         let id = || format!("{}-{number}", self.role.group);
         let role = TransformRole {
@@ -149,7 +149,7 @@ impl Work {
             producer_config: self.producer_config.for_member(number),
             ..self.role.clone()
         };
-        let voice = Voice {
+        let decoder = ReportDecoder {
             producer,
             member,
             group: self.group,
@@ -157,6 +157,6 @@ impl Work {
             to: self.to,
             outstanding: BTreeSet::new(),
         };
-        (role, voice)
+        (role, decoder)
     }
 }

@@ -8,17 +8,17 @@ use model::scenario::{Effect, GroupStart};
 use tokio::sync::watch;
 
 use crate::cleanup::clean_up;
-use crate::configs::InForce;
-use crate::created::Made;
+use crate::configs::EffectiveConfigs;
+use crate::created::Created;
 use crate::database::Database;
 use crate::declare::declare;
 use crate::error::EngineError;
 use crate::faults::injection::FaultContext;
 use crate::observer::Observer;
 use crate::observer::preparation::Quotas;
-use crate::processes::Parts;
-use crate::progress::{Reporter, Step};
-use crate::recording::{End, close, open_ledger, show_progress};
+use crate::processes::Processes;
+use crate::progress::{ProgressEvent, Reporter};
+use crate::recording::{End, close, open_history, show_progress};
 use crate::scenario_run::ScenarioRun;
 use crate::settings::Settings;
 use crate::stage::Stage;
@@ -36,26 +36,26 @@ pub(crate) async fn run_recorded(
     mut interrupt: watch::Receiver<bool>,
 ) -> End {
     let folder = settings.out.join(plan.folder());
-    let ledger = match open_ledger(plan, &folder) {
-        Ok(ledger) => ledger,
+    let recorder = match open_history(plan, &folder) {
+        Ok(recorder) => recorder,
         Err(error) => {
-            progress.step(Step::GaveUp {
+            progress.send(ProgressEvent::GaveUp {
                 reason: error.with_causes(),
             });
             return End::Failed { error };
         }
     };
-    let show = show_progress(plan.clone(), ledger.clone(), progress.clone());
+    let show = show_progress(plan.clone(), recorder.clone(), progress.clone());
     let show = tokio::spawn(show);
-    let made = Made::default();
+    let created = Created::default();
     let at = ScenarioRun {
         plan,
         settings,
         folder: &folder,
-        ledger: &ledger,
+        recorder: &recorder,
         progress,
-        made: &made,
-        parts: Parts::default(),
+        created: &created,
+        processes: Processes::default(),
     };
     let scenario = Box::pin(run_scenario(&at));
     // Whatever it waits for, it ends when a part of it is gone, or when nothing
@@ -63,42 +63,47 @@ pub(crate) async fn run_recorded(
     let outcome = tokio::select! {
         biased;
         _ = interrupt.wait_for(|yes| *yes) => None,
-        () = ledger.until(|tally| tally.failure.is_some()) => Some(Err(EngineError::History {
-            reason: ledger.tally().failure.unwrap_or_default(),
+        () = recorder.until(|counts| counts.failure.is_some()) => Some(Err(EngineError::History {
+            reason: recorder.counts().failure.unwrap_or_default(),
         })),
-        gone = at.parts.first_gone() => Some(Err(gone)),
-        stalled = stalled(plan, &ledger) => Some(Err(stalled)),
+        gone = at.processes.first_lost() => Some(Err(gone)),
+        stalled = stalled(plan, &recorder) => Some(Err(stalled)),
         outcome = scenario => Some(outcome),
     };
     // Given up or not, its subjects have ended with it by now.
-    remove_made(plan, settings, &made, progress).await;
+    remove_created(plan, settings, &created, progress).await;
     show.abort();
-    close(&ledger, outcome, progress)
+    close(&recorder, outcome, progress)
 }
 
 /// Leaves nothing behind in a cluster of somebody else's, or says what.
-async fn remove_made(plan: &ScenarioPlan, settings: &Settings, made: &Made, progress: &Reporter) {
+async fn remove_created(
+    plan: &ScenarioPlan,
+    settings: &Settings,
+    created: &Created,
+    progress: &Reporter,
+) {
     if plan.prefix.is_some() {
         progress.stage(Stage::CleaningUp);
     }
-    for left in clean_up(plan, &settings.brokers, made).await.left {
-        progress.step(Step::LeftBehind { left });
+    for left in clean_up(plan, &settings.brokers, created).await.left {
+        progress.send(ProgressEvent::LeftBehind { left });
     }
 }
 
 /// The whole way of a scenario, from the start of its target to its end.
 async fn run_scenario(at: &ScenarioRun<'_>) -> Result<(), EngineError> {
-    let ScenarioRun { plan, ledger, .. } = at;
+    let ScenarioRun { plan, recorder, .. } = at;
     at.enter(Stage::Starting);
-    declare(plan, ledger);
-    let waiting = ledger.waits().begin(Wait::Ready, "");
+    declare(plan, recorder);
+    let waiting = recorder.waits().begin(Wait::Ready, "");
     let target = Target::start(plan, &at.settings.brokers, at.folder);
     let target = waiting.must(target).await??;
     drop(waiting);
-    target.watch(&at.parts);
+    target.watch(&at.processes);
     if let Err(error) = run_on(&target, at).await {
-        // While the parts are there to be looked at.
-        return Err(at.parts.blame(error).await);
+        // While the processes can still be checked.
+        return Err(at.processes.cause_of(error).await);
     }
     at.enter(Stage::Stopping);
     target.stop().await;
@@ -109,18 +114,18 @@ async fn run_scenario(at: &ScenarioRun<'_>) -> Result<(), EngineError> {
 async fn run_on(target: &Target, at: &ScenarioRun<'_>) -> Result<(), EngineError> {
     let ScenarioRun {
         plan,
-        ledger,
+        recorder,
         progress,
-        made,
+        created,
         ..
     } = *at;
     at.enter(Stage::Preparing);
-    let mut observer = Observer::connect(&target.direct(), plan, ledger).await?;
-    observer.create_topics(plan, made).await?;
+    let mut observer = Observer::connect(&target.direct(), plan, recorder).await?;
+    observer.create_topics(plan, created).await?;
     observer.quotas(plan, Quotas::On).await?;
     observer.find_coordinators(plan).await?;
-    let configs = InForce::default();
-    let database = Database::prepare(plan, target, &configs, ledger).await?;
+    let configs = EffectiveConfigs::default();
+    let database = Database::prepare(plan, target, &configs, recorder).await?;
     let workload = Workload::new(at, target, &configs)?;
     workload.start_groups(GroupStart::BeforeProducers).await?;
 
@@ -130,33 +135,39 @@ async fn run_on(target: &Target, at: &ScenarioRun<'_>) -> Result<(), EngineError
         target,
         groups: &workload.groups,
         database: database.as_ref(),
-        ledger,
+        recorder,
         progress,
         effect: Effect::Real,
     };
-    let traffic_began = ledger.clock().now();
+    let traffic_began = recorder.clock().now();
     let traffic = async {
         workload.send(database.as_ref(), traffic_began).await?;
         at.enter(Stage::Draining);
         workload.drain(&mut observer, database.as_ref()).await
     };
     let broken = Box::pin(with_faults(&context, traffic_began, traffic));
-    let followed = Box::pin(with_tails(plan, target, ledger, database.as_ref(), broken));
-    with_replicas(plan, target, ledger, followed).await?;
-    note_not_reached(plan, ledger);
+    let followed = Box::pin(with_tails(
+        plan,
+        target,
+        recorder,
+        database.as_ref(),
+        broken,
+    ));
+    with_replicas(plan, target, recorder, followed).await?;
+    note_not_reached(plan, recorder);
     workload.leave().await?;
-    ledger.note(Body::TrafficEnded);
-    // They would slow down the reading of the truth too.
+    recorder.note(Body::TrafficEnded);
+    // They would slow down the observer too.
     observer.quotas(plan, Quotas::Off).await?;
 
-    at.enter(Stage::ReadingTruth);
+    at.enter(Stage::ReadingLog);
     observer.note_deleted().await?;
     observer.configs(&configs).await?;
-    observer.read_truth().await?;
+    observer.read_log().await?;
     observer.read_replicas(plan).await?;
     observer.read_group_offsets(plan).await?;
     if let Some(database) = &database {
-        database.read_tables(ledger).await?;
+        database.read_tables(recorder).await?;
     }
     configs.write(at.folder)
 }

@@ -4,10 +4,10 @@ use std::path::Path;
 
 use model::plan::ScenarioPlan;
 
-use crate::created::Made;
-use crate::ledger::Ledger;
-use crate::processes::Parts;
+use crate::created::Created;
+use crate::processes::Processes;
 use crate::progress::Reporter;
+use crate::recorder::HistoryRecorder;
 use crate::settings::Settings;
 use crate::stage::Stage;
 
@@ -16,15 +16,15 @@ pub(crate) struct ScenarioRun<'p> {
     pub(crate) plan: &'p ScenarioPlan,
     pub(crate) settings: &'p Settings,
     pub(crate) folder: &'p Path,
-    pub(crate) ledger: &'p Ledger,
+    pub(crate) recorder: &'p HistoryRecorder,
     pub(crate) progress: &'p Reporter,
-    pub(crate) made: &'p Made,
-    pub(crate) parts: Parts,
+    pub(crate) created: &'p Created,
+    pub(crate) processes: Processes,
 }
 
 impl ScenarioRun<'_> {
     pub(crate) fn enter(&self, stage: Stage) {
-        self.ledger.stage(stage);
+        self.recorder.stage(stage);
         self.progress.stage(stage);
     }
 }

@@ -17,7 +17,7 @@ use crate::run::run_recorded;
 use crate::settings::Settings;
 
 /// How many scenarios with one broker a scenario with several stands for.
-const CLUSTER_PLACES: u32 = 2;
+const CLUSTER_SLOTS: u32 = 2;
 
 /// Carries out a run, and says how each scenario of the plan ended. Each
 /// leaves its evidence in its own folder of `settings.out`.
@@ -31,14 +31,14 @@ pub async fn run(
     progress: &UnboundedSender<Progress>,
     interrupt: watch::Receiver<bool>,
 ) -> Vec<End> {
-    let places = Arc::new(Semaphore::new(settings.jobs.get()));
+    let slots = Arc::new(Semaphore::new(settings.jobs.get()));
     let mut running = JoinSet::new();
     for index in by_length(plan) {
         let Some(scenario) = plan.scenarios.get(index).cloned() else {
             continue;
         };
         // The semaphore is fair: scenarios begin in the order of `by_length`.
-        let place = Arc::clone(&places);
+        let slot = Arc::clone(&slots);
         let weight = weight_of(&scenario, settings.jobs);
         let settings = settings.clone();
         let reporter = Reporter::new(index, scenario.scenario.secrets(), progress);
@@ -47,10 +47,10 @@ pub async fn run(
             let begun = tokio::select! {
                 biased;
                 _ = interrupt.wait_for(|yes| *yes) => None,
-                place = place.acquire_many_owned(weight) => place.ok(),
+                slot = slot.acquire_many_owned(weight) => slot.ok(),
             };
             let end = match begun {
-                Some(_place) => {
+                Some(_slot) => {
                     Box::pin(run_recorded(&scenario, &settings, &reporter, interrupt)).await
                 }
                 None => End::Interrupted,
@@ -91,7 +91,7 @@ fn by_length(plan: &RunPlan) -> Vec<usize> {
 /// and clusters that starve each other would elect leaders that nobody killed.
 fn weight_of(plan: &ScenarioPlan, jobs: NonZeroUsize) -> u32 {
     let weight = if plan.scenario.topology.brokers > 1 {
-        CLUSTER_PLACES
+        CLUSTER_SLOTS
     } else {
         1
     };

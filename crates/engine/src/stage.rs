@@ -15,8 +15,8 @@ pub enum Stage {
     Traffic,
     /// Traffic has ended; outcomes are awaited, groups and connectors read on.
     Draining,
-    /// The truth is being read.
-    ReadingTruth,
+    /// The observer reads the log back.
+    ReadingLog,
     /// The target is being stopped.
     Stopping,
     /// What was made in a cluster of somebody else's is being removed.
@@ -30,7 +30,7 @@ impl Stage {
         Self::Preparing,
         Self::Traffic,
         Self::Draining,
-        Self::ReadingTruth,
+        Self::ReadingLog,
         Self::Stopping,
         Self::CleaningUp,
     ];
@@ -42,7 +42,7 @@ impl Stage {
             Self::Preparing => "preparing",
             Self::Traffic => "traffic",
             Self::Draining => "draining",
-            Self::ReadingTruth => "reading",
+            Self::ReadingLog => "reading",
             Self::Stopping => "stopping",
             Self::CleaningUp => "cleanup",
         }
@@ -52,7 +52,7 @@ impl Stage {
     /// scenario itself names.
     pub(crate) const fn patience(self) -> Duration {
         Duration::from_secs(match self {
-            Self::Starting | Self::Traffic | Self::Draining | Self::ReadingTruth => 180,
+            Self::Starting | Self::Traffic | Self::Draining | Self::ReadingLog => 180,
             Self::Preparing => 240,
             Self::Stopping | Self::CleaningUp => 120,
         })
@@ -61,7 +61,7 @@ impl Stage {
     /// The same in words, with those times.
     pub fn limit(self) -> String {
         let beside = match self {
-            Self::Starting | Self::ReadingTruth | Self::Stopping | Self::CleaningUp => "",
+            Self::Starting | Self::ReadingLog | Self::Stopping | Self::CleaningUp => "",
             Self::Preparing => ", and 1 ms for each row to be written",
             Self::Traffic => {
                 ", `drain_timeout_ms`, the times that faults and triggers name, and \

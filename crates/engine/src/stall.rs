@@ -8,9 +8,9 @@ use model::scenario::{Config, Scenario, Trigger};
 use tokio::time::Instant;
 
 use crate::error::EngineError;
-use crate::ledger::Ledger;
+use crate::recorder::HistoryRecorder;
 use crate::stage::Stage;
-use crate::status::far;
+use crate::status::status_line;
 use crate::wait::beat;
 
 /// How often steps are looked at.
@@ -25,7 +25,7 @@ const NOTICE_MS: u64 = 20_000;
 
 /// How long the coordinator may take to end what a member left open when it
 /// was killed.
-pub(crate) fn closing_limit(scenario: &Scenario) -> Duration {
+pub(crate) fn transaction_close_limit(scenario: &Scenario) -> Duration {
     let timeouts = scenario.transforms.iter().map(|transform| {
         let timeout_ms = transform.producer_config.get("transaction.timeout.ms");
         let timeout_ms = timeout_ms.and_then(|ms| ms.parse().ok());
@@ -46,7 +46,7 @@ pub(crate) fn patience(stage: Stage, plan: &ScenarioPlan, outstanding: bool) -> 
     let drain = ms(scenario.drain_timeout_ms);
     let base = stage.patience();
     match stage {
-        Stage::Starting | Stage::ReadingTruth | Stage::Stopping | Stage::CleaningUp => base,
+        Stage::Starting | Stage::ReadingLog | Stage::Stopping | Stage::CleaningUp => base,
         Stage::Preparing => {
             let rows: u64 = scenario.writes.iter().map(|write| write.rows).sum();
             base + ms(rows)
@@ -57,12 +57,12 @@ pub(crate) fn patience(stage: Stage, plan: &ScenarioPlan, outstanding: bool) -> 
             } else {
                 None
             };
-            base + planned(plan) + drain + ms(delivery.unwrap_or(0))
+            base + planned_time(plan) + drain + ms(delivery.unwrap_or(0))
         }
         Stage::Draining => {
             let rounds = u32::try_from(scenario.transforms.len()).unwrap_or(u32::MAX);
-            let closing = closing_limit(scenario);
-            base + planned(plan) + drain + (drain + closing).saturating_mul(rounds)
+            let closing = transaction_close_limit(scenario);
+            base + planned_time(plan) + drain + (drain + closing).saturating_mul(rounds)
         }
     }
 }
@@ -76,7 +76,7 @@ fn delivery_of(producer: &model::scenario::Producer) -> u64 {
 }
 
 /// The longest time in which nothing need happen by the plan itself.
-pub(crate) fn planned(plan: &ScenarioPlan) -> Duration {
+pub(crate) fn planned_time(plan: &ScenarioPlan) -> Duration {
     let faults = &plan.scenario.faults;
     let elapsed = |trigger: &Trigger| match trigger {
         Trigger::ElapsedMs(ms) => *ms,
@@ -99,24 +99,24 @@ pub(crate) fn planned(plan: &ScenarioPlan) -> Duration {
 
 /// Returns when a stage has gone for too long without a step forward: what it
 /// waited for, and how far it was.
-pub(crate) async fn stalled(plan: &ScenarioPlan, ledger: &Ledger) -> EngineError {
+pub(crate) async fn stalled(plan: &ScenarioPlan, recorder: &HistoryRecorder) -> EngineError {
     let mut looks = beat(LOOK_INTERVAL);
     let mut last = None;
     loop {
         let now = Instant::now();
-        let tally = ledger.tally();
-        let (steps, since) = last.unwrap_or((tally.steps, now));
-        if tally.steps == steps {
-            let patience = patience(tally.stage, plan, tally.outstanding() > 0);
+        let counts = recorder.counts();
+        let (steps, since) = last.unwrap_or((counts.steps, now));
+        if counts.steps == steps {
+            let patience = patience(counts.stage, plan, counts.outstanding() > 0);
             if now.duration_since(since) >= patience {
                 return EngineError::Stalled {
                     limit_s: patience.as_secs(),
-                    so_far: far(plan, ledger, &tally),
+                    so_far: status_line(plan, recorder, &counts),
                 };
             }
             last = Some((steps, since));
         } else {
-            last = Some((tally.steps, now));
+            last = Some((counts.steps, now));
         }
         looks.tick().await;
     }
@@ -152,15 +152,15 @@ mod tests {
             let drain = Duration::from_millis(plan.scenario.drain_timeout_ms);
             for stage in [Stage::Traffic, Stage::Draining] {
                 let patience = patience(stage, &plan, false);
-                assert!(patience > longest + planned(&plan), "{name}");
-                assert!(patience > drain + planned(&plan), "{name}");
+                assert!(patience > longest + planned_time(&plan), "{name}");
+                assert!(patience > drain + planned_time(&plan), "{name}");
             }
             let outstanding = patience(Stage::Traffic, &plan, true);
             let delivery = plan.scenario.producers.iter().map(delivery_of).max();
             let delivery = Duration::from_millis(delivery.unwrap_or(0));
-            assert!(outstanding > delivery + planned(&plan), "{name}");
+            assert!(outstanding > delivery + planned_time(&plan), "{name}");
         }
         assert!(Stage::Starting.patience() > Wait::Ready.fixed());
-        assert!(Stage::ReadingTruth.patience() > Wait::Replicas.fixed());
+        assert!(Stage::ReadingLog.patience() > Wait::Replicas.fixed());
     }
 }

@@ -5,40 +5,44 @@ use model::ids::FaultIx;
 use model::plan::ScenarioPlan;
 use model::scenario::{Trigger, words};
 
-use crate::ledger::Ledger;
+use crate::live_counts::LiveCounts;
+use crate::recorder::HistoryRecorder;
 use crate::stage::Stage;
-use crate::tally::Tally;
 
 /// How far a stage is, and what it waits for: one line.
-pub(crate) fn far(plan: &ScenarioPlan, ledger: &Ledger, tally: &Tally) -> String {
-    let parts = parts(plan, ledger, tally);
+pub(crate) fn status_line(
+    plan: &ScenarioPlan,
+    recorder: &HistoryRecorder,
+    counts: &LiveCounts,
+) -> String {
+    let parts = parts(plan, recorder, counts);
     match parts.as_slice() {
-        [] => tally.stage.name().to_owned(),
-        parts => format!("{}: {}", tally.stage.name(), parts.join(", ")),
+        [] => counts.stage.name().to_owned(),
+        parts => format!("{}: {}", counts.stage.name(), parts.join(", ")),
     }
 }
 
-fn parts(plan: &ScenarioPlan, ledger: &Ledger, tally: &Tally) -> Vec<String> {
+fn parts(plan: &ScenarioPlan, recorder: &HistoryRecorder, counts: &LiveCounts) -> Vec<String> {
     let mut parts = Vec::new();
     let scenario = &plan.scenario;
-    if matches!(tally.stage, Stage::Traffic | Stage::Draining) {
+    if matches!(counts.stage, Stage::Traffic | Stage::Draining) {
         if scenario.records() > 0 {
-            let (acknowledged, all) = (tally.acknowledged, scenario.records());
+            let (acknowledged, all) = (counts.acknowledged, scenario.records());
             parts.push(format!("{acknowledged} of {all} records acknowledged"));
         }
         if scenario.capture.is_some() {
-            let (out, written) = (tally.captured, tally.committed_changes);
+            let (out, written) = (counts.captured, counts.committed_changes);
             parts.push(format!("{out} change events of {written} changes"));
         }
         for group in plan.groups() {
-            let processed = tally.processed.get(&group.ix).unwrap_or(&0);
+            let processed = counts.processed.get(&group.ix).unwrap_or(&0);
             parts.push(format!("{processed} processed by {}", group.name));
         }
     }
-    if tally.stage == Stage::ReadingTruth {
-        parts.push(format!("{} records read back", tally.read_back));
+    if counts.stage == Stage::ReadingLog {
+        parts.push(format!("{} records read back", counts.read_back));
     }
-    let waiting = waiting(plan, ledger, tally);
+    let waiting = waiting(plan, recorder, counts);
     if !waiting.is_empty() {
         parts.push(format!("waiting for {}", waiting.join("; ")));
     }
@@ -47,13 +51,17 @@ fn parts(plan: &ScenarioPlan, ledger: &Ledger, tally: &Tally) -> Vec<String> {
 
 /// What a scenario waits for, with the triggers of faults that are to come and
 /// how far these are.
-pub(crate) fn waiting(plan: &ScenarioPlan, ledger: &Ledger, tally: &Tally) -> Vec<String> {
-    let mut waiting = ledger.waits().now();
-    if matches!(tally.stage, Stage::Traffic | Stage::Draining) {
+pub(crate) fn waiting(
+    plan: &ScenarioPlan,
+    recorder: &HistoryRecorder,
+    counts: &LiveCounts,
+) -> Vec<String> {
+    let mut waiting = recorder.waits().now();
+    if matches!(counts.stage, Stage::Traffic | Stage::Draining) {
         let faults = plan.scenario.faults.iter().zip(0u16..);
-        let open = faults.filter(|(_, ix)| !tally.triggered.contains(&FaultIx::new(*ix)));
+        let open = faults.filter(|(_, ix)| !counts.triggered.contains(&FaultIx::new(*ix)));
         waiting.extend(open.map(|(fault, _)| {
-            let trigger = trigger_so_far(&fault.after, plan, tally);
+            let trigger = trigger_progress(&fault.after, plan, counts);
             format!("{trigger} ({})", fault.kind.name())
         }));
     }
@@ -61,21 +69,25 @@ pub(crate) fn waiting(plan: &ScenarioPlan, ledger: &Ledger, tally: &Tally) -> Ve
 }
 
 /// `captured = 1000, 42 so far`.
-pub(crate) fn trigger_so_far(trigger: &Trigger, plan: &ScenarioPlan, tally: &Tally) -> String {
+pub(crate) fn trigger_progress(
+    trigger: &Trigger,
+    plan: &ScenarioPlan,
+    counts: &LiveCounts,
+) -> String {
     match trigger {
         Trigger::Acknowledged(count) => {
-            format!("acknowledged = {count}, {} so far", tally.acknowledged)
+            format!("acknowledged = {count}, {} so far", counts.acknowledged)
         }
         Trigger::Processed { group, percent } => {
             let known = plan.group_ix(group);
-            let processed = known.and_then(|group| tally.processed.get(&group));
+            let processed = known.and_then(|group| counts.processed.get(&group));
             format!(
                 "processed = {percent} % by {group}, {} of {} records so far",
                 processed.unwrap_or(&0),
                 plan.scenario.to_read(group)
             )
         }
-        Trigger::Captured(count) => format!("captured = {count}, {} so far", tally.captured),
+        Trigger::Captured(count) => format!("captured = {count}, {} so far", counts.captured),
         Trigger::ElapsedMs(_)
         | Trigger::Injected(_)
         | Trigger::Healed(_)
@@ -102,11 +114,11 @@ mod tests {
     #[test]
     fn how_far_a_trigger_is_goes_with_it() {
         let plan = plan("debezium-offset-recovery");
-        let tally = Tally {
+        let counts = LiveCounts {
             captured: 42,
-            ..Tally::default()
+            ..LiveCounts::default()
         };
-        let told = trigger_so_far(&Trigger::Captured(1000), &plan, &tally);
+        let told = trigger_progress(&Trigger::Captured(1000), &plan, &counts);
         assert_eq!(told, "captured = 1000, 42 so far");
     }
 }

@@ -17,13 +17,13 @@ use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader};
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
-use crate::configs::InForce;
-use crate::created::Made;
+use crate::configs::EffectiveConfigs;
+use crate::created::Created;
 use crate::error::EngineError;
-use crate::ledger::Ledger;
 use crate::logs::log_of;
-use crate::processes::{Parts, subject_gone};
-use crate::reports::{Amid, Voice, of_member, of_producer};
+use crate::processes::{Processes, subject_lost};
+use crate::recorder::HistoryRecorder;
+use crate::reports::{PendingOutput, ReportDecoder, of_member, of_producer};
 use crate::roles::producer_role;
 
 /// What every subject needs to be started.
@@ -37,26 +37,26 @@ pub(crate) struct Launcher {
     pub(crate) secrets: Secrets,
     /// `bootstrap.servers`.
     pub(crate) bootstrap: String,
-    pub(crate) ledger: Ledger,
-    pub(crate) configs: InForce,
-    pub(crate) parts: Parts,
-    pub(crate) made: Made,
+    pub(crate) recorder: HistoryRecorder,
+    pub(crate) configs: EffectiveConfigs,
+    pub(crate) processes: Processes,
+    pub(crate) created: Created,
 }
 
 /// What a subject's reports are about.
 #[derive(Clone, Debug)]
-pub(crate) enum Speaker {
+pub(crate) enum ReportSource {
     Producer(ProducerIx),
     Member { member: MemberIx, group: GroupIx },
-    Transformer(Voice),
+    Transformer(ReportDecoder),
 }
 
-impl Speaker {
+impl ReportSource {
     const fn group(&self) -> Option<GroupIx> {
         match self {
             Self::Producer(_) => None,
             Self::Member { group, .. } => Some(*group),
-            Self::Transformer(voice) => Some(voice.group()),
+            Self::Transformer(decoder) => Some(decoder.group()),
         }
     }
 }
@@ -67,7 +67,7 @@ impl Speaker {
     reason = "each is one thing that was said, independent of the others"
 )]
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(crate) struct Told {
+pub(crate) struct SubjectState {
     pub(crate) ready: bool,
     pub(crate) assigned: bool,
     pub(crate) ended: bool,
@@ -76,14 +76,14 @@ pub(crate) struct Told {
     pub(crate) uncommitted: u64,
     /// Whether the brokers did not let it have its way, as one whose place is
     /// another's.
-    pub(crate) refused: bool,
+    pub(crate) fenced: bool,
 }
 
 /// A running subject.
 pub(crate) struct Subject {
-    pub(crate) who: String,
+    pub(crate) name: String,
     pub(crate) child: Arc<Child>,
-    pub(crate) told: watch::Receiver<Told>,
+    pub(crate) state: watch::Receiver<SubjectState>,
     /// Ends when everything that the subject wrote has been written down.
     pub(crate) reader: JoinHandle<Result<(), EngineError>>,
     // Closing it asks the subject to stop, should nothing else reach it.
@@ -93,23 +93,23 @@ pub(crate) struct Subject {
 impl Launcher {
     /// The scenario's clock and `bootstrap.servers`, which every role names.
     pub(crate) fn brokers(&self) -> (Clock, &str) {
-        (self.ledger.clock(), &self.bootstrap)
+        (self.recorder.clock(), &self.bootstrap)
     }
 
     pub(crate) async fn launch(
         &self,
-        who: String,
+        name: String,
         role: &Role,
-        speaker: Speaker,
+        source: ReportSource,
         topic: TopicIx,
     ) -> Result<Subject, EngineError> {
-        let log = self.logs.join(log_of(&who));
+        let log = self.logs.join(log_of(&name));
         let mut spec = ChildSpec::new(&self.program, log).arg("subject");
         spec.secrets = self.secrets.clone();
         spec.stdin = Stream::Piped;
         spec.stdout = Stream::Piped;
         let mut child = spec.spawn()?;
-        let broken = |what: &str| EngineError::Broken(format!("{who}: {what}"));
+        let broken = |what: &str| EngineError::Broken(format!("{name}: {what}"));
         let mut stdin = child
             .take_stdin()
             .and_then(Result::ok)
@@ -123,22 +123,22 @@ impl Launcher {
         line.push(b'\n');
         // A subject that ends at once shows in its exit, which says more.
         let _ = stdin.write_all(&line).await;
-        let (tell, told) = watch::channel(Told::default());
-        let listener = Listener {
-            who: who.clone(),
-            speaker,
+        let (progress, state) = watch::channel(SubjectState::default());
+        let reports = ReportReader {
+            name: name.clone(),
+            source,
             topic,
-            ledger: self.ledger.clone(),
+            recorder: self.recorder.clone(),
             configs: self.configs.clone(),
-            tell,
+            progress,
         };
         let child = Arc::new(child);
-        self.parts.add_subject(&who, &child);
+        self.processes.add_subject(&name, &child);
         Ok(Subject {
-            who,
+            name,
             child,
-            told,
-            reader: tokio::spawn(listener.listen(BufReader::new(stdout))),
+            state,
+            reader: tokio::spawn(reports.read_all(BufReader::new(stdout))),
             _stdin: stdin,
         })
     }
@@ -158,17 +158,17 @@ fn is_assignment(what: &Happening) -> bool {
     matches!(what, Happening::Assigned { partitions } if !partitions.is_empty())
 }
 
-struct Listener {
-    who: String,
-    speaker: Speaker,
+struct ReportReader {
+    name: String,
+    source: ReportSource,
     topic: TopicIx,
-    ledger: Ledger,
-    configs: InForce,
-    tell: watch::Sender<Told>,
+    recorder: HistoryRecorder,
+    configs: EffectiveConfigs,
+    progress: watch::Sender<SubjectState>,
 }
 
-impl Listener {
-    async fn listen(
+impl ReportReader {
+    async fn read_all(
         mut self,
         mut stdout: BufReader<tokio::process::ChildStdout>,
     ) -> Result<(), EngineError> {
@@ -178,70 +178,72 @@ impl Listener {
             let read = stdout.read_until(b'\n', &mut line).await;
             // Killed while writing: a line that is not whole was not said.
             if !matches!(read, Ok(1..)) || line.last() != Some(&b'\n') {
-                if let Speaker::Transformer(voice) = &mut self.speaker {
-                    let words = voice.last_words();
-                    for body in words {
-                        self.ledger.note(body);
+                if let ReportSource::Transformer(decoder) = &mut self.source {
+                    for body in decoder.unreported() {
+                        self.recorder.note(body);
                     }
                 }
                 return Ok(());
             }
             let report: Report =
                 serde_json::from_slice(&line).map_err(|_| EngineError::Protocol {
-                    who: self.who.clone(),
+                    subject: self.name.clone(),
                     line: String::from_utf8_lossy(&line).chars().take(200).collect(),
                 })?;
-            self.hear(report);
+            self.handle(report);
         }
     }
 
-    fn hear(&mut self, report: Report) {
-        match (&mut self.speaker, report.what) {
-            (speaker, Happening::Ready { client, mut config }) => {
-                if let Some(group) = speaker.group()
+    fn handle(&mut self, report: Report) {
+        match (&mut self.source, report.what) {
+            (source, Happening::Ready { client, mut config }) => {
+                if let Some(group) = source.group()
                     && let Some(isolation) = isolation(&config)
                 {
                     let body = Body::IsolationDeclared { group, isolation };
-                    self.ledger.record(report.at, body);
+                    self.recorder.record(report.at, body);
                 }
                 config.insert("client".to_owned(), client);
-                self.configs.set(&self.who, config.into());
-                self.tell.send_modify(|told| told.ready = true);
+                self.configs.set(&self.name, config.into());
+                self.progress.send_modify(|state| state.ready = true);
             }
-            (_, Happening::Ended) => self.tell.send_modify(|told| told.ended = true),
+            (_, Happening::Ended) => self.progress.send_modify(|state| state.ended = true),
             (_, Happening::Note { .. }) => {}
-            (Speaker::Transformer(voice), what) => {
-                let (amid, refused) = (Voice::amid(&what), Voice::is_refusal(&what));
+            (ReportSource::Transformer(decoder), what) => {
+                let (pending, fenced) = (
+                    ReportDecoder::pending_output(&what),
+                    ReportDecoder::is_fencing(&what),
+                );
                 let assigned = is_assignment(&what);
-                for body in voice.understand(what) {
-                    self.ledger.record(report.at, body);
+                for body in decoder.events_of(what) {
+                    self.recorder.record(report.at, body);
                 }
-                self.tell.send_if_modified(|told| {
-                    let before = *told;
-                    match amid {
-                        Amid::Another => told.uncommitted += 1,
-                        Amid::Nothing => told.uncommitted = 0,
-                        Amid::Same => {}
+                self.progress.send_if_modified(|state| {
+                    let before = *state;
+                    match pending {
+                        PendingOutput::Grew => state.uncommitted += 1,
+                        PendingOutput::Committed => state.uncommitted = 0,
+                        PendingOutput::Unchanged => {}
                     }
-                    told.assigned |= assigned;
-                    told.refused |= refused;
-                    *told != before
+                    state.assigned |= assigned;
+                    state.fenced |= fenced;
+                    *state != before
                 });
             }
-            (Speaker::Producer(producer), what) => {
+            (ReportSource::Producer(producer), what) => {
                 let producer = *producer;
                 if let Some(body) = of_producer(producer, self.topic, what) {
-                    self.ledger.record(report.at, body);
+                    self.recorder.record(report.at, body);
                 }
             }
-            (Speaker::Member { member, .. }, what) => {
+            (ReportSource::Member { member, .. }, what) => {
                 let member = *member;
                 let assigned = is_assignment(&what);
                 if let Some(body) = of_member(member, self.topic, what) {
-                    self.ledger.record(report.at, body);
+                    self.recorder.record(report.at, body);
                 }
                 if assigned {
-                    self.tell.send_modify(|told| told.assigned = true);
+                    self.progress.send_modify(|state| state.assigned = true);
                 }
             }
         }
@@ -250,12 +252,12 @@ impl Listener {
 
 impl Subject {
     /// Waits until it says so, or fails when it ends first.
-    pub(crate) async fn wait_told(
+    pub(crate) async fn wait_until(
         &mut self,
-        condition: impl Fn(&Told) -> bool,
+        condition: impl Fn(&SubjectState) -> bool,
     ) -> Result<(), EngineError> {
-        let mut told = self.told.clone();
-        let waited = told.wait_for(|told| condition(told)).await.is_ok();
+        let mut state = self.state.clone();
+        let waited = state.wait_for(|state| condition(state)).await.is_ok();
         if waited {
             return Ok(());
         }
@@ -267,7 +269,7 @@ impl Subject {
             return error;
         }
         let exit = self.child.wait().await;
-        subject_gone(&self.who, Trouble::Ended(exit), self.child.log())
+        subject_lost(&self.name, Trouble::Ended(exit), self.child.log())
     }
 
     /// Waits until it has ended and everything it said is written down.
@@ -277,11 +279,11 @@ impl Subject {
         if let Ok(Err(error)) = read {
             return Err(error);
         }
-        if self.told.borrow().ended && exit.is_success() {
+        if self.state.borrow().ended && exit.is_success() {
             Ok(())
         } else {
-            Err(subject_gone(
-                &self.who,
+            Err(subject_lost(
+                &self.name,
                 Trouble::Ended(exit),
                 self.child.log(),
             ))
@@ -298,9 +300,9 @@ pub(crate) async fn run_producer(
     topic: &PlannedTopic,
 ) -> Result<(), EngineError> {
     let role = producer_role(launcher.brokers(), plan, number, producer, topic);
-    let who = format!("producer {number}");
+    let name = format!("producer {number}");
     let subject = launcher
-        .launch(who, &role, Speaker::Producer(number), topic.ix)
+        .launch(name, &role, ReportSource::Producer(number), topic.ix)
         .await?;
     subject.finish().await
 }

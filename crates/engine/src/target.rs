@@ -22,7 +22,7 @@ use stack::stack::{Cdc, CdcSpec, Stack, StackSpec};
 use crate::connect::connect;
 use crate::error::EngineError;
 use crate::logs::logs_in;
-use crate::processes::Parts;
+use crate::processes::Processes;
 use crate::settings::{Brokers, Embedded};
 
 /// Evidence has been read by then: nothing hangs on a clean end.
@@ -141,16 +141,16 @@ impl Target {
     }
 
     /// Has its processes looked after, as far as they are ours.
-    pub(crate) fn watch(&self, parts: &Parts) {
+    pub(crate) fn watch(&self, processes: &Processes) {
         let Home::Embedded(stack) = &self.home else {
             return;
         };
         for broker in stack.brokers() {
-            parts.add_service(broker, Broker::service);
+            processes.add_service(broker, Broker::service);
         }
         if let Some(cdc) = stack.cdc() {
-            parts.add_service(cdc.connect(), Connect::service);
-            parts.add_service(cdc.postgres(), Postgres::service);
+            processes.add_service(cdc.connect(), Connect::service);
+            processes.add_service(cdc.postgres(), Postgres::service);
         }
     }
 

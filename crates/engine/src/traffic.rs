@@ -9,10 +9,10 @@ use crate::database::Database;
 use crate::error::EngineError;
 use crate::faults::carry_out_all;
 use crate::faults::injection::FaultContext;
-use crate::ledger::Ledger;
 use crate::observer::replicas::{follow_replicas, has_followers};
 use crate::observer::tails::follow_tails;
-use crate::status::trigger_so_far;
+use crate::recorder::HistoryRecorder;
+use crate::status::trigger_progress;
 use crate::target::Target;
 
 /// Runs the traffic to its end with the faults beside it. A fault whose
@@ -28,10 +28,10 @@ pub(crate) async fn with_faults(
     tokio::select! {
         ended = &mut traffic => {
             ended?;
-            if context.ledger.tally().faults_open > 0 {
+            if context.recorder.counts().faults_open > 0 {
                 tokio::select! {
                     healed = &mut faults => healed?,
-                    () = context.ledger.until(|tally| tally.faults_open == 0) => {}
+                    () = context.recorder.until(|counts| counts.faults_open == 0) => {}
                 }
             }
             Ok(())
@@ -48,7 +48,7 @@ pub(crate) async fn with_faults(
 pub(crate) async fn with_tails(
     plan: &ScenarioPlan,
     target: &Target,
-    ledger: &Ledger,
+    recorder: &HistoryRecorder,
     database: Option<&Database>,
     rest: impl Future<Output = Result<(), EngineError>>,
 ) -> Result<(), EngineError> {
@@ -58,8 +58,8 @@ pub(crate) async fn with_tails(
     let direct = target.direct();
     tokio::select! {
         ended = rest => ended,
-        () = database.follow(ledger) => Ok(()),
-        () = follow_tails(&direct, plan, ledger) => Ok(()),
+        () = database.follow(recorder) => Ok(()),
+        () = follow_tails(&direct, plan, recorder) => Ok(()),
     }
 }
 
@@ -68,7 +68,7 @@ pub(crate) async fn with_tails(
 pub(crate) async fn with_replicas(
     plan: &ScenarioPlan,
     target: &Target,
-    ledger: &Ledger,
+    recorder: &HistoryRecorder,
     rest: impl Future<Output = Result<(), EngineError>>,
 ) -> Result<(), EngineError> {
     if !has_followers(plan) {
@@ -77,29 +77,29 @@ pub(crate) async fn with_replicas(
     let direct = target.direct();
     tokio::select! {
         ended = rest => ended,
-        () = follow_replicas(&direct, plan, ledger) => Ok(()),
+        () = follow_replicas(&direct, plan, recorder) => Ok(()),
     }
 }
 
 /// Says of every fault that did not begin what it waited for.
-pub(crate) fn note_not_reached(plan: &ScenarioPlan, ledger: &Ledger) {
-    let tally = ledger.tally();
+pub(crate) fn note_not_reached(plan: &ScenarioPlan, recorder: &HistoryRecorder) {
+    let counts = recorder.counts();
     let faults = plan
         .scenario
         .faults
         .iter()
         .zip(0u16..)
         .map(|(fault, ix)| (fault, FaultIx::new(ix)));
-    for (fault, ix) in faults.filter(|(_, ix)| !tally.triggered.contains(ix)) {
+    for (fault, ix) in faults.filter(|(_, ix)| !counts.triggered.contains(ix)) {
         let evidence = Evidence {
             what: "its trigger was reached".to_owned(),
             found: Found::No,
             detail: format!(
                 "{}, when the traffic was over",
-                trigger_so_far(&fault.after, plan, &tally)
+                trigger_progress(&fault.after, plan, &counts)
             ),
         };
-        ledger.note(Body::FaultEvidence {
+        recorder.note(Body::FaultEvidence {
             fault: ix,
             evidence,
         });

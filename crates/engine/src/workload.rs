@@ -12,17 +12,17 @@ use model::scenario::GroupStart;
 use tokio::sync::Mutex;
 use tokio::task::JoinSet;
 
-use crate::configs::InForce;
+use crate::configs::EffectiveConfigs;
 use crate::database::Database;
 use crate::error::EngineError;
-use crate::ledger::Ledger;
+use crate::live_counts::LiveCounts;
 use crate::logs::logs_in;
 use crate::members::Members;
 use crate::observer::groups::await_joined;
-use crate::roles::Work;
+use crate::recorder::HistoryRecorder;
+use crate::roles::TransformWork;
 use crate::scenario_run::ScenarioRun;
 use crate::subjects::{Launcher, run_producer};
-use crate::tally::Tally;
 use crate::target::Target;
 use crate::wait::{Wait, beat};
 
@@ -39,25 +39,25 @@ pub(crate) struct Workload<'w> {
     launcher: Launcher,
     topics: Vec<PlannedTopic>,
     pub(crate) groups: Mutex<BTreeMap<String, Members>>,
-    ledger: &'w Ledger,
+    recorder: &'w HistoryRecorder,
 }
 
 impl<'w> Workload<'w> {
     pub(crate) fn new(
         at: &ScenarioRun<'w>,
         target: &Target,
-        configs: &InForce,
+        configs: &EffectiveConfigs,
     ) -> Result<Self, EngineError> {
-        let ScenarioRun { plan, ledger, .. } = *at;
+        let ScenarioRun { plan, recorder, .. } = *at;
         let launcher = Launcher {
             program: at.settings.subject.clone(),
             logs: logs_in(at.folder)?,
             secrets: plan.scenario.secrets(),
             bootstrap: target.bootstrap(),
-            ledger: ledger.clone(),
+            recorder: recorder.clone(),
             configs: configs.clone(),
-            parts: at.parts.clone(),
-            made: at.made.clone(),
+            processes: at.processes.clone(),
+            created: at.created.clone(),
         };
         let topics = plan.topics();
         let incarnations = Arc::new(AtomicU32::new(0));
@@ -78,7 +78,7 @@ impl<'w> Workload<'w> {
             })?;
             let topic = |name: &str| topic_named(&topics, name);
             let between = (topic(&transform.from)?, topic(&transform.to)?);
-            let work = Work::new(
+            let work = TransformWork::new(
                 launcher.brokers(),
                 plan,
                 transform,
@@ -95,7 +95,7 @@ impl<'w> Workload<'w> {
             launcher,
             topics,
             groups: Mutex::new(groups),
-            ledger,
+            recorder,
         })
     }
 
@@ -123,8 +123,8 @@ impl<'w> Workload<'w> {
         for (name, count) in &starting {
             if let Some(members) = groups.get_mut(*name) {
                 let of = format!("group {name}");
-                let waiting = self.ledger.waits().begin(Wait::Assignment, of);
-                let broken = !self.ledger.tally().injected.is_empty();
+                let waiting = self.recorder.waits().begin(Wait::Assignment, of);
+                let broken = !self.recorder.counts().injected.is_empty();
                 let assigned = async {
                     tokio::select! {
                         biased;
@@ -137,7 +137,7 @@ impl<'w> Workload<'w> {
                     Some(assigned) => assigned?,
                     // What was broken may keep a group from its partitions: the
                     // verdict tells what it did not process.
-                    None if !self.ledger.tally().injected.is_empty() => {}
+                    None if !self.recorder.counts().injected.is_empty() => {}
                     None => return Err(waiting.late()),
                 }
             }
@@ -162,14 +162,14 @@ impl<'w> Workload<'w> {
             return members.wait_assigned().await;
         }
         let group = self.plan.group_ix(name);
-        let told = self.ledger.until(|tally| {
-            let given = tally.holders.keys();
+        let reported = self.recorder.until(|counts| {
+            let given = counts.holders.keys();
             given.filter(|(of, _)| Some(*of) == group).count() >= partitions as usize
         });
         let settled = await_joined(&self.direct, name, count as usize, partitions as usize);
         let both = async {
             settled.await?;
-            told.await;
+            reported.await;
             Ok(())
         };
         tokio::select! {
@@ -182,14 +182,14 @@ impl<'w> Workload<'w> {
     /// configured to: asked again, they say the same again.
     async fn refused(&self, name: &str) -> EngineError {
         let group = self.plan.group_ix(name);
-        let known = |tally: &Tally| {
-            let refusals = group.and_then(|group| tally.refusals.get(&group));
+        let known = |counts: &LiveCounts| {
+            let refusals = group.and_then(|group| counts.refusals.get(&group));
             refusals.cloned()
         };
-        self.ledger.until(|tally| known(tally).is_some()).await;
+        self.recorder.until(|counts| known(counts).is_some()).await;
         EngineError::Refused {
             group: name.to_owned(),
-            said: known(&self.ledger.tally()).unwrap_or_default(),
+            said: known(&self.recorder.counts()).unwrap_or_default(),
         }
     }
 
@@ -219,7 +219,7 @@ impl<'w> Workload<'w> {
             match database {
                 Some(database) => {
                     database
-                        .write_all(self.plan, self.ledger, traffic_began)
+                        .write_all(self.plan, self.recorder, traffic_began)
                         .await
                 }
                 None => Ok(()),

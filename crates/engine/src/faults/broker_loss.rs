@@ -63,9 +63,9 @@ impl Broken for Gone {
         // A cluster without a rule that lets others lead stays leaderless; then
         // this was no plan for it.
         let waiting = match context.effect {
-            Effect::Real => context.ledger.waits().begin(Wait::Takeover, ""),
+            Effect::Real => context.recorder.waits().begin(Wait::Takeover, ""),
             Effect::None => context
-                .ledger
+                .recorder
                 .waits()
                 .begin_for(Wait::Takeover, "", Duration::ZERO),
         };
@@ -115,7 +115,7 @@ impl Broken for Gone {
                 }
             ),
         );
-        Ok(Healed::At(context.ledger.clock().now()))
+        Ok(Healed::At(context.recorder.clock().now()))
     }
 }
 

@@ -70,7 +70,7 @@ impl Broken for Frozen {
 
     async fn heal(self, context: &FaultContext<'_>, proof: &mut Proof) -> Result<Healed> {
         // Nothing passed before; the answer to this may come before the proof.
-        let mended = context.ledger.clock().now();
+        let mended = context.recorder.clock().now();
         if context.effect.is_real() {
             for broker in &self.brokers {
                 prove_continued(proof, broker.service().resume().await?);

@@ -57,7 +57,7 @@ impl Broken for Down {
 
     async fn heal(self, context: &FaultContext<'_>, proof: &mut Proof) -> Result<Healed> {
         if !context.effect.is_real() {
-            return Ok(Healed::At(context.ledger.clock().now()));
+            return Ok(Healed::At(context.recorder.clock().now()));
         }
         let brokers: Vec<_> = self.brokers.into_iter().map(|(broker, _)| broker).collect();
         start_again(&brokers, context, proof).await

@@ -74,7 +74,7 @@ impl Broken for Filled {
             self.broker.free_disk(full)?;
         }
         if self.broker.service().is_running() {
-            return Ok(Healed::At(context.ledger.clock().now()));
+            return Ok(Healed::At(context.recorder.clock().now()));
         }
         start_again(&[self.broker], context, proof).await
     }

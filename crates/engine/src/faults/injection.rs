@@ -11,9 +11,9 @@ use tokio::sync::Mutex;
 
 use crate::database::Database;
 use crate::error::EngineError;
-use crate::ledger::Ledger;
 use crate::members::Members;
 use crate::progress::Reporter;
+use crate::recorder::HistoryRecorder;
 use crate::target::Target;
 
 /// The members of each group, by its `group.id`.
@@ -25,7 +25,7 @@ pub(crate) struct FaultContext<'s> {
     pub(crate) target: &'s Target,
     pub(crate) groups: &'s Mutex<Groups>,
     pub(crate) database: Option<&'s Database>,
-    pub(crate) ledger: &'s Ledger,
+    pub(crate) recorder: &'s HistoryRecorder,
     pub(crate) progress: &'s Reporter,
     /// Whether the fault at hand is really done.
     pub(crate) effect: Effect,
@@ -108,12 +108,14 @@ impl Proof {
     pub(super) fn note(&mut self, ix: FaultIx, context: &FaultContext<'_>) {
         for evidence in self.observed.drain(..) {
             let fault = ix;
-            context.ledger.note(Body::FaultEvidence { fault, evidence });
+            context
+                .recorder
+                .note(Body::FaultEvidence { fault, evidence });
         }
         for evidence in self.aftermath.drain(..) {
             let fault = ix;
             context
-                .ledger
+                .recorder
                 .note(Body::FaultAftermath { fault, evidence });
         }
     }

@@ -46,7 +46,7 @@ async fn delete_once_empty(
     cluster: &mut Cluster,
     group: &GroupId,
 ) -> Result<()> {
-    let waiting = context.ledger.waits().begin(Wait::EmptyGroup, group);
+    let waiting = context.recorder.waits().begin(Wait::EmptyGroup, group);
     loop {
         let outcomes = cluster.delete_groups(std::slice::from_ref(group)).await?;
         if matches!(outcomes.get(group), Some(Ok(()))) {

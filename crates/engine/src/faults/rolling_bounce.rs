@@ -38,7 +38,7 @@ impl Breakable for RollingBounce {
 impl Broken for Rolling {
     async fn hold(&mut self, context: &FaultContext<'_>, proof: &mut Proof) -> Result<()> {
         for broker in &self.order {
-            context.ledger.step();
+            context.recorder.step();
             let before = broker.service().snapshot()?;
             if context.effect.is_real() {
                 end(broker, self.signal, proof).await?;
@@ -69,7 +69,7 @@ impl Broken for Rolling {
     async fn heal(self, context: &FaultContext<'_>, _: &mut Proof) -> Result<Healed> {
         Ok(match self.dead {
             Some(why) => Healed::Not { why },
-            None => Healed::At(context.ledger.clock().now()),
+            None => Healed::At(context.recorder.clock().now()),
         })
     }
 }

@@ -8,7 +8,7 @@ use model::event::Isolation as Level;
 use model::ids::{Offset, PartitionRef};
 use wire::{Batch, ControlMarker, Isolation, OffsetSpec, PinnedReader, ReadOptions};
 
-use super::{Observer, Place, latest};
+use super::{NamedPartition, Observer, latest};
 use crate::error::EngineError;
 use crate::wait::Wait;
 
@@ -20,12 +20,12 @@ const TAIL_OFFSETS: i64 = 256;
 
 /// The offset after the last record that a reader of each level is given.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(crate) struct Readable {
+pub(crate) struct ReadableEnd {
     all: Offset,
     committed: Offset,
 }
 
-impl Readable {
+impl ReadableEnd {
     pub(crate) const fn at(self, level: Level) -> Offset {
         match level {
             Level::ReadUncommitted => self.all,
@@ -34,7 +34,7 @@ impl Readable {
     }
 }
 
-impl From<Offset> for Readable {
+impl From<Offset> for ReadableEnd {
     fn from(end: Offset) -> Self {
         Self {
             all: end,
@@ -46,7 +46,7 @@ impl From<Offset> for Readable {
 /// Follows the batches of a partition's tail.
 #[derive(Default)]
 struct Tail {
-    readable: Readable,
+    readable: ReadableEnd,
     /// The offset after the last record of each open transaction, by producer
     /// id.
     open: HashMap<i64, Offset>,
@@ -93,13 +93,13 @@ impl Observer {
     /// How far every partition can be read now, for a reader of each level.
     pub(crate) async fn readable(
         &mut self,
-    ) -> Result<BTreeMap<PartitionRef, Readable>, EngineError> {
+    ) -> Result<BTreeMap<PartitionRef, ReadableEnd>, EngineError> {
         let places = self.reachable().await?;
         let names: Vec<_> = places.iter().map(|place| place.name.clone()).collect();
         let starts = self.offsets(&names, OffsetSpec::Earliest).await?;
         let ends = self.offsets(&names, latest()).await?;
         let missing = self.missing().into_iter();
-        let mut readable: BTreeMap<_, _> = missing.map(|it| (it, Readable::default())).collect();
+        let mut readable: BTreeMap<_, _> = missing.map(|it| (it, ReadableEnd::default())).collect();
         for place in places {
             let range = (starts.get(&place.name), ends.get(&place.name));
             if let (Some(start), Some(end)) = range {
@@ -115,10 +115,10 @@ impl Observer {
     /// is read is known.
     async fn tail(
         &mut self,
-        place: &Place,
+        place: &NamedPartition,
         start: Offset,
         end: Offset,
-    ) -> Result<Readable, EngineError> {
+    ) -> Result<ReadableEnd, EngineError> {
         let mut back = TAIL_OFFSETS;
         loop {
             let from = start.max(Offset::new(end.get().saturating_sub(back)));
@@ -141,7 +141,7 @@ impl Observer {
     /// then shows in the log.
     pub(crate) async fn await_stable(&mut self, limit: Duration) -> Result<(), EngineError> {
         let stable = OffsetSpec::Latest(Isolation::ReadCommitted);
-        let waits = self.ledger.waits();
+        let waits = self.recorder.waits();
         let waiting = waits.begin_for(Wait::Transactions, "", limit);
         let places = self.reachable().await?;
         let names: Vec<_> = places.into_iter().map(|place| place.name).collect();

@@ -8,7 +8,7 @@ use model::ids::{GroupId, Offset, PartitionRef};
 use model::plan::ScenarioPlan;
 use wire::GroupState;
 
-use super::{Observer, Place};
+use super::{NamedPartition, Observer};
 use crate::connect::connect;
 use crate::error::EngineError;
 use crate::wait::pass;
@@ -30,7 +30,7 @@ impl Observer {
             let committed = self.cluster.offset_fetch(&id).await?;
             for place in self.places() {
                 if place.name.topic.as_str() == group.topic {
-                    self.ledger.note(Body::GroupOffset {
+                    self.recorder.note(Body::GroupOffset {
                         group: group.ix,
                         partition: place.number,
                         offset: committed.get(&place.name).map(|offset| offset.next),
@@ -52,7 +52,7 @@ impl Observer {
         let places = self.places();
         loop {
             let committed = self.cluster.offset_fetch(&id).await?;
-            let reached = |place: &Place| {
+            let reached = |place: &NamedPartition| {
                 let wanted = wanted.get(&place.number).copied().unwrap_or_default();
                 let at = committed.get(&place.name).map(|offset| offset.next);
                 at.unwrap_or_default() >= wanted

@@ -6,7 +6,7 @@ use model::scenario::Transactions;
 use wire::{ClientIds, ConfigValue, NewTopic, QuotaEntity, Topics};
 
 use super::Observer;
-use crate::created::Made;
+use crate::created::Created;
 use crate::error::EngineError;
 
 /// Whether quotas are to be in force.
@@ -35,7 +35,7 @@ impl Observer {
     pub(crate) async fn create_topics(
         &mut self,
         plan: &ScenarioPlan,
-        made: &Made,
+        created: &Created,
     ) -> Result<(), EngineError> {
         let wanted: Vec<NewTopic> = self
             .topics
@@ -54,14 +54,14 @@ impl Observer {
                 }
             })
             .collect();
-        made.asking();
+        created.may_create();
         let outcomes = self.cluster.create_topics(&wanted).await?;
         for (topic, outcome) in &outcomes {
             // What is refused for now may still be done by another controller.
             if let Err(refusal) = outcome
                 && !refusal.code.is_retriable()
             {
-                made.not_made(topic);
+                created.not_created(topic);
             }
         }
         for (topic, outcome) in outcomes {

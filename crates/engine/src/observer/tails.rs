@@ -11,9 +11,9 @@ use model::plan::ScenarioPlan;
 use wire::{Batch, ControlMarker, OffsetSpec, PinnedReader, ReadOptions};
 
 use super::change_topics::{ChangeTopics, change_events};
-use super::{Observer, Place, latest};
+use super::{NamedPartition, Observer, latest};
 use crate::error::EngineError;
-use crate::ledger::Ledger;
+use crate::recorder::HistoryRecorder;
 use crate::wait::beat;
 
 /// How often the ends of change topics are looked at during the run.
@@ -79,7 +79,7 @@ impl Observer {
     /// news.
     async fn follow_ends(&mut self, tails: &mut Tails) -> Result<(), EngineError> {
         let places = self.places().into_iter();
-        let places: Vec<Place> = places
+        let places: Vec<NamedPartition> = places
             .filter(|place| self.table_of(place.number).is_some())
             .collect();
         let names: Vec<_> = places.iter().map(|place| place.name.clone()).collect();
@@ -94,7 +94,7 @@ impl Observer {
             }
             let partition = place.number;
             if self.change_topics == ChangeTopics::Events {
-                self.ledger.note(Body::TailSeen { partition, end });
+                self.recorder.note(Body::TailSeen { partition, end });
                 continue;
             }
             let mut events = tails.events.get(&partition).copied().unwrap_or(0);
@@ -105,7 +105,7 @@ impl Observer {
                 events += data.filter(|found| found.offset >= before).count() as u64;
             }
             if tails.events.insert(partition, events) != Some(events) {
-                self.ledger.note(Body::EventsSeen { partition, events });
+                self.recorder.note(Body::EventsSeen { partition, events });
             }
         }
         Ok(())
@@ -137,7 +137,7 @@ impl Observer {
     /// an open or aborted transaction has not. Markers may stand behind it.
     async fn newest(
         &mut self,
-        place: &Place,
+        place: &NamedPartition,
         decoder: &EventDecoder,
     ) -> Result<Option<ChangeContent>, EngineError> {
         let name = std::slice::from_ref(&place.name);
@@ -164,12 +164,16 @@ impl Observer {
 /// Follows the ends of the change topics until dropped, and writes down every
 /// step forward. While brokers are away there is nothing to follow, however
 /// long a fault keeps them so.
-pub(crate) async fn follow_tails(bootstrap: &[String], plan: &ScenarioPlan, ledger: &Ledger) {
+pub(crate) async fn follow_tails(
+    bootstrap: &[String],
+    plan: &ScenarioPlan,
+    recorder: &HistoryRecorder,
+) {
     let mut tails = Tails::default();
     let mut ticks = beat(TAIL_INTERVAL);
     loop {
         ticks.tick().await;
-        let Ok(mut observer) = Observer::connect(bootstrap, plan, ledger).await else {
+        let Ok(mut observer) = Observer::connect(bootstrap, plan, recorder).await else {
             continue;
         };
         while observer.follow_ends(&mut tails).await.is_ok() {

@@ -13,8 +13,8 @@ use super::Workload;
 use crate::database::Database;
 use crate::error::EngineError;
 use crate::observer::Observer;
-use crate::observer::ends::Readable;
-use crate::stall::closing_limit;
+use crate::observer::ends::ReadableEnd;
+use crate::stall::transaction_close_limit;
 use crate::wait::Wait;
 
 impl Workload<'_> {
@@ -28,7 +28,7 @@ impl Workload<'_> {
         observer.note_deleted().await?;
         if let Some(database) = database {
             database
-                .wait_captured(observer, self.ledger, limit_ms)
+                .wait_captured(observer, self.recorder, limit_ms)
                 .await?;
             observer.note_tails().await?;
         }
@@ -62,16 +62,16 @@ impl Workload<'_> {
         wanted: &[(GroupIx, PartitionRef, Offset)],
         (limit, whole): (Duration, bool),
     ) {
-        self.ledger.note(Body::WaitBegan { group });
+        self.recorder.note(Body::WaitBegan { group });
         let name = self.plan.groups().find(|known| known.ix == group);
         let name = name.map_or("", |known| known.name);
-        let waits = self.ledger.waits();
+        let waits = self.recorder.waits();
         let waiting = waits.begin_for(Wait::GroupEnd, name, limit);
         let own: Vec<_> = wanted.iter().filter(|(of, ..)| *of == group).collect();
-        let read = self.ledger.until(|tally| {
+        let read = self.recorder.until(|counts| {
             whole
                 && own.iter().all(|(group, partition, end)| {
-                    let position = tally.positions.get(&(*group, *partition));
+                    let position = counts.positions.get(&(*group, *partition));
                     position.is_some_and(|at| at >= end)
                 })
         });
@@ -79,7 +79,7 @@ impl Workload<'_> {
         // of one that was only slow.
         let _ = waiting.done(read).await;
         let limit_ms = self.plan.scenario.drain_timeout_ms;
-        self.ledger.note(Body::GroupWaited { group, limit_ms });
+        self.recorder.note(Body::GroupWaited { group, limit_ms });
     }
 
     /// Waits until a group that writes has committed everything, lets its
@@ -101,9 +101,9 @@ impl Workload<'_> {
             .filter(|(place, _)| Some(place.topic) == from)
             .map(|(place, readable)| (place, readable.at(level)))
             .collect();
-        self.ledger.note(Body::WaitBegan { group });
+        self.recorder.note(Body::WaitBegan { group });
         let whole = wanted.len() == self.partitions_of(&transform.from);
-        let waits = self.ledger.waits();
+        let waits = self.recorder.waits();
         let waiting = waits.begin_for(Wait::GroupCommit, &transform.name, limit);
         let committed = async {
             if !whole {
@@ -119,12 +119,12 @@ impl Workload<'_> {
         }
         drop(waiting);
         let limit_ms = self.plan.scenario.drain_timeout_ms;
-        self.ledger.note(Body::GroupWaited { group, limit_ms });
+        self.recorder.note(Body::GroupWaited { group, limit_ms });
         if let Some(members) = self.groups.lock().await.get_mut(&transform.name) {
             members.leave().await?;
         }
         observer
-            .await_stable(closing_limit(&self.plan.scenario))
+            .await_stable(transaction_close_limit(&self.plan.scenario))
             .await
     }
 
@@ -137,7 +137,7 @@ impl Workload<'_> {
     async fn ends(
         &self,
         observer: &mut Observer,
-    ) -> Result<BTreeMap<PartitionRef, Readable>, EngineError> {
+    ) -> Result<BTreeMap<PartitionRef, ReadableEnd>, EngineError> {
         if self.plan.scenario.groups.is_empty() {
             return Ok(BTreeMap::new());
         }
@@ -151,14 +151,14 @@ impl Workload<'_> {
     }
 
     fn level(&self, group: GroupIx) -> Isolation {
-        let known = self.ledger.tally().isolation;
+        let known = self.recorder.counts().isolation;
         known.get(&group).copied().unwrap_or_default()
     }
 
     /// Which group must get how far in which partition.
     fn wanted(
         &self,
-        ends: &BTreeMap<PartitionRef, Readable>,
+        ends: &BTreeMap<PartitionRef, ReadableEnd>,
     ) -> impl Iterator<Item = (GroupIx, PartitionRef, Offset)> {
         self.groups_numbered().flat_map(move |(ix, group)| {
             let topic = self.plan.topic_ix(&group.topic);

@@ -7,14 +7,14 @@ use model::record;
 use wire::{Batch, ControlMarker, OffsetSpec, PinnedReader, ReadOptions, Topics};
 
 use super::change_topics::all_in_change_topic;
-use super::{Observer, Place, latest};
-use crate::configs::{InForce, cleanup};
+use super::{NamedPartition, Observer, latest};
+use crate::configs::{EffectiveConfigs, cleanup_policy};
 use crate::error::EngineError;
 
 impl Observer {
     /// The configuration in force of brokers and topics, as the brokers say;
     /// what may take records out of a topic goes into the history too.
-    pub(crate) async fn configs(&mut self, configs: &InForce) -> Result<(), EngineError> {
+    pub(crate) async fn configs(&mut self, configs: &EffectiveConfigs) -> Result<(), EngineError> {
         // Who is there now: a broker may have gone since anybody asked.
         self.cluster.metadata(Topics::Named(&[])).await?;
         let brokers: Vec<_> = self.cluster.brokers().map(|broker| broker.id).collect();
@@ -33,8 +33,8 @@ impl Observer {
             let name = TopicName::new(topic.name.as_str());
             let found = self.cluster.describe_topic_configs(&name).await?;
             configs.set_entries(&format!("topic {}", topic.name), &found);
-            if let Some(policy) = cleanup(&found) {
-                self.ledger.note(Body::TopicCleanup {
+            if let Some(policy) = cleanup_policy(&found) {
+                self.recorder.note(Body::TopicCleanup {
                     topic: topic.ix,
                     policy,
                 });
@@ -48,14 +48,14 @@ impl Observer {
     /// A partition that could not be read to its pinned end is left without
     /// its closing event, and the verdict says so; reading goes on with the
     /// others.
-    pub(crate) async fn read_truth(&mut self) -> Result<(), EngineError> {
+    pub(crate) async fn read_log(&mut self) -> Result<(), EngineError> {
         for partition in self.missing() {
-            self.ledger.note(Body::Pinned {
+            self.recorder.note(Body::Pinned {
                 partition,
                 log_start: Offset::new(0),
                 end: Offset::new(0),
             });
-            self.ledger.note(Body::PartitionRead { partition });
+            self.recorder.note(Body::PartitionRead { partition });
         }
         self.confirm_rest().await?;
         let places = self.reachable().await?;
@@ -66,13 +66,13 @@ impl Observer {
             let (Some(start), Some(end)) = (starts.get(&place.name), ends.get(&place.name)) else {
                 continue;
             };
-            self.ledger.note(Body::Pinned {
+            self.recorder.note(Body::Pinned {
                 partition: place.number,
                 log_start: *start,
                 end: *end,
             });
             match self.read_partition(place, *start, *end).await {
-                Ok(()) => self.ledger.note(Body::PartitionRead {
+                Ok(()) => self.recorder.note(Body::PartitionRead {
                     partition: place.number,
                 }),
                 Err(error) => eprintln!(
@@ -87,7 +87,7 @@ impl Observer {
 
     async fn read_partition(
         &mut self,
-        place: &Place,
+        place: &NamedPartition,
         start: Offset,
         end: Offset,
     ) -> Result<(), EngineError> {
@@ -95,8 +95,8 @@ impl Observer {
         let topic = place.name.topic.clone();
         let mut reader = PinnedReader::new(place.name.clone(), start, end, ReadOptions::default());
         while let Some(batch) = reader.next_batch(&mut self.cluster).await? {
-            let at = self.ledger.clock().now();
-            self.ledger.record_all([Event {
+            let at = self.recorder.clock().now();
+            self.recorder.record_all([Event {
                 at,
                 body: batch_header(place.number, &batch),
             }]);
@@ -105,11 +105,11 @@ impl Observer {
             }
             if let Some(decoder) = &decoder {
                 let events = all_in_change_topic(decoder, place.number, &batch);
-                self.ledger
+                self.recorder
                     .record_all(events.map(|body| Event { at, body }));
             } else {
                 let events = self.stored(at, place.number, topic.as_str(), &batch);
-                self.ledger.record_all(events);
+                self.recorder.record_all(events);
             }
         }
         Ok(())

@@ -17,20 +17,20 @@ use secret::Secrets;
 use subject::clock::Clock;
 use tokio::sync::watch;
 
+use crate::live_counts::LiveCounts;
 use crate::stage::Stage;
-use crate::tally::Tally;
 use crate::wait::{Waits, pass};
 
 mod scrub;
 
-struct Book {
-    recorder: Recorder,
+struct State {
+    file: Recorder,
     groups_of_members: BTreeMap<MemberIx, GroupIx>,
     /// Producers that make records of others.
     deriving: BTreeSet<ProducerIx>,
     changes_of_open_tx: u64,
     tails: BTreeMap<PartitionRef, Offset>,
-    /// Whether each part of the connector has failed.
+    /// Whether the connector and each of its tasks have failed.
     units: BTreeMap<String, bool>,
     broken: bool,
     /// Nothing is written down any more.
@@ -42,14 +42,14 @@ struct Book {
 /// Writes a scenario's history and counts along. Clones write to the same
 /// history.
 #[derive(Clone)]
-pub(crate) struct Ledger {
+pub(crate) struct HistoryRecorder {
     clock: Clock,
-    book: Arc<Mutex<Book>>,
-    tally: Arc<watch::Sender<Tally>>,
+    state: Arc<Mutex<State>>,
+    counts: Arc<watch::Sender<LiveCounts>>,
     waits: Waits,
 }
 
-impl Ledger {
+impl HistoryRecorder {
     /// Begins the history of a scenario, whose clock starts now and whose
     /// secrets do not enter it.
     ///
@@ -58,8 +58,8 @@ impl Ledger {
     pub(crate) fn create(path: &Path, secrets: Secrets) -> io::Result<Self> {
         Ok(Self {
             clock: Clock::start(),
-            book: Arc::new(Mutex::new(Book {
-                recorder: Recorder::create(path)?,
+            state: Arc::new(Mutex::new(State {
+                file: Recorder::create(path)?,
                 groups_of_members: BTreeMap::new(),
                 deriving: BTreeSet::new(),
                 changes_of_open_tx: 0,
@@ -69,7 +69,7 @@ impl Ledger {
                 sealed: false,
                 secrets,
             })),
-            tally: Arc::new(watch::Sender::new(Tally::default())),
+            counts: Arc::new(watch::Sender::new(LiveCounts::default())),
             waits: Waits::default(),
         })
     }
@@ -86,48 +86,47 @@ impl Ledger {
 
     /// Writes down what happened at `at`.
     ///
-    /// A history that cannot be written (a full disk) shows in the tally's
-    /// `failure`, on which the run loop gives the scenario up.
+    /// A history that cannot be written (a full disk) shows in
+    /// [`LiveCounts::failure`], on which the run loop gives the scenario up.
     pub(crate) fn record(&self, at: Micros, body: Body) {
         self.record_all([Event { at, body }]);
     }
 
     /// Writes down many events at the cost of one lock and one wake-up.
     pub(crate) fn record_all(&self, events: impl IntoIterator<Item = Event>) {
-        self.change(|book, tally| {
+        self.change(|state, counts| {
             for event in events {
-                book.write(tally, event);
+                state.write(counts, event);
             }
         });
     }
 
     /// Writes down how the scenario ended, puts everything on disk, and closes
-    /// the book, with nothing in between: what subjects that are being ended
-    /// still say is not part of the history, or it would go on behind its end
-    /// and grow while it is judged.
+    /// the history, with nothing in between. Reports of subjects that are being
+    /// ended come too late: the history would grow while it is judged.
     pub(crate) fn seal(&self, ending: Body) {
-        self.change(|book, tally| {
+        self.change(|state, counts| {
             let at = self.clock.now();
-            book.write(tally, Event { at, body: ending });
-            book.flush(tally);
-            book.sealed = true;
+            state.write(counts, Event { at, body: ending });
+            state.flush(counts);
+            state.sealed = true;
         });
     }
 
     /// Puts everything so far on disk.
     pub(crate) fn flush(&self) {
-        self.change(Book::flush);
+        self.change(State::flush);
     }
 
-    /// Lets one change the book, while nobody else does.
-    fn change(&self, change: impl FnOnce(&mut Book, &mut Tally)) {
-        let mut book = self.book.lock().unwrap_or_else(PoisonError::into_inner);
-        self.tally.send_modify(|tally| change(&mut book, tally));
+    /// Changes state and counts together, one caller at a time.
+    fn change(&self, change: impl FnOnce(&mut State, &mut LiveCounts)) {
+        let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        self.counts.send_modify(|counts| change(&mut state, counts));
     }
 
     /// The counts as they are now.
-    pub(crate) fn tally(&self) -> Tally {
-        self.tally.borrow().clone()
+    pub(crate) fn counts(&self) -> LiveCounts {
+        self.counts.borrow().clone()
     }
 
     /// What is waited for now.
@@ -137,22 +136,22 @@ impl Ledger {
 
     /// A stage begins.
     pub(crate) fn stage(&self, stage: Stage) {
-        self.change(|_, tally| {
-            tally.stage = stage;
-            tally.steps += 1;
+        self.change(|_, counts| {
+            counts.stage = stage;
+            counts.steps += 1;
         });
     }
 
     /// Something came forward that is no event.
     pub(crate) fn step(&self) {
-        self.change(|_, tally| tally.steps += 1);
+        self.change(|_, counts| counts.steps += 1);
     }
 
     /// Returns when the counts satisfy a condition. Without a limit of its own:
     /// it stands beside what has one, or in a [`crate::wait::Waiting`].
-    pub(crate) async fn until(&self, condition: impl FnMut(&Tally) -> bool) {
+    pub(crate) async fn until(&self, condition: impl FnMut(&LiveCounts) -> bool) {
         // The sender lives as long as self, so the wait cannot fail.
-        let _ = self.tally.subscribe().wait_for(condition).await;
+        let _ = self.counts.subscribe().wait_for(condition).await;
     }
 
     /// Returns at a trigger's moment. `traffic_began` is what elapsed times
@@ -165,20 +164,20 @@ impl Ledger {
     ) {
         match trigger {
             Trigger::Acknowledged(count) => {
-                self.until(|tally| tally.acknowledged >= *count).await;
+                self.until(|counts| counts.acknowledged >= *count).await;
             }
             Trigger::Processed { group, percent } => {
                 let target = (plan.scenario.to_read(group) * u64::from(*percent)).div_ceil(100);
                 let group = plan.group_ix(group);
-                self.until(|tally| {
+                self.until(|counts| {
                     group.is_some_and(|group| {
-                        tally.processed.get(&group).copied().unwrap_or(0) >= target
+                        counts.processed.get(&group).copied().unwrap_or(0) >= target
                     })
                 })
                 .await;
             }
             Trigger::Captured(count) => {
-                self.until(|tally| tally.captured >= *count).await;
+                self.until(|counts| counts.captured >= *count).await;
             }
             Trigger::ElapsedMs(ms) => {
                 let elapsed_us = self.clock.now().since(traffic_began).get();
@@ -187,7 +186,7 @@ impl Ledger {
             }
             Trigger::Injected(number) => {
                 let fault = FaultIx::new(number.saturating_sub(1));
-                self.until(|tally| tally.injected.contains(&fault)).await;
+                self.until(|counts| counts.injected.contains(&fault)).await;
             }
             Trigger::InSync {
                 topic,
@@ -198,50 +197,50 @@ impl Ledger {
                     topic,
                     partition: PartitionIndex::new(*partition),
                 });
-                self.until(|tally| {
-                    let in_sync = place.and_then(|place| tally.in_sync.get(&place));
+                self.until(|counts| {
+                    let in_sync = place.and_then(|place| counts.in_sync.get(&place));
                     in_sync.is_some_and(|it| it.len() <= usize::from(*replicas))
                 })
                 .await;
             }
             Trigger::Healed(number) => {
                 let fault = FaultIx::new(number.saturating_sub(1));
-                self.until(|tally| tally.healed.contains(&fault)).await;
+                self.until(|counts| counts.healed.contains(&fault)).await;
             }
         }
     }
 }
 
-impl Book {
-    fn write(&mut self, tally: &mut Tally, mut event: Event) {
+impl State {
+    fn write(&mut self, counts: &mut LiveCounts, mut event: Event) {
         if self.broken || self.sealed {
             return;
         }
         if !self.secrets.is_empty() {
             scrub::scrub(&mut event.body, &self.secrets);
         }
-        match self.recorder.record(&event) {
-            Ok(()) => self.count(tally, &event.body),
-            Err(error) => self.fail(tally, &error),
+        match self.file.record(&event) {
+            Ok(()) => self.count(counts, &event.body),
+            Err(error) => self.fail(counts, &error),
         }
     }
 
-    fn flush(&mut self, tally: &mut Tally) {
-        if let Err(error) = self.recorder.flush()
+    fn flush(&mut self, counts: &mut LiveCounts) {
+        if let Err(error) = self.file.flush()
             && !self.broken
         {
-            self.fail(tally, &error);
+            self.fail(counts, &error);
         }
     }
 
-    fn fail(&mut self, tally: &mut Tally, error: &io::Error) {
+    fn fail(&mut self, counts: &mut LiveCounts, error: &io::Error) {
         self.broken = true;
-        tally.failure = Some(error.to_string());
+        counts.failure = Some(error.to_string());
     }
 
-    fn count(&mut self, tally: &mut Tally, body: &Body) {
+    fn count(&mut self, counts: &mut LiveCounts, body: &Body) {
         if is_step(body) {
-            tally.steps += 1;
+            counts.steps += 1;
         }
         match body {
             Body::Derived { record, .. } => {
@@ -249,10 +248,10 @@ impl Book {
             }
             Body::SendInvoked { record, .. } | Body::SendCompleted { record, .. }
                 if self.deriving.contains(&record.producer) => {}
-            Body::SendInvoked { .. } => tally.sent += 1,
+            Body::SendInvoked { .. } => counts.sent += 1,
             Body::SendCompleted { outcome, .. } => match outcome {
-                Outcome::Acknowledged { .. } => tally.acknowledged += 1,
-                Outcome::Failed { .. } | Outcome::Unknown { .. } => tally.unacknowledged += 1,
+                Outcome::Acknowledged { .. } => counts.acknowledged += 1,
+                Outcome::Failed { .. } | Outcome::Unknown { .. } => counts.unacknowledged += 1,
             },
             Body::MemberStarted { member, group } => {
                 self.groups_of_members.insert(*member, *group);
@@ -265,13 +264,13 @@ impl Book {
             } => {
                 if let Some(group) = self.groups_of_members.get(member) {
                     let commit = (*member, *offset);
-                    tally.commits.insert((*group, *partition), commit);
+                    counts.commits.insert((*group, *partition), commit);
                 }
             }
             Body::Assigned { member, partitions } => {
                 if let Some(group) = self.groups_of_members.get(member) {
                     for partition in partitions {
-                        tally.holders.insert((*group, *partition), *member);
+                        counts.holders.insert((*group, *partition), *member);
                     }
                 }
             }
@@ -282,13 +281,13 @@ impl Book {
                 ..
             } => {
                 if let Some(group) = self.groups_of_members.get(member) {
-                    *tally.processed.entry(*group).or_default() += 1;
-                    let position = tally.positions.entry((*group, *from)).or_default();
+                    *counts.processed.entry(*group).or_default() += 1;
+                    let position = counts.positions.entry((*group, *from)).or_default();
                     let next = Offset::new(offset.get() + 1);
                     // Who reads the same again does not come forward.
                     if next > *position {
                         *position = next;
-                        tally.steps += 1;
+                        counts.steps += 1;
                     }
                 }
             }
@@ -299,53 +298,55 @@ impl Book {
                 ..
             } if is_refusal(error) => {
                 if let Some(group) = self.groups_of_members.get(member) {
-                    tally.refusals.insert(*group, format!("{error} ({reason})"));
+                    counts
+                        .refusals
+                        .insert(*group, format!("{error} ({reason})"));
                 }
             }
             Body::IsolationDeclared { group, isolation } => {
-                tally.isolation.insert(*group, *isolation);
+                counts.isolation.insert(*group, *isolation);
             }
             // The writer has one transaction open at a time.
             Body::ChangeInvoked { .. } => self.changes_of_open_tx += 1,
             Body::TxCompleted { outcome, .. } => {
                 let changes = std::mem::take(&mut self.changes_of_open_tx);
                 if *outcome == TxOutcome::Committed {
-                    tally.committed_changes += changes;
+                    counts.committed_changes += changes;
                 }
             }
             Body::TailSeen { partition, end } => {
                 self.tails.insert(*partition, *end);
-                tally.captured = readable(&self.tails);
+                counts.captured = readable(&self.tails);
             }
             Body::FaultTriggered { fault } => {
-                tally.faults_open += 1;
-                tally.triggered.push(*fault);
+                counts.faults_open += 1;
+                counts.triggered.push(*fault);
             }
-            Body::FaultInjected { fault } => tally.injected.push(*fault),
+            Body::FaultInjected { fault } => counts.injected.push(*fault),
             Body::PartitionState {
                 partition, in_sync, ..
             } => {
-                tally.in_sync.insert(*partition, in_sync.clone());
+                counts.in_sync.insert(*partition, in_sync.clone());
             }
             Body::FaultHealed { fault } => {
-                tally.faults_open = tally.faults_open.saturating_sub(1);
-                tally.healed.push(*fault);
-                tally.over.push(*fault);
+                counts.faults_open = counts.faults_open.saturating_sub(1);
+                counts.healed.push(*fault);
+                counts.over.push(*fault);
             }
             Body::FaultNotHealed { fault, .. } => {
-                tally.faults_open = tally.faults_open.saturating_sub(1);
-                tally.over.push(*fault);
+                counts.faults_open = counts.faults_open.saturating_sub(1);
+                counts.over.push(*fault);
             }
             Body::ConnectorSeen { unit, state, .. } => {
                 self.units.insert(unit.clone(), state == "FAILED");
-                tally.capture_dead = is_dead(&self.units);
+                counts.capture_dead = is_dead(&self.units);
             }
             Body::EventsSeen { partition, events } => {
                 let end = i64::try_from(*events).unwrap_or(i64::MAX);
                 self.tails.insert(*partition, Offset::new(end));
-                tally.captured = readable(&self.tails);
+                counts.captured = readable(&self.tails);
             }
-            Body::Stored { .. } | Body::ChangeEvent { .. } => tally.read_back += 1,
+            Body::Stored { .. } | Body::ChangeEvent { .. } => counts.read_back += 1,
             _ => {}
         }
     }
@@ -427,30 +428,30 @@ mod tests {
         for round in 0..50 {
             let folder = tempfile::tempdir().unwrap();
             let path = folder.path().join("h");
-            let ledger = Ledger::create(&path, Secrets::default()).unwrap();
+            let recorder = HistoryRecorder::create(&path, Secrets::default()).unwrap();
             let said = Body::FaultTriggered {
                 fault: FaultIx::new(0),
             };
             thread::scope(|scope| {
                 let speak = || {
-                    while !ledger.book.lock().unwrap().sealed {
-                        ledger.note(said.clone());
+                    while !recorder.state.lock().unwrap().sealed {
+                        recorder.note(said.clone());
                     }
-                    ledger.note(said.clone());
-                    ledger.flush();
+                    recorder.note(said.clone());
+                    recorder.flush();
                 };
                 let speakers = [(); 4].map(|()| scope.spawn(speak));
-                while ledger.tally().faults_open == 0 {
+                while recorder.counts().faults_open == 0 {
                     thread::yield_now();
                 }
-                ledger.seal(Body::Completed);
+                recorder.seal(Body::Completed);
                 let bytes = std::fs::read(&path).unwrap();
-                for speaker in speakers {
-                    speaker.join().unwrap();
+                for source in speakers {
+                    source.join().unwrap();
                 }
                 assert!(bytes == std::fs::read(&path).unwrap(), "round {round}");
             });
-            drop(ledger);
+            drop(recorder);
             let bodies = Reader::open(&path)
                 .unwrap()
                 .map(|event| event.unwrap().body);
@@ -459,8 +460,8 @@ mod tests {
         }
     }
 
-    fn connector(ledger: &Ledger, unit: &str, state: &str) {
-        ledger.note(Body::ConnectorSeen {
+    fn connector(recorder: &HistoryRecorder, unit: &str, state: &str) {
+        recorder.note(Body::ConnectorSeen {
             unit: unit.to_owned(),
             state: state.to_owned(),
             trace: String::new(),
@@ -470,7 +471,8 @@ mod tests {
     #[test]
     fn a_capture_is_dead_while_all_its_tasks_have_failed() {
         let folder = tempfile::tempdir().unwrap();
-        let ledger = Ledger::create(&folder.path().join("h"), Secrets::default()).unwrap();
+        let recorder =
+            HistoryRecorder::create(&folder.path().join("h"), Secrets::default()).unwrap();
         for (unit, state, dead) in [
             ("the instance", "RUNNING", false),
             ("task 0", "RUNNING", false),
@@ -480,8 +482,8 @@ mod tests {
             ("the instance", "FAILED", true),
             ("task 0", "RESTARTING", false),
         ] {
-            connector(&ledger, unit, state);
-            assert_eq!(ledger.tally().capture_dead, dead, "{unit} {state}");
+            connector(&recorder, unit, state);
+            assert_eq!(recorder.counts().capture_dead, dead, "{unit} {state}");
         }
     }
 }

@@ -12,7 +12,7 @@ use crate::stage::Stage;
 /// Counts of what happened so far, for triggers and for showing progress.
 /// The verdict never rests on them.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Tally {
+pub struct LiveCounts {
     /// Records handed to clients by the scenario's own producers.
     pub sent: u64,
     /// Of these, acknowledged.
@@ -47,7 +47,7 @@ pub struct Tally {
     pub capture_dead: bool,
     /// The replicas in sync of each partition, as last heard of.
     pub in_sync: BTreeMap<PartitionRef, Vec<BrokerId>>,
-    /// Records and events read back as truth.
+    /// Records and events that the observer has read back.
     pub read_back: u64,
     /// What the brokers refused the members of each group for, as configured.
     pub refusals: BTreeMap<GroupIx, String>,
@@ -63,9 +63,9 @@ pub struct Tally {
     pub waiting: Vec<String>,
 }
 
-impl Tally {
+impl LiveCounts {
     /// Whether a trigger is never reached if nothing is captured any more.
-    pub(crate) fn never_comes(&self, trigger: &Trigger, faults: &[Fault]) -> bool {
+    pub(crate) fn never_reached(&self, trigger: &Trigger, faults: &[Fault]) -> bool {
         match trigger {
             Trigger::Captured(count) => self.captured < *count,
             Trigger::Injected(number) | Trigger::Healed(number) => {
@@ -77,7 +77,7 @@ impl Tally {
                     return unhealed;
                 }
                 let before = faults.get(at);
-                before.is_some_and(|before| self.never_comes(&before.after, faults))
+                before.is_some_and(|before| self.never_reached(&before.after, faults))
             }
             _ => false,
         }
@@ -85,9 +85,9 @@ impl Tally {
 
     /// Whether, if nothing is captured any more, no fault comes that has not
     /// come yet.
-    pub(crate) fn no_fault_comes(&self, faults: &[Fault]) -> bool {
+    pub(crate) fn no_fault_to_come(&self, faults: &[Fault]) -> bool {
         faults.iter().zip(0u16..).all(|(fault, ix)| {
-            self.over.contains(&FaultIx::new(ix)) || self.never_comes(&fault.after, faults)
+            self.over.contains(&FaultIx::new(ix)) || self.never_reached(&fault.after, faults)
         })
     }
 
@@ -122,25 +122,25 @@ mod tests {
             fault(Trigger::Healed(1)),
             fault(Trigger::ElapsedMs(5)),
         ];
-        let mut tally = Tally {
+        let mut counts = LiveCounts {
             captured: 9,
-            ..Tally::default()
+            ..LiveCounts::default()
         };
-        let never = |tally: &Tally| {
+        let never = |counts: &LiveCounts| {
             faults
                 .each_ref()
-                .map(|it| tally.never_comes(&it.after, &faults))
+                .map(|it| counts.never_reached(&it.after, &faults))
         };
-        assert_eq!(never(&tally), [true, true, false]);
-        assert!(!tally.no_fault_comes(&faults));
-        tally.over.push(FaultIx::new(2));
-        assert!(tally.no_fault_comes(&faults));
-        tally.captured = 10;
-        assert_eq!(never(&tally), [false, false, false]);
+        assert_eq!(never(&counts), [true, true, false]);
+        assert!(!counts.no_fault_to_come(&faults));
+        counts.over.push(FaultIx::new(2));
+        assert!(counts.no_fault_to_come(&faults));
+        counts.captured = 10;
+        assert_eq!(never(&counts), [false, false, false]);
         // Over, and not healed: what waits for its healing never comes.
-        tally.over.push(FaultIx::new(0));
-        assert_eq!(never(&tally), [false, true, false]);
-        tally.healed.push(FaultIx::new(0));
-        assert_eq!(never(&tally), [false, false, false]);
+        counts.over.push(FaultIx::new(0));
+        assert_eq!(never(&counts), [false, true, false]);
+        counts.healed.push(FaultIx::new(0));
+        assert_eq!(never(&counts), [false, false, false]);
     }
 }

@@ -6,18 +6,18 @@ use std::fmt;
 use stack::logtail::LogTail;
 use stack::process::Trouble;
 
-/// How much is told of what a part said last.
+/// How much is shown of the last line of its log.
 const WORDS_CHARS_MAX: usize = 300;
 
-/// A part that is gone, or stands still, by nobody's intent.
+/// A process that is gone, or stands still, though no fault did that.
 #[derive(Debug)]
-pub struct Gone {
+pub struct LostProcess {
     pub(crate) name: String,
     pub(crate) trouble: Trouble,
     pub(crate) tail: LogTail,
 }
 
-impl fmt::Display for Gone {
+impl fmt::Display for LostProcess {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self {
             name,

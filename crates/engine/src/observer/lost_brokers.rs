@@ -8,7 +8,7 @@ use std::time::Duration;
 use model::ids::TopicName;
 use wire::{ConfigValue, PartitionMetadata, Topics};
 
-use super::{Observer, Place, latest};
+use super::{NamedPartition, Observer, latest};
 use crate::error::EngineError;
 use crate::wait::Wait;
 
@@ -21,32 +21,32 @@ const MIN_IN_SYNC: &str = "min.insync.replicas";
 impl Observer {
     /// The partitions whose leader tells where they end: all of them, unless
     /// the plan has brokers go for good.
-    pub(super) async fn reachable(&mut self) -> Result<Vec<Place>, EngineError> {
+    pub(super) async fn reachable(&mut self) -> Result<Vec<NamedPartition>, EngineError> {
         let places = self.places();
         if !self.loses_brokers {
             return Ok(places);
         }
         let mut reachable = Vec::new();
         for place in places {
-            self.ledger.step();
+            self.recorder.step();
             let led = self
                 .state_of(&place)
                 .await?
                 .is_some_and(|state| state.leader.is_some());
-            if led && self.tells_its_end(&place).await {
+            if led && self.answers_its_end(&place).await {
                 reachable.push(place);
             }
         }
         Ok(reachable)
     }
 
-    async fn tells_its_end(&mut self, place: &Place) -> bool {
+    async fn answers_its_end(&mut self, place: &NamedPartition) -> bool {
         let patience = self.cluster.retry_for();
         self.cluster.set_retry_for(ASK_LIMIT);
         let names = std::slice::from_ref(&place.name);
-        let told = self.cluster.list_offsets(names, latest()).await.is_ok();
+        let answered = self.cluster.list_offsets(names, latest()).await.is_ok();
         self.cluster.set_retry_for(patience);
-        told
+        answered
     }
 
     /// Lets leaders confirm what their replicas have, where a broker is gone
@@ -60,7 +60,7 @@ impl Observer {
             return Ok(());
         }
         for place in self.places() {
-            self.ledger.step();
+            self.recorder.step();
             let Some(state) = self.state_of(&place).await? else {
                 continue;
             };
@@ -82,7 +82,7 @@ impl Observer {
     }
 
     /// The topic's `min.insync.replicas`, as it is in force.
-    async fn wanted_in_sync(&mut self, place: &Place) -> Result<usize, EngineError> {
+    async fn wanted_in_sync(&mut self, place: &NamedPartition) -> Result<usize, EngineError> {
         let entries = self
             .cluster
             .describe_topic_configs(&place.name.topic)
@@ -94,8 +94,11 @@ impl Observer {
     }
 
     /// Waits until a partition's leader has confirmed all that it holds.
-    async fn await_confirmed(&mut self, place: &Place) -> Result<(), EngineError> {
-        let waiting = self.ledger.waits().begin(Wait::HighWatermark, &place.name);
+    async fn await_confirmed(&mut self, place: &NamedPartition) -> Result<(), EngineError> {
+        let waiting = self
+            .recorder
+            .waits()
+            .begin(Wait::HighWatermark, &place.name);
         loop {
             let leader = self.state_of(place).await?.and_then(|state| state.leader);
             let Some(leader) = leader else { break };
@@ -108,7 +111,10 @@ impl Observer {
         Ok(())
     }
 
-    async fn state_of(&mut self, place: &Place) -> Result<Option<PartitionMetadata>, EngineError> {
+    async fn state_of(
+        &mut self,
+        place: &NamedPartition,
+    ) -> Result<Option<PartitionMetadata>, EngineError> {
         let all = self.partitions_of(&place.name.topic).await?;
         let mut all = all.into_iter();
         Ok(all.find(|state| state.partition == place.name.partition))
