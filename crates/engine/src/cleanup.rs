@@ -8,11 +8,11 @@ use std::time::Duration;
 
 use model::ids::{GroupId, TopicName};
 use model::plan::{OwnNames, RunPlan, ScenarioPlan};
-use wire::{Cluster, ErrorCode, GroupProtocol, GroupState, WireError};
+use wire::{Cluster, ErrorCode, GroupProtocol, GroupState};
 
 use crate::connect::reach;
 use crate::created::{Created, Leftover, Resource};
-use crate::error::EngineError;
+use crate::error::{EngineError, with_causes};
 use crate::settings::Brokers;
 use crate::wait::{Wait, Waits};
 
@@ -197,16 +197,6 @@ async fn remove_group(cluster: &mut Cluster, group: &GroupId) -> Result<Before, 
             }
         }
     }
-}
-
-fn with_causes(error: &WireError) -> String {
-    let mut message = error.to_string();
-    let mut cause = std::error::Error::source(error);
-    while let Some(inner) = cause {
-        message = format!("{message}: {inner}");
-        cause = inner.source();
-    }
-    message
 }
 
 #[cfg(test)]

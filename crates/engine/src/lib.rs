@@ -19,6 +19,7 @@ mod logs;
 mod lost_process;
 mod members;
 mod observer;
+mod panics;
 mod preflight;
 mod processes;
 pub mod progress;

@@ -96,6 +96,11 @@ impl Members {
 
     /// Starts a member of this number in the group, from 1.
     pub(crate) async fn start(&mut self, number: u32) -> Result<(), EngineError> {
+        assert!(
+            !self.running.contains_key(&number),
+            "{} has one member {number} at a time",
+            self.name
+        );
         self.launcher.created.group(&self.name);
         let member = MemberIx::new(self.incarnations.fetch_add(1, Ordering::Relaxed));
         let group = self.group;
@@ -199,9 +204,7 @@ impl Members {
                 subject.child.wait().await
             }
         };
-        if let Ok(Err(error)) = (&mut subject.reader).await {
-            return Err(error);
-        }
+        subject.all_recorded().await?;
         self.note_end(member, &subject, exit);
         Ok(exit)
     }
@@ -305,9 +308,7 @@ impl Members {
             Some(false) | None => Fencing::NotFenced,
         };
         let exit = subject.child.end(Signal::Term, Wait::Leaving.fixed()).await;
-        if let Ok(Err(error)) = (&mut subject.reader).await {
-            return Err(error);
-        }
+        subject.all_recorded().await?;
         self.note_end(member, &subject, exit);
         Ok((fencing, exit))
     }

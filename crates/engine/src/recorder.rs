@@ -33,6 +33,8 @@ struct State {
     /// Whether the connector and each of its tasks have failed.
     units: BTreeMap<String, bool>,
     broken: bool,
+    /// A panic while it is true leaves half an event in the file.
+    is_writing: bool,
     /// Nothing is written down any more.
     sealed: bool,
     /// What must not be written down.
@@ -66,6 +68,7 @@ impl HistoryRecorder {
                 tails: BTreeMap::new(),
                 units: BTreeMap::new(),
                 broken: false,
+                is_writing: false,
                 sealed: false,
                 secrets,
             })),
@@ -106,6 +109,7 @@ impl HistoryRecorder {
     /// ended come too late: the history would grow while it is judged.
     pub(crate) fn seal(&self, ending: Body) {
         self.change(|state, counts| {
+            assert!(!state.sealed, "a history has one ending");
             let at = self.clock.now();
             state.write(counts, Event { at, body: ending });
             state.flush(counts);
@@ -121,7 +125,12 @@ impl HistoryRecorder {
     /// Changes state and counts together, one caller at a time.
     fn change(&self, change: impl FnOnce(&mut State, &mut LiveCounts)) {
         let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
-        self.counts.send_modify(|counts| change(&mut state, counts));
+        self.counts.send_modify(|counts| {
+            if state.is_writing {
+                state.fail(counts, &io::Error::other("the recorder itself failed"));
+            }
+            change(&mut state, counts);
+        });
     }
 
     /// The counts as they are now.
@@ -136,6 +145,10 @@ impl HistoryRecorder {
 
     /// A stage begins.
     pub(crate) fn stage(&self, stage: Stage) {
+        assert!(
+            stage >= self.counts.borrow().stage,
+            "a stage never comes again"
+        );
         self.change(|_, counts| {
             counts.stage = stage;
             counts.steps += 1;
@@ -219,7 +232,10 @@ impl State {
         if !self.secrets.is_empty() {
             scrub::scrub(&mut event.body, &self.secrets);
         }
-        match self.file.record(&event) {
+        self.is_writing = true;
+        let written = self.file.record(&event);
+        self.is_writing = false;
+        match written {
             Ok(()) => self.count(counts, &event.body),
             Err(error) => self.fail(counts, &error),
         }
@@ -254,7 +270,11 @@ impl State {
                 Outcome::Failed { .. } | Outcome::Unknown { .. } => counts.unacknowledged += 1,
             },
             Body::MemberStarted { member, group } => {
-                self.groups_of_members.insert(*member, *group);
+                let before = self.groups_of_members.insert(*member, *group);
+                assert!(
+                    before.is_none(),
+                    "each start of a member has its own number"
+                );
             }
             Body::Committed {
                 member,
@@ -319,23 +339,29 @@ impl State {
                 counts.captured = readable(&self.tails);
             }
             Body::FaultTriggered { fault } => {
+                assert!(
+                    !counts.triggered.contains(fault),
+                    "a fault is triggered once"
+                );
                 counts.faults_open += 1;
                 counts.triggered.push(*fault);
             }
-            Body::FaultInjected { fault } => counts.injected.push(*fault),
+            Body::FaultInjected { fault } => {
+                let is_due = counts.triggered.contains(fault) && !counts.injected.contains(fault);
+                assert!(is_due, "a fault is injected once, after its trigger");
+                counts.injected.push(*fault);
+            }
             Body::PartitionState {
                 partition, in_sync, ..
             } => {
                 counts.in_sync.insert(*partition, in_sync.clone());
             }
             Body::FaultHealed { fault } => {
-                counts.faults_open = counts.faults_open.saturating_sub(1);
                 counts.healed.push(*fault);
-                counts.over.push(*fault);
+                end_fault(counts, *fault);
             }
             Body::FaultNotHealed { fault, .. } => {
-                counts.faults_open = counts.faults_open.saturating_sub(1);
-                counts.over.push(*fault);
+                end_fault(counts, *fault);
             }
             Body::ConnectorSeen { unit, state, .. } => {
                 self.units.insert(unit.clone(), state == "FAILED");
@@ -350,6 +376,14 @@ impl State {
             _ => {}
         }
     }
+}
+
+/// A fault is over, healed or not.
+fn end_fault(counts: &mut LiveCounts, fault: FaultIx) {
+    let is_open = counts.injected.contains(&fault) && !counts.over.contains(&fault);
+    assert!(is_open, "a fault is over once, after it was injected");
+    counts.faults_open -= 1;
+    counts.over.push(fault);
 }
 
 /// Whether a client's error says that brokers refuse what it is configured to,
@@ -419,6 +453,7 @@ mod tests {
     use std::thread;
 
     use history::Reader;
+    use model::ids::{RecordId, Sequence, TopicIx};
 
     use super::*;
 
@@ -429,8 +464,15 @@ mod tests {
             let folder = tempfile::tempdir().unwrap();
             let path = folder.path().join("h");
             let recorder = HistoryRecorder::create(&path, Secrets::default()).unwrap();
-            let said = Body::FaultTriggered {
-                fault: FaultIx::new(0),
+            let said = Body::SendInvoked {
+                record: RecordId {
+                    producer: ProducerIx::new(0),
+                    sequence: Sequence::new(0),
+                },
+                to: PartitionRef {
+                    topic: TopicIx::new(0),
+                    partition: PartitionIndex::new(0),
+                },
             };
             thread::scope(|scope| {
                 let speak = || {
@@ -441,7 +483,7 @@ mod tests {
                     recorder.flush();
                 };
                 let speakers = [(); 4].map(|()| scope.spawn(speak));
-                while recorder.counts().faults_open == 0 {
+                while recorder.counts().sent == 0 {
                     thread::yield_now();
                 }
                 recorder.seal(Body::Completed);

@@ -1,6 +1,7 @@
 //! A scenario's recorded history: opened, shown as it grows, and closed with how
 //! the scenario ended. Knows nothing of what happens in between.
 
+use std::convert::Infallible;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
@@ -54,7 +55,7 @@ pub(crate) async fn show_progress(
     plan: ScenarioPlan,
     recorder: HistoryRecorder,
     progress: Reporter,
-) {
+) -> Result<Infallible, EngineError> {
     let mut ticks = beat(SHOW_INTERVAL);
     let mut shown = Instant::now();
     let mut stage = Stage::Starting;

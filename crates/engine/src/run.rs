@@ -16,6 +16,7 @@ use crate::error::EngineError;
 use crate::faults::injection::FaultContext;
 use crate::observer::Observer;
 use crate::observer::preparation::Quotas;
+use crate::panics::caught;
 use crate::processes::Processes;
 use crate::progress::{ProgressEvent, Reporter};
 use crate::recording::{End, close, open_history, show_progress};
@@ -33,7 +34,7 @@ pub(crate) async fn run_recorded(
     plan: &ScenarioPlan,
     settings: &Settings,
     progress: &Reporter,
-    mut interrupt: watch::Receiver<bool>,
+    interrupt: watch::Receiver<bool>,
 ) -> End {
     let folder = settings.out.join(plan.folder());
     let recorder = match open_history(plan, &folder) {
@@ -45,35 +46,51 @@ pub(crate) async fn run_recorded(
             return End::Failed { error };
         }
     };
-    let show = show_progress(plan.clone(), recorder.clone(), progress.clone());
-    let show = tokio::spawn(show);
-    let created = Created::default();
     let at = ScenarioRun {
         plan,
         settings,
         folder: &folder,
         recorder: &recorder,
         progress,
-        created: &created,
+        created: &Created::default(),
         processes: Processes::default(),
     };
-    let scenario = Box::pin(run_scenario(&at));
-    // Whatever it waits for, it ends when a part of it is gone, or when nothing
-    // comes forward any more.
+    to_its_end(&at, Box::pin(run_scenario(&at)), interrupt).await
+}
+
+/// Carries a scenario to its end. Whatever it waits for, it ends when one of its
+/// processes is gone, when nothing comes forward any more, and when an invariant
+/// is broken.
+async fn to_its_end(
+    at: &ScenarioRun<'_>,
+    scenario: impl Future<Output = Result<(), EngineError>>,
+    mut interrupt: watch::Receiver<bool>,
+) -> End {
+    let ScenarioRun {
+        plan,
+        settings,
+        recorder,
+        progress,
+        created,
+        ..
+    } = *at;
+    let shown = show_progress(plan.clone(), recorder.clone(), progress.clone());
+    let mut shown = tokio::spawn(caught(shown));
     let outcome = tokio::select! {
         biased;
         _ = interrupt.wait_for(|yes| *yes) => None,
         () = recorder.until(|counts| counts.failure.is_some()) => Some(Err(EngineError::History {
             reason: recorder.counts().failure.unwrap_or_default(),
         })),
+        Ok(Err(broken)) = &mut shown => Some(Err(broken)),
         gone = at.processes.first_lost() => Some(Err(gone)),
-        stalled = stalled(plan, &recorder) => Some(Err(stalled)),
-        outcome = scenario => Some(outcome),
+        stalled = stalled(plan, recorder) => Some(Err(stalled)),
+        outcome = caught(scenario) => Some(outcome),
     };
     // Given up or not, its subjects have ended with it by now.
-    remove_created(plan, settings, &created, progress).await;
-    show.abort();
-    close(&recorder, outcome, progress)
+    remove_created(plan, settings, created, progress).await;
+    shown.abort();
+    close(recorder, outcome, progress)
 }
 
 /// Leaves nothing behind in a cluster of somebody else's, or says what.
@@ -155,6 +172,11 @@ async fn run_on(target: &Target, at: &ScenarioRun<'_>) -> Result<(), EngineError
     ));
     with_replicas(plan, target, recorder, followed).await?;
     note_not_reached(plan, recorder);
+    assert_eq!(
+        recorder.counts().faults_open,
+        0,
+        "no fault is in force when the traffic is over"
+    );
     workload.leave().await?;
     recorder.note(Body::TrafficEnded);
     // They would slow down the observer too.
@@ -170,4 +192,72 @@ async fn run_on(target: &Target, at: &ScenarioRun<'_>) -> Result<(), EngineError
         database.read_tables(recorder).await?;
     }
     configs.write(at.folder)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+    use std::num::NonZeroUsize;
+
+    use history::Reader;
+    use model::ids::RunId;
+    use model::plan::RunPlan;
+    use model::scenario::{embedded, parse};
+    use secret::Secrets;
+    use tokio::sync::mpsc;
+
+    use super::*;
+    use crate::settings::Brokers;
+
+    #[tokio::test]
+    async fn a_broken_invariant_ends_its_scenario_with_its_text_told_once() {
+        let dir = tempfile::tempdir().unwrap();
+        let name = "consumer-restart";
+        let scenario = parse(name, embedded(name).unwrap()).unwrap();
+        let plan = RunPlan::new(RunId::new(7), 1, BTreeMap::new(), &[scenario], 1);
+        let plan = &plan.scenarios[0];
+        let settings = Settings {
+            out: dir.path().to_owned(),
+            jobs: NonZeroUsize::MIN,
+            subject: "none".into(),
+            brokers: Brokers::Cluster(Vec::new()),
+        };
+        let recorder = open_history(plan, dir.path()).unwrap();
+        let (tell, mut told) = mpsc::unbounded_channel();
+        let progress = Reporter::new(0, Secrets::default(), &tell);
+        let at = ScenarioRun {
+            plan,
+            settings: &settings,
+            folder: dir.path(),
+            recorder: &recorder,
+            progress: &progress,
+            created: &Created::default(),
+            processes: Processes::default(),
+        };
+        let broken = async {
+            at.enter(Stage::Traffic);
+            // Stages only go forward.
+            at.enter(Stage::Starting);
+            Ok(())
+        };
+        let (_stop, interrupt) = watch::channel(false);
+        let end = to_its_end(&at, broken, interrupt).await;
+
+        let End::Failed { error } = end else {
+            panic!("the scenario did not fail: {end:?}");
+        };
+        let text = error.with_causes();
+        assert!(text.contains("a stage never comes again"), "{text}");
+        assert!(text.contains("recorder.rs"), "{text}");
+        let mut reasons = Vec::new();
+        while let Ok(progress) = told.try_recv() {
+            if let ProgressEvent::GaveUp { reason } = progress.event {
+                reasons.push(reason);
+            }
+        }
+        assert_eq!(reasons, [text.clone()]);
+        let history = Reader::open(&dir.path().join(history::FILE_NAME)).unwrap();
+        let last = history.last().unwrap().unwrap().body;
+        assert_eq!(last, Body::Aborted { reason: text });
+    }
 }

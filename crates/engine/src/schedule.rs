@@ -11,6 +11,7 @@ use tokio::sync::{Semaphore, watch};
 use tokio::task::JoinSet;
 
 use crate::error::EngineError;
+use crate::panics::caught;
 use crate::progress::{Progress, Reporter};
 use crate::recording::End;
 use crate::run::run_recorded;
@@ -51,7 +52,9 @@ pub async fn run(
             };
             let end = match begun {
                 Some(_slot) => {
-                    Box::pin(run_recorded(&scenario, &settings, &reporter, interrupt)).await
+                    let run = Box::pin(run_recorded(&scenario, &settings, &reporter, interrupt));
+                    let end = caught(async { Ok(run.await) }).await;
+                    end.unwrap_or_else(|error| End::Failed { error })
                 }
                 None => End::Interrupted,
             };

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 /// The stages of a scenario.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Stage {
     /// The target is being started.
     #[default]

@@ -21,6 +21,7 @@ use crate::configs::EffectiveConfigs;
 use crate::created::Created;
 use crate::error::EngineError;
 use crate::logs::log_of;
+use crate::panics::caught;
 use crate::processes::{Processes, subject_lost};
 use crate::recorder::HistoryRecorder;
 use crate::reports::{PendingOutput, ReportDecoder, of_member, of_producer};
@@ -85,7 +86,9 @@ pub(crate) struct Subject {
     pub(crate) child: Arc<Child>,
     pub(crate) state: watch::Receiver<SubjectState>,
     /// Ends when everything that the subject wrote has been written down.
-    pub(crate) reader: JoinHandle<Result<(), EngineError>>,
+    reader: Option<JoinHandle<Result<(), EngineError>>>,
+    /// Why not everything was, once that is known.
+    not_recorded: Option<String>,
     // Closing it asks the subject to stop, should nothing else reach it.
     _stdin: tokio::process::ChildStdin,
 }
@@ -138,7 +141,10 @@ impl Launcher {
             name,
             child,
             state,
-            reader: tokio::spawn(reports.read_all(BufReader::new(stdout))),
+            reader: Some(tokio::spawn(caught(
+                reports.read_all(BufReader::new(stdout)),
+            ))),
+            not_recorded: None,
             _stdin: stdin,
         })
     }
@@ -265,20 +271,31 @@ impl Subject {
     }
 
     async fn ended_early(&mut self) -> EngineError {
-        if let Ok(Err(error)) = (&mut self.reader).await {
+        if let Err(error) = self.all_recorded().await {
             return error;
         }
         let exit = self.child.wait().await;
         subject_lost(&self.name, Trouble::Ended(exit), self.child.log())
     }
 
+    /// Waits until everything that it wrote is in the history. A report that was
+    /// not recorded, whatever the reason, is an error.
+    pub(crate) async fn all_recorded(&mut self) -> Result<(), EngineError> {
+        let Some(reader) = &mut self.reader else {
+            let reason = self.not_recorded.clone();
+            return reason.map_or(Ok(()), |reason| Err(EngineError::Broken(reason)));
+        };
+        let read = reader.await;
+        let read = read.unwrap_or_else(|error| Err(EngineError::Broken(error.to_string())));
+        self.reader = None;
+        self.not_recorded = read.as_ref().err().map(EngineError::with_causes);
+        read
+    }
+
     /// Waits until it has ended and everything it said is written down.
     async fn finish(mut self) -> Result<(), EngineError> {
         let exit = self.child.wait().await;
-        let read = (&mut self.reader).await;
-        if let Ok(Err(error)) = read {
-            return Err(error);
-        }
+        self.all_recorded().await?;
         if self.state.borrow().ended && exit.is_success() {
             Ok(())
         } else {

@@ -240,11 +240,10 @@ impl Wait {
     }
 
     /// The limit of a wait that has a fixed one.
-    pub(crate) const fn fixed(self) -> Duration {
+    pub(crate) fn fixed(self) -> Duration {
         match self.limit() {
             Limit::Fixed(limit) => limit,
-            // Nobody has said how long: not at all.
-            Limit::Planned(_) => Duration::ZERO,
+            Limit::Planned(_) => unreachable!("the plan says how long this wait may take"),
         }
     }
 }

@@ -19,6 +19,7 @@ use crate::live_counts::LiveCounts;
 use crate::logs::logs_in;
 use crate::members::Members;
 use crate::observer::groups::await_joined;
+use crate::panics::caught;
 use crate::recorder::HistoryRecorder;
 use crate::roles::TransformWork;
 use crate::scenario_run::ScenarioRun;
@@ -206,7 +207,7 @@ impl<'w> Workload<'w> {
             let (launcher, plan) = (self.launcher.clone(), self.plan.clone());
             let (producer, number) = (producer.clone(), ProducerIx::new(number));
             producing.spawn(async move {
-                run_producer(&launcher, &plan, number, &producer, &topic).await
+                caught(run_producer(&launcher, &plan, number, &producer, &topic)).await
             });
         }
         let producing = async {

@@ -128,6 +128,10 @@ impl Observer {
             while let Some(batch) = reader.next_batch(&mut self.cluster).await? {
                 tail.see(&batch);
             }
+            assert!(
+                tail.readable.committed <= tail.readable.all,
+                "committed records are among all records"
+            );
             if tail.readable.committed > Offset::new(0) || from == start {
                 return Ok(tail.readable);
             }
