@@ -110,7 +110,7 @@ impl Target {
             clients,
             between,
         };
-        target.meet().await?;
+        target.discover_brokers().await?;
         Ok(target)
     }
 
@@ -128,14 +128,14 @@ impl Target {
             clients,
             between: None,
         };
-        target.meet().await?;
+        target.discover_brokers().await?;
         Ok(target)
     }
 
     /// Lets the proxy before the brokers learn which broker is which.
-    async fn meet(&self) -> Result<(), EngineError> {
+    async fn discover_brokers(&self) -> Result<(), EngineError> {
         match &self.clients {
-            Some(proxy) => Ok(proxy.meet().await?),
+            Some(proxy) => Ok(proxy.discover_brokers().await?),
             None => Ok(()),
         }
     }

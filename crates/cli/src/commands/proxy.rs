@@ -54,7 +54,7 @@ pub(crate) async fn proxy(args: &ProxyArgs) -> Result<Exit, Failure> {
     match found.security {
         Security::None => {
             let met = tokio::select! {
-                met = proxy.meet() => met,
+                met = proxy.discover_brokers() => met,
                 () = interrupt.happened() => return Err(Failure::interrupted()),
             };
             met.map_err(|error| Failure::environment(&error).hint(HINT))?;

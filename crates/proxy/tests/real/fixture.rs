@@ -59,7 +59,7 @@ impl Site {
         };
         let notes = Arc::new(|note| eprintln!("{note:?}"));
         let proxy = ClusterProxy::start(settings, notes).await.unwrap();
-        proxy.meet().await.unwrap();
+        proxy.discover_brokers().await.unwrap();
         Self {
             kafka,
             stack,

@@ -1,17 +1,14 @@
 //! The counters that are a proxy's evidence. Knows nothing of sockets.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
-use std::time::{Duration, Instant};
-
-use crate::active::ActiveFault;
+use std::time::Duration;
 
 /// A counter that tasks add to and anyone reads. The counters are independent
 /// figures, each exact; a reader gets no snapshot across them.
 #[derive(Debug, Default)]
-pub(crate) struct Count(AtomicU64);
+pub(crate) struct Counter(AtomicU64);
 
-impl Count {
+impl Counter {
     pub(crate) fn add(&self, amount: usize) {
         self.add_many(amount as u64);
     }
@@ -39,8 +36,8 @@ pub(crate) enum Direction {
 /// One counter for each way.
 #[derive(Debug, Default)]
 pub(crate) struct BytesByWay {
-    to_upstream: Count,
-    to_client: Count,
+    pub(crate) to_upstream: Counter,
+    pub(crate) to_client: Counter,
 }
 
 impl BytesByWay {
@@ -48,60 +45,6 @@ impl BytesByWay {
         match direction {
             Direction::ToUpstream => self.to_upstream.add(bytes),
             Direction::ToClient => self.to_client.add(bytes),
-        }
-    }
-}
-
-/// What one cut, or one reset, has done so far.
-#[derive(Debug)]
-pub(crate) struct CutTally {
-    pub(crate) since: Instant,
-    pub(crate) connections_affected: u64,
-    pub(crate) connections_unanswered: Count,
-    pub(crate) swallowed: BytesByWay,
-    /// Of the fault that the cut is a part of.
-    witness: Option<Arc<ActiveFault>>,
-}
-
-impl CutTally {
-    pub(crate) fn new(connections_affected: u64, witness: Option<Arc<ActiveFault>>) -> Self {
-        if let Some(fault) = witness.as_ref().filter(|_| connections_affected > 0) {
-            fault.witness.touch();
-            fault.witness.connections.add_many(connections_affected);
-        }
-        Self {
-            since: Instant::now(),
-            connections_affected,
-            connections_unanswered: Count::default(),
-            swallowed: BytesByWay::default(),
-            witness,
-        }
-    }
-
-    /// A connection came while it lasted.
-    pub(crate) fn meet(&self) {
-        self.connections_unanswered.add(1);
-        if let Some(fault) = &self.witness {
-            fault.witness.touch();
-            fault.witness.connections.add(1);
-        }
-    }
-
-    /// It swallowed bytes.
-    pub(crate) fn swallow(&self, direction: Direction, bytes: usize) {
-        self.swallowed.add(direction, bytes);
-        if let Some(fault) = &self.witness {
-            fault.witness.bytes(bytes);
-        }
-    }
-
-    pub(crate) fn report(&self) -> CutReport {
-        CutReport {
-            lasted: self.since.elapsed(),
-            connections_affected: self.connections_affected,
-            connections_unanswered: self.connections_unanswered.get(),
-            bytes_swallowed_from_clients: self.swallowed.to_upstream.get(),
-            bytes_swallowed_from_upstream: self.swallowed.to_client.get(),
         }
     }
 }
@@ -124,15 +67,15 @@ pub struct CutReport {
 /// Totals since the proxy started.
 #[derive(Debug, Default)]
 pub(crate) struct Totals {
-    pub(crate) accepted: Count,
-    pub(crate) open: Count,
-    pub(crate) unanswered: Count,
-    pub(crate) upstream_refused: Count,
-    pub(crate) closed: Count,
-    pub(crate) cuts: Count,
+    pub(crate) accepted: Counter,
+    pub(crate) open: Counter,
+    pub(crate) unanswered: Counter,
+    pub(crate) upstream_refused: Counter,
+    pub(crate) closed: Counter,
+    pub(crate) cuts: Counter,
     pub(crate) delivered: BytesByWay,
     pub(crate) swallowed: BytesByWay,
-    pub(crate) spliced: Count,
+    pub(crate) spliced: Counter,
 }
 
 impl Totals {

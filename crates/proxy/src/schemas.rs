@@ -4,8 +4,8 @@
 //! (`clients/src/main/resources/common/message`). Knows nothing of what is done
 //! with them.
 
-use crate::layout::Kind::{Array, Blob, Fixed, Here, Tags, Text};
-use crate::layout::{Field, Kind, Layout, Mark};
+use crate::schema::Kind::{Array, Blob, Fixed, Here, Tags, Text};
+use crate::schema::{Field, Kind, Mark, Schema};
 
 /// The keys of the APIs that the proxy treats in a way of their own.
 pub(crate) mod api {
@@ -23,7 +23,7 @@ pub(crate) mod api {
 /// How the answers of an API tell clients where brokers are.
 #[derive(Debug)]
 pub(crate) struct Addressed {
-    pub(crate) layout: &'static Layout,
+    pub(crate) schema: &'static Schema,
     /// The oldest version with addresses in it.
     pub(crate) since: i16,
     /// Whether it may carry records, and so be larger than is worth holding.
@@ -69,7 +69,7 @@ const NODE_ENDPOINTS: Kind = Array(&[NODE, HOST, PORT, f(Text), TAGS]);
 static METADATA_ANSWER: Addressed = Addressed {
     since: 0,
     size: Size::Held,
-    layout: &Layout {
+    schema: &Schema {
         newest: 13,
         flexible_from: 9,
         fields: &[
@@ -103,7 +103,7 @@ static METADATA_ANSWER: Addressed = Addressed {
 static FIND_COORDINATOR_ANSWER: Addressed = Addressed {
     since: 0,
     size: Size::Held,
-    layout: &Layout {
+    schema: &Schema {
         newest: 6,
         flexible_from: 3,
         fields: &[
@@ -131,7 +131,7 @@ static FIND_COORDINATOR_ANSWER: Addressed = Addressed {
 static DESCRIBE_CLUSTER_ANSWER: Addressed = Addressed {
     since: 0,
     size: Size::Held,
-    layout: &Layout {
+    schema: &Schema {
         newest: 2,
         flexible_from: 0,
         fields: &[
@@ -158,7 +158,7 @@ static DESCRIBE_CLUSTER_ANSWER: Addressed = Addressed {
 static PRODUCE_ANSWER: Addressed = Addressed {
     since: 10,
     size: Size::Streamed,
-    layout: &Layout {
+    schema: &Schema {
         newest: 13,
         flexible_from: 9,
         fields: &[
@@ -185,7 +185,7 @@ static PRODUCE_ANSWER: Addressed = Addressed {
 static FETCH_ANSWER: Addressed = Addressed {
     since: 16,
     size: Size::Streamed,
-    layout: &Layout {
+    schema: &Schema {
         newest: 18,
         flexible_from: 12,
         fields: &[
@@ -214,7 +214,7 @@ static FETCH_ANSWER: Addressed = Addressed {
 static SHARE_FETCH_ANSWER: Addressed = Addressed {
     since: 0,
     size: Size::Streamed,
-    layout: &Layout {
+    schema: &Schema {
         newest: 2,
         flexible_from: 0,
         fields: &[
@@ -246,7 +246,7 @@ static SHARE_FETCH_ANSWER: Addressed = Addressed {
 static SHARE_ACKNOWLEDGE_ANSWER: Addressed = Addressed {
     since: 0,
     size: Size::Streamed,
-    layout: &Layout {
+    schema: &Schema {
         newest: 2,
         flexible_from: 0,
         fields: &[
@@ -267,7 +267,7 @@ static SHARE_ACKNOWLEDGE_ANSWER: Addressed = Addressed {
 
 /// The keys and versions of the APIs that a broker offers. What follows them
 /// is of no interest.
-pub(crate) static API_VERSIONS_ANSWER: Layout = Layout {
+pub(crate) static API_VERSIONS_ANSWER: Schema = Schema {
     newest: i16::MAX,
     flexible_from: 3,
     fields: &[
@@ -284,20 +284,20 @@ pub(crate) static API_VERSIONS_ANSWER: Layout = Layout {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::layout::look_through;
     use crate::messages::{ANSWERS, answer, oldest};
+    use crate::schema::look_through;
 
     /// Kafka's own definitions, as another generator made code of them, are
-    /// what the layouts are held against.
+    /// what the schemas are held against.
     #[test]
     fn every_version_is_walked_along_to_its_last_byte() {
         for &(api, newest) in ANSWERS {
             let known = addressed(api).unwrap();
-            assert!(known.layout.newest >= newest);
+            assert!(known.schema.newest >= newest);
             for version in oldest(api)..=newest {
                 for brokers in [0, 1, 3] {
                     let body = answer(api, version, brokers);
-                    let end = look_through(known.layout, version, &body, |_| Ok(()));
+                    let end = look_through(known.schema, version, &body, |_| Ok(()));
                     assert_eq!(end, Ok(body.len()), "API {api} version {version}");
                 }
             }
@@ -310,7 +310,7 @@ mod tests {
             let body = answer(api, newest, 2);
             for end in 0..body.len() {
                 let walked =
-                    look_through(addressed(api).unwrap().layout, newest, &body[..end], |_| {
+                    look_through(addressed(api).unwrap().schema, newest, &body[..end], |_| {
                         Ok(())
                     });
                 assert!(walked.is_err(), "API {api}, {end} bytes");

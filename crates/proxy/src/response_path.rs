@@ -4,21 +4,21 @@
 use std::time::Duration;
 
 use crate::addresses::{Directory, limit_versions, rewrite_tail, rewritten};
-use crate::exchange::{Exchange, Fate};
+use crate::exchange::{Exchange, ResponseFate};
 use crate::fault::{Api, Then};
 use crate::inspect::{
     Addresses, CloseReason, HELD_BYTES_MAX, METADATA_BYTES_MAX, Next, Stretches, Surroundings,
     after_tags, frame_length, int32,
 };
-use crate::layout::{Layout, Malformed, Mark, Step, Walk};
-use crate::layouts::{Addressed, Size, addressed, api};
+use crate::schema::{Malformed, Mark, Schema, Step, Walk};
+use crate::schemas::{Addressed, Size, addressed, api};
 
 /// A correlation id: the shortest answer.
 const HEADER_BYTES_MIN: usize = 4;
 
 /// The state of one connection's way from the broker.
 #[derive(Debug, Default)]
-pub(crate) struct Answering {
+pub(crate) struct ResponsePath {
     phase: Phase,
     /// How much later what is at hand is delivered.
     after: Duration,
@@ -41,7 +41,7 @@ enum Phase {
 #[derive(Debug)]
 struct Streamed {
     walk: Walk,
-    layout: &'static Layout,
+    schema: &'static Schema,
     api: i16,
     version: i16,
     /// Of the answer.
@@ -52,7 +52,7 @@ struct Streamed {
     at_tail: bool,
 }
 
-impl Answering {
+impl ResponsePath {
     /// Whether the bytes so far end with a whole answer.
     pub(crate) fn is_between_frames(&self) -> bool {
         matches!(self.phase, Phase::Start)
@@ -196,17 +196,17 @@ impl Answering {
         let bytes = total.min(front.len());
         self.after = Duration::ZERO;
         match exchange.take() {
-            Some(Fate::Dropped(then, fault)) => {
-                fault.witness.bytes(bytes);
-                (around.met)(&fault);
+            Some(ResponseFate::Dropped(then, fault)) => {
+                fault.evidence.bytes(bytes);
+                (around.count_hit)(&fault);
                 return Ok(match then {
                     Then::Reset => Next::Reset,
                     Then::Silence => Next::Silence,
                 });
             }
-            Some(Fate::Replaced(with, fault)) => {
-                fault.witness.bytes(total);
-                (around.met)(&fault);
+            Some(ResponseFate::Replaced(with, fault)) => {
+                fault.evidence.bytes(total);
+                (around.count_hit)(&fault);
                 self.go_on(Phase::Swallowing {
                     left: total - bytes,
                 });
@@ -216,12 +216,12 @@ impl Answering {
                     after: Duration::ZERO,
                 });
             }
-            Some(Fate::Delayed(after, fault)) => {
-                fault.witness.bytes(total);
-                (around.met)(&fault);
+            Some(ResponseFate::Delayed(after, fault)) => {
+                fault.evidence.bytes(total);
+                (around.count_hit)(&fault);
                 self.after = after;
             }
-            Some(Fate::Delivered | Fate::Refused(_)) | None => {}
+            Some(ResponseFate::Delivered | ResponseFate::Refused(_)) | None => {}
         }
         match answer.handling() {
             Handling::AsIs => {
@@ -255,16 +255,16 @@ impl Answering {
 
     /// Begins to walk along a large answer, from its header's tagged fields on.
     fn stream(&mut self, answer: &Answer) -> Result<Next, CloseReason> {
-        let Some(Addressed { layout, .. }) = answer.addressed else {
+        let Some(Addressed { schema, .. }) = answer.addressed else {
             return Err(CloseReason::Header);
         };
         self.phase = Phase::Walking(Box::new(Streamed {
-            walk: Walk::new(layout, answer.version),
-            layout,
+            walk: Walk::new(schema, answer.version),
+            schema,
             api: answer.api,
             version: answer.version,
             left: answer.total,
-            skip: 4 + HEADER_BYTES_MIN + usize::from(answer.version >= layout.flexible_from),
+            skip: 4 + HEADER_BYTES_MIN + usize::from(answer.version >= schema.flexible_from),
             at_tail: false,
         }));
         Ok(Next::Deliver {
@@ -348,19 +348,19 @@ impl Answer {
     ) -> Result<Option<Vec<u8>>, CloseReason> {
         let malformed = |why| CloseReason::malformed("answer", self.api, self.version, why);
         let header = 4 + HEADER_BYTES_MIN;
-        let Some(Addressed { layout, .. }) = self.addressed else {
+        let Some(Addressed { schema, .. }) = self.addressed else {
             let mut frame = frame.to_vec();
             limit_versions(self.version, &mut frame[header..]).map_err(malformed)?;
             return Ok(Some(frame));
         };
-        let at = if self.version >= layout.flexible_from {
+        let at = if self.version >= schema.flexible_from {
             after_tags(frame, header)
                 .map_err(malformed)?
                 .ok_or_else(|| malformed(Malformed::End))?
         } else {
             header
         };
-        let body = rewritten(layout, self.version, &frame[at..], directory)
+        let body = rewritten(schema, self.version, &frame[at..], directory)
             .map_err(|why| CloseReason::not_rewritten(self.api, self.version, why))?;
         let Some(body) = body else { return Ok(None) };
         let length =
@@ -399,7 +399,7 @@ impl Streamed {
                 .step(&front[at..])
                 .map_err(|why| CloseReason::malformed("answer", self.api, self.version, why))?;
             match step {
-                // No layout that streams ends before its tail.
+                // No schema that streams ends before its tail.
                 Step::More | Step::End => break,
                 Step::Found {
                     mark: Mark::Tail, ..
@@ -446,7 +446,7 @@ impl Streamed {
         let mut tail = tail.to_vec();
         rewrite_tail(
             &mut self.walk,
-            self.layout,
+            self.schema,
             self.version,
             &mut tail,
             directory,

@@ -82,7 +82,7 @@ impl Field {
 
 /// A message.
 #[derive(Debug)]
-pub(crate) struct Layout {
+pub(crate) struct Schema {
     /// The newest version that these fields describe.
     pub(crate) newest: i16,
     /// The first with compact lengths and tagged fields.
@@ -163,18 +163,18 @@ pub(crate) struct Walk {
 }
 
 impl Walk {
-    pub(crate) fn new(layout: &'static Layout, version: i16) -> Self {
+    pub(crate) fn new(schema: &'static Schema, version: i16) -> Self {
         let mut walk = Self {
             version,
-            flexible: version >= layout.flexible_from,
+            flexible: version >= schema.flexible_from,
             at: 0,
             stack: [None; DEPTH_MAX],
             depth: 0,
         };
-        // A layout is never as deep as that: its test walks all of them.
+        // A schema is never as deep as that: its test walks all of them.
         let _ = walk.push(Level {
             what: What::Fields {
-                fields: layout.fields,
+                fields: schema.fields,
                 next: 0,
             },
             left: 0,
@@ -457,14 +457,14 @@ pub(crate) enum Seen<'a> {
 }
 
 /// Walks along a whole message and shows what is marked in it. Says where the
-/// walk ended: bytes may follow that this layout does not know.
+/// walk ended: bytes may follow that this schema does not know.
 pub(crate) fn look_through<'a>(
-    layout: &'static Layout,
+    schema: &'static Schema,
     version: i16,
     message: &'a [u8],
     mut show: impl FnMut(Seen<'a>) -> Result<(), Malformed>,
 ) -> Result<usize, Malformed> {
-    look_on(&mut Walk::new(layout, version), message, &mut show)
+    look_on(&mut Walk::new(schema, version), message, &mut show)
 }
 
 /// The same from a place on that a walk has reached.

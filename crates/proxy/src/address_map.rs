@@ -11,11 +11,11 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use tokio::sync::Notify;
 
 use crate::address::HostPort;
-use crate::addresses::{Directory, NoListener};
+use crate::addresses::NoListener;
+use crate::broker_proxy::Proxy;
 use crate::inspect::{Addresses, CloseReason};
 use crate::listener::Listener;
-use crate::proxy::Proxy;
-use crate::relay::Protocol;
+use crate::protocol::{Cluster, Protocol};
 
 /// The most listeners. Clusters are smaller; an answer that names more is not
 /// one of theirs.
@@ -68,8 +68,8 @@ pub(crate) struct Entry {
     pub(crate) link: Proxy,
 }
 
-pub(crate) struct AddressBook {
-    me: Weak<AddressBook>,
+pub(crate) struct AddressMap {
+    me: Weak<AddressMap>,
     addresses: Addresses,
     /// Where listeners are made.
     ip: IpAddr,
@@ -79,25 +79,25 @@ pub(crate) struct AddressBook {
     /// There is a new listener, or another id to one: faults have to be put in
     /// force, and connections may be accepted then.
     pub(crate) news: Notify,
-    pages: Mutex<Pages>,
+    state: Mutex<State>,
 }
 
 #[derive(Default)]
-struct Pages {
+struct State {
     entries: Vec<Entry>,
     topics: HashMap<[u8; 16], String>,
     closed: bool,
 }
 
-impl std::fmt::Debug for AddressBook {
+impl std::fmt::Debug for AddressMap {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("AddressBook")
+        f.debug_struct("AddressMap")
             .field("entries", &self.lock().entries)
             .finish_non_exhaustive()
     }
 }
 
-impl AddressBook {
+impl AddressMap {
     pub(crate) fn new(
         addresses: Addresses,
         ip: IpAddr,
@@ -111,17 +111,12 @@ impl AddressBook {
             advertised_host,
             notes,
             news: Notify::new(),
-            pages: Mutex::default(),
+            state: Mutex::default(),
         })
     }
 
-    fn lock(&self) -> MutexGuard<'_, Pages> {
-        self.pages.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    /// What becomes of addresses in answers.
-    pub(crate) fn addresses(&self) -> Addresses {
-        self.addresses
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// All brokers, in the order in which they were seen.
@@ -131,9 +126,9 @@ impl AddressBook {
 
     /// Makes no more listeners, and forgets the ones there are.
     pub(crate) fn close(&self) -> Vec<Entry> {
-        let mut pages = self.lock();
-        pages.closed = true;
-        std::mem::take(&mut pages.entries)
+        let mut state = self.lock();
+        state.closed = true;
+        std::mem::take(&mut state.entries)
     }
 
     /// Puts a listener before an address that nobody had to name, on this port.
@@ -143,32 +138,13 @@ impl AddressBook {
         upstream: HostPort,
         port: u16,
     ) -> Result<HostPort, NoListener> {
-        let mut pages = self.lock();
-        self.enter(&mut pages, node, upstream, port)
-    }
-
-    pub(crate) fn topic_name(&self, id: [u8; 16]) -> Option<String> {
-        self.lock().topics.get(&id).cloned()
-    }
-
-    pub(crate) fn report(&self, client: SocketAddr, upstream: &HostPort, reason: &CloseReason) {
-        (self.notes)(Note::Closed {
-            client,
-            upstream: upstream.clone(),
-            reason: reason.clone(),
-        });
-    }
-
-    pub(crate) fn no_room(&self, upstream: &HostPort, reason: String) {
-        (self.notes)(Note::NoRoom {
-            upstream: upstream.clone(),
-            reason,
-        });
+        let mut state = self.lock();
+        self.enter(&mut state, node, upstream, port)
     }
 
     fn enter(
         &self,
-        pages: &mut Pages,
+        state: &mut State,
         node: Option<i32>,
         upstream: HostPort,
         port: u16,
@@ -177,16 +153,17 @@ impl AddressBook {
             address: upstream.clone(),
             reason,
         };
-        if pages.closed {
+        if state.closed {
             return Err(failed("the proxy is stopping".to_owned()));
         }
-        if pages.entries.len() >= BROKERS_MAX {
+        if state.entries.len() >= BROKERS_MAX {
             return Err(failed(format!("there are {BROKERS_MAX} already")));
         }
         let listener = Listener::bind(SocketAddr::new(self.ip, port))
             .map_err(|error| failed(error.to_string()))?;
         let address = listener.address();
-        let link = Proxy::before(listener, upstream.clone(), Protocol::Kafka(self.me.clone()));
+        let me: Weak<dyn Cluster> = self.me.clone();
+        let link = Proxy::before(listener, upstream.clone(), Protocol::Kafka(me));
         let advertised = HostPort {
             host: match &self.advertised_host {
                 Some(host) => host.clone(),
@@ -194,7 +171,7 @@ impl AddressBook {
             },
             port: address.port(),
         };
-        pages.entries.push(Entry {
+        state.entries.push(Entry {
             node,
             upstream: upstream.clone(),
             advertised: advertised.clone(),
@@ -210,16 +187,39 @@ impl AddressBook {
     }
 }
 
-impl Directory for &AddressBook {
-    fn instead_of(&mut self, node: i32, address: HostPort) -> Result<HostPort, NoListener> {
-        let mut pages = self.lock();
+impl Cluster for AddressMap {
+    fn addresses(&self) -> Addresses {
+        self.addresses
+    }
+
+    fn topic_name(&self, id: [u8; 16]) -> Option<String> {
+        self.lock().topics.get(&id).cloned()
+    }
+
+    fn report(&self, client: SocketAddr, upstream: &HostPort, reason: &CloseReason) {
+        (self.notes)(Note::Closed {
+            client,
+            upstream: upstream.clone(),
+            reason: reason.clone(),
+        });
+    }
+
+    fn no_room(&self, upstream: &HostPort, reason: String) {
+        (self.notes)(Note::NoRoom {
+            upstream: upstream.clone(),
+            reason,
+        });
+    }
+
+    fn instead_of(&self, node: i32, address: HostPort) -> Result<HostPort, NoListener> {
+        let mut state = self.lock();
         // A broker may have been told itself to advertise its listener here.
-        let known = pages
+        let known = state
             .entries
             .iter_mut()
             .find(|it| it.upstream == address || it.advertised == address);
         let Some(entry) = known else {
-            return self.enter(&mut pages, Some(node), address, 0);
+            return self.enter(&mut state, Some(node), address, 0);
         };
         if entry.node != Some(node) {
             entry.node = Some(node);
@@ -228,12 +228,12 @@ impl Directory for &AddressBook {
         Ok(entry.advertised.clone())
     }
 
-    fn topic(&mut self, id: [u8; 16], name: &str) {
-        let mut pages = self.lock();
-        if name.is_empty() || (pages.topics.len() >= TOPICS_MAX && !pages.topics.contains_key(&id))
+    fn topic(&self, id: [u8; 16], name: &str) {
+        let mut state = self.lock();
+        if name.is_empty() || (state.topics.len() >= TOPICS_MAX && !state.topics.contains_key(&id))
         {
             return;
         }
-        pages.topics.entry(id).or_insert_with(|| name.to_owned());
+        state.topics.entry(id).or_insert_with(|| name.to_owned());
     }
 }

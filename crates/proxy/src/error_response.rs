@@ -37,7 +37,7 @@ use crate::requests::{Content, TopicAsked};
 
 /// A whole frame, length and header included, that answers the request with
 /// the error everywhere; `None` when this version of the API cannot say it.
-pub(crate) fn refusal(
+pub(crate) fn error_response(
     api: i16,
     version: i16,
     correlation: i32,
@@ -323,14 +323,14 @@ mod tests {
     #[test]
     fn every_version_of_every_api_that_can_be_read_can_be_refused() {
         for api in 0..100 {
-            let Some(layout) = crate::requests::layout(api) else {
+            let Some(schema) = crate::requests::schema(api) else {
                 continue;
             };
             let key = ApiKey::try_from(api).unwrap();
             let versions = key.valid_versions();
-            for version in versions.min..=versions.max.min(layout.newest) {
+            for version in versions.min..=versions.max.min(schema.newest) {
                 let content = content_for(api, version);
-                let frame = refusal(api, version, 77, &content, ErrorCode(6));
+                let frame = error_response(api, version, 77, &content, ErrorCode(6));
                 let frame = frame.unwrap_or_else(|| panic!("{key:?} version {version}"));
                 assert_eq!(
                     frame.len() - 4,
@@ -343,7 +343,7 @@ mod tests {
 
     #[test]
     fn a_refused_produce_says_the_error_for_each_partition() {
-        let frame = refusal(0, 9, 1, &content(), ErrorCode(6)).unwrap();
+        let frame = error_response(0, 9, 1, &content(), ErrorCode(6)).unwrap();
         let mut body = bytes::Bytes::from(frame[9..].to_vec());
         let answer = ProduceResponse::decode(&mut body, 9).unwrap();
         let partitions = &answer.responses[0].partition_responses;

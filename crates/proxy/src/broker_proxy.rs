@@ -9,15 +9,18 @@ use std::time::Duration;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore, mpsc, watch};
 
-use crate::active::ActiveFault;
+use crate::active_fault::ActiveFault;
 use crate::address::HostPort;
+use crate::counters::{CutReport, ProxyStats, Totals};
+use crate::cut_counters::CutCounters;
 use crate::exchange::Exchange;
 use crate::fault::Ways;
 use crate::link::{Conditions, Era, Faults, LinkState, LinkView, Never};
 use crate::listener::{Control, Listener, listen};
-use crate::relay::{Protocol, Relay};
+use crate::protocol::Protocol;
+use crate::relay::Relay;
+use crate::shape::Hits;
 use crate::stream::Stream;
-use crate::tally::{CutReport, CutTally, ProxyStats, Totals};
 
 /// The most connections open at once before one broker; further ones wait in
 /// the listener's backlog. Each takes two file descriptors, and memory only for
@@ -198,7 +201,7 @@ impl Proxy {
             .link
             .borrow()
             .state
-            .tally()
+            .counters()
             .map(|it| it.report());
         self.shared.totals.stats(cut)
     }
@@ -212,7 +215,7 @@ impl Proxy {
     /// # How faithful this is
     /// Across a cut network nothing sent is acknowledged, so that a sender's
     /// socket fills and in the end it cannot write. Here the bytes are read and
-    /// discarded. librdkafka and the Java client inconclusive because: both bound their
+    /// discarded. librdkafka and the Java client do not notice: both bound their
     /// requests in flight per connection, both count their time-outs from when
     /// a request was queued or sent, not from when TCP acknowledged it, and both
     /// then close the connection. Reading gives what not reading cannot: the
@@ -253,17 +256,17 @@ impl Proxy {
         self.shared.link.send_if_modified(|era| match era.state {
             LinkState::Open => {
                 let open = self.shared.totals.open.get();
-                let tally = Arc::new(CutTally::new(open, fault.map(Arc::clone)));
+                let counters = Arc::new(CutCounters::new(open, fault.map(Arc::clone)));
                 match how {
-                    Break::Cut(ways) => era.state = LinkState::Cut(ways, Arc::clone(&tally)),
+                    Break::Cut(ways) => era.state = LinkState::Cut(ways, Arc::clone(&counters)),
                     Break::Reset => {
-                        let state = LinkState::Resetting(Arc::clone(&tally));
+                        let state = LinkState::Resetting(Arc::clone(&counters));
                         let (next, gone) = Era::after(era, state);
                         *era = next;
                         next_gone = Some(gone);
                     }
                 }
-                outcome = Ok(tally);
+                outcome = Ok(counters);
                 true
             }
             LinkState::Cut(..) | LinkState::Resetting(_) => {
@@ -277,11 +280,11 @@ impl Proxy {
         if let Some(gone) = next_gone {
             lock(&self.shared.gone).replace(gone);
         }
-        let tally = outcome?;
+        let counters = outcome?;
         self.shared.totals.cuts.add(1);
         Ok(Cut {
             proxy: self.clone(),
-            tally,
+            counters,
         })
     }
 
@@ -387,23 +390,27 @@ impl Shared {
     /// Resets the connections that the system has established during a cut and
     /// that the accepting task has not seen yet: after the heal they would pass
     /// for new ones.
-    fn empty_backlog(&self, tally: &CutTally) {
+    fn empty_backlog(&self, counters: &CutCounters) {
         let listening = lock(&self.listening);
         let Some(listening) = &*listening else { return };
         for _ in 0..listening.control.empty() {
             self.totals.accepted.add(1);
             self.totals.unanswered.add(1);
-            tally.meet();
+            counters.count_hit();
         }
     }
 
     /// Heals, if this cut lasts still.
-    fn heal(&self, tally: &Arc<CutTally>) -> Option<mpsc::Receiver<Never>> {
-        let lasts = |era: &Era| era.state.tally().is_some_and(|it| Arc::ptr_eq(it, tally));
+    fn heal(&self, counters: &Arc<CutCounters>) -> Option<mpsc::Receiver<Never>> {
+        let lasts = |era: &Era| {
+            era.state
+                .counters()
+                .is_some_and(|it| Arc::ptr_eq(it, counters))
+        };
         if !lasts(&self.link.borrow()) {
             return None;
         }
-        self.empty_backlog(tally);
+        self.empty_backlog(counters);
         self.next_era(LinkState::Open, lasts)
     }
 }
@@ -413,13 +420,13 @@ impl Shared {
 #[must_use = "dropping a cut heals it"]
 pub struct Cut {
     proxy: Proxy,
-    tally: Arc<CutTally>,
+    counters: Arc<CutCounters>,
 }
 
 impl Cut {
     /// What the cut has done so far.
     pub fn so_far(&self) -> CutReport {
-        self.tally.report()
+        self.counters.report()
     }
 
     /// Cuts the way to the upstream too, where only the way back was cut.
@@ -427,10 +434,10 @@ impl Cut {
         self.proxy.shared.link.send_if_modified(|era| {
             let half = matches!(
                 &era.state,
-                LinkState::Cut(Ways::Answers, it) if Arc::ptr_eq(it, &self.tally)
+                LinkState::Cut(Ways::Answers, it) if Arc::ptr_eq(it, &self.counters)
             );
             if half {
-                era.state = LinkState::Cut(Ways::Both, Arc::clone(&self.tally));
+                era.state = LinkState::Cut(Ways::Both, Arc::clone(&self.counters));
             }
             half
         });
@@ -440,19 +447,19 @@ impl Cut {
     /// during it, are reset on both sides, and what was in flight on them is
     /// gone; when this returns they are. A new connection works at once.
     pub async fn heal(self) -> CutReport {
-        let gone = self.proxy.shared.heal(&self.tally);
-        let report = self.tally.report();
+        let gone = self.proxy.shared.heal(&self.counters);
+        let report = self.counters.report();
         wait_until_gone(gone).await;
         CutReport {
             lasted: report.lasted,
-            ..self.tally.report()
+            ..self.counters.report()
         }
     }
 }
 
 impl Drop for Cut {
     fn drop(&mut self) {
-        self.proxy.shared.heal(&self.tally);
+        self.proxy.shared.heal(&self.counters);
     }
 }
 
@@ -538,12 +545,12 @@ async fn closed(link: &mut LinkView) {
 impl Door {
     /// Tells once that connections have to wait.
     fn no_room(&mut self, reason: impl FnOnce() -> String) {
-        let Protocol::Kafka(book) = &self.protocol else {
+        let Protocol::Kafka(cluster) = &self.protocol else {
             return;
         };
-        if let Some(book) = book.upgrade().filter(|_| !self.is_told) {
+        if let Some(cluster) = cluster.upgrade().filter(|_| !self.is_told) {
             self.is_told = true;
-            book.no_room(&self.upstream, reason());
+            cluster.no_room(&self.upstream, reason());
         }
     }
 
@@ -554,9 +561,9 @@ impl Door {
             // affected, or as unanswered.
             let era = self.link.borrow();
             self.totals.accepted.add(1);
-            if let Some(tally) = era.state.tally() {
+            if let Some(counters) = era.state.counters() {
                 self.totals.unanswered.add(1);
-                tally.meet();
+                counters.count_hit();
             }
             if matches!(era.state, LinkState::Resetting(_)) {
                 client.reset();
@@ -574,8 +581,8 @@ impl Door {
             link: self.link.clone(),
             totals: Arc::clone(&self.totals),
             exchange: Exchange::default(),
-            met: Mutex::default(),
-            felt: Mutex::default(),
+            hits: Hits::default(),
+            client_faults: Mutex::default(),
             presence,
         };
         tokio::spawn(async move {

@@ -6,7 +6,7 @@ use std::sync::PoisonError;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::time::Duration;
 
-use crate::evidence::Witness;
+use crate::evidence::EvidenceCounters;
 use crate::fault::{Effect, Fault, Pick, Requests};
 use crate::requests::Content;
 
@@ -15,7 +15,7 @@ use crate::requests::Content;
 pub(crate) struct ActiveFault {
     pub(crate) id: u64,
     pub(crate) fault: Fault,
-    pub(crate) witness: Witness,
+    pub(crate) evidence: EvidenceCounters,
     /// Requests that fitted.
     fitted: AtomicU64,
     /// The state that jitter is drawn from.
@@ -37,7 +37,7 @@ impl ActiveFault {
             id,
             draws: Mutex::new(fault.seed),
             fault,
-            witness: Witness::default(),
+            evidence: EvidenceCounters::default(),
             fitted: AtomicU64::new(0),
         }
     }

@@ -11,7 +11,7 @@ use crate::stream::Stream;
 
 /// The most that one way of a connection holds for later. Under a latency it
 /// bounds the throughput of a connection: 40 MB/s at 100 ms.
-pub(crate) const LINE_BYTES_MAX: usize = 4 * 1024 * 1024;
+pub(crate) const QUEUE_BYTES_MAX: usize = 4 * 1024 * 1024;
 
 /// How long a piece lasts under a bandwidth limit: smaller pieces cost wakes,
 /// larger ones come in bursts.
@@ -25,7 +25,7 @@ enum Item {
 
 /// A queue of bytes with the times at which they may go, in order.
 #[derive(Debug, Default)]
-pub(crate) struct Line {
+pub(crate) struct WriteQueue {
     items: VecDeque<(Instant, Item)>,
     /// Written of the first item.
     written: usize,
@@ -49,13 +49,13 @@ pub(crate) enum Delivery {
     Ended,
 }
 
-impl Line {
+impl WriteQueue {
     pub(crate) fn is_empty(&self) -> bool {
         self.items.is_empty()
     }
 
     pub(crate) fn is_full(&self) -> bool {
-        self.bytes >= LINE_BYTES_MAX
+        self.bytes >= QUEUE_BYTES_MAX
     }
 
     /// Appends bytes that go after the given time, at the given rate if there

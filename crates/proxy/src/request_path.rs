@@ -4,23 +4,23 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::active::{ActiveFault, Asked};
-use crate::exchange::{Exchange, Expected, Fate};
+use crate::active_fault::{ActiveFault, Asked};
+use crate::error_response::error_response;
+use crate::exchange::{Exchange, Expected, ResponseFate};
 use crate::fault::{Api, Delayed, Effect, When};
 use crate::inspect::{
     Addresses, CloseReason, HELD_BYTES_MAX, INSPECT_BYTES_MAX, Next, REQUEST_BYTES_MAX, Stretches,
     Surroundings, after_tags, frame_length, int16, int32,
 };
-use crate::layouts::{addressed, api};
-use crate::refusal::refusal;
-use crate::requests::{Acks, Content, acks, content, layout};
+use crate::requests::{Acks, Content, acks, content, schema};
+use crate::schemas::{addressed, api};
 
 /// The API, its version and the correlation id: the shortest header.
 const HEADER_BYTES_MIN: usize = 8;
 
 /// The state of one connection's way to the broker.
 #[derive(Debug, Default)]
-pub(crate) struct Asking {
+pub(crate) struct RequestPath {
     /// Of the request at hand, still to be passed.
     left: usize,
     stretches: Stretches,
@@ -41,12 +41,12 @@ struct Header<'a> {
 /// What faults do to a request.
 struct Treatment {
     delay: Duration,
-    fate: Fate,
+    fate: ResponseFate,
     /// Whether the broker sees it.
     refused: bool,
 }
 
-impl Asking {
+impl RequestPath {
     /// Whether the bytes so far end with a whole request.
     pub(crate) fn is_between_frames(&self) -> bool {
         self.left == 0
@@ -90,7 +90,7 @@ impl Asking {
             return Err(CloseReason::BareSasl);
         }
         let newest = match around.addresses {
-            Addresses::Rewritten => addressed(header.api).map(|it| it.layout.newest),
+            Addresses::Rewritten => addressed(header.api).map(|it| it.schema.newest),
             Addresses::Kept => None,
         };
         if newest.is_some_and(|it| header.version > it) {
@@ -114,7 +114,7 @@ impl Asking {
         let treatment = if concerned.is_empty() {
             Treatment {
                 delay: Duration::ZERO,
-                fate: Fate::Delivered,
+                fate: ResponseFate::Delivered,
                 refused: false,
             }
         } else {
@@ -150,9 +150,9 @@ impl Asking {
 
 /// Lets a connection's first request say who asks, if it is at hand. What is
 /// wrong with it is told when it is decided on.
-pub(crate) fn introduce(front: &[u8], exchange: &Exchange) {
+pub(crate) fn learn_client_id(front: &[u8], exchange: &Exchange) {
     if let Ok(Some(header)) = header(front) {
-        exchange.introduce(header.client_id);
+        exchange.learn_client_id(header.client_id);
     }
 }
 
@@ -215,9 +215,9 @@ fn header(front: &[u8]) -> Result<Option<Header<'_>>, CloseReason> {
 }
 
 /// Where the body begins; `None` while that is not at hand. Only for APIs
-/// whose layout is known.
+/// whose schema is known.
 fn body_at(front: &[u8], header: &Header<'_>) -> Result<Option<usize>, CloseReason> {
-    let flexible = layout(header.api).is_some_and(|it| header.version >= it.flexible_from);
+    let flexible = schema(header.api).is_some_and(|it| header.version >= it.flexible_from);
     if !flexible {
         return Ok(Some(header.ends));
     }
@@ -250,23 +250,23 @@ fn treat(
     around: &Surroundings<'_>,
     name_of: &dyn Fn([u8; 16]) -> Option<String>,
 ) -> Result<Option<Treatment>, CloseReason> {
-    let known = layout(header.api).filter(|it| header.version <= it.newest);
+    let known = schema(header.api).filter(|it| header.version <= it.newest);
     let wanted = concerned.iter().any(|it| needs_content(it));
     let content = match known {
         Some(_) if wanted && header.bytes > INSPECT_BYTES_MAX => None,
-        Some(layout) if wanted => {
+        Some(schema) if wanted => {
             let Some(front) = front.get(..header.bytes) else {
                 return Ok(None);
             };
             let at = body_at(front, header)?.ok_or(CloseReason::Header)?;
-            content(layout, header.version, &front[at..])
+            content(schema, header.version, &front[at..])
                 .map_err(|why| CloseReason::malformed("request", header.api, header.version, why))?
         }
         _ => None,
     };
     if known.is_some() && content.is_none() {
         for fault in concerned.iter().filter(|it| needs_content(it)) {
-            fault.witness.too_large.add(1);
+            fault.evidence.too_large.add(1);
         }
     }
     let asked = Asked {
@@ -276,17 +276,17 @@ fn treat(
     };
     let mut treatment = Treatment {
         delay: Duration::ZERO,
-        fate: Fate::Delivered,
+        fate: ResponseFate::Delivered,
         refused: false,
     };
     for &fault in concerned {
         if fault.picks(asked, name_of)
             && apply(&mut treatment, fault, header, acks, content.as_ref())
         {
-            fault.witness.request(header.api);
-            (around.met)(fault);
+            fault.evidence.request(header.api);
+            (around.count_hit)(fault);
             if treatment.refused {
-                fault.witness.bytes(header.bytes);
+                fault.evidence.bytes(header.bytes);
             }
         }
     }
@@ -320,19 +320,20 @@ fn apply(
         treatment.delay += Duration::from_millis(delay_ms);
         return true;
     }
-    if !matches!(treatment.fate, Fate::Delivered) || treatment.refused {
+    if !matches!(treatment.fate, ResponseFate::Delivered) || treatment.refused {
         return false;
     }
     match &fault.fault.effect {
         Effect::Delay { delay_ms, .. } if acks == Acks::Wanted => {
-            treatment.fate = Fate::Delayed(Duration::from_millis(*delay_ms), Arc::clone(fault));
+            treatment.fate =
+                ResponseFate::Delayed(Duration::from_millis(*delay_ms), Arc::clone(fault));
         }
         Effect::DropAnswer { then, .. } if acks == Acks::Wanted => {
-            treatment.fate = Fate::Dropped(*then, Arc::clone(fault));
+            treatment.fate = ResponseFate::Dropped(*then, Arc::clone(fault));
         }
         Effect::Error { code, when, .. } => {
             let frame = content.and_then(|content| {
-                refusal(
+                error_response(
                     header.api,
                     header.version,
                     header.correlation,
@@ -342,11 +343,11 @@ fn apply(
             });
             match (frame, when) {
                 (Some(frame), When::Before) => {
-                    treatment.fate = Fate::Refused(frame);
+                    treatment.fate = ResponseFate::Refused(frame);
                     treatment.refused = true;
                 }
                 (Some(frame), When::After) if acks == Acks::Wanted => {
-                    treatment.fate = Fate::Replaced(frame, Arc::clone(fault));
+                    treatment.fate = ResponseFate::Replaced(frame, Arc::clone(fault));
                 }
                 _ => return false,
             }

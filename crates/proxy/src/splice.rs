@@ -8,7 +8,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use rustix::pipe::{PipeFlags, fcntl_setpipe_size, pipe_with};
 
-use crate::stream::Stream;
+use crate::stream::{Filled, Stream};
 
 /// The most that a pipe is given to hold. The system may make it smaller.
 const PIPE_BYTES: usize = 256 * 1024;
@@ -95,35 +95,22 @@ impl Pipes {
     }
 }
 
-/// What came of taking bytes from a sender.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Filled {
-    /// They cannot go this way now, and are to be read.
-    NoWay,
-    /// None are there, or there is no room for them.
-    Nothing,
-    /// This many.
-    Bytes(usize),
-    /// Nothing follows.
-    End,
-}
-
 /// Bytes on their way from one socket to another, in a pipe while there are any.
 #[derive(Debug)]
-pub(crate) struct Conduit {
+pub(crate) struct Splice {
     pipes: &'static Pipes,
     pipe: Option<Pipe>,
     /// In the pipe.
     held: usize,
 }
 
-impl Default for Conduit {
+impl Default for Splice {
     fn default() -> Self {
         Self::with(&PIPES)
     }
 }
 
-impl Conduit {
+impl Splice {
     fn with(pipes: &'static Pipes) -> Self {
         Self {
             pipes,
@@ -221,7 +208,7 @@ fn have<'a>(pipe: &'a mut Option<Pipe>, pipes: &Pipes) -> Option<&'a Pipe> {
     pipe.as_ref()
 }
 
-impl Drop for Conduit {
+impl Drop for Splice {
     fn drop(&mut self) {
         self.discard();
     }
@@ -241,7 +228,7 @@ mod tests {
     /// Far above what any step takes; only a hang reaches it.
     const HANG: Duration = Duration::from_secs(20);
 
-    /// A sender, the conduit's two ends, and a receiver.
+    /// A sender, the pipe's two ends, and a receiver.
     struct Site {
         sender: TcpStream,
         from: Stream,
@@ -269,14 +256,14 @@ mod tests {
             }
         }
 
-        /// Sends these, and lets the conduit have all of them.
-        async fn send(&mut self, conduit: &mut Conduit, bytes: &[u8]) {
+        /// Sends these, and lets the pipe have all of them.
+        async fn send(&mut self, splice: &mut Splice, bytes: &[u8]) {
             let filling = async {
                 self.sender.write_all(bytes).await.unwrap();
                 let mut filled = 0;
                 while filled < bytes.len() {
                     self.from.readable().await;
-                    match conduit.fill(&self.from, bytes.len() - filled).unwrap() {
+                    match splice.fill(&self.from, bytes.len() - filled).unwrap() {
                         Filled::Nothing => tokio::task::yield_now().await,
                         Filled::Bytes(more) => filled += more,
                         other => panic!("{other:?}"),
@@ -301,23 +288,23 @@ mod tests {
     #[tokio::test]
     async fn bytes_pass_in_order_and_are_counted() {
         let mut site = Site::new().await;
-        let mut conduit = Conduit::default();
-        assert_eq!(conduit.push(b"read before, "), 13);
-        site.send(&mut conduit, b"passed").await;
-        assert_eq!(conduit.held(), 19);
-        assert_eq!(conduit.room(), PIPE_BYTES - 19);
-        assert_eq!(conduit.pour(&site.to).unwrap(), 19);
+        let mut splice = Splice::default();
+        assert_eq!(splice.push(b"read before, "), 13);
+        site.send(&mut splice, b"passed").await;
+        assert_eq!(splice.held(), 19);
+        assert_eq!(splice.room(), PIPE_BYTES - 19);
+        assert_eq!(splice.pour(&site.to).unwrap(), 19);
         assert_eq!(site.receive(19).await, b"read before, passed");
-        assert_eq!((conduit.held(), conduit.pour(&site.to).unwrap()), (0, 0));
+        assert_eq!((splice.held(), splice.pour(&site.to).unwrap()), (0, 0));
     }
 
     #[tokio::test]
     async fn no_more_is_taken_than_may_be() {
         let mut site = Site::new().await;
-        let mut conduit = Conduit::default();
+        let mut splice = Splice::default();
         site.sender.write_all(b"mine, yours").await.unwrap();
         site.from.readable().await;
-        let filled = conduit.fill(&site.from, 4).unwrap();
+        let filled = splice.fill(&site.from, 4).unwrap();
         assert_eq!(filled, Filled::Bytes(4));
         let mut rest = Vec::with_capacity(100);
         assert_eq!(site.from.read_now(&mut rest, 100).unwrap(), Some(7));
@@ -327,22 +314,22 @@ mod tests {
     #[tokio::test]
     async fn what_a_slow_receiver_does_not_take_stays_and_follows_in_order() {
         let mut site = Site::new().await;
-        let mut conduit = Conduit::default();
+        let mut splice = Splice::default();
         let all = numbered(PIPE_BYTES / 2);
         let mut poured = 0;
         let mut sent = 0;
-        while conduit.held() == 0 {
-            site.send(&mut conduit, &all).await;
+        while splice.held() == 0 {
+            site.send(&mut splice, &all).await;
             sent += all.len();
-            poured += conduit.pour(&site.to).unwrap();
+            poured += splice.pour(&site.to).unwrap();
         }
-        assert_eq!(poured + conduit.held(), sent);
+        assert_eq!(poured + splice.held(), sent);
         let mut received = Vec::new();
         while received.len() < sent {
             received.extend(site.receive(poured - received.len()).await);
             timeout(HANG, site.to.writable()).await.unwrap();
-            assert!(conduit.held() > 0 || poured == sent, "bytes are lost");
-            poured += conduit.pour(&site.to).unwrap();
+            assert!(splice.held() > 0 || poured == sent, "bytes are lost");
+            poured += splice.pour(&site.to).unwrap();
         }
         assert_eq!(received, all.repeat(sent / all.len()));
     }
@@ -350,13 +337,13 @@ mod tests {
     #[tokio::test]
     async fn what_is_taken_back_comes_before_what_follows() {
         let mut site = Site::new().await;
-        let mut conduit = Conduit::default();
+        let mut splice = Splice::default();
         let first = numbered(100_000);
-        site.send(&mut conduit, &first).await;
-        assert_eq!(conduit.take_back().unwrap(), first);
-        assert_eq!((conduit.held(), conduit.take_back().unwrap().len()), (0, 0));
-        site.send(&mut conduit, b"second").await;
-        assert_eq!(conduit.pour(&site.to).unwrap(), 6);
+        site.send(&mut splice, &first).await;
+        assert_eq!(splice.take_back().unwrap(), first);
+        assert_eq!((splice.held(), splice.take_back().unwrap().len()), (0, 0));
+        site.send(&mut splice, b"second").await;
+        assert_eq!(splice.pour(&site.to).unwrap(), 6);
         assert_eq!(site.receive(6).await, b"second");
     }
 
@@ -364,31 +351,31 @@ mod tests {
     async fn what_is_discarded_is_counted_and_never_seen_again() {
         static PIPES: Pipes = Pipes::new(1);
         let mut site = Site::new().await;
-        let mut conduit = Conduit::with(&PIPES);
-        site.send(&mut conduit, b"swallowed").await;
-        assert_eq!((conduit.discard(), conduit.held()), (9, 0));
+        let mut splice = Splice::with(&PIPES);
+        site.send(&mut splice, b"swallowed").await;
+        assert_eq!((splice.discard(), splice.held()), (9, 0));
         assert_eq!(PIPES.lock().open, 0);
-        site.send(&mut conduit, b"passed").await;
-        assert_eq!(conduit.pour(&site.to).unwrap(), 6);
+        site.send(&mut splice, b"passed").await;
+        assert_eq!(splice.pour(&site.to).unwrap(), 6);
         assert_eq!(site.receive(6).await, b"passed");
-        site.send(&mut conduit, b"dropped").await;
-        drop(conduit);
+        site.send(&mut splice, b"dropped").await;
+        drop(splice);
         assert_eq!(PIPES.lock().open, 0);
     }
 
     #[tokio::test]
     async fn an_end_and_a_reset_are_told_apart() {
         let mut site = Site::new().await;
-        let mut conduit = Conduit::default();
+        let mut splice = Splice::default();
         site.sender.shutdown().await.unwrap();
         site.from.readable().await;
-        assert_eq!(conduit.fill(&site.from, 9).unwrap(), Filled::End);
+        assert_eq!(splice.fill(&site.from, 9).unwrap(), Filled::End);
 
         let site = Site::new().await;
         site.sender.set_zero_linger().unwrap();
         drop(site.sender);
         site.from.readable().await;
-        let reset = conduit.fill(&site.from, 9).unwrap_err();
+        let reset = splice.fill(&site.from, 9).unwrap_err();
         assert_eq!(reset.kind(), io::ErrorKind::ConnectionReset);
     }
 
@@ -396,35 +383,35 @@ mod tests {
     #[tokio::test]
     async fn a_full_pipe_is_not_taken_for_a_silent_sender() {
         let mut site = Site::new().await;
-        let mut conduit = Conduit::default();
-        let pipe = have(&mut conduit.pipe, &PIPES).unwrap();
+        let mut splice = Splice::default();
+        let pipe = have(&mut splice.pipe, &PIPES).unwrap();
         let page = fcntl_setpipe_size(&pipe.writer, 1).unwrap();
-        assert_eq!(conduit.push(&numbered(2 * page)), page);
+        assert_eq!(splice.push(&numbered(2 * page)), page);
         site.sender.write_all(b"more").await.unwrap();
         site.from.readable().await;
-        assert_eq!(conduit.fill(&site.from, 4).unwrap(), Filled::Nothing);
-        assert_eq!(conduit.pour(&site.to).unwrap(), page);
+        assert_eq!(splice.fill(&site.from, 4).unwrap(), Filled::Nothing);
+        assert_eq!(splice.pour(&site.to).unwrap(), page);
         // The runtime would have to be told anew that there is something.
-        assert_eq!(conduit.fill(&site.from, 4).unwrap(), Filled::Bytes(4));
-        conduit.discard();
+        assert_eq!(splice.fill(&site.from, 4).unwrap(), Filled::Bytes(4));
+        splice.discard();
     }
 
     #[tokio::test]
     async fn what_has_room_for_nothing_is_not_at_its_end() {
         let site = Site::new().await;
-        let mut conduit = Conduit::default();
-        while conduit.room() > 0 {
-            let room = conduit.room();
-            assert!(conduit.push(&numbered(room)) > 0);
+        let mut splice = Splice::default();
+        while splice.room() > 0 {
+            let room = splice.room();
+            assert!(splice.push(&numbered(room)) > 0);
         }
-        assert_eq!(conduit.fill(&site.from, 4).unwrap(), Filled::Nothing);
+        assert_eq!(splice.fill(&site.from, 4).unwrap(), Filled::Nothing);
     }
 
     #[tokio::test]
     async fn who_has_no_pipe_waits_for_none_and_an_idle_one_has_none() {
         static PIPES: Pipes = Pipes::new(1);
         let mut site = Site::new().await;
-        let (mut one, mut other) = (Conduit::with(&PIPES), Conduit::with(&PIPES));
+        let (mut one, mut other) = (Splice::with(&PIPES), Splice::with(&PIPES));
         site.send(&mut one, b"one").await;
         assert_eq!(other.fill(&site.from, 9).unwrap(), Filled::NoWay);
         assert_eq!(other.push(b"other"), 0);
@@ -445,17 +432,17 @@ mod tests {
     async fn where_the_system_does_not_splice_bytes_are_to_be_read() {
         let mut site = Site::new().await;
         let no_pipe = || OwnedFd::from(File::options().write(true).open("/dev/null").unwrap());
-        let mut conduit = Conduit::default();
-        conduit.pipe = Some(Pipe {
+        let mut splice = Splice::default();
+        splice.pipe = Some(Pipe {
             reader: no_pipe().into(),
             writer: no_pipe().into(),
         });
         site.sender.write_all(b"unspliced").await.unwrap();
         site.from.readable().await;
-        assert_eq!(conduit.fill(&site.from, 9).unwrap(), Filled::NoWay);
+        assert_eq!(splice.fill(&site.from, 9).unwrap(), Filled::NoWay);
         let mut read = Vec::with_capacity(9);
         assert_eq!(site.from.read_now(&mut read, 9).unwrap(), Some(9));
         // It is none of the pool's.
-        conduit.pipe = None;
+        splice.pipe = None;
     }
 }
