@@ -12,8 +12,8 @@ use crate::batch::{Batch, BatchError, Batches, DECOMPRESSED_BYTES_MAX};
 use crate::cluster::Cluster;
 use crate::error::{ErrorCode, Refusal, WireError};
 use crate::fetch::{FetchOptions, FetchPosition, FetchedSlice};
+use crate::ids::BrokerId;
 use crate::list_offsets::{OffsetSpec, ReplicaEnds};
-use crate::metadata::BrokerId;
 
 /// Which replica to read.
 #[derive(Clone, Debug, PartialEq, Eq)]
