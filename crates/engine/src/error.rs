@@ -38,7 +38,7 @@ impl EngineError {
     }
 
     /// The message with those of its causes.
-    pub fn with_causes(&self) -> String {
+    pub(crate) fn with_causes(&self) -> String {
         with_causes(self)
     }
 }
@@ -74,7 +74,7 @@ pub enum EngineError {
     },
     /// The embedded stack failed.
     #[error("the embedded stack failed")]
-    Stack(#[from] stack::stack::StackError),
+    Stack(#[from] stack::embedded::StackError),
     /// A broker failed outside any fault.
     #[error("a broker failed")]
     Broker(#[from] stack::broker::BrokerError),

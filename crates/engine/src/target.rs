@@ -15,9 +15,9 @@ use model::scenario::Link;
 use proxy::{ClusterProxy, ClusterSettings, HostPort, Note, Notes};
 use stack::broker::Broker;
 use stack::connect::Connect;
+use stack::embedded::{Cdc, CdcSpec, Stack, StackSpec};
 use stack::ports::ReservedPort;
 use stack::postgres::Postgres;
-use stack::stack::{Cdc, CdcSpec, Stack, StackSpec};
 
 use crate::connect::connect;
 use crate::error::EngineError;

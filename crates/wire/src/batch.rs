@@ -213,7 +213,7 @@ impl Batches {
     }
 
     /// After the last batch: how many bytes of one more were there.
-    pub fn truncated_bytes(&self) -> usize {
+    pub(crate) fn truncated_bytes(&self) -> usize {
         self.rest.len()
     }
 

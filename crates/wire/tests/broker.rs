@@ -36,7 +36,7 @@ use kafka_protocol::records::{
 };
 use model::ids::{GroupId, Offset, PartitionIndex, TopicName, TopicPartition};
 use stack::artefacts::Parts;
-use stack::stack::Stack;
+use stack::embedded::Stack;
 use testkit::{Kafka, fresh_dir};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;

@@ -14,8 +14,8 @@ use std::time::{Duration, Instant};
 
 use proxy::{ClusterProxy, ClusterSettings, Proxy};
 use stack::artefacts::Parts;
+use stack::embedded::{Stack, StackSpec};
 use stack::ports::ReservedPort;
-use stack::stack::{Stack, StackSpec};
 use testkit::Kafka;
 
 /// Longer than any task waits for its turn.

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use model::ids::{Offset, PartitionIndex, TopicName, TopicPartition};
 use stack::artefacts::Parts;
-use stack::stack::{Stack, StackSpec};
+use stack::embedded::{Stack, StackSpec};
 use testkit::{Kafka, fresh_dir};
 use wire::{
     BrokerId, Cluster, ClusterOptions, ElectionType, ErrorCode, NewTopic, PartitionMetadata,

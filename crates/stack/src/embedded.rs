@@ -17,16 +17,17 @@ use tokio::task::JoinSet;
 
 use crate::archive::{Archives, Program};
 use crate::artefacts::Artefacts;
-use crate::broker::{Broker, BrokerError, BrokerPorts, Cluster, ReplicationPort, random_id};
+use crate::broker::{Broker, BrokerError, BrokerPorts, Cluster, ReplicationPort};
 use crate::connect::{Connect, ConnectError, ConnectSetup};
+use crate::encoding::random_id;
 use crate::format::{Format, FormatError};
 use crate::java::Java;
 use crate::jvm::{Compiler, JvmSpec, LOG4J2};
 use crate::ports::{NoPort, ReservedPort};
 use crate::postgres::{Postgres, PostgresError};
 use crate::process::elapsed_ms;
-use crate::scratch::Scratch;
 use crate::service::{Service, ServiceError, Started};
+use crate::temp_dir::TempDir;
 
 /// A training gives way to whatever it is started beside: nice(1).
 const NICE_TRAINING: u8 = 19;
@@ -184,7 +185,7 @@ pub struct Stack {
     cdc: Option<Cdc>,
     ready_ms: u64,
     // The last to go.
-    _hidden: Option<Scratch>,
+    _hidden: Option<TempDir>,
 }
 
 impl Stack {
@@ -448,7 +449,7 @@ struct Layout {
     log4j: PathBuf,
     /// Where brokers store what they are given.
     data: PathBuf,
-    hidden: Option<Scratch>,
+    hidden: Option<TempDir>,
 }
 
 impl Layout {
@@ -476,7 +477,7 @@ impl Layout {
     /// Has brokers store their data where only this user can read it.
     fn hide_data(&mut self, artefacts: &Artefacts) -> Result<(), StackError> {
         let parent = artefacts.cache.scratch();
-        let hidden = Scratch::private(&parent).map_err(|source| StackError::Io {
+        let hidden = TempDir::private(&parent).map_err(|source| StackError::Io {
             path: parent,
             source,
         })?;

@@ -11,24 +11,24 @@ use std::path::{Path, PathBuf};
 use sha2::{Digest, Sha256};
 
 const EMBEDDED: [(&str, &str); 4] = [
-    ("kafka-4.3.1", include_str!("sums/kafka-4.3.1.sha256")),
+    ("kafka-4.3.1", include_str!("checksums/kafka-4.3.1.sha256")),
     (
         "debezium-3.7.0.Final",
-        include_str!("sums/debezium-3.7.0.Final.sha256"),
+        include_str!("checksums/debezium-3.7.0.Final.sha256"),
     ),
     (
         "postgres-17.11.0-linux-amd64",
-        include_str!("sums/postgres-17.11.0-linux-amd64.sha256"),
+        include_str!("checksums/postgres-17.11.0-linux-amd64.sha256"),
     ),
     (
         "postgres-17.11.0-linux-arm64v8",
-        include_str!("sums/postgres-17.11.0-linux-arm64v8.sha256"),
+        include_str!("checksums/postgres-17.11.0-linux-arm64v8.sha256"),
     ),
 ];
 
 /// How a set of files differs from what it must be.
 #[derive(Debug, thiserror::Error)]
-pub enum SumsError {
+pub enum ChecksumsError {
     /// A file is not what it must be.
     #[error("{file} is not the published file: its SHA-256 is {found}, it must be {expected}")]
     Mismatch {
@@ -64,11 +64,11 @@ pub enum SumsError {
 
 /// The sums of one part: file name to lower-case hexadecimal SHA-256.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Sums {
+pub(crate) struct Checksums {
     by_file: BTreeMap<String, String>,
 }
 
-impl Sums {
+impl Checksums {
     /// The sums embedded for the part `name`, if it is of a default version.
     pub(crate) fn embedded(name: &str) -> Option<Self> {
         let (_, text) = EMBEDDED.iter().find(|(part, _)| *part == name)?;
@@ -96,21 +96,21 @@ impl Sums {
 
     /// Holds the files in `dir` against the sums: each must be there and
     /// right, and there must be no other.
-    pub(crate) fn verify(&self, dir: &Path) -> Result<(), SumsError> {
+    pub(crate) fn verify(&self, dir: &Path) -> Result<(), ChecksumsError> {
         let read_error = |path: &Path| {
             let path = path.to_owned();
-            move |source| SumsError::Read { path, source }
+            move |source| ChecksumsError::Read { path, source }
         };
         for (file, expected) in &self.by_file {
             let path = dir.join(file);
             let found = match sha256(&path) {
                 Err(error) if error.kind() == io::ErrorKind::NotFound => {
-                    return Err(SumsError::Missing { file: file.clone() });
+                    return Err(ChecksumsError::Missing { file: file.clone() });
                 }
                 found => found.map_err(read_error(&path))?,
             };
             if found != *expected {
-                return Err(SumsError::Mismatch {
+                return Err(ChecksumsError::Mismatch {
                     file: file.clone(),
                     expected: expected.clone(),
                     found,
@@ -121,7 +121,7 @@ impl Sums {
             let name = entry.map_err(read_error(dir))?.file_name();
             let file = name.to_string_lossy().into_owned();
             if !self.by_file.contains_key(&file) {
-                return Err(SumsError::Unexpected { file });
+                return Err(ChecksumsError::Unexpected { file });
             }
         }
         Ok(())
@@ -165,10 +165,10 @@ mod tests {
     /// `printf hello | sha256sum`
     const HELLO: &str = "2cf24dba5fb0a30e26e83b2ac5b9e29e1b161e5c1fa7425e73043362938b9824";
 
-    fn dir_of_hello() -> (tempfile::TempDir, Sums) {
+    fn dir_of_hello() -> (tempfile::TempDir, Checksums) {
         let dir = tempfile::tempdir().unwrap();
         fs::write(dir.path().join("a.jar"), "hello").unwrap();
-        (dir, Sums::parse(&format!("{HELLO}  a.jar\n")))
+        (dir, Checksums::parse(&format!("{HELLO}  a.jar\n")))
     }
 
     #[test]
@@ -184,25 +184,25 @@ mod tests {
         fs::write(&a, "hellO").unwrap();
         assert!(matches!(
             sums.verify(dir.path()).unwrap_err(),
-            SumsError::Mismatch { file, .. } if file == "a.jar"
+            ChecksumsError::Mismatch { file, .. } if file == "a.jar"
         ));
         fs::remove_file(&a).unwrap();
         assert!(matches!(
             sums.verify(dir.path()).unwrap_err(),
-            SumsError::Missing { file } if file == "a.jar"
+            ChecksumsError::Missing { file } if file == "a.jar"
         ));
         fs::write(&a, "hello").unwrap();
         fs::write(dir.path().join("b.jar"), "").unwrap();
         assert!(matches!(
             sums.verify(dir.path()).unwrap_err(),
-            SumsError::Unexpected { file } if file == "b.jar"
+            ChecksumsError::Unexpected { file } if file == "b.jar"
         ));
     }
 
     #[test]
     fn every_embedded_line_is_a_sum_and_a_name() {
         for (part, text) in EMBEDDED {
-            let sums = Sums::parse(text);
+            let sums = Checksums::parse(text);
             assert_eq!(sums.by_file.len(), text.lines().count(), "{part}");
             for sum in sums.by_file.values() {
                 assert!(sum.len() == 64 && sum.bytes().all(|it| it.is_ascii_hexdigit()));

@@ -15,12 +15,12 @@ const LOCK: &str = ".lock";
 
 /// A directory of our own, removed when dropped.
 #[derive(Debug)]
-pub(crate) struct Scratch {
+pub(crate) struct TempDir {
     path: PathBuf,
     _lock: File,
 }
 
-impl Scratch {
+impl TempDir {
     /// Makes a fresh directory under `parent`, after removing those that
     /// were left behind there.
     pub(crate) fn create(parent: &Path) -> io::Result<Self> {
@@ -51,7 +51,7 @@ impl Scratch {
     }
 }
 
-impl Drop for Scratch {
+impl Drop for TempDir {
     fn drop(&mut self) {
         // What cannot be removed now is swept later.
         let _ = fs::remove_dir_all(&self.path);
@@ -101,7 +101,7 @@ mod tests {
     #[test]
     fn a_scratch_directory_goes_with_its_owner() {
         let parent = tempfile::tempdir().unwrap();
-        let scratch = Scratch::create(parent.path()).unwrap();
+        let scratch = TempDir::create(parent.path()).unwrap();
         let path = scratch.path().to_owned();
         fs::write(path.join("half"), "done").unwrap();
         drop(scratch);
@@ -111,12 +111,12 @@ mod tests {
     #[test]
     fn what_a_dead_owner_left_is_swept_and_what_is_in_use_is_not() {
         let parent = tempfile::tempdir().unwrap();
-        let used = Scratch::create(parent.path()).unwrap();
+        let used = TempDir::create(parent.path()).unwrap();
         let left = parent.path().join("left-behind");
         fs::create_dir(&left).unwrap();
         fs::write(left.join(LOCK), "").unwrap();
         fs::write(left.join("half"), "done").unwrap();
-        let new = Scratch::create(parent.path()).unwrap();
+        let new = TempDir::create(parent.path()).unwrap();
         assert!(!left.exists());
         assert!(used.path().exists() && new.path().exists());
     }
