@@ -294,6 +294,10 @@ impl LogReader {
                 .and_then(|batch| self.check_forward(batch, taken.is_empty()));
             match batch {
                 Ok(mut batch) => {
+                    assert!(
+                        batch.next_offset() > self.position,
+                        "a reader only goes forward"
+                    );
                     batch.keep(self.position, batch.next_offset());
                     self.position = batch.next_offset();
                     taken.push(batch);
