@@ -24,7 +24,7 @@ use model::ids::{
 use model::scenario::{Capture, Config, Write, WriteHow, WriteStart};
 use stack::artefacts::Parts;
 use stack::connect::{Connect, RestartScope};
-use stack::stack::{CdcSpec, Stack, StackSpec};
+use stack::embedded::{CdcSpec, Stack, StackSpec};
 use testkit::{Kafka, fresh_dir};
 use tokio_postgres::types::PgLsn;
 use tokio_postgres::{Client, NoTls};

@@ -6,8 +6,8 @@ use std::collections::BTreeMap;
 use std::io::{self, IsTerminal, Write};
 use std::time::{Duration, Instant};
 
-use engine::Tally;
-use engine::progress::{Progress, Stage, Step};
+use engine::progress::{Progress, ProgressEvent};
+use engine::{LiveCounts, Stage};
 use model::plan::{RunPlan, ScenarioPlan};
 
 use rustix::termios::tcgetwinsize;
@@ -41,7 +41,7 @@ enum Place {
 struct Running {
     began: Instant,
     stage: Stage,
-    tally: Tally,
+    tally: LiveCounts,
     fault: Option<Fault>,
 }
 
@@ -75,16 +75,21 @@ impl Display {
             return;
         };
         let folder = plan.folder();
-        if matches!(progress.what, Step::Finished | Step::GaveUp { .. }) {
+        if matches!(
+            progress.event,
+            ProgressEvent::Finished | ProgressEvent::GaveUp { .. }
+        ) {
             if let Some(running) = self.running.remove(&progress.scenario) {
                 let took = running.began.elapsed();
                 self.outlook.is_over(progress.scenario, took);
             }
         } else {
             let running = self.running.entry(progress.scenario);
-            running.or_insert_with(Running::new).take_in(&progress.what);
+            running
+                .or_insert_with(Running::new)
+                .take_in(&progress.event);
         }
-        if let (Place::Plain, Some(news)) = (&self.place, news(&progress.what)) {
+        if let (Place::Plain, Some(news)) = (&self.place, news(&progress.event)) {
             // Nobody can be told that standard error is gone.
             let _ = writeln!(anstream::stderr(), "{folder}: {news}");
         }
@@ -230,27 +235,27 @@ impl Running {
         Self {
             began: Instant::now(),
             stage: Stage::Starting,
-            tally: Tally::default(),
+            tally: LiveCounts::default(),
             fault: None,
         }
     }
 
-    fn take_in(&mut self, step: &Step) {
+    fn take_in(&mut self, step: &ProgressEvent) {
         match step {
-            Step::Stage(stage) => self.stage = *stage,
-            Step::Counts(tally) => self.tally = Tally::clone(tally),
-            Step::FaultBegan { kind, for_ms } => {
+            ProgressEvent::Stage(stage) => self.stage = *stage,
+            ProgressEvent::Counts(tally) => self.tally = LiveCounts::clone(tally),
+            ProgressEvent::FaultBegan { kind, for_ms } => {
                 self.fault = Some(Fault {
                     kind,
                     began: Instant::now(),
                     for_ms: *for_ms,
                 });
             }
-            Step::FaultEnded { .. } | Step::FaultLeft { .. } => self.fault = None,
-            Step::Waiting { .. }
-            | Step::LeftBehind { .. }
-            | Step::Finished
-            | Step::GaveUp { .. } => {}
+            ProgressEvent::FaultEnded { .. } | ProgressEvent::FaultLeft { .. } => self.fault = None,
+            ProgressEvent::Waiting { .. }
+            | ProgressEvent::LeftBehind { .. }
+            | ProgressEvent::Finished
+            | ProgressEvent::GaveUp { .. } => {}
         }
     }
 
@@ -283,8 +288,8 @@ impl Fault {
 }
 
 /// What is worth counting at this stage of this scenario.
-fn counts(stage: Stage, tally: &Tally, plan: &ScenarioPlan) -> Vec<String> {
-    if stage == Stage::ReadingTruth {
+fn counts(stage: Stage, tally: &LiveCounts, plan: &ScenarioPlan) -> Vec<String> {
+    if stage == Stage::ReadingLog {
         return vec![format!("{} read back", tally.read_back)];
     }
     let scenario = &plan.scenario;
@@ -310,18 +315,20 @@ fn counts(stage: Stage, tally: &Tally, plan: &ScenarioPlan) -> Vec<String> {
 }
 
 /// What is worth a line where lines stay.
-fn news(step: &Step) -> Option<String> {
+fn news(step: &ProgressEvent) -> Option<String> {
     match step {
-        Step::Stage(stage) => Some(stage.name().to_owned()),
-        Step::Waiting { so_far } => Some(so_far.clone()),
-        Step::FaultBegan { kind, for_ms } => Some(match for_ms {
+        ProgressEvent::Stage(stage) => Some(stage.name().to_owned()),
+        ProgressEvent::Waiting { so_far } => Some(so_far.clone()),
+        ProgressEvent::FaultBegan { kind, for_ms } => Some(match for_ms {
             Some(ms) => format!("{kind} in force, for {}", duration_ms(*ms)),
             None => format!("{kind} in force"),
         }),
-        Step::FaultEnded { kind } => Some(format!("{kind} healed")),
-        Step::FaultLeft { kind, why } => Some(format!("{kind} is over: {why}")),
-        Step::GaveUp { reason } => Some(format!("given up: {reason}")),
-        Step::LeftBehind { .. } | Step::Counts(_) | Step::Finished => None,
+        ProgressEvent::FaultEnded { kind } => Some(format!("{kind} healed")),
+        ProgressEvent::FaultLeft { kind, why } => Some(format!("{kind} is over: {why}")),
+        ProgressEvent::GaveUp { reason } => Some(format!("given up: {reason}")),
+        ProgressEvent::LeftBehind { .. } | ProgressEvent::Counts(_) | ProgressEvent::Finished => {
+            None
+        }
     }
 }
 

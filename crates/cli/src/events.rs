@@ -5,8 +5,8 @@ use std::collections::BTreeMap;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
-use engine::Tally;
-use engine::progress::{Progress, Step};
+use engine::LiveCounts;
+use engine::progress::{Progress, ProgressEvent};
 use model::plan::{RunPlan, ScenarioPlan};
 use model::verdict::{RunVerdict, ScenarioVerdict};
 use serde_json::{Value, json};
@@ -17,7 +17,7 @@ const COUNTS_EVERY: Duration = Duration::from_secs(1);
 /// Tells what happens in a run.
 #[derive(Default)]
 pub(crate) struct Events {
-    counted: BTreeMap<usize, (Instant, Box<Tally>)>,
+    counted: BTreeMap<usize, (Instant, Box<LiveCounts>)>,
 }
 
 impl Events {
@@ -39,9 +39,9 @@ impl Events {
     /// What happened in a scenario, if it is worth telling.
     pub(crate) fn of(&mut self, plan: &RunPlan, progress: &Progress) -> Option<Value> {
         let scenario = plan.scenarios.get(progress.scenario)?;
-        let (event, more) = match &progress.what {
-            Step::Stage(stage) => ("stage", json!({"stage": stage.name()})),
-            Step::Counts(tally) => {
+        let (event, more) = match &progress.event {
+            ProgressEvent::Stage(stage) => ("stage", json!({"stage": stage.name()})),
+            ProgressEvent::Counts(tally) => {
                 let now = Instant::now();
                 let told = self.counted.get(&progress.scenario);
                 let again = told.is_some_and(|(at, before)| {
@@ -53,17 +53,17 @@ impl Events {
                 self.counted.insert(progress.scenario, (now, tally.clone()));
                 ("counts", counts(scenario, tally))
             }
-            Step::Waiting { so_far } => ("waiting", json!({"progress": so_far})),
-            Step::FaultBegan { kind, for_ms } => {
+            ProgressEvent::Waiting { so_far } => ("waiting", json!({"progress": so_far})),
+            ProgressEvent::FaultBegan { kind, for_ms } => {
                 ("fault-injected", json!({"kind": kind, "for_ms": for_ms}))
             }
-            Step::FaultEnded { kind } => ("fault-healed", json!({"kind": kind})),
-            Step::FaultLeft { kind, why } => {
+            ProgressEvent::FaultEnded { kind } => ("fault-healed", json!({"kind": kind})),
+            ProgressEvent::FaultLeft { kind, why } => {
                 ("fault-not-healed", json!({"kind": kind, "reason": why}))
             }
-            Step::Finished => ("finished", json!({})),
-            Step::LeftBehind { left } => ("left-behind", json!({"description": left.to_string()})),
-            Step::GaveUp { reason } => ("aborted", json!({"reason": reason})),
+            ProgressEvent::Finished => ("finished", json!({})),
+            ProgressEvent::LeftBehind { left } => ("left-behind", json!({"description": left.to_string()})),
+            ProgressEvent::GaveUp { reason } => ("aborted", json!({"reason": reason})),
         };
         Some(about(event, &scenario.folder(), more))
     }
@@ -93,7 +93,7 @@ fn about(event: &str, scenario: &str, more: Value) -> Value {
     all
 }
 
-fn counts(plan: &ScenarioPlan, tally: &Tally) -> Value {
+fn counts(plan: &ScenarioPlan, tally: &LiveCounts) -> Value {
     let processed: BTreeMap<&str, u64> = plan
         .groups()
         .map(|group| {

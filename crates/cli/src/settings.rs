@@ -11,7 +11,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use checker::{Expectation, Sends};
 use chrono::{DateTime, Utc};
-use engine::Survey;
+use engine::ClusterInfo;
 use import::kafkatest::{Cleaning, Source};
 use model::event::Cleanup;
 use model::ids::RunId;
@@ -113,7 +113,11 @@ impl RunSettings {
     }
 
     /// Plans for the user's cluster, now that it has told of itself.
-    pub(crate) fn go_to(&mut self, bootstrap: &[HostPort], found: &Survey) -> Result<(), Failure> {
+    pub(crate) fn go_to(
+        &mut self,
+        bootstrap: &[HostPort],
+        found: &ClusterInfo,
+    ) -> Result<(), Failure> {
         let addresses = bootstrap.iter().map(HostPort::to_string).collect();
         self.plan = self.plan.clone().on_cluster(addresses, found.brokers);
         self.plan.versions = cluster_versions(found);
@@ -145,7 +149,7 @@ fn refuse_misfits(plan: &RunPlan, by_name: &BTreeSet<String>, on: &str) -> Resul
 }
 
 /// What is known of the versions in a cluster that is not ours.
-fn cluster_versions(found: &Survey) -> BTreeMap<String, String> {
+fn cluster_versions(found: &ClusterInfo) -> BTreeMap<String, String> {
     let brokers = Some(found.brokers.to_string());
     let level = found.metadata_version.map(|level| level.to_string());
     [

@@ -15,7 +15,7 @@ use model::plan::{OwnNames, RunPlan};
 use model::scenario::{Commit, Fence};
 use rustix::process::Signal;
 use stack::artefacts::Parts;
-use stack::stack::{Stack, StackSpec};
+use stack::embedded::{Stack, StackSpec};
 use subject::clock::Clock;
 use subject::protocol::{ConsumerRole, ProducerRole, Role};
 use testkit::{Kafka, config};

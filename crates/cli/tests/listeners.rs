@@ -12,7 +12,7 @@ use std::time::{Duration, Instant};
 
 use rustix::process::Signal;
 use stack::artefacts::Parts;
-use stack::stack::{Stack, StackSpec};
+use stack::embedded::{Stack, StackSpec};
 use testkit::{Kafka, config};
 
 use processes::{ackproof, send, wait_for_end};

@@ -3,71 +3,37 @@
 //! killed. Takes [`OwnNames`] only, so that nothing else can be deleted. Knows
 //! nothing of what it was made for.
 
-use std::collections::{BTreeMap, BTreeSet};
-use std::fmt;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use model::ids::{GroupId, TopicName};
 use model::plan::{OwnNames, RunPlan, ScenarioPlan};
-use wire::{Cluster, ErrorCode, GroupProtocol, GroupState, WireError};
+use wire::{Cluster, ErrorCode, GroupProtocol, GroupState};
 
-use crate::error::EngineError;
-use crate::run::Brokers;
-use crate::survey::reach;
+use crate::connect::reach;
+use crate::created::{Created, Leftover, Resource};
+use crate::error::{EngineError, with_causes};
+use crate::settings::Brokers;
 use crate::wait::{Wait, Waits};
 
 const LOOK_INTERVAL: Duration = Duration::from_millis(100);
 /// How long one call is tried again.
 const CALL_LIMIT: Duration = Duration::from_secs(10);
 
-/// Something of a run's own in a cluster.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Thing {
-    /// A topic.
-    Topic(TopicName),
-    /// A group, with its committed offsets.
-    Group(GroupId),
-}
-
-impl fmt::Display for Thing {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Topic(name) => write!(f, "topic {name}"),
-            Self::Group(name) => write!(f, "group {name}"),
-        }
-    }
-}
-
-/// Something that could not be removed.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Left {
-    /// What.
-    pub thing: Thing,
-    /// Why.
-    pub reason: String,
-}
-
-impl fmt::Display for Left {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}: {}", self.thing, self.reason)
-    }
-}
-
 /// What came of removing.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Removal {
     /// What was there, and is gone.
-    pub removed: Vec<Thing>,
+    pub removed: Vec<Resource>,
     /// What is still there, as far as anybody can tell.
-    pub left: Vec<Left>,
+    pub left: Vec<Leftover>,
 }
 
 impl Removal {
     fn all_left(names: &OwnNames, reason: &str) -> Self {
-        let topics = names.topics().iter().cloned().map(Thing::Topic);
-        let groups = names.groups().iter().cloned().map(Thing::Group);
-        let left = topics.chain(groups).map(|thing| Left {
+        let topics = names.topics().iter().cloned().map(Resource::Topic);
+        let groups = names.groups().iter().cloned().map(Resource::Group);
+        let left = topics.chain(groups).map(|thing| Leftover {
             thing,
             reason: reason.to_owned(),
         });
@@ -77,11 +43,11 @@ impl Removal {
         }
     }
 
-    fn take(&mut self, thing: Thing, outcome: Result<Before, String>) {
+    fn take(&mut self, thing: Resource, outcome: Result<Before, String>) {
         match outcome {
             Ok(Before::There) => self.removed.push(thing),
             Ok(Before::Absent) => {}
-            Err(reason) => self.left.push(Left { thing, reason }),
+            Err(reason) => self.left.push(Leftover { thing, reason }),
         }
     }
 }
@@ -93,64 +59,13 @@ enum Before {
     Absent,
 }
 
-/// What one scenario has asked a cluster for. Clones are the same.
-#[derive(Clone, Debug, Default)]
-pub(crate) struct Made {
-    asked: Arc<Mutex<Asked>>,
-}
-
-#[derive(Debug, Default)]
-struct Asked {
-    any: bool,
-    not_made: Vec<TopicName>,
-    groups: BTreeSet<String>,
-}
-
-impl Made {
-    /// From now on there may be something.
-    pub(crate) fn asking(&self) {
-        self.change(|asked| asked.any = true);
-    }
-
-    /// A topic of that name was refused: it is not there, or it was there before
-    /// and is somebody else's.
-    pub(crate) fn not_made(&self, topic: &TopicName) {
-        self.change(|asked| asked.not_made.push(topic.clone()));
-    }
-
-    /// A member of the group is started: the group may be there from now on.
-    pub(crate) fn group(&self, name: &str) {
-        self.change(|asked| {
-            asked.groups.insert(name.to_owned());
-        });
-    }
-
-    fn change(&self, change: impl FnOnce(&mut Asked)) {
-        change(&mut self.asked.lock().unwrap_or_else(PoisonError::into_inner));
-    }
-
-    /// What may be there of a plan's names.
-    fn of(&self, plan: &ScenarioPlan) -> OwnNames {
-        let asked = self.asked.lock().unwrap_or_else(PoisonError::into_inner);
-        if !asked.any {
-            return OwnNames::default();
-        }
-        // A plan that was made here has no other names.
-        let names = OwnNames::of(plan).unwrap_or_default();
-        let groups = names.groups().iter();
-        let never = groups.filter(|group| !asked.groups.contains(group.as_str()));
-        let never: Vec<GroupId> = never.cloned().collect();
-        names.without(&asked.not_made, &never)
-    }
-}
-
 /// Removes what a scenario made in a cluster of somebody else's. Its subjects
 /// have ended. Does nothing where the brokers are ours.
-pub(crate) async fn clean_up(plan: &ScenarioPlan, brokers: &Brokers, made: &Made) -> Removal {
+pub(crate) async fn clean_up(plan: &ScenarioPlan, brokers: &Brokers, created: &Created) -> Removal {
     let Brokers::Cluster(bootstrap) = brokers else {
         return Removal::default();
     };
-    let names = made.of(plan);
+    let names = created.of(plan);
     if names.topics().is_empty() && names.groups().is_empty() {
         return Removal::default();
     }
@@ -181,11 +96,11 @@ pub async fn clean_up_after(plan: &RunPlan) -> Result<Removal, EngineError> {
 fn own_names(plan: &RunPlan) -> Result<OwnNames, EngineError> {
     let mut all = OwnNames::default();
     for scenario in &plan.scenarios {
-        let strange = |name: String| EngineError::Strange { name };
+        let foreign = |name: String| EngineError::ForeignName { name };
         if let Some(prefix) = scenario.prefix.as_ref().filter(|it| !it.is_of(plan.run)) {
-            return Err(strange(format!("`{prefix}` is of another run")));
+            return Err(foreign(format!("`{prefix}` is of another run")));
         }
-        let names = OwnNames::of(scenario).map_err(|error| strange(error.to_string()))?;
+        let names = OwnNames::of(scenario).map_err(|error| foreign(error.to_string()))?;
         all = all.and(names);
     }
     Ok(all)
@@ -196,7 +111,7 @@ async fn remove(cluster: &mut Cluster, names: &OwnNames) -> Removal {
     let mut removal = Removal::default();
     for group in names.groups() {
         let outcome = remove_group(cluster, group).await;
-        removal.take(Thing::Group(group.clone()), outcome);
+        removal.take(Resource::Group(group.clone()), outcome);
     }
     remove_topics(cluster, names.topics(), &mut removal).await;
     removal
@@ -216,7 +131,7 @@ async fn remove_topics(cluster: &mut Cluster, topics: &[TopicName], removal: &mu
             Ok(outcomes) => outcomes,
             Err(error) => {
                 for topic in asked {
-                    removal.take(Thing::Topic(topic), Err(with_causes(&error)));
+                    removal.take(Resource::Topic(topic), Err(with_causes(&error)));
                 }
                 return;
             }
@@ -236,7 +151,7 @@ async fn remove_topics(cluster: &mut Cluster, topics: &[TopicName], removal: &mu
                 Err(refusal) => Err(refusal.to_string()),
             };
             open.remove(&topic);
-            removal.take(Thing::Topic(topic), settled);
+            removal.take(Resource::Topic(topic), settled);
         }
         if !open.is_empty() {
             waiting.pause(LOOK_INTERVAL).await;
@@ -284,16 +199,6 @@ async fn remove_group(cluster: &mut Cluster, group: &GroupId) -> Result<Before, 
     }
 }
 
-fn with_causes(error: &WireError) -> String {
-    let mut message = error.to_string();
-    let mut cause = std::error::Error::source(error);
-    while let Some(inner) = cause {
-        message = format!("{message}: {inner}");
-        cause = inner.source();
-    }
-    message
-}
-
 #[cfg(test)]
 mod tests {
     use std::collections::BTreeMap;
@@ -312,22 +217,22 @@ mod tests {
 
     #[test]
     fn nothing_is_removed_before_anything_was_asked_for() {
-        let (made, plan) = (Made::default(), plan());
-        assert_eq!(made.of(&plan.scenarios[0]), OwnNames::default());
-        made.asking();
-        let names = made.of(&plan.scenarios[0]);
+        let (created, plan) = (Created::default(), plan());
+        assert_eq!(created.of(&plan.scenarios[0]), OwnNames::default());
+        created.may_create();
+        let names = created.of(&plan.scenarios[0]);
         assert_eq!((names.topics().len(), names.groups().len()), (1, 0));
-        made.group(OwnNames::of(&plan.scenarios[0]).unwrap().groups()[0].as_str());
-        assert_eq!(made.of(&plan.scenarios[0]).groups().len(), 1);
+        created.group(OwnNames::of(&plan.scenarios[0]).unwrap().groups()[0].as_str());
+        assert_eq!(created.of(&plan.scenarios[0]).groups().len(), 1);
     }
 
     #[test]
     fn a_topic_that_was_there_before_is_not_removed() {
-        let (made, plan) = (Made::default(), plan());
-        made.asking();
+        let (created, plan) = (Created::default(), plan());
+        created.may_create();
         let names = OwnNames::of(&plan.scenarios[0]).unwrap();
-        made.not_made(&names.topics()[0]);
-        assert!(made.of(&plan.scenarios[0]).topics().is_empty());
+        created.not_created(&names.topics()[0]);
+        assert!(created.of(&plan.scenarios[0]).topics().is_empty());
     }
 
     #[test]

@@ -14,22 +14,22 @@ use crate::error::EngineError;
 /// The name of the file in a scenario's folder.
 pub const FILE_NAME: &str = "configs.json";
 
-type ByWhom = BTreeMap<String, Config>;
+type ByOwner = BTreeMap<String, Config>;
 
 /// Collects configurations by whose they are.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct InForce {
-    all: Arc<Mutex<ByWhom>>,
+pub(crate) struct EffectiveConfigs {
+    all: Arc<Mutex<ByOwner>>,
 }
 
-impl InForce {
+impl EffectiveConfigs {
     /// Sets what `who` says of itself.
-    pub(crate) fn set(&self, who: &str, config: Config) {
-        self.lock().insert(who.to_owned(), config);
+    pub(crate) fn set(&self, owner: &str, config: Config) {
+        self.lock().insert(owner.to_owned(), config);
     }
 
     /// Sets what a broker says, of itself or of a topic.
-    pub(crate) fn set_entries(&self, who: &str, configs: &Configs) {
+    pub(crate) fn set_entries(&self, owner: &str, configs: &Configs) {
         let config = configs
             .iter()
             .filter_map(|(key, entry)| match &entry.value {
@@ -37,7 +37,7 @@ impl InForce {
                 ConfigValue::Unset | ConfigValue::Sensitive => None,
             })
             .collect();
-        self.set(who, config);
+        self.set(owner, config);
     }
 
     /// Writes them all into a scenario's folder.
@@ -48,14 +48,14 @@ impl InForce {
         std::fs::write(&path, text + "\n").map_err(|source| EngineError::Write { path, source })
     }
 
-    fn lock(&self) -> std::sync::MutexGuard<'_, ByWhom> {
+    fn lock(&self) -> std::sync::MutexGuard<'_, ByOwner> {
         self.all.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 /// What a topic's configuration in force lets its brokers take away: nothing
 /// is said where the policy is none that we know.
-pub(crate) fn cleanup(topic: &Configs) -> Option<Cleanup> {
+pub(crate) fn cleanup_policy(topic: &Configs) -> Option<Cleanup> {
     let ConfigValue::Known(policies) = &topic.get("cleanup.policy")?.value else {
         return None;
     };
@@ -81,20 +81,20 @@ mod tests {
                 value: ConfigValue::Known(policy.to_owned()),
                 source: ConfigSource::Topic,
             };
-            cleanup(&Configs::from([("cleanup.policy".to_owned(), entry)]))
+            cleanup_policy(&Configs::from([("cleanup.policy".to_owned(), entry)]))
         };
         assert_eq!(of("delete"), Some(Cleanup::Delete));
         assert_eq!(of("compact"), Some(Cleanup::Compact));
         assert_eq!(of("compact,delete"), Some(Cleanup::CompactAndDelete));
         assert_eq!(of("delete, compact"), Some(Cleanup::CompactAndDelete));
         assert_eq!(of("shrink"), None);
-        assert_eq!(cleanup(&Configs::new()), None);
+        assert_eq!(cleanup_policy(&Configs::new()), None);
     }
 
     #[test]
     fn secrets_are_hidden_and_the_rest_is_shown() {
         let folder = tempfile::tempdir().unwrap();
-        let configs = InForce::default();
+        let configs = EffectiveConfigs::default();
         let keys = ["ssl.key.pem", "acks"];
         let config = keys.map(|key| (key.to_owned(), "value".to_owned()));
         configs.set("someone", Config::from(config));

@@ -20,13 +20,15 @@ use stack::connect::{Connect, ConnectError, ConnectorStatus};
 use tokio::sync::Mutex;
 use tokio::time::Instant;
 
-use crate::configs::InForce;
+use crate::configs::EffectiveConfigs;
 use crate::error::EngineError;
-use crate::ledger::{Ledger, Tally};
+use crate::live_counts::LiveCounts;
 use crate::observer::Observer;
+use crate::recorder::HistoryRecorder;
+use crate::stall::planned_time;
+use crate::status::trigger_progress;
 use crate::target::Target;
 use crate::wait::{Wait, Waiting, beat};
-use crate::watch::{planned, trigger_so_far};
 
 /// How long connector and replication connection may take to begin, beyond a
 /// millisecond for each row that a snapshot is to find.
@@ -86,8 +88,8 @@ impl Database {
     pub(crate) async fn prepare(
         plan: &ScenarioPlan,
         target: &Target,
-        configs: &InForce,
-        ledger: &Ledger,
+        configs: &EffectiveConfigs,
+        recorder: &HistoryRecorder,
     ) -> Result<Option<Self>, EngineError> {
         let Some(capture) = &plan.scenario.capture else {
             return Ok(None);
@@ -119,9 +121,9 @@ impl Database {
             seen: Mutex::default(),
             parameters,
         };
-        let rows = database.write_before(plan, ledger).await?;
+        let rows = database.write_before(plan, recorder).await?;
         let form = Form::of(capture);
-        ledger.note(Body::CaptureBegan {
+        recorder.note(Body::CaptureBegan {
             connector: capture.connector.clone(),
             snapshot: form.snapshot,
             settings: form.settings,
@@ -130,8 +132,8 @@ impl Database {
         connect
             .create_connector(&capture.connector, &config.plain())
             .await?;
-        if let Err(error) = database.wait_streaming(rows, ledger).await {
-            database.look(ledger).await;
+        if let Err(error) = database.wait_streaming(rows, recorder).await {
+            database.look(recorder).await;
             // Where rows are committed that it ought to tell of, that it fails
             // is what the scenario comes to.
             let failed = matches!(error, EngineError::Connect(ConnectError::Failed { .. }));
@@ -143,22 +145,30 @@ impl Database {
     }
 
     /// Writes the rows that a snapshot is to find; how many.
-    async fn write_before(&self, plan: &ScenarioPlan, ledger: &Ledger) -> Result<u64, EngineError> {
+    async fn write_before(
+        &self,
+        plan: &ScenarioPlan,
+        recorder: &HistoryRecorder,
+    ) -> Result<u64, EngineError> {
         let all = plan.scenario.writes.iter();
         let before = all.filter(|write| write.start == WriteStart::BeforeCapture);
         let mut writer = self.writer.lock().await;
         let mut rows = 0;
         for write in before {
-            let mut batch = Batch::new(ledger);
+            let mut batch = EventBatch::new(recorder);
             writer.write(write, &mut |body| batch.add(body)).await?;
             rows += write.rows;
         }
         Ok(rows)
     }
 
-    async fn wait_streaming(&self, rows: u64, ledger: &Ledger) -> Result<(), EngineError> {
+    async fn wait_streaming(
+        &self,
+        rows: u64,
+        recorder: &HistoryRecorder,
+    ) -> Result<(), EngineError> {
         let limit = BEGIN + Duration::from_millis(rows);
-        let waits = ledger.waits();
+        let waits = recorder.waits();
         let waiting = waits.begin_for(Wait::Streaming, &self.connector, limit);
         self.connect.wait_running(&self.connector, limit).await?;
         while !self.slot().await?.is_some_and(|slot| is_sending(&slot)) {
@@ -194,14 +204,14 @@ impl Database {
 
     /// Looks at connector and slot, and writes down what has changed. Whether
     /// nothing captures any more; none where Connect does not say.
-    async fn look(&self, ledger: &Ledger) -> Option<bool> {
+    async fn look(&self, recorder: &HistoryRecorder) -> Option<bool> {
         let status = self.connect.status(&self.connector).await.ok().flatten();
         let slot = self.slot().await.ok();
         let mut seen = self.seen.lock().await;
         for (unit, status) in status.iter().flat_map(ConnectorStatus::units) {
             let before = seen.units.insert(unit.clone(), status.state.clone());
             if before.as_ref() != Some(&status.state) {
-                ledger.note(Body::ConnectorSeen {
+                recorder.note(Body::ConnectorSeen {
                     unit,
                     state: status.state.clone(),
                     trace: status.causes().join("\n"),
@@ -211,18 +221,18 @@ impl Database {
         if let Some(slot) = slot {
             let state = slot_state(slot.as_ref());
             if seen.slot.replace(state) != Some(state) {
-                ledger.note(self.slot_seen(slot.as_ref()));
+                recorder.note(self.slot_seen(slot.as_ref()));
             }
         }
         status.map(|status| status.is_dead())
     }
 
     /// Writes down what becomes of connector and slot until dropped.
-    pub(crate) async fn follow(&self, ledger: &Ledger) {
+    pub(crate) async fn follow(&self, recorder: &HistoryRecorder) {
         let mut ticks = beat(FOLLOW_INTERVAL);
         loop {
             ticks.tick().await;
-            self.look(ledger).await;
+            self.look(recorder).await;
         }
     }
 
@@ -231,33 +241,33 @@ impl Database {
     pub(crate) async fn write_all(
         &self,
         plan: &ScenarioPlan,
-        ledger: &Ledger,
+        recorder: &HistoryRecorder,
         traffic_began: Micros,
     ) -> Result<(), EngineError> {
         let mut writer = self.writer.lock().await;
         let all = plan.scenario.writes.iter().zip(1..);
         for (write, number) in all.filter(|(write, _)| write.start == WriteStart::AfterCapture) {
             if let Some(after) = &write.after
-                && !self.reaches(after, plan, ledger, traffic_began).await
+                && !self.reaches(after, plan, recorder, traffic_began).await
             {
-                let tally = ledger.tally();
-                if tally.capture_dead {
+                let counts = recorder.counts();
+                if counts.capture_dead {
                     break;
                 }
                 // The others were to come behind it.
                 return Err(EngineError::NeverReached {
                     number,
                     table: write.table.clone(),
-                    trigger: trigger_so_far(after, plan, &tally),
+                    trigger: trigger_progress(after, plan, &counts),
                 });
             }
-            let mut batch = Batch::new(ledger);
+            let mut batch = EventBatch::new(recorder);
             writer.write(write, &mut |body| batch.add(body)).await?;
         }
         // A fault that is still to come must not meet the last change: what
         // it loses there nobody would wait for.
-        self.wait_for_faults(plan, ledger, traffic_began).await;
-        let mut batch = Batch::new(ledger);
+        self.wait_for_faults(plan, recorder, traffic_began).await;
+        let mut batch = EventBatch::new(recorder);
         let finish = writer.finish(&mut |body| batch.add(body)).await?;
         *self.finish.lock().await = Some(finish);
         Ok(())
@@ -269,16 +279,17 @@ impl Database {
         &self,
         trigger: &Trigger,
         plan: &ScenarioPlan,
-        ledger: &Ledger,
+        recorder: &HistoryRecorder,
         traffic_began: Micros,
     ) -> bool {
         let faults = &plan.scenario.faults;
-        let never =
-            |tally: &Tally| tally.never_comes(trigger, faults) && tally.no_fault_comes(faults);
+        let never = |counts: &LiveCounts| {
+            counts.never_reached(trigger, faults) && counts.no_fault_to_come(faults)
+        };
         tokio::select! {
             biased;
-            () = ledger.reached(trigger, plan, traffic_began) => true,
-            () = self.nothing_comes(plan, ledger, traffic_began, never) => false,
+            () = recorder.reached(trigger, plan, traffic_began) => true,
+            () = self.nothing_comes(plan, recorder, traffic_began, never) => false,
         }
     }
 
@@ -288,47 +299,52 @@ impl Database {
     async fn nothing_comes(
         &self,
         plan: &ScenarioPlan,
-        ledger: &Ledger,
+        recorder: &HistoryRecorder,
         traffic_began: Micros,
-        never: impl Fn(&Tally) -> bool,
+        never: impl Fn(&LiveCounts) -> bool,
     ) {
-        let elapsed = ledger.clock().now().since(traffic_began).as_millis();
-        let to_come = planned(plan).saturating_sub(Duration::from_millis(elapsed));
+        let elapsed = recorder.clock().now().since(traffic_began).as_millis();
+        let to_come = planned_time(plan).saturating_sub(Duration::from_millis(elapsed));
         let limit = Duration::from_millis(plan.scenario.drain_timeout_ms) + to_come;
-        let mut waiting = ledger.waits().begin_for(Wait::Faults, "", limit);
+        let mut waiting = recorder.waits().begin_for(Wait::Faults, "", limit);
         let mut quiet: Option<(u64, Instant)> = None;
-        let mut steps = ledger.tally().steps;
+        let mut steps = recorder.counts().steps;
         while waiting.pause(LOOK_INTERVAL).await {
-            let tally = ledger.tally();
-            if tally.steps != steps {
-                steps = tally.steps;
+            let counts = recorder.counts();
+            if counts.steps != steps {
+                steps = counts.steps;
                 waiting.extend(limit);
             }
-            if tally.faults_open > 0 || !never(&tally) {
+            if counts.faults_open > 0 || !never(&counts) {
                 quiet = None;
                 continue;
             }
-            if tally.capture_dead {
+            if counts.capture_dead {
                 return;
             }
-            let out = tally.captured;
+            let out = counts.captured;
             let (last, since) = *quiet.get_or_insert_with(|| (out, Instant::now()));
             if last != out {
                 quiet = None;
-            } else if out >= tally.committed_changes && since.elapsed() >= QUIET {
+            } else if out >= counts.committed_changes && since.elapsed() >= QUIET {
                 return;
             }
         }
-        ledger.until(|tally| tally.faults_open == 0).await;
+        recorder.until(|counts| counts.faults_open == 0).await;
     }
 
     /// Waits until all faults are over, as far as they can still come.
-    async fn wait_for_faults(&self, plan: &ScenarioPlan, ledger: &Ledger, traffic_began: Micros) {
+    async fn wait_for_faults(
+        &self,
+        plan: &ScenarioPlan,
+        recorder: &HistoryRecorder,
+        traffic_began: Micros,
+    ) {
         let faults = &plan.scenario.faults;
-        let never = |tally: &Tally| tally.no_fault_comes(faults);
+        let never = |counts: &LiveCounts| counts.no_fault_to_come(faults);
         tokio::select! {
-            () = ledger.until(|tally| tally.over.len() >= faults.len()) => {}
-            () = self.nothing_comes(plan, ledger, traffic_began, never) => {}
+            () = recorder.until(|counts| counts.over.len() >= faults.len()) => {}
+            () = self.nothing_comes(plan, recorder, traffic_began, never) => {}
         }
     }
 
@@ -337,11 +353,11 @@ impl Database {
     pub(crate) async fn wait_captured(
         &self,
         observer: &mut Observer,
-        ledger: &Ledger,
+        recorder: &HistoryRecorder,
         limit_ms: u64,
     ) -> Result<(), EngineError> {
         let limit = Duration::from_millis(limit_ms);
-        let waits = ledger.waits();
+        let waits = recorder.waits();
         let waiting = waits.begin_for(Wait::Captured, &self.connector, limit);
         let finish = self.finish.lock().await.clone();
         let (last, inside) = finish.map_or_else(Default::default, |finish| {
@@ -353,8 +369,8 @@ impl Database {
             if observer.newest_are(&last).await? {
                 break CaptureResult::CaughtUp;
             }
-            let over = |tally: &Tally| tally.capture_dead && tally.faults_open == 0;
-            if over(&ledger.tally()) && self.look(ledger).await == Some(true) {
+            let over = |counts: &LiveCounts| counts.capture_dead && counts.faults_open == 0;
+            if over(&recorder.counts()) && self.look(recorder).await == Some(true) {
                 // What the task had sent before it failed is in the topics.
                 break if observer.newest_are(&last).await? {
                     CaptureResult::CaughtUp
@@ -373,14 +389,14 @@ impl Database {
                 break CaptureResult::TimedOut;
             }
         };
-        ledger.note(self.slot_seen(self.slot().await?.as_ref()));
-        ledger.note(Body::CaptureWaited { result, limit_ms });
+        recorder.note(self.slot_seen(self.slot().await?.as_ref()));
+        recorder.note(Body::CaptureWaited { result, limit_ms });
         Ok(())
     }
 
     /// Reads the tables as they are now.
-    pub(crate) async fn read_tables(&self, ledger: &Ledger) -> Result<(), EngineError> {
-        let mut batch = Batch::new(ledger);
+    pub(crate) async fn read_tables(&self, recorder: &HistoryRecorder) -> Result<(), EngineError> {
+        let mut batch = EventBatch::new(recorder);
         rows::read_tables(&self.parameters, self.run, &mut |body| batch.add(body)).await?;
         Ok(())
     }
@@ -403,31 +419,31 @@ pub(crate) fn is_sending(slot: &slot::SlotStatus) -> bool {
 
 /// Records events of a bulk operation many at a time. A transaction's end is
 /// recorded at once: whoever waits for it should not wait for the batch.
-struct Batch<'l> {
-    ledger: &'l Ledger,
+struct EventBatch<'l> {
+    recorder: &'l HistoryRecorder,
     events: Vec<Event>,
 }
 
-impl<'l> Batch<'l> {
-    fn new(ledger: &'l Ledger) -> Self {
+impl<'l> EventBatch<'l> {
+    fn new(recorder: &'l HistoryRecorder) -> Self {
         Self {
-            ledger,
+            recorder,
             events: Vec::new(),
         }
     }
 
     fn add(&mut self, body: Body) {
         let ends = matches!(body, Body::TxCompleted { .. });
-        let at = self.ledger.clock().now();
+        let at = self.recorder.clock().now();
         self.events.push(Event { at, body });
         if ends || self.events.len() >= RECORD_BATCH {
-            self.ledger.record_all(self.events.drain(..));
+            self.recorder.record_all(self.events.drain(..));
         }
     }
 }
 
-impl Drop for Batch<'_> {
+impl Drop for EventBatch<'_> {
     fn drop(&mut self) {
-        self.ledger.record_all(self.events.drain(..));
+        self.recorder.record_all(self.events.drain(..));
     }
 }

@@ -12,14 +12,15 @@ use stack::ports::NoPort;
 use stack::process::{Exit, ProcessError};
 use wire::{ReadError, WireError};
 
-use crate::watch::Gone;
+use crate::listeners::ProbedAddress;
+use crate::lost_process::LostProcess;
 
 impl EngineError {
-    /// Whether a part of the pipeline that is gone may be the cause.
-    pub(crate) const fn may_be_a_part(&self) -> bool {
+    /// Whether a process that is gone may be the cause.
+    pub(crate) const fn may_be_a_process(&self) -> bool {
         !matches!(
             self,
-            Self::Gone(_)
+            Self::ProcessLost(_)
                 | Self::SubjectEnded { .. }
                 | Self::NeverReached { .. }
                 | Self::Refused { .. }
@@ -32,20 +33,25 @@ impl EngineError {
 
     /// Whether it was the environment that failed, and not the scenario that
     /// came to nothing.
-    pub const fn is_of_the_environment(&self) -> bool {
+    pub const fn is_environment_failure(&self) -> bool {
         !matches!(self, Self::NeverReached { .. })
     }
 
     /// The message with those of its causes.
-    pub fn with_causes(&self) -> String {
-        let mut message = self.to_string();
-        let mut cause = std::error::Error::source(self);
-        while let Some(inner) = cause {
-            message = format!("{message}: {inner}");
-            cause = inner.source();
-        }
-        message
+    pub(crate) fn with_causes(&self) -> String {
+        with_causes(self)
     }
+}
+
+/// The message of an error with those of its causes.
+pub(crate) fn with_causes(error: &dyn std::error::Error) -> String {
+    let mut message = error.to_string();
+    let mut cause = error.source();
+    while let Some(inner) = cause {
+        message = format!("{message}: {inner}");
+        cause = inner.source();
+    }
+    message
 }
 
 /// Why a scenario was given up.
@@ -68,7 +74,7 @@ pub enum EngineError {
     },
     /// The embedded stack failed.
     #[error("the embedded stack failed")]
-    Stack(#[from] stack::stack::StackError),
+    Stack(#[from] stack::embedded::StackError),
     /// A broker failed outside any fault.
     #[error("a broker failed")]
     Broker(#[from] stack::broker::BrokerError),
@@ -128,14 +134,14 @@ pub enum EngineError {
         lacks: Vec<String>,
     },
     /// At no bootstrap address is a broker that can be spoken to.
-    #[error("no broker answers: {}", in_lines(looked))]
+    #[error("no broker answers: {}", in_lines(probed))]
     NoBroker {
         /// What is there instead.
-        looked: Vec<crate::survey::Looked>,
+        probed: Vec<ProbedAddress>,
     },
     /// A plan has a name that is not its run's own.
     #[error("the plan has been changed: {name}; nothing was deleted")]
-    Strange {
+    ForeignName {
         /// What is wrong with it.
         name: String,
     },
@@ -169,26 +175,26 @@ pub enum EngineError {
     #[error("a subject failed")]
     Process(#[from] ProcessError),
     /// A subject ended although nobody had asked it to.
-    #[error("{who} gave up: {}", last_words(log, *exit))]
+    #[error("{subject} gave up: {}", last_words(log, *exit))]
     SubjectEnded {
         /// Which.
-        who: String,
+        subject: String,
         /// How.
         exit: Exit,
         /// Where it says why.
         log: PathBuf,
     },
     /// A subject does not keep to the protocol.
-    #[error("{who} said something that is not of the protocol: {line}")]
+    #[error("{subject} said something that is not of the protocol: {line}")]
     Protocol {
         /// Which.
-        who: String,
+        subject: String,
         /// What it said, cut to a sensible length.
         line: String,
     },
-    /// A part of the pipeline is gone, and nobody here meant it to be.
+    /// A process of the pipeline is gone, and no fault did that.
     #[error("{0}")]
-    Gone(Gone),
+    ProcessLost(LostProcess),
     /// A stage went on for too long without a step forward.
     #[error("nothing came forward for {limit_s} s; {so_far}")]
     Stalled {
@@ -232,7 +238,7 @@ pub enum EngineError {
         /// What.
         what: String,
     },
-    /// A part of the engine itself broke.
+    /// The engine itself failed: an invariant of its own is broken.
     #[error("the engine itself failed: {0}")]
     Broken(String),
 }
@@ -256,7 +262,7 @@ fn last_line(log: &Path) -> Option<String> {
 }
 
 /// One below the other, where there are several.
-fn in_lines(looked: &[crate::survey::Looked]) -> String {
-    let lines: Vec<String> = looked.iter().map(ToString::to_string).collect();
+fn in_lines(probed: &[ProbedAddress]) -> String {
+    let lines: Vec<String> = probed.iter().map(ToString::to_string).collect();
     lines.join("\n  ")
 }

@@ -6,133 +6,25 @@
 //! What is broken is healed when a fault is dropped half-way too: children
 //! die with their stack, and a proxy that is dropped takes its cut with it.
 
-use std::collections::BTreeMap;
 use std::time::Duration;
 
 use futures_util::future::try_join_all;
-use model::event::{Body, Evidence, Found};
+use model::event::Body;
 use model::ids::{FaultIx, Micros};
 use model::plan::ScenarioPlan;
-use model::scenario::{BadKey, Effect, Fault, FaultKind, Problem};
-use tokio::sync::Mutex;
+use model::scenario::{BadKey, Fault, FaultKind, Problem};
 
-use crate::database::Database;
-use crate::error::EngineError;
-use crate::ledger::Ledger;
-use crate::progress::{Reporter, Step};
-use crate::subjects::Members;
-use crate::target::Target;
+use self::injection::{Breakable, Broken, FaultContext, Healed, Proof, Result};
+use crate::progress::ProgressEvent;
 use crate::wait::pass;
 
 mod broker;
 mod consumer;
+pub(crate) mod injection;
 mod network;
 mod offsets;
 mod requests;
 mod roles;
-
-/// The members of each group, by its `group.id`.
-type Groups = BTreeMap<String, Members>;
-
-/// What a fault is carried out on: the parts of a run that it may need.
-pub(crate) struct FaultContext<'s> {
-    pub(crate) plan: &'s ScenarioPlan,
-    pub(crate) target: &'s Target,
-    pub(crate) groups: &'s Mutex<Groups>,
-    pub(crate) database: Option<&'s Database>,
-    pub(crate) ledger: &'s Ledger,
-    pub(crate) progress: &'s Reporter,
-    /// Whether the fault at hand is really done.
-    pub(crate) effect: Effect,
-}
-
-/// What comes of a step of a fault.
-type Result<T, E = EngineError> = std::result::Result<T, E>;
-
-/// Something that can be broken, and is not yet: the parameters of a fault.
-trait Breakable {
-    /// The same thing, broken: only that can be healed.
-    type Broken: Broken;
-
-    /// What of it could never be carried out, with the key that says so.
-    fn check(&self, _seed: u64) -> Result<(), BadKey> {
-        Ok(())
-    }
-
-    /// Breaks it, and returns once it is broken.
-    async fn inject(self, context: &FaultContext<'_>, proof: &mut Proof) -> Result<Self::Broken>;
-}
-
-/// Something that is broken.
-trait Broken {
-    /// Watches it for as long as it is to last.
-    async fn hold(&mut self, _: &FaultContext<'_>, _: &mut Proof) -> Result<()> {
-        Ok(())
-    }
-
-    /// Mends it, and returns once it works again, or once it is known that it
-    /// does not.
-    async fn heal(self, context: &FaultContext<'_>, proof: &mut Proof) -> Result<Healed>;
-}
-
-/// What became of something that was broken, once it was mended.
-enum Healed {
-    /// It works again, from this moment on at the earliest.
-    At(Micros),
-    /// It did not come back: that is what the fault led to, and no reason to
-    /// give the scenario up.
-    Not {
-        /// What did not, and how that is known.
-        why: String,
-    },
-}
-
-/// Gathers the observations about one fault: whether it was in force, and what
-/// became of what it broke.
-#[derive(Default)]
-struct Proof {
-    observed: Vec<Evidence>,
-    aftermath: Vec<Evidence>,
-}
-
-impl Proof {
-    fn add(&mut self, what: &str, found: bool, detail: impl Into<String>) {
-        self.observed.push(Evidence {
-            what: what.to_owned(),
-            found: if found { Found::Yes } else { Found::No },
-            detail: detail.into(),
-        });
-    }
-
-    /// What became of what it broke. Whether the fault landed does not rest on
-    /// this.
-    fn after(&mut self, what: &str, found: bool, detail: impl Into<String>) {
-        self.aftermath.push(Evidence {
-            what: what.to_owned(),
-            found: if found { Found::Yes } else { Found::No },
-            detail: detail.into(),
-        });
-    }
-
-    fn extend(&mut self, more: Self) {
-        self.observed.extend(more.observed);
-        self.aftermath.extend(more.aftermath);
-    }
-
-    /// Writes down what was observed so far.
-    fn note(&mut self, ix: FaultIx, context: &FaultContext<'_>) {
-        for evidence in self.observed.drain(..) {
-            let fault = ix;
-            context.ledger.note(Body::FaultEvidence { fault, evidence });
-        }
-        for evidence in self.aftermath.drain(..) {
-            let fault = ix;
-            context
-                .ledger
-                .note(Body::FaultAftermath { fault, evidence });
-        }
-    }
-}
 
 /// Carries out all faults of the plan, each at its trigger, whatever the others
 /// do. Returns when the last is healed.
@@ -141,7 +33,7 @@ pub(crate) async fn carry_out_all(context: &FaultContext<'_>, traffic_began: Mic
     let each = faults.zip(&context.plan.fault_delays_ms).zip(0u16..).map(
         |((fault, delay_ms), ix)| async move {
             context
-                .ledger
+                .recorder
                 .reached(&fault.after, context.plan, traffic_began)
                 .await;
             pass(Duration::from_millis(*delay_ms)).await;
@@ -207,10 +99,12 @@ async fn carry_out<B: Breakable>(
     let kind = fault.kind.name();
     let for_ms = fault.kind.parameters().lasts_ms();
     let mut proof = Proof::default();
-    context.ledger.note(Body::FaultTriggered { fault: ix });
+    context.recorder.note(Body::FaultTriggered { fault: ix });
     let mut broken = breakable.inject(context, &mut proof).await?;
-    context.ledger.note(Body::FaultInjected { fault: ix });
-    context.progress.step(Step::FaultBegan { kind, for_ms });
+    context.recorder.note(Body::FaultInjected { fault: ix });
+    context
+        .progress
+        .send(ProgressEvent::FaultBegan { kind, for_ms });
     let held = broken.hold(context, &mut proof).await;
     // What was seen while it lasted stands, whatever becomes of the rest.
     proof.note(ix, context);
@@ -220,14 +114,18 @@ async fn carry_out<B: Breakable>(
     match healed? {
         Healed::At(mended) => {
             context
-                .ledger
+                .recorder
                 .record(mended, Body::FaultHealed { fault: ix });
-            context.progress.step(Step::FaultEnded { kind });
+            context.progress.send(ProgressEvent::FaultEnded { kind });
         }
         Healed::Not { why } => {
             let said = why.clone();
-            context.ledger.note(Body::FaultNotHealed { fault: ix, why });
-            context.progress.step(Step::FaultLeft { kind, why: said });
+            context
+                .recorder
+                .note(Body::FaultNotHealed { fault: ix, why });
+            context
+                .progress
+                .send(ProgressEvent::FaultLeft { kind, why: said });
         }
     }
     Ok(())

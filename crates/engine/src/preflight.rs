@@ -14,8 +14,8 @@ use wire::{
     Cluster, ConfigValue, Configs, ErrorCode, NewTopic, Topics, TransactionalId, WireError,
 };
 
+use crate::connect::reach;
 use crate::error::EngineError;
-use crate::survey::reach;
 
 /// How long one question is asked again.
 const QUESTION_LIMIT: Duration = Duration::from_secs(3);
@@ -34,20 +34,20 @@ pub async fn preflight(bootstrap: &[HostPort], plan: &RunPlan) -> Result<Vec<Str
     let addresses: Vec<String> = bootstrap.iter().map(HostPort::to_string).collect();
     let mut cluster = reach(&addresses).await?;
     cluster.set_retry_for(QUESTION_LIMIT);
-    let mut asking = Asking {
+    let mut preflight = Preflight {
         brokers: cluster.brokers().count(),
         cluster,
         lacks: BTreeSet::new(),
     };
-    let configs = asking.broker_configs().await?;
+    let configs = preflight.broker_configs().await?;
     for scenario in &plan.scenarios {
-        asking.topics(scenario, &configs).await?;
-        asking.groups(scenario, &configs).await?;
-        asking.transactions(scenario, &configs).await?;
+        preflight.topics(scenario, &configs).await?;
+        preflight.groups(scenario, &configs).await?;
+        preflight.transactions(scenario, &configs).await?;
     }
-    if !asking.lacks.is_empty() {
+    if !preflight.lacks.is_empty() {
         return Err(EngineError::Lacks {
-            lacks: asking.lacks.into_iter().collect(),
+            lacks: preflight.lacks.into_iter().collect(),
         });
     }
     let creates = known(&configs, "auto.create.topics.enable") == Some("true");
@@ -59,13 +59,13 @@ pub async fn preflight(bootstrap: &[HostPort], plan: &RunPlan) -> Result<Vec<Str
     Ok(notes.into_iter().collect())
 }
 
-struct Asking {
+struct Preflight {
     cluster: Cluster,
     brokers: usize,
     lacks: BTreeSet<String>,
 }
 
-impl Asking {
+impl Preflight {
     fn lacks(&mut self, what: impl Into<String>) {
         self.lacks.insert(what.into());
     }

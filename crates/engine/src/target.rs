@@ -15,15 +15,15 @@ use model::scenario::Link;
 use proxy::{ClusterProxy, ClusterSettings, HostPort, Note, Notes};
 use stack::broker::Broker;
 use stack::connect::Connect;
+use stack::embedded::{Cdc, CdcSpec, Stack, StackSpec};
 use stack::ports::ReservedPort;
 use stack::postgres::Postgres;
-use stack::stack::{Cdc, CdcSpec, Stack, StackSpec};
 
+use crate::connect::connect;
 use crate::error::EngineError;
-use crate::observer::connect;
-use crate::run::{Brokers, Embedded};
-use crate::subjects::logs_in;
-use crate::watch::Parts;
+use crate::logs::logs_in;
+use crate::processes::Processes;
+use crate::settings::{Brokers, Embedded};
 
 /// Evidence has been read by then: nothing hangs on a clean end.
 const STOP_GRACE: Duration = Duration::from_millis(500);
@@ -110,7 +110,7 @@ impl Target {
             clients,
             between,
         };
-        target.meet().await?;
+        target.discover_brokers().await?;
         Ok(target)
     }
 
@@ -128,29 +128,29 @@ impl Target {
             clients,
             between: None,
         };
-        target.meet().await?;
+        target.discover_brokers().await?;
         Ok(target)
     }
 
     /// Lets the proxy before the brokers learn which broker is which.
-    async fn meet(&self) -> Result<(), EngineError> {
+    async fn discover_brokers(&self) -> Result<(), EngineError> {
         match &self.clients {
-            Some(proxy) => Ok(proxy.meet().await?),
+            Some(proxy) => Ok(proxy.discover_brokers().await?),
             None => Ok(()),
         }
     }
 
     /// Has its processes looked after, as far as they are ours.
-    pub(crate) fn watch(&self, parts: &Parts) {
+    pub(crate) fn watch(&self, processes: &Processes) {
         let Home::Embedded(stack) = &self.home else {
             return;
         };
         for broker in stack.brokers() {
-            parts.add_service(broker, Broker::service);
+            processes.add_service(broker, Broker::service);
         }
         if let Some(cdc) = stack.cdc() {
-            parts.add_service(cdc.connect(), Connect::service);
-            parts.add_service(cdc.postgres(), Postgres::service);
+            processes.add_service(cdc.connect(), Connect::service);
+            processes.add_service(cdc.postgres(), Postgres::service);
         }
     }
 

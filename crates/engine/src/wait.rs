@@ -25,8 +25,8 @@ pub enum Wait {
     /// Faults that can still come, once everything else is written.
     Faults,
     /// A member that writes to be in the middle of its work.
-    Amid,
-    /// Somebody to play a part: leader, follower, coordinator, controller.
+    MidWork,
+    /// A broker in a role: leader, follower, coordinator, controller.
     Role,
     /// An answer to lose.
     Answer,
@@ -118,7 +118,7 @@ impl Wait {
         Self::Streaming,
         Self::Assignment,
         Self::Role,
-        Self::Amid,
+        Self::MidWork,
         Self::Answer,
         Self::BrokerEnd,
         Self::Takeover,
@@ -152,7 +152,7 @@ impl Wait {
             Self::Assignment => "the assignment of partitions",
             Self::Streaming => "the connector to stream from its replication slot",
             Self::Faults => "the faults that are still to come",
-            Self::Amid => "a transform's member to be in the middle of its work",
+            Self::MidWork => "a transform's member to be in the middle of its work",
             Self::Role => "a broker to play the part that the fault names",
             Self::Answer => "an answer to lose (onset = \"answers-first\")",
             Self::BrokerEnd => "a broker to end on SIGTERM",
@@ -194,7 +194,7 @@ impl Wait {
                 "as long as something comes out, and 5 s; at most `drain_timeout_ms`, and the \
                  times that the faults name",
             ),
-            Self::Amid | Self::EmptyGroup | Self::Settled | Self::HighWatermark => fixed(10),
+            Self::MidWork | Self::EmptyGroup | Self::Settled | Self::HighWatermark => fixed(10),
             Self::Role | Self::BrokerEnd | Self::Refusal | Self::Replicas | Self::Gone => fixed(30),
             Self::Answer => fixed(2),
             Self::Ready | Self::Replacement => fixed(120),
@@ -218,9 +218,11 @@ impl Wait {
             | Self::Replacement
             | Self::EmptyGroup => Then::Ends,
             Self::Faults => Then::GoesOn("they do not land"),
-            Self::Amid | Self::Answer | Self::MemberTakeover | Self::Refusal | Self::Reconnect => {
-                Then::GoesOn("the fault does not land, or is not healed")
-            }
+            Self::MidWork
+            | Self::Answer
+            | Self::MemberTakeover
+            | Self::Refusal
+            | Self::Reconnect => Then::GoesOn("the fault does not land, or is not healed"),
             Self::BrokerEnd | Self::Leaving => {
                 Then::GoesOn("it is killed, and the evidence says so")
             }
@@ -238,11 +240,10 @@ impl Wait {
     }
 
     /// The limit of a wait that has a fixed one.
-    pub(crate) const fn fixed(self) -> Duration {
+    pub(crate) fn fixed(self) -> Duration {
         match self.limit() {
             Limit::Fixed(limit) => limit,
-            // Nobody has said how long: not at all.
-            Limit::Planned(_) => Duration::ZERO,
+            Limit::Planned(_) => unreachable!("the plan says how long this wait may take"),
         }
     }
 }
@@ -300,14 +301,14 @@ impl Waits {
     /// waited and may.
     pub(crate) fn now(&self) -> Vec<String> {
         let open = self.open();
-        let told = open.waiting.values().map(|(what, since, at_most)| {
+        let open_waits = open.waiting.values().map(|(what, since, at_most)| {
             format!(
                 "{what}, {} of {} s",
                 since.elapsed().as_secs(),
                 at_most.as_secs()
             )
         });
-        told.collect()
+        open_waits.collect()
     }
 
     fn open(&self) -> MutexGuard<'_, Open> {
@@ -438,7 +439,7 @@ mod tests {
     /// Loops that stand in the wait of whoever calls them, as they say.
     const WITHIN: [&str; 3] = [
         "pass(JOIN_INTERVAL)",
-        "pass(ASK_INTERVAL)",
+        "pass(COMMIT_INTERVAL)",
         "self.is_over(context)",
     ];
 
@@ -509,7 +510,7 @@ mod tests {
     fn every_limit_is_documented() {
         let docs = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs/reference/scenarios.md");
         let docs = std::fs::read_to_string(docs).unwrap();
-        for stage in crate::progress::Stage::ALL {
+        for stage in crate::stage::Stage::ALL {
             let line = format!("| {} | {} |", stage.name(), stage.limit());
             assert!(
                 docs.contains(&line),

@@ -4,8 +4,8 @@
 use std::ops::Range;
 
 use crate::address::HostPort;
-use crate::layout::{Layout, Malformed, Mark, Seen, Walk, look_on, look_through, put_varint};
-use crate::layouts::{API_VERSIONS_ANSWER, addressed};
+use crate::schema::{Malformed, Mark, Schema, Seen, Walk, look_on, look_through, put_varint};
+use crate::schemas::{API_VERSIONS_ANSWER, addressed};
 
 /// What an answer is about, as the rewriting comes upon it.
 pub(crate) trait Directory {
@@ -54,14 +54,14 @@ struct OpenTag {
 
 /// An answer's body with every address replaced, or `None` when there was none.
 pub(crate) fn rewritten(
-    layout: &'static Layout,
+    schema: &'static Schema,
     version: i16,
     body: &[u8],
     directory: &mut impl Directory,
 ) -> Result<Option<Vec<u8>>, RewriteError> {
     let patches = patches(
-        &mut Walk::new(layout, version),
-        layout,
+        &mut Walk::new(schema, version),
+        schema,
         version,
         body,
         directory,
@@ -75,13 +75,13 @@ pub(crate) fn rewritten(
 /// for metadata as it does with brokers that are too old to tell.
 pub(crate) fn rewrite_tail(
     walk: &mut Walk,
-    layout: &'static Layout,
+    schema: &'static Schema,
     version: i16,
     tail: &mut [u8],
     directory: &mut impl Directory,
 ) -> Result<(), RewriteError> {
     let before = walk.clone();
-    let patches = patches(walk, layout, version, tail, directory)?;
+    let patches = patches(walk, schema, version, tail, directory)?;
     if patches.iter().all(|it| it.place.len() == it.with.len()) {
         for patch in &patches {
             tail[patch.place.clone()].copy_from_slice(&patch.with);
@@ -93,12 +93,12 @@ pub(crate) fn rewrite_tail(
 
 fn patches(
     walk: &mut Walk,
-    layout: &'static Layout,
+    schema: &'static Schema,
     version: i16,
     body: &[u8],
     directory: &mut impl Directory,
 ) -> Result<Vec<Patch>, RewriteError> {
-    let compact = version >= layout.flexible_from;
+    let compact = version >= schema.flexible_from;
     let mut patches: Vec<Patch> = Vec::new();
     let mut half = Half::default();
     let mut open: Option<OpenTag> = None;
@@ -181,7 +181,7 @@ fn resize(patches: &mut Vec<Patch>, tag: &OpenTag, body: &[u8]) -> Result<(), Ma
     if was == is {
         return Ok(());
     }
-    let Some((size, _)) = crate::layout::varint(&body[tag.size.clone()])? else {
+    let Some((size, _)) = crate::schema::varint(&body[tag.size.clone()])? else {
         return Err(Malformed::Varint);
     };
     let size = u32::try_from(size as usize + is - was).map_err(|_| Malformed::Length)?;
@@ -260,8 +260,8 @@ pub(crate) fn limit_versions(version: i16, body: &mut [u8]) -> Result<(), Malfor
             let number = number.map_err(|_| Malformed::End)?;
             match (mark, addressed(key)) {
                 (Mark::ApiKey, _) => key = number,
-                (Mark::MaxVersion, Some(known)) if number > known.layout.newest => {
-                    patches.push((at, known.layout.newest));
+                (Mark::MaxVersion, Some(known)) if number > known.schema.newest => {
+                    patches.push((at, known.schema.newest));
                 }
                 _ => {}
             }
@@ -304,11 +304,11 @@ mod tests {
     use kafka_protocol::protocol::Decodable;
 
     use super::*;
-    use crate::layout::Step;
-    use crate::layouts::api;
     use crate::messages::{
         ANSWERS, TOPIC_ID, answer, encoded, fetch, host, oldest, port, share_fetch,
     };
+    use crate::schema::Step;
+    use crate::schemas::api;
 
     /// Puts every broker on one host, on a port of its node's.
     struct Renamed {
@@ -351,7 +351,7 @@ mod tests {
                 for to in [long, "a"] {
                     let body = answer(api, version, 3);
                     let mut directory = Renamed::new(to);
-                    let out = rewritten(known.layout, version, &body, &mut directory);
+                    let out = rewritten(known.schema, version, &body, &mut directory);
                     let out = out.unwrap().unwrap();
                     let brokers = directory.seen.len();
                     assert!(brokers > 0, "API {api} version {version}");
@@ -361,7 +361,7 @@ mod tests {
                     }
                     // Back again, it is what it was.
                     let mut back = Back(directory.seen.clone().into_iter());
-                    let again = rewritten(known.layout, version, &out, &mut back);
+                    let again = rewritten(known.schema, version, &out, &mut back);
                     assert_eq!(again.unwrap().unwrap(), body, "API {api} version {version}");
                 }
             }
@@ -381,10 +381,10 @@ mod tests {
 
     #[test]
     fn what_is_rewritten_can_be_read_by_others() {
-        let layout = addressed(api::METADATA).unwrap().layout;
+        let schema = addressed(api::METADATA).unwrap().schema;
         let mut directory = Renamed::new("proxy");
         let body = answer(api::METADATA, 13, 3);
-        let out = rewritten(layout, 13, &body, &mut directory)
+        let out = rewritten(schema, 13, &body, &mut directory)
             .unwrap()
             .unwrap();
         let read = MetadataResponse::decode(&mut bytes::Bytes::from(out), 13).unwrap();
@@ -392,9 +392,9 @@ mod tests {
         assert_eq!(hosts, [("proxy", 101), ("proxy", 102), ("proxy", 103)]);
         assert_eq!(directory.topics[0], (TOPIC_ID, "orders".to_owned()));
 
-        let layout = addressed(api::PRODUCE).unwrap().layout;
+        let schema = addressed(api::PRODUCE).unwrap().schema;
         let body = answer(api::PRODUCE, 13, 2);
-        let out = rewritten(layout, 13, &body, &mut directory)
+        let out = rewritten(schema, 13, &body, &mut directory)
             .unwrap()
             .unwrap();
         let read = ProduceResponse::decode(&mut bytes::Bytes::from(out), 13).unwrap();
@@ -406,17 +406,17 @@ mod tests {
     fn an_answer_without_addresses_passes_as_it_is() {
         for api in [api::PRODUCE, api::FETCH, api::FIND_COORDINATOR] {
             let known = addressed(api).unwrap();
-            let version = known.layout.newest;
+            let version = known.schema.newest;
             let body = answer(api, version, 0);
-            let out = rewritten(known.layout, version, &body, &mut Renamed::new("proxy"));
+            let out = rewritten(known.schema, version, &body, &mut Renamed::new("proxy"));
             assert_eq!(out, Ok(None), "API {api}");
         }
     }
 
     /// Walks up to the tail, and rewrites that.
     fn streamed(api: i16, version: i16, mut body: Vec<u8>, to: &'static str) -> bytes::Bytes {
-        let layout = addressed(api).unwrap().layout;
-        let mut walk = Walk::new(layout, version);
+        let schema = addressed(api).unwrap().schema;
+        let mut walk = Walk::new(schema, version);
         let mut at = 0;
         loop {
             match walk.step(&body[at..]).unwrap() {
@@ -428,7 +428,7 @@ mod tests {
             }
         }
         let mut directory = Renamed::new(to);
-        rewrite_tail(&mut walk, layout, version, &mut body[at..], &mut directory).unwrap();
+        rewrite_tail(&mut walk, schema, version, &mut body[at..], &mut directory).unwrap();
         body.into()
     }
 

@@ -8,16 +8,16 @@ use std::sync::Arc;
 use serde::Serialize;
 use tokio::sync::{Mutex, mpsc};
 
-use crate::active::ActiveFault;
+use crate::active_fault::ActiveFault;
 use crate::address::HostPort;
-use crate::book::{AddressBook, Entry, Notes};
+use crate::address_map::{AddressMap, Entry, Notes};
+use crate::broker_proxy::{Break, Cut, Forgotten, ProxyError};
+use crate::counters::ProxyStats;
 use crate::evidence::{Evidence, now_us};
 use crate::fault::{Effect, Fault, FaultDataError};
 use crate::greeting::{GreetingError, greet};
 use crate::inspect::Addresses;
 use crate::link::{ClientBreak, Faults, Never};
-use crate::proxy::{Break, Cut, Forgotten, ProxyError};
-use crate::tally::ProxyStats;
 
 /// The most faults at once: each request is held against all of them.
 pub const FAULTS_MAX: usize = 256;
@@ -113,7 +113,7 @@ pub struct ClusterProxy {
 
 #[derive(Debug)]
 struct Shared {
-    book: Arc<AddressBook>,
+    addresses: Arc<AddressMap>,
     /// Never locked by whoever holds the gate of a link.
     switchboard: Mutex<Switchboard>,
     settling: std::sync::Mutex<Option<tokio::task::JoinHandle<()>>>,
@@ -171,13 +171,13 @@ impl ClusterProxy {
         if bootstrap.is_empty() {
             return Err(ClusterError::NoBootstrap);
         }
-        let book = AddressBook::new(Addresses::Rewritten, listen.ip(), advertised_host, notes);
+        let addresses = AddressMap::new(Addresses::Rewritten, listen.ip(), advertised_host, notes);
         let mut address = listen;
         for upstream in bootstrap {
-            begin(&book, None, upstream, address)?;
+            begin(&addresses, None, upstream, address)?;
             address.set_port(0);
         }
-        Ok(Self::with(book).await)
+        Ok(Self::with(addresses).await)
     }
 
     /// Listens, on any free ports of this address, before the listeners that
@@ -199,17 +199,17 @@ impl ClusterProxy {
         if upstreams.is_empty() {
             return Err(ClusterError::NoBootstrap);
         }
-        let book = AddressBook::new(Addresses::Kept, ip, None, notes);
+        let addresses = AddressMap::new(Addresses::Kept, ip, None, notes);
         for (node, upstream) in upstreams {
-            begin(&book, Some(node), upstream, SocketAddr::new(ip, 0))?;
+            begin(&addresses, Some(node), upstream, SocketAddr::new(ip, 0))?;
         }
-        Ok(Self::with(book).await)
+        Ok(Self::with(addresses).await)
     }
 
-    async fn with(book: Arc<AddressBook>) -> Self {
+    async fn with(addresses: Arc<AddressMap>) -> Self {
         let proxy = Self {
             shared: Arc::new(Shared {
-                book: Arc::clone(&book),
+                addresses: Arc::clone(&addresses),
                 switchboard: Mutex::default(),
                 settling: std::sync::Mutex::default(),
             }),
@@ -218,7 +218,7 @@ impl ClusterProxy {
         let shared = Arc::downgrade(&proxy.shared);
         let settling = tokio::spawn(async move {
             loop {
-                book.news.notified().await;
+                addresses.news.notified().await;
                 let Some(shared) = shared.upgrade() else {
                     return;
                 };
@@ -233,7 +233,7 @@ impl ClusterProxy {
 
     /// Where the proxy listens for this broker, if it is known.
     pub fn listens_for(&self, node: i32) -> Option<SocketAddr> {
-        let entries = self.shared.book.entries().into_iter();
+        let entries = self.shared.addresses.entries().into_iter();
         let mut of_node = entries.filter(|it| it.node == Some(node));
         of_node.next().map(|it| it.link.addr())
     }
@@ -243,9 +243,9 @@ impl ClusterProxy {
     ///
     /// # Errors
     /// [`GreetingError`] of the last that did not.
-    pub async fn meet(&self) -> Result<(), GreetingError> {
+    pub async fn discover_brokers(&self) -> Result<(), GreetingError> {
         let mut outcome = Ok(());
-        for entry in self.shared.book.entries() {
+        for entry in self.shared.addresses.entries() {
             match greet(entry.link.addr()).await {
                 Ok(()) => return Ok(()),
                 Err(reason) => {
@@ -261,7 +261,7 @@ impl ClusterProxy {
 
     /// The brokers that are known, in the order in which they were seen.
     pub fn brokers(&self) -> Vec<BrokerReport> {
-        let entries = self.shared.book.entries().into_iter();
+        let entries = self.shared.addresses.entries().into_iter();
         entries
             .map(|entry| BrokerReport {
                 node: entry.node,
@@ -291,7 +291,7 @@ impl ClusterProxy {
         let id = FaultId(board.last_id);
         let switched = Switched::new(Arc::new(ActiveFault::new(id.0, fault)));
         board.active.insert(id, switched);
-        match board.put_in_force(&self.shared.book) {
+        match board.put_in_force(&self.shared.addresses) {
             Ok(before) => {
                 forgotten(before).await;
                 Ok(id)
@@ -299,7 +299,7 @@ impl ClusterProxy {
             Err(error) => {
                 let switched = board.active.remove(&id);
                 // What was in force before was possible before.
-                let _ = board.put_in_force(&self.shared.book);
+                let _ = board.put_in_force(&self.shared.addresses);
                 if let Some(switched) = switched {
                     switched.heal().await;
                 }
@@ -322,7 +322,7 @@ impl ClusterProxy {
     /// others go on as if nothing had been.
     pub async fn heal(&self, id: FaultId) -> Option<FaultReport> {
         let mut board = self.shared.switchboard.lock().await;
-        board.heal(id, &self.shared.book).await
+        board.heal(id, &self.shared.addresses).await
     }
 
     /// Heals all faults: the proxy is transparent again.
@@ -331,7 +331,7 @@ impl ClusterProxy {
         let ids: Vec<FaultId> = board.active.keys().copied().collect();
         let mut healed = Vec::new();
         for id in ids {
-            healed.extend(board.heal(id, &self.shared.book).await);
+            healed.extend(board.heal(id, &self.shared.addresses).await);
         }
         healed
     }
@@ -353,7 +353,7 @@ impl ClusterProxy {
 
     /// Stops listening, resets every connection and waits until all are closed.
     pub async fn stop(&self) {
-        for entry in self.shared.book.close() {
+        for entry in self.shared.addresses.close() {
             entry.link.stop().await;
         }
     }
@@ -363,8 +363,8 @@ impl ClusterProxy {
     async fn settle(&self) {
         let mut board = self.shared.switchboard.lock().await;
         // A link that is cut already is cut; there is nobody to tell.
-        let _ = board.put_in_force(&self.shared.book);
-        for entry in self.shared.book.entries() {
+        let _ = board.put_in_force(&self.shared.addresses);
+        for entry in self.shared.addresses.entries() {
             entry.link.begin();
         }
     }
@@ -372,8 +372,8 @@ impl ClusterProxy {
 
 impl Switchboard {
     /// Makes every link as the active faults want it.
-    fn put_in_force(&mut self, book: &AddressBook) -> Result<Vec<Forgotten>, ProxyError> {
-        let entries = book.entries();
+    fn put_in_force(&mut self, addresses: &AddressMap) -> Result<Vec<Forgotten>, ProxyError> {
+        let entries = addresses.entries();
         // Every link is told, also after one that cannot be.
         let told: Vec<_> = entries
             .iter()
@@ -421,20 +421,20 @@ impl Switchboard {
         Ok(before)
     }
 
-    async fn heal(&mut self, id: FaultId, book: &AddressBook) -> Option<FaultReport> {
+    async fn heal(&mut self, id: FaultId, addresses: &AddressMap) -> Option<FaultReport> {
         let switched = self.active.remove(&id)?;
         // Less is in force than was possible before.
-        if let Ok(before) = self.put_in_force(book) {
+        if let Ok(before) = self.put_in_force(addresses) {
             forgotten(before).await;
         }
         let mut report = switched.report();
         let active = Arc::clone(&switched.active);
         switched.heal().await;
-        for entry in book.entries() {
+        for entry in addresses.entries() {
             entry.link.begin();
             entry.link.obeyed().await;
         }
-        report.evidence = active.witness.evidence();
+        report.evidence = active.evidence.evidence();
         report.healed_us = Some(now_us());
         if self.healed.len() >= HEALED_MAX {
             self.healed.pop_front();
@@ -465,7 +465,7 @@ impl Switched {
             fault: self.active.fault.clone(),
             since_us: self.since_us,
             healed_us: None,
-            evidence: self.active.witness.evidence(),
+            evidence: self.active.evidence.evidence(),
         }
     }
 
@@ -493,12 +493,13 @@ async fn forgotten(before: Vec<Forgotten>) {
 }
 
 fn begin(
-    book: &AddressBook,
+    addresses: &AddressMap,
     node: Option<i32>,
     upstream: HostPort,
     address: SocketAddr,
 ) -> Result<(), ClusterError> {
-    book.begin(node, upstream, address.port())
+    addresses
+        .begin(node, upstream, address.port())
         .map(drop)
         .map_err(|error| ClusterError::Listen {
             address,

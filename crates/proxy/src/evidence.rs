@@ -8,8 +8,8 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use serde::{Deserialize, Serialize};
 
+use crate::counters::Counter;
 use crate::fault::Api;
-use crate::tally::Count;
 
 /// What one fault has met so far.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -37,17 +37,17 @@ fn is_zero(count: &u64) -> bool {
 
 /// The counters behind an [`Evidence`].
 #[derive(Debug, Default)]
-pub(crate) struct Witness {
-    pub(crate) connections: Count,
-    pub(crate) bytes: Count,
-    pub(crate) too_large: Count,
+pub(crate) struct EvidenceCounters {
+    pub(crate) connections: Counter,
+    pub(crate) bytes: Counter,
+    pub(crate) too_large: Counter,
     requests: Mutex<BTreeMap<Api, u64>>,
     /// 0 while there is none.
     first_us: AtomicU64,
     last_us: AtomicU64,
 }
 
-impl Witness {
+impl EvidenceCounters {
     /// It met something now.
     pub(crate) fn touch(&self) {
         let now_us = now_us();

@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use tokio::sync::Notify;
 
-use crate::active::ActiveFault;
+use crate::active_fault::ActiveFault;
 use crate::fault::Then;
 use crate::inspect::IN_FLIGHT_MAX;
 
@@ -19,12 +19,12 @@ pub(crate) struct Expected {
     pub(crate) correlation: i32,
     pub(crate) api: i16,
     pub(crate) version: i16,
-    pub(crate) fate: Fate,
+    pub(crate) fate: ResponseFate,
 }
 
 /// What becomes of an answer.
 #[derive(Debug)]
-pub(crate) enum Fate {
+pub(crate) enum ResponseFate {
     /// It is delivered.
     Delivered,
     /// It is delivered later.
@@ -59,13 +59,13 @@ impl Exchange {
     }
 
     /// The first request has come.
-    pub(crate) fn introduce(&self, client_id: Option<&str>) {
+    pub(crate) fn learn_client_id(&self, client_id: Option<&str>) {
         // Only the first one counts.
         let _ = self.client_id.set(client_id.map(Box::from));
     }
 
     /// Whether the first request has come.
-    pub(crate) fn is_introduced(&self) -> bool {
+    pub(crate) fn knows_client_id(&self) -> bool {
         self.client_id.get().is_some()
     }
 
@@ -79,7 +79,7 @@ impl Exchange {
     }
 
     pub(crate) fn expect(&self, expected: Expected) {
-        let is_ready = matches!(expected.fate, Fate::Refused(_));
+        let is_ready = matches!(expected.fate, ResponseFate::Refused(_));
         self.lock().push_back(expected);
         if is_ready {
             self.ready.notify_one();
@@ -91,7 +91,7 @@ impl Exchange {
         let mut in_flight = self.lock();
         match in_flight.pop_front()? {
             Expected {
-                fate: Fate::Refused(frame),
+                fate: ResponseFate::Refused(frame),
                 ..
             } => {
                 self.room.notify_one();
@@ -118,14 +118,14 @@ impl Exchange {
         matches!(
             self.lock().front(),
             Some(Expected {
-                fate: Fate::Dropped(..) | Fate::Replaced(..),
+                fate: ResponseFate::Dropped(..) | ResponseFate::Replaced(..),
                 ..
             })
         )
     }
 
     /// Takes out the next request: its answer has come.
-    pub(crate) fn take(&self) -> Option<Fate> {
+    pub(crate) fn take(&self) -> Option<ResponseFate> {
         let taken = self.lock().pop_front();
         self.room.notify_one();
         taken.map(|it| it.fate)

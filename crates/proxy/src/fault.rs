@@ -287,7 +287,7 @@ impl Fault {
         }
         let known = on
             .api
-            .is_some_and(|it| crate::requests::layout(it.0).is_some());
+            .is_some_and(|it| crate::requests::schema(it.0).is_some());
         if let Effect::Error { code, .. } = &self.effect {
             if code.0 == 0 {
                 return Err(FaultDataError::NoError);
@@ -329,7 +329,7 @@ pub fn clients_of_broker(node: i32) -> Vec<String> {
 /// The names of the APIs whose requests the proxy can read.
 fn looked_into() -> String {
     let names: Vec<String> = (0..=i16::from(u8::MAX))
-        .filter(|api| crate::requests::layout(*api).is_some())
+        .filter(|api| crate::requests::schema(*api).is_some())
         .map(|api| Api(api).to_string())
         .collect();
     names.join(", ")

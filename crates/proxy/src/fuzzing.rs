@@ -3,15 +3,15 @@
 
 use std::sync::Arc;
 
-use crate::active::ActiveFault;
+use crate::active_fault::ActiveFault;
 use crate::address::HostPort;
 use crate::addresses::{Directory, NoListener};
-use crate::answering::Answering;
-use crate::asking::{Asking, introduce};
 use crate::exchange::Exchange;
 use crate::fault::Fault;
 use crate::inspect::{Addresses, CloseReason, Next, Surroundings};
 use crate::link::{Conditions, Faults};
+use crate::request_path::{RequestPath, learn_client_id};
+use crate::response_path::ResponsePath;
 
 /// What both ends say, in pieces of this many bytes: first the client, then the
 /// broker.
@@ -154,23 +154,24 @@ fn carry(said: Said<'_>, faults: &[Fault], addresses: Addresses) -> Heard {
     let around = Surroundings {
         conditions: &conditions,
         addresses,
-        met: &|_| {},
+        count_hit: &|_| {},
     };
     let exchange = Exchange::default();
-    let (mut asking, mut answering) = (Asking::default(), Answering::default());
+    let (mut request_path, mut response_path) = (RequestPath::default(), ResponsePath::default());
     let (mut up, mut down) = (Way::new(said.by_client), Way::new(said.by_broker));
     let piece = said.piece_bytes.max(1);
     let closed = loop {
-        let (mut came, unseen) = up.receive(piece, asking.passes_unseen());
-        asking.passed_unseen(unseen);
+        let (mut came, unseen) = up.receive(piece, request_path.passes_unseen());
+        request_path.passed_unseen(unseen);
         if came == 0 {
             let unseen;
-            (came, unseen) = down.receive(piece, answering.passes_unseen());
-            answering.passed_unseen(unseen);
+            (came, unseen) = down.receive(piece, response_path.passes_unseen());
+            response_path.passed_unseen(unseen);
         }
-        introduce(&up.at_hand, &exchange);
-        let asked = up.go(|front| asking.next(front, &exchange, &around, &|_| None));
-        let answered = down.go(|front| answering.next(front, &exchange, &around, &mut Everywhere));
+        learn_client_id(&up.at_hand, &exchange);
+        let asked = up.go(|front| request_path.next(front, &exchange, &around, &|_| None));
+        let answered =
+            down.go(|front| response_path.next(front, &exchange, &around, &mut Everywhere));
         match (asked, answered) {
             (Err(reason), _) | (_, Err(reason)) => break Some(reason),
             (Ok(Stand::Goes), Ok(Stand::Goes)) if came > 0 => {}
@@ -191,8 +192,8 @@ mod tests {
     use kafka_protocol::protocol::Encodable;
 
     use super::*;
-    use crate::layouts::api;
     use crate::messages::{ANSWERS, answer, encoded, fetch, oldest, share_fetch};
+    use crate::schemas::api;
 
     /// One request and its answer, as frames.
     struct Exchanged {

@@ -33,9 +33,9 @@ use tokio::net::TcpListener;
 use tokio::sync::Semaphore;
 use tokio::task::{JoinHandle, JoinSet};
 
+use crate::broker_proxy::ProxyError;
 use crate::cluster::{ClusterError, ClusterProxy, FaultId, FaultReport};
 use crate::fault::Fault;
-use crate::proxy::ProxyError;
 
 /// A fault is some hundred bytes.
 const BODY_BYTES_MAX: usize = 64 * 1024;
@@ -160,18 +160,20 @@ impl Refusal {
 }
 
 async fn answer(request: Request<Incoming>, proxy: &ClusterProxy) -> Answer {
-    carry_out(request, proxy).await.unwrap_or_else(|refusal| {
-        let mut answer = json(
-            refusal.status(),
-            &serde_json::json!({ "error": refusal.to_string() }),
-        );
-        if let Refusal::Method(allowed) = refusal {
+    carry_out(request, proxy)
+        .await
+        .unwrap_or_else(|error_response| {
+            let mut answer = json(
+                error_response.status(),
+                &serde_json::json!({ "error": error_response.to_string() }),
+            );
+            if let Refusal::Method(allowed) = error_response {
+                answer
+                    .headers_mut()
+                    .insert(ALLOW, HeaderValue::from_static(allowed));
+            }
             answer
-                .headers_mut()
-                .insert(ALLOW, HeaderValue::from_static(allowed));
-        }
-        answer
-    })
+        })
 }
 
 async fn carry_out(request: Request<Incoming>, proxy: &ClusterProxy) -> Result<Answer, Refusal> {

@@ -5,11 +5,11 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::active::ActiveFault;
+use crate::active_fault::ActiveFault;
 use crate::addresses::RewriteError;
 use crate::fault::Api;
-use crate::layout::{Malformed, varint};
 use crate::link::Conditions;
+use crate::schema::{Malformed, varint};
 
 /// The longest request that is carried: Kafka's own default for
 /// `socket.request.max.bytes`. What a browser or a TLS client says by mistake
@@ -217,7 +217,7 @@ pub(crate) struct Surroundings<'a> {
     pub(crate) conditions: &'a Conditions,
     pub(crate) addresses: Addresses,
     /// Counts the connection for a fault that meets it.
-    pub(crate) met: &'a dyn Fn(&Arc<ActiveFault>),
+    pub(crate) count_hit: &'a dyn Fn(&Arc<ActiveFault>),
 }
 
 /// The length of a frame, its own four bytes not counted.

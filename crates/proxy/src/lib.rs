@@ -10,14 +10,15 @@
 //! Healthy, both are transparent. They know nothing of scenarios, nor of why
 //! anything is broken, and never look into records.
 
-mod active;
+mod active_fault;
 mod address;
+mod address_map;
 mod addresses;
-mod answering;
-mod asking;
-mod book;
+mod broker_proxy;
 mod cluster;
-mod conduit;
+mod counters;
+mod cut_counters;
+mod error_response;
 mod evidence;
 mod exchange;
 mod fault;
@@ -27,25 +28,30 @@ mod greeting;
 mod http;
 mod incoming;
 mod inspect;
-mod layout;
-mod layouts;
-mod line;
 mod link;
 mod listener;
 #[cfg(test)]
 mod messages;
-mod proxy;
-mod refusal;
+mod protocol;
 mod relay;
+mod request_path;
 mod requests;
+mod response_path;
+mod schema;
+mod schemas;
+mod shape;
+mod splice;
 mod stream;
-mod tally;
+mod way;
+mod write_queue;
 
 pub use address::{HostPort, HostPortError};
-pub use book::{BROKERS_MAX, Note, Notes};
+pub use address_map::{BROKERS_MAX, Note, Notes};
+pub use broker_proxy::{CONNECTIONS_MAX, Cut, Proxy, ProxyError};
 pub use cluster::{
     BrokerReport, ClusterError, ClusterProxy, ClusterSettings, FAULTS_MAX, FaultId, FaultReport,
 };
+pub use counters::{CutReport, ProxyStats};
 pub use evidence::Evidence;
 pub use fault::{
     Api, Delayed, Effect, ErrorCode, Fault, FaultDataError, Pick, Requests, Then, Ways, When,
@@ -56,5 +62,3 @@ pub use http::Http;
 pub use inspect::{
     CloseReason, IN_FLIGHT_MAX, INSPECT_BYTES_MAX, METADATA_BYTES_MAX, REQUEST_BYTES_MAX,
 };
-pub use proxy::{CONNECTIONS_MAX, Cut, Proxy, ProxyError};
-pub use tally::{CutReport, ProxyStats};

@@ -5,9 +5,10 @@ use std::sync::Arc;
 
 use tokio::sync::{mpsc, watch};
 
-use crate::active::ActiveFault;
+use crate::active_fault::ActiveFault;
+use crate::counters::Direction;
+use crate::cut_counters::CutCounters;
 use crate::fault::Ways;
-use crate::tally::{CutTally, Direction};
 
 /// What the link does with connections now.
 #[derive(Clone, Debug)]
@@ -15,26 +16,26 @@ pub(crate) enum LinkState {
     /// Carries them.
     Open,
     /// Swallows what goes these ways, and counts.
-    Cut(Ways, Arc<CutTally>),
+    Cut(Ways, Arc<CutCounters>),
     /// Resets every new one.
-    Resetting(Arc<CutTally>),
+    Resetting(Arc<CutCounters>),
     /// The proxy is stopping.
     Stopped,
 }
 
 impl LinkState {
     /// What counts for as long as the state lasts.
-    pub(crate) fn tally(&self) -> Option<&Arc<CutTally>> {
+    pub(crate) fn counters(&self) -> Option<&Arc<CutCounters>> {
         match self {
-            Self::Cut(_, tally) | Self::Resetting(tally) => Some(tally),
+            Self::Cut(_, counters) | Self::Resetting(counters) => Some(counters),
             Self::Open | Self::Stopped => None,
         }
     }
 
     /// The cut that swallows bytes which go this way, if one does.
-    pub(crate) fn cut_for(&self, direction: Direction) -> Option<&Arc<CutTally>> {
+    pub(crate) fn cut_for(&self, direction: Direction) -> Option<&Arc<CutCounters>> {
         match self {
-            Self::Cut(ways, tally) if ways.include(direction) => Some(tally),
+            Self::Cut(ways, counters) if ways.include(direction) => Some(counters),
             _ => None,
         }
     }

@@ -12,7 +12,7 @@ use kafka_protocol::messages::{
 use kafka_protocol::protocol::{Encodable, StrBytes};
 use uuid::Uuid;
 
-use crate::layouts::api;
+use crate::schemas::api;
 
 /// The APIs whose answers carry addresses, and the newest version that the
 /// other code knows.
@@ -30,7 +30,7 @@ pub(crate) const ANSWERS: &[(i16, i16)] = &[
 pub(crate) fn oldest(api: i16) -> i16 {
     match api {
         api::SHARE_FETCH | api::SHARE_ACKNOWLEDGE => 1,
-        api => crate::layouts::addressed(api).unwrap().since,
+        api => crate::schemas::addressed(api).unwrap().since,
     }
 }
 

@@ -2,9 +2,9 @@
 //! in the broker's place. From the message definitions of Apache Kafka 4.3.
 //! Knows nothing of faults, and never looks into records.
 
-use crate::layout::Kind::{Array, Blob, Fixed, Tags, Text};
-use crate::layout::{Field, Kind, Layout, Malformed, Mark, Seen, look_through};
-use crate::layouts::api::{FETCH, FIND_COORDINATOR, METADATA, PRODUCE};
+use crate::schema::Kind::{Array, Blob, Fixed, Tags, Text};
+use crate::schema::{Field, Kind, Malformed, Mark, Schema, Seen, look_through};
+use crate::schemas::api::{FETCH, FIND_COORDINATOR, METADATA, PRODUCE};
 
 /// What a request asks for, as far as faults can tell requests apart.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -38,7 +38,7 @@ pub(crate) enum Acks {
 }
 
 /// What the proxy knows of the requests of this API, if anything.
-pub(crate) fn layout(api: i16) -> Option<&'static Layout> {
+pub(crate) fn schema(api: i16) -> Option<&'static Schema> {
     Some(match api {
         PRODUCE => &PRODUCE_REQUEST,
         FETCH => &FETCH_REQUEST,
@@ -64,13 +64,13 @@ pub(crate) fn layout(api: i16) -> Option<&'static Layout> {
 /// Reads what a request asks for; `body` follows its header. `None` where it
 /// asks for more than [`ASKED_MAX`].
 pub(crate) fn content(
-    layout: &'static Layout,
+    schema: &'static Schema,
     version: i16,
     body: &[u8],
 ) -> Result<Option<Content>, Malformed> {
     let mut content = Content::default();
     let mut asked = 0;
-    look_through(layout, version, body, |seen| {
+    look_through(schema, version, body, |seen| {
         let Seen::Field { mark, value, .. } = seen else {
             return Ok(());
         };
@@ -113,10 +113,10 @@ fn text(value: &[u8]) -> Result<String, Malformed> {
 /// Whether a Produce request wants an answer, from the beginning of its body;
 /// `None` while that is not at hand.
 pub(crate) fn acks(version: i16, front: &[u8]) -> Result<Option<Acks>, Malformed> {
-    let mut walk = crate::layout::Walk::new(&PRODUCE_REQUEST, version);
+    let mut walk = crate::schema::Walk::new(&PRODUCE_REQUEST, version);
     let mut at = 0;
     loop {
-        use crate::layout::Step;
+        use crate::schema::Step;
         let Some(front) = front.get(at..) else {
             return Ok(None);
         };
@@ -153,7 +153,7 @@ const PARTITION: Field = f(Fixed(4)).marked(Mark::Partition);
 const GROUP: Field = f(Text).marked(Mark::Group);
 const TRANSACTIONAL_ID: Field = f(Text).marked(Mark::TransactionalId);
 
-static PRODUCE_REQUEST: Layout = Layout {
+static PRODUCE_REQUEST: Schema = Schema {
     newest: 13,
     flexible_from: 9,
     fields: &[
@@ -170,7 +170,7 @@ static PRODUCE_REQUEST: Layout = Layout {
     ],
 };
 
-static FETCH_REQUEST: Layout = Layout {
+static FETCH_REQUEST: Schema = Schema {
     newest: 18,
     flexible_from: 12,
     fields: &[
@@ -203,7 +203,7 @@ static FETCH_REQUEST: Layout = Layout {
     ],
 };
 
-static LIST_OFFSETS_REQUEST: Layout = Layout {
+static LIST_OFFSETS_REQUEST: Schema = Schema {
     newest: 11,
     flexible_from: 6,
     fields: &[
@@ -219,7 +219,7 @@ static LIST_OFFSETS_REQUEST: Layout = Layout {
     ],
 };
 
-static METADATA_REQUEST: Layout = Layout {
+static METADATA_REQUEST: Schema = Schema {
     newest: 13,
     flexible_from: 9,
     fields: &[
@@ -232,7 +232,7 @@ static METADATA_REQUEST: Layout = Layout {
     ],
 };
 
-static OFFSET_COMMIT_REQUEST: Layout = Layout {
+static OFFSET_COMMIT_REQUEST: Schema = Schema {
     newest: 10,
     flexible_from: 8,
     fields: &[
@@ -257,7 +257,7 @@ static OFFSET_COMMIT_REQUEST: Layout = Layout {
     ],
 };
 
-static OFFSET_FETCH_REQUEST: Layout = Layout {
+static OFFSET_FETCH_REQUEST: Schema = Schema {
     newest: 10,
     flexible_from: 6,
     fields: &[
@@ -281,7 +281,7 @@ static OFFSET_FETCH_REQUEST: Layout = Layout {
     ],
 };
 
-static FIND_COORDINATOR_REQUEST: Layout = Layout {
+static FIND_COORDINATOR_REQUEST: Schema = Schema {
     newest: 6,
     flexible_from: 3,
     fields: &[
@@ -292,7 +292,7 @@ static FIND_COORDINATOR_REQUEST: Layout = Layout {
     ],
 };
 
-static JOIN_GROUP_REQUEST: Layout = Layout {
+static JOIN_GROUP_REQUEST: Schema = Schema {
     newest: 9,
     flexible_from: 6,
     fields: &[
@@ -308,13 +308,13 @@ static JOIN_GROUP_REQUEST: Layout = Layout {
     ],
 };
 
-static HEARTBEAT_REQUEST: Layout = Layout {
+static HEARTBEAT_REQUEST: Schema = Schema {
     newest: 4,
     flexible_from: 4,
     fields: &[GROUP, f(Fixed(4)), f(Text), f(Text).from(3), TAGS],
 };
 
-static LEAVE_GROUP_REQUEST: Layout = Layout {
+static LEAVE_GROUP_REQUEST: Schema = Schema {
     newest: 5,
     flexible_from: 4,
     fields: &[
@@ -325,7 +325,7 @@ static LEAVE_GROUP_REQUEST: Layout = Layout {
     ],
 };
 
-static SYNC_GROUP_REQUEST: Layout = Layout {
+static SYNC_GROUP_REQUEST: Schema = Schema {
     newest: 5,
     flexible_from: 4,
     fields: &[
@@ -340,7 +340,7 @@ static SYNC_GROUP_REQUEST: Layout = Layout {
     ],
 };
 
-static INIT_PRODUCER_ID_REQUEST: Layout = Layout {
+static INIT_PRODUCER_ID_REQUEST: Schema = Schema {
     newest: 6,
     flexible_from: 2,
     fields: &[
@@ -353,7 +353,7 @@ static INIT_PRODUCER_ID_REQUEST: Layout = Layout {
 };
 
 /// Newer versions are for brokers among themselves.
-static ADD_PARTITIONS_TO_TXN_REQUEST: Layout = Layout {
+static ADD_PARTITIONS_TO_TXN_REQUEST: Schema = Schema {
     newest: 3,
     flexible_from: 3,
     fields: &[
@@ -364,19 +364,19 @@ static ADD_PARTITIONS_TO_TXN_REQUEST: Layout = Layout {
     ],
 };
 
-static ADD_OFFSETS_TO_TXN_REQUEST: Layout = Layout {
+static ADD_OFFSETS_TO_TXN_REQUEST: Schema = Schema {
     newest: 4,
     flexible_from: 3,
     fields: &[TRANSACTIONAL_ID, f(Fixed(10)), GROUP, TAGS],
 };
 
-static END_TXN_REQUEST: Layout = Layout {
+static END_TXN_REQUEST: Schema = Schema {
     newest: 5,
     flexible_from: 3,
     fields: &[TRANSACTIONAL_ID, f(Fixed(11)), TAGS],
 };
 
-static TXN_OFFSET_COMMIT_REQUEST: Layout = Layout {
+static TXN_OFFSET_COMMIT_REQUEST: Schema = Schema {
     newest: 5,
     flexible_from: 3,
     fields: &[
@@ -401,7 +401,7 @@ static TXN_OFFSET_COMMIT_REQUEST: Layout = Layout {
     ],
 };
 
-static CONSUMER_GROUP_HEARTBEAT_REQUEST: Layout = Layout {
+static CONSUMER_GROUP_HEARTBEAT_REQUEST: Schema = Schema {
     newest: 1,
     flexible_from: 0,
     fields: &[
@@ -438,13 +438,13 @@ mod tests {
         use kafka_protocol::messages as m;
         use kafka_protocol::protocol::{Encodable, Message};
         fn walk<T: Default + Encodable + Message>(api: ApiKey) {
-            let layout = layout(api as i16).unwrap();
-            for version in T::VERSIONS.min..=T::VERSIONS.max.min(layout.newest) {
+            let schema = schema(api as i16).unwrap();
+            for version in T::VERSIONS.min..=T::VERSIONS.max.min(schema.newest) {
                 let mut body = bytes::BytesMut::new();
                 if T::default().encode(&mut body, version).is_err() {
                     continue;
                 }
-                let end = look_through(layout, version, &body, |_| Ok(()));
+                let end = look_through(schema, version, &body, |_| Ok(()));
                 assert_eq!(end, Ok(body.len()), "{api:?} version {version}");
             }
         }
@@ -527,7 +527,7 @@ mod tests {
         // OffsetFetch, the only one that can name many groups.
         let groups = |count: usize| {
             let mut body = Vec::new();
-            crate::layout::put_varint(&mut body, u32::try_from(count + 1).unwrap());
+            crate::schema::put_varint(&mut body, u32::try_from(count + 1).unwrap());
             body.extend([2, b'g', 1, 0].repeat(count));
             body.extend([0, 0]);
             content(&OFFSET_FETCH_REQUEST, 8, &body).unwrap()

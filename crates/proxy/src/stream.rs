@@ -13,10 +13,21 @@ use socket2::SockRef;
 use tokio::io::Interest;
 use tokio::net::TcpStream;
 
-use crate::conduit::Filled;
-
 /// Without waiting; pages change hands where they can.
 const NOW: SpliceFlags = SpliceFlags::MOVE.union(SpliceFlags::NONBLOCK);
+
+/// What came of taking bytes from a sender.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Filled {
+    /// They cannot go this way now, and are to be read.
+    NoWay,
+    /// None are there, or there is no room for them.
+    Nothing,
+    /// This many.
+    Bytes(usize),
+    /// Nothing follows.
+    End,
+}
 
 /// Both ways are used at once through a shared reference, without waiting:
 /// whoever holds the gate of a link must not.

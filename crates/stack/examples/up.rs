@@ -8,8 +8,8 @@ use std::time::{Duration, Instant};
 use stack::archive::{self, Archives};
 use stack::artefacts::{ArtefactRequest, Parts, Versions, fetch};
 use stack::cache::Cache;
+use stack::embedded::{CdcSpec, Stack, StackSpec};
 use stack::java::find_java;
-use stack::stack::{CdcSpec, Stack, StackSpec};
 
 #[tokio::main]
 async fn main() -> Result<(), Box<dyn Error>> {

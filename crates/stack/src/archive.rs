@@ -17,15 +17,15 @@ use tokio::task::JoinHandle;
 
 use crate::artefacts::Artefacts;
 use crate::cache::{Cache, CacheError};
+use crate::checksums::hex;
+use crate::embedded::{StackError, TrainingStack};
 use crate::format::Format;
 use crate::java::Java;
 use crate::jvm::JvmSpec;
 use crate::logtail::LogTail;
 use crate::process::{Exit, ProcessError};
-use crate::scratch::{Scratch, lock_file};
 use crate::service::ServiceError;
-use crate::stack::{StackError, TrainingStack};
-use crate::sums::hex;
+use crate::temp_dir::{TempDir, lock_file};
 
 /// The first Java whose AOT cache is better than its class-data archive.
 const FIRST_AOT_MAJOR: u32 = 25;
@@ -156,12 +156,6 @@ impl Archives {
     /// Where they are, or would be.
     pub fn dir(&self) -> Option<&Path> {
         self.dir.as_deref()
-    }
-
-    /// How they were made, when there are any.
-    pub fn technique(&self) -> Option<Technique> {
-        self.technique
-            .filter(|_| self.broker.is_some() || self.connect.is_some())
     }
 
     /// Whether there is one for this program.
@@ -313,7 +307,7 @@ async fn train_one(
         move |source| TrainError::Io { path, source }
     };
     let parent = cache.scratch();
-    let scratch = Scratch::create(&parent).map_err(io_error(&parent))?;
+    let scratch = TempDir::create(&parent).map_err(io_error(&parent))?;
     let technique = Technique::of(java);
     let recorded = scratch.path().join("recorded");
     let record = technique.record_options(&recorded);

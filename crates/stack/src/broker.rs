@@ -7,8 +7,6 @@
 //! go through a proxy, there is a fourth, REPLICATION, which takes the brokers'
 //! traffic from DIRECT. Knows nothing of faults and scenarios.
 
-mod full_disk;
-
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::fs;
@@ -18,15 +16,14 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-pub use full_disk::FullDisk;
-
-use base64::Engine as _;
-use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-
 use crate::format::Format;
 use crate::jvm::JvmSpec;
 use crate::ports::ReservedPort;
 use crate::service::{Probe, Service, ServiceError, Stopped};
+
+pub use full_disk::FullDisk;
+
+mod full_disk;
 
 /// What a broker logs last when it starts.
 const STARTED: &str = "Kafka Server started";
@@ -221,19 +218,13 @@ impl Broker {
     }
 
     /// Where it tells clients to find it: its own address or a proxy's.
-    pub fn advertised_addr(&self) -> SocketAddr {
+    pub(crate) fn advertised_addr(&self) -> SocketAddr {
         self.advertised
     }
 
     /// Where whoever must not be disturbed by a proxy finds it.
     pub fn direct_addr(&self) -> SocketAddr {
         self.ports.direct.addr()
-    }
-
-    /// Where it really listens for the other brokers, when that is a listener
-    /// of its own: see [`crate::stack::StackSpec::replication_ports`].
-    pub fn replication_addr(&self) -> Option<SocketAddr> {
-        Some(self.ports.replication.as_ref()?.port.addr())
     }
 
     /// The settings it was given.
@@ -346,11 +337,6 @@ fn is_partition_of(dir_name: &str, topic: &str) -> bool {
     })
 }
 
-/// A random id in the form Kafka wants: 16 bytes in URL-safe base 64.
-pub(crate) fn random_id() -> String {
-    URL_SAFE_NO_PAD.encode(uuid::Uuid::new_v4().as_bytes())
-}
-
 fn settings(
     id: u8,
     cluster: &Cluster,
@@ -437,38 +423,6 @@ fn log_dirs(dir: &Path, data_dir: &Path) -> String {
     }
 }
 
-/// The text of a Java properties file.
-pub(crate) fn java_properties(settings: &BTreeMap<String, String>) -> String {
-    let mut text = String::from("# Written by ackproof.\n");
-    for (key, value) in settings {
-        // Writing to a String cannot fail.
-        let _ = writeln!(text, "{}={}", escaped(key), escaped(value));
-    }
-    text
-}
-
-/// As java.util.Properties reads it: a backslash escapes.
-fn escaped(text: &str) -> String {
-    let mut escaped = String::with_capacity(text.len());
-    for (index, char) in text.chars().enumerate() {
-        match char {
-            '\n' => escaped.push_str("\\n"),
-            '\\' | '=' | ':' | '#' | '!' => escaped.extend(['\\', char]),
-            ' ' if index == 0 => escaped.push_str("\\ "),
-            // The file is read as ISO 8859-1.
-            char if !char.is_ascii() => {
-                let mut units = [0; 2];
-                for unit in char.encode_utf16(&mut units) {
-                    // Writing to a String cannot fail.
-                    let _ = write!(escaped, "\\u{unit:04x}");
-                }
-            }
-            _ => escaped.push(char),
-        }
-    }
-    escaped
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -484,27 +438,9 @@ mod tests {
     }
 
     #[test]
-    fn property_values_survive_what_the_format_gives_a_meaning_to() {
-        let settings = BTreeMap::from([("a".to_owned(), " x=y:z\\".to_owned())]);
-        assert!(java_properties(&settings).ends_with("\na=\\ x\\=y\\:z\\\\\n"));
-    }
-
-    #[test]
     fn a_directory_with_a_comma_is_named_from_where_the_broker_runs() {
         let named = |dir: &str| log_dirs(Path::new(dir), &Path::new(dir).join("data/broker-2"));
         assert_eq!(named("/a"), "/a/data/broker-2");
         assert_eq!(named("/a,b"), "data/broker-2");
-    }
-
-    #[test]
-    fn letters_beyond_ascii_are_escaped() {
-        let settings = BTreeMap::from([("log.dirs".to_owned(), "/ü/𝄞".to_owned())]);
-        assert!(java_properties(&settings).ends_with("=/\\u00fc/\\ud834\\udd1e\n"));
-    }
-
-    #[test]
-    fn random_ids_are_sixteen_bytes_and_differ() {
-        assert_eq!(random_id().len(), 22);
-        assert_ne!(random_id(), random_id());
     }
 }

@@ -12,6 +12,7 @@ use std::time::{Duration, Instant};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+use crate::encoding::encoded;
 use crate::jvm::JvmSpec;
 use crate::ports::ReservedPort;
 use crate::process::elapsed_ms;
@@ -246,7 +247,7 @@ impl Connect {
     }
 
     /// Where its REST interface is.
-    pub fn rest_addr(&self) -> SocketAddr {
+    pub(crate) fn rest_addr(&self) -> SocketAddr {
         self.port.addr()
     }
 
@@ -455,20 +456,6 @@ fn shortened(line: &str) -> String {
     let half = CAUSE_CHARS_MAX / 2;
     let (head, tail) = (&chars[..half], &chars[half + rest..]);
     head.iter().chain(&[' ', '…', ' ']).chain(tail).collect()
-}
-
-/// A name as a part of a path (RFC 3986, section 2.1).
-pub(crate) fn encoded(name: &[u8]) -> String {
-    name.iter().fold(String::new(), |mut path, byte| {
-        let byte = *byte;
-        if byte.is_ascii_alphanumeric() || b"-._~".contains(&byte) {
-            path.push(char::from(byte));
-        } else {
-            path.push('%');
-            path.push_str(&crate::sums::hex(&[byte]).to_ascii_uppercase());
-        }
-        path
-    })
 }
 
 #[cfg(test)]

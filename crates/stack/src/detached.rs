@@ -20,11 +20,11 @@ use std::time::{Duration, Instant};
 
 use serde::{Deserialize, Serialize};
 
+use crate::embedded::Stack;
 use crate::linux;
 use crate::postgres::ConnectionParameters;
 use crate::process::{ProcessError, ProcessSnapshot, elapsed_ms};
-use crate::scratch::lock_file;
-use crate::stack::Stack;
+use crate::temp_dir::lock_file;
 
 const POLL: Duration = Duration::from_millis(10);
 

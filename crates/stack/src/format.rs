@@ -19,14 +19,14 @@ use std::time::Duration;
 use sha2::{Digest, Sha256};
 
 use crate::artefacts::Artefacts;
-use crate::broker::{java_properties, random_id};
 use crate::cache::CacheError;
+use crate::checksums::hex;
+use crate::encoding::{java_properties, random_id};
 use crate::java::Java;
 use crate::jvm::{JvmSpec, LOG4J2};
 use crate::logtail::LogTail;
 use crate::process::{Exit, ProcessError};
-use crate::scratch::{Scratch, lock_file};
-use crate::sums::hex;
+use crate::temp_dir::{TempDir, lock_file};
 
 /// The features' levels, as records of the cluster's metadata (KIP-778).
 const CHECKPOINT: &str = "bootstrap.checkpoint";
@@ -93,7 +93,7 @@ impl Format {
         // Whoever held the lock may have asked it.
         if !place.is_file() {
             let parent = artefacts.cache.scratch();
-            let scratch = Scratch::create(&parent).map_err(io_error(&parent))?;
+            let scratch = TempDir::create(&parent).map_err(io_error(&parent))?;
             let made = ask_tool(artefacts, java, scratch.path()).await?;
             if let Some(parent) = place.parent() {
                 fs::create_dir_all(parent).map_err(io_error(parent))?;

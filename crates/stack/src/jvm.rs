@@ -13,8 +13,7 @@ use std::path::{Path, PathBuf};
 use secret::Secrets;
 
 use crate::artefacts::Artefacts;
-use crate::broker::java_properties;
-use crate::connect::encoded;
+use crate::encoding::{encoded, java_properties};
 use crate::java::Java;
 use crate::process::{ChildSpec, Input};
 

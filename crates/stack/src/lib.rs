@@ -2,16 +2,19 @@
 //! processes of this program, which end with it.
 //!
 //! [`artefacts::fetch`] brings the files, [`java::find_java`] finds what runs
-//! them, [`stack::Stack::start`] starts them. Knows nothing of Kafka's
+//! them, [`embedded::Stack::start`] starts them. Knows nothing of Kafka's
 //! protocol, of scenarios, faults or histories.
 
 pub mod archive;
 pub mod artefacts;
 pub mod broker;
 pub mod cache;
+pub mod checksums;
 pub mod connect;
 pub mod detached;
 pub mod diagnose;
+pub mod embedded;
+mod encoding;
 pub mod format;
 pub mod java;
 pub mod jvm;
@@ -22,7 +25,5 @@ pub mod ports;
 pub mod postgres;
 pub mod process;
 pub mod rest;
-mod scratch;
 pub mod service;
-pub mod stack;
-pub mod sums;
+mod temp_dir;

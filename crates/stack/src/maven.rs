@@ -104,7 +104,7 @@ impl Maven {
 
     /// Lets Maven run on this Java, for when it would find none by itself.
     #[must_use]
-    pub fn with_java_home(mut self, home: PathBuf) -> Self {
+    pub(crate) fn with_java_home(mut self, home: PathBuf) -> Self {
         self.java_home = Some(home);
         self
     }

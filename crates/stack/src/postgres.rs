@@ -17,8 +17,8 @@ use crate::cache::{Cache, CacheError, shared_dir};
 use crate::logtail::LogTail;
 use crate::ports::ReservedPort;
 use crate::process::{ChildSpec, Exit, Owner, ProcessError, Signal, Stream};
-use crate::scratch::{Scratch, make_readable};
 use crate::service::{Probe, Service, ServiceError};
+use crate::temp_dir::{TempDir, make_readable};
 
 /// Nobody, on every Linux.
 const UNPRIVILEGED: Owner = Owner {
@@ -94,7 +94,7 @@ pub struct Postgres {
     data_dir: PathBuf,
     service: Service,
     /// Where the data is when it cannot be in the stack's own directory.
-    _elsewhere: Option<Scratch>,
+    _elsewhere: Option<TempDir>,
 }
 
 impl Postgres {
@@ -191,7 +191,7 @@ pub(crate) fn unprivileged_owner() -> Option<Owner> {
 struct Home {
     data_dir: PathBuf,
     owner: Option<Owner>,
-    elsewhere: Option<Scratch>,
+    elsewhere: Option<TempDir>,
 }
 
 impl Home {
@@ -203,7 +203,7 @@ impl Home {
                 path: parent.clone(),
                 source,
             };
-            let scratch = Scratch::create(&parent).map_err(io_error)?;
+            let scratch = TempDir::create(&parent).map_err(io_error)?;
             make_readable(&parent).map_err(io_error)?;
             make_readable(scratch.path()).map_err(io_error)?;
             Some(scratch)

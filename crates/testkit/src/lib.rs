@@ -15,8 +15,8 @@ use std::process::Command;
 use stack::archive::Archives;
 use stack::artefacts::{ArtefactRequest, Artefacts, Parts, Versions, fetch};
 use stack::cache::Cache;
+use stack::embedded::{Stack, StackSpec};
 use stack::java::{Java, find_java};
-use stack::stack::{Stack, StackSpec};
 
 /// What brokers are started from: the versions that ackproof itself takes.
 #[derive(Debug)]

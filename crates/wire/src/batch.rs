@@ -11,7 +11,10 @@
 use bytes::{Buf, Bytes};
 use model::ids::Offset;
 
-use crate::compression::{self, DecompressError};
+use crate::compression::{self, Compression, DecompressError};
+
+#[cfg(test)]
+mod tests;
 
 /// A limit for [`Batches::new`] that any sane broker stays below: 64 times
 /// Kafka's default `max.message.bytes`.
@@ -25,21 +28,6 @@ const HEADER_BYTES: usize = 61;
 const CRC_START: usize = 21;
 /// Length, attributes, timestamp, offset, key, value and headers of one byte each.
 const RECORD_BYTES_MIN: usize = 7;
-
-/// How a batch's records are compressed.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Compression {
-    /// Not at all.
-    None,
-    /// gzip.
-    Gzip,
-    /// snappy, as a stream of blocks or one block.
-    Snappy,
-    /// lz4 frames.
-    Lz4,
-    /// zstd.
-    Zstd,
-}
 
 /// What a record's timestamp means.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -225,7 +213,7 @@ impl Batches {
     }
 
     /// After the last batch: how many bytes of one more were there.
-    pub fn truncated_bytes(&self) -> usize {
+    pub(crate) fn truncated_bytes(&self) -> usize {
         self.rest.len()
     }
 
@@ -484,6 +472,3 @@ fn optional_bytes(bytes: &mut Bytes) -> Result<Option<Bytes>, &'static str> {
         Err(_) => Err("a length in a record is negative"),
     }
 }
-
-#[cfg(test)]
-mod tests;

@@ -5,13 +5,26 @@ use std::io::{self, Read};
 
 use bytes::Bytes;
 
-use crate::batch::Compression;
-
 /// The header of a snappy stream as the Java client writes it (snappy-java's
 /// `SnappyOutputStream`: magic, version, lowest compatible version). Blocks,
 /// each behind its 4-byte length, follow.
 const SNAPPY_STREAM_MAGIC: &[u8; 8] = b"\x82SNAPPY\0";
 const SNAPPY_STREAM_HEADER_BYTES: usize = 16;
+
+/// How a batch's records are compressed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Compression {
+    /// Not at all.
+    None,
+    /// gzip.
+    Gzip,
+    /// snappy, as a stream of blocks or one block.
+    Snappy,
+    /// lz4 frames.
+    Lz4,
+    /// zstd.
+    Zstd,
+}
 
 /// Compressed records that cannot be undone.
 #[derive(Debug, thiserror::Error)]

@@ -1,21 +1,17 @@
-//! The configuration in force, as a broker reports it, and changes to it.
+//! The configuration in force, as a broker reports it.
 //! Never carries a sensitive value. Knows nothing of what the keys mean.
 
 use std::collections::BTreeMap;
-use std::fmt;
 
+use kafka_protocol::messages::DescribeConfigsRequest;
 use kafka_protocol::messages::describe_configs_request::DescribeConfigsResource;
 use kafka_protocol::messages::describe_configs_response::DescribeConfigsResourceResult;
-use kafka_protocol::messages::incremental_alter_configs_request::{
-    AlterConfigsResource, AlterableConfig,
-};
-use kafka_protocol::messages::{DescribeConfigsRequest, IncrementalAlterConfigsRequest};
 use kafka_protocol::protocol::StrBytes;
 use model::ids::TopicName;
 
 use crate::connection::Connection;
 use crate::error::{Refusal, WireError};
-use crate::metadata::BrokerId;
+use crate::ids::BrokerId;
 
 /// Configuration by key.
 pub type Configs = BTreeMap<String, ConfigEntry>;
@@ -57,71 +53,6 @@ pub struct ConfigEntry {
     pub source: ConfigSource,
 }
 
-/// Whose configuration is changed.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum ConfigTarget {
-    /// A topic's.
-    Topic(TopicName),
-    /// One broker's.
-    Broker(BrokerId),
-    /// Every broker's, where it has no value of its own.
-    AllBrokers,
-}
-
-impl ConfigTarget {
-    fn to_wire(&self) -> (i8, String) {
-        match self {
-            Self::Topic(topic) => (RESOURCE_TOPIC, topic.as_str().to_owned()),
-            Self::Broker(broker) => (RESOURCE_BROKER, broker.to_string()),
-            Self::AllBrokers => (RESOURCE_BROKER, String::new()),
-        }
-    }
-}
-
-impl fmt::Display for ConfigTarget {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Topic(topic) => write!(f, "topic {topic}"),
-            Self::Broker(broker) => write!(f, "broker {broker}"),
-            Self::AllBrokers => f.write_str("all brokers"),
-        }
-    }
-}
-
-/// A change of one key (KIP-339). Doing it twice is doing it once.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum ConfigChange {
-    /// Gives it a value.
-    Set {
-        /// The key.
-        key: String,
-        /// The value.
-        value: String,
-    },
-    /// Takes the value away, so that the next source's is in force.
-    Reset {
-        /// The key.
-        key: String,
-    },
-}
-
-impl ConfigChange {
-    fn to_wire(&self) -> AlterableConfig {
-        let (key, operation, value) = match self {
-            Self::Set { key, value } => (key, OPERATION_SET, Some(value)),
-            Self::Reset { key } => (key, OPERATION_DELETE, None),
-        };
-        AlterableConfig::default()
-            .with_name(StrBytes::from_string(key.clone()))
-            .with_config_operation(operation)
-            .with_value(value.map(|it| StrBytes::from_string(it.clone())))
-    }
-}
-
-/// Operations of the protocol (`AlterConfigOp.OpType` of the Java client).
-const OPERATION_SET: i8 = 0;
-const OPERATION_DELETE: i8 = 1;
-
 /// Resource types of the protocol (`ConfigResource.Type` of the Java client).
 const RESOURCE_TOPIC: i8 = 2;
 const RESOURCE_BROKER: i8 = 4;
@@ -149,36 +80,6 @@ impl Connection {
     ) -> Result<Configs, WireError> {
         self.describe_configs(RESOURCE_BROKER, broker.to_string())
             .await
-    }
-
-    /// Changes some keys of a configuration, all or none. A broker's own must
-    /// be changed at that broker; for the others any broker can be asked. It
-    /// answers when the controllers have decided: brokers act on it a little
-    /// later.
-    ///
-    /// # Errors
-    /// [`WireError`], of which `Refused` for a key or value that is not one, or
-    /// that cannot be changed at run time.
-    pub async fn incremental_alter_configs(
-        &mut self,
-        target: &ConfigTarget,
-        changes: &[ConfigChange],
-    ) -> Result<(), WireError> {
-        let version = self.version::<IncrementalAlterConfigsRequest>(0..=1)?;
-        let (kind, name) = target.to_wire();
-        let resource = AlterConfigsResource::default()
-            .with_resource_type(kind)
-            .with_resource_name(StrBytes::from_string(name))
-            .with_configs(changes.iter().map(ConfigChange::to_wire).collect());
-        let request = IncrementalAlterConfigsRequest::default().with_resources(vec![resource]);
-        let answer = self.call(&request, version).await?;
-        let Some(result) = answer.responses.into_iter().next() else {
-            let reason = format!("nothing about {target}");
-            return Err(self.undecodable::<IncrementalAlterConfigsRequest>(version, reason));
-        };
-        Refusal::check(result.error_code, result.error_message).map_err(|source| {
-            self.refused::<IncrementalAlterConfigsRequest>(target.to_string(), source)
-        })
     }
 
     async fn describe_configs(&mut self, kind: i8, name: String) -> Result<Configs, WireError> {

@@ -106,7 +106,7 @@ impl Connection {
     }
 
     /// Whether the connection can carry another call.
-    pub fn is_usable(&self) -> bool {
+    pub(crate) fn is_usable(&self) -> bool {
         self.state == State::Ready
     }
 

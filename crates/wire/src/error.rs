@@ -10,7 +10,7 @@ use kafka_protocol::messages::ApiKey;
 use model::ids::TopicPartition;
 
 use crate::frame::FrameError;
-use crate::metadata::BrokerId;
+use crate::ids::BrokerId;
 
 /// A Kafka API, by its name in the protocol guide.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

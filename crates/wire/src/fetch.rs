@@ -14,8 +14,9 @@ use uuid::Uuid;
 
 use crate::connection::{Connection, wire_bytes, wire_ms};
 use crate::error::{ErrorCode, Refusal, WireError};
+use crate::ids::{BrokerId, TopicId};
 use crate::list_offsets::Isolation;
-use crate::metadata::{BrokerId, TopicId, wire_topic};
+use crate::metadata::wire_topic;
 
 /// The last version that names topics by name; later ones need topic ids.
 const VERSION_BY_NAME_MAX: i16 = 12;

@@ -6,22 +6,18 @@ use std::fmt;
 
 use bytes::{Buf, Bytes};
 use kafka_protocol::messages::describe_groups_response::DescribedGroupMember;
-use kafka_protocol::messages::offset_delete_request::{
-    OffsetDeleteRequestPartition, OffsetDeleteRequestTopic,
-};
 use kafka_protocol::messages::offset_fetch_request::OffsetFetchRequestGroup;
 use kafka_protocol::messages::{
     ConsumerGroupDescribeRequest, ConsumerProtocolAssignment, DeleteGroupsRequest,
-    DescribeGroupsRequest, FindCoordinatorRequest, GroupId as WireGroupId, OffsetDeleteRequest,
-    OffsetFetchRequest,
+    DescribeGroupsRequest, FindCoordinatorRequest, GroupId as WireGroupId, OffsetFetchRequest,
 };
 use kafka_protocol::protocol::{Decodable, Message, StrBytes};
 use model::ids::{GroupId, Offset, PartitionIndex, TopicName, TopicPartition};
 
 use crate::connection::Connection;
 use crate::error::{ErrorCode, Refusal, WireError};
-use crate::metadata::{BrokerId, address, wire_topic};
-use crate::partitions::by_topic;
+use crate::ids::BrokerId;
+use crate::metadata::address;
 use crate::transactions::TransactionalId;
 
 /// The first version of `OffsetFetch` and the one of `FindCoordinator` that
@@ -221,47 +217,6 @@ impl Connection {
             id: BrokerId::new(id.0),
             address: address(&host, port),
         })
-    }
-
-    /// Deletes committed offsets of the group, and says for each partition
-    /// whether that was done; its coordinator must be asked. A partition
-    /// without one is as good as done.
-    ///
-    /// # Errors
-    /// [`WireError`], of which `Refused` when another broker is the
-    /// coordinator, or the group does not exist.
-    pub async fn delete_group_offsets(
-        &mut self,
-        group: &GroupId,
-        partitions: &[TopicPartition],
-    ) -> Result<BTreeMap<TopicPartition, Result<(), Refusal>>, WireError> {
-        let version = self.version::<OffsetDeleteRequest>(0..=0)?;
-        let topics = by_topic(partitions).into_iter().map(|(topic, partitions)| {
-            let partitions = partitions
-                .into_iter()
-                .map(|it| OffsetDeleteRequestPartition::default().with_partition_index(it));
-            OffsetDeleteRequestTopic::default()
-                .with_name(wire_topic(topic))
-                .with_partitions(partitions.collect())
-        });
-        let request = OffsetDeleteRequest::default()
-            .with_group_id(wire_group(group))
-            .with_topics(topics.collect());
-        let answer = self.call(&request, version).await?;
-        Refusal::check(answer.error_code, None).map_err(|source| {
-            self.refused::<OffsetDeleteRequest>(format!("group {group}"), source)
-        })?;
-        let mut outcomes = BTreeMap::new();
-        for topic in answer.topics {
-            for row in topic.partitions {
-                let place = TopicPartition {
-                    topic: TopicName::new(topic.name.as_str()),
-                    partition: PartitionIndex::new(row.partition_index),
-                };
-                outcomes.insert(place, Refusal::check(row.error_code, None));
-            }
-        }
-        self.complete::<OffsetDeleteRequest, _, _>(version, partitions, outcomes)
     }
 
     /// Deletes the group with its offsets; its coordinator must be asked.

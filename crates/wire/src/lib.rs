@@ -18,6 +18,7 @@ mod error;
 mod fetch;
 mod frame;
 mod groups;
+mod ids;
 mod list_offsets;
 mod log_reader;
 mod members;
@@ -30,12 +31,13 @@ mod topics;
 mod transactions;
 
 pub use batch::{
-    Batch, BatchError, Batches, Compression, ControlMarker, DECOMPRESSED_BYTES_MAX, Header,
-    ProducerStamp, Record, TimestampType,
+    Batch, BatchError, Batches, ControlMarker, DECOMPRESSED_BYTES_MAX, Header, ProducerStamp,
+    Record, TimestampType,
 };
-pub use cluster::{Cluster, ClusterOptions};
-pub use compression::DecompressError;
-pub use configs::{ConfigChange, ConfigEntry, ConfigSource, ConfigTarget, ConfigValue, Configs};
+pub use cluster::Cluster;
+pub use cluster::retry::ClusterOptions;
+pub use compression::{Compression, DecompressError};
+pub use configs::{ConfigEntry, ConfigSource, ConfigValue, Configs};
 pub use connection::{ClientOptions, Connection};
 pub use error::{Api, ErrorCode, Refusal, VersionSpan, WireError};
 pub use fetch::{FetchOptions, FetchPosition, FetchedPartition, FetchedSlice};
@@ -43,14 +45,13 @@ pub use frame::{FRAME_BYTES_MIN, FrameError};
 pub use groups::{
     CommittedOffset, Coordinator, GroupDescription, GroupMember, GroupProtocol, GroupState,
 };
+pub use ids::{BrokerId, TopicId};
 pub use list_offsets::{Isolation, ListedOffset, OffsetSpec, ReplicaEnds};
 pub use log_reader::{LogReader, PinnedReader, ReadError, ReadFrom, ReadOptions};
-pub use metadata::{Broker, BrokerId, Metadata, PartitionMetadata, TopicId, TopicMetadata, Topics};
-pub use partitions::{ElectionType, EligibleLeaders, PartitionReplicas};
+pub use metadata::{Broker, Metadata, PartitionMetadata, TopicMetadata, Topics};
+pub use partitions::ElectionType;
 pub use probe::{Listener, probe};
 pub use quorum::{Quorum, QuorumReplica};
 pub use quotas::{ClientIds, QuotaEntity};
 pub use topics::NewTopic;
-pub use transactions::{
-    ActiveProducer, ListedTransaction, TransactionDescription, TransactionState, TransactionalId,
-};
+pub use transactions::TransactionalId;

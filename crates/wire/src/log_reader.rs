@@ -12,8 +12,8 @@ use crate::batch::{Batch, BatchError, Batches, DECOMPRESSED_BYTES_MAX};
 use crate::cluster::Cluster;
 use crate::error::{ErrorCode, Refusal, WireError};
 use crate::fetch::{FetchOptions, FetchPosition, FetchedSlice};
+use crate::ids::BrokerId;
 use crate::list_offsets::{OffsetSpec, ReplicaEnds};
-use crate::metadata::BrokerId;
 
 /// Which replica to read.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -294,6 +294,10 @@ impl LogReader {
                 .and_then(|batch| self.check_forward(batch, taken.is_empty()));
             match batch {
                 Ok(mut batch) => {
+                    assert!(
+                        batch.next_offset() > self.position,
+                        "a reader only goes forward"
+                    );
                     batch.keep(self.position, batch.next_offset());
                     self.position = batch.next_offset();
                     taken.push(batch);

@@ -1,8 +1,6 @@
 //! Who is in the cluster and who leads what, as one broker sees it. Knows
 //! nothing of connections to the others.
 
-use std::fmt;
-
 use kafka_protocol::messages::metadata_request::MetadataRequestTopic;
 use kafka_protocol::messages::metadata_response::{
     MetadataResponsePartition, MetadataResponseTopic,
@@ -12,58 +10,10 @@ use kafka_protocol::messages::{
 };
 use kafka_protocol::protocol::StrBytes;
 use model::ids::{PartitionIndex, TopicName};
-use uuid::Uuid;
 
 use crate::connection::Connection;
 use crate::error::{ErrorCode, WireError};
-
-/// A broker's `node.id`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct BrokerId(i32);
-
-impl BrokerId {
-    /// Wraps the bare number.
-    pub const fn new(value: i32) -> Self {
-        Self(value)
-    }
-
-    /// The bare number.
-    pub const fn get(self) -> i32 {
-        self.0
-    }
-
-    /// Kafka writes "none" as -1.
-    pub(crate) fn from_wire(id: WireBrokerId) -> Option<Self> {
-        (id.0 >= 0).then_some(Self(id.0))
-    }
-}
-
-impl fmt::Display for BrokerId {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.0.fmt(f)
-    }
-}
-
-/// A topic's identity (KIP-516): a deleted and re-created topic has a new one.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct TopicId(Uuid);
-
-impl TopicId {
-    /// Brokers without topic ids answer with zeros.
-    pub(crate) fn from_wire(id: Uuid) -> Option<Self> {
-        (!id.is_nil()).then_some(Self(id))
-    }
-
-    pub(crate) fn to_wire(self) -> Uuid {
-        self.0
-    }
-}
-
-impl fmt::Display for TopicId {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.0.fmt(f)
-    }
-}
+use crate::ids::{BrokerId, TopicId};
 
 /// Which topics to ask for.
 #[derive(Clone, Copy, Debug)]
@@ -161,7 +111,7 @@ impl Connection {
                 .brokers
                 .into_iter()
                 .map(|broker| Broker {
-                    id: BrokerId(broker.node_id.0),
+                    id: BrokerId::new(broker.node_id.0),
                     address: address(&broker.host, broker.port),
                     rack: broker.rack.map(|rack| rack.to_string()),
                 })
@@ -190,7 +140,12 @@ fn topic_metadata(topic: MetadataResponseTopic) -> Option<TopicMetadata> {
 }
 
 fn partition_metadata(partition: MetadataResponsePartition) -> PartitionMetadata {
-    let ids = |nodes: Vec<WireBrokerId>| nodes.into_iter().map(|node| BrokerId(node.0)).collect();
+    let ids = |nodes: Vec<WireBrokerId>| {
+        nodes
+            .into_iter()
+            .map(|node| BrokerId::new(node.0))
+            .collect()
+    };
     PartitionMetadata {
         partition: PartitionIndex::new(partition.partition_index),
         leader: BrokerId::from_wire(partition.leader_id),

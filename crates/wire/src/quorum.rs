@@ -9,7 +9,7 @@ use model::ids::Offset;
 
 use crate::connection::Connection;
 use crate::error::{Refusal, WireError};
-use crate::metadata::BrokerId;
+use crate::ids::BrokerId;
 
 /// The topic that the controllers agree on (KIP-595); it has one partition.
 const METADATA_TOPIC: &str = "__cluster_metadata";

@@ -36,7 +36,7 @@ use kafka_protocol::records::{
 };
 use model::ids::{GroupId, Offset, PartitionIndex, TopicName, TopicPartition};
 use stack::artefacts::Parts;
-use stack::stack::Stack;
+use stack::embedded::Stack;
 use testkit::{Kafka, fresh_dir};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
@@ -417,12 +417,8 @@ async fn a_replica_is_read_by_its_broker() {
     let place = new_topic(&mut cluster, "replica", &[]).await;
     produce(&place, &[b"a"], WireCompression::None).await;
     let broker = cluster.brokers().next().unwrap().id;
-    let partitions = [place.clone()];
-    let ends = cluster
-        .list_offsets_of(broker, &partitions, OffsetSpec::LogEnd)
-        .await
-        .unwrap();
-    assert_eq!(ends[&place], Offset::new(1));
+    let ends = cluster.replica_ends(broker, &place).await.unwrap();
+    assert_eq!(ends.log_end, Offset::new(1));
     let options = ReadOptions {
         from: ReadFrom::Replica {
             broker,

@@ -72,7 +72,7 @@ fn cannot_tell(contract: &Contract, name: &str, repetition: u32, broken: &str) -
     ScenarioVerdict {
         name: name.to_owned(),
         repetition,
-        ran: None,
+        timing: None,
         stopped: None,
         verdict: Verdict::Inconclusive,
         as_expected: false,

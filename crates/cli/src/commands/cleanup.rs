@@ -59,7 +59,7 @@ pub(crate) async fn cleanup(args: &CleanupArgs) -> Result<Exit, Failure> {
         () = interrupt.happened() => return Err(Failure::interrupted()),
     };
     let removal = removed.map_err(|error| match &error {
-        engine::EngineError::Strange { .. } => Failure::usage(&error),
+        engine::EngineError::ForeignName { .. } => Failure::usage(&error),
         _ => Failure::environment(&error).hint("nothing was changed; try again when it answers"),
     })?;
     print(&told(&plan, &removal))?;

@@ -6,7 +6,7 @@ use std::io;
 use std::sync::Arc;
 
 use ::proxy::{CONNECTIONS_MAX, ClusterProxy, ClusterSettings, HostPort, Http, Note};
-use engine::{EngineError, Looked};
+use engine::{EngineError, ProbedAddress};
 use rustix::process::{Resource, getrlimit, setrlimit};
 use wire::Listener;
 
@@ -54,7 +54,7 @@ pub(crate) async fn proxy(args: &ProxyArgs) -> Result<Exit, Failure> {
     match found.security {
         Security::None => {
             let met = tokio::select! {
-                met = proxy.meet() => met,
+                met = proxy.discover_brokers() => met,
                 () = interrupt.happened() => return Err(Failure::interrupted()),
             };
             met.map_err(|error| Failure::environment(&error).hint(HINT))?;
@@ -95,17 +95,19 @@ enum Security {
 /// Looks at what is behind each address, and leaves out what is no broker.
 async fn look(bootstrap: &[HostPort]) -> Result<Found, Failure> {
     let failure = |error| Failure::environment(&error).hint(HINT);
-    let passes = |it: &Looked| matches!(it.listener, Listener::Broker | Listener::Sasl { .. });
-    let looked = engine::look(bootstrap).await;
-    let (usable, unusable): (Vec<Looked>, Vec<Looked>) = looked.into_iter().partition(passes);
+    let passes =
+        |it: &ProbedAddress| matches!(it.listener, Listener::Broker | Listener::Sasl { .. });
+    let looked = engine::probe_addresses(bootstrap).await;
+    let (usable, unusable): (Vec<ProbedAddress>, Vec<ProbedAddress>) =
+        looked.into_iter().partition(passes);
     if usable.is_empty() {
         let looked = unusable;
-        return Err(failure(EngineError::NoBroker { looked }));
+        return Err(failure(EngineError::NoBroker { probed: looked }));
     }
     for it in unusable {
         note(&format!("left out: {it}\n"));
     }
-    let is_plain = |it: &Looked| it.listener.is_plain_broker();
+    let is_plain = |it: &ProbedAddress| it.listener.is_plain_broker();
     let plain: Vec<HostPort> = usable
         .iter()
         .filter(|it| is_plain(it))
@@ -114,7 +116,7 @@ async fn look(bootstrap: &[HostPort]) -> Result<Found, Failure> {
     let security = if plain.is_empty() {
         Security::Sasl
     } else {
-        for error in engine::look_behind(&plain).await.map_err(failure)? {
+        for error in engine::unreachable_brokers(&plain).await.map_err(failure)? {
             note(&format!("{error}\n"));
         }
         Security::None

@@ -13,9 +13,9 @@ use ::stack::artefacts::Parts;
 use ::stack::detached::{
     DEFAULT_STACK, RunningStack, StackName, State, StateFile, ask_to_stop, spawn_holder,
 };
+use ::stack::embedded::{CdcSpec, Stack, StackProgress, StackSpec};
 use ::stack::ports::{ReservedPort, TakenPort};
 use ::stack::process::ProcessSnapshot;
-use ::stack::stack::{CdcSpec, Stack, StackProgress, StackSpec};
 
 use serde_json::{Value, json};
 

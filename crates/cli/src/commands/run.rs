@@ -6,8 +6,8 @@ use std::io;
 use std::time::{Duration, Instant, SystemTime};
 
 use checker::Examples;
-use engine::progress::{Progress, Step};
-use engine::{Brokers, Embedded, End, Left, Settings};
+use engine::progress::{Progress, ProgressEvent};
+use engine::{Brokers, Embedded, End, Leftover, Settings};
 use model::plan::{RunPlan, Timing};
 use model::verdict::RunVerdict;
 use proxy::HostPort;
@@ -113,7 +113,7 @@ async fn make_ready(settings: &mut RunSettings) -> Result<Ready, Failure> {
             Ok(Ready::Embedded(Box::new(provision)))
         }
         settings::Brokers::Cluster(bootstrap) => {
-            let found = engine::survey(&bootstrap).await.map_err(|error| {
+            let found = engine::cluster_info(&bootstrap).await.map_err(|error| {
                 Failure::environment(&error).hint(
                     "--bootstrap takes HOST:PORT of a plain listener (no TLS, no SASL) of a \
                      running broker; nothing was changed in the cluster",
@@ -268,8 +268,8 @@ impl Run {
                                 self.tell(|| event);
                             }
                             display.show(&progress);
-                            fail_fast(matches!(progress.what, Step::GaveUp { .. }));
-                            if let Step::LeftBehind { left: one } = progress.what {
+                            fail_fast(matches!(progress.event, ProgressEvent::GaveUp { .. }));
+                            if let ProgressEvent::LeftBehind { left: one } = progress.event {
                                 left.push(one);
                             }
                         }
@@ -302,7 +302,7 @@ impl Run {
     }
 
     /// Says what stays behind in the user's cluster, and what to do about it.
-    fn tell_left(&self, left: &[Left]) -> CarriedOut {
+    fn tell_left(&self, left: &[Leftover]) -> CarriedOut {
         for one in left {
             note(&format!("left behind: {one}\n"));
         }
@@ -318,7 +318,7 @@ impl Run {
     /// up is judged when all is over.
     fn judge_if_ended(&self, progress: &Progress, judging: &mut JoinSet<Ended>) {
         let plan = self.settings.plan.scenarios.get(progress.scenario);
-        if let (Step::Finished, Some(plan)) = (&progress.what, plan) {
+        if let (ProgressEvent::Finished, Some(plan)) = (&progress.event, plan) {
             let (dir, plan, index) = (self.dir.clone(), plan.clone(), progress.scenario);
             judging
                 .spawn_blocking(move || (index, judge_scenario(&dir, &plan, Examples::default())));
@@ -437,7 +437,7 @@ impl Run {
 struct Executed {
     ends: Vec<End>,
     judged: BTreeMap<usize, Judged>,
-    left: Vec<Left>,
+    left: Vec<Leftover>,
     /// When each scenario was carried out.
     timings: BTreeMap<usize, Timing>,
 }
@@ -453,7 +453,10 @@ impl Times {
     fn take_in(&mut self, progress: &Progress, since: Duration) {
         let now_ms = millis(since);
         let start_ms = *self.began.entry(progress.scenario).or_insert(now_ms);
-        if matches!(progress.what, Step::Finished | Step::GaveUp { .. }) {
+        if matches!(
+            progress.event,
+            ProgressEvent::Finished | ProgressEvent::GaveUp { .. }
+        ) {
             let duration_ms = now_ms.saturating_sub(start_ms);
             let timing = Timing {
                 start_ms,
@@ -492,7 +495,7 @@ fn tell_failures(plan: &RunPlan, ends: &[End]) -> CarriedOut {
     let mut carried_out = CarriedOut::Wholly;
     for (scenario, end) in plan.scenarios.iter().zip(ends) {
         if let End::Failed { error } = end {
-            if error.is_of_the_environment() {
+            if error.is_environment_failure() {
                 carried_out = CarriedOut::InPart;
             }
             let secrets = scenario.scenario.secrets();

@@ -4,24 +4,24 @@
 use model::scenario::{AnswerLost, BadKey};
 use proxy::{Effect, Fault, Then};
 
-use super::requests::{Interfering, checked, of_proxy};
-use super::{Breakable, FaultContext, Proof, Result};
+use super::injection::{Breakable, FaultContext, Proof, Result};
+use super::requests::{RequestFault, checked, proxy_requests};
 
 impl Breakable for AnswerLost {
-    type Broken = Interfering;
+    type Broken = RequestFault;
 
     fn check(&self, seed: u64) -> Result<(), BadKey> {
         proxy_fault(self, seed).map(|_| ())
     }
 
-    async fn inject(self, context: &FaultContext<'_>, _: &mut Proof) -> Result<Interfering> {
+    async fn inject(self, context: &FaultContext<'_>, _: &mut Proof) -> Result<RequestFault> {
         let fault = proxy_fault(&self, context.plan.seed);
-        Interfering::begin(fault, self.requests.pick, self.for_ms, context).await
+        RequestFault::begin(fault, self.requests.pick, self.for_ms, context).await
     }
 }
 
 fn proxy_fault(lost: &AnswerLost, seed: u64) -> Result<Fault, BadKey> {
-    let on = of_proxy(&lost.requests)?;
+    let on = proxy_requests(&lost.requests)?;
     let then = Then::Reset;
     checked(Effect::DropAnswer { on, then }, seed)
 }

@@ -11,10 +11,10 @@ use stack::broker::Broker;
 use stack::process::{Exit, ProcessSnapshot};
 use wire::{Cluster, PartitionMetadata, Topics};
 
+use super::injection::{FaultContext, Healed, Proof, Result};
 use super::roles::resolve;
-use super::{FaultContext, Healed, Proof, Result};
+use crate::connect::{answers, connect};
 use crate::error::EngineError;
-use crate::observer::{answers, connect};
 use crate::wait::Wait;
 
 /// How long a broker is given to answer.
@@ -91,7 +91,7 @@ pub(super) async fn start_again(
         }
     }
     if dead.is_empty() {
-        return Ok(Healed::At(context.ledger.clock().now()));
+        return Ok(Healed::At(context.recorder.clock().now()));
     }
     let why = dead.join("; ");
     Ok(Healed::Not { why })
@@ -184,7 +184,7 @@ pub(super) async fn states(
 /// Waits until every replica of the plan's topics is in sync; says whether it
 /// came to that.
 pub(super) async fn wait_in_sync(context: &FaultContext<'_>) -> Result<bool> {
-    let waiting = context.ledger.waits().begin(Wait::InSync, "");
+    let waiting = context.recorder.waits().begin(Wait::InSync, "");
     let mut cluster = connect(&context.target.direct()).await?;
     loop {
         let now = states(&mut cluster, context).await?;

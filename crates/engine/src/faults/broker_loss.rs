@@ -9,8 +9,8 @@ use stack::broker::Broker;
 use wire::{BrokerId, ElectionType};
 
 use super::broker::{end, picked, prove_silent, states};
-use super::{Breakable, Broken, FaultContext, Healed, Proof, Result};
-use crate::observer::connect;
+use super::injection::{Breakable, Broken, FaultContext, Healed, Proof, Result};
+use crate::connect::connect;
 use crate::wait::Wait;
 
 /// How often leaders are looked at.
@@ -63,9 +63,9 @@ impl Broken for Gone {
         // A cluster without a rule that lets others lead stays leaderless; then
         // this was no plan for it.
         let waiting = match context.effect {
-            Effect::Real => context.ledger.waits().begin(Wait::Takeover, ""),
+            Effect::Real => context.recorder.waits().begin(Wait::Takeover, ""),
             Effect::None => context
-                .ledger
+                .recorder
                 .waits()
                 .begin_for(Wait::Takeover, "", Duration::ZERO),
         };
@@ -115,7 +115,7 @@ impl Broken for Gone {
                 }
             ),
         );
-        Ok(Healed::At(context.ledger.clock().now()))
+        Ok(Healed::At(context.recorder.clock().now()))
     }
 }
 

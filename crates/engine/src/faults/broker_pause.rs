@@ -8,7 +8,7 @@ use stack::broker::Broker;
 use tokio::time::Instant;
 
 use super::broker::{picked, prove_continued, prove_silent};
-use super::{Breakable, Broken, FaultContext, Healed, Proof, Result};
+use super::injection::{Breakable, Broken, FaultContext, Healed, Proof, Result};
 use crate::wait::pass_until;
 
 /// How often a frozen process is looked at.
@@ -70,7 +70,7 @@ impl Broken for Frozen {
 
     async fn heal(self, context: &FaultContext<'_>, proof: &mut Proof) -> Result<Healed> {
         // Nothing passed before; the answer to this may come before the proof.
-        let mended = context.ledger.clock().now();
+        let mended = context.recorder.clock().now();
         if context.effect.is_real() {
             for broker in &self.brokers {
                 prove_continued(proof, broker.service().resume().await?);

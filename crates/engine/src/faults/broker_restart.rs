@@ -10,7 +10,7 @@ use stack::process::ProcessSnapshot;
 use tokio::time::Instant;
 
 use super::broker::{end, picked, prove_gone, prove_silent, start_again};
-use super::{Breakable, Broken, FaultContext, Healed, Proof, Result};
+use super::injection::{Breakable, Broken, FaultContext, Healed, Proof, Result};
 use crate::error::EngineError;
 use crate::wait::pass_until;
 
@@ -57,7 +57,7 @@ impl Broken for Down {
 
     async fn heal(self, context: &FaultContext<'_>, proof: &mut Proof) -> Result<Healed> {
         if !context.effect.is_real() {
-            return Ok(Healed::At(context.ledger.clock().now()));
+            return Ok(Healed::At(context.recorder.clock().now()));
         }
         let brokers: Vec<_> = self.brokers.into_iter().map(|(broker, _)| broker).collect();
         start_again(&brokers, context, proof).await

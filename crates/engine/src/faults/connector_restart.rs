@@ -8,7 +8,7 @@ use model::scenario::{ConnectorRestart, RestartTasks};
 use stack::connect::{Connect, RestartScope};
 use tokio::time::Instant;
 
-use super::{Breakable, Broken, FaultContext, Healed, Proof, Result};
+use super::injection::{Breakable, Broken, FaultContext, Healed, Proof, Result};
 use crate::database::{Database, is_sending};
 use crate::error::EngineError;
 use crate::wait::Wait;
@@ -61,7 +61,7 @@ impl Broken for Restarting {
             RestartTasks::Included => Wait::Reconnect,
             RestartTasks::Left => Wait::Unchanged,
         };
-        let waiting = context.ledger.waits().begin(wait, &self.connector);
+        let waiting = context.recorder.waits().begin(wait, &self.connector);
         let now = loop {
             let now = database.slot().await?;
             let changed = pid(now.as_ref()) != pid(self.before.as_ref());
@@ -76,8 +76,8 @@ impl Broken for Restarting {
             format!(
                 "PostgreSQL served slot {} by {} before the restart, and then by {}",
                 self.slot,
-                told(self.before.as_ref()),
-                told(now.as_ref())
+                sender_of(self.before.as_ref()),
+                sender_of(now.as_ref())
             ),
         );
         Ok(())
@@ -85,13 +85,13 @@ impl Broken for Restarting {
 
     async fn heal(self, context: &FaultContext<'_>, proof: &mut Proof) -> Result<Healed> {
         let database = database(context)?;
-        let waits = context.ledger.waits();
+        let waits = context.recorder.waits();
         let waiting = waits.begin(Wait::Reconnect, &self.connector);
         let mut dead_since = None;
         let (back, why) = loop {
             let now = database.slot().await?;
             if now.as_ref().is_some_and(is_sending) {
-                break (true, told(now.as_ref()));
+                break (true, sender_of(now.as_ref()));
             }
             // What was reported before the restart may still be reported for a
             // moment behind it.
@@ -123,7 +123,7 @@ impl Broken for Restarting {
                 running.is_ok(),
                 running.map_or_else(|error| error.to_string(), |_| self.connector.clone()),
             );
-            return Ok(Healed::At(context.ledger.clock().now()));
+            return Ok(Healed::At(context.recorder.clock().now()));
         }
         let why = format!("no task streams from slot {} again: {why}", self.slot);
         Ok(Healed::Not { why })
@@ -136,7 +136,7 @@ fn pid(slot: Option<&SlotStatus>) -> Option<i32> {
     Some(walsender.pid)
 }
 
-fn told(slot: Option<&SlotStatus>) -> String {
+fn sender_of(slot: Option<&SlotStatus>) -> String {
     pid(slot).map_or_else(|| "nobody".to_owned(), |pid| format!("process {pid}"))
 }
 

@@ -5,9 +5,9 @@ use std::fmt;
 
 use stack::process::ProcessSnapshot;
 
-use super::{FaultContext, Groups, Proof, Result};
+use super::injection::{FaultContext, Groups, Proof, Result};
 use crate::error::EngineError;
-use crate::subjects::Members;
+use crate::members::Members;
 use crate::wait::Wait;
 
 /// The member that a fault is about. In words: `member 1 of billing`.
@@ -36,10 +36,10 @@ impl Member {
     }
 
     /// Waits until one that writes is in the middle of its work.
-    pub(super) async fn wait_amid(&self, context: &FaultContext<'_>, members: &mut Members) {
+    pub(super) async fn wait_mid_work(&self, context: &FaultContext<'_>, members: &mut Members) {
         // Late is no error: the proof says what it was in the middle of.
-        let waiting = context.ledger.waits().begin(Wait::Amid, self);
-        let _ = waiting.done(members.wait_amid(self.number)).await;
+        let waiting = context.recorder.waits().begin(Wait::MidWork, self);
+        let _ = waiting.done(members.wait_mid_work(self.number)).await;
     }
 }
 
@@ -50,7 +50,7 @@ impl fmt::Display for Member {
 }
 
 /// A member that writes was in the middle of its work.
-pub(super) fn prove_amid(proof: &mut Proof, members: &Members, member: u32) {
+pub(super) fn prove_mid_work(proof: &mut Proof, members: &Members, member: u32) {
     if let Some(uncommitted) = members.uncommitted(member) {
         proof.add(
             "what it had made was not committed",
@@ -71,7 +71,7 @@ pub(super) fn prove_busy(
     if !members.may_idle(context.plan) {
         return;
     }
-    let held = members.held_by(member, &context.ledger.tally()).len();
+    let held = members.held_by(member, &context.recorder.counts()).len();
     proof.add(
         "the member had partitions",
         held > 0,

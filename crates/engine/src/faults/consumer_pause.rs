@@ -10,7 +10,7 @@ use tokio::time::Instant;
 
 use super::broker::prove_continued;
 use super::consumer::{Member, prove_busy};
-use super::{Breakable, Broken, FaultContext, Healed, Proof, Result};
+use super::injection::{Breakable, Broken, FaultContext, Healed, Proof, Result};
 use crate::wait::{Wait, pass_until};
 
 /// How often a frozen process is looked at.
@@ -44,16 +44,16 @@ impl Breakable for ConsumerPause {
         if context.effect.is_real() {
             child.pause().await?;
         }
-        let tally = context.ledger.tally();
+        let counts = context.recorder.counts();
         Ok(Frozen {
             child,
             group,
             member,
-            held: tally
+            held: counts
                 .holders
                 .iter()
                 .filter(|((of, _), holder)| *of == group && **holder == member)
-                .map(|(place, _)| (place.1, tally.commits.get(place).copied()))
+                .map(|(place, _)| (place.1, counts.commits.get(place).copied()))
                 .collect(),
             until: Instant::now() + Duration::from_millis(self.for_ms),
             takeover: self.takeover,
@@ -66,7 +66,7 @@ impl Frozen {
     /// member's commit: that one has processed something of them, and is their
     /// owner.
     fn taken(&self, context: &FaultContext<'_>) -> usize {
-        let commits = context.ledger.tally().commits;
+        let commits = context.recorder.counts().commits;
         let is_taken = |(partition, before): &&(PartitionRef, Option<Commit>)| {
             let last = commits.get(&(self.group, *partition)).copied();
             last != *before && last.is_some_and(|(by, _)| by != self.member)
@@ -116,7 +116,7 @@ impl Broken for Frozen {
 
     async fn heal(self, context: &FaultContext<'_>, proof: &mut Proof) -> Result<Healed> {
         // The first it does may come before the proof that it goes on.
-        let mended = context.ledger.clock().now();
+        let mended = context.recorder.clock().now();
         if context.effect.is_real() {
             prove_continued(proof, self.child.resume().await?);
         }

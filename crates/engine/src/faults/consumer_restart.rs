@@ -7,8 +7,9 @@ use stack::process::Exit;
 use tokio::time::Instant;
 
 use super::broker::prove_gone;
-use super::consumer::{Member, prove_amid, prove_busy};
-use super::{Breakable, Broken, FaultContext, Healed, Proof, Result, offsets};
+use super::consumer::{Member, prove_busy, prove_mid_work};
+use super::injection::{Breakable, Broken, FaultContext, Healed, Proof, Result};
+use super::offsets;
 use crate::wait::pass_until;
 
 pub(super) struct Gone {
@@ -24,12 +25,12 @@ impl Breakable for ConsumerRestart {
         let member = Member { group, number };
         let mut groups = context.groups.lock().await;
         let members = member.among(&mut groups)?;
-        member.wait_amid(context, members).await;
+        member.wait_mid_work(context, members).await;
         let before = member.process(members)?;
         prove_busy(proof, context, members, number);
         if context.effect.is_real() {
             if self.signal == EndSignal::Kill {
-                prove_amid(proof, members, number);
+                prove_mid_work(proof, members, number);
             }
             let since = Instant::now();
             let exit = members.end(number, self.signal).await?;
@@ -73,6 +74,6 @@ impl Broken for Gone {
             after.is_some(),
             after.map_or_else(String::new, |after| format!("process {}", after.pid)),
         );
-        Ok(Healed::At(context.ledger.clock().now()))
+        Ok(Healed::At(context.recorder.clock().now()))
     }
 }

@@ -7,9 +7,9 @@ use model::scenario::ConsumerZombie;
 use stack::process::{Exit, ProcessSnapshot};
 use tokio::time::Instant;
 
-use super::consumer::{Member, prove_amid};
-use super::{Breakable, Broken, FaultContext, Healed, Proof, Result};
-use crate::subjects::Dismissal;
+use super::consumer::{Member, prove_mid_work};
+use super::injection::{Breakable, Broken, FaultContext, Healed, Proof, Result};
+use crate::members::Fencing;
 use crate::wait::{Wait, pass_until};
 
 pub(super) struct Frozen {
@@ -26,11 +26,11 @@ impl Breakable for ConsumerZombie {
         let member = Member { group, number };
         let mut groups = context.groups.lock().await;
         let members = member.among(&mut groups)?;
-        member.wait_amid(context, members).await;
+        member.wait_mid_work(context, members).await;
         let before = member.process(members)?;
         if context.effect.is_real() {
             members.freeze(number).await?;
-            prove_amid(proof, members, number);
+            prove_mid_work(proof, members, number);
         }
         drop(groups);
         Ok(Frozen {
@@ -48,7 +48,7 @@ impl Broken for Frozen {
         let members = self.member.among(&mut groups)?;
         if context.effect.is_real() {
             // Without a `group.instance.id` it waits for `session.timeout.ms`.
-            let waits = context.ledger.waits();
+            let waits = context.recorder.waits();
             let waiting = waits.begin(Wait::Replacement, &self.member);
             waiting.must(members.replace(number)).await??;
         }
@@ -70,7 +70,7 @@ impl Broken for Frozen {
     }
 
     async fn heal(self, context: &FaultContext<'_>, proof: &mut Proof) -> Result<Healed> {
-        let mended = context.ledger.clock().now();
+        let mended = context.recorder.clock().now();
         if !context.effect.is_real() {
             return Ok(Healed::At(mended));
         }
@@ -78,16 +78,16 @@ impl Broken for Frozen {
         let mut groups = context.groups.lock().await;
         let members = self.member.among(&mut groups)?;
         members.thaw(number).await?;
-        let waits = context.ledger.waits();
+        let waits = context.recorder.waits();
         let waiting = waits.begin(Wait::Refusal, &self.member);
-        let (dismissal, exit) = members.see_off(number, &waiting).await?;
+        let (dismissal, exit) = members.await_fencing(number, &waiting).await?;
         proof.add(
             "it went on, and the brokers refused what it asked for",
-            dismissal == Dismissal::Refused,
+            dismissal == Fencing::Fenced,
             match (dismissal, exit) {
-                (Dismissal::Refused, Exit::Code(0)) => "it was told, and left".to_owned(),
-                (Dismissal::Refused, exit) => format!("it was told, and ended ({exit})"),
-                (Dismissal::Untold, exit) => format!("nobody told it anything; {exit}"),
+                (Fencing::Fenced, Exit::Code(0)) => "it was told, and left".to_owned(),
+                (Fencing::Fenced, exit) => format!("it was told, and ended ({exit})"),
+                (Fencing::NotFenced, exit) => format!("nobody told it anything; {exit}"),
             },
         );
         Ok(Healed::At(mended))

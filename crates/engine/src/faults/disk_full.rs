@@ -9,7 +9,7 @@ use stack::process::ProcessSnapshot;
 use tokio::time::Instant;
 
 use super::broker::{picked_one, start_again};
-use super::{Breakable, Broken, FaultContext, Healed, Proof, Result};
+use super::injection::{Breakable, Broken, FaultContext, Healed, Proof, Result};
 use crate::wait::{pass, pass_until};
 
 /// How often a broker that is about to end is looked at.
@@ -74,7 +74,7 @@ impl Broken for Filled {
             self.broker.free_disk(full)?;
         }
         if self.broker.service().is_running() {
-            return Ok(Healed::At(context.ledger.clock().now()));
+            return Ok(Healed::At(context.recorder.clock().now()));
         }
         start_again(&[self.broker], context, proof).await
     }

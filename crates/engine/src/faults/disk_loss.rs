@@ -9,8 +9,8 @@ use stack::broker::{Broker, WipedDir};
 use wire::{Isolation, OffsetSpec, Topics};
 
 use super::broker::{picked_one, prove_gone, start_again};
-use super::{Breakable, Broken, FaultContext, Healed, Proof, Result};
-use crate::observer::connect;
+use super::injection::{Breakable, Broken, FaultContext, Healed, Proof, Result};
+use crate::connect::connect;
 
 pub(super) struct Lost {
     broker: Arc<Broker>,

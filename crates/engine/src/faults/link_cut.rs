@@ -10,9 +10,9 @@ use proxy::{Fault, FaultId, Ways};
 use tokio::time::Instant;
 
 use super::broker::{PROBE, wait_in_sync};
+use super::injection::{Breakable, Broken, FaultContext, Healed, Proof, Result};
 use super::roles::resolve;
-use super::{Breakable, Broken, FaultContext, Healed, Proof, Result};
-use crate::observer::answers;
+use crate::connect::answers;
 use crate::wait::{before_moment, pass_until};
 
 /// Kafka's default of `replica.lag.time.max.ms`: how long a follower may lag
@@ -36,7 +36,7 @@ impl Breakable for LinkCut {
     async fn inject(self, context: &FaultContext<'_>, proof: &mut Proof) -> Result<LinksCut> {
         let proxy = context.target.between_proxy()?;
         let from = resolve(context, &self.broker, proof).await?;
-        let before = context.ledger.tally().in_sync;
+        let before = context.recorder.counts().in_sync;
         let mut cuts = Vec::new();
         for broker in &from {
             let mut peers: Vec<u8> = context.target.brokers().iter().map(|it| it.id()).collect();
@@ -94,8 +94,8 @@ impl Broken for LinksCut {
         }
         if self.shrinks {
             let before = &self.before;
-            let shrunk = context.ledger.until(|tally| {
-                tally.in_sync.iter().any(|(partition, now)| {
+            let shrunk = context.recorder.until(|counts| {
+                counts.in_sync.iter().any(|(partition, now)| {
                     before
                         .get(partition)
                         .is_some_and(|then| now.len() < then.len())
@@ -105,7 +105,7 @@ impl Broken for LinksCut {
             proof.add(
                 "the leader's ISR shrank",
                 shrunk,
-                told(context, &self.before),
+                isr_changes(context, &self.before),
             );
         }
         pass_until(self.until).await;
@@ -113,7 +113,7 @@ impl Broken for LinksCut {
     }
 
     async fn heal(self, context: &FaultContext<'_>, proof: &mut Proof) -> Result<Healed> {
-        let mended = context.ledger.clock().now();
+        let mended = context.recorder.clock().now();
         let proxy = context.target.between_proxy()?;
         let (mut connections, mut bytes) = (0, 0);
         for id in self.cuts {
@@ -135,7 +135,7 @@ impl Broken for LinksCut {
                 .all(|it| it.service().is_running())
         {
             let grown = wait_in_sync(context).await?;
-            let since_ms = context.ledger.clock().now().since(mended).get() / 1000;
+            let since_ms = context.recorder.clock().now().since(mended).get() / 1000;
             proof.after(
                 "the ISR grew back",
                 grown,
@@ -147,8 +147,11 @@ impl Broken for LinksCut {
 }
 
 /// `orders/0: 3 to 1 in sync`, for each partition that changed.
-fn told(context: &FaultContext<'_>, before: &BTreeMap<PartitionRef, Vec<BrokerId>>) -> String {
-    let after = context.ledger.tally().in_sync;
+fn isr_changes(
+    context: &FaultContext<'_>,
+    before: &BTreeMap<PartitionRef, Vec<BrokerId>>,
+) -> String {
+    let after = context.recorder.counts().in_sync;
     let topics = context.plan.topics();
     let changed: Vec<String> = before
         .iter()

@@ -4,11 +4,11 @@
 use model::scenario::{BrokerPick, Effect};
 use proxy::{Evidence, Fault, FaultId};
 
+use super::injection::{FaultContext, Proof, Result};
 use super::roles::find;
-use super::{FaultContext, Proof, Result};
 
 /// The node ids by which the proxy picks brokers: none stands for all.
-pub(super) async fn behind(
+pub(super) async fn broker_ids(
     context: &FaultContext<'_>,
     pick: &BrokerPick,
     proof: &mut Proof,
@@ -19,7 +19,7 @@ pub(super) async fn behind(
     }
 }
 
-pub(super) fn before(numbers: &[i32], seed: u64, effect: proxy::Effect) -> Fault {
+pub(super) fn fault_on(numbers: &[i32], seed: u64, effect: proxy::Effect) -> Fault {
     let mut fault = Fault::new(effect);
     fault.brokers = numbers.to_vec();
     fault.seed = seed;

@@ -8,9 +8,9 @@ use proxy::{ClusterProxy, FaultId, Ways};
 use tokio::time::Instant;
 
 use super::broker::PROBE;
-use super::network::{before, begin, behind, end};
-use super::{Breakable, Broken, FaultContext, Healed, Proof, Result};
-use crate::observer::answers;
+use super::injection::{Breakable, Broken, FaultContext, Healed, Proof, Result};
+use super::network::{begin, broker_ids, end, fault_on};
+use crate::connect::answers;
 use crate::wait::{Wait, pass_until};
 
 const LOOK_INTERVAL: Duration = Duration::from_millis(1);
@@ -27,12 +27,12 @@ impl Breakable for NetworkCut {
 
     async fn inject(self, context: &FaultContext<'_>, proof: &mut Proof) -> Result<CutOff> {
         let proxy = context.target.clients_proxy()?;
-        let numbers = behind(context, &self.broker, proof).await?;
+        let numbers = broker_ids(context, &self.broker, proof).await?;
         let ways = match self.onset {
             CutOnset::AtOnce => Ways::Both,
             CutOnset::AnswersFirst => Ways::Answers,
         };
-        let fault = before(&numbers, context.plan.seed, proxy::Effect::Cut { ways });
+        let fault = fault_on(&numbers, context.plan.seed, proxy::Effect::Cut { ways });
         let cut = begin(context, fault).await?;
         if self.onset == CutOnset::AnswersFirst {
             let lost_bytes = wait_for_lost_answer(context, proxy, cut).await;
@@ -64,7 +64,7 @@ async fn wait_for_lost_answer(
         return 0;
     };
     // Traffic that is slower is not what this fault is for.
-    let waiting = context.ledger.waits().begin(Wait::Answer, "");
+    let waiting = context.recorder.waits().begin(Wait::Answer, "");
     loop {
         let lost_bytes = proxy.fault(id).await.map_or(0, |it| it.evidence.bytes);
         if lost_bytes > 0 || !waiting.pause(LOOK_INTERVAL).await {
@@ -107,7 +107,7 @@ impl Broken for CutOff {
 
     async fn heal(self, context: &FaultContext<'_>, proof: &mut Proof) -> Result<Healed> {
         // Nothing passed before; the answer to this may come before the proof.
-        let mended = context.ledger.clock().now();
+        let mended = context.recorder.clock().now();
         let seen = end(context, self.cut).await?;
         proof.add(
             "connections were cut",

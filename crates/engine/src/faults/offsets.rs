@@ -6,8 +6,8 @@ use std::time::Duration;
 use model::ids::GroupId;
 use wire::Cluster;
 
-use super::{FaultContext, Proof, Result};
-use crate::observer::connect;
+use super::injection::{FaultContext, Proof, Result};
+use crate::connect::connect;
 use crate::wait::Wait;
 
 /// How often that is tried.
@@ -46,7 +46,7 @@ async fn delete_once_empty(
     cluster: &mut Cluster,
     group: &GroupId,
 ) -> Result<()> {
-    let waiting = context.ledger.waits().begin(Wait::EmptyGroup, group);
+    let waiting = context.recorder.waits().begin(Wait::EmptyGroup, group);
     loop {
         let outcomes = cluster.delete_groups(std::slice::from_ref(group)).await?;
         if matches!(outcomes.get(group), Some(Ok(()))) {

@@ -3,25 +3,25 @@
 use model::scenario::{BadKey, ErrorMoment, RequestRefused};
 use proxy::{Effect, Fault, When};
 
-use super::requests::{Interfering, checked, named, of_proxy};
-use super::{Breakable, FaultContext, Proof, Result};
+use super::injection::{Breakable, FaultContext, Proof, Result};
+use super::requests::{RequestFault, checked, named, proxy_requests};
 
 impl Breakable for RequestRefused {
-    type Broken = Interfering;
+    type Broken = RequestFault;
 
     fn check(&self, seed: u64) -> Result<(), BadKey> {
         proxy_fault(self, seed).map(|_| ())
     }
 
-    async fn inject(self, context: &FaultContext<'_>, _: &mut Proof) -> Result<Interfering> {
+    async fn inject(self, context: &FaultContext<'_>, _: &mut Proof) -> Result<RequestFault> {
         let fault = proxy_fault(&self, context.plan.seed);
-        Interfering::begin(fault, self.requests.pick, self.for_ms, context).await
+        RequestFault::begin(fault, self.requests.pick, self.for_ms, context).await
     }
 }
 
 fn proxy_fault(refused: &RequestRefused, seed: u64) -> Result<Fault, BadKey> {
     let effect = Effect::Error {
-        on: of_proxy(&refused.requests)?,
+        on: proxy_requests(&refused.requests)?,
         code: named("code", &refused.code)?,
         when: match refused.moment {
             ErrorMoment::Before => When::Before,

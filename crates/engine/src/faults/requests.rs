@@ -8,15 +8,15 @@ use proxy::{Api, Fault, FaultDataError, FaultId, Pick};
 use serde::de::DeserializeOwned;
 use tokio::time::Instant;
 
+use super::injection::{Broken, FaultContext, Healed, Proof, Result};
 use super::network::{begin, end};
-use super::{Broken, FaultContext, Healed, Proof, Result};
 use crate::error::EngineError;
 use crate::wait::pass;
 
 const LOOK_INTERVAL: Duration = Duration::from_millis(5);
 
 /// A request fault of the proxy's that is in force.
-pub(super) struct Interfering {
+pub(super) struct RequestFault {
     id: Option<FaultId>,
     /// How many requests there are to meet, where that is known.
     wanted: Option<u64>,
@@ -27,7 +27,7 @@ pub(super) struct Interfering {
 ///
 /// # Errors
 /// Names that Kafka does not know.
-pub(super) fn of_proxy(requests: &Requests) -> Result<proxy::Requests, BadKey> {
+pub(super) fn proxy_requests(requests: &Requests) -> Result<proxy::Requests, BadKey> {
     Ok(proxy::Requests {
         api: Some(named::<Api>("api", &requests.api)?),
         topic: requests.topic.clone(),
@@ -66,7 +66,7 @@ pub(super) fn named<T: DeserializeOwned>(key: &'static str, name: &str) -> Resul
     named.map_err(|error| (key, error.to_string()))
 }
 
-impl Interfering {
+impl RequestFault {
     /// Has the proxy meet requests from now on.
     pub(super) async fn begin(
         fault: Result<Fault, BadKey>,
@@ -87,7 +87,7 @@ impl Interfering {
     }
 }
 
-impl Broken for Interfering {
+impl Broken for RequestFault {
     async fn hold(&mut self, context: &FaultContext<'_>, _: &mut Proof) -> Result<()> {
         let proxy = context.target.clients_proxy()?;
         while Instant::now() < self.until {
@@ -121,6 +121,6 @@ impl Broken for Interfering {
                 seen.connections
             ),
         );
-        Ok(Healed::At(context.ledger.clock().now()))
+        Ok(Healed::At(context.recorder.clock().now()))
     }
 }

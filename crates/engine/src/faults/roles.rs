@@ -1,4 +1,4 @@
-//! Which broker plays a part at this moment. Knows nothing of what is done to
+//! Which broker has a role at this moment. Knows nothing of what is done to
 //! it.
 
 use std::time::Duration;
@@ -7,9 +7,9 @@ use model::ids::{GroupId, PartitionIndex, TopicName};
 use model::scenario::BrokerPick;
 use wire::{BrokerId, Cluster, PartitionMetadata, Topics, TransactionalId};
 
-use super::{FaultContext, Proof, Result};
+use super::injection::{FaultContext, Proof, Result};
+use crate::connect::connect;
 use crate::error::EngineError;
-use crate::observer::connect;
 use crate::wait::Wait;
 
 const LOOK_INTERVAL: Duration = Duration::from_millis(50);
@@ -45,10 +45,10 @@ pub(super) async fn find(
         return Ok(BrokerId::new(i32::from(*number)));
     }
     // During an election nobody plays it.
-    let waiting = context.ledger.waits().begin(Wait::Role, pick.words());
+    let waiting = context.recorder.waits().begin(Wait::Role, pick.words());
     let mut cluster = connect(&context.target.direct()).await?;
     loop {
-        if let Some((id, seen)) = player(&mut cluster, pick).await? {
+        if let Some((id, seen)) = broker_in_role(&mut cluster, pick).await? {
             proof.add("who plays the part is known", true, seen);
             return Ok(id);
         }
@@ -56,7 +56,10 @@ pub(super) async fn find(
     }
 }
 
-async fn player(cluster: &mut Cluster, pick: &BrokerPick) -> Result<Option<(BrokerId, String)>> {
+async fn broker_in_role(
+    cluster: &mut Cluster,
+    pick: &BrokerPick,
+) -> Result<Option<(BrokerId, String)>> {
     Ok(match pick {
         BrokerPick::Number(_) | BrokerPick::All => None,
         BrokerPick::Leader { topic, partition } => {

@@ -8,8 +8,8 @@ use stack::broker::Broker;
 use tokio::time::Instant;
 
 use super::broker::{end, prove_gone, start_again, wait_in_sync};
+use super::injection::{Breakable, Broken, FaultContext, Healed, Proof, Result};
 use super::roles::resolve;
-use super::{Breakable, Broken, FaultContext, Healed, Proof, Result};
 
 pub(super) struct Rolling {
     order: Vec<Arc<Broker>>,
@@ -38,7 +38,7 @@ impl Breakable for RollingBounce {
 impl Broken for Rolling {
     async fn hold(&mut self, context: &FaultContext<'_>, proof: &mut Proof) -> Result<()> {
         for broker in &self.order {
-            context.ledger.step();
+            context.recorder.step();
             let before = broker.service().snapshot()?;
             if context.effect.is_real() {
                 end(broker, self.signal, proof).await?;
@@ -69,7 +69,7 @@ impl Broken for Rolling {
     async fn heal(self, context: &FaultContext<'_>, _: &mut Proof) -> Result<Healed> {
         Ok(match self.dead {
             Some(why) => Healed::Not { why },
-            None => Healed::At(context.ledger.clock().now()),
+            None => Healed::At(context.recorder.clock().now()),
         })
     }
 }

@@ -7,9 +7,9 @@ use proxy::{FaultId, Ways};
 use tokio::time::Instant;
 
 use super::broker::PROBE;
-use super::network::{before, begin, behind, end};
-use super::{Breakable, Broken, FaultContext, Healed, Proof, Result};
-use crate::observer::answers;
+use super::injection::{Breakable, Broken, FaultContext, Healed, Proof, Result};
+use super::network::{begin, broker_ids, end, fault_on};
+use crate::connect::answers;
 use crate::wait::pass_until;
 
 pub(super) struct Slowed {
@@ -22,13 +22,13 @@ impl Breakable for SlowNetwork {
     type Broken = Slowed;
 
     async fn inject(self, context: &FaultContext<'_>, proof: &mut Proof) -> Result<Slowed> {
-        let numbers = behind(context, &self.broker, proof).await?;
+        let numbers = broker_ids(context, &self.broker, proof).await?;
         let effect = proxy::Effect::Latency {
             latency_ms: self.latency_ms,
             jitter_ms: 0,
             ways: Ways::Both,
         };
-        let fault = before(&numbers, context.plan.seed, effect);
+        let fault = fault_on(&numbers, context.plan.seed, effect);
         let slow = begin(context, fault).await?;
         Ok(Slowed {
             slow,
@@ -63,6 +63,6 @@ impl Broken for Slowed {
             seen.bytes > 0,
             format!("{} bytes of {} connections", seen.bytes, seen.connections),
         );
-        Ok(Healed::At(context.ledger.clock().now()))
+        Ok(Healed::At(context.recorder.clock().now()))
     }
 }

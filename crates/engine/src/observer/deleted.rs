@@ -18,13 +18,13 @@ const ASK_INTERVAL: Duration = Duration::from_millis(200);
 const ANSWER_LIMIT: Duration = Duration::from_secs(1);
 
 /// What the brokers say of a topic.
-enum Known {
+enum TopicState {
     /// It is there, with this id and so many partitions.
-    There(Option<TopicId>, usize),
+    Exists(Option<TopicId>, usize),
     /// Every broker that answers says that there is none.
-    Nowhere,
+    Deleted,
     /// Nobody says for certain.
-    Unsaid,
+    Unknown,
 }
 
 impl Observer {
@@ -43,7 +43,7 @@ impl Observer {
                 continue;
             };
             self.deleted.insert(topic, left);
-            self.ledger.note(Body::TopicDeleted {
+            self.recorder.note(Body::TopicDeleted {
                 topic,
                 recreated: left > 0,
             });
@@ -58,17 +58,17 @@ impl Observer {
         topic: TopicIx,
         name: &TopicName,
     ) -> Result<Option<i32>, EngineError> {
-        let waiting = self.ledger.waits().begin(Wait::Deleted, name);
+        let waiting = self.recorder.waits().begin(Wait::Deleted, name);
         loop {
-            match self.known(name).await? {
-                Known::There(now, partitions) => {
+            match self.topic_state(name).await? {
+                TopicState::Exists(now, partitions) => {
                     let created = self.created.get(&topic).copied();
                     let another = created.is_some() && now.is_some() && created != now;
                     let partitions = i32::try_from(partitions).unwrap_or(i32::MAX);
                     return Ok(another.then_some(partitions));
                 }
-                Known::Unsaid => return Ok(None),
-                Known::Nowhere => {
+                TopicState::Unknown => return Ok(None),
+                TopicState::Deleted => {
                     if !waiting.pause(ASK_INTERVAL).await {
                         return Ok(Some(0));
                     }
@@ -79,18 +79,20 @@ impl Observer {
 
     /// Asks every broker: one that lags behind may not know a topic yet, or
     /// still know it.
-    async fn known(&mut self, name: &TopicName) -> Result<Known, EngineError> {
+    async fn topic_state(&mut self, name: &TopicName) -> Result<TopicState, EngineError> {
         let brokers = self.cluster.metadata(Topics::Named(&[])).await?.brokers;
-        let mut known = Known::Unsaid;
+        let mut known = TopicState::Unknown;
         for broker in brokers {
             let Ok(found) = ask(&broker.address, name).await else {
                 continue;
             };
             let said = found.topics.into_iter().find(|it| it.topic == *name);
             match said.map(|it| (it.id, it.partitions)) {
-                Some((id, Ok(partitions))) => return Ok(Known::There(id, partitions.len())),
-                Some((_, Err(ErrorCode::UNKNOWN_TOPIC_OR_PARTITION))) => known = Known::Nowhere,
-                Some((_, Err(_))) | None => return Ok(Known::Unsaid),
+                Some((id, Ok(partitions))) => return Ok(TopicState::Exists(id, partitions.len())),
+                Some((_, Err(ErrorCode::UNKNOWN_TOPIC_OR_PARTITION))) => {
+                    known = TopicState::Deleted
+                }
+                Some((_, Err(_))) | None => return Ok(TopicState::Unknown),
             }
         }
         Ok(known)

@@ -5,26 +5,27 @@ use std::collections::{BTreeMap, HashMap};
 use std::time::Duration;
 
 use model::event::Isolation as Level;
-use model::ids::{GroupId, Offset, PartitionRef};
+use model::ids::{Offset, PartitionRef};
 use wire::{Batch, ControlMarker, Isolation, OffsetSpec, PinnedReader, ReadOptions};
 
-use super::{Observer, Place, latest};
+use super::{NamedPartition, Observer, latest};
 use crate::error::EngineError;
-use crate::wait::{Wait, pass};
+use crate::wait::Wait;
 
 /// How often the brokers are asked whether what is waited for is so.
 const ASK_INTERVAL: Duration = Duration::from_millis(50);
+
 /// How many offsets are looked at first for the last record in a partition.
 const TAIL_OFFSETS: i64 = 256;
 
 /// The offset after the last record that a reader of each level is given.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(crate) struct Readable {
+pub(crate) struct ReadableEnd {
     all: Offset,
     committed: Offset,
 }
 
-impl Readable {
+impl ReadableEnd {
     pub(crate) const fn at(self, level: Level) -> Offset {
         match level {
             Level::ReadUncommitted => self.all,
@@ -33,7 +34,7 @@ impl Readable {
     }
 }
 
-impl From<Offset> for Readable {
+impl From<Offset> for ReadableEnd {
     fn from(end: Offset) -> Self {
         Self {
             all: end,
@@ -45,7 +46,7 @@ impl From<Offset> for Readable {
 /// Follows the batches of a partition's tail.
 #[derive(Default)]
 struct Tail {
-    readable: Readable,
+    readable: ReadableEnd,
     /// The offset after the last record of each open transaction, by producer
     /// id.
     open: HashMap<i64, Offset>,
@@ -75,16 +76,30 @@ impl Tail {
 }
 
 impl Observer {
+    /// Where the log of every partition ends for a reader of everything, now;
+    /// without those that cannot be asked, where brokers have gone for good.
+    pub(crate) async fn ends(&mut self) -> Result<BTreeMap<PartitionRef, Offset>, EngineError> {
+        let places = self.reachable().await?;
+        let names: Vec<_> = places.iter().map(|place| place.name.clone()).collect();
+        let ends = self.offsets(&names, latest()).await?;
+        let missing = self.missing().into_iter().map(|it| (it, Offset::new(0)));
+        Ok(places
+            .into_iter()
+            .filter_map(|place| Some((place.number, *ends.get(&place.name)?)))
+            .chain(missing)
+            .collect())
+    }
+
     /// How far every partition can be read now, for a reader of each level.
     pub(crate) async fn readable(
         &mut self,
-    ) -> Result<BTreeMap<PartitionRef, Readable>, EngineError> {
+    ) -> Result<BTreeMap<PartitionRef, ReadableEnd>, EngineError> {
         let places = self.reachable().await?;
         let names: Vec<_> = places.iter().map(|place| place.name.clone()).collect();
         let starts = self.offsets(&names, OffsetSpec::Earliest).await?;
         let ends = self.offsets(&names, latest()).await?;
         let missing = self.missing().into_iter();
-        let mut readable: BTreeMap<_, _> = missing.map(|it| (it, Readable::default())).collect();
+        let mut readable: BTreeMap<_, _> = missing.map(|it| (it, ReadableEnd::default())).collect();
         for place in places {
             let range = (starts.get(&place.name), ends.get(&place.name));
             if let (Some(start), Some(end)) = range {
@@ -100,10 +115,10 @@ impl Observer {
     /// is read is known.
     async fn tail(
         &mut self,
-        place: &Place,
+        place: &NamedPartition,
         start: Offset,
         end: Offset,
-    ) -> Result<Readable, EngineError> {
+    ) -> Result<ReadableEnd, EngineError> {
         let mut back = TAIL_OFFSETS;
         loop {
             let from = start.max(Offset::new(end.get().saturating_sub(back)));
@@ -113,6 +128,10 @@ impl Observer {
             while let Some(batch) = reader.next_batch(&mut self.cluster).await? {
                 tail.see(&batch);
             }
+            assert!(
+                tail.readable.committed <= tail.readable.all,
+                "committed records are among all records"
+            );
             if tail.readable.committed > Offset::new(0) || from == start {
                 return Ok(tail.readable);
             }
@@ -126,7 +145,7 @@ impl Observer {
     /// then shows in the log.
     pub(crate) async fn await_stable(&mut self, limit: Duration) -> Result<(), EngineError> {
         let stable = OffsetSpec::Latest(Isolation::ReadCommitted);
-        let waits = self.ledger.waits();
+        let waits = self.recorder.waits();
         let waiting = waits.begin_for(Wait::Transactions, "", limit);
         let places = self.reachable().await?;
         let names: Vec<_> = places.into_iter().map(|place| place.name).collect();
@@ -136,29 +155,6 @@ impl Observer {
             if closed || !waiting.pause(ASK_INTERVAL).await {
                 return Ok(());
             }
-        }
-    }
-
-    /// Waits until the coordinator holds these positions of a group, or later
-    /// ones. Stands in the wait for the group.
-    pub(crate) async fn await_committed(
-        &mut self,
-        group: &str,
-        wanted: &BTreeMap<PartitionRef, Offset>,
-    ) -> Result<(), EngineError> {
-        let id = GroupId::new(group);
-        let places = self.places();
-        loop {
-            let committed = self.cluster.offset_fetch(&id).await?;
-            let reached = |place: &Place| {
-                let wanted = wanted.get(&place.number).copied().unwrap_or_default();
-                let at = committed.get(&place.name).map(|offset| offset.next);
-                at.unwrap_or_default() >= wanted
-            };
-            if places.iter().all(reached) {
-                return Ok(());
-            }
-            pass(ASK_INTERVAL).await;
         }
     }
 }

@@ -10,9 +10,9 @@ use model::plan::ScenarioPlan;
 use model::record;
 use wire::{Batch, ClientOptions, PartitionMetadata, PinnedReader, ReadOptions, Topics};
 
-use super::{Observer, Place};
+use super::{NamedPartition, Observer};
 use crate::error::EngineError;
-use crate::ledger::Ledger;
+use crate::recorder::HistoryRecorder;
 use crate::wait::{Wait, Waiting, beat};
 
 /// How often leaders and in-sync replicas are looked at during the run.
@@ -37,11 +37,11 @@ impl Observer {
         }
         // Followers hear of the last high watermark, and replicas are in sync
         // again: one time for all of them.
-        let waiting = self.ledger.waits().begin(Wait::Replicas, "");
+        let waiting = self.recorder.waits().begin(Wait::Replicas, "");
         self.cluster.set_retry_for(REPLICA_RETRY);
         let ends = self.ends().await?;
         for place in self.places() {
-            self.ledger.step();
+            self.recorder.step();
             let Some(state) = self.settled(&place, &waiting).await? else {
                 continue;
             };
@@ -67,7 +67,7 @@ impl Observer {
     /// no closing event follows: somebody else's brokers may not let followers
     /// be read. A pin that stands already is not weakened by it.
     fn note_unread(&self, partition: PartitionRef, replica: wire::BrokerId, end: Offset) {
-        self.ledger.note(Body::ReplicaPinned {
+        self.recorder.note(Body::ReplicaPinned {
             partition,
             broker: BrokerId::new(replica.get()),
             log_start: Offset::new(0),
@@ -79,7 +79,7 @@ impl Observer {
     /// are in sync, or when the time is up.
     async fn settled(
         &mut self,
-        place: &Place,
+        place: &NamedPartition,
         waiting: &Waiting,
     ) -> Result<Option<PartitionMetadata>, EngineError> {
         let names = [place.name.topic.clone()];
@@ -103,20 +103,20 @@ impl Observer {
 
     async fn read_replica(
         &mut self,
-        place: &Place,
+        place: &NamedPartition,
         replica: wire::BrokerId,
         waiting: &Waiting,
     ) -> Result<(), EngineError> {
         let ends = loop {
             let ends = self.cluster.replica_ends(replica, &place.name).await?;
             // A follower hears of the high watermark with its next fetch.
-            let told = ends.high_watermark >= ends.log_end;
-            if told || !waiting.pause(SETTLE_INTERVAL).await {
+            let caught_up = ends.high_watermark >= ends.log_end;
+            if caught_up || !waiting.pause(SETTLE_INTERVAL).await {
                 break ends;
             }
         };
         let broker = BrokerId::new(replica.get());
-        self.ledger.note(Body::ReplicaPinned {
+        self.recorder.note(Body::ReplicaPinned {
             partition: place.number,
             broker,
             log_start: ends.log_start,
@@ -129,11 +129,11 @@ impl Observer {
             if batch.control {
                 continue;
             }
-            let at = self.ledger.clock().now();
+            let at = self.recorder.clock().now();
             let events = self.replica_stored(at, place.number, broker, topic.as_str(), &batch);
-            self.ledger.record_all(events);
+            self.recorder.record_all(events);
         }
-        self.ledger.note(Body::ReplicaRead {
+        self.recorder.note(Body::ReplicaRead {
             partition: place.number,
             broker,
         });
@@ -173,7 +173,11 @@ pub(crate) fn has_followers(plan: &ScenarioPlan) -> bool {
 /// Follows who leads each partition and who is in sync until dropped, and
 /// writes down every change. What it does not hear of is not written down: it
 /// is evidence about faults and never about delivery.
-pub(crate) async fn follow_replicas(bootstrap: &[String], plan: &ScenarioPlan, ledger: &Ledger) {
+pub(crate) async fn follow_replicas(
+    bootstrap: &[String],
+    plan: &ScenarioPlan,
+    recorder: &HistoryRecorder,
+) {
     let topics = plan.topics();
     let names: Vec<TopicName> = topics
         .iter()
@@ -215,7 +219,7 @@ pub(crate) async fn follow_replicas(bootstrap: &[String], plan: &ScenarioPlan, l
                 };
                 let body = partition_state(partition, &state);
                 if seen.get(&partition) != Some(&body) {
-                    ledger.note(body.clone());
+                    recorder.note(body.clone());
                     seen.insert(partition, body);
                 }
             }

@@ -25,9 +25,9 @@ use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 use rdkafka::producer::{BaseProducer, BaseRecord, Producer as _};
 use rdkafka::topic_partition_list::{Offset, TopicPartitionList};
 use stack::artefacts::Parts;
+use stack::embedded::StackSpec;
 use stack::jvm::Compiler;
 use stack::ports::ReservedPort;
-use stack::stack::StackSpec;
 use testkit::Kafka;
 
 const RECORD_BYTES: usize = 512;

@@ -14,8 +14,8 @@ use std::time::{Duration, Instant};
 
 use proxy::{ClusterProxy, ClusterSettings, Proxy};
 use stack::artefacts::Parts;
+use stack::embedded::{Stack, StackSpec};
 use stack::ports::ReservedPort;
-use stack::stack::{Stack, StackSpec};
 use testkit::Kafka;
 
 /// Longer than any task waits for its turn.
@@ -59,7 +59,7 @@ impl Site {
         };
         let notes = Arc::new(|note| eprintln!("{note:?}"));
         let proxy = ClusterProxy::start(settings, notes).await.unwrap();
-        proxy.meet().await.unwrap();
+        proxy.discover_brokers().await.unwrap();
         Self {
             kafka,
             stack,

@@ -43,18 +43,12 @@ const FAILURES: [&str; 2] = ["LogDirFailureChannel", "kafka.log.LogManager"];
 /// A log directory that takes no more: [`Broker::fill_disk`].
 #[derive(Debug)]
 pub struct FullDisk {
-    limit_bytes: u64,
     headroom_bytes: u64,
     process: ProcessSnapshot,
     log_from: u64,
 }
 
 impl FullDisk {
-    /// No file of the broker becomes longer than this, in bytes.
-    pub fn limit_bytes(&self) -> u64 {
-        self.limit_bytes
-    }
-
     /// How many bytes the topic's longest partition can take before the first
     /// append fails: 0 unless there was less in it than the broker's own log
     /// needs.
@@ -96,7 +90,6 @@ impl Broker {
         let limit_bytes = longest.max(log_from.max(metadata) + ROOM_BYTES);
         self.limit(process.pid, Some(limit_bytes))?;
         Ok(FullDisk {
-            limit_bytes,
             headroom_bytes: limit_bytes - longest,
             process,
             log_from,

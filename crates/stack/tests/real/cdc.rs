@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use stack::artefacts::Parts;
 use stack::connect::{ConnectError, RestartScope};
+use stack::embedded::{CdcSpec, StackSpec};
 use stack::process::ProcessSnapshot;
-use stack::stack::{CdcSpec, StackSpec};
 
 use crate::fixture::Fixture;
 

@@ -15,9 +15,9 @@ use std::{env, fs, thread};
 use stack::archive;
 use stack::artefacts::{Parts, fetch_with};
 use stack::cache::Cache;
+use stack::embedded::{CdcSpec, StackSpec};
 use stack::maven::Maven;
 use stack::process::ProcessSnapshot;
-use stack::stack::{CdcSpec, StackSpec};
 use testkit::request;
 
 use crate::fixture::Fixture;

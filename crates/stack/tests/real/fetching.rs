@@ -12,9 +12,9 @@ use stack::artefacts::{
     ArtefactRequest, FetchError, FetchProgress, PartKind, Parts, Pinning, Versions, fetch_with,
 };
 use stack::cache::Cache;
+use stack::checksums::ChecksumsError;
 use stack::diagnose::{Diagnosis, Health, diagnose};
 use stack::maven::{Maven, MavenError};
-use stack::sums::SumsError;
 use testkit::request;
 
 use crate::fixture::{Fixture, entries};
@@ -81,9 +81,9 @@ fn a_repository_that_altered_a_file_is_refused_and_nothing_is_kept() {
     assert!(
         matches!(
             error,
-            FetchError::Sums {
+            FetchError::Checksums {
                 part: PartKind::Kafka,
-                source: SumsError::Missing { .. } | SumsError::Mismatch { .. },
+                source: ChecksumsError::Missing { .. } | ChecksumsError::Mismatch { .. },
                 ..
             }
         ),

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use stack::artefacts::Parts;
 use stack::broker::Broker;
-use stack::stack::{Stack, StackSpec};
+use stack::embedded::{Stack, StackSpec};
 use testkit::Kafka;
 
 /// Data does not matter to a test that ends.

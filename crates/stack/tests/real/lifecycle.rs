@@ -8,10 +8,10 @@ use std::time::{Duration, Instant};
 
 use stack::artefacts::Parts;
 use stack::broker::BrokerError;
+use stack::embedded::{StackError, StackSpec};
 use stack::ports::ReservedPort;
 use stack::process::Exit;
 use stack::service::ServiceError;
-use stack::stack::{StackError, StackSpec};
 use tokio::net::TcpListener;
 
 use crate::fixture::{Fixture, GRACE};
@@ -96,7 +96,7 @@ async fn a_broker_that_cannot_start_says_why() {
     let (key, value) = ("log.retention.hours", "soon");
     spec.broker_config.insert(key.to_owned(), value.to_owned());
     let error =
-        stack::stack::Stack::start(&fixture.kafka.artefacts, &fixture.kafka.java, spec, |_| {})
+        stack::embedded::Stack::start(&fixture.kafka.artefacts, &fixture.kafka.java, spec, |_| {})
             .await
             .unwrap_err();
     let StackError::Service(ServiceError::Died { tail, .. }) = error else {

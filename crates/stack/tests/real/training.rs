@@ -8,8 +8,8 @@ use std::time::{Duration, Instant};
 use stack::archive::{Archives, Program, Training, train};
 use stack::artefacts::Parts;
 use stack::cache::Cache;
+use stack::embedded::{Stack, StackSpec};
 use stack::java::{OLDEST_MAJOR, all_javas};
-use stack::stack::{Stack, StackSpec};
 
 use crate::fixture::{Fixture, GRACE, entries};
 

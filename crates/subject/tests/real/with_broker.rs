@@ -9,7 +9,7 @@ use crate::process::{
 use model::event::{CommitResult, Content};
 use rustix::process::Signal;
 use stack::artefacts::Parts;
-use stack::stack::{Stack, StackSpec};
+use stack::embedded::{Stack, StackSpec};
 use subject::clock::Clock;
 use subject::protocol::{ClientEvent, ConsumerRole, ProducerRole, Report, Role};
 use testkit::Kafka;

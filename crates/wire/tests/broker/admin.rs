@@ -10,10 +10,7 @@ use kafka_protocol::messages::offset_commit_request::{
 };
 use kafka_protocol::protocol::StrBytes;
 use model::ids::{GroupId, PartitionIndex, TopicName, TopicPartition};
-use wire::{
-    BrokerId, ClientIds, ConfigChange, ConfigSource, ConfigTarget, ConfigValue, ElectionType,
-    ErrorCode, QuotaEntity, Topics,
-};
+use wire::{BrokerId, ClientIds, ElectionType, ErrorCode, QuotaEntity, Topics};
 
 use super::{WireGroupId, cluster, new_topic, raw, wire_topic};
 
@@ -31,94 +28,6 @@ async fn a_cluster_has_the_features_that_the_storage_tool_gives_a_new_one() {
     ];
     let expected = expected.map(|(name, level)| (name.to_owned(), level));
     assert_eq!(features, BTreeMap::from(expected));
-}
-
-#[tokio::test]
-async fn partitions_are_added_and_never_taken_away() {
-    let mut cluster = cluster().await;
-    let topic = new_topic(&mut cluster, "growing", &[]).await.topic;
-    cluster.create_partitions(&topic, 3).await.unwrap();
-    // Brokers hear of it a little later, and the topic was there before.
-    let since = Instant::now();
-    loop {
-        let metadata = cluster.await_topic(&topic).await.unwrap();
-        let partitions = metadata.partitions.unwrap().len();
-        if partitions == 3 {
-            break;
-        }
-        assert!(since.elapsed().as_secs() < 10, "{partitions} partitions");
-    }
-    for total in [2, 3] {
-        let error = cluster.create_partitions(&topic, total).await.unwrap_err();
-        assert_eq!(error.code(), Some(ErrorCode::INVALID_PARTITIONS));
-    }
-}
-
-#[tokio::test]
-async fn configurations_are_set_and_reset_and_nonsense_is_refused() {
-    let mut cluster = cluster().await;
-    let topic = new_topic(&mut cluster, "configured", &[]).await.topic;
-    let target = ConfigTarget::Topic(topic.clone());
-    let set = |key: &str, value: &str| ConfigChange::Set {
-        key: key.to_owned(),
-        value: value.to_owned(),
-    };
-    let changes = [set("retention.ms", "77000"), set("segment.ms", "9000")];
-    cluster
-        .incremental_alter_configs(&target, &changes)
-        .await
-        .unwrap();
-    let reset = ConfigChange::Reset {
-        key: "segment.ms".to_owned(),
-    };
-    cluster
-        .incremental_alter_configs(&target, &[reset])
-        .await
-        .unwrap();
-    // Brokers hear of it a little later.
-    let since = Instant::now();
-    loop {
-        let configs = cluster.describe_topic_configs(&topic).await.unwrap();
-        let retention = configs["retention.ms"].clone();
-        if retention.value == ConfigValue::Known("77000".to_owned())
-            && configs["segment.ms"].source == ConfigSource::Default
-        {
-            assert_eq!(retention.source, ConfigSource::Topic);
-            break;
-        }
-        assert!(since.elapsed().as_secs() < 10, "{retention:?}");
-    }
-
-    let broker = cluster.brokers().next().unwrap().id;
-    let key = "message.max.bytes";
-    for (target, value) in [
-        (ConfigTarget::AllBrokers, "1000001"),
-        (ConfigTarget::Broker(broker), "1000002"),
-    ] {
-        cluster
-            .incremental_alter_configs(&target, &[set(key, value)])
-            .await
-            .unwrap();
-        let since = Instant::now();
-        while cluster.describe_broker_configs(broker).await.unwrap()[key].value
-            != ConfigValue::Known(value.to_owned())
-        {
-            assert!(since.elapsed().as_secs() < 10, "{target} is not in force");
-        }
-    }
-
-    let nonsense = set("retention.ms", "soon");
-    let error = cluster
-        .incremental_alter_configs(&target, &[nonsense])
-        .await
-        .unwrap_err();
-    assert_eq!(error.code(), Some(ErrorCode::INVALID_CONFIG), "{error:?}");
-    let nowhere = ConfigTarget::Topic(TopicName::new("nowhere"));
-    let error = cluster
-        .incremental_alter_configs(&nowhere, &changes)
-        .await
-        .unwrap_err();
-    assert_eq!(error.code(), Some(ErrorCode::UNKNOWN_TOPIC_OR_PARTITION));
 }
 
 #[tokio::test]
@@ -159,7 +68,7 @@ async fn quotas_are_set_and_removed_and_unknown_keys_are_refused() {
 }
 
 #[tokio::test]
-async fn a_groups_offsets_and_the_group_itself_are_deleted() {
+async fn a_group_is_deleted_with_its_offsets() {
     let mut cluster = cluster().await;
     let place = new_topic(&mut cluster, "forgotten", &[]).await;
     let group = GroupId::new("forgetful");
@@ -167,21 +76,6 @@ async fn a_groups_offsets_and_the_group_itself_are_deleted() {
     commit(&group, &place).await;
     assert_eq!(cluster.offset_fetch(&group).await.unwrap().len(), 1);
 
-    let other = TopicPartition {
-        partition: PartitionIndex::new(0),
-        ..place.clone()
-    };
-    let outcomes = cluster
-        .delete_group_offsets(&group, &[place.clone(), other.clone()])
-        .await
-        .unwrap();
-    assert_eq!(
-        outcomes,
-        BTreeMap::from([(other, Ok(())), (place.clone(), Ok(()))])
-    );
-    assert!(cluster.offset_fetch(&group).await.unwrap().is_empty());
-
-    commit(&group, &place).await;
     let unknown = GroupId::new("nobody");
     let groups = [group.clone(), unknown.clone()];
     let outcomes = cluster.delete_groups(&groups).await.unwrap();

@@ -1,0 +1,131 @@
+//! A first look at a cluster of somebody else's: what listens where it is said
+//! to be, and what it tells of itself. Changes nothing in it.
+
+use std::collections::BTreeMap;
+
+use futures_util::future::join_all;
+use proxy::HostPort;
+use wire::{Broker, Topics, probe};
+
+use crate::connect::reach;
+use crate::error::EngineError;
+use crate::listeners::{ProbedAddress, probe_addresses};
+
+/// What a cluster tells of itself.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ClusterInfo {
+    /// The bootstrap addresses at which a broker answers.
+    pub bootstrap: Vec<HostPort>,
+    /// The others.
+    pub unusable: Vec<ProbedAddress>,
+    /// Its id.
+    pub id: Option<String>,
+    /// How many brokers it has.
+    pub brokers: usize,
+    /// The level of its metadata (`metadata.version`, KIP-584), where it has
+    /// one.
+    pub metadata_version: Option<i16>,
+}
+
+/// Looks at a cluster.
+///
+/// # Errors
+/// [`EngineError`] within a few seconds when no broker listens at any bootstrap
+/// address, or when one does not where the cluster says that it is.
+pub async fn cluster_info(bootstrap: &[HostPort]) -> Result<ClusterInfo, EngineError> {
+    let probed = probe_addresses(bootstrap).await;
+    let (usable, unusable): (Vec<ProbedAddress>, Vec<ProbedAddress>) = probed
+        .into_iter()
+        .partition(|probed| probed.listener.is_plain_broker());
+    if usable.is_empty() {
+        return Err(EngineError::NoBroker { probed: unusable });
+    }
+    let bootstrap: Vec<HostPort> = usable.into_iter().map(|probed| probed.at).collect();
+    let addresses: Vec<String> = bootstrap.iter().map(HostPort::to_string).collect();
+    let mut cluster = reach(&addresses).await?;
+    let metadata = cluster.metadata(Topics::Named(&[])).await?;
+    if let Some(misplaced) = misplaced(&metadata.brokers).await.into_iter().next() {
+        return Err(misplaced);
+    }
+    // Clusters without features, and those that keep them to themselves, run
+    // scenarios too.
+    let features = cluster.finalized_features().await.unwrap_or_default();
+    Ok(ClusterInfo {
+        bootstrap,
+        unusable,
+        id: metadata.cluster_id,
+        brokers: metadata.brokers.len(),
+        metadata_version: features.get("metadata.version").copied(),
+    })
+}
+
+/// What keeps clients from the brokers of a cluster, for each broker that they
+/// do not come to where the cluster sends them.
+///
+/// # Errors
+/// [`EngineError`] when nobody can come to the right broker.
+pub async fn unreachable_brokers(bootstrap: &[HostPort]) -> Result<Vec<EngineError>, EngineError> {
+    let addresses: Vec<String> = bootstrap.iter().map(HostPort::to_string).collect();
+    let mut cluster = reach(&addresses).await?;
+    let metadata = cluster.metadata(Topics::Named(&[])).await?;
+    let mut misplaced = misplaced(&metadata.brokers).await;
+    let any = misplaced.len() < metadata.brokers.len();
+    match misplaced.pop() {
+        Some(error @ EngineError::OneAddress { .. }) => Err(error),
+        Some(error) if !any => Err(error),
+        last => Ok(misplaced.into_iter().chain(last).collect()),
+    }
+}
+
+async fn misplaced(brokers: &[Broker]) -> Vec<EngineError> {
+    if let Err(error) = tell_apart(brokers) {
+        return vec![error];
+    }
+    let probes = brokers.iter().map(|broker| async move {
+        let listener = probe(&broker.address).await;
+        (!listener.is_plain_broker()).then(|| EngineError::Advertised {
+            broker: broker.id.to_string(),
+            address: broker.address.clone(),
+            listener,
+        })
+    });
+    join_all(probes).await.into_iter().flatten().collect()
+}
+
+/// Whoever is sent to one broker has to come to that one.
+fn tell_apart(brokers: &[Broker]) -> Result<(), EngineError> {
+    let mut at: BTreeMap<&str, Vec<String>> = BTreeMap::new();
+    for broker in brokers {
+        at.entry(&broker.address)
+            .or_default()
+            .push(broker.id.to_string());
+    }
+    match at.into_iter().find(|(_, brokers)| brokers.len() > 1) {
+        Some((address, brokers)) => Err(EngineError::OneAddress {
+            brokers: brokers.join(", "),
+            address: address.to_owned(),
+        }),
+        None => Ok(()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use wire::BrokerId;
+
+    use super::*;
+
+    #[test]
+    fn brokers_at_one_address_are_named() {
+        let broker = |id, address: &str| Broker {
+            id: BrokerId::new(id),
+            address: address.to_owned(),
+            rack: None,
+        };
+        let apart = [broker(1, "a:1"), broker(2, "a:2"), broker(3, "a:3")];
+        assert!(tell_apart(&apart).is_ok());
+        let alike = [broker(1, "a:1"), broker(2, "a:2"), broker(3, "a:1")];
+        let said = tell_apart(&alike).unwrap_err().to_string();
+        assert!(said.starts_with("brokers 1, 3 all advertise a:1"), "{said}");
+    }
+}

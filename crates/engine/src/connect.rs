@@ -1,0 +1,56 @@
+//! Reaches brokers as the observer does, on connections that no fault stands
+//! before. Knows nothing of what is asked there.
+
+use std::time::Duration;
+
+use proxy::HostPort;
+use wire::{ClientOptions, Cluster, ClusterOptions, Topics, WireError};
+
+use crate::error::EngineError;
+use crate::listeners::probe_addresses;
+use crate::wait::Wait;
+
+/// Connects to a cluster, as the observer does.
+pub(crate) async fn connect(bootstrap: &[String]) -> Result<Cluster, EngineError> {
+    let options = ClusterOptions {
+        retry_pause: Duration::from_millis(20),
+        ..ClusterOptions::default()
+    };
+    Ok(Cluster::connect(bootstrap.iter().cloned(), options).await?)
+}
+
+/// Whether a broker answers a plain request within the time given.
+pub(crate) async fn answers(address: &str, within: Duration) -> Result<(), WireError> {
+    let client = ClientOptions {
+        request_timeout: within,
+        connect_timeout: within,
+        ..ClientOptions::default()
+    };
+    let mut connection = wire::Connection::connect(address, client).await?;
+    connection.metadata(Topics::Named(&[])).await.map(drop)
+}
+
+/// Connects to a cluster that should be there: who has mistyped an address
+/// hears of it soon.
+pub(crate) async fn reach(bootstrap: &[String]) -> Result<Cluster, EngineError> {
+    let options = ClusterOptions {
+        retry_for: Wait::Reach.fixed(),
+        ..ClusterOptions::default()
+    };
+    let connecting = Cluster::connect(bootstrap.iter().cloned(), options);
+    match connecting.await {
+        Ok(cluster) => Ok(cluster),
+        Err(source) => Err(unreachable(bootstrap, source).await),
+    }
+}
+
+/// Why no broker could be spoken to, by what listens at the addresses.
+async fn unreachable(bootstrap: &[String], source: WireError) -> EngineError {
+    let addresses: Result<Vec<HostPort>, _> = bootstrap.iter().map(|at| at.parse()).collect();
+    let probed = probe_addresses(&addresses.unwrap_or_default()).await;
+    if probed.is_empty() || probed.iter().any(|it| it.listener.is_plain_broker()) {
+        let bootstrap = bootstrap.join(",");
+        return EngineError::Unreachable { bootstrap, source };
+    }
+    EngineError::NoBroker { probed }
+}

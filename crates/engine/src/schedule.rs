@@ -1,0 +1,102 @@
+//! The scenarios of a run, several at once: in which order they begin, and how
+//! each ended. Knows nothing of how one is carried out.
+
+use std::collections::BTreeMap;
+use std::num::NonZeroUsize;
+use std::sync::Arc;
+
+use model::plan::{RunPlan, ScenarioPlan};
+use tokio::sync::mpsc::UnboundedSender;
+use tokio::sync::{Semaphore, watch};
+use tokio::task::JoinSet;
+
+use crate::error::EngineError;
+use crate::panics::caught;
+use crate::progress::{Progress, Reporter};
+use crate::recording::End;
+use crate::run::run_recorded;
+use crate::settings::Settings;
+
+/// How many scenarios with one broker a scenario with several stands for.
+const CLUSTER_SLOTS: u32 = 2;
+
+/// Carries out a run, and says how each scenario of the plan ended. Each
+/// leaves its evidence in its own folder of `settings.out`.
+///
+/// When `interrupt` becomes true, scenarios that run are given up: what they
+/// broke is healed, nothing of theirs is left running, and their histories
+/// are closed as they are. Scenarios that have not begun do not begin.
+pub async fn run(
+    plan: &RunPlan,
+    settings: &Settings,
+    progress: &UnboundedSender<Progress>,
+    interrupt: watch::Receiver<bool>,
+) -> Vec<End> {
+    let slots = Arc::new(Semaphore::new(settings.jobs.get()));
+    let mut running = JoinSet::new();
+    for index in by_length(plan) {
+        let Some(scenario) = plan.scenarios.get(index).cloned() else {
+            continue;
+        };
+        // The semaphore is fair: scenarios begin in the order of `by_length`.
+        let slot = Arc::clone(&slots);
+        let weight = weight_of(&scenario, settings.jobs);
+        let settings = settings.clone();
+        let reporter = Reporter::new(index, scenario.scenario.secrets(), progress);
+        let mut interrupt = interrupt.clone();
+        running.spawn(async move {
+            let begun = tokio::select! {
+                biased;
+                _ = interrupt.wait_for(|yes| *yes) => None,
+                slot = slot.acquire_many_owned(weight) => slot.ok(),
+            };
+            let end = match begun {
+                Some(_slot) => {
+                    let run = Box::pin(run_recorded(&scenario, &settings, &reporter, interrupt));
+                    let end = caught(async { Ok(run.await) }).await;
+                    end.unwrap_or_else(|error| End::Failed { error })
+                }
+                None => End::Interrupted,
+            };
+            (index, end)
+        });
+        tokio::task::yield_now().await;
+    }
+    let mut ends: BTreeMap<usize, End> = BTreeMap::new();
+    while let Some(joined) = running.join_next().await {
+        if let Ok((index, end)) = joined {
+            ends.insert(index, end);
+        }
+    }
+    (0..plan.scenarios.len())
+        .map(|index| {
+            ends.remove(&index).unwrap_or_else(|| End::Failed {
+                error: EngineError::Broken("a scenario's task broke off".to_owned()),
+            })
+        })
+        .collect()
+}
+
+/// The longest first, so that none starts when the others are done; those
+/// with a database, whose work has no pace of its own, before all others.
+fn by_length(plan: &RunPlan) -> Vec<usize> {
+    let mut order: Vec<usize> = (0..plan.scenarios.len()).collect();
+    order.sort_by_key(|index| {
+        plan.scenarios.get(*index).map(|it| {
+            let rows: u64 = it.scenario.writes.iter().map(|write| write.rows).sum();
+            std::cmp::Reverse((it.schedule_ms() + rows / 20, it.scenario.name.clone()))
+        })
+    });
+    order
+}
+
+/// How many of the places a scenario takes: a cluster is heavier than a broker,
+/// and clusters that starve each other would elect leaders that nobody killed.
+fn weight_of(plan: &ScenarioPlan, jobs: NonZeroUsize) -> u32 {
+    let weight = if plan.scenario.topology.brokers > 1 {
+        CLUSTER_SLOTS
+    } else {
+        1
+    };
+    u32::try_from(jobs.get()).unwrap_or(weight).min(weight)
+}

@@ -1,0 +1,37 @@
+//! Where and with what a run is carried out. Knows nothing of what is run.
+
+use std::num::NonZeroUsize;
+use std::path::PathBuf;
+
+/// What the embedded stack is made of.
+#[derive(Clone, Debug)]
+pub struct Embedded {
+    /// Kafka, Connect, Debezium, `PostgreSQL`.
+    pub artefacts: stack::artefacts::Artefacts,
+    /// What runs them.
+    pub java: stack::java::Java,
+    /// What makes them start faster, as far as there is any.
+    pub archives: stack::archive::Archives,
+}
+
+/// Where and with what to run.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    /// The run directory; exists.
+    pub out: PathBuf,
+    /// How many scenarios at once.
+    pub jobs: NonZeroUsize,
+    /// The program that becomes a subject when started as `PROGRAM subject`.
+    pub subject: PathBuf,
+    /// Where the brokers are.
+    pub brokers: Brokers,
+}
+
+/// Where the brokers are.
+#[derive(Clone, Debug)]
+pub enum Brokers {
+    /// They are started for each scenario.
+    Embedded(Box<Embedded>),
+    /// Somebody else runs them: the bootstrap addresses.
+    Cluster(Vec<proxy::HostPort>),
+}

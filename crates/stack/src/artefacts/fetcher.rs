@@ -1,0 +1,129 @@
+//! Makes a part of the stack and moves it to its place in the cache in one step.
+
+use std::fs;
+use std::io;
+use std::path::Path;
+
+use super::error::FetchError;
+use super::manifest::{MANIFEST, Manifest};
+use super::part::{FetchProgress, Part, PartKind};
+use super::recipe::Recipe;
+use super::unpack::{unpack_only, unpack_tar_gz, unpack_txz_in_jar};
+use crate::cache::Cache;
+use crate::checksums::Checksums;
+use crate::maven::{Maven, MavenError};
+use crate::temp_dir::{TempDir, lock_file, make_readable};
+
+pub(super) struct Fetcher<'a> {
+    pub(super) cache: &'a Cache,
+    pub(super) maven: &'a dyn Fn() -> Option<Maven>,
+}
+
+impl Fetcher<'_> {
+    pub(super) fn ensure(
+        &self,
+        recipe: &Recipe,
+        progress: &mut dyn FnMut(FetchProgress),
+    ) -> Result<Part, FetchError> {
+        if let Some(part) = recipe.present() {
+            return Ok(part);
+        }
+        let lock_path = recipe.cache.lock(&recipe.name)?;
+        let lock_error = |source| FetchError::Io {
+            path: lock_path.clone(),
+            source,
+        };
+        let lock = lock_file(&lock_path).map_err(lock_error)?;
+        if lock.try_lock().is_err() {
+            progress(FetchProgress::Waiting(recipe.kind));
+            lock.lock().map_err(lock_error)?;
+        }
+        // Whoever held the lock may have fetched it.
+        if let Some(part) = recipe.present() {
+            return Ok(part);
+        }
+        self.make(recipe, progress)?;
+        progress(FetchProgress::Fetched(recipe.kind));
+        recipe.present().ok_or_else(|| FetchError::Io {
+            path: recipe.cache.part(&recipe.name),
+            source: io::Error::other("the part vanished again"),
+        })
+    }
+
+    fn make(
+        &self,
+        recipe: &Recipe,
+        progress: &mut dyn FnMut(FetchProgress),
+    ) -> Result<(), FetchError> {
+        let io_error = |path: &Path| {
+            let path = path.to_owned();
+            move |source| FetchError::Io { path, source }
+        };
+        let maven_error = |source| FetchError::Maven {
+            part: recipe.kind,
+            version: recipe.version.clone(),
+            source,
+        };
+        let maven = (self.maven)().ok_or_else(|| maven_error(MavenError::NotInstalled))?;
+        let scratch_parent = recipe.cache.scratch();
+        let scratch = TempDir::create(&scratch_parent).map_err(io_error(&scratch_parent))?;
+        let download = scratch.path().join("download");
+
+        progress(FetchProgress::Resolving(recipe.kind));
+        let log = self.cache.log(&format!("maven-{}.log", recipe.name));
+        let properties: Vec<_> = recipe
+            .properties
+            .iter()
+            .map(|(key, value)| (*key, value.as_str()))
+            .collect();
+        maven
+            .copy(recipe.profile, &properties, &download, scratch.path(), &log)
+            .map_err(maven_error)?;
+
+        let sums = recipe.sums();
+        if let Some(sums) = &sums {
+            progress(FetchProgress::Checking(recipe.kind));
+            sums.verify(&download)
+                .map_err(|source| FetchError::Checksums {
+                    part: recipe.kind,
+                    version: recipe.version.clone(),
+                    source,
+                })?;
+        }
+
+        let made = match recipe.kind {
+            PartKind::Kafka => download,
+            PartKind::Debezium => {
+                progress(FetchProgress::Unpacking(recipe.kind));
+                unpack_only(&download, &scratch.path().join("unpacked"), unpack_tar_gz)?
+            }
+            PartKind::Postgres => {
+                progress(FetchProgress::Unpacking(recipe.kind));
+                unpack_only(
+                    &download,
+                    &scratch.path().join("unpacked"),
+                    unpack_txz_in_jar,
+                )?
+            }
+        };
+        let manifest =
+            Manifest::of(&made, sums.as_ref().map(Checksums::digest)).map_err(io_error(&made))?;
+        let manifest = serde_json::to_vec(&manifest).map_err(|error| FetchError::Io {
+            path: made.clone(),
+            source: error.into(),
+        })?;
+        fs::write(made.join(MANIFEST), manifest).map_err(io_error(&made))?;
+        make_readable(&made).map_err(io_error(&made))?;
+
+        let place = recipe.cache.part(&recipe.name);
+        if let Some(parent) = place.parent() {
+            fs::create_dir_all(parent).map_err(io_error(parent))?;
+            make_readable(parent).map_err(io_error(parent))?;
+        }
+        if place.exists() {
+            // Damaged, or of other sums: else it would have been used.
+            fs::rename(&place, scratch.path().join("replaced")).map_err(io_error(&place))?;
+        }
+        fs::rename(&made, &place).map_err(io_error(&place))
+    }
+}
