@@ -62,7 +62,9 @@ impl Events {
                 ("fault-not-healed", json!({"kind": kind, "reason": why}))
             }
             ProgressEvent::Finished => ("finished", json!({})),
-            ProgressEvent::LeftBehind { left } => ("left-behind", json!({"description": left.to_string()})),
+            ProgressEvent::LeftBehind { left } => {
+                ("left-behind", json!({"description": left.to_string()}))
+            }
             ProgressEvent::GaveUp { reason } => ("aborted", json!({"reason": reason})),
         };
         Some(about(event, &scenario.folder(), more))

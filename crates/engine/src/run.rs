@@ -255,7 +255,7 @@ mod tests {
                 reasons.push(reason);
             }
         }
-        assert_eq!(reasons, [text.clone()]);
+        assert_eq!(reasons, std::slice::from_ref(&text));
         let history = Reader::open(&dir.path().join(history::FILE_NAME)).unwrap();
         let last = history.last().unwrap().unwrap().body;
         assert_eq!(last, Body::Aborted { reason: text });

@@ -90,7 +90,7 @@ impl Observer {
             match said.map(|it| (it.id, it.partitions)) {
                 Some((id, Ok(partitions))) => return Ok(TopicState::Exists(id, partitions.len())),
                 Some((_, Err(ErrorCode::UNKNOWN_TOPIC_OR_PARTITION))) => {
-                    known = TopicState::Deleted
+                    known = TopicState::Deleted;
                 }
                 Some((_, Err(_))) | None => return Ok(TopicState::Unknown),
             }
