@@ -8,7 +8,6 @@ use model::anomaly::Anomaly;
 use model::ids::{FaultIx, Micros, PartitionRef, RecordId};
 use model::verdict::{Counts, Finding, Measurements};
 
-use crate::cdc::coverage::CaptureCoverage;
 use crate::cluster::replicas::ReplicaCoverage;
 use crate::cluster::truncation::TruncationCoverage;
 use crate::derived::{DerivationCoverage, Derivations};
@@ -22,6 +21,7 @@ use crate::log::targets::Target;
 use crate::measure::happened::Occurrences;
 use crate::measure::{FaultRecord, GroupActivity};
 use crate::names::Names;
+use crate::rows::coverage::CaptureCoverage;
 use crate::txn::atomicity::TransactionCoverage;
 use crate::txn::cycles::CycleCoverage;
 use crate::txn::outcomes::TxnOutcomes;

@@ -6,8 +6,12 @@
 use std::any::Any;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
-/// Runs a part of the checker; the text of the broken invariant, if one is.
-pub(crate) fn guarded<T>(part: impl FnOnce() -> T) -> Result<T, String> {
+/// Runs a part of a check.
+///
+/// # Errors
+/// The text of the invariant, where one is broken: the check then cannot tell
+/// anything.
+pub fn guarded<T>(part: impl FnOnce() -> T) -> Result<T, String> {
     // What the part leaves behind half done is dropped with it.
     catch_unwind(AssertUnwindSafe(part)).map_err(|panic| text_of(panic.as_ref()))
 }

@@ -89,7 +89,7 @@
 //!
 //! - *row-missing*: a change is committed, no event comes any more, the topic
 //!   was read, and no event tells of it. What a snapshot found overwritten
-//!   needs none. `cdc/row_changes.rs` says how it is known that none comes.
+//!   needs none. `rows/row_changes.rs` says how it is known that none comes.
 //! - *row-duplicate*: each event of a change beyond its first.
 //! - *row-phantom*: an event for a change that was never made to this row, or that
 //!   was rolled back. A transaction of unknown outcome is settled by the rows
@@ -125,7 +125,6 @@
 mod analysis;
 mod analyzer;
 mod calibration;
-mod cdc;
 mod cluster;
 mod context;
 mod derived;
@@ -139,24 +138,26 @@ mod names;
 mod passes;
 mod proof;
 mod provenance;
+mod rows;
 mod sets;
 mod txn;
 mod verdict;
 
 pub use analysis::{Analysis, Completeness, Coverage};
-pub use cdc::coverage::CaptureCoverage;
 pub use cluster::replicas::ReplicaCoverage;
 pub use cluster::truncation::TruncationCoverage;
 pub use derived::DerivationCoverage;
 pub use groups::coverage::GroupCoverage;
 pub use groups::zombies::ZombieCoverage;
+pub use invariants::guarded;
 pub use limits::{BlockSize, Limits};
 pub use measure::happened::Occurrences;
 pub use measure::{FaultRecord, GroupActivity, ReadsMet, TrafficMet};
-pub use passes::checker::{Checker, Pass};
+pub use passes::driver::{Checker, Pass};
 pub use passes::examine::{check, check_in, examine, examine_in};
 pub use passes::parallel::{Concurrency, Lanes};
 pub use proof::explain::{Examples, Explainer};
+pub use rows::coverage::CaptureCoverage;
 pub use txn::atomicity::TransactionCoverage;
 pub use txn::cycles::CycleCoverage;
 pub use txn::read_committed::IsolationCoverage;

@@ -6,7 +6,8 @@ use std::io::BufReader;
 use std::path::PathBuf;
 
 use checker::{
-    Analysis, Checker, Examples, Explainer, Pass, Sends, Weight, expect_sends, unacknowledged,
+    Analysis, Checker, Examples, Explainer, Pass, Sends, Weight, expect_sends, guarded,
+    unacknowledged,
 };
 use import::{jepsen, kafkatest};
 use model::anomaly::Anomaly;
@@ -76,8 +77,28 @@ enum Round {
     Void,
 }
 
-/// Checks a recording, and holds it against what is expected of it.
+/// Checks a recording, and holds it against what is expected of it. Where an
+/// invariant of ours does not hold, it is INCONCLUSIVE and says which.
 pub(crate) fn judge(
+    recorded: Recorded,
+    expected: Expected,
+    examples: Examples,
+) -> Result<JudgedImport, ImportError> {
+    guarded(|| judge_all(recorded, expected, examples)).unwrap_or_else(|broken| {
+        let doubt = format!("the checker has a defect, so that it cannot tell: {broken}");
+        Ok(JudgedImport {
+            verdict: Verdict::Inconclusive,
+            findings: Vec::new(),
+            doubts: vec![doubt],
+            refused: None,
+            notes: Vec::new(),
+            counts: Counts::default(),
+            groups: Vec::new(),
+        })
+    })
+}
+
+fn judge_all(
     mut recorded: Recorded,
     expected: Expected,
     examples: Examples,

@@ -3,7 +3,6 @@
 use model::event::{Body, Event};
 
 use crate::analyzer::{Analyzer, Need, OTHERS, OUTCOMES, PROCESSED, SENDS, STORED};
-use crate::cdc::row_changes::RowChanges;
 use crate::cluster::cut_logs::CutLogs;
 use crate::cluster::replicas::Replicas;
 use crate::cluster::truncation::Truncation;
@@ -14,6 +13,7 @@ use crate::groups::readers::Readers;
 use crate::groups::zombies::Zombies;
 use crate::log::Ledger;
 use crate::measure::happened::Happened;
+use crate::rows::row_changes::RowChanges;
 use crate::txn::atomicity::Atomicity;
 use crate::txn::cycles::Cycles;
 use crate::txn::read_committed::ReadCommitted;

@@ -11,7 +11,7 @@ use crate::calibration::mutants::MutantPass;
 use crate::calibration::survey::Survey;
 use crate::invariants::guarded;
 use crate::limits::Limits;
-use crate::passes::checker::{Checker, Pass};
+use crate::passes::driver::{Checker, Pass};
 use crate::passes::parallel::{Concurrency, Lanes};
 use crate::proof::explain::{Examples, Explainer};
 

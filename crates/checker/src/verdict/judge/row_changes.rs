@@ -5,7 +5,7 @@ use model::event::{CaptureResult, SettingEffect, Snapshot};
 use model::verdict::PartFailure;
 
 use crate::analysis::Analysis;
-use crate::cdc::coverage::CaptureCoverage;
+use crate::rows::coverage::CaptureCoverage;
 use crate::verdict::judge::ruling::{Ruling, held, inconclusive};
 
 /// What makes the whole capture doubtful.

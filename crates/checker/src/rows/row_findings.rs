@@ -8,10 +8,10 @@ use model::anomaly::Anomaly;
 use model::event::{ChangeContent, RowOp, Snapshot};
 use model::ids::Lsn;
 
-use crate::cdc::coverage::CaptureCoverage;
-use crate::cdc::row_history::{ChangeEvent, ChangeOutcome, Row, RowEvents, RowHistory};
 use crate::finding::{FindingCollector, Scope, Watch};
 use crate::names::Names;
+use crate::rows::coverage::CaptureCoverage;
+use crate::rows::row_history::{ChangeEvent, ChangeOutcome, Row, RowEvents, RowHistory};
 
 /// Whether what is not there may be called missing.
 #[derive(Clone, Copy, PartialEq, Eq)]

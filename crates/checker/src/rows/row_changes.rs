@@ -33,12 +33,12 @@ use model::ids::{ChangeId, Micros, PartitionRef, TableIx, TxId};
 use model::verdict::PartFailure;
 
 use crate::analyzer::Analyzer;
-use crate::cdc::coverage::CaptureCoverage;
-use crate::cdc::row_history::{ChangeEvent, Row};
-use crate::cdc::slot::Wal;
 use crate::context::Context;
 use crate::finding::FindingCollector;
 use crate::log::Ledger;
+use crate::rows::coverage::CaptureCoverage;
+use crate::rows::row_history::{ChangeEvent, Row};
+use crate::rows::slot::Wal;
 
 #[derive(Clone, Copy)]
 struct Change {

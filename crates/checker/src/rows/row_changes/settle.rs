@@ -6,15 +6,15 @@ use std::collections::{BTreeMap, BTreeSet};
 use model::event::{CaptureResult, ChangeContent, SettingEffect, Snapshot, TxOutcome};
 use model::ids::{RowKey, TableIx, TopicIx, TxId};
 
-use crate::cdc::coverage::CaptureCoverage;
-use crate::cdc::row_changes::RowChanges;
-use crate::cdc::row_findings::{
-    Judged, RowScope, find_divergence, find_missing, find_wrong_events, is_as_committed,
-};
-use crate::cdc::row_history::{ChangeOutcome, Row, RowChange, RowHistory};
 use crate::finding::FindingCollector;
 use crate::log::Ledger;
 use crate::names::Names;
+use crate::rows::coverage::CaptureCoverage;
+use crate::rows::row_changes::RowChanges;
+use crate::rows::row_findings::{
+    Judged, RowScope, find_divergence, find_missing, find_wrong_events, is_as_committed,
+};
+use crate::rows::row_history::{ChangeOutcome, Row, RowChange, RowHistory};
 
 /// Rows that calibration may choose from, at most.
 const TARGETS_MAX: usize = 64;
