@@ -89,7 +89,11 @@ impl Display {
                 .or_insert_with(Running::new)
                 .take_in(&progress.event);
         }
-        if let (Place::Plain, Some(news)) = (&self.place, news(&progress.event)) {
+        // What is live shows the rest by itself.
+        let stays = matches!(self.place, Place::Plain)
+            || matches!(progress.event, ProgressEvent::NotRead { .. });
+        if let (true, Some(news)) = (stays, news(&progress.event)) {
+            self.end();
             // Nobody can be told that standard error is gone.
             let _ = writeln!(anstream::stderr(), "{folder}: {news}");
         }
@@ -253,6 +257,7 @@ impl Running {
             }
             ProgressEvent::FaultEnded { .. } | ProgressEvent::FaultLeft { .. } => self.fault = None,
             ProgressEvent::Waiting { .. }
+            | ProgressEvent::NotRead { .. }
             | ProgressEvent::LeftBehind { .. }
             | ProgressEvent::Finished
             | ProgressEvent::GaveUp { .. } => {}
@@ -325,6 +330,9 @@ fn news(step: &ProgressEvent) -> Option<String> {
         }),
         ProgressEvent::FaultEnded { kind } => Some(format!("{kind} healed")),
         ProgressEvent::FaultLeft { kind, why } => Some(format!("{kind} is over: {why}")),
+        ProgressEvent::NotRead { item, reason } => {
+            Some(format!("{item} was not read to its end: {reason}"))
+        }
         ProgressEvent::GaveUp { reason } => Some(format!("given up: {reason}")),
         ProgressEvent::LeftBehind { .. } | ProgressEvent::Counts(_) | ProgressEvent::Finished => {
             None

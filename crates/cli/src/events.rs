@@ -61,6 +61,9 @@ impl Events {
             ProgressEvent::FaultLeft { kind, why } => {
                 ("fault-not-healed", json!({"kind": kind, "reason": why}))
             }
+            ProgressEvent::NotRead { item, reason } => {
+                ("not-read", json!({"item": item, "reason": reason}))
+            }
             ProgressEvent::Finished => ("finished", json!({})),
             ProgressEvent::LeftBehind { left } => {
                 ("left-behind", json!({"description": left.to_string()}))

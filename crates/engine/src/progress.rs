@@ -51,6 +51,14 @@ pub enum ProgressEvent {
         /// What did not come back.
         why: String,
     },
+    /// The observer could not read something to its end, which the verdict then
+    /// lacks.
+    NotRead {
+        /// A partition, or a replica of one.
+        item: String,
+        /// Why not.
+        reason: String,
+    },
     /// The scenario's history is closed.
     Finished,
     /// Something of the scenario's own stays behind in a cluster of somebody
@@ -86,6 +94,7 @@ impl Reporter {
     /// Tells; nobody need be listening.
     pub(crate) fn send(&self, mut event: ProgressEvent) {
         if let ProgressEvent::FaultLeft { why: words, .. }
+        | ProgressEvent::NotRead { reason: words, .. }
         | ProgressEvent::GaveUp { reason: words }
         | ProgressEvent::Waiting { so_far: words } = &mut event
         {

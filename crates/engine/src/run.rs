@@ -185,8 +185,8 @@ async fn run_on(target: &Target, at: &ScenarioRun<'_>) -> Result<(), EngineError
     at.enter(Stage::ReadingLog);
     observer.note_deleted().await?;
     observer.configs(&configs).await?;
-    observer.read_log().await?;
-    observer.read_replicas(plan).await?;
+    observer.read_log(progress).await?;
+    observer.read_replicas(plan, progress).await?;
     observer.read_group_offsets(plan).await?;
     if let Some(database) = &database {
         database.read_tables(recorder).await?;

@@ -10,6 +10,7 @@ use super::change_topics::all_in_change_topic;
 use super::{NamedPartition, Observer, latest};
 use crate::configs::{EffectiveConfigs, cleanup_policy};
 use crate::error::EngineError;
+use crate::progress::{ProgressEvent, Reporter};
 
 impl Observer {
     /// The configuration in force of brokers and topics, as the brokers say;
@@ -48,7 +49,7 @@ impl Observer {
     /// A partition that could not be read to its pinned end is left without
     /// its closing event, and the verdict says so; reading goes on with the
     /// others.
-    pub(crate) async fn read_log(&mut self) -> Result<(), EngineError> {
+    pub(crate) async fn read_log(&mut self, progress: &Reporter) -> Result<(), EngineError> {
         for partition in self.missing() {
             self.recorder.note(Body::Pinned {
                 partition,
@@ -75,11 +76,10 @@ impl Observer {
                 Ok(()) => self.recorder.note(Body::PartitionRead {
                     partition: place.number,
                 }),
-                Err(error) => eprintln!(
-                    "{} was not read to its end: {}",
-                    place.name,
-                    error.with_causes()
-                ),
+                Err(error) => progress.send(ProgressEvent::NotRead {
+                    item: place.name.to_string(),
+                    reason: error.with_causes(),
+                }),
             }
         }
         Ok(())

@@ -12,6 +12,7 @@ use wire::{Batch, ClientOptions, PartitionMetadata, PinnedReader, ReadOptions, T
 
 use super::{NamedPartition, Observer};
 use crate::error::EngineError;
+use crate::progress::{ProgressEvent, Reporter};
 use crate::recorder::HistoryRecorder;
 use crate::wait::{Wait, Waiting, beat};
 
@@ -31,7 +32,11 @@ impl Observer {
     ///
     /// One that could not be read to that end is left without its closing
     /// event, and nothing is said of it.
-    pub(crate) async fn read_replicas(&mut self, plan: &ScenarioPlan) -> Result<(), EngineError> {
+    pub(crate) async fn read_replicas(
+        &mut self,
+        plan: &ScenarioPlan,
+        progress: &Reporter,
+    ) -> Result<(), EngineError> {
         if !has_followers(plan) {
             return Ok(());
         }
@@ -52,11 +57,10 @@ impl Observer {
                 if let Err(error) = self.read_replica(&place, *replica, &waiting).await {
                     let end = ends.get(&place.number).copied().unwrap_or_default();
                     self.note_unread(place.number, *replica, end);
-                    eprintln!(
-                        "broker {replica}'s replica of {} was not read to its end: {}",
-                        place.name,
-                        error.with_causes()
-                    );
+                    progress.send(ProgressEvent::NotRead {
+                        item: format!("broker {replica}'s replica of {}", place.name),
+                        reason: error.with_causes(),
+                    });
                 }
             }
         }
