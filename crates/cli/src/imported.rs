@@ -127,7 +127,7 @@ fn judge_all(
         judged.verdict = judged.verdict.max(Verdict::Inconclusive);
         if judged.verdict == Verdict::Inconclusive {
             judged.reasons.push(format!(
-                "{} did not end by themselves: what they sent last may not have been acknowledged",
+                "{} did not end by themselves: their last records may not have been acknowledged",
                 counted(notes.unfinished, "producer")
             ));
         }

@@ -80,8 +80,7 @@ fn fetch_failure(error: &FetchError) -> Failure {
             source: MavenError::NotInRepository { .. },
             ..
         } => Failure::usage(error),
-        _ => Failure::environment(error)
-            .hint("`ackproof doctor` says what is there and what is missing"),
+        _ => Failure::environment(error).hint("`ackproof doctor` lists what is missing"),
     }
 }
 

@@ -67,7 +67,7 @@ pub enum EngineError {
     },
     /// The history can no longer be written, a full disk for example. What
     /// was written before still checks.
-    #[error("cannot write the history: {reason}; what was recorded before still checks")]
+    #[error("cannot write the history: {reason}; the events before it can still be checked")]
     History {
         /// Why.
         reason: String,

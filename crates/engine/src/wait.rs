@@ -229,9 +229,9 @@ impl Wait {
             Self::Takeover | Self::InSync | Self::Unchanged | Self::Settled => {
                 Then::GoesOn("the fault's evidence says so")
             }
-            Self::Deleted => Then::GoesOn("it was deleted, and what it held is gone"),
+            Self::Deleted => Then::GoesOn("it was deleted, and its records are gone"),
             Self::Captured | Self::Confirmed => Then::GoesOn("what has not come out is judged"),
-            Self::GroupEnd | Self::GroupCommit => Then::GoesOn("what was not read is judged"),
+            Self::GroupEnd | Self::GroupCommit => Then::GoesOn("unread records are judged"),
             Self::Transactions | Self::HighWatermark | Self::Replicas => {
                 Then::GoesOn("what can be read is read")
             }

@@ -141,9 +141,7 @@ impl Claim {
                  written, or not known"
             }
             Self::NoPhantom => "nothing is stored that was not sent or committed",
-            Self::Intact => {
-                "what is stored is undamaged and is at the offset that was acknowledged"
-            }
+            Self::Intact => "stored records are undamaged and at the offset that was acknowledged",
             Self::NoDuplicates => "no record is stored twice, and no two are made of one",
             Self::Ordered => "each producer's records are stored in the order of sending",
             Self::NoGroupGap => "no group committed past a record that it did not process",

@@ -234,7 +234,7 @@ pub enum FaultDataError {
         these: String,
     },
     /// Who is refused has not said anything yet.
-    #[error("connections are refused before clients say who they are; leave \"clients\" out")]
+    #[error("connections are refused before clients tell their client.id; leave \"clients\" out")]
     RefusesUnknown,
     /// It would fit every client.
     #[error("an empty client id is the beginning of all of them; leave \"clients\" out")]

@@ -85,7 +85,7 @@ mod tests {
         assert_eq!(
             ended.in_trouble().await,
             Trouble::Ended(Exit::Signal(9)),
-            "somebody killed it"
+            "another process killed it"
         );
         let stopped = sleeper(dir.path());
         stranger(&stopped, Signal::Stop);

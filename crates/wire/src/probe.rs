@@ -122,10 +122,10 @@ impl fmt::Display for Listener {
             Self::Other(first) => {
                 let first: Vec<String> = first.iter().map(|it| format!("{it:02x}")).collect();
                 let first = first.join(" ");
-                return write!(f, "what listens there is no broker: it answers {first}");
+                return write!(f, "the listener is no Kafka broker: it answers {first}");
             }
-            Self::Closes => "what listens there closes the connection when it is asked",
-            Self::Silent => "what listens there does not answer",
+            Self::Closes => "the listener closes the connection when it is asked",
+            Self::Silent => "the listener does not answer",
             Self::Nothing => "nothing listens there",
             Self::Unresolved => "the name cannot be resolved",
             Self::Unreachable(reason) => {

@@ -95,7 +95,7 @@ pub(super) fn find_unprocessed(
             &[past],
             || match undone {
                 WhyNotDone::NeverProcessed => format!(
-                    "acknowledged, committed past, up to {committed}, and never read by anybody"
+                    "acknowledged, committed past, up to {committed}, and read by no consumer"
                 ),
                 undone => format!("acknowledged, committed past, up to {committed}, and {undone}"),
             },

@@ -133,7 +133,7 @@ impl Analyzer for Happened {
             } else {
                 (
                     "DELETED",
-                    "it was deleted during the run, not by ackproof: what it held is gone",
+                    "it was deleted during the run, not by ackproof: its records are gone",
                 )
             };
             PartFailure {

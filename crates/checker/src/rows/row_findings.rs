@@ -108,7 +108,7 @@ pub(super) fn find_wrong_events(
             told.clean = false;
             let what = match made {
                 Some(_) => "an event for a change that was rolled back",
-                None => "an event for a change that nobody made",
+                None => "an event for a change that was never made",
             };
             place.add(collector, Anomaly::RowPhantom, Some(event), what);
             continue;

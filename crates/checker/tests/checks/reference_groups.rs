@@ -467,7 +467,7 @@ impl Said {
             })
     }
 
-    /// Acknowledged, committed past, and never read by anybody.
+    /// Acknowledged, committed past, and read by no consumer.
     fn passed_unread(&self, of: &Of) -> usize {
         let beyond = self.beyond.iter();
         let passed = beyond.filter(|(at, offset)| *at == of.1 && *offset < self.committed(of));

@@ -402,7 +402,7 @@ fn claims_about_groups_rest_on_each_group() {
     doubted(
         complete,
         of_second(|group| group.behind = 1),
-        "h did not process 1 of 8 records, and nobody waited for it",
+        "h did not process 1 of 8 records, and the run did not wait for it",
     );
     doubted(
         complete,

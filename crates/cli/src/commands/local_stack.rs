@@ -127,8 +127,7 @@ async fn start(args: &StackUpArgs, provision: &Provision, place: &Place) -> Resu
     Stack::start(artefacts, java, spec, ready)
         .await
         .map_err(|error| {
-            Failure::environment(&error)
-                .hint("`ackproof doctor` says what is there and what is missing")
+            Failure::environment(&error).hint("`ackproof doctor` lists what is missing")
         })
 }
 

@@ -411,7 +411,7 @@ impl Run {
         let written = written.and_then(|()| self.dir.write_results(&results));
         written.map_err(|error| {
             Failure::environment(&error).hint(format!(
-                "what was recorded stays: `ackproof check {}` judges it again",
+                "the recorded events stay: `ackproof check {}` judges it again",
                 self.dir.path().display()
             ))
         })

@@ -52,7 +52,7 @@ impl Breakable for BrokerLoss {
 impl Broken for Gone {
     async fn hold(&mut self, _: &FaultContext<'_>, proof: &mut Proof) -> Result<()> {
         for broker in &self.brokers {
-            prove_silent("nobody answers on the broker's port", broker, proof).await;
+            prove_silent("the broker's port does not answer", broker, proof).await;
         }
         Ok(())
     }

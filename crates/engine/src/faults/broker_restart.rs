@@ -49,7 +49,7 @@ impl Broken for Down {
     async fn hold(&mut self, _: &FaultContext<'_>, proof: &mut Proof) -> Result<()> {
         for (broker, before) in &self.brokers {
             prove_gone(proof, *before);
-            prove_silent("nobody answers on the broker's port", broker, proof).await;
+            prove_silent("the broker's port does not answer", broker, proof).await;
         }
         pass_until(self.until).await;
         Ok(())

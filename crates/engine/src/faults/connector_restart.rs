@@ -108,7 +108,7 @@ impl Broken for Restarting {
             }
             if !waiting.pause(LOOK_INTERVAL).await {
                 let limit_ms = Wait::Reconnect.fixed().as_millis();
-                break (false, format!("nobody within {limit_ms} ms"));
+                break (false, format!("none within {limit_ms} ms"));
             }
         };
         drop(waiting);
@@ -137,7 +137,7 @@ fn pid(slot: Option<&SlotStatus>) -> Option<i32> {
 }
 
 fn sender_of(slot: Option<&SlotStatus>) -> String {
-    pid(slot).map_or_else(|| "nobody".to_owned(), |pid| format!("process {pid}"))
+    pid(slot).map_or_else(|| "no process".to_owned(), |pid| format!("process {pid}"))
 }
 
 fn database<'s>(context: &FaultContext<'s>) -> Result<&'s Database> {

@@ -53,7 +53,7 @@ impl fmt::Display for Member {
 pub(super) fn prove_mid_work(proof: &mut Proof, members: &Members, member: u32) {
     if let Some(uncommitted) = members.uncommitted(member) {
         proof.add(
-            "what it had made was not committed",
+            "its output was not committed",
             uncommitted > 0,
             format!("{uncommitted} records acknowledged since its last commit"),
         );

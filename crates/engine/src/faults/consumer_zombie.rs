@@ -82,12 +82,12 @@ impl Broken for Frozen {
         let waiting = waits.begin(Wait::Refusal, &self.member);
         let (dismissal, exit) = members.await_fencing(number, &waiting).await?;
         proof.add(
-            "it went on, and the brokers refused what it asked for",
+            "it went on, and the brokers refused its requests",
             dismissal == Fencing::Fenced,
             match (dismissal, exit) {
                 (Fencing::Fenced, Exit::Code(0)) => "it was told, and left".to_owned(),
                 (Fencing::Fenced, exit) => format!("it was told, and ended ({exit})"),
-                (Fencing::NotFenced, exit) => format!("nobody told it anything; {exit}"),
+                (Fencing::NotFenced, exit) => format!("it was told nothing; {exit}"),
             },
         );
         Ok(Healed::At(mended))

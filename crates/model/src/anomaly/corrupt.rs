@@ -28,7 +28,7 @@ pub(super) const DEFINITION: Definition = Definition {
     ],
     prevented_by: &[
         fact(
-            "check.crcs=true (the default) finds what was altered on the wire and on disk.",
+            "check.crcs=true (the default) finds records that were altered on the wire and on disk.",
             "Kafka documentation, consumer configs, check.crcs",
         ),
         fact(

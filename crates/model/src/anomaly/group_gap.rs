@@ -33,7 +33,7 @@ pub(super) const DEFINITION: Definition = Definition {
             "KafkaConsumer, Automatic Offset Committing",
         ),
         fact(
-            "Committing before processing: what is lost in between is at most once.",
+            "Committing before processing: a loss in between is at-most-once.",
             "Kafka documentation, Design, Message Delivery Semantics",
         ),
         fact(

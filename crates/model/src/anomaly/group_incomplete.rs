@@ -9,7 +9,7 @@ pub(super) const DEFINITION: Definition = Definition {
         members processed it, and the group was left to read until it was complete or \
         its time was up. Each such record counts.",
     excludes: &[
-        "A group that nobody waited for: it is behind, and that is a doubt.",
+        "A group that the run did not wait for: it is behind, and that is a doubt.",
         "A record below the committed position: that is group-gap.",
     ],
     jepsen: None,

@@ -4,7 +4,7 @@ use super::{Definition, fact};
 
 pub(super) const DEFINITION: Definition = Definition {
     name: "phantom",
-    meaning: "A record is stored or was read that nobody sent there.",
+    meaning: "A record is stored, or was read, that no producer sent there.",
     definition: "An offset at which somebody saw a record of another run, a record that was \
         meant for another topic, or, once all sending is on record, one that nobody \
         sent. Each offset counts once.",
@@ -26,7 +26,7 @@ pub(super) const DEFINITION: Definition = Definition {
         ),
     ],
     prevented_by: &[fact(
-        "A topic of one's own, with ACLs that let nobody else write.",
+        "A topic of one's own, with ACLs that let no other client write.",
         "Kafka documentation, Security, Authorization and ACLs",
     )],
     history: "\

@@ -12,7 +12,7 @@ pub(super) const DEFINITION: Definition = Definition {
         slot; or when the slot is gone, or has lost log that it needs, and the time is up.",
     excludes: &[
         "A change that a snapshot found overwritten: it needs no event of its own.",
-        "A change of a transaction that was rolled back, or of which nobody knows the end.",
+        "A change of a transaction that was rolled back, or whose end is unknown.",
         "Any change of which an event may still come: late cannot be told from missing.",
         "Any change whose event may stand in a topic that is not read, or have a form that is \
          not read, by the connector's configuration.",

@@ -29,7 +29,7 @@ pub(super) const DEFINITION: Definition = Definition {
         ),
     ],
     prevented_by: &[fact(
-        "A topic.prefix that is the connector's own, and ACLs that let nobody else write.",
+        "A topic.prefix that is the connector's own, and ACLs that let no other client write.",
         "Debezium connector for PostgreSQL, topic.prefix",
     )],
     history: "\

@@ -10,7 +10,7 @@ pub(super) const DEFINITION: Definition = Definition {
         was given it again. Each such record or commit counts.",
     excludes: &[
         "A member that does not know yet: what counts is what the member itself was told.",
-        "A commit that was refused: the coordinator did what it is there for.",
+        "A commit that was refused: that is the coordinator's task.",
     ],
     jepsen: None,
     permitted_by: &[

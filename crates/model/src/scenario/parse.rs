@@ -368,7 +368,7 @@ fn validate(scenario: &Scenario) -> Result<(), Problem> {
             return fail(&here("max_poll_records"), message);
         }
         if group.fence == Fence::Commit && group.commit != Commit::After {
-            let message = "a fence commits what was processed: it needs `commit = \"after\"`";
+            let message = "a fence commits the processed records: it needs `commit = \"after\"`";
             return fail(&here("fence"), message.to_owned());
         }
     }
@@ -499,7 +499,7 @@ fn validate_before_capture(
     if before.any(|write| write.start == WriteStart::AfterCapture) {
         return Err((
             "start",
-            "what is written before the capture stands before the other [[write]] tables",
+            "writes with `start = \"before-capture\"` come before the other [[write]] tables",
         ));
     }
     Ok(())

@@ -74,7 +74,7 @@ fn explain_violations(run: &Run<'_>) -> Option<Item> {
     let bad = Text::join(bad, "; ");
     (!bad.is_empty()).then(|| {
         item(
-            text!["Do not rely on what was violated until it is explained."],
+            text!["Do not rely on the violated guarantees until the violation is explained."],
             text![Verdict::Violated.name(), ": ", bad],
             "",
         )

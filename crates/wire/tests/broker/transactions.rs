@@ -7,7 +7,7 @@ use kafka_protocol::messages::{
 };
 use kafka_protocol::protocol::StrBytes;
 use model::ids::Offset;
-use wire::{Isolation, OffsetSpec, TransactionalId};
+use wire::{Isolation, OffsetSpec, Topics, TransactionalId};
 
 use super::{WireCompression, cluster, new_topic, produce_request, raw, wire_topic};
 
@@ -27,7 +27,8 @@ async fn an_open_transaction_holds_back_what_is_stable() {
     let place = new_topic(&mut cluster, "transacted", &[]).await;
     let id = TransactionalId::new("mover");
     let coordinator = cluster.find_transaction_coordinator(&id).await.unwrap();
-    assert_eq!(coordinator.id, cluster.brokers().next().unwrap().id);
+    let brokers = cluster.metadata(Topics::Named(&[])).await.unwrap().brokers;
+    assert_eq!(coordinator.id, brokers[0].id);
 
     let wire_id = WireTransactionalId(StrBytes::from_static_str("mover"));
     let init = InitProducerIdRequest::default()

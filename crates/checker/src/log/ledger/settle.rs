@@ -62,7 +62,7 @@ impl Ledger {
         settled.distinct = without(
             self.stored_records.stored.len(),
             self.stored_records.changes,
-            "row changes, of what is stored",
+            "row changes, of the stored events",
         );
         // Without an observer it is only known whether there are any: places are
         // met more than once.
@@ -182,7 +182,11 @@ impl Ledger {
     fn find_unidentified(&self, names: &Names, collector: &mut FindingCollector) {
         for (partition, log) in self.partitions.iter() {
             let unidentified = [
-                (Anomaly::Phantom, &log.phantom, "nobody sent what stands"),
+                (
+                    Anomaly::Phantom,
+                    &log.phantom,
+                    "no producer sent the stored record",
+                ),
                 (Anomaly::Corrupt, &log.corrupt, "a damaged record stands"),
             ];
             for (anomaly, offsets, what) in unidentified {

@@ -111,8 +111,7 @@ impl Explainer {
                             format!("the last change did not come out within {limit_ms} ms")
                         }
                         CaptureResult::Failed => {
-                            "the connector had failed, and nobody was going to restart it"
-                                .to_owned()
+                            "the connector had failed, and nothing restarts it".to_owned()
                         }
                         CaptureResult::Confirmed => "the connector had confirmed all that was \
                                                      committed before the last change"

@@ -74,7 +74,7 @@ pub(super) fn idle_quotas(contract: &Contract, analysis: &Analysis) -> Vec<Strin
     idle.map(|quota| match quota.clients.as_slice() {
         [] => format!("the quota {} is for no client of the scenario", quota.what),
         clients => format!(
-            "the quota {} throttled nobody: the brokers never told {} to wait",
+            "the quota {} throttled no client: the brokers never told {} to wait",
             quota.what,
             clients.join(", ")
         ),

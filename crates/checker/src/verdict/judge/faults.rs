@@ -23,7 +23,7 @@ pub(super) fn why_not(fault: &FaultVerdict) -> String {
         .map(|evidence| format!("not found: {} ({})", evidence.what, evidence.detail))
         .collect();
     if missing.is_empty() {
-        "nobody looked for evidence of it".to_owned()
+        "no evidence of it was looked for".to_owned()
     } else {
         missing.join(", ")
     }

@@ -96,7 +96,7 @@ pub(super) fn complete(group: &GroupCoverage, analysis: &Analysis) -> Ruling {
     }
     if group.behind > 0 {
         return inconclusive(format!(
-            "{name} did not process {} of {} records, and nobody waited for it",
+            "{name} did not process {} of {} records, and the run did not wait for it",
             group.behind, group.stored
         ));
     }

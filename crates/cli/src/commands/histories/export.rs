@@ -56,7 +56,7 @@ pub(crate) fn export(args: &HistoryExportArgs) -> Result<Exit, Failure> {
     if let Some(Tail::CutOff { at }) = events.tail() {
         let file = file.display();
         output::note(&format!(
-            "{file} is cut off at byte {at}: this is what was recorded up to there\n"
+            "{file} is cut off at byte {at}: these are the events before it\n"
         ));
     }
     Ok(Exit::Held)

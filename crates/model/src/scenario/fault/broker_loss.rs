@@ -50,7 +50,7 @@ impl FaultParameters for BrokerLoss {
     }
 
     fn evidence(&self, _: &Scenario) -> &'static str {
-        "the process was killed and is gone, and nobody answers on its port"
+        "the process was killed and is gone, and its port does not answer"
     }
 
     fn broker(&self) -> Option<&BrokerPick> {

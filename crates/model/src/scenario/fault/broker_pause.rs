@@ -32,7 +32,7 @@ impl FaultParameters for BrokerPause {
     }
 
     fn evidence(&self, _: &Scenario) -> &'static str {
-        "the process stood still (state T) the whole time and answered nobody"
+        "the process stood still (state T) the whole time and answered no request"
     }
 
     fn lasts_ms(&self) -> Option<u64> {

@@ -36,7 +36,7 @@ impl FaultParameters for BrokerRestart {
     }
 
     fn evidence(&self, _: &Scenario) -> &'static str {
-        "the process was ended by that signal and is gone, and nobody answered on its port"
+        "the process was ended by that signal and is gone, and its port did not answer"
     }
 
     fn lasts_ms(&self) -> Option<u64> {

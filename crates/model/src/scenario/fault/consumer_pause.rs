@@ -49,7 +49,7 @@ impl FaultParameters for ConsumerPause {
         plain(format!("member {} of ", self.member))
             .name(&self.group)
             .plain(format!(
-                " is frozen (SIGSTOP) for {}{}; what it has in hand it keeps",
+                " is frozen (SIGSTOP) for {}{}; it keeps its polled records",
                 duration_ms(self.for_ms),
                 match self.takeover {
                     Takeover::Open => "",

@@ -41,7 +41,7 @@ impl FaultParameters for ConsumerZombie {
 
     fn evidence(&self, _: &Scenario) -> &'static str {
         "records that it had sent were not yet committed, the process stood still (state T) while \
-         a new one took its number and its partitions, and the brokers refused what it asked for \
+         a new one took its number and its partitions, and the brokers refused its requests \
          when it went on"
     }
 
