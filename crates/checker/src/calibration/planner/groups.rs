@@ -170,6 +170,8 @@ impl Planner<'_> {
         } = trace.target;
         self.used_commits.insert((reading.group, partition));
         self.commits_lowered = true;
+        // What another mutation skips on the way here would not be skipped.
+        self.use_neighbours(partition, &[reading.previous]);
         let mut edits = vec![(reading.placed.at, Edit::Drop)];
         let commits = survey.commits.get(&(reading.group, partition));
         for placed in commits.iter().flat_map(|commits| &commits.behind_last) {

@@ -51,7 +51,8 @@ impl Planner<'_> {
         if let Some(Target { partition, .. }) = self.other_record() {
             return self.stored_behind(partition, Content::Foreign, Anomaly::Phantom);
         }
-        let trace = self.record(|_| true)?;
+        let survey = self.survey;
+        let trace = self.record(|trace| survey.can_be_longer(trace.target.partition))?;
         Some(self.stored_too(
             trace,
             Content::Foreign,
@@ -101,7 +102,9 @@ impl Planner<'_> {
     fn stored_records(&self) -> Option<Target> {
         let survey = self.survey;
         let mut other_records = survey.other_records.iter();
-        let stands = other_records.find(|it| survey.read_at.contains_key(&it.partition));
+        let stands = other_records.find(|it| {
+            survey.read_at.contains_key(&it.partition) && survey.can_be_longer(it.partition)
+        });
         stands.copied()
     }
 
