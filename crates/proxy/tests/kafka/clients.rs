@@ -222,7 +222,7 @@ async fn requests_are_picked_by_the_client_that_is_named() {
 async fn who_cannot_be_told_apart_cannot_be_named() {
     let fixture = Fixture::start(echo()).await;
     for (clients, effect, words) in [
-        ("broker-2-", Effect::Refuse, "before clients say"),
+        ("broker-2-", Effect::Refuse, "before clients tell"),
         ("", Effect::Reset, "an empty client id"),
     ] {
         let fault = Fault {
