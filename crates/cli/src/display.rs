@@ -345,6 +345,16 @@ mod tests {
     use super::*;
 
     #[test]
+    fn a_partition_that_was_not_read_is_named_with_the_reason() {
+        let event = ProgressEvent::NotRead {
+            item: "orders-0".to_owned(),
+            reason: "the broker closed the connection".to_owned(),
+        };
+        let told = "orders-0 was not read to its end: the broker closed the connection";
+        assert_eq!(news(&event).as_deref(), Some(told));
+    }
+
+    #[test]
     fn the_time_left_is_what_plans_say_at_the_pace_of_what_is_over() {
         let mut outlook = Outlook {
             jobs: 2,

@@ -84,7 +84,13 @@ pub(crate) fn judge(
     expected: Expected,
     examples: Examples,
 ) -> Result<JudgedImport, ImportError> {
-    guarded(|| judge_all(recorded, expected, examples)).unwrap_or_else(|broken| {
+    unless_broken(|| judge_all(recorded, expected, examples))
+}
+
+fn unless_broken(
+    judge: impl FnOnce() -> Result<JudgedImport, ImportError>,
+) -> Result<JudgedImport, ImportError> {
+    guarded(judge).unwrap_or_else(|broken| {
         let doubt = format!("the checker has a defect, so that it cannot tell: {broken}");
         Ok(JudgedImport {
             verdict: Verdict::Inconclusive,
@@ -259,5 +265,18 @@ fn jepsen_notes(summary: &jepsen::Summary) -> Notes {
     Notes {
         all: notes,
         unfinished: 0,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_broken_invariant_makes_an_import_inconclusive_with_its_text() {
+        let judged = unless_broken(|| panic!("3 of 2 records")).unwrap();
+        assert_eq!(judged.verdict, Verdict::Inconclusive);
+        let doubt = "the checker has a defect, so that it cannot tell: 3 of 2 records";
+        assert_eq!(judged.doubts, [doubt]);
     }
 }

@@ -201,18 +201,13 @@ async fn remove_group(cluster: &mut Cluster, group: &GroupId) -> Result<Before, 
 
 #[cfg(test)]
 mod tests {
-    use std::collections::BTreeMap;
-
     use model::ids::RunId;
-    use model::scenario::{embedded, parse};
 
     use super::*;
+    use crate::test_plans::run_plan;
 
     fn plan() -> RunPlan {
-        let name = "consumer-restart";
-        let scenario = parse(name, embedded(name).unwrap()).unwrap();
-        RunPlan::new(RunId::new(7), 1, BTreeMap::new(), &[scenario], 1)
-            .on_cluster(vec!["127.0.0.1:1".to_owned()], 3)
+        run_plan("consumer-restart").on_cluster(vec!["127.0.0.1:1".to_owned()], 3)
     }
 
     #[test]

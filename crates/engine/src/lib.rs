@@ -36,6 +36,8 @@ mod stall;
 mod status;
 mod subjects;
 mod target;
+#[cfg(test)]
+mod test_plans;
 mod traffic;
 pub mod wait;
 mod workload;

@@ -7,12 +7,14 @@ use std::sync::Arc;
 
 use cdc::debezium::EventDecoder;
 use cdc::form::Form;
+use model::event::Content;
 use model::ids::{
     Offset, PartitionIndex, PartitionRef, RunId, TableIx, TopicIx, TopicName, TopicPartition,
 };
 use model::plan::{PlannedTopic, ScenarioPlan};
+use model::record;
 use model::scenario::Consequence;
-use wire::{Cluster, Isolation, OffsetSpec, TopicId};
+use wire::{Cluster, Isolation, OffsetSpec, Record, TopicId};
 
 use self::change_topics::ChangeTopics;
 use crate::connect::connect;
@@ -97,6 +99,11 @@ impl Observer {
             .iter()
             .find(|(_, _, topic)| *topic == partition.topic)
             .map(|(table, _, _)| *table)
+    }
+
+    /// What a record of the topic is.
+    fn content_of(&self, topic: &str, record: &Record) -> Content {
+        record::decode(self.run, topic, record.value.as_deref().unwrap_or_default())
     }
 
     fn places(&self) -> Vec<NamedPartition> {

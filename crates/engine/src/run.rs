@@ -196,26 +196,20 @@ async fn run_on(target: &Target, at: &ScenarioRun<'_>) -> Result<(), EngineError
 
 #[cfg(test)]
 mod tests {
-    use std::collections::BTreeMap;
     use std::num::NonZeroUsize;
 
     use history::Reader;
-    use model::ids::RunId;
-    use model::plan::RunPlan;
-    use model::scenario::{embedded, parse};
     use secret::Secrets;
     use tokio::sync::mpsc;
 
     use super::*;
     use crate::settings::Brokers;
+    use crate::test_plans::scenario_plan;
 
     #[tokio::test]
     async fn a_broken_invariant_ends_its_scenario_with_its_text_told_once() {
         let dir = tempfile::tempdir().unwrap();
-        let name = "consumer-restart";
-        let scenario = parse(name, embedded(name).unwrap()).unwrap();
-        let plan = RunPlan::new(RunId::new(7), 1, BTreeMap::new(), &[scenario], 1);
-        let plan = &plan.scenarios[0];
+        let plan = &scenario_plan("consumer-restart");
         let settings = Settings {
             out: dir.path().to_owned(),
             jobs: NonZeroUsize::MIN,

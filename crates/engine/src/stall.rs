@@ -124,20 +124,11 @@ pub(crate) async fn stalled(plan: &ScenarioPlan, recorder: &HistoryRecorder) -> 
 
 #[cfg(test)]
 mod tests {
-    use std::collections::BTreeMap;
-
-    use model::ids::RunId;
-    use model::plan::RunPlan;
-    use model::scenario::{EMBEDDED, embedded, parse};
+    use model::scenario::EMBEDDED;
 
     use super::*;
+    use crate::test_plans::scenario_plan;
     use crate::wait::{Limit, Wait};
-
-    fn plan(name: &str) -> ScenarioPlan {
-        let scenario = parse(name, embedded(name).unwrap()).unwrap();
-        let plan = RunPlan::new(RunId::new(7), 1, BTreeMap::new(), &[scenario], 1);
-        plan.scenarios[0].clone()
-    }
 
     /// A stage is only given up when whatever it waits for has been given up.
     #[test]
@@ -148,7 +139,7 @@ mod tests {
         });
         let longest = longest.max().unwrap();
         for (name, _) in EMBEDDED {
-            let plan = plan(name);
+            let plan = scenario_plan(name);
             let drain = Duration::from_millis(plan.scenario.drain_timeout_ms);
             for stage in [Stage::Traffic, Stage::Draining] {
                 let patience = patience(stage, &plan, false);

@@ -97,23 +97,12 @@ pub(crate) fn trigger_progress(
 
 #[cfg(test)]
 mod tests {
-    use std::collections::BTreeMap;
-
-    use model::ids::RunId;
-    use model::plan::RunPlan;
-    use model::scenario::{embedded, parse};
-
     use super::*;
-
-    fn plan(name: &str) -> ScenarioPlan {
-        let scenario = parse(name, embedded(name).unwrap()).unwrap();
-        let plan = RunPlan::new(RunId::new(7), 1, BTreeMap::new(), &[scenario], 1);
-        plan.scenarios[0].clone()
-    }
+    use crate::test_plans::scenario_plan;
 
     #[test]
     fn how_far_a_trigger_is_goes_with_it() {
-        let plan = plan("debezium-offset-recovery");
+        let plan = scenario_plan("debezium-offset-recovery");
         let counts = LiveCounts {
             captured: 42,
             ..LiveCounts::default()

@@ -12,6 +12,7 @@ use std::collections::BTreeMap;
 
 use model::anomaly::Anomaly;
 use model::event::{Body, Event};
+use model::ids::Micros;
 use model::verdict::Calibration;
 
 use crate::analysis::Analysis;
@@ -36,6 +37,23 @@ pub(super) enum Edit {
     Before(Vec<Event>),
     /// These come right after it.
     After(Vec<Event>),
+}
+
+impl Edit {
+    /// These come right before it, all at one moment.
+    pub(super) fn before(at: Micros, bodies: impl IntoIterator<Item = Body>) -> Self {
+        Self::Before(all_at(at, bodies))
+    }
+
+    /// These come right after it, all at one moment.
+    pub(super) fn after(at: Micros, bodies: impl IntoIterator<Item = Body>) -> Self {
+        Self::After(all_at(at, bodies))
+    }
+}
+
+fn all_at(at: Micros, bodies: impl IntoIterator<Item = Body>) -> Vec<Event> {
+    let bodies = bodies.into_iter();
+    bodies.map(|body| Event { at, body }).collect()
 }
 
 /// Everything that is planted, in as few readings as the targets allow.

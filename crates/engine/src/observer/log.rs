@@ -3,7 +3,6 @@
 
 use model::event::{BatchKind, Body, Event};
 use model::ids::{Micros, Offset, PartitionRef, TopicName};
-use model::record;
 use wire::{Batch, ControlMarker, OffsetSpec, PinnedReader, ReadOptions, Topics};
 
 use super::change_topics::all_in_change_topic;
@@ -127,11 +126,7 @@ impl Observer {
             body: Body::Stored {
                 partition,
                 offset: found.offset,
-                content: record::decode(
-                    self.run,
-                    topic,
-                    found.value.as_deref().unwrap_or_default(),
-                ),
+                content: self.content_of(topic, found),
             },
         })
     }

@@ -7,7 +7,6 @@ use std::time::Duration;
 use model::event::{Body, Event};
 use model::ids::{BrokerId, Micros, Offset, PartitionRef, TopicName};
 use model::plan::ScenarioPlan;
-use model::record;
 use wire::{Batch, ClientOptions, PartitionMetadata, PinnedReader, ReadOptions, Topics};
 
 use super::{NamedPartition, Observer};
@@ -158,11 +157,7 @@ impl Observer {
                 partition,
                 broker,
                 offset: found.offset,
-                content: record::decode(
-                    self.run,
-                    topic,
-                    found.value.as_deref().unwrap_or_default(),
-                ),
+                content: self.content_of(topic, found),
             },
         })
     }

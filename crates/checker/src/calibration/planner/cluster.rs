@@ -82,7 +82,6 @@ impl Planner<'_> {
             reading.by(member),
         ];
         let at = reading.placed.event.at;
-        let life = life.map(|body| Event { at, body });
         Some(Mutation {
             anomaly: Anomaly::ZombieProcessing,
             what: format!(
@@ -91,7 +90,7 @@ impl Planner<'_> {
                 self.survey.names.group(group)
             ),
             effects: vec![(Anomaly::ZombieProcessing, 1), (Anomaly::Reprocessed, 1)],
-            edits: vec![(reading.placed.at, Edit::After(life.to_vec()))],
+            edits: vec![(reading.placed.at, Edit::after(at, life))],
         })
     }
 }

@@ -3,7 +3,7 @@
 //! noticed.
 
 use model::anomaly::Anomaly;
-use model::event::{Body, Event};
+use model::event::Body;
 
 use crate::calibration::mutants::{Edit, Mutation};
 use crate::calibration::planner::Planner;
@@ -38,7 +38,7 @@ impl Planner<'_> {
                 survey.names.group(group)
             ),
             effects: vec![(Anomaly::Duplicate, 1)],
-            edits: vec![(placed.at, Edit::After(vec![Event { at, body }]))],
+            edits: vec![(placed.at, Edit::after(at, [body]))],
         })
     }
 

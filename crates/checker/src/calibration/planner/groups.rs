@@ -134,7 +134,6 @@ impl Planner<'_> {
         let group = reading.group;
         let again = [Body::MemberStarted { member, group }, reading.by(member)];
         let at = reading.placed.event.at;
-        let again = again.map(|body| Event { at, body });
         Some(Mutation {
             anomaly: Anomaly::Reprocessed,
             what: format!(
@@ -143,7 +142,7 @@ impl Planner<'_> {
                 self.survey.names.group(group)
             ),
             effects: vec![(Anomaly::Reprocessed, 1)],
-            edits: vec![(reading.placed.at, Edit::After(again.to_vec()))],
+            edits: vec![(reading.placed.at, Edit::after(at, again))],
         })
     }
 

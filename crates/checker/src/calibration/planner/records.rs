@@ -133,7 +133,7 @@ impl Planner<'_> {
             anomaly,
             what: format!("{what} stored at the end of {name}"),
             effects: vec![(anomaly, 1)],
-            edits: vec![(end, Edit::Before(vec![Event { at, body }]))],
+            edits: vec![(end, Edit::before(at, [body]))],
         })
     }
 

@@ -5,7 +5,7 @@
 use std::collections::BTreeSet;
 
 use model::anomaly::Anomaly;
-use model::event::{Body, Content, Event, Intent, TransactionOutcome};
+use model::event::{Body, Content, Intent, TransactionOutcome};
 use model::ids::{Micros, Offset, ProducerIx, RecordId, TransactionIx, TransactionRef};
 
 use crate::calibration::mutants::{Edit, Mutation};
@@ -47,8 +47,6 @@ impl Planner<'_> {
                 content,
             },
         ];
-        let at = stored.event.at;
-        let reading = reading.map(|body| Event { at, body });
         Some(Mutation {
             anomaly: Anomaly::G1a,
             what: format!(
@@ -57,7 +55,7 @@ impl Planner<'_> {
                 survey.names.group(group)
             ),
             effects: vec![(Anomaly::G1a, 1)],
-            edits: vec![(stored.at, Edit::After(reading.to_vec()))],
+            edits: vec![(stored.at, Edit::after(stored.event.at, reading))],
         })
     }
 
@@ -81,7 +79,6 @@ impl Planner<'_> {
         let (member, group) = (survey.names.unused_member(), reading.group);
         let early = [Body::MemberStarted { member, group }, reading.by(member)];
         let at = Micros::new(asked.get() - 1);
-        let early = early.map(|body| Event { at, body });
         Some(Mutation {
             anomaly: Anomaly::PrecommittedRead,
             what: format!(
@@ -90,7 +87,7 @@ impl Planner<'_> {
                 survey.names.group(group)
             ),
             effects: vec![(Anomaly::PrecommittedRead, 1), (Anomaly::Reprocessed, 1)],
-            edits: vec![(reading.placed.at, Edit::After(early.to_vec()))],
+            edits: vec![(reading.placed.at, Edit::after(at, early))],
         })
     }
 
@@ -183,8 +180,6 @@ impl Planner<'_> {
                 content: Content::Ours(records[1]),
             },
         ];
-        let at = completed.event.at;
-        let reading = reading.map(|body| Event { at, body });
         Some(Mutation {
             anomaly: Anomaly::G1c,
             what: format!(
@@ -194,7 +189,7 @@ impl Planner<'_> {
                 pair.first
             ),
             effects: vec![(Anomaly::G1c, 1)],
-            edits: vec![(completed.at, Edit::Before(reading.to_vec()))],
+            edits: vec![(completed.at, Edit::before(completed.event.at, reading))],
         })
     }
 
@@ -213,7 +208,6 @@ impl Planner<'_> {
         let last = places.producers.last().map_or(0, |last| last.get());
         let producer = ProducerIx::new(last.checked_add(1)?);
         let steps = [(0, Offset::new(0)), (1, offset)];
-        let at = completed.event.at;
         let more = steps.into_iter().flat_map(|(number, offset)| {
             let transaction = TransactionRef {
                 producer,
@@ -245,10 +239,7 @@ impl Planner<'_> {
                 survey.names.partition(partition)
             ),
             effects: vec![(Anomaly::CommitRegression, 1)],
-            edits: vec![(
-                completed.at,
-                Edit::After(more.map(|body| Event { at, body }).collect()),
-            )],
+            edits: vec![(completed.at, Edit::after(completed.event.at, more))],
         })
     }
 }
