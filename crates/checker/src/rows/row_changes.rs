@@ -23,7 +23,7 @@
 
 mod settle;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use model::event::{
     BatchKind, Body, CaptureResult, CaptureSetting, ChangeContent, Event, RowOp, SlotState,
@@ -68,6 +68,8 @@ struct TxnEvents {
     /// Whose transaction the batch belongs to that is being read.
     inside: BTreeMap<PartitionRef, i64>,
     open: BTreeMap<(PartitionRef, i64), Vec<(Row, ChangeEvent)>>,
+    /// Rows of which events were aborted.
+    aborted: BTreeSet<Row>,
     /// Whether events came out of their order, because their transactions
     /// ended in another than they began.
     any_committed: bool,
@@ -207,7 +209,9 @@ impl RowChanges {
                 }
             }
             BatchKind::AbortMarker => {
-                in_txns.open.remove(&(partition, producer));
+                let events = in_txns.open.remove(&(partition, producer));
+                let events = events.into_iter().flatten();
+                in_txns.aborted.extend(events.map(|(row, _)| row));
             }
             BatchKind::Plain | BatchKind::Control => {}
         }

@@ -113,7 +113,9 @@ impl RowChanges {
                 heard.insert(table);
             }
             coverage.snapshot_rows += u64::from(told.snapshot.is_some());
-            if clean && content.is_some() && !history.untold {
+            // Nothing is seen of what is planted on an event that was aborted.
+            let aborted = self.in_txns.aborted.contains(row);
+            if clean && content.is_some() && !history.untold && !aborted {
                 targets.offer(*row, history.events.len());
             }
         }
