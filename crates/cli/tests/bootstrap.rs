@@ -17,7 +17,7 @@ use rustix::process::Signal;
 use stack::artefacts::Parts;
 use stack::embedded::{Stack, StackSpec};
 use subject::clock::Clock;
-use subject::protocol::{ConsumerRole, ProducerRole, Role};
+use subject::role::{ConsumerRole, ProducerRole, Role};
 use testkit::{Kafka, config};
 use wire::{Cluster, ClusterOptions, GroupState, Isolation, NewTopic, OffsetSpec, Topics};
 

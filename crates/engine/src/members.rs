@@ -10,7 +10,7 @@ use model::ids::{GroupIx, MemberIx, PartitionRef, TopicIx};
 use model::plan::ScenarioPlan;
 use model::scenario::{Config, EndSignal, Group, words};
 use stack::process::{Child, Exit, ProcessSnapshot, Signal, Trouble};
-use subject::protocol::{ConsumerRole, Role};
+use subject::role::{ConsumerRole, Role};
 
 use crate::error::EngineError;
 use crate::live_counts::LiveCounts;

@@ -7,7 +7,7 @@ use model::ids::{
     GroupIx, MemberIx, Offset, PartitionIndex, PartitionRef, ProducerIx, RecordId, Sequence,
     TopicIx, TransactionIx, TransactionRef,
 };
-use subject::protocol::ClientEvent;
+use subject::role::ClientEvent;
 
 /// The event that a report of a producer to a topic stands for.
 pub(crate) fn of_producer(producer: ProducerIx, topic: TopicIx, what: ClientEvent) -> Option<Body> {

@@ -11,7 +11,7 @@ use model::plan::{PlannedTopic, ScenarioPlan};
 use model::scenario::{Config, Group, Producer, Transactions, Transform};
 use subject::clock::Clock;
 use subject::identity::ChangeTopic;
-use subject::protocol::{ConsumerRole, LargeRecords, ProducerRole, Role, TransformRole};
+use subject::role::{ConsumerRole, LargeRecords, ProducerRole, Role, TransformRole};
 
 use crate::reports::ReportDecoder;
 

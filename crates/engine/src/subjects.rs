@@ -12,7 +12,7 @@ use model::scenario::Producer;
 use secret::Secrets;
 use stack::process::{Child, ChildSpec, Stream, Trouble};
 use subject::clock::Clock;
-use subject::protocol::{ClientEvent, Report, Role};
+use subject::role::{ClientEvent, Report, Role};
 use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader};
 use tokio::sync::watch;
 use tokio::task::JoinHandle;

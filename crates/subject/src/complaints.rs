@@ -10,8 +10,8 @@ use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 use rdkafka::statistics::Statistics;
 
 use crate::log;
-use crate::protocol::ClientEvent;
 use crate::reporter::Reporter;
+use crate::role::ClientEvent;
 
 /// How often a client counts what brokers told it (`statistics.interval.ms`).
 pub(crate) const COUNT_INTERVAL_MS: &str = "1000";

@@ -19,7 +19,7 @@ pub use keys::{KEYS, Key, KeyRole, ValueRule};
 
 use crate::SubjectError;
 use crate::log;
-use crate::protocol::ClientEvent;
+use crate::role::ClientEvent;
 
 /// Keys that begin so are librdkafka's own, and passed on without the prefix.
 pub(crate) const PASS_THROUGH: &str = "librdkafka.";

@@ -25,8 +25,8 @@ use crate::identity::Recognition;
 use crate::log;
 use crate::outcome::{Standing, result_of_commit, standing_after};
 use crate::pace::Throttle;
-use crate::protocol::{ClientEvent, ConsumerRole};
 use crate::reporter::Reporter;
+use crate::role::{ClientEvent, ConsumerRole};
 use crate::stop::Stop;
 
 mod polled_batch;

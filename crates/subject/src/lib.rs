@@ -21,12 +21,13 @@ mod pace;
 mod producer;
 pub mod protocol;
 mod reporter;
+pub mod role;
 mod stop;
 mod transform;
 
 use crate::config::ConfigError;
-use crate::protocol::Role;
 use crate::reporter::Reporter;
+use crate::role::Role;
 use crate::stop::Stop;
 
 /// Why a subject gave up before its work was done.

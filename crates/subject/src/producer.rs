@@ -22,8 +22,8 @@ use crate::config::{self, RoleKind};
 use crate::log;
 use crate::outcome::{Persistence, Refusal, refusal};
 use crate::pace::Schedule;
-use crate::protocol::{ClientEvent, ProducerRole};
 use crate::reporter::Reporter;
+use crate::role::{ClientEvent, ProducerRole};
 use crate::stop::Stop;
 
 /// Overdue records are handed over at once, but no more than so many before

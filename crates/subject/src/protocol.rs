@@ -1,353 +1,380 @@
-//! What the engine and a subject say to each other: JSON lines, so that any
-//! program in any language can be a subject. Knows nothing of clients.
+//! The subject protocol, version 1: how ackproof drives a client under test in
+//! any language. `docs/reference/subject-protocol.md` says the same in words,
+//! with a transcript. Knows nothing of roles, records' identities or clients.
 //!
-//! The engine writes one [`Role`] to the subject's standard input and keeps
-//! it open: a subject whose standard input ends stops as on SIGTERM, cleanly.
-//! The subject writes one [`Report`] a line to standard output, whole lines
-//! only, a send *before* the record is handed to the client. Standard error
-//! goes into a log file.
+//! ackproof writes one [`Request`] a line to the subject's standard input; the
+//! subject writes one [`Event`] a line to its standard output. Standard error
+//! is its log. A built-in client takes and gives the same values in process
+//! ([`Client`]).
 
 use std::collections::BTreeMap;
+use std::fmt;
+use std::time::Duration;
 
-use model::event::{CommitResult, Content, ErrorCause, Intent, TransactionOutcome};
-use model::ids::{Micros, Offset, PartitionIndex, ProducerIx, RunId, Sequence, TransactionIx};
-use model::plan::partition_for;
-use model::scenario::{Commit, Fence};
-use serde::{Deserialize, Serialize};
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use model::event::ErrorCause;
+use serde::de::Error as _;
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
-use crate::clock::Clock;
-use crate::identity::ChangeTopic;
+use crate::SubjectError;
 
-/// What a subject is to do.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(tag = "role", rename_all = "kebab-case")]
-pub enum Role {
-    /// Send records, wait for every outcome, end.
-    Producer(ProducerRole),
-    /// Read as a member of a group until stopped.
-    Consumer(ConsumerRole),
-    /// Read as a member of a group, and make one record of each, until
-    /// stopped.
-    Transform(TransformRole),
+/// The version of the protocol that this build speaks.
+pub const VERSION: u32 = 1;
+
+/// A client under test: what a subject is on the other side of the pipe, or in
+/// this process.
+pub trait Client {
+    /// Hands a request over. May block as long as the client's own call does
+    /// (`max.block.ms`). Its events follow.
+    ///
+    /// # Errors
+    /// Where the client or the pipe to it is gone.
+    fn request(&mut self, request: Request) -> Result<(), SubjectError>;
+
+    /// The next event, within `wait`; none where none came.
+    ///
+    /// # Errors
+    /// Where the client is gone, or said a line that is no event.
+    fn event(&mut self, wait: Duration) -> Result<Option<Event>, SubjectError>;
 }
 
-/// What a producer is to do.
+/// One line of a subject's standard input.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct ProducerRole {
-    /// The clock that stamps reports.
-    pub clock: Clock,
-    /// `bootstrap.servers`.
-    pub bootstrap: String,
-    /// The identity that records carry.
-    pub run: RunId,
-    /// Its own number.
-    pub producer: ProducerIx,
-    /// Where to send.
+#[serde(tag = "op", rename_all = "kebab-case")]
+pub enum Request {
+    /// Always the first. Answered by [`Event::Ready`] or [`Event::Refused`].
+    Start(Start),
+    /// Hand one record to the producer. Answered, at any time and in any
+    /// order, by exactly one of [`Event::Acknowledged`], [`Event::Failed`] and
+    /// [`Event::Unknown`]; a `failed` may follow an `unknown`.
+    Send(Outgoing),
+    /// Wait until every record has its outcome. Answered by [`Event::Done`].
+    Flush,
+    /// Poll the consumer. Answered by [`Event::Polled`], after the events that
+    /// came of it.
+    Poll {
+        /// Records at most.
+        max: u64,
+        /// Milliseconds to wait for the first one, at most.
+        wait_ms: u64,
+    },
+    /// Let go of the partitions of the last [`Event::Revoked`].
+    Continue,
+    /// Commit these positions and wait for the answer. Answered by
+    /// [`Event::Done`].
+    Commit {
+        /// The next offset to read of each partition.
+        offsets: Vec<Position>,
+    },
+    /// Read a partition from here next. Answered by [`Event::Done`].
+    Seek(Position),
+    /// Begin to use the `transactional.id`. Answered by [`Event::Done`], as
+    /// all of the following are.
+    InitTransactions,
+    /// Begin a transaction.
+    BeginTransaction,
+    /// Hand positions of the subject's own consumer, with its group's
+    /// metadata, to the transaction (KIP-447).
+    SendOffsets {
+        /// The next offset to read of each partition.
+        offsets: Vec<Position>,
+    },
+    /// Commit the transaction, and wait.
+    CommitTransaction,
+    /// Abort the transaction, and wait.
+    AbortTransaction,
+    /// Close the clients, leave the group, and exit with code 0. Answered by
+    /// [`Event::Done`], which is the last line.
+    Close,
+}
+
+/// What a subject is started with.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Start {
+    /// [`VERSION`].
+    pub protocol: u32,
+    /// Only say whether the configuration is possible, without a connection:
+    /// nothing but [`Request::Close`] follows.
+    #[serde(default)]
+    pub check: bool,
+    /// The producer, where one is wanted.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub producer: Option<ProducerStart>,
+    /// The consumer, where one is wanted.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub consumer: Option<ConsumerStart>,
+}
+
+/// A producer to make.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ProducerStart {
+    /// The configuration, `bootstrap.servers` and, for transactions,
+    /// `transactional.id` included. In the Java client's names; a subject of
+    /// another client translates those that it has, takes its own names too,
+    /// and refuses the rest.
+    pub config: BTreeMap<String, String>,
+}
+
+/// A consumer to make.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ConsumerStart {
+    /// As [`ProducerStart::config`], with `group.id`, `enable.auto.commit`
+    /// and `auto.offset.reset`.
+    pub config: BTreeMap<String, String>,
+    /// The topics to subscribe to.
+    pub topics: Vec<String>,
+}
+
+/// A record to send.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Outgoing {
+    /// Names the record in its outcome; unique in a subject's life.
+    pub id: u64,
+    /// Its topic.
     pub topic: String,
-    /// How many partitions the topic has.
-    pub partitions: i32,
-    /// Decides each record's partition, by `model::plan::partition_for`.
-    pub partition_seed: u64,
-    /// How many records.
-    pub records: u64,
-    /// How many a second, evenly.
-    pub records_per_s: u32,
-    /// Bytes of each value.
-    pub record_bytes: u32,
-    /// The records that are larger, if any.
-    #[serde(default)]
-    pub large: Option<LargeRecords>,
-    /// How many keys the records have, in turn; each its own where absent.
-    #[serde(default)]
-    pub keys: Option<u64>,
-    /// Client configuration in the Java client's names.
-    pub config: BTreeMap<String, String>,
+    /// Its partition; the client's own partitioner decides where there is none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub partition: Option<i32>,
+    /// Its key.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub key: Option<Bytes>,
+    /// Its value; a tombstone where there is none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub value: Option<Bytes>,
+    /// Its headers.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub headers: Vec<Header>,
 }
 
-/// Records that are larger than the others.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct LargeRecords {
-    /// Every record of this number: the 10th, the 20th, …; at least 1.
-    pub every: u64,
-    /// Bytes of each of their values.
-    pub bytes: u32,
-}
-
-impl ProducerRole {
-    /// Bytes of the value of a record.
-    pub fn bytes_of(&self, sequence: Sequence) -> u32 {
-        match self.large {
-            Some(large) if (sequence.get() + 1).is_multiple_of(large.every) => large.bytes,
-            _ => self.record_bytes,
-        }
-    }
-
-    /// The key of a record. Where keys come again, no other producer has them.
-    pub(crate) fn key_of(&self, sequence: Sequence) -> String {
-        match self.keys {
-            Some(_) => format!("p{}-{}", self.producer, self.turn_of(sequence)),
-            None => sequence.to_string(),
-        }
-    }
-
-    /// Where a record goes: records of one key to one partition.
-    pub fn partition_of(&self, sequence: Sequence) -> PartitionIndex {
-        let turn = self.turn_of(sequence);
-        partition_for(self.partition_seed, self.producer, turn, self.partitions)
-    }
-
-    /// The first record with the key of this one.
-    fn turn_of(&self, sequence: Sequence) -> Sequence {
-        match self.keys {
-            Some(keys) => Sequence::new(sequence.get() % keys.max(1)),
-            None => sequence,
-        }
-    }
-}
-
-/// What a consumer is to do.
+/// A header of a record.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct ConsumerRole {
-    /// The clock that stamps reports.
-    pub clock: Clock,
-    /// `bootstrap.servers`.
-    pub bootstrap: String,
-    /// The identity that records carry.
-    pub run: RunId,
-    /// `group.id`.
-    pub group: String,
-    /// What to subscribe to.
+pub struct Header {
+    /// Its name.
+    pub key: String,
+    /// Its value.
+    #[serde(default)]
+    pub value: Option<Bytes>,
+}
+
+/// A partition.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct TopicPartition {
+    /// Its topic.
     pub topic: String,
-    /// Where that carries change events: which.
-    #[serde(default)]
-    pub changes: Option<ChangeTopic>,
-    /// How many records to process in a second at most.
-    pub records_per_s: u32,
-    /// When to commit.
-    #[serde(default)]
-    pub commit: Commit,
-    /// Commit (and wait for the answer) after so many processed records, and
-    /// before leaving; where it commits before processing, after so many taken
-    /// records.
-    pub commit_every_records: u64,
-    /// How many records to take in hand, at most, before processing them one
-    /// by one without polling; at least 1.
-    #[serde(default = "one_record")]
-    pub max_poll_records: u64,
-    /// Whether to make sure that a partition is still one's own before
-    /// processing a record of it.
-    #[serde(default)]
-    pub fence: Fence,
-    /// Client configuration in the Java client's names.
-    pub config: BTreeMap<String, String>,
+    /// Its number.
+    pub partition: i32,
 }
 
-const fn one_record() -> u64 {
-    1
-}
-
-/// What a member of a group that writes is to do.
+/// A position in a partition.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct TransformRole {
-    /// The clock that stamps reports.
-    pub clock: Clock,
-    /// `bootstrap.servers`.
-    pub bootstrap: String,
-    /// The identity that records carry.
-    pub run: RunId,
-    /// Its own number as a producer.
-    pub producer: ProducerIx,
-    /// `group.id`.
-    pub group: String,
-    /// What to subscribe to.
-    pub from: String,
-    /// Where that carries change events: which.
-    #[serde(default)]
-    pub changes: Option<ChangeTopic>,
-    /// Where to send. What is made of a partition's records goes to the
-    /// partition of the same number, as long as there are as many.
-    pub to: String,
-    /// How many partitions that topic has.
-    pub partitions: i32,
-    /// How many records to process in a second at most.
-    pub records_per_s: u32,
-    /// Commit after so many processed records, when none comes for a while,
-    /// and before leaving.
-    pub commit_every_records: u64,
-    /// Bytes of each value.
-    pub record_bytes: u32,
-    /// `transactional.id`; none is without transactions: what was made is
-    /// flushed, and then the position is committed.
-    pub transactional_id: Option<String>,
-    /// The consumer's configuration in the Java client's names.
-    pub config: BTreeMap<String, String>,
-    /// The producer's.
-    pub producer_config: BTreeMap<String, String>,
+pub struct Position {
+    /// The topic.
+    pub topic: String,
+    /// The partition.
+    pub partition: i32,
+    /// The next offset to read.
+    pub offset: i64,
+}
+
+/// A record that the consumer was given.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Received {
+    /// Its topic.
+    pub topic: String,
+    /// Its partition.
+    pub partition: i32,
+    /// Its offset.
+    pub offset: i64,
+    /// Its key.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub key: Option<Bytes>,
+    /// Its value.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub value: Option<Bytes>,
+    /// Its headers.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub headers: Vec<Header>,
 }
 
 /// One line of a subject's standard output.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Report {
-    /// When it happened, in microseconds by the clock of the role.
-    pub at: Micros,
-    /// What happened.
-    #[serde(flatten)]
-    pub what: ClientEvent,
-}
-
-/// What a subject reports.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "event", rename_all = "kebab-case")]
-pub enum ClientEvent {
-    /// The client is made; the configuration in force, by the client's own
-    /// names, as the client itself reports it.
+pub enum Event {
+    /// The clients are made.
     Ready {
-        /// The client library and its version.
+        /// The version of the protocol that the subject speaks.
+        protocol: u32,
+        /// The client library's name, such as `kafka-clients`.
         client: String,
-        /// Keys and values; secrets are left out.
+        /// Its version, by its own word where it has one.
+        version: String,
+        /// The configuration in force in the client's own names, defaults
+        /// included as far as the client tells them; those of a producer beside
+        /// a consumer begin with `producer.`. Secrets are left out.
         config: BTreeMap<String, String>,
+        /// Which of these keys were set, and are not the client's defaults.
+        #[serde(default)]
+        set: Vec<String>,
     },
-    /// The record is about to be handed to the client.
-    Sent {
-        /// Which.
-        sequence: Sequence,
-        /// Where to.
-        partition: PartitionIndex,
+    /// The configuration is not possible.
+    Refused {
+        /// The key, as it was given, where it is one.
+        #[serde(default)]
+        key: Option<String>,
+        /// The client's words, and the nearest setting that it has.
+        reason: String,
     },
     /// The client told the application success.
     Acknowledged {
-        /// Which.
-        sequence: Sequence,
-        /// The partition it names.
-        partition: PartitionIndex,
-        /// The offset that a broker gave; none (`null`, or left out) where the
-        /// client was told of none, and wherever it makes one up, as librdkafka
-        /// does with `acks=0`.
+        /// The record.
+        id: u64,
+        /// Its partition.
+        partition: i32,
+        /// The offset that a broker gave; none where none did (`acks=0`).
         #[serde(default)]
-        offset: Option<Offset>,
+        offset: Option<i64>,
     },
-    /// It was certainly not written: no attempt can have been. A client that
-    /// sends again by itself knows that of the last attempt only; where more is
-    /// known later, this may follow what was reported as unknown.
+    /// The record was certainly not written: no attempt can have been.
     Failed {
-        /// Which.
-        sequence: Sequence,
+        /// The record.
+        id: u64,
         /// The client's error.
-        error: String,
+        error: ClientError,
     },
-    /// It may or may not have been written.
+    /// The record may or may not have been written.
     Unknown {
-        /// Which.
-        sequence: Sequence,
+        /// The record.
+        id: u64,
         /// The client's error.
-        error: String,
+        error: ClientError,
+    },
+    /// A request is carried out, or failed.
+    Done {
+        /// The request's `op`.
+        op: String,
+        /// Why it failed.
+        #[serde(default)]
+        error: Option<ClientError>,
+    },
+    /// A poll is over.
+    Polled {
+        /// The records, in the order in which the client gave them.
+        records: Vec<Received>,
+        /// Where the client cannot go on (`fatal`, `fenced`).
+        #[serde(default)]
+        error: Option<ClientError>,
+    },
+    /// Partitions were assigned, in addition to those that it has.
+    Assigned {
+        /// The partitions.
+        partitions: Vec<TopicPartition>,
+    },
+    /// Partitions are about to be revoked: they are the member's own until
+    /// [`Request::Continue`]. Requests before that are served as usual.
+    Revoked {
+        /// The partitions.
+        partitions: Vec<TopicPartition>,
+    },
+    /// Partitions are no longer the member's own; it could not commit them.
+    Lost {
+        /// The partitions.
+        partitions: Vec<TopicPartition>,
+    },
+    /// The client committed by itself (`enable.auto.commit`), as far as it
+    /// tells.
+    Committed {
+        /// The positions.
+        offsets: Vec<Position>,
+        /// Why it failed.
+        #[serde(default)]
+        error: Option<ClientError>,
+    },
+    /// An error that answers no request.
+    Error {
+        /// The error.
+        error: ClientError,
+        /// Whether it is the client's own limit, a missing right, or neither.
+        #[serde(default = "of_the_pipeline")]
+        cause: ErrorCause,
     },
     /// What the client counts about itself, cumulative.
     Counted {
         /// Requests, batches or records sent again, whichever it counts.
         retries: u64,
     },
-    /// Partitions were given, in addition to those it has.
-    Assigned {
-        /// Which.
-        partitions: Vec<PartitionIndex>,
-    },
-    /// Partitions were taken.
-    Revoked {
-        /// Which.
-        partitions: Vec<PartitionIndex>,
-    },
-    /// A record was processed.
-    Processed {
-        /// Where it was read.
-        partition: PartitionIndex,
-        /// At which offset.
-        offset: Offset,
-        /// What it is.
-        content: Content,
-    },
-    /// A commit was answered.
-    Committed {
-        /// The partition.
-        partition: PartitionIndex,
-        /// The next offset to read, as committed.
-        offset: Offset,
-        /// The answer.
-        result: CommitResult,
-    },
-    /// A transaction was begun: what is processed and sent from here on
-    /// belongs to it.
-    TransactionBegun {
-        /// Its number, from 0.
-        transaction: TransactionIx,
-    },
-    /// The record that is about to be sent is made of the one at this place.
-    Derived {
-        /// Which.
-        sequence: Sequence,
-        /// The partition of what it is made of.
-        partition: PartitionIndex,
-        /// Its offset.
-        offset: Offset,
-    },
-    /// A position is about to be handed to the transaction.
-    OffsetSent {
-        /// The transaction.
-        transaction: TransactionIx,
-        /// The partition.
-        partition: PartitionIndex,
-        /// The next offset to read.
-        offset: Offset,
-    },
-    /// The transaction is about to be ended.
-    TransactionEnding {
-        /// The transaction.
-        transaction: TransactionIx,
-        /// How.
-        intent: Intent,
-    },
-    /// The end of the transaction was answered.
-    TransactionCompleted {
-        /// The transaction.
-        transaction: TransactionIx,
-        /// The answer.
-        outcome: TransactionOutcome,
-    },
-    /// The next record of a partition is read again from here.
-    Repositioned {
-        /// The partition.
-        partition: PartitionIndex,
-        /// The next offset to read.
-        next: Offset,
-    },
-    /// The brokers refuse to have it go on, because another took its place.
-    Fenced {
-        /// The client's error.
-        error: String,
-    },
-    /// The client reported an error that is not the outcome of a send. One that
-    /// repeats itself is told again now and then, with how often it came.
-    ClientError {
-        /// What it says of what the client can do.
-        cause: ErrorCause,
-        /// The client's name for it.
-        error: String,
-        /// The client's own words about this case.
-        reason: String,
-        /// How often it came since it was told last.
-        times: u64,
-    },
-    /// The brokers told the client to wait, because it is over its quota.
+    /// Brokers told the client to wait, because it is over its quota.
     Throttled {
-        /// For how long since this was told last, in milliseconds, over all of
-        /// its connections.
+        /// Milliseconds since this was told last, over all connections.
         throttle_ms: u64,
     },
-    /// Something worth a line in a log; changes nothing.
+    /// A line for the log.
     Note {
-        /// What.
+        /// The line.
         text: String,
     },
-    /// It is done and leaves; nothing follows.
-    Ended,
+}
+
+const fn of_the_pipeline() -> ErrorCause {
+    ErrorCause::Pipeline
+}
+
+/// An error of the client's.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, thiserror::Error)]
+#[error("{name}: {message}")]
+pub struct ClientError {
+    /// The client's name for it: an exception's class, an error code.
+    pub name: String,
+    /// The client's own words.
+    pub message: String,
+    /// What the client may do next.
+    #[serde(default)]
+    pub class: ErrorClass,
+}
+
+/// What follows from an error.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum ErrorClass {
+    /// The same request may be made again as it is.
+    Retriable,
+    /// The transaction has to be aborted.
+    Abortable,
+    /// The coordinator refused the request of the whole group.
+    Refused,
+    /// The coordinator knows no such member, or one of a later generation: its
+    /// partitions are no longer its own.
+    Stale,
+    /// Another client took the place of this one, by its `transactional.id` or
+    /// `group.instance.id`.
+    Fenced,
+    /// The client cannot go on.
+    Fatal,
+    /// Anything else: nothing follows from it.
+    #[default]
+    Other,
+}
+
+/// Bytes, in base64 on a line.
+#[derive(Clone, Default, PartialEq, Eq)]
+pub struct Bytes(pub Vec<u8>);
+
+impl fmt::Debug for Bytes {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:?}", STANDARD.encode(&self.0))
+    }
+}
+
+impl Serialize for Bytes {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(&STANDARD.encode(&self.0))
+    }
+}
+
+impl<'de> Deserialize<'de> for Bytes {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let text = std::borrow::Cow::<'de, str>::deserialize(deserializer)?;
+        let bytes = STANDARD.decode(text.as_bytes());
+        bytes.map(Self).map_err(D::Error::custom)
+    }
 }

@@ -6,7 +6,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use crate::SubjectError;
 use crate::clock::Clock;
-use crate::protocol::{ClientEvent, Report};
+use crate::role::{ClientEvent, Report};
 
 /// The way out for reports. Clients call back while they are being polled and
 /// cannot be answered with an error, so the first failure is kept until

@@ -13,7 +13,7 @@ use signal_hook::flag;
 
 use crate::SubjectError;
 use crate::log;
-use crate::protocol::Role;
+use crate::role::Role;
 
 /// The exit code when a second signal says that the first was not enough.
 const EXIT_IMPATIENT: i32 = 130;

@@ -36,8 +36,8 @@ use crate::log;
 use crate::outcome::{is_fenced, is_retriable, result_of_commit, wants_abort};
 use crate::pace::Throttle;
 use crate::producer::{Outcomes, not_taken, token};
-use crate::protocol::{ClientEvent, TransformRole};
 use crate::reporter::Reporter;
+use crate::role::{ClientEvent, TransformRole};
 use crate::stop::Stop;
 
 /// The longest turn: how late a stop may be noticed.

@@ -12,7 +12,7 @@ use rdkafka::message::Message;
 use super::{Member, TURN};
 use crate::SubjectError;
 use crate::identity::Recognition;
-use crate::protocol::ConsumerRole;
+use crate::role::ConsumerRole;
 
 /// How long the next record is waited for once there is a first: longer than
 /// a client takes from one partition's records to the next one's.

@@ -13,7 +13,7 @@ use model::ids::{Micros, ProducerIx, RunId};
 use model::scenario::{Commit, Fence};
 use rustix::process::{Pid, Signal, kill_process};
 use subject::clock::Clock;
-use subject::protocol::{ClientEvent, ConsumerRole, ProducerRole, Report, Role};
+use subject::role::{ClientEvent, ConsumerRole, ProducerRole, Report, Role};
 
 pub(crate) const RUN: RunId = RunId::new(0xfeed);
 

@@ -11,7 +11,7 @@ use rustix::process::Signal;
 use stack::artefacts::Parts;
 use stack::embedded::{Stack, StackSpec};
 use subject::clock::Clock;
-use subject::protocol::{ClientEvent, ConsumerRole, ProducerRole, Report, Role};
+use subject::role::{ClientEvent, ConsumerRole, ProducerRole, Report, Role};
 use testkit::Kafka;
 
 const RECORDS: usize = 1000;

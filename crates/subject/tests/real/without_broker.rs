@@ -10,7 +10,7 @@ use crate::process::{
 };
 use rustix::process::Signal;
 use subject::clock::Clock;
-use subject::protocol::{ClientEvent, LargeRecords, ProducerRole, Role};
+use subject::role::{ClientEvent, LargeRecords, ProducerRole, Role};
 
 /// Nobody listens on it.
 const NOWHERE: &str = "127.0.0.1:1";
