@@ -15,7 +15,7 @@ use proptest::prelude::*;
 use crate::calibration::misses;
 use crate::captured;
 use crate::story::{Story, TOPIC, found, named, story_of};
-use crate::world::{Dice, Size, Witness, make, sizes};
+use crate::world::{Dice, Kept, Size, Witness, make, sizes};
 
 /// What is said of groups, which is the same whatever they read.
 const OF_GROUPS: [Anomaly; 6] = [
@@ -298,4 +298,22 @@ proptest! {
         };
         prop_assert_eq!(of_rows(&read), of_rows(&alone));
     }
+}
+
+/// A member that read behind the log's end committed the last record, too.
+#[test]
+fn a_last_change_is_not_planted_as_unprocessed_where_its_commit_would_stay() {
+    let world = make(Size {
+        producers: 3,
+        partitions: 3,
+        records: 16,
+        groups: 2,
+        rows: 0,
+        planted: 3,
+        kept: Kept::Forever,
+        witness: Witness::Observer,
+        seed: 14_932_402_244_919_317_570,
+    });
+    let retold = Retold::of(&world.story.events);
+    assert_eq!(misses(&story_of(retold.changes)), Vec::<String>::new());
 }
