@@ -34,6 +34,3 @@ pub use write::Recorder;
 
 /// The name of the history in a scenario's folder of the run directory.
 pub const FILE_NAME: &str = "history.ackproof";
-
-#[cfg(test)]
-mod tests;

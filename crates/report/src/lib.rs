@@ -12,8 +12,6 @@ mod markdown;
 mod names;
 mod run;
 mod section;
-#[cfg(test)]
-mod tests;
 mod units;
 
 use std::collections::BTreeMap;

@@ -356,6 +356,3 @@ fn occurrences(text: &str, value: &str) -> Vec<Range<usize>> {
         })
         .collect()
 }
-
-#[cfg(test)]
-mod tests;

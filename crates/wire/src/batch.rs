@@ -13,9 +13,6 @@ use model::ids::Offset;
 
 use crate::compression::{self, Compression, DecompressError};
 
-#[cfg(test)]
-mod tests;
-
 /// A limit for [`Batches::new`] that any sane broker stays below: 64 times
 /// Kafka's default `max.message.bytes`.
 pub const DECOMPRESSED_BYTES_MAX: usize = 64 * 1024 * 1024;
@@ -212,8 +209,8 @@ impl Batches {
         }
     }
 
-    /// After the last batch: how many bytes of one more were there.
-    pub(crate) fn truncated_bytes(&self) -> usize {
+    /// Bytes of an incomplete batch after the last one.
+    pub fn truncated_bytes(&self) -> usize {
         self.rest.len()
     }
 

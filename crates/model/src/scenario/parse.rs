@@ -617,6 +617,3 @@ mod decidable;
 mod fault;
 mod shape;
 mod transforms;
-
-#[cfg(test)]
-mod tests;
