@@ -5,7 +5,7 @@ use std::fmt;
 
 use tokio_postgres::{Client, NoTls};
 
-/// Where the database is, and as whom to enter it.
+/// The address of the database, and the role to connect as.
 #[derive(Clone, PartialEq, Eq)]
 pub struct ConnectionParameters {
     /// Name or address of the machine.

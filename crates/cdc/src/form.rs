@@ -1,8 +1,7 @@
-//! What a connector's configuration makes of its events: which form they have,
-//! where they stand, which there are. Pure; knows nothing of what came out.
+//! The effect of a connector's configuration on its events: their form, their topics, and
+//! which of them there are. Pure; knows nothing of the events themselves.
 //!
-//! What it cannot see is told by the events: a setting named here is only the
-//! reason for what is found there.
+//! The events show the rest: a setting here is only the reason for it.
 
 use model::event::{CaptureSetting, SettingEffect, Snapshot};
 use model::scenario::{Capture, Config};
@@ -15,8 +14,7 @@ const JSON: &str = "org.apache.kafka.connect.json.JsonConverter";
 pub struct Form {
     /// Whether it reads rows that are there before it streams.
     pub snapshot: Snapshot,
-    /// What changes which events there are, where they stand, or what they
-    /// look like.
+    /// Settings that change which events there are, their topics, or their form.
     pub settings: Vec<CaptureSetting>,
     pub(crate) metadata: Metadata,
     pub(crate) tombstones: Tombstones,
@@ -31,13 +29,13 @@ pub(crate) struct Metadata {
     pub(crate) table: Vec<String>,
 }
 
-/// What a tombstone tells of.
+/// The meaning of a tombstone.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub(crate) enum Tombstones {
-    /// Nothing that the event before it has not told.
+    /// The delete event before it has reported the same change.
     Echo,
-    /// A delete that no other event tells of.
+    /// A delete that no other event reports.
     Delete,
 }
 

@@ -1,5 +1,5 @@
-//! Reads what the tables hold after all traffic: the truth that the change
-//! events are held against. Knows nothing of who wrote the rows.
+//! Reads the tables after all traffic: the change events are compared with them. Knows
+//! nothing of the writer.
 
 use futures_util::TryStreamExt;
 use model::event::Body;

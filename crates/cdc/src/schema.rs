@@ -1,5 +1,5 @@
-//! The tables of the capture scenarios and the publication that Debezium
-//! reads. Knows nothing of what is written into them.
+//! The tables of the capture scenarios and the publication that Debezium reads. Knows
+//! nothing of their rows.
 
 use model::ids::TableIx;
 use tokio_postgres::Client;
@@ -11,7 +11,7 @@ use crate::database::{ConnectError, ConnectionParameters, connect};
 pub enum Table {
     /// Has a counter of its comments, which an insert-and-touch updates.
     Videos,
-    /// Who writes comments.
+    /// The authors of comments.
     Users,
     /// Belongs to a video and a user.
     Comments,
@@ -54,7 +54,7 @@ pub enum SchemaError {
     /// The database refused.
     #[error("cannot create {what}; the scenario needs a database of its own")]
     Create {
-        /// What was to be made.
+        /// The object to be created.
         what: String,
         /// The database's answer.
         source: tokio_postgres::Error,

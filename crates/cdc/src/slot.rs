@@ -1,6 +1,6 @@
-//! What the database itself knows of a capture: its replication slot and the
-//! process that serves it. Independent evidence that a connector's task was
-//! restarted. Knows nothing of the connector.
+//! The replication slot of a capture and the process that serves it, as the database
+//! reports them: independent evidence that a connector's task was restarted. Knows nothing
+//! of the connector.
 
 use std::time::SystemTime;
 
@@ -13,7 +13,7 @@ use crate::database::{ConnectError, ConnectionParameters, connect};
 /// The state of a replication slot at one moment.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SlotStatus {
-    /// Who reads it; none while nobody does.
+    /// The process that reads it; none while no connector is connected.
     pub walsender: Option<Walsender>,
     /// Everything before has been confirmed by the reader, and will not be
     /// sent again.
@@ -34,11 +34,11 @@ pub struct Walsender {
     pub pid: i32,
     /// When it was started, by the database's clock.
     pub started: Option<SystemTime>,
-    /// What it does.
+    /// Its state.
     pub activity: Activity,
 }
 
-/// What a walsender does.
+/// The state of a walsender.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Activity {
     /// Sends changes (`streaming`, or `catchup` while it is behind).

@@ -38,11 +38,9 @@ pub enum Damage {
     /// A header or a frame is not what was written.
     #[error("{} is damaged at byte {at}: {what}", file.display())]
     Frame {
-        /// The file.
         file: PathBuf,
         /// Where the header or the frame begins.
         at: u64,
-        /// What is wrong with it.
         what: &'static str,
     },
 }

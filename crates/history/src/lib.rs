@@ -1,14 +1,12 @@
 //! The history of a run on disk: recorder, reader, merge.
 //!
-//! `docs/reference/history-format.md` in the project is the format byte by byte, and a
-//! test here holds it to the truth. In short: a file begins with a header that
-//! names its version, followed by frames. A frame is some thousand events
-//! in the postcard wire format, the numbers that grow along a history as
-//! differences (`delta`), compressed with LZ4, behind a header with checksums
-//! (`layout`).
+//! `docs/reference/history-format.md` in the project is the format byte by byte, and a test
+//! compares it with the code. In short: a file begins with a header that names its version,
+//! followed by frames. A frame is some thousand events in the postcard wire format, the
+//! numbers that grow along a history as differences (`delta`), compressed with LZ4, behind
+//! a header with checksums (`layout`).
 //!
-//! This crate knows nothing of what events mean, but for merging, which knows
-//! whose they are.
+//! This crate knows nothing of the meaning of events. Only the merge knows their sources.
 
 mod damage;
 mod decode;

@@ -1,28 +1,25 @@
-//! Histories of Jepsen's Kafka workload (`jepsen.tests.kafka`), told as
-//! events: EDN operations, one after the other or in one vector. Knows nothing
-//! of what is wrong with a history.
+//! Histories of Jepsen's Kafka workload (`jepsen.tests.kafka`), converted to events: EDN
+//! operations, one after the other or in one vector. Knows nothing of errors in a history.
 //!
-//! What an operation means here is what it means to Jepsen:
+//! Operations have the meaning that they have in Jepsen:
 //!
-//! - A key is a partition of the one topic `jepsen`, numbered in order of
-//!   appearance ([`Summary::keys`] has the names). A record is told from
-//!   others by its key and value.
+//! - A key is a partition of the one topic `jepsen`, numbered in order of appearance
+//!   ([`JepsenSummary::keys`] has the names). A record is identified by its key and value.
 //! - A process is a producer, and a member of the one group `jepsen`. After a
 //!   `:crash` the same number is another process.
-//! - Every operation is a transaction, whether its client ran it in one or not:
-//!   that is what Jepsen holds it to.
+//! - Every operation is a transaction, whether its client ran it in one or not, as in
+//!   Jepsen.
 //! - `:fail` has certainly written nothing, `:info` may have. `:ok` has been
 //!   acknowledged, even where it does not say at which offset.
-//! - `:assign` and `:subscribe` keep the positions of the keys that they name,
-//!   and reset all others, and the order of what was sent to them. An `:assign`
-//!   with `:seek-to-beginning?` resets all. Who subscribed, or has a
-//!   `:rebalance-log`, may lose its partitions between any two operations, and
-//!   nobody says when; keys in a `:rebalance-log` may jump within one.
-//! - What a `:fail` or `:info` polled shows what stands there, and was not
-//!   processed. It is polled again: the position goes back to where the last
-//!   `:ok` left it.
-//! - What was polled before it was sent was sent before: a first reading finds
-//!   such sends, and a second tells them.
+//! - `:assign` and `:subscribe` keep the positions of the keys that they name, and reset
+//!   all others, with the order of the records sent to them. An `:assign` with
+//!   `:seek-to-beginning?` resets all. A process that subscribed, or has a
+//!   `:rebalance-log`, may lose its partitions between any two operations, at an unknown
+//!   time; keys in a `:rebalance-log` may jump within one.
+//! - Records that a `:fail` or `:info` polled are in the log, and were not processed. They
+//!   are polled again: the position goes back to where the last `:ok` left it.
+//! - A record that was polled before its send was sent before: a first conversion finds
+//!   such sends, and a second puts them in their place.
 //!
 //! One operation is in memory at a time, and for each record sent its identity.
 
@@ -51,7 +48,7 @@ use forms::{Forms, Next};
 use interpreter::Interpreter;
 use operation::Operation;
 
-/// What a history does not say of itself.
+/// Settings that a history does not contain.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct JepsenSettings {
     /// The consumers' `isolation.level`. Where it is not given it is taken to
@@ -60,8 +57,7 @@ pub struct JepsenSettings {
     pub isolation: Option<Isolation>,
 }
 
-/// What is known of a history before it is told: sends that stand in it behind
-/// a poll of their record.
+/// Sends that stand in a history behind a poll of their record.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Foresight(Foreseen);
 
@@ -80,9 +76,9 @@ pub enum Conversion {
 /// `name` stands for the input in messages.
 ///
 /// # Errors
-/// When it cannot be read, and when an operation is malformed: the events of
-/// those before it have been told by then. An operation that the end of the
-/// input cuts short is no error, but a note.
+/// When it cannot be read, and when an operation is malformed: the events of those
+/// before it have been given by then. An operation that the end of the input cuts short is
+/// no error, but a note.
 pub fn convert(
     input: impl BufRead,
     name: &str,

@@ -1,27 +1,26 @@
-//! The catalogue of what can go wrong: one file for each anomaly, with its
-//! definition in words, a history that shows it and one that does not. Knows
-//! nothing of how they are found. Jepsen's names where its Kafka workload
-//! defines one.
+//! The catalogue of anomalies: one file for each, with its definition in words, a history
+//! that shows it and one that does not. Knows nothing of how they are found. Jepsen's names
+//! where its Kafka workload defines one.
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
-/// Everything that there is to say of an anomaly: what `ackproof explain`
-/// prints and reports quote, and what the checker's tests are held to.
+/// The full definition of an anomaly: `ackproof explain` prints it, reports quote it, and
+/// the checker's tests use it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Definition {
     /// The name that findings, reports and documentation use.
     pub name: &'static str,
-    /// What it means, in one sentence.
+    /// The meaning, in one sentence.
     pub meaning: &'static str,
-    /// What exactly counts, and as how many.
+    /// The exact definition, and how instances are counted.
     pub definition: &'static str,
-    /// Not to be confused with, and what cannot be told.
+    /// Similar cases that do not count, and cases that cannot be decided.
     pub excludes: &'static [&'static str],
     /// Jepsen's name, where its Kafka workload has one.
     pub jepsen: Option<&'static str>,
-    /// What lets it happen.
+    /// Settings and limits that permit it.
     pub permitted_by: &'static [Fact],
-    /// What keeps it from happening.
+    /// Settings that prevent it.
     pub prevented_by: &'static [Fact],
     /// A smallest history that shows it, exactly once.
     pub history: &'static str,
@@ -36,7 +35,7 @@ pub struct Definition {
 /// written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Fact {
-    /// What is so.
+    /// The fact.
     pub what: &'static str,
     /// A KIP, or a section of the documentation.
     pub source: &'static str,
@@ -109,7 +108,7 @@ impl Anomaly {
         self.definition().name
     }
 
-    /// What it means, in one sentence.
+    /// The meaning, in one sentence.
     pub const fn meaning(self) -> &'static str {
         self.definition().meaning
     }

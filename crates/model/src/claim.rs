@@ -1,5 +1,5 @@
-//! What a scenario claims, and how much hangs on it. Knows which anomalies
-//! contradict a claim; knows nothing of how either is established.
+//! Claims of scenarios, and their levels. Knows which anomalies contradict a claim; knows
+//! nothing of how either is established.
 
 use serde::{Deserialize, Serialize};
 
@@ -221,7 +221,7 @@ impl std::fmt::Display for Claim {
     }
 }
 
-/// How much hangs on a claim.
+/// The level of a claim.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 #[cfg_attr(test, schemars(inline))]
@@ -243,9 +243,9 @@ pub enum Level {
 #[cfg_attr(test, schemars(rename = "guarantee", transform = crate::schema::rules::of_guarantee))]
 #[serde(deny_unknown_fields)]
 pub struct Guarantee {
-    /// What is claimed; `ackproof explain claims` says what each means.
+    /// The claim; `ackproof explain claims` has the meaning of each.
     pub claim: Claim,
-    /// How much hangs on it.
+    /// Its level.
     #[serde(default)]
     pub level: Level,
     /// The time allowed, in milliseconds: for `recovers-within`, which needs
@@ -255,8 +255,7 @@ pub struct Guarantee {
     pub limit_ms: Option<u64>,
 }
 
-/// What the judge must know of a plan: the claims, and what each fault had to
-/// meet.
+/// The judge's view of a plan: the claims, and the traffic that each fault must meet.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Contract {
     /// The claims, in the scenario's order.
@@ -265,16 +264,15 @@ pub struct Contract {
     pub faults: Vec<FaultContract>,
     /// The groups, in the order in which the history declares them.
     pub groups: Vec<GroupContract>,
-    /// What the scenario is about: where it did not happen, nothing is HELD.
+    /// The events that the scenario tests: where one did not happen, nothing is HELD.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub must_happen: Vec<Occurrence>,
-    /// The quotas that have to throttle somebody.
+    /// The quotas that must throttle a client.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub quotas: Vec<QuotaContract>,
 }
 
-/// What the judge must know of a quota: a scenario that sets one is about
-/// clients that are throttled.
+/// The judge's view of a quota: a scenario that sets one tests clients that are throttled.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct QuotaContract {
     /// Which it is, in words.
@@ -283,7 +281,7 @@ pub struct QuotaContract {
     pub clients: Vec<String>,
 }
 
-/// What the judge must know of a fault.
+/// The judge's view of a fault.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct FaultContract {
     /// Its number in the history.
@@ -313,7 +311,7 @@ pub enum Traffic {
     Changes,
 }
 
-/// What the judge must know of a group.
+/// The judge's view of a group.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct GroupContract {
     /// The `group.id`.

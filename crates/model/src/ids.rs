@@ -1,5 +1,4 @@
-//! Newtypes for what must not be mixed. Knows nothing of what the numbers are
-//! used for.
+//! Newtypes for numbers and names that must not be mixed. Knows nothing of their use.
 
 use std::fmt;
 
@@ -238,7 +237,7 @@ pub struct PartitionRef {
     pub partition: PartitionIndex,
 }
 
-/// A record's identity within a run: who sent it, and as which one.
+/// A record's identity within a run: its producer and its sequence.
 #[derive(
     Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize,
 )]
@@ -274,7 +273,7 @@ impl fmt::Display for RecordId {
     }
 }
 
-/// A Kafka transaction within a run: who began it, and as which one.
+/// A Kafka transaction within a run: its producer and its number.
 #[derive(
     Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize,
 )]

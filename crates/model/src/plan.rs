@@ -36,11 +36,11 @@ pub struct RunPlan {
     pub schema: String,
     /// The run's identity.
     pub run: RunId,
-    /// The seed that makes the same plan again.
+    /// The random seed; the same seed gives the same plan.
     pub seed: u64,
     /// The versions of everything that takes part, by name.
     pub versions: BTreeMap<String, String>,
-    /// The cluster it runs on, where that is somebody else's.
+    /// The user's cluster that it runs on, if any.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub cluster: Option<PlannedCluster>,
     /// The scenarios that were asked for and cannot run there.
@@ -66,11 +66,11 @@ pub struct ScenarioPlan {
     /// The identity that its records carry: different in every scenario and
     /// repetition of a run.
     pub records_run: RunId,
-    /// What its names begin with, where they stand among those of others.
+    /// The prefix of its names on a user's cluster.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub prefix: Option<OwnPrefix>,
-    /// For each fault, how long after its trigger it is injected, in
-    /// milliseconds: its own delay and what the seed adds.
+    /// For each fault, how long after its trigger it is injected, in milliseconds: its own
+    /// delay and the jitter drawn from the seed.
     pub fault_delays_ms: Vec<u64>,
     /// The file that the scenario was read from, as the user named it; none
     /// where it is built in.
@@ -260,7 +260,7 @@ impl ScenarioPlan {
         }
     }
 
-    /// What the judge must know.
+    /// The contract for the judge.
     pub fn contract(&self) -> Contract {
         Contract {
             guarantees: self.scenario.guarantees.clone(),
@@ -337,9 +337,8 @@ impl ScenarioPlan {
         quotas
     }
 
-    /// How long the plan takes from its configured rates and pauses, in milliseconds:
-    /// what no implementation can undercut. Work without a pace counts as
-    /// nothing.
+    /// How long the plan takes from its configured rates and pauses, in milliseconds: the
+    /// least that any implementation needs. Work without a rate counts as nothing.
     pub fn schedule_ms(&self) -> u64 {
         let scenario = &self.scenario;
         let at_pace = |count: u64, per_s: u64| (count * 1000).checked_div(per_s).unwrap_or(0);

@@ -13,7 +13,7 @@ use crate::plan::{Circumstances, SkippedScenario, Timing};
 /// The value of `schema` in a `verdict.json` of this version.
 pub const SCHEMA: &str = "ackproof.verdict/1";
 
-/// What can be said of a guarantee, a scenario or a run.
+/// The verdict on a guarantee, a scenario or a run.
 ///
 /// The order is that of severity: the worst one wins.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -68,8 +68,7 @@ pub struct RunVerdict {
     pub verdict: Verdict,
     /// One entry for each scenario and repetition.
     pub scenarios: Vec<ScenarioVerdict>,
-    /// What was asked for and does not fit the cluster that it was asked for
-    /// on: nothing was put to the test there.
+    /// Requested scenarios that do not fit the cluster: nothing was tested there.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub skipped: Vec<SkippedScenario>,
 }
@@ -83,8 +82,7 @@ pub struct ScenarioVerdict {
     /// Which repetition of the scenario, from 1.
     #[cfg_attr(test, schemars(range(min = 1)))]
     pub repetition: u32,
-    /// When it was carried out; absent where it was not, or nobody wrote it
-    /// down.
+    /// When it was carried out; absent where it was not, or where that is unknown.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub timing: Option<Timing>,
     /// Why it was not carried out to its end, where the user stopped the run.
@@ -93,8 +91,8 @@ pub struct ScenarioVerdict {
     /// The worst of the guarantees that are not merely observed, or
     /// INCONCLUSIVE when the run itself could not tell.
     pub verdict: Verdict,
-    /// Whether this is the verdict that the scenario is there to show: HELD,
-    /// or VIOLATED where a violation is expected.
+    /// Whether this is the verdict that the scenario expects: HELD, or VIOLATED where a
+    /// violation is expected.
     pub as_expected: bool,
     /// Why the run as a whole cannot tell (a fault that never took effect, a
     /// history that is not whole, a failed calibration); empty when it can.
@@ -103,7 +101,7 @@ pub struct ScenarioVerdict {
     pub guarantees: Vec<GuaranteeVerdict>,
     /// Everything that was found, claimed or not, in the catalogue's order.
     pub findings: Vec<Finding>,
-    /// How many of what.
+    /// Counts of records, changes and rows.
     pub counts: Counts,
     /// The faults, in the order of the plan.
     pub faults: Vec<FaultVerdict>,
@@ -111,9 +109,9 @@ pub struct ScenarioVerdict {
     /// them, in order.
     #[serde(skip_serializing_if = "Vec::is_empty", default)]
     pub failures: Vec<PartFailure>,
-    /// What was measured.
+    /// The measurements.
     pub measurements: Measurements,
-    /// How the instrument did on mutants of this very history.
+    /// Whether the checker found the mutants of this very history.
     pub calibration: Vec<Calibration>,
 }
 
@@ -132,11 +130,11 @@ pub enum Interruption {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct GuaranteeVerdict {
-    /// What was claimed.
+    /// The claim.
     pub claim: Claim,
     /// How much hangs on it.
     pub level: Level,
-    /// What can be said of it.
+    /// The verdict on it.
     pub verdict: Verdict,
     /// Why, with the figures.
     pub reason: String,
@@ -201,9 +199,8 @@ impl LostAt {
 pub enum Hop {
     /// A change was committed in the database, and has no event.
     NoEvent,
-    /// Acknowledged, inside the range that was read, and nobody ever saw it:
-    /// never stored, or gone before anybody looked. Which of them cannot be
-    /// told.
+    /// Acknowledged, inside the range that was read, and never seen: never stored, or gone
+    /// before the first read. Which of them is unknown.
     NeverSeen,
     /// Another record stands at the offset that was acknowledged.
     Replaced,
@@ -211,7 +208,7 @@ pub enum Hop {
     CutOff,
     /// The log is empty, and begins anew.
     Wiped,
-    /// Somebody was given it, or a replica holds it, and the log does not.
+    /// A consumer received it, or a replica holds it, and the log does not.
     StoredThenGone,
     /// Acknowledged without an offset of its own, or one of more than can be
     /// followed.
@@ -223,8 +220,8 @@ pub enum Hop {
     NotDelivered,
     /// Stored, and the group committed past it without processing it.
     CommittedPast,
-    /// A member processed it, and nothing of that took effect: its transaction
-    /// was aborted or fenced, or what it made of the record is not there.
+    /// A member processed it, and nothing of that took effect: its transaction was aborted
+    /// or fenced, or the record that it made is not there.
     WithoutEffect,
 }
 
@@ -261,8 +258,7 @@ impl Hop {
         }
     }
 
-    /// What happened there, as far as that can be told; a phrase that follows
-    /// a number.
+    /// A phrase for the loss that follows a number.
     pub const fn words(self) -> &'static str {
         match self {
             Self::NoEvent => "between the database and the topic: committed, and no event",
@@ -282,7 +278,7 @@ impl Hop {
         }
     }
 
-    /// How sure a loss is put to this hop.
+    /// The certainty that the loss was at this hop.
     pub const fn certainty(self) -> Certainty {
         match self {
             Self::NoEvent
@@ -301,7 +297,7 @@ impl Hop {
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "kebab-case")]
 pub enum Certainty {
-    /// Somebody saw it before, or behind, the hop.
+    /// It was seen before, or behind, the hop.
     Proven,
     /// It follows if the acknowledgement was true when it was given.
     Likely,
@@ -324,9 +320,9 @@ impl Certainty {
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct NamedRange {
-    /// Whose: `p0` for a producer's records by sequence, `change` for row
-    /// changes by number, a table's name for rows by key, `topic-partition` for offsets, `p0/t` for a producer's
-    /// transactions by number.
+    /// The owner: `p0` for a producer's records by sequence, `change` for row changes by
+    /// number, a table's name for rows by key, `topic-partition` for offsets, `p0/t` for a
+    /// producer's transactions by number.
     pub of: String,
     /// The first.
     pub first: i64,
@@ -352,19 +348,19 @@ pub struct Example {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct ExampleOperation {
-    /// When, in microseconds since the scenario began; none where it has no
-    /// moment (what stands in the log).
+    /// When, in microseconds since the scenario began; none for the log's contents, which
+    /// have no moment.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub at_us: Option<u64>,
     /// The client that did it, or the observer that saw it.
     #[serde(rename = "actor")]
     pub who: String,
-    /// What was done or seen, with its result.
+    /// The operation or observation, with its result.
     #[serde(rename = "operation")]
     pub what: String,
 }
 
-/// How many of what.
+/// Counts of records, changes and rows.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Counts {
@@ -374,7 +370,7 @@ pub struct Counts {
     pub acknowledged: u64,
     /// Records certainly not written.
     pub failed: u64,
-    /// Records of which nobody was told what became of them.
+    /// Records of unknown outcome.
     pub unknown: u64,
     /// Records in the log, copies included (data, not markers).
     pub stored: u64,
@@ -406,7 +402,7 @@ const fn is_zero(count: &u64) -> bool {
     *count == 0
 }
 
-/// What became of a fault.
+/// The verdict on a fault.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct FaultVerdict {
@@ -421,8 +417,8 @@ pub struct FaultVerdict {
     pub healed_ms: Option<u64>,
     /// The observations.
     pub evidence: Vec<Evidence>,
-    /// What became of what it broke. Whether the fault landed does not rest on
-    /// it.
+    /// The state of the broken component afterwards. Whether the fault landed does not
+    /// depend on it.
     #[serde(skip_serializing_if = "Vec::is_empty", default)]
     pub aftermath: Vec<Evidence>,
 }
@@ -441,7 +437,7 @@ pub struct PartFailure {
     pub trace: Vec<String>,
 }
 
-/// What was measured. Absent where there was nothing to measure.
+/// The measurements. Absent where there was nothing to measure.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Measurements {
@@ -479,11 +475,11 @@ pub struct Measurements {
     /// Change data capture.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub capture: Option<CaptureMeasurements>,
-    /// What went wrong by the clients' own words: sends that were not
-    /// acknowledged, and what consumers reported.
+    /// Errors that clients reported: sends that were not acknowledged, and consumers'
+    /// errors.
     #[serde(skip_serializing_if = "Vec::is_empty", default)]
     pub errors: Vec<ReportedError>,
-    /// Whom the brokers told to wait, because of a quota.
+    /// Clients that the brokers throttled, because of a quota.
     #[serde(skip_serializing_if = "Vec::is_empty", default)]
     pub throttled: Vec<Throttling>,
     /// Groups that were still reading when their time was up.
@@ -498,7 +494,7 @@ pub struct ReportedError {
     /// The producer (`p0`), or the `group.id`.
     #[serde(rename = "client")]
     pub who: String,
-    /// What it says of the record, or of the client.
+    /// Its meaning for the record, or for the client.
     #[serde(rename = "meaning")]
     pub means: ErrorMeaning,
     /// The client's name for it.
@@ -514,7 +510,7 @@ pub struct ReportedError {
     pub last_ms: u64,
 }
 
-/// What an error says.
+/// The meaning of an error.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "kebab-case")]
@@ -523,12 +519,11 @@ pub enum ErrorMeaning {
     Failed,
     /// The record may or may not have been written.
     Unknown,
-    /// The client is not made for what it was given: the instrument's limit.
+    /// The client cannot read the records: the instrument's limit.
     Unable,
-    /// The brokers do not allow it to ackproof's client: the instrument's
-    /// limit.
+    /// The brokers do not authorize ackproof's client: the instrument's limit.
     NotAllowed,
-    /// What the pipeline, its configuration and its faults do.
+    /// An error of the pipeline, its configuration or a fault.
     Pipeline,
 }
 
@@ -584,7 +579,7 @@ pub struct Latency {
     pub max_us: u64,
 }
 
-/// What was measured of a consumer group.
+/// Measurements of a consumer group.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct GroupMeasurements {
@@ -611,7 +606,7 @@ pub struct GroupMeasurements {
     pub lag_mean: u64,
 }
 
-/// What was measured of change data capture.
+/// Measurements of change data capture.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct CaptureMeasurements {
@@ -632,7 +627,7 @@ pub struct CaptureMeasurements {
 pub struct Calibration {
     /// The anomaly that the mutant plants.
     pub anomaly: Anomaly,
-    /// What was done to the history.
+    /// The change that was made to the history.
     pub mutation: String,
     /// Whether the checker found it.
     pub found: bool,

@@ -22,11 +22,11 @@ pub struct JunitError {
 
 /// `junit.xml`.
 ///
-/// VIOLATED is a failure, unless the scenario is there to show it; everything
-/// else that is not as the scenario wants it, a planned scenario without a
-/// verdict included, is an error. A scenario that was left out, or not started
-/// because the user stopped the run, is skipped. What was measured stands in
-/// the properties. Names are those of the scenarios, the same in every run.
+/// VIOLATED is a failure, unless the scenario is there to show it; everything else that is
+/// not as the scenario wants it, a planned scenario without a verdict included, is an
+/// error. A scenario that was left out, or not started because the user stopped the run, is
+/// skipped. The measurements stand in the properties. Names are those of the scenarios, the
+/// same in every run.
 ///
 /// # Errors
 /// When the XML cannot be serialised.
@@ -91,7 +91,7 @@ pub fn junit(plan: &RunPlan, verdict: &RunVerdict) -> Result<String, JunitError>
     })
 }
 
-/// What the run was.
+/// The properties of the run.
 fn about(verdict: &RunVerdict) -> Vec<(String, String)> {
     let own = [
         ("run", verdict.run.clone()),

@@ -1,7 +1,6 @@
-//! A cluster behind its bootstrap addresses: keeps metadata and a connection
-//! for each broker on demand, sends each call to the leader, coordinator or
-//! controller it is for, and retries what is worth retrying until a deadline.
-//! Knows nothing of what the answers are for.
+//! A cluster behind its bootstrap addresses: keeps metadata and a connection for each
+//! broker on demand, sends each call to the leader, coordinator or controller it is for,
+//! and retries transient errors until a deadline. Knows nothing of the use of the answers.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -22,7 +21,7 @@ pub(crate) mod retry;
 mod routes;
 mod topics;
 
-/// Whom to ask.
+/// The peer of a connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 enum Peer {
     /// The bootstrap address of this index.
@@ -36,9 +35,9 @@ struct Route {
     topic_id: Option<TopicId>,
 }
 
-/// A cluster, with one call at a time. Calls are retried on transient errors
-/// for [`ClusterOptions::retry_for`]; what is then returned is
-/// [`WireError::Deadline`] around the last error.
+/// A cluster, with one call at a time. Calls are retried on transient errors for
+/// [`ClusterOptions::retry_for`]; after that they return [`WireError::Deadline`] around the
+/// last error.
 #[derive(Debug)]
 pub struct Cluster {
     bootstrap: Vec<String>,

@@ -1,5 +1,5 @@
-//! The configuration in force, as a broker reports it.
-//! Never carries a sensitive value. Knows nothing of what the keys mean.
+//! The configuration in force, as a broker reports it. Never carries a sensitive value.
+//! Knows nothing of the keys' meaning.
 
 use std::collections::BTreeMap;
 

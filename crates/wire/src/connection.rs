@@ -23,8 +23,8 @@ use crate::frame::{self, FrameError};
 pub struct ClientOptions {
     /// `client.id`, as it shows in the broker's logs and quotas.
     pub client_id: String,
-    /// How long to wait for an answer, beyond what the request itself asks
-    /// the broker to wait.
+    /// How long to wait for an answer, beyond the wait that the request itself asks of the
+    /// broker.
     pub request_timeout: Duration,
     /// How long to wait for a TCP connection.
     pub connect_timeout: Duration,
@@ -318,8 +318,8 @@ impl Connection {
         }
     }
 
-    /// `outcomes`, if the broker has said something of everything asked: what
-    /// it leaves out is neither done nor refused.
+    /// `outcomes`, if the broker has answered for every item: one that it leaves out is
+    /// neither done nor refused.
     pub(crate) fn complete<'a, R: Request, K, V>(
         &self,
         version: i16,

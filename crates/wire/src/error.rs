@@ -1,6 +1,5 @@
-//! What can go wrong between us and a broker, each with the call, the broker
-//! and what to do. Knows nothing of retries: [`WireError::is_retriable`] says
-//! only whether the same call may succeed later.
+//! Errors of calls, each with the call, the broker and a remedy. Knows nothing of retries:
+//! [`WireError::is_retriable`] says only whether the same call may succeed later.
 
 use std::fmt;
 use std::io;
@@ -45,7 +44,7 @@ impl fmt::Display for VersionSpan {
 pub struct ErrorCode(i16);
 
 impl ErrorCode {
-    /// A fetch position outside what the partition holds.
+    /// A fetch position outside the partition's log.
     pub const OFFSET_OUT_OF_RANGE: Self = Self(1);
     /// The broker does not know the topic or partition (yet, or any more).
     pub const UNKNOWN_TOPIC_OR_PARTITION: Self = Self(3);
@@ -69,7 +68,7 @@ impl ErrorCode {
     pub const INVALID_CONFIG: Self = Self(40);
     /// The replica's disk has failed.
     pub const KAFKA_STORAGE_ERROR: Self = Self(56);
-    /// The group has members, and what was asked needs it empty.
+    /// The group has members, and the request needs it empty.
     pub const NON_EMPTY_GROUP: Self = Self(68);
     /// The first of the assigned replicas cannot lead.
     pub const PREFERRED_LEADER_NOT_AVAILABLE: Self = Self(80);
@@ -104,9 +103,9 @@ impl ErrorCode {
         Self::from_wire(code).map_or(Ok(()), Err)
     }
 
-    /// Whether the cluster had nobody to decide: the item itself was not
-    /// looked at, or not in time. (That a topic is unknown is retriable in
-    /// Kafka's book, but an answer where topics are administered.)
+    /// Whether no controller decided: the item was not looked at, or not in time.
+    /// (Kafka calls an unknown topic retriable. Where topics are administered it is
+    /// an answer.)
     pub(crate) fn is_undecided(self) -> bool {
         [Self::NOT_CONTROLLER, Self::REQUEST_TIMED_OUT].contains(&self)
     }
@@ -203,7 +202,6 @@ pub enum WireError {
         api: Api,
         /// `host:port`.
         broker: String,
-        /// The system's reason.
         source: io::Error,
     },
     /// No answer in time: the broker may have acted.
@@ -216,7 +214,6 @@ pub enum WireError {
         api: Api,
         /// `host:port`.
         broker: String,
-        /// The limit that passed.
         timeout_ms: u128,
     },
     /// The answer's frame breaks the protocol or our limit.
@@ -226,7 +223,6 @@ pub enum WireError {
         api: Api,
         /// `host:port`.
         broker: String,
-        /// What is wrong with it.
         source: FrameError,
     },
     /// The answer belongs to another request.
@@ -236,9 +232,7 @@ pub enum WireError {
         api: Api,
         /// `host:port`.
         broker: String,
-        /// The id sent.
         expected: i32,
-        /// The id received.
         got: i32,
     },
     /// The answer's body cannot be decoded.
@@ -248,9 +242,7 @@ pub enum WireError {
         api: Api,
         /// `host:port`.
         broker: String,
-        /// The version spoken.
         version: i16,
-        /// What did not fit.
         reason: String,
     },
     /// The request cannot be expressed in the version spoken.
@@ -260,9 +252,7 @@ pub enum WireError {
         api: Api,
         /// `host:port`.
         broker: String,
-        /// The version spoken.
         version: i16,
-        /// What did not fit.
         reason: String,
     },
     /// No version of the API is known to both sides.
@@ -275,9 +265,7 @@ pub enum WireError {
         api: Api,
         /// `host:port`.
         broker: String,
-        /// What we can speak.
         ours: VersionSpan,
-        /// What the broker offers.
         theirs: Option<VersionSpan>,
     },
     /// An earlier call on this connection failed or was abandoned half-way.
@@ -295,9 +283,8 @@ pub enum WireError {
         api: Api,
         /// `host:port`.
         broker: String,
-        /// What the call was about: a topic, a partition, a group.
+        /// The subject of the call: a topic, a partition, a group.
         subject: String,
-        /// The broker's reason.
         source: Refusal,
     },
     /// The metadata names no leader for the partition.
@@ -318,11 +305,8 @@ pub enum WireError {
     /// Every attempt within the time given failed.
     #[error("gave up after {attempts} attempts in {waited_ms} ms")]
     Deadline {
-        /// How often it was tried.
         attempts: u32,
-        /// How long it was tried.
         waited_ms: u128,
-        /// Why the last attempt failed.
         source: Box<WireError>,
     },
 }

@@ -66,10 +66,10 @@ impl Default for FetchOptions {
     }
 }
 
-/// What a broker gave of one partition.
+/// The data of one partition.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct FetchedSlice {
-    /// The end of what is replicated: the end for a consumer.
+    /// The end of the replicated log: the end for a consumer.
     pub high_watermark: Offset,
     /// The first offset that the partition still holds.
     pub log_start: Offset,
@@ -87,7 +87,7 @@ pub struct FetchedSlice {
 pub struct FetchedPartition {
     /// The partition.
     pub partition: TopicPartition,
-    /// What it gave, or why it gave nothing.
+    /// The data, or the error.
     pub slice: Result<FetchedSlice, ErrorCode>,
 }
 

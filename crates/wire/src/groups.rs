@@ -1,5 +1,5 @@
-//! Consumer groups: their coordinator, committed offsets and members. Knows
-//! nothing of what a group should have processed.
+//! Consumer groups: their coordinator, committed offsets and members. Knows nothing of the
+//! records that a group should have processed.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -25,7 +25,7 @@ use crate::transactions::TransactionalId;
 const OFFSET_FETCH_BATCHED: i16 = 8;
 const FIND_COORDINATOR_BATCHED: i16 = 4;
 
-/// Whose coordinator is looked for.
+/// The owner of a coordinator.
 #[derive(Clone, Copy)]
 enum CoordinatorKey<'a> {
     Group(&'a GroupId),
@@ -318,7 +318,7 @@ impl Connection {
         if classic.state != GroupState::Dead {
             return Ok(classic);
         }
-        // A classic "dead" is also what a group of the newer protocol looks like.
+        // A group of the newer protocol also looks like a dead classic one.
         let newer = self.version::<ConsumerGroupDescribeRequest>(
             0..=ConsumerGroupDescribeRequest::VERSIONS.max,
         );

@@ -1,4 +1,4 @@
-//! Kafka's ids of brokers and topics.
+//! Kafka's ids, as its messages carry them.
 
 use std::fmt;
 

@@ -1,13 +1,13 @@
 //! Reads and administers a Kafka cluster over its own wire protocol.
 //!
 //! - [`Connection`]: one framed connection to one broker and its typed calls.
-//! - [`Cluster`]: metadata, and a connection for each broker on demand; sends
-//!   each call where it belongs and retries what is worth retrying.
+//! - [`Cluster`]: metadata, and a connection for each broker on demand; sends each call to
+//!   the broker in charge and retries transient errors.
 //! - [`LogReader`] and [`PinnedReader`]: one partition, batch by batch.
 //!
-//! This is the observer's side of the instrument: it shares no client library
-//! with the subjects, so that a bug of theirs cannot hide itself. It knows
-//! nothing of runs, scenarios, or what a record's value means.
+//! The observer uses it: it shares no client library with the subjects, so that a bug of
+//! theirs cannot hide itself. It knows nothing of runs, scenarios, or the meaning of a
+//! record's value.
 
 mod batch;
 mod cluster;

@@ -51,8 +51,8 @@ impl OffsetSpec {
         }
     }
 
-    /// Kafka answers -2, its "debugging" consumer, from any replica and without
-    /// hiding what is not yet replicated (`ListOffsetsRequest.DEBUGGING_REPLICA_ID`).
+    /// Kafka answers -2, its "debugging" consumer, from any replica and without hiding
+    /// records that are not yet replicated (`ListOffsetsRequest.DEBUGGING_REPLICA_ID`).
     fn replica_id(self) -> WireBrokerId {
         match self {
             Self::Earliest | Self::Latest(_) => WireBrokerId(-1),

@@ -1,6 +1,5 @@
-//! Members of a classic group, put out of it by somebody else (KIP-345,
-//! KIP-571). Knows nothing of whether their processes live: one that does
-//! joins again.
+//! Removes members from a classic group, as an admin client does (KIP-345, KIP-571). Knows
+//! nothing of whether their processes live: one that does joins again.
 
 use kafka_protocol::messages::LeaveGroupRequest;
 use kafka_protocol::messages::leave_group_request::MemberIdentity;
@@ -12,19 +11,18 @@ use crate::error::{ErrorCode, Refusal, WireError};
 use crate::groups::{GroupMember, wire_group};
 
 impl Connection {
-    /// Puts members out of a classic group; its coordinator must be asked. A
-    /// member that is none any more is as good as put out.
+    /// Removes members from a classic group; its coordinator must be asked. A member that
+    /// has left already counts as removed.
     ///
     /// # Errors
-    /// [`WireError`], of which `Refused` when another broker is the
-    /// coordinator, or one member cannot be put out.
+    /// [`WireError`], of which `Refused` when another broker is the coordinator,
+    /// or one member cannot be removed.
     pub async fn remove_members(
         &mut self,
         group: &GroupId,
         members: &[GroupMember],
     ) -> Result<(), WireError> {
-        // From version 3 on a request may be about members that are not the
-        // one who asks.
+        // From version 3 on a request may name other members than its sender.
         let version = self.version::<LeaveGroupRequest>(3..=5)?;
         let text = |text: &str| StrBytes::from_string(text.to_owned());
         let leaving = members.iter().map(|member| {

@@ -1,4 +1,4 @@
-//! Who is in the cluster and who leads what, as one broker sees it. Knows
+//! The brokers of a cluster and the leaders of partitions, as one broker sees them. Knows
 //! nothing of connections to the others.
 
 use kafka_protocol::messages::metadata_request::MetadataRequestTopic;

@@ -1,5 +1,5 @@
-//! Which broker leads a partition, and which hold it: elections and
-//! reassignments. Knows nothing of what partitions hold.
+//! Leaders and replicas of partitions: elections and reassignments. Knows nothing of
+//! partitions' contents.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -23,7 +23,7 @@ use crate::metadata::wire_topic;
 pub enum ElectionType {
     /// The first of the assigned replicas, if it is in sync.
     Preferred,
-    /// Any replica alive, where there is no leader: what it lacks is lost.
+    /// Any replica alive, where there is no leader: records that it lacks are lost.
     Unclean,
 }
 

@@ -1,5 +1,5 @@
-//! Client quotas: how fast brokers let clients be (KIP-546). Knows nothing of
-//! who the clients are.
+//! Client quotas: the rates that brokers allow to clients (KIP-546). Knows nothing of the
+//! clients.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -11,7 +11,7 @@ use kafka_protocol::protocol::StrBytes;
 use crate::connection::Connection;
 use crate::error::{Refusal, WireError};
 
-/// Whose quota it is.
+/// The clients of a quota.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct QuotaEntity {
     /// The user; `None` where users make no difference.

@@ -1,12 +1,12 @@
-//! What the files of one run must agree on: which number is which topic, group
-//! and table, and how those are configured. Knows nothing of other events.
+//! Declarations on which the files of one run must agree: which number is which topic,
+//! group and table, and how those are configured. Knows nothing of other events.
 
 use std::collections::HashMap;
 
 use model::event::{Body, Cleanup, Isolation};
 use model::ids::{GroupIx, ProducerIx, TableIx, TopicIx};
 
-/// What can be declared in one way only.
+/// A thing that can be declared in one way only.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 enum Subject {
     Topic(TopicIx),
@@ -29,7 +29,7 @@ pub(super) struct Declarations {
     heard: HashMap<Subject, (Body, usize)>,
 }
 
-/// What an event adds to the declarations so far.
+/// The effect of an event on the declarations so far.
 #[derive(Debug)]
 pub(super) enum Heard {
     /// It belongs into the merged history: a new declaration, or none at all.
@@ -54,7 +54,7 @@ impl Declarations {
                     }
                     heard = Heard::Before;
                 }
-                // What a file says of itself twice is its own affair.
+                // A file may repeat its own declarations.
                 Some(_) | None => {
                     self.heard.insert(subject, (body.clone(), file));
                 }

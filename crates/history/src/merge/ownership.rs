@@ -1,5 +1,5 @@
-//! Whose an event is: what has one source, and so belongs into one file. Knows
-//! nothing of what the events say.
+//! The owner of an event: a thing with one source, whose events belong in one file. Knows
+//! nothing of the events' meaning.
 
 use std::collections::HashMap;
 use std::fmt;
@@ -7,7 +7,7 @@ use std::fmt;
 use model::event::{Body, ClientRef};
 use model::ids::{BrokerId, FaultIx, GroupIx, MemberIx, PartitionRef, ProducerIx, TableIx};
 
-/// What has one source.
+/// A thing with one source.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(super) enum Owner {
     Producer(ProducerIx),
@@ -47,7 +47,7 @@ impl fmt::Display for Owner {
 #[derive(Debug, Default)]
 pub(super) struct Ownership {
     files: HashMap<Owner, usize>,
-    /// Most events are of what the one before was of, in each file.
+    /// Most events have the owner of the event before, in each file.
     latest: Vec<Option<Owner>>,
 }
 
@@ -59,7 +59,7 @@ pub(super) struct Shared {
 }
 
 impl Ownership {
-    /// Notes that a file tells of what this event is of.
+    /// Notes that a file has events of this event's owner.
     pub(super) fn claim(&mut self, body: &Body, file: usize) -> Result<(), Shared> {
         let Some(what) = owner(body) else {
             return Ok(());
@@ -141,7 +141,7 @@ fn owner(body: &Body) -> Option<Owner> {
         | Body::FaultEvidence { fault, .. }
         | Body::FaultAftermath { fault, .. }
         | Body::FaultNotHealed { fault, .. } => Some(Owner::Fault(*fault)),
-        // What anybody may say: names, doubts, how far a topic has come.
+        // Any file may have these: names, doubts, the end of a topic.
         Body::TopicDeclared { .. }
         | Body::GroupDeclared { .. }
         | Body::TableDeclared { .. }

@@ -252,12 +252,12 @@ impl<'a> Cursor<'a> {
     }
 }
 
-/// What EDN takes for white space; a comma is.
+/// White space of EDN, commas included.
 pub(super) const fn is_blank(byte: u8) -> bool {
     matches!(byte, b' ' | b'\t' | b'\n' | b'\r' | b'\x0c' | b',')
 }
 
-/// What ends a token.
+/// Characters that end a token.
 const DELIMITERS: [bool; 256] = {
     let mut delimiters = [false; 256];
     let mut byte = 0u8;

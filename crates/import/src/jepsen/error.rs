@@ -1,5 +1,5 @@
-//! What can be wrong with a Jepsen history as a file, and where. Knows nothing
-//! of how it is found.
+//! Errors in the file of a Jepsen history, with their places. Knows nothing of how they are
+//! found.
 
 use std::io;
 
@@ -20,7 +20,6 @@ pub enum Error {
     /// Something is not what a history of Jepsen's Kafka workload is made of.
     #[error("{name}:{line}:{column}: {flaw}")]
     Malformed {
-        /// The input.
         name: String,
         /// The line, from 1.
         line: u64,
@@ -31,7 +30,7 @@ pub enum Error {
     },
 }
 
-/// What is wrong at some place of a history.
+/// A flaw at one place of a history.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Flaw {
     /// Brackets within brackets.
@@ -86,7 +85,6 @@ pub enum Flaw {
     Mismatch {
         /// Where it was invoked.
         line: u64,
-        /// In what they differ.
         how: &'static str,
     },
     /// Records can no longer be told apart.

@@ -1,12 +1,12 @@
-//! Where a form in brackets ends. Knows brackets, strings, characters and
-//! comments, and nothing of what else a form is made of.
+//! Where a form in brackets ends. Knows brackets, strings, characters and comments, and
+//! nothing else of a form.
 
 use super::error::{Flaw, Located};
 
 /// How many brackets may be open at once.
 pub(super) const NESTING_MAX: usize = 64;
 
-/// What a byte means for where a form ends.
+/// The meaning of a byte for the end of a form.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) enum Class {
     Plain,

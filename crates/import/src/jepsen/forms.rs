@@ -1,6 +1,6 @@
-//! Cuts a stream of bytes into the operations it holds, one in memory at a
-//! time, be they one after the other or in one vector or list. Knows brackets,
-//! strings and comments; nothing of what an operation is made of.
+//! Cuts a stream of bytes into the operations it holds, one in memory at a time, be they
+//! one after the other or in one vector or list. Knows brackets, strings and comments;
+//! nothing of the contents of an operation.
 
 use std::io::{self, BufRead};
 
@@ -12,8 +12,7 @@ use super::form_length::FormLength;
 pub(super) const FORM_BYTES_MAX: usize = 16 * 1024 * 1024;
 /// The window grows beyond this for a longer operation only.
 const WINDOW_BYTES: usize = 256 * 1024;
-/// What each operation has once: two of them in what looks like one are two
-/// operations.
+/// A key that each operation has once: two of them in one form are two operations.
 const ONCE: &[u8] = b":process";
 
 /// Why there is no next form.
@@ -23,7 +22,7 @@ pub(super) enum Stop {
     Flaw(Place, Flaw),
 }
 
-/// What comes next.
+/// The next item.
 pub(super) enum Next<'a> {
     /// An operation, as far as brackets tell.
     Form { bytes: &'a [u8], place: Place },
@@ -42,7 +41,7 @@ pub(super) enum Tail {
     Unclosed,
 }
 
-/// What holds the operations.
+/// The container of the operations.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Container {
     /// Not known before the first form.
@@ -148,9 +147,8 @@ impl<R: BufRead> Forms<R> {
         self.begin += bytes;
     }
 
-    /// Reads on behind what is unread, until the window is full: whoever reads
-    /// the unread bytes again has twice as many of them, or the last ones.
-    /// How many came; none at the end.
+    /// Reads on until the window is full: another look at the unread bytes finds twice as
+    /// many, or the last ones. Returns the number of bytes read; none at the end.
     fn fill(&mut self) -> Result<usize, Stop> {
         self.window.copy_within(self.begin..self.end, 0);
         self.end -= self.begin;

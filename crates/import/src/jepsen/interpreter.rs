@@ -1,5 +1,5 @@
-//! Hands each operation to the process that it is of: one begins with its
-//! first operation and ends with a crash. Knows nothing of what they do.
+//! Gives each operation to its process: one begins with its first operation and ends with a
+//! crash. Knows nothing of the meaning of operations.
 
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
@@ -35,7 +35,7 @@ impl<'s> Interpreter<'s> {
         }
     }
 
-    /// What was polled before it was sent, to be known in the next conversion.
+    /// The sends that stand behind a poll of their record, for the next conversion.
     pub(super) fn foresee(&mut self) -> Foreseen {
         self.convert.foresee()
     }

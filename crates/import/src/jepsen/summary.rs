@@ -1,5 +1,4 @@
-//! What an import came to, apart from events. Knows nothing of how it was
-//! read.
+//! The summary of an import. Knows nothing of how the history was read.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -10,7 +9,7 @@ const NAME_BYTES_MAX: usize = 64;
 /// Under which all others are counted.
 const OTHERS: &str = "...";
 
-/// What was read, and what was passed over.
+/// Counts of what was read and skipped.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Summary {
     /// Operations read: invocations and completions, those skipped included.

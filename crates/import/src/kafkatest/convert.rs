@@ -1,5 +1,5 @@
-//! All files of a recording, told as one history: who is who, then every
-//! file's events as its thread reads them, then what the recording lacks.
+//! Converts all files of a recording to one history: the declarations, then every file's
+//! events as its thread reads them, then the recording's gaps.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -25,13 +25,13 @@ use super::summary::{Note, Summary};
 /// Files that are read at the same time, each by a thread of its own.
 const LANES_MAX: usize = 16;
 
-/// What became of a file.
+/// The result of a file.
 enum Outcome {
     Converted(Summary, Vec<i32>),
     Halted(Halted),
 }
 
-/// What is known of a recording before it is told.
+/// The known facts about a recording before its conversion.
 #[derive(Clone, Copy)]
 pub(super) struct Context<'r> {
     pub(super) participants: &'r Participants,
@@ -49,7 +49,7 @@ impl Context<'_> {
     }
 }
 
-/// Tells everything; none where that takes a survey first.
+/// Converts everything; none where a survey is needed first.
 pub(super) fn convert(
     (sources, heads): (&[Source], &[Head]),
     known: Context<'_>,
@@ -125,10 +125,10 @@ fn lanes(heads: &[Head]) -> Vec<Vec<usize>> {
     lanes
 }
 
-/// Takes the earliest event that any lane has, and the next, until no lane has
-/// one: whichever thread is faster, they come in the same order, so that
-/// whoever asks for them again is told the same history. What one member read
-/// before another took over comes first where their clocks say so.
+/// Takes the earliest event that any lane has, and the next, until no lane has one:
+/// whichever thread is faster, they come in the same order, so that every conversion gives
+/// the same history. Reads of one member come before those of the next owner where their
+/// clocks say so.
 fn merge(mut lanes: Vec<EventReceiver>, sink: &mut impl FnMut(&Event)) {
     let mut order: Vec<(Micros, usize)> = Vec::new();
     loop {
@@ -152,7 +152,7 @@ fn merge(mut lanes: Vec<EventReceiver>, sink: &mut impl FnMut(&Event)) {
     }
 }
 
-/// Says who is who, and what may be gone.
+/// Emits the declarations, and the offsets of records that may be gone.
 fn announce(known: Context<'_>) -> Vec<Event> {
     let participants = known.participants;
     let mut events = Vec::new();
@@ -201,7 +201,7 @@ fn announce(known: Context<'_>) -> Vec<Event> {
     }
     let replaceable = known.keys.into_iter().flat_map(|keys| &keys.replaceable);
     let replaceable = replaceable.filter(|(of, _)| excused.contains(&of.topic));
-    // Which of two lives a key is of is not told.
+    // Which of two lives a key belongs to is unknown.
     for (partition, runs) in replaceable.filter(|(of, _)| known.life_count(**of) == 1) {
         for (first, last) in runs {
             let (partition, first, last) = (*partition, *first, *last);
@@ -243,7 +243,7 @@ fn conclude(participants: &Participants, partitions: &[i32], summary: &Summary) 
     events
 }
 
-/// The threads that read files, and what they share.
+/// The threads that read files, with their shared state.
 struct Workers<'r> {
     sources: &'r [Source],
     known: Context<'r>,

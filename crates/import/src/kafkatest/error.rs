@@ -1,5 +1,5 @@
-//! What can be wrong with the files that Kafka's verifiable clients print, and
-//! where. Knows nothing of how it is found.
+//! Errors in files of Kafka's verifiable clients, with their places. Knows nothing of how
+//! they are found.
 
 use std::io;
 use std::path::PathBuf;
@@ -21,14 +21,13 @@ pub enum Error {
     /// A line is not what the verifiable clients print.
     #[error("{path}:{line}: {flaw}", path = path.display())]
     Malformed {
-        /// The file.
         path: PathBuf,
         /// The line, from 1.
         line: u64,
         /// What is wrong there.
         flaw: Flaw,
     },
-    /// A consumer's file whose group nobody names.
+    /// A consumer's file without the name of its group.
     #[error("cannot tell the consumer group of {path}", path = path.display())]
     Groupless {
         /// The file.
@@ -58,7 +57,7 @@ pub enum Error {
     },
 }
 
-/// What is wrong with a line.
+/// A flaw of a line.
 #[derive(Debug, thiserror::Error)]
 pub enum Flaw {
     /// A line of absurd size.
@@ -67,9 +66,7 @@ pub enum Flaw {
     /// Not a JSON object, or one whose fields are of other types.
     #[error("expected {expected}: {}", in_line(source))]
     Json {
-        /// What the line should have been.
         expected: &'static str,
-        /// Why it is not.
         source: serde_json::Error,
     },
     /// No offset of a record.
@@ -81,11 +78,10 @@ pub enum Flaw {
     /// Both in one file: the group of the one would be the other's.
     #[error("`{name}` is a {found}'s, and the file is a {file}'s")]
     Mixed {
-        /// The event.
         name: &'static str,
-        /// Who prints that.
+        /// The kind of client that prints it.
         found: &'static str,
-        /// Whose the file is.
+        /// The kind of client that wrote the file.
         file: &'static str,
     },
     /// More processes than a history has numbers for wrote the file.

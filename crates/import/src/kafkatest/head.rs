@@ -12,7 +12,7 @@ use super::summary::Summary;
 /// A client tells its topic in its first lines, or the file is an odd one.
 const LINES_MAX: u64 = 1000;
 
-/// Who wrote a file.
+/// The kind of client that wrote a file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Role {
     /// `VerifiableProducer`
@@ -29,7 +29,7 @@ impl Role {
         }
     }
 
-    /// Whoever prints such events; none where both do.
+    /// The kind of client that prints such events; none where both do.
     pub(super) const fn of(told: &LineEvent<'_>) -> Option<(Self, &'static str)> {
         match told {
             LineEvent::Record(record) => match record.kind {
@@ -70,7 +70,7 @@ impl Role {
     }
 }
 
-/// What the first events of a file tell.
+/// The facts in the first events of a file.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct Head {
     /// None where nothing in the file tells.

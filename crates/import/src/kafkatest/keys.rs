@@ -1,7 +1,7 @@
-//! What the keys of a recording tell: whether a record was read with the key
-//! that it was acknowledged with, and which records a later one of their key may
-//! have replaced. Reads every file once more, producers' first, and only where
-//! there are keys. Knows nothing of what else is wrong.
+//! Keys of a recording: whether a record was read with the key that it was acknowledged
+//! with, and which records a later one of their key may have replaced. Reads every file
+//! once more, producers' first, and only where there are keys. Knows nothing of other
+//! errors.
 
 use std::collections::{BTreeMap, HashMap};
 use std::hash::{DefaultHasher, Hash, Hasher};
@@ -26,7 +26,7 @@ const BLOCK: i64 = 256;
 /// The same, as a length.
 const BLOCK_LEN: usize = 256;
 
-/// What the keys tell.
+/// The result of the survey of keys.
 #[derive(Debug, Default)]
 pub(super) struct Keys {
     /// Places at which a record was read with another key than acknowledged,
@@ -38,7 +38,7 @@ pub(super) struct Keys {
     pub(super) lacking: Option<String>,
 }
 
-/// What is known of one record.
+/// The known facts about one record.
 #[derive(Clone, Copy, Debug, Default)]
 struct KnownRecord {
     is_told: bool,

@@ -1,6 +1,6 @@
-//! Offsets that were given again: because a topic was deleted and made again, or
-//! a log was lost or cut, two records have one offset, one after the other. What
-//! stands there since is told as another partition, of a topic `NAME(2)`.
+//! Offsets that were given again: because a topic was deleted and made again, or a log was
+//! lost or cut, two records have one offset, one after the other. The later records are
+//! given as another partition, of a topic `NAME(2)`.
 //!
 //! Two records of one offset were there one after the other where everything
 //! that is known of the first (its acknowledgement, its readings) lies before
@@ -32,7 +32,7 @@ const RECORDS_MAX: usize = 1 << 23;
 /// Lives of one partition that are told apart, at most.
 const LIVES_MAX: usize = 64;
 
-/// What is known of one record at one offset.
+/// The known facts about one record at one offset.
 #[derive(Clone, Copy, Debug)]
 struct Evidence {
     sender: Option<ProducerIx>,
@@ -48,9 +48,9 @@ struct Division {
     begins_ms: Vec<u64>,
     /// The lowest offset of each of these, and how it came to be given again.
     first: Vec<(Offset, Restart)>,
-    /// What was read in a later life than its own.
+    /// Reads in a later life than the record's own.
     stragglers: HashMap<Offset, Vec<(u64, usize)>>,
-    /// Who sent what was acknowledged at an offset more than once, by life.
+    /// The senders of records acknowledged at one offset more than once, by life.
     senders: HashMap<(Offset, usize), ProducerIx>,
 }
 

@@ -9,8 +9,8 @@ use super::error::Flaw;
 /// every reader of it walk through all of them.
 pub(super) const PARTITION_MAX: i32 = 999_999;
 
-/// What Kafka's client prints for an offset that it was not told, as with
-/// `acks=0`. Others print what they are made of: librdkafka has -1001.
+/// Kafka's client prints this for an unknown offset, as with `acks=0`. librdkafka prints
+/// -1001.
 pub(super) const NO_OFFSET: i64 = -1;
 
 /// The partition that a line names.
@@ -56,7 +56,7 @@ pub(super) struct Counting {
     pub(super) count: Sequence,
 }
 
-/// What a value counts; none where it is not one that counts.
+/// The number and prefix of a value; none where the value is no number.
 pub(super) fn counting(value: &[u8]) -> Option<Counting> {
     // Most values have no prefix.
     if let Some(count) = decimal(value) {

@@ -1,14 +1,12 @@
-//! Who is who in a recording: numbers for topics, groups, members and
-//! producers, and which producer a value that was read comes from. Knows
-//! nothing of how files are read.
+//! The participants of a recording: numbers for topics, groups, members and producers, and
+//! the producer of a value that was read. Knows nothing of how files are read.
 //!
-//! A value counts, and nothing in it tells its producer but the prefix. Where
-//! each prefix of a topic is one producer's, that is enough. Where several
-//! send alike (producers without a prefix, or one that was started again and
-//! counts from 0), a record that was read is the one acknowledged at its
-//! place; and one that nobody acknowledged there is somebody's of whom it is
-//! not otherwise known, if there is but one. The rest keep their place for a
-//! name, and whether they were stored twice cannot be told.
+//! A value is a number, and only its prefix identifies its producer. Where each prefix of a
+//! topic is one producer's, that is enough. Where several producers send equal values
+//! (without a prefix, or after a restart that counts from 0), a record that was read is the
+//! one acknowledged at its place. One without an acknowledgement there is the
+//! unacknowledged record of that value, if there is only one. All others are named after
+//! their place, and it cannot be decided whether they were stored twice.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
@@ -23,7 +21,7 @@ use super::names::Names;
 use super::numbers::counting;
 use super::source::Source;
 
-/// Who is who.
+/// The participants.
 #[derive(Debug)]
 pub(super) struct Participants {
     pub(super) basis: Basis,
@@ -31,7 +29,7 @@ pub(super) struct Participants {
     origin_ms: u64,
     pub(super) topics: Names,
     pub(super) groups: Names,
-    /// By group: what its members read.
+    /// By group: the topics that its members read.
     pub(super) subscriptions: BTreeMap<GroupIx, BTreeSet<TopicIx>>,
     /// By file.
     pub(super) parts: Vec<FileRole>,
@@ -41,11 +39,11 @@ pub(super) struct Participants {
     by_sender: HashMap<Sender, ProducerIx>,
     by_value: HashMap<(TopicIx, Option<i32>), Vec<ProducerIx>>,
     strangers: UnknownSenders,
-    /// Those who are named after their place.
+    /// The stand-ins for producers of records that are named after their place.
     unnamed: BTreeMap<PartitionRef, ProducerIx>,
 }
 
-/// What the participants are known from.
+/// The source of the participants.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Basis {
     /// The first events of each file: whatever contradicts them asks for a
@@ -65,7 +63,7 @@ pub(super) enum FileRole {
     Silent,
 }
 
-/// Who sends: a process, to a topic, with a prefix.
+/// A sender: a process, a topic and a prefix.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(super) struct Sender {
     pub(super) file: usize,
@@ -75,7 +73,7 @@ pub(super) struct Sender {
     pub(super) prefix: Option<i32>,
 }
 
-/// What is known of a sender, after a survey.
+/// The known facts about a sender, after a survey.
 #[derive(Debug, Default)]
 pub(super) struct Producer {
     pub(super) started_ms: u64,
@@ -85,16 +83,16 @@ pub(super) struct Producer {
     pub(super) places: HashMap<PartitionRef, Runs>,
 }
 
-/// What to make of a record whose sender is not on record.
+/// The meaning of a record whose sender is unknown.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum UnknownSenders {
-    /// Everybody who sent is known: nobody sent it.
+    /// All senders are known: it is a phantom.
     Phantoms,
-    /// Somebody may have sent it who did not live to say so.
+    /// A producer that was killed may have sent it.
     Excused,
 }
 
-/// Whose a record is that was read.
+/// The identity of a record that was read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Identity {
     pub(super) content: Content,
@@ -245,7 +243,7 @@ impl Participants {
         }
     }
 
-    /// What the survey came to: who may be missing, and which partitions
+    /// The result of the survey: the senders that may be missing, and which partitions
     /// there are.
     pub(super) fn conclude(
         &mut self,
@@ -260,7 +258,7 @@ impl Participants {
         Ok(())
     }
 
-    /// The stand-ins for producers that nobody knows by name.
+    /// The stand-ins for unknown producers.
     pub(super) fn unnamed(&self) -> impl Iterator<Item = ProducerIx> + '_ {
         self.unnamed.values().copied()
     }
@@ -333,7 +331,7 @@ impl Participants {
         }
     }
 
-    /// Which of those who send alike.
+    /// Which of the producers with equal values.
     fn among(&self, alike: &[ProducerIx], count: Sequence, reading: Reading<'_>) -> Suspect {
         let record = |producer| RecordId {
             producer,
@@ -370,14 +368,14 @@ impl Participants {
         match able.as_slice() {
             [] => Suspect::Nobody,
             [only] => Suspect::One(record(*only)),
-            // Whoever it is, the record stands elsewhere too.
+            // In any case the record is stored elsewhere too.
             [first, ..] if able.iter().all(acknowledged) => Suspect::One(record(*first)),
             _ => Suspect::Several,
         }
     }
 }
 
-/// Who may have sent a record.
+/// The producers that may have sent a record.
 enum Suspect {
     One(RecordId),
     Several,

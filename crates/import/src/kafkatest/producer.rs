@@ -1,6 +1,6 @@
-//! What a producer's file tells. The producer prints acknowledgements, not
-//! sends: an acknowledged record was sent, and its place in the order of
-//! sending is what its value counts.
+//! Converts a producer's file. The producer prints acknowledgements, not sends: an
+//! acknowledged record was sent, and the number in its value is its place in the order of
+//! sending.
 
 use model::event::{Body, Outcome};
 use model::ids::{Micros, PartitionIndex, PartitionRef, ProducerIx, RecordId};
@@ -20,14 +20,13 @@ use super::source::Source;
 use super::summary::{Note, Summary};
 use super::topics::Topics;
 
-/// What Kafka's clients call a partition that was never chosen.
+/// Kafka's clients print this for a partition that was never chosen.
 const NO_PARTITION: PartitionIndex = PartitionIndex::new(-1);
 
-/// The errors after which a record is certainly not written: the Java client
-/// gave up before it made a request of it, and would have with every attempt.
-/// All others are what an attempt ended with, and say nothing of one before it
-/// whose answer was lost: a right may have been withdrawn, or a limit lowered,
-/// after the record was stored.
+/// The errors after which a record is certainly not written: the Java client gave up before
+/// it made a request of it, and would have with every attempt. All others describe the last
+/// attempt, and prove nothing about one before it whose answer was lost: a right may have
+/// been withdrawn, or a limit lowered, after the record was stored.
 const CERTAIN: [&str; 2] = ["SerializationException", "InvalidTopicException"];
 /// A record may be too large for the broker or for the client. This the client
 /// says, of its own `max.request.size` and `buffer.memory`.
@@ -58,7 +57,7 @@ struct Process {
     failed: u64,
     total: Option<Total>,
     ended: bool,
-    /// Whether it tells of sends behind its end.
+    /// Whether it has sends behind its end.
     is_late: bool,
     senders: Vec<ProducerIx>,
 }
@@ -201,7 +200,7 @@ impl<'d> ProducerFile<'d> {
             .ok_or_else(|| self.unforeseen())?;
         let offset = numbers::acknowledged_offset(line.offset)?;
         if self.keys.is_none() && line.key.flatten().is_some() {
-            // Nobody has looked at keys so far.
+            // The keys have not been surveyed so far.
             return Err(Halt::Anew);
         }
         let process = self.process();
@@ -259,7 +258,7 @@ impl<'d> ProducerFile<'d> {
         Ok(())
     }
 
-    /// Who sends with this prefix to this topic.
+    /// The producer that sends with this prefix to this topic.
     fn sender(&mut self, to: PartitionRef, prefix: Option<i32>) -> Result<ProducerIx, Halt> {
         let sender = Sender {
             file: self.file,
@@ -282,7 +281,7 @@ impl<'d> ProducerFile<'d> {
         Ok(producer)
     }
 
-    /// What it means that the participants lack something.
+    /// The consequence of a client that is missing in the participants.
     fn unforeseen(&self) -> Halt {
         match self.participants.basis {
             Basis::Heads => Halt::Anew,
@@ -291,7 +290,7 @@ impl<'d> ProducerFile<'d> {
     }
 }
 
-/// What became of a record that was not acknowledged.
+/// The outcome of a record that was not acknowledged.
 fn outcome(line: &Unsent<'_>) -> Outcome {
     // Kafka prints `class org.apache.kafka.common.errors.TimeoutException`.
     let class = line.exception.as_deref().unwrap_or_default();

@@ -1,5 +1,5 @@
-//! The way through one file: lines, what may stand before the first event, a
-//! last line that a crash cut off. Knows nothing of what events mean.
+//! Reads one file: lines, other programs' output before the first event, a last line that a
+//! crash cut off. Knows nothing of the events' meaning.
 
 use std::fs::File;
 
@@ -10,7 +10,7 @@ use super::quick::{self, Kind, Record};
 use super::source::Source;
 use super::summary::{Note, Summary};
 
-/// What a line tells.
+/// The event of a line.
 pub(super) enum LineEvent<'l> {
     /// A record at its place.
     Record(Record<'l>),
@@ -18,9 +18,9 @@ pub(super) enum LineEvent<'l> {
     Other { at_ms: u64, said: &'l ToolEvent<'l> },
 }
 
-/// Why nothing more is wanted of a file, at one of its events.
+/// Why reading stops at an event.
 pub(super) enum Halt {
-    /// What was wanted is known.
+    /// Everything needed is known.
     Enough,
     /// The files cannot be told apart without a survey of all of them.
     Anew,
@@ -36,7 +36,7 @@ impl From<Flaw> for Halt {
 
 /// Why a file was not read to its end.
 pub(super) enum Halted {
-    /// What was wanted is known.
+    /// Everything needed is known.
     Enough,
     /// The files cannot be told apart without a survey of all of them.
     Anew,
@@ -105,7 +105,7 @@ pub(super) fn read(
     }
 }
 
-/// What a line is, by its place and its first byte.
+/// The kind of a line, by its place and its first byte.
 enum LineKind {
     Blank,
     /// Another program's: a warning of the Java machine, a logger's line.

@@ -1,5 +1,4 @@
-//! What an import came to, apart from events. Knows nothing of how it was
-//! read.
+//! The summary of an import. Knows nothing of how the files were read.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -11,7 +10,7 @@ const NAME_CHARS_MAX: usize = 64;
 /// Under which all others are counted.
 const OTHERS: &str = "...";
 
-/// What was read, and what was passed over.
+/// Counts of what was read and skipped.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Summary {
     /// Producers' files, by their content.
@@ -39,7 +38,6 @@ pub struct Summary {
 pub enum Note {
     /// The file ends inside a line, which was skipped.
     CutOff {
-        /// The file.
         path: PathBuf,
         /// The line, from 1.
         line: u64,
@@ -57,7 +55,6 @@ pub enum Note {
     /// A producer that did not say how much it sent (`tool_data`): killed, or
     /// still at work.
     Unfinished {
-        /// The file.
         path: PathBuf,
         /// Which of the producers that wrote it, from 1.
         incarnation: usize,
@@ -103,7 +100,7 @@ impl Summary {
         }
     }
 
-    /// Adds what another file came to.
+    /// Adds the summary of another file.
     pub(super) fn add(&mut self, other: Self) {
         self.producer_files += other.producer_files;
         self.consumer_files += other.consumer_files;

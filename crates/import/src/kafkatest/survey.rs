@@ -1,6 +1,6 @@
-//! Reads every file to its end before any is told, one after the other: for
-//! recordings whose first events do not tell all, such as those of producers
-//! that were started again.
+//! Reads every file to its end before the conversion, one after the other: for recordings
+//! whose first events do not identify all clients, such as those of producers that were
+//! started again.
 
 use std::collections::BTreeSet;
 
@@ -61,7 +61,7 @@ struct Surveyor {
     incarnation: usize,
     /// Processes that sent.
     producers: u64,
-    /// Whether somebody may have sent and does not say what.
+    /// Whether a producer may have sent records that are not in its file.
     unsaid: bool,
     /// An error that is no line's.
     failed: Option<Error>,
@@ -109,7 +109,7 @@ impl Surveyor {
 
     fn close(&mut self) {
         let Some(process) = self.process.take() else {
-            // A producer's file without a line: it may have sent.
+            // A producer's file without a line: it may have sent records.
             self.unsaid |= self.part() == FileRole::Producer && self.incarnation == 0;
             return;
         };
@@ -172,8 +172,8 @@ impl Surveyor {
         Ok(())
     }
 
-    /// Who sends such a value to a topic, and as which; none for a value that
-    /// does not count.
+    /// The producer that sends such a value to a topic, and the record's number; none for a
+    /// value that is no number.
     fn sender(
         &mut self,
         topic: TopicIx,

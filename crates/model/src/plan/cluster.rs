@@ -1,5 +1,4 @@
-//! A plan for a cluster that is somebody else's: which scenarios fit it, and
-//! names of their own in it. Knows nothing of how a cluster is reached.
+//! A plan for a user's cluster: which scenarios fit it, and names of their own in it. Knows nothing of how a cluster is reached.
 
 use std::path::PathBuf;
 
@@ -8,15 +7,15 @@ use serde::{Deserialize, Serialize};
 use super::{OwnPrefix, RunPlan, ScenarioPlan};
 use crate::scenario::Misfit;
 
-/// A cluster that is somebody else's, and what it meant for the plan.
+/// A user's cluster, for which the plan is made.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct PlannedCluster {
     /// `HOST:PORT` of some of its brokers.
     pub bootstrap: Vec<String>,
     /// How many brokers it had.
     pub brokers: usize,
-    /// The run's own directory: whoever works for the run holds it, also
-    /// against one who has a copy.
+    /// The run's own directory. Processes of the run lock it, so that a copy of the
+    /// directory cannot be cleaned up at the same time.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub run_dir: Option<PathBuf>,
 }
@@ -36,9 +35,8 @@ pub struct SkippedScenario {
 }
 
 impl RunPlan {
-    /// The same plan for a cluster that is somebody else's: without the
-    /// scenarios that do not fit it, and the others with names of their own
-    /// for everything that they make in it.
+    /// The same plan for a user's cluster: without the scenarios that do not fit it. The
+    /// others get names of their own for everything that they make in it.
     #[must_use]
     pub fn on_cluster(mut self, bootstrap: Vec<String>, brokers: usize) -> Self {
         let run = self.run;
@@ -73,7 +71,7 @@ impl RunPlan {
     }
 }
 
-/// A plan that fits; one that does not is told once, whatever its repetitions.
+/// A plan that fits. One that does not is skipped once, whatever its repetitions.
 fn fit(
     plan: ScenarioPlan,
     misfits: &[Misfit],

@@ -1,5 +1,5 @@
-//! A scenario on a cluster that is somebody else's, or on an older Kafka: why it
-//! may not fit, and other names in place of its own. Knows nothing of how a cluster is reached.
+//! A scenario on a user's cluster, or on an older Kafka: why it may not fit, and other
+//! names in place of its own. Knows nothing of how a cluster is reached.
 
 use std::collections::BTreeSet;
 use std::fmt;
@@ -141,7 +141,7 @@ impl Scenario {
     /// theirs. Records carry their topic's name, so this comes before there
     /// are any.
     pub(crate) fn prefix_names(&mut self, prefix: &OwnPrefix) {
-        // What is Kafka's own has no other name anywhere.
+        // Kafka's own topics have the same name everywhere.
         let rename = |name: &mut String| {
             if !internal::is_kafkas(name) {
                 *name = prefix.before(name);

@@ -1,6 +1,5 @@
-//! The form of a scenario file, and what can be wrong with one: unknown keys,
-//! wrong types, values that cannot be. Every error names file, line and the
-//! text in question.
+//! The form of a scenario file, and its errors: unknown keys, wrong types, impossible
+//! values. Every error names file and line, and shows the text.
 
 use std::borrow::Cow;
 use std::ops::Range;
@@ -18,11 +17,11 @@ use super::{
 use crate::claim::{Claim, Guarantee};
 use crate::record::OVERHEAD_BYTES_MAX;
 
-/// What a member has in hand it must have processed within this time, so that
-/// it can be asked to stop.
+/// A member must process the records in hand within this time, so that it can be asked to
+/// stop.
 const IN_HAND_S_MAX: u64 = 10;
 
-/// What is wrong with a scenario file.
+/// An error in a scenario file.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{file}:{line}:{column}: {message}\n{snippet}")]
 pub struct ScenarioError {
@@ -32,7 +31,7 @@ pub struct ScenarioError {
     pub line: usize,
     /// From 1, in characters.
     pub column: usize,
-    /// What is wrong, and what would be right.
+    /// The error, and the correct form.
     pub message: String,
     /// The line in question with a marker under the place.
     pub snippet: String,
@@ -45,8 +44,7 @@ pub fn parse(file: &str, text: &str) -> Result<Scenario, ScenarioError> {
     Ok(scenario)
 }
 
-/// Reads a scenario for a cluster that is somebody else's, which has as many
-/// brokers as it has.
+/// Reads a scenario for a user's cluster, whose number of brokers is not checked.
 pub fn parse_for_cluster(file: &str, text: &str) -> Result<Scenario, ScenarioError> {
     let at = |(span, message): Misfit| located(file, text, &span, &message);
     let syntax = |error: toml::de::Error| {
@@ -73,7 +71,7 @@ pub fn locate(file: &str, text: &str, problem: &Problem) -> ScenarioError {
     let span = span_of(text, problem).unwrap_or(0..0);
     let mut text = Cow::Borrowed(text);
     if problem.half == Half::Key {
-        // A secret may stand behind a name that nobody knows.
+        // An unknown key may have a secret value.
         let value = Problem {
             half: Half::Value,
             ..problem.clone()
@@ -188,7 +186,7 @@ pub struct Problem {
     pub path: Vec<PathStep>,
     /// Which half of it is wrong.
     pub half: Half,
-    /// What is wrong, and what would be right.
+    /// The error, and the correct form.
     pub message: String,
 }
 
@@ -483,8 +481,7 @@ fn own_brokers(scenario: &Scenario) -> Result<(), Problem> {
     Err(Problem::new(path, message))
 }
 
-/// Rows that are there before the connector is written before all others, and
-/// nothing has happened yet that they could wait for.
+/// Writes before the connector come before all others, and no trigger can precede them.
 fn validate_before_capture(
     before: &[Write],
     write: &Write,
@@ -596,7 +593,7 @@ fn located(file: &str, text: &str, span: &Range<usize>, message: &str) -> Scenar
         .and_then(|marked| marked.lines().next())
         .map_or(1, |marked| marked.chars().count())
         .clamp(1, room);
-    // What is not understood may be quoted.
+    // The message may quote the file.
     let message = Secrets::in_text(text).scrub(message).into_owned();
     let gutter = " ".repeat(line.to_string().len());
     let snippet = format!(

@@ -1,5 +1,5 @@
-//! What came out of one scenario: guarantees, counts, findings with their
-//! proof, measurements, and the instrument's calibration.
+//! The results of one scenario: guarantees, counts, findings with their proof,
+//! measurements, and the instrument's calibration.
 
 use model::anomaly::Anomaly;
 use model::claim::{Claim, Level};
@@ -41,7 +41,7 @@ pub(super) fn write(document: &mut Document, test: &Test<'_>) {
     calibration(document, test);
 }
 
-/// What failed by itself, with its trace.
+/// Parts that failed by themselves, with their traces.
 fn failures(document: &mut Document, test: &Test<'_>) {
     let items: Vec<Item> = test
         .outcomes
@@ -114,8 +114,7 @@ fn guarantees(test: &Test<'_>) -> Table {
             seen.push(guarantee.claim);
             let all = test.guarantees(guarantee.claim);
             let tally: Tally = all.iter().map(|(_, one)| Word::of(one)).collect();
-            // The first of the worst, so that a repetition that stands out is
-            // the one that is told of.
+            // The first of the worst, so that a repetition that differs is shown.
             let told = all
                 .iter()
                 .rev()
@@ -437,7 +436,7 @@ fn throttled(test: &Test<'_>) -> Table {
     table
 }
 
-/// What clients reported of what went wrong.
+/// Errors that clients reported.
 fn errors(test: &Test<'_>) -> Table {
     let mut table = Table::new([
         "Reported by",

@@ -1,5 +1,5 @@
-//! One section for each scenario: criterion, plan, injection, expectation,
-//! and, in [`results`](super::results), what came out.
+//! One section for each scenario: criterion, plan, injection, expectation, and, in
+//! [`results`](super::results), the results.
 
 use model::event::{Evidence, Found};
 use model::scenario::Scenario;
@@ -167,8 +167,8 @@ fn injection(document: &mut Document, test: &Test<'_>) {
     document.table(aftermath);
 }
 
-/// One row for each thing looked at. What was seen is told of the first
-/// repetition that lacks it, or else of the first.
+/// One row for each observation. The details are those of the first repetition that lacks
+/// it, or else of the first.
 fn evidence_rows(
     table: &mut Table,
     of: &str,

@@ -1,6 +1,6 @@
-//! Calls by which a cluster is looked into and changed: elections, partitions,
-//! quotas, groups, coordinators. As all calls of [`Cluster`], sent to
-//! whom they are for, and again while their error is transient.
+//! Admin calls of a cluster: elections, partitions, quotas, groups, coordinators. As all
+//! calls of [`Cluster`], they go to the broker in charge, again while their error is
+//! transient.
 
 use std::collections::BTreeMap;
 
@@ -123,8 +123,8 @@ impl Cluster {
         Ok(outcomes)
     }
 
-    /// Puts members out of a classic group, so that it need not wait for those
-    /// who died to be missed. One whose process lives joins again.
+    /// Removes members from a classic group, so that it need not wait for dead ones to time
+    /// out. One whose process lives joins again.
     ///
     /// # Errors
     /// [`WireError`] when the coordinator cannot be asked, or refuses.
@@ -179,7 +179,7 @@ fn is_undecided(error: &WireError) -> bool {
     error.code().is_some_and(ErrorCode::is_undecided)
 }
 
-/// Whether the cluster had nobody to decide on any of it.
+/// Whether no controller decided on any item.
 pub(super) fn all_undecided<K>(outcomes: &BTreeMap<K, Result<(), Refusal>>) -> bool {
     !outcomes.is_empty()
         && outcomes

@@ -1,5 +1,5 @@
-//! What partitions hold: where they begin and end, and their batches, from their
-//! leaders or from one replica.
+//! The contents of partitions: their begin and end, and their batches, from their leaders
+//! or from one replica.
 
 use std::collections::BTreeMap;
 use std::time::Duration;

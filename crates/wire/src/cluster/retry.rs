@@ -30,8 +30,9 @@ impl Default for ClusterOptions {
 }
 
 /// Makes a call of a [`Cluster`], again while its error is transient (and the
-/// condition holds) and the deadline has not passed. A macro, because a future
-/// that calls an async closure is not `Send` for every lifetime of its arguments.
+/// condition holds) and the deadline has not passed. With `until decided`, also while
+/// no controller decided on any item: then the last answer is given. A macro, because a
+/// future that calls an async closure is not `Send` for every lifetime of its arguments.
 macro_rules! retried {
     ($cluster:ident, $attempt:expr) => {
         retried!($cluster while WireError::is_retriable, $attempt)

@@ -25,12 +25,11 @@ impl Cluster {
         retried!(self, self.led_topic(topic).await)
     }
 
-    /// Creates topics, and says for each whether it was created. Once sent, it
-    /// is not retried on a broken connection: a second attempt could not tell
-    /// its own topic from another's. It is where the answer was that there is no
-    /// controller now, or that its time was up. What such an attempt began may
-    /// be finished by the next controller, so a topic that is found afterwards
-    /// counts as made by it.
+    /// Creates topics, and says for each whether it was created. Once sent, it is not
+    /// retried on a broken connection: a second attempt could not tell its own topic from
+    /// another's. It is where the answer was that there is no controller now, or that its
+    /// time was up. The next controller may finish such an attempt, so a topic that is
+    /// found afterwards counts as created by it.
     ///
     /// # Errors
     /// [`WireError`] when there was no answer.
