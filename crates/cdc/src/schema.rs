@@ -4,7 +4,7 @@
 use model::ids::TableIx;
 use tokio_postgres::Client;
 
-use crate::database::{ConnectError, ConnectionParameters, connect};
+use crate::database::{ConnectionParameters, DatabaseConnectError, connect};
 
 /// A table of the capture scenarios.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -50,7 +50,7 @@ impl Table {
 pub enum SchemaError {
     /// No connection.
     #[error("cannot create the tables")]
-    Connect(#[from] ConnectError),
+    Connect(#[from] DatabaseConnectError),
     /// The database refused.
     #[error("cannot create {what}; the scenario needs a database of its own")]
     Create {

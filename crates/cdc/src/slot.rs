@@ -8,7 +8,7 @@ use model::ids::Lsn;
 use tokio_postgres::types::PgLsn;
 use tokio_postgres::{Client, Row, Statement};
 
-use crate::database::{ConnectError, ConnectionParameters, connect};
+use crate::database::{ConnectionParameters, DatabaseConnectError, connect};
 
 /// The state of a replication slot at one moment.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -52,7 +52,7 @@ pub enum Activity {
 pub enum SlotError {
     /// No connection.
     #[error("cannot watch the replication slot")]
-    Connect(#[from] ConnectError),
+    Connect(#[from] DatabaseConnectError),
     /// The database refused.
     #[error("cannot read the state of the replication slot {slot}")]
     Read {

@@ -18,7 +18,7 @@ use tokio_postgres::error::{DbError, Severity};
 use tokio_postgres::types::PgLsn;
 use tokio_postgres::{Client, Statement};
 
-use crate::database::{ConnectError, ConnectionParameters, connect};
+use crate::database::{ConnectionParameters, DatabaseConnectError, connect};
 use crate::generator::{Change, Generator, Row};
 use crate::schema::Table;
 
@@ -63,10 +63,11 @@ pub struct LastChange {
 
 /// A write could not be carried out.
 #[derive(Debug, thiserror::Error)]
+#[allow(missing_docs, reason = "the messages say what the fields are")]
 pub enum WriterError {
     /// No connection.
     #[error("cannot start the writer")]
-    Connect(#[from] ConnectError),
+    Connect(#[from] DatabaseConnectError),
     /// A statement could not be prepared.
     #[error("cannot prepare to write {what}; the tables must be created first")]
     Prepare {
@@ -75,10 +76,7 @@ pub enum WriterError {
     },
     /// The scenario names a table that is not there.
     #[error("there is no table {name}; there are videos, users and comments")]
-    UnknownTable {
-        /// The name.
-        name: String,
-    },
+    UnknownTable { name: String },
     /// How far the write-ahead log has got cannot be read.
     #[error("cannot read how far the write-ahead log has got")]
     Place(#[source] tokio_postgres::Error),

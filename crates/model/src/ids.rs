@@ -167,6 +167,10 @@ name! {
     /// A consumer group's `group.id`.
     GroupId
 }
+name! {
+    /// A producer's `transactional.id`.
+    TransactionalId
+}
 
 /// A run's identity, part of every record it sends: 16 hexadecimal digits.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]

@@ -142,25 +142,16 @@ impl Batch {
 
 /// A batch that cannot be believed.
 #[derive(Debug, thiserror::Error)]
+#[allow(missing_docs, reason = "the messages say what the fields are")]
 pub enum BatchError {
     /// The length cannot be one; nothing after it can be read.
     #[error("the batch at offset {base_offset} claims a length of {length} bytes")]
-    Length {
-        /// The claimed base offset.
-        base_offset: Offset,
-        /// The claimed length.
-        length: i32,
-    },
+    Length { base_offset: Offset, length: i32 },
     /// A message format that Kafka 4 no longer has.
     #[error(
         "the batch at offset {base_offset} has message format {magic}; only format 2 can be read"
     )]
-    Magic {
-        /// The claimed base offset.
-        base_offset: Offset,
-        /// The format.
-        magic: i8,
-    },
+    Magic { base_offset: Offset, magic: i8 },
     /// The bytes changed after the batch was written.
     #[error(
         "the batch at offset {base_offset} is corrupt: its checksum is {stored:#010x} \

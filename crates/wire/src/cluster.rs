@@ -5,15 +5,15 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use model::ids::{GroupId, TopicPartition};
+use model::ids::{BrokerId, GroupId, TopicPartition};
 
 use self::retry::{ClusterOptions, Retry, retried};
 use crate::configs::Configs;
 use crate::connection::Connection;
 use crate::error::WireError;
 use crate::groups::{CommittedOffset, Coordinator, GroupDescription};
-use crate::ids::{BrokerId, TopicId};
-use crate::metadata::{Broker, Metadata, Topics};
+use crate::ids::TopicId;
+use crate::metadata::{BrokerMetadata, Metadata, Topics};
 
 mod admin;
 mod reading;
@@ -42,7 +42,7 @@ struct Route {
 pub struct Cluster {
     bootstrap: Vec<String>,
     options: ClusterOptions,
-    brokers: BTreeMap<BrokerId, Broker>,
+    brokers: BTreeMap<BrokerId, BrokerMetadata>,
     controller: Option<BrokerId>,
     routes: BTreeMap<TopicPartition, Route>,
     connections: BTreeMap<Peer, Connection>,
@@ -82,7 +82,7 @@ impl Cluster {
     }
 
     /// The brokers of the last metadata, by id.
-    pub fn brokers(&self) -> impl Iterator<Item = &Broker> {
+    pub fn brokers(&self) -> impl Iterator<Item = &BrokerMetadata> {
         self.brokers.values()
     }
 

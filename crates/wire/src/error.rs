@@ -5,19 +5,17 @@ use std::fmt;
 use std::io;
 
 use kafka_protocol::error::ResponseError;
-use kafka_protocol::messages::ApiKey;
-use model::ids::TopicPartition;
+use model::ids::{BrokerId, TopicPartition};
 
 use crate::frame::FrameError;
-use crate::ids::BrokerId;
 
 /// A Kafka API, by its name in the protocol guide.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Api(pub(crate) i16);
+pub struct ApiKey(pub(crate) i16);
 
-impl fmt::Display for Api {
+impl fmt::Display for ApiKey {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match ApiKey::try_from(self.0) {
+        match kafka_protocol::messages::ApiKey::try_from(self.0) {
             Ok(key) => write!(f, "{key:?}"),
             Err(()) => write!(f, "api {}", self.0),
         }
@@ -62,25 +60,15 @@ impl ErrorCode {
     pub const TOPIC_ALREADY_EXISTS: Self = Self(36);
     /// The controllers have no leader, or another one.
     pub const NOT_CONTROLLER: Self = Self(41);
-    /// The number of partitions is not more than there are.
-    pub const INVALID_PARTITIONS: Self = Self(37);
-    /// A configuration's key or value is not one.
-    pub const INVALID_CONFIG: Self = Self(40);
     /// The replica's disk has failed.
     pub const KAFKA_STORAGE_ERROR: Self = Self(56);
     /// The group has members, and the request needs it empty.
     pub const NON_EMPTY_GROUP: Self = Self(68);
     /// The first of the assigned replicas cannot lead.
     pub const PREFERRED_LEADER_NOT_AVAILABLE: Self = Self(80);
-    /// No replica can lead.
-    pub const ELIGIBLE_LEADERS_NOT_AVAILABLE: Self = Self(83);
     /// The partition has the leader that would be elected, or, for an unclean
     /// election, any.
     pub const ELECTION_NOT_NEEDED: Self = Self(84);
-    /// The group's members read the topic, so that its offsets must stay.
-    pub const GROUP_SUBSCRIBED_TO_TOPIC: Self = Self(86);
-    /// No producer has used the transactional id.
-    pub const TRANSACTIONAL_ID_NOT_FOUND: Self = Self(105);
     /// The group does not exist, or is of the other protocol.
     pub const GROUP_ID_NOT_FOUND: Self = Self(69);
 
@@ -175,32 +163,21 @@ impl std::error::Error for Refusal {}
 /// Why a call did not give an answer.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
+#[allow(missing_docs, reason = "the messages say what the fields are")]
 pub enum WireError {
     /// The TCP connection was refused or failed.
     #[error("cannot connect to the broker at {broker}; check that it runs and listens there")]
-    Connect {
-        /// `host:port`.
-        broker: String,
-        /// The system's reason.
-        source: io::Error,
-    },
+    Connect { broker: String, source: io::Error },
     /// The TCP connection was not answered in time.
     #[error(
         "the broker at {broker} did not accept a connection within {timeout_ms} ms; \
          check the address and the network between"
     )]
-    ConnectTimeout {
-        /// `host:port`.
-        broker: String,
-        /// The limit that passed.
-        timeout_ms: u128,
-    },
+    ConnectTimeout { broker: String, timeout_ms: u128 },
     /// Reading or writing failed under a request: the broker may have acted.
     #[error("the connection to {broker} failed during {api}")]
     Io {
-        /// The call.
-        api: Api,
-        /// `host:port`.
+        api: ApiKey,
         broker: String,
         source: io::Error,
     },
@@ -210,27 +187,21 @@ pub enum WireError {
          it may be stopped, overloaded or cut off"
     )]
     Timeout {
-        /// The call.
-        api: Api,
-        /// `host:port`.
+        api: ApiKey,
         broker: String,
         timeout_ms: u128,
     },
     /// The answer's frame breaks the protocol or our limit.
     #[error("{broker} answered {api} with a bad frame; check that a Kafka broker listens there")]
     Frame {
-        /// The call.
-        api: Api,
-        /// `host:port`.
+        api: ApiKey,
         broker: String,
         source: FrameError,
     },
     /// The answer belongs to another request.
     #[error("{broker} answered request {got} where {api} was request {expected}")]
     CorrelationMismatch {
-        /// The call.
-        api: Api,
-        /// `host:port`.
+        api: ApiKey,
         broker: String,
         expected: i32,
         got: i32,
@@ -238,9 +209,7 @@ pub enum WireError {
     /// The answer's body cannot be decoded.
     #[error("cannot decode the answer of {broker} to {api} version {version}: {reason}")]
     Decode {
-        /// The call.
-        api: Api,
-        /// `host:port`.
+        api: ApiKey,
         broker: String,
         version: i16,
         reason: String,
@@ -248,9 +217,7 @@ pub enum WireError {
     /// The request cannot be expressed in the version spoken.
     #[error("cannot encode {api} version {version} for {broker}: {reason}")]
     Encode {
-        /// The call.
-        api: Api,
-        /// `host:port`.
+        api: ApiKey,
         broker: String,
         version: i16,
         reason: String,
@@ -261,27 +228,18 @@ pub enum WireError {
         .theirs.map_or_else(|| "no such API".to_owned(), |span| format!("versions {span}"))
     )]
     UnsupportedApi {
-        /// The call.
-        api: Api,
-        /// `host:port`.
+        api: ApiKey,
         broker: String,
         ours: VersionSpan,
         theirs: Option<VersionSpan>,
     },
     /// An earlier call on this connection failed or was abandoned half-way.
     #[error("the connection to {broker} broke earlier and cannot carry {api}; connect again")]
-    Broken {
-        /// The call.
-        api: Api,
-        /// `host:port`.
-        broker: String,
-    },
+    Broken { api: ApiKey, broker: String },
     /// The broker answered with an error.
     #[error("{broker} refused {api} for {subject}")]
     Refused {
-        /// The call.
-        api: Api,
-        /// `host:port`.
+        api: ApiKey,
         broker: String,
         /// The subject of the call: a topic, a partition, a group.
         subject: String,
@@ -289,16 +247,10 @@ pub enum WireError {
     },
     /// The metadata names no leader for the partition.
     #[error("{partition} has no leader at the moment")]
-    NoLeader {
-        /// The partition.
-        partition: TopicPartition,
-    },
+    NoLeader { partition: TopicPartition },
     /// The metadata does not list the broker.
     #[error("broker {broker} is not in the cluster's metadata; it may be down")]
-    UnknownBroker {
-        /// The broker asked for.
-        broker: BrokerId,
-    },
+    UnknownBroker { broker: BrokerId },
     /// There is no address to connect to.
     #[error("no bootstrap address was given; pass at least one as HOST:PORT")]
     NoBootstrap,
@@ -335,7 +287,7 @@ impl WireError {
     }
 
     /// Whether the request certainly never reached a broker.
-    pub fn is_unsent(&self) -> bool {
+    pub(crate) fn is_unsent(&self) -> bool {
         match self {
             Self::Connect { .. }
             | Self::ConnectTimeout { .. }

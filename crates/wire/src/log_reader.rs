@@ -4,14 +4,13 @@
 use std::collections::VecDeque;
 use std::time::Duration;
 
-use model::ids::{Offset, TopicPartition};
+use model::ids::{BrokerId, Offset, TopicPartition};
 use tokio::time::Instant;
 
 use crate::batch::{Batch, BatchError, Batches, DECOMPRESSED_BYTES_MAX};
 use crate::cluster::Cluster;
 use crate::error::{ErrorCode, Refusal, WireError};
 use crate::fetch::{FetchOptions, FetchPosition, FetchedSlice};
-use crate::ids::BrokerId;
 use crate::list_offsets::{OffsetSpec, ReplicaEnds};
 
 /// Which replica to read.
@@ -72,6 +71,7 @@ impl Default for ReadOptions {
 /// Why reading cannot go on.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
+#[allow(missing_docs, reason = "the messages say what the fields are")]
 pub enum ReadError {
     /// The log start has passed the position: retention, or deleted records.
     #[error(

@@ -7,7 +7,7 @@ use kafka_protocol::protocol::StrBytes;
 use model::ids::GroupId;
 
 use crate::connection::Connection;
-use crate::error::{ErrorCode, Refusal, WireError};
+use crate::error::{ErrorCode, WireError};
 use crate::groups::{GroupMember, wire_group};
 
 impl Connection {
@@ -40,15 +40,9 @@ impl Connection {
         let answer = self.call(&request, version).await?;
         let mut codes = vec![answer.error_code];
         codes.extend(answer.members.iter().map(|member| member.error_code));
-        for code in codes {
-            match ErrorCode::from_wire(code) {
-                None | Some(ErrorCode::UNKNOWN_MEMBER_ID) => {}
-                Some(code) => {
-                    let source = Refusal::from(code);
-                    return Err(self.refused::<LeaveGroupRequest>(format!("group {group}"), source));
-                }
-            }
-        }
-        Ok(())
+        codes.retain(|code| *code != ErrorCode::UNKNOWN_MEMBER_ID.get());
+        codes.into_iter().try_for_each(|code| {
+            self.check::<LeaveGroupRequest>(format!("group {group}"), code, None)
+        })
     }
 }

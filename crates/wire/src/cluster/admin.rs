@@ -4,17 +4,15 @@
 
 use std::collections::BTreeMap;
 
-use model::ids::{GroupId, TopicPartition};
+use model::ids::{BrokerId, GroupId, TopicPartition, TransactionalId};
 
 use super::Cluster;
 use super::retry::{Pause, Retry, retried};
 use crate::error::{ErrorCode, Refusal, WireError};
 use crate::groups::{Coordinator, GroupMember};
-use crate::ids::BrokerId;
 use crate::partitions::ElectionType;
 use crate::quorum::Quorum;
 use crate::quotas::QuotaEntity;
-use crate::transactions::TransactionalId;
 
 impl Cluster {
     /// The controllers' quorum, as its leader describes it.
@@ -46,25 +44,10 @@ impl Cluster {
         partitions: &[TopicPartition],
     ) -> Result<BTreeMap<TopicPartition, Result<(), Refusal>>, WireError> {
         let wait = self.options.client.request_timeout;
-        let mut retry = Retry::new(&self.options);
-        loop {
-            let attempt = async {
-                let connection = self.reach_any().await?;
-                connection.elect_leaders(election, partitions, wait).await
-            };
-            match attempt.await {
-                Ok(outcomes) if !all_undecided(&outcomes) => {
-                    self.forget_routes();
-                    return Ok(outcomes);
-                }
-                Ok(outcomes) => {
-                    if matches!(retry.pause().await, Pause::Over) {
-                        return Ok(outcomes);
-                    }
-                }
-                Err(error) => self.retry_elsewhere(&mut retry, error).await?,
-            }
-        }
+        retried!(self until decided, {
+            let connection = self.reach_any().await?;
+            connection.elect_leaders(election, partitions, wait).await
+        })
     }
 
     /// Assigns a partition to these replicas, the preferred leader first.
