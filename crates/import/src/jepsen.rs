@@ -39,8 +39,9 @@ use std::io::BufRead;
 
 use model::event::{Event, Isolation};
 
-pub use error::{Error, Flaw};
-pub use summary::{Note, Summary};
+pub use crate::Conversion;
+pub use error::{JepsenError, JepsenFlaw};
+pub use summary::{JepsenNote, JepsenSummary};
 
 use error::{Located, Place};
 use foresight::Foreseen;
@@ -61,19 +62,8 @@ pub struct JepsenSettings {
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Foresight(Foreseen);
 
-/// How far a history was told.
-#[derive(Debug)]
-#[must_use]
-pub enum Conversion {
-    /// To the end.
-    Complete(Summary),
-    /// Something was polled before it was sent: all that was told is void, and
-    /// can be told anew, with this foresight.
-    Repeat(Foresight),
-}
-
-/// Reads a history to its end and tells each operation's events as it goes.
-/// `name` stands for the input in messages.
+/// Reads a history to its end and gives each operation's events as it goes. Messages call
+/// the input `name`.
 ///
 /// # Errors
 /// When it cannot be read, and when an operation is malformed: the events of those
@@ -85,10 +75,10 @@ pub fn convert(
     settings: JepsenSettings,
     foresight: &Foresight,
     sink: &mut dyn FnMut(Event),
-) -> Result<Conversion, Error> {
+) -> Result<Conversion<JepsenSummary, Foresight>, JepsenError> {
     let mut forms = Forms::new(input);
     let mut interpreter = Interpreter::new(settings, &foresight.0, sink);
-    let located = |place: Place, flaw| Error::Malformed {
+    let located = |place: Place, flaw| JepsenError::Malformed {
         name: name.to_owned(),
         line: place.line,
         column: place.column,
@@ -96,7 +86,7 @@ pub fn convert(
     };
     loop {
         let next = forms.next().map_err(|stop| match stop {
-            forms::Stop::Io(source) => Error::Io {
+            forms::Stop::Io(source) => JepsenError::Io {
                 name: name.to_owned(),
                 source,
             },
@@ -119,23 +109,4 @@ pub fn convert(
             }
         }
     }
-}
-
-/// The same in one reading: what was polled before it was sent is nobody's.
-///
-/// # Errors
-/// As [`convert`].
-pub fn import(
-    input: impl BufRead,
-    name: &str,
-    settings: JepsenSettings,
-    sink: &mut dyn FnMut(Event),
-) -> Result<Summary, Error> {
-    let mut last = Summary::default();
-    let mut summaries = |told| match told {
-        Conversion::Complete(summary) => last = summary,
-        Conversion::Repeat(_) => {}
-    };
-    summaries(convert(input, name, settings, &Foresight::default(), sink)?);
-    Ok(last)
 }

@@ -64,9 +64,10 @@ use keys::Keys;
 use lives::Lives;
 use participants::Participants;
 
-pub use error::{Error, Flaw};
+pub use crate::Conversion;
+pub use error::{KafkatestError, KafkatestFlaw};
 pub use source::Source;
-pub use summary::{Note, Summary};
+pub use summary::{KafkatestNote, KafkatestSummary};
 
 /// Files of verifiable clients that belong together.
 #[derive(Debug)]
@@ -90,33 +91,22 @@ pub enum Cleaning {
     Policy(Cleanup),
 }
 
-/// How far the events of a recording were told.
-#[derive(Debug)]
-#[must_use]
-pub enum Conversion {
-    /// To the end.
-    Complete(Summary),
-    /// The files turned out to need a survey, which has been made: all that
-    /// was told is void, and can be told anew.
-    Repeat,
-}
-
 impl Recording {
     /// Looks at the first events of each file, and at all of them where those do not
     /// identify its client.
     ///
     /// # Errors
-    /// When a file cannot be read, is given twice, is neither a producer's nor
-    /// a consumer's, or is a consumer's of a group that nobody names.
-    pub fn open(sources: Vec<Source>) -> Result<Self, Error> {
+    /// When a file cannot be read, is given twice, is neither a producer's nor a
+    /// consumer's, or is a consumer's without the name of its group.
+    pub fn open(sources: Vec<Source>) -> Result<Self, KafkatestError> {
         let mut known = BTreeSet::new();
         for source in &sources {
-            let path = fs::canonicalize(&source.path).map_err(|error| Error::Io {
+            let path = fs::canonicalize(&source.path).map_err(|error| KafkatestError::Io {
                 path: source.name.clone(),
                 source: error,
             })?;
             if !known.insert(path) {
-                return Err(Error::Twice {
+                return Err(KafkatestError::Twice {
                     path: source.name.clone(),
                 });
             }
@@ -157,7 +147,7 @@ impl Recording {
     ///
     /// # Errors
     /// When a file cannot be read.
-    pub fn split_log_lives(&mut self) -> Result<bool, Error> {
+    pub fn split_log_lives(&mut self) -> Result<bool, KafkatestError> {
         if self.lives.is_some() {
             return Ok(false);
         }
@@ -181,7 +171,10 @@ impl Recording {
     /// # Errors
     /// When a file cannot be read, or a line is malformed: the first one of
     /// the first file that has any.
-    pub fn convert(&mut self, sink: impl FnMut(&Event)) -> Result<Conversion, Error> {
+    pub fn convert(
+        &mut self,
+        sink: impl FnMut(&Event),
+    ) -> Result<Conversion<KafkatestSummary>, KafkatestError> {
         let known = Context {
             participants: &self.participants,
             keys: self.keys.as_ref(),
@@ -194,6 +187,6 @@ impl Recording {
         self.participants = survey::survey(&self.sources, &self.heads)?;
         self.keys = Some(keys::survey(&self.sources, &self.participants)?);
         self.lives = None;
-        Ok(Conversion::Repeat)
+        Ok(Conversion::Repeat(()))
     }
 }

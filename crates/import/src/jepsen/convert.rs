@@ -10,13 +10,13 @@ use model::ids::{
 
 use super::JepsenSettings;
 use super::edn::Cursor;
-use super::error::{Flaw, Located};
+use super::error::{JepsenFlaw, Located};
 use super::foresight::{Foreseen, Lookout, Sending};
 use super::forms::Tail;
 use super::identities::{Found, Identities, KEYS_MAX, Partition};
 use super::operation::{Begin, Kind, Micros, Operation, Phase, Read, Scalar, What};
 use super::process::{Invoked, Open, Process, Step};
-use super::summary::{Note, Summary, text};
+use super::summary::{JepsenNote, JepsenSummary, text};
 
 /// Jepsen's name, and that of the topic and the group.
 const JEPSEN: &str = "jepsen";
@@ -55,7 +55,7 @@ pub(super) struct Converter<'s> {
     identities: Identities,
     /// Acknowledged somewhere, and not read so far.
     unlocated: HashSet<RecordId>,
-    pub(super) summary: Summary,
+    pub(super) summary: JepsenSummary,
     tally: NoteCounts,
 }
 
@@ -76,7 +76,7 @@ impl<'s> Converter<'s> {
             lookout: Lookout::default(),
             identities: Identities::default(),
             unlocated: HashSet::new(),
-            summary: Summary::default(),
+            summary: JepsenSummary::default(),
             tally: NoteCounts::default(),
         }
     }
@@ -147,7 +147,7 @@ impl<'s> Converter<'s> {
                 self.declare_topic(count);
                 Ok(partition)
             }
-            None => Err(at.flaw(Flaw::TooMany {
+            None => Err(at.flaw(JepsenFlaw::TooMany {
                 what: "keys",
                 max: KEYS_MAX,
             })),
@@ -489,7 +489,7 @@ impl<'s> Converter<'s> {
         partition: Partition,
         key: Scalar<'_>,
         value: Scalar<'_>,
-    ) -> Result<(), Flaw> {
+    ) -> Result<(), JepsenFlaw> {
         match self.identities.record(partition, value) {
             Some(known) if known == record => Ok(()),
             Some(_) => Err(sent_twice(key, value)),
@@ -591,31 +591,35 @@ impl<'s> Converter<'s> {
         self.lookout.take()
     }
 
-    /// What the history leaves open at its end.
-    pub(super) fn finish(mut self, tail: Tail) -> Summary {
+    /// Ends the conversion, with notes on everything left open.
+    pub(super) fn finish(mut self, tail: Tail) -> JepsenSummary {
         let tally = std::mem::take(&mut self.tally);
         let unlocated = self.unlocated.len() as u64;
-        let mut note = |count, note: fn(u64) -> Note| {
+        let mut note = |count, note: fn(u64) -> JepsenNote| {
             if count > 0 {
                 self.summary.notes.push(note(count));
             }
         };
-        note(tally.uninvoked, |operations| Note::Uninvoked { operations });
-        note(tally.uncompleted, |operations| Note::Uncompleted {
+        note(tally.uninvoked, |operations| JepsenNote::Uninvoked {
             operations,
         });
-        note(tally.renamed, |sends| Note::Renamed { sends });
-        note(tally.timeless, |operations| Note::Timeless { operations });
-        note(tally.unplaced, |reads| Note::Unplaced { reads });
-        note(unlocated, |sends| Note::Unlocated { sends });
+        note(tally.uncompleted, |operations| JepsenNote::Uncompleted {
+            operations,
+        });
+        note(tally.renamed, |sends| JepsenNote::Renamed { sends });
+        note(tally.timeless, |operations| JepsenNote::Timeless {
+            operations,
+        });
+        note(tally.unplaced, |reads| JepsenNote::Unplaced { reads });
+        note(unlocated, |sends| JepsenNote::Unlocated { sends });
         match tail {
             Tail::Whole => {}
-            Tail::CutOff { line } => self.summary.notes.push(Note::CutOff { line }),
-            Tail::Unclosed => self.summary.notes.push(Note::Unclosed),
+            Tail::CutOff { line } => self.summary.notes.push(JepsenNote::CutOff { line }),
+            Tail::Unclosed => self.summary.notes.push(JepsenNote::Unclosed),
         }
         // They cannot be compared with reads elsewhere, so a missing read proves nothing.
         for note in self.summary.notes.clone() {
-            if let Note::Unplaced { .. } = note {
+            if let JepsenNote::Unplaced { .. } = note {
                 self.emit(Body::Lacking {
                     what: note.to_string(),
                 });
@@ -645,8 +649,8 @@ fn place(partition: Partition) -> PartitionRef {
     }
 }
 
-fn sent_twice(key: Scalar<'_>, value: Scalar<'_>) -> Flaw {
-    Flaw::SentTwice {
+fn sent_twice(key: Scalar<'_>, value: Scalar<'_>) -> JepsenFlaw {
+    JepsenFlaw::SentTwice {
         key: key.shown(),
         value: value.shown(),
     }

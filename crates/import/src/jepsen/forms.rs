@@ -5,7 +5,7 @@
 use std::io::{self, BufRead};
 
 use super::edn::{Cursor, is_blank};
-use super::error::{Flaw, Located, Place};
+use super::error::{JepsenFlaw, Located, Place};
 use super::form_length::FormLength;
 
 /// No operation is longer.
@@ -19,7 +19,7 @@ const ONCE: &[u8] = b":process";
 #[derive(Debug)]
 pub(super) enum Stop {
     Io(io::Error),
-    Flaw(Place, Flaw),
+    Flaw(Place, JepsenFlaw),
 }
 
 /// The next item.
@@ -118,7 +118,7 @@ impl<R: BufRead> Forms<R> {
                     self.consume(1);
                 }
                 _ if container == Container::Ended && discards == 0 => {
-                    return Err(Stop::Flaw(self.place, Flaw::AfterTheEnd));
+                    return Err(Stop::Flaw(self.place, JepsenFlaw::AfterTheEnd));
                 }
                 [b'{' | b'#', ..] => {
                     if container == Container::Unknown {
@@ -132,7 +132,7 @@ impl<R: BufRead> Forms<R> {
                     let bytes = &self.window[begin..begin + length];
                     return Ok(Next::Form { bytes, place });
                 }
-                _ => return Err(Stop::Flaw(self.place, Flaw::NotAnOperation)),
+                _ => return Err(Stop::Flaw(self.place, JepsenFlaw::NotAnOperation)),
             }
         }
     }
@@ -202,7 +202,7 @@ impl<R: BufRead> Forms<R> {
                         return Ok(None);
                     }
                 }
-                _ => return Err(Stop::Flaw(self.place, Flaw::TooLong)),
+                _ => return Err(Stop::Flaw(self.place, JepsenFlaw::TooLong)),
             }
         }
     }
@@ -217,11 +217,11 @@ impl<R: BufRead> Forms<R> {
                     self.consume(length);
                     return Ok(true);
                 }
-                Err(located) if !matches!(located.flaw, Flaw::Expected { .. }) => {
+                Err(located) if !matches!(located.flaw, JepsenFlaw::Expected { .. }) => {
                     return Err(self.stop(located));
                 }
                 _ if self.unread().len() > FORM_BYTES_MAX => {
-                    return Err(Stop::Flaw(self.place, Flaw::TooLong));
+                    return Err(Stop::Flaw(self.place, JepsenFlaw::TooLong));
                 }
                 _ if self.fill()? > 0 => {}
                 Ok(length) => {
@@ -238,7 +238,7 @@ impl<R: BufRead> Forms<R> {
     fn unfinished(&self) -> Result<Next<'_>, Stop> {
         let mut once = self.unread().windows(ONCE.len()).filter(|at| *at == ONCE);
         match once.nth(1) {
-            Some(_) => Err(Stop::Flaw(self.place, Flaw::Unclosed)),
+            Some(_) => Err(Stop::Flaw(self.place, JepsenFlaw::Unclosed)),
             None => Ok(Next::End(self.cut_off())),
         }
     }

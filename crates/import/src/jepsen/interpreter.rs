@@ -8,12 +8,12 @@ use model::event::{Body, Ending, Event};
 
 use super::JepsenSettings;
 use super::convert::{Converter, GROUP};
-use super::error::{Flaw, Located};
+use super::error::{JepsenFlaw, Located};
 use super::foresight::Foreseen;
 use super::forms::Tail;
 use super::operation::{Act, Micros, Operation, Phase};
 use super::process::Process;
-use super::summary::Summary;
+use super::summary::JepsenSummary;
 
 /// Tells operations, one after the other.
 pub(super) struct Interpreter<'s> {
@@ -40,7 +40,7 @@ impl<'s> Interpreter<'s> {
         self.convert.foresee()
     }
 
-    pub(super) fn summary(&mut self) -> &mut Summary {
+    pub(super) fn summary(&mut self) -> &mut JepsenSummary {
         &mut self.convert.summary
     }
 
@@ -67,7 +67,7 @@ impl<'s> Interpreter<'s> {
         let process = match self.processes.entry(operation.process) {
             Entry::Occupied(known) => known.into_mut(),
             Entry::Vacant(place) => {
-                let too_many = Flaw::TooMany {
+                let too_many = JepsenFlaw::TooMany {
                     what: "processes",
                     max: u32::MAX,
                 };
@@ -110,8 +110,8 @@ impl<'s> Interpreter<'s> {
         }
     }
 
-    /// Tells what remains open, and gives the summary.
-    pub(super) fn finish(mut self, tail: Tail) -> Summary {
+    /// Ends all open operations, and gives the summary.
+    pub(super) fn finish(mut self, tail: Tail) -> JepsenSummary {
         let mut open: Vec<Process> = self.processes.into_values().collect();
         open.sort_by_key(|process| process.producer);
         for mut process in open {

@@ -7,7 +7,7 @@ use model::ids::{
     MemberIx, Micros, Offset, ProducerIx, RecordId, Sequence, TransactionIx, TransactionRef,
 };
 
-use super::error::Flaw;
+use super::error::JepsenFlaw;
 use super::identities::Partition;
 use super::operation::Kind;
 
@@ -52,8 +52,8 @@ impl Open {
     }
 
     /// The flaw of a completion that is not of this operation.
-    pub(super) fn mismatch(&self, how: &'static str) -> Flaw {
-        Flaw::Mismatch {
+    pub(super) fn mismatch(&self, how: &'static str) -> JepsenFlaw {
+        JepsenFlaw::Mismatch {
             line: self.line,
             how,
         }

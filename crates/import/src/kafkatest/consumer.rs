@@ -9,7 +9,7 @@ use model::ids::{
 };
 
 use super::convert::Context;
-use super::error::Flaw;
+use super::error::KafkatestFlaw;
 use super::event_channel::EventSender;
 use super::head::Role;
 use super::json::{Committed, Consumed, Partitions, ToolEvent};
@@ -20,7 +20,7 @@ use super::participants::{Basis, Certainty, Participants, Reading};
 use super::quick::Record;
 use super::reading::{Halt, LineEvent};
 use super::source::Source;
-use super::summary::{Note, Summary};
+use super::summary::{KafkatestNote, KafkatestSummary};
 use super::topics::Topics;
 
 /// How the client words a commit that the coordinator refused, or that the
@@ -162,8 +162,8 @@ impl<'d> ConsumerFile<'d> {
         Ok(())
     }
 
-    /// Tells what is known at the end of the file.
-    pub(super) fn finish(self, summary: &mut Summary) -> Vec<i32> {
+    /// Emits the events at the end of the file.
+    pub(super) fn finish(self, summary: &mut KafkatestSummary) -> Vec<i32> {
         let path = self.source.name.display();
         if self.untold > 0 {
             summary.lacking.push(format!(
@@ -173,7 +173,7 @@ impl<'d> ConsumerFile<'d> {
             ));
         }
         if self.read + self.untold == 0 {
-            summary.notes.push(Note::Idle {
+            summary.notes.push(KafkatestNote::Idle {
                 path: self.source.name.clone(),
             });
         }
@@ -194,12 +194,12 @@ impl<'d> ConsumerFile<'d> {
     }
 
     /// The process that writes, begun if it is new.
-    fn process(&mut self, at: Micros) -> Result<&mut Process, Flaw> {
+    fn process(&mut self, at: Micros) -> Result<&mut Process, KafkatestFlaw> {
         match &mut self.process {
             Some(process) => Ok(process),
             none => {
                 let member = self.participants.member(self.ordinal, self.incarnation);
-                let member = member.ok_or(Flaw::TooManyProcesses)?;
+                let member = member.ok_or(KafkatestFlaw::TooManyProcesses)?;
                 let group = self.group;
                 self.out.send(at, Body::MemberStarted { member, group });
                 Ok(none.insert(Process {
@@ -471,7 +471,7 @@ impl<'d> ConsumerFile<'d> {
                 Ok(known)
             }
             (_, Basis::Heads) => Err(Halt::Anew),
-            (None, Basis::Survey) => Err(Flaw::Changed.into()),
+            (None, Basis::Survey) => Err(KafkatestFlaw::Changed.into()),
         }
     }
 }

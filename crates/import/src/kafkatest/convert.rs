@@ -11,7 +11,7 @@ use model::ids::{GroupIx, Micros, PartitionRef, TopicIx};
 
 use super::Cleaning;
 use super::consumer::ConsumerFile;
-use super::error::Error;
+use super::error::KafkatestError;
 use super::event_channel::{self, EventReceiver, EventSender};
 use super::head::Head;
 use super::keys::Keys;
@@ -20,14 +20,14 @@ use super::participants::{FileRole, Participants};
 use super::producer::ProducerFile;
 use super::reading::{Halt, Halted, read};
 use super::source::Source;
-use super::summary::{Note, Summary};
+use super::summary::{KafkatestNote, KafkatestSummary};
 
 /// Files that are read at the same time, each by a thread of its own.
 const LANES_MAX: usize = 16;
 
 /// The result of a file.
 enum Outcome {
-    Converted(Summary, Vec<i32>),
+    Converted(KafkatestSummary, Vec<i32>),
     Halted(Halted),
 }
 
@@ -54,7 +54,7 @@ pub(super) fn convert(
     (sources, heads): (&[Source], &[Head]),
     known: Context<'_>,
     mut sink: impl FnMut(&Event),
-) -> Result<Option<Summary>, Error> {
+) -> Result<Option<KafkatestSummary>, KafkatestError> {
     let participants = known.participants;
     let mut partitions = Vec::new();
     announce(known).iter().for_each(&mut sink);
@@ -74,7 +74,7 @@ pub(super) fn convert(
         merge(lanes.collect(), &mut sink);
     });
     let outcomes = workers.outcomes.into_inner();
-    let mut summary = Summary::default();
+    let mut summary = KafkatestSummary::default();
     for outcome in outcomes.unwrap_or_else(PoisonError::into_inner) {
         match outcome {
             Some(Outcome::Converted(of_file, counts)) => {
@@ -227,8 +227,12 @@ fn declare_topics(participants: &Participants, partitions: &[i32], tell: &mut im
     }
 }
 
-/// Says what is known at the end.
-fn conclude(participants: &Participants, partitions: &[i32], summary: &Summary) -> Vec<Event> {
+/// Emits the events at the end.
+fn conclude(
+    participants: &Participants,
+    partitions: &[i32],
+    summary: &KafkatestSummary,
+) -> Vec<Event> {
     let mut events = Vec::new();
     let mut tell = |body| {
         let at = Micros::default();
@@ -271,13 +275,13 @@ impl Workers<'_> {
     }
 
     fn convert_file(&self, file: usize, source: &Source, out: &mut EventSender) -> Outcome {
-        let mut summary = Summary::default();
+        let mut summary = KafkatestSummary::default();
         let participants = self.known.participants;
         let (went, counts) = match participants.parts.get(file) {
             Some(FileRole::Producer) => {
                 summary.producer_files = 1;
                 let mut producer_file = ProducerFile::new(self.known, source, file, out);
-                let mut told = Summary::default();
+                let mut told = KafkatestSummary::default();
                 let went = read(source, &mut summary, |event| {
                     self.go_on(file)?;
                     producer_file.take(&event, &mut told)
@@ -297,7 +301,7 @@ impl Workers<'_> {
             }
             Some(FileRole::Silent) | None => {
                 let went = read(source, &mut summary, |_| Ok(()));
-                summary.notes.push(Note::Silent {
+                summary.notes.push(KafkatestNote::Silent {
                     path: source.name.clone(),
                 });
                 (went, Vec::new())

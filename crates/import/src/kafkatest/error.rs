@@ -9,57 +9,37 @@ use super::numbers::PARTITION_MAX;
 
 /// Why a recording could not be read to its end.
 #[derive(Debug, thiserror::Error)]
-pub enum Error {
+#[allow(missing_docs, reason = "the messages say what the fields are")]
+pub enum KafkatestError {
     /// The operating system refused.
     #[error("cannot read {path}", path = path.display())]
-    Io {
-        /// The file.
-        path: PathBuf,
-        /// Why.
-        source: io::Error,
-    },
-    /// A line is not what the verifiable clients print.
+    Io { path: PathBuf, source: io::Error },
+    /// A line that no verifiable client prints.
     #[error("{path}:{line}: {flaw}", path = path.display())]
     Malformed {
         path: PathBuf,
         /// The line, from 1.
         line: u64,
-        /// What is wrong there.
-        flaw: Flaw,
+        flaw: KafkatestFlaw,
     },
     /// A consumer's file without the name of its group.
     #[error("cannot tell the consumer group of {path}", path = path.display())]
-    Groupless {
-        /// The file.
-        path: PathBuf,
-    },
+    Groupless { path: PathBuf },
     /// A producer's file that was said to be a member's of a group.
     #[error("{path} was given as a consumer's of group {group}, and a producer wrote it", path = path.display())]
-    NotAConsumer {
-        /// The file.
-        path: PathBuf,
-        /// The group.
-        group: String,
-    },
+    NotAConsumer { path: PathBuf, group: String },
     /// One file twice would be a record twice.
     #[error("{path} is given twice", path = path.display())]
-    Twice {
-        /// The file.
-        path: PathBuf,
-    },
+    Twice { path: PathBuf },
     /// More names than a history has numbers for.
     #[error("more than {max} {of}")]
-    TooMany {
-        /// Of what.
-        of: &'static str,
-        /// How many there may be.
-        max: usize,
-    },
+    TooMany { of: &'static str, max: usize },
 }
 
 /// A flaw of a line.
 #[derive(Debug, thiserror::Error)]
-pub enum Flaw {
+#[allow(missing_docs, reason = "the messages say what the fields are")]
+pub enum KafkatestFlaw {
     /// A line of absurd size.
     #[error("the line is longer than {} MiB", LINE_BYTES_MAX / 1024 / 1024)]
     TooLong,

@@ -7,7 +7,7 @@ use std::fmt;
 use serde::Deserialize;
 use serde::de::{Deserializer, MapAccess, SeqAccess, Visitor};
 
-use super::error::Flaw;
+use super::error::KafkatestFlaw;
 use super::numbers::NO_OFFSET;
 
 /// A line of a client, by its `name`.
@@ -171,7 +171,7 @@ pub(super) struct Position<'l> {
 }
 
 /// Reads a line.
-pub(super) fn read(bytes: &[u8]) -> Result<Line<'_>, Flaw> {
+pub(super) fn read(bytes: &[u8]) -> Result<Line<'_>, KafkatestFlaw> {
     let head: Head<'_> = parse(bytes, "an event with a name")?;
     let said = match head.name.as_ref() {
         "startup_complete" => ToolEvent::Started,
@@ -203,8 +203,11 @@ pub(super) fn read(bytes: &[u8]) -> Result<Line<'_>, Flaw> {
     })
 }
 
-fn parse<'l, T: Deserialize<'l>>(bytes: &'l [u8], expected: &'static str) -> Result<T, Flaw> {
-    serde_json::from_slice(bytes).map_err(|source| Flaw::Json { expected, source })
+fn parse<'l, T: Deserialize<'l>>(
+    bytes: &'l [u8],
+    expected: &'static str,
+) -> Result<T, KafkatestFlaw> {
+    serde_json::from_slice(bytes).map_err(|source| KafkatestFlaw::Json { expected, source })
 }
 
 /// Borrows a text where it can; none for `null`.

@@ -8,13 +8,13 @@ use std::hash::{DefaultHasher, Hash, Hasher};
 
 use model::ids::{Offset, PartitionRef};
 
-use super::error::Error;
+use super::error::KafkatestError;
 use super::numbers;
 use super::participants::{FileRole, Participants};
 use super::quick::{Kind, Record};
 use super::reading::{Halt, Halted, LineEvent, read};
 use super::source::Source;
-use super::summary::Summary;
+use super::summary::KafkatestSummary;
 use super::topics::Topics;
 
 /// Records whose keys are held at once, at most: some 32 bytes each.
@@ -63,7 +63,10 @@ struct Scan {
 }
 
 /// Reads every file for its keys.
-pub(super) fn survey(sources: &[Source], participants: &Participants) -> Result<Keys, Error> {
+pub(super) fn survey(
+    sources: &[Source],
+    participants: &Participants,
+) -> Result<Keys, KafkatestError> {
     let mut look = Scan::default();
     let producers = |file: &usize| participants.parts.get(*file) == Some(&FileRole::Producer);
     let files = 0..sources.len();
@@ -73,10 +76,14 @@ pub(super) fn survey(sources: &[Source], participants: &Participants) -> Result<
             continue;
         };
         look.topics = Some(Topics::new());
-        let went = read(source, &mut Summary::default(), |told| match told {
-            LineEvent::Record(record) => look.see(&record, participants),
-            LineEvent::Other { .. } => Ok(()),
-        });
+        let went = read(
+            source,
+            &mut KafkatestSummary::default(),
+            |told| match told {
+                LineEvent::Record(record) => look.see(&record, participants),
+                LineEvent::Other { .. } => Ok(()),
+            },
+        );
         if let Err(Halted::Error(error)) = went {
             return Err(error);
         }

@@ -16,7 +16,7 @@ use std::collections::{BTreeMap, HashMap};
 use model::event::Restart;
 use model::ids::{Offset, PartitionRef, ProducerIx, TopicIx};
 
-use super::error::Error;
+use super::error::KafkatestError;
 use super::json::ToolEvent;
 use super::keys::digest;
 use super::numbers::{self, counting};
@@ -24,7 +24,7 @@ use super::participants::{FileRole, Participants, Sender};
 use super::quick::{Kind, Record};
 use super::reading::{Halt, Halted, LineEvent, read};
 use super::source::Source;
-use super::summary::Summary;
+use super::summary::KafkatestSummary;
 use super::topics::Topics;
 
 /// Records that are held at once, at most: some 64 bytes each.
@@ -168,7 +168,10 @@ struct Scan {
 
 /// Reads every file, and tells lives apart. Their topics are added to the
 /// participants.
-pub(super) fn survey(sources: &[Source], participants: &mut Participants) -> Result<Lives, Error> {
+pub(super) fn survey(
+    sources: &[Source],
+    participants: &mut Participants,
+) -> Result<Lives, KafkatestError> {
     let mut look = Scan {
         is_whole: true,
         ..Scan::default()
@@ -184,7 +187,7 @@ pub(super) fn survey(sources: &[Source], participants: &mut Participants) -> Res
         (look.incarnation, look.begun, look.told) = (0, false, 0);
         look.topics = Some(Topics::new());
         let sends = participants.parts.get(file) == Some(&FileRole::Producer);
-        let went = read(source, &mut Summary::default(), |told| {
+        let went = read(source, &mut KafkatestSummary::default(), |told| {
             look.see(&told, participants, sends)
         });
         if let Err(Halted::Error(error)) = went {
@@ -289,7 +292,7 @@ impl Scan {
         Ok(())
     }
 
-    fn conclude(self, participants: &mut Participants) -> Result<Lives, Error> {
+    fn conclude(self, participants: &mut Participants) -> Result<Lives, KafkatestError> {
         let mut lives = Lives::default();
         if self.is_full {
             return Ok(lives);

@@ -15,7 +15,7 @@ use model::ids::{
     GroupIx, MemberIx, Micros, Offset, PartitionRef, ProducerIx, RecordId, Sequence, TopicIx,
 };
 
-use super::error::{Error, Flaw};
+use super::error::{KafkatestError, KafkatestFlaw};
 use super::head::{Head, Role};
 use super::names::Names;
 use super::numbers::counting;
@@ -140,8 +140,11 @@ impl Participants {
         }
     }
 
-    /// What the heads of the files tell; none where they do not tell enough.
-    pub(super) fn guess(sources: &[Source], heads: &[Head]) -> Result<Option<Self>, Error> {
+    /// The participants by the heads of the files; none where those are not enough.
+    pub(super) fn guess(
+        sources: &[Source],
+        heads: &[Head],
+    ) -> Result<Option<Self>, KafkatestError> {
         let mut guess = Self::new(Basis::Heads, heads);
         let mut producers = 0;
         guess.cast(sources, heads)?;
@@ -181,11 +184,15 @@ impl Participants {
     }
 
     /// Gives each file its part, and each group its number.
-    pub(super) fn cast(&mut self, sources: &[Source], heads: &[Head]) -> Result<(), Error> {
+    pub(super) fn cast(
+        &mut self,
+        sources: &[Source],
+        heads: &[Head],
+    ) -> Result<(), KafkatestError> {
         for (source, head) in sources.iter().zip(heads) {
             let part = match (head.role, source.group(), &source.group) {
                 (Some(Role::Producer), _, Some(group)) => {
-                    return Err(Error::NotAConsumer {
+                    return Err(KafkatestError::NotAConsumer {
                         path: source.name.clone(),
                         group: group.clone(),
                     });
@@ -201,7 +208,7 @@ impl Participants {
                     FileRole::Consumer(group, ordinal)
                 }
                 (Some(Role::Consumer), None, _) => {
-                    return Err(Error::Groupless {
+                    return Err(KafkatestError::Groupless {
                         path: source.name.clone(),
                     });
                 }
@@ -213,7 +220,7 @@ impl Participants {
     }
 
     /// The producer that a sender is, a new one where it is not known.
-    pub(super) fn sender(&mut self, sender: Sender) -> Result<ProducerIx, Error> {
+    pub(super) fn sender(&mut self, sender: Sender) -> Result<ProducerIx, KafkatestError> {
         if let Some(producer) = self.by_sender.get(&sender) {
             return Ok(*producer);
         }
@@ -249,7 +256,7 @@ impl Participants {
         &mut self,
         strangers: UnknownSenders,
         partitions: &BTreeSet<PartitionRef>,
-    ) -> Result<(), Error> {
+    ) -> Result<(), KafkatestError> {
         self.strangers = strangers;
         for partition in partitions {
             let unnamed = producer_ix(self.producers.len() + self.unnamed.len())?;
@@ -304,8 +311,8 @@ impl Participants {
         values.any(|alike| alike.contains(&one) && alike.contains(&other))
     }
 
-    /// Whose a record is that was read.
-    pub(super) fn identify(&self, reading: Reading<'_>) -> Result<Identity, Flaw> {
+    /// The identity of a record that was read.
+    pub(super) fn identify(&self, reading: Reading<'_>) -> Result<Identity, KafkatestFlaw> {
         let told = |content| Identity {
             content,
             certainty: Certainty::Certain,
@@ -324,7 +331,7 @@ impl Participants {
             (Suspect::Several, _) | (Suspect::Nobody, UnknownSenders::Excused) => {
                 let by_place = self.by_place(reading.from, reading.offset);
                 Ok(Identity {
-                    content: Content::Ours(by_place.ok_or(Flaw::Changed)?),
+                    content: Content::Ours(by_place.ok_or(KafkatestFlaw::Changed)?),
                     certainty: Certainty::Guessed,
                 })
             }
@@ -382,10 +389,10 @@ enum Suspect {
     Nobody,
 }
 
-fn producer_ix(number: usize) -> Result<ProducerIx, Error> {
+fn producer_ix(number: usize) -> Result<ProducerIx, KafkatestError> {
     u32::try_from(number)
         .map(ProducerIx::new)
-        .map_err(|_| Error::TooMany {
+        .map_err(|_| KafkatestError::TooMany {
             of: "producers",
             max: u32::MAX as usize,
         })

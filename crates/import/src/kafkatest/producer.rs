@@ -6,7 +6,7 @@ use model::event::{Body, Outcome};
 use model::ids::{Micros, PartitionIndex, PartitionRef, ProducerIx, RecordId};
 
 use super::convert::Context;
-use super::error::Flaw;
+use super::error::KafkatestFlaw;
 use super::event_channel::EventSender;
 use super::head::Role;
 use super::json::{ToolEvent, Total, Unsent};
@@ -17,7 +17,7 @@ use super::participants::{Basis, Participants, Sender};
 use super::quick::Record;
 use super::reading::{Halt, LineEvent};
 use super::source::Source;
-use super::summary::{Note, Summary};
+use super::summary::{KafkatestNote, KafkatestSummary};
 use super::topics::Topics;
 
 /// Kafka's clients print this for a partition that was never chosen.
@@ -84,7 +84,11 @@ impl<'d> ProducerFile<'d> {
         }
     }
 
-    pub(super) fn take(&mut self, told: &LineEvent<'_>, summary: &mut Summary) -> Result<(), Halt> {
+    pub(super) fn take(
+        &mut self,
+        told: &LineEvent<'_>,
+        summary: &mut KafkatestSummary,
+    ) -> Result<(), Halt> {
         Role::Producer.admit(told)?;
         match told {
             LineEvent::Record(record) => self.acknowledged(record),
@@ -110,11 +114,11 @@ impl<'d> ProducerFile<'d> {
         }
     }
 
-    /// Tells what is known at the end of the file.
-    pub(super) fn finish(mut self, summary: &mut Summary) -> Vec<i32> {
+    /// Emits the events at the end of the file.
+    pub(super) fn finish(mut self, summary: &mut KafkatestSummary) -> Vec<i32> {
         self.close(Micros::default(), summary);
         if self.incarnation == 0 {
-            summary.notes.push(Note::Unfinished {
+            summary.notes.push(KafkatestNote::Unfinished {
                 path: self.source.name.clone(),
                 incarnation: 1,
             });
@@ -134,7 +138,7 @@ impl<'d> ProducerFile<'d> {
     }
 
     /// Ends the process that wrote the file so far.
-    fn close(&mut self, at: Micros, summary: &mut Summary) {
+    fn close(&mut self, at: Micros, summary: &mut KafkatestSummary) {
         let Some(process) = self.process.take() else {
             return;
         };
@@ -177,7 +181,7 @@ impl<'d> ProducerFile<'d> {
             lack("tells of sends behind its own end (shutdown_complete)".to_owned());
         }
         match process.total {
-            None => summary.notes.push(Note::Unfinished {
+            None => summary.notes.push(KafkatestNote::Unfinished {
                 path: self.source.name.clone(),
                 incarnation: self.incarnation,
             }),
@@ -221,7 +225,7 @@ impl<'d> ProducerFile<'d> {
             }
             self.participants
                 .by_place(to, offset)
-                .ok_or(Flaw::Changed)?
+                .ok_or(KafkatestFlaw::Changed)?
         };
         let to = self
             .lives
@@ -285,7 +289,7 @@ impl<'d> ProducerFile<'d> {
     fn unforeseen(&self) -> Halt {
         match self.participants.basis {
             Basis::Heads => Halt::Anew,
-            Basis::Survey => Halt::Flaw(Flaw::Changed),
+            Basis::Survey => Halt::Flaw(KafkatestFlaw::Changed),
         }
     }
 }

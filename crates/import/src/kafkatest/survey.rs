@@ -6,7 +6,7 @@ use std::collections::BTreeSet;
 
 use model::ids::{PartitionRef, ProducerIx, TopicIx};
 
-use super::error::Error;
+use super::error::KafkatestError;
 use super::head::{Head, Role};
 use super::json::ToolEvent;
 use super::numbers::{self, counting};
@@ -14,10 +14,10 @@ use super::participants::{Basis, FileRole, Participants, Producer, Runs, Sender,
 use super::quick::Record;
 use super::reading::{Halt, Halted, LineEvent, read};
 use super::source::Source;
-use super::summary::Summary;
+use super::summary::KafkatestSummary;
 
 /// Finds the participants in every event.
-pub(super) fn survey(sources: &[Source], heads: &[Head]) -> Result<Participants, Error> {
+pub(super) fn survey(sources: &[Source], heads: &[Head]) -> Result<Participants, KafkatestError> {
     let mut participants = Participants::new(Basis::Survey, heads);
     participants.cast(sources, heads)?;
     let mut surveyor = Surveyor {
@@ -33,7 +33,9 @@ pub(super) fn survey(sources: &[Source], heads: &[Head]) -> Result<Participants,
     for (file, source) in sources.iter().enumerate() {
         surveyor.file = file;
         surveyor.incarnation = 0;
-        let went = read(source, &mut Summary::default(), |told| surveyor.see(&told));
+        let went = read(source, &mut KafkatestSummary::default(), |told| {
+            surveyor.see(&told)
+        });
         match (went, surveyor.failed.take()) {
             (_, Some(error)) | (Err(Halted::Error(error)), None) => return Err(error),
             (Ok(()) | Err(Halted::Enough | Halted::Anew), None) => surveyor.close(),
@@ -64,7 +66,7 @@ struct Surveyor {
     /// Whether a producer may have sent records that are not in its file.
     unsaid: bool,
     /// An error that is no line's.
-    failed: Option<Error>,
+    failed: Option<KafkatestError>,
 }
 
 struct Process {
@@ -241,7 +243,7 @@ impl Surveyor {
         Ok(at)
     }
 
-    fn fail(&mut self, error: Error) -> Halt {
+    fn fail(&mut self, error: KafkatestError) -> Halt {
         self.failed = Some(error);
         Halt::Enough
     }

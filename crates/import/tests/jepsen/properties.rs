@@ -2,12 +2,12 @@
 
 use std::fmt::Write as _;
 
-use import::jepsen::{JepsenSettings, import};
+use import::jepsen::JepsenSettings;
 use model::event::{Body, Content, Event, Outcome};
 use model::ids::{Offset, PartitionRef, RecordId};
 use proptest::prelude::*;
 
-use crate::notation::run;
+use crate::notation::{import, run};
 
 /// How an operation of a random history goes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
