@@ -12,7 +12,6 @@ mod damage;
 mod decode;
 mod delta;
 mod frames;
-mod kind;
 mod layout;
 mod merge;
 mod prefetch;
@@ -22,7 +21,6 @@ mod varint;
 mod write;
 
 pub use damage::{Damage, Tail};
-pub use kind::kind;
 pub use layout::VERSION;
 pub use merge::{Completion, Contradiction, Merge, MergeError, Merged, MergedInput, merge};
 pub use prefetch::Prefetch;

@@ -32,6 +32,7 @@ use crate::write::Recorder;
 
 /// Why histories cannot be merged.
 #[derive(Debug, thiserror::Error)]
+#[allow(missing_docs, reason = "the messages say what the fields are")]
 pub enum MergeError {
     /// One of them cannot be read.
     #[error(transparent)]
@@ -41,22 +42,15 @@ pub enum MergeError {
     Contradiction(#[from] Contradiction),
     /// There is something where the merged history is to go.
     #[error("{} exists already; refusing to overwrite it", file.display())]
-    Exists {
-        /// The place.
-        file: PathBuf,
-    },
+    Exists { file: PathBuf },
     /// The merged history cannot be written.
     #[error("cannot write {}", file.display())]
-    NotWritable {
-        /// The place.
-        file: PathBuf,
-        /// Why.
-        source: io::Error,
-    },
+    NotWritable { file: PathBuf, source: io::Error },
 }
 
 /// A contradiction between two files of one run.
 #[derive(Debug, thiserror::Error)]
+#[allow(missing_docs, reason = "the messages say what the fields are")]
 pub enum Contradiction {
     /// They declare one thing in two ways.
     #[error(
@@ -84,12 +78,7 @@ pub enum Contradiction {
         "{} was imported from {tool}, whose numbers are no plan's: import its files together instead",
         file.display()
     )]
-    Imported {
-        /// The file.
-        file: PathBuf,
-        /// The tool.
-        tool: String,
-    },
+    Imported { file: PathBuf, tool: String },
 }
 
 /// The result of a merge.

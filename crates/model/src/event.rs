@@ -39,8 +39,9 @@ pub struct Event {
 ///
 /// A history on disk numbers the variants by their place here: new ones come
 /// at the end, and none is ever moved or taken out.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, strum::IntoStaticStr)]
 #[serde(rename_all = "kebab-case")]
+#[strum(serialize_all = "kebab-case")]
 pub enum Body {
     /// Gives a topic its number; precedes every use of the number.
     TopicDeclared {
@@ -640,4 +641,12 @@ pub enum Body {
         /// (KIP-516).
         recreated: bool,
     },
+}
+
+impl Body {
+    /// The variant's name in everything that people read: exports, counts, documents. A
+    /// stable interface, as the numbers on disk are.
+    pub fn kind(&self) -> &'static str {
+        self.into()
+    }
 }

@@ -24,7 +24,6 @@ pub mod words;
 pub use config::Config;
 pub use embedded::{EMBEDDED, embedded};
 pub use fault::*;
-pub use foreign::Misfit;
 pub use internal::Keeper;
 pub use occurrence::{Happening, Occurrence};
 pub use parse::{

@@ -16,9 +16,22 @@ pub const SCHEMA: &str = "ackproof.verdict/1";
 /// The verdict on a guarantee, a scenario or a run.
 ///
 /// The order is that of severity: the worst one wins.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(
+    Clone,
+    Copy,
+    Debug,
+    PartialEq,
+    Eq,
+    PartialOrd,
+    Ord,
+    Hash,
+    Serialize,
+    Deserialize,
+    strum::IntoStaticStr,
+)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "UPPERCASE")]
+#[strum(serialize_all = "UPPERCASE")]
 pub enum Verdict {
     /// It was put to the test, and nothing contradicts it.
     Held,
@@ -30,12 +43,8 @@ pub enum Verdict {
 
 impl Verdict {
     /// As written in `verdict.json` and on the terminal.
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::Held => "HELD",
-            Self::Inconclusive => "INCONCLUSIVE",
-            Self::Violated => "VIOLATED",
-        }
+    pub fn name(self) -> &'static str {
+        self.into()
     }
 }
 
@@ -191,11 +200,26 @@ impl LostAt {
 
 /// Where in the pipeline something was lost, in the pipeline's order.
 ///
-/// What retention or compaction may have taken is no loss between producer and
-/// log, and at no hop but a group's that passed it over: it is counted apart ([`Counts::expired`], [`Counts::compacted`]).
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+/// A record that retention or compaction may have removed is no loss between producer and
+/// log, nor at any hop except of a group that passed it over: it is counted apart
+/// ([`Counts::expired`], [`Counts::compacted`]).
+#[derive(
+    Clone,
+    Copy,
+    Debug,
+    PartialEq,
+    Eq,
+    PartialOrd,
+    Ord,
+    Hash,
+    Serialize,
+    Deserialize,
+    strum::IntoStaticStr,
+    strum::VariantArray,
+)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "kebab-case")]
+#[strum(serialize_all = "kebab-case")]
 pub enum Hop {
     /// A change was committed in the database, and has no event.
     NoEvent,
@@ -227,35 +251,11 @@ pub enum Hop {
 
 impl Hop {
     /// Every hop, in the pipeline's order.
-    pub const ALL: &[Self] = &[
-        Self::NoEvent,
-        Self::NeverSeen,
-        Self::Replaced,
-        Self::CutOff,
-        Self::Wiped,
-        Self::StoredThenGone,
-        Self::NotTraced,
-        Self::Expired,
-        Self::NotDelivered,
-        Self::CommittedPast,
-        Self::WithoutEffect,
-    ];
+    pub const ALL: &[Self] = <Self as strum::VariantArray>::VARIANTS;
 
     /// As written in `verdict.json`.
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::NoEvent => "no-event",
-            Self::NeverSeen => "never-seen",
-            Self::Replaced => "replaced",
-            Self::CutOff => "cut-off",
-            Self::Wiped => "wiped",
-            Self::StoredThenGone => "stored-then-gone",
-            Self::NotTraced => "not-traced",
-            Self::Expired => "expired",
-            Self::NotDelivered => "not-delivered",
-            Self::CommittedPast => "committed-past",
-            Self::WithoutEffect => "without-effect",
-        }
+    pub fn name(self) -> &'static str {
+        self.into()
     }
 
     /// A phrase for the loss that follows a number.
@@ -292,10 +292,11 @@ impl Hop {
     }
 }
 
-/// How sure a loss is put to a hop.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+/// The certainty that a loss was at a hop.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, strum::IntoStaticStr)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "kebab-case")]
+#[strum(serialize_all = "kebab-case")]
 pub enum Certainty {
     /// It was seen before, or behind, the hop.
     Proven,
@@ -307,12 +308,8 @@ pub enum Certainty {
 
 impl Certainty {
     /// As written in `verdict.json`.
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::Proven => "proven",
-            Self::Likely => "likely",
-            Self::Open => "open",
-        }
+    pub fn name(self) -> &'static str {
+        self.into()
     }
 }
 

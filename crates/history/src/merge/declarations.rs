@@ -128,6 +128,6 @@ pub(super) fn describe(body: &Body) -> String {
         Body::KeysDeclared { producer, keys } => {
             format!("the records of producer {producer} have {keys} keys")
         }
-        other => crate::kind(other).to_owned(),
+        other => other.kind().to_owned(),
     }
 }

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use history::{Tail, VERSION, kind};
+use history::{Tail, VERSION};
 
 use super::layout::{
     EVENT_BYTES_MAX, FRAME_BYTES_MAX, FRAME_HEADER_BYTES, HEADER_BYTES, NAMED_BYTES,
@@ -42,7 +42,7 @@ fn every_variant_has_its_number_its_name_and_its_fields() {
         let encoded = postcard::to_stdvec(&event.body).unwrap();
         // Numbers below 128 are one byte.
         assert_eq!(row[0], encoded[0].to_string());
-        assert_eq!(in_backticks(row[1]), [kind(&event.body)]);
+        assert_eq!(in_backticks(row[1]), [event.body.kind()]);
         let value = serde_json::to_value(&event.body).unwrap();
         let fields: BTreeSet<&str> = match value.as_object().and_then(|it| it.values().next()) {
             Some(fields) => fields
@@ -65,7 +65,7 @@ fn variants_have_the_names_that_json_gives_them() {
             serde_json::Value::String(name) => name,
             value => value.as_object().unwrap().keys().next().unwrap().clone(),
         };
-        assert_eq!(name, kind(&event.body));
+        assert_eq!(name, event.body.kind());
     }
 }
 
@@ -95,7 +95,7 @@ fn the_example_is_a_history() {
     for (told, event) in told.iter().zip(&events) {
         let told: serde_json::Value = serde_json::from_str(told).unwrap();
         assert_eq!(told["at_us"], event.at.get());
-        assert_eq!(told["event"], kind(&event.body));
+        assert_eq!(told["event"], event.body.kind());
     }
 }
 

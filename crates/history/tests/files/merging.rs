@@ -320,7 +320,7 @@ fn what_has_one_source_is_refused_in_two_files() {
         let files = Files::new(&[&[(1, body.clone())], &[(2, body.clone())]]);
         match files.merge() {
             Err(MergeError::Contradiction(Contradiction::Shared { .. })) => {
-                shared.push(history::kind(&body));
+                shared.push(body.kind());
             }
             Err(MergeError::Contradiction(Contradiction::Imported { .. })) | Ok(_) => {}
             Err(other) => panic!("{other}"),

@@ -5,7 +5,6 @@ use std::path::PathBuf;
 use serde::{Deserialize, Serialize};
 
 use super::{OwnPrefix, RunPlan, ScenarioPlan};
-use crate::scenario::Misfit;
 
 /// A user's cluster, for which the plan is made.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -46,7 +45,7 @@ impl RunPlan {
                 let prefix = OwnPrefix::new(run, number, &plan.scenario);
                 (plan.scenario.misfits(brokers), plan.named(prefix, brokers))
             })
-            .filter_map(|(misfits, plan)| fit(plan, &misfits, &mut self.skipped))
+            .filter_map(|(misfits, plan)| fit(plan, misfits, &mut self.skipped))
             .collect();
         self.cluster = Some(PlannedCluster {
             bootstrap,
@@ -64,7 +63,7 @@ impl RunPlan {
         self.scenarios = scenarios
             .filter_map(|plan| {
                 let misfits = plan.scenario.misfits_kafka(line);
-                fit(plan, &misfits, &mut self.skipped)
+                fit(plan, misfits, &mut self.skipped)
             })
             .collect();
         self
@@ -74,17 +73,17 @@ impl RunPlan {
 /// A plan that fits. One that does not is skipped once, whatever its repetitions.
 fn fit(
     plan: ScenarioPlan,
-    misfits: &[Misfit],
+    reasons: Vec<String>,
     skipped: &mut Vec<SkippedScenario>,
 ) -> Option<ScenarioPlan> {
-    if misfits.is_empty() {
+    if reasons.is_empty() {
         return Some(plan);
     }
     if plan.repetition == 1 {
         skipped.push(SkippedScenario {
             scenario: plan.scenario.name,
             suite: plan.scenario.suite,
-            reasons: misfits.iter().map(Misfit::to_string).collect(),
+            reasons,
         });
     }
     None

@@ -2,7 +2,6 @@
 //! names in place of its own. Knows nothing of how a cluster is reached.
 
 use std::collections::BTreeSet;
-use std::fmt;
 
 use super::{BrokerPick, Config, FaultKind, Link, Scenario, Trigger, internal};
 use crate::plan::OwnPrefix;
@@ -11,72 +10,12 @@ use crate::plan::OwnPrefix;
 /// `unclean.leader.election.enable` (KAFKA-12670).
 const UNCLEAN_ELECTION_SINCE: (u32, u32) = (3, 9);
 
-/// Why a scenario cannot run on a cluster.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Misfit {
-    /// It captures changes of a database.
-    Capture,
-    /// It breaks broker processes, or links between them.
-    BrokerProcesses {
-        /// The kinds of its faults that do.
-        kinds: Vec<&'static str>,
-    },
-    /// It sets what brokers are configured with.
-    BrokerSettings {
-        /// The keys.
-        keys: Vec<String>,
-    },
-    /// It sets quotas, which other clients of the cluster would feel.
-    Quotas,
-    /// It stands between the brokers.
-    ReplicationLink,
-    /// It names a broker by its number, and somebody else's have theirs.
-    BrokerNumber {
-        /// The number.
-        number: u8,
-    },
-    /// It needs more brokers than there are.
-    Brokers {
-        /// How many it needs.
-        needed: usize,
-        /// How many there are.
-        there: usize,
-    },
-    /// It needs unclean elections, which KRaft did not hold by itself yet.
-    UncleanElection,
-}
-
-impl fmt::Display for Misfit {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Capture => f.write_str("needs Kafka Connect and a database of its own"),
-            Self::BrokerProcesses { kinds } => {
-                write!(f, "needs to stop and start brokers ({})", kinds.join(", "))
-            }
-            Self::BrokerSettings { keys } => {
-                write!(f, "needs settings of the brokers ({})", keys.join(", "))
-            }
-            Self::Quotas => f.write_str("sets client quotas of the brokers"),
-            Self::ReplicationLink => f.write_str("needs a proxy between the brokers"),
-            Self::BrokerNumber { number } => write!(f, "names broker {number} by its number"),
-            Self::Brokers { needed, there } => {
-                write!(f, "needs {needed} brokers, and the cluster has {there}")
-            }
-            Self::UncleanElection => f.write_str(
-                "needs unclean.leader.election.enable, which KRaft heeds from Kafka 3.9 on \
-                 (KAFKA-12670)",
-            ),
-        }
-    }
-}
-
 impl Scenario {
-    /// Why it cannot run on somebody else's cluster of so many brokers;
-    /// nothing where it can.
-    pub(crate) fn misfits(&self, brokers: usize) -> Vec<Misfit> {
+    /// Reasons why it cannot run on a user's cluster of so many brokers; none where it can.
+    pub(crate) fn misfits(&self, brokers: usize) -> Vec<String> {
         let mut misfits = Vec::new();
         if self.capture.is_some() {
-            misfits.push(Misfit::Capture);
+            misfits.push("needs Kafka Connect and a database of its own".to_owned());
         }
         let kinds = self.faults.iter().map(|fault| &fault.kind);
         let own: BTreeSet<&str> = kinds
@@ -85,20 +24,25 @@ impl Scenario {
             .map(FaultKind::name)
             .collect();
         if !own.is_empty() && self.capture.is_none() {
-            misfits.push(Misfit::BrokerProcesses {
-                kinds: own.into_iter().collect(),
-            });
+            let own: Vec<&str> = own.into_iter().collect();
+            misfits.push(format!(
+                "needs to stop and start brokers ({})",
+                own.join(", ")
+            ));
         }
         if !self.topology.config.is_empty() {
-            misfits.push(Misfit::BrokerSettings {
-                keys: self.topology.config.keys().cloned().collect(),
-            });
+            let keys: Vec<&str> = self.topology.config.keys().map(String::as_str).collect();
+            misfits.push(format!(
+                "needs settings of the brokers ({})",
+                keys.join(", ")
+            ));
         }
         if !self.quotas.is_empty() {
-            misfits.push(Misfit::Quotas);
+            // Other clients of the cluster would feel them.
+            misfits.push("sets client quotas of the brokers".to_owned());
         }
         if self.topology.replication_link == Link::Proxy {
-            misfits.push(Misfit::ReplicationLink);
+            misfits.push("needs a proxy between the brokers".to_owned());
         }
         let numbered = kinds
             .filter(|kind| !kind.definition().breaks.needs_own_brokers())
@@ -107,33 +51,31 @@ impl Scenario {
                 _ => None,
             });
         if let Some(number) = numbered {
-            misfits.push(Misfit::BrokerNumber { number });
+            misfits.push(format!("names broker {number} by its number"));
         }
         let replicas = self.topics.iter().map(|topic| topic.replication_factor);
         let replicas = usize::try_from(replicas.max().unwrap_or(1)).unwrap_or(1);
         let needed = replicas.max(usize::from(self.topology.brokers));
         if needed > brokers {
-            misfits.push(Misfit::Brokers {
-                needed,
-                there: brokers,
-            });
+            misfits.push(format!(
+                "needs {needed} brokers, and the cluster has {brokers}"
+            ));
         }
         misfits
     }
 
-    /// Why it cannot run on brokers of this release line; nothing where it can.
-    pub(crate) fn misfits_kafka(&self, line: (u32, u32)) -> Vec<Misfit> {
+    /// The same on brokers of this release line.
+    pub(crate) fn misfits_kafka(&self, line: (u32, u32)) -> Vec<String> {
         let topics = self.topics.iter().map(|it| &it.config);
         let mut configs = topics.chain([&self.topology.config]);
         let unclean = |config: &Config| {
             let value = config.get("unclean.leader.election.enable");
             value.is_some_and(|value| value == "true")
         };
-        if line < UNCLEAN_ELECTION_SINCE && configs.any(unclean) {
-            vec![Misfit::UncleanElection]
-        } else {
-            Vec::new()
-        }
+        let misfit = "needs unclean.leader.election.enable, which KRaft heeds from Kafka 3.9 on \
+                      (KAFKA-12670)";
+        let misfits = line < UNCLEAN_ELECTION_SINCE && configs.any(unclean);
+        misfits.then(|| misfit.to_owned()).into_iter().collect()
     }
 
     /// Puts the prefix before every name that a cluster knows: of topics and

@@ -15,10 +15,24 @@ const RETENTION_SHORT_MS: u64 = 600_000;
 const RETENTION_SMALL_BYTES: u64 = 16 * 1024 * 1024;
 
 /// Something that may have to happen.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(
+    Clone,
+    Copy,
+    Debug,
+    PartialEq,
+    Eq,
+    PartialOrd,
+    Ord,
+    Hash,
+    Serialize,
+    Deserialize,
+    strum::IntoStaticStr,
+    strum::VariantArray,
+)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 #[cfg_attr(test, schemars(inline))]
 #[serde(rename_all = "kebab-case")]
+#[strum(serialize_all = "kebab-case")]
 pub enum Happening {
     /// Compaction took records out of a log.
     Compaction,
@@ -40,29 +54,11 @@ pub enum Happening {
 
 impl Happening {
     /// All of them.
-    pub const ALL: &[Self] = &[
-        Self::Compaction,
-        Self::Deletion,
-        Self::Transaction,
-        Self::Abort,
-        Self::Rebalance,
-        Self::LeaderChange,
-        Self::IsrShrink,
-        Self::Retry,
-    ];
+    pub const ALL: &[Self] = <Self as strum::VariantArray>::VARIANTS;
 
     /// As scenario files name it.
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::Compaction => "compaction",
-            Self::Deletion => "deletion",
-            Self::Transaction => "transaction",
-            Self::Abort => "abort",
-            Self::Rebalance => "rebalance",
-            Self::LeaderChange => "leader-change",
-            Self::IsrShrink => "isr-shrink",
-            Self::Retry => "retry",
-        }
+    pub fn name(self) -> &'static str {
+        self.into()
     }
 
     /// The event in words.

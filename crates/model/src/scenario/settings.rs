@@ -17,8 +17,9 @@ pub const KAFKA: &str = "4.3";
 static SETTINGS: LazyLock<Vec<Setting>> =
     LazyLock::new(|| TABLE.lines().filter_map(Setting::read).collect());
 
-/// Whose setting it is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+/// The component that has a setting.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, strum::EnumString, strum::IntoStaticStr)]
+#[strum(serialize_all = "kebab-case")]
 pub enum Whose {
     /// A topic's.
     Topic,
@@ -33,23 +34,9 @@ pub enum Whose {
 }
 
 impl Whose {
-    const ALL: [Self; 5] = [
-        Self::Topic,
-        Self::Broker,
-        Self::Producer,
-        Self::Consumer,
-        Self::Worker,
-    ];
-
     /// As the table and messages have it.
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::Topic => "topic",
-            Self::Broker => "broker",
-            Self::Producer => "producer",
-            Self::Consumer => "consumer",
-            Self::Worker => "worker",
-        }
+    pub fn name(self) -> &'static str {
+        self.into()
     }
 }
 
@@ -80,9 +67,8 @@ pub enum Misuse {
 impl Setting {
     fn read(line: &'static str) -> Option<Self> {
         let mut columns = line.split('\t');
-        let whose = columns.next()?;
         Some(Self {
-            whose: Whose::ALL.into_iter().find(|it| it.name() == whose)?,
+            whose: columns.next()?.parse().ok()?,
             name: columns.next()?,
             kind: columns.next()?,
             takes: columns.next()?,
