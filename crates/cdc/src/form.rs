@@ -96,11 +96,14 @@ impl Form {
 
     /// Whether a setting may do this to events.
     pub fn may(&self, effect: SettingEffect) -> bool {
-        self.settings.iter().any(|setting| setting.may == effect)
+        self.settings.iter().any(|setting| setting.effect == effect)
     }
 
-    fn add(&mut self, may: SettingEffect, what: String) {
-        self.settings.push(CaptureSetting { may, what });
+    fn add(&mut self, effect: SettingEffect, description: String) {
+        self.settings.push(CaptureSetting {
+            effect,
+            description,
+        });
     }
 
     fn converters(&mut self, capture: &Capture) {
@@ -324,9 +327,9 @@ mod tests {
         for (class, expected) in transforms {
             let config = [("transforms", "t"), ("transforms.t.type", class.as_str())];
             let settings = form(&config).settings;
-            let may: Vec<_> = settings.iter().map(|setting| setting.may).collect();
+            let may: Vec<_> = settings.iter().map(|setting| setting.effect).collect();
             assert_eq!(may, expected, "{class}");
-            assert!(settings[0].what.contains(&class), "{settings:?}");
+            assert!(settings[0].description.contains(&class), "{settings:?}");
         }
         for (key, value, may) in [
             (
@@ -349,8 +352,8 @@ mod tests {
         ] {
             let settings = form(&[(key, value)]).settings;
             assert_eq!(settings.len(), 1, "{key}");
-            assert_eq!(settings[0].may, may, "{key}");
-            assert!(settings[0].what.starts_with(key), "{settings:?}");
+            assert_eq!(settings[0].effect, may, "{key}");
+            assert!(settings[0].description.starts_with(key), "{settings:?}");
         }
     }
 

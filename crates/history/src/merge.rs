@@ -353,8 +353,8 @@ impl Merge {
                 Stage::Conclusion(ix) => {
                     if let Some(input) = self.inputs.get(ix) {
                         self.stage = Stage::Conclusion(ix + 1);
-                        if let Some(what) = input.lack() {
-                            return Ok(Some(self.concluding(Body::Lacking { what })));
+                        if let Some(description) = input.lack() {
+                            return Ok(Some(self.concluding(Body::Incomplete { description })));
                         }
                         continue;
                     }

@@ -76,7 +76,7 @@ fn facts(events: &[Event], summary: &KafkatestSummary) -> Value {
         "commits_refused": committed(CommitResult::Refused),
         "commits_unknown": committed(CommitResult::Unknown),
         "sends_unrecorded": count(|it| matches!(it, Body::SendsUnrecorded { .. })),
-        "lacking": count(|it| matches!(it, Body::Lacking { .. })),
+        "lacking": count(|it| matches!(it, Body::Incomplete { .. })),
         "notes": summary.notes.len(),
     })
 }

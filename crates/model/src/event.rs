@@ -415,10 +415,9 @@ pub enum Body {
     },
     /// The history lacks something, so that nothing may be called lost and
     /// the best that can be said is INCONCLUSIVE.
-    Lacking {
+    Incomplete {
         /// What, and how that is known.
-        #[serde(rename = "description")]
-        what: String,
+        description: String,
     },
     /// The leader and the in-sync replicas of a partition, by the cluster's metadata;
     /// recorded when they change.
@@ -442,7 +441,7 @@ pub enum Body {
     },
     /// A group requires committed records only, whatever its members' `isolation.level` is:
     /// the records that they receive are checked for that.
-    CommittedExpected {
+    ReadCommittedRequired {
         /// The group.
         group: GroupIx,
     },
@@ -578,7 +577,7 @@ pub enum Body {
     /// or its outcome is unknown): the record is in the log, and was not processed. The
     /// next position has an event of its own. Only in an imported history, after
     /// `Imported`.
-    Glimpsed {
+    ReadRolledBack {
         /// The incarnation.
         member: MemberIx,
         /// Where it was read.
@@ -598,7 +597,7 @@ pub enum Body {
     },
     /// A group may give and take its members' partitions between any two polls, and the
     /// history does not say when: a member that skips or goes back there proves nothing.
-    RebalancesUntold {
+    RebalancesUnrecorded {
         /// The group.
         group: GroupIx,
     },
@@ -614,7 +613,7 @@ pub enum Body {
     },
     /// Offsets of a partition were used again, because its log was cut or its topic was
     /// made again: the later records are given as another partition.
-    OffsetsGivenAgain {
+    OffsetsReused {
         /// The partition as it was.
         before: PartitionRef,
         /// The partition as it is since.
@@ -626,7 +625,7 @@ pub enum Body {
     },
     /// A number of sends of a producer without an outcome on record. Nothing else is known
     /// of them.
-    SendsUntold {
+    SendsWithoutOutcome {
         /// The producer.
         producer: ProducerIx,
         /// How many.

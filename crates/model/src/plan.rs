@@ -65,7 +65,7 @@ pub struct ScenarioPlan {
     pub seed: u64,
     /// The identity that its records carry: different in every scenario and
     /// repetition of a run.
-    pub records_run: RunId,
+    pub record_run_id: RunId,
     /// The prefix of its names on a user's cluster.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub prefix: Option<OwnPrefix>,
@@ -158,7 +158,7 @@ impl ScenarioPlan {
             })
             .collect();
         Self {
-            records_run: RunId::new(mix(run.get() ^ own)),
+            record_run_id: RunId::new(mix(run.get() ^ own)),
             seed: own,
             repetition,
             prefix: None,

@@ -159,11 +159,9 @@ pub struct Finding {
     pub count: u64,
     /// Exactly which records or rows it is about, as ranges, in order.
     /// Bounded: see `ranges_complete`.
-    #[serde(rename = "ranges")]
-    pub named: Vec<NamedRange>,
+    pub ranges: Vec<NamedRange>,
     /// Whether `ranges` holds every instance.
-    #[serde(rename = "ranges_complete")]
-    pub named_all: bool,
+    pub ranges_complete: bool,
     /// Where the records or changes it counts were lost, hop by hop in the
     /// order of the pipeline; the counts add up to `count`. Empty where nothing
     /// was lost.
@@ -332,8 +330,7 @@ pub struct NamedRange {
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Example {
     /// The record, row or offset in question.
-    #[serde(rename = "item")]
-    pub what: String,
+    pub item: String,
     /// The operations that prove it, in order.
     pub operations: Vec<ExampleOperation>,
     /// The logs of the members among them: files in the scenario's `logs`.
@@ -350,11 +347,9 @@ pub struct ExampleOperation {
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub at_us: Option<u64>,
     /// The client that did it, or the observer that saw it.
-    #[serde(rename = "actor")]
-    pub who: String,
+    pub actor: String,
     /// The operation or observation, with its result.
-    #[serde(rename = "operation")]
-    pub what: String,
+    pub operation: String,
 }
 
 /// Counts of records, changes and rows.
@@ -489,11 +484,9 @@ pub struct Measurements {
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct ReportedError {
     /// The producer (`p0`), or the `group.id`.
-    #[serde(rename = "client")]
-    pub who: String,
+    pub client: String,
     /// Its meaning for the record, or for the client.
-    #[serde(rename = "meaning")]
-    pub means: ErrorMeaning,
+    pub meaning: ErrorMeaning,
     /// The client's name for it.
     pub error: String,
     /// The client's own words when it told of it first.
@@ -530,8 +523,7 @@ pub enum ErrorMeaning {
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Throttling {
     /// The producer (`p0`), or the `group.id`.
-    #[serde(rename = "client")]
-    pub who: String,
+    pub client: String,
     /// All of it, in milliseconds; of members beside each other, the sum.
     pub total_ms: u64,
 }
@@ -543,21 +535,15 @@ pub struct StillReading {
     /// The `group.id`.
     pub group: String,
     /// Records that it had not read.
-    #[serde(rename = "remaining")]
-    pub left: u64,
+    pub remaining: u64,
     /// Records that it read while it was waited for.
-    #[serde(rename = "progressed")]
-    pub moved: u64,
+    pub progressed: u64,
     /// For how long it was waited for, in milliseconds.
     pub waited_ms: u64,
     /// How much longer it would need at that rate, in milliseconds; absent
     /// where it read none because it was throttled all the time.
-    #[serde(
-        rename = "estimated_ms",
-        skip_serializing_if = "Option::is_none",
-        default
-    )]
-    pub needs_ms: Option<u64>,
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub estimated_ms: Option<u64>,
 }
 
 /// Percentiles of a latency.

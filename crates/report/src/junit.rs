@@ -222,12 +222,12 @@ fn explanation(judged: &ScenarioVerdict) -> String {
 fn finding(finding: &Finding) -> Vec<String> {
     let mut lines = vec![format!("found {}: {}", finding.anomaly, finding.count)];
     for example in &finding.examples {
-        lines.push(format!("  {}", example.what));
+        lines.push(format!("  {}", example.item));
         lines.extend(example.operations.iter().map(|operation| {
             let at = operation
                 .at_us
                 .map_or_else(String::new, |at_us| format!(" at {at_us} us"));
-            format!("    {}{at}: {}", operation.who, operation.what)
+            format!("    {}{at}: {}", operation.actor, operation.operation)
         }));
         if !example.logs.is_empty() {
             lines.push(format!("    logs: {}", example.logs.join(", ")));

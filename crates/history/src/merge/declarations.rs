@@ -78,7 +78,7 @@ fn subjects(body: &Body) -> Vec<Subject> {
         Body::TopicCleanup { topic, .. } => vec![Subject::CleanupOf(*topic)],
         Body::IsolationDeclared { group, .. } => vec![Subject::IsolationOf(*group)],
         Body::TransformDeclared { group, .. } => vec![Subject::TransformOf(*group)],
-        Body::CommittedExpected { group } => vec![Subject::RelianceOf(*group)],
+        Body::ReadCommittedRequired { group } => vec![Subject::RelianceOf(*group)],
         Body::RunDeclared { .. } => vec![Subject::Run],
         Body::KeysDeclared { producer, .. } => vec![Subject::KeysOf(*producer)],
         _ => Vec::new(),
@@ -121,7 +121,7 @@ pub(super) fn describe(body: &Body) -> String {
             format!("group {group} has isolation.level={isolation}")
         }
         Body::TransformDeclared { group, to } => format!("group {group} writes to topic {to}"),
-        Body::CommittedExpected { group } => {
+        Body::ReadCommittedRequired { group } => {
             format!("group {group} relies on committed records only")
         }
         Body::RunDeclared { run } => format!("the run is {run}"),

@@ -89,7 +89,7 @@ fn owner(body: &Body) -> Option<Owner> {
         | Body::Derived { record, .. } => Some(Owner::Producer(record.producer)),
         Body::ProducerCounted { producer, .. }
         | Body::OrderForgotten { producer, .. }
-        | Body::SendsUntold { producer, .. } => Some(Owner::Producer(*producer)),
+        | Body::SendsWithoutOutcome { producer, .. } => Some(Owner::Producer(*producer)),
         Body::TransactionBegun { transaction }
         | Body::TransactionJoined { transaction, .. }
         | Body::OffsetSent { transaction, .. }
@@ -103,7 +103,7 @@ fn owner(body: &Body) -> Option<Owner> {
         | Body::Assigned { member, .. }
         | Body::Revoked { member, .. }
         | Body::Processed { member, .. }
-        | Body::Glimpsed { member, .. }
+        | Body::ReadRolledBack { member, .. }
         | Body::Committed { member, .. }
         | Body::Repositioned { member, .. } => Some(Owner::Member(*member)),
         Body::Pinned { partition, .. }
@@ -148,7 +148,7 @@ fn owner(body: &Body) -> Option<Owner> {
         | Body::TopicCleanup { .. }
         | Body::IsolationDeclared { .. }
         | Body::TransformDeclared { .. }
-        | Body::CommittedExpected { .. }
+        | Body::ReadCommittedRequired { .. }
         | Body::RunDeclared { .. }
         | Body::KeysDeclared { .. }
         | Body::TailSeen { .. }
@@ -159,10 +159,10 @@ fn owner(body: &Body) -> Option<Owner> {
         | Body::Aborted { .. }
         | Body::Imported { .. }
         | Body::SendsUnrecorded { .. }
-        | Body::RebalancesUntold { .. }
+        | Body::RebalancesUnrecorded { .. }
         | Body::Replaceable { .. }
-        | Body::OffsetsGivenAgain { .. }
+        | Body::OffsetsReused { .. }
         | Body::TopicDeleted { .. }
-        | Body::Lacking { .. } => None,
+        | Body::Incomplete { .. } => None,
     }
 }

@@ -115,8 +115,8 @@ fn read_whole() -> Body {
 }
 
 fn lacking(of: &Path, why: &str) -> Body {
-    Body::Lacking {
-        what: format!("the history {} {why}", of.display()),
+    Body::Incomplete {
+        description: format!("the history {} {why}", of.display()),
     }
 }
 
@@ -336,7 +336,7 @@ fn what_has_one_source_is_refused_in_two_files() {
          transaction-completed repositioned replica-pinned replica-stored replica-read derived \
          member-named capture-began connector-seen slot-seen wal-reached fault-aftermath \
          fault-not-healed wait-began client-erred throttled \
-         glimpsed order-forgotten sends-untold"
+         read-rolled-back order-forgotten sends-without-outcome"
     );
 }
 

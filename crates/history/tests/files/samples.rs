@@ -164,7 +164,7 @@ pub(super) fn every_body() -> Vec<Body> {
         Body::FaultEvidence {
             fault: FAULT,
             evidence: Evidence {
-                what: "process state is T".to_owned(),
+                observation: "process state is T".to_owned(),
                 found: Found::No,
                 detail: "état S, puis rien".to_owned(),
             },
@@ -232,8 +232,8 @@ pub(super) fn every_body() -> Vec<Body> {
         Body::SendsUnrecorded {
             producer: ProducerIx::new(2),
         },
-        Body::Lacking {
-            what: "the consumer's lines without --verbose".to_owned(),
+        Body::Incomplete {
+            description: "the consumer's lines without --verbose".to_owned(),
         },
         Body::PartitionState {
             partition: AT,
@@ -245,7 +245,7 @@ pub(super) fn every_body() -> Vec<Body> {
             group: GROUP,
             to: TopicIx::new(1),
         },
-        Body::CommittedExpected { group: GROUP },
+        Body::ReadCommittedRequired { group: GROUP },
         Body::Derived {
             record: RECORD,
             group: GROUP,
@@ -270,8 +270,8 @@ pub(super) fn every_body() -> Vec<Body> {
             connector: "pg".to_owned(),
             snapshot: Snapshot::First,
             settings: vec![CaptureSetting {
-                may: SettingEffect::Move,
-                what: "transforms.route".to_owned(),
+                effect: SettingEffect::Move,
+                description: "transforms.route".to_owned(),
             }],
         },
         Body::ConnectorSeen {
@@ -293,7 +293,7 @@ pub(super) fn every_body() -> Vec<Body> {
         Body::FaultAftermath {
             fault: FaultIx::new(0),
             evidence: Evidence {
-                what: "the broker is ready again".to_owned(),
+                observation: "the broker is ready again".to_owned(),
                 found: Found::Yes,
                 detail: "after 3 s".to_owned(),
             },
@@ -314,7 +314,7 @@ pub(super) fn every_body() -> Vec<Body> {
             client: ClientRef::Producer(ProducerIx::new(2)),
             throttle_ms: 1250,
         },
-        Body::Glimpsed {
+        Body::ReadRolledBack {
             member: MEMBER,
             from: AT,
             offset: Offset::new(13),
@@ -324,19 +324,19 @@ pub(super) fn every_body() -> Vec<Body> {
             producer: ProducerIx::new(2),
             partition: AT,
         },
-        Body::RebalancesUntold { group: GROUP },
+        Body::RebalancesUnrecorded { group: GROUP },
         Body::Replaceable {
             partition: AT,
             first: Offset::new(3),
             last: Offset::new(9),
         },
-        Body::OffsetsGivenAgain {
+        Body::OffsetsReused {
             before: AT,
             since: AT,
             first: Offset::new(4),
             how: Restart::Cut,
         },
-        Body::SendsUntold {
+        Body::SendsWithoutOutcome {
             producer: ProducerIx::new(2),
             sends: 5,
         },

@@ -229,7 +229,7 @@ impl<'s> Converter<'s> {
 
     fn rebalances_untold(&mut self) {
         if !std::mem::replace(&mut self.rebalances, true) {
-            self.emit(Body::RebalancesUntold { group: GROUP });
+            self.emit(Body::RebalancesUnrecorded { group: GROUP });
         }
     }
 
@@ -544,7 +544,7 @@ impl<'s> Converter<'s> {
                 content,
             }
         } else {
-            Body::Glimpsed {
+            Body::ReadRolledBack {
                 member,
                 from,
                 offset,
@@ -620,8 +620,8 @@ impl<'s> Converter<'s> {
         // They cannot be compared with reads elsewhere, so a missing read proves nothing.
         for note in self.summary.notes.clone() {
             if let JepsenNote::Unplaced { .. } = note {
-                self.emit(Body::Lacking {
-                    what: note.to_string(),
+                self.emit(Body::Incomplete {
+                    description: note.to_string(),
                 });
             }
         }

@@ -178,7 +178,7 @@ fn announce(known: Context<'_>) -> Vec<Event> {
     }
     let restarts = known.lives.into_iter().flat_map(Lives::restarts);
     for (before, since, first, how) in restarts {
-        tell(Body::OffsetsGivenAgain {
+        tell(Body::OffsetsReused {
             before,
             since,
             first,
@@ -240,7 +240,9 @@ fn conclude(
     };
     declare_topics(participants, partitions, &mut tell);
     for what in &summary.lacking {
-        tell(Body::Lacking { what: what.clone() });
+        tell(Body::Incomplete {
+            description: what.clone(),
+        });
     }
     tell(Body::TrafficEnded);
     tell(Body::Completed);

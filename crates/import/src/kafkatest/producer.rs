@@ -162,7 +162,8 @@ impl<'d> ProducerFile<'d> {
             if total.sent > told {
                 let producer = process.senders.first().copied().unwrap_or_default();
                 let sends = total.sent - told;
-                self.out.send(at, Body::SendsUntold { producer, sends });
+                self.out
+                    .send(at, Body::SendsWithoutOutcome { producer, sends });
             }
             if total.sent < told {
                 lack(format!(

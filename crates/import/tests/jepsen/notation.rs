@@ -160,7 +160,7 @@ pub(crate) fn line(body: &Body) -> String {
             };
             format!("m{member} read {}@{offset} {content}", number(from))
         }
-        Body::Glimpsed {
+        Body::ReadRolledBack {
             member,
             from,
             offset,
@@ -176,7 +176,7 @@ pub(crate) fn line(body: &Body) -> String {
             producer,
             partition,
         } => format!("p{producer} begins anew in {}", number(partition)),
-        Body::RebalancesUntold { .. } => "rebalances untold".to_owned(),
+        Body::RebalancesUnrecorded { .. } => "rebalances untold".to_owned(),
         Body::SendInvoked { record, to } => format!("{record} sent to {}", number(to)),
         Body::SendCompleted { record, outcome } => match outcome {
             Outcome::Acknowledged { at, offset } => {
@@ -201,7 +201,7 @@ pub(crate) fn line(body: &Body) -> String {
             TransactionOutcome::Unknown { error } => format!("{transaction} unknown: {error}"),
             outcome => format!("{transaction} {outcome:?}"),
         },
-        Body::Lacking { what } => format!("lacking: {what}"),
+        Body::Incomplete { description } => format!("lacking: {description}"),
         body => panic!("an importer of Jepsen does not tell {body:?}"),
     }
 }

@@ -80,11 +80,9 @@ pub enum Snapshot {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct CaptureSetting {
     /// Its effect on an event.
-    #[serde(rename = "effect")]
-    pub may: SettingEffect,
+    pub effect: SettingEffect,
     /// The setting and its effect, in words.
-    #[serde(rename = "description")]
-    pub what: String,
+    pub description: String,
 }
 
 /// The effect that a connector's setting may have on events.

@@ -7,8 +7,7 @@ use serde::{Deserialize, Serialize};
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Evidence {
     /// The observation, as a short phrase: "process state is T".
-    #[serde(rename = "observation")]
-    pub what: String,
+    pub observation: String,
     /// Whether it was found to be so.
     pub found: Found,
     /// The details, with the figures.

@@ -21,7 +21,7 @@ fn the_same_seed_makes_the_same_plan_and_another_makes_another() {
             .collect()
     };
     assert_ne!(order(&one), order(&two));
-    assert_ne!(one.records_run, two.records_run);
+    assert_ne!(one.record_run_id, two.record_run_id);
 }
 
 #[test]

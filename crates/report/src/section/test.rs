@@ -177,15 +177,15 @@ fn evidence_rows(
 ) {
     let mut whats: Vec<&str> = Vec::new();
     for observation in faults.iter().flat_map(|fault| which(fault)) {
-        if !whats.contains(&observation.what.as_str()) {
-            whats.push(&observation.what);
+        if !whats.contains(&observation.observation.as_str()) {
+            whats.push(&observation.observation);
         }
     }
     for what in whats {
         let observations: Vec<_> = faults
             .iter()
             .flat_map(|fault| which(fault))
-            .filter(|observation| observation.what == what)
+            .filter(|observation| observation.observation == what)
             .collect();
         let was_found = |found: Found| found == Found::Yes;
         let told = observations

@@ -191,18 +191,18 @@ fn landed(kind: &FaultKind) -> FaultVerdict {
         healed_ms: Some(7_010),
         evidence: vec![
             Evidence {
-                what: String::from("the process id changed"),
+                observation: String::from("the process id changed"),
                 found: Found::Yes,
                 detail: String::from("4711 before, 4809 after"),
             },
             Evidence {
-                what: String::from("traffic met it"),
+                observation: String::from("traffic met it"),
                 found: Found::Yes,
                 detail: String::from("402 sends were outstanding"),
             },
         ],
         aftermath: vec![Evidence {
-            what: String::from("the broker is ready again"),
+            observation: String::from("the broker is ready again"),
             found: Found::Yes,
             detail: String::from("3904 ms after its start"),
         }],
@@ -256,15 +256,15 @@ pub(super) fn lost(count: i64) -> Finding {
     Finding {
         anomaly: Anomaly::LostWrite,
         count: count.unsigned_abs(),
-        named: vec![NamedRange {
+        ranges: vec![NamedRange {
             of: String::from("p0"),
             first: 0,
             last: count - 1,
         }],
-        named_all: true,
+        ranges_complete: true,
         lost_at: vec![LostAt::new(Hop::CutOff, count.unsigned_abs())],
         examples: vec![Example {
-            what: String::from("p0/0 at orders-2@0"),
+            item: String::from("p0/0 at orders-2@0"),
             operations: vec![
                 operation(Some(12_034), "p0", "sends p0/0 to orders-2"),
                 operation(Some(14_920), "p0", "is told that p0/0 stands at orders-2@0"),
@@ -279,15 +279,15 @@ pub(super) fn doubled(count: u64) -> Finding {
     Finding {
         anomaly: Anomaly::Duplicate,
         count,
-        named: vec![NamedRange {
+        ranges: vec![NamedRange {
             of: String::from("p0"),
             first: 303,
             last: 303,
         }],
-        named_all: true,
+        ranges_complete: true,
         lost_at: Vec::new(),
         examples: vec![Example {
-            what: String::from("p0/303"),
+            item: String::from("p0/303"),
             operations: vec![
                 operation(None, "observer", "reads p0/303 at orders-0@101"),
                 operation(None, "observer", "reads p0/303 at orders-0@104"),
@@ -297,11 +297,11 @@ pub(super) fn doubled(count: u64) -> Finding {
     }
 }
 
-fn operation(at_us: Option<u64>, who: &str, what: &str) -> ExampleOperation {
+fn operation(at_us: Option<u64>, actor: &str, operation: &str) -> ExampleOperation {
     ExampleOperation {
         at_us,
-        who: who.to_owned(),
-        what: what.to_owned(),
+        actor: actor.to_owned(),
+        operation: operation.to_owned(),
     }
 }
 
@@ -365,9 +365,9 @@ pub(super) fn doubtful() -> (RunPlan, RunVerdict) {
         outcome.guarantees[at].verdict = Verdict::Inconclusive;
         reason.clone_into(&mut outcome.guarantees[at].reason);
     }
-    let error = |who: &str, means, error: &str, reason: &str, count| ReportedError {
-        who: who.to_owned(),
-        means,
+    let error = |client: &str, meaning, error: &str, reason: &str, count| ReportedError {
+        client: client.to_owned(),
+        meaning,
         error: error.to_owned(),
         reason: reason.to_owned(),
         count,
@@ -380,15 +380,15 @@ pub(super) fn doubtful() -> (RunPlan, RunVerdict) {
         error("billing", ErrorMeaning::Unable, "BadMessage", words, 3),
     ];
     outcome.measurements.throttled = vec![Throttling {
-        who: String::from("billing"),
+        client: String::from("billing"),
         total_ms: 9400,
     }];
     outcome.measurements.still_reading = vec![StillReading {
         group: String::from("billing"),
-        left: 2200,
-        moved: 800,
+        remaining: 2200,
+        progressed: 800,
         waited_ms: 10_000,
-        needs_ms: Some(27_500),
+        estimated_ms: Some(27_500),
     }];
     (plan, judged(verdict))
 }
