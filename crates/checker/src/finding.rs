@@ -230,19 +230,19 @@ impl FindingCollector {
                     last,
                 })
                 .collect();
-            let named_all = ranges.len() <= RANGES_MAX;
+            let ranges_complete = ranges.len() <= RANGES_MAX;
             ranges.truncate(RANGES_MAX);
             findings.push(Finding {
                 anomaly,
                 count: tally.count,
-                named: ranges,
-                named_all,
+                ranges,
+                ranges_complete,
                 lost_at: Vec::new(),
                 examples: tally
                     .suspects
                     .iter()
                     .map(|(_, _, suspect)| Example {
-                        what: suspect.what.clone(),
+                        item: suspect.what.clone(),
                         operations: Vec::new(),
                         logs: Vec::new(),
                     })

@@ -259,7 +259,7 @@ impl Meter {
             Body::FaultNotHealed { fault, why } => {
                 let record = self.faults.entry(*fault).or_default();
                 record.aftermath.push(Evidence {
-                    what: "it works again".to_owned(),
+                    observation: "it works again".to_owned(),
                     found: Found::No,
                     detail: why.clone(),
                 });

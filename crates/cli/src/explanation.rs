@@ -97,8 +97,8 @@ fn what_captures(page: &mut Page, capture: &Capture) {
     for setting in Form::of(capture).settings {
         let words = format!(
             "{}: {}",
-            setting.what,
-            match setting.may {
+            setting.description,
+            match setting.effect {
                 SettingEffect::Move => {
                     "events may go to topics that ackproof does not read; one that is not found \
                      is then called neither lost nor late, but INCONCLUSIVE"

@@ -81,7 +81,7 @@ pub(crate) fn judge_scenario(
     plan: &ScenarioPlan,
     examples: Examples,
 ) -> Result<Judged, JudgementError> {
-    let history = ScenarioHistory::find(dir.history(plan), plan.records_run);
+    let history = ScenarioHistory::find(dir.history(plan), plan.record_run_id);
     let contract = plan.contract();
     let examined = examine_in(
         machine::lanes(),

@@ -95,7 +95,7 @@ impl Survey {
             .collect();
         let rows = analysis.coverage.capture.iter();
         let mut settings = rows.clone().flat_map(|capture| &capture.settings);
-        let rekeyed = settings.any(|setting| setting.may == SettingEffect::Rekey);
+        let rekeyed = settings.any(|setting| setting.effect == SettingEffect::Rekey);
         Self {
             names: analysis.names.clone(),
             wanted: contract

@@ -132,7 +132,7 @@ impl DoubtPass {
                 content,
                 ..
             } => self.look_up((*partition, *offset, content.as_read()), known, context),
-            Body::Glimpsed {
+            Body::ReadRolledBack {
                 member,
                 from,
                 offset,

@@ -91,7 +91,7 @@ impl Analyzer for Readers {
                 let read = (*from, *offset, *content);
                 self.processed(event.at, *member, read, &context.names, collector);
             }
-            Body::Glimpsed {
+            Body::ReadRolledBack {
                 member,
                 from,
                 offset,

@@ -121,8 +121,8 @@ impl Reports {
         let mut all = Vec::new();
         for (who, errors) in &self.errors {
             let errors = errors.iter().map(|((means, error), of)| ReportedError {
-                who: who.name(names),
-                means: *means,
+                client: who.name(names),
+                meaning: *means,
                 error: error.clone(),
                 reason: of.reason.clone(),
                 count: of.count,
@@ -141,7 +141,7 @@ impl Reports {
         let throttled = self.throttled_ms.iter();
         throttled
             .map(|(who, total_ms)| Throttling {
-                who: who.name(names),
+                client: who.name(names),
                 total_ms: *total_ms,
             })
             .collect()

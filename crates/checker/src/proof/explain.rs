@@ -194,7 +194,7 @@ impl Explainer {
                 offset,
                 content,
             } => self.processed(event.at, *member, *from, *offset, content),
-            Body::Glimpsed {
+            Body::ReadRolledBack {
                 member,
                 from,
                 offset,
@@ -377,8 +377,8 @@ impl Explainer {
                 case.operations.push(Operation {
                     shown: ExampleOperation {
                         at_us: at.map(Micros::get),
-                        who: who.clone(),
-                        what: what.clone(),
+                        actor: who.clone(),
+                        operation: what.clone(),
                     },
                     place,
                 });

@@ -88,7 +88,7 @@ impl Analyzer for ReadCommitted {
                 isolation: Isolation::ReadCommitted,
                 ..
             }
-            | Body::CommittedExpected { .. } => self.any = true,
+            | Body::ReadCommittedRequired { .. } => self.any = true,
             _ if !self.any => {}
             Body::Processed {
                 member,
@@ -110,7 +110,7 @@ impl Analyzer for ReadCommitted {
                 }
             }
             // What a poll that was taken back gave out of its own transaction.
-            Body::Glimpsed {
+            Body::ReadRolledBack {
                 member,
                 content: Content::Ours(record),
                 ..

@@ -399,9 +399,9 @@ impl Plot {
     }
 
     fn begun(&self) -> Body {
-        let settings = self.settings.iter().map(|may| CaptureSetting {
-            may: *may,
-            what: "a setting".to_owned(),
+        let settings = self.settings.iter().map(|effect| CaptureSetting {
+            effect: *effect,
+            description: "a setting".to_owned(),
         });
         Body::CaptureBegan {
             connector: "c".to_owned(),

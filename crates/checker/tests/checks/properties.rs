@@ -100,7 +100,7 @@ proptest! {
             ));
             // What is told of an imported history alone stands behind that it is one.
             let of_imports = |it: &Body| {
-                matches!(it, Body::OrderForgotten { .. } | Body::Glimpsed { .. })
+                matches!(it, Body::OrderForgotten { .. } | Body::ReadRolledBack { .. })
             };
             let place = if bodies.iter().any(of_imports) { 0 } else { place };
             let tool = "another".to_owned();
@@ -166,7 +166,7 @@ proptest! {
                 Body::Stored { .. } | Body::Pinned { .. } | Body::PartitionRead { .. }
             ));
         } else {
-            steps.retain(|(_, body)| !matches!(body, Body::Replaceable { .. } | Body::Glimpsed { .. }));
+            steps.retain(|(_, body)| !matches!(body, Body::Replaceable { .. } | Body::ReadRolledBack { .. }));
         }
         story.events[0].body = Body::TopicDeclared {
             topic: TOPIC,
@@ -307,7 +307,7 @@ fn anything_of_groups() -> impl Strategy<Value = (u32, Body)> {
         }),
         2 => (a_member(), a_partition_of(2), far()).prop_map(|(member, from, offset)| {
             let content = Content::Foreign;
-            (member, Body::Glimpsed { member: MemberIx::new(member), from, offset, content })
+            (member, Body::ReadRolledBack { member: MemberIx::new(member), from, offset, content })
         }),
     ]
 }
@@ -399,7 +399,7 @@ fn anything() -> impl Strategy<Value = Body> {
         1 => Just(Body::TrafficEnded),
         6 => a_replica(),
         2 => (a_partition(), an_offset(), a_content()).prop_map(|(from, offset, content)| {
-            Body::Glimpsed { member: MemberIx::new(0), from, offset, content }
+            Body::ReadRolledBack { member: MemberIx::new(0), from, offset, content }
         }),
         1 => (0u32..3, a_partition()).prop_map(|(producer, partition)| {
             Body::OrderForgotten { producer: ProducerIx::new(producer), partition }

@@ -177,7 +177,7 @@ fn listen(events: &[Event]) -> Said {
             Body::ReplicaRead { partition, broker } => {
                 said.replica(*partition, *broker).read = true;
             }
-            Body::Glimpsed {
+            Body::ReadRolledBack {
                 from,
                 offset,
                 content,

@@ -195,7 +195,7 @@ fn listen(events: &[Event]) -> Said {
                     }
                 }
             }
-            Body::Glimpsed {
+            Body::ReadRolledBack {
                 member,
                 from,
                 offset,

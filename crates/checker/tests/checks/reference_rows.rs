@@ -156,7 +156,7 @@ fn listen(events: &[Event]) -> Said {
             } => {
                 said.began = Some(at);
                 said.snapshot = Some(*snapshot);
-                said.settings = settings.iter().map(|it| it.may).collect();
+                said.settings = settings.iter().map(|it| it.effect).collect();
             }
             Body::WalReached { lsn } => said.reached.push((*lsn, at)),
             Body::SlotSeen { state, confirmed } if said.pinned.is_empty() => {

@@ -191,12 +191,12 @@ fn finding(anomaly: Anomaly) -> Finding {
     Finding {
         anomaly,
         count: 3,
-        named: vec![NamedRange {
+        ranges: vec![NamedRange {
             of: "p0".to_owned(),
             first: 7,
             last: 9,
         }],
-        named_all: true,
+        ranges_complete: true,
         lost_at: Vec::new(),
         examples: Vec::new(),
     }
@@ -730,7 +730,7 @@ fn claims_about_transactions_rest_on_what_could_have_gone_wrong() {
 fn meets(traffic: Traffic, met: TrafficMet) -> bool {
     let mut of = group_story().check();
     let seen = Evidence {
-        what: "seen".to_owned(),
+        observation: "seen".to_owned(),
         found: Found::Yes,
         detail: String::new(),
     };

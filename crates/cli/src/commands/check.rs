@@ -101,12 +101,11 @@ fn open(files: ForeignFiles, stdin_copy: &mut StdinCopy) -> Result<Recorded, Fai
 fn failure(error: &ImportError) -> Failure {
     let failure = Failure::usage(error);
     match error {
-        ImportError::Kafkatest(import::kafkatest::Error::Groupless { path }) => {
-            failure.hint(format!(
+        ImportError::Kafkatest(import::kafkatest::KafkatestError::Groupless { path }) => failure
+            .hint(format!(
                 "name it consumer-GROUP-N.jsonl, or give --group GROUP={}",
                 path.display()
-            ))
-        }
+            )),
         _ => failure,
     }
 }

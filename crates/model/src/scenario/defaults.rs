@@ -1,8 +1,7 @@
-//! What clients do where nothing is set, as far as it decides about delivery:
-//! librdkafka, which scenarios run on, and the Java client, whose names
-//! scenarios use. From the configuration reference of Apache Kafka 4.3 and
-//! librdkafka's `CONFIGURATION.md` 2.12; a test of the subject holds the former
-//! column to librdkafka itself.
+//! Clients' defaults that affect delivery: librdkafka, which scenarios run on, and the Java
+//! client, whose names scenarios use. From the configuration reference of Apache Kafka 4.3
+//! and librdkafka's `CONFIGURATION.md` 2.12; a test of the subject holds the former column
+//! to librdkafka itself.
 
 use super::Config;
 
@@ -22,9 +21,9 @@ pub struct ClientDefault {
     pub kind: ClientKind,
     /// The Java client's name of the key.
     pub key: &'static str,
-    /// What it is here.
+    /// The default here.
     pub value: &'static str,
-    /// What it is in the Java client.
+    /// The default of the Java client.
     pub java: &'static str,
 }
 

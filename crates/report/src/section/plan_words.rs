@@ -1,5 +1,5 @@
-//! A scenario's plan in the report: the model's words with names set off, and
-//! everything that is configured. Knows nothing of what came out.
+//! A scenario's plan in the report: the model's words with names set off, and everything
+//! that is configured. Knows nothing of results.
 
 use model::scenario::defaults::{ClientDefault, ClientKind, unset};
 use model::scenario::words::{self, Phrase, Word};
@@ -7,7 +7,7 @@ use model::scenario::{Config, Effect, Fault, Scenario, Trigger};
 
 use crate::document::{Table, Text, code, text};
 
-/// What runs and what is sent, written and read.
+/// The cluster, the clients and their traffic.
 pub(super) fn traffic(scenario: &Scenario) -> Vec<Text> {
     let mut phrases = vec![words::cluster(&scenario.topology)];
     phrases.extend(scenario.topics.iter().map(words::topic));
@@ -23,7 +23,7 @@ pub(super) fn traffic(scenario: &Scenario) -> Vec<Text> {
     phrases.iter().map(phrase).collect()
 }
 
-/// What a fault does.
+/// A fault in words.
 pub(super) fn fault(fault: &Fault, scenario: &Scenario) -> Text {
     let mut text = phrase(&fault.kind.parameters().words(scenario));
     if fault.effect == Effect::None {
@@ -56,7 +56,7 @@ pub(super) fn configuration(scenario: &Scenario) -> Table {
         for (key, value) in config {
             table.row([of.clone(), text![code(key)], text![code(value)]]);
         }
-        // What differs between clients is what a reader may take for granted.
+        // Defaults that differ between clients.
         let unset = kind.map(|kind| unset(kind, config));
         for it in unset.into_iter().flatten().filter(ClientDefault::differs) {
             let value = text![

@@ -85,7 +85,7 @@ impl TxnTraces {
                 self.committed_only.insert(*group);
                 self.held_to_committed.insert(*group);
             }
-            Body::CommittedExpected { group } => {
+            Body::ReadCommittedRequired { group } => {
                 self.held_to_committed.insert(*group);
             }
             Body::Stored {

@@ -152,7 +152,7 @@ impl Said {
                 Body::IsolationDeclared { group, isolation } => {
                     self.isolation.insert(*group, *isolation);
                 }
-                Body::CommittedExpected { group } => {
+                Body::ReadCommittedRequired { group } => {
                     self.relying.insert(*group);
                 }
                 Body::TransactionBegun { transaction } => {

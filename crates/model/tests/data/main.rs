@@ -1,0 +1,17 @@
+//! The pure data: records, scenarios, plans and anomalies.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    reason = "a test that cannot go on has failed"
+)]
+
+mod anomaly;
+mod captured;
+mod cluster;
+mod config;
+mod foreign;
+mod own_prefix;
+mod parse;
+mod plan;
+mod record;

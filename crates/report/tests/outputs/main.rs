@@ -1,0 +1,12 @@
+//! Whole reports of plans of embedded scenarios and hand-made verdicts.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    reason = "a test that cannot go on has failed"
+)]
+
+mod made;
+mod markdown;
+mod schema;
+mod xml;
