@@ -27,7 +27,7 @@ const TOPICS_MAX: usize = 100_000;
 /// What the proxy has to say of its work.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
-pub enum Note {
+pub enum ProxyEvent {
     /// A broker was seen for the first time, and has a listener.
     Broker {
         /// Its id, unless it is a bootstrap address.
@@ -57,7 +57,7 @@ pub enum Note {
 }
 
 /// Who hears the notes.
-pub type Notes = Arc<dyn Fn(Note) + Send + Sync>;
+pub type ProxyEventSink = Arc<dyn Fn(ProxyEvent) + Send + Sync>;
 
 /// A broker behind the proxy.
 #[derive(Clone, Debug)]
@@ -75,7 +75,7 @@ pub(crate) struct AddressMap {
     ip: IpAddr,
     /// What clients are told in place of that.
     advertised_host: Option<String>,
-    notes: Notes,
+    notes: ProxyEventSink,
     /// There is a new listener, or another id to one: faults have to be put in
     /// force, and connections may be accepted then.
     pub(crate) news: Notify,
@@ -102,7 +102,7 @@ impl AddressMap {
         addresses: Addresses,
         ip: IpAddr,
         advertised_host: Option<String>,
-        notes: Notes,
+        notes: ProxyEventSink,
     ) -> Arc<Self> {
         Arc::new_cyclic(|me| Self {
             me: me.clone(),
@@ -178,7 +178,7 @@ impl AddressMap {
             link,
         });
         self.news.notify_one();
-        (self.notes)(Note::Broker {
+        (self.notes)(ProxyEvent::Broker {
             node,
             upstream,
             advertised: advertised.clone(),
@@ -197,7 +197,7 @@ impl Cluster for AddressMap {
     }
 
     fn report(&self, client: SocketAddr, upstream: &HostPort, reason: &CloseReason) {
-        (self.notes)(Note::Closed {
+        (self.notes)(ProxyEvent::Closed {
             client,
             upstream: upstream.clone(),
             reason: reason.clone(),
@@ -205,7 +205,7 @@ impl Cluster for AddressMap {
     }
 
     fn no_room(&self, upstream: &HostPort, reason: String) {
-        (self.notes)(Note::NoRoom {
+        (self.notes)(ProxyEvent::NoRoom {
             upstream: upstream.clone(),
             reason,
         });

@@ -10,7 +10,7 @@ use std::time::Duration;
 use tokio::sync::Notify;
 
 use crate::active_fault::ActiveFault;
-use crate::fault::Then;
+use crate::fault::OnDrop;
 use crate::inspect::IN_FLIGHT_MAX;
 
 /// A request whose answer is to come.
@@ -30,7 +30,7 @@ pub(crate) enum ResponseFate {
     /// It is delivered later.
     Delayed(Duration, Arc<ActiveFault>),
     /// It is swallowed, and the connection with it.
-    Dropped(Then, Arc<ActiveFault>),
+    Dropped(OnDrop, Arc<ActiveFault>),
     /// It is swallowed, and this frame delivered for it.
     Replaced(Vec<u8>, Arc<ActiveFault>),
     /// It will not come, and this frame is delivered in its turn.

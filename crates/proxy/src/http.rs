@@ -35,7 +35,7 @@ use tokio::task::{JoinHandle, JoinSet};
 
 use crate::broker_proxy::ProxyError;
 use crate::cluster::{ClusterError, ClusterProxy, FaultId, FaultReport};
-use crate::fault::Fault;
+use crate::fault::ProxyFault;
 
 /// A fault is some hundred bytes.
 const BODY_BYTES_MAX: usize = 64 * 1024;
@@ -217,7 +217,7 @@ async fn one_fault(proxy: &ClusterProxy, number: u64, method: &Method) -> Result
     Ok(json(StatusCode::OK, &report))
 }
 
-async fn fault(request: Request<Incoming>) -> Result<Fault, Refusal> {
+async fn fault(request: Request<Incoming>) -> Result<ProxyFault, Refusal> {
     let is_json = request
         .headers()
         .get(CONTENT_TYPE)
@@ -234,7 +234,7 @@ async fn fault(request: Request<Incoming>) -> Result<Fault, Refusal> {
 
 /// That the brokers a fault names are there; one that has not said its number
 /// yet may be any.
-fn all_there(proxy: &ClusterProxy, fault: &Fault) -> Result<(), Refusal> {
+fn all_there(proxy: &ClusterProxy, fault: &ProxyFault) -> Result<(), Refusal> {
     let known: Option<Vec<i32>> = proxy.brokers().iter().map(|it| it.node).collect();
     let Some(known) = known else { return Ok(()) };
     match fault.brokers.iter().find(|id| !known.contains(*id)) {

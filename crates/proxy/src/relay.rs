@@ -15,7 +15,7 @@ use crate::active_fault::ActiveFault;
 use crate::address::HostPort;
 use crate::counters::{Direction, Totals};
 use crate::exchange::Exchange;
-use crate::fault::Effect;
+use crate::fault::FaultEffect;
 use crate::inspect::{CloseReason, Next, Surroundings};
 use crate::link::{ClientBreak, Conditions, Era, LinkState, LinkView, Never};
 use crate::protocol::{Cluster, Protocol};
@@ -314,7 +314,7 @@ impl Relay {
             .iter()
             .filter(|it| it.fault.fault.is_for(client_id))
         {
-            let Effect::Cut { ways } = one.fault.fault.effect else {
+            let FaultEffect::Cut { ways } = one.fault.fault.effect else {
                 if discarded {
                     continue;
                 }
@@ -442,7 +442,7 @@ mod tests {
     use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
     use tokio::net::{TcpListener, TcpStream};
 
-    use crate::{ClusterProxy, ClusterSettings, Note};
+    use crate::{ClusterProxy, ClusterSettings, ProxyEvent};
 
     /// A byte now and then keeps a connection busy, and the proxy waiting.
     #[tokio::test]
@@ -457,7 +457,7 @@ mod tests {
             advertised_host: None,
         };
         let hear = Arc::new(move |note| {
-            if let Note::Closed { reason, .. } = note {
+            if let ProxyEvent::Closed { reason, .. } = note {
                 log.lock().unwrap().push(reason.to_string());
             }
         });
