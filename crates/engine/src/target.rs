@@ -13,7 +13,7 @@ use std::time::Duration;
 use model::plan::ScenarioPlan;
 use model::scenario::Link;
 use proxy::{ClusterProxy, ClusterSettings, HostPort, ProxyEvent, ProxyEventSink};
-use stack::broker::Broker;
+use stack::broker::LocalBroker;
 use stack::connect::Connect;
 use stack::embedded::{Cdc, CdcSpec, Stack, StackSpec};
 use stack::ports::ReservedPort;
@@ -146,7 +146,7 @@ impl Target {
             return;
         };
         for broker in stack.brokers() {
-            processes.add_service(broker, Broker::service);
+            processes.add_service(broker, LocalBroker::service);
         }
         if let Some(cdc) = stack.cdc() {
             processes.add_service(cdc.connect(), Connect::service);
@@ -203,7 +203,7 @@ impl Target {
     }
 
     /// A broker whose process is ours.
-    pub(crate) fn broker(&self, id: u8) -> Result<Arc<Broker>, EngineError> {
+    pub(crate) fn broker(&self, id: u8) -> Result<Arc<LocalBroker>, EngineError> {
         let found = match &self.home {
             Home::Embedded(stack) => stack.broker(id).cloned(),
             Home::Cluster(_) => None,
@@ -214,7 +214,7 @@ impl Target {
     }
 
     /// All brokers whose processes are ours.
-    pub(crate) fn brokers(&self) -> Vec<Arc<Broker>> {
+    pub(crate) fn brokers(&self) -> Vec<Arc<LocalBroker>> {
         match &self.home {
             Home::Embedded(stack) => stack.brokers().to_vec(),
             Home::Cluster(_) => Vec::new(),

@@ -114,7 +114,7 @@ pub struct WipedDir {
 
 /// One broker.
 #[derive(Debug)]
-pub struct Broker {
+pub struct LocalBroker {
     id: u8,
     ports: BrokerPorts,
     advertised: SocketAddr,
@@ -125,7 +125,7 @@ pub struct Broker {
     service: Service,
 }
 
-impl Broker {
+impl LocalBroker {
     /// Writes its settings under `dir`, and an empty, formatted log directory
     /// under `data`.
     pub(crate) fn prepare(

@@ -28,7 +28,7 @@ const CAUSE_CHARS_MAX: usize = 300;
 
 /// What went wrong with Connect.
 #[derive(Debug, thiserror::Error)]
-pub enum ConnectError {
+pub enum ConnectWorkerError {
     /// Its settings could not be written.
     #[error("cannot write {path}", path = path.display())]
     Io {
@@ -172,11 +172,11 @@ impl ConnectorStatus {
     /// The failure of a part of it, as an error.
     ///
     /// # Errors
-    /// [`ConnectError::Failed`] when a part has failed.
-    pub fn check(&self) -> Result<(), ConnectError> {
+    /// [`ConnectWorkerError::Failed`] when a part has failed.
+    pub fn check(&self) -> Result<(), ConnectWorkerError> {
         match self.failure() {
             None => Ok(()),
-            Some((what, trace)) => Err(ConnectError::Failed {
+            Some((what, trace)) => Err(ConnectWorkerError::Failed {
                 connector: self.name.clone(),
                 what,
                 trace,
@@ -216,11 +216,11 @@ impl Connect {
         dir: &Path,
         setup: ConnectSetup<'_>,
         mut jvm: JvmSpec,
-    ) -> Result<Self, ConnectError> {
+    ) -> Result<Self, ConnectWorkerError> {
         let config = settings(&setup);
         let properties = dir.join("config/connect.properties");
         jvm.set_properties(&properties, &config)
-            .map_err(|source| ConnectError::Io {
+            .map_err(|source| ConnectWorkerError::Io {
                 path: properties,
                 source,
             })?;
@@ -258,12 +258,12 @@ impl Connect {
     /// `topic.creation.default.replication.factor`, or the topics be there.
     ///
     /// # Errors
-    /// [`ConnectError::Refused`] when the configuration is wrong.
+    /// [`ConnectWorkerError::Refused`] when the configuration is wrong.
     pub async fn create_connector(
         &self,
         name: &str,
         config: &BTreeMap<String, String>,
-    ) -> Result<(), ConnectError> {
+    ) -> Result<(), ConnectWorkerError> {
         let path = format!("/connectors/{}/config", encoded(name.as_bytes()));
         let body = Value::from_iter(config.clone());
         self.ask(Method::Put, path, Some(body)).await.map(drop)
@@ -273,16 +273,16 @@ impl Connect {
     /// knows nothing of it yet.
     ///
     /// # Errors
-    /// [`ConnectError`].
-    pub async fn status(&self, name: &str) -> Result<Option<ConnectorStatus>, ConnectError> {
+    /// [`ConnectWorkerError`].
+    pub async fn status(&self, name: &str) -> Result<Option<ConnectorStatus>, ConnectWorkerError> {
         let path = format!("/connectors/{}/status", encoded(name.as_bytes()));
         let answer = match self.ask(Method::Get, path, None).await {
-            Err(ConnectError::Refused { status: 404, .. }) => return Ok(None),
+            Err(ConnectWorkerError::Refused { status: 404, .. }) => return Ok(None),
             answer => answer?,
         };
         serde_json::from_value(answer.body)
             .map(Some)
-            .map_err(|source| ConnectError::Status {
+            .map_err(|source| ConnectWorkerError::Status {
                 connector: name.to_owned(),
                 source,
             })
@@ -292,8 +292,8 @@ impl Connect {
     /// Connect has no such plugin, or does not say.
     ///
     /// # Errors
-    /// [`ConnectError`].
-    pub async fn plugin_version(&self, class: &str) -> Result<Option<String>, ConnectError> {
+    /// [`ConnectWorkerError`].
+    pub async fn plugin_version(&self, class: &str) -> Result<Option<String>, ConnectWorkerError> {
         let answer = self.ask(Method::Get, "/connector-plugins".to_owned(), None);
         let plugins = answer.await?.body;
         let mut plugins = plugins.as_array().into_iter().flatten();
@@ -306,8 +306,8 @@ impl Connect {
     /// it is done.
     ///
     /// # Errors
-    /// [`ConnectError`].
-    pub async fn restart(&self, name: &str, scope: RestartScope) -> Result<(), ConnectError> {
+    /// [`ConnectWorkerError`].
+    pub async fn restart(&self, name: &str, scope: RestartScope) -> Result<(), ConnectWorkerError> {
         let query = match scope {
             RestartScope::InstanceOnly => "",
             RestartScope::WithTasks => "?includeTasks=true&onlyFailed=false",
@@ -319,8 +319,8 @@ impl Connect {
     /// Removes a connector; its offsets stay.
     ///
     /// # Errors
-    /// [`ConnectError`].
-    pub async fn delete(&self, name: &str) -> Result<(), ConnectError> {
+    /// [`ConnectWorkerError`].
+    pub async fn delete(&self, name: &str) -> Result<(), ConnectWorkerError> {
         let path = format!("/connectors/{}", encoded(name.as_bytes()));
         self.ask(Method::Delete, path, None).await.map(drop)
     }
@@ -328,13 +328,13 @@ impl Connect {
     /// Waits until a connector and all its tasks run.
     ///
     /// # Errors
-    /// [`ConnectError::Failed`] with the trace as soon as a part of it fails,
-    /// [`ConnectError::NotRunning`] after `bound`.
+    /// [`ConnectWorkerError::Failed`] with the trace as soon as a part of it fails,
+    /// [`ConnectWorkerError::NotRunning`] after `bound`.
     pub async fn wait_running(
         &self,
         name: &str,
         bound: Duration,
-    ) -> Result<ConnectorStatus, ConnectError> {
+    ) -> Result<ConnectorStatus, ConnectWorkerError> {
         let since = Instant::now();
         loop {
             let status = self.status(name).await?;
@@ -342,7 +342,7 @@ impl Connect {
             match status {
                 Some(status) if status.is_running() => return Ok(status),
                 status if since.elapsed() > bound => {
-                    return Err(ConnectError::NotRunning {
+                    return Err(ConnectWorkerError::NotRunning {
                         connector: name.to_owned(),
                         bound_ms: elapsed_ms(since),
                         state: status.map_or("unknown".to_owned(), |it| it.summary()),
@@ -359,7 +359,7 @@ impl Connect {
         method: Method,
         path: String,
         body: Option<Value>,
-    ) -> Result<Answer, ConnectError> {
+    ) -> Result<Answer, ConnectWorkerError> {
         let since = Instant::now();
         loop {
             let url = format!("http://{}{path}", self.rest_addr());
@@ -369,7 +369,7 @@ impl Connect {
                 409 if since.elapsed() < REBALANCE_BOUND => tokio::time::sleep(POLL).await,
                 status => {
                     let message = answer.body.get("message").and_then(Value::as_str);
-                    return Err(ConnectError::Refused {
+                    return Err(ConnectWorkerError::Refused {
                         method,
                         path,
                         status,

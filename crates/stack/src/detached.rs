@@ -22,7 +22,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::embedded::Stack;
 use crate::linux;
-use crate::postgres::ConnectionParameters;
+use crate::postgres::PostgresConnInfo;
 use crate::process::{ProcessError, ProcessSnapshot, elapsed_ms};
 use crate::temp_dir::lock_file;
 
@@ -112,7 +112,7 @@ pub struct RunningStack {
     /// Connect's REST interface.
     pub connect: Option<SocketAddr>,
     /// PostgreSQL.
-    pub postgres: Option<ConnectionParameters>,
+    pub postgres: Option<PostgresConnInfo>,
     /// Whether brokers make topics when they are first used.
     #[serde(default)]
     pub creates_topics: bool,

@@ -17,8 +17,8 @@ use tokio::task::JoinSet;
 
 use crate::archive::{Archives, Program};
 use crate::artefacts::Artefacts;
-use crate::broker::{Broker, BrokerError, BrokerPorts, Cluster, ReplicationPort};
-use crate::connect::{Connect, ConnectError, ConnectSetup};
+use crate::broker::{BrokerError, BrokerPorts, Cluster, LocalBroker, ReplicationPort};
+use crate::connect::{Connect, ConnectSetup, ConnectWorkerError};
 use crate::encoding::random_id;
 use crate::format::{Format, FormatError};
 use crate::java::Java;
@@ -64,7 +64,7 @@ pub enum StackError {
     Format(#[from] FormatError),
     /// Connect's files.
     #[error(transparent)]
-    Connect(#[from] ConnectError),
+    Connect(#[from] ConnectWorkerError),
     /// PostgreSQL's set-up.
     #[error(transparent)]
     Postgres(#[from] PostgresError),
@@ -181,7 +181,7 @@ impl Cdc {
 #[derive(Debug)]
 pub struct Stack {
     dir: PathBuf,
-    brokers: Vec<Arc<Broker>>,
+    brokers: Vec<Arc<LocalBroker>>,
     cdc: Option<Cdc>,
     ready_ms: u64,
     // The last to go.
@@ -268,12 +268,12 @@ impl Stack {
     }
 
     /// All brokers, by id.
-    pub fn brokers(&self) -> &[Arc<Broker>] {
+    pub fn brokers(&self) -> &[Arc<LocalBroker>] {
         &self.brokers
     }
 
     /// The broker of this id, from 1.
-    pub fn broker(&self, id: u8) -> Option<&Arc<Broker>> {
+    pub fn broker(&self, id: u8) -> Option<&Arc<LocalBroker>> {
         self.brokers.iter().find(|it| it.id() == id)
     }
 
@@ -347,7 +347,7 @@ async fn begin_cdc(
     java: &Java,
     spec: &StackSpec,
     mut cdc: CdcSpec,
-    brokers: &[Arc<Broker>],
+    brokers: &[Arc<LocalBroker>],
     layout: &Layout,
     starting: &mut Starting,
 ) -> Result<Cdc, StackError> {
@@ -369,13 +369,13 @@ async fn begin_cdc(
     Ok(Cdc { connect, postgres })
 }
 
-fn advertised(brokers: &[Arc<Broker>]) -> Vec<SocketAddr> {
+fn advertised(brokers: &[Arc<LocalBroker>]) -> Vec<SocketAddr> {
     brokers.iter().map(|it| it.advertised_addr()).collect()
 }
 
 /// A stack that is started only so that a JVM can learn from it.
 pub(crate) struct TrainingStack {
-    brokers: Vec<Arc<Broker>>,
+    brokers: Vec<Arc<LocalBroker>>,
     connect: Option<Connect>,
     trainee: JvmSpec,
 }
@@ -496,7 +496,7 @@ fn prepare_brokers(
     layout: &Layout,
     format: Format,
     jvm: impl Fn(&StackSpec, u8) -> JvmSpec,
-) -> Result<Vec<Arc<Broker>>, StackError> {
+) -> Result<Vec<Arc<LocalBroker>>, StackError> {
     // All brokers have it or none: they agree on one listener's name.
     let replicates_apart =
         !spec.replication_ports.is_empty() || !spec.replication_advertise.is_empty();
@@ -534,7 +534,7 @@ fn prepare_brokers(
     for (id, ports) in (1..=spec.brokers).zip(ports) {
         let advertised = spec.advertise.get(&id).copied();
         let jvm = jvm(spec, id);
-        let broker = Broker::prepare(
+        let broker = LocalBroker::prepare(
             id,
             &layout.dir,
             &layout.data,
@@ -575,7 +575,7 @@ fn prepare_connect(
     spec: &StackSpec,
     cdc: CdcSpec,
     plugin_path: &Path,
-    brokers: &[Arc<Broker>],
+    brokers: &[Arc<LocalBroker>],
     layout: &Layout,
     jvm: JvmSpec,
 ) -> Result<Connect, StackError> {
