@@ -4,7 +4,6 @@
 //! Knows what needs what to start and to stop; not what it is used for.
 
 use std::collections::BTreeMap;
-use std::ffi::OsString;
 use std::fs;
 use std::io;
 use std::net::SocketAddr;
@@ -28,9 +27,6 @@ use crate::postgres::{Postgres, PostgresError};
 use crate::process::elapsed_ms;
 use crate::service::{Service, ServiceError, Started};
 use crate::temp_dir::TempDir;
-
-/// A training gives way to whatever it is started beside: nice(1).
-const NICE_TRAINING: u8 = 19;
 
 /// Why there is no stack.
 #[derive(Debug, thiserror::Error)]
@@ -282,12 +278,12 @@ impl Stack {
         self.cdc.as_ref()
     }
 
-    /// What clients under test are to be given as `bootstrap.servers`.
+    /// `bootstrap.servers` for clients under test.
     pub fn bootstrap_servers(&self) -> Vec<SocketAddr> {
         advertised(&self.brokers)
     }
 
-    /// The same for whoever must see the truth.
+    /// The same for the observer: never a proxy's addresses.
     pub fn direct_servers(&self) -> Vec<SocketAddr> {
         self.brokers.iter().map(|it| it.direct_addr()).collect()
     }
@@ -373,78 +369,8 @@ fn advertised(brokers: &[Arc<LocalBroker>]) -> Vec<SocketAddr> {
     brokers.iter().map(|it| it.advertised_addr()).collect()
 }
 
-/// A stack that is started only so that a JVM can learn from it.
-pub(crate) struct TrainingStack {
-    brokers: Vec<Arc<LocalBroker>>,
-    connect: Option<Connect>,
-    trainee: JvmSpec,
-}
-
-impl TrainingStack {
-    /// Starts a broker, and a Connect worker when there are options for it;
-    /// it is then the one that records.
-    pub(crate) async fn start(
-        artefacts: &Artefacts,
-        java: &Java,
-        dir: &Path,
-        broker_options: Vec<OsString>,
-        connect_options: Option<Vec<OsString>>,
-    ) -> Result<Self, StackError> {
-        let layout = Layout::create(dir)?;
-        let mut spec = StackSpec::new(dir);
-        let mut trainee = broker_jvm(artefacts, java, &spec, &layout, 1);
-        trainee.archive_options = broker_options;
-        trainee.nice = NICE_TRAINING;
-        let format = Format::of(artefacts, java).await?;
-        let brokers = prepare_brokers(&mut spec, &layout, format, |_, _| trainee.clone())?;
-        for broker in &brokers {
-            broker.service().start().await?;
-        }
-        let mut connect = None;
-        if let Some(options) = connect_options {
-            let files = artefacts.cdc.as_ref().ok_or(StackError::NoCdcArtefacts)?;
-            trainee = connect_jvm(artefacts, java, &spec, &layout);
-            trainee.archive_options = options;
-            trainee.nice = NICE_TRAINING;
-            let worker = prepare_connect(
-                &spec,
-                CdcSpec::default(),
-                &files.debezium.path,
-                &brokers,
-                &layout,
-                trainee.clone(),
-            )?;
-            worker.service().start().await?;
-            connect = Some(worker);
-        }
-        Ok(Self {
-            brokers,
-            connect,
-            trainee,
-        })
-    }
-
-    /// The JVM that records.
-    pub(crate) fn jvm(&self) -> &JvmSpec {
-        &self.trainee
-    }
-
-    /// Stops it in order: only then is the record written.
-    pub(crate) async fn stop(self, bound: Duration) -> Result<(), ServiceError> {
-        if let Some(connect) = &self.connect {
-            // Whatever the broker had to teach was learnt before.
-            connect.service().stop(bound).await?;
-            return Ok(());
-        }
-        for broker in &self.brokers {
-            broker.service().stop(bound).await?;
-        }
-        Ok(())
-    }
-}
-
 /// The stack's directory.
-struct Layout {
+pub(crate) struct Layout {
     dir: PathBuf,
     log4j: PathBuf,
     /// Where brokers store what they are given.
@@ -453,7 +379,7 @@ struct Layout {
 }
 
 impl Layout {
-    fn create(dir: &Path) -> Result<Self, StackError> {
+    pub(crate) fn create(dir: &Path) -> Result<Self, StackError> {
         let io_error = |path: &Path| {
             let path = path.to_owned();
             move |source| StackError::Io { path, source }
@@ -491,7 +417,7 @@ impl Layout {
     }
 }
 
-fn prepare_brokers(
+pub(crate) fn prepare_brokers(
     spec: &mut StackSpec,
     layout: &Layout,
     format: Format,
@@ -555,7 +481,7 @@ fn given_or_taken(
     given.remove(&broker).map_or_else(ReservedPort::take, Ok)
 }
 
-fn broker_jvm(
+pub(crate) fn broker_jvm(
     artefacts: &Artefacts,
     java: &Java,
     spec: &StackSpec,
@@ -571,7 +497,7 @@ fn broker_jvm(
     }
 }
 
-fn prepare_connect(
+pub(crate) fn prepare_connect(
     spec: &StackSpec,
     cdc: CdcSpec,
     plugin_path: &Path,
@@ -589,7 +515,12 @@ fn prepare_connect(
     Ok(Connect::prepare(&layout.dir, setup, jvm)?)
 }
 
-fn connect_jvm(artefacts: &Artefacts, java: &Java, spec: &StackSpec, layout: &Layout) -> JvmSpec {
+pub(crate) fn connect_jvm(
+    artefacts: &Artefacts,
+    java: &Java,
+    spec: &StackSpec,
+    layout: &Layout,
+) -> JvmSpec {
     let main_class = "org.apache.kafka.connect.cli.ConnectDistributed";
     let log = layout.log("connect");
     JvmSpec {

@@ -4,7 +4,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use model::scenario::DiskFull;
-use stack::broker::{FullDisk, LocalBroker};
+use stack::broker::LocalBroker;
+use stack::broker::full_disk::FullDisk;
 use stack::process::ProcessSnapshot;
 use tokio::time::Instant;
 

@@ -36,8 +36,7 @@ const METADATA: &str = "__cluster_metadata-0";
 /// append is some 4 KB of log for each partition.
 const ROOM_BYTES: u64 = 128 * 1024;
 
-/// What marks a line of the log as one about a failed log directory: who
-/// writes it.
+/// The loggers that write of a failed log directory.
 const FAILURES: [&str; 2] = ["LogDirFailureChannel", "kafka.log.LogManager"];
 
 /// A log directory that takes no more: [`LocalBroker::fill_disk`].
@@ -61,9 +60,6 @@ impl FullDisk {
         self.process
     }
 
-    fn into_process(self) -> ProcessSnapshot {
-        self.process
-    }
 }
 
 impl LocalBroker {
@@ -122,9 +118,9 @@ impl LocalBroker {
     /// # Errors
     /// [`BrokerError::Limit`].
     pub fn free_disk(&self, full: FullDisk) -> Result<(), BrokerError> {
-        let filled = full.into_process();
+        let FullDisk { process, .. } = full;
         match self.service.snapshot() {
-            Ok(now) if now.is_same_process(&filled) => self.limit(now.pid, None),
+            Ok(now) if now.is_same_process(&process) => self.limit(now.pid, None),
             // Another process was never short of space.
             _ => Ok(()),
         }
