@@ -1,8 +1,8 @@
 //! The brokers that are known, and the listener before each: what answers are
 //! rewritten by. Knows nothing of faults.
 //!
-//! Whoever looks into an answer holds the gate of a link. So the lock here is
-//! the innermost there is: nobody waits for anything while holding it.
+//! An answer is read while the gate of a link is held. So the lock here is the
+//! innermost: its holder waits for nothing.
 
 use std::collections::HashMap;
 use std::net::{IpAddr, SocketAddr};
@@ -24,7 +24,7 @@ pub const BROKERS_MAX: usize = 1024;
 /// The most topics whose ids are remembered, at some 100 bytes each.
 const TOPICS_MAX: usize = 100_000;
 
-/// What the proxy has to say of its work.
+/// An event of the proxy's work.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub enum ProxyEvent {
@@ -56,7 +56,7 @@ pub enum ProxyEvent {
     },
 }
 
-/// Who hears the notes.
+/// Receives the events.
 pub type ProxyEventSink = Arc<dyn Fn(ProxyEvent) + Send + Sync>;
 
 /// A broker behind the proxy.
@@ -131,7 +131,7 @@ impl AddressMap {
         std::mem::take(&mut state.entries)
     }
 
-    /// Puts a listener before an address that nobody had to name, on this port.
+    /// Puts a listener on this port before an address from the settings.
     pub(crate) fn begin(
         &self,
         node: Option<i32>,

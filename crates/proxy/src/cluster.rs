@@ -1,5 +1,5 @@
 //! The proxy before a whole cluster: one listener per broker, and the faults
-//! that are switched on. Knows nothing of bytes, nor of who switches faults.
+//! that are switched on. Knows nothing of bytes, nor of the callers that switch faults.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::net::{IpAddr, SocketAddr};
@@ -47,7 +47,7 @@ pub enum ClusterError {
     Listen {
         /// Where.
         address: SocketAddr,
-        /// Before whom.
+        /// The broker.
         upstream: HostPort,
         /// The system's reason.
         reason: String,
@@ -114,7 +114,7 @@ pub struct ClusterProxy {
 #[derive(Debug)]
 struct Shared {
     addresses: Arc<AddressMap>,
-    /// Never locked by whoever holds the gate of a link.
+    /// Never locked while the gate of a link is held.
     switchboard: Mutex<Switchboard>,
     settling: std::sync::Mutex<Option<tokio::task::JoinHandle<()>>>,
 }
@@ -147,8 +147,8 @@ struct Switched {
 enum Reach {
     /// Whole links, by where they listen.
     Links(BTreeMap<SocketAddr, Cut>),
-    /// Some clients' connections, on links that stay open; and who hears when
-    /// these are gone.
+    /// Some clients' connections, on links that stay open; the channel closes
+    /// when these are gone.
     Clients(Arc<ClientBreak>, mpsc::Receiver<Never>),
 }
 
@@ -365,7 +365,7 @@ impl ClusterProxy {
     /// id is, and lets connections to them in.
     async fn settle(&self) {
         let mut board = self.shared.switchboard.lock().await;
-        // A link that is cut already is cut; there is nobody to tell.
+        // A link that is cut already stays cut; no caller waits for an error.
         let _ = board.put_in_force(&self.shared.addresses);
         for entry in self.shared.addresses.entries() {
             entry.link.begin();

@@ -1,5 +1,5 @@
 //! Answers in the broker's place that say that a request failed. Pure: knows
-//! nothing of who asked or why.
+//! nothing of the client or its reason.
 
 use bytes::BytesMut;
 use kafka_protocol::messages::add_partitions_to_txn_response::{

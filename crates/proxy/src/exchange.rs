@@ -43,7 +43,7 @@ pub(crate) enum ResponseFate {
 pub(crate) struct Exchange {
     in_flight: Mutex<VecDeque<Expected>>,
     silent: AtomicBool,
-    /// What the first request said of who asks; it may say nothing.
+    /// The `client.id` of the first request; it may have none.
     client_id: OnceLock<Option<Box<str>>>,
     /// An answer has been taken out.
     pub(crate) room: Notify,

@@ -30,8 +30,8 @@ pub struct ProxyFault {
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub brokers: Vec<i32>,
     /// Only for clients whose `client.id` begins with one of these; for all when
-    /// empty. Who is behind a connection is known from its first request on, and
-    /// that is judged already: a cut of a client that connects anew lets nothing
+    /// empty. A connection's client is known from its first request on, and that
+    /// is judged already: a cut of a client that connects anew lets nothing
     /// pass but the connection itself. Brokers have ids too where they are each
     /// other's clients: `broker-2-fetcher-0` is a follower that replicates.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
@@ -52,7 +52,7 @@ pub struct ProxyFault {
     deny_unknown_fields
 )]
 pub enum FaultEffect {
-    /// Nothing is delivered, and nobody hears of it: bytes are swallowed.
+    /// Nothing is delivered, and neither end is told: bytes are swallowed.
     /// Connections that met the cut are reset when it heals.
     Cut {
         /// Which way.
@@ -233,7 +233,7 @@ pub enum FaultDataError {
         /// The ones that can.
         these: String,
     },
-    /// Who is refused has not said anything yet.
+    /// A refused client has sent no `client.id` yet.
     #[error("connections are refused before clients tell their client.id; leave \"clients\" out")]
     RefusesUnknown,
     /// It would fit every client.
@@ -259,9 +259,6 @@ impl ProxyFault {
     }
 
     /// Whether it makes sense.
-    ///
-    /// # Errors
-    /// [`FaultDataError`].
     pub fn validate(&self) -> Result<(), FaultDataError> {
         if self.effect.longest_ms() > DELAY_MAX_MS {
             return Err(FaultDataError::Delay);

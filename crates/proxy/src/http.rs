@@ -9,7 +9,7 @@
 //! | `DELETE /faults/N` | heals it, and says what it met |
 //! | `DELETE /faults` | heals all |
 //!
-//! Who can reach it can break what is behind the proxy, so it is meant for the
+//! A client that reaches it can break what is behind the proxy, so it is meant for the
 //! loopback interface. A web page that a browser on the same machine shows
 //! could reach that too: bodies must be `application/json`, which browsers do
 //! not send to other sites unasked, and the host must be an address or
@@ -39,9 +39,9 @@ use crate::fault::ProxyFault;
 
 /// A fault is some hundred bytes.
 const BODY_BYTES_MAX: usize = 64 * 1024;
-/// Whoever switches faults does so one after the other.
+/// Clients switch faults one after the other.
 const CONNECTIONS_MAX: usize = 64;
-/// Who has connected and says nothing is forgotten.
+/// A connection that sends nothing is dropped after this.
 const HEADER_LIMIT: Duration = Duration::from_secs(30);
 
 /// The interface, for as long as it lives.
@@ -99,7 +99,7 @@ async fn serve(listener: TcpListener, proxy: ClusterProxy) {
                 let proxy = proxy.clone();
                 async move { Ok::<_, Infallible>(answer(request, &proxy).await) }
             });
-            // Who breaks off has nothing more to hear.
+            // A client that breaks off hears nothing more.
             let _ = http1::Builder::new()
                 .timer(TokioTimer::new())
                 .header_read_timeout(HEADER_LIMIT)

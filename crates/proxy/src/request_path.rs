@@ -148,7 +148,7 @@ impl RequestPath {
     }
 }
 
-/// Lets a connection's first request say who asks, if it is at hand. What is
+/// Learns the `client.id` from a connection's first request, if it is at hand. What is
 /// wrong with it is told when it is decided on.
 pub(crate) fn learn_client_id(front: &[u8], exchange: &Exchange) {
     if let Ok(Some(header)) = header(front) {

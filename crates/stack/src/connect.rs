@@ -271,9 +271,6 @@ impl Connect {
 
     /// How a connector is; `None` when there is none of that name, or Connect
     /// knows nothing of it yet.
-    ///
-    /// # Errors
-    /// [`ConnectWorkerError`].
     pub async fn status(&self, name: &str) -> Result<Option<ConnectorStatus>, ConnectWorkerError> {
         let path = format!("/connectors/{}/status", encoded(name.as_bytes()));
         let answer = match self.ask(Method::Get, path, None).await {
@@ -290,9 +287,6 @@ impl Connect {
 
     /// The version of a connector's plugin, such as `3.7.0.Final`; `None` when
     /// Connect has no such plugin, or does not say.
-    ///
-    /// # Errors
-    /// [`ConnectWorkerError`].
     pub async fn plugin_version(&self, class: &str) -> Result<Option<String>, ConnectWorkerError> {
         let answer = self.ask(Method::Get, "/connector-plugins".to_owned(), None);
         let plugins = answer.await?.body;
@@ -304,9 +298,6 @@ impl Connect {
 
     /// Restarts a connector. Connect answers when it has taken note, not when
     /// it is done.
-    ///
-    /// # Errors
-    /// [`ConnectWorkerError`].
     pub async fn restart(&self, name: &str, scope: RestartScope) -> Result<(), ConnectWorkerError> {
         let query = match scope {
             RestartScope::InstanceOnly => "",
@@ -317,9 +308,6 @@ impl Connect {
     }
 
     /// Removes a connector; its offsets stay.
-    ///
-    /// # Errors
-    /// [`ConnectWorkerError`].
     pub async fn delete(&self, name: &str) -> Result<(), ConnectWorkerError> {
         let path = format!("/connectors/{}", encoded(name.as_bytes()));
         self.ask(Method::Delete, path, None).await.map(drop)
@@ -405,18 +393,14 @@ fn settings(setup: &ConnectSetup<'_>) -> BTreeMap<String, String> {
         ("rest.advertised.host.name", "127.0.0.1".to_owned()),
         ("offset.flush.interval.ms", "1000".to_owned()),
         // Connect keeps a lost worker's tasks for it, 5 minutes by default;
-        // after the only worker is killed nobody else comes.
+        // after the only worker is killed no other comes.
         ("scheduled.rebalance.max.delay.ms", "0".to_owned()),
         // It starts together with its brokers: look for them often.
         ("reconnect.backoff.ms", "20".to_owned()),
         ("reconnect.backoff.max.ms", "100".to_owned()),
     ];
-    let mut settings: BTreeMap<String, String> = ours
-        .into_iter()
-        .map(|(key, value)| (key.to_owned(), value))
-        .collect();
-    settings.extend(setup.overrides.clone());
-    settings
+    let ours = ours.map(|(key, value)| (key.to_owned(), value));
+    ours.into_iter().chain(setup.overrides.clone()).collect()
 }
 
 /// How Connect finds the connector: to search every jar by reflection takes

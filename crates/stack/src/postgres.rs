@@ -20,7 +20,7 @@ use crate::process::{ChildSpec, Exit, Owner, ProcessError, Signal, Stream};
 use crate::service::{Probe, Service, ServiceError};
 use crate::temp_dir::{TempDir, make_readable};
 
-/// Nobody, on every Linux.
+/// The user `nobody`, on every Linux.
 const UNPRIVILEGED: Owner = Owner {
     uid: 65_534,
     gid: 65_534,

@@ -59,7 +59,6 @@ impl FullDisk {
     pub fn process(&self) -> ProcessSnapshot {
         self.process
     }
-
 }
 
 impl LocalBroker {
