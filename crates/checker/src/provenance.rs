@@ -9,7 +9,7 @@ use model::ids::{GroupIx, Offset, PartitionRef, ProducerIx};
 
 use crate::sets::ranges::Ranges;
 
-/// What may not be said of a history that lacks something: every one of these
+/// Conclusions that an incomplete history forbids: every one of these
 /// is the absence of an event that may only not have been recorded.
 pub(crate) const ABSENCES: [Anomaly; 6] = [
     Anomaly::LostWrite,

@@ -94,7 +94,7 @@ impl Display {
             || matches!(progress.event, ProgressEvent::NotRead { .. });
         if let (true, Some(news)) = (stays, news(&progress.event)) {
             self.end();
-            // Nobody can be told that standard error is gone.
+            // Without standard error there is no place for a message.
             let _ = writeln!(anstream::stderr(), "{folder}: {news}");
         }
     }
@@ -160,7 +160,7 @@ fn size() -> (usize, usize) {
 
 fn put(text: &str) {
     let mut stderr = io::stderr().lock();
-    // Nobody can be told that standard error is gone.
+    // Without standard error there is no place for a message.
     let _ = stderr
         .write_all(text.as_bytes())
         .and_then(|()| stderr.flush());

@@ -1,4 +1,4 @@
-//! A scenario's plan in words, for somebody who knows Kafka and not this tool.
+//! A scenario's plan in words, for readers who know Kafka and not ackproof.
 //! Pure; nothing in it has happened yet.
 
 use cdc::form::Form;

@@ -18,7 +18,7 @@ pub(crate) struct JudgementError {
     source: UnfitHistory,
 }
 
-/// What came of a scenario, and how much of its history that rests on.
+/// A scenario's verdict, and how much of its history it rests on.
 #[derive(Clone, Debug)]
 pub(crate) struct Judged {
     pub(crate) verdict: ScenarioVerdict,

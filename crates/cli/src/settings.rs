@@ -50,7 +50,7 @@ pub(crate) enum Brokers {
     Cluster(Vec<HostPort>),
 }
 
-/// What was asked for does not fit the brokers.
+/// Scenarios that do not fit the brokers.
 #[derive(Debug, thiserror::Error)]
 enum UnfitError {
     #[error("{scenario} cannot run on {on}: it {}", reasons.join("; it "))]

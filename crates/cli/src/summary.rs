@@ -218,7 +218,7 @@ pub(crate) fn totals(plan: &RunPlan, verdict: &RunVerdict) -> String {
 fn figures(verdict: &ScenarioVerdict) -> Vec<String> {
     let counts = &verdict.counts;
     let measured = &verdict.measurements;
-    // Zero of something is a figure only where somebody could look.
+    // Zero is a figure only where it could be counted.
     let known = |count: u64| count > 0 || verdict.verdict != Verdict::Inconclusive;
     let mut figures = Vec::new();
     if let Some(capture) = &measured.capture {
@@ -302,7 +302,7 @@ fn group_figures(group: &GroupMeasurements) -> String {
     )
 }
 
-/// A count of an anomaly, unless it is zero only because nobody could look.
+/// A count of an anomaly, unless it is zero only because it could not be counted.
 fn settled(
     verdict: &ScenarioVerdict,
     claim: Claim,
@@ -404,7 +404,7 @@ fn range(range: &NamedRange) -> String {
     }
 }
 
-/// One instance with the operations that prove it: when, who, what.
+/// One instance with the operations that prove it: time, actor, operation.
 fn proof(out: &mut String, example: &Example) {
     let _ = writeln!(out, "        {FAINT}for example {}{FAINT:#}", example.item);
     let shown = &example.operations[..example.operations.len().min(ROWS_MAX)];

@@ -39,7 +39,6 @@ use crate::sets::table::{PartitionTable, Table};
 use crate::txn::outcomes::TxnOutcome;
 use crate::txn::reads::{TxnRead, TxnReads, regressions};
 
-/// What is known of the groups.
 #[derive(Default)]
 pub(crate) struct Readers {
     positions: Positions,
@@ -56,7 +55,7 @@ pub(crate) struct Readers {
     stage: Stage,
 }
 
-/// What the history is being read for.
+/// The purpose of the current pass.
 #[derive(Default)]
 enum Stage {
     /// Bits, and the latest commits.
@@ -200,6 +199,7 @@ impl Analyzer for Readers {
             .filter(|group| self.processed_in_place(**group, log))
             .copied()
             .collect();
+        let taken = self.joined.commits(&context.txn_outcomes);
         let contested: BTreeMap<(GroupIx, PartitionRef), Doubt> = readings
             .into_iter()
             .filter_map(|(group, partition)| {
@@ -207,7 +207,9 @@ impl Analyzer for Readers {
                 let outputs = derived.of(group, partition, log, context);
                 let bounds = Bounds::of(context, group, partition);
                 let past = log.past();
-                let position = reading.position();
+                let taken = taken.get(&(group, partition)).into_iter().flatten();
+                let taken = taken.map(|commit| commit.offset).max();
+                let position = reading.position().max(taken);
                 let is_cut = past.is_of(partition)
                     || position.is_some_and(|position| past.is_behind(partition, position));
                 let known = (in_place.contains(&group), is_cut);

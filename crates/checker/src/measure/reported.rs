@@ -13,10 +13,10 @@ use crate::names::Names;
 /// Different errors of one producer or group that are kept apart, at most;
 /// some clients put figures into their names.
 const ERRORS_MAX: usize = 20;
-/// What all others are called.
+/// The name for all others.
 const OTHERS: &str = "others";
 
-/// Whose report it is.
+/// The client that reported it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 enum Who {
     Producer(ProducerIx),
@@ -136,7 +136,7 @@ impl Reports {
         all
     }
 
-    /// Who was throttled, and how much.
+    /// The clients that were throttled, and how much.
     pub(crate) fn throttled(&self, names: &Names) -> Vec<Throttling> {
         let throttled = self.throttled_ms.iter();
         throttled

@@ -56,7 +56,7 @@ pub struct Explainer {
     attribution: LossLocation,
     /// What stands next to the offsets in question.
     log_around: HashMap<PartitionRef, Around<Content>>,
-    /// Who read next to them.
+    /// Readings next to them.
     read_around: BTreeMap<(PartitionRef, GroupIx), Around<Reading>>,
     names: Names,
     cases: Vec<Case>,

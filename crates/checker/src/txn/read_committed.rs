@@ -306,7 +306,7 @@ impl ReadCommitted {
             txn_outcomes,
             ..
         } = context;
-        // Without a log nothing but what was read says whose a place is.
+        // Without a log only readings tell which transaction wrote a record.
         let placed = !provenance.is_imported() && !txn_outcomes.is_unplaced();
         for ((group, partition), given) in self.places.iter().filter(|_| placed) {
             let stands = txn_outcomes.stands(*partition).iter();

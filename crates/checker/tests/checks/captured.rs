@@ -29,7 +29,7 @@ enum Act {
     Write(usize, i64, Then),
     /// Whatever its writer knows of the row.
     Anyhow(usize, i64, RowOp),
-    /// The transaction ends; whether it took effect where nobody knows.
+    /// The transaction ends; whether it took effect where that is unknown.
     End(TxOutcome, Effect),
     /// The place in the write-ahead log is noted.
     Reach,

@@ -25,11 +25,11 @@ proptest! {
         let found: BTreeMap<Anomaly, u64> = found(&analysis).into_iter().collect();
         prop_assert_eq!(&found, &world.expected);
         // Killed members make their successors read again: that is healthy. So
-        // is what was sent behind everything that anybody read.
+        // is what was sent behind everything that a consumer read.
         let healthy = |anomaly: &Anomaly| match anomaly {
             Anomaly::Reprocessed => true,
             Anomaly::Unseen => size.witness == Witness::Readers,
-            // A group that comes late finds deleted what nobody kept for it.
+            // A group that comes late finds deleted what was not kept for it.
             Anomaly::GroupGap => size.kept.deletes(),
             _ => false,
         };
@@ -93,7 +93,7 @@ proptest! {
             _ => true,
         });
         if let Some(place) = imported {
-            // Nobody but its readers has seen the log.
+            // Only its consumers have seen the log.
             bodies.retain(|body| !matches!(
                 body,
                 Body::Stored { .. } | Body::Pinned { .. } | Body::PartitionRead { .. }
@@ -159,7 +159,7 @@ proptest! {
         let mut story = story();
         let mut steps = steps;
         if imported {
-            // Nobody but its readers has seen the log.
+            // Only its consumers have seen the log.
             story = story.imported("another");
             steps.retain(|(_, body)| !matches!(
                 body,
@@ -214,7 +214,7 @@ proptest! {
 }
 
 /// Histories of a few events are checked in no time: more of them than usual,
-/// unless somebody asks for another number.
+/// unless another number is asked for.
 pub(crate) fn thousands() -> ProptestConfig {
     let config = ProptestConfig::default();
     match std::env::var_os("PROPTEST_CASES") {

@@ -37,7 +37,7 @@ pub(crate) fn list(args: &ListArgs) -> Result<Exit, Failure> {
     Ok(Exit::Held)
 }
 
-/// What one chooses scenarios by.
+/// The facts by which scenarios are chosen.
 fn described(scenario: &Scenario) -> Value {
     let faults = scenario.faults.iter().map(|fault| fault.kind.name());
     let claims = scenario.guarantees.iter();

@@ -43,7 +43,7 @@ impl Explainer {
         self.attribution.finish(&mut analysis.findings);
     }
 
-    /// What stands next to the offset in question, and who was given that.
+    /// The records next to the offset in question, and their readers.
     fn add_surroundings(&self, case: &mut Case) {
         let Some((partition, offset)) = case.suspect.place() else {
             return;

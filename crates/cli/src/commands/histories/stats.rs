@@ -108,7 +108,7 @@ fn read(file: &Path) -> Result<Stats, Damage> {
     Ok(stats)
 }
 
-/// Whom a history tells of.
+/// The clients in a history.
 #[derive(Default)]
 struct Met {
     producers: BTreeSet<ProducerIx>,
