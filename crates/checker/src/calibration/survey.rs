@@ -249,16 +249,12 @@ impl Survey {
                 offset,
                 result: CommitResult::Accepted,
             } => {
-                let group = self.names.group_of(*member);
-                let group = group.filter(|_| !self.past.is_behind(*partition, *offset));
-                match group {
-                    // It counts all the same, and is not lowered with the others.
-                    Some(group) if self.behind_gone.contains(&(*member, *partition)) => {
-                        let trace = self.commits.entry((group, *partition)).or_default();
-                        trace.highest_behind_gone = trace.highest_behind_gone.max(Some(*offset));
-                    }
-                    Some(group) => self.committed(group, *partition, *offset, placed),
-                    None => {}
+                // Only in a log that is known to be cut do such commits pass nothing.
+                let past = &self.past;
+                let gone = past.is_behind(*partition, *offset)
+                    || past.is_of(*partition) && self.behind_gone.contains(&(*member, *partition));
+                if let Some(group) = self.names.group_of(*member).filter(|_| !gone) {
+                    self.committed(group, *partition, *offset, placed);
                 }
             }
             Body::GroupOffset {

@@ -300,9 +300,10 @@ proptest! {
     }
 }
 
-/// A member that read behind the log's end committed the last record, too.
+/// A member that read behind the log's end committed the last record, too, in a
+/// log that was not cut.
 #[test]
-fn a_last_change_is_not_planted_as_unprocessed_where_its_commit_would_stay() {
+fn a_last_change_is_planted_as_unprocessed_with_all_commits_behind_it() {
     let world = make(Size {
         producers: 3,
         partitions: 3,
