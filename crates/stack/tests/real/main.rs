@@ -9,5 +9,6 @@ mod death;
 mod fetching;
 mod fixture;
 mod format;
+mod java_client;
 mod lifecycle;
 mod training;
