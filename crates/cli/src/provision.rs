@@ -103,6 +103,7 @@ impl Provision {
                 PartKind::Kafka => "kafka",
                 PartKind::Debezium => "debezium",
                 PartKind::Postgres => "postgresql",
+                PartKind::KafkaClients => "kafka-clients",
             };
             (name.to_owned(), version(part))
         });

@@ -92,7 +92,7 @@ impl Fetcher<'_> {
         }
 
         let made = match recipe.kind {
-            PartKind::Kafka => download,
+            PartKind::Kafka | PartKind::KafkaClients => download,
             PartKind::Debezium => {
                 progress(FetchProgress::Unpacking(recipe.kind));
                 unpack_only(&download, &scratch.path().join("unpacked"), unpack_tar_gz)?

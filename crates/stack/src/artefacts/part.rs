@@ -44,6 +44,8 @@ pub enum PartKind {
     Debezium,
     /// PostgreSQL's server.
     Postgres,
+    /// Kafka's Java client alone.
+    KafkaClients,
 }
 
 impl std::fmt::Display for PartKind {
@@ -52,6 +54,7 @@ impl std::fmt::Display for PartKind {
             Self::Kafka => "Kafka",
             Self::Debezium => "Debezium",
             Self::Postgres => "PostgreSQL",
+            Self::KafkaClients => "kafka-clients",
         })
     }
 }
