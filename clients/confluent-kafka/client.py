@@ -99,7 +99,10 @@ class ConfluentKafka(Subject):
             config = translate(wanted["config"])
             in_force = check(kind, config)
             make = confluent_kafka.Consumer if kind == "consumer" else confluent_kafka.Producer
-            setattr(self, kind, make({**config, "error_cb": self.on_error}))
+            callbacks = {"error_cb": self.on_error}
+            if in_force.get("enable.auto.commit") == "true":
+                callbacks["on_commit"] = self.on_commit
+            setattr(self, kind, make({**config, **callbacks}))
             prefix = "producer." if kind == "producer" and consumer else ""
             ready["config"] |= {prefix + key: it for key, it in in_force.items()}
             ready["set"] += [prefix + key for key in config if key in in_force]
@@ -192,6 +195,10 @@ class ConfluentKafka(Subject):
                 continue
             records.append(record(message))
         return records
+
+    def on_commit(self, error, them):
+        offsets = [{**it, "offset": at.offset} for it, at in zip(partitions(them), them)]
+        self.tell("committed", offsets=offsets, error=self.error(error) if error else None)
 
     def on_assign(self, _, them):
         if them:  # a cooperative rebalance may bring none

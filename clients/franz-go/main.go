@@ -148,6 +148,7 @@ func (c *client) consuming(start subject.Request) []kgo.Opt {
 		kgo.OnPartitionsAssigned(callback(subject.Assigned)),
 		kgo.OnPartitionsRevoked(callback(func(them []subject.Partition) { subject.Revoked(c, them) })),
 		kgo.OnPartitionsLost(callback(subject.Lost)),
+		kgo.AutoCommitCallback(c.onAutoCommit),
 		// Otherwise a rebalance may end between a poll and the commit after it.
 		kgo.BlockRebalanceOnPoll(),
 	}
@@ -174,6 +175,34 @@ func (c *client) Poll(most int, wait time.Duration) (records []subject.Record, e
 	return records, nil
 }
 
+func (c *client) onAutoCommit(_ *kgo.Client, request *kmsg.OffsetCommitRequest, response *kmsg.OffsetCommitResponse, err error) {
+	if err == nil {
+		err = refusal(response)
+	}
+	offsets := []subject.Position{}
+	for _, topic := range request.Topics {
+		for _, it := range topic.Partitions {
+			offsets = append(offsets, subject.Position{Topic: topic.Topic, Partition: it.Partition, Offset: it.Offset})
+		}
+	}
+	if err != nil {
+		described := c.Describe(err)
+		subject.Committed(offsets, &described)
+	} else if len(offsets) > 0 {
+		subject.Committed(offsets, nil)
+	}
+}
+
+// refusal is what the coordinator said of the partitions of a commit.
+func refusal(response *kmsg.OffsetCommitResponse) (refused error) {
+	for _, topic := range response.Topics {
+		for _, partition := range topic.Partitions {
+			refused = errors.Join(refused, kerr.ErrorForCode(partition.ErrorCode))
+		}
+	}
+	return refused
+}
+
 func (c *client) Commit(positions []subject.Position) (failed error) {
 	offsets := map[string]map[int32]kgo.EpochOffset{}
 	for _, it := range positions {
@@ -183,13 +212,8 @@ func (c *client) Commit(positions []subject.Position) (failed error) {
 		offsets[it.Topic][it.Partition] = kgo.EpochOffset{Epoch: -1, Offset: it.Offset}
 	}
 	c.consumer.CommitOffsetsSync(background, offsets, func(_ *kgo.Client, _ *kmsg.OffsetCommitRequest, response *kmsg.OffsetCommitResponse, err error) {
-		if failed = err; err != nil {
-			return
-		}
-		for _, topic := range response.Topics {
-			for _, partition := range topic.Partitions {
-				failed = errors.Join(failed, kerr.ErrorForCode(partition.ErrorCode))
-			}
+		if failed = err; err == nil {
+			failed = refusal(response)
 		}
 	})
 	return failed

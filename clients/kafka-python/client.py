@@ -91,9 +91,11 @@ class KafkaPython(Subject):
             make = KafkaConsumer if kind == "consumer" else KafkaProducer
             config = translate(wanted["config"], make.DEFAULT_CONFIG)
             # It waits for a broker, to ask for its version, unless it is told one.
-            version = {"api_version": (4, 0)} if request.get("check") else {}
+            own = {"api_version": (4, 0)} if request.get("check") else {}
+            if kind == "consumer":
+                own["default_offset_commit_callback"] = self.on_auto_commit
             try:
-                client = make(**config, **version)
+                client = make(**config, **own)
             except (errors.KafkaConfigurationError, ValueError, AssertionError) as error:
                 raise Refused(None, str(error)) from error
             setattr(self, kind, client)
@@ -142,8 +144,17 @@ class KafkaPython(Subject):
     # Consuming
 
     def poll(self, request):
-        found = self.consumer.poll(timeout_ms=request["wait_ms"], max_records=request["max"])
+        # 3.0.12 may wait for its partitions for ever where a poll ends while it is joining the
+        # group: until it has some, a poll takes as long as in most applications.
+        wait_ms = request["wait_ms"] if self.consumer.assignment() else 1000
+        found = self.consumer.poll(timeout_ms=wait_ms, max_records=request["max"])
         return [record(it) for records in found.values() for it in records]
+
+    def on_auto_commit(self, offsets, response):
+        offsets = [{"topic": it.topic, "partition": it.partition, "offset": at.offset}
+                   for it, at in offsets.items()]  # fmt: skip
+        error = self.error(response) if isinstance(response, Exception) else None
+        self.tell("committed", offsets=offsets, error=error)
 
     def commit(self, request):
         self.consumer.commit(positions(request))

@@ -131,6 +131,14 @@ class KafkaJS extends Subject {
       if (!restart) this.crashed = error
       else this.#happened.push(['error', { error: this.error(error) }])
     })
+    if (call.autoCommit !== false) {
+      this.consumer.on(this.consumer.events.COMMIT_OFFSETS, ({ payload }) => {
+        const offsets = payload.topics.flatMap(({ topic, partitions }) =>
+          partitions.map(it => ({ topic, partition: Number(it.partition), offset: Number(it.offset) })),
+        )
+        this.tell('committed', { offsets })
+      })
+    }
     await this.consumer.connect()
     await this.consumer.subscribe({ topics, ...subscribe })
     const eachBatch = batch => {

@@ -204,31 +204,32 @@ func (c *client) Poll(most int, wait time.Duration) (records []subject.Record, e
 	}
 	c.handed = nil
 	timeout := time.After(wait)
-	for len(records) < most {
+	for len(records) == 0 { // the first is waited for
 		select {
 		case callback := <-c.callbacks:
 			callback()
-			continue
 		case message := <-c.records:
-			c.handed = append(c.handed, message)
-			records = append(records, received(message))
-			continue
-		default:
-		}
-		if len(records) > 0 {
-			break
-		}
-		select { // nothing is there: wait for the first
-		case callback := <-c.callbacks:
-			callback()
-		case message := <-c.records:
-			c.handed = append(c.handed, message)
-			records = append(records, received(message))
+			records = c.hand(records, message)
 		case <-timeout:
 			return records, nil
 		}
 	}
+	// The others are taken while there are any: a moment is enough for the goroutines of the
+	// claims, which hand over one at a time.
+	for idle := time.After(time.Millisecond); len(records) < most; {
+		select {
+		case message := <-c.records:
+			records = c.hand(records, message)
+		case <-idle:
+			return records, nil
+		}
+	}
 	return records, nil
+}
+
+func (c *client) hand(records []subject.Record, message *sarama.ConsumerMessage) []subject.Record {
+	c.handed = append(c.handed, message)
+	return append(records, received(message))
 }
 
 func received(message *sarama.ConsumerMessage) subject.Record {

@@ -143,6 +143,15 @@ func partitionsAre(kind string, partitions []Partition) {
 	}
 }
 
+// Committed tells what the client committed by itself; err is nil where that is so.
+func Committed(offsets []Position, err *Error) {
+	told := event{"event": "committed", "offsets": offsets}
+	if err != nil {
+		told["error"] = err
+	}
+	events <- told
+}
+
 // Problem tells an error that answers no request.
 func Problem(err Error) {
 	told := event{"event": "error", "error": err}
