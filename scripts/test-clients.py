@@ -213,10 +213,12 @@ class Test:
         for end, text in (("commit-transaction", "c"), ("abort-transaction", "a")):
             subject.well("begin-transaction")
             send(subject, sink, range(8), text)
-            seen = subject.well("send-offsets", offsets=positions(source, range(PARTITIONS), at))
+            seen = []
+            if at <= 10:  # there are no more to be polled
+                seen = subject.well("send-offsets", offsets=positions(source, range(PARTITIONS), at))
             outcomes = [it for it in seen + subject.well(end) if "id" in it]
             assert end == "abort-transaction" or len(outcomes) == 8, outcomes
-            at += 1 if self.client not in COMMITS_ALL else 0
+            at += 1
         # The other one takes its place.
         subject.well("begin-transaction")
         other = self.start(producer)

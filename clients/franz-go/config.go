@@ -2,6 +2,7 @@ package main
 
 import (
 	"fmt"
+	"slices"
 	"sort"
 	"strconv"
 	"strings"
@@ -173,7 +174,8 @@ var words = map[any]string{
 }
 
 // inForce asks the client for the value of each option.
-func inForce(client *kgo.Client, config map[string]string, prefix string, producer bool) {
+func inForce(client *kgo.Client, ready subject.Ready, prefix string, producer bool) {
+	config, set := ready.Config, ready.Set
 	for i, it := range append(both, options...) {
 		if i >= len(both) && it.producer != producer {
 			continue
@@ -195,7 +197,7 @@ func inForce(client *kgo.Client, config map[string]string, prefix string, produc
 		}
 		config[prefix+it.own] = strings.Join(told, ",")
 	}
-	if config[prefix+"DisableIdempotentWrite"] == "false" {
+	if config[prefix+"DisableIdempotentWrite"] == "false" && !slices.Contains(set, prefix+"MaxProduceRequestsInflightPerBroker") {
 		// Then the option is without effect: five, as the brokers allow.
 		delete(config, prefix+"MaxProduceRequestsInflightPerBroker")
 	}

@@ -68,14 +68,14 @@ func (c *client) Start(start subject.Request) (subject.Ready, error) {
 		return ready, &subject.Refused{Reason: err.Error()}
 	}
 	if start.Consumer != nil {
-		inForce(c.consumer, ready.Config, "", false)
+		inForce(c.consumer, ready, "", false)
 	}
 	if start.Producer != nil {
 		prefix := ""
 		if start.Consumer != nil {
 			prefix = "producer."
 		}
-		inForce(c.producer, ready.Config, prefix, true)
+		inForce(c.producer, ready, prefix, true)
 	}
 	return ready, nil
 }
@@ -98,8 +98,8 @@ func (c *client) Send(record subject.Record) {
 		case err != nil:
 			// Of the others some mean that no request was made, and do not say so.
 			subject.Unknown(record.ID, c.Describe(err))
-		case sent.Offset < 0:
-			subject.Acknowledged(record.ID, sent.Partition, -1)
+		case c.producer.OptValue(kgo.RequiredAcks) == kgo.NoAck():
+			subject.Acknowledged(record.ID, sent.Partition, -1) // it has 0, which no broker gave
 		default:
 			subject.Acknowledged(record.ID, sent.Partition, sent.Offset)
 		}
@@ -245,16 +245,19 @@ func (c *client) SendOffsets(positions []subject.Position) error {
 	if c.session == nil {
 		return errors.New("franz-go commits offsets in transactions of a GroupTransactSession only: start a consumer beside the producer")
 	}
-	given := map[subject.Partition]int64{}
-	for _, it := range positions {
-		given[subject.Partition{Topic: it.Topic, Partition: it.Partition}] = it.Offset
-	}
+	polled := map[subject.Position]bool{}
 	for topic, partitions := range c.consumer.UncommittedOffsets() {
 		for number, at := range partitions {
-			if offset, ok := given[subject.Partition{Topic: topic, Partition: number}]; !ok || offset != at.Offset {
-				return fmt.Errorf("a GroupTransactSession commits all that was polled: %s-%d is at %d", topic, number, at.Offset)
-			}
+			polled[subject.Position{Topic: topic, Partition: number, Offset: at.Offset}] = true
 		}
+	}
+	for _, it := range positions {
+		if !polled[it] {
+			return fmt.Errorf("a GroupTransactSession commits what was polled since the last transaction: not %s-%d at %d", it.Topic, it.Partition, it.Offset)
+		}
+	}
+	if len(polled) != len(positions) {
+		return fmt.Errorf("a GroupTransactSession commits all that was polled: %d partitions, not %d", len(polled), len(positions))
 	}
 	c.agreed = true
 	return nil

@@ -120,7 +120,8 @@ class KafkaPython(Subject):
 
     def send(self, request):
         def on_success(metadata):
-            offset = metadata.offset if metadata.offset >= 0 else None
+            # With acks=0 it has one that no broker gave.
+            offset = metadata.offset if self.producer.config["acks"] != 0 else None
             self.tell("acknowledged", id=request["id"], partition=metadata.partition, offset=offset)
 
         def on_error(error):

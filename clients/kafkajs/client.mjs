@@ -62,7 +62,15 @@ class KafkaJS extends Subject {
   #sending = null
 
   send(records) {
-    this.#waiting.push(...records)
+    for (const it of records) {
+      // KafkaJS throws a TypeError for the whole call.
+      const lacking = it.headers?.find(header => header.value == null)
+      if (!lacking) this.#waiting.push(it)
+      else {
+        const error = new TypeError(`KafkaJS has no header without a value: ${lacking.key}`)
+        this.tell('failed', { id: it.id, error: this.error(error) })
+      }
+    }
     this.#sending ??= this.#sendWaiting().finally(() => (this.#sending = null))
   }
 
@@ -112,7 +120,6 @@ class KafkaJS extends Subject {
   // Consuming: KafkaJS calls eachBatch, and a batch is over when the polls have taken it all.
 
   #owned = []
-  #happened = [] // between two polls
   #batch = null
   #arrived = () => {}
 
@@ -125,11 +132,11 @@ class KafkaJS extends Subject {
       this.#owned = Object.entries(memberAssignment).flatMap(([topic, partitions]) =>
         partitions.map(partition => ({ topic, partition })),
       )
-      if (this.#owned.length > 0) this.#happened.push(['assigned', { partitions: this.#owned }])
+      if (this.#owned.length > 0) this.tell('assigned', { partitions: this.#owned })
     })
     this.consumer.on(CRASH, ({ payload: { error, restart } }) => {
       if (!restart) this.crashed = error
-      else this.#happened.push(['error', { error: this.error(error) }])
+      else this.tell('error', { error: this.error(error) })
     })
     if (call.autoCommit !== false) {
       this.consumer.on(this.consumer.events.COMMIT_OFFSETS, ({ payload }) => {
@@ -154,8 +161,10 @@ class KafkaJS extends Subject {
   }
 
   #lose() {
-    if (this.#owned.length > 0) this.#happened.push(['lost', { partitions: this.#owned }])
+    if (this.#owned.length > 0) this.tell('lost', { partitions: this.#owned })
     this.#owned = []
+    this.#batch?.resolve() // what is left of it is not this member's any more
+    this.#batch = null
   }
 
   async poll({ max, wait_ms }) {
@@ -168,7 +177,6 @@ class KafkaJS extends Subject {
       })
       clearTimeout(timer)
     }
-    for (const [event, fields] of this.#happened.splice(0)) this.tell(event, fields)
     if (this.crashed) throw this.crashed
     const batch = this.#batch
     if (!batch || batch.isStale()) return []
@@ -266,8 +274,11 @@ function createPartitioner() {
   return call => (call.message.chosen = own(call))
 }
 
+// KafkaJS has the values of one name together.
 function headers(them) {
-  return Object.fromEntries((them ?? []).map(it => [it.key, decode(it.value)]))
+  const values = {}
+  for (const it of them ?? []) (values[it.key] ??= []).push(decode(it.value))
+  return values
 }
 
 function received(them) {

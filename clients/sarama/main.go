@@ -48,11 +48,14 @@ func (c *client) Start(start subject.Request) (subject.Ready, error) {
 		if it.config == start.Producer && start.Consumer != nil {
 			prefix = "producer."
 		}
-		for name, value := range inForce(config, it.config == start.Producer) {
+		values := inForce(config, it.config == start.Producer)
+		for name, value := range values {
 			ready.Config[prefix+name] = value
 		}
 		for _, name := range set {
-			ready.Set = append(ready.Set, prefix+name)
+			if _, ok := values[name]; ok { // it may be a secret
+				ready.Set = append(ready.Set, prefix+name)
+			}
 		}
 		if start.Check {
 			continue

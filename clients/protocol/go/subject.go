@@ -58,8 +58,8 @@ type (
 		Topic     string   `json:"topic"`
 		Partition *int32   `json:"partition"`
 		Offset    int64    `json:"offset"`
-		Key       []byte   `json:"key,omitempty"`
-		Value     []byte   `json:"value"` // null where there is none: empty is something else
+		Key       []byte   `json:"key"` // null where there is none: empty is something else
+		Value     []byte   `json:"value"`
 		Headers   []Header `json:"headers,omitempty"`
 	}
 	Header struct {
