@@ -6,7 +6,7 @@ ACKPROOF := target/release/ackproof
 # More arguments for `ackproof run`, such as: make test-kafka-delivery ARGS="--repeat 5 --seed 41"
 ARGS ?=
 
-.PHONY: test-kafka-delivery test-kafka-catalogue test lint unit docs schemas java-subject man publish-check checks setup build fetch bench mutants machinery oldest settings finding-success-without-offset finding-debezium-first-row
+.PHONY: test-kafka-delivery test-kafka-catalogue test lint unit docs schemas java-subject man publish-check checks setup build fetch bench mutants machinery test-clients oldest settings finding-success-without-offset finding-debezium-first-row
 
 test-kafka-delivery: fetch
 	$(ACKPROOF) run delivery limitations $(ARGS)
@@ -65,6 +65,13 @@ machinery: setup
 	@# As `unit` builds it: another choice of packages would build most of them again.
 	cargo test --workspace --locked --no-run --quiet
 	ACKPROOF=$${CARGO_TARGET_DIR:-target}/debug/ackproof scripts/machinery.py --rounds $(ROUNDS) $(MACHINERY)
+
+# The subjects in clients/ against a broker; those whose toolchain is not there are skipped.
+CLIENTS ?=
+
+test-clients: setup
+	cargo build --locked --package ackproof --quiet
+	ACKPROOF=$${CARGO_TARGET_DIR:-target}/debug/ackproof scripts/test-clients.py $(CLIENTS)
 
 setup:
 	@scripts/setup.sh
