@@ -21,6 +21,7 @@ use crate::maven::Maven;
 mod error;
 mod fetcher;
 mod kafka_clients;
+mod librdkafka;
 mod manifest;
 mod part;
 mod recipe;
@@ -28,6 +29,7 @@ mod unpack;
 
 pub use error::FetchError;
 pub(crate) use kafka_clients::fetch_kafka_clients;
+pub(crate) use librdkafka::fetch_librdkafka;
 pub use part::{FetchProgress, Part, PartKind, Parts, Pinning, Versions};
 
 /// The versions of Kafka that are run: the first and the last line of releases.

@@ -15,6 +15,7 @@ mod complaints;
 pub mod config;
 mod consumer;
 pub mod identity;
+pub mod librdkafka_client;
 mod log;
 mod outcome;
 mod pace;

@@ -46,6 +46,8 @@ pub enum PartKind {
     Postgres,
     /// Kafka's Java client alone.
     KafkaClients,
+    /// librdkafka's shared library.
+    Librdkafka,
 }
 
 impl std::fmt::Display for PartKind {
@@ -55,6 +57,7 @@ impl std::fmt::Display for PartKind {
             Self::Debezium => "Debezium",
             Self::Postgres => "PostgreSQL",
             Self::KafkaClients => "kafka-clients",
+            Self::Librdkafka => "librdkafka",
         })
     }
 }
@@ -74,7 +77,7 @@ pub enum Pinning {
 pub enum FetchProgress {
     /// Another ackproof fetches the same: waiting for it.
     Waiting(PartKind),
-    /// Maven is at work.
+    /// Maven, or pip, is at work.
     Resolving(PartKind),
     /// The files are there and are being checked.
     Checking(PartKind),
