@@ -14,3 +14,4 @@ pub(crate) mod list;
 pub(crate) mod local_stack;
 pub(crate) mod man;
 pub(crate) mod run;
+pub(crate) mod subject_check;

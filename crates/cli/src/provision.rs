@@ -131,7 +131,7 @@ fn version(part: &Part) -> String {
     }
 }
 
-/// The program that becomes a subject when it is started as `PROGRAM subject`:
+/// The program that drives a client when it is started as `PROGRAM drive-client`:
 /// this one.
 pub(crate) fn this_program() -> Result<PathBuf, Failure> {
     /// The system does not say.

@@ -21,7 +21,7 @@ pub struct Settings {
     pub out: PathBuf,
     /// How many scenarios at once.
     pub jobs: NonZeroUsize,
-    /// The program that becomes a subject when started as `PROGRAM subject`.
+    /// The program that becomes a subject when started as `PROGRAM drive-client`.
     pub subject: PathBuf,
     /// Where the brokers are.
     pub brokers: Brokers,

@@ -343,7 +343,7 @@ impl Client for LibrdkafkaClient {
         match request {
             Request::Start(start) => self.start(&start),
             Request::Send(record) => match &mut self.sender {
-                Some(sender) => sender.send(&record, &mut self.told),
+                Some(sender) => sender.send(record, &mut self.told),
                 None => self.told.push_back(Event::Failed {
                     id: record.id,
                     error: missing("producer"),
@@ -391,6 +391,10 @@ impl Client for LibrdkafkaClient {
                 return Ok(self.told.pop_front());
             }
         }
+    }
+
+    fn has_room(&self) -> bool {
+        self.sender.as_ref().is_none_or(Sender::has_room)
     }
 }
 

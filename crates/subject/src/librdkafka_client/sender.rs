@@ -27,12 +27,19 @@ pub(super) struct Sender {
     /// How long a send waits for room in the client's buffer.
     max_block: Duration,
     outcomes: Outcomes,
+    /// A record that the client's buffer has no room for.
+    waiting: Option<Waiting>,
     handed_over: u64,
     completed: u64,
     resent: u64,
     counts: u64,
     arrival: Option<Arrival>,
     last_count: Option<LastCount>,
+}
+
+struct Waiting {
+    record: protocol::Outgoing,
+    since: Instant,
 }
 
 /// Brokers that were not asked yet whether anything is on its way to them.
@@ -53,6 +60,7 @@ impl Sender {
             client,
             max_block,
             outcomes: Outcomes::default(),
+            waiting: None,
             handed_over: 0,
             completed: 0,
             resent: 0,
@@ -62,59 +70,94 @@ impl Sender {
         }
     }
 
-    /// Hands a record over. Where the client's buffer is full, waits for room,
-    /// as the Java client's `send()` does, and no longer than it would
+    /// Hands a record over. Where the client's buffer is full, it waits for
+    /// room, as in the Java client's `send()`, and no longer than there
     /// (`max.block.ms`): then the record was never handed over.
-    pub(super) fn send(&mut self, record: &protocol::Outgoing, told: &mut Told) {
-        let bytes = |it: &Option<protocol::Bytes>| it.as_ref().map(|it| it.0.clone());
+    pub(super) fn send(&mut self, record: protocol::Outgoing, told: &mut Told) {
+        while self.waiting.is_some() {
+            self.turn(TURN, told);
+        }
+        let Err(error) = self.hand_over(&record) else {
+            return;
+        };
+        if error.code == Code::LOCAL_QUEUE_FULL {
+            told.push_back(Event::Note {
+                text: format!("the client's buffer is full at record {}", record.id),
+            });
+            let since = Instant::now();
+            self.waiting = Some(Waiting { record, since });
+            return;
+        }
+        // What it never had it cannot have sent.
+        told.push_back(Event::Failed {
+            id: record.id,
+            error: words::error(&error, ErrorClass::Other),
+        });
+    }
+
+    /// Whether no record waits for room in the client's buffer.
+    pub(super) const fn has_room(&self) -> bool {
+        self.waiting.is_none()
+    }
+
+    /// Gives up the record that waits for room: nothing waits for it any more.
+    fn give_up_waiting(&mut self, told: &mut Told) {
+        if let Some(Waiting { record, since }) = self.waiting.take() {
+            told.push_back(Event::Failed {
+                id: record.id,
+                error: ClientError {
+                    name: "_QUEUE_FULL".to_owned(),
+                    message: format!(
+                        "the client's buffer (buffer.memory) was full for {} ms (max.block.ms)",
+                        since.elapsed().min(self.max_block).as_millis()
+                    ),
+                    class: ErrorClass::Other,
+                },
+            });
+        }
+    }
+
+    /// Tries the record that waits for room again.
+    fn try_again(&mut self, told: &mut Told) {
+        let Some(waiting) = self.waiting.take() else {
+            return;
+        };
+        match self.hand_over(&waiting.record) {
+            Ok(()) => {}
+            Err(error) if error.code == Code::LOCAL_QUEUE_FULL => {
+                let is_over = waiting.since.elapsed() >= self.max_block;
+                self.waiting = Some(waiting);
+                if is_over {
+                    self.give_up_waiting(told);
+                }
+            }
+            Err(error) => told.push_back(Event::Failed {
+                id: waiting.record.id,
+                error: words::error(&error, ErrorClass::Other),
+            }),
+        }
+    }
+
+    fn hand_over(&mut self, record: &protocol::Outgoing) -> Result<(), Error> {
         let headers: Vec<_> = (record.headers.iter())
             .map(|header| {
                 let value = header.value.as_ref().map(|it| it.0.as_slice());
                 (header.key.as_str(), value)
             })
             .collect();
-        let (key, value) = (bytes(&record.key), bytes(&record.value));
         // No machine that runs Kafka has an address smaller than a number of
         // records.
         let id = usize::try_from(record.id).unwrap_or(usize::MAX);
-        let outgoing = Outgoing {
+        self.client.send(&Outgoing {
             id,
             topic: &record.topic,
             partition: record.partition,
-            key: key.as_deref(),
-            value: value.as_deref(),
+            key: record.key.as_ref().map(|it| it.0.as_slice()),
+            value: record.value.as_ref().map(|it| it.0.as_slice()),
             headers: &headers,
-        };
-        let mut full_since = None;
-        loop {
-            let Err(error) = self.client.send(&outgoing) else {
-                self.handed_over += 1;
-                return;
-            };
-            let mut not_taken = words::error(&error, ErrorClass::Other);
-            if error.code == Code::LOCAL_QUEUE_FULL {
-                let since: Instant = *full_since.get_or_insert_with(|| {
-                    told.push_back(Event::Note {
-                        text: format!("the client's buffer is full at record {}", record.id),
-                    });
-                    Instant::now()
-                });
-                if since.elapsed() < self.max_block {
-                    self.turn(TURN, told);
-                    continue;
-                }
-                not_taken.message = format!(
-                    "the client's buffer (buffer.memory) was full for {} ms (max.block.ms)",
-                    self.max_block.as_millis()
-                );
-            }
-            // What it never had it cannot have sent.
-            told.push_back(Event::Failed {
-                id: record.id,
-                error: not_taken,
-            });
-            return;
-        }
+        })?;
+        self.handed_over += 1;
+        Ok(())
     }
 
     /// Tells what came, within `wait`, and then all that is there.
@@ -124,6 +167,7 @@ impl Sender {
             self.tell(event, told);
             next = self.client.poll(Duration::ZERO);
         }
+        self.try_again(told);
     }
 
     fn tell(&mut self, event: Native, told: &mut Told) {
@@ -166,6 +210,7 @@ impl Sender {
     /// is so. What bounds the wait for outcomes is the client's own
     /// `message.timeout.ms`.
     pub(super) fn flush(&mut self, wait: Duration, told: &mut Told) -> bool {
+        self.give_up_waiting(told);
         if self.is_waiting() {
             self.turn(wait, told);
             return false;
