@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 use crate::claim::Guarantee;
 
 mod captured;
+pub mod client;
 mod config;
 pub mod defaults;
 mod embedded;

@@ -1,0 +1,330 @@
+//! Which client a scenario or a user names: `librdkafka`, `java:3.1.0`,
+//! `command:PROGRAM ARGS…`. Knows nothing of how a client is fetched or
+//! started, and whether a version exists.
+
+use std::fmt;
+use std::path::{Path, PathBuf};
+use std::str::FromStr;
+
+use serde::{Deserialize, Serialize};
+
+use super::nearest;
+
+/// A client under test, as it is named.
+#[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub enum ClientSpec {
+    /// The librdkafka that ackproof is built with.
+    #[default]
+    BuiltIn,
+    /// Another librdkafka, loaded at run time.
+    Librdkafka(Release),
+    /// Java's kafka-clients, of the version of the brokers.
+    JavaOfBrokers,
+    /// Java's kafka-clients.
+    Java(Release),
+    /// A program of the user's that speaks the subject protocol: it and its
+    /// arguments, at least one word.
+    Command(Vec<String>),
+}
+
+/// Which one of a client library.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Release {
+    /// A published version.
+    Version(String),
+    /// A shared library, or a folder of jars.
+    Path(PathBuf),
+}
+
+/// Client libraries that scenarios know by name, and may expect something of.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+#[cfg_attr(test, schemars(inline))]
+#[serde(rename_all = "kebab-case")]
+pub enum Library {
+    /// librdkafka, in any version.
+    Librdkafka,
+    /// Java's kafka-clients, in any version.
+    Java,
+}
+
+impl Library {
+    /// Both.
+    pub const ALL: [Self; 2] = [Self::Librdkafka, Self::Java];
+
+    /// As scenarios and the command line have it.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Librdkafka => "librdkafka",
+            Self::Java => "java",
+        }
+    }
+}
+
+impl fmt::Display for Library {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(self.name())
+    }
+}
+
+impl ClientSpec {
+    /// The library; none for a program of the user's, which may use any.
+    pub const fn library(&self) -> Option<Library> {
+        match self {
+            Self::BuiltIn | Self::Librdkafka(_) => Some(Library::Librdkafka),
+            Self::JavaOfBrokers | Self::Java(_) => Some(Library::Java),
+            Self::Command(_) => None,
+        }
+    }
+}
+
+impl fmt::Display for ClientSpec {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let text = match self {
+            Self::BuiltIn => "librdkafka".to_owned(),
+            Self::Librdkafka(release) => format!("librdkafka:{release}"),
+            Self::JavaOfBrokers => "java".to_owned(),
+            Self::Java(release) => format!("java:{release}"),
+            Self::Command(words) => format!("command:{}", words.join(" ")),
+        };
+        f.pad(&text)
+    }
+}
+
+impl fmt::Display for Release {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Version(version) => f.write_str(version),
+            Self::Path(path) => path.display().fmt(f),
+        }
+    }
+}
+
+/// A client's name that is none.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum ClientSpecError {
+    /// Another word than those that there are.
+    #[error(
+        "there is no client `{name}`{}",
+        suggestion.as_ref().map_or_else(
+            || format!(": {FORMS}"),
+            |near| format!("; did you mean `{near}`? {FORMS}"),
+        )
+    )]
+    Unknown {
+        /// What was given.
+        name: String,
+        /// What may have been meant.
+        suggestion: Option<String>,
+    },
+    /// What stands behind the colon is neither a version nor a path.
+    #[error(
+        "`{given}` is no version of {library}: write one such as `{library}:{}`, or a path with \
+         a `/`, such as `{library}:{}`",
+        example(*library),
+        path_example(*library)
+    )]
+    Release {
+        /// The library.
+        library: Library,
+        /// What was given.
+        given: String,
+    },
+    /// A command without a program.
+    #[error("`command:` needs a program that speaks the subject protocol: `command:PROGRAM ARGS…`")]
+    NoProgram,
+}
+
+/// Every form, in words.
+const FORMS: &str = "a client is `librdkafka`, `librdkafka:VERSION`, `librdkafka:/PATH.so`, \
+                     `java`, `java:VERSION`, `java:/FOLDER` or `command:PROGRAM ARGS…`";
+
+const fn example(library: Library) -> &'static str {
+    match library {
+        Library::Librdkafka => "1.8.2",
+        Library::Java => "3.1.0",
+    }
+}
+
+const fn path_example(library: Library) -> &'static str {
+    match library {
+        Library::Librdkafka => "./librdkafka.so.1",
+        Library::Java => "./jars",
+    }
+}
+
+impl FromStr for ClientSpec {
+    type Err = ClientSpecError;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let text = text.trim();
+        let (name, rest) = match text.split_once(':') {
+            Some((name, rest)) => (name.trim(), Some(rest.trim())),
+            None => (text, None),
+        };
+        match (name, rest) {
+            ("librdkafka", None) => Ok(Self::BuiltIn),
+            ("librdkafka", Some(rest)) => {
+                Release::read(Library::Librdkafka, rest).map(Self::Librdkafka)
+            }
+            ("java", None) => Ok(Self::JavaOfBrokers),
+            ("java", Some(rest)) => Release::read(Library::Java, rest).map(Self::Java),
+            ("command", rest) => {
+                let words = rest.unwrap_or_default().split_whitespace();
+                let words: Vec<String> = words.map(str::to_owned).collect();
+                if words.is_empty() {
+                    return Err(ClientSpecError::NoProgram);
+                }
+                Ok(Self::Command(words))
+            }
+            _ => Err(ClientSpecError::Unknown {
+                name: text.to_owned(),
+                suggestion: meant(name, rest),
+            }),
+        }
+    }
+}
+
+impl Release {
+    fn read(library: Library, text: &str) -> Result<Self, ClientSpecError> {
+        if text.contains('/') {
+            return Ok(Self::Path(Path::new(text).to_owned()));
+        }
+        let number = text.strip_prefix('v').unwrap_or(text);
+        if !is_version(number) {
+            return Err(ClientSpecError::Release {
+                library,
+                given: text.to_owned(),
+            });
+        }
+        Ok(Self::Version(number.to_owned()))
+    }
+}
+
+/// `3.1.0`, `2.12.1`, `4.3.0-rc1`.
+fn is_version(text: &str) -> bool {
+    let (numbers, rest) = text.split_once('-').unwrap_or((text, "rc"));
+    let is_number = |it: &str| !it.is_empty() && it.chars().all(|c| c.is_ascii_digit());
+    let is_word = |c: char| c.is_ascii_alphanumeric() || c == '.' || c == '-';
+    (2..=4).contains(&numbers.split('.').count())
+        && numbers.split('.').all(is_number)
+        && !rest.is_empty()
+        && rest.chars().all(is_word)
+}
+
+/// The client that was meant by another word: one that is near, or that the
+/// word begins with (`java-3.1.0`, `librdkafka@1.8.2`), or another name of it.
+fn meant(name: &str, rest: Option<&str>) -> Option<String> {
+    const NAMES: [(&str, &str); 9] = [
+        ("librdkafka", "librdkafka"),
+        ("rdkafka", "librdkafka"),
+        ("confluent-kafka", "librdkafka"),
+        ("builtin", "librdkafka"),
+        ("java", "java"),
+        ("kafka-clients", "java"),
+        ("org.apache.kafka", "java"),
+        ("command", "command"),
+        ("cmd", "command"),
+    ];
+    let lower = name.to_lowercase();
+    let other = |name: &str| {
+        let mut all = NAMES.iter();
+        all.find(|(it, _)| *it == name).map(|(_, client)| *client)
+    };
+    let begins = || {
+        let (name, _) = NAMES.iter().find(|(it, _)| lower.starts_with(it))?;
+        let version = lower.strip_prefix(name)?;
+        let version = version.trim_start_matches(|c: char| !c.is_ascii_alphanumeric());
+        is_version(version).then(|| format!("{}:{version}", other(name).unwrap_or(name)))
+    };
+    if name.contains('/') {
+        return Some(format!("command:{name}"));
+    }
+    let near = || nearest(&lower, NAMES.map(|(it, _)| it)).and_then(other);
+    begins().or_else(|| match (near()?, rest) {
+        ("command", None) => Some("command:PROGRAM ARGS…".to_owned()),
+        (client, Some(rest)) => Some(format!("{client}:{rest}")),
+        (client, None) => Some(client.to_owned()),
+    })
+}
+
+impl TryFrom<String> for ClientSpec {
+    type Error = ClientSpecError;
+
+    fn try_from(text: String) -> Result<Self, Self::Error> {
+        text.parse()
+    }
+}
+
+impl From<ClientSpec> for String {
+    fn from(spec: ClientSpec) -> Self {
+        spec.to_string()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_form_is_read_and_written_again() {
+        let version = |it: &str| Release::Version(it.to_owned());
+        for (text, spec) in [
+            ("librdkafka", ClientSpec::BuiltIn),
+            ("librdkafka:1.8.2", ClientSpec::Librdkafka(version("1.8.2"))),
+            (
+                "librdkafka:/opt/librdkafka.so.1",
+                ClientSpec::Librdkafka(Release::Path("/opt/librdkafka.so.1".into())),
+            ),
+            ("java", ClientSpec::JavaOfBrokers),
+            ("java:3.1.0", ClientSpec::Java(version("3.1.0"))),
+            ("java:4.3.0-rc1", ClientSpec::Java(version("4.3.0-rc1"))),
+            (
+                "java:./jars",
+                ClientSpec::Java(Release::Path("./jars".into())),
+            ),
+            (
+                "command:python3 -u subject.py",
+                ClientSpec::Command(["python3", "-u", "subject.py"].map(str::to_owned).into()),
+            ),
+        ] {
+            assert_eq!(text.parse(), Ok(spec.clone()));
+            assert_eq!(spec.to_string(), text);
+            let json = serde_json::to_string(&spec).unwrap();
+            assert_eq!(serde_json::from_str::<ClientSpec>(&json).unwrap(), spec);
+        }
+        assert_eq!("java:v3.1.0".parse(), "java:3.1.0".parse::<ClientSpec>());
+    }
+
+    #[test]
+    fn what_is_no_client_is_told_with_what_may_have_been_meant() {
+        let told = |text: &str| text.parse::<ClientSpec>().unwrap_err().to_string();
+        for (given, meant) in [
+            ("libdrkafka", "librdkafka"),
+            ("libdrkafka:1.8.2", "librdkafka:1.8.2"),
+            ("rdkafka", "librdkafka"),
+            ("Java", "java"),
+            ("kafka-clients:3.1.0", "java:3.1.0"),
+            ("java-3.1.0", "java:3.1.0"),
+            ("librdkafka@1.8.2", "librdkafka:1.8.2"),
+            ("./subject.py", "command:./subject.py"),
+        ] {
+            let start = format!("there is no client `{given}`; did you mean `{meant}`? ");
+            assert!(told(given).starts_with(&start), "{}", told(given));
+        }
+        assert_eq!(
+            told("sarama"),
+            format!("there is no client `sarama`: {FORMS}")
+        );
+        assert_eq!(
+            told("java:newest"),
+            "`newest` is no version of java: write one such as `java:3.1.0`, or a path with a \
+             `/`, such as `java:./jars`"
+        );
+        for none in ["java:", "librdkafka:", "java:3", "java:3..1", "java:3.1.0-"] {
+            assert!(told(none).contains("is no version of"), "{none}");
+        }
+        assert_eq!(told("command: "), ClientSpecError::NoProgram.to_string());
+    }
+}
