@@ -17,7 +17,7 @@ use crate::output::note;
 use crate::version;
 
 /// Everything that a stack is made of.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct Provision {
     pub(crate) cache: Cache,
     pub(crate) artefacts: Artefacts,

@@ -2,8 +2,9 @@
 //! started. Knows nothing of where it is to run.
 
 use model::plan::ScenarioPlan;
-use model::scenario::settings::Misuse;
-use model::scenario::{Config, Problem, Transactions};
+use model::scenario::client::{ClientSpec, Library};
+use model::scenario::settings::{Misuse, Whose, misuse_of_java};
+use model::scenario::{Config, PathStep, Problem, Transactions};
 use subject::config::{RoleKind, check_config};
 
 use crate::faults::check_faults;
@@ -17,29 +18,62 @@ pub fn check(plan: &ScenarioPlan) -> Result<(), Problem> {
     let scenario = &plan.scenario;
     for (at, producer) in scenario.producers.iter().enumerate() {
         let place = ["producer".into(), at.into(), "config".into()];
-        honoured(&place, RoleKind::Producer, &producer.config, &[])?;
+        let (client, config) = (&producer.client, &producer.config);
+        honoured(&place, client, RoleKind::Producer, config, &[])?;
     }
     for (at, group) in scenario.groups.iter().enumerate() {
         let place = ["group".into(), at.into(), "config".into()];
         let own = [("group.id", group.name.as_str())];
-        honoured(&place, RoleKind::Consumer, &group.config, &own)?;
+        honoured(
+            &place,
+            &group.client,
+            RoleKind::Consumer,
+            &group.config,
+            &own,
+        )?;
     }
     for (at, transform) in scenario.transforms.iter().enumerate() {
         let place = ["transform".into(), at.into(), "config".into()];
         let own = [("group.id", transform.name.as_str())];
-        honoured(&place, RoleKind::Consumer, &transform.config, &own)?;
+        let client = &transform.client;
+        honoured(&place, client, RoleKind::Consumer, &transform.config, &own)?;
         let place = ["transform".into(), at.into(), "producer_config".into()];
         let own = match transform.transactions {
             Transactions::On => &[("transactional.id", transform.name.as_str())][..],
             Transactions::Off => &[],
         };
-        honoured(&place, RoleKind::Producer, &transform.producer_config, own)?;
+        let config = &transform.producer_config;
+        honoured(&place, client, RoleKind::Producer, config, own)?;
     }
     check_faults(plan)
 }
 
+/// A program of the user's says itself, later, what it does not take.
 fn honoured(
-    place: &[model::scenario::PathStep],
+    place: &[PathStep],
+    client: &ClientSpec,
+    kind: RoleKind,
+    config: &Config,
+    own: &[(&str, &str)],
+) -> Result<(), Problem> {
+    match client.library() {
+        Some(Library::Librdkafka) => honoured_by_librdkafka(place, kind, config, own),
+        Some(Library::Java) => {
+            let whose = match kind {
+                RoleKind::Producer => Whose::Producer,
+                RoleKind::Consumer => Whose::Consumer,
+            };
+            match misuse_of_java(whose, config) {
+                Some((key, misuse)) => Err(Problem::of_setting(place, key, misuse)),
+                None => Ok(()),
+            }
+        }
+        None => Ok(()),
+    }
+}
+
+fn honoured_by_librdkafka(
+    place: &[PathStep],
     kind: RoleKind,
     config: &Config,
     own: &[(&str, &str)],

@@ -53,5 +53,5 @@ pub use live_counts::LiveCounts;
 pub use preflight::preflight;
 pub use recording::{End, INTERRUPTED};
 pub use schedule::run;
-pub use settings::{Brokers, Embedded, Settings};
+pub use settings::{Brokers, Embedded, Settings, Slots};
 pub use stage::Stage;

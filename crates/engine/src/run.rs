@@ -203,7 +203,7 @@ mod tests {
     use tokio::sync::mpsc;
 
     use super::*;
-    use crate::settings::Brokers;
+    use crate::settings::{Brokers, Slots};
     use crate::test_plans::scenario_plan;
 
     #[tokio::test]
@@ -212,7 +212,7 @@ mod tests {
         let plan = &scenario_plan("consumer-restart");
         let settings = Settings {
             out: dir.path().to_owned(),
-            jobs: NonZeroUsize::MIN,
+            slots: Slots::new(NonZeroUsize::MIN),
             subject: "none".into(),
             brokers: Brokers::Cluster(Vec::new()),
         };

@@ -129,6 +129,23 @@ impl Claim {
         }
     }
 
+    /// Whether it is about what groups' members do, and not about what is sent
+    /// and stored.
+    pub const fn is_about_groups(self) -> bool {
+        matches!(
+            self,
+            Self::NoGroupGap
+                | Self::GroupComplete
+                | Self::NothingReprocessed
+                | Self::ReprocessedWithinWindow
+                | Self::ReadsInOrder
+                | Self::NoCommitRegression
+                | Self::GroupsIndependent
+                | Self::NoZombie
+                | Self::ReadCommitted
+        )
+    }
+
     /// What the claim says, in one sentence.
     pub const fn meaning(self) -> &'static str {
         match self {

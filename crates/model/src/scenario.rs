@@ -6,6 +6,7 @@ use secret::Secrets;
 use serde::{Deserialize, Serialize};
 
 use crate::claim::Guarantee;
+use client::{ClientExpectation, ClientSpec};
 
 mod captured;
 pub mod client;
@@ -60,6 +61,11 @@ pub struct Scenario {
     /// What is expected to be seen, in words; compared with nothing.
     #[serde(default)]
     pub expected: String,
+    /// Why the scenario is about the clients that it names: `--client` does not
+    /// replace them, and leaves the scenario out where it names others. Where
+    /// the key is missing, it replaces them.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub about_client: Option<String>,
     /// What runs.
     #[serde(default)]
     pub topology: Topology,
@@ -91,6 +97,9 @@ pub struct Scenario {
     #[serde(default, rename = "guarantee")]
     #[cfg_attr(test, schemars(length(min = 1)))]
     pub guarantees: Vec<Guarantee>,
+    /// What other clients than the usual one are expected to do.
+    #[serde(default, rename = "expect", skip_serializing_if = "Vec::is_empty")]
+    pub expectations: Vec<ClientExpectation>,
     /// What the scenario is about: where one of these did not happen, nothing
     /// is HELD. Where the key is missing, what the settings are plainly there
     /// for.
@@ -257,6 +266,10 @@ pub struct Producer {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[cfg_attr(test, schemars(range(min = 1, max = KEYS_MAX)))]
     pub keys: Option<u64>,
+    /// The client: `librdkafka`, `java`, either with `:VERSION` or `:/PATH`, or
+    /// `command:PROGRAM ARGS…`.
+    #[serde(default)]
+    pub client: ClientSpec,
     /// Producer configuration, in the Java client's names. Values are strings.
     #[serde(default)]
     pub config: Config,
@@ -305,6 +318,9 @@ pub struct Group {
     /// `isolation.level` is: the claim `read-committed` is then checked for it.
     #[serde(default)]
     pub requires_read_committed: bool,
+    /// The members' client, as a producer's.
+    #[serde(default)]
+    pub client: ClientSpec,
     /// Consumer configuration, in the Java client's names. Values are strings.
     /// `{member}` stands for the member's number.
     #[serde(default)]

@@ -9,6 +9,7 @@ mod document;
 mod json;
 mod junit;
 mod markdown;
+mod matrix;
 mod names;
 mod run;
 mod section;
@@ -24,6 +25,9 @@ use model::verdict::RunVerdict;
 
 pub use json::{JsonError, VERDICT_SCHEMA, verdict_json};
 pub use junit::{JunitError, junit};
+pub use matrix::{
+    Change, MATRIX_SCHEMA, Matrix, MatrixCell, MatrixColumn, MatrixRow, MatrixRun, Upgrade,
+};
 
 /// `report.md`: what was done, what came out, and what follows from it, for
 /// people.

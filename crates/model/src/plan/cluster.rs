@@ -6,7 +6,8 @@ use std::path::PathBuf;
 use serde::{Deserialize, Serialize};
 
 use super::{OwnPrefix, RunPlan, ScenarioPlan};
-use crate::scenario::Misfit;
+use crate::scenario::client::ChosenClients;
+use crate::scenario::{Misfit, Problem};
 
 /// A cluster that is somebody else's, and what it meant for the plan.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -66,6 +67,30 @@ impl RunPlan {
         self.scenarios = scenarios
             .filter_map(|plan| {
                 let misfits = plan.scenario.misfits_kafka(line);
+                fit(plan, &misfits, &mut self.skipped)
+            })
+            .collect();
+        self
+    }
+
+    /// The same plan with these clients in place of the scenarios' own: without
+    /// those that are about others, and those with a setting that a client
+    /// would not take, by `check`.
+    #[must_use]
+    pub fn with_clients(
+        mut self,
+        chosen: &ChosenClients,
+        check: impl Fn(&ScenarioPlan) -> Result<(), Problem>,
+    ) -> Self {
+        let scenarios = self.scenarios.into_iter();
+        self.scenarios = scenarios
+            .filter_map(|mut plan| {
+                let mut misfits = plan.scenario.misfits_clients(chosen);
+                if misfits.is_empty() {
+                    plan.scenario.put_in_force(chosen);
+                    let refused = check(&plan).err();
+                    misfits.extend(refused.map(|it| Misfit::Setting(it.message)));
+                }
                 fit(plan, &misfits, &mut self.skipped)
             })
             .collect();

@@ -8,7 +8,8 @@ use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
 
-use super::nearest;
+use super::{Config, Misfit, Scenario, nearest};
+use crate::claim::{Claim, Level};
 
 /// A client under test, as it is named.
 #[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -35,6 +36,42 @@ pub enum Release {
     Version(String),
     /// A shared library, or a folder of jars.
     Path(PathBuf),
+}
+
+/// The clients that a user puts in place of the scenarios' own.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct ChosenClients {
+    /// Of producers, and of applications that read and write.
+    pub producers: Option<ClientSpec>,
+    /// Of groups that only read.
+    pub consumers: Option<ClientSpec>,
+}
+
+impl ChosenClients {
+    /// One for all.
+    pub fn all(client: &ClientSpec) -> Self {
+        Self {
+            producers: Some(client.clone()),
+            consumers: Some(client.clone()),
+        }
+    }
+}
+
+/// What is expected of a scenario's claim where another client library than
+/// the usual one is at work.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+#[cfg_attr(test, schemars(rename = "expect"))]
+#[serde(deny_unknown_fields)]
+pub struct ClientExpectation {
+    /// The library, in any version.
+    pub client: Library,
+    /// The claim, which a `[[guarantee]]` makes.
+    pub claim: Claim,
+    /// How much hangs on it with this client.
+    pub level: Level,
+    /// Why it is another: documentation, a KIP, an issue.
+    pub source: String,
 }
 
 /// Client libraries that scenarios know by name, and may expect something of.
@@ -76,6 +113,116 @@ impl ClientSpec {
             Self::JavaOfBrokers | Self::Java(_) => Some(Library::Java),
             Self::Command(_) => None,
         }
+    }
+
+    /// Leaves out the settings that are another library's by their prefix
+    /// (`librdkafka.queued.min.messages`).
+    fn keep_own(&self, config: &mut Config) {
+        let others = Library::ALL
+            .iter()
+            .filter(|it| self.library() != Some(**it));
+        let prefixes: Vec<String> = others.map(|it| format!("{it}.")).collect();
+        let is_others = |key: &str| prefixes.iter().any(|it| key.starts_with(it.as_str()));
+        if config.keys().any(|key| is_others(key)) {
+            let kept = config.plain().into_iter();
+            *config = kept.filter(|(key, _)| !is_others(key)).collect();
+        }
+    }
+}
+
+impl Scenario {
+    /// Every client, each once, in the order of the file.
+    pub fn clients(&self) -> Vec<&ClientSpec> {
+        let mut all: Vec<&ClientSpec> = Vec::new();
+        let writers = self.writing_clients();
+        for client in writers.chain(self.groups.iter().map(|it| &it.client)) {
+            if !all.contains(&client) {
+                all.push(client);
+            }
+        }
+        all
+    }
+
+    fn writing_clients(&self) -> impl Iterator<Item = &ClientSpec> {
+        let producers = self.producers.iter().map(|it| &it.client);
+        producers.chain(self.transforms.iter().map(|it| &it.client))
+    }
+
+    fn reading_clients(&self) -> impl Iterator<Item = &ClientSpec> {
+        let groups = self.groups.iter().map(|it| &it.client);
+        groups.chain(self.transforms.iter().map(|it| &it.client))
+    }
+
+    /// Why it cannot run with these clients in place of its own; nothing where
+    /// it can.
+    pub fn misfits_clients(&self, chosen: &ChosenClients) -> Vec<Misfit> {
+        let Some(why) = &self.about_client else {
+            return Vec::new();
+        };
+        let mut replaced = self.clone();
+        replaced.put_clients(chosen);
+        if replaced.clients() == self.clients() {
+            return Vec::new();
+        }
+        let named: Vec<String> = self.clients().iter().map(|it| it.to_string()).collect();
+        vec![Misfit::Client {
+            clients: named.join(", "),
+            why: why.clone(),
+        }]
+    }
+
+    fn put_clients(&mut self, chosen: &ChosenClients) {
+        let put = |client: &mut ClientSpec, chosen: &Option<ClientSpec>| {
+            if let Some(chosen) = chosen {
+                client.clone_from(chosen);
+            }
+        };
+        for producer in &mut self.producers {
+            put(&mut producer.client, &chosen.producers);
+        }
+        for transform in &mut self.transforms {
+            put(&mut transform.client, &chosen.producers);
+        }
+        for group in &mut self.groups {
+            put(&mut group.client, &chosen.consumers);
+        }
+    }
+
+    /// The scenario with these clients in place of its own, and what follows:
+    /// settings with another library's prefix are left out, and claims have
+    /// the level that is expected of the library at work.
+    pub fn put_in_force(&mut self, chosen: &ChosenClients) {
+        self.put_clients(chosen);
+        for producer in &mut self.producers {
+            producer.client.keep_own(&mut producer.config);
+        }
+        for transform in &mut self.transforms {
+            transform.client.keep_own(&mut transform.config);
+            transform.client.keep_own(&mut transform.producer_config);
+        }
+        for group in &mut self.groups {
+            group.client.keep_own(&mut group.config);
+        }
+        for expectation in std::mem::take(&mut self.expectations) {
+            if self.is_at_work(expectation.client, expectation.claim) {
+                let mut all = self.guarantees.iter_mut();
+                if let Some(guarantee) = all.find(|it| it.claim == expectation.claim) {
+                    guarantee.level = expectation.level;
+                }
+            }
+            self.expectations.push(expectation);
+        }
+    }
+
+    /// Whether a claim is about clients of this library, and no other.
+    fn is_at_work(&self, library: Library, claim: Claim) -> bool {
+        let about: Vec<&ClientSpec> = if claim.is_about_groups() {
+            self.reading_clients().collect()
+        } else {
+            self.writing_clients().collect()
+        };
+        let mut libraries = about.iter().map(|it| it.library());
+        !about.is_empty() && libraries.all(|it| it == Some(library))
     }
 }
 
@@ -264,8 +411,76 @@ impl From<ClientSpec> for String {
 }
 
 #[cfg(test)]
+impl schemars::JsonSchema for ClientSpec {
+    fn schema_name() -> std::borrow::Cow<'static, str> {
+        "client".into()
+    }
+
+    fn inline_schema() -> bool {
+        true
+    }
+
+    fn json_schema(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
+        let version = r"v?[0-9]+(\.[0-9]+){1,3}(-[A-Za-z0-9.-]+)?";
+        let pattern = format!(r"^((librdkafka|java)(:({version}|.*/.*))?|command:.*\S.*)$");
+        schemars::json_schema!({"type": "string", "pattern": pattern})
+    }
+}
+
+#[cfg(test)]
 mod tests {
     use super::*;
+    use crate::scenario::{embedded, parse};
+
+    fn with(name: &str, producers: &str, consumers: &str) -> Scenario {
+        let mut scenario = parse(name, embedded(name).unwrap()).unwrap();
+        scenario.put_in_force(&ChosenClients {
+            producers: Some(producers.parse().unwrap()),
+            consumers: Some(consumers.parse().unwrap()),
+        });
+        scenario
+    }
+
+    #[test]
+    fn a_chosen_client_is_in_force_with_its_own_settings_and_what_is_expected_of_it() {
+        let key = "librdkafka.queued.min.messages";
+        let of = |client: &str| {
+            with("zombie-fenced", client, client).groups[0]
+                .config
+                .clone()
+        };
+        assert!(of("librdkafka:1.8.2").contains_key(key));
+        assert!(!of("java").contains_key(key));
+        assert!(of("java").contains_key("session.timeout.ms"));
+
+        let level = |producers: &str, consumers: &str| {
+            let scenario = with("in-flight-1-no-idempotence", producers, consumers);
+            assert_eq!(scenario.producers[0].client.to_string(), producers);
+            scenario.guarantees[0].level
+        };
+        // Who reads decides nothing about the order of sending.
+        assert_eq!(level("librdkafka", "java"), Level::ExpectViolated);
+        assert_eq!(level("java:3.1.0", "librdkafka"), Level::Required);
+        assert_eq!(level("command:x", "java"), Level::ExpectViolated);
+    }
+
+    #[test]
+    fn a_scenario_about_a_client_runs_with_no_other() {
+        let text = embedded("answer-lost-idempotence").unwrap();
+        let text = format!("about_client = \"KAFKA-1\"\n{text}");
+        let scenario = parse("x", &text).unwrap();
+        let misfits = |spec: &str| {
+            let misfits = scenario.misfits_clients(&ChosenClients::all(&spec.parse().unwrap()));
+            misfits.iter().map(Misfit::to_string).collect::<Vec<_>>()
+        };
+        assert_eq!(misfits("librdkafka"), [""; 0]);
+        assert_eq!(misfits("java"), ["is about librdkafka (KAFKA-1)"]);
+        assert!(
+            scenario
+                .misfits_clients(&ChosenClients::default())
+                .is_empty()
+        );
+    }
 
     #[test]
     fn every_form_is_read_and_written_again() {

@@ -44,6 +44,15 @@ pub enum Misfit {
     },
     /// It needs unclean elections, which KRaft did not hold by itself yet.
     UncleanElection,
+    /// It is about other clients than those that are chosen.
+    Client {
+        /// Its own.
+        clients: String,
+        /// Why, in the scenario's words.
+        why: String,
+    },
+    /// It has a setting that a chosen client would not take.
+    Setting(String),
 }
 
 impl fmt::Display for Misfit {
@@ -66,6 +75,8 @@ impl fmt::Display for Misfit {
                 "needs unclean.leader.election.enable, which KRaft heeds from Kafka 3.9 on \
                  (KAFKA-12670)",
             ),
+            Self::Client { clients, why } => write!(f, "is about {clients} ({why})"),
+            Self::Setting(refusal) => write!(f, "sets what the client does not take: {refusal}"),
         }
     }
 }

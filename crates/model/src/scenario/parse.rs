@@ -10,6 +10,7 @@ use serde::Deserialize;
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
+use super::client::ClientExpectation;
 use super::settings::Misuse;
 use super::{
     Capture, Commit, Fence, Group, Happening, Producer, QUOTA_KEYS, Quota, Scenario, Topic,
@@ -119,6 +120,8 @@ struct Raw {
     #[serde(default)]
     expected: String,
     #[serde(default)]
+    about_client: Option<String>,
+    #[serde(default)]
     topology: Topology,
     #[serde(default, rename = "topic")]
     topics: Vec<Topic>,
@@ -138,6 +141,8 @@ struct Raw {
     faults: Vec<Spanned<toml::Table>>,
     #[serde(default, rename = "guarantee")]
     guarantees: Vec<Guarantee>,
+    #[serde(default, rename = "expect")]
+    expectations: Vec<ClientExpectation>,
     #[serde(default)]
     must_happen: Option<Vec<Happening>>,
     #[serde(default = "drain_timeout_ms_default")]
@@ -164,6 +169,7 @@ impl Raw {
             criterion: self.criterion,
             why: self.why,
             expected: self.expected,
+            about_client: self.about_client,
             topology: self.topology,
             topics: self.topics,
             producers: self.producers,
@@ -174,6 +180,7 @@ impl Raw {
             quotas: self.quotas,
             faults,
             guarantees: self.guarantees,
+            expectations: self.expectations,
             must_happen: self.must_happen,
             drain_timeout_ms: self.drain_timeout_ms,
         })
@@ -463,7 +470,7 @@ fn validate(scenario: &Scenario) -> Result<(), Problem> {
             );
         }
     }
-    Ok(())
+    clients::validate(scenario)
 }
 
 /// That the scenario's own brokers hold its replicas.
@@ -613,6 +620,7 @@ fn located(file: &str, text: &str, span: &Range<usize>, message: &str) -> Scenar
     }
 }
 
+mod clients;
 mod decidable;
 mod fault;
 mod shape;

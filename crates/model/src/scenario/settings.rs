@@ -221,6 +221,30 @@ pub(crate) fn first_misuse(whose: Whose, config: &Config) -> Option<(&str, Misus
     })
 }
 
+/// What ackproof itself sets of a Java client: a scenario says it elsewhere, or
+/// the records depend on it.
+const SET_BY_US: [&str; 8] = [
+    "bootstrap.servers",
+    "group.id",
+    "enable.auto.commit",
+    "transactional.id",
+    "key.serializer",
+    "value.serializer",
+    "key.deserializer",
+    "value.deserializer",
+];
+
+/// The first setting of a Java client's that it would not take, or that is
+/// ackproof's to set.
+pub fn misuse_of_java(whose: Whose, config: &Config) -> Option<(&str, Misuse)> {
+    let mut names = config.keys().map(String::as_str);
+    if let Some(name) = names.find(|name| SET_BY_US.contains(name)) {
+        let message = format!("`{name}` is set by ackproof itself: leave it out");
+        return Some((name, Misuse::Name(message)));
+    }
+    first_misuse(whose, config)
+}
+
 fn check(whose: Whose, name: &str, value: &str, all: &Config) -> Option<Misuse> {
     let Some(setting) = find(whose, name) else {
         return unknown(whose, name, all).map(Misuse::Name);
