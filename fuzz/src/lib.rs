@@ -15,7 +15,9 @@ use import::kafkatest::{Conversion, Recording, Source};
 use model::claim::{Claim, Contract, Guarantee, Level};
 use model::event::Event;
 use proxy::fuzzing::{Said, before_cluster, between_brokers};
-use proxy::{Api, Delayed, Effect, ErrorCode, Fault, Pick, Requests, Then, When};
+use proxy::{
+    Delayed, FaultEffect, InjectedError, OnDrop, Pick, ProxyFault, RequestApi, RequestFilter, When,
+};
 
 /// A history on disk: what can be read of it is checked and judged.
 pub fn history(bytes: &[u8]) {
@@ -100,7 +102,7 @@ pub fn kafkatest(bytes: &[u8]) {
                     return;
                 }
             }
-            Ok(Conversion::Repeat) => {}
+            Ok(Conversion::Repeat(())) => {}
             Err(error) => return drop(error.to_string()),
         }
     }
@@ -146,42 +148,42 @@ pub fn proxy(bytes: &[u8]) {
 
 /// What can be on: nothing, and each fault on requests, for all of them or for
 /// some.
-static FAULTS: LazyLock<Vec<Vec<Fault>>> = LazyLock::new(|| {
-    let on = |api| Requests {
-        api: Some(Api(api)),
-        ..Requests::default()
+static FAULTS: LazyLock<Vec<Vec<ProxyFault>>> = LazyLock::new(|| {
+    let on = |api| RequestFilter {
+        api: Some(RequestApi(api)),
+        ..RequestFilter::default()
     };
     let errors = |when| {
         let known = (0..=i16::from(u8::MAX)).map(|api| {
-            Fault::new(Effect::Error {
+            ProxyFault::new(FaultEffect::Error {
                 on: on(api),
-                code: ErrorCode(6),
+                code: InjectedError(6),
                 when,
             })
         });
         known.filter(|it| it.validate().is_ok()).collect()
     };
     let dropped = |then| {
-        let on = Requests {
+        let on = RequestFilter {
             pick: Pick::Nth(2),
-            ..Requests::default()
+            ..RequestFilter::default()
         };
-        vec![Fault::new(Effect::DropAnswer { on, then })]
+        vec![ProxyFault::new(FaultEffect::DropAnswer { on, then })]
     };
-    let picked = Requests {
+    let picked = RequestFilter {
         topic: Some("orders".to_owned()),
         partition: Some(0),
         group: Some("readers".to_owned()),
         transactional_id: Some("tx".to_owned()),
-        ..Requests::default()
+        ..RequestFilter::default()
     };
     vec![
         Vec::new(),
         errors(When::Before),
         errors(When::After),
-        dropped(Then::Reset),
-        dropped(Then::Silence),
-        vec![Fault::new(Effect::Delay {
+        dropped(OnDrop::Reset),
+        dropped(OnDrop::Silence),
+        vec![ProxyFault::new(FaultEffect::Delay {
             on: picked,
             delay_ms: 1,
             what: Delayed::Answer,

@@ -18,7 +18,7 @@ pub(crate) fn note(plan: &mut RunPlan, args: &RunArgs, now: SystemTime) {
     });
 }
 
-/// What repeats the run, however its defaults change.
+/// The command that repeats the run, however defaults change.
 fn command(plan: &RunPlan, args: &RunArgs) -> Vec<String> {
     let mut command = vec!["ackproof".to_owned(), "run".to_owned()];
     command.extend(args.names.iter().map(|name| typed(name)));

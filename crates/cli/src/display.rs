@@ -114,7 +114,7 @@ impl Display {
             || matches!(progress.event, ProgressEvent::NotRead { .. });
         if let (true, Some(news)) = (stays, news(&progress.event)) {
             self.end();
-            // Nobody can be told that standard error is gone.
+            // Without standard error there is no place for a message.
             let _ = writeln!(anstream::stderr(), "{name}: {news}");
         }
     }
@@ -191,7 +191,7 @@ fn size() -> (usize, usize) {
 
 fn put(text: &str) {
     let mut stderr = io::stderr().lock();
-    // Nobody can be told that standard error is gone.
+    // Without standard error there is no place for a message.
     let _ = stderr
         .write_all(text.as_bytes())
         .and_then(|()| stderr.flush());

@@ -1,4 +1,4 @@
-//! A scenario's plan in words, for somebody who knows Kafka and not this tool.
+//! A scenario's plan in words, for readers who know Kafka and not ackproof.
 //! Pure; nothing in it has happened yet.
 
 use cdc::form::Form;
@@ -103,8 +103,8 @@ fn what_captures(page: &mut Page, capture: &Capture) {
     for setting in Form::of(capture).settings {
         let words = format!(
             "{}: {}",
-            setting.what,
-            match setting.may {
+            setting.description,
+            match setting.effect {
                 SettingEffect::Move => {
                     "events may go to topics that ackproof does not read; one that is not found \
                      is then called neither lost nor late, but INCONCLUSIVE"

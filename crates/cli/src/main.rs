@@ -63,7 +63,7 @@ fn tell(told: &clap::Error) -> ExitCode {
     });
     let secrets = Secrets::of(infos);
     if told.exit_code() == 0 || secrets.is_empty() {
-        // Nobody can be told that the terminal is gone.
+        // Without a terminal there is no place for a message.
         let _ = told.print();
     } else {
         output::note(&secrets.scrub(&told.render().ansi().to_string()));

@@ -71,7 +71,7 @@ pub(crate) async fn provide(request: &ArtefactRequest) -> Result<Provision, Fail
     })
 }
 
-/// What the user typed wrongly is told from what the machine lacks.
+/// A mistake of the user is told from something that the machine lacks.
 fn fetch_failure(error: &FetchError) -> Failure {
     match error {
         FetchError::BadVersion { .. }

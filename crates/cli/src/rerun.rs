@@ -1,4 +1,4 @@
-//! What of an earlier run is to be run again.
+//! The scenarios of an earlier run that are to be run again.
 
 use std::path::Path;
 
@@ -9,15 +9,13 @@ use model::scenario::client::ClientSpecError;
 use crate::args::RunArgs;
 use crate::failure::Failure;
 use crate::judgement::judge_run;
-use crate::run_dir::RunDir;
+use crate::run_dir::{RunDir, RunDirError};
 
 /// The arguments that run again what did not come out as it should; none
 /// where everything did. What the user says besides, wins.
 pub(crate) fn failed(args: &RunArgs, dir: &Path) -> Result<Option<RunArgs>, Failure> {
     let dir = RunDir::open(dir);
-    let plan = dir.plan().map_err(|error| {
-        Failure::usage(&error).hint("name a directory that `ackproof run` has written")
-    })?;
+    let plan = dir.plan().map_err(RunDirError::into_failure)?;
     let verdict =
         judge_run(&dir, &plan, Examples::at_most(0)).map_err(|error| Failure::usage(&error))?;
     let mut names: Vec<String> = Vec::new();
@@ -67,7 +65,7 @@ pub(crate) fn failed(args: &RunArgs, dir: &Path) -> Result<Option<RunArgs>, Fail
     Ok(Some(again))
 }
 
-/// What the earlier run's command says of an option.
+/// The value of an option in the earlier run's command.
 fn given<'p>(plan: &'p RunPlan, option: &str) -> Option<&'p str> {
     let command = &plan.circumstances.as_ref()?.command;
     let at = command.iter().position(|word| word == option)?;

@@ -57,7 +57,7 @@ enum Named {
     MayBeLeftOut,
 }
 
-/// What was asked for does not fit the brokers or the clients.
+/// Scenarios that do not fit the brokers or the clients.
 #[derive(Debug, thiserror::Error)]
 enum UnfitError {
     #[error("{scenario} cannot run {on}: it {}", reasons.join("; it "))]

@@ -375,7 +375,7 @@ fn says_whose_it_is(out: &Path) {
     let scenario = &plan.scenarios[0];
     let path = out.join(scenario.folder()).join(history::FILE_NAME);
     let first = history::Reader::open(&path).unwrap().next();
-    let run = scenario.records_run;
+    let run = scenario.record_run_id;
     assert_eq!(first.unwrap().unwrap().body, Body::RunDeclared { run });
 }
 

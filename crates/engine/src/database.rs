@@ -16,7 +16,7 @@ use model::event::{Body, CaptureResult, Event, SlotState};
 use model::ids::{Lsn, Micros, RunId};
 use model::plan::ScenarioPlan;
 use model::scenario::{Capture, Trigger, WriteStart};
-use stack::connect::{Connect, ConnectError, ConnectorStatus};
+use stack::connect::{Connect, ConnectWorkerError, ConnectorStatus};
 use tokio::sync::Mutex;
 use tokio::time::Instant;
 
@@ -115,8 +115,8 @@ impl Database {
             connector: capture.connector.clone(),
             slot: SlotWatch::connect(&parameters, &capture.slot).await?,
             confirms: Confirms::of(capture),
-            writer: Mutex::new(Writer::connect(&parameters, plan.records_run, plan.seed).await?),
-            run: plan.records_run,
+            writer: Mutex::new(Writer::connect(&parameters, plan.record_run_id, plan.seed).await?),
+            run: plan.record_run_id,
             finish: Mutex::default(),
             seen: Mutex::default(),
             parameters,
@@ -136,7 +136,10 @@ impl Database {
             database.look(recorder).await;
             // Where rows are committed that it ought to tell of, that it fails
             // is what the scenario comes to.
-            let failed = matches!(error, EngineError::Connect(ConnectError::Failed { .. }));
+            let failed = matches!(
+                error,
+                EngineError::Connect(ConnectWorkerError::Failed { .. })
+            );
             if !failed || rows == 0 {
                 return Err(error);
             }

@@ -83,7 +83,7 @@ pub enum EngineError {
     Service(#[from] stack::service::ServiceError),
     /// Connect refused something or does not answer.
     #[error("Kafka Connect failed")]
-    Connect(#[from] stack::connect::ConnectError),
+    Connect(#[from] stack::connect::ConnectWorkerError),
     /// No port could be had.
     #[error("no port could be had")]
     Port(#[from] NoPort),

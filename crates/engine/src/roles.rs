@@ -26,7 +26,7 @@ pub(crate) fn producer_role(
     Role::Producer(ProducerRole {
         clock,
         bootstrap: bootstrap.to_owned(),
-        run: plan.records_run,
+        run: plan.record_run_id,
         producer: number,
         topic: topic.name.clone(),
         partitions: topic.partitions,
@@ -53,7 +53,7 @@ pub(crate) fn consumer_role(
     ConsumerRole {
         clock,
         bootstrap: bootstrap.to_owned(),
-        run: plan.records_run,
+        run: plan.record_run_id,
         group: group.name.clone(),
         topic: group.topic.clone(),
         changes: changes_of(plan, topic),
@@ -103,7 +103,7 @@ impl TransformWork {
             role: TransformRole {
                 clock,
                 bootstrap: bootstrap.to_owned(),
-                run: plan.records_run,
+                run: plan.record_run_id,
                 producer: ProducerIx::new(0),
                 group: transform.name.clone(),
                 from: transform.from.clone(),

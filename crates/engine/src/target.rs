@@ -12,8 +12,8 @@ use std::time::Duration;
 
 use model::plan::ScenarioPlan;
 use model::scenario::Link;
-use proxy::{ClusterProxy, ClusterSettings, HostPort, Note, Notes};
-use stack::broker::Broker;
+use proxy::{ClusterProxy, ClusterSettings, HostPort, ProxyEvent, ProxyEventSink};
+use stack::broker::LocalBroker;
 use stack::connect::Connect;
 use stack::embedded::{Cdc, CdcSpec, Stack, StackSpec};
 use stack::ports::ReservedPort;
@@ -146,7 +146,7 @@ impl Target {
             return;
         };
         for broker in stack.brokers() {
-            processes.add_service(broker, Broker::service);
+            processes.add_service(broker, LocalBroker::service);
         }
         if let Some(cdc) = stack.cdc() {
             processes.add_service(cdc.connect(), Connect::service);
@@ -203,7 +203,7 @@ impl Target {
     }
 
     /// A broker whose process is ours.
-    pub(crate) fn broker(&self, id: u8) -> Result<Arc<Broker>, EngineError> {
+    pub(crate) fn broker(&self, id: u8) -> Result<Arc<LocalBroker>, EngineError> {
         let found = match &self.home {
             Home::Embedded(stack) => stack.broker(id).cloned(),
             Home::Cluster(_) => None,
@@ -214,7 +214,7 @@ impl Target {
     }
 
     /// All brokers whose processes are ours.
-    pub(crate) fn brokers(&self) -> Vec<Arc<Broker>> {
+    pub(crate) fn brokers(&self) -> Vec<Arc<LocalBroker>> {
         match &self.home {
             Home::Embedded(stack) => stack.brokers().to_vec(),
             Home::Cluster(_) => Vec::new(),
@@ -264,7 +264,10 @@ fn reserved(brokers: impl Iterator<Item = u8>) -> Result<BTreeMap<u8, ReservedPo
     brokers.map(|id| Ok((id, ReservedPort::take()?))).collect()
 }
 
-async fn before(bootstrap: Vec<HostPort>, notes: Notes) -> Result<ClusterProxy, EngineError> {
+async fn before(
+    bootstrap: Vec<HostPort>,
+    notes: ProxyEventSink,
+) -> Result<ClusterProxy, EngineError> {
     let settings = ClusterSettings {
         bootstrap,
         listen: SocketAddr::from((Ipv4Addr::LOCALHOST, 0)),
@@ -274,13 +277,13 @@ async fn before(bootstrap: Vec<HostPort>, notes: Notes) -> Result<ClusterProxy, 
 }
 
 /// Writes down which connections the proxies closed by themselves, and why.
-fn notes(folder: &Path) -> Result<Notes, EngineError> {
+fn notes(folder: &Path) -> Result<ProxyEventSink, EngineError> {
     let path = logs_in(folder)?.join(PROXY_LOG);
     let file = OpenOptions::new().create(true).append(true).open(&path);
     let file: File = file.map_err(|source| EngineError::Write { path, source })?;
     let file = Mutex::new(file);
     Ok(Arc::new(move |note| {
-        if let Note::Closed {
+        if let ProxyEvent::Closed {
             client,
             upstream,
             reason,

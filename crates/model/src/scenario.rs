@@ -26,7 +26,6 @@ pub mod words;
 pub use config::Config;
 pub use embedded::{EMBEDDED, embedded};
 pub use fault::*;
-pub use foreign::Misfit;
 pub use internal::Keeper;
 pub use occurrence::{Happening, Occurrence};
 pub use parse::{
@@ -34,10 +33,9 @@ pub use parse::{
 };
 pub use transform::{Transactions, Transform};
 
-/// A scenario: what runs, what is sent, what is broken and when, and what is
-/// claimed. Documented in docs/reference/scenarios.md. What only holds across
-/// tables (that a topic exists, that a fault has the proxy it needs) `ackproof
-/// explain FILE` checks.
+/// A scenario: what runs, what is sent, what is broken and when, and what is claimed.
+/// Documented in docs/reference/scenarios.md. `ackproof explain FILE` also checks rules
+/// across tables (that a topic exists, that a fault has the proxy it needs).
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 #[cfg_attr(test, schemars(title = "ackproof scenario", transform = crate::schema::rules::of_scenario))]
@@ -52,13 +50,13 @@ pub struct Scenario {
     /// The suite it belongs to.
     #[serde(default = "own_suite")]
     pub suite: String,
-    /// What must hold, in words, for the report.
+    /// The success criterion, in words, for the report.
     #[serde(default)]
     pub criterion: String,
     /// Why it matters, in words, for the report.
     #[serde(default)]
     pub why: String,
-    /// What is expected to be seen, in words; compared with nothing.
+    /// The expected result, in words; compared with nothing.
     #[serde(default)]
     pub expected: String,
     /// Why the scenario is about the clients that it names: `--client` does not
@@ -66,7 +64,7 @@ pub struct Scenario {
     /// the key is missing, it replaces them.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub about_client: Option<String>,
-    /// What runs.
+    /// The brokers and their links.
     #[serde(default)]
     pub topology: Topology,
     /// The topics, created before traffic begins.
@@ -84,25 +82,24 @@ pub struct Scenario {
     /// Change data capture, if the scenario has it.
     #[serde(default)]
     pub capture: Option<Capture>,
-    /// What is written to the database, in this order.
+    /// The rows to write to the database, in this order.
     #[serde(default, rename = "write")]
     pub writes: Vec<Write>,
     /// Client quotas.
     #[serde(default, rename = "quota", skip_serializing_if = "Vec::is_empty")]
     pub quotas: Vec<Quota>,
-    /// What is broken. Faults are numbered from 1 in the order of the file.
+    /// The faults, numbered from 1 in the order of the file.
     #[serde(default, rename = "fault")]
     pub faults: Vec<Fault>,
-    /// What is claimed. Each claim once.
+    /// The claims. Each claim once.
     #[serde(default, rename = "guarantee")]
     #[cfg_attr(test, schemars(length(min = 1)))]
     pub guarantees: Vec<Guarantee>,
     /// What other clients than the usual one are expected to do.
     #[serde(default, rename = "expect", skip_serializing_if = "Vec::is_empty")]
     pub expectations: Vec<ClientExpectation>,
-    /// What the scenario is about: where one of these did not happen, nothing
-    /// is HELD. Where the key is missing, what the settings are plainly there
-    /// for.
+    /// The events that the scenario tests: where one of these did not happen, nothing is
+    /// HELD. Where the key is missing, the events that the settings imply.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub must_happen: Option<Vec<Happening>>,
     /// How long groups and connectors may take to reach the end after traffic
@@ -124,7 +121,7 @@ const fn drain_timeout_ms_default() -> u64 {
     60_000
 }
 
-/// What runs.
+/// The brokers and their links.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 #[cfg_attr(test, schemars(rename = "topology"))]
@@ -207,7 +204,7 @@ pub struct Quota {
     /// Clients of this `client.id`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub client_id: Option<String>,
-    /// Clients of this user; `ANONYMOUS` is who does not authenticate.
+    /// Clients of this user; `ANONYMOUS` is a client that does not authenticate.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub user: Option<String>,
     /// The quotas, in Kafka's names. Values are strings: numbers above 0.
@@ -223,7 +220,7 @@ pub(crate) const QUOTA_KEYS: [&str; 3] = [
 ];
 
 impl Quota {
-    /// Whom it is for, in words.
+    /// The clients that it is for, in words.
     pub fn entity(&self) -> String {
         match (&self.user, &self.client_id) {
             (None, None) => "every client id".to_owned(),
@@ -341,12 +338,12 @@ const fn one_record() -> u64 {
 #[cfg_attr(test, schemars(inline))]
 #[serde(rename_all = "kebab-case")]
 pub enum Commit {
-    /// What it has processed.
+    /// The processed records.
     #[default]
     After,
-    /// What it has taken in hand, before it processes it.
+    /// The records that it has polled, before it processes them.
     Before,
-    /// The client commits what it has handed out, on its own, every
+    /// The client commits the records that it has handed out, on its own, every
     /// `auto.commit.interval.ms`.
     Auto,
 }
@@ -426,7 +423,7 @@ pub struct Write {
     #[serde(default)]
     #[cfg_attr(test, schemars(range(max = u32::MAX)))]
     pub rows_per_s: u32,
-    /// What to wait for first, beyond the write before it. Not with `start =
+    /// A trigger to wait for, beyond the write before it. Not with `start =
     /// "before-capture"`.
     #[serde(default)]
     pub after: Option<Trigger>,
@@ -492,8 +489,7 @@ impl Scenario {
         kinds.any(|kind| kind.leads_to.contains(&what))
     }
 
-    /// What must not be written anywhere: the secrets of all that is
-    /// configured, as clients are given them.
+    /// The secrets of all configurations, which must not be written anywhere.
     pub fn secrets(&self) -> Secrets {
         let topics = self.topics.iter().map(|topic| &topic.config);
         let quotas = self.quotas.iter().map(|quota| &quota.config);

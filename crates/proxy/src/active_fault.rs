@@ -7,14 +7,14 @@ use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::time::Duration;
 
 use crate::evidence::EvidenceCounters;
-use crate::fault::{Effect, Fault, Pick, Requests};
+use crate::fault::{FaultEffect, Pick, ProxyFault, RequestFilter};
 use crate::requests::Content;
 
 /// A fault while it lasts.
 #[derive(Debug)]
 pub(crate) struct ActiveFault {
     pub(crate) id: u64,
-    pub(crate) fault: Fault,
+    pub(crate) fault: ProxyFault,
     pub(crate) evidence: EvidenceCounters,
     /// Requests that fitted.
     fitted: AtomicU64,
@@ -32,7 +32,7 @@ pub(crate) struct Asked<'a> {
 }
 
 impl ActiveFault {
-    pub(crate) fn new(id: u64, fault: Fault) -> Self {
+    pub(crate) fn new(id: u64, fault: ProxyFault) -> Self {
         Self {
             id,
             draws: Mutex::new(fault.seed),
@@ -80,7 +80,7 @@ impl ActiveFault {
 
     /// How much later bytes of now arrive, jitter included.
     pub(crate) fn latency(&self) -> Duration {
-        let Effect::Latency {
+        let FaultEffect::Latency {
             latency_ms,
             jitter_ms,
             ..
@@ -100,7 +100,7 @@ impl ActiveFault {
 }
 
 fn fits(
-    on: &Requests,
+    on: &RequestFilter,
     content: Option<&Content>,
     name_of: impl Fn([u8; 16]) -> Option<String>,
 ) -> bool {

@@ -1,8 +1,8 @@
 //! The brokers that are known, and the listener before each: what answers are
 //! rewritten by. Knows nothing of faults.
 //!
-//! Whoever looks into an answer holds the gate of a link. So the lock here is
-//! the innermost there is: nobody waits for anything while holding it.
+//! An answer is read while the gate of a link is held. So the lock here is the
+//! innermost: its holder waits for nothing.
 
 use std::collections::HashMap;
 use std::net::{IpAddr, SocketAddr};
@@ -24,10 +24,10 @@ pub const BROKERS_MAX: usize = 1024;
 /// The most topics whose ids are remembered, at some 100 bytes each.
 const TOPICS_MAX: usize = 100_000;
 
-/// What the proxy has to say of its work.
+/// An event of the proxy's work.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
-pub enum Note {
+pub enum ProxyEvent {
     /// A broker was seen for the first time, and has a listener.
     Broker {
         /// Its id, unless it is a bootstrap address.
@@ -56,8 +56,8 @@ pub enum Note {
     },
 }
 
-/// Who hears the notes.
-pub type Notes = Arc<dyn Fn(Note) + Send + Sync>;
+/// Receives the events.
+pub type ProxyEventSink = Arc<dyn Fn(ProxyEvent) + Send + Sync>;
 
 /// A broker behind the proxy.
 #[derive(Clone, Debug)]
@@ -75,7 +75,7 @@ pub(crate) struct AddressMap {
     ip: IpAddr,
     /// What clients are told in place of that.
     advertised_host: Option<String>,
-    notes: Notes,
+    notes: ProxyEventSink,
     /// There is a new listener, or another id to one: faults have to be put in
     /// force, and connections may be accepted then.
     pub(crate) news: Notify,
@@ -102,7 +102,7 @@ impl AddressMap {
         addresses: Addresses,
         ip: IpAddr,
         advertised_host: Option<String>,
-        notes: Notes,
+        notes: ProxyEventSink,
     ) -> Arc<Self> {
         Arc::new_cyclic(|me| Self {
             me: me.clone(),
@@ -131,7 +131,7 @@ impl AddressMap {
         std::mem::take(&mut state.entries)
     }
 
-    /// Puts a listener before an address that nobody had to name, on this port.
+    /// Puts a listener on this port before an address from the settings.
     pub(crate) fn begin(
         &self,
         node: Option<i32>,
@@ -178,7 +178,7 @@ impl AddressMap {
             link,
         });
         self.news.notify_one();
-        (self.notes)(Note::Broker {
+        (self.notes)(ProxyEvent::Broker {
             node,
             upstream,
             advertised: advertised.clone(),
@@ -197,7 +197,7 @@ impl Cluster for AddressMap {
     }
 
     fn report(&self, client: SocketAddr, upstream: &HostPort, reason: &CloseReason) {
-        (self.notes)(Note::Closed {
+        (self.notes)(ProxyEvent::Closed {
             client,
             upstream: upstream.clone(),
             reason: reason.clone(),
@@ -205,7 +205,7 @@ impl Cluster for AddressMap {
     }
 
     fn no_room(&self, upstream: &HostPort, reason: String) {
-        (self.notes)(Note::NoRoom {
+        (self.notes)(ProxyEvent::NoRoom {
             upstream: upstream.clone(),
             reason,
         });

@@ -318,7 +318,7 @@ impl Proxy {
             })?;
         }
         listening.refuses = refuses;
-        // Who listens is the one who accepts: to the runtime a socket that has
+        // The task that accepts has to listen again: to the runtime a socket that has
         // stopped listening is closed for good, and has to be made known anew.
         self.shared.doorbell.orders.send_modify(|order| {
             order.number += 1;
@@ -475,7 +475,7 @@ struct Door {
     protocol: Protocol,
     link: LinkView,
     totals: Arc<Totals>,
-    /// That nobody is let in has been told.
+    /// Whether it was reported that no connection is accepted.
     is_told: bool,
 }
 

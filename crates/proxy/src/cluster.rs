@@ -1,5 +1,5 @@
 //! The proxy before a whole cluster: one listener per broker, and the faults
-//! that are switched on. Knows nothing of bytes, nor of who switches faults.
+//! that are switched on. Knows nothing of bytes, nor of the callers that switch faults.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::net::{IpAddr, SocketAddr};
@@ -10,11 +10,11 @@ use tokio::sync::{Mutex, mpsc};
 
 use crate::active_fault::ActiveFault;
 use crate::address::HostPort;
-use crate::address_map::{AddressMap, Entry, Notes};
+use crate::address_map::{AddressMap, Entry, ProxyEventSink};
 use crate::broker_proxy::{Break, Cut, Forgotten, ProxyError};
 use crate::counters::ProxyStats;
-use crate::evidence::{Evidence, now_us};
-use crate::fault::{Effect, Fault, FaultDataError};
+use crate::evidence::{TrafficEvidence, now_us};
+use crate::fault::{FaultDataError, FaultEffect, ProxyFault};
 use crate::greeting::{GreetingError, greet};
 use crate::inspect::Addresses;
 use crate::link::{ClientBreak, Faults, Never};
@@ -47,7 +47,7 @@ pub enum ClusterError {
     Listen {
         /// Where.
         address: SocketAddr,
-        /// Before whom.
+        /// The broker.
         upstream: HostPort,
         /// The system's reason.
         reason: String,
@@ -80,13 +80,13 @@ pub struct FaultReport {
     /// Its number.
     pub id: FaultId,
     /// What it is.
-    pub fault: Fault,
+    pub fault: ProxyFault,
     /// Since when, in microseconds since 1970.
     pub since_us: u64,
     /// When it was healed, if it was.
     pub healed_us: Option<u64>,
     /// What it has met.
-    pub evidence: Evidence,
+    pub evidence: TrafficEvidence,
 }
 
 /// A broker behind the proxy.
@@ -114,7 +114,7 @@ pub struct ClusterProxy {
 #[derive(Debug)]
 struct Shared {
     addresses: Arc<AddressMap>,
-    /// Never locked by whoever holds the gate of a link.
+    /// Never locked while the gate of a link is held.
     switchboard: Mutex<Switchboard>,
     settling: std::sync::Mutex<Option<tokio::task::JoinHandle<()>>>,
 }
@@ -147,8 +147,8 @@ struct Switched {
 enum Reach {
     /// Whole links, by where they listen.
     Links(BTreeMap<SocketAddr, Cut>),
-    /// Some clients' connections, on links that stay open; and who hears when
-    /// these are gone.
+    /// Some clients' connections, on links that stay open; the channel closes
+    /// when these are gone.
     Clients(Arc<ClientBreak>, mpsc::Receiver<Never>),
 }
 
@@ -159,7 +159,10 @@ impl ClusterProxy {
     /// # Errors
     /// [`ClusterError::Listen`], [`ClusterError::NothingToAdvertise`] and
     /// [`ClusterError::NoBootstrap`].
-    pub async fn start(settings: ClusterSettings, notes: Notes) -> Result<Self, ClusterError> {
+    pub async fn start(
+        settings: ClusterSettings,
+        notes: ProxyEventSink,
+    ) -> Result<Self, ClusterError> {
         let ClusterSettings {
             bootstrap,
             listen,
@@ -194,7 +197,7 @@ impl ClusterProxy {
     pub async fn between_brokers(
         ip: IpAddr,
         upstreams: BTreeMap<i32, HostPort>,
-        notes: Notes,
+        notes: ProxyEventSink,
     ) -> Result<Self, ClusterError> {
         if upstreams.is_empty() {
             return Err(ClusterError::NoBootstrap);
@@ -281,7 +284,7 @@ impl ClusterProxy {
     /// [`ClusterError::Data`], [`ClusterError::TooMany`], and
     /// [`ClusterError::Link`] where a link is cut already; nothing is changed
     /// then.
-    pub async fn add(&self, fault: Fault) -> Result<FaultId, ClusterError> {
+    pub async fn add(&self, fault: ProxyFault) -> Result<FaultId, ClusterError> {
         fault.validate()?;
         let mut board = self.shared.switchboard.lock().await;
         if board.active.len() >= FAULTS_MAX {
@@ -362,7 +365,7 @@ impl ClusterProxy {
     /// id is, and lets connections to them in.
     async fn settle(&self) {
         let mut board = self.shared.switchboard.lock().await;
-        // A link that is cut already is cut; there is nobody to tell.
+        // A link that is cut already stays cut; no caller waits for an error.
         let _ = board.put_in_force(&self.shared.addresses);
         for entry in self.shared.addresses.entries() {
             entry.link.begin();
@@ -391,17 +394,21 @@ impl Switchboard {
                 continue;
             }
             let broken = match &active.fault.effect {
-                Effect::Cut { ways } => Some(Break::Cut(*ways)),
-                Effect::Reset => Some(Break::Reset),
-                Effect::Refuse => {
+                FaultEffect::Cut { ways } => Some(Break::Cut(*ways)),
+                FaultEffect::Reset => Some(Break::Reset),
+                FaultEffect::Refuse => {
                     refuses = true;
                     None
                 }
-                Effect::SlowClose { .. } | Effect::Latency { .. } | Effect::Bandwidth { .. } => {
+                FaultEffect::SlowClose { .. }
+                | FaultEffect::Latency { .. }
+                | FaultEffect::Bandwidth { .. } => {
                     conditions.shaping.push(Arc::clone(active));
                     None
                 }
-                Effect::DropAnswer { .. } | Effect::Delay { .. } | Effect::Error { .. } => {
+                FaultEffect::DropAnswer { .. }
+                | FaultEffect::Delay { .. }
+                | FaultEffect::Error { .. } => {
                     conditions.protocol.push(Arc::clone(active));
                     None
                 }
@@ -509,6 +516,6 @@ fn begin(
 }
 
 /// Whether a fault is meant for this broker.
-fn concerns(fault: &Fault, entry: &Entry) -> bool {
+fn concerns(fault: &ProxyFault, entry: &Entry) -> bool {
     fault.brokers.is_empty() || entry.node.is_some_and(|node| fault.brokers.contains(&node))
 }

@@ -56,7 +56,7 @@ pub struct CutReport {
     pub lasted: Duration,
     /// Connections that were open when the link was cut.
     pub connections_affected: u64,
-    /// Connections opened during the cut, which nobody answered.
+    /// Connections opened during the cut, which got no answer.
     pub connections_unanswered: u64,
     /// Bytes that clients sent and the upstream never got.
     pub bytes_swallowed_from_clients: u64,

@@ -1,5 +1,5 @@
 //! Answers in the broker's place that say that a request failed. Pure: knows
-//! nothing of who asked or why.
+//! nothing of the client or its reason.
 
 use bytes::BytesMut;
 use kafka_protocol::messages::add_partitions_to_txn_response::{
@@ -32,7 +32,7 @@ use kafka_protocol::messages::{
 use kafka_protocol::protocol::{Encodable, StrBytes};
 use uuid::Uuid;
 
-use crate::fault::ErrorCode;
+use crate::fault::InjectedError;
 use crate::requests::{Content, TopicAsked};
 
 /// A whole frame, length and header included, that answers the request with
@@ -42,7 +42,7 @@ pub(crate) fn error_response(
     version: i16,
     correlation: i32,
     content: &Content,
-    ErrorCode(code): ErrorCode,
+    InjectedError(code): InjectedError,
 ) -> Option<Vec<u8>> {
     let key = ApiKey::try_from(api).ok()?;
     let valid = key.valid_versions();
@@ -330,7 +330,7 @@ mod tests {
             let versions = key.valid_versions();
             for version in versions.min..=versions.max.min(schema.newest) {
                 let content = content_for(api, version);
-                let frame = error_response(api, version, 77, &content, ErrorCode(6));
+                let frame = error_response(api, version, 77, &content, InjectedError(6));
                 let frame = frame.unwrap_or_else(|| panic!("{key:?} version {version}"));
                 assert_eq!(
                     frame.len() - 4,
@@ -343,7 +343,7 @@ mod tests {
 
     #[test]
     fn a_refused_produce_says_the_error_for_each_partition() {
-        let frame = error_response(0, 9, 1, &content(), ErrorCode(6)).unwrap();
+        let frame = error_response(0, 9, 1, &content(), InjectedError(6)).unwrap();
         let mut body = bytes::Bytes::from(frame[9..].to_vec());
         let answer = ProduceResponse::decode(&mut body, 9).unwrap();
         let partitions = &answer.responses[0].partition_responses;

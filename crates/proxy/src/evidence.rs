@@ -9,16 +9,16 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use serde::{Deserialize, Serialize};
 
 use crate::counters::Counter;
-use crate::fault::Api;
+use crate::fault::RequestApi;
 
 /// What one fault has met so far.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Evidence {
+pub struct TrafficEvidence {
     /// Connections that felt it.
     pub connections: u64,
     /// Requests that it was done to, by API. Faults on connections count none:
     /// they do not look at requests.
-    pub requests: BTreeMap<Api, u64>,
+    pub requests: BTreeMap<RequestApi, u64>,
     /// Requests that it passed over because they were too large to look into.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub requests_too_large: u64,
@@ -35,13 +35,13 @@ fn is_zero(count: &u64) -> bool {
     *count == 0
 }
 
-/// The counters behind an [`Evidence`].
+/// The counters behind a [`TrafficEvidence`].
 #[derive(Debug, Default)]
 pub(crate) struct EvidenceCounters {
     pub(crate) connections: Counter,
     pub(crate) bytes: Counter,
     pub(crate) too_large: Counter,
-    requests: Mutex<BTreeMap<Api, u64>>,
+    requests: Mutex<BTreeMap<RequestApi, u64>>,
     /// 0 while there is none.
     first_us: AtomicU64,
     last_us: AtomicU64,
@@ -60,7 +60,7 @@ impl EvidenceCounters {
     pub(crate) fn request(&self, api: i16) {
         self.touch();
         let mut requests = self.requests.lock().unwrap_or_else(PoisonError::into_inner);
-        *requests.entry(Api(api)).or_default() += 1;
+        *requests.entry(RequestApi(api)).or_default() += 1;
     }
 
     /// It was done to bytes.
@@ -71,9 +71,9 @@ impl EvidenceCounters {
         }
     }
 
-    pub(crate) fn evidence(&self) -> Evidence {
+    pub(crate) fn evidence(&self) -> TrafficEvidence {
         let some = |us: &AtomicU64| Some(us.load(Relaxed)).filter(|it| *it > 0);
-        Evidence {
+        TrafficEvidence {
             connections: self.connections.get(),
             requests: self
                 .requests

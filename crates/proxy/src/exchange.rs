@@ -10,7 +10,7 @@ use std::time::Duration;
 use tokio::sync::Notify;
 
 use crate::active_fault::ActiveFault;
-use crate::fault::Then;
+use crate::fault::OnDrop;
 use crate::inspect::IN_FLIGHT_MAX;
 
 /// A request whose answer is to come.
@@ -30,7 +30,7 @@ pub(crate) enum ResponseFate {
     /// It is delivered later.
     Delayed(Duration, Arc<ActiveFault>),
     /// It is swallowed, and the connection with it.
-    Dropped(Then, Arc<ActiveFault>),
+    Dropped(OnDrop, Arc<ActiveFault>),
     /// It is swallowed, and this frame delivered for it.
     Replaced(Vec<u8>, Arc<ActiveFault>),
     /// It will not come, and this frame is delivered in its turn.
@@ -43,7 +43,7 @@ pub(crate) enum ResponseFate {
 pub(crate) struct Exchange {
     in_flight: Mutex<VecDeque<Expected>>,
     silent: AtomicBool,
-    /// What the first request said of who asks; it may say nothing.
+    /// The `client.id` of the first request; it may have none.
     client_id: OnceLock<Option<Box<str>>>,
     /// An answer has been taken out.
     pub(crate) room: Notify,

@@ -24,14 +24,14 @@ use serde::{Deserialize, Serialize};
 /// Something broken on purpose, until it is healed.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct Fault {
+pub struct ProxyFault {
     /// Only before these brokers, by node id; before all when empty. A broker
     /// is known by its id as soon as an answer has named it.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub brokers: Vec<i32>,
     /// Only for clients whose `client.id` begins with one of these; for all when
-    /// empty. Who is behind a connection is known from its first request on, and
-    /// that is judged already: a cut of a client that connects anew lets nothing
+    /// empty. A connection's client is known from its first request on, and that
+    /// is judged already: a cut of a client that connects anew lets nothing
     /// pass but the connection itself. Brokers have ids too where they are each
     /// other's clients: `broker-2-fetcher-0` is a follower that replicates.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
@@ -40,7 +40,7 @@ pub struct Fault {
     #[serde(default)]
     pub seed: u64,
     /// What happens.
-    pub effect: Effect,
+    pub effect: FaultEffect,
 }
 
 /// What a fault does.
@@ -51,8 +51,8 @@ pub struct Fault {
     rename_all_fields = "snake_case",
     deny_unknown_fields
 )]
-pub enum Effect {
-    /// Nothing is delivered, and nobody hears of it: bytes are swallowed.
+pub enum FaultEffect {
+    /// Nothing is delivered, and neither end is told: bytes are swallowed.
     /// Connections that met the cut are reset when it heals.
     Cut {
         /// Which way.
@@ -91,15 +91,15 @@ pub enum Effect {
     /// The broker acts on the request, and its answer never arrives.
     DropAnswer {
         /// Which requests.
-        on: Requests,
+        on: RequestFilter,
         /// What becomes of the connection.
-        then: Then,
+        then: OnDrop,
     },
     /// The request reaches the broker, or the answer the client, later; what
     /// follows on the connection waits behind it.
     Delay {
         /// Which requests.
-        on: Requests,
+        on: RequestFilter,
         /// Milliseconds.
         delay_ms: u64,
         /// Which of the two.
@@ -109,9 +109,9 @@ pub enum Effect {
     /// request carried.
     Error {
         /// Which requests; an API must be named.
-        on: Requests,
+        on: RequestFilter,
         /// The error.
-        code: ErrorCode,
+        code: InjectedError,
         /// Whether the broker has acted.
         #[serde(default)]
         when: When,
@@ -134,7 +134,7 @@ pub enum Ways {
 /// What becomes of a connection whose answer is dropped.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
-pub enum Then {
+pub enum OnDrop {
     /// It is reset: the client hears at once that it knows nothing.
     Reset,
     /// It stays open and silent: the client waits for its time-out.
@@ -165,10 +165,10 @@ pub enum When {
 /// Which requests a fault meets: those that fit all that is given.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct Requests {
+pub struct RequestFilter {
     /// Of this API.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub api: Option<Api>,
+    pub api: Option<RequestApi>,
     /// That name this topic.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub topic: Option<String>,
@@ -233,7 +233,7 @@ pub enum FaultDataError {
         /// The ones that can.
         these: String,
     },
-    /// Who is refused has not said anything yet.
+    /// A refused client has sent no `client.id` yet.
     #[error("connections are refused before clients tell their client.id; leave \"clients\" out")]
     RefusesUnknown,
     /// It would fit every client.
@@ -247,9 +247,9 @@ pub enum FaultDataError {
 /// A day. It keeps sums of times far from what a clock can hold.
 const DELAY_MAX_MS: u64 = 24 * 60 * 60 * 1000;
 
-impl Fault {
+impl ProxyFault {
     /// The effect on every broker, with the seed 0.
-    pub fn new(effect: Effect) -> Self {
+    pub fn new(effect: FaultEffect) -> Self {
         Self {
             brokers: Vec::new(),
             clients: Vec::new(),
@@ -259,17 +259,14 @@ impl Fault {
     }
 
     /// Whether it makes sense.
-    ///
-    /// # Errors
-    /// [`FaultDataError`].
     pub fn validate(&self) -> Result<(), FaultDataError> {
         if self.effect.longest_ms() > DELAY_MAX_MS {
             return Err(FaultDataError::Delay);
         }
-        if let Effect::Bandwidth { bytes_per_s: 0, .. } = self.effect {
+        if let FaultEffect::Bandwidth { bytes_per_s: 0, .. } = self.effect {
             return Err(FaultDataError::NoBandwidth);
         }
-        if !self.clients.is_empty() && matches!(self.effect, Effect::Refuse) {
+        if !self.clients.is_empty() && matches!(self.effect, FaultEffect::Refuse) {
             return Err(FaultDataError::RefusesUnknown);
         }
         if self.clients.iter().any(String::is_empty) {
@@ -288,7 +285,7 @@ impl Fault {
         let known = on
             .api
             .is_some_and(|it| crate::requests::schema(it.0).is_some());
-        if let Effect::Error { code, .. } = &self.effect {
+        if let FaultEffect::Error { code, .. } = &self.effect {
             if code.0 == 0 {
                 return Err(FaultDataError::NoError);
             }
@@ -307,7 +304,7 @@ impl Fault {
     }
 }
 
-impl Fault {
+impl ProxyFault {
     /// Whether it is for a client of this id, be that none or not known yet.
     pub(crate) fn is_for(&self, client_id: Option<&str>) -> bool {
         let begins = |id: &str| self.clients.iter().any(|it| id.starts_with(it.as_str()));
@@ -316,7 +313,7 @@ impl Fault {
 }
 
 /// How a broker calls itself where it is another's client, for
-/// [`Fault::clients`]: as a follower, as a coordinator of transactions that tells
+/// [`ProxyFault::clients`]: as a follower, as a coordinator of transactions that tells
 /// of their end, and as a leader that has a transaction verified. As Kafka 4.3
 /// was seen to do it; the last is `AddPartitionsManager-client-2`, without more.
 pub fn clients_of_broker(node: i32) -> Vec<String> {
@@ -330,14 +327,14 @@ pub fn clients_of_broker(node: i32) -> Vec<String> {
 fn looked_into() -> String {
     let names: Vec<String> = (0..=i16::from(u8::MAX))
         .filter(|api| crate::requests::schema(*api).is_some())
-        .map(|api| Api(api).to_string())
+        .map(|api| RequestApi(api).to_string())
         .collect();
     names.join(", ")
 }
 
-impl Effect {
+impl FaultEffect {
     /// Which requests it meets; `None` where it meets connections.
-    pub fn requests(&self) -> Option<&Requests> {
+    pub fn requests(&self) -> Option<&RequestFilter> {
         match self {
             Self::DropAnswer { on, .. } | Self::Delay { on, .. } | Self::Error { on, .. } => {
                 Some(on)
@@ -359,7 +356,7 @@ impl Effect {
     }
 }
 
-impl Requests {
+impl RequestFilter {
     /// Whether the request's body has to be read to tell.
     pub(crate) fn looks_inside(&self) -> bool {
         self.topic.is_some()
@@ -371,9 +368,9 @@ impl Requests {
 
 /// An API key, written as Kafka names it (`Produce`) or as its number.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct Api(pub i16);
+pub struct RequestApi(pub i16);
 
-impl fmt::Display for Api {
+impl fmt::Display for RequestApi {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match ApiKey::try_from(self.0) {
             Ok(key) => write!(f, "{key:?}"),
@@ -385,9 +382,9 @@ impl fmt::Display for Api {
 /// An error code, written as Kafka names it (`NOT_LEADER_OR_FOLLOWER`) or as
 /// its number.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct ErrorCode(pub i16);
+pub struct InjectedError(pub i16);
 
-impl fmt::Display for ErrorCode {
+impl fmt::Display for InjectedError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match ResponseError::try_from_code(self.0) {
             None | Some(ResponseError::Unknown(_)) => write!(f, "{}", self.0),
@@ -440,13 +437,13 @@ impl NameOrNumber {
     }
 }
 
-impl Serialize for Api {
+impl Serialize for RequestApi {
     fn serialize<S: serde::Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
         to.collect_str(self)
     }
 }
 
-impl<'de> Deserialize<'de> for Api {
+impl<'de> Deserialize<'de> for RequestApi {
     fn deserialize<D: serde::Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
         NameOrNumber::deserialize(from)?
             .resolve("API", |it| Self(it).to_string())
@@ -455,13 +452,13 @@ impl<'de> Deserialize<'de> for Api {
     }
 }
 
-impl Serialize for ErrorCode {
+impl Serialize for InjectedError {
     fn serialize<S: serde::Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
         to.collect_str(self)
     }
 }
 
-impl<'de> Deserialize<'de> for ErrorCode {
+impl<'de> Deserialize<'de> for InjectedError {
     fn deserialize<D: serde::Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
         NameOrNumber::deserialize(from)?
             .resolve("error", |it| Self(it).to_string())

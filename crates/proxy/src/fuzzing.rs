@@ -7,7 +7,7 @@ use crate::active_fault::ActiveFault;
 use crate::address::HostPort;
 use crate::addresses::{Directory, NoListener};
 use crate::exchange::Exchange;
-use crate::fault::Fault;
+use crate::fault::ProxyFault;
 use crate::inspect::{Addresses, CloseReason, Next, Surroundings};
 use crate::link::{Conditions, Faults};
 use crate::request_path::{RequestPath, learn_client_id};
@@ -38,12 +38,12 @@ pub struct Heard {
 
 /// What a client's connection carries while these faults on requests are on:
 /// before brokers whose addresses are rewritten, or between brokers.
-pub fn before_cluster(said: Said<'_>, faults: &[Fault]) -> Heard {
+pub fn before_cluster(said: Said<'_>, faults: &[ProxyFault]) -> Heard {
     carry(said, faults, Addresses::Rewritten)
 }
 
 /// See [`before_cluster`].
-pub fn between_brokers(said: Said<'_>, faults: &[Fault]) -> Heard {
+pub fn between_brokers(said: Said<'_>, faults: &[ProxyFault]) -> Heard {
     carry(said, faults, Addresses::Kept)
 }
 
@@ -143,7 +143,7 @@ impl<'a> Way<'a> {
     }
 }
 
-fn carry(said: Said<'_>, faults: &[Fault], addresses: Addresses) -> Heard {
+fn carry(said: Said<'_>, faults: &[ProxyFault], addresses: Addresses) -> Heard {
     let numbered = (1..).zip(faults.iter().cloned());
     let (conditions, _forgotten) = Conditions::new(Faults {
         protocol: numbered

@@ -17,7 +17,7 @@ const ANSWER_BYTES_MAX: u64 = 1024 * 1024;
 #[derive(Debug, thiserror::Error)]
 #[error("{upstream} does not answer as a Kafka broker does: {reason}")]
 pub struct GreetingError {
-    /// Whom the listener is before.
+    /// The broker behind the listener.
     pub(crate) upstream: String,
     pub(crate) reason: String,
 }

@@ -9,7 +9,7 @@
 //! | `DELETE /faults/N` | heals it, and says what it met |
 //! | `DELETE /faults` | heals all |
 //!
-//! Who can reach it can break what is behind the proxy, so it is meant for the
+//! A client that reaches it can break what is behind the proxy, so it is meant for the
 //! loopback interface. A web page that a browser on the same machine shows
 //! could reach that too: bodies must be `application/json`, which browsers do
 //! not send to other sites unasked, and the host must be an address or
@@ -35,13 +35,13 @@ use tokio::task::{JoinHandle, JoinSet};
 
 use crate::broker_proxy::ProxyError;
 use crate::cluster::{ClusterError, ClusterProxy, FaultId, FaultReport};
-use crate::fault::Fault;
+use crate::fault::ProxyFault;
 
 /// A fault is some hundred bytes.
 const BODY_BYTES_MAX: usize = 64 * 1024;
-/// Whoever switches faults does so one after the other.
+/// Clients switch faults one after the other.
 const CONNECTIONS_MAX: usize = 64;
-/// Who has connected and says nothing is forgotten.
+/// A connection that sends nothing is dropped after this.
 const HEADER_LIMIT: Duration = Duration::from_secs(30);
 
 /// The interface, for as long as it lives.
@@ -99,7 +99,7 @@ async fn serve(listener: TcpListener, proxy: ClusterProxy) {
                 let proxy = proxy.clone();
                 async move { Ok::<_, Infallible>(answer(request, &proxy).await) }
             });
-            // Who breaks off has nothing more to hear.
+            // A client that breaks off hears nothing more.
             let _ = http1::Builder::new()
                 .timer(TokioTimer::new())
                 .header_read_timeout(HEADER_LIMIT)
@@ -217,7 +217,7 @@ async fn one_fault(proxy: &ClusterProxy, number: u64, method: &Method) -> Result
     Ok(json(StatusCode::OK, &report))
 }
 
-async fn fault(request: Request<Incoming>) -> Result<Fault, Refusal> {
+async fn fault(request: Request<Incoming>) -> Result<ProxyFault, Refusal> {
     let is_json = request
         .headers()
         .get(CONTENT_TYPE)
@@ -234,7 +234,7 @@ async fn fault(request: Request<Incoming>) -> Result<Fault, Refusal> {
 
 /// That the brokers a fault names are there; one that has not said its number
 /// yet may be any.
-fn all_there(proxy: &ClusterProxy, fault: &Fault) -> Result<(), Refusal> {
+fn all_there(proxy: &ClusterProxy, fault: &ProxyFault) -> Result<(), Refusal> {
     let known: Option<Vec<i32>> = proxy.brokers().iter().map(|it| it.node).collect();
     let Some(known) = known else { return Ok(()) };
     match fault.brokers.iter().find(|id| !known.contains(*id)) {

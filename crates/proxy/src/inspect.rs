@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use crate::active_fault::ActiveFault;
 use crate::addresses::RewriteError;
-use crate::fault::Api;
+use crate::fault::RequestApi;
 use crate::link::Conditions;
 use crate::schema::{Malformed, varint};
 
@@ -97,7 +97,7 @@ pub enum CloseReason {
         /// A request or an answer.
         of: &'static str,
         /// The API.
-        api: Api,
+        api: RequestApi,
         /// Its version.
         version: i16,
         /// What is wrong.
@@ -110,7 +110,7 @@ pub enum CloseReason {
     #[error("{api} version {version} is too new to rewrite addresses in; ApiVersions said so")]
     TooNew {
         /// The API.
-        api: Api,
+        api: RequestApi,
         /// Its version.
         version: i16,
     },
@@ -118,7 +118,7 @@ pub enum CloseReason {
     #[error("an answer of {api} is {bytes} bytes long, more than are held")]
     TooLarge {
         /// The API.
-        api: Api,
+        api: RequestApi,
         /// Its length.
         bytes: usize,
     },
@@ -160,7 +160,7 @@ impl CloseReason {
     pub(crate) fn malformed(of: &'static str, api: i16, version: i16, why: Malformed) -> Self {
         Self::Malformed {
             of,
-            api: Api(api),
+            api: RequestApi(api),
             version,
             reason: why.to_string(),
         }

@@ -3,8 +3,8 @@
 //!
 //! [`ClusterProxy`] stands before a whole Kafka cluster: one listener per
 //! broker, with the addresses that brokers advertise rewritten, so that clients
-//! which know nothing of it stay behind it. [`Fault`]s are data, switched on and
-//! healed while traffic runs, each with its [`Evidence`]. [`Proxy`] stands
+//! which know nothing of it stay behind it. [`ProxyFault`]s are data, switched on and
+//! healed while traffic runs, each with its [`TrafficEvidence`]. [`Proxy`] stands
 //! before one broker and looks at no byte; it can be cut.
 //!
 //! Healthy, both are transparent. They know nothing of scenarios, nor of why
@@ -46,16 +46,16 @@ mod way;
 mod write_queue;
 
 pub use address::{HostPort, HostPortError};
-pub use address_map::{BROKERS_MAX, Note, Notes};
+pub use address_map::{BROKERS_MAX, ProxyEvent, ProxyEventSink};
 pub use broker_proxy::{CONNECTIONS_MAX, Cut, Proxy, ProxyError};
 pub use cluster::{
     BrokerReport, ClusterError, ClusterProxy, ClusterSettings, FAULTS_MAX, FaultId, FaultReport,
 };
 pub use counters::{CutReport, ProxyStats};
-pub use evidence::Evidence;
+pub use evidence::TrafficEvidence;
 pub use fault::{
-    Api, Delayed, Effect, ErrorCode, Fault, FaultDataError, Pick, Requests, Then, Ways, When,
-    clients_of_broker,
+    Delayed, FaultDataError, FaultEffect, InjectedError, OnDrop, Pick, ProxyFault, RequestApi,
+    RequestFilter, Ways, When, clients_of_broker,
 };
 pub use greeting::GreetingError;
 pub use http::Http;

@@ -1,5 +1,5 @@
 //! The state of a link, and the gate that makes a change of it take effect at
-//! once. Knows nothing of who changes it.
+//! once. Knows nothing of the callers that change it.
 
 use std::sync::Arc;
 
@@ -61,8 +61,8 @@ pub(crate) struct Conditions {
     pub(crate) shaping: Vec<Arc<ActiveFault>>,
     /// Faults on single requests.
     pub(crate) protocol: Vec<Arc<ActiveFault>>,
-    /// Held with the conditions by whoever goes by them: all know better when
-    /// the other end hears that no sender is left.
+    /// Held with the conditions by each connection that follows them: the other
+    /// end hears when none does any more.
     #[expect(dead_code, reason = "it does its work when it is dropped")]
     obeyed: mpsc::Sender<Never>,
 }
@@ -155,8 +155,8 @@ impl Era {
 
 /// A connection's view of the link.
 ///
-/// `watch` is both the news and the gate: whoever looks at the state holds its
+/// `watch` is both the news and the gate: a reader of the state holds its
 /// read lock while acting on it, and a change takes the write lock. So when
-/// `cut` returns, no byte is being delivered and none will be. Whoever holds
-/// it must not wait for anything that is held while a link is changed.
+/// `cut` returns, no byte is being delivered and none will be. Its
+/// holder must not wait for anything that is held while a link is changed.
 pub(crate) type LinkView = watch::Receiver<Era>;

@@ -10,7 +10,7 @@ use socket2::{Domain, Protocol, SockRef, Socket, Type};
 /// As long a backlog as the system allows.
 const BACKLOG: i32 = 4096;
 
-/// Listens, and keeps a second handle to the socket for whoever changes it.
+/// Listens, and keeps a second handle to the socket for changes.
 #[derive(Debug)]
 pub(crate) struct Listener {
     pub(crate) accepting: StdListener,

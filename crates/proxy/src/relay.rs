@@ -1,6 +1,6 @@
 //! One connection through the proxy: bytes are carried while the link is open
 //! and swallowed while it is cut; when the link heals, the connection is reset.
-//! Knows nothing of who breaks and heals, nor of what the bytes mean.
+//! Knows nothing of faults' callers, nor of the bytes' meaning.
 
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -15,7 +15,7 @@ use crate::active_fault::ActiveFault;
 use crate::address::HostPort;
 use crate::counters::{Direction, Totals};
 use crate::exchange::Exchange;
-use crate::fault::Effect;
+use crate::fault::FaultEffect;
 use crate::inspect::{CloseReason, Next, Surroundings};
 use crate::link::{ClientBreak, Conditions, Era, LinkState, LinkView, Never};
 use crate::protocol::{Cluster, Protocol};
@@ -114,7 +114,7 @@ impl Relay {
         drop(presence);
     }
 
-    /// Whom to tell.
+    /// Gets reports, and knows addresses.
     fn cluster(&self) -> Option<Arc<dyn Cluster>> {
         match &self.protocol {
             Protocol::Opaque => None,
@@ -153,7 +153,7 @@ impl Relay {
         }
     }
 
-    /// Swallows what a client says that has nobody to talk to.
+    /// Swallows the bytes of a client whose broker is out of reach.
     async fn hold(&self) -> Result<(), Reset> {
         self.carry(&self.client, &self.client, Direction::ToUpstream)
             .await
@@ -275,7 +275,7 @@ impl Relay {
         }
     }
 
-    /// Learns from the first request who the client is; whether it has now.
+    /// Learns the `client.id` from the first request; whether it is known now.
     fn learn_client_id(&self, way: &Way<'_>) -> bool {
         let is_due = matches!(way.inspector, Inspector::RequestPath(_))
             && matches!(self.protocol, Protocol::Kafka(_))
@@ -314,7 +314,7 @@ impl Relay {
             .iter()
             .filter(|it| it.fault.fault.is_for(client_id))
         {
-            let Effect::Cut { ways } = one.fault.fault.effect else {
+            let FaultEffect::Cut { ways } = one.fault.fault.effect else {
                 if discarded {
                     continue;
                 }
@@ -442,7 +442,7 @@ mod tests {
     use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
     use tokio::net::{TcpListener, TcpStream};
 
-    use crate::{ClusterProxy, ClusterSettings, Note};
+    use crate::{ClusterProxy, ClusterSettings, ProxyEvent};
 
     /// A byte now and then keeps a connection busy, and the proxy waiting.
     #[tokio::test]
@@ -457,7 +457,7 @@ mod tests {
             advertised_host: None,
         };
         let hear = Arc::new(move |note| {
-            if let Note::Closed { reason, .. } = note {
+            if let ProxyEvent::Closed { reason, .. } = note {
                 log.lock().unwrap().push(reason.to_string());
             }
         });

@@ -7,7 +7,7 @@ use std::time::Duration;
 use crate::active_fault::{ActiveFault, Asked};
 use crate::error_response::error_response;
 use crate::exchange::{Exchange, Expected, ResponseFate};
-use crate::fault::{Api, Delayed, Effect, When};
+use crate::fault::{Delayed, FaultEffect, RequestApi, When};
 use crate::inspect::{
     Addresses, CloseReason, HELD_BYTES_MAX, INSPECT_BYTES_MAX, Next, REQUEST_BYTES_MAX, Stretches,
     Surroundings, after_tags, frame_length, int16, int32,
@@ -95,7 +95,7 @@ impl RequestPath {
         };
         if newest.is_some_and(|it| header.version > it) {
             return Err(CloseReason::TooNew {
-                api: Api(header.api),
+                api: RequestApi(header.api),
                 version: header.version,
             });
         }
@@ -148,7 +148,7 @@ impl RequestPath {
     }
 }
 
-/// Lets a connection's first request say who asks, if it is at hand. What is
+/// Learns the `client.id` from a connection's first request, if it is at hand. What is
 /// wrong with it is told when it is decided on.
 pub(crate) fn learn_client_id(front: &[u8], exchange: &Exchange) {
     if let Ok(Some(header)) = header(front) {
@@ -294,12 +294,12 @@ fn treat(
 }
 
 fn needs_content(fault: &ActiveFault) -> bool {
-    matches!(fault.fault.effect, Effect::Error { .. })
+    matches!(fault.fault.effect, FaultEffect::Error { .. })
         || fault
             .fault
             .effect
             .requests()
-            .is_some_and(crate::fault::Requests::looks_inside)
+            .is_some_and(crate::fault::RequestFilter::looks_inside)
 }
 
 /// Lets a fault that picked the request act on it. An answer has one fate: the
@@ -311,7 +311,7 @@ fn apply(
     acks: Acks,
     content: Option<&Content>,
 ) -> bool {
-    if let Effect::Delay {
+    if let FaultEffect::Delay {
         delay_ms,
         what: Delayed::Request,
         ..
@@ -324,14 +324,14 @@ fn apply(
         return false;
     }
     match &fault.fault.effect {
-        Effect::Delay { delay_ms, .. } if acks == Acks::Wanted => {
+        FaultEffect::Delay { delay_ms, .. } if acks == Acks::Wanted => {
             treatment.fate =
                 ResponseFate::Delayed(Duration::from_millis(*delay_ms), Arc::clone(fault));
         }
-        Effect::DropAnswer { then, .. } if acks == Acks::Wanted => {
+        FaultEffect::DropAnswer { then, .. } if acks == Acks::Wanted => {
             treatment.fate = ResponseFate::Dropped(*then, Arc::clone(fault));
         }
-        Effect::Error { code, when, .. } => {
+        FaultEffect::Error { code, when, .. } => {
             let frame = content.and_then(|content| {
                 error_response(
                     header.api,

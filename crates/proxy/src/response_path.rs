@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use crate::addresses::{Directory, limit_versions, rewrite_tail, rewritten};
 use crate::exchange::{Exchange, ResponseFate};
-use crate::fault::{Api, Then};
+use crate::fault::{OnDrop, RequestApi};
 use crate::inspect::{
     Addresses, CloseReason, HELD_BYTES_MAX, METADATA_BYTES_MAX, Next, Stretches, Surroundings,
     after_tags, frame_length, int32,
@@ -200,8 +200,8 @@ impl ResponsePath {
                 fault.evidence.bytes(bytes);
                 (around.count_hit)(&fault);
                 return Ok(match then {
-                    Then::Reset => Next::Reset,
-                    Then::Silence => Next::Silence,
+                    OnDrop::Reset => Next::Reset,
+                    OnDrop::Silence => Next::Silence,
                 });
             }
             Some(ResponseFate::Replaced(with, fault)) => {
@@ -317,7 +317,7 @@ impl Answer {
         match self.handling() {
             Handling::AsIs => Ok(true),
             Handling::Held if self.total > METADATA_BYTES_MAX => Err(CloseReason::TooLarge {
-                api: Api(self.api),
+                api: RequestApi(self.api),
                 bytes: self.total,
             }),
             Handling::Held => Ok(front.len() >= self.total),
@@ -436,7 +436,7 @@ impl Streamed {
     fn tail(&mut self, front: &[u8], directory: &mut impl Directory) -> Result<Next, CloseReason> {
         if self.left > HELD_BYTES_MAX {
             return Err(CloseReason::TooLarge {
-                api: Api(self.api),
+                api: RequestApi(self.api),
                 bytes: self.left,
             });
         }

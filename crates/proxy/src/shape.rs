@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use crate::active_fault::ActiveFault;
 use crate::counters::Direction;
-use crate::fault::Effect;
+use crate::fault::FaultEffect;
 use crate::link::Conditions;
 use crate::write_queue::WriteQueue;
 
@@ -49,12 +49,12 @@ impl<'a> Shape<'a> {
         for one in &conditions.shaping {
             match one.fault.effect {
                 _ if !one.fault.is_for(client_id) => {}
-                Effect::Latency { ways, .. } | Effect::Bandwidth { ways, .. }
+                FaultEffect::Latency { ways, .. } | FaultEffect::Bandwidth { ways, .. }
                     if ways.include(direction) =>
                 {
                     shape.faults.push(one);
                 }
-                Effect::SlowClose { .. } => shape.slow_closes.push(one),
+                FaultEffect::SlowClose { .. } => shape.slow_closes.push(one),
                 _ => {}
             }
         }
@@ -78,7 +78,7 @@ impl<'a> Shape<'a> {
             self.hits.count_hit(fault);
             fault.evidence.bytes(bytes.len());
             latency += fault.latency();
-            if let Effect::Bandwidth { bytes_per_s, .. } = fault.fault.effect {
+            if let FaultEffect::Bandwidth { bytes_per_s, .. } = fault.fault.effect {
                 rate = Some(rate.map_or(bytes_per_s, |it| it.min(bytes_per_s)));
             }
         }

@@ -29,7 +29,7 @@ struct Pipes {
 
 #[derive(Debug)]
 struct Stock {
-    /// Empty ones that nobody has.
+    /// Empty pipes that no connection holds.
     spare: Vec<Pipe>,
     /// All that there are.
     open: usize,
@@ -167,7 +167,7 @@ impl Splice {
         Ok(poured)
     }
 
-    /// Takes out what is in it, for whoever does something else with it.
+    /// Takes out what is in it.
     pub(crate) fn take_back(&mut self) -> io::Result<Vec<u8>> {
         let mut bytes = vec![0; self.held];
         if let Some(pipe) = &self.pipe {

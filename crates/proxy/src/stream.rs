@@ -29,8 +29,8 @@ pub(crate) enum Filled {
     End,
 }
 
-/// Both ways are used at once through a shared reference, without waiting:
-/// whoever holds the gate of a link must not.
+/// Both ways are used at once through a shared reference, without waiting: a
+/// holder of a link's gate must not wait.
 #[derive(Debug)]
 pub(crate) enum Stream {
     Plain(TcpStream),

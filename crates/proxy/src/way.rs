@@ -7,7 +7,7 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 use crate::counters::{Direction, Totals};
-use crate::fault::Effect;
+use crate::fault::FaultEffect;
 use crate::incoming::Incoming;
 use crate::inspect::{CloseReason, HEAD_BYTES, HELD_LIMIT, UNSEEN_BYTES_MIN};
 use crate::link::Conditions;
@@ -290,7 +290,7 @@ impl<'a> Way<'a> {
         }
         let mut delay = Duration::ZERO;
         for fault in &shape.slow_closes {
-            if let Effect::SlowClose { delay_ms } = fault.fault.effect {
+            if let FaultEffect::SlowClose { delay_ms } = fault.fault.effect {
                 shape.hits.count_hit(fault);
                 fault.evidence.touch();
                 delay += Duration::from_millis(delay_ms);

@@ -12,7 +12,10 @@ use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use proxy::{Api, ClusterProxy, ClusterSettings, Effect, ErrorCode, Fault, Requests, When};
+use proxy::{
+    ClusterProxy, ClusterSettings, FaultEffect, InjectedError, ProxyFault, RequestApi,
+    RequestFilter, When,
+};
 use stats_alloc::{INSTRUMENTED_SYSTEM, Region, StatsAlloc};
 
 #[global_allocator]
@@ -176,13 +179,13 @@ fn a_compression_bomb_stays_packed(site: &Site) {
     let mut bomb = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::best());
     bomb.write_all(&vec![0; unpacked]).unwrap();
     let request = produce(&bomb.finish().unwrap());
-    let fault = Fault::new(Effect::Error {
-        on: Requests {
-            api: Some(Api(0)),
+    let fault = ProxyFault::new(FaultEffect::Error {
+        on: RequestFilter {
+            api: Some(RequestApi(0)),
             topic: Some("another".to_owned()),
-            ..Requests::default()
+            ..RequestFilter::default()
         },
-        code: ErrorCode(6),
+        code: InjectedError(6),
         when: When::Before,
     });
     site.runtime.block_on(site.proxy.add(fault)).unwrap();

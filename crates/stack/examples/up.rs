@@ -5,11 +5,12 @@
 use std::error::Error;
 use std::time::{Duration, Instant};
 
-use stack::archive::{self, Archives};
+use stack::archive::Archives;
 use stack::artefacts::{ArtefactRequest, Parts, Versions, fetch};
 use stack::cache::Cache;
 use stack::embedded::{CdcSpec, Stack, StackSpec};
 use stack::java::find_java;
+use stack::training::train;
 
 #[tokio::main]
 async fn main() -> Result<(), Box<dyn Error>> {
@@ -37,7 +38,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
     );
     if args.iter().any(|it| it == "train") {
         let since = Instant::now();
-        let archives = archive::train(&cache, &artefacts, &java).await?;
+        let archives = train(&cache, &artefacts, &java).await?;
         println!(
             "trained     {:>6} ms: {archives:?}",
             since.elapsed().as_millis()

@@ -139,9 +139,6 @@ impl Artefacts {
 
 /// Brings everything `request` names into the cache, unless it is there, and
 /// says where it is. Blocks; takes milliseconds when all is there.
-///
-/// # Errors
-/// See [`FetchError`].
 pub fn fetch(
     cache: &Cache,
     request: &ArtefactRequest,
@@ -152,9 +149,6 @@ pub fn fetch(
 
 /// The same with a Maven of the caller's choice; `maven` is asked only when
 /// something has to be fetched.
-///
-/// # Errors
-/// See [`FetchError`].
 pub fn fetch_with(
     cache: &Cache,
     request: &ArtefactRequest,

@@ -1,9 +1,8 @@
 //! A Kafka broker, which is a controller too (KRaft, combined).
 //!
 //! It listens three times: CLIENT is for the clients under test and may be
-//! advertised as another address, a proxy's; DIRECT is for whoever must see
-//! the truth, and for the brokers among themselves, and never goes through a
-//! proxy; CONTROLLER is for the quorum. Where the links between brokers are to
+//! advertised as another address, a proxy's; DIRECT is for the observer and
+//! for the brokers among themselves, and never goes through a proxy; CONTROLLER is for the quorum. Where the links between brokers are to
 //! go through a proxy, there is a fourth, REPLICATION, which takes the brokers'
 //! traffic from DIRECT. Knows nothing of faults and scenarios.
 
@@ -21,9 +20,7 @@ use crate::jvm::JvmSpec;
 use crate::ports::ReservedPort;
 use crate::service::{Probe, Service, ServiceError, Stopped};
 
-pub use full_disk::FullDisk;
-
-mod full_disk;
+pub mod full_disk;
 
 /// What a broker logs last when it starts.
 const STARTED: &str = "Kafka Server started";
@@ -114,7 +111,7 @@ pub struct WipedDir {
 
 /// One broker.
 #[derive(Debug)]
-pub struct Broker {
+pub struct LocalBroker {
     id: u8,
     ports: BrokerPorts,
     advertised: SocketAddr,
@@ -125,7 +122,7 @@ pub struct Broker {
     service: Service,
 }
 
-impl Broker {
+impl LocalBroker {
     /// Writes its settings under `dir`, and an empty, formatted log directory
     /// under `data`.
     pub(crate) fn prepare(
@@ -222,7 +219,7 @@ impl Broker {
         self.advertised
     }
 
-    /// Where whoever must not be disturbed by a proxy finds it.
+    /// The address of DIRECT, which never goes through a proxy.
     pub fn direct_addr(&self) -> SocketAddr {
         self.ports.direct.addr()
     }
@@ -242,15 +239,10 @@ impl Broker {
     /// # Errors
     /// [`BrokerError::Io`].
     pub fn partition_dirs(&self, topic: &str) -> Result<Vec<PathBuf>, BrokerError> {
-        let mut dirs = Vec::new();
-        for entry in fs::read_dir(&self.data_dir).map_err(self.io_error(&self.data_dir))? {
-            let entry = entry.map_err(self.io_error(&self.data_dir))?;
-            if is_partition_of(&entry.file_name().to_string_lossy(), topic) {
-                dirs.push(entry.path());
-            }
-        }
-        dirs.sort();
-        Ok(dirs)
+        self.dirs(|path| {
+            let name = path.file_name().unwrap_or_default();
+            is_partition_of(&name.to_string_lossy(), topic)
+        })
     }
 
     /// Deletes what this broker holds of a topic's records, as a lost disk
@@ -278,24 +270,27 @@ impl Broker {
     /// [`ServiceError::Running`], as [`Self::wipe_partitions`].
     pub fn wipe_all(&self) -> Result<Vec<WipedDir>, BrokerError> {
         self.check_down()?;
-        let mut dirs = Vec::new();
-        for entry in fs::read_dir(&self.data_dir).map_err(self.io_error(&self.data_dir))? {
-            let path = entry.map_err(self.io_error(&self.data_dir))?.path();
-            if path.is_dir() {
-                dirs.push(path);
-            }
-        }
-        dirs.sort();
-        let wiped = dirs
-            .into_iter()
-            .map(|it| self.wipe(it))
-            .collect::<Result<_, _>>()?;
+        let dirs = self.dirs(Path::is_dir)?.into_iter();
+        let wiped = dirs.map(|it| self.wipe(it)).collect::<Result<_, _>>()?;
         fs::remove_dir_all(&self.data_dir).map_err(self.io_error(&self.data_dir))?;
         fs::create_dir(&self.data_dir).map_err(self.io_error(&self.data_dir))?;
         self.format
             .write(&self.data_dir, &self.cluster_id, self.id)
             .map_err(|(path, source)| self.io_error(&path)(source))?;
         Ok(wiped)
+    }
+
+    /// What fits of the log directory, sorted.
+    fn dirs(&self, fits: impl Fn(&Path) -> bool) -> Result<Vec<PathBuf>, BrokerError> {
+        let mut dirs = Vec::new();
+        for entry in fs::read_dir(&self.data_dir).map_err(self.io_error(&self.data_dir))? {
+            let path = entry.map_err(self.io_error(&self.data_dir))?.path();
+            if fits(&path) {
+                dirs.push(path);
+            }
+        }
+        dirs.sort();
+        Ok(dirs)
     }
 
     fn check_down(&self) -> Result<(), BrokerError> {
@@ -393,8 +388,7 @@ fn settings(
         ),
         ("share.coordinator.state.topic.min.isr", in_sync.to_string()),
         ("default.replication.factor", replicas.to_string()),
-        // Meant for groups of many members that start together; here it is
-        // waiting for nobody.
+        // Meant for groups of many members that start together.
         ("group.initial.rebalance.delay.ms", "0".to_owned()),
         // All controllers are on this machine: an answer that takes longer
         // than this will not come.
@@ -405,12 +399,8 @@ fn settings(
             "100".to_owned(),
         ),
     ];
-    let mut settings: BTreeMap<String, String> = ours
-        .into_iter()
-        .map(|(key, value)| (key.to_owned(), value))
-        .collect();
-    settings.extend(cluster.config.clone());
-    settings
+    let ours = ours.map(|(key, value)| (key.to_owned(), value));
+    ours.into_iter().chain(cluster.config.clone()).collect()
 }
 
 /// Where the logs are, for a broker that runs in `dir`: Kafka takes a comma for

@@ -43,20 +43,13 @@ pub struct Cache {
 }
 
 impl Cache {
-    /// The user's cache: `$XDG_CACHE_HOME/ackproof`, else `~/.cache/ackproof`
-    /// (XDG Base Directory Specification).
+    /// The user's cache: `$XDG_CACHE_HOME/ackproof`, else `~/.cache/ackproof`.
     ///
     /// # Errors
     /// [`CacheError::NoHome`].
     pub fn user() -> Result<Self, CacheError> {
-        let absolute = |name| {
-            env::var_os(name)
-                .map(PathBuf::from)
-                .filter(|it| it.is_absolute())
-        };
-        absolute("XDG_CACHE_HOME")
-            .or_else(|| Some(absolute("HOME")?.join(".cache")))
-            .map(|it| Self::at(it.join("ackproof")))
+        let user = xdg_dir("XDG_CACHE_HOME", ".cache");
+        user.map(|it| Self::at(it.join("ackproof")))
             .ok_or(CacheError::NoHome)
     }
 
@@ -114,6 +107,16 @@ impl Cache {
         create_dir(&dir)?;
         Ok(dir.join(name))
     }
+}
+
+/// The directory that `variable` names, else this one of the user's home (XDG Base
+/// Directory Specification).
+pub(crate) fn xdg_dir(variable: &str, in_home: &str) -> Option<PathBuf> {
+    let absolute = |name| {
+        let path = env::var_os(name).map(PathBuf::from);
+        path.filter(|it| it.is_absolute())
+    };
+    absolute(variable).or_else(|| Some(absolute("HOME")?.join(in_home)))
 }
 
 fn create_dir(path: &Path) -> Result<(), CacheError> {

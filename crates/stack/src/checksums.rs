@@ -45,7 +45,7 @@ pub enum ChecksumsError {
         /// Its name.
         file: String,
     },
-    /// There is a file that nobody asked for.
+    /// There is a file that has no sum.
     #[error("{file} does not belong here")]
     Unexpected {
         /// Its name.

@@ -28,7 +28,7 @@ const CAUSE_CHARS_MAX: usize = 300;
 
 /// What went wrong with Connect.
 #[derive(Debug, thiserror::Error)]
-pub enum ConnectError {
+pub enum ConnectWorkerError {
     /// Its settings could not be written.
     #[error("cannot write {path}", path = path.display())]
     Io {
@@ -172,11 +172,11 @@ impl ConnectorStatus {
     /// The failure of a part of it, as an error.
     ///
     /// # Errors
-    /// [`ConnectError::Failed`] when a part has failed.
-    pub fn check(&self) -> Result<(), ConnectError> {
+    /// [`ConnectWorkerError::Failed`] when a part has failed.
+    pub fn check(&self) -> Result<(), ConnectWorkerError> {
         match self.failure() {
             None => Ok(()),
-            Some((what, trace)) => Err(ConnectError::Failed {
+            Some((what, trace)) => Err(ConnectWorkerError::Failed {
                 connector: self.name.clone(),
                 what,
                 trace,
@@ -216,11 +216,11 @@ impl Connect {
         dir: &Path,
         setup: ConnectSetup<'_>,
         mut jvm: JvmSpec,
-    ) -> Result<Self, ConnectError> {
+    ) -> Result<Self, ConnectWorkerError> {
         let config = settings(&setup);
         let properties = dir.join("config/connect.properties");
         jvm.set_properties(&properties, &config)
-            .map_err(|source| ConnectError::Io {
+            .map_err(|source| ConnectWorkerError::Io {
                 path: properties,
                 source,
             })?;
@@ -258,12 +258,12 @@ impl Connect {
     /// `topic.creation.default.replication.factor`, or the topics be there.
     ///
     /// # Errors
-    /// [`ConnectError::Refused`] when the configuration is wrong.
+    /// [`ConnectWorkerError::Refused`] when the configuration is wrong.
     pub async fn create_connector(
         &self,
         name: &str,
         config: &BTreeMap<String, String>,
-    ) -> Result<(), ConnectError> {
+    ) -> Result<(), ConnectWorkerError> {
         let path = format!("/connectors/{}/config", encoded(name.as_bytes()));
         let body = Value::from_iter(config.clone());
         self.ask(Method::Put, path, Some(body)).await.map(drop)
@@ -271,18 +271,15 @@ impl Connect {
 
     /// How a connector is; `None` when there is none of that name, or Connect
     /// knows nothing of it yet.
-    ///
-    /// # Errors
-    /// [`ConnectError`].
-    pub async fn status(&self, name: &str) -> Result<Option<ConnectorStatus>, ConnectError> {
+    pub async fn status(&self, name: &str) -> Result<Option<ConnectorStatus>, ConnectWorkerError> {
         let path = format!("/connectors/{}/status", encoded(name.as_bytes()));
         let answer = match self.ask(Method::Get, path, None).await {
-            Err(ConnectError::Refused { status: 404, .. }) => return Ok(None),
+            Err(ConnectWorkerError::Refused { status: 404, .. }) => return Ok(None),
             answer => answer?,
         };
         serde_json::from_value(answer.body)
             .map(Some)
-            .map_err(|source| ConnectError::Status {
+            .map_err(|source| ConnectWorkerError::Status {
                 connector: name.to_owned(),
                 source,
             })
@@ -290,10 +287,7 @@ impl Connect {
 
     /// The version of a connector's plugin, such as `3.7.0.Final`; `None` when
     /// Connect has no such plugin, or does not say.
-    ///
-    /// # Errors
-    /// [`ConnectError`].
-    pub async fn plugin_version(&self, class: &str) -> Result<Option<String>, ConnectError> {
+    pub async fn plugin_version(&self, class: &str) -> Result<Option<String>, ConnectWorkerError> {
         let answer = self.ask(Method::Get, "/connector-plugins".to_owned(), None);
         let plugins = answer.await?.body;
         let mut plugins = plugins.as_array().into_iter().flatten();
@@ -304,10 +298,7 @@ impl Connect {
 
     /// Restarts a connector. Connect answers when it has taken note, not when
     /// it is done.
-    ///
-    /// # Errors
-    /// [`ConnectError`].
-    pub async fn restart(&self, name: &str, scope: RestartScope) -> Result<(), ConnectError> {
+    pub async fn restart(&self, name: &str, scope: RestartScope) -> Result<(), ConnectWorkerError> {
         let query = match scope {
             RestartScope::InstanceOnly => "",
             RestartScope::WithTasks => "?includeTasks=true&onlyFailed=false",
@@ -317,10 +308,7 @@ impl Connect {
     }
 
     /// Removes a connector; its offsets stay.
-    ///
-    /// # Errors
-    /// [`ConnectError`].
-    pub async fn delete(&self, name: &str) -> Result<(), ConnectError> {
+    pub async fn delete(&self, name: &str) -> Result<(), ConnectWorkerError> {
         let path = format!("/connectors/{}", encoded(name.as_bytes()));
         self.ask(Method::Delete, path, None).await.map(drop)
     }
@@ -328,13 +316,13 @@ impl Connect {
     /// Waits until a connector and all its tasks run.
     ///
     /// # Errors
-    /// [`ConnectError::Failed`] with the trace as soon as a part of it fails,
-    /// [`ConnectError::NotRunning`] after `bound`.
+    /// [`ConnectWorkerError::Failed`] with the trace as soon as a part of it fails,
+    /// [`ConnectWorkerError::NotRunning`] after `bound`.
     pub async fn wait_running(
         &self,
         name: &str,
         bound: Duration,
-    ) -> Result<ConnectorStatus, ConnectError> {
+    ) -> Result<ConnectorStatus, ConnectWorkerError> {
         let since = Instant::now();
         loop {
             let status = self.status(name).await?;
@@ -342,7 +330,7 @@ impl Connect {
             match status {
                 Some(status) if status.is_running() => return Ok(status),
                 status if since.elapsed() > bound => {
-                    return Err(ConnectError::NotRunning {
+                    return Err(ConnectWorkerError::NotRunning {
                         connector: name.to_owned(),
                         bound_ms: elapsed_ms(since),
                         state: status.map_or("unknown".to_owned(), |it| it.summary()),
@@ -359,7 +347,7 @@ impl Connect {
         method: Method,
         path: String,
         body: Option<Value>,
-    ) -> Result<Answer, ConnectError> {
+    ) -> Result<Answer, ConnectWorkerError> {
         let since = Instant::now();
         loop {
             let url = format!("http://{}{path}", self.rest_addr());
@@ -369,7 +357,7 @@ impl Connect {
                 409 if since.elapsed() < REBALANCE_BOUND => tokio::time::sleep(POLL).await,
                 status => {
                     let message = answer.body.get("message").and_then(Value::as_str);
-                    return Err(ConnectError::Refused {
+                    return Err(ConnectWorkerError::Refused {
                         method,
                         path,
                         status,
@@ -405,18 +393,14 @@ fn settings(setup: &ConnectSetup<'_>) -> BTreeMap<String, String> {
         ("rest.advertised.host.name", "127.0.0.1".to_owned()),
         ("offset.flush.interval.ms", "1000".to_owned()),
         // Connect keeps a lost worker's tasks for it, 5 minutes by default;
-        // after the only worker is killed nobody else comes.
+        // after the only worker is killed no other comes.
         ("scheduled.rebalance.max.delay.ms", "0".to_owned()),
         // It starts together with its brokers: look for them often.
         ("reconnect.backoff.ms", "20".to_owned()),
         ("reconnect.backoff.max.ms", "100".to_owned()),
     ];
-    let mut settings: BTreeMap<String, String> = ours
-        .into_iter()
-        .map(|(key, value)| (key.to_owned(), value))
-        .collect();
-    settings.extend(setup.overrides.clone());
-    settings
+    let ours = ours.map(|(key, value)| (key.to_owned(), value));
+    ours.into_iter().chain(setup.overrides.clone()).collect()
 }
 
 /// How Connect finds the connector: to search every jar by reflection takes

@@ -1,12 +1,11 @@
-//! A stack that another ackproof holds: who that is, where the stack is, and
-//! how to ask for its end.
+//! A stack that another ackproof holds: that process, the stack's place, and how
+//! to ask for its end.
 //!
 //! A stack never runs on its own: the process that started it holds it, in the
 //! background if need be, and everything dies with that process. What is
 //! written down here is only where to find it. Knows nothing of how it was
 //! started.
 
-use std::env;
 use std::ffi::OsString;
 use std::fmt;
 use std::fs::{self, File};
@@ -20,9 +19,10 @@ use std::time::{Duration, Instant};
 
 use serde::{Deserialize, Serialize};
 
+use crate::cache::xdg_dir;
 use crate::embedded::Stack;
 use crate::linux;
-use crate::postgres::ConnectionParameters;
+use crate::postgres::PostgresConnInfo;
 use crate::process::{ProcessError, ProcessSnapshot, elapsed_ms};
 use crate::temp_dir::lock_file;
 
@@ -55,7 +55,7 @@ pub enum DetachedError {
     /// There is one already.
     #[error("a stack is running already (pid {pid}): `ackproof stack down` ends it")]
     AlreadyRunning {
-        /// Who holds it.
+        /// The process that holds it.
         pid: u32,
     },
     /// The holder could not be looked at.
@@ -64,7 +64,7 @@ pub enum DetachedError {
     /// The holder could not be asked.
     #[error("cannot ask process {pid} to end")]
     Ask {
-        /// Who holds it.
+        /// The process that holds it.
         pid: u32,
         /// Why not.
         #[source]
@@ -73,7 +73,7 @@ pub enum DetachedError {
     /// The holder goes on.
     #[error("process {pid} still holds the stack after {waited_ms} ms")]
     StillRunning {
-        /// Who holds it.
+        /// The process that holds it.
         pid: u32,
         /// How long this was waited for.
         waited_ms: u64,
@@ -112,7 +112,7 @@ pub struct RunningStack {
     /// Connect's REST interface.
     pub connect: Option<SocketAddr>,
     /// PostgreSQL.
-    pub postgres: Option<ConnectionParameters>,
+    pub postgres: Option<PostgresConnInfo>,
     /// Whether brokers make topics when they are first used.
     #[serde(default)]
     pub creates_topics: bool,
@@ -214,9 +214,8 @@ pub struct StateFile {
 }
 
 impl StateFile {
-    /// `$XDG_STATE_HOME/ackproof/stack.json`, else under `~/.local/state`
-    /// (XDG Base Directory Specification); `stack-NAME.json` of a stack with a
-    /// name.
+    /// `$XDG_STATE_HOME/ackproof/stack.json`, else under `~/.local/state`;
+    /// `stack-NAME.json` of a stack with a name.
     ///
     /// # Errors
     /// [`DetachedError::NoHome`].
@@ -225,14 +224,8 @@ impl StateFile {
             DEFAULT_STACK => "ackproof/stack.json".to_owned(),
             name => format!("ackproof/stack-{name}.json"),
         };
-        let absolute = |name| {
-            env::var_os(name)
-                .map(PathBuf::from)
-                .filter(|it| it.is_absolute())
-        };
-        absolute("XDG_STATE_HOME")
-            .or_else(|| Some(absolute("HOME")?.join(".local/state")))
-            .map(|it| Self::at(it.join(file)))
+        let user = xdg_dir("XDG_STATE_HOME", ".local/state");
+        user.map(|it| Self::at(it.join(file)))
             .ok_or(DetachedError::NoHome)
     }
 
@@ -356,58 +349,4 @@ pub fn spawn_holder(program: &Path, args: &[OsString], log: &Path) -> Result<u32
         program: program.to_owned(),
         source,
     })
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::process::ChildSpec;
-
-    fn held_by(holder: ProcessSnapshot) -> RunningStack {
-        RunningStack {
-            holder,
-            dir: PathBuf::from("/stack"),
-            bootstrap_servers: vec!["127.0.0.1:20000".parse().unwrap()],
-            connect: None,
-            postgres: None,
-            creates_topics: false,
-            processes: Vec::new(),
-        }
-    }
-
-    #[tokio::test]
-    async fn a_note_is_stale_once_its_holder_is_gone_and_a_live_one_is_not_replaced() {
-        let dir = tempfile::tempdir().unwrap();
-        let file = StateFile::at(dir.path().join("state/stack.json"));
-        assert_eq!(file.read().unwrap(), State::None);
-
-        let holder = ChildSpec::new("sleep", dir.path().join("log"))
-            .arg("60")
-            .spawn()
-            .unwrap();
-        let noted = held_by(holder.snapshot().unwrap());
-        file.write(&noted).unwrap();
-        assert_eq!(file.read().unwrap(), State::Running(noted.clone()));
-        assert!(matches!(
-            file.write(&noted).unwrap_err(),
-            DetachedError::AlreadyRunning { pid } if pid == holder.pid()
-        ));
-
-        ask_to_stop(&noted, Duration::from_secs(5)).await.unwrap();
-        assert_eq!(file.read().unwrap(), State::Stale(noted.clone()));
-        file.write(&noted).unwrap();
-        file.remove().unwrap();
-        assert_eq!(file.read().unwrap(), State::None);
-    }
-
-    #[test]
-    fn a_stranger_with_the_holders_pid_is_not_the_holder() {
-        let here = ProcessSnapshot::of(std::process::id()).unwrap();
-        let stranger = ProcessSnapshot {
-            start_ticks: here.start_ticks + 1,
-            ..here
-        };
-        assert!(held_by(here).is_held());
-        assert!(!held_by(stranger).is_held());
-    }
 }

@@ -4,7 +4,6 @@
 //! Knows what needs what to start and to stop; not what it is used for.
 
 use std::collections::BTreeMap;
-use std::ffi::OsString;
 use std::fs;
 use std::io;
 use std::net::SocketAddr;
@@ -17,8 +16,8 @@ use tokio::task::JoinSet;
 
 use crate::archive::{Archives, Program};
 use crate::artefacts::Artefacts;
-use crate::broker::{Broker, BrokerError, BrokerPorts, Cluster, ReplicationPort};
-use crate::connect::{Connect, ConnectError, ConnectSetup};
+use crate::broker::{BrokerError, BrokerPorts, Cluster, LocalBroker, ReplicationPort};
+use crate::connect::{Connect, ConnectSetup, ConnectWorkerError};
 use crate::encoding::random_id;
 use crate::format::{Format, FormatError};
 use crate::java::Java;
@@ -28,9 +27,6 @@ use crate::postgres::{Postgres, PostgresError};
 use crate::process::elapsed_ms;
 use crate::service::{Service, ServiceError, Started};
 use crate::temp_dir::TempDir;
-
-/// A training gives way to whatever it is started beside: nice(1).
-const NICE_TRAINING: u8 = 19;
 
 /// Why there is no stack.
 #[derive(Debug, thiserror::Error)]
@@ -64,7 +60,7 @@ pub enum StackError {
     Format(#[from] FormatError),
     /// Connect's files.
     #[error(transparent)]
-    Connect(#[from] ConnectError),
+    Connect(#[from] ConnectWorkerError),
     /// PostgreSQL's set-up.
     #[error(transparent)]
     Postgres(#[from] PostgresError),
@@ -181,7 +177,7 @@ impl Cdc {
 #[derive(Debug)]
 pub struct Stack {
     dir: PathBuf,
-    brokers: Vec<Arc<Broker>>,
+    brokers: Vec<Arc<LocalBroker>>,
     cdc: Option<Cdc>,
     ready_ms: u64,
     // The last to go.
@@ -268,12 +264,12 @@ impl Stack {
     }
 
     /// All brokers, by id.
-    pub fn brokers(&self) -> &[Arc<Broker>] {
+    pub fn brokers(&self) -> &[Arc<LocalBroker>] {
         &self.brokers
     }
 
     /// The broker of this id, from 1.
-    pub fn broker(&self, id: u8) -> Option<&Arc<Broker>> {
+    pub fn broker(&self, id: u8) -> Option<&Arc<LocalBroker>> {
         self.brokers.iter().find(|it| it.id() == id)
     }
 
@@ -282,12 +278,12 @@ impl Stack {
         self.cdc.as_ref()
     }
 
-    /// What clients under test are to be given as `bootstrap.servers`.
+    /// `bootstrap.servers` for clients under test.
     pub fn bootstrap_servers(&self) -> Vec<SocketAddr> {
         advertised(&self.brokers)
     }
 
-    /// The same for whoever must see the truth.
+    /// The same for the observer: never a proxy's addresses.
     pub fn direct_servers(&self) -> Vec<SocketAddr> {
         self.brokers.iter().map(|it| it.direct_addr()).collect()
     }
@@ -347,7 +343,7 @@ async fn begin_cdc(
     java: &Java,
     spec: &StackSpec,
     mut cdc: CdcSpec,
-    brokers: &[Arc<Broker>],
+    brokers: &[Arc<LocalBroker>],
     layout: &Layout,
     starting: &mut Starting,
 ) -> Result<Cdc, StackError> {
@@ -369,82 +365,12 @@ async fn begin_cdc(
     Ok(Cdc { connect, postgres })
 }
 
-fn advertised(brokers: &[Arc<Broker>]) -> Vec<SocketAddr> {
+fn advertised(brokers: &[Arc<LocalBroker>]) -> Vec<SocketAddr> {
     brokers.iter().map(|it| it.advertised_addr()).collect()
 }
 
-/// A stack that is started only so that a JVM can learn from it.
-pub(crate) struct TrainingStack {
-    brokers: Vec<Arc<Broker>>,
-    connect: Option<Connect>,
-    trainee: JvmSpec,
-}
-
-impl TrainingStack {
-    /// Starts a broker, and a Connect worker when there are options for it;
-    /// it is then the one that records.
-    pub(crate) async fn start(
-        artefacts: &Artefacts,
-        java: &Java,
-        dir: &Path,
-        broker_options: Vec<OsString>,
-        connect_options: Option<Vec<OsString>>,
-    ) -> Result<Self, StackError> {
-        let layout = Layout::create(dir)?;
-        let mut spec = StackSpec::new(dir);
-        let mut trainee = broker_jvm(artefacts, java, &spec, &layout, 1);
-        trainee.archive_options = broker_options;
-        trainee.nice = NICE_TRAINING;
-        let format = Format::of(artefacts, java).await?;
-        let brokers = prepare_brokers(&mut spec, &layout, format, |_, _| trainee.clone())?;
-        for broker in &brokers {
-            broker.service().start().await?;
-        }
-        let mut connect = None;
-        if let Some(options) = connect_options {
-            let files = artefacts.cdc.as_ref().ok_or(StackError::NoCdcArtefacts)?;
-            trainee = connect_jvm(artefacts, java, &spec, &layout);
-            trainee.archive_options = options;
-            trainee.nice = NICE_TRAINING;
-            let worker = prepare_connect(
-                &spec,
-                CdcSpec::default(),
-                &files.debezium.path,
-                &brokers,
-                &layout,
-                trainee.clone(),
-            )?;
-            worker.service().start().await?;
-            connect = Some(worker);
-        }
-        Ok(Self {
-            brokers,
-            connect,
-            trainee,
-        })
-    }
-
-    /// The JVM that records.
-    pub(crate) fn jvm(&self) -> &JvmSpec {
-        &self.trainee
-    }
-
-    /// Stops it in order: only then is the record written.
-    pub(crate) async fn stop(self, bound: Duration) -> Result<(), ServiceError> {
-        if let Some(connect) = &self.connect {
-            // Whatever the broker had to teach was learnt before.
-            connect.service().stop(bound).await?;
-            return Ok(());
-        }
-        for broker in &self.brokers {
-            broker.service().stop(bound).await?;
-        }
-        Ok(())
-    }
-}
-
 /// The stack's directory.
-struct Layout {
+pub(crate) struct Layout {
     dir: PathBuf,
     log4j: PathBuf,
     /// Where brokers store what they are given.
@@ -453,7 +379,7 @@ struct Layout {
 }
 
 impl Layout {
-    fn create(dir: &Path) -> Result<Self, StackError> {
+    pub(crate) fn create(dir: &Path) -> Result<Self, StackError> {
         let io_error = |path: &Path| {
             let path = path.to_owned();
             move |source| StackError::Io { path, source }
@@ -491,12 +417,12 @@ impl Layout {
     }
 }
 
-fn prepare_brokers(
+pub(crate) fn prepare_brokers(
     spec: &mut StackSpec,
     layout: &Layout,
     format: Format,
     jvm: impl Fn(&StackSpec, u8) -> JvmSpec,
-) -> Result<Vec<Arc<Broker>>, StackError> {
+) -> Result<Vec<Arc<LocalBroker>>, StackError> {
     // All brokers have it or none: they agree on one listener's name.
     let replicates_apart =
         !spec.replication_ports.is_empty() || !spec.replication_advertise.is_empty();
@@ -534,7 +460,7 @@ fn prepare_brokers(
     for (id, ports) in (1..=spec.brokers).zip(ports) {
         let advertised = spec.advertise.get(&id).copied();
         let jvm = jvm(spec, id);
-        let broker = Broker::prepare(
+        let broker = LocalBroker::prepare(
             id,
             &layout.dir,
             &layout.data,
@@ -555,7 +481,7 @@ fn given_or_taken(
     given.remove(&broker).map_or_else(ReservedPort::take, Ok)
 }
 
-fn broker_jvm(
+pub(crate) fn broker_jvm(
     artefacts: &Artefacts,
     java: &Java,
     spec: &StackSpec,
@@ -571,11 +497,11 @@ fn broker_jvm(
     }
 }
 
-fn prepare_connect(
+pub(crate) fn prepare_connect(
     spec: &StackSpec,
     cdc: CdcSpec,
     plugin_path: &Path,
-    brokers: &[Arc<Broker>],
+    brokers: &[Arc<LocalBroker>],
     layout: &Layout,
     jvm: JvmSpec,
 ) -> Result<Connect, StackError> {
@@ -589,7 +515,12 @@ fn prepare_connect(
     Ok(Connect::prepare(&layout.dir, setup, jvm)?)
 }
 
-fn connect_jvm(artefacts: &Artefacts, java: &Java, spec: &StackSpec, layout: &Layout) -> JvmSpec {
+pub(crate) fn connect_jvm(
+    artefacts: &Artefacts,
+    java: &Java,
+    spec: &StackSpec,
+    layout: &Layout,
+) -> JvmSpec {
     let main_class = "org.apache.kafka.connect.cli.ConnectDistributed";
     let log = layout.log("connect");
     JvmSpec {

@@ -1,12 +1,12 @@
 //! What a fresh log directory holds, as `kafka-storage.sh format` makes it:
-//! who it belongs to, and the levels of the features that a cluster of this
+//! its cluster and node, and the levels of the features that a cluster of this
 //! Kafka begins with.
 //!
 //! A broker starts without the second, and its cluster then has every feature
 //! but `metadata.version` switched off: no eligible leader replicas (KIP-966),
 //! transactions of the first protocol (before KIP-890), no consumer groups of
 //! KIP-848. Users format their disks, so such a cluster would prove things of a
-//! Kafka that nobody runs. The tool is asked once for each set of jars, since
+//! Kafka that no user runs. The tool is asked once for each set of jars, since
 //! it takes a whole JVM's start; its answer names neither node nor cluster and
 //! is kept in the cache. Knows nothing of what is done with the directory.
 
@@ -30,7 +30,7 @@ use crate::temp_dir::{TempDir, lock_file};
 
 /// The features' levels, as records of the cluster's metadata (KIP-778).
 const CHECKPOINT: &str = "bootstrap.checkpoint";
-/// Whom a log directory belongs to.
+/// The cluster and the node that a log directory belongs to.
 const META: &str = "meta.properties";
 
 /// Long enough on a busy machine.
@@ -90,7 +90,7 @@ impl Format {
             .map_err(io::Error::other)
             .flatten()
             .map_err(io_error(&lock))?;
-        // Whoever held the lock may have asked it.
+        // The last holder of the lock may have asked it.
         if !place.is_file() {
             let parent = artefacts.cache.scratch();
             let scratch = TempDir::create(&parent).map_err(io_error(&parent))?;

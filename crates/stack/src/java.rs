@@ -43,7 +43,7 @@ pub struct JavaVersion {
     pub major: u32,
     /// In full.
     pub text: String,
-    /// Who built it, if it says.
+    /// Its vendor, if it says.
     pub vendor: Option<String>,
 }
 
@@ -87,9 +87,6 @@ pub struct Java {
 }
 
 /// Finds the best Java of `JAVA_HOME`, `PATH` and the usual places.
-///
-/// # Errors
-/// [`JavaError`]; either says what to install.
 pub fn find_java() -> Result<Java, JavaError> {
     choose(all_javas())
 }

@@ -27,3 +27,4 @@ pub mod process;
 pub mod rest;
 pub mod service;
 mod temp_dir;
+pub mod training;

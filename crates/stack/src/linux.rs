@@ -28,7 +28,7 @@ pub(crate) fn die_with_parent(command: &mut Command) {
     let before_exec = move || {
         rustix::process::set_parent_process_death_signal(Some(Signal::KILL))?;
         // The parent may have died before the line above took effect: then
-        // nobody would ever end this child.
+        // nothing would ever end this child.
         if rustix::process::getppid() != Some(parent) {
             return Err(io::Error::from_raw_os_error(
                 rustix::io::Errno::SRCH.raw_os_error(),

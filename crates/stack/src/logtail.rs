@@ -77,9 +77,7 @@ impl LogTail {
             lines: lines[last..].iter().map(ToString::to_string).collect(),
         }
     }
-}
 
-impl LogTail {
     /// The last line that tells of an error, else the last line.
     pub fn last_words(&self) -> Option<&str> {
         let tells = |line: &&String| WORDS_OF_ERRORS.iter().any(|word| line.contains(word));

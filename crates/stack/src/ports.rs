@@ -40,9 +40,6 @@ pub struct ReservedPort {
 
 impl ReservedPort {
     /// Takes a free port.
-    ///
-    /// # Errors
-    /// [`NoPort`].
     pub fn take() -> Result<Self, NoPort> {
         let ephemeral = ephemeral_ports();
         let is_ephemeral = |port: &u16| ephemeral.as_ref().is_some_and(|it| it.contains(port));
@@ -52,9 +49,6 @@ impl ReservedPort {
     }
 
     /// Takes this port.
-    ///
-    /// # Errors
-    /// [`TakenPort`].
     pub fn at(port: u16) -> Result<Self, TakenPort> {
         let claim = PortClaim::take(port).ok_or(TakenPort { port })?;
         Ok(Self {

@@ -20,7 +20,7 @@ use crate::process::{ChildSpec, Exit, Owner, ProcessError, Signal, Stream};
 use crate::service::{Probe, Service, ServiceError};
 use crate::temp_dir::{TempDir, make_readable};
 
-/// Nobody, on every Linux.
+/// The user `nobody`, on every Linux.
 const UNPRIVILEGED: Owner = Owner {
     uid: 65_534,
     gid: 65_534,
@@ -76,7 +76,7 @@ pub enum PostgresError {
 
 /// How to connect. There is no password: it listens on this machine only.
 #[derive(Clone, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
-pub struct ConnectionParameters {
+pub struct PostgresConnInfo {
     /// Always loopback.
     pub host: String,
     /// TCP port.
@@ -159,8 +159,8 @@ impl Postgres {
     }
 
     /// How to connect.
-    pub fn connection_parameters(&self) -> ConnectionParameters {
-        ConnectionParameters {
+    pub fn connection_parameters(&self) -> PostgresConnInfo {
+        PostgresConnInfo {
             host: self.port.addr().ip().to_string(),
             port: self.port.number(),
             user: USER.to_owned(),

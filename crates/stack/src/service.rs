@@ -68,8 +68,7 @@ pub enum ServiceError {
 }
 
 impl ServiceError {
-    /// Whether somebody ended it, or stopped it, who is not of this program:
-    /// it did not end by itself.
+    /// Whether another program ended or stopped it.
     pub const fn is_by_others(&self) -> bool {
         matches!(
             self,
@@ -247,13 +246,7 @@ impl Service {
     /// # Errors
     /// [`ServiceError::NotRunning`].
     pub async fn stop(&self, grace: Duration) -> Result<Stopped, ServiceError> {
-        let since = Instant::now();
-        let child = self.child()?;
-        let exit = child.end(self.stop_signal, grace).await;
-        Ok(Stopped {
-            exit,
-            took_ms: elapsed_ms(since),
-        })
+        self.stop_until(grace, std::future::pending()).await
     }
 
     /// As [`Self::stop`], and kills it too once `enough` is over.
@@ -315,8 +308,8 @@ impl Service {
         Ok(self.child()?.wait().await)
     }
 
-    /// What became of its process that nobody here meant to; of one that has
-    /// not become ready, its start tells.
+    /// Its process's end or stop that we did not cause. One that has not become
+    /// ready is reported by its start.
     pub fn trouble(&self) -> Option<Trouble> {
         if !self.ready.load(Ordering::Acquire) {
             return None;
@@ -365,7 +358,7 @@ impl Service {
     }
 
     fn slot(&self) -> MutexGuard<'_, Option<Arc<Child>>> {
-        // What it guards is whole at any time, whoever panicked.
+        // What it guards is whole at any time, also after a panic.
         self.child.lock().unwrap_or_else(PoisonError::into_inner)
     }
 

@@ -1,8 +1,8 @@
 //! Directories that vanish: with their owner, or, when that was killed, the
 //! next time anyone makes one beside them.
 //!
-//! Whoever holds the lock on a scratch directory's lock file is using it; one
-//! that nobody locks was left behind by a process that died. Knows nothing of
+//! The owner of a scratch directory locks its lock file; one that is not locked
+//! was left behind by a process that died. Knows nothing of
 //! what is put in.
 
 use std::fs::{self, File, TryLockError};
@@ -27,7 +27,7 @@ impl TempDir {
         Self::with_mode(parent, 0o755)
     }
 
-    /// The same, for nobody but this user to look into.
+    /// The same, readable by this user only.
     pub(crate) fn private(parent: &Path) -> io::Result<Self> {
         Self::with_mode(parent, 0o700)
     }

@@ -133,4 +133,6 @@ pub(super) struct CommitTrace {
     pub(super) first: Option<Placed>,
     /// Everything committed or reported behind the partition's last record.
     pub(super) behind_last: Vec<Placed>,
+    /// The highest by a member that had read behind what is gone of the log.
+    pub(super) highest_behind_gone: Option<Offset>,
 }

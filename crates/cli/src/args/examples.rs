@@ -151,7 +151,7 @@ fn every_fault_of_the_proxy_in_the_documentation_is_taken() {
     let faults = blocks.chain(effects).filter(|it| it.contains("\"effect\""));
     let mut taken = 0;
     for fault in faults {
-        let read: Result<proxy::Fault, _> = serde_json::from_str(&fault);
+        let read: Result<proxy::ProxyFault, _> = serde_json::from_str(&fault);
         assert!(read.is_ok(), "{fault}: {read:?}");
         taken += 1;
     }

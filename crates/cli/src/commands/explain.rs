@@ -198,7 +198,7 @@ fn catalogue_data(name: &str) -> Vec<Value> {
     anomalies.chain(claims).collect()
 }
 
-/// Nobody should have to know how the G of G1a is written.
+/// Names match in either case: `g1a` is `G1a`.
 const fn is_name(known: &str, name: &str) -> bool {
     known.eq_ignore_ascii_case(name)
 }

@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 use std::io;
 use std::sync::Arc;
 
-use ::proxy::{CONNECTIONS_MAX, ClusterProxy, ClusterSettings, HostPort, Http, Note};
+use ::proxy::{CONNECTIONS_MAX, ClusterProxy, ClusterSettings, HostPort, Http, ProxyEvent};
 use engine::{EngineError, ProbedAddress};
 use rustix::process::{Resource, getrlimit, setrlimit};
 use wire::Listener;
@@ -147,20 +147,20 @@ fn describe(proxy: &ClusterProxy, http: &Http) -> String {
     out
 }
 
-/// What happens while it runs, for whoever watches.
-fn tell(said: Note) {
+/// Reports an event of the proxy on standard error.
+fn tell(said: ProxyEvent) {
     match said {
-        Note::Closed {
+        ProxyEvent::Closed {
             client,
             upstream,
             reason,
         } => note(&format!(
             "closed the connection of {client} to {upstream}: {reason}\n"
         )),
-        Note::NoRoom { upstream, reason } => note(&format!(
+        ProxyEvent::NoRoom { upstream, reason } => note(&format!(
             "no more connections to {upstream} for now: {reason}; they wait until others close\n"
         )),
-        Note::Broker {
+        ProxyEvent::Broker {
             upstream,
             advertised,
             ..
@@ -192,7 +192,7 @@ fn raise_file_limit() -> Option<u64> {
     }
 }
 
-/// How many connections fit, for whoever expects many.
+/// How many connections fit.
 fn room(descriptors: Option<u64>) -> String {
     let per_broker = CONNECTIONS_MAX;
     match descriptors {

@@ -62,7 +62,7 @@ pub(crate) fn list(args: &ListArgs) -> Result<Exit, Failure> {
     Ok(Exit::Held)
 }
 
-/// What one chooses scenarios by.
+/// The facts by which scenarios are chosen.
 fn described(scenario: &Scenario, why_not: Option<String>) -> Value {
     let faults = scenario.faults.iter().map(|fault| fault.kind.name());
     let claims = scenario.guarantees.iter();

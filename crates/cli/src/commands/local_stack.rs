@@ -8,7 +8,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use ::stack::archive::{Archives, train};
+use ::stack::archive::Archives;
 use ::stack::artefacts::Parts;
 use ::stack::detached::{
     DEFAULT_STACK, RunningStack, StackName, State, StateFile, ask_to_stop, spawn_holder,
@@ -16,6 +16,7 @@ use ::stack::detached::{
 use ::stack::embedded::{CdcSpec, Stack, StackProgress, StackSpec};
 use ::stack::ports::{ReservedPort, TakenPort};
 use ::stack::process::ProcessSnapshot;
+use ::stack::training::train;
 
 use serde_json::{Value, json};
 

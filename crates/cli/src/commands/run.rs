@@ -13,7 +13,8 @@ use model::plan::{RunPlan, Timing};
 use model::verdict::RunVerdict;
 use proxy::HostPort;
 use report::{junit, markdown, verdict_json};
-use stack::archive::{Archives, Training};
+use stack::archive::Archives;
+use stack::training::Training;
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinSet;
 
@@ -224,7 +225,7 @@ impl Run {
             left,
             timings,
         } = executed;
-        // What is not trained by now is trained some other time.
+        // An archive that is not trained by now is trained by a later run.
         drop(training);
         let carried_out = tell_failures(plan, &ends).and(self.tell_left(&left));
 
@@ -503,7 +504,7 @@ impl Run {
     }
 }
 
-/// What came of carrying the plan out.
+/// The results of carrying the plan out.
 struct Executed {
     ends: Vec<End>,
     judged: BTreeMap<usize, Judged>,

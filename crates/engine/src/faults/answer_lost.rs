@@ -2,7 +2,7 @@
 //! connections.
 
 use model::scenario::{AnswerLost, BadKey};
-use proxy::{Effect, Fault, Then};
+use proxy::{FaultEffect, OnDrop, ProxyFault};
 
 use super::injection::{Breakable, FaultContext, Proof, Result};
 use super::requests::{RequestFault, checked, proxy_requests};
@@ -20,8 +20,8 @@ impl Breakable for AnswerLost {
     }
 }
 
-fn proxy_fault(lost: &AnswerLost, seed: u64) -> Result<Fault, BadKey> {
+fn proxy_fault(lost: &AnswerLost, seed: u64) -> Result<ProxyFault, BadKey> {
     let on = proxy_requests(&lost.requests)?;
-    let then = Then::Reset;
-    checked(Effect::DropAnswer { on, then }, seed)
+    let then = OnDrop::Reset;
+    checked(FaultEffect::DropAnswer { on, then }, seed)
 }

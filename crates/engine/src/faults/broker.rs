@@ -7,7 +7,7 @@ use std::time::Duration;
 use futures_util::future::join_all;
 use model::ids::{TopicName, TopicPartition};
 use model::scenario::{BrokerPick, EndSignal};
-use stack::broker::Broker;
+use stack::broker::LocalBroker;
 use stack::process::{Exit, ProcessSnapshot};
 use wire::{Cluster, PartitionMetadata, Topics};
 
@@ -27,7 +27,7 @@ pub(super) async fn picked(
     context: &FaultContext<'_>,
     pick: &BrokerPick,
     proof: &mut Proof,
-) -> Result<Vec<Arc<Broker>>> {
+) -> Result<Vec<Arc<LocalBroker>>> {
     let numbers = resolve(context, pick, proof).await?;
     numbers
         .into_iter()
@@ -40,7 +40,7 @@ pub(super) async fn picked_one(
     context: &FaultContext<'_>,
     pick: &BrokerPick,
     proof: &mut Proof,
-) -> Result<Arc<Broker>> {
+) -> Result<Arc<LocalBroker>> {
     let brokers = picked(context, pick, proof).await?;
     let lacking = || EngineError::Lacking {
         what: "broker to take a disk from".to_owned(),
@@ -66,7 +66,7 @@ pub(super) fn prove_gone(proof: &mut Proof, before: ProcessSnapshot) {
 /// Starts brokers again. One that does not come up is what the fault led to;
 /// one that somebody ended or stopped meanwhile is not.
 pub(super) async fn start_again(
-    brokers: &[Arc<Broker>],
+    brokers: &[Arc<LocalBroker>],
     context: &FaultContext<'_>,
     proof: &mut Proof,
 ) -> Result<Healed> {
@@ -116,7 +116,7 @@ pub(super) fn prove_continued(proof: &mut Proof, after: ProcessSnapshot) {
 }
 
 /// Ends a broker's process, and proves that it ended by the signal.
-pub(super) async fn end(broker: &Broker, signal: EndSignal, proof: &mut Proof) -> Result<()> {
+pub(super) async fn end(broker: &LocalBroker, signal: EndSignal, proof: &mut Proof) -> Result<()> {
     let service = broker.service();
     let stopped = match signal {
         EndSignal::Term => service.stop(Wait::BrokerEnd.fixed()).await?,
@@ -136,7 +136,7 @@ pub(super) async fn end(broker: &Broker, signal: EndSignal, proof: &mut Proof) -
 }
 
 /// Nobody answers where a broker listens.
-pub(super) async fn prove_silent(what: &str, broker: &Broker, proof: &mut Proof) {
+pub(super) async fn prove_silent(what: &str, broker: &LocalBroker, proof: &mut Proof) {
     let address = broker.direct_addr().to_string();
     let answer = answers(&address, PROBE).await;
     proof.add(

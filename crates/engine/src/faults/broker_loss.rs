@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use model::ids::TopicPartition;
 use model::scenario::{BrokerLoss, Effect, Election, EndSignal};
-use stack::broker::Broker;
+use stack::broker::LocalBroker;
 use wire::{BrokerId, ElectionType};
 
 use super::broker::{end, picked, prove_silent, states};
@@ -17,7 +17,7 @@ use crate::wait::Wait;
 const LEADER_INTERVAL: Duration = Duration::from_millis(50);
 
 pub(super) struct Gone {
-    brokers: Vec<Arc<Broker>>,
+    brokers: Vec<Arc<LocalBroker>>,
     /// What they led when they went.
     led: Vec<TopicPartition>,
     election: Election,
@@ -119,6 +119,6 @@ impl Broken for Gone {
     }
 }
 
-fn id(broker: &Broker) -> BrokerId {
+fn id(broker: &LocalBroker) -> BrokerId {
     BrokerId::new(i32::from(broker.id()))
 }

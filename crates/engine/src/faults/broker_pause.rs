@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use model::scenario::BrokerPause;
-use stack::broker::Broker;
+use stack::broker::LocalBroker;
 use tokio::time::Instant;
 
 use super::broker::{picked, prove_continued, prove_silent};
@@ -14,7 +14,7 @@ use crate::wait::pass_until;
 /// How often a frozen process is looked at.
 const LOOK_INTERVAL: Duration = Duration::from_millis(250);
 pub(super) struct Frozen {
-    brokers: Vec<Arc<Broker>>,
+    brokers: Vec<Arc<LocalBroker>>,
     until: Instant,
 }
 

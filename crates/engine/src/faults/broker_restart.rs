@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use futures_util::future::try_join_all;
 use model::scenario::BrokerRestart;
-use stack::broker::Broker;
+use stack::broker::LocalBroker;
 use stack::process::ProcessSnapshot;
 use tokio::time::Instant;
 
@@ -15,7 +15,7 @@ use crate::error::EngineError;
 use crate::wait::pass_until;
 
 pub(super) struct Down {
-    brokers: Vec<(Arc<Broker>, ProcessSnapshot)>,
+    brokers: Vec<(Arc<LocalBroker>, ProcessSnapshot)>,
     until: Instant,
 }
 

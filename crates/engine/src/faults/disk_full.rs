@@ -4,7 +4,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use model::scenario::DiskFull;
-use stack::broker::{Broker, FullDisk};
+use stack::broker::LocalBroker;
+use stack::broker::full_disk::FullDisk;
 use stack::process::ProcessSnapshot;
 use tokio::time::Instant;
 
@@ -16,7 +17,7 @@ use crate::wait::{pass, pass_until};
 const LOOK_INTERVAL: Duration = Duration::from_millis(50);
 
 pub(super) struct Filled {
-    broker: Arc<Broker>,
+    broker: Arc<LocalBroker>,
     before: ProcessSnapshot,
     full: Option<FullDisk>,
     until: Instant,

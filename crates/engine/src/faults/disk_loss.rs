@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use model::ids::{Offset, TopicName, TopicPartition};
 use model::scenario::DiskLoss;
-use stack::broker::{Broker, WipedDir};
+use stack::broker::{LocalBroker, WipedDir};
 use wire::{Isolation, OffsetSpec, Topics};
 
 use super::broker::{picked_one, prove_gone, start_again};
@@ -13,7 +13,7 @@ use super::injection::{Breakable, Broken, FaultContext, Healed, Proof, Result};
 use crate::connect::connect;
 
 pub(super) struct Lost {
-    broker: Arc<Broker>,
+    broker: Arc<LocalBroker>,
     topic: String,
     /// Where the partitions ended that no other broker holds.
     ends_before: BTreeMap<TopicPartition, Offset>,

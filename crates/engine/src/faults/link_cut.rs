@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use model::ids::{BrokerId, PartitionRef};
 use model::scenario::{LinkCut, Peers};
-use proxy::{Fault, FaultId, Ways};
+use proxy::{FaultId, ProxyFault, Ways};
 use tokio::time::Instant;
 
 use super::broker::{PROBE, wait_in_sync};
@@ -45,7 +45,7 @@ impl Breakable for LinkCut {
                 peers.truncate(1);
             }
             if context.effect.is_real() {
-                let mut fault = Fault::new(proxy::Effect::Cut { ways: Ways::Both });
+                let mut fault = ProxyFault::new(proxy::FaultEffect::Cut { ways: Ways::Both });
                 fault.brokers = vec![i32::from(*broker)];
                 fault.clients = peers.iter().flat_map(|peer| client_ids(*peer)).collect();
                 cuts.push(proxy.add(fault).await?);

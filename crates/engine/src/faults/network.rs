@@ -2,7 +2,7 @@
 //! proxy that clients go through.
 
 use model::scenario::{BrokerPick, Effect};
-use proxy::{Evidence, Fault, FaultId};
+use proxy::{FaultId, ProxyFault, TrafficEvidence};
 
 use super::injection::{FaultContext, Proof, Result};
 use super::roles::find;
@@ -19,15 +19,18 @@ pub(super) async fn broker_ids(
     }
 }
 
-pub(super) fn fault_on(numbers: &[i32], seed: u64, effect: proxy::Effect) -> Fault {
-    let mut fault = Fault::new(effect);
+pub(super) fn fault_on(numbers: &[i32], seed: u64, effect: proxy::FaultEffect) -> ProxyFault {
+    let mut fault = ProxyFault::new(effect);
     fault.brokers = numbers.to_vec();
     fault.seed = seed;
     fault
 }
 
 /// Has the proxy do it, where it is really to be done.
-pub(super) async fn begin(context: &FaultContext<'_>, fault: Fault) -> Result<Option<FaultId>> {
+pub(super) async fn begin(
+    context: &FaultContext<'_>,
+    fault: ProxyFault,
+) -> Result<Option<FaultId>> {
     let proxy = context.target.clients_proxy()?;
     Ok(match context.effect {
         Effect::Real => Some(proxy.add(fault).await?),
@@ -36,7 +39,10 @@ pub(super) async fn begin(context: &FaultContext<'_>, fault: Fault) -> Result<Op
 }
 
 /// Ends it, and says what the proxy saw of it.
-pub(super) async fn end(context: &FaultContext<'_>, id: Option<FaultId>) -> Result<Evidence> {
+pub(super) async fn end(
+    context: &FaultContext<'_>,
+    id: Option<FaultId>,
+) -> Result<TrafficEvidence> {
     let report = match id {
         Some(id) => context.target.clients_proxy()?.heal(id).await,
         None => None,

@@ -32,7 +32,11 @@ impl Breakable for NetworkCut {
             CutOnset::AtOnce => Ways::Both,
             CutOnset::AnswersFirst => Ways::Answers,
         };
-        let fault = fault_on(&numbers, context.plan.seed, proxy::Effect::Cut { ways });
+        let fault = fault_on(
+            &numbers,
+            context.plan.seed,
+            proxy::FaultEffect::Cut { ways },
+        );
         let cut = begin(context, fault).await?;
         if self.onset == CutOnset::AnswersFirst {
             let lost_bytes = wait_for_lost_answer(context, proxy, cut).await;

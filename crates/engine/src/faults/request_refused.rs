@@ -1,7 +1,7 @@
 //! The proxy answers requests with an error.
 
 use model::scenario::{BadKey, ErrorMoment, RequestRefused};
-use proxy::{Effect, Fault, When};
+use proxy::{FaultEffect, ProxyFault, When};
 
 use super::injection::{Breakable, FaultContext, Proof, Result};
 use super::requests::{RequestFault, checked, named, proxy_requests};
@@ -19,8 +19,8 @@ impl Breakable for RequestRefused {
     }
 }
 
-fn proxy_fault(refused: &RequestRefused, seed: u64) -> Result<Fault, BadKey> {
-    let effect = Effect::Error {
+fn proxy_fault(refused: &RequestRefused, seed: u64) -> Result<ProxyFault, BadKey> {
+    let effect = FaultEffect::Error {
         on: proxy_requests(&refused.requests)?,
         code: named("code", &refused.code)?,
         when: match refused.moment {

@@ -4,7 +4,7 @@
 use std::time::Duration;
 
 use model::scenario::{BadKey, RequestPick, Requests};
-use proxy::{Api, Fault, FaultDataError, FaultId, Pick};
+use proxy::{FaultDataError, FaultId, Pick, ProxyFault, RequestApi};
 use serde::de::DeserializeOwned;
 use tokio::time::Instant;
 
@@ -27,9 +27,9 @@ pub(super) struct RequestFault {
 ///
 /// # Errors
 /// Names that Kafka does not know.
-pub(super) fn proxy_requests(requests: &Requests) -> Result<proxy::Requests, BadKey> {
-    Ok(proxy::Requests {
-        api: Some(named::<Api>("api", &requests.api)?),
+pub(super) fn proxy_requests(requests: &Requests) -> Result<proxy::RequestFilter, BadKey> {
+    Ok(proxy::RequestFilter {
+        api: Some(named::<RequestApi>("api", &requests.api)?),
         topic: requests.topic.clone(),
         partition: requests.partition,
         group: requests.group.clone(),
@@ -39,7 +39,7 @@ pub(super) fn proxy_requests(requests: &Requests) -> Result<proxy::Requests, Bad
             RequestPick::First(count) => Pick::First(count),
             RequestPick::Probability(share) => Pick::Probability(share),
         },
-        ..proxy::Requests::default()
+        ..proxy::RequestFilter::default()
     })
 }
 
@@ -47,8 +47,8 @@ pub(super) fn proxy_requests(requests: &Requests) -> Result<proxy::Requests, Bad
 ///
 /// # Errors
 /// What the proxy cannot do.
-pub(super) fn checked(effect: proxy::Effect, seed: u64) -> Result<Fault, BadKey> {
-    let mut fault = Fault::new(effect);
+pub(super) fn checked(effect: proxy::FaultEffect, seed: u64) -> Result<ProxyFault, BadKey> {
+    let mut fault = ProxyFault::new(effect);
     fault.seed = seed;
     match fault.validate() {
         Ok(()) => Ok(fault),
@@ -69,7 +69,7 @@ pub(super) fn named<T: DeserializeOwned>(key: &'static str, name: &str) -> Resul
 impl RequestFault {
     /// Has the proxy meet requests from now on.
     pub(super) async fn begin(
-        fault: Result<Fault, BadKey>,
+        fault: Result<ProxyFault, BadKey>,
         pick: RequestPick,
         for_ms: u64,
         context: &FaultContext<'_>,

@@ -4,7 +4,7 @@
 use std::sync::Arc;
 
 use model::scenario::{BrokerPick, EndSignal, RollingBounce};
-use stack::broker::Broker;
+use stack::broker::LocalBroker;
 use tokio::time::Instant;
 
 use super::broker::{end, prove_gone, start_again, wait_in_sync};
@@ -12,7 +12,7 @@ use super::injection::{Breakable, Broken, FaultContext, Healed, Proof, Result};
 use super::roles::resolve;
 
 pub(super) struct Rolling {
-    order: Vec<Arc<Broker>>,
+    order: Vec<Arc<LocalBroker>>,
     signal: EndSignal,
     /// Which broker did not come up again, so that the others stay as they are.
     dead: Option<String>,

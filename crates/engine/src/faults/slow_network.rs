@@ -23,7 +23,7 @@ impl Breakable for SlowNetwork {
 
     async fn inject(self, context: &FaultContext<'_>, proof: &mut Proof) -> Result<Slowed> {
         let numbers = broker_ids(context, &self.broker, proof).await?;
-        let effect = proxy::Effect::Latency {
+        let effect = proxy::FaultEffect::Latency {
             latency_ms: self.latency_ms,
             jitter_ms: 0,
             ways: Ways::Both,

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use std::net::{IpAddr, Ipv4Addr};
 use std::sync::Arc;
 
-use proxy::{ClusterError, ClusterProxy, Effect, Fault, Ways};
+use proxy::{ClusterError, ClusterProxy, FaultEffect, ProxyFault, Ways};
 
 use crate::fixture::{Broker, Client, METADATA, Script, UNHEARD_OF, echo, text};
 
@@ -53,10 +53,10 @@ async fn one_direction_between_two_brokers_is_cut_and_the_other_is_not() {
     let proxy = between(&[&one, &two]).await;
     let (at_one, at_two) = (proxy.listens_for(1).unwrap(), proxy.listens_for(2).unwrap());
     assert_eq!(proxy.listens_for(3), None);
-    let fault = Fault {
+    let fault = ProxyFault {
         brokers: vec![1],
         clients: vec!["broker-2-".to_owned()],
-        ..Fault::new(Effect::Cut { ways: Ways::Both })
+        ..ProxyFault::new(FaultEffect::Cut { ways: Ways::Both })
     };
     let id = proxy.add(fault).await.unwrap();
     let mut two_to_one = Client::connect(at_one).await;

@@ -3,7 +3,7 @@
 
 use std::time::{Duration, Instant};
 
-use proxy::{Effect, Fault, FaultId, Ways};
+use proxy::{FaultEffect, FaultId, ProxyFault, Ways};
 use tokio::io::AsyncWriteExt as _;
 
 use crate::fixture::{Client, Fixture, HANG, UNHEARD_OF, echo, request};
@@ -12,16 +12,16 @@ const FOLLOWER: &str = "broker-2-fetcher-0";
 const OTHER: &str = "broker-3-fetcher-0";
 
 /// The effect on the clients of broker 2.
-async fn add(fixture: &Fixture, effect: Effect) -> FaultId {
-    let fault = Fault {
+async fn add(fixture: &Fixture, effect: FaultEffect) -> FaultId {
+    let fault = ProxyFault {
         clients: vec!["broker-2-".to_owned()],
-        ..Fault::new(effect)
+        ..ProxyFault::new(effect)
     };
     fixture.proxy.add(fault).await.unwrap()
 }
 
 async fn cut(fixture: &Fixture, ways: Ways) -> FaultId {
-    add(fixture, Effect::Cut { ways }).await
+    add(fixture, FaultEffect::Cut { ways }).await
 }
 
 /// A client that has said who it is.
@@ -105,9 +105,9 @@ async fn two_clients_are_cut_and_healed_apart() {
     let mut follower = client(&fixture, FOLLOWER).await;
     let mut other = client(&fixture, OTHER).await;
     let first = cut(&fixture, Ways::Both).await;
-    let fault = Fault {
+    let fault = ProxyFault {
         clients: vec!["broker-3-".to_owned()],
-        ..Fault::new(Effect::Cut { ways: Ways::Both })
+        ..ProxyFault::new(FaultEffect::Cut { ways: Ways::Both })
     };
     let second = fixture.proxy.add(fault).await.unwrap();
     fixture.heal(first).await;
@@ -124,7 +124,7 @@ async fn a_reset_of_one_client_leaves_the_others() {
     let fixture = Fixture::start(echo()).await;
     let mut follower = client(&fixture, FOLLOWER).await;
     let mut other = client(&fixture, OTHER).await;
-    let id = add(&fixture, Effect::Reset).await;
+    let id = add(&fixture, FaultEffect::Reset).await;
     assert!(follower.end().await.is_err());
     let mut again = fixture.client().await;
     again.say_as(FOLLOWER, 1, b"lost").await;
@@ -141,12 +141,12 @@ async fn latency_and_bandwidth_are_for_the_client_that_is_named() {
     let mut follower = client(&fixture, FOLLOWER).await;
     let mut other = client(&fixture, OTHER).await;
     let slow = Duration::from_millis(300);
-    let latency = Effect::Latency {
+    let latency = FaultEffect::Latency {
         latency_ms: 300,
         jitter_ms: 0,
         ways: Ways::Answers,
     };
-    let bandwidth = Effect::Bandwidth {
+    let bandwidth = FaultEffect::Bandwidth {
         bytes_per_s: 100_000,
         ways: Ways::Requests,
     };
@@ -169,7 +169,7 @@ async fn a_slow_close_is_for_the_client_that_is_named() {
     let follower = client(&fixture, FOLLOWER).await;
     let other = client(&fixture, OTHER).await;
     // Longer than any test: only the heal, or nothing, ends it.
-    let id = add(&fixture, Effect::SlowClose { delay_ms: 600_000 }).await;
+    let id = add(&fixture, FaultEffect::SlowClose { delay_ms: 600_000 }).await;
     drop((follower, other));
     let open = || fixture.proxy.brokers()[0].stats.connections_open;
     tokio::time::timeout(HANG, async {
@@ -188,7 +188,7 @@ async fn a_cut_of_one_client_that_heals_during_a_cut_of_all_hushes_its_reset() {
     let mut follower = client(&fixture, FOLLOWER).await;
     let one = cut(&fixture, Ways::Both).await;
     let all = fixture
-        .add(Effect::Cut {
+        .add(FaultEffect::Cut {
             ways: Ways::Answers,
         })
         .await;
@@ -202,12 +202,12 @@ async fn a_cut_of_one_client_that_heals_during_a_cut_of_all_hushes_its_reset() {
 
 #[tokio::test]
 async fn requests_are_picked_by_the_client_that_is_named() {
-    use proxy::{Delayed, Requests};
+    use proxy::{Delayed, RequestFilter};
     let fixture = Fixture::start(echo()).await;
     let mut follower = client(&fixture, FOLLOWER).await;
     let mut other = client(&fixture, OTHER).await;
-    let delay = Effect::Delay {
-        on: Requests::default(),
+    let delay = FaultEffect::Delay {
+        on: RequestFilter::default(),
         delay_ms: 1,
         what: Delayed::Answer,
     };
@@ -222,12 +222,12 @@ async fn requests_are_picked_by_the_client_that_is_named() {
 async fn who_cannot_be_told_apart_cannot_be_named() {
     let fixture = Fixture::start(echo()).await;
     for (clients, effect, words) in [
-        ("broker-2-", Effect::Refuse, "before clients tell"),
-        ("", Effect::Reset, "an empty client id"),
+        ("broker-2-", FaultEffect::Refuse, "before clients tell"),
+        ("", FaultEffect::Reset, "an empty client id"),
     ] {
-        let fault = Fault {
+        let fault = ProxyFault {
             clients: vec![clients.to_owned()],
-            ..Fault::new(effect)
+            ..ProxyFault::new(effect)
         };
         let refused = fixture.proxy.add(fault).await.unwrap_err();
         assert!(refused.to_string().contains(words), "{refused}");

@@ -3,7 +3,7 @@
 use std::io::ErrorKind;
 use std::time::{Duration, Instant};
 
-use proxy::{Effect, Fault, Ways};
+use proxy::{FaultEffect, ProxyFault, Ways};
 use tokio::net::TcpStream;
 
 use crate::fixture::{Fixture, UNHEARD_OF, echo};
@@ -12,7 +12,7 @@ use crate::fixture::{Fixture, UNHEARD_OF, echo};
 async fn a_cut_swallows_and_its_connections_die_when_it_heals() {
     let fixture = Fixture::start(echo()).await;
     let mut client = fixture.warm_client().await;
-    let id = fixture.add(Effect::Cut { ways: Ways::Both }).await;
+    let id = fixture.add(FaultEffect::Cut { ways: Ways::Both }).await;
     client.send(UNHEARD_OF, 0, 1, b"lost").await;
     assert!(client.hears_nothing().await);
     assert!(fixture.broker.correlations().is_empty());
@@ -28,7 +28,7 @@ async fn a_cut_of_one_way_lets_the_other_pass() {
     let fixture = Fixture::start(echo()).await;
     let mut client = fixture.warm_client().await;
     let id = fixture
-        .add(Effect::Cut {
+        .add(FaultEffect::Cut {
             ways: Ways::Answers,
         })
         .await;
@@ -39,7 +39,7 @@ async fn a_cut_of_one_way_lets_the_other_pass() {
 
     let mut client = fixture.warm_client().await;
     fixture
-        .add(Effect::Cut {
+        .add(FaultEffect::Cut {
             ways: Ways::Requests,
         })
         .await;
@@ -53,7 +53,7 @@ async fn refused_connections_are_refused_by_the_system_and_open_ones_stay() {
     let fixture = Fixture::start(echo()).await;
     let mut client = fixture.warm_client().await;
     for round in 0..3 {
-        let id = fixture.add(Effect::Refuse).await;
+        let id = fixture.add(FaultEffect::Refuse).await;
         let refused = TcpStream::connect(fixture.address()).await.unwrap_err();
         assert_eq!(refused.kind(), ErrorKind::ConnectionRefused);
         assert_eq!(client.ask(round, b"still").await.unwrap(), b"still");
@@ -66,7 +66,7 @@ async fn refused_connections_are_refused_by_the_system_and_open_ones_stay() {
 async fn a_reset_ends_open_connections_and_new_ones_at_once() {
     let fixture = Fixture::start(echo()).await;
     let mut client = fixture.warm_client().await;
-    let id = fixture.add(Effect::Reset).await;
+    let id = fixture.add(FaultEffect::Reset).await;
     assert!(client.end().await.is_err());
     // The reset may be there before the connection is known to be.
     if let Ok(mut stream) = TcpStream::connect(fixture.address()).await {
@@ -83,7 +83,7 @@ async fn latency_delays_both_ways_and_keeps_the_order() {
     let fixture = Fixture::start(echo()).await;
     let mut client = fixture.warm_client().await;
     let id = fixture
-        .add(Effect::Latency {
+        .add(FaultEffect::Latency {
             latency_ms: 60,
             jitter_ms: 20,
             ways: Ways::Both,
@@ -109,7 +109,7 @@ async fn bandwidth_bounds_what_a_connection_carries() {
     let fixture = Fixture::start(echo()).await;
     let mut client = fixture.warm_client().await;
     fixture
-        .add(Effect::Bandwidth {
+        .add(FaultEffect::Bandwidth {
             bytes_per_s: 200_000,
             ways: Ways::Answers,
         })
@@ -124,7 +124,7 @@ async fn bandwidth_bounds_what_a_connection_carries() {
 async fn a_slow_close_is_passed_on_late() {
     let fixture = Fixture::start(echo()).await;
     let client = fixture.warm_client().await;
-    let id = fixture.add(Effect::SlowClose { delay_ms: 150 }).await;
+    let id = fixture.add(FaultEffect::SlowClose { delay_ms: 150 }).await;
     drop(client);
     tokio::time::sleep(Duration::from_millis(50)).await;
     let open = || fixture.proxy.brokers()[0].stats.connections_open;
@@ -143,7 +143,9 @@ async fn a_slow_close_is_passed_on_late() {
 async fn an_end_that_waits_is_passed_on_when_its_fault_heals() {
     let fixture = Fixture::start(echo()).await;
     let client = fixture.warm_client().await;
-    let id = fixture.add(Effect::SlowClose { delay_ms: 600_000 }).await;
+    let id = fixture
+        .add(FaultEffect::SlowClose { delay_ms: 600_000 })
+        .await;
     drop(client);
     tokio::time::timeout(crate::fixture::HANG, async {
         let met = async || fixture.proxy.fault(id).await.unwrap().evidence.connections;
@@ -163,9 +165,9 @@ async fn an_end_that_waits_is_passed_on_when_its_fault_heals() {
 async fn a_fault_for_another_broker_changes_nothing_here() {
     let fixture = Fixture::start(echo()).await;
     let mut client = fixture.warm_client().await;
-    let elsewhere = Fault {
+    let elsewhere = ProxyFault {
         brokers: vec![7],
-        ..Fault::new(Effect::Cut { ways: Ways::Both })
+        ..ProxyFault::new(FaultEffect::Cut { ways: Ways::Both })
     };
     fixture.proxy.add(elsewhere).await.unwrap();
     assert_eq!(client.ask(1, b"here").await.unwrap(), b"here");
@@ -174,8 +176,8 @@ async fn a_fault_for_another_broker_changes_nothing_here() {
 #[tokio::test]
 async fn a_second_cut_of_a_link_is_refused_and_leaves_the_first_one() {
     let fixture = Fixture::start(echo()).await;
-    fixture.add(Effect::Cut { ways: Ways::Both }).await;
-    let second = Fault::new(Effect::Reset);
+    fixture.add(FaultEffect::Cut { ways: Ways::Both }).await;
+    let second = ProxyFault::new(FaultEffect::Reset);
     assert!(fixture.proxy.add(second).await.is_err());
     let mut client = fixture.client().await;
     client.send(UNHEARD_OF, 0, 1, b"lost").await;

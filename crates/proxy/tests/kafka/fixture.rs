@@ -5,7 +5,9 @@ use std::net::SocketAddr;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use proxy::{ClusterProxy, ClusterSettings, Effect, Evidence, Fault, FaultId, Note};
+use proxy::{
+    ClusterProxy, ClusterSettings, FaultEffect, FaultId, ProxyEvent, ProxyFault, TrafficEvidence,
+};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::time::timeout;
@@ -200,7 +202,7 @@ pub(crate) const TXN_ENDED: [u8; 6] = [0; 6];
 pub(crate) struct Fixture {
     pub(crate) proxy: ClusterProxy,
     pub(crate) broker: Broker,
-    pub(crate) notes: Arc<Mutex<Vec<Note>>>,
+    pub(crate) notes: Arc<Mutex<Vec<ProxyEvent>>>,
 }
 
 impl Fixture {
@@ -238,11 +240,11 @@ impl Fixture {
         client
     }
 
-    pub(crate) async fn add(&self, effect: Effect) -> FaultId {
-        self.proxy.add(Fault::new(effect)).await.unwrap()
+    pub(crate) async fn add(&self, effect: FaultEffect) -> FaultId {
+        self.proxy.add(ProxyFault::new(effect)).await.unwrap()
     }
 
-    pub(crate) async fn heal(&self, id: FaultId) -> Evidence {
+    pub(crate) async fn heal(&self, id: FaultId) -> TrafficEvidence {
         self.proxy.heal(id).await.unwrap().evidence
     }
 
@@ -252,7 +254,7 @@ impl Fixture {
         notes
             .iter()
             .filter_map(|note| match note {
-                Note::Closed { reason, .. } => Some(reason.to_string()),
+                ProxyEvent::Closed { reason, .. } => Some(reason.to_string()),
                 _ => None,
             })
             .collect()

@@ -72,15 +72,15 @@ async fn half_a_request_at_the_end_of_a_connection_is_told() {
 
 #[tokio::test]
 async fn a_request_that_a_fault_cannot_read_closes_its_connection() {
-    use proxy::{Api, Effect, ErrorCode, Requests, When};
+    use proxy::{FaultEffect, InjectedError, RequestApi, RequestFilter, When};
     let fixture = Fixture::start(echo()).await;
     fixture
-        .add(Effect::Error {
-            on: Requests {
-                api: Some(Api(0)),
-                ..Requests::default()
+        .add(FaultEffect::Error {
+            on: RequestFilter {
+                api: Some(RequestApi(0)),
+                ..RequestFilter::default()
             },
-            code: ErrorCode(6),
+            code: InjectedError(6),
             when: When::Before,
         })
         .await;

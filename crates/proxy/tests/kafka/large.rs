@@ -6,7 +6,8 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use proxy::{
-    ClusterProxy, ClusterSettings, Delayed, Effect, Fault, FaultId, ProxyStats, Requests, Ways,
+    ClusterProxy, ClusterSettings, Delayed, FaultEffect, FaultId, ProxyFault, ProxyStats,
+    RequestFilter, Ways,
 };
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
@@ -78,8 +79,8 @@ impl Site {
         HEAD_BYTES + unseen > self.delivered_since(before)
     }
 
-    async fn add(&self, effect: Effect) -> FaultId {
-        self.proxy.add(Fault::new(effect)).await.unwrap()
+    async fn add(&self, effect: FaultEffect) -> FaultId {
+        self.proxy.add(ProxyFault::new(effect)).await.unwrap()
     }
 
     async fn until(&self, reached: impl Fn(ProxyStats) -> bool) {
@@ -184,7 +185,7 @@ async fn a_cut_in_the_middle_of_a_large_frame_counts_every_byte_once() {
     let said = request(UNHEARD_OF, 0, 2, "tester", &body(BODY_BYTES));
     let before = site.stats();
     let sent = stuff(&site.client, &said).await;
-    let id = site.add(Effect::Cut { ways: Ways::Both }).await;
+    let id = site.add(FaultEffect::Cut { ways: Ways::Both }).await;
     let delivered = site.delivered_since(before);
     assert!(site.holds_unseen(before), "{delivered} of {sent}");
     site.client.write_all(&said[sent..]).await.unwrap();
@@ -218,7 +219,7 @@ async fn a_latency_in_the_middle_of_a_large_frame_keeps_the_order() {
     let sent = stuff(&site.client, &said).await;
     assert!(site.holds_unseen(before));
     let unseen = count(site.stats().bytes_spliced);
-    let latency = Effect::Latency {
+    let latency = FaultEffect::Latency {
         latency_ms: 20,
         jitter_ms: 0,
         ways: Ways::Both,
@@ -257,8 +258,8 @@ async fn all_of_a_large_answer_that_is_delayed_is_late() {
     let mut site = Site::warm().await;
     let delay_ms = 150;
     let id = site
-        .add(Effect::Delay {
-            on: Requests::default(),
+        .add(FaultEffect::Delay {
+            on: RequestFilter::default(),
             what: Delayed::Answer,
             delay_ms,
         })

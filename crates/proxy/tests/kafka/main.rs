@@ -10,6 +10,7 @@ mod between;
 mod clients;
 mod connections;
 mod fixture;
+mod host_port;
 mod hostile;
 mod http;
 mod large;

@@ -3,19 +3,21 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use proxy::{Api, Delayed, Effect, ErrorCode, Fault, Pick, Requests, Then, When};
+use proxy::{
+    Delayed, FaultEffect, InjectedError, OnDrop, Pick, ProxyFault, RequestApi, RequestFilter, When,
+};
 
 use crate::fixture::{Client, END_TXN, Fixture, Script, TXN_ENDED, UNHEARD_OF, echo, end_txn};
 
-fn on(api: i16) -> Requests {
-    Requests {
-        api: Some(Api(api)),
-        ..Requests::default()
+fn on(api: i16) -> RequestFilter {
+    RequestFilter {
+        api: Some(RequestApi(api)),
+        ..RequestFilter::default()
     }
 }
 
-fn picked(api: i16, pick: Pick) -> Requests {
-    Requests { pick, ..on(api) }
+fn picked(api: i16, pick: Pick) -> RequestFilter {
+    RequestFilter { pick, ..on(api) }
 }
 
 fn broker() -> Script {
@@ -41,9 +43,9 @@ async fn a_dropped_answer_resets_the_connection_after_the_broker_acted() {
     let fixture = Fixture::start(broker()).await;
     let mut client = fixture.client().await;
     let id = fixture
-        .add(Effect::DropAnswer {
+        .add(FaultEffect::DropAnswer {
             on: picked(END_TXN, Pick::First(1)),
-            then: Then::Reset,
+            then: OnDrop::Reset,
         })
         .await;
     client.send(END_TXN, 0, 1, &end_txn("tx")).await;
@@ -53,7 +55,7 @@ async fn a_dropped_answer_resets_the_connection_after_the_broker_acted() {
     let mut again = fixture.client().await;
     assert_eq!(end(&mut again, 2, "tx").await, 0);
     let evidence = fixture.heal(id).await;
-    assert_eq!(evidence.requests[&Api(END_TXN)], 1);
+    assert_eq!(evidence.requests[&RequestApi(END_TXN)], 1);
     assert_eq!((evidence.connections, evidence.bytes), (1, 14));
     assert!(evidence.first_us.is_some() && evidence.first_us <= evidence.last_us);
 }
@@ -63,9 +65,9 @@ async fn a_dropped_answer_may_leave_the_connection_open_and_silent() {
     let fixture = Fixture::start(broker()).await;
     let mut client = fixture.client().await;
     let id = fixture
-        .add(Effect::DropAnswer {
+        .add(FaultEffect::DropAnswer {
             on: picked(END_TXN, Pick::First(1)),
-            then: Then::Silence,
+            then: OnDrop::Silence,
         })
         .await;
     client.send(END_TXN, 0, 1, &end_txn("tx")).await;
@@ -81,9 +83,9 @@ async fn an_error_before_is_one_that_the_broker_never_saw() {
     let fixture = Fixture::start(broker()).await;
     let mut client = fixture.client().await;
     let id = fixture
-        .add(Effect::Error {
+        .add(FaultEffect::Error {
             on: picked(END_TXN, Pick::Nth(2)),
-            code: ErrorCode(CODE),
+            code: InjectedError(CODE),
             when: When::Before,
         })
         .await;
@@ -91,7 +93,7 @@ async fn an_error_before_is_one_that_the_broker_never_saw() {
     assert_eq!(end(&mut client, 2, "tx").await, CODE);
     assert_eq!(end(&mut client, 3, "tx").await, 0);
     assert_eq!(fixture.broker.correlations(), [1, 3]);
-    assert_eq!(fixture.heal(id).await.requests[&Api(END_TXN)], 1);
+    assert_eq!(fixture.heal(id).await.requests[&RequestApi(END_TXN)], 1);
 }
 
 #[tokio::test]
@@ -99,9 +101,9 @@ async fn an_error_after_is_one_that_the_broker_acted_on() {
     let fixture = Fixture::start(broker()).await;
     let mut client = fixture.client().await;
     fixture
-        .add(Effect::Error {
+        .add(FaultEffect::Error {
             on: on(END_TXN),
-            code: ErrorCode(CODE),
+            code: InjectedError(CODE),
             when: When::After,
         })
         .await;
@@ -115,9 +117,9 @@ async fn an_error_keeps_its_place_among_the_answers() {
     let fixture = Fixture::start(broker()).await;
     let mut client = fixture.client().await;
     fixture
-        .add(Effect::Error {
+        .add(FaultEffect::Error {
             on: on(END_TXN),
-            code: ErrorCode(CODE),
+            code: InjectedError(CODE),
             when: When::Before,
         })
         .await;
@@ -137,13 +139,13 @@ async fn an_error_keeps_its_place_among_the_answers() {
 async fn requests_are_picked_by_what_they_ask_for_and_who_asks() {
     let fixture = Fixture::start(broker()).await;
     let mut client = fixture.client().await;
-    let error = |on| Effect::Error {
+    let error = |on| FaultEffect::Error {
         on,
-        code: ErrorCode(CODE),
+        code: InjectedError(CODE),
         when: When::Before,
     };
     let theirs = fixture
-        .add(error(Requests {
+        .add(error(RequestFilter {
             transactional_id: Some("theirs".to_owned()),
             ..on(END_TXN)
         }))
@@ -152,7 +154,7 @@ async fn requests_are_picked_by_what_they_ask_for_and_who_asks() {
     assert_eq!(end(&mut client, 2, "theirs").await, CODE);
     fixture.heal(theirs).await;
 
-    let stranger = Requests {
+    let stranger = RequestFilter {
         client_id: Some("stranger".to_owned()),
         ..on(END_TXN)
     };
@@ -166,11 +168,11 @@ async fn a_probability_picks_the_same_requests_for_the_same_seed() {
     for seed in [1, 1, 2] {
         let fixture = Fixture::start(broker()).await;
         let mut client = fixture.client().await;
-        let fault = Fault {
+        let fault = ProxyFault {
             seed,
-            ..Fault::new(Effect::Error {
+            ..ProxyFault::new(FaultEffect::Error {
                 on: picked(END_TXN, Pick::Probability(0.5)),
-                code: ErrorCode(CODE),
+                code: InjectedError(CODE),
                 when: When::Before,
             })
         };
@@ -193,7 +195,7 @@ async fn a_delay_holds_a_request_or_its_answer_back() {
         let fixture = Fixture::start(broker()).await;
         let mut client = fixture.client().await;
         let id = fixture
-            .add(Effect::Delay {
+            .add(FaultEffect::Delay {
                 on: picked(END_TXN, Pick::First(1)),
                 delay_ms: 200,
                 what,
@@ -202,7 +204,7 @@ async fn a_delay_holds_a_request_or_its_answer_back() {
         let since = Instant::now();
         assert_eq!(end(&mut client, 1, "tx").await, 0);
         assert!(since.elapsed() >= Duration::from_millis(200));
-        assert_eq!(fixture.heal(id).await.requests[&Api(END_TXN)], 1);
+        assert_eq!(fixture.heal(id).await.requests[&RequestApi(END_TXN)], 1);
     }
 }
 
@@ -224,21 +226,21 @@ async fn a_healed_proxy_changes_nothing() {
     let fixture = Fixture::start(echo()).await;
     let mut client = fixture.warm_client().await;
     fixture
-        .add(Effect::Error {
+        .add(FaultEffect::Error {
             on: on(END_TXN),
-            code: ErrorCode(CODE),
+            code: InjectedError(CODE),
             when: When::Before,
         })
         .await;
     fixture
-        .add(Effect::Latency {
+        .add(FaultEffect::Latency {
             latency_ms: 20,
             jitter_ms: 5,
             ways: proxy::Ways::Both,
         })
         .await;
     fixture
-        .add(Effect::Bandwidth {
+        .add(FaultEffect::Bandwidth {
             bytes_per_s: 1_000_000,
             ways: proxy::Ways::Answers,
         })
@@ -258,14 +260,14 @@ async fn a_healed_proxy_changes_nothing() {
 #[tokio::test]
 async fn a_fault_that_cannot_be_is_refused() {
     let fixture = Fixture::start(broker()).await;
-    let error = |on, code| Effect::Error {
+    let error = |on, code| FaultEffect::Error {
         on,
-        code: ErrorCode(code),
+        code: InjectedError(code),
         when: When::Before,
     };
     for (effect, words) in [
         (
-            error(Requests::default(), 6),
+            error(RequestFilter::default(), 6),
             "cannot be answered with an error",
         ),
         (error(on(UNHEARD_OF), 6), "cannot be answered with an error"),
@@ -275,9 +277,16 @@ async fn a_fault_that_cannot_be_is_refused() {
             error(picked(END_TXN, Pick::Probability(1.5)), 6),
             "between 0 and 1",
         ),
-        (Effect::SlowClose { delay_ms: u64::MAX }, "at most a day"),
+        (
+            FaultEffect::SlowClose { delay_ms: u64::MAX },
+            "at most a day",
+        ),
     ] {
-        let refused = fixture.proxy.add(Fault::new(effect)).await.unwrap_err();
+        let refused = fixture
+            .proxy
+            .add(ProxyFault::new(effect))
+            .await
+            .unwrap_err();
         assert!(refused.to_string().contains(words), "{refused}");
     }
     assert_eq!(fixture.proxy.faults().await, []);

@@ -6,7 +6,7 @@ use std::net::{IpAddr, Ipv4Addr};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use proxy::{ClusterProxy, Effect, Fault, Ways, clients_of_broker};
+use proxy::{ClusterProxy, FaultEffect, ProxyFault, Ways, clients_of_broker};
 use rdkafka::config::ClientConfig;
 use rdkafka::consumer::{BaseConsumer, Consumer as _};
 use rdkafka::producer::{BaseProducer, BaseRecord, Producer as _};
@@ -116,10 +116,10 @@ async fn a_follower_cut_off_from_its_leader_leaves_the_isr_and_comes_back() {
     }
     let stack = kafka.start(spec).await;
     let direct = stack.direct_servers()[0].to_string();
-    let fault = Fault {
+    let fault = ProxyFault {
         brokers: vec![1],
         clients: clients_of_broker(2),
-        ..Fault::new(Effect::Cut { ways: Ways::Both })
+        ..ProxyFault::new(FaultEffect::Cut { ways: Ways::Both })
     };
     let client: BaseProducer = ClientConfig::new()
         .set("bootstrap.servers", &direct)

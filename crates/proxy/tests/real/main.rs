@@ -10,7 +10,7 @@ mod fixture;
 
 use std::time::Duration;
 
-use proxy::{Api, Effect, Fault, Pick, Requests, Then};
+use proxy::{FaultEffect, OnDrop, Pick, ProxyFault, RequestApi, RequestFilter};
 use rdkafka::config::ClientConfig;
 use rdkafka::consumer::{BaseConsumer, CommitMode, Consumer as _};
 use rdkafka::message::Message as _;
@@ -217,22 +217,22 @@ fn librdkafka_from_topic_to_topic(site: &Site) {
 /// producer sends again, and nothing is doubled.
 fn librdkafka_with_lost_answers(site: &Site) {
     site.create_topic("lost-answers");
-    let on = Requests {
-        api: Some(Api(0)),
+    let on = RequestFilter {
+        api: Some(RequestApi(0)),
         topic: Some("lost-answers".to_owned()),
         pick: Pick::First(3),
-        ..Requests::default()
+        ..RequestFilter::default()
     };
-    let then = Then::Reset;
+    let then = OnDrop::Reset;
     let runtime = tokio::runtime::Handle::current();
-    let fault = Fault::new(Effect::DropAnswer { on, then });
+    let fault = ProxyFault::new(FaultEffect::DropAnswer { on, then });
     let id = runtime.block_on(site.proxy.add(fault)).unwrap();
     let producer = transactional(site, "lost-answers-tx");
     producer.init_transactions(LIMIT).unwrap();
     send(&producer, "lost-answers", 0..300);
     producer.commit_transaction(LIMIT).unwrap();
     let evidence = runtime.block_on(site.proxy.heal(id)).unwrap().evidence;
-    assert!(evidence.requests[&Api(0)] >= 1, "{evidence:?}");
+    assert!(evidence.requests[&RequestApi(0)] >= 1, "{evidence:?}");
     assert!(evidence.bytes > 0);
     let all: Vec<usize> = (0..300).collect();
     assert_eq!(read(site, "lost-answers", "lost-readers", 300), all);

@@ -1,12 +1,12 @@
-//! A scenario's plan in the report: the model's words with names set off, and
-//! everything that is configured. Knows nothing of what came out.
+//! A scenario's plan in the report: the model's words with names set off, and everything
+//! that is configured. Knows nothing of results.
 
 use model::scenario::words::{self, Phrase, Word};
 use model::scenario::{Config, Effect, Fault, Scenario, Trigger};
 
 use crate::document::{Table, Text, code, text};
 
-/// What runs and what is sent, written and read.
+/// The cluster, the clients and their traffic.
 pub(super) fn traffic(scenario: &Scenario) -> Vec<Text> {
     let mut phrases = vec![words::cluster(&scenario.topology)];
     phrases.extend(scenario.topics.iter().map(words::topic));
@@ -22,7 +22,7 @@ pub(super) fn traffic(scenario: &Scenario) -> Vec<Text> {
     phrases.iter().map(phrase).collect()
 }
 
-/// What a fault does.
+/// A fault in words.
 pub(super) fn fault(fault: &Fault, scenario: &Scenario) -> Text {
     let mut text = phrase(&fault.kind.parameters().words(scenario));
     if fault.effect == Effect::None {

@@ -1,5 +1,5 @@
-//! One section for each scenario: criterion, plan, injection, expectation,
-//! and, in [`results`](super::results), what came out.
+//! One section for each scenario: criterion, plan, injection, expectation, and, in
+//! [`results`](super::results), the results.
 
 use std::collections::BTreeMap;
 
@@ -205,8 +205,8 @@ fn injection(document: &mut Document, test: &Test<'_>) {
     document.table(aftermath);
 }
 
-/// One row for each thing looked at. What was seen is told of the first
-/// repetition that lacks it, or else of the first.
+/// One row for each observation. The details are those of the first repetition that lacks
+/// it, or else of the first.
 fn evidence_rows(
     table: &mut Table,
     of: &str,
@@ -215,15 +215,15 @@ fn evidence_rows(
 ) {
     let mut whats: Vec<&str> = Vec::new();
     for observation in faults.iter().flat_map(|fault| which(fault)) {
-        if !whats.contains(&observation.what.as_str()) {
-            whats.push(&observation.what);
+        if !whats.contains(&observation.observation.as_str()) {
+            whats.push(&observation.observation);
         }
     }
     for what in whats {
         let observations: Vec<_> = faults
             .iter()
             .flat_map(|fault| which(fault))
-            .filter(|observation| observation.what == what)
+            .filter(|observation| observation.observation == what)
             .collect();
         let was_found = |found: Found| found == Found::Yes;
         let told = observations

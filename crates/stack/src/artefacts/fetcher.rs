@@ -38,7 +38,7 @@ impl Fetcher<'_> {
             progress(FetchProgress::Waiting(recipe.kind));
             lock.lock().map_err(lock_error)?;
         }
-        // Whoever held the lock may have fetched it.
+        // The last holder of the lock may have fetched it.
         if let Some(part) = recipe.present() {
             return Ok(part);
         }

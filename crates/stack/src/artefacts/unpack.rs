@@ -55,7 +55,7 @@ pub(super) fn unpack_txz_in_jar(file: File, into: &Path) -> io::Result<()> {
 
 fn unpack_tar(tar: impl Read, into: &Path) -> io::Result<()> {
     let mut archive = tar::Archive::new(tar);
-    // Files belong to whoever fetches them, not to the packager's ids.
+    // Files belong to the user that fetches them, not to the packager's ids.
     archive.set_preserve_ownerships(false);
     archive.unpack(into)?;
     // Directories that the archive does not list are made with our umask.

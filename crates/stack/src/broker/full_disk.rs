@@ -25,7 +25,7 @@ use std::fs;
 use std::io::{Read, Seek, SeekFrom};
 use std::path::Path;
 
-use super::{Broker, BrokerError};
+use super::{BrokerError, LocalBroker};
 use crate::linux::limit_file_size;
 use crate::process::ProcessSnapshot;
 
@@ -36,11 +36,10 @@ const METADATA: &str = "__cluster_metadata-0";
 /// append is some 4 KB of log for each partition.
 const ROOM_BYTES: u64 = 128 * 1024;
 
-/// What marks a line of the log as one about a failed log directory: who
-/// writes it.
+/// The loggers that write of a failed log directory.
 const FAILURES: [&str; 2] = ["LogDirFailureChannel", "kafka.log.LogManager"];
 
-/// A log directory that takes no more: [`Broker::fill_disk`].
+/// A log directory that takes no more: [`LocalBroker::fill_disk`].
 #[derive(Debug)]
 pub struct FullDisk {
     headroom_bytes: u64,
@@ -66,7 +65,7 @@ impl FullDisk {
     }
 }
 
-impl Broker {
+impl LocalBroker {
     /// Lets this broker's log directory take no more: the next append to the
     /// longest partition of `topic` fails, after [`FullDisk::headroom_bytes`].
     /// It holds for this process; one that is started later has space again.

@@ -19,20 +19,20 @@ use crate::linux;
 
 /// How long to wait for the kernel to end a process after SIGKILL. Only one
 /// that hangs in the kernel (a dead disk) takes longer than milliseconds.
-pub(super) const KILL_BOUND: Duration = Duration::from_secs(2);
+const KILL_BOUND: Duration = Duration::from_secs(2);
 
 /// How long a process must stand still, unasked, to be in trouble.
-pub(super) const STILL_FOR: Duration = Duration::from_secs(2);
+const STILL_FOR: Duration = Duration::from_secs(2);
 
-/// How often a process is looked at that somebody waits for.
-pub(super) const TROUBLE_POLL: Duration = Duration::from_millis(200);
+/// How often a waiting caller looks at a process.
+const TROUBLE_POLL: Duration = Duration::from_millis(200);
 
-/// What became of a child that nobody here meant to.
+/// An end or a stop of a child that ackproof did not cause.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Trouble {
     /// It ended.
     Ended(Exit),
-    /// It stands still: somebody sent it SIGSTOP.
+    /// It stands still: another process sent it SIGSTOP.
     Stopped {
         /// Its process id.
         pid: u32,
@@ -50,8 +50,7 @@ impl fmt::Display for Trouble {
     }
 }
 
-/// What a child is meant to do, by what was done to it here: whoever sends it
-/// a signal says so.
+/// The state that our own signals intend for a child.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Intent {
     Run,
@@ -114,7 +113,7 @@ impl Child {
                     *reaped = Some(exit);
                     exit
                 };
-                // Whoever is told of the end may read the log.
+                // A caller that is told of the end may read the log.
                 if let Some(cleaned) = cleaned {
                     let _ = cleaned.recv_timeout(LOG_BOUND);
                 }
@@ -197,8 +196,8 @@ impl Child {
         *lock(&self.intent) = Intent::End;
     }
 
-    /// What became of it that nobody here meant to: it ended, or it has been
-    /// standing still for a while (a debugger looks, and goes).
+    /// Whether it ended without our doing, or has been standing still for a while
+    /// (a debugger looks, and goes).
     pub fn trouble(&self) -> Option<Trouble> {
         let intent = *lock(&self.intent);
         let mut since = lock(&self.stopped_since);
@@ -378,4 +377,44 @@ impl Drop for Child {
 /// Milliseconds since `since`.
 pub(crate) fn elapsed_ms(since: Instant) -> u64 {
     u64::try_from(since.elapsed().as_millis()).unwrap_or(u64::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::process::ChildSpec;
+
+    #[tokio::test]
+    async fn an_end_or_a_stop_from_elsewhere_is_trouble() {
+        let dir = tempfile::tempdir().unwrap();
+        let sleep = ChildSpec::new("sleep", dir.path().join("log")).arg("60");
+        let sleeper = || sleep.spawn().unwrap();
+        let stranger = |child: &Child, signal: Signal| {
+            linux::signal_process(child.pid(), signal.raw()).unwrap();
+        };
+        let ended = sleeper();
+        assert_eq!(ended.trouble(), None);
+        stranger(&ended, Signal::Kill);
+        assert_eq!(
+            ended.in_trouble().await,
+            Trouble::Ended(Exit::Signal(9)),
+            "another process killed it"
+        );
+        let stopped = sleeper();
+        stranger(&stopped, Signal::Stop);
+        let pid = stopped.pid();
+        assert_eq!(stopped.in_trouble().await, Trouble::Stopped { pid });
+        stopped.resume().await.unwrap();
+        assert_eq!(stopped.trouble(), None, "it goes on");
+        stopped.pause().await.unwrap();
+        let still = tokio::time::timeout(STILL_FOR + TROUBLE_POLL * 3, stopped.in_trouble());
+        assert!(still.await.is_err(), "it was stopped here");
+        stopped.end(Signal::Term, KILL_BOUND).await;
+        assert_eq!(stopped.trouble(), None, "it was ended here");
+        let free = sleeper();
+        free.may_end();
+        stranger(&free, Signal::Kill);
+        free.wait().await;
+        assert_eq!(free.trouble(), None, "it was free to end");
+    }
 }

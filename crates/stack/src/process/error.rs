@@ -31,7 +31,7 @@ pub enum ProcessError {
     Signal {
         /// Which signal.
         signal: Signal,
-        /// To whom.
+        /// The process.
         pid: u32,
         /// Why not.
         #[source]

@@ -41,7 +41,7 @@ pub enum Exit {
     Code(i32),
     /// By this signal.
     Signal(i32),
-    /// Someone else reaped it, so nobody knows.
+    /// Another process reaped it: the exit is not known.
     Unknown,
 }
 

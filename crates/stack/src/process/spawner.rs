@@ -39,7 +39,7 @@ impl Spawner {
                 for mut request in inbox {
                     let spawned = request.command.spawn();
                     if let Err(mpsc::SendError(Ok(mut orphan))) = request.answer.send(spawned) {
-                        // Nobody waits for it any more; both may fail only
+                        // Its caller is gone; both may fail only
                         // when it has ended by itself.
                         let _ = orphan.kill();
                         let _ = orphan.wait();

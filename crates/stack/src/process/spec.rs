@@ -65,8 +65,7 @@ pub struct ChildSpec {
     pub input: Option<Input>,
     /// What must not get into its log, whatever it writes.
     pub secrets: Secrets,
-    /// How willingly it gives way: 0 as we are, 19 only when nobody else
-    /// wants the processor (nice(1)).
+    /// nice(1): 0 as we are, 19 gives way to every other process.
     pub nice: u8,
 }
 

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use stack::artefacts::Parts;
-use stack::connect::{ConnectError, RestartScope};
+use stack::connect::{ConnectWorkerError, RestartScope};
 use stack::embedded::{CdcSpec, StackSpec};
 use stack::process::ProcessSnapshot;
 
@@ -68,7 +68,7 @@ async fn a_connector_captures_survives_a_kill_of_its_worker_and_says_why_it_fail
     wrong.insert("table.include.list".to_owned(), "public.[".to_owned());
     let error = worker.create_connector("videos", &wrong).await.unwrap_err();
     assert!(
-        matches!(&error, ConnectError::Refused { status: 400, message, .. } if message.contains("table.include.list")),
+        matches!(&error, ConnectWorkerError::Refused { status: 400, message, .. } if message.contains("table.include.list")),
         "{error}"
     );
     worker.delete("videos").await.unwrap();

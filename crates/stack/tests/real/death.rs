@@ -12,12 +12,12 @@ use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 use std::{env, fs, thread};
 
-use stack::archive;
 use stack::artefacts::{Parts, fetch_with};
 use stack::cache::Cache;
 use stack::embedded::{CdcSpec, StackSpec};
 use stack::maven::Maven;
 use stack::process::ProcessSnapshot;
+use stack::training::Training;
 use testkit::request;
 
 use crate::fixture::Fixture;
@@ -112,8 +112,7 @@ fn hold_maven(dir: &Path) {
 async fn hold_training(dir: &Path) {
     let fixture = Fixture::new(Parts::Kafka);
     let cache = Cache::at(dir.join("cache"));
-    let training =
-        archive::Training::in_background(&cache, &fixture.kafka.artefacts, &fixture.kafka.java);
+    let training = Training::in_background(&cache, &fixture.kafka.artefacts, &fixture.kafka.java);
     // Until it has a process.
     while descendants(std::process::id()).is_empty() {
         tokio::task::yield_now().await;

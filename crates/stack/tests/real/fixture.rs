@@ -5,7 +5,7 @@ use std::process::{Child, Stdio};
 use std::time::Duration;
 
 use stack::artefacts::Parts;
-use stack::broker::Broker;
+use stack::broker::LocalBroker;
 use stack::embedded::{Stack, StackSpec};
 use testkit::Kafka;
 
@@ -42,23 +42,23 @@ impl Fixture {
         self.start(spec).await
     }
 
-    pub(crate) fn tool(&self, class: &str, broker: &Broker, args: &[&str]) -> String {
+    pub(crate) fn tool(&self, class: &str, broker: &LocalBroker, args: &[&str]) -> String {
         let bootstrap = broker.client_addr().to_string();
         self.kafka.tool(&bootstrap, class, args)
     }
 
-    pub(crate) fn describe_topic(&self, broker: &Broker, topic: &str) -> String {
+    pub(crate) fn describe_topic(&self, broker: &LocalBroker, topic: &str) -> String {
         self.tool("TopicCommand", broker, &["--describe", "--topic", topic])
     }
 
     /// Writes half a megabyte.
-    pub(crate) fn fill(&self, broker: &Broker, topic: &str) {
+    pub(crate) fn fill(&self, broker: &LocalBroker, topic: &str) {
         let mut sending = self.begin_fill(broker, topic);
         assert!(sending.0.wait().unwrap().success());
     }
 
     /// Begins to write half a megabyte.
-    pub(crate) fn begin_fill(&self, broker: &Broker, topic: &str) -> Sending {
+    pub(crate) fn begin_fill(&self, broker: &LocalBroker, topic: &str) -> Sending {
         let bootstrap = format!("bootstrap.servers={}", broker.client_addr());
         let sending = self
             .kafka
@@ -73,19 +73,19 @@ impl Fixture {
         Sending(sending)
     }
 
-    pub(crate) fn create_topic(&self, broker: &Broker, topic: &str) {
+    pub(crate) fn create_topic(&self, broker: &LocalBroker, topic: &str) {
         let args = ["--create", "--topic", topic, "--partitions", "2"];
         self.tool("TopicCommand", broker, &args);
     }
 
-    pub(crate) fn produce(&self, broker: &Broker, topic: &str, records: u32) {
+    pub(crate) fn produce(&self, broker: &LocalBroker, topic: &str, records: u32) {
         let records = records.to_string();
         let args = ["--topic", topic, "--max-messages", &records, "--acks", "-1"];
         self.tool("VerifiableProducer", broker, &args);
     }
 
     /// The sum of the end offsets of a topic's partitions.
-    pub(crate) fn stored(&self, broker: &Broker, topic: &str) -> u64 {
+    pub(crate) fn stored(&self, broker: &LocalBroker, topic: &str) -> u64 {
         self.tool("GetOffsetShell", broker, &["--topic", topic])
             .lines()
             .filter_map(|line| line.rsplit(':').next()?.parse::<u64>().ok())

@@ -6,8 +6,10 @@
 
 mod cdc;
 mod death;
+mod detached;
 mod fetching;
 mod fixture;
 mod format;
 mod lifecycle;
+mod process;
 mod training;

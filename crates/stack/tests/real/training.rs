@@ -5,11 +5,12 @@ use std::fs;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
-use stack::archive::{Archives, Program, Training, train};
+use stack::archive::{Archives, Program};
 use stack::artefacts::Parts;
 use stack::cache::Cache;
 use stack::embedded::{Stack, StackSpec};
 use stack::java::{OLDEST_MAJOR, all_javas};
+use stack::training::{Training, train};
 
 use crate::fixture::{Fixture, GRACE, entries};
 

@@ -162,7 +162,10 @@ impl Planner<'_> {
                 && survey.drops_no_skip(trace.target.offset, reading)
                 && !used.contains(&(reading.group, partition))
                 && !survey.transactions.commits(reading.group, partition)
-                && commits.is_none_or(|commits| commits.behind_last.len() <= COMMITS_MAX)
+                && commits.is_none_or(|commits| {
+                    commits.behind_last.len() <= COMMITS_MAX
+                        && commits.highest_behind_gone <= Some(trace.target.offset)
+                })
         })?;
         let Target {
             partition, offset, ..
