@@ -99,7 +99,7 @@ KAFKA_JARS ?= $(HOME)/.cache/ackproof/parts/kafka-4.3.1
 
 settings: fetch
 	scripts/settings.sh kafka "$(KAFKA_JARS)" > crates/model/src/scenario/settings/kafka.tsv
-	scripts/settings.sh librdkafka > crates/subject/src/config/librdkafka.tsv
+	scripts/settings.sh librdkafka > crates/subject/src/librdkafka_client/config/librdkafka.tsv
 
 bench: fetch
 	scripts/bench.sh

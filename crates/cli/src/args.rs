@@ -1,6 +1,7 @@
 //! What the user typed, and the help that goes with it. What it means is for
 //! `settings`.
 
+use std::ffi::OsString;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
@@ -83,9 +84,22 @@ pub(crate) enum Command {
         /// The folder
         dir: PathBuf,
     },
-    /// Become a client under test; started by ackproof itself
+    /// Check a client of your own that speaks the subject protocol
+    #[command(subcommand)]
+    Subject(SubjectCommand),
+    /// Drive a client under test; started by ackproof itself
     #[command(hide = true)]
-    Subject,
+    DriveClient,
+    /// Become a client's command that ends with its parent; started by ackproof
+    /// itself
+    #[command(hide = true)]
+    DieWithParent {
+        /// The process that starts it
+        parent: u32,
+        /// The command
+        #[arg(required = true, trailing_var_arg = true, allow_hyphen_values = true)]
+        command: Vec<OsString>,
+    },
 }
 
 /// Scenarios at once where the user does not say.
@@ -465,6 +479,54 @@ pub(crate) struct ProxyArgs {
     /// Where faults are switched
     #[arg(long, value_name = "IP:PORT", default_value = "127.0.0.1:0")]
     pub(crate) api: SocketAddr,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum SubjectCommand {
+    /// Try every message of the subject protocol against a client
+    Check(SubjectCheckArgs),
+    /// Speak the subject protocol on standard input and output
+    Serve(SubjectServeArgs),
+}
+
+const SUBJECT_CHECK_HELP: &str = "\
+It starts a broker, tries every message, good and bad, and reads the truth back
+through a client of its own. What the subject does wrong is shown with the lines
+that show it. docs/reference/subject-protocol.md has the protocol.
+
+Exit codes:
+  0    the subject does nothing wrong
+  1    it does
+  2    bad usage
+  4    the environment failed: a download, a port, a broker that would not start
+  130  interrupted";
+
+#[derive(Debug, Args)]
+#[command(after_help = SUBJECT_CHECK_HELP)]
+pub(crate) struct SubjectCheckArgs {
+    /// The program and its arguments, or a client of ackproof's: `librdkafka`,
+    /// `librdkafka:/PATH/librdkafka.so.1`
+    #[arg(
+        value_name = "COMMAND",
+        required = true,
+        trailing_var_arg = true,
+        allow_hyphen_values = true
+    )]
+    pub(crate) command: Vec<String>,
+    /// Use this cluster of yours (plain listeners), with topics and groups of
+    /// the check's own
+    #[arg(long, value_name = "HOST:PORT", conflicts_with_all = ["kafka", "kafka_home"])]
+    pub(crate) bootstrap: Vec<proxy::HostPort>,
+    #[command(flatten)]
+    pub(crate) versions: VersionArgs,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct SubjectServeArgs {
+    /// `librdkafka`, the one that is built in, or
+    /// `librdkafka:/PATH/librdkafka.so.1`
+    #[arg(value_name = "CLIENT")]
+    pub(crate) client: String,
 }
 
 #[derive(Debug, Subcommand)]

@@ -15,3 +15,4 @@ pub(crate) mod local_stack;
 pub(crate) mod man;
 pub(crate) mod matrix;
 pub(crate) mod run;
+pub(crate) mod subject_check;

@@ -35,7 +35,7 @@ use clap::{CommandFactory as _, Parser as _};
 use secret::Secrets;
 use tokio::runtime::Builder;
 
-use crate::args::{Cli, Command, HistoryCommand, StackCommand};
+use crate::args::{Cli, Command, HistoryCommand, StackCommand, SubjectCommand};
 use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::style::VIOLATED;
@@ -112,7 +112,12 @@ fn carry_out(command: &Command) -> Result<Exit, Failure> {
         Command::Doctor(args) => in_runtime(commands::doctor::doctor(args)),
         Command::Completions { shell } => commands::completions::completions(*shell),
         Command::Man { dir } => commands::man::man(dir),
-        Command::Subject => commands::client::subject(),
+        Command::Subject(SubjectCommand::Check(args)) => commands::subject_check::check(args),
+        Command::Subject(SubjectCommand::Serve(args)) => commands::subject_check::serve(args),
+        Command::DriveClient => commands::client::drive(),
+        Command::DieWithParent { parent, command } => {
+            commands::client::die_with_parent(*parent, command)
+        }
     }
 }
 

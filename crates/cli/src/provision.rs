@@ -11,6 +11,7 @@ use stack::cache::Cache;
 use stack::diagnose::{LEAST_OPEN_FILES, too_few_files};
 use stack::java::{Java, find_java};
 use stack::maven::MavenError;
+use stack::pip::PipError;
 
 use crate::failure::Failure;
 use crate::output::note;
@@ -79,7 +80,12 @@ fn fetch_failure(error: &FetchError) -> Failure {
         | FetchError::Maven {
             source: MavenError::NotInRepository { .. },
             ..
-        } => Failure::usage(error),
+        }
+        | FetchError::Pip {
+            source: PipError::NotInIndex { .. },
+            ..
+        }
+        | FetchError::OtherVersion { .. } => Failure::usage(error),
         _ => Failure::environment(error).hint("`ackproof doctor` lists what is missing"),
     }
 }
@@ -103,6 +109,7 @@ impl Provision {
                 PartKind::Kafka => "kafka",
                 PartKind::Debezium => "debezium",
                 PartKind::Postgres => "postgresql",
+                PartKind::Librdkafka => "librdkafka",
             };
             (name.to_owned(), version(part))
         });
@@ -123,7 +130,7 @@ fn version(part: &Part) -> String {
     }
 }
 
-/// The program that becomes a subject when it is started as `PROGRAM subject`:
+/// The program that drives a client when it is started as `PROGRAM drive-client`:
 /// this one.
 pub(crate) fn this_program() -> Result<PathBuf, Failure> {
     /// The system does not say.

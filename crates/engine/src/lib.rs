@@ -5,6 +5,7 @@
 
 mod check;
 mod cleanup;
+mod clients;
 mod cluster_info;
 mod configs;
 mod connect;
@@ -45,7 +46,7 @@ mod workload;
 pub use check::check;
 pub use cleanup::{Removal, clean_up_after};
 pub use cluster_info::{ClusterInfo, cluster_info, unreachable_brokers};
-pub use configs::FILE_NAME as CONFIGS_FILE_NAME;
+pub use configs::{CLIENT, FILE_NAME as CONFIGS_FILE_NAME, SET};
 pub use created::{Leftover, Resource};
 pub use error::EngineError;
 pub use listeners::{ProbedAddress, probe_addresses};

@@ -13,6 +13,7 @@ use subject::clock::Clock;
 use subject::identity::ChangeTopic;
 use subject::role::{ConsumerRole, LargeRecords, ProducerRole, Role, TransformRole};
 
+use crate::clients::client_of;
 use crate::reports::ReportDecoder;
 
 /// The role of a producer.
@@ -25,6 +26,7 @@ pub(crate) fn producer_role(
 ) -> Role {
     Role::Producer(ProducerRole {
         clock,
+        client: client_of(producer),
         bootstrap: bootstrap.to_owned(),
         run: plan.record_run_id,
         producer: number,
@@ -52,6 +54,7 @@ pub(crate) fn consumer_role(
 ) -> ConsumerRole {
     ConsumerRole {
         clock,
+        client: client_of(group),
         bootstrap: bootstrap.to_owned(),
         run: plan.record_run_id,
         group: group.name.clone(),
@@ -102,6 +105,7 @@ impl TransformWork {
         Self {
             role: TransformRole {
                 clock,
+                client: client_of(transform),
                 bootstrap: bootstrap.to_owned(),
                 run: plan.record_run_id,
                 producer: ProducerIx::new(0),

@@ -24,7 +24,7 @@ pub struct Settings {
     pub out: PathBuf,
     /// How many scenarios at once, over all runs that share them.
     pub slots: Slots,
-    /// The program that becomes a subject when started as `PROGRAM subject`.
+    /// The program that becomes a subject when started as `PROGRAM drive-client`.
     pub subject: PathBuf,
     /// Where the brokers are.
     pub brokers: Brokers,

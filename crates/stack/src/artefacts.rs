@@ -20,12 +20,14 @@ use crate::maven::Maven;
 
 mod error;
 mod fetcher;
+mod librdkafka;
 mod manifest;
 mod part;
 mod recipe;
 mod unpack;
 
 pub use error::FetchError;
+pub(crate) use librdkafka::fetch_librdkafka;
 pub use part::{FetchProgress, Part, PartKind, Parts, Pinning, Versions};
 
 /// The versions of Kafka that are run: the first and the last line of releases.

@@ -199,15 +199,15 @@ pub fn owner(name: &str, whose: Whose) -> Option<String> {
 }
 
 /// The component's first setting that Kafka would not take.
-pub(crate) fn first_misuse(whose: Whose, config: &Config) -> Option<(&str, Misuse)> {
+pub fn first_misuse(whose: Whose, config: &Config) -> Option<(&str, Misuse)> {
     config.iter().find_map(|(name, value)| {
         let misuse = check(whose, name, value, config)?;
         Some((name.as_str(), misuse))
     })
 }
 
-/// What ackproof itself sets of a Java client: a scenario says it elsewhere, or
-/// the records depend on it.
+/// The settings of clients that ackproof makes itself: a scenario has other keys for them,
+/// or the records depend on them.
 const SET_BY_US: [&str; 8] = [
     "bootstrap.servers",
     "group.id",
@@ -219,15 +219,12 @@ const SET_BY_US: [&str; 8] = [
     "value.deserializer",
 ];
 
-/// The first setting of a Java client's that it would not take, or that is
-/// ackproof's to set.
-pub fn misuse_of_java(whose: Whose, config: &Config) -> Option<(&str, Misuse)> {
+/// The first setting that is ackproof's to set, whatever the client.
+pub fn set_by_us(config: &Config) -> Option<(&str, Misuse)> {
     let mut names = config.keys().map(String::as_str);
-    if let Some(name) = names.find(|name| SET_BY_US.contains(name)) {
-        let message = format!("`{name}` is set by ackproof itself: leave it out");
-        return Some((name, Misuse::Name(message)));
-    }
-    first_misuse(whose, config)
+    let name = names.find(|name| SET_BY_US.contains(name))?;
+    let message = format!("`{name}` is set by ackproof itself: leave it out");
+    Some((name, Misuse::Name(message)))
 }
 
 fn check(whose: Whose, name: &str, value: &str, all: &Config) -> Option<Misuse> {

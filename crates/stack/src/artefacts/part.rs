@@ -44,6 +44,8 @@ pub enum PartKind {
     Debezium,
     /// PostgreSQL's server.
     Postgres,
+    /// librdkafka's shared library.
+    Librdkafka,
 }
 
 impl std::fmt::Display for PartKind {
@@ -52,6 +54,7 @@ impl std::fmt::Display for PartKind {
             Self::Kafka => "Kafka",
             Self::Debezium => "Debezium",
             Self::Postgres => "PostgreSQL",
+            Self::Librdkafka => "librdkafka",
         })
     }
 }
@@ -71,7 +74,7 @@ pub enum Pinning {
 pub enum FetchProgress {
     /// Another ackproof fetches the same: waiting for it.
     Waiting(PartKind),
-    /// Maven is at work.
+    /// Maven, or pip, is at work.
     Resolving(PartKind),
     /// The files are there and are being checked.
     Checking(PartKind),

@@ -7,13 +7,12 @@ fn one(key: &str, value: &str) -> BTreeMap<String, String> {
 }
 
 fn translated(kind: RoleKind, key: &str, value: &str) -> Result<Vec<(String, String)>, String> {
-    client_config(kind, &one(key, value))
-        .map(|config| {
-            config
-                .config_map()
-                .into_iter()
-                .map(|(key, value)| (key.to_owned(), value.to_owned()))
-                .collect()
+    let config = one(key, value);
+    refuse_given(&config)
+        .and_then(|()| {
+            // librdkafka takes it, too.
+            Translated::of(Library::built_in(), true, kind, &config)?;
+            translate(kind, key, value, true)
         })
         .map_err(|error| error.to_string())
 }
@@ -98,7 +97,7 @@ fn what_is_not_built_in_is_refused() {
 /// A consumer meets the codec that a topic asks for, whatever it is.
 #[test]
 fn every_codec_is_built_in() {
-    let native = ClientConfig::new().create_native_config().unwrap();
+    let native = Config::new(Library::built_in());
     let features = native.get("builtin.features").unwrap();
     for codec in ["gzip", "snappy", "lz4", "zstd"] {
         let mut names = features.split(',').map(str::trim);
@@ -135,21 +134,41 @@ fn librdkafka_knows_every_name_of_the_table_and_takes_both_ends_of_a_range() {
     }
 }
 
+fn in_force(kind: RoleKind, config: &[(&str, &str)]) -> InForce {
+    let owned = |(key, value): &(&str, &str)| ((*key).to_owned(), (*value).to_owned());
+    let config = config.iter().map(owned).collect();
+    let translated = Translated::of(Library::built_in(), true, kind, &config).unwrap();
+    let (config, set) = translated.into_parts();
+    match kind {
+        RoleKind::Producer => {
+            let client = Producer::new(config).unwrap();
+            InForce::of(kind, set, |key| client.in_force(key))
+        }
+        RoleKind::Consumer => {
+            let client = Consumer::new(config).unwrap();
+            InForce::of(kind, set, |key| client.in_force(key))
+        }
+    }
+}
+
 #[test]
 fn what_is_in_force_is_told_and_secrets_are_hidden() {
-    let mut config = ClientConfig::new();
-    config
-        .set("acks", "all")
-        .set("sasl.password", "hunter2")
-        .set("linger.ms", "7");
-    let ClientEvent::Ready { client, config } = ready(RoleKind::Producer, &config).unwrap() else {
-        panic!("not ready");
-    };
-    assert!(client.starts_with("librdkafka 2."), "{client}");
-    assert_eq!(config["acks"], "-1");
-    assert_eq!(config["linger.ms"], "7");
-    assert_eq!(config["message.timeout.ms"], "300000");
-    assert_eq!(config["sasl.password"], "[hidden]");
+    let told = in_force(
+        RoleKind::Producer,
+        &[
+            ("enable.idempotence", "true"),
+            ("librdkafka.sasl.password", "hunter2"),
+            ("linger.ms", "7"),
+        ],
+    );
+    // What librdkafka makes of idempotence.
+    assert_eq!(told.config["acks"], "-1");
+    assert_eq!(told.config["max.in.flight.requests.per.connection"], "5");
+    assert_eq!(told.config["linger.ms"], "7");
+    assert_eq!(told.config["message.timeout.ms"], "300000");
+    assert_eq!(told.config["sasl.password"], "[hidden]");
+    let set: Vec<_> = told.set.iter().map(String::as_str).collect();
+    assert_eq!(set, ["enable.idempotence", "linger.ms", "sasl.password"]);
 }
 
 #[test]
@@ -158,10 +177,8 @@ fn every_default_worth_telling_exists() {
         (RoleKind::Producer, PRODUCER_DEFAULTS.len()),
         (RoleKind::Consumer, CONSUMER_DEFAULTS.len()),
     ] {
-        let ClientEvent::Ready { config, .. } = ready(kind, &ClientConfig::new()).unwrap() else {
-            panic!("not ready");
-        };
-        assert_eq!(config.len(), count, "{config:?}");
+        let told = in_force(kind, &[]);
+        assert_eq!(told.config.len(), count, "{:?}", told.config);
     }
 }
 
@@ -245,7 +262,7 @@ fn the_table_of_kafka_is_that_of_the_jars() {
         .output()
         .unwrap();
     assert!(printed.status.success(), "{printed:?}");
-    let table = include_str!("../../../model/src/scenario/settings/kafka.tsv");
+    let table = include_str!("../../../../model/src/scenario/settings/kafka.tsv");
     let printed = String::from_utf8(printed.stdout).unwrap();
     // Java itself says which ciphers and protocols are usual.
     let compared = |text: &str| -> Vec<String> {
@@ -260,15 +277,15 @@ fn the_table_of_kafka_is_that_of_the_jars() {
 proptest! {
     #[test]
     fn no_key_is_silently_ignored(key in "[a-z]{1,8}(\\.[a-z]{1,8}){0,3}", value in "[a-z0-9]{0,6}") {
-        if let Ok(config) = client_config(RoleKind::Producer, &one(&key, &value)) {
-            prop_assert!(!config.config_map().is_empty());
+        if let Ok(names) = translate(RoleKind::Producer, &key, &value, true) {
+            prop_assert!(!names.is_empty());
         }
     }
 }
 
 #[test]
 fn every_key_that_can_be_honoured_is_told_where_scenarios_are_documented() {
-    const DOCUMENT: &str = include_str!("../../../../docs/reference/scenarios.md");
+    const DOCUMENT: &str = include_str!("../../../../../docs/reference/scenarios.md");
     for key in KEYS {
         let told = DOCUMENT.contains(&format!("`{}`", key.java));
         assert!(
@@ -291,9 +308,10 @@ fn the_defaults_that_are_told_are_librdkafkas() {
         if default.key == "auto.offset.reset" {
             continue;
         }
-        let native = native_config(&ClientConfig::new()).unwrap();
-        for (key, expected) in translate(kind, default.key, default.value).unwrap() {
-            let value = native.get(&key).unwrap();
+        let none = BTreeMap::new();
+        let native = Translated::of(Library::built_in(), true, kind, &none).unwrap();
+        for (key, expected) in translate(kind, default.key, default.value, true).unwrap() {
+            let value = native.config.get(&key).unwrap();
             let value = if value == "-1" {
                 "all".to_owned()
             } else {

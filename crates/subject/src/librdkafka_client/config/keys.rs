@@ -111,7 +111,7 @@ fn choose(words: &[(&'static str, &'static str)], value: &str) -> Result<String,
 const INT_MAX: i64 = i32::MAX as i64;
 
 /// The key that the subject honours itself.
-pub(super) const MAX_BLOCK_MS: &str = "max.block.ms";
+pub(in super::super) const MAX_BLOCK_MS: &str = "max.block.ms";
 /// What it is where it is not set, as in the Java client.
 pub(super) const MAX_BLOCK_MS_DEFAULT: u64 = 60_000;
 

@@ -2,27 +2,27 @@
 //! documentation, to librdkafka's: one table, [`KEYS`], and nothing that is
 //! silently ignored. Knows nothing of what the clients are used for.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
-use rdkafka::config::{ClientConfig, NativeClientConfig, RDKafkaLogLevel};
-use rdkafka::consumer::BaseConsumer;
-use rdkafka::error::{KafkaError, KafkaResult};
-use rdkafka::producer::BaseProducer;
-use rdkafka::util::get_rdkafka_version;
-
+use librdkafka::{Config, Consumer, Library, Producer, SetError};
 use model::scenario::settings::{self, Whose};
 
 mod keys;
 mod native;
 
+pub(super) use keys::MAX_BLOCK_MS;
 pub use keys::{KEYS, Key, KeyRole, ValueRule};
 
-use crate::SubjectError;
-use crate::log;
-use crate::role::ClientEvent;
-
 /// Keys that begin so are librdkafka's own, and passed on without the prefix.
-pub(crate) const PASS_THROUGH: &str = "librdkafka.";
+const PASS_THROUGH: &str = "librdkafka.";
+
+/// Keys that ackproof sets itself, and gives to every client.
+const GIVEN: [&str; 4] = [
+    "bootstrap.servers",
+    "group.id",
+    "enable.auto.commit",
+    "transactional.id",
+];
 
 /// librdkafka's keys that the subject sets itself.
 const RESERVED: [&str; 9] = [
@@ -120,9 +120,9 @@ fn not(key: &str, value: &str) -> String {
     }
 }
 
-/// Whether the client can honour the configuration, so that a bad scenario is
-/// refused before anything starts: the client itself is made of it, connected
-/// to nothing, and dropped. `own` is what the subject sets beside it.
+/// Whether the version that is built in can honour a scenario's configuration:
+/// the client itself is made of it, connected to nothing, and dropped. `own` is
+/// what ackproof sets beside it.
 ///
 /// # Errors
 /// The first key that it cannot honour, or what the client says of all.
@@ -131,23 +131,47 @@ pub fn check_config(
     config: &BTreeMap<String, String>,
     own: &[(&str, &str)],
 ) -> Result<(), ConfigError> {
-    let mut native = client_config(kind, config)?;
+    refuse_given(config)?;
+    let mut translated = Translated::of(Library::built_in(), true, kind, config)?;
     java_rules(kind, config)?;
     for (key, value) in own {
-        native.set(*key, *value);
+        translated.set_own(key, value);
     }
-    // What it says of itself on the way is nobody's concern here.
-    native.set_log_level(RDKafkaLogLevel::Emerg);
+    let (native, _) = translated.into_parts();
     let made = match kind {
-        RoleKind::Producer => native.create::<BaseProducer>().map(drop),
-        RoleKind::Consumer => native.create::<BaseConsumer>().map(drop),
+        RoleKind::Producer => Producer::new(native).map(drop),
+        RoleKind::Consumer => Consumer::new(native).map(drop),
     };
-    made.map_err(|error| contradiction(kind, config, error))
+    made.map_err(|words| contradiction(kind, config, words))
+}
+
+/// Refuses keys of a scenario that ackproof sets itself, for any client.
+///
+/// # Errors
+/// The first such key.
+pub fn refuse_given(config: &BTreeMap<String, String>) -> Result<(), ConfigError> {
+    for (key, value) in config {
+        if key == "enable.auto.commit" {
+            if value != "false" {
+                return Err(ConfigError::Value {
+                    key: key.clone(),
+                    value: value.clone(),
+                    expected: "`false`".to_owned(),
+                });
+            }
+        } else if GIVEN.contains(&key.as_str()) {
+            return Err(ConfigError::Reserved { key: key.clone() });
+        }
+    }
+    Ok(())
 }
 
 /// What the Java client refuses of settings that librdkafka takes: a scenario
 /// is written for both.
-fn java_rules(kind: RoleKind, config: &BTreeMap<String, String>) -> Result<(), ConfigError> {
+pub(super) fn java_rules(
+    kind: RoleKind,
+    config: &BTreeMap<String, String>,
+) -> Result<(), ConfigError> {
     let set = |key: &str| config.get(key)?.parse::<i64>().ok();
     let refuse = |key: &str, reason: String| {
         Err(ConfigError::Contradiction {
@@ -186,15 +210,11 @@ fn java_rules(kind: RoleKind, config: &BTreeMap<String, String>) -> Result<(), C
 }
 
 /// The client's words, in the names of the configuration.
-fn contradiction(
+pub(super) fn contradiction(
     kind: RoleKind,
     config: &BTreeMap<String, String>,
-    error: KafkaError,
+    mut reason: String,
 ) -> ConfigError {
-    let mut reason = match error {
-        KafkaError::ClientCreation(reason) => reason,
-        other => reason(other),
-    };
     let set = KEYS.iter().filter(|it| it.role.includes(kind));
     for known in set.filter(|it| config.contains_key(it.java)) {
         for name in known.native.iter().flat_map(|it| native::names(it)) {
@@ -211,31 +231,68 @@ fn contradiction(
     ConfigError::Contradiction { key, reason }
 }
 
-/// The configuration as librdkafka takes it, each key already accepted by it.
-pub(crate) fn client_config(
-    kind: RoleKind,
-    config: &BTreeMap<String, String>,
-) -> Result<ClientConfig, ConfigError> {
-    let mut native = ClientConfig::new();
-    for (key, value) in config {
-        for (name, converted) in translate(kind, key, value)? {
-            let mut single = ClientConfig::new();
-            single.set(&name, &converted);
-            single
-                .create_native_config()
-                .map_err(|error| ConfigError::Refused {
-                    key: key.clone(),
-                    reason: refusal(key, value, &name, error),
-                })?;
-            native.set(name, converted);
+/// A configuration as librdkafka takes it, each key already accepted by it.
+pub(super) struct Translated {
+    config: Config,
+    /// Which of librdkafka's keys were set.
+    set: BTreeSet<String>,
+}
+
+impl Translated {
+    pub(super) fn of(
+        library: Library,
+        is_built_in: bool,
+        kind: RoleKind,
+        config: &BTreeMap<String, String>,
+    ) -> Result<Self, ConfigError> {
+        let mut native = Config::new(library);
+        let mut set = BTreeSet::new();
+        for (key, value) in config {
+            for (name, converted) in translate(kind, key, value, is_built_in)? {
+                native
+                    .set(&name, &converted)
+                    .map_err(|error| ConfigError::Refused {
+                        key: key.clone(),
+                        reason: refusal(library, key, value, &name, error),
+                    })?;
+                set.insert(name);
+            }
         }
+        let mut translated = Self {
+            config: native,
+            set,
+        };
+        // librdkafka tells its topic-level keys (`acks`, the timeouts of a
+        // record, `auto.offset.reset`) only once one of them was set, so one
+        // is set to its default.
+        let (key, default) = match kind {
+            RoleKind::Producer => ("compression.level", "-1"),
+            RoleKind::Consumer => ("consume.callback.max.messages", "0"),
+        };
+        if !translated.set.contains(key) {
+            translated.set_own(key, default);
+        }
+        Ok(translated)
     }
-    native.set_log_level(log::LEVEL);
-    Ok(native)
+
+    /// Sets what is the subject's own, which every version has.
+    pub(super) fn set_own(&mut self, key: &str, value: &str) {
+        let set = self.config.set(key, value);
+        debug_assert_eq!(set, Ok(()), "{key}");
+    }
+
+    pub(super) fn into_parts(self) -> (Config, BTreeSet<String>) {
+        (self.config, self.set)
+    }
 }
 
 /// One key in librdkafka's words.
-fn translate(kind: RoleKind, key: &str, value: &str) -> Result<Vec<(String, String)>, ConfigError> {
+fn translate(
+    kind: RoleKind,
+    key: &str,
+    value: &str,
+    is_built_in: bool,
+) -> Result<Vec<(String, String)>, ConfigError> {
     let reserved = || ConfigError::Reserved {
         key: key.to_owned(),
     };
@@ -243,11 +300,26 @@ fn translate(kind: RoleKind, key: &str, value: &str) -> Result<Vec<(String, Stri
         if RESERVED.contains(&own) {
             return Err(reserved());
         }
-        if let Some(why) = unknown_native(kind, own) {
+        // Of another version the table says nothing.
+        let why = is_built_in.then(|| unknown_native(kind, own)).flatten();
+        if let Some(why) = why {
             let key = key.to_owned();
             return Err(ConfigError::UnknownKey { key, why });
         }
         return Ok(vec![(own.to_owned(), value.to_owned())]);
+    }
+    match (kind, key) {
+        (_, "bootstrap.servers")
+        | (RoleKind::Consumer, "group.id")
+        | (RoleKind::Producer, "transactional.id") => {
+            return Ok(vec![(key.to_owned(), value.to_owned())]);
+        }
+        // Stores the position behind what it hands out, and commits it.
+        (RoleKind::Consumer, "enable.auto.commit") => {
+            let keys = [key, "enable.auto.offset.store"];
+            return Ok(keys.map(|it| (it.to_owned(), value.to_owned())).into());
+        }
+        _ => {}
     }
     if let Some(known) = KEYS.iter().find(|known| known.is(kind, key)) {
         let converted = known
@@ -269,12 +341,12 @@ fn translate(kind: RoleKind, key: &str, value: &str) -> Result<Vec<(String, Stri
     }
     Err(ConfigError::UnknownKey {
         key: key.to_owned(),
-        why: unknown(kind, key),
+        why: unknown(kind, key, is_built_in),
     })
 }
 
 /// Why a key means nothing to the client, and what would be right.
-fn unknown(kind: RoleKind, key: &str) -> String {
+fn unknown(kind: RoleKind, key: &str, is_built_in: bool) -> String {
     let (whose, other) = match kind {
         RoleKind::Producer => (Whose::Producer, RoleKind::Consumer),
         RoleKind::Consumer => (Whose::Consumer, RoleKind::Producer),
@@ -296,7 +368,7 @@ fn unknown(kind: RoleKind, key: &str) -> String {
              that it can tell each; leave it out"
         );
     }
-    if key.starts_with("sasl.") || key.starts_with("ssl.") {
+    if is_built_in && (key.starts_with("sasl.") || key.starts_with("ssl.")) {
         return format!(
             "`{key}` has no use here: the built-in client is made without TLS and SASL; leave it \
              out"
@@ -347,7 +419,7 @@ fn unknown_native(kind: RoleKind, own: &str) -> Option<String> {
 /// How long a send waits for room in the client's buffer, at most, in
 /// milliseconds: what the Java client does by `max.block.ms`, and librdkafka
 /// leaves to the application.
-pub(crate) fn max_block_ms(config: &BTreeMap<String, String>) -> u64 {
+pub(super) fn max_block_ms(config: &BTreeMap<String, String>) -> u64 {
     let set = config.get(keys::MAX_BLOCK_MS);
     set.and_then(|value| value.parse().ok())
         .unwrap_or(keys::MAX_BLOCK_MS_DEFAULT)
@@ -359,8 +431,13 @@ fn nearest(kind: RoleKind, key: &str) -> Option<&'static str> {
 }
 
 /// librdkafka's words on one property; what it takes, where its table says so.
-fn refusal(key: &str, value: &str, name: &str, error: KafkaError) -> String {
-    let reason = reason(error);
+fn refusal(library: Library, key: &str, value: &str, name: &str, error: SetError) -> String {
+    let reason = match error {
+        SetError::Unknown(_) => {
+            return format!("librdkafka {} has no `{name}`", library.version());
+        }
+        SetError::Invalid(reason) => reason,
+    };
     if reason.contains("not available at build time") {
         return "the built-in client is made without TLS and SASL".to_owned();
     }
@@ -373,13 +450,6 @@ fn refusal(key: &str, value: &str, name: &str, error: KafkaError) -> String {
         None => format!("one of {takes}"),
     };
     format!("it takes {takes}{}", not(key, value))
-}
-
-fn reason(error: KafkaError) -> String {
-    match error {
-        KafkaError::ClientConfig(_, reason, _, _) => reason,
-        other => other.to_string(),
-    }
 }
 
 /// What is worth reporting of a producer besides what was set.
@@ -418,44 +488,46 @@ const CONSUMER_DEFAULTS: [&str; 13] = [
     "reconnect.backoff.max.ms",
 ];
 
-/// The report that the client is made, with the configuration in force as it
-/// says itself: what was set, and the defaults that matter; secrets are hidden.
-///
-/// What librdkafka adjusts on its own when a client is made (idempotence
-/// lowers the requests in flight to 5) is not in it.
-pub(crate) fn ready(kind: RoleKind, config: &ClientConfig) -> Result<ClientEvent, SubjectError> {
-    let native = native_config(config).map_err(|source| SubjectError::Client {
-        doing: "tell its configuration",
-        source,
-    })?;
-    let defaults: &[&str] = match kind {
-        RoleKind::Producer => &PRODUCER_DEFAULTS,
-        RoleKind::Consumer => &CONSUMER_DEFAULTS,
-    };
-    let set = config.config_map();
-    let in_force = set
-        .keys()
-        .chain(defaults)
-        .filter_map(|key| {
-            let value = native.get(key).ok()?;
-            Some(((*key).to_owned(), secret::shown(key, &value).into_owned()))
-        })
-        .collect();
-    Ok(ClientEvent::Ready {
-        client: format!("librdkafka {}", get_rdkafka_version().1),
-        config: in_force,
-    })
+/// The configuration in force: what was set, and the defaults that matter.
+pub(super) struct InForce {
+    /// By librdkafka's names; secrets are hidden.
+    pub(super) config: BTreeMap<String, String>,
+    /// Which were set.
+    pub(super) set: BTreeSet<String>,
 }
 
-/// A copy to read from. librdkafka tells its topic-level keys (`acks`, the
-/// timeouts of a record, `auto.offset.reset`) only once one of them was set,
-/// so one is set to its default.
-fn native_config(config: &ClientConfig) -> KafkaResult<NativeClientConfig> {
-    let mut readable = config.clone();
-    if readable.get("compression.level").is_none() {
-        readable.set("compression.level", "-1");
+impl InForce {
+    /// As the client tells it (`value`), after what it adjusts on its own:
+    /// idempotence lowers the requests in flight to 5.
+    pub(super) fn of(
+        kind: RoleKind,
+        set: BTreeSet<String>,
+        value: impl Fn(&str) -> Option<String>,
+    ) -> Self {
+        let defaults: &[&str] = match kind {
+            RoleKind::Producer => &PRODUCER_DEFAULTS,
+            RoleKind::Consumer => &CONSUMER_DEFAULTS,
+        };
+        let keys = set
+            .iter()
+            .map(String::as_str)
+            .chain(defaults.iter().copied());
+        let config = keys
+            .filter_map(|key| {
+                let value = value(key)?;
+                Some((key.to_owned(), secret::shown(key, &value).into_owned()))
+            })
+            .collect();
+        Self { config, set }
     }
-    readable.create_native_config()
+
+    /// A key that is the subject's own.
+    pub(super) fn add(&mut self, key: &str, value: String, given: &BTreeMap<String, String>) {
+        self.config.insert(key.to_owned(), value);
+        if given.contains_key(key) {
+            self.set.insert(key.to_owned());
+        }
+    }
 }
 
 #[cfg(test)]
