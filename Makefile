@@ -6,7 +6,7 @@ ACKPROOF := target/release/ackproof
 # More arguments for `ackproof run`, such as: make test-kafka-delivery ARGS="--repeat 5 --seed 41"
 ARGS ?=
 
-.PHONY: test-kafka-delivery test-kafka-catalogue test lint unit docs schemas man publish-check checks setup build fetch bench mutants machinery oldest settings finding-success-without-offset finding-debezium-first-row
+.PHONY: test-kafka-delivery test-kafka-catalogue test lint unit docs schemas java-subject man publish-check checks setup build fetch bench mutants machinery oldest settings finding-success-without-offset finding-debezium-first-row
 
 test-kafka-delivery: fetch
 	$(ACKPROOF) run delivery limitations $(ARGS)
@@ -47,6 +47,10 @@ publish-check: setup
 # The JSON Schemas, out of the types.
 schemas:
 	UPDATE_SCHEMAS=1 cargo test --package ackproof-model --lib --locked schema
+
+# The Java client as a subject, compiled, out of clients/java (JDK 17 and Maven).
+java-subject:
+	clients/java/build.sh crates/stack/src/java_client/subject.jar
 
 # A manual page for each command: man -l target/man/ackproof-run.1
 man: build

@@ -11,11 +11,12 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use checker::{Expectation, Sends};
 use chrono::{DateTime, Utc};
-use engine::ClusterInfo;
+use engine::{Clients, ClusterInfo};
 use import::kafkatest::{Cleaning, Source};
 use model::event::Cleanup;
 use model::ids::RunId;
-use model::plan::RunPlan;
+use model::plan::{RunPlan, ScenarioPlan};
+use model::scenario::client::ChosenClients;
 use proxy::HostPort;
 use stack::artefacts::{ArtefactRequest, Parts, Versions, supported};
 
@@ -135,6 +136,16 @@ impl RunSettings {
                 Brokers::Cluster(args.bootstrap.clone())
             },
         })
+    }
+
+    /// Leaves out scenarios with a setting that a client itself refuses, now
+    /// that the clients are there to be asked.
+    pub(crate) fn ask_clients(&mut self, clients: &Clients) -> Result<(), Failure> {
+        let check = |plan: &ScenarioPlan| engine::check_with(plan, clients);
+        let plan = self.plan.clone();
+        self.plan = plan.with_clients(&ChosenClients::default(), check);
+        refuse_misfits(&self.plan, &self.by_name, "with these clients")
+            .map_err(|error| Failure::usage(&error))
     }
 
     /// Plans for the user's cluster, now that it has told of itself.

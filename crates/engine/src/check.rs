@@ -83,13 +83,14 @@ fn each_config(
             config: &transform.config,
             own: &[("group.id", transform.name.as_str())],
         })?;
+        let id = [("transactional.id", transform.name.as_str())];
         check(&Asked {
             client: &transform.client,
             place: &["transform".into(), at.into(), "producer_config".into()],
             kind: RoleKind::Producer,
             config: &transform.producer_config,
             own: match transform.transactions {
-                Transactions::On => &[("transactional.id", transform.name.as_str())],
+                Transactions::On => &id,
                 Transactions::Off => &[],
             },
         })?;

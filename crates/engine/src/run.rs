@@ -203,6 +203,7 @@ mod tests {
     use tokio::sync::mpsc;
 
     use super::*;
+    use crate::clients::Clients;
     use crate::settings::{Brokers, Slots};
     use crate::test_plans::scenario_plan;
 
@@ -214,6 +215,7 @@ mod tests {
             out: dir.path().to_owned(),
             slots: Slots::new(NonZeroUsize::MIN),
             subject: "none".into(),
+            clients: Clients::default(),
             brokers: Brokers::Cluster(Vec::new()),
         };
         let recorder = open_history(plan, dir.path()).unwrap();

@@ -6,6 +6,8 @@ use std::sync::Arc;
 
 use tokio::sync::Semaphore;
 
+use crate::clients::Clients;
+
 /// What the embedded stack is made of.
 #[derive(Clone, Debug)]
 pub struct Embedded {
@@ -26,6 +28,8 @@ pub struct Settings {
     pub slots: Slots,
     /// The program that becomes a subject when started as `PROGRAM drive-client`.
     pub subject: PathBuf,
+    /// The clients that scenarios name.
+    pub clients: Clients,
     /// Where the brokers are.
     pub brokers: Brokers,
 }

@@ -17,6 +17,7 @@ pub mod embedded;
 mod encoding;
 pub mod format;
 pub mod java;
+pub mod java_client;
 pub mod jvm;
 pub mod librdkafka;
 mod linux;

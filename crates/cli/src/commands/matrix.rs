@@ -17,7 +17,7 @@ use report::{Matrix, MatrixRun, Upgrade};
 
 use crate::args::{ClientArgs, Format, MatrixArgs, RunArgs, RunFormat, VersionArgs};
 use crate::circumstances;
-use crate::commands::run::{Column, Ready, Run, SignalError, claim_failure, make_ready};
+use crate::commands::run::{Column, Ready, Run, SignalError, claim_failure, make_all_ready};
 use crate::display::Display;
 use crate::exit::Exit;
 use crate::failure::Failure;
@@ -143,9 +143,9 @@ pub(crate) async fn matrix(args: &MatrixArgs) -> Result<Exit, Failure> {
         for ((settings, _), of) in settings.iter_mut().zip(&distinctions) {
             let before = known.get(&of.kafka).cloned();
             let trains = before.is_none();
-            let ready = make_ready(settings, before).await?;
+            let (ready, clients) = make_all_ready(settings, before).await?;
             known.insert(of.kafka.clone(), ready.clone());
-            all.push((ready, trains));
+            all.push((ready, clients, trains));
         }
         Ok(all)
     };
@@ -167,7 +167,7 @@ pub(crate) async fn matrix(args: &MatrixArgs) -> Result<Exit, Failure> {
         .into_iter()
         .zip(ready)
         .zip(names.iter().zip(&folders));
-    for (((mut settings, run_args), (ready, trains)), (name, folder)) in all {
+    for (((mut settings, run_args), (ready, clients, trains)), (name, folder)) in all {
         let of_column = RunDir::claim(&dir.path().join(folder));
         let of_column = of_column.map_err(|error| claim_failure(&error))?;
         holds.push(of_column.hold().map_err(|error| claim_failure(&error))?);
@@ -188,6 +188,7 @@ pub(crate) async fn matrix(args: &MatrixArgs) -> Result<Exit, Failure> {
             settings,
             dir: of_column,
             ready,
+            clients,
             slots,
             display: Arc::clone(&display),
             column: Some(column),

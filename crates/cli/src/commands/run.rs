@@ -8,7 +8,7 @@ use std::time::{Duration, Instant, SystemTime};
 
 use checker::Examples;
 use engine::progress::{Progress, ProgressEvent};
-use engine::{Brokers, Embedded, End, Leftover, Settings, Slots};
+use engine::{Brokers, Clients, Embedded, End, Leftover, Settings, Slots};
 use model::plan::{RunPlan, Timing};
 use model::verdict::RunVerdict;
 use proxy::HostPort;
@@ -28,7 +28,7 @@ use crate::failure::{Failure, chain};
 use crate::interrupt::Interrupt;
 use crate::judgement::{Judged, JudgementError, conclude, judge_scenario};
 use crate::output::{note, print, print_raw, write};
-use crate::provision::{Provision, provide, this_program};
+use crate::provision::{Provision, provide, provide_clients, this_program};
 use crate::rerun;
 use crate::run_dir::{Results, RunDir, RunDirError};
 use crate::settings::{self, RunSettings};
@@ -67,10 +67,10 @@ pub(crate) async fn run(args: &RunArgs) -> Result<Exit, Failure> {
     let dir = RunDir::claim(&settings.out).map_err(|error| claim_failure(&error))?;
     let _hold = dir.hold().map_err(|error| claim_failure(&error))?;
     let ready = tokio::select! {
-        ready = make_ready(&mut settings, None) => ready,
+        ready = make_all_ready(&mut settings, None) => ready,
         () = interrupt.happened() => Err(Failure::interrupted()),
     };
-    let ready = ready.inspect_err(|_| dir.abandon())?;
+    let (ready, clients) = ready.inspect_err(|_| dir.abandon())?;
     if let Some(cluster) = &mut settings.plan.cluster {
         cluster.run_dir = dir.path().canonicalize().ok();
     }
@@ -83,6 +83,7 @@ pub(crate) async fn run(args: &RunArgs) -> Result<Exit, Failure> {
         settings,
         dir,
         ready,
+        clients,
     };
     let (_, exit) = run.carry_out(began, interrupt).await?;
     Ok(exit)
@@ -111,12 +112,24 @@ pub(crate) enum Ready {
     Cluster(Vec<HostPort>),
 }
 
-/// Fetches what brokers are made of, where a run before did not, or looks at
-/// the user's; the plan then says what it runs on.
-pub(crate) async fn make_ready(
+/// Makes ready what the scenarios run on, and then their clients.
+pub(crate) async fn make_all_ready(
     settings: &mut RunSettings,
     before: Option<Ready>,
-) -> Result<Ready, Failure> {
+) -> Result<(Ready, Clients), Failure> {
+    let ready = make_ready(settings, before).await?;
+    let brokers = match &ready {
+        Ready::Embedded(provision) => Some(provision.artefacts.clone()),
+        Ready::Cluster(_) => None,
+    };
+    let clients = provide_clients(&settings.plan, brokers).await?;
+    settings.ask_clients(&clients)?;
+    Ok((ready, clients))
+}
+
+/// Fetches what brokers are made of, where a run before did not, or looks at
+/// the user's; the plan then says what it runs on.
+async fn make_ready(settings: &mut RunSettings, before: Option<Ready>) -> Result<Ready, Failure> {
     match settings.brokers.clone() {
         settings::Brokers::Embedded(request) => {
             let provision = match before {
@@ -182,6 +195,7 @@ pub(crate) struct Run {
     pub(crate) settings: RunSettings,
     pub(crate) dir: RunDir,
     pub(crate) ready: Ready,
+    pub(crate) clients: Clients,
     /// Places for scenarios, and what is shown, over all runs of a command.
     pub(crate) slots: Slots,
     pub(crate) display: Arc<Mutex<Display>>,
@@ -302,6 +316,7 @@ impl Run {
             out: self.dir.path().to_owned(),
             slots: self.slots.clone(),
             subject: this_program()?,
+            clients: self.clients.clone(),
             brokers: self.ready.brokers(),
         };
         let (tell, mut told) = mpsc::unbounded_channel();

@@ -285,10 +285,12 @@ fn is_of_a_plugin(whose: Whose, name: &str, all: &Config) -> bool {
             "reporters",
             "providers",
             "extension.classes",
+            "interceptor.classes",
         ]
         .iter()
         .any(|end| key.ends_with(end))
     };
-    let has_plugins = whose == Whose::Broker && all.keys().any(names_a_class);
+    let may_have_plugins = [Whose::Broker, Whose::Producer, Whose::Consumer].contains(&whose);
+    let has_plugins = may_have_plugins && all.keys().any(names_a_class);
     has_plugins || prefixes.iter().any(|prefix| name.starts_with(prefix))
 }

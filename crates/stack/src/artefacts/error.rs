@@ -77,6 +77,14 @@ pub enum FetchError {
         /// The last that is.
         newest: &'static str,
     },
+    /// A Java client from before what the subject is compiled for.
+    #[error("kafka-clients {version} is not supported: the Java client runs from {oldest} on")]
+    ClientTooOld {
+        /// What was given.
+        version: String,
+        /// The first that is.
+        oldest: &'static str,
+    },
     /// A directory was given as a Kafka distribution and is none.
     #[error(
         "{path} is not an unpacked Kafka distribution: libs/ holds no kafka_*.jar",

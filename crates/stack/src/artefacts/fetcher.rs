@@ -67,7 +67,7 @@ impl Fetcher<'_> {
         }
 
         Ok(match recipe.kind {
-            PartKind::Kafka | PartKind::Librdkafka => download,
+            PartKind::Kafka | PartKind::KafkaClients | PartKind::Librdkafka => download,
             PartKind::Debezium => {
                 progress(FetchProgress::Unpacking(recipe.kind));
                 unpack_only(&download, &scratch.join("unpacked"), unpack_tar_gz)?

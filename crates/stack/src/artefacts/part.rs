@@ -46,6 +46,8 @@ pub enum PartKind {
     Postgres,
     /// librdkafka's shared library.
     Librdkafka,
+    /// Kafka's Java client alone.
+    KafkaClients,
 }
 
 impl std::fmt::Display for PartKind {
@@ -55,6 +57,7 @@ impl std::fmt::Display for PartKind {
             Self::Debezium => "Debezium",
             Self::Postgres => "PostgreSQL",
             Self::Librdkafka => "librdkafka",
+            Self::KafkaClients => "kafka-clients",
         })
     }
 }
