@@ -15,6 +15,7 @@ mod interrupt;
 mod judgement;
 mod live;
 mod machine;
+mod matrix_table;
 mod output;
 mod provision;
 mod rerun;
@@ -90,6 +91,7 @@ fn meant(error: clap::Error) -> clap::Error {
 fn carry_out(command: &Command) -> Result<Exit, Failure> {
     match command {
         Command::Run(args) => in_runtime(commands::run::run(args)),
+        Command::Matrix(args) => in_runtime(commands::matrix::matrix(args)),
         Command::Cleanup(args) => in_runtime(commands::cleanup::cleanup(args)),
         Command::Init(args) => commands::init::init(args),
         Command::List(args) => commands::list::list(args),

@@ -1,15 +1,19 @@
 //! Brings together what a stack needs, files and Java, and says on standard
 //! error what takes its time. Knows nothing of what the stack is for.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 
+use engine::{ClientError, Clients};
+use model::plan::RunPlan;
+use model::scenario::client::ClientSpec;
 use stack::artefacts::{
     ArtefactRequest, Artefacts, FetchError, FetchProgress, Part, PartKind, Pinning, supported,
 };
 use stack::cache::Cache;
 use stack::diagnose::{LEAST_OPEN_FILES, too_few_files};
 use stack::java::{Java, find_java};
+use stack::java_client::JavaClientError;
 use stack::maven::MavenError;
 use stack::pip::PipError;
 
@@ -18,7 +22,7 @@ use crate::output::note;
 use crate::version;
 
 /// Everything that a stack is made of.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct Provision {
     pub(crate) cache: Cache,
     pub(crate) artefacts: Artefacts,
@@ -72,10 +76,42 @@ pub(crate) async fn provide(request: &ArtefactRequest) -> Result<Provision, Fail
     })
 }
 
+/// Resolves the clients that a plan names, and fetches what is missing.
+pub(crate) async fn provide_clients(
+    plan: &RunPlan,
+    brokers: Option<Artefacts>,
+) -> Result<Clients, Failure> {
+    let cache = Cache::user().map_err(|error| Failure::environment(&error))?;
+    let named = plan.scenarios.iter().flat_map(|it| it.scenario.clients());
+    let named: BTreeSet<ClientSpec> = named.cloned().collect();
+    let resolved = tokio::task::spawn_blocking(move || {
+        Clients::resolve(&named, &cache, brokers.as_ref(), &mut |progress| {
+            tell(progress)
+        })
+    });
+    resolved
+        .await
+        .map_err(|error| Failure::environment(&BrokeOff(error)))?
+        .map_err(|error| match &error {
+            ClientError::NotThere { .. }
+            | ClientError::Java {
+                source: JavaClientError::NoClient { .. },
+                ..
+            } => Failure::usage(&error),
+            ClientError::Java {
+                source: JavaClientError::Fetch(source),
+                ..
+            }
+            | ClientError::Librdkafka { source, .. } => fetch_failure(source),
+            ClientError::Java { .. } => Failure::environment(&error),
+        })
+}
+
 /// A mistake of the user is told from something that the machine lacks.
 fn fetch_failure(error: &FetchError) -> Failure {
     match error {
         FetchError::BadVersion { .. }
+        | FetchError::ClientTooOld { .. }
         | FetchError::NotKafkaHome { .. }
         | FetchError::Maven {
             source: MavenError::NotInRepository { .. },
@@ -109,8 +145,8 @@ impl Provision {
                 PartKind::Kafka => "kafka",
                 PartKind::Debezium => "debezium",
                 PartKind::Postgres => "postgresql",
-                PartKind::KafkaClients => "kafka-clients",
                 PartKind::Librdkafka => "librdkafka",
+                PartKind::KafkaClients => "kafka-clients",
             };
             (name.to_owned(), version(part))
         });

@@ -4,6 +4,7 @@ use std::path::Path;
 
 use checker::Examples;
 use model::plan::RunPlan;
+use model::scenario::client::ClientSpecError;
 
 use crate::args::RunArgs;
 use crate::failure::Failure;
@@ -33,6 +34,19 @@ pub(crate) fn failed(args: &RunArgs, dir: &Path) -> Result<Option<RunArgs>, Fail
     if args.repeat == 1 {
         let repetitions = plan.scenarios.iter().map(|scenario| scenario.repetition);
         again.repeat = repetitions.max().unwrap_or(1);
+    }
+    let clients = &mut again.clients;
+    for (flag, client) in [
+        ("--client", &mut clients.client),
+        ("--producer-client", &mut clients.producer_client),
+        ("--consumer-client", &mut clients.consumer_client),
+    ] {
+        if let (None, Some(given)) = (&client, given(&plan, flag)) {
+            let given = given
+                .parse()
+                .map_err(|error: ClientSpecError| Failure::usage(&error))?;
+            *client = Some(given);
+        }
     }
     let versions = &mut again.versions;
     if versions.kafka.is_none() && versions.kafka_home.is_none() && args.bootstrap.is_empty() {

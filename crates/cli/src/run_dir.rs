@@ -219,6 +219,12 @@ impl RunDir {
         self.write(VERDICT, &results.verdict)
     }
 
+    /// Writes a comparison of the runs in it.
+    pub(crate) fn write_matrix(&self, markdown: &str, json: &str) -> Result<(), RunDirError> {
+        self.write("matrix.md", markdown)?;
+        self.write("matrix.json", json)
+    }
+
     /// The configurations in force, as far as the run recorded them, by whose
     /// they are.
     pub(crate) fn configurations(&self, plan: &RunPlan) -> BTreeMap<String, Config> {

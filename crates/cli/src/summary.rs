@@ -136,6 +136,24 @@ pub(crate) fn scenario(
     }
 }
 
+/// A scenario's line where several runs are beside each other: the table says
+/// the rest.
+pub(crate) fn in_column(column: &str, plan: &ScenarioPlan, verdict: &ScenarioVerdict) -> String {
+    if verdict.was_not_started() {
+        return String::new();
+    }
+    let style = style::of(verdict);
+    let expected = match verdict.verdict {
+        Verdict::Violated if verdict.as_expected => " (as expected)",
+        _ => "",
+    };
+    format!(
+        "  {style}{:VERDICT_CHARS$}{style:#}  {}  {FAINT}{column}{expected}{FAINT:#}\n",
+        verdict.verdict,
+        plan.folder()
+    )
+}
+
 /// Why sends were not acknowledged, in the client's words.
 fn unacknowledged(out: &mut String, verdict: &ScenarioVerdict) {
     let errors = verdict.measurements.errors.iter();

@@ -4,103 +4,159 @@
 use std::collections::BTreeMap;
 
 use model::plan::ScenarioPlan;
-use model::scenario::settings::Misuse;
+use model::scenario::client::{ClientSpec, Library};
+use model::scenario::settings::{self, Misuse, Whose};
 use model::scenario::{Config, PathStep, Problem, Transactions};
 use subject::SubjectError;
 use subject::librdkafka_client::config::{RoleKind, check_config};
 use subject::protocol::{ConsumerStart, ProducerStart, Start, VERSION};
 use subject::role::ClientCommand;
 
-use crate::clients::client_of;
+use crate::clients::Clients;
 use crate::faults::check_faults;
 
-/// What ackproof sets itself, whatever the client.
-const OWN: [&str; 8] = [
-    "bootstrap.servers",
-    "group.id",
-    "enable.auto.commit",
-    "transactional.id",
-    "key.serializer",
-    "value.serializer",
-    "key.deserializer",
-    "value.deserializer",
-];
-
-/// Refuses what could never be carried out before anything is started: what no
-/// client of the scenario's could honour, and what the proxy cannot do.
+/// Refuses what could never be carried out before anything is started or
+/// fetched: what no client of the scenario's could honour, as far as tables
+/// tell, and what the proxy cannot do.
 ///
 /// # Errors
 /// The first such thing, and where in the scenario it stands.
 pub fn check(plan: &ScenarioPlan) -> Result<(), Problem> {
-    let scenario = &plan.scenario;
-    for (at, producer) in scenario.producers.iter().enumerate() {
-        let place = ["producer".into(), at.into(), "config".into()];
-        let client = client_of(producer);
-        honoured(&client, &place, RoleKind::Producer, &producer.config, &[])?;
-    }
-    for (at, group) in scenario.groups.iter().enumerate() {
-        let place = ["group".into(), at.into(), "config".into()];
-        let own = [("group.id", group.name.as_str())];
-        let client = client_of(group);
-        honoured(&client, &place, RoleKind::Consumer, &group.config, &own)?;
-    }
-    for (at, transform) in scenario.transforms.iter().enumerate() {
-        let place = ["transform".into(), at.into(), "config".into()];
-        let own = [("group.id", transform.name.as_str())];
-        let client = client_of(transform);
-        honoured(&client, &place, RoleKind::Consumer, &transform.config, &own)?;
-        let place = ["transform".into(), at.into(), "producer_config".into()];
-        let own = match transform.transactions {
-            Transactions::On => &[("transactional.id", transform.name.as_str())][..],
-            Transactions::Off => &[],
-        };
-        let config = &transform.producer_config;
-        honoured(&client, &place, RoleKind::Producer, config, own)?;
-    }
+    each_config(plan, |asked| asked.known())?;
     check_faults(plan)
 }
 
-fn honoured(
-    client: &ClientCommand,
-    place: &[PathStep],
-    kind: RoleKind,
-    config: &Config,
-    own: &[(&str, &str)],
-) -> Result<(), Problem> {
-    let secrets = config.secrets();
-    let scrub = |message: &str| secrets.scrub(message).into_owned();
-    if *client == ClientCommand::BuiltIn {
-        return check_config(kind, &config.plain(), own).map_err(|error| {
-            let message = scrub(&error.to_string());
-            match error.place() {
-                None => Problem::new(place, message),
-                Some((key, true)) => Problem::of_setting(place, key, Misuse::Value(message)),
-                Some((key, false)) => Problem::of_setting(place, key, Misuse::Name(message)),
-            }
-        });
-    }
-    if let Some(key) = OWN.into_iter().find(|key| config.contains_key(*key)) {
-        let message = format!("`{key}` is set by ackproof itself: leave it out");
-        return Err(Problem::of_setting(place, key, Misuse::Name(message)));
-    }
-    let refused = subject::check(client, start(kind, config.plain(), own));
-    refused.map_err(|error| match &error {
-        SubjectError::Refused { key, reason } => match key {
-            Some(key) if config.contains_key(key) => {
-                Problem::of_setting(place, key, Misuse::Value(scrub(reason)))
-            }
-            _ => Problem::new(place, scrub(reason)),
+/// Refuses what a client itself does not take, once it is there to be asked.
+/// Java's definitions are in a table, which [`check`] has used.
+///
+/// # Errors
+/// As [`check`].
+pub fn check_with(plan: &ScenarioPlan, clients: &Clients) -> Result<(), Problem> {
+    each_config(plan, |asked| match asked.client.library() {
+        Some(Library::Java) => Ok(()),
+        Some(Library::Librdkafka) | None => match clients.of(asked.client) {
+            ClientCommand::BuiltIn => Ok(()),
+            command => asked.taken_by(&command),
         },
-        other => {
-            let mut message = other.to_string();
-            let mut cause = std::error::Error::source(other);
-            while let Some(error) = cause {
-                message = format!("{message}: {error}");
-                cause = error.source();
-            }
-            Problem::new(place, scrub(&message))
-        }
     })
+}
+
+/// What a client is to be configured with.
+struct Asked<'p> {
+    client: &'p ClientSpec,
+    /// Where it stands in the scenario.
+    place: &'p [PathStep],
+    kind: RoleKind,
+    config: &'p Config,
+    /// What is set beside it.
+    own: &'p [(&'p str, &'p str)],
+}
+
+fn each_config(
+    plan: &ScenarioPlan,
+    check: impl Fn(&Asked<'_>) -> Result<(), Problem>,
+) -> Result<(), Problem> {
+    let scenario = &plan.scenario;
+    for (at, producer) in scenario.producers.iter().enumerate() {
+        check(&Asked {
+            client: &producer.client,
+            place: &["producer".into(), at.into(), "config".into()],
+            kind: RoleKind::Producer,
+            config: &producer.config,
+            own: &[],
+        })?;
+    }
+    for (at, group) in scenario.groups.iter().enumerate() {
+        check(&Asked {
+            client: &group.client,
+            place: &["group".into(), at.into(), "config".into()],
+            kind: RoleKind::Consumer,
+            config: &group.config,
+            own: &[("group.id", group.name.as_str())],
+        })?;
+    }
+    for (at, transform) in scenario.transforms.iter().enumerate() {
+        check(&Asked {
+            client: &transform.client,
+            place: &["transform".into(), at.into(), "config".into()],
+            kind: RoleKind::Consumer,
+            config: &transform.config,
+            own: &[("group.id", transform.name.as_str())],
+        })?;
+        let id = [("transactional.id", transform.name.as_str())];
+        check(&Asked {
+            client: &transform.client,
+            place: &["transform".into(), at.into(), "producer_config".into()],
+            kind: RoleKind::Producer,
+            config: &transform.producer_config,
+            own: match transform.transactions {
+                Transactions::On => &id,
+                Transactions::Off => &[],
+            },
+        })?;
+    }
+    Ok(())
+}
+
+impl Asked<'_> {
+    /// By what is known of the client without it.
+    fn known(&self) -> Result<(), Problem> {
+        let of_setting = |key: &str, misuse| Err(Problem::of_setting(self.place, key, misuse));
+        let whose = match self.kind {
+            RoleKind::Producer => Whose::Producer,
+            RoleKind::Consumer => Whose::Consumer,
+        };
+        if *self.client == ClientSpec::BuiltIn {
+            let checked = check_config(self.kind, &self.config.plain(), self.own);
+            return checked.map_err(|error| {
+                let message = self.scrub(&error.to_string());
+                match error.place() {
+                    None => Problem::new(self.place, message),
+                    Some((key, true)) => {
+                        Problem::of_setting(self.place, key, Misuse::Value(message))
+                    }
+                    Some((key, false)) => {
+                        Problem::of_setting(self.place, key, Misuse::Name(message))
+                    }
+                }
+            });
+        }
+        if let Some((key, misuse)) = settings::set_by_us(self.config) {
+            return of_setting(key, misuse);
+        }
+        if self.client.library() == Some(Library::Java)
+            && let Some((key, misuse)) = settings::first_misuse(whose, self.config)
+        {
+            return of_setting(key, misuse);
+        }
+        Ok(())
+    }
+
+    /// By the client itself.
+    fn taken_by(&self, client: &ClientCommand) -> Result<(), Problem> {
+        let refused = subject::check(client, start(self.kind, self.config.plain(), self.own));
+        refused.map_err(|error| match &error {
+            SubjectError::Refused { key, reason } => match key {
+                Some(key) if self.config.contains_key(key) => {
+                    Problem::of_setting(self.place, key, Misuse::Value(self.scrub(reason)))
+                }
+                _ => Problem::new(self.place, self.scrub(reason)),
+            },
+            other => {
+                let mut message = other.to_string();
+                let mut cause = std::error::Error::source(other);
+                while let Some(error) = cause {
+                    message = format!("{message}: {error}");
+                    cause = error.source();
+                }
+                Problem::new(self.place, self.scrub(&message))
+            }
+        })
+    }
+
+    fn scrub(&self, message: &str) -> String {
+        self.config.secrets().scrub(message).into_owned()
+    }
 }
 
 /// A client of that kind, as a driver starts it, connected to nothing.

@@ -55,7 +55,7 @@ impl Members {
         topic: TopicIx,
         incarnations: &Arc<AtomicU32>,
     ) -> Self {
-        let role = consumer_role(launcher.brokers(), plan, group, topic);
+        let role = consumer_role(&launcher.site(), plan, group, topic);
         let task = Task::Read {
             role,
             topic,

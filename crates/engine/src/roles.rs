@@ -9,25 +9,24 @@ use cdc::form::Form;
 use model::ids::{GroupIx, MemberIx, ProducerIx, TopicIx};
 use model::plan::{PlannedTopic, ScenarioPlan};
 use model::scenario::{Config, Group, Producer, Transactions, Transform};
-use subject::clock::Clock;
 use subject::identity::ChangeTopic;
 use subject::role::{ConsumerRole, LargeRecords, ProducerRole, Role, TransformRole};
 
-use crate::clients::client_of;
 use crate::reports::ReportDecoder;
+use crate::subjects::Site;
 
 /// The role of a producer.
 pub(crate) fn producer_role(
-    (clock, bootstrap): (Clock, &str),
+    site: &Site<'_>,
     plan: &ScenarioPlan,
     number: ProducerIx,
     producer: &Producer,
     topic: &PlannedTopic,
 ) -> Role {
     Role::Producer(ProducerRole {
-        clock,
-        client: client_of(producer),
-        bootstrap: bootstrap.to_owned(),
+        clock: site.clock,
+        client: site.clients.of(&producer.client),
+        bootstrap: site.bootstrap.to_owned(),
         run: plan.record_run_id,
         producer: number,
         topic: topic.name.clone(),
@@ -47,15 +46,15 @@ pub(crate) fn producer_role(
 
 /// The role of a group's member that only reads, without its own settings.
 pub(crate) fn consumer_role(
-    (clock, bootstrap): (Clock, &str),
+    site: &Site<'_>,
     plan: &ScenarioPlan,
     group: &Group,
     topic: TopicIx,
 ) -> ConsumerRole {
     ConsumerRole {
-        clock,
-        client: client_of(group),
-        bootstrap: bootstrap.to_owned(),
+        clock: site.clock,
+        client: site.clients.of(&group.client),
+        bootstrap: site.bootstrap.to_owned(),
         run: plan.record_run_id,
         group: group.name.clone(),
         topic: group.topic.clone(),
@@ -95,7 +94,7 @@ pub(crate) struct TransformWork {
 
 impl TransformWork {
     pub(crate) fn new(
-        (clock, bootstrap): (Clock, &str),
+        site: &Site<'_>,
         plan: &ScenarioPlan,
         transform: &Transform,
         group: GroupIx,
@@ -104,9 +103,9 @@ impl TransformWork {
     ) -> Self {
         Self {
             role: TransformRole {
-                clock,
-                client: client_of(transform),
-                bootstrap: bootstrap.to_owned(),
+                clock: site.clock,
+                client: site.clients.of(&transform.client),
+                bootstrap: site.bootstrap.to_owned(),
                 run: plan.record_run_id,
                 producer: ProducerIx::new(0),
                 group: transform.name.clone(),

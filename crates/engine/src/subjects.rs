@@ -17,6 +17,7 @@ use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader};
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
+use crate::clients::Clients;
 use crate::configs::{CLIENT, EffectiveConfigs, SET};
 use crate::created::Created;
 use crate::error::EngineError;
@@ -41,6 +42,7 @@ pub(crate) struct Launcher {
     pub(crate) secrets: Secrets,
     /// `bootstrap.servers`.
     pub(crate) bootstrap: String,
+    pub(crate) clients: Clients,
     pub(crate) recorder: HistoryRecorder,
     pub(crate) configs: EffectiveConfigs,
     pub(crate) processes: Processes,
@@ -96,10 +98,22 @@ pub(crate) struct Subject {
     _stdin: tokio::process::ChildStdin,
 }
 
+/// The facts of a scenario that every role names.
+pub(crate) struct Site<'l> {
+    pub(crate) clock: Clock,
+    /// `bootstrap.servers`.
+    pub(crate) bootstrap: &'l str,
+    pub(crate) clients: &'l Clients,
+}
+
 impl Launcher {
-    /// The scenario's clock and `bootstrap.servers`, which every role names.
-    pub(crate) fn brokers(&self) -> (Clock, &str) {
-        (self.recorder.clock(), &self.bootstrap)
+    /// The facts that every role names.
+    pub(crate) fn site(&self) -> Site<'_> {
+        Site {
+            clock: self.recorder.clock(),
+            bootstrap: &self.bootstrap,
+            clients: &self.clients,
+        }
     }
 
     pub(crate) async fn launch(
@@ -329,7 +343,7 @@ pub(crate) async fn run_producer(
     producer: &Producer,
     topic: &PlannedTopic,
 ) -> Result<(), EngineError> {
-    let role = producer_role(launcher.brokers(), plan, number, producer, topic);
+    let role = producer_role(&launcher.site(), plan, number, producer, topic);
     let name = format!("producer {number}");
     let subject = launcher
         .launch(name, &role, ReportSource::Producer(number), topic.ix)

@@ -99,6 +99,25 @@ claims! {
         "no transactions depend on one another in a circle"
 }
 
+impl Claim {
+    /// Whether it is about what groups' members do, and not about what is sent
+    /// and stored.
+    pub const fn is_about_groups(self) -> bool {
+        matches!(
+            self,
+            Self::NoGroupGap
+                | Self::GroupComplete
+                | Self::NothingReprocessed
+                | Self::ReprocessedWithinWindow
+                | Self::ReadsInOrder
+                | Self::NoCommitRegression
+                | Self::GroupsIndependent
+                | Self::NoZombie
+                | Self::ReadCommitted
+        )
+    }
+}
+
 impl std::fmt::Display for Claim {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.pad(self.name())

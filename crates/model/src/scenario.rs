@@ -6,8 +6,10 @@ use secret::Secrets;
 use serde::{Deserialize, Serialize};
 
 use crate::claim::Guarantee;
+use client::{ClientExpectation, ClientSpec};
 
 mod captured;
+pub mod client;
 mod config;
 pub mod defaults;
 mod embedded;
@@ -57,6 +59,11 @@ pub struct Scenario {
     /// The expected result, in words; compared with nothing.
     #[serde(default)]
     pub expected: String,
+    /// Why the scenario is about the clients that it names: `--client` does not
+    /// replace them, and leaves the scenario out where it names others. Where
+    /// the key is missing, it replaces them.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub about_client: Option<String>,
     /// The brokers and their links.
     #[serde(default)]
     pub topology: Topology,
@@ -88,6 +95,9 @@ pub struct Scenario {
     #[serde(default, rename = "guarantee")]
     #[cfg_attr(test, schemars(length(min = 1)))]
     pub guarantees: Vec<Guarantee>,
+    /// What other clients than the usual one are expected to do.
+    #[serde(default, rename = "expect", skip_serializing_if = "Vec::is_empty")]
+    pub expectations: Vec<ClientExpectation>,
     /// The events that the scenario tests: where one of these did not happen, nothing is
     /// HELD. Where the key is missing, the events that the settings imply.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -253,6 +263,10 @@ pub struct Producer {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[cfg_attr(test, schemars(range(min = 1, max = KEYS_MAX)))]
     pub keys: Option<u64>,
+    /// The client: `librdkafka`, `java`, either with `:VERSION` or `:/PATH`, or
+    /// `command:PROGRAM ARGS…`.
+    #[serde(default)]
+    pub client: ClientSpec,
     /// Producer configuration, in the Java client's names. Values are strings.
     #[serde(default)]
     pub config: Config,
@@ -301,6 +315,9 @@ pub struct Group {
     /// `isolation.level` is: the claim `read-committed` is then checked for it.
     #[serde(default)]
     pub requires_read_committed: bool,
+    /// The members' client, as a producer's.
+    #[serde(default)]
+    pub client: ClientSpec,
     /// Consumer configuration, in the Java client's names. Values are strings.
     /// `{member}` stands for the member's number.
     #[serde(default)]

@@ -124,6 +124,14 @@ pub struct ScenarioVerdict {
     pub calibration: Vec<Calibration>,
 }
 
+impl ScenarioVerdict {
+    /// Whether there is nothing to tell of it, because it had not been started
+    /// when the run was stopped.
+    pub fn was_not_started(&self) -> bool {
+        self.stopped == Some(Interruption::NotStarted)
+    }
+}
+
 /// Where a scenario was when the run was stopped.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]

@@ -8,6 +8,7 @@ mod document;
 mod json;
 mod junit;
 mod markdown;
+mod matrix;
 mod names;
 mod run;
 mod section;
@@ -21,6 +22,9 @@ use model::verdict::RunVerdict;
 
 pub use json::{JsonError, VERDICT_SCHEMA, verdict_json};
 pub use junit::{JunitError, junit};
+pub use matrix::{
+    Change, MATRIX_SCHEMA, Matrix, MatrixCell, MatrixColumn, MatrixRow, MatrixRun, Upgrade,
+};
 
 /// `report.md`: the plan, the results, and advice, for people.
 ///

@@ -5,6 +5,8 @@ use std::path::PathBuf;
 use serde::{Deserialize, Serialize};
 
 use super::{OwnPrefix, RunPlan, ScenarioPlan};
+use crate::scenario::Problem;
+use crate::scenario::client::ChosenClients;
 
 /// A user's cluster, for which the plan is made.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -66,6 +68,33 @@ impl RunPlan {
                 fit(plan, misfits, &mut self.skipped)
             })
             .collect();
+        self
+    }
+
+    /// The same plan with these clients in place of the scenarios' own: without
+    /// those that are about others, and those with a setting that a client
+    /// would not take, by `check`.
+    #[must_use]
+    pub fn with_clients(
+        mut self,
+        chosen: &ChosenClients,
+        check: impl Fn(&ScenarioPlan) -> Result<(), Problem>,
+    ) -> Self {
+        let scenarios = self.scenarios.into_iter();
+        self.scenarios =
+            scenarios
+                .filter_map(|mut plan| {
+                    let mut misfits = plan.scenario.misfits_clients(chosen);
+                    if misfits.is_empty() {
+                        plan.scenario.put_in_force(chosen);
+                        let refused = check(&plan).err();
+                        misfits.extend(refused.map(|it| {
+                            format!("sets what the client does not take: {}", it.message)
+                        }));
+                    }
+                    fit(plan, misfits, &mut self.skipped)
+                })
+                .collect();
         self
     }
 }

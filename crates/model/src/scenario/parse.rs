@@ -395,7 +395,7 @@ fn validate(scenario: &Scenario) -> Result<(), Problem> {
             );
         }
     }
-    Ok(())
+    clients::validate(scenario)
 }
 
 /// That the scenario's own brokers hold its replicas.
@@ -544,6 +544,7 @@ fn located(file: &str, text: &str, span: &Range<usize>, message: &str) -> Scenar
     }
 }
 
+mod clients;
 mod decidable;
 mod fault;
 mod shape;

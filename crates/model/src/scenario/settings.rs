@@ -199,11 +199,32 @@ pub fn owner(name: &str, whose: Whose) -> Option<String> {
 }
 
 /// The component's first setting that Kafka would not take.
-pub(crate) fn first_misuse(whose: Whose, config: &Config) -> Option<(&str, Misuse)> {
+pub fn first_misuse(whose: Whose, config: &Config) -> Option<(&str, Misuse)> {
     config.iter().find_map(|(name, value)| {
         let misuse = check(whose, name, value, config)?;
         Some((name.as_str(), misuse))
     })
+}
+
+/// The settings of clients that ackproof makes itself: a scenario has other keys for them,
+/// or the records depend on them.
+const SET_BY_US: [&str; 8] = [
+    "bootstrap.servers",
+    "group.id",
+    "enable.auto.commit",
+    "transactional.id",
+    "key.serializer",
+    "value.serializer",
+    "key.deserializer",
+    "value.deserializer",
+];
+
+/// The first setting that is ackproof's to set, whatever the client.
+pub fn set_by_us(config: &Config) -> Option<(&str, Misuse)> {
+    let mut names = config.keys().map(String::as_str);
+    let name = names.find(|name| SET_BY_US.contains(name))?;
+    let message = format!("`{name}` is set by ackproof itself: leave it out");
+    Some((name, Misuse::Name(message)))
 }
 
 fn check(whose: Whose, name: &str, value: &str, all: &Config) -> Option<Misuse> {
@@ -264,10 +285,12 @@ fn is_of_a_plugin(whose: Whose, name: &str, all: &Config) -> bool {
             "reporters",
             "providers",
             "extension.classes",
+            "interceptor.classes",
         ]
         .iter()
         .any(|end| key.ends_with(end))
     };
-    let has_plugins = whose == Whose::Broker && all.keys().any(names_a_class);
+    let may_have_plugins = [Whose::Broker, Whose::Producer, Whose::Consumer].contains(&whose);
+    let has_plugins = may_have_plugins && all.keys().any(names_a_class);
     has_plugins || prefixes.iter().any(|prefix| name.starts_with(prefix))
 }

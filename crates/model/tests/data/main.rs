@@ -8,8 +8,10 @@
 
 mod anomaly;
 mod captured;
+mod client;
 mod cluster;
 mod config;
+mod defaults;
 mod foreign;
 mod own_prefix;
 mod parse;

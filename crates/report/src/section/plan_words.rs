@@ -1,7 +1,6 @@
 //! A scenario's plan in the report: the model's words with names set off, and everything
 //! that is configured. Knows nothing of results.
 
-use model::scenario::defaults::{ClientDefault, ClientKind, unset};
 use model::scenario::words::{self, Phrase, Word};
 use model::scenario::{Config, Effect, Fault, Scenario, Trigger};
 
@@ -52,47 +51,33 @@ fn phrase(phrase: &Phrase) -> Text {
 /// Everything that the plan sets, one line for each key.
 pub(super) fn configuration(scenario: &Scenario) -> Table {
     let mut table = Table::new(["Of", "Key", "Value"]);
-    let mut add = |of: &Text, config: &Config, kind: Option<ClientKind>| {
+    let mut add = |of: &Text, config: &Config| {
         for (key, value) in config {
             table.row([of.clone(), text![code(key)], text![code(value)]]);
         }
-        // Defaults that differ between clients.
-        let unset = kind.map(|kind| unset(kind, config));
-        for it in unset.into_iter().flatten().filter(ClientDefault::differs) {
-            let value = text![
-                "not set: here ",
-                code(it.value),
-                " (Java's default: ",
-                code(it.java),
-                ")",
-            ];
-            table.row([of.clone(), text![code(it.key)], value]);
-        }
     };
-    let (producer, consumer) = (Some(ClientKind::Producer), Some(ClientKind::Consumer));
-    add(&text!["brokers"], &scenario.topology.config, None);
+    add(&text!["brokers"], &scenario.topology.config);
     for topic in &scenario.topics {
-        add(&text!["topic ", code(&topic.name)], &topic.config, None);
+        add(&text!["topic ", code(&topic.name)], &topic.config);
     }
     for (it, number) in scenario.producers.iter().zip(0..) {
-        add(&text![format!("producer p{number}")], &it.config, producer);
+        add(&text![format!("producer p{number}")], &it.config);
     }
     for transform in &scenario.transforms {
         let name = || code(&transform.name);
-        add(&text!["group ", name()], &transform.config, consumer);
+        add(&text!["group ", name()], &transform.config);
         let of = text!["producers of ", name()];
-        add(&of, &transform.producer_config, producer);
+        add(&of, &transform.producer_config);
     }
     for group in &scenario.groups {
-        add(&text!["group ", code(&group.name)], &group.config, consumer);
+        add(&text!["group ", code(&group.name)], &group.config);
     }
     if let Some(capture) = &scenario.capture {
         add(
             &text!["connector ", code(&capture.connector)],
             &capture.config,
-            None,
         );
-        add(&text!["Connect worker"], &capture.worker_config, None);
+        add(&text!["Connect worker"], &capture.worker_config);
     }
     table
 }

@@ -8,5 +8,6 @@
 
 mod made;
 mod markdown;
+mod matrix;
 mod schema;
 mod xml;

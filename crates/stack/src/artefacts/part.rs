@@ -44,10 +44,10 @@ pub enum PartKind {
     Debezium,
     /// PostgreSQL's server.
     Postgres,
-    /// Kafka's Java client alone.
-    KafkaClients,
     /// librdkafka's shared library.
     Librdkafka,
+    /// Kafka's Java client alone.
+    KafkaClients,
 }
 
 impl std::fmt::Display for PartKind {
@@ -56,8 +56,8 @@ impl std::fmt::Display for PartKind {
             Self::Kafka => "Kafka",
             Self::Debezium => "Debezium",
             Self::Postgres => "PostgreSQL",
-            Self::KafkaClients => "kafka-clients",
             Self::Librdkafka => "librdkafka",
+            Self::KafkaClients => "kafka-clients",
         })
     }
 }
