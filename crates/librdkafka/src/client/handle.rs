@@ -55,9 +55,15 @@ impl Handle {
             match kind {
                 Kind::Producer => main,
                 Kind::Consumer => {
-                    (functions.rd_kafka_queue_destroy)(main);
                     (functions.rd_kafka_poll_set_consumer)(raw);
-                    (functions.rd_kafka_queue_get_consumer)(raw)
+                    let own = (functions.rd_kafka_queue_get_consumer)(raw);
+                    // One without a group has none.
+                    if own.is_null() {
+                        main
+                    } else {
+                        (functions.rd_kafka_queue_destroy)(main);
+                        own
+                    }
                 }
             }
         };
