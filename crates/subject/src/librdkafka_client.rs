@@ -303,9 +303,10 @@ impl LibrdkafkaClient {
             return self.polled(error);
         };
         loop {
-            let left = match poll.records.is_empty() {
-                true => wait.min(poll.until.saturating_duration_since(Instant::now())),
-                false => Duration::ZERO,
+            let left = if poll.records.is_empty() {
+                wait.min(poll.until.saturating_duration_since(Instant::now()))
+            } else {
+                Duration::ZERO
             };
             match reader.next(left, poll.records.is_empty(), &mut self.told) {
                 Next::Received(record) => {

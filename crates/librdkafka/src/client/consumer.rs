@@ -182,13 +182,13 @@ impl Consumer {
     /// # Errors
     /// The client's.
     pub fn begin_to_close(&self) -> Result<bool, Error> {
-        let Some(begin) = self.functions().rd_kafka_consumer_close_queue else {
+        let Some(close) = self.functions().rd_kafka_consumer_close_queue else {
             return Ok(false);
         };
         // SAFETY: alive: client, queue and the error are ours.
-        let begun = unsafe { begin(self.handle.raw, self.handle.queue) };
+        let error = unsafe { close(self.handle.raw, self.handle.queue) };
         // SAFETY: as above.
-        unsafe { Error::take(self.library(), begun) }.map(|()| true)
+        unsafe { Error::take(self.library(), error) }.map(|()| true)
     }
 
     /// Whether it has left the group.

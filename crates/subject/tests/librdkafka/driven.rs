@@ -23,7 +23,7 @@ const LOADED: [&str; 2] = ["1.8.2", "2.2.0"];
 /// still understand (KIP-896).
 pub(crate) const OLD: &str = "1.5.0";
 
-type Make = fn(&'static str) -> LibrdkafkaClient;
+pub(crate) type Make = fn(&'static str) -> LibrdkafkaClient;
 
 /// The version that is built in, and those that are loaded, where pip reaches
 /// its index.
@@ -42,7 +42,7 @@ pub(crate) fn clients_without_broker() -> Vec<(&'static str, Make)> {
     clients().into_iter().chain(old).collect()
 }
 
-fn load(version: &'static str) -> LibrdkafkaClient {
+pub(crate) fn load(version: &'static str) -> LibrdkafkaClient {
     LibrdkafkaClient::load(&fetched(version).unwrap()).unwrap()
 }
 
