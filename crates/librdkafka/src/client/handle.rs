@@ -56,14 +56,7 @@ impl Handle {
                 Kind::Producer => std::ptr::null_mut(),
                 Kind::Consumer => {
                     (functions.rd_kafka_poll_set_consumer)(raw);
-                    let own = (functions.rd_kafka_queue_get_consumer)(raw);
-                    // One without a group has none.
-                    if own.is_null() {
-                        main
-                    } else {
-                        (functions.rd_kafka_queue_destroy)(main);
-                        own
-                    }
+                    (functions.rd_kafka_queue_get_consumer)(raw)
                 }
             };
             if own.is_null() {
