@@ -9,7 +9,7 @@ use ::subject::protocol::{Event, Outgoing, Position, Received, Request, TopicPar
 use super::Bench;
 use super::dialogue::{ANSWER, Dialogue, Step, Wanted};
 use super::producing::{differs, of_all_kinds};
-use super::truth::{Log, Stored};
+use super::truth::{Log, Stored, Transaction};
 
 /// How long a member may take to get its partitions and their records.
 const READING: Duration = Duration::from_mins(1);
@@ -184,7 +184,7 @@ fn as_stored(record: &Received) -> Stored {
             .iter()
             .map(|it| (it.key.clone().into_bytes(), it.value.as_ref().map(|it| it.0.clone())))
             .collect(),
-        uncommitted: false,
+        transaction: Transaction::None,
     }
 }
 
