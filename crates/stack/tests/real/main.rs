@@ -9,5 +9,6 @@ mod death;
 mod fetching;
 mod fixture;
 mod format;
+mod librdkafka;
 mod lifecycle;
 mod training;

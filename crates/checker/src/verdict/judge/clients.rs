@@ -167,7 +167,8 @@ fn words(of: &ReportedError) -> String {
 
 /// What comes and goes with a connection says nothing of its own.
 fn is_of_connections(error: &str) -> bool {
-    ["BrokerTransportFailure", "AllBrokersDown", "Resolve"]
-        .iter()
-        .any(|name| error.contains(name))
+    // librdkafka's names, and those that were recorded before it told them itself.
+    let own = ["_TRANSPORT", "_ALL_BROKERS_DOWN", "_RESOLVE"];
+    let before = ["BrokerTransportFailure", "AllBrokersDown", "Resolve"];
+    (own.iter().chain(&before)).any(|name| error.contains(name))
 }
