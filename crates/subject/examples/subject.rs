@@ -1,9 +1,12 @@
-//! A driver as a process of its own, for the tests of this crate.
+//! A driver as a process of its own, for the tests of this crate; `serve` is the
+//! built-in client behind the subject protocol.
 
 use std::ffi::OsString;
 use std::process::ExitCode;
 
 use subject::process::{DIE_WITH_PARENT, exec_with_parent};
+use subject::role::ClientCommand;
+use subject::serve::serve;
 
 fn main() -> ExitCode {
     let words: Vec<OsString> = std::env::args_os().skip(1).collect();
@@ -14,7 +17,14 @@ fn main() -> ExitCode {
         eprintln!("{}", exec_with_parent(parent.unwrap_or(0), command));
         return ExitCode::from(4);
     }
-    match subject::run() {
+    let done = if words.first().is_some_and(|it| it == "serve") {
+        subject::open(&ClientCommand::BuiltIn)
+            .and_then(serve)
+            .map(drop)
+    } else {
+        subject::run()
+    };
+    match done {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             eprintln!("{error}");

@@ -23,11 +23,14 @@ const REASON_CHARS_MAX: usize = 300;
 /// Tells of errors, each at once and then now and then, with how often it came.
 #[derive(Default)]
 pub(crate) struct Complaints {
-    errors: Mutex<BTreeMap<String, Heard>>,
+    errors: Mutex<BTreeMap<Kind, Heard>>,
 }
 
+/// The client's name for an error, and whether that is a limit of the client's,
+/// a missing right, or neither.
+type Kind = (String, ErrorCause);
+
 struct Heard {
-    cause: ErrorCause,
     reason: String,
     /// How often it came since it was told last.
     times: u64,
@@ -39,39 +42,38 @@ impl Complaints {
     pub(crate) fn hear(&self, reporter: &Reporter, error: &ClientError, cause: ErrorCause) {
         log::line("ERROR", &error.to_string());
         let now = reporter.clock().now();
+        let kind = (error.name.clone(), cause);
         let mut errors = self.errors.lock().unwrap_or_else(PoisonError::into_inner);
-        if errors.len() >= ERRORS_MAX && !errors.contains_key(&error.name) {
+        if errors.len() >= ERRORS_MAX && !errors.contains_key(&kind) {
             return;
         }
-        let is_new = !errors.contains_key(&error.name);
-        let heard = errors.entry(error.name.clone()).or_insert_with(|| Heard {
-            cause,
+        let is_new = !errors.contains_key(&kind);
+        let heard = errors.entry(kind).or_insert_with(|| Heard {
             reason: String::new(),
             times: 0,
             told: now,
         });
         heard.times += 1;
-        heard.cause = cause;
         heard.reason = error.message.chars().take(REASON_CHARS_MAX).collect();
         if is_new || now.since(heard.told).get() >= TOLD_AGAIN_US {
             heard.told = now;
-            heard.tell(&error.name, reporter);
+            heard.tell(&error.name, cause, reporter);
         }
     }
 
     /// Tells of what was not told yet: nothing more is going to come.
     pub(crate) fn finish(&self, reporter: &Reporter) {
         let mut errors = self.errors.lock().unwrap_or_else(PoisonError::into_inner);
-        for (name, heard) in errors.iter_mut().filter(|(_, heard)| heard.times > 0) {
-            heard.tell(name, reporter);
+        for ((name, cause), heard) in errors.iter_mut().filter(|(_, heard)| heard.times > 0) {
+            heard.tell(name, *cause, reporter);
         }
     }
 }
 
 impl Heard {
-    fn tell(&mut self, name: &str, reporter: &Reporter) {
+    fn tell(&mut self, name: &str, cause: ErrorCause, reporter: &Reporter) {
         reporter.say(ClientEvent::ClientError {
-            cause: self.cause,
+            cause,
             error: name.to_owned(),
             reason: self.reason.clone(),
             times: std::mem::take(&mut self.times),

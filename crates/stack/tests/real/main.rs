@@ -11,6 +11,7 @@ mod fetching;
 mod fixture;
 mod format;
 mod java_client;
+mod librdkafka;
 mod lifecycle;
 mod process;
 mod training;

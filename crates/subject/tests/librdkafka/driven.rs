@@ -13,7 +13,7 @@ use subject::protocol::{
 };
 
 /// How long a test waits for anything before it fails.
-const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_mins(1);
 
 /// Versions that are loaded: one from before consumers could be closed by
 /// events, and one from after it.
@@ -164,16 +164,12 @@ impl Driven {
         loop {
             let event =
                 self.until(|event| matches!(event, Event::Polled { .. } | Event::Revoked { .. }));
-            match event {
-                Event::Polled { records, error } => {
-                    assert_eq!(error, None);
-                    return records;
-                }
-                _ => {
-                    on_revoked(self);
-                    self.client.request(Request::Continue).unwrap();
-                }
+            if let Event::Polled { records, error } = event {
+                assert_eq!(error, None);
+                return records;
             }
+            on_revoked(self);
+            self.client.request(Request::Continue).unwrap();
         }
     }
 

@@ -225,7 +225,7 @@ fn rebalance(name: &'static str, make: Make, bootstrap: &str, assignors: &[&str]
         let read = first.read(usize::try_from(RECORDS).unwrap());
         let mut second = start();
         let is_assigned = |event: &Event| matches!(event, Event::Assigned { partitions } if !partitions.is_empty());
-        let patience = std::time::Instant::now() + Duration::from_secs(60);
+        let patience = std::time::Instant::now() + Duration::from_mins(1);
         while second.count(is_assigned) == 0 {
             assert!(std::time::Instant::now() < patience, "{name} {assignor}");
             first.poll(|first| {

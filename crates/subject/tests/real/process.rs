@@ -208,6 +208,12 @@ pub(crate) fn consumer(clock: Clock, bootstrap: &str, topic: &str, group: &str) 
     }
 }
 
+/// The built-in client, behind a pipe.
+pub(crate) fn served() -> ClientCommand {
+    let program = program().to_string_lossy().into_owned();
+    ClientCommand::Command(vec![program, "serve".to_owned()])
+}
+
 /// The example of this crate, which cargo builds beside its tests; but not
 /// with `--test`, which then runs an old one.
 pub(crate) fn program() -> PathBuf {

@@ -4,14 +4,15 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::process::{
-    Subject, acknowledged, config, consumer, count, failed, processed, producer, sent, unknown,
+    Subject, acknowledged, config, consumer, count, failed, processed, producer, sent, served,
+    unknown,
 };
 use model::event::{CommitResult, Content};
 use rustix::process::Signal;
 use stack::artefacts::Parts;
 use stack::embedded::{Stack, StackSpec};
 use subject::clock::Clock;
-use subject::role::{ClientEvent, ConsumerRole, ProducerRole, Report, Role};
+use subject::role::{ClientCommand, ClientEvent, ConsumerRole, ProducerRole, Report, Role};
 use testkit::Kafka;
 
 const RECORDS: usize = 1000;
@@ -36,13 +37,23 @@ async fn a_group_goes_on_where_it_committed() {
     let (stack, bootstrap) = one_broker(&dir).await;
     let clock = Clock::start();
 
-    let mut sender = Subject::start(clock, &Role::Producer(producer(clock, &bootstrap, "t")));
+    let role = ProducerRole {
+        client: served(),
+        ..producer(clock, &bootstrap, "t")
+    };
+    let mut sender = Subject::start(clock, &Role::Producer(role));
     assert!(sender.wait().success());
     assert_eq!(sender.count(sent), RECORDS);
     assert_eq!(sender.count(acknowledged), RECORDS);
 
-    for (group, signal) in [("stopped", Signal::TERM), ("killed", Signal::KILL)] {
+    for (group, signal, client) in [
+        ("stopped", Signal::TERM, ClientCommand::BuiltIn),
+        ("killed", Signal::KILL, ClientCommand::BuiltIn),
+        ("stopped-behind-a-pipe", Signal::TERM, served()),
+        ("killed-behind-a-pipe", Signal::KILL, served()),
+    ] {
         let role = Role::Consumer(ConsumerRole {
+            client,
             config: config(&[("group.instance.id", "consumer-0")]),
             ..consumer(clock, &bootstrap, "t", group)
         });

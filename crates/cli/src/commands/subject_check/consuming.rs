@@ -9,7 +9,7 @@ use ::subject::protocol::{Event, Outgoing, Position, Received, Request, TopicPar
 use super::Bench;
 use super::dialogue::{ANSWER, Dialogue, Step, Wanted};
 use super::producing::{differs, of_all_kinds};
-use super::truth::{Log, Stored};
+use super::truth::{Log, Stored, Transaction};
 
 /// How long a member may take to get its partitions and their records.
 const READING: Duration = Duration::from_mins(1);
@@ -204,7 +204,7 @@ fn as_stored(record: &Received) -> Stored {
                 )
             })
             .collect(),
-        uncommitted: false,
+        transaction: Transaction::None,
     }
 }
 

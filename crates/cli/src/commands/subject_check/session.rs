@@ -129,7 +129,7 @@ pub(super) fn ends_with_its_input(bench: &mut Bench<'_>) -> Step<String> {
     for (who, wanted) in [("producer", producer), ("consumer", consumer)] {
         let mut dialogue = Dialogue::start(bench.command, &wanted)?;
         if who == "producer" {
-            dialogue.request(producing::send(0, &topic, b"last words"))?;
+            dialogue.request(Request::Send(producing::plain(0, &topic, b"last words")))?;
         } else {
             let poll = Request::Poll {
                 max: 1,

@@ -1,6 +1,7 @@
 //! What a subject says of its transactions, beside the log.
 
 use std::collections::BTreeMap;
+use std::thread;
 use std::time::{Duration, Instant};
 
 use ::subject::protocol::{ClientError, ErrorClass, Event, Position, Request};
@@ -8,7 +9,8 @@ use ::subject::protocol::{ClientError, ErrorClass, Event, Position, Request};
 use super::Bench;
 use super::consuming::{Member, filled, reader};
 use super::dialogue::{ANSWER, Dialogue, Step, Wanted};
-use super::producing::send;
+use super::producing::plain;
+use super::truth::{Log, Stored, Transaction};
 
 fn writer(bench: &Bench<'_>, id: &str) -> Wanted {
     let bootstrap = bench.truth.bootstrap.as_str();
@@ -20,7 +22,7 @@ fn writer(bench: &Bench<'_>, id: &str) -> Wanted {
 fn transact(dialogue: &mut Dialogue, topic: &str, ids: std::ops::Range<u64>) -> Step<()> {
     dialogue.must(&Request::BeginTransaction)?;
     for id in ids {
-        dialogue.request(send(id, topic, format!("{id}").as_bytes()))?;
+        dialogue.request(Request::Send(plain(id, topic, format!("{id}").as_bytes())))?;
     }
     Ok(())
 }
@@ -56,6 +58,26 @@ fn end(dialogue: &mut Dialogue, request: &Request) -> Step<(Result<(), ClientErr
     }
 }
 
+/// How long markers of a transaction that has ended may take to be written: the
+/// coordinator answers before the brokers act on it.
+const MARKERS: Duration = Duration::from_secs(20);
+
+/// A topic's records, once no transaction of it is open.
+fn ended_log(bench: &mut Bench<'_>, topic: &str) -> Step<Log> {
+    let until = Instant::now() + MARKERS;
+    loop {
+        let log = bench.truth.log(topic, 1)?;
+        let is_open = log.values().any(|it| it.transaction == Transaction::Open);
+        if !is_open || Instant::now() >= until {
+            return Ok(log);
+        }
+        thread::sleep(LOOK);
+    }
+}
+
+/// How often the log is looked at.
+const LOOK: Duration = Duration::from_millis(50);
+
 pub(super) fn commits_and_aborts(bench: &mut Bench<'_>) -> Step<String> {
     let topic = bench.truth.topic("transactions", 1, &[])?;
     let wanted = writer(bench, &bench.truth.name("transactions"));
@@ -77,11 +99,11 @@ pub(super) fn commits_and_aborts(bench: &mut Bench<'_>) -> Step<String> {
             let what = format!("a transaction is committed, and record {id} of it has no outcome");
             return Err(dialogue.about(&what, id).into());
         }
-        let log = bench.truth.log(&topic, 1)?;
+        let log = ended_log(bench, &topic)?;
         for id in ids {
             let value = Some(format!("{id}").into_bytes());
             let stored = log.values().find(|it| it.value == value);
-            let is_committed = stored.is_some_and(|it| !it.uncommitted);
+            let is_committed = stored.is_some_and(|it| it.is_committed());
             if is_committed != commits {
                 let what = format!(
                     "`{}` is done, and record {id} of the transaction is {}committed in the log",
@@ -120,8 +142,8 @@ pub(super) fn knows_that_it_is_fenced(bench: &mut Bench<'_>) -> Step<String> {
         );
         return Err(first.fault(&what, &["commit-transaction"]).into());
     }
-    let log = bench.truth.log(&topic, 1)?;
-    if log.values().any(|it| !it.uncommitted) {
+    let log = ended_log(bench, &topic)?;
+    if log.values().any(Stored::is_committed) {
         let what = "another client has its transactional.id, and its record is committed";
         return Err(first.last(what).into());
     }
@@ -175,7 +197,12 @@ pub(super) fn hands_positions_over(bench: &mut Bench<'_>) -> Step<String> {
             let what = format!("`{}` fails: {error}", request.op());
             return Err(dialogue.last(&what).into());
         }
-        let committed = bench.truth.committed(&group)?;
+        let until = Instant::now() + MARKERS;
+        let mut committed = bench.truth.committed(&group)?;
+        while committed != expected && Instant::now() < until {
+            thread::sleep(LOOK);
+            committed = bench.truth.committed(&group)?;
+        }
         if committed != expected {
             let what = format!(
                 "after `{}` the group has {committed:?}, and should have {expected:?}",

@@ -19,8 +19,24 @@ pub(super) struct Stored {
     pub(super) key: Option<Vec<u8>>,
     pub(super) value: Option<Vec<u8>>,
     pub(super) headers: Vec<(Vec<u8>, Option<Vec<u8>>)>,
-    /// Whether its transaction was aborted, or is still open.
-    pub(super) uncommitted: bool,
+    /// What became of its transaction.
+    pub(super) transaction: Transaction,
+}
+
+/// What became of a record's transaction.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Transaction {
+    /// There was none.
+    None,
+    Open,
+    Committed,
+    Aborted,
+}
+
+impl Stored {
+    pub(super) fn is_committed(&self) -> bool {
+        matches!(self.transaction, Transaction::None | Transaction::Committed)
+    }
 }
 
 /// A topic's records by partition and offset.
@@ -132,11 +148,14 @@ impl Truth {
             let producer = batch.producer.as_ref().map_or(-1, |it| it.id);
             if let Some(marker) = batch.control_marker() {
                 let records = open.remove(&producer).unwrap_or_default();
-                if marker == ControlMarker::Commit {
-                    for place in records {
-                        if let Some(stored) = log.get_mut(&place) {
-                            stored.uncommitted = false;
-                        }
+                let end = if marker == ControlMarker::Commit {
+                    Transaction::Committed
+                } else {
+                    Transaction::Aborted
+                };
+                for place in records {
+                    if let Some(stored) = log.get_mut(&place) {
+                        stored.transaction = end;
                     }
                 }
                 continue;
@@ -156,7 +175,11 @@ impl Truth {
                             .iter()
                             .map(|it| (it.key.to_vec(), it.value.as_ref().map(|it| it.to_vec())))
                             .collect(),
-                        uncommitted: batch.transactional,
+                        transaction: if batch.transactional {
+                            Transaction::Open
+                        } else {
+                            Transaction::None
+                        },
                     },
                 );
             }
