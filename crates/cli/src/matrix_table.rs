@@ -59,7 +59,7 @@ pub(crate) fn table(matrix: &Matrix, terminal: Option<usize>) -> String {
         if !notes.is_empty() {
             let _ = write!(line, "  {}", notes.join(", "));
         }
-        let _ = writeln!(out, "{line}");
+        let _ = writeln!(out, "{}", line.trim_end());
     }
     out
 }

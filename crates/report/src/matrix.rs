@@ -195,10 +195,7 @@ impl Matrix {
         let [_, _] = self.columns.as_slice() else {
             return None;
         };
-        let counted = self.rows.iter().filter(|row| {
-            let mut levels = row.cells.iter().flatten().map(|it| it.level);
-            levels.any(|it| it != Level::Observed)
-        });
+        let counted = self.rows.iter().filter(|row| row.counts());
         let each = counted.filter_map(|row| row.change).map(|it| match it {
             Change::Worse => Upgrade::Worse,
             Change::NotConfirmed | Change::Unknown => Upgrade::NotKnown,
@@ -296,9 +293,17 @@ impl Matrix {
 }
 
 impl MatrixRow {
+    /// Whether something hangs on the claim in a column, so that it is not only
+    /// observed.
+    pub fn counts(&self) -> bool {
+        let mut levels = self.cells.iter().flatten().map(|it| it.level);
+        levels.any(|it| it != Level::Observed)
+    }
+
     /// What is said of a row beside its cells.
     pub fn mark(&self) -> &'static str {
         match self.change {
+            Some(Change::Worse) if !self.counts() => "worse",
             Some(change) if !change.words().is_empty() => change.words(),
             _ if self.differs => "differs",
             _ => "",

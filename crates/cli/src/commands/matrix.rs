@@ -252,7 +252,8 @@ fn header(names: &[String], seed: u64, dir: &Path) -> String {
     )
 }
 
-/// `14 guarantees, 2 differ`; with two columns, how many of them which way.
+/// How many guarantees differ; with two columns, how many of those that are
+/// more than observed became what.
 fn totals(matrix: &Matrix) -> String {
     let count = |of: fn(&report::MatrixRow) -> bool| matrix.rows.iter().filter(|it| of(it)).count();
     let guarantees = counted(matrix.rows.len() as u64, "guarantee");
@@ -264,7 +265,8 @@ fn totals(matrix: &Matrix) -> String {
         report::Change::Unknown,
         report::Change::Better,
     ] {
-        let all = matrix.rows.iter().filter(|it| it.change == Some(change));
+        let counted = matrix.rows.iter().filter(|it| it.counts());
+        let all = counted.filter(|it| it.change == Some(change));
         match all.count() {
             0 => {}
             some => parts.push(format!("{some} {}", change.words().to_lowercase())),

@@ -86,6 +86,10 @@ pub const CLIENT_DEFAULTS: [ClientDefault; 18] = [
     consumer("reconnect.backoff.max.ms", "10000", "1000"),
 ];
 
+/// What ackproof sets of a consumer where the scenario does not: a group reads what was
+/// sent before it had its partitions, whatever the client.
+pub const SET_FOR_ALL: (&str, &str) = ("auto.offset.reset", "earliest");
+
 /// The defaults that a configuration leaves in force in a client; none for a
 /// program of the user's, whose defaults only it knows.
 pub fn unset<'c>(
@@ -140,6 +144,7 @@ fn of_java(default: &ClientDefault, client: &ClientSpec, config: &Config) -> &'s
         "session.timeout.ms" if is_before((3, 0, 0)) => "10000",
         // KIP-1030.
         "linger.ms" if is_before((4, 0, 0)) => "0",
+        key if key == SET_FOR_ALL.0 => SET_FOR_ALL.1,
         _ => default.java,
     }
 }

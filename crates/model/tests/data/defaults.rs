@@ -54,5 +54,6 @@ fn what_is_not_set_is_the_default_of_the_client_in_its_version() {
     let idempotent = [("enable.idempotence", "true")];
     let in_flight = "max.in.flight.requests.per.connection";
     assert_eq!(of("librdkafka:1.8.2", in_flight, &idempotent).unwrap(), "5");
+    assert_eq!(told("java", "auto.offset.reset"), "earliest (Java: latest)");
     assert_eq!(of("command:x", "acks", &[]), None);
 }

@@ -5,7 +5,7 @@
 use std::collections::BTreeMap;
 
 use model::scenario::client::ClientSpec;
-use model::scenario::defaults::{CLIENT_DEFAULTS, ClientKind, unset};
+use model::scenario::defaults::{CLIENT_DEFAULTS, ClientKind, SET_FOR_ALL, unset};
 use model::scenario::{Config, Scenario};
 
 use crate::document::{Table, Text, code, text};
@@ -26,8 +26,11 @@ pub(super) fn table(
     let reported = |name: &str| configurations.get(&format!("{folder}: {name}"));
     let mut add = |of: Text, client: &ClientSpec, reported: Reported<'_>, set: &Config| {
         let [same, other] = reported.defaults(client, set);
+        let (key, value) = SET_FOR_ALL;
+        let by_us = reported.kind == ClientKind::Consumer && !set.contains_key(key);
+        let by_us = by_us.then(|| text![setting(key, value), " (by ackproof)"]);
         let set = set.iter().map(|(key, value)| setting(key, value));
-        let set = Text::join(set, ", ");
+        let set = Text::join(set.chain(by_us), ", ");
         table.row([of, reported.client(client), set, same, other]);
     };
     for (it, number) in scenario.producers.iter().zip(0u32..) {
@@ -101,7 +104,9 @@ impl<'c> Reported<'c> {
             .collect();
         let (mut same, mut others) = (Vec::new(), Vec::new());
         let open = CLIENT_DEFAULTS.iter();
-        for default in open.filter(|it| it.kind == self.kind && !set.contains_key(it.key)) {
+        for default in open.filter(|it| {
+            it.kind == self.kind && it.key != SET_FOR_ALL.0 && !set.contains_key(it.key)
+        }) {
             let documented = documented.get(default.key).map(|it| (*it).to_owned());
             // A test holds what is documented to the client that is built in.
             let value = match client {
