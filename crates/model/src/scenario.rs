@@ -12,6 +12,7 @@ mod config;
 pub mod defaults;
 mod embedded;
 mod fault;
+mod features;
 mod foreign;
 mod internal;
 mod names;
@@ -24,6 +25,7 @@ pub mod words;
 pub use config::Config;
 pub use embedded::{EMBEDDED, embedded};
 pub use fault::*;
+pub use features::{FEATURES, Features, KafkaFeature};
 pub use foreign::Misfit;
 pub use internal::Keeper;
 pub use occurrence::{Happening, Occurrence};
@@ -131,6 +133,11 @@ pub struct Topology {
     /// How brokers reach each other; `link-cut` needs the fault proxy.
     #[serde(default)]
     pub replication_link: Link,
+    /// Levels of Kafka's features that log directories are formatted with. Where
+    /// one is missing, the level that this Kafka begins with.
+    #[serde(default, skip_serializing_if = "Features::is_empty")]
+    #[cfg_attr(test, schemars(schema_with = "crate::schema::rules::features"))]
+    pub features: Features,
     /// Broker configuration on top of the defaults. Values are strings.
     #[serde(default)]
     pub config: Config,
@@ -146,6 +153,7 @@ impl Default for Topology {
             brokers: 1,
             link: Link::Direct,
             replication_link: Link::Direct,
+            features: Features::new(),
             config: Config::new(),
         }
     }

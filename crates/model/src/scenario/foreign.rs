@@ -4,7 +4,9 @@
 use std::collections::BTreeSet;
 use std::fmt;
 
-use super::{BrokerPick, Config, FaultKind, Link, Scenario, Trigger, internal};
+use super::{
+    BrokerPick, Config, FaultKind, KafkaFeature, Link, Scenario, Trigger, features, internal,
+};
 use crate::plan::OwnPrefix;
 
 /// The first release line whose KRaft controllers heed
@@ -26,6 +28,11 @@ pub enum Misfit {
         /// The keys.
         keys: Vec<String>,
     },
+    /// It sets features of the cluster.
+    Features {
+        /// Their names.
+        names: Vec<String>,
+    },
     /// It sets quotas, which other clients of the cluster would feel.
     Quotas,
     /// It stands between the brokers.
@@ -44,6 +51,15 @@ pub enum Misfit {
     },
     /// It needs unclean elections, which KRaft did not hold by itself yet.
     UncleanElection,
+    /// It is about another release of Debezium.
+    Debezium {
+        /// Which.
+        version: String,
+    },
+    /// It stops a connector, which Connect could not yet.
+    ConnectorStop,
+    /// It sets a feature that a newer Kafka has.
+    UnknownFeature(KafkaFeature),
 }
 
 impl fmt::Display for Misfit {
@@ -56,6 +72,9 @@ impl fmt::Display for Misfit {
             Self::BrokerSettings { keys } => {
                 write!(f, "needs settings of the brokers ({})", keys.join(", "))
             }
+            Self::Features { names } => {
+                write!(f, "needs features of the cluster ({})", names.join(", "))
+            }
             Self::Quotas => f.write_str("sets client quotas of the brokers"),
             Self::ReplicationLink => f.write_str("needs a proxy between the brokers"),
             Self::BrokerNumber { number } => write!(f, "names broker {number} by its number"),
@@ -65,6 +84,15 @@ impl fmt::Display for Misfit {
             Self::UncleanElection => f.write_str(
                 "needs unclean.leader.election.enable, which KRaft heeds from Kafka 3.9 on \
                  (KAFKA-12670)",
+            ),
+            Self::Debezium { version } => write!(f, "is about Debezium {version}"),
+            Self::ConnectorStop => f.write_str(
+                "stops a connector (`down_ms`), which Kafka Connect can from 3.5 on (KIP-875)",
+            ),
+            Self::UnknownFeature(feature) => write!(
+                f,
+                "sets the feature {}, which Kafka has from {}.{} on",
+                feature.name, feature.since.0, feature.since.1
             ),
         }
     }
@@ -92,6 +120,11 @@ impl Scenario {
         if !self.topology.config.is_empty() {
             misfits.push(Misfit::BrokerSettings {
                 keys: self.topology.config.keys().cloned().collect(),
+            });
+        }
+        if !self.topology.features.is_empty() {
+            misfits.push(Misfit::Features {
+                names: self.topology.features.keys().cloned().collect(),
             });
         }
         if !self.quotas.is_empty() {
@@ -129,11 +162,17 @@ impl Scenario {
             let value = config.get("unclean.leader.election.enable");
             value.is_some_and(|value| value == "true")
         };
-        if line < UNCLEAN_ELECTION_SINCE && configs.any(unclean) {
-            vec![Misfit::UncleanElection]
-        } else {
-            Vec::new()
-        }
+        let held = line < UNCLEAN_ELECTION_SINCE && configs.any(unclean);
+        let unclean = held.then_some(Misfit::UncleanElection);
+        let unknown = features::first_unknown(&self.topology.features, line);
+        let unknown = unknown.map(Misfit::UnknownFeature);
+        let stops = self.faults.iter().any(|fault| match &fault.kind {
+            FaultKind::ConnectorRestart(restart) => restart.down_ms > 0,
+            _ => false,
+        });
+        let stops = line < CONNECTOR_STOP_SINCE && stops;
+        let stops = stops.then_some(Misfit::ConnectorStop);
+        unclean.into_iter().chain(unknown).chain(stops).collect()
     }
 
     /// Puts the prefix before every name that a cluster knows: of topics and
@@ -221,6 +260,24 @@ mod tests {
         assert_eq!(
             misfits("debezium-offset-recovery", 3),
             ["needs Kafka Connect and a database of its own"]
+        );
+    }
+
+    #[test]
+    fn a_feature_needs_a_kafka_that_knows_it_and_a_cluster_of_its_own() {
+        let text = embedded("exactly-once").unwrap();
+        let features = "\n[topology]\nfeatures = { \"transaction.version\" = 0 }\n\n[[topic]]";
+        let scenario = parse("x", &text.replacen("\n[[topic]]", features, 1)).unwrap();
+        assert_eq!(scenario.misfits_kafka((4, 0)), []);
+        let words =
+            |misfits: Vec<Misfit>| misfits.iter().map(Misfit::to_string).collect::<Vec<_>>();
+        assert_eq!(
+            words(scenario.misfits_kafka((3, 9))),
+            ["sets the feature transaction.version, which Kafka has from 4.0 on"]
+        );
+        assert_eq!(
+            words(scenario.misfits(3)),
+            ["needs features of the cluster (transaction.version)"]
         );
     }
 

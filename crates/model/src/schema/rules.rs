@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 use std::borrow::Cow;
 
 use super::field_names;
-use crate::scenario::{BrokerPick, Config, FaultKind, QUOTA_KEYS, Requests};
+use crate::scenario::{BrokerPick, Config, FEATURES, FaultKind, QUOTA_KEYS, Requests};
 
 /// The keys that go with `broker`.
 const OF_PICK: [&str; 4] = ["topic", "partition", "group", "transactional_id"];
@@ -198,6 +198,23 @@ pub(crate) fn quotas(_: &mut SchemaGenerator) -> Schema {
         "type": "object",
         "properties": Value::Object(keys.collect()),
         "minProperties": 1,
+        "additionalProperties": false,
+    })
+}
+
+pub(crate) fn features(_: &mut SchemaGenerator) -> Schema {
+    let keys = FEATURES.iter().map(|it| {
+        let level = json!({
+            "type": "integer",
+            "minimum": 0,
+            "maximum": it.level_max,
+            "description": it.meaning,
+        });
+        (it.name.to_owned(), level)
+    });
+    json_schema!({
+        "type": "object",
+        "properties": Value::Object(keys.collect()),
         "additionalProperties": false,
     })
 }

@@ -18,6 +18,7 @@ const DELIVERY_KEYS: &[&str] = &[
     "auto.offset.reset",
     "buffer.memory",
     "delivery.timeout.ms",
+    "eligible.leader.replicas.version",
     "enable.auto.commit",
     "enable.idempotence",
     "exactly.once.source.support",
@@ -33,6 +34,7 @@ const DELIVERY_KEYS: &[&str] = &[
     "retries",
     "retry.backoff.ms",
     "session.timeout.ms",
+    "transaction.version",
     "transactional.id",
     "unclean.leader.election.enable",
 ];

@@ -71,6 +71,11 @@ pub(super) fn configuration(scenario: &Scenario) -> Table {
     };
     let (producer, consumer) = (Some(ClientKind::Producer), Some(ClientKind::Consumer));
     add(&text!["brokers"], &scenario.topology.config, None);
+    let features = &scenario.topology.features;
+    let features = features
+        .iter()
+        .map(|(name, level)| (name.clone(), level.to_string()));
+    add(&text!["features"], &features.collect(), None);
     for topic in &scenario.topics {
         add(&text!["topic ", code(&topic.name)], &topic.config, None);
     }

@@ -20,8 +20,14 @@ pub fn cluster(topology: &Topology) -> Phrase {
         Link::Proxy => "; brokers replicate from each other through a proxy that can cut the link",
     };
     let brokers = counted(topology.brokers.into(), "Kafka broker");
+    let features: Vec<String> = topology
+        .features
+        .iter()
+        .map(|(name, level)| format!("; formatted with {name}={level}"))
+        .collect();
+    let features = features.concat();
     plain(format!(
-        "{brokers} (KRaft); clients connect to {to} {link}{between}"
+        "{brokers} (KRaft); clients connect to {to} {link}{between}{features}"
     ))
 }
 
