@@ -154,6 +154,7 @@ claim = "no-row-missing"
         ("pause", fault("broker-pause", "for_ms = 600")),
         ("cut", proxied("network-cut", "for_ms = 600")),
         ("disk", fault("disk-loss", "topic = \"t\"")),
+        ("power", fault("power-loss", "broker = \"all\"")),
         (
             "consumer",
             format!(

@@ -79,6 +79,7 @@ catalogue! {
     RollingBounce rolling_bounce
     DiskLoss disk_loss
     DiskFull disk_full
+    PowerLoss power_loss
     NetworkCut network_cut
     LinkCut link_cut
     AnswerLost answer_lost

@@ -27,6 +27,8 @@ use crate::settings::{Brokers, Embedded};
 
 /// Evidence has been read by then: nothing hangs on a clean end.
 const STOP_GRACE: Duration = Duration::from_millis(500);
+/// How often brokers note how far their logs were forced to disk.
+const CHECKPOINT_INTERVAL: &str = "log.flush.offset.checkpoint.interval.ms";
 /// What the proxies have to say of connections that they closed.
 const PROXY_LOG: &str = "proxy.log";
 
@@ -69,6 +71,13 @@ impl Target {
         spec.archives = embedded.archives.clone();
         spec.brokers = topology.brokers;
         spec.broker_config = topology.config.plain();
+        if plan.scenario.leads_to(Consequence::PowerLost) {
+            // What was forced to disk is then known to a tenth of a second.
+            spec.broker_config
+                .entry(CHECKPOINT_INTERVAL.to_owned())
+                .or_insert_with(|| "100".to_owned());
+        }
+        spec.features.clone_from(&topology.features);
         spec.secrets = plan.scenario.secrets();
         spec.cdc = plan.scenario.capture.as_ref().map(|capture| CdcSpec {
             worker_config: capture.worker_config.plain(),

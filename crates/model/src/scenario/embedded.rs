@@ -32,6 +32,8 @@ scenarios! {
     "min-isr-2-last-replica-lost"
     "unclean-election-on"
     "unclean-election-off"
+    "power-loss-page-cache"
+    "power-loss-flushed"
     "answer-lost-no-idempotence"
     "answer-lost-idempotence"
     "in-flight-5-no-idempotence"

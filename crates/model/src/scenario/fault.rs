@@ -169,6 +169,8 @@ pub enum Consequence {
     BrokerLost,
     /// A broker is ended, and comes back without what its disk held.
     DiskLost,
+    /// Brokers are ended, and come back without what was not forced to disk.
+    PowerLost,
     /// Broker processes stand still with their connections open.
     BrokersFreeze,
     /// Clients do not reach brokers that run.
@@ -290,6 +292,7 @@ catalogue! {
     RollingBounce rolling_bounce
     DiskLoss disk_loss
     DiskFull disk_full
+    PowerLoss power_loss
     NetworkCut network_cut
     LinkCut link_cut
     AnswerLost answer_lost

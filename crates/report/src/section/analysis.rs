@@ -22,6 +22,8 @@ const DELIVERY_KEYS: &[&str] = &[
     "enable.auto.commit",
     "enable.idempotence",
     "exactly.once.source.support",
+    "flush.messages",
+    "flush.ms",
     "group.instance.id",
     "isolation.level",
     "log.flush.interval.messages",
