@@ -1,9 +1,10 @@
 //! Brings together what a stack needs, files and Java, and says on standard
 //! error what takes its time. Knows nothing of what the stack is for.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 
+use model::plan::RunPlan;
 use stack::artefacts::{
     ArtefactRequest, Artefacts, FetchError, FetchProgress, Part, PartKind, Pinning, supported,
 };
@@ -21,6 +22,8 @@ use crate::version;
 pub(crate) struct Provision {
     pub(crate) cache: Cache,
     pub(crate) artefacts: Artefacts,
+    /// Other releases of Debezium, for the scenarios that name one.
+    pub(crate) debezium: BTreeMap<String, Part>,
     pub(crate) java: Java,
 }
 
@@ -48,6 +51,17 @@ pub(crate) async fn provide(request: &ArtefactRequest) -> Result<Provision, Fail
     }
     // Before a download: without Java it would be for nothing.
     let java = find_java().map_err(|error| Failure::environment(&error))?;
+    let artefacts = bring(&cache, request).await?;
+    Ok(Provision {
+        cache,
+        artefacts,
+        debezium: BTreeMap::new(),
+        java,
+    })
+}
+
+/// Fetches what is not in the cache, and says which of it was not checked.
+async fn bring(cache: &Cache, request: &ArtefactRequest) -> Result<Artefacts, Failure> {
     let (fetching, request) = (cache.clone(), request.clone());
     let artefacts = tokio::task::spawn_blocking(move || {
         stack::artefacts::fetch(&fetching, &request, &mut |progress| tell(progress))
@@ -64,11 +78,7 @@ pub(crate) async fn provide(request: &ArtefactRequest) -> Result<Provision, Fail
             ));
         }
     }
-    Ok(Provision {
-        cache,
-        artefacts,
-        java,
-    })
+    Ok(artefacts)
 }
 
 /// What the user typed wrongly is told from what the machine lacks.
@@ -96,6 +106,26 @@ fn tell(progress: FetchProgress) {
 }
 
 impl Provision {
+    /// Fetches the releases of Debezium that scenarios name.
+    pub(crate) async fn add_debezium(
+        &mut self,
+        request: &ArtefactRequest,
+        plan: &RunPlan,
+    ) -> Result<(), Failure> {
+        let captures = plan.scenarios.iter();
+        let captures = captures.filter_map(|it| it.scenario.capture.as_ref());
+        let named: BTreeSet<&String> = captures.filter_map(|it| it.debezium.as_ref()).collect();
+        for version in named {
+            let mut request = request.clone();
+            request.versions.debezium.clone_from(version);
+            supported(&request).map_err(|error| Failure::usage(&error))?;
+            let found = bring(&self.cache, &request).await?.cdc;
+            let found = found.map(|cdc| (version.clone(), cdc.debezium));
+            self.debezium.extend(found);
+        }
+        Ok(())
+    }
+
     /// The versions of everything, by name, as a plan notes them.
     pub(crate) fn versions(&self) -> BTreeMap<String, String> {
         let parts = self.artefacts.parts().map(|part| {

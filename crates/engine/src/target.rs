@@ -11,8 +11,9 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use model::plan::ScenarioPlan;
-use model::scenario::Link;
+use model::scenario::{Consequence, Link};
 use proxy::{ClusterProxy, ClusterSettings, HostPort, ProxyEvent, ProxyEventSink};
+use stack::artefacts::Artefacts;
 use stack::broker::LocalBroker;
 use stack::connect::Connect;
 use stack::embedded::{Cdc, CdcSpec, Stack, StackSpec};
@@ -113,7 +114,8 @@ impl Target {
                 Some(proxy)
             }
         };
-        let stack = Stack::start(&embedded.artefacts, &embedded.java, spec, |_| {}).await?;
+        let artefacts = artefacts_for(plan, embedded)?;
+        let stack = Stack::start(&artefacts, &embedded.java, spec, |_| {}).await?;
         let target = Self {
             home: Home::Embedded(Box::new(stack)),
             clients,
@@ -265,6 +267,21 @@ impl Target {
             proxy.stop().await;
         }
     }
+}
+
+/// The run's files, with the release of Debezium that the scenario names.
+fn artefacts_for(plan: &ScenarioPlan, embedded: &Embedded) -> Result<Artefacts, EngineError> {
+    let mut artefacts = embedded.artefacts.clone();
+    let capture = plan.scenario.capture.as_ref();
+    if let Some(version) = capture.and_then(|it| it.debezium.as_ref())
+        && let Some(cdc) = &mut artefacts.cdc
+    {
+        let other = embedded.debezium.get(version);
+        cdc.debezium = other.cloned().ok_or_else(|| EngineError::Lacking {
+            what: format!("Debezium {version}"),
+        })?;
+    }
+    Ok(artefacts)
 }
 
 /// A port for each broker, taken before there is one: a proxy in front is so

@@ -384,6 +384,10 @@ pub struct Capture {
     pub slot: String,
     /// The publication.
     pub publication: String,
+    /// Debezium's release, such as `3.6.3.Final`. Where it is missing, the
+    /// run's.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub debezium: Option<String>,
     /// `topic.prefix`: the events of a table go to `PREFIX.public.TABLE`.
     pub prefix: String,
     /// Connector configuration on top of the defaults. Values are strings.
@@ -424,6 +428,14 @@ pub struct Write {
     /// When it starts. Writes before the capture stand before the others.
     #[serde(default)]
     pub start: WriteStart,
+    /// The transaction that all its rows belong to, by a name of the scenario's:
+    /// writes of one name share a transaction on a connection of its own, and
+    /// the last of them commits it. Only for comments, with `how = "insert"`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub transaction: Option<String>,
+    /// What the commit waits for. Needs `transaction`, in the last write of it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub commit_after: Option<Trigger>,
 }
 
 /// When rows are written.
@@ -456,6 +468,14 @@ pub enum WriteHow {
 }
 
 impl Scenario {
+    /// The transaction that this write commits, if it does.
+    pub fn commits(&self, write: usize) -> Option<&str> {
+        let name = self.writes.get(write)?.transaction.as_deref()?;
+        let mut later = self.writes.iter().skip(write + 1);
+        let is_last = later.all(|it| it.transaction.as_deref() != Some(name));
+        is_last.then_some(name)
+    }
+
     /// How many members the group of that name has; one that writes is a group
     /// as well.
     pub fn members_of(&self, group: &str) -> Option<u32> {

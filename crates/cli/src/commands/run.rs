@@ -109,8 +109,9 @@ enum Ready {
 async fn make_ready(settings: &mut RunSettings) -> Result<Ready, Failure> {
     match settings.brokers.clone() {
         settings::Brokers::Embedded(request) => {
-            let provision = provide(&request).await?;
+            let mut provision = provide(&request).await?;
             settings.plan.versions = provision.versions();
+            provision.add_debezium(&request, &settings.plan).await?;
             Ok(Ready::Embedded(Box::new(provision)))
         }
         settings::Brokers::Cluster(bootstrap) => {
@@ -143,11 +144,13 @@ impl Ready {
                 let Provision {
                     cache,
                     artefacts,
+                    debezium,
                     java,
                 } = provision.as_ref();
                 Brokers::Embedded(Box::new(Embedded {
                     archives: Archives::find(cache, artefacts, java),
                     artefacts: artefacts.clone(),
+                    debezium: debezium.clone(),
                     java: java.clone(),
                 }))
             }

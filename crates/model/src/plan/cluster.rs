@@ -71,6 +71,23 @@ impl RunPlan {
             .collect();
         self
     }
+
+    /// The same plan for this release of Debezium and no other: without the
+    /// scenarios that name another.
+    #[must_use]
+    pub fn on_debezium(mut self, version: &str) -> Self {
+        let scenarios = self.scenarios.into_iter();
+        self.scenarios = scenarios
+            .filter_map(|plan| {
+                let capture = plan.scenario.capture.as_ref();
+                let own = capture.and_then(|it| it.debezium.clone());
+                let other = own.filter(|own| own != version);
+                let misfit = other.map(|version| Misfit::Debezium { version });
+                fit(plan, misfit.as_slice(), &mut self.skipped)
+            })
+            .collect();
+        self
+    }
 }
 
 /// A plan that fits; one that does not is told once, whatever its repetitions.
@@ -155,6 +172,21 @@ mod tests {
         assert_eq!(names(&old), BTreeSet::from(["broker-restart"]));
         assert_eq!(old.skipped.len(), 1);
         assert_eq!(old.skipped[0].scenario, name);
+    }
+
+    #[test]
+    fn a_scenario_about_one_debezium_does_not_run_on_another() {
+        let text = crate::scenario::embedded("debezium-offset-recovery").unwrap();
+        let of = |version: &str| {
+            let pinned = format!("[capture]\ndebezium = \"{version}\"");
+            parse("x", &text.replace("[capture]", &pinned)).unwrap()
+        };
+        let scenarios = [of("3.6.3.Final")];
+        let plan = RunPlan::new(RunId::new(1), 1, BTreeMap::new(), &scenarios, 1);
+        let kept = plan.clone().on_debezium("3.6.3.Final");
+        assert_eq!((kept.scenarios.len(), kept.skipped.len()), (1, 0));
+        let other = plan.on_debezium("3.7.0.Final");
+        assert_eq!(other.skipped[0].reasons, ["is about Debezium 3.6.3.Final"]);
     }
 
     #[test]

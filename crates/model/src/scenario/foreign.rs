@@ -13,6 +13,9 @@ use crate::plan::OwnPrefix;
 /// `unclean.leader.election.enable` (KAFKA-12670).
 const UNCLEAN_ELECTION_SINCE: (u32, u32) = (3, 9);
 
+/// The first release line whose Connect can stop a connector (KIP-875).
+const CONNECTOR_STOP_SINCE: (u32, u32) = (3, 5);
+
 /// Why a scenario cannot run on a cluster.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Misfit {
@@ -201,8 +204,9 @@ impl Scenario {
             rename(&mut transform.from);
             rename(&mut transform.to);
         }
-        let writes = self.writes.iter_mut().filter_map(|it| it.after.as_mut());
-        writes.for_each(|after| rename_in_trigger(after, &rename));
+        let writes = self.writes.iter_mut();
+        let triggers = writes.flat_map(|it| it.after.iter_mut().chain(&mut it.commit_after));
+        triggers.for_each(|after| rename_in_trigger(after, &rename));
         for fault in &mut self.faults {
             rename_in_trigger(&mut fault.after, &rename);
             fault.kind.names().into_iter().for_each(rename);

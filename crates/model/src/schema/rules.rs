@@ -170,8 +170,19 @@ pub(crate) fn of_write(schema: &mut Schema) {
             Value::Null,
         ),
         when("how", &["copy"], is("rows_per_s", 0.into()), Value::Null),
+        json!({
+            "if": {"required": ["transaction"]},
+            "then": {"properties": {
+                "table": {"const": "comments"},
+                "how": {"const": "insert"},
+                "start": {"const": "after-capture"},
+            }},
+        }),
     ];
-    add(schema, json!({"allOf": rules}));
+    add(
+        schema,
+        json!({"allOf": rules, "dependentRequired": {"commit_after": ["transaction"]}}),
+    );
 }
 
 pub(crate) fn of_guarantee(schema: &mut Schema) {

@@ -100,12 +100,13 @@ const FULL: &[(&str, &str)] = &[
     (
         "capture",
         "connector = \"c\"\nslot = \"s\"\npublication = \"p\"\nprefix = \"d\"\n\
+         debezium = \"3.6.3.Final\"\n\
          config = { a = \"b\" }\nworker_config = { \"offset.flush.interval.ms\" = \"50\" }",
     ),
     (
         "write",
-        "table = \"videos\"\nrows = 10\nhow = \"insert\"\nrows_per_s = 4\n\
-         after = { elapsed_ms = 1 }",
+        "table = \"comments\"\nrows = 10\nhow = \"insert\"\nrows_per_s = 4\n\
+         after = { elapsed_ms = 1 }\ntransaction = \"a\"\ncommit_after = { elapsed_ms = 2 }",
     ),
     (
         "quota",
