@@ -183,6 +183,13 @@ claim = "no-row-missing"
             ),
         ),
         (
+            "late",
+            proxied(
+                "request-late",
+                "api = \"Produce\"\npick = { first = 1 }\nlate_ms = 100\nfor_ms = 600\n",
+            ),
+        ),
+        (
             "slow",
             proxied("slow-network", "latency_ms = 200\nfor_ms = 600"),
         ),

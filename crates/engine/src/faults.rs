@@ -84,6 +84,7 @@ catalogue! {
     LinkCut link_cut
     AnswerLost answer_lost
     RequestRefused request_refused
+    RequestLate request_late
     SlowNetwork slow_network
     ConsumerRestart consumer_restart
     ConsumerPause consumer_pause

@@ -127,7 +127,7 @@ pub struct Topology {
     #[cfg_attr(test, schemars(range(min = 1, max = 3)))]
     pub brokers: u8,
     /// How clients reach the brokers; `network-cut`, `slow-network`,
-    /// `answer-lost` and `request-refused` need the fault proxy.
+    /// `answer-lost`, `request-refused` and `request-late` need the fault proxy.
     #[serde(default)]
     pub link: Link,
     /// How brokers reach each other; `link-cut` needs the fault proxy.

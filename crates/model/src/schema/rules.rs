@@ -23,7 +23,7 @@ const SHARED: [(&str, &str); 7] = [
     ("down_ms", "How long it stays down, in milliseconds."),
     (
         "for_ms",
-        "For how long, in milliseconds; for `answer-lost` and `request-refused` at most, and for \
+        "For how long, in milliseconds; for `answer-lost`, `request-refused` and `request-late` at most, and for \
          `consumer-zombie` at least.",
     ),
     (
