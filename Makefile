@@ -6,7 +6,7 @@ ACKPROOF := target/release/ackproof
 # More arguments for `ackproof run`, such as: make test-kafka-delivery ARGS="--repeat 5 --seed 41"
 ARGS ?=
 
-.PHONY: test-kafka-delivery test-kafka-catalogue test lint unit docs schemas man publish-check checks setup build fetch bench mutants machinery oldest settings finding-success-without-offset finding-debezium-first-row
+.PHONY: test-kafka-delivery test-kafka-catalogue test lint unit docs schemas java-subject man publish-check checks setup build fetch bench mutants machinery test-clients oldest settings finding-success-without-offset finding-debezium-first-row
 
 test-kafka-delivery: fetch
 	$(ACKPROOF) run delivery limitations $(ARGS)
@@ -48,6 +48,10 @@ publish-check: setup
 schemas:
 	UPDATE_SCHEMAS=1 cargo test --package ackproof-model --lib --locked schema
 
+# The Java client as a subject, compiled, out of clients/java (JDK 17 and Maven).
+java-subject:
+	clients/java/build.sh crates/stack/src/java_client/subject.jar
+
 # A manual page for each command: man -l target/man/ackproof-run.1
 man: build
 	$(ACKPROOF) man target/man
@@ -61,6 +65,13 @@ machinery: setup
 	@# As `unit` builds it: another choice of packages would build most of them again.
 	cargo test --workspace --locked --no-run --quiet
 	ACKPROOF=$${CARGO_TARGET_DIR:-target}/debug/ackproof scripts/machinery.py --rounds $(ROUNDS) $(MACHINERY)
+
+# The subjects in clients/ against a broker; those whose toolchain is not there are skipped.
+CLIENTS ?=
+
+test-clients: setup
+	cargo build --locked --package ackproof --quiet
+	ACKPROOF=$${CARGO_TARGET_DIR:-target}/debug/ackproof scripts/test-clients.py $(CLIENTS)
 
 setup:
 	@scripts/setup.sh
@@ -99,7 +110,7 @@ KAFKA_JARS ?= $(HOME)/.cache/ackproof/parts/kafka-4.3.1
 
 settings: fetch
 	scripts/settings.sh kafka "$(KAFKA_JARS)" > crates/model/src/scenario/settings/kafka.tsv
-	scripts/settings.sh librdkafka > crates/subject/src/config/librdkafka.tsv
+	scripts/settings.sh librdkafka > crates/subject/src/librdkafka_client/config/librdkafka.tsv
 
 bench: fetch
 	scripts/bench.sh

@@ -27,7 +27,7 @@ KINDS = {
     "broker": lambda words: "kafka.Kafka" in words,
     "connect": lambda words: any("ConnectDistributed" in word for word in words),
     "postgresql": lambda words: words[0].endswith("/postgres") and "-D" in words,
-    "client": lambda words: words[1:2] == ["subject"],
+    "client": lambda words: words[1:2] == ["drive-client"],
 }
 
 

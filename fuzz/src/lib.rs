@@ -102,7 +102,7 @@ pub fn kafkatest(bytes: &[u8]) {
                     return;
                 }
             }
-            Ok(Conversion::Repeat) => {}
+            Ok(Conversion::Repeat(())) => {}
             Err(error) => return drop(error.to_string()),
         }
     }

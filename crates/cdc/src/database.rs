@@ -5,7 +5,7 @@ use std::fmt;
 
 use tokio_postgres::{Client, NoTls};
 
-/// Where the database is, and as whom to enter it.
+/// The address of the database, and the role to connect as.
 #[derive(Clone, PartialEq, Eq)]
 pub struct ConnectionParameters {
     /// Name or address of the machine.
@@ -46,7 +46,7 @@ impl fmt::Debug for ConnectionParameters {
 /// The database could not be reached, or did not let us in.
 #[derive(Debug, thiserror::Error)]
 #[error("cannot connect to the database as {database}")]
-pub struct ConnectError {
+pub struct DatabaseConnectError {
     database: String,
     #[source]
     source: tokio_postgres::Error,
@@ -56,7 +56,7 @@ pub struct ConnectError {
 pub(crate) async fn connect(
     parameters: &ConnectionParameters,
     application_name: &str,
-) -> Result<Client, ConnectError> {
+) -> Result<Client, DatabaseConnectError> {
     let mut config = tokio_postgres::Config::new();
     config
         .host(&parameters.host)
@@ -67,10 +67,14 @@ pub(crate) async fn connect(
     if let Some(password) = &parameters.password {
         config.password(password);
     }
-    let (client, connection) = config.connect(NoTls).await.map_err(|source| ConnectError {
-        database: parameters.to_string(),
-        source,
-    })?;
+    let (client, connection) =
+        config
+            .connect(NoTls)
+            .await
+            .map_err(|source| DatabaseConnectError {
+                database: parameters.to_string(),
+                source,
+            })?;
     // A connection that breaks fails the client's next call, which reports it
     // with its own context; nothing is lost by not waiting for the task.
     tokio::spawn(connection);

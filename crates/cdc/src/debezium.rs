@@ -1,17 +1,15 @@
 //! Debezium's change events, as JSON, turned into events of a history. Pure;
 //! knows nothing of how the records were read.
 //!
-//! Three forms are read: Debezium's envelope, the same with its schema around
-//! it (`schemas.enable`), and the row after the change, which is what remains
-//! of an envelope that a transform flattens. A flattened event tells which
-//! change it is of by the row, and its operation and place only where it was
-//! asked to (`add.fields`, `add.headers`).
+//! Three forms are read: Debezium's envelope, the same with its schema around it
+//! (`schemas.enable`), and the row after the change, as a transform flattens it. A
+//! flattened event tells which change it is of by the row, and its operation and place only
+//! where it was asked to (`add.fields`, `add.headers`).
 //!
-//! An event that is neither is never skipped. Where the connector's
-//! configuration gives events another form, it is `Unreadable`; otherwise it
-//! is `Corrupt`, with what could still be read of it, so that the checker sees
-//! that something stands there. Where nothing could be read, the table is the
-//! topic's, the key is 0 (keys begin at 1), the operation an update, the
+//! An event that is neither is never skipped. Where the connector's configuration gives
+//! events another form, it is `Unreadable`; otherwise it is `Corrupt`, with the fields that
+//! could be read, so that the checker sees a record there. Where nothing could be read, the
+//! table is the topic's, the key is 0 (keys begin at 1), the operation an update, the
 //! position 0.
 
 use std::borrow::Cow;
@@ -68,8 +66,8 @@ impl EventDecoder {
         }
     }
 
-    /// The record as an event of the history; none for a tombstone that tells
-    /// of nothing that the delete before it has not told.
+    /// The record as an event of the history; none for a tombstone that repeats the delete
+    /// before it.
     pub fn decode(&self, record: &RawRecord<'_>) -> Option<Body> {
         let key = record.key.and_then(key_id);
         let said = match record.value {
@@ -90,7 +88,7 @@ impl EventDecoder {
         })
     }
 
-    /// What the record is to those who read the topic.
+    /// The record's content for groups that read the topic.
     pub fn content(&self, record: &RawRecord<'_>) -> Content {
         match self.decode(record) {
             Some(Body::ChangeEvent { content, .. }) => content.as_read(),
@@ -116,7 +114,7 @@ impl EventDecoder {
         })
     }
 
-    /// What is made of an event that does not fit its form.
+    /// The event for a record that does not fit its form.
     fn misfit(&self) -> ChangeContent {
         if self.form.may(SettingEffect::Reshape) {
             ChangeContent::Unreadable
@@ -258,7 +256,7 @@ fn key_id(key: &[u8]) -> Option<i64> {
     key.as_i64().or_else(|| key.get("id")?.as_i64())
 }
 
-/// What could be read of a value.
+/// The readable fields of a value.
 struct Said {
     table: Option<TableIx>,
     row_key: Option<i64>,

@@ -1,8 +1,7 @@
-//! What a connector's configuration makes of its events: which form they have,
-//! where they stand, which there are. Pure; knows nothing of what came out.
+//! The effect of a connector's configuration on its events: their form, their topics, and
+//! which of them there are. Pure; knows nothing of the events themselves.
 //!
-//! What it cannot see is told by the events: a setting named here is only the
-//! reason for what is found there.
+//! The events show the rest: a setting here is only the reason for it.
 
 use model::event::{CaptureSetting, SettingEffect, Snapshot};
 use model::scenario::{Capture, Config};
@@ -15,8 +14,7 @@ const JSON: &str = "org.apache.kafka.connect.json.JsonConverter";
 pub struct Form {
     /// Whether it reads rows that are there before it streams.
     pub snapshot: Snapshot,
-    /// What changes which events there are, where they stand, or what they
-    /// look like.
+    /// Settings that change which events there are, their topics, or their form.
     pub settings: Vec<CaptureSetting>,
     pub(crate) metadata: Metadata,
     pub(crate) tombstones: Tombstones,
@@ -31,13 +29,13 @@ pub(crate) struct Metadata {
     pub(crate) table: Vec<String>,
 }
 
-/// What a tombstone tells of.
+/// The meaning of a tombstone.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub(crate) enum Tombstones {
-    /// Nothing that the event before it has not told.
+    /// The delete event before it has reported the same change.
     Echo,
-    /// A delete that no other event tells of.
+    /// A delete that no other event reports.
     Delete,
 }
 
@@ -98,11 +96,14 @@ impl Form {
 
     /// Whether a setting may do this to events.
     pub fn may(&self, effect: SettingEffect) -> bool {
-        self.settings.iter().any(|setting| setting.may == effect)
+        self.settings.iter().any(|setting| setting.effect == effect)
     }
 
-    fn add(&mut self, may: SettingEffect, what: String) {
-        self.settings.push(CaptureSetting { may, what });
+    fn add(&mut self, effect: SettingEffect, description: String) {
+        self.settings.push(CaptureSetting {
+            effect,
+            description,
+        });
     }
 
     fn converters(&mut self, capture: &Capture) {
@@ -327,9 +328,9 @@ mod tests {
         for (class, expected) in transforms {
             let config = [("transforms", "t"), ("transforms.t.type", class.as_str())];
             let settings = form(&config).settings;
-            let may: Vec<_> = settings.iter().map(|setting| setting.may).collect();
+            let may: Vec<_> = settings.iter().map(|setting| setting.effect).collect();
             assert_eq!(may, expected, "{class}");
-            assert!(settings[0].what.contains(&class), "{settings:?}");
+            assert!(settings[0].description.contains(&class), "{settings:?}");
         }
         for (key, value, may) in [
             (
@@ -352,8 +353,8 @@ mod tests {
         ] {
             let settings = form(&[(key, value)]).settings;
             assert_eq!(settings.len(), 1, "{key}");
-            assert_eq!(settings[0].may, may, "{key}");
-            assert!(settings[0].what.starts_with(key), "{settings:?}");
+            assert_eq!(settings[0].effect, may, "{key}");
+            assert!(settings[0].description.starts_with(key), "{settings:?}");
         }
     }
 

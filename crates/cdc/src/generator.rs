@@ -1,6 +1,5 @@
-//! What the writer is going to write: changes with their numbers, keys and
-//! rows, derived from a seed. Pure; knows nothing of how a change reaches the
-//! database.
+//! The writer's input: changes with their numbers, keys and rows, derived from a seed.
+//! Pure; knows nothing of how a change reaches the database.
 
 use model::event::{Body, RowOp};
 use model::ids::{ChangeId, RowKey, RunId, TxId};
@@ -29,7 +28,7 @@ pub(crate) struct Change {
     pub(crate) proof: String,
 }
 
-/// What a change does, with the columns it sets beside key and proof.
+/// The operation of a change, with the columns it sets beside key and proof.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Row {
     Video {

@@ -1,5 +1,5 @@
-//! Reads what the tables hold after all traffic: the truth that the change
-//! events are held against. Knows nothing of who wrote the rows.
+//! Reads the tables after all traffic: the change events are compared with them. Knows
+//! nothing of the writer.
 
 use futures_util::TryStreamExt;
 use model::event::Body;
@@ -7,7 +7,7 @@ use model::ids::{RowKey, RunId};
 use model::record::decode_change;
 use tokio_postgres::{IsolationLevel, Transaction};
 
-use crate::database::{ConnectError, ConnectionParameters, connect};
+use crate::database::{ConnectionParameters, DatabaseConnectError, connect};
 use crate::schema::Table;
 use crate::writer::Sink;
 
@@ -16,7 +16,7 @@ use crate::writer::Sink;
 pub enum RowsError {
     /// No connection.
     #[error("cannot read the tables")]
-    Connect(#[from] ConnectError),
+    Connect(#[from] DatabaseConnectError),
     /// The transaction could not be opened or ended.
     #[error("cannot read the tables at one moment")]
     Transaction(#[source] tokio_postgres::Error),

@@ -1,17 +1,17 @@
-//! The tables of the capture scenarios and the publication that Debezium
-//! reads. Knows nothing of what is written into them.
+//! The tables of the capture scenarios and the publication that Debezium reads. Knows
+//! nothing of their rows.
 
 use model::ids::TableIx;
 use tokio_postgres::Client;
 
-use crate::database::{ConnectError, ConnectionParameters, connect};
+use crate::database::{ConnectionParameters, DatabaseConnectError, connect};
 
 /// A table of the capture scenarios.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Table {
     /// Has a counter of its comments, which an insert-and-touch updates.
     Videos,
-    /// Who writes comments.
+    /// The authors of comments.
     Users,
     /// Belongs to a video and a user.
     Comments,
@@ -50,11 +50,11 @@ impl Table {
 pub enum SchemaError {
     /// No connection.
     #[error("cannot create the tables")]
-    Connect(#[from] ConnectError),
+    Connect(#[from] DatabaseConnectError),
     /// The database refused.
     #[error("cannot create {what}; the scenario needs a database of its own")]
     Create {
-        /// What was to be made.
+        /// The object to be created.
         what: String,
         /// The database's answer.
         source: tokio_postgres::Error,

@@ -1,6 +1,6 @@
-//! What the database itself knows of a capture: its replication slot and the
-//! process that serves it. Independent evidence that a connector's task was
-//! restarted. Knows nothing of the connector.
+//! The replication slot of a capture and the process that serves it, as the database
+//! reports them: independent evidence that a connector's task was restarted. Knows nothing
+//! of the connector.
 
 use std::time::SystemTime;
 
@@ -8,12 +8,12 @@ use model::ids::Lsn;
 use tokio_postgres::types::PgLsn;
 use tokio_postgres::{Client, Row, Statement};
 
-use crate::database::{ConnectError, ConnectionParameters, connect};
+use crate::database::{ConnectionParameters, DatabaseConnectError, connect};
 
 /// The state of a replication slot at one moment.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SlotStatus {
-    /// Who reads it; none while nobody does.
+    /// The process that reads it; none while no connector is connected.
     pub walsender: Option<Walsender>,
     /// Everything before has been confirmed by the reader, and will not be
     /// sent again.
@@ -34,11 +34,11 @@ pub struct Walsender {
     pub pid: i32,
     /// When it was started, by the database's clock.
     pub started: Option<SystemTime>,
-    /// What it does.
+    /// Its state.
     pub activity: Activity,
 }
 
-/// What a walsender does.
+/// The state of a walsender.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Activity {
     /// Sends changes (`streaming`, or `catchup` while it is behind).
@@ -52,7 +52,7 @@ pub enum Activity {
 pub enum SlotError {
     /// No connection.
     #[error("cannot watch the replication slot")]
-    Connect(#[from] ConnectError),
+    Connect(#[from] DatabaseConnectError),
     /// The database refused.
     #[error("cannot read the state of the replication slot {slot}")]
     Read {

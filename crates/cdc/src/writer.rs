@@ -1,11 +1,11 @@
-//! Writes rows into the tables, one transaction at a time or with some left open,
-//! and tells of every change before it is sent and of every transaction's end.
-//! Knows nothing of who captures the changes.
+//! Writes rows into the tables, one transaction at a time or with some left open, and
+//! reports every change before it is sent and every transaction's end. Knows nothing of the
+//! capture of changes.
 //!
-//! COPY runs with `session_replication_role = replica`, as a dump is restored
-//! with `--disable-triggers`: the foreign keys hold by construction, and
-//! checking them row by row takes six times as long as the load itself. Only
-//! a superuser (or who was granted it) may set that.
+//! COPY runs with `session_replication_role = replica`, as a dump is restored with
+//! `--disable-triggers`: the foreign keys hold by construction, and checking them row by
+//! row takes six times as long as the load itself. Only a superuser, or a role with the
+//! privilege, may set that.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -20,7 +20,7 @@ use tokio_postgres::error::{DbError, Severity};
 use tokio_postgres::types::PgLsn;
 use tokio_postgres::{Client, Statement};
 
-use crate::database::{ConnectError, ConnectionParameters, connect};
+use crate::database::{ConnectionParameters, DatabaseConnectError, connect};
 use crate::generator::{Change, Generator, Row};
 use crate::schema::Table;
 
@@ -32,8 +32,8 @@ const COPY_CHUNK_BYTES: usize = 64 * 1024;
 /// Writes rows over one connection, and over one for each transaction that is
 /// left open meanwhile.
 ///
-/// A writer that returned an error has said what became of its transaction,
-/// and is not to be used again: keys it has given out may not be in the table.
+/// A writer that returned an error has reported the outcome of its transaction. It must not
+/// be used again: keys that it has given out may not be in the table.
 pub struct Writer {
     client: Client,
     statements: Statements,
@@ -49,8 +49,8 @@ struct OpenTransaction {
     tx: TxId,
 }
 
-/// Takes what happened, in order: `ChangeInvoked` for each row before the row
-/// is sent, `TxCompleted` when the answer to COMMIT is known.
+/// Takes the events in order: `ChangeInvoked` for each row before the row is sent,
+/// `TxCompleted` when the answer to COMMIT is known.
 pub type Sink<'s> = dyn FnMut(Body) + Send + 's;
 
 /// How a writer ended.
@@ -59,7 +59,7 @@ pub struct Finish {
     /// The last change of each table. When the events of all of them have come
     /// out, so must have those of everything before.
     pub last: Vec<LastChange>,
-    /// A place in the write-ahead log inside the last transaction but one: who
+    /// A place in the write-ahead log inside the last transaction but one: a reader that
     /// confirms beyond it has confirmed all but the last.
     pub inside: Lsn,
 }
@@ -75,36 +75,31 @@ pub struct LastChange {
 
 /// A write could not be carried out.
 #[derive(Debug, thiserror::Error)]
+#[allow(missing_docs, reason = "the messages say what the fields are")]
 pub enum WriterError {
     /// No connection.
     #[error("cannot start the writer")]
-    Connect(#[from] ConnectError),
+    Connect(#[from] DatabaseConnectError),
     /// A statement could not be prepared.
     #[error("cannot prepare to write {what}; the tables must be created first")]
     Prepare {
-        /// What was to be written.
         what: &'static str,
-        /// The database's answer.
         source: tokio_postgres::Error,
     },
     /// The scenario names a table that is not there.
     #[error("there is no table {name}; there are videos, users and comments")]
-    UnknownTable {
-        /// The name.
-        name: String,
-    },
+    UnknownTable { name: String },
     /// How far the write-ahead log has got cannot be read.
     #[error("cannot read how far the write-ahead log has got")]
     Place(#[source] tokio_postgres::Error),
     /// A comment without a video or a user.
     #[error(transparent)]
     NoParent(#[from] NoParent),
-    /// The transaction failed; what became of it is in the history.
+    /// The transaction failed; its outcome is in the history.
     #[error("transaction {tx} failed at {stage}")]
     Transaction {
-        /// The transaction.
         tx: TxId,
-        /// What was being done.
+        /// The step that failed.
         stage: &'static str,
         /// The database's answer, or how the connection broke.
         source: tokio_postgres::Error,
@@ -325,10 +320,9 @@ async fn end(
     }
 }
 
-/// What a COMMIT that was answered with an error leaves behind. An ERROR is
-/// raised before the commit takes effect and rolls back; a FATAL or PANIC may
-/// come after it (the server was shut down before it could answer), and a
-/// broken connection gives no answer at all.
+/// The outcome of a COMMIT that was answered with an error. An ERROR is raised before the
+/// commit takes effect and rolls back; a FATAL or PANIC may come after it (the server was
+/// shut down before it could answer), and a broken connection gives no answer at all.
 const fn failed_commit(answer: Option<Severity>) -> TxOutcome {
     match answer {
         Some(Severity::Error) => TxOutcome::RolledBack,

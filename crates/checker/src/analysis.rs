@@ -1,4 +1,4 @@
-//! What a history came to, for the judge, the proof and calibration. Knows nothing
+//! The results of a history, for the judge, the proof and calibration. Knows nothing
 //! of how it was found out.
 
 use std::collections::BTreeMap;
@@ -27,7 +27,7 @@ use crate::txn::cycles::CycleCoverage;
 use crate::txn::outcomes::TxnOutcomes;
 use crate::txn::read_committed::IsolationCoverage;
 
-/// What a history came to: everything that verdicts are made of.
+/// The results of a history: everything that verdicts are made of.
 #[derive(Clone, Debug, Default)]
 pub struct Analysis {
     /// What is wrong, in the catalogue's order.

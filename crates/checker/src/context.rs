@@ -1,4 +1,4 @@
-//! What is known of a history apart from what is wrong with it: who is who, where
+//! What is known of a history apart from what is wrong with it: names, where
 //! it comes from, its transactions and what became of them, how topics are
 //! cleaned, how groups stood when the wait for them was over, and how far the run
 //! came. Knows nothing of the analyzers, which are shown each event after this has

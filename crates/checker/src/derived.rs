@@ -104,7 +104,7 @@ pub(crate) struct Derivations {
     coverage: DerivationCoverage,
 }
 
-/// What the history is being read for.
+/// The purpose of the current pass.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 enum Stage {
     /// Nothing was made of anything so far.

@@ -14,7 +14,7 @@ use crate::names::Names;
 use crate::sets::sparse_set::SparseSet;
 
 /// Examples of one anomaly that are kept, at most; how many of them are shown
-/// is for the one who explains them to say.
+/// is for the explainer to say.
 pub(crate) const EXAMPLES_MAX: usize = 100;
 /// Ranges by which one finding names its instances, at most.
 const RANGES_MAX: usize = 10_000;
@@ -32,7 +32,7 @@ pub(crate) enum Scope {
     Transactions(ProducerIx),
 }
 
-/// What a second reading of the history has to look out for.
+/// What the explainer has to look out for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub(crate) enum Watch {
     /// Everything about a record.
@@ -49,7 +49,7 @@ pub(crate) enum Watch {
     Transaction(TransactionRef),
     /// What a group made of the record at an offset.
     MadeOf(GroupIx, PartitionRef, Offset),
-    /// To whom a partition was given, and from whom it was taken.
+    /// A partition's assignments and revocations.
     Hands(GroupIx, PartitionRef),
     /// The moments at which the observer saw how far a partition reaches.
     Ends(PartitionRef),
@@ -230,19 +230,19 @@ impl FindingCollector {
                     last,
                 })
                 .collect();
-            let named_all = ranges.len() <= RANGES_MAX;
+            let ranges_complete = ranges.len() <= RANGES_MAX;
             ranges.truncate(RANGES_MAX);
             findings.push(Finding {
                 anomaly,
                 count: tally.count,
-                named: ranges,
-                named_all,
+                ranges,
+                ranges_complete,
                 lost_at: Vec::new(),
                 examples: tally
                     .suspects
                     .iter()
                     .map(|(_, _, suspect)| Example {
-                        what: suspect.what.clone(),
+                        item: suspect.what.clone(),
                         operations: Vec::new(),
                         logs: Vec::new(),
                     })

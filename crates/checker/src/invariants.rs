@@ -1,4 +1,4 @@
-//! What becomes of an invariant of the checker that does not hold: whatever rests
+//! The end of a checker whose invariant does not hold: whatever rests
 //! on it cannot tell, and the process goes on. Knows nothing of any invariant;
 //! they are asserted where they are relied on, with a text that says what is
 //! wrong, and must hold for every history, however hostile.
@@ -22,7 +22,7 @@ fn text_of(panic: &(dyn Any + Send)) -> String {
     text.unwrap_or_else(|| "it does not say which".to_owned())
 }
 
-/// What is left of a whole without a part of it.
+/// A whole without a part of it.
 pub(crate) fn without(whole: u64, part: u64, of: &str) -> u64 {
     assert!(part <= whole, "{of}: {part} of {whole}");
     whole - part

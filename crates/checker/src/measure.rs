@@ -112,14 +112,14 @@ struct GroupMeter {
     /// Records acknowledged and not processed.
     lag: u64,
     /// Change events of its topics that could be read, and those processed: a
-    /// group may be faster than who looks at the ends.
+    /// group may be faster than the observer of the ends.
     events_readable: u64,
     events_processed: u64,
     lag_peak: u64,
     lag_sum: u128,
     lag_samples: u64,
     someone_ended: bool,
-    /// When members ended in whose place none has been started.
+    /// Ends of members that have no successor yet.
     ended: VecDeque<Micros>,
     /// When a member was started in the place of one, and when that one ended.
     recovering: BTreeMap<MemberIx, (Micros, Option<Micros>)>,
@@ -259,7 +259,7 @@ impl Meter {
             Body::FaultNotHealed { fault, why } => {
                 let record = self.faults.entry(*fault).or_default();
                 record.aftermath.push(Evidence {
-                    what: "it works again".to_owned(),
+                    observation: "it works again".to_owned(),
                     found: Found::No,
                     detail: why.clone(),
                 });

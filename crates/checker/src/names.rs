@@ -1,4 +1,4 @@
-//! Who is who in a history: the names behind the numbers. Knows nothing of
+//! The names behind a history's numbers. Knows nothing of
 //! what they did.
 
 use std::collections::BTreeMap;

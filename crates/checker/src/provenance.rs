@@ -9,7 +9,7 @@ use model::ids::{GroupIx, Offset, PartitionRef, ProducerIx};
 
 use crate::sets::ranges::Ranges;
 
-/// What may not be said of a history that lacks something: every one of these
+/// Conclusions that an incomplete history forbids: every one of these
 /// is the absence of an event that may only not have been recorded.
 pub(crate) const ABSENCES: [Anomaly; 6] = [
     Anomaly::LostWrite,
@@ -46,17 +46,17 @@ impl Provenance {
     pub(crate) fn observe(&mut self, body: &Body) {
         match body {
             Body::Imported { tool } => self.imported = Some(tool.clone()),
-            Body::Lacking { what } => self.lacking.push(what.clone()),
+            Body::Incomplete { description } => self.lacking.push(description.clone()),
             Body::SendsUnrecorded { producer } => {
                 self.unrecorded.insert(*producer);
             }
             Body::IsolationDeclared { group, isolation } => {
                 self.isolation.insert(*group, *isolation);
             }
-            Body::CommittedExpected { group } => {
+            Body::ReadCommittedRequired { group } => {
                 self.relying.insert(*group);
             }
-            Body::RebalancesUntold { group } => {
+            Body::RebalancesUnrecorded { group } => {
                 self.rebalanced.insert(*group);
             }
             Body::Replaceable {
@@ -67,12 +67,12 @@ impl Provenance {
                 let of = self.replaceable.entry(*partition).or_default();
                 of.add(first.get(), last.get());
             }
-            Body::OffsetsGivenAgain {
+            Body::OffsetsReused {
                 before, first, how, ..
             } => {
                 self.given_again.insert(*before, (*first, *how));
             }
-            Body::SendsUntold { sends, .. } => {
+            Body::SendsWithoutOutcome { sends, .. } => {
                 self.untold_sends = self.untold_sends.saturating_add(*sends);
             }
             _ => {}

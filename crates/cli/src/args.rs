@@ -1,9 +1,11 @@
 //! What the user typed, and the help that goes with it. What it means is for
 //! `settings`.
 
+use std::ffi::OsString;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
+use model::scenario::client::{ChosenClients, ClientSpec};
 use stack::detached::{DEFAULT_STACK, StackName};
 
 use crate::version::version;
@@ -49,6 +51,9 @@ pub(crate) struct Cli {
 pub(crate) enum Command {
     /// Run scenarios and judge what happened
     Run(RunArgs),
+    /// Run scenarios with several clients or versions, and compare the
+    /// guarantees
+    Matrix(MatrixArgs),
     /// Delete topics and groups that a killed run left in your cluster
     Cleanup(CleanupArgs),
     /// Write a first scenario of your own, with an explanation of every line
@@ -79,9 +84,22 @@ pub(crate) enum Command {
         /// The folder
         dir: PathBuf,
     },
-    /// Become a client under test; started by ackproof itself
+    /// Check a client of your own that speaks the subject protocol
+    #[command(subcommand)]
+    Subject(SubjectCommand),
+    /// Drive a client under test; started by ackproof itself
     #[command(hide = true)]
-    Subject,
+    DriveClient,
+    /// Become a client's command that ends with its parent; started by ackproof
+    /// itself
+    #[command(hide = true)]
+    DieWithParent {
+        /// The process that starts it
+        parent: u32,
+        /// The command
+        #[arg(required = true, trailing_var_arg = true, allow_hyphen_values = true)]
+        command: Vec<OsString>,
+    },
 }
 
 /// Scenarios at once where the user does not say.
@@ -133,7 +151,94 @@ pub(crate) struct RunArgs {
           conflicts_with_all = ["kafka", "debezium", "kafka_home"])]
     pub(crate) bootstrap: Vec<proxy::HostPort>,
     #[command(flatten)]
+    pub(crate) clients: ClientArgs,
+    #[command(flatten)]
     pub(crate) versions: VersionArgs,
+}
+
+/// Which clients are put to the test. They replace those that scenarios name,
+/// but where a scenario is about its own.
+#[derive(Clone, Debug, Default, Args)]
+pub(crate) struct ClientArgs {
+    /// The client of all producers and groups: librdkafka, java, either with
+    /// :VERSION or :/PATH, or 'command:PROGRAM ARGS' [default: the scenario's,
+    /// or the librdkafka that ackproof is built with]
+    #[arg(long, value_name = "CLIENT")]
+    pub(crate) client: Option<ClientSpec>,
+    /// The client of producers and of transforms, in place of --client
+    #[arg(long, value_name = "CLIENT")]
+    pub(crate) producer_client: Option<ClientSpec>,
+    /// The client of groups that only read, in place of --client
+    #[arg(long, value_name = "CLIENT")]
+    pub(crate) consumer_client: Option<ClientSpec>,
+}
+
+impl ClientArgs {
+    pub(crate) fn chosen(&self) -> ChosenClients {
+        let or_all = |own: &Option<ClientSpec>| own.clone().or_else(|| self.client.clone());
+        ChosenClients {
+            producers: or_all(&self.producer_client),
+            consumers: or_all(&self.consumer_client),
+        }
+    }
+}
+
+const MATRIX_HELP: &str = "\
+There is a column for each --client, for each --kafka, or for each pair of them.
+Each column is a run of its own with the same seed, in a folder of the output
+directory, and `ackproof check` takes it. The table is also in matrix.md and
+matrix.json there.
+
+Exit codes:
+  0    every column was run; with two columns: no guarantee got worse
+  1    with two columns: a guarantee that is HELD in the first is VIOLATED in
+       the second; what is only observed does not count
+  2    bad usage or bad input; nothing was started
+  3    with two columns: none got worse, and one is INCONCLUSIVE where that
+       matters: HELD and then INCONCLUSIVE, or not known in the first and not
+       HELD in the second
+  4    the environment failed: a download, a port, a process that would not start
+  130  interrupted";
+
+#[derive(Clone, Debug, Args)]
+#[command(after_help = MATRIX_HELP)]
+pub(crate) struct MatrixArgs {
+    /// Suites, scenarios, scenario files or folders of them, as `run` takes them
+    #[arg(
+        value_name = "SUITE|SCENARIO|FILE.toml|DIR",
+        default_value = "delivery"
+    )]
+    pub(crate) names: Vec<String>,
+    /// A client to compare, as `run` takes it; several, each with its own
+    /// --client
+    #[arg(long = "client", value_name = "CLIENT")]
+    pub(crate) clients: Vec<ClientSpec>,
+    /// A version of Kafka's brokers to compare; several, each with its own
+    /// --kafka
+    #[arg(long, value_name = "VERSION", conflicts_with = "bootstrap")]
+    pub(crate) kafka: Vec<String>,
+    /// Output directory: empty, or not there yet [default: runs/DATE-TIME-SEED, in UTC]
+    #[arg(long, value_name = "DIR")]
+    pub(crate) out: Option<PathBuf>,
+    /// Random seed of every column [default: random, and printed]
+    #[arg(long, value_name = "N", value_parser = whole::<u64>(0, u64::MAX),
+          allow_negative_numbers = true)]
+    pub(crate) seed: Option<u64>,
+    /// How many scenarios at once, over all columns; one with several brokers
+    /// counts as two
+    #[arg(long, value_name = "N", default_value_t = JOBS_DEFAULT,
+          allow_negative_numbers = true, value_parser = whole::<u16>(1, 64))]
+    pub(crate) jobs: u16,
+    /// How often each scenario is run in each column; the worst verdict counts
+    #[arg(long, value_name = "N", default_value_t = 1,
+          allow_negative_numbers = true, value_parser = whole::<u32>(1, 1000))]
+    pub(crate) repeat: u32,
+    /// What goes to standard output
+    #[arg(long, value_enum, default_value_t = Format::Human)]
+    pub(crate) format: Format,
+    /// Run against this cluster of yours, as `run` does
+    #[arg(long, value_name = "HOST:PORT", value_delimiter = ',')]
+    pub(crate) bootstrap: Vec<proxy::HostPort>,
 }
 
 const CLEANUP_HELP: &str = "\
@@ -195,6 +300,8 @@ pub(crate) struct InitArgs {
 
 #[derive(Debug, Args)]
 pub(crate) struct ListArgs {
+    #[command(flatten)]
+    pub(crate) clients: ClientArgs,
     /// What goes to standard output
     #[arg(long, value_enum, default_value_t = DataFormat::Human)]
     pub(crate) format: DataFormat,
@@ -210,6 +317,8 @@ pub(crate) struct ExplainArgs {
     #[arg(long, value_name = "N", value_parser = whole::<u64>(0, u64::MAX),
           allow_negative_numbers = true)]
     pub(crate) seed: Option<u64>,
+    #[command(flatten)]
+    pub(crate) clients: ClientArgs,
     /// What goes to standard output
     #[arg(long, value_enum, default_value_t = DataFormat::Human)]
     pub(crate) format: DataFormat,
@@ -370,6 +479,54 @@ pub(crate) struct ProxyArgs {
     /// Where faults are switched
     #[arg(long, value_name = "IP:PORT", default_value = "127.0.0.1:0")]
     pub(crate) api: SocketAddr,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum SubjectCommand {
+    /// Try every message of the subject protocol against a client
+    Check(SubjectCheckArgs),
+    /// Speak the subject protocol on standard input and output
+    Serve(SubjectServeArgs),
+}
+
+const SUBJECT_CHECK_HELP: &str = "\
+It starts a broker, tries every message, good and bad, and reads the truth back
+through a client of its own. What the subject does wrong is shown with the lines
+that show it. docs/reference/subject-protocol.md has the protocol.
+
+Exit codes:
+  0    the subject does nothing wrong
+  1    it does
+  2    bad usage
+  4    the environment failed: a download, a port, a broker that would not start
+  130  interrupted";
+
+#[derive(Debug, Args)]
+#[command(after_help = SUBJECT_CHECK_HELP)]
+pub(crate) struct SubjectCheckArgs {
+    /// The program and its arguments, or a client of ackproof's: `librdkafka`,
+    /// `librdkafka:/PATH/librdkafka.so.1`
+    #[arg(
+        value_name = "COMMAND",
+        required = true,
+        trailing_var_arg = true,
+        allow_hyphen_values = true
+    )]
+    pub(crate) command: Vec<String>,
+    /// Use this cluster of yours (plain listeners), with topics and groups of
+    /// the check's own
+    #[arg(long, value_name = "HOST:PORT", conflicts_with_all = ["kafka", "kafka_home"])]
+    pub(crate) bootstrap: Vec<proxy::HostPort>,
+    #[command(flatten)]
+    pub(crate) versions: VersionArgs,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct SubjectServeArgs {
+    /// `librdkafka`, the one that is built in, or
+    /// `librdkafka:/PATH/librdkafka.so.1`
+    #[arg(value_name = "CLIENT")]
+    pub(crate) client: String,
 }
 
 #[derive(Debug, Subcommand)]

@@ -18,7 +18,7 @@ pub(crate) fn note(plan: &mut RunPlan, args: &RunArgs, now: SystemTime) {
     });
 }
 
-/// What repeats the run, however its defaults change.
+/// The command that repeats the run, however defaults change.
 fn command(plan: &RunPlan, args: &RunArgs) -> Vec<String> {
     let mut command = vec!["ackproof".to_owned(), "run".to_owned()];
     command.extend(args.names.iter().map(|name| typed(name)));
@@ -32,6 +32,16 @@ fn command(plan: &RunPlan, args: &RunArgs) -> Vec<String> {
     }
     if args.jobs != JOBS_DEFAULT {
         add("--jobs", args.jobs.to_string());
+    }
+    let clients = &args.clients;
+    for (flag, client) in [
+        ("--client", &clients.client),
+        ("--producer-client", &clients.producer_client),
+        ("--consumer-client", &clients.consumer_client),
+    ] {
+        if let Some(client) = client {
+            add(flag, client.to_string());
+        }
     }
     if !args.bootstrap.is_empty() {
         let all: Vec<String> = args.bootstrap.iter().map(ToString::to_string).collect();
@@ -111,6 +121,19 @@ mod tests {
              3.6.3.Final"
         );
         plan.versions.clear();
+        assert_eq!(
+            told(
+                &plan,
+                &[
+                    "delivery",
+                    "--client",
+                    "command:python3 s.py",
+                    "--consumer-client",
+                    "java"
+                ]
+            ),
+            "ackproof run delivery --seed 7 --client 'command:python3 s.py' --consumer-client java"
+        );
         assert_eq!(
             told(&plan, &["delivery", "--bootstrap", "a:1,b:2"]),
             "ackproof run delivery --seed 7 --bootstrap 'a:1,b:2'"

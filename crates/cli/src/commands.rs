@@ -13,4 +13,6 @@ pub(crate) mod init;
 pub(crate) mod list;
 pub(crate) mod local_stack;
 pub(crate) mod man;
+pub(crate) mod matrix;
 pub(crate) mod run;
+pub(crate) mod subject_check;

@@ -13,7 +13,7 @@ use model::plan::{RunPlan, ScenarioPlan};
 use rustix::termios::tcgetwinsize;
 
 use crate::live::Live;
-use crate::summary::name_chars;
+use crate::output::write;
 use model::scenario::words::duration_ms;
 
 /// What starting, reading everything back and stopping take beside the plan's
@@ -22,14 +22,17 @@ const BESIDE_MS: u64 = 8_000;
 /// What a line says while nothing else on it moves.
 const SPINNER: [char; 4] = ['|', '/', '-', '\\'];
 
-/// Shows a run's progress.
+/// Shows the progress of a run, or of several at once.
 pub(crate) struct Display {
     plans: Vec<ScenarioPlan>,
+    /// Of each plan, its run's and its own.
+    names: Vec<String>,
     name_chars: usize,
     running: BTreeMap<usize, Running>,
     outlook: Outlook,
     place: Place,
     ticks: usize,
+    told_interrupted: bool,
 }
 
 enum Place {
@@ -53,38 +56,55 @@ struct Fault {
 
 impl Display {
     /// Live lines if standard error is a terminal, else plain ones.
-    pub(crate) fn new(plan: &RunPlan, jobs: usize) -> Self {
+    pub(crate) fn new<'p>(
+        runs: impl IntoIterator<Item = (Option<&'p str>, &'p RunPlan)>,
+        jobs: usize,
+    ) -> Self {
+        let (mut plans, mut names) = (Vec::new(), Vec::new());
+        for (column, plan) in runs {
+            for scenario in &plan.scenarios {
+                names.push(match column {
+                    Some(column) => format!("{column}/{}", scenario.folder()),
+                    None => scenario.folder(),
+                });
+                plans.push(scenario.clone());
+            }
+        }
+        let widest = names.iter().map(|it| it.chars().count()).max();
         let place = if io::stderr().is_terminal() {
             Place::Terminal(Live::default())
         } else {
             Place::Plain
         };
         Self {
-            plans: plan.scenarios.clone(),
-            name_chars: name_chars(plan),
+            outlook: Outlook::new(&plans, jobs),
+            plans,
+            names,
+            name_chars: widest.unwrap_or(0),
             running: BTreeMap::new(),
-            outlook: Outlook::new(plan, jobs),
             place,
             ticks: 0,
+            told_interrupted: false,
         }
     }
 
-    /// Takes in an event of the run.
-    pub(crate) fn show(&mut self, progress: &Progress) {
-        let Some(plan) = self.plans.get(progress.scenario) else {
+    /// Takes in an event of a run whose first scenario has this place among
+    /// those of all runs.
+    pub(crate) fn show(&mut self, first: usize, progress: &Progress) {
+        let scenario = first + progress.scenario;
+        let Some(name) = self.names.get(scenario).cloned() else {
             return;
         };
-        let folder = plan.folder();
         if matches!(
             progress.event,
             ProgressEvent::Finished | ProgressEvent::GaveUp { .. }
         ) {
-            if let Some(running) = self.running.remove(&progress.scenario) {
+            if let Some(running) = self.running.remove(&scenario) {
                 let took = running.began.elapsed();
-                self.outlook.is_over(progress.scenario, took);
+                self.outlook.is_over(scenario, took);
             }
         } else {
-            let running = self.running.entry(progress.scenario);
+            let running = self.running.entry(scenario);
             running
                 .or_insert_with(Running::new)
                 .take_in(&progress.event);
@@ -94,8 +114,8 @@ impl Display {
             || matches!(progress.event, ProgressEvent::NotRead { .. });
         if let (true, Some(news)) = (stays, news(&progress.event)) {
             self.end();
-            // Nobody can be told that standard error is gone.
-            let _ = writeln!(anstream::stderr(), "{folder}: {news}");
+            // Without standard error there is no place for a message.
+            let _ = writeln!(anstream::stderr(), "{name}: {news}");
         }
     }
 
@@ -118,11 +138,11 @@ impl Display {
         self.ticks = self.ticks.wrapping_add(1);
         let mut lines: Vec<String> = Vec::new();
         for (index, running) in &self.running {
-            let Some(plan) = self.plans.get(*index) else {
+            let (Some(plan), Some(name)) = (self.plans.get(*index), self.names.get(*index)) else {
                 continue;
             };
             let spinner = SPINNER[self.ticks % SPINNER.len()];
-            let (name, name_chars) = (plan.folder(), self.name_chars);
+            let name_chars = self.name_chars;
             lines.push(format!(
                 "  {spinner} {name:name_chars$}  {}",
                 running.status(plan)
@@ -143,6 +163,17 @@ impl Display {
         write()
     }
 
+    /// Says once that the end has begun.
+    pub(crate) fn interrupted(&mut self) {
+        if !std::mem::replace(&mut self.told_interrupted, true) {
+            // Nobody can be told that standard error is gone.
+            let _ = self.write(|| {
+                let words = "interrupted: undoing faults (press Ctrl-C again to stop now)\n";
+                write(&mut anstream::stderr(), words)
+            });
+        }
+    }
+
     /// Takes away what is live.
     pub(crate) fn end(&mut self) {
         if let Place::Terminal(live) = &mut self.place {
@@ -160,7 +191,7 @@ fn size() -> (usize, usize) {
 
 fn put(text: &str) {
     let mut stderr = io::stderr().lock();
-    // Nobody can be told that standard error is gone.
+    // Without standard error there is no place for a message.
     let _ = stderr
         .write_all(text.as_bytes())
         .and_then(|()| stderr.flush());
@@ -178,8 +209,8 @@ struct Outlook {
 }
 
 impl Outlook {
-    fn new(plan: &RunPlan, jobs: usize) -> Self {
-        let expected = plan.scenarios.iter();
+    fn new(plans: &[ScenarioPlan], jobs: usize) -> Self {
+        let expected = plans.iter();
         let expected = expected.map(|it| Some(it.schedule_ms().saturating_add(BESIDE_MS)));
         Self {
             jobs: jobs.max(1),

@@ -1,10 +1,11 @@
-//! A scenario's plan in words, for somebody who knows Kafka and not this tool.
+//! A scenario's plan in words, for readers who know Kafka and not ackproof.
 //! Pure; nothing in it has happened yet.
 
 use cdc::form::Form;
 use model::claim::{Guarantee, Level, Traffic};
 use model::event::SettingEffect;
 use model::plan::ScenarioPlan;
+use model::scenario::client::ClientSpec;
 use model::scenario::defaults::{ClientKind, unset};
 use model::scenario::words::{self, duration_ms};
 use model::scenario::{Capture, Config, Effect, Fault, Scenario};
@@ -53,15 +54,20 @@ pub(crate) fn explain(page: &mut Page, plan: &ScenarioPlan, seed: Seed) {
 }
 
 /// What a client is configured with, and what it does where nothing is set.
-fn client(page: &mut Page, kind: ClientKind, config: &Config) {
+fn client(page: &mut Page, kind: ClientKind, client: &ClientSpec, config: &Config) {
     settings(page, config);
-    let unset: Vec<String> = unset(kind, config)
+    let unset: Vec<String> = unset(kind, client, config)
         .map(|it| format!("{} {}", it.key, it.words()))
         .collect();
-    if !unset.is_empty() {
-        let words = format!("not set, and so here: {}", unset.join(", "));
-        page.prose_after("      ", "        ", &words);
-    }
+    let words = if client.library().is_none() {
+        format!("client {client}: what is not set is its own default")
+    } else {
+        format!(
+            "client {client}; not set, and so here: {}",
+            unset.join(", ")
+        )
+    };
+    page.prose_after("      ", "        ", &words);
 }
 
 fn settings(page: &mut Page, config: &Config) {
@@ -97,8 +103,8 @@ fn what_captures(page: &mut Page, capture: &Capture) {
     for setting in Form::of(capture).settings {
         let words = format!(
             "{}: {}",
-            setting.what,
-            match setting.may {
+            setting.description,
+            match setting.effect {
                 SettingEffect::Move => {
                     "events may go to topics that ackproof does not read; one that is not found \
                      is then called neither lost nor late, but INCONCLUSIVE"
@@ -129,7 +135,12 @@ fn what_is_sent(page: &mut Page, scenario: &Scenario) {
     });
     for (producer, number) in scenario.producers.iter().zip(0..) {
         page.item(&words::producer(producer, number).to_string());
-        client(page, ClientKind::Producer, &producer.config);
+        client(
+            page,
+            ClientKind::Producer,
+            &producer.client,
+            &producer.config,
+        );
     }
     for write in &scenario.writes {
         page.item(&words::write(write).to_string());
@@ -144,9 +155,10 @@ fn who_reads_and_writes(page: &mut Page, scenario: &Scenario) {
     for transform in &scenario.transforms {
         page.item(&words::transform(transform).to_string());
         page.line("    as a consumer:");
-        client(page, ClientKind::Consumer, &transform.config);
+        let (of, config) = (&transform.client, &transform.config);
+        client(page, ClientKind::Consumer, of, config);
         page.line("    as a producer:");
-        client(page, ClientKind::Producer, &transform.producer_config);
+        client(page, ClientKind::Producer, of, &transform.producer_config);
     }
 }
 
@@ -157,7 +169,7 @@ fn who_reads(page: &mut Page, scenario: &Scenario) {
     page.heading("Who reads");
     for group in &scenario.groups {
         page.item(&words::group(group).to_string());
-        client(page, ClientKind::Consumer, &group.config);
+        client(page, ClientKind::Consumer, &group.client, &group.config);
     }
 }
 

@@ -26,7 +26,7 @@ impl Failure {
         Self::new(Exit::Environment, error)
     }
 
-    /// Somebody pressed Ctrl-C where there was nothing to judge yet.
+    /// Ctrl-C before there was anything to judge.
     pub(crate) fn interrupted() -> Self {
         Self {
             exit: Exit::Interrupted,

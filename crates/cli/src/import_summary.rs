@@ -1,4 +1,4 @@
-//! What came of another tool's recording, for people and for machines. Pure;
+//! The verdict on another tool's recording, for people and for machines. Pure;
 //! every figure was computed from the recording.
 
 use std::fmt::Write as _;

@@ -37,9 +37,9 @@ pub(crate) enum Recorded {
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum ImportError {
     #[error(transparent)]
-    Kafkatest(#[from] kafkatest::Error),
+    Kafkatest(#[from] kafkatest::KafkatestError),
     #[error(transparent)]
-    Jepsen(#[from] jepsen::Error),
+    Jepsen(#[from] jepsen::JepsenError),
     #[error("cannot read {path}", path = path.display())]
     Io {
         path: PathBuf,
@@ -190,7 +190,7 @@ impl Recorded {
         match self {
             Self::Kafkatest(recording) => Ok(match recording.convert(sink)? {
                 kafkatest::Conversion::Complete(summary) => Round::Whole(kafkatest_notes(&summary)),
-                kafkatest::Conversion::Repeat => Round::Void,
+                kafkatest::Conversion::Repeat(()) => Round::Void,
             }),
             Self::Jepsen {
                 name,
@@ -220,7 +220,7 @@ impl Recorded {
     }
 }
 
-fn kafkatest_notes(summary: &kafkatest::Summary) -> Notes {
+fn kafkatest_notes(summary: &kafkatest::KafkatestSummary) -> Notes {
     let mut notes = vec![format!(
         "{} of producers, {} of consumers, {}",
         counted(summary.producer_files, "file"),
@@ -239,14 +239,16 @@ fn kafkatest_notes(summary: &kafkatest::Summary) -> Notes {
         let fields = counted(summary.unknown_fields, "field");
         notes.push(format!("{fields} of unknown names: skipped"));
     }
-    let unfinished = |note: &&kafkatest::Note| matches!(note, kafkatest::Note::Unfinished { .. });
+    let unfinished = |note: &&kafkatest::KafkatestNote| {
+        matches!(note, kafkatest::KafkatestNote::Unfinished { .. })
+    };
     Notes {
         unfinished: summary.notes.iter().filter(unfinished).count() as u64,
         all: notes,
     }
 }
 
-fn jepsen_notes(summary: &jepsen::Summary) -> Notes {
+fn jepsen_notes(summary: &jepsen::JepsenSummary) -> Notes {
     let mut notes = vec![format!(
         "{}, {}",
         counted(summary.operations, "operation"),

@@ -26,7 +26,7 @@ impl Interrupt {
         let (tell, seen) = watch::channel(false);
         tokio::spawn(async move {
             any(&mut signals).await;
-            // Who no longer waits has ended in order.
+            // A receiver that no longer waits has ended in order.
             let _ = tell.send(true);
             any(&mut signals).await;
             std::process::exit(Exit::Interrupted.code().into());

@@ -18,7 +18,7 @@ pub(crate) struct JudgementError {
     source: UnfitHistory,
 }
 
-/// What came of a scenario, and how much of its history that rests on.
+/// A scenario's verdict, and how much of its history it rests on.
 #[derive(Clone, Debug)]
 pub(crate) struct Judged {
     pub(crate) verdict: ScenarioVerdict,
@@ -81,7 +81,7 @@ pub(crate) fn judge_scenario(
     plan: &ScenarioPlan,
     examples: Examples,
 ) -> Result<Judged, JudgementError> {
-    let history = ScenarioHistory::find(dir.history(plan), plan.records_run);
+    let history = ScenarioHistory::find(dir.history(plan), plan.record_run_id);
     let contract = plan.contract();
     let examined = examine_in(
         machine::lanes(),

@@ -1,7 +1,7 @@
 //! Lines at the end of a terminal that change in place, whatever width it is
 //! given meanwhile. Pure: text in, text with control sequences out.
 
-/// What is drawn.
+/// The lines that are drawn.
 #[derive(Debug, Default)]
 pub(crate) struct Live {
     /// Characters of each line.
@@ -9,7 +9,7 @@ pub(crate) struct Live {
 }
 
 impl Live {
-    /// What takes away the lines that are drawn.
+    /// The control sequences that erase the drawn lines.
     pub(crate) fn erase(&mut self, columns: usize) -> String {
         self.draw(&[], columns, 0)
     }
@@ -18,7 +18,7 @@ impl Live {
     /// terminal that has become narrower, each of these may stand on several.
     ///
     /// Rows are cleared one by one: some terminals keep what is cleared from
-    /// their first row on, for whoever scrolls back.
+    /// their first row on, for a user who scrolls back.
     pub(crate) fn draw(&mut self, lines: &[String], columns: usize, rows: usize) -> String {
         let before: usize = std::mem::take(&mut self.drawn)
             .into_iter()

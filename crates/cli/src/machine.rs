@@ -1,4 +1,4 @@
-//! What this machine is, for the report and for how histories are read. Knows Linux's files; what cannot be
+//! This machine, for the report and for how histories are read. Knows Linux's files; what cannot be
 //! read is left out.
 
 use std::fs;

@@ -15,6 +15,7 @@ mod interrupt;
 mod judgement;
 mod live;
 mod machine;
+mod matrix_table;
 mod output;
 mod provision;
 mod rerun;
@@ -34,7 +35,7 @@ use clap::{CommandFactory as _, Parser as _};
 use secret::Secrets;
 use tokio::runtime::Builder;
 
-use crate::args::{Cli, Command, HistoryCommand, StackCommand};
+use crate::args::{Cli, Command, HistoryCommand, StackCommand, SubjectCommand};
 use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::style::VIOLATED;
@@ -62,7 +63,7 @@ fn tell(told: &clap::Error) -> ExitCode {
     });
     let secrets = Secrets::of(infos);
     if told.exit_code() == 0 || secrets.is_empty() {
-        // Nobody can be told that the terminal is gone.
+        // Without a terminal there is no place for a message.
         let _ = told.print();
     } else {
         output::note(&secrets.scrub(&told.render().ansi().to_string()));
@@ -90,6 +91,7 @@ fn meant(error: clap::Error) -> clap::Error {
 fn carry_out(command: &Command) -> Result<Exit, Failure> {
     match command {
         Command::Run(args) => in_runtime(commands::run::run(args)),
+        Command::Matrix(args) => in_runtime(commands::matrix::matrix(args)),
         Command::Cleanup(args) => in_runtime(commands::cleanup::cleanup(args)),
         Command::Init(args) => commands::init::init(args),
         Command::List(args) => commands::list::list(args),
@@ -110,7 +112,12 @@ fn carry_out(command: &Command) -> Result<Exit, Failure> {
         Command::Doctor(args) => in_runtime(commands::doctor::doctor(args)),
         Command::Completions { shell } => commands::completions::completions(*shell),
         Command::Man { dir } => commands::man::man(dir),
-        Command::Subject => commands::client::subject(),
+        Command::Subject(SubjectCommand::Check(args)) => commands::subject_check::check(args),
+        Command::Subject(SubjectCommand::Serve(args)) => commands::subject_check::serve(args),
+        Command::DriveClient => commands::client::drive(),
+        Command::DieWithParent { parent, command } => {
+            commands::client::die_with_parent(*parent, command)
+        }
     }
 }
 

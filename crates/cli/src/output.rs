@@ -21,7 +21,7 @@ pub(crate) fn print_raw(text: &str) -> Result<(), Failure> {
 
 /// Says something that is no result.
 pub(crate) fn note(text: &str) {
-    // Nobody can be told that standard error is gone.
+    // Without standard error there is no place for a message.
     let _ = write(&mut anstream::stderr(), text);
 }
 

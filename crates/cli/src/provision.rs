@@ -4,21 +4,25 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 
+use engine::{ClientError, Clients};
 use model::plan::RunPlan;
+use model::scenario::client::ClientSpec;
 use stack::artefacts::{
     ArtefactRequest, Artefacts, FetchError, FetchProgress, Part, PartKind, Pinning, supported,
 };
 use stack::cache::Cache;
 use stack::diagnose::{LEAST_OPEN_FILES, too_few_files};
 use stack::java::{Java, find_java};
+use stack::java_client::JavaClientError;
 use stack::maven::MavenError;
+use stack::pip::PipError;
 
 use crate::failure::Failure;
 use crate::output::note;
 use crate::version;
 
 /// Everything that a stack is made of.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct Provision {
     pub(crate) cache: Cache,
     pub(crate) artefacts: Artefacts,
@@ -81,15 +85,52 @@ async fn bring(cache: &Cache, request: &ArtefactRequest) -> Result<Artefacts, Fa
     Ok(artefacts)
 }
 
-/// What the user typed wrongly is told from what the machine lacks.
+/// Resolves the clients that a plan names, and fetches what is missing.
+pub(crate) async fn provide_clients(
+    plan: &RunPlan,
+    brokers: Option<Artefacts>,
+) -> Result<Clients, Failure> {
+    let cache = Cache::user().map_err(|error| Failure::environment(&error))?;
+    let named = plan.scenarios.iter().flat_map(|it| it.scenario.clients());
+    let named: BTreeSet<ClientSpec> = named.cloned().collect();
+    let resolved = tokio::task::spawn_blocking(move || {
+        Clients::resolve(&named, &cache, brokers.as_ref(), &mut |progress| {
+            tell(progress)
+        })
+    });
+    resolved
+        .await
+        .map_err(|error| Failure::environment(&BrokeOff(error)))?
+        .map_err(|error| match &error {
+            ClientError::NotThere { .. }
+            | ClientError::Java {
+                source: JavaClientError::NoClient { .. },
+                ..
+            } => Failure::usage(&error),
+            ClientError::Java {
+                source: JavaClientError::Fetch(source),
+                ..
+            }
+            | ClientError::Librdkafka { source, .. } => fetch_failure(source),
+            ClientError::Java { .. } => Failure::environment(&error),
+        })
+}
+
+/// A mistake of the user is told from something that the machine lacks.
 fn fetch_failure(error: &FetchError) -> Failure {
     match error {
         FetchError::BadVersion { .. }
+        | FetchError::ClientTooOld { .. }
         | FetchError::NotKafkaHome { .. }
         | FetchError::Maven {
             source: MavenError::NotInRepository { .. },
             ..
-        } => Failure::usage(error),
+        }
+        | FetchError::Pip {
+            source: PipError::NotInIndex { .. },
+            ..
+        }
+        | FetchError::OtherVersion { .. } => Failure::usage(error),
         _ => Failure::environment(error).hint("`ackproof doctor` lists what is missing"),
     }
 }
@@ -133,6 +174,8 @@ impl Provision {
                 PartKind::Kafka => "kafka",
                 PartKind::Debezium => "debezium",
                 PartKind::Postgres => "postgresql",
+                PartKind::Librdkafka => "librdkafka",
+                PartKind::KafkaClients => "kafka-clients",
             };
             (name.to_owned(), version(part))
         });
@@ -153,7 +196,7 @@ fn version(part: &Part) -> String {
     }
 }
 
-/// The program that becomes a subject when it is started as `PROGRAM subject`:
+/// The program that drives a client when it is started as `PROGRAM drive-client`:
 /// this one.
 pub(crate) fn this_program() -> Result<PathBuf, Failure> {
     /// The system does not say.

@@ -1,22 +1,21 @@
-//! What of an earlier run is to be run again.
+//! The scenarios of an earlier run that are to be run again.
 
 use std::path::Path;
 
 use checker::Examples;
 use model::plan::RunPlan;
+use model::scenario::client::ClientSpecError;
 
 use crate::args::RunArgs;
 use crate::failure::Failure;
 use crate::judgement::judge_run;
-use crate::run_dir::RunDir;
+use crate::run_dir::{RunDir, RunDirError};
 
 /// The arguments that run again what did not come out as it should; none
 /// where everything did. What the user says besides, wins.
 pub(crate) fn failed(args: &RunArgs, dir: &Path) -> Result<Option<RunArgs>, Failure> {
     let dir = RunDir::open(dir);
-    let plan = dir.plan().map_err(|error| {
-        Failure::usage(&error).hint("name a directory that `ackproof run` has written")
-    })?;
+    let plan = dir.plan().map_err(RunDirError::into_failure)?;
     let verdict =
         judge_run(&dir, &plan, Examples::at_most(0)).map_err(|error| Failure::usage(&error))?;
     let mut names: Vec<String> = Vec::new();
@@ -36,6 +35,19 @@ pub(crate) fn failed(args: &RunArgs, dir: &Path) -> Result<Option<RunArgs>, Fail
         let repetitions = plan.scenarios.iter().map(|scenario| scenario.repetition);
         again.repeat = repetitions.max().unwrap_or(1);
     }
+    let clients = &mut again.clients;
+    for (flag, client) in [
+        ("--client", &mut clients.client),
+        ("--producer-client", &mut clients.producer_client),
+        ("--consumer-client", &mut clients.consumer_client),
+    ] {
+        if let (None, Some(given)) = (&client, given(&plan, flag)) {
+            let given = given
+                .parse()
+                .map_err(|error: ClientSpecError| Failure::usage(&error))?;
+            *client = Some(given);
+        }
+    }
     let versions = &mut again.versions;
     if versions.kafka.is_none() && versions.kafka_home.is_none() && args.bootstrap.is_empty() {
         versions.kafka = given(&plan, "--kafka").map(str::to_owned);
@@ -53,7 +65,7 @@ pub(crate) fn failed(args: &RunArgs, dir: &Path) -> Result<Option<RunArgs>, Fail
     Ok(Some(again))
 }
 
-/// What the earlier run's command says of an option.
+/// The value of an option in the earlier run's command.
 fn given<'p>(plan: &'p RunPlan, option: &str) -> Option<&'p str> {
     let command = &plan.circumstances.as_ref()?.command;
     let at = command.iter().position(|word| word == option)?;

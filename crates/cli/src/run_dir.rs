@@ -10,12 +10,15 @@ use std::path::{Path, PathBuf};
 use model::plan::{RunPlan, SCHEMA, ScenarioPlan};
 use model::scenario::Config;
 
+use crate::failure::Failure;
+use crate::version::version;
+
 const PLAN: &str = "plan.json";
 const VERDICT: &str = "verdict.json";
 const REPORT: &str = "report.md";
 const JUNIT: &str = "junit.xml";
 
-/// What is wrong with a run directory.
+/// Why a run directory cannot be used.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum RunDirError {
     #[error("{} is not empty", path.display())]
@@ -37,12 +40,30 @@ pub(crate) enum RunDirError {
         path: PathBuf,
         source: serde_json::Error,
     },
+    #[error("{} was written by another version of ackproof{by}", path.display())]
+    OtherVersion {
+        path: PathBuf,
+        by: String,
+        source: serde_json::Error,
+    },
     #[error("{} is of format `{found}`, and this ackproof reads `{SCHEMA}`", path.display())]
     OtherSchema { path: PathBuf, found: String },
     #[error("the run in {} is still going on", path.display())]
     Running { path: PathBuf },
     #[error("cannot write the plan as JSON")]
     Json(#[from] serde_json::Error),
+}
+
+impl RunDirError {
+    /// The failure of a command that reads a run directory.
+    pub(crate) fn into_failure(self) -> Failure {
+        Failure::usage(&self).hint(match self {
+            Self::OtherVersion { .. } | Self::OtherSchema { .. } => {
+                "repeat the run, or use the version of ackproof that wrote the plan"
+            }
+            _ => "name a directory that `ackproof run` has written",
+        })
+    }
 }
 
 /// The results of a run, as text.
@@ -58,8 +79,8 @@ pub(crate) struct RunDir {
     path: PathBuf,
 }
 
-/// Whoever holds it is the one that works for the run of a directory. It goes
-/// with the process, however that ends: the kernel sees to it (flock(2)).
+/// The process that holds it works for the run of a directory. The kernel
+/// releases it with the process, however that ends (flock(2)).
 #[derive(Debug)]
 pub(crate) struct Hold {
     _dir: File,
@@ -109,7 +130,7 @@ impl RunDir {
 
     /// Works for the run, alone.
     ///
-    /// Where the file system knows no locks, nobody is kept away.
+    /// Where the file system knows no locks, no other process is kept away.
     pub(crate) fn hold(&self) -> Result<Hold, RunDirError> {
         let path = || self.path.clone();
         let dir = File::open(&self.path).map_err(|source| RunDirError::NotReadable {
@@ -175,7 +196,18 @@ impl RunDir {
                 found: found.to_owned(),
             });
         }
-        let plan: RunPlan = serde_json::from_value(value).map_err(bad)?;
+        let has_schema = value["schema"] == SCHEMA;
+        let writer = value["versions"]["ackproof"].as_str();
+        let writer = writer.filter(|writer| *writer != version());
+        let by = writer.map_or_else(String::new, |writer| format!(", {writer}"));
+        let plan: RunPlan = serde_json::from_value(value).map_err(|source| {
+            if has_schema {
+                let path = path.clone();
+                RunDirError::OtherVersion { path, by, source }
+            } else {
+                bad(source)
+            }
+        })?;
         check_folders(&plan)?;
         Ok(plan)
     }
@@ -185,6 +217,12 @@ impl RunDir {
         self.write(REPORT, &results.report)?;
         self.write(JUNIT, &results.junit)?;
         self.write(VERDICT, &results.verdict)
+    }
+
+    /// Writes a comparison of the runs in it.
+    pub(crate) fn write_matrix(&self, markdown: &str, json: &str) -> Result<(), RunDirError> {
+        self.write("matrix.md", markdown)?;
+        self.write("matrix.json", json)
     }
 
     /// The configurations in force, as far as the run recorded them, by whose
@@ -219,7 +257,7 @@ impl RunDir {
             })
             .and_then(|()| fs::rename(&temporary, &place));
         written.map_err(|source| {
-            // Half a file on a full disk helps nobody.
+            // Half a file on a full disk is of no use.
             let _ = fs::remove_file(&temporary);
             RunDirError::NotWritable {
                 path: place.clone(),

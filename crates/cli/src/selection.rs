@@ -9,6 +9,7 @@ use std::path::Path;
 
 use model::ids::RunId;
 use model::plan::ScenarioPlan;
+use model::scenario::client::ChosenClients;
 use model::scenario::{
     EMBEDDED, Problem, Scenario, ScenarioError, embedded, locate, nearest, parse, parse_for_cluster,
 };
@@ -89,13 +90,18 @@ pub(crate) struct Selection {
 }
 
 /// The scenarios that the names select, each of which can be carried out as
-/// far as that can be known without a cluster.
-pub(crate) fn select(names: &[String], on: On) -> Result<Selection, SelectionError> {
+/// far as that can be known without a cluster: those of ours with their own
+/// clients, and the user's with the chosen ones.
+pub(crate) fn select(
+    names: &[String],
+    on: On,
+    clients: &ChosenClients,
+) -> Result<Selection, SelectionError> {
     let known = embedded_scenarios()?;
     let mut selection = Selection::default();
     let mut errors = Vec::new();
     for name in names {
-        match find(name, &known, on) {
+        match find(name, &known, on, clients) {
             Ok(found) => {
                 for one in found {
                     if let Err(error) = selection.add(one) {
@@ -148,9 +154,14 @@ pub(crate) fn is_selection(name: &str) -> bool {
             .is_ok_and(|known| known.iter().any(|it| it.name == name || it.suite == name))
 }
 
-fn find(name: &str, known: &[Scenario], on: On) -> Result<Vec<Found>, SelectionError> {
+fn find(
+    name: &str,
+    known: &[Scenario],
+    on: On,
+    clients: &ChosenClients,
+) -> Result<Vec<Found>, SelectionError> {
     if is_place(name) {
-        return read_place(name, on);
+        return read_place(name, on, clients);
     }
     let found: Vec<Found> = known
         .iter()
@@ -171,7 +182,8 @@ fn find(name: &str, known: &[Scenario], on: On) -> Result<Vec<Found>, SelectionE
     }
     for one in &found {
         let text = embedded(&one.scenario.name).unwrap_or_default();
-        possible(&one.scenario, &one.scenario.name, text)?;
+        let own = ChosenClients::default();
+        possible(&one.scenario, &own, &one.scenario.name, text)?;
     }
     Ok(found)
 }
@@ -185,9 +197,9 @@ fn is_place(name: &str) -> bool {
 }
 
 /// The scenario in a file, or those in a folder's files.
-fn read_place(place: &str, on: On) -> Result<Vec<Found>, SelectionError> {
+fn read_place(place: &str, on: On, clients: &ChosenClients) -> Result<Vec<Found>, SelectionError> {
     if !Path::new(place).is_dir() {
-        let scenario = read(place, on)?;
+        let scenario = read(place, on, clients)?;
         return Ok(vec![Found {
             scenario,
             is_named: true,
@@ -211,7 +223,7 @@ fn read_place(place: &str, on: On) -> Result<Vec<Found>, SelectionError> {
     }
     let (mut found, mut errors) = (Vec::new(), Vec::new());
     for file in files {
-        match read(&file, on) {
+        match read(&file, on, clients) {
             Ok(scenario) => found.push(Found {
                 scenario,
                 is_named: false,
@@ -227,7 +239,7 @@ fn read_place(place: &str, on: On) -> Result<Vec<Found>, SelectionError> {
     }
 }
 
-fn read(file: &str, on: On) -> Result<Scenario, SelectionError> {
+fn read(file: &str, on: On, clients: &ChosenClients) -> Result<Scenario, SelectionError> {
     let text = fs::read(file).and_then(|bytes| {
         String::from_utf8(bytes)
             .map_err(|_| io::Error::new(io::ErrorKind::InvalidData, "it is not a text in UTF-8"))
@@ -252,12 +264,21 @@ fn read(file: &str, on: On) -> Result<Scenario, SelectionError> {
         let problem = Problem::new(["name".into()], message);
         return Err(locate(file, &text, &problem).into());
     }
-    possible(&scenario, file, &text)?;
+    possible(&scenario, clients, file, &text)?;
     Ok(scenario)
 }
 
 /// That nothing in a scenario is such that it could never be carried out.
-fn possible(scenario: &Scenario, file: &str, text: &str) -> Result<(), SelectionError> {
-    let plan = ScenarioPlan::new(scenario.clone(), 0, RunId::new(0), 1);
+fn possible(
+    scenario: &Scenario,
+    clients: &ChosenClients,
+    file: &str,
+    text: &str,
+) -> Result<(), SelectionError> {
+    let mut plan = ScenarioPlan::new(scenario.clone(), 0, RunId::new(0), 1);
+    // With other clients than it is about it is not run.
+    if scenario.misfits_clients(clients).is_empty() {
+        plan.scenario.put_in_force(clients);
+    }
     engine::check(&plan).map_err(|problem| locate(file, text, &problem).into())
 }

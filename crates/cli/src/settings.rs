@@ -11,11 +11,12 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use checker::{Expectation, Sends};
 use chrono::{DateTime, Utc};
-use engine::ClusterInfo;
+use engine::{Clients, ClusterInfo};
 use import::kafkatest::{Cleaning, Source};
 use model::event::Cleanup;
 use model::ids::RunId;
-use model::plan::RunPlan;
+use model::plan::{RunPlan, ScenarioPlan};
+use model::scenario::client::ChosenClients;
 use proxy::HostPort;
 use stack::artefacts::{ArtefactRequest, Parts, Versions, supported};
 
@@ -50,30 +51,51 @@ pub(crate) enum Brokers {
     Cluster(Vec<HostPort>),
 }
 
-/// What was asked for does not fit the brokers.
+/// What becomes of a scenario that was named itself and does not fit.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Named {
+    MustFit,
+    MayBeLeftOut,
+}
+
+/// Scenarios that do not fit the brokers or the clients.
 #[derive(Debug, thiserror::Error)]
 enum UnfitError {
-    #[error("{scenario} cannot run on {on}: it {}", reasons.join("; it "))]
+    #[error("{scenario} cannot run {on}: it {}", reasons.join("; it "))]
     Named {
         scenario: String,
         on: String,
         reasons: Vec<String>,
     },
-    #[error("nothing that was asked for can run on {on}:\n{skipped}")]
+    #[error("nothing that was asked for can run {on}:\n{skipped}")]
     All { on: String, skipped: String },
 }
 
 impl RunSettings {
+    /// A run beside others with the same names: what does not fit it is left
+    /// out, also where it was named.
+    pub(crate) fn beside_others(args: &RunArgs, now: SystemTime) -> Result<Self, Failure> {
+        Self::of(args, now, Named::MayBeLeftOut)
+    }
+
     pub(crate) fn new(args: &RunArgs, now: SystemTime) -> Result<Self, Failure> {
+        Self::of(args, now, Named::MustFit)
+    }
+
+    fn of(args: &RunArgs, now: SystemTime, named: Named) -> Result<Self, Failure> {
+        let clients = args.clients.chosen();
         let on = match args.bootstrap.as_slice() {
             [] => On::OwnBrokers,
             _ => On::Cluster,
         };
         let Selection {
             scenarios,
-            by_name,
+            mut by_name,
             files,
-        } = select(&args.names, on).map_err(|error| Failure::usage(&error))?;
+        } = select(&args.names, on, &clients).map_err(|error| Failure::usage(&error))?;
+        if named == Named::MayBeLeftOut {
+            by_name.clear();
+        }
         let artefacts = artefacts(&args.versions, Parts::Kafka);
         let line = supported(&artefacts).map_err(|error| Failure::usage(&error))?;
         let seed = args.seed.unwrap_or_else(|| seed_from(now));
@@ -86,9 +108,13 @@ impl RunSettings {
         check_folders(&plan).map_err(|error| {
             Failure::usage(&error).hint("give the scenario another `name` in its file")
         })?;
+        plan = plan.with_clients(&clients, engine::check);
+        refuse_misfits(&plan, &by_name, "with these clients").map_err(|error| {
+            Failure::usage(&error).hint("choose another client with --client, or none")
+        })?;
         if on == On::OwnBrokers {
             plan = plan.on_kafka(line);
-            refuse_misfits(&plan, &by_name, &format!("Kafka {}.{}", line.0, line.1)).map_err(
+            refuse_misfits(&plan, &by_name, &format!("on Kafka {}.{}", line.0, line.1)).map_err(
                 |error| Failure::usage(&error).hint("choose another version with --kafka"),
             )?;
             if let Some(version) = &args.versions.debezium {
@@ -117,6 +143,16 @@ impl RunSettings {
         })
     }
 
+    /// Leaves out scenarios with a setting that a client itself refuses, now
+    /// that the clients are there to be asked.
+    pub(crate) fn ask_clients(&mut self, clients: &Clients) -> Result<(), Failure> {
+        let check = |plan: &ScenarioPlan| engine::check_with(plan, clients);
+        let plan = self.plan.clone();
+        self.plan = plan.with_clients(&ChosenClients::default(), check);
+        refuse_misfits(&self.plan, &self.by_name, "with these clients")
+            .map_err(|error| Failure::usage(&error))
+    }
+
     /// Plans for the user's cluster, now that it has told of itself.
     pub(crate) fn go_to(
         &mut self,
@@ -126,7 +162,7 @@ impl RunSettings {
         let addresses = bootstrap.iter().map(HostPort::to_string).collect();
         self.plan = self.plan.clone().on_cluster(addresses, found.brokers);
         self.plan.versions = cluster_versions(found);
-        refuse_misfits(&self.plan, &self.by_name, "this cluster").map_err(|error| {
+        refuse_misfits(&self.plan, &self.by_name, "on this cluster").map_err(|error| {
             Failure::usage(&error)
                 .hint("without --bootstrap it runs on brokers that ackproof starts")
         })
@@ -352,7 +388,7 @@ pub(crate) fn artefacts(args: &VersionArgs, parts: Parts) -> ArtefactRequest {
 }
 
 /// Short enough to be typed again; the folder's name carries the time.
-fn seed_from(now: SystemTime) -> u64 {
+pub(crate) fn seed_from(now: SystemTime) -> u64 {
     let since = now.duration_since(UNIX_EPOCH).unwrap_or_default();
     (since.as_secs() ^ u64::from(since.subsec_nanos())) % 1_000_000
 }
@@ -363,7 +399,7 @@ fn new_run_id() -> RunId {
     RunId::new(RandomState::new().build_hasher().finish())
 }
 
-fn default_out(now: SystemTime, seed: u64) -> PathBuf {
+pub(crate) fn default_out(now: SystemTime, seed: u64) -> PathBuf {
     let at = DateTime::<Utc>::from(now).format("%Y%m%d-%H%M%S");
     Path::new("runs").join(format!("{at}-{seed}"))
 }

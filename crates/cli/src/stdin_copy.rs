@@ -61,7 +61,7 @@ impl StdinCopy {
 impl Drop for StdinCopy {
     fn drop(&mut self) {
         for file in &self.files {
-            // Nobody can be told, and the system clears its own directory.
+            // The system clears its own directory.
             let _ = fs::remove_file(file);
         }
     }

@@ -20,7 +20,7 @@ pub(crate) fn of(verdict: &ScenarioVerdict) -> Style {
     }
 }
 
-/// The colour of a verdict that nobody expected.
+/// The colour of a verdict that was not expected.
 pub(crate) const fn of_verdict(verdict: Verdict) -> Style {
     match verdict {
         Verdict::Held => HELD,

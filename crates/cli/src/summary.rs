@@ -136,11 +136,29 @@ pub(crate) fn scenario(
     }
 }
 
+/// A scenario's line where several runs are beside each other: the table says
+/// the rest.
+pub(crate) fn in_column(column: &str, plan: &ScenarioPlan, verdict: &ScenarioVerdict) -> String {
+    if verdict.was_not_started() {
+        return String::new();
+    }
+    let style = style::of(verdict);
+    let expected = match verdict.verdict {
+        Verdict::Violated if verdict.as_expected => " (as expected)",
+        _ => "",
+    };
+    format!(
+        "  {style}{:VERDICT_CHARS$}{style:#}  {}  {FAINT}{column}{expected}{FAINT:#}\n",
+        verdict.verdict,
+        plan.folder()
+    )
+}
+
 /// Why sends were not acknowledged, in the client's words.
 fn unacknowledged(out: &mut String, verdict: &ScenarioVerdict) {
     let errors = verdict.measurements.errors.iter();
     let told = errors.filter_map(|it| {
-        let outcome = match it.means {
+        let outcome = match it.meaning {
             ErrorMeaning::Failed => "failed",
             ErrorMeaning::Unknown => "unknown",
             ErrorMeaning::Unable | ErrorMeaning::NotAllowed | ErrorMeaning::Pipeline => {
@@ -218,7 +236,7 @@ pub(crate) fn totals(plan: &RunPlan, verdict: &RunVerdict) -> String {
 fn figures(verdict: &ScenarioVerdict) -> Vec<String> {
     let counts = &verdict.counts;
     let measured = &verdict.measurements;
-    // Zero of something is a figure only where somebody could look.
+    // Zero is a figure only where it could be counted.
     let known = |count: u64| count > 0 || verdict.verdict != Verdict::Inconclusive;
     let mut figures = Vec::new();
     if let Some(capture) = &measured.capture {
@@ -302,7 +320,7 @@ fn group_figures(group: &GroupMeasurements) -> String {
     )
 }
 
-/// A count of an anomaly, unless it is zero only because nobody could look.
+/// A count of an anomaly, unless it is zero only because it could not be counted.
 fn settled(
     verdict: &ScenarioVerdict,
     claim: Claim,
@@ -383,10 +401,14 @@ pub(crate) fn finding(out: &mut String, finding: &Finding, anomaly_chars: usize,
 
 /// Which records or rows a finding is about.
 fn ranges(finding: &Finding) -> String {
-    let mut shown: Vec<String> = finding.named.iter().take(RANGES_MAX).map(range).collect();
-    let more = finding.named.len().saturating_sub(RANGES_MAX);
-    if more > 0 || !finding.named_all {
-        let least = if finding.named_all { "" } else { "at least " };
+    let mut shown: Vec<String> = finding.ranges.iter().take(RANGES_MAX).map(range).collect();
+    let more = finding.ranges.len().saturating_sub(RANGES_MAX);
+    if more > 0 || !finding.ranges_complete {
+        let least = if finding.ranges_complete {
+            ""
+        } else {
+            "at least "
+        };
         shown.push(format!("and {least}{} more", counted(more as u64, "range")));
     }
     shown.join(", ")
@@ -400,11 +422,11 @@ fn range(range: &NamedRange) -> String {
     }
 }
 
-/// One instance with the operations that prove it: when, who, what.
+/// One instance with the operations that prove it: time, actor, operation.
 fn proof(out: &mut String, example: &Example) {
-    let _ = writeln!(out, "        {FAINT}for example {}{FAINT:#}", example.what);
+    let _ = writeln!(out, "        {FAINT}for example {}{FAINT:#}", example.item);
     let shown = &example.operations[..example.operations.len().min(ROWS_MAX)];
-    let who_chars = shown.iter().map(|it| it.who.chars().count()).max();
+    let who_chars = shown.iter().map(|it| it.actor.chars().count()).max();
     let who_chars = who_chars.unwrap_or(0);
     for operation in shown {
         let at = operation.at_us.map_or_else(String::new, |us| {
@@ -413,7 +435,7 @@ fn proof(out: &mut String, example: &Example) {
         let _ = writeln!(
             out,
             "          {FAINT}{at:>10}  {:who_chars$}  {}{FAINT:#}",
-            operation.who, operation.what
+            operation.actor, operation.operation
         );
     }
     if !example.logs.is_empty() {
@@ -567,14 +589,14 @@ mod tests {
         let finding = Finding {
             anomaly: Anomaly::LostWrite,
             count: 12,
-            named: (0..6)
+            ranges: (0..6)
                 .map(|n| NamedRange {
                     of: "p0".to_owned(),
                     first: n * 10,
                     last: n * 10 + n % 2,
                 })
                 .collect(),
-            named_all: true,
+            ranges_complete: true,
             lost_at: Vec::new(),
             examples: Vec::new(),
         };

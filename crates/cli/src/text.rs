@@ -9,7 +9,7 @@ use rustix::termios::{isatty, tcgetwinsize};
 use crate::style::{FAINT, STRONG};
 
 /// Lines are broken before this column where there is room for it, and where
-/// nobody knows how much room there is.
+/// the room is unknown.
 const COLUMNS_MAX: usize = 92;
 /// Narrower than this nothing can be read any more.
 const COLUMNS_MIN: usize = 40;

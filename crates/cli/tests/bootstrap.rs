@@ -17,7 +17,7 @@ use rustix::process::Signal;
 use stack::artefacts::Parts;
 use stack::embedded::{Stack, StackSpec};
 use subject::clock::Clock;
-use subject::role::{ConsumerRole, ProducerRole, Role};
+use subject::role::{ClientCommand, ConsumerRole, ProducerRole, Role};
 use testkit::{Kafka, config};
 use wire::{Cluster, ClusterOptions, GroupState, Isolation, NewTopic, OffsetSpec, Topics};
 
@@ -89,6 +89,7 @@ impl TheirCluster {
         self.cluster.await_topic(&name).await.unwrap();
         let clock = Clock::start();
         let mut producer = become_subject(&Role::Producer(ProducerRole {
+            client: ClientCommand::BuiltIn,
             clock,
             bootstrap: self.bootstrap(),
             run: RunId::new(1),
@@ -107,6 +108,7 @@ impl TheirCluster {
         let said = read_lines_until(&mut producer, |_| false);
         assert!(wait_for_end(&mut producer).success(), "{said}");
         let mut consumer = become_subject(&Role::Consumer(ConsumerRole {
+            client: ClientCommand::BuiltIn,
             clock,
             bootstrap: self.bootstrap(),
             run: RunId::new(1),
@@ -198,7 +200,7 @@ fn own_names(out: &Path) -> Vec<OwnNames> {
 
 fn become_subject(role: &Role) -> Child {
     let mut child = ackproof()
-        .arg("subject")
+        .arg("drive-client")
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
         .stderr(Stdio::null())

@@ -383,7 +383,7 @@ fn says_whose_it_is(out: &Path) {
     let scenario = &plan.scenarios[0];
     let path = out.join(scenario.folder()).join(history::FILE_NAME);
     let first = history::Reader::open(&path).unwrap().next();
-    let run = scenario.records_run;
+    let run = scenario.record_run_id;
     assert_eq!(first.unwrap().unwrap().body, Body::RunDeclared { run });
 }
 
@@ -559,4 +559,45 @@ fn a_run_is_told_as_it_happens_and_stops_at_the_first_failure() {
     }
     assert_eq!(events[0]["event"], "run-started");
     assert_eq!(events.last().unwrap()["event"], "run-ended");
+}
+
+/// The same client twice: the same verdicts, so that nothing became worse.
+#[test]
+fn a_matrix_runs_its_columns_beside_each_other_and_compares_them() {
+    let folder = tempfile::tempdir().unwrap();
+    let scenario = folder.path().join("short.toml");
+    fs::write(&scenario, pretended("short", PRODUCER)).unwrap();
+    let out = folder.path().join("out");
+    let mut command = ackproof();
+    command.arg("matrix").arg(&scenario).arg("--out").arg(&out);
+    command.args([
+        "--client",
+        "librdkafka",
+        "--client",
+        "librdkafka",
+        "--seed",
+        "7",
+    ]);
+    let output = command.output().unwrap();
+    let said = String::from_utf8_lossy(&output.stdout);
+    assert_eq!(output.status.code(), Some(0), "{said}");
+    assert!(said.contains("0 with different verdicts"), "{said}");
+    let matrix: Value =
+        serde_json::from_slice(&fs::read(out.join("matrix.json")).unwrap()).unwrap();
+    let row = &matrix["rows"][0];
+    assert_eq!(row["claim"], "no-loss");
+    assert_eq!(row["change"], "same");
+    for (cell, column) in row["cells"].as_array().unwrap().iter().zip(["", "-2"]) {
+        let dir = out.join(format!("librdkafka{column}"));
+        assert_eq!(cell["verdict"], "HELD");
+        assert_eq!(
+            out.join(cell["evidence"].as_str().unwrap()),
+            dir.join("short")
+        );
+        assert!(dir.join("short/history.ackproof").exists());
+        let verdict = read_verdict(&dir);
+        assert_eq!(verdict["seed"], 7);
+        assert!(verdict["versions"]["librdkafka"].is_string(), "{verdict}");
+    }
+    assert!(out.join("matrix.md").exists());
 }

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 
 use futures_util::future::join_all;
 use proxy::HostPort;
-use wire::{Broker, Topics, probe};
+use wire::{BrokerMetadata, Topics, probe};
 
 use crate::connect::reach;
 use crate::error::EngineError;
@@ -77,7 +77,7 @@ pub async fn unreachable_brokers(bootstrap: &[HostPort]) -> Result<Vec<EngineErr
     }
 }
 
-async fn misplaced(brokers: &[Broker]) -> Vec<EngineError> {
+async fn misplaced(brokers: &[BrokerMetadata]) -> Vec<EngineError> {
     if let Err(error) = tell_apart(brokers) {
         return vec![error];
     }
@@ -93,7 +93,7 @@ async fn misplaced(brokers: &[Broker]) -> Vec<EngineError> {
 }
 
 /// Whoever is sent to one broker has to come to that one.
-fn tell_apart(brokers: &[Broker]) -> Result<(), EngineError> {
+fn tell_apart(brokers: &[BrokerMetadata]) -> Result<(), EngineError> {
     let mut at: BTreeMap<&str, Vec<String>> = BTreeMap::new();
     for broker in brokers {
         at.entry(&broker.address)
@@ -117,7 +117,7 @@ mod tests {
 
     #[test]
     fn brokers_at_one_address_are_named() {
-        let broker = |id, address: &str| Broker {
+        let broker = |id, address: &str| BrokerMetadata {
             id: BrokerId::new(id),
             address: address.to_owned(),
             rack: None,

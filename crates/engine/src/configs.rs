@@ -14,6 +14,13 @@ use crate::error::EngineError;
 /// The name of the file in a scenario's folder.
 pub const FILE_NAME: &str = "configs.json";
 
+/// The key of a client's name and version, among its settings.
+pub const CLIENT: &str = "client";
+
+/// The key that lists those of a client's settings that were set, separated by
+/// `, `. The others are the client's own defaults.
+pub const SET: &str = "client.set";
+
 type ByOwner = BTreeMap<String, Config>;
 
 /// Collects configurations by whose they are.

@@ -10,7 +10,7 @@ use crate::recorder::HistoryRecorder;
 /// Says whose history it is, and gives everything its number in it.
 pub(crate) fn declare(plan: &ScenarioPlan, recorder: &HistoryRecorder) {
     recorder.note(Body::RunDeclared {
-        run: plan.records_run,
+        run: plan.record_run_id,
     });
     for topic in plan.topics() {
         recorder.note(Body::TopicDeclared {
@@ -41,7 +41,7 @@ pub(crate) fn declare(plan: &ScenarioPlan, recorder: &HistoryRecorder) {
     let mut groups = plan.scenario.groups.iter();
     while let Some(group) = groups.find(|group| group.requires_read_committed) {
         if let Some(group) = plan.group_ix(&group.name) {
-            recorder.note(Body::CommittedExpected { group });
+            recorder.note(Body::ReadCommittedRequired { group });
         }
     }
     for (table, name, topic) in plan.tables() {

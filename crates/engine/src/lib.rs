@@ -5,6 +5,7 @@
 
 mod check;
 mod cleanup;
+mod clients;
 mod cluster_info;
 mod configs;
 mod connect;
@@ -42,10 +43,11 @@ mod traffic;
 pub mod wait;
 mod workload;
 
-pub use check::check;
+pub use check::{check, check_with};
 pub use cleanup::{Removal, clean_up_after};
+pub use clients::{ClientError, Clients};
 pub use cluster_info::{ClusterInfo, cluster_info, unreachable_brokers};
-pub use configs::FILE_NAME as CONFIGS_FILE_NAME;
+pub use configs::{CLIENT, FILE_NAME as CONFIGS_FILE_NAME, SET};
 pub use created::{Leftover, Resource};
 pub use error::EngineError;
 pub use listeners::{ProbedAddress, probe_addresses};
@@ -53,5 +55,5 @@ pub use live_counts::LiveCounts;
 pub use preflight::preflight;
 pub use recording::{End, INTERRUPTED};
 pub use schedule::run;
-pub use settings::{Brokers, Embedded, Settings};
+pub use settings::{Brokers, Embedded, Settings, Slots};
 pub use stage::Stage;

@@ -55,7 +55,7 @@ impl Members {
         topic: TopicIx,
         incarnations: &Arc<AtomicU32>,
     ) -> Self {
-        let role = consumer_role(launcher.brokers(), plan, group, topic);
+        let role = consumer_role(&launcher.site(), plan, group, topic);
         let task = Task::Read {
             role,
             topic,
@@ -179,6 +179,12 @@ impl Members {
         subject.child.snapshot().ok()
     }
 
+    /// Its processes: a client may be one beside its driver.
+    pub(crate) fn processes(&self, number: u32) -> Option<Vec<ProcessSnapshot>> {
+        let (_, subject) = self.running.get(&number)?;
+        subject.child.tree().ok()
+    }
+
     /// A member, and its process.
     pub(crate) fn process(&self, number: u32) -> Option<(MemberIx, Arc<Child>)> {
         let (member, subject) = self.running.get(&number)?;
@@ -199,10 +205,8 @@ impl Members {
         };
         let exit = match signal {
             EndSignal::Term => subject.child.end(Signal::Term, Wait::Leaving.fixed()).await,
-            EndSignal::Kill => {
-                subject.child.signal(Signal::Kill)?;
-                subject.child.wait().await
-            }
+            // Its client too, where that is a process of its own.
+            EndSignal::Kill => subject.child.kill().await,
         };
         subject.all_recorded().await?;
         self.note_end(member, &subject, exit);

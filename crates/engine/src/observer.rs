@@ -66,7 +66,7 @@ impl Observer {
         Ok(Self {
             cluster: connect(bootstrap).await?,
             recorder: recorder.clone(),
-            run: plan.records_run,
+            run: plan.record_run_id,
             topics: plan.topics(),
             tables: plan.tables(),
             loses_brokers: plan.scenario.leads_to(Consequence::BrokerLost),

@@ -9,24 +9,25 @@ use cdc::form::Form;
 use model::ids::{GroupIx, MemberIx, ProducerIx, TopicIx};
 use model::plan::{PlannedTopic, ScenarioPlan};
 use model::scenario::{Config, Group, Producer, Transactions, Transform};
-use subject::clock::Clock;
 use subject::identity::ChangeTopic;
 use subject::role::{ConsumerRole, LargeRecords, ProducerRole, Role, TransformRole};
 
 use crate::reports::ReportDecoder;
+use crate::subjects::Site;
 
 /// The role of a producer.
 pub(crate) fn producer_role(
-    (clock, bootstrap): (Clock, &str),
+    site: &Site<'_>,
     plan: &ScenarioPlan,
     number: ProducerIx,
     producer: &Producer,
     topic: &PlannedTopic,
 ) -> Role {
     Role::Producer(ProducerRole {
-        clock,
-        bootstrap: bootstrap.to_owned(),
-        run: plan.records_run,
+        clock: site.clock,
+        client: site.clients.of(&producer.client),
+        bootstrap: site.bootstrap.to_owned(),
+        run: plan.record_run_id,
         producer: number,
         topic: topic.name.clone(),
         partitions: topic.partitions,
@@ -45,15 +46,16 @@ pub(crate) fn producer_role(
 
 /// The role of a group's member that only reads, without its own settings.
 pub(crate) fn consumer_role(
-    (clock, bootstrap): (Clock, &str),
+    site: &Site<'_>,
     plan: &ScenarioPlan,
     group: &Group,
     topic: TopicIx,
 ) -> ConsumerRole {
     ConsumerRole {
-        clock,
-        bootstrap: bootstrap.to_owned(),
-        run: plan.records_run,
+        clock: site.clock,
+        client: site.clients.of(&group.client),
+        bootstrap: site.bootstrap.to_owned(),
+        run: plan.record_run_id,
         group: group.name.clone(),
         topic: group.topic.clone(),
         changes: changes_of(plan, topic),
@@ -92,7 +94,7 @@ pub(crate) struct TransformWork {
 
 impl TransformWork {
     pub(crate) fn new(
-        (clock, bootstrap): (Clock, &str),
+        site: &Site<'_>,
         plan: &ScenarioPlan,
         transform: &Transform,
         group: GroupIx,
@@ -101,9 +103,10 @@ impl TransformWork {
     ) -> Self {
         Self {
             role: TransformRole {
-                clock,
-                bootstrap: bootstrap.to_owned(),
-                run: plan.records_run,
+                clock: site.clock,
+                client: site.clients.of(&transform.client),
+                bootstrap: site.bootstrap.to_owned(),
+                run: plan.record_run_id,
                 producer: ProducerIx::new(0),
                 group: transform.name.clone(),
                 from: transform.from.clone(),

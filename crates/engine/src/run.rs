@@ -204,7 +204,8 @@ mod tests {
     use tokio::sync::mpsc;
 
     use super::*;
-    use crate::settings::Brokers;
+    use crate::clients::Clients;
+    use crate::settings::{Brokers, Slots};
     use crate::test_plans::scenario_plan;
 
     #[tokio::test]
@@ -213,8 +214,9 @@ mod tests {
         let plan = &scenario_plan("consumer-restart");
         let settings = Settings {
             out: dir.path().to_owned(),
-            jobs: NonZeroUsize::MIN,
+            slots: Slots::new(NonZeroUsize::MIN),
             subject: "none".into(),
+            clients: Clients::default(),
             brokers: Brokers::Cluster(Vec::new()),
         };
         let recorder = open_history(plan, dir.path()).unwrap();

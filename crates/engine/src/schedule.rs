@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use model::plan::{RunPlan, ScenarioPlan};
 use tokio::sync::mpsc::UnboundedSender;
-use tokio::sync::{Semaphore, watch};
+use tokio::sync::watch;
 use tokio::task::JoinSet;
 
 use crate::error::EngineError;
@@ -32,15 +32,15 @@ pub async fn run(
     progress: &UnboundedSender<Progress>,
     interrupt: watch::Receiver<bool>,
 ) -> Vec<End> {
-    let slots = Arc::new(Semaphore::new(settings.jobs.get()));
+    let slots = &settings.slots;
     let mut running = JoinSet::new();
     for index in by_length(plan) {
         let Some(scenario) = plan.scenarios.get(index).cloned() else {
             continue;
         };
         // The semaphore is fair: scenarios begin in the order of `by_length`.
-        let slot = Arc::clone(&slots);
-        let weight = weight_of(&scenario, settings.jobs);
+        let slot = Arc::clone(&slots.free);
+        let weight = weight_of(&scenario, slots.count);
         let settings = settings.clone();
         let reporter = Reporter::new(index, scenario.scenario.secrets(), progress);
         let mut interrupt = interrupt.clone();

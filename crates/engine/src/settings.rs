@@ -3,6 +3,11 @@
 use std::collections::BTreeMap;
 use std::num::NonZeroUsize;
 use std::path::PathBuf;
+use std::sync::Arc;
+
+use tokio::sync::Semaphore;
+
+use crate::clients::Clients;
 
 /// What the embedded stack is made of.
 #[derive(Clone, Debug)]
@@ -22,12 +27,32 @@ pub struct Embedded {
 pub struct Settings {
     /// The run directory; exists.
     pub out: PathBuf,
-    /// How many scenarios at once.
-    pub jobs: NonZeroUsize,
-    /// The program that becomes a subject when started as `PROGRAM subject`.
+    /// How many scenarios at once, over all runs that share them.
+    pub slots: Slots,
+    /// The program that becomes a subject when started as `PROGRAM drive-client`.
     pub subject: PathBuf,
+    /// The clients that scenarios name.
+    pub clients: Clients,
     /// Where the brokers are.
     pub brokers: Brokers,
+}
+
+/// Places for scenarios that run at once. Runs with clones of the same slots
+/// share them.
+#[derive(Clone, Debug)]
+pub struct Slots {
+    pub(crate) count: NonZeroUsize,
+    pub(crate) free: Arc<Semaphore>,
+}
+
+impl Slots {
+    /// So many.
+    pub fn new(count: NonZeroUsize) -> Self {
+        Self {
+            count,
+            free: Arc::new(Semaphore::new(count.get())),
+        }
+    }
 }
 
 /// Where the brokers are.

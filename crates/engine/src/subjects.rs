@@ -17,7 +17,8 @@ use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader};
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
-use crate::configs::EffectiveConfigs;
+use crate::clients::Clients;
+use crate::configs::{CLIENT, EffectiveConfigs, SET};
 use crate::created::Created;
 use crate::error::EngineError;
 use crate::logs::log_of;
@@ -27,10 +28,13 @@ use crate::recorder::HistoryRecorder;
 use crate::reports::{PendingOutput, ReportDecoder, of_member, of_producer};
 use crate::roles::producer_role;
 
+/// The command of our own program that drives a client.
+const DRIVE_CLIENT: &str = "drive-client";
+
 /// What every subject needs to be started.
 #[derive(Clone)]
 pub(crate) struct Launcher {
-    /// The program; started as `PROGRAM subject`.
+    /// The program; started as `PROGRAM drive-client`.
     pub(crate) program: PathBuf,
     /// Where logs go.
     pub(crate) logs: PathBuf,
@@ -38,6 +42,7 @@ pub(crate) struct Launcher {
     pub(crate) secrets: Secrets,
     /// `bootstrap.servers`.
     pub(crate) bootstrap: String,
+    pub(crate) clients: Clients,
     pub(crate) recorder: HistoryRecorder,
     pub(crate) configs: EffectiveConfigs,
     pub(crate) processes: Processes,
@@ -93,10 +98,22 @@ pub(crate) struct Subject {
     _stdin: tokio::process::ChildStdin,
 }
 
+/// The facts of a scenario that every role names.
+pub(crate) struct Site<'l> {
+    pub(crate) clock: Clock,
+    /// `bootstrap.servers`.
+    pub(crate) bootstrap: &'l str,
+    pub(crate) clients: &'l Clients,
+}
+
 impl Launcher {
-    /// The scenario's clock and `bootstrap.servers`, which every role names.
-    pub(crate) fn brokers(&self) -> (Clock, &str) {
-        (self.recorder.clock(), &self.bootstrap)
+    /// The facts that every role names.
+    pub(crate) fn site(&self) -> Site<'_> {
+        Site {
+            clock: self.recorder.clock(),
+            bootstrap: &self.bootstrap,
+            clients: &self.clients,
+        }
     }
 
     pub(crate) async fn launch(
@@ -107,7 +124,7 @@ impl Launcher {
         topic: TopicIx,
     ) -> Result<Subject, EngineError> {
         let log = self.logs.join(log_of(&name));
-        let mut spec = ChildSpec::new(&self.program, log).arg("subject");
+        let mut spec = ChildSpec::new(&self.program, log).arg(DRIVE_CLIENT);
         spec.secrets = self.secrets.clone();
         spec.stdin = Stream::Piped;
         spec.stdout = Stream::Piped;
@@ -202,14 +219,24 @@ impl ReportReader {
 
     fn handle(&mut self, report: Report) {
         match (&mut self.source, report.what) {
-            (source, ClientEvent::Ready { client, mut config }) => {
+            (
+                source,
+                ClientEvent::Ready {
+                    client,
+                    version,
+                    mut config,
+                    mut set,
+                },
+            ) => {
                 if let Some(group) = source.group()
                     && let Some(isolation) = isolation(&config)
                 {
                     let body = Body::IsolationDeclared { group, isolation };
                     self.recorder.record(report.at, body);
                 }
-                config.insert("client".to_owned(), client);
+                config.insert(CLIENT.to_owned(), format!("{client} {version}"));
+                set.sort_unstable();
+                config.insert(SET.to_owned(), set.join(", "));
                 self.configs.set(&self.name, config.into());
                 self.progress.send_modify(|state| state.ready = true);
             }
@@ -316,7 +343,7 @@ pub(crate) async fn run_producer(
     producer: &Producer,
     topic: &PlannedTopic,
 ) -> Result<(), EngineError> {
-    let role = producer_role(launcher.brokers(), plan, number, producer, topic);
+    let role = producer_role(&launcher.site(), plan, number, producer, topic);
     let name = format!("producer {number}");
     let subject = launcher
         .launch(name, &role, ReportSource::Producer(number), topic.ix)

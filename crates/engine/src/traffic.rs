@@ -92,7 +92,7 @@ pub(crate) fn note_not_reached(plan: &ScenarioPlan, recorder: &HistoryRecorder) 
         .map(|(fault, ix)| (fault, FaultIx::new(ix)));
     for (fault, ix) in faults.filter(|(_, ix)| !counts.triggered.contains(ix)) {
         let evidence = Evidence {
-            what: "its trigger was reached".to_owned(),
+            observation: "its trigger was reached".to_owned(),
             found: Found::No,
             detail: format!(
                 "{}, when the traffic was over",

@@ -59,6 +59,7 @@ impl<'w> Workload<'w> {
             configs: configs.clone(),
             processes: at.processes.clone(),
             created: at.created.clone(),
+            clients: at.settings.clients.clone(),
         };
         let topics = plan.topics();
         let incarnations = Arc::new(AtomicU32::new(0));
@@ -80,7 +81,7 @@ impl<'w> Workload<'w> {
             let topic = |name: &str| topic_named(&topics, name);
             let between = (topic(&transform.from)?, topic(&transform.to)?);
             let work = TransformWork::new(
-                launcher.brokers(),
+                &launcher.site(),
                 plan,
                 transform,
                 number,

@@ -8,41 +8,27 @@ use crate::layout::VERSION;
 
 /// Why a history cannot be read, or not to its end.
 #[derive(Debug, thiserror::Error)]
+#[allow(missing_docs, reason = "the messages say what the fields are")]
 pub enum Damage {
     /// The operating system refused.
     #[error("cannot read {}", file.display())]
-    Io {
-        /// The file.
-        file: PathBuf,
-        /// Why.
-        source: io::Error,
-    },
+    Io { file: PathBuf, source: io::Error },
     /// It does not begin like a history.
     #[error("{} is not a history: it does not begin with ACKPROOF", file.display())]
-    NotAHistory {
-        /// The file.
-        file: PathBuf,
-    },
+    NotAHistory { file: PathBuf },
     /// Another version of ackproof wrote it.
     #[error(
         "{} has history format version {found}; this ackproof reads version {VERSION}. \
          Use the ackproof that recorded it",
         file.display()
     )]
-    OtherVersion {
-        /// The file.
-        file: PathBuf,
-        /// Its version.
-        found: u16,
-    },
-    /// A header or a frame is not what was written.
+    OtherVersion { file: PathBuf, found: u16 },
+    /// A header or a frame has changed since it was written.
     #[error("{} is damaged at byte {at}: {what}", file.display())]
     Frame {
-        /// The file.
         file: PathBuf,
         /// Where the header or the frame begins.
         at: u64,
-        /// What is wrong with it.
         what: &'static str,
     },
 }

@@ -1,6 +1,5 @@
-//! One event out of bytes. Nearly all of a history are seven variants, which
-//! are decoded by hand; whatever does not look exactly like one of them is
-//! left to postcard, which alone says what is an event. Knows nothing of
+//! One event out of bytes. Nearly all of a history are seven variants, which are decoded by
+//! hand; everything else is left to postcard, which defines the format. Knows nothing of
 //! frames, and leaves differences as they are.
 
 use model::event::{BatchKind, Body, CommitResult, Content, Event, Outcome};

@@ -19,7 +19,7 @@ pub(crate) struct Delta {
     last: Box<[[u64; SLOTS]]>,
 }
 
-/// What a number is one of; the table in `docs/reference/history-format.md`.
+/// The kind of a number; the table in `docs/reference/history-format.md`.
 #[derive(Clone, Copy, Debug)]
 enum Kind {
     SentSequence,
@@ -41,7 +41,7 @@ impl Kind {
 
 /// Which way a number goes.
 trait Direction {
-    /// Replaces `number` by what it becomes, and notes its full value.
+    /// Replaces `number` by its other form, and notes its full value.
     fn turn(last: &mut u64, number: &mut u64);
     fn turn_signed(last: &mut u64, number: &mut i64);
 }

@@ -104,7 +104,7 @@ impl Frames {
         self.tail
     }
 
-    /// What the current frame holds.
+    /// The payload of the current frame.
     #[inline]
     pub(crate) fn frame(&self) -> &[u8] {
         self.unpacked.get(..self.length).unwrap_or_default()

@@ -4,7 +4,7 @@
 pub(crate) const MAGIC: [u8; 8] = *b"ACKPROOF";
 /// The version that is written and read.
 pub const VERSION: u16 = 2;
-/// Magic and version: what the header's checksum covers.
+/// Magic and version, which the header's checksum covers.
 pub(crate) const NAMED_BYTES: usize = 10;
 /// Magic, version and their checksum. A shorter file has no header.
 pub(crate) const HEADER_BYTES: usize = 14;
@@ -13,8 +13,8 @@ pub(crate) const FRAME_HEADER_BYTES: usize = 20;
 pub(crate) const FRAME_BYTES: usize = 64 * 1024;
 /// No frame is larger, so a damaged or hostile length allocates no more.
 pub(crate) const FRAME_BYTES_MAX: usize = 16 * 1024 * 1024;
-/// No event is larger. What does not compress grows by less than a hundredth,
-/// so a frame with one event more than it should have stays a frame.
+/// No event is larger. Data that does not compress grows by less than a hundredth, so a
+/// frame with one event too many stays below the limit.
 pub(crate) const EVENT_BYTES_MAX: usize = FRAME_BYTES_MAX / 2;
 
 /// The header of a file that this crate writes.
@@ -28,7 +28,7 @@ pub(crate) fn file_header() -> [u8; HEADER_BYTES] {
     header
 }
 
-/// What stands before a frame's payload.
+/// The header before a frame's payload.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct FrameHeader {
     /// Bytes of the payload as they stand in the file.

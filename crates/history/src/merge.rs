@@ -7,10 +7,10 @@
 //! checker relies on the order within a source only, and a source is in one
 //! file.
 //!
-//! All traffic comes before what was read as truth, whatever the clocks of the
-//! hosts say: no file goes on beyond its `TrafficEnded` before all have
-//! reached theirs. `Completed` is the last event, and there is one only where
-//! every file has one and none is cut off.
+//! All traffic comes before the observer's final reads, whatever the clocks of the hosts
+//! say: no file goes on beyond its `TrafficEnded` before all have reached theirs.
+//! `Completed` is the last event, and there is one only where every file has one and none
+//! is cut off.
 
 mod declarations;
 mod ownership;
@@ -32,6 +32,7 @@ use crate::write::Recorder;
 
 /// Why histories cannot be merged.
 #[derive(Debug, thiserror::Error)]
+#[allow(missing_docs, reason = "the messages say what the fields are")]
 pub enum MergeError {
     /// One of them cannot be read.
     #[error(transparent)]
@@ -41,22 +42,15 @@ pub enum MergeError {
     Contradiction(#[from] Contradiction),
     /// There is something where the merged history is to go.
     #[error("{} exists already; refusing to overwrite it", file.display())]
-    Exists {
-        /// The place.
-        file: PathBuf,
-    },
+    Exists { file: PathBuf },
     /// The merged history cannot be written.
     #[error("cannot write {}", file.display())]
-    NotWritable {
-        /// The place.
-        file: PathBuf,
-        /// Why.
-        source: io::Error,
-    },
+    NotWritable { file: PathBuf, source: io::Error },
 }
 
-/// What two files cannot both have recorded in one run.
+/// A contradiction between two files of one run.
 #[derive(Debug, thiserror::Error)]
+#[allow(missing_docs, reason = "the messages say what the fields are")]
 pub enum Contradiction {
     /// They declare one thing in two ways.
     #[error(
@@ -64,26 +58,19 @@ pub enum Contradiction {
         one.display(), other.display()
     )]
     Declared {
-        /// The file that was heard first.
         one: PathBuf,
-        /// The other.
         other: PathBuf,
-        /// What the one says.
         first: String,
-        /// What the other says.
         second: String,
     },
-    /// They both tell of what has one source, whose order would be lost.
+    /// Both have events of one source, whose order would be lost.
     #[error(
         "{} and {} both tell of {what}, which must be in only one of them",
         one.display(), other.display()
     )]
     Shared {
-        /// The file that was heard first.
         one: PathBuf,
-        /// The other.
         other: PathBuf,
-        /// What it is.
         what: String,
     },
     /// Another tool's history has numbers of its own.
@@ -91,15 +78,10 @@ pub enum Contradiction {
         "{} was imported from {tool}, whose numbers are no plan's: import its files together instead",
         file.display()
     )]
-    Imported {
-        /// The file.
-        file: PathBuf,
-        /// The tool.
-        tool: String,
-    },
+    Imported { file: PathBuf, tool: String },
 }
 
-/// What became of a merge.
+/// The result of a merge.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Merged {
     /// The files, in the order in which they were given.
@@ -175,7 +157,7 @@ pub fn merge(files: &[PathBuf], out: &Path) -> Result<Merged, MergeError> {
         recorder.sync().map_err(not_writable)?;
         publish(&part, out).map_err(not_writable)
     })();
-    // It has its name by now, or it is half a history, which helps nobody.
+    // It has its name by now, or it is half a history, which is of no use.
     let _ = fs::remove_file(&part);
     written?;
     Ok(merge.merged())
@@ -229,7 +211,7 @@ enum Traffic {
 enum Stage {
     Traffic,
     Truth,
-    /// What is missing is told, from this input on.
+    /// Missing parts are reported, from this input on.
     Conclusion(usize),
     Over,
 }
@@ -266,7 +248,7 @@ impl Merge {
         Ok(merge)
     }
 
-    /// What became of it, once there are no more events.
+    /// The result, once there are no more events.
     pub fn merged(&self) -> Merged {
         Merged {
             inputs: self
@@ -326,7 +308,7 @@ impl Merge {
         }
     }
 
-    /// Whether a file says what no other has said before.
+    /// Whether a file declares something new.
     fn is_news(&mut self, body: &Body, ix: usize) -> Result<bool, MergeError> {
         match self.declarations.hear(body, ix) {
             Heard::News => Ok(true),
@@ -371,8 +353,8 @@ impl Merge {
                 Stage::Conclusion(ix) => {
                     if let Some(input) = self.inputs.get(ix) {
                         self.stage = Stage::Conclusion(ix + 1);
-                        if let Some(what) = input.lack() {
-                            return Ok(Some(self.concluding(Body::Lacking { what })));
+                        if let Some(description) = input.lack() {
+                            return Ok(Some(self.concluding(Body::Incomplete { description })));
                         }
                         continue;
                     }
@@ -427,7 +409,7 @@ impl Input {
         }
     }
 
-    /// What keeps it from being the whole history.
+    /// The reason why it is not the whole history.
     fn lack(&self) -> Option<String> {
         let file = self.reader.path().display();
         match (self.tail(), self.completion()) {

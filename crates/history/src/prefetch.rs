@@ -23,7 +23,7 @@ const BATCHES: usize = 4;
 pub struct Prefetch {
     file: PathBuf,
     batch: VecDeque<Event>,
-    /// What follows the batch: none while that is not known.
+    /// The end that follows the batch; none while it is unknown.
     end: Option<Result<Option<Tail>, Damage>>,
     tail: Option<Tail>,
     ended: bool,
@@ -72,7 +72,7 @@ impl Prefetch {
         self.tail
     }
 
-    /// What comes when the batch is used up.
+    /// The next batch, or the end.
     fn next_batch(&mut self) -> Option<Result<Event, Damage>> {
         while !self.ended {
             if let Some(end) = self.end.take() {
@@ -86,7 +86,7 @@ impl Prefetch {
             }
             let received = self.link.as_ref().map(|link| link.full.recv());
             let Some(Ok(batch)) = received else {
-                // An end that nobody announced must not pass for one.
+                // Without an announced end the history is not whole.
                 self.end = Some(Err(Damage::Io {
                     file: self.file.clone(),
                     source: io::Error::other("the thread that reads it has ended early"),

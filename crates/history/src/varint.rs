@@ -1,9 +1,8 @@
-//! The numbers of the postcard wire format, out of a slice: what the decoder
-//! of the frequent events is made of. Accepts exactly what postcard accepts.
-//! Knows nothing of events.
+//! The numbers of the postcard wire format, out of a slice: used to decode the frequent
+//! events. Accepts exactly the bytes that postcard accepts. Knows nothing of events.
 
-/// The rest of what is decoded. Everything it gives is none where the bytes
-/// are not what was asked for; how far it came is then nobody's business.
+/// The bytes that are not yet decoded. Every method returns none for bytes of another form,
+/// and leaves the position unspecified then.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Bytes<'a>(&'a [u8]);
 
@@ -83,7 +82,7 @@ impl<'a> Bytes<'a> {
     }
 }
 
-/// Signed to unsigned, so that what is near zero stays small ("zigzag").
+/// Signed to unsigned, so that numbers near zero stay small ("zigzag").
 pub(crate) const fn zigzag(value: i64) -> u64 {
     ((value << 1) ^ (value >> 63)).cast_unsigned()
 }

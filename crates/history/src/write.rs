@@ -79,8 +79,8 @@ impl Recorder {
         Ok(())
     }
 
-    /// Writes the frame begun, if any, to the file. What was written survives
-    /// the end of this process, however it ends.
+    /// Writes the frame begun, if any, to the file. It then survives the end of this
+    /// process, however it ends.
     ///
     /// # Errors
     /// When it cannot be written.

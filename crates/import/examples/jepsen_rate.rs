@@ -4,7 +4,7 @@
 use std::fmt::{Error, Write as _};
 use std::time::Instant;
 
-use import::jepsen::{JepsenSettings, import};
+use import::jepsen::{Conversion, Foresight, JepsenSettings, convert};
 
 const KEYS: u64 = 20;
 const PROCESSES: u64 = 10;
@@ -15,14 +15,12 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let edn = history(operations, arguments.next().is_some())?;
     let mut events = 0u64;
     let begun = Instant::now();
-    let summary = import(
-        edn.as_bytes(),
-        "history.edn",
-        JepsenSettings::default(),
-        &mut |_| {
-            events += 1;
-        },
-    )?;
+    let (settings, none) = (JepsenSettings::default(), Foresight::default());
+    let input = edn.as_bytes();
+    let told = convert(input, "history.edn", settings, &none, &mut |_| events += 1)?;
+    let Conversion::Complete(summary) = told else {
+        return Err("a record is polled before it is sent".into());
+    };
     let took_us = begun.elapsed().as_micros().max(1);
     println!(
         "{} operations, {} MB, {events} events in {} ms: {} operations/s",

@@ -1,28 +1,25 @@
-//! Histories of Jepsen's Kafka workload (`jepsen.tests.kafka`), told as
-//! events: EDN operations, one after the other or in one vector. Knows nothing
-//! of what is wrong with a history.
+//! Histories of Jepsen's Kafka workload (`jepsen.tests.kafka`), converted to events: EDN
+//! operations, one after the other or in one vector. Knows nothing of errors in a history.
 //!
-//! What an operation means here is what it means to Jepsen:
+//! Operations have the meaning that they have in Jepsen:
 //!
-//! - A key is a partition of the one topic `jepsen`, numbered in order of
-//!   appearance ([`Summary::keys`] has the names). A record is told from
-//!   others by its key and value.
+//! - A key is a partition of the one topic `jepsen`, numbered in order of appearance
+//!   ([`JepsenSummary::keys`] has the names). A record is identified by its key and value.
 //! - A process is a producer, and a member of the one group `jepsen`. After a
 //!   `:crash` the same number is another process.
-//! - Every operation is a transaction, whether its client ran it in one or not:
-//!   that is what Jepsen holds it to.
+//! - Every operation is a transaction, whether its client ran it in one or not, as in
+//!   Jepsen.
 //! - `:fail` has certainly written nothing, `:info` may have. `:ok` has been
 //!   acknowledged, even where it does not say at which offset.
-//! - `:assign` and `:subscribe` keep the positions of the keys that they name,
-//!   and reset all others, and the order of what was sent to them. An `:assign`
-//!   with `:seek-to-beginning?` resets all. Who subscribed, or has a
-//!   `:rebalance-log`, may lose its partitions between any two operations, and
-//!   nobody says when; keys in a `:rebalance-log` may jump within one.
-//! - What a `:fail` or `:info` polled shows what stands there, and was not
-//!   processed. It is polled again: the position goes back to where the last
-//!   `:ok` left it.
-//! - What was polled before it was sent was sent before: a first reading finds
-//!   such sends, and a second tells them.
+//! - `:assign` and `:subscribe` keep the positions of the keys that they name, and reset
+//!   all others, with the order of the records sent to them. An `:assign` with
+//!   `:seek-to-beginning?` resets all. A process that subscribed, or has a
+//!   `:rebalance-log`, may lose its partitions between any two operations, at an unknown
+//!   time; keys in a `:rebalance-log` may jump within one.
+//! - Records that a `:fail` or `:info` polled are in the log, and were not processed. They
+//!   are polled again: the position goes back to where the last `:ok` left it.
+//! - A record that was polled before its send was sent before: a first conversion finds
+//!   such sends, and a second puts them in their place.
 //!
 //! One operation is in memory at a time, and for each record sent its identity.
 
@@ -42,8 +39,9 @@ use std::io::BufRead;
 
 use model::event::{Event, Isolation};
 
-pub use error::{Error, Flaw};
-pub use summary::{Note, Summary};
+pub use crate::Conversion;
+pub use error::{JepsenError, JepsenFlaw};
+pub use summary::{JepsenNote, JepsenSummary};
 
 use error::{Located, Place};
 use foresight::Foreseen;
@@ -51,7 +49,7 @@ use forms::{Forms, Next};
 use interpreter::Interpreter;
 use operation::Operation;
 
-/// What a history does not say of itself.
+/// Settings that a history does not contain.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct JepsenSettings {
     /// The consumers' `isolation.level`. Where it is not given it is taken to
@@ -60,39 +58,27 @@ pub struct JepsenSettings {
     pub isolation: Option<Isolation>,
 }
 
-/// What is known of a history before it is told: sends that stand in it behind
-/// a poll of their record.
+/// Sends that stand in a history behind a poll of their record.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Foresight(Foreseen);
 
-/// How far a history was told.
-#[derive(Debug)]
-#[must_use]
-pub enum Conversion {
-    /// To the end.
-    Complete(Summary),
-    /// Something was polled before it was sent: all that was told is void, and
-    /// can be told anew, with this foresight.
-    Repeat(Foresight),
-}
-
-/// Reads a history to its end and tells each operation's events as it goes.
-/// `name` stands for the input in messages.
+/// Reads a history to its end and gives each operation's events as it goes. Messages call
+/// the input `name`.
 ///
 /// # Errors
-/// When it cannot be read, and when an operation is malformed: the events of
-/// those before it have been told by then. An operation that the end of the
-/// input cuts short is no error, but a note.
+/// When it cannot be read, and when an operation is malformed: the events of those
+/// before it have been given by then. An operation that the end of the input cuts short is
+/// no error, but a note.
 pub fn convert(
     input: impl BufRead,
     name: &str,
     settings: JepsenSettings,
     foresight: &Foresight,
     sink: &mut dyn FnMut(Event),
-) -> Result<Conversion, Error> {
+) -> Result<Conversion<JepsenSummary, Foresight>, JepsenError> {
     let mut forms = Forms::new(input);
     let mut interpreter = Interpreter::new(settings, &foresight.0, sink);
-    let located = |place: Place, flaw| Error::Malformed {
+    let located = |place: Place, flaw| JepsenError::Malformed {
         name: name.to_owned(),
         line: place.line,
         column: place.column,
@@ -100,7 +86,7 @@ pub fn convert(
     };
     loop {
         let next = forms.next().map_err(|stop| match stop {
-            forms::Stop::Io(source) => Error::Io {
+            forms::Stop::Io(source) => JepsenError::Io {
                 name: name.to_owned(),
                 source,
             },
@@ -123,23 +109,4 @@ pub fn convert(
             }
         }
     }
-}
-
-/// The same in one reading: what was polled before it was sent is nobody's.
-///
-/// # Errors
-/// As [`convert`].
-pub fn import(
-    input: impl BufRead,
-    name: &str,
-    settings: JepsenSettings,
-    sink: &mut dyn FnMut(Event),
-) -> Result<Summary, Error> {
-    let mut last = Summary::default();
-    let mut summaries = |told| match told {
-        Conversion::Complete(summary) => last = summary,
-        Conversion::Repeat(_) => {}
-    };
-    summaries(convert(input, name, settings, &Foresight::default(), sink)?);
-    Ok(last)
 }

@@ -1,37 +1,36 @@
-//! What Kafka's own test clients print, `VerifiableProducer` and
-//! `VerifiableConsumer --verbose`, told as events: one JSON object a line, one
-//! file for each client. Knows nothing of what is wrong with a history.
+//! The output of Kafka's own test clients, `VerifiableProducer` and `VerifiableConsumer
+//! --verbose`, converted to events: one JSON object a line, one file for each client. Knows
+//! nothing of errors in a history.
 //!
-//! What the lines mean:
+//! The meaning of the lines:
 //!
 //! - A producer numbers its records in its values, `N`, or `PREFIX.N` with
 //!   `--value-prefix`. That is its order of sending: it prints outcomes, in
 //!   the order in which they arrive.
-//! - A producer that has not said how much it sent (`tool_data`) was killed:
-//!   records that nobody announced may be its.
-//! - After an error that says what is wrong with the record or its sender
-//!   (too large, not to be serialised, no such topic, not authorised) it was
-//!   certainly not written. After any other, it may have been.
-//! - A consumer's lines do not name its group: the file's name does, or the
-//!   user. Assignments add to what a member has, as cooperative ones do; eager
-//!   ones revoke everything first. What a member lost is told as revoked.
+//! - A producer without a final count (`tool_data`) was killed: records without an
+//!   acknowledgement may be its.
+//! - After an error about the record or its sender (too large, not to be serialised, no
+//!   such topic, not authorised) it was certainly not written. After any other, it may have
+//!   been.
+//! - A consumer's lines do not name its group: the file's name does, or the user.
+//!   Assignments add to a member's partitions, as cooperative ones do; eager ones revoke
+//!   everything first. Partitions that a member lost become `revoked`.
 //! - A commit names the next offset to read, and may be refused.
 //! - Another `startup_complete` in a file is another process: another member,
 //!   or another producer that counts from 0 again.
-//! - `records_consumed` sums up what `record_data` told. Where it counts more,
-//!   records were read that are not told, and nothing may be called lost. Nor
-//!   where facts contradict one another: see docs/guides/imports.md.
-//! - A record that was read with another key than it was acknowledged with is
-//!   damaged. What a later record of its key may have replaced may be gone.
-//!   `--max-messages` leaves records of the last poll untouched, which only
-//!   its `count` includes.
+//! - `records_consumed` is the sum of the `record_data` lines. Where it counts more, some
+//!   reads are missing, and no record may be called lost; nor where lines contradict one
+//!   another: see docs/guides/imports.md.
+//! - A record that was read with another key than it was acknowledged with is damaged. A
+//!   record that a later one of its key may have replaced may be gone. `--max-messages`
+//!   leaves records of the last poll untouched, which only its `count` includes.
 //!
-//! - An acknowledgement stands for its send, too, which is not told by itself.
+//! - An acknowledgement stands for its send, too, which has no line of its own.
 //!
-//! Files are read by a thread each, up to a number, each line once where the
-//! first events of each file tell who is who, and in bounded memory.
+//! Files are read by a thread each, up to a number, each line once where the first events
+//! of each file identify its client, and in bounded memory.
 
-// A key may be absent, which says nothing of it, or null, which is one.
+// A key may be absent (unknown) or null (a record without a key).
 #![allow(clippy::option_option)]
 
 mod consumer;
@@ -65,9 +64,10 @@ use keys::Keys;
 use lives::Lives;
 use participants::Participants;
 
-pub use error::{Error, Flaw};
+pub use crate::Conversion;
+pub use error::{KafkatestError, KafkatestFlaw};
 pub use source::Source;
-pub use summary::{Note, Summary};
+pub use summary::{KafkatestNote, KafkatestSummary};
 
 /// Files of verifiable clients that belong together.
 #[derive(Debug)]
@@ -76,13 +76,13 @@ pub struct Recording {
     heads: Vec<Head>,
     participants: Participants,
     keys: Option<Keys>,
-    /// None before anybody asked for them.
+    /// None before they are needed.
     lives: Option<Lives>,
-    /// How topics are cleaned, by name, where that is known.
+    /// The `cleanup.policy` of topics, by name, where it is known.
     cleaning: BTreeMap<String, Cleaning>,
 }
 
-/// What may take records out of a topic (`cleanup.policy`).
+/// The reasons why records may leave a topic (`cleanup.policy`).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Cleaning {
     /// Nothing, while it was recorded.
@@ -91,33 +91,22 @@ pub enum Cleaning {
     Policy(Cleanup),
 }
 
-/// How far the events of a recording were told.
-#[derive(Debug)]
-#[must_use]
-pub enum Conversion {
-    /// To the end.
-    Complete(Summary),
-    /// The files turned out to need a survey, which has been made: all that
-    /// was told is void, and can be told anew.
-    Repeat,
-}
-
 impl Recording {
-    /// Looks at the first events of each file, and at all of them where those
-    /// do not tell who is who.
+    /// Looks at the first events of each file, and at all of them where those do not
+    /// identify its client.
     ///
     /// # Errors
-    /// When a file cannot be read, is given twice, is neither a producer's nor
-    /// a consumer's, or is a consumer's of a group that nobody names.
-    pub fn open(sources: Vec<Source>) -> Result<Self, Error> {
+    /// When a file cannot be read, is given twice, is neither a producer's nor a
+    /// consumer's, or is a consumer's without the name of its group.
+    pub fn open(sources: Vec<Source>) -> Result<Self, KafkatestError> {
         let mut known = BTreeSet::new();
         for source in &sources {
-            let path = fs::canonicalize(&source.path).map_err(|error| Error::Io {
+            let path = fs::canonicalize(&source.path).map_err(|error| KafkatestError::Io {
                 path: source.name.clone(),
                 source: error,
             })?;
             if !known.insert(path) {
-                return Err(Error::Twice {
+                return Err(KafkatestError::Twice {
                     path: source.name.clone(),
                 });
             }
@@ -146,19 +135,19 @@ impl Recording {
         })
     }
 
-    /// The same, of topics of which it is known how they are cleaned.
+    /// The same, with the `cleanup.policy` of topics.
     #[must_use]
     pub fn cleaned(self, cleaning: BTreeMap<String, Cleaning>) -> Self {
         Self { cleaning, ..self }
     }
 
-    /// Tells apart what stood at offsets that were given a second time, where
-    /// that explains why two records have one offset. Whether it does: then all
-    /// that was told so far is void, and can be told anew.
+    /// Separates the records at offsets that were used twice, where that explains why two
+    /// records have one offset. True if it does: all events so far are void then, and can
+    /// be converted anew.
     ///
     /// # Errors
     /// When a file cannot be read.
-    pub fn split_log_lives(&mut self) -> Result<bool, Error> {
+    pub fn split_log_lives(&mut self) -> Result<bool, KafkatestError> {
         if self.lives.is_some() {
             return Ok(false);
         }
@@ -168,23 +157,24 @@ impl Recording {
         Ok(any)
     }
 
-    /// Those of the topics that are said to be cleaned in some way of which the
-    /// files do not tell.
+    /// The topics with a given `cleanup.policy` that are not in the files.
     pub fn unknown_topics(&self) -> Vec<&str> {
         let known = |name: &str| self.participants.topics.find(name.as_bytes()).is_some();
         let names = self.cleaning.keys().map(String::as_str);
         names.filter(|name| !known(name)).collect()
     }
 
-    /// Tells every event, from the beginning; may be asked for again, and
-    /// tells the same in the same order. Events of one file come in their
-    /// order, those of different files as their clocks say, as far as they are
-    /// read at the same time.
+    /// Gives every event, from the beginning; another call gives the same events in the
+    /// same order. Events of one file come in their order, those of different files by
+    /// their clocks, as far as the files are read at the same time.
     ///
     /// # Errors
     /// When a file cannot be read, or a line is malformed: the first one of
     /// the first file that has any.
-    pub fn convert(&mut self, sink: impl FnMut(&Event)) -> Result<Conversion, Error> {
+    pub fn convert(
+        &mut self,
+        sink: impl FnMut(&Event),
+    ) -> Result<Conversion<KafkatestSummary>, KafkatestError> {
         let known = Context {
             participants: &self.participants,
             keys: self.keys.as_ref(),
@@ -197,6 +187,6 @@ impl Recording {
         self.participants = survey::survey(&self.sources, &self.heads)?;
         self.keys = Some(keys::survey(&self.sources, &self.participants)?);
         self.lives = None;
-        Ok(Conversion::Repeat)
+        Ok(Conversion::Repeat(()))
     }
 }

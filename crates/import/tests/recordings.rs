@@ -6,7 +6,7 @@ use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use import::kafkatest::{Conversion, Recording, Source, Summary};
+use import::kafkatest::{Conversion, KafkatestSummary, Recording, Source};
 use model::event::{Body, CommitResult, Content, Ending, Event, Outcome};
 use serde_json::{Value, json};
 
@@ -26,7 +26,7 @@ fn sources(name: &str) -> Vec<Source> {
     files.into_iter().map(Source::new).collect()
 }
 
-fn told(sources: Vec<Source>) -> (Vec<Event>, Summary) {
+fn told(sources: Vec<Source>) -> (Vec<Event>, KafkatestSummary) {
     let mut recording = Recording::open(sources).unwrap();
     loop {
         let mut events = Vec::new();
@@ -35,13 +35,13 @@ fn told(sources: Vec<Source>) -> (Vec<Event>, Summary) {
             .unwrap()
         {
             Conversion::Complete(summary) => return (events, summary),
-            Conversion::Repeat => {}
+            Conversion::Repeat(()) => {}
         }
     }
 }
 
 /// What can be counted in events without judging them.
-fn facts(events: &[Event], summary: &Summary) -> Value {
+fn facts(events: &[Event], summary: &KafkatestSummary) -> Value {
     let count = |wanted: fn(&Body) -> bool| events.iter().filter(|it| wanted(&it.body)).count();
     let committed = |wanted: CommitResult| {
         let of =
@@ -76,7 +76,7 @@ fn facts(events: &[Event], summary: &Summary) -> Value {
         "commits_refused": committed(CommitResult::Refused),
         "commits_unknown": committed(CommitResult::Unknown),
         "sends_unrecorded": count(|it| matches!(it, Body::SendsUnrecorded { .. })),
-        "lacking": count(|it| matches!(it, Body::Lacking { .. })),
+        "lacking": count(|it| matches!(it, Body::Incomplete { .. })),
         "notes": summary.notes.len(),
     })
 }

@@ -1,5 +1,5 @@
-//! What a scenario claims, and how much hangs on it. Knows which anomalies
-//! contradict a claim; knows nothing of how either is established.
+//! Claims of scenarios, and their levels. Knows which anomalies contradict a claim; knows
+//! nothing of how either is established.
 
 use serde::{Deserialize, Serialize};
 
@@ -7,211 +7,114 @@ use crate::anomaly::Anomaly;
 use crate::ids::FaultIx;
 use crate::scenario::Occurrence;
 
-/// A property of delivery that a scenario checks.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum Claim {
-    /// Every acknowledged record is stored.
-    NoLoss,
-    /// Every record that was sent was acknowledged.
-    AllAcknowledged,
-    /// The producer was told of every record what became of it.
-    OutcomesReported,
-    /// Nothing is stored that was not sent.
-    NoPhantom,
-    /// What is stored is undamaged and stands where the acknowledgement says.
-    Intact,
-    /// No record is stored twice.
-    NoDuplicates,
-    /// Each producer's records are stored in the order of sending.
-    Ordered,
-    /// No group's committed position passed a record it did not process.
-    NoGroupGap,
-    /// Every group reached the end.
-    GroupComplete,
-    /// No group processed a record twice.
-    NothingReprocessed,
-    /// No group processed more records twice than it had processed and not
-    /// committed when its members were stopped or killed.
-    ReprocessedWithinWindow,
-    /// Within an assignment no reader skipped or went back.
-    ReadsInOrder,
-    /// No committed offset went back.
-    NoCommitRegression,
-    /// Each group read everything itself while the other was reading too.
-    GroupsIndependent,
-    /// The first record (or change event) after a restart came in time.
-    RecoversWithin,
-    /// Every committed row change has its event.
-    NoRowMissing,
-    /// No committed row change has two events.
-    NoRowDuplicate,
-    /// No event tells of a change that never committed.
-    NoRowPhantom,
-    /// The events of a row come in the order of its commits.
-    CommitOrder,
-    /// Replaying the topics gives the tables.
-    NoStateDivergence,
-    /// No partition's end moved back.
-    NoTruncation,
-    /// All replicas hold the same below the high watermark.
-    ReplicasAgree,
-    /// No member worked on a partition after it was taken from it.
-    NoZombie,
-    /// No `read_committed` reader was given what was not committed.
-    ReadCommitted,
-    /// Each transaction became visible as a whole or not at all.
-    TransactionsWhole,
-    /// Transactions do not depend on one another in a circle.
-    NoCycles,
+macro_rules! claims {
+    ($($variant:ident $name:literal contradicted by [$($anomaly:ident),*]: $meaning:literal)*) => {
+        /// A property of delivery that a scenario checks.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+        pub enum Claim {
+            $(
+                #[doc = $meaning]
+                #[serde(rename = $name)]
+                $variant,
+            )*
+        }
+
+        impl Claim {
+            /// Every claim, in the order in which reports list them.
+            pub const ALL: &[Self] = &[$(Self::$variant),*];
+
+            /// The name that scenario files, verdicts and reports use.
+            pub const fn name(self) -> &'static str {
+                match self { $(Self::$variant => $name),* }
+            }
+
+            /// What the claim says, in one sentence.
+            pub const fn meaning(self) -> &'static str {
+                match self { $(Self::$variant => $meaning),* }
+            }
+
+            /// The anomalies of which one is enough to contradict the claim. Empty for
+            /// claims that are judged by a measurement.
+            pub const fn contradicted_by(self) -> &'static [Anomaly] {
+                match self { $(Self::$variant => &[$(Anomaly::$anomaly),*]),* }
+            }
+        }
+    };
+}
+
+claims! {
+    NoLoss "no-loss" contradicted by [LostWrite, RowMissing]:
+        "every acknowledged record is stored, and every committed change has its event"
+    AllAcknowledged "all-acknowledged" contradicted by []:
+        "every record that was sent was acknowledged"
+    OutcomesReported "outcomes-reported" contradicted by []:
+        "the application was told of every record that it sent: acknowledged, not written, or \
+         not known"
+    NoPhantom "no-phantom" contradicted by [Phantom, FailedWriteVisible, RowPhantom]:
+        "nothing is stored that was not sent or committed"
+    Intact "intact" contradicted by [Corrupt, InconsistentOffsets]:
+        "stored records are undamaged and at the offset that was acknowledged"
+    NoDuplicates "no-duplicates" contradicted by [Duplicate]:
+        "no record is stored twice, and no two are made of one"
+    Ordered "ordered" contradicted by [NonmonotonicSend, IntNonmonotonicSend]:
+        "each producer's records are stored in the order of sending"
+    NoGroupGap "no-group-gap" contradicted by [GroupGap]:
+        "no group committed past a record that it did not process"
+    GroupComplete "group-complete" contradicted by [GroupIncomplete]:
+        "every group processed everything up to the end"
+    NothingReprocessed "nothing-reprocessed" contradicted by [Reprocessed]:
+        "no group processed a record twice"
+    ReprocessedWithinWindow "reprocessed-within-window" contradicted by [Reprocessed]:
+        "no group processed more records twice than were processed and not yet committed when \
+         its member went away"
+    ReadsInOrder "reads-in-order" contradicted by [PollSkip, NonmonotonicPoll, IntPollSkip, IntNonmonotonicPoll]:
+        "within an assignment no reader skipped a record or went back"
+    NoCommitRegression "no-commit-regression" contradicted by [CommitRegression]:
+        "no committed offset went back"
+    GroupsIndependent "groups-independent" contradicted by [GroupGap, GroupIncomplete]:
+        "each group read everything itself while the others were reading too"
+    RecoversWithin "recovers-within" contradicted by []:
+        "the first record after the restart came in time"
+    NoRowMissing "no-row-missing" contradicted by [RowMissing]:
+        "every committed row change has its event"
+    NoRowDuplicate "no-row-duplicate" contradicted by [RowDuplicate]:
+        "no committed row change has two events"
+    NoRowPhantom "no-row-phantom" contradicted by [RowPhantom]:
+        "no event tells of a change that never committed"
+    CommitOrder "commit-order" contradicted by [CommitOrder]:
+        "the events of a row come in the order of its commits"
+    NoStateDivergence "no-state-divergence" contradicted by [StateDivergence]:
+        "replaying the topics by key gives the tables"
+    NoTruncation "no-truncation" contradicted by [LogTruncation]:
+        "no partition's end moved back"
+    ReplicasAgree "replicas-agree" contradicted by [ReplicaDivergence]:
+        "all replicas hold the same below the high watermark"
+    NoZombie "no-zombie" contradicted by [ZombieProcessing]:
+        "no member processed or committed a partition after it was taken from it"
+    ReadCommitted "read-committed" contradicted by [G1a, PrecommittedRead]:
+        "no read_committed reader was given a record that was not committed"
+    TransactionsWhole "transactions-whole" contradicted by [TornTransaction]:
+        "each transaction became visible as a whole or not at all"
+    NoCycles "no-cycles" contradicted by [G1c]:
+        "no transactions depend on one another in a circle"
 }
 
 impl Claim {
-    /// Every claim, in the order in which reports list them.
-    pub const ALL: &[Self] = &[
-        Self::NoLoss,
-        Self::AllAcknowledged,
-        Self::OutcomesReported,
-        Self::NoPhantom,
-        Self::Intact,
-        Self::NoDuplicates,
-        Self::Ordered,
-        Self::NoGroupGap,
-        Self::GroupComplete,
-        Self::NothingReprocessed,
-        Self::ReprocessedWithinWindow,
-        Self::ReadsInOrder,
-        Self::NoCommitRegression,
-        Self::GroupsIndependent,
-        Self::RecoversWithin,
-        Self::NoRowMissing,
-        Self::NoRowDuplicate,
-        Self::NoRowPhantom,
-        Self::CommitOrder,
-        Self::NoStateDivergence,
-        Self::NoTruncation,
-        Self::ReplicasAgree,
-        Self::NoZombie,
-        Self::ReadCommitted,
-        Self::TransactionsWhole,
-        Self::NoCycles,
-    ];
-
-    /// The name that scenario files, verdicts and reports use.
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::NoLoss => "no-loss",
-            Self::AllAcknowledged => "all-acknowledged",
-            Self::OutcomesReported => "outcomes-reported",
-            Self::NoPhantom => "no-phantom",
-            Self::Intact => "intact",
-            Self::NoDuplicates => "no-duplicates",
-            Self::Ordered => "ordered",
-            Self::NoGroupGap => "no-group-gap",
-            Self::GroupComplete => "group-complete",
-            Self::NothingReprocessed => "nothing-reprocessed",
-            Self::ReprocessedWithinWindow => "reprocessed-within-window",
-            Self::ReadsInOrder => "reads-in-order",
-            Self::NoCommitRegression => "no-commit-regression",
-            Self::GroupsIndependent => "groups-independent",
-            Self::RecoversWithin => "recovers-within",
-            Self::NoRowMissing => "no-row-missing",
-            Self::NoRowDuplicate => "no-row-duplicate",
-            Self::NoRowPhantom => "no-row-phantom",
-            Self::CommitOrder => "commit-order",
-            Self::NoStateDivergence => "no-state-divergence",
-            Self::NoTruncation => "no-truncation",
-            Self::ReplicasAgree => "replicas-agree",
-            Self::NoZombie => "no-zombie",
-            Self::ReadCommitted => "read-committed",
-            Self::TransactionsWhole => "transactions-whole",
-            Self::NoCycles => "no-cycles",
-        }
-    }
-
-    /// What the claim says, in one sentence.
-    pub const fn meaning(self) -> &'static str {
-        match self {
-            Self::NoLoss => {
-                "every acknowledged record is stored, and every committed change has its event"
-            }
-            Self::AllAcknowledged => "every record that was sent was acknowledged",
-            Self::OutcomesReported => {
-                "the application was told of every record that it sent: acknowledged, not \
-                 written, or not known"
-            }
-            Self::NoPhantom => "nothing is stored that was not sent or committed",
-            Self::Intact => "stored records are undamaged and at the offset that was acknowledged",
-            Self::NoDuplicates => "no record is stored twice, and no two are made of one",
-            Self::Ordered => "each producer's records are stored in the order of sending",
-            Self::NoGroupGap => "no group committed past a record that it did not process",
-            Self::GroupComplete => "every group processed everything up to the end",
-            Self::NothingReprocessed => "no group processed a record twice",
-            Self::ReprocessedWithinWindow => {
-                "no group processed more records twice than were processed and not yet committed \
-                 when its member went away"
-            }
-            Self::ReadsInOrder => "within an assignment no reader skipped a record or went back",
-            Self::NoCommitRegression => "no committed offset went back",
-            Self::GroupsIndependent => {
-                "each group read everything itself while the others were reading too"
-            }
-            Self::RecoversWithin => "the first record after the restart came in time",
-            Self::NoRowMissing => "every committed row change has its event",
-            Self::NoRowDuplicate => "no committed row change has two events",
-            Self::NoRowPhantom => "no event tells of a change that never committed",
-            Self::CommitOrder => "the events of a row come in the order of its commits",
-            Self::NoStateDivergence => "replaying the topics by key gives the tables",
-            Self::NoTruncation => "no partition's end moved back",
-            Self::ReplicasAgree => "all replicas hold the same below the high watermark",
-            Self::NoZombie => {
-                "no member processed or committed a partition after it was taken from it"
-            }
-            Self::ReadCommitted => {
-                "no read_committed reader was given a record that was not committed"
-            }
-            Self::TransactionsWhole => "each transaction became visible as a whole or not at all",
-            Self::NoCycles => "no transactions depend on one another in a circle",
-        }
-    }
-
-    /// The anomalies of which one is enough to contradict the claim. Empty
-    /// for claims that are judged by a measurement.
-    pub const fn contradicted_by(self) -> &'static [Anomaly] {
-        match self {
-            Self::NoLoss => &[Anomaly::LostWrite, Anomaly::RowMissing],
-            Self::AllAcknowledged | Self::OutcomesReported | Self::RecoversWithin => &[],
-            Self::NoPhantom => &[
-                Anomaly::Phantom,
-                Anomaly::FailedWriteVisible,
-                Anomaly::RowPhantom,
-            ],
-            Self::Intact => &[Anomaly::Corrupt, Anomaly::InconsistentOffsets],
-            Self::NoDuplicates => &[Anomaly::Duplicate],
-            Self::Ordered => &[Anomaly::NonmonotonicSend, Anomaly::IntNonmonotonicSend],
-            Self::NoGroupGap => &[Anomaly::GroupGap],
-            Self::GroupComplete => &[Anomaly::GroupIncomplete],
-            Self::NothingReprocessed | Self::ReprocessedWithinWindow => &[Anomaly::Reprocessed],
-            Self::ReadsInOrder => &[
-                Anomaly::PollSkip,
-                Anomaly::NonmonotonicPoll,
-                Anomaly::IntPollSkip,
-                Anomaly::IntNonmonotonicPoll,
-            ],
-            Self::NoCommitRegression => &[Anomaly::CommitRegression],
-            Self::GroupsIndependent => &[Anomaly::GroupGap, Anomaly::GroupIncomplete],
-            Self::NoRowMissing => &[Anomaly::RowMissing],
-            Self::NoRowDuplicate => &[Anomaly::RowDuplicate],
-            Self::NoRowPhantom => &[Anomaly::RowPhantom],
-            Self::CommitOrder => &[Anomaly::CommitOrder],
-            Self::NoStateDivergence => &[Anomaly::StateDivergence],
-            Self::NoTruncation => &[Anomaly::LogTruncation],
-            Self::ReplicasAgree => &[Anomaly::ReplicaDivergence],
-            Self::NoZombie => &[Anomaly::ZombieProcessing],
-            Self::ReadCommitted => &[Anomaly::G1a, Anomaly::PrecommittedRead],
-            Self::TransactionsWhole => &[Anomaly::TornTransaction],
-            Self::NoCycles => &[Anomaly::G1c],
-        }
+    /// Whether it is about what groups' members do, and not about what is sent
+    /// and stored.
+    pub const fn is_about_groups(self) -> bool {
+        matches!(
+            self,
+            Self::NoGroupGap
+                | Self::GroupComplete
+                | Self::NothingReprocessed
+                | Self::ReprocessedWithinWindow
+                | Self::ReadsInOrder
+                | Self::NoCommitRegression
+                | Self::GroupsIndependent
+                | Self::NoZombie
+                | Self::ReadCommitted
+        )
     }
 }
 
@@ -221,7 +124,7 @@ impl std::fmt::Display for Claim {
     }
 }
 
-/// How much hangs on a claim.
+/// The level of a claim.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 #[cfg_attr(test, schemars(inline))]
@@ -243,9 +146,9 @@ pub enum Level {
 #[cfg_attr(test, schemars(rename = "guarantee", transform = crate::schema::rules::of_guarantee))]
 #[serde(deny_unknown_fields)]
 pub struct Guarantee {
-    /// What is claimed; `ackproof explain claims` says what each means.
+    /// The claim; `ackproof explain claims` has the meaning of each.
     pub claim: Claim,
-    /// How much hangs on it.
+    /// Its level.
     #[serde(default)]
     pub level: Level,
     /// The time allowed, in milliseconds: for `recovers-within`, which needs
@@ -255,8 +158,7 @@ pub struct Guarantee {
     pub limit_ms: Option<u64>,
 }
 
-/// What the judge must know of a plan: the claims, and what each fault had to
-/// meet.
+/// The judge's view of a plan: the claims, and the traffic that each fault must meet.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Contract {
     /// The claims, in the scenario's order.
@@ -265,16 +167,15 @@ pub struct Contract {
     pub faults: Vec<FaultContract>,
     /// The groups, in the order in which the history declares them.
     pub groups: Vec<GroupContract>,
-    /// What the scenario is about: where it did not happen, nothing is HELD.
+    /// The events that the scenario tests: where one did not happen, nothing is HELD.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub must_happen: Vec<Occurrence>,
-    /// The quotas that have to throttle somebody.
+    /// The quotas that must throttle a client.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub quotas: Vec<QuotaContract>,
 }
 
-/// What the judge must know of a quota: a scenario that sets one is about
-/// clients that are throttled.
+/// The judge's view of a quota: a scenario that sets one tests clients that are throttled.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct QuotaContract {
     /// Which it is, in words.
@@ -283,7 +184,7 @@ pub struct QuotaContract {
     pub clients: Vec<String>,
 }
 
-/// What the judge must know of a fault.
+/// The judge's view of a fault.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct FaultContract {
     /// Its number in the history.
@@ -313,7 +214,7 @@ pub enum Traffic {
     Changes,
 }
 
-/// What the judge must know of a group.
+/// The judge's view of a group.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct GroupContract {
     /// The `group.id`.

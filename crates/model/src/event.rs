@@ -1,6 +1,5 @@
-//! What a history is made of: the operations of subjects, the truth as the
-//! observer read it, and the faults with their evidence. Knows nothing of how
-//! events are written down or judged.
+//! The events of a history: operations of subjects, the observer's reads, and faults with
+//! their evidence. Knows nothing of how events are stored or judged.
 
 mod changes;
 mod clients;
@@ -24,11 +23,10 @@ pub use clients::{
 pub use evidence::{Evidence, Found};
 pub use log::{BatchKind, Cleanup, Content, Restart};
 
-/// Something that happened, and when.
+/// An event and its time.
 ///
-/// Events of one source come in their own order; sources are interleaved in
-/// the order in which the recorder heard of them, so `at` is not monotonic
-/// over a whole history.
+/// Events of one source come in their own order; sources are interleaved in the order in
+/// which the recorder received them, so `at` is not monotonic over a whole history.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Event {
     /// When it happened, by the clock of the process that saw it.
@@ -41,8 +39,9 @@ pub struct Event {
 ///
 /// A history on disk numbers the variants by their place here: new ones come
 /// at the end, and none is ever moved or taken out.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, strum::IntoStaticStr)]
 #[serde(rename_all = "kebab-case")]
+#[strum(serialize_all = "kebab-case")]
 pub enum Body {
     /// Gives a topic its number; precedes every use of the number.
     TopicDeclared {
@@ -79,14 +78,14 @@ pub enum Body {
         /// Where it was meant to go.
         to: PartitionRef,
     },
-    /// The client told the producer what became of a record.
+    /// The client reported the outcome of a record to the producer.
     SendCompleted {
         /// The record.
         record: RecordId,
         /// What became of it.
         outcome: Outcome,
     },
-    /// What a producer's client counts about itself, cumulative.
+    /// The producer client's own counts, cumulative.
     ProducerCounted {
         /// The producer.
         producer: ProducerIx,
@@ -194,7 +193,7 @@ pub enum Body {
         /// The next offset to read; none when the group never committed.
         offset: Option<Offset>,
     },
-    /// A group was left to read until it was complete or its time was up.
+    /// The run waited for a group until it had read everything or its time was up.
     GroupWaited {
         /// The group.
         group: GroupIx,
@@ -295,42 +294,41 @@ pub enum Body {
         evidence: Evidence,
     },
 
-    /// Everything of the plan was carried out; what follows is the truth.
+    /// Everything of the plan was carried out; the observer's final reads follow.
     TrafficEnded,
-    /// The observer has read everything it wanted: the history is whole.
+    /// The observer has read everything: the history is complete.
     Completed,
-    /// The scenario was given up; the history is what there is.
+    /// The scenario was given up; the history is incomplete.
     Aborted {
         /// Why.
         reason: String,
     },
 
-    /// What may take records out of a topic behind its producers' backs, as
-    /// the broker reports it in force (`cleanup.policy`).
+    /// The `cleanup.policy` in force, as the broker reports it: why records may leave a
+    /// topic.
     TopicCleanup {
         /// The topic.
         topic: TopicIx,
         /// The policy.
         policy: Cleanup,
     },
-    /// Which records a group's members are given (`isolation.level`); precedes
-    /// its members. A group of which this is not said reads uncommitted, as
-    /// Kafka's default is.
+    /// Which records a group's members are given (`isolation.level`); precedes its members.
+    /// Without it a group reads uncommitted, as is Kafka's default.
     IsolationDeclared {
         /// The group.
         group: GroupIx,
         /// The level.
         isolation: Isolation,
     },
-    /// A producer began a transaction: what it sends until the transaction
-    /// is completed belongs to it.
+    /// A producer began a transaction: its sends until the transaction is completed belong
+    /// to it.
     TransactionBegun {
         /// The transaction.
         transaction: TransactionRef,
     },
-    /// A member reads for a transaction: what it processes from here on, until
-    /// the transaction is completed, belongs to it. Member and producer are one
-    /// source: their events come in one order.
+    /// A member reads for a transaction: the records that it processes until the
+    /// transaction is completed belong to it. Member and producer are one source: their
+    /// events come in one order.
     TransactionJoined {
         /// The transaction.
         transaction: TransactionRef,
@@ -356,7 +354,7 @@ pub enum Body {
         /// What it asked for.
         intent: Intent,
     },
-    /// The client told the producer what became of its transaction.
+    /// The client reported the outcome of its transaction to the producer.
     TransactionCompleted {
         /// The transaction.
         transaction: TransactionRef,
@@ -402,28 +400,27 @@ pub enum Body {
         /// The broker that holds the replica.
         broker: BrokerId,
     },
-    /// Another tool recorded this history. No observer read the truth: what
-    /// the readers were given stands for it, as far as they came. The topics
-    /// are declared with all their partitions all the same.
+    /// Another tool recorded this history, without an observer: the records that consumers
+    /// received are used as the log, as far as they read. The topics are declared with all
+    /// their partitions all the same.
     Imported {
         /// The tool.
         tool: String,
     },
-    /// Not every send of this producer is on record: a record of its that
-    /// nobody announced is no phantom.
+    /// Some sends of this producer are not on record: a record of it without a send is no
+    /// phantom.
     SendsUnrecorded {
         /// The producer.
         producer: ProducerIx,
     },
     /// The history lacks something, so that nothing may be called lost and
     /// the best that can be said is INCONCLUSIVE.
-    Lacking {
+    Incomplete {
         /// What, and how that is known.
-        #[serde(rename = "description")]
-        what: String,
+        description: String,
     },
-    /// Who led a partition and which replicas were in sync, as the cluster's
-    /// metadata told; noted when it changes.
+    /// The leader and the in-sync replicas of a partition, by the cluster's metadata;
+    /// recorded when they change.
     PartitionState {
         /// The partition.
         partition: PartitionRef,
@@ -434,18 +431,17 @@ pub enum Body {
         /// The replicas in sync, by number.
         in_sync: Vec<BrokerId>,
     },
-    /// A group is an application that writes: of every record that it
-    /// processes it makes one in this topic.
+    /// A group is a transform: it makes one record in this topic of every record that it
+    /// processes.
     TransformDeclared {
         /// The group.
         group: GroupIx,
         /// Where its records go.
         to: TopicIx,
     },
-    /// A group relies on being given committed records only, whatever
-    /// `isolation.level` its members read with: what they are given is held
-    /// against that.
-    CommittedExpected {
+    /// A group requires committed records only, whatever its members' `isolation.level` is:
+    /// the records that they receive are checked for that.
+    ReadCommittedRequired {
         /// The group.
         group: GroupIx,
     },
@@ -468,9 +464,8 @@ pub enum Body {
         /// The run.
         run: RunId,
     },
-    /// Which member of the plan an incarnation is, and where its words are
-    /// kept. Follows its `MemberStarted`; a history without it has members
-    /// that nobody planned.
+    /// The planned member that an incarnation belongs to, and its log. Follows its
+    /// `MemberStarted`; a history without it has members that are in no plan.
     MemberNamed {
         /// The incarnation.
         member: MemberIx,
@@ -483,25 +478,22 @@ pub enum Body {
         /// The log of its process, a file in the scenario's `logs`.
         log: String,
     },
-    /// A producer's records have keys that come again: the record of sequence
-    /// n has key n modulo `keys`, and no other producer has its keys.
-    /// Precedes its records. Where this is not said nothing is known of a
-    /// producer's keys.
+    /// A producer's records have keys that come again: the record of sequence n has key n
+    /// modulo `keys`, and no other producer has its keys. Precedes its records. Without it
+    /// a producer's keys are unknown.
     KeysDeclared {
         /// The producer.
         producer: ProducerIx,
         /// How many keys there are.
         keys: u64,
     },
-    /// The connector is created from here on: what was committed before can
-    /// only be found by a snapshot.
+    /// The connector is created from here on: only a snapshot finds earlier commits.
     CaptureBegan {
         /// The connector.
         connector: String,
-        /// Whether it reads rows that are there already.
+        /// Whether it reads existing rows.
         snapshot: Snapshot,
-        /// What of its configuration changes which events there are, where
-        /// they stand, or what they look like.
+        /// Settings that change which events there are, their topics, or their form.
         settings: Vec<CaptureSetting>,
     },
     /// The state of a connector's instance or task, as Connect reported it;
@@ -515,8 +507,8 @@ pub enum Body {
         /// each cause.
         trace: String,
     },
-    /// The replication slot as the database reported it; noted when what
-    /// became of it changes, and when the wait for the last change ended.
+    /// The replication slot as the database reported it; recorded when its state changes,
+    /// and when the wait for the last change ended.
     SlotSeen {
         /// What became of it.
         state: SlotState,
@@ -538,55 +530,54 @@ pub enum Body {
         /// How many.
         events: u64,
     },
-    /// What became of something that a fault broke. It says nothing of
-    /// whether the fault was in force.
+    /// The state of a component after a fault. It says nothing of whether the fault was in
+    /// force.
     FaultAftermath {
         /// The fault.
         fault: FaultIx,
         /// The observation.
         evidence: Evidence,
     },
-    /// What a fault broke did not come back in its time. The fault is over all
-    /// the same.
+    /// The broken component did not recover in its time. The fault is over all the same.
     FaultNotHealed {
         /// The fault.
         fault: FaultIx,
-        /// What did not come back, and how that is known.
+        /// The component, and the evidence.
         why: String,
     },
-    /// From here on a group was only left to read: all that it is to read is
-    /// there. `GroupWaited` is the end of it.
+    /// From here on the run only waits for a group: all its input is there. `GroupWaited`
+    /// is the end of it.
     WaitBegan {
         /// The group.
         group: GroupIx,
     },
-    /// A client reported an error that is not the outcome of a send. One that
-    /// repeats itself is told again only now and then, with how often it came.
+    /// A client reported an error that is not the outcome of a send. A repeated error is
+    /// recorded only now and then, with its count.
     ClientErred {
-        /// Whose client.
+        /// The client's owner.
         client: ClientRef,
-        /// What it says of what the client can do.
+        /// Its cause.
         cause: ErrorCause,
         /// The client's name for it.
         error: String,
         /// The client's own words about this case; empty where it has none.
         reason: String,
-        /// How often it came since it was told last.
+        /// How often it came since it was recorded last.
         times: u64,
     },
     /// The brokers told a client to wait, because it is over its quota
     /// (`throttle_time_ms`).
     Throttled {
-        /// Whose client.
+        /// The client's owner.
         client: ClientRef,
         /// For how long, in milliseconds, since this was told last.
         throttle_ms: u64,
     },
-    /// A poll that was taken back (its transaction failed, or nobody knows what
-    /// became of it) gave a member a record: it stands there, and was not
-    /// processed. Where the next poll begins is told apart. Only of an imported
-    /// history, behind what says that it is one.
-    Glimpsed {
+    /// A member received a record in a poll that was rolled back (its transaction failed,
+    /// or its outcome is unknown): the record is in the log, and was not processed. The
+    /// next position has an event of its own. Only in an imported history, after
+    /// `Imported`.
+    ReadRolledBack {
         /// The incarnation.
         member: MemberIx,
         /// Where it was read.
@@ -596,24 +587,22 @@ pub enum Body {
         /// What was read.
         content: Content,
     },
-    /// Nothing is expected of the order between what a producer has sent to a
-    /// partition so far and what it sends there from here on. Only of an imported
-    /// history, behind what says that it is one.
+    /// No order is expected between a producer's sends to a partition so far and its later
+    /// ones. Only in an imported history, after `Imported`.
     OrderForgotten {
         /// The producer.
         producer: ProducerIx,
         /// The partition.
         partition: PartitionRef,
     },
-    /// A group may give and take its members' partitions between any two polls,
-    /// and the history does not say when: that a member skips or goes back
-    /// there is told, and proves nothing.
-    RebalancesUntold {
+    /// A group may give and take its members' partitions between any two polls, and the
+    /// history does not say when: a member that skips or goes back there proves nothing.
+    RebalancesUnrecorded {
         /// The group.
         group: GroupIx,
     },
-    /// At each of these offsets stood at most a record that compaction may take
-    /// (a later one of its key stands in the partition, or it deletes its key).
+    /// Each of these offsets held at most a record that compaction may remove (a later one
+    /// of its key stands in the partition, or it deletes its key).
     Replaceable {
         /// The partition.
         partition: PartitionRef,
@@ -622,29 +611,28 @@ pub enum Body {
         /// The last offset.
         last: Offset,
     },
-    /// Offsets of a partition were given again, because its log was cut or its
-    /// topic was made again: what stands there since is told as another
-    /// partition.
-    OffsetsGivenAgain {
+    /// Offsets of a partition were used again, because its log was cut or its topic was
+    /// made again: the later records are given as another partition.
+    OffsetsReused {
         /// The partition as it was.
         before: PartitionRef,
         /// The partition as it is since.
         since: PartitionRef,
         /// The first offset that was given again.
         first: Offset,
-        /// How that came.
+        /// The reason.
         how: Restart,
     },
-    /// So many sends of a producer have no outcome on record, and nothing else
-    /// is known of them.
-    SendsUntold {
+    /// A number of sends of a producer without an outcome on record. Nothing else is known
+    /// of them.
+    SendsWithoutOutcome {
         /// The producer.
         producer: ProducerIx,
         /// How many.
         sends: u64,
     },
-    /// A topic that the run created was deleted during the run, and not by
-    /// ackproof: what it held is gone.
+    /// A topic that the run created was deleted during the run, and not by ackproof: its
+    /// records are gone.
     TopicDeleted {
         /// The topic.
         topic: TopicIx,
@@ -652,4 +640,12 @@ pub enum Body {
         /// (KIP-516).
         recreated: bool,
     },
+}
+
+impl Body {
+    /// The variant's name in everything that people read: exports, counts, documents. A
+    /// stable interface, as the numbers on disk are.
+    pub fn kind(&self) -> &'static str {
+        self.into()
+    }
 }

@@ -1,5 +1,4 @@
-//! Newtypes for what must not be mixed. Knows nothing of what the numbers are
-//! used for.
+//! Newtypes for numbers and names that must not be mixed. Knows nothing of their use.
 
 use std::fmt;
 
@@ -168,6 +167,10 @@ name! {
     /// A consumer group's `group.id`.
     GroupId
 }
+name! {
+    /// A producer's `transactional.id`.
+    TransactionalId
+}
 
 /// A run's identity, part of every record it sends: 16 hexadecimal digits.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -238,7 +241,7 @@ pub struct PartitionRef {
     pub partition: PartitionIndex,
 }
 
-/// A record's identity within a run: who sent it, and as which one.
+/// A record's identity within a run: its producer and its sequence.
 #[derive(
     Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize,
 )]
@@ -274,7 +277,7 @@ impl fmt::Display for RecordId {
     }
 }
 
-/// A Kafka transaction within a run: who began it, and as which one.
+/// A Kafka transaction within a run: its producer and its number.
 #[derive(
     Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize,
 )]

@@ -36,11 +36,11 @@ pub struct RunPlan {
     pub schema: String,
     /// The run's identity.
     pub run: RunId,
-    /// The seed that makes the same plan again.
+    /// The random seed; the same seed gives the same plan.
     pub seed: u64,
     /// The versions of everything that takes part, by name.
     pub versions: BTreeMap<String, String>,
-    /// The cluster it runs on, where that is somebody else's.
+    /// The user's cluster that it runs on, if any.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub cluster: Option<PlannedCluster>,
     /// The scenarios that were asked for and cannot run there.
@@ -65,12 +65,12 @@ pub struct ScenarioPlan {
     pub seed: u64,
     /// The identity that its records carry: different in every scenario and
     /// repetition of a run.
-    pub records_run: RunId,
-    /// What its names begin with, where they stand among those of others.
+    pub record_run_id: RunId,
+    /// The prefix of its names on a user's cluster.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub prefix: Option<OwnPrefix>,
-    /// For each fault, how long after its trigger it is injected, in
-    /// milliseconds: its own delay and what the seed adds.
+    /// For each fault, how long after its trigger it is injected, in milliseconds: its own
+    /// delay and the jitter drawn from the seed.
     pub fault_delays_ms: Vec<u64>,
     /// The file that the scenario was read from, as the user named it; none
     /// where it is built in.
@@ -158,7 +158,7 @@ impl ScenarioPlan {
             })
             .collect();
         Self {
-            records_run: RunId::new(mix(run.get() ^ own)),
+            record_run_id: RunId::new(mix(run.get() ^ own)),
             seed: own,
             repetition,
             prefix: None,
@@ -260,7 +260,7 @@ impl ScenarioPlan {
         }
     }
 
-    /// What the judge must know.
+    /// The contract for the judge.
     pub fn contract(&self) -> Contract {
         Contract {
             guarantees: self.scenario.guarantees.clone(),
@@ -337,9 +337,8 @@ impl ScenarioPlan {
         quotas
     }
 
-    /// How long the plan takes from its configured rates and pauses, in milliseconds:
-    /// what no implementation can undercut. Work without a pace counts as
-    /// nothing.
+    /// How long the plan takes from its configured rates and pauses, in milliseconds: the
+    /// least that any implementation needs. Work without a rate counts as nothing.
     pub fn schedule_ms(&self) -> u64 {
         let scenario = &self.scenario;
         let at_pace = |count: u64, per_s: u64| (count * 1000).checked_div(per_s).unwrap_or(0);
@@ -448,81 +447,4 @@ const fn mix(value: u64) -> u64 {
     z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
     z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
     z ^ (z >> 31)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::scenario::{embedded, parse};
-
-    fn planned(name: &str, seed: u64) -> ScenarioPlan {
-        let scenario = parse(name, embedded(name).unwrap()).unwrap();
-        ScenarioPlan::new(scenario, seed, RunId::new(7), 1)
-    }
-
-    #[test]
-    fn the_same_seed_makes_the_same_plan_and_another_makes_another() {
-        assert_eq!(planned("broker-restart", 1), planned("broker-restart", 1));
-        let (one, two) = (planned("broker-restart", 1), planned("broker-restart", 2));
-        let order = |plan: &ScenarioPlan| -> Vec<i32> {
-            let topic = &plan.topics()[0];
-            (0..100)
-                .map(|n| plan.partition_of(ProducerIx::new(0), Sequence::new(n), topic))
-                .map(|to| to.partition.get())
-                .collect()
-        };
-        assert_ne!(order(&one), order(&two));
-        assert_ne!(one.records_run, two.records_run);
-    }
-
-    #[test]
-    fn every_round_visits_every_partition_once() {
-        let plan = planned("broker-restart", 3);
-        let topic = &plan.topics()[0];
-        for round in 0..50 {
-            let mut seen: Vec<i32> = (0..3)
-                .map(|n| Sequence::new(round * 3 + n))
-                .map(|sequence| plan.partition_of(ProducerIx::new(0), sequence, topic))
-                .map(|to| to.partition.get())
-                .collect();
-            seen.sort_unstable();
-            assert_eq!(seen, [0, 1, 2]);
-        }
-    }
-
-    #[test]
-    fn a_schedule_is_as_long_as_its_slowest_part() {
-        assert_eq!(planned("broker-restart", 1).schedule_ms(), 10_000);
-        assert_eq!(planned("network-partition", 1).schedule_ms(), 12_000);
-    }
-
-    #[test]
-    fn a_repeated_fault_is_planned_once_for_each_time() {
-        let text = embedded("broker-restart").unwrap().replace(
-            "down_ms = 3000",
-            "down_ms = 3000\ntimes = 3\npause_ms = 1000\njitter_ms = 50",
-        );
-        let more = "\n[[fault]]\nkind = \"broker-pause\"\nfor_ms = 10\nafter = { healed = 1 }\n";
-        let scenario = parse("three", &(text + more)).unwrap();
-        let plan = ScenarioPlan::new(scenario, 1, RunId::new(7), 1);
-        let after: Vec<&Trigger> = plan.scenario.faults.iter().map(|it| &it.after).collect();
-        let healed = Trigger::Healed;
-        assert_eq!(
-            after[1..],
-            [&healed(1), &healed(2), &healed(3)],
-            "the other fault waits for the last time"
-        );
-        assert!(plan.fault_delays_ms[1] >= 1000);
-        assert_ne!(plan.fault_delays_ms[1], plan.fault_delays_ms[2]);
-        assert_eq!(plan.contract().faults.len(), 4);
-    }
-
-    #[test]
-    fn a_plan_survives_being_written_down() {
-        for (name, _) in crate::scenario::EMBEDDED {
-            let plan = planned(name, 9);
-            let text = serde_json::to_string(&plan).unwrap();
-            assert_eq!(serde_json::from_str::<ScenarioPlan>(&text).unwrap(), plan);
-        }
-    }
 }

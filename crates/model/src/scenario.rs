@@ -6,8 +6,10 @@ use secret::Secrets;
 use serde::{Deserialize, Serialize};
 
 use crate::claim::Guarantee;
+use client::{ClientExpectation, ClientSpec};
 
 mod captured;
+pub mod client;
 mod config;
 pub mod defaults;
 mod embedded;
@@ -26,7 +28,6 @@ pub use config::Config;
 pub use embedded::{EMBEDDED, embedded};
 pub use fault::*;
 pub use features::{FEATURES, Features, KafkaFeature};
-pub use foreign::Misfit;
 pub use internal::Keeper;
 pub use occurrence::{Happening, Occurrence};
 pub use parse::{
@@ -34,10 +35,9 @@ pub use parse::{
 };
 pub use transform::{Transactions, Transform};
 
-/// A scenario: what runs, what is sent, what is broken and when, and what is
-/// claimed. Documented in docs/reference/scenarios.md. What only holds across
-/// tables (that a topic exists, that a fault has the proxy it needs) `ackproof
-/// explain FILE` checks.
+/// A scenario: what runs, what is sent, what is broken and when, and what is claimed.
+/// Documented in docs/reference/scenarios.md. `ackproof explain FILE` also checks rules
+/// across tables (that a topic exists, that a fault has the proxy it needs).
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 #[cfg_attr(test, schemars(title = "ackproof scenario", transform = crate::schema::rules::of_scenario))]
@@ -52,16 +52,21 @@ pub struct Scenario {
     /// The suite it belongs to.
     #[serde(default = "own_suite")]
     pub suite: String,
-    /// What must hold, in words, for the report.
+    /// The success criterion, in words, for the report.
     #[serde(default)]
     pub criterion: String,
     /// Why it matters, in words, for the report.
     #[serde(default)]
     pub why: String,
-    /// What is expected to be seen, in words; compared with nothing.
+    /// The expected result, in words; compared with nothing.
     #[serde(default)]
     pub expected: String,
-    /// What runs.
+    /// Why the scenario is about the clients that it names: `--client` does not
+    /// replace them, and leaves the scenario out where it names others. Where
+    /// the key is missing, it replaces them.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub about_client: Option<String>,
+    /// The brokers and their links.
     #[serde(default)]
     pub topology: Topology,
     /// The topics, created before traffic begins.
@@ -79,22 +84,24 @@ pub struct Scenario {
     /// Change data capture, if the scenario has it.
     #[serde(default)]
     pub capture: Option<Capture>,
-    /// What is written to the database, in this order.
+    /// The rows to write to the database, in this order.
     #[serde(default, rename = "write")]
     pub writes: Vec<Write>,
     /// Client quotas.
     #[serde(default, rename = "quota", skip_serializing_if = "Vec::is_empty")]
     pub quotas: Vec<Quota>,
-    /// What is broken. Faults are numbered from 1 in the order of the file.
+    /// The faults, numbered from 1 in the order of the file.
     #[serde(default, rename = "fault")]
     pub faults: Vec<Fault>,
-    /// What is claimed. Each claim once.
+    /// The claims. Each claim once.
     #[serde(default, rename = "guarantee")]
     #[cfg_attr(test, schemars(length(min = 1)))]
     pub guarantees: Vec<Guarantee>,
-    /// What the scenario is about: where one of these did not happen, nothing
-    /// is HELD. Where the key is missing, what the settings are plainly there
-    /// for.
+    /// What other clients than the usual one are expected to do.
+    #[serde(default, rename = "expect", skip_serializing_if = "Vec::is_empty")]
+    pub expectations: Vec<ClientExpectation>,
+    /// The events that the scenario tests: where one of these did not happen, nothing is
+    /// HELD. Where the key is missing, the events that the settings imply.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub must_happen: Option<Vec<Happening>>,
     /// How long groups and connectors may take to reach the end after traffic
@@ -116,7 +123,7 @@ const fn drain_timeout_ms_default() -> u64 {
     60_000
 }
 
-/// What runs.
+/// The brokers and their links.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 #[cfg_attr(test, schemars(rename = "topology"))]
@@ -205,7 +212,7 @@ pub struct Quota {
     /// Clients of this `client.id`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub client_id: Option<String>,
-    /// Clients of this user; `ANONYMOUS` is who does not authenticate.
+    /// Clients of this user; `ANONYMOUS` is a client that does not authenticate.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub user: Option<String>,
     /// The quotas, in Kafka's names. Values are strings: numbers above 0.
@@ -221,7 +228,7 @@ pub(crate) const QUOTA_KEYS: [&str; 3] = [
 ];
 
 impl Quota {
-    /// Whom it is for, in words.
+    /// The clients that it is for, in words.
     pub fn entity(&self) -> String {
         match (&self.user, &self.client_id) {
             (None, None) => "every client id".to_owned(),
@@ -264,6 +271,10 @@ pub struct Producer {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[cfg_attr(test, schemars(range(min = 1, max = KEYS_MAX)))]
     pub keys: Option<u64>,
+    /// The client: `librdkafka`, `java`, either with `:VERSION` or `:/PATH`, or
+    /// `command:PROGRAM ARGS…`.
+    #[serde(default)]
+    pub client: ClientSpec,
     /// Producer configuration, in the Java client's names. Values are strings.
     #[serde(default)]
     pub config: Config,
@@ -312,6 +323,9 @@ pub struct Group {
     /// `isolation.level` is: the claim `read-committed` is then checked for it.
     #[serde(default)]
     pub requires_read_committed: bool,
+    /// The members' client, as a producer's.
+    #[serde(default)]
+    pub client: ClientSpec,
     /// Consumer configuration, in the Java client's names. Values are strings.
     /// `{member}` stands for the member's number.
     #[serde(default)]
@@ -332,12 +346,12 @@ const fn one_record() -> u64 {
 #[cfg_attr(test, schemars(inline))]
 #[serde(rename_all = "kebab-case")]
 pub enum Commit {
-    /// What it has processed.
+    /// The processed records.
     #[default]
     After,
-    /// What it has taken in hand, before it processes it.
+    /// The records that it has polled, before it processes them.
     Before,
-    /// The client commits what it has handed out, on its own, every
+    /// The client commits the records that it has handed out, on its own, every
     /// `auto.commit.interval.ms`.
     Auto,
 }
@@ -421,7 +435,7 @@ pub struct Write {
     #[serde(default)]
     #[cfg_attr(test, schemars(range(max = u32::MAX)))]
     pub rows_per_s: u32,
-    /// What to wait for first, beyond the write before it. Not with `start =
+    /// A trigger to wait for, beyond the write before it. Not with `start =
     /// "before-capture"`.
     #[serde(default)]
     pub after: Option<Trigger>,
@@ -503,8 +517,7 @@ impl Scenario {
         kinds.any(|kind| kind.leads_to.contains(&what))
     }
 
-    /// What must not be written anywhere: the secrets of all that is
-    /// configured, as clients are given them.
+    /// The secrets of all configurations, which must not be written anywhere.
     pub fn secrets(&self) -> Secrets {
         let topics = self.topics.iter().map(|topic| &topic.config);
         let quotas = self.quotas.iter().map(|quota| &quota.config);

@@ -39,7 +39,7 @@ fn is_current(file: &str, schema: &Schema) {
     }
 }
 
-/// Names with what they mean, one of which a value is.
+/// An enumeration of names with their meanings.
 fn one_of<'n>(all: impl Iterator<Item = (&'n str, &'n str)>) -> Schema {
     let all = all.map(|(name, meaning)| json_schema!({"const": name, "description": meaning}));
     json_schema!({"type": "string", "oneOf": all.collect::<Vec<_>>()})
@@ -69,9 +69,8 @@ impl JsonSchema for Claim {
     }
 }
 
-/// Makes a schema say what a file contains rather than what a type can hold: no
-/// widths of integers, no `null` where a property is left out instead, and
-/// comments in one line without links.
+/// Makes a schema describe files rather than types: no widths of integers, no `null` where
+/// a property is left out instead, and comments in one line without links.
 #[derive(Clone)]
 struct OfFiles;
 
@@ -189,7 +188,7 @@ fn one_key(tables: &[Value]) -> Map<String, Value> {
     one.as_object().cloned().unwrap_or_default()
 }
 
-/// Takes `null` out of what a property can be.
+/// Removes `null` from a property's types.
 fn not_null(property: &mut Value) {
     if let Some(Value::Array(types)) = property.get_mut("type") {
         types.retain(|it| it != "null");

@@ -13,12 +13,25 @@ use crate::plan::{Circumstances, SkippedScenario, Timing};
 /// The value of `schema` in a `verdict.json` of this version.
 pub const SCHEMA: &str = "ackproof.verdict/1";
 
-/// What can be said of a guarantee, a scenario or a run.
+/// The verdict on a guarantee, a scenario or a run.
 ///
 /// The order is that of severity: the worst one wins.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(
+    Clone,
+    Copy,
+    Debug,
+    PartialEq,
+    Eq,
+    PartialOrd,
+    Ord,
+    Hash,
+    Serialize,
+    Deserialize,
+    strum::IntoStaticStr,
+)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "UPPERCASE")]
+#[strum(serialize_all = "UPPERCASE")]
 pub enum Verdict {
     /// It was put to the test, and nothing contradicts it.
     Held,
@@ -30,12 +43,8 @@ pub enum Verdict {
 
 impl Verdict {
     /// As written in `verdict.json` and on the terminal.
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::Held => "HELD",
-            Self::Inconclusive => "INCONCLUSIVE",
-            Self::Violated => "VIOLATED",
-        }
+    pub fn name(self) -> &'static str {
+        self.into()
     }
 }
 
@@ -68,8 +77,7 @@ pub struct RunVerdict {
     pub verdict: Verdict,
     /// One entry for each scenario and repetition.
     pub scenarios: Vec<ScenarioVerdict>,
-    /// What was asked for and does not fit the cluster that it was asked for
-    /// on: nothing was put to the test there.
+    /// Requested scenarios that do not fit the cluster: nothing was tested there.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub skipped: Vec<SkippedScenario>,
 }
@@ -83,8 +91,7 @@ pub struct ScenarioVerdict {
     /// Which repetition of the scenario, from 1.
     #[cfg_attr(test, schemars(range(min = 1)))]
     pub repetition: u32,
-    /// When it was carried out; absent where it was not, or nobody wrote it
-    /// down.
+    /// When it was carried out; absent where it was not, or where that is unknown.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub timing: Option<Timing>,
     /// Why it was not carried out to its end, where the user stopped the run.
@@ -93,8 +100,8 @@ pub struct ScenarioVerdict {
     /// The worst of the guarantees that are not merely observed, or
     /// INCONCLUSIVE when the run itself could not tell.
     pub verdict: Verdict,
-    /// Whether this is the verdict that the scenario is there to show: HELD,
-    /// or VIOLATED where a violation is expected.
+    /// Whether this is the verdict that the scenario expects: HELD, or VIOLATED where a
+    /// violation is expected.
     pub as_expected: bool,
     /// Why the run as a whole cannot tell (a fault that never took effect, a
     /// history that is not whole, a failed calibration); empty when it can.
@@ -103,7 +110,7 @@ pub struct ScenarioVerdict {
     pub guarantees: Vec<GuaranteeVerdict>,
     /// Everything that was found, claimed or not, in the catalogue's order.
     pub findings: Vec<Finding>,
-    /// How many of what.
+    /// Counts of records, changes and rows.
     pub counts: Counts,
     /// The faults, in the order of the plan.
     pub faults: Vec<FaultVerdict>,
@@ -111,10 +118,18 @@ pub struct ScenarioVerdict {
     /// them, in order.
     #[serde(skip_serializing_if = "Vec::is_empty", default)]
     pub failures: Vec<PartFailure>,
-    /// What was measured.
+    /// The measurements.
     pub measurements: Measurements,
-    /// How the instrument did on mutants of this very history.
+    /// Whether the checker found the mutants of this very history.
     pub calibration: Vec<Calibration>,
+}
+
+impl ScenarioVerdict {
+    /// Whether there is nothing to tell of it, because it had not been started
+    /// when the run was stopped.
+    pub fn was_not_started(&self) -> bool {
+        self.stopped == Some(Interruption::NotStarted)
+    }
 }
 
 /// Where a scenario was when the run was stopped.
@@ -132,11 +147,11 @@ pub enum Interruption {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct GuaranteeVerdict {
-    /// What was claimed.
+    /// The claim.
     pub claim: Claim,
     /// How much hangs on it.
     pub level: Level,
-    /// What can be said of it.
+    /// The verdict on it.
     pub verdict: Verdict,
     /// Why, with the figures.
     pub reason: String,
@@ -152,11 +167,9 @@ pub struct Finding {
     pub count: u64,
     /// Exactly which records or rows it is about, as ranges, in order.
     /// Bounded: see `ranges_complete`.
-    #[serde(rename = "ranges")]
-    pub named: Vec<NamedRange>,
+    pub ranges: Vec<NamedRange>,
     /// Whether `ranges` holds every instance.
-    #[serde(rename = "ranges_complete")]
-    pub named_all: bool,
+    pub ranges_complete: bool,
     /// Where the records or changes it counts were lost, hop by hop in the
     /// order of the pipeline; the counts add up to `count`. Empty where nothing
     /// was lost.
@@ -193,17 +206,31 @@ impl LostAt {
 
 /// Where in the pipeline something was lost, in the pipeline's order.
 ///
-/// What retention or compaction may have taken is no loss between producer and
-/// log, and at no hop but a group's that passed it over: it is counted apart ([`Counts::expired`], [`Counts::compacted`]).
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+/// A record that retention or compaction may have removed is no loss between producer and
+/// log, nor at any hop except of a group that passed it over: it is counted apart
+/// ([`Counts::expired`], [`Counts::compacted`]).
+#[derive(
+    Clone,
+    Copy,
+    Debug,
+    PartialEq,
+    Eq,
+    PartialOrd,
+    Ord,
+    Hash,
+    Serialize,
+    Deserialize,
+    strum::IntoStaticStr,
+    strum::VariantArray,
+)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "kebab-case")]
+#[strum(serialize_all = "kebab-case")]
 pub enum Hop {
     /// A change was committed in the database, and has no event.
     NoEvent,
-    /// Acknowledged, inside the range that was read, and nobody ever saw it:
-    /// never stored, or gone before anybody looked. Which of them cannot be
-    /// told.
+    /// Acknowledged, inside the range that was read, and never seen: never stored, or gone
+    /// before the first read. Which of them is unknown.
     NeverSeen,
     /// Another record stands at the offset that was acknowledged.
     Replaced,
@@ -211,7 +238,7 @@ pub enum Hop {
     CutOff,
     /// The log is empty, and begins anew.
     Wiped,
-    /// Somebody was given it, or a replica holds it, and the log does not.
+    /// A consumer received it, or a replica holds it, and the log does not.
     StoredThenGone,
     /// Acknowledged without an offset of its own, or one of more than can be
     /// followed.
@@ -223,46 +250,21 @@ pub enum Hop {
     NotDelivered,
     /// Stored, and the group committed past it without processing it.
     CommittedPast,
-    /// A member processed it, and nothing of that took effect: its transaction
-    /// was aborted or fenced, or what it made of the record is not there.
+    /// A member processed it, and nothing of that took effect: its transaction was aborted
+    /// or fenced, or the record that it made is not there.
     WithoutEffect,
 }
 
 impl Hop {
     /// Every hop, in the pipeline's order.
-    pub const ALL: &[Self] = &[
-        Self::NoEvent,
-        Self::NeverSeen,
-        Self::Replaced,
-        Self::CutOff,
-        Self::Wiped,
-        Self::StoredThenGone,
-        Self::NotTraced,
-        Self::Expired,
-        Self::NotDelivered,
-        Self::CommittedPast,
-        Self::WithoutEffect,
-    ];
+    pub const ALL: &[Self] = <Self as strum::VariantArray>::VARIANTS;
 
     /// As written in `verdict.json`.
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::NoEvent => "no-event",
-            Self::NeverSeen => "never-seen",
-            Self::Replaced => "replaced",
-            Self::CutOff => "cut-off",
-            Self::Wiped => "wiped",
-            Self::StoredThenGone => "stored-then-gone",
-            Self::NotTraced => "not-traced",
-            Self::Expired => "expired",
-            Self::NotDelivered => "not-delivered",
-            Self::CommittedPast => "committed-past",
-            Self::WithoutEffect => "without-effect",
-        }
+    pub fn name(self) -> &'static str {
+        self.into()
     }
 
-    /// What happened there, as far as that can be told; a phrase that follows
-    /// a number.
+    /// A phrase for the loss that follows a number.
     pub const fn words(self) -> &'static str {
         match self {
             Self::NoEvent => "between the database and the topic: committed, and no event",
@@ -282,7 +284,7 @@ impl Hop {
         }
     }
 
-    /// How sure a loss is put to this hop.
+    /// The certainty that the loss was at this hop.
     pub const fn certainty(self) -> Certainty {
         match self {
             Self::NoEvent
@@ -296,12 +298,13 @@ impl Hop {
     }
 }
 
-/// How sure a loss is put to a hop.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+/// The certainty that a loss was at a hop.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, strum::IntoStaticStr)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "kebab-case")]
+#[strum(serialize_all = "kebab-case")]
 pub enum Certainty {
-    /// Somebody saw it before, or behind, the hop.
+    /// It was seen before, or behind, the hop.
     Proven,
     /// It follows if the acknowledgement was true when it was given.
     Likely,
@@ -311,12 +314,8 @@ pub enum Certainty {
 
 impl Certainty {
     /// As written in `verdict.json`.
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::Proven => "proven",
-            Self::Likely => "likely",
-            Self::Open => "open",
-        }
+    pub fn name(self) -> &'static str {
+        self.into()
     }
 }
 
@@ -324,9 +323,9 @@ impl Certainty {
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct NamedRange {
-    /// Whose: `p0` for a producer's records by sequence, `change` for row
-    /// changes by number, a table's name for rows by key, `topic-partition` for offsets, `p0/t` for a producer's
-    /// transactions by number.
+    /// The owner: `p0` for a producer's records by sequence, `change` for row changes by
+    /// number, a table's name for rows by key, `topic-partition` for offsets, `p0/t` for a
+    /// producer's transactions by number.
     pub of: String,
     /// The first.
     pub first: i64,
@@ -339,8 +338,7 @@ pub struct NamedRange {
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Example {
     /// The record, row or offset in question.
-    #[serde(rename = "item")]
-    pub what: String,
+    pub item: String,
     /// The operations that prove it, in order.
     pub operations: Vec<ExampleOperation>,
     /// The logs of the members among them: files in the scenario's `logs`.
@@ -352,19 +350,17 @@ pub struct Example {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct ExampleOperation {
-    /// When, in microseconds since the scenario began; none where it has no
-    /// moment (what stands in the log).
+    /// When, in microseconds since the scenario began; none for the log's contents, which
+    /// have no moment.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub at_us: Option<u64>,
     /// The client that did it, or the observer that saw it.
-    #[serde(rename = "actor")]
-    pub who: String,
-    /// What was done or seen, with its result.
-    #[serde(rename = "operation")]
-    pub what: String,
+    pub actor: String,
+    /// The operation or observation, with its result.
+    pub operation: String,
 }
 
-/// How many of what.
+/// Counts of records, changes and rows.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Counts {
@@ -374,7 +370,7 @@ pub struct Counts {
     pub acknowledged: u64,
     /// Records certainly not written.
     pub failed: u64,
-    /// Records of which nobody was told what became of them.
+    /// Records of unknown outcome.
     pub unknown: u64,
     /// Records in the log, copies included (data, not markers).
     pub stored: u64,
@@ -406,7 +402,7 @@ const fn is_zero(count: &u64) -> bool {
     *count == 0
 }
 
-/// What became of a fault.
+/// The verdict on a fault.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct FaultVerdict {
@@ -421,8 +417,8 @@ pub struct FaultVerdict {
     pub healed_ms: Option<u64>,
     /// The observations.
     pub evidence: Vec<Evidence>,
-    /// What became of what it broke. Whether the fault landed does not rest on
-    /// it.
+    /// The state of the broken component afterwards. Whether the fault landed does not
+    /// depend on it.
     #[serde(skip_serializing_if = "Vec::is_empty", default)]
     pub aftermath: Vec<Evidence>,
 }
@@ -441,7 +437,7 @@ pub struct PartFailure {
     pub trace: Vec<String>,
 }
 
-/// What was measured. Absent where there was nothing to measure.
+/// The measurements. Absent where there was nothing to measure.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Measurements {
@@ -479,11 +475,11 @@ pub struct Measurements {
     /// Change data capture.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub capture: Option<CaptureMeasurements>,
-    /// What went wrong by the clients' own words: sends that were not
-    /// acknowledged, and what consumers reported.
+    /// Errors that clients reported: sends that were not acknowledged, and consumers'
+    /// errors.
     #[serde(skip_serializing_if = "Vec::is_empty", default)]
     pub errors: Vec<ReportedError>,
-    /// Whom the brokers told to wait, because of a quota.
+    /// Clients that the brokers throttled, because of a quota.
     #[serde(skip_serializing_if = "Vec::is_empty", default)]
     pub throttled: Vec<Throttling>,
     /// Groups that were still reading when their time was up.
@@ -496,11 +492,9 @@ pub struct Measurements {
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct ReportedError {
     /// The producer (`p0`), or the `group.id`.
-    #[serde(rename = "client")]
-    pub who: String,
-    /// What it says of the record, or of the client.
-    #[serde(rename = "meaning")]
-    pub means: ErrorMeaning,
+    pub client: String,
+    /// Its meaning for the record, or for the client.
+    pub meaning: ErrorMeaning,
     /// The client's name for it.
     pub error: String,
     /// The client's own words when it told of it first.
@@ -514,7 +508,7 @@ pub struct ReportedError {
     pub last_ms: u64,
 }
 
-/// What an error says.
+/// The meaning of an error.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "kebab-case")]
@@ -523,12 +517,11 @@ pub enum ErrorMeaning {
     Failed,
     /// The record may or may not have been written.
     Unknown,
-    /// The client is not made for what it was given: the instrument's limit.
+    /// The client cannot read the records: the instrument's limit.
     Unable,
-    /// The brokers do not allow it to ackproof's client: the instrument's
-    /// limit.
+    /// The brokers do not authorize ackproof's client: the instrument's limit.
     NotAllowed,
-    /// What the pipeline, its configuration and its faults do.
+    /// An error of the pipeline, its configuration or a fault.
     Pipeline,
 }
 
@@ -538,8 +531,7 @@ pub enum ErrorMeaning {
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Throttling {
     /// The producer (`p0`), or the `group.id`.
-    #[serde(rename = "client")]
-    pub who: String,
+    pub client: String,
     /// All of it, in milliseconds; of members beside each other, the sum.
     pub total_ms: u64,
 }
@@ -551,21 +543,15 @@ pub struct StillReading {
     /// The `group.id`.
     pub group: String,
     /// Records that it had not read.
-    #[serde(rename = "remaining")]
-    pub left: u64,
+    pub remaining: u64,
     /// Records that it read while it was waited for.
-    #[serde(rename = "progressed")]
-    pub moved: u64,
+    pub progressed: u64,
     /// For how long it was waited for, in milliseconds.
     pub waited_ms: u64,
     /// How much longer it would need at that rate, in milliseconds; absent
     /// where it read none because it was throttled all the time.
-    #[serde(
-        rename = "estimated_ms",
-        skip_serializing_if = "Option::is_none",
-        default
-    )]
-    pub needs_ms: Option<u64>,
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub estimated_ms: Option<u64>,
 }
 
 /// Percentiles of a latency.
@@ -584,7 +570,7 @@ pub struct Latency {
     pub max_us: u64,
 }
 
-/// What was measured of a consumer group.
+/// Measurements of a consumer group.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct GroupMeasurements {
@@ -611,7 +597,7 @@ pub struct GroupMeasurements {
     pub lag_mean: u64,
 }
 
-/// What was measured of change data capture.
+/// Measurements of change data capture.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct CaptureMeasurements {
@@ -632,7 +618,7 @@ pub struct CaptureMeasurements {
 pub struct Calibration {
     /// The anomaly that the mutant plants.
     pub anomaly: Anomaly,
-    /// What was done to the history.
+    /// The change that was made to the history.
     pub mutation: String,
     /// Whether the checker found it.
     pub found: bool,

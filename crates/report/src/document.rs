@@ -1,6 +1,5 @@
-//! What a report says, as blocks of text: headings, paragraphs, lists, tables,
-//! commands. Knows nothing of Markdown or any other syntax, so nothing in it
-//! is escaped.
+//! The contents of a report, as blocks of text: headings, paragraphs, lists, tables,
+//! commands. Knows nothing of Markdown or any other syntax, so nothing in it is escaped.
 
 /// A piece of text in one style.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -90,7 +89,7 @@ macro_rules! text {
 }
 pub(crate) use text;
 
-/// An entry of a list, with what belongs under it.
+/// An entry of a list, with its points.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Item {
     pub(crate) text: Text,

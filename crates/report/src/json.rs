@@ -8,12 +8,19 @@ use model::verdict::RunVerdict;
 /// and removes none.
 pub const VERDICT_SCHEMA: &str = include_str!("../schema/verdict.schema.json");
 
-/// Why a verdict could not be written as JSON.
+/// Why results could not be written as JSON.
 #[derive(Debug, thiserror::Error)]
-#[error("cannot write the verdict of run {run} as JSON")]
+#[error("cannot write {of} as JSON")]
 pub struct JsonError {
-    run: String,
+    of: String,
     source: serde_json::Error,
+}
+
+impl JsonError {
+    pub(crate) fn new(of: impl Into<String>, source: serde_json::Error) -> Self {
+        let of = of.into();
+        Self { of, source }
+    }
 }
 
 /// `verdict.json`: indented, properties in the order of the types, a line
@@ -23,10 +30,8 @@ pub struct JsonError {
 /// When a value has no form in JSON, which no verdict of the types as they
 /// stand has.
 pub fn verdict_json(verdict: &RunVerdict) -> Result<String, JsonError> {
-    let mut text = serde_json::to_string_pretty(verdict).map_err(|source| JsonError {
-        run: verdict.run.clone(),
-        source,
-    })?;
+    let mut text = serde_json::to_string_pretty(verdict)
+        .map_err(|source| JsonError::new(format!("the verdict of run {}", verdict.run), source))?;
     text.push('\n');
     Ok(text)
 }

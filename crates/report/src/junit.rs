@@ -22,11 +22,11 @@ pub struct JunitError {
 
 /// `junit.xml`.
 ///
-/// VIOLATED is a failure, unless the scenario is there to show it; everything
-/// else that is not as the scenario wants it, a planned scenario without a
-/// verdict included, is an error. A scenario that was left out, or not started
-/// because the user stopped the run, is skipped. What was measured stands in
-/// the properties. Names are those of the scenarios, the same in every run.
+/// VIOLATED is a failure, unless the scenario is there to show it; everything else that is
+/// not as the scenario wants it, a planned scenario without a verdict included, is an
+/// error. A scenario that was left out, or not started because the user stopped the run, is
+/// skipped. The measurements stand in the properties. Names are those of the scenarios, the
+/// same in every run.
 ///
 /// # Errors
 /// When the XML cannot be serialised.
@@ -91,7 +91,7 @@ pub fn junit(plan: &RunPlan, verdict: &RunVerdict) -> Result<String, JunitError>
     })
 }
 
-/// What the run was.
+/// The properties of the run.
 fn about(verdict: &RunVerdict) -> Vec<(String, String)> {
     let own = [
         ("run", verdict.run.clone()),
@@ -222,12 +222,12 @@ fn explanation(judged: &ScenarioVerdict) -> String {
 fn finding(finding: &Finding) -> Vec<String> {
     let mut lines = vec![format!("found {}: {}", finding.anomaly, finding.count)];
     for example in &finding.examples {
-        lines.push(format!("  {}", example.what));
+        lines.push(format!("  {}", example.item));
         lines.extend(example.operations.iter().map(|operation| {
             let at = operation
                 .at_us
                 .map_or_else(String::new, |at_us| format!(" at {at_us} us"));
-            format!("    {}{at}: {}", operation.who, operation.what)
+            format!("    {}{at}: {}", operation.actor, operation.operation)
         }));
         if !example.logs.is_empty() {
             lines.push(format!("    logs: {}", example.logs.join(", ")));

@@ -1,19 +1,17 @@
 //! A run's plan and verdict as `report.md`, `verdict.json` and `junit.xml`.
 //!
-//! Pure functions of data. This crate knows nothing of files, clocks,
-//! processes, or of how a verdict is reached; it draws no verdict of its own.
-//! What it says of a run is computed from the run's verdict; what it says of
-//! Kafka is a fact with its source.
+//! Pure functions of data. This crate knows nothing of files, clocks, processes, or of how
+//! a verdict is reached; it draws no verdict of its own. Statements about a run are
+//! computed from its verdict; statements about Kafka are facts with their sources.
 
 mod document;
 mod json;
 mod junit;
 mod markdown;
+mod matrix;
 mod names;
 mod run;
 mod section;
-#[cfg(test)]
-mod tests;
 mod units;
 
 use std::collections::BTreeMap;
@@ -24,13 +22,15 @@ use model::verdict::RunVerdict;
 
 pub use json::{JsonError, VERDICT_SCHEMA, verdict_json};
 pub use junit::{JunitError, junit};
+pub use matrix::{
+    Change, MATRIX_SCHEMA, Matrix, MatrixCell, MatrixColumn, MatrixRow, MatrixRun, Upgrade,
+};
 
-/// `report.md`: what was done, what came out, and what follows from it, for
-/// people.
+/// `report.md`: the plan, the results, and advice, for people.
 ///
-/// `configurations` are those in force, as brokers and clients reported them
-/// themselves, by whose they are ("broker-restart: broker 1"); empty when
-/// nobody asked them. The same input gives the same bytes.
+/// `configurations` are those in force, as brokers and clients reported them themselves, by
+/// their owner ("broker-restart: broker 1"); may be empty. The same input gives the same
+/// bytes.
 pub fn markdown(
     plan: &RunPlan,
     verdict: &RunVerdict,

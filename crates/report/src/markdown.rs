@@ -99,7 +99,7 @@ fn span(span: &Span) -> String {
     }
 }
 
-/// Escapes what Markdown would take for syntax; a line break becomes a space.
+/// Escapes Markdown syntax; a line break becomes a space.
 fn plain(words: &str) -> String {
     let mut out = String::with_capacity(words.len());
     let mut previous = ' ';
@@ -151,7 +151,7 @@ fn longest_backtick_run(text: &str) -> usize {
     text.split(|c| c != '`').map(str::len).max().unwrap_or(0)
 }
 
-/// Escapes what would make a heading, a list or a quotation of a line.
+/// Escapes the start of a heading, a list or a quotation.
 fn at_line_start(line: &str) -> String {
     let digits = line.chars().take_while(char::is_ascii_digit).count();
     let (number, rest) = line.split_at(digits);

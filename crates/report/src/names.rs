@@ -1,6 +1,6 @@
-//! Names as people gave them. In a cluster of the user's, those of topics and
-//! groups begin with a prefix of the run's own: the same before all of them, it
-//! only hides what comes behind it.
+//! Names as the user wrote them. In a cluster of the user's, those of topics and groups
+//! begin with a prefix of the run's own: the same before all of them, it only hides the
+//! rest of the name.
 
 use std::collections::BTreeMap;
 

@@ -1,6 +1,5 @@
-//! A run as the report sees it: each scenario with all its repetitions, what
-//! was planned beside what came out. Computes figures; knows no sentences
-//! beyond the words of a verdict.
+//! A run as the report sees it: each scenario with all its repetitions, the plan beside the
+//! results. Computes figures; knows no sentences beyond the words of a verdict.
 
 use std::collections::BTreeMap;
 
@@ -19,7 +18,7 @@ use crate::units::Spread;
 pub(crate) struct Run<'a> {
     pub(crate) plan: &'a RunPlan,
     pub(crate) verdict: &'a RunVerdict,
-    /// What was in force, by whose it is.
+    /// The configurations in force, by their owners.
     pub(crate) configurations: &'a BTreeMap<String, Config>,
     /// In the order of the plan.
     pub(crate) tests: Vec<Test<'a>>,

@@ -3,6 +3,7 @@
 
 pub(crate) mod advice;
 pub(crate) mod analysis;
+mod clients;
 mod figures;
 mod finding;
 pub(crate) mod limitations;

@@ -1,5 +1,5 @@
-//! Figures as people read them: durations, and the spread of a figure over
-//! repetitions. Knows nothing of what is measured.
+//! Figures as people read them: durations, and the spread of a figure over repetitions.
+//! Knows nothing of the measurements.
 
 /// Durations below this are written in milliseconds, others in seconds.
 const MILLISECONDS_BELOW_MS: u64 = 10_000;
@@ -24,8 +24,8 @@ pub(crate) fn duration_us(us: u64) -> String {
     }
 }
 
-/// A moment given in microseconds, exactly: what proves an anomaly may be
-/// microseconds apart.
+/// A moment given in microseconds, exactly: the operations of a proof may be microseconds
+/// apart.
 pub(crate) fn moment_us(us: u64) -> String {
     format!("{}.{:03} ms", us / 1000, us % 1000)
 }

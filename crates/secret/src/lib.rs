@@ -1,14 +1,13 @@
-//! What is a secret, and how it is kept out of everything that is written.
+//! Recognises secrets, and keeps them out of all output.
 //!
-//! A configuration's secrets are known by their keys ([`is_secret`]), and what
-//! is shown in their place is what Kafka shows: [`HIDDEN`]. Words that somebody
-//! else wrote (a log, an error) are cleaned of the values themselves
-//! ([`Secrets::scrub`]). Knows nothing of who is configured, or of files.
+//! A configuration's secrets are known by their keys ([`is_secret`]), and are shown as
+//! Kafka shows them: [`HIDDEN`]. Foreign text (a log, an error) is cleaned of the values
+//! themselves ([`Secrets::scrub`]). Knows nothing of configurations' owners, or of files.
 
 use std::borrow::Cow;
 use std::ops::Range;
 
-/// What stands in the place of a secret, as in Kafka's own logs.
+/// Shown in place of a secret, as in Kafka's own logs.
 pub const HIDDEN: &str = "[hidden]";
 
 /// A value of fewer characters is hidden by its key only: in a text it would be
@@ -44,7 +43,7 @@ pub fn is_secret(key: &str) -> bool {
         "signature",
     ];
     const WORDS: [&str; 5] = ["pem", "pwd", "salt", "pin", "private"];
-    /// What says something about a secret, and is none.
+    /// Last words of keys about a secret whose value is none.
     const HARMLESS: [&str; 15] = [
         "ms",
         "seconds",
@@ -76,8 +75,8 @@ pub fn is_secret(key: &str) -> bool {
         || (key.starts_with("ssl") && words().any(|word| word == "key"))
 }
 
-/// Whether a word is likely to be one of those that tell a secret, with a typing
-/// error in it: what is refused for one must not be shown either.
+/// Whether a word is likely to be one of those that tell a secret, with a typing error in
+/// it: a misspelt key is refused, and its value must not be shown either.
 fn is_misspelt(word: &str) -> bool {
     const WORDS: [(&str, usize); 6] = [
         ("password", 2),
@@ -157,8 +156,7 @@ fn user_infos(text: &str) -> Vec<Range<usize>> {
             let rest = text.get(start..)?;
             let whole = rest.get(..rest.find(ends).unwrap_or(rest.len()))?;
             let host = whole.get(..whole.find(['/', '?', '#']).unwrap_or(whole.len()))?;
-            // A password may have a slash in it that nobody escaped; a port has
-            // nothing but digits.
+            // A password may have an unescaped slash in it; a port has nothing but digits.
             let port = host.split_once(':').map_or("", |(_, port)| port);
             let odd = port.bytes().any(|byte| !byte.is_ascii_digit());
             let at = host
@@ -356,6 +354,3 @@ fn occurrences(text: &str, value: &str) -> Vec<Range<usize>> {
         })
         .collect()
 }
-
-#[cfg(test)]
-mod tests;

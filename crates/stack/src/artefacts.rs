@@ -20,12 +20,16 @@ use crate::maven::Maven;
 
 mod error;
 mod fetcher;
+mod kafka_clients;
+mod librdkafka;
 mod manifest;
 mod part;
 mod recipe;
 mod unpack;
 
 pub use error::FetchError;
+pub(crate) use kafka_clients::fetch_kafka_clients;
+pub(crate) use librdkafka::fetch_librdkafka;
 pub use part::{FetchProgress, Part, PartKind, Parts, Pinning, Versions};
 
 /// The versions of Kafka that are run: the first and the last line of releases.
@@ -257,7 +261,7 @@ fn kafka_at_home(home: &Path) -> Result<(Part, Vec<PathBuf>), FetchError> {
     Ok((part, jars))
 }
 
-fn jars_in(dir: &Path) -> Result<Vec<PathBuf>, FetchError> {
+pub(crate) fn jars_in(dir: &Path) -> Result<Vec<PathBuf>, FetchError> {
     let io_error = |source| FetchError::Io {
         path: dir.to_owned(),
         source,

@@ -88,7 +88,9 @@ pub async fn diagnose(cache: &Cache, request: &ArtefactRequest, work_dir: &Path)
             continue;
         }
         let version = match kind {
-            PartKind::Kafka => &request.versions.kafka,
+            PartKind::Kafka | PartKind::KafkaClients | PartKind::Librdkafka => {
+                &request.versions.kafka
+            }
             PartKind::Debezium => &request.versions.debezium,
             PartKind::Postgres => &request.versions.postgres,
         };

@@ -8,8 +8,9 @@ use cdc::form::Form;
 use model::event::Content;
 use model::ids::{Offset, PartitionRef, RunId, TableIx};
 use model::record;
-use rdkafka::message::{BorrowedMessage, Headers, Message};
 use serde::{Deserialize, Serialize};
+
+use crate::protocol::Received;
 
 /// What the events of a change topic are of, and how they look.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -38,21 +39,23 @@ impl Recognition {
         Self::Changes(EventDecoder::new(run, partition, *table, form))
     }
 
-    pub(crate) fn content(&self, message: &BorrowedMessage<'_>) -> Content {
+    pub(crate) fn content(&self, record: &Received) -> Content {
+        let value = record.value.as_ref().map(|it| it.0.as_slice());
         match self {
             Self::Records { run, topic } => {
-                record::decode(*run, topic, message.payload().unwrap_or_default())
+                record::decode(*run, topic, value.unwrap_or_default())
             }
             Self::Changes(decoder) => {
-                let headers = message.headers().into_iter().flat_map(Headers::iter);
-                let headers = headers
-                    .filter_map(|header| Some((header.key.as_bytes(), header.value?)))
-                    .collect();
+                let headers = record.headers.iter();
+                let headers = headers.filter_map(|header| {
+                    let value = header.value.as_ref()?;
+                    Some((header.key.as_bytes(), value.0.as_slice()))
+                });
                 decoder.content(&RawRecord {
-                    offset: Offset::new(message.offset()),
-                    key: message.key(),
-                    value: message.payload(),
-                    headers,
+                    offset: Offset::new(record.offset),
+                    key: record.key.as_ref().map(|it| it.0.as_slice()),
+                    value,
+                    headers: headers.collect(),
                 })
             }
         }

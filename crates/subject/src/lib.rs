@@ -1,55 +1,88 @@
-//! The subject: a client under test in its own process, and what it says to
-//! the engine.
+//! The subject: a client under test, and what drives it and says to the engine
+//! what happened.
 //!
-//! The only crate that knows librdkafka. The observer never shares a client
-//! library with the subject, so nothing here is used to read the truth.
-//! Knows nothing of faults, histories or verdicts: it is told to send or to
-//! read, and says what happened to it.
+//! A process of its own is the *driver*: it has a role ([`role`]), makes and
+//! recognises the records, paces and commits, and asks everything of a client
+//! through one protocol ([`protocol`]). That client is librdkafka, in this
+//! process, or any program that speaks the protocol ([`process`]).
+//!
+//! The only crate that knows client libraries. The observer never shares one
+//! with the subject, so nothing here is used to read the truth. Knows nothing
+//! of faults, histories or verdicts: it is told to send or to read, and says
+//! what happened to it.
 
 use std::io;
-
-use rdkafka::error::KafkaError;
+use std::time::{Duration, Instant};
 
 pub mod clock;
 mod complaints;
-pub mod config;
 mod consumer;
 pub mod identity;
+pub mod librdkafka_client;
 mod log;
-mod outcome;
 mod pace;
+pub mod process;
 mod producer;
 pub mod protocol;
 mod reporter;
 pub mod role;
+pub mod serve;
+mod session;
 mod stop;
 mod transform;
 
-use crate::config::ConfigError;
+use crate::librdkafka_client::LibrdkafkaClient;
+use crate::process::ProcessClient;
+use crate::protocol::{Client, ClientError, Event, Request, Start};
 use crate::reporter::Reporter;
-use crate::role::Role;
+use crate::role::{ClientCommand, Role};
 use crate::stop::Stop;
 
 /// Why a subject gave up before its work was done.
 #[derive(Debug, thiserror::Error)]
 pub enum SubjectError {
     /// Standard input ended or broke before a role had come.
-    #[error("no role came over standard input: a subject is started by the engine, not by hand")]
+    #[error("no role came over standard input: a driver is started by the engine, not by hand")]
     NoRole(#[source] io::Error),
     /// The line is not a role.
     #[error("the line on standard input is no role")]
     BadRole(#[source] serde_json::Error),
-    /// The configuration cannot be honoured.
-    #[error("the client cannot be configured as asked")]
-    Config(#[from] ConfigError),
-    /// The client could not be made, or gave up for good.
+    /// The client cannot be made of the configuration.
+    #[error("the client cannot be configured as asked: {reason}")]
+    Refused {
+        /// The key, where it is one.
+        key: Option<String>,
+        /// The client's words.
+        reason: String,
+    },
+    /// The client could not do something, or gave up for good.
     #[error("the client cannot {doing}")]
     Client {
         /// What it was asked to do.
         doing: &'static str,
         /// Its own words.
-        source: KafkaError,
+        source: ClientError,
     },
+    /// The client's program could not be started.
+    #[error("cannot start the client {program}")]
+    Spawn {
+        /// The program.
+        program: String,
+        /// Why.
+        source: io::Error,
+    },
+    /// The client's library cannot be used.
+    #[error("cannot load the client's library")]
+    Library(#[from] librdkafka::LoadError),
+    /// The client's process is gone.
+    #[error("the client {0}, and was not asked to")]
+    Gone(String),
+    /// The client did not answer.
+    #[error("the client does not answer `{0}`")]
+    Silent(&'static str),
+    /// The client does not keep to the protocol.
+    #[error("the client does not keep to the subject protocol: {0}")]
+    Protocol(String),
     /// A report could not be written: nobody listens any more.
     #[error("cannot write a report to standard output")]
     Report(#[source] io::Error),
@@ -68,10 +101,56 @@ pub fn run() -> Result<(), SubjectError> {
     let role = stop::read_role()?;
     stop.on_end_of_input();
     match role {
-        Role::Producer(role) => producer::produce(&role, &stop, Reporter::to_stdout(role.clock)),
-        Role::Consumer(role) => consumer::consume(&role, &stop, Reporter::to_stdout(role.clock)),
+        Role::Producer(role) => {
+            let reporter = Reporter::to_stdout(role.clock);
+            producer::produce(&role, open(&role.client)?, &stop, reporter)
+        }
+        Role::Consumer(role) => {
+            let reporter = Reporter::to_stdout(role.clock);
+            consumer::consume(&role, open(&role.client)?, &stop, reporter)
+        }
         Role::Transform(role) => {
-            transform::transform(&role, &stop, Reporter::to_stdout(role.clock))
+            let reporter = Reporter::to_stdout(role.clock);
+            transform::transform(&role, open(&role.client)?, &stop, reporter)
+        }
+    }
+}
+
+/// Starts a client, without a configuration so far.
+///
+/// # Errors
+/// [`SubjectError::Spawn`] and [`SubjectError::Library`].
+pub fn open(client: &ClientCommand) -> Result<Box<dyn Client>, SubjectError> {
+    Ok(match client {
+        ClientCommand::BuiltIn => Box::new(LibrdkafkaClient::built_in()),
+        ClientCommand::Library(path) => Box::new(LibrdkafkaClient::load(path)?),
+        ClientCommand::Command(command) => Box::new(ProcessClient::start(command, None)?),
+    })
+}
+
+/// How long a client may take to say whether it can be made: a Java starts.
+const ANSWER: Duration = Duration::from_mins(1);
+
+/// Whether a client can be made of a configuration, without a connection.
+/// `start` has `check`.
+///
+/// # Errors
+/// [`SubjectError::Refused`] with what the client says, or what keeps it from
+/// answering.
+pub fn check(client: &ClientCommand, start: Start) -> Result<(), SubjectError> {
+    let mut client = open(client)?;
+    client.request(Request::Start(start))?;
+    let until = Instant::now() + ANSWER;
+    loop {
+        let left = until.saturating_duration_since(Instant::now());
+        match client.event(left)? {
+            Some(Event::Ready { .. }) => return client.request(Request::Close),
+            Some(Event::Refused { key, reason }) => {
+                return Err(SubjectError::Refused { key, reason });
+            }
+            Some(_) => {}
+            None if left.is_zero() => return Err(SubjectError::Silent("start")),
+            None => {}
         }
     }
 }

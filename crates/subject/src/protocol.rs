@@ -37,6 +37,12 @@ pub trait Client {
     /// # Errors
     /// Where the client is gone, or said a line that is no event.
     fn event(&mut self, wait: Duration) -> Result<Option<Event>, SubjectError>;
+
+    /// Whether a record would be taken at once. While it would not, events are
+    /// to be taken: handing one over then keeps them waiting.
+    fn has_room(&self) -> bool {
+        true
+    }
 }
 
 /// One line of a subject's standard input.
@@ -87,6 +93,27 @@ pub enum Request {
     /// Close the clients, leave the group, and exit with code 0. Answered by
     /// [`Event::Done`], which is the last line.
     Close,
+}
+
+impl Request {
+    /// Its `op`, which its [`Event::Done`] has.
+    pub const fn op(&self) -> &'static str {
+        match self {
+            Self::Start(_) => "start",
+            Self::Send(_) => "send",
+            Self::Flush => "flush",
+            Self::Poll { .. } => "poll",
+            Self::Continue => "continue",
+            Self::Commit { .. } => "commit",
+            Self::Seek(_) => "seek",
+            Self::InitTransactions => "init-transactions",
+            Self::BeginTransaction => "begin-transaction",
+            Self::SendOffsets { .. } => "send-offsets",
+            Self::CommitTransaction => "commit-transaction",
+            Self::AbortTransaction => "abort-transaction",
+            Self::Close => "close",
+        }
+    }
 }
 
 /// What a subject is started with.

@@ -8,6 +8,7 @@
 //! goes into a log file.
 
 use std::collections::BTreeMap;
+use std::path::PathBuf;
 
 use model::event::{CommitResult, Content, ErrorCause, Intent, TransactionOutcome};
 use model::ids::{Micros, Offset, PartitionIndex, ProducerIx, RunId, Sequence, TransactionIx};
@@ -31,11 +32,27 @@ pub enum Role {
     Transform(TransformRole),
 }
 
+/// The client that carries a role out, as something that runs on this machine.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum ClientCommand {
+    /// The librdkafka that ackproof is built with.
+    #[default]
+    BuiltIn,
+    /// Another librdkafka: a shared library.
+    Library(PathBuf),
+    /// A program, with its arguments, that speaks the subject protocol.
+    Command(Vec<String>),
+}
+
 /// What a producer is to do.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ProducerRole {
     /// The clock that stamps reports.
     pub clock: Clock,
+    /// The client.
+    #[serde(default)]
+    pub client: ClientCommand,
     /// `bootstrap.servers`.
     pub bootstrap: String,
     /// The identity that records carry.
@@ -110,6 +127,9 @@ impl ProducerRole {
 pub struct ConsumerRole {
     /// The clock that stamps reports.
     pub clock: Clock,
+    /// The client.
+    #[serde(default)]
+    pub client: ClientCommand,
     /// `bootstrap.servers`.
     pub bootstrap: String,
     /// The identity that records carry.
@@ -151,6 +171,9 @@ const fn one_record() -> u64 {
 pub struct TransformRole {
     /// The clock that stamps reports.
     pub clock: Clock,
+    /// The client.
+    #[serde(default)]
+    pub client: ClientCommand,
     /// `bootstrap.servers`.
     pub bootstrap: String,
     /// The identity that records carry.
@@ -202,10 +225,16 @@ pub enum ClientEvent {
     /// The client is made; the configuration in force, by the client's own
     /// names, as the client itself reports it.
     Ready {
-        /// The client library and its version.
+        /// The client library.
         client: String,
-        /// Keys and values; secrets are left out.
+        /// Its version.
+        version: String,
+        /// Keys and values; secrets are left out. Those of a producer beside a
+        /// consumer begin with `producer.`.
         config: BTreeMap<String, String>,
+        /// Which of the keys were set; the others are the client's defaults.
+        #[serde(default)]
+        set: Vec<String>,
     },
     /// The record is about to be handed to the client.
     Sent {

@@ -10,173 +10,85 @@
 //! had it before.
 
 use std::collections::BTreeMap;
-use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread;
 use std::time::Duration;
 
 use model::event::{CommitResult, Intent, TransactionOutcome};
 use model::ids::{Micros, Offset, PartitionIndex, RecordId, Sequence, TransactionIx};
 use model::record;
-use rdkafka::ClientContext;
-use rdkafka::config::{ClientConfig, RDKafkaLogLevel};
-use rdkafka::consumer::{BaseConsumer, CommitMode, Consumer, ConsumerContext, Rebalance};
-use rdkafka::error::{KafkaError, KafkaResult, RDKafkaErrorCode};
-use rdkafka::message::{BorrowedMessage, DeliveryResult, Message};
-use rdkafka::producer::{BaseProducer, BaseRecord, Producer, ProducerContext};
-use rdkafka::statistics::Statistics;
-use rdkafka::topic_partition_list::{Offset as NativeOffset, TopicPartitionList};
 
 use crate::SubjectError;
-use crate::complaints::{self, Complaints};
-use crate::config::{self, RoleKind};
-use crate::consumer::partitions;
 use crate::identity::Recognition;
 use crate::log;
-use crate::outcome::{is_fenced, is_retriable, result_of_commit, wants_abort};
 use crate::pace::Throttle;
-use crate::producer::{Outcomes, not_taken, token};
+use crate::protocol::{
+    Bytes, Client, ClientError, ConsumerStart, ErrorClass, Outgoing, Position, ProducerStart,
+    Received, Request, Start, VERSION,
+};
 use crate::reporter::Reporter;
 use crate::role::{ClientEvent, TransformRole};
+use crate::session::{Rebalance, Rebalanced, Session, TURN, result_of};
 use crate::stop::Stop;
 
-/// The longest turn: how late a stop may be noticed.
-const TURN: Duration = Duration::from_millis(20);
 /// What was made is committed when no record came for so long.
 const IDLE: Duration = Duration::from_millis(250);
-/// How long the client may wait for an answer before it is asked again.
-const ANSWER: Duration = Duration::from_secs(1);
+/// How long outcomes are waited for at a time.
+const OUTCOMES: Duration = Duration::from_millis(1);
 
 /// Processes records until stopped, or until another took its place.
 pub(crate) fn transform(
     role: &TransformRole,
+    client: Box<dyn Client>,
     stop: &Stop,
     reporter: Reporter,
 ) -> Result<(), SubjectError> {
-    let reporter = Arc::new(reporter);
-    let consuming = consumer_config(role)?;
-    let producing = producer_config(role)?;
-    let sender = Sender {
-        reporter: Arc::clone(&reporter),
-        outcomes: Outcomes::default(),
-        handed_over: AtomicU64::new(0),
-        completed: AtomicU64::new(0),
-        undelivered: AtomicU64::new(0),
-        complaints: Complaints::default(),
-    };
-    let client_error = |doing: &'static str| move |source| SubjectError::Client { doing, source };
-    let producer: BaseProducer<Sender> = producing
-        .create_with_context(sender)
-        .map_err(client_error("be made as a producer"))?;
-    reporter.say(ready(&consuming, &producing)?);
-    let context = Transformer {
-        role: role.clone(),
+    let mut session = Session::start(client, reporter, start(role))?;
+    let mut transformer = Transformer {
+        role,
         recognition: Recognition::new(role.run, &role.from, role.changes.as_ref()),
-        reporter: Arc::clone(&reporter),
-        producer,
-        window: Mutex::default(),
-        complaints: Complaints::default(),
+        window: Window::default(),
     };
-    if role.transactional_id.is_some() {
-        context.take_over(stop)?;
+    let worked = transformer
+        .work(stop, &mut session)
+        .and_then(|()| transformer.finish(&mut session));
+    if worked.is_err() {
+        session.finish_complaints();
     }
-    let client: BaseConsumer<Transformer> = consuming
-        .create_with_context(context)
-        .map_err(client_error("be made as a consumer"))?;
-    client
-        .subscribe(&[&role.from])
-        .map_err(client_error("subscribe"))?;
-    let worked = work(stop, &client).and_then(|()| client.context().finish(&client));
-    client.context().complaints.finish(&reporter);
-    client
-        .context()
-        .producer
-        .context()
-        .complaints
-        .finish(&reporter);
     worked?;
     // Leaves the group, and serves the last revocation on the way.
-    drop(client);
-    reporter.say(ClientEvent::Ended);
-    reporter.check()
+    session.close(&mut transformer)
 }
 
-fn consumer_config(role: &TransformRole) -> Result<ClientConfig, SubjectError> {
-    let mut config = config::client_config(RoleKind::Consumer, &role.config)?;
-    config
-        .set("bootstrap.servers", &role.bootstrap)
-        .set("group.id", &role.group)
-        .set("statistics.interval.ms", complaints::COUNT_INTERVAL_MS)
-        .set("enable.auto.commit", "false")
-        .set("enable.auto.offset.store", "false");
+/// The client that the role is for.
+fn start(role: &TransformRole) -> Start {
+    let set = |config: &mut BTreeMap<String, String>, key: &str, value: &str| {
+        config.insert(key.to_owned(), value.to_owned());
+    };
+    let mut consumer = role.config.clone();
+    set(&mut consumer, "bootstrap.servers", &role.bootstrap);
+    set(&mut consumer, "group.id", &role.group);
+    set(&mut consumer, "enable.auto.commit", "false");
     for (key, default) in [
         ("auto.offset.reset", "earliest"),
         ("isolation.level", "read_committed"),
     ] {
-        if config.get(key).is_none() {
-            config.set(key, default);
-        }
+        let value = consumer.entry(key.to_owned());
+        value.or_insert_with(|| default.to_owned());
     }
-    Ok(config)
-}
-
-fn producer_config(role: &TransformRole) -> Result<ClientConfig, SubjectError> {
-    let mut config = config::client_config(RoleKind::Producer, &role.producer_config)?;
-    config
-        .set("bootstrap.servers", &role.bootstrap)
-        .set("statistics.interval.ms", complaints::COUNT_INTERVAL_MS);
+    let mut producer = role.producer_config.clone();
+    set(&mut producer, "bootstrap.servers", &role.bootstrap);
     if let Some(id) = &role.transactional_id {
-        config.set("transactional.id", id);
+        set(&mut producer, "transactional.id", id);
     }
-    Ok(config)
-}
-
-/// The consumer's configuration in force, and the producer's with a prefix.
-fn ready(consuming: &ClientConfig, producing: &ClientConfig) -> Result<ClientEvent, SubjectError> {
-    let consuming = config::ready(RoleKind::Consumer, consuming)?;
-    let producing = config::ready(RoleKind::Producer, producing)?;
-    Ok(match (consuming, producing) {
-        (ClientEvent::Ready { client, mut config }, ClientEvent::Ready { config: more, .. }) => {
-            let more = more.into_iter();
-            config.extend(more.map(|(key, value)| (format!("producer.{key}"), value)));
-            ClientEvent::Ready { client, config }
-        }
-        (other, _) => other,
-    })
-}
-
-fn work(stop: &Stop, client: &BaseConsumer<Transformer>) -> Result<(), SubjectError> {
-    let member = client.context();
-    let clock = member.reporter.clock();
-    let mut throttle = Throttle::new(member.role.records_per_s);
-    while !stop.asked() && member.window().over.is_none() {
-        member.reporter.check()?;
-        member.producer.poll(Duration::ZERO);
-        member.rewind(client);
-        if member.is_due(clock.now()) {
-            member.settle(client);
-            continue;
-        }
-        // Waits before it takes a record, never with one in hand.
-        let wait_us = throttle.wait_us(clock.now());
-        if wait_us > 0 {
-            thread::sleep(TURN.min(Duration::from_micros(wait_us)));
-            continue;
-        }
-        match client.poll(TURN) {
-            Some(Ok(message)) => {
-                throttle.took(clock.now());
-                member.process(&message);
-            }
-            Some(Err(error @ KafkaError::MessageConsumptionFatal(_))) => {
-                let code = code_of(&error, client.client().fatal_error());
-                member.window().over = Some(Over { error, code });
-            }
-            // Heard by the client's context, with more words.
-            Some(Err(_)) | None => {}
-        }
+    Start {
+        protocol: VERSION,
+        check: false,
+        producer: Some(ProducerStart { config: producer }),
+        consumer: Some(ConsumerStart {
+            config: consumer,
+            topics: vec![role.from.clone()],
+        }),
     }
-    Ok(())
 }
 
 /// What was processed and made since the last commit.
@@ -195,8 +107,11 @@ struct Window {
     stretches: BTreeMap<i32, Stretch>,
     /// From where partitions are going to be read again.
     rewinds: BTreeMap<i32, i64>,
+    /// Whether the transaction has records of partitions that were taken
+    /// without a chance to commit: then nothing of it may take effect.
+    lost: bool,
     /// Why it cannot go on.
-    over: Option<Over>,
+    over: Option<ClientError>,
 }
 
 /// From the first record processed up to the next one.
@@ -206,29 +121,9 @@ struct Stretch {
     next: i64,
 }
 
-/// What ended the client for good.
-struct Over {
-    error: KafkaError,
-    code: Option<RDKafkaErrorCode>,
-}
-
-impl Over {
-    /// Whether another took its place.
-    fn is_fenced(&self) -> bool {
-        self.code.is_some_and(is_fenced)
-    }
-}
-
-/// What an error says. Of a client that is over, it may only say that it is:
-/// what ended it is then told apart.
-fn code_of(
-    error: &KafkaError,
-    fatal: Option<(RDKafkaErrorCode, String)>,
-) -> Option<RDKafkaErrorCode> {
-    match error.rdkafka_error_code() {
-        None | Some(RDKafkaErrorCode::Fatal) => fatal.map(|(code, _)| code),
-        code => code,
-    }
+/// Whether another took the client's place.
+fn is_fenced(error: &ClientError) -> bool {
+    error.class == ErrorClass::Fenced
 }
 
 /// How a window ended.
@@ -240,7 +135,7 @@ enum End {
     /// Its position may not have taken effect: it stays in the next window.
     Kept,
     /// The client cannot go on.
-    Over(Over),
+    Over(ClientError),
 }
 
 /// Whether everything that was made was acknowledged.
@@ -250,25 +145,56 @@ enum Delivery {
     Broken,
 }
 
-/// What the client calls back while it is polled, and what it works with.
-struct Transformer {
-    role: TransformRole,
+/// The member and what it has in hand.
+struct Transformer<'r> {
+    role: &'r TransformRole,
     recognition: Recognition,
-    reporter: Arc<Reporter>,
-    producer: BaseProducer<Sender>,
-    window: Mutex<Window>,
-    complaints: Complaints,
+    window: Window,
 }
 
-impl Transformer {
-    /// Fences whoever had the `transactional.id` before, and aborts what he
+impl Transformer<'_> {
+    fn work(&mut self, stop: &Stop, session: &mut Session) -> Result<(), SubjectError> {
+        if self.role.transactional_id.is_some() {
+            self.take_over(stop, session)?;
+        }
+        let clock = session.reporter.clock();
+        let mut throttle = Throttle::new(self.role.records_per_s);
+        while !stop.asked() && self.window.over.is_none() {
+            session.turn(Duration::ZERO)?;
+            self.rewind(session)?;
+            if self.window.lost || self.is_due(clock.now()) {
+                self.settle(session)?;
+                continue;
+            }
+            // Waits before it takes a record, never with one in hand.
+            let wait_us = throttle.wait_us(clock.now());
+            if wait_us > 0 {
+                thread::sleep(TURN.min(Duration::from_micros(wait_us)));
+                continue;
+            }
+            let polled = session.poll(1, TURN, self)?;
+            if self.window.lost {
+                self.settle(session)?;
+            }
+            for record in &polled.records {
+                throttle.took(clock.now());
+                self.process(record, session)?;
+            }
+            if polled.error.is_some() {
+                self.window.over = polled.error;
+            }
+        }
+        Ok(())
+    }
+
+    /// Fences whoever had the `transactional.id` before, and aborts what it
     /// left open.
-    fn take_over(&self, stop: &Stop) -> Result<(), SubjectError> {
+    fn take_over(&mut self, stop: &Stop, session: &mut Session) -> Result<(), SubjectError> {
         loop {
-            match self.producer.init_transactions(ANSWER) {
+            match session.ask(Request::InitTransactions, self)? {
                 Ok(()) => return Ok(()),
-                Err(error) if is_retriable(&error) && !stop.asked() => {
-                    self.producer.poll(Duration::ZERO);
+                Err(error) if error.class == ErrorClass::Retriable && !stop.asked() => {
+                    log::line("RETRY", &error.to_string());
                 }
                 Err(source) => {
                     return Err(SubjectError::Client {
@@ -277,244 +203,219 @@ impl Transformer {
                     });
                 }
             }
-            self.reporter.check()?;
+            session.reporter.check()?;
         }
     }
 
     fn is_due(&self, now: Micros) -> bool {
-        let window = self.window();
+        let window = &self.window;
         let idle = u128::from(now.since(window.latest).as_millis()) >= IDLE.as_millis();
         window.records >= self.role.commit_every_records.max(1) || (window.records > 0 && idle)
     }
 
-    fn process(&self, message: &BorrowedMessage<'_>) {
-        let mut window = self.window();
-        let (partition, offset) = (message.partition(), message.offset());
-        if window.rewinds.contains_key(&partition) {
+    fn process(&mut self, record: &Received, session: &mut Session) -> Result<(), SubjectError> {
+        let (partition, offset) = (record.partition, record.offset);
+        if self.window.over.is_some() || self.window.rewinds.contains_key(&partition) {
             // It is going to be read again, with what came before it.
-            return;
+            return Ok(());
         }
-        if self.role.transactional_id.is_some() && window.open.is_none() {
-            if let Err(error) = self.producer.begin_transaction() {
-                window.over = Some(self.over(error));
-                return;
+        if self.role.transactional_id.is_some() && self.window.open.is_none() {
+            if let Err(error) = session.ask(Request::BeginTransaction, self)? {
+                self.window.over = Some(error);
+                return Ok(());
             }
-            let transaction = TransactionIx::new(window.begun);
-            window.begun += 1;
-            window.open = Some(transaction);
-            self.reporter
+            let transaction = TransactionIx::new(self.window.begun);
+            self.window.begun += 1;
+            self.window.open = Some(transaction);
+            session
+                .reporter
                 .say(ClientEvent::TransactionBegun { transaction });
         }
         let (at, offset_read) = (PartitionIndex::new(partition), Offset::new(offset));
-        self.reporter.say(ClientEvent::Processed {
+        session.reporter.say(ClientEvent::Processed {
             partition: at,
             offset: offset_read,
-            content: self.recognition.content(message),
+            content: self.recognition.content(record),
         });
-        let sequence = Sequence::new(window.made);
-        window.made += 1;
-        self.reporter.say(ClientEvent::Derived {
+        let sequence = Sequence::new(self.window.made);
+        self.window.made += 1;
+        session.reporter.say(ClientEvent::Derived {
             sequence,
             partition: at,
             offset: offset_read,
         });
-        self.send(sequence, partition);
-        window.records += 1;
-        window.latest = self.reporter.clock().now();
-        let stretch = window.stretches.entry(partition).or_insert(Stretch {
+        self.send(sequence, partition, session)?;
+        self.window.records += 1;
+        self.window.latest = session.reporter.clock().now();
+        let stretch = self.window.stretches.entry(partition).or_insert(Stretch {
             first: offset,
             next: offset,
         });
         stretch.next = offset + 1;
+        Ok(())
     }
 
     /// Reports the record as sent, then hands it over.
-    fn send(&self, sequence: Sequence, from: i32) {
-        let role = &self.role;
+    fn send(
+        &self,
+        sequence: Sequence,
+        from: i32,
+        session: &mut Session,
+    ) -> Result<(), SubjectError> {
+        let role = self.role;
         let partition = from.rem_euclid(role.partitions.max(1));
-        let key = sequence.to_string();
         let identity = RecordId {
             producer: role.producer,
             sequence,
         };
         let bytes = usize::try_from(role.record_bytes).unwrap_or(usize::MAX);
         let value = record::encode(role.run, &role.to, identity, bytes);
-        let mut record = BaseRecord::with_opaque_to(&role.to, token(sequence))
-            .partition(partition)
-            .key(key.as_str())
-            .payload(value.as_slice());
-        self.reporter.say(ClientEvent::Sent {
+        while !session.has_room() {
+            session.turn(TURN)?;
+        }
+        session.reporter.say(ClientEvent::Sent {
             sequence,
             partition: PartitionIndex::new(partition),
         });
-        let sender = self.producer.context();
-        loop {
-            let (error, refused) = match self.producer.send(record) {
-                Ok(()) => {
-                    sender.handed_over.fetch_add(1, Ordering::Relaxed);
-                    return;
-                }
-                Err(refusal) => refusal,
-            };
-            if error.rdkafka_error_code() == Some(RDKafkaErrorCode::QueueFull) {
-                record = refused;
-                self.producer.poll(TURN);
-                continue;
-            }
-            sender.undelivered.fetch_add(1, Ordering::Relaxed);
-            self.reporter.say(not_taken(sequence, &error));
-            return;
-        }
+        session.send(Outgoing {
+            id: sequence.get(),
+            topic: role.to.clone(),
+            partition: Some(partition),
+            key: Some(Bytes(sequence.to_string().into_bytes())),
+            value: Some(Bytes(value)),
+            headers: Vec::new(),
+        })
     }
 
     /// Ends the window: what was made takes effect together with the position,
     /// or nothing of it does.
-    fn settle(&self, client: &BaseConsumer<Self>) {
-        let mut window = self.window();
-        if window.stretches.is_empty() && window.open.is_none() {
-            return;
+    fn settle(&mut self, session: &mut Session) -> Result<(), SubjectError> {
+        if self.window.stretches.is_empty() && self.window.open.is_none() {
+            self.window.lost = false;
+            return Ok(());
         }
-        let delivery = self.await_outcomes();
-        self.end(client, &mut window, delivery);
+        let delivery = self.await_outcomes(session)?;
+        self.end(delivery, session)
     }
 
-    fn end(&self, client: &BaseConsumer<Self>, window: &mut Window, delivery: Delivery) {
-        let stretches = std::mem::take(&mut window.stretches);
-        window.records = 0;
-        let end = match window.open.take() {
-            Some(transaction) => self.end_transaction(client, transaction, &stretches, delivery),
-            None => self.commit(client, &stretches, delivery),
+    fn end(&mut self, delivery: Delivery, session: &mut Session) -> Result<(), SubjectError> {
+        let stretches = std::mem::take(&mut self.window.stretches);
+        self.window.records = 0;
+        let lost = std::mem::take(&mut self.window.lost);
+        let delivery = if lost { Delivery::Broken } else { delivery };
+        let end = match self.window.open.take() {
+            Some(transaction) => self.end_transaction(transaction, &stretches, delivery, session)?,
+            None => self.commit(&stretches, delivery, session)?,
         };
         match end {
             End::Committed => {}
-            End::Kept => window.stretches = stretches,
-            End::Over(over) => window.over = Some(over),
+            End::Kept => self.window.stretches = stretches,
+            End::Over(error) => self.window.over = Some(error),
             End::Undone => {
                 let firsts = stretches.iter();
                 let firsts = firsts.map(|(partition, stretch)| (*partition, stretch.first));
-                window.rewinds.extend(firsts);
+                self.window.rewinds.extend(firsts);
             }
         }
+        Ok(())
     }
 
-    /// Waits until everything that was handed over has its outcome.
-    fn await_outcomes(&self) -> Delivery {
-        let sender = self.producer.context();
-        let outstanding = || {
-            let completed = sender.completed.load(Ordering::Relaxed);
-            completed < sender.handed_over.load(Ordering::Relaxed)
-        };
-        while outstanding() {
-            self.producer.poll(Duration::from_millis(1));
+    /// Waits until everything that was handed over has its outcome. Nothing of
+    /// the sort is asked of the client, as an application's own thread waits.
+    fn await_outcomes(&self, session: &mut Session) -> Result<Delivery, SubjectError> {
+        while session.outstanding() > 0 {
+            session.turn(OUTCOMES)?;
         }
-        match sender.undelivered.swap(0, Ordering::Relaxed) {
+        Ok(match session.take_undelivered() {
             0 => Delivery::Whole,
             _ => Delivery::Broken,
-        }
+        })
     }
 
     fn end_transaction(
-        &self,
-        client: &BaseConsumer<Self>,
+        &mut self,
         transaction: TransactionIx,
         stretches: &BTreeMap<i32, Stretch>,
         delivery: Delivery,
-    ) -> End {
-        if delivery == Delivery::Whole && self.hand_over_position(client, transaction, stretches) {
-            self.ending(transaction, Intent::Commit);
-            match self.ask(|| self.producer.commit_transaction(ANSWER)) {
+        session: &mut Session,
+    ) -> Result<End, SubjectError> {
+        let ending = |session: &Session, intent| {
+            session.reporter.say(ClientEvent::TransactionEnding {
+                transaction,
+                intent,
+            });
+        };
+        let completed = |session: &Session, outcome| {
+            session.reporter.say(ClientEvent::TransactionCompleted {
+                transaction,
+                outcome,
+            });
+        };
+        if delivery == Delivery::Whole && self.hand_over_position(transaction, stretches, session)?
+        {
+            ending(session, Intent::Commit);
+            match self.ask(&Request::CommitTransaction, session)? {
                 Ok(()) => {
-                    self.completed(transaction, TransactionOutcome::Committed);
-                    return End::Committed;
+                    completed(session, TransactionOutcome::Committed);
+                    return Ok(End::Committed);
                 }
-                Err(error) if wants_abort(&error) => self.reporter.note(format!("commit: {error}")),
-                Err(error) => return self.refused(transaction, error),
+                Err(error) if error.class == ErrorClass::Abortable => {
+                    session.reporter.note(format!("commit: {error}"));
+                }
+                Err(error) => {
+                    completed(session, outcome_after(&error));
+                    return Ok(End::Over(error));
+                }
             }
         }
-        self.ending(transaction, Intent::Abort);
-        match self.ask(|| self.producer.abort_transaction(ANSWER)) {
+        ending(session, Intent::Abort);
+        Ok(match self.ask(&Request::AbortTransaction, session)? {
             Ok(()) => {
-                self.completed(transaction, TransactionOutcome::Aborted);
+                completed(session, TransactionOutcome::Aborted);
                 End::Undone
             }
-            Err(error) => self.refused(transaction, error),
-        }
-    }
-
-    /// The transaction cannot be ended by this client any more, because it is
-    /// another's now, or because the client is over for some other reason.
-    fn refused(&self, transaction: TransactionIx, error: KafkaError) -> End {
-        let over = self.over(error);
-        let outcome = if over.is_fenced() {
-            TransactionOutcome::Fenced
-        } else {
-            TransactionOutcome::Unknown {
-                error: over.error.to_string(),
+            Err(error) => {
+                completed(session, outcome_after(&error));
+                End::Over(error)
             }
-        };
-        self.completed(transaction, outcome);
-        End::Over(over)
-    }
-
-    /// The producing client is over.
-    fn over(&self, error: KafkaError) -> Over {
-        let code = code_of(&error, self.producer.client().fatal_error());
-        Over { error, code }
-    }
-
-    fn ending(&self, transaction: TransactionIx, intent: Intent) {
-        self.reporter.say(ClientEvent::TransactionEnding {
-            transaction,
-            intent,
-        });
-    }
-
-    fn completed(&self, transaction: TransactionIx, outcome: TransactionOutcome) {
-        self.reporter.say(ClientEvent::TransactionCompleted {
-            transaction,
-            outcome,
-        });
+        })
     }
 
     /// Hands the position to the transaction; whether it was taken.
     fn hand_over_position(
-        &self,
-        client: &BaseConsumer<Self>,
+        &mut self,
         transaction: TransactionIx,
         stretches: &BTreeMap<i32, Stretch>,
-    ) -> bool {
+        session: &mut Session,
+    ) -> Result<bool, SubjectError> {
         for (partition, stretch) in stretches {
-            self.reporter.say(ClientEvent::OffsetSent {
+            session.reporter.say(ClientEvent::OffsetSent {
                 transaction,
                 partition: PartitionIndex::new(*partition),
                 offset: Offset::new(stretch.next),
             });
         }
-        let Some(metadata) = client.group_metadata() else {
-            self.reporter
-                .note("the client has no metadata of its group");
-            return false;
-        };
-        let handed = self.list(stretches).and_then(|list| {
-            self.ask(|| {
-                self.producer
-                    .send_offsets_to_transaction(&list, &metadata, ANSWER)
-            })
-        });
+        let offsets = self.positions(stretches);
+        let handed = self.ask(&Request::SendOffsets { offsets }, session)?;
         if let Err(error) = &handed {
-            self.reporter.note(format!("offsets: {error}"));
+            session.reporter.note(format!("offsets: {error}"));
         }
-        handed.is_ok()
+        Ok(handed.is_ok())
     }
 
     /// Asks until there is an answer.
-    fn ask(&self, question: impl Fn() -> KafkaResult<()>) -> KafkaResult<()> {
+    fn ask(
+        &mut self,
+        question: &Request,
+        session: &mut Session,
+    ) -> Result<Result<(), ClientError>, SubjectError> {
         loop {
-            let answer = question();
-            self.producer.poll(Duration::ZERO);
-            match answer {
-                Err(error) if is_retriable(&error) => log::line("RETRY", &error.to_string()),
-                answer => return answer,
+            match session.ask(question.clone(), self)? {
+                Err(error) if error.class == ErrorClass::Retriable => {
+                    log::line("RETRY", &error.to_string());
+                    session.turn(Duration::ZERO)?;
+                }
+                answer => return Ok(answer),
             }
         }
     }
@@ -522,176 +423,136 @@ impl Transformer {
     /// Without transactions: commits the position once everything that was
     /// made is acknowledged.
     fn commit(
-        &self,
-        client: &BaseConsumer<Self>,
+        &mut self,
         stretches: &BTreeMap<i32, Stretch>,
         delivery: Delivery,
-    ) -> End {
+        session: &mut Session,
+    ) -> Result<End, SubjectError> {
         if delivery == Delivery::Broken {
-            return End::Undone;
+            return Ok(End::Undone);
         }
-        let answer = self
-            .list(stretches)
-            .and_then(|list| client.commit(&list, CommitMode::Sync));
-        let result = result_of_commit(&answer);
-        for (partition, stretch) in stretches {
-            self.reporter.say(ClientEvent::Committed {
-                partition: PartitionIndex::new(*partition),
-                offset: Offset::new(stretch.next),
-                result,
-            });
-        }
-        match answer {
+        let offsets = self.positions(stretches);
+        let request = Request::Commit {
+            offsets: offsets.clone(),
+        };
+        let answer = session.ask(request, self)?;
+        let result = result_of(answer.as_ref().err());
+        session.tell_commit(&offsets, result);
+        Ok(match answer {
             _ if result == CommitResult::Accepted => End::Committed,
             Err(error) => {
-                self.complaints.hear(&self.reporter, &error, "commit");
-                let code = code_of(&error, client.client().fatal_error());
-                let over = Over { error, code };
-                if over.is_fenced() {
-                    End::Over(over)
+                session.complain(&error);
+                if is_fenced(&error) {
+                    End::Over(error)
                 } else {
                     End::Kept
                 }
             }
             Ok(()) => End::Kept,
-        }
+        })
     }
 
-    fn list(&self, stretches: &BTreeMap<i32, Stretch>) -> KafkaResult<TopicPartitionList> {
-        let mut list = TopicPartitionList::with_capacity(stretches.len());
-        for (partition, stretch) in stretches {
-            let next = NativeOffset::Offset(stretch.next);
-            list.add_partition_offset(&self.role.from, *partition, next)?;
+    fn positions(&self, stretches: &BTreeMap<i32, Stretch>) -> Vec<Position> {
+        let stretches = stretches.iter();
+        let positions = stretches.map(|(partition, stretch)| self.position(*partition, stretch.next));
+        positions.collect()
+    }
+
+    fn position(&self, partition: i32, offset: i64) -> Position {
+        Position {
+            topic: self.role.from.clone(),
+            partition,
+            offset,
         }
-        Ok(list)
     }
 
     /// Goes back to where what was undone began.
-    fn rewind(&self, client: &BaseConsumer<Self>) {
-        let mut window = self.window();
-        let rewinds = std::mem::take(&mut window.rewinds);
+    fn rewind(&mut self, session: &mut Session) -> Result<(), SubjectError> {
+        let rewinds = std::mem::take(&mut self.window.rewinds);
         for (partition, first) in rewinds {
-            let to = NativeOffset::Offset(first);
-            match client.seek(&self.role.from, partition, to, ANSWER) {
-                Ok(()) => self.reporter.say(ClientEvent::Repositioned {
+            let to = self.position(partition, first);
+            match session.ask(Request::Seek(to), self)? {
+                Ok(()) => session.reporter.say(ClientEvent::Repositioned {
                     partition: PartitionIndex::new(partition),
                     next: Offset::new(first),
                 }),
                 Err(error) => {
-                    self.reporter
+                    session
+                        .reporter
                         .note(format!("cannot go back to {first}: {error}"));
-                    window.rewinds.insert(partition, first);
+                    self.window.rewinds.insert(partition, first);
                 }
             }
         }
+        Ok(())
     }
 
     /// Before it leaves: commits, or, where it cannot go on, undoes what is
     /// open, and says so where another took its place.
-    fn finish(&self, client: &BaseConsumer<Self>) -> Result<(), SubjectError> {
-        let mut window = self.window();
-        let delivery = self.await_outcomes();
-        match &window.over {
-            None if !window.stretches.is_empty() => self.end(client, &mut window, delivery),
-            Some(_) if window.open.is_some() => self.end(client, &mut window, Delivery::Broken),
+    fn finish(&mut self, session: &mut Session) -> Result<(), SubjectError> {
+        let delivery = self.await_outcomes(session)?;
+        match &self.window.over {
+            None if !self.window.stretches.is_empty() => self.end(delivery, session)?,
+            Some(_) if self.window.open.is_some() => self.end(Delivery::Broken, session)?,
             _ => {}
         }
-        let (to, partitions) = (&self.role.to, self.role.partitions);
-        let outcomes = &self.producer.context().outcomes;
-        outcomes.await_arrival(&self.producer, to, partitions, &self.reporter)?;
-        match window.over.take() {
+        match self.window.over.take() {
             None => Ok(()),
-            Some(over) if over.is_fenced() => {
-                self.reporter.say(ClientEvent::Fenced {
-                    error: over.error.to_string(),
+            Some(over) if is_fenced(&over) => {
+                session.reporter.say(ClientEvent::Fenced {
+                    error: over.to_string(),
                 });
                 Ok(())
             }
-            Some(over) => Err(SubjectError::Client {
+            Some(source) => Err(SubjectError::Client {
                 doing: "go on",
-                source: over.error,
+                source,
             }),
         }
     }
 
-    fn window(&self) -> MutexGuard<'_, Window> {
-        self.window.lock().unwrap_or_else(PoisonError::into_inner)
+    /// Partitions are no longer its own.
+    fn give_up(&mut self, partitions: Vec<PartitionIndex>, session: &Session) {
+        let kept = |partition: &i32| !partitions.contains(&PartitionIndex::new(*partition));
+        self.window.stretches.retain(|partition, _| kept(partition));
+        self.window.rewinds.retain(|partition, _| kept(partition));
+        session.reporter.say(ClientEvent::Revoked { partitions });
     }
 }
 
-impl ClientContext for Transformer {
-    fn log(&self, _level: RDKafkaLogLevel, facility: &str, text: &str) {
-        log::line(facility, text);
+/// What is known of a transaction that this client cannot end any more: it is
+/// another's now, or the client is over for some other reason.
+fn outcome_after(error: &ClientError) -> TransactionOutcome {
+    if is_fenced(error) {
+        return TransactionOutcome::Fenced;
     }
-
-    fn error(&self, error: KafkaError, reason: &str) {
-        self.complaints.hear(&self.reporter, &error, reason);
-    }
-
-    fn stats(&self, statistics: Statistics) {
-        complaints::tell_throttling(&self.reporter, &statistics);
+    TransactionOutcome::Unknown {
+        error: error.to_string(),
     }
 }
 
-impl ConsumerContext for Transformer {
-    /// Runs before the client takes note of the rebalance, so partitions are
-    /// still its own while it commits them.
-    fn pre_rebalance(&self, client: &BaseConsumer<Self>, rebalance: &Rebalance<'_>) {
+impl Rebalanced for Transformer<'_> {
+    fn rebalanced(
+        &mut self,
+        session: &mut Session,
+        rebalance: Rebalance,
+    ) -> Result<(), SubjectError> {
         match rebalance {
-            Rebalance::Assign(list) => self.reporter.say(ClientEvent::Assigned {
-                partitions: partitions(list),
-            }),
-            Rebalance::Revoke(list) => {
-                self.settle(client);
-                let revoked = partitions(list);
-                let kept = |partition: &i32| !revoked.contains(&PartitionIndex::new(*partition));
-                let mut window = self.window();
-                window.stretches.retain(|partition, _| kept(partition));
-                window.rewinds.retain(|partition, _| kept(partition));
-                drop(window);
-                self.reporter.say(ClientEvent::Revoked {
-                    partitions: revoked,
-                });
+            Rebalance::Assigned(partitions) => {
+                session.reporter.say(ClientEvent::Assigned { partitions });
             }
-            Rebalance::Error(error) => self.reporter.note(format!("rebalance: {error}")),
+            Rebalance::Revoked(partitions) => {
+                self.settle(session)?;
+                self.give_up(partitions, session);
+            }
+            // The client is in the middle of something: what was made of them
+            // is undone once it is done with that.
+            Rebalance::Lost(partitions) => {
+                let of_lost = |it: &PartitionIndex| self.window.stretches.contains_key(&it.get());
+                self.window.lost |= self.window.open.is_some() && partitions.iter().any(of_lost);
+                self.give_up(partitions, session);
+            }
         }
-    }
-}
-
-/// What the producing client calls back while it is polled.
-struct Sender {
-    reporter: Arc<Reporter>,
-    outcomes: Outcomes,
-    handed_over: AtomicU64,
-    completed: AtomicU64,
-    /// Records without an acknowledgement, since they were asked for last.
-    undelivered: AtomicU64,
-    complaints: Complaints,
-}
-
-impl ClientContext for Sender {
-    fn log(&self, _level: RDKafkaLogLevel, facility: &str, text: &str) {
-        log::line(facility, text);
-    }
-
-    fn error(&self, error: KafkaError, reason: &str) {
-        self.complaints.hear(&self.reporter, &error, reason);
-    }
-
-    fn stats(&self, statistics: Statistics) {
-        complaints::tell_throttling(&self.reporter, &statistics);
-    }
-}
-
-impl ProducerContext for Sender {
-    type DeliveryOpaque = usize;
-
-    fn delivery(&self, result: &DeliveryResult<'_>, token: usize) {
-        let sequence = Sequence::new(token as u64);
-        if result.is_err() {
-            self.undelivered.fetch_add(1, Ordering::Relaxed);
-        }
-        self.reporter.say(self.outcomes.tell(sequence, result));
-        self.completed.fetch_add(1, Ordering::Relaxed);
+        Ok(())
     }
 }

@@ -9,7 +9,9 @@ use model::ids::{Micros, Offset, PartitionIndex, ProducerIx, RecordId, RunId, Se
 use model::scenario::{Commit, Fence};
 use proptest::prelude::*;
 use subject::clock::Clock;
-use subject::role::{ClientEvent, ConsumerRole, LargeRecords, ProducerRole, Report, Role};
+use subject::role::{
+    ClientCommand, ClientEvent, ConsumerRole, LargeRecords, ProducerRole, Report, Role,
+};
 
 fn config() -> impl Strategy<Value = BTreeMap<String, String>> {
     prop::collection::btree_map("[a-z.]{1,12}", any::<String>(), 0..4)
@@ -39,8 +41,14 @@ fn happening() -> impl Strategy<Value = ClientEvent> {
         Just(CommitResult::Unknown),
     ];
     prop_oneof![
-        (any::<String>(), config())
-            .prop_map(|(client, config)| ClientEvent::Ready { client, config }),
+        (any::<[String; 3]>(), config()).prop_map(|([client, version, key], config)| {
+            ClientEvent::Ready {
+                client,
+                version,
+                config,
+                set: vec![key],
+            }
+        }),
         (sequence.clone(), partition.clone()).prop_map(|(sequence, partition)| ClientEvent::Sent {
             sequence,
             partition
@@ -100,6 +108,7 @@ proptest! {
         let clock = Clock::start();
         let producing = Role::Producer(ProducerRole {
             clock,
+            client: ClientCommand::Command(vec![name.clone()]),
             bootstrap: name.clone(),
             run: RunId::new(run),
             producer: ProducerIx::new(producer),
@@ -115,6 +124,7 @@ proptest! {
         });
         let consuming = Role::Consumer(ConsumerRole {
             clock,
+            client: ClientCommand::Library("/lib".into()),
             bootstrap: name.clone(),
             run: RunId::new(run),
             group: name.clone(),

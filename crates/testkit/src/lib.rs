@@ -1,5 +1,5 @@
-//! What tests need of the real stack: Kafka's files, a Java, brokers started
-//! from them. Panics where something is missing, which is how a test fails.
+//! The real stack for tests: Kafka's files, a Java, brokers started from them. Panics where
+//! something is missing, which is how a test fails.
 
 #![expect(
     clippy::unwrap_used,
@@ -18,7 +18,7 @@ use stack::cache::Cache;
 use stack::embedded::{Stack, StackSpec};
 use stack::java::{Java, find_java};
 
-/// What brokers are started from: the versions that ackproof itself takes.
+/// The parts of a broker, in ackproof's own versions.
 #[derive(Debug)]
 pub struct Kafka {
     /// The user's cache.
@@ -40,7 +40,7 @@ pub fn request(parts: Parts) -> ArtefactRequest {
 }
 
 impl Kafka {
-    /// Finds these parts, and fetches what is not there.
+    /// Finds these parts, and fetches the missing ones.
     #[must_use]
     pub fn find(parts: Parts) -> Self {
         let cache = Cache::user().unwrap();
@@ -61,7 +61,7 @@ impl Kafka {
         }
     }
 
-    /// Starts what is asked for, and returns when it is ready.
+    /// Starts the stack, and returns when it is ready.
     pub async fn start(&self, spec: StackSpec) -> Stack {
         Stack::start(&self.artefacts, &self.java, spec, |_| {})
             .await

@@ -13,9 +13,6 @@ use model::ids::Offset;
 
 use crate::compression::{self, Compression, DecompressError};
 
-#[cfg(test)]
-mod tests;
-
 /// A limit for [`Batches::new`] that any sane broker stays below: 64 times
 /// Kafka's default `max.message.bytes`.
 pub const DECOMPRESSED_BYTES_MAX: usize = 64 * 1024 * 1024;
@@ -29,7 +26,7 @@ const CRC_START: usize = 21;
 /// Length, attributes, timestamp, offset, key, value and headers of one byte each.
 const RECORD_BYTES_MIN: usize = 7;
 
-/// What a record's timestamp means.
+/// The meaning of a record's timestamp.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum TimestampType {
     /// When the client made the record.
@@ -38,7 +35,7 @@ pub enum TimestampType {
     LogAppend,
 }
 
-/// Who wrote a batch with idempotence or in a transaction.
+/// The producer of a batch with idempotence or in a transaction.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ProducerStamp {
     /// Kafka's producer id.
@@ -49,7 +46,7 @@ pub struct ProducerStamp {
     pub base_sequence: i32,
 }
 
-/// What a control batch says.
+/// The marker in a control batch.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ControlMarker {
     /// The producer's transaction was aborted.
@@ -94,7 +91,7 @@ pub struct Batch {
     pub last_offset: Offset,
     /// The epoch of the leader that appended it.
     pub leader_epoch: i32,
-    /// Who wrote it, if not a plain producer.
+    /// Its producer, unless it has no id.
     pub producer: Option<ProducerStamp>,
     /// Whether it belongs to a transaction.
     pub transactional: bool,
@@ -102,7 +99,7 @@ pub struct Batch {
     pub control: bool,
     /// How it was compressed.
     pub compression: Compression,
-    /// What its timestamps mean.
+    /// The meaning of its timestamps.
     pub timestamp_type: TimestampType,
     /// The newest timestamp in it, in milliseconds since the epoch, or -1.
     pub max_timestamp_ms: i64,
@@ -121,7 +118,7 @@ impl Batch {
         Offset::new(self.last_offset.get().saturating_add(1))
     }
 
-    /// What a control batch says; `None` for data.
+    /// The marker in a control batch; `None` for data.
     pub fn control_marker(&self) -> Option<ControlMarker> {
         if !self.control {
             return None;
@@ -145,25 +142,16 @@ impl Batch {
 
 /// A batch that cannot be believed.
 #[derive(Debug, thiserror::Error)]
+#[allow(missing_docs, reason = "the messages say what the fields are")]
 pub enum BatchError {
     /// The length cannot be one; nothing after it can be read.
     #[error("the batch at offset {base_offset} claims a length of {length} bytes")]
-    Length {
-        /// The claimed base offset.
-        base_offset: Offset,
-        /// The claimed length.
-        length: i32,
-    },
+    Length { base_offset: Offset, length: i32 },
     /// A message format that Kafka 4 no longer has.
     #[error(
         "the batch at offset {base_offset} has message format {magic}; only format 2 can be read"
     )]
-    Magic {
-        /// The claimed base offset.
-        base_offset: Offset,
-        /// The format.
-        magic: i8,
-    },
+    Magic { base_offset: Offset, magic: i8 },
     /// The bytes changed after the batch was written.
     #[error(
         "the batch at offset {base_offset} is corrupt: its checksum is {stored:#010x} \
@@ -172,25 +160,19 @@ pub enum BatchError {
     Crc {
         /// The claimed base offset (outside what the CRC covers).
         base_offset: Offset,
-        /// The CRC-32C in the batch.
         stored: u32,
-        /// The CRC-32C of the batch.
         computed: u32,
     },
     /// The records cannot be decompressed.
     #[error("the batch at offset {base_offset} cannot be decompressed")]
     Compression {
-        /// The base offset.
         base_offset: Offset,
-        /// Why not.
         source: DecompressError,
     },
     /// The checksum is right, but the contents break the format.
     #[error("the batch at offset {base_offset} is malformed: {reason}")]
     Malformed {
-        /// The base offset.
         base_offset: Offset,
-        /// What is wrong.
         reason: &'static str,
     },
 }
@@ -212,8 +194,8 @@ impl Batches {
         }
     }
 
-    /// After the last batch: how many bytes of one more were there.
-    pub(crate) fn truncated_bytes(&self) -> usize {
+    /// Bytes of an incomplete batch after the last one.
+    pub fn truncated_bytes(&self) -> usize {
         self.rest.len()
     }
 
@@ -362,7 +344,7 @@ impl Attributes {
     }
 }
 
-/// What records are written relative to.
+/// The values that records are relative to.
 struct RecordFrame {
     base_offset: Offset,
     last_offset: Offset,

@@ -1,20 +1,19 @@
-//! A cluster behind its bootstrap addresses: keeps metadata and a connection
-//! for each broker on demand, sends each call to the leader, coordinator or
-//! controller it is for, and retries what is worth retrying until a deadline.
-//! Knows nothing of what the answers are for.
+//! A cluster behind its bootstrap addresses: keeps metadata and a connection for each
+//! broker on demand, sends each call to the leader, coordinator or controller it is for,
+//! and retries transient errors until a deadline. Knows nothing of the use of the answers.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use model::ids::{GroupId, TopicPartition};
+use model::ids::{BrokerId, GroupId, TopicPartition};
 
 use self::retry::{ClusterOptions, Retry, retried};
 use crate::configs::Configs;
 use crate::connection::Connection;
 use crate::error::WireError;
 use crate::groups::{CommittedOffset, Coordinator, GroupDescription};
-use crate::ids::{BrokerId, TopicId};
-use crate::metadata::{Broker, Metadata, Topics};
+use crate::ids::TopicId;
+use crate::metadata::{BrokerMetadata, Metadata, Topics};
 
 mod admin;
 mod reading;
@@ -22,7 +21,7 @@ pub(crate) mod retry;
 mod routes;
 mod topics;
 
-/// Whom to ask.
+/// The peer of a connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 enum Peer {
     /// The bootstrap address of this index.
@@ -36,14 +35,14 @@ struct Route {
     topic_id: Option<TopicId>,
 }
 
-/// A cluster, with one call at a time. Calls are retried on transient errors
-/// for [`ClusterOptions::retry_for`]; what is then returned is
-/// [`WireError::Deadline`] around the last error.
+/// A cluster, with one call at a time. Calls are retried on transient errors for
+/// [`ClusterOptions::retry_for`]; after that they return [`WireError::Deadline`] around the
+/// last error.
 #[derive(Debug)]
 pub struct Cluster {
     bootstrap: Vec<String>,
     options: ClusterOptions,
-    brokers: BTreeMap<BrokerId, Broker>,
+    brokers: BTreeMap<BrokerId, BrokerMetadata>,
     controller: Option<BrokerId>,
     routes: BTreeMap<TopicPartition, Route>,
     connections: BTreeMap<Peer, Connection>,
@@ -83,7 +82,7 @@ impl Cluster {
     }
 
     /// The brokers of the last metadata, by id.
-    pub fn brokers(&self) -> impl Iterator<Item = &Broker> {
+    pub fn brokers(&self) -> impl Iterator<Item = &BrokerMetadata> {
         self.brokers.values()
     }
 

@@ -1,5 +1,5 @@
-//! The configuration in force, as a broker reports it.
-//! Never carries a sensitive value. Knows nothing of what the keys mean.
+//! The configuration in force, as a broker reports it. Never carries a sensitive value.
+//! Knows nothing of the keys' meaning.
 
 use std::collections::BTreeMap;
 
@@ -7,11 +7,10 @@ use kafka_protocol::messages::DescribeConfigsRequest;
 use kafka_protocol::messages::describe_configs_request::DescribeConfigsResource;
 use kafka_protocol::messages::describe_configs_response::DescribeConfigsResourceResult;
 use kafka_protocol::protocol::StrBytes;
-use model::ids::TopicName;
+use model::ids::{BrokerId, TopicName};
 
 use crate::connection::Connection;
-use crate::error::{Refusal, WireError};
-use crate::ids::BrokerId;
+use crate::error::WireError;
 
 /// Configuration by key.
 pub type Configs = BTreeMap<String, ConfigEntry>;
@@ -90,12 +89,8 @@ impl Connection {
             .with_configuration_keys(None);
         let request = DescribeConfigsRequest::default().with_resources(vec![resource]);
         let answer = self.call(&request, version).await?;
-        let Some(result) = answer.results.into_iter().next() else {
-            return Err(self
-                .undecodable::<DescribeConfigsRequest>(version, format!("nothing about {name}")));
-        };
-        Refusal::check(result.error_code, result.error_message)
-            .map_err(|source| self.refused::<DescribeConfigsRequest>(name, source))?;
+        let result = self.only::<DescribeConfigsRequest, _>(version, answer.results, &name)?;
+        self.check::<DescribeConfigsRequest>(name, result.error_code, result.error_message)?;
         Ok(result.configs.into_iter().map(entry).collect())
     }
 }

@@ -15,7 +15,7 @@ use tokio::io::AsyncWriteExt;
 use tokio::net::TcpStream;
 use tokio::time::timeout;
 
-use crate::error::{Api, ErrorCode, Refusal, VersionSpan, WireError};
+use crate::error::{ApiKey, ErrorCode, Refusal, VersionSpan, WireError};
 use crate::frame::{self, FrameError};
 
 /// How a client names itself and how long it waits.
@@ -23,8 +23,8 @@ use crate::frame::{self, FrameError};
 pub struct ClientOptions {
     /// `client.id`, as it shows in the broker's logs and quotas.
     pub client_id: String,
-    /// How long to wait for an answer, beyond what the request itself asks
-    /// the broker to wait.
+    /// How long to wait for an answer, beyond the wait that the request itself asks of the
+    /// broker.
     pub request_timeout: Duration,
     /// How long to wait for a TCP connection.
     pub connect_timeout: Duration,
@@ -124,8 +124,7 @@ impl Connection {
                 .map_or(0, |api| api.max_version);
             answer = self.ask_versions(theirs.clamp(0, newest)).await?;
         }
-        Refusal::check(answer.error_code, None)
-            .map_err(|source| self.refused::<ApiVersionsRequest>("this client", source))?;
+        self.check::<ApiVersionsRequest>("this client", answer.error_code, None)?;
         self.versions = answer
             .api_keys
             .iter()
@@ -149,8 +148,7 @@ impl Connection {
         // Version 3 brings the features.
         let version = self.version::<ApiVersionsRequest>(3..=i16::MAX)?;
         let answer = self.ask_versions(version).await?;
-        Refusal::check(answer.error_code, None)
-            .map_err(|source| self.refused::<ApiVersionsRequest>("its features", source))?;
+        self.check::<ApiVersionsRequest>("its features", answer.error_code, None)?;
         Ok(answer
             .finalized_features
             .into_iter()
@@ -183,7 +181,7 @@ impl Connection {
             .filter(|(min, max)| min <= max)
             .map(|(_, max)| max)
             .ok_or_else(|| WireError::UnsupportedApi {
-                api: Api(R::KEY),
+                api: ApiKey(R::KEY),
                 broker: self.broker.clone(),
                 ours,
                 theirs,
@@ -218,7 +216,7 @@ impl Connection {
         version: i16,
         limit: Duration,
     ) -> Result<Bytes, WireError> {
-        let api = Api(R::KEY);
+        let api = ApiKey(R::KEY);
         if self.state != State::Ready {
             return Err(WireError::Broken {
                 api,
@@ -275,7 +273,7 @@ impl Connection {
 
     fn encode<R: Request>(&self, request: &R, version: i16) -> Result<BytesMut, WireError> {
         let unencodable = |reason: String| WireError::Encode {
-            api: Api(R::KEY),
+            api: ApiKey(R::KEY),
             broker: self.broker.clone(),
             version,
             reason,
@@ -311,15 +309,15 @@ impl Connection {
 
     pub(crate) fn undecodable<R: Request>(&self, version: i16, reason: String) -> WireError {
         WireError::Decode {
-            api: Api(R::KEY),
+            api: ApiKey(R::KEY),
             broker: self.broker.clone(),
             version,
             reason,
         }
     }
 
-    /// `outcomes`, if the broker has said something of everything asked: what
-    /// it leaves out is neither done nor refused.
+    /// `outcomes`, if the broker has answered for every item: one that it leaves out is
+    /// neither done nor refused.
     pub(crate) fn complete<'a, R: Request, K, V>(
         &self,
         version: i16,
@@ -338,13 +336,36 @@ impl Connection {
         }
     }
 
+    /// The answer's only item, which is about `asked`.
+    pub(crate) fn only<R: Request, T>(
+        &self,
+        version: i16,
+        answers: impl IntoIterator<Item = T>,
+        asked: impl fmt::Display,
+    ) -> Result<T, WireError> {
+        let reason = || format!("nothing about {asked}");
+        let only = answers.into_iter().next();
+        only.ok_or_else(|| self.undecodable::<R>(version, reason()))
+    }
+
+    /// An error where the broker refused the call, or this item of it.
+    pub(crate) fn check<R: Request>(
+        &self,
+        subject: impl fmt::Display,
+        code: i16,
+        message: Option<StrBytes>,
+    ) -> Result<(), WireError> {
+        let refused = |source| self.refused::<R>(subject.to_string(), source);
+        Refusal::check(code, message).map_err(refused)
+    }
+
     pub(crate) fn refused<R: Request>(
         &self,
         subject: impl Into<String>,
         source: Refusal,
     ) -> WireError {
         WireError::Refused {
-            api: Api(R::KEY),
+            api: ApiKey(R::KEY),
             broker: self.broker.clone(),
             subject: subject.into(),
             source,

@@ -1,24 +1,21 @@
-//! What can go wrong between us and a broker, each with the call, the broker
-//! and what to do. Knows nothing of retries: [`WireError::is_retriable`] says
-//! only whether the same call may succeed later.
+//! Errors of calls, each with the call, the broker and a remedy. Knows nothing of retries:
+//! [`WireError::is_retriable`] says only whether the same call may succeed later.
 
 use std::fmt;
 use std::io;
 
 use kafka_protocol::error::ResponseError;
-use kafka_protocol::messages::ApiKey;
-use model::ids::TopicPartition;
+use model::ids::{BrokerId, TopicPartition};
 
 use crate::frame::FrameError;
-use crate::ids::BrokerId;
 
 /// A Kafka API, by its name in the protocol guide.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Api(pub(crate) i16);
+pub struct ApiKey(pub(crate) i16);
 
-impl fmt::Display for Api {
+impl fmt::Display for ApiKey {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match ApiKey::try_from(self.0) {
+        match kafka_protocol::messages::ApiKey::try_from(self.0) {
             Ok(key) => write!(f, "{key:?}"),
             Err(()) => write!(f, "api {}", self.0),
         }
@@ -45,7 +42,7 @@ impl fmt::Display for VersionSpan {
 pub struct ErrorCode(i16);
 
 impl ErrorCode {
-    /// A fetch position outside what the partition holds.
+    /// A fetch position outside the partition's log.
     pub const OFFSET_OUT_OF_RANGE: Self = Self(1);
     /// The broker does not know the topic or partition (yet, or any more).
     pub const UNKNOWN_TOPIC_OR_PARTITION: Self = Self(3);
@@ -63,25 +60,15 @@ impl ErrorCode {
     pub const TOPIC_ALREADY_EXISTS: Self = Self(36);
     /// The controllers have no leader, or another one.
     pub const NOT_CONTROLLER: Self = Self(41);
-    /// The number of partitions is not more than there are.
-    pub const INVALID_PARTITIONS: Self = Self(37);
-    /// A configuration's key or value is not one.
-    pub const INVALID_CONFIG: Self = Self(40);
     /// The replica's disk has failed.
     pub const KAFKA_STORAGE_ERROR: Self = Self(56);
-    /// The group has members, and what was asked needs it empty.
+    /// The group has members, and the request needs it empty.
     pub const NON_EMPTY_GROUP: Self = Self(68);
     /// The first of the assigned replicas cannot lead.
     pub const PREFERRED_LEADER_NOT_AVAILABLE: Self = Self(80);
-    /// No replica can lead.
-    pub const ELIGIBLE_LEADERS_NOT_AVAILABLE: Self = Self(83);
     /// The partition has the leader that would be elected, or, for an unclean
     /// election, any.
     pub const ELECTION_NOT_NEEDED: Self = Self(84);
-    /// The group's members read the topic, so that its offsets must stay.
-    pub const GROUP_SUBSCRIBED_TO_TOPIC: Self = Self(86);
-    /// No producer has used the transactional id.
-    pub const TRANSACTIONAL_ID_NOT_FOUND: Self = Self(105);
     /// The group does not exist, or is of the other protocol.
     pub const GROUP_ID_NOT_FOUND: Self = Self(69);
 
@@ -104,9 +91,9 @@ impl ErrorCode {
         Self::from_wire(code).map_or(Ok(()), Err)
     }
 
-    /// Whether the cluster had nobody to decide: the item itself was not
-    /// looked at, or not in time. (That a topic is unknown is retriable in
-    /// Kafka's book, but an answer where topics are administered.)
+    /// Whether no controller decided: the item was not looked at, or not in time.
+    /// (Kafka calls an unknown topic retriable. Where topics are administered it is
+    /// an answer.)
     pub(crate) fn is_undecided(self) -> bool {
         [Self::NOT_CONTROLLER, Self::REQUEST_TIMED_OUT].contains(&self)
     }
@@ -176,34 +163,22 @@ impl std::error::Error for Refusal {}
 /// Why a call did not give an answer.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
+#[allow(missing_docs, reason = "the messages say what the fields are")]
 pub enum WireError {
     /// The TCP connection was refused or failed.
     #[error("cannot connect to the broker at {broker}; check that it runs and listens there")]
-    Connect {
-        /// `host:port`.
-        broker: String,
-        /// The system's reason.
-        source: io::Error,
-    },
+    Connect { broker: String, source: io::Error },
     /// The TCP connection was not answered in time.
     #[error(
         "the broker at {broker} did not accept a connection within {timeout_ms} ms; \
          check the address and the network between"
     )]
-    ConnectTimeout {
-        /// `host:port`.
-        broker: String,
-        /// The limit that passed.
-        timeout_ms: u128,
-    },
+    ConnectTimeout { broker: String, timeout_ms: u128 },
     /// Reading or writing failed under a request: the broker may have acted.
     #[error("the connection to {broker} failed during {api}")]
     Io {
-        /// The call.
-        api: Api,
-        /// `host:port`.
+        api: ApiKey,
         broker: String,
-        /// The system's reason.
         source: io::Error,
     },
     /// No answer in time: the broker may have acted.
@@ -212,57 +187,39 @@ pub enum WireError {
          it may be stopped, overloaded or cut off"
     )]
     Timeout {
-        /// The call.
-        api: Api,
-        /// `host:port`.
+        api: ApiKey,
         broker: String,
-        /// The limit that passed.
         timeout_ms: u128,
     },
     /// The answer's frame breaks the protocol or our limit.
     #[error("{broker} answered {api} with a bad frame; check that a Kafka broker listens there")]
     Frame {
-        /// The call.
-        api: Api,
-        /// `host:port`.
+        api: ApiKey,
         broker: String,
-        /// What is wrong with it.
         source: FrameError,
     },
     /// The answer belongs to another request.
     #[error("{broker} answered request {got} where {api} was request {expected}")]
     CorrelationMismatch {
-        /// The call.
-        api: Api,
-        /// `host:port`.
+        api: ApiKey,
         broker: String,
-        /// The id sent.
         expected: i32,
-        /// The id received.
         got: i32,
     },
     /// The answer's body cannot be decoded.
     #[error("cannot decode the answer of {broker} to {api} version {version}: {reason}")]
     Decode {
-        /// The call.
-        api: Api,
-        /// `host:port`.
+        api: ApiKey,
         broker: String,
-        /// The version spoken.
         version: i16,
-        /// What did not fit.
         reason: String,
     },
     /// The request cannot be expressed in the version spoken.
     #[error("cannot encode {api} version {version} for {broker}: {reason}")]
     Encode {
-        /// The call.
-        api: Api,
-        /// `host:port`.
+        api: ApiKey,
         broker: String,
-        /// The version spoken.
         version: i16,
-        /// What did not fit.
         reason: String,
     },
     /// No version of the API is known to both sides.
@@ -271,58 +228,37 @@ pub enum WireError {
         .theirs.map_or_else(|| "no such API".to_owned(), |span| format!("versions {span}"))
     )]
     UnsupportedApi {
-        /// The call.
-        api: Api,
-        /// `host:port`.
+        api: ApiKey,
         broker: String,
-        /// What we can speak.
         ours: VersionSpan,
-        /// What the broker offers.
         theirs: Option<VersionSpan>,
     },
     /// An earlier call on this connection failed or was abandoned half-way.
     #[error("the connection to {broker} broke earlier and cannot carry {api}; connect again")]
-    Broken {
-        /// The call.
-        api: Api,
-        /// `host:port`.
-        broker: String,
-    },
+    Broken { api: ApiKey, broker: String },
     /// The broker answered with an error.
     #[error("{broker} refused {api} for {subject}")]
     Refused {
-        /// The call.
-        api: Api,
-        /// `host:port`.
+        api: ApiKey,
         broker: String,
-        /// What the call was about: a topic, a partition, a group.
+        /// The subject of the call: a topic, a partition, a group.
         subject: String,
-        /// The broker's reason.
         source: Refusal,
     },
     /// The metadata names no leader for the partition.
     #[error("{partition} has no leader at the moment")]
-    NoLeader {
-        /// The partition.
-        partition: TopicPartition,
-    },
+    NoLeader { partition: TopicPartition },
     /// The metadata does not list the broker.
     #[error("broker {broker} is not in the cluster's metadata; it may be down")]
-    UnknownBroker {
-        /// The broker asked for.
-        broker: BrokerId,
-    },
+    UnknownBroker { broker: BrokerId },
     /// There is no address to connect to.
     #[error("no bootstrap address was given; pass at least one as HOST:PORT")]
     NoBootstrap,
     /// Every attempt within the time given failed.
     #[error("gave up after {attempts} attempts in {waited_ms} ms")]
     Deadline {
-        /// How often it was tried.
         attempts: u32,
-        /// How long it was tried.
         waited_ms: u128,
-        /// Why the last attempt failed.
         source: Box<WireError>,
     },
 }
@@ -351,7 +287,7 @@ impl WireError {
     }
 
     /// Whether the request certainly never reached a broker.
-    pub fn is_unsent(&self) -> bool {
+    pub(crate) fn is_unsent(&self) -> bool {
         match self {
             Self::Connect { .. }
             | Self::ConnectTimeout { .. }

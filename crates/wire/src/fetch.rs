@@ -9,13 +9,14 @@ use kafka_protocol::messages::fetch_request::{FetchPartition, FetchTopic};
 use kafka_protocol::messages::fetch_response::PartitionData;
 use kafka_protocol::messages::{BrokerId as WireBrokerId, FetchRequest};
 use kafka_protocol::protocol::StrBytes;
-use model::ids::{Offset, PartitionIndex, TopicName, TopicPartition};
+use model::event::Isolation;
+use model::ids::{BrokerId, Offset, PartitionIndex, TopicName, TopicPartition};
 use uuid::Uuid;
 
 use crate::connection::{Connection, wire_bytes, wire_ms};
-use crate::error::{ErrorCode, Refusal, WireError};
-use crate::ids::{BrokerId, TopicId};
-use crate::list_offsets::Isolation;
+use crate::error::{ErrorCode, WireError};
+use crate::ids::{TopicId, broker_id};
+use crate::list_offsets::wire_isolation;
 use crate::metadata::wire_topic;
 
 /// The last version that names topics by name; later ones need topic ids.
@@ -66,10 +67,10 @@ impl Default for FetchOptions {
     }
 }
 
-/// What a broker gave of one partition.
+/// The data of one partition.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct FetchedSlice {
-    /// The end of what is replicated: the end for a consumer.
+    /// The end of the replicated log: the end for a consumer.
     pub high_watermark: Offset,
     /// The first offset that the partition still holds.
     pub log_start: Offset,
@@ -87,7 +88,7 @@ pub struct FetchedSlice {
 pub struct FetchedPartition {
     /// The partition.
     pub partition: TopicPartition,
-    /// What it gave, or why it gave nothing.
+    /// The data, or the error.
     pub slice: Result<FetchedSlice, ErrorCode>,
 }
 
@@ -115,8 +116,7 @@ impl Connection {
         let answer = self
             .call_waiting(&request, version, options.max_wait)
             .await?;
-        Refusal::check(answer.error_code, None)
-            .map_err(|source| self.refused::<FetchRequest>("the whole request", source))?;
+        self.check::<FetchRequest>("the whole request", answer.error_code, None)?;
 
         let names: BTreeMap<Uuid, &TopicName> = positions
             .iter()
@@ -173,7 +173,7 @@ fn request(positions: &[FetchPosition], options: &FetchOptions) -> FetchRequest 
         .with_max_wait_ms(wire_ms(options.max_wait))
         .with_min_bytes(wire_bytes(options.bytes_min))
         .with_max_bytes(wire_bytes(options.bytes_max))
-        .with_isolation_level(Isolation::ReadUncommitted.to_wire())
+        .with_isolation_level(wire_isolation(Isolation::ReadUncommitted))
         .with_session_id(session_id)
         .with_session_epoch(session_epoch)
         .with_topics(topics.into_values().collect())
@@ -187,7 +187,7 @@ fn slice(data: PartitionData) -> FetchedSlice {
         high_watermark: Offset::new(data.high_watermark),
         log_start: Offset::new(data.log_start_offset),
         last_stable: Offset::new(data.last_stable_offset),
-        preferred_replica: BrokerId::from_wire(data.preferred_read_replica),
+        preferred_replica: broker_id(data.preferred_read_replica),
         records: data.records.unwrap_or_default(),
     }
 }

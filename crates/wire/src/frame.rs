@@ -1,5 +1,5 @@
-//! Kafka's framing: a 4-byte big-endian length, then that many bytes. Knows
-//! nothing of what the bytes mean.
+//! Kafka's framing: a 4-byte big-endian length, then that many bytes. Knows nothing of the
+//! bytes' meaning.
 
 use std::io;
 
@@ -83,7 +83,7 @@ where
     Ok(buffer.freeze())
 }
 
-/// Writes the length of what follows it into the first 4 bytes of `frame`.
+/// Writes the length of the rest into the first 4 bytes of `frame`.
 ///
 /// # Errors
 /// [`FrameError::TooLong`] above `bytes_max`.

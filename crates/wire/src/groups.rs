@@ -1,5 +1,5 @@
-//! Consumer groups: their coordinator, committed offsets and members. Knows
-//! nothing of what a group should have processed.
+//! Consumer groups: their coordinator, committed offsets and members. Knows nothing of the
+//! records that a group should have processed.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -12,20 +12,20 @@ use kafka_protocol::messages::{
     DescribeGroupsRequest, FindCoordinatorRequest, GroupId as WireGroupId, OffsetFetchRequest,
 };
 use kafka_protocol::protocol::{Decodable, Message, StrBytes};
-use model::ids::{GroupId, Offset, PartitionIndex, TopicName, TopicPartition};
+use model::ids::{
+    BrokerId, GroupId, Offset, PartitionIndex, TopicName, TopicPartition, TransactionalId,
+};
 
 use crate::connection::Connection;
 use crate::error::{ErrorCode, Refusal, WireError};
-use crate::ids::BrokerId;
 use crate::metadata::address;
-use crate::transactions::TransactionalId;
 
 /// The first version of `OffsetFetch` and the one of `FindCoordinator` that
 /// carry several groups.
 const OFFSET_FETCH_BATCHED: i16 = 8;
 const FIND_COORDINATOR_BATCHED: i16 = 4;
 
-/// Whose coordinator is looked for.
+/// The owner of a coordinator.
 #[derive(Clone, Copy)]
 enum CoordinatorKey<'a> {
     Group(&'a GroupId),
@@ -191,10 +191,8 @@ impl Connection {
         let request = request.with_key_type(key_type);
         let answer = self.call(&request, version).await?;
         let (code, message, id, host, port) = if version >= FIND_COORDINATOR_BATCHED {
-            let Some(found) = answer.coordinators.into_iter().next() else {
-                let reason = format!("nothing about {asked}");
-                return Err(self.undecodable::<FindCoordinatorRequest>(version, reason));
-            };
+            let found =
+                self.only::<FindCoordinatorRequest, _>(version, answer.coordinators, asked)?;
             (
                 found.error_code,
                 found.error_message,
@@ -211,8 +209,7 @@ impl Connection {
                 answer.port,
             )
         };
-        Refusal::check(code, message)
-            .map_err(|source| self.refused::<FindCoordinatorRequest>(asked.to_string(), source))?;
+        self.check::<FindCoordinatorRequest>(asked, code, message)?;
         Ok(Coordinator {
             id: BrokerId::new(id.0),
             address: address(&host, port),
@@ -228,12 +225,9 @@ impl Connection {
         let version = self.version::<DeleteGroupsRequest>(0..=2)?;
         let request = DeleteGroupsRequest::default().with_groups_names(vec![wire_group(group)]);
         let answer = self.call(&request, version).await?;
-        let Some(result) = answer.results.into_iter().next() else {
-            let reason = format!("nothing about group {group}");
-            return Err(self.undecodable::<DeleteGroupsRequest>(version, reason));
-        };
-        Refusal::check(result.error_code, None)
-            .map_err(|source| self.refused::<DeleteGroupsRequest>(format!("group {group}"), source))
+        let subject = CoordinatorKey::Group(group);
+        let result = self.only::<DeleteGroupsRequest, _>(version, answer.results, subject)?;
+        self.check::<DeleteGroupsRequest>(subject, result.error_code, None)
     }
 
     /// Every committed offset of the group; its coordinator must be asked.
@@ -263,46 +257,52 @@ impl Connection {
 
         let mut code = answer.error_code;
         let mut rows = Vec::new();
+        let mut add = |topic: &str, partition, offset, metadata, code| {
+            let place = TopicPartition {
+                topic: TopicName::new(topic),
+                partition: PartitionIndex::new(partition),
+            };
+            rows.push((place, offset, metadata, code));
+        };
         for topic in answer.topics {
-            let name = TopicName::new(topic.name.as_str());
-            rows.extend(topic.partitions.into_iter().map(|row| {
-                let place = (name.clone(), row.partition_index);
-                (place, row.committed_offset, row.metadata, row.error_code)
-            }));
+            for row in topic.partitions {
+                let (offset, metadata) = (row.committed_offset, row.metadata);
+                add(
+                    &topic.name,
+                    row.partition_index,
+                    offset,
+                    metadata,
+                    row.error_code,
+                );
+            }
         }
         for answered in answer.groups {
             code = answered.error_code;
             for topic in answered.topics {
-                let name = TopicName::new(topic.name.as_str());
-                rows.extend(topic.partitions.into_iter().map(|row| {
-                    let place = (name.clone(), row.partition_index);
-                    (place, row.committed_offset, row.metadata, row.error_code)
-                }));
+                for row in topic.partitions {
+                    let (offset, metadata) = (row.committed_offset, row.metadata);
+                    add(
+                        &topic.name,
+                        row.partition_index,
+                        offset,
+                        metadata,
+                        row.error_code,
+                    );
+                }
             }
         }
-        Refusal::check(code, None).map_err(|source| {
-            self.refused::<OffsetFetchRequest>(format!("group {group}"), source)
-        })?;
+        let subject = CoordinatorKey::Group(group);
+        self.check::<OffsetFetchRequest>(subject, code, None)?;
 
         let mut committed = BTreeMap::new();
-        for ((topic, partition), offset, metadata, code) in rows {
-            let place = TopicPartition {
-                topic,
-                partition: PartitionIndex::new(partition),
-            };
-            Refusal::check(code, None).map_err(|source| {
-                self.refused::<OffsetFetchRequest>(format!("group {group} on {place}"), source)
-            })?;
+        for (place, offset, metadata, code) in rows {
+            self.check::<OffsetFetchRequest>(format!("{subject} on {place}"), code, None)?;
             // -1: nothing is committed for the partition.
             if offset >= 0 {
                 let metadata = metadata.map(|text| text.to_string());
-                committed.insert(
-                    place,
-                    CommittedOffset {
-                        next: Offset::new(offset),
-                        metadata: metadata.filter(|text| !text.is_empty()),
-                    },
-                );
+                let next = Offset::new(offset);
+                let metadata = metadata.filter(|text| !text.is_empty());
+                committed.insert(place, CommittedOffset { next, metadata });
             }
         }
         Ok(committed)
@@ -318,7 +318,7 @@ impl Connection {
         if classic.state != GroupState::Dead {
             return Ok(classic);
         }
-        // A classic "dead" is also what a group of the newer protocol looks like.
+        // A group of the newer protocol also looks like a dead classic one.
         let newer = self.version::<ConsumerGroupDescribeRequest>(
             0..=ConsumerGroupDescribeRequest::VERSIONS.max,
         );
@@ -338,10 +338,8 @@ impl Connection {
         let version = self.version::<DescribeGroupsRequest>(0..=6)?;
         let request = DescribeGroupsRequest::default().with_groups(vec![wire_group(group)]);
         let answer = self.call(&request, version).await?;
-        let Some(described) = answer.groups.into_iter().next() else {
-            let reason = format!("nothing about group {group}");
-            return Err(self.undecodable::<DescribeGroupsRequest>(version, reason));
-        };
+        let subject = CoordinatorKey::Group(group);
+        let described = self.only::<DescribeGroupsRequest, _>(version, answer.groups, subject)?;
         match Refusal::check(described.error_code, described.error_message) {
             Ok(()) => {}
             Err(refusal) if refusal.code == ErrorCode::GROUP_ID_NOT_FOUND => {
@@ -352,7 +350,7 @@ impl Connection {
                 });
             }
             Err(source) => {
-                return Err(self.refused::<DescribeGroupsRequest>(format!("group {group}"), source));
+                return Err(self.refused::<DescribeGroupsRequest>(subject.to_string(), source));
             }
         }
         let members = described
@@ -378,10 +376,9 @@ impl Connection {
         let request =
             ConsumerGroupDescribeRequest::default().with_group_ids(vec![wire_group(group)]);
         let answer = self.call(&request, version).await?;
-        let Some(described) = answer.groups.into_iter().next() else {
-            let reason = format!("nothing about group {group}");
-            return Err(self.undecodable::<ConsumerGroupDescribeRequest>(version, reason));
-        };
+        let subject = CoordinatorKey::Group(group);
+        let described =
+            self.only::<ConsumerGroupDescribeRequest, _>(version, answer.groups, subject)?;
         match Refusal::check(described.error_code, described.error_message) {
             Ok(()) => {}
             // A cluster whose `group.version` feature is off refuses the API
@@ -396,9 +393,8 @@ impl Connection {
                 return Ok(None);
             }
             Err(source) => {
-                return Err(
-                    self.refused::<ConsumerGroupDescribeRequest>(format!("group {group}"), source)
-                );
+                let subject = subject.to_string();
+                return Err(self.refused::<ConsumerGroupDescribeRequest>(subject, source));
             }
         }
         let members = described.members.into_iter().map(|member| GroupMember {

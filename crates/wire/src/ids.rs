@@ -1,35 +1,14 @@
-//! Kafka's ids of brokers and topics.
+//! Kafka's ids, as its messages carry them.
 
 use std::fmt;
 
 use kafka_protocol::messages::BrokerId as WireBrokerId;
+use model::ids::BrokerId;
 use uuid::Uuid;
 
-/// A broker's `node.id`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct BrokerId(i32);
-
-impl BrokerId {
-    /// Wraps the bare number.
-    pub const fn new(value: i32) -> Self {
-        Self(value)
-    }
-
-    /// The bare number.
-    pub const fn get(self) -> i32 {
-        self.0
-    }
-
-    /// Kafka writes "none" as -1.
-    pub(crate) fn from_wire(id: WireBrokerId) -> Option<Self> {
-        (id.0 >= 0).then_some(Self(id.0))
-    }
-}
-
-impl fmt::Display for BrokerId {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.0.fmt(f)
-    }
+/// Kafka writes "no broker" as -1.
+pub(crate) fn broker_id(id: WireBrokerId) -> Option<BrokerId> {
+    (id.0 >= 0).then_some(BrokerId::new(id.0))
 }
 
 /// A topic's identity (KIP-516): a deleted and re-created topic has a new one.

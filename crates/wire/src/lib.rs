@@ -1,13 +1,13 @@
 //! Reads and administers a Kafka cluster over its own wire protocol.
 //!
 //! - [`Connection`]: one framed connection to one broker and its typed calls.
-//! - [`Cluster`]: metadata, and a connection for each broker on demand; sends
-//!   each call where it belongs and retries what is worth retrying.
+//! - [`Cluster`]: metadata, and a connection for each broker on demand; sends each call to
+//!   the broker in charge and retries transient errors.
 //! - [`LogReader`] and [`PinnedReader`]: one partition, batch by batch.
 //!
-//! This is the observer's side of the instrument: it shares no client library
-//! with the subjects, so that a bug of theirs cannot hide itself. It knows
-//! nothing of runs, scenarios, or what a record's value means.
+//! The observer uses it: it shares no client library with the subjects, so that a bug of
+//! theirs cannot hide itself. It knows nothing of runs, scenarios, or the meaning of a
+//! record's value.
 
 mod batch;
 mod cluster;
@@ -28,7 +28,6 @@ mod probe;
 mod quorum;
 mod quotas;
 mod topics;
-mod transactions;
 
 pub use batch::{
     Batch, BatchError, Batches, ControlMarker, DECOMPRESSED_BYTES_MAX, Header, ProducerStamp,
@@ -39,19 +38,20 @@ pub use cluster::retry::ClusterOptions;
 pub use compression::{Compression, DecompressError};
 pub use configs::{ConfigEntry, ConfigSource, ConfigValue, Configs};
 pub use connection::{ClientOptions, Connection};
-pub use error::{Api, ErrorCode, Refusal, VersionSpan, WireError};
+pub use error::{ApiKey, ErrorCode, Refusal, VersionSpan, WireError};
 pub use fetch::{FetchOptions, FetchPosition, FetchedPartition, FetchedSlice};
 pub use frame::{FRAME_BYTES_MIN, FrameError};
 pub use groups::{
     CommittedOffset, Coordinator, GroupDescription, GroupMember, GroupProtocol, GroupState,
 };
-pub use ids::{BrokerId, TopicId};
-pub use list_offsets::{Isolation, ListedOffset, OffsetSpec, ReplicaEnds};
+pub use ids::TopicId;
+pub use list_offsets::{ListedOffset, OffsetSpec, ReplicaEnds};
 pub use log_reader::{LogReader, PinnedReader, ReadError, ReadFrom, ReadOptions};
-pub use metadata::{Broker, Metadata, PartitionMetadata, TopicMetadata, Topics};
+pub use metadata::{BrokerMetadata, Metadata, PartitionMetadata, TopicMetadata, Topics};
+pub use model::event::Isolation;
+pub use model::ids::{BrokerId, TransactionalId};
 pub use partitions::ElectionType;
 pub use probe::{Listener, probe};
 pub use quorum::{Quorum, QuorumReplica};
 pub use quotas::{ClientIds, QuotaEntity};
 pub use topics::NewTopic;
-pub use transactions::TransactionalId;

@@ -4,29 +4,12 @@ use std::collections::BTreeMap;
 
 use kafka_protocol::messages::list_offsets_request::{ListOffsetsPartition, ListOffsetsTopic};
 use kafka_protocol::messages::{BrokerId as WireBrokerId, ListOffsetsRequest};
+use model::event::Isolation;
 use model::ids::{Offset, PartitionIndex, TopicName, TopicPartition};
 
 use crate::connection::Connection;
 use crate::error::{ErrorCode, WireError};
 use crate::metadata::wire_topic;
-
-/// Which records a reader may see.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Isolation {
-    /// Everything below the high watermark.
-    ReadUncommitted,
-    /// Everything below the last stable offset: no open transaction.
-    ReadCommitted,
-}
-
-impl Isolation {
-    pub(crate) fn to_wire(self) -> i8 {
-        match self {
-            Self::ReadUncommitted => 0,
-            Self::ReadCommitted => 1,
-        }
-    }
-}
 
 /// Which offset of a partition is asked for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -51,8 +34,8 @@ impl OffsetSpec {
         }
     }
 
-    /// Kafka answers -2, its "debugging" consumer, from any replica and without
-    /// hiding what is not yet replicated (`ListOffsetsRequest.DEBUGGING_REPLICA_ID`).
+    /// Kafka answers -2, its "debugging" consumer, from any replica and without hiding
+    /// records that are not yet replicated (`ListOffsetsRequest.DEBUGGING_REPLICA_ID`).
     fn replica_id(self) -> WireBrokerId {
         match self {
             Self::Earliest | Self::Latest(_) => WireBrokerId(-1),
@@ -112,7 +95,7 @@ impl Connection {
         });
         let request = ListOffsetsRequest::default()
             .with_replica_id(spec.replica_id())
-            .with_isolation_level(spec.isolation().to_wire())
+            .with_isolation_level(wire_isolation(spec.isolation()))
             .with_topics(topics.collect());
         let answer = self.call(&request, version).await?;
         let mut offsets = BTreeMap::new();
@@ -127,12 +110,10 @@ impl Connection {
                 offsets.insert(place, listed);
             }
         }
-        for asked in partitions {
-            if !offsets.contains_key(asked) {
-                let reason = format!("nothing about {asked}");
-                return Err(self.undecodable::<ListOffsetsRequest>(version, reason));
-            }
-        }
-        Ok(offsets)
+        self.complete::<ListOffsetsRequest, _, _>(version, partitions, offsets)
     }
+}
+
+pub(crate) fn wire_isolation(isolation: Isolation) -> i8 {
+    i8::from(isolation == Isolation::ReadCommitted)
 }

@@ -1,24 +1,22 @@
-//! Reads one partition batch by batch: on and on, or to a pinned end. Says so
-//! when the log no longer holds what was to be read. Knows nothing of what the
-//! records mean.
+//! Reads one partition batch by batch: on and on, or to a pinned end. Reports when the log
+//! no longer has the records. Knows nothing of the records' meaning.
 
 use std::collections::VecDeque;
 use std::time::Duration;
 
-use model::ids::{Offset, TopicPartition};
+use model::ids::{BrokerId, Offset, TopicPartition};
 use tokio::time::Instant;
 
 use crate::batch::{Batch, BatchError, Batches, DECOMPRESSED_BYTES_MAX};
 use crate::cluster::Cluster;
 use crate::error::{ErrorCode, Refusal, WireError};
 use crate::fetch::{FetchOptions, FetchPosition, FetchedSlice};
-use crate::ids::BrokerId;
 use crate::list_offsets::{OffsetSpec, ReplicaEnds};
 
 /// Which replica to read.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum ReadFrom {
-    /// The leader, whoever it is at the time.
+    /// The current leader.
     Leader,
     /// This broker's replica, leader or not.
     Replica {
@@ -73,6 +71,7 @@ impl Default for ReadOptions {
 /// Why reading cannot go on.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
+#[allow(missing_docs, reason = "the messages say what the fields are")]
 pub enum ReadError {
     /// The log start has passed the position: retention, or deleted records.
     #[error(
@@ -80,11 +79,8 @@ pub enum ReadError {
          the records between are gone (retention, or deleted)"
     )]
     LogStartMoved {
-        /// The partition.
         partition: TopicPartition,
-        /// Where reading stood.
         position: Offset,
-        /// Where the log begins.
         log_start: Offset,
     },
     /// The log ends before the position: it was truncated or made anew.
@@ -93,11 +89,8 @@ pub enum ReadError {
          the log was truncated or made anew"
     )]
     LogTruncated {
-        /// The partition.
         partition: TopicPartition,
-        /// Where reading stood.
         position: Offset,
-        /// Where the log ends.
         log_end: Offset,
     },
     /// Nothing came for a while, and the pinned end is not reached.
@@ -106,26 +99,19 @@ pub enum ReadError {
          with its high watermark at {high_watermark}, and was to be read to {end}"
     )]
     EndNotReached {
-        /// The partition.
         partition: TopicPartition,
-        /// Where reading stood.
         position: Offset,
-        /// The pinned end.
         end: Offset,
         /// How far a consumer may read, as last heard.
         high_watermark: Offset,
-        /// How long nothing came.
         stalled_ms: u128,
     },
     /// The bytes at the position are not a batch that can be believed. Reading
     /// again gives the same, unless they were damaged on the way.
     #[error("{partition} cannot be read at offset {position}")]
     Batch {
-        /// The partition.
         partition: TopicPartition,
-        /// Where reading stood.
         position: Offset,
-        /// What is wrong.
         source: BatchError,
     },
     /// The broker gave a batch that does not lead on.
@@ -133,13 +119,9 @@ pub enum ReadError {
         "{partition} gave a batch of offsets {base_offset} to {last_offset} at offset {position}"
     )]
     NotForward {
-        /// The partition.
         partition: TopicPartition,
-        /// Where reading stood.
         position: Offset,
-        /// The batch's first offset.
         base_offset: Offset,
-        /// The batch's last offset.
         last_offset: Offset,
     },
     /// One batch is longer than may be asked for.
@@ -148,31 +130,22 @@ pub enum ReadError {
          raise the limit"
     )]
     BatchTooLong {
-        /// The partition.
         partition: TopicPartition,
-        /// Where reading stood.
         position: Offset,
-        /// The limit.
         bytes_max: u32,
     },
     /// The broker refuses the partition for good.
     #[error("{partition} cannot be fetched at offset {position}")]
     Refused {
-        /// The partition.
         partition: TopicPartition,
-        /// Where reading stood.
         position: Offset,
-        /// The broker's reason.
         source: Refusal,
     },
     /// The cluster could not be asked.
     #[error("{partition} cannot be read at offset {position}")]
     Wire {
-        /// The partition.
         partition: TopicPartition,
-        /// Where reading stood.
         position: Offset,
-        /// Why not.
         source: Box<WireError>,
     },
 }
@@ -214,8 +187,8 @@ impl LogReader {
     /// first batch. Dropping the future loses nothing.
     ///
     /// # Errors
-    /// [`ReadError`]; the position stays where the error is, and what came
-    /// before it has been given.
+    /// [`ReadError`]; the position stays at the error, and the batches before it
+    /// have been given.
     pub async fn poll(
         &mut self,
         cluster: &mut Cluster,
@@ -263,7 +236,7 @@ impl LogReader {
             }
         };
         let fetched = fetched.map_err(|source| self.wire(source))?;
-        // A broker leaves out what it has nothing to say about.
+        // A broker leaves out partitions without news.
         Ok(fetched
             .into_iter()
             .find(|answer| answer.partition == self.partition)
@@ -302,7 +275,7 @@ impl LogReader {
                     self.position = batch.next_offset();
                     taken.push(batch);
                 }
-                // What is good goes first; the next poll meets the error.
+                // Good batches go first; the next poll meets the error.
                 Err(_) if !taken.is_empty() => return Ok(taken),
                 Err(error) => return Err(error),
             }

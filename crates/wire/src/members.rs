@@ -1,6 +1,5 @@
-//! Members of a classic group, put out of it by somebody else (KIP-345,
-//! KIP-571). Knows nothing of whether their processes live: one that does
-//! joins again.
+//! Removes members from a classic group, as an admin client does (KIP-345, KIP-571). Knows
+//! nothing of whether their processes live: one that does joins again.
 
 use kafka_protocol::messages::LeaveGroupRequest;
 use kafka_protocol::messages::leave_group_request::MemberIdentity;
@@ -8,23 +7,22 @@ use kafka_protocol::protocol::StrBytes;
 use model::ids::GroupId;
 
 use crate::connection::Connection;
-use crate::error::{ErrorCode, Refusal, WireError};
+use crate::error::{ErrorCode, WireError};
 use crate::groups::{GroupMember, wire_group};
 
 impl Connection {
-    /// Puts members out of a classic group; its coordinator must be asked. A
-    /// member that is none any more is as good as put out.
+    /// Removes members from a classic group; its coordinator must be asked. A member that
+    /// has left already counts as removed.
     ///
     /// # Errors
-    /// [`WireError`], of which `Refused` when another broker is the
-    /// coordinator, or one member cannot be put out.
+    /// [`WireError`], of which `Refused` when another broker is the coordinator,
+    /// or one member cannot be removed.
     pub async fn remove_members(
         &mut self,
         group: &GroupId,
         members: &[GroupMember],
     ) -> Result<(), WireError> {
-        // From version 3 on a request may be about members that are not the
-        // one who asks.
+        // From version 3 on a request may name other members than its sender.
         let version = self.version::<LeaveGroupRequest>(3..=5)?;
         let text = |text: &str| StrBytes::from_string(text.to_owned());
         let leaving = members.iter().map(|member| {
@@ -42,15 +40,9 @@ impl Connection {
         let answer = self.call(&request, version).await?;
         let mut codes = vec![answer.error_code];
         codes.extend(answer.members.iter().map(|member| member.error_code));
-        for code in codes {
-            match ErrorCode::from_wire(code) {
-                None | Some(ErrorCode::UNKNOWN_MEMBER_ID) => {}
-                Some(code) => {
-                    let source = Refusal::from(code);
-                    return Err(self.refused::<LeaveGroupRequest>(format!("group {group}"), source));
-                }
-            }
-        }
-        Ok(())
+        codes.retain(|code| *code != ErrorCode::UNKNOWN_MEMBER_ID.get());
+        codes.into_iter().try_for_each(|code| {
+            self.check::<LeaveGroupRequest>(format!("group {group}"), code, None)
+        })
     }
 }

@@ -1,4 +1,4 @@
-//! Who is in the cluster and who leads what, as one broker sees it. Knows
+//! The brokers of a cluster and the leaders of partitions, as one broker sees them. Knows
 //! nothing of connections to the others.
 
 use kafka_protocol::messages::metadata_request::MetadataRequestTopic;
@@ -9,11 +9,11 @@ use kafka_protocol::messages::{
     BrokerId as WireBrokerId, MetadataRequest, TopicName as WireTopicName,
 };
 use kafka_protocol::protocol::StrBytes;
-use model::ids::{PartitionIndex, TopicName};
+use model::ids::{BrokerId, PartitionIndex, TopicName};
 
 use crate::connection::Connection;
 use crate::error::{ErrorCode, WireError};
-use crate::ids::{BrokerId, TopicId};
+use crate::ids::{TopicId, broker_id};
 
 /// Which topics to ask for.
 #[derive(Clone, Copy, Debug)]
@@ -26,7 +26,7 @@ pub enum Topics<'a> {
 
 /// A broker as the metadata advertises it.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Broker {
+pub struct BrokerMetadata {
     /// Its id.
     pub id: BrokerId,
     /// `host:port` on the listener that was asked.
@@ -75,7 +75,7 @@ pub struct Metadata {
     /// which forwards them.
     pub controller: Option<BrokerId>,
     /// The brokers alive.
-    pub brokers: Vec<Broker>,
+    pub brokers: Vec<BrokerMetadata>,
     /// The topics asked for.
     pub topics: Vec<TopicMetadata>,
 }
@@ -106,11 +106,11 @@ impl Connection {
             .collect::<Result<_, _>>()?;
         Ok(Metadata {
             cluster_id: answer.cluster_id.map(|id| id.to_string()),
-            controller: BrokerId::from_wire(answer.controller_id),
+            controller: broker_id(answer.controller_id),
             brokers: answer
                 .brokers
                 .into_iter()
-                .map(|broker| Broker {
+                .map(|broker| BrokerMetadata {
                     id: BrokerId::new(broker.node_id.0),
                     address: address(&broker.host, broker.port),
                     rack: broker.rack.map(|rack| rack.to_string()),
@@ -148,7 +148,7 @@ fn partition_metadata(partition: MetadataResponsePartition) -> PartitionMetadata
     };
     PartitionMetadata {
         partition: PartitionIndex::new(partition.partition_index),
-        leader: BrokerId::from_wire(partition.leader_id),
+        leader: broker_id(partition.leader_id),
         leader_epoch: (partition.leader_epoch >= 0).then_some(partition.leader_epoch),
         replicas: ids(partition.replica_nodes),
         isr: ids(partition.isr_nodes),

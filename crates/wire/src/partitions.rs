@@ -1,5 +1,5 @@
-//! Which broker leads a partition, and which hold it: elections and
-//! reassignments. Knows nothing of what partitions hold.
+//! Leaders and replicas of partitions: elections and reassignments. Knows nothing of
+//! partitions' contents.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -11,11 +11,10 @@ use kafka_protocol::messages::elect_leaders_request::TopicPartitions;
 use kafka_protocol::messages::{
     AlterPartitionReassignmentsRequest, BrokerId as WireBrokerId, ElectLeadersRequest,
 };
-use model::ids::{PartitionIndex, TopicName, TopicPartition};
+use model::ids::{BrokerId, PartitionIndex, TopicName, TopicPartition};
 
 use crate::connection::{Connection, wire_ms};
 use crate::error::{Refusal, WireError};
-use crate::ids::BrokerId;
 use crate::metadata::wire_topic;
 
 /// How a leader is chosen (KIP-460).
@@ -23,7 +22,7 @@ use crate::metadata::wire_topic;
 pub enum ElectionType {
     /// The first of the assigned replicas, if it is in sync.
     Preferred,
-    /// Any replica alive, where there is no leader: what it lacks is lost.
+    /// Any replica alive, where there is no leader: records that it lacks are lost.
     Unclean,
 }
 
@@ -61,8 +60,7 @@ impl Connection {
             .with_topic_partitions(Some(topics.collect()))
             .with_timeout_ms(wire_ms(wait));
         let answer = self.call_waiting(&request, version, wait).await?;
-        Refusal::check(answer.error_code, None)
-            .map_err(|source| self.refused::<ElectLeadersRequest>("the election", source))?;
+        self.check::<ElectLeadersRequest>("the election", answer.error_code, None)?;
         let mut outcomes = BTreeMap::new();
         for topic in answer.replica_election_results {
             for row in topic.partition_result {
@@ -104,9 +102,7 @@ impl Connection {
         let all = [(answer.error_code, answer.error_message)];
         let each = rows.map(|row| (row.error_code, row.error_message));
         for (code, message) in all.into_iter().chain(each) {
-            Refusal::check(code, message).map_err(|source| {
-                self.refused::<AlterPartitionReassignmentsRequest>(partition.to_string(), source)
-            })?;
+            self.check::<AlterPartitionReassignmentsRequest>(partition, code, message)?;
         }
         Ok(())
     }

@@ -1,6 +1,5 @@
-//! What listens at an address: a broker, or something that a user may have
-//! taken for one. It is known by its first bytes, or by how it closes. Changes
-//! nothing there.
+//! Finds out what listens at an address: a broker, or something that a user may have taken
+//! for one. It is known by its first bytes, or by how it closes. Changes nothing there.
 
 use std::fmt;
 use std::io;
@@ -10,12 +9,12 @@ use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpStream, lookup_host};
 use tokio::time::timeout;
 
-/// How long a connection may take, and the answer to what every listener of
-/// Kafka answers.
+/// How long a connection may take, and the answer to a request that every listener of Kafka
+/// answers.
 const ANSWER_LIMIT: Duration = Duration::from_secs(5);
 /// How long another may take to answer in its own tongue.
 const OTHERS_LIMIT: Duration = Duration::from_secs(2);
-/// No answer to what is asked here is longer.
+/// No answer to these requests is longer.
 const ANSWER_BYTES_MAX: usize = 64 * 1024;
 
 /// `ApiVersions` in version 0, which every listener of Kafka answers before it
@@ -23,8 +22,8 @@ const ANSWER_BYTES_MAX: usize = 64 * 1024;
 const API_VERSIONS: &[u8] = b"\0\0\0\x12\0\x12\0\0\0\0\0\x01\0\x08ackproof";
 /// `Metadata` in version 1, of no topic.
 const METADATA: &[u8] = b"\0\0\0\x16\0\x03\0\x01\0\0\0\x02\0\x08ackproof\0\0\0\0";
-/// `SaslHandshake` in version 1, for a mechanism that nobody has: the answer
-/// names those that there are.
+/// `SaslHandshake` in version 1, for a mechanism that does not exist: the answer names
+/// those that there are.
 const SASL_HANDSHAKE: &[u8] = b"\0\0\0\x18\0\x11\0\x01\0\0\0\x03\0\x08ackproof\0\x04NONE";
 /// A `ClientHello` of TLS 1.2 that offers two common cipher suites.
 const CLIENT_HELLO: &[u8] = b"\x16\x03\x01\0\x31\x01\0\0\x2d\x03\x03\
@@ -32,10 +31,10 @@ const CLIENT_HELLO: &[u8] = b"\x16\x03\x01\0\x31\x01\0\0\x2d\x03\x03\
 const HTTP_GET: &[u8] = b"GET / HTTP/1.0\r\n\r\n";
 
 const METADATA_KEY: i16 = 3;
-/// `Vote`, which only who has a vote on the controllers' leader answers.
+/// `Vote`, which only a controller answers.
 const VOTE_KEY: i16 = 52;
 
-/// What listens at an address.
+/// A kind of listener.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Listener {
     /// A broker, for clients without TLS and SASL.
@@ -64,7 +63,7 @@ pub enum Listener {
     Silent,
     /// Nothing: the connection is refused.
     Nothing,
-    /// The name is known to nobody here.
+    /// The name cannot be resolved.
     Unresolved,
     /// The host cannot be reached.
     Unreachable(String),
@@ -76,7 +75,7 @@ impl Listener {
         matches!(self, Self::Broker)
     }
 
-    /// What whoever gave the address may do.
+    /// The remedy for the user.
     pub const fn remedy(&self) -> &'static str {
         match self {
             Self::Broker => "it can be used",
@@ -135,7 +134,7 @@ impl fmt::Display for Listener {
     }
 }
 
-/// What was heard of one question.
+/// The answer to one request.
 #[derive(Debug, PartialEq, Eq)]
 enum Heard {
     Bytes(Vec<u8>),
@@ -173,7 +172,7 @@ pub async fn probe(address: &str) -> Listener {
     }
 }
 
-/// What the listener is by what it says to others than Kafka's clients.
+/// The listener by its answers to clients of other protocols.
 async fn otherwise(address: &str, to_kafka: Listener) -> Listener {
     for question in [CLIENT_HELLO, HTTP_GET] {
         let Ok(mut connection) = Talk::begin(address).await else {
@@ -270,7 +269,7 @@ impl Talk {
         let stream = &mut self.0;
         let mut heard = Vec::new();
         let talk = async {
-            // Who speaks first may have closed by now.
+            // A server that speaks first may have closed by now.
             let _ = stream.write_all(question).await;
             while heard.len() < wanted(&heard) && stream.read_buf(&mut heard).await? > 0 {}
             Ok::<_, io::Error>(())
@@ -292,7 +291,7 @@ fn wanted(heard: &[u8]) -> usize {
     let Some(length) = heard.first_chunk() else {
         return 4;
     };
-    // What is no frame is known by what came with its first bytes.
+    // An answer that is no frame is known by its first bytes.
     let length = usize::try_from(i32::from_be_bytes(*length)).unwrap_or(0);
     if length > ANSWER_BYTES_MAX {
         0
@@ -303,95 +302,7 @@ fn wanted(heard: &[u8]) -> usize {
 
 #[cfg(test)]
 mod tests {
-    use tokio::net::TcpListener;
-
     use super::*;
-
-    /// What is said of a listener that does this with every connection.
-    async fn found<F, D>(does: D) -> Listener
-    where
-        D: Fn(TcpStream) -> F + Send + 'static,
-        F: Future<Output = ()> + Send,
-    {
-        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let address = listener.local_addr().unwrap().to_string();
-        let serving = tokio::spawn(async move {
-            while let Ok((stream, _)) = listener.accept().await {
-                does(stream).await;
-            }
-        });
-        let found = probe(&address).await;
-        serving.abort();
-        found
-    }
-
-    async fn asked(stream: &mut TcpStream) -> Vec<u8> {
-        let mut bytes = vec![0; 1024];
-        let length = stream.read(&mut bytes).await.unwrap_or(0);
-        bytes.truncate(length);
-        bytes
-    }
-
-    /// Says this whatever it is asked.
-    async fn answers(says: &'static [u8]) -> Listener {
-        found(move |mut stream| async move {
-            asked(&mut stream).await;
-            let _ = stream.write_all(says).await;
-        })
-        .await
-    }
-
-    #[tokio::test]
-    async fn others_are_known_by_their_first_bytes() {
-        assert_eq!(answers(b"\x15\x03\x03\0\x02\x02\x50").await, Listener::Tls);
-        assert_eq!(answers(b"\x15\x03\x01\0\x02\x02\x0a").await, Listener::Tls);
-        let http = b"HTTP/1.1 400 Bad Request\r\n\r\n";
-        assert_eq!(answers(http).await, Listener::Http);
-        assert_eq!(answers(b"SSH-2.0-OpenSSH_9.6\r\n").await, Listener::Ssh);
-        let postgres = b"E\0\0\0\x8fSFATAL\0VFATAL\0C0A000\0\0";
-        assert_eq!(answers(postgres).await, Listener::Postgres);
-        let redis = answers(b"-ERR unknown command\r\n").await;
-        assert_eq!(redis, Listener::Other(b"-ERR unk".to_vec()));
-    }
-
-    #[tokio::test]
-    async fn who_speaks_first_is_known_too() {
-        let ssh = found(|mut stream| async move {
-            let _ = stream.write_all(b"SSH-2.0-dropbear\r\n").await;
-        });
-        assert_eq!(ssh.await, Listener::Ssh);
-    }
-
-    /// Some answer only in their own tongue.
-    #[tokio::test]
-    async fn who_closes_or_says_nothing_is_asked_otherwise() {
-        let tls = found(|mut stream| async move {
-            if asked(&mut stream).await.first() == Some(&0x16) {
-                let _ = stream.write_all(b"\x16\x03\x03\0\x7a\x02").await;
-            }
-        });
-        assert_eq!(tls.await, Listener::Tls);
-        let http = found(|mut stream| async move {
-            if asked(&mut stream).await.starts_with(b"GET ") {
-                let _ = stream.write_all(b"HTTP/1.0 200 OK\r\n\r\n").await;
-            }
-        });
-        assert_eq!(http.await, Listener::Http);
-        let closes = found(|stream| async move { drop(stream) });
-        assert_eq!(closes.await, Listener::Closes);
-    }
-
-    #[tokio::test]
-    async fn nothing_and_nobody_are_told_apart() {
-        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let address = listener.local_addr().unwrap().to_string();
-        drop(listener);
-        assert_eq!(probe(&address).await, Listener::Nothing);
-        assert_eq!(
-            probe("no-such-host.invalid:9092").await,
-            Listener::Unresolved
-        );
-    }
 
     #[test]
     fn questions_are_frames_of_their_length() {

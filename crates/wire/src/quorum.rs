@@ -5,11 +5,11 @@ use kafka_protocol::messages::describe_quorum_request::{PartitionData, TopicData
 use kafka_protocol::messages::describe_quorum_response::ReplicaState;
 use kafka_protocol::messages::{DescribeQuorumRequest, TopicName as WireTopicName};
 use kafka_protocol::protocol::StrBytes;
-use model::ids::Offset;
+use model::ids::{BrokerId, Offset};
 
 use crate::connection::Connection;
-use crate::error::{Refusal, WireError};
-use crate::ids::BrokerId;
+use crate::error::WireError;
+use crate::ids::broker_id;
 
 /// The topic that the controllers agree on (KIP-595); it has one partition.
 const METADATA_TOPIC: &str = "__cluster_metadata";
@@ -52,19 +52,14 @@ impl Connection {
             .with_partitions(vec![PartitionData::default().with_partition_index(0)]);
         let request = DescribeQuorumRequest::default().with_topics(vec![topic]);
         let answer = self.call(&request, version).await?;
-        let refused = |source| self.refused::<DescribeQuorumRequest>("the quorum", source);
-        Refusal::check(answer.error_code, answer.error_message).map_err(refused)?;
-        let partition = answer
-            .topics
-            .into_iter()
-            .flat_map(|topic| topic.partitions)
-            .next();
-        let Some(partition) = partition else {
-            let reason = "nothing about the metadata's partition".to_owned();
-            return Err(self.undecodable::<DescribeQuorumRequest>(version, reason));
-        };
-        Refusal::check(partition.error_code, partition.error_message).map_err(refused)?;
-        let Some(leader) = BrokerId::from_wire(partition.leader_id) else {
+        let (subject, code) = ("the quorum", answer.error_code);
+        self.check::<DescribeQuorumRequest>(subject, code, answer.error_message)?;
+        let partitions = answer.topics.into_iter().flat_map(|topic| topic.partitions);
+        let asked = "the metadata's partition";
+        let partition = self.only::<DescribeQuorumRequest, _>(version, partitions, asked)?;
+        let (code, message) = (partition.error_code, partition.error_message);
+        self.check::<DescribeQuorumRequest>(subject, code, message)?;
+        let Some(leader) = broker_id(partition.leader_id) else {
             let reason = "a quorum without a leader".to_owned();
             return Err(self.undecodable::<DescribeQuorumRequest>(version, reason));
         };

@@ -1,5 +1,5 @@
-//! Client quotas: how fast brokers let clients be (KIP-546). Knows nothing of
-//! who the clients are.
+//! Client quotas: the rates that brokers allow to clients (KIP-546). Knows nothing of the
+//! clients.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -9,9 +9,9 @@ use kafka_protocol::messages::alter_client_quotas_request::{EntityData, EntryDat
 use kafka_protocol::protocol::StrBytes;
 
 use crate::connection::Connection;
-use crate::error::{Refusal, WireError};
+use crate::error::WireError;
 
-/// Whose quota it is.
+/// The clients of a quota.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct QuotaEntity {
     /// The user; `None` where users make no difference.
@@ -86,11 +86,7 @@ impl Connection {
             .with_ops(operations.collect());
         let request = AlterClientQuotasRequest::default().with_entries(vec![entry]);
         let answer = self.call(&request, version).await?;
-        let Some(result) = answer.entries.into_iter().next() else {
-            let reason = format!("nothing about {entity}");
-            return Err(self.undecodable::<AlterClientQuotasRequest>(version, reason));
-        };
-        Refusal::check(result.error_code, result.error_message)
-            .map_err(|source| self.refused::<AlterClientQuotasRequest>(entity.to_string(), source))
+        let result = self.only::<AlterClientQuotasRequest, _>(version, answer.entries, entity)?;
+        self.check::<AlterClientQuotasRequest>(entity, result.error_code, result.error_message)
     }
 }

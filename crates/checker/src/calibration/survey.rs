@@ -57,8 +57,6 @@ pub(crate) struct Survey {
     joined: HashMap<MemberIx, TransactionRef>,
     pub(super) txn_outcomes: Arc<TxnOutcomes>,
     pub(super) past: Arc<Past>,
-    /// Behind whose end a position was handed to a transaction.
-    overrun: BTreeSet<PartitionRef>,
     pub(super) cluster: traces::cluster::ClusterTraces,
     pub(super) derived: traces::derived::DerivedTraces,
     pub(super) transactions: traces::transactions::TxnTraces,
@@ -95,7 +93,7 @@ impl Survey {
             .collect();
         let rows = analysis.coverage.capture.iter();
         let mut settings = rows.clone().flat_map(|capture| &capture.settings);
-        let rekeyed = settings.any(|setting| setting.may == SettingEffect::Rekey);
+        let rekeyed = settings.any(|setting| setting.effect == SettingEffect::Rekey);
         Self {
             names: analysis.names.clone(),
             wanted: contract
@@ -148,7 +146,6 @@ impl Survey {
             rekeyed,
             txn_outcomes: Arc::clone(&analysis.txn_outcomes),
             past: Arc::clone(&analysis.past),
-            overrun: BTreeSet::new(),
         }
     }
 
@@ -252,8 +249,10 @@ impl Survey {
                 offset,
                 result: CommitResult::Accepted,
             } => {
-                let gone = self.behind_gone.contains(&(*member, *partition))
-                    || self.past.is_behind(*partition, *offset);
+                // Only in a log that is known to be cut do such commits pass nothing.
+                let past = &self.past;
+                let gone = past.is_behind(*partition, *offset)
+                    || past.is_of(*partition) && self.behind_gone.contains(&(*member, *partition));
                 if let Some(group) = self.names.group_of(*member).filter(|_| !gone) {
                     self.committed(group, *partition, *offset, placed);
                 }
@@ -264,11 +263,6 @@ impl Survey {
                 offset: Some(offset),
             } if !self.past.is_behind(*partition, *offset) => {
                 self.committed(*group, *partition, *offset, placed);
-            }
-            Body::OffsetSent {
-                partition, offset, ..
-            } if self.past.is_behind(*partition, *offset) => {
-                self.overrun.insert(*partition);
             }
             Body::GroupWaited { group, .. } => {
                 self.waited.insert(*group);
@@ -428,13 +422,6 @@ impl Survey {
 
     pub(super) fn found_none(&self, anomaly: Anomaly) -> bool {
         self.baseline.get(&anomaly) == Some(&0)
-    }
-
-    /// Whether something without an identity can stand behind the end of a
-    /// partition, and changes nothing else. It shows that the log was cut, and
-    /// a position that a transaction took behind the end passes nothing then.
-    pub(super) fn can_be_longer(&self, partition: PartitionRef) -> bool {
-        !self.overrun.contains(&partition)
     }
 
     /// Whether what was read counts: outside of transactions, or in one that

@@ -31,7 +31,7 @@ const SLOTS: usize = 64;
 struct Block {
     /// The offsets at which anything stands, a bit for each.
     present: u64,
-    /// What stands there, in short.
+    /// A fingerprint of each record.
     prints: [u8; SLOTS],
     /// What stands there, in full, summed up.
     sum: u64,

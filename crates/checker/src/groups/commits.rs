@@ -14,7 +14,7 @@ use model::ids::{MemberIx, Micros, Offset};
 pub(crate) struct Commit {
     /// When the answer was seen.
     pub(crate) at: Micros,
-    /// Who committed.
+    /// The member, and since when it had the partition.
     pub(crate) by: Tenure,
     /// The committed position.
     pub(crate) offset: Offset,
@@ -38,7 +38,7 @@ pub(crate) struct Regression {
     pub(crate) to: Offset,
 }
 
-/// What a first reading keeps.
+/// The commits as the first pass keeps them.
 #[derive(Default)]
 pub(crate) struct Commits {
     pub(crate) count: u64,
@@ -83,7 +83,7 @@ impl Commits {
         self.latest
     }
 
-    /// What another reading keeps.
+    /// An empty trail for the next pass.
     pub(crate) fn trail(&self) -> Trail {
         let tenures = self.tenures.iter().map(|tenure| TenureCommits {
             tenure: *tenure,

@@ -22,7 +22,7 @@ use crate::sets::record_set::RecordSet;
 use crate::sets::table::{PartitionTable, Table};
 use crate::txn::tracker::Tx;
 
-/// What is looked at in another reading.
+/// The pass in which doubts are settled.
 #[derive(Default)]
 pub(super) struct DoubtPass {
     pub(super) positions: Positions,
@@ -104,7 +104,7 @@ impl Doubt {
     }
 }
 
-/// What the first readings have told of the groups.
+/// Results of the first pass.
 type FirstPass<'k> = (
     &'k Table<Records>,
     &'k Table<PartitionTable<PartitionReads>>,
@@ -132,7 +132,7 @@ impl DoubtPass {
                 content,
                 ..
             } => self.look_up((*partition, *offset, content.as_read()), known, context),
-            Body::Glimpsed {
+            Body::ReadRolledBack {
                 member,
                 from,
                 offset,

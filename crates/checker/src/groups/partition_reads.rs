@@ -52,6 +52,8 @@ pub(super) struct PartitionReads {
     pub(super) given: SparseSet,
     /// Those at which what it processed carries no identity.
     pub(super) nameless: SparseSet,
+    /// The same, in transactions that were not, or may not have been, committed.
+    pub(super) nameless_in_doubt: SparseSet,
     /// Records processed, repetitions included.
     pub(super) processed: u64,
     pub(super) reprocessed: u64,

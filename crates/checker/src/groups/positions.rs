@@ -221,8 +221,8 @@ impl Positions {
         known.held.get(partition)?.last
     }
 
-    /// Whose commit it is, and of which group; none where there was no such
-    /// member.
+    /// The group and the tenure of a member's commit; none where there was no
+    /// such member.
     pub(super) fn tenure(
         &self,
         member: MemberIx,

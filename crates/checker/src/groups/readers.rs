@@ -39,7 +39,6 @@ use crate::sets::table::{PartitionTable, Table};
 use crate::txn::outcomes::TxnOutcome;
 use crate::txn::reads::{TxnRead, TxnReads, regressions};
 
-/// What is known of the groups.
 #[derive(Default)]
 pub(crate) struct Readers {
     positions: Positions,
@@ -56,7 +55,7 @@ pub(crate) struct Readers {
     stage: Stage,
 }
 
-/// What the history is being read for.
+/// The purpose of the current pass.
 #[derive(Default)]
 enum Stage {
     /// Bits, and the latest commits.
@@ -91,7 +90,7 @@ impl Analyzer for Readers {
                 let read = (*from, *offset, *content);
                 self.processed(event.at, *member, read, &context.names, collector);
             }
-            Body::Glimpsed {
+            Body::ReadRolledBack {
                 member,
                 from,
                 offset,
@@ -200,6 +199,7 @@ impl Analyzer for Readers {
             .filter(|group| self.processed_in_place(**group, log))
             .copied()
             .collect();
+        let taken = self.joined.commits(&context.txn_outcomes);
         let contested: BTreeMap<(GroupIx, PartitionRef), Doubt> = readings
             .into_iter()
             .filter_map(|(group, partition)| {
@@ -207,7 +207,9 @@ impl Analyzer for Readers {
                 let outputs = derived.of(group, partition, log, context);
                 let bounds = Bounds::of(context, group, partition);
                 let past = log.past();
-                let position = reading.position();
+                let taken = taken.get(&(group, partition)).into_iter().flatten();
+                let taken = taken.map(|commit| commit.offset).max();
+                let position = reading.position().max(taken);
                 let is_cut = past.is_of(partition)
                     || position.is_some_and(|position| past.is_behind(partition, position));
                 let known = (in_place.contains(&group), is_cut);
@@ -383,17 +385,16 @@ impl Readers {
         let reading = self.readings.entry(number).entry(*partition);
         let known = self.records.entry(number);
         match txn_outcomes.outcome(tx) {
-            TxnOutcome::Aborted => {
-                reading.in_vain.insert(offset.get());
-                if let Some(record) = content.identity() {
-                    known.in_vain.insert(record);
-                }
-            }
-            TxnOutcome::Unknown => {
-                reading.unsettled.insert(offset.get());
-                if let Some(record) = content.identity() {
-                    known.unsettled.insert(record);
-                }
+            outcome @ (TxnOutcome::Aborted | TxnOutcome::Unknown) => {
+                let (offsets, records) = match outcome {
+                    TxnOutcome::Aborted => (&mut reading.in_vain, &mut known.in_vain),
+                    _ => (&mut reading.unsettled, &mut known.unsettled),
+                };
+                offsets.insert(offset.get());
+                match content.identity() {
+                    Some(record) => records.insert(record),
+                    None => reading.nameless_in_doubt.insert(offset.get()),
+                };
             }
             TxnOutcome::Committed => {
                 let place = GroupScope::of(group, *partition, &context.names);
@@ -420,26 +421,31 @@ impl Readers {
 
     /// Whether each record that a group processed stands where it did so, and
     /// nowhere else: then its offsets say as much as identities. Where readings
-    /// agree with the log, as many offsets as records show it.
+    /// agree with the log, as many offsets as records show it. Offsets at which
+    /// something without an identity was processed are no records.
     fn processed_in_place(&self, group: GroupIx, log: &Ledger) -> bool {
         let number = i64::from(group.get());
         let Some(records) = self.records.get(number) else {
             return true;
         };
-        let stand = |offsets: fn(&PartitionReads) -> &SparseSet| -> u64 {
+        let stand = |offsets: fn(&PartitionReads) -> (&SparseSet, &SparseSet)| -> u64 {
             let readings = self.readings.get(number).into_iter();
             let stand = readings
                 .flat_map(PartitionTable::iter)
                 .map(|(at, reading)| {
                     let log = log.partition(at).filter(|log| !log.is_disputed());
-                    log.map_or(0, |log| log.data_in(offsets(reading)).count() as u64)
+                    let (of, nameless) = offsets(reading);
+                    let stand = log.into_iter().flat_map(|log| log.data_in(of));
+                    stand.filter(|offset| !nameless.contains(*offset)).count() as u64
                 });
             stand.sum()
         };
         !log.holds_copies()
-            && stand(|reading| &reading.given) == records.processed.len()
-            && stand(|reading| &reading.unsettled) == records.unsettled.len()
-            && stand(|reading| &reading.in_vain) == records.in_vain.len()
+            && stand(|reading| (&reading.given, &reading.nameless)) == records.processed.len()
+            && stand(|reading| (&reading.unsettled, &reading.nameless_in_doubt))
+                == records.unsettled.len()
+            && stand(|reading| (&reading.in_vain, &reading.nameless_in_doubt))
+                == records.in_vain.len()
     }
 
     fn reading_of(&self, group: GroupIx, partition: PartitionRef) -> Option<&PartitionReads> {

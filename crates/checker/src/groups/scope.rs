@@ -78,7 +78,7 @@ impl<'r> Bounds<'r> {
     }
 }
 
-/// Whose reading of what is being settled.
+/// The group and the partition that are being settled.
 #[derive(Clone, Copy)]
 pub(super) struct GroupScope<'r> {
     pub(super) group: GroupIx,

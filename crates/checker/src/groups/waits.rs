@@ -66,7 +66,7 @@ struct Wait {
     began: Option<Micros>,
     /// When it was over, and its limit in milliseconds.
     over: Option<(Micros, u64)>,
-    /// Who has each partition, and since when no more.
+    /// The member that has each partition, or until when it had it.
     holders: BTreeMap<PartitionRef, (MemberIx, Option<Micros>)>,
     /// The farthest record of each partition that moved the group on.
     marks: BTreeMap<PartitionRef, Offset>,

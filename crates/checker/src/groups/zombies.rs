@@ -103,7 +103,7 @@ enum WhyLate {
     },
 }
 
-/// Who held what, and did what with it afterwards.
+/// Which member held which partition, and what it did afterwards.
 #[derive(Default)]
 pub(crate) struct Zombies {
     members: Table<Member>,

@@ -1,4 +1,4 @@
-//! What it means that an acknowledged record stands nowhere. Knows nothing of
+//! Why an acknowledged record is not in the log. Knows nothing of
 //! how that was found out.
 
 use model::ids::{Offset, PartitionRef, RecordId};

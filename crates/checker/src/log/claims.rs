@@ -1,7 +1,7 @@
 //! What was said of a partition's offsets, at most one record for each, held
 //! against what stands there without keeping either: a bit for each offset,
 //! and for each block of offsets two fingerprints that agree where everything
-//! said is so. Knows nothing of who said it.
+//! said is so. Knows nothing of the claims' sources.
 
 use model::ids::Offset;
 

@@ -4,7 +4,7 @@
 
 use model::ids::{Offset, PartitionRef, RecordId};
 
-/// Where something stands, or was said to.
+/// The place of a record, or of a claim about one.
 pub(crate) type Position = (PartitionRef, Offset);
 
 /// In which way a record was placed.

@@ -65,7 +65,7 @@ pub(crate) struct Ledger {
     lost: Lost,
 }
 
-/// What the history is being read for.
+/// The purpose of the current pass.
 #[derive(Default)]
 pub(super) enum Stage {
     /// Bits and fingerprints.

@@ -1,6 +1,6 @@
 //! What was read in an earlier life of a log. A log that is cut, lost or made
 //! again uses its offsets again: what was read at one of them then is not the
-//! record that stands there now. Knows nothing of who read it.
+//! record that stands there now. Knows nothing of the readers.
 //!
 //! Where no observer read the log, nothing is known of earlier lives.
 

@@ -207,8 +207,10 @@ impl StoredRecords {
         }
     }
 
-    /// Forgets what was found out of order, and what may be: it is told anew.
+    /// Forgets what was found out of order, and what may be: it is told anew. That
+    /// there are two records of one producer in one partition is not.
     pub(crate) fn forget_disorder(&mut self) {
+        self.ordered_pairs += u64::from(self.is_unclear || !self.doubtful.is_empty());
         self.collector = FindingCollector::default();
         self.disordered = RecordSet::default();
         self.doubtful.clear();

@@ -1,10 +1,10 @@
-//! Who says what stands in a log, and what is kept of it where no observer does.
+//! The witness of a log's records, and what is kept of them without an observer.
 
 use std::collections::BTreeMap;
 
 use model::ids::{Offset, PartitionRef, ProducerIx, RecordId};
 
-/// Who tells what stands in the log.
+/// The witness of the log's records.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Witness {
     /// An observer, when the traffic was over.
@@ -16,7 +16,7 @@ pub(crate) enum Witness {
     ReadersAndProducers,
 }
 
-/// What was said of a partition, where everything is kept.
+/// Acknowledgements and readings of a partition, where all are kept.
 #[derive(Default)]
 pub(super) struct ReportedRecords(pub(super) Vec<(Offset, RecordId)>);
 

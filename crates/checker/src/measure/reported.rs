@@ -13,10 +13,10 @@ use crate::names::Names;
 /// Different errors of one producer or group that are kept apart, at most;
 /// some clients put figures into their names.
 const ERRORS_MAX: usize = 20;
-/// What all others are called.
+/// The name for all others.
 const OTHERS: &str = "others";
 
-/// Whose report it is.
+/// The client that reported it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 enum Who {
     Producer(ProducerIx),
@@ -121,8 +121,8 @@ impl Reports {
         let mut all = Vec::new();
         for (who, errors) in &self.errors {
             let errors = errors.iter().map(|((means, error), of)| ReportedError {
-                who: who.name(names),
-                means: *means,
+                client: who.name(names),
+                meaning: *means,
                 error: error.clone(),
                 reason: of.reason.clone(),
                 count: of.count,
@@ -136,12 +136,12 @@ impl Reports {
         all
     }
 
-    /// Who was throttled, and how much.
+    /// The clients that were throttled, and how much.
     pub(crate) fn throttled(&self, names: &Names) -> Vec<Throttling> {
         let throttled = self.throttled_ms.iter();
         throttled
             .map(|(who, total_ms)| Throttling {
-                who: who.name(names),
+                client: who.name(names),
                 total_ms: *total_ms,
             })
             .collect()

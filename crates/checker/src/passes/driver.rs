@@ -154,7 +154,7 @@ impl Checker {
         );
     }
 
-    /// Who tells what stands in the log.
+    /// The witness of the log's records.
     const fn witness(&self) -> Witness {
         let is_imported = self.context.provenance.is_imported();
         match (is_imported, self.context.transactions.is_empty()) {
@@ -183,18 +183,5 @@ impl Checker {
             given.contains(&tx)
         });
         log.take_acknowledgements_for_log(&context.txn_outcomes, provenance);
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn checkers_and_events_may_change_threads() {
-        const fn may_change_threads<T: Send>() {}
-        may_change_threads::<Checker>();
-        may_change_threads::<Event>();
-        may_change_threads::<Analysis>();
     }
 }

@@ -36,7 +36,7 @@ pub enum Concurrency {
     Several,
 }
 
-/// Whoever is shown the events of a history.
+/// A part of the checker that reads events.
 pub(crate) trait Taker: Send {
     /// Takes in the next event.
     fn take(&mut self, event: Event);

@@ -56,7 +56,7 @@ pub struct Explainer {
     attribution: LossLocation,
     /// What stands next to the offsets in question.
     log_around: HashMap<PartitionRef, Around<Content>>,
-    /// Who read next to them.
+    /// Readings next to them.
     read_around: BTreeMap<(PartitionRef, GroupIx), Around<Reading>>,
     names: Names,
     cases: Vec<Case>,
@@ -194,7 +194,7 @@ impl Explainer {
                 offset,
                 content,
             } => self.processed(event.at, *member, *from, *offset, content),
-            Body::Glimpsed {
+            Body::ReadRolledBack {
                 member,
                 from,
                 offset,
@@ -377,8 +377,8 @@ impl Explainer {
                 case.operations.push(Operation {
                     shown: ExampleOperation {
                         at_us: at.map(Micros::get),
-                        who: who.clone(),
-                        what: what.clone(),
+                        actor: who.clone(),
+                        operation: what.clone(),
                     },
                     place,
                 });

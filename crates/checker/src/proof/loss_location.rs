@@ -69,7 +69,7 @@ impl LossLocation {
         let of_records = findings
             .iter()
             .filter(|finding| finding.anomaly == Anomaly::LostWrite);
-        for range in of_records.flat_map(|finding| &finding.named) {
+        for range in of_records.flat_map(|finding| &finding.ranges) {
             let number = range.of.strip_prefix('p').and_then(|it| it.parse().ok());
             if let Some(producer) = number.map(ProducerIx::new) {
                 let of = lost.entry(producer).or_default();

@@ -61,8 +61,13 @@ pub struct CaptureCoverage {
 
 impl CaptureCoverage {
     /// The settings that may do this to events, in words.
-    pub fn settings_that(&self, may: SettingEffect) -> Vec<&str> {
-        let settings = self.settings.iter().filter(|setting| setting.may == may);
-        settings.map(|setting| setting.what.as_str()).collect()
+    pub fn settings_that(&self, effect: SettingEffect) -> Vec<&str> {
+        let settings = self
+            .settings
+            .iter()
+            .filter(|setting| setting.effect == effect);
+        settings
+            .map(|setting| setting.description.as_str())
+            .collect()
     }
 }

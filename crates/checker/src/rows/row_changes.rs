@@ -65,7 +65,7 @@ pub(crate) struct RowChanges {
 /// Events that came in transactions.
 #[derive(Default)]
 struct TxnEvents {
-    /// Whose transaction the batch belongs to that is being read.
+    /// The transaction of the batch that is being read.
     inside: BTreeMap<PartitionRef, i64>,
     open: BTreeMap<(PartitionRef, i64), Vec<(Row, ChangeEvent)>>,
     /// Rows of which events were aborted.

@@ -20,7 +20,7 @@ pub(super) enum Judged {
     No,
 }
 
-/// Whose events are being settled.
+/// The row whose events are being settled.
 #[derive(Clone, Copy)]
 pub(super) struct RowScope<'r> {
     pub(super) row: Row,

@@ -19,7 +19,7 @@ pub(super) struct ChangeEvent {
     pub(super) number: u64,
 }
 
-/// What became of a change.
+/// The outcome of a change.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) enum ChangeOutcome {
     Committed,

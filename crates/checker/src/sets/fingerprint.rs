@@ -1,5 +1,5 @@
 //! Fingerprints of sets of placements (a record at an offset): two sets with
-//! the same fingerprint are the same set. Knows nothing of who placed a record
+//! the same fingerprint are the same set. Knows nothing of how a record came
 //! there, or why.
 //!
 //! A placement is mixed into 128 bits, and a set's fingerprint is the sum of

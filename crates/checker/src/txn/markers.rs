@@ -49,7 +49,7 @@ pub(crate) struct MarkedPartition {
     interrupted: bool,
 }
 
-/// The batch whose first record is going to say whose transaction it is of:
+/// The batch whose first record is going to name its transaction:
 /// the last stretch of its partition.
 #[derive(Clone, Copy, Debug)]
 struct Unnamed {
@@ -193,7 +193,7 @@ impl MarkedPartition {
         adjoins
     }
 
-    /// Says whose the last stretch is. Where the one before is known to be of
+    /// Names the transaction of the last stretch. Where the one before is known to be of
     /// the same transaction, they are one.
     fn name(&mut self, record: RecordId, adjoins: Adjoins, transactions: &Transactions) {
         let Some((last, before)) = self.stretches.split_last_mut() else {

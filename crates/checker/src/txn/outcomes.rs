@@ -1,4 +1,4 @@
-//! What became of each transaction, and where its records stand. Knows nothing
+//! The outcome of each transaction, and the places of its records. Knows nothing
 //! of how that was settled, and of what is wrong with it.
 
 mod settle;
@@ -10,7 +10,7 @@ use model::ids::{Offset, PartitionRef, RecordId};
 use crate::sets::ranges::Ranges;
 use crate::txn::tracker::{ReportedOutcome, Transactions, Tx};
 
-/// What became of a transaction.
+/// The outcome of a transaction.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum TxnOutcome {
     Committed,
@@ -72,7 +72,7 @@ impl TxnOutcomes {
         self.stands.values().all(Vec::is_empty)
     }
 
-    /// What became of the transaction in which a record was sent; none where
+    /// The outcome of the transaction in which a record was sent; none where
     /// it was sent in none.
     pub(crate) fn outcome_of(&self, record: RecordId) -> Option<TxnOutcome> {
         Some(self.outcome(self.transactions.of(record)?))

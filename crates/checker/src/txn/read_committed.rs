@@ -88,7 +88,7 @@ impl Analyzer for ReadCommitted {
                 isolation: Isolation::ReadCommitted,
                 ..
             }
-            | Body::CommittedExpected { .. } => self.any = true,
+            | Body::ReadCommittedRequired { .. } => self.any = true,
             _ if !self.any => {}
             Body::Processed {
                 member,
@@ -110,7 +110,7 @@ impl Analyzer for ReadCommitted {
                 }
             }
             // What a poll that was taken back gave out of its own transaction.
-            Body::Glimpsed {
+            Body::ReadRolledBack {
                 member,
                 content: Content::Ours(record),
                 ..
@@ -306,7 +306,7 @@ impl ReadCommitted {
             txn_outcomes,
             ..
         } = context;
-        // Without a log nothing but what was read says whose a place is.
+        // Without a log only readings tell which transaction wrote a record.
         let placed = !provenance.is_imported() && !txn_outcomes.is_unplaced();
         for ((group, partition), given) in self.places.iter().filter(|_| placed) {
             let stands = txn_outcomes.stands(*partition).iter();

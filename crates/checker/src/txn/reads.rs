@@ -153,7 +153,7 @@ impl TxnReads {
         self.past = past;
     }
 
-    /// The positions that took effect, by whose they are, in the order in
+    /// The positions that took effect, by group and partition, in the order in
     /// which they were handed over.
     pub(crate) fn commits(
         &self,

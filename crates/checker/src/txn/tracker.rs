@@ -20,7 +20,7 @@ impl Tx {
     }
 }
 
-/// What the producer was told.
+/// The outcome that the producer was given.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum ReportedOutcome {
     Committed,

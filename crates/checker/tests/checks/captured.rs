@@ -29,7 +29,7 @@ enum Act {
     Write(usize, i64, Then),
     /// Whatever its writer knows of the row.
     Anyhow(usize, i64, RowOp),
-    /// The transaction ends; whether it took effect where nobody knows.
+    /// The transaction ends; whether it took effect where that is unknown.
     End(TxOutcome, Effect),
     /// The place in the write-ahead log is noted.
     Reach,
@@ -399,9 +399,9 @@ impl Plot {
     }
 
     fn begun(&self) -> Body {
-        let settings = self.settings.iter().map(|may| CaptureSetting {
-            may: *may,
-            what: "a setting".to_owned(),
+        let settings = self.settings.iter().map(|effect| CaptureSetting {
+            effect: *effect,
+            description: "a setting".to_owned(),
         });
         Body::CaptureBegan {
             connector: "c".to_owned(),

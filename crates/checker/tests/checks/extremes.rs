@@ -42,8 +42,8 @@ fn named_ranges_are_bounded_and_counts_are_exact() {
     let (analysis, _) = story.log(&[]).examine(&Contract::default());
     let finding = &analysis.findings[0];
     assert_eq!(finding.count, 12_000);
-    assert_eq!(finding.named.len(), 10_000);
-    assert!(!finding.named_all);
+    assert_eq!(finding.ranges.len(), 10_000);
+    assert!(!finding.ranges_complete);
     assert_eq!(finding.examples.len(), 5);
 }
 
@@ -68,7 +68,7 @@ fn the_first_examples_by_name_are_shown() {
          t-0 is read from 0: nothing",
     );
     let examples = &examined_events(&lost, 100).findings[0].examples;
-    let told: Vec<&str> = examples.iter().map(|it| it.what.as_str()).collect();
+    let told: Vec<&str> = examples.iter().map(|it| it.item.as_str()).collect();
     let expected = (0..100).map(|at| format!("p0/{at}, acknowledged at t-0@{at}"));
     assert_eq!(told, expected.collect::<Vec<_>>());
 }

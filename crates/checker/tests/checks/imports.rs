@@ -111,8 +111,8 @@ fn a_record_that_nobody_announced_is_a_phantom_unless_sends_are_unrecorded() {
 #[test]
 fn a_history_that_lacks_something_calls_nothing_lost() {
     let lacking = |story: Story| {
-        story.and(Body::Lacking {
-            what: "2 of 5 lines".to_owned(),
+        story.and(Body::Incomplete {
+            description: "2 of 5 lines".to_owned(),
         })
     };
     let story = imported().sends(4).processes(0, [0, 2]).commits(0, 3);
@@ -217,9 +217,12 @@ fn reading_again_contradicts_only_those_who_expect_once() {
 fn what_cannot_be_told_is_open_and_a_loss_is_none() {
     let unseen = imported().sends(3).processes(0, 0..2);
     let lost = imported().sends(3).processes(0, [0, 2]);
-    let lacking = imported().sends(2).processes(0, 0..2).and(Body::Lacking {
-        what: "a line".to_owned(),
-    });
+    let lacking = imported()
+        .sends(2)
+        .processes(0, 0..2)
+        .and(Body::Incomplete {
+            description: "a line".to_owned(),
+        });
     for expectation in Expectation::ALL {
         is(&unseen, expectation, Verdict::Inconclusive);
         is(&lost, expectation, Verdict::Violated);

@@ -40,12 +40,12 @@ pub(crate) fn holds_to_its_operations(analysis: &Analysis, what: &str) {
         if about(Anomaly::GroupGap) || about(Anomaly::GroupIncomplete) {
             let (mut in_hand, mut known) = (0, 0);
             for example in &finding.examples {
-                let (place, rest) = example.what.split_once(": ").unwrap();
+                let (place, rest) = example.item.split_once(": ").unwrap();
                 let (words, group) = rest.rsplit_once(" (").unwrap();
                 let by_group = format!("{} member ", group.trim_end_matches(')'));
                 let stands = format!(" stands at {place}");
                 let mut operations = example.operations.iter();
-                let record = operations.find_map(|it| it.what.strip_suffix(&stands));
+                let record = operations.find_map(|it| it.operation.strip_suffix(&stands));
                 // Of what is gone, or was seen by readers only, nobody shows that
                 // it stands there.
                 let Some(record) = record else {
@@ -54,16 +54,16 @@ pub(crate) fn holds_to_its_operations(analysis: &Analysis, what: &str) {
                 known += 1;
                 let processed = format!("processed {record} at ");
                 let had = example.operations.iter().any(|it| {
-                    let by_group = it.who.starts_with(&by_group);
+                    let by_group = it.actor.starts_with(&by_group);
                     by_group
-                        && it.what.starts_with(&processed)
-                        && it.what.ends_with(|c: char| c.is_ascii_digit())
+                        && it.operation.starts_with(&processed)
+                        && it.operation.ends_with(|c: char| c.is_ascii_digit())
                 });
                 assert_eq!(
                     had,
                     !words.contains("never processed"),
                     "{}\n{:#?}\nin\n{what}",
-                    example.what,
+                    example.item,
                     example.operations
                 );
                 in_hand += u64::from(had);
@@ -80,13 +80,13 @@ pub(crate) fn holds_to_its_operations(analysis: &Analysis, what: &str) {
         if about(Anomaly::LostWrite) {
             let seen = finding.examples.iter().filter(|example| {
                 // "p0/1, acknowledged at …", or "… reported as a success …".
-                let (record, _) = example.what.split_once(", ").unwrap();
+                let (record, _) = example.item.split_once(", ").unwrap();
                 let processed = format!("processed {record} at ");
                 let held = format!("{record} stands at ");
                 let mut operations = example.operations.iter();
                 operations.any(|it| {
-                    it.what.starts_with(&processed)
-                        || (it.what.starts_with(&held) && it.what.contains(" on broker "))
+                    it.operation.starts_with(&processed)
+                        || (it.operation.starts_with(&held) && it.operation.contains(" on broker "))
                 })
             });
             let gone = at(Hop::StoredThenGone) + at(Hop::NotTraced);

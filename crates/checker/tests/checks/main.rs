@@ -7,6 +7,7 @@ mod calibration;
 mod captured;
 mod cases;
 mod catalogue;
+mod defects;
 mod derived;
 mod extremes;
 mod imports;

@@ -343,7 +343,7 @@ impl Plot {
             });
             bodies.push(Body::IsolationDeclared { group, isolation });
             if relies {
-                bodies.push(Body::CommittedExpected { group });
+                bodies.push(Body::ReadCommittedRequired { group });
             }
         }
         let at = Micros::new(0);

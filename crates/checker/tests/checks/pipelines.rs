@@ -15,7 +15,7 @@ use proptest::prelude::*;
 use crate::calibration::misses;
 use crate::captured;
 use crate::story::{Story, TOPIC, found, named, story_of};
-use crate::world::{Dice, Size, Witness, make, sizes};
+use crate::world::{Dice, Kept, Size, Witness, make, sizes};
 
 /// What is said of groups, which is the same whatever they read.
 const OF_GROUPS: [Anomaly; 6] = [
@@ -298,4 +298,56 @@ proptest! {
         };
         prop_assert_eq!(of_rows(&read), of_rows(&alone));
     }
+}
+
+/// A member that read behind the log's end committed the last record, too, in a
+/// log that was not cut.
+#[test]
+fn a_last_change_is_planted_as_unprocessed_with_all_commits_behind_it() {
+    let world = make(Size {
+        producers: 3,
+        partitions: 3,
+        records: 16,
+        groups: 2,
+        rows: 0,
+        planted: 3,
+        kept: Kept::Forever,
+        witness: Witness::Observer,
+        seed: 14_932_402_244_919_317_570,
+    });
+    let retold = Retold::of(&world.story.events);
+    assert_eq!(misses(&story_of(retold.changes)), Vec::<String>::new());
+}
+
+/// An event without an identity that stands where it was processed does not
+/// make up for a change that was processed elsewhere.
+#[test]
+fn an_event_without_a_name_counts_as_no_change_that_was_processed_in_place() {
+    let world = make(Size {
+        producers: 2,
+        partitions: 3,
+        records: 4,
+        groups: 2,
+        rows: 3,
+        planted: 3,
+        kept: Kept::Compacted,
+        witness: Witness::Observer,
+        seed: 1_231_562_925_348_220_918,
+    });
+    let changes = Retold::of(&world.story.events).changes;
+    // Its only change that stands where the group processed it.
+    let in_place = |event: &Event| {
+        matches!(event.body, Body::Processed { member, content, .. }
+            if member.get() == 1000 && content == Content::Change(ChangeId::new(0)))
+    };
+    let less: Vec<Event> = changes
+        .iter()
+        .filter(|event| !in_place(event))
+        .cloned()
+        .collect();
+    assert_eq!(less.len() + 1, changes.len());
+    // Found alike however little of the history fits into memory.
+    let analysis = story_of(less).check();
+    assert_eq!(named(&analysis, Anomaly::GroupGap), ["t-0 1-2", "t-1 0-0"]);
+    assert_eq!(misses(&story_of(changes)), Vec::<String>::new());
 }

@@ -25,11 +25,11 @@ proptest! {
         let found: BTreeMap<Anomaly, u64> = found(&analysis).into_iter().collect();
         prop_assert_eq!(&found, &world.expected);
         // Killed members make their successors read again: that is healthy. So
-        // is what was sent behind everything that anybody read.
+        // is what was sent behind everything that a consumer read.
         let healthy = |anomaly: &Anomaly| match anomaly {
             Anomaly::Reprocessed => true,
             Anomaly::Unseen => size.witness == Witness::Readers,
-            // A group that comes late finds deleted what nobody kept for it.
+            // A group that comes late finds deleted what was not kept for it.
             Anomaly::GroupGap => size.kept.deletes(),
             _ => false,
         };
@@ -93,14 +93,14 @@ proptest! {
             _ => true,
         });
         if let Some(place) = imported {
-            // Nobody but its readers has seen the log.
+            // Only its consumers have seen the log.
             bodies.retain(|body| !matches!(
                 body,
                 Body::Stored { .. } | Body::Pinned { .. } | Body::PartitionRead { .. }
             ));
             // What is told of an imported history alone stands behind that it is one.
             let of_imports = |it: &Body| {
-                matches!(it, Body::OrderForgotten { .. } | Body::Glimpsed { .. })
+                matches!(it, Body::OrderForgotten { .. } | Body::ReadRolledBack { .. })
             };
             let place = if bodies.iter().any(of_imports) { 0 } else { place };
             let tool = "another".to_owned();
@@ -159,14 +159,14 @@ proptest! {
         let mut story = story();
         let mut steps = steps;
         if imported {
-            // Nobody but its readers has seen the log.
+            // Only its consumers have seen the log.
             story = story.imported("another");
             steps.retain(|(_, body)| !matches!(
                 body,
                 Body::Stored { .. } | Body::Pinned { .. } | Body::PartitionRead { .. }
             ));
         } else {
-            steps.retain(|(_, body)| !matches!(body, Body::Replaceable { .. } | Body::Glimpsed { .. }));
+            steps.retain(|(_, body)| !matches!(body, Body::Replaceable { .. } | Body::ReadRolledBack { .. }));
         }
         story.events[0].body = Body::TopicDeclared {
             topic: TOPIC,
@@ -214,7 +214,7 @@ proptest! {
 }
 
 /// Histories of a few events are checked in no time: more of them than usual,
-/// unless somebody asks for another number.
+/// unless another number is asked for.
 pub(crate) fn thousands() -> ProptestConfig {
     let config = ProptestConfig::default();
     match std::env::var_os("PROPTEST_CASES") {
@@ -307,7 +307,7 @@ fn anything_of_groups() -> impl Strategy<Value = (u32, Body)> {
         }),
         2 => (a_member(), a_partition_of(2), far()).prop_map(|(member, from, offset)| {
             let content = Content::Foreign;
-            (member, Body::Glimpsed { member: MemberIx::new(member), from, offset, content })
+            (member, Body::ReadRolledBack { member: MemberIx::new(member), from, offset, content })
         }),
     ]
 }
@@ -399,7 +399,7 @@ fn anything() -> impl Strategy<Value = Body> {
         1 => Just(Body::TrafficEnded),
         6 => a_replica(),
         2 => (a_partition(), an_offset(), a_content()).prop_map(|(from, offset, content)| {
-            Body::Glimpsed { member: MemberIx::new(0), from, offset, content }
+            Body::ReadRolledBack { member: MemberIx::new(0), from, offset, content }
         }),
         1 => (0u32..3, a_partition()).prop_map(|(producer, partition)| {
             Body::OrderForgotten { producer: ProducerIx::new(producer), partition }

@@ -133,7 +133,7 @@ fn an_acknowledgement_without_an_offset_is_held_against_the_whole_log() {
     assert_eq!(analysis.coverage.settled_acks, 2);
 }
 
-/// It may have stood in what was deleted, and nobody can tell.
+/// It may have stood in what was deleted, and that is unknown.
 #[test]
 fn an_acknowledgement_without_an_offset_is_not_held_against_a_log_that_lost_its_beginning() {
     let sent = || story().send(0).ack(0, -1).send(1).ack(1, 5);

@@ -1,6 +1,8 @@
 //! The log's anomalies by their definitions, slowly and obviously: every
 //! record against every other.
 
+mod listen;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;
 
@@ -8,6 +10,8 @@ use checker::{ReplicaCoverage, TruncationCoverage};
 use model::anomaly::Anomaly;
 use model::event::{Body, Cleanup, Content, Event, Outcome};
 use model::ids::{BrokerId, PartitionRef, ProducerIx, RecordId, Sequence};
+
+use self::listen::listen;
 
 type Place = (PartitionRef, i64);
 
@@ -34,7 +38,7 @@ struct Said {
     pinned: BTreeMap<PartitionRef, Range<i64>>,
     /// Each end that was pinned, in order.
     ends: Vec<(PartitionRef, i64)>,
-    /// How far anybody saw a partition reach.
+    /// How far a partition was seen to reach.
     reached: BTreeSet<Place>,
     read: BTreeSet<PartitionRef>,
     sent: BTreeSet<RecordId>,
@@ -49,7 +53,7 @@ struct Said {
     strange: BTreeSet<Place>,
     corrupt: BTreeSet<Place>,
     damaged: BTreeSet<Place>,
-    /// Where anybody was given anything.
+    /// The places that consumers were given.
     given: BTreeSet<Place>,
     /// Where anything stands.
     data: BTreeSet<Place>,
@@ -64,172 +68,6 @@ struct Said {
     forgotten: BTreeSet<(PartitionRef, ProducerIx, Sequence)>,
     imported: bool,
     traffic_ended: bool,
-}
-
-fn listen(events: &[Event]) -> Said {
-    let mut said = Said::default();
-    let imported = |event: &Event| matches!(event.body, Body::Imported { .. });
-    let imported = events.iter().any(imported);
-    for event in events {
-        match &event.body {
-            Body::SendInvoked { record, .. } => {
-                said.sent.insert(*record);
-            }
-            Body::SendCompleted { record, outcome } => match outcome {
-                Outcome::Acknowledged { at, offset } => {
-                    said.told.insert(*record);
-                    said.partitions.insert(*at);
-                    said.acknowledged.insert(((*at, offset.get()), *record));
-                    // Other tools may tell of nothing but outcomes.
-                    if imported {
-                        let told_only = said.sent.insert(*record);
-                        if offset.get() != -1 {
-                            for unplaced in &mut said.unplaced {
-                                let told = ((*at, offset.get()), *record);
-                                unplaced.after.push(told);
-                            }
-                        } else if told_only {
-                            said.unplaced.push(Unplaced {
-                                record: *record,
-                                to: *at,
-                                after: Vec::new(),
-                            });
-                        }
-                    }
-                }
-                Outcome::Failed { .. } => {
-                    said.told.insert(*record);
-                    said.failed.insert(*record);
-                }
-                Outcome::Unknown { .. } => {
-                    said.told.insert(*record);
-                }
-            },
-            Body::Stored {
-                partition,
-                offset,
-                content,
-            }
-            | Body::Processed {
-                from: partition,
-                offset,
-                content,
-                ..
-            } => {
-                let stored = matches!(event.body, Body::Stored { .. });
-                let place = (*partition, offset.get());
-                said.partitions.insert(*partition);
-                if stored {
-                    said.data.insert(place);
-                } else {
-                    said.reached.insert((*partition, offset.get() + 1));
-                    said.given.insert(place);
-                }
-                match content {
-                    Content::Ours(record) if stored => {
-                        said.stored.insert((place, *record));
-                    }
-                    Content::Ours(record) => {
-                        said.processed.insert((place, *record));
-                    }
-                    Content::Corrupt => {
-                        said.corrupt.insert(place);
-                        if stored || imported {
-                            said.damaged.insert(place);
-                        }
-                    }
-                    Content::Misplaced(_) | Content::Foreign => {
-                        said.strange.insert(place);
-                    }
-                    Content::Change(_) | Content::Nameless => {}
-                }
-            }
-            Body::Pinned {
-                partition,
-                log_start,
-                end,
-            } => {
-                said.partitions.insert(*partition);
-                let range = log_start.get()..end.get();
-                said.pinned.insert(*partition, range);
-                said.ends.push((*partition, end.get()));
-            }
-            Body::TailSeen { partition, end } => {
-                said.reached.insert((*partition, end.get()));
-            }
-            Body::ReplicaPinned {
-                partition,
-                broker,
-                log_start,
-                end,
-            } => {
-                said.replica(*partition, *broker).pinned = Some(log_start.get()..end.get());
-            }
-            Body::ReplicaStored {
-                partition,
-                broker,
-                offset,
-                content,
-            } => {
-                let replica = said.replica(*partition, *broker);
-                replica.holds.insert(offset.get(), *content);
-            }
-            Body::ReplicaRead { partition, broker } => {
-                said.replica(*partition, *broker).read = true;
-            }
-            Body::Glimpsed {
-                from,
-                offset,
-                content,
-                ..
-            } if imported => {
-                let place = (*from, offset.get());
-                said.partitions.insert(*from);
-                match content {
-                    Content::Ours(record) => {
-                        said.glimpsed.insert((place, *record));
-                    }
-                    Content::Corrupt => {
-                        said.corrupt.insert(place);
-                    }
-                    Content::Misplaced(_) | Content::Foreign => {
-                        said.strange.insert(place);
-                    }
-                    Content::Change(_) | Content::Nameless => {}
-                }
-            }
-            Body::Replaceable {
-                partition,
-                first,
-                last,
-            } => {
-                let offsets = first.get()..=last.get();
-                said.replaceable.extend(offsets.map(|at| (*partition, at)));
-            }
-            Body::OrderForgotten {
-                producer,
-                partition,
-            } if imported => {
-                let of = said.sent.iter().filter(|it| it.producer == *producer);
-                if let Some(last) = of.map(|it| it.sequence.get()).max() {
-                    let next = Sequence::new(last + 1);
-                    said.forgotten.insert((*partition, *producer, next));
-                }
-            }
-            Body::TopicCleanup { policy, .. } => said.cleanup = Some(*policy),
-            Body::KeysDeclared { producer, keys } => {
-                said.keys.insert(*producer, *keys);
-            }
-            Body::Imported { .. } => said.imported = true,
-            Body::PartitionRead { partition } => {
-                said.partitions.insert(*partition);
-                said.read.insert(*partition);
-            }
-            Body::TrafficEnded => said.traffic_ended = true,
-            _ => {}
-        }
-    }
-    said
 }
 
 /// Where no observer read the log, what the readers were given is all there

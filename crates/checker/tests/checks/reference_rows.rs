@@ -35,9 +35,9 @@ enum Of {
     Change(ChangeId),
     /// Of none that anybody made to this row and that may have taken effect.
     Nothing,
-    /// Nobody can tell: it is damaged.
+    /// Unknown: it is damaged.
     Damaged,
-    /// Nobody can tell: it is of another form.
+    /// Unknown: it is of another form.
     Unreadable,
 }
 
@@ -156,7 +156,7 @@ fn listen(events: &[Event]) -> Said {
             } => {
                 said.began = Some(at);
                 said.snapshot = Some(*snapshot);
-                said.settings = settings.iter().map(|it| it.may).collect();
+                said.settings = settings.iter().map(|it| it.effect).collect();
             }
             Body::WalReached { lsn } => said.reached.push((*lsn, at)),
             Body::SlotSeen { state, confirmed } if said.pinned.is_empty() => {
@@ -279,7 +279,7 @@ impl Said {
         open.any(|it| it.row == row && it.content != ChangeContent::Unreadable)
     }
 
-    /// Whether an event is one of a snapshot; none where nobody can tell.
+    /// Whether an event is one of a snapshot; none where that is unknown.
     fn is_snapshot(&self, event: &Told, change: ChangeId) -> Option<bool> {
         match event.op {
             RowOp::Snapshot => Some(true),

@@ -79,7 +79,7 @@ pub(crate) fn cover(events: &[Event], declared: &Declared) -> Covered {
 enum Aborted {
     /// Something of one stands here.
     At(said::Place),
-    /// It stands nowhere, or nobody saw the log.
+    /// It stands nowhere, or the log was not seen.
     Record(RecordId),
 }
 

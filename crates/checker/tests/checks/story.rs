@@ -428,7 +428,7 @@ pub(crate) fn named(analysis: &Analysis, anomaly: Anomaly) -> Vec<String> {
     let findings = analysis.findings.iter();
     findings
         .filter(|of| of.anomaly == anomaly)
-        .flat_map(|of| &of.named)
+        .flat_map(|of| &of.ranges)
         .map(|range| format!("{} {}-{}", range.of, range.first, range.last))
         .collect()
 }

@@ -14,7 +14,7 @@ use crate::import_summary;
 use crate::imported::{self, ImportError, Recorded};
 use crate::judgement::judge_run;
 use crate::output::{print, print_raw};
-use crate::run_dir::RunDir;
+use crate::run_dir::{RunDir, RunDirError};
 use crate::settings::{CheckSettings, Files, ForeignFiles};
 use crate::stdin_copy::StdinCopy;
 use crate::summary;
@@ -101,12 +101,11 @@ fn open(files: ForeignFiles, stdin_copy: &mut StdinCopy) -> Result<Recorded, Fai
 fn failure(error: &ImportError) -> Failure {
     let failure = Failure::usage(error);
     match error {
-        ImportError::Kafkatest(import::kafkatest::Error::Groupless { path }) => {
-            failure.hint(format!(
+        ImportError::Kafkatest(import::kafkatest::KafkatestError::Groupless { path }) => failure
+            .hint(format!(
                 "name it consumer-GROUP-N.jsonl, or give --group GROUP={}",
                 path.display()
-            ))
-        }
+            )),
         _ => failure,
     }
 }
@@ -118,9 +117,7 @@ fn check_run(
     proofs: usize,
 ) -> Result<Exit, Failure> {
     let dir = RunDir::open(path);
-    let plan = dir.plan().map_err(|error| {
-        Failure::usage(&error).hint("name a directory that `ackproof run` has written")
-    })?;
+    let plan = dir.plan().map_err(RunDirError::into_failure)?;
     let verdict = judge_run(&dir, &plan, examples).map_err(|error| {
         Failure::usage(&error).hint(
             "the file is not the one that was recorded: check a copy of the directory, if there is one",

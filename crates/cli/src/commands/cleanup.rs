@@ -26,9 +26,7 @@ enum CleanupError {
 /// `ackproof cleanup`.
 pub(crate) async fn cleanup(args: &CleanupArgs) -> Result<Exit, Failure> {
     let dir = RunDir::open(&args.dir);
-    let plan = dir.plan().map_err(|error| {
-        Failure::usage(&error).hint("name a directory that `ackproof run` has written")
-    })?;
+    let plan = dir.plan().map_err(RunDirError::into_failure)?;
     let going_on = |error| {
         Failure::usage(&error).hint(
             "it removes what is its own when it ends, or when it is interrupted (Ctrl-C); nothing \

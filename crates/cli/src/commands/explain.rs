@@ -36,6 +36,7 @@ struct Unknown {
 }
 
 pub(crate) fn explain(args: &ExplainArgs) -> Result<Exit, Failure> {
+    let clients = args.clients.chosen();
     let seed = args.seed.map_or(Seed::Open, Seed::Given);
     let mut page = Page::for_output();
     let mut explained = Vec::new();
@@ -44,12 +45,14 @@ pub(crate) fn explain(args: &ExplainArgs) -> Result<Exit, Failure> {
         .iter()
         .cloned()
         .partition(|name| is_selection(name));
-    let selection = select(&scenarios, On::OwnBrokers).map_err(|error| Failure::usage(&error))?;
+    let selection =
+        select(&scenarios, On::OwnBrokers, &clients).map_err(|error| Failure::usage(&error))?;
     if let Some(name) = others.iter().find(|name| !is_explained(name)) {
         return Err(Failure::usage(&unknown(name)));
     }
     for scenario in selection.scenarios {
-        let plan = ScenarioPlan::new(scenario, args.seed.unwrap_or(0), RunId::new(0), 1);
+        let mut plan = ScenarioPlan::new(scenario, args.seed.unwrap_or(0), RunId::new(0), 1);
+        plan.scenario.put_in_force(&clients);
         if args.format == DataFormat::Json {
             explained.push(plan_data(&plan));
         } else {
@@ -106,6 +109,7 @@ fn plan_data(plan: &ScenarioPlan) -> Value {
             (
                 format!("producer {number}"),
                 ClientKind::Producer,
+                &it.client,
                 &it.config,
             )
         })
@@ -113,21 +117,37 @@ fn plan_data(plan: &ScenarioPlan) -> Value {
             (
                 format!("group {}", it.name),
                 ClientKind::Consumer,
+                &it.client,
                 &it.config,
             )
         }))
         .chain(scenario.transforms.iter().flat_map(|it| {
             let who = |what: &str| format!("{what} of {}", it.name);
             [
-                (who("consumers"), ClientKind::Consumer, &it.config),
-                (who("producers"), ClientKind::Producer, &it.producer_config),
+                (
+                    who("consumers"),
+                    ClientKind::Consumer,
+                    &it.client,
+                    &it.config,
+                ),
+                (
+                    who("producers"),
+                    ClientKind::Producer,
+                    &it.client,
+                    &it.producer_config,
+                ),
             ]
         }));
-    let clients = clients.map(|(who, kind, config)| {
-        let unset = unset(kind, config).map(|it| {
+    let clients = clients.map(|(who, kind, client, config)| {
+        let unset = unset(kind, client, config).map(|it| {
             json!({"key": it.key, "value": it.value, "java": it.java, "differs": it.differs()})
         });
-        json!({"client": who, "config": config, "defaults": unset.collect::<Vec<_>>()})
+        json!({
+            "client": who,
+            "library": client,
+            "config": config,
+            "defaults": unset.collect::<Vec<_>>(),
+        })
     });
     json!({
         "kind": "scenario",
@@ -178,7 +198,7 @@ fn catalogue_data(name: &str) -> Vec<Value> {
     anomalies.chain(claims).collect()
 }
 
-/// Nobody should have to know how the G of G1a is written.
+/// Names match in either case: `g1a` is `G1a`.
 const fn is_name(known: &str, name: &str) -> bool {
     known.eq_ignore_ascii_case(name)
 }

@@ -147,7 +147,7 @@ fn describe(proxy: &ClusterProxy, http: &Http) -> String {
     out
 }
 
-/// What happens while it runs, for whoever watches.
+/// Reports an event of the proxy on standard error.
 fn tell(said: ProxyEvent) {
     match said {
         ProxyEvent::Closed {
@@ -192,7 +192,7 @@ fn raise_file_limit() -> Option<u64> {
     }
 }
 
-/// How many connections fit, for whoever expects many.
+/// How many connections fit.
 fn room(descriptors: Option<u64>) -> String {
     let per_broker = CONNECTIONS_MAX;
     match descriptors {

@@ -414,12 +414,16 @@ fn tail(log: &Path) -> String {
 }
 
 /// The directory of a stack that this process holds; goes when it is dropped.
-struct Place {
+pub(super) struct Place {
     path: PathBuf,
 }
 
 impl Place {
-    fn make(cache: &Path) -> Result<Self, Failure> {
+    pub(super) fn path(&self) -> &Path {
+        &self.path
+    }
+
+    pub(super) fn make(cache: &Path) -> Result<Self, Failure> {
         let parent = cache.join("stacks");
         remove_left_behind(&parent);
         let path = parent.join(std::process::id().to_string());

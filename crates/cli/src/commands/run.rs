@@ -1,13 +1,14 @@
 //! `ackproof run`: the plan is written down, carried out, judged as its
 //! scenarios end, and its results are written beside it.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant, SystemTime};
 
 use checker::Examples;
 use engine::progress::{Progress, ProgressEvent};
-use engine::{Brokers, Embedded, End, Leftover, Settings};
+use engine::{Brokers, Clients, Embedded, End, Leftover, Settings, Slots};
 use model::plan::{RunPlan, Timing};
 use model::verdict::RunVerdict;
 use proxy::HostPort;
@@ -27,7 +28,7 @@ use crate::failure::{Failure, chain};
 use crate::interrupt::Interrupt;
 use crate::judgement::{Judged, JudgementError, conclude, judge_scenario};
 use crate::output::{note, print, print_raw, write};
-use crate::provision::{Provision, provide, this_program};
+use crate::provision::{Provision, provide, provide_clients, this_program};
 use crate::rerun;
 use crate::run_dir::{Results, RunDir, RunDirError};
 use crate::settings::{self, RunSettings};
@@ -42,7 +43,7 @@ const TICK: Duration = Duration::from_millis(100);
 /// Signals cannot be received.
 #[derive(Debug, thiserror::Error)]
 #[error("cannot listen for signals")]
-struct SignalError(#[source] io::Error);
+pub(crate) struct SignalError(#[source] pub(crate) io::Error);
 
 pub(crate) async fn run(args: &RunArgs) -> Result<Exit, Failure> {
     let (began, now) = (Instant::now(), SystemTime::now());
@@ -66,20 +67,26 @@ pub(crate) async fn run(args: &RunArgs) -> Result<Exit, Failure> {
     let dir = RunDir::claim(&settings.out).map_err(|error| claim_failure(&error))?;
     let _hold = dir.hold().map_err(|error| claim_failure(&error))?;
     let ready = tokio::select! {
-        ready = make_ready(&mut settings) => ready,
+        ready = make_all_ready(&mut settings, None) => ready,
         () = interrupt.happened() => Err(Failure::interrupted()),
     };
-    let ready = ready.inspect_err(|_| dir.abandon())?;
+    let (ready, clients) = ready.inspect_err(|_| dir.abandon())?;
     if let Some(cluster) = &mut settings.plan.cluster {
         cluster.run_dir = dir.path().canonicalize().ok();
     }
     circumstances::note(&mut settings.plan, args, now);
+    let display = Display::new([(None, &settings.plan)], settings.jobs.get());
     let run = Run {
+        slots: Slots::new(settings.jobs),
+        display: Arc::new(Mutex::new(display)),
+        column: None,
         settings,
         dir,
         ready,
+        clients,
     };
-    run.carry_out(began, interrupt).await
+    let (_, exit) = run.carry_out(began, interrupt).await?;
+    Ok(exit)
 }
 
 /// Says what would happen, and starts nothing.
@@ -94,25 +101,44 @@ fn dry_run(plan: &RunPlan, seed: Option<u64>) -> Result<Exit, Failure> {
     Ok(Exit::Held)
 }
 
-fn claim_failure(error: &RunDirError) -> Failure {
+pub(crate) fn claim_failure(error: &RunDirError) -> Failure {
     Failure::usage(error).hint("name another directory with --out; nothing was changed in this one")
 }
 
 /// What the scenarios run on, once it is known to be there.
-enum Ready {
+#[derive(Clone)]
+pub(crate) enum Ready {
     Embedded(Box<Provision>),
     Cluster(Vec<HostPort>),
 }
 
-/// Fetches what brokers are made of, or looks at the user's; the plan then says
-/// what it runs on.
-async fn make_ready(settings: &mut RunSettings) -> Result<Ready, Failure> {
+/// Makes ready what the scenarios run on, and then their clients.
+pub(crate) async fn make_all_ready(
+    settings: &mut RunSettings,
+    before: Option<Ready>,
+) -> Result<(Ready, Clients), Failure> {
+    let ready = make_ready(settings, before).await?;
+    let brokers = match &ready {
+        Ready::Embedded(provision) => Some(provision.artefacts.clone()),
+        Ready::Cluster(_) => None,
+    };
+    let clients = provide_clients(&settings.plan, brokers).await?;
+    settings.ask_clients(&clients)?;
+    Ok((ready, clients))
+}
+
+/// Fetches what brokers are made of, where a run before did not, or looks at
+/// the user's; the plan then says what it runs on.
+async fn make_ready(settings: &mut RunSettings, before: Option<Ready>) -> Result<Ready, Failure> {
     match settings.brokers.clone() {
         settings::Brokers::Embedded(request) => {
-            let mut provision = provide(&request).await?;
+            let mut provision = match before {
+                Some(Ready::Embedded(provision)) => provision,
+                Some(Ready::Cluster(_)) | None => Box::new(provide(&request).await?),
+            };
             settings.plan.versions = provision.versions();
             provision.add_debezium(&request, &settings.plan).await?;
-            Ok(Ready::Embedded(Box::new(provision)))
+            Ok(Ready::Embedded(provision))
         }
         settings::Brokers::Cluster(bootstrap) => {
             let found = engine::cluster_info(&bootstrap).await.map_err(|error| {
@@ -168,21 +194,47 @@ impl Ready {
 }
 
 /// A run that is ready to begin.
-struct Run {
-    settings: RunSettings,
-    dir: RunDir,
-    ready: Ready,
+pub(crate) struct Run {
+    pub(crate) settings: RunSettings,
+    pub(crate) dir: RunDir,
+    pub(crate) ready: Ready,
+    pub(crate) clients: Clients,
+    /// Places for scenarios, and what is shown, over all runs of a command.
+    pub(crate) slots: Slots,
+    pub(crate) display: Arc<Mutex<Display>>,
+    /// Where the run is one of several beside each other.
+    pub(crate) column: Option<Column>,
+}
+
+/// A run's part in a command of several: it tells nothing of the whole, which
+/// is not its own.
+pub(crate) struct Column {
+    pub(crate) name: String,
+    /// The place of its first scenario among those of all columns.
+    pub(crate) first: usize,
+    /// Whether it is this one that trains what starts faster next time.
+    pub(crate) trains: bool,
 }
 
 impl Run {
-    async fn carry_out(mut self, began: Instant, interrupt: Interrupt) -> Result<Exit, Failure> {
+    /// Carries the run out and writes its results. Its verdict, and how a
+    /// command of this run alone ends.
+    pub(crate) async fn carry_out(
+        mut self,
+        began: Instant,
+        interrupt: Interrupt,
+    ) -> Result<(RunVerdict, Exit), Failure> {
         self.write_plan()?;
         let plan = &self.settings.plan;
         self.tell(|| Events::began(plan, self.dir.path()));
-        self.say(&(summary::header(plan) + &summary::skipped(plan)))
-            .map_err(output_failure)?;
+        let is_alone = self.column.is_none();
+        if is_alone {
+            self.say(&(summary::header(plan) + &summary::skipped(plan)))
+                .map_err(output_failure)?;
+        }
 
-        let training = self.ready.train();
+        let trains = self.column.as_ref().is_none_or(|it| it.trains);
+        let training = trains.then(|| self.ready.train());
         let executed = self.execute(began, interrupt.clone()).await?;
         let Executed {
             ends,
@@ -203,6 +255,7 @@ impl Run {
         if let Some(circumstances) = &mut self.settings.plan.circumstances {
             circumstances.duration_ms = Some(took_ms);
         }
+        self.note_clients();
         let plan = &self.settings.plan;
         let verdict = self.conclude(judged).await?;
         self.write_results(&verdict)?;
@@ -211,25 +264,52 @@ impl Run {
             .filter(|end| matches!(end, End::Completed))
             .count();
         self.tell(|| Events::ended(&verdict, done));
-        match self.settings.format {
-            RunFormat::Json => print_raw(&json(&verdict)?)?,
-            RunFormat::Human | RunFormat::JsonLines => {}
+        if is_alone {
+            match self.settings.format {
+                RunFormat::Json => print_raw(&json(&verdict)?)?,
+                RunFormat::Human | RunFormat::JsonLines => {}
+            }
+            self.say(&format!(
+                "  {} · {} · report: {}\n",
+                summary::totals(plan, &verdict),
+                duration_ms(took_ms),
+                self.dir.report().display()
+            ))
+            .map_err(output_failure)?;
         }
-        self.say(&format!(
-            "  {} · {} · report: {}\n",
-            summary::totals(plan, &verdict),
-            duration_ms(took_ms),
-            self.dir.report().display()
-        ))
-        .map_err(output_failure)?;
         // An interrupt wins, because nothing after it went as planned.
-        Ok(if interrupt.has_happened() {
+        let exit = if interrupt.has_happened() {
             Exit::Interrupted
         } else if carried_out == CarriedOut::InPart {
             Exit::Environment
         } else {
             Exit::from(verdict.verdict)
-        })
+        };
+        Ok((verdict, exit))
+    }
+
+    /// Adds the versions of the clients, by their own word, to those of
+    /// everything else.
+    fn note_clients(&mut self) {
+        let configurations = self.dir.configurations(&self.settings.plan);
+        let mut clients: BTreeMap<&str, BTreeSet<&str>> = BTreeMap::new();
+        for client in configurations.values().filter_map(|it| it.get("client")) {
+            if let Some((name, version)) = client.rsplit_once(' ') {
+                clients.entry(name).or_default().insert(version);
+            }
+        }
+        for (name, versions) in clients {
+            let versions: Vec<&str> = versions.into_iter().collect();
+            let versions = versions.join(", ");
+            self.settings
+                .plan
+                .versions
+                .insert(name.to_owned(), versions);
+        }
+    }
+
+    fn display(&self) -> MutexGuard<'_, Display> {
+        self.display.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Carries the plan out, and judges each scenario as soon as it has ended.
@@ -237,8 +317,9 @@ impl Run {
         let plan = &self.settings.plan;
         let engine_settings = Settings {
             out: self.dir.path().to_owned(),
-            jobs: self.settings.jobs,
+            slots: self.slots.clone(),
             subject: this_program()?,
+            clients: self.clients.clone(),
             brokers: self.ready.brokers(),
         };
         let (tell, mut told) = mpsc::unbounded_channel();
@@ -248,7 +329,7 @@ impl Run {
             drop(tell);
             ends
         };
-        let mut display = Display::new(plan, self.settings.jobs.get());
+        let first = self.column.as_ref().map_or(0, |it| it.first);
         let mut events = Events::default();
         let mut times = Times::default();
         let mut ticks = tokio::time::interval(TICK);
@@ -271,7 +352,7 @@ impl Run {
                             if let Some(event) = events.of(plan, &progress) {
                                 self.tell(|| event);
                             }
-                            display.show(&progress);
+                            self.display().show(first, &progress);
                             fail_fast(matches!(progress.event, ProgressEvent::GaveUp { .. }));
                             if let ProgressEvent::LeftBehind { left: one } = progress.event {
                                 left.push(one);
@@ -280,20 +361,20 @@ impl Run {
                         None => break,
                     },
                     Some(done) = judging.join_next() => {
-                        fail_fast(self.finished(done, &mut display, &mut judged));
+                        fail_fast(self.finished(done, &mut judged));
                     }
-                    _ = ticks.tick() => display.redraw(),
+                    _ = ticks.tick() => self.display().redraw(),
                     () = interrupt.happened(), if !is_told => {
                         is_told = true;
                         stop.send_replace(true);
-                        display_note(&mut display);
+                        self.display().interrupted();
                     }
                 }
             }
             while let Some(done) = judging.join_next().await {
-                self.finished(done, &mut display, &mut judged);
+                self.finished(done, &mut judged);
             }
-            display.end();
+            self.display().end();
             (judged, left, times.timings)
         };
         let (ends, (judged, left, timings)) = tokio::join!(engine, shown);
@@ -333,7 +414,6 @@ impl Run {
     fn finished(
         &self,
         done: Result<Ended, tokio::task::JoinError>,
-        display: &mut Display,
         judged: &mut BTreeMap<usize, Judged>,
     ) -> bool {
         // One that could not be judged is judged again at the end, where the
@@ -342,8 +422,10 @@ impl Run {
             return true;
         };
         // The end of standard output ends no run half-way.
+        let mut display = self.display();
         let _ = display.write(|| self.show_scenario(index, &of));
         display.done();
+        drop(display);
         let is_bad = !of.verdict.as_expected;
         judged.insert(index, of);
         is_bad
@@ -367,6 +449,9 @@ impl Run {
         match plan.scenarios.get(index) {
             Some(scenario) => {
                 self.tell(|| Events::judged(&scenario.folder(), &judged.verdict));
+                if let Some(column) = &self.column {
+                    return self.say(&summary::in_column(&column.name, scenario, &judged.verdict));
+                }
                 self.say(&summary::scenario(
                     scenario,
                     &judged.verdict,
@@ -514,20 +599,10 @@ fn tell_failures(plan: &RunPlan, ends: &[End]) -> CarriedOut {
     carried_out
 }
 
-fn output_failure(error: io::Error) -> Failure {
+pub(crate) fn output_failure(error: io::Error) -> Failure {
     /// Standard output is gone.
     #[derive(Debug, thiserror::Error)]
     #[error("cannot write the results out")]
     struct OutputError(#[source] io::Error);
     Failure::environment(&OutputError(error))
-}
-
-fn display_note(display: &mut Display) {
-    // Without standard error there is no place for a message.
-    let _ = display.write(|| {
-        write(
-            &mut anstream::stderr(),
-            "interrupted: undoing faults (press Ctrl-C again to stop now)\n",
-        )
-    });
 }

@@ -184,6 +184,18 @@ fn what_is_no_run_directory_is_refused() {
 }
 
 #[test]
+fn a_plan_of_another_version_is_told_from_a_damaged_one() {
+    let bench = Bench::new();
+    let plan = bench.run_dir(|_| {}).join("plan.json");
+    let text = fs::read_to_string(&plan).unwrap();
+    let mut older: Value = serde_json::from_str(&text).unwrap();
+    older["versions"]["ackproof"] = "0.0.1".into();
+    older.as_object_mut().unwrap().remove("seed");
+    fs::write(&plan, older.to_string()).unwrap();
+    assert_snapshot!(bench.transcript(&HUMAN));
+}
+
+#[test]
 fn a_plan_cannot_lead_out_of_its_directory() {
     let bench = Bench::new();
     let plan = bench.run_dir(|_| {}).join("plan.json");

@@ -161,7 +161,7 @@ fn whole_history(plan: &ScenarioPlan) -> Vec<Event> {
     let offset = |sequence: u64| Offset::new(i64::try_from(sequence).unwrap());
     let mut bodies = vec![
         Body::RunDeclared {
-            run: plan.records_run,
+            run: plan.record_run_id,
         },
         Body::TopicDeclared {
             topic: topic.ix,

@@ -109,7 +109,7 @@ fn export_prints_one_object_an_event() {
     assert_eq!(lines.len(), events.len());
     for (line, event) in lines.iter().zip(&events) {
         assert_eq!(line["at_us"], event.at.get());
-        assert_eq!(line["event"], history::kind(&event.body));
+        assert_eq!(line["event"], event.body.kind());
     }
     let text = String::from_utf8(said.stdout).unwrap();
     assert_snapshot!(text.lines().take(3).collect::<Vec<_>>().join("\n"));

@@ -7,6 +7,7 @@
 )]
 
 mod check;
+mod clients;
 mod cluster;
 mod damage;
 mod fixture;

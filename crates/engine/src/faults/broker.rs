@@ -50,16 +50,19 @@ pub(super) async fn picked_one(
 
 /// The process is no more: shown by the kernel, not by the one who sent the
 /// signal.
-pub(super) fn prove_gone(proof: &mut Proof, before: ProcessSnapshot) {
-    let now = ProcessSnapshot::of(before.pid).ok();
-    let alive = now.filter(|now| now.is_same_process(&before) && now.state != 'Z');
+pub(super) fn prove_gone(proof: &mut Proof, before: &[ProcessSnapshot]) {
+    let now = before.iter().find_map(|before| {
+        let now = ProcessSnapshot::of(before.pid).ok()?;
+        (now.is_same_process(before) && now.state != 'Z').then_some(now)
+    });
+    let pids: Vec<String> = before.iter().map(|it| it.pid.to_string()).collect();
     proof.add(
         "the process is gone",
-        alive.is_none(),
-        alive.map_or_else(
-            || format!("there is no process {} any more", before.pid),
-            |now| format!("process {} is in state {}", now.pid, now.state),
-        ),
+        now.is_none(),
+        match now {
+            Some(now) => format!("process {} is in state {}", now.pid, now.state),
+            None => format!("there is no process {} any more", pids.join(", ")),
+        },
     );
 }
 

@@ -48,7 +48,7 @@ impl Breakable for BrokerRestart {
 impl Broken for Down {
     async fn hold(&mut self, _: &FaultContext<'_>, proof: &mut Proof) -> Result<()> {
         for (broker, before) in &self.brokers {
-            prove_gone(proof, *before);
+            prove_gone(proof, &[*before]);
             prove_silent("the broker's port does not answer", broker, proof).await;
         }
         pass_until(self.until).await;

@@ -35,6 +35,12 @@ impl Member {
         process.ok_or_else(|| self.lacking())
     }
 
+    /// Its process and those below it, while it runs.
+    pub(super) fn processes(&self, members: &Members) -> Result<Vec<ProcessSnapshot>> {
+        let processes = members.processes(self.number);
+        processes.ok_or_else(|| self.lacking())
+    }
+
     /// Waits until one that writes is in the middle of its work.
     pub(super) async fn wait_mid_work(&self, context: &FaultContext<'_>, members: &mut Members) {
         // Late is no error: the proof says what it was in the middle of.
@@ -47,6 +53,14 @@ impl fmt::Display for Member {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "member {} of {}", self.number, self.group)
     }
+}
+
+/// Whether all of these processes stand still, and which state each is in.
+pub(super) fn still(processes: &[ProcessSnapshot]) -> (bool, String) {
+    let state = |it: &ProcessSnapshot| format!("process {} is in state {}", it.pid, it.state);
+    let states: Vec<String> = processes.iter().map(state).collect();
+    let still = processes.iter().all(|it| it.state == 'T');
+    (still && !processes.is_empty(), states.join(", "))
 }
 
 /// A member that writes was in the middle of its work.

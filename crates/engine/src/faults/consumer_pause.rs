@@ -9,7 +9,7 @@ use stack::process::Child;
 use tokio::time::Instant;
 
 use super::broker::prove_continued;
-use super::consumer::{Member, prove_busy};
+use super::consumer::{Member, prove_busy, still};
 use super::injection::{Breakable, Broken, FaultContext, Healed, Proof, Result};
 use crate::wait::{Wait, pass_until};
 
@@ -86,9 +86,12 @@ impl Frozen {
 impl Broken for Frozen {
     async fn hold(&mut self, context: &FaultContext<'_>, proof: &mut Proof) -> Result<()> {
         let (mut looks, mut stopped) = (0u32, 0u32);
+        let mut processes = 0;
         while !self.is_over(context) {
             looks += 1;
-            stopped += u32::from(self.child.snapshot()?.state == 'T');
+            let tree = self.child.tree()?;
+            stopped += u32::from(still(&tree).0);
+            processes = tree.len();
             let now = Instant::now();
             let rest = self.until.saturating_duration_since(now);
             let pause = if rest.is_zero() {
@@ -101,7 +104,15 @@ impl Broken for Frozen {
         proof.add(
             "the process state is T (stopped) all the while",
             looks == stopped && looks > 0,
-            format!("{stopped} of {looks} looks at process {}", self.child.pid()),
+            format!(
+                "{stopped} of {looks} looks at process {}{}",
+                self.child.pid(),
+                match processes {
+                    0 | 1 => String::new(),
+                    2 => " and its client's".to_owned(),
+                    more => format!(" and {} below it", more - 1),
+                }
+            ),
         );
         if self.takeover == Takeover::Awaited {
             let (taken, held) = (self.taken(context), self.held.len());

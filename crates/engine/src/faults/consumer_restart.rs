@@ -26,7 +26,7 @@ impl Breakable for ConsumerRestart {
         let mut groups = context.groups.lock().await;
         let members = member.among(&mut groups)?;
         member.wait_mid_work(context, members).await;
-        let before = member.process(members)?;
+        let before = member.processes(members)?;
         prove_busy(proof, context, members, number);
         if context.effect.is_real() {
             if self.signal == EndSignal::Kill {
@@ -44,7 +44,7 @@ impl Breakable for ConsumerRestart {
                 format!("{exit}, after {} ms", since.elapsed().as_millis()),
             );
         }
-        prove_gone(proof, before);
+        prove_gone(proof, &before);
         drop(groups);
         if self.offsets == Offsets::Deleted {
             offsets::delete(context, &member.group, proof).await?;

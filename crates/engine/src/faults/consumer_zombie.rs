@@ -7,14 +7,15 @@ use model::scenario::ConsumerZombie;
 use stack::process::{Exit, ProcessSnapshot};
 use tokio::time::Instant;
 
-use super::consumer::{Member, prove_mid_work};
+use super::consumer::{Member, prove_mid_work, still};
 use super::injection::{Breakable, Broken, FaultContext, Healed, Proof, Result};
 use crate::members::Fencing;
 use crate::wait::{Wait, pass_until};
 
 pub(super) struct Frozen {
     member: Member,
-    before: ProcessSnapshot,
+    /// Its process, and those below it.
+    before: Vec<ProcessSnapshot>,
     until: Instant,
 }
 
@@ -27,7 +28,7 @@ impl Breakable for ConsumerZombie {
         let mut groups = context.groups.lock().await;
         let members = member.among(&mut groups)?;
         member.wait_mid_work(context, members).await;
-        let before = member.process(members)?;
+        let before = member.processes(members)?;
         if context.effect.is_real() {
             members.freeze(number).await?;
             prove_mid_work(proof, members, number);
@@ -54,17 +55,21 @@ impl Broken for Frozen {
         }
         let after = self.member.process(members)?;
         drop(groups);
+        let driver = self.before.first().ok_or_else(|| self.member.lacking())?;
         proof.add(
             "another process has its number and its partitions",
-            !after.is_same_process(&self.before),
-            format!("process {} beside process {}", after.pid, self.before.pid),
+            !after.is_same_process(driver),
+            format!("process {} beside process {}", after.pid, driver.pid),
         );
         pass_until(self.until).await;
-        let still = ProcessSnapshot::of(self.before.pid)?;
+        let now = self.before.iter().map(|it| ProcessSnapshot::of(it.pid));
+        let now = now.collect::<std::result::Result<Vec<_>, _>>()?;
+        let same = now.iter().zip(&self.before).all(|(now, before)| now.is_same_process(before));
+        let (stood_still, states) = still(&now);
         proof.add(
             "the process stood still (state T) until then",
-            still.is_same_process(&self.before) && still.state == 'T',
-            format!("process {} is in state {}", still.pid, still.state),
+            same && stood_still,
+            states,
         );
         Ok(())
     }

@@ -27,7 +27,7 @@ impl Breakable for DiskLoss {
         let ends_before = ends_of_only_replicas(context, &self.topic).await?;
         let before = broker.service().snapshot()?;
         broker.service().kill().await?;
-        prove_gone(proof, before);
+        prove_gone(proof, &[before]);
         let wiped = if context.effect.is_real() {
             broker.wipe_partitions(&self.topic)?
         } else {

@@ -83,7 +83,7 @@ pub(super) struct Proof {
 impl Proof {
     pub(super) fn add(&mut self, what: &str, found: bool, detail: impl Into<String>) {
         self.observed.push(Evidence {
-            what: what.to_owned(),
+            observation: what.to_owned(),
             found: if found { Found::Yes } else { Found::No },
             detail: detail.into(),
         });
@@ -93,7 +93,7 @@ impl Proof {
     /// this.
     pub(super) fn after(&mut self, what: &str, found: bool, detail: impl Into<String>) {
         self.aftermath.push(Evidence {
-            what: what.to_owned(),
+            observation: what.to_owned(),
             found: if found { Found::Yes } else { Found::No },
             detail: detail.into(),
         });

@@ -42,7 +42,7 @@ impl Breakable for PowerLoss {
             try_join_all(brokers.iter().map(|it| it.service().kill())).await?;
         }
         for (broker, before) in brokers.iter().zip(before) {
-            prove_gone(proof, before);
+            prove_gone(proof, &[before]);
             if context.effect.is_real() {
                 let cut = broker.cut_unforced(&forced)?;
                 proof.add(

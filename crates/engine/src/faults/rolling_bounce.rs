@@ -43,7 +43,7 @@ impl Broken for Rolling {
             if context.effect.is_real() {
                 end(broker, self.signal, proof).await?;
             }
-            prove_gone(proof, before);
+            prove_gone(proof, &[before]);
             if context.effect.is_real() {
                 let one = [Arc::clone(broker)];
                 if let Healed::Not { why } = start_again(&one, context, proof).await? {

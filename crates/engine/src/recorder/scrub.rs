@@ -9,7 +9,7 @@ pub(super) fn scrub(body: &mut Body, secrets: &Secrets) {
     let clean = |text: &mut String| *text = secrets.scrub(text).into_owned();
     match body {
         Body::Aborted { reason: text }
-        | Body::Lacking { what: text }
+        | Body::Incomplete { description: text }
         | Body::ConnectorSeen { trace: text, .. }
         | Body::FaultNotHealed { why: text, .. }
         | Body::SendCompleted {
@@ -29,7 +29,7 @@ pub(super) fn scrub(body: &mut Body, secrets: &Secrets) {
         }
         Body::CaptureBegan { settings, .. } => {
             for setting in settings {
-                clean(&mut setting.what);
+                clean(&mut setting.description);
             }
         }
         _ => {}

@@ -1,12 +1,12 @@
-//! What the files of one run must agree on: which number is which topic, group
-//! and table, and how those are configured. Knows nothing of other events.
+//! Declarations on which the files of one run must agree: which number is which topic,
+//! group and table, and how those are configured. Knows nothing of other events.
 
 use std::collections::HashMap;
 
 use model::event::{Body, Cleanup, Isolation};
 use model::ids::{GroupIx, ProducerIx, TableIx, TopicIx};
 
-/// What can be declared in one way only.
+/// A thing that can be declared in one way only.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 enum Subject {
     Topic(TopicIx),
@@ -29,7 +29,7 @@ pub(super) struct Declarations {
     heard: HashMap<Subject, (Body, usize)>,
 }
 
-/// What an event adds to the declarations so far.
+/// The effect of an event on the declarations so far.
 #[derive(Debug)]
 pub(super) enum Heard {
     /// It belongs into the merged history: a new declaration, or none at all.
@@ -54,7 +54,7 @@ impl Declarations {
                     }
                     heard = Heard::Before;
                 }
-                // What a file says of itself twice is its own affair.
+                // A file may repeat its own declarations.
                 Some(_) | None => {
                     self.heard.insert(subject, (body.clone(), file));
                 }
@@ -78,7 +78,7 @@ fn subjects(body: &Body) -> Vec<Subject> {
         Body::TopicCleanup { topic, .. } => vec![Subject::CleanupOf(*topic)],
         Body::IsolationDeclared { group, .. } => vec![Subject::IsolationOf(*group)],
         Body::TransformDeclared { group, .. } => vec![Subject::TransformOf(*group)],
-        Body::CommittedExpected { group } => vec![Subject::RelianceOf(*group)],
+        Body::ReadCommittedRequired { group } => vec![Subject::RelianceOf(*group)],
         Body::RunDeclared { .. } => vec![Subject::Run],
         Body::KeysDeclared { producer, .. } => vec![Subject::KeysOf(*producer)],
         _ => Vec::new(),
@@ -121,13 +121,13 @@ pub(super) fn describe(body: &Body) -> String {
             format!("group {group} has isolation.level={isolation}")
         }
         Body::TransformDeclared { group, to } => format!("group {group} writes to topic {to}"),
-        Body::CommittedExpected { group } => {
+        Body::ReadCommittedRequired { group } => {
             format!("group {group} relies on committed records only")
         }
         Body::RunDeclared { run } => format!("the run is {run}"),
         Body::KeysDeclared { producer, keys } => {
             format!("the records of producer {producer} have {keys} keys")
         }
-        other => crate::kind(other).to_owned(),
+        other => other.kind().to_owned(),
     }
 }

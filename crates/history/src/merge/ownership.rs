@@ -1,5 +1,5 @@
-//! Whose an event is: what has one source, and so belongs into one file. Knows
-//! nothing of what the events say.
+//! The owner of an event: a thing with one source, whose events belong in one file. Knows
+//! nothing of the events' meaning.
 
 use std::collections::HashMap;
 use std::fmt;
@@ -7,7 +7,7 @@ use std::fmt;
 use model::event::{Body, ClientRef};
 use model::ids::{BrokerId, FaultIx, GroupIx, MemberIx, PartitionRef, ProducerIx, TableIx};
 
-/// What has one source.
+/// A thing with one source.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(super) enum Owner {
     Producer(ProducerIx),
@@ -47,7 +47,7 @@ impl fmt::Display for Owner {
 #[derive(Debug, Default)]
 pub(super) struct Ownership {
     files: HashMap<Owner, usize>,
-    /// Most events are of what the one before was of, in each file.
+    /// Most events have the owner of the event before, in each file.
     latest: Vec<Option<Owner>>,
 }
 
@@ -59,7 +59,7 @@ pub(super) struct Shared {
 }
 
 impl Ownership {
-    /// Notes that a file tells of what this event is of.
+    /// Notes that a file has events of this event's owner.
     pub(super) fn claim(&mut self, body: &Body, file: usize) -> Result<(), Shared> {
         let Some(what) = owner(body) else {
             return Ok(());
@@ -89,7 +89,7 @@ fn owner(body: &Body) -> Option<Owner> {
         | Body::Derived { record, .. } => Some(Owner::Producer(record.producer)),
         Body::ProducerCounted { producer, .. }
         | Body::OrderForgotten { producer, .. }
-        | Body::SendsUntold { producer, .. } => Some(Owner::Producer(*producer)),
+        | Body::SendsWithoutOutcome { producer, .. } => Some(Owner::Producer(*producer)),
         Body::TransactionBegun { transaction }
         | Body::TransactionJoined { transaction, .. }
         | Body::OffsetSent { transaction, .. }
@@ -103,7 +103,7 @@ fn owner(body: &Body) -> Option<Owner> {
         | Body::Assigned { member, .. }
         | Body::Revoked { member, .. }
         | Body::Processed { member, .. }
-        | Body::Glimpsed { member, .. }
+        | Body::ReadRolledBack { member, .. }
         | Body::Committed { member, .. }
         | Body::Repositioned { member, .. } => Some(Owner::Member(*member)),
         Body::Pinned { partition, .. }
@@ -141,14 +141,14 @@ fn owner(body: &Body) -> Option<Owner> {
         | Body::FaultEvidence { fault, .. }
         | Body::FaultAftermath { fault, .. }
         | Body::FaultNotHealed { fault, .. } => Some(Owner::Fault(*fault)),
-        // What anybody may say: names, doubts, how far a topic has come.
+        // Any file may have these: names, doubts, the end of a topic.
         Body::TopicDeclared { .. }
         | Body::GroupDeclared { .. }
         | Body::TableDeclared { .. }
         | Body::TopicCleanup { .. }
         | Body::IsolationDeclared { .. }
         | Body::TransformDeclared { .. }
-        | Body::CommittedExpected { .. }
+        | Body::ReadCommittedRequired { .. }
         | Body::RunDeclared { .. }
         | Body::KeysDeclared { .. }
         | Body::TailSeen { .. }
@@ -159,10 +159,10 @@ fn owner(body: &Body) -> Option<Owner> {
         | Body::Aborted { .. }
         | Body::Imported { .. }
         | Body::SendsUnrecorded { .. }
-        | Body::RebalancesUntold { .. }
+        | Body::RebalancesUnrecorded { .. }
         | Body::Replaceable { .. }
-        | Body::OffsetsGivenAgain { .. }
+        | Body::OffsetsReused { .. }
         | Body::TopicDeleted { .. }
-        | Body::Lacking { .. } => None,
+        | Body::Incomplete { .. } => None,
     }
 }

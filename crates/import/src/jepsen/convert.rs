@@ -1,5 +1,5 @@
-//! What each operation means to Jepsen, in the words of the model. Knows
-//! nothing of how operations are written, and of one process at a time.
+//! Converts Jepsen's operations to events, one process at a time. Knows nothing of how
+//! operations are written.
 
 use std::collections::{BTreeSet, HashSet};
 
@@ -10,13 +10,13 @@ use model::ids::{
 
 use super::JepsenSettings;
 use super::edn::Cursor;
-use super::error::{Flaw, Located};
+use super::error::{JepsenFlaw, Located};
 use super::foresight::{Foreseen, Lookout, Sending};
 use super::forms::Tail;
 use super::identities::{Found, Identities, KEYS_MAX, Partition};
 use super::operation::{Begin, Kind, Micros, Operation, Phase, Read, Scalar, What};
 use super::process::{Invoked, Open, Process, Step};
-use super::summary::{Note, Summary, text};
+use super::summary::{JepsenNote, JepsenSummary, text};
 
 /// Jepsen's name, and that of the topic and the group.
 const JEPSEN: &str = "jepsen";
@@ -24,7 +24,7 @@ const TOPIC: TopicIx = TopicIx::new(0);
 pub(super) const GROUP: GroupIx = GroupIx::new(0);
 /// As much of an error as is kept.
 const ERROR_BYTES_MAX: usize = 256;
-/// How long after its invocation a transaction is told to be asked to commit.
+/// The time from a transaction's invocation to its request for a commit.
 const COMMIT_DELAY_US: u64 = 1;
 /// The offset of an acknowledgement that names none.
 const NO_OFFSET: Offset = Offset::new(-1);
@@ -39,7 +39,7 @@ struct NoteCounts {
     unplaced: u64,
 }
 
-/// All there is to know apart from the processes, and where events go.
+/// The state of a conversion apart from the processes.
 pub(super) struct Converter<'s> {
     sink: &'s mut dyn FnMut(Event),
     now: Moment,
@@ -49,13 +49,13 @@ pub(super) struct Converter<'s> {
     /// Whether it was said that groups may be rebalanced at any time.
     rebalances: bool,
     foreseen: &'s Foreseen,
-    /// Whose sending was told before they were invoked.
+    /// Transactions whose sends were emitted before their invocation.
     announced: HashSet<TransactionRef>,
     lookout: Lookout,
     identities: Identities,
     /// Acknowledged somewhere, and not read so far.
     unlocated: HashSet<RecordId>,
-    pub(super) summary: Summary,
+    pub(super) summary: JepsenSummary,
     tally: NoteCounts,
 }
 
@@ -76,7 +76,7 @@ impl<'s> Converter<'s> {
             lookout: Lookout::default(),
             identities: Identities::default(),
             unlocated: HashSet::new(),
-            summary: Summary::default(),
+            summary: JepsenSummary::default(),
             tally: NoteCounts::default(),
         }
     }
@@ -89,7 +89,7 @@ impl<'s> Converter<'s> {
         (self.sink)(Event { at, body });
     }
 
-    /// What comes before everything else, once there is anything.
+    /// Emits the declarations, before the first event.
     pub(super) fn begin(&mut self) {
         if std::mem::replace(&mut self.begun, true) {
             return;
@@ -147,7 +147,7 @@ impl<'s> Converter<'s> {
                 self.declare_topic(count);
                 Ok(partition)
             }
-            None => Err(at.flaw(Flaw::TooMany {
+            None => Err(at.flaw(JepsenFlaw::TooMany {
                 what: "keys",
                 max: KEYS_MAX,
             })),
@@ -200,8 +200,8 @@ impl<'s> Converter<'s> {
         Ok(())
     }
 
-    /// What a process asks for, where it may have got it: positions elsewhere
-    /// are forgotten, and so is the order of what was sent there.
+    /// The partitions that a process asks for, where it may have got them. Its positions
+    /// elsewhere are forgotten, and so is the order of its sends there.
     fn ask(
         &mut self,
         process: &mut Process,
@@ -229,7 +229,7 @@ impl<'s> Converter<'s> {
 
     fn rebalances_untold(&mut self) {
         if !std::mem::replace(&mut self.rebalances, true) {
-            self.emit(Body::RebalancesUntold { group: GROUP });
+            self.emit(Body::RebalancesUnrecorded { group: GROUP });
         }
     }
 
@@ -241,12 +241,10 @@ impl<'s> Converter<'s> {
         });
     }
 
-    /// Tells what an operation is going to do. That the commit of a transaction
-    /// was asked for is told here too. It happened at some moment before the
-    /// completion; told at a late one, somebody's read after the real commit
-    /// could seem to be before it, so it is the earliest one, right after the
-    /// invocation. Whatever another operation read of it comes later, as its
-    /// completion does.
+    /// Emits an operation's invocation, and the request for its transaction's commit. That
+    /// request was sent at some moment before the completion. The earliest moment is used,
+    /// right after the invocation: at a later one, a read after the real commit could seem
+    /// to be before it.
     pub(super) fn invoke(
         &mut self,
         process: &mut Process,
@@ -323,7 +321,7 @@ impl<'s> Converter<'s> {
         Ok(())
     }
 
-    /// Tells how an operation went.
+    /// Emits an operation's completion.
     pub(super) fn complete(
         &mut self,
         process: &mut Process,
@@ -373,8 +371,8 @@ impl<'s> Converter<'s> {
         Ok(())
     }
 
-    /// Tells how each part of an operation went, in their order. It sends what
-    /// it was invoked with; how often it polls is its own affair.
+    /// Emits the completion of each micro-operation, in their order. The sends are those of
+    /// the invocation; the number of polls may differ.
     fn complete_parts(
         &mut self,
         process: &mut Process,
@@ -420,8 +418,7 @@ impl<'s> Converter<'s> {
         }
     }
 
-    /// Tells what became of an operation's sends where their offsets are not
-    /// known.
+    /// Emits the outcomes of an operation's sends without known offsets.
     fn sent_somewhere(&mut self, open: &Open, told: &Completion) {
         for invoked in &open.micros {
             if let Invoked::Send(record, partition) = *invoked {
@@ -445,9 +442,9 @@ impl<'s> Converter<'s> {
         self.end_transaction(&told);
     }
 
-    /// Tells what became of a send. In a transaction of unknown outcome the
-    /// record itself may well have been acknowledged. An `:ok` acknowledges it
-    /// even where it does not say at which offset.
+    /// Emits the outcome of a send. In a transaction of unknown outcome the record itself
+    /// may well have been acknowledged. An `:ok` acknowledges it even where it does not say
+    /// at which offset.
     fn sent(
         &mut self,
         record: RecordId,
@@ -485,15 +482,14 @@ impl<'s> Converter<'s> {
         });
     }
 
-    /// A completion's value counts, should it be another than the
-    /// invocation's.
+    /// Where a completion has another value than its invocation, the completion's counts.
     fn rename(
         &mut self,
         record: RecordId,
         partition: Partition,
         key: Scalar<'_>,
         value: Scalar<'_>,
-    ) -> Result<(), Flaw> {
+    ) -> Result<(), JepsenFlaw> {
         match self.identities.record(partition, value) {
             Some(known) if known == record => Ok(()),
             Some(_) => Err(sent_twice(key, value)),
@@ -505,11 +501,10 @@ impl<'s> Converter<'s> {
         }
     }
 
-    /// Tells that a record was read, when the operation completed: it was not
-    /// later. A transaction reads before its commit is asked for, so what it
-    /// reads of its own is told to be read when it was invoked. What did not end
-    /// well has seen the record, and not processed it. A read without an offset
-    /// cannot be told, only counted.
+    /// Emits a read, at the completion of its operation: it was not later. A transaction
+    /// reads before its commit is requested, so its reads of its own records are placed at
+    /// its invocation. An operation that failed has seen the record and not processed it. A
+    /// read without an offset is only counted.
     fn read(
         &mut self,
         process: &mut Process,
@@ -549,7 +544,7 @@ impl<'s> Converter<'s> {
                 content,
             }
         } else {
-            Body::Glimpsed {
+            Body::ReadRolledBack {
                 member,
                 from,
                 offset,
@@ -560,8 +555,8 @@ impl<'s> Converter<'s> {
         Ok(())
     }
 
-    /// The record that a value is; one that is sent later was sent before it was
-    /// read, and is told to be.
+    /// The record of a value. If its send comes later in the history, the send is emitted
+    /// here, before the read.
     fn identify(&mut self, partition: Partition, value: Scalar<'_>) -> Option<RecordId> {
         if let Some(known) = self.identities.record(partition, value) {
             return Some(known);
@@ -591,39 +586,42 @@ impl<'s> Converter<'s> {
         Some(record)
     }
 
-    /// What was polled before it was sent, to be known in the next conversion.
+    /// The sends that stand behind a poll of their record, for the next conversion.
     pub(super) fn foresee(&mut self) -> Foreseen {
         self.lookout.take()
     }
 
-    /// What the history leaves open at its end.
-    pub(super) fn finish(mut self, tail: Tail) -> Summary {
+    /// Ends the conversion, with notes on everything left open.
+    pub(super) fn finish(mut self, tail: Tail) -> JepsenSummary {
         let tally = std::mem::take(&mut self.tally);
         let unlocated = self.unlocated.len() as u64;
-        let mut note = |count, note: fn(u64) -> Note| {
+        let mut note = |count, note: fn(u64) -> JepsenNote| {
             if count > 0 {
                 self.summary.notes.push(note(count));
             }
         };
-        note(tally.uninvoked, |operations| Note::Uninvoked { operations });
-        note(tally.uncompleted, |operations| Note::Uncompleted {
+        note(tally.uninvoked, |operations| JepsenNote::Uninvoked {
             operations,
         });
-        note(tally.renamed, |sends| Note::Renamed { sends });
-        note(tally.timeless, |operations| Note::Timeless { operations });
-        note(tally.unplaced, |reads| Note::Unplaced { reads });
-        note(unlocated, |sends| Note::Unlocated { sends });
+        note(tally.uncompleted, |operations| JepsenNote::Uncompleted {
+            operations,
+        });
+        note(tally.renamed, |sends| JepsenNote::Renamed { sends });
+        note(tally.timeless, |operations| JepsenNote::Timeless {
+            operations,
+        });
+        note(tally.unplaced, |reads| JepsenNote::Unplaced { reads });
+        note(unlocated, |sends| JepsenNote::Unlocated { sends });
         match tail {
             Tail::Whole => {}
-            Tail::CutOff { line } => self.summary.notes.push(Note::CutOff { line }),
-            Tail::Unclosed => self.summary.notes.push(Note::Unclosed),
+            Tail::CutOff { line } => self.summary.notes.push(JepsenNote::CutOff { line }),
+            Tail::Unclosed => self.summary.notes.push(JepsenNote::Unclosed),
         }
-        // They cannot be held against what was read elsewhere, so nothing is
-        // proved by what was not read.
+        // They cannot be compared with reads elsewhere, so a missing read proves nothing.
         for note in self.summary.notes.clone() {
-            if let Note::Unplaced { .. } = note {
-                self.emit(Body::Lacking {
-                    what: note.to_string(),
+            if let JepsenNote::Unplaced { .. } = note {
+                self.emit(Body::Incomplete {
+                    description: note.to_string(),
                 });
             }
         }
@@ -651,8 +649,8 @@ fn place(partition: Partition) -> PartitionRef {
     }
 }
 
-fn sent_twice(key: Scalar<'_>, value: Scalar<'_>) -> Flaw {
-    Flaw::SentTwice {
+fn sent_twice(key: Scalar<'_>, value: Scalar<'_>) -> JepsenFlaw {
+    JepsenFlaw::SentTwice {
         key: key.shown(),
         value: value.shown(),
     }

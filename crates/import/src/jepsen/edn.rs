@@ -2,7 +2,7 @@
 //! bytes that are all there. Knows nothing of operations, nor of what stands in
 //! what is skipped.
 
-use super::error::{Flaw, Located};
+use super::error::{JepsenFlaw, Located};
 use super::form_length::{CLASSES, Class, FormLength};
 
 /// The next piece of a form.
@@ -81,24 +81,24 @@ impl<'a> Cursor<'a> {
     }
 
     /// The flaw, located here.
-    pub(super) fn flaw(self, flaw: Flaw) -> Located {
+    pub(super) fn flaw(self, flaw: JepsenFlaw) -> Located {
         Located { at: self.at, flaw }
     }
 
     /// The flaw that something else should stand here.
     pub(super) fn expected(self, expected: &'static str) -> Located {
-        self.flaw(Flaw::Expected { expected })
+        self.flaw(JepsenFlaw::Expected { expected })
     }
 
     /// The flaw, located where the last token began.
-    pub(super) fn wrong(self, flaw: Flaw) -> Located {
+    pub(super) fn wrong(self, flaw: JepsenFlaw) -> Located {
         let at = self.token;
         Located { at, flaw }
     }
 
     /// The flaw that something else should stand where the last token does.
     pub(super) fn instead(self, expected: &'static str) -> Located {
-        self.wrong(Flaw::Expected { expected })
+        self.wrong(JepsenFlaw::Expected { expected })
     }
 
     /// Past whatever means nothing: blanks, comments, discarded forms.
@@ -252,12 +252,12 @@ impl<'a> Cursor<'a> {
     }
 }
 
-/// What EDN takes for white space; a comma is.
+/// White space of EDN, commas included.
 pub(super) const fn is_blank(byte: u8) -> bool {
     matches!(byte, b' ' | b'\t' | b'\n' | b'\r' | b'\x0c' | b',')
 }
 
-/// What ends a token.
+/// Characters that end a token.
 const DELIMITERS: [bool; 256] = {
     let mut delimiters = [false; 256];
     let mut byte = 0u8;

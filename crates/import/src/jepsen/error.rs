@@ -1,5 +1,5 @@
-//! What can be wrong with a Jepsen history as a file, and where. Knows nothing
-//! of how it is found.
+//! Errors in the file of a Jepsen history, with their places. Knows nothing of how they are
+//! found.
 
 use std::io;
 
@@ -8,32 +8,27 @@ use super::forms::FORM_BYTES_MAX;
 
 /// Why a history could not be read to its end.
 #[derive(Debug, thiserror::Error)]
-pub enum Error {
+#[allow(missing_docs, reason = "the messages say what the fields are")]
+pub enum JepsenError {
     /// The operating system refused.
     #[error("cannot read {name}")]
-    Io {
-        /// The input.
-        name: String,
-        /// Why.
-        source: io::Error,
-    },
-    /// Something is not what a history of Jepsen's Kafka workload is made of.
+    Io { name: String, source: io::Error },
+    /// A part of the input is not a history of Jepsen's Kafka workload.
     #[error("{name}:{line}:{column}: {flaw}")]
     Malformed {
-        /// The input.
         name: String,
         /// The line, from 1.
         line: u64,
         /// The byte within the line, from 1.
         column: u64,
-        /// What is wrong there.
-        flaw: Flaw,
+        flaw: JepsenFlaw,
     },
 }
 
-/// What is wrong at some place of a history.
+/// A flaw at one place of a history.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum Flaw {
+#[allow(missing_docs, reason = "the messages say what the fields are")]
+pub enum JepsenFlaw {
     /// Brackets within brackets.
     #[error("nested deeper than {NESTING_MAX}")]
     TooDeep,
@@ -42,10 +37,7 @@ pub enum Flaw {
     TooLong,
     /// A bracket closes that another one opened, or none.
     #[error("`{found}` closes nothing that is open here")]
-    Unbalanced {
-        /// The bracket.
-        found: char,
-    },
+    Unbalanced { found: char },
     /// An operation runs into the next one.
     #[error("the operation that begins here does not end, and others follow it")]
     Unclosed,
@@ -57,61 +49,36 @@ pub enum Flaw {
     AfterTheEnd,
     /// Bytes that no EDN value begins or goes on with.
     #[error("expected {expected}")]
-    Expected {
-        /// What should stand there.
-        expected: &'static str,
-    },
-    /// An operation lacks what every operation has.
+    Expected { expected: &'static str },
+    /// An operation lacks a field that every operation has.
     #[error("the operation has no `:{field}`")]
-    Missing {
-        /// The field.
-        field: &'static str,
-    },
+    Missing { field: &'static str },
     /// A map with two values for one key.
     #[error("the operation has two values for `:{field}`")]
-    Repeated {
-        /// The field.
-        field: &'static str,
-    },
+    Repeated { field: &'static str },
     /// A number that Kafka's offsets, or times, do not reach.
     #[error("{number} is no {of}: it must be from 0 to 9223372036854775807")]
-    OutOfRange {
-        /// What it should be.
-        of: &'static str,
-        /// As it stands there.
-        number: String,
-    },
+    OutOfRange { of: &'static str, number: String },
     /// The two halves of an operation differ.
     #[error("does not match its invocation in line {line}: {how}")]
     Mismatch {
         /// Where it was invoked.
         line: u64,
-        /// In what they differ.
         how: &'static str,
     },
     /// Records can no longer be told apart.
     #[error("{value} is sent to key {key} twice: reads of it could mean either")]
-    SentTwice {
-        /// The key.
-        key: String,
-        /// The value.
-        value: String,
-    },
+    SentTwice { key: String, value: String },
     /// More than a history can number.
     #[error("there are more than {max} {what}")]
-    TooMany {
-        /// Of what.
-        what: &'static str,
-        /// How many there may be.
-        max: u32,
-    },
+    TooMany { what: &'static str, max: u32 },
 }
 
 /// A flaw, and the byte of its operation where it is.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Located {
     pub(super) at: usize,
-    pub(super) flaw: Flaw,
+    pub(super) flaw: JepsenFlaw,
 }
 
 /// A place in a file as people name it, both from 1.

@@ -1,6 +1,6 @@
-//! Sends that stand in a history behind a poll of their record: the record was
-//! sent before it was polled, whatever the order of operations says. They are
-//! found in one reading and told in the next. Knows nothing of operations.
+//! Sends that stand in a history behind a poll of their record: the record was sent before
+//! it was polled, whatever the order of operations says. One conversion finds them, and the
+//! next puts them in their place. Knows nothing of operations.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -16,11 +16,10 @@ pub(super) struct Sending {
     pub(super) records: Vec<(RecordId, Partition)>,
 }
 
-/// By partition and value, as it is written: what a poll was given before it
-/// was sent.
+/// The partition and value of a record that was polled before its send.
 type Early = BTreeMap<(Partition, Box<[u8]>), RecordId>;
 
-/// What is known of such sends before a history is told.
+/// Such sends, as the conversion before found them.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct Foreseen {
     records: Early,
@@ -33,7 +32,7 @@ impl Foreseen {
         self.records.is_empty()
     }
 
-    /// The record of a value that nobody has sent so far.
+    /// The record of a value whose send is still to come.
     pub(super) fn record(&self, partition: Partition, value: &[u8]) -> Option<RecordId> {
         if self.is_empty() {
             return None;
@@ -47,7 +46,7 @@ impl Foreseen {
     }
 }
 
-/// Looks out for such sends while a history is told.
+/// Finds such sends during a conversion.
 #[derive(Debug, Default)]
 pub(super) struct Lookout {
     /// Polled, and not sent so far.
@@ -56,7 +55,7 @@ pub(super) struct Lookout {
 }
 
 impl Lookout {
-    /// Nobody has sent what was polled.
+    /// A value was polled that is not sent so far.
     pub(super) fn polled(&mut self, partition: Partition, value: &[u8]) {
         self.unknown.insert((partition, value.into()));
     }
@@ -74,7 +73,7 @@ impl Lookout {
         early
     }
 
-    /// Everything that an operation sends of which something was polled before.
+    /// All sends of an operation, one of which was polled before.
     pub(super) fn sends(&mut self, sending: Sending) {
         for (record, _) in &sending.records {
             self.found.by_record.insert(*record, sending.transaction);

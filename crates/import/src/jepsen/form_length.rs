@@ -1,12 +1,12 @@
-//! Where a form in brackets ends. Knows brackets, strings, characters and
-//! comments, and nothing of what else a form is made of.
+//! Where a form in brackets ends. Knows brackets, strings, characters and comments, and
+//! nothing else of a form.
 
-use super::error::{Flaw, Located};
+use super::error::{JepsenFlaw, Located};
 
 /// How many brackets may be open at once.
 pub(super) const NESTING_MAX: usize = 64;
 
-/// What a byte means for where a form ends.
+/// The meaning of a byte for the end of a form.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) enum Class {
     Plain,
@@ -103,14 +103,14 @@ impl FormLength {
         Ok(None)
     }
 
-    fn open(&mut self, bracket: u8) -> Result<(), Flaw> {
-        let slot = self.open.get_mut(self.depth).ok_or(Flaw::TooDeep)?;
+    fn open(&mut self, bracket: u8) -> Result<(), JepsenFlaw> {
+        let slot = self.open.get_mut(self.depth).ok_or(JepsenFlaw::TooDeep)?;
         *slot = bracket;
         self.depth += 1;
         Ok(())
     }
 
-    fn close(&mut self, bracket: u8) -> Result<(), Flaw> {
+    fn close(&mut self, bracket: u8) -> Result<(), JepsenFlaw> {
         let opened = match bracket {
             b')' => b'(',
             b']' => b'[',
@@ -121,7 +121,7 @@ impl FormLength {
                 self.depth = depth;
                 Ok(())
             }
-            _ => Err(Flaw::Unbalanced {
+            _ => Err(JepsenFlaw::Unbalanced {
                 found: char::from(bracket),
             }),
         }
@@ -141,8 +141,8 @@ mod tests {
             ("{;}\n}", Ok(Some(5))),
             (r#"{"\"}"}"#, Ok(Some(7))),
             (r#"{"\n}\\"}"#, Ok(Some(9))),
-            ("{]", Err(Flaw::Unbalanced { found: ']' })),
-            ("{[}", Err(Flaw::Unbalanced { found: '}' })),
+            ("{]", Err(JepsenFlaw::Unbalanced { found: ']' })),
+            ("{[}", Err(JepsenFlaw::Unbalanced { found: '}' })),
         ] {
             let found = FormLength::new().end(text.as_bytes());
             assert_eq!(found.map_err(|located| located.flaw), expected, "{text}");
@@ -168,7 +168,7 @@ mod tests {
         assert_eq!(end(deep(NESTING_MAX)), Ok(Some(2 * NESTING_MAX)));
         let too_deep = Located {
             at: NESTING_MAX,
-            flaw: Flaw::TooDeep,
+            flaw: JepsenFlaw::TooDeep,
         };
         assert_eq!(end(deep(NESTING_MAX + 1)), Err(too_deep));
     }

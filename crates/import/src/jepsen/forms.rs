@@ -1,29 +1,28 @@
-//! Cuts a stream of bytes into the operations it holds, one in memory at a
-//! time, be they one after the other or in one vector or list. Knows brackets,
-//! strings and comments; nothing of what an operation is made of.
+//! Cuts a stream of bytes into the operations it holds, one in memory at a time, be they
+//! one after the other or in one vector or list. Knows brackets, strings and comments;
+//! nothing of the contents of an operation.
 
 use std::io::{self, BufRead};
 
 use super::edn::{Cursor, is_blank};
-use super::error::{Flaw, Located, Place};
+use super::error::{JepsenFlaw, Located, Place};
 use super::form_length::FormLength;
 
 /// No operation is longer.
 pub(super) const FORM_BYTES_MAX: usize = 16 * 1024 * 1024;
 /// The window grows beyond this for a longer operation only.
 const WINDOW_BYTES: usize = 256 * 1024;
-/// What each operation has once: two of them in what looks like one are two
-/// operations.
+/// A key that each operation has once: two of them in one form are two operations.
 const ONCE: &[u8] = b":process";
 
 /// Why there is no next form.
 #[derive(Debug)]
 pub(super) enum Stop {
     Io(io::Error),
-    Flaw(Place, Flaw),
+    Flaw(Place, JepsenFlaw),
 }
 
-/// What comes next.
+/// The next item.
 pub(super) enum Next<'a> {
     /// An operation, as far as brackets tell.
     Form { bytes: &'a [u8], place: Place },
@@ -42,7 +41,7 @@ pub(super) enum Tail {
     Unclosed,
 }
 
-/// What holds the operations.
+/// The container of the operations.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Container {
     /// Not known before the first form.
@@ -119,7 +118,7 @@ impl<R: BufRead> Forms<R> {
                     self.consume(1);
                 }
                 _ if container == Container::Ended && discards == 0 => {
-                    return Err(Stop::Flaw(self.place, Flaw::AfterTheEnd));
+                    return Err(Stop::Flaw(self.place, JepsenFlaw::AfterTheEnd));
                 }
                 [b'{' | b'#', ..] => {
                     if container == Container::Unknown {
@@ -133,7 +132,7 @@ impl<R: BufRead> Forms<R> {
                     let bytes = &self.window[begin..begin + length];
                     return Ok(Next::Form { bytes, place });
                 }
-                _ => return Err(Stop::Flaw(self.place, Flaw::NotAnOperation)),
+                _ => return Err(Stop::Flaw(self.place, JepsenFlaw::NotAnOperation)),
             }
         }
     }
@@ -148,9 +147,8 @@ impl<R: BufRead> Forms<R> {
         self.begin += bytes;
     }
 
-    /// Reads on behind what is unread, until the window is full: whoever reads
-    /// the unread bytes again has twice as many of them, or the last ones.
-    /// How many came; none at the end.
+    /// Reads on until the window is full: another look at the unread bytes finds twice as
+    /// many, or the last ones. Returns the number of bytes read; none at the end.
     fn fill(&mut self) -> Result<usize, Stop> {
         self.window.copy_within(self.begin..self.end, 0);
         self.end -= self.begin;
@@ -204,7 +202,7 @@ impl<R: BufRead> Forms<R> {
                         return Ok(None);
                     }
                 }
-                _ => return Err(Stop::Flaw(self.place, Flaw::TooLong)),
+                _ => return Err(Stop::Flaw(self.place, JepsenFlaw::TooLong)),
             }
         }
     }
@@ -219,11 +217,11 @@ impl<R: BufRead> Forms<R> {
                     self.consume(length);
                     return Ok(true);
                 }
-                Err(located) if !matches!(located.flaw, Flaw::Expected { .. }) => {
+                Err(located) if !matches!(located.flaw, JepsenFlaw::Expected { .. }) => {
                     return Err(self.stop(located));
                 }
                 _ if self.unread().len() > FORM_BYTES_MAX => {
-                    return Err(Stop::Flaw(self.place, Flaw::TooLong));
+                    return Err(Stop::Flaw(self.place, JepsenFlaw::TooLong));
                 }
                 _ if self.fill()? > 0 => {}
                 Ok(length) => {
@@ -240,7 +238,7 @@ impl<R: BufRead> Forms<R> {
     fn unfinished(&self) -> Result<Next<'_>, Stop> {
         let mut once = self.unread().windows(ONCE.len()).filter(|at| *at == ONCE);
         match once.nth(1) {
-            Some(_) => Err(Stop::Flaw(self.place, Flaw::Unclosed)),
+            Some(_) => Err(Stop::Flaw(self.place, JepsenFlaw::Unclosed)),
             None => Ok(Next::End(self.cut_off())),
         }
     }

@@ -1,5 +1,5 @@
-//! Which record and which partition is meant by a key and a value. Knows
-//! nothing of operations.
+//! The partition of a key, and the record of a key and a value. Knows nothing of
+//! operations.
 
 use std::collections::HashMap;
 
@@ -22,8 +22,8 @@ impl Partition {
     }
 }
 
-/// What scalars stand for. The hashes are keyed at random, so that no file can
-/// choose values that collide.
+/// A map from scalars. The hashes are keyed at random, so that no file can choose values
+/// that collide.
 #[derive(Debug)]
 struct Book<T> {
     numbers: HashMap<i64, T>,
@@ -47,7 +47,7 @@ impl<T: Copy> Book<T> {
         }
     }
 
-    /// What it stood for before.
+    /// Returns the value before.
     fn insert(&mut self, scalar: Scalar<'_>, what: T) -> Option<T> {
         match scalar {
             Scalar::Int(number) => self.numbers.insert(number, what),

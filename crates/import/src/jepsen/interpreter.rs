@@ -1,5 +1,5 @@
-//! Hands each operation to the process that it is of: one begins with its
-//! first operation and ends with a crash. Knows nothing of what they do.
+//! Gives each operation to its process: one begins with its first operation and ends with a
+//! crash. Knows nothing of the meaning of operations.
 
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
@@ -8,12 +8,12 @@ use model::event::{Body, Ending, Event};
 
 use super::JepsenSettings;
 use super::convert::{Converter, GROUP};
-use super::error::{Flaw, Located};
+use super::error::{JepsenFlaw, Located};
 use super::foresight::Foreseen;
 use super::forms::Tail;
 use super::operation::{Act, Micros, Operation, Phase};
 use super::process::Process;
-use super::summary::Summary;
+use super::summary::JepsenSummary;
 
 /// Tells operations, one after the other.
 pub(super) struct Interpreter<'s> {
@@ -35,12 +35,12 @@ impl<'s> Interpreter<'s> {
         }
     }
 
-    /// What was polled before it was sent, to be known in the next conversion.
+    /// The sends that stand behind a poll of their record, for the next conversion.
     pub(super) fn foresee(&mut self) -> Foreseen {
         self.convert.foresee()
     }
 
-    pub(super) fn summary(&mut self) -> &mut Summary {
+    pub(super) fn summary(&mut self) -> &mut JepsenSummary {
         &mut self.convert.summary
     }
 
@@ -67,7 +67,7 @@ impl<'s> Interpreter<'s> {
         let process = match self.processes.entry(operation.process) {
             Entry::Occupied(known) => known.into_mut(),
             Entry::Vacant(place) => {
-                let too_many = Flaw::TooMany {
+                let too_many = JepsenFlaw::TooMany {
                     what: "processes",
                     max: u32::MAX,
                 };
@@ -110,8 +110,8 @@ impl<'s> Interpreter<'s> {
         }
     }
 
-    /// Tells what remains open, and gives the summary.
-    pub(super) fn finish(mut self, tail: Tail) -> Summary {
+    /// Ends all open operations, and gives the summary.
+    pub(super) fn finish(mut self, tail: Tail) -> JepsenSummary {
         let mut open: Vec<Process> = self.processes.into_values().collect();
         open.sort_by_key(|process| process.producer);
         for mut process in open {

@@ -6,8 +6,8 @@ use std::borrow::Cow;
 use model::ids::Offset;
 
 use super::edn::{Cursor, Token, Whole, whole};
-use super::error::{Flaw, Located};
-use super::summary::{Summary, text};
+use super::error::{JepsenFlaw, Located};
+use super::summary::{JepsenSummary, text};
 
 /// The operations that mean something here (`:f`).
 const FUNCTIONS: [&[u8]; 6] = [
@@ -147,12 +147,15 @@ struct Fields<'a> {
 impl<'a> Operation<'a> {
     /// Reads one; none when it is of a kind that says nothing of records,
     /// which is counted.
-    pub(super) fn read(form: &'a [u8], summary: &mut Summary) -> Result<Option<Self>, Located> {
+    pub(super) fn read(
+        form: &'a [u8],
+        summary: &mut JepsenSummary,
+    ) -> Result<Option<Self>, Located> {
         let mut begin = Cursor::new(form);
         begin.blank()?;
         let fields = Fields::read(begin, summary)?;
         summary.operations += 1;
-        let missing = |field| begin.flaw(Flaw::Missing { field });
+        let missing = |field| begin.flaw(JepsenFlaw::Missing { field });
 
         let mut process = fields.process.ok_or_else(|| missing("process"))?.cursor;
         let number = match process.token()? {
@@ -203,12 +206,12 @@ impl<'a> Operation<'a> {
 }
 
 impl<'a> Fields<'a> {
-    fn read(mut cursor: Cursor<'a>, summary: &mut Summary) -> Result<Self, Located> {
+    fn read(mut cursor: Cursor<'a>, summary: &mut JepsenSummary) -> Result<Self, Located> {
         loop {
             match cursor.token()? {
                 Token::Tag(_) => {}
                 Token::Open(b'{') => break,
-                _ => return Err(cursor.wrong(Flaw::NotAnOperation)),
+                _ => return Err(cursor.wrong(JepsenFlaw::NotAnOperation)),
             }
         }
         let mut fields = Self::default();
@@ -236,7 +239,7 @@ impl<'a> Fields<'a> {
                 }
             };
             if slot.replace(field).is_some() {
-                return Err(at.flaw(Flaw::Repeated { field: name }));
+                return Err(at.flaw(JepsenFlaw::Repeated { field: name }));
             }
         }
         Ok(fields)
@@ -418,7 +421,7 @@ fn pair<'a>(cursor: &mut Cursor<'a>) -> Result<(Option<Offset>, Scalar<'a>), Loc
 fn not_negative(cursor: Cursor<'_>, number: &[u8], of: &'static str) -> Result<i64, Located> {
     match whole(number) {
         Some(Whole::Fits(number)) if number >= 0 => Ok(number),
-        _ => Err(cursor.wrong(Flaw::OutOfRange {
+        _ => Err(cursor.wrong(JepsenFlaw::OutOfRange {
             of,
             number: text(number, QUOTED_BYTES_MAX),
         })),

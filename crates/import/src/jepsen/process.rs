@@ -1,5 +1,5 @@
-//! One process of Jepsen's: a producer and a member of the group, with what it
-//! is in the middle of. Knows nothing of how operations are written, or told.
+//! One process of Jepsen's: a producer and a member of the group, with its open operation.
+//! Knows nothing of how operations are written or converted.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -7,7 +7,7 @@ use model::ids::{
     MemberIx, Micros, Offset, ProducerIx, RecordId, Sequence, TransactionIx, TransactionRef,
 };
 
-use super::error::Flaw;
+use super::error::JepsenFlaw;
 use super::identities::Partition;
 use super::operation::Kind;
 
@@ -52,8 +52,8 @@ impl Open {
     }
 
     /// The flaw of a completion that is not of this operation.
-    pub(super) fn mismatch(&self, how: &'static str) -> Flaw {
-        Flaw::Mismatch {
+    pub(super) fn mismatch(&self, how: &'static str) -> JepsenFlaw {
+        JepsenFlaw::Mismatch {
             line: self.line,
             how,
         }
@@ -70,15 +70,15 @@ pub(super) enum Invoked {
 /// Where a process is in a partition.
 #[derive(Clone, Copy, Debug)]
 struct Position {
-    /// What the last operation that succeeded read last.
+    /// The last offset read by the last operation that succeeded.
     settled: Option<Offset>,
-    /// What was read last.
+    /// The last offset read.
     latest: Offset,
     /// The reading that read it.
     reading: u64,
 }
 
-/// What may be expected of the offset that is read next.
+/// The order to expect of the next offset read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Step {
     /// Nothing went before it.
@@ -159,8 +159,8 @@ impl Process {
         }
     }
 
-    /// An operation has not ended well: for each partition that it read from,
-    /// what the last good one had read.
+    /// An operation has not ended well: for each partition that it read from, the position
+    /// of the last good one.
     pub(super) fn rewind(&mut self) -> Vec<(Partition, Option<Offset>)> {
         self.readings += 1;
         let positions = &self.positions;
@@ -199,7 +199,7 @@ impl Process {
         gone.collect()
     }
 
-    /// What it read last of a partition, by an operation that ended well.
+    /// The last offset that it read of a partition, by an operation that ended well.
     pub(super) fn settled(&self, partition: Partition) -> Option<Offset> {
         self.positions.get(&partition)?.settled
     }

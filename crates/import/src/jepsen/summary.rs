@@ -1,18 +1,16 @@
-//! What an import came to, apart from events. Knows nothing of how it was
-//! read.
+//! The summary of an import. Knows nothing of how the history was read.
 
 use std::collections::BTreeMap;
 use std::fmt;
 
-/// A file decides how many names there are, and how long they are.
+use crate::name_counts;
+
 const NAMES_MAX: usize = 256;
 const NAME_BYTES_MAX: usize = 64;
-/// Under which all others are counted.
-const OTHERS: &str = "...";
 
-/// What was read, and what was passed over.
+/// Counts of what was read and skipped.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Summary {
+pub struct JepsenSummary {
     /// Operations read: invocations and completions, those skipped included.
     pub operations: u64,
     /// Operations that say nothing of records, by their `:f`: those of the
@@ -22,13 +20,14 @@ pub struct Summary {
     pub skipped_fields: BTreeMap<String, u64>,
     /// The keys: the first one is partition 0.
     pub keys: Vec<String>,
-    /// What a reader of the verdict should know.
-    pub notes: Vec<Note>,
+    /// Notes for readers of the verdict.
+    pub notes: Vec<JepsenNote>,
 }
 
 /// Something about a history that is no error.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Note {
+#[allow(missing_docs, reason = "the messages say what the fields are")]
+pub enum JepsenNote {
     /// The input ends inside an operation, which was skipped.
     CutOff {
         /// Where that operation begins.
@@ -38,68 +37,47 @@ pub enum Note {
     Unclosed,
     /// Completions without an invocation, which were taken to be invoked when
     /// they completed.
-    Uninvoked {
-        /// How many.
-        operations: u64,
-    },
+    Uninvoked { operations: u64 },
     /// Operations that no completion was found for: their outcome is unknown.
-    Uncompleted {
-        /// How many.
-        operations: u64,
-    },
+    Uncompleted { operations: u64 },
     /// Sends that completed with another value than they were invoked with;
     /// the completion counts.
-    Renamed {
-        /// How many.
-        sends: u64,
-    },
+    Renamed { sends: u64 },
     /// Operations without a time, which were told right after the one before.
-    Timeless {
-        /// How many.
-        operations: u64,
-    },
+    Timeless { operations: u64 },
     /// Reads that do not tell their offset.
-    Unplaced {
-        /// How many.
-        reads: u64,
-    },
+    Unplaced { reads: u64 },
     /// Acknowledged sends that do not tell their offset, and were never read.
-    Unlocated {
-        /// How many.
-        sends: u64,
-    },
+    Unlocated { sends: u64 },
 }
 
-impl fmt::Display for Note {
+impl fmt::Display for JepsenNote {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
+        let (what, count) = match self {
             Self::CutOff { line } => {
-                write!(f, "the operation in line {line} is cut off: skipped")
+                return write!(f, "the operation in line {line} is cut off: skipped");
             }
-            Self::Unclosed => f.write_str("the vector of operations is cut off"),
-            Self::Uninvoked { operations } => {
-                write!(f, "completed without an invocation: {operations}")
-            }
+            Self::Unclosed => return f.write_str("the vector of operations is cut off"),
+            Self::Uninvoked { operations } => ("completed without an invocation", operations),
             Self::Uncompleted { operations } => {
-                write!(f, "never completed, so of unknown outcome: {operations}")
+                ("never completed, so of unknown outcome", operations)
             }
-            Self::Renamed { sends } => write!(
-                f,
-                "sends completed with another value than invoked with: {sends}"
+            Self::Renamed { sends } => (
+                "sends completed with another value than invoked with",
+                sends,
             ),
-            Self::Timeless { operations } => write!(
-                f,
-                "operations without a time, told right after the one before: {operations}"
+            Self::Timeless { operations } => (
+                "operations without a time, told right after the one before",
+                operations,
             ),
-            Self::Unplaced { reads } => write!(f, "reads without an offset: {reads}"),
-            Self::Unlocated { sends } => {
-                write!(f, "acknowledged without an offset, and never read: {sends}")
-            }
-        }
+            Self::Unplaced { reads } => ("reads without an offset", reads),
+            Self::Unlocated { sends } => ("acknowledged without an offset, and never read", sends),
+        };
+        write!(f, "{what}: {count}")
     }
 }
 
-impl Summary {
+impl JepsenSummary {
     pub(super) fn skip_operation(&mut self, name: &[u8]) {
         count(&mut self.skipped_operations, name);
     }
@@ -110,14 +88,7 @@ impl Summary {
 }
 
 fn count(counts: &mut BTreeMap<String, u64>, name: &[u8]) {
-    let name = text(name, NAME_BYTES_MAX);
-    if let Some(count) = counts.get_mut(&name) {
-        *count += 1;
-    } else if counts.len() < NAMES_MAX {
-        counts.insert(name, 1);
-    } else {
-        *counts.entry(OTHERS.to_owned()).or_default() += 1;
-    }
+    name_counts::count(counts, text(name, NAME_BYTES_MAX), NAMES_MAX);
 }
 
 /// Bytes of a history for people to read: no more than so many of them.
@@ -130,18 +101,6 @@ pub(super) fn text(bytes: &[u8], bytes_max: usize) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn names_are_counted_and_their_number_is_bounded() {
-        let mut summary = Summary::default();
-        for number in 0..1000u64 {
-            summary.skip_field(format!("field-{}", number % 500).as_bytes());
-        }
-        let counts = &summary.skipped_fields;
-        assert_eq!(counts.len(), NAMES_MAX + 1);
-        assert_eq!(counts["field-7"], 2);
-        assert_eq!(counts.values().sum::<u64>(), 1000);
-    }
 
     #[test]
     fn a_long_text_is_cut() {

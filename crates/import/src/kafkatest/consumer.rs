@@ -1,5 +1,5 @@
-//! What a consumer's file tells: a member for each process that wrote it, its
-//! assignments as they grow and shrink, what it read and what it committed.
+//! Converts a consumer's file: a member for each process that wrote it, with its
+//! assignments, its reads and its commits.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -9,7 +9,7 @@ use model::ids::{
 };
 
 use super::convert::Context;
-use super::error::Flaw;
+use super::error::KafkatestFlaw;
 use super::event_channel::EventSender;
 use super::head::Role;
 use super::json::{Committed, Consumed, Partitions, ToolEvent};
@@ -20,7 +20,7 @@ use super::participants::{Basis, Certainty, Participants, Reading};
 use super::quick::Record;
 use super::reading::{Halt, LineEvent};
 use super::source::Source;
-use super::summary::{Note, Summary};
+use super::summary::{KafkatestNote, KafkatestSummary};
 use super::topics::Topics;
 
 /// How the client words a commit that the coordinator refused, or that the
@@ -42,9 +42,9 @@ pub(super) struct ConsumerFile<'d> {
     process: Option<Process>,
     /// The prefix of the record before, if it is one producer's alone.
     last: Option<OnlyOne>,
-    /// Summed up, and not told one by one.
+    /// Records in a sum without a line of their own.
     untold: u64,
-    /// Of whom it cannot be said which of several records they are.
+    /// Reads that may be of several records.
     guessed: u64,
     /// Records that were read, of all processes.
     read: u64,
@@ -57,18 +57,18 @@ pub(super) struct ConsumerFile<'d> {
 struct Process {
     member: MemberIx,
     ended: bool,
-    /// What was told of each partition since the last sum.
+    /// Reads of each partition since the last sum.
     told: Vec<Portion>,
-    /// What it was given, where it says so.
+    /// Its assignment, where the file has it.
     given: Option<BTreeSet<PartitionRef>>,
     /// In which life it read a partition last.
     read_in: BTreeMap<PartitionRef, PartitionRef>,
-    /// What the last poll returned beyond what was taken of it. Nothing may
-    /// follow it: `--max-messages` ended the client there.
+    /// Records that the last poll returned and the client did not take. Nothing may follow
+    /// them: `--max-messages` ended the client there.
     left: u64,
 }
 
-/// Records of one partition that were told one by one.
+/// Records of one partition with lines of their own.
 #[derive(Clone, Copy)]
 struct Portion {
     partition: PartitionRef,
@@ -162,8 +162,8 @@ impl<'d> ConsumerFile<'d> {
         Ok(())
     }
 
-    /// Tells what is known at the end of the file.
-    pub(super) fn finish(self, summary: &mut Summary) -> Vec<i32> {
+    /// Emits the events at the end of the file.
+    pub(super) fn finish(self, summary: &mut KafkatestSummary) -> Vec<i32> {
         let path = self.source.name.display();
         if self.untold > 0 {
             summary.lacking.push(format!(
@@ -173,7 +173,7 @@ impl<'d> ConsumerFile<'d> {
             ));
         }
         if self.read + self.untold == 0 {
-            summary.notes.push(Note::Idle {
+            summary.notes.push(KafkatestNote::Idle {
                 path: self.source.name.clone(),
             });
         }
@@ -194,12 +194,12 @@ impl<'d> ConsumerFile<'d> {
     }
 
     /// The process that writes, begun if it is new.
-    fn process(&mut self, at: Micros) -> Result<&mut Process, Flaw> {
+    fn process(&mut self, at: Micros) -> Result<&mut Process, KafkatestFlaw> {
         match &mut self.process {
             Some(process) => Ok(process),
             none => {
                 let member = self.participants.member(self.ordinal, self.incarnation);
-                let member = member.ok_or(Flaw::TooManyProcesses)?;
+                let member = member.ok_or(KafkatestFlaw::TooManyProcesses)?;
                 let group = self.group;
                 self.out.send(at, Body::MemberStarted { member, group });
                 Ok(none.insert(Process {
@@ -277,7 +277,7 @@ impl<'d> ConsumerFile<'d> {
         Ok(())
     }
 
-    /// What was read, if not with the key that was acknowledged.
+    /// The content of a read whose key differs from the acknowledged one.
     fn damaged(
         &self,
         reading: &Reading<'_>,
@@ -285,7 +285,7 @@ impl<'d> ConsumerFile<'d> {
         content: Content,
     ) -> Result<Content, Halt> {
         let Some(keys) = self.keys else {
-            // Nobody has looked at keys so far.
+            // The keys have not been surveyed so far.
             return if line.key.flatten().is_some() {
                 Err(Halt::Anew)
             } else {
@@ -313,7 +313,7 @@ impl<'d> ConsumerFile<'d> {
                 let by_place = self.participants.by_place(from, offset) == Some(record);
                 Content::Ours(RecordId {
                     producer: sender.unwrap_or(record.producer),
-                    // What has its place for a name is another record in another life.
+                    // A record named after its place is another one in another life.
                     sequence: if by_place && in_life.life > 0 {
                         let life = (in_life.life as u64) << 56;
                         Sequence::new(record.sequence.get() | life)
@@ -346,7 +346,7 @@ impl<'d> ConsumerFile<'d> {
         all.collect()
     }
 
-    /// Something is told that is no beginning.
+    /// The line is not the first of a process.
     fn goes_on(&mut self) {
         if self.process.as_ref().is_some_and(|process| process.ended) {
             self.contradict("something stands behind its own end (shutdown_complete)");
@@ -411,7 +411,7 @@ impl<'d> ConsumerFile<'d> {
                 wrong = Some("records_consumed names other offsets than record_data");
             }
         }
-        // What the sum does not name at all was not of its poll.
+        // Partitions that the sum does not name were not in its poll.
         if summed < told.iter().map(|portion| portion.count).sum() && !sum.partitions.is_empty() {
             wrong = Some("records_consumed leaves out a partition that record_data told of");
         }
@@ -471,7 +471,7 @@ impl<'d> ConsumerFile<'d> {
                 Ok(known)
             }
             (_, Basis::Heads) => Err(Halt::Anew),
-            (None, Basis::Survey) => Err(Flaw::Changed.into()),
+            (None, Basis::Survey) => Err(KafkatestFlaw::Changed.into()),
         }
     }
 }
@@ -485,7 +485,7 @@ fn result(success: bool, error: Option<&str>) -> CommitResult {
 }
 
 impl Process {
-    /// Notes a record that is told by itself.
+    /// Notes a record with a line of its own.
     #[inline]
     fn tell(&mut self, partition: PartitionRef, offset: Offset) {
         let mut told = self.told.iter_mut().rev();

@@ -1,5 +1,5 @@
-//! All files of a recording, told as one history: who is who, then every
-//! file's events as its thread reads them, then what the recording lacks.
+//! Converts all files of a recording to one history: the declarations, then every file's
+//! events as its thread reads them, then the recording's gaps.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -11,7 +11,7 @@ use model::ids::{GroupIx, Micros, PartitionRef, TopicIx};
 
 use super::Cleaning;
 use super::consumer::ConsumerFile;
-use super::error::Error;
+use super::error::KafkatestError;
 use super::event_channel::{self, EventReceiver, EventSender};
 use super::head::Head;
 use super::keys::Keys;
@@ -20,18 +20,18 @@ use super::participants::{FileRole, Participants};
 use super::producer::ProducerFile;
 use super::reading::{Halt, Halted, read};
 use super::source::Source;
-use super::summary::{Note, Summary};
+use super::summary::{KafkatestNote, KafkatestSummary};
 
 /// Files that are read at the same time, each by a thread of its own.
 const LANES_MAX: usize = 16;
 
-/// What became of a file.
+/// The result of a file.
 enum Outcome {
-    Converted(Summary, Vec<i32>),
+    Converted(KafkatestSummary, Vec<i32>),
     Halted(Halted),
 }
 
-/// What is known of a recording before it is told.
+/// The known facts about a recording before its conversion.
 #[derive(Clone, Copy)]
 pub(super) struct Context<'r> {
     pub(super) participants: &'r Participants,
@@ -49,12 +49,12 @@ impl Context<'_> {
     }
 }
 
-/// Tells everything; none where that takes a survey first.
+/// Converts everything; none where a survey is needed first.
 pub(super) fn convert(
     (sources, heads): (&[Source], &[Head]),
     known: Context<'_>,
     mut sink: impl FnMut(&Event),
-) -> Result<Option<Summary>, Error> {
+) -> Result<Option<KafkatestSummary>, KafkatestError> {
     let participants = known.participants;
     let mut partitions = Vec::new();
     announce(known).iter().for_each(&mut sink);
@@ -74,7 +74,7 @@ pub(super) fn convert(
         merge(lanes.collect(), &mut sink);
     });
     let outcomes = workers.outcomes.into_inner();
-    let mut summary = Summary::default();
+    let mut summary = KafkatestSummary::default();
     for outcome in outcomes.unwrap_or_else(PoisonError::into_inner) {
         match outcome {
             Some(Outcome::Converted(of_file, counts)) => {
@@ -125,10 +125,10 @@ fn lanes(heads: &[Head]) -> Vec<Vec<usize>> {
     lanes
 }
 
-/// Takes the earliest event that any lane has, and the next, until no lane has
-/// one: whichever thread is faster, they come in the same order, so that
-/// whoever asks for them again is told the same history. What one member read
-/// before another took over comes first where their clocks say so.
+/// Takes the earliest event that any lane has, and the next, until no lane has one:
+/// whichever thread is faster, they come in the same order, so that every conversion gives
+/// the same history. Reads of one member come before those of the next owner where their
+/// clocks say so.
 fn merge(mut lanes: Vec<EventReceiver>, sink: &mut impl FnMut(&Event)) {
     let mut order: Vec<(Micros, usize)> = Vec::new();
     loop {
@@ -152,7 +152,7 @@ fn merge(mut lanes: Vec<EventReceiver>, sink: &mut impl FnMut(&Event)) {
     }
 }
 
-/// Says who is who, and what may be gone.
+/// Emits the declarations, and the offsets of records that may be gone.
 fn announce(known: Context<'_>) -> Vec<Event> {
     let participants = known.participants;
     let mut events = Vec::new();
@@ -178,7 +178,7 @@ fn announce(known: Context<'_>) -> Vec<Event> {
     }
     let restarts = known.lives.into_iter().flat_map(Lives::restarts);
     for (before, since, first, how) in restarts {
-        tell(Body::OffsetsGivenAgain {
+        tell(Body::OffsetsReused {
             before,
             since,
             first,
@@ -201,7 +201,7 @@ fn announce(known: Context<'_>) -> Vec<Event> {
     }
     let replaceable = known.keys.into_iter().flat_map(|keys| &keys.replaceable);
     let replaceable = replaceable.filter(|(of, _)| excused.contains(&of.topic));
-    // Which of two lives a key is of is not told.
+    // Which of two lives a key belongs to is unknown.
     for (partition, runs) in replaceable.filter(|(of, _)| known.life_count(**of) == 1) {
         for (first, last) in runs {
             let (partition, first, last) = (*partition, *first, *last);
@@ -227,8 +227,12 @@ fn declare_topics(participants: &Participants, partitions: &[i32], tell: &mut im
     }
 }
 
-/// Says what is known at the end.
-fn conclude(participants: &Participants, partitions: &[i32], summary: &Summary) -> Vec<Event> {
+/// Emits the events at the end.
+fn conclude(
+    participants: &Participants,
+    partitions: &[i32],
+    summary: &KafkatestSummary,
+) -> Vec<Event> {
     let mut events = Vec::new();
     let mut tell = |body| {
         let at = Micros::default();
@@ -236,14 +240,16 @@ fn conclude(participants: &Participants, partitions: &[i32], summary: &Summary) 
     };
     declare_topics(participants, partitions, &mut tell);
     for what in &summary.lacking {
-        tell(Body::Lacking { what: what.clone() });
+        tell(Body::Incomplete {
+            description: what.clone(),
+        });
     }
     tell(Body::TrafficEnded);
     tell(Body::Completed);
     events
 }
 
-/// The threads that read files, and what they share.
+/// The threads that read files, with their shared state.
 struct Workers<'r> {
     sources: &'r [Source],
     known: Context<'r>,
@@ -271,13 +277,13 @@ impl Workers<'_> {
     }
 
     fn convert_file(&self, file: usize, source: &Source, out: &mut EventSender) -> Outcome {
-        let mut summary = Summary::default();
+        let mut summary = KafkatestSummary::default();
         let participants = self.known.participants;
         let (went, counts) = match participants.parts.get(file) {
             Some(FileRole::Producer) => {
                 summary.producer_files = 1;
                 let mut producer_file = ProducerFile::new(self.known, source, file, out);
-                let mut told = Summary::default();
+                let mut told = KafkatestSummary::default();
                 let went = read(source, &mut summary, |event| {
                     self.go_on(file)?;
                     producer_file.take(&event, &mut told)
@@ -297,7 +303,7 @@ impl Workers<'_> {
             }
             Some(FileRole::Silent) | None => {
                 let went = read(source, &mut summary, |_| Ok(()));
-                summary.notes.push(Note::Silent {
+                summary.notes.push(KafkatestNote::Silent {
                     path: source.name.clone(),
                 });
                 (went, Vec::new())

@@ -1,5 +1,5 @@
-//! What can be wrong with the files that Kafka's verifiable clients print, and
-//! where. Knows nothing of how it is found.
+//! Errors in files of Kafka's verifiable clients, with their places. Knows nothing of how
+//! they are found.
 
 use std::io;
 use std::path::PathBuf;
@@ -9,67 +9,44 @@ use super::numbers::PARTITION_MAX;
 
 /// Why a recording could not be read to its end.
 #[derive(Debug, thiserror::Error)]
-pub enum Error {
+#[allow(missing_docs, reason = "the messages say what the fields are")]
+pub enum KafkatestError {
     /// The operating system refused.
     #[error("cannot read {path}", path = path.display())]
-    Io {
-        /// The file.
-        path: PathBuf,
-        /// Why.
-        source: io::Error,
-    },
-    /// A line is not what the verifiable clients print.
+    Io { path: PathBuf, source: io::Error },
+    /// A line that no verifiable client prints.
     #[error("{path}:{line}: {flaw}", path = path.display())]
     Malformed {
-        /// The file.
         path: PathBuf,
         /// The line, from 1.
         line: u64,
-        /// What is wrong there.
-        flaw: Flaw,
+        flaw: KafkatestFlaw,
     },
-    /// A consumer's file whose group nobody names.
+    /// A consumer's file without the name of its group.
     #[error("cannot tell the consumer group of {path}", path = path.display())]
-    Groupless {
-        /// The file.
-        path: PathBuf,
-    },
+    Groupless { path: PathBuf },
     /// A producer's file that was said to be a member's of a group.
     #[error("{path} was given as a consumer's of group {group}, and a producer wrote it", path = path.display())]
-    NotAConsumer {
-        /// The file.
-        path: PathBuf,
-        /// The group.
-        group: String,
-    },
+    NotAConsumer { path: PathBuf, group: String },
     /// One file twice would be a record twice.
     #[error("{path} is given twice", path = path.display())]
-    Twice {
-        /// The file.
-        path: PathBuf,
-    },
+    Twice { path: PathBuf },
     /// More names than a history has numbers for.
     #[error("more than {max} {of}")]
-    TooMany {
-        /// Of what.
-        of: &'static str,
-        /// How many there may be.
-        max: usize,
-    },
+    TooMany { of: &'static str, max: usize },
 }
 
-/// What is wrong with a line.
+/// A flaw of a line.
 #[derive(Debug, thiserror::Error)]
-pub enum Flaw {
+#[allow(missing_docs, reason = "the messages say what the fields are")]
+pub enum KafkatestFlaw {
     /// A line of absurd size.
     #[error("the line is longer than {} MiB", LINE_BYTES_MAX / 1024 / 1024)]
     TooLong,
     /// Not a JSON object, or one whose fields are of other types.
     #[error("expected {expected}: {}", in_line(source))]
     Json {
-        /// What the line should have been.
         expected: &'static str,
-        /// Why it is not.
         source: serde_json::Error,
     },
     /// No offset of a record.
@@ -81,11 +58,10 @@ pub enum Flaw {
     /// Both in one file: the group of the one would be the other's.
     #[error("`{name}` is a {found}'s, and the file is a {file}'s")]
     Mixed {
-        /// The event.
         name: &'static str,
-        /// Who prints that.
+        /// The kind of client that prints it.
         found: &'static str,
-        /// Whose the file is.
+        /// The kind of client that wrote the file.
         file: &'static str,
     },
     /// More processes than a history has numbers for wrote the file.

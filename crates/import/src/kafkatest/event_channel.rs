@@ -1,6 +1,6 @@
-//! The way of events from the thread that reads a file to the one that takes
-//! them in: in batches, so that neither waits for the other at each event, and
-//! in a bounded queue, so that neither runs ahead. Knows nothing of files.
+//! A channel for events, from the thread that reads a file to the one that merges: in
+//! batches, so that neither waits for the other at each event, and in a bounded queue, so
+//! that neither runs ahead. Knows nothing of files.
 
 use std::sync::mpsc::{self, Receiver, Sender, SyncSender, sync_channel};
 
@@ -12,14 +12,14 @@ const BATCH_EVENTS: usize = 1024;
 /// Batches under way, at most.
 const BATCHES_MAX: usize = 4;
 
-/// Where a reader of files puts its events.
+/// The sending end.
 pub(super) struct EventSender {
     batch: Vec<Event>,
     queue: SyncSender<Vec<Event>>,
     used: Receiver<Vec<Event>>,
 }
 
-/// Where they come out.
+/// The receiving end.
 pub(super) struct EventReceiver {
     batch: Vec<Event>,
     /// How many of the batch were taken.
@@ -28,7 +28,7 @@ pub(super) struct EventReceiver {
     used: Sender<Vec<Event>>,
 }
 
-/// A way, and both of its ends.
+/// Both ends of a new channel.
 pub(super) fn channel() -> (EventSender, EventReceiver) {
     let (queue, batches) = sync_channel(BATCHES_MAX);
     let (used, to_refill) = mpsc::channel();
@@ -60,7 +60,7 @@ impl EventSender {
         let mut next = next.unwrap_or_else(|_| Vec::with_capacity(BATCH_EVENTS));
         next.clear();
         let batch = std::mem::replace(&mut self.batch, next);
-        // Nobody takes events any more where the other thread has panicked.
+        // The receiver is gone where the other thread has panicked.
         let _ = self.queue.send(batch);
     }
 }

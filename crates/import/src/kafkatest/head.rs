@@ -1,18 +1,18 @@
 //! Whose a file is, by its first events: a verifiable client has one topic,
 //! and a producer one prefix. Knows nothing of the rest of the file.
 
-use super::error::{Error, Flaw};
+use super::error::{KafkatestError, KafkatestFlaw};
 use super::json::ToolEvent;
 use super::numbers::{Counting, counting};
 use super::quick::Kind;
 use super::reading::{Halt, Halted, LineEvent, read};
 use super::source::Source;
-use super::summary::Summary;
+use super::summary::KafkatestSummary;
 
 /// A client tells its topic in its first lines, or the file is an odd one.
 const LINES_MAX: u64 = 1000;
 
-/// Who wrote a file.
+/// The kind of client that wrote a file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Role {
     /// `VerifiableProducer`
@@ -29,7 +29,7 @@ impl Role {
         }
     }
 
-    /// Whoever prints such events; none where both do.
+    /// The kind of client that prints such events; none where both do.
     pub(super) const fn of(told: &LineEvent<'_>) -> Option<(Self, &'static str)> {
         match told {
             LineEvent::Record(record) => match record.kind {
@@ -52,15 +52,15 @@ impl Role {
         }
     }
 
-    /// Refuses what the other one prints.
-    pub(super) const fn admit(self, told: &LineEvent<'_>) -> Result<(), Flaw> {
+    /// Refuses events of the other kind.
+    pub(super) const fn admit(self, told: &LineEvent<'_>) -> Result<(), KafkatestFlaw> {
         match (self, Self::of(told)) {
-            (Self::Producer, Some((Self::Consumer, name))) => Err(Flaw::Mixed {
+            (Self::Producer, Some((Self::Consumer, name))) => Err(KafkatestFlaw::Mixed {
                 name,
                 found: Self::Consumer.name(),
                 file: Self::Producer.name(),
             }),
-            (Self::Consumer, Some((Self::Producer, name))) => Err(Flaw::Mixed {
+            (Self::Consumer, Some((Self::Producer, name))) => Err(KafkatestFlaw::Mixed {
                 name,
                 found: Self::Producer.name(),
                 file: Self::Consumer.name(),
@@ -70,7 +70,7 @@ impl Role {
     }
 }
 
-/// What the first events of a file tell.
+/// The facts in the first events of a file.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct Head {
     /// None where nothing in the file tells.
@@ -85,11 +85,11 @@ pub(super) struct Head {
 }
 
 /// Reads as far as needed to know whose a file is.
-pub(super) fn recognise(source: &Source) -> Result<Head, Error> {
+pub(super) fn recognise(source: &Source) -> Result<Head, KafkatestError> {
     let mut head = Head::default();
     let mut events = 0;
     let mut records = 0;
-    let went = read(source, &mut Summary::default(), |told| {
+    let went = read(source, &mut KafkatestSummary::default(), |told| {
         events += 1;
         head.learn(&told);
         records += u32::from(matches!(told, LineEvent::Record(_)));

@@ -1,5 +1,5 @@
-//! What any line of a verifiable client says, by the rules of JSON. Slow and
-//! thorough: [`quick`](super::quick) reads most lines, and must agree.
+//! Reads any line of a verifiable client, by the rules of JSON. Slow and thorough:
+//! [`quick`](super::quick) reads most lines, and must agree.
 
 use std::borrow::Cow;
 use std::fmt;
@@ -7,7 +7,7 @@ use std::fmt;
 use serde::Deserialize;
 use serde::de::{Deserializer, MapAccess, SeqAccess, Visitor};
 
-use super::error::Flaw;
+use super::error::KafkatestFlaw;
 use super::numbers::NO_OFFSET;
 
 /// A line of a client, by its `name`.
@@ -39,7 +39,7 @@ pub(super) enum ToolEvent<'l> {
     Unknown(Cow<'l, str>),
 }
 
-/// A line, and what of it was passed over.
+/// A line, and the number of its unknown fields.
 #[derive(Debug, PartialEq)]
 pub(super) struct Line<'l> {
     /// By the clock of its machine; none in a line of unknown kind.
@@ -113,9 +113,9 @@ pub(super) struct Total {
 /// The sum of one poll.
 #[derive(Debug, PartialEq, Deserialize)]
 pub(super) struct Consumed<'l> {
-    /// What the poll returned.
+    /// Records that the poll returned.
     pub(super) count: u64,
-    /// What of it the client took: less where `--max-messages` ended it.
+    /// The records that the client took: fewer where `--max-messages` ended it.
     #[serde(borrow)]
     pub(super) partitions: Vec<Share<'l>>,
 }
@@ -171,7 +171,7 @@ pub(super) struct Position<'l> {
 }
 
 /// Reads a line.
-pub(super) fn read(bytes: &[u8]) -> Result<Line<'_>, Flaw> {
+pub(super) fn read(bytes: &[u8]) -> Result<Line<'_>, KafkatestFlaw> {
     let head: Head<'_> = parse(bytes, "an event with a name")?;
     let said = match head.name.as_ref() {
         "startup_complete" => ToolEvent::Started,
@@ -203,8 +203,11 @@ pub(super) fn read(bytes: &[u8]) -> Result<Line<'_>, Flaw> {
     })
 }
 
-fn parse<'l, T: Deserialize<'l>>(bytes: &'l [u8], expected: &'static str) -> Result<T, Flaw> {
-    serde_json::from_slice(bytes).map_err(|source| Flaw::Json { expected, source })
+fn parse<'l, T: Deserialize<'l>>(
+    bytes: &'l [u8],
+    expected: &'static str,
+) -> Result<T, KafkatestFlaw> {
+    serde_json::from_slice(bytes).map_err(|source| KafkatestFlaw::Json { expected, source })
 }
 
 /// Borrows a text where it can; none for `null`.
@@ -226,8 +229,7 @@ struct Moment {
     timestamp: u64,
 }
 
-/// What a line calls itself, and how many fields it has that no client here
-/// has.
+/// The name of a line's event, and the number of unknown fields.
 struct Head<'l> {
     name: Cow<'l, str>,
     unknown_fields: u64,
@@ -269,8 +271,8 @@ impl<'de> Deserialize<'de> for Head<'de> {
     }
 }
 
-/// Whether a line is an object that no client here prints: it has no name, or
-/// is none of JSON's. What looks like the beginning of a client's line is one.
+/// Whether a line is an object that no client here prints: it has no name, or is not JSON.
+/// The beginning of a client's line is not foreign.
 pub(super) fn is_foreign(line: &[u8]) -> bool {
     #[derive(Deserialize)]
     struct Named {
@@ -287,7 +289,7 @@ pub(super) fn is_foreign(line: &[u8]) -> bool {
     }
 }
 
-/// What shows that a line was a client's, whatever became of it.
+/// A line with one of these was a client's, even if it is damaged.
 const OURS: [&[u8]; 3] = [b"{\"timestamp\"", b"\"name\":\"", b"\"name\": \""];
 
 /// Whether something stands in a line that a client prints.
@@ -358,7 +360,7 @@ impl<'de> Deserialize<'de> for Anything {
     }
 }
 
-/// What the clients print beside `name`, read or not.
+/// The clients' fields beside `name`, used or not.
 const KNOWN_FIELDS: [&str; 17] = [
     "timestamp",
     "topic",

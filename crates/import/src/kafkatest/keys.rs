@@ -1,20 +1,20 @@
-//! What the keys of a recording tell: whether a record was read with the key
-//! that it was acknowledged with, and which records a later one of their key may
-//! have replaced. Reads every file once more, producers' first, and only where
-//! there are keys. Knows nothing of what else is wrong.
+//! Keys of a recording: whether a record was read with the key that it was acknowledged
+//! with, and which records a later one of their key may have replaced. Reads every file
+//! once more, producers' first, and only where there are keys. Knows nothing of other
+//! errors.
 
 use std::collections::{BTreeMap, HashMap};
 use std::hash::{DefaultHasher, Hash, Hasher};
 
 use model::ids::{Offset, PartitionRef};
 
-use super::error::Error;
+use super::error::KafkatestError;
 use super::numbers;
 use super::participants::{FileRole, Participants};
 use super::quick::{Kind, Record};
 use super::reading::{Halt, Halted, LineEvent, read};
 use super::source::Source;
-use super::summary::Summary;
+use super::summary::KafkatestSummary;
 use super::topics::Topics;
 
 /// Records whose keys are held at once, at most: some 32 bytes each.
@@ -26,7 +26,7 @@ const BLOCK: i64 = 256;
 /// The same, as a length.
 const BLOCK_LEN: usize = 256;
 
-/// What the keys tell.
+/// The result of the survey of keys.
 #[derive(Debug, Default)]
 pub(super) struct Keys {
     /// Places at which a record was read with another key than acknowledged,
@@ -38,7 +38,7 @@ pub(super) struct Keys {
     pub(super) lacking: Option<String>,
 }
 
-/// What is known of one record.
+/// The known facts about one record.
 #[derive(Clone, Copy, Debug, Default)]
 struct KnownRecord {
     is_told: bool,
@@ -63,7 +63,10 @@ struct Scan {
 }
 
 /// Reads every file for its keys.
-pub(super) fn survey(sources: &[Source], participants: &Participants) -> Result<Keys, Error> {
+pub(super) fn survey(
+    sources: &[Source],
+    participants: &Participants,
+) -> Result<Keys, KafkatestError> {
     let mut look = Scan::default();
     let producers = |file: &usize| participants.parts.get(*file) == Some(&FileRole::Producer);
     let files = 0..sources.len();
@@ -73,10 +76,14 @@ pub(super) fn survey(sources: &[Source], participants: &Participants) -> Result<
             continue;
         };
         look.topics = Some(Topics::new());
-        let went = read(source, &mut Summary::default(), |told| match told {
-            LineEvent::Record(record) => look.see(&record, participants),
-            LineEvent::Other { .. } => Ok(()),
-        });
+        let went = read(
+            source,
+            &mut KafkatestSummary::default(),
+            |told| match told {
+                LineEvent::Record(record) => look.see(&record, participants),
+                LineEvent::Other { .. } => Ok(()),
+            },
+        );
         if let Err(Halted::Error(error)) = went {
             return Err(error);
         }

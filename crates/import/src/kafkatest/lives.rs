@@ -1,6 +1,6 @@
-//! Offsets that were given again: because a topic was deleted and made again, or
-//! a log was lost or cut, two records have one offset, one after the other. What
-//! stands there since is told as another partition, of a topic `NAME(2)`.
+//! Offsets that were given again: because a topic was deleted and made again, or a log was
+//! lost or cut, two records have one offset, one after the other. The later records are
+//! given as another partition, of a topic `NAME(2)`.
 //!
 //! Two records of one offset were there one after the other where everything
 //! that is known of the first (its acknowledgement, its readings) lies before
@@ -16,7 +16,7 @@ use std::collections::{BTreeMap, HashMap};
 use model::event::Restart;
 use model::ids::{Offset, PartitionRef, ProducerIx, TopicIx};
 
-use super::error::Error;
+use super::error::KafkatestError;
 use super::json::ToolEvent;
 use super::keys::digest;
 use super::numbers::{self, counting};
@@ -24,7 +24,7 @@ use super::participants::{FileRole, Participants, Sender};
 use super::quick::{Kind, Record};
 use super::reading::{Halt, Halted, LineEvent, read};
 use super::source::Source;
-use super::summary::Summary;
+use super::summary::KafkatestSummary;
 use super::topics::Topics;
 
 /// Records that are held at once, at most: some 64 bytes each.
@@ -32,7 +32,7 @@ const RECORDS_MAX: usize = 1 << 23;
 /// Lives of one partition that are told apart, at most.
 const LIVES_MAX: usize = 64;
 
-/// What is known of one record at one offset.
+/// The known facts about one record at one offset.
 #[derive(Clone, Copy, Debug)]
 struct Evidence {
     sender: Option<ProducerIx>,
@@ -48,9 +48,9 @@ struct Division {
     begins_ms: Vec<u64>,
     /// The lowest offset of each of these, and how it came to be given again.
     first: Vec<(Offset, Restart)>,
-    /// What was read in a later life than its own.
+    /// Reads in a later life than the record's own.
     stragglers: HashMap<Offset, Vec<(u64, usize)>>,
-    /// Who sent what was acknowledged at an offset more than once, by life.
+    /// The senders of records acknowledged at one offset more than once, by life.
     senders: HashMap<(Offset, usize), ProducerIx>,
 }
 
@@ -168,7 +168,10 @@ struct Scan {
 
 /// Reads every file, and tells lives apart. Their topics are added to the
 /// participants.
-pub(super) fn survey(sources: &[Source], participants: &mut Participants) -> Result<Lives, Error> {
+pub(super) fn survey(
+    sources: &[Source],
+    participants: &mut Participants,
+) -> Result<Lives, KafkatestError> {
     let mut look = Scan {
         is_whole: true,
         ..Scan::default()
@@ -184,7 +187,7 @@ pub(super) fn survey(sources: &[Source], participants: &mut Participants) -> Res
         (look.incarnation, look.begun, look.told) = (0, false, 0);
         look.topics = Some(Topics::new());
         let sends = participants.parts.get(file) == Some(&FileRole::Producer);
-        let went = read(source, &mut Summary::default(), |told| {
+        let went = read(source, &mut KafkatestSummary::default(), |told| {
             look.see(&told, participants, sends)
         });
         if let Err(Halted::Error(error)) = went {
@@ -289,7 +292,7 @@ impl Scan {
         Ok(())
     }
 
-    fn conclude(self, participants: &mut Participants) -> Result<Lives, Error> {
+    fn conclude(self, participants: &mut Participants) -> Result<Lives, KafkatestError> {
         let mut lives = Lives::default();
         if self.is_full {
             return Ok(lives);

@@ -3,7 +3,7 @@
 
 use std::collections::HashMap;
 
-use super::error::Error;
+use super::error::KafkatestError;
 
 /// Names, numbered from 0.
 #[derive(Debug)]
@@ -27,11 +27,11 @@ impl Names {
     }
 
     /// The number of a name, a new one where it has none.
-    pub(super) fn number(&mut self, name: &[u8]) -> Result<u16, Error> {
+    pub(super) fn number(&mut self, name: &[u8]) -> Result<u16, KafkatestError> {
         if let Some(number) = self.find(name) {
             return Ok(number);
         }
-        let number = u16::try_from(self.all.len()).map_err(|_| Error::TooMany {
+        let number = u16::try_from(self.all.len()).map_err(|_| KafkatestError::TooMany {
             of: self.of,
             max: usize::from(u16::MAX) + 1,
         })?;

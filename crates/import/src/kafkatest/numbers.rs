@@ -3,36 +3,36 @@
 
 use model::ids::{Offset, PartitionIndex, Sequence};
 
-use super::error::Flaw;
+use super::error::KafkatestFlaw;
 
 /// No cluster has a topic with more; a history that claims one would have
 /// every reader of it walk through all of them.
 pub(super) const PARTITION_MAX: i32 = 999_999;
 
-/// What Kafka's client prints for an offset that it was not told, as with
-/// `acks=0`. Others print what they are made of: librdkafka has -1001.
+/// Kafka's client prints this for an unknown offset, as with `acks=0`. librdkafka prints
+/// -1001.
 pub(super) const NO_OFFSET: i64 = -1;
 
 /// The partition that a line names.
-pub(super) fn partition(number: i64) -> Result<PartitionIndex, Flaw> {
+pub(super) fn partition(number: i64) -> Result<PartitionIndex, KafkatestFlaw> {
     i32::try_from(number)
         .ok()
         .filter(|index| (0..=PARTITION_MAX).contains(index))
         .map(PartitionIndex::new)
-        .ok_or(Flaw::Partition(number))
+        .ok_or(KafkatestFlaw::Partition(number))
 }
 
 /// The place of a record. The largest number is none: no offset follows it.
-pub(super) fn record_offset(number: i64) -> Result<Offset, Flaw> {
+pub(super) fn record_offset(number: i64) -> Result<Offset, KafkatestFlaw> {
     if (0..i64::MAX).contains(&number) {
         Ok(Offset::new(number))
     } else {
-        Err(Flaw::Offset(number))
+        Err(KafkatestFlaw::Offset(number))
     }
 }
 
 /// The place that an acknowledgement names, or that it names none.
-pub(super) fn acknowledged_offset(number: i64) -> Result<Offset, Flaw> {
+pub(super) fn acknowledged_offset(number: i64) -> Result<Offset, KafkatestFlaw> {
     if number < 0 {
         return Ok(Offset::NONE);
     }
@@ -40,11 +40,11 @@ pub(super) fn acknowledged_offset(number: i64) -> Result<Offset, Flaw> {
 }
 
 /// A committed position: the next offset to read.
-pub(super) fn position(number: i64) -> Result<Offset, Flaw> {
+pub(super) fn position(number: i64) -> Result<Offset, KafkatestFlaw> {
     if number >= 0 {
         Ok(Offset::new(number))
     } else {
-        Err(Flaw::Offset(number))
+        Err(KafkatestFlaw::Offset(number))
     }
 }
 
@@ -56,7 +56,7 @@ pub(super) struct Counting {
     pub(super) count: Sequence,
 }
 
-/// What a value counts; none where it is not one that counts.
+/// The number and prefix of a value; none where the value is no number.
 pub(super) fn counting(value: &[u8]) -> Option<Counting> {
     // Most values have no prefix.
     if let Some(count) = decimal(value) {

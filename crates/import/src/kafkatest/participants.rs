@@ -1,14 +1,12 @@
-//! Who is who in a recording: numbers for topics, groups, members and
-//! producers, and which producer a value that was read comes from. Knows
-//! nothing of how files are read.
+//! The participants of a recording: numbers for topics, groups, members and producers, and
+//! the producer of a value that was read. Knows nothing of how files are read.
 //!
-//! A value counts, and nothing in it tells its producer but the prefix. Where
-//! each prefix of a topic is one producer's, that is enough. Where several
-//! send alike (producers without a prefix, or one that was started again and
-//! counts from 0), a record that was read is the one acknowledged at its
-//! place; and one that nobody acknowledged there is somebody's of whom it is
-//! not otherwise known, if there is but one. The rest keep their place for a
-//! name, and whether they were stored twice cannot be told.
+//! A value is a number, and only its prefix identifies its producer. Where each prefix of a
+//! topic is one producer's, that is enough. Where several producers send equal values
+//! (without a prefix, or after a restart that counts from 0), a record that was read is the
+//! one acknowledged at its place. One without an acknowledgement there is the
+//! unacknowledged record of that value, if there is only one. All others are named after
+//! their place, and it cannot be decided whether they were stored twice.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
@@ -17,13 +15,13 @@ use model::ids::{
     GroupIx, MemberIx, Micros, Offset, PartitionRef, ProducerIx, RecordId, Sequence, TopicIx,
 };
 
-use super::error::{Error, Flaw};
+use super::error::{KafkatestError, KafkatestFlaw};
 use super::head::{Head, Role};
 use super::names::Names;
 use super::numbers::counting;
 use super::source::Source;
 
-/// Who is who.
+/// The participants.
 #[derive(Debug)]
 pub(super) struct Participants {
     pub(super) basis: Basis,
@@ -31,7 +29,7 @@ pub(super) struct Participants {
     origin_ms: u64,
     pub(super) topics: Names,
     pub(super) groups: Names,
-    /// By group: what its members read.
+    /// By group: the topics that its members read.
     pub(super) subscriptions: BTreeMap<GroupIx, BTreeSet<TopicIx>>,
     /// By file.
     pub(super) parts: Vec<FileRole>,
@@ -41,11 +39,11 @@ pub(super) struct Participants {
     by_sender: HashMap<Sender, ProducerIx>,
     by_value: HashMap<(TopicIx, Option<i32>), Vec<ProducerIx>>,
     strangers: UnknownSenders,
-    /// Those who are named after their place.
+    /// The stand-ins for producers of records that are named after their place.
     unnamed: BTreeMap<PartitionRef, ProducerIx>,
 }
 
-/// What the participants are known from.
+/// The source of the participants.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Basis {
     /// The first events of each file: whatever contradicts them asks for a
@@ -65,7 +63,7 @@ pub(super) enum FileRole {
     Silent,
 }
 
-/// Who sends: a process, to a topic, with a prefix.
+/// A sender: a process, a topic and a prefix.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(super) struct Sender {
     pub(super) file: usize,
@@ -75,7 +73,7 @@ pub(super) struct Sender {
     pub(super) prefix: Option<i32>,
 }
 
-/// What is known of a sender, after a survey.
+/// The known facts about a sender, after a survey.
 #[derive(Debug, Default)]
 pub(super) struct Producer {
     pub(super) started_ms: u64,
@@ -85,16 +83,16 @@ pub(super) struct Producer {
     pub(super) places: HashMap<PartitionRef, Runs>,
 }
 
-/// What to make of a record whose sender is not on record.
+/// The meaning of a record whose sender is unknown.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum UnknownSenders {
-    /// Everybody who sent is known: nobody sent it.
+    /// All senders are known: it is a phantom.
     Phantoms,
-    /// Somebody may have sent it who did not live to say so.
+    /// A producer that was killed may have sent it.
     Excused,
 }
 
-/// Whose a record is that was read.
+/// The identity of a record that was read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Identity {
     pub(super) content: Content,
@@ -142,8 +140,11 @@ impl Participants {
         }
     }
 
-    /// What the heads of the files tell; none where they do not tell enough.
-    pub(super) fn guess(sources: &[Source], heads: &[Head]) -> Result<Option<Self>, Error> {
+    /// The participants by the heads of the files; none where those are not enough.
+    pub(super) fn guess(
+        sources: &[Source],
+        heads: &[Head],
+    ) -> Result<Option<Self>, KafkatestError> {
         let mut guess = Self::new(Basis::Heads, heads);
         let mut producers = 0;
         guess.cast(sources, heads)?;
@@ -183,11 +184,15 @@ impl Participants {
     }
 
     /// Gives each file its part, and each group its number.
-    pub(super) fn cast(&mut self, sources: &[Source], heads: &[Head]) -> Result<(), Error> {
+    pub(super) fn cast(
+        &mut self,
+        sources: &[Source],
+        heads: &[Head],
+    ) -> Result<(), KafkatestError> {
         for (source, head) in sources.iter().zip(heads) {
             let part = match (head.role, source.group(), &source.group) {
                 (Some(Role::Producer), _, Some(group)) => {
-                    return Err(Error::NotAConsumer {
+                    return Err(KafkatestError::NotAConsumer {
                         path: source.name.clone(),
                         group: group.clone(),
                     });
@@ -203,7 +208,7 @@ impl Participants {
                     FileRole::Consumer(group, ordinal)
                 }
                 (Some(Role::Consumer), None, _) => {
-                    return Err(Error::Groupless {
+                    return Err(KafkatestError::Groupless {
                         path: source.name.clone(),
                     });
                 }
@@ -215,7 +220,7 @@ impl Participants {
     }
 
     /// The producer that a sender is, a new one where it is not known.
-    pub(super) fn sender(&mut self, sender: Sender) -> Result<ProducerIx, Error> {
+    pub(super) fn sender(&mut self, sender: Sender) -> Result<ProducerIx, KafkatestError> {
         if let Some(producer) = self.by_sender.get(&sender) {
             return Ok(*producer);
         }
@@ -245,13 +250,13 @@ impl Participants {
         }
     }
 
-    /// What the survey came to: who may be missing, and which partitions
+    /// The result of the survey: the senders that may be missing, and which partitions
     /// there are.
     pub(super) fn conclude(
         &mut self,
         strangers: UnknownSenders,
         partitions: &BTreeSet<PartitionRef>,
-    ) -> Result<(), Error> {
+    ) -> Result<(), KafkatestError> {
         self.strangers = strangers;
         for partition in partitions {
             let unnamed = producer_ix(self.producers.len() + self.unnamed.len())?;
@@ -260,7 +265,7 @@ impl Participants {
         Ok(())
     }
 
-    /// The stand-ins for producers that nobody knows by name.
+    /// The stand-ins for unknown producers.
     pub(super) fn unnamed(&self) -> impl Iterator<Item = ProducerIx> + '_ {
         self.unnamed.values().copied()
     }
@@ -306,8 +311,8 @@ impl Participants {
         values.any(|alike| alike.contains(&one) && alike.contains(&other))
     }
 
-    /// Whose a record is that was read.
-    pub(super) fn identify(&self, reading: Reading<'_>) -> Result<Identity, Flaw> {
+    /// The identity of a record that was read.
+    pub(super) fn identify(&self, reading: Reading<'_>) -> Result<Identity, KafkatestFlaw> {
         let told = |content| Identity {
             content,
             certainty: Certainty::Certain,
@@ -326,14 +331,14 @@ impl Participants {
             (Suspect::Several, _) | (Suspect::Nobody, UnknownSenders::Excused) => {
                 let by_place = self.by_place(reading.from, reading.offset);
                 Ok(Identity {
-                    content: Content::Ours(by_place.ok_or(Flaw::Changed)?),
+                    content: Content::Ours(by_place.ok_or(KafkatestFlaw::Changed)?),
                     certainty: Certainty::Guessed,
                 })
             }
         }
     }
 
-    /// Which of those who send alike.
+    /// Which of the producers with equal values.
     fn among(&self, alike: &[ProducerIx], count: Sequence, reading: Reading<'_>) -> Suspect {
         let record = |producer| RecordId {
             producer,
@@ -370,24 +375,24 @@ impl Participants {
         match able.as_slice() {
             [] => Suspect::Nobody,
             [only] => Suspect::One(record(*only)),
-            // Whoever it is, the record stands elsewhere too.
+            // In any case the record is stored elsewhere too.
             [first, ..] if able.iter().all(acknowledged) => Suspect::One(record(*first)),
             _ => Suspect::Several,
         }
     }
 }
 
-/// Who may have sent a record.
+/// The producers that may have sent a record.
 enum Suspect {
     One(RecordId),
     Several,
     Nobody,
 }
 
-fn producer_ix(number: usize) -> Result<ProducerIx, Error> {
+fn producer_ix(number: usize) -> Result<ProducerIx, KafkatestError> {
     u32::try_from(number)
         .map(ProducerIx::new)
-        .map_err(|_| Error::TooMany {
+        .map_err(|_| KafkatestError::TooMany {
             of: "producers",
             max: u32::MAX as usize,
         })

@@ -1,12 +1,12 @@
-//! What a producer's file tells. The producer prints acknowledgements, not
-//! sends: an acknowledged record was sent, and its place in the order of
-//! sending is what its value counts.
+//! Converts a producer's file. The producer prints acknowledgements, not sends: an
+//! acknowledged record was sent, and the number in its value is its place in the order of
+//! sending.
 
 use model::event::{Body, Outcome};
 use model::ids::{Micros, PartitionIndex, PartitionRef, ProducerIx, RecordId};
 
 use super::convert::Context;
-use super::error::Flaw;
+use super::error::KafkatestFlaw;
 use super::event_channel::EventSender;
 use super::head::Role;
 use super::json::{ToolEvent, Total, Unsent};
@@ -17,17 +17,16 @@ use super::participants::{Basis, Participants, Sender};
 use super::quick::Record;
 use super::reading::{Halt, LineEvent};
 use super::source::Source;
-use super::summary::{Note, Summary};
+use super::summary::{KafkatestNote, KafkatestSummary};
 use super::topics::Topics;
 
-/// What Kafka's clients call a partition that was never chosen.
+/// Kafka's clients print this for a partition that was never chosen.
 const NO_PARTITION: PartitionIndex = PartitionIndex::new(-1);
 
-/// The errors after which a record is certainly not written: the Java client
-/// gave up before it made a request of it, and would have with every attempt.
-/// All others are what an attempt ended with, and say nothing of one before it
-/// whose answer was lost: a right may have been withdrawn, or a limit lowered,
-/// after the record was stored.
+/// The errors after which a record is certainly not written: the Java client gave up before
+/// it made a request of it, and would have with every attempt. All others describe the last
+/// attempt, and prove nothing about one before it whose answer was lost: a right may have
+/// been withdrawn, or a limit lowered, after the record was stored.
 const CERTAIN: [&str; 2] = ["SerializationException", "InvalidTopicException"];
 /// A record may be too large for the broker or for the client. This the client
 /// says, of its own `max.request.size` and `buffer.memory`.
@@ -58,7 +57,7 @@ struct Process {
     failed: u64,
     total: Option<Total>,
     ended: bool,
-    /// Whether it tells of sends behind its end.
+    /// Whether it has sends behind its end.
     is_late: bool,
     senders: Vec<ProducerIx>,
 }
@@ -85,7 +84,11 @@ impl<'d> ProducerFile<'d> {
         }
     }
 
-    pub(super) fn take(&mut self, told: &LineEvent<'_>, summary: &mut Summary) -> Result<(), Halt> {
+    pub(super) fn take(
+        &mut self,
+        told: &LineEvent<'_>,
+        summary: &mut KafkatestSummary,
+    ) -> Result<(), Halt> {
         Role::Producer.admit(told)?;
         match told {
             LineEvent::Record(record) => self.acknowledged(record),
@@ -111,11 +114,11 @@ impl<'d> ProducerFile<'d> {
         }
     }
 
-    /// Tells what is known at the end of the file.
-    pub(super) fn finish(mut self, summary: &mut Summary) -> Vec<i32> {
+    /// Emits the events at the end of the file.
+    pub(super) fn finish(mut self, summary: &mut KafkatestSummary) -> Vec<i32> {
         self.close(Micros::default(), summary);
         if self.incarnation == 0 {
-            summary.notes.push(Note::Unfinished {
+            summary.notes.push(KafkatestNote::Unfinished {
                 path: self.source.name.clone(),
                 incarnation: 1,
             });
@@ -135,7 +138,7 @@ impl<'d> ProducerFile<'d> {
     }
 
     /// Ends the process that wrote the file so far.
-    fn close(&mut self, at: Micros, summary: &mut Summary) {
+    fn close(&mut self, at: Micros, summary: &mut KafkatestSummary) {
         let Some(process) = self.process.take() else {
             return;
         };
@@ -159,7 +162,8 @@ impl<'d> ProducerFile<'d> {
             if total.sent > told {
                 let producer = process.senders.first().copied().unwrap_or_default();
                 let sends = total.sent - told;
-                self.out.send(at, Body::SendsUntold { producer, sends });
+                self.out
+                    .send(at, Body::SendsWithoutOutcome { producer, sends });
             }
             if total.sent < told {
                 lack(format!(
@@ -178,7 +182,7 @@ impl<'d> ProducerFile<'d> {
             lack("tells of sends behind its own end (shutdown_complete)".to_owned());
         }
         match process.total {
-            None => summary.notes.push(Note::Unfinished {
+            None => summary.notes.push(KafkatestNote::Unfinished {
                 path: self.source.name.clone(),
                 incarnation: self.incarnation,
             }),
@@ -201,7 +205,7 @@ impl<'d> ProducerFile<'d> {
             .ok_or_else(|| self.unforeseen())?;
         let offset = numbers::acknowledged_offset(line.offset)?;
         if self.keys.is_none() && line.key.flatten().is_some() {
-            // Nobody has looked at keys so far.
+            // The keys have not been surveyed so far.
             return Err(Halt::Anew);
         }
         let process = self.process();
@@ -222,7 +226,7 @@ impl<'d> ProducerFile<'d> {
             }
             self.participants
                 .by_place(to, offset)
-                .ok_or(Flaw::Changed)?
+                .ok_or(KafkatestFlaw::Changed)?
         };
         let to = self
             .lives
@@ -259,7 +263,7 @@ impl<'d> ProducerFile<'d> {
         Ok(())
     }
 
-    /// Who sends with this prefix to this topic.
+    /// The producer that sends with this prefix to this topic.
     fn sender(&mut self, to: PartitionRef, prefix: Option<i32>) -> Result<ProducerIx, Halt> {
         let sender = Sender {
             file: self.file,
@@ -282,16 +286,16 @@ impl<'d> ProducerFile<'d> {
         Ok(producer)
     }
 
-    /// What it means that the participants lack something.
+    /// The consequence of a client that is missing in the participants.
     fn unforeseen(&self) -> Halt {
         match self.participants.basis {
             Basis::Heads => Halt::Anew,
-            Basis::Survey => Halt::Flaw(Flaw::Changed),
+            Basis::Survey => Halt::Flaw(KafkatestFlaw::Changed),
         }
     }
 }
 
-/// What became of a record that was not acknowledged.
+/// The outcome of a record that was not acknowledged.
 fn outcome(line: &Unsent<'_>) -> Outcome {
     // Kafka prints `class org.apache.kafka.common.errors.TimeoutException`.
     let class = line.exception.as_deref().unwrap_or_default();

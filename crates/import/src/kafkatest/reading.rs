@@ -1,16 +1,16 @@
-//! The way through one file: lines, what may stand before the first event, a
-//! last line that a crash cut off. Knows nothing of what events mean.
+//! Reads one file: lines, other programs' output before the first event, a last line that a
+//! crash cut off. Knows nothing of the events' meaning.
 
 use std::fs::File;
 
-use super::error::{Error, Flaw};
+use super::error::{KafkatestError, KafkatestFlaw};
 use super::json::{self, ToolEvent};
 use super::lines::{Ending, Line, Lines, Stop};
 use super::quick::{self, Kind, Record};
 use super::source::Source;
-use super::summary::{Note, Summary};
+use super::summary::{KafkatestNote, KafkatestSummary};
 
-/// What a line tells.
+/// The event of a line.
 pub(super) enum LineEvent<'l> {
     /// A record at its place.
     Record(Record<'l>),
@@ -18,34 +18,34 @@ pub(super) enum LineEvent<'l> {
     Other { at_ms: u64, said: &'l ToolEvent<'l> },
 }
 
-/// Why nothing more is wanted of a file, at one of its events.
+/// Why reading stops at an event.
 pub(super) enum Halt {
-    /// What was wanted is known.
+    /// Everything needed is known.
     Enough,
     /// The files cannot be told apart without a survey of all of them.
     Anew,
     /// The event cannot be.
-    Flaw(Flaw),
+    Flaw(KafkatestFlaw),
 }
 
-impl From<Flaw> for Halt {
-    fn from(flaw: Flaw) -> Self {
+impl From<KafkatestFlaw> for Halt {
+    fn from(flaw: KafkatestFlaw) -> Self {
         Self::Flaw(flaw)
     }
 }
 
 /// Why a file was not read to its end.
 pub(super) enum Halted {
-    /// What was wanted is known.
+    /// Everything needed is known.
     Enough,
     /// The files cannot be told apart without a survey of all of them.
     Anew,
     /// It cannot be read.
-    Error(Error),
+    Error(KafkatestError),
 }
 
-impl From<Error> for Halted {
-    fn from(error: Error) -> Self {
+impl From<KafkatestError> for Halted {
+    fn from(error: KafkatestError) -> Self {
         Self::Error(error)
     }
 }
@@ -53,14 +53,14 @@ impl From<Error> for Halted {
 /// Reads a file, event by event.
 pub(super) fn read(
     source: &Source,
-    summary: &mut Summary,
+    summary: &mut KafkatestSummary,
     mut each: impl FnMut(LineEvent<'_>) -> Result<(), Halt>,
 ) -> Result<(), Halted> {
-    let failed = |error| Error::Io {
+    let failed = |error| KafkatestError::Io {
         path: source.name.clone(),
         source: error,
     };
-    let malformed = |line, flaw| Error::Malformed {
+    let malformed = |line, flaw| KafkatestError::Malformed {
         path: source.name.clone(),
         line,
         flaw,
@@ -69,7 +69,7 @@ pub(super) fn read(
     loop {
         let line = lines.next().map_err(|stop| match stop {
             Stop::Io(error) => failed(error),
-            Stop::TooLong(line) => malformed(line, Flaw::TooLong),
+            Stop::TooLong(line) => malformed(line, KafkatestFlaw::TooLong),
         })?;
         let Some(line) = line else {
             return Ok(());
@@ -88,7 +88,7 @@ pub(super) fn read(
                     continue;
                 }
                 LineKind::CutOff => {
-                    summary.notes.push(Note::CutOff {
+                    summary.notes.push(KafkatestNote::CutOff {
                         path: source.name.clone(),
                         line: line.number,
                     });
@@ -105,7 +105,7 @@ pub(super) fn read(
     }
 }
 
-/// What a line is, by its place and its first byte.
+/// The kind of a line, by its place and its first byte.
 enum LineKind {
     Blank,
     /// Another program's: a warning of the Java machine, a logger's line.
@@ -129,7 +129,7 @@ fn line_kind(line: Line<'_>) -> LineKind {
 
 fn event(
     bytes: &[u8],
-    summary: &mut Summary,
+    summary: &mut KafkatestSummary,
     each: &mut impl FnMut(LineEvent<'_>) -> Result<(), Halt>,
 ) -> Result<(), Halt> {
     let line = json::read(bytes)?;

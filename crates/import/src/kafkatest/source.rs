@@ -1,14 +1,14 @@
-//! A file that was given, and the group that its name or the user says it is
-//! a member's of. Knows nothing of what it holds.
+//! A file, and the consumer group that its name or the user gives it. Knows nothing of its
+//! content.
 
 use std::path::{Path, PathBuf};
 
 /// A file of a verifiable client.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Source {
-    /// What messages call it, and where the group's name is looked for.
+    /// Its name in messages; the group's name is taken from it.
     pub name: PathBuf,
-    /// Where its bytes are: the same, unless it was a pipe.
+    /// The path of its bytes: the same, unless it was a pipe.
     pub path: PathBuf,
     /// The consumer group, where the user names it.
     pub group: Option<String>,

@@ -1,19 +1,17 @@
-//! What an import came to, apart from events. Knows nothing of how it was
-//! read.
+//! The summary of an import. Knows nothing of how the files were read.
 
 use std::collections::BTreeMap;
 use std::fmt;
 use std::path::PathBuf;
 
-/// A file decides how many names there are, and how long they are.
+use crate::name_counts;
+
 const NAMES_MAX: usize = 64;
 const NAME_CHARS_MAX: usize = 64;
-/// Under which all others are counted.
-const OTHERS: &str = "...";
 
-/// What was read, and what was passed over.
+/// Counts of what was read and skipped.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Summary {
+pub struct KafkatestSummary {
     /// Producers' files, by their content.
     pub producer_files: u64,
     /// Consumers' files, by their content.
@@ -28,58 +26,45 @@ pub struct Summary {
     pub notices: u64,
     /// Of these, how many hold what looks like an event behind other text.
     pub torn_lines: u64,
-    /// What a reader of the verdict should know.
-    pub notes: Vec<Note>,
-    /// Why nothing may be called lost; empty where it may.
+    /// Notes for readers of the verdict.
+    pub notes: Vec<KafkatestNote>,
+    /// Reasons why no record may be called lost.
     pub lacking: Vec<String>,
 }
 
 /// Something about a recording that is no error.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Note {
+#[allow(missing_docs, reason = "the messages say what the fields are")]
+pub enum KafkatestNote {
     /// The file ends inside a line, which was skipped.
     CutOff {
-        /// The file.
         path: PathBuf,
         /// The line, from 1.
         line: u64,
     },
     /// The file holds no event that tells whose it is.
-    Silent {
-        /// The file.
-        path: PathBuf,
-    },
+    Silent { path: PathBuf },
     /// A consumer's file in which nothing was read.
-    Idle {
-        /// The file.
-        path: PathBuf,
-    },
+    Idle { path: PathBuf },
     /// A producer that did not say how much it sent (`tool_data`): killed, or
     /// still at work.
     Unfinished {
-        /// The file.
         path: PathBuf,
         /// Which of the producers that wrote it, from 1.
         incarnation: usize,
     },
 }
 
-impl fmt::Display for Note {
+impl fmt::Display for KafkatestNote {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::CutOff { path, line } => {
-                write!(
-                    f,
-                    "{}:{line}: the last line is cut off: skipped",
-                    path.display()
-                )
+                let path = path.display();
+                write!(f, "{path}:{line}: the last line is cut off: skipped")
             }
             Self::Silent { path } => {
-                write!(
-                    f,
-                    "{}: no producer or consumer events found in it",
-                    path.display()
-                )
+                let path = path.display();
+                write!(f, "{path}: no producer or consumer events found in it")
             }
             Self::Idle { path } => write!(f, "{}: nothing was read in it", path.display()),
             Self::Unfinished { path, incarnation } => write!(
@@ -91,19 +76,13 @@ impl fmt::Display for Note {
     }
 }
 
-impl Summary {
+impl KafkatestSummary {
     pub(super) fn skip_event(&mut self, name: &str) {
-        let shown: String = name.chars().take(NAME_CHARS_MAX).collect();
-        if let Some(count) = self.unknown_events.get_mut(&shown) {
-            *count += 1;
-        } else if self.unknown_events.len() < NAMES_MAX {
-            self.unknown_events.insert(shown, 1);
-        } else {
-            *self.unknown_events.entry(OTHERS.to_owned()).or_default() += 1;
-        }
+        let shown = name.chars().take(NAME_CHARS_MAX).collect();
+        name_counts::count(&mut self.unknown_events, shown, NAMES_MAX);
     }
 
-    /// Adds what another file came to.
+    /// Adds the summary of another file.
     pub(super) fn add(&mut self, other: Self) {
         self.producer_files += other.producer_files;
         self.consumer_files += other.consumer_files;

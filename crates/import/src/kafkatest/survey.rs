@@ -1,12 +1,12 @@
-//! Reads every file to its end before any is told, one after the other: for
-//! recordings whose first events do not tell all, such as those of producers
-//! that were started again.
+//! Reads every file to its end before the conversion, one after the other: for recordings
+//! whose first events do not identify all clients, such as those of producers that were
+//! started again.
 
 use std::collections::BTreeSet;
 
 use model::ids::{PartitionRef, ProducerIx, TopicIx};
 
-use super::error::Error;
+use super::error::KafkatestError;
 use super::head::{Head, Role};
 use super::json::ToolEvent;
 use super::numbers::{self, counting};
@@ -14,10 +14,10 @@ use super::participants::{Basis, FileRole, Participants, Producer, Runs, Sender,
 use super::quick::Record;
 use super::reading::{Halt, Halted, LineEvent, read};
 use super::source::Source;
-use super::summary::Summary;
+use super::summary::KafkatestSummary;
 
 /// Finds the participants in every event.
-pub(super) fn survey(sources: &[Source], heads: &[Head]) -> Result<Participants, Error> {
+pub(super) fn survey(sources: &[Source], heads: &[Head]) -> Result<Participants, KafkatestError> {
     let mut participants = Participants::new(Basis::Survey, heads);
     participants.cast(sources, heads)?;
     let mut surveyor = Surveyor {
@@ -33,7 +33,9 @@ pub(super) fn survey(sources: &[Source], heads: &[Head]) -> Result<Participants,
     for (file, source) in sources.iter().enumerate() {
         surveyor.file = file;
         surveyor.incarnation = 0;
-        let went = read(source, &mut Summary::default(), |told| surveyor.see(&told));
+        let went = read(source, &mut KafkatestSummary::default(), |told| {
+            surveyor.see(&told)
+        });
         match (went, surveyor.failed.take()) {
             (_, Some(error)) | (Err(Halted::Error(error)), None) => return Err(error),
             (Ok(()) | Err(Halted::Enough | Halted::Anew), None) => surveyor.close(),
@@ -61,10 +63,10 @@ struct Surveyor {
     incarnation: usize,
     /// Processes that sent.
     producers: u64,
-    /// Whether somebody may have sent and does not say what.
+    /// Whether a producer may have sent records that are not in its file.
     unsaid: bool,
     /// An error that is no line's.
-    failed: Option<Error>,
+    failed: Option<KafkatestError>,
 }
 
 struct Process {
@@ -109,7 +111,7 @@ impl Surveyor {
 
     fn close(&mut self) {
         let Some(process) = self.process.take() else {
-            // A producer's file without a line: it may have sent.
+            // A producer's file without a line: it may have sent records.
             self.unsaid |= self.part() == FileRole::Producer && self.incarnation == 0;
             return;
         };
@@ -172,8 +174,8 @@ impl Surveyor {
         Ok(())
     }
 
-    /// Who sends such a value to a topic, and as which; none for a value that
-    /// does not count.
+    /// The producer that sends such a value to a topic, and the record's number; none for a
+    /// value that is no number.
     fn sender(
         &mut self,
         topic: TopicIx,
@@ -241,7 +243,7 @@ impl Surveyor {
         Ok(at)
     }
 
-    fn fail(&mut self, error: Error) -> Halt {
+    fn fail(&mut self, error: KafkatestError) -> Halt {
         self.failed = Some(error);
         Halt::Enough
     }

@@ -3,7 +3,7 @@
 
 use model::ids::{PartitionRef, TopicIx};
 
-use super::error::Flaw;
+use super::error::KafkatestFlaw;
 use super::numbers;
 use super::participants::Participants;
 
@@ -43,7 +43,7 @@ impl Topics {
         name: &[u8],
         partition: i64,
         participants: &Participants,
-    ) -> Result<Option<PartitionRef>, Flaw> {
+    ) -> Result<Option<PartitionRef>, KafkatestFlaw> {
         let partition = numbers::partition(partition)?;
         let Some(topic) = self.topic(name, participants) else {
             return Ok(None);

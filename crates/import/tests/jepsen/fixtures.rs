@@ -6,7 +6,9 @@ use std::fs::{self, File};
 use std::io::BufReader;
 use std::path::PathBuf;
 
-use import::jepsen::{JepsenSettings, Note, import};
+use import::jepsen::{JepsenNote, JepsenSettings};
+
+use crate::notation::import;
 
 fn folder() -> PathBuf {
     PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("tests/jepsen/histories")
@@ -41,10 +43,10 @@ fn every_file_can_be_read() {
         assert_eq!(events > 0, name != "empty.edn", "{name}");
         let expected = match name.as_str() {
             "cut-off.edn" => vec![
-                Note::Uncompleted { operations: 1 },
-                Note::CutOff { line: 28 },
+                JepsenNote::Uncompleted { operations: 1 },
+                JepsenNote::CutOff { line: 28 },
             ],
-            "unseen-without-offset.edn" => vec![Note::Unlocated { sends: 1 }],
+            "unseen-without-offset.edn" => vec![JepsenNote::Unlocated { sends: 1 }],
             _ => Vec::new(),
         };
         assert_eq!(summary.notes, expected, "{name}");

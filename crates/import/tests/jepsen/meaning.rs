@@ -1,6 +1,6 @@
 //! What each operation means, a case for each.
 
-use import::jepsen::{JepsenSettings, Note};
+use import::jepsen::{JepsenNote, JepsenSettings};
 use model::event::{Body, Event, Isolation};
 
 use crate::notation::{check, check_whole, history, line, read, run, shown, told_twice};
@@ -70,7 +70,7 @@ fn an_operation_without_a_time_is_right_after_the_one_before() {
          {:process 0 :type :ok :f :send :value [[:send 1 [0 1]]]}",
     );
     assert_eq!(events.last().unwrap().at.get(), 5);
-    assert_eq!(summary.notes, [Note::Timeless { operations: 1 }]);
+    assert_eq!(summary.notes, [JepsenNote::Timeless { operations: 1 }]);
 }
 
 #[test]
@@ -597,7 +597,7 @@ fn what_never_completed_is_unknown() {
     );
     let unknown = |event: &&Event| matches!(&event.body, Body::TransactionCompleted { .. });
     assert_eq!(events.iter().filter(unknown).count(), 3);
-    assert_eq!(summary.notes, [Note::Uncompleted { operations: 3 }]);
+    assert_eq!(summary.notes, [JepsenNote::Uncompleted { operations: 3 }]);
 }
 
 #[test]
@@ -607,7 +607,7 @@ fn a_completion_without_an_invocation_is_invoked_as_it_completes() {
         shown(&events),
         "m0 started\np0/0 sent to 0\np0/0 acknowledged 0@0"
     );
-    assert_eq!(summary.notes, [Note::Uninvoked { operations: 1 }]);
+    assert_eq!(summary.notes, [JepsenNote::Uninvoked { operations: 1 }]);
 }
 
 #[test]
@@ -619,7 +619,7 @@ fn the_value_of_the_completion_counts() {
          0 ok poll [[:poll {1 [[0 :a]]}]]",
     ));
     assert!(shown(&events).ends_with("m0 read 0@0 p0/0"));
-    assert_eq!(summary.notes, [Note::Renamed { sends: 1 }]);
+    assert_eq!(summary.notes, [JepsenNote::Renamed { sends: 1 }]);
 }
 
 #[test]
@@ -638,7 +638,7 @@ fn what_is_ok_without_an_offset_was_acknowledged_somewhere() {
     assert!(shown(&events).contains("p0/1 acknowledged 0@-1"));
     assert!(!shown(&events).contains("lacking"));
     assert_eq!(summary.notes[0].to_string(), said);
-    assert_eq!(summary.notes, [Note::Unlocated { sends: 1 }]);
+    assert_eq!(summary.notes, [JepsenNote::Unlocated { sends: 1 }]);
 
     let (events, summary) = read(&polled("[0 10] [1 11] [2 12]"));
     assert!(!shown(&events).contains("lacking"));
@@ -655,7 +655,7 @@ fn a_read_without_an_offset_proves_nothing_lost() {
         shown(&events),
         "m0 started\nlacking: reads without an offset: 1"
     );
-    assert_eq!(summary.notes, [Note::Unplaced { reads: 1 }]);
+    assert_eq!(summary.notes, [JepsenNote::Unplaced { reads: 1 }]);
 }
 
 #[test]

@@ -1,18 +1,38 @@
 //! Histories and events as short lines, so that a case is read at a glance.
 
-use import::jepsen::{Conversion, Error, Foresight, JepsenSettings, Summary, convert, import};
+use std::io::BufRead;
+
+use import::jepsen::{Conversion, Foresight, JepsenError, JepsenSettings, JepsenSummary, convert};
 use model::event::{Body, Content, Event, Isolation, Outcome, TransactionOutcome};
 use model::ids::PartitionRef;
 
+/// One conversion. A record that is polled before it is sent has no sender then.
+pub(crate) fn import(
+    input: impl BufRead,
+    name: &str,
+    settings: JepsenSettings,
+    sink: &mut dyn FnMut(Event),
+) -> Result<JepsenSummary, JepsenError> {
+    Ok(
+        match convert(input, name, settings, &Foresight::default(), sink)? {
+            Conversion::Complete(summary) => summary,
+            Conversion::Repeat(_) => JepsenSummary::default(),
+        },
+    )
+}
+
 /// Everything an import gives.
-pub(crate) fn run(edn: &[u8], settings: JepsenSettings) -> (Vec<Event>, Result<Summary, Error>) {
+pub(crate) fn run(
+    edn: &[u8],
+    settings: JepsenSettings,
+) -> (Vec<Event>, Result<JepsenSummary, JepsenError>) {
     let mut events = Vec::new();
     let told = import(edn, "h.edn", settings, &mut |event| events.push(event));
     (events, told)
 }
 
 /// The import of a history that is in order.
-pub(crate) fn read(edn: &str) -> (Vec<Event>, Summary) {
+pub(crate) fn read(edn: &str) -> (Vec<Event>, JepsenSummary) {
     let (events, summary) = run(edn.as_bytes(), JepsenSettings::default());
     (events, summary.unwrap())
 }
@@ -140,7 +160,7 @@ pub(crate) fn line(body: &Body) -> String {
             };
             format!("m{member} read {}@{offset} {content}", number(from))
         }
-        Body::Glimpsed {
+        Body::ReadRolledBack {
             member,
             from,
             offset,
@@ -156,7 +176,7 @@ pub(crate) fn line(body: &Body) -> String {
             producer,
             partition,
         } => format!("p{producer} begins anew in {}", number(partition)),
-        Body::RebalancesUntold { .. } => "rebalances untold".to_owned(),
+        Body::RebalancesUnrecorded { .. } => "rebalances untold".to_owned(),
         Body::SendInvoked { record, to } => format!("{record} sent to {}", number(to)),
         Body::SendCompleted { record, outcome } => match outcome {
             Outcome::Acknowledged { at, offset } => {
@@ -181,7 +201,7 @@ pub(crate) fn line(body: &Body) -> String {
             TransactionOutcome::Unknown { error } => format!("{transaction} unknown: {error}"),
             outcome => format!("{transaction} {outcome:?}"),
         },
-        Body::Lacking { what } => format!("lacking: {what}"),
+        Body::Incomplete { description } => format!("lacking: {description}"),
         body => panic!("an importer of Jepsen does not tell {body:?}"),
     }
 }

@@ -2,12 +2,12 @@
 
 use std::fmt::Write as _;
 
-use import::jepsen::{JepsenSettings, import};
+use import::jepsen::JepsenSettings;
 use model::event::{Body, Content, Event, Outcome};
 use model::ids::{Offset, PartitionRef, RecordId};
 use proptest::prelude::*;
 
-use crate::notation::run;
+use crate::notation::{import, run};
 
 /// How an operation of a random history goes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -192,7 +192,7 @@ fn facts_of(events: &[Event], operations: u64) -> Facts {
                 content,
                 ..
             }
-            | Body::Glimpsed {
+            | Body::ReadRolledBack {
                 from,
                 offset,
                 content,
@@ -287,7 +287,7 @@ proptest! {
         };
         let same = told.iter().zip(&whole).take_while(|(one, other)| one == other).count();
         let rest = told[same..].iter().filter(|event| {
-            matches!(&event.body, Body::SendInvoked { .. } | Body::SendCompleted { .. } | Body::Processed { .. } | Body::Glimpsed { .. })
+            matches!(&event.body, Body::SendInvoked { .. } | Body::SendCompleted { .. } | Body::Processed { .. } | Body::ReadRolledBack { .. })
         });
         prop_assert!(rest.into_iter().all(open));
     }
@@ -350,7 +350,7 @@ fn the_largest_offset_is_an_offset() {
     let (events, summary) = run(edn.as_bytes(), JepsenSettings::default());
     assert!(summary.is_ok());
     let read = |event: &Event| match &event.body {
-        Body::Processed { offset, .. } | Body::Glimpsed { offset, .. } => Some(*offset),
+        Body::Processed { offset, .. } | Body::ReadRolledBack { offset, .. } => Some(*offset),
         _ => None,
     };
     let offsets: Vec<Offset> = events.iter().filter_map(read).collect();

@@ -3,9 +3,9 @@
 use std::fmt::Write as _;
 use std::io::{BufReader, Read};
 
-use import::jepsen::{Error, JepsenSettings, Note, import};
+use import::jepsen::{JepsenError, JepsenNote, JepsenSettings};
 
-use crate::notation::{history, read, refused, shown};
+use crate::notation::{history, import, read, refused, shown};
 
 const SENT: &str = "{:process 0 :type :invoke :f :send :value [[:send 1 10]] :time 1}";
 const ACKNOWLEDGED: &str = "{:process 0 :type :ok :f :send :value [[:send 1 [0 10]]] :time 2}";
@@ -95,11 +95,11 @@ fn a_last_operation_that_is_cut_off_is_noted() {
         "#_ {:a",
     ] {
         let (events, summary) = read(&format!("{whole}{tail}"));
-        assert_eq!(summary.notes, [Note::CutOff { line: 3 }], "{tail}");
+        assert_eq!(summary.notes, [JepsenNote::CutOff { line: 3 }], "{tail}");
         assert_eq!(shown(&events), told(&whole));
     }
     let (events, summary) = read(&format!("[{SENT}\n{ACKNOWLEDGED}\n"));
-    assert_eq!(summary.notes, [Note::Unclosed]);
+    assert_eq!(summary.notes, [JepsenNote::Unclosed]);
     assert_eq!(shown(&events), told(&whole));
 }
 
@@ -123,7 +123,7 @@ fn a_file_cut_anywhere_gives_its_whole_operations() {
             let ended = ends.iter().filter(|end| **end <= length).count();
             assert_eq!(summary.operations, ended as u64, "{cut}");
             let begun = begins.iter().filter(|begin| **begin < length).count();
-            let cut_off = |note: &Note| matches!(note, Note::CutOff { .. });
+            let cut_off = |note: &JepsenNote| matches!(note, JepsenNote::CutOff { .. });
             assert_eq!(summary.notes.iter().any(cut_off), begun > ended, "{cut}");
         }
     }
@@ -344,7 +344,7 @@ fn an_input_that_cannot_be_read_is_said_so() {
         JepsenSettings::default(),
         &mut |_| {},
     );
-    assert!(matches!(told, Err(Error::Io { .. })));
+    assert!(matches!(told, Err(JepsenError::Io { .. })));
 }
 
 #[test]

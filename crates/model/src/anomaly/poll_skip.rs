@@ -1,4 +1,4 @@
-//! poll-skip: a reader that was not given what is there.
+//! poll-skip: a reader that did not receive a stored record.
 
 use super::{Definition, fact};
 

@@ -1,4 +1,4 @@
-//! unseen: what nobody could settle. It is a doubt, and never a proof.
+//! unseen: a record whose fate is unknown. It is a doubt, and never a proof.
 
 use super::{Definition, fact};
 

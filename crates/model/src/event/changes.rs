@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use super::Content;
 use crate::ids::ChangeId;
 
-/// What a change does to its row.
+/// The operation of a change.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum RowOp {
@@ -22,7 +22,7 @@ pub enum RowOp {
 }
 
 impl ChangeContent {
-    /// What an event that carries this is to those who read its topic.
+    /// The content of such an event for groups that read its topic.
     pub const fn as_read(self) -> Content {
         match self {
             Self::Ours(change) => Content::Change(change),
@@ -49,7 +49,7 @@ pub enum ChangeContent {
     Unreadable,
 }
 
-/// What became of a transaction.
+/// The outcome of a database transaction.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum TxOutcome {
@@ -79,15 +79,13 @@ pub enum Snapshot {
 /// One setting of a connector that changes its events.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct CaptureSetting {
-    /// What it may do to an event.
-    #[serde(rename = "effect")]
-    pub may: SettingEffect,
-    /// Which setting, and what it does, in words.
-    #[serde(rename = "description")]
-    pub what: String,
+    /// Its effect on an event.
+    pub effect: SettingEffect,
+    /// The setting and its effect, in words.
+    pub description: String,
 }
 
-/// What a connector's setting may do to events.
+/// The effect that a connector's setting may have on events.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum SettingEffect {
@@ -101,7 +99,7 @@ pub enum SettingEffect {
     Rekey,
 }
 
-/// What became of a replication slot.
+/// The state of a replication slot.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum SlotState {
@@ -121,8 +119,8 @@ pub enum CaptureResult {
     CaughtUp,
     /// The time was up first.
     TimedOut,
-    /// The connector had failed by then, and nobody was going to restart it:
-    /// no event comes any more.
+    /// The connector had failed by then, and no restart was planned: no event comes any
+    /// more.
     Failed,
     /// The connector had confirmed to its replication slot all that was
     /// committed before the last change, and the last change of a table still

@@ -1,11 +1,11 @@
-//! What clients ask for, and what they are told: sends, commits, transactions,
-//! errors, and how their processes end. Knows nothing of logs.
+//! Clients' requests and their outcomes: sends, commits, transactions, errors, and how
+//! their processes end. Knows nothing of logs.
 
 use serde::{Deserialize, Serialize};
 
 use crate::ids::{MemberIx, Offset, PartitionRef, ProducerIx};
 
-/// Whose client it is.
+/// The owner of a client.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum ClientRef {
@@ -15,21 +15,20 @@ pub enum ClientRef {
     Member(MemberIx),
 }
 
-/// What an error says of what a client can do: whether the absence of what it
-/// was to read says anything of the pipeline.
+/// The cause of a client's error: whether missing reads say anything about the pipeline.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum ErrorCause {
-    /// The client is not made for what it was given: a codec or a format that
-    /// its build lacks, or bytes that it cannot decode.
+    /// The client cannot read the records: a codec or a format that its build lacks, or
+    /// bytes that it cannot decode.
     Unable,
-    /// The brokers do not allow it to whom the client speaks for.
+    /// The brokers do not authorize the client's principal.
     NotAllowed,
-    /// Anything else: what the pipeline, its configuration and its faults do.
+    /// Anything else: the pipeline, its configuration or a fault.
     Pipeline,
 }
 
-/// Which records a reader is given (`isolation.level`).
+/// The records that a reader receives (`isolation.level`).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Isolation {
@@ -40,7 +39,7 @@ pub enum Isolation {
     ReadCommitted,
 }
 
-/// What became of a send. Unknown is never folded into one of the others.
+/// The outcome of a send. Unknown is never turned into one of the others.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Outcome {
@@ -79,7 +78,7 @@ pub enum CommitResult {
     Unknown,
 }
 
-/// What a producer asks its transaction's coordinator for.
+/// The end that a producer requests from its transaction coordinator.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Intent {
@@ -89,8 +88,8 @@ pub enum Intent {
     Abort,
 }
 
-/// What a producer was told of its transaction. Only the markers in the log
-/// say what became of it where it was not told.
+/// The outcome of a transaction that its producer was told. Where it is unknown, only the
+/// markers in the log decide.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum TransactionOutcome {

@@ -6,12 +6,11 @@ use serde::{Deserialize, Serialize};
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Evidence {
-    /// What was looked at, as a short phrase: "process state is T".
-    #[serde(rename = "observation")]
-    pub what: String,
+    /// The observation, as a short phrase: "process state is T".
+    pub observation: String,
     /// Whether it was found to be so.
     pub found: Found,
-    /// What was seen, with the figures.
+    /// The details, with the figures.
     pub detail: String,
 }
 

@@ -1,10 +1,10 @@
-//! What a partition's log holds, and what takes records out of it.
+//! The contents of a partition's log, and the reasons why records leave it.
 
 use serde::{Deserialize, Serialize};
 
 use crate::ids::{ChangeId, RecordId};
 
-/// A record as somebody read it.
+/// The content of a record that was read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Content {
@@ -35,7 +35,7 @@ impl Content {
     }
 }
 
-/// What a batch holds.
+/// The content of a batch.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum BatchKind {
@@ -59,7 +59,7 @@ impl BatchKind {
     }
 }
 
-/// What may take records out of a topic (`cleanup.policy`).
+/// Why records may leave a topic (`cleanup.policy`).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Cleanup {
@@ -71,11 +71,11 @@ pub enum Cleanup {
     CompactAndDelete,
 }
 
-/// How it came that offsets were given again.
+/// The reason why offsets were used again.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Restart {
-    /// The log was cut: what stood below is still there.
+    /// The log was truncated: the records below are still there.
     Cut,
     /// The log may have been cut or lost, or the topic made again on purpose.
     Unknown,

@@ -1,6 +1,5 @@
-//! Names of a run's own in a cluster that is somebody else's: what they begin
-//! with, and which of a plan are so. Nothing else is ever deleted there. Knows
-//! nothing of clusters.
+//! The names that a run creates on a user's cluster: their prefix, and the names of a plan
+//! that have it. Nothing else is ever deleted there. Knows nothing of clusters.
 
 use std::fmt;
 
@@ -10,15 +9,15 @@ use super::ScenarioPlan;
 use crate::ids::{GroupId, RunId, TopicName};
 use crate::scenario::Scenario;
 
-/// What every prefix begins with.
+/// The beginning of every prefix.
 const MARK: &str = "ackproof-";
 /// Digits of a [`RunId`].
 const RUN_CHARS: usize = 16;
 /// Kafka's limit for a topic's name (`Topic.MAX_NAME_LENGTH`).
 const TOPIC_NAME_MAX: usize = 249;
 
-/// What the names of one scenario of one run begin with:
-/// `ackproof-RUN-N-SCENARIO-`, where N is its number in the plan.
+/// The prefix of the names of one scenario of one run: `ackproof-RUN-N-SCENARIO-`, where N
+/// is its number in the plan.
 ///
 /// The run's identity is random, and its scenarios are numbered: no two
 /// scenarios, repetitions or runs share a prefix, and none is a beginning of
@@ -95,8 +94,8 @@ impl From<OwnPrefix> for String {
     }
 }
 
-/// The names by which a cluster knows what a scenario makes in it. They all
-/// begin with the scenario's prefix: there is no other way to make one.
+/// The names of everything that a scenario creates on a cluster. They all begin with the
+/// scenario's prefix: there is no other way to make one.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct OwnNames {
     topics: Vec<TopicName>,
@@ -108,8 +107,8 @@ impl OwnNames {
     /// ours with all that is in them.
     ///
     /// # Errors
-    /// [`NotOwn`] for a name that does not begin with the plan's prefix, as in
-    /// a plan that somebody has changed.
+    /// [`NotOwn`] for a name that does not begin with the plan's prefix, as in a
+    /// plan that was edited.
     pub fn of(plan: &ScenarioPlan) -> Result<Self, NotOwn> {
         let Some(prefix) = &plan.prefix else {
             return Ok(Self::default());
@@ -144,8 +143,8 @@ impl OwnNames {
         &self.groups
     }
 
-    /// The same without these: what bears the name and is not ours, or was
-    /// never made.
+    /// The same without these: existing topics and groups of such a name that are not ours,
+    /// or names that were never created.
     #[must_use]
     pub fn without(mut self, topics: &[TopicName], groups: &[GroupId]) -> Self {
         self.topics.retain(|topic| !topics.contains(topic));
@@ -159,55 +158,5 @@ impl OwnNames {
         self.topics.extend(others.topics);
         self.groups.extend(others.groups);
         self
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::scenario::{embedded, parse};
-
-    fn scenario(name: &str) -> Scenario {
-        parse(name, embedded(name).unwrap()).unwrap()
-    }
-
-    #[test]
-    fn a_prefix_tells_run_number_and_scenario() {
-        let prefix = OwnPrefix::new(RunId::new(0xab), 3, &scenario("broker-kill"));
-        assert_eq!(
-            prefix.to_string(),
-            "ackproof-00000000000000ab-3-broker-kill-"
-        );
-        assert!(prefix.is_of(RunId::new(0xab)));
-        assert!(!prefix.is_of(RunId::new(0xac)));
-        assert!(prefix.owns("ackproof-00000000000000ab-3-broker-kill-orders"));
-        assert!(!prefix.owns("ackproof-00000000000000ab-3-broker-kill-"));
-        assert!(!prefix.owns("orders"));
-    }
-
-    #[test]
-    fn a_topics_name_stays_within_kafkas_limit() {
-        let mut long = scenario("broker-kill");
-        long.name = "s".repeat(200);
-        long.topics[0].name = "t".repeat(200);
-        let prefix = OwnPrefix::new(RunId::new(7), 123, &long);
-        assert_eq!(prefix.before(&long.topics[0].name).len(), TOPIC_NAME_MAX);
-        assert_eq!(OwnPrefix::try_from(prefix.to_string()), Ok(prefix));
-    }
-
-    #[test]
-    fn what_is_no_prefix_of_a_run_is_none() {
-        for text in [
-            "",
-            "ackproof-",
-            "orders-",
-            "ackproof-ab-3-x-",
-            "ackproof-00000000000000ab-x-3-",
-            "ackproof-00000000000000ab-3-",
-            "ackproof-00000000000000ab-3-x",
-            "ackproof-000000000000zzzz-3-x-",
-        ] {
-            assert!(OwnPrefix::try_from(text.to_owned()).is_err(), "{text}");
-        }
     }
 }

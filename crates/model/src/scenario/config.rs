@@ -1,6 +1,6 @@
-//! Configurations: keys and values, of which some open doors. What is read,
-//! printed and written of one is without its secrets; the values themselves
-//! are only given to the client that is configured ([`Config::plain`]).
+//! Configurations: keys and values, some of them secret. They are read, printed and written
+//! without their secrets; only the configured client receives the real values
+//! ([`Config::plain`]).
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
@@ -13,12 +13,12 @@ use serde::{Deserialize, Serialize};
 /// Configuration keys and values, in the Java client's (or the broker's, or
 /// the connector's) own names.
 ///
-/// It is a map of what may be shown, and is written so.
+/// It is a map of the values that may be shown, and is written so.
 #[derive(Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(from = "BTreeMap<String, String>", into = "BTreeMap<String, String>")]
 pub struct Config {
     shown: BTreeMap<String, String>,
-    /// The values that are shown otherwise than they are.
+    /// The real values of those that are hidden.
     secret: BTreeMap<String, String>,
 }
 
@@ -42,8 +42,7 @@ impl Config {
         }
     }
 
-    /// Everything as it is, secrets included: for the client that is
-    /// configured, and nobody else.
+    /// The real values, secrets included: only for the client that is configured.
     pub fn plain(&self) -> BTreeMap<String, String> {
         let mut plain = self.shown.clone();
         plain.extend(self.secret.clone());
@@ -59,7 +58,7 @@ impl Config {
             .collect()
     }
 
-    /// What must not be written anywhere.
+    /// The secrets, which must not be written anywhere.
     pub fn secrets(&self) -> Secrets {
         let secret = self.secret.iter();
         Secrets::of(secret.map(|(key, value)| (key.as_str(), value.as_str())))
@@ -128,39 +127,5 @@ impl<'c> IntoIterator for &'c Config {
 
     fn into_iter(self) -> Self::IntoIter {
         self.shown.iter()
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_configuration_is_written_without_its_secrets_and_given_with_them() {
-        let text = r#"{"acks":"all","sasl.password":"hunter2","url":"http://u:hunter3@h"}"#;
-        let config: Config = serde_json::from_str(text).unwrap();
-        let written = serde_json::to_string(&config).unwrap();
-        let printed = format!("{config:?} {written} {}", config["sasl.password"]);
-        assert!(!printed.contains("hunter"), "{printed}");
-        assert_eq!(config["acks"], "all");
-        let plain = config.plain();
-        assert_eq!(plain["sasl.password"], "hunter2");
-        assert_eq!(plain["url"], "http://u:hunter3@h");
-        assert_eq!(
-            config.secrets().scrub("hunter2, hunter3"),
-            "[hidden], [hidden]"
-        );
-        // What was written is read again, and is the same.
-        let again: Config = serde_json::from_str(&written).unwrap();
-        assert_eq!(serde_json::to_string(&again).unwrap(), written);
-    }
-
-    #[test]
-    fn what_is_set_last_counts() {
-        let mut config = Config::new();
-        config.insert("x.password".to_owned(), "old".to_owned());
-        config.insert("x.password".to_owned(), String::new());
-        assert_eq!(config.plain()["x.password"], "");
-        assert!(config.secrets().is_empty());
     }
 }

@@ -1,7 +1,6 @@
-//! What is broken on purpose, and when: one file for each fault, with its name,
-//! its parameters, what it needs, its words and the evidence that it needs to
-//! count. Knows nothing of how it is done: a file of the same name in the
-//! engine does.
+//! The faults: one file for each, with its name, its parameters, its requirements, its
+//! words and the evidence that it needs to count. Knows nothing of how it is done: a file
+//! of the same name in the engine does.
 
 use serde::{Deserialize, Serialize};
 
@@ -83,7 +82,7 @@ pub struct Fault {
     /// Whether it is really done; with `none` the verdict is INCONCLUSIVE.
     #[serde(default)]
     pub effect: Effect,
-    /// What is broken.
+    /// The fault and its parameters.
     #[cfg_attr(test, schemars(schema_with = "crate::schema::rules::kinds"))]
     pub kind: FaultKind,
 }
@@ -133,19 +132,19 @@ impl Effect {
     }
 }
 
-/// What holds for a kind of fault whatever its parameters are.
+/// The definition of a kind of fault, whatever its parameters are.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct FaultDefinition {
     /// The name that scenario files use.
     pub name: &'static str,
-    /// What it breaks.
+    /// The target.
     pub breaks: FaultTarget,
-    /// What becomes of that.
+    /// The consequence.
     pub leads_to: &'static [Consequence],
 }
 
-/// What is broken. It must be the scenario's own, or stand behind a proxy of
-/// the scenario's.
+/// The target of a fault. It must be the scenario's own, or stand behind a proxy of the
+/// scenario's.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum FaultTarget {
     /// Processes and disks of brokers.
@@ -160,14 +159,14 @@ pub enum FaultTarget {
     Connector,
 }
 
-/// What becomes of what a fault breaks, as far as claims and reports ask.
+/// The consequence of a fault for its target, as far as claims and reports need it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Consequence {
     /// Broker processes are ended, and their disks stay.
     BrokersEnd,
     /// A broker never comes back.
     BrokerLost,
-    /// A broker is ended, and comes back without what its disk held.
+    /// A broker is ended, and comes back with an empty disk.
     DiskLost,
     /// Brokers are ended, and come back without what was not forced to disk.
     PowerLost,
@@ -181,19 +180,19 @@ pub enum Consequence {
     MemberReplaced,
 }
 
-/// A key, and what is wrong with its value.
+/// A key, and the error in its value.
 pub type BadKey = (&'static str, String);
 
-/// What depends on a fault's parameters.
+/// The properties of a fault that depend on its parameters.
 pub trait FaultParameters {
-    /// What it does, whether or not it is planned to have an effect.
+    /// The fault in words, whether or not it is planned to have an effect.
     fn words(&self, scenario: &Scenario) -> Phrase;
 
-    /// What must be seen of it, so that it counts.
+    /// The evidence that it needs to count.
     fn evidence(&self, scenario: &Scenario) -> &'static str;
 
-    /// How long it lasts by the plan, in milliseconds; none where that depends
-    /// on what it meets.
+    /// How long it lasts by the plan, in milliseconds; none where that depends on the
+    /// traffic.
     fn lasts_ms(&self) -> Option<u64> {
         None
     }
@@ -227,11 +226,10 @@ pub trait FaultParameters {
         Vec::new()
     }
 
-    /// What cannot be in this scenario, beyond what holds for every fault that
-    /// breaks the same part.
+    /// Errors in this scenario, beyond the checks of every fault of the same target.
     ///
     /// # Errors
-    /// The key in question, and what is wrong with its value.
+    /// The key, and the error in its value.
     fn check(&self, _: &Scenario) -> Result<(), BadKey> {
         Ok(())
     }
@@ -242,7 +240,7 @@ macro_rules! catalogue {
         $(mod $module;)*
         $(pub use $module::*;)*
 
-        /// What to break.
+        /// A kind of fault with its parameters.
         #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
         #[serde(tag = "kind", rename_all = "kebab-case")]
         pub enum FaultKind {
@@ -253,15 +251,15 @@ macro_rules! catalogue {
         }
 
         impl FaultKind {
-            /// What holds for every kind, in the catalogue's order.
+            /// The definitions of all kinds, in the catalogue's order.
             pub const ALL: &[FaultDefinition] = &[$($module::DEFINITION),*];
 
-            /// What holds for every fault of this kind.
+            /// The definition of this kind.
             pub const fn definition(&self) -> &'static FaultDefinition {
                 match self { $(Self::$variant(_) => &$module::DEFINITION),* }
             }
 
-            /// What depends on its parameters.
+            /// The properties that depend on its parameters.
             pub fn parameters(&self) -> &dyn FaultParameters {
                 match self { $(Self::$variant(it) => it),* }
             }
@@ -311,7 +309,7 @@ impl FaultKind {
         self.definition().name
     }
 
-    /// What cannot be in this scenario.
+    /// Errors in this scenario.
     pub(super) fn check(&self, scenario: &Scenario) -> Result<(), BadKey> {
         let parameters = self.parameters();
         if let Some(broker) = parameters.broker() {

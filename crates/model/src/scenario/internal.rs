@@ -1,6 +1,5 @@
-//! Topics that Kafka, Connect and Debezium make for themselves: faults may
-//! name them, and nothing is sent to, read from or claimed of them. Knows
-//! nothing of what stands in them.
+//! Topics that Kafka, Connect and Debezium make for themselves: faults may name them, and
+//! nothing is sent to, read from or claimed of them. Knows nothing of their contents.
 
 use std::fmt;
 
@@ -24,7 +23,7 @@ const KAFKAS: [(&str, &str); 3] = [
 /// The controllers' log, which has a topic's name and is none.
 const METADATA: &str = "__cluster_metadata";
 
-/// Whose topic it is, where it is not the scenario's.
+/// The owner of a topic that is not the scenario's.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Keeper {
     /// Kafka's brokers.
@@ -54,7 +53,7 @@ pub(super) fn is_kafkas(topic: &str) -> bool {
 }
 
 impl Scenario {
-    /// Whose a topic of that name is, where it is not the scenario's own.
+    /// The owner of a topic of that name, where it is not the scenario's own.
     pub(crate) fn keeper_of(&self, topic: &str) -> Option<Keeper> {
         if topic == METADATA {
             return Some(Keeper::Controllers);

@@ -1,5 +1,5 @@
-//! What names in a scenario stand for, and what to say of one that stands for
-//! nothing. Knows nothing of where in a file a name stands.
+//! Names in a scenario: the topics and groups that they refer to, and messages for unknown
+//! ones. Knows nothing of their place in the file.
 
 use super::{Keeper, Scenario, nearest};
 

@@ -1,6 +1,6 @@
-//! What a scenario is about, and so has to happen before its claims say
-//! anything: named by the scenario, or plain from what its settings are there
-//! for. Knows nothing of how it is seen that it happened.
+//! The events that a scenario tests, which must happen before its claims mean anything:
+//! named by the scenario, or implied by its settings. Knows nothing of how they are
+//! observed.
 
 use std::fmt;
 
@@ -8,17 +8,31 @@ use serde::{Deserialize, Serialize};
 
 use super::{Config, Scenario, Topic, Transactions};
 
-/// A `retention.ms` that nobody sets but to see records deleted: in
-/// production it is hours at least.
+/// A `retention.ms` below this is set only to see records deleted: in production it is
+/// hours at least.
 const RETENTION_SHORT_MS: u64 = 600_000;
 /// A `retention.bytes` of the same kind.
 const RETENTION_SMALL_BYTES: u64 = 16 * 1024 * 1024;
 
 /// Something that may have to happen.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(
+    Clone,
+    Copy,
+    Debug,
+    PartialEq,
+    Eq,
+    PartialOrd,
+    Ord,
+    Hash,
+    Serialize,
+    Deserialize,
+    strum::IntoStaticStr,
+    strum::VariantArray,
+)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 #[cfg_attr(test, schemars(inline))]
 #[serde(rename_all = "kebab-case")]
+#[strum(serialize_all = "kebab-case")]
 pub enum Happening {
     /// Compaction took records out of a log.
     Compaction,
@@ -40,32 +54,14 @@ pub enum Happening {
 
 impl Happening {
     /// All of them.
-    pub const ALL: &[Self] = &[
-        Self::Compaction,
-        Self::Deletion,
-        Self::Transaction,
-        Self::Abort,
-        Self::Rebalance,
-        Self::LeaderChange,
-        Self::IsrShrink,
-        Self::Retry,
-    ];
+    pub const ALL: &[Self] = <Self as strum::VariantArray>::VARIANTS;
 
     /// As scenario files name it.
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::Compaction => "compaction",
-            Self::Deletion => "deletion",
-            Self::Transaction => "transaction",
-            Self::Abort => "abort",
-            Self::Rebalance => "rebalance",
-            Self::LeaderChange => "leader-change",
-            Self::IsrShrink => "isr-shrink",
-            Self::Retry => "retry",
-        }
+    pub fn name(self) -> &'static str {
+        self.into()
     }
 
-    /// What has to be so.
+    /// The event in words.
     pub const fn meaning(self) -> &'static str {
         match self {
             Self::Compaction => "compaction takes records out of a log",
@@ -86,10 +82,10 @@ impl fmt::Display for Happening {
     }
 }
 
-/// Something that has to happen, and to which topic, where that is known.
+/// An event that must happen, and its topic, where that is known.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Occurrence {
-    /// What.
+    /// The kind of event.
     pub what: Happening,
     /// The topic; any where none is named.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -106,7 +102,7 @@ impl Occurrence {
 }
 
 impl fmt::Display for Occurrence {
-    /// What it means that it did not happen.
+    /// The consequence where it did not happen.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let topic = self.topic.as_deref().unwrap_or("any topic");
         let nothing = match self.topic {
@@ -134,12 +130,12 @@ impl fmt::Display for Occurrence {
 }
 
 impl Scenario {
-    /// What has to happen: what the scenario names, or else what its settings
-    /// are plainly there for.
+    /// The events that must happen: those that the scenario names, or else those that its
+    /// settings imply.
     ///
     /// - A topic that compacts has to be compacted.
-    /// - A topic with a retention that no production topic has, or that is
-    ///   smaller than what is sent to it, has to lose its beginning.
+    /// - A topic with a retention that no production topic has, or that is smaller than the
+    ///   data sent to it, has to lose its beginning.
     /// - A transform with transactions has to end one.
     pub fn occurrences(&self) -> Vec<Occurrence> {
         if let Some(named) = &self.must_happen {

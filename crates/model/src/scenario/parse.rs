@@ -1,6 +1,5 @@
-//! The form of a scenario file, and what can be wrong with one: unknown keys,
-//! wrong types, values that cannot be. Every error names file, line and the
-//! text in question.
+//! The form of a scenario file, and its errors: unknown keys, wrong types, impossible
+//! values. Every error names file and line, and shows the text.
 
 use std::borrow::Cow;
 use std::ops::Range;
@@ -8,21 +7,20 @@ use std::ops::Range;
 use secret::{Secrets, masked};
 use serde::Deserialize;
 use toml::Spanned;
-use toml::de::{DeTable, DeValue};
+use toml::de::{DeTable, DeValue, ValueDeserializer};
 
 use super::settings::Misuse;
 use super::{
-    Capture, Commit, Fence, Group, Happening, Producer, QUOTA_KEYS, Quota, Scenario, Topic,
-    Topology, Transform, Trigger, Write, WriteHow, WriteStart, drain_timeout_ms_default, own_suite,
+    Commit, Fence, Group, QUOTA_KEYS, Quota, Scenario, Trigger, Write, WriteHow, WriteStart,
 };
-use crate::claim::{Claim, Guarantee};
+use crate::claim::Claim;
 use crate::record::OVERHEAD_BYTES_MAX;
 
-/// What a member has in hand it must have processed within this time, so that
-/// it can be asked to stop.
+/// A member must process the records in hand within this time, so that it can be asked to
+/// stop.
 const IN_HAND_S_MAX: u64 = 10;
 
-/// What is wrong with a scenario file.
+/// An error in a scenario file.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{file}:{line}:{column}: {message}\n{snippet}")]
 pub struct ScenarioError {
@@ -32,7 +30,7 @@ pub struct ScenarioError {
     pub line: usize,
     /// From 1, in characters.
     pub column: usize,
-    /// What is wrong, and what would be right.
+    /// The error, and the correct form.
     pub message: String,
     /// The line in question with a marker under the place.
     pub snippet: String,
@@ -45,23 +43,33 @@ pub fn parse(file: &str, text: &str) -> Result<Scenario, ScenarioError> {
     Ok(scenario)
 }
 
-/// Reads a scenario for a cluster that is somebody else's, which has as many
-/// brokers as it has.
+/// Reads a scenario for a user's cluster, whose number of brokers is not checked.
 pub fn parse_for_cluster(file: &str, text: &str) -> Result<Scenario, ScenarioError> {
     let at = |(span, message): Misfit| located(file, text, &span, &message);
     let syntax = |error: toml::de::Error| {
         let message = format!("this is not TOML: {}", error.message().replace('\n', ", "));
         at((error.span().unwrap_or(0..0), message))
     };
-    let document = DeTable::parse(text).map_err(syntax)?;
+    let mut document = DeTable::parse(text).map_err(syntax)?;
     if let Some(misfit) = shape::misfit(&document) {
         return Err(at(misfit));
     }
-    let raw: Raw = toml::from_str(text).map_err(|error| {
+    let misread = |error: toml::de::Error| {
         let span = error.span().unwrap_or(0..0);
         at((span, error.message().to_owned()))
-    })?;
-    let scenario = raw.into_scenario().map_err(at)?;
+    };
+    // Files write a fault as one flat table, plans do not.
+    let faults = document.get_mut().remove("fault");
+    let mut scenario =
+        Scenario::deserialize(toml::de::Deserializer::from(document)).map_err(misread)?;
+    if let Some(faults) = faults {
+        let faults = Vec::<Spanned<toml::Table>>::deserialize(ValueDeserializer::from(faults));
+        for fault in faults.map_err(misread)? {
+            let span = fault.span();
+            let read = fault::read(fault.into_inner()).map_err(|message| at((span, message)))?;
+            scenario.faults.push(read);
+        }
+    }
     validate(&scenario)
         .and_then(|()| decidable::check(&scenario))
         .map_err(|problem| locate(file, text, &problem))?;
@@ -73,7 +81,7 @@ pub fn locate(file: &str, text: &str, problem: &Problem) -> ScenarioError {
     let span = span_of(text, problem).unwrap_or(0..0);
     let mut text = Cow::Borrowed(text);
     if problem.half == Half::Key {
-        // A secret may stand behind a name that nobody knows.
+        // An unknown key may have a secret value.
         let value = Problem {
             half: Half::Value,
             ..problem.clone()
@@ -105,82 +113,9 @@ pub fn near<'c>(word: &str, candidates: impl IntoIterator<Item = &'c str>) -> Ve
     near.into_iter().map(|(_, candidate)| candidate).collect()
 }
 
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Raw {
-    name: String,
-    title: String,
-    #[serde(default = "own_suite")]
-    suite: String,
-    #[serde(default)]
-    criterion: String,
-    #[serde(default)]
-    why: String,
-    #[serde(default)]
-    expected: String,
-    #[serde(default)]
-    topology: Topology,
-    #[serde(default, rename = "topic")]
-    topics: Vec<Topic>,
-    #[serde(default, rename = "producer")]
-    producers: Vec<Producer>,
-    #[serde(default, rename = "group")]
-    groups: Vec<Group>,
-    #[serde(default, rename = "transform")]
-    transforms: Vec<Transform>,
-    #[serde(default)]
-    capture: Option<Capture>,
-    #[serde(default, rename = "write")]
-    writes: Vec<Write>,
-    #[serde(default, rename = "quota")]
-    quotas: Vec<Quota>,
-    #[serde(default, rename = "fault")]
-    faults: Vec<Spanned<toml::Table>>,
-    #[serde(default, rename = "guarantee")]
-    guarantees: Vec<Guarantee>,
-    #[serde(default)]
-    must_happen: Option<Vec<Happening>>,
-    #[serde(default = "drain_timeout_ms_default")]
-    drain_timeout_ms: u64,
-}
-
 type Misfit = (Range<usize>, String);
 
-impl Raw {
-    fn into_scenario(self) -> Result<Scenario, Misfit> {
-        let faults = self
-            .faults
-            .into_iter()
-            .map(|fault| {
-                let span = fault.span();
-                let read = fault::read(fault.into_inner());
-                read.map_err(|message| (span, message))
-            })
-            .collect::<Result<_, _>>()?;
-        Ok(Scenario {
-            name: self.name,
-            title: self.title,
-            suite: self.suite,
-            criterion: self.criterion,
-            why: self.why,
-            expected: self.expected,
-            topology: self.topology,
-            topics: self.topics,
-            producers: self.producers,
-            groups: self.groups,
-            transforms: self.transforms,
-            capture: self.capture,
-            writes: self.writes,
-            quotas: self.quotas,
-            faults,
-            guarantees: self.guarantees,
-            must_happen: self.must_happen,
-            drain_timeout_ms: self.drain_timeout_ms,
-        })
-    }
-}
-
-/// What cannot be, and where in the file it stands.
+/// An impossible value or key, and its place in the file.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{message}")]
 pub struct Problem {
@@ -188,7 +123,7 @@ pub struct Problem {
     pub path: Vec<PathStep>,
     /// Which half of it is wrong.
     pub half: Half,
-    /// What is wrong, and what would be right.
+    /// The error, and the correct form.
     pub message: String,
 }
 
@@ -248,9 +183,12 @@ pub enum Half {
     Value,
 }
 
-/// Fails with the first thing that cannot be.
+fn fail(path: &[PathStep], message: impl Into<String>) -> Result<(), Problem> {
+    Err(Problem::new(path, message.into()))
+}
+
+/// Fails with the first error.
 fn validate(scenario: &Scenario) -> Result<(), Problem> {
-    let fail = |path: &[PathStep], message: String| Err(Problem::new(path, message));
     let plain = |name: &str| {
         !name.is_empty()
             && !name.starts_with('.')
@@ -268,14 +206,14 @@ fn validate(scenario: &Scenario) -> Result<(), Problem> {
     }
     if scenario.producers.is_empty() && scenario.writes.is_empty() {
         let message = "nothing is sent and nothing written: add a [[producer]] or a [[write]]";
-        return fail(&["name".into()], message.to_owned());
+        return fail(&["name".into()], message);
     }
     for (at, topic) in scenario.topics.iter().enumerate() {
         let here = |key| [PathStep::from("topic"), at.into(), PathStep::from(key)];
         if !plain(&topic.name) || topic.name.len() > 200 {
             return fail(
                 &here("name"),
-                "a topic's name has 1 to 200 letters, digits, `.`, `_` or `-`".to_owned(),
+                "a topic's name has 1 to 200 letters, digits, `.`, `_` or `-`",
             );
         }
         if scenario
@@ -369,7 +307,7 @@ fn validate(scenario: &Scenario) -> Result<(), Problem> {
         }
         if group.fence == Fence::Commit && group.commit != Commit::After {
             let message = "a fence commits the processed records: it needs `commit = \"after\"`";
-            return fail(&here("fence"), message.to_owned());
+            return fail(&here("fence"), message);
         }
     }
     transforms::validate(scenario, not_written)?;
@@ -396,23 +334,17 @@ fn validate(scenario: &Scenario) -> Result<(), Problem> {
     for (at, write) in scenario.writes.iter().enumerate() {
         let here = |key| [PathStep::from("write"), at.into(), PathStep::from(key)];
         if scenario.capture.is_none() {
-            return fail(
-                &here("table"),
-                "rows are written for [capture] only".to_owned(),
-            );
+            return fail(&here("table"), "rows are written for [capture] only");
         }
         if write.how == WriteHow::InsertAndTouch && write.table != "comments" {
-            return fail(&here("how"), "only a comment touches its video".to_owned());
+            return fail(&here("how"), "only a comment touches its video");
         }
         if write.how == WriteHow::Copy && write.rows_per_s != 0 {
-            return fail(
-                &here("rows_per_s"),
-                "COPY has no pace of its own".to_owned(),
-            );
+            return fail(&here("rows_per_s"), "COPY has no pace of its own");
         }
         if write.start == WriteStart::BeforeCapture {
             validate_before_capture(&scenario.writes[..at], write)
-                .or_else(|(key, message)| fail(&here(key), message.to_owned()))?;
+                .or_else(|(key, message)| fail(&here(key), message))?;
         }
         for (key, trigger) in [
             ("after", &write.after),
@@ -442,7 +374,7 @@ fn validate(scenario: &Scenario) -> Result<(), Problem> {
     if scenario.guarantees.is_empty() {
         return fail(
             &["name".into()],
-            "a scenario claims something: add a [[guarantee]]".to_owned(),
+            "a scenario claims something: add a [[guarantee]]",
         );
     }
     for (at, guarantee) in scenario.guarantees.iter().enumerate() {
@@ -462,7 +394,7 @@ fn validate(scenario: &Scenario) -> Result<(), Problem> {
         {
             let message = "a group that commits by time (`commit = \"auto\"`) has no window in \
                            records";
-            return fail(&here("claim"), message.to_owned());
+            return fail(&here("claim"), message);
         }
         let twice = scenario
             .guarantees
@@ -476,7 +408,7 @@ fn validate(scenario: &Scenario) -> Result<(), Problem> {
             );
         }
     }
-    Ok(())
+    clients::validate(scenario)
 }
 
 /// That the scenario's own brokers hold its replicas.
@@ -496,8 +428,7 @@ fn own_brokers(scenario: &Scenario) -> Result<(), Problem> {
     Err(Problem::new(path, message))
 }
 
-/// Rows that are there before the connector is written before all others, and
-/// nothing has happened yet that they could wait for.
+/// Writes before the connector come before all others, and no trigger can precede them.
 fn validate_before_capture(
     before: &[Write],
     write: &Write,
@@ -631,7 +562,7 @@ fn located(file: &str, text: &str, span: &Range<usize>, message: &str) -> Scenar
         .and_then(|marked| marked.lines().next())
         .map_or(1, |marked| marked.chars().count())
         .clamp(1, room);
-    // What is not understood may be quoted.
+    // The message may quote the file.
     let message = Secrets::in_text(text).scrub(message).into_owned();
     let gutter = " ".repeat(line.to_string().len());
     let snippet = format!(
@@ -648,10 +579,8 @@ fn located(file: &str, text: &str, span: &Range<usize>, message: &str) -> Scenar
     }
 }
 
+mod clients;
 mod decidable;
 mod fault;
 mod shape;
 mod transforms;
-
-#[cfg(test)]
-mod tests;

@@ -1,6 +1,6 @@
 //! Kafka's own settings of topics, brokers, Connect workers and Java clients:
-//! their names and what they take, by the definitions in Kafka's jars
-//! (`make settings` writes the table). Knows nothing of who sets them.
+//! their names and accepted values, by the definitions in Kafka's jars
+//! (`make settings` writes the table). Knows nothing of where they are set.
 
 use std::sync::LazyLock;
 
@@ -8,7 +8,7 @@ use secret::shown;
 
 use super::{Config, nearest};
 
-/// Whose it is, name, type, what it takes, default, `internal`.
+/// Component, name, type, accepted values, default, `internal`.
 const TABLE: &str = include_str!("settings/kafka.tsv");
 
 /// The version of Kafka that the table is of.
@@ -17,8 +17,9 @@ pub const KAFKA: &str = "4.3";
 static SETTINGS: LazyLock<Vec<Setting>> =
     LazyLock::new(|| TABLE.lines().filter_map(Setting::read).collect());
 
-/// Whose setting it is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+/// The component that has a setting.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, strum::EnumString, strum::IntoStaticStr)]
+#[strum(serialize_all = "kebab-case")]
 pub enum Whose {
     /// A topic's.
     Topic,
@@ -33,42 +34,28 @@ pub enum Whose {
 }
 
 impl Whose {
-    const ALL: [Self; 5] = [
-        Self::Topic,
-        Self::Broker,
-        Self::Producer,
-        Self::Consumer,
-        Self::Worker,
-    ];
-
     /// As the table and messages have it.
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::Topic => "topic",
-            Self::Broker => "broker",
-            Self::Producer => "producer",
-            Self::Consumer => "consumer",
-            Self::Worker => "worker",
-        }
+    pub fn name(self) -> &'static str {
+        self.into()
     }
 }
 
 /// One setting, as Kafka defines it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Setting {
-    /// Whose it is.
+    /// The component that has it.
     pub whose: Whose,
     /// Its name.
     pub name: &'static str,
     /// Kafka's type of the value.
     pub kind: &'static str,
-    /// What its validator says that it takes; empty where it has none.
+    /// The accepted values by its validator; empty where it has none.
     pub takes: &'static str,
-    /// What it is where nobody sets it.
+    /// Its value where it is not set.
     pub default: &'static str,
 }
 
-/// What is wrong with a setting, and with which half of it.
+/// An error in a setting's name or value.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Misuse {
     /// The name.
@@ -80,9 +67,8 @@ pub enum Misuse {
 impl Setting {
     fn read(line: &'static str) -> Option<Self> {
         let mut columns = line.split('\t');
-        let whose = columns.next()?;
         Some(Self {
-            whose: Whose::ALL.into_iter().find(|it| it.name() == whose)?,
+            whose: columns.next()?.parse().ok()?,
             name: columns.next()?,
             kind: columns.next()?,
             takes: columns.next()?,
@@ -90,8 +76,7 @@ impl Setting {
         })
     }
 
-    /// What it takes, where the value is none of that; with the word that was
-    /// meant, where one is near.
+    /// The accepted values, where the value is not one of them; with the nearest one.
     fn refusal(&self, value: &str) -> Option<(String, Option<&'static str>)> {
         // Kafka takes numbers and words with space around them.
         let value = value.trim();
@@ -175,24 +160,24 @@ impl Setting {
     }
 }
 
-/// A setting by whose it is and its name.
+/// A component's setting of that name.
 pub fn find(whose: Whose, name: &str) -> Option<&'static Setting> {
     of(whose).find(|setting| setting.name == name)
 }
 
-/// All settings of somebody.
+/// All settings of a component.
 pub fn of(whose: Whose) -> impl Iterator<Item = &'static Setting> {
     SETTINGS
         .iter()
         .filter(move |setting| setting.whose == whose)
 }
 
-/// Whether anybody has a setting of that name.
+/// Whether any component has a setting of that name.
 pub fn is_known(name: &str) -> bool {
     SETTINGS.iter().any(|setting| setting.name == name)
 }
 
-/// Who has a setting of that name, in words for somebody who gave it to
+/// The component that has a setting of that name, in words for a user who gave it to
 /// `whose`.
 pub fn owner(name: &str, whose: Whose) -> Option<String> {
     let mut owners = SETTINGS
@@ -213,12 +198,33 @@ pub fn owner(name: &str, whose: Whose) -> Option<String> {
     ))
 }
 
-/// The first setting of somebody that Kafka would not take.
-pub(crate) fn first_misuse(whose: Whose, config: &Config) -> Option<(&str, Misuse)> {
+/// The component's first setting that Kafka would not take.
+pub fn first_misuse(whose: Whose, config: &Config) -> Option<(&str, Misuse)> {
     config.iter().find_map(|(name, value)| {
         let misuse = check(whose, name, value, config)?;
         Some((name.as_str(), misuse))
     })
+}
+
+/// The settings of clients that ackproof makes itself: a scenario has other keys for them,
+/// or the records depend on them.
+const SET_BY_US: [&str; 8] = [
+    "bootstrap.servers",
+    "group.id",
+    "enable.auto.commit",
+    "transactional.id",
+    "key.serializer",
+    "value.serializer",
+    "key.deserializer",
+    "value.deserializer",
+];
+
+/// The first setting that is ackproof's to set, whatever the client.
+pub fn set_by_us(config: &Config) -> Option<(&str, Misuse)> {
+    let mut names = config.keys().map(String::as_str);
+    let name = names.find(|name| SET_BY_US.contains(name))?;
+    let message = format!("`{name}` is set by ackproof itself: leave it out");
+    Some((name, Misuse::Name(message)))
 }
 
 fn check(whose: Whose, name: &str, value: &str, all: &Config) -> Option<Misuse> {
@@ -237,7 +243,7 @@ fn check(whose: Whose, name: &str, value: &str, all: &Config) -> Option<Misuse> 
 
 fn unknown(whose: Whose, name: &str, all: &Config) -> Option<String> {
     if let Some(owner) = owner(name, whose) {
-        // What several have, the brokers pass on to the topics' own names.
+        // Brokers accept some settings of topics under the same name.
         return (whose != Whose::Worker).then_some(owner);
     }
     if is_of_a_plugin(whose, name, all) {
@@ -253,8 +259,7 @@ fn unknown(whose: Whose, name: &str, all: &Config) -> Option<String> {
     }
 }
 
-/// Whether only a class that the configuration names can say what a setting
-/// means.
+/// Whether the setting belongs to a plugin class that the configuration names.
 fn is_of_a_plugin(whose: Whose, name: &str, all: &Config) -> bool {
     let prefixes: &[&str] = match whose {
         Whose::Broker => &["listener.name.", "rsm.config.", "rlmm.config."],
@@ -280,10 +285,12 @@ fn is_of_a_plugin(whose: Whose, name: &str, all: &Config) -> bool {
             "reporters",
             "providers",
             "extension.classes",
+            "interceptor.classes",
         ]
         .iter()
         .any(|end| key.ends_with(end))
     };
-    let has_plugins = whose == Whose::Broker && all.keys().any(names_a_class);
+    let may_have_plugins = [Whose::Broker, Whose::Producer, Whose::Consumer].contains(&whose);
+    let has_plugins = may_have_plugins && all.keys().any(names_a_class);
     has_plugins || prefixes.iter().any(|prefix| name.starts_with(prefix))
 }

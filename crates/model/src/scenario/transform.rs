@@ -4,6 +4,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::Config;
+use super::client::ClientSpec;
 
 /// An application that makes one record of each that it reads, and sends it to
 /// another topic. It is a consumer group too, of the same name.
@@ -39,6 +40,9 @@ pub struct Transform {
     /// that it writes.
     #[cfg_attr(test, schemars(range(min = crate::record::OVERHEAD_BYTES_MAX + 1, max = 900_000)))]
     pub record_bytes: u32,
+    /// The members' client, which reads and writes, as a producer's.
+    #[serde(default)]
+    pub client: ClientSpec,
     /// Consumer configuration, in the Java client's names. Values are strings.
     /// `{member}` stands for the member's number.
     #[serde(default)]

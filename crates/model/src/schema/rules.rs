@@ -1,5 +1,5 @@
-//! What the schema of scenarios says beyond the types: which keys go together,
-//! and a fault as one flat table of keys.
+//! Rules of the scenario schema beyond the types: which keys go together, and a fault as
+//! one flat table of keys.
 
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde_json::{Value, json};
@@ -13,7 +13,7 @@ const OF_PICK: [&str; 4] = ["topic", "partition", "group", "transactional_id"];
 /// Faults for one broker.
 const FOR_ONE: [&str; 3] = ["broker-loss", "disk-loss", "disk-full"];
 
-/// What keys of several faults mean.
+/// The meaning of keys of several faults.
 const SHARED: [(&str, &str); 7] = [
     (
         "signal",
@@ -312,7 +312,7 @@ pub(crate) fn of_fault(schema: &mut Schema) {
     );
     for (key, meaning) in SHARED {
         let property = properties[key].as_object_mut().unwrap();
-        // What is the default of one fault is none of another's.
+        // A default of one fault is not another's.
         property.remove("default");
         property.insert("description".to_owned(), meaning.into());
     }

@@ -83,19 +83,19 @@ const FULL: &[(&str, &str)] = &[
     (
         "producer",
         "topic = \"orders\"\nrecords = 1000\nrecords_per_s = 100\nrecord_bytes = 512\n\
-         large_every = 10\nlarge_bytes = 1024\nkeys = 20\nconfig = { acks = \"all\" }",
+         large_every = 10\nlarge_bytes = 1024\nkeys = 20\nclient = \"java\"\nconfig = { acks = \"all\" }",
     ),
     (
         "group",
         "name = \"billing\"\ntopic = \"orders\"\nmembers = 1\nrecords_per_s = 100\n\
          commit = \"after\"\ncommit_every_records = 20\nmax_poll_records = 1\nfence = \"none\"\n\
-         start = \"before-producers\"\nrequires_read_committed = false\nconfig = { a = \"b\" }",
+         start = \"before-producers\"\nrequires_read_committed = false\nclient = \"java\"\nconfig = { a = \"b\" }",
     ),
     (
         "transform",
         "name = \"biller\"\nfrom = \"orders\"\nto = \"invoices\"\nmembers = 2\n\
          records_per_s = 100\ncommit_every_records = 20\ntransactions = true\n\
-         record_bytes = 256\nconfig = { a = \"b\" }\nproducer_config = { a = \"b\" }",
+         record_bytes = 256\nclient = \"java:3.1.0\"\nconfig = { a = \"b\" }\nproducer_config = { a = \"b\" }",
     ),
     (
         "capture",
@@ -116,6 +116,10 @@ const FULL: &[(&str, &str)] = &[
     (
         "guarantee",
         "claim = \"recovers-within\"\nlevel = \"required\"\nlimit_ms = 5000",
+    ),
+    (
+        "expect",
+        "client = \"java\"\nclaim = \"no-loss\"\nlevel = \"observed\"\nsource = \"KIP-1\"",
     ),
 ];
 

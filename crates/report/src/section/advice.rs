@@ -36,7 +36,7 @@ pub(crate) fn write(document: &mut Document, run: &Run<'_>) {
     next_steps(document, run);
 }
 
-/// An action with what it rests on.
+/// An action with its reasons.
 fn item(action: Text, ground: Text, source: &str) -> Item {
     let item = Item::new(action).point(text![strong("This run"), ": ", ground, "."]);
     match source {

@@ -1,5 +1,5 @@
-//! What the configuration in the plan implies by Kafka's own documentation,
-//! and what this run showed of it.
+//! The meaning of the plan's configuration by Kafka's own documentation, and the result of
+//! this run.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -41,7 +41,7 @@ const DELIVERY_KEYS: &[&str] = &[
     "unclean.leader.election.enable",
 ];
 
-/// Who is named where many report the same value.
+/// Names listed where many report the same value.
 const NAMED_MAX: usize = 3;
 
 pub(crate) fn write(document: &mut Document, run: &Run<'_>) {
@@ -72,7 +72,7 @@ pub(crate) fn write(document: &mut Document, run: &Run<'_>) {
     in_force(document, run);
 }
 
-/// One setting: a fact with its source, and what the run showed.
+/// One setting: a fact with its source, and the run's result.
 fn item(setting: Text, fact: &str, source: &str, shown: Text) -> Item {
     Item::new(setting)
         .point(text![strong("Documented"), " (", source, "): ", fact])
@@ -435,8 +435,7 @@ fn connector_offsets(run: &Run<'_>) -> Vec<Item> {
     )]
 }
 
-/// A line for each key and value, however many say the same of themselves:
-/// that two differ is what a reader looks for.
+/// A line for each key and value, however many report it: readers look for differences.
 fn in_force(document: &mut Document, run: &Run<'_>) {
     let mut said: BTreeMap<(&str, &str), Vec<&str>> = BTreeMap::new();
     for (of, config) in run.configurations {
@@ -465,8 +464,7 @@ fn in_force(document: &mut Document, run: &Run<'_>) {
     document.table(table);
 }
 
-/// Whose value it is: by name while they are few, else how many of which
-/// kind.
+/// The owners of a value: by name while they are few, else counted by kind.
 fn whose(of: &[&str]) -> String {
     if of.len() <= NAMED_MAX {
         return of.join(", ");

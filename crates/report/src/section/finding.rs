@@ -1,5 +1,5 @@
-//! What was found, explained: what it means, where it was lost, what prevents
-//! it. Says what the catalogue says.
+//! A finding explained: its meaning, the place of the loss, its prevention. The words are
+//! the catalogue's.
 
 use model::verdict::Finding;
 

@@ -1,4 +1,4 @@
-//! What this run showed not to hold, and what it did not test.
+//! Claims that did not hold in this run, and claims that it did not test.
 
 use std::collections::BTreeSet;
 

@@ -1,13 +1,12 @@
-//! A scenario's plan in the report: the model's words with names set off, and
-//! everything that is configured. Knows nothing of what came out.
+//! A scenario's plan in the report: the model's words with names set off, and everything
+//! that is configured. Knows nothing of results.
 
-use model::scenario::defaults::{ClientDefault, ClientKind, unset};
 use model::scenario::words::{self, Phrase, Word};
 use model::scenario::{Config, Effect, Fault, Scenario, Trigger};
 
 use crate::document::{Table, Text, code, text};
 
-/// What runs and what is sent, written and read.
+/// The cluster, the clients and their traffic.
 pub(super) fn traffic(scenario: &Scenario) -> Vec<Text> {
     let mut phrases = vec![words::cluster(&scenario.topology)];
     phrases.extend(scenario.topics.iter().map(words::topic));
@@ -23,7 +22,7 @@ pub(super) fn traffic(scenario: &Scenario) -> Vec<Text> {
     phrases.iter().map(phrase).collect()
 }
 
-/// What a fault does.
+/// A fault in words.
 pub(super) fn fault(fault: &Fault, scenario: &Scenario) -> Text {
     let mut text = phrase(&fault.kind.parameters().words(scenario));
     if fault.effect == Effect::None {
@@ -52,52 +51,38 @@ fn phrase(phrase: &Phrase) -> Text {
 /// Everything that the plan sets, one line for each key.
 pub(super) fn configuration(scenario: &Scenario) -> Table {
     let mut table = Table::new(["Of", "Key", "Value"]);
-    let mut add = |of: &Text, config: &Config, kind: Option<ClientKind>| {
+    let mut add = |of: &Text, config: &Config| {
         for (key, value) in config {
             table.row([of.clone(), text![code(key)], text![code(value)]]);
         }
-        // What differs between clients is what a reader may take for granted.
-        let unset = kind.map(|kind| unset(kind, config));
-        for it in unset.into_iter().flatten().filter(ClientDefault::differs) {
-            let value = text![
-                "not set: here ",
-                code(it.value),
-                " (Java's default: ",
-                code(it.java),
-                ")",
-            ];
-            table.row([of.clone(), text![code(it.key)], value]);
-        }
     };
-    let (producer, consumer) = (Some(ClientKind::Producer), Some(ClientKind::Consumer));
-    add(&text!["brokers"], &scenario.topology.config, None);
+    add(&text!["brokers"], &scenario.topology.config);
     let features = &scenario.topology.features;
     let features = features
         .iter()
         .map(|(name, level)| (name.clone(), level.to_string()));
-    add(&text!["features"], &features.collect(), None);
+    add(&text!["features"], &features.collect());
     for topic in &scenario.topics {
-        add(&text!["topic ", code(&topic.name)], &topic.config, None);
+        add(&text!["topic ", code(&topic.name)], &topic.config);
     }
     for (it, number) in scenario.producers.iter().zip(0..) {
-        add(&text![format!("producer p{number}")], &it.config, producer);
+        add(&text![format!("producer p{number}")], &it.config);
     }
     for transform in &scenario.transforms {
         let name = || code(&transform.name);
-        add(&text!["group ", name()], &transform.config, consumer);
+        add(&text!["group ", name()], &transform.config);
         let of = text!["producers of ", name()];
-        add(&of, &transform.producer_config, producer);
+        add(&of, &transform.producer_config);
     }
     for group in &scenario.groups {
-        add(&text!["group ", code(&group.name)], &group.config, consumer);
+        add(&text!["group ", code(&group.name)], &group.config);
     }
     if let Some(capture) = &scenario.capture {
         add(
             &text!["connector ", code(&capture.connector)],
             &capture.config,
-            None,
         );
-        add(&text!["Connect worker"], &capture.worker_config, None);
+        add(&text!["Connect worker"], &capture.worker_config);
     }
     table
 }

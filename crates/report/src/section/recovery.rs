@@ -33,7 +33,7 @@ pub(crate) fn write(document: &mut Document, run: &Run<'_>) {
     );
 }
 
-/// What one row says of a scenario; none where it was not measured.
+/// One row of a scenario; none where it was not measured.
 type Row = (&'static str, fn(&Test<'_>) -> Option<String>);
 
 const PRODUCER_ROWS: [Row; 10] = [

@@ -1,5 +1,5 @@
-//! What came out of one scenario: guarantees, counts, findings with their
-//! proof, measurements, and the instrument's calibration.
+//! The results of one scenario: guarantees, counts, findings with their proof,
+//! measurements, and the instrument's calibration.
 
 use model::anomaly::Anomaly;
 use model::claim::{Claim, Level};
@@ -41,7 +41,7 @@ pub(super) fn write(document: &mut Document, test: &Test<'_>) {
     calibration(document, test);
 }
 
-/// What failed by itself, with its trace.
+/// Parts that failed by themselves, with their traces.
 fn failures(document: &mut Document, test: &Test<'_>) {
     let items: Vec<Item> = test
         .outcomes
@@ -114,8 +114,7 @@ fn guarantees(test: &Test<'_>) -> Table {
             seen.push(guarantee.claim);
             let all = test.guarantees(guarantee.claim);
             let tally: Tally = all.iter().map(|(_, one)| Word::of(one)).collect();
-            // The first of the worst, so that a repetition that stands out is
-            // the one that is told of.
+            // The first of the worst, so that a repetition that differs is shown.
             let told = all
                 .iter()
                 .rev()
@@ -215,7 +214,7 @@ fn findings(document: &mut Document, test: &Test<'_>) {
                     code(anomaly),
                     ", for example ",
                     in_repetition(test, outcome),
-                    example.what.as_str(),
+                    example.item.as_str(),
                     ":",
                 ],
                 proof(example),
@@ -246,7 +245,7 @@ fn contradicted(test: &Test<'_>, anomaly: Anomaly) -> Text {
 /// `p0 17-19, p0 23`; says when there are more.
 pub(super) fn named(finding: &Finding) -> Text {
     let mut ranges: Vec<String> = finding
-        .named
+        .ranges
         .iter()
         .take(RANGES_MAX)
         .map(|NamedRange { of, first, last }| {
@@ -257,11 +256,11 @@ pub(super) fn named(finding: &Finding) -> Text {
             }
         })
         .collect();
-    let hidden = finding.named.len().saturating_sub(RANGES_MAX);
+    let hidden = finding.ranges.len().saturating_sub(RANGES_MAX);
     if hidden > 0 {
         ranges.push(format!("{hidden} more ranges in verdict.json"));
     }
-    if !finding.named_all {
+    if !finding.ranges_complete {
         ranges.push(String::from("and others that were not kept"));
     }
     text![ranges.join(", ")]
@@ -272,8 +271,8 @@ fn proof(example: &Example) -> Table {
     for operation in &example.operations {
         table.row([
             text![operation.at_us.map_or_else(String::new, moment_us)],
-            text![operation.who.as_str()],
-            text![operation.what.as_str()],
+            text![operation.actor.as_str()],
+            text![operation.operation.as_str()],
         ]);
     }
     if !example.logs.is_empty() {
@@ -414,10 +413,10 @@ fn still_reading(test: &Test<'_>) -> Table {
         for of in &outcome.measurements.still_reading {
             table.row([
                 text![in_repetition(test, outcome), code(&of.group)],
-                text![number(of.left)],
-                text![number(of.moved)],
+                text![number(of.remaining)],
+                text![number(of.progressed)],
                 text![duration_ms(of.waited_ms)],
-                text![of.needs_ms.map(duration_ms).unwrap_or_default()],
+                text![of.estimated_ms.map(duration_ms).unwrap_or_default()],
             ]);
         }
     }
@@ -429,7 +428,7 @@ fn throttled(test: &Test<'_>) -> Table {
     for outcome in &test.outcomes {
         for of in &outcome.measurements.throttled {
             table.row([
-                text![in_repetition(test, outcome), code(&of.who)],
+                text![in_repetition(test, outcome), code(&of.client)],
                 text![duration_ms(of.total_ms)],
             ]);
         }
@@ -437,7 +436,7 @@ fn throttled(test: &Test<'_>) -> Table {
     table
 }
 
-/// What clients reported of what went wrong.
+/// Errors that clients reported.
 fn errors(test: &Test<'_>) -> Table {
     let mut table = Table::new([
         "Reported by",
@@ -455,10 +454,10 @@ fn errors(test: &Test<'_>) -> Table {
                 format!(": {}", of.reason)
             };
             table.row([
-                text![in_repetition(test, outcome), code(&of.who)],
+                text![in_repetition(test, outcome), code(&of.client)],
                 text![of.error.as_str()],
                 text![number(of.count)],
-                text![meaning(of.means), reason],
+                text![meaning(of.meaning), reason],
                 text![duration_ms(of.first_ms)],
                 text![duration_ms(of.last_ms)],
             ]);

@@ -1,4 +1,4 @@
-//! Title, what the run was, and the executive summary.
+//! Title, circumstances of the run, and the executive summary.
 
 use model::claim::{Claim, Level};
 use model::scenario::words::counted;
@@ -155,8 +155,8 @@ fn complaint(test: &Test<'_>) -> Option<Item> {
     Some(item)
 }
 
-/// What a scenario did not require, and was seen violated: a reader of the
-/// summary must not have to look for it.
+/// Claims that a scenario did not require and that were violated: a reader of the summary
+/// must not have to look for it.
 fn observed(test: &Test<'_>) -> Vec<Item> {
     let mut items = Vec::new();
     for claim in Claim::ALL {

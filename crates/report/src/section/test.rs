@@ -1,11 +1,13 @@
-//! One section for each scenario: criterion, plan, injection, expectation,
-//! and, in [`results`](super::results), what came out.
+//! One section for each scenario: criterion, plan, injection, expectation, and, in
+//! [`results`](super::results), the results.
+
+use std::collections::BTreeMap;
 
 use model::event::{Evidence, Found};
-use model::scenario::Scenario;
+use model::scenario::{Config, Scenario};
 use model::verdict::FaultVerdict;
 
-use super::{plan_words, results};
+use super::{clients, plan_words, results};
 use crate::document::{Document, Item, Table, Text, code, strong, text};
 use crate::run::{Run, Test, outage_ms};
 use crate::units::{Spread, duration_ms};
@@ -15,13 +17,25 @@ pub(crate) fn write(document: &mut Document, run: &Run<'_>) {
     if run.tests.is_empty() {
         document.paragraph("None was run.");
     }
-    let mut earlier = Vec::new();
+    let mut earlier = Earlier::default();
     for test in &run.tests {
-        one(document, test, &mut earlier);
+        one(document, test, run.configurations, &mut earlier);
     }
 }
 
-fn one<'a>(document: &mut Document, test: &Test<'a>, earlier: &mut Vec<(&'a str, Table)>) {
+/// The tables that were printed, and for which scenario.
+#[derive(Default)]
+struct Earlier<'a> {
+    clients: Vec<(&'a str, Table)>,
+    configuration: Vec<(&'a str, Table)>,
+}
+
+fn one<'a>(
+    document: &mut Document,
+    test: &Test<'a>,
+    configurations: &BTreeMap<String, Config>,
+    earlier: &mut Earlier<'a>,
+) {
     if let Some(scenario) = test.scenario {
         document.heading(3, text![scenario.title.as_str(), ": ", code(test.name)]);
         if !scenario.criterion.is_empty() {
@@ -42,7 +56,29 @@ fn one<'a>(document: &mut Document, test: &Test<'a>, earlier: &mut Vec<(&'a str,
                 .map(Item::new)
                 .collect(),
         );
-        configuration(document, scenario, earlier);
+        let ran = test.outcomes.first().map_or(1, |it| it.repetition);
+        let mut planned = test.planned.iter();
+        let folder = planned.find(|it| it.repetition == ran);
+        let folder = folder.map_or_else(|| test.name.to_owned(), |it| it.folder());
+        let table = clients::table(scenario, &folder, configurations);
+        once(
+            document,
+            "Clients",
+            "",
+            scenario,
+            table,
+            &mut earlier.clients,
+        );
+        let table = plan_words::configuration(scenario);
+        let (title, how) = ("Configuration", ", as planned");
+        once(
+            document,
+            title,
+            how,
+            scenario,
+            table,
+            &mut earlier.configuration,
+        );
         injection(document, test);
         if !scenario.expected.is_empty() {
             document.paragraph(text![
@@ -59,25 +95,27 @@ fn one<'a>(document: &mut Document, test: &Test<'a>, earlier: &mut Vec<(&'a str,
     results::write(document, test);
 }
 
-/// The configuration, or where it has already been printed.
-fn configuration<'a>(
+/// A table, or where it has already been printed.
+fn once<'a>(
     document: &mut Document,
+    title: &str,
+    how: &str,
     scenario: &'a Scenario,
+    table: Table,
     earlier: &mut Vec<(&'a str, Table)>,
 ) {
-    let table = plan_words::configuration(scenario);
     if table.rows().is_empty() {
         return;
     }
     if let Some((name, _)) = earlier.iter().find(|(_, other)| *other == table) {
         document.paragraph(text![
-            strong("Configuration."),
-            " As planned for ",
+            strong(format!("{title}.")),
+            " As for ",
             code(name),
             "."
         ]);
     } else {
-        document.paragraph(text![strong("Configuration"), ", as planned:"]);
+        document.paragraph(text![strong(title), how, ":"]);
         document.table(table.clone());
         earlier.push((&scenario.name, table));
     }
@@ -167,8 +205,8 @@ fn injection(document: &mut Document, test: &Test<'_>) {
     document.table(aftermath);
 }
 
-/// One row for each thing looked at. What was seen is told of the first
-/// repetition that lacks it, or else of the first.
+/// One row for each observation. The details are those of the first repetition that lacks
+/// it, or else of the first.
 fn evidence_rows(
     table: &mut Table,
     of: &str,
@@ -177,15 +215,15 @@ fn evidence_rows(
 ) {
     let mut whats: Vec<&str> = Vec::new();
     for observation in faults.iter().flat_map(|fault| which(fault)) {
-        if !whats.contains(&observation.what.as_str()) {
-            whats.push(&observation.what);
+        if !whats.contains(&observation.observation.as_str()) {
+            whats.push(&observation.observation);
         }
     }
     for what in whats {
         let observations: Vec<_> = faults
             .iter()
             .flat_map(|fault| which(fault))
-            .filter(|observation| observation.what == what)
+            .filter(|observation| observation.observation == what)
             .collect();
         let was_found = |found: Found| found == Found::Yes;
         let told = observations

@@ -7,6 +7,7 @@ use super::part::PartKind;
 use crate::cache::CacheError;
 use crate::checksums::ChecksumsError;
 use crate::maven::MavenError;
+use crate::pip::PipError;
 
 /// Why the files are not there.
 #[derive(Debug, thiserror::Error)]
@@ -21,6 +22,27 @@ pub enum FetchError {
         /// Why not.
         #[source]
         source: MavenError,
+    },
+    /// pip could not bring them.
+    #[error("cannot fetch {part} {version}")]
+    Pip {
+        /// What was fetched.
+        part: PartKind,
+        /// Its version.
+        version: String,
+        /// Why not.
+        #[source]
+        source: PipError,
+    },
+    /// They came, and are of another version than their package.
+    #[error("the package of {part} {version} holds {part} {found}: choose another version")]
+    OtherVersion {
+        /// What was fetched.
+        part: PartKind,
+        /// The version that was asked for.
+        version: String,
+        /// The version that it says it has.
+        found: String,
     },
     /// They came, and are not what they must be. Nothing of them is kept.
     #[error(
@@ -54,6 +76,14 @@ pub enum FetchError {
         oldest: &'static str,
         /// The last that is.
         newest: &'static str,
+    },
+    /// A Java client from before what the subject is compiled for.
+    #[error("kafka-clients {version} is not supported: the Java client runs from {oldest} on")]
+    ClientTooOld {
+        /// What was given.
+        version: String,
+        /// The first that is.
+        oldest: &'static str,
     },
     /// A directory was given as a Kafka distribution and is none.
     #[error(

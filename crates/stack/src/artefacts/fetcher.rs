@@ -2,7 +2,7 @@
 
 use std::fs;
 use std::io;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use super::error::FetchError;
 use super::manifest::{MANIFEST, Manifest};
@@ -25,49 +25,24 @@ impl Fetcher<'_> {
         recipe: &Recipe,
         progress: &mut dyn FnMut(FetchProgress),
     ) -> Result<Part, FetchError> {
-        if let Some(part) = recipe.present() {
-            return Ok(part);
-        }
-        let lock_path = recipe.cache.lock(&recipe.name)?;
-        let lock_error = |source| FetchError::Io {
-            path: lock_path.clone(),
-            source,
-        };
-        let lock = lock_file(&lock_path).map_err(lock_error)?;
-        if lock.try_lock().is_err() {
-            progress(FetchProgress::Waiting(recipe.kind));
-            lock.lock().map_err(lock_error)?;
-        }
-        // The last holder of the lock may have fetched it.
-        if let Some(part) = recipe.present() {
-            return Ok(part);
-        }
-        self.make(recipe, progress)?;
-        progress(FetchProgress::Fetched(recipe.kind));
-        recipe.present().ok_or_else(|| FetchError::Io {
-            path: recipe.cache.part(&recipe.name),
-            source: io::Error::other("the part vanished again"),
+        ensure(recipe, progress, |scratch, progress| {
+            self.make(recipe, scratch, progress)
         })
     }
 
     fn make(
         &self,
         recipe: &Recipe,
+        scratch: &Path,
         progress: &mut dyn FnMut(FetchProgress),
-    ) -> Result<(), FetchError> {
-        let io_error = |path: &Path| {
-            let path = path.to_owned();
-            move |source| FetchError::Io { path, source }
-        };
+    ) -> Result<PathBuf, FetchError> {
         let maven_error = |source| FetchError::Maven {
             part: recipe.kind,
             version: recipe.version.clone(),
             source,
         };
         let maven = (self.maven)().ok_or_else(|| maven_error(MavenError::NotInstalled))?;
-        let scratch_parent = recipe.cache.scratch();
-        let scratch = TempDir::create(&scratch_parent).map_err(io_error(&scratch_parent))?;
-        let download = scratch.path().join("download");
+        let download = scratch.join("download");
 
         progress(FetchProgress::Resolving(recipe.kind));
         let log = self.cache.log(&format!("maven-{}.log", recipe.name));
@@ -77,7 +52,7 @@ impl Fetcher<'_> {
             .map(|(key, value)| (*key, value.as_str()))
             .collect();
         maven
-            .copy(recipe.profile, &properties, &download, scratch.path(), &log)
+            .copy(recipe.profile, &properties, &download, scratch, &log)
             .map_err(maven_error)?;
 
         let sums = recipe.sums();
@@ -91,39 +66,80 @@ impl Fetcher<'_> {
                 })?;
         }
 
-        let made = match recipe.kind {
-            PartKind::Kafka => download,
+        Ok(match recipe.kind {
+            PartKind::Kafka | PartKind::KafkaClients | PartKind::Librdkafka => download,
             PartKind::Debezium => {
                 progress(FetchProgress::Unpacking(recipe.kind));
-                unpack_only(&download, &scratch.path().join("unpacked"), unpack_tar_gz)?
+                unpack_only(&download, &scratch.join("unpacked"), unpack_tar_gz)?
             }
             PartKind::Postgres => {
                 progress(FetchProgress::Unpacking(recipe.kind));
-                unpack_only(
-                    &download,
-                    &scratch.path().join("unpacked"),
-                    unpack_txz_in_jar,
-                )?
+                unpack_only(&download, &scratch.join("unpacked"), unpack_txz_in_jar)?
             }
-        };
-        let manifest =
-            Manifest::of(&made, sums.as_ref().map(Checksums::digest)).map_err(io_error(&made))?;
-        let manifest = serde_json::to_vec(&manifest).map_err(|error| FetchError::Io {
-            path: made.clone(),
-            source: error.into(),
-        })?;
-        fs::write(made.join(MANIFEST), manifest).map_err(io_error(&made))?;
-        make_readable(&made).map_err(io_error(&made))?;
-
-        let place = recipe.cache.part(&recipe.name);
-        if let Some(parent) = place.parent() {
-            fs::create_dir_all(parent).map_err(io_error(parent))?;
-            make_readable(parent).map_err(io_error(parent))?;
-        }
-        if place.exists() {
-            // Damaged, or of other sums: else it would have been used.
-            fs::rename(&place, scratch.path().join("replaced")).map_err(io_error(&place))?;
-        }
-        fs::rename(&made, &place).map_err(io_error(&place))
+        })
     }
+}
+
+/// The part that a recipe is for: from the cache, or made by `make`, which is
+/// given a scratch directory and leaves the part in a directory below it.
+pub(super) fn ensure(
+    recipe: &Recipe,
+    progress: &mut dyn FnMut(FetchProgress),
+    make: impl FnOnce(&Path, &mut dyn FnMut(FetchProgress)) -> Result<PathBuf, FetchError>,
+) -> Result<Part, FetchError> {
+    if let Some(part) = recipe.present() {
+        return Ok(part);
+    }
+    let lock_path = recipe.cache.lock(&recipe.name)?;
+    let lock_error = |source| FetchError::Io {
+        path: lock_path.clone(),
+        source,
+    };
+    let lock = lock_file(&lock_path).map_err(lock_error)?;
+    if lock.try_lock().is_err() {
+        progress(FetchProgress::Waiting(recipe.kind));
+        lock.lock().map_err(lock_error)?;
+    }
+    // Whoever held the lock may have fetched it.
+    if let Some(part) = recipe.present() {
+        return Ok(part);
+    }
+    let scratch_parent = recipe.cache.scratch();
+    let scratch = TempDir::create(&scratch_parent).map_err(io_error(&scratch_parent))?;
+    let made = make(scratch.path(), progress)?;
+    keep(recipe, &made, scratch.path())?;
+    progress(FetchProgress::Fetched(recipe.kind));
+    recipe.present().ok_or_else(|| FetchError::Io {
+        path: recipe.cache.part(&recipe.name),
+        source: io::Error::other("the part vanished again"),
+    })
+}
+
+/// Moves what was made to its place.
+fn keep(recipe: &Recipe, made: &Path, scratch: &Path) -> Result<(), FetchError> {
+    let sums = recipe.sums();
+    let manifest =
+        Manifest::of(made, sums.as_ref().map(Checksums::digest)).map_err(io_error(made))?;
+    let manifest = serde_json::to_vec(&manifest).map_err(|error| FetchError::Io {
+        path: made.to_owned(),
+        source: error.into(),
+    })?;
+    fs::write(made.join(MANIFEST), manifest).map_err(io_error(made))?;
+    make_readable(made).map_err(io_error(made))?;
+
+    let place = recipe.cache.part(&recipe.name);
+    if let Some(parent) = place.parent() {
+        fs::create_dir_all(parent).map_err(io_error(parent))?;
+        make_readable(parent).map_err(io_error(parent))?;
+    }
+    if place.exists() {
+        // Damaged, or of other sums: else it would have been used.
+        fs::rename(&place, scratch.join("replaced")).map_err(io_error(&place))?;
+    }
+    fs::rename(made, &place).map_err(io_error(&place))
+}
+
+fn io_error(path: &Path) -> impl FnOnce(io::Error) -> FetchError {
+    let path = path.to_owned();
+    move |source| FetchError::Io { path, source }
 }

@@ -44,6 +44,10 @@ pub enum PartKind {
     Debezium,
     /// PostgreSQL's server.
     Postgres,
+    /// librdkafka's shared library.
+    Librdkafka,
+    /// Kafka's Java client alone.
+    KafkaClients,
 }
 
 impl std::fmt::Display for PartKind {
@@ -52,6 +56,8 @@ impl std::fmt::Display for PartKind {
             Self::Kafka => "Kafka",
             Self::Debezium => "Debezium",
             Self::Postgres => "PostgreSQL",
+            Self::Librdkafka => "librdkafka",
+            Self::KafkaClients => "kafka-clients",
         })
     }
 }
@@ -71,7 +77,7 @@ pub enum Pinning {
 pub enum FetchProgress {
     /// Another ackproof fetches the same: waiting for it.
     Waiting(PartKind),
-    /// Maven is at work.
+    /// Maven, or pip, is at work.
     Resolving(PartKind),
     /// The files are there and are being checked.
     Checking(PartKind),

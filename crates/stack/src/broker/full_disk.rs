@@ -59,6 +59,10 @@ impl FullDisk {
     pub fn process(&self) -> ProcessSnapshot {
         self.process
     }
+
+    fn into_process(self) -> ProcessSnapshot {
+        self.process
+    }
 }
 
 impl LocalBroker {
@@ -117,9 +121,9 @@ impl LocalBroker {
     /// # Errors
     /// [`BrokerError::Limit`].
     pub fn free_disk(&self, full: FullDisk) -> Result<(), BrokerError> {
-        let FullDisk { process, .. } = full;
+        let filled = full.into_process();
         match self.service.snapshot() {
-            Ok(now) if now.is_same_process(&process) => self.limit(now.pid, None),
+            Ok(now) if now.is_same_process(&filled) => self.limit(now.pid, None),
             // Another process was never short of space.
             _ => Ok(()),
         }

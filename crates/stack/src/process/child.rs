@@ -247,20 +247,16 @@ impl Child {
             return Vec::new();
         }
         self.intend(Signal::Kill);
-        let mut below = linux::descendants(self.pid);
+        let mut below = self.below();
         // All of the signals can only fail because their target has ended.
         if !below.is_empty() {
             // Frozen, it starts no further ones while we look.
             let _ = linux::signal_process(self.pid, rustix::process::Signal::STOP);
-            below = linux::descendants(self.pid);
+            below = self.below();
         }
         let _ = linux::signal_group(self.pid, rustix::process::Signal::KILL);
-        let below = below.into_iter().map(|(pid, stat)| ProcessSnapshot {
-            pid,
-            start_ticks: stat.start_ticks,
-            state: stat.state,
-        });
         below
+            .into_iter()
             .filter(ProcessSnapshot::is_alive)
             .inspect(|it| {
                 let _ = linux::signal_process(it.pid, rustix::process::Signal::KILL);
@@ -302,44 +298,100 @@ impl Child {
         // Both can only fail because it has ended.
         let _ = self.signal(signal);
         let _ = self.signal(Signal::Cont);
+        self.signal_below(Signal::Cont);
         if let Ok(exit) = tokio::time::timeout(grace, self.wait()).await {
             return exit;
         }
         self.kill().await
     }
 
-    /// Freezes it, and confirms that every thread of it stands still.
+    /// Freezes it and every process below it, and confirms that every thread
+    /// of them stands still.
     ///
     /// # Errors
-    /// [`ProcessError::NotInState`] when it does not stop within 2 s.
+    /// [`ProcessError::NotInState`] when one does not stop within 2 s.
     pub async fn pause(&self) -> Result<ProcessSnapshot, ProcessError> {
         self.signal(Signal::Stop)?;
-        self.reach(Signal::Stop, |state| state == 'T').await
+        let stopped = self
+            .reach(self.pid, Signal::Stop, |state| state == 'T')
+            .await?;
+        // Those below may start others until they stand still themselves.
+        loop {
+            let below = self.below();
+            let Some(moving) = below.iter().find(|it| it.is_alive() && it.state != 'T') else {
+                return Ok(stopped);
+            };
+            self.signal_below(Signal::Stop);
+            match self
+                .reach(moving.pid, Signal::Stop, |state| matches!(state, 'T' | 'Z'))
+                .await
+            {
+                // It ended on the way.
+                Ok(_) | Err(ProcessError::Snapshot { .. }) => {}
+                Err(error) => return Err(error),
+            }
+        }
     }
 
-    /// Lets a frozen process go on, and confirms it.
+    /// Lets a frozen process go on, with all below it, and confirms it.
     ///
     /// # Errors
     /// [`ProcessError::NotInState`] when it does not go on within 2 s.
     pub async fn resume(&self) -> Result<ProcessSnapshot, ProcessError> {
+        self.signal_below(Signal::Cont);
         self.signal(Signal::Cont)?;
-        self.reach(Signal::Cont, |state| state != 'T').await
+        self.reach(self.pid, Signal::Cont, |state| state != 'T')
+            .await
+    }
+
+    /// It, and every process below it.
+    ///
+    /// # Errors
+    /// [`ProcessError::Ended`] when it is gone.
+    pub fn tree(&self) -> Result<Vec<ProcessSnapshot>, ProcessError> {
+        let mut tree = vec![self.snapshot()?];
+        tree.extend(self.below());
+        Ok(tree)
+    }
+
+    fn below(&self) -> Vec<ProcessSnapshot> {
+        let below = linux::descendants(self.pid).into_iter();
+        below
+            .map(|(pid, stat)| ProcessSnapshot {
+                pid,
+                start_ticks: stat.start_ticks,
+                state: stat.state,
+            })
+            .collect()
+    }
+
+    /// It can only fail for one that has ended.
+    fn signal_below(&self, signal: Signal) {
+        for it in self.below().iter().filter(|it| it.is_alive()) {
+            let _ = linux::signal_process(it.pid, signal.raw());
+        }
     }
 
     async fn reach(
         &self,
+        pid: u32,
         signal: Signal,
         reached: fn(char) -> bool,
     ) -> Result<ProcessSnapshot, ProcessError> {
         let since = Instant::now();
         loop {
-            let snapshot = self.snapshot()?;
+            let own = self.snapshot()?;
+            let snapshot = if pid == self.pid {
+                own
+            } else {
+                ProcessSnapshot::of(pid)?
+            };
             if reached(snapshot.state) {
                 return Ok(snapshot);
             }
             if since.elapsed() > KILL_BOUND {
                 return Err(ProcessError::NotInState {
-                    pid: self.pid,
+                    pid,
                     signal,
                     state: snapshot.state,
                     waited_ms: elapsed_ms(since),

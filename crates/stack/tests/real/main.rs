@@ -10,6 +10,7 @@ mod detached;
 mod fetching;
 mod fixture;
 mod format;
+mod java_client;
 mod lifecycle;
 mod process;
 mod training;

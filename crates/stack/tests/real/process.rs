@@ -48,6 +48,43 @@ async fn a_paused_child_is_stopped_and_a_resumed_one_is_the_same_process() {
     assert!(before.is_same_process(&paused) && paused.is_same_process(&resumed));
 }
 
+/// A shell that says the process id of a child of its own, and waits.
+async fn with_a_child(dir: &Path) -> (Child, u32) {
+    let mut child = ChildSpec {
+        stdout: Stream::Piped,
+        ..ChildSpec::new("sh", dir.join("log")).args(["-c", "sleep 60 & echo $!; wait"])
+    }
+    .spawn()
+    .unwrap();
+    let mut stdout = child.take_stdout().unwrap().unwrap();
+    let mut digits = Vec::new();
+    loop {
+        match stdout.read_u8().await.unwrap() {
+            b'\n' => break,
+            digit => digits.push(digit),
+        }
+    }
+    let below = String::from_utf8(digits).unwrap().parse().unwrap();
+    (child, below)
+}
+
+#[tokio::test]
+async fn a_paused_child_stands_still_with_its_own_children() {
+    let dir = tempfile::tempdir().unwrap();
+    let (child, below) = with_a_child(dir.path()).await;
+    let states = |child: &Child| -> Vec<(u32, char)> {
+        let tree = child.tree().unwrap().into_iter();
+        tree.map(|it| (it.pid, it.state)).collect()
+    };
+    child.pause().await.unwrap();
+    assert_eq!(states(&child), [(child.pid(), 'T'), (below, 'T')]);
+    child.resume().await.unwrap();
+    assert!(states(&child).iter().all(|(_, state)| *state != 'T'));
+    child.pause().await.unwrap();
+    child.kill().await;
+    assert!(!ProcessSnapshot::of(below).is_ok_and(|it| it.state != 'Z'));
+}
+
 #[tokio::test]
 async fn ending_a_paused_child_does_not_hang() {
     let dir = tempfile::tempdir().unwrap();
@@ -101,21 +138,7 @@ async fn pipes_carry_what_is_written() {
 #[tokio::test]
 async fn a_dropped_child_is_gone_with_its_own_children() {
     let dir = tempfile::tempdir().unwrap();
-    let mut child = ChildSpec {
-        stdout: Stream::Piped,
-        ..ChildSpec::new("sh", dir.path().join("log")).args(["-c", "sleep 60 & echo $!; wait"])
-    }
-    .spawn()
-    .unwrap();
-    let mut stdout = child.take_stdout().unwrap().unwrap();
-    let mut digits = Vec::new();
-    loop {
-        match stdout.read_u8().await.unwrap() {
-            b'\n' => break,
-            digit => digits.push(digit),
-        }
-    }
-    let grandchild: u32 = String::from_utf8(digits).unwrap().parse().unwrap();
+    let (child, grandchild) = with_a_child(dir.path()).await;
     let pid = child.pid();
     drop(child);
     assert!(ProcessSnapshot::of(pid).is_err(), "killed and reaped");

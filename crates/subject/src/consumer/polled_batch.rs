@@ -5,14 +5,12 @@ use std::time::{Duration, Instant};
 
 use model::event::Content;
 use model::ids::{Offset, PartitionIndex};
-use rdkafka::consumer::{BaseConsumer, Consumer};
-use rdkafka::error::KafkaError;
-use rdkafka::message::Message;
+use model::scenario::Commit;
 
-use super::{Member, TURN};
+use super::Member;
 use crate::SubjectError;
 use crate::identity::Recognition;
-use crate::role::ConsumerRole;
+use crate::session::{Session, TURN};
 
 /// How long the next record is waited for once there is a first: longer than
 /// a client takes from one partition's records to the next one's.
@@ -27,40 +25,39 @@ pub(super) struct PolledRecord {
 
 /// Polls as many records as the role allows, or as there are. Records of
 /// partitions that are revoked meanwhile are dropped.
+///
+/// A client that commits by itself may do so in each poll, with all that it
+/// gave before: then one poll is a batch, as in an application.
 pub(super) fn poll_batch(
-    role: &ConsumerRole,
+    member: &mut Member<'_>,
     recognition: &Recognition,
-    client: &BaseConsumer<Member>,
+    session: &mut Session,
 ) -> Result<Vec<PolledRecord>, SubjectError> {
-    let member = client.context();
+    let most = member.role.max_poll_records.max(1);
     let mut batch: Vec<PolledRecord> = Vec::new();
     let mut until = Instant::now() + TURN;
-    while (batch.len() as u64) < role.max_poll_records.max(1) {
+    loop {
         let left = until.saturating_duration_since(Instant::now());
-        let polled = client.poll(left);
-        let revoked = std::mem::take(&mut *member.revoked());
+        let polled = session.poll(most - batch.len() as u64, left, member)?;
+        let revoked = std::mem::take(&mut member.revoked);
         batch.retain(|record| !revoked.contains(&record.partition));
-        match polled {
-            Some(Ok(message)) => {
-                batch.push(PolledRecord {
-                    partition: PartitionIndex::new(message.partition()),
-                    offset: Offset::new(message.offset()),
-                    content: recognition.content(&message),
-                });
-                until = Instant::now() + GATHER;
-            }
-            Some(Err(source @ KafkaError::MessageConsumptionFatal(_))) => {
-                return Err(SubjectError::Client {
-                    doing: "go on reading",
-                    source,
-                });
-            }
-            // Heard by the client's context, with more words.
-            Some(Err(_)) | None => {}
+        if let Some(source) = polled.error {
+            return Err(SubjectError::Client {
+                doing: "go on reading",
+                source,
+            });
         }
-        if Instant::now() >= until {
-            break;
+        if !polled.records.is_empty() {
+            until = Instant::now() + GATHER;
+        }
+        batch.extend(polled.records.iter().map(|record| PolledRecord {
+            partition: PartitionIndex::new(record.partition),
+            offset: Offset::new(record.offset),
+            content: recognition.content(record),
+        }));
+        let by_itself = member.role.commit == Commit::Auto && !batch.is_empty();
+        if batch.len() as u64 >= most || by_itself || Instant::now() >= until {
+            return Ok(batch);
         }
     }
-    Ok(batch)
 }

@@ -6,6 +6,7 @@
     reason = "a test fails by panicking"
 )]
 
+mod other_client;
 mod process;
 mod with_broker;
 mod without_broker;

@@ -13,7 +13,7 @@ use model::ids::{Micros, ProducerIx, RunId};
 use model::scenario::{Commit, Fence};
 use rustix::process::{Pid, Signal, kill_process};
 use subject::clock::Clock;
-use subject::role::{ClientEvent, ConsumerRole, ProducerRole, Report, Role};
+use subject::role::{ClientCommand, ClientEvent, ConsumerRole, ProducerRole, Report, Role};
 
 pub(crate) const RUN: RunId = RunId::new(0xfeed);
 
@@ -171,6 +171,7 @@ pub(crate) fn config(pairs: &[(&str, &str)]) -> BTreeMap<String, String> {
 pub(crate) fn producer(clock: Clock, bootstrap: &str, topic: &str) -> ProducerRole {
     ProducerRole {
         clock,
+        client: ClientCommand::BuiltIn,
         bootstrap: bootstrap.to_owned(),
         run: RUN,
         producer: ProducerIx::new(0),
@@ -192,6 +193,7 @@ pub(crate) fn producer(clock: Clock, bootstrap: &str, topic: &str) -> ProducerRo
 pub(crate) fn consumer(clock: Clock, bootstrap: &str, topic: &str, group: &str) -> ConsumerRole {
     ConsumerRole {
         clock,
+        client: ClientCommand::BuiltIn,
         bootstrap: bootstrap.to_owned(),
         run: RUN,
         group: group.to_owned(),

@@ -1,20 +1,18 @@
-//! Calls by which a cluster is looked into and changed: elections, partitions,
-//! quotas, groups, coordinators. As all calls of [`Cluster`], sent to
-//! whom they are for, and again while their error is transient.
+//! Admin calls of a cluster: elections, partitions, quotas, groups, coordinators. As all
+//! calls of [`Cluster`], they go to the broker in charge, again while their error is
+//! transient.
 
 use std::collections::BTreeMap;
 
-use model::ids::{GroupId, TopicPartition};
+use model::ids::{BrokerId, GroupId, TopicPartition, TransactionalId};
 
 use super::Cluster;
 use super::retry::{Pause, Retry, retried};
 use crate::error::{ErrorCode, Refusal, WireError};
 use crate::groups::{Coordinator, GroupMember};
-use crate::ids::BrokerId;
 use crate::partitions::ElectionType;
 use crate::quorum::Quorum;
 use crate::quotas::QuotaEntity;
-use crate::transactions::TransactionalId;
 
 impl Cluster {
     /// The controllers' quorum, as its leader describes it.
@@ -46,25 +44,10 @@ impl Cluster {
         partitions: &[TopicPartition],
     ) -> Result<BTreeMap<TopicPartition, Result<(), Refusal>>, WireError> {
         let wait = self.options.client.request_timeout;
-        let mut retry = Retry::new(&self.options);
-        loop {
-            let attempt = async {
-                let connection = self.reach_any().await?;
-                connection.elect_leaders(election, partitions, wait).await
-            };
-            match attempt.await {
-                Ok(outcomes) if !all_undecided(&outcomes) => {
-                    self.forget_routes();
-                    return Ok(outcomes);
-                }
-                Ok(outcomes) => {
-                    if matches!(retry.pause().await, Pause::Over) {
-                        return Ok(outcomes);
-                    }
-                }
-                Err(error) => self.retry_elsewhere(&mut retry, error).await?,
-            }
-        }
+        retried!(self until decided, {
+            let connection = self.reach_any().await?;
+            connection.elect_leaders(election, partitions, wait).await
+        })
     }
 
     /// Assigns a partition to these replicas, the preferred leader first.
@@ -123,8 +106,8 @@ impl Cluster {
         Ok(outcomes)
     }
 
-    /// Puts members out of a classic group, so that it need not wait for those
-    /// who died to be missed. One whose process lives joins again.
+    /// Removes members from a classic group, so that it need not wait for dead ones to time
+    /// out. One whose process lives joins again.
     ///
     /// # Errors
     /// [`WireError`] when the coordinator cannot be asked, or refuses.
@@ -179,7 +162,7 @@ fn is_undecided(error: &WireError) -> bool {
     error.code().is_some_and(ErrorCode::is_undecided)
 }
 
-/// Whether the cluster had nobody to decide on any of it.
+/// Whether no controller decided on any item.
 pub(super) fn all_undecided<K>(outcomes: &BTreeMap<K, Result<(), Refusal>>) -> bool {
     !outcomes.is_empty()
         && outcomes

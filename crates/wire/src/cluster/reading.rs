@@ -1,18 +1,17 @@
-//! What partitions hold: where they begin and end, and their batches, from their
-//! leaders or from one replica.
+//! The contents of partitions: their begin and end, and their batches, from their leaders
+//! or from one replica.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
 
 use kafka_protocol::messages::{FetchRequest, ListOffsetsRequest};
 use kafka_protocol::protocol::Request;
-use model::ids::{Offset, TopicPartition};
+use model::ids::{BrokerId, Offset, TopicPartition};
 
 use super::Cluster;
 use super::retry::{Retry, retried};
-use crate::error::{Api, ErrorCode, WireError};
+use crate::error::{ApiKey, ErrorCode, WireError};
 use crate::fetch::{FetchOptions, FetchPosition, FetchedPartition};
-use crate::ids::BrokerId;
 use crate::list_offsets::{OffsetSpec, ReplicaEnds};
 
 impl Cluster {
@@ -129,7 +128,7 @@ impl Cluster {
     ) -> Result<ReplicaEnds, WireError> {
         let partitions = std::slice::from_ref(partition);
         let refused = |code: ErrorCode| WireError::Refused {
-            api: Api(FetchRequest::KEY),
+            api: ApiKey(FetchRequest::KEY),
             broker: format!("broker {replica}"),
             subject: partition.to_string(),
             source: code.into(),

@@ -30,9 +30,28 @@ impl Default for ClusterOptions {
 }
 
 /// Makes a call of a [`Cluster`], again while its error is transient (and the
-/// condition holds) and the deadline has not passed. A macro, because a future
-/// that calls an async closure is not `Send` for every lifetime of its arguments.
+/// condition holds) and the deadline has not passed. With `until decided`, also while
+/// no controller decided on any item: then the last answer is given. A macro, because a
+/// future that calls an async closure is not `Send` for every lifetime of its arguments.
 macro_rules! retried {
+    ($cluster:ident until decided, $attempt:expr) => {{
+        let mut retry = Retry::new(&$cluster.options);
+        loop {
+            match async { $attempt }.await {
+                Ok(outcomes) if all_undecided(&outcomes) => {
+                    $cluster.forget_routes();
+                    if matches!(retry.pause().await, Pause::Over) {
+                        break Ok(outcomes);
+                    }
+                }
+                Ok(outcomes) => {
+                    $cluster.forget_routes();
+                    break Ok(outcomes);
+                }
+                Err(error) => $cluster.retry_elsewhere(&mut retry, error).await?,
+            }
+        }
+    }};
     ($cluster:ident, $attempt:expr) => {
         retried!($cluster while WireError::is_retriable, $attempt)
     };

@@ -3,13 +3,12 @@
 
 use kafka_protocol::messages::MetadataRequest;
 use kafka_protocol::protocol::Request;
-use model::ids::{GroupId, TopicName, TopicPartition};
+use model::ids::{BrokerId, GroupId, TopicName, TopicPartition};
 
 use super::retry::Retry;
 use super::{Cluster, Peer, Route};
 use crate::connection::Connection;
-use crate::error::{Api, ErrorCode, WireError};
-use crate::ids::BrokerId;
+use crate::error::{ApiKey, ErrorCode, WireError};
 use crate::metadata::{Metadata, Topics};
 
 impl Cluster {
@@ -88,7 +87,7 @@ impl Cluster {
                 .and_then(|topic| topic.partitions.as_ref().err().copied())
                 .unwrap_or(ErrorCode::UNKNOWN_TOPIC_OR_PARTITION);
             return Err(WireError::Refused {
-                api: Api(MetadataRequest::KEY),
+                api: ApiKey(MetadataRequest::KEY),
                 broker: "the cluster".to_owned(),
                 subject: place.to_string(),
                 source: code.into(),

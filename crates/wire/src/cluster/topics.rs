@@ -4,14 +4,15 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use kafka_protocol::messages::MetadataRequest;
 use kafka_protocol::protocol::Request;
+use model::event::Isolation;
 use model::ids::{TopicName, TopicPartition};
 
 use super::Cluster;
 use super::admin::all_undecided;
 use super::retry::{Pause, Retry, retried};
 use crate::configs::Configs;
-use crate::error::{Api, ErrorCode, Refusal, WireError};
-use crate::list_offsets::{Isolation, OffsetSpec};
+use crate::error::{ApiKey, ErrorCode, Refusal, WireError};
+use crate::list_offsets::OffsetSpec;
 use crate::metadata::{TopicMetadata, Topics};
 use crate::topics::NewTopic;
 
@@ -25,12 +26,11 @@ impl Cluster {
         retried!(self, self.led_topic(topic).await)
     }
 
-    /// Creates topics, and says for each whether it was created. Once sent, it
-    /// is not retried on a broken connection: a second attempt could not tell
-    /// its own topic from another's. It is where the answer was that there is no
-    /// controller now, or that its time was up. What such an attempt began may
-    /// be finished by the next controller, so a topic that is found afterwards
-    /// counts as made by it.
+    /// Creates topics, and says for each whether it was created. Once sent, it is not
+    /// retried on a broken connection: a second attempt could not tell its own topic from
+    /// another's. It is where the answer was that there is no controller now, or that its
+    /// time was up. The next controller may finish such an attempt, so a topic that is
+    /// found afterwards counts as created by it.
     ///
     /// # Errors
     /// [`WireError`] when there was no answer.
@@ -97,28 +97,10 @@ impl Cluster {
         topics: &[TopicName],
     ) -> Result<BTreeMap<TopicName, Result<(), Refusal>>, WireError> {
         let wait = self.options.client.request_timeout;
-        let mut retry = Retry::new(&self.options);
-        loop {
-            let error = match self.reach_controller().await {
-                Ok(connection) => match connection.delete_topics(topics, wait).await {
-                    Ok(outcomes) if !all_undecided(&outcomes) => {
-                        self.forget_routes();
-                        return Ok(outcomes);
-                    }
-                    Ok(outcomes) => match retry.pause().await {
-                        Pause::Over => return Ok(outcomes),
-                        Pause::Taken => {
-                            self.forget_routes();
-                            continue;
-                        }
-                    },
-                    Err(error) => error,
-                },
-                Err(error) => error,
-            };
-            self.forget_routes();
-            retry.after(error).await?;
-        }
+        retried!(self until decided, {
+            let controller = self.reach_controller().await?;
+            controller.delete_topics(topics, wait).await
+        })
     }
 
     /// A topic's configuration in force.
@@ -142,7 +124,7 @@ impl Cluster {
             .await?;
         let found = metadata.topics.into_iter().find(|t| t.topic == *topic);
         let refused = |code: ErrorCode| WireError::Refused {
-            api: Api(MetadataRequest::KEY),
+            api: ApiKey(MetadataRequest::KEY),
             broker: "the cluster".to_owned(),
             subject: topic.to_string(),
             source: code.into(),

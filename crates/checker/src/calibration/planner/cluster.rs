@@ -64,7 +64,7 @@ impl Planner<'_> {
     /// A member of its own is given the partition, has it taken away, and goes
     /// on all the same.
     pub(super) fn zombie_processing(&mut self) -> Option<Mutation> {
-        // Who has a partition says whether a late group was still coming to it.
+        // The partition's member tells whether a late group was still coming to it.
         let late = &self.survey.excusable.late;
         let (trace, reading) = self.only_reading(|_, reading| !late.contains(&reading.group))?;
         let member = self.survey.names.unused_member();

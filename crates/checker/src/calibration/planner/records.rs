@@ -51,8 +51,7 @@ impl Planner<'_> {
         if let Some(Target { partition, .. }) = self.other_record() {
             return self.stored_behind(partition, Content::Foreign, Anomaly::Phantom);
         }
-        let survey = self.survey;
-        let trace = self.record(|trace| survey.can_be_longer(trace.target.partition))?;
+        let trace = self.record(|_| true)?;
         Some(self.stored_too(
             trace,
             Content::Foreign,
@@ -102,9 +101,7 @@ impl Planner<'_> {
     fn stored_records(&self) -> Option<Target> {
         let survey = self.survey;
         let mut other_records = survey.other_records.iter();
-        let stands = other_records.find(|it| {
-            survey.read_at.contains_key(&it.partition) && survey.can_be_longer(it.partition)
-        });
+        let stands = other_records.find(|it| survey.read_at.contains_key(&it.partition));
         stands.copied()
     }
 

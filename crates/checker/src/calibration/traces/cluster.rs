@@ -24,7 +24,7 @@ impl ClusterTraces {
         let findings = analysis.findings.iter();
         let diverged = findings
             .filter(|finding| finding.anomaly == Anomaly::ReplicaDivergence)
-            .flat_map(|finding| finding.named.iter().map(|range| range.of.clone()))
+            .flat_map(|finding| finding.ranges.iter().map(|range| range.of.clone()))
             .collect();
         Self {
             diverged,

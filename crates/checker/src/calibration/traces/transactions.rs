@@ -35,7 +35,7 @@ pub(crate) struct TxnTraces {
     committed_only: BTreeSet<GroupIx>,
     /// These, and those that rely on the same.
     pub(crate) held_to_committed: BTreeSet<GroupIx>,
-    /// Whose positions were committed with transactions.
+    /// The groups whose positions were committed with transactions.
     handed: BTreeSet<(GroupIx, PartitionRef)>,
     /// A position that was committed with a transaction, and its end.
     pub(crate) commit: Option<(TransactionRef, GroupIx, PartitionRef, Offset)>,
@@ -85,7 +85,7 @@ impl TxnTraces {
                 self.committed_only.insert(*group);
                 self.held_to_committed.insert(*group);
             }
-            Body::CommittedExpected { group } => {
+            Body::ReadCommittedRequired { group } => {
                 self.held_to_committed.insert(*group);
             }
             Body::Stored {

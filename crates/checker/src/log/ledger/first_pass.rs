@@ -56,7 +56,7 @@ impl Ledger {
             } if self.witness != Witness::Observer => {
                 self.found(*from, *offset, *content, transactions);
             }
-            Body::Glimpsed {
+            Body::ReadRolledBack {
                 from,
                 offset,
                 content,

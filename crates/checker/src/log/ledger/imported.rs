@@ -22,7 +22,7 @@ use crate::provenance::Provenance;
 use crate::txn::outcomes::{TxnOutcome, TxnOutcomes};
 
 impl Ledger {
-    /// For a history of which it is known who its witnesses are.
+    /// For a history whose witnesses are known.
     pub(crate) fn with_witness(witness: Witness, limits: Limits) -> Self {
         Self {
             witness,
@@ -30,7 +30,7 @@ impl Ledger {
         }
     }
 
-    /// Whether something was told before it was known whose word would count.
+    /// Whether there were records before the witness was known.
     pub(crate) fn has_missed(&self, witness: Witness) -> bool {
         self.is_late || self.witness != witness
     }

@@ -58,7 +58,7 @@ impl Ledger {
                 };
                 (*from, *offset, kind, record)
             }
-            Body::Glimpsed {
+            Body::ReadRolledBack {
                 from,
                 offset,
                 content: Content::Ours(record),

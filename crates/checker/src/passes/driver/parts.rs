@@ -9,7 +9,7 @@ use super::{Checker, Measuring, Passes};
 use crate::calibration::mutants::MutantPass;
 use crate::passes::parallel::{self, Concurrency, Lanes, Taker};
 
-/// What of a checker a thread is. The two halves cost about the same.
+/// The half of a checker that a thread runs. Both cost about the same.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Role {
     /// All of it.

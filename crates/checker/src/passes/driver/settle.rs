@@ -52,13 +52,13 @@ impl Checker {
             if group.to_come > 0
                 && let Some((moved, waited_ms)) = waits.moved(*number)
             {
-                let needs_ms = group.to_come.saturating_mul(waited_ms).checked_div(moved);
+                let estimated_ms = group.to_come.saturating_mul(waited_ms).checked_div(moved);
                 measurements.still_reading.push(StillReading {
                     group: group.name.clone(),
-                    left: group.to_come,
-                    moved,
+                    remaining: group.to_come,
+                    progressed: moved,
                     waited_ms,
-                    needs_ms,
+                    estimated_ms,
                 });
             }
         }

@@ -46,10 +46,11 @@ impl Case {
     /// for its own sake.
     pub(super) fn add(&mut self, mut operation: Operation, side: &str) {
         let same = |it: &Operation| {
-            it.shown.at_us == operation.shown.at_us && it.shown.what == operation.shown.what
+            it.shown.at_us == operation.shown.at_us
+                && it.shown.operation == operation.shown.operation
         };
         if !self.operations.iter().any(same) {
-            operation.shown.what.push_str(side);
+            operation.shown.operation.push_str(side);
             self.operations.push(operation);
         }
     }

@@ -43,7 +43,7 @@ impl Explainer {
         self.attribution.finish(&mut analysis.findings);
     }
 
-    /// What stands next to the offset in question, and who was given that.
+    /// The records next to the offset in question, and their readers.
     fn add_surroundings(&self, case: &mut Case) {
         let Some((partition, offset)) = case.suspect.place() else {
             return;
@@ -61,8 +61,8 @@ impl Explainer {
             let operation = Operation {
                 shown: ExampleOperation {
                     at_us: Some(reading.at.get()),
-                    who: self.names.member_of_group(reading.member),
-                    what: format!("processed {} at {partition}@{at}", name(&reading.content)),
+                    actor: self.names.member_of_group(reading.member),
+                    operation: format!("processed {} at {partition}@{at}", name(&reading.content)),
                 },
                 place: None,
             };
@@ -73,8 +73,8 @@ impl Explainer {
             let operation = Operation {
                 shown: ExampleOperation {
                     at_us: None,
-                    who: "observer".to_owned(),
-                    what: stands(&self.names, partition, at, &content),
+                    actor: "observer".to_owned(),
+                    operation: stands(&self.names, partition, at, &content),
                 },
                 place: Some((partition, at)),
             };
@@ -97,8 +97,8 @@ impl Explainer {
                 case.operations.push(Operation {
                     shown: ExampleOperation {
                         at_us: None,
-                        who: "observer".to_owned(),
-                        what: format!(
+                        actor: "observer".to_owned(),
+                        operation: format!(
                             "nothing stands at {name}@{offset}; the log reaches from \
                              {log_start} up to, and without, {end}"
                         ),
@@ -120,7 +120,7 @@ fn on_sides<T>(sides: [Option<T>; 2]) -> impl Iterator<Item = (&'static str, T)>
 /// The logs of those that operations are of, in that order.
 fn logs_of(operations: &[ExampleOperation], logs: &BTreeMap<String, String>) -> Vec<String> {
     let mut of: Vec<String> = Vec::new();
-    for log in operations.iter().filter_map(|it| logs.get(&it.who)) {
+    for log in operations.iter().filter_map(|it| logs.get(&it.actor)) {
         if !of.contains(log) {
             of.push(log.clone());
         }

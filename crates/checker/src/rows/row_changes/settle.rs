@@ -147,7 +147,7 @@ impl RowChanges {
                 *unreadable.entry(row.0).or_insert(0) += 1;
             }
         }
-        let may = |effect| self.connector.settings.iter().any(|it| it.may == effect);
+        let may = |effect| self.connector.settings.iter().any(|it| it.effect == effect);
         Readable {
             topics_read: of_topics(&|topic| log.topic_is_read(topic, names)),
             cut: of_topics(&|topic| !log.begins_at_zero(topic)),

@@ -1,4 +1,4 @@
-//! What became of each transaction, settled against the log. Knows nothing of
+//! The outcome of each transaction, settled against the log. Knows nothing of
 //! what is wrong with it.
 //!
 //! The markers in the log decide; where there are none, what the producer was

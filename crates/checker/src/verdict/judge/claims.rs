@@ -144,7 +144,7 @@ fn contradicted(claim: Claim, analysis: &Analysis) -> Option<Ruling> {
         .iter()
         .filter_map(|anomaly| analysis.findings.iter().find(|of| of.anomaly == *anomaly))
         .map(|finding| {
-            let first = finding.named.first();
+            let first = finding.ranges.first();
             let first = first.map_or(String::new(), |named| {
                 format!(", first {} {}", named.of, named.first)
             });

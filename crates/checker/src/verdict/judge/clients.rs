@@ -21,7 +21,7 @@ pub(super) fn beyond(group: &GroupCoverage, analysis: &Analysis) -> Option<Rulin
         .as_ref()
         .filter(|_| group.beyond_client > 0)?;
     let mut errors = analysis.measurements.errors.iter();
-    let of = errors.find(|of| of.who == group.name && of.error == *limit);
+    let of = errors.find(|of| of.client == group.name && of.error == *limit);
     let limit = of.map_or_else(|| limit.clone(), words);
     Some(inconclusive(format!(
         "the instrument's limit: {} did not process {} of {} records, and its client reported \
@@ -37,15 +37,19 @@ pub(super) fn slow(group: &GroupCoverage, analysis: &Analysis) -> Option<Ruling>
     if group.to_come > 0 {
         let mut still = analysis.measurements.still_reading.iter();
         let pace = still.find(|of| of.group == *name).map(|of| {
-            let needs = of.needs_ms.map_or_else(
+            let needs = of.estimated_ms.map_or_else(
                 || "it came to none of them".to_owned(),
-                |needs_ms| format!("so it would need about {} s more", needs_ms.div_ceil(1000)),
+                |ms| format!("so it would need about {} s more", ms.div_ceil(1000)),
             );
             format!(
                 " after {} s in which it came to {} records ({} records/s), {needs}",
                 of.waited_ms / 1000,
-                of.moved,
-                tenths(of.moved.saturating_mul(10_000).checked_div(of.waited_ms))
+                of.progressed,
+                tenths(
+                    of.progressed
+                        .saturating_mul(10_000)
+                        .checked_div(of.waited_ms)
+                )
             )
         });
         return Some(inconclusive(format!(
@@ -70,7 +74,11 @@ pub(super) fn slow(group: &GroupCoverage, analysis: &Analysis) -> Option<Ruling>
 pub(super) fn idle_quotas(contract: &Contract, analysis: &Analysis) -> Vec<String> {
     let throttled = &analysis.measurements.throttled;
     let quotas = contract.quotas.iter();
-    let idle = quotas.filter(|quota| !throttled.iter().any(|of| quota.clients.contains(&of.who)));
+    let idle = quotas.filter(|quota| {
+        !throttled
+            .iter()
+            .any(|of| quota.clients.contains(&of.client))
+    });
     idle.map(|quota| match quota.clients.as_slice() {
         [] => format!("the quota {} is for no client of the scenario", quota.what),
         clients => format!(
@@ -86,7 +94,7 @@ pub(super) fn idle_quotas(contract: &Contract, analysis: &Analysis) -> Vec<Strin
 fn throttled(who: &str, analysis: &Analysis) -> String {
     let mut throttled = analysis.measurements.throttled.iter();
     throttled
-        .find(|of| of.who == who)
+        .find(|of| of.client == who)
         .map_or_else(String::new, |of| {
             format!(
                 "; the brokers throttled it for {} s",
@@ -125,8 +133,8 @@ pub(super) fn reports(analysis: &Analysis) -> String {
     let errors = analysis.measurements.errors.iter();
     let groups = &analysis.coverage.groups;
     let of_consumers = errors.filter(|of| {
-        let of_send = matches!(of.means, ErrorMeaning::Failed | ErrorMeaning::Unknown);
-        let of_group = groups.iter().any(|group| group.name == of.who);
+        let of_send = matches!(of.meaning, ErrorMeaning::Failed | ErrorMeaning::Unknown);
+        let of_group = groups.iter().any(|group| group.name == of.client);
         of_group && !of_send && !is_of_connections(&of.error)
     });
     told(of_consumers, "reported")
@@ -136,13 +144,13 @@ pub(super) fn reports(analysis: &Analysis) -> String {
 pub(super) fn reasons(analysis: &Analysis) -> String {
     let errors = analysis.measurements.errors.iter();
     let of_sends =
-        errors.filter(|of| matches!(of.means, ErrorMeaning::Failed | ErrorMeaning::Unknown));
+        errors.filter(|of| matches!(of.meaning, ErrorMeaning::Failed | ErrorMeaning::Unknown));
     told(of_sends, "was told")
 }
 
 fn told<'e>(errors: impl Iterator<Item = &'e ReportedError>, how: &str) -> String {
     let mut told: Vec<String> = errors
-        .map(|of| format!("; {} {how} {}", of.who, words(of)))
+        .map(|of| format!("; {} {how} {}", of.client, words(of)))
         .collect();
     let more = told.len().saturating_sub(TOLD_MAX);
     told.truncate(TOLD_MAX);
@@ -167,7 +175,8 @@ fn words(of: &ReportedError) -> String {
 
 /// What comes and goes with a connection says nothing of its own.
 fn is_of_connections(error: &str) -> bool {
-    ["BrokerTransportFailure", "AllBrokersDown", "Resolve"]
-        .iter()
-        .any(|name| error.contains(name))
+    // librdkafka's names, and those that were recorded before it told them itself.
+    let own = ["_TRANSPORT", "_ALL_BROKERS_DOWN", "_RESOLVE"];
+    let before = ["BrokerTransportFailure", "AllBrokersDown", "Resolve"];
+    (own.iter().chain(&before)).any(|name| error.contains(name))
 }

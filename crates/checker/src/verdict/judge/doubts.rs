@@ -97,7 +97,7 @@ mod tests {
             injected_ms: Some(1),
             healed_ms: None,
             evidence: vec![Evidence {
-                what: "traffic met it".to_owned(),
+                observation: "traffic met it".to_owned(),
                 found: if landed { Found::Yes } else { Found::No },
                 detail: detail.to_owned(),
             }],

@@ -20,7 +20,7 @@ pub(super) fn why_not(fault: &FaultVerdict) -> String {
         return format!("it was never in force{}", told.next().unwrap_or_default());
     }
     let missing: Vec<String> = missing
-        .map(|evidence| format!("not found: {} ({})", evidence.what, evidence.detail))
+        .map(|evidence| format!("not found: {} ({})", evidence.observation, evidence.detail))
         .collect();
     if missing.is_empty() {
         "no evidence of it was looked for".to_owned()
@@ -80,7 +80,7 @@ fn traffic_met(wanted: &Traffic, record: &FaultRecord, analysis: &Analysis) -> E
         ),
     };
     Evidence {
-        what: "traffic met it".to_owned(),
+        observation: "traffic met it".to_owned(),
         found: if found { Found::Yes } else { Found::No },
         detail,
     }

@@ -8,7 +8,7 @@ use crate::analysis::Analysis;
 use crate::rows::coverage::CaptureCoverage;
 use crate::verdict::judge::ruling::{Ruling, held, inconclusive};
 
-/// What makes the whole capture doubtful.
+/// Doubts about the whole capture.
 pub(super) fn doubts(capture: &CaptureCoverage) -> Vec<String> {
     let mut doubts = Vec::new();
     for (table, events) in &capture.unreadable {

@@ -1,8 +1,8 @@
-//! What can be said of a claim by itself, and why.
+//! The verdict on a claim by itself, and the reason.
 
 use model::verdict::Verdict;
 
-/// What can be said of a claim by itself, and why.
+/// The verdict on a claim by itself, and the reason.
 pub(super) struct Ruling(pub(super) Verdict, pub(super) String);
 
 pub(super) fn held(reason: String) -> Ruling {

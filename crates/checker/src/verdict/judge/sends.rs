@@ -1,4 +1,4 @@
-//! What producers were told: whether anything, and whether it was good.
+//! Outcomes that producers were given: whether there are any, and good ones.
 
 use crate::analysis::Analysis;
 use crate::verdict::judge::clients;

@@ -49,14 +49,18 @@ fn findings(all: &[Finding]) -> Vec<String> {
         return vec!["finds: nothing".to_owned()];
     }
     let each = all.iter().map(|finding| {
-        let named = finding.named.iter();
+        let named = finding.ranges.iter();
         let named: Vec<String> = named
             .map(|range| match range.last {
                 last if last == range.first => format!("{} {last}", range.of),
                 last => format!("{} {}-{last}", range.of, range.first),
             })
             .collect();
-        let more = if finding.named_all { "" } else { ", and more" };
+        let more = if finding.ranges_complete {
+            ""
+        } else {
+            ", and more"
+        };
         let lost = finding.lost_at.iter();
         let lost: Vec<String> = lost
             .map(|at| format!("{} {}", at.count, at.hop.name()))
@@ -128,12 +132,12 @@ fn proof(asked: &str, analysis: &Analysis) -> Vec<String> {
         return vec![format!("proof: {name}, which was not found")];
     };
     let Example {
-        what, operations, ..
+        item, operations, ..
     } = example;
     let operations = operations
         .iter()
-        .map(|operation| format!("    {}: {}", operation.who, operation.what));
-    std::iter::once(format!("proof: {name}, {what}"))
+        .map(|operation| format!("    {}: {}", operation.actor, operation.operation));
+    std::iter::once(format!("proof: {name}, {item}"))
         .chain(operations)
         .collect()
 }

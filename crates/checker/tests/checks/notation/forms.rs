@@ -26,8 +26,8 @@ pub(super) const FORMS: &[Form] = &[
         s.say(Body::Imported { tool })
     }),
     ("the history lacks {WORDS…}", |s, w| {
-        let what = w[0].to_owned();
-        s.say(Body::Lacking { what })
+        let description = w[0].to_owned();
+        s.say(Body::Incomplete { description })
     }),
     ("the history breaks off", |s, _| {
         s.broken_off = true;
@@ -146,7 +146,7 @@ pub(super) const FORMS: &[Form] = &[
     ("{g} reads {t, u}", |s, w| s.subscribed(w[0], w[1])),
     ("{g} relies on committed records", |s, w| {
         let group = s.group(w[0]);
-        s.say(Body::CommittedExpected { group })
+        s.say(Body::ReadCommittedRequired { group })
     }),
     ("{g} makes {t} of what it reads", |s, w| {
         let (to, group) = (s.topic(w[1]), s.group(w[0]));
@@ -326,15 +326,21 @@ pub(super) const FORMS: &[Form] = &[
     (
         "the connector {pg} begins, snapshot: {never}, {setting} may {drop} events",
         |s, w| {
-            let may = match w[3] {
+            let effect = match w[3] {
                 "move" => SettingEffect::Move,
                 "drop" => SettingEffect::Drop,
                 "reshape" => SettingEffect::Reshape,
                 "rekey" => SettingEffect::Rekey,
                 _ => return None,
             };
-            let what = w[2].to_owned();
-            s.began(w, vec![CaptureSetting { may, what }])
+            let description = w[2].to_owned();
+            s.began(
+                w,
+                vec![CaptureSetting {
+                    effect,
+                    description,
+                }],
+            )
         },
     ),
     (

@@ -350,7 +350,7 @@ impl Scribe {
         self.say(Body::FaultEvidence {
             fault: fault(w[0])?,
             evidence: Evidence {
-                what: w[1].to_owned(),
+                observation: w[1].to_owned(),
                 found,
                 detail: w[2].to_owned(),
             },

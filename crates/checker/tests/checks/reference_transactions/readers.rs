@@ -180,7 +180,7 @@ struct Progress<'s> {
     partition: PartitionRef,
     /// What it processed here and what counts, repetitions included.
     processed: Vec<&'s Reading>,
-    /// What it processed for a transaction of which nobody knows the end.
+    /// What it processed for a transaction of unknown outcome.
     unsettled: BTreeSet<i64>,
     /// The highest position that is known to have been committed.
     committed: i64,
@@ -188,7 +188,7 @@ struct Progress<'s> {
 
 impl Said {
     /// What a group processed anywhere and what counts, or what it processed
-    /// for transactions of which nobody knows the end.
+    /// for transactions of unknown outcome.
     fn processed(&self, group: GroupIx, outcome: TxnOutcome) -> impl Iterator<Item = &Reading> {
         self.readings.iter().filter(move |it| {
             let of = it
@@ -253,15 +253,15 @@ impl Said {
         let farthest = here.map(|it| it.place.1 + 1).max();
         let mut places = self.readings.iter().map(|it| it.place);
         let reused = places.any(|place| place.0 == partition && self.is_reused(place));
-        let position = highest.max(reported.flatten());
+        let handed: Vec<_> = handed.collect();
+        let taken = handed.iter().map(|(.., next)| *next).max();
+        let position = highest.max(reported.flatten()).max(taken);
         let is_cut = !self.imported && (reused || beyond(farthest) || beyond(position));
         if !is_cut {
-            let handed = handed.map(|(.., next)| *next).max();
-            return highest.max(reported.flatten()).max(handed).unwrap_or(0);
+            return position.unwrap_or(0);
         }
         let present = commits.iter().filter(|it| !self.is_gone(it));
         let present = present.map(|it| it.next).max();
-        let handed: Vec<_> = handed.collect();
         let still = handed
             .iter()
             .filter(|(of, ..)| !self.read_the_past(*of, partition));

@@ -30,7 +30,7 @@ pub(super) struct StoredRecords {
     pub(super) place: Place,
     pub(super) content: Content,
     pub(super) how: How,
-    /// Somebody has seen it there; it is not only said to stand there.
+    /// It was seen there; it is not only said to stand there.
     pub(super) seen: bool,
 }
 
@@ -152,7 +152,7 @@ impl Said {
                 Body::IsolationDeclared { group, isolation } => {
                     self.isolation.insert(*group, *isolation);
                 }
-                Body::CommittedExpected { group } => {
+                Body::ReadCommittedRequired { group } => {
                     self.relying.insert(*group);
                 }
                 Body::TransactionBegun { transaction } => {
@@ -384,7 +384,7 @@ impl Said {
         }
     }
 
-    /// Whether somebody saw it, or would have.
+    /// Whether it was seen, or would have been.
     pub(super) fn is_there(&self, stored_records: &StoredRecords) -> bool {
         let visible = matches!(stored_records.how, How::Outside | How::Committed);
         let mut here = self
@@ -557,7 +557,7 @@ impl Said {
         (lost, unseen)
     }
 
-    /// Whether anybody read another record here than the one that stands here:
+    /// Whether a consumer read another record here than the one that stands here:
     /// the offset was used again.
     pub(super) fn is_reused(&self, place: Place) -> bool {
         let stands = self.at(place).filter(|_| !self.imported);

@@ -7,7 +7,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use model::anomaly::Anomaly;
 use model::ids::RecordId;
 
-use super::{GROUPS, INPUTS, Maker, PARTITIONS, PIPED, Read, Reader, State, UNCOMMITTED, circles};
+use super::definitions::circles;
+use super::{GROUPS, INPUTS, Maker, PARTITIONS, PIPED, Read, Reader, State, UNCOMMITTED};
 
 /// What is known to have become of a transaction.
 #[derive(Clone, Copy, PartialEq)]
@@ -17,7 +18,7 @@ enum TxnOutcome {
     Unknown,
 }
 
-/// A record that somebody was given, or that was acknowledged, at an offset.
+/// A record that a consumer was given, or that was acknowledged, at an offset.
 #[derive(Clone, Copy)]
 struct Told {
     offset: usize,
@@ -97,7 +98,7 @@ impl<'m> Known<'m> {
         .map(|told| told.offset)
     }
 
-    /// Acknowledged and visible above everything that anybody was given.
+    /// Acknowledged and visible above everything that a consumer was given.
     fn beyond(&self, log: usize) -> impl Iterator<Item = usize> + '_ {
         let told = self.told[log].iter();
         told.filter(move |told| told.offset >= self.ends[log] && self.visible(told))
@@ -173,7 +174,7 @@ fn losses(known: &Known<'_>, add: &mut impl FnMut(Anomaly, usize)) {
 /// int-nonmonotonic-send and int-send-skip.
 fn order(known: &Known<'_>, add: &mut impl FnMut(Anomaly, usize)) {
     for (log, told) in known.told.iter().enumerate() {
-        // Where a record was given to nobody, its acknowledgement has a place.
+        // Where no consumer was given a record, its acknowledgement has a place.
         let placed = told.iter().filter(|told| told.given || known.visible(told));
         let placed: Vec<&Told> = placed.collect();
         for (at, this) in placed.iter().enumerate() {

@@ -14,14 +14,14 @@ use crate::story::Slot;
 
 type Place = (usize, i64);
 
-/// How many acknowledged records nobody can tell anything of.
+/// How many acknowledged records have an unknown end.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Untold {
     pub(crate) expired: u64,
     pub(crate) compacted: u64,
 }
 
-/// What stands in the logs, by whoever tells of it.
+/// The records in the logs, by their witness.
 struct Truth {
     ranges: Vec<Range<i64>>,
     /// Records with an identity.
@@ -336,7 +336,7 @@ fn contradicted(maker: &Maker, truth: &Truth) -> BTreeSet<RecordId> {
     contradicted
 }
 
-/// phantom and corrupt, by the offsets at which anybody saw them.
+/// phantom and corrupt, by the offsets at which they were seen.
 fn strangers(maker: &Maker, add: &mut impl FnMut(Anomaly, usize)) {
     let sent: BTreeSet<RecordId> = maker.sent.iter().map(|sent| sent.record).collect();
     let mut seen: Vec<((usize, usize), Content)> = Vec::new();

@@ -3,7 +3,7 @@
 
 use std::io::{self, BufWriter, Write};
 
-use history::{Reader, Tail, kind};
+use history::{Reader, Tail};
 use model::event::Event;
 
 use super::place;
@@ -64,7 +64,7 @@ pub(crate) fn export(args: &HistoryExportArgs) -> Result<Exit, Failure> {
 
 /// `{"at_us":1,"event":"stored",…}` and a line feed.
 fn write_line(event: &Event, line: &mut Vec<u8>) -> io::Result<()> {
-    let name = kind(&event.body);
+    let name = event.body.kind();
     write!(line, r#"{{"at_us":{},"event":"{name}""#, event.at)?;
     // The body is `"name"` or `{"name":{fields}}`: its fields go on here.
     let begins = line.len();

@@ -1,4 +1,4 @@
-//! Which histories a user means who names a file or a folder. Knows nothing
+//! The histories that a file or a folder names. Knows nothing
 //! of what is in them.
 
 use std::fs;

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 use std::path::Path;
 
-use history::{Damage, Reader, Tail, kind};
+use history::{Damage, Reader, Tail};
 use model::event::{Body, Event};
 use model::ids::{GroupIx, MemberIx, ProducerIx, TableIx, TopicIx};
 use serde::Serialize;
@@ -108,7 +108,7 @@ fn read(file: &Path) -> Result<Stats, Damage> {
     Ok(stats)
 }
 
-/// Whom a history tells of.
+/// The clients in a history.
 #[derive(Default)]
 struct Met {
     producers: BTreeSet<ProducerIx>,
@@ -144,7 +144,7 @@ impl Stats {
         self.events += 1;
         self.first_at_us = Some(self.first_at_us.map_or(at_us, |first| first.min(at_us)));
         self.last_at_us = Some(self.last_at_us.map_or(at_us, |last| last.max(at_us)));
-        *self.events_by_kind.entry(kind(&event.body)).or_default() += 1;
+        *self.events_by_kind.entry(event.body.kind()).or_default() += 1;
         match &event.body {
             Body::TopicDeclared {
                 topic,

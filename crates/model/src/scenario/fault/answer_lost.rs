@@ -11,7 +11,7 @@ pub(super) const DEFINITION: FaultDefinition = FaultDefinition {
     leads_to: &[],
 };
 
-/// What an `answer-lost` has.
+/// Parameters of `answer-lost`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct AnswerLost {

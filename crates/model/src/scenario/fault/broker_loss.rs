@@ -12,19 +12,19 @@ pub(super) const DEFINITION: FaultDefinition = FaultDefinition {
     leads_to: &[Consequence::BrokersEnd, Consequence::BrokerLost],
 };
 
-/// What a `broker-loss` has.
+/// Parameters of `broker-loss`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct BrokerLoss {
     /// Which.
     #[serde(default = "BrokerPick::first")]
     pub broker: BrokerPick,
-    /// What the operator does about partitions that are left without a leader.
+    /// The operator's reaction to partitions without a leader.
     #[serde(default)]
     pub election: Election,
 }
 
-/// What is done about partitions that are left without a leader.
+/// A reaction to partitions without a leader.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 #[cfg_attr(test, schemars(inline))]

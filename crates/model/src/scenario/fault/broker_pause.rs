@@ -11,7 +11,7 @@ pub(super) const DEFINITION: FaultDefinition = FaultDefinition {
     leads_to: &[Consequence::BrokersFreeze, Consequence::BrokersUnreachable],
 };
 
-/// What a `broker-pause` has.
+/// Parameters of `broker-pause`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct BrokerPause {

@@ -12,7 +12,7 @@ pub(super) const DEFINITION: FaultDefinition = FaultDefinition {
     leads_to: &[Consequence::BrokersEnd],
 };
 
-/// What a `broker-restart` has.
+/// Parameters of `broker-restart`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct BrokerRestart {

@@ -12,7 +12,7 @@ pub(super) const DEFINITION: FaultDefinition = FaultDefinition {
     leads_to: &[],
 };
 
-/// What a `connector-restart` has.
+/// Parameters of `connector-restart`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct ConnectorRestart {

@@ -11,7 +11,7 @@ pub(super) const DEFINITION: FaultDefinition = FaultDefinition {
     leads_to: &[],
 };
 
-/// What a `consumer-pause` has.
+/// Parameters of `consumer-pause`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct ConsumerPause {

@@ -11,7 +11,7 @@ pub(super) const DEFINITION: FaultDefinition = FaultDefinition {
     leads_to: &[Consequence::MemberEnds],
 };
 
-/// What a `consumer-restart` has.
+/// Parameters of `consumer-restart`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct ConsumerRestart {
@@ -26,13 +26,13 @@ pub struct ConsumerRestart {
     /// How long until the new one starts, in milliseconds.
     #[cfg_attr(test, schemars(range(max = crate::schema::DURATION_MS_MAX)))]
     pub down_ms: u64,
-    /// What becomes of the group's committed offsets meanwhile. `deleted` needs
-    /// one member, `signal = "term"` and no `group.instance.id`.
+    /// The state of the group's committed offsets meanwhile. `deleted` needs one member,
+    /// `signal = "term"` and no `group.instance.id`.
     #[serde(default)]
     pub offsets: Offsets,
 }
 
-/// What becomes of a group's committed offsets while none of its members runs.
+/// The state of a group's committed offsets while none of its members runs.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 #[cfg_attr(test, schemars(inline))]

@@ -12,7 +12,7 @@ pub(super) const DEFINITION: FaultDefinition = FaultDefinition {
     leads_to: &[],
 };
 
-/// What a `link-cut` has.
+/// Parameters of `link-cut`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct LinkCut {

@@ -12,7 +12,7 @@ pub(super) const DEFINITION: FaultDefinition = FaultDefinition {
     leads_to: &[Consequence::BrokersUnreachable],
 };
 
-/// What a `network-cut` has.
+/// Parameters of `network-cut`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct NetworkCut {

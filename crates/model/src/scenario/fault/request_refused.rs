@@ -11,7 +11,7 @@ pub(super) const DEFINITION: FaultDefinition = FaultDefinition {
     leads_to: &[],
 };
 
-/// What a `request-refused` has.
+/// Parameters of `request-refused`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct RequestRefused {

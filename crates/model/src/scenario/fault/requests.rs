@@ -1,4 +1,4 @@
-//! Which requests a fault meets. Knows nothing of what is done to them.
+//! The requests that a fault meets. Knows nothing of their fate.
 
 use super::{BadKey, Deserialize, Phrase, Scenario, Serialize, plain};
 
@@ -69,7 +69,7 @@ impl Requests {
         self.topic.iter_mut().chain(&mut self.group).collect()
     }
 
-    /// That there are what it names.
+    /// Checks that its API and topics exist.
     pub(super) fn check(&self, scenario: &Scenario) -> Result<(), BadKey> {
         if let Some(topic) = &self.topic {
             scenario.check_topic(topic).map_err(|why| ("topic", why))?;

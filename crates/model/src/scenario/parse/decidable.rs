@@ -1,7 +1,6 @@
-//! What a scenario could never come to: claims that nothing in it puts to the
-//! test, triggers that are never reached, settings that Kafka refuses, more
-//! time than anybody has. Knows what each of these needs; nothing of how a
-//! history is judged.
+//! Refuses scenarios that cannot work: claims that nothing in them tests, triggers that are
+//! never reached, settings that Kafka refuses, more than seven days. Knows what each of
+//! these needs; nothing of how a history is judged.
 
 use super::{PathStep, Problem};
 use crate::claim::{Claim, Guarantee, Level};
@@ -13,7 +12,7 @@ use crate::scenario::{
 /// The longest that a scenario's own paces may ask for: seven days.
 const SCHEDULE_S_MAX: u64 = 7 * 24 * 3600;
 
-/// Fails with the first thing that could never be.
+/// Fails with the first reason.
 pub(super) fn check(scenario: &Scenario) -> Result<(), Problem> {
     paces(scenario)?;
     parents(scenario)?;
@@ -175,7 +174,7 @@ fn claims(scenario: &Scenario) -> Result<(), Problem> {
     Ok(())
 }
 
-/// What a claim needs and the scenario has not.
+/// A requirement of a claim that the scenario lacks.
 fn undecidable(scenario: &Scenario, guarantee: &Guarantee) -> Option<String> {
     let groups = || {
         let groups = scenario.groups.iter().map(|it| (&it.name, &it.topic));

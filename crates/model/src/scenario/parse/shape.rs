@@ -1,6 +1,6 @@
-//! A file's keys and values against `docs/reference/scenario.schema.json`, in the words
-//! of the format: what is unknown, missing, of another type or out of bounds.
-//! Knows nothing of what holds across tables.
+//! A file's keys and values against `docs/reference/scenario.schema.json`, in the words of
+//! the format: unknown and missing keys, wrong types, values out of bounds. Knows nothing
+//! of rules across tables.
 
 use std::ops::Range;
 use std::sync::LazyLock;
@@ -17,8 +17,7 @@ const SCHEMA: &str = include_str!("../../../schema/scenario.schema.json");
 
 static FORMAT: LazyLock<Value> = LazyLock::new(|| serde_json::from_str(SCHEMA).unwrap_or_default());
 
-/// The first thing that does not fit: keys and values in the order of the
-/// file, and only then what is missing.
+/// The first error: keys and values in the order of the file, and only then missing keys.
 pub(super) fn misfit(document: &Spanned<DeTable<'_>>) -> Option<Misfit> {
     let mut walk = Walk {
         misfits: Vec::new(),
@@ -31,7 +30,7 @@ pub(super) fn misfit(document: &Spanned<DeTable<'_>>) -> Option<Misfit> {
     first.map(|(_, misfit)| misfit)
 }
 
-/// What is told first.
+/// The order of errors.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 enum Rank {
     /// It stands in the file.
@@ -121,7 +120,7 @@ impl Walk {
                 self.wrong(key.span(), message);
             }
         }
-        // What is missing may be what the strange one was to be.
+        // The unknown key may be meant as the missing one.
         if let Some((key, when)) = missing.first().filter(|_| !strange) {
             let takes = takes(key, resolve(&schema["properties"][*key]));
             let who = match when {
@@ -183,7 +182,7 @@ impl Walk {
     }
 
     fn value(&mut self, place: &Place, key: &str, value: &Spanned<DeValue<'_>>, schema: &Value) {
-        // What is not of the right kind is told all that would be.
+        // A value of a wrong type is told all types that fit.
         let all = schema["oneOf"].as_array();
         let mut kinds = all.into_iter().flatten();
         let whole = schema;
@@ -327,8 +326,7 @@ fn other_table(key: &str) -> Option<String> {
     })
 }
 
-/// What a table's rules say of it: keys that other keys' words call for or
-/// forbid.
+/// Rules of a table: keys that other keys' values require or forbid.
 #[derive(Default)]
 struct Rules<'s> {
     required: Vec<(&'s str, Option<When<'s>>)>,
@@ -455,7 +453,7 @@ fn in_bounds(value: &DeValue<'_>, schema: &Value) -> bool {
         && bound("minimum").is_none_or(|least| number >= least)
         && bound("maximum").is_none_or(|most| number <= most)
         && bound("exclusiveMinimum").is_none_or(|least| number > least)
-        // What no counter of this program holds is too large in any case.
+        // A number that no counter of this program holds is too large in any case.
         && (schema["type"] != "integer" || number < WHOLE_MAX)
 }
 
@@ -471,7 +469,7 @@ fn number(value: &DeValue<'_>) -> Option<f64> {
     }
 }
 
-/// That a key does not take a value, with what to write where that is plain.
+/// The message for a value of a wrong type, with a suggestion where one is plain.
 fn not_taken(key: &str, value: &DeValue<'_>, schema: &Value) -> String {
     let takes = takes(key, schema);
     match value {
@@ -531,7 +529,7 @@ fn milliseconds(text: &str) -> Option<String> {
     (ms >= 0.0 && ms.fract() == 0.0 && ms < 1e15).then(|| format!("{ms:.0}"))
 }
 
-/// What a key takes, in words.
+/// The accepted values of a key, in words.
 fn takes(key: &str, schema: &Value) -> String {
     if let Some(all) = schema["oneOf"].as_array() {
         let each: Vec<String> = all.iter().map(|it| takes(key, it)).collect();
@@ -582,7 +580,7 @@ fn takes(key: &str, schema: &Value) -> String {
     }
 }
 
-/// What stands there, in words.
+/// The value found, in words.
 fn found(key: &str, value: &DeValue<'_>) -> String {
     match value {
         DeValue::String(_) => shown(key, value),

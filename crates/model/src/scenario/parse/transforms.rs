@@ -1,5 +1,4 @@
-//! What can be wrong with an application that reads and writes. Knows nothing
-//! of the rest of a scenario but the names in it.
+//! Errors of transforms. Knows nothing of the rest of a scenario but the names in it.
 
 use super::{PathStep, Problem};
 use crate::record::OVERHEAD_BYTES_MAX;
@@ -30,7 +29,7 @@ pub(super) fn validate(
                 format!("group `{}` is defined twice", transform.name),
             );
         }
-        // Each is waited for before the next is: what it reads is whole then.
+        // Each is waited for before the next is: its input is complete then.
         let mut later = scenario.transforms.iter().skip(at);
         if later.any(|other| other.to == transform.from) {
             let message = format!(

@@ -1,0 +1,296 @@
+//! Consumers.
+
+use std::ffi::{c_int, c_void};
+use std::ptr;
+use std::sync::Mutex;
+use std::sync::PoisonError;
+use std::time::Duration;
+
+use super::handle::{Handle, Kind, millis};
+use crate::config::Config;
+use crate::event::{ERROR, Event, OFFSET_COMMIT, REBALANCE, Rebalance, STATISTICS};
+use crate::functions::{GroupMetadata, NativeList, RdKafka};
+use crate::library::{Library, text};
+use crate::list::{List, Partition, Position, positions};
+use crate::{Code, Error};
+
+/// A consumer, a member of a group.
+pub struct Consumer {
+    // Dropped before what its callback is given.
+    handle: Handle,
+    /// Commits that were answered inside of [`Consumer::close`].
+    answers: Box<Answers>,
+}
+
+/// Commits that a callback was told of.
+struct Answers {
+    library: Library,
+    told: Mutex<Vec<Event>>,
+}
+
+impl Consumer {
+    /// Makes a consumer.
+    ///
+    /// # Errors
+    /// librdkafka's words.
+    pub fn new(mut config: Config) -> Result<Self, String> {
+        let library = config.library;
+        let functions = library.functions;
+        let answers = Box::new(Answers {
+            library,
+            told: Mutex::default(),
+        });
+        if functions.rd_kafka_consumer_close_queue.is_none() {
+            let opaque = ptr::from_ref::<Answers>(&answers).cast_mut().cast();
+            // SAFETY: alive: the configuration is ours. What the callback is
+            // given is in a box, whose address stays, and which is dropped
+            // after the client.
+            unsafe {
+                (functions.rd_kafka_conf_set_opaque)(config.raw(), opaque);
+                (functions.rd_kafka_conf_set_offset_commit_cb)(config.raw(), committed);
+            }
+        }
+        let events = REBALANCE | OFFSET_COMMIT | ERROR | STATISTICS;
+        let handle = Handle::new(Kind::Consumer, config, events)?;
+        Ok(Self { handle, answers })
+    }
+
+    /// The next event, within `wait`.
+    pub fn poll(&self, wait: Duration) -> Option<Event> {
+        self.handle.poll(wait)
+    }
+
+    /// The same while it is being closed: records are left out, and do not count
+    /// as handed out, so that their offsets are not committed.
+    pub fn poll_without_records(&self, wait: Duration) -> Option<Event> {
+        self.handle.poll_without_records(wait)
+    }
+
+    /// The value of a property in force, after what librdkafka adjusts.
+    pub fn in_force(&self, key: &str) -> Option<String> {
+        self.handle.in_force(key)
+    }
+
+    /// What ended the client for good, if something did.
+    pub fn fatal_error(&self) -> Option<Error> {
+        self.handle.fatal_error()
+    }
+
+    /// Subscribes to topics.
+    ///
+    /// # Errors
+    /// The client's.
+    pub fn subscribe(&self, topics: &[String]) -> Result<(), Error> {
+        let topics = topics.iter().map(|topic| Position {
+            topic: topic.clone(),
+            partition: -1,
+            offset: 0,
+        });
+        let list = List::of(self.library(), &topics.collect::<Vec<_>>());
+        // SAFETY: alive: client and list are ours; it copies the list.
+        let code = unsafe { (self.functions().rd_kafka_subscribe)(self.handle.raw, list.raw()) };
+        self.handle.checked(code)
+    }
+
+    /// Whether partitions that are revoked were lost: another member may have
+    /// them already. Versions before 1.6 do not tell.
+    pub fn has_lost_its_assignment(&self) -> bool {
+        let ask = self.functions().rd_kafka_assignment_lost;
+        // SAFETY: alive: the client is ours.
+        ask.is_some_and(|ask| unsafe { ask(self.handle.raw) } != 0)
+    }
+
+    /// Takes or gives up the partitions of a rebalance, incrementally where the
+    /// group's protocol is cooperative (KIP-429).
+    ///
+    /// # Errors
+    /// The client's.
+    pub fn carry_out(&self, rebalance: &Rebalance) -> Result<(), Error> {
+        let functions = self.functions();
+        let raw = self.handle.raw;
+        let assigned = matches!(rebalance.assigned, Ok(true));
+        if self.is_cooperative() {
+            let incremental = match assigned {
+                true => functions.rd_kafka_incremental_assign,
+                false => functions.rd_kafka_incremental_unassign,
+            };
+            if let Some(incremental) = incremental {
+                // SAFETY: alive: client, list and the error are ours; it copies
+                // the list.
+                return unsafe { Error::take(self.library(), incremental(raw, rebalance.list())) };
+            }
+        }
+        let list = match assigned {
+            true => rebalance.list(),
+            false => ptr::null_mut(),
+        };
+        // SAFETY: alive: client and list are ours; it copies the list. As
+        // documented: without a list it unassigns all.
+        let code = unsafe { (functions.rd_kafka_assign)(raw, list) };
+        self.handle.checked(code)
+    }
+
+    /// Whether the group rebalances cooperatively.
+    fn is_cooperative(&self) -> bool {
+        let ask = self.functions().rd_kafka_rebalance_protocol;
+        // SAFETY: alive: the client is ours, and the text is a constant.
+        ask.is_some_and(|ask| unsafe { text(ask(self.handle.raw)) } == "COOPERATIVE")
+    }
+
+    /// The partitions that it has.
+    ///
+    /// # Errors
+    /// The client's.
+    pub fn assignment(&self) -> Result<Vec<Partition>, Error> {
+        let mut list = ptr::null_mut();
+        // SAFETY: alive: the client is ours, and so is the list.
+        let (code, list) = unsafe {
+            let ask = self.functions().rd_kafka_assignment;
+            let code = ask(self.handle.raw, &raw mut list);
+            (code, List::owned(self.library(), list))
+        };
+        self.handle.checked(code)?;
+        let partitions = list.positions().into_iter();
+        let partitions = partitions.map(|it| Partition {
+            topic: it.topic,
+            partition: it.partition,
+        });
+        Ok(partitions.collect())
+    }
+
+    /// Commits positions, and waits for the answer.
+    ///
+    /// # Errors
+    /// The answer, or that there is none.
+    pub fn commit(&self, offsets: &[Position]) -> Result<(), Error> {
+        const AND_WAIT: c_int = 0;
+        let list = List::of(self.library(), offsets);
+        // SAFETY: alive: client and list are ours.
+        let code =
+            unsafe { (self.functions().rd_kafka_commit)(self.handle.raw, list.raw(), AND_WAIT) };
+        self.handle.checked(code)
+    }
+
+    /// Reads a partition from a place next.
+    ///
+    /// # Errors
+    /// The client's; none came within `wait`.
+    pub fn seek(&self, to: &Position, wait: Duration) -> Result<(), Error> {
+        let functions = self.functions();
+        let name = self.handle.c_string(&to.topic)?;
+        // SAFETY: alive: the client is ours, and the topic until it is destroyed.
+        let code = unsafe {
+            let topic =
+                (functions.rd_kafka_topic_new)(self.handle.raw, name.as_ptr(), ptr::null_mut());
+            if topic.is_null() {
+                (functions.rd_kafka_last_error)()
+            } else {
+                let code = (functions.rd_kafka_seek)(topic, to.partition, to.offset, millis(wait));
+                (functions.rd_kafka_topic_destroy)(topic);
+                code
+            }
+        };
+        self.handle.checked(code)
+    }
+
+    /// Begins to leave the group. Events, the last revocation among them, come
+    /// by [`Consumer::poll`] until [`Consumer::is_closed`]. Whether this version
+    /// can do so; versions before 1.9 can only [`Consumer::close`].
+    ///
+    /// # Errors
+    /// The client's.
+    pub fn begin_to_close(&self) -> Result<bool, Error> {
+        let Some(begin) = self.functions().rd_kafka_consumer_close_queue else {
+            return Ok(false);
+        };
+        // SAFETY: alive: client, queue and the error are ours.
+        let begun = unsafe { begin(self.handle.raw, self.handle.queue) };
+        // SAFETY: as above.
+        unsafe { Error::take(self.library(), begun) }.map(|()| true)
+    }
+
+    /// Whether it has left the group.
+    pub fn is_closed(&self) -> bool {
+        let ask = self.functions().rd_kafka_consumer_closed;
+        // SAFETY: alive: the client is ours.
+        ask.is_some_and(|ask| unsafe { ask(self.handle.raw) } != 0)
+    }
+
+    /// Gives up all partitions and leaves the group, and waits for it; the
+    /// commits that were answered meanwhile.
+    ///
+    /// # Errors
+    /// The client's.
+    pub fn close(&self) -> Result<Vec<Event>, Error> {
+        // SAFETY: alive: the client is ours.
+        let code = unsafe { (self.functions().rd_kafka_consumer_close)(self.handle.raw) };
+        let mut told = self
+            .answers
+            .told
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
+        let told = std::mem::take(&mut *told);
+        self.handle.checked(code).map(|()| told)
+    }
+
+    const fn library(&self) -> Library {
+        self.handle.library
+    }
+
+    const fn functions(&self) -> &'static crate::functions::Functions {
+        self.handle.library.functions
+    }
+}
+
+/// Notes a commit that was answered while nothing polls.
+///
+/// # Safety
+/// librdkafka calls it, with the [`Answers`] that the client was made with.
+unsafe extern "C" fn committed(
+    _: *mut RdKafka,
+    code: c_int,
+    list: *mut NativeList,
+    answers: *mut c_void,
+) {
+    // SAFETY: alive: the box of the consumer outlives its client, and is only
+    // ever borrowed to read; the list lives during the call.
+    let (answers, offsets) = unsafe { (&*answers.cast::<Answers>(), positions(list)) };
+    let error = Error::of_code(answers.library, code).err();
+    let mut told = answers.told.lock().unwrap_or_else(PoisonError::into_inner);
+    told.push(Event::Committed { offsets, error });
+}
+
+/// The metadata of a consumer's group.
+pub(super) struct Metadata {
+    library: Library,
+    raw: *mut GroupMetadata,
+}
+
+impl Metadata {
+    pub(super) fn of(consumer: &Consumer) -> Result<Self, Error> {
+        let library = consumer.library();
+        let ask = library.functions.rd_kafka_consumer_group_metadata;
+        // SAFETY: alive: the client is ours, and so is what it returns.
+        let raw = unsafe { ask(consumer.handle.raw) };
+        if raw.is_null() {
+            let words = "the client has no metadata of its group".to_owned();
+            return Err(Error::new(library, Code::LOCAL_STATE, Some(words)));
+        }
+        Ok(Self { library, raw })
+    }
+
+    pub(super) const fn raw(&self) -> *const GroupMetadata {
+        self.raw
+    }
+}
+
+impl Drop for Metadata {
+    fn drop(&mut self) {
+        let destroy = self
+            .library
+            .functions
+            .rd_kafka_consumer_group_metadata_destroy;
+        // SAFETY: alive: it is ours, and nothing else destroys it.
+        unsafe { destroy(self.raw) }
+    }
+}

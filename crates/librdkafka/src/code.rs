@@ -1,0 +1,82 @@
+//! The numbers of librdkafka's errors (`rd_kafka_resp_err_t`).
+
+/// The number of an error: a broker's own where it is above zero, otherwise the
+/// client's (`LOCAL_`) or the unknown one. Any number: libraries of other
+/// versions have other ones.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Code(pub i32);
+
+macro_rules! codes {
+    ($($name:ident = $number:literal)*) => {
+        impl Code {
+            $(
+                #[doc = concat!("`RD_KAFKA_RESP_ERR_", stringify!($name), "`, `LOCAL_` being `_`.")]
+                pub const $name: Self = Self($number);
+            )*
+        }
+    };
+}
+
+codes! {
+    LOCAL_BAD_MSG = -199
+    LOCAL_BAD_COMPRESSION = -198
+    LOCAL_TRANSPORT = -195
+    LOCAL_MSG_TIMED_OUT = -192
+    LOCAL_PARTITION_EOF = -191
+    LOCAL_UNKNOWN_TOPIC = -188
+    LOCAL_INVALID_ARG = -186
+    LOCAL_TIMED_OUT = -185
+    LOCAL_QUEUE_FULL = -184
+    LOCAL_SSL = -181
+    LOCAL_ASSIGN_PARTITIONS = -175
+    LOCAL_REVOKE_PARTITIONS = -174
+    LOCAL_STATE = -172
+    LOCAL_NOT_IMPLEMENTED = -170
+    LOCAL_AUTHENTICATION = -169
+    LOCAL_NO_OFFSET = -168
+    LOCAL_UNSUPPORTED_FEATURE = -165
+    LOCAL_KEY_DESERIALIZATION = -160
+    LOCAL_VALUE_DESERIALIZATION = -159
+    LOCAL_PURGE_QUEUE = -152
+    LOCAL_PURGE_INFLIGHT = -151
+    LOCAL_FATAL = -150
+    LOCAL_MAX_POLL_EXCEEDED = -147
+    LOCAL_FENCED = -144
+    LOCAL_ASSIGNMENT_LOST = -142
+    LOCAL_AUTO_OFFSET_RESET = -140
+    LOCAL_INVALID_DIFFERENT_RECORD = -138
+    UNKNOWN = -1
+    UNKNOWN_TOPIC_OR_PART = 3
+    INVALID_MSG_SIZE = 4
+    NOT_LEADER_FOR_PARTITION = 6
+    REQUEST_TIMED_OUT = 7
+    MSG_SIZE_TOO_LARGE = 10
+    NETWORK_EXCEPTION = 13
+    NOT_COORDINATOR = 16
+    TOPIC_EXCEPTION = 17
+    NOT_ENOUGH_REPLICAS = 19
+    NOT_ENOUGH_REPLICAS_AFTER_APPEND = 20
+    INVALID_REQUIRED_ACKS = 21
+    ILLEGAL_GENERATION = 22
+    INVALID_GROUP_ID = 24
+    UNKNOWN_MEMBER_ID = 25
+    REBALANCE_IN_PROGRESS = 27
+    TOPIC_AUTHORIZATION_FAILED = 29
+    GROUP_AUTHORIZATION_FAILED = 30
+    CLUSTER_AUTHORIZATION_FAILED = 31
+    INVALID_TIMESTAMP = 32
+    UNSUPPORTED_VERSION = 35
+    UNSUPPORTED_FOR_MESSAGE_FORMAT = 43
+    POLICY_VIOLATION = 44
+    OUT_OF_ORDER_SEQUENCE_NUMBER = 45
+    INVALID_PRODUCER_EPOCH = 47
+    TRANSACTIONAL_ID_AUTHORIZATION_FAILED = 53
+    KAFKA_STORAGE_ERROR = 56
+    SASL_AUTHENTICATION_FAILED = 58
+    UNSUPPORTED_COMPRESSION_TYPE = 76
+    FENCED_INSTANCE_ID = 82
+    INVALID_RECORD = 87
+    PRODUCER_FENCED = 90
+    FENCED_MEMBER_EPOCH = 110
+    STALE_MEMBER_EPOCH = 113
+}

@@ -1,0 +1,185 @@
+//! What `report.md` says, and above all what it must not say.
+
+use model::plan::RunPlan;
+use model::scenario::EMBEDDED;
+use model::verdict::{RunVerdict, Verdict};
+
+use super::made;
+use report::markdown as rendered;
+
+fn report(plan: &RunPlan, verdict: &RunVerdict) -> String {
+    rendered(plan, verdict, &made::configurations())
+}
+
+/// What the main job runs.
+fn all() -> RunPlan {
+    let suites = ["delivery", "limitations"].map(|suite| format!("suite = \"{suite}\""));
+    let of_the_main_job = |text: &&str| suites.iter().any(|suite| text.contains(suite));
+    let names: Vec<&str> = EMBEDDED
+        .iter()
+        .filter(|(_, text)| of_the_main_job(text))
+        .map(|(name, _)| *name)
+        .collect();
+    made::plan(&names, 1)
+}
+
+#[test]
+fn all_scenarios_as_expected() {
+    let plan = all();
+    insta::assert_snapshot!(report(&plan, &made::verdict(&plan)));
+}
+
+#[test]
+fn violated() {
+    let (plan, verdict) = made::violated();
+    insta::assert_snapshot!(report(&plan, &verdict));
+}
+
+#[test]
+fn inconclusive_with_doubts() {
+    let (plan, verdict) = made::doubtful();
+    insta::assert_snapshot!(report(&plan, &verdict));
+}
+
+#[test]
+fn expected_violation() {
+    let plan = made::plan(&["disk-loss"], 1);
+    insta::assert_snapshot!(report(&plan, &made::verdict(&plan)));
+}
+
+#[test]
+fn repetitions_of_which_one_is_violated() {
+    let plan = made::plan(&["broker-restart", "consumer-kill"], 3);
+    let mut verdict = made::verdict(&plan);
+    let outcome = made::last(&mut verdict, "broker-restart");
+    made::set(outcome, 0, Verdict::Violated, "1 lost-write");
+    outcome.findings = vec![made::lost(1)];
+    insta::assert_snapshot!(report(&plan, &made::judged(verdict)));
+}
+
+#[test]
+fn empty() {
+    let plan = made::plan(&[], 1);
+    let verdict = made::verdict(&plan);
+    insta::assert_snapshot!(rendered(
+        &plan,
+        &verdict,
+        &std::collections::BTreeMap::new()
+    ));
+}
+
+#[test]
+fn a_planned_scenario_without_a_verdict_is_said_to_be_not_run() {
+    let plan = made::plan(&["broker-restart", "broker-kill"], 1);
+    let mut verdict = made::verdict(&plan);
+    verdict.scenarios.truncate(1);
+    let text = report(&plan, &verdict);
+    assert!(text.contains("Planned and without a verdict: 1."));
+    assert!(text.contains("**Results.** Not run."));
+    assert!(text.contains("`broker-kill`: 1 planned run without a verdict."));
+}
+
+/// Every verdict that the report prints stands in the verdict's data.
+#[test]
+fn no_verdict_word_and_no_check_mark_is_made_up() {
+    let held = all();
+    let expected = made::plan(&["disk-loss"], 1);
+    let cases = [
+        (held.clone(), made::verdict(&held)),
+        (expected.clone(), made::verdict(&expected)),
+        made::violated(),
+        made::doubtful(),
+        (made::plan(&[], 1), made::verdict(&made::plan(&[], 1))),
+    ];
+    for (plan, verdict) in cases {
+        let text = report(&plan, &verdict);
+        for word in [Verdict::Held, Verdict::Violated, Verdict::Inconclusive] {
+            let in_data = verdict.verdict == word
+                || verdict.scenarios.iter().any(|one| {
+                    one.verdict == word || one.guarantees.iter().any(|g| g.verdict == word)
+                });
+            // A run of nothing is HELD by definition, which says nothing.
+            let is_said = in_data && !verdict.scenarios.is_empty();
+            assert_eq!(text.contains(word.name()), is_said, "{word} in:\n{text}");
+        }
+        for mark in ["✅", "✔", "✓", "⚠", "❌", "100%", "100 %"] {
+            assert!(!text.contains(mark), "{mark}");
+        }
+    }
+}
+
+/// A zero is a judgement where it stands for "none": it needs a HELD.
+#[test]
+fn no_zero_is_claimed_where_nothing_was_established() {
+    let (plan, verdict) = made::doubtful();
+    let text = report(&plan, &verdict);
+    let mut only_doubted = made::verdict(&plan);
+    only_doubted.scenarios[0].doubts = vec![String::from("the history is not whole")];
+    let text = text + &report(&plan, &only_doubted);
+    for claim in [
+        "0 lost",
+        "0 doubled",
+        "none in",
+        "acknowledged records lost | 0",
+    ] {
+        assert!(!text.contains(claim), "{claim}");
+    }
+    let plan = made::plan(&["broker-pause"], 1);
+    assert!(report(&plan, &made::verdict(&plan)).contains("0 lost"));
+}
+
+/// No guarantee's verdict can change without the text saying so.
+#[test]
+fn every_guarantee_that_changes_changes_the_text() {
+    let plan = all();
+    let before = report(&plan, &made::verdict(&plan));
+    let mut flipped = 0;
+    for (scenario, planned) in plan.scenarios.iter().enumerate() {
+        for at in 0..planned.scenario.guarantees.len() {
+            for word in [Verdict::Held, Verdict::Violated, Verdict::Inconclusive] {
+                let mut verdict = made::verdict(&plan);
+                let guarantee = &mut verdict.scenarios[scenario].guarantees[at];
+                if guarantee.verdict == word {
+                    continue;
+                }
+                guarantee.verdict = word;
+                let after = report(&plan, &verdict);
+                let row = format!("`{}`", planned.scenario.guarantees[at].claim);
+                let changed = after
+                    .lines()
+                    .zip(before.lines())
+                    .filter(|(new, old)| new != old)
+                    .any(|(new, _)| new.contains(&row) && new.contains(word.name()));
+                assert!(changed, "{} of {}", row, planned.scenario.name);
+                flipped += 1;
+            }
+        }
+    }
+    assert!(flipped > 100, "{flipped}");
+}
+
+#[test]
+fn hostile_data_stays_data() {
+    let mut plan = made::plan(&["broker-restart"], 1);
+    plan.scenarios[0].scenario.topics[0].name = String::from("a|b`c\n# d");
+    plan.scenarios[0].scenario.producers[0].topic = String::from("a|b`c\n# d");
+    let mut verdict = made::verdict(&plan);
+    verdict.scenarios[0].guarantees[0].reason = String::from("x | y\n| HELD | <b>");
+    let text = report(&plan, &verdict);
+    assert!(text.contains("``a|b`c # d``"));
+    assert!(text.contains(r"x \| y \| HELD \| \<b>"));
+    assert!(!text.contains("\n# d"));
+}
+
+#[test]
+fn on_a_cluster_of_somebody_elses_what_was_left_out_is_told_with_its_reasons() {
+    let plan = all().on_cluster(vec!["kafka-1:9092".to_owned()], 3);
+    let text = report(&plan, &made::verdict(&plan));
+    assert!(
+        text.contains("an existing cluster with 3 brokers"),
+        "{text}"
+    );
+    assert!(text.contains(
+        "- `broker-restart` was skipped: it needs to stop and start brokers (broker-restart)."
+    ));
+}

@@ -1,0 +1,408 @@
+//! librdkafka in this process as a client of the subject protocol: the version
+//! that is built in, or one that is loaded. Knows nothing of roles, of records'
+//! identities, or of when it is asked for what.
+//!
+//! librdkafka's events are turned into the protocol's when they are asked for
+//! ([`Client::event`]): there is no thread and no callback, so nothing happens
+//! while the driver is busy that would not happen in an application.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::path::Path;
+use std::thread;
+use std::time::{Duration, Instant};
+
+use librdkafka::{Consumer, Library, LoadError, Producer};
+
+pub mod config;
+mod outcome;
+mod reader;
+mod sender;
+mod statistics;
+mod words;
+
+use self::config::{ConfigError, RoleKind, Translated};
+use self::reader::{Next, Reader};
+use self::sender::Sender;
+use crate::SubjectError;
+use crate::protocol::{
+    self, Client, ClientError, ErrorClass, Event, Position, Received, Request, Start,
+};
+
+/// How long librdkafka may wait for an answer before its caller has another
+/// turn; what is still open then may be asked for again.
+const ANSWER: Duration = Duration::from_secs(1);
+
+/// Events that were not asked for yet.
+type Told = VecDeque<Event>;
+
+/// A librdkafka as a subject.
+pub struct LibrdkafkaClient {
+    library: Library,
+    /// Whether it is the version that is part of this program.
+    is_built_in: bool,
+    sender: Option<Sender>,
+    reader: Option<Reader>,
+    poll: Option<Poll>,
+    is_flushing: bool,
+    is_closing: bool,
+    told: Told,
+}
+
+/// A poll that was not answered yet.
+struct Poll {
+    max: u64,
+    until: Instant,
+    records: Vec<Received>,
+}
+
+impl LibrdkafkaClient {
+    /// The version that is part of this program.
+    pub fn built_in() -> Self {
+        Self::new(Library::built_in(), true)
+    }
+
+    /// A shared library.
+    ///
+    /// # Errors
+    /// Where the file is no librdkafka that can be used.
+    pub fn load(path: &Path) -> Result<Self, LoadError> {
+        Ok(Self::new(Library::load(path)?, false))
+    }
+
+    fn new(library: Library, is_built_in: bool) -> Self {
+        Self {
+            library,
+            is_built_in,
+            sender: None,
+            reader: None,
+            poll: None,
+            is_flushing: false,
+            is_closing: false,
+            told: Told::new(),
+        }
+    }
+
+    /// Makes the clients, or says why not.
+    fn start(&mut self, start: &Start) {
+        match self.make(start) {
+            Ok(ready) => self.told.push_back(ready),
+            Err(error) => self.told.push_back(Event::Refused {
+                key: error.place().map(|(key, _)| key.to_owned()),
+                reason: error.to_string(),
+            }),
+        }
+    }
+
+    fn make(&mut self, start: &Start) -> Result<Event, ConfigError> {
+        let mut in_force = BTreeMap::new();
+        let mut set = Vec::new();
+        let mut tell = |prefix: &str, translated: &config::InForce| {
+            for (key, value) in &translated.config {
+                in_force.insert(format!("{prefix}{key}"), value.clone());
+            }
+            set.extend(translated.set.iter().map(|key| format!("{prefix}{key}")));
+        };
+        // Both are read before either is made: a key that is wrong is not to
+        // cost a connection.
+        let with_consumer = start.consumer.is_some();
+        let producer = start.producer.as_ref().map(|it| &it.config);
+        let consumer = start.consumer.as_ref().map(|it| &it.config);
+        let producer =
+            producer.map(|it| self.translated(RoleKind::Producer, it, start, with_consumer));
+        let consumer =
+            consumer.map(|it| self.translated(RoleKind::Consumer, it, start, with_consumer));
+        let (producer, consumer) = (producer.transpose()?, consumer.transpose()?);
+        if let (Some(translated), Some(of)) = (producer, &start.producer) {
+            let (config, set) = translated.into_parts();
+            let client = Producer::new(config);
+            let client = client
+                .map_err(|words| config::contradiction(RoleKind::Producer, &of.config, words))?;
+            let max_block_ms = config::max_block_ms(&of.config);
+            let mut told = config::InForce::of(RoleKind::Producer, set, |key| client.in_force(key));
+            // The subject's own, and in force as much as the client's.
+            told.add(config::MAX_BLOCK_MS, max_block_ms.to_string(), &of.config);
+            tell(if with_consumer { "producer." } else { "" }, &told);
+            self.sender = Some(Sender::new(client, Duration::from_millis(max_block_ms)));
+        }
+        if let (Some(translated), Some(of)) = (consumer, &start.consumer) {
+            let (config, set) = translated.into_parts();
+            let client = Consumer::new(config);
+            let client = client
+                .map_err(|words| config::contradiction(RoleKind::Consumer, &of.config, words))?;
+            let told = config::InForce::of(RoleKind::Consumer, set, |key| client.in_force(key));
+            tell("", &told);
+            if !start.check {
+                client.subscribe(&of.topics).map_err(|error| {
+                    let words = format!("it cannot subscribe: {error}");
+                    config::contradiction(RoleKind::Consumer, &of.config, words)
+                })?;
+            }
+            self.reader = Some(Reader::new(client));
+        }
+        Ok(Event::Ready {
+            protocol: protocol::VERSION,
+            client: "librdkafka".to_owned(),
+            version: self.library.version(),
+            config: in_force,
+            set,
+        })
+    }
+
+    fn translated(
+        &self,
+        kind: RoleKind,
+        config: &BTreeMap<String, String>,
+        start: &Start,
+        with_consumer: bool,
+    ) -> Result<Translated, ConfigError> {
+        let mut translated = Translated::of(self.library, self.is_built_in, kind, config)?;
+        config::java_rules(kind, config)?;
+        // A producer by itself is counted on; see `sender`.
+        let interval = if with_consumer { "1000" } else { "250" };
+        translated.set_own("statistics.interval.ms", interval);
+        if start.check {
+            // Nothing to connect to.
+            translated.set_own("bootstrap.servers", "");
+        }
+        Ok(translated)
+    }
+
+    /// Does what a request asks for that has an answer at once.
+    fn carry_out(&mut self, op: &str, what: &Request) {
+        let done = match what {
+            Request::Commit { offsets } => self.commit(offsets),
+            Request::Seek(to) => self.reader().and_then(|it| it.seek(to)),
+            Request::InitTransactions => self
+                .sender()
+                .and_then(|it| it.transaction(|it| it.init_transactions(ANSWER))),
+            Request::BeginTransaction => self
+                .sender()
+                .and_then(|it| it.transaction(Producer::begin_transaction)),
+            Request::SendOffsets { offsets } => self.send_offsets(offsets),
+            Request::CommitTransaction => self.commit_transaction(),
+            _ => self
+                .sender()
+                .and_then(|it| it.transaction(|it| it.abort_transaction(ANSWER))),
+        };
+        self.told.push_back(Event::Done {
+            op: op.to_owned(),
+            error: done.err(),
+        });
+    }
+
+    fn commit(&mut self, offsets: &[Position]) -> Result<(), ClientError> {
+        let told = &mut self.told;
+        match &mut self.reader {
+            Some(reader) => reader.commit(offsets, told),
+            None => Err(missing("consumer")),
+        }
+    }
+
+    fn send_offsets(&mut self, offsets: &[Position]) -> Result<(), ClientError> {
+        let (Some(sender), Some(reader)) = (&self.sender, &self.reader) else {
+            return Err(missing("consumer beside a producer"));
+        };
+        sender
+            .transaction(|it| it.send_offsets(&reader::positions(offsets), reader.client(), ANSWER))
+    }
+
+    /// The client waits for its records by itself, but for their outcomes to be
+    /// taken from it, too, which only happens here.
+    fn commit_transaction(&mut self) -> Result<(), ClientError> {
+        let Some(sender) = &mut self.sender else {
+            return Err(missing("producer"));
+        };
+        let until = Instant::now() + ANSWER;
+        while sender.is_waiting() {
+            let left = until.saturating_duration_since(Instant::now());
+            if left.is_zero() {
+                return Err(ClientError {
+                    name: "_TIMED_OUT".to_owned(),
+                    message: "records are still on their way".to_owned(),
+                    class: ErrorClass::Retriable,
+                });
+            }
+            sender.turn(left, &mut self.told);
+        }
+        sender.transaction(|it| it.commit_transaction(ANSWER))
+    }
+
+    fn sender(&mut self) -> Result<&mut Sender, ClientError> {
+        self.sender.as_mut().ok_or_else(|| missing("producer"))
+    }
+
+    fn reader(&mut self) -> Result<&mut Reader, ClientError> {
+        self.reader.as_mut().ok_or_else(|| missing("consumer"))
+    }
+
+    /// Goes on with what is to be done, for about so long at most.
+    fn turn(&mut self, wait: Duration) {
+        let told = &mut self.told;
+        let held = self.reader.as_ref().is_some_and(Reader::is_held);
+        if self.is_flushing {
+            let Some(sender) = &mut self.sender else {
+                return self.flushed();
+            };
+            if sender.flush(wait, told) {
+                self.flushed();
+            }
+        } else if held {
+            self.turn_of_sender(wait);
+        } else if self.is_closing {
+            self.close(wait);
+        } else if self.poll.is_some() {
+            if let Some(sender) = &mut self.sender {
+                sender.turn(Duration::ZERO, told);
+            }
+            self.poll(wait);
+        } else {
+            self.turn_of_sender(wait);
+        }
+    }
+
+    fn turn_of_sender(&mut self, wait: Duration) {
+        match &mut self.sender {
+            Some(sender) => sender.turn(wait, &mut self.told),
+            // Nothing is asked of it, so nothing can come.
+            None => thread::sleep(wait),
+        }
+    }
+
+    fn flushed(&mut self) {
+        self.is_flushing = false;
+        self.told.push_back(Event::Done {
+            op: "flush".to_owned(),
+            error: None,
+        });
+    }
+
+    fn poll(&mut self, wait: Duration) {
+        let Some(poll) = &mut self.poll else {
+            return;
+        };
+        let Some(reader) = &mut self.reader else {
+            let error = Some(missing("consumer"));
+            return self.polled(error);
+        };
+        loop {
+            let left = match poll.records.is_empty() {
+                true => wait.min(poll.until.saturating_duration_since(Instant::now())),
+                false => Duration::ZERO,
+            };
+            match reader.next(left, poll.records.is_empty(), &mut self.told) {
+                Next::Received(record) => {
+                    poll.records.push(record);
+                    if poll.records.len() as u64 >= poll.max.max(1) {
+                        return self.polled(None);
+                    }
+                }
+                // Others come when it is polled again.
+                Next::Held if !poll.records.is_empty() => return self.polled(None),
+                // Told first; the poll goes on after that.
+                Next::Told | Next::Held => return,
+                Next::Over(error) => return self.polled(Some(error)),
+                Next::Nothing => {
+                    if !poll.records.is_empty() || Instant::now() >= poll.until {
+                        self.polled(None);
+                    }
+                    return;
+                }
+            }
+        }
+    }
+
+    fn polled(&mut self, error: Option<ClientError>) {
+        let records = self.poll.take().map_or_else(Vec::new, |poll| poll.records);
+        self.told.push_back(Event::Polled { records, error });
+    }
+
+    /// The consumer first: what is revoked from it may still be sent.
+    fn close(&mut self, wait: Duration) {
+        if let Some(reader) = &mut self.reader
+            && !reader.close(wait, &mut self.told)
+        {
+            return;
+        }
+        if let Some(sender) = &mut self.sender
+            && !sender.close(wait, &mut self.told)
+        {
+            return;
+        }
+        self.is_closing = false;
+        self.reader = None;
+        self.sender = None;
+        self.told.push_back(Event::Done {
+            op: "close".to_owned(),
+            error: None,
+        });
+    }
+}
+
+impl Client for LibrdkafkaClient {
+    fn request(&mut self, request: Request) -> Result<(), SubjectError> {
+        match request {
+            Request::Start(start) => self.start(&start),
+            Request::Send(record) => match &mut self.sender {
+                Some(sender) => sender.send(record, &mut self.told),
+                None => self.told.push_back(Event::Failed {
+                    id: record.id,
+                    error: missing("producer"),
+                }),
+            },
+            Request::Flush => self.is_flushing = true,
+            Request::Poll { max, wait_ms } => {
+                self.poll = Some(Poll {
+                    max,
+                    until: Instant::now() + Duration::from_millis(wait_ms),
+                    records: Vec::new(),
+                });
+            }
+            Request::Continue => {
+                if let Some(reader) = &mut self.reader {
+                    reader.go_on(&mut self.told);
+                }
+            }
+            Request::Close => {
+                if let Some(reader) = &mut self.reader {
+                    reader.go_on(&mut self.told);
+                }
+                self.is_closing = true;
+            }
+            Request::Commit { .. } => self.carry_out("commit", &request),
+            Request::Seek(_) => self.carry_out("seek", &request),
+            Request::InitTransactions => self.carry_out("init-transactions", &request),
+            Request::BeginTransaction => self.carry_out("begin-transaction", &request),
+            Request::SendOffsets { .. } => self.carry_out("send-offsets", &request),
+            Request::CommitTransaction => self.carry_out("commit-transaction", &request),
+            Request::AbortTransaction => self.carry_out("abort-transaction", &request),
+        }
+        Ok(())
+    }
+
+    fn event(&mut self, wait: Duration) -> Result<Option<Event>, SubjectError> {
+        let until = Instant::now() + wait;
+        loop {
+            if let Some(event) = self.told.pop_front() {
+                return Ok(Some(event));
+            }
+            let left = until.saturating_duration_since(Instant::now());
+            self.turn(left);
+            if left.is_zero() {
+                return Ok(self.told.pop_front());
+            }
+        }
+    }
+
+    fn has_room(&self) -> bool {
+        self.sender.as_ref().is_none_or(Sender::has_room)
+    }
+}
+
+/// A request that needs a client that was not asked for.
+fn missing(client: &str) -> ClientError {
+    ClientError {
+        name: "_STATE".to_owned(),
+        message: format!("there is no {client}"),
+        class: ErrorClass::Other,
+    }
+}

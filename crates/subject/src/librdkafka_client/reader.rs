@@ -1,0 +1,297 @@
+//! The consumer: a member of a group, which is given records and has partitions
+//! assigned and revoked.
+
+use std::time::{Duration, Instant};
+
+use librdkafka::{Consumer, Event as Native, Rebalance};
+use model::event::ErrorCause;
+
+use super::statistics::Statistics;
+use super::{ANSWER, Told, words};
+use crate::log;
+use crate::protocol::{
+    Bytes, ClientError, ErrorClass, Event, Header, Position, Received, TopicPartition,
+};
+
+/// A consumer.
+pub(super) struct Reader {
+    /// What came while records were to be handed out first.
+    next: Option<Rebalance>,
+    /// What its partitions are waiting for.
+    held: Option<Held>,
+    is_closing: bool,
+    is_closed: bool,
+    // Dropped last: what it told is its own.
+    client: Consumer,
+}
+
+/// Partitions that are about to be revoked.
+enum Held {
+    ByCoordinator(Rebalance),
+    /// By a version that leaves the group in one call, which says nothing of
+    /// the revocation that is part of it.
+    ByClose,
+}
+
+/// What came next.
+pub(super) enum Next {
+    /// A record.
+    Received(Received),
+    /// Something that was told.
+    Told,
+    /// Partitions that are held until [`Reader::go_on`], or a rebalance that
+    /// has to wait for records.
+    Held,
+    /// The client cannot go on.
+    Over(ClientError),
+    /// Nothing.
+    Nothing,
+}
+
+impl Reader {
+    pub(super) const fn new(client: Consumer) -> Self {
+        Self {
+            client,
+            next: None,
+            held: None,
+            is_closing: false,
+            is_closed: false,
+        }
+    }
+
+    pub(super) const fn client(&self) -> &Consumer {
+        &self.client
+    }
+
+    /// Whether partitions are about to be revoked, and still its own.
+    pub(super) const fn is_held(&self) -> bool {
+        self.held.is_some()
+    }
+
+    /// What comes next, within `wait`. Rebalances only where they `may` be
+    /// carried out: otherwise they come next time.
+    pub(super) fn next(&mut self, wait: Duration, may: bool, told: &mut Told) -> Next {
+        if let Some(rebalance) = self.next.take() {
+            return self.rebalance(rebalance, told);
+        }
+        match self.client.poll(wait) {
+            None => Next::Nothing,
+            Some(Native::Received(record)) => Next::Received(received(record)),
+            Some(Native::Rebalance(rebalance)) if !may => {
+                self.next = Some(rebalance);
+                Next::Held
+            }
+            Some(Native::Rebalance(rebalance)) => self.rebalance(rebalance, told),
+            Some(Native::Error(error)) => {
+                told.push_back(words::complaint(&error));
+                if !error.is_fatal {
+                    return Next::Told;
+                }
+                let error = self.client.fatal_error().unwrap_or(error);
+                Next::Over(words::error(&error, words::class_of_end(&error)))
+            }
+            Some(other) => {
+                tell(other, told);
+                Next::Told
+            }
+        }
+    }
+
+    fn rebalance(&mut self, rebalance: Rebalance, told: &mut Told) -> Next {
+        let partitions = || {
+            rebalance
+                .partitions
+                .iter()
+                .map(|it| of(&it.topic, it.partition))
+        };
+        match &rebalance.assigned {
+            Ok(true) => told.push_back(Event::Assigned {
+                partitions: partitions().collect(),
+            }),
+            Ok(false) if self.client.has_lost_its_assignment() => told.push_back(Event::Lost {
+                partitions: partitions().collect(),
+            }),
+            Ok(false) => {
+                told.push_back(Event::Revoked {
+                    partitions: partitions().collect(),
+                });
+                self.held = Some(Held::ByCoordinator(rebalance));
+                return Next::Held;
+            }
+            Err(error) => told.push_back(Event::Note {
+                text: format!("rebalance: {error}"),
+            }),
+        }
+        self.carry_out(&rebalance, told);
+        Next::Told
+    }
+
+    fn carry_out(&self, rebalance: &Rebalance, told: &mut Told) {
+        if let Err(error) = self.client.carry_out(rebalance) {
+            told.push_back(Event::Note {
+                text: format!("rebalance: {error}"),
+            });
+        }
+    }
+
+    /// Lets go of the partitions that are held.
+    pub(super) fn go_on(&mut self, told: &mut Told) {
+        match self.held.take() {
+            None => {}
+            Some(Held::ByCoordinator(rebalance)) => self.carry_out(&rebalance, told),
+            Some(Held::ByClose) => self.leave(told),
+        }
+    }
+
+    /// Commits positions and waits for the answer.
+    pub(super) fn commit(&self, offsets: &[Position], told: &mut Told) -> Result<(), ClientError> {
+        self.client.commit(&positions(offsets)).map_err(|answer| {
+            // The answer to a request does not say what the client can do.
+            if words::cause_of(&answer) != ErrorCause::Pipeline {
+                told.push_back(words::complaint(&answer));
+            }
+            let error = words::told_apart(&answer, self.client.fatal_error());
+            words::error(&error, words::class_of_commit(&error))
+        })
+    }
+
+    /// Reads a partition from a place next.
+    pub(super) fn seek(&self, to: &Position) -> Result<(), ClientError> {
+        let answer = self.client.seek(&position(to), ANSWER);
+        answer.map_err(|error| words::error(&error, ErrorClass::Other))
+    }
+
+    /// Goes on with leaving the group; whether it has left.
+    pub(super) fn close(&mut self, wait: Duration, told: &mut Told) -> bool {
+        if self.is_closed {
+            return true;
+        }
+        if !self.is_closing {
+            self.is_closing = true;
+            // What was not carried out yet is asked for again.
+            self.next = None;
+            self.begin_to_close(told);
+            return self.is_closed;
+        }
+        let until = Instant::now() + wait;
+        while !self.client.is_closed() {
+            let left = until.saturating_duration_since(Instant::now());
+            match self.client.poll_without_records(left) {
+                None if left.is_zero() => return false,
+                None => {}
+                Some(Native::Rebalance(rebalance)) => {
+                    self.rebalance(rebalance, told);
+                    return false;
+                }
+                Some(other) => {
+                    tell(other, told);
+                    return false;
+                }
+            }
+        }
+        self.is_closed = true;
+        true
+    }
+
+    fn begin_to_close(&mut self, told: &mut Told) {
+        match self.client.begin_to_close() {
+            Ok(true) => {}
+            Ok(false) => {
+                let partitions = self.client.assignment().unwrap_or_default();
+                if partitions.is_empty() {
+                    self.leave(told);
+                } else {
+                    let partitions = partitions.iter().map(|it| of(&it.topic, it.partition));
+                    told.push_back(Event::Revoked {
+                        partitions: partitions.collect(),
+                    });
+                    self.held = Some(Held::ByClose);
+                }
+            }
+            Err(error) => self.closed(told, &error),
+        }
+    }
+
+    /// Leaves the group in one call.
+    fn leave(&mut self, told: &mut Told) {
+        match self.client.close() {
+            Ok(answers) => {
+                answers.into_iter().for_each(|it| tell(it, told));
+                self.is_closed = true;
+            }
+            Err(error) => self.closed(told, &error),
+        }
+    }
+
+    fn closed(&mut self, told: &mut Told, error: &librdkafka::Error) {
+        told.push_back(Event::Note {
+            text: format!("close: {error}"),
+        });
+        self.is_closed = true;
+    }
+}
+
+/// Tells what says nothing of records and partitions.
+fn tell(event: Native, told: &mut Told) {
+    match event {
+        Native::Committed { offsets, error } => {
+            let offsets = offsets.into_iter().filter(|it| it.offset >= 0);
+            let offsets: Vec<_> = offsets
+                .map(|it| Position {
+                    topic: it.topic,
+                    partition: it.partition,
+                    offset: it.offset,
+                })
+                .collect();
+            // There was nothing to commit.
+            if offsets.is_empty() {
+                return;
+            }
+            told.push_back(Event::Committed {
+                offsets,
+                error: error.map(|it| words::error(&it, words::class_of_commit(&it))),
+            });
+        }
+        Native::Statistics(json) => {
+            told.extend(Statistics::read(&json).and_then(|it| it.throttled()));
+        }
+        Native::Error(error) => told.push_back(words::complaint(&error)),
+        Native::Log { facility, text } => log::line(&facility, &text),
+        Native::Deliveries(_) | Native::Received(_) | Native::Rebalance(_) | Native::Other => {}
+    }
+}
+
+fn received(record: librdkafka::Received) -> Received {
+    Received {
+        topic: record.topic,
+        partition: record.partition,
+        offset: record.offset,
+        key: record.key.map(Bytes),
+        value: record.value.map(Bytes),
+        headers: (record.headers.into_iter())
+            .map(|(key, value)| Header {
+                key,
+                value: value.map(Bytes),
+            })
+            .collect(),
+    }
+}
+
+fn of(topic: &str, partition: i32) -> TopicPartition {
+    TopicPartition {
+        topic: topic.to_owned(),
+        partition,
+    }
+}
+
+pub(super) fn positions(offsets: &[Position]) -> Vec<librdkafka::Position> {
+    offsets.iter().map(position).collect()
+}
+
+fn position(of: &Position) -> librdkafka::Position {
+    librdkafka::Position {
+        topic: of.topic.clone(),
+        partition: of.partition,
+        offset: of.offset,
+    }
+}
