@@ -33,6 +33,8 @@ scenarios! {
     "min-isr-2-last-replica-lost"
     "unclean-election-on"
     "unclean-election-off"
+    "power-loss-page-cache"
+    "power-loss-flushed"
     "answer-lost-no-idempotence"
     "answer-lost-idempotence"
     "in-flight-5-no-idempotence"
@@ -62,6 +64,13 @@ scenarios! {
 bugs:
     "dbz-76"
     "dbz-76-fixed"
+    "kafka-13598"
+    "kafka-13598-fixed"
+    "kafka-14034"
+    "kip-966"
+    "kip-966-fixed"
+    "librdkafka-sequences-reused"
+    "librdkafka-sequences-reused-fixed"
 }
 
 /// The text of an embedded scenario.

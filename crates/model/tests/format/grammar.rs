@@ -134,7 +134,8 @@ pause_ms = 1
 effect = "real"
 signal = "kill"
 down_ms = 1
-for_ms = 1
+for_ms = 2
+late_ms = 1
 topic = "orders"
 partition = 0
 group = "biller"
@@ -188,9 +189,10 @@ pub(crate) fn with(name: &str, content: Table) -> Table {
     let content = Value::Table(content);
     let value = match (is_single(name), document.get_mut(name)) {
         (true, _) => content,
-        // Others name what the first of several is.
+        // Others name what the first of several is; a comment needs the rows before it.
         (false, Some(Value::Array(all))) if all.len() > 1 => {
-            all[0] = content;
+            let at = if name == "write" { all.len() - 1 } else { 0 };
+            all[at] = content;
             return document;
         }
         (false, _) => Value::Array(vec![content]),
