@@ -86,6 +86,10 @@ laid_out_as! {
 pub(crate) type CommitCallback =
     unsafe extern "C" fn(*mut RdKafka, c_int, *mut NativeList, *mut c_void);
 
+/// What librdkafka calls when partitions are assigned or revoked.
+pub(crate) type RebalanceCallback =
+    unsafe extern "C" fn(*mut RdKafka, c_int, *mut NativeList, *mut c_void);
+
 /// Declares the functions once, for all that is made of them.
 macro_rules! functions {
     (
@@ -151,6 +155,7 @@ unsafe fn needed<F: Copy>(library: &Library, name: &'static str) -> Result<F, &'
 functions! {
     needed {
         fn rd_kafka_version_str() -> *const c_char;
+        fn rd_kafka_version() -> c_int;
         fn rd_kafka_err2name(c_int) -> *const c_char;
         fn rd_kafka_err2str(c_int) -> *const c_char;
         fn rd_kafka_last_error() -> c_int;
@@ -170,6 +175,7 @@ functions! {
         fn rd_kafka_conf_set_events(*mut Conf, c_int);
         fn rd_kafka_conf_set_opaque(*mut Conf, *mut c_void);
         fn rd_kafka_conf_set_offset_commit_cb(*mut Conf, CommitCallback);
+        fn rd_kafka_conf_set_rebalance_cb(*mut Conf, RebalanceCallback);
         fn rd_kafka_conf(*mut RdKafka) -> *const Conf;
 
         fn rd_kafka_new(c_int, *mut Conf, *mut c_char, usize) -> *mut RdKafka;

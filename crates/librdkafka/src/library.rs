@@ -44,6 +44,9 @@ pub enum LoadError {
     },
 }
 
+/// `rd_kafka_version_str`.
+type Version = unsafe extern "C" fn() -> *const c_char;
+
 impl Library {
     /// The version that is part of this program.
     pub const fn built_in() -> Self {
@@ -73,7 +76,6 @@ impl Library {
             path: path.to_owned(),
             reason: words_of(&error),
         })?;
-        type Version = unsafe extern "C" fn() -> *const c_char;
         // SAFETY: a function of this name is librdkafka's, of this type.
         let version = unsafe { library.get::<Version>("rd_kafka_version_str") };
         let Ok(version) = version.map(|it| *it) else {

@@ -180,10 +180,12 @@ impl LibrdkafkaClient {
                 .and_then(|it| it.transaction(Producer::begin_transaction)),
             Request::SendOffsets { offsets } => self.send_offsets(offsets),
             Request::CommitTransaction => self.commit_transaction(),
-            _ => self
-                .sender()
-                .and_then(|it| it.transaction(|it| it.abort_transaction(ANSWER))),
+            _ => self.abort_transaction(),
         };
+        // An answer may have to wait for outcomes to be taken from the client.
+        if let Some(sender) = &mut self.sender {
+            sender.turn(Duration::ZERO, &mut self.told);
+        }
         self.told.push_back(Event::Done {
             op: op.to_owned(),
             error: done.err(),
@@ -206,25 +208,41 @@ impl LibrdkafkaClient {
             .transaction(|it| it.send_offsets(&reader::positions(offsets), reader.client(), ANSWER))
     }
 
-    /// The client waits for its records by itself, but for their outcomes to be
-    /// taken from it, too, which only happens here.
     fn commit_transaction(&mut self) -> Result<(), ClientError> {
+        if !self.has_outcomes() {
+            return Err(ClientError {
+                name: "_TIMED_OUT".to_owned(),
+                message: "records are still on their way".to_owned(),
+                class: ErrorClass::Retriable,
+            });
+        }
+        self.sender()?
+            .transaction(|it| it.commit_transaction(ANSWER))
+    }
+
+    fn abort_transaction(&mut self) -> Result<(), ClientError> {
+        // Those that are still on their way it gives up itself.
+        self.has_outcomes();
+        self.sender()?
+            .transaction(|it| it.abort_transaction(ANSWER))
+    }
+
+    /// Waits a little for outcomes; whether all are there. The client waits for
+    /// its records by itself when a transaction ends, and for their outcomes to
+    /// be taken from it, which only happens here.
+    fn has_outcomes(&mut self) -> bool {
         let Some(sender) = &mut self.sender else {
-            return Err(missing("producer"));
+            return true;
         };
         let until = Instant::now() + ANSWER;
         while sender.is_waiting() {
             let left = until.saturating_duration_since(Instant::now());
             if left.is_zero() {
-                return Err(ClientError {
-                    name: "_TIMED_OUT".to_owned(),
-                    message: "records are still on their way".to_owned(),
-                    class: ErrorClass::Retriable,
-                });
+                return false;
             }
             sender.turn(left, &mut self.told);
         }
-        sender.transaction(|it| it.commit_transaction(ANSWER))
+        true
     }
 
     fn sender(&mut self) -> Result<&mut Sender, ClientError> {
@@ -285,9 +303,10 @@ impl LibrdkafkaClient {
             return self.polled(error);
         };
         loop {
-            let left = match poll.records.is_empty() {
-                true => wait.min(poll.until.saturating_duration_since(Instant::now())),
-                false => Duration::ZERO,
+            let left = if poll.records.is_empty() {
+                wait.min(poll.until.saturating_duration_since(Instant::now()))
+            } else {
+                Duration::ZERO
             };
             match reader.next(left, poll.records.is_empty(), &mut self.told) {
                 Next::Received(record) => {

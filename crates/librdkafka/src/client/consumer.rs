@@ -42,12 +42,14 @@ impl Consumer {
         });
         if functions.rd_kafka_consumer_close_queue.is_none() {
             let opaque = ptr::from_ref::<Answers>(&answers).cast_mut().cast();
-            // SAFETY: alive: the configuration is ours. What the callback is
+            // Both are called for what has no event: inside of `close`.
+            // SAFETY: alive: the configuration is ours. What the callbacks are
             // given is in a box, whose address stays, and which is dropped
             // after the client.
             unsafe {
                 (functions.rd_kafka_conf_set_opaque)(config.raw(), opaque);
                 (functions.rd_kafka_conf_set_offset_commit_cb)(config.raw(), committed);
+                (functions.rd_kafka_conf_set_rebalance_cb)(config.raw(), rebalanced);
             }
         }
         let events = REBALANCE | OFFSET_COMMIT | ERROR | STATISTICS;
@@ -106,35 +108,15 @@ impl Consumer {
     /// # Errors
     /// The client's.
     pub fn carry_out(&self, rebalance: &Rebalance) -> Result<(), Error> {
-        let functions = self.functions();
-        let raw = self.handle.raw;
-        let assigned = matches!(rebalance.assigned, Ok(true));
-        if self.is_cooperative() {
-            let incremental = match assigned {
-                true => functions.rd_kafka_incremental_assign,
-                false => functions.rd_kafka_incremental_unassign,
-            };
-            if let Some(incremental) = incremental {
-                // SAFETY: alive: client, list and the error are ours; it copies
-                // the list.
-                return unsafe { Error::take(self.library(), incremental(raw, rebalance.list())) };
-            }
+        // SAFETY: alive: client and list are ours.
+        unsafe {
+            carry_out(
+                self.library(),
+                self.handle.raw,
+                rebalance.assigned.as_ref().ok().copied(),
+                rebalance.list(),
+            )
         }
-        let list = match assigned {
-            true => rebalance.list(),
-            false => ptr::null_mut(),
-        };
-        // SAFETY: alive: client and list are ours; it copies the list. As
-        // documented: without a list it unassigns all.
-        let code = unsafe { (functions.rd_kafka_assign)(raw, list) };
-        self.handle.checked(code)
-    }
-
-    /// Whether the group rebalances cooperatively.
-    fn is_cooperative(&self) -> bool {
-        let ask = self.functions().rd_kafka_rebalance_protocol;
-        // SAFETY: alive: the client is ours, and the text is a constant.
-        ask.is_some_and(|ask| unsafe { text(ask(self.handle.raw)) } == "COOPERATIVE")
     }
 
     /// The partitions that it has.
@@ -200,13 +182,13 @@ impl Consumer {
     /// # Errors
     /// The client's.
     pub fn begin_to_close(&self) -> Result<bool, Error> {
-        let Some(begin) = self.functions().rd_kafka_consumer_close_queue else {
+        let Some(close) = self.functions().rd_kafka_consumer_close_queue else {
             return Ok(false);
         };
         // SAFETY: alive: client, queue and the error are ours.
-        let begun = unsafe { begin(self.handle.raw, self.handle.queue) };
+        let error = unsafe { close(self.handle.raw, self.handle.queue) };
         // SAFETY: as above.
-        unsafe { Error::take(self.library(), begun) }.map(|()| true)
+        unsafe { Error::take(self.library(), error) }.map(|()| true)
     }
 
     /// Whether it has left the group.
@@ -239,6 +221,68 @@ impl Consumer {
 
     const fn functions(&self) -> &'static crate::functions::Functions {
         self.handle.library.functions
+    }
+}
+
+/// Takes the partitions of a rebalance, or gives them up, incrementally where
+/// the group's protocol is cooperative (KIP-429). Where it is neither of both,
+/// gives up all.
+///
+/// # Safety
+/// Client and list live during the call.
+unsafe fn carry_out(
+    library: Library,
+    client: *mut RdKafka,
+    assigned: Option<bool>,
+    list: *mut NativeList,
+) -> Result<(), Error> {
+    let functions = library.functions;
+    let protocol = functions.rd_kafka_rebalance_protocol;
+    // SAFETY: the caller's; the text is a constant.
+    let protocol = protocol.map(|ask| unsafe { text(ask(client)) });
+    let incremental = match (protocol.as_deref(), assigned) {
+        (Some("COOPERATIVE"), Some(true)) => functions.rd_kafka_incremental_assign,
+        (Some("COOPERATIVE"), Some(false)) => functions.rd_kafka_incremental_unassign,
+        _ => None,
+    };
+    if let Some(incremental) = incremental {
+        // SAFETY: the caller's: it copies the list; the error is ours.
+        return unsafe { Error::take(library, incremental(client, list)) };
+    }
+    let list = match assigned {
+        Some(true) => list,
+        _ => ptr::null_mut(),
+    };
+    // SAFETY: the caller's: it copies the list. As documented: without a list it
+    // unassigns all.
+    let code = unsafe { (functions.rd_kafka_assign)(client, list) };
+    Error::of_code(library, code)
+}
+
+/// Gives up partitions while nothing polls.
+///
+/// # Safety
+/// librdkafka calls it, with the [`Answers`] that the client was made with.
+unsafe extern "C" fn rebalanced(
+    client: *mut RdKafka,
+    code: c_int,
+    list: *mut NativeList,
+    answers: *mut c_void,
+) {
+    let assigned = match Code(code) {
+        Code::LOCAL_ASSIGN_PARTITIONS => Some(true),
+        Code::LOCAL_REVOKE_PARTITIONS => Some(false),
+        _ => None,
+    };
+    // SAFETY: alive: the box of the consumer outlives its client, and is only
+    // ever borrowed to read; client and list live during the call.
+    let carried_out = unsafe {
+        let answers = &*answers.cast::<Answers>();
+        carry_out(answers.library, client, assigned, list).map_err(|error| (answers, error))
+    };
+    if let Err((answers, error)) = carried_out {
+        let mut told = answers.told.lock().unwrap_or_else(PoisonError::into_inner);
+        told.push(Event::Error(error));
     }
 }
 

@@ -46,19 +46,24 @@ impl Handle {
         }
         config.into_raw();
         // SAFETY: alive: the client is ours. Each call that gets a queue counts
-        // a reference, which is given back when the handle is dropped; the
-        // queue of the log's lines is the main one, which a consumer reads on
-        // its own queue.
+        // a reference, which is given back when the handle is dropped. The
+        // queue of the log's lines is the main one, which a consumer with a
+        // group reads on its own queue; one without has none.
         let queue = unsafe {
             let main = (functions.rd_kafka_queue_get_main)(raw);
             (functions.rd_kafka_set_log_queue)(raw, main);
-            match kind {
-                Kind::Producer => main,
+            let own = match kind {
+                Kind::Producer => std::ptr::null_mut(),
                 Kind::Consumer => {
-                    (functions.rd_kafka_queue_destroy)(main);
                     (functions.rd_kafka_poll_set_consumer)(raw);
                     (functions.rd_kafka_queue_get_consumer)(raw)
                 }
+            };
+            if own.is_null() {
+                main
+            } else {
+                (functions.rd_kafka_queue_destroy)(main);
+                own
             }
         };
         Ok(Self {

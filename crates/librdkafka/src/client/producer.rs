@@ -182,6 +182,17 @@ impl Producer {
         }
     }
 
+    /// How long a call about an open transaction may take, as librdkafka takes
+    /// it. Before 2.0.0 a call that was given up could not be made again: the
+    /// transaction had failed. -1 is what `rdkafka.h` recommends then, the time
+    /// that the transaction has left.
+    fn answer(&self, wait: Duration) -> c_int {
+        const RESUMES: c_int = 0x0200_0000;
+        // SAFETY: as documented: it takes nothing and returns a number.
+        let version = unsafe { (self.0.library.functions.rd_kafka_version)() };
+        if version < RESUMES { -1 } else { millis(wait) }
+    }
+
     /// Begins a transaction.
     ///
     /// # Errors
@@ -215,7 +226,7 @@ impl Producer {
                 self.0.raw,
                 list.raw(),
                 metadata.raw(),
-                millis(wait),
+                self.answer(wait),
             );
             Error::take(library, error)
         }
@@ -230,7 +241,7 @@ impl Producer {
         let functions = self.0.library.functions;
         // SAFETY: alive: the client is ours, and so is the error.
         unsafe {
-            let error = (functions.rd_kafka_commit_transaction)(self.0.raw, millis(wait));
+            let error = (functions.rd_kafka_commit_transaction)(self.0.raw, self.answer(wait));
             Error::take(self.0.library, error)
         }
     }
@@ -243,7 +254,7 @@ impl Producer {
         let functions = self.0.library.functions;
         // SAFETY: alive: the client is ours, and so is the error.
         unsafe {
-            let error = (functions.rd_kafka_abort_transaction)(self.0.raw, millis(wait));
+            let error = (functions.rd_kafka_abort_transaction)(self.0.raw, self.answer(wait));
             Error::take(self.0.library, error)
         }
     }

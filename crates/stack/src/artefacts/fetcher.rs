@@ -106,8 +106,8 @@ pub(super) fn ensure(
     }
     let scratch_parent = recipe.cache.scratch();
     let scratch = TempDir::create(&scratch_parent).map_err(io_error(&scratch_parent))?;
-    let made = make(scratch.path(), progress)?;
-    keep(recipe, &made, scratch.path())?;
+    let part = make(scratch.path(), progress)?;
+    keep(recipe, &part, scratch.path())?;
     progress(FetchProgress::Fetched(recipe.kind));
     recipe.present().ok_or_else(|| FetchError::Io {
         path: recipe.cache.part(&recipe.name),

@@ -216,7 +216,9 @@ impl Reader {
     fn leave(&mut self, told: &mut Told) {
         match self.client.close() {
             Ok(answers) => {
-                answers.into_iter().for_each(|it| tell(it, told));
+                for answer in answers {
+                    tell(answer, told);
+                }
                 self.is_closed = true;
             }
             Err(error) => self.closed(told, &error),

@@ -74,9 +74,22 @@ pub(super) fn class_of_transaction(answer: &Error, error: &Error) -> ErrorClass 
         ErrorClass::Fenced
     } else if answer.is_fatal || error.is_fatal {
         ErrorClass::Fatal
+    } else if is_passing(answer.code) {
+        ErrorClass::Retriable
     } else {
         ErrorClass::Other
     }
+}
+
+/// Whether Kafka's protocol calls an error retriable that old versions hand to
+/// the application without a word about it.
+const fn is_passing(code: Code) -> bool {
+    matches!(
+        code,
+        Code::COORDINATOR_LOAD_IN_PROGRESS
+            | Code::COORDINATOR_NOT_AVAILABLE
+            | Code::NOT_COORDINATOR
+    )
 }
 
 /// What follows where a consumer cannot go on.
@@ -206,6 +219,13 @@ mod tests {
         for (code, expected) in cases {
             assert_eq!(class_of_commit(&of(code)), expected, "{code:?}");
         }
+    }
+
+    #[test]
+    fn a_coordinator_that_loads_is_asked_again() {
+        let loading = of(Code::COORDINATOR_LOAD_IN_PROGRESS);
+        let class = class_of_transaction(&loading, &loading);
+        assert_eq!(class, ErrorClass::Retriable);
     }
 
     #[test]

@@ -15,22 +15,34 @@ use subject::protocol::{
 /// How long a test waits for anything before it fails.
 const PATIENCE: Duration = Duration::from_secs(60);
 
-/// Versions that are loaded: one from before cooperative rebalancing, one from
-/// before consumers could be closed by events, and one from after it.
-const LOADED: [&str; 3] = ["1.5.0", "1.8.2", "2.2.0"];
+/// Versions that are loaded: one from before consumers could be closed by
+/// events, and one from after it.
+const LOADED: [&str; 2] = ["1.8.2", "2.2.0"];
+
+/// From before cooperative rebalancing, and before what brokers of Kafka 4
+/// still understand (KIP-896).
+pub(crate) const OLD: &str = "1.5.0";
+
+pub(crate) type Make = fn(&'static str) -> LibrdkafkaClient;
 
 /// The version that is built in, and those that are loaded, where pip reaches
 /// its index.
-pub(crate) fn clients() -> Vec<(&'static str, fn(&'static str) -> LibrdkafkaClient)> {
+pub(crate) fn clients() -> Vec<(&'static str, Make)> {
+    let built_in: Make = |_| LibrdkafkaClient::built_in();
     let loaded = LOADED.into_iter().filter(|it| fetched(it).is_some());
-    let loaded = loaded.map(|version| (version, load as fn(&'static str) -> _));
-    let built_in: fn(&'static str) -> _ = |_| LibrdkafkaClient::built_in();
+    let loaded = loaded.map(|version| (version, load as Make));
     std::iter::once(("built in", built_in))
         .chain(loaded)
         .collect()
 }
 
-fn load(version: &'static str) -> LibrdkafkaClient {
+/// The same for what needs no broker.
+pub(crate) fn clients_without_broker() -> Vec<(&'static str, Make)> {
+    let old = fetched(OLD).map(|_| (OLD, load as Make));
+    clients().into_iter().chain(old).collect()
+}
+
+pub(crate) fn load(version: &'static str) -> LibrdkafkaClient {
     LibrdkafkaClient::load(&fetched(version).unwrap()).unwrap()
 }
 

@@ -3,17 +3,21 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-use stack::artefacts::Parts;
+use stack::artefacts::{ArtefactRequest, Parts, Versions, present};
 use stack::embedded::{Stack, StackSpec};
+use subject::librdkafka_client::LibrdkafkaClient;
 use subject::protocol::{ClientError, ErrorClass, Event, Position, Received, Request};
 use testkit::Kafka;
 
-use crate::driven::{Driven, clients, config};
+use crate::driven::{Driven, Make, OLD, clients, config, fetched, load};
 
 const RECORDS: u64 = 300;
 
 async fn one_broker(dir: &tempfile::TempDir) -> (Stack, String) {
-    let kafka = Kafka::find(Parts::Kafka);
+    started(&Kafka::find(Parts::Kafka), dir).await
+}
+
+async fn started(kafka: &Kafka, dir: &tempfile::TempDir) -> (Stack, String) {
     let spec = StackSpec {
         broker_config: config(&[
             ("auto.create.topics.enable", "true"),
@@ -67,75 +71,85 @@ async fn records_are_sent_read_and_committed() {
     let dir = tempfile::tempdir().unwrap();
     let (stack, bootstrap) = one_broker(&dir).await;
     for (name, make) in clients() {
-        let topic = format!("t-{}", name.replace(' ', "-"));
-        for acks in ["all", "0"] {
-            let producer = [("bootstrap.servers", &*bootstrap), ("acks", acks)];
-            let mut producer = Driven::start(make(name), Some(&producer), None);
-            for id in 0..RECORDS {
-                // Of some the partitioner decides.
-                let partition = (id % 4 != 3).then(|| i32::try_from(id % 4).unwrap());
-                producer.send(id, &topic, partition, &format!("{acks} {id}"));
-            }
-            producer.ask(Request::Flush);
-            let with_offset = |event: &Event| {
-                matches!(
-                    event,
-                    Event::Acknowledged {
-                        offset: Some(_),
-                        ..
-                    }
-                )
-            };
-            let acknowledged = producer.count(acknowledged) as u64;
-            assert_eq!(acknowledged, RECORDS, "{name} {acks}: {:?}", producer.told);
-            let expected = if acks == "0" { 0 } else { RECORDS };
-            assert_eq!(
-                producer.count(with_offset) as u64,
-                expected,
-                "{name} {acks}"
-            );
-            producer.close();
-            assert!(matches!(
-                producer.told[producer.told.len() - 2],
-                Event::Counted { .. }
-            ));
-        }
-
-        let config = member(&bootstrap, &topic, &[]);
-        let mut consumer = Driven::start(make(name), None, Some((&topic, &config)));
-        let read = consumer.read(2 * usize::try_from(RECORDS).unwrap());
-        let values: BTreeSet<_> = read.iter().map(|it| it.value.clone().unwrap().0).collect();
-        assert_eq!(values.len(), read.len(), "{name}");
-        assert_eq!(read[0].key.as_ref().unwrap().0, b"0", "{name}");
-        let (half, _) = read.split_at(read.len() / 2);
-        let commit = Request::Commit {
-            offsets: behind(half),
-        };
-        consumer.done(commit).unwrap();
-        let first = Position {
-            offset: 0,
-            ..behind(half).remove(0)
-        };
-        consumer.done(Request::Seek(first.clone())).unwrap();
-        let again = consumer.read(1);
-        assert_eq!(
-            (again[0].partition, again[0].offset),
-            (first.partition, 0),
-            "{name}"
-        );
-        consumer.close();
-
-        let mut next = Driven::start(make(name), None, Some((&topic, &config)));
-        let rest = next.read(read.len() - half.len());
-        let positions = |read: &[Received]| -> BTreeSet<_> {
-            read.iter().map(|it| (it.partition, it.offset)).collect()
-        };
-        assert!(positions(&rest).is_disjoint(&positions(half)), "{name}");
-        next.close();
-        let stale = |event: &Event| matches!(event, Event::Revoked { .. });
-        assert_eq!(next.count(stale), 1, "{name}: {:?}", next.told);
+        round_trip(name, make, &bootstrap);
     }
     stack.stop(Duration::from_millis(100)).await;
+}
+
+fn round_trip(name: &'static str, make: Make, bootstrap: &str) {
+    let topic = format!("t-{}", name.replace(' ', "-"));
+    for acks in ["all", "0"] {
+        let producer = [("bootstrap.servers", bootstrap), ("acks", acks)];
+        let mut producer = Driven::start(make(name), Some(&producer), None);
+        for id in 0..RECORDS {
+            // Of some the partitioner decides.
+            let partition = (id % 4 != 3).then(|| i32::try_from(id % 4).unwrap());
+            producer.send(id, &topic, partition, &format!("{acks} {id}"));
+        }
+        producer.ask(Request::Flush);
+        let with_offset = |event: &Event| {
+            matches!(
+                event,
+                Event::Acknowledged {
+                    offset: Some(_),
+                    ..
+                }
+            )
+        };
+        let acknowledged = producer.count(acknowledged) as u64;
+        assert_eq!(acknowledged, RECORDS, "{name} {acks}: {:?}", producer.told);
+        let expected = if acks == "0" { 0 } else { RECORDS };
+        assert_eq!(
+            producer.count(with_offset) as u64,
+            expected,
+            "{name} {acks}"
+        );
+        producer.close();
+        assert!(matches!(
+            producer.told[producer.told.len() - 2],
+            Event::Counted { .. }
+        ));
+    }
+
+    let config = member(bootstrap, &topic, &[]);
+    let mut consumer = Driven::start(make(name), None, Some((&topic, &config)));
+    let read = consumer.read(2 * usize::try_from(RECORDS).unwrap());
+    let values: BTreeSet<_> = read.iter().map(|it| it.value.clone().unwrap().0).collect();
+    assert_eq!(values.len(), read.len(), "{name}");
+    let key_and_value = |it: &Received| (it.key.clone().unwrap(), it.value.clone().unwrap());
+    let of_the_first = read.iter().map(key_and_value);
+    let of_the_first = of_the_first.filter(|(_, value)| value.0 == b"all 0");
+    assert_eq!(
+        of_the_first.map(|(key, _)| key.0).collect::<Vec<_>>(),
+        [b"0"]
+    );
+    let (half, _) = read.split_at(read.len() / 2);
+    let commit = Request::Commit {
+        offsets: behind(half),
+    };
+    consumer.done(commit).unwrap();
+    let first = Position {
+        offset: 0,
+        ..behind(half).remove(0)
+    };
+    consumer.done(Request::Seek(first.clone())).unwrap();
+    let again = consumer.read(1);
+    assert_eq!(
+        (again[0].partition, again[0].offset),
+        (first.partition, 0),
+        "{name}"
+    );
+    consumer.close();
+
+    let mut next = Driven::start(make(name), None, Some((&topic, &config)));
+    let rest = next.read(read.len() - half.len());
+    let positions = |read: &[Received]| -> BTreeSet<_> {
+        read.iter().map(|it| (it.partition, it.offset)).collect()
+    };
+    assert!(positions(&rest).is_disjoint(&positions(half)), "{name}");
+    next.close();
+    let stale = |event: &Event| matches!(event, Event::Revoked { .. });
+    assert_eq!(next.count(stale), 1, "{name}: {:?}", next.told);
 }
 
 /// What the client commits by itself is told, on leaving too.
@@ -143,87 +157,92 @@ async fn records_are_sent_read_and_committed() {
 async fn automatic_commits_are_told() {
     let dir = tempfile::tempdir().unwrap();
     let (stack, bootstrap) = one_broker(&dir).await;
-    let producer = [("bootstrap.servers", &*bootstrap)];
     for (name, make) in clients() {
-        let topic = format!("t-{}", name.replace(' ', "-"));
-        let mut producer = Driven::start(make(name), Some(&producer), None);
-        (0..30).for_each(|id| producer.send(id, &topic, Some(0), "x"));
-        producer.close();
-        // Only the last one comes in time.
-        let by_itself = [
-            ("enable.auto.commit", "true"),
-            ("auto.commit.interval.ms", "3600000"),
-        ];
-        let config = member(&bootstrap, &topic, &by_itself);
-        let mut consumer = Driven::start(make(name), None, Some((&topic, &config)));
-        consumer.read(30);
-        consumer.close();
-        let committed = consumer.told.iter().find_map(|event| match event {
-            Event::Committed { offsets, error } => Some((offsets.clone(), error.clone())),
-            _ => None,
-        });
-        let position = Position {
-            topic: topic.clone(),
-            partition: 0,
-            offset: 30,
-        };
-        assert_eq!(
-            committed,
-            Some((vec![position], None)),
-            "{name}: {:?}",
-            consumer.told
-        );
+        commit_by_itself(name, make, &bootstrap);
     }
     stack.stop(Duration::from_millis(100)).await;
+}
+
+fn commit_by_itself(name: &'static str, make: Make, bootstrap: &str) {
+    let producer = [("bootstrap.servers", bootstrap)];
+    let topic = format!("t-{}", name.replace(' ', "-"));
+    let mut producer = Driven::start(make(name), Some(&producer), None);
+    (0..30).for_each(|id| producer.send(id, &topic, Some(0), "x"));
+    producer.close();
+    // Only the last one comes in time.
+    let by_itself = [
+        ("enable.auto.commit", "true"),
+        ("auto.commit.interval.ms", "3600000"),
+    ];
+    let config = member(bootstrap, &topic, &by_itself);
+    let mut consumer = Driven::start(make(name), None, Some((&topic, &config)));
+    consumer.read(30);
+    consumer.close();
+    let committed = consumer.told.iter().find_map(|event| match event {
+        Event::Committed { offsets, error } => Some((offsets.clone(), error.clone())),
+        _ => None,
+    });
+    let position = Position {
+        topic: topic.clone(),
+        partition: 0,
+        offset: 30,
+    };
+    assert_eq!(
+        committed,
+        Some((vec![position], None)),
+        "{name}: {:?}",
+        consumer.told
+    );
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn members_give_back_what_is_revoked_after_they_committed_it() {
     let dir = tempfile::tempdir().unwrap();
     let (stack, bootstrap) = one_broker(&dir).await;
-    let producer = [("bootstrap.servers", &*bootstrap)];
     for (name, make) in clients() {
-        let topic = format!("t-{}", name.replace(' ', "-"));
-        let mut producer = Driven::start(make(name), Some(&producer), None);
-        for id in 0..RECORDS {
-            producer.send(id, &topic, Some(i32::try_from(id % 3).unwrap()), "x");
-        }
-        producer.close();
-        for assignor in ["range", "cooperative-sticky"] {
-            if name == "1.5.0" && assignor != "range" {
-                continue;
-            }
-            let group = format!("{topic}-{assignor}");
-            let more = [
-                ("partition.assignment.strategy", assignor),
-                ("heartbeat.interval.ms", "200"),
-            ];
-            let config = member(&bootstrap, &group, &more);
-            let start = || Driven::start(make(name), None, Some((&topic, &config)));
-            let mut first = start();
-            let read = first.read(usize::try_from(RECORDS).unwrap());
-            let mut second = start();
-            let is_assigned = |event: &Event| matches!(event, Event::Assigned { partitions } if !partitions.is_empty());
-            let patience = std::time::Instant::now() + Duration::from_secs(60);
-            while second.count(is_assigned) == 0 {
-                assert!(std::time::Instant::now() < patience, "{name} {assignor}");
-                first.poll(|first| {
-                    let offsets = behind(&read);
-                    // They are its own until it lets them go.
-                    first.done(Request::Commit { offsets }).unwrap();
-                });
-                // Nothing is left for it.
-                let given = second.poll(|_| {});
-                assert!(given.is_empty(), "{name} {assignor}: {given:?}");
-            }
-            let is_revoked = |event: &Event| matches!(event, Event::Revoked { .. });
-            assert!(first.count(is_revoked) > 0, "{name} {assignor}");
-            first.close();
-            second.close();
-            assert!(second.count(is_revoked) > 0, "{name} {assignor}");
-        }
+        rebalance(name, make, &bootstrap, &["range", "cooperative-sticky"]);
     }
     stack.stop(Duration::from_millis(100)).await;
+}
+
+fn rebalance(name: &'static str, make: Make, bootstrap: &str, assignors: &[&str]) {
+    let producer = [("bootstrap.servers", bootstrap)];
+    let topic = format!("t-{}", name.replace(' ', "-"));
+    let mut producer = Driven::start(make(name), Some(&producer), None);
+    for id in 0..RECORDS {
+        producer.send(id, &topic, Some(i32::try_from(id % 3).unwrap()), "x");
+    }
+    producer.close();
+    for assignor in assignors {
+        let group = format!("{topic}-{assignor}");
+        let more = [
+            ("partition.assignment.strategy", *assignor),
+            ("heartbeat.interval.ms", "200"),
+        ];
+        let config = member(bootstrap, &group, &more);
+        let start = || Driven::start(make(name), None, Some((&topic, &config)));
+        let mut first = start();
+        let read = first.read(usize::try_from(RECORDS).unwrap());
+        let mut second = start();
+        let is_assigned = |event: &Event| matches!(event, Event::Assigned { partitions } if !partitions.is_empty());
+        let patience = std::time::Instant::now() + Duration::from_secs(60);
+        while second.count(is_assigned) == 0 {
+            assert!(std::time::Instant::now() < patience, "{name} {assignor}");
+            first.poll(|first| {
+                let offsets = behind(&read);
+                // They are its own until it lets them go.
+                first.done(Request::Commit { offsets }).unwrap();
+            });
+            // Nothing is left for it.
+            let given = second.poll(|_| {});
+            assert!(given.is_empty(), "{name} {assignor}: {given:?}");
+        }
+        let is_revoked = |event: &Event| matches!(event, Event::Revoked { .. });
+        assert!(first.count(is_revoked) > 0, "{name} {assignor}");
+        first.close();
+        second.close();
+        assert!(second.count(is_revoked) > 0, "{name} {assignor}");
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -231,63 +250,64 @@ async fn transactions_are_committed_aborted_and_fenced() {
     let dir = tempfile::tempdir().unwrap();
     let (stack, bootstrap) = one_broker(&dir).await;
     for (name, make) in clients() {
-        let topic = |kind: &str| format!("{kind}-{}", name.replace(' ', "-"));
-        let (from, to) = (topic("from"), topic("to"));
-        let plain = [("bootstrap.servers", &*bootstrap)];
-        let mut producer = Driven::start(make(name), Some(&plain), None);
-        (0..20).for_each(|id| producer.send(id, &from, Some(0), "x"));
-        // Made before anything is sent to it in a transaction.
-        producer.send(20, &to, Some(0), "before");
-        producer.close();
-
-        let producing = [
-            ("bootstrap.servers", &*bootstrap),
-            ("transactional.id", &*to),
-        ];
-        let consuming = member(&bootstrap, &from, &[]);
-        let mut both = Driven::start(make(name), Some(&producing), Some((&from, &consuming)));
-        both.done_in_the_end(&Request::InitTransactions).unwrap();
-        let read = both.read(20);
-        for (id, end) in [
-            (0, Request::AbortTransaction),
-            (1, Request::CommitTransaction),
-        ] {
-            both.done(Request::BeginTransaction).unwrap();
-            both.send(id, &to, Some(0), &format!("{end:?}"));
-            let offsets = behind(&read);
-            both.done_in_the_end(&Request::SendOffsets { offsets })
-                .unwrap();
-            both.done_in_the_end(&end).unwrap();
-        }
-        assert_eq!(both.count(acknowledged), 2, "{name}: {:?}", both.told);
-
-        // Another one takes its place.
-        both.done(Request::BeginTransaction).unwrap();
-        both.send(2, &to, Some(0), "fenced");
-        both.ask(Request::Flush);
-        let mut other = Driven::start(make(name), Some(&producing), None);
-        other.done_in_the_end(&Request::InitTransactions).unwrap();
-        let ClientError { class, .. } = fenced(&mut both);
-        assert_eq!(class, ErrorClass::Fenced, "{name}: {:?}", both.told);
-        other.close();
-        both.close();
-
-        let committed = [("isolation.level", "read_committed")];
-        let config = member(&bootstrap, "of-what-was-committed", &committed);
-        let mut reader = Driven::start(make(name), None, Some((&to, &config)));
-        let read = reader.read(2);
-        let values: Vec<_> = read.iter().map(|it| it.value.clone().unwrap().0).collect();
-        assert_eq!(values, [&b"before"[..], b"CommitTransaction"], "{name}");
-        reader.close();
-
-        let mut next = Driven::start(make(name), None, Some((&from, &consuming)));
-        for _ in 0..20 {
-            let again = next.poll(|_| {});
-            assert!(again.is_empty(), "{name}: {again:?}");
-        }
-        next.close();
+        transact(name, make, &bootstrap);
     }
     stack.stop(Duration::from_millis(100)).await;
+}
+
+fn transact(name: &'static str, make: Make, bootstrap: &str) {
+    let topic = |kind: &str| format!("{kind}-{}", name.replace(' ', "-"));
+    let (from, to) = (topic("from"), topic("to"));
+    let plain = [("bootstrap.servers", bootstrap)];
+    let mut producer = Driven::start(make(name), Some(&plain), None);
+    (0..20).for_each(|id| producer.send(id, &from, Some(0), "x"));
+    // Made before anything is sent to it in a transaction.
+    producer.send(20, &to, Some(0), "before");
+    producer.close();
+
+    let producing = [("bootstrap.servers", bootstrap), ("transactional.id", &*to)];
+    let consuming = member(bootstrap, &from, &[]);
+    let mut both = Driven::start(make(name), Some(&producing), Some((&from, &consuming)));
+    both.done_in_the_end(&Request::InitTransactions).unwrap();
+    let read = both.read(20);
+    for (id, end) in [
+        (0, Request::AbortTransaction),
+        (1, Request::CommitTransaction),
+    ] {
+        both.done(Request::BeginTransaction).unwrap();
+        both.send(id, &to, Some(0), &format!("{end:?}"));
+        let offsets = behind(&read);
+        both.done_in_the_end(&Request::SendOffsets { offsets })
+            .unwrap();
+        both.done_in_the_end(&end).unwrap();
+    }
+    assert_eq!(both.count(acknowledged), 2, "{name}: {:?}", both.told);
+
+    // Another one takes its place.
+    both.done(Request::BeginTransaction).unwrap();
+    both.send(2, &to, Some(0), "fenced");
+    both.ask(Request::Flush);
+    let mut other = Driven::start(make(name), Some(&producing), None);
+    other.done_in_the_end(&Request::InitTransactions).unwrap();
+    let ClientError { class, .. } = fenced(&mut both);
+    assert_eq!(class, ErrorClass::Fenced, "{name}: {:?}", both.told);
+    other.close();
+    both.close();
+
+    let committed = [("isolation.level", "read_committed")];
+    let config = member(bootstrap, "of-what-was-committed", &committed);
+    let mut reader = Driven::start(make(name), None, Some((&to, &config)));
+    let read = reader.read(2);
+    let values: Vec<_> = read.iter().map(|it| it.value.clone().unwrap().0).collect();
+    assert_eq!(values, [&b"before"[..], b"CommitTransaction"], "{name}");
+    reader.close();
+
+    let mut next = Driven::start(make(name), None, Some((&from, &consuming)));
+    for _ in 0..20 {
+        let again = next.poll(|_| {});
+        assert!(again.is_empty(), "{name}: {again:?}");
+    }
+    next.close();
 }
 
 /// What ends the transaction of a producer that was replaced: to commit it, and
@@ -323,5 +343,33 @@ async fn a_refused_record_is_certainly_not_written() {
         producer.close();
         assert_eq!(producer.count(failed), 1, "{name}: {:?}", producer.told);
     }
+    stack.stop(Duration::from_millis(100)).await;
+}
+
+/// A version whose requests brokers of Kafka 4 refuse (KIP-896), with an old
+/// broker, where there is one in the cache (`make oldest`).
+#[tokio::test(flavor = "multi_thread")]
+async fn an_old_version_works_with_an_old_broker() {
+    let mut kafka = Kafka::find(Parts::Kafka);
+    let request = ArtefactRequest {
+        versions: Versions {
+            kafka: "3.3.2".to_owned(),
+            ..Versions::default()
+        },
+        ..testkit::request(Parts::Kafka)
+    };
+    let (Some(artefacts), Some(_)) = (present(&kafka.cache, &request), fetched(OLD)) else {
+        println!("without Kafka 3.3.2, or librdkafka {OLD}");
+        return;
+    };
+    kafka.artefacts = artefacts;
+    let dir = tempfile::tempdir().unwrap();
+    let (stack, bootstrap) = started(&kafka, &dir).await;
+    round_trip(OLD, load, &bootstrap);
+    commit_by_itself("1.5.0-a", |_| load(OLD), &bootstrap);
+    rebalance("1.5.0-b", |_| load(OLD), &bootstrap, &["range"]);
+    // It gives up where the coordinator is not there yet.
+    transact("built in", |_| LibrdkafkaClient::built_in(), &bootstrap);
+    transact("1.5.0-c", |_| load(OLD), &bootstrap);
     stack.stop(Duration::from_millis(100)).await;
 }

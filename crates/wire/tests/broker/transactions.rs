@@ -12,7 +12,8 @@ use wire::{Isolation, OffsetSpec, Topics, TransactionalId};
 use super::{WireCompression, cluster, new_topic, produce_request, raw, wire_topic};
 
 /// The topic of transactions was made a moment ago.
-const COORDINATOR_LOAD_IN_PROGRESS: i16 = 14;
+/// `COORDINATOR_LOAD_IN_PROGRESS` and `NOT_COORDINATOR`: the coordinator is about to be ready.
+const NOT_READY: [i16; 2] = [14, 16];
 
 /// Who writes in a transaction.
 pub(super) struct Producer {
@@ -38,7 +39,7 @@ async fn an_open_transaction_holds_back_what_is_stable() {
         .with_producer_epoch(-1);
     let init = loop {
         let answer = raw(init.clone(), 4).await;
-        if answer.error_code != COORDINATOR_LOAD_IN_PROGRESS {
+        if !NOT_READY.contains(&answer.error_code) {
             break answer;
         }
     };
