@@ -92,6 +92,7 @@ mod tests {
             slot: "a_slot".to_owned(),
             publication: "a_publication".to_owned(),
             prefix: "dbserver".to_owned(),
+            debezium: None,
             config: config
                 .iter()
                 .map(|(key, value)| ((*key).to_owned(), (*value).to_owned()))

@@ -281,6 +281,7 @@ mod tests {
             slot: "s".to_owned(),
             publication: "p".to_owned(),
             prefix: "db".to_owned(),
+            debezium: None,
             config: config
                 .map(|(key, value)| ((*key).to_owned(), (*value).to_owned()))
                 .collect(),

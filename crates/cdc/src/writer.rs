@@ -1,11 +1,13 @@
-//! Writes rows into the tables, one transaction at a time, and reports every change before
-//! it is sent and every transaction's end. Knows nothing of the capture of changes.
+//! Writes rows into the tables, one transaction at a time or with some left open, and
+//! reports every change before it is sent and every transaction's end. Knows nothing of the
+//! capture of changes.
 //!
 //! COPY runs with `session_replication_role = replica`, as a dump is restored with
 //! `--disable-triggers`: the foreign keys hold by construction, and checking them row by
 //! row takes six times as long as the load itself. Only a superuser, or a role with the
 //! privilege, may set that.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use bytes::{BufMut, BytesMut};
@@ -27,7 +29,8 @@ pub use crate::generator::NoParent;
 /// Bytes of COPY data that are handed to the connection at once.
 const COPY_CHUNK_BYTES: usize = 64 * 1024;
 
-/// Writes rows over one connection.
+/// Writes rows over one connection, and over one for each transaction that is
+/// left open meanwhile.
 ///
 /// A writer that returned an error has reported the outcome of its transaction. It must not
 /// be used again: keys that it has given out may not be in the table.
@@ -35,6 +38,15 @@ pub struct Writer {
     client: Client,
     statements: Statements,
     generator: Generator,
+    parameters: ConnectionParameters,
+    open: BTreeMap<String, OpenTransaction>,
+}
+
+/// A transaction on a connection of its own.
+struct OpenTransaction {
+    client: Client,
+    statements: Statements,
+    tx: TxId,
 }
 
 /// Takes the events in order: `ChangeInvoked` for each row before the row is sent,
@@ -109,6 +121,8 @@ impl Writer {
             client,
             statements,
             generator: Generator::new(run, seed),
+            parameters: parameters.clone(),
+            open: BTreeMap::new(),
         })
     }
 
@@ -118,6 +132,9 @@ impl Writer {
         let table = Table::named(&write.table).ok_or_else(|| WriterError::UnknownTable {
             name: write.table.clone(),
         })?;
+        if let Some(name) = &write.transaction {
+            return self.write_open(name, table, write, sink).await;
+        }
         if write.how == WriteHow::Copy {
             return self.copy(table, write.rows, sink).await;
         }
@@ -130,6 +147,58 @@ impl Writer {
             self.transact(&changes, sink).await?;
         }
         Ok(())
+    }
+
+    /// Inserts rows in a transaction that is left open.
+    async fn write_open(
+        &mut self,
+        name: &str,
+        table: Table,
+        write: &Write,
+        sink: &mut Sink<'_>,
+    ) -> Result<(), WriterError> {
+        let open = match self.open.remove(name) {
+            Some(open) => open,
+            None => self.begin().await?,
+        };
+        let began = Instant::now();
+        for row in 0..write.rows {
+            if let Some(due) = due(row, write.rows_per_s) {
+                sleep_until(began + due).await;
+            }
+            let change = self.generator.insert(table)?;
+            sink(change.invoked(open.tx));
+            if let Err(source) = open.statements.execute(&open.client, &change).await {
+                return end(&open.client, open.tx, "its statements", Err(source), sink).await;
+            }
+        }
+        self.open.insert(name.to_owned(), open);
+        Ok(())
+    }
+
+    async fn begin(&mut self) -> Result<OpenTransaction, WriterError> {
+        let client = connect(&self.parameters, "ackproof writer").await?;
+        let statements = Statements::prepare(&client).await?;
+        let tx = self.generator.begin();
+        let begun = client.batch_execute("BEGIN").await;
+        begun.map_err(|source| WriterError::Transaction {
+            tx,
+            stage: "BEGIN",
+            source,
+        })?;
+        Ok(OpenTransaction {
+            client,
+            statements,
+            tx,
+        })
+    }
+
+    /// Commits a transaction that [`Self::write`] left open.
+    pub async fn commit(&mut self, name: &str, sink: &mut Sink<'_>) -> Result<(), WriterError> {
+        match self.open.remove(name) {
+            Some(open) => end(&open.client, open.tx, "its statements", Ok(()), sink).await,
+            None => Ok(()),
+        }
     }
 
     /// Tells how far the write-ahead log has got with everything that was
@@ -196,7 +265,7 @@ impl Writer {
             Ok(())
         }
         .await;
-        self.end(tx, "its statements", work, sink).await
+        end(&self.client, tx, "its statements", work, sink).await
     }
 
     async fn copy(
@@ -216,38 +285,38 @@ impl Writer {
         let rest = (0..last_row).map_while(|_| generator.insert(table).ok());
         let changes = std::iter::once(first).chain(rest);
         let work = send_copy(&self.client, table, tx, changes, sink).await;
-        self.end(tx, "COPY", work, sink).await
+        end(&self.client, tx, "COPY", work, sink).await
     }
+}
 
-    /// Commits, and reports the outcome of the transaction.
-    async fn end(
-        &self,
-        tx: TxId,
-        stage: &'static str,
-        work: Result<(), tokio_postgres::Error>,
-        sink: &mut Sink<'_>,
-    ) -> Result<(), WriterError> {
-        let (outcome, failed) = match work {
-            // The server commits nothing that it was not told to commit. The
-            // answer changes nothing: a connection that cannot carry ROLLBACK
-            // is rolled back at its end.
-            Err(source) => {
-                let _ = self.client.batch_execute("ROLLBACK").await;
-                (TxOutcome::RolledBack, Some((stage, source)))
-            }
-            Ok(()) => match self.client.batch_execute("COMMIT").await {
-                Ok(()) => (TxOutcome::Committed, None),
-                Err(source) => (
-                    failed_commit(source.as_db_error().and_then(DbError::parsed_severity)),
-                    Some(("COMMIT", source)),
-                ),
-            },
-        };
-        sink(Body::TxCompleted { tx, outcome });
-        match failed {
-            None => Ok(()),
-            Some((stage, source)) => Err(WriterError::Transaction { tx, stage, source }),
+/// Commits, and tells what became of the transaction.
+async fn end(
+    client: &Client,
+    tx: TxId,
+    stage: &'static str,
+    work: Result<(), tokio_postgres::Error>,
+    sink: &mut Sink<'_>,
+) -> Result<(), WriterError> {
+    let (outcome, failed) = match work {
+        // The server commits nothing that it was not told to commit. The
+        // answer changes nothing: a connection that cannot carry ROLLBACK
+        // is rolled back at its end.
+        Err(source) => {
+            let _ = client.batch_execute("ROLLBACK").await;
+            (TxOutcome::RolledBack, Some((stage, source)))
         }
+        Ok(()) => match client.batch_execute("COMMIT").await {
+            Ok(()) => (TxOutcome::Committed, None),
+            Err(source) => (
+                failed_commit(source.as_db_error().and_then(DbError::parsed_severity)),
+                Some(("COMMIT", source)),
+            ),
+        },
+    };
+    sink(Body::TxCompleted { tx, outcome });
+    match failed {
+        None => Ok(()),
+        Some((stage, source)) => Err(WriterError::Transaction { tx, stage, source }),
     }
 }
 

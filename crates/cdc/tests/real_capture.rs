@@ -113,6 +113,8 @@ fn write(table: Table, rows: u64, how: WriteHow) -> Write {
         rows_per_s: 0,
         after: None,
         start: WriteStart::AfterCapture,
+        transaction: None,
+        commit_after: None,
     }
 }
 
@@ -194,6 +196,47 @@ async fn a_refused_row_rolls_its_transaction_back() {
 }
 
 #[tokio::test]
+async fn a_transaction_stays_open_while_another_commits() {
+    let database = database("left_open").await;
+    let reader = client(&database).await;
+    let comments = async || {
+        let row = reader.query_one("SELECT count(*) FROM comments", &[]).await;
+        row.unwrap().get::<_, i64>(0)
+    };
+    let open = Write {
+        transaction: Some("a".to_owned()),
+        ..write(Table::Comments, 5, WriteHow::Insert)
+    };
+    let mut writer = Writer::connect(&database, RUN, 1).await.unwrap();
+    let mut told = Vec::new();
+    for (write, visible) in [
+        (write(Table::Users, 1, WriteHow::Insert), 0),
+        (write(Table::Videos, 1, WriteHow::Insert), 0),
+        (open.clone(), 0),
+        (write(Table::Comments, 1, WriteHow::Insert), 1),
+        (open, 1),
+    ] {
+        let (back, more, result) = written(writer, write).await;
+        result.unwrap();
+        writer = back;
+        told.extend(more);
+        assert_eq!(comments().await, visible);
+    }
+    assert_eq!(outcomes(&told).len(), 3);
+    writer
+        .commit("a", &mut |body| told.push(body))
+        .await
+        .unwrap();
+    assert_eq!(comments().await, 11);
+    let Some(Body::TxCompleted { tx, outcome }) = told.last() else {
+        panic!("the commit was not told");
+    };
+    assert_eq!(*outcome, TxOutcome::Committed);
+    let of_tx = |body: &&Body| matches!(body, Body::ChangeInvoked { tx: of, .. } if of == tx);
+    assert_eq!(told.iter().filter(of_tx).count(), 10);
+}
+
+#[tokio::test]
 async fn what_cannot_be_written_is_refused_before_anything_is_sent() {
     let database = database("not_written").await;
     let again = schema::create(&database, "a_publication").await;
@@ -262,6 +305,7 @@ async fn every_change_comes_out_across_a_restart_and_matches_the_tables() {
         slot: "whole_way_slot".to_owned(),
         publication: "a_publication".to_owned(),
         prefix: "wholeway".to_owned(),
+        debezium: None,
         config: Config::from([("poll.interval.ms".to_owned(), "10".to_owned())]),
         worker_config: Config::new(),
     };

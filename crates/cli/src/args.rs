@@ -456,7 +456,7 @@ Faults are switched over HTTP:
      \"on\": {\"api\": \"Produce\", \"topic\": \"orders\", \"pick\": {\"first\": 1}}}}'
   curl API/faults/1 -X DELETE
 Kinds: cut, refuse, reset, slow-close, latency, bandwidth, drop-answer, delay,
-error; docs/guides/proxy.md has all of them.
+late, error; docs/guides/proxy.md has all of them.
 
 Exit codes:
   0    stopped by Ctrl-C

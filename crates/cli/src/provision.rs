@@ -26,6 +26,8 @@ use crate::version;
 pub(crate) struct Provision {
     pub(crate) cache: Cache,
     pub(crate) artefacts: Artefacts,
+    /// Other releases of Debezium, for the scenarios that name one.
+    pub(crate) debezium: BTreeMap<String, Part>,
     pub(crate) java: Java,
 }
 
@@ -53,6 +55,17 @@ pub(crate) async fn provide(request: &ArtefactRequest) -> Result<Provision, Fail
     }
     // Before a download: without Java it would be for nothing.
     let java = find_java().map_err(|error| Failure::environment(&error))?;
+    let artefacts = bring(&cache, request).await?;
+    Ok(Provision {
+        cache,
+        artefacts,
+        debezium: BTreeMap::new(),
+        java,
+    })
+}
+
+/// Fetches what is not in the cache, and says which of it was not checked.
+async fn bring(cache: &Cache, request: &ArtefactRequest) -> Result<Artefacts, Failure> {
     let (fetching, request) = (cache.clone(), request.clone());
     let artefacts = tokio::task::spawn_blocking(move || {
         stack::artefacts::fetch(&fetching, &request, &mut |progress| tell(progress))
@@ -69,11 +82,7 @@ pub(crate) async fn provide(request: &ArtefactRequest) -> Result<Provision, Fail
             ));
         }
     }
-    Ok(Provision {
-        cache,
-        artefacts,
-        java,
-    })
+    Ok(artefacts)
 }
 
 /// Resolves the clients that a plan names, and fetches what is missing.
@@ -138,6 +147,26 @@ fn tell(progress: FetchProgress) {
 }
 
 impl Provision {
+    /// Fetches the releases of Debezium that scenarios name.
+    pub(crate) async fn add_debezium(
+        &mut self,
+        request: &ArtefactRequest,
+        plan: &RunPlan,
+    ) -> Result<(), Failure> {
+        let captures = plan.scenarios.iter();
+        let captures = captures.filter_map(|it| it.scenario.capture.as_ref());
+        let named: BTreeSet<&String> = captures.filter_map(|it| it.debezium.as_ref()).collect();
+        for version in named {
+            let mut request = request.clone();
+            request.versions.debezium.clone_from(version);
+            supported(&request).map_err(|error| Failure::usage(&error))?;
+            let found = bring(&self.cache, &request).await?.cdc;
+            let found = found.map(|cdc| (version.clone(), cdc.debezium));
+            self.debezium.extend(found);
+        }
+        Ok(())
+    }
+
     /// The versions of everything, by name, as a plan notes them.
     pub(crate) fn versions(&self) -> BTreeMap<String, String> {
         let parts = self.artefacts.parts().map(|part| {

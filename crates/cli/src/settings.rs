@@ -117,6 +117,11 @@ impl RunSettings {
             refuse_misfits(&plan, &by_name, &format!("on Kafka {}.{}", line.0, line.1)).map_err(
                 |error| Failure::usage(&error).hint("choose another version with --kafka"),
             )?;
+            if let Some(version) = &args.versions.debezium {
+                plan = plan.on_debezium(version);
+                refuse_misfits(&plan, &by_name, &format!("Debezium {version}"))
+                    .map_err(|error| Failure::usage(&error).hint("leave --debezium out"))?;
+            }
         }
         Ok(Self {
             plan,

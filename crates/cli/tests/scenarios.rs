@@ -154,6 +154,7 @@ claim = "no-row-missing"
         ("pause", fault("broker-pause", "for_ms = 600")),
         ("cut", proxied("network-cut", "for_ms = 600")),
         ("disk", fault("disk-loss", "topic = \"t\"")),
+        ("power", fault("power-loss", "broker = \"all\"")),
         (
             "consumer",
             format!(
@@ -179,6 +180,13 @@ claim = "no-row-missing"
             proxied(
                 "request-refused",
                 &format!("{one_request}code = \"NOT_ENOUGH_REPLICAS\"\n"),
+            ),
+        ),
+        (
+            "late",
+            proxied(
+                "request-late",
+                "api = \"Produce\"\npick = { first = 1 }\nlate_ms = 100\nfor_ms = 600\n",
             ),
         ),
         (

@@ -248,24 +248,40 @@ impl Database {
         traffic_began: Micros,
     ) -> Result<(), EngineError> {
         let mut writer = self.writer.lock().await;
-        let all = plan.scenario.writes.iter().zip(1..);
-        for (write, number) in all.filter(|(write, _)| write.start == WriteStart::AfterCapture) {
-            if let Some(after) = &write.after
-                && !self.reaches(after, plan, recorder, traffic_began).await
-            {
+        let all = plan.scenario.writes.iter().enumerate();
+        for (at, write) in all.filter(|(_, write)| write.start == WriteStart::AfterCapture) {
+            let may_go_on = async |trigger: &Option<Trigger>| {
+                let Some(trigger) = trigger else {
+                    return Ok(true);
+                };
+                if self.reaches(trigger, plan, recorder, traffic_began).await {
+                    return Ok(true);
+                }
                 let counts = recorder.counts();
                 if counts.capture_dead {
-                    break;
+                    return Ok(false);
                 }
                 // The others were to come behind it.
-                return Err(EngineError::NeverReached {
-                    number,
+                Err(EngineError::NeverReached {
+                    number: at + 1,
                     table: write.table.clone(),
-                    trigger: trigger_progress(after, plan, &counts),
-                });
+                    trigger: trigger_progress(trigger, plan, &counts),
+                })
+            };
+            if !may_go_on(&write.after).await? {
+                break;
             }
             let mut batch = EventBatch::new(recorder);
             writer.write(write, &mut |body| batch.add(body)).await?;
+            drop(batch);
+            if let Some(name) = plan.scenario.commits(at) {
+                let goes_on = may_go_on(&write.commit_after).await?;
+                let mut batch = EventBatch::new(recorder);
+                writer.commit(name, &mut |body| batch.add(body)).await?;
+                if !goes_on {
+                    break;
+                }
+            }
         }
         // A fault that is still to come must not meet the last change: what
         // it loses there nobody would wait for.

@@ -26,6 +26,7 @@ impl EngineError {
                 | Self::Refused { .. }
                 | Self::Topic { .. }
                 | Self::Lacking { .. }
+                | Self::Feature { .. }
                 | Self::Protocol { .. }
                 | Self::History { .. }
         )
@@ -126,6 +127,19 @@ pub enum EngineError {
         brokers: String,
         /// `host:port`.
         address: String,
+    },
+    /// The cluster does not have a feature at the level that it was formatted
+    /// with.
+    #[error(
+        "the log directories were formatted with {name}={wanted}, and the brokers report {reported}"
+    )]
+    Feature {
+        /// Kafka's name for it.
+        name: String,
+        /// The level that the scenario sets.
+        wanted: i16,
+        /// The level that is in force.
+        reported: i16,
     },
     /// A cluster does not allow, or cannot give, what a plan needs.
     #[error("the cluster lacks what this run needs; nothing was sent:\n  {}", lacks.join("\n  "))]

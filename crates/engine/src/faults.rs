@@ -79,10 +79,12 @@ catalogue! {
     RollingBounce rolling_bounce
     DiskLoss disk_loss
     DiskFull disk_full
+    PowerLoss power_loss
     NetworkCut network_cut
     LinkCut link_cut
     AnswerLost answer_lost
     RequestRefused request_refused
+    RequestLate request_late
     SlowNetwork slow_network
     ConsumerRestart consumer_restart
     ConsumerPause consumer_pause

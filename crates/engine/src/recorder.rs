@@ -9,7 +9,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use history::Recorder;
 use model::event::{Body, ClientRef, CommitResult, Event, Outcome, TxOutcome};
 use model::ids::{
-    FaultIx, GroupIx, MemberIx, Micros, Offset, PartitionIndex, PartitionRef, ProducerIx,
+    FaultIx, GroupIx, MemberIx, Micros, Offset, PartitionIndex, PartitionRef, ProducerIx, TxId,
 };
 use model::plan::ScenarioPlan;
 use model::scenario::Trigger;
@@ -28,7 +28,7 @@ struct State {
     groups_of_members: BTreeMap<MemberIx, GroupIx>,
     /// Producers that make records of others.
     deriving: BTreeSet<ProducerIx>,
-    changes_of_open_tx: u64,
+    changes_of_open_txs: BTreeMap<TxId, u64>,
     tails: BTreeMap<PartitionRef, Offset>,
     /// Whether the connector and each of its tasks have failed.
     units: BTreeMap<String, bool>,
@@ -64,7 +64,7 @@ impl HistoryRecorder {
                 file: Recorder::create(path)?,
                 groups_of_members: BTreeMap::new(),
                 deriving: BTreeSet::new(),
-                changes_of_open_tx: 0,
+                changes_of_open_txs: BTreeMap::new(),
                 tails: BTreeMap::new(),
                 units: BTreeMap::new(),
                 broken: false,
@@ -326,10 +326,11 @@ impl State {
             Body::IsolationDeclared { group, isolation } => {
                 counts.isolation.insert(*group, *isolation);
             }
-            // The writer has one transaction open at a time.
-            Body::ChangeInvoked { .. } => self.changes_of_open_tx += 1,
-            Body::TxCompleted { outcome, .. } => {
-                let changes = std::mem::take(&mut self.changes_of_open_tx);
+            Body::ChangeInvoked { tx, .. } => {
+                *self.changes_of_open_txs.entry(*tx).or_default() += 1;
+            }
+            Body::TxCompleted { tx, outcome } => {
+                let changes = self.changes_of_open_txs.remove(tx).unwrap_or(0);
                 if *outcome == TxOutcome::Committed {
                     counts.committed_changes += changes;
                 }

@@ -138,10 +138,11 @@ async fn run_on(target: &Target, at: &ScenarioRun<'_>) -> Result<(), EngineError
     } = *at;
     at.enter(Stage::Preparing);
     let mut observer = Observer::connect(&target.direct(), plan, recorder).await?;
+    let configs = EffectiveConfigs::default();
+    observer.check_features(plan, &configs).await?;
     observer.create_topics(plan, created).await?;
     observer.quotas(plan, Quotas::On).await?;
     observer.find_coordinators(plan).await?;
-    let configs = EffectiveConfigs::default();
     let database = Database::prepare(plan, target, &configs, recorder).await?;
     let workload = Workload::new(at, target, &configs)?;
     workload.start_groups(GroupStart::BeforeProducers).await?;

@@ -1,5 +1,6 @@
 //! Where and with what a run is carried out. Knows nothing of what is run.
 
+use std::collections::BTreeMap;
 use std::num::NonZeroUsize;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -13,6 +14,8 @@ use crate::clients::Clients;
 pub struct Embedded {
     /// Kafka, Connect, Debezium, `PostgreSQL`.
     pub artefacts: stack::artefacts::Artefacts,
+    /// Other releases of Debezium, for the scenarios that name one.
+    pub debezium: BTreeMap<String, stack::artefacts::Part>,
     /// What runs them.
     pub java: stack::java::Java,
     /// What makes them start faster, as far as there is any.

@@ -93,7 +93,8 @@ pub(crate) fn planned_time(plan: &ScenarioPlan) -> Duration {
         times.iter().fold(0u64, |sum, ms| sum.saturating_add(*ms))
     });
     let of_writes = plan.scenario.writes.iter();
-    let of_writes = of_writes.filter_map(|write| write.after.as_ref().map(elapsed));
+    let of_writes = of_writes.flat_map(|write| write.after.iter().chain(&write.commit_after));
+    let of_writes = of_writes.map(elapsed);
     Duration::from_millis(of_faults.chain(of_writes).max().unwrap_or(0))
 }
 

@@ -11,8 +11,9 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use model::plan::ScenarioPlan;
-use model::scenario::Link;
+use model::scenario::{Consequence, Link};
 use proxy::{ClusterProxy, ClusterSettings, HostPort, ProxyEvent, ProxyEventSink};
+use stack::artefacts::Artefacts;
 use stack::broker::LocalBroker;
 use stack::connect::Connect;
 use stack::embedded::{Cdc, CdcSpec, Stack, StackSpec};
@@ -27,6 +28,8 @@ use crate::settings::{Brokers, Embedded};
 
 /// Evidence has been read by then: nothing hangs on a clean end.
 const STOP_GRACE: Duration = Duration::from_millis(500);
+/// How often brokers note how far their logs were forced to disk.
+const CHECKPOINT_INTERVAL: &str = "log.flush.offset.checkpoint.interval.ms";
 /// What the proxies have to say of connections that they closed.
 const PROXY_LOG: &str = "proxy.log";
 
@@ -69,6 +72,13 @@ impl Target {
         spec.archives = embedded.archives.clone();
         spec.brokers = topology.brokers;
         spec.broker_config = topology.config.plain();
+        if plan.scenario.leads_to(Consequence::PowerLost) {
+            // What was forced to disk is then known to a tenth of a second.
+            spec.broker_config
+                .entry(CHECKPOINT_INTERVAL.to_owned())
+                .or_insert_with(|| "100".to_owned());
+        }
+        spec.features.clone_from(&topology.features);
         spec.secrets = plan.scenario.secrets();
         spec.cdc = plan.scenario.capture.as_ref().map(|capture| CdcSpec {
             worker_config: capture.worker_config.plain(),
@@ -104,7 +114,8 @@ impl Target {
                 Some(proxy)
             }
         };
-        let stack = Stack::start(&embedded.artefacts, &embedded.java, spec, |_| {}).await?;
+        let artefacts = artefacts_for(plan, embedded)?;
+        let stack = Stack::start(&artefacts, &embedded.java, spec, |_| {}).await?;
         let target = Self {
             home: Home::Embedded(Box::new(stack)),
             clients,
@@ -256,6 +267,21 @@ impl Target {
             proxy.stop().await;
         }
     }
+}
+
+/// The run's files, with the release of Debezium that the scenario names.
+fn artefacts_for(plan: &ScenarioPlan, embedded: &Embedded) -> Result<Artefacts, EngineError> {
+    let mut artefacts = embedded.artefacts.clone();
+    let capture = plan.scenario.capture.as_ref();
+    if let Some(version) = capture.and_then(|it| it.debezium.as_ref())
+        && let Some(cdc) = &mut artefacts.cdc
+    {
+        let other = embedded.debezium.get(version);
+        cdc.debezium = other.cloned().ok_or_else(|| EngineError::Lacking {
+            what: format!("Debezium {version}"),
+        })?;
+    }
+    Ok(artefacts)
 }
 
 /// A port for each broker, taken before there is one: a proxy in front is so

@@ -14,6 +14,7 @@ mod config;
 pub mod defaults;
 mod embedded;
 mod fault;
+mod features;
 mod foreign;
 mod internal;
 mod names;
@@ -26,6 +27,7 @@ pub mod words;
 pub use config::Config;
 pub use embedded::{EMBEDDED, embedded};
 pub use fault::*;
+pub use features::{FEATURES, Features, KafkaFeature};
 pub use internal::Keeper;
 pub use occurrence::{Happening, Occurrence};
 pub use parse::{
@@ -132,12 +134,17 @@ pub struct Topology {
     #[cfg_attr(test, schemars(range(min = 1, max = 3)))]
     pub brokers: u8,
     /// How clients reach the brokers; `network-cut`, `slow-network`,
-    /// `answer-lost` and `request-refused` need the fault proxy.
+    /// `answer-lost`, `request-refused` and `request-late` need the fault proxy.
     #[serde(default)]
     pub link: Link,
     /// How brokers reach each other; `link-cut` needs the fault proxy.
     #[serde(default)]
     pub replication_link: Link,
+    /// Levels of Kafka's features that log directories are formatted with. Where
+    /// one is missing, the level that this Kafka begins with.
+    #[serde(default, skip_serializing_if = "Features::is_empty")]
+    #[cfg_attr(test, schemars(schema_with = "crate::schema::rules::features"))]
+    pub features: Features,
     /// Broker configuration on top of the defaults. Values are strings.
     #[serde(default)]
     pub config: Config,
@@ -153,6 +160,7 @@ impl Default for Topology {
             brokers: 1,
             link: Link::Direct,
             replication_link: Link::Direct,
+            features: Features::new(),
             config: Config::new(),
         }
     }
@@ -390,6 +398,10 @@ pub struct Capture {
     pub slot: String,
     /// The publication.
     pub publication: String,
+    /// Debezium's release, such as `3.6.3.Final`. Where it is missing, the
+    /// run's.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub debezium: Option<String>,
     /// `topic.prefix`: the events of a table go to `PREFIX.public.TABLE`.
     pub prefix: String,
     /// Connector configuration on top of the defaults. Values are strings.
@@ -430,6 +442,14 @@ pub struct Write {
     /// When it starts. Writes before the capture stand before the others.
     #[serde(default)]
     pub start: WriteStart,
+    /// The transaction that all its rows belong to, by a name of the scenario's:
+    /// writes of one name share a transaction on a connection of its own, and
+    /// the last of them commits it. Only for comments, with `how = "insert"`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub transaction: Option<String>,
+    /// What the commit waits for. Needs `transaction`, in the last write of it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub commit_after: Option<Trigger>,
 }
 
 /// When rows are written.
@@ -462,6 +482,14 @@ pub enum WriteHow {
 }
 
 impl Scenario {
+    /// The transaction that this write commits, if it does.
+    pub fn commits(&self, write: usize) -> Option<&str> {
+        let name = self.writes.get(write)?.transaction.as_deref()?;
+        let mut later = self.writes.iter().skip(write + 1);
+        let is_last = later.all(|it| it.transaction.as_deref() != Some(name));
+        is_last.then_some(name)
+    }
+
     /// How many members the group of that name has; one that writes is a group
     /// as well.
     pub fn members_of(&self, group: &str) -> Option<u32> {

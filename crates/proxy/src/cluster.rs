@@ -408,6 +408,7 @@ impl Switchboard {
                 }
                 FaultEffect::DropAnswer { .. }
                 | FaultEffect::Delay { .. }
+                | FaultEffect::Late { .. }
                 | FaultEffect::Error { .. } => {
                     conditions.protocol.push(Arc::clone(active));
                     None

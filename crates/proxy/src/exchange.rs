@@ -12,6 +12,7 @@ use tokio::sync::Notify;
 use crate::active_fault::ActiveFault;
 use crate::fault::OnDrop;
 use crate::inspect::IN_FLIGHT_MAX;
+use crate::topic_error::TopicError;
 
 /// A request whose answer is to come.
 #[derive(Debug)]
@@ -33,6 +34,8 @@ pub(crate) enum ResponseFate {
     Dropped(OnDrop, Arc<ActiveFault>),
     /// It is swallowed, and this frame delivered for it.
     Replaced(Vec<u8>, Arc<ActiveFault>),
+    /// It is delivered with an error of topics in it.
+    Edited(TopicError, Arc<ActiveFault>),
     /// It will not come, and this frame is delivered in its turn.
     Refused(Vec<u8>),
 }
@@ -119,6 +122,17 @@ impl Exchange {
             self.lock().front(),
             Some(Expected {
                 fate: ResponseFate::Dropped(..) | ResponseFate::Replaced(..),
+                ..
+            })
+        )
+    }
+
+    /// Whether something is put into the next answer, which is held for that.
+    pub(crate) fn next_is_edited(&self) -> bool {
+        matches!(
+            self.lock().front(),
+            Some(Expected {
+                fate: ResponseFate::Edited(..),
                 ..
             })
         )

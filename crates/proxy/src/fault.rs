@@ -105,8 +105,18 @@ pub enum FaultEffect {
         /// Which of the two.
         what: Delayed,
     },
+    /// The client's connection is reset, and the request reaches the broker
+    /// later, over a connection of its own: when its client has gone on over
+    /// another one.
+    Late {
+        /// Which requests.
+        on: RequestFilter,
+        /// Milliseconds.
+        delay_ms: u64,
+    },
     /// The client gets an error for the whole request, whatever else the
-    /// request carried.
+    /// request carried. A broker that has acted on Metadata answers with all
+    /// that it says otherwise, and the error for the topics that are meant.
     Error {
         /// Which requests; an API must be named.
         on: RequestFilter,
@@ -336,16 +346,19 @@ impl FaultEffect {
     /// Which requests it meets; `None` where it meets connections.
     pub fn requests(&self) -> Option<&RequestFilter> {
         match self {
-            Self::DropAnswer { on, .. } | Self::Delay { on, .. } | Self::Error { on, .. } => {
-                Some(on)
-            }
+            Self::DropAnswer { on, .. }
+            | Self::Delay { on, .. }
+            | Self::Late { on, .. }
+            | Self::Error { on, .. } => Some(on),
             _ => None,
         }
     }
 
     fn longest_ms(&self) -> u64 {
         match self {
-            Self::SlowClose { delay_ms } | Self::Delay { delay_ms, .. } => *delay_ms,
+            Self::SlowClose { delay_ms }
+            | Self::Delay { delay_ms, .. }
+            | Self::Late { delay_ms, .. } => *delay_ms,
             Self::Latency {
                 latency_ms,
                 jitter_ms,

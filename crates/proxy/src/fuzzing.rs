@@ -121,7 +121,7 @@ impl<'a> Way<'a> {
         loop {
             let (bytes, with) = match decide(&self.at_hand)? {
                 Next::More | Next::Wait => return Ok(Stand::Goes),
-                Next::Silence | Next::Reset => return Ok(Stand::Over),
+                Next::Silence | Next::Reset | Next::Late(_) => return Ok(Stand::Over),
                 Next::Deliver { bytes, .. } => (bytes, None),
                 Next::Instead { bytes, with, .. } => (bytes, Some(with)),
                 Next::Swallow(bytes) => (bytes, Some(Vec::new())),

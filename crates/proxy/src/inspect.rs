@@ -8,6 +8,7 @@ use std::time::Duration;
 use crate::active_fault::ActiveFault;
 use crate::addresses::RewriteError;
 use crate::fault::RequestApi;
+use crate::late_request::LateRequest;
 use crate::link::Conditions;
 use crate::schema::{Malformed, varint};
 
@@ -68,6 +69,8 @@ pub(crate) enum Next {
     Silence,
     /// Reset both ends: a fault wants it.
     Reset,
+    /// The same, and this request is delivered all the same, later.
+    Late(Box<LateRequest>),
 }
 
 impl Next {

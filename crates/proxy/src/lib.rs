@@ -28,6 +28,7 @@ mod greeting;
 mod http;
 mod incoming;
 mod inspect;
+mod late_request;
 mod link;
 mod listener;
 #[cfg(test)]
@@ -42,6 +43,7 @@ mod schemas;
 mod shape;
 mod splice;
 mod stream;
+mod topic_error;
 mod way;
 mod write_queue;
 

@@ -98,11 +98,22 @@ impl Relay {
             if let Ok(upstream) = &upstream {
                 upstream.reset();
             }
-            if let Reset::Closed(reason) = reset {
-                self.totals.closed.add(1);
-                if let Some(cluster) = self.cluster() {
-                    cluster.report(self.peer, &self.upstream, &reason);
+            match reset {
+                Reset::Closed(reason) => {
+                    self.totals.closed.add(1);
+                    if let Some(cluster) = self.cluster() {
+                        cluster.report(self.peer, &self.upstream, &reason);
+                    }
                 }
+                Reset::Late(late) => {
+                    let delivered = late.deliver(&self.upstream);
+                    let mut link = self.link.clone();
+                    tokio::select! {
+                        () = delivered => {}
+                        () = era_over(&mut link, self.era) => {}
+                    }
+                }
+                Reset::Failed | Reset::EraOver | Reset::Wanted => {}
             }
         }
         drop(upstream);
@@ -400,6 +411,7 @@ impl Relay {
                     return Ok(Decision::WaitForRoom);
                 }
                 Next::Reset => return Err(Reset::Wanted),
+                Next::Late(late) => return Err(Reset::Late(late)),
             }
         }
     }
@@ -411,6 +423,13 @@ enum Decision {
     Go,
     /// Not before the other way has moved.
     WaitForRoom,
+}
+
+/// Returns when the connections of an era are to go.
+async fn era_over(link: &mut LinkView, era: u64) {
+    let is_over = |now: &Era| now.number != era || matches!(now.state, LinkState::Stopped);
+    // The link is gone, and with it all of them.
+    let _ = link.wait_for(is_over).await;
 }
 
 async fn sleep_until(when: Option<Instant>) {

@@ -12,8 +12,10 @@ use crate::inspect::{
     Addresses, CloseReason, HELD_BYTES_MAX, INSPECT_BYTES_MAX, Next, REQUEST_BYTES_MAX, Stretches,
     Surroundings, after_tags, frame_length, int16, int32,
 };
+use crate::late_request::LateRequest;
 use crate::requests::{Acks, Content, acks, content, schema};
 use crate::schemas::{addressed, api};
+use crate::topic_error::TopicError;
 
 /// The API, its version and the correlation id: the shortest header.
 const HEADER_BYTES_MIN: usize = 8;
@@ -44,6 +46,8 @@ struct Treatment {
     fate: ResponseFate,
     /// Whether the broker sees it.
     refused: bool,
+    /// It is delivered over a connection of its own, by this fault.
+    late: Option<(Duration, Arc<ActiveFault>)>,
 }
 
 impl RequestPath {
@@ -116,6 +120,7 @@ impl RequestPath {
                 delay: Duration::ZERO,
                 fate: ResponseFate::Delivered,
                 refused: false,
+                late: None,
             }
         } else {
             match treat(front, &header, acks, &concerned, around, name_of)? {
@@ -123,6 +128,15 @@ impl RequestPath {
                 None => return Ok(Next::More),
             }
         };
+        if let Some((after, fault)) = treatment.late {
+            return Ok(Next::Late(Box::new(LateRequest {
+                frame: front[..header.bytes].to_vec(),
+                api: header.api,
+                acks,
+                after,
+                fault,
+            })));
+        }
         let refused = treatment.refused;
         match acks {
             Acks::Wanted => exchange.expect(Expected {
@@ -269,6 +283,14 @@ fn treat(
             fault.evidence.too_large.add(1);
         }
     }
+    // Of a late one all must be there; one that is too large passes.
+    let waits = |it: &&Arc<ActiveFault>| matches!(it.fault.effect, FaultEffect::Late { .. });
+    if front.len() < header.bytes
+        && header.bytes <= INSPECT_BYTES_MAX
+        && concerned.iter().copied().any(|it| waits(&it))
+    {
+        return Ok(None);
+    }
     let asked = Asked {
         api: header.api,
         client_id: header.client_id,
@@ -278,6 +300,7 @@ fn treat(
         delay: Duration::ZERO,
         fate: ResponseFate::Delivered,
         refused: false,
+        late: None,
     };
     for &fault in concerned {
         if fault.picks(asked, name_of)
@@ -324,12 +347,33 @@ fn apply(
         return false;
     }
     match &fault.fault.effect {
+        FaultEffect::Late { delay_ms, .. } => {
+            if header.bytes > INSPECT_BYTES_MAX {
+                fault.evidence.too_large.add(1);
+            } else {
+                let after = Duration::from_millis(*delay_ms);
+                treatment.late = Some((after, Arc::clone(fault)));
+            }
+            // It counts when the broker has answered it.
+            return false;
+        }
         FaultEffect::Delay { delay_ms, .. } if acks == Acks::Wanted => {
             treatment.fate =
                 ResponseFate::Delayed(Duration::from_millis(*delay_ms), Arc::clone(fault));
         }
         FaultEffect::DropAnswer { then, .. } if acks == Acks::Wanted => {
             treatment.fate = ResponseFate::Dropped(*then, Arc::clone(fault));
+        }
+        FaultEffect::Error {
+            on,
+            code,
+            when: When::After,
+        } if header.api == api::METADATA => {
+            let error = TopicError {
+                code: *code,
+                topic: on.topic.clone(),
+            };
+            treatment.fate = ResponseFate::Edited(error, Arc::clone(fault));
         }
         FaultEffect::Error { code, when, .. } => {
             let frame = content.and_then(|content| {

@@ -12,6 +12,7 @@ use crate::inspect::{
 };
 use crate::schema::{Malformed, Mark, Schema, Step, Walk};
 use crate::schemas::{Addressed, Size, addressed, api};
+use crate::topic_error::TopicError;
 
 /// A correlation id: the shortest answer.
 const HEADER_BYTES_MIN: usize = 4;
@@ -188,6 +189,7 @@ impl ResponsePath {
             total,
             addresses: around.addresses,
             addressed: addressed(api).filter(|it| version >= it.since),
+            is_edited: exchange.next_is_edited(),
         };
         // Faults that do without the answer need no more of it.
         if !exchange.next_is_lost() && !answer.is_at_hand(front)? {
@@ -195,6 +197,7 @@ impl ResponsePath {
         }
         let bytes = total.min(front.len());
         self.after = Duration::ZERO;
+        let mut edit = None;
         match exchange.take() {
             Some(ResponseFate::Dropped(then, fault)) => {
                 fault.evidence.bytes(bytes);
@@ -221,6 +224,11 @@ impl ResponsePath {
                 (around.count_hit)(&fault);
                 self.after = after;
             }
+            Some(ResponseFate::Edited(error, fault)) => {
+                fault.evidence.bytes(total);
+                (around.count_hit)(&fault);
+                edit = Some(error);
+            }
             Some(ResponseFate::Delivered | ResponseFate::Refused(_)) | None => {}
         }
         match answer.handling() {
@@ -232,7 +240,11 @@ impl ResponsePath {
                 Ok(self.deliver(bytes))
             }
             Handling::Held => {
-                let with = answer.rewritten(&front[..total], directory)?;
+                let mut with = answer.rewritten(&front[..total], directory)?;
+                if let Some(error) = edit {
+                    let frame = with.get_or_insert_with(|| front[..total].to_vec());
+                    answer.put_error(&error, frame)?;
+                }
                 Ok(match with {
                     None => self.deliver(total),
                     Some(with) => Next::Instead {
@@ -299,11 +311,14 @@ struct Answer {
     addresses: Addresses,
     /// If it carries addresses.
     addressed: Option<&'static Addressed>,
+    /// Something is put into it.
+    is_edited: bool,
 }
 
 impl Answer {
     fn handling(&self) -> Handling {
         match self.addressed {
+            _ if self.is_edited => Handling::Held,
             _ if self.addresses == Addresses::Kept => Handling::AsIs,
             _ if self.api == api::API_VERSIONS => Handling::Held,
             None => Handling::AsIs,
@@ -339,6 +354,24 @@ impl Answer {
         }
     }
 
+    /// Puts an error of topics into the whole frame.
+    fn put_error(&self, error: &TopicError, frame: &mut [u8]) -> Result<(), CloseReason> {
+        let malformed = |why| CloseReason::malformed("answer", self.api, self.version, why);
+        let at = self.body_at(frame).map_err(malformed)?;
+        let body = frame.get_mut(at..).unwrap_or_default();
+        error.put_into(self.version, body).map_err(malformed)
+    }
+
+    /// Where the body of a whole frame with addresses begins.
+    fn body_at(&self, frame: &[u8]) -> Result<usize, Malformed> {
+        let header = 4 + HEADER_BYTES_MIN;
+        let is_flexible = |it: &Addressed| self.version >= it.schema.flexible_from;
+        if self.addressed.is_some_and(is_flexible) {
+            return after_tags(frame, header)?.ok_or(Malformed::End);
+        }
+        Ok(header)
+    }
+
     /// The whole frame with its addresses replaced; `None` when it passes as
     /// it is.
     fn rewritten(
@@ -353,13 +386,10 @@ impl Answer {
             limit_versions(self.version, &mut frame[header..]).map_err(malformed)?;
             return Ok(Some(frame));
         };
-        let at = if self.version >= schema.flexible_from {
-            after_tags(frame, header)
-                .map_err(malformed)?
-                .ok_or_else(|| malformed(Malformed::End))?
-        } else {
-            header
-        };
+        if self.addresses == Addresses::Kept {
+            return Ok(None);
+        }
+        let at = self.body_at(frame).map_err(malformed)?;
         let body = rewritten(schema, self.version, &frame[at..], directory)
             .map_err(|why| CloseReason::not_rewritten(self.api, self.version, why))?;
         let Some(body) = body else { return Ok(None) };

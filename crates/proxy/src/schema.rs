@@ -21,6 +21,8 @@ pub(crate) enum Mark {
     /// A group or a transactional id whose coordinator is looked for.
     Key,
     Acks,
+    /// A topic's error, before its name.
+    TopicError,
     ApiKey,
     MaxVersion,
     /// The rest is what a streamed message is walked along for.

@@ -78,7 +78,7 @@ static METADATA_ANSWER: Addressed = Addressed {
             f(Text).from(2),
             f(Fixed(4)).from(1),
             f(Array(&[
-                f(Fixed(2)),
+                f(Fixed(2)).marked(Mark::TopicError),
                 f(Text).marked(Mark::TopicName),
                 f(Fixed(16)).from(10).marked(Mark::TopicId),
                 f(Fixed(1)).from(1),

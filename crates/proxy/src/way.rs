@@ -10,6 +10,7 @@ use crate::counters::{Direction, Totals};
 use crate::fault::FaultEffect;
 use crate::incoming::Incoming;
 use crate::inspect::{CloseReason, HEAD_BYTES, HELD_LIMIT, UNSEEN_BYTES_MIN};
+use crate::late_request::LateRequest;
 use crate::link::Conditions;
 use crate::protocol::Protocol;
 use crate::request_path::RequestPath;
@@ -28,6 +29,8 @@ pub(crate) enum Reset {
     EraOver,
     /// A fault wants it.
     Wanted,
+    /// A fault wants it, and this request is to be delivered all the same.
+    Late(Box<LateRequest>),
     /// The connection cannot go on.
     Closed(CloseReason),
 }

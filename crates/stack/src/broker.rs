@@ -21,6 +21,7 @@ use crate::ports::ReservedPort;
 use crate::service::{Probe, Service, ServiceError, Stopped};
 
 pub mod full_disk;
+pub mod power_loss;
 
 /// What a broker logs last when it starts.
 const STARTED: &str = "Kafka Server started";

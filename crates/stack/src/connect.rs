@@ -307,6 +307,27 @@ impl Connect {
         self.ask(Method::Post, path, None).await.map(drop)
     }
 
+    /// Stops a connector: it has no tasks until it is resumed, and keeps its
+    /// configuration and its offsets (KIP-875). Connect answers when it has taken
+    /// note, not when it is done.
+    ///
+    /// # Errors
+    /// [`ConnectWorkerError`].
+    pub async fn stop(&self, name: &str) -> Result<(), ConnectWorkerError> {
+        let path = format!("/connectors/{}/stop", encoded(name.as_bytes()));
+        self.ask(Method::Put, path, None).await.map(drop)
+    }
+
+    /// Resumes a connector that was stopped. Connect answers when it has taken
+    /// note, not when it is done.
+    ///
+    /// # Errors
+    /// [`ConnectWorkerError`].
+    pub async fn resume(&self, name: &str) -> Result<(), ConnectWorkerError> {
+        let path = format!("/connectors/{}/resume", encoded(name.as_bytes()));
+        self.ask(Method::Put, path, None).await.map(drop)
+    }
+
     /// Removes a connector; its offsets stay.
     pub async fn delete(&self, name: &str) -> Result<(), ConnectWorkerError> {
         let path = format!("/connectors/{}", encoded(name.as_bytes()));

@@ -19,7 +19,7 @@ use crate::artefacts::Artefacts;
 use crate::broker::{BrokerError, BrokerPorts, Cluster, LocalBroker, ReplicationPort};
 use crate::connect::{Connect, ConnectSetup, ConnectWorkerError};
 use crate::encoding::random_id;
-use crate::format::{Format, FormatError};
+use crate::format::{Features, Format, FormatError};
 use crate::java::Java;
 use crate::jvm::{Compiler, JvmSpec, LOG4J2};
 use crate::ports::{NoPort, ReservedPort};
@@ -82,6 +82,9 @@ pub struct StackSpec {
     pub brokers: u8,
     /// Broker settings in Kafka's names; they win over ours.
     pub broker_config: BTreeMap<String, String>,
+    /// Features that the log directories are formatted with, where they are not
+    /// to be those of a new cluster of this Kafka.
+    pub features: Features,
     /// What a broker's CLIENT listener advertises, when not its own address.
     pub advertise: BTreeMap<u8, SocketAddr>,
     /// Ports taken before, for CLIENT listeners: a proxy in front can so be
@@ -130,6 +133,7 @@ impl StackSpec {
             dir: dir.into(),
             brokers: 1,
             broker_config: BTreeMap::new(),
+            features: Features::new(),
             advertise: BTreeMap::new(),
             client_ports: BTreeMap::new(),
             replication_ports: BTreeMap::new(),
@@ -206,7 +210,7 @@ impl Stack {
         if !spec.secrets.is_empty() {
             layout.hide_data(artefacts)?;
         }
-        let format = Format::of(artefacts, java).await?;
+        let format = Format::of(artefacts, java, &spec.features).await?;
         let brokers = prepare_brokers(&mut spec, &layout, format, |spec, id| {
             broker_jvm(artefacts, java, spec, &layout, id)
         })?;

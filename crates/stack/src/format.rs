@@ -28,6 +28,9 @@ use crate::logtail::LogTail;
 use crate::process::{Exit, ProcessError};
 use crate::temp_dir::{TempDir, lock_file};
 
+/// Levels of features by Kafka's names, where they are not a new cluster's own.
+pub type Features = BTreeMap<String, i16>;
+
 /// The features' levels, as records of the cluster's metadata (KIP-778).
 const CHECKPOINT: &str = "bootstrap.checkpoint";
 /// The cluster and the node that a log directory belongs to.
@@ -71,10 +74,14 @@ pub(crate) struct Format {
 }
 
 impl Format {
-    /// With the defaults of these jars: from the cache, else as their tool
-    /// says. Waits if another ackproof asks it.
-    pub(crate) async fn of(artefacts: &Artefacts, java: &Java) -> Result<Self, FormatError> {
-        let place = place_of(artefacts);
+    /// With these features, and else the defaults of these jars: from the
+    /// cache, else as their tool says. Waits if another ackproof asks it.
+    pub(crate) async fn of(
+        artefacts: &Artefacts,
+        java: &Java,
+        features: &Features,
+    ) -> Result<Self, FormatError> {
+        let place = place_of(artefacts, features);
         if let Ok(checkpoint) = fs::read(&place) {
             return Ok(Self { checkpoint });
         }
@@ -94,7 +101,7 @@ impl Format {
         if !place.is_file() {
             let parent = artefacts.cache.scratch();
             let scratch = TempDir::create(&parent).map_err(io_error(&parent))?;
-            let made = ask_tool(artefacts, java, scratch.path()).await?;
+            let made = ask_tool(artefacts, java, features, scratch.path()).await?;
             if let Some(parent) = place.parent() {
                 fs::create_dir_all(parent).map_err(io_error(parent))?;
             }
@@ -131,20 +138,28 @@ impl Format {
 
 /// Whether the tool's answer for these jars is known.
 pub(crate) fn is_formatted(artefacts: &Artefacts) -> bool {
-    place_of(artefacts).is_file()
+    place_of(artefacts, &Features::new()).is_file()
 }
 
 /// By version, to be found, and by jars: a user's own build has its own.
-fn place_of(artefacts: &Artefacts) -> PathBuf {
+fn place_of(artefacts: &Artefacts, features: &Features) -> PathBuf {
     let mut key = Sha256::new();
     artefacts.add_jars_to(&mut key);
+    for (name, level) in features {
+        key.update(format!("{name}={level}\n"));
+    }
     let key = hex(&key.finalize());
     let name = format!("kafka-{}-{}", artefacts.kafka.version, &key[..16]);
     artefacts.cache.formats().join(name)
 }
 
 /// Has Kafka's tool format a directory under `work`; the file that it made.
-async fn ask_tool(artefacts: &Artefacts, java: &Java, work: &Path) -> Result<PathBuf, FormatError> {
+async fn ask_tool(
+    artefacts: &Artefacts,
+    java: &Java,
+    features: &Features,
+    work: &Path,
+) -> Result<PathBuf, FormatError> {
     let io_error = |path: &Path| {
         let path = path.to_owned();
         move |source| FormatError::Io { path, source }
@@ -183,6 +198,10 @@ async fn ask_tool(artefacts: &Artefacts, java: &Java, work: &Path) -> Result<Pat
         "--config".into(),
         properties.into_os_string(),
     ]);
+    for (name, level) in features {
+        jvm.args
+            .extend(["--feature".into(), format!("{name}={level}").into()]);
+    }
     let child = jvm.child().spawn()?;
     let exit = tokio::time::timeout(TOOL_BOUND, child.wait())
         .await

@@ -19,7 +19,7 @@ use crate::embedded::{
     CdcSpec, Layout, StackError, StackSpec, broker_jvm, connect_jvm, prepare_brokers,
     prepare_connect,
 };
-use crate::format::Format;
+use crate::format::{Features, Format};
 use crate::java::Java;
 use crate::jvm::JvmSpec;
 use crate::logtail::LogTail;
@@ -151,7 +151,7 @@ async fn train_missing(
     java: &Java,
 ) -> Result<Archives, TrainError> {
     // Asked now, so that no start of a broker waits for it.
-    Format::of(artefacts, java)
+    Format::of(artefacts, java, &Features::new())
         .await
         .map_err(StackError::from)?;
     for program in wanted(artefacts) {
@@ -267,7 +267,7 @@ impl TrainingStack {
         let mut trainee = broker_jvm(artefacts, java, &spec, &layout, 1);
         trainee.archive_options = broker_options;
         trainee.nice = NICE_TRAINING;
-        let format = Format::of(artefacts, java).await?;
+        let format = Format::of(artefacts, java, &spec.features).await?;
         let brokers = prepare_brokers(&mut spec, &layout, format, |_, _| trainee.clone())?;
         for broker in &brokers {
             broker.service().start().await?;

@@ -132,11 +132,12 @@ pub(crate) async fn make_all_ready(
 async fn make_ready(settings: &mut RunSettings, before: Option<Ready>) -> Result<Ready, Failure> {
     match settings.brokers.clone() {
         settings::Brokers::Embedded(request) => {
-            let provision = match before {
+            let mut provision = match before {
                 Some(Ready::Embedded(provision)) => provision,
                 Some(Ready::Cluster(_)) | None => Box::new(provide(&request).await?),
             };
             settings.plan.versions = provision.versions();
+            provision.add_debezium(&request, &settings.plan).await?;
             Ok(Ready::Embedded(provision))
         }
         settings::Brokers::Cluster(bootstrap) => {
@@ -169,11 +170,13 @@ impl Ready {
                 let Provision {
                     cache,
                     artefacts,
+                    debezium,
                     java,
                 } = provision.as_ref();
                 Brokers::Embedded(Box::new(Embedded {
                     archives: Archives::find(cache, artefacts, java),
                     artefacts: artefacts.clone(),
+                    debezium: debezium.clone(),
                     java: java.clone(),
                 }))
             }

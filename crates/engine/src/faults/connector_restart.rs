@@ -1,4 +1,4 @@
-//! A connector, restarted over Connect's REST interface.
+//! A connector, restarted over Connect's REST interface, or stopped and resumed.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -11,7 +11,7 @@ use tokio::time::Instant;
 use super::injection::{Breakable, Broken, FaultContext, Healed, Proof, Result};
 use crate::database::{Database, is_sending};
 use crate::error::EngineError;
-use crate::wait::Wait;
+use crate::wait::{Wait, pass_until};
 
 const LOOK_INTERVAL: Duration = Duration::from_millis(20);
 /// How long Connect must report a failure before it is taken for the end of
@@ -24,6 +24,8 @@ pub(super) struct Restarting {
     slot: String,
     before: Option<SlotStatus>,
     tasks: RestartTasks,
+    /// When one that is stopped is resumed.
+    until: Option<Instant>,
 }
 
 impl Breakable for ConnectorRestart {
@@ -34,6 +36,10 @@ impl Breakable for ConnectorRestart {
         let capture = context.plan.scenario.capture.as_ref();
         let capture = capture.ok_or_else(|| lacking("capture"))?;
         let before = database(context)?.slot().await?;
+        if self.down_ms > 0 {
+            let connect = Arc::clone(cdc.connect());
+            return stop(self, context, connect, before, proof).await;
+        }
         let (tasks, scope) = match self.tasks {
             RestartTasks::Included if context.effect.is_real() => {
                 (RestartTasks::Included, RestartScope::WithTasks)
@@ -49,14 +55,62 @@ impl Breakable for ConnectorRestart {
             slot: capture.slot.clone(),
             before,
             tasks,
+            until: None,
         })
     }
+}
+
+/// Stops the connector, and returns when its task is gone: what is committed
+/// from then on nothing captures until it is resumed.
+async fn stop(
+    fault: ConnectorRestart,
+    context: &FaultContext<'_>,
+    connect: Arc<Connect>,
+    before: Option<SlotStatus>,
+    proof: &mut Proof,
+) -> Result<Restarting> {
+    let capture = context.plan.scenario.capture.as_ref();
+    let capture = capture.ok_or_else(|| lacking("capture"))?;
+    let connector = capture.connector.clone();
+    if context.effect.is_real() {
+        connect.stop(&connector).await?;
+        proof.add("Connect accepted the stop", true, connector.clone());
+        let waiting = context.recorder.waits().begin(Wait::Reconnect, &connector);
+        while pid(database(context)?.slot().await?.as_ref()).is_some() {
+            if !waiting.pause(LOOK_INTERVAL).await {
+                break;
+            }
+        }
+    }
+    Ok(Restarting {
+        connect,
+        connector,
+        slot: capture.slot.clone(),
+        before,
+        tasks: fault.tasks,
+        until: Some(Instant::now() + Duration::from_millis(fault.down_ms)),
+    })
 }
 
 impl Broken for Restarting {
     /// The old task must go: its replication connection shows that it did.
     async fn hold(&mut self, context: &FaultContext<'_>, proof: &mut Proof) -> Result<()> {
         let database = database(context)?;
+        if let Some(until) = self.until {
+            pass_until(until).await;
+            let now = database.slot().await?;
+            proof.add(
+                "no replication connection serves the slot",
+                pid(now.as_ref()).is_none(),
+                format!(
+                    "PostgreSQL served slot {} by {} before the stop, and by {} at its end",
+                    self.slot,
+                    sender_of(self.before.as_ref()),
+                    sender_of(now.as_ref())
+                ),
+            );
+            return Ok(());
+        }
         let wait = match self.tasks {
             RestartTasks::Included => Wait::Reconnect,
             RestartTasks::Left => Wait::Unchanged,
@@ -85,6 +139,9 @@ impl Broken for Restarting {
 
     async fn heal(self, context: &FaultContext<'_>, proof: &mut Proof) -> Result<Healed> {
         let database = database(context)?;
+        if self.until.is_some() && context.effect.is_real() {
+            self.connect.resume(&self.connector).await?;
+        }
         let waits = context.recorder.waits();
         let waiting = waits.begin(Wait::Reconnect, &self.connector);
         let mut dead_since = None;

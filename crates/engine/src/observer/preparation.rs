@@ -2,10 +2,11 @@
 
 use model::ids::{GroupId, TopicName};
 use model::plan::ScenarioPlan;
-use model::scenario::Transactions;
+use model::scenario::{Config, Transactions};
 use wire::{ClientIds, ConfigValue, NewTopic, QuotaEntity, Topics};
 
 use super::Observer;
+use crate::configs::EffectiveConfigs;
 use crate::created::Created;
 use crate::error::EngineError;
 
@@ -74,6 +75,34 @@ impl Observer {
             let found = self.cluster.await_topic(&topic.topic).await?;
             self.created
                 .extend(found.id.map(|created| (planned.ix, created)));
+        }
+        Ok(())
+    }
+
+    /// Makes sure that the features which the scenario sets are in force, and
+    /// keeps what the brokers report.
+    pub(crate) async fn check_features(
+        &mut self,
+        plan: &ScenarioPlan,
+        configs: &EffectiveConfigs,
+    ) -> Result<(), EngineError> {
+        let wanted = &plan.scenario.topology.features;
+        if wanted.is_empty() {
+            return Ok(());
+        }
+        let reported = self.cluster.finalized_features().await?;
+        let levels = reported.iter().map(|it| (it.0.clone(), it.1.to_string()));
+        configs.set("features", Config::from_iter(levels));
+        for (name, wanted) in wanted {
+            // A feature at level 0 is not reported.
+            let reported = reported.get(name).copied().unwrap_or(0);
+            if reported != *wanted {
+                return Err(EngineError::Feature {
+                    name: name.clone(),
+                    wanted: *wanted,
+                    reported,
+                });
+            }
         }
         Ok(())
     }

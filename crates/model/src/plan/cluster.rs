@@ -71,6 +71,23 @@ impl RunPlan {
         self
     }
 
+    /// The same plan for this release of Debezium and no other: without the
+    /// scenarios that name another.
+    #[must_use]
+    pub fn on_debezium(mut self, version: &str) -> Self {
+        let scenarios = self.scenarios.into_iter();
+        self.scenarios = scenarios
+            .filter_map(|plan| {
+                let capture = plan.scenario.capture.as_ref();
+                let own = capture.and_then(|it| it.debezium.clone());
+                let other = own.filter(|own| own != version);
+                let misfit = other.map(|version| format!("is about Debezium {version}"));
+                fit(plan, misfit.into_iter().collect(), &mut self.skipped)
+            })
+            .collect();
+        self
+    }
+
     /// The same plan with these clients in place of the scenarios' own: without
     /// those that are about others, and those with a setting that a client
     /// would not take, by `check`.

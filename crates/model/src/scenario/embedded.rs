@@ -1,10 +1,11 @@
 //! The scenarios that come with the binary.
 
 macro_rules! scenarios {
-    ($($name:literal)*) => {
+    ($($name:literal)* bugs: $($bug:literal)*) => {
         /// Name and text of each embedded scenario, in the order of running.
         pub const EMBEDDED: &[(&str, &str)] = &[
             $(($name, include_str!(concat!("../../scenarios/", $name, ".toml"))),)*
+            $(($bug, include_str!(concat!("../../scenarios/bugs/", $bug, ".toml"))),)*
         ];
     };
 }
@@ -32,6 +33,8 @@ scenarios! {
     "min-isr-2-last-replica-lost"
     "unclean-election-on"
     "unclean-election-off"
+    "power-loss-page-cache"
+    "power-loss-flushed"
     "answer-lost-no-idempotence"
     "answer-lost-idempotence"
     "in-flight-5-no-idempotence"
@@ -58,6 +61,16 @@ scenarios! {
     "exactly-once"
     "at-least-once"
     "read-uncommitted"
+bugs:
+    "dbz-76"
+    "dbz-76-fixed"
+    "kafka-13598"
+    "kafka-13598-fixed"
+    "kafka-14034"
+    "kip-966"
+    "kip-966-fixed"
+    "librdkafka-sequences-reused"
+    "librdkafka-sequences-reused-fixed"
 }
 
 /// The text of an embedded scenario.

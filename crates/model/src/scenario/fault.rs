@@ -168,6 +168,8 @@ pub enum Consequence {
     BrokerLost,
     /// A broker is ended, and comes back with an empty disk.
     DiskLost,
+    /// Brokers are ended, and come back without what was not forced to disk.
+    PowerLost,
     /// Broker processes stand still with their connections open.
     BrokersFreeze,
     /// Clients do not reach brokers that run.
@@ -288,10 +290,12 @@ catalogue! {
     RollingBounce rolling_bounce
     DiskLoss disk_loss
     DiskFull disk_full
+    PowerLoss power_loss
     NetworkCut network_cut
     LinkCut link_cut
     AnswerLost answer_lost
     RequestRefused request_refused
+    RequestLate request_late
     SlowNetwork slow_network
     ConsumerRestart consumer_restart
     ConsumerPause consumer_pause

@@ -3,12 +3,15 @@
 
 use std::collections::BTreeSet;
 
-use super::{BrokerPick, Config, FaultKind, Link, Scenario, Trigger, internal};
+use super::{BrokerPick, Config, FaultKind, Link, Scenario, Trigger, features, internal};
 use crate::plan::OwnPrefix;
 
 /// The first release line whose KRaft controllers heed
 /// `unclean.leader.election.enable` (KAFKA-12670).
 const UNCLEAN_ELECTION_SINCE: (u32, u32) = (3, 9);
+
+/// The first release line whose Connect can stop a connector (KIP-875).
+const CONNECTOR_STOP_SINCE: (u32, u32) = (3, 5);
 
 impl Scenario {
     /// Reasons why it cannot run on a user's cluster of so many brokers; none where it can.
@@ -35,6 +38,14 @@ impl Scenario {
             misfits.push(format!(
                 "needs settings of the brokers ({})",
                 keys.join(", ")
+            ));
+        }
+        if !self.topology.features.is_empty() {
+            let features = &self.topology.features;
+            let names: Vec<&str> = features.keys().map(String::as_str).collect();
+            misfits.push(format!(
+                "needs features of the cluster ({})",
+                names.join(", ")
             ));
         }
         if !self.quotas.is_empty() {
@@ -72,10 +83,26 @@ impl Scenario {
             let value = config.get("unclean.leader.election.enable");
             value.is_some_and(|value| value == "true")
         };
-        let misfit = "needs unclean.leader.election.enable, which KRaft heeds from Kafka 3.9 on \
-                      (KAFKA-12670)";
-        let misfits = line < UNCLEAN_ELECTION_SINCE && configs.any(unclean);
-        misfits.then(|| misfit.to_owned()).into_iter().collect()
+        let unclean = (line < UNCLEAN_ELECTION_SINCE && configs.any(unclean)).then(|| {
+            "needs unclean.leader.election.enable, which KRaft heeds from Kafka 3.9 on \
+             (KAFKA-12670)"
+                .to_owned()
+        });
+        let unknown = features::first_unknown(&self.topology.features, line).map(|feature| {
+            format!(
+                "sets the feature {}, which Kafka has from {}.{} on",
+                feature.name, feature.since.0, feature.since.1
+            )
+        });
+        let stops = self.faults.iter().any(|fault| match &fault.kind {
+            FaultKind::ConnectorRestart(restart) => restart.down_ms > 0,
+            _ => false,
+        });
+        let stops = (line < CONNECTOR_STOP_SINCE && stops).then(|| {
+            "stops a connector (`down_ms`), which Kafka Connect can from 3.5 on (KIP-875)"
+                .to_owned()
+        });
+        unclean.into_iter().chain(unknown).chain(stops).collect()
     }
 
     /// Puts the prefix before every name that a cluster knows: of topics and
@@ -104,8 +131,9 @@ impl Scenario {
             rename(&mut transform.from);
             rename(&mut transform.to);
         }
-        let writes = self.writes.iter_mut().filter_map(|it| it.after.as_mut());
-        writes.for_each(|after| rename_in_trigger(after, &rename));
+        let writes = self.writes.iter_mut();
+        let triggers = writes.flat_map(|it| it.after.iter_mut().chain(&mut it.commit_after));
+        triggers.for_each(|after| rename_in_trigger(after, &rename));
         for fault in &mut self.faults {
             rename_in_trigger(&mut fault.after, &rename);
             fault.kind.names().into_iter().for_each(rename);

@@ -346,9 +346,22 @@ fn validate(scenario: &Scenario) -> Result<(), Problem> {
             validate_before_capture(&scenario.writes[..at], write)
                 .or_else(|(key, message)| fail(&here(key), message))?;
         }
-        if let Some(after) = &write.after {
-            validate_trigger(scenario, after, scenario.faults.len())
-                .or_else(|message| fail(&here("after"), message))?;
+        for (key, trigger) in [
+            ("after", &write.after),
+            ("commit_after", &write.commit_after),
+        ] {
+            let Some(trigger) = trigger else { continue };
+            validate_trigger(scenario, trigger, scenario.faults.len())
+                .or_else(|message| fail(&here(key), message))?;
+        }
+        if write.transaction.is_some() {
+            validate_transaction(write)
+                .or_else(|(key, message)| fail(&here(key), message.to_owned()))?;
+        }
+        if write.commit_after.is_some() && scenario.commits(at).is_none() {
+            let message = "the last [[write]] of a `transaction` commits it: `commit_after` \
+                           belongs there";
+            return fail(&here("commit_after"), message.to_owned());
         }
     }
     for (at, fault) in scenario.faults.iter().enumerate() {
@@ -431,6 +444,28 @@ fn validate_before_capture(
         return Err((
             "start",
             "writes with `start = \"before-capture\"` come before the other [[write]] tables",
+        ));
+    }
+    Ok(())
+}
+
+/// A transaction that stays open while others write: nothing refers to its rows,
+/// so that none of the others waits for it.
+fn validate_transaction(write: &Write) -> Result<(), (&'static str, &'static str)> {
+    if write.table != "comments" {
+        return Err((
+            "table",
+            "comments that are written meanwhile may need the row: a `transaction` has comments \
+             only",
+        ));
+    }
+    if write.how != WriteHow::Insert {
+        return Err(("how", "a `transaction` has rows by `how = \"insert\"`"));
+    }
+    if write.start != WriteStart::AfterCapture {
+        return Err((
+            "start",
+            "a `transaction` is written when the connector streams",
         ));
     }
     Ok(())

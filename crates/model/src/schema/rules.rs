@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 use std::borrow::Cow;
 
 use super::field_names;
-use crate::scenario::{BrokerPick, Config, FaultKind, QUOTA_KEYS, Requests};
+use crate::scenario::{BrokerPick, Config, FEATURES, FaultKind, QUOTA_KEYS, Requests};
 
 /// The keys that go with `broker`.
 const OF_PICK: [&str; 4] = ["topic", "partition", "group", "transactional_id"];
@@ -23,7 +23,7 @@ const SHARED: [(&str, &str); 7] = [
     ("down_ms", "How long it stays down, in milliseconds."),
     (
         "for_ms",
-        "For how long, in milliseconds; for `answer-lost` and `request-refused` at most, and for \
+        "For how long, in milliseconds; for `answer-lost`, `request-refused` and `request-late` at most, and for \
          `consumer-zombie` at least.",
     ),
     (
@@ -170,8 +170,19 @@ pub(crate) fn of_write(schema: &mut Schema) {
             Value::Null,
         ),
         when("how", &["copy"], is("rows_per_s", 0.into()), Value::Null),
+        json!({
+            "if": {"required": ["transaction"]},
+            "then": {"properties": {
+                "table": {"const": "comments"},
+                "how": {"const": "insert"},
+                "start": {"const": "after-capture"},
+            }},
+        }),
     ];
-    add(schema, json!({"allOf": rules}));
+    add(
+        schema,
+        json!({"allOf": rules, "dependentRequired": {"commit_after": ["transaction"]}}),
+    );
 }
 
 pub(crate) fn of_guarantee(schema: &mut Schema) {
@@ -198,6 +209,23 @@ pub(crate) fn quotas(_: &mut SchemaGenerator) -> Schema {
         "type": "object",
         "properties": Value::Object(keys.collect()),
         "minProperties": 1,
+        "additionalProperties": false,
+    })
+}
+
+pub(crate) fn features(_: &mut SchemaGenerator) -> Schema {
+    let keys = FEATURES.iter().map(|it| {
+        let level = json!({
+            "type": "integer",
+            "minimum": 0,
+            "maximum": it.level_max,
+            "description": it.meaning,
+        });
+        (it.name.to_owned(), level)
+    });
+    json_schema!({
+        "type": "object",
+        "properties": Value::Object(keys.collect()),
         "additionalProperties": false,
     })
 }

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use model::ids::RunId;
 use model::plan::{OwnNames, RunPlan, ScenarioPlan};
-use model::scenario::{EMBEDDED, Scenario, parse};
+use model::scenario::{EMBEDDED, Scenario, embedded, parse};
 
 fn all(repeat: u32, brokers: usize) -> RunPlan {
     let scenarios: Vec<Scenario> = EMBEDDED
@@ -51,6 +51,18 @@ fn what_a_version_of_kafka_cannot_do_is_skipped() {
     assert_eq!(names(&old), BTreeSet::from(["broker-restart"]));
     assert_eq!(old.skipped.len(), 1);
     assert_eq!(old.skipped[0].scenario, name);
+}
+
+#[test]
+fn a_scenario_about_one_debezium_does_not_run_on_another() {
+    let text = embedded("debezium-offset-recovery").unwrap();
+    let pinned = text.replace("[capture]", "[capture]\ndebezium = \"3.6.3.Final\"");
+    let scenarios = [parse("x", &pinned).unwrap()];
+    let plan = RunPlan::new(RunId::new(1), 1, BTreeMap::new(), &scenarios, 1);
+    let kept = plan.clone().on_debezium("3.6.3.Final");
+    assert_eq!((kept.scenarios.len(), kept.skipped.len()), (1, 0));
+    let other = plan.on_debezium("3.7.0.Final");
+    assert_eq!(other.skipped[0].reasons, ["is about Debezium 3.6.3.Final"]);
 }
 
 #[test]

@@ -53,3 +53,21 @@ fn a_brokers_number_does_not_fit() {
     let text = text.replace("for_ms = 10000", "for_ms = 10000\nbroker = 1");
     assert_eq!(misfits(&text, 3), ["names broker 1 by its number"]);
 }
+
+#[test]
+fn a_feature_needs_a_kafka_that_knows_it_and_a_cluster_of_its_own() {
+    let text = embedded("exactly-once").unwrap();
+    let features = "\n[topology]\nfeatures = { \"transaction.version\" = 0 }\n\n[[topic]]";
+    let text = text.replacen("\n[[topic]]", features, 1);
+    assert_eq!(
+        misfits(&text, 3),
+        ["needs features of the cluster (transaction.version)"]
+    );
+    let scenario = parse("x", &text).unwrap();
+    let plan = RunPlan::new(RunId::new(1), 1, BTreeMap::new(), &[scenario], 1);
+    assert!(plan.clone().on_kafka((4, 0)).skipped.is_empty());
+    assert_eq!(
+        plan.on_kafka((3, 9)).skipped[0].reasons,
+        ["sets the feature transaction.version, which Kafka has from 4.0 on"]
+    );
+}

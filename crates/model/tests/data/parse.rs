@@ -373,3 +373,41 @@ fn a_scenario_is_about_what_its_settings_are_plainly_there_for() {
         ["rebalance "]
     );
 }
+
+/// Writes of one transaction around one of their own.
+#[test]
+fn the_last_write_of_a_transaction_commits_it() {
+    let comments = |more: &str| format!("[[write]]\ntable = \"comments\"\nrows = 5\n{more}\n");
+    let text = |first: &str, last: &str| {
+        let parents = "[capture]\nconnector = \"c\"\nslot = \"s\"\npublication = \"p\"\n\
+                       prefix = \"db\"\n[[write]]\ntable = \"users\"\nrows = 1\n\
+                       [[write]]\ntable = \"videos\"\nrows = 1\n";
+        let writes = [comments(first), comments(""), comments(last)].concat();
+        format!("{GOOD}{parents}{writes}")
+    };
+    let of_a = "transaction = \"a\"";
+    let later = format!("{of_a}\ncommit_after = {{ captured = 7 }}");
+    let scenario = parse("mine.toml", &text(of_a, &later)).unwrap();
+    let commits: Vec<_> = (0..5).map(|at| scenario.commits(at)).collect();
+    assert_eq!(commits, [None, None, None, None, Some("a")]);
+    for (first, last, why) in [
+        (
+            later.as_str(),
+            of_a,
+            "the last [[write]] of a `transaction` commits it",
+        ),
+        // What is open has no events.
+        (
+            of_a,
+            &format!("{of_a}\ncommit_after = {{ captured = 8 }}"),
+            "`captured = 8` is never reached: 7 row changes",
+        ),
+        (of_a, "commit_after = { captured = 1 }", "`transaction`"),
+        ("how = \"copy\"\ntransaction = \"a\"", of_a, "`how"),
+    ] {
+        let error = parse("mine.toml", &text(first, last))
+            .unwrap_err()
+            .to_string();
+        assert!(error.contains(why), "{error}");
+    }
+}

@@ -74,7 +74,7 @@ claim = "no-loss"
 const FULL: &[(&str, &str)] = &[
     (
         "topology",
-        "brokers = 3\nlink = \"proxy\"\nreplication_link = \"proxy\"\nconfig = { \"num.io.threads\" = \"4\" }",
+        "brokers = 3\nlink = \"proxy\"\nreplication_link = \"proxy\"\nfeatures = { \"transaction.version\" = 0 }\nconfig = { \"num.io.threads\" = \"4\" }",
     ),
     (
         "topic",
@@ -100,12 +100,13 @@ const FULL: &[(&str, &str)] = &[
     (
         "capture",
         "connector = \"c\"\nslot = \"s\"\npublication = \"p\"\nprefix = \"d\"\n\
+         debezium = \"3.6.3.Final\"\n\
          config = { a = \"b\" }\nworker_config = { \"offset.flush.interval.ms\" = \"50\" }",
     ),
     (
         "write",
-        "table = \"videos\"\nrows = 10\nhow = \"insert\"\nrows_per_s = 4\n\
-         after = { elapsed_ms = 1 }",
+        "table = \"comments\"\nrows = 10\nhow = \"insert\"\nrows_per_s = 4\n\
+         after = { elapsed_ms = 1 }\ntransaction = \"a\"\ncommit_after = { elapsed_ms = 2 }",
     ),
     (
         "quota",
@@ -133,7 +134,8 @@ pause_ms = 1
 effect = "real"
 signal = "kill"
 down_ms = 1
-for_ms = 1
+for_ms = 2
+late_ms = 1
 topic = "orders"
 partition = 0
 group = "biller"
@@ -187,9 +189,10 @@ pub(crate) fn with(name: &str, content: Table) -> Table {
     let content = Value::Table(content);
     let value = match (is_single(name), document.get_mut(name)) {
         (true, _) => content,
-        // Others name what the first of several is.
+        // Others name what the first of several is; a comment needs the rows before it.
         (false, Some(Value::Array(all))) if all.len() > 1 => {
-            all[0] = content;
+            let at = if name == "write" { all.len() - 1 } else { 0 };
+            all[at] = content;
             return document;
         }
         (false, _) => Value::Array(vec![content]),

@@ -244,6 +244,10 @@ impl Fixture {
         self.proxy.add(ProxyFault::new(effect)).await.unwrap()
     }
 
+    pub(crate) async fn evidence(&self, id: FaultId) -> TrafficEvidence {
+        self.proxy.fault(id).await.unwrap().evidence
+    }
+
     pub(crate) async fn heal(&self, id: FaultId) -> TrafficEvidence {
         self.proxy.heal(id).await.unwrap().evidence
     }

@@ -79,6 +79,31 @@ async fn a_dropped_answer_may_leave_the_connection_open_and_silent() {
 }
 
 #[tokio::test]
+async fn a_late_request_arrives_when_its_client_has_gone_on() {
+    let fixture = Fixture::start(broker()).await;
+    let mut client = fixture.client().await;
+    let id = fixture
+        .add(FaultEffect::Late {
+            on: picked(END_TXN, Pick::First(1)),
+            delay_ms: 300,
+        })
+        .await;
+    client.send(END_TXN, 0, 1, &end_txn("tx")).await;
+    assert!(client.end().await.is_err());
+    let mut again = fixture.client().await;
+    assert_eq!(end(&mut again, 2, "tx").await, 0);
+    assert_eq!(fixture.broker.correlations(), [2]);
+    let met = || async { fixture.evidence(id).await.requests };
+    assert!(met().await.is_empty(), "it counts when it was answered");
+    while met().await.is_empty() {
+        assert_eq!(again.ask(3, b"other").await.unwrap(), b"other");
+    }
+    let seen = fixture.broker.correlations();
+    assert_eq!(seen.iter().filter(|it| **it == 1).count(), 1);
+    assert_eq!(fixture.heal(id).await.requests[&RequestApi(END_TXN)], 1);
+}
+
+#[tokio::test]
 async fn an_error_before_is_one_that_the_broker_never_saw() {
     let fixture = Fixture::start(broker()).await;
     let mut client = fixture.client().await;

@@ -168,7 +168,10 @@ fn not_tested(run: &Run<'_>) -> Vec<Item> {
         let killed = scenarios.iter().any(|scenario| {
             scenario.leads_to(Consequence::BrokersEnd) || scenario.leads_to(Consequence::DiskLost)
         });
-        if killed {
+        let power = scenarios
+            .iter()
+            .any(|scenario| scenario.leads_to(Consequence::PowerLost));
+        if killed && !power {
             items.push(Item::new(
                 "Brokers were ended as processes on a machine that went on, with its page \
                  cache. A power failure was not tested.",

@@ -57,6 +57,11 @@ pub(super) fn configuration(scenario: &Scenario) -> Table {
         }
     };
     add(&text!["brokers"], &scenario.topology.config);
+    let features = &scenario.topology.features;
+    let features = features
+        .iter()
+        .map(|(name, level)| (name.clone(), level.to_string()));
+    add(&text!["features"], &features.collect());
     for topic in &scenario.topics {
         add(&text!["topic ", code(&topic.name)], &topic.config);
     }

@@ -9,6 +9,13 @@ use testkit::request;
 
 use crate::fixture::{Fixture, GRACE, entries};
 
+/// The level in force, as Kafka's tool tells it.
+fn level<'t>(told: &'t str, feature: &str) -> &'t str {
+    let line = told.lines().find(|it| it.contains(feature)).unwrap();
+    let level = line.split("FinalizedVersionLevel:").nth(1).unwrap();
+    level.split_whitespace().next().unwrap()
+}
+
 /// An unpacked distribution stands for any Kafka that is not the default.
 #[tokio::test]
 async fn the_storage_tool_of_any_kafka_is_asked_once_and_its_features_are_in_force() {
@@ -27,13 +34,8 @@ async fn the_storage_tool_of_any_kafka_is_asked_once_and_its_features_are_in_for
 
     let stack = fixture.start(fixture.spec()).await;
     let features = fixture.tool("FeatureCommand", &stack.brokers()[0], &["describe"]);
-    let level = |name: &str| {
-        let line = features.lines().find(|it| it.contains(name)).unwrap();
-        let level = line.split("FinalizedVersionLevel:").nth(1).unwrap();
-        level.split_whitespace().next().unwrap().to_owned()
-    };
-    assert_eq!(level("transaction.version"), "2");
-    assert_eq!(level("eligible.leader.replicas.version"), "1");
+    assert_eq!(level(&features, "transaction.version"), "2");
+    assert_eq!(level(&features, "eligible.leader.replicas.version"), "1");
     stack.stop(GRACE).await;
 
     let tool_log = cache.root().join("logs/storage-tool.log");
@@ -43,4 +45,14 @@ async fn the_storage_tool_of_any_kafka_is_asked_once_and_its_features_are_in_for
     let stack = fixture.start(fixture.spec()).await;
     stack.stop(GRACE).await;
     assert_eq!(fs::read_to_string(&tool_log).unwrap(), asked, "asked again");
+
+    // Other features are another format.
+    let mut spec = fixture.spec();
+    spec.features = [("transaction.version".to_owned(), 1)].into();
+    let stack = fixture.start(spec).await;
+    let features = fixture.tool("FeatureCommand", &stack.brokers()[0], &["describe"]);
+    assert_eq!(level(&features, "transaction.version"), "1");
+    assert_eq!(level(&features, "eligible.leader.replicas.version"), "1");
+    stack.stop(GRACE).await;
+    assert_eq!(entries(&cache.root().join("formats")), 2);
 }

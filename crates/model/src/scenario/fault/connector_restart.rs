@@ -1,7 +1,9 @@
-//! The connector is restarted over Connect's REST interface.
+//! The connector is restarted over Connect's REST interface, or stopped and
+//! resumed.
 
 use super::{
-    Deserialize, FaultDefinition, FaultParameters, FaultTarget, Phrase, Scenario, Serialize, plain,
+    BadKey, Deserialize, FaultDefinition, FaultParameters, FaultTarget, Phrase, Scenario,
+    Serialize, duration_ms, plain,
 };
 
 pub(super) const DEFINITION: FaultDefinition = FaultDefinition {
@@ -17,6 +19,11 @@ pub struct ConnectorRestart {
     /// Whether its tasks are restarted with it.
     #[serde(default)]
     pub tasks: RestartTasks,
+    /// How long the connector is stopped, in milliseconds; 0 is a restart over
+    /// REST, which leaves no time between.
+    #[serde(default)]
+    #[cfg_attr(test, schemars(range(max = crate::schema::DURATION_MS_MAX)))]
+    pub down_ms: u64,
 }
 
 /// Whether a connector's tasks are restarted with it.
@@ -39,6 +46,12 @@ impl FaultParameters for ConnectorRestart {
             Some(capture) => plain("connector ").name(&capture.connector),
             None => plain("the connector"),
         };
+        if self.down_ms > 0 {
+            return connector.plain(format!(
+                " is stopped over REST (PUT …/stop), and resumed after {}",
+                duration_ms(self.down_ms)
+            ));
+        }
         connector.plain(match self.tasks {
             RestartTasks::Included => {
                 " and its task are restarted over REST (?includeTasks=true&onlyFailed=false)"
@@ -47,7 +60,23 @@ impl FaultParameters for ConnectorRestart {
         })
     }
 
+    fn lasts_ms(&self) -> Option<u64> {
+        (self.down_ms > 0).then_some(self.down_ms)
+    }
+
+    fn check(&self, _: &Scenario) -> Result<(), BadKey> {
+        if self.down_ms > 0 && self.tasks == RestartTasks::Left {
+            let message = "a connector that is stopped has no tasks: `tasks = \"left\"` goes \
+                           without `down_ms`";
+            return Err(("down_ms", message.to_owned()));
+        }
+        Ok(())
+    }
+
     fn evidence(&self, _: &Scenario) -> &'static str {
+        if self.down_ms > 0 {
+            return "no replication connection served the slot while the connector was stopped";
+        }
         "PostgreSQL no longer serves the replication slot over the connection of the task before"
     }
 }

@@ -73,12 +73,18 @@ fn parents(scenario: &Scenario) -> Result<(), Problem> {
 
 fn triggers(scenario: &Scenario) -> Result<(), Problem> {
     for (at, write) in scenario.writes.iter().enumerate() {
-        if let Some(after) = &write.after {
-            let earlier = scenario.writes.get(..at).unwrap_or_default();
-            never_reached(scenario, after, earlier).map_or(Ok(()), |message| {
-                let path = ["write".into(), at.into(), "after".into()];
-                Err(Problem::new(path, message))
-            })?;
+        let before = scenario.writes.get(..at).unwrap_or_default();
+        for (key, trigger) in [
+            ("after", &write.after),
+            ("commit_after", &write.commit_after),
+        ] {
+            let never = trigger
+                .as_ref()
+                .and_then(|trigger| never_reached(scenario, trigger, before));
+            if let Some(message) = never {
+                let path = ["write".into(), at.into(), key.into()];
+                return Err(Problem::new(path, message));
+            }
         }
     }
     for (at, fault) in scenario.faults.iter().enumerate() {
@@ -123,10 +129,15 @@ fn changes(scenario: &Scenario, writes: &[Write]) -> u64 {
     let snapshot = scenario.capture.as_ref();
     let snapshot = snapshot.and_then(|it| it.config.get("snapshot.mode"));
     let is_read = !snapshot.is_some_and(|mode| mode == "no_data" || mode == "never");
+    let later = scenario.writes.get(writes.len()..).unwrap_or_default();
+    let is_open = |write: &Write| {
+        write.transaction.is_some() && later.iter().any(|it| it.transaction == write.transaction)
+    };
     let with_event = writes
         .iter()
         .filter(|write| write.start == WriteStart::AfterCapture || is_read);
     with_event
+        .filter(|write| !is_open(write))
         .map(|write| match write.how {
             WriteHow::InsertAndTouch => write.rows.saturating_mul(2),
             WriteHow::Insert | WriteHow::Copy => write.rows,

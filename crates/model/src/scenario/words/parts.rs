@@ -20,8 +20,14 @@ pub fn cluster(topology: &Topology) -> Phrase {
         Link::Proxy => "; brokers replicate from each other through a proxy that can cut the link",
     };
     let brokers = counted(topology.brokers.into(), "Kafka broker");
+    let features: Vec<String> = topology
+        .features
+        .iter()
+        .map(|(name, level)| format!("; formatted with {name}={level}"))
+        .collect();
+    let features = features.concat();
     plain(format!(
-        "{brokers} (KRaft); clients connect to {to} {link}{between}"
+        "{brokers} (KRaft); clients connect to {to} {link}{between}{features}"
     ))
 }
 
@@ -147,7 +153,9 @@ pub fn database() -> Phrase {
 
 /// The connector of change data capture.
 pub fn connector(capture: &Capture) -> Phrase {
-    plain("Debezium's PostgreSQL connector ")
+    let version = capture.debezium.iter();
+    let version: String = version.map(|version| format!(" {version}")).collect();
+    plain(format!("Debezium{version}'s PostgreSQL connector "))
         .name(&capture.connector)
         .plain(": slot ")
         .name(&capture.slot)
@@ -160,6 +168,7 @@ pub fn connector(capture: &Capture) -> Phrase {
 /// Rows that are written.
 pub fn write(write: &Write) -> Phrase {
     let how = match write.how {
+        WriteHow::Insert if write.transaction.is_some() => "all in one transaction",
         WriteHow::Insert => "one transaction each",
         WriteHow::InsertAndTouch => {
             "one transaction each, which also updates the counter of the comment's video"
@@ -174,6 +183,12 @@ pub fn write(write: &Write) -> Phrase {
     }
     if let Some(after) = &write.after {
         words = words.plain("; ").phrase(trigger(after));
+    }
+    if let Some(name) = &write.transaction {
+        words = words.plain(format!(", which is open as `{name}`"));
+    }
+    if let Some(after) = &write.commit_after {
+        words = words.plain("; it is committed ").phrase(trigger(after));
     }
     if write.start == WriteStart::BeforeCapture {
         words =
