@@ -52,10 +52,11 @@ impl Fault {
                     headers.truncate(1);
                 }
             }
-            "send" if self.is("damages-a-value") => {
-                if request["value"].as_str().is_some_and(|it| it.len() > 4) {
-                    request["value"] = json!("ZGFtYWdlZA==");
-                }
+            "send"
+                if self.is("damages-a-value")
+                    && request["value"].as_str().is_some_and(|it| it.len() > 4) =>
+            {
+                request["value"] = json!("ZGFtYWdlZA==");
             }
             "commit" if self.is("commits-ahead") => {
                 for position in request["offsets"].as_array_mut().unwrap() {
@@ -99,7 +100,10 @@ impl Fault {
             }
             "acknowledged" if self.is("fails-what-is-stored") && id == Some(3) => {
                 let error = json!({"name": "Lie", "message": ""});
-                return (Some(json!({"event": "failed", "id": 3, "error": error})), None);
+                return (
+                    Some(json!({"event": "failed", "id": 3, "error": error})),
+                    None,
+                );
             }
             "failed" | "unknown" if self.is("forgets-an-error") => return (None, None),
             "failed" | "unknown" if self.is("takes-an-error-for-success") => {
@@ -179,7 +183,11 @@ fn main() {
         }
     }
     let code = child.wait().unwrap().code().unwrap_or(9);
-    let code = if fault.is("ends-with-an-error") && code == 0 { 3 } else { code };
+    let code = if fault.is("ends-with-an-error") && code == 0 {
+        3
+    } else {
+        code
+    };
     std::process::exit(code);
 }
 

@@ -95,24 +95,25 @@ pub(crate) async fn provide_clients(
     let named: BTreeSet<ClientSpec> = named.cloned().collect();
     let resolved = tokio::task::spawn_blocking(move || {
         Clients::resolve(&named, &cache, brokers.as_ref(), &mut |progress| {
-            tell(progress)
+            tell(progress);
         })
+        .map_err(Box::new)
     });
     resolved
         .await
         .map_err(|error| Failure::environment(&BrokeOff(error)))?
-        .map_err(|error| match &error {
+        .map_err(|error| match &*error {
             ClientError::NotThere { .. }
             | ClientError::Java {
                 source: JavaClientError::NoClient { .. },
                 ..
-            } => Failure::usage(&error),
+            } => Failure::usage(&*error),
             ClientError::Java {
                 source: JavaClientError::Fetch(source),
                 ..
             }
             | ClientError::Librdkafka { source, .. } => fetch_failure(source),
-            ClientError::Java { .. } => Failure::environment(&error),
+            ClientError::Java { .. } => Failure::environment(&*error),
         })
 }
 

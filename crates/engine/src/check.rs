@@ -22,6 +22,10 @@ use crate::faults::check_faults;
 /// # Errors
 /// The first such thing, and where in the scenario it stands.
 pub fn check(plan: &ScenarioPlan) -> Result<(), Problem> {
+    #[expect(
+        clippy::redundant_closure_for_method_calls,
+        reason = "the method is of one lifetime, and the closure of all"
+    )]
     each_config(plan, |asked| asked.known())?;
     check_faults(plan)
 }

@@ -2,6 +2,11 @@
 //! as something that runs on this machine. Knows nothing of what it is told to
 //! do.
 
+#![allow(
+    clippy::result_large_err,
+    reason = "told once, before a run, and never on a way that has to be fast"
+)]
+
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 

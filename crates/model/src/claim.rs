@@ -11,6 +11,7 @@ macro_rules! claims {
     ($($variant:ident $name:literal contradicted by [$($anomaly:ident),*]: $meaning:literal)*) => {
         /// A property of delivery that a scenario checks.
         #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+        #[allow(clippy::doc_markdown, reason = "the sentences are shown to people, as they are")]
         pub enum Claim {
             $(
                 #[doc = $meaning]

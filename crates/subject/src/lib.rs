@@ -148,9 +148,8 @@ pub fn check(client: &ClientCommand, start: Start) -> Result<(), SubjectError> {
             Some(Event::Refused { key, reason }) => {
                 return Err(SubjectError::Refused { key, reason });
             }
-            Some(_) => {}
             None if left.is_zero() => return Err(SubjectError::Silent("start")),
-            None => {}
+            Some(_) | None => {}
         }
     }
 }

@@ -294,7 +294,7 @@ impl Transformer<'_> {
             self.window.lost = false;
             return Ok(());
         }
-        let delivery = self.await_outcomes(session)?;
+        let delivery = await_outcomes(session)?;
         self.end(delivery, session)
     }
 
@@ -304,7 +304,9 @@ impl Transformer<'_> {
         let lost = std::mem::take(&mut self.window.lost);
         let delivery = if lost { Delivery::Broken } else { delivery };
         let end = match self.window.open.take() {
-            Some(transaction) => self.end_transaction(transaction, &stretches, delivery, session)?,
+            Some(transaction) => {
+                self.end_transaction(transaction, &stretches, delivery, session)?
+            }
             None => self.commit(&stretches, delivery, session)?,
         };
         match end {
@@ -318,18 +320,6 @@ impl Transformer<'_> {
             }
         }
         Ok(())
-    }
-
-    /// Waits until everything that was handed over has its outcome. Nothing of
-    /// the sort is asked of the client, as an application's own thread waits.
-    fn await_outcomes(&self, session: &mut Session) -> Result<Delivery, SubjectError> {
-        while session.outstanding() > 0 {
-            session.turn(OUTCOMES)?;
-        }
-        Ok(match session.take_undelivered() {
-            0 => Delivery::Whole,
-            _ => Delivery::Broken,
-        })
     }
 
     fn end_transaction(
@@ -351,7 +341,8 @@ impl Transformer<'_> {
                 outcome,
             });
         };
-        if delivery == Delivery::Whole && self.hand_over_position(transaction, stretches, session)?
+        if delivery == Delivery::Whole
+            && self.hand_over_position(transaction, stretches, session)?
         {
             ending(session, Intent::Commit);
             match self.ask(&Request::CommitTransaction, session)? {
@@ -454,7 +445,8 @@ impl Transformer<'_> {
 
     fn positions(&self, stretches: &BTreeMap<i32, Stretch>) -> Vec<Position> {
         let stretches = stretches.iter();
-        let positions = stretches.map(|(partition, stretch)| self.position(*partition, stretch.next));
+        let positions =
+            stretches.map(|(partition, stretch)| self.position(*partition, stretch.next));
         positions.collect()
     }
 
@@ -490,7 +482,7 @@ impl Transformer<'_> {
     /// Before it leaves: commits, or, where it cannot go on, undoes what is
     /// open, and says so where another took its place.
     fn finish(&mut self, session: &mut Session) -> Result<(), SubjectError> {
-        let delivery = self.await_outcomes(session)?;
+        let delivery = await_outcomes(session)?;
         match &self.window.over {
             None if !self.window.stretches.is_empty() => self.end(delivery, session)?,
             Some(_) if self.window.open.is_some() => self.end(Delivery::Broken, session)?,
@@ -555,4 +547,16 @@ impl Rebalanced for Transformer<'_> {
         }
         Ok(())
     }
+}
+
+/// Waits until everything that was handed over has its outcome. Nothing of
+/// the sort is asked of the client, as an application's own thread waits.
+fn await_outcomes(session: &mut Session) -> Result<Delivery, SubjectError> {
+    while session.outstanding() > 0 {
+        session.turn(OUTCOMES)?;
+    }
+    Ok(match session.take_undelivered() {
+        0 => Delivery::Whole,
+        _ => Delivery::Broken,
+    })
 }

@@ -28,7 +28,10 @@ pub(crate) fn list(args: &ListArgs) -> Result<Exit, Failure> {
         let all = scenarios.iter().map(|scenario| {
             let mut planned = plan.scenarios.iter().map(|it| &it.scenario);
             let planned = planned.find(|it| it.name == scenario.name);
-            described(planned.unwrap_or(scenario), why_not(&scenario.name))
+            described(
+                planned.unwrap_or(scenario),
+                why_not(&scenario.name).as_deref(),
+            )
         });
         let all: Vec<Value> = all.collect();
         print_raw(&format!("{:#}\n", Value::from(all)))?;
@@ -63,7 +66,7 @@ pub(crate) fn list(args: &ListArgs) -> Result<Exit, Failure> {
 }
 
 /// The facts by which scenarios are chosen.
-fn described(scenario: &Scenario, why_not: Option<String>) -> Value {
+fn described(scenario: &Scenario, why_not: Option<&str>) -> Value {
     let faults = scenario.faults.iter().map(|fault| fault.kind.name());
     let claims = scenario.guarantees.iter();
     let claims = claims.map(|it| json!({"claim": it.claim, "level": it.level}));

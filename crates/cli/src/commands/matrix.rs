@@ -157,9 +157,9 @@ pub(crate) async fn matrix(args: &MatrixArgs) -> Result<Exit, Failure> {
     let folders = folders(&names);
     note(&format!("{}\n", header(&names, seed, dir.path())));
     let plans = settings.iter().map(|(settings, _)| &settings.plan);
-    let named = names.iter().map(|it| Some(it.as_str())).zip(plans);
+    let columns = names.iter().map(|it| Some(it.as_str())).zip(plans);
     let jobs = usize::from(args.jobs);
-    let display = Arc::new(Mutex::new(Display::new(named, jobs)));
+    let display = Arc::new(Mutex::new(Display::new(columns, jobs)));
     let mut first = 0;
     let mut slots = None;
     let (mut runs, mut holds) = (Vec::new(), Vec::new());

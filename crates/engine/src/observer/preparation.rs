@@ -2,7 +2,7 @@
 
 use model::ids::{GroupId, TopicName};
 use model::plan::ScenarioPlan;
-use model::scenario::{Config, Transactions};
+use model::scenario::Transactions;
 use wire::{ClientIds, ConfigValue, NewTopic, QuotaEntity, Topics};
 
 use super::Observer;
@@ -92,7 +92,7 @@ impl Observer {
         }
         let reported = self.cluster.finalized_features().await?;
         let levels = reported.iter().map(|it| (it.0.clone(), it.1.to_string()));
-        configs.set("features", Config::from_iter(levels));
+        configs.set("features", levels.collect());
         for (name, wanted) in wanted {
             // A feature at level 0 is not reported.
             let reported = reported.get(name).copied().unwrap_or(0);

@@ -164,7 +164,7 @@ impl Scenario {
         if replaced.clients() == self.clients() {
             return Vec::new();
         }
-        let named: Vec<String> = self.clients().iter().map(|it| it.to_string()).collect();
+        let named: Vec<String> = self.clients().iter().map(ToString::to_string).collect();
         vec![format!("is about {} ({why})", named.join(", "))]
     }
 

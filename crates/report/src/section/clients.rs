@@ -89,10 +89,9 @@ impl<'c> Reported<'c> {
 
     /// What was asked for, and the name and version that it gave.
     fn client(&self, spec: &ClientSpec) -> Text {
-        let itself = self.config.and_then(|config| config.get("client"));
-        match itself {
-            Some(itself) => text![code(spec), format!(" ({itself})")],
+        match self.config.and_then(|config| config.get("client")) {
             None => text![code(spec)],
+            Some(itself) => text![code(spec), format!(" ({itself})")],
         }
     }
 

@@ -24,10 +24,10 @@ fn scenario(repetition: u32, of: &[(Claim, Level, Verdict)]) -> ScenarioVerdict 
         doubts: Vec::new(),
         guarantees: guarantees.collect(),
         findings: Vec::new(),
-        counts: Default::default(),
+        counts: model::verdict::Counts::default(),
         faults: Vec::new(),
         failures: Vec::new(),
-        measurements: Default::default(),
+        measurements: model::verdict::Measurements::default(),
         calibration: Vec::new(),
     }
 }

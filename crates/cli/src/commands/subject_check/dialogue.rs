@@ -95,7 +95,7 @@ impl Wanted {
         let producer = self.producer.as_mut();
         let consumer = self.consumer.as_mut().map(|(config, _)| config);
         let configs = producer.into_iter().chain(consumer);
-        configs.fold(false, |was, config| config.remove(key).is_some() || was)
+        configs.filter_map(|config| config.remove(key)).count() > 0
     }
 
     fn start(&self) -> Start {

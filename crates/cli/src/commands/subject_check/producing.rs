@@ -14,7 +14,7 @@ const BURST: u64 = 20_000;
 /// Partitions of its topic.
 const PARTITIONS: i32 = 3;
 /// How long records without an answer may take to get their outcome.
-const EXPIRY: Duration = Duration::from_secs(60);
+const EXPIRY: Duration = Duration::from_mins(1);
 
 /// What became of a record.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -214,13 +214,16 @@ pub(super) fn differs(there: &Stored, wanted: &Stored) -> Option<String> {
 }
 
 /// Records of all kinds.
+/// Partition, key, value and headers of a record.
+type Kind = (Option<i32>, Option<Bytes>, Option<Bytes>, Vec<Header>);
+
 pub(super) fn of_all_kinds(topic: &str) -> Vec<Outgoing> {
     let bytes = |it: &[u8]| Some(Bytes(it.to_vec()));
     let header = |key: &str, value: Option<&[u8]>| Header {
         key: key.to_owned(),
         value: value.map(|it| Bytes(it.to_vec())),
     };
-    let kinds: [(Option<i32>, Option<Bytes>, Option<Bytes>, Vec<Header>); 9] = [
+    let kinds: [Kind; 9] = [
         (Some(0), bytes(b"key"), bytes(b"value"), vec![]),
         (Some(1), None, bytes(b"no key"), vec![]),
         (Some(2), bytes(b"a tombstone"), None, vec![]),
@@ -368,7 +371,9 @@ pub(super) fn tells_no_offset_without_an_answer(bench: &mut Bench<'_>) -> Step<S
 }
 
 pub(super) fn acknowledges_only_what_is_stored(bench: &mut Bench<'_>) -> Step<String> {
-    let topic = bench.truth.topic("too-small", 1, &[("max.message.bytes", "1000")])?;
+    let topic = bench
+        .truth
+        .topic("too-small", 1, &[("max.message.bytes", "1000")])?;
     let bootstrap = bench.truth.bootstrap.clone();
     let settings = [
         ("bootstrap.servers", bootstrap.as_str()),
@@ -381,9 +386,7 @@ pub(super) fn acknowledges_only_what_is_stored(bench: &mut Bench<'_>) -> Step<St
     let wanted = Wanted::default().producer(&settings).optional(&optional);
     let mut dialogue = Dialogue::start(bench.command, &wanted)?;
     // Each other bytes, which no codec makes less of.
-    let noise = |id: u64| -> Vec<u8> {
-        (0..4000u64).map(|at| noise_at(id * 4000 + at)).collect()
-    };
+    let noise = |id: u64| -> Vec<u8> { (0..4000u64).map(|at| noise_at(id * 4000 + at)).collect() };
     let record = |id| plain(id, &topic, &noise(id));
     let records: Vec<Outgoing> = (0..5).map(record).collect();
     let told = outcomes(&mut dialogue, &records, EXPIRY)?;
@@ -423,11 +426,16 @@ pub(super) fn fails_what_cannot_be(bench: &mut Bench<'_>) -> Step<String> {
         "linger.ms",
     ];
     let wanted = Wanted::default().producer(&settings).optional(&optional);
-    for (name, value) in [(&topic, vec![b'x'; 3_000_000]), (&missing, b"lost".to_vec())] {
+    for (name, value) in [
+        (&topic, vec![b'x'; 3_000_000]),
+        (&missing, b"lost".to_vec()),
+    ] {
         let mut dialogue = Dialogue::start(bench.command, &wanted)?;
         let record = plain(0, name, &value);
         let told = outcomes(&mut dialogue, &[record], EXPIRY)?;
-        let said = told.values().any(|it| matches!(it, Outcome::Acknowledged { .. }));
+        let said = told
+            .values()
+            .any(|it| matches!(it, Outcome::Acknowledged { .. }));
         let is_stored = bench.truth.exists(name)? && !bench.truth.log(name, 1)?.is_empty();
         if said && !is_stored {
             let what = "it is acknowledged, and not in the log";

@@ -86,12 +86,9 @@ pub(super) fn answers_what_it_does_not_know(bench: &mut Bench<'_>) -> Step<Strin
         "producer": {"config": {"bootstrap.servers": bootstrap}, "later": true},
     });
     dialogue.raw(&start.to_string());
-    match dialogue.event(STARTING)? {
-        Some(Event::Ready { .. }) => {}
-        _ => {
-            let what = "it does not start where `start` has a field that it does not know";
-            return Err(dialogue.last(what).into());
-        }
+    if !matches!(dialogue.event(STARTING)?, Some(Event::Ready { .. })) {
+        let what = "it does not start where `start` has a field that it does not know";
+        return Err(dialogue.last(what).into());
     }
     dialogue.raw(r#"{"op":"somersault","height":2}"#);
     if dialogue.answer("somersault")?.is_ok() {

@@ -103,7 +103,7 @@ pub(super) fn commits_and_aborts(bench: &mut Bench<'_>) -> Step<String> {
         for id in ids {
             let value = Some(format!("{id}").into_bytes());
             let stored = log.values().find(|it| it.value == value);
-            let is_committed = stored.is_some_and(|it| it.is_committed());
+            let is_committed = stored.is_some_and(super::truth::Stored::is_committed);
             if is_committed != commits {
                 let what = format!(
                     "`{}` is done, and record {id} of the transaction is {}committed in the log",

@@ -138,7 +138,10 @@ impl Truth {
             partition: PartitionIndex::new(partition),
         };
         let spec = OffsetSpec::Latest(Isolation::ReadUncommitted);
-        let ends = self.cluster.list_offsets(&[place.clone()], spec).await?;
+        let ends = self
+            .cluster
+            .list_offsets(std::slice::from_ref(&place), spec)
+            .await?;
         let end = ends.get(&place).copied().unwrap_or(Offset::new(0));
         let options = ReadOptions::default();
         let mut reader = PinnedReader::new(place, Offset::new(0), end, options);

@@ -153,8 +153,8 @@ pub fn database() -> Phrase {
 
 /// The connector of change data capture.
 pub fn connector(capture: &Capture) -> Phrase {
-    let version = capture.debezium.iter();
-    let version: String = version.map(|version| format!(" {version}")).collect();
+    let version = capture.debezium.as_ref();
+    let version = version.map_or_else(String::new, |version| format!(" {version}"));
     plain(format!("Debezium{version}'s PostgreSQL connector "))
         .name(&capture.connector)
         .plain(": slot ")
