@@ -21,7 +21,11 @@ pub(crate) fn write(document: &mut Document, run: &Run<'_>) {
     }
 }
 
-fn one<'a>(document: &mut Document, test: &Test<'a>, earlier: &mut Vec<(&'a str, Table)>) {
+pub(crate) fn one<'a>(
+    document: &mut Document,
+    test: &Test<'a>,
+    earlier: &mut Vec<(&'a str, Table)>,
+) {
     if let Some(scenario) = test.scenario {
         document.heading(3, text![scenario.title.as_str(), ": ", code(test.name)]);
         if !scenario.criterion.is_empty() {
