@@ -9,6 +9,7 @@
 mod check;
 mod cluster;
 mod damage;
+mod diff;
 mod fixture;
 mod histories;
 mod import_scripts;

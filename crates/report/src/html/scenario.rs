@@ -214,7 +214,7 @@ fn found(run: &Run<'_>, test: &Test<'_>, finding: &Finding, id: &str) -> Markup 
     );
     html! {
         h3 { (counted(finding.count, "instance")) " of " code { (definition.name) } }
-        p { (definition.meaning) "." }
+        p { (definition.meaning) }
         @if !finding.lost_at.is_empty() {
             p { strong { "Where it was lost" } ": "
                 @for (at, lost) in finding.lost_at.iter().enumerate() {

@@ -118,7 +118,8 @@ fn span(outcome: &ScenarioVerdict, course: &Course) -> Option<(u64, u64)> {
     });
     let faults = outcome.faults.iter();
     let faults = faults.flat_map(|fault| [fault.injected_ms, fault.healed_ms]);
-    let moments: Vec<u64> = drawn.chain(faults.flatten()).collect();
+    let moments = drawn.chain(faults.flatten()).chain(first_ack_ms(outcome));
+    let moments: Vec<u64> = moments.collect();
     let (from, to) = (moments.iter().min()?, moments.iter().max()?);
     Some((*from, (*to).max(from + 1)))
 }
