@@ -64,6 +64,8 @@ pub(crate) enum Command {
     Explain(ExplainArgs),
     /// Judge recorded files: a run directory, or another tool's recording
     Check(CheckArgs),
+    /// Compare two runs: what of the later one is worse
+    Diff(DiffArgs),
     /// Inspect, export and merge recorded histories
     #[command(subcommand)]
     History(HistoryCommand),
@@ -359,9 +361,46 @@ pub(crate) struct CheckArgs {
     #[arg(long, value_name = "N", value_parser = whole::<u8>(0, 100),
           allow_negative_numbers = true)]
     pub(crate) examples: Option<u8>,
+    /// Also write the report of a run directory, as a page for browsers, to this file
+    #[arg(long, value_name = "FILE", conflicts_with = "from")]
+    pub(crate) html: Option<PathBuf>,
     /// What goes to standard output
     #[arg(long, value_enum, default_value_t = Format::Human)]
     pub(crate) format: Format,
+}
+
+const DIFF_HELP: &str = "\
+Scenarios are compared by name; two runs of one scenario each are compared whatever their
+names are. A loss is one too many. Other counts and times differ only where they do so by
+more than chance explains, and times only between runs on machines that are alike.
+
+Exit codes:
+  0    nothing is worse
+  1    a guarantee no longer holds, more is lost or doubled, or a time is longer
+  2    bad usage, or a file without a verdict of ackproof";
+
+#[derive(Debug, Args)]
+#[command(after_help = DIFF_HELP)]
+pub(crate) struct DiffArgs {
+    /// A run directory, its `report.html` or its `verdict.json`
+    #[arg(value_name = "BEFORE")]
+    pub(crate) before: PathBuf,
+    /// The later one
+    #[arg(value_name = "AFTER")]
+    pub(crate) after: PathBuf,
+    /// What goes to standard output
+    #[arg(long, value_enum, default_value_t = DiffFormat::Human)]
+    pub(crate) format: DiffFormat,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum DiffFormat {
+    /// Lines for people
+    Human,
+    /// Markdown, for a pull request
+    Markdown,
+    /// One JSON value
+    Json,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]

@@ -9,7 +9,7 @@ pub(crate) enum Exit {
     /// 0: every guarantee HELD (a violation that a scenario is there to show
     /// counts as held), or the command did what it was asked.
     Held,
-    /// 1: at least one guarantee VIOLATED.
+    /// 1: at least one guarantee VIOLATED; of `diff`, something is worse.
     Violated,
     /// 2: bad usage or bad input; nothing was started.
     Usage,

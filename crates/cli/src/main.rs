@@ -4,6 +4,7 @@ mod args;
 mod catalogue;
 mod circumstances;
 mod commands;
+mod courses;
 mod display;
 mod events;
 mod exit;
@@ -97,6 +98,7 @@ fn carry_out(command: &Command) -> Result<Exit, Failure> {
         Command::List(args) => commands::list::list(args),
         Command::Explain(args) => commands::explain::explain(args),
         Command::Check(args) => commands::check::check(args),
+        Command::Diff(args) => commands::diff::diff(args),
         Command::History(HistoryCommand::Stats(args)) => commands::histories::stats(args),
         Command::History(HistoryCommand::Export(args)) => commands::histories::export(args),
         Command::History(HistoryCommand::Merge(args)) => commands::histories::merge(args),

@@ -16,6 +16,7 @@ use crate::version::version;
 const PLAN: &str = "plan.json";
 const VERDICT: &str = "verdict.json";
 const REPORT: &str = "report.md";
+const PAGE: &str = "report.html";
 const JUNIT: &str = "junit.xml";
 
 /// Why a run directory cannot be used.
@@ -69,6 +70,7 @@ impl RunDirError {
 /// The results of a run, as text.
 pub(crate) struct Results {
     pub(crate) verdict: String,
+    pub(crate) page: String,
     pub(crate) report: String,
     pub(crate) junit: String,
 }
@@ -153,9 +155,14 @@ impl RunDir {
         place.is_some_and(|place| this.is_ok_and(|this| this == place))
     }
 
-    /// Where the report is.
-    pub(crate) fn report(&self) -> PathBuf {
-        self.path.join(REPORT)
+    /// Where the report is that opens in a browser.
+    pub(crate) fn page(&self) -> PathBuf {
+        self.path.join(PAGE)
+    }
+
+    /// Where the verdict is.
+    pub(crate) fn verdict(&self) -> PathBuf {
+        self.path.join(VERDICT)
     }
 
     /// Where a scenario's history is.
@@ -214,6 +221,7 @@ impl RunDir {
 
     /// Writes what came out.
     pub(crate) fn write_results(&self, results: &Results) -> Result<(), RunDirError> {
+        self.write(PAGE, &results.page)?;
         self.write(REPORT, &results.report)?;
         self.write(JUNIT, &results.junit)?;
         self.write(VERDICT, &results.verdict)
@@ -270,7 +278,8 @@ impl RunDir {
 /// Refuses a plan in which two scenarios, or a scenario and a file of ours,
 /// would share a name, or a folder would lie elsewhere.
 pub(crate) fn check_folders(plan: &RunPlan) -> Result<(), RunDirError> {
-    let mut taken: Vec<String> = [PLAN, VERDICT, REPORT, JUNIT].map(str::to_owned).into();
+    let ours = [PLAN, VERDICT, PAGE, REPORT, JUNIT];
+    let mut taken: Vec<String> = ours.map(str::to_owned).into();
     for scenario in &plan.scenarios {
         let folder = scenario.folder();
         if folder.starts_with('.') || folder.contains('/') || taken.contains(&folder) {

@@ -6,6 +6,7 @@
 
 pub mod anomaly;
 pub mod claim;
+pub mod course;
 pub mod event;
 pub mod ids;
 pub mod plan;

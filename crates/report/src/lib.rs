@@ -1,15 +1,19 @@
-//! A run's plan and verdict as `report.md`, `verdict.json` and `junit.xml`.
+//! A run's plan and verdict as `report.html`, `report.md`, `verdict.json` and
+//! `junit.xml`; and the differences of two runs.
 //!
 //! Pure functions of data. This crate knows nothing of files, clocks, processes, or of how
 //! a verdict is reached; it draws no verdict of its own. Statements about a run are
 //! computed from its verdict; statements about Kafka are facts with their sources.
 
+mod diff;
 mod document;
+mod html;
 mod json;
 mod junit;
 mod markdown;
 mod matrix;
 mod names;
+mod page_data;
 mod run;
 mod section;
 mod units;
@@ -20,11 +24,14 @@ use model::plan::RunPlan;
 use model::scenario::Config;
 use model::verdict::RunVerdict;
 
+pub use diff::{Diff, Difference, Direction};
+pub use html::html;
 pub use json::{JsonError, VERDICT_SCHEMA, verdict_json};
 pub use junit::{JunitError, junit};
 pub use matrix::{
     Change, MATRIX_SCHEMA, Matrix, MatrixCell, MatrixColumn, MatrixRow, MatrixRun, Upgrade,
 };
+pub use page_data::{Compared, NotComparable};
 
 /// `report.md`: the plan, the results, and advice, for people.
 ///

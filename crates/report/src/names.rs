@@ -7,6 +7,8 @@ use std::collections::BTreeMap;
 use model::plan::RunPlan;
 use model::scenario::Config;
 use model::verdict::RunVerdict;
+use serde::Serialize;
+use serde::de::DeserializeOwned;
 
 type Told = (RunPlan, RunVerdict, BTreeMap<String, Config>);
 
@@ -16,6 +18,16 @@ pub(crate) fn bare(
     verdict: &RunVerdict,
     configurations: &BTreeMap<String, Config>,
 ) -> Option<Told> {
+    let (plan, (verdict, configurations)) = bare_of(plan, &(verdict, configurations))?;
+    Some((plan, verdict, configurations))
+}
+
+/// The same of anything beside a plan.
+pub(crate) fn bare_of<T, U>(plan: &RunPlan, data: &T) -> Option<(RunPlan, U)>
+where
+    T: Serialize,
+    U: DeserializeOwned,
+{
     let mut plan = plan.clone();
     let scenarios = plan.scenarios.iter_mut();
     let prefixes: Vec<String> = scenarios
@@ -26,7 +38,7 @@ pub(crate) fn bare(
         return None;
     }
     // A prefix has nothing in it that JSON would write otherwise.
-    let text = serde_json::to_string(&(plan, verdict, configurations)).ok()?;
+    let text = serde_json::to_string(&(plan, data)).ok()?;
     let text = prefixes
         .iter()
         .fold(text, |text, prefix| text.replace(prefix, ""));

@@ -202,7 +202,7 @@ fn was_stopped(verdict: &RunVerdict) -> bool {
 /// How often an anomaly was found. None where it was not found and the
 /// verdict does not establish that there is none either: nothing that it
 /// contradicts was claimed and HELD, or the run has doubts.
-fn instances(outcome: &ScenarioVerdict, anomaly: Anomaly) -> Option<u64> {
+pub(crate) fn instances(outcome: &ScenarioVerdict, anomaly: Anomaly) -> Option<u64> {
     if let Some(finding) = finding(outcome, anomaly) {
         return Some(finding.count);
     }
@@ -299,11 +299,16 @@ impl Tally {
         !self.words.is_empty() && self.count(Word::Held) == self.total()
     }
 
-    /// `9 HELD, 1 VIOLATED as expected`.
-    pub(crate) fn list(&self) -> String {
+    /// The kinds among them.
+    pub(crate) fn kinds(&self) -> Vec<Word> {
         let mut distinct = self.words.clone();
         distinct.dedup();
         distinct
+    }
+
+    /// `9 HELD, 1 VIOLATED as expected`.
+    pub(crate) fn list(&self) -> String {
+        self.kinds()
             .into_iter()
             .map(|word| format!("{} {word}", self.count(word)))
             .collect::<Vec<_>>()

@@ -4,12 +4,12 @@
 pub(crate) mod advice;
 pub(crate) mod analysis;
 mod clients;
-mod figures;
+pub(crate) mod figures;
 mod finding;
 pub(crate) mod limitations;
-mod plan_words;
+pub(crate) mod plan_words;
 pub(crate) mod recovery;
-mod replay;
-mod results;
+pub(crate) mod replay;
+pub(crate) mod results;
 pub(crate) mod summary;
 pub(crate) mod test;

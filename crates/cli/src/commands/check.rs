@@ -5,9 +5,10 @@ use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 
 use checker::Examples;
-use report::verdict_json;
+use report::{html, verdict_json};
 
 use crate::args::{CheckArgs, Format};
+use crate::courses::courses;
 use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::import_summary;
@@ -27,7 +28,13 @@ pub(crate) fn check(args: &CheckArgs) -> Result<Exit, Failure> {
         .examples
         .map_or_else(Examples::default, Examples::at_most);
     match settings.files {
-        Files::RunDir(dir) => check_run(&dir, settings.format, examples, proofs),
+        Files::RunDir(dir) => check_run(
+            &dir,
+            settings.format,
+            examples,
+            proofs,
+            args.html.as_deref(),
+        ),
         Files::Foreign { files, expected } => {
             // The copy is kept until everything is read.
             let mut stdin_copy = StdinCopy::default();
@@ -110,11 +117,20 @@ fn failure(error: &ImportError) -> Failure {
     }
 }
 
+/// The page could not be written.
+#[derive(Debug, thiserror::Error)]
+#[error("cannot write to {}", path.display())]
+struct NotWritable {
+    path: PathBuf,
+    source: std::io::Error,
+}
+
 fn check_run(
     path: &Path,
     format: Format,
     examples: Examples,
     proofs: usize,
+    page: Option<&Path>,
 ) -> Result<Exit, Failure> {
     let dir = RunDir::open(path);
     let plan = dir.plan().map_err(RunDirError::into_failure)?;
@@ -123,6 +139,14 @@ fn check_run(
             "the file is not the one that was recorded: check a copy of the directory, if there is one",
         )
     })?;
+    if let Some(page) = page {
+        let courses = courses(&dir, &plan, &verdict);
+        let text = html(&plan, &verdict, &dir.configurations(&plan), &courses);
+        std::fs::write(page, text).map_err(|source| {
+            let path = page.to_owned();
+            Failure::environment(&NotWritable { path, source })
+        })?;
+    }
     match format {
         Format::Json => {
             print_raw(&verdict_json(&verdict).map_err(|error| Failure::environment(&error))?)?;

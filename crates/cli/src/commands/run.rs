@@ -12,7 +12,7 @@ use engine::{Brokers, Clients, Embedded, End, Leftover, Settings, Slots};
 use model::plan::{RunPlan, Timing};
 use model::verdict::RunVerdict;
 use proxy::HostPort;
-use report::{junit, markdown, verdict_json};
+use report::{html, junit, markdown, verdict_json};
 use stack::archive::Archives;
 use stack::training::Training;
 use tokio::sync::{mpsc, watch};
@@ -20,6 +20,7 @@ use tokio::task::JoinSet;
 
 use crate::args::{RunArgs, RunFormat};
 use crate::circumstances;
+use crate::courses::courses;
 use crate::display::Display;
 use crate::events::Events;
 use crate::exit::Exit;
@@ -273,7 +274,7 @@ impl Run {
                 "  {} · {} · report: {}\n",
                 summary::totals(plan, &verdict),
                 duration_ms(took_ms),
-                self.dir.report().display()
+                self.dir.page().display()
             ))
             .map_err(output_failure)?;
         }
@@ -489,9 +490,12 @@ impl Run {
 
     fn write_results(&self, verdict: &RunVerdict) -> Result<(), Failure> {
         let plan = &self.settings.plan;
+        let configurations = self.dir.configurations(plan);
+        let courses = courses(&self.dir, plan, verdict);
         let results = Results {
             verdict: json(verdict)?,
-            report: markdown(plan, verdict, &self.dir.configurations(plan)),
+            page: html(plan, verdict, &configurations, &courses),
+            report: markdown(plan, verdict, &configurations),
             junit: junit(plan, verdict).map_err(|error| Failure::environment(&error))?,
         };
         // What has happened is written beside what was planned: judged again, it

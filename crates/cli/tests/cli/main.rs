@@ -10,6 +10,7 @@ mod check;
 mod clients;
 mod cluster;
 mod damage;
+mod diff;
 mod fixture;
 mod histories;
 mod import_scripts;

@@ -11,7 +11,7 @@ use crate::run::{Run, Tally, Test, Word};
 use crate::units::{Spread, duration_ms, number};
 
 /// The few figures that tell how a scenario went.
-pub(super) fn key_figures(test: &Test<'_>) -> Text {
+pub(crate) fn key_figures(test: &Test<'_>) -> Text {
     let mut figures = Vec::new();
     let mut add = |before: &str, figure: Option<String>, after: &str| {
         figures.extend(figure.map(|figure| text![format!("{before}{figure}{after}")]));
@@ -99,21 +99,21 @@ pub(super) fn key_figures(test: &Test<'_>) -> Text {
     Text::join(figures, ", ")
 }
 
-pub(super) fn first_event_ms(of: &Measurements) -> Option<u64> {
+pub(crate) fn first_event_ms(of: &Measurements) -> Option<u64> {
     captured(of, |capture| capture.first_event_ms)
 }
 
-pub(super) fn caught_up_ms(of: &Measurements) -> Option<u64> {
+pub(crate) fn caught_up_ms(of: &Measurements) -> Option<u64> {
     captured(of, |capture| capture.caught_up_ms)
 }
 
 /// The slowest group's.
-pub(super) fn recovery_ms(of: &Measurements) -> Option<u64> {
+pub(crate) fn recovery_ms(of: &Measurements) -> Option<u64> {
     of.groups.iter().filter_map(|group| group.recovery_ms).max()
 }
 
 /// The longest of any group, as its users see it.
-pub(super) fn outage_ms(of: &Measurements) -> Option<u64> {
+pub(crate) fn outage_ms(of: &Measurements) -> Option<u64> {
     of.groups.iter().filter_map(|group| group.outage_ms).max()
 }
 

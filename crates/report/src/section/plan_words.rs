@@ -7,7 +7,7 @@ use model::scenario::{Config, Effect, Fault, Scenario, Trigger};
 use crate::document::{Table, Text, code, text};
 
 /// The cluster, the clients and their traffic.
-pub(super) fn traffic(scenario: &Scenario) -> Vec<Text> {
+pub(crate) fn traffic(scenario: &Scenario) -> Vec<Text> {
     let mut phrases = vec![words::cluster(&scenario.topology)];
     phrases.extend(scenario.topics.iter().map(words::topic));
     phrases.extend(scenario.quotas.iter().map(words::quota));
@@ -23,7 +23,7 @@ pub(super) fn traffic(scenario: &Scenario) -> Vec<Text> {
 }
 
 /// A fault in words.
-pub(super) fn fault(fault: &Fault, scenario: &Scenario) -> Text {
+pub(crate) fn fault(fault: &Fault, scenario: &Scenario) -> Text {
     let mut text = phrase(&fault.kind.parameters().words(scenario));
     if fault.effect == Effect::None {
         text.push(" (planned without effect: everything is done but the breaking itself)");
@@ -32,7 +32,7 @@ pub(super) fn fault(fault: &Fault, scenario: &Scenario) -> Text {
 }
 
 /// When something happens.
-pub(super) fn trigger(trigger: &Trigger) -> Text {
+pub(crate) fn trigger(trigger: &Trigger) -> Text {
     phrase(&words::trigger(trigger))
 }
 
@@ -49,7 +49,7 @@ fn phrase(phrase: &Phrase) -> Text {
 }
 
 /// Everything that the plan sets, one line for each key.
-pub(super) fn configuration(scenario: &Scenario) -> Table {
+pub(crate) fn configuration(scenario: &Scenario) -> Table {
     let mut table = Table::new(["Of", "Key", "Value"]);
     let mut add = |of: &Text, config: &Config| {
         for (key, value) in config {

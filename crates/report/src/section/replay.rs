@@ -6,13 +6,13 @@ use crate::run::{Run, Test};
 
 /// Runs everything again with the same plan; none where nobody wrote down how
 /// it was run.
-pub(super) fn command(run: &Run<'_>) -> Option<String> {
+pub(crate) fn command(run: &Run<'_>) -> Option<String> {
     let circumstances = run.plan.circumstances.as_ref()?;
     Some(shell_words(&circumstances.command))
 }
 
 /// Runs one scenario again with the same plan.
-pub(super) fn command_for(run: &Run<'_>, test: &Test<'_>) -> Option<String> {
+pub(crate) fn command_for(run: &Run<'_>, test: &Test<'_>) -> Option<String> {
     let circumstances = run.plan.circumstances.as_ref()?;
     let planned = test.planned.first()?;
     Some(shell_words(&circumstances.command_for(planned)))

@@ -75,7 +75,7 @@ fn failures(document: &mut Document, test: &Test<'_>) {
 }
 
 /// Says of which repetition something is told, where there are several.
-pub(super) fn in_repetition(test: &Test<'_>, outcome: &ScenarioVerdict) -> String {
+pub(crate) fn in_repetition(test: &Test<'_>, outcome: &ScenarioVerdict) -> String {
     if test.outcomes.len() > 1 {
         format!("repetition {}: ", outcome.repetition)
     } else {
@@ -139,7 +139,7 @@ fn guarantees(test: &Test<'_>) -> Table {
     table
 }
 
-const fn level(level: Level) -> &'static str {
+pub(crate) const fn level(level: Level) -> &'static str {
     match level {
         Level::Required => "required",
         Level::Observed => "observed",

@@ -94,7 +94,7 @@ fn facts(run: &Run<'_>) -> Table {
     table
 }
 
-fn headline(run: &Run<'_>) -> Text {
+pub(crate) fn headline(run: &Run<'_>) -> Text {
     let tally = run.tally();
     let mut text = text!["Verdict of the run: ", strong(run.verdict.verdict), ". "];
     text.push(counted(run.tests.len() as u64, "scenario"));
@@ -132,7 +132,7 @@ fn headline(run: &Run<'_>) -> Text {
 }
 
 /// Why a scenario is not as it should be; none where it is.
-fn complaint(test: &Test<'_>) -> Option<Item> {
+pub(crate) fn complaint(test: &Test<'_>) -> Option<Item> {
     let bad = test.outcomes.iter().find(|outcome| !outcome.as_expected)?;
     let mut item = Item::new(text![code(test.name), ": ", strong(test.tally()),]);
     for doubt in &bad.doubts {

@@ -25,12 +25,12 @@ pub(crate) fn write(document: &mut Document, run: &Run<'_>) {
 
 /// The tables that were printed, and for which scenario.
 #[derive(Default)]
-struct Earlier<'a> {
+pub(crate) struct Earlier<'a> {
     clients: Vec<(&'a str, Table)>,
     configuration: Vec<(&'a str, Table)>,
 }
 
-fn one<'a>(
+pub(crate) fn one<'a>(
     document: &mut Document,
     test: &Test<'a>,
     configurations: &BTreeMap<String, Config>,

@@ -6,6 +6,9 @@
     reason = "a test that cannot go on has failed"
 )]
 
+mod browser;
+mod diff;
+mod html;
 mod made;
 mod markdown;
 mod matrix;

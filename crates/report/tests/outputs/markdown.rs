@@ -12,7 +12,7 @@ fn report(plan: &RunPlan, verdict: &RunVerdict) -> String {
 }
 
 /// What the main job runs.
-fn all() -> RunPlan {
+pub(super) fn all() -> RunPlan {
     let suites = ["delivery", "limitations"].map(|suite| format!("suite = \"{suite}\""));
     let of_the_main_job = |text: &&str| suites.iter().any(|suite| text.contains(suite));
     let names: Vec<&str> = EMBEDDED

@@ -1,0 +1,66 @@
+//! `ackproof diff`: what of a later run is worse, from whatever is left of both.
+
+use std::fs;
+use std::io;
+use std::path::{Path, PathBuf};
+
+use report::{Compared, Diff, NotComparable};
+
+use crate::args::{DiffArgs, DiffFormat};
+use crate::exit::Exit;
+use crate::failure::Failure;
+use crate::output::{print, print_raw};
+use crate::run_dir::RunDir;
+
+/// Why a file cannot be compared.
+#[derive(Debug, thiserror::Error)]
+enum DiffError {
+    #[error("cannot read {}", path.display())]
+    NotReadable { path: PathBuf, source: io::Error },
+    #[error("{} cannot be compared", path.display())]
+    NotComparable {
+        path: PathBuf,
+        source: NotComparable,
+    },
+}
+
+pub(crate) fn diff(args: &DiffArgs) -> Result<Exit, Failure> {
+    let side = |path: &Path| {
+        read(path).map_err(|error| {
+            Failure::usage(&error)
+                .hint("name a run directory, its `report.html` or its `verdict.json`")
+        })
+    };
+    let diff = Diff::new(&side(&args.before)?, &side(&args.after)?);
+    match args.format {
+        DiffFormat::Human => print(&diff.text())?,
+        DiffFormat::Markdown => print_raw(&diff.markdown())?,
+        DiffFormat::Json => {
+            print_raw(&diff.json().map_err(|error| Failure::environment(&error))?)?;
+        }
+    }
+    Ok(if diff.has_regression() {
+        Exit::Violated
+    } else {
+        Exit::Held
+    })
+}
+
+fn read(path: &Path) -> Result<Compared, DiffError> {
+    let dir = path.is_dir().then(|| RunDir::open(path));
+    let file = dir
+        .as_ref()
+        .map_or_else(|| path.to_owned(), RunDir::verdict);
+    let text = fs::read_to_string(&file).map_err(|source| DiffError::NotReadable {
+        path: file.clone(),
+        source,
+    })?;
+    let compared =
+        Compared::read(&text).map_err(|source| DiffError::NotComparable { path: file, source })?;
+    // A plan of another version leaves the verdict to compare.
+    let plan = dir.and_then(|dir| dir.plan().ok());
+    Ok(match plan {
+        Some(plan) => compared.with_plan(&plan),
+        None => compared,
+    })
+}

@@ -1,0 +1,144 @@
+//! `report.html`: one file with everything in it, for people, and for `ackproof diff`.
+//!
+//! The first screen answers; each scenario has its pictures below, and everything that
+//! `report.md` says is here too. Text is escaped by the templates (`maud`); nothing else
+//! writes markup.
+
+mod blocks;
+mod chart;
+mod configuration;
+mod first_screen;
+mod lanes;
+mod links;
+mod matrix;
+mod scenario;
+mod strips;
+mod timeline;
+
+use std::collections::BTreeMap;
+
+use maud::{DOCTYPE, Markup, PreEscaped, html};
+use model::course::Course;
+use model::plan::RunPlan;
+use model::scenario::Config;
+use model::verdict::RunVerdict;
+
+use crate::document::{Block, Document};
+use crate::page_data;
+use crate::run::{Run, Word};
+use crate::{names, section};
+
+const STYLE: &str = include_str!("html/page.css");
+/// Copies a command. The page is whole without it.
+const SCRIPT: &str = include_str!("html/copy.js");
+
+/// `report.html`: the plan, the results with their pictures, and the data.
+///
+/// `courses` are those of the scenarios, by their folders; what has none is drawn without
+/// curves. Otherwise as [`markdown`](crate::markdown()). The same input gives the same bytes.
+pub fn html(
+    plan: &RunPlan,
+    verdict: &RunVerdict,
+    configurations: &BTreeMap<String, Config>,
+    courses: &BTreeMap<String, Course>,
+) -> String {
+    let bare: Option<Told> = names::bare_of(plan, &(verdict, configurations, courses));
+    let given = (plan, verdict, configurations, courses);
+    let (plan, told, configurations, courses) = bare.as_ref().map_or(given, |(plan, of)| {
+        let (verdict, configurations, courses) = of;
+        (plan, verdict, configurations, courses)
+    });
+    let data = page_data::json(plan, verdict);
+    let run = Run::new(plan, told, configurations);
+    page(&run, courses, &data).into_string()
+}
+
+type Told = (
+    RunPlan,
+    (
+        RunVerdict,
+        BTreeMap<String, Config>,
+        BTreeMap<String, Course>,
+    ),
+);
+
+fn page(run: &Run<'_>, courses: &BTreeMap<String, Course>, data: &str) -> Markup {
+    let mut rest = Document::default();
+    section::analysis::write(&mut rest, run);
+    section::limitations::write(&mut rest, run);
+    section::recovery::write(&mut rest, run);
+    section::advice::write(&mut rest, run);
+    let title = format!("{} · Kafka delivery guarantees", run.verdict.verdict);
+    html! {
+        (DOCTYPE)
+        html lang="en" {
+            head {
+                meta charset="utf-8";
+                meta name="viewport" content="width=device-width, initial-scale=1";
+                meta name="color-scheme" content="light dark";
+                meta name="generator" content="ackproof";
+                title { (title) }
+                style { (PreEscaped(STYLE)) }
+            }
+            body {
+                a.skip href="#main" { "Skip to the scenarios" }
+                (first_screen::header(run))
+                main #main tabindex="-1" {
+                    (first_screen::cards(run))
+                    (matrix::of_guarantees(run))
+                    (contents(&rest))
+                    (scenario::sections(run, courses))
+                    (configuration::in_force(run))
+                    div.prose { (blocks::render(&rest)) }
+                }
+                (first_screen::footer(run))
+                // The data of no other page: `<` is escaped in it.
+                script type="application/json" id=(page_data::ID) { (PreEscaped(data)) }
+                script { (PreEscaped(SCRIPT)) }
+            }
+        }
+    }
+}
+
+/// Links to what follows the scenarios.
+fn contents(rest: &Document) -> Markup {
+    let headings = rest.blocks().iter().filter_map(|block| match block {
+        Block::Heading(2, text) => Some(text),
+        _ => None,
+    });
+    html! {
+        nav.contents aria-label="Contents" {
+            ul {
+                li { a href="#in-force" { "Configuration in force" } }
+                @for text in headings {
+                    li { a href={ "#" (blocks::anchor(text)) } { (blocks::inline(text)) } }
+                }
+            }
+        }
+    }
+}
+
+/// The anchor of a scenario's section.
+fn scenario_id(name: &str) -> String {
+    format!("scenario-{name}")
+}
+
+/// The class that gives a verdict its colour.
+const fn class_of(word: Word) -> &'static str {
+    match word {
+        Word::Held => "held",
+        Word::ViolatedAsExpected => "expected",
+        Word::Inconclusive => "inconclusive",
+        Word::Violated => "violated",
+    }
+}
+
+/// A command with a button that copies it.
+fn command(line: &str) -> Markup {
+    html! {
+        div.command {
+            pre { code { (line) } }
+            button type="button" data-copy=(line) hidden { "Copy" }
+        }
+    }
+}

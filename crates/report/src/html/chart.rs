@@ -1,0 +1,90 @@
+//! Axes: from values to places in a drawing, and round values to mark on them.
+
+/// A stretch of values, drawn on a stretch of the drawing.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Scale {
+    pub(super) from: u64,
+    pub(super) to: u64,
+    pub(super) start: u64,
+    pub(super) len: u64,
+}
+
+impl Scale {
+    /// The place of a value, within the stretch.
+    pub(super) fn at(&self, value: u64) -> u64 {
+        let span = u128::from(self.to.saturating_sub(self.from).max(1));
+        let value = value.clamp(self.from, self.to.max(self.from));
+        let along = u128::from(value - self.from) * u128::from(self.len) / span;
+        self.start + u64::try_from(along).unwrap_or(self.len)
+    }
+
+    /// The same on an axis that grows upwards.
+    pub(super) fn above(&self, value: u64) -> u64 {
+        2 * self.start + self.len - self.at(value)
+    }
+
+    /// Round values of the stretch: not more than `most`, at least two apart from nothing.
+    pub(super) fn ticks(&self, most: u64) -> Vec<u64> {
+        let step = round_step(self.to.saturating_sub(self.from), most);
+        let first = self.from.div_ceil(step);
+        (first..=self.to / step).map(|at| at * step).collect()
+    }
+}
+
+/// The least of 1, 2, 5, 10 … that cuts a span in not more than so many pieces.
+fn round_step(span: u64, pieces: u64) -> u64 {
+    let least = span.div_ceil(pieces.max(1)).max(1);
+    let mut power: u64 = 1;
+    loop {
+        for factor in [1, 2, 5] {
+            let step = power.saturating_mul(factor);
+            if step >= least {
+                return step;
+            }
+        }
+        power = power.saturating_mul(10);
+    }
+}
+
+/// A whole number with thousands separators.
+pub(super) fn separated(number: u64) -> String {
+    let digits = number.to_string();
+    let mut out = String::with_capacity(digits.len() + digits.len() / 3);
+    for (at, digit) in digits.chars().enumerate() {
+        if at > 0 && (digits.len() - at).is_multiple_of(3) {
+            out.push(',');
+        }
+        out.push(digit);
+    }
+    out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn values_have_their_places_and_round_ticks() {
+        let scale = Scale {
+            from: 10_100,
+            to: 24_300,
+            start: 50,
+            len: 900,
+        };
+        assert_eq!((scale.at(10_100), scale.at(24_300)), (50, 950));
+        assert_eq!((scale.above(10_100), scale.above(24_300)), (950, 50));
+        assert_eq!((scale.at(0), scale.at(u64::MAX)), (50, 950));
+        assert_eq!(
+            scale.ticks(8),
+            [12_000, 14_000, 16_000, 18_000, 20_000, 22_000, 24_000]
+        );
+        let nothing = Scale {
+            to: 0,
+            from: 0,
+            ..scale
+        };
+        assert_eq!((nothing.at(0), nothing.ticks(4)), (50, vec![0]));
+        assert_eq!(separated(1_234_567), "1,234,567");
+        assert_eq!(separated(999), "999");
+    }
+}

@@ -1,0 +1,79 @@
+//! Each scenario by each guarantee, on one screen.
+
+use maud::{Markup, html};
+use model::claim::{Claim, Level};
+
+use super::{class_of, scenario_id};
+use crate::run::{Run, Test, Word};
+use crate::section::results::level;
+
+pub(super) fn of_guarantees(run: &Run<'_>) -> Markup {
+    let claimed = |claim: &&Claim| {
+        let mut tests = run.tests.iter();
+        tests.any(|test| !test.guarantees(**claim).is_empty())
+    };
+    let claims: Vec<Claim> = Claim::ALL.iter().filter(claimed).copied().collect();
+    if claims.is_empty() {
+        return html! {};
+    }
+    html! {
+        section aria-labelledby="matrix" {
+            h2 #matrix { "Scenarios and guarantees" }
+            ul.legend {
+                @for word in [Word::Held, Word::ViolatedAsExpected, Word::Inconclusive, Word::Violated] {
+                    li { span class={ "sign " (class_of(word)) } aria-hidden="true" { (sign(word)) } (word) }
+                }
+                li { span class="sign observed held" aria-hidden="true" { (sign(Word::Held)) } "pale: only observed" }
+            }
+            div.scroll tabindex="0" role="group" aria-label="Scenarios and guarantees" {
+                table.matrix {
+                    thead { tr {
+                        th scope="col" { "Scenario" }
+                        @for claim in &claims {
+                            th.turned scope="col" title=(claim.meaning()) { span { (claim) } }
+                        }
+                    } }
+                    tbody {
+                        @for test in &run.tests {
+                            tr {
+                                th scope="row" {
+                                    a href={ "#" (scenario_id(test.name)) } { (test.name) }
+                                }
+                                @for claim in &claims { (cell(test, *claim)) }
+                            }
+                        }
+                    }
+                }
+            }
+        }
+    }
+}
+
+fn cell(test: &Test<'_>, claim: Claim) -> Markup {
+    let all = test.guarantees(claim);
+    let worst = all.iter().max_by_key(|(_, one)| Word::of(one));
+    let Some((_, guarantee)) = worst else {
+        return html! { td {} };
+    };
+    let word = Word::of(guarantee);
+    let observed = guarantee.level == Level::Observed;
+    let tally = format!("{}, {}", test.claim_tally(claim), level(guarantee.level));
+    html! {
+        td title=(format!("{claim}: {tally}")) {
+            span class={ "sign " (class_of(word)) @if observed { " observed" } } aria-hidden="true" {
+                (sign(word))
+            }
+            span.sr { (tally) }
+        }
+    }
+}
+
+/// Shapes, so that colour is not needed.
+const fn sign(word: Word) -> &'static str {
+    match word {
+        Word::Held => "●",
+        Word::ViolatedAsExpected => "◇",
+        Word::Inconclusive => "?",
+        Word::Violated => "✕",
+    }
+}
