@@ -206,7 +206,7 @@ fn a_file_that_is_cut_off_makes_the_merged_history_incomplete() {
     cut(part_of_a_run(&bench, "b", 1), 1);
     assert_snapshot!(bench.transcript(&["history", "merge", "a", "b", "--out", "m"]));
     let said = bench.transcript(&["history", "export", "m"]);
-    assert!(said.contains("\"event\":\"lacking\""), "{said}");
+    assert!(said.contains("\"event\":\"incomplete\""), "{said}");
     assert!(!said.contains("\"event\":\"completed\""), "{said}");
 }
 

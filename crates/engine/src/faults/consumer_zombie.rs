@@ -64,7 +64,10 @@ impl Broken for Frozen {
         pass_until(self.until).await;
         let now = self.before.iter().map(|it| ProcessSnapshot::of(it.pid));
         let now = now.collect::<std::result::Result<Vec<_>, _>>()?;
-        let same = now.iter().zip(&self.before).all(|(now, before)| now.is_same_process(before));
+        let same = now
+            .iter()
+            .zip(&self.before)
+            .all(|(now, before)| now.is_same_process(before));
         let (stood_still, states) = still(&now);
         proof.add(
             "the process stood still (state T) until then",

@@ -166,11 +166,12 @@ fn every_kind_of_fault_is_told_with_its_own_keys_its_evidence_and_examples() {
     }
 }
 
-/// What `request-refused` has in common with `answer-lost` has its examples
-/// there.
+/// What `request-refused` and `request-late` have in common with `answer-lost` has
+/// its examples there.
 fn told_of_requests(kind: &str) -> BTreeSet<String> {
     let other = grammar::fullest("answer-lost", None).unwrap();
-    let others = other.keys().filter(|_| kind == "request-refused");
+    let same = ["request-refused", "request-late"].contains(&kind);
+    let others = other.keys().filter(|_| same);
     others.cloned().collect()
 }
 
