@@ -372,7 +372,8 @@ pub(crate) struct CheckArgs {
 const DIFF_HELP: &str = "\
 Scenarios are compared by name; two runs of one scenario each are compared whatever their
 names are. A loss is one too many. Other counts and times differ only where they do so by
-more than chance explains, and times only between runs on machines that are alike.
+more than chance explains. Times are compared between machines that are alike, and are
+worse only where both runs have three repetitions or more (`run --repeat 3`).
 
 Exit codes:
   0    nothing is worse

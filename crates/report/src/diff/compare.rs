@@ -7,7 +7,7 @@ use model::claim::{Claim, Level};
 use model::scenario::Config;
 use model::verdict::{GuaranteeVerdict, Interruption, Measurements, RunVerdict, ScenarioVerdict};
 
-use super::noise::{Count, is_longer, median};
+use super::noise::{Count, is_known, is_longer, median};
 use super::{Difference, Direction};
 use crate::page_data::Compared;
 use crate::run::{Tally, Word, instances, is_as_wanted};
@@ -314,7 +314,11 @@ fn times(figure: &Figure, old: &Scenario<'_>, new: &Scenario<'_>, add: &mut Add<
     let is_better = is_longer(&before, &after, figure.floor_us);
     if is_worse || is_better {
         let shown = |of: &[u64]| median(of).map(duration_us).unwrap_or_default();
-        let direction = Direction::of(is_worse, is_better);
+        let direction = if is_known(&after, &before) {
+            Direction::of(is_worse, is_better)
+        } else {
+            Direction::Changed
+        };
         add(figure.name, shown(&before), shown(&after), direction);
     }
 }

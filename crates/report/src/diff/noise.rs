@@ -28,18 +28,24 @@ impl Count {
 /// From so many repetitions on, their ranges say how much a time varies.
 const RANGE_RUNS_MIN: usize = 3;
 
-/// Whether a time is longer than before by more than noise: by half, or the double where
-/// there are few repetitions, and by `floor_us`; and longer than any before where there are
-/// enough of them to know. Microseconds, in any order.
+/// Whether there are enough repetitions on both sides to know how much a time varies. Two
+/// single runs of one plan on one machine were seen to differ tenfold.
+pub(super) fn is_known(after: &[u64], before: &[u64]) -> bool {
+    after.len().min(before.len()) >= RANGE_RUNS_MIN
+}
+
+/// Whether a time is longer than before by more than noise: by half and `floor_us`, and
+/// longer than any before; or, where it is not known how much it varies, four times as long
+/// and by five times the floor. Microseconds, in any order.
 pub(super) fn is_longer(after: &[u64], before: &[u64], floor_us: u64) -> bool {
     let (Some(new), Some(old)) = (median(after), median(before)) else {
         return false;
     };
-    let is_known = after.len().min(before.len()) >= RANGE_RUNS_MIN;
+    let is_known = is_known(after, before);
+    let (factor_tenths, floors) = if is_known { (15, 1) } else { (40, 5) };
     let is_apart = !is_known || after.iter().min() > before.iter().max();
-    let factor_tenths = if is_known { 15 } else { 20 };
     is_apart
-        && new.saturating_sub(old) > floor_us
+        && new.saturating_sub(old) > floor_us * floors
         && u128::from(new) * 10 > u128::from(old) * factor_tenths
 }
 
@@ -68,9 +74,9 @@ mod tests {
 
     #[test]
     fn times_are_longer_beyond_their_spread_only() {
-        assert!(is_longer(&[9_000], &[3_000], 1_000));
-        assert!(!is_longer(&[5_000], &[3_000], 1_000), "not the double");
-        assert!(!is_longer(&[900], &[300], 1_000), "below the floor");
+        assert!(is_longer(&[13_000], &[3_000], 1_000));
+        assert!(!is_longer(&[11_000], &[3_000], 1_000), "not four times");
+        assert!(!is_longer(&[5_000], &[300], 1_000), "not five floors");
         assert!(is_longer(
             &[5_000, 5_100, 5_200],
             &[3_000, 3_100, 3_200],

@@ -47,6 +47,10 @@ const KIP_PAGES: &[(&str, &str)] = &[
         "679",
         "KIP-679%3A+Producer+will+enable+the+strongest+delivery+guarantee+by+default",
     ),
+    (
+        "779",
+        "KIP-779%3A+Allow+Source+Tasks+to+Handle+Producer+Exceptions",
+    ),
     ("890", "KIP-890%3A+Transactions+Server-Side+Defense"),
     ("966", "KIP-966%3A+Eligible+Leader+Replicas"),
 ];

@@ -57,15 +57,19 @@ fn a_browser_shows_it_without_overflow_and_every_link_leads_somewhere() {
         return;
     };
     let folder = tempfile::tempdir().unwrap();
-    let (plan, verdict) = made::violated();
-    let page = html::page(&plan, &verdict).replace("</head>", &format!("{PROBE}</head>"));
-    let file = folder.path().join("report.html");
-    fs::write(&file, page).unwrap();
-    for width in [1280, 390] {
-        let root = root(&browser, &file, &folder.path().join("profile"), width);
-        for expected in ["overflow=\"false\"", "twice=\"\"", "dead=\"\""] {
-            assert!(root.contains(expected), "{expected} at {width}: {root}");
+    let all = super::markdown::all();
+    let pages = [made::violated(), (all.clone(), made::verdict(&all))];
+    for (plan, verdict) in pages {
+        let page = html::page(&plan, &verdict);
+        let page = page.replace("</head>", &format!("{PROBE}</head>"));
+        let file = folder.path().join("report.html");
+        fs::write(&file, page).unwrap();
+        for width in [1280, 390] {
+            let root = root(&browser, &file, &folder.path().join("profile"), width);
+            for expected in ["overflow=\"false\"", "twice=\"\"", "dead=\"\""] {
+                assert!(root.contains(expected), "{expected} at {width}: {root}");
+            }
+            assert!(!root.contains("buttons=\"0\""), "{root}");
         }
-        assert!(!root.contains("buttons=\"0\""), "{root}");
     }
 }
