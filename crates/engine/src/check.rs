@@ -4,11 +4,11 @@
 use std::collections::BTreeMap;
 
 use model::plan::ScenarioPlan;
-use model::scenario::client::{ClientSpec, Library};
+use model::scenario::client::{ClientSpec, Library, Release};
 use model::scenario::settings::{self, Misuse, Whose};
 use model::scenario::{Config, PathStep, Problem, Transactions};
 use subject::SubjectError;
-use subject::librdkafka_client::config::{RoleKind, check_config};
+use subject::librdkafka_client::config::{RoleKind, built_in_version, check_config};
 use subject::protocol::{ConsumerStart, ProducerStart, Start, VERSION};
 use subject::role::ClientCommand;
 
@@ -110,20 +110,19 @@ impl Asked<'_> {
             RoleKind::Producer => Whose::Producer,
             RoleKind::Consumer => Whose::Consumer,
         };
-        if *self.client == ClientSpec::BuiltIn {
+        if *self.client == ClientSpec::BuiltIn || self.is_older_librdkafka() {
             let checked = check_config(self.kind, &self.config.plain(), self.own);
-            return checked.map_err(|error| {
-                let message = self.scrub(&error.to_string());
-                match error.place() {
-                    None => Problem::new(self.place, message),
-                    Some((key, true)) => {
-                        Problem::of_setting(self.place, key, Misuse::Value(message))
-                    }
-                    Some((key, false)) => {
-                        Problem::of_setting(self.place, key, Misuse::Name(message))
-                    }
-                }
-            });
+            let Err(error) = checked else {
+                return Ok(());
+            };
+            let message = self.scrub(&error.to_string());
+            match error.place() {
+                Some((key, false)) => return of_setting(key, Misuse::Name(message)),
+                // What an old version takes, it says itself.
+                _ if self.is_older_librdkafka() => {}
+                Some((key, true)) => return of_setting(key, Misuse::Value(message)),
+                None => return Err(Problem::new(self.place, message)),
+            }
         }
         if let Some((key, misuse)) = settings::set_by_us(self.config) {
             return of_setting(key, misuse);
@@ -134,6 +133,17 @@ impl Asked<'_> {
             return of_setting(key, misuse);
         }
         Ok(())
+    }
+
+    /// Whether it is a version of librdkafka before the one that is built in, which
+    /// knows all of its names.
+    fn is_older_librdkafka(&self) -> bool {
+        let numbers = |version: &str| -> Vec<u32> {
+            let parts = version.split('.').map_while(|part| part.parse().ok());
+            parts.collect()
+        };
+        matches!(self.client, ClientSpec::Librdkafka(Release::Version(version))
+            if numbers(version) < numbers(&built_in_version()))
     }
 
     /// By the client itself.

@@ -145,6 +145,11 @@ pub fn check_config(
     made.map_err(|words| contradiction(kind, config, words))
 }
 
+/// The version of librdkafka that is built in.
+pub fn built_in_version() -> String {
+    Library::built_in().version()
+}
+
 /// Refuses keys of a scenario that ackproof sets itself, for any client.
 ///
 /// # Errors
