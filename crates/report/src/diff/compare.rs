@@ -267,13 +267,13 @@ fn verdicts(old: &Scenario<'_>, new: &Scenario<'_>, add: &mut Add<'_>) {
         if before.kinds() == after.kinds() {
             continue;
         }
-        let direction = if was.level != is.level {
+        let direction = if was.level == is.level {
+            let (was, is) = (is_as_wanted(was), is_as_wanted(is));
+            Direction::of(was && !is, !was && is)
+        } else {
             // Different scenarios want different things: the guarantee itself counts.
             let rank = |of: &GuaranteeVerdict| of.verdict;
             Direction::of(rank(is) > rank(was), rank(is) < rank(was))
-        } else {
-            let (was, is) = (is_as_wanted(was), is_as_wanted(is));
-            Direction::of(was && !is, !was && is)
         };
         add(
             claim.name(),

@@ -65,9 +65,10 @@ impl Diff {
                 text![code(&change.subject)],
                 text![change.before.as_str()],
                 text![change.after.as_str()],
-                match change.direction {
-                    Direction::Regression => text![strong(direction)],
-                    _ => text![direction],
+                if change.direction == Direction::Regression {
+                    text![strong(direction)]
+                } else {
+                    text![direction]
                 },
             ]);
         }

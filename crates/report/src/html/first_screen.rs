@@ -137,9 +137,9 @@ fn lost(run: &Run<'_>) -> Vec<Markup> {
                         @if is_expected { ", as it expects" }
                     };
                     if is_expected {
-                        expected.push(entry)
+                        expected.push(entry);
                     } else {
-                        unexpected.push(entry)
+                        unexpected.push(entry);
                     }
                 }
                 None => {}

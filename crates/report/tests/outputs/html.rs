@@ -55,7 +55,7 @@ pub(super) fn course() -> Course {
 
 /// The courses of a plan: all alike.
 pub(super) fn courses(plan: &RunPlan) -> BTreeMap<String, Course> {
-    let folders = plan.scenarios.iter().map(|scenario| scenario.folder());
+    let folders = plan.scenarios.iter().map(model::plan::ScenarioPlan::folder);
     folders.map(|folder| (folder, course())).collect()
 }
 

@@ -159,8 +159,16 @@ fn scenario(plan: &ScenarioPlan) -> ScenarioVerdict {
         counts: Counts {
             sent,
             acknowledged: sent,
-            stored: if shows_violation { sent.saturating_sub(252) } else { sent },
-            distinct: if shows_violation { sent.saturating_sub(252) } else { sent },
+            stored: if shows_violation {
+                sent.saturating_sub(252)
+            } else {
+                sent
+            },
+            distinct: if shows_violation {
+                sent.saturating_sub(252)
+            } else {
+                sent
+            },
             changes: events,
             change_events: events,
             rows: events,
