@@ -11,7 +11,7 @@
 //! | `#: reason no-loss 3 records` | the claim's reason contains the words |
 //! | `#: landed` | every fault landed |
 //! | `#: hop without-effect` | something was lost at the hop |
-//! | `#: error billing AutoOffsetReset` | a client of billing reported the error |
+//! | `#: error billing _AUTO_OFFSET_RESET` | a client of billing reported the error |
 //! | `#: throttled billing` | brokers throttled a client of billing |
 //! | `#: says WORDS` | the output contains the words |
 //!
