@@ -48,7 +48,7 @@ impl Fault {
                 return (true, vec![said]);
             }
             "send" if self.is("loses-a-header") => {
-                if let Some(headers) = request["headers"].as_array_mut() {
+                if let Some(Value::Array(headers)) = request.get_mut("headers") {
                     headers.truncate(1);
                 }
             }
@@ -63,7 +63,7 @@ impl Fault {
                 }
             }
             "start" if self.is("ignores-a-setting") => {
-                if let Some(config) = request["producer"]["config"].as_object_mut() {
+                if let Some(Value::Object(config)) = request.pointer_mut("/producer/config") {
                     config.remove("no.such.setting");
                 }
             }
@@ -99,7 +99,10 @@ impl Fault {
             }
             "acknowledged" if self.is("fails-what-is-stored") && id == Some(3) => {
                 let error = json!({"name": "Lie", "message": ""});
-                return (Some(json!({"event": "failed", "id": 3, "error": error})), None);
+                return (
+                    Some(json!({"event": "failed", "id": 3, "error": error})),
+                    None,
+                );
             }
             "failed" | "unknown" if self.is("forgets-an-error") => return (None, None),
             "failed" | "unknown" if self.is("takes-an-error-for-success") => {
@@ -179,7 +182,11 @@ fn main() {
         }
     }
     let code = child.wait().unwrap().code().unwrap_or(9);
-    let code = if fault.is("ends-with-an-error") && code == 0 { 3 } else { code };
+    let code = if fault.is("ends-with-an-error") && code == 0 {
+        3
+    } else {
+        code
+    };
     std::process::exit(code);
 }
 

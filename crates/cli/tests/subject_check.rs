@@ -108,8 +108,15 @@ async fn a_fault_of_a_subject_is_found_and_a_right_one_has_none() {
         let found = said.lines().filter(|line| line.starts_with("WRONG"));
         let found: Vec<&str> = found.collect();
         println!("{fault}:\n{}", found.join("\n"));
-        let name = |line: &&str| line.trim_start_matches("WRONG").trim_start().starts_with(check);
-        assert!(found.iter().any(name), "{fault} is not found by {check:?}:\n{said}");
+        let name = |line: &&str| {
+            line.trim_start_matches("WRONG")
+                .trim_start()
+                .starts_with(check)
+        };
+        assert!(
+            found.iter().any(name),
+            "{fault} is not found by {check:?}:\n{said}"
+        );
         assert_eq!(code, Some(1));
     };
     tokio::task::block_in_place(|| {

@@ -296,7 +296,8 @@ impl Rebalanced for Member<'_> {
     ) -> Result<(), SubjectError> {
         match rebalance {
             Rebalance::Assigned(partitions) => {
-                self.lost.retain(|partition| !partitions.contains(partition));
+                self.lost
+                    .retain(|partition| !partitions.contains(partition));
                 session.reporter.say(ClientEvent::Assigned { partitions });
             }
             Rebalance::Revoked(partitions) => {

@@ -42,9 +42,7 @@ impl Recognition {
     pub(crate) fn content(&self, record: &Received) -> Content {
         let value = record.value.as_ref().map(|it| it.0.as_slice());
         match self {
-            Self::Records { run, topic } => {
-                record::decode(*run, topic, value.unwrap_or_default())
-            }
+            Self::Records { run, topic } => record::decode(*run, topic, value.unwrap_or_default()),
             Self::Changes(decoder) => {
                 let headers = record.headers.iter();
                 let headers = headers.filter_map(|header| {

@@ -63,10 +63,7 @@ impl ProcessClient {
     /// # Errors
     /// Where it cannot be started. A program that is not there shows in its
     /// end.
-    pub fn start<S: AsRef<OsStr>>(
-        command: &[S],
-        tap: Option<Tap>,
-    ) -> Result<Self, SubjectError> {
+    pub fn start<S: AsRef<OsStr>>(command: &[S], tap: Option<Tap>) -> Result<Self, SubjectError> {
         let failed = |source| SubjectError::Spawn {
             program: command
                 .first()
@@ -258,16 +255,15 @@ impl Outbox {
 }
 
 /// Reads events until there are no more, or a line is none.
-fn read_all(
-    from: ChildStdout,
-    to: &SyncSender<Result<Event, SubjectError>>,
-    tap: Option<&Tap>,
-) {
+fn read_all(from: ChildStdout, to: &SyncSender<Result<Event, SubjectError>>, tap: Option<&Tap>) {
     let mut from = BufReader::with_capacity(64 * 1024, from);
     let mut line = Vec::new();
     loop {
         line.clear();
-        let read = from.by_ref().take(LINE_BYTES_MAX).read_until(b'\n', &mut line);
+        let read = from
+            .by_ref()
+            .take(LINE_BYTES_MAX)
+            .read_until(b'\n', &mut line);
         // What is not a whole line was not said: it was killed on the way.
         if !matches!(read, Ok(1..)) || line.pop() != Some(b'\n') {
             return;

@@ -96,7 +96,11 @@ fn send_all(role: &ProducerRole, stop: &Stop, session: &mut Session) -> Result<(
 }
 
 /// Reports the record as sent, then hands it over.
-fn send(role: &ProducerRole, session: &mut Session, sequence: Sequence) -> Result<(), SubjectError> {
+fn send(
+    role: &ProducerRole,
+    session: &mut Session,
+    sequence: Sequence,
+) -> Result<(), SubjectError> {
     let partition = role.partition_of(sequence);
     let identity = RecordId {
         producer: role.producer,

@@ -327,9 +327,9 @@ impl Session {
             Event::Revoked { partitions } => Ok(Heard::Rebalance(Rebalance::Revoked(
                 self.indices(partitions)?,
             ))),
-            Event::Lost { partitions } => Ok(Heard::Rebalance(Rebalance::Lost(
-                self.indices(partitions)?,
-            ))),
+            Event::Lost { partitions } => {
+                Ok(Heard::Rebalance(Rebalance::Lost(self.indices(partitions)?)))
+            }
             Event::Polled { records, error } => {
                 for record in &records {
                     self.is_read(&record.topic)?;

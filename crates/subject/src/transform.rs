@@ -304,7 +304,9 @@ impl Transformer<'_> {
         let lost = std::mem::take(&mut self.window.lost);
         let delivery = if lost { Delivery::Broken } else { delivery };
         let end = match self.window.open.take() {
-            Some(transaction) => self.end_transaction(transaction, &stretches, delivery, session)?,
+            Some(transaction) => {
+                self.end_transaction(transaction, &stretches, delivery, session)?
+            }
             None => self.commit(&stretches, delivery, session)?,
         };
         match end {
@@ -351,7 +353,8 @@ impl Transformer<'_> {
                 outcome,
             });
         };
-        if delivery == Delivery::Whole && self.hand_over_position(transaction, stretches, session)?
+        if delivery == Delivery::Whole
+            && self.hand_over_position(transaction, stretches, session)?
         {
             ending(session, Intent::Commit);
             match self.ask(&Request::CommitTransaction, session)? {
@@ -454,7 +457,8 @@ impl Transformer<'_> {
 
     fn positions(&self, stretches: &BTreeMap<i32, Stretch>) -> Vec<Position> {
         let stretches = stretches.iter();
-        let positions = stretches.map(|(partition, stretch)| self.position(*partition, stretch.next));
+        let positions =
+            stretches.map(|(partition, stretch)| self.position(*partition, stretch.next));
         positions.collect()
     }
 

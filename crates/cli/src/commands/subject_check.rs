@@ -41,18 +41,27 @@ const CHECKS: [(&str, Check); 17] = [
     ("start", session::tells_what_it_is),
     ("start with \"check\"", session::says_what_is_possible),
     ("refused", session::refuses_an_unknown_setting),
-    ("unknown fields and ops", session::answers_what_it_does_not_know),
+    (
+        "unknown fields and ops",
+        session::answers_what_it_does_not_know,
+    ),
     ("signals", session::ignores_signals),
     ("end of standard input", session::ends_with_its_input),
     ("send: all kinds of records", producing::carries_all_kinds),
     ("send: a burst", producing::carries_a_burst),
     ("send: acks=0", producing::tells_no_offset_without_an_answer),
-    ("send: no broker takes it", producing::acknowledges_only_what_is_stored),
+    (
+        "send: no broker takes it",
+        producing::acknowledges_only_what_is_stored,
+    ),
     ("send: what cannot be", producing::fails_what_cannot_be),
     ("poll", consuming::gives_what_is_stored),
     ("commit, seek", consuming::commits_and_seeks),
     ("enable.auto.commit", consuming::commits_by_itself),
-    ("assigned, revoked, continue", members::gives_partitions_away),
+    (
+        "assigned, revoked, continue",
+        members::gives_partitions_away,
+    ),
     ("commit: a stale member", members::knows_that_it_is_stale),
     ("transactions", transacting::commits_and_aborts),
 ];
@@ -99,7 +108,9 @@ fn client(name: &str) -> Result<ClientCommand, Failure> {
         Some(library) if library.starts_with(":/") => {
             Ok(ClientCommand::Library(library[1..].into()))
         }
-        _ => Err(Failure::usage(&SubjectCommandError::NoClient(name.to_owned()))),
+        _ => Err(Failure::usage(&SubjectCommandError::NoClient(
+            name.to_owned(),
+        ))),
     }
 }
 
@@ -193,7 +204,9 @@ fn check_all(command: &[String], handle: Handle, bootstrap: String) -> Result<Ex
         }
     }
     bench.truth.clean_up();
-    print(&format!("{right} right, {wrong} wrong, {skipped} skipped\n"))?;
+    print(&format!(
+        "{right} right, {wrong} wrong, {skipped} skipped\n"
+    ))?;
     if wrong > 0 {
         note("docs/reference/subject-protocol.md has the protocol\n");
         return Ok(Exit::Violated);
@@ -204,9 +217,7 @@ fn check_all(command: &[String], handle: Handle, bootstrap: String) -> Result<Ex
 impl Bench<'_> {
     /// Has ackproof's own client write these records, numbered from 0.
     fn fill(&self, records: &[Outgoing]) -> Result<(), Failure> {
-        let not_filled = |what: String| {
-            Failure::environment(&SubjectCommandError::NotFilled(what))
-        };
+        let not_filled = |what: String| Failure::environment(&SubjectCommandError::NotFilled(what));
         let failed = |error: ::subject::SubjectError| not_filled(error.to_string());
         let mut client = ::subject::open(&ClientCommand::BuiltIn).map_err(failed)?;
         let bootstrap = ("bootstrap.servers".to_owned(), self.truth.bootstrap.clone());
@@ -219,7 +230,9 @@ impl Bench<'_> {
         });
         client.request(start).map_err(failed)?;
         for record in records {
-            client.request(Request::Send(record.clone())).map_err(failed)?;
+            client
+                .request(Request::Send(record.clone()))
+                .map_err(failed)?;
         }
         client.request(Request::Flush).map_err(failed)?;
         let until = std::time::Instant::now() + FILLING;
@@ -231,7 +244,9 @@ impl Bench<'_> {
                 Some(Event::Done { .. }) if acknowledged == records.len() => break,
                 Some(Event::Done { .. }) | None => {
                     let of = records.len();
-                    return Err(not_filled(format!("{acknowledged} of {of} are acknowledged")));
+                    return Err(not_filled(format!(
+                        "{acknowledged} of {of} are acknowledged"
+                    )));
                 }
                 Some(_) => {}
             }

@@ -313,7 +313,9 @@ impl Child {
     /// [`ProcessError::NotInState`] when one does not stop within 2 s.
     pub async fn pause(&self) -> Result<ProcessSnapshot, ProcessError> {
         self.signal(Signal::Stop)?;
-        let stopped = self.reach(self.pid, Signal::Stop, |state| state == 'T').await?;
+        let stopped = self
+            .reach(self.pid, Signal::Stop, |state| state == 'T')
+            .await?;
         // Those below may start others until they stand still themselves.
         loop {
             let below = self.below();
@@ -321,7 +323,10 @@ impl Child {
                 return Ok(stopped);
             };
             self.signal_below(Signal::Stop);
-            match self.reach(moving.pid, Signal::Stop, |state| matches!(state, 'T' | 'Z')).await {
+            match self
+                .reach(moving.pid, Signal::Stop, |state| matches!(state, 'T' | 'Z'))
+                .await
+            {
                 // It ended on the way.
                 Ok(_) | Err(ProcessError::Snapshot { .. }) => {}
                 Err(error) => return Err(error),
@@ -336,7 +341,8 @@ impl Child {
     pub async fn resume(&self) -> Result<ProcessSnapshot, ProcessError> {
         self.signal_below(Signal::Cont);
         self.signal(Signal::Cont)?;
-        self.reach(self.pid, Signal::Cont, |state| state != 'T').await
+        self.reach(self.pid, Signal::Cont, |state| state != 'T')
+            .await
     }
 
     /// It, and every process below it.

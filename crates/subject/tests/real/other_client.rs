@@ -12,8 +12,7 @@ use subject::role::{ClientCommand, ClientEvent, ProducerRole, Role};
 
 use crate::process::{Subject, acknowledged, count, failed, producer, sent};
 
-const READY: &str =
-    r#"read start; echo '{"event":"ready","protocol":1,"client":"a shell","version":"1","config":{}}'"#;
+const READY: &str = r#"read start; echo '{"event":"ready","protocol":1,"client":"a shell","version":"1","config":{}}'"#;
 
 /// How long a process may take to be gone.
 const ENDING: Duration = Duration::from_secs(10);

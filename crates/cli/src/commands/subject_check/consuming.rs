@@ -25,7 +25,9 @@ pub(super) fn reader(bench: &Bench<'_>, topic: &str, group: &str) -> Wanted {
         ("session.timeout.ms", "6000"),
     ];
     let optional = ["heartbeat.interval.ms", "session.timeout.ms"];
-    Wanted::default().consumer(topic, &settings).optional(&optional)
+    Wanted::default()
+        .consumer(topic, &settings)
+        .optional(&optional)
 }
 
 /// What a consumer was given and told.
@@ -58,10 +60,13 @@ impl Member {
                         return Err(dialogue.last(&format!("it cannot poll: {error}")).into());
                     }
                     if records.len() as u64 > max {
-                        let what = format!("it was asked for {max} records and gave {}", records.len());
+                        let what =
+                            format!("it was asked for {max} records and gave {}", records.len());
                         return Err(dialogue.last(&what).into());
                     }
-                    let stranger = records.iter().find(|it| !self.owned.contains(&it.partition));
+                    let stranger = records
+                        .iter()
+                        .find(|it| !self.owned.contains(&it.partition));
                     if let Some(record) = stranger {
                         let what = format!(
                             "it gives a record of partition {}, which it was not assigned",
@@ -152,8 +157,15 @@ pub(super) fn compare(dialogue: &Dialogue, records: &[Received], log: &Log) -> S
     for record in records {
         let (partition, offset) = (record.partition, record.offset);
         let here = format!("the record of partition {partition}, offset {offset}");
-        let shows = [format!("\"offset\":{offset}"), format!("\"partition\":{partition}")];
-        let shows: Vec<&str> = shows.iter().map(String::as_str).chain(["\"polled\""]).collect();
+        let shows = [
+            format!("\"offset\":{offset}"),
+            format!("\"partition\":{partition}"),
+        ];
+        let shows: Vec<&str> = shows
+            .iter()
+            .map(String::as_str)
+            .chain(["\"polled\""])
+            .collect();
         let there = match log.get(&(partition, offset)) {
             None => Some("there is nothing".to_owned()),
             Some(there) => differs(there, &as_stored(record)),
@@ -162,7 +174,10 @@ pub(super) fn compare(dialogue: &Dialogue, records: &[Received], log: &Log) -> S
             let what = format!("{here} is not the one in the log: {difference}");
             return Err(dialogue.fault(&what, &shows).into());
         }
-        if let Some(before) = last.insert(partition, offset).filter(|before| *before >= offset) {
+        if let Some(before) = last
+            .insert(partition, offset)
+            .filter(|before| *before >= offset)
+        {
             let what = format!("{here} is given after offset {before}, without a `seek`");
             return Err(dialogue.fault(&what, &shows).into());
         }
@@ -182,7 +197,12 @@ fn as_stored(record: &Received) -> Stored {
         headers: record
             .headers
             .iter()
-            .map(|it| (it.key.clone().into_bytes(), it.value.as_ref().map(|it| it.0.clone())))
+            .map(|it| {
+                (
+                    it.key.clone().into_bytes(),
+                    it.value.as_ref().map(|it| it.0.clone()),
+                )
+            })
             .collect(),
         transaction: Transaction::None,
     }
@@ -197,7 +217,9 @@ pub(super) fn filled(bench: &mut Bench<'_>, name: &str, more: u64) -> Step<Strin
         id,
         topic: topic.clone(),
         partition: i32::try_from(id % 3).ok(),
-        value: Some(::subject::protocol::Bytes(format!("record {id}").into_bytes())),
+        value: Some(::subject::protocol::Bytes(
+            format!("record {id}").into_bytes(),
+        )),
         ..Outgoing::default()
     }));
     bench.fill(&records)?;
@@ -247,12 +269,19 @@ pub(super) fn commits_and_seeks(bench: &mut Bench<'_>) -> Step<String> {
     }
     dialogue.must(&Request::Seek(position(&topic, 1, 4)))?;
     member.records.clear();
-    let again = log.keys().filter(|(partition, offset)| *partition == 1 && *offset >= 4);
+    let again = log
+        .keys()
+        .filter(|(partition, offset)| *partition == 1 && *offset >= 4);
     let again: Vec<i64> = again.map(|(_, offset)| *offset).collect();
     member.read(&mut dialogue, &topic, again.len())?;
-    let given: Vec<(i32, i64)> = member.records.iter().map(|it| (it.partition, it.offset)).collect();
+    let given: Vec<(i32, i64)> = member
+        .records
+        .iter()
+        .map(|it| (it.partition, it.offset))
+        .collect();
     if given != again.iter().map(|offset| (1, *offset)).collect::<Vec<_>>() {
-        let what = "after `seek` to offset 4 of partition 1 it does not give the records from there";
+        let what =
+            "after `seek` to offset 4 of partition 1 it does not give the records from there";
         return Err(dialogue.fault(what, &["seek"]).into());
     }
     let before = bench.truth.committed(&group)?;
@@ -269,12 +298,16 @@ pub(super) fn commits_and_seeks(bench: &mut Bench<'_>) -> Step<String> {
     let mut dialogue = Dialogue::start(bench.command, &wanted)?;
     let mut next = Member::default();
     let starts = BTreeMap::from([(0, 3), (1, 0), (2, 5)]);
-    let rest = log.keys().filter(|(partition, offset)| starts.get(partition).is_some_and(|from| offset >= from));
+    let rest = log
+        .keys()
+        .filter(|(partition, offset)| starts.get(partition).is_some_and(|from| offset >= from));
     next.read(&mut dialogue, &topic, rest.count())?;
     for (partition, from) in starts {
         let first = next.records.iter().find(|it| it.partition == partition);
         if first.is_some_and(|it| it.offset != from) {
-            let what = format!("it does not go on at the committed offset {from} of partition {partition}");
+            let what = format!(
+                "it does not go on at the committed offset {from} of partition {partition}"
+            );
             return Err(dialogue.fault(&what, &["\"polled\"", "\"offset\""]).into());
         }
     }
@@ -292,14 +325,22 @@ pub(super) fn commits_by_itself(bench: &mut Bench<'_>) -> Step<String> {
         ("auto.commit.interval.ms", "200".to_owned()),
         ("auto.offset.reset", "earliest".to_owned()),
     ];
-    let settings: Vec<(&str, &str)> = settings.iter().map(|(key, it)| (*key, it.as_str())).collect();
-    let wanted = Wanted::default().consumer(&topic, &settings).optional(&["auto.commit.interval.ms"]);
+    let settings: Vec<(&str, &str)> = settings
+        .iter()
+        .map(|(key, it)| (*key, it.as_str()))
+        .collect();
+    let wanted = Wanted::default()
+        .consumer(&topic, &settings)
+        .optional(&["auto.commit.interval.ms"]);
     let mut dialogue = Dialogue::start(bench.command, &wanted)?;
     let mut member = Member::default();
     let until = Instant::now() + READING;
     let ahead = |member: &Member, committed: &BTreeMap<i32, i64>| {
         committed.iter().find_map(|(partition, next)| {
-            let of = member.records.iter().filter(|it| it.partition == *partition);
+            let of = member
+                .records
+                .iter()
+                .filter(|it| it.partition == *partition);
             let given = of.map(|it| it.offset + 1).max().unwrap_or(0);
             (*next > given).then_some((*partition, *next, given))
         })

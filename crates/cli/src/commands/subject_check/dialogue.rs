@@ -142,7 +142,10 @@ impl Dialogue {
                 Spoken::Request => '>',
                 Spoken::Event => '<',
             };
-            let line: String = String::from_utf8_lossy(line).chars().take(LINE_CHARS).collect();
+            let line: String = String::from_utf8_lossy(line)
+                .chars()
+                .take(LINE_CHARS)
+                .collect();
             let mut said = lock(&hears);
             if said.len() < KEPT {
                 said.push(format!("{sign} {line}"));
@@ -187,7 +190,11 @@ impl Dialogue {
                     return Ok(dialogue);
                 }
                 Some(Event::Refused { key, reason }) => (key, reason),
-                Some(_) => return Err(dialogue.last("its first answer is neither `ready` nor `refused`").into()),
+                Some(_) => {
+                    return Err(dialogue
+                        .last("its first answer is neither `ready` nor `refused`")
+                        .into());
+                }
                 None => {
                     let what = format!("it does not answer `start` for {} s", STARTING.as_secs());
                     return Err(dialogue.last(&what).into());
@@ -366,7 +373,9 @@ impl Dialogue {
     /// A fault that those lines show which have all of these words.
     pub(super) fn fault(&self, what: &str, words: &[&str]) -> Fault {
         let said = lock(&self.said);
-        let showing = said.iter().filter(|line| words.iter().all(|it| line.contains(it)));
+        let showing = said
+            .iter()
+            .filter(|line| words.iter().all(|it| line.contains(it)));
         let lines: Vec<String> = showing.take(LINES_MAX).cloned().collect();
         drop(said);
         if lines.is_empty() {

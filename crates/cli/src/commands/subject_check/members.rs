@@ -101,7 +101,11 @@ pub(super) fn gives_partitions_away(bench: &mut Bench<'_>) -> Step<String> {
         return Err(two.first.0.last(what).into());
     }
     if let Some(position) = committed {
-        let there = bench.truth.committed(&group)?.get(&position.partition).copied();
+        let there = bench
+            .truth
+            .committed(&group)?
+            .get(&position.partition)
+            .copied();
         if there.is_none_or(|it| it < position.offset) {
             let what = format!(
                 "it committed {} of partition {} before `continue`; the group has {there:?}",
@@ -177,7 +181,10 @@ pub(super) fn knows_that_it_is_stale(bench: &mut Bench<'_>) -> Step<String> {
         }
         Err(error) => error.class,
     };
-    if !matches!(class, ErrorClass::Stale | ErrorClass::Refused | ErrorClass::Fenced) {
+    if !matches!(
+        class,
+        ErrorClass::Stale | ErrorClass::Refused | ErrorClass::Fenced
+    ) {
         let what = format!(
             "the commit of a member that was thrown out of its group is of the class {class:?}, \
              not `stale`"

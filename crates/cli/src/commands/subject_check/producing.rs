@@ -178,7 +178,15 @@ pub(super) fn compare(
             Some(Outcome::Failed | Outcome::Unknown) | None => {}
         }
     }
-    let all_known = told.values().all(|it| matches!(it, Outcome::Acknowledged { offset: Some(_), .. }));
+    let all_known = told.values().all(|it| {
+        matches!(
+            it,
+            Outcome::Acknowledged {
+                offset: Some(_),
+                ..
+            }
+        )
+    });
     if all_known && let Some((partition, offset)) = log.keys().find(|it| !places.contains(*it)) {
         let what = format!(
             "the log has more than it acknowledged, first partition {partition}, offset {offset}"
@@ -218,7 +226,12 @@ pub(super) fn of_all_kinds(topic: &str) -> Vec<Outgoing> {
         (Some(2), bytes(b"a tombstone"), None, vec![]),
         (Some(0), bytes(b""), bytes(b""), vec![]),
         // Neither UTF-8 nor any other text.
-        (Some(1), bytes(&[0xff, 0xfe, 0]), bytes(&[0xc3, 0x28, 0, 0x80]), vec![]),
+        (
+            Some(1),
+            bytes(&[0xff, 0xfe, 0]),
+            bytes(&[0xc3, 0x28, 0, 0x80]),
+            vec![],
+        ),
         (
             Some(2),
             bytes(b"with headers"),
@@ -231,8 +244,18 @@ pub(super) fn of_all_kinds(topic: &str) -> Vec<Outgoing> {
                 header("\u{fc}", Some(b"2")),
             ],
         ),
-        (None, bytes(b"the client's own partition"), bytes(b"1"), vec![]),
-        (None, bytes(b"the client's own partition"), bytes(b"2"), vec![]),
+        (
+            None,
+            bytes(b"the client's own partition"),
+            bytes(b"1"),
+            vec![],
+        ),
+        (
+            None,
+            bytes(b"the client's own partition"),
+            bytes(b"2"),
+            vec![],
+        ),
         (None, None, bytes(b"neither key nor partition"), vec![]),
     ];
     let numbered = kinds.into_iter().zip(0..);
@@ -255,7 +278,9 @@ pub(super) fn carries_all_kinds(bench: &mut Bench<'_>) -> Step<String> {
     let mut dialogue = Dialogue::start(bench.command, &wanted)?;
     let records = of_all_kinds(&topic);
     let told = outcomes(&mut dialogue, &records, ANSWER)?;
-    let refused = told.iter().find(|(_, it)| !matches!(it, Outcome::Acknowledged { .. }));
+    let refused = told
+        .iter()
+        .find(|(_, it)| !matches!(it, Outcome::Acknowledged { .. }));
     if let Some((id, _)) = refused {
         let what = format!("record {id} is not acknowledged by a broker that takes it");
         return Err(dialogue.about(&what, *id).into());
@@ -305,7 +330,9 @@ pub(super) fn tells_no_offset_without_an_answer(bench: &mut Bench<'_>) -> Step<S
         ("acks", "0"),
         ("enable.idempotence", "false"),
     ];
-    let wanted = Wanted::default().producer(&settings).optional(&["enable.idempotence"]);
+    let wanted = Wanted::default()
+        .producer(&settings)
+        .optional(&["enable.idempotence"]);
     let mut dialogue = Dialogue::start(bench.command, &wanted)?;
     let record = |id| plain(id, &topic, format!("{id}").as_bytes());
     let records: Vec<Outgoing> = (0..50).map(record).collect();
@@ -341,7 +368,9 @@ pub(super) fn tells_no_offset_without_an_answer(bench: &mut Bench<'_>) -> Step<S
 }
 
 pub(super) fn acknowledges_only_what_is_stored(bench: &mut Bench<'_>) -> Step<String> {
-    let topic = bench.truth.topic("too-small", 1, &[("max.message.bytes", "1000")])?;
+    let topic = bench
+        .truth
+        .topic("too-small", 1, &[("max.message.bytes", "1000")])?;
     let bootstrap = bench.truth.bootstrap.clone();
     let settings = [
         ("bootstrap.servers", bootstrap.as_str()),
@@ -354,13 +383,13 @@ pub(super) fn acknowledges_only_what_is_stored(bench: &mut Bench<'_>) -> Step<St
     let wanted = Wanted::default().producer(&settings).optional(&optional);
     let mut dialogue = Dialogue::start(bench.command, &wanted)?;
     // Each other bytes, which no codec makes less of.
-    let noise = |id: u64| -> Vec<u8> {
-        (0..4000u64).map(|at| noise_at(id * 4000 + at)).collect()
-    };
+    let noise = |id: u64| -> Vec<u8> { (0..4000u64).map(|at| noise_at(id * 4000 + at)).collect() };
     let record = |id| plain(id, &topic, &noise(id));
     let records: Vec<Outgoing> = (0..5).map(record).collect();
     let told = outcomes(&mut dialogue, &records, EXPIRY)?;
-    let said = told.iter().find(|(_, it)| matches!(it, Outcome::Acknowledged { .. }));
+    let said = told
+        .iter()
+        .find(|(_, it)| matches!(it, Outcome::Acknowledged { .. }));
     if let Some((id, _)) = said {
         let what = format!("record {id} is acknowledged, and no broker takes it");
         return Err(dialogue.about(&what, *id).into());
@@ -387,13 +416,23 @@ pub(super) fn fails_what_cannot_be(bench: &mut Bench<'_>) -> Step<String> {
         ("delivery.timeout.ms", "4000"),
         ("linger.ms", "0"),
     ];
-    let optional = ["max.block.ms", "request.timeout.ms", "delivery.timeout.ms", "linger.ms"];
+    let optional = [
+        "max.block.ms",
+        "request.timeout.ms",
+        "delivery.timeout.ms",
+        "linger.ms",
+    ];
     let wanted = Wanted::default().producer(&settings).optional(&optional);
-    for (name, value) in [(&topic, vec![b'x'; 3_000_000]), (&missing, b"lost".to_vec())] {
+    for (name, value) in [
+        (&topic, vec![b'x'; 3_000_000]),
+        (&missing, b"lost".to_vec()),
+    ] {
         let mut dialogue = Dialogue::start(bench.command, &wanted)?;
         let record = plain(0, name, &value);
         let told = outcomes(&mut dialogue, &[record], EXPIRY)?;
-        let said = told.values().any(|it| matches!(it, Outcome::Acknowledged { .. }));
+        let said = told
+            .values()
+            .any(|it| matches!(it, Outcome::Acknowledged { .. }));
         let is_stored = bench.truth.exists(name)? && !bench.truth.log(name, 1)?.is_empty();
         if said && !is_stored {
             let what = "it is acknowledged, and not in the log";

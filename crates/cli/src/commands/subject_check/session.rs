@@ -32,7 +32,11 @@ pub(super) fn tells_what_it_is(bench: &mut Bench<'_>) -> Step<String> {
             return Err(dialogue.fault(what, &["\"ready\""]).into());
         }
     }
-    if let Some(key) = ready.set.iter().find(|key| !ready.config.contains_key(*key)) {
+    if let Some(key) = ready
+        .set
+        .iter()
+        .find(|key| !ready.config.contains_key(*key))
+    {
         let what = format!("`set` names {key}, which is not in `config`");
         return Err(dialogue.fault(&what, &["\"ready\""]).into());
     }

@@ -60,7 +60,10 @@ fn broken(error: &(dyn std::error::Error + 'static)) -> Failure {
 impl Truth {
     pub(super) fn connect(handle: Handle, bootstrap: String) -> Result<Self, Failure> {
         let cluster = handle
-            .block_on(Cluster::connect([bootstrap.clone()], ClusterOptions::default()))
+            .block_on(Cluster::connect(
+                [bootstrap.clone()],
+                ClusterOptions::default(),
+            ))
             .map_err(|error| broken(&error))?;
         let since = std::time::UNIX_EPOCH.elapsed().unwrap_or_default();
         Ok(Self {
@@ -188,7 +191,10 @@ impl Truth {
     pub(super) fn exists(&mut self, topic: &str) -> Result<bool, Failure> {
         let names = [TopicName::new(topic)];
         let asked = self.cluster.metadata(Topics::Named(&names));
-        let metadata = self.handle.block_on(asked).map_err(|error| broken(&error))?;
+        let metadata = self
+            .handle
+            .block_on(asked)
+            .map_err(|error| broken(&error))?;
         Ok(metadata.topics.iter().any(|it| it.partitions.is_ok()))
     }
 
