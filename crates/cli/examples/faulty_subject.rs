@@ -48,7 +48,7 @@ impl Fault {
                 return (true, vec![said]);
             }
             "send" if self.is("loses-a-header") => {
-                if let Some(headers) = request["headers"].as_array_mut() {
+                if let Some(Value::Array(headers)) = request.get_mut("headers") {
                     headers.truncate(1);
                 }
             }
@@ -64,7 +64,7 @@ impl Fault {
                 }
             }
             "start" if self.is("ignores-a-setting") => {
-                if let Some(config) = request["producer"]["config"].as_object_mut() {
+                if let Some(Value::Object(config)) = request.pointer_mut("/producer/config") {
                     config.remove("no.such.setting");
                 }
             }
