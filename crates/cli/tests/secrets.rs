@@ -22,7 +22,7 @@ const GIVEN: &str = "sown-";
 /// A secret in the configuration of everything that can be configured, and a
 /// client that tells as much of itself as it can.
 const EVERYWHERE: &str = r#"
-name = "planted"
+name = "sealed"
 title = "Secrets everywhere"
 
 [topology]
@@ -219,14 +219,14 @@ fn no_planted_secret_is_found_anywhere() {
     leaks_in(&out, &mut found);
     assert_eq!(found, Vec::<PathBuf>::new());
     // The run is what it would be without: what is shown is not what is used.
-    let log = fs::read_to_string(out.join("planted/logs/producer-0.log")).unwrap();
+    let log = fs::read_to_string(out.join("sealed/logs/producer-0.log")).unwrap();
     assert!(!log.is_empty());
 
     let dir = out.to_str().unwrap();
     assert!(said(asked(&["check", dir])).status.code() == Some(3));
     said(asked(&["check", dir, "--format", "json"]));
     said(asked(&["history", "stats", dir]));
-    said(asked(&["history", "export", &format!("{dir}/planted")]));
+    said(asked(&["history", "export", &format!("{dir}/sealed")]));
     said(asked(&["doctor"]));
 }
 
