@@ -85,7 +85,7 @@ async fn a_late_request_arrives_when_its_client_has_gone_on() {
     let id = fixture
         .add(FaultEffect::Late {
             on: picked(END_TXN, Pick::First(1)),
-            delay_ms: 300,
+            delay_ms: 3000,
         })
         .await;
     client.send(END_TXN, 0, 1, &end_txn("tx")).await;

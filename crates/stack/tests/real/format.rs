@@ -46,8 +46,9 @@ async fn the_storage_tool_of_any_kafka_is_asked_once_and_its_features_are_in_for
     stack.stop(GRACE).await;
     assert_eq!(fs::read_to_string(&tool_log).unwrap(), asked, "asked again");
 
-    // Other features are another format.
-    let mut spec = fixture.spec();
+    // Other features are another format, of other log directories.
+    let elsewhere = tempfile::tempdir().unwrap();
+    let mut spec = fixture.kafka.spec(elsewhere.path());
     spec.features = [("transaction.version".to_owned(), 1)].into();
     let stack = fixture.start(spec).await;
     let features = fixture.tool("FeatureCommand", &stack.brokers()[0], &["describe"]);
