@@ -93,6 +93,7 @@ impl Relay {
             Err(DialError::NoDescriptors) => Err(Reset::Closed(CloseReason::NoDescriptors)),
             Err(DialError::EraOver) => Err(Reset::EraOver),
         };
+        let mut late = None;
         if let Err(reset) = ends {
             self.client.reset();
             if let Ok(upstream) = &upstream {
@@ -105,23 +106,28 @@ impl Relay {
                         cluster.report(self.peer, &self.upstream, &reason);
                     }
                 }
-                Reset::Late(late) => {
-                    let delivered = late.deliver(&self.upstream);
-                    let mut link = self.link.clone();
-                    tokio::select! {
-                        () = delivered => {}
-                        () = era_over(&mut link, self.era) => {}
-                    }
-                }
+                Reset::Late(request) => late = Some(request),
                 Reset::Failed | Reset::EraOver | Reset::Wanted => {}
             }
         }
         drop(upstream);
         self.totals.open.subtract_one();
         let Self {
-            client, presence, ..
+            client,
+            presence,
+            upstream,
+            mut link,
+            era,
+            ..
         } = self;
+        // The client has to see the end before the request arrives.
         drop(client);
+        if let Some(late) = late {
+            tokio::select! {
+                () = late.deliver(&upstream) => {}
+                () = era_over(&mut link, era) => {}
+            }
+        }
         drop(presence);
     }
 
