@@ -166,7 +166,7 @@ impl Display {
     /// Says once that the end has begun.
     pub(crate) fn interrupted(&mut self) {
         if !std::mem::replace(&mut self.told_interrupted, true) {
-            // Nobody can be told that standard error is gone.
+            // Standard error is gone: there is no place left to say so.
             let _ = self.write(|| {
                 let words = "interrupted: undoing faults (press Ctrl-C again to stop now)\n";
                 write(&mut anstream::stderr(), words)

@@ -244,8 +244,8 @@ fn what_has_to_happen(page: &mut Page, scenario: &Scenario) {
             .map_or_else(String::new, |topic| format!(" in {topic}"));
         page.item(&format!(
             "{}{of}: {}",
-            occurrence.what,
-            occurrence.what.meaning()
+            occurrence.kind,
+            occurrence.kind.meaning()
         ));
     }
 }

@@ -6,6 +6,7 @@ use std::path::PathBuf;
 
 use engine::{ClientError, Clients};
 use model::plan::RunPlan;
+use model::scenario::NamedReleases;
 use model::scenario::client::ClientSpec;
 use stack::artefacts::{
     ArtefactRequest, Artefacts, FetchError, FetchProgress, Part, PartKind, Pinning, supported,
@@ -26,8 +27,8 @@ use crate::version;
 pub(crate) struct Provision {
     pub(crate) cache: Cache,
     pub(crate) artefacts: Artefacts,
-    /// Other releases of Debezium, for the scenarios that name one.
-    pub(crate) debezium: BTreeMap<String, Part>,
+    /// The same of other releases, for the scenarios that name one.
+    pub(crate) others: BTreeMap<NamedReleases, Artefacts>,
     pub(crate) java: Java,
 }
 
@@ -59,7 +60,7 @@ pub(crate) async fn provide(request: &ArtefactRequest) -> Result<Provision, Fail
     Ok(Provision {
         cache,
         artefacts,
-        debezium: BTreeMap::new(),
+        others: BTreeMap::new(),
         java,
     })
 }
@@ -148,22 +149,26 @@ fn tell(progress: FetchProgress) {
 }
 
 impl Provision {
-    /// Fetches the releases of Debezium that scenarios name.
-    pub(crate) async fn add_debezium(
+    /// Fetches the releases that scenarios name.
+    pub(crate) async fn add_named(
         &mut self,
         request: &ArtefactRequest,
         plan: &RunPlan,
     ) -> Result<(), Failure> {
-        let captures = plan.scenarios.iter();
-        let captures = captures.filter_map(|it| it.scenario.capture.as_ref());
-        let named: BTreeSet<&String> = captures.filter_map(|it| it.debezium.as_ref()).collect();
-        for version in named {
+        let named = plan.scenarios.iter().map(|it| it.scenario.named_releases());
+        let named: BTreeSet<NamedReleases> = named.filter(|it| !it.is_empty()).collect();
+        for named in named {
             let mut request = request.clone();
-            request.versions.debezium.clone_from(version);
+            if let Some(version) = &named.kafka {
+                request.versions.kafka.clone_from(version);
+                request.kafka_home = None;
+            }
+            if let Some(version) = &named.debezium {
+                request.versions.debezium.clone_from(version);
+            }
             supported(&request).map_err(|error| Failure::usage(&error))?;
-            let found = bring(&self.cache, &request).await?.cdc;
-            let found = found.map(|cdc| (version.clone(), cdc.debezium));
-            self.debezium.extend(found);
+            let found = bring(&self.cache, &request).await?;
+            self.others.insert(named, found);
         }
         Ok(())
     }

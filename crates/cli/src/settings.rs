@@ -16,6 +16,7 @@ use import::kafkatest::{Cleaning, Source};
 use model::event::Cleanup;
 use model::ids::RunId;
 use model::plan::{RunPlan, ScenarioPlan};
+use model::scenario::NamedReleases;
 use model::scenario::client::ChosenClients;
 use proxy::HostPort;
 use stack::artefacts::{ArtefactRequest, Parts, Versions, supported};
@@ -117,11 +118,10 @@ impl RunSettings {
             refuse_misfits(&plan, &by_name, &format!("on Kafka {}.{}", line.0, line.1)).map_err(
                 |error| Failure::usage(&error).hint("choose another version with --kafka"),
             )?;
-            if let Some(version) = &args.versions.debezium {
-                plan = plan.on_debezium(version);
-                refuse_misfits(&plan, &by_name, &format!("Debezium {version}"))
-                    .map_err(|error| Failure::usage(&error).hint("leave --debezium out"))?;
-            }
+            plan = plan.on_releases(&releases_of(&args.versions));
+            refuse_misfits(&plan, &by_name, "on these releases").map_err(|error| {
+                Failure::usage(&error).hint("leave --kafka, --kafka-home and --debezium out")
+            })?;
         }
         Ok(Self {
             plan,
@@ -370,6 +370,15 @@ fn jepsen_history(args: &CheckArgs) -> Result<PathBuf, CheckUsageError> {
     match args.paths.as_slice() {
         [history] => Ok(history.clone()),
         _ => Err(CheckUsageError::ManyHistories),
+    }
+}
+
+/// The releases that the user names, which those of a scenario must not differ from.
+fn releases_of(args: &VersionArgs) -> NamedReleases {
+    let home = args.kafka_home.as_ref();
+    NamedReleases {
+        kafka: (args.kafka.clone()).or_else(|| home.map(|home| home.display().to_string())),
+        debezium: args.debezium.clone(),
     }
 }
 

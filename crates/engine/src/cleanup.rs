@@ -1,4 +1,4 @@
-//! What a run makes in a cluster of somebody else's, and how that is removed:
+//! What a run makes in the user's cluster, and how that is removed:
 //! by the run itself however it ends, and by `ackproof cleanup` after a run that was
 //! killed. Takes [`OwnNames`] only, so that nothing else can be deleted. Knows
 //! nothing of what it was made for.
@@ -25,7 +25,7 @@ const CALL_LIMIT: Duration = Duration::from_secs(10);
 pub struct Removal {
     /// What was there, and is gone.
     pub removed: Vec<Resource>,
-    /// What is still there, as far as anybody can tell.
+    /// What is still there, as far as is known.
     pub left: Vec<Leftover>,
 }
 
@@ -59,7 +59,7 @@ enum Before {
     Absent,
 }
 
-/// Removes what a scenario made in a cluster of somebody else's. Its subjects
+/// Removes what a scenario made in the user's cluster. Its subjects
 /// have ended. Does nothing where the brokers are ours.
 pub(crate) async fn clean_up(plan: &ScenarioPlan, brokers: &Brokers, created: &Created) -> Removal {
     let Brokers::Cluster(bootstrap) = brokers else {
@@ -118,7 +118,7 @@ async fn remove(cluster: &mut Cluster, names: &OwnNames) -> Removal {
 }
 
 /// Deletes topics until the controllers know none of them: brokers hear of it
-/// later, and one that creates topics for whoever asks may bring one back.
+/// later, and one that creates topics automatically may bring one back.
 async fn remove_topics(cluster: &mut Cluster, topics: &[TopicName], removal: &mut Removal) {
     let waiting = Waits::default().begin(Wait::Gone, "");
     let mut open: BTreeMap<TopicName, Before> = topics
@@ -161,7 +161,7 @@ async fn remove_topics(cluster: &mut Cluster, topics: &[TopicName], removal: &mu
 
 /// Puts out the members whose processes are gone, and deletes the group.
 async fn remove_group(cluster: &mut Cluster, group: &GroupId) -> Result<Before, String> {
-    // Where nobody but the coordinator can put members out whose processes are
+    // Where only the coordinator can put members out whose processes are
     // gone, that takes `session.timeout.ms`: 45 s.
     let waiting = Waits::default().begin(Wait::MembersGone, group);
     let mut before = Before::Absent;

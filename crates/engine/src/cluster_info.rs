@@ -1,4 +1,4 @@
-//! A first look at a cluster of somebody else's: what listens where it is said
+//! A first look at the user's cluster: what listens where it is said
 //! to be, and what it tells of itself. Changes nothing in it.
 
 use std::collections::BTreeMap;
@@ -63,7 +63,7 @@ pub async fn cluster_info(bootstrap: &[HostPort]) -> Result<ClusterInfo, EngineE
 /// do not come to where the cluster sends them.
 ///
 /// # Errors
-/// [`EngineError`] when nobody can come to the right broker.
+/// [`EngineError`] when a client cannot reach the right broker.
 pub async fn unreachable_brokers(bootstrap: &[HostPort]) -> Result<Vec<EngineError>, EngineError> {
     let addresses: Vec<String> = bootstrap.iter().map(HostPort::to_string).collect();
     let mut cluster = reach(&addresses).await?;
@@ -92,7 +92,7 @@ async fn misplaced(brokers: &[BrokerMetadata]) -> Vec<EngineError> {
     join_all(probes).await.into_iter().flatten().collect()
 }
 
-/// Whoever is sent to one broker has to come to that one.
+/// A client that is sent to one broker has to reach that one.
 fn tell_apart(brokers: &[BrokerMetadata]) -> Result<(), EngineError> {
     let mut at: BTreeMap<&str, Vec<String>> = BTreeMap::new();
     for broker in brokers {

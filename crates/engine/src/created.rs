@@ -1,4 +1,4 @@
-//! What a run creates in a cluster of somebody else's, and what of it is left
+//! What a run creates in the user's cluster, and what of it is left
 //! there. Knows nothing of what it is for.
 
 use std::collections::BTreeSet;
@@ -61,7 +61,7 @@ impl Created {
     }
 
     /// A topic of that name was refused: it is not there, or it was there before
-    /// and is somebody else's.
+    /// and is not the run's.
     pub(crate) fn not_created(&self, topic: &TopicName) {
         self.change(|asked| asked.not_created.push(topic.clone()));
     }

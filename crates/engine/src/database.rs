@@ -284,7 +284,7 @@ impl Database {
             }
         }
         // A fault that is still to come must not meet the last change: what
-        // it loses there nobody would wait for.
+        // it loses there has no reader that waits.
         self.wait_for_faults(plan, recorder, traffic_began).await;
         let mut batch = EventBatch::new(recorder);
         let finish = writer.finish(&mut |body| batch.add(body)).await?;
@@ -429,7 +429,7 @@ fn slot_state(slot: Option<&slot::SlotStatus>) -> SlotState {
     }
 }
 
-/// Whether somebody streams from the slot.
+/// Whether a client streams from the slot.
 pub(crate) fn is_sending(slot: &slot::SlotStatus) -> bool {
     slot.walsender
         .as_ref()
@@ -437,7 +437,7 @@ pub(crate) fn is_sending(slot: &slot::SlotStatus) -> bool {
 }
 
 /// Records events of a bulk operation many at a time. A transaction's end is
-/// recorded at once: whoever waits for it should not wait for the batch.
+/// recorded at once: a trigger that waits for it should not wait for the batch.
 struct EventBatch<'l> {
     recorder: &'l HistoryRecorder,
     events: Vec<Event>,

@@ -116,7 +116,7 @@ pub enum EngineError {
         /// What listens there instead.
         listener: wire::Listener,
     },
-    /// Nobody can tell some brokers from each other.
+    /// Some brokers cannot be told from each other.
     #[error(
         "brokers {brokers} all advertise {address}: who is sent to one of them comes to whichever \
          answers there; give each broker an address of its own for clients outside \
@@ -188,7 +188,7 @@ pub enum EngineError {
     /// A subject could not be started or signalled.
     #[error("a subject failed")]
     Process(#[from] ProcessError),
-    /// A subject ended although nobody had asked it to.
+    /// A subject ended by itself.
     #[error("{subject} gave up: {}", last_words(log, *exit))]
     SubjectEnded {
         /// Which.

@@ -1,4 +1,4 @@
-//! What listens at addresses of somebody else's. Changes nothing there.
+//! What listens at the user's addresses. Changes nothing there.
 
 use std::fmt;
 

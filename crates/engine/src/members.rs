@@ -162,7 +162,7 @@ impl Members {
         read.is_some_and(|read| members > read.partitions.unsigned_abs())
     }
 
-    /// The partitions that a member was given last, as far as nobody else was
+    /// The partitions that a member was given last, as far as no other member was
     /// given them since.
     pub(crate) fn held_by(&self, number: u32, counts: &LiveCounts) -> Vec<PartitionRef> {
         let Some((member, _)) = self.running.get(&number) else {
@@ -245,7 +245,7 @@ impl Members {
         }
     }
 
-    /// Fails as soon as a member ends that nobody ended. One whose place
+    /// Fails as soon as a member ends by itself. One whose place
     /// another took back leaves by itself: a client that was frozen beyond its
     /// `session.timeout.ms` joins again, with its `group.instance.id`.
     pub(crate) fn check_alive(&self) -> Result<(), EngineError> {
@@ -332,6 +332,6 @@ impl Members {
 pub(crate) enum Fencing {
     /// The brokers refused what it asked for.
     Fenced,
-    /// Nobody told it anything.
+    /// It was told nothing.
     NotFenced,
 }

@@ -1,4 +1,4 @@
-//! What a plan needs of a cluster that is somebody else's, and the cluster does
+//! What a plan needs of the user's cluster, and the cluster does
 //! not allow or cannot give: asked before anything is sent. Makes no topic of
 //! the plan's; to ask for coordinators makes Kafka's own topics, as any group
 //! does.
@@ -52,7 +52,7 @@ pub async fn preflight(bootstrap: &[HostPort], plan: &RunPlan) -> Result<Vec<Str
     }
     let creates = known(&configs, "auto.create.topics.enable") == Some("true");
     let notes = creates.then(|| {
-        "the brokers create topics by themselves (auto.create.topics.enable): one that somebody \
+        "the brokers create topics by themselves (auto.create.topics.enable): one that a client \
          deletes during the run comes back empty"
             .to_owned()
     });

@@ -112,7 +112,7 @@ impl Processes {
     }
 }
 
-/// A subject that is gone: it gave up and said why, or somebody ended it.
+/// A subject that is gone: it gave up and said why, or it was ended.
 pub(crate) fn subject_lost(name: &str, trouble: Trouble, log: &Path) -> EngineError {
     match trouble {
         Trouble::Ended(exit @ Exit::Code(_)) => EngineError::SubjectEnded {

@@ -61,8 +61,8 @@ pub enum ProgressEvent {
     },
     /// The scenario's history is closed.
     Finished,
-    /// Something of the scenario's own stays behind in a cluster of somebody
-    /// else's.
+    /// Something of the scenario's own stays behind in the user's
+    /// cluster.
     LeftBehind {
         /// What, and why.
         left: Leftover,
@@ -91,7 +91,7 @@ impl Reporter {
         }
     }
 
-    /// Tells; nobody need be listening.
+    /// Tells; there may be no listener.
     pub(crate) fn send(&self, mut event: ProgressEvent) {
         if let ProgressEvent::FaultLeft { why: words, .. }
         | ProgressEvent::NotRead { reason: words, .. }

@@ -40,7 +40,7 @@ pub(crate) fn of_producer(producer: ProducerIx, topic: TopicIx, what: ClientEven
     })
 }
 
-/// The event that a report of anybody's client stands for.
+/// The event that a client's report stands for.
 fn of_client(client: ClientRef, what: ClientEvent) -> Option<Body> {
     Some(match what {
         ClientEvent::ClientError {
@@ -190,7 +190,7 @@ impl ReportDecoder {
     }
 
     /// What is left to be said when it says no more: of what it sent last,
-    /// nobody will ever know whether it was written.
+    /// its outcome stays unknown.
     pub(crate) fn unreported(&mut self) -> Vec<Body> {
         let (outstanding, producer) = (std::mem::take(&mut self.outstanding), self.producer);
         let unknown = |sequence| Body::SendCompleted {

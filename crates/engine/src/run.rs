@@ -93,7 +93,7 @@ async fn to_its_end(
     close(recorder, outcome, progress)
 }
 
-/// Leaves nothing behind in a cluster of somebody else's, or says what.
+/// Leaves nothing behind in the user's cluster, or says what.
 async fn remove_created(
     plan: &ScenarioPlan,
     settings: &Settings,

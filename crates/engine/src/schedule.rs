@@ -91,7 +91,7 @@ fn by_length(plan: &RunPlan) -> Vec<usize> {
 }
 
 /// How many of the places a scenario takes: a cluster is heavier than a broker,
-/// and clusters that starve each other would elect leaders that nobody killed.
+/// and clusters that starve each other would elect leaders without a kill.
 fn weight_of(plan: &ScenarioPlan, jobs: NonZeroUsize) -> u32 {
     let weight = if plan.scenario.topology.brokers > 1 {
         CLUSTER_SLOTS

@@ -5,6 +5,7 @@ use std::num::NonZeroUsize;
 use std::path::PathBuf;
 use std::sync::Arc;
 
+use model::scenario::NamedReleases;
 use tokio::sync::Semaphore;
 
 use crate::clients::Clients;
@@ -14,12 +15,12 @@ use crate::clients::Clients;
 pub struct Embedded {
     /// Kafka, Connect, Debezium, `PostgreSQL`.
     pub artefacts: stack::artefacts::Artefacts,
-    /// Other releases of Debezium, for the scenarios that name one.
-    pub debezium: BTreeMap<String, stack::artefacts::Part>,
-    /// What runs them.
-    pub java: stack::java::Java,
     /// What makes them start faster, as far as there is any.
     pub archives: stack::archive::Archives,
+    /// The same of other releases, for the scenarios that name one.
+    pub others: BTreeMap<NamedReleases, (stack::artefacts::Artefacts, stack::archive::Archives)>,
+    /// What runs them.
+    pub java: stack::java::Java,
 }
 
 /// Where and with what to run.
@@ -60,6 +61,6 @@ impl Slots {
 pub enum Brokers {
     /// They are started for each scenario.
     Embedded(Box<Embedded>),
-    /// Somebody else runs them: the bootstrap addresses.
+    /// The user runs them: the bootstrap addresses.
     Cluster(Vec<proxy::HostPort>),
 }

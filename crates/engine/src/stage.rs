@@ -19,7 +19,7 @@ pub enum Stage {
     ReadingLog,
     /// The target is being stopped.
     Stopping,
-    /// What was made in a cluster of somebody else's is being removed.
+    /// What was made in the user's cluster is being removed.
     CleaningUp,
 }
 

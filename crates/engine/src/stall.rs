@@ -34,7 +34,7 @@ pub(crate) fn transaction_close_limit(scenario: &Scenario) -> Duration {
     Duration::from_millis(timeouts.max().unwrap_or(0) + NOTICE_MS)
 }
 
-/// How long clients have for a record where nobody says: 5 minutes in
+/// How long clients have for a record where it is not set: 5 minutes in
 /// librdkafka.
 const DELIVERY_TIMEOUT_MS: u64 = 300_000;
 

@@ -1,5 +1,5 @@
-//! Where the brokers are: the embedded stack, or a cluster that somebody else
-//! runs; with fault proxies before it and within it where the scenario asks for
+//! Where the brokers are: the embedded stack, or the user's
+//! cluster; with fault proxies before it and within it where the scenario asks for
 //! them. Knows nothing of what is sent.
 
 use std::collections::BTreeMap;
@@ -13,6 +13,7 @@ use std::time::Duration;
 use model::plan::ScenarioPlan;
 use model::scenario::{Consequence, Link};
 use proxy::{ClusterProxy, ClusterSettings, HostPort, ProxyEvent, ProxyEventSink};
+use stack::archive::Archives;
 use stack::artefacts::Artefacts;
 use stack::broker::LocalBroker;
 use stack::connect::Connect;
@@ -44,7 +45,7 @@ pub(crate) struct Target {
 
 enum Home {
     Embedded(Box<Stack>),
-    /// Somebody else's, by its bootstrap addresses.
+    /// The user's, by its bootstrap addresses.
     Cluster(Vec<String>),
 }
 
@@ -69,7 +70,8 @@ impl Target {
     ) -> Result<Self, EngineError> {
         let topology = &plan.scenario.topology;
         let mut spec = StackSpec::new(folder);
-        spec.archives = embedded.archives.clone();
+        let (artefacts, archives) = files_for(plan, embedded)?;
+        spec.archives = archives.clone();
         spec.brokers = topology.brokers;
         spec.broker_config = topology.config.plain();
         if plan.scenario.leads_to(Consequence::PowerLost) {
@@ -114,8 +116,7 @@ impl Target {
                 Some(proxy)
             }
         };
-        let artefacts = artefacts_for(plan, embedded)?;
-        let stack = Stack::start(&artefacts, &embedded.java, spec, |_| {}).await?;
+        let stack = Stack::start(artefacts, &embedded.java, spec, |_| {}).await?;
         let target = Self {
             home: Home::Embedded(Box::new(stack)),
             clients,
@@ -269,19 +270,23 @@ impl Target {
     }
 }
 
-/// The run's files, with the release of Debezium that the scenario names.
-fn artefacts_for(plan: &ScenarioPlan, embedded: &Embedded) -> Result<Artefacts, EngineError> {
-    let mut artefacts = embedded.artefacts.clone();
-    let capture = plan.scenario.capture.as_ref();
-    if let Some(version) = capture.and_then(|it| it.debezium.as_ref())
-        && let Some(cdc) = &mut artefacts.cdc
-    {
-        let other = embedded.debezium.get(version);
-        cdc.debezium = other.cloned().ok_or_else(|| EngineError::Lacking {
-            what: format!("Debezium {version}"),
-        })?;
+/// The run's files, or those of the releases that the scenario names.
+fn files_for<'e>(
+    plan: &ScenarioPlan,
+    embedded: &'e Embedded,
+) -> Result<(&'e Artefacts, &'e Archives), EngineError> {
+    let named = plan.scenario.named_releases();
+    if named.is_empty() {
+        return Ok((&embedded.artefacts, &embedded.archives));
     }
-    Ok(artefacts)
+    let (artefacts, archives) =
+        embedded
+            .others
+            .get(&named)
+            .ok_or_else(|| EngineError::Lacking {
+                what: "release that the scenario names".to_owned(),
+            })?;
+    Ok((artefacts, archives))
 }
 
 /// A port for each broker, taken before there is one: a proxy in front is so

@@ -14,7 +14,7 @@ use crate::error::EngineError;
 /// Something that is waited for; each has a limit of its own.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Wait {
-    /// A cluster of somebody else's to answer at all.
+    /// The user's cluster to answer at all.
     Reach,
     /// The processes of the stack to be ready.
     Ready,
@@ -436,7 +436,7 @@ mod tests {
         "Instant::now() < self.until",
         "if next >= self.until",
     ];
-    /// Loops that stand in the wait of whoever calls them, as they say.
+    /// Loops that stand in the wait of their caller, as they say.
     const WITHIN: [&str; 3] = [
         "pass(JOIN_INTERVAL)",
         "pass(COMMIT_INTERVAL)",

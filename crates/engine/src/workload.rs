@@ -231,7 +231,7 @@ impl<'w> Workload<'w> {
         self.start_groups(GroupStart::AfterProducers).await
     }
 
-    /// Returns when a member has ended that nobody ended.
+    /// Returns when a member has ended by itself.
     async fn watch_members(&self) -> EngineError {
         let mut ticks = beat(LOOK_INTERVAL);
         loop {

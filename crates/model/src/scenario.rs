@@ -20,6 +20,7 @@ mod internal;
 mod names;
 mod occurrence;
 mod parse;
+mod releases;
 pub mod settings;
 mod transform;
 pub mod words;
@@ -29,10 +30,11 @@ pub use embedded::{EMBEDDED, embedded};
 pub use fault::*;
 pub use features::{FEATURES, Features, KafkaFeature};
 pub use internal::Keeper;
-pub use occurrence::{Happening, Occurrence};
+pub use occurrence::{Occurrence, OccurrenceKind};
 pub use parse::{
     Half, PathStep, Problem, ScenarioError, locate, near, nearest, parse, parse_for_cluster,
 };
+pub use releases::NamedReleases;
 pub use transform::{Transactions, Transform};
 
 /// A scenario: what runs, what is sent, what is broken and when, and what is claimed.
@@ -103,7 +105,7 @@ pub struct Scenario {
     /// The events that the scenario tests: where one of these did not happen, nothing is
     /// HELD. Where the key is missing, the events that the settings imply.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub must_happen: Option<Vec<Happening>>,
+    pub must_happen: Option<Vec<OccurrenceKind>>,
     /// How long groups and connectors may take to reach the end after traffic
     /// has ended, in milliseconds.
     #[serde(default = "drain_timeout_ms_default")]
@@ -129,6 +131,9 @@ const fn drain_timeout_ms_default() -> u64 {
 #[cfg_attr(test, schemars(rename = "topology"))]
 #[serde(deny_unknown_fields)]
 pub struct Topology {
+    /// Kafka's release, such as `3.9.1`. Where it is missing, the run's.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub kafka: Option<String>,
     /// Brokers, each a KRaft controller too.
     #[serde(default = "one_broker")]
     #[cfg_attr(test, schemars(range(min = 1, max = 3)))]
@@ -157,6 +162,7 @@ const fn one_broker() -> u8 {
 impl Default for Topology {
     fn default() -> Self {
         Self {
+            kafka: None,
             brokers: 1,
             link: Link::Direct,
             replication_link: Link::Direct,

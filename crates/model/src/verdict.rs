@@ -270,7 +270,7 @@ impl Hop {
             Self::NoEvent => "between the database and the topic: committed, and no event",
             Self::NeverSeen => {
                 "between producer and log: acknowledged, and never seen there (not stored, or \
-                 gone before anybody looked)"
+                 gone before it was read)"
             }
             Self::Replaced => "in the log: another record stands at the acknowledged offset",
             Self::CutOff => "in the log: it ends before the acknowledged offset",

@@ -120,7 +120,7 @@ impl Proxy {
     /// [`ProxyError::Listen`].
     #[expect(
         clippy::unused_async,
-        reason = "whoever awaits is within the runtime that it needs"
+        reason = "the caller is within the runtime that it needs"
     )]
     pub async fn start(listen: SocketAddr, upstream: SocketAddr) -> Result<Self, ProxyError> {
         let listener = Listener::bind(listen).map_err(|source| ProxyError::Listen {

@@ -67,7 +67,7 @@ enum Broken {
     Doomed,
 }
 
-enum Turn {
+enum Progress {
     /// Nothing more can be done now.
     Wait(Wait),
     /// The reader's end is finished and that was passed on.
@@ -185,10 +185,10 @@ impl Relay {
             Direction::ToClient => &self.exchange.ready,
         };
         loop {
-            let wait = match self.turn(&mut link, &mut way) {
-                Turn::Wait(wait) => wait,
-                Turn::Finished => return Ok(()),
-                Turn::Reset(reset) => return Err(reset),
+            let wait = match self.relay_once(&mut link, &mut way) {
+                Progress::Wait(wait) => wait,
+                Progress::Finished => return Ok(()),
+                Progress::Reset(reset) => return Err(reset),
             };
             tokio::select! {
                 changed = link.changed() => {
@@ -205,45 +205,46 @@ impl Relay {
     }
 
     /// What can be done without waiting, under the gate.
-    fn turn(&self, link: &mut LinkView, way: &mut Way<'_>) -> Turn {
+    fn relay_once(&self, link: &mut LinkView, way: &mut Way<'_>) -> Progress {
         let era = link.borrow_and_update();
         if era.number != self.era || matches!(era.state, LinkState::Stopped) {
-            return Turn::Reset(Reset::EraOver);
+            return Progress::Reset(Reset::EraOver);
         }
         way.go_by(&era.conditions);
         let broken = match self.apply_client_faults(&era, way.direction) {
             Ok(broken) => broken,
-            Err(reset) => return Turn::Reset(reset),
+            Err(reset) => return Progress::Reset(reset),
         };
         if let Some(counters) = era.state.cut_for(way.direction) {
             let swallowed = way.swallow();
             counters.swallow(way.direction, swallowed);
             self.totals.swallowed.add(way.direction, swallowed);
             // An end is discarded too while the cut lasts.
-            return Turn::Wait(Wait::to_read(!way.ended));
+            return Progress::Wait(Wait::to_read(!way.ended));
         }
         if self.exchange.is_silent() {
             let swallowed = way.swallow();
             self.totals.swallowed.add(way.direction, swallowed);
             // The other side goes when this one has gone.
             return if way.ended {
-                Turn::Reset(Reset::Failed)
+                Progress::Reset(Reset::Failed)
             } else {
-                Turn::Wait(Wait::to_read(true))
+                Progress::Wait(Wait::to_read(true))
             };
         }
-        self.forward(way, &era, broken).unwrap_or_else(Turn::Reset)
+        self.forward(way, &era, broken)
+            .unwrap_or_else(Progress::Reset)
     }
 
-    fn forward(&self, way: &mut Way<'_>, era: &Era, mut broken: Broken) -> Result<Turn, Reset> {
+    fn forward(&self, way: &mut Way<'_>, era: &Era, mut broken: Broken) -> Result<Progress, Reset> {
         let conditions = &*era.conditions;
         let mut reads = 0;
         loop {
             if self.learn_client_id(way) {
                 broken = self.apply_client_faults(era, way.direction)?;
             }
-            if let Some(turn) = self.discard_broken(way, &broken) {
-                return Ok(turn);
+            if let Some(progress) = self.discard_broken(way, &broken) {
+                return Ok(progress);
             }
             let shape = Shape::of(
                 &self.hits,
@@ -267,11 +268,11 @@ impl Relay {
                 continue;
             }
             let until = match way.write(&shape, &self.totals)? {
-                Delivery::Ended => return Ok(Turn::Finished),
+                Delivery::Ended => return Ok(Progress::Finished),
                 Delivery::Blocked => {
                     way.waits_since = None;
                     way.splice.rest();
-                    return Ok(Turn::Wait(Wait {
+                    return Ok(Progress::Wait(Wait {
                         writable: true,
                         ..Wait::default()
                     }));
@@ -283,7 +284,7 @@ impl Relay {
             if !(goes_on && may_read && way.read(&shape, &self.totals)?) {
                 way.incoming.rest();
                 way.splice.rest();
-                return Ok(Turn::Wait(Wait {
+                return Ok(Progress::Wait(Wait {
                     readable: may_read,
                     writable: false,
                     until: way.wait_for_more(may_read, until)?,
@@ -350,7 +351,7 @@ impl Relay {
     }
 
     /// Swallows what goes a way that is broken; `None` for one that is not.
-    fn discard_broken(&self, way: &mut Way<'_>, broken: &Broken) -> Option<Turn> {
+    fn discard_broken(&self, way: &mut Way<'_>, broken: &Broken) -> Option<Progress> {
         if matches!(broken, Broken::No) {
             return None;
         }
@@ -359,7 +360,7 @@ impl Relay {
         if let Broken::Cut(fault) = broken {
             fault.evidence.bytes(swallowed);
         }
-        Some(Turn::Wait(Wait::to_read(!way.ended)))
+        Some(Progress::Wait(Wait::to_read(!way.ended)))
     }
 
     /// Decides on all that is at hand, as far as can be.

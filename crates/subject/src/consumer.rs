@@ -87,7 +87,7 @@ enum Standing {
     Owner,
     /// The coordinator knows no such member, or one of a later generation.
     Lost,
-    /// Nobody can tell: the group rebalances, or there was no answer.
+    /// It cannot be told: the group rebalances, or there was no answer.
     Open,
 }
 

@@ -83,7 +83,7 @@ pub enum SubjectError {
     /// The client does not keep to the protocol.
     #[error("the client does not keep to the subject protocol: {0}")]
     Protocol(String),
-    /// A report could not be written: nobody listens any more.
+    /// A report could not be written: the reader is gone.
     #[error("cannot write a report to standard output")]
     Report(#[source] io::Error),
     /// Signals cannot be received.

@@ -18,7 +18,7 @@ use crate::role::Role;
 /// The exit code when a second signal says that the first was not enough.
 const EXIT_IMPATIENT: i32 = 130;
 
-/// The exit code when nobody reads the reports any more.
+/// The exit code when the reader of the reports is gone.
 const EXIT_ORPHANED: i32 = 4;
 
 /// Whether the subject has been asked to stop.
@@ -40,7 +40,7 @@ impl Stop {
         Ok(Self(asked))
     }
 
-    /// Asked for by the end of standard input too. Where nobody holds the
+    /// Asked for by the end of standard input too. Where no process holds the
     /// other end of standard output either, the engine is dead and the
     /// process ends at once: a subject never outlives it.
     pub(crate) fn on_end_of_input(&self) {

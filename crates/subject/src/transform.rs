@@ -6,7 +6,7 @@
 //! With transactions it does what Kafka's documentation calls
 //! consume-transform-produce: the position is handed to the transaction with
 //! the group's metadata (KIP-447), so that the coordinator refuses it from a
-//! member that is none any more, and the `transactional.id` fences whoever
+//! member that is none any more, and the `transactional.id` fences the one
 //! had it before.
 
 use std::collections::BTreeMap;
@@ -187,7 +187,7 @@ impl Transformer<'_> {
         Ok(())
     }
 
-    /// Fences whoever had the `transactional.id` before, and aborts what it
+    /// Fences the producer that had the `transactional.id` before, and aborts what it
     /// left open.
     fn take_over(&mut self, stop: &Stop, session: &mut Session) -> Result<(), SubjectError> {
         loop {

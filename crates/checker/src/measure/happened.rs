@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use model::event::{BatchKind, Body, Event};
 use model::ids::{BrokerId, GroupIx, MemberIx, Micros, Offset, PartitionRef, TopicIx};
-use model::scenario::{Happening, Occurrence};
+use model::scenario::{Occurrence, OccurrenceKind};
 use model::verdict::PartFailure;
 
 use crate::analyzer::Analyzer;
@@ -15,7 +15,7 @@ use crate::finding::FindingCollector;
 /// Follows what happens while a history is read.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Happened {
-    to: BTreeMap<Happening, BTreeSet<TopicIx>>,
+    to: BTreeMap<OccurrenceKind, BTreeSet<TopicIx>>,
     holders: BTreeMap<(GroupIx, PartitionRef), MemberIx>,
     leaders: BTreeMap<PartitionRef, BrokerId>,
     in_sync: BTreeMap<PartitionRef, usize>,
@@ -27,7 +27,7 @@ pub(crate) struct Happened {
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Occurrences {
     /// The topics, by name.
-    to: BTreeMap<Happening, BTreeSet<String>>,
+    to: BTreeMap<OccurrenceKind, BTreeSet<String>>,
     /// Topics that were deleted, and not by ackproof.
     pub deleted: Vec<PartFailure>,
 }
@@ -35,7 +35,7 @@ pub struct Occurrences {
 impl Occurrences {
     /// Whether it happened.
     pub fn has(&self, wanted: &Occurrence) -> bool {
-        self.to.get(&wanted.what).is_some_and(|topics| {
+        self.to.get(&wanted.kind).is_some_and(|topics| {
             let named = wanted.topic.as_ref();
             named.is_none_or(|topic| topics.contains(topic))
         })
@@ -56,14 +56,18 @@ impl Analyzer for Happened {
                 partition,
                 log_start,
                 ..
-            } if *log_start > Offset::new(0) => self.happens(Happening::Deletion, partition.topic),
+            } if *log_start > Offset::new(0) => {
+                self.happens(OccurrenceKind::Deletion, partition.topic);
+            }
             Body::StoredBatch {
                 partition, kind, ..
             } => match kind {
-                BatchKind::CommitMarker => self.happens(Happening::Transaction, partition.topic),
+                BatchKind::CommitMarker => {
+                    self.happens(OccurrenceKind::Transaction, partition.topic);
+                }
                 BatchKind::AbortMarker => {
-                    self.happens(Happening::Transaction, partition.topic);
-                    self.happens(Happening::Abort, partition.topic);
+                    self.happens(OccurrenceKind::Transaction, partition.topic);
+                    self.happens(OccurrenceKind::Abort, partition.topic);
                 }
                 BatchKind::Plain | BatchKind::Transactional | BatchKind::Control => {}
             },
@@ -74,7 +78,7 @@ impl Analyzer for Happened {
                 for partition in partitions {
                     let before = self.holders.insert((group, *partition), *member);
                     if before.is_some_and(|before| before != *member) {
-                        self.happens(Happening::Rebalance, partition.topic);
+                        self.happens(OccurrenceKind::Rebalance, partition.topic);
                     }
                 }
             }
@@ -87,12 +91,12 @@ impl Analyzer for Happened {
                 if let Some(leader) = leader {
                     let before = self.leaders.insert(*partition, *leader);
                     if before.is_some_and(|before| before != *leader) {
-                        self.happens(Happening::LeaderChange, partition.topic);
+                        self.happens(OccurrenceKind::LeaderChange, partition.topic);
                     }
                 }
                 let before = self.in_sync.insert(*partition, in_sync.len());
                 if before.is_some_and(|before| in_sync.len() < before) {
-                    self.happens(Happening::IsrShrink, partition.topic);
+                    self.happens(OccurrenceKind::IsrShrink, partition.topic);
                 }
             }
             Body::ProducerCounted { retries, .. } => self.retried |= *retries > 0,
@@ -111,7 +115,7 @@ impl Analyzer for Happened {
             names, cleaning, ..
         } = context;
         for topic in cleaning.cleaned() {
-            self.happens(Happening::Compaction, *topic);
+            self.happens(OccurrenceKind::Compaction, *topic);
         }
         let by_name = |topics: BTreeSet<TopicIx>| -> BTreeSet<String> {
             let topics = topics.iter();
@@ -120,7 +124,7 @@ impl Analyzer for Happened {
         let to = std::mem::take(&mut self.to).into_iter();
         let mut to: BTreeMap<_, _> = to.map(|(what, topics)| (what, by_name(topics))).collect();
         if self.retried {
-            to.entry(Happening::Retry).or_default();
+            to.entry(OccurrenceKind::Retry).or_default();
         }
         let deleted = std::mem::take(&mut self.deleted).into_iter();
         let deleted = deleted.map(|(at, topic, recreated)| {
@@ -151,7 +155,7 @@ impl Analyzer for Happened {
 }
 
 impl Happened {
-    fn happens(&mut self, what: Happening, to: TopicIx) {
+    fn happens(&mut self, what: OccurrenceKind, to: TopicIx) {
         self.to.entry(what).or_default().insert(to);
     }
 }

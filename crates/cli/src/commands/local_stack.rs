@@ -94,7 +94,7 @@ async fn start(args: &StackUpArgs, provision: &Provision, place: &Place) -> Resu
         cache,
         artefacts,
         java,
-        debezium: _,
+        others: _,
     } = provision;
     let mut ports = Ports::new(args);
     let client_ports = (1..=args.brokers)

@@ -138,7 +138,7 @@ async fn make_ready(settings: &mut RunSettings, before: Option<Ready>) -> Result
                 Some(Ready::Cluster(_)) | None => Box::new(provide(&request).await?),
             };
             settings.plan.versions = provision.versions();
-            provision.add_debezium(&request, &settings.plan).await?;
+            provision.add_named(&request, &settings.plan).await?;
             Ok(Ready::Embedded(provision))
         }
         settings::Brokers::Cluster(bootstrap) => {
@@ -171,13 +171,17 @@ impl Ready {
                 let Provision {
                     cache,
                     artefacts,
-                    debezium,
+                    others,
                     java,
                 } = provision.as_ref();
+                let archives = |of| Archives::find(cache, of, java);
+                let others = others.iter().map(|(named, artefacts)| {
+                    (named.clone(), (artefacts.clone(), archives(artefacts)))
+                });
                 Brokers::Embedded(Box::new(Embedded {
-                    archives: Archives::find(cache, artefacts, java),
+                    archives: archives(artefacts),
                     artefacts: artefacts.clone(),
-                    debezium: debezium.clone(),
+                    others: others.collect(),
                     java: java.clone(),
                 }))
             }

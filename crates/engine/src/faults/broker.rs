@@ -67,7 +67,7 @@ pub(super) fn prove_gone(proof: &mut Proof, before: &[ProcessSnapshot]) {
 }
 
 /// Starts brokers again. One that does not come up is what the fault led to;
-/// one that somebody ended or stopped meanwhile is not.
+/// one that was ended or stopped meanwhile is not.
 pub(super) async fn start_again(
     brokers: &[Arc<LocalBroker>],
     context: &FaultContext<'_>,
@@ -138,7 +138,7 @@ pub(super) async fn end(broker: &LocalBroker, signal: EndSignal, proof: &mut Pro
     Ok(())
 }
 
-/// Nobody answers where a broker listens.
+/// A broker's port does not answer.
 pub(super) async fn prove_silent(what: &str, broker: &LocalBroker, proof: &mut Proof) {
     let address = broker.direct_addr().to_string();
     let answer = answers(&address, PROBE).await;

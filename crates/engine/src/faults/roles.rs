@@ -34,7 +34,7 @@ pub(super) async fn resolve(
     }
 }
 
-/// Finds the one broker that a fault is about, whoever runs it, and notes how
+/// Finds the one broker that a fault is about, of ours or of the user's, and notes how
 /// it was found.
 pub(super) async fn find(
     context: &FaultContext<'_>,
@@ -44,7 +44,7 @@ pub(super) async fn find(
     if let BrokerPick::Number(number) = pick {
         return Ok(BrokerId::new(i32::from(*number)));
     }
-    // During an election nobody plays it.
+    // During an election no broker plays it.
     let waiting = context.recorder.waits().begin(Wait::Role, pick.words());
     let mut cluster = connect(&context.target.direct()).await?;
     loop {

@@ -1,4 +1,4 @@
-//! Topics that were deleted while the run went on, by somebody else than
+//! Topics that were deleted while the run went on, by another client than
 //! ackproof: what they held is gone, and a topic of the same name that there is
 //! since holds nothing of it. Knows nothing of what was promised.
 
@@ -23,7 +23,7 @@ enum TopicState {
     Exists(Option<TopicId>, usize),
     /// Every broker that answers says that there is none.
     Deleted,
-    /// Nobody says for certain.
+    /// No answer is certain.
     Unknown,
 }
 

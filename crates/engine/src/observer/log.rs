@@ -15,7 +15,7 @@ impl Observer {
     /// The configuration in force of brokers and topics, as the brokers say;
     /// what may take records out of a topic goes into the history too.
     pub(crate) async fn configs(&mut self, configs: &EffectiveConfigs) -> Result<(), EngineError> {
-        // Who is there now: a broker may have gone since anybody asked.
+        // Who is there now: a broker may have gone since the last answer.
         self.cluster.metadata(Topics::Named(&[])).await?;
         let brokers: Vec<_> = self.cluster.brokers().map(|broker| broker.id).collect();
         for broker in brokers {
@@ -149,7 +149,7 @@ fn batch_kind(batch: &Batch) -> BatchKind {
         Some(ControlMarker::Commit) => BatchKind::CommitMarker,
         Some(ControlMarker::Abort) => BatchKind::AbortMarker,
         Some(ControlMarker::Other(_)) => BatchKind::Control,
-        // A marker whose key nobody can read is still no data.
+        // A marker with an unreadable key is still no data.
         None if batch.control => BatchKind::Control,
         None if batch.transactional => BatchKind::Transactional,
         None => BatchKind::Plain,

@@ -67,7 +67,7 @@ impl Observer {
     }
 
     /// Notes that a replica was to be read as far as the leader's log goes, and
-    /// no closing event follows: somebody else's brokers may not let followers
+    /// no closing event follows: the user's brokers may not let followers
     /// be read. A pin that stands already is not weakened by it.
     fn note_unread(&self, partition: PartitionRef, replica: wire::BrokerId, end: Offset) {
         self.recorder.note(Body::ReplicaPinned {

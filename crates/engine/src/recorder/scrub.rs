@@ -4,7 +4,7 @@
 use model::event::{Body, Outcome, TransactionOutcome};
 use secret::Secrets;
 
-/// Removes secrets from whatever somebody else has worded.
+/// Removes secrets from texts that are not ours.
 pub(super) fn scrub(body: &mut Body, secrets: &Secrets) {
     let clean = |text: &mut String| *text = secrets.scrub(text).into_owned();
     match body {

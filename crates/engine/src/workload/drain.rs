@@ -39,7 +39,7 @@ impl Workload<'_> {
         let ends = self.ends(observer).await?;
         let wanted: Vec<_> = self.wanted(&ends).collect();
         let waits = self.groups_numbered().map(|(ix, group)| {
-            // Where nobody knows how far a group should get, it has all the
+            // Where it is not known how far a group should get, it has all the
             // time.
             let topic = self.plan.topic_ix(&group.topic);
             let known = ends.keys().filter(|place| Some(place.topic) == topic);
@@ -107,7 +107,7 @@ impl Workload<'_> {
         let waiting = waits.begin_for(Wait::GroupCommit, &transform.name, limit);
         let committed = async {
             if !whole {
-                // Nobody knows how far it should get: it has all the time.
+                // It is not known how far it should get: it has all the time.
                 std::future::pending::<()>().await;
             }
             observer.await_committed(&transform.name, &wanted).await

@@ -210,7 +210,7 @@ impl<'a> Cursor<'a> {
                     return Ok(());
                 }
                 // A form discarded between a tag and what it tags is nothing
-                // that anybody prints.
+                // that any printer writes.
                 [] | [b'}' | b']' | b')', ..] | [b'#', b'_', ..] => {
                     return Err(self.expected("a value"));
                 }

@@ -25,12 +25,12 @@ impl Partition {
 /// A map from scalars. The hashes are keyed at random, so that no file can choose values
 /// that collide.
 #[derive(Debug)]
-struct Book<T> {
+struct ScalarMap<T> {
     numbers: HashMap<i64, T>,
     texts: HashMap<Box<[u8]>, T>,
 }
 
-impl<T> Default for Book<T> {
+impl<T> Default for ScalarMap<T> {
     fn default() -> Self {
         Self {
             numbers: HashMap::new(),
@@ -39,7 +39,7 @@ impl<T> Default for Book<T> {
     }
 }
 
-impl<T: Copy> Book<T> {
+impl<T: Copy> ScalarMap<T> {
     fn get(&self, scalar: Scalar<'_>) -> Option<T> {
         match scalar {
             Scalar::Int(number) => self.numbers.get(&number).copied(),
@@ -59,8 +59,8 @@ impl<T: Copy> Book<T> {
 /// All keys, and all values sent to them.
 #[derive(Debug, Default)]
 pub(super) struct Identities {
-    partitions: Book<Partition>,
-    records: Vec<Book<RecordId>>,
+    partitions: ScalarMap<Partition>,
+    records: Vec<ScalarMap<RecordId>>,
 }
 
 /// A key, looked up.
@@ -81,7 +81,7 @@ impl Identities {
         let new = Partition(number.filter(|number| *number < KEYS_MAX)?);
         let count = new.index().get() + 1;
         self.partitions.insert(key, new);
-        self.records.push(Book::default());
+        self.records.push(ScalarMap::default());
         Some(Found::New(new, count))
     }
 

@@ -22,7 +22,7 @@ pub(super) const DEFINITION: Definition = Definition {
             "KafkaConsumer, commitAsync",
         ),
         fact(
-            "A consumer with assigned partitions and the same group.id: nobody coordinates \
+            "A consumer with assigned partitions and the same group.id: the group does not coordinate \
              its commits with the group's.",
             "KafkaConsumer, Manual Partition Assignment",
         ),

@@ -5,7 +5,7 @@ use super::{Definition, fact};
 pub(super) const DEFINITION: Definition = Definition {
     name: "corrupt",
     meaning: "A record's checksum, size, padding or key is wrong.",
-    definition: "An offset at which somebody saw a record of ours whose own checksum, size or \
+    definition: "An offset at which a reader saw a record of ours whose own checksum, size or \
         padding is wrong, or a row image of which that is so. Each offset counts once. \
         The checksum stands in the record's value, so that it covers the whole way from \
         the sending application to the reading one. In a history that another tool \

@@ -14,8 +14,8 @@ pub(super) const DEFINITION: Definition = Definition {
     excludes: &[
         "Two sends of the same content: each send is a record of its own.",
         "A record that stands once and was given to a group twice: that is reprocessed.",
-        "Two records that were made of one, of which at most one was committed: nobody who reads \
-         committed records is given both.",
+        "Two records that were made of one, of which at most one was committed: no read_committed \
+         reader is given both.",
     ],
     jepsen: Some("duplicate"),
     permitted_by: &[
@@ -49,7 +49,7 @@ pub(super) const DEFINITION: Definition = Definition {
         fact(
             "For an application that makes records of records: one transaction for its records \
              and its position, with the group's metadata, and a transactional.id that fences \
-             whoever had it before.",
+             the producer that had it before.",
             "KIP-98; KIP-447",
         ),
         fact(

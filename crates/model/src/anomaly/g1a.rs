@@ -14,7 +14,7 @@ pub(super) const DEFINITION: Definition = Definition {
     excludes: &[
         "A reader of a read_uncommitted group that relies on nothing else: it is given \
          everything.",
-        "A transaction of which nobody knows the end: the marker decides, not what the \
+        "A transaction whose end is not known: the marker decides, not what the \
          producer was told.",
     ],
     jepsen: Some("G1a"),

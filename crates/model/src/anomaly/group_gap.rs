@@ -6,20 +6,20 @@ pub(super) const DEFINITION: Definition = Definition {
     name: "group-gap",
     meaning: "A group's committed position passed a record that none of its members processed.",
     definition: "A record stands in the log below the highest position that the group is known \
-        to have committed, and none of its members processed it. Nobody of the group \
-        will ever be given it again. A record is known by its identity: that the group \
+        to have committed, and none of its members processed it. The group will \
+        not be given it again. A record is known by its identity: that the group \
         processed another one at its offset, before the log was cut or made again, does not \
         count. A group that makes a record of each has not processed \
          one of which nothing that it made took effect. Below the log start, where nothing \
          can be read any more, what was acknowledged counts as having stood there, and so it \
-         does above everything that anybody read of a history that another tool recorded. \
+         does above the highest offset that was read in a history that another tool recorded. \
          Each such record counts.",
     excludes: &[
         "A record from the committed position on: the group is behind.",
-        "A commit that was refused, or of which nobody knows: it passed nothing. Neither did a \
+        "A commit that was refused, or whose outcome is unknown: it passed nothing. Neither did a \
          position that its transaction replaced by another.",
         "A record below the log start, of a read_committed group where anything was sent in \
-         transactions: the markers are gone with it, and nobody can tell.",
+         transactions: the markers are gone with it.",
         "A position that was committed behind a record that is gone, unless the group starts \
          from it: it belongs to an earlier life of the log.",
         "A record that was made of it, was acknowledged and is not there: that is a lost-write, \
@@ -41,8 +41,8 @@ pub(super) const DEFINITION: Definition = Definition {
             "Kafka documentation, consumer configs, auto.offset.reset",
         ),
         fact(
-            "Retention that is shorter than the group is behind: it asks nobody whether a record \
-             was read.",
+            "Retention that is shorter than the group is behind: it deletes records that \
+             were not read, too.",
             "Kafka documentation, topic configs, retention.ms and retention.bytes",
         ),
     ],

@@ -7,7 +7,7 @@ pub(super) const DEFINITION: Definition = Definition {
     meaning: "Two records have one offset in one life of the log, or an acknowledgement names \
         another offset than the log.",
     definition: "The place of a record is contradicted: it was acknowledged at an offset at \
-        which it does not stand, though it stands elsewhere; or somebody read it where the \
+        which it does not stand, though it stands elsewhere; or a reader was given it where the \
         log holds another, though it stands elsewhere and the log was not cut. In a history \
         that another tool recorded, two records that were read or acknowledged at one offset \
         of one life of the log; each beyond the first counts. Each such record counts once.",

@@ -5,7 +5,7 @@ use super::{Anomaly, Definition, fact};
 pub(super) const DEFINITION: Definition = Definition {
     name: "log-truncation",
     meaning: "A partition's end moved back behind records that had been there.",
-    definition: "A partition ends, when it is read, before an offset at which somebody had been \
+    definition: "A partition ends, when it is read, before an offset at which a reader had been \
         given a record, or before an end that had been seen. Or it has grown again: a \
         record was acknowledged and stands nowhere any more, and one that its producer \
         sent after that stands at its offset or below. In a history that another tool \
@@ -15,7 +15,7 @@ pub(super) const DEFINITION: Definition = Definition {
         "A record that is missing below the end: that is lost-write alone.",
         "A log start that moved forward: that is retention.",
         "A log that ends before the end that its leader alone had, above the high watermark: \
-         nobody was told of it.",
+         no client was given it.",
     ],
     jepsen: None,
     permitted_by: &[

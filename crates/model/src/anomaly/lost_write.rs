@@ -10,15 +10,15 @@ pub(super) const DEFINITION: Definition = Definition {
         the application was told success with an offset, without one, or with acks=0. An \
         acknowledgement above the end counts too: the log is shorter than it was said \
         to be. In a history that another tool recorded no observer read the log; there, \
-        a record counts that was acknowledged below the highest offset that anybody \
-        read, and that nobody read; without an offset, one that was told before its \
+        a record counts that was acknowledged below the highest offset that was \
+        read, and that no reader was given; without an offset, one that was told before its \
         producer was told of a later record at such an offset. \
         A poll that was taken back has read nothing.",
     excludes: &[
-        "A record acknowledged below the log start: retention may have taken it. Nobody can \
-         tell, so the verdict is INCONCLUSIVE.",
+        "A record acknowledged below the log start: retention may have taken it. The \
+         verdict is INCONCLUSIVE.",
         "A record of a compacted topic behind which a later record of its key stands: it was \
-         replaced. Where keys are not known, nobody can tell either.",
+         replaced. Where keys are not known, the verdict is INCONCLUSIVE.",
         "A record at whose offset a damaged one stands: that is corrupt.",
         "A record whose send timed out: it was never acknowledged, and may be there or not.",
         "Without a log: a record that was acknowledged without an offset, after which its \

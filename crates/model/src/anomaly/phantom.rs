@@ -5,8 +5,8 @@ use super::{Definition, fact};
 pub(super) const DEFINITION: Definition = Definition {
     name: "phantom",
     meaning: "A record is stored, or was read, that no producer sent there.",
-    definition: "An offset at which somebody saw a record of another run, a record that was \
-        meant for another topic, or, once all sending is on record, one that nobody \
+    definition: "An offset at which a reader saw a record of another run, a record that was \
+        meant for another topic, or, once all sending is on record, one that no producer \
         sent. Each offset counts once.",
     excludes: &[
         "A record whose send was never answered: it was sent.",

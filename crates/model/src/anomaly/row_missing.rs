@@ -8,7 +8,7 @@ pub(super) const DEFINITION: Definition = Definition {
     definition: "The database committed a change, no event comes any more, the topic was read to \
         its end, and no event tells of the change. Each such change counts. None comes any more \
         when the last change of every table has come out; when the connector's tasks have failed \
-        and nobody restarts them; when the connector has confirmed the change to its replication \
+        and no fault restarts them; when the connector has confirmed the change to its replication \
         slot; or when the slot is gone, or has lost log that it needs, and the time is up.",
     excludes: &[
         "A change that a snapshot found overwritten: it needs no event of its own.",

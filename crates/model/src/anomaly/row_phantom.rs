@@ -5,9 +5,9 @@ use super::{Anomaly, Definition, fact};
 pub(super) const DEFINITION: Definition = Definition {
     name: "row-phantom",
     meaning: "There is an event for a row change that never committed.",
-    definition: "An event for a change that nobody made to this row, or whose transaction was \
-        rolled back. Each such event counts. A transaction of which nobody knows the \
-        end is settled by the rows it left, or left as an earlier change did. A delete carries \
+    definition: "An event for a change that was never made to this row, or whose transaction was \
+        rolled back. Each such event counts. A transaction whose end is not \
+        known is settled by the rows it left, or left as an earlier change did. A delete carries \
         no number: it is the next that the writer made behind the change that the row's event \
         before it tells of, or one that no event told of yet; one that is told again names the \
         same place in the write-ahead log.",

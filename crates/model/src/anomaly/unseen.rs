@@ -1,17 +1,17 @@
-//! unseen: a record whose fate is unknown. It is a doubt, and never a proof.
+//! unseen: a record that may be stored or not. It is a doubt, and never a proof.
 
 use super::{Definition, fact};
 
 pub(super) const DEFINITION: Definition = Definition {
     name: "unseen",
-    meaning: "A record was acknowledged above everything that anybody read, and no later read \
+    meaning: "A record was acknowledged above the highest offset that was read, and no later read \
         settles whether it is stored.",
     definition: "In a history that another tool recorded, a record was acknowledged at an offset \
-        above everything that anybody read of its partition, or without an offset, so that \
-        it may lie there. Nobody looked there, so it can be told neither lost nor stored, and the verdict is INCONCLUSIVE.",
+        above the highest offset that was read of its partition, or without an offset, so \
+        that it may lie there. No reader came that far: the verdict is INCONCLUSIVE.",
     excludes: &[
-        "A record below the highest offset that was read, and that nobody read: that is \
-         lost-write.",
+        "A record below the highest offset that was read, and that no reader was given: that \
+         is lost-write.",
         "Any record of a run in which an observer read the log to its end: it stands there, \
          or it is lost.",
     ],

@@ -5,8 +5,8 @@ use std::path::PathBuf;
 use serde::{Deserialize, Serialize};
 
 use super::{OwnPrefix, RunPlan, ScenarioPlan};
-use crate::scenario::Problem;
 use crate::scenario::client::ChosenClients;
+use crate::scenario::{NamedReleases, Problem};
 
 /// A user's cluster, for which the plan is made.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -71,18 +71,25 @@ impl RunPlan {
         self
     }
 
-    /// The same plan for this release of Debezium and no other: without the
-    /// scenarios that name another.
+    /// The same plan for these releases and no others: without the scenarios
+    /// that name another.
     #[must_use]
-    pub fn on_debezium(mut self, version: &str) -> Self {
+    pub fn on_releases(mut self, releases: &NamedReleases) -> Self {
         let scenarios = self.scenarios.into_iter();
         self.scenarios = scenarios
             .filter_map(|plan| {
-                let capture = plan.scenario.capture.as_ref();
-                let own = capture.and_then(|it| it.debezium.clone());
-                let other = own.filter(|own| own != version);
-                let misfit = other.map(|version| format!("is about Debezium {version}"));
-                fit(plan, misfit.into_iter().collect(), &mut self.skipped)
+                let own = plan.scenario.named_releases();
+                let misfits = [
+                    ("Kafka", own.kafka, &releases.kafka),
+                    ("Debezium", own.debezium, &releases.debezium),
+                ]
+                .into_iter()
+                .filter_map(|(part, own, other)| {
+                    let own = own.filter(|own| other.as_ref().is_some_and(|other| own != other));
+                    own.map(|version| format!("is about {part} {version}"))
+                })
+                .collect();
+                fit(plan, misfits, &mut self.skipped)
             })
             .collect();
         self

@@ -168,6 +168,22 @@ impl Scenario {
         vec![format!("is about {} ({why})", named.join(", "))]
     }
 
+    /// Names the version of clients that have the brokers', where the scenario
+    /// names that: others have the run's.
+    fn name_clients_of_brokers(&mut self) {
+        let Some(version) = self.topology.kafka.clone() else {
+            return;
+        };
+        let producers = self.producers.iter_mut().map(|it| &mut it.client);
+        let transforms = self.transforms.iter_mut().map(|it| &mut it.client);
+        let groups = self.groups.iter_mut().map(|it| &mut it.client);
+        for client in producers.chain(transforms).chain(groups) {
+            if *client == ClientSpec::JavaOfBrokers {
+                *client = ClientSpec::Java(Release::Version(version.clone()));
+            }
+        }
+    }
+
     fn put_clients(&mut self, chosen: &ChosenClients) {
         let put = |client: &mut ClientSpec, chosen: &Option<ClientSpec>| {
             if let Some(chosen) = chosen {
@@ -190,6 +206,7 @@ impl Scenario {
     /// the level that is expected of the library at work.
     pub fn put_in_force(&mut self, chosen: &ChosenClients) {
         self.put_clients(chosen);
+        self.name_clients_of_brokers();
         for producer in &mut self.producers {
             producer.client.keep_own(&mut producer.config);
         }

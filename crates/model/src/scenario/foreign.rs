@@ -3,7 +3,7 @@
 
 use std::collections::BTreeSet;
 
-use super::{BrokerPick, Config, FaultKind, Link, Scenario, Trigger, features, internal};
+use super::{BrokerPick, Config, FaultKind, Link, Scenario, Trigger, features, internal, releases};
 use crate::plan::OwnPrefix;
 
 /// The first release line whose KRaft controllers heed
@@ -32,6 +32,9 @@ impl Scenario {
                 "needs to stop and start brokers ({})",
                 own.join(", ")
             ));
+        }
+        if let Some(version) = &self.topology.kafka {
+            misfits.push(format!("is about Kafka {version}"));
         }
         if !self.topology.config.is_empty() {
             let keys: Vec<&str> = self.topology.config.keys().map(String::as_str).collect();
@@ -77,6 +80,8 @@ impl Scenario {
 
     /// The same on brokers of this release line.
     pub(crate) fn misfits_kafka(&self, line: (u32, u32)) -> Vec<String> {
+        let own = self.topology.kafka.as_deref();
+        let line = own.and_then(releases::kafka_line).unwrap_or(line);
         let topics = self.topics.iter().map(|it| &it.config);
         let mut configs = topics.chain([&self.topology.config]);
         let unclean = |config: &Config| {

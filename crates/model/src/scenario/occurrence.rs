@@ -33,7 +33,7 @@ const RETENTION_SMALL_BYTES: u64 = 16 * 1024 * 1024;
 #[cfg_attr(test, schemars(inline))]
 #[serde(rename_all = "kebab-case")]
 #[strum(serialize_all = "kebab-case")]
-pub enum Happening {
+pub enum OccurrenceKind {
     /// Compaction took records out of a log.
     Compaction,
     /// Retention deleted the beginning of a log.
@@ -52,7 +52,7 @@ pub enum Happening {
     Retry,
 }
 
-impl Happening {
+impl OccurrenceKind {
     /// All of them.
     pub const ALL: &[Self] = <Self as strum::VariantArray>::VARIANTS;
 
@@ -76,7 +76,7 @@ impl Happening {
     }
 }
 
-impl fmt::Display for Happening {
+impl fmt::Display for OccurrenceKind {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.pad(self.name())
     }
@@ -86,16 +86,16 @@ impl fmt::Display for Happening {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Occurrence {
     /// The kind of event.
-    pub what: Happening,
+    pub kind: OccurrenceKind,
     /// The topic; any where none is named.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub topic: Option<String>,
 }
 
 impl Occurrence {
-    fn to(topic: &str, what: Happening) -> Self {
+    fn to(topic: &str, kind: OccurrenceKind) -> Self {
         Self {
-            what,
+            kind,
             topic: Some(topic.to_owned()),
         }
     }
@@ -109,22 +109,22 @@ impl fmt::Display for Occurrence {
             Some(_) => "",
             None => "nothing of ",
         };
-        match self.what {
-            Happening::Compaction => write!(
+        match self.kind {
+            OccurrenceKind::Compaction => write!(
                 f,
                 "compaction took nothing out of {topic}: every offset still has its record"
             ),
-            Happening::Deletion => {
+            OccurrenceKind::Deletion => {
                 write!(f, "retention deleted {nothing}{topic}: nothing is gone")
             }
-            Happening::Transaction => write!(f, "no transaction was ended in {topic}"),
-            Happening::Abort => write!(f, "no transaction was aborted in {topic}"),
-            Happening::Rebalance => {
+            OccurrenceKind::Transaction => write!(f, "no transaction was ended in {topic}"),
+            OccurrenceKind::Abort => write!(f, "no transaction was aborted in {topic}"),
+            OccurrenceKind::Rebalance => {
                 f.write_str("no partition went from one member of a group to another")
             }
-            Happening::LeaderChange => f.write_str("no partition got another leader"),
-            Happening::IsrShrink => f.write_str("no replica fell out of sync"),
-            Happening::Retry => f.write_str("no client sent anything again"),
+            OccurrenceKind::LeaderChange => f.write_str("no partition got another leader"),
+            OccurrenceKind::IsrShrink => f.write_str("no replica fell out of sync"),
+            OccurrenceKind::Retry => f.write_str("no client sent anything again"),
         }
     }
 }
@@ -139,8 +139,8 @@ impl Scenario {
     /// - A transform with transactions has to end one.
     pub fn occurrences(&self) -> Vec<Occurrence> {
         if let Some(named) = &self.must_happen {
-            let any = |what: &Happening| Occurrence {
-                what: *what,
+            let any = |kind: &OccurrenceKind| Occurrence {
+                kind: *kind,
                 topic: None,
             };
             return named.iter().map(any).collect();
@@ -150,14 +150,14 @@ impl Scenario {
             let policy = self.setting(topic, "cleanup.policy", "log.cleanup.policy");
             let policy = policy.unwrap_or("delete");
             if policy.contains("compact") {
-                all.push(Occurrence::to(&topic.name, Happening::Compaction));
+                all.push(Occurrence::to(&topic.name, OccurrenceKind::Compaction));
             }
             if policy.contains("delete") && self.is_about_retention(topic) {
-                all.push(Occurrence::to(&topic.name, Happening::Deletion));
+                all.push(Occurrence::to(&topic.name, OccurrenceKind::Deletion));
             }
         }
         for transform in &self.transforms {
-            let ended = Occurrence::to(&transform.to, Happening::Transaction);
+            let ended = Occurrence::to(&transform.to, OccurrenceKind::Transaction);
             if transform.transactions == Transactions::On && !all.contains(&ended) {
                 all.push(ended);
             }

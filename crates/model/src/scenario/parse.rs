@@ -12,6 +12,7 @@ use toml::de::{DeTable, DeValue, ValueDeserializer};
 use super::settings::Misuse;
 use super::{
     Commit, Fence, Group, QUOTA_KEYS, Quota, Scenario, Trigger, Write, WriteHow, WriteStart,
+    releases,
 };
 use crate::claim::Claim;
 use crate::record::OVERHEAD_BYTES_MAX;
@@ -207,6 +208,12 @@ fn validate(scenario: &Scenario) -> Result<(), Problem> {
     if scenario.producers.is_empty() && scenario.writes.is_empty() {
         let message = "nothing is sent and nothing written: add a [[producer]] or a [[write]]";
         return fail(&["name".into()], message);
+    }
+    if let Some(version) = &scenario.topology.kafka
+        && releases::kafka_line(version).is_none()
+    {
+        let message = format!("`{version}` is no release of Kafka: such as \"3.9.1\"");
+        return fail(&["topology".into(), "kafka".into()], message);
     }
     for (at, topic) in scenario.topics.iter().enumerate() {
         let here = |key| [PathStep::from("topic"), at.into(), PathStep::from(key)];

@@ -4,7 +4,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use model::ids::RunId;
 use model::plan::{OwnNames, RunPlan, ScenarioPlan};
-use model::scenario::{EMBEDDED, Scenario, embedded, parse};
+use model::scenario::client::ChosenClients;
+use model::scenario::{EMBEDDED, NamedReleases, Scenario, embedded, parse};
 
 fn all(repeat: u32, brokers: usize) -> RunPlan {
     let scenarios: Vec<Scenario> = EMBEDDED
@@ -59,10 +60,48 @@ fn a_scenario_about_one_debezium_does_not_run_on_another() {
     let pinned = text.replace("[capture]", "[capture]\ndebezium = \"3.6.3.Final\"");
     let scenarios = [parse("x", &pinned).unwrap()];
     let plan = RunPlan::new(RunId::new(1), 1, BTreeMap::new(), &scenarios, 1);
-    let kept = plan.clone().on_debezium("3.6.3.Final");
+    let debezium = |version: &str| NamedReleases {
+        debezium: Some(version.to_owned()),
+        ..NamedReleases::default()
+    };
+    let kept = plan.clone().on_releases(&debezium("3.6.3.Final"));
     assert_eq!((kept.scenarios.len(), kept.skipped.len()), (1, 0));
-    let other = plan.on_debezium("3.7.0.Final");
+    let other = plan.on_releases(&debezium("3.7.0.Final"));
     assert_eq!(other.skipped[0].reasons, ["is about Debezium 3.6.3.Final"]);
+}
+
+#[test]
+fn a_scenario_about_one_kafka_runs_on_no_other_and_names_its_clients_by_it() {
+    let text = embedded("exactly-once").unwrap();
+    let about = |more: &str| {
+        let topology = format!("\n[topology]\nkafka = \"3.9.1\"\n{more}\n[[topic]]");
+        let text = text.replacen("\n[[topic]]", &topology, 1);
+        let mut scenario = parse("x", &text).unwrap();
+        let java = "java".parse().unwrap();
+        scenario.put_in_force(&ChosenClients::all(&java));
+        RunPlan::new(RunId::new(1), 1, BTreeMap::new(), &[scenario], 1)
+    };
+    let kafka = |version: &str| NamedReleases {
+        kafka: Some(version.to_owned()),
+        ..NamedReleases::default()
+    };
+    let plan = about("");
+    let clients = plan.scenarios[0].scenario.clients();
+    let clients: Vec<String> = clients.iter().map(ToString::to_string).collect();
+    assert_eq!(clients, ["java:3.9.1"]);
+    let kept = plan.clone().on_kafka((4, 3)).on_releases(&kafka("3.9.1"));
+    assert_eq!((kept.scenarios.len(), kept.skipped.len()), (1, 0));
+    let other = plan.clone().on_releases(&kafka("4.3.1"));
+    assert_eq!(other.skipped[0].reasons, ["is about Kafka 3.9.1"]);
+    let cluster = plan.on_cluster(vec!["a:1".to_owned()], 3);
+    assert_eq!(cluster.skipped[0].reasons, ["is about Kafka 3.9.1"]);
+
+    // What its own release cannot do is not asked of the run's.
+    let features = about("features = { \"transaction.version\" = 0 }\n").on_kafka((4, 3));
+    assert_eq!(
+        features.skipped[0].reasons,
+        ["sets the feature transaction.version, which Kafka has from 4.0 on"]
+    );
 }
 
 #[test]

@@ -322,7 +322,7 @@ fn a_scenario_is_about_what_its_settings_are_plainly_there_for() {
         let scenario = parse("mine.toml", &text).unwrap_or_else(|error| panic!("{error}"));
         let occurrences = scenario.occurrences().into_iter();
         occurrences
-            .map(|it| format!("{} {}", it.what, it.topic.unwrap_or_default()))
+            .map(|it| format!("{} {}", it.kind, it.topic.unwrap_or_default()))
             .collect()
     };
     let none: [&str; 0] = [];

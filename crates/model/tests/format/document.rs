@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 
 use model::anomaly::Anomaly;
 use model::claim::Claim;
-use model::scenario::{FaultKind, Happening, parse};
+use model::scenario::{FaultKind, OccurrenceKind, parse};
 use toml::{Table, Value};
 
 use super::grammar;
@@ -239,7 +239,7 @@ fn everything_that_may_have_to_happen_is_told_in_its_own_words() {
     let (_, table) = told
         .split_once("| word | means |\n| --- | --- |\n")
         .unwrap();
-    let rows = Happening::ALL.iter();
+    let rows = OccurrenceKind::ALL.iter();
     let rows: Vec<String> = rows
         .map(|it| format!("| `\"{it}\"` | {} |\n", it.meaning()))
         .collect();

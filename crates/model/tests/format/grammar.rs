@@ -74,7 +74,7 @@ claim = "no-loss"
 const FULL: &[(&str, &str)] = &[
     (
         "topology",
-        "brokers = 3\nlink = \"proxy\"\nreplication_link = \"proxy\"\nfeatures = { \"transaction.version\" = 0 }\nconfig = { \"num.io.threads\" = \"4\" }",
+        "kafka = \"4.0.0\"\nbrokers = 3\nlink = \"proxy\"\nreplication_link = \"proxy\"\nfeatures = { \"transaction.version\" = 0 }\nconfig = { \"num.io.threads\" = \"4\" }",
     ),
     (
         "topic",

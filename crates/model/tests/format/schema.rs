@@ -4,7 +4,7 @@
 use std::collections::BTreeSet;
 
 use model::record::OVERHEAD_BYTES_MAX;
-use model::scenario::{EMBEDDED, Happening};
+use model::scenario::{EMBEDDED, OccurrenceKind};
 use serde_json::{Map, Value, json};
 use toml::Table;
 
@@ -133,7 +133,7 @@ fn it_knows_what_may_have_to_happen() {
         words(&schema()["properties"]["must_happen"]["items"]),
         known
     );
-    let all = Happening::ALL.iter().map(|it| it.name().to_owned());
+    let all = OccurrenceKind::ALL.iter().map(|it| it.name().to_owned());
     assert_eq!(known, all.collect());
 }
 

@@ -4,7 +4,7 @@ use model::scenario::words::shell_words;
 
 use crate::run::{Run, Test};
 
-/// Runs everything again with the same plan; none where nobody wrote down how
+/// Runs everything again with the same plan; none where it was not recorded how
 /// it was run.
 pub(crate) fn command(run: &Run<'_>) -> Option<String> {
     let circumstances = run.plan.circumstances.as_ref()?;

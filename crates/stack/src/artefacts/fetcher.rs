@@ -100,7 +100,7 @@ pub(super) fn ensure(
         progress(FetchProgress::Waiting(recipe.kind));
         lock.lock().map_err(lock_error)?;
     }
-    // Whoever held the lock may have fetched it.
+    // The holder of the lock may have fetched it.
     if let Some(part) = recipe.present() {
         return Ok(part);
     }

@@ -181,7 +181,7 @@ impl Attempts {
 /// It gives the records of a batch the offset that the broker named for the
 /// first one, and counts on. Where the broker named none, it counts on from a
 /// negative number, so that the later records of a larger batch have numbers
-/// that look like offsets. With `acks=0`, where nobody answers, it is so for
+/// that look like offsets. With `acks=0`, where no broker answers, it is so for
 /// every batch; of such records it says that they are possibly persisted.
 #[derive(Debug, Default)]
 struct Offsets {

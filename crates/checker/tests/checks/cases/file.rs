@@ -6,7 +6,7 @@ use model::claim::{
 };
 use model::event::Event;
 use model::ids::FaultIx;
-use model::scenario::{Happening, Occurrence};
+use model::scenario::{Occurrence, OccurrenceKind};
 
 use crate::notation::Scribe;
 
@@ -306,10 +306,10 @@ fn fault(number: u16, words: &str) -> Option<FaultContract> {
 }
 
 fn occurrence(words: &str) -> Option<Occurrence> {
-    let (what, topic) = match words.split_once(" of ") {
-        Some((what, topic)) => (what, Some(topic.to_owned())),
+    let (name, topic) = match words.split_once(" of ") {
+        Some((name, topic)) => (name, Some(topic.to_owned())),
         None => (words, None),
     };
-    let what = *Happening::ALL.iter().find(|it| it.name() == what)?;
-    Some(Occurrence { what, topic })
+    let kind = *OccurrenceKind::ALL.iter().find(|it| it.name() == name)?;
+    Some(Occurrence { kind, topic })
 }

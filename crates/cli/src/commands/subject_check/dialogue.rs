@@ -232,7 +232,7 @@ impl Dialogue {
     }
 
     fn new_event(&mut self, wait: Duration) -> Step<Option<Event>> {
-        // Nobody asked for these: they mean nothing here.
+        // These were not asked for: they mean nothing here.
         const TALK: fn(&Event) -> bool = |event| {
             matches!(
                 event,

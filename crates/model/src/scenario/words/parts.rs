@@ -19,7 +19,9 @@ pub fn cluster(topology: &Topology) -> Phrase {
         Link::Direct => "",
         Link::Proxy => "; brokers replicate from each other through a proxy that can cut the link",
     };
-    let brokers = counted(topology.brokers.into(), "Kafka broker");
+    let version = topology.kafka.as_ref();
+    let version = version.map_or_else(String::new, |version| format!(" {version}"));
+    let brokers = counted(topology.brokers.into(), &format!("Kafka{version} broker"));
     let features: Vec<String> = topology
         .features
         .iter()
