@@ -1,11 +1,11 @@
 //! The results of a history, for the judge, the proof and calibration. Knows nothing
 //! of how it was found out.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use model::anomaly::Anomaly;
-use model::ids::{FaultIx, Micros, PartitionRef, RecordId};
+use model::ids::{FaultIx, GroupIx, Micros, PartitionRef, RecordId};
 use model::verdict::{Counts, Finding, Measurements};
 
 use crate::cluster::replicas::ReplicaCoverage;
@@ -51,6 +51,8 @@ pub struct Analysis {
     pub(crate) past: Arc<Past>,
     pub(crate) derived: Arc<Derivations>,
     pub(crate) excusable: Excusable,
+    /// Groups that read or committed in an earlier life of a log.
+    pub(crate) over_cuts: BTreeSet<(GroupIx, PartitionRef)>,
     /// Events of the history.
     pub(crate) events: u64,
 }

@@ -45,6 +45,7 @@ pub(crate) struct Survey {
     pub(super) waited: BTreeSet<GroupIx>,
     /// Groups that are excused for what they lack: a planted lack would be too.
     pub(super) excusable: Excusable,
+    pub(super) over_cuts: BTreeSet<(GroupIx, PartitionRef)>,
     pub(super) last: HashMap<PartitionRef, Offset>,
     pub(super) fresh: HashMap<PartitionRef, Offset>,
     stored_before: HashMap<(PartitionRef, ProducerIx), RecordId>,
@@ -123,6 +124,7 @@ impl Survey {
             commits: BTreeMap::new(),
             waited: BTreeSet::new(),
             excusable: analysis.excusable.clone(),
+            over_cuts: analysis.over_cuts.clone(),
             last: analysis
                 .extents
                 .iter()
@@ -249,11 +251,13 @@ impl Survey {
                 offset,
                 result: CommitResult::Accepted,
             } => {
-                // Only in a log that is known to be cut do such commits pass nothing.
-                let past = &self.past;
-                let gone = past.is_behind(*partition, *offset)
-                    || past.is_of(*partition) && self.behind_gone.contains(&(*member, *partition));
-                if let Some(group) = self.names.group_of(*member).filter(|_| !gone) {
+                let hand = (*member, *partition);
+                let behind_gone = self.behind_gone.contains(&hand);
+                let counts = |group: &GroupIx| {
+                    let over_cut = || self.over_cuts.contains(&(*group, *partition));
+                    !(self.past.is_behind(*partition, *offset) || behind_gone && over_cut())
+                };
+                if let Some(group) = self.names.group_of(*member).filter(counts) {
                     self.committed(group, *partition, *offset, placed);
                 }
             }

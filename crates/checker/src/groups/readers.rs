@@ -296,6 +296,17 @@ impl Readers {
         self.excused
     }
 
+    /// What groups did with partitions whose log was cut or made again since: of
+    /// their commits only those count that were made behind a record that stands.
+    pub(crate) fn over_cuts(&self) -> BTreeSet<(GroupIx, PartitionRef)> {
+        let of_more = self
+            .readings()
+            .filter(|(_, _, reading)| reading.lives.is_some());
+        of_more
+            .map(|(group, partition, _)| (group, partition))
+            .collect()
+    }
+
     /// What was read inside transactions.
     pub(crate) fn joined_reads(&self) -> &[TxnRead] {
         self.joined.reads()

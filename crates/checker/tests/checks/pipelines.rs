@@ -351,3 +351,22 @@ fn an_event_without_a_name_counts_as_no_change_that_was_processed_in_place() {
     assert_eq!(named(&analysis, Anomaly::GroupGap), ["t-0 1-2", "t-1 0-0"]);
     assert_eq!(misses(&story_of(changes)), Vec::<String>::new());
 }
+
+/// A member that read and committed behind the end of a log that was not read that far
+/// commits less afterwards: that passed nothing, and nothing is planted before it.
+#[test]
+fn a_commit_behind_a_record_that_is_gone_plants_nothing() {
+    let world = make(Size {
+        producers: 4,
+        partitions: 3,
+        records: 2,
+        groups: 1,
+        rows: 0,
+        planted: 3,
+        kept: Kept::Deleted,
+        witness: Witness::Observer,
+        seed: 14_433_290_709_100_984_116,
+    });
+    let retold = Retold::of(&world.story.events);
+    assert_eq!(misses(&story_of(retold.changes)), Vec::<String>::new());
+}

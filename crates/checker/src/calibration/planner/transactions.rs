@@ -200,7 +200,8 @@ impl Planner<'_> {
         let survey = self.survey;
         let places = &survey.transactions;
         let (of, group, partition, offset) = places.commit?;
-        if survey.past.is_of(partition) || survey.past.is_behind(partition, offset) {
+        let over_cut = survey.over_cuts.contains(&(group, partition));
+        if over_cut || survey.past.is_behind(partition, offset) {
             // It may have been made in an earlier life of the log.
             return None;
         }

@@ -131,6 +131,7 @@ impl Checker {
             txn_outcomes: Arc::new(txn_outcomes),
             derived: Arc::new(self.analyzers.derived),
             excusable: waits.excusable(),
+            over_cuts: self.analyzers.readers.over_cuts(),
             events: self.events_first,
             names,
         }
