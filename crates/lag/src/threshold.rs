@@ -5,6 +5,10 @@ use serde::Serialize;
 
 use crate::known::Known;
 use crate::partition::PartitionLag;
+use crate::words::{clock, grouped};
+
+const MAX_LAG: &str = "max-lag";
+const MAX_AGE: &str = "max-age";
 
 /// The limits of each group; none is not judged.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
@@ -43,8 +47,20 @@ pub struct Check {
     pub limit: u64,
     /// What became of it.
     pub outcome: Outcome,
-    /// Why.
+    /// Why, in words.
     pub reason: String,
+}
+
+impl Check {
+    /// The limit in words.
+    pub fn limit_in_words(&self) -> String {
+        written(self.threshold)(self.limit)
+    }
+}
+
+/// How numbers of a threshold are written.
+fn written(threshold: &str) -> fn(u64) -> String {
+    if threshold == MAX_AGE { clock } else { grouped }
 }
 
 /// Judges a group by its partitions. Records that were deleted unread break every limit:
@@ -61,21 +77,21 @@ pub(crate) fn judge(
         .sum();
     let known_lag = partitions.iter().filter_map(|it| it.behind.as_ref().ok());
     let known_ages = partitions.iter().filter_map(|it| it.age_ms.as_ref().ok());
-    let lag = (thresholds.max_lag, known_lag.sum(), behind, "max-lag");
+    let lag = (thresholds.max_lag, known_lag.sum(), behind, MAX_LAG);
     let oldest_ms = known_ages.max().copied().unwrap_or(0);
-    let age = (thresholds.max_age_ms, oldest_ms, age_ms, "max-age");
+    let age = (thresholds.max_age_ms, oldest_ms, age_ms, MAX_AGE);
     let mut checks = Vec::new();
     for (limit, at_least, all, threshold) in [lag, age] {
         let Some(limit) = limit else { continue };
-        let unit = if threshold == "max-age" { " ms" } else { "" };
+        let written = written(threshold);
         let (outcome, reason) = if lost > 0 {
-            (Outcome::Broken, format!("{lost} deleted unread"))
+            (Outcome::Broken, format!("{} deleted unread", grouped(lost)))
         } else if at_least > limit {
             let bound = if all.is_ok() { "" } else { "at least " };
-            (Outcome::Broken, format!("{bound}{at_least}{unit}"))
+            (Outcome::Broken, format!("{bound}{}", written(at_least)))
         } else {
             match all {
-                Ok(all) => (Outcome::Held, format!("{all}{unit}")),
+                Ok(all) => (Outcome::Held, written(*all)),
                 Err(reason) => (Outcome::Unknown, reason.to_string()),
             }
         };
