@@ -128,14 +128,14 @@ impl GroupLag {
                 )
             }),
         };
-        let behind = over.all(|it| &it.behind).map(|it| it.sum());
+        let behind = over.all(|it| &it.behind).map(Iterator::sum);
         let age_ms = over.all(|it| &it.age_ms).map(|it| it.max().unwrap_or(0));
         Self {
-            behind_stable: over.all(|it| &it.behind_stable).map(|it| it.sum()),
+            behind_stable: over.all(|it| &it.behind_stable).map(Iterator::sum),
             at_most: partitions.iter().any(|it| it.at_most),
-            lost: over.all(|it| &it.lost).map(|it| it.sum()),
-            produced_per_s: over.all(|it| &it.produced_per_s).map(|it| it.sum()),
-            consumed_per_s: over.all(|it| &it.consumed_per_s).map(|it| it.sum()),
+            lost: over.all(|it| &it.lost).map(Iterator::sum),
+            produced_per_s: over.all(|it| &it.produced_per_s).map(Iterator::sum),
+            consumed_per_s: over.all(|it| &it.consumed_per_s).map(Iterator::sum),
             caught_up_in_ms: over.all(|it| &it.caught_up_in_ms).map(latest),
             deleted_in_ms: over.all(|it| &it.deleted_in_ms).map(earliest),
             checks: judge(thresholds, &partitions, &behind, &age_ms),

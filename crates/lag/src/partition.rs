@@ -199,7 +199,7 @@ impl PartitionLag {
         let backlog = Backlog::of(&behind, &produced_per_s, &consumed_per_s);
         let caught_up_in_ms = match &behind {
             Ok(0) => Ok(Until::In(0)),
-            _ => backlog.clone().map(|it| it.caught_up()),
+            _ => backlog.clone().map(Backlog::caught_up),
         };
         let deleted_in_ms = deleted_in(&seen, &behind, &age_ms, backlog);
         let lost = lost(&seen);

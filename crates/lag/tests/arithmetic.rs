@@ -26,6 +26,7 @@ fn unknown<T>() -> Known<T> {
     Err(Reason::new("not asked"))
 }
 
+#[allow(clippy::unnecessary_wraps, reason = "as it stands in what was seen")]
 fn record(age_ms: i64) -> Known<NextUnread> {
     Ok(NextUnread::Record(UnreadRecord {
         timestamp_ms: Some(NOW_MS - age_ms),

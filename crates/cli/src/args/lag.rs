@@ -81,9 +81,11 @@ pub(crate) enum Exporter {
     /// kminion (Redpanda), with `minion.consumerGroups` as it is by default
     Kminion,
     /// `kafka_exporter` (danielqsj)
-    KafkaExporter,
-    /// klag-exporter (SoftwareMill), with partition granularity
-    KlagExporter,
+    #[value(name = "kafka-exporter")]
+    Kafka,
+    /// klag-exporter, with partition granularity
+    #[value(name = "klag-exporter")]
+    Klag,
 }
 
 /// Reads `500ms`, `90s`, `5m`, `2h` or `7d`.

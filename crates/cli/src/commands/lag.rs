@@ -43,7 +43,7 @@ pub(crate) async fn lag(args: &LagArgs) -> Result<Exit, Failure> {
         return Err(Failure::usage(&error).hint("give a shorter window, or more time"));
     }
     let deadline = Instant::now() + timeout;
-    let answer = ANSWER_MAX.min((timeout - window) / 4);
+    let answer = ANSWER_MAX.min(timeout.saturating_sub(window) / 4);
     let requests = RequestCounts::default();
     let options = ClientOptions {
         client_id: "ackproof-lag".to_owned(),

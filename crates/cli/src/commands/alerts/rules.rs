@@ -124,8 +124,8 @@ struct Rule {
 pub(super) fn rules(args: &AlertsInitArgs) -> String {
     let metrics = match args.exporter {
         Exporter::Kminion => &KMINION,
-        Exporter::KafkaExporter => &KAFKA_EXPORTER,
-        Exporter::KlagExporter => &KLAG_EXPORTER,
+        Exporter::Kafka => &KAFKA_EXPORTER,
+        Exporter::Klag => &KLAG_EXPORTER,
     };
     let mut out = format!(
         "# Alerts on consumer lag, for {}.\n# Metric names: {}.\n# Written by `ackproof alerts \
@@ -274,7 +274,7 @@ fn prometheus(of: Duration) -> String {
     ];
     let whole = units
         .iter()
-        .find(|(_, unit_ms)| ms > 0 && ms % unit_ms == 0);
+        .find(|(_, unit_ms)| ms > 0 && ms.is_multiple_of(*unit_ms));
     whole.map_or_else(
         || format!("{ms}ms"),
         |(unit, unit_ms)| format!("{}{unit}", ms / unit_ms),
@@ -297,11 +297,7 @@ mod tests {
 
     #[test]
     fn the_rules_of_each_exporter() {
-        for exporter in [
-            Exporter::Kminion,
-            Exporter::KafkaExporter,
-            Exporter::KlagExporter,
-        ] {
+        for exporter in [Exporter::Kminion, Exporter::Kafka, Exporter::Klag] {
             insta::assert_snapshot!(format!("{exporter:?}"), rules(&args(exporter)));
         }
     }

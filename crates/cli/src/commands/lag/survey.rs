@@ -41,7 +41,7 @@ pub(super) struct Survey {
 
 /// Positions and logs at one moment.
 struct Sample {
-    positions: BTreeMap<GroupId, (Instant, Known<BTreeMap<TopicPartition, Known<Offset>>>)>,
+    positions: BTreeMap<GroupId, (Instant, Known<Positions>)>,
     logs: BTreeMap<TopicPartition, Log>,
     now_ms: i64,
 }
