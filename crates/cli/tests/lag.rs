@@ -319,7 +319,7 @@ async fn a_broker_that_does_not_answer_hides_its_groups_and_no_others() {
         (3, &"unknown".into())
     );
 
-    // Nobody answers.
+    // No broker answers.
     stack.brokers()[0].service().pause().await.unwrap();
     let args = ["--bootstrap", &at, "--timeout", "3s", "--window", "0s"];
     let since = Instant::now();

@@ -1,6 +1,6 @@
 //! The brokers of a cluster, each asked over a connection of its own and all at the same
-//! time, so that one that does not answer holds nobody else up. Knows nothing of what is
-//! asked.
+//! time, so that one that does not answer does not hold up the others. Knows nothing of the
+//! questions.
 
 use std::collections::BTreeMap;
 
