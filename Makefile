@@ -6,7 +6,7 @@ ACKPROOF := target/release/ackproof
 # More arguments for `ackproof run`, such as: make test-kafka-delivery ARGS="--repeat 5 --seed 41"
 ARGS ?=
 
-.PHONY: test-kafka-delivery test-kafka-catalogue test lint unit docs schemas java-subject man publish-check checks setup build fetch bench mutants machinery test-clients oldest settings finding-success-without-offset finding-debezium-first-row
+.PHONY: test-kafka-delivery test-kafka-catalogue test lint unit docs schemas java-subject man publish-check checks setup build fetch bench mutants machinery test-clients test-alerts oldest settings finding-success-without-offset finding-debezium-first-row
 
 test-kafka-delivery: fetch
 	$(ACKPROOF) run delivery limitations $(ARGS)
@@ -72,6 +72,12 @@ CLIENTS ?=
 test-clients: setup
 	cargo build --locked --package ackproof --quiet
 	ACKPROOF=$${CARGO_TARGET_DIR:-target}/debug/ackproof scripts/test-clients.py $(CLIENTS)
+
+# The alert rules for each exporter, by Prometheus's own promtool, which comes through Go's
+# module proxy; skipped without Go.
+test-alerts: setup
+	cargo build --locked --package ackproof --quiet
+	ACKPROOF=$${CARGO_TARGET_DIR:-target}/debug/ackproof scripts/test-alerts.py
 
 setup:
 	@scripts/setup.sh

@@ -72,6 +72,11 @@ pub(crate) enum Command {
     /// Run a local Kafka, optionally with Debezium and PostgreSQL
     #[command(subcommand)]
     Stack(StackCommand),
+    /// Say how far the consumer groups of a cluster are behind, once
+    Lag(LagArgs),
+    /// Write Prometheus alert rules for lag
+    #[command(subcommand)]
+    Alerts(AlertsCommand),
     /// Run a fault-injecting proxy in front of a cluster
     Proxy(ProxyArgs),
     /// Check that this machine has what ackproof needs
@@ -634,3 +639,6 @@ pub(crate) struct StackUpArgs {
 mod examples;
 #[cfg(test)]
 mod help;
+mod lag;
+
+pub(crate) use self::lag::{AlertsCommand, AlertsInitArgs, Exporter, LagArgs};

@@ -1,6 +1,7 @@
 //! The commands, one file each. Each takes what the user typed and says how
 //! the program ends.
 
+pub(crate) mod alerts;
 pub(crate) mod check;
 pub(crate) mod cleanup;
 pub(crate) mod client;
@@ -11,6 +12,7 @@ pub(crate) mod explain;
 pub(crate) mod fault_proxy;
 pub(crate) mod histories;
 pub(crate) mod init;
+pub(crate) mod lag;
 pub(crate) mod list;
 pub(crate) mod local_stack;
 pub(crate) mod man;

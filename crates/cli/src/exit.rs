@@ -9,11 +9,13 @@ pub(crate) enum Exit {
     /// 0: every guarantee HELD (a violation that a scenario is there to show
     /// counts as held), or the command did what it was asked.
     Held,
-    /// 1: at least one guarantee VIOLATED; of `diff`, something is worse.
+    /// 1: at least one guarantee VIOLATED; of `diff`, something is worse; of `lag`, a
+    /// threshold is broken.
     Violated,
     /// 2: bad usage or bad input; nothing was started.
     Usage,
-    /// 3: at least one scenario INCONCLUSIVE and none VIOLATED.
+    /// 3: at least one scenario INCONCLUSIVE and none VIOLATED; of `lag`, a threshold that
+    /// cannot be decided.
     Inconclusive,
     /// 4: the environment failed: a download, a port, a process that would not
     /// start, a full disk.

@@ -36,7 +36,7 @@ use clap::{CommandFactory as _, Parser as _};
 use secret::Secrets;
 use tokio::runtime::Builder;
 
-use crate::args::{Cli, Command, HistoryCommand, StackCommand, SubjectCommand};
+use crate::args::{AlertsCommand, Cli, Command, HistoryCommand, StackCommand, SubjectCommand};
 use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::style::VIOLATED;
@@ -106,6 +106,8 @@ fn carry_out(command: &Command) -> Result<Exit, Failure> {
         Command::Stack(StackCommand::Down(args)) => in_runtime(commands::local_stack::down(args)),
         Command::Stack(StackCommand::Status(args)) => commands::local_stack::status(args),
         Command::Stack(StackCommand::Fetch(args)) => in_runtime(commands::local_stack::fetch(args)),
+        Command::Lag(args) => in_runtime(commands::lag::lag(args)),
+        Command::Alerts(AlertsCommand::Init(args)) => commands::alerts::init(args),
         Command::Proxy(args) => {
             let mut runtime = Builder::new_multi_thread();
             runtime.worker_threads(commands::fault_proxy::workers());

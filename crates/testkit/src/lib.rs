@@ -12,11 +12,16 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
+use bytes::{Buf as _, Bytes, BytesMut};
+use kafka_protocol::messages::{RequestHeader, ResponseHeader};
+use kafka_protocol::protocol::{Decodable as _, Encodable as _, HeaderVersion as _, Request};
 use stack::archive::Archives;
 use stack::artefacts::{ArtefactRequest, Artefacts, Parts, Versions, fetch};
 use stack::cache::Cache;
 use stack::embedded::{Stack, StackSpec};
 use stack::java::{Java, find_java};
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::TcpStream;
 
 /// The parts of a broker, in ackproof's own versions.
 #[derive(Debug)]
@@ -94,6 +99,30 @@ impl Kafka {
             .arg(format!("org.apache.kafka.tools.{class}"));
         command
     }
+}
+
+/// One request over a connection of its own, of a kind that `wire` has no call for.
+pub async fn send_request<R: Request>(broker: &str, request: R, version: i16) -> R::Response {
+    let mut frame = BytesMut::zeroed(4);
+    RequestHeader::default()
+        .with_request_api_key(R::KEY)
+        .with_request_api_version(version)
+        .encode(&mut frame, R::header_version(version))
+        .unwrap();
+    request.encode(&mut frame, version).unwrap();
+    let length = u32::try_from(frame.len() - 4).unwrap();
+    frame[..4].copy_from_slice(&length.to_be_bytes());
+
+    let mut stream = TcpStream::connect(broker).await.unwrap();
+    stream.write_all(&frame).await.unwrap();
+    let length = stream.read_u32().await.unwrap();
+    let mut body = vec![0; length as usize];
+    stream.read_exact(&mut body).await.unwrap();
+    let mut body = Bytes::from(body);
+    ResponseHeader::decode(&mut body, R::Response::header_version(version)).unwrap();
+    let response = R::Response::decode(&mut body, version).unwrap();
+    assert!(!body.has_remaining());
+    response
 }
 
 /// A directory that is not there yet, below one that a crate's tests have

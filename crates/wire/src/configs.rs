@@ -10,7 +10,7 @@ use kafka_protocol::protocol::StrBytes;
 use model::ids::{BrokerId, TopicName};
 
 use crate::connection::Connection;
-use crate::error::WireError;
+use crate::error::{Refusal, WireError};
 
 /// Configuration by key.
 pub type Configs = BTreeMap<String, ConfigEntry>;
@@ -67,6 +67,37 @@ impl Connection {
     ) -> Result<Configs, WireError> {
         self.describe_configs(RESOURCE_TOPIC, topic.as_str().to_owned())
             .await
+    }
+
+    /// These keys of the configurations of many topics; any broker can answer.
+    ///
+    /// # Errors
+    /// [`WireError`]; a refusal of a single topic stands in its place.
+    pub async fn describe_topics_configs(
+        &mut self,
+        topics: &[TopicName],
+        keys: &[&'static str],
+    ) -> Result<BTreeMap<TopicName, Result<Configs, Refusal>>, WireError> {
+        let version = self.version::<DescribeConfigsRequest>(1..=4)?;
+        let keys: Vec<_> = keys
+            .iter()
+            .map(|key| StrBytes::from_static_str(key))
+            .collect();
+        let asked = topics.iter().map(|topic| {
+            DescribeConfigsResource::default()
+                .with_resource_type(RESOURCE_TOPIC)
+                .with_resource_name(StrBytes::from_string(topic.as_str().to_owned()))
+                .with_configuration_keys(Some(keys.clone()))
+        });
+        let request = DescribeConfigsRequest::default().with_resources(asked.collect());
+        let answer = self.call(&request, version).await?;
+        let described = answer.results.into_iter().map(|it| {
+            let topic = TopicName::new(it.resource_name.as_str());
+            let outcome = Refusal::check(it.error_code, it.error_message);
+            let configs = it.configs.into_iter().map(entry).collect();
+            (topic, outcome.map(|()| configs))
+        });
+        self.complete::<DescribeConfigsRequest, _, _>(version, topics, described.collect())
     }
 
     /// A broker's configuration; only that broker itself can answer.

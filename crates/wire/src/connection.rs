@@ -17,6 +17,7 @@ use tokio::time::timeout;
 
 use crate::error::{ApiKey, ErrorCode, Refusal, VersionSpan, WireError};
 use crate::frame::{self, FrameError};
+use crate::request_counts::RequestCounts;
 
 /// How a client names itself and how long it waits.
 #[derive(Clone, Debug)]
@@ -30,6 +31,8 @@ pub struct ClientOptions {
     pub connect_timeout: Duration,
     /// The longest frame to accept or send, without its 4-byte length.
     pub frame_bytes_max: u32,
+    /// Where requests are counted; connections with copies of these options share it.
+    pub requests: RequestCounts,
 }
 
 impl Default for ClientOptions {
@@ -40,6 +43,7 @@ impl Default for ClientOptions {
             request_timeout: Duration::from_secs(10),
             connect_timeout: Duration::from_secs(3),
             frame_bytes_max: 64 * 1024 * 1024,
+            requests: RequestCounts::default(),
         }
     }
 }
@@ -106,7 +110,7 @@ impl Connection {
     }
 
     /// Whether the connection can carry another call.
-    pub(crate) fn is_usable(&self) -> bool {
+    pub fn is_usable(&self) -> bool {
         self.state == State::Ready
     }
 
@@ -226,6 +230,7 @@ impl Connection {
         self.correlation_id = self.correlation_id.wrapping_add(1);
         let frame = self.encode(request, version)?;
         self.state = State::AwaitingAnswer;
+        self.options.requests.add(api);
         let exchange = write_and_read(&mut self.stream, &frame, self.options.frame_bytes_max);
         let mut body = match timeout(limit, exchange).await {
             Ok(Ok(body)) => body,

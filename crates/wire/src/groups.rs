@@ -4,20 +4,18 @@
 use std::collections::BTreeMap;
 use std::fmt;
 
-use bytes::{Buf, Bytes};
-use kafka_protocol::messages::describe_groups_response::DescribedGroupMember;
 use kafka_protocol::messages::offset_fetch_request::OffsetFetchRequestGroup;
 use kafka_protocol::messages::{
-    ConsumerGroupDescribeRequest, ConsumerProtocolAssignment, DeleteGroupsRequest,
-    DescribeGroupsRequest, FindCoordinatorRequest, GroupId as WireGroupId, OffsetFetchRequest,
+    ConsumerGroupDescribeRequest, DeleteGroupsRequest, FindCoordinatorRequest,
+    GroupId as WireGroupId, OffsetFetchRequest,
 };
-use kafka_protocol::protocol::{Decodable, Message, StrBytes};
+use kafka_protocol::protocol::StrBytes;
 use model::ids::{
     BrokerId, GroupId, Offset, PartitionIndex, TopicName, TopicPartition, TransactionalId,
 };
 
 use crate::connection::Connection;
-use crate::error::{ErrorCode, Refusal, WireError};
+use crate::error::{ErrorCode, WireError};
 use crate::metadata::address;
 
 /// The first version of `OffsetFetch` and the one of `FindCoordinator` that
@@ -77,6 +75,8 @@ pub enum GroupProtocol {
     Classic,
     /// The one of KIP-848.
     Consumer,
+    /// The one of share groups, KIP-932.
+    Share,
 }
 
 /// A group's state, by Kafka's names.
@@ -101,7 +101,7 @@ pub enum GroupState {
 }
 
 impl GroupState {
-    fn parse(name: &str) -> Self {
+    pub(crate) fn parse(name: &str) -> Self {
         match name {
             "Empty" => Self::Empty,
             "PreparingRebalance" => Self::PreparingRebalance,
@@ -314,188 +314,38 @@ impl Connection {
     /// # Errors
     /// [`WireError`], of which `Refused` when another broker is the coordinator.
     pub async fn describe_group(&mut self, group: &GroupId) -> Result<GroupDescription, WireError> {
-        let classic = self.describe_classic_group(group).await?;
-        if classic.state != GroupState::Dead {
+        let asked = std::slice::from_ref(group);
+        let described = self.describe_classic_groups(asked).await?;
+        let classic = described.into_values().next().transpose()?;
+        let classic = classic.unwrap_or(GroupDescription {
+            protocol: GroupProtocol::Classic,
+            state: GroupState::Dead,
+            members: Vec::new(),
+        });
+        // A group of the newer protocol also looks like a dead classic one.
+        let is_known = |it: &Connection| it.version::<ConsumerGroupDescribeRequest>(0..=i16::MAX);
+        if classic.state != GroupState::Dead || is_known(self).is_err() {
             return Ok(classic);
         }
-        // A group of the newer protocol also looks like a dead classic one.
-        let newer = self.version::<ConsumerGroupDescribeRequest>(
-            0..=ConsumerGroupDescribeRequest::VERSIONS.max,
-        );
-        match newer {
-            Ok(version) => Ok(self
-                .describe_consumer_group(group, version)
-                .await?
-                .unwrap_or(classic)),
-            Err(_) => Ok(classic),
+        let described = self.describe_consumer_groups(asked).await?;
+        match described.into_values().next() {
+            Some(Err(error)) if error.code().is_some_and(is_no_consumer_group) => Ok(classic),
+            Some(described) => described,
+            None => Ok(classic),
         }
-    }
-
-    async fn describe_classic_group(
-        &mut self,
-        group: &GroupId,
-    ) -> Result<GroupDescription, WireError> {
-        let version = self.version::<DescribeGroupsRequest>(0..=6)?;
-        let request = DescribeGroupsRequest::default().with_groups(vec![wire_group(group)]);
-        let answer = self.call(&request, version).await?;
-        let subject = CoordinatorKey::Group(group);
-        let described = self.only::<DescribeGroupsRequest, _>(version, answer.groups, subject)?;
-        match Refusal::check(described.error_code, described.error_message) {
-            Ok(()) => {}
-            Err(refusal) if refusal.code == ErrorCode::GROUP_ID_NOT_FOUND => {
-                return Ok(GroupDescription {
-                    protocol: GroupProtocol::Classic,
-                    state: GroupState::Dead,
-                    members: Vec::new(),
-                });
-            }
-            Err(source) => {
-                return Err(self.refused::<DescribeGroupsRequest>(subject.to_string(), source));
-            }
-        }
-        let members = described
-            .members
-            .into_iter()
-            .map(|member| {
-                classic_member(member)
-                    .map_err(|reason| self.undecodable::<DescribeGroupsRequest>(version, reason))
-            })
-            .collect::<Result<_, _>>()?;
-        Ok(GroupDescription {
-            protocol: GroupProtocol::Classic,
-            state: GroupState::parse(&described.group_state),
-            members,
-        })
-    }
-
-    async fn describe_consumer_group(
-        &mut self,
-        group: &GroupId,
-        version: i16,
-    ) -> Result<Option<GroupDescription>, WireError> {
-        let request =
-            ConsumerGroupDescribeRequest::default().with_group_ids(vec![wire_group(group)]);
-        let answer = self.call(&request, version).await?;
-        let subject = CoordinatorKey::Group(group);
-        let described =
-            self.only::<ConsumerGroupDescribeRequest, _>(version, answer.groups, subject)?;
-        match Refusal::check(described.error_code, described.error_message) {
-            Ok(()) => {}
-            // A cluster whose `group.version` feature is off refuses the API
-            // although its brokers list it.
-            Err(refusal)
-                if [
-                    ErrorCode::GROUP_ID_NOT_FOUND,
-                    ErrorCode::UNSUPPORTED_VERSION,
-                ]
-                .contains(&refusal.code) =>
-            {
-                return Ok(None);
-            }
-            Err(source) => {
-                let subject = subject.to_string();
-                return Err(self.refused::<ConsumerGroupDescribeRequest>(subject, source));
-            }
-        }
-        let members = described.members.into_iter().map(|member| GroupMember {
-            member_id: member.member_id.to_string(),
-            instance_id: member.instance_id.map(|id| id.to_string()),
-            client_id: member.client_id.to_string(),
-            client_host: member.client_host.to_string(),
-            assigned: places(
-                member
-                    .assignment
-                    .topic_partitions
-                    .iter()
-                    .map(|topic| (topic.topic_name.as_str(), topic.partitions.as_slice())),
-            ),
-        });
-        Ok(Some(GroupDescription {
-            protocol: GroupProtocol::Consumer,
-            state: GroupState::parse(&described.group_state),
-            members: members.collect(),
-        }))
     }
 }
 
-fn classic_member(member: DescribedGroupMember) -> Result<GroupMember, String> {
-    Ok(GroupMember {
-        assigned: classic_assignment(member.member_assignment)?,
-        member_id: member.member_id.to_string(),
-        instance_id: member.group_instance_id.map(|id| id.to_string()),
-        client_id: member.client_id.to_string(),
-        client_host: member.client_host.to_string(),
-    })
-}
-
-/// The assignment is a message of its own, behind its version. It is empty
-/// while the group rebalances.
-fn classic_assignment(mut bytes: Bytes) -> Result<Vec<TopicPartition>, String> {
-    if bytes.is_empty() {
-        return Ok(Vec::new());
-    }
-    if bytes.len() < 2 {
-        return Err("an assignment without a version".to_owned());
-    }
-    // Versions add fields at the end only, so a newer one reads as the newest
-    // known (ConsumerProtocol of the Java client does the same).
-    let version = bytes
-        .get_i16()
-        .clamp(0, ConsumerProtocolAssignment::VERSIONS.max);
-    let assignment =
-        ConsumerProtocolAssignment::decode(&mut bytes, version).map_err(|e| e.to_string())?;
-    Ok(places(assignment.assigned_partitions.iter().map(|topic| {
-        (topic.topic.as_str(), topic.partitions.as_slice())
-    })))
-}
-
-fn places<'a>(topics: impl Iterator<Item = (&'a str, &'a [i32])>) -> Vec<TopicPartition> {
-    let mut places: Vec<_> = topics
-        .flat_map(|(topic, partitions)| {
-            partitions.iter().map(move |&partition| TopicPartition {
-                topic: TopicName::new(topic),
-                partition: PartitionIndex::new(partition),
-            })
-        })
-        .collect();
-    places.sort();
-    places
+/// Of a cluster whose `group.version` feature is off, brokers refuse the API although they
+/// list it.
+fn is_no_consumer_group(code: ErrorCode) -> bool {
+    [
+        ErrorCode::GROUP_ID_NOT_FOUND,
+        ErrorCode::UNSUPPORTED_VERSION,
+    ]
+    .contains(&code)
 }
 
 pub(crate) fn wire_group(group: &GroupId) -> WireGroupId {
     WireGroupId(StrBytes::from_string(group.as_str().to_owned()))
-}
-
-#[cfg(test)]
-mod tests {
-    use bytes::{BufMut, BytesMut};
-    use kafka_protocol::messages::TopicName as WireTopicName;
-    use kafka_protocol::messages::consumer_protocol_assignment::TopicPartition as Assigned;
-    use kafka_protocol::protocol::Encodable;
-
-    use super::*;
-
-    #[test]
-    fn an_assignment_is_read_in_order_whatever_its_version() {
-        let assigned = Assigned::default()
-            .with_topic(WireTopicName(StrBytes::from_static_str("orders")))
-            .with_partitions(vec![2, 0]);
-        let message =
-            ConsumerProtocolAssignment::default().with_assigned_partitions(vec![assigned]);
-        for version in [0, 1, 3, 99] {
-            let mut bytes = BytesMut::new();
-            bytes.put_i16(version);
-            message.encode(&mut bytes, version.min(3)).unwrap();
-            let places = classic_assignment(bytes.freeze()).unwrap();
-            let places: Vec<_> = places.iter().map(ToString::to_string).collect();
-            assert_eq!(places, ["orders-0", "orders-2"]);
-        }
-    }
-
-    #[test]
-    fn no_assignment_is_none_and_a_torn_one_an_error() {
-        assert_eq!(classic_assignment(Bytes::new()), Ok(Vec::new()));
-        assert!(classic_assignment(Bytes::from_static(&[0])).is_err());
-        assert!(classic_assignment(Bytes::from_static(&[0, 1, 0])).is_err());
-    }
 }

@@ -17,9 +17,11 @@ mod connection;
 mod error;
 mod fetch;
 mod frame;
+mod group_batches;
 mod groups;
 mod ids;
 mod list_offsets;
+mod log_dirs;
 mod log_reader;
 mod members;
 mod metadata;
@@ -27,6 +29,7 @@ mod partitions;
 mod probe;
 mod quorum;
 mod quotas;
+mod request_counts;
 mod topics;
 
 pub use batch::{
@@ -41,6 +44,7 @@ pub use connection::{ClientOptions, Connection};
 pub use error::{ApiKey, ErrorCode, Refusal, VersionSpan, WireError};
 pub use fetch::{FetchOptions, FetchPosition, FetchedPartition, FetchedSlice};
 pub use frame::{FRAME_BYTES_MIN, FrameError};
+pub use group_batches::{ByGroup, GroupOffsets, GroupType, ListedGroup};
 pub use groups::{
     CommittedOffset, Coordinator, GroupDescription, GroupMember, GroupProtocol, GroupState,
 };
@@ -54,4 +58,5 @@ pub use partitions::ElectionType;
 pub use probe::{Listener, probe};
 pub use quorum::{Quorum, QuorumReplica};
 pub use quotas::{ClientIds, QuotaEntity};
+pub use request_counts::RequestCounts;
 pub use topics::NewTopic;

@@ -6,6 +6,8 @@
 
 #[path = "broker/admin.rs"]
 mod admin;
+#[path = "broker/groups.rs"]
+mod groups;
 #[path = "broker/three.rs"]
 mod three;
 #[path = "broker/transactions.rs"]
@@ -16,7 +18,7 @@ use std::sync::{OnceLock, mpsc};
 use std::thread;
 use std::time::Duration;
 
-use bytes::{Buf, Bytes, BytesMut};
+use bytes::{Bytes, BytesMut};
 use kafka_protocol::messages::DeleteRecordsRequest;
 use kafka_protocol::messages::delete_records_request::{
     DeleteRecordsPartition, DeleteRecordsTopic,
@@ -26,10 +28,9 @@ use kafka_protocol::messages::offset_commit_request::{
 };
 use kafka_protocol::messages::produce_request::{PartitionProduceData, TopicProduceData};
 use kafka_protocol::messages::{
-    GroupId as WireGroupId, OffsetCommitRequest, ProduceRequest, RequestHeader, ResponseHeader,
-    TopicName as WireTopicName,
+    GroupId as WireGroupId, OffsetCommitRequest, ProduceRequest, TopicName as WireTopicName,
 };
-use kafka_protocol::protocol::{Decodable, Encodable, HeaderVersion, Request, StrBytes};
+use kafka_protocol::protocol::{Request, StrBytes};
 use kafka_protocol::records::{
     Compression as WireCompression, Record as WireRecord, RecordBatchEncoder, RecordEncodeOptions,
     TimestampType,
@@ -38,8 +39,6 @@ use model::ids::{GroupId, Offset, PartitionIndex, TopicName, TopicPartition};
 use stack::artefacts::Parts;
 use stack::embedded::Stack;
 use testkit::{Kafka, fresh_dir};
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::TcpStream;
 use wire::{
     BrokerId, Cluster, ClusterOptions, Compression, ConfigSource, ConfigValue, ErrorCode,
     GroupState, Isolation, LogReader, NewTopic, OffsetSpec, PinnedReader, ReadError, ReadFrom,
@@ -100,31 +99,7 @@ async fn new_topic(cluster: &mut Cluster, name: &str, config: &[(&str, &str)]) -
 
 /// One request over a connection of its own: what wire itself has no call for.
 async fn raw<R: Request>(request: R, version: i16) -> R::Response {
-    raw_at(&bootstrap(), request, version).await
-}
-
-/// The same at a broker of the caller's choice.
-async fn raw_at<R: Request>(broker: &str, request: R, version: i16) -> R::Response {
-    let mut frame = BytesMut::zeroed(4);
-    RequestHeader::default()
-        .with_request_api_key(R::KEY)
-        .with_request_api_version(version)
-        .encode(&mut frame, R::header_version(version))
-        .unwrap();
-    request.encode(&mut frame, version).unwrap();
-    let length = u32::try_from(frame.len() - 4).unwrap();
-    frame[..4].copy_from_slice(&length.to_be_bytes());
-
-    let mut stream = TcpStream::connect(broker).await.unwrap();
-    stream.write_all(&frame).await.unwrap();
-    let length = stream.read_u32().await.unwrap();
-    let mut body = vec![0; length as usize];
-    stream.read_exact(&mut body).await.unwrap();
-    let mut body = Bytes::from(body);
-    ResponseHeader::decode(&mut body, R::Response::header_version(version)).unwrap();
-    let response = R::Response::decode(&mut body, version).unwrap();
-    assert!(!body.has_remaining());
-    response
+    testkit::send_request(&bootstrap(), request, version).await
 }
 
 /// Appends one batch of these values.
@@ -176,6 +151,23 @@ fn produce_request(
         .with_acks(-1)
         .with_timeout_ms(5_000)
         .with_topic_data(vec![topic])
+}
+
+/// Commits as a consumer without a group's protocol does.
+async fn commit(group: &GroupId, place: &TopicPartition, next: i64) {
+    let partition = OffsetCommitRequestPartition::default()
+        .with_partition_index(place.partition.get())
+        .with_committed_offset(next)
+        .with_committed_metadata(Some(StrBytes::from_static_str("note")));
+    let topic = OffsetCommitRequestTopic::default()
+        .with_name(wire_topic(&place.topic))
+        .with_partitions(vec![partition]);
+    let commit = OffsetCommitRequest::default()
+        .with_group_id(WireGroupId(StrBytes::from_string(group.to_string())))
+        .with_generation_id_or_member_epoch(-1)
+        .with_topics(vec![topic]);
+    let answer = raw(commit, 8).await;
+    assert_eq!(answer.topics[0].partitions[0].error_code, 0);
 }
 
 async fn delete_records_before(place: &TopicPartition, offset: i64) {
@@ -443,19 +435,7 @@ async fn a_groups_offsets_and_state_are_found_at_its_coordinator() {
     );
     assert!(cluster.offset_fetch(&group).await.unwrap().is_empty());
 
-    let partition = OffsetCommitRequestPartition::default()
-        .with_partition_index(place.partition.get())
-        .with_committed_offset(42)
-        .with_committed_metadata(Some(StrBytes::from_static_str("note")));
-    let topic = OffsetCommitRequestTopic::default()
-        .with_name(wire_topic(&place.topic))
-        .with_partitions(vec![partition]);
-    let commit = OffsetCommitRequest::default()
-        .with_group_id(WireGroupId(StrBytes::from_static_str("readers")))
-        .with_generation_id_or_member_epoch(-1)
-        .with_topics(vec![topic]);
-    let answer = raw(commit, 8).await;
-    assert_eq!(answer.topics[0].partitions[0].error_code, 0);
+    commit(&group, &place, 42).await;
 
     let committed = cluster.offset_fetch(&group).await.unwrap();
     assert_eq!(committed.len(), 1);

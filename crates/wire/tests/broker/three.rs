@@ -12,7 +12,7 @@ use wire::{
     PinnedReader, ReadOptions, Topics,
 };
 
-use super::{WireCompression, produce_request, raw_at, read_all};
+use super::{WireCompression, produce_request, read_all};
 
 const PATIENCE: Duration = Duration::from_mins(1);
 
@@ -79,7 +79,7 @@ async fn each_replica_is_read_to_its_own_end_from_the_broker_that_holds_it() {
     let leader_addr = stack.brokers()[usize::try_from(leader.get() - 1).unwrap()].direct_addr();
     let values: [&[u8]; 3] = [b"a", b"b", b"c"];
     let request = produce_request(&place, &values, WireCompression::None, None);
-    let produced = raw_at(&leader_addr.to_string(), request, 9).await;
+    let produced = testkit::send_request(&leader_addr.to_string(), request, 9).await;
     assert_eq!(produced.responses[0].partition_responses[0].error_code, 0);
 
     for broker in (1..=3).map(BrokerId::new) {
