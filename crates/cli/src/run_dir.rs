@@ -170,6 +170,11 @@ impl RunDir {
         self.path.join(scenario.folder()).join(history::FILE_NAME)
     }
 
+    /// Where the logs of a scenario's processes are.
+    pub(crate) fn logs(&self, scenario: &ScenarioPlan) -> PathBuf {
+        self.path.join(scenario.folder()).join("logs")
+    }
+
     /// Writes the plan, before anything starts.
     pub(crate) fn write_plan(&self, plan: &RunPlan) -> Result<(), RunDirError> {
         let mut text = serde_json::to_string_pretty(plan)?;

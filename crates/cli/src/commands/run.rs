@@ -20,7 +20,6 @@ use tokio::task::JoinSet;
 
 use crate::args::{RunArgs, RunFormat};
 use crate::circumstances;
-use crate::courses::courses;
 use crate::display::Display;
 use crate::events::Events;
 use crate::exit::Exit;
@@ -30,6 +29,7 @@ use crate::interrupt::Interrupt;
 use crate::judgement::{Judged, JudgementError, conclude, judge_scenario};
 use crate::output::{note, print, print_raw, write};
 use crate::provision::{Provision, provide, provide_clients, this_program};
+use crate::recorded::recorded;
 use crate::rerun;
 use crate::run_dir::{Results, RunDir, RunDirError};
 use crate::settings::{self, RunSettings};
@@ -491,11 +491,11 @@ impl Run {
     fn write_results(&self, verdict: &RunVerdict) -> Result<(), Failure> {
         let plan = &self.settings.plan;
         let configurations = self.dir.configurations(plan);
-        let courses = courses(&self.dir, plan, verdict);
+        let recorded = recorded(&self.dir, plan, verdict);
         let results = Results {
             verdict: json(verdict)?,
-            page: html(plan, verdict, &configurations, &courses),
-            report: markdown(plan, verdict, &configurations),
+            page: html(plan, verdict, &configurations, &recorded),
+            report: markdown(plan, verdict, &configurations, &recorded.courses),
             junit: junit(plan, verdict).map_err(|error| Failure::environment(&error))?,
         };
         // What has happened is written beside what was planned: judged again, it

@@ -6,6 +6,7 @@
     reason = "a test that cannot go on has failed"
 )]
 
+mod assumptions;
 mod browser;
 mod diff;
 mod html;
