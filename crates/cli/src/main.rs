@@ -25,6 +25,7 @@ mod run_dir;
 mod selection;
 mod settings;
 mod stdin_copy;
+mod step_summary;
 mod style;
 mod summary;
 mod text;

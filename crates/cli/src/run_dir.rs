@@ -18,6 +18,7 @@ const VERDICT: &str = "verdict.json";
 const REPORT: &str = "report.md";
 const PAGE: &str = "report.html";
 const JUNIT: &str = "junit.xml";
+const BADGE: &str = "badge.json";
 
 /// Why a run directory cannot be used.
 #[derive(Debug, thiserror::Error)]
@@ -73,6 +74,7 @@ pub(crate) struct Results {
     pub(crate) page: String,
     pub(crate) report: String,
     pub(crate) junit: String,
+    pub(crate) badge: String,
 }
 
 /// A directory that holds, or is to hold, a run.
@@ -229,6 +231,7 @@ impl RunDir {
         self.write(PAGE, &results.page)?;
         self.write(REPORT, &results.report)?;
         self.write(JUNIT, &results.junit)?;
+        self.write(BADGE, &results.badge)?;
         self.write(VERDICT, &results.verdict)
     }
 
@@ -283,7 +286,7 @@ impl RunDir {
 /// Refuses a plan in which two scenarios, or a scenario and a file of ours,
 /// would share a name, or a folder would lie elsewhere.
 pub(crate) fn check_folders(plan: &RunPlan) -> Result<(), RunDirError> {
-    let ours = [PLAN, VERDICT, PAGE, REPORT, JUNIT];
+    let ours = [PLAN, VERDICT, PAGE, REPORT, JUNIT, BADGE];
     let mut taken: Vec<String> = ours.map(str::to_owned).into();
     for scenario in &plan.scenarios {
         let folder = scenario.folder();

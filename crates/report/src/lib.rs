@@ -1,10 +1,11 @@
-//! A run's plan and verdict as `report.html`, `report.md`, `verdict.json` and
-//! `junit.xml`; and the differences of two runs.
+//! A run's plan and verdict as `report.html`, `report.md`, `verdict.json`, `junit.xml` and
+//! `badge.json`; and the differences of two runs.
 //!
 //! Pure functions of data. This crate knows nothing of files, clocks, processes, or of how
 //! a verdict is reached; it draws no verdict of its own. Statements about a run are
 //! computed from its verdict; statements about Kafka are facts with their sources.
 
+mod badge;
 mod diff;
 mod document;
 mod html;
@@ -27,6 +28,7 @@ use model::plan::RunPlan;
 use model::scenario::Config;
 use model::verdict::RunVerdict;
 
+pub use badge::badge;
 pub use diff::{Diff, Difference, Direction};
 pub use html::{LogExcerpt, Recorded, html};
 pub use json::{JsonError, VERDICT_SCHEMA, verdict_json};

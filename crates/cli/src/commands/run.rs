@@ -12,7 +12,7 @@ use engine::{Brokers, Clients, Embedded, End, Leftover, Settings, Slots};
 use model::plan::{RunPlan, Timing};
 use model::verdict::RunVerdict;
 use proxy::HostPort;
-use report::{html, junit, markdown, verdict_json};
+use report::{badge, html, junit, markdown, verdict_json};
 use stack::archive::Archives;
 use stack::training::Training;
 use tokio::sync::{mpsc, watch};
@@ -33,6 +33,7 @@ use crate::recorded::recorded;
 use crate::rerun;
 use crate::run_dir::{Results, RunDir, RunDirError};
 use crate::settings::{self, RunSettings};
+use crate::step_summary;
 use crate::summary;
 use crate::text::{Page, columns_of, fit};
 use model::scenario::words::duration_ms;
@@ -497,11 +498,16 @@ impl Run {
             page: html(plan, verdict, &configurations, &recorded),
             report: markdown(plan, verdict, &configurations, &recorded.courses),
             junit: junit(plan, verdict).map_err(|error| Failure::environment(&error))?,
+            badge: badge(plan, verdict).map_err(|error| Failure::environment(&error))?,
         };
         // What has happened is written beside what was planned: judged again, it
         // gives the same verdict.
         let written = self.dir.write_plan(plan);
         let written = written.and_then(|()| self.dir.write_results(&results));
+        // The columns of a matrix have one summary, of them all.
+        if written.is_ok() && self.column.is_none() {
+            step_summary::append(&results.report);
+        }
         written.map_err(|error| {
             Failure::environment(&error).hint(format!(
                 "the recorded events stay: `ackproof check {}` judges it again",

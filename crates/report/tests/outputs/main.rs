@@ -7,6 +7,7 @@
 )]
 
 mod assumptions;
+mod badge;
 mod browser;
 mod diff;
 mod html;
