@@ -22,6 +22,8 @@ mod provision;
 mod recorded;
 mod rerun;
 mod run_dir;
+#[cfg(test)]
+mod sample;
 mod selection;
 mod settings;
 mod stdin_copy;
