@@ -6,7 +6,7 @@ ACKPROOF := target/release/ackproof
 # More arguments for `ackproof run`, such as: make test-kafka-delivery ARGS="--repeat 5 --seed 41"
 ARGS ?=
 
-.PHONY: test-kafka-delivery test-kafka-catalogue test lint unit docs schemas java-subject man publish-check checks setup build fetch bench mutants machinery test-clients test-alerts oldest settings finding-success-without-offset finding-debezium-first-row
+.PHONY: test-kafka-delivery test-kafka-catalogue test lint unit docs schemas sample java-subject man publish-check checks setup build fetch bench mutants machinery test-clients test-alerts oldest settings finding-success-without-offset finding-debezium-first-row
 
 test-kafka-delivery: fetch
 	$(ACKPROOF) run delivery limitations $(ARGS)
@@ -47,6 +47,10 @@ publish-check: setup
 # The JSON Schemas, out of the types.
 schemas:
 	UPDATE_SCHEMAS=1 cargo test --package ackproof-model --lib --locked schema
+
+# The sample report in docs/sample, out of a recorded run.
+sample:
+	UPDATE_SAMPLE=1 cargo test --package ackproof --bin ackproof --locked sample
 
 # The Java client as a subject, compiled, out of clients/java (JDK 17 and Maven).
 java-subject:

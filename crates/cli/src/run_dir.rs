@@ -18,6 +18,7 @@ const VERDICT: &str = "verdict.json";
 const REPORT: &str = "report.md";
 const PAGE: &str = "report.html";
 const JUNIT: &str = "junit.xml";
+const BADGE: &str = "badge.json";
 
 /// Why a run directory cannot be used.
 #[derive(Debug, thiserror::Error)]
@@ -73,6 +74,7 @@ pub(crate) struct Results {
     pub(crate) page: String,
     pub(crate) report: String,
     pub(crate) junit: String,
+    pub(crate) badge: String,
 }
 
 /// A directory that holds, or is to hold, a run.
@@ -170,6 +172,11 @@ impl RunDir {
         self.path.join(scenario.folder()).join(history::FILE_NAME)
     }
 
+    /// Where the logs of a scenario's processes are.
+    pub(crate) fn logs(&self, scenario: &ScenarioPlan) -> PathBuf {
+        self.path.join(scenario.folder()).join("logs")
+    }
+
     /// Writes the plan, before anything starts.
     pub(crate) fn write_plan(&self, plan: &RunPlan) -> Result<(), RunDirError> {
         let mut text = serde_json::to_string_pretty(plan)?;
@@ -224,6 +231,7 @@ impl RunDir {
         self.write(PAGE, &results.page)?;
         self.write(REPORT, &results.report)?;
         self.write(JUNIT, &results.junit)?;
+        self.write(BADGE, &results.badge)?;
         self.write(VERDICT, &results.verdict)
     }
 
@@ -278,7 +286,7 @@ impl RunDir {
 /// Refuses a plan in which two scenarios, or a scenario and a file of ours,
 /// would share a name, or a folder would lie elsewhere.
 pub(crate) fn check_folders(plan: &RunPlan) -> Result<(), RunDirError> {
-    let ours = [PLAN, VERDICT, PAGE, REPORT, JUNIT];
+    let ours = [PLAN, VERDICT, PAGE, REPORT, JUNIT, BADGE];
     let mut taken: Vec<String> = ours.map(str::to_owned).into();
     for scenario in &plan.scenarios {
         let folder = scenario.folder();

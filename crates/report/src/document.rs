@@ -10,6 +10,22 @@ pub(crate) enum Span {
     Code(String),
     /// Words that must not be overlooked.
     Strong(String),
+    /// Words that lead to a heading (`#` and its [`anchor`]) or to another page.
+    Link { words: String, to: String },
+    /// The source of a fact, as the catalogue names it.
+    Source(String),
+}
+
+impl Span {
+    /// What is read of it.
+    pub(crate) fn words(&self) -> &str {
+        match self {
+            Self::Plain(words) | Self::Code(words) | Self::Strong(words) | Self::Source(words) => {
+                words
+            }
+            Self::Link { words, .. } => words,
+        }
+    }
 }
 
 /// A name or value, exactly as it is typed.
@@ -20,6 +36,31 @@ pub(crate) fn code(of: impl std::fmt::Display) -> Span {
 /// Words that must not be overlooked.
 pub(crate) fn strong(of: impl std::fmt::Display) -> Span {
     Span::Strong(of.to_string())
+}
+
+/// Words that lead somewhere.
+pub(crate) fn link(words: impl std::fmt::Display, to: impl Into<String>) -> Span {
+    Span::Link {
+        words: words.to_string(),
+        to: to.into(),
+    }
+}
+
+/// The source of a fact, as the catalogue names it.
+pub(crate) fn source(name: &str) -> Span {
+    Span::Source(name.to_owned())
+}
+
+/// What a heading is linked by, as GitHub makes it: lower case, hyphens for spaces, and of
+/// signs only hyphens and underscores.
+pub(crate) fn anchor(heading: &Text) -> String {
+    let words = heading.spans().iter().flat_map(|span| span.words().chars());
+    let kept = words.filter_map(|c| match c {
+        ' ' => Some('-'),
+        '-' | '_' => Some(c),
+        c => c.is_alphanumeric().then_some(c),
+    });
+    kept.flat_map(char::to_lowercase).collect()
 }
 
 /// A line of text.
@@ -37,8 +78,8 @@ impl Text {
 
     pub(crate) fn is_empty(&self) -> bool {
         self.0.iter().all(|span| match span {
-            Span::Plain(words) | Span::Strong(words) => words.is_empty(),
             Span::Code(_) => false,
+            other => other.words().is_empty(),
         })
     }
 
@@ -151,6 +192,8 @@ pub(crate) enum Block {
     Table(Table),
     /// Lines for a shell.
     Commands(Vec<String>),
+    /// What is seen only when its title is opened.
+    Folded(Text, Document),
 }
 
 /// A whole report.
@@ -188,5 +231,17 @@ impl Document {
 
     pub(crate) fn commands(&mut self, lines: Vec<String>) {
         self.blocks.push(Block::Commands(lines));
+    }
+
+    /// Something folded, or nothing where there is nothing in it.
+    pub(crate) fn folded(&mut self, title: impl Into<Text>, inner: Self) {
+        if !inner.blocks.is_empty() {
+            self.blocks.push(Block::Folded(title.into(), inner));
+        }
+    }
+
+    /// The other's blocks behind its own.
+    pub(crate) fn append(&mut self, mut other: Self) {
+        self.blocks.append(&mut other.blocks);
     }
 }

@@ -9,11 +9,13 @@ mod chart;
 mod configuration;
 mod first_screen;
 mod lanes;
-mod links;
+mod logs;
 mod matrix;
+mod pipeline;
 mod scenario;
 mod strips;
 mod timeline;
+mod twins;
 
 use std::collections::BTreeMap;
 
@@ -22,52 +24,51 @@ use model::course::Course;
 use model::plan::RunPlan;
 use model::scenario::Config;
 use model::verdict::RunVerdict;
+use serde::{Deserialize, Serialize};
 
-use crate::document::{Block, Document};
+use crate::document::{Block, Document, anchor};
 use crate::page_data;
 use crate::run::{Run, Word};
 use crate::{names, section};
+
+pub use logs::LogExcerpt;
 
 const STYLE: &str = include_str!("html/page.css");
 /// Copies a command. The page is whole without it.
 const SCRIPT: &str = include_str!("html/copy.js");
 
-/// `report.html`: the plan, the results with their pictures, and the data.
-///
-/// `courses` are those of the scenarios, by their folders; what has none is drawn without
-/// curves. Otherwise as [`markdown`](crate::markdown()). The same input gives the same bytes.
+/// What was recorded of scenarios beside their verdicts, by their folders. What has none is
+/// drawn without.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Recorded {
+    /// The curves.
+    pub courses: BTreeMap<String, Course>,
+    /// What was logged around the faults.
+    pub logs: BTreeMap<String, Vec<LogExcerpt>>,
+}
+
+/// `report.html`: the plan, the results with their pictures, and the data. Otherwise as [`markdown`](crate::markdown()). The same input gives the same bytes.
 pub fn html(
     plan: &RunPlan,
     verdict: &RunVerdict,
     configurations: &BTreeMap<String, Config>,
-    courses: &BTreeMap<String, Course>,
+    recorded: &Recorded,
 ) -> String {
-    let bare: Option<Told> = names::bare_of(plan, &(verdict, configurations, courses));
-    let given = (plan, verdict, configurations, courses);
-    let (plan, told, configurations, courses) = bare.as_ref().map_or(given, |(plan, of)| {
-        let (verdict, configurations, courses) = of;
-        (plan, verdict, configurations, courses)
+    let bare: Option<Told> = names::bare_of(plan, &(verdict, configurations, recorded));
+    let given = (plan, verdict, configurations, recorded);
+    let (plan, told, configurations, recorded) = bare.as_ref().map_or(given, |(plan, of)| {
+        let (verdict, configurations, recorded) = of;
+        (plan, verdict, configurations, recorded)
     });
     let data = page_data::json(plan, verdict);
-    let run = Run::new(plan, told, configurations);
-    page(&run, courses, &data).into_string()
+    let run = Run::new(plan, told, configurations, &recorded.courses);
+    page(&run, recorded, &data).into_string()
 }
 
-type Told = (
-    RunPlan,
-    (
-        RunVerdict,
-        BTreeMap<String, Config>,
-        BTreeMap<String, Course>,
-    ),
-);
+type Told = (RunPlan, (RunVerdict, BTreeMap<String, Config>, Recorded));
 
-fn page(run: &Run<'_>, courses: &BTreeMap<String, Course>, data: &str) -> Markup {
-    let mut rest = Document::default();
-    section::analysis::write(&mut rest, run);
-    section::limitations::write(&mut rest, run);
-    section::recovery::write(&mut rest, run);
-    section::advice::write(&mut rest, run);
+fn page(run: &Run<'_>, recorded: &Recorded, data: &str) -> Markup {
+    let rest = section::behind_the_scenarios(run);
     let title = format!("{} · Kafka delivery guarantees", run.verdict.verdict);
     html! {
         (DOCTYPE)
@@ -86,8 +87,9 @@ fn page(run: &Run<'_>, courses: &BTreeMap<String, Course>, data: &str) -> Markup
                 main #main tabindex="-1" {
                     (first_screen::cards(run))
                     (matrix::of_guarantees(run))
+                    (twins::side_by_side(run))
                     (contents(&rest))
-                    (scenario::sections(run, courses))
+                    (scenario::sections(run, recorded))
                     (configuration::in_force(run))
                     div.prose { (blocks::render(&rest)) }
                 }
@@ -111,16 +113,11 @@ fn contents(rest: &Document) -> Markup {
             ul {
                 li { a href="#in-force" { "Configuration in force" } }
                 @for text in headings {
-                    li { a href={ "#" (blocks::anchor(text)) } { (blocks::inline(text)) } }
+                    li { a href={ "#" (anchor(text)) } { (blocks::inline(text)) } }
                 }
             }
         }
     }
-}
-
-/// The anchor of a scenario's section.
-fn scenario_id(name: &str) -> String {
-    format!("scenario-{name}")
 }
 
 /// The class that gives a verdict its colour.

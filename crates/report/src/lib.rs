@@ -1,10 +1,11 @@
-//! A run's plan and verdict as `report.html`, `report.md`, `verdict.json` and
-//! `junit.xml`; and the differences of two runs.
+//! A run's plan and verdict as `report.html`, `report.md`, `verdict.json`, `junit.xml` and
+//! `badge.json`; and the differences of two runs.
 //!
 //! Pure functions of data. This crate knows nothing of files, clocks, processes, or of how
 //! a verdict is reached; it draws no verdict of its own. Statements about a run are
 //! computed from its verdict; statements about Kafka are facts with their sources.
 
+mod badge;
 mod diff;
 mod document;
 mod html;
@@ -16,16 +17,20 @@ mod names;
 mod page_data;
 mod run;
 mod section;
+mod sources;
+mod twins;
 mod units;
 
 use std::collections::BTreeMap;
 
+use model::course::Course;
 use model::plan::RunPlan;
 use model::scenario::Config;
 use model::verdict::RunVerdict;
 
+pub use badge::badge;
 pub use diff::{Diff, Difference, Direction};
-pub use html::html;
+pub use html::{LogExcerpt, Recorded, html};
 pub use json::{JsonError, VERDICT_SCHEMA, verdict_json};
 pub use junit::{JunitError, junit};
 pub use matrix::{
@@ -36,12 +41,13 @@ pub use page_data::{Compared, NotComparable};
 /// `report.md`: the plan, the results, and advice, for people.
 ///
 /// `configurations` are those in force, as brokers and clients reported them themselves, by
-/// their owner ("broker-restart: broker 1"); may be empty. The same input gives the same
-/// bytes.
+/// their owner ("broker-restart: broker 1"); may be empty. `courses` are those of the
+/// scenarios, by their folders; they tell rates. The same input gives the same bytes.
 pub fn markdown(
     plan: &RunPlan,
     verdict: &RunVerdict,
     configurations: &BTreeMap<String, Config>,
+    courses: &BTreeMap<String, Course>,
 ) -> String {
     let bare = names::bare(plan, verdict, configurations);
     let (plan, verdict, configurations) = bare
@@ -49,13 +55,13 @@ pub fn markdown(
         .map_or((plan, verdict, configurations), |(plan, verdict, of)| {
             (plan, verdict, of)
         });
-    let run = run::Run::new(plan, verdict, configurations);
+    let run = run::Run::new(plan, verdict, configurations, courses);
+    let rest = section::all(&run);
     let mut document = document::Document::default();
     section::summary::write(&mut document, &run);
-    section::test::write(&mut document, &run);
-    section::analysis::write(&mut document, &run);
-    section::limitations::write(&mut document, &run);
-    section::recovery::write(&mut document, &run);
-    section::advice::write(&mut document, &run);
+    if !run.tests.is_empty() {
+        section::summary::contents(&mut document, &run, &rest);
+    }
+    document.append(rest);
     markdown::render(&document)
 }

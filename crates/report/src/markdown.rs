@@ -5,15 +5,17 @@
 use std::fmt::Write as _;
 
 use crate::document::{Block, Document, Item, Span, Table, Text};
-
-/// Columns up to this width are padded, so that the source reads well too.
-const PADDED_CHARS_MAX: usize = 40;
+use crate::sources;
 
 pub(crate) fn render(document: &Document) -> String {
-    let blocks: Vec<String> = document.blocks().iter().map(block).collect();
-    let mut out = blocks.join("\n\n");
+    let mut out = blocks(document);
     out.push('\n');
     out
+}
+
+fn blocks(document: &Document) -> String {
+    let blocks: Vec<String> = document.blocks().iter().map(block).collect();
+    blocks.join("\n\n")
 }
 
 fn block(block: &Block) -> String {
@@ -28,6 +30,12 @@ fn block(block: &Block) -> String {
             let fence = "`".repeat(longest_backtick_run(&lines.join("\n")).max(2) + 1);
             format!("{fence}sh\n{}\n{fence}", lines.join("\n"))
         }
+        // The empty lines make Markdown of what is between the tags.
+        Block::Folded(title, inner) => format!(
+            "<details>\n<summary>{}</summary>\n\n{}\n\n</details>",
+            html_words(title),
+            blocks(inner)
+        ),
     }
 }
 
@@ -39,39 +47,15 @@ fn item(item: &Item) -> String {
     out
 }
 
+/// Cells are not padded: one that grows would change every line of the table.
 fn table(table: &Table) -> String {
-    let head: Vec<String> = table.head().iter().map(cell).collect();
-    let rows: Vec<Vec<String>> = table
-        .rows()
-        .iter()
-        .map(|row| row.iter().map(cell).collect())
-        .collect();
-    let widths: Vec<usize> = (0..head.len())
-        .map(|column| {
-            let widest = std::iter::once(&head)
-                .chain(&rows)
-                .filter_map(|row| row.get(column))
-                .map(|cell| cell.chars().count())
-                .max()
-                .unwrap_or(0);
-            if widest > PADDED_CHARS_MAX { 0 } else { widest }
-        })
-        .collect();
-    let line = |cells: &[String]| -> String {
-        cells
-            .iter()
-            .zip(&widths)
-            .fold(String::from("|"), |mut line, (cell, width)| {
-                let _ = write!(line, " {cell:<width$} |");
-                line
-            })
+    let line = |cells: &[Text]| {
+        let cells = cells.iter().map(cell);
+        cells.fold(String::from("|"), |line, cell| format!("{line} {cell} |"))
     };
-    let rule: Vec<String> = widths
-        .iter()
-        .map(|width| "-".repeat(*width.max(&3)))
-        .collect();
-    let mut lines = vec![line(&head), line(&rule)];
-    lines.extend(rows.iter().map(|row| line(row)));
+    let rule = table.head().iter().map(|_| " --- |").collect::<String>();
+    let mut lines = vec![line(table.head()), format!("|{rule}")];
+    lines.extend(table.rows().iter().map(|row| line(row)));
     lines.join("\n")
 }
 
@@ -96,7 +80,28 @@ fn span(span: &Span) -> String {
         Span::Plain(words) => plain(words),
         Span::Strong(words) => format!("**{}**", plain(words.trim())),
         Span::Code(of) => code(of),
+        Span::Link { words, to } => linked(words, to),
+        Span::Source(name) => {
+            let parts = sources::split(name).into_iter();
+            let parts = parts.map(|(words, to)| match to {
+                Some(to) => linked(words, &to),
+                None => plain(words),
+            });
+            parts.collect()
+        }
     }
+}
+
+/// An address of ours has no character that ends it.
+fn linked(words: &str, to: &str) -> String {
+    format!("[{}]({to})", plain(words))
+}
+
+/// Text as HTML without any style.
+fn html_words(text: &Text) -> String {
+    let words = text.spans().iter().map(Span::words).collect::<String>();
+    let words = words.replace('&', "&amp;").replace('<', "&lt;");
+    words.split_whitespace().collect::<Vec<_>>().join(" ")
 }
 
 /// Escapes Markdown syntax; a line break becomes a space.
@@ -205,9 +210,36 @@ mod tests {
         let mut table = Table::new(["what"]);
         table.row([text![code("a|b"), " c|d"]]);
         document.table(table);
+        assert_eq!(render(&document), "| what |\n| --- |\n| `a\\|b` c\\|d |\n");
+    }
+
+    #[test]
+    fn what_is_folded_is_markdown_and_its_title_is_no_markup() {
+        let mut inner = Document::default();
+        inner.paragraph(text![strong("x")]);
+        let mut document = Document::default();
+        document.folded(text!["a <b> & ", code("c")], inner);
+        document.folded("nothing", Document::default());
         assert_eq!(
             render(&document),
-            "| what        |\n| ----------- |\n| `a\\|b` c\\|d |\n"
+            "<details>\n<summary>a &lt;b> &amp; c</summary>\n\n**x**\n\n</details>\n"
+        );
+    }
+
+    #[test]
+    fn a_heading_is_linked_as_github_links_it() {
+        let heading = text!["Scenario ", code("broker-restart_2"), ": it's (SC-003)"];
+        assert_eq!(
+            crate::document::anchor(&heading),
+            "scenario-broker-restart_2-its-sc-003"
+        );
+        assert_eq!(
+            paragraph(text![
+                crate::document::link("broker-restart", "#scenario-broker-restart"),
+                " ",
+                crate::document::source("KIP-98; a book")
+            ]),
+            "[broker-restart](#scenario-broker-restart) [KIP-98](https://cwiki.apache.org/confluence/display/KAFKA/KIP-98+-+Exactly+Once+Delivery+and+Transactional+Messaging); a book\n"
         );
     }
 }

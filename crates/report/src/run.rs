@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 
 use model::anomaly::Anomaly;
 use model::claim::{Claim, Level};
+use model::course::Course;
 use model::plan::{RunPlan, ScenarioPlan};
 use model::scenario::{Config, Scenario};
 use model::verdict::{
@@ -20,6 +21,8 @@ pub(crate) struct Run<'a> {
     pub(crate) verdict: &'a RunVerdict,
     /// The configurations in force, by their owners.
     pub(crate) configurations: &'a BTreeMap<String, Config>,
+    /// The courses of the scenarios, by their folders.
+    pub(crate) courses: &'a BTreeMap<String, Course>,
     /// In the order of the plan.
     pub(crate) tests: Vec<Test<'a>>,
 }
@@ -41,6 +44,7 @@ impl<'a> Run<'a> {
         plan: &'a RunPlan,
         verdict: &'a RunVerdict,
         configurations: &'a BTreeMap<String, Config>,
+        courses: &'a BTreeMap<String, Course>,
     ) -> Self {
         let mut names: Vec<&str> = Vec::new();
         let planned = plan
@@ -80,6 +84,7 @@ impl<'a> Run<'a> {
             plan,
             verdict,
             configurations,
+            courses,
             tests,
         }
     }

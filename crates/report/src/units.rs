@@ -41,6 +41,19 @@ pub(crate) fn number(of: u64) -> String {
     of.to_string()
 }
 
+/// A whole number with thousands separators.
+pub(crate) fn separated(number: u64) -> String {
+    let digits = number.to_string();
+    let mut out = String::with_capacity(digits.len() + digits.len() / 3);
+    for (at, digit) in digits.chars().enumerate() {
+        if at > 0 && (digits.len() - at).is_multiple_of(3) {
+            out.push(',');
+        }
+        out.push(digit);
+    }
+    out
+}
+
 /// One figure over the repetitions of a scenario, some of which may not have
 /// it.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -117,6 +130,12 @@ mod tests {
         assert_eq!(duration_us(850), "0.9 ms");
         assert_eq!(duration_us(12_400), "12 ms");
         assert_eq!(duration_us(12_400_000), "12.4 s");
+    }
+
+    #[test]
+    fn thousands_are_separated() {
+        assert_eq!(separated(1_234_567), "1,234,567");
+        assert_eq!(separated(999), "999");
     }
 
     #[test]

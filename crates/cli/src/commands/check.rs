@@ -8,13 +8,13 @@ use checker::Examples;
 use report::{html, verdict_json};
 
 use crate::args::{CheckArgs, Format};
-use crate::courses::courses;
 use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::import_summary;
 use crate::imported::{self, ImportError, Recorded};
 use crate::judgement::judge_run;
 use crate::output::{print, print_raw};
+use crate::recorded::recorded;
 use crate::run_dir::{RunDir, RunDirError};
 use crate::settings::{CheckSettings, Files, ForeignFiles};
 use crate::stdin_copy::StdinCopy;
@@ -140,8 +140,8 @@ fn check_run(
         )
     })?;
     if let Some(page) = page {
-        let courses = courses(&dir, &plan, &verdict);
-        let text = html(&plan, &verdict, &dir.configurations(&plan), &courses);
+        let recorded = recorded(&dir, &plan, &verdict);
+        let text = html(&plan, &verdict, &dir.configurations(&plan), &recorded);
         std::fs::write(page, text).map_err(|source| {
             let path = page.to_owned();
             Failure::environment(&NotWritable { path, source })

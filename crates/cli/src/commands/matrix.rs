@@ -26,6 +26,7 @@ use crate::matrix_table::table;
 use crate::output::{note, print, print_raw};
 use crate::run_dir::RunDir;
 use crate::settings::{RunSettings, default_out, seed_from};
+use crate::step_summary;
 use crate::text::columns_of;
 
 /// What makes no matrix.
@@ -210,8 +211,10 @@ pub(crate) async fn matrix(args: &MatrixArgs) -> Result<Exit, Failure> {
     let json = matrix
         .json()
         .map_err(|error| Failure::environment(&error))?;
-    dir.write_matrix(&matrix.markdown(), &json)
+    let markdown = matrix.markdown();
+    dir.write_matrix(&markdown, &json)
         .map_err(|error| Failure::environment(&error))?;
+    step_summary::append(&markdown);
     let took_ms = u64::try_from(began.elapsed().as_millis()).unwrap_or(u64::MAX);
     let last = format!(
         "  {} · {} · table: {}\n",

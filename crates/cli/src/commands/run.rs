@@ -12,7 +12,7 @@ use engine::{Brokers, Clients, Embedded, End, Leftover, Settings, Slots};
 use model::plan::{RunPlan, Timing};
 use model::verdict::RunVerdict;
 use proxy::HostPort;
-use report::{html, junit, markdown, verdict_json};
+use report::{badge, html, junit, markdown, verdict_json};
 use stack::archive::Archives;
 use stack::training::Training;
 use tokio::sync::{mpsc, watch};
@@ -20,7 +20,6 @@ use tokio::task::JoinSet;
 
 use crate::args::{RunArgs, RunFormat};
 use crate::circumstances;
-use crate::courses::courses;
 use crate::display::Display;
 use crate::events::Events;
 use crate::exit::Exit;
@@ -30,9 +29,11 @@ use crate::interrupt::Interrupt;
 use crate::judgement::{Judged, JudgementError, conclude, judge_scenario};
 use crate::output::{note, print, print_raw, write};
 use crate::provision::{Provision, provide, provide_clients, this_program};
+use crate::recorded::recorded;
 use crate::rerun;
 use crate::run_dir::{Results, RunDir, RunDirError};
 use crate::settings::{self, RunSettings};
+use crate::step_summary;
 use crate::summary;
 use crate::text::{Page, columns_of, fit};
 use model::scenario::words::duration_ms;
@@ -495,17 +496,22 @@ impl Run {
     fn write_results(&self, verdict: &RunVerdict) -> Result<(), Failure> {
         let plan = &self.settings.plan;
         let configurations = self.dir.configurations(plan);
-        let courses = courses(&self.dir, plan, verdict);
+        let recorded = recorded(&self.dir, plan, verdict);
         let results = Results {
             verdict: json(verdict)?,
-            page: html(plan, verdict, &configurations, &courses),
-            report: markdown(plan, verdict, &configurations),
+            page: html(plan, verdict, &configurations, &recorded),
+            report: markdown(plan, verdict, &configurations, &recorded.courses),
             junit: junit(plan, verdict).map_err(|error| Failure::environment(&error))?,
+            badge: badge(plan, verdict).map_err(|error| Failure::environment(&error))?,
         };
         // What has happened is written beside what was planned: judged again, it
         // gives the same verdict.
         let written = self.dir.write_plan(plan);
         let written = written.and_then(|()| self.dir.write_results(&results));
+        // The columns of a matrix have one summary, of them all.
+        if written.is_ok() && self.column.is_none() {
+            step_summary::append(&results.report);
+        }
         written.map_err(|error| {
             Failure::environment(&error).hint(format!(
                 "the recorded events stay: `ackproof check {}` judges it again",

@@ -7,6 +7,7 @@
 )]
 
 mod check;
+mod ci;
 mod clients;
 mod cluster;
 mod damage;

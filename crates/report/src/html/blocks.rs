@@ -2,8 +2,9 @@
 
 use maud::{Markup, html};
 
-use super::{command, links};
-use crate::document::{Block, Document, Span, Table, Text};
+use super::command;
+use crate::document::{Block, Document, Span, Table, Text, anchor};
+use crate::sources;
 
 pub(super) fn render(document: &Document) -> Markup {
     html! {
@@ -23,6 +24,10 @@ pub(super) fn render(document: &Document) -> Markup {
                 },
                 Block::Table(rows) => (table(rows)),
                 Block::Commands(lines) => (command(&lines.join("\n"))),
+                Block::Folded(title, inner) => details {
+                    summary { (inline(title)) }
+                    (render(inner))
+                },
             }
         }
     }
@@ -56,23 +61,31 @@ pub(super) fn inline(text: &Text) -> Markup {
     html! {
         @for span in text.spans() {
             @match span {
-                Span::Plain(words) => (links::linked(words)),
+                Span::Plain(words) => (linked(sources::kips(words))),
                 Span::Code(of) => code { (of) },
                 Span::Strong(words) => strong { (words) },
+                Span::Link { words, to } => (link(words, Some(to))),
+                Span::Source(name) => (source(name)),
             }
         }
     }
 }
 
-/// What a heading is linked by.
-pub(super) fn anchor(text: &Text) -> String {
-    let words = text.spans().iter().map(|span| match span {
-        Span::Plain(words) | Span::Code(words) | Span::Strong(words) => words.as_str(),
-    });
-    let words: String = words.collect();
-    let kept = words.chars().map(|c| match c {
-        c if c.is_ascii_alphanumeric() => c.to_ascii_lowercase(),
-        _ => '-',
-    });
-    kept.collect()
+/// A source as the catalogue names it.
+pub(super) fn source(name: &str) -> Markup {
+    linked(sources::split(name))
+}
+
+fn linked(parts: Vec<(&str, Option<String>)>) -> Markup {
+    html! { @for (words, to) in parts { (link(words, to.as_deref())) } }
+}
+
+fn link(words: &str, to: Option<&str>) -> Markup {
+    html! {
+        @match to {
+            Some(to) if to.starts_with('#') => a href=(to) { (words) },
+            Some(to) => a href=(to) rel="noreferrer" { (words) },
+            None => (words),
+        }
+    }
 }

@@ -46,19 +46,6 @@ fn round_step(span: u64, pieces: u64) -> u64 {
     }
 }
 
-/// A whole number with thousands separators.
-pub(super) fn separated(number: u64) -> String {
-    let digits = number.to_string();
-    let mut out = String::with_capacity(digits.len() + digits.len() / 3);
-    for (at, digit) in digits.chars().enumerate() {
-        if at > 0 && (digits.len() - at).is_multiple_of(3) {
-            out.push(',');
-        }
-        out.push(digit);
-    }
-    out
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -84,7 +71,5 @@ mod tests {
             ..scale
         };
         assert_eq!((nothing.at(0), nothing.ticks(4)), (50, vec![0]));
-        assert_eq!(separated(1_234_567), "1,234,567");
-        assert_eq!(separated(999), "999");
     }
 }

@@ -2,31 +2,15 @@
 //! what that means, and a card for each scenario.
 
 use maud::{Markup, html};
-use model::anomaly::Anomaly;
-use model::claim::Level;
-use model::scenario::words::counted;
-use model::verdict::Verdict;
 
-use super::{blocks, class_of, command, links, scenario_id};
+use super::{blocks, class_of, command};
 use crate::document::Text;
-use crate::run::{Run, Test, Word, is_as_wanted};
-use crate::section::results::in_repetition;
-use crate::section::{figures, plan_words, replay, summary};
+use crate::run::{Run, Test, Word};
+use crate::section::{anchor_of, answers, figures, replay, summary};
 use crate::units::duration_ms;
 
 /// Entries of one answer that are shown at once; the others are folded.
 const SHOWN_MAX: usize = 4;
-
-/// What is a loss, and what it is called behind a number of one.
-const LOSSES: [(Anomaly, &str); 4] = [
-    (Anomaly::LostWrite, "acknowledged record"),
-    (Anomaly::RowMissing, "committed change without an event"),
-    (Anomaly::GroupGap, "record that a group passed over"),
-    (
-        Anomaly::GroupIncomplete,
-        "record that a group did not come to",
-    ),
-];
 
 pub(super) fn header(run: &Run<'_>) -> Markup {
     let verdict = run.verdict.verdict;
@@ -54,9 +38,9 @@ pub(super) fn header(run: &Run<'_>) -> Markup {
             }
             @if !run.tests.is_empty() {
                 div.answers {
-                    (answer("broken", "What was broken", &broken(run)))
-                    (answer("lost", "What was lost", &lost(run)))
-                    (answer("meaning", "What it means for you", &meaning(run)))
+                    (answer("broken", "What was broken", &answers::broken(run)))
+                    (answer("lost", "What was lost", &answers::lost(run)))
+                    (answer("meaning", "What it means for you", &answers::meaning(run)))
                 }
             }
         }
@@ -67,177 +51,20 @@ fn fact(name: &str, value: &str) -> Markup {
     html! { div { dt { (name) } dd { (value) } } }
 }
 
-fn answer(id: &str, title: &str, entries: &[Markup]) -> Markup {
+fn answer(id: &str, title: &str, entries: &[Text]) -> Markup {
     let (shown, folded) = entries.split_at(entries.len().min(SHOWN_MAX));
     html! {
         section aria-labelledby=(id) {
             h2 id=(id) { (title) }
-            ul { @for entry in shown { li { (entry) } } }
+            ul { @for entry in shown { li { (blocks::inline(entry)) } } }
             @if !folded.is_empty() {
                 details {
                     summary { (folded.len()) " more" }
-                    ul { @for entry in folded { li { (entry) } } }
+                    ul { @for entry in folded { li { (blocks::inline(entry)) } } }
                 }
             }
         }
     }
-}
-
-/// Each kind of fault, how often it took effect, and in words what the first did.
-fn broken(run: &Run<'_>) -> Vec<Markup> {
-    let mut kinds: Vec<(&str, usize, usize, Option<Text>)> = Vec::new();
-    for test in &run.tests {
-        for fault in test.outcomes.iter().flat_map(|outcome| &outcome.faults) {
-            let known = kinds.iter_mut().find(|(kind, ..)| *kind == fault.kind);
-            let landed = usize::from(fault.landed);
-            if let Some((_, injected, all, _)) = known {
-                *injected += 1;
-                *all += landed;
-                continue;
-            }
-            let words = test.scenario.and_then(|scenario| {
-                let mut faults = scenario.faults.iter();
-                let planned = faults.find(|planned| planned.kind.name() == fault.kind)?;
-                Some(plan_words::fault(planned, scenario))
-            });
-            kinds.push((&fault.kind, 1, landed, words));
-        }
-    }
-    if kinds.is_empty() {
-        return vec![html! { "Nothing: no scenario injected a fault." }];
-    }
-    let entry = |(kind, injected, landed, words): (&str, usize, usize, Option<Text>)| {
-        html! {
-            strong { (kind) }
-            @if landed == injected { ", " (injected) "×" }
-            @else { ", took effect " (landed) " of " (injected) " times" }
-            @if let Some(words) = words { ": " (blocks::inline(&words)) }
-        }
-    };
-    kinds.into_iter().map(entry).collect()
-}
-
-/// Losses by scenario. That there are none is said only where it is established.
-fn lost(run: &Run<'_>) -> Vec<Markup> {
-    let mut unexpected = Vec::new();
-    let mut expected = Vec::new();
-    let mut clean = 0u64;
-    for test in run.ran(|_| true) {
-        let mut is_clean = false;
-        let mut has_lost = false;
-        for (anomaly, words) in LOSSES {
-            let found = test.found(anomaly);
-            match found.max() {
-                Some(0) => is_clean |= found.is_zero(),
-                Some(most) => {
-                    has_lost = true;
-                    let is_expected = expects(test, anomaly);
-                    let entry = html! {
-                        strong { (counted(most, words)) } " in " (link(test))
-                        @if is_expected { ", as it expects" }
-                    };
-                    if is_expected {
-                        expected.push(entry);
-                    } else {
-                        unexpected.push(entry);
-                    }
-                }
-                None => {}
-            }
-        }
-        clean += u64::from(is_clean && !has_lost);
-    }
-    if clean > 0 {
-        let nothing = html! { strong { "Nothing" } " in " (counted(clean, "scenario")) " that established it" };
-        if unexpected.is_empty() {
-            unexpected.insert(0, nothing);
-        } else {
-            unexpected.push(nothing);
-        }
-    } else if unexpected.is_empty() && expected.is_empty() {
-        unexpected.push(html! { "Not established: no scenario could tell." });
-    }
-    unexpected.extend(expected);
-    unexpected
-}
-
-/// Whether a scenario is there to show this anomaly.
-fn expects(test: &Test<'_>, anomaly: Anomaly) -> bool {
-    let guarantees = test.outcomes.iter().flat_map(|outcome| &outcome.guarantees);
-    guarantees
-        .filter(|one| one.level == Level::ExpectViolated)
-        .any(|one| one.claim.contradicted_by().contains(&anomaly))
-}
-
-fn link(test: &Test<'_>) -> Markup {
-    html! { a href={ "#" (scenario_id(test.name)) } { (test.name) } }
-}
-
-/// What follows for a reader who runs the like.
-fn meaning(run: &Run<'_>) -> Vec<Markup> {
-    let mut entries = Vec::new();
-    for test in &run.tests {
-        for outcome in test.outcomes.iter().filter(|outcome| !outcome.as_expected) {
-            let bad = outcome.guarantees.iter().filter(|one| !is_as_wanted(one));
-            for guarantee in bad.filter(|one| one.verdict == Verdict::Violated) {
-                let mut findings = outcome.findings.iter();
-                let finding = findings
-                    .find(|finding| guarantee.claim.contradicted_by().contains(&finding.anomaly));
-                let fact = finding.and_then(|it| it.anomaly.definition().prevented_by.first());
-                entries.push(html! {
-                    strong { "Do not rely on it" } " that " (guarantee.claim.meaning())
-                    ", configured as in " (link(test)) ": " (guarantee.reason) "."
-                    @if let Some(fact) = fact {
-                        " Prevented by: " (fact.what) " (" (links::source(fact.source)) ")"
-                    }
-                });
-            }
-            let doubt = outcome.doubts.first().cloned().or_else(|| {
-                let mut open = outcome.guarantees.iter();
-                let open =
-                    open.find(|one| !is_as_wanted(one) && one.verdict == Verdict::Inconclusive)?;
-                Some(format!("{}: {}", open.claim, open.reason))
-            });
-            if let Some(doubt) = doubt {
-                entries.push(html! {
-                    strong { "Not known" } ": " (link(test)) " could not tell: "
-                    (in_repetition(test, outcome)) (doubt)
-                });
-            }
-        }
-    }
-    let fits = run
-        .tests
-        .iter()
-        .filter(|test| test.is_as_expected())
-        .count();
-    if fits > 0 {
-        entries.push(html! {
-            strong { (counted(fits as u64, "scenario")) } " came out as expected: what they \
-             require held under these faults, with their configurations and versions, in this \
-             run."
-        });
-    }
-    let demonstrations = run.tests.iter().filter(|test| {
-        let all = test.outcomes.iter();
-        let mut shown = all.filter(|outcome| outcome.as_expected);
-        shown.any(|outcome| outcome.verdict == Verdict::Violated)
-    });
-    for test in demonstrations {
-        entries.push(html! {
-            strong { "Check yours" } " for what " (link(test)) " shows"
-            @if let Some(scenario) = test.scenario { ": " (scenario.title) }
-        });
-    }
-    let unknown = run.tests.iter().flat_map(|test| &test.outcomes);
-    let unknown: u64 = unknown.map(|outcome| outcome.counts.unknown).sum();
-    if unknown > 0 {
-        entries.push(html! {
-            strong { (counted(unknown, "send")) } " of unknown outcome: an application has to \
-             reckon with such a record as written and as not written"
-        });
-    }
-    entries
 }
 
 pub(super) fn cards(run: &Run<'_>) -> Markup {
@@ -255,7 +82,7 @@ fn card(test: &Test<'_>) -> Markup {
     let key_figures = figures::key_figures(test);
     html! {
         li class={ "card " (worst(test)) } {
-            h3 { (link(test)) }
+            h3 { a href={ "#" (anchor_of(test.name)) } { (test.name) } }
             p.word { (test.tally()) }
             @if let Some(scenario) = test.scenario { p { (scenario.title) } }
             @if !key_figures.is_empty() { p.figures { (blocks::inline(&key_figures)) } }

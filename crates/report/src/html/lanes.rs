@@ -133,7 +133,7 @@ fn server(actor: &str, of_rows: bool) -> Option<&'static str> {
 }
 
 fn shortened(name: &str) -> String {
-    const CHARS_MAX: usize = 26;
+    const CHARS_MAX: usize = 23;
     if name.chars().count() <= CHARS_MAX {
         return name.to_owned();
     }

@@ -3,9 +3,9 @@
 use maud::{Markup, html};
 use model::claim::{Claim, Level};
 
-use super::{class_of, scenario_id};
+use super::class_of;
 use crate::run::{Run, Test, Word};
-use crate::section::results::level;
+use crate::section::{anchor_of, results::level};
 
 pub(super) fn of_guarantees(run: &Run<'_>) -> Markup {
     let claimed = |claim: &&Claim| {
@@ -37,7 +37,7 @@ pub(super) fn of_guarantees(run: &Run<'_>) -> Markup {
                         @for test in &run.tests {
                             tr {
                                 th scope="row" {
-                                    a href={ "#" (scenario_id(test.name)) } { (test.name) }
+                                    a href={ "#" (anchor_of(test.name)) } { (test.name) }
                                 }
                                 @for claim in &claims { (cell(test, *claim)) }
                             }

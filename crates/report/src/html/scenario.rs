@@ -1,41 +1,38 @@
 //! A section for each scenario: the contract, the timeline with its faults, what was found
 //! with its proof, and everything else folded.
 
-use std::collections::BTreeMap;
-
 use maud::{Markup, html};
 use model::anomaly::Anomaly;
 use model::claim::Level;
-use model::course::Course;
 use model::scenario::words::counted;
 use model::verdict::{FaultVerdict, Finding, ScenarioVerdict};
 
-use super::{blocks, command, first_screen, lanes, links, scenario_id, strips, timeline};
+use super::{Recorded, blocks, command, first_screen, lanes, logs, pipeline, strips, timeline};
 use crate::document::{Document, Text};
 use crate::page_data;
 use crate::run::{Run, Test, Word};
-use crate::section::{figures, plan_words, replay, test as whole};
+use crate::section::{anchor_of, figures, plan_words, replay, test as whole};
 use crate::units::duration_ms;
 
 /// Preventions of one anomaly that are told, at most; `ackproof explain` tells all.
 const PREVENTIONS_MAX: usize = 2;
 
-pub(super) fn sections(run: &Run<'_>, courses: &BTreeMap<String, Course>) -> Markup {
+pub(super) fn sections(run: &Run<'_>, recorded: &Recorded) -> Markup {
     let mut earlier = whole::Earlier::default();
     html! {
-        @for test in &run.tests { (section(run, test, courses, &mut earlier)) }
+        @for test in &run.tests { (section(run, test, recorded, &mut earlier)) }
     }
 }
 
 fn section<'a>(
     run: &Run<'_>,
     test: &Test<'a>,
-    courses: &BTreeMap<String, Course>,
+    recorded: &Recorded,
     earlier: &mut whole::Earlier<'a>,
 ) -> Markup {
     let mut full = Document::default();
-    whole::one(&mut full, test, run.configurations, earlier);
-    let id = scenario_id(test.name);
+    whole::write(&mut full, test, run.configurations, earlier);
+    let id = anchor_of(test.name);
     html! {
         section.scenario id=(id) aria-labelledby={ (id) "-title" } {
             h2 id={ (id) "-title" } {
@@ -47,7 +44,7 @@ fn section<'a>(
                 @if !scenario.why.is_empty() { p { (scenario.why) } }
             }
             (contract(test))
-            @if let Some(outcome) = told(test) { (outcome_of(run, test, outcome, courses)) }
+            @if let Some(outcome) = told(test) { (outcome_of(run, test, outcome, recorded)) }
             @else { p { "Not run." } }
             details {
                 summary { "Everything that was planned and recorded" }
@@ -68,12 +65,14 @@ fn outcome_of(
     run: &Run<'_>,
     test: &Test<'_>,
     outcome: &ScenarioVerdict,
-    courses: &BTreeMap<String, Course>,
+    recorded: &Recorded,
 ) -> Markup {
-    let id = scenario_id(test.name);
+    let id = anchor_of(test.name);
     let mut planned = test.planned.iter();
     let planned = planned.find(|planned| planned.repetition == outcome.repetition);
-    let course = planned.and_then(|planned| courses.get(&planned.folder()));
+    let folder = planned.map(|planned| planned.folder()).unwrap_or_default();
+    let course = recorded.courses.get(&folder);
+    let logs = recorded.logs.get(&folder).map_or(&[][..], Vec::as_slice);
     html! {
         @if test.outcomes.len() > 1 {
             p.note {
@@ -88,6 +87,7 @@ fn outcome_of(
         }
         (timeline::figure(&format!("{id}-timeline"), outcome, course))
         (faults(test, outcome))
+        (logs::folded(logs))
         @for (finding, number) in outcome.findings.iter().zip(1u32..) {
             (found(run, test, finding, &format!("{id}-finding-{number}")))
         }
@@ -224,6 +224,7 @@ fn found(run: &Run<'_>, test: &Test<'_>, finding: &Finding, id: &str) -> Markup 
                 "."
             }
         }
+        @if let Some(scenario) = test.scenario { (pipeline::figure(scenario, &finding.lost_at)) }
         @if let Some(example) = finding.examples.first() {
             p { "For example " code { (example.item) } ":" }
             (lanes::figure(&format!("{id}-lanes"), example, of_rows))
@@ -239,7 +240,7 @@ fn found(run: &Run<'_>, test: &Test<'_>, finding: &Finding, id: &str) -> Markup 
             ul {
                 @for fact in definition.prevented_by.iter().take(PREVENTIONS_MAX) {
                     li { strong { "Prevented by" } ": " (fact.what) " ("
-                        (links::source(fact.source)) ")" }
+                        (blocks::source(fact.source)) ")" }
                 }
             }
         }

@@ -3,7 +3,8 @@
 use maud::{Markup, html};
 use model::course::{Mark, MarkKind, Strip};
 
-use super::chart::{Scale, separated};
+use super::chart::Scale;
+use crate::units::separated;
 
 /// Partitions that are drawn, at most.
 const STRIPS_MAX: usize = 12;

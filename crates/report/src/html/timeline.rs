@@ -5,10 +5,10 @@ use std::fmt::Write as _;
 
 use maud::{Markup, html};
 use model::course::{Course, Quantity, Series};
-use model::verdict::ScenarioVerdict;
+use model::verdict::{Latency, ScenarioVerdict};
 
-use super::chart::{Scale, separated};
-use crate::units::duration_ms;
+use super::chart::Scale;
+use crate::units::{duration_ms, duration_us, separated};
 
 const WIDTH: u64 = 960;
 const LEFT: u64 = 64;
@@ -56,6 +56,14 @@ pub(super) fn figure(id: &str, outcome: &ScenarioVerdict, course: Option<&Course
             bottom += height;
         }
     }
+    let phases = phases(outcome, from, to);
+    if !phases.is_empty() {
+        if !panels.is_empty() {
+            bottom += GAP;
+        }
+        panels.push(latencies(&phases, time, (bottom, STATES)));
+        bottom += STATES;
+    }
     if panels.is_empty() {
         bottom += GAP;
     }
@@ -81,6 +89,16 @@ pub(super) fn figure(id: &str, outcome: &ScenarioVerdict, course: Option<&Course
                                 path class=(class_of(series, nth(&course.series, at))) d="M0 4h24" {}
                             }
                             (named(series))
+                        }
+                    }
+                    @if !phases.is_empty() {
+                        @for (name, nth, _) in PERCENTILES {
+                            li {
+                                svg.key viewBox="0 0 24 8" aria-hidden="true" {
+                                    path class=(format!("line latency n{nth}")) d="M0 4h24" {}
+                                }
+                                (name)
+                            }
                         }
                     }
                     @if outcome.faults.iter().any(|fault| fault.injected_ms.is_some()) {
@@ -124,6 +142,77 @@ fn span(outcome: &ScenarioVerdict, course: &Course) -> Option<(u64, u64)> {
     Some((*from, (*to).max(from + 1)))
 }
 
+/// A percentile that is drawn: its name in the legend, and its pattern of dashes.
+type Percentile = (&'static str, usize, fn(&Latency) -> u64);
+
+const PERCENTILES: [Percentile; 2] = [
+    (
+        "latency (sending to acknowledgement) before, during and after the faults: 99th percentile",
+        0,
+        |latency| latency.p99_us,
+    ),
+    ("latency: median", 1, |latency| latency.p50_us),
+];
+
+/// The latencies from and to a moment.
+type Phase = (u64, u64, Latency);
+
+/// Before, during and after the faults, as far as anything was acknowledged.
+fn phases(outcome: &ScenarioVerdict, from: u64, to: u64) -> Vec<Phase> {
+    let faults = || outcome.faults.iter();
+    let injected = faults().filter_map(|fault| fault.injected_ms).min();
+    let healed = faults().filter_map(|fault| fault.healed_ms).max();
+    let injected = injected.unwrap_or(to);
+    let healed = healed.unwrap_or(to).max(injected);
+    let m = &outcome.measurements;
+    let phases = [
+        (from, injected, m.latency_before),
+        (injected, healed, m.latency_during),
+        (healed, to, m.latency_after),
+    ];
+    let known = phases.into_iter();
+    let known = known.filter_map(|(from, to, latency)| Some((from, to, latency?)));
+    known.filter(|(from, to, _)| from < to).collect()
+}
+
+fn latencies(phases: &[Phase], time: Scale, (top, height): (u64, u64)) -> Markup {
+    let ms = |us: u64| us.div_ceil(1000);
+    let most = phases.iter().map(|(.., latency)| ms(latency.p99_us)).max();
+    let values = Scale {
+        from: 0,
+        to: most.unwrap_or(0).max(1),
+        start: top,
+        len: height,
+    };
+    let line = |figure: fn(&Latency) -> u64| {
+        let mut path = String::new();
+        for (from, to, latency) in phases {
+            let y = values.above(ms(figure(latency)));
+            let _ = write!(path, "M{} {y}H{}", time.at(*from), time.at(*to));
+        }
+        path
+    };
+    html! {
+        (grid(values))
+        text.unit x=(LEFT) y=(top - 6) { "latency in ms" }
+        @for (_, nth, figure) in PERCENTILES {
+            path class=(format!("line latency n{nth}")) d=(line(figure)) {}
+        }
+    }
+}
+
+/// The marks of an axis of values.
+fn grid(values: Scale) -> Markup {
+    html! {
+        @for tick in values.ticks(4) {
+            path.grid d=(format!("M{LEFT} {}H{}", values.above(tick), WIDTH - RIGHT)) {}
+            text.tick x=(LEFT - 6) y=(values.above(tick) + 4) text-anchor="end" {
+                (separated(tick))
+            }
+        }
+    }
+}
+
 /// Some series over one another, with the axis of their values.
 fn panel(
     series: &[&Series],
@@ -153,12 +242,7 @@ fn panel(
     };
     let shown: Vec<Series> = all.clone().cloned().collect();
     html! {
-        @for tick in values.ticks(4) {
-            path.grid d=(format!("M{LEFT} {}H{}", values.above(tick), WIDTH - RIGHT)) {}
-            text.tick x=(LEFT - 6) y=(values.above(tick) + 4) text-anchor="end" {
-                (separated(tick))
-            }
-        }
+        (grid(values))
         text.unit x=(LEFT) y=(top - 6) { (unit) }
         @for (at, one) in all.enumerate() {
             path class=(class_of(one, nth(&shown, at)))
@@ -263,6 +347,16 @@ fn described(outcome: &ScenarioVerdict, series: &[Series], from: u64, to: u64) -
             let all = one.values.iter().sum();
             write!(words, " {name}: {}.", separated(all))
         };
+    }
+    for (from, to, latency) in phases(outcome, from, to) {
+        let _ = write!(
+            words,
+            " Latency from {} to {}: median {}, 99th percentile {}.",
+            duration_ms(from),
+            duration_ms(to),
+            duration_us(latency.p50_us),
+            duration_us(latency.p99_us)
+        );
     }
     for (fault, number) in outcome.faults.iter().zip(1..) {
         let at = fault.injected_ms.map(duration_ms);

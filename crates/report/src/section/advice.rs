@@ -9,7 +9,7 @@ use model::verdict::Verdict;
 
 use super::figures::found_where;
 use super::replay;
-use crate::document::{Document, Item, Text, code, strong, text};
+use crate::document::{Document, Item, Text, code, source, strong, text};
 use crate::run::{Run, Test, Word};
 use crate::units::{duration_ms, number};
 
@@ -34,14 +34,15 @@ pub(crate) fn write(document: &mut Document, run: &Run<'_>) {
     }
     document.list(items);
     next_steps(document, run);
+    related(document, run);
 }
 
 /// An action with its reasons.
-fn item(action: Text, ground: Text, source: &str) -> Item {
+fn item(action: Text, ground: Text, documented: &str) -> Item {
     let item = Item::new(action).point(text![strong("This run"), ": ", ground, "."]);
-    match source {
+    match documented {
         "" => item,
-        source => item.point(text![strong("Documented"), ": ", source, "."]),
+        name => item.point(text![strong("Documented"), ": ", source(name), "."]),
     }
 }
 
@@ -298,4 +299,31 @@ fn next_steps(document: &mut Document, run: &Run<'_>) {
         document.paragraph("See what a scenario is going to do, before it does it:");
         document.commands(vec![format!("ackproof explain {}", test.name)]);
     }
+}
+
+/// What else tells of this run, and of what it rests on.
+fn related(document: &mut Document, run: &Run<'_>) {
+    document.heading(2, "Related documents");
+    let captures = !run.ran(|scenario| scenario.capture.is_some()).is_empty();
+    let debezium = captures.then(|| Item::new(source("Debezium connector for PostgreSQL")));
+    let mut items = vec![
+        Item::new(text![
+            code("report.html"),
+            ": timelines, evidence, proofs, configurations in force; ",
+            code("verdict.json"),
+            ": the same for programs; ",
+            code("plan.json"),
+            ": what was planned"
+        ]),
+        Item::new(text![
+            code("ackproof explain claims"),
+            ": what each guarantee means, and what contradicts it"
+        ]),
+        Item::new(source(
+            "Kafka documentation, Design, Message Delivery Semantics",
+        )),
+        Item::new(source("KIP-91; KIP-98; KIP-679; KIP-618")),
+    ];
+    items.extend(debezium);
+    document.list(items);
 }

@@ -8,7 +8,7 @@ use model::claim::Claim;
 use model::scenario::{Producer, Scenario};
 
 use super::figures::{found_where, held_where};
-use crate::document::{Document, Item, Table, Text, code, strong, text};
+use crate::document::{Document, Table, Text, code, source, text};
 use crate::run::{Run, Test};
 use crate::units::{duration_ms, number};
 
@@ -47,7 +47,7 @@ const NAMED_MAX: usize = 3;
 pub(crate) fn write(document: &mut Document, run: &Run<'_>) {
     document.heading(2, "Delivery guarantee analysis");
     document.heading(3, "At-least-once semantics");
-    let items: Vec<Item> = [
+    let rows: Vec<Row> = [
         acks(run),
         retries(run),
         in_flight(run),
@@ -62,21 +62,25 @@ pub(crate) fn write(document: &mut Document, run: &Run<'_>) {
     .into_iter()
     .flatten()
     .collect();
-    if items.is_empty() {
+    if rows.is_empty() {
         document.paragraph("Nothing was run that this section could speak of.");
         return;
     }
-    document
-        .paragraph("For each setting: what Kafka's documentation says, and what this run showed.");
-    document.list(items);
-    in_force(document, run);
+    let mut table = Table::new(["Setting", "Documented", "This run"]);
+    for row in rows {
+        table.row(row);
+    }
+    document.table(table);
+    let mut reported = Document::default();
+    in_force(&mut reported, run);
+    document.folded("The configuration validated: what is in force", reported);
 }
 
 /// One setting: a fact with its source, and the run's result.
-fn item(setting: Text, fact: &str, source: &str, shown: Text) -> Item {
-    Item::new(setting)
-        .point(text![strong("Documented"), " (", source, "): ", fact])
-        .point(text![strong("This run"), ": ", shown, "."])
+type Row = [Text; 3];
+
+fn row(setting: Text, fact: &str, of: &str, shown: Text) -> Row {
+    [setting, text![fact, " (", source(of), ")"], shown]
 }
 
 /// The values that the producers of scenarios that ran give to a key.
@@ -108,7 +112,7 @@ fn setting(key: &str, value: &str) -> Text {
     text![code(format!("{key}={value}"))]
 }
 
-fn acks(run: &Run<'_>) -> Vec<Item> {
+fn acks(run: &Run<'_>) -> Vec<Row> {
     let fact = |value: &str| match value {
         "0" => "the producer waits for no answer, so an acknowledgement proves nothing.",
         "1" => {
@@ -120,7 +124,7 @@ fn acks(run: &Run<'_>) -> Vec<Item> {
     values(run, "acks")
         .into_iter()
         .map(|value| {
-            item(
+            row(
                 setting("acks", value),
                 fact(value),
                 "Kafka documentation, producer configs, acks",
@@ -130,7 +134,7 @@ fn acks(run: &Run<'_>) -> Vec<Item> {
         .collect()
 }
 
-fn retries(run: &Run<'_>) -> Vec<Item> {
+fn retries(run: &Run<'_>) -> Vec<Row> {
     values(run, "retries")
         .into_iter()
         .map(|value| {
@@ -154,7 +158,7 @@ fn retries(run: &Run<'_>) -> Vec<Item> {
                     |test| test.counted(|outcome| outcome.counts.unknown).max(),
                 ),
             ];
-            item(
+            row(
                 setting("retries", value),
                 "not for ever. delivery.timeout.ms (Java client, 120 s by default) or \
                  message.timeout.ms (librdkafka, 300 s) ends the attempts, and whether the record \
@@ -185,9 +189,9 @@ fn most(
     }
 }
 
-fn in_flight(run: &Run<'_>) -> Vec<Item> {
+fn in_flight(run: &Run<'_>) -> Vec<Row> {
     const KEY: &str = "max.in.flight.requests.per.connection";
-    let mut items = Vec::new();
+    let mut rows = Vec::new();
     for value in values(run, KEY) {
         for idempotence in ["false", "true"] {
             let fits = |scenario: &Scenario| {
@@ -209,7 +213,7 @@ fn in_flight(run: &Run<'_>) -> Vec<Item> {
             let mut of = setting(KEY, value);
             of.push(" with ");
             of.push(code(format!("enable.idempotence={idempotence}")));
-            items.push(item(
+            rows.push(row(
                 of,
                 fact,
                 "Kafka documentation, producer configs, max.in.flight.requests.per.connection; \
@@ -222,14 +226,14 @@ fn in_flight(run: &Run<'_>) -> Vec<Item> {
             ));
         }
     }
-    items
+    rows
 }
 
-fn idempotence(run: &Run<'_>) -> Vec<Item> {
+fn idempotence(run: &Run<'_>) -> Vec<Row> {
     values(run, "enable.idempotence")
         .into_iter()
         .map(|value| {
-            item(
+            row(
                 setting("enable.idempotence", value),
                 if value == "true" {
                     "the broker drops what one producer session sends again."
@@ -247,7 +251,7 @@ fn idempotence(run: &Run<'_>) -> Vec<Item> {
         .collect()
 }
 
-fn request_timeout(run: &Run<'_>) -> Vec<Item> {
+fn request_timeout(run: &Run<'_>) -> Vec<Row> {
     const KEY: &str = "request.timeout.ms";
     values(run, KEY)
         .into_iter()
@@ -266,7 +270,7 @@ fn request_timeout(run: &Run<'_>) -> Vec<Item> {
                 ])
             });
             let parts = Text::join(parts, ", ");
-            item(
+            row(
                 setting(KEY, value),
                 "an answer that does not come within it makes the client send again; a broken \
                  connection does so at once.",
@@ -283,7 +287,7 @@ fn request_timeout(run: &Run<'_>) -> Vec<Item> {
 
 /// How full the buffer was: only where one producer's records are all that
 /// can have waited.
-fn buffer(run: &Run<'_>) -> Vec<Item> {
+fn buffer(run: &Run<'_>) -> Vec<Row> {
     const KEY: &str = "buffer.memory";
     values(run, KEY)
         .into_iter()
@@ -318,7 +322,7 @@ fn buffer(run: &Run<'_>) -> Vec<Item> {
                 }
                 _ => text!["records waiting were not measured"],
             };
-            item(
+            row(
                 setting(KEY, value),
                 "what waits to be sent is kept in this much memory; when it is full, send() \
                  blocks, for max.block.ms at most, and then fails.",
@@ -329,7 +333,7 @@ fn buffer(run: &Run<'_>) -> Vec<Item> {
         .collect()
 }
 
-fn min_in_sync(run: &Run<'_>) -> Vec<Item> {
+fn min_in_sync(run: &Run<'_>) -> Vec<Row> {
     const KEY: &str = "min.insync.replicas";
     let mut pairs: BTreeSet<(&str, i16)> = BTreeSet::new();
     for test in run.tests.iter().filter(|test| !test.outcomes.is_empty()) {
@@ -353,7 +357,7 @@ fn min_in_sync(run: &Run<'_>) -> Vec<Item> {
             };
             let mut of = setting(KEY, value);
             of.push(format!(" with replication factor {replicas}"));
-            item(
+            row(
                 of,
                 if value == "1" {
                     "acks=all is satisfied by the leader alone when no other replica is in sync, \
@@ -378,11 +382,11 @@ fn has_group(scenario: &Scenario) -> bool {
     !scenario.groups.is_empty()
 }
 
-fn committed_offset(run: &Run<'_>) -> Vec<Item> {
+fn committed_offset(run: &Run<'_>) -> Vec<Row> {
     if run.ran(has_group).is_empty() {
         return Vec::new();
     }
-    vec![item(
+    vec![row(
         text!["The committed offset"],
         "it is the next offset to read, not the last one read: a consumer goes on at it, not \
          after it.",
@@ -395,11 +399,11 @@ fn committed_offset(run: &Run<'_>) -> Vec<Item> {
     )]
 }
 
-fn commit_after_processing(run: &Run<'_>) -> Vec<Item> {
+fn commit_after_processing(run: &Run<'_>) -> Vec<Row> {
     if run.ran(has_group).is_empty() {
         return Vec::new();
     }
-    vec![item(
+    vec![row(
         text!["Commit after processing"],
         "it is at-least-once, not exactly-once: what was processed and not yet committed when a \
          consumer goes away is processed again.",
@@ -412,12 +416,12 @@ fn commit_after_processing(run: &Run<'_>) -> Vec<Item> {
     )]
 }
 
-fn connector_offsets(run: &Run<'_>) -> Vec<Item> {
+fn connector_offsets(run: &Run<'_>) -> Vec<Row> {
     let captures = |scenario: &Scenario| scenario.capture.is_some();
     if run.ran(captures).is_empty() {
         return Vec::new();
     }
-    vec![item(
+    vec![row(
         text!["The connector's offsets"],
         "Connect stores a source connector's offset after its records; unless \
          exactly.once.source.support is on, what was sent since the last stored offset is sent \

@@ -165,11 +165,7 @@ mod tests {
         let reported = Reported::new(ClientKind::Producer, "", reported);
         let words = |text: &Text| {
             let spans = text.spans().iter();
-            let words = spans.map(|span| match span {
-                crate::document::Span::Plain(words)
-                | crate::document::Span::Code(words)
-                | crate::document::Span::Strong(words) => words.as_str(),
-            });
+            let words = spans.map(crate::document::Span::words);
             words.collect::<String>()
         };
         reported

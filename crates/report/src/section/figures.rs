@@ -12,42 +12,28 @@ use crate::units::{Spread, duration_ms, number};
 
 /// The few figures that tell how a scenario went.
 pub(crate) fn key_figures(test: &Test<'_>) -> Text {
-    let mut figures = Vec::new();
-    let mut add = |before: &str, figure: Option<String>, after: &str| {
-        figures.extend(figure.map(|figure| text![format!("{before}{figure}{after}")]));
-    };
-    let count = |spread: Spread| spread.show(number);
-    let time = |spread: Spread| spread.show(duration_ms);
+    let parts = [counted(test), timed(test)];
+    Text::join(parts.into_iter().filter(|part| !part.is_empty()), ", ")
+}
 
-    if test
-        .scenario
-        .is_some_and(|scenario| scenario.capture.is_some())
-    {
+/// What was counted: nearly the same in each run of a scenario.
+pub(crate) fn counted(test: &Test<'_>) -> Text {
+    let mut figures = Vec::new();
+    let mut add = |spread: Spread, after: &str| {
+        let figure = spread.show(number);
+        figures.extend(figure.map(|figure| text![format!("{figure}{after}")]));
+    };
+    if test.scenario.is_some_and(|it| it.capture.is_some()) {
+        add(test.counted(|outcome| outcome.counts.changes), " changes");
         add(
-            "",
-            count(test.counted(|outcome| outcome.counts.changes)),
-            " changes",
-        );
-        add(
-            "",
-            count(test.counted(|outcome| outcome.counts.change_events)),
+            test.counted(|outcome| outcome.counts.change_events),
             " events",
         );
-        add("", count(test.found(Anomaly::RowMissing)), " missing");
+        add(test.found(Anomaly::RowMissing), " missing");
+        add(test.found(Anomaly::RowDuplicate), " duplicate events");
+    } else if test.scenario.is_some_and(|it| !it.groups.is_empty()) {
         add(
-            "",
-            count(test.found(Anomaly::RowDuplicate)),
-            " duplicate events",
-        );
-        add("next event after ", time(test.spread(first_event_ms)), "");
-        add("caught up after ", time(test.spread(caught_up_ms)), "");
-    } else if test
-        .scenario
-        .is_some_and(|scenario| !scenario.groups.is_empty())
-    {
-        add(
-            "",
-            count(test.counted(|outcome| outcome.counts.acknowledged)),
+            test.counted(|outcome| outcome.counts.acknowledged),
             " acknowledged",
         );
         let reading = test.scenario.map_or(0, |scenario| scenario.groups.len());
@@ -55,24 +41,13 @@ pub(crate) fn key_figures(test: &Test<'_>) -> Text {
             1 => String::from(" processed"),
             more => format!(" processed by {more} groups"),
         };
-        add("", count(test.spread(processed)), &by);
-        add("", count(test.found(Anomaly::GroupGap)), " skipped");
-        add("", count(test.found(Anomaly::Reprocessed)), " reprocessed");
-        add("out for ", time(test.spread(outage_ms)), "");
-        add(
-            "reading again ",
-            time(test.spread(recovery_ms)),
-            " after its start",
-        );
+        add(test.spread(processed), &by);
+        add(test.found(Anomaly::GroupGap), " skipped");
+        add(test.found(Anomaly::Reprocessed), " reprocessed");
     } else {
+        add(test.counted(|outcome| outcome.counts.sent), " sent");
         add(
-            "",
-            count(test.counted(|outcome| outcome.counts.sent)),
-            " sent",
-        );
-        add(
-            "",
-            count(test.counted(|outcome| outcome.counts.acknowledged)),
+            test.counted(|outcome| outcome.counts.acknowledged),
             " acknowledged",
         );
         for (name, spread) in [
@@ -80,22 +55,47 @@ pub(crate) fn key_figures(test: &Test<'_>) -> Text {
             (" unknown", test.counted(|outcome| outcome.counts.unknown)),
         ] {
             if !spread.is_zero() {
-                add("", count(spread), name);
+                add(spread, name);
             }
         }
-        add("", count(test.found(Anomaly::LostWrite)), " lost");
-        add("", count(test.found(Anomaly::Duplicate)), " duplicates");
-        add(
-            "no ack for ",
-            time(test.spread(|m| m.silent_longest_ms)),
-            "",
-        );
-        add(
-            "first ack ",
-            time(test.spread(|m| m.healed_to_first_ack_ms)),
-            " after the heal",
-        );
+        add(test.found(Anomaly::LostWrite), " lost");
+        add(test.found(Anomaly::Duplicate), " duplicates");
     }
+    Text::join(figures, ", ")
+}
+
+/// What was timed: another in each run.
+pub(crate) fn timed(test: &Test<'_>) -> Text {
+    let is_capture = test.scenario.is_some_and(|it| it.capture.is_some());
+    let has_groups = test.scenario.is_some_and(|it| !it.groups.is_empty());
+    let figures: [(&str, Spread, &str); 2] = if is_capture {
+        [
+            ("next event after ", test.spread(first_event_ms), ""),
+            ("caught up after ", test.spread(caught_up_ms), ""),
+        ]
+    } else if has_groups {
+        [
+            ("out for ", test.spread(outage_ms), ""),
+            (
+                "reading again ",
+                test.spread(recovery_ms),
+                " after its start",
+            ),
+        ]
+    } else {
+        [
+            ("no ack for ", test.spread(|m| m.silent_longest_ms), ""),
+            (
+                "first ack ",
+                test.spread(|m| m.healed_to_first_ack_ms),
+                " after the heal",
+            ),
+        ]
+    };
+    let figures = figures.into_iter().filter_map(|(before, spread, after)| {
+        let time = spread.show(duration_ms)?;
+        Some(text![format!("{before}{time}{after}")])
+    });
     Text::join(figures, ", ")
 }
 

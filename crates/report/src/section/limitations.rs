@@ -8,7 +8,8 @@ use model::scenario::words::counted;
 use model::scenario::{Consequence, EMBEDDED, Scenario};
 
 use super::figures::found_where;
-use super::results::{in_repetition, named};
+use super::results::in_repetition;
+use super::scenario;
 use crate::document::{Document, Item, Text, code, strong, text};
 use crate::run::{Run, Word};
 
@@ -40,24 +41,14 @@ fn demonstrated(run: &Run<'_>) -> Vec<Item> {
                 {
                     continue;
                 }
-                let mut item = Item::new(text![
-                    code(outcome.name.as_str()),
+                items.push(Item::new(text![
+                    scenario(&outcome.name),
                     ": ",
                     in_repetition(test, outcome),
                     code(guarantee.claim),
                     format!(" {}: ", Word::of(guarantee)),
                     guarantee.reason.as_str(),
-                ]);
-                for finding in &outcome.findings {
-                    if guarantee.claim.contradicted_by().contains(&finding.anomaly) {
-                        item = item.point(text![
-                            code(finding.anomaly),
-                            format!(" {}: ", finding.count),
-                            named(finding),
-                        ]);
-                    }
-                }
-                items.push(item);
+                ]));
             }
         }
     }

@@ -1,42 +1,95 @@
-//! The three recovery patterns, in the numbers of this run.
+//! The recovery patterns as they are documented, and in the numbers of this run.
 
 use model::anomaly::Anomaly;
 use model::claim::Claim;
-use model::scenario::{Consequence, Scenario};
+use model::scenario::{Consequence, FaultTarget, Scenario};
 
-use super::figures::{lag_peak, outage_ms, recovery_ms};
-use crate::document::{Document, Table, Text, code, text};
+use super::figures::{caught_up_ms, first_event_ms, lag_peak, outage_ms, recovery_ms};
+use super::scenario;
+use crate::document::{Document, Item, Table, code, source, text};
 use crate::run::{Run, Test};
 use crate::units::{duration_ms, number};
 
 const NOT_MEASURED: &str = "Not measured in this run.";
 
 pub(crate) fn write(document: &mut Document, run: &Run<'_>) {
-    let freezes = |scenario: &Scenario| scenario.leads_to(Consequence::BrokersFreeze);
     document.heading(2, "Failure recovery patterns");
-    document.heading(3, "Broker restart");
-    pattern(document, run, Consequence::BrokersEnd, &PRODUCER_ROWS, "");
-    document.heading(3, "Consumer restart");
-    pattern(document, run, Consequence::MemberEnds, &CONSUMER_ROWS, "");
-    document.heading(3, "Network partition");
-    pattern(
-        document,
-        run,
-        Consequence::BrokersUnreachable,
-        &PRODUCER_ROWS,
-        if run.ran(freezes).is_empty() {
-            ""
-        } else {
-            "A frozen broker is not a partition: its connections stay open, and what waits in \
-             them is answered when it continues. A cut ends them."
-        },
-    );
+    for of in &PATTERNS {
+        pattern(document, run, of);
+    }
 }
 
-/// One row of a scenario; none where it was not measured.
-type Row = (&'static str, fn(&Test<'_>) -> Option<String>);
+/// How a part of the pipeline recovers.
+struct Pattern {
+    title: &'static str,
+    /// What is documented of it, in steps, and where.
+    steps: &'static [&'static str],
+    source: &'static str,
+    is_in: fn(&Scenario) -> bool,
+    figures: &'static [Figure],
+}
 
-const PRODUCER_ROWS: [Row; 10] = [
+const PATTERNS: [Pattern; 4] = [
+    Pattern {
+        title: "Broker restart",
+        steps: &[
+            "The producer loses its connections, and keeps what has no outcome in buffer.memory.",
+            "It connects again after reconnect.backoff.ms, up to reconnect.backoff.max.ms, and \
+             sends again after retry.backoff.ms.",
+            "What was stored and not answered is stored twice, unless the producer is idempotent.",
+            "What outlasts delivery.timeout.ms is given up, and its outcome is unknown.",
+        ],
+        source: "KIP-91; Kafka documentation, producer configs, delivery.timeout.ms",
+        is_in: |scenario| scenario.leads_to(Consequence::BrokersEnd),
+        figures: &OF_PRODUCERS,
+    },
+    Pattern {
+        title: "Consumer restart",
+        steps: &[
+            "A member that leaves cleanly commits and leaves its group; one that is killed is \
+             missed after session.timeout.ms, or comes back as the same static member.",
+            "Its successor resumes at the committed offset: the next record to read.",
+            "What was processed and not yet committed is processed again.",
+        ],
+        source: "KafkaConsumer, Offsets and Consumer Position; KIP-345",
+        is_in: |scenario| scenario.leads_to(Consequence::MemberEnds),
+        figures: &OF_CONSUMERS,
+    },
+    Pattern {
+        title: "Network partition",
+        steps: &[
+            "No answer comes; after request.timeout.ms the producer ends the connection.",
+            "It sends again when it can connect; requests whose answers were lost are repeated.",
+            "A frozen broker is no partition: its connections stay open, and what waits in them \
+             is answered when it continues.",
+        ],
+        source: "Kafka documentation, producer configs, request.timeout.ms",
+        is_in: |scenario| scenario.leads_to(Consequence::BrokersUnreachable),
+        figures: &OF_PRODUCERS,
+    },
+    Pattern {
+        title: "Debezium connector restart",
+        steps: &[
+            "Connect stores a source connector's offset after its records, every \
+             offset.flush.interval.ms.",
+            "The task that is started again asks the replication slot for what comes after the \
+             stored offset: what was sent since is sent again.",
+            "PostgreSQL keeps the log that the slot has not confirmed, without a bound unless \
+             max_slot_wal_keep_size sets one.",
+        ],
+        source: "KIP-618; Debezium connector for PostgreSQL",
+        is_in: |scenario| {
+            let mut faults = scenario.faults.iter();
+            faults.any(|fault| fault.kind.definition().breaks == FaultTarget::Connector)
+        },
+        figures: &OF_CONNECTORS,
+    },
+];
+
+/// A column: what is measured; none where it was not.
+type Figure = (&'static str, fn(&Test<'_>) -> Option<String>);
+
+const OF_PRODUCERS: [Figure; 10] = [
     ("outage: in force to healed", |test| {
         test.outages().show(duration_ms)
     }),
@@ -67,7 +120,7 @@ const PRODUCER_ROWS: [Row; 10] = [
     ("no-loss", |test| claim(test, Claim::NoLoss)),
 ];
 
-const CONSUMER_ROWS: [Row; 9] = [
+const OF_CONSUMERS: [Figure; 9] = [
     ("outage: in force to healed", |test| {
         test.outages().show(duration_ms)
     }),
@@ -90,14 +143,36 @@ const CONSUMER_ROWS: [Row; 9] = [
     ("recovers-within", |test| claim(test, Claim::RecoversWithin)),
 ];
 
+const OF_CONNECTORS: [Figure; 6] = [
+    ("outage: in force to healed", |test| {
+        test.outages().show(duration_ms)
+    }),
+    ("first change event after the restart", |test| {
+        test.spread(first_event_ms).show(duration_ms)
+    }),
+    ("caught up after", |test| {
+        test.spread(caught_up_ms).show(duration_ms)
+    }),
+    ("changes without an event", |test| {
+        test.found(Anomaly::RowMissing).show(number)
+    }),
+    ("changes with two events", |test| {
+        test.found(Anomaly::RowDuplicate).show(number)
+    }),
+    ("no-row-missing", |test| claim(test, Claim::NoRowMissing)),
+];
+
 fn claim(test: &Test<'_>, claim: Claim) -> Option<String> {
     let tally = test.claim_tally(claim);
     (tally.total() > 0).then(|| tally.to_string())
 }
 
-fn pattern(document: &mut Document, run: &Run<'_>, what: Consequence, rows: &[Row], remark: &str) {
+fn pattern(document: &mut Document, run: &Run<'_>, of: &Pattern) {
+    document.heading(3, of.title);
+    document.list(of.steps.iter().map(|step| Item::new(*step)).collect());
+    document.paragraph(text!["Documented: ", source(of.source), "."]);
     let mut measured = Vec::new();
-    for test in run.ran(|scenario| scenario.leads_to(what)) {
+    for test in run.ran(of.is_in) {
         let landed = test.where_faults_landed();
         let void = test.outcomes.len() - landed.outcomes.len();
         if void > 0 {
@@ -118,19 +193,16 @@ fn pattern(document: &mut Document, run: &Run<'_>, what: Consequence, rows: &[Ro
         document.paragraph(NOT_MEASURED);
         return;
     }
-    let names = measured.iter().map(|test| text![code(test.name)]);
-    let mut table = Table::new(std::iter::once(Text::default()).chain(names));
-    for (name, figure) in rows {
-        let cells: Vec<Option<String>> = measured.iter().map(|test| figure(test)).collect();
-        if cells.iter().any(Option::is_some) {
-            let cells = cells
-                .into_iter()
-                .map(|cell| text![cell.unwrap_or_else(|| String::from("not established"))]);
-            table.row(std::iter::once(text![*name]).chain(cells));
-        }
+    let figures = of.figures.iter();
+    let figures = figures.filter(|(_, figure)| measured.iter().any(|it| figure(it).is_some()));
+    let figures: Vec<&Figure> = figures.collect();
+    let head = figures.iter().map(|(name, _)| text![*name]);
+    let mut table = Table::new([text!["In this run"]].into_iter().chain(head));
+    for test in &measured {
+        let cells = figures.iter().map(|(_, figure)| figure(test));
+        let cells =
+            cells.map(|cell| text![cell.unwrap_or_else(|| String::from("not established"))]);
+        table.row([text![scenario(test.name)]].into_iter().chain(cells));
     }
     document.table(table);
-    if !remark.is_empty() {
-        document.paragraph(remark);
-    }
 }

@@ -27,18 +27,25 @@ pub(super) fn write(document: &mut Document, test: &Test<'_>) {
     if test.outcomes.is_empty() {
         return;
     }
-    doubts(document, test);
+    let is_repeated = test.outcomes.len() > 1;
+    if is_repeated {
+        doubts(document, test);
+    }
     failures(document, test);
     document.table(guarantees(test));
     document.table(counts(test));
-    findings(document, test);
+    if is_repeated {
+        findings(document, test);
+    }
     document.table(measurements(test));
     document.table(latencies(test));
     document.table(groups(test));
     document.table(still_reading(test));
     document.table(throttled(test));
     document.table(errors(test));
-    calibration(document, test);
+    if is_repeated {
+        calibration(document, test);
+    }
 }
 
 /// Parts that failed by themselves, with their traces.
@@ -266,7 +273,7 @@ pub(super) fn named(finding: &Finding) -> Text {
     text![ranges.join(", ")]
 }
 
-fn proof(example: &Example) -> Table {
+pub(super) fn proof(example: &Example) -> Table {
     let mut table = Table::new(["At", "Who", "What"]);
     for operation in &example.operations {
         table.row([

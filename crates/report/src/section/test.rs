@@ -1,5 +1,6 @@
-//! One section for each scenario: criterion, plan, injection, expectation, and, in
-//! [`results`](super::results), the results.
+//! A scenario in full, for the page to fold: criterion, plan, injection, expectation, and, in
+//! [`results`](super::results), the results. What the page shows beside it of a single
+//! repetition, it does not repeat.
 
 use std::collections::BTreeMap;
 
@@ -9,19 +10,8 @@ use model::verdict::FaultVerdict;
 
 use super::{clients, plan_words, results};
 use crate::document::{Document, Item, Table, Text, code, strong, text};
-use crate::run::{Run, Test, outage_ms};
+use crate::run::{Test, outage_ms};
 use crate::units::{Spread, duration_ms};
-
-pub(crate) fn write(document: &mut Document, run: &Run<'_>) {
-    document.heading(2, "Delivery guarantee tests");
-    if run.tests.is_empty() {
-        document.paragraph("None was run.");
-    }
-    let mut earlier = Earlier::default();
-    for test in &run.tests {
-        one(document, test, run.configurations, &mut earlier);
-    }
-}
 
 /// The tables that were printed, and for which scenario.
 #[derive(Default)]
@@ -30,14 +20,13 @@ pub(crate) struct Earlier<'a> {
     configuration: Vec<(&'a str, Table)>,
 }
 
-pub(crate) fn one<'a>(
+pub(crate) fn write<'a>(
     document: &mut Document,
     test: &Test<'a>,
     configurations: &BTreeMap<String, Config>,
     earlier: &mut Earlier<'a>,
 ) {
     if let Some(scenario) = test.scenario {
-        document.heading(3, text![scenario.title.as_str(), ": ", code(test.name)]);
         if !scenario.criterion.is_empty() {
             document.paragraph(text![
                 strong("Success criterion."),
@@ -45,11 +34,7 @@ pub(crate) fn one<'a>(
                 scenario.criterion.as_str()
             ]);
         }
-        if scenario.why.is_empty() {
-            document.paragraph(text![strong("Scenario.")]);
-        } else {
-            document.paragraph(text![strong("Scenario."), " ", scenario.why.as_str()]);
-        }
+        document.paragraph(text![strong("Scenario.")]);
         document.list(
             plan_words::traffic(scenario)
                 .into_iter()
@@ -88,7 +73,6 @@ pub(crate) fn one<'a>(
             ]);
         }
     } else {
-        document.heading(3, text![code(test.name)]);
         document.paragraph("The plan of this run does not have this scenario.");
     }
     document.paragraph(text![strong("Results."), " ", verdict_line(test)]);
@@ -172,6 +156,9 @@ fn injection(document: &mut Document, test: &Test<'_>) {
             .collect(),
     );
 
+    if test.outcomes.len() == 1 {
+        return;
+    }
     let mut landed = Table::new(["Fault", "Landed", "Start", "End", "Duration"]);
     let mut evidence = Table::new(["Evidence", "Found", "Seen"]);
     let mut aftermath = Table::new(["What became of it", "So", "Seen"]);

@@ -216,7 +216,7 @@ fn two_scenarios_by_themselves_are_compared_whatever_their_names_are() {
     let (with, after) = run(&["answer-lost-idempotence"], 1);
     let page = |plan: &RunPlan, verdict| {
         let none = std::collections::BTreeMap::new();
-        let page = html(plan, verdict, &none, &std::collections::BTreeMap::new());
+        let page = html(plan, verdict, &none, &report::Recorded::default());
         Compared::read(&page).unwrap()
     };
     let diff = Diff::new(&page(&without, &before), &page(&with, &after));

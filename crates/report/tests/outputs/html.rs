@@ -7,7 +7,7 @@ use model::anomaly::Anomaly;
 use model::course::{Course, Mark, MarkKind, Quantity, Series, Strip};
 use model::plan::RunPlan;
 use model::verdict::{RunVerdict, Verdict};
-use report::{Compared, html};
+use report::{Compared, LogExcerpt, Recorded, html};
 
 use super::made;
 
@@ -53,14 +53,22 @@ pub(super) fn course() -> Course {
     }
 }
 
-/// The courses of a plan: all alike.
-pub(super) fn courses(plan: &RunPlan) -> BTreeMap<String, Course> {
+/// What was recorded of a plan: of each scenario alike.
+pub(super) fn recorded(plan: &RunPlan) -> Recorded {
     let folders = plan.scenarios.iter().map(model::plan::ScenarioPlan::folder);
-    folders.map(|folder| (folder, course())).collect()
+    let logs = vec![LogExcerpt {
+        file: String::from("broker-1.log"),
+        lines: vec![String::from("[2026-11-29T22:10:03,120] WARN it <stops>")],
+        left_out: 2,
+    }];
+    Recorded {
+        courses: folders.clone().map(|it| (it, course())).collect(),
+        logs: folders.map(|it| (it, logs.clone())).collect(),
+    }
 }
 
 pub(super) fn page(plan: &RunPlan, verdict: &RunVerdict) -> String {
-    html(plan, verdict, &made::configurations(), &courses(plan))
+    html(plan, verdict, &made::configurations(), &recorded(plan))
 }
 
 /// The page without style, script and data, a tag a line.
@@ -80,7 +88,7 @@ fn violated() {
 fn inconclusive_with_doubts() {
     let (plan, verdict) = made::doubtful();
     let none = BTreeMap::new();
-    let page = html(&plan, &verdict, &none, &BTreeMap::new());
+    let page = html(&plan, &verdict, &none, &Recorded::default());
     let (first_screen, _) = body(&page).split_once("<nav").map(own).unwrap();
     insta::assert_snapshot!(first_screen);
     assert!(page.contains("took no effect"));
@@ -104,7 +112,7 @@ fn expected_violation() {
 fn empty() {
     let plan = made::plan(&[], 1);
     let none = BTreeMap::new();
-    let page = html(&plan, &made::verdict(&plan), &none, &BTreeMap::new());
+    let page = html(&plan, &made::verdict(&plan), &none, &Recorded::default());
     assert!(page.contains("No scenario was run, so nothing can be said."));
     assert!(!page.contains("<table class=\"matrix\""));
 }
@@ -139,7 +147,7 @@ fn the_page_of_the_main_job_is_one_file_of_bounded_size() {
         &plan,
         &made::verdict(&plan),
         &configurations,
-        &courses(&plan),
+        &recorded(&plan),
     );
     assert!(page.len() < 600_000, "{} bytes", page.len());
     for foreign in ["src=", "<link", "@import", "url(", "fetch("] {
@@ -168,12 +176,16 @@ fn hostile_data_stays_data() {
     verdict
         .versions
         .insert(hostile.to_owned(), hostile.to_owned());
-    let mut courses = courses(&plan);
-    for course in courses.values_mut() {
+    let mut recorded = recorded(&plan);
+    for course in recorded.courses.values_mut() {
         course.series[2].group = Some(hostile.to_owned());
         course.strips[0].partition = hostile.to_owned();
     }
-    let page = html(&plan, &verdict, &made::configurations(), &courses);
+    for logs in recorded.logs.values_mut() {
+        logs[0].file = hostile.to_owned();
+        logs[0].lines = vec![hostile.to_owned()];
+    }
+    let page = html(&plan, &verdict, &made::configurations(), &recorded);
     let scripts = page.matches("<script").count();
     assert_eq!(scripts, 2, "data and the button");
     assert_eq!(page.matches("</script").count(), 2);
@@ -229,11 +241,53 @@ fn names_are_without_the_prefix_of_a_run_on_a_cluster() {
     let Some(prefix) = prefixed.scenarios.first().and_then(|it| it.prefix.clone()) else {
         return;
     };
-    let mut courses = courses(&prefixed);
-    for course in courses.values_mut() {
+    let mut recorded = recorded(&prefixed);
+    for course in recorded.courses.values_mut() {
         course.strips[0].partition = format!("{prefix}orders-0");
     }
     let verdict = made::verdict(&prefixed);
-    let page = html(&prefixed, &verdict, &made::configurations(), &courses);
+    let page = html(&prefixed, &verdict, &made::configurations(), &recorded);
     assert!(!page.contains(&prefix.to_string()));
+}
+
+/// Scenarios that differ in one key stand side by side, with what that changed.
+#[test]
+fn twins_stand_side_by_side_with_the_key_that_differs() {
+    let plan = made::plan(
+        &["acks-1-leader-kill", "acks-all-leader-kill", "broker-kill"],
+        1,
+    );
+    let page = page(&plan, &made::verdict(&plan));
+    let (_, twins) = page.split_once("id=\"twins\"").unwrap();
+    let (twins, _) = twins.split_once("</section>").unwrap();
+    assert!(twins.contains("<code>acks</code>"), "{twins}");
+    for side in [
+        "<code>1</code> in <a href=\"#scenario-acks-1-leader-kill\">",
+        "<code>all</code> in <a href=\"#scenario-acks-all-leader-kill\">",
+        "no-loss <span class=\"badge expected\">VIOLATED as expected</span>",
+        "no-loss <span class=\"badge held\">HELD</span>",
+    ] {
+        assert!(twins.contains(side), "{side} in {twins}");
+    }
+    assert_eq!(twins.matches("<tr>").count(), 2, "{twins}");
+    // Another signal is another experiment.
+    let plan = made::plan(&["broker-restart", "broker-kill"], 1);
+    assert!(!self::page(&plan, &made::verdict(&plan)).contains("id=\"twins\""));
+}
+
+#[test]
+fn the_pipeline_is_drawn_with_the_hop_that_lost_records() {
+    let (plan, mut verdict) = made::violated();
+    let pipeline = |verdict: &RunVerdict| {
+        let page = page(&plan, verdict);
+        let (_, from) = page.split_once("<ol class=\"pipeline\"").unwrap();
+        from.split_once("</ol>").unwrap().0.to_owned()
+    };
+    let in_the_log = "<span class=\"lost\">topic orders: 1 record lost here</span>";
+    assert!(pipeline(&verdict).contains(in_the_log));
+    let lost_at = &mut verdict.scenarios[0].findings[0].lost_at;
+    lost_at[0] = model::verdict::LostAt::new(model::verdict::Hop::NeverSeen, 1);
+    let drawn = pipeline(&verdict);
+    assert!(drawn.contains("<span class=\"lost\">1 record lost on the way</span>"));
+    assert!(drawn.contains("<span class=\"hop\">topic orders</span>"));
 }

@@ -56,8 +56,14 @@ pub(super) fn plan(names: &[&str], repeat: u32) -> RunPlan {
         .iter()
         .map(|name| parse(name, embedded(name).unwrap()).unwrap())
         .collect();
-    let mut plan = RunPlan::new(RunId::new(0x5eed), 41, versions(), &scenarios, repeat);
-    plan.circumstances = Some(circumstances(names));
+    plan_of(&scenarios, repeat)
+}
+
+/// The plan of any scenarios.
+pub(super) fn plan_of(scenarios: &[Scenario], repeat: u32) -> RunPlan {
+    let mut plan = RunPlan::new(RunId::new(0x5eed), 41, versions(), scenarios, repeat);
+    let names: Vec<&str> = scenarios.iter().map(|it| it.name.as_str()).collect();
+    plan.circumstances = Some(circumstances(&names));
     for (scenario, number) in plan.scenarios.iter_mut().zip(0..) {
         scenario.timing = Some(Timing {
             start_ms: 1_000 * number,

@@ -6,6 +6,8 @@
     reason = "a test that cannot go on has failed"
 )]
 
+mod assumptions;
+mod badge;
 mod browser;
 mod diff;
 mod html;

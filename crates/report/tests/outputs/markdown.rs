@@ -1,5 +1,7 @@
 //! What `report.md` says, and above all what it must not say.
 
+use std::collections::BTreeMap;
+
 use model::plan::RunPlan;
 use model::scenario::EMBEDDED;
 use model::verdict::{RunVerdict, Verdict};
@@ -8,7 +10,7 @@ use super::made;
 use report::markdown as rendered;
 
 fn report(plan: &RunPlan, verdict: &RunVerdict) -> String {
-    rendered(plan, verdict, &made::configurations())
+    rendered(plan, verdict, &made::configurations(), &BTreeMap::new())
 }
 
 /// What the main job runs.
@@ -64,7 +66,8 @@ fn empty() {
     insta::assert_snapshot!(rendered(
         &plan,
         &verdict,
-        &std::collections::BTreeMap::new()
+        &BTreeMap::new(),
+        &BTreeMap::new()
     ));
 }
 
@@ -75,7 +78,7 @@ fn a_planned_scenario_without_a_verdict_is_said_to_be_not_run() {
     verdict.scenarios.truncate(1);
     let text = report(&plan, &verdict);
     assert!(text.contains("Planned and without a verdict: 1."));
-    assert!(text.contains("**Results.** Not run."));
+    assert!(text.contains("**Results**: not run"));
     assert!(text.contains("`broker-kill`: 1 planned run without a verdict."));
 }
 
@@ -116,12 +119,7 @@ fn no_zero_is_claimed_where_nothing_was_established() {
     let mut only_doubted = made::verdict(&plan);
     only_doubted.scenarios[0].doubts = vec![String::from("the history is not whole")];
     let text = text + &report(&plan, &only_doubted);
-    for claim in [
-        "0 lost",
-        "0 doubled",
-        "none in",
-        "acknowledged records lost | 0",
-    ] {
+    for claim in ["0 lost", "0 doubled", "none in", "**Nothing**"] {
         assert!(!text.contains(claim), "{claim}");
     }
     let plan = made::plan(&["broker-pause"], 1);
@@ -164,7 +162,9 @@ fn hostile_data_stays_data() {
     plan.scenarios[0].scenario.topics[0].name = String::from("a|b`c\n# d");
     plan.scenarios[0].scenario.producers[0].topic = String::from("a|b`c\n# d");
     let mut verdict = made::verdict(&plan);
-    verdict.scenarios[0].guarantees[0].reason = String::from("x | y\n| HELD | <b>");
+    let guarantee = &mut verdict.scenarios[0].guarantees[0];
+    guarantee.verdict = Verdict::Inconclusive;
+    guarantee.reason = String::from("x | y\n| HELD | <b>");
     let text = report(&plan, &verdict);
     assert!(text.contains("``a|b`c # d``"));
     assert!(text.contains(r"x \| y \| HELD \| \<b>"));
@@ -182,4 +182,60 @@ fn on_a_cluster_of_somebody_elses_what_was_left_out_is_told_with_its_reasons() {
     assert!(text.contains(
         "- `broker-restart` was skipped: it needs to stop and start brokers (broker-restart)."
     ));
+}
+
+/// A reader sees the answers at once.
+#[test]
+fn the_summary_is_one_screen() {
+    for (plan, verdict) in [
+        (all(), made::verdict(&all())),
+        made::violated(),
+        made::doubtful(),
+    ] {
+        let text = report(&plan, &verdict);
+        let (_, summary) = text.split_once("## Executive summary").unwrap();
+        let (summary, _) = summary.split_once("<details>").unwrap();
+        assert!(summary.lines().count() <= 30, "{summary}");
+    }
+}
+
+/// Two runs of the same scenarios take different times, and find the same.
+#[test]
+fn the_reports_of_two_runs_differ_in_few_lines() {
+    let plan = all();
+    let first = made::verdict(&plan);
+    let mut later = plan.clone();
+    if let Some(circumstances) = &mut later.circumstances {
+        circumstances.started_at = String::from("2026-12-01T08:00:00Z");
+        circumstances.duration_ms = Some(70_123);
+    }
+    let mut second = made::verdict(&later);
+    for outcome in &mut second.scenarios {
+        let measured = &mut outcome.measurements;
+        measured.silent_longest_ms = measured.silent_longest_ms.map(|ms| ms + 217);
+        measured.healed_to_first_ack_ms = measured.healed_to_first_ack_ms.map(|ms| ms * 3);
+        measured.outstanding_peak = measured.outstanding_peak.map(|records| records + 40);
+        for latency in [&mut measured.latency_before, &mut measured.latency_during] {
+            *latency = latency.map(|mut latency| {
+                latency.p99_us *= 7;
+                latency
+            });
+        }
+        for group in &mut measured.groups {
+            group.outage_ms = group.outage_ms.map(|ms| ms + 1_000);
+            group.lag_peak += 3;
+        }
+        for fault in &mut outcome.faults {
+            fault.injected_ms = fault.injected_ms.map(|ms| ms + 11);
+            for evidence in &mut fault.evidence {
+                evidence.detail.push_str(", more or less");
+            }
+        }
+    }
+    let (first, second) = (report(&plan, &first), report(&later, &second));
+    assert_eq!(first.lines().count(), second.lines().count());
+    let differ = first.lines().zip(second.lines());
+    let differ: Vec<_> = differ.filter(|(one, other)| one != other).collect();
+    // A line for each scenario, in each pattern that it shows, and a few for all of them.
+    assert!(differ.len() <= 2 * plan.scenarios.len(), "{differ:#?}");
 }
