@@ -31,6 +31,7 @@ func main() {
 func (c *client) Start(start subject.Request) (subject.Ready, error) {
 	ready := subject.Ready{Client: "franz-go", Config: map[string]string{}, Set: []string{}}
 	ready.Version = subject.Version("github.com/twmb/franz-go")
+	ready.Cannot = map[string]string{"some-offsets": "a GroupTransactSession commits all that was polled"}
 	transactional := start.Producer != nil && start.Producer.Config["transactional.id"] != ""
 	var consumer, producer []kgo.Opt
 	var err error

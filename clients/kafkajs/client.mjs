@@ -14,7 +14,7 @@ const FENCED = ['INVALID_PRODUCER_EPOCH', 'PRODUCER_FENCED', 'FENCED_INSTANCE_ID
 
 class KafkaJS extends Subject {
   async start({ check, producer, consumer }) {
-    const ready = { client: 'kafkajs', version, config: {}, set: [] }
+    const ready = { client: 'kafkajs', version, config: {}, set: [], cannot: CANNOT }
     for (const [wanted, kinds] of [[consumer, CONSUMING], [producer, PRODUCING]]) {
       if (!wanted) continue
       const { given, inForce, set } = configure(wanted.config, kinds)
@@ -44,7 +44,8 @@ class KafkaJS extends Subject {
   error(error) {
     const type = error.type ?? error.cause?.type ?? error.originalError?.type
     const kind =
-      FENCED.includes(type) ? 'fenced'
+      error instanceof PartitionsLost ? 'stale'
+      : FENCED.includes(type) ? 'fenced'
       : STALE.includes(type) ? 'stale'
       : REFUSED.includes(type) ? 'refused'
       : error.retriable ? 'retriable'
@@ -63,11 +64,11 @@ class KafkaJS extends Subject {
 
   send(records) {
     for (const it of records) {
-      // KafkaJS throws a TypeError for the whole call.
+      // KafkaJS throws a TypeError for the whole call, which may have other records.
       const lacking = it.headers?.find(header => header.value == null)
       if (!lacking) this.#waiting.push(it)
       else {
-        const error = new TypeError(`KafkaJS has no header without a value: ${lacking.key}`)
+        const error = new TypeError(`${CANNOT['header-without-value']}: ${lacking.key}`)
         this.tell('failed', { id: it.id, error: this.error(error) })
       }
     }
@@ -120,6 +121,7 @@ class KafkaJS extends Subject {
   // Consuming: KafkaJS calls eachBatch, and a batch is over when the polls have taken it all.
 
   #owned = []
+  #rebalances = [] // since the last poll, which tells of them
   #batch = null
   #arrived = () => {}
 
@@ -132,7 +134,7 @@ class KafkaJS extends Subject {
       this.#owned = Object.entries(memberAssignment).flatMap(([topic, partitions]) =>
         partitions.map(partition => ({ topic, partition })),
       )
-      if (this.#owned.length > 0) this.tell('assigned', { partitions: this.#owned })
+      if (this.#owned.length > 0) this.#rebalances.push(['assigned', this.#owned])
     })
     this.consumer.on(CRASH, ({ payload: { error, restart } }) => {
       if (!restart) this.crashed = error
@@ -161,10 +163,15 @@ class KafkaJS extends Subject {
   }
 
   #lose() {
-    if (this.#owned.length > 0) this.tell('lost', { partitions: this.#owned })
+    if (this.#owned.length > 0) this.#rebalances.push(['lost', this.#owned])
     this.#owned = []
     this.#batch?.resolve() // what is left of it is not this member's any more
     this.#batch = null
+  }
+
+  #tellRebalances() {
+    for (const [event, partitions] of this.#rebalances) this.tell(event, { partitions })
+    this.#rebalances = []
   }
 
   async poll({ max, wait_ms }) {
@@ -177,6 +184,7 @@ class KafkaJS extends Subject {
       })
       clearTimeout(timer)
     }
+    this.#tellRebalances()
     if (this.crashed) throw this.crashed
     const batch = this.#batch
     if (!batch || batch.isStale()) return []
@@ -208,7 +216,16 @@ class KafkaJS extends Subject {
     }
   }
 
+  // KafkaJS commits with the generation that the member has by now, whichever partitions it had.
+  #mustOwn(offsets) {
+    for (const [event, lost] of this.#rebalances)
+      for (const { topic, partition } of offsets)
+        if (event === 'lost' && lost.some(it => it.topic === topic && it.partition === partition))
+          throw new PartitionsLost(`${topic} ${partition} was lost in a rebalance`)
+  }
+
   commit({ offsets }) {
+    this.#mustOwn(offsets)
     return this.consumer.commitOffsets(offsets.map(it => ({ ...it, offset: String(it.offset) })))
   }
 
@@ -234,6 +251,7 @@ class KafkaJS extends Subject {
 
   // Without the group's metadata: KafkaJS does not know KIP-447.
   sendOffsets({ offsets }) {
+    this.#mustOwn(offsets)
     const topics = offsets.map(({ topic, partition, offset }) => {
       return { topic, partitions: [{ partition, offset: String(offset) }] }
     })
@@ -254,6 +272,7 @@ class KafkaJS extends Subject {
 
   async close() {
     await this.flush()
+    this.#tellRebalances()
     if (this.consumer && this.#owned.length > 0) {
       // KafkaJS has no callback for it; what an application commits here is in time.
       this.tell('revoked', { partitions: this.#owned })
@@ -265,6 +284,14 @@ class KafkaJS extends Subject {
   }
 }
 
+class PartitionsLost extends Error {
+  name = 'PartitionsLost'
+}
+
+const CANNOT = {
+  'header-without-value': 'KafkaJS has no header without a value',
+  revoked: 'KafkaJS tells of a rebalance when it is on its way',
+}
 const LARGE = 500_000 // bytes of values: a broker takes batches of a megabyte
 const COMPRESSION = { none: CompressionTypes.None, gzip: CompressionTypes.GZIP }
 

@@ -33,6 +33,7 @@ func main() {
 func (c *client) Start(start subject.Request) (subject.Ready, error) {
 	ready := subject.Ready{Client: "sarama", Config: map[string]string{}, Set: []string{}}
 	ready.Version = subject.Version("github.com/IBM/sarama")
+	ready.Cannot = map[string]string{"seek": noSeek.Error()}
 	prefix := ""
 	for _, it := range []struct {
 		config *subject.Config
@@ -278,9 +279,9 @@ func (c *client) Commit(positions []subject.Position) error {
 	return nil
 }
 
-func (c *client) Seek(subject.Position) error {
-	return errors.New("a consumer group of Sarama has no seek")
-}
+var noSeek = errors.New("a consumer group of Sarama has no seek")
+
+func (c *client) Seek(subject.Position) error { return noSeek }
 
 // Transactions
 

@@ -82,6 +82,7 @@ type (
 		Version string
 		Config  map[string]string
 		Set     []string
+		Cannot  map[string]string // what the client cannot do, and why
 	}
 	// Error is the client's own words, and what follows from it.
 	Error struct {
@@ -181,7 +182,7 @@ func Run(client Client) {
 		end(1)
 	}
 	events <- event{"event": "ready", "protocol": 1, "client": ready.Client,
-		"version": ready.Version, "config": ready.Config, "set": ready.Set}
+		"version": ready.Version, "config": ready.Config, "set": ready.Set, "cannot": ready.Cannot}
 	serve(client, "close")
 	done("close", client, client.Close())
 	end(0)

@@ -68,6 +68,11 @@ impl Fault {
                     config.remove("no.such.setting");
                 }
             }
+            "start" if self.is("reads-uncommitted") => {
+                if let Some(Value::Object(config)) = request.pointer_mut("/consumer/config") {
+                    config.insert("isolation.level".to_owned(), json!("read_uncommitted"));
+                }
+            }
             "seek" if self.is("forgets-to-seek") => {
                 return (false, vec![json!({"event": "done", "op": "seek"})]);
             }
@@ -90,6 +95,9 @@ impl Fault {
             return (None, None);
         }
         match name.as_str() {
+            "ready" if self.is("says-that-it-cannot-seek") => {
+                event["cannot"] = json!({"seek": "by its own word"});
+            }
             "acknowledged" if self.is("lies-about-the-offset") => {
                 if let Some(offset) = event["offset"].as_i64() {
                     event["offset"] = json!(offset + 1);

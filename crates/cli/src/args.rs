@@ -540,8 +540,8 @@ through a client of its own. What the subject does wrong is shown with the lines
 that show it. docs/reference/subject-protocol.md has the protocol.
 
 Exit codes:
-  0    the subject does nothing wrong
-  1    it does
+  0    the subject does nothing wrong (what its client cannot do is no mistake)
+  1    it does something wrong
   2    bad usage
   4    the environment failed: a download, a port, a broker that would not start
   130  interrupted";
@@ -549,15 +549,15 @@ Exit codes:
 #[derive(Debug, Args)]
 #[command(after_help = SUBJECT_CHECK_HELP)]
 pub(crate) struct SubjectCheckArgs {
-    /// The program and its arguments, or a client of ackproof's: `librdkafka`,
-    /// `librdkafka:/PATH/librdkafka.so.1`
+    /// A client by its name (`java:3.1.0`, `librdkafka:1.8.2`, as in `run
+    /// --client`), or a program and its arguments
     #[arg(
-        value_name = "COMMAND",
+        value_name = "CLIENT|COMMAND",
         required = true,
         trailing_var_arg = true,
         allow_hyphen_values = true
     )]
-    pub(crate) command: Vec<String>,
+    pub(crate) client: Vec<String>,
     /// Use this cluster of yours (plain listeners), with topics and groups of
     /// the check's own
     #[arg(long, value_name = "HOST:PORT", conflicts_with_all = ["kafka", "kafka_home"])]
@@ -568,10 +568,9 @@ pub(crate) struct SubjectCheckArgs {
 
 #[derive(Debug, Args)]
 pub(crate) struct SubjectServeArgs {
-    /// `librdkafka`, the one that is built in, or
-    /// `librdkafka:/PATH/librdkafka.so.1`
+    /// Its name: `librdkafka`, `librdkafka:1.8.2`, `java:3.1.0`
     #[arg(value_name = "CLIENT")]
-    pub(crate) client: String,
+    pub(crate) client: ClientSpec,
 }
 
 #[derive(Debug, Subcommand)]

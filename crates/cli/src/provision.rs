@@ -17,6 +17,7 @@ use stack::java::{Java, find_java};
 use stack::java_client::JavaClientError;
 use stack::maven::MavenError;
 use stack::pip::PipError;
+use subject::role::ClientCommand;
 
 use crate::failure::Failure;
 use crate::output::note;
@@ -91,9 +92,24 @@ pub(crate) async fn provide_clients(
     plan: &RunPlan,
     brokers: Option<Artefacts>,
 ) -> Result<Clients, Failure> {
-    let cache = Cache::user().map_err(|error| Failure::environment(&error))?;
     let named = plan.scenarios.iter().flat_map(|it| it.scenario.clients());
-    let named: BTreeSet<ClientSpec> = named.cloned().collect();
+    resolve(named.cloned().collect(), brokers).await
+}
+
+/// Resolves one client, and fetches it where it is missing.
+pub(crate) async fn provide_client(
+    client: ClientSpec,
+    brokers: Option<Artefacts>,
+) -> Result<ClientCommand, Failure> {
+    let clients = resolve([client.clone()].into(), brokers).await?;
+    Ok(clients.of(&client))
+}
+
+async fn resolve(
+    named: BTreeSet<ClientSpec>,
+    brokers: Option<Artefacts>,
+) -> Result<Clients, Failure> {
+    let cache = Cache::user().map_err(|error| Failure::environment(&error))?;
     let resolved = tokio::task::spawn_blocking(move || {
         Clients::resolve(&named, &cache, brokers.as_ref(), &mut |progress| {
             tell(progress);

@@ -72,10 +72,12 @@ impl Clients {
         Ok(Self { resolved })
     }
 
+    /// What runs it.
+    ///
     /// # Panics
     /// Where the client was not resolved: another one in its place would be
     /// judged under its name.
-    pub(crate) fn of(&self, client: &ClientSpec) -> ClientCommand {
+    pub fn of(&self, client: &ClientSpec) -> ClientCommand {
         let resolved = self.resolved.get(client).cloned();
         assert!(
             resolved.is_some() || *client == ClientSpec::BuiltIn,

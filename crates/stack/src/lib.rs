@@ -10,6 +10,7 @@ pub mod artefacts;
 pub mod broker;
 pub mod cache;
 pub mod checksums;
+mod complaint;
 pub mod connect;
 pub mod detached;
 pub mod diagnose;

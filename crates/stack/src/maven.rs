@@ -11,6 +11,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use crate::complaint::{Cause, Language};
 use crate::process::{ChildSpec, Exit, ProcessError};
 
 /// The project that lists the stack's parts, one Maven profile each.
@@ -175,46 +176,27 @@ impl Maven {
 }
 
 fn explain(exit: Exit, log: &Path) -> MavenError {
-    let output = fs::read(log).unwrap_or_default();
-    let output = String::from_utf8_lossy(&output);
-    let log = log.to_owned();
-    let complaint = complaint(&output).unwrap_or_else(|| exit.to_string());
-    // The user's own settings may name a repository with a password.
-    let complaint = secret::redacted(&complaint).into_owned();
-    match classify(&output) {
-        Complaint::NotInRepository => MavenError::NotInRepository { complaint, log },
-        Complaint::Unreachable => MavenError::Unreachable { complaint, log },
-        Complaint::Other => MavenError::Failed { complaint, log },
+    let said = LANGUAGE.explain(exit, log);
+    let (complaint, log) = (said.words, log.to_owned());
+    match said.cause {
+        Cause::NotFound => MavenError::NotInRepository { complaint, log },
+        Cause::Unreachable => MavenError::Unreachable { complaint, log },
+        Cause::Other => MavenError::Failed { complaint, log },
     }
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Complaint {
-    NotInRepository,
-    Unreachable,
-    Other,
-}
-
-/// What Maven's error means: Maven has one exit code for everything.
-fn classify(output: &str) -> Complaint {
-    const UNREACHABLE: [&str; 6] = [
+const LANGUAGE: Language = Language {
+    unreachable: &[
         "Could not transfer",
         "in offline mode",
         "Unknown host",
         "Connection refused",
         "timed out",
         "Network is unreachable",
-    ];
-    const NOT_IN_REPOSITORY: [&str; 2] = ["Could not find artifact", "was not found in"];
-    let says = |phrases: &[&str]| phrases.iter().any(|phrase| output.contains(phrase));
-    if says(&UNREACHABLE) {
-        Complaint::Unreachable
-    } else if says(&NOT_IN_REPOSITORY) {
-        Complaint::NotInRepository
-    } else {
-        Complaint::Other
-    }
-}
+    ],
+    not_found: &["Could not find artifact", "was not found in"],
+    line: complaint,
+};
 
 /// The one useful line of Maven's output, without what surrounds it.
 fn complaint(output: &str) -> Option<String> {
@@ -233,8 +215,8 @@ mod tests {
     use super::*;
 
     #[track_caller]
-    fn check(output: &str, expected_class: Complaint, expected_line: &str) {
-        assert_eq!(classify(output), expected_class);
+    fn check(output: &str, expected_cause: Cause, expected_line: &str) {
+        assert_eq!(LANGUAGE.classify(output), expected_cause);
         assert_eq!(complaint(output).as_deref(), Some(expected_line));
     }
 
@@ -244,19 +226,19 @@ mod tests {
             "[ERROR] Failed to execute goal on project embedded-stack: Could not resolve \
              dependencies for project ackproof:embedded-stack:pom:1: Could not find artifact a:b:9 \
              in central -> [Help 1]\n[ERROR] \n",
-            Complaint::NotInRepository,
+            Cause::NotFound,
             "Could not find artifact a:b:9 in central",
         );
         check(
             "[ERROR] Plugin p or one of its dependencies could not be resolved: Could not transfer \
              artifact p from/to central: Connection refused -> [Help 1]\n",
-            Complaint::Unreachable,
+            Cause::Unreachable,
             "Plugin p or one of its dependencies could not be resolved: Could not transfer \
              artifact p from/to central: Connection refused",
         );
         check(
             "\u{1b}[0m[ERROR] The specified user settings file does not exist: x\n",
-            Complaint::Other,
+            Cause::Other,
             "The specified user settings file does not exist: x",
         );
     }

@@ -11,6 +11,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use crate::complaint::{Cause, Language};
 use crate::process::{ChildSpec, Exit, ProcessError};
 
 /// A slow line needs minutes for 20 MB; a hanging one must end some day.
@@ -162,56 +163,31 @@ impl Pip {
     }
 
     fn explain(&self, exit: Exit, log: &Path) -> PipError {
-        let output = fs::read(log).unwrap_or_default();
-        let output = String::from_utf8_lossy(&output);
-        let log = log.to_owned();
-        let complaint = complaint(&output).unwrap_or_else(|| exit.to_string());
-        // The user's own settings may name an index with a password.
-        let complaint = secret::redacted(&complaint).into_owned();
-        match classify(&output) {
-            Complaint::NoPip => PipError::NoPip {
+        let said = LANGUAGE.explain(exit, log);
+        let (complaint, log) = (said.words, log.to_owned());
+        match said.cause {
+            _ if said.output.contains("No module named pip") => PipError::NoPip {
                 python: self.python.clone(),
             },
-            Complaint::NotInIndex => PipError::NotInIndex { complaint, log },
-            Complaint::Unreachable => PipError::Unreachable { complaint, log },
-            Complaint::Other => PipError::Failed { complaint, log },
+            Cause::NotFound => PipError::NotInIndex { complaint, log },
+            Cause::Unreachable => PipError::Unreachable { complaint, log },
+            Cause::Other => PipError::Failed { complaint, log },
         }
     }
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Complaint {
-    NoPip,
-    NotInIndex,
-    Unreachable,
-    Other,
-}
-
-/// What pip's output means: it has one exit code for everything, and an index
-/// that does not answer is one without any version to it.
-fn classify(output: &str) -> Complaint {
-    if output.contains("No module named pip") {
-        Complaint::NoPip
-    } else if connection(output).is_some() {
-        Complaint::Unreachable
-    } else if output.contains("No matching distribution found") {
-        Complaint::NotInIndex
-    } else {
-        Complaint::Other
-    }
-}
-
-/// What pip says of a connection that it does not get.
-fn connection(output: &str) -> Option<&str> {
-    const SIGNS: [&str; 3] = ["connection broken by", "Max retries exceeded", "ProxyError"];
-    let mut lines = output.lines();
-    lines.find(|line| SIGNS.iter().any(|sign| line.contains(sign)))
-}
+/// To pip, an index that does not answer is one without any version, too.
+const LANGUAGE: Language = Language {
+    unreachable: &["connection broken by", "Max retries exceeded", "ProxyError"],
+    not_found: &["No matching distribution found"],
+    line: complaint,
+};
 
 /// The one useful line of pip's output.
 fn complaint(output: &str) -> Option<String> {
+    let of_connection = |line: &&str| LANGUAGE.unreachable.iter().any(|it| line.contains(it));
     let error = || output.lines().find_map(|line| line.strip_prefix("ERROR: "));
-    let line = connection(output).or_else(error)?;
+    let line = output.lines().find(of_connection).or_else(error)?;
     // After its cause comes what was asked for.
     let line = line.rsplit_once(": /").map_or(line, |(line, _)| line);
     Some(line.trim_start_matches("WARNING: ").trim().to_owned())
@@ -222,8 +198,8 @@ mod tests {
     use super::*;
 
     #[track_caller]
-    fn check(output: &str, expected_class: Complaint, expected_line: &str) {
-        assert_eq!(classify(output), expected_class);
+    fn check(output: &str, expected_cause: Cause, expected_line: &str) {
+        assert_eq!(LANGUAGE.classify(output), expected_cause);
         assert_eq!(complaint(output).as_deref(), Some(expected_line));
     }
 
@@ -232,7 +208,7 @@ mod tests {
         check(
             "ERROR: Could not find a version that satisfies the requirement p==9 (from versions: \
              1.0, 2.0)\nERROR: No matching distribution found for p==9\n",
-            Complaint::NotInIndex,
+            Cause::NotFound,
             "Could not find a version that satisfies the requirement p==9 (from versions: 1.0, 2.0)",
         );
         check(
@@ -240,16 +216,12 @@ mod tests {
              'NewConnectionError('refused')': /simple/p/\nERROR: Could not find a version that \
              satisfies the requirement p==9 (from versions: none)\nERROR: No matching \
              distribution found for p==9\n",
-            Complaint::Unreachable,
+            Cause::Unreachable,
             "Retrying (Retry(total=1)) after connection broken by 'NewConnectionError('refused')'",
-        );
-        assert_eq!(
-            classify("/usr/bin/python3: No module named pip\n"),
-            Complaint::NoPip
         );
         check(
             "ERROR: no such option: -x\n",
-            Complaint::Other,
+            Cause::Other,
             "no such option: -x",
         );
     }

@@ -145,6 +145,7 @@ impl LibrdkafkaClient {
             version: self.library.version(),
             config: in_force,
             set,
+            cannot: BTreeMap::new(),
         })
     }
 

@@ -22,6 +22,23 @@ use crate::SubjectError;
 /// The version of the protocol that this build speaks.
 pub const VERSION: u32 = 1;
 
+/// What some clients cannot do. A subject declares it when it is ready, so that
+/// it is not taken for a mistake of its own.
+pub mod limits {
+    /// A record with a header that has no value: such a record is `failed`.
+    pub const HEADER_WITHOUT_VALUE: &str = "header-without-value";
+    /// A seek: it is answered by an error.
+    pub const SEEK: &str = "seek";
+    /// To tell of partitions before they are taken: they are `lost`.
+    pub const REVOKED: &str = "revoked";
+    /// To hand other positions to a transaction than all that were polled:
+    /// these are answered by an error.
+    pub const SOME_OFFSETS: &str = "some-offsets";
+
+    /// All of them.
+    pub const ALL: [&str; 4] = [HEADER_WITHOUT_VALUE, SEEK, REVOKED, SOME_OFFSETS];
+}
+
 /// A client under test: what a subject is on the other side of the pipe, or in
 /// this process.
 pub trait Client {
@@ -243,6 +260,9 @@ pub enum Event {
         /// Which of these keys were set, and are not the client's defaults.
         #[serde(default)]
         set: Vec<String>,
+        /// What the client cannot do, and why: by the names of [`limits`].
+        #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+        cannot: BTreeMap<String, String>,
     },
     /// The configuration is not possible.
     Refused {

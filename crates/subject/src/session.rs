@@ -3,7 +3,7 @@
 //! of sends, errors, counts). Knows nothing of which client it is, nor of what
 //! a role does with records.
 
-use std::collections::HashSet;
+use std::collections::{BTreeSet, HashSet};
 use std::time::Duration;
 
 use model::event::{CommitResult, ErrorCause};
@@ -77,6 +77,8 @@ pub(crate) struct Session {
     /// The topic that is read.
     topic: Option<String>,
     sends: Sends,
+    /// What the client cannot do (`protocol::limits`).
+    cannot: BTreeSet<String>,
 }
 
 /// Records that were handed over.
@@ -101,7 +103,7 @@ impl Session {
         let consumer = start.consumer.as_ref();
         let topic = consumer.and_then(|consumer| consumer.topics.first().cloned());
         client.request(Request::Start(start))?;
-        let ready = loop {
+        let (ready, cannot) = loop {
             match client.event(ANSWER)? {
                 None => reporter.check()?,
                 Some(Event::Note { text }) => reporter.note(text),
@@ -115,24 +117,30 @@ impl Session {
                     version,
                     config,
                     set,
+                    cannot,
                 }) if protocol == VERSION => {
-                    break ClientEvent::Ready {
+                    let ready = ClientEvent::Ready {
                         client,
                         version,
                         config: shown(config),
                         set,
                     };
+                    break (ready, cannot);
                 }
                 Some(other) => return Err(out_of_turn(&other)),
             }
         };
         reporter.say(ready);
+        for (limit, why) in &cannot {
+            reporter.note(format!("the client cannot ({limit}): {why}"));
+        }
         Ok(Self {
             client,
             reporter,
             complaints: Complaints::default(),
             topic,
             sends: Sends::default(),
+            cannot: cannot.into_keys().collect(),
         })
     }
 
@@ -150,6 +158,11 @@ impl Session {
     /// events are to be taken.
     pub(crate) fn has_room(&self) -> bool {
         self.client.has_room()
+    }
+
+    /// Whether the client said that it cannot do this (`protocol::limits`).
+    pub(crate) fn cannot(&self, limit: &str) -> bool {
+        self.cannot.contains(limit)
     }
 
     /// Records without an outcome.

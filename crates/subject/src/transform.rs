@@ -23,7 +23,7 @@ use crate::log;
 use crate::pace::Throttle;
 use crate::protocol::{
     Bytes, Client, ClientError, ConsumerStart, ErrorClass, Outgoing, Position, ProducerStart,
-    Received, Request, Start, VERSION,
+    Received, Request, Start, VERSION, limits,
 };
 use crate::reporter::Reporter;
 use crate::role::{ClientEvent, TransformRole};
@@ -468,6 +468,10 @@ impl Transformer<'_> {
                     partition: PartitionIndex::new(partition),
                     next: Offset::new(first),
                 }),
+                // It would wait for ever for records that do not come again.
+                Err(error) if session.cannot(limits::SEEK) => {
+                    self.window.over = Some(error);
+                }
                 Err(error) => {
                     session
                         .reporter

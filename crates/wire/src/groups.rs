@@ -6,8 +6,8 @@ use std::fmt;
 
 use kafka_protocol::messages::offset_fetch_request::OffsetFetchRequestGroup;
 use kafka_protocol::messages::{
-    ConsumerGroupDescribeRequest, DeleteGroupsRequest, FindCoordinatorRequest,
-    GroupId as WireGroupId, OffsetFetchRequest,
+    ConsumerGroupDescribeRequest, DeleteGroupsRequest, DescribeTransactionsRequest,
+    FindCoordinatorRequest, GroupId as WireGroupId, OffsetFetchRequest,
 };
 use kafka_protocol::protocol::StrBytes;
 use model::ids::{
@@ -170,6 +170,24 @@ impl Connection {
     ) -> Result<Coordinator, WireError> {
         let key = CoordinatorKey::Transaction(id);
         self.find_coordinator_of(key).await
+    }
+
+    /// Asks the coordinator of the id's transactions about it (KIP-664): it
+    /// can say something once it has loaded what it keeps of transactions.
+    ///
+    /// # Errors
+    /// [`WireError`], of which a retriable `Refused` until it has, and another
+    /// one where the id is new.
+    pub async fn describe_transaction(&mut self, id: &TransactionalId) -> Result<(), WireError> {
+        let version = self.version::<DescribeTransactionsRequest>(0..=0)?;
+        let asked = CoordinatorKey::Transaction(id);
+        let (_, key) = asked.to_wire();
+        let request =
+            DescribeTransactionsRequest::default().with_transactional_ids(vec![key.into()]);
+        let answer = self.call(&request, version).await?;
+        let states = answer.transaction_states;
+        let state = self.only::<DescribeTransactionsRequest, _>(version, states, asked)?;
+        self.check::<DescribeTransactionsRequest>(asked, state.error_code, None)
     }
 
     async fn find_coordinator_of(

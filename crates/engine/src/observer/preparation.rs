@@ -3,7 +3,7 @@
 use model::ids::{GroupId, TopicName};
 use model::plan::ScenarioPlan;
 use model::scenario::Transactions;
-use wire::{ClientIds, ConfigValue, NewTopic, QuotaEntity, Topics};
+use wire::{ClientIds, ConfigValue, NewTopic, QuotaEntity, Topics, TransactionalId};
 
 use super::Observer;
 use crate::configs::EffectiveConfigs;
@@ -133,9 +133,11 @@ impl Observer {
         Ok(())
     }
 
-    /// Makes the cluster ready to coordinate the groups. A new cluster creates
-    /// its offsets topic when it is first asked for a coordinator, which takes
-    /// seconds that a test of recovery should not measure.
+    /// Makes the cluster ready to coordinate groups and transactions. A new
+    /// cluster creates Kafka's own topics when it is first asked for a
+    /// coordinator, which takes seconds that a test of recovery should not
+    /// measure, and then loads them: librdkafka before 2.0 does not survive to
+    /// be told so by `init_transactions`.
     pub(crate) async fn find_coordinators(
         &mut self,
         plan: &ScenarioPlan,
@@ -144,8 +146,9 @@ impl Observer {
         if plan.groups().next().is_some() {
             topics.push(internal::OFFSETS);
         }
-        let mut transforms = plan.scenario.transforms.iter();
-        if transforms.any(|it| it.transactions == Transactions::On) {
+        let transforms = plan.scenario.transforms.iter();
+        let transactional = transforms.filter(|it| it.transactions == Transactions::On);
+        if transactional.clone().next().is_some() {
             topics.push(internal::TRANSACTIONS);
         }
         for (topic, factor) in topics {
@@ -155,6 +158,12 @@ impl Observer {
         for group in plan.groups() {
             let id = GroupId::new(group.name);
             self.cluster.offset_fetch(&id).await?;
+        }
+        for transform in transactional {
+            for member in 1..=transform.members {
+                let id = TransactionalId::new(format!("{}-{member}", transform.name));
+                self.cluster.await_transaction_coordinator(&id).await?;
+            }
         }
         Ok(())
     }

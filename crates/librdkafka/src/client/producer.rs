@@ -93,62 +93,42 @@ impl Producer {
         let (value, value_size) = pointer(record.value);
         let (key, key_size) = pointer(record.key);
         let send = self.0.library.functions.rd_kafka_producev;
-        let code = if record.headers.is_empty() {
-            // SAFETY: alive: the client is ours, and what is pointed to lives
-            // during the call, which copies it. As documented: each kind of
-            // argument is followed by its values, in C's own types.
-            unsafe {
-                send(
-                    self.0.raw,
-                    TOPIC,
-                    topic.as_ptr(),
-                    PARTITION,
-                    partition,
-                    FLAGS,
-                    COPY,
-                    VALUE,
-                    value,
-                    value_size,
-                    KEY,
-                    key,
-                    key_size,
-                    OPAQUE,
-                    token(record.id),
-                    END,
-                )
-            }
-        } else {
-            let headers = self.headers(record.headers)?;
-            // SAFETY: as above; the headers are the client's once it has taken
-            // the record.
-            let code = unsafe {
-                send(
-                    self.0.raw,
-                    TOPIC,
-                    topic.as_ptr(),
-                    PARTITION,
-                    partition,
-                    FLAGS,
-                    COPY,
-                    VALUE,
-                    value,
-                    value_size,
-                    KEY,
-                    key,
-                    key_size,
-                    OPAQUE,
-                    token(record.id),
-                    HEADERS,
-                    headers,
-                    END,
-                )
-            };
-            if code != 0 {
-                // SAFETY: alive: the client did not take them, so they are ours.
-                unsafe { (self.0.library.functions.rd_kafka_headers_destroy)(headers) }
-            }
-            code
+        let headers = match record.headers {
+            [] => ptr::null_mut(),
+            headers => self.headers(headers)?,
         };
+        // What stands behind the end is not read.
+        let headers_or_end = if headers.is_null() { END } else { HEADERS };
+        // SAFETY: alive: the client is ours, and what is pointed to lives
+        // during the call, which copies it; the headers are the client's once
+        // it has taken the record. As documented: each kind of argument is
+        // followed by its values, in C's own types.
+        let code = unsafe {
+            send(
+                self.0.raw,
+                TOPIC,
+                topic.as_ptr(),
+                PARTITION,
+                partition,
+                FLAGS,
+                COPY,
+                VALUE,
+                value,
+                value_size,
+                KEY,
+                key,
+                key_size,
+                OPAQUE,
+                token(record.id),
+                headers_or_end,
+                headers,
+                END,
+            )
+        };
+        if code != 0 && !headers.is_null() {
+            // SAFETY: alive: the client did not take them, so they are ours.
+            unsafe { (self.0.library.functions.rd_kafka_headers_destroy)(headers) }
+        }
         self.0.checked(code)
     }
 

@@ -150,6 +150,31 @@ impl Cluster {
                 .await
         })
     }
+
+    /// Waits until the coordinator of the id's transactions has loaded what it
+    /// keeps of them. Until then it refuses its clients. At once where a broker
+    /// cannot be asked (Kafka before 3.0), or the id is not ours.
+    ///
+    /// # Errors
+    /// [`WireError`] when it is not there before the deadline.
+    pub async fn await_transaction_coordinator(
+        &mut self,
+        id: &TransactionalId,
+    ) -> Result<(), WireError> {
+        let asked = retried!(self, {
+            let found = self.reach_any().await?.find_transaction_coordinator(id);
+            let coordinator = found.await?;
+            self.reach_broker(coordinator.id)
+                .await?
+                .describe_transaction(id)
+                .await
+        });
+        match asked {
+            // It answers: mostly that the id is new.
+            Err(WireError::Refused { .. } | WireError::UnsupportedApi { .. }) => Ok(()),
+            asked => asked,
+        }
+    }
 }
 
 /// Whether the call may still succeed: a refusal that the controllers decided on

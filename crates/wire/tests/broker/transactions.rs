@@ -11,10 +11,6 @@ use wire::{Isolation, OffsetSpec, Topics, TransactionalId};
 
 use super::{WireCompression, cluster, new_topic, produce_request, raw, wire_topic};
 
-/// The topic of transactions was made a moment ago.
-/// `COORDINATOR_LOAD_IN_PROGRESS` and `NOT_COORDINATOR`: the coordinator is about to be ready.
-const NOT_READY: [i16; 2] = [14, 16];
-
 /// Who writes in a transaction.
 pub(super) struct Producer {
     pub(super) transactional_id: WireTransactionalId,
@@ -37,13 +33,9 @@ async fn an_open_transaction_holds_back_what_is_stable() {
         .with_transaction_timeout_ms(60_000)
         .with_producer_id(ProducerId(-1))
         .with_producer_epoch(-1);
-    let init = loop {
-        let answer = raw(init.clone(), 4).await;
-        if !NOT_READY.contains(&answer.error_code) {
-            break answer;
-        }
-    };
-    assert_eq!(init.error_code, 0);
+    cluster.await_transaction_coordinator(&id).await.unwrap();
+    let init = raw(init, 4).await;
+    assert_eq!(init.error_code, 0, "it was waited for");
     let producer = Producer {
         transactional_id: wire_id.clone(),
         id: init.producer_id,

@@ -14,6 +14,7 @@ import java.util.List;
 import java.util.Map;
 import java.util.TreeMap;
 import java.util.concurrent.TimeUnit;
+import java.util.concurrent.atomic.AtomicLong;
 import java.util.concurrent.locks.LockSupport;
 import org.apache.kafka.clients.consumer.ConsumerRebalanceListener;
 import org.apache.kafka.clients.consumer.ConsumerRecord;
@@ -38,6 +39,8 @@ public final class Subject implements ConsumerRebalanceListener {
     private KafkaProducer<byte[], byte[]> producer;
     private KafkaConsumer<byte[], byte[]> consumer;
     private boolean transactional;
+    /** Records without an outcome. */
+    private final AtomicLong open = new AtomicLong();
     /** Whether the consumer waits, in its callback, for leave to let partitions go. */
     private boolean revoking;
     /** What the last poll gave, as far as ackproof has not taken it. Polled again once empty. */
@@ -180,7 +183,7 @@ public final class Subject implements ConsumerRebalanceListener {
                 poll(request);
                 break;
             case "flush":
-                answer(op, () -> producer.flush());
+                answer(op, this::flush);
                 break;
             case "commit":
                 answer(op, () -> commit(positions(request)));
@@ -241,6 +244,15 @@ public final class Subject implements ConsumerRebalanceListener {
         outcome.returned = true;
     }
 
+    /** Old versions return while halves of a batch that was too large are still on their way. */
+    private void flush() {
+        producer.flush();
+        while (open.get() > 0) {
+            LockSupport.parkNanos(TimeUnit.MILLISECONDS.toNanos(1));
+            producer.flush();
+        }
+    }
+
     /** Tells the outcome of one record, the first that the client tells. */
     private final class Outcome implements Callback {
         private final Object id;
@@ -251,6 +263,7 @@ public final class Subject implements ConsumerRebalanceListener {
 
         Outcome(Object id) {
             this.id = id;
+            open.incrementAndGet();
         }
 
         @Override
@@ -260,6 +273,7 @@ public final class Subject implements ConsumerRebalanceListener {
             } else if (firstTold()) {
                 pipe.tell("event", "acknowledged", "id", id, "partition", metadata.partition(),
                         "offset", metadata.hasOffset() ? metadata.offset() : null);
+                open.decrementAndGet();
             }
         }
 
@@ -270,6 +284,7 @@ public final class Subject implements ConsumerRebalanceListener {
                 String op = transactional ? "send in a transaction" : "send";
                 pipe.tell("event", failed ? "failed" : "unknown", "id", id,
                         "error", Errors.error(error, op));
+                open.decrementAndGet();
             }
         }
 

@@ -4,11 +4,11 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::{Duration, Instant};
 
-use ::subject::protocol::{Event, Outgoing, Position, Received, Request, TopicPartition};
+use ::subject::protocol::{Event, Outgoing, Position, Received, Request, TopicPartition, limits};
 
 use super::Bench;
-use super::dialogue::{ANSWER, Dialogue, Step, Wanted};
-use super::producing::{differs, of_all_kinds};
+use super::dialogue::{ANSWER, Dialogue, Step, Stop, Wanted};
+use super::producing::{differs, of_all_kinds, plain, without_header_value};
 use super::truth::{Log, Stored, Transaction};
 
 /// How long a member may take to get its partitions and their records.
@@ -132,11 +132,22 @@ impl Member {
         })
     }
 
-    /// Reads until it has so many records, or `until`.
+    /// Reads until it has so many records.
     pub(super) fn read(&mut self, dialogue: &mut Dialogue, topic: &str, count: usize) -> Step<()> {
+        self.read_by(100, dialogue, topic, count)
+    }
+
+    /// Reads until it has so many records, by polls of `max` at most.
+    pub(super) fn read_by(
+        &mut self,
+        max: u64,
+        dialogue: &mut Dialogue,
+        topic: &str,
+        count: usize,
+    ) -> Step<()> {
         let until = Instant::now() + READING;
         while self.records.len() < count {
-            self.poll(dialogue, topic, 100, &mut |_, _| Ok(()))?;
+            self.poll(dialogue, topic, max, &mut |_, _| Ok(()))?;
             if Instant::now() >= until {
                 let what = format!(
                     "it gives {} of {count} records in {} s",
@@ -212,6 +223,7 @@ fn as_stored(record: &Received) -> Stored {
 pub(super) fn filled(bench: &mut Bench<'_>, name: &str, more: u64) -> Step<String> {
     let topic = bench.truth.topic(name, 3, &[])?;
     let mut records = of_all_kinds(&topic);
+    records.push(without_header_value(records.len() as u64, &topic));
     let first = records.len() as u64;
     records.extend((first..first + more).map(|id| Outgoing {
         id,
@@ -250,7 +262,7 @@ fn position(topic: &str, partition: i32, offset: i64) -> Position {
     }
 }
 
-pub(super) fn commits_and_seeks(bench: &mut Bench<'_>) -> Step<String> {
+pub(super) fn commits(bench: &mut Bench<'_>) -> Step<String> {
     let topic = filled(bench, "commit", 60)?;
     let log = bench.truth.log(&topic, 3)?;
     let group = bench.truth.name("commit");
@@ -266,23 +278,6 @@ pub(super) fn commits_and_seeks(bench: &mut Bench<'_>) -> Step<String> {
             "it was to commit 3 of partition 0 and 5 of partition 2; the group has {committed:?}"
         );
         return Err(dialogue.fault(&what, &["commit"]).into());
-    }
-    dialogue.must(&Request::Seek(position(&topic, 1, 4)))?;
-    member.records.clear();
-    let again = log
-        .keys()
-        .filter(|(partition, offset)| *partition == 1 && *offset >= 4);
-    let again: Vec<i64> = again.map(|(_, offset)| *offset).collect();
-    member.read(&mut dialogue, &topic, again.len())?;
-    let given: Vec<(i32, i64)> = member
-        .records
-        .iter()
-        .map(|it| (it.partition, it.offset))
-        .collect();
-    if given != again.iter().map(|offset| (1, *offset)).collect::<Vec<_>>() {
-        let what =
-            "after `seek` to offset 4 of partition 1 it does not give the records from there";
-        return Err(dialogue.fault(what, &["seek"]).into());
     }
     let before = bench.truth.committed(&group)?;
     member.close(dialogue, &topic)?;
@@ -313,6 +308,76 @@ pub(super) fn commits_and_seeks(bench: &mut Bench<'_>) -> Step<String> {
     }
     next.close(dialogue, &topic)?;
     Ok("positions are committed as they were given, and read from".to_owned())
+}
+
+pub(super) fn seeks(bench: &mut Bench<'_>) -> Step<String> {
+    let topic = filled(bench, "seek", 60)?;
+    let log = bench.truth.log(&topic, 3)?;
+    let wanted = reader(bench, &topic, &bench.truth.name("seek"));
+    let mut dialogue = Dialogue::start(bench.command, &wanted)?;
+    let cannot = dialogue.cannot(limits::SEEK);
+    let mut member = Member::default();
+    member.read(&mut dialogue, &topic, log.len())?;
+    let seek = Request::Seek(position(&topic, 1, 4));
+    if let Some(why) = cannot {
+        if dialogue.ask(seek)?.is_ok() {
+            let what = "`ready` says that the client cannot seek, and a `seek` is done";
+            return Err(dialogue.fault(what, &["seek"]).into());
+        }
+        member.close(dialogue, &topic)?;
+        return Err(Stop::Cannot(why));
+    }
+    dialogue.must(&seek)?;
+    member.records.clear();
+    let again = log
+        .keys()
+        .filter(|(partition, offset)| *partition == 1 && *offset >= 4);
+    let again: Vec<(i32, i64)> = again.copied().collect();
+    member.read(&mut dialogue, &topic, again.len())?;
+    let given = member.records.iter().map(|it| (it.partition, it.offset));
+    if given.collect::<Vec<_>>() != again {
+        let what =
+            "after `seek` to offset 4 of partition 1 it does not give the records from there";
+        return Err(dialogue.fault(what, &["seek"]).into());
+    }
+    member.close(dialogue, &topic)?;
+    Ok("a partition is read again from there".to_owned())
+}
+
+pub(super) fn reads_what_is_committed(bench: &mut Bench<'_>) -> Step<String> {
+    let topic = bench.truth.topic("isolation", 1, &[])?;
+    let record = |id| Request::Send(plain(id, &topic, id.to_string().as_bytes()));
+    let transactions = [
+        (0, Request::CommitTransaction),
+        (1, Request::AbortTransaction),
+        (2, Request::CommitTransaction),
+    ];
+    let mut requests = vec![Request::InitTransactions];
+    for (id, end) in transactions {
+        requests.extend([Request::BeginTransaction, record(id), Request::Flush, end]);
+    }
+    let id = bench.truth.name("isolation");
+    bench.own_client(&[("transactional.id", &id)], requests)?;
+    let mut wanted = reader(bench, &topic, &id);
+    if let Some((config, _)) = &mut wanted.consumer {
+        config.insert("isolation.level".to_owned(), "read_committed".to_owned());
+    }
+    let mut dialogue = Dialogue::start(bench.command, &wanted)?;
+    let mut member = Member::default();
+    member.read(&mut dialogue, &topic, 2)?;
+    // Nothing may follow.
+    for _ in 0..5 {
+        member.poll(&mut dialogue, &topic, 100, &mut |_, _| Ok(()))?;
+    }
+    let value = |it: &Received| it.value.as_ref().map(|it| it.0.clone());
+    let given: Vec<_> = member.records.iter().map(value).collect();
+    if given != [Some(b"0".to_vec()), Some(b"2".to_vec())] {
+        let what = "with isolation.level=read_committed it gives other records than those of the \
+                    two committed transactions";
+        return Err(dialogue.fault(what, &["\"polled\"", "\"offset\""]).into());
+    }
+    member.close(dialogue, &topic)?;
+    Ok("the records of committed transactions, and no other".to_owned())
 }
 
 pub(super) fn commits_by_itself(bench: &mut Bench<'_>) -> Step<String> {

@@ -38,8 +38,8 @@ pub(super) struct Fault {
 pub(super) enum Stop {
     /// The subject does something wrong: nothing can follow from it.
     Wrong(Fault),
-    /// The check cannot be made with this subject.
-    Skipped(String),
+    /// The client cannot do it, by the subject's own word.
+    Cannot(String),
     /// The check cannot be made here.
     Broken(Failure),
 }
@@ -121,6 +121,8 @@ pub(super) struct Ready {
     pub(super) version: String,
     pub(super) config: BTreeMap<String, String>,
     pub(super) set: Vec<String>,
+    /// What the client cannot do, and why.
+    pub(super) cannot: BTreeMap<String, String>,
 }
 
 /// A subject and what was said.
@@ -180,12 +182,14 @@ impl Dialogue {
                     version,
                     config,
                     set,
+                    cannot,
                 }) => {
                     dialogue.ready = Some(Ready {
                         client,
                         version,
                         config,
                         set,
+                        cannot,
                     });
                     return Ok(dialogue);
                 }
@@ -203,9 +207,15 @@ impl Dialogue {
             let left_out = key.as_deref().is_some_and(|key| wanted.leave_out(key));
             if !left_out {
                 let key = key.map_or(String::new(), |key| format!("{key}: "));
-                return Err(Stop::Skipped(format!("it refuses {key}{reason}")));
+                return Err(Stop::Cannot(format!("it refuses {key}{reason}")));
             }
         }
+    }
+
+    /// Why the client cannot do this (`protocol::limits`), where it cannot.
+    pub(super) fn cannot(&self, limit: &str) -> Option<String> {
+        let ready = self.ready.as_ref()?;
+        ready.cannot.get(limit).cloned()
     }
 
     /// Writes a line that need not be a request.

@@ -3,15 +3,18 @@
 use std::collections::BTreeSet;
 use std::time::{Duration, Instant};
 
-use ::subject::protocol::{ErrorClass, Position, Request};
+use ::subject::protocol::{ErrorClass, Position, Request, limits};
 use rustix::process::{Pid, Signal, kill_process_group};
 
 use super::Bench;
 use super::consuming::{Member, filled, reader};
-use super::dialogue::{Dialogue, Step};
+use super::dialogue::{Dialogue, Step, Stop};
 
 /// How long a rebalance may take.
 const REBALANCE: Duration = Duration::from_mins(1);
+
+/// The assignor of cooperative rebalances, by Java's name.
+const COOPERATIVE: &str = "org.apache.kafka.clients.consumer.CooperativeStickyAssignor";
 
 /// Two members and what they have.
 struct Two {
@@ -56,10 +59,35 @@ impl Two {
 }
 
 pub(super) fn gives_partitions_away(bench: &mut Bench<'_>) -> Step<String> {
-    let topic = filled(bench, "members", 300)?;
-    let group = bench.truth.name("members");
-    let wanted = reader(bench, &topic, &group);
+    gives_away(bench, "members", Rebalance::Eager)
+}
+
+pub(super) fn gives_some_partitions_away(bench: &mut Bench<'_>) -> Step<String> {
+    gives_away(bench, "some-members", Rebalance::Cooperative)
+}
+
+/// What a rebalance takes away: everything, or what goes to another member.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Rebalance {
+    /// Whatever the client does by itself.
+    Eager,
+    Cooperative,
+}
+
+fn gives_away(bench: &mut Bench<'_>, name: &str, rebalance: Rebalance) -> Step<String> {
+    let topic = filled(bench, name, 300)?;
+    let group = bench.truth.name(name);
+    let mut wanted = reader(bench, &topic, &group);
+    if rebalance == Rebalance::Cooperative
+        && let Some((config, _)) = &mut wanted.consumer
+    {
+        config.insert(
+            "partition.assignment.strategy".to_owned(),
+            COOPERATIVE.to_owned(),
+        );
+    }
     let mut first = (Dialogue::start(bench.command, &wanted)?, Member::default());
+    let cannot = first.0.cannot(limits::REVOKED);
     let until = Instant::now() + REBALANCE;
     while first.1.owned.len() < 3 || first.1.records.is_empty() {
         first.1.poll(&mut first.0, &topic, 5, &mut |_, _| Ok(()))?;
@@ -100,6 +128,22 @@ pub(super) fn gives_partitions_away(bench: &mut Bench<'_>) -> Step<String> {
         let what = "a second member has partitions of it, and it was told of none revoked";
         return Err(two.first.0.last(what).into());
     }
+    if rebalance == Rebalance::Cooperative && two.first.1.taken.len() == 3 {
+        let what = "in a cooperative rebalance all of its partitions are taken";
+        return Err(two.first.0.fault(what, &["\"partitions\""]).into());
+    }
+    match (&cannot, &committed) {
+        (None, None) => {
+            let what = "a second member has partitions of it, and they were not `revoked`";
+            return Err(two.first.0.fault(what, &["\"partitions\""]).into());
+        }
+        (Some(_), Some(_)) => {
+            let what = "`ready` says that the client cannot tell of partitions before they are \
+                        taken, and they are `revoked`";
+            return Err(two.first.0.fault(what, &["revoked"]).into());
+        }
+        _ => {}
+    }
     if let Some(position) = committed {
         let there = bench
             .truth
@@ -131,7 +175,14 @@ pub(super) fn gives_partitions_away(bench: &mut Bench<'_>) -> Step<String> {
         }
     }
     member.close(dialogue, &topic)?;
-    Ok("`revoked`, a commit, `continue`, `assigned`, and back after `close`".to_owned())
+    if let Some(why) = cannot {
+        return Err(Stop::Cannot(why));
+    }
+    Ok(match rebalance {
+        Rebalance::Eager => "`revoked`, a commit, `continue`, `assigned`, and back after `close`",
+        Rebalance::Cooperative => "and the other partitions stay",
+    }
+    .to_owned())
 }
 
 pub(super) fn knows_that_it_is_stale(bench: &mut Bench<'_>) -> Step<String> {

@@ -3,10 +3,10 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::{Duration, Instant};
 
-use ::subject::protocol::{Bytes, Event, Header, Outgoing, Request};
+use ::subject::protocol::{Bytes, Event, Header, Outgoing, Request, limits};
 
 use super::Bench;
-use super::dialogue::{ANSWER, Dialogue, Fault, Step, Wanted};
+use super::dialogue::{ANSWER, Dialogue, Fault, Step, Stop, Wanted};
 use super::truth::{Log, Stored, Transaction};
 
 /// Records of the burst.
@@ -213,15 +213,26 @@ pub(super) fn differs(there: &Stored, wanted: &Stored) -> Option<String> {
     }
 }
 
-/// Records of all kinds.
 /// Partition, key, value and headers of a record.
 type Kind = (Option<i32>, Option<Bytes>, Option<Bytes>, Vec<Header>);
 
+/// A record with a header that has no value, which some clients cannot send.
+pub(super) fn without_header_value(id: u64, topic: &str) -> Outgoing {
+    Outgoing {
+        headers: vec![Header {
+            key: "none".to_owned(),
+            value: None,
+        }],
+        ..plain(id, topic, b"with a header that has no value")
+    }
+}
+
+/// Records of all kinds that each client can send.
 pub(super) fn of_all_kinds(topic: &str) -> Vec<Outgoing> {
     let bytes = |it: &[u8]| Some(Bytes(it.to_vec()));
-    let header = |key: &str, value: Option<&[u8]>| Header {
+    let header = |key: &str, value: &[u8]| Header {
         key: key.to_owned(),
-        value: value.map(|it| Bytes(it.to_vec())),
+        value: Some(Bytes(value.to_vec())),
     };
     let kinds: [Kind; 9] = [
         (Some(0), bytes(b"key"), bytes(b"value"), vec![]),
@@ -240,11 +251,10 @@ pub(super) fn of_all_kinds(topic: &str) -> Vec<Outgoing> {
             bytes(b"with headers"),
             bytes(b"v"),
             vec![
-                header("h", Some(b"1")),
-                header("h", Some(&[0xff, 0])),
-                header("empty", Some(b"")),
-                header("none", None),
-                header("\u{fc}", Some(b"2")),
+                header("h", b"1"),
+                header("h", &[0xff, 0]),
+                header("empty", b""),
+                header("\u{fc}", b"2"),
             ],
         ),
         (
@@ -299,6 +309,45 @@ pub(super) fn carries_all_kinds(bench: &mut Bench<'_>) -> Step<String> {
     }
     dialogue.close_quietly()?;
     Ok(format!("{} records, as they were sent", records.len()))
+}
+
+pub(super) fn carries_a_header_without_a_value(bench: &mut Bench<'_>) -> Step<String> {
+    let topic = bench.truth.topic("no-header-value", 1, &[])?;
+    let bootstrap = bench.truth.bootstrap.clone();
+    let wanted = Wanted::default().producer(&[("bootstrap.servers", &bootstrap), ("acks", "all")]);
+    let mut dialogue = Dialogue::start(bench.command, &wanted)?;
+    let cannot = dialogue.cannot(limits::HEADER_WITHOUT_VALUE);
+    let records = [
+        without_header_value(0, &topic),
+        plain(1, &topic, b"what follows it"),
+    ];
+    let told = outcomes(&mut dialogue, &records, ANSWER)?;
+    compare(&dialogue, &records, &told, &bench.truth.log(&topic, 1)?)?;
+    let is_acknowledged = |id| matches!(told.get(&id), Some(Outcome::Acknowledged { .. }));
+    if !is_acknowledged(1) {
+        let what = "the record after one with a header without a value is not acknowledged";
+        return Err(dialogue.about(what, 1).into());
+    }
+    match (cannot, told.get(&0)) {
+        (None, Some(Outcome::Acknowledged { .. })) => {
+            dialogue.close_quietly()?;
+            Ok("a header without a value".to_owned())
+        }
+        (Some(why), Some(Outcome::Failed)) => {
+            dialogue.close_quietly()?;
+            Err(Stop::Cannot(why))
+        }
+        (None, _) => {
+            let what = "a record with a header without a value is not acknowledged, and `ready` \
+                        does not say that the client cannot";
+            Err(dialogue.about(what, 0).into())
+        }
+        (Some(_), _) => {
+            let what = "`ready` says that the client cannot send a header without a value, and \
+                        such a record has not `failed`";
+            Err(dialogue.about(what, 0).into())
+        }
+    }
 }
 
 pub(super) fn carries_a_burst(bench: &mut Bench<'_>) -> Step<String> {

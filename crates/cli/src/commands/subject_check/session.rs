@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use ::subject::protocol::{Event, ProducerStart, Request, Start, VERSION};
+use ::subject::protocol::{Event, ProducerStart, Request, Start, VERSION, limits};
 use rustix::process::{Pid, Signal, kill_process};
 use serde_json::json;
 
@@ -38,6 +38,14 @@ pub(super) fn tells_what_it_is(bench: &mut Bench<'_>) -> Step<String> {
         .find(|key| !ready.config.contains_key(*key))
     {
         let what = format!("`set` names {key}, which is not in `config`");
+        return Err(dialogue.fault(&what, &["\"ready\""]).into());
+    }
+    if let Some(name) = ready
+        .cannot
+        .keys()
+        .find(|it| !limits::ALL.contains(&it.as_str()))
+    {
+        let what = format!("`cannot` names {name}, which the protocol does not have");
         return Err(dialogue.fault(&what, &["\"ready\""]).into());
     }
     dialogue.close_quietly()?;

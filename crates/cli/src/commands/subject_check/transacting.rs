@@ -4,11 +4,11 @@ use std::collections::BTreeMap;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use ::subject::protocol::{ClientError, ErrorClass, Event, Position, Request};
+use ::subject::protocol::{ClientError, ErrorClass, Event, Position, Received, Request, limits};
 
 use super::Bench;
 use super::consuming::{Member, filled, reader};
-use super::dialogue::{ANSWER, Dialogue, Step, Wanted};
+use super::dialogue::{ANSWER, Dialogue, Step, Stop, Wanted};
 use super::producing::plain;
 use super::truth::{Log, Stored, Transaction};
 
@@ -163,54 +163,133 @@ pub(super) fn knows_that_it_is_fenced(bench: &mut Bench<'_>) -> Step<String> {
     Ok("the first of two with one transactional.id".to_owned())
 }
 
-pub(super) fn hands_positions_over(bench: &mut Bench<'_>) -> Step<String> {
-    let from = filled(bench, "input-of", 20)?;
-    let to = bench.truth.topic("output-of", 1, &[])?;
-    let group = bench.truth.name("transform");
-    let mut wanted = reader(bench, &from, &group);
-    wanted.producer = writer(bench, &bench.truth.name("transform")).producer;
-    let mut dialogue = Dialogue::start(bench.command, &wanted)?;
-    dialogue.must(&Request::InitTransactions)?;
-    let mut member = Member::default();
-    member.read(&mut dialogue, &from, 10)?;
-    let mut next: BTreeMap<i32, i64> = BTreeMap::new();
-    for record in &member.records {
-        next.insert(record.partition, record.offset + 1);
+/// A member that transacts, what it reads from, and what it writes to.
+struct Transform {
+    dialogue: Dialogue,
+    member: Member,
+    from: String,
+    to: String,
+    group: String,
+}
+
+impl Transform {
+    fn start(bench: &mut Bench<'_>, name: &str) -> Step<Self> {
+        let from = filled(bench, &format!("input-of-{name}"), 20)?;
+        let to = bench.truth.topic(&format!("output-of-{name}"), 1, &[])?;
+        let group = bench.truth.name(name);
+        let mut wanted = reader(bench, &from, &group);
+        wanted.producer = writer(bench, &group).producer;
+        let mut dialogue = Dialogue::start(bench.command, &wanted)?;
+        dialogue.must(&Request::InitTransactions)?;
+        let member = Member::default();
+        Ok(Self {
+            dialogue,
+            member,
+            from,
+            to,
+            group,
+        })
     }
-    let offsets: Vec<Position> = next
-        .iter()
-        .map(|(partition, offset)| Position {
-            topic: from.clone(),
+
+    /// Reads so many records more; the next offset of each partition that was
+    /// read, ever.
+    fn read(&mut self, more: usize) -> Step<BTreeMap<i32, i64>> {
+        let count = self.member.records.len() + more;
+        // Some clients would give all that there is at once.
+        self.member
+            .read_by(5, &mut self.dialogue, &self.from, count)?;
+        let next = |it: &Received| (it.partition, it.offset + 1);
+        Ok(self.member.records.iter().map(next).collect())
+    }
+
+    fn positions(&self, next: &BTreeMap<i32, i64>) -> Request {
+        let position = |(partition, offset): (&i32, &i64)| Position {
+            topic: self.from.clone(),
             partition: *partition,
             offset: *offset,
-        })
-        .collect();
-    for (id, request, expected) in [
-        (0, Request::AbortTransaction, BTreeMap::new()),
-        (1, Request::CommitTransaction, next),
-    ] {
-        transact(&mut dialogue, &to, id..id + 1)?;
-        let offsets = offsets.clone();
-        dialogue.must(&Request::SendOffsets { offsets })?;
-        let (answer, _) = end(&mut dialogue, &request)?;
-        if let Err(error) = answer {
-            let what = format!("`{}` fails: {error}", request.op());
-            return Err(dialogue.last(&what).into());
-        }
-        let until = Instant::now() + MARKERS;
-        let mut committed = bench.truth.committed(&group)?;
-        while committed != expected && Instant::now() < until {
-            thread::sleep(LOOK);
-            committed = bench.truth.committed(&group)?;
-        }
-        if committed != expected {
-            let what = format!(
-                "after `{}` the group has {committed:?}, and should have {expected:?}",
-                request.op()
-            );
-            return Err(dialogue.fault(&what, &["send-offsets"]).into());
+        };
+        Request::SendOffsets {
+            offsets: next.iter().map(position).collect(),
         }
     }
-    member.close(dialogue, &from)?;
+
+    /// Ends the transaction, which has to be possible.
+    fn end(&mut self, request: &Request) -> Step<()> {
+        if let (Err(error), _) = end(&mut self.dialogue, request)? {
+            let what = format!("`{}` fails: {error}", request.op());
+            return Err(self.dialogue.last(&what).into());
+        }
+        Ok(())
+    }
+
+    /// The group has to have these positions now, or soon.
+    fn has(&self, bench: &mut Bench<'_>, expected: &BTreeMap<i32, i64>, after: &str) -> Step<()> {
+        let until = Instant::now() + MARKERS;
+        let mut committed = bench.truth.committed(&self.group)?;
+        while committed != *expected && Instant::now() < until {
+            thread::sleep(LOOK);
+            committed = bench.truth.committed(&self.group)?;
+        }
+        if committed == *expected {
+            return Ok(());
+        }
+        let what =
+            format!("after `{after}` the group has {committed:?}, and should have {expected:?}");
+        Err(self.dialogue.fault(&what, &["send-offsets"]).into())
+    }
+
+    fn close(mut self) -> Step<()> {
+        self.member.close(self.dialogue, &self.from)
+    }
+}
+
+pub(super) fn hands_positions_over(bench: &mut Bench<'_>) -> Step<String> {
+    let mut transform = Transform::start(bench, "transform")?;
+    let (mut id, mut committed) = (0, BTreeMap::new());
+    for request in [Request::CommitTransaction, Request::AbortTransaction] {
+        let next = transform.read(10)?;
+        transact(&mut transform.dialogue, &transform.to, id..id + 1)?;
+        // Those that were polled since the last time: all that some clients take.
+        let mut news = next.clone();
+        news.retain(|partition, next| committed.get(partition) != Some(next));
+        let news = transform.positions(&news);
+        transform.dialogue.must(&news)?;
+        transform.end(&request)?;
+        if request == Request::CommitTransaction {
+            committed = next;
+        }
+        transform.has(bench, &committed, request.op())?;
+        id += 1;
+    }
+    transform.close()?;
     Ok("positions take effect with the transaction, or not".to_owned())
+}
+
+pub(super) fn hands_some_positions_over(bench: &mut Bench<'_>) -> Step<String> {
+    let mut transform = Transform::start(bench, "some")?;
+    let cannot = transform.dialogue.cannot(limits::SOME_OFFSETS);
+    let read = transform.read(10)?;
+    let first = read.iter().next();
+    let some: BTreeMap<i32, i64> = first
+        .map(|(partition, _)| (*partition, 1))
+        .into_iter()
+        .collect();
+    transact(&mut transform.dialogue, &transform.to, 0..1)?;
+    let some_positions = transform.positions(&some);
+    if let Some(why) = cannot {
+        if transform.dialogue.ask(some_positions)?.is_ok() {
+            let what = "`ready` says that the client cannot hand some positions over, and \
+                        `send-offsets` is done";
+            return Err(transform.dialogue.fault(what, &["send-offsets"]).into());
+        }
+        transform.end(&Request::AbortTransaction)?;
+        transform.has(bench, &BTreeMap::new(), "abort-transaction")?;
+        transform.close()?;
+        return Err(Stop::Cannot(why));
+    }
+    transform.dialogue.must(&some_positions)?;
+    transform.end(&Request::CommitTransaction)?;
+    transform.has(bench, &some, "commit-transaction")?;
+    transform.close()?;
+    Ok("some of the positions that were polled".to_owned())
 }
