@@ -1,6 +1,7 @@
 //! The commands, one file each. Each takes what the user typed and says how
 //! the program ends.
 
+pub(crate) mod audit;
 pub(crate) mod check;
 pub(crate) mod cleanup;
 pub(crate) mod client;
