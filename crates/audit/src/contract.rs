@@ -172,15 +172,11 @@ fn replication(of: &Landscape, clauses: &mut Vec<Clause>) {
             && let (Some(replicas), Some(least)) = (factor.number(), isr.number())
         {
             let disks = (least - 1).clamp(0, (replicas - 1).max(0));
-            let promises = format!(
-                "with acks=all {} may lose {} without loss",
-                brokers(disks),
-                if disks == 1 {
-                    "its disk"
-                } else {
-                    "their disks"
-                }
-            );
+            let promises = match disks {
+                0 => "with acks=all one lost disk loses records".to_owned(),
+                1 => "with acks=all 1 broker may lose its disk without loss".to_owned(),
+                more => format!("with acks=all {more} brokers may lose their disks without loss"),
+            };
             clauses.push(clause(it, "durability", &promises, &[&factor, &isr]));
             let down = (replicas - least).max(0);
             let promises = format!("{} may be down while records are written", brokers(down));

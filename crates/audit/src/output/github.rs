@@ -19,7 +19,7 @@ pub fn github(report: &Report) -> String {
             .map_or_else(String::new, |it| format!(",line={it}"));
         let title = property(finding.rule);
         let file = property(&finding.file);
-        let words = format!("{}: {}. {}", finding.title, finding.says, finding.fix);
+        let words = format!("{}: {}. Fix: {}", finding.title, finding.says, finding.fix);
         let _ = writeln!(
             out,
             "::{level} file={file}{line},title={title}::{}",

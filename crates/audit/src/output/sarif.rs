@@ -55,7 +55,7 @@ fn result(finding: &Finding, index: Option<usize>) -> Value {
         "ruleId": finding.rule,
         "ruleIndex": index,
         "level": level(finding.severity),
-        "message": {"text": format!("{}: {}. {}", finding.title, finding.says, finding.fix)},
+        "message": {"text": format!("{}: {}. Fix: {}", finding.title, finding.says, finding.fix)},
         "locations": [{
             "physicalLocation": place,
             "logicalLocations": [{"fullyQualifiedName": finding.key, "kind": "member"}],

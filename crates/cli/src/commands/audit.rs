@@ -154,13 +154,19 @@ fn text_of(path: &Path) -> Result<String, AuditError> {
     Ok(String::from_utf8_lossy(&read).into_owned())
 }
 
+/// A file, by the path that editors and code scanning know it by.
+fn input(path: &Path) -> Result<Input, AuditError> {
+    let named = path.strip_prefix(".").unwrap_or(path);
+    Ok(Input {
+        path: named.display().to_string(),
+        text: text_of(path)?,
+    })
+}
+
 /// Reads a file, or what is a configuration in a folder.
 fn take_in(path: &Path, args: &AuditArgs, material: &mut Material) -> Result<(), AuditError> {
     if !path.is_dir() {
-        let input = Input {
-            path: path.display().to_string(),
-            text: text_of(path)?,
-        };
+        let input = input(path)?;
         let found = read(&input, args.client_of(&input.path))?;
         material.components.extend(found.components);
         material.notes.extend(found.notes);
@@ -169,10 +175,7 @@ fn take_in(path: &Path, args: &AuditArgs, material: &mut Material) -> Result<(),
     }
     let before = material.components.len();
     for file in files(path)? {
-        let input = Input {
-            path: file.display().to_string(),
-            text: text_of(&file)?,
-        };
+        let input = input(&file)?;
         match read(&input, args.client_of(&input.path)) {
             Ok(found) => {
                 material.components.extend(found.components);
