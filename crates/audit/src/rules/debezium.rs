@@ -388,8 +388,8 @@ pub(super) const RULES: &[Rule] = &[
         consequence: "A transaction of many rows that share a position is not delivered whole when the connector \
                       restarts in its middle.",
         fix: "Debezium 3.7.0 or later",
-        source: "debezium/dbz#1554; docs/reference/catalogue.md",
-        shown_by: &["dbz-1554", "dbz-1554-fixed"],
+        source: "debezium/dbz#1554; `ackproof run debezium-restart-bulk --debezium 3.6.3.Final`",
+        shown_by: &[],
         check: |of, hits| {
             for it in of.captures() {
                 let debezium = of.debezium(it);
