@@ -6,7 +6,7 @@ ACKPROOF := target/release/ackproof
 # More arguments for `ackproof run`, such as: make test-kafka-delivery ARGS="--repeat 5 --seed 41"
 ARGS ?=
 
-.PHONY: test-kafka-delivery test-kafka-catalogue test lint unit docs schemas sample java-subject man publish-check checks setup build fetch bench mutants machinery test-clients test-alerts oldest settings finding-success-without-offset finding-debezium-first-row
+.PHONY: test-kafka-delivery test-kafka-catalogue test lint unit docs schemas sample java-subject man publish-check checks setup build fetch bench mutants machinery test-clients test-alerts oldest settings audit-defaults finding-success-without-offset finding-debezium-first-row
 
 test-kafka-delivery: fetch
 	$(ACKPROOF) run delivery limitations $(ARGS)
@@ -44,9 +44,10 @@ checks: setup
 publish-check: setup
 	cargo publish --workspace --dry-run --locked
 
-# The JSON Schemas, out of the types.
+# The JSON Schemas, out of the types, and the reference of the rules, out of their table.
 schemas:
 	UPDATE_SCHEMAS=1 cargo test --package ackproof-model --lib --locked schema
+	UPDATE_SCHEMAS=1 cargo test --package ackproof-audit --test rules --locked reference
 
 # The sample report in docs/sample, out of a recorded run.
 sample:
@@ -121,6 +122,11 @@ KAFKA_JARS ?= $(HOME)/.cache/ackproof/parts/kafka-4.3.1
 settings: fetch
 	scripts/settings.sh kafka "$(KAFKA_JARS)" > crates/model/src/scenario/settings/kafka.tsv
 	scripts/settings.sh librdkafka > crates/subject/src/librdkafka_client/config/librdkafka.tsv
+
+# What "not set" means to the audit: the defaults that Kafka's jars and librdkafka print,
+# in many versions, which are fetched.
+audit-defaults: setup
+	UPDATE_DEFAULTS=1 cargo test --package ackproof --test audit_defaults --locked the_newest
 
 bench: fetch
 	scripts/bench.sh

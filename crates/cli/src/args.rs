@@ -60,12 +60,14 @@ pub(crate) enum Command {
     Init(InitArgs),
     /// List suites and scenarios
     List(ListArgs),
-    /// Explain a scenario's plan, an anomaly or a claim
+    /// Explain a scenario's plan, an anomaly, a claim or a rule of the audit
     Explain(ExplainArgs),
     /// Judge recorded files: a run directory, or another tool's recording
     Check(CheckArgs),
     /// Compare two runs: what of the later one is worse
     Diff(DiffArgs),
+    /// Read your configurations: what they guarantee, and what weakens that
+    Audit(AuditArgs),
     /// Inspect, export and merge recorded histories
     #[command(subcommand)]
     History(HistoryCommand),
@@ -316,8 +318,8 @@ pub(crate) struct ListArgs {
 
 #[derive(Debug, Args)]
 pub(crate) struct ExplainArgs {
-    /// Scenarios, suites, scenario files, folders of them, anomalies or claims;
-    /// `anomalies` and `claims` list them all
+    /// Scenarios, suites, scenario files, folders of them, anomalies, claims or
+    /// rules of the audit; `anomalies`, `claims` and `rules` list them all
     #[arg(value_name = "NAME|FILE.toml|DIR", required = true)]
     pub(crate) names: Vec<String>,
     /// Shows the delays that this seed draws
@@ -634,6 +636,7 @@ pub(crate) struct StackUpArgs {
     pub(crate) versions: VersionArgs,
 }
 
+mod audit;
 #[cfg(test)]
 mod examples;
 #[cfg(test)]
@@ -641,3 +644,4 @@ mod help;
 mod lag;
 
 pub(crate) use self::lag::{AlertsCommand, AlertsInitArgs, Exporter, LagArgs};
+pub(crate) use audit::{AuditArgs, AuditFormat, FailOn};

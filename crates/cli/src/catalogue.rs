@@ -1,4 +1,4 @@
-//! The catalogue of anomalies and claims as pages for people. Pure; says what
+//! The catalogue of anomalies, claims and rules of the audit as pages for people. Pure; says what
 //! the definitions say, and nothing of its own.
 
 use model::anomaly::{Anomaly, Fact};
@@ -107,4 +107,42 @@ fn facts(page: &mut Page, facts: &[Fact]) {
         page.point(fact.what);
         page.source(fact.source);
     }
+}
+
+/// All rules of the audit, a sentence each.
+pub(crate) fn rules(page: &mut Page) {
+    let all = audit::rules::all();
+    let words = |it: &audit::rules::Rule| format!("{}: {}.", it.severity.name(), it.title);
+    listed(
+        page,
+        all.map(|it| (it.id, words(it)))
+            .collect::<Vec<_>>()
+            .into_iter(),
+    );
+}
+
+/// Everything about one rule of the audit.
+pub(crate) fn rule(page: &mut Page, rule: &audit::rules::Rule) {
+    page.title(
+        rule.id,
+        &format!(" (rule of the audit, {})", rule.severity.name()),
+    );
+    page.item(&format!("It finds that {}.", rule.title));
+    page.heading("What can happen");
+    page.item(rule.consequence);
+    page.heading("What to do");
+    page.item(rule.fix);
+    page.heading("How sure it is");
+    page.item(match rule.confidence {
+        audit::rules::Confidence::Certain => "It follows from what was read.",
+        audit::rules::Confidence::Likely => "It rests on what is usual and was not read.",
+        audit::rules::Confidence::Possible => "It depends on what the application does.",
+    });
+    page.heading("What shows it");
+    if rule.shown_by.is_empty() {
+        page.item("No scenario yet: it is arithmetic, or what the documentation says.");
+    } else {
+        page.item(&format!("ackproof run {}", rule.shown_by.join(" ")));
+    }
+    page.source(rule.source);
 }

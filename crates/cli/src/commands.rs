@@ -2,6 +2,7 @@
 //! the program ends.
 
 pub(crate) mod alerts;
+pub(crate) mod audit;
 pub(crate) mod check;
 pub(crate) mod cleanup;
 pub(crate) mod client;

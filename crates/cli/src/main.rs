@@ -103,6 +103,7 @@ fn carry_out(command: &Command) -> Result<Exit, Failure> {
         Command::Explain(args) => commands::explain::explain(args),
         Command::Check(args) => commands::check::check(args),
         Command::Diff(args) => commands::diff::diff(args),
+        Command::Audit(args) => in_runtime(commands::audit::audit(args)),
         Command::History(HistoryCommand::Stats(args)) => commands::histories::stats(args),
         Command::History(HistoryCommand::Export(args)) => commands::histories::export(args),
         Command::History(HistoryCommand::Merge(args)) => commands::histories::merge(args),

@@ -1,5 +1,5 @@
 //! `ackproof explain`: a scenario's plan before anything happens, or what an
-//! anomaly or a claim means.
+//! anomaly, a claim or a rule of the audit means.
 
 use model::anomaly::{Anomaly, Fact};
 use model::claim::Claim;
@@ -21,6 +21,7 @@ use crate::text::Page;
 /// The names that stand for a whole catalogue.
 const ANOMALIES: &str = "anomalies";
 const CLAIMS: &str = "claims";
+const RULES: &str = "rules";
 
 /// Names that are suggested, at most.
 const SUGGESTIONS_MAX: usize = 3;
@@ -29,7 +30,7 @@ const PART_CHARS_MIN: usize = 3;
 
 /// A name that is nothing's.
 #[derive(Debug, thiserror::Error)]
-#[error("there is no scenario, suite, anomaly or claim `{name}`{suggestion}")]
+#[error("there is no scenario, suite, anomaly, claim or rule `{name}`{suggestion}")]
 struct Unknown {
     name: String,
     suggestion: String,
@@ -67,6 +68,7 @@ pub(crate) fn explain(args: &ExplainArgs) -> Result<Exit, Failure> {
         match name.as_str() {
             ANOMALIES => catalogue::anomalies(&mut page),
             CLAIMS => catalogue::claims(&mut page),
+            RULES => catalogue::rules(&mut page),
             _ => {}
         }
         // One name is both: `commit-order`.
@@ -75,6 +77,9 @@ pub(crate) fn explain(args: &ExplainArgs) -> Result<Exit, Failure> {
         }
         if let Some(claim) = Claim::ALL.iter().find(|it| is_name(it.name(), name)) {
             catalogue::claim(&mut page, *claim);
+        }
+        if let Some(rule) = audit::rules::find(name) {
+            catalogue::rule(&mut page, rule);
         }
     }
     if args.format == DataFormat::Json {
@@ -87,6 +92,8 @@ pub(crate) fn explain(args: &ExplainArgs) -> Result<Exit, Failure> {
 fn is_explained(name: &str) -> bool {
     name == ANOMALIES
         || name == CLAIMS
+        || name == RULES
+        || audit::rules::find(name).is_some()
         || Anomaly::ALL.iter().any(|it| is_name(it.name(), name))
         || Claim::ALL.iter().any(|it| is_name(it.name(), name))
 }
@@ -195,7 +202,21 @@ fn catalogue_data(name: &str) -> Vec<Value> {
             "contradicted_by": claim.contradicted_by(),
         })
     });
-    anomalies.chain(claims).collect()
+    let rules = audit::rules::all().filter(|it| name == RULES || is_name(it.id, name));
+    let rules = rules.map(|rule| {
+        json!({
+            "kind": "rule",
+            "name": rule.id,
+            "severity": rule.severity,
+            "confidence": rule.confidence,
+            "meaning": rule.title,
+            "consequence": rule.consequence,
+            "fix": rule.fix,
+            "source": rule.source,
+            "shown_by": rule.shown_by,
+        })
+    });
+    anomalies.chain(claims).chain(rules).collect()
 }
 
 /// Names match in either case: `g1a` is `G1a`.
@@ -212,7 +233,8 @@ fn unknown(name: &str) -> Unknown {
             .chain(suites(&scenarios))
             .chain(Anomaly::ALL.iter().map(|it| it.name()))
             .chain(Claim::ALL.iter().map(|it| it.name()))
-            .chain([ANOMALIES, CLAIMS])
+            .chain(audit::rules::all().map(|it| it.id))
+            .chain([ANOMALIES, CLAIMS, RULES])
     };
     let with_part = known().filter(|it| name.len() >= PART_CHARS_MIN && it.contains(name));
     let mut suggested: Vec<String> = Vec::new();

@@ -6,6 +6,7 @@
     reason = "a test that cannot go on has failed"
 )]
 
+mod audit;
 mod check;
 mod ci;
 mod clients;

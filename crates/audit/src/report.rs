@@ -1,0 +1,295 @@
+//! The result of an audit: findings, each with its place and its words, and what was
+//! decided about them.
+
+use std::collections::BTreeMap;
+
+use secret::Secrets;
+use serde::Serialize;
+
+use crate::baseline::{Baseline, Entry};
+use crate::component::{Component, Origin};
+use crate::contract::{Clause, contract};
+use crate::landscape::Landscape;
+use crate::policy::{Policy, in_comments};
+use crate::product::Software;
+use crate::read::Input;
+use crate::rules::{self, Confidence, Hits, Severity};
+
+/// What was decided about a finding.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case", tag = "state", content = "reason")]
+pub enum State {
+    /// Nothing: it counts.
+    Open,
+    /// The team lives with it, for this reason.
+    Suppressed(String),
+    /// It was there when the baseline was written.
+    InBaseline,
+}
+
+/// One finding.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Finding {
+    /// The rule's name.
+    pub rule: &'static str,
+    /// How bad.
+    pub severity: Severity,
+    /// How sure.
+    pub confidence: Confidence,
+    /// The component.
+    pub component: String,
+    /// The file or address.
+    pub file: String,
+    /// The line of the setting, where it is set in a file.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub line: Option<usize>,
+    /// The key, with its way to it where it is set.
+    pub key: String,
+    /// What was read.
+    pub says: String,
+    /// What is wrong.
+    pub title: &'static str,
+    /// What can happen.
+    pub consequence: &'static str,
+    /// What to do.
+    pub fix: &'static str,
+    /// Where it is written.
+    pub source: &'static str,
+    /// Scenarios that show it.
+    pub shown_by: &'static [&'static str],
+    /// The client that a demonstration has to use.
+    #[serde(skip)]
+    pub client: Option<Software>,
+    /// What was decided.
+    #[serde(flatten)]
+    pub state: State,
+    /// What the demonstration showed, by scenario.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub demonstrated: BTreeMap<String, Demonstration>,
+}
+
+/// A scenario that was run to show a finding.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Demonstration {
+    /// `HELD`, `VIOLATED` or `INCONCLUSIVE`.
+    pub verdict: String,
+    /// Whether the scenario came out as it is there to show.
+    pub as_expected: bool,
+    /// What was seen, in a line.
+    pub summary: String,
+    /// The clients it ran with, where they were chosen.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub client: Option<String>,
+    /// The run's directory.
+    pub run: String,
+}
+
+/// Everything that an audit says.
+#[derive(Clone, Debug, Serialize)]
+pub struct Report {
+    /// What was read, in the order of reading.
+    pub components: Vec<Audited>,
+    /// What the configuration promises.
+    pub contract: Vec<Clause>,
+    /// What weakens that, the worst first.
+    pub findings: Vec<Finding>,
+    /// Entries of the baseline whose findings are gone.
+    pub stale: Vec<Entry>,
+    /// Suppressions that suppress nothing.
+    pub unused: Vec<String>,
+    /// What was not known.
+    pub notes: Vec<String>,
+}
+
+/// A component as the report names it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Audited {
+    /// Its label.
+    pub component: String,
+    /// Whose configuration it is.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub software: Option<String>,
+    /// The file or address.
+    pub file: String,
+    /// How many settings were read.
+    pub settings: usize,
+}
+
+impl Report {
+    /// Findings that count.
+    pub fn open(&self) -> impl Iterator<Item = &Finding> {
+        self.findings.iter().filter(|it| it.state == State::Open)
+    }
+
+    /// The worst severity that counts.
+    pub fn worst(&self) -> Option<Severity> {
+        self.open().map(|it| it.severity).max()
+    }
+
+    /// How many findings count, by severity.
+    pub fn count(&self, severity: Severity) -> usize {
+        self.open().filter(|it| it.severity == severity).count()
+    }
+}
+
+/// Audits components: the contract, and the findings of every rule.
+pub fn audit(
+    components: Vec<Component>,
+    notes: Vec<String>,
+    policy: &Policy,
+    inputs: &[Input],
+    baseline: Option<&Baseline>,
+) -> Report {
+    let landscape = Landscape {
+        components,
+        promise: policy.promise.clone(),
+    };
+    let mut findings: Vec<Finding> = rules::all()
+        .flat_map(|rule| found_by(rule, &landscape))
+        .collect();
+    findings.sort_by(|a, b| {
+        let place = |it: &Finding| (it.file.clone(), it.line, it.rule, it.key.clone());
+        b.severity
+            .cmp(&a.severity)
+            .then_with(|| place(a).cmp(&place(b)))
+    });
+    let mut findings = merged(findings);
+    // What is secret is known by its key; a value may stand in another one too.
+    let settings = landscape.components.iter().flat_map(|it| &it.settings);
+    let secrets = Secrets::of(settings.map(|it| (it.key.as_str(), it.value.as_str())));
+    for finding in &mut findings {
+        finding.says = secrets.scrub(&secret::redacted(&finding.says)).into_owned();
+    }
+    let unused = suppress(&mut findings, policy, inputs);
+    let stale = baseline.map_or_else(Vec::new, |it| it.apply(&mut findings));
+    let components = landscape.components.iter().map(|it| Audited {
+        component: it.label(),
+        software: it.software.as_ref().map(ToString::to_string),
+        file: it.file.clone(),
+        settings: it
+            .settings
+            .iter()
+            .filter(|it| !it.key.starts_with('@'))
+            .count(),
+    });
+    let mut notes = notes;
+    notes.dedup();
+    Report {
+        components: components.collect(),
+        contract: contract(&landscape),
+        findings,
+        stale,
+        unused,
+        notes,
+    }
+}
+
+/// What is the same in several components of a file is one finding, which names the first.
+fn merged(findings: Vec<Finding>) -> Vec<Finding> {
+    let mut merged: Vec<(Finding, usize)> = Vec::new();
+    for finding in findings {
+        let same = merged.iter_mut().find(|(it, _)| {
+            it.rule == finding.rule
+                && it.file == finding.file
+                && it.key == finding.key
+                && it.line == finding.line
+                && it.says == finding.says
+        });
+        match same {
+            Some((_, count)) => *count += 1,
+            None => merged.push((finding, 0)),
+        }
+    }
+    let merged = merged.into_iter().map(|(mut finding, others)| {
+        if others > 0 {
+            finding.component = format!("{} and {others} more", finding.component);
+        }
+        finding
+    });
+    merged.collect()
+}
+
+fn found_by(rule: &'static rules::Rule, landscape: &Landscape) -> Vec<Finding> {
+    let mut hits = Hits::default();
+    (rule.check)(landscape, &mut hits);
+    let hits = hits.0.into_iter().map(|hit| {
+        let line = match &hit.origin {
+            Some(Origin::File { line, .. }) => Some(*line),
+            Some(Origin::Live { .. }) | None => None,
+        };
+        let confidence = if hit.is_assumed {
+            rule.confidence.min(Confidence::Likely)
+        } else {
+            rule.confidence
+        };
+        Finding {
+            rule: rule.id,
+            severity: hit.severity.unwrap_or(rule.severity),
+            confidence,
+            component: hit.component,
+            file: hit.file,
+            line,
+            key: hit.key,
+            says: hit.says,
+            title: rule.title,
+            consequence: rule.consequence,
+            fix: rule.fix,
+            source: rule.source,
+            shown_by: rule.shown_by,
+            client: hit.client,
+            state: State::Open,
+            demonstrated: BTreeMap::new(),
+        }
+    });
+    hits.collect()
+}
+
+/// Marks what the team decided to live with. Returns decisions that concern nothing.
+fn suppress(findings: &mut [Finding], policy: &Policy, inputs: &[Input]) -> Vec<String> {
+    let mut unused = Vec::new();
+    for decision in &policy.suppress {
+        let concerns = |it: &Finding| {
+            it.rule.eq_ignore_ascii_case(&decision.rule)
+                && decision
+                    .file
+                    .as_ref()
+                    .is_none_or(|file| it.file == *file || it.file.ends_with(&format!("/{file}")))
+                && decision
+                    .key
+                    .as_ref()
+                    .is_none_or(|key| it.key == *key || it.key.ends_with(&format!(".{key}")))
+        };
+        let mut is_used = false;
+        for finding in findings.iter_mut().filter(|it| concerns(it)) {
+            finding.state = State::Suppressed(decision.reason.clone());
+            is_used = true;
+        }
+        if !is_used {
+            unused.push(format!("`{}` in the policy", decision.rule));
+        }
+    }
+    for input in inputs {
+        for (line, rule, reason) in in_comments(&input.text) {
+            let place = format!("{}:{line}", input.path);
+            if rules::find(&rule).is_none() {
+                unused.push(format!("`{rule}` at {place}, which is no rule"));
+                continue;
+            }
+            if reason.is_empty() {
+                unused.push(format!("`{rule}` at {place}, which gives no reason"));
+                continue;
+            }
+            let near = |it: &Finding| it.line.is_some_and(|at| at == line || at == line + 1);
+            let concerns = |it: &&mut Finding| it.rule == rule && it.file == input.path && near(it);
+            let mut is_used = false;
+            for finding in findings.iter_mut().filter(concerns) {
+                finding.state = State::Suppressed(reason.clone());
+                is_used = true;
+            }
+            if !is_used {
+                unused.push(format!("`{rule}` at {place}"));
+            }
+        }
+    }
+    unused
+}

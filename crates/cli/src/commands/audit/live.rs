@@ -1,0 +1,244 @@
+//! A running cluster, and a Connect worker, as components of the audit: what brokers,
+//! topics, features and groups say of themselves.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use audit::component::{Component, Kind, Origin, Setting, fact};
+use audit::product::{Product, Software};
+use audit::read::{Input, read};
+use model::ids::{GroupId, TopicPartition};
+use proxy::HostPort;
+use wire::{
+    Cluster, ClusterOptions, ConfigEntry, ConfigSource, ConfigValue, Configs, OffsetSpec, Topics,
+    WireError,
+};
+
+use crate::failure::Failure;
+
+/// A worker that does not answer for so long is not there.
+const CONNECT_BOUND: Duration = Duration::from_secs(20);
+
+/// A cluster that cannot be read.
+#[derive(Debug, thiserror::Error)]
+#[error("cannot read the configuration of the cluster at {at}")]
+struct ClusterError {
+    at: String,
+    source: WireError,
+}
+
+/// A worker that cannot be read.
+#[derive(Debug, thiserror::Error)]
+enum ConnectError {
+    #[error("{url} was not answered")]
+    NoAnswer {
+        url: String,
+        source: Box<ureq::Error>,
+    },
+    #[error("{url} is not Kafka Connect's REST interface")]
+    Other { url: String },
+    #[error("asking {url} was given up")]
+    GivenUp { url: String },
+}
+
+/// Brokers, topics and groups of a cluster. Nothing of it is changed.
+pub(super) async fn cluster(
+    bootstrap: &[HostPort],
+    groups: &[String],
+) -> Result<Vec<Component>, Failure> {
+    let addresses: Vec<String> = bootstrap.iter().map(HostPort::to_string).collect();
+    let at = addresses.join(",");
+    let read = components(&addresses, &at, groups).await;
+    read.map_err(|source| {
+        Failure::environment(&ClusterError { at, source })
+            .hint("--bootstrap takes HOST:PORT of a plain listener (no TLS, no SASL)")
+    })
+}
+
+async fn components(
+    addresses: &[String],
+    at: &str,
+    groups: &[String],
+) -> Result<Vec<Component>, WireError> {
+    let options = ClusterOptions {
+        retry_for: Duration::from_secs(10),
+        ..ClusterOptions::default()
+    };
+    let mut cluster = Cluster::connect(addresses.iter().cloned(), options).await?;
+    let metadata = cluster.metadata(Topics::All).await?;
+    // Clusters without features keep them to themselves.
+    let features = cluster.finalized_features().await.unwrap_or_default();
+    let mut found: Vec<Component> = Vec::new();
+    let mut first: Option<Configs> = None;
+    for broker in &metadata.brokers {
+        let configs = cluster.describe_broker_configs(broker.id).await?;
+        let of = format!("broker {}", broker.id);
+        let mut component = Component::new(Kind::Broker, broker.id.to_string(), at);
+        // What all brokers have is told once.
+        let own = configs
+            .iter()
+            .filter(|(key, entry)| first.as_ref().is_none_or(|it| it.get(*key) != Some(*entry)));
+        component
+            .settings
+            .extend(own.filter_map(|(key, entry)| setting(key, entry, &of)));
+        if first.is_none() {
+            component.software = Some(Software::any(Product::Kafka));
+            let levels = features.iter().map(|(name, level)| Setting {
+                key: format!("{}{name}", fact::FEATURE),
+                path: name.clone(),
+                value: level.to_string(),
+                origin: live(&of, false),
+            });
+            component.settings.extend(levels);
+            // A level of 0 is not listed: the cluster has the feature switched off.
+            for name in ["transaction.version", "eligible.leader.replicas.version"] {
+                if !features.is_empty() && !features.contains_key(name) {
+                    component.settings.push(Setting {
+                        key: format!("{}{name}", fact::FEATURE),
+                        path: name.to_owned(),
+                        value: "0".to_owned(),
+                        origin: live(&of, false),
+                    });
+                }
+            }
+            first = Some(configs);
+        }
+        found.push(component);
+    }
+    for topic in &metadata.topics {
+        let Ok(partitions) = &topic.partitions else {
+            continue;
+        };
+        let name = topic.topic.as_str();
+        let of = format!("topic {name}");
+        let mut component = Component::new(Kind::Topic, name, at);
+        let configs = cluster.describe_topic_configs(&topic.topic).await?;
+        component.settings.extend(
+            configs
+                .iter()
+                .filter_map(|(key, entry)| setting(key, entry, &of)),
+        );
+        let replicas = partitions
+            .iter()
+            .map(|it| it.replicas.len())
+            .min()
+            .unwrap_or(0);
+        component.settings.push(Setting {
+            key: fact::REPLICATION_FACTOR.to_owned(),
+            path: "replicas".to_owned(),
+            value: replicas.to_string(),
+            origin: live(&of, false),
+        });
+        found.push(component);
+    }
+    for group in groups {
+        found.push(self::group(&mut cluster, group, at).await?);
+    }
+    Ok(found)
+}
+
+/// A group, with what was deleted before it read it.
+async fn group(cluster: &mut Cluster, name: &str, at: &str) -> Result<Component, WireError> {
+    let id = GroupId::new(name);
+    let committed = cluster.offset_fetch(&id).await?;
+    let partitions: Vec<TopicPartition> = committed.keys().cloned().collect();
+    let starts = if partitions.is_empty() {
+        BTreeMap::new()
+    } else {
+        cluster
+            .list_offsets(&partitions, OffsetSpec::LogStart)
+            .await?
+    };
+    let of = format!("group {name}");
+    let mut component = Component::new(Kind::Group, name, at);
+    for (place, position) in &committed {
+        let Some(start) = starts.get(place) else {
+            continue;
+        };
+        let gone = start.get() - position.next.get();
+        if gone > 0 {
+            component.settings.push(Setting {
+                key: fact::DELETED_UNREAD.to_owned(),
+                path: place.to_string(),
+                value: gone.to_string(),
+                origin: live(&of, false),
+            });
+        }
+    }
+    Ok(component)
+}
+
+fn live(of: &str, is_default: bool) -> Origin {
+    Origin::Live {
+        of: of.to_owned(),
+        is_default,
+    }
+}
+
+fn setting(key: &str, entry: &ConfigEntry, of: &str) -> Option<Setting> {
+    let ConfigValue::Known(value) = &entry.value else {
+        return None;
+    };
+    // Of a topic, what comes from the brokers is not the topic's own.
+    let is_default = match entry.source {
+        ConfigSource::Default => true,
+        ConfigSource::Topic => false,
+        _ => of.starts_with("topic "),
+    };
+    let place = match entry.source {
+        ConfigSource::Broker => "broker:",
+        ConfigSource::ClusterDefault => "cluster:",
+        _ => "",
+    };
+    Some(Setting {
+        key: key.to_owned(),
+        path: format!("{place}{key}"),
+        value: value.clone(),
+        origin: live(of, is_default),
+    })
+}
+
+/// The connectors of a worker, by its REST interface.
+pub(super) async fn connect(url: &str) -> Result<Vec<Component>, Failure> {
+    let base = url.trim_end_matches('/').to_owned();
+    let shown = secret::redacted(&base).into_owned();
+    let asked = format!("{base}/connectors?expand=info");
+    let answered = tokio::task::spawn_blocking(move || {
+        let agent: ureq::Agent = ureq::Agent::config_builder()
+            .timeout_global(Some(CONNECT_BOUND))
+            .build()
+            .into();
+        let mut answer = agent.get(&asked).call()?;
+        answer.body_mut().read_to_string()
+    });
+    let hint =
+        "--connect takes the address of a worker's REST interface, such as http://connect:8083";
+    let answer = answered
+        .await
+        .map_err(|_| Failure::environment(&ConnectError::GivenUp { url: shown.clone() }))?;
+    let text = answer.map_err(|error| {
+        Failure::environment(&ConnectError::NoAnswer {
+            url: shown.clone(),
+            source: Box::new(error),
+        })
+        .hint(hint)
+    })?;
+    if text.trim() == "{}" {
+        return Ok(Vec::new());
+    }
+    let input = Input {
+        path: "connectors.json".to_owned(),
+        text,
+    };
+    let mut found = read(&input, None).map_err(|_| {
+        Failure::environment(&ConnectError::Other { url: shown.clone() }).hint(hint)
+    })?;
+    for component in &mut found.components {
+        component.file.clone_from(&shown);
+        for setting in &mut component.settings {
+            setting.path.clone_from(&setting.key);
+            setting.origin = live(&shown, false);
+        }
+    }
+    Ok(found.components)
+}
