@@ -4,7 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 
-use engine::{ClientError, Clients};
+use engine::{ClientUnavailable, Clients};
 use model::plan::RunPlan;
 use model::scenario::NamedReleases;
 use model::scenario::client::ClientSpec;
@@ -120,17 +120,17 @@ async fn resolve(
         .await
         .map_err(|error| Failure::environment(&BrokeOff(error)))?
         .map_err(|error| match &*error {
-            ClientError::NotThere { .. }
-            | ClientError::Java {
+            ClientUnavailable::NotThere { .. }
+            | ClientUnavailable::Java {
                 source: JavaClientError::NoClient { .. },
                 ..
             } => Failure::usage(&*error),
-            ClientError::Java {
+            ClientUnavailable::Java {
                 source: JavaClientError::Fetch(source),
                 ..
             }
-            | ClientError::Librdkafka { source, .. } => fetch_failure(source),
-            ClientError::Java { .. } => Failure::environment(&*error),
+            | ClientUnavailable::Librdkafka { source, .. } => fetch_failure(source),
+            ClientUnavailable::Java { .. } => Failure::environment(&*error),
         })
 }
 

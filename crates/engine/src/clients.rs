@@ -24,7 +24,7 @@ pub struct Clients {
 
 /// Why a client cannot be run.
 #[derive(Debug, thiserror::Error)]
-pub enum ClientError {
+pub enum ClientUnavailable {
     /// Java's.
     #[error("cannot run the client {client}")]
     Java {
@@ -55,13 +55,13 @@ impl Clients {
     /// Resolves these clients, and fetches what is missing. Blocks.
     ///
     /// # Errors
-    /// [`ClientError`], of the first that cannot be run.
+    /// [`ClientUnavailable`], of the first that cannot be run.
     pub fn resolve<'c>(
         clients: impl IntoIterator<Item = &'c ClientSpec>,
         cache: &Cache,
         brokers: Option<&Artefacts>,
         progress: &mut dyn FnMut(FetchProgress),
-    ) -> Result<Self, ClientError> {
+    ) -> Result<Self, ClientUnavailable> {
         let mut resolved = BTreeMap::new();
         for client in clients {
             if !resolved.contains_key(client) {
@@ -92,16 +92,17 @@ fn resolve(
     cache: &Cache,
     brokers: Option<&Artefacts>,
     progress: &mut dyn FnMut(FetchProgress),
-) -> Result<ClientCommand, ClientError> {
+) -> Result<ClientCommand, ClientUnavailable> {
     let there = |path: &PathBuf| {
-        path.canonicalize().map_err(|_| ClientError::NotThere {
-            client: client.to_string(),
-            path: path.clone(),
-        })
+        path.canonicalize()
+            .map_err(|_| ClientUnavailable::NotThere {
+                client: client.to_string(),
+                path: path.clone(),
+            })
     };
     let mut java = |of: JavaClient<'_>| {
         let command = stack::java_client::command(cache, of, progress);
-        let command = command.map_err(|source| ClientError::Java {
+        let command = command.map_err(|source| ClientUnavailable::Java {
             client: client.to_string(),
             source,
         });
@@ -118,7 +119,7 @@ fn resolve(
         ClientSpec::Java(Release::Path(path)) => java(JavaClient::Folder(&there(path)?)),
         ClientSpec::Librdkafka(Release::Version(version)) => {
             let library = stack::librdkafka::fetch(cache, version, progress);
-            let library = library.map_err(|source| ClientError::Librdkafka {
+            let library = library.map_err(|source| ClientUnavailable::Librdkafka {
                 client: client.to_string(),
                 source,
             });
@@ -133,7 +134,7 @@ fn resolve(
 mod tests {
     use super::*;
 
-    fn resolved(client: &str) -> Result<ClientCommand, ClientError> {
+    fn resolved(client: &str) -> Result<ClientCommand, ClientUnavailable> {
         let cache = Cache::at("/nowhere");
         let client: ClientSpec = client.parse().unwrap();
         let clients = Clients::resolve([&client], &cache, None, &mut |_| {})?;

@@ -45,7 +45,7 @@ mod workload;
 
 pub use check::{check, check_with};
 pub use cleanup::{Removal, clean_up_after};
-pub use clients::{ClientError, Clients};
+pub use clients::{ClientUnavailable, Clients};
 pub use cluster_info::{ClusterInfo, cluster_info, unreachable_brokers};
 pub use configs::{CLIENT, FILE_NAME as CONFIGS_FILE_NAME, SET};
 pub use created::{Leftover, Resource};

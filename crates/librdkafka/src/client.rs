@@ -4,5 +4,5 @@ mod consumer;
 mod handle;
 mod producer;
 
-pub use consumer::Consumer;
-pub use producer::{Outgoing, Producer};
+pub use consumer::ConsumerClient;
+pub use producer::{OutgoingMessage, ProducerClient};

@@ -4,14 +4,14 @@ use std::ffi::{CString, c_char};
 use std::ptr;
 
 use crate::functions::Conf;
-use crate::library::{Library, text};
+use crate::library::{Librdkafka, text};
 
 /// Room for librdkafka's words on what is wrong.
 pub(crate) const WORDS: usize = 512;
 
 /// `rd_kafka_conf_t`.
-pub struct Config {
-    pub(crate) library: Library,
+pub struct Properties {
+    pub(crate) library: Librdkafka,
     raw: *mut Conf,
 }
 
@@ -26,9 +26,9 @@ pub enum SetError {
     Invalid(String),
 }
 
-impl Config {
+impl Properties {
     /// librdkafka's defaults.
-    pub fn new(library: Library) -> Self {
+    pub fn new(library: Librdkafka) -> Self {
         // SAFETY: as documented: takes nothing.
         let raw = unsafe { (library.functions.rd_kafka_conf_new)() };
         Self { library, raw }
@@ -87,7 +87,7 @@ impl Config {
     }
 }
 
-impl Drop for Config {
+impl Drop for Properties {
     fn drop(&mut self) {
         // SAFETY: alive: it is ours, and was not given up.
         unsafe { (self.library.functions.rd_kafka_conf_destroy)(self.raw) }
@@ -98,7 +98,7 @@ impl Drop for Config {
 ///
 /// # Safety
 /// `conf` lives during the call.
-pub(crate) unsafe fn get(library: Library, conf: *const Conf, key: &str) -> Option<String> {
+pub(crate) unsafe fn get(library: Librdkafka, conf: *const Conf, key: &str) -> Option<String> {
     let key = CString::new(key).ok()?;
     let get = library.functions.rd_kafka_conf_get;
     let mut size = 0;

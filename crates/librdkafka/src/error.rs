@@ -4,7 +4,7 @@ use std::ffi::c_int;
 
 use crate::Code;
 use crate::functions::NativeError;
-use crate::library::{Library, text};
+use crate::library::{Librdkafka, text};
 
 /// An error of librdkafka's.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -27,7 +27,7 @@ pub struct Error {
 
 impl Error {
     /// What a code says; none where it is no error.
-    pub(crate) fn of_code(library: Library, code: c_int) -> Result<(), Self> {
+    pub(crate) fn of_code(library: Librdkafka, code: c_int) -> Result<(), Self> {
         match code {
             0 => Ok(()),
             _ => Err(Self::new(library, Code(code), None)),
@@ -35,7 +35,7 @@ impl Error {
     }
 
     /// A code, with the client's words about this case where it has any.
-    pub(crate) fn new(library: Library, code: Code, message: Option<String>) -> Self {
+    pub(crate) fn new(library: Librdkafka, code: Code, message: Option<String>) -> Self {
         let functions = library.functions;
         // SAFETY: as documented: any number; both return constants, or for a
         // number that they do not know a text of the thread's own.
@@ -59,7 +59,7 @@ impl Error {
     ///
     /// # Safety
     /// `error` is null or an error that the caller owns.
-    pub(crate) unsafe fn take(library: Library, error: *mut NativeError) -> Result<(), Self> {
+    pub(crate) unsafe fn take(library: Librdkafka, error: *mut NativeError) -> Result<(), Self> {
         if error.is_null() {
             return Ok(());
         }

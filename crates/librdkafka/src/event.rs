@@ -5,8 +5,8 @@ use std::ptr;
 use std::slice;
 
 use crate::functions::{Message, NativeEvent};
-use crate::library::{Library, text};
-use crate::list::{Position, positions};
+use crate::library::{Librdkafka, text};
+use crate::list::{PartitionOffset, positions};
 use crate::{Code, Error};
 
 // `rd_kafka_event_type_t`, the same in all versions.
@@ -20,18 +20,18 @@ pub(crate) const STATISTICS: c_int = 0x40;
 
 /// What a client tells.
 #[derive(Debug)]
-pub enum Event {
+pub enum QueueEvent {
     /// What became of records.
     Deliveries(Vec<Delivery>),
     /// A record that was read.
-    Received(Received),
+    Consumed(ConsumedMessage),
     /// Partitions are assigned or revoked: the client waits until it is told
-    /// that this is done ([`crate::Consumer::carry_out`]).
+    /// that this is done ([`crate::ConsumerClient::carry_out`]).
     Rebalance(Rebalance),
     /// A commit that the client made by itself was answered.
     Committed {
         /// What was committed.
-        offsets: Vec<Position>,
+        offsets: Vec<PartitionOffset>,
         /// Why it failed.
         error: Option<Error>,
     },
@@ -81,7 +81,7 @@ pub enum Persistence {
 
 /// A record that was read.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Received {
+pub struct ConsumedMessage {
     /// Its topic.
     pub topic: String,
     /// Its partition.
@@ -102,7 +102,7 @@ pub struct Rebalance {
     /// Whether they are assigned, and not revoked; otherwise why neither.
     pub assigned: Result<bool, Error>,
     /// The partitions.
-    pub partitions: Vec<Position>,
+    pub partitions: Vec<PartitionOffset>,
 }
 
 impl Rebalance {
@@ -122,7 +122,7 @@ impl std::fmt::Debug for Rebalance {
 
 /// An event that we own.
 pub(crate) struct Raw {
-    library: Library,
+    library: Librdkafka,
     raw: *mut NativeEvent,
 }
 
@@ -138,38 +138,38 @@ impl Raw {
     ///
     /// # Safety
     /// The caller owns `raw`, which is not null.
-    pub(crate) const unsafe fn owned(library: Library, raw: *mut NativeEvent) -> Self {
+    pub(crate) const unsafe fn owned(library: Librdkafka, raw: *mut NativeEvent) -> Self {
         Self { library, raw }
     }
 
     /// What it says, unless it is a record: one that is read counts as handed
     /// out.
-    pub(crate) fn read_unless_record(self) -> Event {
+    pub(crate) fn read_unless_record(self) -> QueueEvent {
         // SAFETY: alive: the event is ours.
         match unsafe { (self.library.functions.rd_kafka_event_type)(self.raw) } {
-            FETCH => Event::Other,
+            FETCH => QueueEvent::Other,
             _ => self.read(),
         }
     }
 
     /// What it says.
-    pub(crate) fn read(self) -> Event {
+    pub(crate) fn read(self) -> QueueEvent {
         let functions = self.library.functions;
         // SAFETY: for all below: alive: the event is ours, and what it lends is
         // copied before it is dropped. As documented: each kind of event is
         // asked for what that kind has.
         match unsafe { (functions.rd_kafka_event_type)(self.raw) } {
-            DELIVERY_REPORT => Event::Deliveries(self.messages(delivery)),
+            DELIVERY_REPORT => QueueEvent::Deliveries(self.messages(delivery)),
             FETCH => self.fetched(),
             LOG => self.log(),
-            ERROR => Event::Error(self.error()),
+            ERROR => QueueEvent::Error(self.error()),
             REBALANCE => {
                 let assigned = match unsafe { (functions.rd_kafka_event_error)(self.raw) } {
                     code if Code(code) == Code::LOCAL_ASSIGN_PARTITIONS => Ok(true),
                     code if Code(code) == Code::LOCAL_REVOKE_PARTITIONS => Ok(false),
                     _ => Err(self.error()),
                 };
-                Event::Rebalance(Rebalance {
+                QueueEvent::Rebalance(Rebalance {
                     assigned,
                     partitions: self.positions(),
                     event: self,
@@ -177,20 +177,20 @@ impl Raw {
             }
             OFFSET_COMMIT => {
                 let code = unsafe { (functions.rd_kafka_event_error)(self.raw) };
-                Event::Committed {
+                QueueEvent::Committed {
                     offsets: self.positions(),
                     error: Error::of_code(self.library, code).err(),
                 }
             }
             STATISTICS => {
-                Event::Statistics(unsafe { text((functions.rd_kafka_event_stats)(self.raw)) })
+                QueueEvent::Statistics(unsafe { text((functions.rd_kafka_event_stats)(self.raw)) })
             }
-            _ => Event::Other,
+            _ => QueueEvent::Other,
         }
     }
 
     /// All messages of the event.
-    fn messages<T>(&self, copy: unsafe fn(Library, &Message) -> T) -> Vec<T> {
+    fn messages<T>(&self, copy: unsafe fn(Librdkafka, &Message) -> T) -> Vec<T> {
         let next = self.library.functions.rd_kafka_event_message_next;
         let mut all = Vec::new();
         loop {
@@ -204,15 +204,15 @@ impl Raw {
         }
     }
 
-    fn fetched(&self) -> Event {
+    fn fetched(&self) -> QueueEvent {
         match self.messages(received).pop() {
-            Some(Ok(received)) => Event::Received(received),
-            Some(Err(error)) => Event::Error(error),
-            None => Event::Other,
+            Some(Ok(received)) => QueueEvent::Consumed(received),
+            Some(Err(error)) => QueueEvent::Error(error),
+            None => QueueEvent::Other,
         }
     }
 
-    fn positions(&self) -> Vec<Position> {
+    fn positions(&self) -> Vec<PartitionOffset> {
         let functions = self.library.functions;
         // SAFETY: alive: the event is ours, and the list, which may be null, is
         // part of it.
@@ -234,7 +234,7 @@ impl Raw {
         }
     }
 
-    fn log(&self) -> Event {
+    fn log(&self) -> QueueEvent {
         let (mut facility, mut line, mut level) = (ptr::null(), ptr::null(), 0);
         // SAFETY: alive: the event is ours, and its texts live as long as it;
         // where there are none, they stay null.
@@ -245,7 +245,7 @@ impl Raw {
                 &raw mut line,
                 &raw mut level,
             );
-            Event::Log {
+            QueueEvent::Log {
                 facility: text(facility),
                 text: text(line),
             }
@@ -255,7 +255,7 @@ impl Raw {
 
 /// # Safety
 /// `message` is one of librdkafka's, of a delivery report.
-unsafe fn delivery(library: Library, message: &Message) -> Delivery {
+unsafe fn delivery(library: Librdkafka, message: &Message) -> Delivery {
     let functions = library.functions;
     // SAFETY: as documented: it only reads a field of a message that librdkafka
     // made.
@@ -278,7 +278,7 @@ unsafe fn delivery(library: Library, message: &Message) -> Delivery {
 
 /// # Safety
 /// `message` is one of librdkafka's, of a consumer.
-unsafe fn received(library: Library, message: &Message) -> Result<Received, Error> {
+unsafe fn received(library: Librdkafka, message: &Message) -> Result<ConsumedMessage, Error> {
     // SAFETY: as documented: of an error the payload is its text, with a length.
     let value = unsafe { bytes(message.payload, message.len) };
     if message.err != 0 {
@@ -288,7 +288,7 @@ unsafe fn received(library: Library, message: &Message) -> Result<Received, Erro
     // SAFETY: as documented: payload and key, each with its length; and the
     // caller's.
     unsafe {
-        Ok(Received {
+        Ok(ConsumedMessage {
             topic: topic_of(library, message),
             partition: message.partition,
             offset: message.offset,
@@ -301,7 +301,7 @@ unsafe fn received(library: Library, message: &Message) -> Result<Received, Erro
 
 /// # Safety
 /// `message` is one of librdkafka's.
-unsafe fn topic_of(library: Library, message: &Message) -> String {
+unsafe fn topic_of(library: Librdkafka, message: &Message) -> String {
     if message.rkt.is_null() {
         return String::new();
     }
@@ -311,7 +311,7 @@ unsafe fn topic_of(library: Library, message: &Message) -> String {
 
 /// # Safety
 /// `message` is one of librdkafka's, of a consumer.
-unsafe fn headers(library: Library, message: &Message) -> Vec<(String, Option<Vec<u8>>)> {
+unsafe fn headers(library: Librdkafka, message: &Message) -> Vec<(String, Option<Vec<u8>>)> {
     let functions = library.functions;
     let mut list = ptr::null_mut();
     // SAFETY: the caller's; the list is the message's own. Without headers, or

@@ -1,7 +1,7 @@
 //! A small safe wrapper around librdkafka, in the version that is built in or
-//! in one that is loaded from a shared library ([`Library`]).
+//! in one that is loaded from a shared library ([`Librdkafka`]).
 //!
-//! What librdkafka tells comes as events of a queue ([`Event`]) and never as a
+//! What librdkafka tells comes as events of a queue ([`QueueEvent`]) and never as a
 //! callback, so that nothing runs inside a call of its caller's. Functions that
 //! older versions lack are done without. Knows nothing of subjects and of the
 //! Java client's names.
@@ -27,10 +27,10 @@ mod functions;
 mod library;
 mod list;
 
-pub use client::{Consumer, Outgoing, Producer};
+pub use client::{ConsumerClient, OutgoingMessage, ProducerClient};
 pub use code::Code;
-pub use config::{Config, SetError};
+pub use config::{Properties, SetError};
 pub use error::Error;
-pub use event::{Delivery, Event, Persistence, Rebalance, Received};
-pub use library::{Library, LoadError};
-pub use list::{Partition, Position};
+pub use event::{ConsumedMessage, Delivery, Persistence, QueueEvent, Rebalance};
+pub use library::{Librdkafka, LoadError};
+pub use list::{Partition, PartitionOffset};

@@ -8,7 +8,7 @@ use crate::functions::{BUILT_IN, Functions};
 
 /// A librdkafka, ready to be used. Copies are the same one.
 #[derive(Clone, Copy)]
-pub struct Library {
+pub struct Librdkafka {
     pub(crate) functions: &'static Functions,
 }
 
@@ -47,7 +47,7 @@ pub enum LoadError {
 /// `rd_kafka_version_str`.
 type Version = unsafe extern "C" fn() -> *const c_char;
 
-impl Library {
+impl Librdkafka {
     /// The version that is part of this program.
     pub const fn built_in() -> Self {
         Self {
@@ -104,7 +104,7 @@ impl Library {
     }
 }
 
-impl std::fmt::Debug for Library {
+impl std::fmt::Debug for Librdkafka {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         write!(f, "librdkafka {}", self.version())
     }

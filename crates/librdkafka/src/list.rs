@@ -3,7 +3,7 @@
 use std::ffi::{CString, c_int};
 
 use crate::functions::NativeList;
-use crate::library::{Library, text};
+use crate::library::{Librdkafka, text};
 
 /// A partition of a topic.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -16,7 +16,7 @@ pub struct Partition {
 
 /// A place in a partition.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Position {
+pub struct PartitionOffset {
     /// The topic.
     pub topic: String,
     /// The partition.
@@ -27,7 +27,7 @@ pub struct Position {
 
 /// A list that we own.
 pub(crate) struct List {
-    library: Library,
+    library: Librdkafka,
     raw: *mut NativeList,
 }
 
@@ -36,13 +36,13 @@ impl List {
     ///
     /// # Safety
     /// The caller owns `raw`, which may be null.
-    pub(crate) const unsafe fn owned(library: Library, raw: *mut NativeList) -> Self {
+    pub(crate) const unsafe fn owned(library: Librdkafka, raw: *mut NativeList) -> Self {
         Self { library, raw }
     }
 
     /// A list of positions. A topic's name with a zero byte is left out: no
     /// broker has one.
-    pub(crate) fn of(library: Library, positions: &[Position]) -> Self {
+    pub(crate) fn of(library: Librdkafka, positions: &[PartitionOffset]) -> Self {
         let functions = library.functions;
         let size = c_int::try_from(positions.len()).unwrap_or(c_int::MAX);
         // SAFETY: as documented: the size is a hint.
@@ -70,7 +70,7 @@ impl List {
         self.raw
     }
 
-    pub(crate) fn positions(&self) -> Vec<Position> {
+    pub(crate) fn positions(&self) -> Vec<PartitionOffset> {
         // SAFETY: alive: it is ours.
         unsafe { positions(self.raw) }
     }
@@ -89,7 +89,7 @@ impl Drop for List {
 ///
 /// # Safety
 /// `list` is null or a list that lives during the call.
-pub(crate) unsafe fn positions(list: *const NativeList) -> Vec<Position> {
+pub(crate) unsafe fn positions(list: *const NativeList) -> Vec<PartitionOffset> {
     if list.is_null() {
         return Vec::new();
     }
@@ -99,7 +99,7 @@ pub(crate) unsafe fn positions(list: *const NativeList) -> Vec<Position> {
         (0..count)
             .map(|at| {
                 let element = &*(*list).elems.add(at);
-                Position {
+                PartitionOffset {
                     topic: text(element.topic),
                     partition: element.partition,
                     offset: element.offset,

@@ -33,7 +33,7 @@ mod transform;
 
 use crate::librdkafka_client::LibrdkafkaClient;
 use crate::process::ProcessClient;
-use crate::protocol::{Client, ClientError, Event, Request, Start};
+use crate::protocol::{Client, ClientError, Request, Start, SubjectEvent};
 use crate::reporter::Reporter;
 use crate::role::{ClientCommand, Role};
 use crate::stop::Stop;
@@ -144,8 +144,8 @@ pub fn check(client: &ClientCommand, start: Start) -> Result<(), SubjectError> {
     loop {
         let left = until.saturating_duration_since(Instant::now());
         match client.event(left)? {
-            Some(Event::Ready { .. }) => return client.request(Request::Close),
-            Some(Event::Refused { key, reason }) => {
+            Some(SubjectEvent::Ready { .. }) => return client.request(Request::Close),
+            Some(SubjectEvent::Refused { key, reason }) => {
                 return Err(SubjectError::Refused { key, reason });
             }
             None if left.is_zero() => return Err(SubjectError::Silent("start")),

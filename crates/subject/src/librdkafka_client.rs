@@ -11,7 +11,7 @@ use std::path::Path;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use librdkafka::{Consumer, Library, LoadError, Producer};
+use librdkafka::{ConsumerClient, Librdkafka, LoadError, ProducerClient};
 
 pub mod config;
 mod outcome;
@@ -25,7 +25,7 @@ use self::reader::{Next, Reader};
 use self::sender::Sender;
 use crate::SubjectError;
 use crate::protocol::{
-    self, Client, ClientError, ErrorClass, Event, Position, Received, Request, Start,
+    self, Client, ClientError, ErrorClass, Position, Received, Request, Start, SubjectEvent,
 };
 
 /// How long librdkafka may wait for an answer before its caller has another
@@ -33,11 +33,11 @@ use crate::protocol::{
 const ANSWER: Duration = Duration::from_secs(1);
 
 /// Events that were not asked for yet.
-type Told = VecDeque<Event>;
+type Told = VecDeque<SubjectEvent>;
 
 /// A librdkafka as a subject.
 pub struct LibrdkafkaClient {
-    library: Library,
+    library: Librdkafka,
     /// Whether it is the version that is part of this program.
     is_built_in: bool,
     sender: Option<Sender>,
@@ -58,7 +58,7 @@ struct Poll {
 impl LibrdkafkaClient {
     /// The version that is part of this program.
     pub fn built_in() -> Self {
-        Self::new(Library::built_in(), true)
+        Self::new(Librdkafka::built_in(), true)
     }
 
     /// A shared library.
@@ -66,10 +66,10 @@ impl LibrdkafkaClient {
     /// # Errors
     /// Where the file is no librdkafka that can be used.
     pub fn load(path: &Path) -> Result<Self, LoadError> {
-        Ok(Self::new(Library::load(path)?, false))
+        Ok(Self::new(Librdkafka::load(path)?, false))
     }
 
-    fn new(library: Library, is_built_in: bool) -> Self {
+    fn new(library: Librdkafka, is_built_in: bool) -> Self {
         Self {
             library,
             is_built_in,
@@ -86,14 +86,14 @@ impl LibrdkafkaClient {
     fn start(&mut self, start: &Start) {
         match self.make(start) {
             Ok(ready) => self.told.push_back(ready),
-            Err(error) => self.told.push_back(Event::Refused {
+            Err(error) => self.told.push_back(SubjectEvent::Refused {
                 key: error.place().map(|(key, _)| key.to_owned()),
                 reason: error.to_string(),
             }),
         }
     }
 
-    fn make(&mut self, start: &Start) -> Result<Event, ConfigError> {
+    fn make(&mut self, start: &Start) -> Result<SubjectEvent, ConfigError> {
         let mut in_force = BTreeMap::new();
         let mut set = Vec::new();
         let mut tell = |prefix: &str, translated: &config::InForce| {
@@ -114,7 +114,7 @@ impl LibrdkafkaClient {
         let (producer, consumer) = (producer.transpose()?, consumer.transpose()?);
         if let (Some(translated), Some(of)) = (producer, &start.producer) {
             let (config, set) = translated.into_parts();
-            let client = Producer::new(config);
+            let client = ProducerClient::new(config);
             let client = client
                 .map_err(|words| config::contradiction(RoleKind::Producer, &of.config, words))?;
             let max_block_ms = config::max_block_ms(&of.config);
@@ -126,7 +126,7 @@ impl LibrdkafkaClient {
         }
         if let (Some(translated), Some(of)) = (consumer, &start.consumer) {
             let (config, set) = translated.into_parts();
-            let client = Consumer::new(config);
+            let client = ConsumerClient::new(config);
             let client = client
                 .map_err(|words| config::contradiction(RoleKind::Consumer, &of.config, words))?;
             let told = config::InForce::of(RoleKind::Consumer, set, |key| client.in_force(key));
@@ -139,7 +139,7 @@ impl LibrdkafkaClient {
             }
             self.reader = Some(Reader::new(client));
         }
-        Ok(Event::Ready {
+        Ok(SubjectEvent::Ready {
             protocol: protocol::VERSION,
             client: "librdkafka".to_owned(),
             version: self.library.version(),
@@ -178,7 +178,7 @@ impl LibrdkafkaClient {
                 .and_then(|it| it.transaction(|it| it.init_transactions(ANSWER))),
             Request::BeginTransaction => self
                 .sender()
-                .and_then(|it| it.transaction(Producer::begin_transaction)),
+                .and_then(|it| it.transaction(ProducerClient::begin_transaction)),
             Request::SendOffsets { offsets } => self.send_offsets(offsets),
             Request::CommitTransaction => self.commit_transaction(),
             _ => self.abort_transaction(),
@@ -187,7 +187,7 @@ impl LibrdkafkaClient {
         if let Some(sender) = &mut self.sender {
             sender.turn(Duration::ZERO, &mut self.told);
         }
-        self.told.push_back(Event::Done {
+        self.told.push_back(SubjectEvent::Done {
             op: op.to_owned(),
             error: done.err(),
         });
@@ -289,7 +289,7 @@ impl LibrdkafkaClient {
 
     fn flushed(&mut self) {
         self.is_flushing = false;
-        self.told.push_back(Event::Done {
+        self.told.push_back(SubjectEvent::Done {
             op: "flush".to_owned(),
             error: None,
         });
@@ -333,7 +333,7 @@ impl LibrdkafkaClient {
 
     fn polled(&mut self, error: Option<ClientError>) {
         let records = self.poll.take().map_or_else(Vec::new, |poll| poll.records);
-        self.told.push_back(Event::Polled { records, error });
+        self.told.push_back(SubjectEvent::Polled { records, error });
     }
 
     /// The consumer first: what is revoked from it may still be sent.
@@ -351,7 +351,7 @@ impl LibrdkafkaClient {
         self.is_closing = false;
         self.reader = None;
         self.sender = None;
-        self.told.push_back(Event::Done {
+        self.told.push_back(SubjectEvent::Done {
             op: "close".to_owned(),
             error: None,
         });
@@ -364,7 +364,7 @@ impl Client for LibrdkafkaClient {
             Request::Start(start) => self.start(&start),
             Request::Send(record) => match &mut self.sender {
                 Some(sender) => sender.send(record, &mut self.told),
-                None => self.told.push_back(Event::Failed {
+                None => self.told.push_back(SubjectEvent::Failed {
                     id: record.id,
                     error: missing("producer"),
                 }),
@@ -399,7 +399,7 @@ impl Client for LibrdkafkaClient {
         Ok(())
     }
 
-    fn event(&mut self, wait: Duration) -> Result<Option<Event>, SubjectError> {
+    fn event(&mut self, wait: Duration) -> Result<Option<SubjectEvent>, SubjectError> {
         let until = Instant::now() + wait;
         loop {
             if let Some(event) = self.told.pop_front() {

@@ -19,7 +19,7 @@ use std::time::{Duration, Instant};
 use rustix::process::{Pid, Signal, kill_process_group, set_parent_process_death_signal};
 
 use crate::SubjectError;
-use crate::protocol::{Client, Event, Request};
+use crate::protocol::{Client, Request, SubjectEvent};
 
 /// The first argument with which our own program becomes a client's command:
 /// `PROGRAM die-with-parent PID COMMAND…`, see [`exec_with_parent`].
@@ -52,7 +52,7 @@ pub enum Spoken {
 pub struct ProcessClient {
     child: Child,
     outbox: Arc<Outbox>,
-    inbox: Receiver<Result<Event, SubjectError>>,
+    inbox: Receiver<Result<SubjectEvent, SubjectError>>,
     tap: Option<Arc<Tap>>,
 }
 
@@ -156,7 +156,7 @@ impl Client for ProcessClient {
         Ok(())
     }
 
-    fn event(&mut self, wait: Duration) -> Result<Option<Event>, SubjectError> {
+    fn event(&mut self, wait: Duration) -> Result<Option<SubjectEvent>, SubjectError> {
         match self.inbox.recv_timeout(wait) {
             Ok(event) => event.map(Some),
             Err(RecvTimeoutError::Disconnected) => Err(self.gone()),
@@ -255,7 +255,11 @@ impl Outbox {
 }
 
 /// Reads events until there are no more, or a line is none.
-fn read_all(from: ChildStdout, to: &SyncSender<Result<Event, SubjectError>>, tap: Option<&Tap>) {
+fn read_all(
+    from: ChildStdout,
+    to: &SyncSender<Result<SubjectEvent, SubjectError>>,
+    tap: Option<&Tap>,
+) {
     let mut from = BufReader::with_capacity(64 * 1024, from);
     let mut line = Vec::new();
     loop {

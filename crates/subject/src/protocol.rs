@@ -3,7 +3,7 @@
 //! with a transcript. Knows nothing of roles, records' identities or clients.
 //!
 //! ackproof writes one [`Request`] a line to the subject's standard input; the
-//! subject writes one [`Event`] a line to its standard output. Standard error
+//! subject writes one [`SubjectEvent`] a line to its standard output. Standard error
 //! is its log. A built-in client takes and gives the same values in process
 //! ([`Client`]).
 
@@ -14,6 +14,7 @@ use std::time::Duration;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use model::event::ErrorCause;
+use model::ids::TopicPartition;
 use serde::de::Error as _;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
@@ -53,7 +54,7 @@ pub trait Client {
     ///
     /// # Errors
     /// Where the client is gone, or said a line that is no event.
-    fn event(&mut self, wait: Duration) -> Result<Option<Event>, SubjectError>;
+    fn event(&mut self, wait: Duration) -> Result<Option<SubjectEvent>, SubjectError>;
 
     /// Whether a record would be taken at once. While it would not, events are
     /// to be taken: handing one over then keeps them waiting.
@@ -66,15 +67,15 @@ pub trait Client {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "op", rename_all = "kebab-case")]
 pub enum Request {
-    /// Always the first. Answered by [`Event::Ready`] or [`Event::Refused`].
+    /// Always the first. Answered by [`SubjectEvent::Ready`] or [`SubjectEvent::Refused`].
     Start(Start),
     /// Hand one record to the producer. Answered, at any time and in any
-    /// order, by exactly one of [`Event::Acknowledged`], [`Event::Failed`] and
-    /// [`Event::Unknown`]; a `failed` may follow an `unknown`.
+    /// order, by exactly one of [`SubjectEvent::Acknowledged`], [`SubjectEvent::Failed`] and
+    /// [`SubjectEvent::Unknown`]; a `failed` may follow an `unknown`.
     Send(Outgoing),
-    /// Wait until every record has its outcome. Answered by [`Event::Done`].
+    /// Wait until every record has its outcome. Answered by [`SubjectEvent::Done`].
     Flush,
-    /// Poll the consumer. Answered by [`Event::Polled`], after the events that
+    /// Poll the consumer. Answered by [`SubjectEvent::Polled`], after the events that
     /// came of it.
     Poll {
         /// Records at most.
@@ -82,17 +83,17 @@ pub enum Request {
         /// Milliseconds to wait for the first one, at most.
         wait_ms: u64,
     },
-    /// Let go of the partitions of the last [`Event::Revoked`].
+    /// Let go of the partitions of the last [`SubjectEvent::Revoked`].
     Continue,
     /// Commit these positions and wait for the answer. Answered by
-    /// [`Event::Done`].
+    /// [`SubjectEvent::Done`].
     Commit {
         /// The next offset to read of each partition.
         offsets: Vec<Position>,
     },
-    /// Read a partition from here next. Answered by [`Event::Done`].
+    /// Read a partition from here next. Answered by [`SubjectEvent::Done`].
     Seek(Position),
-    /// Begin to use the `transactional.id`. Answered by [`Event::Done`], as
+    /// Begin to use the `transactional.id`. Answered by [`SubjectEvent::Done`], as
     /// all of the following are.
     InitTransactions,
     /// Begin a transaction.
@@ -108,12 +109,12 @@ pub enum Request {
     /// Abort the transaction, and wait.
     AbortTransaction,
     /// Close the clients, leave the group, and exit with code 0. Answered by
-    /// [`Event::Done`], which is the last line.
+    /// [`SubjectEvent::Done`], which is the last line.
     Close,
 }
 
 impl Request {
-    /// Its `op`, which its [`Event::Done`] has.
+    /// Its `op`, which its [`SubjectEvent::Done`] has.
     pub const fn op(&self) -> &'static str {
         match self {
             Self::Start(_) => "start",
@@ -188,26 +189,17 @@ pub struct Outgoing {
     pub value: Option<Bytes>,
     /// Its headers.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub headers: Vec<Header>,
+    pub headers: Vec<RecordHeader>,
 }
 
 /// A header of a record.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Header {
+pub struct RecordHeader {
     /// Its name.
     pub key: String,
     /// Its value.
     #[serde(default)]
     pub value: Option<Bytes>,
-}
-
-/// A partition.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
-pub struct TopicPartition {
-    /// Its topic.
-    pub topic: String,
-    /// Its number.
-    pub partition: i32,
 }
 
 /// A position in a partition.
@@ -238,13 +230,13 @@ pub struct Received {
     pub value: Option<Bytes>,
     /// Its headers.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub headers: Vec<Header>,
+    pub headers: Vec<RecordHeader>,
 }
 
 /// One line of a subject's standard output.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "event", rename_all = "kebab-case")]
-pub enum Event {
+pub enum SubjectEvent {
     /// The clients are made.
     Ready {
         /// The version of the protocol that the subject speaks.

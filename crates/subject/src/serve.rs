@@ -12,7 +12,7 @@ use serde::Deserialize;
 use signal_hook::consts::{SIGINT, SIGTERM};
 
 use crate::SubjectError;
-use crate::protocol::{Client, ClientError, ErrorClass, Event, Request};
+use crate::protocol::{Client, ClientError, ErrorClass, Request, SubjectEvent};
 
 /// How long the client is heard before requests are looked for again.
 const TURN: Duration = Duration::from_millis(1);
@@ -58,11 +58,11 @@ pub fn serve(mut client: Box<dyn Client>) -> Result<Served, SubjectError> {
         while let Some(event) = client.event(wait)? {
             write(&mut out, &event)?;
             match event {
-                Event::Refused { .. } => {
+                SubjectEvent::Refused { .. } => {
                     out.flush().map_err(SubjectError::Report)?;
                     return Ok(Served::Refused);
                 }
-                Event::Done { op, .. } if op == Request::Close.op() => {
+                SubjectEvent::Done { op, .. } if op == Request::Close.op() => {
                     out.flush().map_err(SubjectError::Report)?;
                     return Ok(Served::Closed);
                 }
@@ -92,14 +92,14 @@ fn next(lines: &Receiver<Vec<u8>>) -> Result<Option<Vec<u8>>, ()> {
 }
 
 /// The answer to a line that is no request.
-fn not_understood(line: &[u8], error: &serde_json::Error) -> Event {
+fn not_understood(line: &[u8], error: &serde_json::Error) -> SubjectEvent {
     #[derive(Default, Deserialize)]
     struct Named {
         #[serde(default)]
         op: String,
     }
     let named: Named = serde_json::from_slice(line).unwrap_or_default();
-    Event::Done {
+    SubjectEvent::Done {
         op: named.op,
         error: Some(ClientError {
             name: "NotUnderstood".to_owned(),
@@ -109,7 +109,7 @@ fn not_understood(line: &[u8], error: &serde_json::Error) -> Event {
     }
 }
 
-fn write(out: &mut impl Write, event: &Event) -> Result<(), SubjectError> {
+fn write(out: &mut impl Write, event: &SubjectEvent) -> Result<(), SubjectError> {
     let written = serde_json::to_writer(&mut *out, event).map_err(io::Error::other);
     written
         .and_then(|()| out.write_all(b"\n"))

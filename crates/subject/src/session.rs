@@ -7,14 +7,14 @@ use std::collections::{BTreeSet, HashSet};
 use std::time::Duration;
 
 use model::event::{CommitResult, ErrorCause};
-use model::ids::{Offset, PartitionIndex, Sequence};
+use model::ids::{Offset, PartitionIndex, Sequence, TopicPartition};
 
 use crate::SubjectError;
 use crate::complaints::Complaints;
 use crate::log;
 use crate::protocol::{
-    Client, ClientError, ErrorClass, Event, Outgoing, Position, Received, Request, Start,
-    TopicPartition, VERSION,
+    Client, ClientError, ErrorClass, Outgoing, Position, Received, Request, Start, SubjectEvent,
+    VERSION,
 };
 use crate::reporter::Reporter;
 use crate::role::ClientEvent;
@@ -106,12 +106,12 @@ impl Session {
         let (ready, cannot) = loop {
             match client.event(ANSWER)? {
                 None => reporter.check()?,
-                Some(Event::Note { text }) => reporter.note(text),
-                Some(Event::Error { error, .. }) => log::line("ERROR", &error.to_string()),
-                Some(Event::Refused { key, reason }) => {
+                Some(SubjectEvent::Note { text }) => reporter.note(text),
+                Some(SubjectEvent::Error { error, .. }) => log::line("ERROR", &error.to_string()),
+                Some(SubjectEvent::Refused { key, reason }) => {
                     return Err(SubjectError::Refused { key, reason });
                 }
-                Some(Event::Ready {
+                Some(SubjectEvent::Ready {
                     protocol,
                     client,
                     version,
@@ -286,13 +286,13 @@ impl Session {
         }
     }
 
-    fn hear(&mut self, event: Event) -> Result<Heard, SubjectError> {
+    fn hear(&mut self, event: SubjectEvent) -> Result<Heard, SubjectError> {
         let say = |what| {
             self.reporter.say(what);
             Ok(Heard::Told)
         };
         match event {
-            Event::Acknowledged {
+            SubjectEvent::Acknowledged {
                 id,
                 partition,
                 offset,
@@ -306,7 +306,7 @@ impl Session {
                     offset: offset.map(Offset::new),
                 })
             }
-            Event::Failed { id, error } => {
+            SubjectEvent::Failed { id, error } => {
                 // One that was unknown may be proved to have failed.
                 self.sends.undelivered += u64::from(self.sends.outstanding.remove(&id));
                 if id >= self.sends.next {
@@ -315,7 +315,7 @@ impl Session {
                 let (sequence, error) = (Sequence::new(id), error.to_string());
                 say(ClientEvent::Failed { sequence, error })
             }
-            Event::Unknown { id, error } => {
+            SubjectEvent::Unknown { id, error } => {
                 if !self.sends.outstanding.remove(&id) {
                     return Err(no_such_record(id));
                 }
@@ -323,34 +323,34 @@ impl Session {
                 let (sequence, error) = (Sequence::new(id), error.to_string());
                 say(ClientEvent::Unknown { sequence, error })
             }
-            Event::Counted { retries } => say(ClientEvent::Counted { retries }),
-            Event::Throttled { throttle_ms } => say(ClientEvent::Throttled { throttle_ms }),
-            Event::Note { text } => say(ClientEvent::Note { text }),
-            Event::Error { error, cause } => {
+            SubjectEvent::Counted { retries } => say(ClientEvent::Counted { retries }),
+            SubjectEvent::Throttled { throttle_ms } => say(ClientEvent::Throttled { throttle_ms }),
+            SubjectEvent::Note { text } => say(ClientEvent::Note { text }),
+            SubjectEvent::Error { error, cause } => {
                 self.complaints.hear(&self.reporter, &error, cause);
                 Ok(Heard::Told)
             }
-            Event::Committed { offsets, error } => {
+            SubjectEvent::Committed { offsets, error } => {
                 self.tell_commit(&offsets, result_of(error.as_ref()));
                 Ok(Heard::Told)
             }
-            Event::Assigned { partitions } => Ok(Heard::Rebalance(Rebalance::Assigned(
+            SubjectEvent::Assigned { partitions } => Ok(Heard::Rebalance(Rebalance::Assigned(
                 self.indices(partitions)?,
             ))),
-            Event::Revoked { partitions } => Ok(Heard::Rebalance(Rebalance::Revoked(
+            SubjectEvent::Revoked { partitions } => Ok(Heard::Rebalance(Rebalance::Revoked(
                 self.indices(partitions)?,
             ))),
-            Event::Lost { partitions } => {
+            SubjectEvent::Lost { partitions } => {
                 Ok(Heard::Rebalance(Rebalance::Lost(self.indices(partitions)?)))
             }
-            Event::Polled { records, error } => {
+            SubjectEvent::Polled { records, error } => {
                 for record in &records {
                     self.is_read(&record.topic)?;
                 }
                 Ok(Heard::Polled(Polled { records, error }))
             }
-            Event::Done { op, error } => Ok(Heard::Done { op, error }),
-            Event::Ready { .. } | Event::Refused { .. } => Err(out_of_turn(&event)),
+            SubjectEvent::Done { op, error } => Ok(Heard::Done { op, error }),
+            SubjectEvent::Ready { .. } | SubjectEvent::Refused { .. } => Err(out_of_turn(&event)),
         }
     }
 
@@ -370,8 +370,8 @@ impl Session {
         partitions: Vec<TopicPartition>,
     ) -> Result<Vec<PartitionIndex>, SubjectError> {
         let index = |it: TopicPartition| {
-            self.is_read(&it.topic)?;
-            Ok(PartitionIndex::new(it.partition))
+            self.is_read(it.topic.as_str())?;
+            Ok(it.partition)
         };
         partitions.into_iter().map(index).collect()
     }
@@ -429,7 +429,7 @@ fn unasked(op: &str) -> SubjectError {
     SubjectError::Protocol(format!("it answers what was not asked: {op}"))
 }
 
-fn out_of_turn(event: &Event) -> SubjectError {
+fn out_of_turn(event: &SubjectEvent) -> SubjectError {
     let line = serde_json::to_string(event).unwrap_or_default();
     let line: String = line.chars().take(300).collect();
     SubjectError::Protocol(format!("it is not the moment for {line}"))

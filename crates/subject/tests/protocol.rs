@@ -7,7 +7,7 @@
 )]
 
 use serde_json::Value;
-use subject::protocol::{Event, Request};
+use subject::protocol::{Request, SubjectEvent};
 
 const PAGE: &str = include_str!("../../../docs/reference/subject-protocol.md");
 
@@ -38,7 +38,7 @@ fn every_line_of_the_transcript_is_in_the_protocol() {
     for line in lines {
         let (given, again) = match line.split_at(2) {
             ("> ", request) => written::<Request>(request),
-            (_, event) => written::<Event>(event),
+            (_, event) => written::<SubjectEvent>(event),
         };
         assert!(contains(&again, &given), "{line}: {again}");
         count += 1;
@@ -57,7 +57,7 @@ fn every_example_is_a_request_or_an_event() {
                 () if line.contains("\"op\":") && !line.contains("\"event\":") => {
                     written::<Request>(&line)
                 }
-                () if line.contains("\"event\":") => written::<Event>(&line),
+                () if line.contains("\"event\":") => written::<SubjectEvent>(&line),
                 () => continue,
             };
             assert!(contains(&again, &given), "{line}: {again}");

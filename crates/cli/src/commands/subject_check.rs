@@ -7,7 +7,9 @@ use std::time::{Duration, Instant};
 use ::stack::archive::Archives;
 use ::stack::artefacts::{Artefacts, Parts};
 use ::stack::embedded::{Stack, StackSpec};
-use ::subject::protocol::{ErrorClass, Event, Outgoing, ProducerStart, Request, Start, VERSION};
+use ::subject::protocol::{
+    ErrorClass, Outgoing, ProducerStart, Request, Start, SubjectEvent, VERSION,
+};
 use ::subject::role::ClientCommand;
 use model::scenario::client::{ClientSpec, ClientSpecError};
 use tokio::runtime::{Builder, Handle, Runtime};
@@ -271,20 +273,22 @@ impl Bench<'_> {
             loop {
                 let left = until.saturating_duration_since(Instant::now());
                 match client.event(left).map_err(failed)? {
-                    Some(Event::Ready { .. } | Event::Done { error: None, .. }) => break,
-                    Some(Event::Done {
+                    Some(SubjectEvent::Ready { .. } | SubjectEvent::Done { error: None, .. }) => {
+                        break;
+                    }
+                    Some(SubjectEvent::Done {
                         error: Some(error), ..
                     }) if error.class == ErrorClass::Retriable && !left.is_zero() => {
                         client.request(request.clone()).map_err(failed)?;
                     }
                     Some(
-                        Event::Done {
+                        SubjectEvent::Done {
                             error: Some(error), ..
                         }
-                        | Event::Failed { error, .. }
-                        | Event::Unknown { error, .. },
+                        | SubjectEvent::Failed { error, .. }
+                        | SubjectEvent::Unknown { error, .. },
                     ) => return Err(not_filled(format!("`{op}`: {error}"))),
-                    Some(Event::Refused { reason, .. }) => return Err(not_filled(reason)),
+                    Some(SubjectEvent::Refused { reason, .. }) => return Err(not_filled(reason)),
                     Some(_) => {}
                     None => return Err(not_filled(format!("`{op}` has no answer"))),
                 }

@@ -7,33 +7,33 @@ use std::sync::PoisonError;
 use std::time::Duration;
 
 use super::handle::{Handle, Kind, millis};
-use crate::config::Config;
-use crate::event::{ERROR, Event, OFFSET_COMMIT, REBALANCE, Rebalance, STATISTICS};
+use crate::config::Properties;
+use crate::event::{ERROR, OFFSET_COMMIT, QueueEvent, REBALANCE, Rebalance, STATISTICS};
 use crate::functions::{GroupMetadata, NativeList, RdKafka};
-use crate::library::{Library, text};
-use crate::list::{List, Partition, Position, positions};
+use crate::library::{Librdkafka, text};
+use crate::list::{List, Partition, PartitionOffset, positions};
 use crate::{Code, Error};
 
 /// A consumer, a member of a group.
-pub struct Consumer {
+pub struct ConsumerClient {
     // Dropped before what its callback is given.
     handle: Handle,
-    /// Commits that were answered inside of [`Consumer::close`].
+    /// Commits that were answered inside of [`ConsumerClient::close`].
     answers: Box<Answers>,
 }
 
 /// Commits that a callback was told of.
 struct Answers {
-    library: Library,
-    told: Mutex<Vec<Event>>,
+    library: Librdkafka,
+    told: Mutex<Vec<QueueEvent>>,
 }
 
-impl Consumer {
+impl ConsumerClient {
     /// Makes a consumer.
     ///
     /// # Errors
     /// librdkafka's words.
-    pub fn new(mut config: Config) -> Result<Self, String> {
+    pub fn new(mut config: Properties) -> Result<Self, String> {
         let library = config.library;
         let functions = library.functions;
         let answers = Box::new(Answers {
@@ -58,13 +58,13 @@ impl Consumer {
     }
 
     /// The next event, within `wait`.
-    pub fn poll(&self, wait: Duration) -> Option<Event> {
+    pub fn poll(&self, wait: Duration) -> Option<QueueEvent> {
         self.handle.poll(wait)
     }
 
     /// The same while it is being closed: records are left out, and do not count
     /// as handed out, so that their offsets are not committed.
-    pub fn poll_without_records(&self, wait: Duration) -> Option<Event> {
+    pub fn poll_without_records(&self, wait: Duration) -> Option<QueueEvent> {
         self.handle.poll_without_records(wait)
     }
 
@@ -83,7 +83,7 @@ impl Consumer {
     /// # Errors
     /// The client's.
     pub fn subscribe(&self, topics: &[String]) -> Result<(), Error> {
-        let topics = topics.iter().map(|topic| Position {
+        let topics = topics.iter().map(|topic| PartitionOffset {
             topic: topic.clone(),
             partition: -1,
             offset: 0,
@@ -144,7 +144,7 @@ impl Consumer {
     ///
     /// # Errors
     /// The answer, or that there is none.
-    pub fn commit(&self, offsets: &[Position]) -> Result<(), Error> {
+    pub fn commit(&self, offsets: &[PartitionOffset]) -> Result<(), Error> {
         const AND_WAIT: c_int = 0;
         let list = List::of(self.library(), offsets);
         // SAFETY: alive: client and list are ours.
@@ -157,7 +157,7 @@ impl Consumer {
     ///
     /// # Errors
     /// The client's; none came within `wait`.
-    pub fn seek(&self, to: &Position, wait: Duration) -> Result<(), Error> {
+    pub fn seek(&self, to: &PartitionOffset, wait: Duration) -> Result<(), Error> {
         let functions = self.functions();
         let name = self.handle.c_string(&to.topic)?;
         // SAFETY: alive: the client is ours, and the topic until it is destroyed.
@@ -176,8 +176,8 @@ impl Consumer {
     }
 
     /// Begins to leave the group. Events, the last revocation among them, come
-    /// by [`Consumer::poll`] until [`Consumer::is_closed`]. Whether this version
-    /// can do so; versions before 1.9 can only [`Consumer::close`].
+    /// by [`ConsumerClient::poll`] until [`ConsumerClient::is_closed`]. Whether this version
+    /// can do so; versions before 1.9 can only [`ConsumerClient::close`].
     ///
     /// # Errors
     /// The client's.
@@ -203,7 +203,7 @@ impl Consumer {
     ///
     /// # Errors
     /// The client's.
-    pub fn close(&self) -> Result<Vec<Event>, Error> {
+    pub fn close(&self) -> Result<Vec<QueueEvent>, Error> {
         // SAFETY: alive: the client is ours.
         let code = unsafe { (self.functions().rd_kafka_consumer_close)(self.handle.raw) };
         let mut told = self
@@ -215,7 +215,7 @@ impl Consumer {
         self.handle.checked(code).map(|()| told)
     }
 
-    const fn library(&self) -> Library {
+    const fn library(&self) -> Librdkafka {
         self.handle.library
     }
 
@@ -231,7 +231,7 @@ impl Consumer {
 /// # Safety
 /// Client and list live during the call.
 unsafe fn carry_out(
-    library: Library,
+    library: Librdkafka,
     client: *mut RdKafka,
     assigned: Option<bool>,
     list: *mut NativeList,
@@ -282,7 +282,7 @@ unsafe extern "C" fn rebalanced(
     };
     if let Err((answers, error)) = carried_out {
         let mut told = answers.told.lock().unwrap_or_else(PoisonError::into_inner);
-        told.push(Event::Error(error));
+        told.push(QueueEvent::Error(error));
     }
 }
 
@@ -301,17 +301,17 @@ unsafe extern "C" fn committed(
     let (answers, offsets) = unsafe { (&*answers.cast::<Answers>(), positions(list)) };
     let error = Error::of_code(answers.library, code).err();
     let mut told = answers.told.lock().unwrap_or_else(PoisonError::into_inner);
-    told.push(Event::Committed { offsets, error });
+    told.push(QueueEvent::Committed { offsets, error });
 }
 
 /// The metadata of a consumer's group.
 pub(super) struct Metadata {
-    library: Library,
+    library: Librdkafka,
     raw: *mut GroupMetadata,
 }
 
 impl Metadata {
-    pub(super) fn of(consumer: &Consumer) -> Result<Self, Error> {
+    pub(super) fn of(consumer: &ConsumerClient) -> Result<Self, Error> {
         let library = consumer.library();
         let ask = library.functions.rd_kafka_consumer_group_metadata;
         // SAFETY: alive: the client is ours, and so is what it returns.

@@ -4,10 +4,10 @@
 use std::ffi::{CString, c_char, c_int, c_void};
 use std::time::Duration;
 
-use crate::config::{self, Config, WORDS};
-use crate::event::{Event, Raw};
+use crate::config::{self, Properties, WORDS};
+use crate::event::{QueueEvent, Raw};
 use crate::functions::{Queue, RdKafka};
-use crate::library::{Library, text};
+use crate::library::{Librdkafka, text};
 use crate::{Code, Error};
 
 /// `rd_kafka_type_t`.
@@ -19,14 +19,14 @@ pub(super) enum Kind {
 
 /// A client.
 pub(super) struct Handle {
-    pub(super) library: Library,
+    pub(super) library: Librdkafka,
     pub(super) raw: *mut RdKafka,
     pub(super) queue: *mut Queue,
 }
 
 impl Handle {
     /// Makes a client; its words where it cannot be made.
-    pub(super) fn new(kind: Kind, mut config: Config, events: c_int) -> Result<Self, String> {
+    pub(super) fn new(kind: Kind, mut config: Properties, events: c_int) -> Result<Self, String> {
         let library = config.library;
         let functions = library.functions;
         // Lines of the log come as events, too.
@@ -74,12 +74,12 @@ impl Handle {
     }
 
     /// The next event, within `wait`.
-    pub(super) fn poll(&self, wait: Duration) -> Option<Event> {
+    pub(super) fn poll(&self, wait: Duration) -> Option<QueueEvent> {
         self.next(wait).map(Raw::read)
     }
 
     /// The same; a record is not even looked at.
-    pub(super) fn poll_without_records(&self, wait: Duration) -> Option<Event> {
+    pub(super) fn poll_without_records(&self, wait: Duration) -> Option<QueueEvent> {
         self.next(wait).map(Raw::read_unless_record)
     }
 

@@ -6,18 +6,18 @@ use std::time::Duration;
 
 use super::consumer::Metadata;
 use super::handle::{Handle, Kind, millis, token};
-use crate::config::Config;
-use crate::event::{DELIVERY_REPORT, ERROR, Event, STATISTICS};
+use crate::config::Properties;
+use crate::event::{DELIVERY_REPORT, ERROR, QueueEvent, STATISTICS};
 use crate::functions::Headers;
 use crate::list::List;
-use crate::{Consumer, Error, Position};
+use crate::{ConsumerClient, Error, PartitionOffset};
 
 /// A producer.
-pub struct Producer(Handle);
+pub struct ProducerClient(Handle);
 
 /// A record to send.
 #[derive(Clone, Copy, Debug)]
-pub struct Outgoing<'r> {
+pub struct OutgoingMessage<'r> {
     /// Comes back with its [`crate::Delivery`].
     pub id: usize,
     /// Its topic.
@@ -46,17 +46,17 @@ const COPY: c_int = 2;
 /// `RD_KAFKA_PARTITION_UA`: the partitioner decides.
 const UNASSIGNED: i32 = -1;
 
-impl Producer {
+impl ProducerClient {
     /// Makes a producer.
     ///
     /// # Errors
     /// librdkafka's words.
-    pub fn new(config: Config) -> Result<Self, String> {
+    pub fn new(config: Properties) -> Result<Self, String> {
         Handle::new(Kind::Producer, config, DELIVERY_REPORT | ERROR | STATISTICS).map(Self)
     }
 
     /// The next event, within `wait`.
-    pub fn poll(&self, wait: Duration) -> Option<Event> {
+    pub fn poll(&self, wait: Duration) -> Option<QueueEvent> {
         self.0.poll(wait)
     }
 
@@ -87,7 +87,7 @@ impl Producer {
     ///
     /// # Errors
     /// The client did not take it: `_QUEUE_FULL` where its buffer is full.
-    pub fn send(&self, record: &Outgoing<'_>) -> Result<(), Error> {
+    pub fn send(&self, record: &OutgoingMessage<'_>) -> Result<(), Error> {
         let topic = self.0.c_string(record.topic)?;
         let partition = record.partition.unwrap_or(UNASSIGNED);
         let (value, value_size) = pointer(record.value);
@@ -190,11 +190,11 @@ impl Producer {
     /// its group (KIP-447).
     ///
     /// # Errors
-    /// As [`Producer::init_transactions`].
+    /// As [`ProducerClient::init_transactions`].
     pub fn send_offsets(
         &self,
-        offsets: &[Position],
-        of: &Consumer,
+        offsets: &[PartitionOffset],
+        of: &ConsumerClient,
         wait: Duration,
     ) -> Result<(), Error> {
         let library = self.0.library;
@@ -216,7 +216,7 @@ impl Producer {
     /// waits for its caller to poll their outcomes.
     ///
     /// # Errors
-    /// As [`Producer::init_transactions`].
+    /// As [`ProducerClient::init_transactions`].
     pub fn commit_transaction(&self, wait: Duration) -> Result<(), Error> {
         let functions = self.0.library.functions;
         // SAFETY: alive: the client is ours, and so is the error.
@@ -229,7 +229,7 @@ impl Producer {
     /// Aborts the transaction.
     ///
     /// # Errors
-    /// As [`Producer::init_transactions`].
+    /// As [`ProducerClient::init_transactions`].
     pub fn abort_transaction(&self, wait: Duration) -> Result<(), Error> {
         let functions = self.0.library.functions;
         // SAFETY: alive: the client is ours, and so is the error.

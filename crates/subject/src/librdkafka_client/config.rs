@@ -4,7 +4,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use librdkafka::{Config, Consumer, Library, Producer, SetError};
+use librdkafka::{ConsumerClient, Librdkafka, ProducerClient, Properties, SetError};
 use model::scenario::settings::{self, Whose};
 
 mod keys;
@@ -132,22 +132,22 @@ pub fn check_config(
     own: &[(&str, &str)],
 ) -> Result<(), ConfigError> {
     refuse_given(config)?;
-    let mut translated = Translated::of(Library::built_in(), true, kind, config)?;
+    let mut translated = Translated::of(Librdkafka::built_in(), true, kind, config)?;
     java_rules(kind, config)?;
     for (key, value) in own {
         translated.set_own(key, value);
     }
     let (native, _) = translated.into_parts();
     let made = match kind {
-        RoleKind::Producer => Producer::new(native).map(drop),
-        RoleKind::Consumer => Consumer::new(native).map(drop),
+        RoleKind::Producer => ProducerClient::new(native).map(drop),
+        RoleKind::Consumer => ConsumerClient::new(native).map(drop),
     };
     made.map_err(|words| contradiction(kind, config, words))
 }
 
 /// The version of librdkafka that is built in.
 pub fn built_in_version() -> String {
-    Library::built_in().version()
+    Librdkafka::built_in().version()
 }
 
 /// Refuses keys of a scenario that ackproof sets itself, for any client.
@@ -238,19 +238,19 @@ pub(super) fn contradiction(
 
 /// A configuration as librdkafka takes it, each key already accepted by it.
 pub(super) struct Translated {
-    config: Config,
+    config: Properties,
     /// Which of librdkafka's keys were set.
     set: BTreeSet<String>,
 }
 
 impl Translated {
     pub(super) fn of(
-        library: Library,
+        library: Librdkafka,
         is_built_in: bool,
         kind: RoleKind,
         config: &BTreeMap<String, String>,
     ) -> Result<Self, ConfigError> {
-        let mut native = Config::new(library);
+        let mut native = Properties::new(library);
         let mut set = BTreeSet::new();
         for (key, value) in config {
             for (name, converted) in translate(kind, key, value, is_built_in)? {
@@ -286,7 +286,7 @@ impl Translated {
         debug_assert_eq!(set, Ok(()), "{key}");
     }
 
-    pub(super) fn into_parts(self) -> (Config, BTreeSet<String>) {
+    pub(super) fn into_parts(self) -> (Properties, BTreeSet<String>) {
         (self.config, self.set)
     }
 }
@@ -436,7 +436,7 @@ fn nearest(kind: RoleKind, key: &str) -> Option<&'static str> {
 }
 
 /// librdkafka's words on one property; what it takes, where its table says so.
-fn refusal(library: Library, key: &str, value: &str, name: &str, error: SetError) -> String {
+fn refusal(library: Librdkafka, key: &str, value: &str, name: &str, error: SetError) -> String {
     let reason = match error {
         SetError::Unknown(_) => {
             return format!("librdkafka {} has no `{name}`", library.version());

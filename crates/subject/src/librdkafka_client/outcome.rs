@@ -24,7 +24,7 @@ use librdkafka::{Code, Delivery, Partition, Persistence};
 
 use super::statistics::Statistics;
 use super::words;
-use crate::protocol::{ClientError, ErrorClass, Event};
+use crate::protocol::{ClientError, ErrorClass, SubjectEvent};
 
 /// What a report of a record that was not delivered says.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -75,7 +75,7 @@ pub(super) struct Outcomes {
 impl Outcomes {
     /// What a report says became of its record. That it was not delivered never
     /// says by itself that no attempt was stored.
-    pub(super) fn tell(&mut self, delivery: &Delivery) -> Event {
+    pub(super) fn tell(&mut self, delivery: &Delivery) -> SubjectEvent {
         let id = delivery.id as u64;
         let partition = Partition {
             topic: delivery.topic.clone(),
@@ -85,14 +85,14 @@ impl Outcomes {
             let told = words::error(error, ErrorClass::Other);
             let refusal = refusal(error.code, delivery.persistence);
             self.attempts.undelivered(partition, id, refusal, &told);
-            return Event::Unknown { id, error: told };
+            return SubjectEvent::Unknown { id, error: told };
         }
         self.attempts.delivered(partition.clone());
         if delivery.persistence != Persistence::Yes {
             self.unanswered.insert(partition.clone());
         }
         let offset = delivery.offset;
-        Event::Acknowledged {
+        SubjectEvent::Acknowledged {
             id,
             partition: delivery.partition,
             offset: self.offsets.given(delivery.persistence, partition, offset),

@@ -3,14 +3,15 @@
 
 use std::time::{Duration, Instant};
 
-use librdkafka::{Consumer, Event as Native, Rebalance};
+use librdkafka::{ConsumerClient, QueueEvent as Native, Rebalance};
 use model::event::ErrorCause;
+use model::ids::{PartitionIndex, TopicName, TopicPartition};
 
 use super::statistics::Statistics;
 use super::{ANSWER, Told, words};
 use crate::log;
 use crate::protocol::{
-    Bytes, ClientError, ErrorClass, Event, Header, Position, Received, TopicPartition,
+    Bytes, ClientError, ErrorClass, Position, Received, RecordHeader, SubjectEvent,
 };
 
 /// A consumer.
@@ -22,7 +23,7 @@ pub(super) struct Reader {
     is_closing: bool,
     is_closed: bool,
     // Dropped last: what it told is its own.
-    client: Consumer,
+    client: ConsumerClient,
 }
 
 /// Partitions that are about to be revoked.
@@ -49,7 +50,7 @@ pub(super) enum Next {
 }
 
 impl Reader {
-    pub(super) const fn new(client: Consumer) -> Self {
+    pub(super) const fn new(client: ConsumerClient) -> Self {
         Self {
             client,
             next: None,
@@ -59,7 +60,7 @@ impl Reader {
         }
     }
 
-    pub(super) const fn client(&self) -> &Consumer {
+    pub(super) const fn client(&self) -> &ConsumerClient {
         &self.client
     }
 
@@ -76,7 +77,7 @@ impl Reader {
         }
         match self.client.poll(wait) {
             None => Next::Nothing,
-            Some(Native::Received(record)) => Next::Received(received(record)),
+            Some(Native::Consumed(record)) => Next::Received(received(record)),
             Some(Native::Rebalance(rebalance)) if !may => {
                 self.next = Some(rebalance);
                 Next::Held
@@ -105,20 +106,22 @@ impl Reader {
                 .map(|it| of(&it.topic, it.partition))
         };
         match &rebalance.assigned {
-            Ok(true) => told.push_back(Event::Assigned {
+            Ok(true) => told.push_back(SubjectEvent::Assigned {
                 partitions: partitions().collect(),
             }),
-            Ok(false) if self.client.has_lost_its_assignment() => told.push_back(Event::Lost {
-                partitions: partitions().collect(),
-            }),
+            Ok(false) if self.client.has_lost_its_assignment() => {
+                told.push_back(SubjectEvent::Lost {
+                    partitions: partitions().collect(),
+                });
+            }
             Ok(false) => {
-                told.push_back(Event::Revoked {
+                told.push_back(SubjectEvent::Revoked {
                     partitions: partitions().collect(),
                 });
                 self.held = Some(Held::ByCoordinator(rebalance));
                 return Next::Held;
             }
-            Err(error) => told.push_back(Event::Note {
+            Err(error) => told.push_back(SubjectEvent::Note {
                 text: format!("rebalance: {error}"),
             }),
         }
@@ -128,7 +131,7 @@ impl Reader {
 
     fn carry_out(&self, rebalance: &Rebalance, told: &mut Told) {
         if let Err(error) = self.client.carry_out(rebalance) {
-            told.push_back(Event::Note {
+            told.push_back(SubjectEvent::Note {
                 text: format!("rebalance: {error}"),
             });
         }
@@ -202,7 +205,7 @@ impl Reader {
                     self.leave(told);
                 } else {
                     let partitions = partitions.iter().map(|it| of(&it.topic, it.partition));
-                    told.push_back(Event::Revoked {
+                    told.push_back(SubjectEvent::Revoked {
                         partitions: partitions.collect(),
                     });
                     self.held = Some(Held::ByClose);
@@ -226,7 +229,7 @@ impl Reader {
     }
 
     fn closed(&mut self, told: &mut Told, error: &librdkafka::Error) {
-        told.push_back(Event::Note {
+        told.push_back(SubjectEvent::Note {
             text: format!("close: {error}"),
         });
         self.is_closed = true;
@@ -249,7 +252,7 @@ fn tell(event: Native, told: &mut Told) {
             if offsets.is_empty() {
                 return;
             }
-            told.push_back(Event::Committed {
+            told.push_back(SubjectEvent::Committed {
                 offsets,
                 error: error.map(|it| words::error(&it, words::class_of_commit(&it))),
             });
@@ -259,11 +262,11 @@ fn tell(event: Native, told: &mut Told) {
         }
         Native::Error(error) => told.push_back(words::complaint(&error)),
         Native::Log { facility, text } => log::line(&facility, &text),
-        Native::Deliveries(_) | Native::Received(_) | Native::Rebalance(_) | Native::Other => {}
+        Native::Deliveries(_) | Native::Consumed(_) | Native::Rebalance(_) | Native::Other => {}
     }
 }
 
-fn received(record: librdkafka::Received) -> Received {
+fn received(record: librdkafka::ConsumedMessage) -> Received {
     Received {
         topic: record.topic,
         partition: record.partition,
@@ -271,7 +274,7 @@ fn received(record: librdkafka::Received) -> Received {
         key: record.key.map(Bytes),
         value: record.value.map(Bytes),
         headers: (record.headers.into_iter())
-            .map(|(key, value)| Header {
+            .map(|(key, value)| RecordHeader {
                 key,
                 value: value.map(Bytes),
             })
@@ -281,17 +284,17 @@ fn received(record: librdkafka::Received) -> Received {
 
 fn of(topic: &str, partition: i32) -> TopicPartition {
     TopicPartition {
-        topic: topic.to_owned(),
-        partition,
+        topic: TopicName::new(topic),
+        partition: PartitionIndex::new(partition),
     }
 }
 
-pub(super) fn positions(offsets: &[Position]) -> Vec<librdkafka::Position> {
+pub(super) fn positions(offsets: &[Position]) -> Vec<librdkafka::PartitionOffset> {
     offsets.iter().map(position).collect()
 }
 
-fn position(of: &Position) -> librdkafka::Position {
-    librdkafka::Position {
+fn position(of: &Position) -> librdkafka::PartitionOffset {
+    librdkafka::PartitionOffset {
         topic: of.topic.clone(),
         partition: of.partition,
         offset: of.offset,

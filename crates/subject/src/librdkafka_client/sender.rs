@@ -4,13 +4,13 @@
 use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 
-use librdkafka::{Code, Error, Event as Native, Outgoing, Partition, Producer};
+use librdkafka::{Code, Error, OutgoingMessage, Partition, ProducerClient, QueueEvent as Native};
 
 use super::outcome::Outcomes;
 use super::statistics::Statistics;
 use super::{Told, words};
 use crate::log;
-use crate::protocol::{self, ClientError, ErrorClass, Event};
+use crate::protocol::{self, ClientError, ErrorClass, SubjectEvent};
 
 /// How long one poll for room in the client's buffer takes.
 const TURN: Duration = Duration::from_millis(20);
@@ -23,7 +23,7 @@ const LAST_COUNT: Duration = Duration::from_secs(2);
 
 /// A producer.
 pub(super) struct Sender {
-    client: Producer,
+    client: ProducerClient,
     /// How long a send waits for room in the client's buffer.
     max_block: Duration,
     outcomes: Outcomes,
@@ -55,7 +55,7 @@ struct LastCount {
 }
 
 impl Sender {
-    pub(super) fn new(client: Producer, max_block: Duration) -> Self {
+    pub(super) fn new(client: ProducerClient, max_block: Duration) -> Self {
         Self {
             client,
             max_block,
@@ -81,7 +81,7 @@ impl Sender {
             return;
         };
         if error.code == Code::LOCAL_QUEUE_FULL {
-            told.push_back(Event::Note {
+            told.push_back(SubjectEvent::Note {
                 text: format!("the client's buffer is full at record {}", record.id),
             });
             let since = Instant::now();
@@ -89,7 +89,7 @@ impl Sender {
             return;
         }
         // What it never had it cannot have sent.
-        told.push_back(Event::Failed {
+        told.push_back(SubjectEvent::Failed {
             id: record.id,
             error: words::error(&error, ErrorClass::Other),
         });
@@ -103,7 +103,7 @@ impl Sender {
     /// Gives up the record that waits for room: nothing waits for it any more.
     fn give_up_waiting(&mut self, told: &mut Told) {
         if let Some(Waiting { record, since }) = self.waiting.take() {
-            told.push_back(Event::Failed {
+            told.push_back(SubjectEvent::Failed {
                 id: record.id,
                 error: ClientError {
                     name: "_QUEUE_FULL".to_owned(),
@@ -131,7 +131,7 @@ impl Sender {
                     self.give_up_waiting(told);
                 }
             }
-            Err(error) => told.push_back(Event::Failed {
+            Err(error) => told.push_back(SubjectEvent::Failed {
                 id: waiting.record.id,
                 error: words::error(&error, ErrorClass::Other),
             }),
@@ -148,7 +148,7 @@ impl Sender {
         // No machine that runs Kafka has an address smaller than a number of
         // records.
         let id = usize::try_from(record.id).unwrap_or(usize::MAX);
-        self.client.send(&Outgoing {
+        self.client.send(&OutgoingMessage {
             id,
             topic: &record.topic,
             partition: record.partition,
@@ -183,7 +183,7 @@ impl Sender {
             }
             Native::Error(error) => told.push_back(words::complaint(&error)),
             Native::Log { facility, text } => log::line(&facility, &text),
-            Native::Received(_)
+            Native::Consumed(_)
             | Native::Rebalance(_)
             | Native::Committed { .. }
             | Native::Other => {}
@@ -196,7 +196,7 @@ impl Sender {
         let resent = statistics.resent(self.handed_over);
         if resent > self.resent {
             self.resent = resent;
-            told.push_back(Event::Counted { retries: resent });
+            told.push_back(SubjectEvent::Counted { retries: resent });
         }
         self.counts += 1;
     }
@@ -235,7 +235,7 @@ impl Sender {
                     arrival.open.pop_front();
                 }
                 Err(error) if Instant::now() >= arrival.until => {
-                    told.push_back(Event::Note {
+                    told.push_back(SubjectEvent::Note {
                         text: format!(
                             "no answer of {topic}-{partition} ({error}): records may still be on \
                              their way"
@@ -281,15 +281,15 @@ impl Sender {
                 self.turn(wait.min(left), told);
                 return false;
             }
-            told.push_back(Event::Note {
+            told.push_back(SubjectEvent::Note {
                 text: "the client gave no last count: retries may be too low".to_owned(),
             });
             self.outcomes.attempts.give_up();
         }
         for (id, error) in self.outcomes.attempts.certain() {
-            told.push_back(Event::Failed { id, error });
+            told.push_back(SubjectEvent::Failed { id, error });
         }
-        told.push_back(Event::Counted {
+        told.push_back(SubjectEvent::Counted {
             retries: self.resent,
         });
         true
@@ -298,7 +298,7 @@ impl Sender {
     /// Asks something about a transaction.
     pub(super) fn transaction(
         &self,
-        ask: impl FnOnce(&Producer) -> Result<(), Error>,
+        ask: impl FnOnce(&ProducerClient) -> Result<(), Error>,
     ) -> Result<(), ClientError> {
         ask(&self.client).map_err(|answer| {
             let error = words::told_apart(&answer, self.client.fatal_error());

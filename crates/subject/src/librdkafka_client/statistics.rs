@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::Deserialize;
 
-use crate::protocol::Event;
+use crate::protocol::SubjectEvent;
 
 /// What is read of it. What is missing counts nothing.
 #[derive(Debug, Default, Deserialize)]
@@ -50,11 +50,11 @@ impl Statistics {
     }
 
     /// How long brokers told the client to wait since it counted last.
-    pub(super) fn throttled(&self) -> Option<Event> {
+    pub(super) fn throttled(&self) -> Option<SubjectEvent> {
         let windows = self.brokers.values();
         let windows = windows.filter_map(|broker| broker.throttle.as_ref());
         let throttle_ms: i64 = windows.map(|window| window.sum.max(0)).sum();
-        (throttle_ms > 0).then(|| Event::Throttled {
+        (throttle_ms > 0).then(|| SubjectEvent::Throttled {
             throttle_ms: throttle_ms.unsigned_abs(),
         })
     }
@@ -103,7 +103,7 @@ mod tests {
         assert_eq!(statistics.in_requests("t", 7), 0);
         assert_eq!(statistics.in_requests("u", 0), 0);
         let throttled = statistics.throttled();
-        assert_eq!(throttled, Some(Event::Throttled { throttle_ms: 42 }));
+        assert_eq!(throttled, Some(SubjectEvent::Throttled { throttle_ms: 42 }));
     }
 
     #[test]

@@ -5,7 +5,7 @@ use librdkafka::{Code, Error};
 use model::event::ErrorCause;
 
 use crate::log;
-use crate::protocol::{ClientError, ErrorClass, Event};
+use crate::protocol::{ClientError, ErrorClass, SubjectEvent};
 
 /// Characters of the client's own words that are kept.
 const WORDS_MAX: usize = 300;
@@ -20,14 +20,14 @@ pub(super) fn error(error: &Error, class: ErrorClass) -> ClientError {
 }
 
 /// An error that answers no request.
-pub(super) fn complaint(of: &Error) -> Event {
+pub(super) fn complaint(of: &Error) -> SubjectEvent {
     log::line("ERROR", &of.to_string());
     let class = if of.is_fatal {
         ErrorClass::Fatal
     } else {
         ErrorClass::Other
     };
-    Event::Error {
+    SubjectEvent::Error {
         error: error(of, class),
         cause: cause_of(of),
     }

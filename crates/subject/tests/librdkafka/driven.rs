@@ -8,8 +8,8 @@ use stack::cache::Cache;
 use stack::pip::PipError;
 use subject::librdkafka_client::LibrdkafkaClient;
 use subject::protocol::{
-    Bytes, Client, ClientError, ConsumerStart, Event, Outgoing, ProducerStart, Received, Request,
-    Start, VERSION,
+    Bytes, Client, ClientError, ConsumerStart, Outgoing, ProducerStart, Received, Request, Start,
+    SubjectEvent, VERSION,
 };
 
 /// How long a test waits for anything before it fails.
@@ -65,7 +65,7 @@ pub(crate) fn fetched(version: &str) -> Option<std::path::PathBuf> {
 pub(crate) struct Driven {
     pub(crate) client: LibrdkafkaClient,
     /// All that it told.
-    pub(crate) told: Vec<Event>,
+    pub(crate) told: Vec<SubjectEvent>,
 }
 
 impl Driven {
@@ -89,17 +89,19 @@ impl Driven {
             }),
         };
         let ready = driven.ask(Request::Start(start));
-        assert!(matches!(ready, Event::Ready { .. }), "{ready:?}");
+        assert!(matches!(ready, SubjectEvent::Ready { .. }), "{ready:?}");
         driven
     }
 
     /// Hands a request over, and returns its answer.
-    pub(crate) fn ask(&mut self, request: Request) -> Event {
+    pub(crate) fn ask(&mut self, request: Request) -> SubjectEvent {
         self.client.request(request).unwrap();
         self.until(|event| {
             matches!(
                 event,
-                Event::Ready { .. } | Event::Refused { .. } | Event::Done { .. }
+                SubjectEvent::Ready { .. }
+                    | SubjectEvent::Refused { .. }
+                    | SubjectEvent::Done { .. }
             )
         })
     }
@@ -107,7 +109,7 @@ impl Driven {
     /// The same, of a request that can fail.
     pub(crate) fn done(&mut self, request: Request) -> Result<(), ClientError> {
         match self.ask(request) {
-            Event::Done { error, .. } => error.map_or(Ok(()), Err),
+            SubjectEvent::Done { error, .. } => error.map_or(Ok(()), Err),
             other => panic!("{other:?}"),
         }
     }
@@ -126,7 +128,7 @@ impl Driven {
     }
 
     /// Waits for an event, and returns it.
-    pub(crate) fn until(&mut self, wanted: impl Fn(&Event) -> bool) -> Event {
+    pub(crate) fn until(&mut self, wanted: impl Fn(&SubjectEvent) -> bool) -> SubjectEvent {
         let patience = Instant::now() + PATIENCE;
         while Instant::now() < patience {
             let event = self.client.event(Duration::from_millis(100)).unwrap();
@@ -162,9 +164,13 @@ impl Driven {
         };
         self.client.request(poll).unwrap();
         loop {
-            let event =
-                self.until(|event| matches!(event, Event::Polled { .. } | Event::Revoked { .. }));
-            if let Event::Polled { records, error } = event {
+            let event = self.until(|event| {
+                matches!(
+                    event,
+                    SubjectEvent::Polled { .. } | SubjectEvent::Revoked { .. }
+                )
+            });
+            if let SubjectEvent::Polled { records, error } = event {
                 assert_eq!(error, None);
                 return records;
             }
@@ -188,19 +194,26 @@ impl Driven {
     pub(crate) fn close(&mut self) {
         self.client.request(Request::Close).unwrap();
         loop {
-            let event =
-                self.until(|event| matches!(event, Event::Done { .. } | Event::Revoked { .. }));
+            let event = self.until(|event| {
+                matches!(
+                    event,
+                    SubjectEvent::Done { .. } | SubjectEvent::Revoked { .. }
+                )
+            });
             match event {
-                Event::Revoked { .. } => self.client.request(Request::Continue).unwrap(),
+                SubjectEvent::Revoked { .. } => self.client.request(Request::Continue).unwrap(),
                 done => {
-                    assert!(matches!(done, Event::Done { error: None, .. }), "{done:?}");
+                    assert!(
+                        matches!(done, SubjectEvent::Done { error: None, .. }),
+                        "{done:?}"
+                    );
                     return;
                 }
             }
         }
     }
 
-    pub(crate) fn count(&self, of: impl Fn(&Event) -> bool) -> usize {
+    pub(crate) fn count(&self, of: impl Fn(&SubjectEvent) -> bool) -> usize {
         self.told.iter().filter(|event| of(event)).count()
     }
 }

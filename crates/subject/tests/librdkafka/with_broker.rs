@@ -6,7 +6,7 @@ use std::time::Duration;
 use stack::artefacts::{ArtefactRequest, Parts, Versions, present};
 use stack::embedded::{Stack, StackSpec};
 use subject::librdkafka_client::LibrdkafkaClient;
-use subject::protocol::{ErrorClass, Event, Position, Received, Request};
+use subject::protocol::{ErrorClass, Position, Received, Request, SubjectEvent};
 use testkit::Kafka;
 
 use crate::driven::{Driven, Make, OLD, clients, config, fetched, load};
@@ -62,8 +62,8 @@ fn behind(read: &[Received]) -> Vec<Position> {
     partitions.into_iter().map(next).collect()
 }
 
-fn acknowledged(event: &Event) -> bool {
-    matches!(event, Event::Acknowledged { .. })
+fn acknowledged(event: &SubjectEvent) -> bool {
+    matches!(event, SubjectEvent::Acknowledged { .. })
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -87,10 +87,10 @@ fn round_trip(name: &'static str, make: Make, bootstrap: &str) {
             producer.send(id, &topic, partition, &format!("{acks} {id}"));
         }
         producer.ask(Request::Flush);
-        let with_offset = |event: &Event| {
+        let with_offset = |event: &SubjectEvent| {
             matches!(
                 event,
-                Event::Acknowledged {
+                SubjectEvent::Acknowledged {
                     offset: Some(_),
                     ..
                 }
@@ -107,7 +107,7 @@ fn round_trip(name: &'static str, make: Make, bootstrap: &str) {
         producer.close();
         assert!(matches!(
             producer.told[producer.told.len() - 2],
-            Event::Counted { .. }
+            SubjectEvent::Counted { .. }
         ));
     }
 
@@ -148,7 +148,7 @@ fn round_trip(name: &'static str, make: Make, bootstrap: &str) {
     };
     assert!(positions(&rest).is_disjoint(&positions(half)), "{name}");
     next.close();
-    let stale = |event: &Event| matches!(event, Event::Revoked { .. });
+    let stale = |event: &SubjectEvent| matches!(event, SubjectEvent::Revoked { .. });
     assert_eq!(next.count(stale), 1, "{name}: {:?}", next.told);
 }
 
@@ -179,7 +179,7 @@ fn commit_by_itself(name: &'static str, make: Make, bootstrap: &str) {
     consumer.read(30);
     consumer.close();
     let committed = consumer.told.iter().find_map(|event| match event {
-        Event::Committed { offsets, error } => Some((offsets.clone(), error.clone())),
+        SubjectEvent::Committed { offsets, error } => Some((offsets.clone(), error.clone())),
         _ => None,
     });
     let position = Position {
@@ -224,7 +224,7 @@ fn rebalance(name: &'static str, make: Make, bootstrap: &str, assignors: &[&str]
         let mut first = start();
         let read = first.read(usize::try_from(RECORDS).unwrap());
         let mut second = start();
-        let is_assigned = |event: &Event| matches!(event, Event::Assigned { partitions } if !partitions.is_empty());
+        let is_assigned = |event: &SubjectEvent| matches!(event, SubjectEvent::Assigned { partitions } if !partitions.is_empty());
         let patience = std::time::Instant::now() + Duration::from_mins(1);
         while second.count(is_assigned) == 0 {
             assert!(std::time::Instant::now() < patience, "{name} {assignor}");
@@ -237,7 +237,7 @@ fn rebalance(name: &'static str, make: Make, bootstrap: &str, assignors: &[&str]
             let given = second.poll(|_| {});
             assert!(given.is_empty(), "{name} {assignor}: {given:?}");
         }
-        let is_revoked = |event: &Event| matches!(event, Event::Revoked { .. });
+        let is_revoked = |event: &SubjectEvent| matches!(event, SubjectEvent::Revoked { .. });
         assert!(first.count(is_revoked) > 0, "{name} {assignor}");
         first.close();
         second.close();
@@ -336,8 +336,8 @@ async fn a_refused_record_is_certainly_not_written() {
         producer.ask(Request::Flush);
         producer.send(1, &topic, Some(1), &"x".repeat(200_000));
         producer.ask(Request::Flush);
-        let unknown = |event: &Event| matches!(event, Event::Unknown { id: 1, .. });
-        let failed = |event: &Event| matches!(event, Event::Failed { id: 1, .. });
+        let unknown = |event: &SubjectEvent| matches!(event, SubjectEvent::Unknown { id: 1, .. });
+        let failed = |event: &SubjectEvent| matches!(event, SubjectEvent::Failed { id: 1, .. });
         assert_eq!(producer.count(unknown), 1, "{name}: {:?}", producer.told);
         assert_eq!(producer.count(failed), 0, "{name}");
         producer.close();

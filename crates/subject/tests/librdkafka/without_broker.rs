@@ -3,10 +3,10 @@
 use std::fs;
 use std::path::Path;
 
-use librdkafka::{Library, LoadError};
+use librdkafka::{Librdkafka, LoadError};
 use subject::librdkafka_client::LibrdkafkaClient;
 use subject::protocol::{
-    Client, ConsumerStart, Event, Outgoing, ProducerStart, Request, Start, VERSION,
+    Client, ConsumerStart, Outgoing, ProducerStart, Request, Start, SubjectEvent, VERSION,
 };
 
 use crate::driven::{Driven, OLD, clients_without_broker, config, fetched};
@@ -34,15 +34,15 @@ fn what_is_no_librdkafka_is_told_apart() {
 
 #[test]
 fn a_library_says_its_version() {
-    assert!(Library::built_in().version().starts_with("2."));
+    assert!(Librdkafka::built_in().version().starts_with("2."));
     for version in [OLD, "1.8.2", "2.2.0"] {
         if let Some(path) = fetched(version) {
-            assert_eq!(Library::load(&path).unwrap().version(), version);
+            assert_eq!(Librdkafka::load(&path).unwrap().version(), version);
         }
     }
 }
 
-fn check(client: &mut LibrdkafkaClient, producer: &[(&str, &str)]) -> Event {
+fn check(client: &mut LibrdkafkaClient, producer: &[(&str, &str)]) -> SubjectEvent {
     let start = Start {
         protocol: VERSION,
         check: true,
@@ -66,7 +66,7 @@ fn check(client: &mut LibrdkafkaClient, producer: &[(&str, &str)]) -> Event {
 fn a_configuration_is_checked_without_a_connection() {
     for (name, make) in clients_without_broker() {
         let ready = check(&mut make(name), &[("acks", "1"), ("linger.ms", "7")]);
-        let Event::Ready {
+        let SubjectEvent::Ready {
             client,
             version,
             config,
@@ -85,7 +85,7 @@ fn a_configuration_is_checked_without_a_connection() {
         assert!(!set.contains(&"producer.retries".to_owned()), "{name}");
 
         let wrong = [("acks", "1"), ("enable.idempotence", "true")];
-        let Event::Refused { key, reason } = check(&mut make(name), &wrong) else {
+        let SubjectEvent::Refused { key, reason } = check(&mut make(name), &wrong) else {
             panic!("{name}: it is possible");
         };
         assert_eq!(key.as_deref(), Some("acks"), "{name}: {reason}");
@@ -96,14 +96,17 @@ fn a_configuration_is_checked_without_a_connection() {
 fn a_version_that_lacks_a_property_refuses_it_by_name() {
     let wanted = [("retry.backoff.max.ms", "500")];
     let built_in = check(&mut LibrdkafkaClient::built_in(), &wanted);
-    assert!(matches!(built_in, Event::Ready { .. }), "{built_in:?}");
+    assert!(
+        matches!(built_in, SubjectEvent::Ready { .. }),
+        "{built_in:?}"
+    );
     let Some(path) = fetched("1.8.2") else {
         return;
     };
     let refused = check(&mut LibrdkafkaClient::load(&path).unwrap(), &wanted);
     assert_eq!(
         refused,
-        Event::Refused {
+        SubjectEvent::Refused {
             key: Some("retry.backoff.max.ms".to_owned()),
             reason: "the client refuses `retry.backoff.max.ms`: librdkafka 1.8.2 has no \
                      `retry.backoff.max.ms`"
@@ -138,8 +141,8 @@ fn a_send_without_room_fails_after_max_block() {
             driven.client.request(Request::Send(record)).unwrap();
         }
         driven.close();
-        let failed = |event: &Event| matches!(event, Event::Failed { id: 5, .. });
-        let unknown = |event: &Event| matches!(event, Event::Unknown { .. });
+        let failed = |event: &SubjectEvent| matches!(event, SubjectEvent::Failed { id: 5, .. });
+        let unknown = |event: &SubjectEvent| matches!(event, SubjectEvent::Unknown { .. });
         assert_eq!(driven.count(failed), 1, "{name}: {:?}", driven.told);
         assert_eq!(driven.count(unknown), 5, "{name}: {:?}", driven.told);
     }

@@ -4,7 +4,9 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::{Duration, Instant};
 
-use ::subject::protocol::{Event, Outgoing, Position, Received, Request, TopicPartition, limits};
+use ::subject::protocol::{Outgoing, Position, Received, Request, SubjectEvent, limits};
+
+use model::ids::TopicPartition;
 
 use super::Bench;
 use super::dialogue::{ANSWER, Dialogue, Step, Stop, Wanted};
@@ -55,7 +57,7 @@ impl Member {
         loop {
             let left = until.saturating_duration_since(Instant::now());
             match dialogue.event(left)? {
-                Some(Event::Polled { records, error }) => {
+                Some(SubjectEvent::Polled { records, error }) => {
                     if let Some(error) = error {
                         return Err(dialogue.last(&format!("it cannot poll: {error}")).into());
                     }
@@ -92,20 +94,20 @@ impl Member {
         &mut self,
         dialogue: &mut Dialogue,
         topic: &str,
-        event: Event,
+        event: SubjectEvent,
         revoked: &mut dyn FnMut(&mut Dialogue, &Self) -> Step<()>,
     ) -> Step<()> {
         let (partitions, is_given, is_asked) = match event {
-            Event::Assigned { partitions } => (partitions, true, false),
-            Event::Revoked { partitions } => (partitions, false, true),
-            Event::Lost { partitions } => (partitions, false, false),
+            SubjectEvent::Assigned { partitions } => (partitions, true, false),
+            SubjectEvent::Revoked { partitions } => (partitions, false, true),
+            SubjectEvent::Lost { partitions } => (partitions, false, false),
             _ => return Err(dialogue.last("it says what nothing asked for").into()),
         };
-        if let Some(other) = partitions.iter().find(|it| it.topic != topic) {
+        if let Some(other) = partitions.iter().find(|it| it.topic.as_str() != topic) {
             let what = format!("it tells of the topic {}, and reads {topic}", other.topic);
             return Err(dialogue.last(&what).into());
         }
-        let number = |it: &TopicPartition| it.partition;
+        let number = |it: &TopicPartition| it.partition.get();
         for partition in partitions.iter().map(number) {
             if is_given && !self.owned.insert(partition) {
                 let what = format!("it is assigned partition {partition}, which it has already");

@@ -8,7 +8,8 @@ use std::time::{Duration, Instant};
 use ::subject::SubjectError;
 use ::subject::process::{ProcessClient, Spoken};
 use ::subject::protocol::{
-    Client, ClientError, ConsumerStart, ErrorClass, Event, ProducerStart, Request, Start, VERSION,
+    Client, ClientError, ConsumerStart, ErrorClass, ProducerStart, Request, Start, SubjectEvent,
+    VERSION,
 };
 
 use crate::failure::Failure;
@@ -130,7 +131,7 @@ pub(super) struct Dialogue {
     client: ProcessClient,
     said: Arc<Mutex<Vec<String>>>,
     /// Events that came before they were asked for.
-    early: VecDeque<Event>,
+    early: VecDeque<SubjectEvent>,
     pub(super) ready: Option<Ready>,
 }
 
@@ -176,7 +177,7 @@ impl Dialogue {
             let mut dialogue = Self::open(command)?;
             dialogue.request(Request::Start(wanted.start()))?;
             let (key, reason) = match dialogue.event(STARTING)? {
-                Some(Event::Ready {
+                Some(SubjectEvent::Ready {
                     protocol: VERSION,
                     client,
                     version,
@@ -193,7 +194,7 @@ impl Dialogue {
                     });
                     return Ok(dialogue);
                 }
-                Some(Event::Refused { key, reason }) => (key, reason),
+                Some(SubjectEvent::Refused { key, reason }) => (key, reason),
                 Some(_) => {
                     return Err(dialogue
                         .last("its first answer is neither `ready` nor `refused`")
@@ -234,23 +235,23 @@ impl Dialogue {
     }
 
     /// The next event.
-    pub(super) fn event(&mut self, wait: Duration) -> Step<Option<Event>> {
+    pub(super) fn event(&mut self, wait: Duration) -> Step<Option<SubjectEvent>> {
         if let Some(event) = self.early.pop_front() {
             return Ok(Some(event));
         }
         self.new_event(wait)
     }
 
-    fn new_event(&mut self, wait: Duration) -> Step<Option<Event>> {
+    fn new_event(&mut self, wait: Duration) -> Step<Option<SubjectEvent>> {
         // These were not asked for: they mean nothing here.
-        const TALK: fn(&Event) -> bool = |event| {
+        const TALK: fn(&SubjectEvent) -> bool = |event| {
             matches!(
                 event,
-                Event::Note { .. }
-                    | Event::Counted { .. }
-                    | Event::Throttled { .. }
-                    | Event::Error { .. }
-                    | Event::Committed { .. }
+                SubjectEvent::Note { .. }
+                    | SubjectEvent::Counted { .. }
+                    | SubjectEvent::Throttled { .. }
+                    | SubjectEvent::Error { .. }
+                    | SubjectEvent::Committed { .. }
             )
         };
         let until = Instant::now() + wait;
@@ -271,7 +272,7 @@ impl Dialogue {
         loop {
             let left = until.saturating_duration_since(Instant::now());
             match self.new_event(left)? {
-                Some(Event::Done { op: done, error }) if done == op => {
+                Some(SubjectEvent::Done { op: done, error }) if done == op => {
                     self.early.extend(early);
                     return Ok(error.map_or(Ok(()), Err));
                 }
@@ -307,14 +308,17 @@ impl Dialogue {
     }
 
     /// Closes it; events before the answer are `told`.
-    pub(super) fn close(mut self, told: &mut dyn FnMut(&mut Self, Event) -> Step<()>) -> Step<()> {
+    pub(super) fn close(
+        mut self,
+        told: &mut dyn FnMut(&mut Self, SubjectEvent) -> Step<()>,
+    ) -> Step<()> {
         let op = Request::Close.op();
         self.request(Request::Close)?;
         let until = Instant::now() + ANSWER;
         loop {
             let left = until.saturating_duration_since(Instant::now());
             match self.event(left)? {
-                Some(Event::Done { op: done, error }) if done == op => {
+                Some(SubjectEvent::Done { op: done, error }) if done == op => {
                     if let Some(error) = error {
                         return Err(self.last(&format!("it cannot be closed: {error}")).into());
                     }
@@ -333,7 +337,7 @@ impl Dialogue {
     /// Closes one that has nothing to tell any more.
     pub(super) fn close_quietly(self) -> Step<()> {
         self.close(&mut |dialogue, event| match event {
-            Event::Revoked { .. } => dialogue.request(Request::Continue),
+            SubjectEvent::Revoked { .. } => dialogue.request(Request::Continue),
             _ => Ok(()),
         })
     }

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::{Duration, Instant};
 
-use ::subject::protocol::{Bytes, Event, Header, Outgoing, Request, limits};
+use ::subject::protocol::{Bytes, Outgoing, RecordHeader, Request, SubjectEvent, limits};
 
 use super::Bench;
 use super::dialogue::{ANSWER, Dialogue, Fault, Step, Stop, Wanted};
@@ -80,14 +80,14 @@ fn take(
 ) -> Step<bool> {
     let (id, outcome) = match dialogue.event(wait)? {
         None => return Ok(false),
-        Some(Event::Acknowledged {
+        Some(SubjectEvent::Acknowledged {
             id,
             partition,
             offset,
         }) => (id, Outcome::Acknowledged { partition, offset }),
-        Some(Event::Failed { id, .. }) => (id, Outcome::Failed),
-        Some(Event::Unknown { id, .. }) => (id, Outcome::Unknown),
-        Some(Event::Done { op, error }) if op == Request::Flush.op() => {
+        Some(SubjectEvent::Failed { id, .. }) => (id, Outcome::Failed),
+        Some(SubjectEvent::Unknown { id, .. }) => (id, Outcome::Unknown),
+        Some(SubjectEvent::Done { op, error }) if op == Request::Flush.op() => {
             return match error {
                 None => Ok(true),
                 Some(error) => Err(dialogue.last(&format!("`flush` fails: {error}")).into()),
@@ -214,12 +214,12 @@ pub(super) fn differs(there: &Stored, wanted: &Stored) -> Option<String> {
 }
 
 /// Partition, key, value and headers of a record.
-type Kind = (Option<i32>, Option<Bytes>, Option<Bytes>, Vec<Header>);
+type Kind = (Option<i32>, Option<Bytes>, Option<Bytes>, Vec<RecordHeader>);
 
 /// A record with a header that has no value, which some clients cannot send.
 pub(super) fn without_header_value(id: u64, topic: &str) -> Outgoing {
     Outgoing {
-        headers: vec![Header {
+        headers: vec![RecordHeader {
             key: "none".to_owned(),
             value: None,
         }],
@@ -230,7 +230,7 @@ pub(super) fn without_header_value(id: u64, topic: &str) -> Outgoing {
 /// Records of all kinds that each client can send.
 pub(super) fn of_all_kinds(topic: &str) -> Vec<Outgoing> {
     let bytes = |it: &[u8]| Some(Bytes(it.to_vec()));
-    let header = |key: &str, value: &[u8]| Header {
+    let header = |key: &str, value: &[u8]| RecordHeader {
         key: key.to_owned(),
         value: Some(Bytes(value.to_vec())),
     };

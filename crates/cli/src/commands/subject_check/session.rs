@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use ::subject::protocol::{Event, ProducerStart, Request, Start, VERSION, limits};
+use ::subject::protocol::{ProducerStart, Request, Start, SubjectEvent, VERSION, limits};
 use rustix::process::{Pid, Signal, kill_process};
 use serde_json::json;
 
@@ -72,8 +72,8 @@ pub(super) fn refuses_an_unknown_setting(bench: &mut Bench<'_>) -> Step<String> 
         consumer: None,
     }))?;
     match dialogue.event(STARTING)? {
-        Some(Event::Refused { key: Some(key), .. }) if key == KEY => {}
-        Some(Event::Refused { .. }) => {
+        Some(SubjectEvent::Refused { key: Some(key), .. }) if key == KEY => {}
+        Some(SubjectEvent::Refused { .. }) => {
             let what = format!("it refuses something, and `key` is not `{KEY}`");
             return Err(dialogue.last(&what).into());
         }
@@ -94,7 +94,7 @@ pub(super) fn answers_what_it_does_not_know(bench: &mut Bench<'_>) -> Step<Strin
         "producer": {"config": {"bootstrap.servers": bootstrap}, "later": true},
     });
     dialogue.raw(&start.to_string());
-    if !matches!(dialogue.event(STARTING)?, Some(Event::Ready { .. })) {
+    if !matches!(dialogue.event(STARTING)?, Some(SubjectEvent::Ready { .. })) {
         let what = "it does not start where `start` has a field that it does not know";
         return Err(dialogue.last(what).into());
     }
@@ -141,7 +141,10 @@ pub(super) fn ends_with_its_input(bench: &mut Bench<'_>) -> Step<String> {
                 wait_ms: 100,
             };
             dialogue.request(poll)?;
-            while !matches!(dialogue.event(ANSWER)?, Some(Event::Polled { .. }) | None) {}
+            while !matches!(
+                dialogue.event(ANSWER)?,
+                Some(SubjectEvent::Polled { .. }) | None
+            ) {}
         }
         dialogue.end_input();
         if dialogue.ends(END_OF_INPUT).is_none() {

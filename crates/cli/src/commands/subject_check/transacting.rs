@@ -4,7 +4,9 @@ use std::collections::BTreeMap;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use ::subject::protocol::{ClientError, ErrorClass, Event, Position, Received, Request, limits};
+use ::subject::protocol::{
+    ClientError, ErrorClass, Position, Received, Request, SubjectEvent, limits,
+};
 
 use super::Bench;
 use super::consuming::{Member, filled, reader};
@@ -37,8 +39,8 @@ fn end(dialogue: &mut Dialogue, request: &Request) -> Step<(Result<(), ClientErr
     loop {
         let left = until.saturating_duration_since(Instant::now());
         match dialogue.event(left)? {
-            Some(Event::Acknowledged { id, .. }) => acknowledged.push(id),
-            Some(Event::Done { op: done, error }) if done == op => {
+            Some(SubjectEvent::Acknowledged { id, .. }) => acknowledged.push(id),
+            Some(SubjectEvent::Done { op: done, error }) if done == op => {
                 return match error {
                     Some(error)
                         if error.class == ErrorClass::Retriable && Instant::now() < until =>

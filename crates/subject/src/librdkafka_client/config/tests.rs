@@ -11,7 +11,7 @@ fn translated(kind: RoleKind, key: &str, value: &str) -> Result<Vec<(String, Str
     refuse_given(&config)
         .and_then(|()| {
             // librdkafka takes it, too.
-            Translated::of(Library::built_in(), true, kind, &config)?;
+            Translated::of(Librdkafka::built_in(), true, kind, &config)?;
             translate(kind, key, value, true)
         })
         .map_err(|error| error.to_string())
@@ -97,7 +97,7 @@ fn what_is_not_built_in_is_refused() {
 /// A consumer meets the codec that a topic asks for, whatever it is.
 #[test]
 fn every_codec_is_built_in() {
-    let native = Config::new(Library::built_in());
+    let native = Properties::new(Librdkafka::built_in());
     let features = native.get("builtin.features").unwrap();
     for codec in ["gzip", "snappy", "lz4", "zstd"] {
         let mut names = features.split(',').map(str::trim);
@@ -137,15 +137,15 @@ fn librdkafka_knows_every_name_of_the_table_and_takes_both_ends_of_a_range() {
 fn in_force(kind: RoleKind, config: &[(&str, &str)]) -> InForce {
     let owned = |(key, value): &(&str, &str)| ((*key).to_owned(), (*value).to_owned());
     let config = config.iter().map(owned).collect();
-    let translated = Translated::of(Library::built_in(), true, kind, &config).unwrap();
+    let translated = Translated::of(Librdkafka::built_in(), true, kind, &config).unwrap();
     let (config, set) = translated.into_parts();
     match kind {
         RoleKind::Producer => {
-            let client = Producer::new(config).unwrap();
+            let client = ProducerClient::new(config).unwrap();
             InForce::of(kind, set, |key| client.in_force(key))
         }
         RoleKind::Consumer => {
-            let client = Consumer::new(config).unwrap();
+            let client = ConsumerClient::new(config).unwrap();
             InForce::of(kind, set, |key| client.in_force(key))
         }
     }
@@ -309,7 +309,7 @@ fn the_defaults_that_are_told_are_librdkafkas() {
             continue;
         }
         let none = BTreeMap::new();
-        let native = Translated::of(Library::built_in(), true, kind, &none).unwrap();
+        let native = Translated::of(Librdkafka::built_in(), true, kind, &none).unwrap();
         for (key, expected) in translate(kind, default.key, default.value, true).unwrap() {
             let value = native.config.get(&key).unwrap();
             let value = if value == "-1" {
