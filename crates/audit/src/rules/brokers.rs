@@ -176,7 +176,7 @@ pub(super) const RULES: &[Rule] = &[
                       committed ones are lost.",
         fix: "`kafka-features.sh upgrade --feature transaction.version=2`, and clients from 4.0 on",
         source: "KIP-890",
-        shown_by: &[],
+        shown_by: &["kip-890", "kip-890-fixed"],
         check: |of, hits| {
             if let Some(it) = of.brokers().next()
                 && let Some(old) = it
