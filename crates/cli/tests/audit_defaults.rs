@@ -154,10 +154,20 @@ fn printed_by_librdkafka(library: &Path) -> Printed {
         .unwrap();
     assert!(output.status.success(), "{output:?}");
     let text = String::from_utf8(output.stdout).unwrap();
-    let pairs = text.lines().filter_map(|it| it.split_once('\t'));
-    pairs
-        .map(|(key, value)| (key.to_owned(), value.to_owned()))
-        .collect()
+    let mut printed = Printed::new();
+    for (key, value) in text.lines().filter_map(|it| it.split_once('\t')) {
+        // The address of a callback is no default.
+        let value = if value.starts_with("0x") {
+            "null"
+        } else {
+            value
+        };
+        // Topics have a legacy key of the client's name: the client's counts.
+        printed
+            .entry(key.to_owned())
+            .or_insert_with(|| value.to_owned());
+    }
+    printed
 }
 
 /// All names of the librdkafka that is built in, those of one setting together.
@@ -324,12 +334,19 @@ fn the_newest_defaults_are_those_that_the_artefacts_print() {
 #[test]
 fn librdkafkas_newest_defaults_are_those_of_its_documentation() {
     let mut compared = 0;
-    for (key, documented, _) in names() {
-        let key = audit::defaults::canonical(&key);
-        let kept = audit::defaults::kept("librdkafka", "2.12.1", key);
+    // Some names are a client's and, with another default, a topic's of old.
+    let mut documented: BTreeMap<String, Vec<String>> = BTreeMap::new();
+    for (key, usual, _) in names() {
+        let key = audit::defaults::canonical(&key).to_owned();
+        documented.entry(key).or_default().push(usual);
+    }
+    for (key, usual) in documented {
+        let kept = audit::defaults::kept("librdkafka", "2.12.1", &key);
         assert!(kept.is_some(), "{key}: run `make audit-defaults`");
-        if documented.parse::<i64>().is_ok() || documented == "true" || documented == "false" {
-            assert_eq!(kept, Some(documented.as_str()), "{key}");
+        let is_plain = |it: &String| it.parse::<i64>().is_ok() || it == "true" || it == "false";
+        if usual.iter().all(is_plain) {
+            let is_kept = usual.iter().any(|it| kept == Some(it.as_str()));
+            assert!(is_kept, "{key}: {kept:?}, and {usual:?} is documented");
             compared += 1;
         }
     }
