@@ -7,7 +7,7 @@ use std::fmt;
 use kafka_protocol::messages::offset_fetch_request::OffsetFetchRequestGroup;
 use kafka_protocol::messages::{
     ConsumerGroupDescribeRequest, DeleteGroupsRequest, DescribeTransactionsRequest,
-    FindCoordinatorRequest, GroupId as WireGroupId, OffsetFetchRequest,
+    FindCoordinatorRequest, GroupId as WireGroupId, InitProducerIdRequest, OffsetFetchRequest,
 };
 use kafka_protocol::protocol::StrBytes;
 use model::ids::{
@@ -178,7 +178,7 @@ impl Connection {
     /// # Errors
     /// [`WireError`], of which a retriable `Refused` until it has, and another
     /// one where the id is new.
-    pub async fn describe_transaction(&mut self, id: &TransactionalId) -> Result<(), WireError> {
+    pub(crate) async fn describe_transaction(&mut self, id: &TransactionalId) -> Result<(), WireError> {
         let version = self.version::<DescribeTransactionsRequest>(0..=0)?;
         let asked = CoordinatorKey::Transaction(id);
         let (_, key) = asked.to_wire();
@@ -188,6 +188,19 @@ impl Connection {
         let states = answer.transaction_states;
         let state = self.only::<DescribeTransactionsRequest, _>(version, states, asked)?;
         self.check::<DescribeTransactionsRequest>(asked, state.error_code, None)
+    }
+
+    /// Takes a producer id, as an idempotent producer does, and does not use it.
+    ///
+    /// # Errors
+    /// [`WireError`], of which a retriable `Refused` until the broker has ids.
+    pub(crate) async fn take_producer_id(&mut self) -> Result<(), WireError> {
+        let version = self.version::<InitProducerIdRequest>(0..=4)?;
+        let request = InitProducerIdRequest::default()
+            .with_transactional_id(None)
+            .with_transaction_timeout_ms(i32::MAX);
+        let answer = self.call(&request, version).await?;
+        self.check::<InitProducerIdRequest>("a producer id", answer.error_code, None)
     }
 
     async fn find_coordinator_of(

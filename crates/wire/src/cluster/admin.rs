@@ -152,7 +152,8 @@ impl Cluster {
     }
 
     /// Waits until the coordinator of the id's transactions has loaded what it
-    /// keeps of them. Until then it refuses its clients. At once where a broker
+    /// keeps of them, and has producer ids to give, which it gets from the
+    /// controller. Until then it refuses its clients. At once where a broker
     /// cannot be asked (Kafka before 3.0), or the id is not ours.
     ///
     /// # Errors
@@ -163,17 +164,21 @@ impl Cluster {
     ) -> Result<(), WireError> {
         let asked = retried!(self, {
             let found = self.reach_any().await?.find_transaction_coordinator(id);
-            let coordinator = found.await?;
-            self.reach_broker(coordinator.id)
-                .await?
-                .describe_transaction(id)
-                .await
-        });
-        match asked {
+            let coordinator = self.reach_broker(found.await?.id).await?;
             // It answers: mostly that the id is new.
-            Err(WireError::Refused { .. } | WireError::UnsupportedApi { .. }) => Ok(()),
-            asked => asked,
-        }
+            answered(coordinator.describe_transaction(id).await)?;
+            coordinator.take_producer_id().await
+        });
+        answered(asked)
+    }
+}
+
+/// An answer is enough, if it is no request to wait.
+fn answered(asked: Result<(), WireError>) -> Result<(), WireError> {
+    match asked {
+        Err(error) if error.is_retriable() => Err(error),
+        Err(WireError::Refused { .. } | WireError::UnsupportedApi { .. }) => Ok(()),
+        asked => asked,
     }
 }
 
