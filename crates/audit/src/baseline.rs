@@ -3,7 +3,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::report::{Finding, State};
+use crate::report::{AuditFinding, FindingState};
 
 /// One finding of the baseline.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
@@ -31,7 +31,7 @@ pub struct Baseline {
 pub struct BaselineError(#[from] serde_json::Error);
 
 impl Entry {
-    fn of(finding: &Finding) -> Self {
+    fn of(finding: &AuditFinding) -> Self {
         Self {
             rule: finding.rule.to_owned(),
             file: finding.file.clone(),
@@ -51,10 +51,10 @@ impl Baseline {
 
     /// The findings that are not suppressed. With a baseline before it, only those that
     /// were in it too: it never grows by itself.
-    pub fn of(findings: &[Finding]) -> Self {
+    pub fn of(findings: &[AuditFinding]) -> Self {
         let kept = findings
             .iter()
-            .filter(|it| !matches!(it.state, State::Suppressed(_)));
+            .filter(|it| !matches!(it.state, FindingState::Suppressed(_)));
         let mut findings: Vec<Entry> = kept.map(Entry::of).collect();
         findings.sort();
         findings.dedup();
@@ -70,14 +70,14 @@ impl Baseline {
     }
 
     /// Marks findings that it has, and returns entries whose findings are gone.
-    pub(crate) fn apply(&self, findings: &mut [Finding]) -> Vec<Entry> {
+    pub(crate) fn apply(&self, findings: &mut [AuditFinding]) -> Vec<Entry> {
         let mut is_found = vec![false; self.findings.len()];
         for finding in findings {
             let own = Entry::of(finding);
             if let Some(at) = self.findings.iter().position(|it| *it == own) {
                 is_found[at] = true;
-                if finding.state == State::Open {
-                    finding.state = State::InBaseline;
+                if finding.state == FindingState::Open {
+                    finding.state = FindingState::InBaseline;
                 }
             }
         }

@@ -94,7 +94,7 @@ impl fmt::Display for Origin {
 
 /// One setting as it was read.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Setting {
+pub struct ReadSetting {
     /// The key by its own documentation, in dots: `KAFKA_MIN_INSYNC_REPLICAS` is
     /// `min.insync.replicas`. A key that begins with `@` is a fact of the component that
     /// no configuration holds, such as its image.
@@ -149,7 +149,7 @@ pub struct Component {
     /// The file, or the address, that it is from.
     pub file: String,
     /// Its settings in the order of reading: the last of a key is in force.
-    pub settings: Vec<Setting>,
+    pub settings: Vec<ReadSetting>,
 }
 
 impl Component {
@@ -165,7 +165,7 @@ impl Component {
     }
 
     /// The setting of a key, where it is set.
-    pub fn set(&self, key: &str) -> Option<&Setting> {
+    pub fn set(&self, key: &str) -> Option<&ReadSetting> {
         self.settings.iter().rev().find(|it| it.key == key)
     }
 
@@ -175,7 +175,7 @@ impl Component {
     }
 
     /// Settings of keys that begin so.
-    pub fn with_prefix<'c>(&'c self, prefix: &'c str) -> impl Iterator<Item = &'c Setting> {
+    pub fn with_prefix<'c>(&'c self, prefix: &'c str) -> impl Iterator<Item = &'c ReadSetting> {
         self.settings
             .iter()
             .filter(move |it| it.key.starts_with(prefix))

@@ -3,7 +3,7 @@
 
 use std::borrow::Cow;
 
-use crate::component::{Component, Kind, Origin, Setting, fact};
+use crate::component::{Component, Kind, Origin, ReadSetting, fact};
 use crate::defaults;
 use crate::policy::Promise;
 use crate::product::{Product, Software};
@@ -25,7 +25,7 @@ pub struct Effective<'a> {
 #[derive(Clone, Debug)]
 pub enum From<'a> {
     /// It was set.
-    Set(&'a Setting),
+    Set(&'a ReadSetting),
     /// It is the default of a version.
     Default {
         /// Such as `kafka-clients 3.1.0`.
@@ -76,11 +76,11 @@ impl Effective<'_> {
 }
 
 /// Whether a container's image set it by itself.
-fn is_of_image(setting: &Setting) -> bool {
+fn is_of_image(setting: &ReadSetting) -> bool {
     setting.path.contains(".image(")
 }
 
-fn is_live_default(setting: &Setting) -> bool {
+fn is_live_default(setting: &ReadSetting) -> bool {
     matches!(
         setting.origin,
         Origin::Live {

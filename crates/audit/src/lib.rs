@@ -8,7 +8,7 @@
 //! ```
 //!
 //! A [`component::Component`] is a producer, a broker, a topic, a connector; its
-//! [`component::Setting`]s know the line that they were read on. [`landscape`] resolves
+//! [`component::ReadSetting`]s know the line that they were read on. [`landscape`] resolves
 //! what is not set from [`defaults`], which the artefacts themselves print. A rule
 //! ([`rules`]) is a name, words, and a function over the landscape; it is silent where it
 //! would have to guess. Knows nothing of sockets, processes and the terminal: a live
@@ -27,4 +27,4 @@ pub mod report;
 pub mod rules;
 pub mod version;
 
-pub use report::{Finding, Report, State, audit};
+pub use report::{AuditFinding, AuditReport, FindingState, audit};

@@ -8,17 +8,17 @@ mod reference;
 mod sarif;
 
 pub use github::github;
-pub use junit::{JunitError, junit};
+pub use junit::{TestReportError, junit};
 pub use markdown::markdown;
 pub use reference::reference;
 pub use sarif::sarif;
 
-use crate::report::Report;
+use crate::report::AuditReport;
 
 /// The whole report as JSON.
 ///
 /// # Errors
 /// None that a report can have.
-pub fn json(report: &Report) -> Result<String, serde_json::Error> {
+pub fn json(report: &AuditReport) -> Result<String, serde_json::Error> {
     Ok(serde_json::to_string_pretty(report)? + "\n")
 }

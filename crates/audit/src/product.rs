@@ -117,7 +117,7 @@ impl fmt::Display for Software {
 
 /// What `--client` cannot be.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum ClientError {
+pub enum ClientNameError {
     /// Another client.
     #[error("unknown client `{name}`{}; clients are {}", suggestion(near.as_deref()), known())]
     Unknown {
@@ -141,9 +141,9 @@ fn known() -> String {
 
 /// `java@3.1.0`, `sarama@1.45`, `librdkafka`; a colon is taken in place of the `@`.
 impl FromStr for Software {
-    type Err = ClientError;
+    type Err = ClientNameError;
 
-    fn from_str(text: &str) -> Result<Self, ClientError> {
+    fn from_str(text: &str) -> Result<Self, ClientNameError> {
         let (name, version) = match text.split_once(['@', ':']) {
             Some((name, version)) => (name, Some(version)),
             None => (text, None),
@@ -158,16 +158,16 @@ impl FromStr for Software {
         let Some((_, product)) = known else {
             let near = Product::CLIENTS.iter().map(|(it, _)| *it);
             let near = near.filter(|it| strsim::damerau_levenshtein(it, name) <= 2);
-            return Err(ClientError::Unknown {
+            return Err(ClientNameError::Unknown {
                 name: name.to_owned(),
                 near: near.map(str::to_owned).next(),
             });
         };
         let version = match version {
             None => None,
-            Some(text) => {
-                Some(Version::parse(text).ok_or_else(|| ClientError::Version(text.to_owned()))?)
-            }
+            Some(text) => Some(
+                Version::parse(text).ok_or_else(|| ClientNameError::Version(text.to_owned()))?,
+            ),
         };
         Ok(Self {
             product: *product,

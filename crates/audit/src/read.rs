@@ -1,6 +1,6 @@
-//! Input files to components: finds out by its content what a file is.
+//! InputFile files to components: finds out by its content what a file is.
 
-use crate::component::{Component, Kind, Origin, Setting, fact};
+use crate::component::{Component, Kind, Origin, ReadSetting, fact};
 use crate::defaults;
 use crate::product::{Product, Software};
 use crate::read::node::SyntaxError;
@@ -19,7 +19,7 @@ pub(crate) use compose::debezium_of;
 
 /// A file, or something that is read like one.
 #[derive(Clone, Debug)]
-pub struct Input {
+pub struct InputFile {
     /// As the user names it.
     pub path: String,
     /// Its content.
@@ -37,7 +37,7 @@ pub struct Read {
 
 /// Why an input is refused.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum ReadError {
+pub enum InputError {
     /// It is broken.
     #[error("{path} is no valid {format}: {source}")]
     Syntax {
@@ -89,8 +89,8 @@ fn format_by_name(name: &str) -> Option<Format> {
 /// not.
 ///
 /// # Errors
-/// [`ReadError`], of which `Unknown` for what is no configuration.
-pub fn read(input: &Input, client: Option<&Software>) -> Result<Read, ReadError> {
+/// [`InputError`], of which `Unknown` for what is no configuration.
+pub fn read(input: &InputFile, client: Option<&Software>) -> Result<Read, InputError> {
     let text = input.text.trim_start_matches('\u{feff}');
     if text.contains('\0') {
         return Err(unknown(input, "it is no text"));
@@ -102,7 +102,7 @@ pub fn read(input: &Input, client: Option<&Software>) -> Result<Read, ReadError>
     });
     let path = &input.path;
     let syntax = |format| {
-        move |source| ReadError::Syntax {
+        move |source| InputError::Syntax {
             path: path.clone(),
             format,
             source,
@@ -125,7 +125,7 @@ pub fn read(input: &Input, client: Option<&Software>) -> Result<Read, ReadError>
                 } else if !strimzi::is_strimzi(document) {
                     let flat = document.flat().into_iter();
                     let settings = flat.filter_map(|(key, node)| {
-                        Some(Setting {
+                        Some(ReadSetting {
                             path: key.clone(),
                             key,
                             value: compose::interpolated(node.text()?),
@@ -166,8 +166,8 @@ pub fn read(input: &Input, client: Option<&Software>) -> Result<Read, ReadError>
     Ok(read)
 }
 
-fn unknown(input: &Input, found: &'static str) -> ReadError {
-    ReadError::Unknown {
+fn unknown(input: &InputFile, found: &'static str) -> InputError {
+    InputError::Unknown {
         path: input.path.clone(),
         found,
     }
@@ -249,12 +249,12 @@ const OF_DATABASES: [&str; 5] = [
     "shared_buffers",
 ];
 
-fn properties_file(input: &Input, text: &str, client: Option<&Software>) -> Read {
+fn properties_file(input: &InputFile, text: &str, client: Option<&Software>) -> Read {
     let path = &input.path;
     let name = stem(path.rsplit('/').next().unwrap_or_default());
     let pairs = pairs(text);
     let has = |keys: &[&str]| pairs.iter().any(|it| keys.contains(&it.key.as_str()));
-    let setting = |pair: &Pair, key: &str| Setting {
+    let setting = |pair: &Pair, key: &str| ReadSetting {
         key: key.to_owned(),
         path: pair.key.clone(),
         value: compose::interpolated(&pair.value),
@@ -350,7 +350,7 @@ fn clients(
     name: &str,
     path: &str,
     client: Option<&Software>,
-    setting: &dyn Fn(&Pair, &str) -> Setting,
+    setting: &dyn Fn(&Pair, &str) -> ReadSetting,
 ) -> Vec<Component> {
     // `producer.acks` and `consumer.group.id` are a file for both.
     let bare = |pair: &Pair| -> (Option<Kind>, String) {
@@ -444,8 +444,8 @@ pub(crate) fn replicas(component: &Component) -> Option<u32> {
 mod tests {
     use super::*;
 
-    fn read_text(path: &str, text: &str) -> Result<Read, ReadError> {
-        let input = Input {
+    fn read_text(path: &str, text: &str) -> Result<Read, InputError> {
+        let input = InputFile {
             path: path.to_owned(),
             text: text.to_owned(),
         };

@@ -12,13 +12,13 @@ use crate::contract::{Clause, contract};
 use crate::landscape::Landscape;
 use crate::policy::{Policy, in_comments};
 use crate::product::Software;
-use crate::read::Input;
+use crate::read::InputFile;
 use crate::rules::{self, Confidence, Hits, Severity};
 
 /// What was decided about a finding.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "kebab-case", tag = "state", content = "reason")]
-pub enum State {
+pub enum FindingState {
     /// Nothing: it counts.
     Open,
     /// The team lives with it, for this reason.
@@ -29,7 +29,7 @@ pub enum State {
 
 /// One finding.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-pub struct Finding {
+pub struct AuditFinding {
     /// The rule's name.
     pub rule: &'static str,
     /// How bad.
@@ -62,7 +62,7 @@ pub struct Finding {
     pub client: Option<Software>,
     /// What was decided.
     #[serde(flatten)]
-    pub state: State,
+    pub state: FindingState,
     /// What the demonstration showed, by scenario.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub demonstrated: BTreeMap<String, Demonstration>,
@@ -86,13 +86,13 @@ pub struct Demonstration {
 
 /// Everything that an audit says.
 #[derive(Clone, Debug, Serialize)]
-pub struct Report {
+pub struct AuditReport {
     /// What was read, in the order of reading.
     pub components: Vec<Audited>,
     /// What the configuration promises.
     pub contract: Vec<Clause>,
     /// What weakens that, the worst first.
-    pub findings: Vec<Finding>,
+    pub findings: Vec<AuditFinding>,
     /// Entries of the baseline whose findings are gone.
     pub stale: Vec<Entry>,
     /// Suppressions that suppress nothing.
@@ -115,10 +115,12 @@ pub struct Audited {
     pub settings: usize,
 }
 
-impl Report {
+impl AuditReport {
     /// Findings that count.
-    pub fn open(&self) -> impl Iterator<Item = &Finding> {
-        self.findings.iter().filter(|it| it.state == State::Open)
+    pub fn open(&self) -> impl Iterator<Item = &AuditFinding> {
+        self.findings
+            .iter()
+            .filter(|it| it.state == FindingState::Open)
     }
 
     /// The worst severity that counts.
@@ -137,18 +139,18 @@ pub fn audit(
     components: Vec<Component>,
     notes: Vec<String>,
     policy: &Policy,
-    inputs: &[Input],
+    inputs: &[InputFile],
     baseline: Option<&Baseline>,
-) -> Report {
+) -> AuditReport {
     let landscape = Landscape {
         components,
         promise: policy.promise.clone(),
     };
-    let mut findings: Vec<Finding> = rules::all()
+    let mut findings: Vec<AuditFinding> = rules::all()
         .flat_map(|rule| found_by(rule, &landscape))
         .collect();
     findings.sort_by(|a, b| {
-        let place = |it: &Finding| (it.file.clone(), it.line, it.rule, it.key.clone());
+        let place = |it: &AuditFinding| (it.file.clone(), it.line, it.rule, it.key.clone());
         b.severity
             .cmp(&a.severity)
             .then_with(|| place(a).cmp(&place(b)))
@@ -174,7 +176,7 @@ pub fn audit(
     });
     let mut notes = notes;
     notes.dedup();
-    Report {
+    AuditReport {
         components: components.collect(),
         contract: contract(&landscape),
         findings,
@@ -185,8 +187,8 @@ pub fn audit(
 }
 
 /// What is the same in several components of a file is one finding, which names the first.
-fn merged(findings: Vec<Finding>) -> Vec<Finding> {
-    let mut merged: Vec<(Finding, usize)> = Vec::new();
+fn merged(findings: Vec<AuditFinding>) -> Vec<AuditFinding> {
+    let mut merged: Vec<(AuditFinding, usize)> = Vec::new();
     for finding in findings {
         let same = merged.iter_mut().find(|(it, _)| {
             it.rule == finding.rule
@@ -209,7 +211,7 @@ fn merged(findings: Vec<Finding>) -> Vec<Finding> {
     merged.collect()
 }
 
-fn found_by(rule: &'static rules::Rule, landscape: &Landscape) -> Vec<Finding> {
+fn found_by(rule: &'static rules::Rule, landscape: &Landscape) -> Vec<AuditFinding> {
     let mut hits = Hits::default();
     (rule.check)(landscape, &mut hits);
     let hits = hits.0.into_iter().map(|hit| {
@@ -222,7 +224,7 @@ fn found_by(rule: &'static rules::Rule, landscape: &Landscape) -> Vec<Finding> {
         } else {
             rule.confidence
         };
-        Finding {
+        AuditFinding {
             rule: rule.id,
             severity: hit.severity.unwrap_or(rule.severity),
             confidence,
@@ -237,7 +239,7 @@ fn found_by(rule: &'static rules::Rule, landscape: &Landscape) -> Vec<Finding> {
             source: rule.source,
             shown_by: rule.shown_by,
             client: hit.client,
-            state: State::Open,
+            state: FindingState::Open,
             demonstrated: BTreeMap::new(),
         }
     });
@@ -245,10 +247,10 @@ fn found_by(rule: &'static rules::Rule, landscape: &Landscape) -> Vec<Finding> {
 }
 
 /// Marks what the team decided to live with. Returns decisions that concern nothing.
-fn suppress(findings: &mut [Finding], policy: &Policy, inputs: &[Input]) -> Vec<String> {
+fn suppress(findings: &mut [AuditFinding], policy: &Policy, inputs: &[InputFile]) -> Vec<String> {
     let mut unused = Vec::new();
     for decision in &policy.suppress {
-        let concerns = |it: &Finding| {
+        let concerns = |it: &AuditFinding| {
             it.rule.eq_ignore_ascii_case(&decision.rule)
                 && decision
                     .file
@@ -261,7 +263,7 @@ fn suppress(findings: &mut [Finding], policy: &Policy, inputs: &[Input]) -> Vec<
         };
         let mut is_used = false;
         for finding in findings.iter_mut().filter(|it| concerns(it)) {
-            finding.state = State::Suppressed(decision.reason.clone());
+            finding.state = FindingState::Suppressed(decision.reason.clone());
             is_used = true;
         }
         if !is_used {
@@ -279,11 +281,12 @@ fn suppress(findings: &mut [Finding], policy: &Policy, inputs: &[Input]) -> Vec<
                 unused.push(format!("`{rule}` at {place}, which gives no reason"));
                 continue;
             }
-            let near = |it: &Finding| it.line.is_some_and(|at| at == line || at == line + 1);
-            let concerns = |it: &&mut Finding| it.rule == rule && it.file == input.path && near(it);
+            let near = |it: &AuditFinding| it.line.is_some_and(|at| at == line || at == line + 1);
+            let concerns =
+                |it: &&mut AuditFinding| it.rule == rule && it.file == input.path && near(it);
             let mut is_used = false;
             for finding in findings.iter_mut().filter(concerns) {
-                finding.state = State::Suppressed(reason.clone());
+                finding.state = FindingState::Suppressed(reason.clone());
                 is_used = true;
             }
             if !is_used {

@@ -13,11 +13,11 @@ use std::path::{Path, PathBuf};
 use audit::baseline::Baseline;
 use audit::policy::Policy;
 use audit::product::Software;
-use audit::read::{Input, read};
+use audit::read::{InputFile, read};
 use audit::rules::Severity;
-use audit::{Finding, Report, State, audit, output};
+use audit::{AuditFinding, AuditReport, FindingState, audit, output};
 
-fn inputs(folder: &str) -> Vec<Input> {
+fn inputs(folder: &str) -> Vec<InputFile> {
     let dir = Path::new(env!("CARGO_MANIFEST_DIR"))
         .join("tests/inputs")
         .join(folder);
@@ -26,7 +26,7 @@ fn inputs(folder: &str) -> Vec<Input> {
         .map(|it| it.unwrap().path())
         .collect();
     files.sort();
-    let of = |path: PathBuf| Input {
+    let of = |path: PathBuf| InputFile {
         path: path.file_name().unwrap().to_string_lossy().into_owned(),
         text: fs::read_to_string(&path).unwrap(),
     };
@@ -39,11 +39,11 @@ fn inputs(folder: &str) -> Vec<Input> {
 
 /// The report of some inputs; `clients` says of which file a client is whose.
 fn report(
-    inputs: &[Input],
+    inputs: &[InputFile],
     clients: &[(&str, &str)],
     policy: &str,
     baseline: Option<&Baseline>,
-) -> Report {
+) -> AuditReport {
     let mut components = Vec::new();
     let mut notes = Vec::new();
     for input in inputs {
@@ -64,7 +64,7 @@ fn report(
 
 const PROMISE: &str = "[promise]\noutage_s = 10\nrecovery_s = 5\n";
 
-fn reference() -> Report {
+fn reference() -> AuditReport {
     let clients = [
         ("consumer.conf", "librdkafka@2.12.1"),
         ("producer.properties", "java@3.6.1"),
@@ -75,7 +75,7 @@ fn reference() -> Report {
 #[test]
 fn the_reference_pipeline_is_found_to_be_what_it_is() {
     let report = reference();
-    let found = |rule: &str| -> Vec<&Finding> {
+    let found = |rule: &str| -> Vec<&AuditFinding> {
         report
             .open()
             .filter(|it| it.rule == rule && it.severity > Severity::Note)
@@ -128,7 +128,7 @@ fn the_recommended_configuration_has_no_error_and_no_warning() {
         "[promise]\noutage_s = 60\npause_h = 72\n",
         None,
     );
-    let bad: Vec<&Finding> = report
+    let bad: Vec<&AuditFinding> = report
         .open()
         .filter(|it| it.severity > Severity::Note)
         .collect();
@@ -277,11 +277,11 @@ fn suppressions_are_shown_with_their_reason_and_unused_ones_are_told() {
     };
     assert_eq!(
         *state("single-broker"),
-        State::Suppressed("a machine of a developer".into())
+        FindingState::Suppressed("a machine of a developer".into())
     );
     assert_eq!(
         *state("idempotence-off"),
-        State::Suppressed("the consumer removes duplicates".into())
+        FindingState::Suppressed("the consumer removes duplicates".into())
     );
     assert_eq!(report.unused, ["`acks-none` in the policy"]);
     let found_by = |text: String| text.contains("a machine of a developer");

@@ -15,11 +15,11 @@ use std::fmt::Write as _;
 use std::fs;
 use std::path::Path;
 
-use audit::component::{Component, Kind, Origin, Setting, fact};
+use audit::component::{Component, Kind, Origin, ReadSetting, fact};
 use audit::policy::Policy;
 use audit::product::{Product, Software};
-use audit::read::{Input, read};
-use audit::{Report, audit, rules};
+use audit::read::{InputFile, read};
+use audit::{AuditReport, audit, rules};
 
 struct Case {
     at: String,
@@ -27,7 +27,7 @@ struct Case {
     fires: bool,
     client: Option<Software>,
     policy: Policy,
-    inputs: Vec<Input>,
+    inputs: Vec<InputFile>,
 }
 
 fn cases() -> Vec<Case> {
@@ -69,7 +69,7 @@ fn cases() -> Vec<Case> {
                 });
             } else if let Some(path) = line.strip_prefix("@ ") {
                 let case = cases.last_mut().unwrap();
-                case.inputs.push(Input {
+                case.inputs.push(InputFile {
                     path: path.to_owned(),
                     text: String::new(),
                 });
@@ -82,7 +82,7 @@ fn cases() -> Vec<Case> {
     cases
 }
 
-fn audited(case: &Case) -> Report {
+fn audited(case: &Case) -> AuditReport {
     let mut components = Vec::new();
     let mut notes = Vec::new();
     for input in &case.inputs {
@@ -146,7 +146,7 @@ fn live(kind: Kind, settings: &[(&str, &str, &str)]) -> Component {
     component.software = Some(Software::any(Product::Kafka));
     component.settings = settings
         .iter()
-        .map(|(key, path, value)| Setting {
+        .map(|(key, path, value)| ReadSetting {
             key: (*key).to_owned(),
             path: (*path).to_owned(),
             value: (*value).to_owned(),

@@ -8,7 +8,7 @@ use serde::Serialize;
 
 use crate::known::{self, Known, Reason, Until};
 use crate::partition::{PartitionLag, PartitionSeen};
-use crate::threshold::{Check, Outcome, Thresholds, judge};
+use crate::threshold::{Check, LimitOutcome, Thresholds, judge};
 
 /// The value of `schema` in a report of this version.
 pub const LAG_SCHEMA: &str = "ackproof.lag/1";
@@ -151,7 +151,7 @@ impl GroupLag {
     }
 
     /// The worst of its checks; none without thresholds.
-    pub fn outcome(&self) -> Option<Outcome> {
+    pub fn outcome(&self) -> Option<LimitOutcome> {
         self.checks.iter().map(|it| it.outcome).max()
     }
 }
@@ -226,7 +226,7 @@ pub struct LagReport {
     /// The limits.
     pub thresholds: Thresholds,
     /// The worst outcome; `null` without thresholds.
-    pub outcome: Option<Outcome>,
+    pub outcome: Option<LimitOutcome>,
     /// Why there may be more groups than these.
     pub incomplete: Vec<String>,
     /// Groups that have no positions.
@@ -241,12 +241,12 @@ impl LagReport {
         groups: &[GroupLag],
         incomplete: &[String],
         thresholds: Thresholds,
-    ) -> Option<Outcome> {
+    ) -> Option<LimitOutcome> {
         if thresholds.is_empty() {
             return None;
         }
-        let missing = (!incomplete.is_empty()).then_some(Outcome::Unknown);
+        let missing = (!incomplete.is_empty()).then_some(LimitOutcome::Unknown);
         let judged = groups.iter().filter_map(GroupLag::outcome);
-        judged.chain(missing).max().or(Some(Outcome::Held))
+        judged.chain(missing).max().or(Some(LimitOutcome::Held))
     }
 }

@@ -21,4 +21,4 @@ pub use partition::{
     Earlier, LogSeen, NextUnread, PartitionLag, PartitionSeen, PartitionState, Retention,
     UnreadRecord,
 };
-pub use threshold::{Check, Outcome, Thresholds};
+pub use threshold::{Check, LimitOutcome, Thresholds};

@@ -29,7 +29,7 @@ impl Thresholds {
 /// What became of a limit. The worst is the greatest.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 #[serde(rename_all = "kebab-case")]
-pub enum Outcome {
+pub enum LimitOutcome {
     /// It is kept.
     Held,
     /// A number is unknown, and what is known keeps it.
@@ -46,7 +46,7 @@ pub struct Check {
     /// The limit: offsets, or milliseconds.
     pub limit: u64,
     /// What became of it.
-    pub outcome: Outcome,
+    pub outcome: LimitOutcome,
     /// Why, in words.
     pub reason: String,
 }
@@ -85,14 +85,20 @@ pub(crate) fn judge(
         let Some(limit) = limit else { continue };
         let written = written(threshold);
         let (outcome, reason) = if lost > 0 {
-            (Outcome::Broken, format!("{} deleted unread", grouped(lost)))
+            (
+                LimitOutcome::Broken,
+                format!("{} deleted unread", grouped(lost)),
+            )
         } else if at_least > limit {
             let bound = if all.is_ok() { "" } else { "at least " };
-            (Outcome::Broken, format!("{bound}{}", written(at_least)))
+            (
+                LimitOutcome::Broken,
+                format!("{bound}{}", written(at_least)),
+            )
         } else {
             match all {
-                Ok(all) => (Outcome::Held, written(*all)),
-                Err(reason) => (Outcome::Unknown, reason.to_string()),
+                Ok(all) => (LimitOutcome::Held, written(*all)),
+                Err(reason) => (LimitOutcome::Unknown, reason.to_string()),
             }
         };
         checks.push(Check {

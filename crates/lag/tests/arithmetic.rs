@@ -9,7 +9,7 @@
 )]
 
 use lag::{
-    Consumer, Earlier, GroupLag, GroupSeen, Known, LagReport, LogSeen, NextUnread, Outcome,
+    Consumer, Earlier, GroupLag, GroupSeen, Known, LagReport, LimitOutcome, LogSeen, NextUnread,
     PartitionLag, PartitionSeen, PartitionState, Reason, Retention, Thresholds, UnreadRecord,
     Until,
 };
@@ -286,9 +286,9 @@ fn a_group_is_the_sum_of_its_partitions_and_the_oldest_of_them() {
     let group = group_of(Ok(vec![seen(), other]), limits(120, 90_000));
     assert_eq!((&group.behind, &group.age_ms), (&Ok(120), &Ok(90_000)));
     assert_eq!(group.produced_per_s, Ok(1.0));
-    assert_eq!(group.outcome(), Some(Outcome::Held));
+    assert_eq!(group.outcome(), Some(LimitOutcome::Held));
     let group = group_of(Ok(vec![seen(), seen()]), limits(119, 90_000));
-    assert_eq!(group.outcome(), Some(Outcome::Broken));
+    assert_eq!(group.outcome(), Some(LimitOutcome::Broken));
     assert_eq!(group.checks[0].reason, "120");
 }
 
@@ -301,10 +301,10 @@ fn an_unknown_partition_decides_nothing_unless_the_others_do() {
         group_of(both, limits(max_lag, 600_000))
     };
     let group = of(60);
-    assert_eq!(group.outcome(), Some(Outcome::Unknown));
+    assert_eq!(group.outcome(), Some(LimitOutcome::Unknown));
     assert!(words(group.behind).contains("orders-0: not asked"));
     let group = of(59);
-    assert_eq!(group.outcome(), Some(Outcome::Broken));
+    assert_eq!(group.outcome(), Some(LimitOutcome::Broken));
     assert_eq!(group.checks[0].reason, "at least 60");
 }
 
@@ -314,13 +314,13 @@ fn what_was_deleted_unread_breaks_every_limit() {
     lost.log.as_mut().unwrap().start = offset(41);
     let group = group_of(Ok(vec![lost]), limits(u64::MAX, u64::MAX));
     let outcomes: Vec<_> = group.checks.iter().map(|it| it.outcome).collect();
-    assert_eq!(outcomes, [Outcome::Broken, Outcome::Broken]);
+    assert_eq!(outcomes, [LimitOutcome::Broken, LimitOutcome::Broken]);
 }
 
 #[test]
 fn a_group_without_positions_is_unknown_and_never_zero() {
     let group = group_of(Ok(Vec::new()), limits(10, 10));
-    assert_eq!(group.outcome(), Some(Outcome::Unknown));
+    assert_eq!(group.outcome(), Some(LimitOutcome::Unknown));
     assert!(words(group.behind).contains("expired"));
     let group = group_of(unknown(), limits(10, 10));
     assert_eq!(words(group.age_ms), "not asked");
@@ -336,10 +336,10 @@ fn groups_that_are_missing_may_be_worse() {
         |groups: &[GroupLag], missing: &[String], limits| LagReport::judge(groups, missing, limits);
     assert_eq!(
         judge(std::slice::from_ref(&held), &[], all),
-        Some(Outcome::Held)
+        Some(LimitOutcome::Held)
     );
-    assert_eq!(judge(&[held], &missing, all), Some(Outcome::Unknown));
-    assert_eq!(judge(&[], &[], all), Some(Outcome::Held));
+    assert_eq!(judge(&[held], &missing, all), Some(LimitOutcome::Unknown));
+    assert_eq!(judge(&[], &[], all), Some(LimitOutcome::Held));
     assert_eq!(judge(&[], &missing, Thresholds::default()), None);
 }
 
@@ -472,8 +472,8 @@ proptest! {
         let limit = Thresholds { max_lag: Some(max_lag), max_age_ms: None };
         let some = group_of(Ok(some.collect()), limit).outcome().unwrap();
         let all = group_of(Ok(all.collect()), limit).outcome().unwrap();
-        prop_assert!(some == all || some == Outcome::Unknown, "{some:?} {all:?}");
+        prop_assert!(some == all || some == LimitOutcome::Unknown, "{some:?} {all:?}");
         let sum: i64 = lags.iter().map(|(behind, _)| behind).sum();
-        prop_assert_eq!(all == Outcome::Broken, sum as u64 > max_lag);
+        prop_assert_eq!(all == LimitOutcome::Broken, sum as u64 > max_lag);
     }
 }

@@ -178,7 +178,10 @@ impl Connection {
     /// # Errors
     /// [`WireError`], of which a retriable `Refused` until it has, and another
     /// one where the id is new.
-    pub(crate) async fn describe_transaction(&mut self, id: &TransactionalId) -> Result<(), WireError> {
+    pub(crate) async fn describe_transaction(
+        &mut self,
+        id: &TransactionalId,
+    ) -> Result<(), WireError> {
         let version = self.version::<DescribeTransactionsRequest>(0..=0)?;
         let asked = CoordinatorKey::Transaction(id);
         let (_, key) = asked.to_wire();

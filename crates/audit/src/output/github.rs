@@ -2,11 +2,11 @@
 
 use std::fmt::Write as _;
 
-use crate::report::Report;
+use crate::report::AuditReport;
 use crate::rules::Severity;
 
 /// One line a finding that counts: `::error file=…,line=…::`.
-pub fn github(report: &Report) -> String {
+pub fn github(report: &AuditReport) -> String {
     let mut out = String::new();
     for finding in report.open() {
         let level = match finding.severity {

@@ -5,20 +5,20 @@ use std::collections::BTreeMap;
 
 use quick_junit::{NonSuccessKind, Report as Document, TestCase, TestCaseStatus, TestSuite};
 
-use crate::report::{Finding, Report, State};
+use crate::report::{AuditFinding, AuditReport, FindingState};
 use crate::rules::Severity;
 
 /// Why a report could not be written as XML.
 #[derive(Debug, thiserror::Error)]
 #[error("cannot write the findings as JUnit XML")]
-pub struct JunitError(#[from] quick_junit::SerializeError);
+pub struct TestReportError(#[from] quick_junit::SerializeError);
 
 /// Errors and warnings are failures, notes pass, and what is suppressed or in the
 /// baseline is skipped. A file without findings has one case that passes.
 ///
 /// # Errors
 /// When the XML cannot be serialised.
-pub fn junit(report: &Report) -> Result<String, JunitError> {
+pub fn junit(report: &AuditReport) -> Result<String, TestReportError> {
     let mut suites: BTreeMap<&str, TestSuite> = BTreeMap::new();
     for audited in &report.components {
         suites
@@ -43,20 +43,20 @@ pub fn junit(report: &Report) -> Result<String, JunitError> {
     Ok(document.to_string()?)
 }
 
-fn case(finding: &Finding) -> TestCase {
+fn case(finding: &AuditFinding) -> TestCase {
     let status = match (&finding.state, finding.severity) {
-        (State::Suppressed(reason), _) => {
+        (FindingState::Suppressed(reason), _) => {
             let mut status = TestCaseStatus::skipped();
             status.set_message(format!("suppressed: {reason}"));
             status
         }
-        (State::InBaseline, _) => {
+        (FindingState::InBaseline, _) => {
             let mut status = TestCaseStatus::skipped();
             status.set_message("in the baseline");
             status
         }
-        (State::Open, Severity::Note) => TestCaseStatus::success(),
-        (State::Open, severity) => {
+        (FindingState::Open, Severity::Note) => TestCaseStatus::success(),
+        (FindingState::Open, severity) => {
             let mut status = TestCaseStatus::non_success(NonSuccessKind::Failure);
             status.set_message(format!("{}: {}", finding.title, finding.says));
             status.set_type(severity.name());

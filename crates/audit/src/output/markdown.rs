@@ -2,11 +2,11 @@
 
 use std::fmt::Write as _;
 
-use crate::report::{Report, State};
+use crate::report::{AuditReport, FindingState};
 use crate::rules::Severity;
 
 /// A table of the contract, one of the findings, and what was decided.
-pub fn markdown(report: &Report) -> String {
+pub fn markdown(report: &AuditReport) -> String {
     let mut out = String::from("# Configuration audit\n\n");
     let counts = [Severity::Error, Severity::Warning, Severity::Note].map(|severity| {
         let count = report.count(severity);
@@ -62,7 +62,7 @@ pub fn markdown(report: &Report) -> String {
     let decided: Vec<_> = report
         .findings
         .iter()
-        .filter(|it| it.state != State::Open)
+        .filter(|it| it.state != FindingState::Open)
         .collect();
     if !decided.is_empty() {
         let _ = writeln!(
@@ -72,8 +72,8 @@ pub fn markdown(report: &Report) -> String {
         );
         for finding in decided {
             let why = match &finding.state {
-                State::Suppressed(reason) => reason.as_str(),
-                State::InBaseline | State::Open => "in the baseline",
+                FindingState::Suppressed(reason) => reason.as_str(),
+                FindingState::InBaseline | FindingState::Open => "in the baseline",
             };
             let _ = writeln!(
                 out,

@@ -2,11 +2,11 @@
 
 use serde_json::{Value, json};
 
-use crate::report::{Finding, Report, State};
+use crate::report::{AuditFinding, AuditReport, FindingState};
 use crate::rules::{self, Severity};
 
 /// The findings as one run of the tool, with every rule that it has.
-pub fn sarif(report: &Report, version: &str) -> Value {
+pub fn sarif(report: &AuditReport, version: &str) -> Value {
     let all: Vec<&rules::Rule> = rules::all().collect();
     let rules: Vec<Value> = all.iter().map(|rule| describe(rule)).collect();
     let results = report.findings.iter().map(|finding| {
@@ -46,7 +46,7 @@ fn describe(rule: &rules::Rule) -> Value {
     })
 }
 
-fn result(finding: &Finding, index: Option<usize>) -> Value {
+fn result(finding: &AuditFinding, index: Option<usize>) -> Value {
     let mut place = json!({"artifactLocation": {"uri": uri(&finding.file)}});
     if let Some(line) = finding.line {
         place["region"] = json!({"startLine": line});
@@ -66,11 +66,11 @@ fn result(finding: &Finding, index: Option<usize>) -> Value {
         "properties": {"confidence": finding.confidence.name(), "demonstrated": finding.demonstrated},
     });
     match &finding.state {
-        State::Open => {}
-        State::Suppressed(reason) => {
+        FindingState::Open => {}
+        FindingState::Suppressed(reason) => {
             result["suppressions"] = json!([{"kind": "inSource", "justification": reason}]);
         }
-        State::InBaseline => {
+        FindingState::InBaseline => {
             result["baselineState"] = json!("unchanged");
             result["suppressions"] =
                 json!([{"kind": "external", "justification": "in the baseline"}]);

@@ -1,7 +1,7 @@
 //! Compose files: services whose images are known, their variables as keys, the flags
 //! of databases, and applications that configure a client through Spring's variables.
 
-use crate::component::{Component, Kind, Origin, Setting, fact};
+use crate::component::{Component, Kind, Origin, ReadSetting, fact};
 use crate::product::{Product, Software};
 use crate::read::images::{Image, Role, image};
 use crate::read::node::Node;
@@ -31,7 +31,7 @@ pub(crate) fn services(document: &Node, path: &str) -> Vec<Component> {
             });
             found.extend(spring::components(own.collect(), name, path));
         }
-        let fact = |key: &str, value: &str, node: &Node, written: &str| Setting {
+        let fact = |key: &str, value: &str, node: &Node, written: &str| ReadSetting {
             key: key.to_owned(),
             path: format!("{way}.{written}"),
             value: value.to_owned(),
@@ -80,7 +80,7 @@ pub(crate) fn services(document: &Node, path: &str) -> Vec<Component> {
 fn known_service(
     known: &Image,
     name: &str,
-    variables: &[Setting],
+    variables: &[ReadSetting],
     service: &Node,
     path: &str,
     way: &str,
@@ -104,7 +104,7 @@ fn known_service(
     let line = image.map_or(service.line, |it| it.line);
     for (key, value) in known.defaults {
         if settings.iter().all(|it| it.key != *key) {
-            settings.push(Setting {
+            settings.push(ReadSetting {
                 key: (*key).to_owned(),
                 path: format!("{way}.image({key})"),
                 value: (*value).to_owned(),
@@ -129,7 +129,7 @@ fn known_service(
     let mut component = Component::new(kind, name, path);
     component.software = Some(known.software.clone());
     if let Some(debezium) = &known.debezium {
-        settings.push(Setting {
+        settings.push(ReadSetting {
             key: "@debezium".to_owned(),
             path: format!("{way}.image"),
             value: debezium.to_string(),
@@ -144,11 +144,11 @@ fn known_service(
 }
 
 /// The variables of a service, as a map or as a list of `NAME=value`.
-fn variables(service: &Node, way: &str, path: &str) -> Vec<Setting> {
+fn variables(service: &Node, way: &str, path: &str) -> Vec<ReadSetting> {
     let Some(environment) = service.get("environment") else {
         return Vec::new();
     };
-    let of = |name: &str, value: &str, line| Setting {
+    let of = |name: &str, value: &str, line| ReadSetting {
         key: name.to_owned(),
         path: format!("{way}.{name}"),
         value: interpolated(value),
@@ -168,7 +168,7 @@ fn variables(service: &Node, way: &str, path: &str) -> Vec<Setting> {
 }
 
 /// `-c wal_level=logical` and `--wal-level=logical` of a database's command.
-fn flags(service: &Node, path: &str, way: &str) -> Vec<Setting> {
+fn flags(service: &Node, path: &str, way: &str) -> Vec<ReadSetting> {
     let Some(command) = service.get("command") else {
         return Vec::new();
     };
@@ -197,7 +197,7 @@ fn flags(service: &Node, path: &str, way: &str) -> Vec<Setting> {
         let bare = bare.strip_prefix("-c").unwrap_or(bare);
         if let (true, Some((key, value))) = (is_flag, bare.split_once('=')) {
             let key = key.replace('-', "_");
-            settings.push(Setting {
+            settings.push(ReadSetting {
                 key: if key == "config_file" {
                     fact::CONFIG_FILE.to_owned()
                 } else {

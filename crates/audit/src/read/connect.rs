@@ -1,7 +1,7 @@
 //! Connectors and workers of Kafka Connect, out of JSON: a connector's own file, the
 //! body of a request to its REST interface, or that interface's answers.
 
-use crate::component::{Component, Kind, Origin, Setting};
+use crate::component::{Component, Kind, Origin, ReadSetting};
 use crate::product::{Product, Software};
 use crate::read::node::Node;
 
@@ -26,7 +26,7 @@ fn collect(node: &Node, path: &str, name: Option<&str>, way: &str, found: &mut V
     if node.get(CLASS).is_some() {
         let own = node.get("name").and_then(Node::text).or(name);
         let settings = node.entries().iter().filter_map(|(key, value)| {
-            Some(Setting {
+            Some(ReadSetting {
                 key: key.clone(),
                 path: join(way, key),
                 value: value.text()?.to_owned(),
@@ -61,7 +61,7 @@ fn join(way: &str, key: &str) -> String {
 }
 
 /// A connector of these settings.
-pub(crate) fn connector(name: &str, file: &str, settings: Vec<Setting>) -> Component {
+pub(crate) fn connector(name: &str, file: &str, settings: Vec<ReadSetting>) -> Component {
     let class = settings.iter().find(|it| it.key == CLASS);
     let class = class
         .map_or("", |it| it.value.as_str())

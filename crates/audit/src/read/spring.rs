@@ -1,7 +1,7 @@
 //! `spring.kafka.*`, in properties, YAML or environment variables, as the keys of the
 //! clients that Spring makes of them.
 
-use crate::component::{Component, Kind, Setting};
+use crate::component::{Component, Kind, ReadSetting};
 use crate::product::{Product, Software};
 
 const PREFIX: &str = "spring.kafka.";
@@ -17,9 +17,9 @@ const OTHER_NAMES: [(&str, &str); 6] = [
 ];
 
 /// The clients that Spring's settings configure; none where there are no such settings.
-pub(crate) fn components(settings: Vec<Setting>, name: &str, file: &str) -> Vec<Component> {
+pub(crate) fn components(settings: Vec<ReadSetting>, name: &str, file: &str) -> Vec<Component> {
     let mut shared = Vec::new();
-    let mut own: Vec<(Kind, Vec<Setting>)> = [Kind::Producer, Kind::Consumer, Kind::Streams]
+    let mut own: Vec<(Kind, Vec<ReadSetting>)> = [Kind::Producer, Kind::Consumer, Kind::Streams]
         .map(|kind| (kind, Vec::new()))
         .into();
     for mut setting in settings {
@@ -125,7 +125,7 @@ mod tests {
 
     #[test]
     fn springs_keys_become_the_clients() {
-        let of = |key: &str, value: &str| Setting {
+        let of = |key: &str, value: &str| ReadSetting {
             key: key.to_owned(),
             path: key.to_owned(),
             value: value.to_owned(),

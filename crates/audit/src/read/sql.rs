@@ -2,7 +2,7 @@
 //! table has a key, its replica identity, and the columns whose long values are stored
 //! out of line. Reads the statements that matter and passes over all others.
 
-use crate::component::{Component, Kind, Origin, Setting, fact};
+use crate::component::{Component, Kind, Origin, ReadSetting, fact};
 
 /// Types whose long values are stored out of line (PostgreSQL, TOAST).
 const LONG: [&str; 7] = [
@@ -31,7 +31,7 @@ pub(crate) fn tables(script: &str, path: &str) -> Vec<Component> {
             .collect::<Vec<_>>()
             .join(" ");
         let lower = words.to_ascii_lowercase();
-        let set = |key: &str, value: &str, written: &str| Setting {
+        let set = |key: &str, value: &str, written: &str| ReadSetting {
             key: key.to_owned(),
             path: written.to_owned(),
             value: value.to_owned(),

@@ -1,7 +1,7 @@
 //! Strimzi's resources: clusters, node pools, topics, Connect clusters, connectors and
 //! users of `kafka.strimzi.io`.
 
-use crate::component::{Component, Kind, Origin, Setting, fact};
+use crate::component::{Component, Kind, Origin, ReadSetting, fact};
 use crate::product::{Product, Software};
 use crate::read::connect;
 use crate::read::node::{Data, Node};
@@ -36,7 +36,7 @@ pub(crate) fn components(documents: &[Node], path: &str) -> Vec<Component> {
     found
 }
 
-fn setting(key: &str, way: &str, node: &Node, path: &str) -> Option<Setting> {
+fn setting(key: &str, way: &str, node: &Node, path: &str) -> Option<ReadSetting> {
     let value = match &node.data {
         Data::Scalar(text) => text.clone(),
         // Lists of configurations are joined as Kafka takes them.
@@ -46,7 +46,7 @@ fn setting(key: &str, way: &str, node: &Node, path: &str) -> Option<Setting> {
         }
         Data::Null | Data::Map(_) => return None,
     };
-    Some(Setting {
+    Some(ReadSetting {
         key: key.to_owned(),
         path: way.to_owned(),
         value,
@@ -57,7 +57,7 @@ fn setting(key: &str, way: &str, node: &Node, path: &str) -> Option<Setting> {
     })
 }
 
-fn config(of: Option<&Node>, way: &str, path: &str) -> Vec<Setting> {
+fn config(of: Option<&Node>, way: &str, path: &str) -> Vec<ReadSetting> {
     let entries = of.map_or(&[][..], Node::entries).iter();
     let settings =
         entries.filter_map(|(key, node)| setting(key, &format!("{way}.{key}"), node, path));
@@ -132,7 +132,7 @@ fn node(
     name: &str,
     spec: Option<&Node>,
     way: &str,
-    settings: &[Setting],
+    settings: &[ReadSetting],
     software: Option<&Software>,
     path: &str,
 ) -> Component {
@@ -152,7 +152,7 @@ fn node(
         let types = volumes.iter().filter_map(|it| it.get("type")?.text());
         let is_ephemeral = kind == "ephemeral" || types.into_iter().any(|it| it == "ephemeral");
         let at = storage.get("type").unwrap_or(storage);
-        component.settings.push(Setting {
+        component.settings.push(ReadSetting {
             key: fact::STORAGE.to_owned(),
             path: format!("{way}.storage.type"),
             value: if is_ephemeral {

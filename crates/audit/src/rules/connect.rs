@@ -11,7 +11,7 @@ fn overrides<'a>(
     component: &'a Component,
     side: &str,
     key: &str,
-) -> Option<&'a crate::component::Setting> {
+) -> Option<&'a crate::component::ReadSetting> {
     let prefix = match component.kind {
         Kind::Worker => side.to_owned(),
         _ => format!("{side}.override"),

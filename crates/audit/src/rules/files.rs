@@ -208,7 +208,7 @@ pub(super) const RULES: &[Rule] = &[
         shown_by: &[],
         check: |of, hits| {
             for it in &of.components {
-                let literal = |it: &&crate::component::Setting| {
+                let literal = |it: &&crate::component::ReadSetting| {
                     secret::is_secret(&it.key)
                         && !it.value.is_empty()
                         && !is_open(&it.value)

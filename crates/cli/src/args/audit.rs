@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 use std::str::FromStr;
 
-use audit::product::{ClientError, Software};
+use audit::product::{ClientNameError, Software};
 use clap::{Args, ValueEnum};
 
 use super::whole;
@@ -100,9 +100,9 @@ pub(crate) struct ClientOf {
 }
 
 impl FromStr for ClientOf {
-    type Err = ClientError;
+    type Err = ClientNameError;
 
-    fn from_str(text: &str) -> Result<Self, ClientError> {
+    fn from_str(text: &str) -> Result<Self, ClientNameError> {
         let (file, client) = match text.rsplit_once('=') {
             Some((file, client)) => (Some(file.to_owned()), client),
             None => (None, text),

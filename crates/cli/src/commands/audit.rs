@@ -8,9 +8,9 @@ use std::path::{Path, PathBuf};
 use audit::baseline::{Baseline, BaselineError};
 use audit::component::Component;
 use audit::policy::{Policy, PolicyError};
-use audit::read::{Input, ReadError, may_be, read};
+use audit::read::{InputError, InputFile, may_be, read};
 use audit::rules::Severity;
-use audit::{Report, output};
+use audit::{AuditReport, output};
 
 use crate::args::{AuditArgs, AuditFormat, FailOn};
 use crate::exit::Exit;
@@ -41,7 +41,7 @@ enum AuditError {
     #[error("{} holds no configuration that is known", path.display())]
     Nothing { path: PathBuf },
     #[error(transparent)]
-    Read(#[from] ReadError),
+    Read(#[from] InputError),
     #[error("{}", path.display())]
     Policy { path: PathBuf, source: PolicyError },
     #[error("{}", path.display())]
@@ -58,7 +58,7 @@ enum AuditError {
 struct Material {
     components: Vec<Component>,
     notes: Vec<String>,
-    inputs: Vec<Input>,
+    inputs: Vec<InputFile>,
 }
 
 pub(crate) async fn audit(args: &AuditArgs) -> Result<Exit, Failure> {
@@ -95,7 +95,7 @@ pub(crate) async fn audit(args: &AuditArgs) -> Result<Exit, Failure> {
     Ok(exit(args.fail_on, &report))
 }
 
-fn exit(fail_on: FailOn, report: &Report) -> Exit {
+fn exit(fail_on: FailOn, report: &AuditReport) -> Exit {
     let least = match fail_on {
         FailOn::Error => Severity::Error,
         FailOn::Warning => Severity::Warning,
@@ -155,9 +155,9 @@ fn text_of(path: &Path) -> Result<String, AuditError> {
 }
 
 /// A file, by the path that editors and code scanning know it by.
-fn input(path: &Path) -> Result<Input, AuditError> {
+fn input(path: &Path) -> Result<InputFile, AuditError> {
     let named = path.strip_prefix(".").unwrap_or(path);
-    Ok(Input {
+    Ok(InputFile {
         path: named.display().to_string(),
         text: text_of(path)?,
     })
@@ -183,8 +183,8 @@ fn take_in(path: &Path, args: &AuditArgs, material: &mut Material) -> Result<(),
                 material.inputs.push(input);
             }
             // A folder has other files too; one that is broken is named.
-            Err(ReadError::Unknown { .. }) => {}
-            Err(error @ ReadError::Syntax { .. }) => {
+            Err(InputError::Unknown { .. }) => {}
+            Err(error @ InputError::Syntax { .. }) => {
                 material.notes.push(format!("left out: {error}"));
             }
         }
@@ -230,7 +230,7 @@ fn files(folder: &Path) -> Result<Vec<PathBuf>, AuditError> {
 /// Writes the baseline anew. One that was there only shrinks.
 fn write_baseline(
     args: &AuditArgs,
-    report: &Report,
+    report: &AuditReport,
     before: Option<Baseline>,
 ) -> Result<(), Failure> {
     let Some(path) = &args.baseline else {
@@ -260,7 +260,7 @@ fn write_file(path: &Path, text: &str) -> Result<(), Failure> {
 }
 
 /// Writes the report in every form that was asked for.
-fn write_out(args: &AuditArgs, report: &Report) -> Result<(), Failure> {
+fn write_out(args: &AuditArgs, report: &AuditReport) -> Result<(), Failure> {
     let json = || output::json(report).map_err(|error| Failure::environment(&error));
     let sarif = || format!("{:#}\n", output::sarif(report, version()));
     if let Some(path) = &args.json {
@@ -291,7 +291,7 @@ fn write_out(args: &AuditArgs, report: &Report) -> Result<(), Failure> {
 
 /// In a job of GitHub Actions findings stand beside the files, and the report in the
 /// job's summary.
-fn in_github_actions(report: &Report) -> Result<(), Failure> {
+fn in_github_actions(report: &AuditReport) -> Result<(), Failure> {
     if env::var_os("GITHUB_ACTIONS").is_none_or(|it| it != "true") {
         return Ok(());
     }

@@ -7,7 +7,7 @@ mod unread;
 
 use std::time::{Duration, SystemTime};
 
-use ::lag::{GroupLag, LAG_SCHEMA, LagReport, Outcome, Thresholds};
+use ::lag::{GroupLag, LAG_SCHEMA, LagReport, LimitOutcome, Thresholds};
 use chrono::{DateTime, SecondsFormat, Utc};
 use engine::EngineError;
 use model::ids::TopicName;
@@ -103,9 +103,9 @@ pub(crate) async fn lag(args: &LagArgs) -> Result<Exit, Failure> {
         }
     }
     Ok(match report.outcome {
-        None | Some(Outcome::Held) => Exit::Held,
-        Some(Outcome::Broken) => Exit::Violated,
-        Some(Outcome::Unknown) => Exit::Inconclusive,
+        None | Some(LimitOutcome::Held) => Exit::Held,
+        Some(LimitOutcome::Broken) => Exit::Violated,
+        Some(LimitOutcome::Unknown) => Exit::Inconclusive,
     })
 }
 

@@ -164,7 +164,8 @@ impl Cluster {
     ) -> Result<(), WireError> {
         let asked = retried!(self, {
             let found = self.reach_any().await?.find_transaction_coordinator(id);
-            let coordinator = self.reach_broker(found.await?.id).await?;
+            let found = found.await?;
+            let coordinator = self.reach_broker(found.id).await?;
             // It answers: mostly that the id is new.
             answered(coordinator.describe_transaction(id).await)?;
             coordinator.take_producer_id().await

@@ -9,7 +9,7 @@ use std::process::Stdio;
 use audit::product::{Product, Software};
 use audit::report::Demonstration;
 use audit::rules::Severity;
-use audit::{Finding, Report};
+use audit::{AuditFinding, AuditReport};
 use model::verdict::{RunVerdict, ScenarioVerdict};
 use subject::process::DIE_WITH_PARENT;
 use tokio::process::Command;
@@ -33,7 +33,7 @@ enum RunError {
 
 /// Runs the scenarios of findings that count: errors and warnings. Each with the client
 /// that was audited, where it can be run and the scenario leaves it open.
-pub(super) async fn demonstrate(report: &mut Report, args: &AuditArgs) -> Result<(), Failure> {
+pub(super) async fn demonstrate(report: &mut AuditReport, args: &AuditArgs) -> Result<(), Failure> {
     let mut wanted: BTreeMap<Option<String>, BTreeSet<&'static str>> = BTreeMap::new();
     for finding in report.open().filter(|it| it.severity > Severity::Note) {
         let scenarios = wanted.entry(client_of(finding)).or_default();
@@ -73,7 +73,7 @@ pub(super) async fn demonstrate(report: &mut Report, args: &AuditArgs) -> Result
 }
 
 fn attach(
-    findings: &mut dyn Iterator<Item = &mut Finding>,
+    findings: &mut dyn Iterator<Item = &mut AuditFinding>,
     client: Option<&String>,
     verdict: &RunVerdict,
     dir: &Path,
@@ -117,7 +117,7 @@ fn summary(of: &ScenarioVerdict) -> String {
 
 /// The client as `ackproof run --client` takes it, where it can be run: both libraries in
 /// every version that the scenarios support.
-fn client_of(finding: &Finding) -> Option<String> {
+fn client_of(finding: &AuditFinding) -> Option<String> {
     let Software { product, version } = finding.client.as_ref()?;
     let version = version.as_ref().filter(|it| it.is_exact())?;
     match product {

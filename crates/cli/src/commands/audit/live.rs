@@ -4,9 +4,9 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use audit::component::{Component, Kind, Origin, Setting, fact};
+use audit::component::{Component, Kind, Origin, ReadSetting, fact};
 use audit::product::{Product, Software};
-use audit::read::{Input, read};
+use audit::read::{InputFile, read};
 use model::ids::{GroupId, TopicPartition};
 use proxy::HostPort;
 use wire::{
@@ -83,7 +83,7 @@ async fn components(
             .extend(own.filter_map(|(key, entry)| setting(key, entry, &of)));
         if first.is_none() {
             component.software = Some(Software::any(Product::Kafka));
-            let levels = features.iter().map(|(name, level)| Setting {
+            let levels = features.iter().map(|(name, level)| ReadSetting {
                 key: format!("{}{name}", fact::FEATURE),
                 path: name.clone(),
                 value: level.to_string(),
@@ -93,7 +93,7 @@ async fn components(
             // A level of 0 is not listed: the cluster has the feature switched off.
             for name in ["transaction.version", "eligible.leader.replicas.version"] {
                 if !features.is_empty() && !features.contains_key(name) {
-                    component.settings.push(Setting {
+                    component.settings.push(ReadSetting {
                         key: format!("{}{name}", fact::FEATURE),
                         path: name.to_owned(),
                         value: "0".to_owned(),
@@ -123,7 +123,7 @@ async fn components(
             .map(|it| it.replicas.len())
             .min()
             .unwrap_or(0);
-        component.settings.push(Setting {
+        component.settings.push(ReadSetting {
             key: fact::REPLICATION_FACTOR.to_owned(),
             path: "replicas".to_owned(),
             value: replicas.to_string(),
@@ -157,7 +157,7 @@ async fn group(cluster: &mut Cluster, name: &str, at: &str) -> Result<Component,
         };
         let gone = start.get() - position.next.get();
         if gone > 0 {
-            component.settings.push(Setting {
+            component.settings.push(ReadSetting {
                 key: fact::DELETED_UNREAD.to_owned(),
                 path: place.to_string(),
                 value: gone.to_string(),
@@ -175,7 +175,7 @@ fn live(of: &str, is_default: bool) -> Origin {
     }
 }
 
-fn setting(key: &str, entry: &ConfigEntry, of: &str) -> Option<Setting> {
+fn setting(key: &str, entry: &ConfigEntry, of: &str) -> Option<ReadSetting> {
     let ConfigValue::Known(value) = &entry.value else {
         return None;
     };
@@ -190,7 +190,7 @@ fn setting(key: &str, entry: &ConfigEntry, of: &str) -> Option<Setting> {
         ConfigSource::ClusterDefault => "cluster:",
         _ => "",
     };
-    Some(Setting {
+    Some(ReadSetting {
         key: key.to_owned(),
         path: format!("{place}{key}"),
         value: value.clone(),
@@ -226,7 +226,7 @@ pub(super) async fn connect(url: &str) -> Result<Vec<Component>, Failure> {
     if text.trim() == "{}" {
         return Ok(Vec::new());
     }
-    let input = Input {
+    let input = InputFile {
         path: "connectors.json".to_owned(),
         text,
     };

@@ -3,14 +3,14 @@
 use anstyle::Style;
 use audit::report::Audited;
 use audit::rules::{Confidence, Severity};
-use audit::{Finding, Report, State};
+use audit::{AuditFinding, AuditReport, FindingState};
 use model::scenario::words::counted;
 
 use crate::style::{FAINT, INCONCLUSIVE, STRONG, VIOLATED};
 use crate::text::Page;
 
 /// The contract, the findings, what was decided, and the sum.
-pub(super) fn page(report: &Report, verbose: bool) -> String {
+pub(super) fn page(report: &AuditReport, verbose: bool) -> String {
     let mut page = Page::for_output();
     page.title("audit", &format!(" · {}", read(&report.components)));
     for audited in &report.components {
@@ -30,7 +30,7 @@ pub(super) fn page(report: &Report, verbose: bool) -> String {
             page.line(&format!("    {FAINT}{}{FAINT:#}", clause.because));
         }
     }
-    let mut open: Vec<&Finding> = report.open().collect();
+    let mut open: Vec<&AuditFinding> = report.open().collect();
     open.sort_by_key(|it| std::cmp::Reverse(it.severity));
     if !open.is_empty() {
         page.heading("What weakens it");
@@ -65,7 +65,7 @@ const fn style(severity: Severity) -> Style {
     }
 }
 
-fn finding(page: &mut Page, found: &Finding, verbose: bool) {
+fn finding(page: &mut Page, found: &AuditFinding, verbose: bool) {
     let style = style(found.severity);
     let name = found.severity.name().to_uppercase();
     let place = found.line.map_or_else(
@@ -116,13 +116,13 @@ fn finding(page: &mut Page, found: &Finding, verbose: bool) {
     page.line(&format!("      {FAINT}[{}]{FAINT:#}", found.source));
 }
 
-fn decided(page: &mut Page, report: &Report) {
-    let suppressed: Vec<(&Finding, &str)> = report
+fn decided(page: &mut Page, report: &AuditReport) {
+    let suppressed: Vec<(&AuditFinding, &str)> = report
         .findings
         .iter()
         .filter_map(|it| match &it.state {
-            State::Suppressed(reason) => Some((it, reason.as_str())),
-            State::Open | State::InBaseline => None,
+            FindingState::Suppressed(reason) => Some((it, reason.as_str())),
+            FindingState::Open | FindingState::InBaseline => None,
         })
         .collect();
     if !suppressed.is_empty() {
@@ -154,17 +154,18 @@ fn decided(page: &mut Page, report: &Report) {
     }
 }
 
-fn sum(report: &Report) -> String {
+fn sum(report: &AuditReport) -> String {
     let count = |severity: Severity| counted(report.count(severity) as u64, severity.name());
     let mut parts = vec![
         count(Severity::Error),
         count(Severity::Warning),
         count(Severity::Note),
     ];
-    let of =
-        |is: &dyn Fn(&State) -> bool| report.findings.iter().filter(|it| is(&it.state)).count();
-    let suppressed = of(&|it| matches!(it, State::Suppressed(_)));
-    let known = of(&|it| *it == State::InBaseline);
+    let of = |is: &dyn Fn(&FindingState) -> bool| {
+        report.findings.iter().filter(|it| is(&it.state)).count()
+    };
+    let suppressed = of(&|it| matches!(it, FindingState::Suppressed(_)));
+    let known = of(&|it| *it == FindingState::InBaseline);
     if suppressed > 0 {
         parts.push(format!("{suppressed} suppressed"));
     }

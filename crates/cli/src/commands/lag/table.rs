@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 
 use anstyle::Style;
 use lag::words::{clock, grouped};
-use lag::{GroupLag, Known, LagReport, Outcome, PartitionLag, PartitionState, Until};
+use lag::{GroupLag, Known, LagReport, LimitOutcome, PartitionLag, PartitionState, Until};
 use model::scenario::words::counted;
 
 use crate::style::{FAINT, HELD, INCONCLUSIVE, STRONG, VIOLATED};
@@ -46,9 +46,9 @@ pub(super) fn text(report: &LagReport, with_partitions: bool) -> String {
     let judged = report.groups.iter();
     for (group, check) in judged.flat_map(|it| it.checks.iter().map(move |check| (it, check))) {
         let (style, word) = match check.outcome {
-            Outcome::Held => continue,
-            Outcome::Unknown => (INCONCLUSIVE, "unknown"),
-            Outcome::Broken => (VIOLATED, "broken"),
+            LimitOutcome::Held => continue,
+            LimitOutcome::Unknown => (INCONCLUSIVE, "unknown"),
+            LimitOutcome::Broken => (VIOLATED, "broken"),
         };
         let _ = writeln!(
             out,
@@ -82,11 +82,11 @@ fn last_line(report: &LagReport) -> String {
     parts.push(format!("{} to {brokers}", counted(requests, "request")));
     let outcome = match report.outcome {
         None => return parts.join(" · "),
-        Some(Outcome::Held) => format!("{HELD}every threshold is kept{HELD:#}"),
-        Some(Outcome::Unknown) => {
+        Some(LimitOutcome::Held) => format!("{HELD}every threshold is kept{HELD:#}"),
+        Some(LimitOutcome::Unknown) => {
             format!("{INCONCLUSIVE}a threshold cannot be decided{INCONCLUSIVE:#}")
         }
-        Some(Outcome::Broken) => format!("{VIOLATED}a threshold is broken{VIOLATED:#}"),
+        Some(LimitOutcome::Broken) => format!("{VIOLATED}a threshold is broken{VIOLATED:#}"),
     };
     parts.push(outcome);
     parts.join(" · ")
