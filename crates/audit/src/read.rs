@@ -1,4 +1,4 @@
-//! InputFile files to components: finds out by its content what a file is.
+//! Input files to components: finds out by its content what a file is.
 
 use crate::component::{Component, Kind, Origin, ReadSetting, fact};
 use crate::defaults;
