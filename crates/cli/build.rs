@@ -17,7 +17,7 @@ fn main() {
         let said = String::from_utf8(output.stdout).ok()?;
         Some(said.trim().to_owned())
     };
-    // An archive that lies in somebody else's repository is not of a commit there.
+    // An archive unpacked inside another repository is not of a commit there.
     let top = git(&["rev-parse", "--show-toplevel"]);
     let is_ours = top.is_some_and(|top| {
         let same = |path: &Path| path.canonicalize().ok();

@@ -26,7 +26,7 @@ const RECORDED: [(&str, &str); 2] = [
 
 /// One event, as far as these tests compare it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-struct Told {
+struct DecodedEvent {
     table: TableIx,
     key: i64,
     op: RowOp,
@@ -34,7 +34,7 @@ struct Told {
     lsn: Lsn,
 }
 
-fn decode(topic: Table, key: Option<&str>, value: Option<&str>) -> Option<Told> {
+fn decode(topic: Table, key: Option<&str>, value: Option<&str>) -> Option<DecodedEvent> {
     decode_as(&[], topic, key, value, &[])
 }
 
@@ -60,7 +60,7 @@ fn decode_as(
     key: Option<&str>,
     value: Option<&str>,
     headers: &[(&str, &str)],
-) -> Option<Told> {
+) -> Option<DecodedEvent> {
     let partition = PartitionRef {
         topic: TopicIx::new(7),
         partition: PartitionIndex::new(0),
@@ -89,7 +89,7 @@ fn decode_as(
         panic!("not a change event: {told:?}");
     };
     assert_eq!((at, offset), (partition, Offset::new(41)));
-    Some(Told {
+    Some(DecodedEvent {
         table,
         key: key.get(),
         op,
@@ -99,7 +99,7 @@ fn decode_as(
 }
 
 /// The recorded events of one table, tombstones as none.
-fn recorded(text: &str, table: Table) -> Vec<Option<Told>> {
+fn recorded(text: &str, table: Table) -> Vec<Option<DecodedEvent>> {
     text.lines()
         .map(|line| {
             let mut fields = line.split('\t');
@@ -195,7 +195,7 @@ fn the_lsn_is_the_changes_own_and_shared_by_the_rows_of_one_copied_page() {
 }
 
 /// A whole event, and what it becomes with `from` replaced by `to`.
-fn altered(from: &str, to: &str) -> Told {
+fn altered(from: &str, to: &str) -> DecodedEvent {
     let value = r#"{"before":null,"after":{"id":1,"video_id":2,"user_id":3,"body":"b","proof":"ackproof1|00ac4900f0000001|5|9337752f"},"source":{"schema":"public","table":"comments","lsn":77},"op":"c"}"#;
     assert!(value.contains(from), "{from}");
     let value = value.replace(from, to);
@@ -234,7 +234,7 @@ fn what_can_be_read_of_a_corrupt_event_is_kept() {
     let told = decode(Table::Comments, None, Some(value)).unwrap();
     assert_eq!(
         told,
-        Told {
+        DecodedEvent {
             table: Table::Users.ix(),
             key: 8,
             op: RowOp::Snapshot,
@@ -242,7 +242,7 @@ fn what_can_be_read_of_a_corrupt_event_is_kept() {
             lsn: Lsn::new(5),
         }
     );
-    let nothing = Told {
+    let nothing = DecodedEvent {
         table: Table::Comments.ix(),
         key: 0,
         op: RowOp::Update,
@@ -254,7 +254,7 @@ fn what_can_be_read_of_a_corrupt_event_is_kept() {
         assert_eq!(told, Some(nothing), "{garbage:?}");
     }
     // A flattened event of which nothing is left does not tell its operation.
-    let empty = Told {
+    let empty = DecodedEvent {
         op: RowOp::Untold,
         ..nothing
     };
@@ -276,7 +276,7 @@ const FLAT: &[(&str, &str)] = &[
     ("transforms.f.delete.tombstone.handling.mode", "rewrite"),
 ];
 
-fn of_comment(config: &[(&str, &str)], value: &str) -> Told {
+fn of_comment(config: &[(&str, &str)], value: &str) -> DecodedEvent {
     decode_as(
         config,
         Table::Comments,
@@ -290,7 +290,7 @@ fn of_comment(config: &[(&str, &str)], value: &str) -> Told {
 #[test]
 fn a_flattened_event_tells_of_its_change_and_what_it_was_asked_to() {
     let bare = of_comment(FLAT, ROW);
-    let whole = Told {
+    let whole = DecodedEvent {
         table: Table::Comments.ix(),
         key: 1,
         op: RowOp::Untold,
@@ -299,7 +299,7 @@ fn a_flattened_event_tells_of_its_change_and_what_it_was_asked_to() {
     };
     assert_eq!(bare, whole);
     let with = ROW.replace('}', r#","__op":"u","__table":"comments","__source_lsn":9}"#);
-    let told = Told {
+    let told = DecodedEvent {
         op: RowOp::Update,
         lsn: Lsn::new(9),
         ..whole

@@ -391,7 +391,10 @@ async fn await_walsender(watch: &SlotWatch, before: Option<&Walsender>) -> Walse
             {
                 return walsender;
             }
-            _ => assert!(since.elapsed() < LIMIT, "nobody streams: {walsender:?}"),
+            _ => assert!(
+                since.elapsed() < LIMIT,
+                "no connector streams: {walsender:?}"
+            ),
         }
         tokio::time::sleep(LOOK).await;
     }

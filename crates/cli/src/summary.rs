@@ -566,7 +566,7 @@ mod tests {
     }
 
     #[test]
-    fn what_nobody_could_look_for_is_not_said_to_be_none() {
+    fn losses_that_could_not_be_looked_for_are_not_said_to_be_none() {
         let unread = Measurements {
             duplicates: Some(0),
             ..Measurements::default()

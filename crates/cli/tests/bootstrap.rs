@@ -1,4 +1,4 @@
-//! Runs against a cluster that is somebody else's: three real brokers with
+//! Runs against a cluster that ackproof did not start: three real brokers with
 //! topics, records and groups of their own, which nothing may touch.
 
 #![allow(clippy::unwrap_used)] // a panic is how a test fails
@@ -17,7 +17,7 @@ use rustix::process::Signal;
 use stack::artefacts::Parts;
 use stack::embedded::{Stack, StackSpec};
 use subject::clock::Clock;
-use subject::role::{ClientCommand, ConsumerRole, ProducerRole, Role};
+use subject::role::{ClientCommand, ConsumerRole, ProducerRole, Role, TargetTopic};
 use testkit::{Kafka, config};
 use wire::{Cluster, ClusterOptions, GroupState, Isolation, NewTopic, OffsetSpec, Topics};
 
@@ -94,8 +94,10 @@ impl TheirCluster {
             bootstrap: self.bootstrap(),
             run: RunId::new(1),
             producer: ProducerIx::new(0),
-            topic: THEIR_TOPIC.to_owned(),
-            partitions: 2,
+            topics: vec![TargetTopic {
+                name: THEIR_TOPIC.to_owned(),
+                partitions: 2,
+            }],
             partition_seed: 1,
             records: THEIR_RECORDS,
             records_per_s: 1000,
@@ -251,7 +253,7 @@ fn cleanup(out: &Path) -> Output {
 
 const REPLICATED: &str = r#"
 name = "replicated"
-title = "Three replicas of somebody else's"
+title = "Three replicas on a foreign cluster"
 
 [topology]
 brokers = 3
@@ -276,7 +278,7 @@ claim = "replicas-agree"
 "#;
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_cluster_of_somebody_elses_is_tested_and_left_as_it_was() {
+async fn a_foreign_cluster_is_tested_and_left_as_it_was() {
     let mut theirs = TheirCluster::start().await;
     let before = theirs.theirs().await;
     assert_eq!(before.topics, [TopicName::new(THEIR_TOPIC)]);
@@ -413,7 +415,7 @@ claim = "no-group-gap"
 level = "observed"
 "#;
 
-/// The verdict of a scenario whose topic somebody deletes when so many records
+/// The verdict of a scenario whose topic is deleted when so many records
 /// are acknowledged.
 async fn deleted_at(theirs: &mut TheirCluster, text: &str, acknowledged: u64) -> serde_json::Value {
     let name = text.split('"').nth(1).unwrap();
@@ -441,7 +443,7 @@ async fn deleted_at(theirs: &mut TheirCluster, text: &str, acknowledged: u64) ->
 /// What a topic held is lost with it, whether or not brokers create another of
 /// that name for a producer that goes on.
 #[tokio::test(flavor = "multi_thread")]
-async fn a_topic_that_somebody_deletes_is_told_and_what_it_held_is_lost() {
+async fn a_topic_that_is_deleted_is_named_and_its_records_are_lost() {
     let mut theirs = TheirCluster::start().await;
     for (text, acknowledged, state) in [
         (SENT_WHILE_DELETED, 200, "RECREATED"),

@@ -407,7 +407,7 @@ fn a_disk_that_fills_up_ends_the_run_and_what_was_recorded_still_checks() {
         .replace("records = 200", "records = 200000")
         .replace("records_per_s = 100", "records_per_s = 20000");
     fs::write(&scenario, pretended("fills", &many)).unwrap();
-    // A mount of its own, which nobody else sees, needs root or a user
+    // A mount of its own, which no other process sees, needs root or a user
     // namespace in which one is.
     let ran = Command::new("unshare")
         .args(["--user", "--map-root-user", "--mount", "sh", "-c"])

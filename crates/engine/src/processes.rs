@@ -1,5 +1,5 @@
 //! The processes that a scenario rests on while it lasts: one that is gone by
-//! nobody's intent ends it. Knows nothing of what the processes are for.
+//! it ends without being asked to. Knows nothing of what the processes are for.
 
 use std::path::Path;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
@@ -137,7 +137,7 @@ mod tests {
     use super::*;
 
     #[tokio::test]
-    async fn a_process_that_somebody_ends_is_named_and_one_that_ends_here_is_not() {
+    async fn a_process_that_ends_unasked_is_named_and_one_that_is_ended_here_is_not() {
         let dir = tempfile::tempdir().unwrap();
         let sleeper = |name: &str| {
             let spec = ChildSpec::new("sh", dir.path().join(name));

@@ -463,7 +463,7 @@ mod tests {
 
     /// Subjects speak until they are gone, which is after the end.
     #[test]
-    fn a_history_ends_with_how_it_ended_whoever_still_speaks() {
+    fn a_history_ends_with_how_it_ended_despite_late_reports() {
         for round in 0..50 {
             let folder = tempfile::tempdir().unwrap();
             let path = folder.path().join("h");

@@ -107,7 +107,7 @@ recordings! {
     members_that_join_and_leave "eager"
     incremental_assignments_and_a_killed_member "cooperative"
     the_consumer_protocol "protocol"
-    a_killed_producer_leaves_records_nobody_announced "producer-killed"
+    a_killed_producer_leaves_records_without_a_send "producer-killed"
     a_producer_that_was_started_again_is_another_one "producer-restarted"
     timeouts_are_unknown_outcomes "broker-frozen"
     a_refused_commit "consumer-frozen"

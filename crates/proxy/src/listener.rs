@@ -74,8 +74,8 @@ impl Control {
         SockRef::from(&self.0).shutdown(Shutdown::Both)
     }
 
-    /// Resets the connections that the system has established and that nobody
-    /// has accepted yet; says how many.
+    /// Resets the connections that the system has established and that are not
+    /// accepted yet; says how many.
     pub(crate) fn empty(&self) -> usize {
         let mut emptied = 0;
         while let Ok((client, _)) = self.0.accept() {

@@ -54,7 +54,7 @@ pub fn html(
     configurations: &BTreeMap<String, Config>,
     recorded: &Recorded,
 ) -> String {
-    let bare: Option<Told> = names::bare_of(plan, &(verdict, configurations, recorded));
+    let bare: Option<Bare> = names::bare_of(plan, &(verdict, configurations, recorded));
     let given = (plan, verdict, configurations, recorded);
     let (plan, told, configurations, recorded) = bare.as_ref().map_or(given, |(plan, of)| {
         let (verdict, configurations, recorded) = of;
@@ -65,7 +65,7 @@ pub fn html(
     page(&run, recorded, &data).into_string()
 }
 
-type Told = (RunPlan, (RunVerdict, BTreeMap<String, Config>, Recorded));
+type Bare = (RunPlan, (RunVerdict, BTreeMap<String, Config>, Recorded));
 
 fn page(run: &Run<'_>, recorded: &Recorded, data: &str) -> Markup {
     let rest = section::behind_the_scenarios(run);

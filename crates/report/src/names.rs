@@ -10,14 +10,14 @@ use model::verdict::RunVerdict;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-type Told = (RunPlan, RunVerdict, BTreeMap<String, Config>);
+type BareRun = (RunPlan, RunVerdict, BTreeMap<String, Config>);
 
 /// The same without the prefixes; none where there are none.
 pub(crate) fn bare(
     plan: &RunPlan,
     verdict: &RunVerdict,
     configurations: &BTreeMap<String, Config>,
-) -> Option<Told> {
+) -> Option<BareRun> {
     let (plan, (verdict, configurations)) = bare_of(plan, &(verdict, configurations))?;
     Some((plan, verdict, configurations))
 }

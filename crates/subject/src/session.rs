@@ -57,8 +57,8 @@ enum Heard {
         op: String,
         error: Option<ClientError>,
     },
-    /// It is told already.
-    Told,
+    /// It is in a report already.
+    Reported,
 }
 
 /// What a poll gave.
@@ -184,7 +184,7 @@ impl Session {
                 break;
             };
             match self.hear(event)? {
-                Heard::Told => {}
+                Heard::Reported => {}
                 Heard::Done { op, .. } => return Err(unasked(&op)),
                 Heard::Polled(_) => return Err(unasked("poll")),
                 Heard::Rebalance(_) => return Err(unasked("poll: a rebalance")),
@@ -210,7 +210,7 @@ impl Session {
                 Heard::Done { op, .. } => return Err(unasked(&op)),
                 Heard::Polled(_) => return Err(unasked("poll")),
                 Heard::Rebalance(rebalance) => self.rebalanced(rebalance, role)?,
-                Heard::Told => {}
+                Heard::Reported => {}
             }
         }
     }
@@ -235,7 +235,7 @@ impl Session {
                 Heard::Polled(polled) => return Ok(polled),
                 Heard::Done { op, .. } => return Err(unasked(&op)),
                 Heard::Rebalance(rebalance) => self.rebalanced(rebalance, role)?,
-                Heard::Told => {}
+                Heard::Reported => {}
             }
         }
     }
@@ -289,7 +289,7 @@ impl Session {
     fn hear(&mut self, event: SubjectEvent) -> Result<Heard, SubjectError> {
         let say = |what| {
             self.reporter.say(what);
-            Ok(Heard::Told)
+            Ok(Heard::Reported)
         };
         match event {
             SubjectEvent::Acknowledged {
@@ -328,11 +328,11 @@ impl Session {
             SubjectEvent::Note { text } => say(ClientEvent::Note { text }),
             SubjectEvent::Error { error, cause } => {
                 self.complaints.hear(&self.reporter, &error, cause);
-                Ok(Heard::Told)
+                Ok(Heard::Reported)
             }
             SubjectEvent::Committed { offsets, error } => {
                 self.tell_commit(&offsets, result_of(error.as_ref()));
-                Ok(Heard::Told)
+                Ok(Heard::Reported)
             }
             SubjectEvent::Assigned { partitions } => Ok(Heard::Rebalance(Rebalance::Assigned(
                 self.indices(partitions)?,

@@ -49,7 +49,7 @@ impl Stop {
             // An input that breaks has ended as well.
             let _ = io::copy(&mut io::stdin().lock(), &mut io::sink());
             asked.store(true, Ordering::Relaxed);
-            wait_until_nobody_listens();
+            wait_until_input_has_no_writer();
             log::line("subject", "the engine has gone");
             process::exit(EXIT_ORPHANED);
         });
@@ -76,7 +76,7 @@ pub(crate) fn read_role() -> Result<Role, SubjectError> {
 
 /// Returns when the last reader of standard output has closed it; never where
 /// it is a file.
-fn wait_until_nobody_listens() {
+fn wait_until_input_has_no_writer() {
     let stdout = io::stdout();
     loop {
         // Without any event asked for, poll(2) still reports POLLERR, which

@@ -280,7 +280,7 @@ fn a_damage() -> impl Strategy<Value = Damage> {
 type Row = (usize, i64);
 
 #[derive(Clone, Copy)]
-struct Told {
+struct RowEvent {
     row: Row,
     op: RowOp,
     content: ChangeContent,
@@ -343,7 +343,7 @@ impl Plot {
 
     /// What the writer says, the events of what took effect, and the rows that
     /// it left.
-    fn write(&self) -> (Vec<Body>, Vec<Told>, BTreeMap<Row, ChangeContent>) {
+    fn write(&self) -> (Vec<Body>, Vec<RowEvent>, BTreeMap<Row, ChangeContent>) {
         let (mut bodies, mut events, mut rows) = (Vec::new(), Vec::new(), BTreeMap::new());
         let mut open: Vec<(ChangeId, Row, RowOp)> = Vec::new();
         let (mut changes, mut tx) = (0, 0);
@@ -410,7 +410,7 @@ impl Plot {
         }
     }
 
-    fn observe(&self, events: &[Told], rows: &BTreeMap<Row, ChangeContent>) -> Vec<Body> {
+    fn observe(&self, events: &[RowEvent], rows: &BTreeMap<Row, ChangeContent>) -> Vec<Body> {
         let mut bodies = vec![Body::TrafficEnded];
         let limit_ms = 1000;
         bodies.extend(self.confirmed.map(|(state, lsn)| Body::SlotSeen {
@@ -427,7 +427,7 @@ impl Plot {
             let here = events
                 .iter()
                 .filter(|told| place(told.row) == (table, partition));
-            let here: Vec<&Told> = here.collect();
+            let here: Vec<&RowEvent> = here.collect();
             let start = observation.start.min(here.len());
             let at = PartitionRef {
                 topic: topic(table),
@@ -495,7 +495,7 @@ fn take_effect(
     change: ChangeId,
     row: Row,
     op: RowOp,
-    events: &mut Vec<Told>,
+    events: &mut Vec<RowEvent>,
     rows: &mut BTreeMap<Row, ChangeContent>,
 ) {
     let content = if op == RowOp::Delete {
@@ -506,7 +506,7 @@ fn take_effect(
         ChangeContent::Ours(change)
     };
     let lsn = 100 + 2 * i64::try_from(change.get()).unwrap();
-    events.push(Told {
+    events.push(RowEvent {
         row,
         op,
         content,
@@ -532,7 +532,7 @@ fn place((table, key): Row) -> (usize, i32) {
 }
 
 impl Spoil {
-    fn befall(self, events: &mut Vec<Told>) {
+    fn befall(self, events: &mut Vec<RowEvent>) {
         let is_there = |at: usize| at < events.len();
         match self {
             Self::Remove(at) if is_there(at) => {
@@ -567,7 +567,7 @@ impl Spoil {
             }
             Self::Shift(at, by) if is_there(at) => events[at].lsn += by,
             Self::Delete(at, key) if is_there(at) => {
-                let told = Told {
+                let told = RowEvent {
                     row: (events[at].row.0, key),
                     op: RowOp::Delete,
                     content: ChangeContent::Absent,

@@ -417,7 +417,7 @@ fn reference(events: &[Event]) -> BTreeMap<Anomaly, u64> {
         }
     }
     let open: BTreeSet<TransactionRef> = unclosed.into_values().collect();
-    // Whether it was committed; none where nobody knows.
+    // Whether it was committed; none where that is unknown.
     let outcome = |tx: Option<TransactionRef>| -> Option<bool> {
         let Some(tx) = tx else { return Some(true) };
         let never = (!asked.contains(&tx) && !open.contains(&tx)).then_some(false);

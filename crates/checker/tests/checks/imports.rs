@@ -43,8 +43,8 @@ fn what_was_acknowledged_below_the_highest_reading_and_never_read_is_lost() {
 fn what_was_acknowledged_above_everything_that_was_read_is_unseen() {
     let story = imported().sends(3).processes(0, [0]);
     finds(&story, &[(Anomaly::Unseen, 2)]);
-    let nobody = imported().sends(3);
-    finds(&nobody, &[(Anomaly::Unseen, 3)]);
+    let unread = imported().sends(3);
+    finds(&unread, &[(Anomaly::Unseen, 3)]);
 }
 
 #[test]
@@ -73,7 +73,7 @@ fn a_record_read_at_two_offsets_is_a_duplicate() {
 }
 
 #[test]
-fn a_record_that_was_acknowledged_in_two_partitions_is_a_duplicate_though_nobody_read_them() {
+fn a_record_that_was_acknowledged_in_two_partitions_is_a_duplicate_though_no_reader_had_them() {
     let elsewhere = Outcome::Acknowledged {
         at: part(1),
         offset: Offset::new(0),
@@ -100,7 +100,7 @@ fn an_unknown_outcome_is_settled_by_a_reading_and_a_failure_contradicted() {
 }
 
 #[test]
-fn a_record_that_nobody_announced_is_a_phantom_unless_sends_are_unrecorded() {
+fn a_record_without_a_send_is_a_phantom_unless_sends_are_unrecorded() {
     let story = imported().processes(0, [0]);
     finds(&story, &[(Anomaly::Phantom, 1)]);
     clean(&story.and(Body::SendsUnrecorded {
@@ -161,7 +161,7 @@ fn a_transaction_of_unknown_outcome_has_committed_once_it_was_read() {
 }
 
 #[test]
-fn a_committed_transaction_of_which_nobody_was_given_anything_is_lost_and_not_torn() {
+fn a_committed_transaction_of_which_no_reader_was_given_anything_is_lost_and_not_torn() {
     let story = transacted(TransactionOutcome::Committed);
     let last = |story: Story| story.processes_as(0, 3, Content::Ours(id(0, 2)));
     finds(&last(story.clone()), &[(Anomaly::LostWrite, 2)]);
@@ -376,7 +376,7 @@ fn by_default_everything_violates_but_what_is_only_reported_or_open() {
 }
 
 #[test]
-fn what_is_asked_for_holds_whoever_recorded_the_history() {
+fn required_claims_are_judged_in_every_history() {
     let asked = [
         Expectation::AtLeastOnce,
         Expectation::ExactlyOnce,

@@ -25,7 +25,7 @@ pub(crate) fn examined_events(events: &[Event], examples: usize) -> Analysis {
     analysis
 }
 
-/// Every example of a finding, held to the operations beside it: what somebody
+/// Every example of a finding, held to the operations beside it: what a client
 /// is seen to have had is put to no hop before him, and the other way round.
 pub(crate) fn holds_to_its_operations(analysis: &Analysis, what: &str) {
     for finding in &analysis.findings {
@@ -46,7 +46,7 @@ pub(crate) fn holds_to_its_operations(analysis: &Analysis, what: &str) {
                 let stands = format!(" stands at {place}");
                 let mut operations = example.operations.iter();
                 let record = operations.find_map(|it| it.operation.strip_suffix(&stands));
-                // Of what is gone, or was seen by readers only, nobody shows that
+                // Of what is gone, or was seen by readers only, no operation shows that
                 // it stands there.
                 let Some(record) = record else {
                     continue;

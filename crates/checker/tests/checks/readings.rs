@@ -177,7 +177,7 @@ fn however_often_readers_jump_each_record_they_jump_over_is_skipped() {
     assert!(found.contains(&(Anomaly::PollSkip, 1)), "{found:?}");
 }
 
-/// Readings whose sending nobody has told of yet are remembered up to a number;
+/// Readings whose send was not seen yet are remembered up to a number;
 /// those beyond it are counted, and no claim about them is HELD.
 #[test]
 fn readings_beyond_those_that_can_wait_are_counted() {

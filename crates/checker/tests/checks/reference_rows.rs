@@ -21,7 +21,7 @@ struct Change {
 }
 
 #[derive(Clone, Copy)]
-struct Told {
+struct RowEvent {
     place: (PartitionRef, i64),
     row: Row,
     op: RowOp,
@@ -55,14 +55,14 @@ struct Said {
     compacting: BTreeSet<TopicIx>,
     changes: Vec<Change>,
     ended: BTreeMap<TxId, TxOutcome>,
-    events: Vec<Told>,
+    events: Vec<RowEvent>,
     rows: BTreeMap<Row, ChangeContent>,
     table_read: BTreeSet<TableIx>,
     pinned: BTreeMap<PartitionRef, i64>,
     read: BTreeSet<PartitionRef>,
     waited: Option<CaptureResult>,
     /// Events of transactions that are still open.
-    open: Vec<Told>,
+    open: Vec<RowEvent>,
     /// Where in the history each transaction was completed.
     completed: BTreeMap<TxId, usize>,
     /// Where the connector was created.
@@ -78,12 +78,12 @@ struct Said {
 /// What stands in a partition.
 enum StoredRecords {
     Batch(BatchKind, i64),
-    Event(Told),
+    Event(RowEvent),
 }
 
 /// Sorts the events by what became of their transactions: those that came out,
 /// and those that have not.
-fn come_out(stored_records: &[StoredRecords]) -> (Vec<Told>, Vec<Told>) {
+fn come_out(stored_records: &[StoredRecords]) -> (Vec<RowEvent>, Vec<RowEvent>) {
     let (mut out, mut open) = (Vec::new(), Vec::new());
     for (at, it) in stored_records.iter().enumerate() {
         let StoredRecords::Event(told) = it else {
@@ -182,7 +182,7 @@ fn listen(events: &[Event]) -> Said {
                 lsn,
             } => {
                 let here = stored_records.entry(*partition).or_default();
-                here.push(StoredRecords::Event(Told {
+                here.push(StoredRecords::Event(RowEvent {
                     place: (*partition, offset.get()),
                     row: (*table, *key),
                     op: *op,
@@ -280,7 +280,7 @@ impl Said {
     }
 
     /// Whether an event is one of a snapshot; none where that is unknown.
-    fn is_snapshot(&self, event: &Told, change: ChangeId) -> Option<bool> {
+    fn is_snapshot(&self, event: &RowEvent, change: ChangeId) -> Option<bool> {
         match event.op {
             RowOp::Snapshot => Some(true),
             RowOp::Untold if self.mode() == Snapshot::Never => Some(false),
@@ -296,7 +296,7 @@ impl Said {
     }
 
     /// Whether a snapshot found it overwritten; none where one may have.
-    fn is_overwritten(&self, change: &Change, told: &[(Told, Of)]) -> Option<bool> {
+    fn is_overwritten(&self, change: &Change, told: &[(RowEvent, Of)]) -> Option<bool> {
         let later = told.iter().filter_map(|(it, of)| match of {
             Of::Change(later) if *later > change.id => Some(self.is_snapshot(it, *later)),
             _ => None,
@@ -368,8 +368,8 @@ impl Said {
     }
 
     /// The events of a row with what they tell of, in the order of the log.
-    fn told_of(&self, row: Row) -> Vec<(Told, Of)> {
-        let mut told: Vec<(Told, Of)> = Vec::new();
+    fn told_of(&self, row: Row) -> Vec<(RowEvent, Of)> {
+        let mut told: Vec<(RowEvent, Of)> = Vec::new();
         for event in self.events.iter().filter(|it| it.row == row) {
             let of = match event.content {
                 ChangeContent::Corrupt => Of::Damaged,
@@ -394,7 +394,7 @@ impl Said {
     /// event before it, or, from the same place in the write-ahead log, the one
     /// that was told before; where there is none, it comes too late for one that
     /// nothing told of yet.
-    fn delete_told(&self, row: Row, event: &Told, before: &[(Told, Of)]) -> Of {
+    fn delete_told(&self, row: Row, event: &RowEvent, before: &[(RowEvent, Of)]) -> Of {
         let same = before
             .iter()
             .find(|(it, of)| it.op == RowOp::Delete && it.lsn == event.lsn && *of != Of::Nothing);
@@ -435,7 +435,7 @@ impl Said {
 
     /// What is known of a committed change: whether it lacks an event that it
     /// needs; none where that cannot be told.
-    fn is_missing(&self, change: &Change, told: &[(Told, Of)]) -> Option<bool> {
+    fn is_missing(&self, change: &Change, told: &[(RowEvent, Of)]) -> Option<bool> {
         let overwritten = self.is_overwritten(change, told);
         let is_told = told.iter().any(|(_, of)| *of == Of::Change(change.id));
         if is_told || overwritten == Some(true) {
@@ -449,7 +449,7 @@ impl Said {
 
     /// Whether replaying the topic gives another row than the table has; none
     /// where that cannot be told.
-    fn diverges(&self, row: Row, told: &[(Told, Of)]) -> Option<bool> {
+    fn diverges(&self, row: Row, told: &[(RowEvent, Of)]) -> Option<bool> {
         let table = row.0;
         let readable = self.is_topic_read(table) && self.table_read.contains(&table);
         let readable = readable && !self.is_cut(table) && self.unreadable(table) == 0;

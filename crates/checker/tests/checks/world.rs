@@ -143,11 +143,11 @@ struct Sent {
     to: PartitionRef,
     /// Where it was written last, where it was.
     slot: Option<usize>,
-    told: Told,
+    told: Reported,
 }
 
 #[derive(Clone, Copy, PartialEq)]
-enum Told {
+enum Reported {
     Acknowledged(i64),
     Failed,
     Unknown,
@@ -363,7 +363,7 @@ impl Maker {
             record,
             to: partition(log),
             slot: None,
-            told: Told::Unknown,
+            told: Reported::Unknown,
         });
         let at = self.sent.len() - 1;
         self.deeds.push((record.producer, Deed::Invoke(at)));
@@ -401,12 +401,12 @@ impl Maker {
         for at in &batch.records {
             let sent = &mut self.sent[*at];
             sent.told = match (batch.outcome, sent.slot) {
-                (TxnOutcome::Acknowledged, Some(slot)) => Told::Acknowledged(number(slot)),
+                (TxnOutcome::Acknowledged, Some(slot)) => Reported::Acknowledged(number(slot)),
                 (TxnOutcome::AcknowledgedNowhere | TxnOutcome::AcknowledgedAndLost, _) => {
-                    Told::Acknowledged(-1)
+                    Reported::Acknowledged(-1)
                 }
-                (TxnOutcome::Failed, _) => Told::Failed,
-                _ => Told::Unknown,
+                (TxnOutcome::Failed, _) => Reported::Failed,
+                _ => Reported::Unknown,
             };
             self.deeds
                 .push((ProducerIx::new(producer), Deed::Complete(*at)));
@@ -437,18 +437,18 @@ impl Maker {
                         record, to, told, ..
                     } = self.sent[at];
                     let error = "planned".to_owned();
-                    if outcomes_only && !matches!(told, Told::Acknowledged(_)) {
+                    if outcomes_only && !matches!(told, Reported::Acknowledged(_)) {
                         let invoked = self.event(Body::SendInvoked { record, to });
                         sources[source].push(invoked);
                     }
                     let outcome = match told {
-                        Told::Acknowledged(offset) => Outcome::Acknowledged {
+                        Reported::Acknowledged(offset) => Outcome::Acknowledged {
                             at: to,
                             offset: Offset::new(offset),
                         },
-                        Told::Failed => Outcome::Failed { error },
-                        Told::Unknown if self.dice.percent(50) => continue,
-                        Told::Unknown => Outcome::Unknown { error },
+                        Reported::Failed => Outcome::Failed { error },
+                        Reported::Unknown if self.dice.percent(50) => continue,
+                        Reported::Unknown => Outcome::Unknown { error },
                     };
                     Body::SendCompleted { record, outcome }
                 }

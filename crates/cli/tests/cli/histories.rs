@@ -124,7 +124,7 @@ fn export_of_a_history_that_is_cut_off_says_so() {
 }
 
 #[test]
-fn export_ends_quietly_when_nobody_reads_on() {
+fn export_ends_quietly_when_its_reader_is_gone() {
     let bench = Bench::new();
     let path = bench.path().join("long");
     let mut recorder = Recorder::create(&path).unwrap();

@@ -185,7 +185,7 @@ fn each_anomaly_is_found_and_its_twin_is_clean() {
             "|",
             "VIOLATED, unseen 2, nonmonotonic-send 1",
         ),
-        // Committed past, and nobody read it, however far anybody came.
+        // Committed past, and no reader read it, however far they came.
         (
             "| +0@0 +1@1 .",
             "| =0@0 c2",
@@ -223,7 +223,7 @@ fn producers_that_send_alike_are_told_apart_by_place() {
             "| =0@0 =0@2 =1@3",
             "VIOLATED, lost-write 1, poll-skip 1",
         ),
-        // Both are acknowledged elsewhere: somebody's was stored twice.
+        // Both are acknowledged elsewhere: one of them was stored twice.
         (
             "| +0@0 .",
             "| +0@1 .",

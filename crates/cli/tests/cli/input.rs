@@ -269,7 +269,7 @@ fn what_could_never_come_to_anything_is_refused() {
             format!("{}limit_ms = 5\n", claim("recovers-within")),
         ),
         ("one-replica", claim("replicas-agree")),
-        ("nobody-goes-away", claim("reprocessed-within-window")),
+        ("no-member-leaves", claim("reprocessed-within-window")),
         ("no-producer", no_producer),
         (
             "acknowledged",

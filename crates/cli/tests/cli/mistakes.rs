@@ -10,7 +10,7 @@ use toml::{Table, Value};
 
 use crate::fixture::Bench;
 
-/// What only whoever reads the source could understand.
+/// Names that only a reader of the source could understand.
 const FOREIGN: [&str; 26] = [
     "u8",
     "u16",

@@ -39,7 +39,7 @@ macro_rules! cases {
 mod capture;
 mod clients;
 mod groups;
-mod happenings;
+mod occurrences;
 mod pipelines;
 mod sends;
 mod waits;

@@ -53,7 +53,7 @@ impl Observer {
     /// for good and too few replicas are left for `min.insync.replicas`: after
     /// all traffic, and as an operator would, each such partition is reassigned
     /// to the replicas that are left. No more can be asked for in sync than
-    /// there are, so the leader confirms what these have. Without that nobody
+    /// there are, so the leader confirms what these have. Without that no reader
     /// could read what stands behind the last confirmed offset.
     pub(super) async fn confirm_rest(&mut self) -> Result<(), EngineError> {
         if !self.loses_brokers {

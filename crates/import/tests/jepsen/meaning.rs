@@ -397,7 +397,7 @@ fn an_assignment_that_failed_changes_nothing_and_one_that_may_have_happened_has(
 }
 
 #[test]
-fn who_subscribed_keeps_the_positions_too_and_nobody_tells_of_rebalances() {
+fn subscribed_consumers_keep_positions_without_rebalance_events() {
     check(
         "0 invoke poll [[:poll]]
          0 ok poll [[:poll {1 [[5 15]], 2 [[0 20]]}]]

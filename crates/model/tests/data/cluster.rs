@@ -137,7 +137,7 @@ fn names_change_nothing_that_the_seed_decides() {
 }
 
 #[test]
-fn a_plan_that_somebody_changed_owns_nothing() {
+fn a_plan_that_was_edited_owns_nothing() {
     let plan = all(1, 3);
     let mut scenario = plan.scenarios[0].clone();
     scenario.scenario.topics[0].name = "payments".to_owned();

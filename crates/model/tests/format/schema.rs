@@ -263,7 +263,7 @@ fn it_knows_the_bounds_that_the_parser_knows() {
             let mut content = grammar::full(table);
             content.insert(key.to_owned(), value.into());
             if ["records", "rows"].contains(&key) {
-                // At any other pace, nobody has the time.
+                // At any other pace, there is no time for it.
                 content.insert("records_per_s".replace("records", key), u32::MAX.into());
             }
             let mut document = grammar::with(table, content);

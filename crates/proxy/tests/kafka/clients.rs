@@ -83,7 +83,7 @@ async fn an_idle_connection_of_a_cut_client_is_counted_at_once_and_reset_at_the_
     assert_eq!(report.evidence.connections, 1);
     fixture.heal(id).await;
     assert!(follower.end().await.is_err());
-    // Who has said nothing was nobody's client.
+    // A connection without a request is of no client.
     assert_eq!(silent.ask_as(FOLLOWER, 1, b"now").await.unwrap(), b"now");
 }
 

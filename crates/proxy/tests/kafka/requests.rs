@@ -241,7 +241,7 @@ async fn a_request_that_wants_no_answer_does_not_wait_for_one() {
     let mut client = fixture.client().await;
     let body = [&[0xff, 0xff, 0, 0][..], &[0; 8]].concat();
     client.send(0, 3, 1, &body).await;
-    // The fake broker answers all the same, as none may: to nobody.
+    // The fake broker answers all the same, as none may: no client waits.
     assert!(client.end().await.is_err());
     fixture.until_closed("nothing was to be answered").await;
 }

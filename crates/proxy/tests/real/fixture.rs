@@ -94,7 +94,7 @@ impl Site {
     /// Holds what each counter has taken against what the proxy has made. A
     /// client that got past shows for ever; a connection that one side has
     /// counted and the other has not yet, only until its task runs.
-    pub(crate) async fn assert_nobody_got_past(&self, who: &str) {
+    pub(crate) async fn assert_no_client_got_past(&self, who: &str) {
         let since = Instant::now();
         loop {
             let made: BTreeMap<String, u64> = self

@@ -36,7 +36,7 @@ async fn clients_work_through_the_proxy_and_none_gets_past_it() {
     for (name, step) in steps {
         let before = site.proxied();
         tokio::task::block_in_place(|| step(&site));
-        site.assert_nobody_got_past(name).await;
+        site.assert_no_client_got_past(name).await;
         if name != "kcat" {
             assert!(site.proxied() > before, "{name} did not use the proxy");
         }

@@ -172,7 +172,7 @@ fn hostile_data_stays_data() {
 }
 
 #[test]
-fn on_a_cluster_of_somebody_elses_what_was_left_out_is_told_with_its_reasons() {
+fn on_a_foreign_cluster_the_report_names_what_was_left_out_and_why() {
     let plan = all().on_cluster(vec!["kafka-1:9092".to_owned()], 3);
     let text = report(&plan, &made::verdict(&plan));
     assert!(

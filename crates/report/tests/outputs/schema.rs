@@ -10,7 +10,7 @@ use super::made;
 use report::{VERDICT_SCHEMA, verdict_json};
 
 /// The schema, made to refuse what it does not declare, so that a property
-/// nobody declared is noticed here.
+/// is not declared is noticed here.
 fn strict() -> Value {
     fn close(schema: &mut Value) {
         if let Some(object) = schema.as_object_mut() {

@@ -8,7 +8,7 @@ use model::event::ErrorCause;
 use model::ids::{PartitionIndex, TopicName, TopicPartition};
 
 use super::statistics::Statistics;
-use super::{ANSWER, Told, words};
+use super::{ANSWER, EventQueue, words};
 use crate::log;
 use crate::protocol::{
     Bytes, ClientError, ErrorClass, Position, Received, RecordHeader, SubjectEvent,
@@ -38,8 +38,8 @@ enum Held {
 pub(super) enum Next {
     /// A record.
     Received(Received),
-    /// Something that was told.
-    Told,
+    /// Something whose event is in the queue.
+    Queued,
     /// Partitions that are held until [`Reader::go_on`], or a rebalance that
     /// has to wait for records.
     Held,
@@ -71,9 +71,9 @@ impl Reader {
 
     /// What comes next, within `wait`. Rebalances only where they `may` be
     /// carried out: otherwise they come next time.
-    pub(super) fn next(&mut self, wait: Duration, may: bool, told: &mut Told) -> Next {
+    pub(super) fn next(&mut self, wait: Duration, may: bool, events: &mut EventQueue) -> Next {
         if let Some(rebalance) = self.next.take() {
-            return self.rebalance(rebalance, told);
+            return self.rebalance(rebalance, events);
         }
         match self.client.poll(wait) {
             None => Next::Nothing,
@@ -82,23 +82,23 @@ impl Reader {
                 self.next = Some(rebalance);
                 Next::Held
             }
-            Some(Native::Rebalance(rebalance)) => self.rebalance(rebalance, told),
+            Some(Native::Rebalance(rebalance)) => self.rebalance(rebalance, events),
             Some(Native::Error(error)) => {
-                told.push_back(words::complaint(&error));
+                events.push_back(words::complaint(&error));
                 if !error.is_fatal {
-                    return Next::Told;
+                    return Next::Queued;
                 }
                 let error = self.client.fatal_error().unwrap_or(error);
                 Next::Over(words::error(&error, words::class_of_end(&error)))
             }
             Some(other) => {
-                tell(other, told);
-                Next::Told
+                tell(other, events);
+                Next::Queued
             }
         }
     }
 
-    fn rebalance(&mut self, rebalance: Rebalance, told: &mut Told) -> Next {
+    fn rebalance(&mut self, rebalance: Rebalance, events: &mut EventQueue) -> Next {
         let partitions = || {
             rebalance
                 .partitions
@@ -106,52 +106,56 @@ impl Reader {
                 .map(|it| of(&it.topic, it.partition))
         };
         match &rebalance.assigned {
-            Ok(true) => told.push_back(SubjectEvent::Assigned {
+            Ok(true) => events.push_back(SubjectEvent::Assigned {
                 partitions: partitions().collect(),
             }),
             Ok(false) if self.client.has_lost_its_assignment() => {
-                told.push_back(SubjectEvent::Lost {
+                events.push_back(SubjectEvent::Lost {
                     partitions: partitions().collect(),
                 });
             }
             Ok(false) => {
-                told.push_back(SubjectEvent::Revoked {
+                events.push_back(SubjectEvent::Revoked {
                     partitions: partitions().collect(),
                 });
                 self.held = Some(Held::ByCoordinator(rebalance));
                 return Next::Held;
             }
-            Err(error) => told.push_back(SubjectEvent::Note {
+            Err(error) => events.push_back(SubjectEvent::Note {
                 text: format!("rebalance: {error}"),
             }),
         }
-        self.carry_out(&rebalance, told);
-        Next::Told
+        self.carry_out(&rebalance, events);
+        Next::Queued
     }
 
-    fn carry_out(&self, rebalance: &Rebalance, told: &mut Told) {
+    fn carry_out(&self, rebalance: &Rebalance, events: &mut EventQueue) {
         if let Err(error) = self.client.carry_out(rebalance) {
-            told.push_back(SubjectEvent::Note {
+            events.push_back(SubjectEvent::Note {
                 text: format!("rebalance: {error}"),
             });
         }
     }
 
     /// Lets go of the partitions that are held.
-    pub(super) fn go_on(&mut self, told: &mut Told) {
+    pub(super) fn go_on(&mut self, events: &mut EventQueue) {
         match self.held.take() {
             None => {}
-            Some(Held::ByCoordinator(rebalance)) => self.carry_out(&rebalance, told),
-            Some(Held::ByClose) => self.leave(told),
+            Some(Held::ByCoordinator(rebalance)) => self.carry_out(&rebalance, events),
+            Some(Held::ByClose) => self.leave(events),
         }
     }
 
     /// Commits positions and waits for the answer.
-    pub(super) fn commit(&self, offsets: &[Position], told: &mut Told) -> Result<(), ClientError> {
+    pub(super) fn commit(
+        &self,
+        offsets: &[Position],
+        events: &mut EventQueue,
+    ) -> Result<(), ClientError> {
         self.client.commit(&positions(offsets)).map_err(|answer| {
             // The answer to a request does not say what the client can do.
             if words::cause_of(&answer) != ErrorCause::Pipeline {
-                told.push_back(words::complaint(&answer));
+                events.push_back(words::complaint(&answer));
             }
             let error = words::told_apart(&answer, self.client.fatal_error());
             words::error(&error, words::class_of_commit(&error))
@@ -165,7 +169,7 @@ impl Reader {
     }
 
     /// Goes on with leaving the group; whether it has left.
-    pub(super) fn close(&mut self, wait: Duration, told: &mut Told) -> bool {
+    pub(super) fn close(&mut self, wait: Duration, events: &mut EventQueue) -> bool {
         if self.is_closed {
             return true;
         }
@@ -173,7 +177,7 @@ impl Reader {
             self.is_closing = true;
             // What was not carried out yet is asked for again.
             self.next = None;
-            self.begin_to_close(told);
+            self.begin_to_close(events);
             return self.is_closed;
         }
         let until = Instant::now() + wait;
@@ -183,11 +187,11 @@ impl Reader {
                 None if left.is_zero() => return false,
                 None => {}
                 Some(Native::Rebalance(rebalance)) => {
-                    self.rebalance(rebalance, told);
+                    self.rebalance(rebalance, events);
                     return false;
                 }
                 Some(other) => {
-                    tell(other, told);
+                    tell(other, events);
                     return false;
                 }
             }
@@ -196,40 +200,40 @@ impl Reader {
         true
     }
 
-    fn begin_to_close(&mut self, told: &mut Told) {
+    fn begin_to_close(&mut self, events: &mut EventQueue) {
         match self.client.begin_to_close() {
             Ok(true) => {}
             Ok(false) => {
                 let partitions = self.client.assignment().unwrap_or_default();
                 if partitions.is_empty() {
-                    self.leave(told);
+                    self.leave(events);
                 } else {
                     let partitions = partitions.iter().map(|it| of(&it.topic, it.partition));
-                    told.push_back(SubjectEvent::Revoked {
+                    events.push_back(SubjectEvent::Revoked {
                         partitions: partitions.collect(),
                     });
                     self.held = Some(Held::ByClose);
                 }
             }
-            Err(error) => self.closed(told, &error),
+            Err(error) => self.closed(events, &error),
         }
     }
 
     /// Leaves the group in one call.
-    fn leave(&mut self, told: &mut Told) {
+    fn leave(&mut self, events: &mut EventQueue) {
         match self.client.close() {
             Ok(answers) => {
                 for answer in answers {
-                    tell(answer, told);
+                    tell(answer, events);
                 }
                 self.is_closed = true;
             }
-            Err(error) => self.closed(told, &error),
+            Err(error) => self.closed(events, &error),
         }
     }
 
-    fn closed(&mut self, told: &mut Told, error: &librdkafka::Error) {
-        told.push_back(SubjectEvent::Note {
+    fn closed(&mut self, events: &mut EventQueue, error: &librdkafka::Error) {
+        events.push_back(SubjectEvent::Note {
             text: format!("close: {error}"),
         });
         self.is_closed = true;
@@ -237,7 +241,7 @@ impl Reader {
 }
 
 /// Tells what says nothing of records and partitions.
-fn tell(event: Native, told: &mut Told) {
+fn tell(event: Native, events: &mut EventQueue) {
     match event {
         Native::Committed { offsets, error } => {
             let offsets = offsets.into_iter().filter(|it| it.offset >= 0);
@@ -252,15 +256,15 @@ fn tell(event: Native, told: &mut Told) {
             if offsets.is_empty() {
                 return;
             }
-            told.push_back(SubjectEvent::Committed {
+            events.push_back(SubjectEvent::Committed {
                 offsets,
                 error: error.map(|it| words::error(&it, words::class_of_commit(&it))),
             });
         }
         Native::Statistics(json) => {
-            told.extend(Statistics::read(&json).and_then(|it| it.throttled()));
+            events.extend(Statistics::read(&json).and_then(|it| it.throttled()));
         }
-        Native::Error(error) => told.push_back(words::complaint(&error)),
+        Native::Error(error) => events.push_back(words::complaint(&error)),
         Native::Log { facility, text } => log::line(&facility, &text),
         Native::Deliveries(_) | Native::Consumed(_) | Native::Rebalance(_) | Native::Other => {}
     }

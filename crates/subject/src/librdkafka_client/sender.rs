@@ -8,7 +8,7 @@ use librdkafka::{Code, Error, OutgoingMessage, Partition, ProducerClient, QueueE
 
 use super::outcome::Outcomes;
 use super::statistics::Statistics;
-use super::{Told, words};
+use super::{EventQueue, words};
 use crate::log;
 use crate::protocol::{self, ClientError, ErrorClass, SubjectEvent};
 
@@ -73,15 +73,15 @@ impl Sender {
     /// Hands a record over. Where the client's buffer is full, it waits for
     /// room, as in the Java client's `send()`, and no longer than there
     /// (`max.block.ms`): then the record was never handed over.
-    pub(super) fn send(&mut self, record: protocol::Outgoing, told: &mut Told) {
+    pub(super) fn send(&mut self, record: protocol::Outgoing, events: &mut EventQueue) {
         while self.waiting.is_some() {
-            self.turn(TURN, told);
+            self.turn(TURN, events);
         }
         let Err(error) = self.hand_over(&record) else {
             return;
         };
         if error.code == Code::LOCAL_QUEUE_FULL {
-            told.push_back(SubjectEvent::Note {
+            events.push_back(SubjectEvent::Note {
                 text: format!("the client's buffer is full at record {}", record.id),
             });
             let since = Instant::now();
@@ -89,7 +89,7 @@ impl Sender {
             return;
         }
         // What it never had it cannot have sent.
-        told.push_back(SubjectEvent::Failed {
+        events.push_back(SubjectEvent::Failed {
             id: record.id,
             error: words::error(&error, ErrorClass::Other),
         });
@@ -101,9 +101,9 @@ impl Sender {
     }
 
     /// Gives up the record that waits for room: nothing waits for it any more.
-    fn give_up_waiting(&mut self, told: &mut Told) {
+    fn give_up_waiting(&mut self, events: &mut EventQueue) {
         if let Some(Waiting { record, since }) = self.waiting.take() {
-            told.push_back(SubjectEvent::Failed {
+            events.push_back(SubjectEvent::Failed {
                 id: record.id,
                 error: ClientError {
                     name: "_QUEUE_FULL".to_owned(),
@@ -118,7 +118,7 @@ impl Sender {
     }
 
     /// Tries the record that waits for room again.
-    fn try_again(&mut self, told: &mut Told) {
+    fn try_again(&mut self, events: &mut EventQueue) {
         let Some(waiting) = self.waiting.take() else {
             return;
         };
@@ -128,10 +128,10 @@ impl Sender {
                 let is_over = waiting.since.elapsed() >= self.max_block;
                 self.waiting = Some(waiting);
                 if is_over {
-                    self.give_up_waiting(told);
+                    self.give_up_waiting(events);
                 }
             }
-            Err(error) => told.push_back(SubjectEvent::Failed {
+            Err(error) => events.push_back(SubjectEvent::Failed {
                 id: waiting.record.id,
                 error: words::error(&error, ErrorClass::Other),
             }),
@@ -161,27 +161,27 @@ impl Sender {
     }
 
     /// Tells what came, within `wait`, and then all that is there.
-    pub(super) fn turn(&mut self, wait: Duration, told: &mut Told) {
+    pub(super) fn turn(&mut self, wait: Duration, events: &mut EventQueue) {
         let mut next = self.client.poll(wait);
         while let Some(event) = next {
-            self.tell(event, told);
+            self.tell(event, events);
             next = self.client.poll(Duration::ZERO);
         }
-        self.try_again(told);
+        self.try_again(events);
     }
 
-    fn tell(&mut self, event: Native, told: &mut Told) {
+    fn tell(&mut self, event: Native, events: &mut EventQueue) {
         match event {
             Native::Deliveries(deliveries) => {
                 self.completed += deliveries.len() as u64;
-                told.extend(deliveries.iter().map(|it| self.outcomes.tell(it)));
+                events.extend(deliveries.iter().map(|it| self.outcomes.tell(it)));
             }
             Native::Statistics(json) => {
                 if let Some(statistics) = Statistics::read(&json) {
-                    self.count(&statistics, told);
+                    self.count(&statistics, events);
                 }
             }
-            Native::Error(error) => told.push_back(words::complaint(&error)),
+            Native::Error(error) => events.push_back(words::complaint(&error)),
             Native::Log { facility, text } => log::line(&facility, &text),
             Native::Consumed(_)
             | Native::Rebalance(_)
@@ -190,13 +190,13 @@ impl Sender {
         }
     }
 
-    fn count(&mut self, statistics: &Statistics, told: &mut Told) {
-        told.extend(statistics.throttled());
+    fn count(&mut self, statistics: &Statistics, events: &mut EventQueue) {
+        events.extend(statistics.throttled());
         self.outcomes.attempts.count(statistics);
         let resent = statistics.resent(self.handed_over);
         if resent > self.resent {
             self.resent = resent;
-            told.push_back(SubjectEvent::Counted { retries: resent });
+            events.push_back(SubjectEvent::Counted { retries: resent });
         }
         self.counts += 1;
     }
@@ -209,20 +209,20 @@ impl Sender {
     /// Goes on until every record has its outcome and has arrived; whether that
     /// is so. What bounds the wait for outcomes is the client's own
     /// `message.timeout.ms`.
-    pub(super) fn flush(&mut self, wait: Duration, told: &mut Told) -> bool {
-        self.give_up_waiting(told);
+    pub(super) fn flush(&mut self, wait: Duration, events: &mut EventQueue) -> bool {
+        self.give_up_waiting(events);
         if self.is_waiting() {
-            self.turn(wait, told);
+            self.turn(wait, events);
             return false;
         }
-        self.has_arrived(told)
+        self.has_arrived(events)
     }
 
     /// With `acks=0` every outcome is told while records are still on their
     /// way, and who read the log then would miss them. A broker handles what
     /// comes on a connection in its order: once it has answered a question of
     /// each partition, nothing is on the way to it any more.
-    fn has_arrived(&mut self, told: &mut Told) -> bool {
+    fn has_arrived(&mut self, events: &mut EventQueue) -> bool {
         let outcomes = &mut self.outcomes;
         let arrival = self.arrival.get_or_insert_with(|| Arrival {
             open: outcomes.take_unanswered().into_iter().collect(),
@@ -235,7 +235,7 @@ impl Sender {
                     arrival.open.pop_front();
                 }
                 Err(error) if Instant::now() >= arrival.until => {
-                    told.push_back(SubjectEvent::Note {
+                    events.push_back(SubjectEvent::Note {
                         text: format!(
                             "no answer of {topic}-{partition} ({error}): records may still be on \
                              their way"
@@ -246,7 +246,7 @@ impl Sender {
                 Err(_) => {}
             }
             if !arrival.open.is_empty() {
-                self.turn(TURN, told);
+                self.turn(TURN, events);
                 return false;
             }
         }
@@ -255,17 +255,17 @@ impl Sender {
     }
 
     /// Goes on until nothing more is to be told; whether that is so.
-    pub(super) fn close(&mut self, wait: Duration, told: &mut Told) -> bool {
-        if self.last_count.is_none() && !self.flush(wait, told) {
+    pub(super) fn close(&mut self, wait: Duration, events: &mut EventQueue) -> bool {
+        if self.last_count.is_none() && !self.flush(wait, events) {
             return false;
         }
-        self.has_last_count(wait, told)
+        self.has_last_count(wait, events)
     }
 
     /// Waits for one count that was made after the last outcome, so that the
     /// total is whole. Where something is proved by it, for another one: the
     /// client may have begun to make the first before the last outcome.
-    fn has_last_count(&mut self, wait: Duration, told: &mut Told) -> bool {
+    fn has_last_count(&mut self, wait: Duration, events: &mut EventQueue) -> bool {
         if self.handed_over == 0 {
             return true;
         }
@@ -278,18 +278,18 @@ impl Sender {
         if self.counts < last_count.wanted {
             let left = last_count.until.saturating_duration_since(Instant::now());
             if !left.is_zero() {
-                self.turn(wait.min(left), told);
+                self.turn(wait.min(left), events);
                 return false;
             }
-            told.push_back(SubjectEvent::Note {
+            events.push_back(SubjectEvent::Note {
                 text: "the client gave no last count: retries may be too low".to_owned(),
             });
             self.outcomes.attempts.give_up();
         }
         for (id, error) in self.outcomes.attempts.certain() {
-            told.push_back(SubjectEvent::Failed { id, error });
+            events.push_back(SubjectEvent::Failed { id, error });
         }
-        told.push_back(SubjectEvent::Counted {
+        events.push_back(SubjectEvent::Counted {
             retries: self.resent,
         });
         true

@@ -129,7 +129,7 @@ async fn members_share_the_partitions_and_give_back_what_is_revoked() {
         let mut both = first.positions();
         both.extend(second.positions());
         both.sort_unstable();
-        // A partition that nobody has come to yet is not in it.
+        // A partition that no reader has come to yet is not in it.
         assert_eq!(both[0].1, 0, "{group}");
         for pair in both.windows(2) {
             let ((partition, offset), next) = (pair[0], pair[1]);
@@ -163,7 +163,7 @@ async fn a_frozen_broker_costs_retries_and_no_record() {
     let before = retries(&sender.reports);
     let broker = Arc::clone(&stack.brokers()[0]);
     broker.service().pause().await.unwrap();
-    // The schedule goes on while nobody answers.
+    // The schedule goes on while no broker answers.
     sender.until(|reports| count(reports, sent) == 300);
     broker.service().resume().await.unwrap();
     assert!(sender.wait().success());

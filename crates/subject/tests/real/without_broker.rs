@@ -160,7 +160,7 @@ fn it_does_not_outlive_an_engine_that_is_killed() {
     let role = serde_json::to_string(&Role::Producer(role)).unwrap();
     writeln!(stdin, "{role}").unwrap();
     let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
-    // It says that it is ready, and sends five records that nobody takes.
+    // It says that it is ready, and sends five records that no broker takes.
     assert_eq!(lines.by_ref().take(6).count(), 6);
     let since = Instant::now();
     drop((stdin, lines));

@@ -76,7 +76,7 @@ async fn a_group_is_deleted_with_its_offsets() {
     commit(&group, &place).await;
     assert_eq!(cluster.offset_fetch(&group).await.unwrap().len(), 1);
 
-    let unknown = GroupId::new("nobody");
+    let unknown = GroupId::new("no-such-group");
     let groups = [group.clone(), unknown.clone()];
     let outcomes = cluster.delete_groups(&groups).await.unwrap();
     assert_eq!(outcomes[&group], Ok(()));

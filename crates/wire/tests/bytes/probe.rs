@@ -79,7 +79,7 @@ async fn who_closes_or_says_nothing_is_asked_otherwise() {
 }
 
 #[tokio::test]
-async fn nothing_and_nobody_are_told_apart() {
+async fn a_closed_port_and_a_silent_one_differ() {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap().to_string();
     drop(listener);

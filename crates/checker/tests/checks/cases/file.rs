@@ -241,7 +241,7 @@ fn promise(
         }
         "must happen" => occurrence(words).map(|it| contract.must_happen.push(it)),
         "quota" => words.split_once(" for ").map(|(what, clients)| {
-            let clients = clients.split(", ").filter(|client| *client != "nobody");
+            let clients = clients.split(", ").filter(|client| *client != "no client");
             contract.quotas.push(QuotaContract {
                 what: what.to_owned(),
                 clients: clients.map(str::to_owned).collect(),

@@ -398,7 +398,7 @@ impl<'s> Progress<'s> {
     }
 
     /// Acknowledged below the log start, passed, and never processed. Of what
-    /// a reader of committed records was to be given nobody knows there, where
+    /// a reader of committed records was to be given is unknown there, where
     /// anything was sent in transactions.
     fn gaps_expired(&self) -> BTreeSet<i64> {
         let start = self.said.pinned.get(&self.partition).map_or(0, |it| it.0);

@@ -533,7 +533,7 @@ impl Said {
     }
 
     /// Of a history without a log: what was acknowledged, is visible and was
-    /// given to nobody, below the highest offset read and above it.
+    /// given to no reader, below the highest offset read and above it.
     pub(super) fn never_read(&self) -> (BTreeSet<RecordId>, usize) {
         let never = self.acknowledged.iter().filter(|(_, record)| {
             let given = |it: &Reading| it.content == Content::Ours(*record);

@@ -20,7 +20,7 @@ enum TxnOutcome {
 
 /// A record that a consumer was given, or that was acknowledged, at an offset.
 #[derive(Clone, Copy)]
-struct Told {
+struct SeenRecord {
     offset: usize,
     record: RecordId,
     tx: Option<usize>,
@@ -30,7 +30,7 @@ struct Told {
 struct Known<'m> {
     maker: &'m Maker,
     txn_outcomes: Vec<TxnOutcome>,
-    told: Vec<Vec<Told>>,
+    told: Vec<Vec<SeenRecord>>,
     ends: Vec<usize>,
 }
 
@@ -59,7 +59,7 @@ impl<'m> Known<'m> {
             let cells = maker.logs[log].iter().enumerate();
             cells
                 .filter_map(|(offset, cell)| {
-                    Some(Told {
+                    Some(SeenRecord {
                         offset,
                         record: cell.record?,
                         tx: cell.tx,
@@ -80,13 +80,13 @@ impl<'m> Known<'m> {
         }
     }
 
-    fn visible(&self, told: &Told) -> bool {
+    fn visible(&self, told: &SeenRecord) -> bool {
         told.tx
             .is_none_or(|tx| self.txn_outcomes[tx] == TxnOutcome::Committed)
     }
 
     /// Whether it counts as standing there.
-    fn stands(&self, log: usize, told: &Told) -> bool {
+    fn stands(&self, log: usize, told: &SeenRecord) -> bool {
         told.given || (told.offset < self.ends[log] && self.visible(told))
     }
 
@@ -176,7 +176,7 @@ fn order(known: &Known<'_>, add: &mut impl FnMut(Anomaly, usize)) {
     for (log, told) in known.told.iter().enumerate() {
         // Where no consumer was given a record, its acknowledgement has a place.
         let placed = told.iter().filter(|told| told.given || known.visible(told));
-        let placed: Vec<&Told> = placed.collect();
+        let placed: Vec<&SeenRecord> = placed.collect();
         for (at, this) in placed.iter().enumerate() {
             // Records change places only inside their transaction.
             let behind = placed[..at].iter().any(|before| {
@@ -184,7 +184,7 @@ fn order(known: &Known<'_>, add: &mut impl FnMut(Anomaly, usize)) {
             });
             add(Anomaly::IntNonmonotonicSend, usize::from(behind));
         }
-        let shown: Vec<&Told> = told.iter().filter(|told| known.visible(told)).collect();
+        let shown: Vec<&SeenRecord> = told.iter().filter(|told| known.visible(told)).collect();
         for (at, this) in shown.iter().enumerate().filter(|(_, it)| it.tx.is_some()) {
             let before = shown[..at].iter().rev().find(|before| before.tx == this.tx);
             let interrupted = before.is_some_and(|before| {

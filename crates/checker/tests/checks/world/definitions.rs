@@ -9,7 +9,7 @@ use model::event::{Body, Content, Event, Outcome};
 use model::ids::{GroupIx, MemberIx, RecordId};
 
 use super::reader::{Given, Read};
-use super::{Kept, Maker, Told, Witness};
+use super::{Kept, Maker, Reported, Witness};
 use crate::story::Slot;
 
 type Place = (usize, i64);
@@ -151,11 +151,11 @@ impl Truth {
 fn acknowledged(maker: &Maker) -> Vec<(Place, RecordId)> {
     let sent = maker.sent.iter();
     sent.filter_map(|sent| match sent.told {
-        Told::Acknowledged(offset) => {
+        Reported::Acknowledged(offset) => {
             let log = usize::try_from(sent.to.partition.get()).unwrap();
             Some(((log, offset), sent.record))
         }
-        Told::Failed | Told::Unknown => None,
+        Reported::Failed | Reported::Unknown => None,
     })
     .collect()
 }
@@ -272,7 +272,7 @@ fn log(maker: &Maker, truth: &Truth, add: &mut impl FnMut(Anomaly, usize)) {
     let visible = maker
         .sent
         .iter()
-        .filter(|sent| sent.told == Told::Failed && truth.is_somewhere(sent.record));
+        .filter(|sent| sent.told == Reported::Failed && truth.is_somewhere(sent.record));
     add(Anomaly::FailedWriteVisible, visible.count());
 }
 
@@ -459,7 +459,7 @@ fn readers(
                 .range((log, 0)..(log, start.max(0)))
                 .filter(|(place, record)| place.1 < highest && !processed(**place, Some(**record)))
                 .count();
-            // What nobody came to is, too, where no observer read the log.
+            // Records that no reader came to are, too, where no observer read the log.
             let beyond = told
                 .range((log, truth.ranges[log].end)..(log, i64::MAX))
                 .filter(|_| maker.size.witness == Witness::Readers)

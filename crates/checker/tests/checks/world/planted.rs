@@ -5,7 +5,7 @@ use super::*;
 impl Maker {
     pub(super) fn plant_in_log(&mut self) {
         let mut clean: Vec<usize> = (0..self.sent.len())
-            .filter(|at| matches!(self.sent[*at].told, Told::Acknowledged(0..)))
+            .filter(|at| matches!(self.sent[*at].told, Reported::Acknowledged(0..)))
             .collect();
         self.dice.shuffle(&mut clean);
         for count in 0..self.size.planted {
@@ -25,10 +25,10 @@ impl Maker {
                 self.log_of(sent)[sent.slot.unwrap()] = Slot::Is(Content::Corrupt);
             }
             if let Some(at) = clean.pop() {
-                self.sent[at].told = Told::Failed;
+                self.sent[at].told = Reported::Failed;
             }
             if let Some(at) = clean.pop() {
-                self.sent[at].told = Told::Acknowledged(fresh);
+                self.sent[at].told = Reported::Acknowledged(fresh);
             }
             if let Some([one, other]) = clean.last_chunk().copied()
                 && self.sent[one].to == self.sent[other].to
@@ -102,7 +102,7 @@ impl Maker {
         let at = self.invoke(record, log);
         self.truth[log][slot] = Slot::Is(Content::Ours(record));
         if self.dice.percent(50) {
-            self.sent[at].told = Told::Acknowledged(number(slot));
+            self.sent[at].told = Reported::Acknowledged(number(slot));
         }
         self.deeds.push((record.producer, Deed::Complete(at)));
     }
@@ -122,7 +122,7 @@ impl Maker {
             let slot = self.truth[log].len();
             self.truth[log].push(Slot::Is(Content::Ours(record)));
             if self.dice.percent(80) {
-                self.sent[at].told = Told::Acknowledged(number(slot));
+                self.sent[at].told = Reported::Acknowledged(number(slot));
             }
             self.deeds.push((record.producer, Deed::Complete(at)));
         }
@@ -142,7 +142,7 @@ impl Maker {
                 }
                 Deed::Complete(at) => {
                     let it = self.sent[*at];
-                    let Told::Acknowledged(offset @ 0..) = it.told else {
+                    let Reported::Acknowledged(offset @ 0..) = it.told else {
                         continue;
                     };
                     let log = usize::try_from(it.to.partition.get()).unwrap();
@@ -172,7 +172,7 @@ impl Maker {
             };
             let it = self.sent[*at];
             match it.told {
-                Told::Acknowledged(offset @ 0..) => {
+                Reported::Acknowledged(offset @ 0..) => {
                     for before in &open {
                         if before.to == it.to
                             && before.record.producer == it.record.producer
@@ -182,8 +182,8 @@ impl Maker {
                         }
                     }
                 }
-                Told::Acknowledged(_) => open.push(it),
-                Told::Failed | Told::Unknown => {}
+                Reported::Acknowledged(_) => open.push(it),
+                Reported::Failed | Reported::Unknown => {}
             }
         }
     }

@@ -107,7 +107,7 @@ impl Truth {
         };
         self.handle
             .block_on(made)
-            .map_err(|error| broken(&Told(error.to_string())))?;
+            .map_err(|error| broken(&Reasons(error.to_string())))?;
         self.topics.push(topic);
         Ok(name)
     }
@@ -124,7 +124,7 @@ impl Truth {
         };
         handle
             .block_on(read)
-            .map_err(|error| broken(&Told(error.to_string())))
+            .map_err(|error| broken(&Reasons(error.to_string())))
     }
 
     async fn read(
@@ -233,4 +233,4 @@ struct NotMade {
 /// An error of several kinds.
 #[derive(Debug, thiserror::Error)]
 #[error("{0}")]
-struct Told(String);
+struct Reasons(String);

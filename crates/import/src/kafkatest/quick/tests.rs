@@ -4,7 +4,7 @@ use super::super::json::{self, ToolEvent};
 use super::*;
 
 /// A line, in a shape that both readers have.
-type Told = (
+type ParsedLine = (
     Kind,
     u64,
     String,
@@ -14,7 +14,7 @@ type Told = (
     Option<String>,
 );
 
-fn thorough(line: &[u8]) -> Option<Told> {
+fn thorough(line: &[u8]) -> Option<ParsedLine> {
     let line = json::read(line).ok()?;
     let (kind, placed) = match line.said {
         ToolEvent::Sent(placed) => (Kind::Sent, placed),
@@ -32,7 +32,7 @@ fn thorough(line: &[u8]) -> Option<Told> {
     ))
 }
 
-fn quick(line: &[u8]) -> Option<Told> {
+fn quick(line: &[u8]) -> Option<ParsedLine> {
     let text = |bytes: &[u8]| String::from_utf8(bytes.to_vec()).unwrap();
     let record = read(line)?;
     Some((

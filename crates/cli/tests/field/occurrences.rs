@@ -3,7 +3,7 @@
 //! that must not contradict themselves.
 
 cases![
-    compaction_asked_for_by_nobody,
+    compaction_not_asked_for,
     compaction_keys,
     compaction_own_keys,
     compaction_too_soon,
