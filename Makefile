@@ -47,6 +47,7 @@ publish-check: setup
 # The JSON Schemas, out of the types, and the reference of the rules, out of their table.
 schemas:
 	UPDATE_SCHEMAS=1 cargo test --package ackproof-model --lib --locked schema
+	UPDATE_SCHEMAS=1 cargo test --package ackproof-subject --lib --locked schema
 	UPDATE_SCHEMAS=1 cargo test --package ackproof-audit --test rules --locked reference
 
 # The sample report in docs/sample, out of a recorded run.

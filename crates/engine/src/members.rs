@@ -104,7 +104,7 @@ impl Members {
         self.launcher.created.group(&self.name);
         let member = MemberIx::new(self.incarnations.fetch_add(1, Ordering::Relaxed));
         let group = self.group;
-        let (role, source, topic, producer) = match &self.task {
+        let (role, source, producer) = match &self.task {
             Task::Read {
                 role,
                 topic,
@@ -115,13 +115,17 @@ impl Members {
                     config,
                     ..role.clone()
                 });
-                (role, ReportSource::Member { member, group }, *topic, None)
+                let source = ReportSource::Member {
+                    member,
+                    group,
+                    topic: *topic,
+                };
+                (role, source, None)
             }
             Task::Transform(work) => {
                 let (role, decoder) = work.role_of(number, member);
-                let (topic, producer) = (work.from(), role.producer);
-                let source = ReportSource::Transformer(decoder);
-                (Role::Transform(role), source, topic, Some(producer))
+                let (producer, source) = (role.producer, ReportSource::Transformer(decoder));
+                (Role::Transform(role), source, Some(producer))
             }
         };
         let starts = self.starts.entry(number).or_default();
@@ -137,7 +141,7 @@ impl Members {
             producer,
             log: log_of(&name),
         });
-        let subject = self.launcher.launch(name, &role, source, topic).await?;
+        let subject = self.launcher.launch(name, &role, source).await?;
         self.running.insert(number, (member, subject));
         Ok(())
     }

@@ -238,9 +238,9 @@ impl Preflight {
 /// `min.insync.replicas` applies. It is the default of Java and librdkafka.
 fn waits_for_all(scenario: &Scenario, topic: &str) -> bool {
     let producers = scenario.producers.iter();
-    let producers = producers.map(|it| (&it.topic, &it.config));
+    let producers = producers.flat_map(|it| it.topics().map(|topic| (topic, &it.config)));
     let transforms = scenario.transforms.iter();
-    let transforms = transforms.map(|it| (&it.to, &it.producer_config));
+    let transforms = transforms.map(|it| (it.to.as_str(), &it.producer_config));
     let mut configs = producers.chain(transforms);
     configs.any(|(to, config)| {
         to == topic && !matches!(config.get("acks").map(String::as_str), Some("0" | "1"))

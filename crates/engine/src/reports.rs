@@ -7,10 +7,36 @@ use model::ids::{
     GroupIx, MemberIx, Offset, PartitionIndex, PartitionRef, ProducerIx, RecordId, Sequence,
     TopicIx, TransactionIx, TransactionRef,
 };
+use model::plan::{key_turn, topic_for};
 use subject::role::ClientEvent;
 
+/// Understands the reports of a producer, which name no topic.
+#[derive(Clone, Debug)]
+pub(crate) struct ProducerReports {
+    pub(crate) producer: ProducerIx,
+    /// The topics that its records go to, in turn.
+    pub(crate) topics: Vec<TopicIx>,
+    /// How many keys these have, in turn.
+    pub(crate) keys: Option<u64>,
+}
+
+impl ProducerReports {
+    /// The event that a report stands for.
+    pub(crate) fn event_of(&self, what: ClientEvent) -> Option<Body> {
+        let sequence = match &what {
+            ClientEvent::Sent { sequence, .. } | ClientEvent::Acknowledged { sequence, .. } => {
+                *sequence
+            }
+            // The others are about no topic.
+            _ => Sequence::new(0),
+        };
+        let topic = topic_for(&self.topics, key_turn(sequence, self.keys))?;
+        of_producer(self.producer, *topic, what)
+    }
+}
+
 /// The event that a report of a producer to a topic stands for.
-pub(crate) fn of_producer(producer: ProducerIx, topic: TopicIx, what: ClientEvent) -> Option<Body> {
+fn of_producer(producer: ProducerIx, topic: TopicIx, what: ClientEvent) -> Option<Body> {
     let completed = |sequence, outcome| Body::SendCompleted {
         record: RecordId { producer, sequence },
         outcome,
@@ -298,6 +324,31 @@ mod tests {
             partition: PartitionIndex::new(2),
             offset: Some(Offset::new(7)),
         }
+    }
+
+    #[test]
+    fn reports_of_a_producer_are_about_the_topic_that_the_record_went_to() {
+        let reports = |keys| ProducerReports {
+            producer: ProducerIx::new(3),
+            topics: vec![TopicIx::new(4), TopicIx::new(7)],
+            keys,
+        };
+        let topic_of = |keys, what| match reports(keys).event_of(what) {
+            Some(Body::SendInvoked { to, .. }) => to.topic.get(),
+            Some(Body::SendCompleted {
+                outcome: Outcome::Acknowledged { at, .. },
+                ..
+            }) => at.topic.get(),
+            other => unreachable!("{other:?}"),
+        };
+        for sequence in 0..4 {
+            let sent_to = topic_of(None, sent(sequence));
+            assert_eq!(sent_to, if sequence % 2 == 0 { 4 } else { 7 });
+            assert_eq!(topic_of(None, acknowledged(sequence)), sent_to);
+        }
+        // The third record has the first one's key.
+        assert_eq!(topic_of(Some(3), sent(3)), 4);
+        assert_eq!(topic_of(Some(3), acknowledged(3)), 4);
     }
 
     #[test]

@@ -10,7 +10,7 @@ use model::ids::{GroupIx, MemberIx, ProducerIx, TopicIx};
 use model::plan::{PlannedTopic, ScenarioPlan};
 use model::scenario::{Config, Group, Producer, Transactions, Transform};
 use subject::identity::ChangeTopic;
-use subject::role::{ConsumerRole, LargeRecords, ProducerRole, Role, TransformRole};
+use subject::role::{ConsumerRole, LargeRecords, ProducerRole, Role, TargetTopic, TransformRole};
 
 use crate::reports::ReportDecoder;
 use crate::subjects::Site;
@@ -21,7 +21,7 @@ pub(crate) fn producer_role(
     plan: &ScenarioPlan,
     number: ProducerIx,
     producer: &Producer,
-    topic: &PlannedTopic,
+    topics: &[PlannedTopic],
 ) -> Role {
     Role::Producer(ProducerRole {
         clock: site.clock,
@@ -29,8 +29,7 @@ pub(crate) fn producer_role(
         bootstrap: site.bootstrap.to_owned(),
         run: plan.record_run_id,
         producer: number,
-        topic: topic.name.clone(),
-        partitions: topic.partitions,
+        topics: topics.iter().map(to_topic).collect(),
         partition_seed: plan.seed,
         records: producer.records,
         records_per_s: producer.records_per_s,
@@ -42,6 +41,13 @@ pub(crate) fn producer_role(
         keys: producer.keys,
         config: producer.config.plain(),
     })
+}
+
+fn to_topic(topic: &PlannedTopic) -> TargetTopic {
+    TargetTopic {
+        name: topic.name.clone(),
+        partitions: topic.partitions,
+    }
 }
 
 /// The role of a group's member that only reads, without its own settings.
@@ -115,6 +121,7 @@ impl TransformWork {
                 partitions: to.partitions,
                 records_per_s: transform.records_per_s,
                 commit_every_records: transform.commit_every_records,
+                commit_when: transform.commit_when,
                 record_bytes: transform.record_bytes,
                 transactional_id: None,
                 config: BTreeMap::new(),

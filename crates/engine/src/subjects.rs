@@ -25,7 +25,7 @@ use crate::logs::log_of;
 use crate::panics::caught;
 use crate::processes::{Processes, subject_lost};
 use crate::recorder::HistoryRecorder;
-use crate::reports::{PendingOutput, ReportDecoder, of_member, of_producer};
+use crate::reports::{PendingOutput, ProducerReports, ReportDecoder, of_member};
 use crate::roles::producer_role;
 
 /// The command of our own program that drives a client.
@@ -52,8 +52,12 @@ pub(crate) struct Launcher {
 /// What a subject's reports are about.
 #[derive(Clone, Debug)]
 pub(crate) enum ReportSource {
-    Producer(ProducerIx),
-    Member { member: MemberIx, group: GroupIx },
+    Producer(ProducerReports),
+    Member {
+        member: MemberIx,
+        group: GroupIx,
+        topic: TopicIx,
+    },
     Transformer(ReportDecoder),
 }
 
@@ -121,7 +125,6 @@ impl Launcher {
         name: String,
         role: &Role,
         source: ReportSource,
-        topic: TopicIx,
     ) -> Result<Subject, EngineError> {
         let log = self.logs.join(log_of(&name));
         let mut spec = ChildSpec::new(&self.program, log).arg(DRIVE_CLIENT);
@@ -147,7 +150,6 @@ impl Launcher {
         let reports = ReportReader {
             name: name.clone(),
             source,
-            topic,
             recorder: self.recorder.clone(),
             configs: self.configs.clone(),
             progress,
@@ -184,7 +186,6 @@ fn is_assignment(what: &ClientEvent) -> bool {
 struct ReportReader {
     name: String,
     source: ReportSource,
-    topic: TopicIx,
     recorder: HistoryRecorder,
     configs: EffectiveConfigs,
     progress: watch::Sender<SubjectState>,
@@ -264,15 +265,13 @@ impl ReportReader {
                 });
             }
             (ReportSource::Producer(producer), what) => {
-                let producer = *producer;
-                if let Some(body) = of_producer(producer, self.topic, what) {
+                if let Some(body) = producer.event_of(what) {
                     self.recorder.record(report.at, body);
                 }
             }
-            (ReportSource::Member { member, .. }, what) => {
-                let member = *member;
+            (ReportSource::Member { member, topic, .. }, what) => {
                 let assigned = is_assignment(&what);
-                if let Some(body) = of_member(member, self.topic, what) {
+                if let Some(body) = of_member(*member, *topic, what) {
                     self.recorder.record(report.at, body);
                 }
                 if assigned {
@@ -341,12 +340,15 @@ pub(crate) async fn run_producer(
     plan: &ScenarioPlan,
     number: ProducerIx,
     producer: &Producer,
-    topic: &PlannedTopic,
+    topics: &[PlannedTopic],
 ) -> Result<(), EngineError> {
-    let role = producer_role(&launcher.site(), plan, number, producer, topic);
+    let role = producer_role(&launcher.site(), plan, number, producer, topics);
     let name = format!("producer {number}");
-    let subject = launcher
-        .launch(name, &role, ReportSource::Producer(number), topic.ix)
-        .await?;
+    let source = ReportSource::Producer(ProducerReports {
+        producer: number,
+        topics: topics.iter().map(|it| it.ix).collect(),
+        keys: producer.keys,
+    });
+    let subject = launcher.launch(name, &role, source).await?;
     subject.finish().await
 }

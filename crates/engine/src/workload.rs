@@ -204,11 +204,15 @@ impl<'w> Workload<'w> {
     ) -> Result<(), EngineError> {
         let mut producing = JoinSet::new();
         for (producer, number) in self.plan.scenario.producers.iter().zip(0u32..) {
-            let topic = topic_named(&self.topics, &producer.topic)?.clone();
+            let topics: Result<Vec<_>, _> = producer
+                .topics()
+                .map(|name| topic_named(&self.topics, name).cloned())
+                .collect();
+            let topics = topics?;
             let (launcher, plan) = (self.launcher.clone(), self.plan.clone());
             let (producer, number) = (producer.clone(), ProducerIx::new(number));
             producing.spawn(async move {
-                caught(run_producer(&launcher, &plan, number, &producer, &topic)).await
+                caught(run_producer(&launcher, &plan, number, &producer, &topics)).await
             });
         }
         let producing = async {

@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::claim::{Contract, FaultContract, GroupContract, QuotaContract, Traffic};
 use crate::ids::{
-    FaultIx, GroupIx, PartitionIndex, PartitionRef, ProducerIx, RunId, Sequence, TableIx, TopicIx,
+    FaultIx, GroupIx, PartitionIndex, ProducerIx, RunId, Sequence, TableIx, TopicIx,
 };
 use crate::scenario::{
     Config, Fault, FaultParameters, FaultTarget, GroupStart, Scenario, TABLES, Trigger,
@@ -240,26 +240,6 @@ impl ScenarioPlan {
         groups.find(|group| group.name == name).map(|of| of.ix)
     }
 
-    /// Where a record goes, by [`partition_for`]: those of one key to where its
-    /// first goes.
-    pub fn partition_of(
-        &self,
-        producer: ProducerIx,
-        sequence: Sequence,
-        to: &PlannedTopic,
-    ) -> PartitionRef {
-        let number = usize::try_from(producer.get()).unwrap_or(usize::MAX);
-        let keys = self.scenario.producers.get(number).and_then(|of| of.keys);
-        let turn = match keys {
-            Some(keys) => Sequence::new(sequence.get() % keys.max(1)),
-            None => sequence,
-        };
-        PartitionRef {
-            topic: to.ix,
-            partition: partition_for(self.seed, producer, turn, to.partitions),
-        }
-    }
-
     /// The contract for the judge.
     pub fn contract(&self) -> Contract {
         Contract {
@@ -438,6 +418,24 @@ pub fn partition_for(
     let start = mix(seed ^ mix(round) ^ (u64::from(producer.get()) << 40));
     let partition = (start % count + sequence.get() % count) % count;
     PartitionIndex::new(i32::try_from(partition).unwrap_or(0))
+}
+
+/// The first record with the key of this one, where a producer has so many keys
+/// in turn; the record itself where each has a key of its own.
+pub fn key_turn(sequence: Sequence, keys: Option<u64>) -> Sequence {
+    match keys {
+        Some(keys) => Sequence::new(sequence.get() % keys.max(1)),
+        None => sequence,
+    }
+}
+
+/// Which of a producer's topics a record goes to: to each in turn, and all
+/// records of one key to one. Takes the [`key_turn`] of the record; `None`
+/// without topics.
+pub fn topic_for<T>(topics: &[T], turn: Sequence) -> Option<&T> {
+    let count = u64::try_from(topics.len()).ok()?;
+    let at = turn.get().checked_rem(count)?;
+    topics.get(usize::try_from(at).ok()?)
 }
 
 /// The finalizer of `SplitMix64`: near numbers give unrelated ones.

@@ -35,7 +35,7 @@ pub use parse::{
     Half, PathStep, Problem, ScenarioError, locate, near, nearest, parse, parse_for_cluster,
 };
 pub use releases::NamedReleases;
-pub use transform::{Transactions, Transform};
+pub use transform::{CommitWhen, Transactions, Transform};
 
 /// A scenario: what runs, what is sent, what is broken and when, and what is claimed.
 /// Documented in docs/reference/scenarios.md. `ackproof explain FILE` also checks rules
@@ -253,6 +253,9 @@ impl Quota {
 pub struct Producer {
     /// The topic it sends to.
     pub topic: String,
+    /// More topics: records go to each in turn, through one client.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub also_to: Vec<String>,
     /// How many records it sends.
     #[cfg_attr(test, schemars(range(min = 1, max = 1_000_000_000)))]
     pub records: u64,
@@ -284,6 +287,34 @@ pub struct Producer {
     /// Producer configuration, in the Java client's names. Values are strings.
     #[serde(default)]
     pub config: Config,
+}
+
+impl Producer {
+    /// The topics that it sends to, in turn.
+    pub fn topics(&self) -> impl Iterator<Item = &str> {
+        std::iter::once(&self.topic)
+            .chain(&self.also_to)
+            .map(String::as_str)
+    }
+
+    /// How many of its records go to a topic, as [`crate::plan::topic_for`]
+    /// shares them out.
+    pub fn records_to(&self, topic: &str) -> u64 {
+        let topics = 1 + self.also_to.len() as u64;
+        let Some(at) = self.topics().position(|it| it == topic) else {
+            return 0;
+        };
+        let among = |turns: u64| (turns + topics - 1 - at as u64) / topics;
+        match self.keys {
+            None | Some(0) => among(self.records),
+            Some(keys) => {
+                let rounds = self.records / keys;
+                rounds
+                    .saturating_mul(among(keys))
+                    .saturating_add(among(self.records % keys))
+            }
+        }
+    }
 }
 
 /// A consumer group.

@@ -13,6 +13,13 @@ use crate::stream::Stream;
 /// bounds the throughput of a connection: 40 MB/s at 100 ms.
 pub(crate) const QUEUE_BYTES_MAX: usize = 4 * 1024 * 1024;
 
+/// The least that a narrow link holds for later: a piece that was read at once.
+const NARROW_BYTES_MIN: u64 = 64 * 1024;
+
+/// How long the last byte waits at most in front of a narrow link, as in a
+/// router whose buffer is full: the sender feels that the link is narrow.
+const NARROW_WAIT: Duration = Duration::from_millis(200);
+
 /// How long a piece lasts under a bandwidth limit: smaller pieces cost wakes,
 /// larger ones come in bursts.
 const PIECE_OF_A_SECOND: u64 = 50;
@@ -34,6 +41,8 @@ pub(crate) struct WriteQueue {
     last: Option<Instant>,
     /// When a limited link is free again.
     free: Option<Instant>,
+    /// Holds no more than this where the link is limited.
+    narrow_bytes_max: Option<usize>,
 }
 
 /// What a delivery came to.
@@ -55,7 +64,7 @@ impl WriteQueue {
     }
 
     pub(crate) fn is_full(&self) -> bool {
-        self.bytes >= QUEUE_BYTES_MAX
+        self.bytes >= self.narrow_bytes_max.unwrap_or(QUEUE_BYTES_MAX)
     }
 
     /// Appends bytes that go after the given time, at the given rate if there
@@ -63,9 +72,14 @@ impl WriteQueue {
     pub(crate) fn push(&mut self, bytes: Vec<u8>, after: Duration, bytes_per_s: Option<u64>) {
         let Some(rate) = bytes_per_s else {
             self.free = None;
+            self.narrow_bytes_max = None;
             self.append(Instant::now() + after, Item::Bytes(bytes));
             return;
         };
+        let wait_ms = u64::try_from((after + NARROW_WAIT).as_millis()).unwrap_or(u64::MAX);
+        let held = (rate.saturating_mul(wait_ms) / 1000).max(NARROW_BYTES_MIN);
+        let held = usize::try_from(held).unwrap_or(usize::MAX);
+        self.narrow_bytes_max = Some(held.min(QUEUE_BYTES_MAX));
         let piece = usize::try_from((rate / PIECE_OF_A_SECOND).max(1)).unwrap_or(usize::MAX);
         for piece in bytes.chunks(piece) {
             let begins = self
@@ -103,6 +117,7 @@ impl WriteQueue {
         }
         self.last = None;
         self.free = None;
+        self.narrow_bytes_max = None;
     }
 
     /// Forgets everything, and says how many bytes that was.
@@ -147,5 +162,41 @@ impl WriteQueue {
                 }
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// How much a queue takes before it is full.
+    fn room(after: Duration, bytes_per_s: Option<u64>) -> usize {
+        let mut queue = WriteQueue::default();
+        let mut held = 0;
+        while !queue.is_full() {
+            queue.push(vec![0; 1024], after, bytes_per_s);
+            held += 1024;
+        }
+        held
+    }
+
+    #[test]
+    fn a_narrow_link_holds_what_passes_in_a_fifth_of_a_second() {
+        let none = Duration::ZERO;
+        assert_eq!(room(none, None), QUEUE_BYTES_MAX);
+        assert_eq!(room(none, Some(1_024_000)), 204_800);
+        // What is on its way under a latency is not what waits.
+        assert_eq!(room(Duration::from_millis(300), Some(1_024_000)), 512_000);
+        assert_eq!(room(none, Some(1000)), 65_536);
+        assert_eq!(room(none, Some(u64::MAX)), QUEUE_BYTES_MAX);
+    }
+
+    #[test]
+    fn a_link_that_is_narrow_no_more_holds_as_much_as_before() {
+        let mut queue = WriteQueue::default();
+        queue.push(vec![0; 100_000], Duration::ZERO, Some(1000));
+        assert!(queue.is_full());
+        queue.hasten();
+        assert!(!queue.is_full());
     }
 }

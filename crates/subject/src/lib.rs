@@ -24,6 +24,8 @@ mod pace;
 pub mod process;
 mod producer;
 pub mod protocol;
+#[cfg(test)]
+mod protocol_schema;
 mod reporter;
 pub mod role;
 pub mod serve;
@@ -47,6 +49,9 @@ pub enum SubjectError {
     /// The line is not a role.
     #[error("the line on standard input is no role")]
     BadRole(#[source] serde_json::Error),
+    /// A producer that is to send nowhere.
+    #[error("the producer's role names no topic")]
+    NoTopic,
     /// The client cannot be made of the configuration.
     #[error("the client cannot be configured as asked: {reason}")]
     Refused {

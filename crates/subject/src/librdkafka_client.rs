@@ -33,7 +33,7 @@ use crate::protocol::{
 const ANSWER: Duration = Duration::from_secs(1);
 
 /// Events that were not asked for yet.
-type Told = VecDeque<SubjectEvent>;
+type EventQueue = VecDeque<SubjectEvent>;
 
 /// A librdkafka as a subject.
 pub struct LibrdkafkaClient {
@@ -43,9 +43,10 @@ pub struct LibrdkafkaClient {
     sender: Option<Sender>,
     reader: Option<Reader>,
     poll: Option<Poll>,
-    is_flushing: bool,
+    /// The `op` that flushes, while one does.
+    flushing: Option<&'static str>,
     is_closing: bool,
-    told: Told,
+    events: EventQueue,
 }
 
 /// A poll that was not answered yet.
@@ -76,17 +77,17 @@ impl LibrdkafkaClient {
             sender: None,
             reader: None,
             poll: None,
-            is_flushing: false,
+            flushing: None,
             is_closing: false,
-            told: Told::new(),
+            events: EventQueue::new(),
         }
     }
 
     /// Makes the clients, or says why not.
     fn start(&mut self, start: &Start) {
         match self.make(start) {
-            Ok(ready) => self.told.push_back(ready),
-            Err(error) => self.told.push_back(SubjectEvent::Refused {
+            Ok(ready) => self.events.push_back(ready),
+            Err(error) => self.events.push_back(SubjectEvent::Refused {
                 key: error.place().map(|(key, _)| key.to_owned()),
                 reason: error.to_string(),
             }),
@@ -118,10 +119,11 @@ impl LibrdkafkaClient {
             let client = client
                 .map_err(|words| config::contradiction(RoleKind::Producer, &of.config, words))?;
             let max_block_ms = config::max_block_ms(&of.config);
-            let mut told = config::InForce::of(RoleKind::Producer, set, |key| client.in_force(key));
+            let mut events =
+                config::InForce::of(RoleKind::Producer, set, |key| client.in_force(key));
             // The subject's own, and in force as much as the client's.
-            told.add(config::MAX_BLOCK_MS, max_block_ms.to_string(), &of.config);
-            tell(if with_consumer { "producer." } else { "" }, &told);
+            events.add(config::MAX_BLOCK_MS, max_block_ms.to_string(), &of.config);
+            tell(if with_consumer { "producer." } else { "" }, &events);
             self.sender = Some(Sender::new(client, Duration::from_millis(max_block_ms)));
         }
         if let (Some(translated), Some(of)) = (consumer, &start.consumer) {
@@ -129,8 +131,8 @@ impl LibrdkafkaClient {
             let client = ConsumerClient::new(config);
             let client = client
                 .map_err(|words| config::contradiction(RoleKind::Consumer, &of.config, words))?;
-            let told = config::InForce::of(RoleKind::Consumer, set, |key| client.in_force(key));
-            tell("", &told);
+            let events = config::InForce::of(RoleKind::Consumer, set, |key| client.in_force(key));
+            tell("", &events);
             if !start.check {
                 client.subscribe(&of.topics).map_err(|error| {
                     let words = format!("it cannot subscribe: {error}");
@@ -185,18 +187,18 @@ impl LibrdkafkaClient {
         };
         // An answer may have to wait for outcomes to be taken from the client.
         if let Some(sender) = &mut self.sender {
-            sender.turn(Duration::ZERO, &mut self.told);
+            sender.turn(Duration::ZERO, &mut self.events);
         }
-        self.told.push_back(SubjectEvent::Done {
+        self.events.push_back(SubjectEvent::Done {
             op: op.to_owned(),
             error: done.err(),
         });
     }
 
     fn commit(&mut self, offsets: &[Position]) -> Result<(), ClientError> {
-        let told = &mut self.told;
+        let events = &mut self.events;
         match &mut self.reader {
-            Some(reader) => reader.commit(offsets, told),
+            Some(reader) => reader.commit(offsets, events),
             None => Err(missing("consumer")),
         }
     }
@@ -241,7 +243,7 @@ impl LibrdkafkaClient {
             if left.is_zero() {
                 return false;
             }
-            sender.turn(left, &mut self.told);
+            sender.turn(left, &mut self.events);
         }
         true
     }
@@ -256,13 +258,13 @@ impl LibrdkafkaClient {
 
     /// Goes on with what is to be done, for about so long at most.
     fn turn(&mut self, wait: Duration) {
-        let told = &mut self.told;
+        let events = &mut self.events;
         let held = self.reader.as_ref().is_some_and(Reader::is_held);
-        if self.is_flushing {
+        if self.flushing.is_some() {
             let Some(sender) = &mut self.sender else {
                 return self.flushed();
             };
-            if sender.flush(wait, told) {
+            if sender.flush(wait, events) {
                 self.flushed();
             }
         } else if held {
@@ -271,7 +273,7 @@ impl LibrdkafkaClient {
             self.close(wait);
         } else if self.poll.is_some() {
             if let Some(sender) = &mut self.sender {
-                sender.turn(Duration::ZERO, told);
+                sender.turn(Duration::ZERO, events);
             }
             self.poll(wait);
         } else {
@@ -281,18 +283,16 @@ impl LibrdkafkaClient {
 
     fn turn_of_sender(&mut self, wait: Duration) {
         match &mut self.sender {
-            Some(sender) => sender.turn(wait, &mut self.told),
+            Some(sender) => sender.turn(wait, &mut self.events),
             // Nothing is asked of it, so nothing can come.
             None => thread::sleep(wait),
         }
     }
 
     fn flushed(&mut self) {
-        self.is_flushing = false;
-        self.told.push_back(SubjectEvent::Done {
-            op: "flush".to_owned(),
-            error: None,
-        });
+        let op = self.flushing.take().unwrap_or_default().to_owned();
+        let done = SubjectEvent::Done { op, error: None };
+        self.events.push_back(done);
     }
 
     fn poll(&mut self, wait: Duration) {
@@ -309,7 +309,7 @@ impl LibrdkafkaClient {
             } else {
                 Duration::ZERO
             };
-            match reader.next(left, poll.records.is_empty(), &mut self.told) {
+            match reader.next(left, poll.records.is_empty(), &mut self.events) {
                 Next::Received(record) => {
                     poll.records.push(record);
                     if poll.records.len() as u64 >= poll.max.max(1) {
@@ -318,8 +318,8 @@ impl LibrdkafkaClient {
                 }
                 // Others come when it is polled again.
                 Next::Held if !poll.records.is_empty() => return self.polled(None),
-                // Told first; the poll goes on after that.
-                Next::Told | Next::Held => return,
+                // The events first; the poll goes on after that.
+                Next::Queued | Next::Held => return,
                 Next::Over(error) => return self.polled(Some(error)),
                 Next::Nothing => {
                     if !poll.records.is_empty() || Instant::now() >= poll.until {
@@ -333,25 +333,26 @@ impl LibrdkafkaClient {
 
     fn polled(&mut self, error: Option<ClientError>) {
         let records = self.poll.take().map_or_else(Vec::new, |poll| poll.records);
-        self.told.push_back(SubjectEvent::Polled { records, error });
+        self.events
+            .push_back(SubjectEvent::Polled { records, error });
     }
 
     /// The consumer first: what is revoked from it may still be sent.
     fn close(&mut self, wait: Duration) {
         if let Some(reader) = &mut self.reader
-            && !reader.close(wait, &mut self.told)
+            && !reader.close(wait, &mut self.events)
         {
             return;
         }
         if let Some(sender) = &mut self.sender
-            && !sender.close(wait, &mut self.told)
+            && !sender.close(wait, &mut self.events)
         {
             return;
         }
         self.is_closing = false;
         self.reader = None;
         self.sender = None;
-        self.told.push_back(SubjectEvent::Done {
+        self.events.push_back(SubjectEvent::Done {
             op: "close".to_owned(),
             error: None,
         });
@@ -363,13 +364,14 @@ impl Client for LibrdkafkaClient {
         match request {
             Request::Start(start) => self.start(&start),
             Request::Send(record) => match &mut self.sender {
-                Some(sender) => sender.send(record, &mut self.told),
-                None => self.told.push_back(SubjectEvent::Failed {
+                Some(sender) => sender.send(record, &mut self.events),
+                None => self.events.push_back(SubjectEvent::Failed {
                     id: record.id,
                     error: missing("producer"),
                 }),
             },
-            Request::Flush => self.is_flushing = true,
+            // rd_kafka_flush returns when every record has its outcome, or after its time-out.
+            Request::Flush | Request::FlushOnce => self.flushing = Some(request.op()),
             Request::Poll { max, wait_ms } => {
                 self.poll = Some(Poll {
                     max,
@@ -379,12 +381,12 @@ impl Client for LibrdkafkaClient {
             }
             Request::Continue => {
                 if let Some(reader) = &mut self.reader {
-                    reader.go_on(&mut self.told);
+                    reader.go_on(&mut self.events);
                 }
             }
             Request::Close => {
                 if let Some(reader) = &mut self.reader {
-                    reader.go_on(&mut self.told);
+                    reader.go_on(&mut self.events);
                 }
                 self.is_closing = true;
             }
@@ -402,13 +404,13 @@ impl Client for LibrdkafkaClient {
     fn event(&mut self, wait: Duration) -> Result<Option<SubjectEvent>, SubjectError> {
         let until = Instant::now() + wait;
         loop {
-            if let Some(event) = self.told.pop_front() {
+            if let Some(event) = self.events.pop_front() {
                 return Ok(Some(event));
             }
             let left = until.saturating_duration_since(Instant::now());
             self.turn(left);
             if left.is_zero() {
-                return Ok(self.told.pop_front());
+                return Ok(self.events.pop_front());
             }
         }
     }

@@ -101,13 +101,13 @@ fn send(
     session: &mut Session,
     sequence: Sequence,
 ) -> Result<(), SubjectError> {
-    let partition = role.partition_of(sequence);
+    let (topic, partition) = role.target_of(sequence).ok_or(SubjectError::NoTopic)?;
     let identity = RecordId {
         producer: role.producer,
         sequence,
     };
     let bytes = usize::try_from(role.bytes_of(sequence)).unwrap_or(usize::MAX);
-    let value = record::encode(role.run, &role.topic, identity, bytes);
+    let value = record::encode(role.run, topic, identity, bytes);
     session.reporter.say(ClientEvent::Sent {
         sequence,
         partition,
@@ -115,7 +115,7 @@ fn send(
     session.reporter.check()?;
     session.send(Outgoing {
         id: sequence.get(),
-        topic: role.topic.clone(),
+        topic: topic.to_owned(),
         partition: Some(partition.get()),
         key: Some(Bytes(role.key_of(sequence).into_bytes())),
         value: Some(Bytes(value)),

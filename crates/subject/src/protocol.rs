@@ -65,6 +65,7 @@ pub trait Client {
 
 /// One line of a subject's standard input.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(tag = "op", rename_all = "kebab-case")]
 pub enum Request {
     /// Always the first. Answered by [`SubjectEvent::Ready`] or [`SubjectEvent::Refused`].
@@ -75,6 +76,9 @@ pub enum Request {
     Send(Outgoing),
     /// Wait until every record has its outcome. Answered by [`SubjectEvent::Done`].
     Flush,
+    /// Call the client's own flush, once, and believe it: a record may be without
+    /// its outcome afterwards. Answered by [`SubjectEvent::Done`].
+    FlushOnce,
     /// Poll the consumer. Answered by [`SubjectEvent::Polled`], after the events that
     /// came of it.
     Poll {
@@ -120,6 +124,7 @@ impl Request {
             Self::Start(_) => "start",
             Self::Send(_) => "send",
             Self::Flush => "flush",
+            Self::FlushOnce => "flush-once",
             Self::Poll { .. } => "poll",
             Self::Continue => "continue",
             Self::Commit { .. } => "commit",
@@ -136,6 +141,7 @@ impl Request {
 
 /// What a subject is started with.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Start {
     /// [`VERSION`].
     pub protocol: u32,
@@ -153,6 +159,7 @@ pub struct Start {
 
 /// A producer to make.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct ProducerStart {
     /// The configuration, `bootstrap.servers` and, for transactions,
     /// `transactional.id` included. In the Java client's names; a subject of
@@ -163,6 +170,7 @@ pub struct ProducerStart {
 
 /// A consumer to make.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct ConsumerStart {
     /// As [`ProducerStart::config`], with `group.id`, `enable.auto.commit`
     /// and `auto.offset.reset`.
@@ -173,6 +181,7 @@ pub struct ConsumerStart {
 
 /// A record to send.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Outgoing {
     /// Names the record in its outcome; unique in a subject's life.
     pub id: u64,
@@ -194,6 +203,7 @@ pub struct Outgoing {
 
 /// A header of a record.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct RecordHeader {
     /// Its name.
     pub key: String,
@@ -204,6 +214,7 @@ pub struct RecordHeader {
 
 /// A position in a partition.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Position {
     /// The topic.
     pub topic: String,
@@ -215,6 +226,7 @@ pub struct Position {
 
 /// A record that the consumer was given.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Received {
     /// Its topic.
     pub topic: String,
@@ -235,6 +247,7 @@ pub struct Received {
 
 /// One line of a subject's standard output.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(tag = "event", rename_all = "kebab-case")]
 pub enum SubjectEvent {
     /// The clients are made.
@@ -307,17 +320,20 @@ pub enum SubjectEvent {
     /// Partitions were assigned, in addition to those that it has.
     Assigned {
         /// The partitions.
+        #[cfg_attr(test, schemars(with = "Vec<crate::protocol_schema::NamedPartition>"))]
         partitions: Vec<TopicPartition>,
     },
     /// Partitions are about to be revoked: they are the member's own until
     /// [`Request::Continue`]. Requests before that are served as usual.
     Revoked {
         /// The partitions.
+        #[cfg_attr(test, schemars(with = "Vec<crate::protocol_schema::NamedPartition>"))]
         partitions: Vec<TopicPartition>,
     },
     /// Partitions are no longer the member's own; it could not commit them.
     Lost {
         /// The partitions.
+        #[cfg_attr(test, schemars(with = "Vec<crate::protocol_schema::NamedPartition>"))]
         partitions: Vec<TopicPartition>,
     },
     /// The client committed by itself (`enable.auto.commit`), as far as it
@@ -335,6 +351,7 @@ pub enum SubjectEvent {
         error: ClientError,
         /// Whether it is the client's own limit, a missing right, or neither.
         #[serde(default = "of_the_pipeline")]
+        #[cfg_attr(test, schemars(with = "crate::protocol_schema::Cause"))]
         cause: ErrorCause,
     },
     /// What the client counts about itself, cumulative.
@@ -360,6 +377,7 @@ const fn of_the_pipeline() -> ErrorCause {
 
 /// An error of the client's.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, thiserror::Error)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[error("{name}: {message}")]
 pub struct ClientError {
     /// The client's name for it: an exception's class, an error code.
@@ -373,6 +391,7 @@ pub struct ClientError {
 
 /// What follows from an error.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "kebab-case")]
 pub enum ErrorClass {
     /// The same request may be made again as it is.

@@ -12,8 +12,8 @@ use std::path::PathBuf;
 
 use model::event::{CommitResult, Content, ErrorCause, Intent, TransactionOutcome};
 use model::ids::{Micros, Offset, PartitionIndex, ProducerIx, RunId, Sequence, TransactionIx};
-use model::plan::partition_for;
-use model::scenario::{Commit, Fence};
+use model::plan::{key_turn, partition_for, topic_for};
+use model::scenario::{Commit, CommitWhen, Fence};
 use serde::{Deserialize, Serialize};
 
 use crate::clock::Clock;
@@ -59,10 +59,8 @@ pub struct ProducerRole {
     pub run: RunId,
     /// Its own number.
     pub producer: ProducerIx,
-    /// Where to send.
-    pub topic: String,
-    /// How many partitions the topic has.
-    pub partitions: i32,
+    /// Where to send, in turn (`model::plan::topic_for`); at least one.
+    pub topics: Vec<TargetTopic>,
     /// Decides each record's partition, by `model::plan::partition_for`.
     pub partition_seed: u64,
     /// How many records.
@@ -79,6 +77,15 @@ pub struct ProducerRole {
     pub keys: Option<u64>,
     /// Client configuration in the Java client's names.
     pub config: BTreeMap<String, String>,
+}
+
+/// A topic to send to.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TargetTopic {
+    /// Its name.
+    pub name: String,
+    /// How many partitions it has.
+    pub partitions: i32,
 }
 
 /// Records that are larger than the others.
@@ -107,18 +114,21 @@ impl ProducerRole {
         }
     }
 
-    /// Where a record goes: records of one key to one partition.
-    pub fn partition_of(&self, sequence: Sequence) -> PartitionIndex {
+    /// Where a record goes, records of one key to one partition; `None` for a
+    /// role without topics.
+    pub fn target_of(&self, sequence: Sequence) -> Option<(&str, PartitionIndex)> {
         let turn = self.turn_of(sequence);
-        partition_for(self.partition_seed, self.producer, turn, self.partitions)
+        let topic = topic_for(&self.topics, turn)?;
+        let (seed, producer) = (self.partition_seed, self.producer);
+        Some((
+            &topic.name,
+            partition_for(seed, producer, turn, topic.partitions),
+        ))
     }
 
     /// The first record with the key of this one.
     fn turn_of(&self, sequence: Sequence) -> Sequence {
-        match self.keys {
-            Some(keys) => Sequence::new(sequence.get() % keys.max(1)),
-            None => sequence,
-        }
+        key_turn(sequence, self.keys)
     }
 }
 
@@ -197,6 +207,9 @@ pub struct TransformRole {
     /// Commit after so many processed records, when none comes for a while,
     /// and before leaving.
     pub commit_every_records: u64,
+    /// What it waits for before it commits a position without a transaction.
+    #[serde(default)]
+    pub commit_when: CommitWhen,
     /// Bytes of each value.
     pub record_bytes: u32,
     /// `transactional.id`; none is without transactions: what was made is

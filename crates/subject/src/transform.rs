@@ -16,6 +16,7 @@ use std::time::Duration;
 use model::event::{CommitResult, Intent, TransactionOutcome};
 use model::ids::{Micros, Offset, PartitionIndex, RecordId, Sequence, TransactionIx};
 use model::record;
+use model::scenario::CommitWhen;
 
 use crate::SubjectError;
 use crate::identity::Recognition;
@@ -294,8 +295,22 @@ impl Transformer<'_> {
             self.window.lost = false;
             return Ok(());
         }
-        let delivery = await_outcomes(session)?;
+        let delivery = match self.role.commit_when {
+            CommitWhen::Acknowledged => await_outcomes(session)?,
+            CommitWhen::Flushed => self.flush_once(session)?,
+        };
         self.end(delivery, session)
+    }
+
+    /// Takes the client's word that nothing is on its way any more, as an
+    /// application does that looks at no outcome.
+    fn flush_once(&mut self, session: &mut Session) -> Result<Delivery, SubjectError> {
+        let flushed = session.ask(Request::FlushOnce, self)?;
+        flushed.map_err(|source| SubjectError::Client {
+            doing: "flush",
+            source,
+        })?;
+        Ok(delivery(session))
     }
 
     fn end(&mut self, delivery: Delivery, session: &mut Session) -> Result<(), SubjectError> {
@@ -559,8 +574,13 @@ fn await_outcomes(session: &mut Session) -> Result<Delivery, SubjectError> {
     while session.outstanding() > 0 {
         session.turn(OUTCOMES)?;
     }
-    Ok(match session.take_undelivered() {
+    Ok(delivery(session))
+}
+
+/// Whether every outcome since the last time was an acknowledgement.
+fn delivery(session: &mut Session) -> Delivery {
+    match session.take_undelivered() {
         0 => Delivery::Whole,
         _ => Delivery::Broken,
-    })
+    }
 }

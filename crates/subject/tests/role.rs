@@ -10,7 +10,7 @@ use model::scenario::{Commit, Fence};
 use proptest::prelude::*;
 use subject::clock::Clock;
 use subject::role::{
-    ClientCommand, ClientEvent, ConsumerRole, LargeRecords, ProducerRole, Report, Role,
+    ClientCommand, ClientEvent, ConsumerRole, LargeRecords, ProducerRole, Report, Role, TargetTopic,
 };
 
 fn config() -> impl Strategy<Value = BTreeMap<String, String>> {
@@ -112,8 +112,7 @@ proptest! {
             bootstrap: name.clone(),
             run: RunId::new(run),
             producer: ProducerIx::new(producer),
-            topic: name.clone(),
-            partitions: 3,
+            topics: vec![TargetTopic { name: name.clone(), partitions: 3 }],
             partition_seed: seed,
             records,
             records_per_s: rate,

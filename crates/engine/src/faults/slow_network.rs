@@ -1,4 +1,5 @@
-//! Everything between clients and brokers takes longer.
+//! Everything between clients and brokers takes longer, or no more than so much
+//! of it passes.
 
 use std::time::Duration;
 
@@ -13,7 +14,7 @@ use crate::connect::answers;
 use crate::wait::pass_until;
 
 pub(super) struct Slowed {
-    slow: Option<FaultId>,
+    effects: Vec<Option<FaultId>>,
     latency_ms: u64,
     until: Instant,
 }
@@ -23,15 +24,22 @@ impl Breakable for SlowNetwork {
 
     async fn inject(self, context: &FaultContext<'_>, proof: &mut Proof) -> Result<Slowed> {
         let numbers = broker_ids(context, &self.broker, proof).await?;
-        let effect = proxy::FaultEffect::Latency {
+        let ways = Ways::Both;
+        let slow = (self.latency_ms > 0).then_some(proxy::FaultEffect::Latency {
             latency_ms: self.latency_ms,
             jitter_ms: 0,
-            ways: Ways::Both,
-        };
-        let fault = fault_on(&numbers, context.plan.seed, effect);
-        let slow = begin(context, fault).await?;
+            ways,
+        });
+        let narrow = self
+            .bytes_per_s
+            .map(|bytes_per_s| proxy::FaultEffect::Bandwidth { bytes_per_s, ways });
+        let mut effects = Vec::new();
+        for effect in slow.into_iter().chain(narrow) {
+            let fault = fault_on(&numbers, context.plan.seed, effect);
+            effects.push(begin(context, fault).await?);
+        }
         Ok(Slowed {
-            slow,
+            effects,
             latency_ms: self.latency_ms,
             until: Instant::now() + Duration::from_millis(self.for_ms),
         })
@@ -41,7 +49,9 @@ impl Breakable for SlowNetwork {
 impl Broken for Slowed {
     async fn hold(&mut self, context: &FaultContext<'_>, proof: &mut Proof) -> Result<()> {
         let slowed = context.target.clients_proxy()?.brokers();
-        if let Some(broker) = slowed.first() {
+        if self.latency_ms > 0
+            && let Some(broker) = slowed.first()
+        {
             let since = Instant::now();
             let limit = Duration::from_millis(self.latency_ms * 4) + PROBE;
             let answer = answers(&broker.listens.to_string(), limit).await;
@@ -57,12 +67,14 @@ impl Broken for Slowed {
     }
 
     async fn heal(self, context: &FaultContext<'_>, proof: &mut Proof) -> Result<Healed> {
-        let seen = end(context, self.slow).await?;
-        proof.add(
-            "the proxy delayed bytes",
-            seen.bytes > 0,
-            format!("{} bytes of {} connections", seen.bytes, seen.connections),
-        );
+        for effect in self.effects {
+            let seen = end(context, effect).await?;
+            proof.add(
+                "the proxy delayed bytes",
+                seen.bytes > 0,
+                format!("{} bytes of {} connections", seen.bytes, seen.connections),
+            );
+        }
         Ok(Healed::At(context.recorder.clock().now()))
     }
 }

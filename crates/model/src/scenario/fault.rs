@@ -4,7 +4,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::words::{Phrase, duration_ms, plain};
+use super::words::{Phrase, counted, duration_ms, plain};
 use super::{Link, Scenario, Transactions, nearest};
 
 mod broker_pick;

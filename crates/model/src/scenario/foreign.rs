@@ -126,6 +126,7 @@ impl Scenario {
         }
         for producer in &mut self.producers {
             rename(&mut producer.topic);
+            producer.also_to.iter_mut().for_each(rename);
         }
         for group in &mut self.groups {
             rename(&mut group.name);

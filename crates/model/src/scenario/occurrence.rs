@@ -176,8 +176,10 @@ impl Scenario {
             |key, of_broker| -> Option<u64> { self.setting(topic, key, of_broker)?.parse().ok() };
         let kept_ms = limit("retention.ms", "log.retention.ms");
         let kept_bytes = limit("retention.bytes", "log.retention.bytes");
-        let sent = self.producers.iter().filter(|it| it.topic == topic.name);
-        let sent = sent.map(|it| it.records.saturating_mul(it.record_bytes.into()));
+        let sent = self.producers.iter().map(|it| {
+            it.records_to(&topic.name)
+                .saturating_mul(it.record_bytes.into())
+        });
         let partitions = u64::from(topic.partitions.unsigned_abs().max(1));
         let sent_bytes = sent.sum::<u64>() / partitions;
         kept_ms.is_some_and(|ms| ms < RETENTION_SHORT_MS)

@@ -263,11 +263,19 @@ fn validate(scenario: &Scenario) -> Result<(), Problem> {
     };
     for (at, producer) in scenario.producers.iter().enumerate() {
         let here = |key| [PathStep::from("producer"), at.into(), PathStep::from(key)];
-        check_topic(&producer.topic, &here("topic"))?;
-        if let Some(message) = not_written(&producer.topic) {
-            return fail(&here("topic"), message);
+        for (number, topic) in producer.topics().enumerate() {
+            let here = here(if number == 0 { "topic" } else { "also_to" });
+            check_topic(topic, &here)?;
+            if let Some(message) = not_written(topic) {
+                return fail(&here, message);
+            }
+            if producer.topics().take(number).any(|it| it == topic) {
+                let message = format!("records go to each topic in turn: `{topic}` is named twice");
+                return fail(&here, message);
+            }
         }
-        let least = OVERHEAD_BYTES_MAX + producer.topic.len();
+        let longest = producer.topics().map(str::len).max().unwrap_or(0);
+        let least = OVERHEAD_BYTES_MAX + longest;
         if (producer.record_bytes as usize) < least || producer.record_bytes > 900_000 {
             let message = format!(
                 "a record that carries its identity has {least} to 900000 bytes here, not {}",

@@ -36,6 +36,10 @@ pub struct Transform {
     /// the position, or are sent first and the position committed afterwards.
     #[cfg_attr(test, schemars(with = "bool"))]
     pub transactions: Transactions,
+    /// What a member waits for before it commits a position; only without
+    /// transactions.
+    #[serde(default)]
+    pub commit_when: CommitWhen,
     /// Bytes of each value that it sends: at least 96 and the name of the topic
     /// that it writes.
     #[cfg_attr(test, schemars(range(min = crate::record::OVERHEAD_BYTES_MAX + 1, max = 900_000)))]
@@ -64,6 +68,20 @@ pub enum Transactions {
     On,
     /// Records are sent and acknowledged, and then the position is committed.
     Off,
+}
+
+/// What a member that writes without transactions waits for before it commits a
+/// position.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+#[cfg_attr(test, schemars(inline))]
+#[serde(rename_all = "kebab-case")]
+pub enum CommitWhen {
+    /// Every record that it sent has its outcome.
+    #[default]
+    Acknowledged,
+    /// The client's own `flush` has returned, whatever the outcomes.
+    Flushed,
 }
 
 impl From<bool> for Transactions {

@@ -87,6 +87,72 @@ fn errors_name_file_line_and_what_would_be_right() {
 }
 
 #[test]
+fn a_producers_topics_are_there_and_each_is_named_once() {
+    let two = |also_to: &str| {
+        let with = format!("topic = \"t\"\nalso_to = {also_to}\nrecords");
+        let more = "\n[[topic]]\nname = \"u\"\npartitions = 1\nreplication_factor = 1\n";
+        let text = GOOD.replacen("topic = \"t\"\nrecords", &with, 1) + more;
+        parse("mine.toml", &text).map_err(|error| error.to_string())
+    };
+    let producer = &two("[\"u\"]").unwrap().producers[0];
+    assert_eq!(producer.topics().collect::<Vec<_>>(), ["t", "u"]);
+    for (also_to, wrong) in [
+        ("[\"u\", \"t\"]", "`t` is named twice"),
+        ("[\"v\"]", "there is no topic `v`"),
+    ] {
+        let error = two(also_to).unwrap_err();
+        assert!(error.contains(wrong), "{error}");
+    }
+}
+
+#[test]
+fn a_slow_network_is_slow_or_narrow() {
+    let slow = |keys: &str| {
+        let fault = format!("kind = \"slow-network\"\nfor_ms = 100\n{keys}");
+        let text = GOOD
+            .replacen(
+                "kind = \"broker-restart\"\nsignal = \"term\"\ndown_ms = 3000",
+                &fault,
+                1,
+            )
+            .replacen("[[topic]]", "[topology]\nlink = \"proxy\"\n\n[[topic]]", 1);
+        parse("mine.toml", &text).map_err(|error| error.to_string())
+    };
+    for keys in [
+        "latency_ms = 5",
+        "bytes_per_s = 5",
+        "latency_ms = 5\nbytes_per_s = 5",
+    ] {
+        slow(keys).unwrap();
+    }
+    for keys in ["", "latency_ms = 0"] {
+        let error = slow(keys).unwrap_err();
+        assert!(
+            error.contains("the network is as fast as before"),
+            "{error}"
+        );
+    }
+}
+
+#[test]
+fn a_transaction_needs_no_flush_before_its_commit() {
+    let transform = |keys: &str| {
+        let text = format!(
+            "{GOOD}\n[[topic]]\nname = \"u\"\npartitions = 1\nreplication_factor = 1\n\
+             [[transform]]\nname = \"x\"\nfrom = \"t\"\nto = \"u\"\nrecords_per_s = 10\n\
+             commit_every_records = 5\nrecord_bytes = 200\n{keys}\n"
+        );
+        parse("mine.toml", &text).map_err(|error| error.to_string())
+    };
+    transform("transactions = false\ncommit_when = \"flushed\"").unwrap();
+    let error = transform("transactions = true\ncommit_when = \"flushed\"").unwrap_err();
+    assert!(
+        error.contains("a transaction commits the position"),
+        "{error}"
+    );
+}
+
+#[test]
 fn a_groups_keys_fit_each_other() {
     let group = |keys: &str| {
         format!(

@@ -1,25 +1,60 @@
 //! Plans of scenarios: everything that the seed decides.
 
+use std::collections::BTreeSet;
+
 use model::ids::{ProducerIx, RunId, Sequence};
-use model::plan::ScenarioPlan;
-use model::scenario::{EMBEDDED, Trigger, embedded, parse};
+use model::plan::{ScenarioPlan, key_turn, partition_for, topic_for};
+use model::scenario::{EMBEDDED, Producer, Trigger, embedded, parse};
 
 fn planned(name: &str, seed: u64) -> ScenarioPlan {
     let scenario = parse(name, embedded(name).unwrap()).unwrap();
     ScenarioPlan::new(scenario, seed, RunId::new(7), 1)
 }
 
+/// Where the first producer's record goes.
+fn partition(plan: &ScenarioPlan, sequence: u64) -> i32 {
+    let partitions = plan.topics()[0].partitions;
+    let sequence = Sequence::new(sequence);
+    partition_for(plan.seed, ProducerIx::new(0), sequence, partitions).get()
+}
+
+#[test]
+fn records_go_to_each_topic_in_turn_and_those_of_one_key_to_one() {
+    let all = ["a", "b", "c"];
+    let grid =
+        (1..=3).flat_map(|topics| [None, Some(1), Some(3), Some(4)].map(|keys| (topics, keys)));
+    for (topics, keys) in grid {
+        for records in 0..20 {
+            let topics = &all[..topics];
+            let text = format!(
+                "topic = \"a\"\nalso_to = {:?}\nrecords = {records}\nrecords_per_s = 1\n\
+                 record_bytes = 200\n{}",
+                &topics[1..],
+                keys.map_or_else(String::new, |keys| format!("keys = {keys}\n"))
+            );
+            let producer: Producer = toml::from_str(&text).unwrap();
+            let to = |sequence| {
+                let turn = key_turn(Sequence::new(sequence), keys);
+                (turn, *topic_for(topics, turn).unwrap())
+            };
+            for topic in topics {
+                let sent = (0..records).filter(|it| to(*it).1 == *topic).count();
+                assert_eq!(producer.records_to(topic), sent as u64, "{text}");
+            }
+            let targets: BTreeSet<_> = (0..records).map(to).collect();
+            let turns: BTreeSet<_> = targets.iter().map(|(turn, _)| turn).collect();
+            assert_eq!(turns.len(), targets.len(), "{text}");
+            assert_eq!(producer.records_to("elsewhere"), 0);
+        }
+    }
+}
+
 #[test]
 fn the_same_seed_makes_the_same_plan_and_another_makes_another() {
     assert_eq!(planned("broker-restart", 1), planned("broker-restart", 1));
     let (one, two) = (planned("broker-restart", 1), planned("broker-restart", 2));
-    let order = |plan: &ScenarioPlan| -> Vec<i32> {
-        let topic = &plan.topics()[0];
-        (0..100)
-            .map(|n| plan.partition_of(ProducerIx::new(0), Sequence::new(n), topic))
-            .map(|to| to.partition.get())
-            .collect()
-    };
+    let order =
+        |plan: &ScenarioPlan| -> Vec<i32> { (0..100).map(|n| partition(plan, n)).collect() };
     assert_ne!(order(&one), order(&two));
     assert_ne!(one.record_run_id, two.record_run_id);
 }
@@ -27,13 +62,8 @@ fn the_same_seed_makes_the_same_plan_and_another_makes_another() {
 #[test]
 fn every_round_visits_every_partition_once() {
     let plan = planned("broker-restart", 3);
-    let topic = &plan.topics()[0];
     for round in 0..50 {
-        let mut seen: Vec<i32> = (0..3)
-            .map(|n| Sequence::new(round * 3 + n))
-            .map(|sequence| plan.partition_of(ProducerIx::new(0), sequence, topic))
-            .map(|to| to.partition.get())
-            .collect();
+        let mut seen: Vec<i32> = (0..3).map(|n| partition(&plan, round * 3 + n)).collect();
         seen.sort_unstable();
         assert_eq!(seen, [0, 1, 2]);
     }

@@ -82,7 +82,7 @@ const FULL: &[(&str, &str)] = &[
     ),
     (
         "producer",
-        "topic = \"orders\"\nrecords = 1000\nrecords_per_s = 100\nrecord_bytes = 512\n\
+        "topic = \"orders\"\nalso_to = [\"invoices\"]\nrecords = 1000\nrecords_per_s = 100\nrecord_bytes = 512\n\
          large_every = 10\nlarge_bytes = 1024\nkeys = 20\nclient = \"java\"\nconfig = { acks = \"all\" }",
     ),
     (
@@ -94,7 +94,7 @@ const FULL: &[(&str, &str)] = &[
     (
         "transform",
         "name = \"biller\"\nfrom = \"orders\"\nto = \"invoices\"\nmembers = 2\n\
-         records_per_s = 100\ncommit_every_records = 20\ntransactions = true\n\
+         records_per_s = 100\ncommit_every_records = 20\ntransactions = true\ncommit_when = \"acknowledged\"\n\
          record_bytes = 256\nclient = \"java:3.1.0\"\nconfig = { a = \"b\" }\nproducer_config = { a = \"b\" }",
     ),
     (
@@ -150,6 +150,7 @@ pick = "every"
 code = "NOT_ENOUGH_REPLICAS"
 moment = "before"
 latency_ms = 1
+bytes_per_s = 1
 offsets = "kept"
 takeover = "open"
 "#;

@@ -13,7 +13,9 @@ use model::ids::{Micros, ProducerIx, RunId};
 use model::scenario::{Commit, Fence};
 use rustix::process::{Pid, Signal, kill_process};
 use subject::clock::Clock;
-use subject::role::{ClientCommand, ClientEvent, ConsumerRole, ProducerRole, Report, Role};
+use subject::role::{
+    ClientCommand, ClientEvent, ConsumerRole, ProducerRole, Report, Role, TargetTopic,
+};
 
 pub(crate) const RUN: RunId = RunId::new(0xfeed);
 
@@ -175,8 +177,10 @@ pub(crate) fn producer(clock: Clock, bootstrap: &str, topic: &str) -> ProducerRo
         bootstrap: bootstrap.to_owned(),
         run: RUN,
         producer: ProducerIx::new(0),
-        topic: topic.to_owned(),
-        partitions: 3,
+        topics: vec![TargetTopic {
+            name: topic.to_owned(),
+            partitions: 3,
+        }],
         partition_seed: 41,
         records: 1000,
         records_per_s: 1000,

@@ -185,6 +185,9 @@ public final class Subject implements ConsumerRebalanceListener {
             case "flush":
                 answer(op, this::flush);
                 break;
+            case "flush-once":
+                answer(op, () -> producer.flush());
+                break;
             case "commit":
                 answer(op, () -> commit(positions(request)));
                 break;

@@ -150,8 +150,8 @@ fn records_to(scenario: &Scenario, topic: &str, hops_left: usize) -> Option<u64>
     if scenario.keeper_of(topic).is_some() {
         return None;
     }
-    let sent = scenario.producers.iter().filter(|it| it.topic == topic);
-    let mut records: u64 = sent.map(|it| it.records).fold(0, u64::saturating_add);
+    let sent = scenario.producers.iter().map(|it| it.records_to(topic));
+    let mut records: u64 = sent.fold(0, u64::saturating_add);
     for transform in scenario.transforms.iter().filter(|it| it.to == topic) {
         // It may make a record again when it is started again.
         if transform.transactions == Transactions::Off {

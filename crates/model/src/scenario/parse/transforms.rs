@@ -2,7 +2,7 @@
 
 use super::{PathStep, Problem};
 use crate::record::OVERHEAD_BYTES_MAX;
-use crate::scenario::Scenario;
+use crate::scenario::{CommitWhen, Scenario, Transactions};
 
 /// Fails with the first thing that cannot be.
 pub(super) fn validate(
@@ -28,6 +28,12 @@ pub(super) fn validate(
                 "name",
                 format!("group `{}` is defined twice", transform.name),
             );
+        }
+        let trusts_flush = transform.commit_when == CommitWhen::Flushed;
+        if trusts_flush && transform.transactions == Transactions::On {
+            let message = "a transaction commits the position: `commit_when` goes with \
+                           `transactions = false`";
+            return fail("commit_when", message.to_owned());
         }
         // Each is waited for before the next is: its input is complete then.
         let mut later = scenario.transforms.iter().skip(at);

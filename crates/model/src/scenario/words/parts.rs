@@ -4,8 +4,8 @@
 
 use super::{Phrase, counted, plain, trigger};
 use crate::scenario::{
-    Capture, Commit, Fence, Group, GroupStart, Link, Producer, Quota, TABLES, Topic, Topology,
-    Transactions, Transform, Write, WriteHow, WriteStart,
+    Capture, Commit, CommitWhen, Fence, Group, GroupStart, Link, Producer, Quota, TABLES, Topic,
+    Topology, Transactions, Transform, Write, WriteHow, WriteStart,
 };
 
 /// The brokers, and how they are reached.
@@ -59,13 +59,21 @@ pub fn producer(producer: &Producer, number: u32) -> Phrase {
     let keys = producer.keys.map_or_else(String::new, |keys| {
         format!(", with {} in turn", counted(keys, "key"))
     });
-    plain(format!(
+    let to = plain(format!(
         "producer p{number}: {} of {} bytes{large} to ",
         counted(producer.records, "record"),
         producer.record_bytes
     ))
-    .name(&producer.topic)
-    .plain(format!(
+    .name(&producer.topic);
+    let to = match &producer.also_to[..] {
+        [] => to,
+        [more @ .., last] => {
+            let more = more.iter();
+            let to = more.fold(to, |to, topic| to.plain(", ").name(topic));
+            to.plain(" and ").name(last).plain(" in turn")
+        }
+    };
+    to.plain(format!(
         ", {} a second{keys}; each record carries its identity and a checksum",
         producer.records_per_s
     ))
@@ -73,13 +81,17 @@ pub fn producer(producer: &Producer, number: u32) -> Phrase {
 
 /// A transform.
 pub fn transform(transform: &Transform) -> Phrase {
-    let together = match transform.transactions {
-        Transactions::On => {
+    let together = match (transform.transactions, transform.commit_when) {
+        (Transactions::On, _) => {
             "in one transaction: the records and the position take effect together, or neither does"
         }
-        Transactions::Off => {
+        (Transactions::Off, CommitWhen::Acknowledged) => {
             "without transactions: the records are sent and acknowledged, and then the position is \
              committed"
+        }
+        (Transactions::Off, CommitWhen::Flushed) => {
+            "without transactions: the records are sent, the client's `flush` is called, and then \
+             the position is committed"
         }
     };
     group_reads(&transform.name, transform.members, &transform.from)
