@@ -67,6 +67,8 @@ bugs:
     "kafka-13598"
     "kafka-13598-fixed"
     "kafka-14034"
+    "kafka-19479"
+    "kafka-19479-fixed"
     "kip-890"
     "kip-890-fixed"
     "kip-890-librdkafka"
@@ -78,6 +80,8 @@ bugs:
     "librdkafka-4438-fixed"
     "librdkafka-4736"
     "librdkafka-4736-fixed"
+    "librdkafka-4953"
+    "librdkafka-4953-in-flight-1"
     "librdkafka-sequences-reused"
     "librdkafka-sequences-reused-fixed"
 }
