@@ -89,6 +89,7 @@ const fn is_passing(code: Code) -> bool {
         Code::COORDINATOR_LOAD_IN_PROGRESS
             | Code::COORDINATOR_NOT_AVAILABLE
             | Code::NOT_COORDINATOR
+            | Code::CONCURRENT_TRANSACTIONS
     )
 }
 
@@ -222,10 +223,14 @@ mod tests {
     }
 
     #[test]
-    fn a_coordinator_that_loads_is_asked_again() {
-        let loading = of(Code::COORDINATOR_LOAD_IN_PROGRESS);
-        let class = class_of_transaction(&loading, &loading);
-        assert_eq!(class, ErrorClass::Retriable);
+    fn a_coordinator_that_is_not_ready_is_asked_again() {
+        for code in [
+            Code::COORDINATOR_LOAD_IN_PROGRESS,
+            Code::CONCURRENT_TRANSACTIONS,
+        ] {
+            let class = class_of_transaction(&of(code), &of(code));
+            assert_eq!(class, ErrorClass::Retriable, "{code:?}");
+        }
     }
 
     #[test]
