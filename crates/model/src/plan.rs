@@ -7,9 +7,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 use crate::claim::{Contract, FaultContract, GroupContract, QuotaContract, Traffic};
-use crate::ids::{
-    FaultIx, GroupIx, PartitionIndex, ProducerIx, RunId, Sequence, TableIx, TopicIx,
-};
+use crate::ids::{FaultIx, GroupIx, PartitionIndex, ProducerIx, RunId, Sequence, TableIx, TopicIx};
 use crate::scenario::{
     Config, Fault, FaultParameters, FaultTarget, GroupStart, Scenario, TABLES, Trigger,
 };

@@ -64,19 +64,27 @@ fn schema() -> Value {
             schema.remove("format");
         }
         if let Some(Value::String(words)) = schema.get_mut("description") {
-            *words = words.replace("[`", "`").replace("`]", "`").replace('\n', " ");
+            *words = words
+                .replace("[`", "`")
+                .replace("`]", "`")
+                .replace('\n', " ");
         }
     });
     let settings = SchemaSettings::draft2020_12().with_transform(plain);
     let mut schema = settings.into_generator().into_root_schema_for::<Line>();
     schema.insert("$id".to_owned(), "urn:ackproof:subject-protocol:1".into());
-    schema.insert("title".to_owned(), "ackproof subject protocol, version 1".into());
+    schema.insert(
+        "title".to_owned(),
+        "ackproof subject protocol, version 1".into(),
+    );
     schema.to_value()
 }
 
 #[test]
 fn the_schema_file_is_current() {
-    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..").join(FILE);
+    let path = Path::new(env!("CARGO_MANIFEST_DIR"))
+        .join("../..")
+        .join(FILE);
     let text = serde_json::to_string_pretty(&schema()).unwrap() + "\n";
     if env::var_os("UPDATE_SCHEMAS").is_some() {
         fs::write(&path, text).unwrap();
@@ -98,7 +106,11 @@ fn the_schema_takes_the_lines_of_the_page_and_no_others() {
         count += 1;
     }
     assert!(count > 10);
-    for cause in [ErrorCause::Unable, ErrorCause::NotAllowed, ErrorCause::Pipeline] {
+    for cause in [
+        ErrorCause::Unable,
+        ErrorCause::NotAllowed,
+        ErrorCause::Pipeline,
+    ] {
         let error = json!({"name": "E", "message": "e"});
         let line = json!({"event": "error", "error": error, "cause": cause});
         assert!(schema.is_valid(&line), "{line}");

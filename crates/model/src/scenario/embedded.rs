@@ -62,6 +62,8 @@ scenarios! {
     "at-least-once"
     "read-uncommitted"
 bugs:
+    "dbz-1554"
+    "dbz-1554-fixed"
     "dbz-76"
     "dbz-76-fixed"
     "kafka-13598"
