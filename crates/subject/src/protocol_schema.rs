@@ -116,7 +116,7 @@ fn the_schema_takes_the_lines_of_the_page_and_no_others() {
         assert!(schema.is_valid(&line), "{line}");
     }
     for wrong in [
-        json!({"op": "sned", "id": 1, "topic": "t"}),
+        json!({"op": "dispatch", "id": 1, "topic": "t"}),
         json!({"op": "send", "id": "one", "topic": "t"}),
         json!({"op": "send", "topic": "t"}),
         json!({"event": "acknowledged", "id": 1}),
