@@ -39,8 +39,16 @@ fn escaped(text: &str) -> String {
 }
 
 /// A random id in the form Kafka wants: 16 bytes in URL-safe base 64.
+///
+/// None begins with a hyphen: `kafka-storage format --cluster-id` takes such a one
+/// for an option. Kafka's own `Uuid.randomUuid` leaves them out, too.
 pub(crate) fn random_id() -> String {
-    URL_SAFE_NO_PAD.encode(uuid::Uuid::new_v4().as_bytes())
+    loop {
+        let id = URL_SAFE_NO_PAD.encode(uuid::Uuid::new_v4().as_bytes());
+        if !id.starts_with('-') {
+            return id;
+        }
+    }
 }
 
 /// A name as a part of a path (RFC 3986, section 2.1).
@@ -77,5 +85,10 @@ mod tests {
     fn random_ids_are_sixteen_bytes_and_differ() {
         assert_eq!(random_id().len(), 22);
         assert_ne!(random_id(), random_id());
+    }
+
+    #[test]
+    fn no_random_id_begins_with_a_hyphen() {
+        assert!((0..2000).all(|_| !random_id().starts_with('-')));
     }
 }
