@@ -22,8 +22,8 @@ lint: setup
 	rustfmt --check --edition 2024 $$(find crates fuzz -name '*.rs')
 	cargo clippy --workspace --all-targets --locked -- -D warnings
 
-# Tests that start brokers are in here too, and wait more than they work: twice as many at
-# once as there are cores takes two thirds of the time. What they need is fetched by the
+# Tests that start brokers are in here too, and wait more than they work: with twice as many
+# at once as there are cores, the field cases take two thirds of the time. What they need is fetched by the
 # binary that is tested: no other build is needed for that.
 TEST_THREADS ?= $(shell echo $$(( 2 * $$(nproc) )))
 

@@ -1,5 +1,5 @@
-//! The processes that a scenario rests on while it lasts: one that is gone by
-//! it ends without being asked to. Knows nothing of what the processes are for.
+//! The processes that a scenario rests on while it lasts: one that ends without being
+//! asked to ends the scenario. Knows nothing of what the processes are for.
 
 use std::path::Path;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};

@@ -26,7 +26,7 @@ pub(crate) fn examined_events(events: &[Event], examples: usize) -> Analysis {
 }
 
 /// Every example of a finding, held to the operations beside it: what a client
-/// is seen to have had is put to no hop before him, and the other way round.
+/// is seen to have had is put to no hop before it, and the other way round.
 pub(crate) fn holds_to_its_operations(analysis: &Analysis, what: &str) {
     for finding in &analysis.findings {
         let at = |hop: Hop| {
