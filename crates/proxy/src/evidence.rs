@@ -22,7 +22,8 @@ pub struct TrafficEvidence {
     /// Requests that it passed over because they were too large to look into.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub requests_too_large: u64,
-    /// Bytes swallowed, delayed or replaced.
+    /// Bytes swallowed, delayed or replaced; under a limited rate those that it held up
+    /// for a millisecond or longer.
     pub bytes: u64,
     /// When it first met something, in microseconds since 1970.
     pub first_us: Option<u64>,

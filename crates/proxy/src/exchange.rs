@@ -11,7 +11,7 @@ use tokio::sync::Notify;
 
 use crate::active_fault::ActiveFault;
 use crate::fault::OnDrop;
-use crate::inspect::IN_FLIGHT_MAX;
+use crate::limits::IN_FLIGHT_MAX;
 use crate::topic_error::TopicError;
 
 /// A request whose answer is to come.

@@ -9,7 +9,7 @@ use tokio::net::TcpStream;
 
 use crate::active_fault::ActiveFault;
 use crate::address::HostPort;
-use crate::inspect::{HELD_LIMIT, METADATA_BYTES_MAX};
+use crate::limits::{HELD_LIMIT, METADATA_BYTES_MAX};
 use crate::requests::Acks;
 
 /// A request that was taken off its connection.

@@ -29,6 +29,7 @@ mod http;
 mod incoming;
 mod inspect;
 mod late_request;
+mod limits;
 mod link;
 mod listener;
 #[cfg(test)]
@@ -61,6 +62,5 @@ pub use fault::{
 };
 pub use greeting::GreetingError;
 pub use http::Http;
-pub use inspect::{
-    CloseReason, IN_FLIGHT_MAX, INSPECT_BYTES_MAX, METADATA_BYTES_MAX, REQUEST_BYTES_MAX,
-};
+pub use inspect::CloseReason;
+pub use limits::{IN_FLIGHT_MAX, INSPECT_BYTES_MAX, METADATA_BYTES_MAX, REQUEST_BYTES_MAX};

@@ -9,10 +9,10 @@ use crate::error_response::error_response;
 use crate::exchange::{Exchange, Expected, ResponseFate};
 use crate::fault::{Delayed, FaultEffect, RequestApi, When};
 use crate::inspect::{
-    Addresses, CloseReason, HELD_BYTES_MAX, INSPECT_BYTES_MAX, Next, REQUEST_BYTES_MAX, Stretches,
-    Surroundings, after_tags, frame_length, int16, int32,
+    Addresses, CloseReason, Next, Stretches, Surroundings, after_tags, frame_length, int16, int32,
 };
 use crate::late_request::LateRequest;
+use crate::limits::{HELD_BYTES_MAX, INSPECT_BYTES_MAX, REQUEST_BYTES_MAX};
 use crate::requests::{Acks, Content, acks, content, schema};
 use crate::schemas::{addressed, api};
 use crate::topic_error::TopicError;

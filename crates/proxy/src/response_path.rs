@@ -7,9 +7,9 @@ use crate::addresses::{Directory, limit_versions, rewrite_tail, rewritten};
 use crate::exchange::{Exchange, ResponseFate};
 use crate::fault::{OnDrop, RequestApi};
 use crate::inspect::{
-    Addresses, CloseReason, HELD_BYTES_MAX, METADATA_BYTES_MAX, Next, Stretches, Surroundings,
-    after_tags, frame_length, int32,
+    Addresses, CloseReason, Next, Stretches, Surroundings, after_tags, frame_length, int32,
 };
+use crate::limits::{HELD_BYTES_MAX, METADATA_BYTES_MAX};
 use crate::schema::{Malformed, Mark, Schema, Step, Walk};
 use crate::schemas::{Addressed, Size, addressed, api};
 use crate::topic_error::TopicError;

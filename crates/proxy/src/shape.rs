@@ -70,18 +70,32 @@ impl<'a> Shape<'a> {
         self.faults.is_empty()
     }
 
-    /// Appends bytes to a queue as the faults have it.
+    /// Appends bytes to a queue as the faults have it. A limited rate has met only
+    /// what it holds up.
     pub(crate) fn push(&self, write_queue: &mut WriteQueue, bytes: Vec<u8>, after: Duration) {
+        let length = bytes.len();
         let mut latency = after;
-        let mut rate: Option<u64> = None;
+        let mut narrowest: Option<(u64, &ActiveFault)> = None;
         for fault in &self.faults {
-            self.hits.count_hit(fault);
-            fault.evidence.bytes(bytes.len());
-            latency += fault.latency();
             if let FaultEffect::Bandwidth { bytes_per_s, .. } = fault.fault.effect {
-                rate = Some(rate.map_or(bytes_per_s, |it| it.min(bytes_per_s)));
+                if narrowest.is_none_or(|(rate, _)| bytes_per_s < rate) {
+                    narrowest = Some((bytes_per_s, fault));
+                }
+                continue;
             }
+            latency += fault.latency();
+            self.met(fault, length);
         }
-        write_queue.push(bytes, latency, rate);
+        let held_up = write_queue.push(bytes, latency, narrowest.map(|(rate, _)| rate));
+        if let Some((_, fault)) = narrowest
+            && held_up > 0
+        {
+            self.met(fault, held_up);
+        }
+    }
+
+    fn met(&self, fault: &ActiveFault, bytes: usize) {
+        self.hits.count_hit(fault);
+        fault.evidence.bytes(bytes);
     }
 }

@@ -24,6 +24,10 @@ const NARROW_WAIT: Duration = Duration::from_millis(200);
 /// larger ones come in bursts.
 const PIECE_OF_A_SECOND: u64 = 50;
 
+/// The shortest wait that a timer of this process carries out (tokio's resolution):
+/// bytes that a narrow link would hold for less pass at once.
+const WAIT_MIN: Duration = Duration::from_millis(1);
+
 #[derive(Debug)]
 enum Item {
     Bytes(Vec<u8>),
@@ -68,28 +72,38 @@ impl WriteQueue {
     }
 
     /// Appends bytes that go after the given time, at the given rate if there
-    /// is one.
-    pub(crate) fn push(&mut self, bytes: Vec<u8>, after: Duration, bytes_per_s: Option<u64>) {
+    /// is one. Returns how many of them the rate holds up, behind others or for
+    /// their own length.
+    pub(crate) fn push(
+        &mut self,
+        bytes: Vec<u8>,
+        after: Duration,
+        bytes_per_s: Option<u64>,
+    ) -> usize {
+        let now = Instant::now();
         let Some(rate) = bytes_per_s else {
             self.free = None;
             self.narrow_bytes_max = None;
-            self.append(Instant::now() + after, Item::Bytes(bytes));
-            return;
+            self.append(now + after, Item::Bytes(bytes));
+            return 0;
         };
         let wait_ms = u64::try_from((after + NARROW_WAIT).as_millis()).unwrap_or(u64::MAX);
         let held = (rate.saturating_mul(wait_ms) / 1000).max(NARROW_BYTES_MIN);
         let held = usize::try_from(held).unwrap_or(usize::MAX);
         self.narrow_bytes_max = Some(held.min(QUEUE_BYTES_MAX));
         let piece = usize::try_from((rate / PIECE_OF_A_SECOND).max(1)).unwrap_or(usize::MAX);
+        let mut held_up = 0;
         for piece in bytes.chunks(piece) {
-            let begins = self
-                .free
-                .map_or_else(Instant::now, |it| it.max(Instant::now()));
+            let begins = self.free.map_or(now, |it| it.max(now));
             let nanos = (piece.len() as u128 * 1_000_000_000) / u128::from(rate);
             let ends = begins + Duration::from_nanos(u64::try_from(nanos).unwrap_or(u64::MAX));
             self.free = Some(ends);
+            if ends - now >= WAIT_MIN {
+                held_up += piece.len();
+            }
             self.append(ends + after, Item::Bytes(piece.to_vec()));
         }
+        held_up
     }
 
     /// Appends the end of the stream.
@@ -189,6 +203,27 @@ mod tests {
         assert_eq!(room(Duration::from_millis(300), Some(1_024_000)), 512_000);
         assert_eq!(room(none, Some(1000)), 65_536);
         assert_eq!(room(none, Some(u64::MAX)), QUEUE_BYTES_MAX);
+    }
+
+    #[test]
+    fn only_bytes_that_wait_a_millisecond_are_held_up_by_a_rate() {
+        let none = Duration::ZERO;
+        let held_up = |bytes: usize, rate| {
+            let mut queue = WriteQueue::default();
+            queue.push(vec![0; bytes], none, Some(rate))
+        };
+        // Far above what comes: nothing waits.
+        assert_eq!(held_up(100_000, 1_000_000_000), 0);
+        assert_eq!(held_up(999, 1_000_000), 0);
+        // For its own length.
+        assert_eq!(held_up(1000, 1_000_000), 1000);
+        // Behind others, each of which is too short to wait.
+        let mut queue = WriteQueue::default();
+        let each = [600; 3].map(|bytes| queue.push(vec![0; bytes], none, Some(1_000_000)));
+        assert_eq!(each, [0, 600, 600]);
+        // A latency is not the rate's doing.
+        let after = Duration::from_secs(1);
+        assert_eq!(queue.push(vec![0; 9], after, None), 0);
     }
 
     #[test]

@@ -108,16 +108,36 @@ async fn latency_delays_both_ways_and_keeps_the_order() {
 async fn bandwidth_bounds_what_a_connection_carries() {
     let fixture = Fixture::start(echo()).await;
     let mut client = fixture.warm_client().await;
-    fixture
-        .add(FaultEffect::Bandwidth {
-            bytes_per_s: 200_000,
-            ways: Ways::Answers,
-        })
-        .await;
+    let limited = |bytes_per_s| FaultEffect::Bandwidth {
+        bytes_per_s,
+        ways: Ways::Answers,
+    };
+    let id = fixture.add(limited(200_000)).await;
     let since = Instant::now();
     let body = vec![3; 100_000];
     assert_eq!(client.ask(1, &body).await.unwrap(), body);
     assert!(since.elapsed() >= Duration::from_millis(450));
+    let evidence = fixture.heal(id).await;
+    assert_eq!(evidence.connections, 1);
+    assert!(evidence.bytes >= 96_000, "{evidence:?}");
+}
+
+#[tokio::test]
+async fn a_limit_above_what_a_connection_carries_meets_nothing() {
+    let fixture = Fixture::start(echo()).await;
+    let mut client = fixture.warm_client().await;
+    let id = fixture
+        .add(FaultEffect::Bandwidth {
+            bytes_per_s: 1_000_000_000,
+            ways: Ways::Both,
+        })
+        .await;
+    for correlation in 0..20 {
+        assert_eq!(client.ask(correlation, b"short").await.unwrap(), b"short");
+    }
+    let evidence = fixture.heal(id).await;
+    assert_eq!((evidence.connections, evidence.bytes), (0, 0));
+    assert_eq!(evidence.first_us, None);
 }
 
 #[tokio::test]
