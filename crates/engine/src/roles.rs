@@ -9,11 +9,20 @@ use cdc::form::Form;
 use model::ids::{GroupIx, MemberIx, ProducerIx, TopicIx};
 use model::plan::{PlannedTopic, ScenarioPlan};
 use model::scenario::{Config, Group, Producer, Transactions, Transform};
+use subject::clock::Clock;
 use subject::identity::ChangeTopic;
 use subject::role::{ConsumerRole, LargeRecords, ProducerRole, Role, TargetTopic, TransformRole};
 
+use crate::clients::Clients;
 use crate::reports::ReportDecoder;
-use crate::subjects::Site;
+
+/// The facts of a scenario that every role names.
+pub(crate) struct Site<'l> {
+    pub(crate) clock: Clock,
+    /// `bootstrap.servers`.
+    pub(crate) bootstrap: &'l str,
+    pub(crate) clients: &'l Clients,
+}
 
 /// The role of a producer.
 pub(crate) fn producer_role(

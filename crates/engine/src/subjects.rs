@@ -11,7 +11,6 @@ use model::plan::{PlannedTopic, ScenarioPlan};
 use model::scenario::Producer;
 use secret::Secrets;
 use stack::process::{Child, ChildSpec, Stream, Trouble};
-use subject::clock::Clock;
 use subject::role::{ClientEvent, Report, Role};
 use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader};
 use tokio::sync::watch;
@@ -26,7 +25,7 @@ use crate::panics::caught;
 use crate::processes::{Processes, subject_lost};
 use crate::recorder::HistoryRecorder;
 use crate::reports::{PendingOutput, ProducerReports, ReportDecoder, of_member};
-use crate::roles::producer_role;
+use crate::roles::{Site, producer_role};
 
 /// The command of our own program that drives a client.
 const DRIVE_CLIENT: &str = "drive-client";
@@ -100,14 +99,6 @@ pub(crate) struct Subject {
     not_recorded: Option<String>,
     // Closing it asks the subject to stop, should nothing else reach it.
     _stdin: tokio::process::ChildStdin,
-}
-
-/// The facts of a scenario that every role names.
-pub(crate) struct Site<'l> {
-    pub(crate) clock: Clock,
-    /// `bootstrap.servers`.
-    pub(crate) bootstrap: &'l str,
-    pub(crate) clients: &'l Clients,
 }
 
 impl Launcher {

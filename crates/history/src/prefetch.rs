@@ -44,8 +44,19 @@ struct Batch {
     end: Option<Result<Option<Tail>, Damage>>,
 }
 
+impl Reader {
+    /// Reads ahead in a thread of its own, so that two cores share the work.
+    /// Events, errors and the end are the same, in the same order.
+    ///
+    /// # Errors
+    /// When there is no thread to be had.
+    pub fn prefetch(self) -> Result<Prefetch, Damage> {
+        Prefetch::start(self)
+    }
+}
+
 impl Prefetch {
-    pub(crate) fn start(reader: Reader) -> Result<Self, Damage> {
+    fn start(reader: Reader) -> Result<Self, Damage> {
         let file = reader.path().to_owned();
         let (to_taker, full) = sync_channel(BATCHES);
         let (emptied, to_refill) = channel();

@@ -9,7 +9,6 @@ use crate::damage::{Damage, Tail};
 use crate::decode;
 use crate::delta::Delta;
 use crate::frames::Frames;
-use crate::prefetch::Prefetch;
 
 /// Reads a history, event by event, one frame in memory at a time.
 #[derive(Debug)]
@@ -58,15 +57,6 @@ impl Reader {
             frames_read: 0,
             failed: false,
         }
-    }
-
-    /// Reads ahead in a thread of its own, so that two cores share the work.
-    /// Events, errors and the end are the same, in the same order.
-    ///
-    /// # Errors
-    /// When there is no thread to be had.
-    pub fn prefetch(self) -> Result<Prefetch, Damage> {
-        Prefetch::start(self)
     }
 
     /// The file.
