@@ -79,7 +79,7 @@ impl Checker {
     }
 
     /// The same checker, which measures nothing: for histories whose clocks
-    /// tell too little.
+    /// tell too little, and where only findings are wanted.
     #[must_use]
     pub fn unmeasured(self) -> Self {
         Self {
