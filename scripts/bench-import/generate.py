@@ -1,14 +1,32 @@
 """Writes files as VerifiableProducer and VerifiableConsumer print them: LINES
-in all, into DIR. The same arguments give the same bytes."""
+in all, into DIR. The same arguments give the same bytes. With the word `sick`
+twelve records, far from each other, are not as they should be: four were never
+read, four were read twice, four were read with the value of another."""
 
 import sys
 
 LINES, DIR = int(sys.argv[1]), sys.argv[2]
+SICK = sys.argv[3:] == ["sick"]
 PARTITIONS, BATCH, POLL = 6, 400, 500
 START_MS = 1_795_446_836_164
 PER_MS = 100
 
 half = LINES // 2
+# Which record is not as it should be, and how.
+wrong = {half * (i + 1) // 13: ("unread", "twice", "other")[i % 3] for i in range(12)} if SICK else {}
+
+
+def readings(poll, low):
+    """The values and offsets of a poll, as they were read."""
+    for i, n in enumerate(poll):
+        how = wrong.get(n)
+        if how == "unread":
+            continue
+        yield (n + half if how == "other" else n), low + i
+        if how == "twice":
+            yield n, low + i
+
+
 ends = [0] * PARTITIONS
 # Runs of one partition, as the sticky partitioner makes them.
 with open(f"{DIR}/producer-1.jsonl", "w") as out:
@@ -49,15 +67,16 @@ for member in (1, 2):
                 if not poll:
                     continue
                 at = START_MS + poll[-1] // PER_MS + 5
+                read = list(readings(poll, low))
                 out.writelines(
                     f'{{"timestamp":{at},"name":"record_data","key":null,"value":"{n}",'
-                    f'"topic":"bench","partition":{p},"offset":{low + i}}}\n'
-                    for i, n in enumerate(poll)
+                    f'"topic":"bench","partition":{p},"offset":{offset}}}\n'
+                    for n, offset in read
                 )
                 high = low + len(poll)
                 out.write(
-                    f'{{"timestamp":{at},"name":"records_consumed","count":{len(poll)},"partitions":'
-                    f'[{{"topic":"bench","partition":{p},"count":{len(poll)},'
+                    f'{{"timestamp":{at},"name":"records_consumed","count":{len(read)},"partitions":'
+                    f'[{{"topic":"bench","partition":{p},"count":{len(read)},'
                     f'"minOffset":{low},"maxOffset":{high - 1}}}]}}\n'
                 )
                 out.write(

@@ -15,6 +15,7 @@ use model::event::Event;
 use model::scenario::words::counted;
 use model::verdict::{Counts, Finding, GroupMeasurements, Verdict};
 
+use crate::kept_events::KeptEvents;
 use crate::settings::Expected;
 
 /// Bytes of a history in EDN that are read at once.
@@ -45,6 +46,8 @@ pub(crate) enum ImportError {
         path: PathBuf,
         source: std::io::Error,
     },
+    #[error("cannot read the events that were kept in the directory for temporary files")]
+    Kept(#[from] history::Damage),
 }
 
 /// The verdict on a recording, and what it rests on.
@@ -63,6 +66,7 @@ pub(crate) struct JudgedImport {
 }
 
 /// What a reader of the verdict should know.
+#[derive(Clone)]
 struct Notes {
     all: Vec<String>,
     /// Producers that did not end by themselves.
@@ -109,19 +113,22 @@ fn judge_all(
     expected: Expected,
     examples: Examples,
 ) -> Result<JudgedImport, ImportError> {
-    let (mut analysis, notes) = loop {
-        let Some((analysis, notes)) = check(&mut recorded)? else {
+    let (mut analysis, notes, mut readings) = loop {
+        let mut readings = Readings::of(&mut recorded);
+        let Some((analysis, notes)) = check(&mut readings)? else {
             continue;
         };
         // Two records at one offset may be of two logs, one after the other.
-        if analysis.count(Anomaly::InconsistentOffsets) > 0 && recorded.split_log_lives()? {
+        if analysis.count(Anomaly::InconsistentOffsets) > 0
+            && readings.recorded.split_log_lives()?
+        {
             continue;
         }
-        break (analysis, notes);
+        break (analysis, notes, readings);
     };
     let mut explainer = Explainer::new(&analysis, examples);
     if !explainer.is_idle() {
-        recorded.convert(|event| explainer.observe(event))?;
+        readings.read(|event| explainer.observe(event))?;
         explainer.finish(&mut analysis);
     }
     let Expected { expectation, sends } = expected;
@@ -163,16 +170,56 @@ fn judge_all(
 
 /// Checks a recording, in as many readings as that takes; none when what was
 /// told turned out to be void.
-fn check(recorded: &mut Recorded) -> Result<Option<(Analysis, Notes)>, ImportError> {
+fn check(readings: &mut Readings<'_>) -> Result<Option<(Analysis, Notes)>, ImportError> {
     let mut checker = Checker::new().unmeasured();
     loop {
-        let Round::Whole(notes) = recorded.convert(|event| checker.observe(event))? else {
+        let Round::Whole(notes) = readings.read(|event| checker.observe(event))? else {
             return Ok(None);
         };
         match checker.end_pass() {
             Pass::Done(analysis) => return Ok(Some((*analysis, notes))),
             Pass::Repeat(next) => checker = *next,
         }
+    }
+}
+
+/// The readings of a recording: the first of its files, as a healthy one needs no other;
+/// the second of its files, and its events are kept; all others of those.
+struct Readings<'r> {
+    recorded: &'r mut Recorded,
+    is_first: bool,
+    kept: Option<(KeptEvents, Notes)>,
+}
+
+impl<'r> Readings<'r> {
+    fn of(recorded: &'r mut Recorded) -> Self {
+        Self {
+            recorded,
+            is_first: true,
+            kept: None,
+        }
+    }
+
+    /// Shows every event, in the same order each time.
+    fn read(&mut self, mut sink: impl FnMut(&Event)) -> Result<Round, ImportError> {
+        if let Some((kept, notes)) = &self.kept {
+            kept.show(sink)?;
+            return Ok(Round::Whole(notes.clone()));
+        }
+        if std::mem::take(&mut self.is_first) {
+            return self.recorded.convert(sink);
+        }
+        let mut keep = KeptEvents::new();
+        let round = self.recorded.convert(|event| {
+            keep.keep(event);
+            sink(event);
+        })?;
+        if let Round::Whole(notes) = &round
+            && keep.complete()
+        {
+            self.kept = Some((keep, notes.clone()));
+        }
+        Ok(round)
     }
 }
 

@@ -13,6 +13,7 @@ mod import_summary;
 mod imported;
 mod interrupt;
 mod judgement;
+mod kept_events;
 mod live;
 mod log_excerpts;
 mod machine;
