@@ -1,12 +1,13 @@
-# Two commands do everything, set-up included:
-#   make test-kafka-delivery   proves the delivery guarantees on real Kafka
-#   make test                  checks ackproof itself, the real stack included
+# Three commands do everything, set-up included:
+#   make test-kafka-delivery      proves the delivery guarantees on real Kafka
+#   make test-kafka-performance   measures rates and latencies, and what guarantees cost
+#   make test                     checks ackproof itself, the real stack included
 
 ACKPROOF := target/release/ackproof
 # More arguments for `ackproof run`, such as: make test-kafka-delivery ARGS="--repeat 5 --seed 41"
 ARGS ?=
 
-.PHONY: test-kafka-delivery test-kafka-catalogue test lint unit docs schemas sample java-subject man publish-check checks setup build fetch bench mutants machinery test-clients test-alerts oldest settings audit-defaults finding-success-without-offset finding-debezium-first-row
+.PHONY: test-kafka-delivery test-kafka-catalogue test-kafka-performance test lint unit docs schemas sample java-subject man publish-check checks setup build fetch bench mutants machinery test-clients test-alerts oldest settings audit-defaults finding-success-without-offset finding-debezium-first-row
 
 test-kafka-delivery: fetch
 	$(ACKPROOF) run delivery limitations $(ARGS)
@@ -14,6 +15,12 @@ test-kafka-delivery: fetch
 # Every scenario: each way to lose, double or reorder records, and what prevents it.
 test-kafka-catalogue: fetch
 	$(ACKPROOF) run all $(ARGS)
+
+# Rates, latencies and what guarantees cost: quick, or with FULL=1 the whole loads.
+FULL ?=
+
+test-kafka-performance: fetch
+	$(ACKPROOF) bench $(if $(FULL),--full,--quick) $(ARGS)
 
 test: lint unit machinery
 
@@ -48,6 +55,7 @@ publish-check: setup
 schemas:
 	UPDATE_SCHEMAS=1 cargo test --package ackproof-model --lib --locked schema
 	UPDATE_SCHEMAS=1 cargo test --package ackproof-subject --lib --locked schema
+	UPDATE_SCHEMAS=1 cargo test --package ackproof-bench --lib --locked schema
 	UPDATE_SCHEMAS=1 cargo test --package ackproof-audit --test rules --locked reference
 
 # The sample report in docs/sample, out of a recorded run.

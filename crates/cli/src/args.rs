@@ -54,6 +54,8 @@ pub(crate) enum Command {
     /// Run scenarios with several clients or versions, and compare the
     /// guarantees
     Matrix(MatrixArgs),
+    /// Measure rates and latencies, and what guarantees cost
+    Bench(BenchArgs),
     /// Delete topics and groups that a killed run left in your cluster
     Cleanup(CleanupArgs),
     /// Write a first scenario of your own, with an explanation of every line
@@ -390,7 +392,8 @@ Exit codes:
 #[derive(Debug, Args)]
 #[command(after_help = DIFF_HELP)]
 pub(crate) struct DiffArgs {
-    /// A run directory, its `report.html` or its `verdict.json`
+    /// A run directory, its `report.html` or its `verdict.json`; or the
+    /// `performance.json` of benchmarks, on both sides
     #[arg(value_name = "BEFORE")]
     pub(crate) before: PathBuf,
     /// The later one
@@ -637,6 +640,7 @@ pub(crate) struct StackUpArgs {
 }
 
 mod audit;
+mod bench;
 #[cfg(test)]
 mod examples;
 #[cfg(test)]
@@ -645,3 +649,4 @@ mod lag;
 
 pub(crate) use self::lag::{AlertsCommand, AlertsInitArgs, Exporter, LagArgs};
 pub(crate) use audit::{AuditArgs, AuditFormat, FailOn};
+pub(crate) use bench::BenchArgs;

@@ -3,6 +3,7 @@
 
 pub(crate) mod alerts;
 pub(crate) mod audit;
+pub(crate) mod bench;
 pub(crate) mod check;
 pub(crate) mod cleanup;
 pub(crate) mod client;

@@ -98,6 +98,7 @@ fn carry_out(command: &Command) -> Result<Exit, Failure> {
     match command {
         Command::Run(args) => in_runtime(commands::run::run(args)),
         Command::Matrix(args) => in_runtime(commands::matrix::matrix(args)),
+        Command::Bench(args) => in_runtime(commands::bench::bench(args)),
         Command::Cleanup(args) => in_runtime(commands::cleanup::cleanup(args)),
         Command::Init(args) => commands::init::init(args),
         Command::List(args) => commands::list::list(args),

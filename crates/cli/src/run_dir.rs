@@ -77,6 +77,13 @@ pub(crate) struct Results {
     pub(crate) badge: String,
 }
 
+/// What the benchmarks of a run measured, as text.
+pub(crate) struct Performance {
+    pub(crate) json: String,
+    pub(crate) page: String,
+    pub(crate) report: String,
+}
+
 /// A directory that holds, or is to hold, a run.
 #[derive(Clone, Debug)]
 pub(crate) struct RunDir {
@@ -239,6 +246,13 @@ impl RunDir {
     pub(crate) fn write_matrix(&self, markdown: &str, json: &str) -> Result<(), RunDirError> {
         self.write("matrix.md", markdown)?;
         self.write("matrix.json", json)
+    }
+
+    /// Writes what its benchmarks measured.
+    pub(crate) fn write_performance(&self, results: &Performance) -> Result<(), RunDirError> {
+        self.write("performance.html", &results.page)?;
+        self.write("performance.md", &results.report)?;
+        self.write("performance.json", &results.json)
     }
 
     /// The configurations in force, as far as the run recorded them, by whose

@@ -16,8 +16,8 @@ use import::kafkatest::{Cleaning, Source};
 use model::event::Cleanup;
 use model::ids::RunId;
 use model::plan::{RunPlan, ScenarioPlan};
-use model::scenario::NamedReleases;
 use model::scenario::client::ChosenClients;
+use model::scenario::{NamedReleases, Scenario};
 use proxy::HostPort;
 use stack::artefacts::{ArtefactRequest, Parts, Versions, supported};
 
@@ -140,6 +140,46 @@ impl RunSettings {
             } else {
                 Brokers::Cluster(args.bootstrap.clone())
             },
+        })
+    }
+
+    /// These scenarios, each once and in this order, on brokers of ours. None may
+    /// be left out.
+    pub(crate) fn of_scenarios(
+        scenarios: &[Scenario],
+        versions: &VersionArgs,
+        seed: u64,
+        out: PathBuf,
+    ) -> Result<Self, Failure> {
+        let request = artefacts(versions, Parts::Kafka);
+        let line = supported(&request).map_err(|error| Failure::usage(&error))?;
+        let plan = RunPlan::new(new_run_id(), seed, BTreeMap::new(), scenarios, 1);
+        check_folders(&plan).map_err(|error| {
+            Failure::usage(&error).hint("give the scenario another `name` in its file")
+        })?;
+        let by_name: BTreeSet<String> = scenarios.iter().map(|it| it.name.clone()).collect();
+        let usage = |error| Failure::usage(&error);
+        let plan = plan.with_clients(&ChosenClients::default(), engine::check);
+        refuse_misfits(&plan, &by_name, "with these clients").map_err(usage)?;
+        let plan = plan.on_kafka(line);
+        let on = format!("on Kafka {}.{}", line.0, line.1);
+        refuse_misfits(&plan, &by_name, &on).map_err(usage)?;
+        let plan = plan.on_releases(&releases_of(versions));
+        refuse_misfits(&plan, &by_name, "on these releases").map_err(usage)?;
+        let captures = scenarios.iter().any(|scenario| scenario.capture.is_some());
+        let parts = if captures {
+            Parts::KafkaAndCdc
+        } else {
+            Parts::Kafka
+        };
+        Ok(Self {
+            plan,
+            by_name,
+            out,
+            jobs: NonZeroUsize::MIN,
+            format: RunFormat::Human,
+            fail_fast: false,
+            brokers: Brokers::Embedded(ArtefactRequest { parts, ..request }),
         })
     }
 

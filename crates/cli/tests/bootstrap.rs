@@ -11,6 +11,7 @@ use std::process::{Child, Command, Output, Stdio};
 use std::time::Duration;
 
 use model::ids::{GroupId, Offset, ProducerIx, RunId, TopicName, TopicPartition};
+use model::pace::Pace;
 use model::plan::{OwnNames, RunPlan};
 use model::scenario::{Commit, Fence};
 use rustix::process::Signal;
@@ -100,9 +101,12 @@ impl TheirCluster {
             }],
             partition_seed: 1,
             records: THEIR_RECORDS,
-            records_per_s: 1000,
+            pace: Pace::steady(1000),
+            begin_at: None,
             record_bytes: 200,
             large: None,
+            compressible_percent: 0,
+            is_silent: false,
             keys: None,
             config: config(&[("acks", "all")]),
         }));

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 
 use cdc::form::Form;
-use model::ids::{GroupIx, MemberIx, ProducerIx, TopicIx};
+use model::ids::{GroupIx, MemberIx, Micros, ProducerIx, TopicIx};
 use model::plan::{PlannedTopic, ScenarioPlan};
 use model::scenario::{Config, Group, Producer, Transactions, Transform};
 use subject::clock::Clock;
@@ -31,6 +31,7 @@ pub(crate) fn producer_role(
     number: ProducerIx,
     producer: &Producer,
     topics: &[PlannedTopic],
+    traffic_began: Micros,
 ) -> Role {
     Role::Producer(ProducerRole {
         clock: site.clock,
@@ -41,12 +42,17 @@ pub(crate) fn producer_role(
         topics: topics.iter().map(to_topic).collect(),
         partition_seed: plan.seed,
         records: producer.records,
-        records_per_s: producer.records_per_s,
+        pace: producer.pace(),
+        begin_at: producer
+            .start_ms
+            .map(|ms| Micros::new(traffic_began.get().saturating_add(ms.saturating_mul(1000)))),
         record_bytes: producer.record_bytes,
         large: producer
             .large_every
             .zip(producer.large_bytes)
             .map(|(every, bytes)| LargeRecords { every, bytes }),
+        compressible_percent: producer.compressible_percent,
+        is_silent: false,
         keys: producer.keys,
         config: producer.config.plain(),
     })

@@ -21,6 +21,8 @@ pub struct Embedded {
     pub others: BTreeMap<NamedReleases, (stack::artefacts::Artefacts, stack::archive::Archives)>,
     /// What runs them.
     pub java: stack::java::Java,
+    /// Whether they are to start fast or to run fast.
+    pub compiler: stack::jvm::Compiler,
 }
 
 /// Where and with what to run.

@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use model::event::{Body, Isolation};
-use model::ids::{GroupIx, MemberIx, ProducerIx, TopicIx};
+use model::ids::{GroupIx, MemberIx, Micros, ProducerIx, TopicIx};
 use model::plan::{PlannedTopic, ScenarioPlan};
 use model::scenario::Producer;
 use secret::Secrets;
@@ -332,8 +332,10 @@ pub(crate) async fn run_producer(
     number: ProducerIx,
     producer: &Producer,
     topics: &[PlannedTopic],
+    traffic_began: Micros,
 ) -> Result<(), EngineError> {
-    let role = producer_role(&launcher.site(), plan, number, producer, topics);
+    let site = launcher.site();
+    let role = producer_role(&site, plan, number, producer, topics, traffic_began);
     let name = format!("producer {number}");
     let source = ReportSource::Producer(ProducerReports {
         producer: number,

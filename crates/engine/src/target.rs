@@ -72,6 +72,7 @@ impl Target {
         let mut spec = StackSpec::new(folder);
         let (artefacts, archives) = files_for(plan, embedded)?;
         spec.archives = archives.clone();
+        spec.compiler = embedded.compiler;
         spec.brokers = topology.brokers;
         spec.broker_config = topology.config.plain();
         if plan.scenario.leads_to(Consequence::PowerLost) {

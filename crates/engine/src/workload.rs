@@ -212,7 +212,9 @@ impl<'w> Workload<'w> {
             let (launcher, plan) = (self.launcher.clone(), self.plan.clone());
             let (producer, number) = (producer.clone(), ProducerIx::new(number));
             producing.spawn(async move {
-                caught(run_producer(&launcher, &plan, number, &producer, &topics)).await
+                let sent =
+                    run_producer(&launcher, &plan, number, &producer, &topics, traffic_began);
+                caught(sent).await
             });
         }
         let producing = async {

@@ -9,6 +9,7 @@ pub mod claim;
 pub mod course;
 pub mod event;
 pub mod ids;
+pub mod pace;
 pub mod plan;
 pub mod record;
 pub mod scenario;

@@ -323,7 +323,10 @@ impl ScenarioPlan {
         let sending_ms = scenario
             .producers
             .iter()
-            .map(|p| at_pace(p.records, u64::from(p.records_per_s)))
+            .map(|p| {
+                let start_ms = p.start_ms.unwrap_or(0);
+                start_ms.saturating_add(p.pace().lasts_ms(p.records))
+            })
             .max()
             .unwrap_or(0);
         let sending_per_s: u64 = scenario

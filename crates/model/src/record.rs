@@ -9,13 +9,16 @@
 //!
 //! The checksum covers everything before it, the padding is derived from the
 //! checksum and the size is named, so a flipped, cut or grown value is
-//! recognised as corrupt. The topic is part of the identity because clients
+//! recognised as corrupt. BYTES may be followed by `c` and a number: so many of
+//! every 100 bytes of the padding are one letter, and the value compresses. The topic is part of the identity because clients
 //! have put records into the wrong topic (KAFKA-19012).
 
 use crate::event::{ChangeContent, Content};
 use crate::ids::{ChangeId, ProducerIx, RecordId, RunId, Sequence};
 
 const MAGIC: &str = "ackproof1|";
+/// The letter of padding that compresses.
+const ALIKE: u8 = b'=';
 
 /// Bytes of a value that are not padding, at most, without the topic's name.
 pub const OVERHEAD_BYTES_MAX: usize = 96;
@@ -23,9 +26,24 @@ pub const OVERHEAD_BYTES_MAX: usize = 96;
 /// The value of a record, exactly `bytes` long; longer where the identity
 /// itself needs more.
 pub fn encode(run: RunId, topic: &str, record: RecordId, bytes: usize) -> Vec<u8> {
+    encode_compressible(run, topic, record, bytes, 0)
+}
+
+/// The same, where so many of every 100 bytes of the padding are one letter.
+pub fn encode_compressible(
+    run: RunId,
+    topic: &str,
+    record: RecordId,
+    bytes: usize,
+    percent: u8,
+) -> Vec<u8> {
+    let alike = match percent {
+        0 => String::new(),
+        percent => format!("c{percent}"),
+    };
     let identity = |size: usize| {
         let head = format!(
-            "{MAGIC}{run}|{topic}|{}|{}|{size}|",
+            "{MAGIC}{run}|{topic}|{}|{}|{size}{alike}|",
             record.producer, record.sequence
         );
         let crc = crc32fast::hash(head.as_bytes());
@@ -41,7 +59,7 @@ pub fn encode(run: RunId, topic: &str, record: RecordId, bytes: usize) -> Vec<u8
     }
     let length = value.len();
     value.resize(size, 0);
-    pad(&mut value[length..], crc);
+    pad(&mut value[length..], crc, percent);
     value
 }
 
@@ -111,12 +129,17 @@ fn parse(value: &[u8]) -> Option<Parsed<'_>> {
     let topic = fields.next()?;
     let producer = fields.next()?.parse().ok()?;
     let sequence = fields.next()?.parse().ok()?;
-    let bytes: usize = fields.next()?.parse().ok()?;
+    let size = fields.next()?;
+    let (bytes, percent) = match size.split_once('c') {
+        None => (size, 0),
+        Some((bytes, percent)) => (bytes, percent.parse().ok()?),
+    };
+    let bytes: usize = bytes.parse().ok()?;
     if bytes != value.len() {
         return None;
     }
     let padding = value.get(head_end + 1..)?;
-    padding_matches(padding, crc).then_some(Parsed {
+    padding_matches(padding, crc, percent).then_some(Parsed {
         run,
         topic,
         record: RecordId {
@@ -127,27 +150,34 @@ fn parse(value: &[u8]) -> Option<Parsed<'_>> {
 }
 
 /// A cheap stream of bytes from a seed (xorshift32): the padding neither
-/// compresses to nothing nor repeats between records.
-fn padding_stream(crc: u32) -> impl Iterator<Item = u8> {
+/// compresses to nothing nor repeats between records, but for so many of every
+/// 100 bytes as are asked to.
+fn padding_stream(crc: u32, percent: u8) -> impl Iterator<Item = u8> {
     let mut state = crc | 1;
-    std::iter::repeat_with(move || {
+    let random = std::iter::repeat_with(move || {
         state ^= state << 13;
         state ^= state >> 17;
         state ^= state << 5;
         state.to_le_bytes()
     })
-    .flatten()
+    .flatten();
+    let places = (0..100u8).cycle();
+    places.zip(random).map(
+        move |(place, byte)| {
+            if place < percent { ALIKE } else { byte }
+        },
+    )
 }
 
-fn pad(padding: &mut [u8], crc: u32) {
-    for (byte, made) in padding.iter_mut().zip(padding_stream(crc)) {
+fn pad(padding: &mut [u8], crc: u32, percent: u8) {
+    for (byte, made) in padding.iter_mut().zip(padding_stream(crc, percent)) {
         *byte = made;
     }
 }
 
-fn padding_matches(padding: &[u8], crc: u32) -> bool {
+fn padding_matches(padding: &[u8], crc: u32, percent: u8) -> bool {
     padding
         .iter()
         .copied()
-        .eq(padding_stream(crc).take(padding.len()))
+        .eq(padding_stream(crc, percent).take(padding.len()))
 }

@@ -6,6 +6,7 @@ use secret::Secrets;
 use serde::{Deserialize, Serialize};
 
 use crate::claim::Guarantee;
+use crate::pace::Pace;
 use client::{ClientExpectation, ClientSpec};
 
 mod captured;
@@ -116,6 +117,14 @@ pub struct Scenario {
 /// Keys that one producer's records have, at most: the checker knows of each
 /// where its latest record stands.
 pub const KEYS_MAX: u64 = 100_000;
+
+/// Steps of a producer's rate, at most.
+pub const STEPS_MAX: usize = 10_000;
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde asks for it")]
+const fn is_zero(percent: &u8) -> bool {
+    *percent == 0
+}
 
 fn own_suite() -> String {
     "own".to_owned()
@@ -262,6 +271,21 @@ pub struct Producer {
     /// How many a second.
     #[cfg_attr(test, schemars(range(min = 1, max = u32::MAX)))]
     pub records_per_s: u32,
+    /// Rates of the first steps, in records a second, each for `step_ms`;
+    /// `records_per_s` holds behind them. 0 is a pause.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[cfg_attr(test, schemars(length(max = STEPS_MAX)))]
+    pub steps_per_s: Vec<u32>,
+    /// The length of a step, in milliseconds. Goes with `steps_per_s`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(test, schemars(range(min = 1, max = crate::schema::DURATION_MS_MAX)))]
+    pub step_ms: Option<u64>,
+    /// When its schedule begins, in milliseconds from the beginning of traffic,
+    /// whether its client is ready or not. Where it is missing, when the client
+    /// is ready.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(test, schemars(range(max = crate::schema::DURATION_MS_MAX)))]
+    pub start_ms: Option<u64>,
     /// Bytes of each value: at least 96 and the topic's name, which a record's
     /// identity may take.
     #[cfg_attr(test, schemars(range(min = crate::record::OVERHEAD_BYTES_MAX + 1, max = 900_000)))]
@@ -275,6 +299,11 @@ pub struct Producer {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[cfg_attr(test, schemars(range(min = crate::record::OVERHEAD_BYTES_MAX + 1, max = 10_000_000)))]
     pub large_bytes: Option<u32>,
+    /// How many of every 100 bytes of a value's padding are one letter; the
+    /// others are random, drawn from the record's identity.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    #[cfg_attr(test, schemars(range(max = 100)))]
+    pub compressible_percent: u8,
     /// How many keys its records have, in turn; those of one key go to one
     /// partition. Where it is missing, every record has a key of its own.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -290,6 +319,15 @@ pub struct Producer {
 }
 
 impl Producer {
+    /// Its rates, from the first record to the last.
+    pub fn pace(&self) -> Pace {
+        Pace {
+            steps_per_s: self.steps_per_s.clone(),
+            step_ms: self.step_ms.unwrap_or(0),
+            records_per_s: self.records_per_s,
+        }
+    }
+
     /// The topics that it sends to, in turn.
     pub fn topics(&self) -> impl Iterator<Item = &str> {
         std::iter::once(&self.topic)

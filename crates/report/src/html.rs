@@ -31,9 +31,11 @@ use crate::page_data;
 use crate::run::{Run, Word};
 use crate::{names, section};
 
+pub use chart::Scale;
 pub use logs::LogExcerpt;
 
-const STYLE: &str = include_str!("html/page.css");
+/// The style sheet of the page.
+pub const STYLE: &str = include_str!("html/page.css");
 /// Copies a command. The page is whole without it.
 const SCRIPT: &str = include_str!("html/copy.js");
 

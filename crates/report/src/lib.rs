@@ -28,6 +28,11 @@ use model::plan::RunPlan;
 use model::scenario::Config;
 use model::verdict::RunVerdict;
 
+/// What another page of the same form is made of.
+pub mod page {
+    pub use crate::html::{STYLE, Scale};
+}
+
 pub use badge::badge;
 pub use diff::{Diff, Difference, Direction};
 pub use html::{LogExcerpt, Recorded, html};

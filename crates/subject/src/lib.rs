@@ -107,7 +107,11 @@ pub fn run() -> Result<(), SubjectError> {
     stop.on_end_of_input();
     match role {
         Role::Producer(role) => {
-            let reporter = Reporter::to_stdout(role.clock);
+            let reporter = if role.is_silent {
+                Reporter::silent(role.clock)
+            } else {
+                Reporter::to_stdout(role.clock)
+            };
             producer::produce(&role, open(&role.client)?, &stop, reporter)
         }
         Role::Consumer(role) => {

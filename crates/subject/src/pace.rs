@@ -2,43 +2,39 @@
 //! reads; knows nothing of what is done at that moment.
 
 use model::ids::Micros;
+use model::pace::{Moments, Pace};
 
-const SECOND_US: u128 = 1_000_000;
-
-/// An absolute schedule: record n is due at start + n/rate, whatever happened
+/// An absolute schedule: record n is due at its moment from the start, whatever happened
 /// to the records before it, so it never drifts.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct Schedule {
     start: Micros,
-    per_s: u128,
+    moments: Moments,
     records: u64,
 }
 
 impl Schedule {
-    /// `records` records from `start` on, `records_per_s` a second (at least
-    /// one).
-    pub(crate) fn new(start: Micros, records_per_s: u32, records: u64) -> Self {
+    /// `records` records from `start` on, at this pace.
+    pub(crate) fn new(start: Micros, pace: &Pace, records: u64) -> Self {
         Self {
             start,
-            per_s: u128::from(records_per_s.max(1)),
+            moments: pace.moments(),
             records,
         }
     }
 
     /// How many records are due by `now`.
-    pub(crate) fn due_by(self, now: Micros) -> u64 {
+    pub(crate) fn due_by(&self, now: Micros) -> u64 {
         if now < self.start {
             return 0;
         }
-        let elapsed_us = u128::from(now.since(self.start).get());
-        let due = elapsed_us * self.per_s / SECOND_US + 1;
-        u64::try_from(due).map_or(self.records, |due| due.min(self.records))
+        let due = self.moments.due_by(now.since(self.start).get());
+        due.min(self.records)
     }
 
     /// When record `n` (from 0) is due; rounded up, so that it is due then.
-    pub(crate) fn due_at(self, n: u64) -> Micros {
-        let after_us = (u128::from(n) * SECOND_US).div_ceil(self.per_s);
-        let after_us = u64::try_from(after_us).unwrap_or(u64::MAX);
+    pub(crate) fn due_at(&self, n: u64) -> Micros {
+        let after_us = self.moments.due_at(n);
         Micros::new(self.start.get().saturating_add(after_us))
     }
 }
@@ -88,7 +84,7 @@ mod tests {
 
     #[test]
     fn a_record_is_due_at_its_own_moment() {
-        let schedule = Schedule::new(START, 100, 1000);
+        let schedule = Schedule::new(START, &Pace::steady(100), 1000);
         assert_eq!(schedule.due_by(Micros::new(0)), 0);
         assert_eq!(schedule.due_by(START), 1);
         assert_eq!(schedule.due_by(after_ms(9)), 1);
@@ -98,7 +94,7 @@ mod tests {
 
     #[test]
     fn a_late_start_of_one_record_does_not_move_the_others() {
-        let schedule = Schedule::new(START, 100, 1000);
+        let schedule = Schedule::new(START, &Pace::steady(100), 1000);
         assert_eq!(schedule.due_by(after_ms(5000)), 501);
         assert_eq!(schedule.due_by(after_ms(60_000)), 1000);
     }
@@ -118,7 +114,7 @@ mod tests {
         fn a_record_is_due_exactly_when_the_schedule_says(
             rate in 1u32..2_000_000, n in 0u64..10_000_000,
         ) {
-            let schedule = Schedule::new(START, rate, u64::MAX);
+            let schedule = Schedule::new(START, &Pace::steady(rate), u64::MAX);
             let due = schedule.due_at(n);
             prop_assert!(schedule.due_by(due) > n);
             if n > 0 {

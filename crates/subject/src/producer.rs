@@ -72,7 +72,8 @@ impl Rebalanced for Alone {
 
 fn send_all(role: &ProducerRole, stop: &Stop, session: &mut Session) -> Result<(), SubjectError> {
     let clock = session.reporter.clock();
-    let schedule = Schedule::new(clock.now(), role.records_per_s, role.records);
+    let start = role.begin_at.unwrap_or_else(|| clock.now());
+    let schedule = Schedule::new(start, &role.pace, role.records);
     let mut next = 0;
     while next < role.records && !stop.asked() {
         let due = schedule.due_by(clock.now()).min(next + BURST_MAX);
@@ -107,7 +108,8 @@ fn send(
         sequence,
     };
     let bytes = usize::try_from(role.bytes_of(sequence)).unwrap_or(usize::MAX);
-    let value = record::encode(role.run, topic, identity, bytes);
+    let percent = role.compressible_percent;
+    let value = record::encode_compressible(role.run, topic, identity, bytes, percent);
     session.reporter.say(ClientEvent::Sent {
         sequence,
         partition,

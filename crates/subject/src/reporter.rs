@@ -14,6 +14,7 @@ use crate::role::{ClientEvent, Report};
 pub(crate) struct Reporter {
     clock: Clock,
     out: Mutex<Out>,
+    is_silent: bool,
 }
 
 struct Out {
@@ -27,9 +28,18 @@ impl Reporter {
         Self::new(clock, Box::new(io::stdout()))
     }
 
+    /// Reports the beginning and the end only.
+    pub(crate) fn silent(clock: Clock) -> Self {
+        Self {
+            is_silent: true,
+            ..Self::to_stdout(clock)
+        }
+    }
+
     fn new(clock: Clock, to: Box<dyn Write + Send>) -> Self {
         Self {
             clock,
+            is_silent: false,
             out: Mutex::new(Out { to, failed: None }),
         }
     }
@@ -41,6 +51,10 @@ impl Reporter {
 
     /// Writes a line, and returns when the pipe has it.
     pub(crate) fn say(&self, what: ClientEvent) {
+        let is_end = matches!(what, ClientEvent::Ready { .. } | ClientEvent::Ended);
+        if self.is_silent && !is_end {
+            return;
+        }
         let mut out = self.lock();
         // Stamped under the lock, so that lines are in the order of time.
         let report = Report {

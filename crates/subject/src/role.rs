@@ -12,6 +12,7 @@ use std::path::PathBuf;
 
 use model::event::{CommitResult, Content, ErrorCause, Intent, TransactionOutcome};
 use model::ids::{Micros, Offset, PartitionIndex, ProducerIx, RunId, Sequence, TransactionIx};
+use model::pace::Pace;
 use model::plan::{key_turn, partition_for, topic_for};
 use model::scenario::{Commit, CommitWhen, Fence};
 use serde::{Deserialize, Serialize};
@@ -65,13 +66,24 @@ pub struct ProducerRole {
     pub partition_seed: u64,
     /// How many records.
     pub records: u64,
-    /// How many a second, evenly.
-    pub records_per_s: u32,
+    /// When each of them is due.
+    pub pace: Pace,
+    /// When the first of them is due, by the clock; when the client is ready
+    /// where that is open.
+    #[serde(default)]
+    pub begin_at: Option<Micros>,
     /// Bytes of each value.
     pub record_bytes: u32,
     /// The records that are larger, if any.
     #[serde(default)]
     pub large: Option<LargeRecords>,
+    /// How many of every 100 bytes of padding are one letter.
+    #[serde(default)]
+    pub compressible_percent: u8,
+    /// Whether only its beginning and its end are reported: what reports cost is
+    /// measured so, and there is nothing to judge then.
+    #[serde(default)]
+    pub is_silent: bool,
     /// How many keys the records have, in turn; each its own where absent.
     #[serde(default)]
     pub keys: Option<u64>,

@@ -6,6 +6,7 @@ use std::collections::BTreeMap;
 
 use model::event::{CommitResult, Content};
 use model::ids::{Micros, Offset, PartitionIndex, ProducerIx, RecordId, RunId, Sequence};
+use model::pace::Pace;
 use model::scenario::{Commit, Fence};
 use proptest::prelude::*;
 use subject::clock::Clock;
@@ -115,9 +116,12 @@ proptest! {
             topics: vec![TargetTopic { name: name.clone(), partitions: 3 }],
             partition_seed: seed,
             records,
-            records_per_s: rate,
+            pace: Pace { steps_per_s: vec![rate, 0], step_ms: seed, records_per_s: rate },
+            begin_at: (rate > 0).then(|| Micros::new(seed)),
             record_bytes: rate,
             large: (rate > 0).then_some(LargeRecords { every: seed, bytes: rate }),
+            compressible_percent: 50,
+            is_silent: rate > 5,
             keys: Some(20),
             config: config.clone(),
         });

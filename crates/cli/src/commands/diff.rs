@@ -4,6 +4,8 @@ use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 
+use bench::PerformanceDiff;
+use bench::performance::{Performance, SCHEMA as PERFORMANCE};
 use report::{Compared, Diff, NotComparable};
 
 use crate::args::{DiffArgs, DiffFormat};
@@ -25,6 +27,9 @@ enum DiffError {
 }
 
 pub(crate) fn diff(args: &DiffArgs) -> Result<Exit, Failure> {
+    if let (Some(before), Some(after)) = (performance(&args.before), performance(&args.after)) {
+        return of_benchmarks(&before, &after, args.format);
+    }
     let side = |path: &Path| {
         read(path).map_err(|error| {
             Failure::usage(&error)
@@ -33,6 +38,33 @@ pub(crate) fn diff(args: &DiffArgs) -> Result<Exit, Failure> {
     };
     let diff = Diff::new(&side(&args.before)?, &side(&args.after)?);
     match args.format {
+        DiffFormat::Human => print(&diff.text())?,
+        DiffFormat::Markdown => print_raw(&diff.markdown())?,
+        DiffFormat::Json => {
+            print_raw(&diff.json().map_err(|error| Failure::environment(&error))?)?;
+        }
+    }
+    Ok(if diff.has_regression() {
+        Exit::Violated
+    } else {
+        Exit::Held
+    })
+}
+
+/// What benchmarks measured, where a file holds that.
+fn performance(path: &Path) -> Option<Performance> {
+    let text = fs::read_to_string(path).ok()?;
+    let performance: Performance = serde_json::from_str(&text).ok()?;
+    (performance.schema == PERFORMANCE).then_some(performance)
+}
+
+fn of_benchmarks(
+    before: &Performance,
+    after: &Performance,
+    format: DiffFormat,
+) -> Result<Exit, Failure> {
+    let diff = PerformanceDiff::new(before, after);
+    match format {
         DiffFormat::Human => print(&diff.text())?,
         DiffFormat::Markdown => print_raw(&diff.markdown())?,
         DiffFormat::Json => {

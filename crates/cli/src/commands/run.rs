@@ -14,6 +14,7 @@ use model::verdict::RunVerdict;
 use proxy::HostPort;
 use report::{badge, html, junit, markdown, verdict_json};
 use stack::archive::Archives;
+use stack::jvm::Compiler;
 use stack::training::Training;
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinSet;
@@ -166,7 +167,7 @@ async fn make_ready(settings: &mut RunSettings, before: Option<Ready>) -> Result
 }
 
 impl Ready {
-    fn brokers(&self) -> Brokers {
+    pub(crate) fn brokers(&self) -> Brokers {
         match self {
             Self::Embedded(provision) => {
                 let Provision {
@@ -184,6 +185,7 @@ impl Ready {
                     artefacts: artefacts.clone(),
                     others: others.collect(),
                     java: java.clone(),
+                    compiler: Compiler::FastStart,
                 }))
             }
             Self::Cluster(bootstrap) => Brokers::Cluster(bootstrap.clone()),
@@ -494,30 +496,12 @@ impl Run {
     }
 
     fn write_results(&self, verdict: &RunVerdict) -> Result<(), Failure> {
-        let plan = &self.settings.plan;
-        let configurations = self.dir.configurations(plan);
-        let recorded = recorded(&self.dir, plan, verdict);
-        let results = Results {
-            verdict: json(verdict)?,
-            page: html(plan, verdict, &configurations, &recorded),
-            report: markdown(plan, verdict, &configurations, &recorded.courses),
-            junit: junit(plan, verdict).map_err(|error| Failure::environment(&error))?,
-            badge: badge(plan, verdict).map_err(|error| Failure::environment(&error))?,
-        };
-        // What has happened is written beside what was planned: judged again, it
-        // gives the same verdict.
-        let written = self.dir.write_plan(plan);
-        let written = written.and_then(|()| self.dir.write_results(&results));
+        let report = write_results(&self.dir, &self.settings.plan, verdict)?;
         // The columns of a matrix have one summary, of them all.
-        if written.is_ok() && self.column.is_none() {
-            step_summary::append(&results.report);
+        if self.column.is_none() {
+            step_summary::append(&report);
         }
-        written.map_err(|error| {
-            Failure::environment(&error).hint(format!(
-                "the recorded events stay: `ackproof check {}` judges it again",
-                self.dir.path().display()
-            ))
-        })
+        Ok(())
     }
 
     /// Says something for people: on standard output, or beside it when that
@@ -534,6 +518,34 @@ impl Run {
             }
         }
     }
+}
+
+/// Writes a run's results, and gives its report as text.
+pub(crate) fn write_results(
+    dir: &RunDir,
+    plan: &RunPlan,
+    verdict: &RunVerdict,
+) -> Result<String, Failure> {
+    let configurations = dir.configurations(plan);
+    let recorded = recorded(dir, plan, verdict);
+    let results = Results {
+        verdict: json(verdict)?,
+        page: html(plan, verdict, &configurations, &recorded),
+        report: markdown(plan, verdict, &configurations, &recorded.courses),
+        junit: junit(plan, verdict).map_err(|error| Failure::environment(&error))?,
+        badge: badge(plan, verdict).map_err(|error| Failure::environment(&error))?,
+    };
+    // What has happened is written beside what was planned: judged again, it
+    // gives the same verdict.
+    let written = dir.write_plan(plan);
+    let written = written.and_then(|()| dir.write_results(&results));
+    written.map_err(|error| {
+        Failure::environment(&error).hint(format!(
+            "the recorded events stay: `ackproof check {}` judges it again",
+            dir.path().display()
+        ))
+    })?;
+    Ok(results.report)
 }
 
 /// The results of carrying the plan out.

@@ -291,6 +291,11 @@ fn validate(scenario: &Scenario) -> Result<(), Problem> {
             let message = "`large_every` and `large_bytes` go together".to_owned();
             return fail(&here(key), message);
         }
+        if producer.steps_per_s.is_empty() != producer.step_ms.is_none() {
+            let key = producer.step_ms.map_or("steps_per_s", |_| "step_ms");
+            let message = "`steps_per_s` and `step_ms` go together".to_owned();
+            return fail(&here(key), message);
+        }
         let large_bytes = large.1.map(|bytes| bytes as usize);
         if large_bytes.is_some_and(|bytes| !(least..=10_000_000).contains(&bytes)) {
             let message = format!("a large record has {least} to 10000000 bytes here");

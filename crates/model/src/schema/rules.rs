@@ -132,7 +132,12 @@ pub(crate) fn of_scenario(schema: &mut Schema) {
 }
 
 pub(crate) fn of_producer(schema: &mut Schema) {
-    let pair = json!({"large_every": ["large_bytes"], "large_bytes": ["large_every"]});
+    let pair = json!({
+        "large_every": ["large_bytes"],
+        "large_bytes": ["large_every"],
+        "steps_per_s": ["step_ms"],
+        "step_ms": ["steps_per_s"],
+    });
     add(schema, json!({"dependentRequired": pair}));
 }
 

@@ -2,7 +2,9 @@
 
 use model::event::{ChangeContent, Content};
 use model::ids::{ChangeId, ProducerIx, RecordId, RunId, Sequence};
-use model::record::{OVERHEAD_BYTES_MAX, decode, decode_change, encode, encode_change};
+use model::record::{
+    OVERHEAD_BYTES_MAX, decode, decode_change, encode, encode_change, encode_compressible,
+};
 use proptest::prelude::*;
 
 const RUN: RunId = RunId::new(0xfeed);
@@ -25,6 +27,17 @@ fn a_value_says_who_sent_it_where_and_as_which_one() {
 }
 
 #[test]
+fn padding_compresses_as_much_as_it_is_asked_to() {
+    let alike = |percent| {
+        let value = encode_compressible(RUN, "t", id(0, 5), 10_000, percent);
+        value.iter().filter(|byte| **byte == b'=').count()
+    };
+    assert!(alike(0) < 100, "{}", alike(0));
+    assert!((4900..5200).contains(&alike(50)), "{}", alike(50));
+    assert!(alike(100) > 9900, "{}", alike(100));
+}
+
+#[test]
 fn a_mark_says_which_change_left_the_row() {
     let mark = encode_change(RUN, ChangeId::new(7));
     assert_eq!(
@@ -41,8 +54,10 @@ fn a_mark_says_which_change_left_the_row() {
 
 proptest! {
     #[test]
-    fn every_size_round_trips(sequence: u64, producer: u32, bytes in 0usize..2000) {
-        let value = encode(RUN, "t", id(producer, sequence), bytes);
+    fn every_size_round_trips(
+        sequence: u64, producer: u32, bytes in 0usize..2000, percent in 0u8..=100,
+    ) {
+        let value = encode_compressible(RUN, "t", id(producer, sequence), bytes, percent);
         prop_assert!(value.len() >= bytes);
         prop_assert!(value.len() <= bytes.max(OVERHEAD_BYTES_MAX + 1));
         prop_assert_eq!(decode(RUN, "t", &value), Content::Ours(id(producer, sequence)));
@@ -50,9 +65,9 @@ proptest! {
 
     #[test]
     fn one_changed_byte_is_never_another_record(
-        sequence in 0u64..100_000, at in 0usize..200, flip in 1u8..=255,
+        sequence in 0u64..100_000, at in 0usize..200, flip in 1u8..=255, percent in 0u8..=100,
     ) {
-        let mut value = encode(RUN, "t", id(0, sequence), 200);
+        let mut value = encode_compressible(RUN, "t", id(0, sequence), 200, percent);
         value[at] ^= flip;
         let content = decode(RUN, "t", &value);
         prop_assert!(matches!(content, Content::Corrupt | Content::Foreign), "{:?}", content);

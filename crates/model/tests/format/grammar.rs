@@ -83,7 +83,7 @@ const FULL: &[(&str, &str)] = &[
     (
         "producer",
         "topic = \"orders\"\nalso_to = [\"invoices\"]\nrecords = 1000\nrecords_per_s = 100\nrecord_bytes = 512\n\
-         large_every = 10\nlarge_bytes = 1024\nkeys = 20\nclient = \"java\"\nconfig = { acks = \"all\" }",
+         large_every = 10\nlarge_bytes = 1024\nkeys = 20\nsteps_per_s = [50, 0]\nstep_ms = 1000\nstart_ms = 500\ncompressible_percent = 50\nclient = \"java\"\nconfig = { acks = \"all\" }",
     ),
     (
         "group",

@@ -343,6 +343,8 @@ fn it_refuses_what_the_parser_refuses() {
         ("topic", "name = \"or/ders\""),
         ("topic", "partitions = \"3\""),
         ("producer", "large_every = 0"),
+        ("producer", "steps_per_s = [-1]"),
+        ("producer", "compressible_percent = 101"),
         ("producer", "config = { retries = 3 }"),
         ("group", "commit = \"never\""),
         ("group", "commit_every_records = 0"),

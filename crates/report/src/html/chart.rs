@@ -2,16 +2,20 @@
 
 /// A stretch of values, drawn on a stretch of the drawing.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Scale {
-    pub(super) from: u64,
-    pub(super) to: u64,
-    pub(super) start: u64,
-    pub(super) len: u64,
+pub struct Scale {
+    /// The first value.
+    pub from: u64,
+    /// The last value.
+    pub to: u64,
+    /// Where the first value is drawn.
+    pub start: u64,
+    /// How long the stretch is in the drawing.
+    pub len: u64,
 }
 
 impl Scale {
     /// The place of a value, within the stretch.
-    pub(super) fn at(&self, value: u64) -> u64 {
+    pub fn at(&self, value: u64) -> u64 {
         let span = u128::from(self.to.saturating_sub(self.from).max(1));
         let value = value.clamp(self.from, self.to.max(self.from));
         let along = u128::from(value - self.from) * u128::from(self.len) / span;
@@ -19,12 +23,12 @@ impl Scale {
     }
 
     /// The same on an axis that grows upwards.
-    pub(super) fn above(&self, value: u64) -> u64 {
+    pub fn above(&self, value: u64) -> u64 {
         2 * self.start + self.len - self.at(value)
     }
 
     /// Round values of the stretch: not more than `most`, at least two apart from nothing.
-    pub(super) fn ticks(&self, most: u64) -> Vec<u64> {
+    pub fn ticks(&self, most: u64) -> Vec<u64> {
         let step = round_step(self.to.saturating_sub(self.from), most);
         let first = self.from.div_ceil(step);
         (first..=self.to / step).map(|at| at * step).collect()

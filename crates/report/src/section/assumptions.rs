@@ -456,7 +456,7 @@ fn cost(run: &Run<'_>, key: &str, assumed_percent: u64) -> Answer {
 fn median_rate_per_s(run: &Run<'_>, test: &Test<'_>) -> Option<u64> {
     let scenario = test.scenario.filter(|it| it.faults.is_empty())?;
     let producers = scenario.producers.iter();
-    let paced_ms = producers.map(|it| it.records * 1000 / u64::from(it.records_per_s.max(1)));
+    let paced_ms = producers.map(|it| it.pace().lasts_ms(it.records));
     let paced_ms = paced_ms.max()?;
     let rates = test.planned.iter().filter_map(|planned| {
         let course = run.courses.get(&planned.folder())?;

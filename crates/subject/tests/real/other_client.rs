@@ -6,6 +6,7 @@ use std::path::Path;
 use std::thread;
 use std::time::{Duration, Instant};
 
+use model::pace::Pace;
 use rustix::process::Signal;
 use subject::clock::Clock;
 use subject::role::{ClientCommand, ClientEvent, ProducerRole, Role};
@@ -79,7 +80,7 @@ fn a_client_that_reads_nothing_holds_the_records_back() {
     let clock = Clock::start();
     let role = ProducerRole {
         records: 1_000_000,
-        records_per_s: 1_000_000,
+        pace: Pace::steady(1_000_000),
         ..shell(clock, &format!("{READY}; exec sleep 600"))
     };
     let mut subject = Subject::start(clock, &Role::Producer(role));

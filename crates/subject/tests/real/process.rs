@@ -10,6 +10,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use model::ids::{Micros, ProducerIx, RunId};
+use model::pace::Pace;
 use model::scenario::{Commit, Fence};
 use rustix::process::{Pid, Signal, kill_process};
 use subject::clock::Clock;
@@ -183,9 +184,12 @@ pub(crate) fn producer(clock: Clock, bootstrap: &str, topic: &str) -> ProducerRo
         }],
         partition_seed: 41,
         records: 1000,
-        records_per_s: 1000,
+        pace: Pace::steady(1000),
+        begin_at: None,
         record_bytes: 512,
         large: None,
+        compressible_percent: 0,
+        is_silent: false,
         keys: None,
         config: config(&[
             ("acks", "all"),

@@ -8,6 +8,7 @@ use crate::process::{
     unknown,
 };
 use model::event::{CommitResult, Content};
+use model::pace::Pace;
 use rustix::process::Signal;
 use stack::artefacts::Parts;
 use stack::embedded::{Stack, StackSpec};
@@ -153,7 +154,7 @@ async fn a_frozen_broker_costs_retries_and_no_record() {
     let clock = Clock::start();
     let role = ProducerRole {
         records: 300,
-        records_per_s: 100,
+        pace: Pace::steady(100),
         config: config(&[("acks", "all"), ("request.timeout.ms", "1000")]),
         ..producer(clock, &bootstrap, "t")
     };
@@ -183,7 +184,7 @@ async fn a_producer_that_waits_for_no_answer_ends_when_its_records_have_arrived(
     let clock = Clock::start();
     let role = ProducerRole {
         records: 300,
-        records_per_s: 100,
+        pace: Pace::steady(100),
         config: config(&[("acks", "0")]),
         ..producer(clock, &bootstrap, "t")
     };

@@ -2,7 +2,7 @@
 //! capture and writes. `ackproof explain` and the report print them. Knows
 //! nothing of settings, which are printed as they are typed.
 
-use super::{Phrase, counted, plain, trigger};
+use super::{Phrase, counted, duration_ms, plain, trigger};
 use crate::scenario::{
     Capture, Commit, CommitWhen, Fence, Group, GroupStart, Link, Producer, Quota, TABLES, Topic,
     Topology, Transactions, Transform, Write, WriteHow, WriteStart,
@@ -74,9 +74,25 @@ pub fn producer(producer: &Producer, number: u32) -> Phrase {
         }
     };
     to.plain(format!(
-        ", {} a second{keys}; each record carries its identity and a checksum",
-        producer.records_per_s
+        ", {}{keys}; each record carries its identity and a checksum",
+        rates(producer)
     ))
+}
+
+/// A producer's rates.
+fn rates(producer: &Producer) -> String {
+    let steps = &producer.steps_per_s;
+    let (Some(least), Some(most), Some(step_ms)) =
+        (steps.iter().min(), steps.iter().max(), producer.step_ms)
+    else {
+        return format!("{} a second", producer.records_per_s);
+    };
+    format!(
+        "{least} to {most} a second in {} of {}, then {}",
+        counted(steps.len() as u64, "step"),
+        duration_ms(step_ms),
+        producer.records_per_s
+    )
 }
 
 /// A transform.
