@@ -160,6 +160,8 @@ pub(crate) struct RunArgs {
           conflicts_with_all = ["kafka", "debezium", "kafka_home"])]
     pub(crate) bootstrap: Vec<proxy::HostPort>,
     #[command(flatten)]
+    pub(crate) alerts: AlertWatchArgs,
+    #[command(flatten)]
     pub(crate) clients: ClientArgs,
     #[command(flatten)]
     pub(crate) versions: VersionArgs,
@@ -636,6 +638,7 @@ pub(crate) struct StackUpArgs {
     pub(crate) versions: VersionArgs,
 }
 
+mod alerts;
 mod audit;
 #[cfg(test)]
 mod examples;
@@ -644,4 +647,5 @@ mod help;
 mod lag;
 
 pub(crate) use self::lag::{AlertsCommand, AlertsInitArgs, Exporter, LagArgs};
+pub(crate) use alerts::AlertWatchArgs;
 pub(crate) use audit::{AuditArgs, AuditFormat, FailOn};
