@@ -168,9 +168,10 @@ impl<'w> AlertWatcher<'w> {
                     let active_us = series.at_us.saturating_sub(alert.active_at_us);
                     now.since(Micros::new(u64::try_from(active_us).unwrap_or(0)))
                 }),
-                state: match alert.is_firing {
-                    true => AlertState::Firing,
-                    false => AlertState::Pending,
+                state: if alert.is_firing {
+                    AlertState::Firing
+                } else {
+                    AlertState::Pending
                 },
             };
             if before != Some(known) {

@@ -390,7 +390,9 @@ fn no_duplicates_rests_on_what_was_made_of_others() {
 
 #[test]
 fn claims_about_alerts_rest_on_what_the_exporter_told() {
-    let group = |of: &mut Analysis| of.coverage.alerts.groups.get_mut(&GroupIx::new(0)).unwrap();
+    fn group(of: &mut Analysis) -> &mut WatchedGroup {
+        of.coverage.alerts.groups.get_mut(&GroupIx::new(0)).unwrap()
+    }
     for claim in [Claim::AlertFires, Claim::NoFalseAlert] {
         doubted(
             claim,
