@@ -88,10 +88,12 @@ test-clients: setup
 	ACKPROOF=$${CARGO_TARGET_DIR:-target}/debug/ackproof scripts/test-clients.py $(CLIENTS)
 
 # The alert rules for each exporter, by Prometheus's own promtool, which comes through Go's
-# module proxy; skipped without Go.
+# module proxy; then the suite `alerts` against a broker and each exporter that is to be had
+# (KMINION, KAFKA_EXPORTER name binaries). Skipped without Go.
 test-alerts: setup
 	cargo build --locked --package ackproof --quiet
 	ACKPROOF=$${CARGO_TARGET_DIR:-target}/debug/ackproof scripts/test-alerts.py
+	ACKPROOF=$${CARGO_TARGET_DIR:-target}/debug/ackproof scripts/test-alert-suite.py
 
 setup:
 	@scripts/setup.sh

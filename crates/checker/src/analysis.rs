@@ -8,6 +8,7 @@ use model::anomaly::Anomaly;
 use model::ids::{FaultIx, GroupIx, Micros, PartitionRef, RecordId};
 use model::verdict::{Counts, Finding, Measurements};
 
+use crate::alerts::AlertCoverage;
 use crate::cluster::replicas::ReplicaCoverage;
 use crate::cluster::truncation::TruncationCoverage;
 use crate::derived::{DerivationCoverage, Derivations};
@@ -139,6 +140,8 @@ pub struct Coverage {
     pub derived: DerivationCoverage,
     /// What happened that a scenario may be about.
     pub occurrences: Occurrences,
+    /// What was seen of alerts.
+    pub alerts: AlertCoverage,
 }
 
 impl Completeness {

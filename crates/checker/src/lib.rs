@@ -122,6 +122,7 @@
 //! assertion does not hold, the scenario is INCONCLUSIVE with its text
 //! (`invariants.rs`).
 
+mod alerts;
 mod analysis;
 mod analyzer;
 mod calibration;
@@ -144,6 +145,7 @@ mod sets;
 mod txn;
 mod verdict;
 
+pub use alerts::{ActiveAlert, AlertCoverage, Gap, WatchedGroup};
 pub use analysis::{Analysis, Completeness, Coverage};
 pub use cluster::replicas::ReplicaCoverage;
 pub use cluster::truncation::TruncationCoverage;

@@ -162,6 +162,8 @@ pub(crate) struct RunArgs {
           conflicts_with_all = ["kafka", "debezium", "kafka_home"])]
     pub(crate) bootstrap: Vec<proxy::HostPort>,
     #[command(flatten)]
+    pub(crate) alerts: AlertWatchArgs,
+    #[command(flatten)]
     pub(crate) clients: ClientArgs,
     #[command(flatten)]
     pub(crate) versions: VersionArgs,
@@ -639,6 +641,7 @@ pub(crate) struct StackUpArgs {
     pub(crate) versions: VersionArgs,
 }
 
+mod alerts;
 mod audit;
 mod bench;
 #[cfg(test)]
@@ -648,5 +651,6 @@ mod help;
 mod lag;
 
 pub(crate) use self::lag::{AlertsCommand, AlertsInitArgs, Exporter, LagArgs};
+pub(crate) use alerts::AlertWatchArgs;
 pub(crate) use audit::{AuditArgs, AuditFormat, FailOn};
 pub(crate) use bench::BenchArgs;

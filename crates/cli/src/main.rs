@@ -1,5 +1,6 @@
 //! The `ackproof` binary: arguments to settings, progress, exit codes.
 
+mod alert_watch;
 mod args;
 mod catalogue;
 mod circumstances;

@@ -1,12 +1,14 @@
 //! The scenarios of an earlier run that are to be run again.
 
 use std::path::Path;
+use std::time::Duration;
 
 use checker::Examples;
 use model::plan::RunPlan;
 use model::scenario::client::ClientSpecError;
+use stack::prometheus::NotMetricsUrl;
 
-use crate::args::RunArgs;
+use crate::args::{AlertWatchArgs, RunArgs};
 use crate::failure::Failure;
 use crate::judgement::judge_run;
 use crate::run_dir::{RunDir, RunDirError};
@@ -48,6 +50,7 @@ pub(crate) fn failed(args: &RunArgs, dir: &Path) -> Result<Option<RunArgs>, Fail
             *client = Some(given);
         }
     }
+    watch_again(&plan, &mut again.alerts)?;
     let versions = &mut again.versions;
     if versions.kafka.is_none() && versions.kafka_home.is_none() && args.bootstrap.is_empty() {
         versions.kafka = given(&plan, "--kafka").map(str::to_owned);
@@ -63,6 +66,24 @@ pub(crate) fn failed(args: &RunArgs, dir: &Path) -> Result<Option<RunArgs>, Fail
         }
     }
     Ok(Some(again))
+}
+
+/// Watches the same alerts, unless others are named.
+fn watch_again(plan: &RunPlan, alerts: &mut AlertWatchArgs) -> Result<(), Failure> {
+    if alerts.exporter.is_none() && alerts.prometheus.is_none() {
+        let exporter = given(plan, "--exporter").map(str::parse).transpose();
+        alerts.exporter = exporter.map_err(|error: NotMetricsUrl| Failure::usage(&error))?;
+        alerts.prometheus = given(plan, "--prometheus").map(str::to_owned);
+        if alerts.rules.is_none() {
+            alerts.rules = given(plan, "--rules").map(Into::into);
+        }
+    }
+    if alerts.alert_timeout.is_none() {
+        let limited = plan.scenarios.iter().find_map(|scenario| scenario.alerts);
+        let limit = limited.filter(|watch| watch.is_limit);
+        alerts.alert_timeout = limit.map(|watch| Duration::from_millis(watch.wait_ms));
+    }
+    Ok(())
 }
 
 /// The value of an option in the earlier run's command.

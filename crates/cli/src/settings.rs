@@ -21,6 +21,7 @@ use model::scenario::{NamedReleases, Scenario};
 use proxy::HostPort;
 use stack::artefacts::{ArtefactRequest, Parts, Versions, supported};
 
+use crate::alert_watch::{AlertSettings, AlertUsageError};
 use crate::args::{self, CheckArgs, Format, RunArgs, RunFormat, Tool, VersionArgs};
 use crate::circumstances::typed;
 use crate::failure::Failure;
@@ -41,6 +42,8 @@ pub(crate) struct RunSettings {
     pub(crate) format: RunFormat,
     pub(crate) fail_fast: bool,
     pub(crate) brokers: Brokers,
+    /// Whose alerts are watched, if any.
+    pub(crate) alerts: Option<AlertSettings>,
 }
 
 /// Where the brokers are.
@@ -89,6 +92,8 @@ impl RunSettings {
             [] => On::OwnBrokers,
             _ => On::Cluster,
         };
+        let alerts = AlertSettings::of(&args.alerts, on == On::Cluster)
+            .map_err(|error| Failure::usage(&error))?;
         let Selection {
             scenarios,
             mut by_name,
@@ -109,6 +114,12 @@ impl RunSettings {
         check_folders(&plan).map_err(|error| {
             Failure::usage(&error).hint("give the scenario another `name` in its file")
         })?;
+        if alerts.is_none() {
+            plan = plan.without_alerts();
+            refuse_misfits(&plan, &by_name, "here").map_err(|error| Failure::usage(&error))?;
+        } else if plan.scenarios.iter().all(|it| it.scenario.alert.is_none()) {
+            return Err(Failure::usage(&AlertUsageError::NoScenario));
+        }
         plan = plan.with_clients(&clients, engine::check);
         refuse_misfits(&plan, &by_name, "with these clients").map_err(|error| {
             Failure::usage(&error).hint("choose another client with --client, or none")
@@ -140,6 +151,7 @@ impl RunSettings {
             } else {
                 Brokers::Cluster(args.bootstrap.clone())
             },
+            alerts,
         })
     }
 

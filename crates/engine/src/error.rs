@@ -85,6 +85,9 @@ pub enum EngineError {
     /// Connect refused something or does not answer.
     #[error("Kafka Connect failed")]
     Connect(#[from] stack::connect::ConnectWorkerError),
+    /// Prometheus does not tell its rules.
+    #[error("Prometheus failed")]
+    Prometheus(#[from] stack::prometheus::api::ApiError),
     /// No port could be had.
     #[error("no port could be had")]
     Port(#[from] NoPort),

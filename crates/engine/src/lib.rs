@@ -3,6 +3,7 @@
 //! The only crate with effects on a pipeline. It decides nothing about the
 //! outcome: it knows neither checker nor judge.
 
+mod alerts;
 mod check;
 mod cleanup;
 mod clients;

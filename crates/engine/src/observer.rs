@@ -25,6 +25,7 @@ mod change_topics;
 mod deleted;
 pub(crate) mod ends;
 pub(crate) mod groups;
+mod lag;
 mod log;
 mod lost_brokers;
 pub(crate) mod preparation;

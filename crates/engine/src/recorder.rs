@@ -431,6 +431,11 @@ const fn is_step(body: &Body) -> bool {
             | Body::TransactionCompleted { .. }
             | Body::Repositioned { .. }
             | Body::OffsetSent { .. }
+            | Body::AlertRule(_)
+            | Body::AlertSeen(_)
+            | Body::ExporterSeen(_)
+            | Body::LagSeen(_)
+            | Body::AlertsUnread { .. }
     )
 }
 

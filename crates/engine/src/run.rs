@@ -7,6 +7,7 @@ use model::plan::ScenarioPlan;
 use model::scenario::{Effect, GroupStart};
 use tokio::sync::watch;
 
+use crate::alerts::{AlertWatcher, stay_quiet, with_alerts};
 use crate::cleanup::clean_up;
 use crate::configs::EffectiveConfigs;
 use crate::created::Created;
@@ -146,6 +147,10 @@ async fn run_on(target: &Target, at: &ScenarioRun<'_>) -> Result<(), EngineError
     let database = Database::prepare(plan, target, &configs, recorder).await?;
     let workload = Workload::new(at, target, &configs)?;
     workload.start_groups(GroupStart::BeforeProducers).await?;
+    let mut alerts = AlertWatcher::of(plan, at.settings, target.direct(), recorder)?;
+    if let Some(alerts) = &mut alerts {
+        alerts.begin().await?;
+    }
 
     at.enter(Stage::Traffic);
     let context = FaultContext {
@@ -161,7 +166,9 @@ async fn run_on(target: &Target, at: &ScenarioRun<'_>) -> Result<(), EngineError
     let traffic = async {
         workload.send(database.as_ref(), traffic_began).await?;
         at.enter(Stage::Draining);
-        workload.drain(&mut observer, database.as_ref()).await
+        workload.drain(&mut observer, database.as_ref()).await?;
+        stay_quiet(plan).await;
+        Ok(())
     };
     let broken = Box::pin(with_faults(&context, traffic_began, traffic));
     let followed = Box::pin(with_tails(
@@ -171,7 +178,8 @@ async fn run_on(target: &Target, at: &ScenarioRun<'_>) -> Result<(), EngineError
         database.as_ref(),
         broken,
     ));
-    with_replicas(plan, target, recorder, followed).await?;
+    let followed = with_replicas(plan, target, recorder, followed);
+    with_alerts(alerts.as_mut(), followed).await?;
     note_not_reached(plan, recorder);
     assert_eq!(
         recorder.counts().faults_open,
@@ -218,6 +226,7 @@ mod tests {
             subject: "none".into(),
             clients: Clients::default(),
             brokers: Brokers::Cluster(Vec::new()),
+            prometheus: None,
         };
         let recorder = open_history(plan, dir.path()).unwrap();
         let (tell, mut told) = mpsc::unbounded_channel();

@@ -38,6 +38,8 @@ pub struct Settings {
     pub clients: Clients,
     /// Where the brokers are.
     pub brokers: Brokers,
+    /// The Prometheus server whose alerts are watched (`http://HOST:PORT`), if any.
+    pub prometheus: Option<String>,
 }
 
 /// Places for scenarios that run at once. Runs with clones of the same slots

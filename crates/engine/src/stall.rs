@@ -7,6 +7,7 @@ use model::plan::ScenarioPlan;
 use model::scenario::{Config, Scenario, Trigger};
 use tokio::time::Instant;
 
+use crate::alerts::quiet_time;
 use crate::error::EngineError;
 use crate::recorder::HistoryRecorder;
 use crate::stage::Stage;
@@ -95,7 +96,8 @@ pub(crate) fn planned_time(plan: &ScenarioPlan) -> Duration {
     let of_writes = plan.scenario.writes.iter();
     let of_writes = of_writes.flat_map(|write| write.after.iter().chain(&write.commit_after));
     let of_writes = of_writes.map(elapsed);
-    Duration::from_millis(of_faults.chain(of_writes).max().unwrap_or(0))
+    let longest = Duration::from_millis(of_faults.chain(of_writes).max().unwrap_or(0));
+    longest.max(quiet_time(plan))
 }
 
 /// Returns when a stage has gone for too long without a step forward: what it

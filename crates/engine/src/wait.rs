@@ -20,6 +20,8 @@ pub enum Wait {
     Ready,
     /// A group to have its partitions.
     Assignment,
+    /// Prometheus to have series of a group and its topic.
+    Exporter,
     /// Connector and tasks to run, and the slot to be streamed from.
     Streaming,
     /// Faults that can still come, once everything else is written.
@@ -112,11 +114,12 @@ impl fmt::Display for Then {
 
 impl Wait {
     /// All of them, in the order of a run.
-    pub const ALL: [Self; 29] = [
+    pub const ALL: [Self; 30] = [
         Self::Reach,
         Self::Ready,
         Self::Streaming,
         Self::Assignment,
+        Self::Exporter,
         Self::Role,
         Self::MidWork,
         Self::Answer,
@@ -150,6 +153,7 @@ impl Wait {
             Self::Reach => "a bootstrap address to answer",
             Self::Ready => "brokers, Connect and PostgreSQL to be ready",
             Self::Assignment => "the assignment of partitions",
+            Self::Exporter => "Prometheus to have series of a group and its topic",
             Self::Streaming => "the connector to stream from its replication slot",
             Self::Faults => "the faults that are still to come",
             Self::MidWork => "a transform's member to be in the middle of its work",
@@ -197,6 +201,7 @@ impl Wait {
             Self::MidWork | Self::EmptyGroup | Self::Settled | Self::HighWatermark => fixed(10),
             Self::Role | Self::BrokerEnd | Self::Refusal | Self::Replicas | Self::Gone => fixed(30),
             Self::Answer => fixed(2),
+            Self::Exporter => fixed(90),
             Self::Ready | Self::Replacement => fixed(120),
             Self::Unchanged | Self::Confirmed => fixed(3),
             Self::Leaving => fixed(15),
@@ -217,6 +222,7 @@ impl Wait {
             | Self::Role
             | Self::Replacement
             | Self::EmptyGroup => Then::Ends,
+            Self::Exporter => Then::GoesOn("what is claimed of alerts is INCONCLUSIVE"),
             Self::Faults => Then::GoesOn("they do not land"),
             Self::MidWork
             | Self::Answer

@@ -98,6 +98,11 @@ claims! {
         "each transaction became visible as a whole or not at all"
     NoCycles "no-cycles" contradicted by [G1c]:
         "no transactions depend on one another in a circle"
+    AlertFires "alert-fires" contradicted by []:
+        "an alert that names the group or its topic fired while the group was broken"
+    NoFalseAlert "no-false-alert" contradicted by []:
+        "no alert that names the group or its topic fired of what was true before anything was \
+         broken"
 }
 
 impl Claim {
@@ -174,6 +179,25 @@ pub struct Contract {
     /// The quotas that must throttle a client.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub quotas: Vec<QuotaContract>,
+    /// What alerts are expected to do, where they are watched.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub alert: Option<AlertContract>,
+}
+
+/// The judge's view of the alerts that are watched.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct AlertContract {
+    /// The `group.id` that they must name.
+    pub group: String,
+    /// The fault that one must tell of; without it none may fire.
+    pub fault: Option<FaultIx>,
+    /// How long that fault lasts, or without one how long nothing happens after the
+    /// traffic, in milliseconds.
+    pub lasts_ms: u64,
+    /// Whether the user demands that alerts fire within that time, whatever their rules need.
+    pub is_limit: bool,
+    /// How many records the group must be behind at some moment.
+    pub least_behind: u64,
 }
 
 /// The judge's view of a quota: a scenario that sets one tests clients that are throttled.

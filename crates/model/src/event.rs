@@ -1,6 +1,7 @@
 //! The events of a history: operations of subjects, the observer's reads, and faults with
 //! their evidence. Knows nothing of how events are stored or judged.
 
+mod alerts;
 mod changes;
 mod clients;
 mod evidence;
@@ -13,6 +14,7 @@ use crate::ids::{
     RecordId, RowKey, RunId, TableIx, TopicIx, TransactionRef, TxId,
 };
 
+pub use alerts::{AlertRule, AlertSeen, AlertState, ExporterSeen, LagSeen};
 pub use changes::{
     CaptureResult, CaptureSetting, ChangeContent, RowOp, SettingEffect, SlotState, Snapshot,
     TxOutcome,
@@ -639,6 +641,20 @@ pub enum Body {
         /// Whether there is a topic of that name again, with another topic id
         /// (KIP-516).
         recreated: bool,
+    },
+    /// An alert rule that Prometheus evaluates while the scenario runs.
+    AlertRule(AlertRule),
+    /// The state of an alert, as Prometheus reported it; recorded when it changes.
+    AlertSeen(AlertSeen),
+    /// The series of a group that Prometheus has from its exporter; recorded when their
+    /// number changes, and when Prometheus answers again.
+    ExporterSeen(ExporterSeen),
+    /// How far a group was behind, as the observer saw it.
+    LagSeen(LagSeen),
+    /// Prometheus could not be asked; `exporter-seen` is the end of it.
+    AlertsUnread {
+        /// The reason.
+        reason: String,
     },
 }
 

@@ -12,10 +12,12 @@ use crate::scenario::{
     Config, Fault, FaultParameters, FaultTarget, GroupStart, Scenario, TABLES, Trigger,
 };
 
+mod alerts;
 mod circumstances;
 mod cluster;
 mod own;
 
+pub use alerts::AlertWatch;
 pub use circumstances::{Circumstances, Machine, Timing};
 pub use cluster::{PlannedCluster, SkippedScenario};
 pub use own::{NotOwn, OwnNames, OwnPrefix};
@@ -74,6 +76,9 @@ pub struct ScenarioPlan {
     /// where it is built in.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub file: Option<String>,
+    /// How alerts are watched, where they are.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub alerts: Option<AlertWatch>,
     /// When it was carried out, once it was.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub timing: Option<Timing>,
@@ -161,6 +166,7 @@ impl ScenarioPlan {
             repetition,
             prefix: None,
             file: None,
+            alerts: None,
             timing: None,
             fault_delays_ms,
             scenario,
@@ -270,6 +276,7 @@ impl ScenarioPlan {
                 })
                 .collect(),
             quotas: self.quotas(),
+            alert: self.alert(),
         }
     }
 

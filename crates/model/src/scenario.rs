@@ -9,6 +9,7 @@ use crate::claim::Guarantee;
 use crate::pace::Pace;
 use client::{ClientExpectation, ClientSpec};
 
+mod alert;
 mod captured;
 pub mod client;
 mod config;
@@ -26,6 +27,7 @@ pub mod settings;
 mod transform;
 pub mod words;
 
+pub use alert::Alert;
 pub use config::Config;
 pub use embedded::{EMBEDDED, embedded};
 pub use fault::*;
@@ -100,6 +102,9 @@ pub struct Scenario {
     #[serde(default, rename = "guarantee")]
     #[cfg_attr(test, schemars(length(min = 1)))]
     pub guarantees: Vec<Guarantee>,
+    /// What alerts are expected to do.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub alert: Option<Alert>,
     /// What other clients than the usual one are expected to do.
     #[serde(default, rename = "expect", skip_serializing_if = "Vec::is_empty")]
     pub expectations: Vec<ClientExpectation>,

@@ -28,6 +28,7 @@ pub mod pip;
 pub mod ports;
 pub mod postgres;
 pub mod process;
+pub mod prometheus;
 pub mod rest;
 pub mod service;
 mod temp_dir;

@@ -2,6 +2,7 @@
 
 use model::event::{Body, Event};
 
+use crate::alerts::Alerts;
 use crate::analyzer::{Analyzer, Need, OTHERS, OUTCOMES, PROCESSED, SENDS, STORED};
 use crate::cluster::cut_logs::CutLogs;
 use crate::cluster::replicas::Replicas;
@@ -119,4 +120,5 @@ analyzers! {
     cut_logs: CutLogs, uses [];
     row_changes: RowChanges, uses [log];
     happened: Happened, uses [];
+    alerts: Alerts, uses [];
 }

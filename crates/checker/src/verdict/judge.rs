@@ -7,6 +7,7 @@
 //! landed and met traffic, the history is whole, the instrument found its own
 //! mutants, and there was something that could have gone wrong.
 
+mod alerts;
 mod brokers;
 mod claims;
 mod clients;

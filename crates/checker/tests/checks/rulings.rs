@@ -8,12 +8,15 @@ mod faults;
 mod groups;
 
 use checker::{
-    Analysis, CaptureCoverage, DerivationCoverage, Expectation, FaultRecord, GroupActivity,
-    GroupCoverage, IsolationCoverage, ReadsMet, TrafficMet, expect, judge,
+    ActiveAlert, AlertCoverage, Analysis, CaptureCoverage, DerivationCoverage, Expectation,
+    FaultRecord, GroupActivity, GroupCoverage, IsolationCoverage, ReadsMet, TrafficMet,
+    WatchedGroup, expect, judge,
 };
 use model::anomaly::Anomaly;
-use model::claim::{Claim, Contract, FaultContract, GroupContract, Guarantee, Level, Traffic};
-use model::event::{CaptureResult, Evidence, Found};
+use model::claim::{
+    AlertContract, Claim, Contract, FaultContract, GroupContract, Guarantee, Level, Traffic,
+};
+use model::event::{AlertRule, CaptureResult, Evidence, Found};
 use model::ids::{GroupIx, Micros};
 use model::verdict::{CaptureMeasurements, Finding, GroupMeasurements, NamedRange, Verdict};
 
@@ -88,6 +91,13 @@ fn sound() -> Analysis {
         aborted: 2,
         unsettled: 0,
     };
+    coverage.alerts = alerts();
+    let broken = FaultRecord {
+        injected: Some(ms(20)),
+        healed: Some(ms(40)),
+        ..FaultRecord::default()
+    };
+    of.faults.insert(FAULT, broken);
     of.measurements.groups = vec![GroupMeasurements {
         group: "g".to_owned(),
         processed: 9,
@@ -99,6 +109,34 @@ fn sound() -> Analysis {
         lag_mean: 0,
     }];
     of
+}
+
+/// An alert that fired of the fault, and was not active before.
+fn alerts() -> AlertCoverage {
+    AlertCoverage {
+        rules: vec![AlertRule {
+            alert: "Lag".to_owned(),
+            for_ms: 5,
+            looks_back_ms: 0,
+        }],
+        alerts: vec![ActiveAlert {
+            alert: "Lag".to_owned(),
+            group: Some(GroupIx::new(0)),
+            since: ms(22),
+            fired: Some(ms(30)),
+            ended: None,
+        }],
+        groups: [(GroupIx::new(0), watched())].into(),
+        unread: Vec::new(),
+    }
+}
+
+fn watched() -> WatchedGroup {
+    WatchedGroup {
+        name: "g".to_owned(),
+        told: Some(ms(5)),
+        ..WatchedGroup::default()
+    }
 }
 
 fn isolated(group: &str, committed: u64, aborted_passed: u64) -> IsolationCoverage {
@@ -115,7 +153,15 @@ fn contract(claim: Claim) -> Contract {
         name: name.to_owned(),
         commit_every_records: 2,
     };
+    let is_of_alerts = [Claim::AlertFires, Claim::NoFalseAlert].contains(&claim);
     Contract {
+        alert: is_of_alerts.then(|| AlertContract {
+            group: "g".to_owned(),
+            fault: Some(FAULT),
+            lasts_ms: 20,
+            is_limit: false,
+            least_behind: 0,
+        }),
         guarantees: vec![Guarantee {
             claim,
             level: Level::Required,
@@ -339,5 +385,41 @@ fn no_duplicates_rests_on_what_was_made_of_others() {
         |_| (),
         "12 records stored, each once; 6 of them were made of others, one of each, and 2 more \
          were aborted",
+    );
+}
+
+#[test]
+fn claims_about_alerts_rest_on_what_the_exporter_told() {
+    fn group(of: &mut Analysis) -> &mut WatchedGroup {
+        of.coverage.alerts.groups.get_mut(&GroupIx::new(0)).unwrap()
+    }
+    for claim in [Claim::AlertFires, Claim::NoFalseAlert] {
+        doubted(
+            claim,
+            |of| group(of).told = None,
+            "the exporter never told of g and its topic",
+        );
+        doubted(
+            claim,
+            |of| group(of).told = Some(ms(20)),
+            "the exporter did not tell of g before the fault came into force",
+        );
+        doubted(
+            claim,
+            |of| of.faults.clear(),
+            "the fault was never in force",
+        );
+    }
+    violated(
+        Claim::AlertFires,
+        |of| of.coverage.alerts.alerts.clear(),
+        "the fault lasted 20 ms, and no alert that names g or its topic fired of it; at its end \
+         it is not known how far g was behind; 1 alert rule was evaluated",
+    );
+    violated(
+        Claim::NoFalseAlert,
+        |of| of.coverage.alerts.alerts[0].since = ms(19),
+        "Lag fired, and its condition was true 1 ms before the fault already; it is not known \
+         how far g was behind",
     );
 }

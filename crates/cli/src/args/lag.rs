@@ -74,6 +74,13 @@ pub(crate) struct AlertsInitArgs {
     /// How long a condition must last before its alert fires
     #[arg(long = "for", value_name = "DURATION", value_parser = duration, default_value = "2m")]
     pub(crate) lasting: Duration,
+    /// How long a position may stand still while something is unread; longer
+    /// than the commit interval of any client
+    #[arg(long, value_name = "DURATION", value_parser = duration, default_value = "10m")]
+    pub(crate) stalled: Duration,
+    /// How long ago a group that is gone was still there
+    #[arg(long, value_name = "DURATION", value_parser = duration, default_value = "1h")]
+    pub(crate) vanished: Duration,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -89,7 +96,7 @@ pub(crate) enum Exporter {
 }
 
 /// Reads `500ms`, `90s`, `5m`, `2h` or `7d`.
-fn duration(text: &str) -> Result<Duration, String> {
+pub(super) fn duration(text: &str) -> Result<Duration, String> {
     let digits = text.trim_end_matches(|c: char| c.is_ascii_alphabetic());
     let unit_ms = match &text[digits.len()..] {
         "ms" => 1,

@@ -15,7 +15,9 @@ use model::scenario::words::{counted, duration_ms};
 use model::verdict::RunVerdict;
 use report::{Matrix, MatrixRun, Upgrade};
 
-use crate::args::{ClientArgs, Format, MatrixArgs, RunArgs, RunFormat, VersionArgs};
+use crate::args::{
+    AlertWatchArgs, ClientArgs, Format, MatrixArgs, RunArgs, RunFormat, VersionArgs,
+};
 use crate::circumstances;
 use crate::commands::run::{Column, Ready, Run, SignalError, claim_failure, make_all_ready};
 use crate::display::Display;
@@ -66,6 +68,7 @@ impl Distinction {
                 Format::Json => RunFormat::Json,
             },
             bootstrap: args.bootstrap.clone(),
+            alerts: AlertWatchArgs::default(),
             clients: ClientArgs {
                 client: self.client.clone(),
                 ..ClientArgs::default()
@@ -190,6 +193,7 @@ pub(crate) async fn matrix(args: &MatrixArgs) -> Result<Exit, Failure> {
             dir: of_column,
             ready,
             clients,
+            alerts: None,
             slots,
             display: Arc::clone(&display),
             column: Some(column),

@@ -19,6 +19,7 @@ use stack::training::Training;
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinSet;
 
+use crate::alert_watch::WatchedPrometheus;
 use crate::args::{RunArgs, RunFormat};
 use crate::circumstances;
 use crate::display::Display;
@@ -74,6 +75,14 @@ pub(crate) async fn run(args: &RunArgs) -> Result<Exit, Failure> {
         () = interrupt.happened() => Err(Failure::interrupted()),
     };
     let (ready, clients) = ready.inspect_err(|_| dir.abandon())?;
+    let alerts = match settings.alerts.clone() {
+        Some(alerts) => tokio::select! {
+            watched = alerts.watch(&mut settings.plan) => watched.map(Some),
+            () = interrupt.happened() => Err(Failure::interrupted()),
+        },
+        None => Ok(None),
+    };
+    let alerts = alerts.inspect_err(|_| dir.abandon())?;
     if let Some(cluster) = &mut settings.plan.cluster {
         cluster.run_dir = dir.path().canonicalize().ok();
     }
@@ -87,6 +96,7 @@ pub(crate) async fn run(args: &RunArgs) -> Result<Exit, Failure> {
         dir,
         ready,
         clients,
+        alerts,
     };
     let (_, exit) = run.carry_out(began, interrupt).await?;
     Ok(exit)
@@ -207,6 +217,8 @@ pub(crate) struct Run {
     pub(crate) dir: RunDir,
     pub(crate) ready: Ready,
     pub(crate) clients: Clients,
+    /// The Prometheus whose alerts are watched, if any.
+    pub(crate) alerts: Option<WatchedPrometheus>,
     /// Places for scenarios, and what is shown, over all runs of a command.
     pub(crate) slots: Slots,
     pub(crate) display: Arc<Mutex<Display>>,
@@ -329,6 +341,7 @@ impl Run {
             subject: this_program()?,
             clients: self.clients.clone(),
             brokers: self.ready.brokers(),
+            prometheus: self.alerts.as_ref().map(|it| it.url().to_owned()),
         };
         let (tell, mut told) = mpsc::unbounded_channel();
         let (stop, stopped) = watch::channel(false);

@@ -141,7 +141,7 @@ fn owner(body: &Body) -> Option<Owner> {
         | Body::FaultEvidence { fault, .. }
         | Body::FaultAftermath { fault, .. }
         | Body::FaultNotHealed { fault, .. } => Some(Owner::Fault(*fault)),
-        // Any file may have these: names, doubts, the end of a topic.
+        // Any file may have these: names, doubts, the end of a topic, what others observe.
         Body::TopicDeclared { .. }
         | Body::GroupDeclared { .. }
         | Body::TableDeclared { .. }
@@ -163,6 +163,11 @@ fn owner(body: &Body) -> Option<Owner> {
         | Body::Replaceable { .. }
         | Body::OffsetsReused { .. }
         | Body::TopicDeleted { .. }
+        | Body::AlertRule(_)
+        | Body::AlertSeen(_)
+        | Body::ExporterSeen(_)
+        | Body::LagSeen(_)
+        | Body::AlertsUnread { .. }
         | Body::Incomplete { .. } => None,
     }
 }

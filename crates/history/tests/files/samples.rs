@@ -2,14 +2,15 @@
 //! that show every type at work.
 
 use model::event::{
-    BatchKind, Body, CaptureResult, CaptureSetting, ChangeContent, Cleanup, ClientRef,
-    CommitResult, Content, Ending, ErrorCause, Evidence, Found, Intent, Isolation, Outcome,
-    Restart, RowOp, SettingEffect, SlotState, Snapshot, TransactionOutcome, TxOutcome,
+    AlertRule, AlertSeen, AlertState, BatchKind, Body, CaptureResult, CaptureSetting,
+    ChangeContent, Cleanup, ClientRef, CommitResult, Content, Ending, ErrorCause, Evidence,
+    ExporterSeen, Found, Intent, Isolation, LagSeen, Outcome, Restart, RowOp, SettingEffect,
+    SlotState, Snapshot, TransactionOutcome, TxOutcome,
 };
 use model::ids::{
-    BrokerId, ChangeId, FaultIx, GroupIx, Lsn, MemberIx, Offset, PartitionIndex, PartitionRef,
-    ProducerIx, RecordId, RowKey, RunId, Sequence, TableIx, TopicIx, TransactionIx, TransactionRef,
-    TxId,
+    BrokerId, ChangeId, FaultIx, GroupIx, Lsn, MemberIx, Micros, Offset, PartitionIndex,
+    PartitionRef, ProducerIx, RecordId, RowKey, RunId, Sequence, TableIx, TopicIx, TransactionIx,
+    TransactionRef, TxId,
 };
 
 pub(super) const RECORD: RecordId = RecordId {
@@ -343,6 +344,31 @@ pub(super) fn every_body() -> Vec<Body> {
         Body::TopicDeleted {
             topic: AT.topic,
             recreated: true,
+        },
+        Body::AlertRule(AlertRule {
+            alert: "ConsumerLag".to_owned(),
+            for_ms: 5000,
+            looks_back_ms: 600_000,
+        }),
+        Body::AlertSeen(AlertSeen {
+            alert: "ConsumerLag".to_owned(),
+            labels: "group=\"billing\"".to_owned(),
+            group: Some(GROUP),
+            state: AlertState::Firing,
+            active_since: Micros::new(7_000_000),
+        }),
+        Body::ExporterSeen(ExporterSeen {
+            group: GROUP,
+            series: 4,
+            of_topic: 9,
+        }),
+        Body::LagSeen(LagSeen {
+            group: GROUP,
+            behind: 300,
+            deleted: 20,
+        }),
+        Body::AlertsUnread {
+            reason: "connection refused".to_owned(),
         },
     ]
 }

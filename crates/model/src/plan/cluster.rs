@@ -124,7 +124,7 @@ impl RunPlan {
 }
 
 /// A plan that fits. One that does not is skipped once, whatever its repetitions.
-fn fit(
+pub(super) fn fit(
     plan: ScenarioPlan,
     reasons: Vec<String>,
     skipped: &mut Vec<SkippedScenario>,

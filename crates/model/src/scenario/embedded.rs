@@ -61,6 +61,12 @@ scenarios! {
     "exactly-once"
     "at-least-once"
     "read-uncommitted"
+    "alert-consumer-killed"
+    "alert-consumer-stalled"
+    "alert-group-gone"
+    "alert-retention-overtakes"
+    "alert-idle-topic"
+    "alert-burst-caught-up"
 bugs:
     "dbz-1554"
     "dbz-1554-fixed"

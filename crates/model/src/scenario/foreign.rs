@@ -132,6 +132,9 @@ impl Scenario {
             rename(&mut group.name);
             rename(&mut group.topic);
         }
+        if let Some(alert) = &mut self.alert {
+            rename(&mut alert.group);
+        }
         for transform in &mut self.transforms {
             rename(&mut transform.name);
             rename(&mut transform.from);

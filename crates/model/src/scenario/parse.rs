@@ -391,6 +391,10 @@ fn validate(scenario: &Scenario) -> Result<(), Problem> {
         let possible = fault.kind.check(scenario);
         possible.or_else(|(key, message)| fail(&here(key), message))?;
     }
+    if let Some(alert) = &scenario.alert {
+        let possible = alert.check(scenario);
+        possible.or_else(|(key, message)| fail(&["alert".into(), key.into()], message))?;
+    }
     if scenario.guarantees.is_empty() {
         return fail(
             &["name".into()],

@@ -66,6 +66,12 @@ rows = 10
 table = "comments"
 rows = 10
 
+[[fault]]
+kind = "consumer-pause"
+after = { acknowledged = 1 }
+group = "billing"
+for_ms = 1000
+
 [[guarantee]]
 claim = "no-loss"
 "#;
@@ -112,6 +118,10 @@ const FULL: &[(&str, &str)] = &[
         "quota",
         "client_id = \"billing\"\nuser = \"ANONYMOUS\"\n\
          config = { consumer_byte_rate = \"20000\" }",
+    ),
+    (
+        "alert",
+        "group = \"billing\"\nfault = 1\nquiet_ms = 1000\nleast_behind = 10",
     ),
     (
         "guarantee",
@@ -181,7 +191,7 @@ pub(crate) fn full(name: &str) -> Table {
 
 /// Whether the file has the table once only.
 pub(crate) fn is_single(name: &str) -> bool {
-    ["topology", "capture"].contains(&name)
+    ["topology", "capture", "alert"].contains(&name)
 }
 
 /// The skeleton with this table in place of its own.

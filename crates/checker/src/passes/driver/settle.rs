@@ -122,6 +122,7 @@ impl Checker {
                 cycles: coverages.cycles,
                 derived: coverages.derived,
                 occurrences: coverages.happened,
+                alerts: coverages.alerts,
             },
             suspects,
             targets: log.targets,

@@ -12,12 +12,14 @@ use crate::verdict::judge::groups::{
 use crate::verdict::judge::records::{no_duplicates, no_loss};
 use crate::verdict::judge::recovery::recovers;
 use crate::verdict::judge::ruling::{Ruling, held, inconclusive, violated};
-use crate::verdict::judge::{brokers, clients, row_changes, sends, transactions};
+use crate::verdict::judge::{alerts, brokers, clients, row_changes, sends, transactions};
 
 pub(super) fn rule(guarantee: &Guarantee, contract: &Contract, analysis: &Analysis) -> Ruling {
     match guarantee.claim {
         Claim::ReprocessedWithinWindow => return within_window(contract, analysis),
         Claim::RecoversWithin => return recovers(guarantee.limit_ms, analysis),
+        Claim::AlertFires => return alerts::fires(contract, analysis),
+        Claim::NoFalseAlert => return alerts::none_false(contract, analysis),
         claim => {
             if let Some(ruling) = contradicted(claim, analysis) {
                 return ruling;
@@ -118,9 +120,10 @@ pub(super) fn rule(guarantee: &Guarantee, contract: &Contract, analysis: &Analys
         | Claim::NoRowPhantom
         | Claim::CommitOrder
         | Claim::NoStateDivergence => row_changes::claim(guarantee.claim, analysis),
-        Claim::ReprocessedWithinWindow | Claim::RecoversWithin => {
-            inconclusive("judged by a measurement")
-        }
+        Claim::ReprocessedWithinWindow
+        | Claim::RecoversWithin
+        | Claim::AlertFires
+        | Claim::NoFalseAlert => inconclusive("judged by a measurement"),
     }
 }
 

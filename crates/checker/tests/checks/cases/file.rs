@@ -2,7 +2,8 @@
 
 use model::anomaly::Anomaly;
 use model::claim::{
-    Claim, Contract, FaultContract, GroupContract, Guarantee, Level, QuotaContract, Traffic,
+    AlertContract, Claim, Contract, FaultContract, GroupContract, Guarantee, Level, QuotaContract,
+    Traffic,
 };
 use model::event::Event;
 use model::ids::FaultIx;
@@ -33,7 +34,7 @@ pub(super) struct Case {
 }
 
 /// The keys before a history, with an example of each.
-const PLAN: [&str; 9] = [
+const PLAN: [&str; 10] = [
     "requires: no-loss, recovers-within 1000 ms",
     "requires: every claim",
     "observes: no-duplicates",
@@ -42,6 +43,8 @@ const PLAN: [&str; 9] = [
     "fault: broker-pause meets any traffic | changes | reads of g",
     "must happen: compaction of t",
     "quota: consumer_byte_rate 20000 of client id billing for g",
+    "alert: of g tells of f0, lasts 60 ms, at the latest, behind 100 | of g tells of nothing, \
+     lasts 60 ms, behind 0",
     "calibrate: lost-write",
 ];
 
@@ -239,6 +242,7 @@ fn promise(
             let number = u16::try_from(contract.faults.len()).unwrap();
             fault(number, words).map(|fault| contract.faults.push(fault))
         }
+        "alert" => alert(words).map(|it| contract.alert = Some(it)),
         "must happen" => occurrence(words).map(|it| contract.must_happen.push(it)),
         "quota" => words.split_once(" for ").map(|(what, clients)| {
             let clients = clients.split(", ").filter(|client| *client != "no client");
@@ -303,6 +307,32 @@ fn fault(number: u16, words: &str) -> Option<FaultContract> {
         kind: kind.to_owned(),
         meets,
     })
+}
+
+fn alert(words: &str) -> Option<AlertContract> {
+    let (group, rest) = words.strip_prefix("of ")?.split_once(" tells of ")?;
+    let mut parts = rest.split(", ");
+    let fault = match parts.next()? {
+        "nothing" => None,
+        fault => Some(FaultIx::new(fault.strip_prefix('f')?.parse().ok()?)),
+    };
+    let mut read = AlertContract {
+        group: group.to_owned(),
+        fault,
+        lasts_ms: 0,
+        is_limit: false,
+        least_behind: 0,
+    };
+    for part in parts {
+        if part == "at the latest" {
+            read.is_limit = true;
+        } else if let Some(ms) = part.strip_prefix("lasts ") {
+            read.lasts_ms = ms.strip_suffix(" ms")?.parse().ok()?;
+        } else {
+            read.least_behind = part.strip_prefix("behind ")?.parse().ok()?;
+        }
+    }
+    Some(read)
 }
 
 fn occurrence(words: &str) -> Option<Occurrence> {

@@ -2,8 +2,9 @@
 //! stand there; capitals are words, `…` a list.
 
 use model::event::{
-    Body, CaptureResult, CaptureSetting, ClientRef, CommitResult, Ending, ErrorCause, Found,
-    Intent, Isolation, Outcome, RowOp, SettingEffect, SlotState, TransactionOutcome, TxOutcome,
+    Body, CaptureResult, CaptureSetting, ClientRef, CommitResult, Ending, ErrorCause, ExporterSeen,
+    Found, Intent, Isolation, LagSeen, Outcome, RowOp, SettingEffect, SlotState,
+    TransactionOutcome, TxOutcome,
 };
 use model::ids::{Lsn, Offset, TableIx};
 
@@ -272,6 +273,47 @@ pub(super) const FORMS: &[Form] = &[
     ),
     ("broker {1} holds {t-0} from {5}: {LIST…}", |s, w| {
         s.replica(w)
+    }),
+    // Alerts.
+    ("the rule {Alert} needs {5000} ms", |s, w| s.rule(w, "0")),
+    (
+        "the rule {Alert} needs {5000} ms and looks {60000} ms back",
+        |s, w| s.rule(w, w[2]),
+    ),
+    (
+        "the exporter tells of {g} in {4} series, of its topic in {9}",
+        |s, w| {
+            let group = s.group(w[0]);
+            let (series, of_topic) = (w[1].parse().ok()?, w[2].parse().ok()?);
+            s.say(Body::ExporterSeen(ExporterSeen {
+                group,
+                series,
+                of_topic,
+            }))
+        },
+    ),
+    ("{g} is seen {300} behind, {20} deleted", |s, w| {
+        let group = s.group(w[0]);
+        let (behind, deleted) = (w[1].parse().ok()?, w[2].parse().ok()?);
+        s.say(Body::LagSeen(LagSeen {
+            group,
+            behind,
+            deleted,
+        }))
+    }),
+    (
+        "the alert {Alert} of {g} is {pending} since {5} ms",
+        |s, w| {
+            let group = s.group(w[1]);
+            s.alert(w[0], Some(group), w[2], w[3])
+        },
+    ),
+    ("the alert {Alert} is {pending} since {5} ms", |s, w| {
+        s.alert(w[0], None, w[1], w[2])
+    }),
+    ("Prometheus cannot be asked: {WHY…}", |s, w| {
+        let reason = w[0].to_owned();
+        s.say(Body::AlertsUnread { reason })
     }),
     // Change data capture.
     ("{tx0} is committed", |s, w| {

@@ -1,11 +1,13 @@
 //! The operations that a line of a history says, as events.
 
 use model::event::{
-    BatchKind, Body, CaptureResult, CaptureSetting, ChangeContent, Cleanup, ClientRef,
-    CommitResult, Content, Ending, ErrorCause, Evidence, Found, Intent, Outcome, RowOp, SlotState,
-    Snapshot, TransactionOutcome, TxOutcome,
+    AlertRule, AlertSeen, AlertState, BatchKind, Body, CaptureResult, CaptureSetting,
+    ChangeContent, Cleanup, ClientRef, CommitResult, Content, Ending, ErrorCause, Evidence, Found,
+    Intent, Outcome, RowOp, SlotState, Snapshot, TransactionOutcome, TxOutcome,
 };
-use model::ids::{BrokerId, Lsn, Offset, PartitionRef, ProducerIx, RowKey, TableIx};
+use model::ids::{
+    BrokerId, GroupIx, Lsn, Micros, Offset, PartitionRef, ProducerIx, RowKey, TableIx,
+};
 
 use super::Scribe;
 use super::words::{
@@ -344,6 +346,37 @@ impl Scribe {
     pub(super) fn slot(&mut self, state: SlotState, confirmed: u64) -> Option<()> {
         let confirmed = Lsn::new(confirmed);
         self.say(Body::SlotSeen { state, confirmed })
+    }
+
+    pub(super) fn rule(&mut self, w: &[&str], looks_back_ms: &str) -> Option<()> {
+        self.say(Body::AlertRule(AlertRule {
+            alert: w[0].to_owned(),
+            for_ms: w[1].parse().ok()?,
+            looks_back_ms: looks_back_ms.parse().ok()?,
+        }))
+    }
+
+    pub(super) fn alert(
+        &mut self,
+        alert: &str,
+        group: Option<GroupIx>,
+        state: &str,
+        since_ms: &str,
+    ) -> Option<()> {
+        let state = match state {
+            "pending" => AlertState::Pending,
+            "firing" => AlertState::Firing,
+            "resolved" => AlertState::Resolved,
+            _ => return None,
+        };
+        let since_ms: u64 = since_ms.parse().ok()?;
+        self.say(Body::AlertSeen(AlertSeen {
+            alert: alert.to_owned(),
+            labels: String::new(),
+            group,
+            state,
+            active_since: Micros::new(since_ms * 1000),
+        }))
     }
 
     pub(super) fn evidence(&mut self, w: &[&str], found: Found) -> Option<()> {

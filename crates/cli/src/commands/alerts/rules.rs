@@ -6,8 +6,6 @@ use std::time::Duration;
 
 use crate::args::{AlertsInitArgs, Exporter};
 
-/// How long a position must not move. Longer than the commit interval of any client.
-const STALLED: &str = "10m";
 /// How long a group may have no members: offsets go after `offsets.retention.minutes`, 7 days
 /// by default.
 const DESERTED: &str = "5d";
@@ -169,6 +167,7 @@ fn all(metrics: &Metrics, args: &AlertsInitArgs) -> Vec<Rule> {
         ..
     } = metrics;
     let lasting = prometheus(args.lasting);
+    let (stalled, vanished) = (prometheus(args.stalled), prometheus(args.vanished));
     let (position, its_lag) = metrics.position;
     let (start, end) = metrics.log;
     let (members, none) = metrics.without_members;
@@ -203,8 +202,8 @@ fn all(metrics: &Metrics, args: &AlertsInitArgs) -> Vec<Rule> {
         "KafkaConsumerStalled",
         "Something is unread, and the position does not move.",
         "critical",
-        format!("changes({position}[{STALLED}]) == 0\nand min_over_time({its_lag}[{STALLED}]) > 0"),
-        format!("{in_topic} has committed nothing for {STALLED} and is behind"),
+        format!("changes({position}[{stalled}]) == 0\nand min_over_time({its_lag}[{stalled}]) > 0"),
+        format!("{in_topic} has committed nothing for {stalled} and is behind"),
     ));
     rules.push(rule(
         "KafkaConsumerGone",
@@ -215,10 +214,10 @@ fn all(metrics: &Metrics, args: &AlertsInitArgs) -> Vec<Rule> {
     ));
     rules.push(rule(
         "KafkaConsumerGroupVanished",
-        "The group was there an hour ago: deleted, or its offsets expired.",
+        "The group was there a while ago: deleted, or its offsets expired.",
         "critical",
         format!(
-            "max by ({group}) ({members} offset 1h)\nunless on ({group}) max by ({group}) \
+            "max by ({group}) ({members} offset {vanished})\nunless on ({group}) max by ({group}) \
              ({members})\nand on () ({is_up})"
         ),
         format!("{named} is not there any more"),
@@ -292,6 +291,8 @@ mod tests {
             max_lag: 10_000,
             max_age: Duration::from_mins(5),
             lasting: Duration::from_mins(2),
+            stalled: Duration::from_mins(10),
+            vanished: Duration::from_hours(1),
         }
     }
 

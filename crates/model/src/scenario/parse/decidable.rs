@@ -249,6 +249,13 @@ fn undecidable(scenario: &Scenario, guarantee: &Guarantee) -> Option<String> {
         Claim::ReadCommitted | Claim::TransactionsWhole | Claim::NoCycles => {
             of_transactions(scenario, claim)
         }
+        Claim::AlertFires | Claim::NoFalseAlert => match &scenario.alert {
+            None => need("no alerts are watched: add [alert] with `group`"),
+            Some(alert) if claim == Claim::AlertFires && alert.fault.is_none() => {
+                need("nothing is broken that an alert could tell of: add `fault` to [alert]")
+            }
+            Some(_) => None,
+        },
     }
 }
 
