@@ -313,13 +313,13 @@ impl<'a> Watched<'a> {
                 list.push(&alert.alert);
             }
         }
-        let mut told = String::new();
-        if !early.is_empty() {
-            told += &format!("; true before already: {}", early.join(", "));
-        }
-        if !nameless.is_empty() {
-            told += &format!("; fired without naming either: {}", nameless.join(", "));
-        }
-        told
+        let lists = [
+            ("true before already", early),
+            ("fired without naming either", nameless),
+        ];
+        let lists = lists.iter().filter(|(_, alerts)| !alerts.is_empty());
+        lists
+            .map(|(what, alerts)| format!("; {what}: {}", alerts.join(", ")))
+            .collect()
     }
 }
