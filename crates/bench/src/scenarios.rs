@@ -222,7 +222,7 @@ pub(crate) fn burst(scope: Scope) -> Result<PlannedRun, ScenarioError> {
 /// The rates of saturation, each for so many seconds.
 fn saturation_rates(scope: Scope) -> (Vec<u32>, u64) {
     match scope {
-        Scope::Quick => (vec![2000, 5000, 10_000, 20_000, 40_000], 2),
+        Scope::Quick => (vec![5000, 10_000, 20_000, 40_000, 80_000, 120_000], 1),
         Scope::Full => {
             let rates = [
                 1000, 2000, 5000, 10_000, 15_000, 20_000, 30_000, 40_000, 60_000, 80_000, 120_000,

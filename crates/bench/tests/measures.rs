@@ -431,6 +431,7 @@ fn two_runs_differ_by_more_than_noise_only() {
     let usual = performance(load(0, 1000, 10), Verdict::Held);
     let noisy = performance(load(0, 3000, 10), Verdict::Held);
     let slow = performance(load(0, 90_000, 10), Verdict::Held);
+    let slower = performance(load(0, 99_000, 10), Verdict::Held);
     let lost = performance(load(0, 1000, 10), Verdict::Violated);
     let diff = |before, after| bench::PerformanceDiff::new(before, after);
     assert!(!diff(&usual, &noisy).has_regression());
@@ -446,9 +447,12 @@ fn two_runs_differ_by_more_than_noise_only() {
         worse.markdown()
     );
     // Between machines that differ only verdicts are compared.
+    assert!(!diff(&slow, &slower).has_regression());
+    let fair = performance(load(0, 20_000, 10), Verdict::Held);
+    assert!(diff(&fair, &slow).has_regression());
     let mut elsewhere = slow.clone();
     elsewhere.machine.cores = Some(64);
-    assert!(!diff(&usual, &elsewhere).has_regression());
+    assert!(!diff(&fair, &elsewhere).has_regression());
 }
 
 #[test]

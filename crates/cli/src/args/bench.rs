@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::Args;
 
-use super::{Format, VersionArgs, whole};
+use super::{DataFormat, VersionArgs, whole};
 
 const BENCH_HELP: &str = "\
 Benchmarks:
@@ -56,8 +56,8 @@ pub(crate) struct BenchArgs {
           allow_negative_numbers = true)]
     pub(crate) seed: Option<u64>,
     /// What goes to standard output
-    #[arg(long, value_enum, default_value_t = Format::Human)]
-    pub(crate) format: Format,
+    #[arg(long, value_enum, default_value_t = DataFormat::Human)]
+    pub(crate) format: DataFormat,
     #[command(flatten)]
     pub(crate) versions: VersionArgs,
 }

@@ -32,7 +32,7 @@ use tokio::sync::{mpsc, watch};
 use tokio::task::JoinError;
 
 use self::sampler::{Sampler, conditions};
-use crate::args::{BenchArgs, Format};
+use crate::args::{BenchArgs, DataFormat};
 use crate::commands::run::{
     Ready, SignalError, claim_failure, make_all_ready, output_failure, write_results,
 };
@@ -111,7 +111,7 @@ pub(crate) async fn bench(args: &BenchArgs) -> Result<Exit, Failure> {
     });
     let written = dir.write_plan(&settings.plan);
     written.map_err(|error| Failure::environment(&error))?;
-    let says = args.format == Format::Human;
+    let says = args.format == DataFormat::Human;
     if says {
         print(&summary::header(&settings.plan))?;
     }
