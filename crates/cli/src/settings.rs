@@ -192,6 +192,7 @@ impl RunSettings {
             format: RunFormat::Human,
             fail_fast: false,
             brokers: Brokers::Embedded(ArtefactRequest { parts, ..request }),
+            alerts: None,
         })
     }
 

@@ -126,6 +126,7 @@ pub(crate) async fn bench(args: &BenchArgs) -> Result<Exit, Failure> {
             subject: this_program()?,
             clients,
             brokers: ready.brokers(),
+            prometheus: None,
         },
         archives: archives(&ready),
         failed: false,

@@ -318,8 +318,9 @@ impl<'a> Watched<'a> {
             ("fired without naming either", nameless),
         ];
         let lists = lists.iter().filter(|(_, alerts)| !alerts.is_empty());
-        lists
+        let parts: Vec<String> = lists
             .map(|(what, alerts)| format!("; {what}: {}", alerts.join(", ")))
-            .collect()
+            .collect();
+        parts.concat()
     }
 }
