@@ -11,6 +11,10 @@ use model::verdict::{Finding, NamedRange};
 
 use crate::names::Names;
 
+mod latencies;
+
+use latencies::Latencies;
+
 /// The length of an interval at first, in microseconds. It doubles when there are too many.
 const INTERVAL_US: u64 = 100_000;
 /// How many intervals there are, at most.
@@ -44,6 +48,7 @@ struct Drawn {
     names: Names,
     in_flight: u64,
     lags: Lags,
+    latencies: Latencies,
     readable: BTreeMap<PartitionRef, u64>,
     places: Places,
 }
@@ -56,6 +61,7 @@ impl Drawn {
             names: Names::default(),
             in_flight: 0,
             lags: Lags::default(),
+            latencies: Latencies::default(),
             readable: BTreeMap::new(),
             places: Places::new(findings),
         }
@@ -63,6 +69,7 @@ impl Drawn {
 
     fn observe(&mut self, event: &Event) {
         self.names.observe(&event.body);
+        self.latencies.observe(event, &self.names, self.interval_us);
         let at = event.at;
         match &event.body {
             Body::SendInvoked { .. } => {
@@ -164,6 +171,7 @@ impl Drawn {
             for ((of, _), values) in &mut self.series {
                 halve(values, of.is_state());
             }
+            self.latencies.halve();
         }
         let index = usize::try_from(at.get() / self.interval_us).unwrap_or(0);
         let values = self.series.entry(of).or_default();
@@ -175,6 +183,8 @@ impl Drawn {
 
     fn finish(mut self, findings: &[Finding]) -> Course {
         let len = self.series.values().map(Vec::len).max().unwrap_or(0);
+        let latencies = std::mem::take(&mut self.latencies);
+        let latencies = latencies.finish(&self.names, self.interval_us, len);
         let series = std::mem::take(&mut self.series)
             .into_iter()
             .map(|((of, group), mut values)| {
@@ -194,11 +204,15 @@ impl Drawn {
                 let group = group.map(|group| self.names.group(group));
                 Series { of, group, values }
             })
-            .filter(|series| series.values.iter().any(|value| *value > 0))
+            .filter(|series| {
+                // That a group kept up is worth a line.
+                series.of == Quantity::Lag || series.values.iter().any(|value| *value > 0)
+            })
             .collect();
         Course {
             interval_ms: self.interval_us / 1000,
             series,
+            latencies,
             strips: self.places.strips(&self.names, findings),
         }
     }
@@ -400,6 +414,7 @@ impl Ranges {
 mod tests {
     #![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
+    use model::course::Span;
     use model::event::Content;
     use model::ids::{MemberIx, Offset, PartitionIndex, Sequence, TopicIx};
     use proptest::prelude::*;
@@ -529,6 +544,30 @@ mod tests {
         assert_eq!(of(Quantity::Lag).group.as_deref(), Some("billing"));
         assert_eq!(course.series.len(), 5);
         assert_eq!(course.strips, []);
+    }
+
+    /// A group that keeps up has a lag too.
+    #[test]
+    fn only_a_lag_may_be_zero_throughout() {
+        let bodies = bodies().into_iter();
+        let bodies = bodies.filter(|(_, body)| {
+            !matches!(body, Body::SendInvoked { .. } | Body::SendCompleted { .. })
+        });
+        let course = drawn(bodies.collect(), &[]);
+        let of: Vec<Quantity> = course.series.iter().map(|series| series.of).collect();
+        assert_eq!(of, [Quantity::Processed, Quantity::Lag]);
+        assert_eq!(course.series[1].values, [0, 0]);
+        assert_eq!(course.latencies, []);
+    }
+
+    #[test]
+    fn latencies_have_as_many_intervals_as_counts() {
+        let course = drawn(bodies(), &[]);
+        let of: Vec<_> = course.latencies.iter().map(|series| series.of).collect();
+        assert_eq!(of, [Span::SentToAcknowledged, Span::SentToProcessed]);
+        for series in &course.latencies {
+            assert_eq!(series.values.len(), course.series[0].values.len());
+        }
     }
 
     #[test]

@@ -7,6 +7,7 @@ use std::path::Path;
 use std::{env, fs};
 
 use checker::Examples;
+use model::course::Quantity;
 use report::{html, markdown};
 
 use crate::judgement::judge_run;
@@ -24,6 +25,14 @@ fn the_sample_report_is_current() {
     let verdict = judge_run(&dir, &plan, Examples::default()).unwrap();
     let recorded = recorded(&dir, &plan, &verdict);
     assert_eq!(recorded.courses.len(), plan.scenarios.len());
+    // Every scenario with consumers has their lags.
+    for planned in &plan.scenarios {
+        let course = &recorded.courses[&planned.folder()];
+        for group in &planned.scenario.groups {
+            let mut lags = course.series.iter().filter(|it| it.of == Quantity::Lag);
+            assert!(lags.any(|it| it.group.as_ref() == Some(&group.name)));
+        }
+    }
     assert!(!recorded.logs.is_empty());
     let configurations = dir.configurations(&plan);
     let page = html(&plan, &verdict, &configurations, &recorded);

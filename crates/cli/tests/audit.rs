@@ -1,4 +1,5 @@
-//! `ackproof audit` of a running cluster: a real broker and a topic.
+//! `ackproof audit` of a running cluster: a real broker and a topic; and of a Connect worker
+//! over TLS.
 
 #![allow(
     clippy::unwrap_used,
@@ -6,10 +7,19 @@
     reason = "a panic is how a test fails"
 )]
 
+use std::fs;
+use std::io::{BufRead as _, BufReader, Write as _};
+use std::net::TcpListener;
+use std::path::PathBuf;
 use std::process::{Command, Output};
-use std::time::Duration;
+use std::sync::{Arc, Mutex};
+use std::thread;
+use std::time::{Duration, Instant};
 
 use model::ids::TopicName;
+use rcgen::{BasicConstraints, CertificateParams, IsCa, Issuer, KeyPair};
+use rustls::pki_types::PrivatePkcs8KeyDer;
+use rustls::{ServerConfig, ServerConnection, StreamOwned};
 use serde_json::Value;
 use stack::artefacts::Parts;
 use stack::embedded::StackSpec;
@@ -113,4 +123,149 @@ fn a_cluster_that_is_not_there_is_an_environment_that_failed() {
     assert_eq!(output.status.code(), Some(4));
     let error = String::from_utf8_lossy(&output.stderr).into_owned();
     assert!(error.contains("http://127.0.0.1:1"), "{error}");
+}
+
+const PASSWORD: &str = "correct horse";
+/// Of `ada` and the password.
+const AUTHORIZATION: &str = "Basic YWRhOmNvcnJlY3QgaG9yc2U=";
+const CONNECTORS: &str = r#"{"orders": {"info": {"name": "orders", "config": {
+    "connector.class": "io.debezium.connector.postgresql.PostgresConnector",
+    "database.password": "of the database", "slot.drop.on.stop": "true"}}}}"#;
+
+/// A worker behind TLS that asks for a user and a password.
+struct Worker {
+    url: String,
+    ca: PathBuf,
+    auth: PathBuf,
+    /// What it was asked: the first line of each request.
+    asked: Arc<Mutex<Vec<String>>>,
+}
+
+fn worker(folder: &std::path::Path) -> Worker {
+    let mut authority = CertificateParams::new(Vec::new()).unwrap();
+    authority.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+    let key = KeyPair::generate().unwrap();
+    let ca = folder.join("ca.pem");
+    fs::write(&ca, authority.self_signed(&key).unwrap().pem()).unwrap();
+    let issuer = Issuer::new(authority, key);
+    let key = KeyPair::generate().unwrap();
+    let own = CertificateParams::new(vec![String::from("127.0.0.1")]).unwrap();
+    let own = own.signed_by(&key, &issuer).unwrap();
+    let provider = Arc::new(rustls::crypto::ring::default_provider());
+    let config = ServerConfig::builder_with_provider(provider)
+        .with_safe_default_protocol_versions()
+        .unwrap()
+        .with_no_client_auth()
+        .with_single_cert(
+            vec![own.der().clone()],
+            PrivatePkcs8KeyDer::from(key.serialize_der()).into(),
+        )
+        .unwrap();
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let url = format!("https://{}", listener.local_addr().unwrap());
+    let asked = Arc::new(Mutex::new(Vec::new()));
+    let auth = folder.join("auth");
+    fs::write(&auth, format!("ada:{PASSWORD}\n")).unwrap();
+    let (config, seen) = (Arc::new(config), Arc::clone(&asked));
+    thread::spawn(move || {
+        for socket in listener.incoming() {
+            let tls = ServerConnection::new(Arc::clone(&config)).unwrap();
+            let mut stream = BufReader::new(StreamOwned::new(tls, socket.unwrap()));
+            let mut request = String::new();
+            // A client that does not trust the certificate goes away.
+            while !request.ends_with("\r\n\r\n") {
+                if stream.read_line(&mut request).is_ok_and(|read| read > 0) {
+                    continue;
+                }
+                request.clear();
+                break;
+            }
+            let Some(first) = request.lines().next() else {
+                continue;
+            };
+            seen.lock().unwrap().push(first.to_owned());
+            let answer = if request.contains(AUTHORIZATION) {
+                let length = CONNECTORS.len();
+                format!("HTTP/1.1 200 OK\r\ncontent-length: {length}\r\n\r\n{CONNECTORS}")
+            } else {
+                String::from("HTTP/1.1 401 Unauthorized\r\ncontent-length: 0\r\n\r\n")
+            };
+            let stream = stream.get_mut();
+            stream.write_all(answer.as_bytes()).unwrap();
+            stream.flush().unwrap();
+        }
+    });
+    Worker {
+        url,
+        ca,
+        auth,
+        asked,
+    }
+}
+
+/// What was printed, in which no secret stands.
+fn printed(output: &Output) -> String {
+    let both = [&output.stdout[..], &output.stderr[..]].concat();
+    let printed = String::from_utf8(both).unwrap();
+    for secret in [PASSWORD, AUTHORIZATION, "of the database"] {
+        assert!(!printed.contains(secret), "{printed}");
+    }
+    printed
+}
+
+#[test]
+fn a_worker_is_read_over_tls_with_a_password_that_is_never_shown() {
+    let folder = tempfile::tempdir().unwrap();
+    let worker = worker(folder.path());
+    let (ca, auth) = (worker.ca.to_str().unwrap(), worker.auth.to_str().unwrap());
+    let asked = |args: &[&str]| audit(&[&["--connect", &worker.url], args].concat());
+
+    let output = asked(&["--connect-ca", ca, "--connect-auth", auth]);
+    assert_eq!(output.status.code(), Some(1), "{}", printed(&output));
+    let says = |it: &(String, String, String)| it.2.contains("slot.drop.on.stop=true");
+    assert!(found(&output).iter().any(says), "{}", printed(&output));
+    assert!(printed(&output).contains(&worker.url));
+    let requests = worker.asked.lock().unwrap().clone();
+    assert_eq!(requests, ["GET /connectors?expand=info HTTP/1.1"]);
+
+    let output = asked(&["--connect-ca", ca]);
+    assert_eq!(output.status.code(), Some(4));
+    assert!(printed(&output).contains("status 401"));
+    assert!(printed(&output).contains("--connect-auth"));
+
+    // Its CA is none that the machine trusts: it never sees the password.
+    let before = worker.asked.lock().unwrap().len();
+    let output = asked(&["--connect-auth", auth]);
+    assert_eq!(output.status.code(), Some(4));
+    assert!(printed(&output).contains("--connect-ca"));
+    assert_eq!(worker.asked.lock().unwrap().len(), before);
+}
+
+#[test]
+fn a_password_is_refused_where_others_would_see_it() {
+    let folder = tempfile::tempdir().unwrap();
+    let auth = folder.path().join("auth");
+    fs::write(&auth, format!("ada:{PASSWORD}")).unwrap();
+    let auth = auth.to_str().unwrap();
+    let in_address = format!("https://ada:{PASSWORD}@connect.invalid").replace(' ', "-");
+    let output = audit(&["--connect", &in_address]);
+    assert_eq!(output.status.code(), Some(2));
+    assert!(!printed(&output).contains("correct-horse"));
+    let plain = "http://connect.invalid:8083";
+    let output = audit(&["--connect", plain, "--connect-auth", auth]);
+    assert_eq!(output.status.code(), Some(2));
+    assert!(printed(&output).contains("https://"));
+    let output = audit(&["--connect", plain, "--connect-ca", auth]);
+    assert_eq!(output.status.code(), Some(2));
+    assert!(printed(&output).contains("no certificate"));
+}
+
+#[test]
+fn a_worker_that_never_answers_is_given_up() {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let url = format!("http://{}", listener.local_addr().unwrap());
+    let began = Instant::now();
+    let output = audit(&["--connect", &url]);
+    assert_eq!(output.status.code(), Some(4), "{}", printed(&output));
+    assert!(began.elapsed() < Duration::from_secs(40));
 }

@@ -10,8 +10,11 @@ use crate::anomaly::Anomaly;
 pub struct Course {
     /// The length of an interval, in milliseconds. The first begins with the scenario.
     pub interval_ms: u64,
-    /// All of the same length, and none that is zero throughout.
+    /// All of the same length. Only a lag may be zero throughout.
     pub series: Vec<Series>,
+    /// How long records took.
+    #[serde(default)]
+    pub latencies: Vec<LatencySeries>,
     /// One for each partition in which something is wrong.
     pub strips: Vec<Strip>,
 }
@@ -51,6 +54,43 @@ pub enum Quantity {
     /// Offsets that were acknowledged, or could be read, and that the group had not come to,
     /// at the end of the interval. Counted from the group's first record in each partition.
     Lag,
+}
+
+/// How long records took from one moment to another, by the interval in which they were
+/// sent: a record that waits for the end of an outage counts where its sender waited.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LatencySeries {
+    /// From which moment to which.
+    pub of: Span,
+    /// The `group.id`, where it is a group's.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub group: Option<String>,
+    /// By interval; none where no record that was sent in it got there.
+    pub values: Vec<Option<IntervalLatency>>,
+}
+
+/// The two moments between which a latency is measured.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Span {
+    /// From the record's sending to its acknowledgement.
+    SentToAcknowledged,
+    /// From the record's sending to the first time that the group processed it.
+    SentToProcessed,
+    /// From the database's commit of a change to the first time that the group processed its
+    /// event.
+    CommittedToProcessed,
+}
+
+/// The latencies of the records of one interval, in microseconds, to two digits.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct IntervalLatency {
+    /// The median.
+    pub p50_us: u64,
+    /// The 99th percentile.
+    pub p99_us: u64,
+    /// The largest.
+    pub max_us: u64,
 }
 
 impl Quantity {

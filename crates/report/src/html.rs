@@ -9,6 +9,7 @@ mod chart;
 mod configuration;
 mod first_screen;
 mod lanes;
+mod latency;
 mod logs;
 mod matrix;
 mod pipeline;
@@ -80,6 +81,7 @@ fn page(run: &Run<'_>, recorded: &Recorded, data: &str) -> Markup {
                 meta name="viewport" content="width=device-width, initial-scale=1";
                 meta name="color-scheme" content="light dark";
                 meta name="generator" content="ackproof";
+                meta name="referrer" content="no-referrer";
                 title { (title) }
                 style { (PreEscaped(STYLE)) }
             }
@@ -96,8 +98,8 @@ fn page(run: &Run<'_>, recorded: &Recorded, data: &str) -> Markup {
                     div.prose { (blocks::render(&rest)) }
                 }
                 (first_screen::footer(run))
-                // The data of no other page: `<` is escaped in it.
-                script type="application/json" id=(page_data::ID) { (PreEscaped(data)) }
+                // No character of it begins markup.
+                script type=(page_data::TYPE) id=(page_data::ID) { (PreEscaped(data)) }
                 script { (PreEscaped(SCRIPT)) }
             }
         }
@@ -137,7 +139,7 @@ fn command(line: &str) -> Markup {
     html! {
         div.command {
             pre { code { (line) } }
-            button type="button" data-copy=(line) hidden { "Copy" }
+            button type="button" data-copy hidden { "Copy" }
         }
     }
 }

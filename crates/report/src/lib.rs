@@ -43,23 +43,33 @@ pub use matrix::{
 };
 pub use page_data::{Compared, NotComparable};
 
+/// What [`names::bare_of`] returns to [`markdown()`].
+type Bare = (
+    RunPlan,
+    (
+        RunVerdict,
+        BTreeMap<String, Config>,
+        BTreeMap<String, Course>,
+    ),
+);
+
 /// `report.md`: the plan, the results, and advice, for people.
 ///
 /// `configurations` are those in force, as brokers and clients reported them themselves, by
 /// their owner ("broker-restart: broker 1"); may be empty. `courses` are those of the
-/// scenarios, by their folders; they tell rates. The same input gives the same bytes.
+/// scenarios, by their folders; they tell rates, and whose lag is drawn. The same input gives the same bytes.
 pub fn markdown(
     plan: &RunPlan,
     verdict: &RunVerdict,
     configurations: &BTreeMap<String, Config>,
     courses: &BTreeMap<String, Course>,
 ) -> String {
-    let bare = names::bare(plan, verdict, configurations);
-    let (plan, verdict, configurations) = bare
-        .as_ref()
-        .map_or((plan, verdict, configurations), |(plan, verdict, of)| {
-            (plan, verdict, of)
-        });
+    let bare: Option<Bare> = names::bare_of(plan, &(verdict, configurations, courses));
+    let given = (plan, verdict, configurations, courses);
+    let (plan, verdict, configurations, courses) = bare.as_ref().map_or(given, |(plan, of)| {
+        let (verdict, configurations, courses) = of;
+        (plan, verdict, configurations, courses)
+    });
     let run = run::Run::new(plan, verdict, configurations, courses);
     let rest = section::all(&run);
     let mut document = document::Document::default();

@@ -2,7 +2,13 @@
 //! rest of the page.
 
 use std::collections::BTreeMap;
+use std::io::{Read as _, Write as _};
 
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use flate2::Compression;
+use flate2::read::ZlibDecoder;
+use flate2::write::ZlibEncoder;
 use model::plan::RunPlan;
 use model::scenario::{Config, Scenario};
 use model::verdict::{RunVerdict, SCHEMA};
@@ -10,6 +16,12 @@ use serde::{Deserialize, Serialize};
 
 /// The `id` of the element that holds the data.
 pub(crate) const ID: &str = "ackproof-data";
+/// What the element holds: JSON, compressed (RFC 1950) and in base64. Browsers leave it alone.
+pub(crate) const TYPE: &str = "application/vnd.ackproof.report+zlib";
+/// What it held before it was compressed.
+const PLAIN_TYPE: &str = "application/json";
+/// The data of a page is not larger; what is, was made to be.
+const BYTES_MAX: u64 = 512 << 20;
 /// The value of `schema` in the data of a page of this version.
 const PAGE_SCHEMA: &str = "ackproof.report/1";
 
@@ -32,7 +44,10 @@ pub enum NotComparable {
     /// A page without the element.
     #[error("there is no data of a report of ackproof in it")]
     NoData,
-    /// The data is damaged, or no verdict.
+    /// The data is not whole.
+    #[error("the data of the report in it is damaged")]
+    Damaged,
+    /// No verdict.
     #[error("it holds no verdict of ackproof")]
     NoVerdict(#[from] serde_json::Error),
     /// Another format.
@@ -66,13 +81,36 @@ impl Compared {
             let verdict: RunVerdict = read(text, SCHEMA)?;
             return Ok(Self::new(verdict));
         }
-        let opening = format!("<script type=\"application/json\" id=\"{ID}\">");
-        let (_, behind) = text.split_once(&opening).ok_or(NotComparable::NoData)?;
-        let (data, _) = behind
-            .split_once("</script>")
-            .ok_or(NotComparable::NoData)?;
+        if let Some(data) = element(text, TYPE) {
+            return read(&unpacked(data)?, PAGE_SCHEMA);
+        }
+        let data = element(text, PLAIN_TYPE).ok_or(NotComparable::NoData)?;
         read(data, PAGE_SCHEMA)
     }
+}
+
+/// The content of the element with the data, where it is of this type.
+fn element<'t>(text: &'t str, of: &str) -> Option<&'t str> {
+    let opening = format!("<script type=\"{of}\" id=\"{ID}\">");
+    let (_, behind) = text.split_once(&opening)?;
+    let (data, _) = behind.split_once("</script>")?;
+    Some(data)
+}
+
+fn unpacked(data: &str) -> Result<String, NotComparable> {
+    let packed = STANDARD.decode(data).map_err(|_| NotComparable::Damaged)?;
+    let mut text = String::new();
+    ZlibDecoder::new(&packed[..])
+        .take(BYTES_MAX)
+        .read_to_string(&mut text)
+        .map_err(|_| NotComparable::Damaged)?;
+    Ok(text)
+}
+
+fn packed(text: &str) -> Option<String> {
+    let mut encoder = ZlibEncoder::new(Vec::new(), Compression::best());
+    encoder.write_all(text.as_bytes()).ok()?;
+    Some(STANDARD.encode(encoder.finish().ok()?))
 }
 
 /// Another format is told from damage before its fields are asked for.
@@ -87,10 +125,9 @@ fn read<T: for<'de> Deserialize<'de>>(text: &str, schema: &str) -> Result<T, Not
 /// The data for the page. No character of it begins markup.
 pub(crate) fn json(plan: &RunPlan, verdict: &RunVerdict) -> String {
     let data = Compared::new(verdict.clone()).with_plan(plan);
-    // Every value of these types has a form in JSON.
+    // Every value of these types has a form in JSON, and memory takes every byte.
     let text = serde_json::to_string(&data).unwrap_or_default();
-    // In JSON it only stands inside strings.
-    text.replace('<', "\\u003c")
+    packed(&text).unwrap_or_default()
 }
 
 fn settings(plan: &RunPlan) -> Settings {

@@ -174,8 +174,9 @@ pub(super) const RULES: &[Rule] = &[
         title: "transactions use the old protocol",
         consequence: "A request that arrives late may join the next transaction: aborted records are read, or \
                       committed ones are lost.",
-        fix: "`kafka-features.sh upgrade --feature transaction.version=2`, and clients from 4.0 on",
-        source: "KIP-890",
+        fix: "`kafka-features.sh upgrade --feature transaction.version=2`, and Java's clients from 4.0 on: it protects \
+              none on librdkafka",
+        source: "KIP-890; docs/findings/late-commit.md",
         shown_by: &["kip-890", "kip-890-fixed"],
         check: |of, hits| {
             if let Some(it) = of.brokers().next()
@@ -183,7 +184,11 @@ pub(super) const RULES: &[Rule] = &[
                     .value("@feature.transaction.version")
                     .filter(|it| it.number().is_some_and(|it| it < 2))
             {
-                hits.at(it, &old);
+                let hit = hits.at(it, &old);
+                if let Some(user) = of.transactional() {
+                    hit.and(format!("{} uses transactions", user.label()))
+                        .as_severe(Error);
+                }
             }
         },
     },
@@ -459,7 +464,7 @@ pub(super) const RULES: &[Rule] = &[
         consequence: "The first member of an empty group waits `group.initial.rebalance.delay.ms` for others.",
         fix: "a delay below the promised recovery",
         source: "KIP-134; Kafka documentation, broker configuration `group.initial.rebalance.delay.ms`",
-        shown_by: &["consumer-restart"],
+        shown_by: &[],
         check: |of, hits| {
             let Some(promised) = of.promise.recovery_s.map(|it| signed(it) * 1000) else {
                 return;

@@ -62,7 +62,7 @@ pub(super) const RULES: &[Rule] = &[
         title: "this version of the client has a published bug that loses records",
         consequence: "See the bug; the client acknowledges and loses, or misplaces, in the circumstances that it names.",
         fix: "the version that has the fix",
-        source: "the bug that is named",
+        source: "KAFKA-19012 (CVE-2026-35554); twmb/franz-go#1217; confluentinc/librdkafka#4447",
         shown_by: &[],
         check: |of, hits| {
             for it in &of.components {
@@ -119,7 +119,7 @@ pub(super) const RULES: &[Rule] = &[
                       an application that commits its input then loses records when it ends.",
         fix: "kafka-clients 3.9.2, 4.0.2, 4.1.1 or later, or `batch.size` below the topic's `max.message.bytes`",
         source: "KAFKA-19479",
-        shown_by: &[],
+        shown_by: &["kafka-19479", "kafka-19479-fixed"],
         check: |of, hits| {
             let limits = of.topics().filter_map(|it| {
                 it.value("max.message.bytes")

@@ -111,7 +111,8 @@ pub(super) const RULES: &[Rule] = &[
         severity: Warning,
         confidence: Certain,
         title: "after a kill nothing runs until the rebalance delay is over",
-        consequence: "The tasks of a worker that is lost wait `scheduled.rebalance.max.delay.ms` for its return.",
+        consequence: "The tasks of a worker that is lost wait until its session is over and then for \
+                      `scheduled.rebalance.max.delay.ms`, also when it is the only worker and comes back at once.",
         fix: "a delay below the promised recovery",
         source: "KIP-415; Kafka documentation, Connect worker configuration `scheduled.rebalance.max.delay.ms`",
         shown_by: &[],

@@ -7,6 +7,17 @@ use crate::component::Component;
 use crate::component::Kind;
 use crate::landscape::Effective;
 
+/// Whether the connector refuses a slot that is ahead by the setting that there was before
+/// `offset.mismatch.strategy`, which is still read as `trust_offset`.
+fn seeks(connector: &Component) -> bool {
+    let keys = [
+        "internal.slot.seek.to.known.offset.on.start",
+        "slot.seek.to.known.offset.on.start",
+    ];
+    keys.iter()
+        .any(|key| connector.text(key).is_some_and(|it| it.trim() == "true"))
+}
+
 pub(super) const RULES: &[Rule] = &[
     Rule {
         id: "slot-dropped-on-stop",
@@ -32,8 +43,9 @@ pub(super) const RULES: &[Rule] = &[
         title: "a slot that is ahead of the connector leaves a gap without an error",
         consequence: "When the slot was made anew or advanced, PostgreSQL 15 and later start from the slot's position \
                       and skip what lies between; up to 14 the server refuses.",
-        fix: "`offset.mismatch.strategy=trust_offset` (Debezium 3.6 and later)",
-        source: "Debezium documentation, PostgreSQL connector, `offset.mismatch.strategy`",
+        fix: "`offset.mismatch.strategy=trust_offset` (Debezium 3.4 and later), or \
+              `internal.slot.seek.to.known.offset.on.start=true` before",
+        source: "Debezium documentation, PostgreSQL connector, `offset.mismatch.strategy`; DBZ-9688",
         shown_by: &[],
         check: |of, hits| {
             let server = of.postgres();
@@ -41,6 +53,7 @@ pub(super) const RULES: &[Rule] = &[
                 if it
                     .text("offset.mismatch.strategy")
                     .is_some_and(|it| it != "no_validation")
+                    || seeks(it)
                 {
                     continue;
                 }
@@ -51,7 +64,7 @@ pub(super) const RULES: &[Rule] = &[
                 let has_it = debezium
                     .version
                     .as_ref()
-                    .is_none_or(|it| it.is_from("3.6.0"));
+                    .is_none_or(|it| it.is_from("3.4.0"));
                 let says = match it.set("offset.mismatch.strategy") {
                     Some(_) => "offset.mismatch.strategy=no_validation".to_owned(),
                     None if has_it => format!(
@@ -99,13 +112,14 @@ pub(super) const RULES: &[Rule] = &[
         title: "the driver confirms positions that the connector has not stored",
         consequence: "The slot gets ahead of the stored offset, and a crash leaves a gap where no mismatch is handled.",
         fix: "`lsn.flush.mode=connector`, or a mismatch strategy",
-        source: "Debezium documentation, PostgreSQL connector, `lsn.flush.mode`",
+        source: "Debezium documentation, PostgreSQL connector, `lsn.flush.mode`; DBZ-9641",
         shown_by: &[],
         check: |of, hits| {
             for it in of.captures() {
                 let handled = it
                     .text("offset.mismatch.strategy")
-                    .is_some_and(|it| it != "no_validation");
+                    .is_some_and(|it| it != "no_validation")
+                    || seeks(it);
                 if let Some(mode) = it
                     .value("lsn.flush.mode")
                     .filter(|it| it.is("connector_and_driver"))
@@ -123,7 +137,7 @@ pub(super) const RULES: &[Rule] = &[
         title: "the slot is never told what was read",
         consequence: "The server keeps its WAL from the start of the slot on, until its disk is full and the database \
                       stops.",
-        fix: "`lsn.flush.mode=connector`, or `flush.lsn.source=true` before Debezium 3.6",
+        fix: "`lsn.flush.mode=connector`, or `flush.lsn.source=true` before Debezium 3.4",
         source: "Debezium documentation, PostgreSQL connector, `lsn.flush.mode`, `flush.lsn.source`",
         shown_by: &[],
         check: |of, hits| {
@@ -387,9 +401,10 @@ pub(super) const RULES: &[Rule] = &[
         title: "this version loses rows when it restarts",
         consequence: "A transaction of many rows that share a position is not delivered whole when the connector \
                       restarts in its middle.",
-        fix: "Debezium 3.7.0 or later",
-        source: "debezium/dbz#1554; `ackproof run debezium-restart-bulk --debezium 3.6.3.Final`",
-        shown_by: &[],
+        fix: "Debezium 3.7.0 or later, which still loses rows when a restart stops its task after the first row of a \
+              page",
+        source: "debezium/dbz#1554; docs/findings/debezium-first-row-of-a-page.md",
+        shown_by: &["dbz-1554", "dbz-1554-fixed"],
         check: |of, hits| {
             for it in of.captures() {
                 let debezium = of.debezium(it);

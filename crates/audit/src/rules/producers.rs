@@ -410,8 +410,8 @@ pub(super) const RULES: &[Rule] = &[
         severity: Error,
         confidence: Certain,
         title: "the producer accepts records that the topic refuses",
-        consequence: "A record between the two limits fails with `RecordTooLargeException` at run time, again and \
-                      again.",
+        consequence: "A record that is between the two limits, and stays so when it is compressed, fails with \
+                      `RecordTooLargeException` at run time, again and again.",
         fix: "`max.request.size` not above `max.message.bytes`",
         source: "Kafka documentation, producer configuration `max.request.size`, topic configuration `max.message.bytes`",
         shown_by: &["record-over-size-limit", "record-at-size-limit"],
@@ -424,9 +424,13 @@ pub(super) const RULES: &[Rule] = &[
                     .filter(Effective::is_set)?
                     .number()
             });
-            let Some(limit) = topics.chain(broker).min() else {
+            let Some(limit) = topics.clone().chain(broker).min() else {
                 return;
             };
+            // Nothing tells which topics a producer writes to.
+            let is_one_of_several = topics.count() > 0
+                && of.topics().count() > 1
+                && broker.is_none_or(|broker| limit < broker);
             for it in of.producers() {
                 let key = if it.is(Product::Librdkafka) {
                     "message.max.bytes"
@@ -437,9 +441,11 @@ pub(super) const RULES: &[Rule] = &[
                     .value(key)
                     .filter(|it| it.number().is_some_and(|it| it > limit))
                 {
-                    hits.at(it, &size).and(format!(
-                        "the smallest limit of brokers and topics is {limit}"
-                    ));
+                    hits.at(it, &size)
+                        .and(format!(
+                            "the smallest limit of brokers and topics is {limit}"
+                        ))
+                        .is_assumed |= is_one_of_several;
                 }
             }
         },

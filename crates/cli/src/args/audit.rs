@@ -40,9 +40,16 @@ pub(crate) struct AuditArgs {
     #[arg(long = "group", value_name = "GROUP", requires = "bootstrap")]
     pub(crate) groups: Vec<String>,
     /// Also read the connectors of this Connect worker, such as
-    /// `http://connect:8083`
+    /// `https://connect:8443`
     #[arg(long, value_name = "URL")]
     pub(crate) connect: Option<String>,
+    /// The CA that signed the worker's certificate, as PEM [default: those that this
+    /// machine trusts]
+    #[arg(long, value_name = "FILE", requires = "connect")]
+    pub(crate) connect_ca: Option<PathBuf>,
+    /// A file with USER:PASSWORD for the worker's basic authentication
+    #[arg(long, value_name = "FILE", requires = "connect")]
+    pub(crate) connect_auth: Option<PathBuf>,
     /// Promises and suppressions [default: ackproof-audit.toml, if it is there]
     #[arg(long, value_name = "FILE")]
     pub(crate) policy: Option<PathBuf>,

@@ -21,6 +21,7 @@ use crate::version::version;
 mod demonstrate;
 mod live;
 mod page;
+mod worker;
 
 /// Read where the user names no other.
 const POLICY: &str = "ackproof-audit.toml";
@@ -75,7 +76,8 @@ pub(crate) async fn audit(args: &AuditArgs) -> Result<Exit, Failure> {
         material.components.extend(found?);
     }
     if let Some(url) = &args.connect {
-        let found = live::connect(url).await?;
+        let (ca, auth) = (args.connect_ca.as_deref(), args.connect_auth.as_deref());
+        let found = worker::connectors(url, ca, auth).await?;
         material.components.extend(found);
     }
     let mut report = audit::audit(

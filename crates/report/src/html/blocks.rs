@@ -83,8 +83,7 @@ fn linked(parts: Vec<(&str, Option<String>)>) -> Markup {
 fn link(words: &str, to: Option<&str>) -> Markup {
     html! {
         @match to {
-            Some(to) if to.starts_with('#') => a href=(to) { (words) },
-            Some(to) => a href=(to) rel="noreferrer" { (words) },
+            Some(to) => a href=(to) { (words) },
             None => (words),
         }
     }

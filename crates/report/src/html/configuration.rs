@@ -39,9 +39,9 @@ pub(super) fn in_force(run: &Run<'_>) -> Markup {
                                 Some((of, differ)) if differ.is_empty() => p { "As " (of) "." },
                                 Some((of, differ)) => {
                                     p { "As " (of) ", but:" }
-                                    (table(differ.into_iter()))
+                                    (lines(differ.into_iter()))
                                 },
-                                None => (table(config.iter().map(|(key, value)| {
+                                None => (lines(config.iter().map(|(key, value)| {
                                     (key.as_str(), Some(value.as_str()))
                                 }))),
                             }
@@ -53,25 +53,14 @@ pub(super) fn in_force(run: &Run<'_>) -> Markup {
     }
 }
 
-fn table<'a>(entries: impl Iterator<Item = (&'a str, Option<&'a str>)>) -> Markup {
-    html! {
-        div.scroll tabindex="0" role="group" aria-label="Configuration" {
-            table {
-                thead { tr { th scope="col" { "Key" } th scope="col" { "Value" } } }
-                tbody {
-                    @for (key, value) in entries {
-                        tr {
-                            td { code { (key) } }
-                            td { @match value {
-                                Some(value) => code { (value) },
-                                None => "not reported",
-                            } }
-                        }
-                    }
-                }
-            }
-        }
-    }
+/// Hundreds of entries: as a table they would be half of the page.
+fn lines<'a>(entries: impl Iterator<Item = (&'a str, Option<&'a str>)>) -> Markup {
+    let lines = entries.map(|(key, value)| match value {
+        Some(value) => format!("{key}={value}"),
+        None => format!("{key} is not reported"),
+    });
+    let lines: Vec<String> = lines.collect();
+    html! { pre.config { (lines.join("\n")) } }
 }
 
 /// The entries of one that the other has not, and keys that only the other has.

@@ -21,7 +21,7 @@ pub(super) fn of_guarantees(run: &Run<'_>) -> Markup {
             h2 #matrix { "Scenarios and guarantees" }
             ul.legend {
                 @for word in [Word::Held, Word::ViolatedAsExpected, Word::Inconclusive, Word::Violated] {
-                    li { span class={ "sign " (class_of(word)) } aria-hidden="true" { (sign(word)) } (word) }
+                    li { span class={ "sign " (class_of(word)) } aria-hidden="true" { (sign(word)) } (word) ": " (meaning(word)) }
                 }
                 li { span class="sign observed held" aria-hidden="true" { (sign(Word::Held)) } "pale: only observed" }
             }
@@ -65,6 +65,15 @@ fn cell(test: &Test<'_>, claim: Claim) -> Markup {
             }
             span.sr { (tally) }
         }
+    }
+}
+
+const fn meaning(word: Word) -> &'static str {
+    match word {
+        Word::Held => "looked for in everything that was recorded, and never broken",
+        Word::ViolatedAsExpected => "broken, which the scenario is there to show",
+        Word::Inconclusive => "this run cannot tell",
+        Word::Violated => "broken, with a proof below",
     }
 }
 

@@ -17,8 +17,16 @@ use crate::units::duration_ms;
 /// Preventions of one anomaly that are told, at most; `ackproof explain` tells all.
 const PREVENTIONS_MAX: usize = 2;
 
+/// What was told of an earlier scenario, and is not told again.
+#[derive(Default)]
+struct Earlier<'a> {
+    tables: whole::Earlier<'a>,
+    /// Anomalies whose prevention was told, and where.
+    prevented: Vec<(Anomaly, &'a str)>,
+}
+
 pub(super) fn sections(run: &Run<'_>, recorded: &Recorded) -> Markup {
-    let mut earlier = whole::Earlier::default();
+    let mut earlier = Earlier::default();
     html! {
         @for test in &run.tests { (section(run, test, recorded, &mut earlier)) }
     }
@@ -28,10 +36,10 @@ fn section<'a>(
     run: &Run<'_>,
     test: &Test<'a>,
     recorded: &Recorded,
-    earlier: &mut whole::Earlier<'a>,
+    earlier: &mut Earlier<'a>,
 ) -> Markup {
     let mut full = Document::default();
-    whole::write(&mut full, test, run.configurations, earlier);
+    whole::write(&mut full, test, run.configurations, &mut earlier.tables);
     let id = anchor_of(test.name);
     html! {
         section.scenario id=(id) aria-labelledby={ (id) "-title" } {
@@ -44,7 +52,7 @@ fn section<'a>(
                 @if !scenario.why.is_empty() { p { (scenario.why) } }
             }
             (contract(test))
-            @if let Some(outcome) = told(test) { (outcome_of(run, test, outcome, recorded)) }
+            @if let Some(outcome) = told(test) { (outcome_of(run, test, outcome, recorded, earlier)) }
             @else { p { "Not run." } }
             details {
                 summary { "Everything that was planned and recorded" }
@@ -61,11 +69,12 @@ fn told<'a>(test: &Test<'a>) -> Option<&'a ScenarioVerdict> {
     bad.or(test.outcomes.first()).copied()
 }
 
-fn outcome_of(
+fn outcome_of<'a>(
     run: &Run<'_>,
-    test: &Test<'_>,
+    test: &Test<'a>,
     outcome: &ScenarioVerdict,
     recorded: &Recorded,
+    earlier: &mut Earlier<'a>,
 ) -> Markup {
     let id = anchor_of(test.name);
     let mut planned = test.planned.iter();
@@ -89,7 +98,7 @@ fn outcome_of(
         (faults(test, outcome))
         (logs::folded(logs))
         @for (finding, number) in outcome.findings.iter().zip(1u32..) {
-            (found(run, test, finding, &format!("{id}-finding-{number}")))
+            (found(run, test, finding, &format!("{id}-finding-{number}"), earlier))
         }
         @if let Some(course) = course { (strips::figures(&id, &course.strips)) }
         (unknown(outcome))
@@ -202,7 +211,13 @@ fn observations(fault: &FaultVerdict) -> Markup {
 }
 
 /// One finding with its counterexample.
-fn found(run: &Run<'_>, test: &Test<'_>, finding: &Finding, id: &str) -> Markup {
+fn found<'a>(
+    run: &Run<'_>,
+    test: &Test<'a>,
+    finding: &Finding,
+    id: &str,
+    earlier: &mut Earlier<'a>,
+) -> Markup {
     let definition = finding.anomaly.definition();
     let of_rows = matches!(
         finding.anomaly,
@@ -236,17 +251,34 @@ fn found(run: &Run<'_>, test: &Test<'_>, finding: &Finding, id: &str) -> Markup 
                 }
             }
         }
-        @if !definition.prevented_by.is_empty() {
-            ul {
-                @for fact in definition.prevented_by.iter().take(PREVENTIONS_MAX) {
-                    li { strong { "Prevented by" } ": " (fact.what) " ("
-                        (blocks::source(fact.source)) ")" }
-                }
-            }
-        }
+        (prevention(finding.anomaly, test.name, earlier))
         @if let Some(line) = replay::command_for(run, test) {
             p { "Again, with the same seed and versions:" }
             (command(&line))
+        }
+    }
+}
+
+/// What prevents an anomaly, once; then where it was told.
+fn prevention<'a>(anomaly: Anomaly, scenario: &'a str, earlier: &mut Earlier<'a>) -> Markup {
+    let facts = anomaly.definition().prevented_by;
+    let mut told = earlier.prevented.iter();
+    let told = told.find(|(of, _)| *of == anomaly).map(|(_, name)| *name);
+    if told.is_none() {
+        earlier.prevented.push((anomaly, scenario));
+    }
+    html! {
+        @match told {
+            _ if facts.is_empty() => {},
+            Some(name) => p {
+                strong { "Prevented" } " as told of " a href={ "#" (anchor_of(name)) } { (name) } "."
+            },
+            None => ul {
+                @for fact in facts.iter().take(PREVENTIONS_MAX) {
+                    li { strong { "Prevented by" } ": " (fact.what) " ("
+                        (blocks::source(fact.source)) ")" }
+                }
+            },
         }
     }
 }

@@ -5,10 +5,11 @@ use std::fmt::Write as _;
 
 use maud::{Markup, html};
 use model::course::{Course, Quantity, Series};
-use model::verdict::{Latency, ScenarioVerdict};
+use model::verdict::ScenarioVerdict;
 
 use super::chart::Scale;
-use crate::units::{duration_ms, duration_us, separated};
+use super::latency;
+use crate::units::{duration_ms, separated};
 
 const WIDTH: u64 = 960;
 const LEFT: u64 = 64;
@@ -56,12 +57,12 @@ pub(super) fn figure(id: &str, outcome: &ScenarioVerdict, course: Option<&Course
             bottom += height;
         }
     }
-    let phases = phases(outcome, from, to);
-    if !phases.is_empty() {
+    let latencies = latency::panels(outcome, course, (from, to));
+    for latencies in &latencies {
         if !panels.is_empty() {
             bottom += GAP;
         }
-        panels.push(latencies(&phases, time, (bottom, STATES)));
+        panels.push(latencies.drawn(time, (bottom, STATES), grid));
         bottom += STATES;
     }
     if panels.is_empty() {
@@ -74,7 +75,7 @@ pub(super) fn figure(id: &str, outcome: &ScenarioVerdict, course: Option<&Course
                 svg viewBox=(format!("0 0 {WIDTH} {height}")) role="img"
                     aria-labelledby=(format!("{id}-title {id}-desc")) {
                     title id=(format!("{id}-title")) { "Timeline" }
-                    desc id=(format!("{id}-desc")) { (described(outcome, &course.series, from, to)) }
+                    desc id=(format!("{id}-desc")) { (described(outcome, course, &latencies, (from, to))) }
                     (bands(outcome, time, bottom))
                     @for panel in &panels { (panel) }
                     (axis(time, bottom))
@@ -85,21 +86,12 @@ pub(super) fn figure(id: &str, outcome: &ScenarioVerdict, course: Option<&Course
                 ul.legend {
                     @for (at, series) in course.series.iter().enumerate() {
                         li {
-                            svg.key viewBox="0 0 24 8" aria-hidden="true" {
-                                path class=(class_of(series, nth(&course.series, at))) d="M0 4h24" {}
-                            }
+                            (key(&class_of(series, nth(&course.series, at))))
                             (named(series))
                         }
                     }
-                    @if !phases.is_empty() {
-                        @for (name, nth, _) in PERCENTILES {
-                            li {
-                                svg.key viewBox="0 0 24 8" aria-hidden="true" {
-                                    path class=(format!("line latency n{nth}")) d="M0 4h24" {}
-                                }
-                                (name)
-                            }
-                        }
+                    @for curve in latencies.iter().flat_map(|it| &it.curves) {
+                        li { (key(&curve.class)) (curve.name) }
                     }
                     @if outcome.faults.iter().any(|fault| fault.injected_ms.is_some()) {
                         li { span.band-key {} "fault in force, by number" }
@@ -113,7 +105,14 @@ pub(super) fn figure(id: &str, outcome: &ScenarioVerdict, course: Option<&Course
                         "Intervals of " (course.interval_ms) " ms; time since the scenario began. "
                         @if course.series.iter().any(|series| series.of == Quantity::Lag) {
                             "Lag: offsets that are acknowledged or readable, and that the group has \
-                             not come to, from its first record in each partition on."
+                             not come to, from its first record in each partition on. "
+                        }
+                        @for group in without_lag(outcome, course) {
+                            "No lag of " (group) ": it processed nothing. "
+                        }
+                        @if !course.latencies.is_empty() {
+                            "Latency: of the records that were sent in an interval; an interval \
+                             without one is a gap."
                         }
                     }
                 } @else {
@@ -122,6 +121,19 @@ pub(super) fn figure(id: &str, outcome: &ScenarioVerdict, course: Option<&Course
             }
         }
     }
+}
+
+/// Groups whose lag has no curve.
+fn without_lag<'a>(
+    outcome: &'a ScenarioVerdict,
+    course: &'a Course,
+) -> impl Iterator<Item = &'a str> {
+    let groups = outcome.measurements.groups.iter();
+    let groups = groups.map(|it| it.group.as_str());
+    groups.filter(|group| {
+        let mut lags = course.series.iter().filter(|it| it.of == Quantity::Lag);
+        !lags.any(|it| it.group.as_deref() == Some(group))
+    })
 }
 
 /// From the first to the last thing that is drawn, in milliseconds.
@@ -142,73 +154,21 @@ fn span(outcome: &ScenarioVerdict, course: &Course) -> Option<(u64, u64)> {
     Some((*from, (*to).max(from + 1)))
 }
 
-/// A percentile that is drawn: its name in the legend, and its pattern of dashes.
-type Percentile = (&'static str, usize, fn(&Latency) -> u64);
-
-const PERCENTILES: [Percentile; 2] = [
-    (
-        "latency (sending to acknowledgement) before, during and after the faults: 99th percentile",
-        0,
-        |latency| latency.p99_us,
-    ),
-    ("latency: median", 1, |latency| latency.p50_us),
-];
-
-/// The latencies from and to a moment.
-type Phase = (u64, u64, Latency);
-
-/// Before, during and after the faults, as far as anything was acknowledged.
-fn phases(outcome: &ScenarioVerdict, from: u64, to: u64) -> Vec<Phase> {
-    let faults = || outcome.faults.iter();
-    let injected = faults().filter_map(|fault| fault.injected_ms).min();
-    let healed = faults().filter_map(|fault| fault.healed_ms).max();
-    let injected = injected.unwrap_or(to);
-    let healed = healed.unwrap_or(to).max(injected);
-    let m = &outcome.measurements;
-    let phases = [
-        (from, injected, m.latency_before),
-        (injected, healed, m.latency_during),
-        (healed, to, m.latency_after),
-    ];
-    let known = phases.into_iter();
-    let known = known.filter_map(|(from, to, latency)| Some((from, to, latency?)));
-    known.filter(|(from, to, _)| from < to).collect()
+/// A curve in the legend.
+fn key(class: &str) -> Markup {
+    html! { svg class={ "key " (class) } { path d="M0 4h24" {} } }
 }
 
-fn latencies(phases: &[Phase], time: Scale, (top, height): (u64, u64)) -> Markup {
-    let ms = |us: u64| us.div_ceil(1000);
-    let most = phases.iter().map(|(.., latency)| ms(latency.p99_us)).max();
-    let values = Scale {
-        from: 0,
-        to: most.unwrap_or(0).max(1),
-        start: top,
-        len: height,
-    };
-    let line = |figure: fn(&Latency) -> u64| {
-        let mut path = String::new();
-        for (from, to, latency) in phases {
-            let y = values.above(ms(figure(latency)));
-            let _ = write!(path, "M{} {y}H{}", time.at(*from), time.at(*to));
-        }
-        path
-    };
+/// The marks of an axis of values: their places and words.
+fn grid(marks: &[(u64, String)]) -> Markup {
+    let lines = marks
+        .iter()
+        .map(|(y, _)| format!("M{LEFT} {y}h{}", WIDTH - RIGHT - LEFT));
+    let lines: String = lines.collect();
     html! {
-        (grid(values))
-        text.unit x=(LEFT) y=(top - 6) { "latency in ms" }
-        @for (_, nth, figure) in PERCENTILES {
-            path class=(format!("line latency n{nth}")) d=(line(figure)) {}
-        }
-    }
-}
-
-/// The marks of an axis of values.
-fn grid(values: Scale) -> Markup {
-    html! {
-        @for tick in values.ticks(4) {
-            path.grid d=(format!("M{LEFT} {}H{}", values.above(tick), WIDTH - RIGHT)) {}
-            text.tick x=(LEFT - 6) y=(values.above(tick) + 4) text-anchor="end" {
-                (separated(tick))
-            }
+        path.grid d=(lines) {}
+        g.ticks text-anchor="end" {
+            @for (y, words) in marks { text x=(LEFT - 6) y=(y + 4) { (words) } }
         }
     }
 }
@@ -241,8 +201,12 @@ fn panel(
         len: height,
     };
     let shown: Vec<Series> = all.clone().cloned().collect();
+    let ticks = values.ticks(4).into_iter();
+    let ticks: Vec<(u64, String)> = ticks
+        .map(|tick| (values.above(tick), separated(tick)))
+        .collect();
     html! {
-        (grid(values))
+        (grid(&ticks))
         text.unit x=(LEFT) y=(top - 6) { (unit) }
         @for (at, one) in all.enumerate() {
             path class=(class_of(one, nth(&shown, at)))
@@ -310,11 +274,14 @@ fn axis(time: Scale, bottom: u64) -> Markup {
             format!("{}.{} s", ms / 1000, ms % 1000 / 100)
         }
     };
+    let marks = ticks
+        .iter()
+        .map(|tick| format!("M{} {bottom}v5", time.at(*tick)));
+    let marks: String = marks.collect();
     html! {
-        path.axis d=(format!("M{LEFT} {bottom}H{}", WIDTH - RIGHT)) {}
-        @for tick in ticks {
-            path.axis d=(format!("M{} {bottom}v5", time.at(tick))) {}
-            text.tick x=(time.at(tick)) y=(bottom + 19) text-anchor="middle" { (shown(tick)) }
+        path.axis d=(format!("M{LEFT} {bottom}H{}{marks}", WIDTH - RIGHT)) {}
+        g.ticks text-anchor="middle" {
+            @for tick in ticks { text x=(time.at(tick)) y=(bottom + 19) { (shown(tick)) } }
         }
         text.unit x=(WIDTH - RIGHT) y=(bottom + 34) text-anchor="end" {
             "seconds since the scenario began"
@@ -336,9 +303,14 @@ fn recovery(outcome: &ScenarioVerdict, time: Scale, bottom: u64) -> Markup {
 }
 
 /// The drawing in words.
-fn described(outcome: &ScenarioVerdict, series: &[Series], from: u64, to: u64) -> String {
+fn described(
+    outcome: &ScenarioVerdict,
+    course: &Course,
+    latencies: &[latency::Panel],
+    (from, to): (u64, u64),
+) -> String {
     let mut words = format!("From {} to {}.", duration_ms(from), duration_ms(to));
-    for one in series {
+    for one in &course.series {
         let name = named(one);
         let _ = if one.of.is_state() {
             let most = one.values.iter().max().copied().unwrap_or(0);
@@ -348,15 +320,8 @@ fn described(outcome: &ScenarioVerdict, series: &[Series], from: u64, to: u64) -
             write!(words, " {name}: {}.", separated(all))
         };
     }
-    for (from, to, latency) in phases(outcome, from, to) {
-        let _ = write!(
-            words,
-            " Latency from {} to {}: median {}, 99th percentile {}.",
-            duration_ms(from),
-            duration_ms(to),
-            duration_us(latency.p50_us),
-            duration_us(latency.p99_us)
-        );
+    for latencies in latencies {
+        latencies.described(&mut words);
     }
     for (fault, number) in outcome.faults.iter().zip(1..) {
         let at = fault.injected_ms.map(duration_ms);

@@ -21,7 +21,11 @@ pub(crate) fn counted(test: &Test<'_>) -> Text {
     let mut figures = Vec::new();
     let mut add = |spread: Spread, after: &str| {
         let figure = spread.show(number);
-        figures.extend(figure.map(|figure| text![format!("{figure}{after}")]));
+        figures.extend(figure.map(|figure| {
+            let is_one = figure == "1" && !after.contains(" by ");
+            let one = after.strip_suffix('s').filter(|_| is_one);
+            text![format!("{figure}{}", one.unwrap_or(after))]
+        }));
     };
     if test.scenario.is_some_and(|it| it.capture.is_some()) {
         add(test.counted(|outcome| outcome.counts.changes), " changes");

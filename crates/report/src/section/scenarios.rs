@@ -3,6 +3,7 @@
 //! here in little.
 
 use model::claim::Level;
+use model::course::Quantity;
 use model::scenario::Config;
 use model::verdict::{FaultVerdict, Finding, GuaranteeVerdict, ScenarioVerdict, Verdict};
 
@@ -23,11 +24,16 @@ pub(crate) fn write(document: &mut Document, run: &Run<'_>) {
     }
     let mut earlier: Vec<(&str, Text)> = Vec::new();
     for test in &run.tests {
-        one(document, test, &mut earlier);
+        one(document, run, test, &mut earlier);
     }
 }
 
-fn one<'a>(document: &mut Document, test: &Test<'a>, earlier: &mut Vec<(&'a str, Text)>) {
+fn one<'a>(
+    document: &mut Document,
+    run: &Run<'_>,
+    test: &Test<'a>,
+    earlier: &mut Vec<(&'a str, Text)>,
+) {
     document.heading(3, heading_of(test.name));
     let mut items = Vec::new();
     let mut add = |title: &str, value: Text| {
@@ -54,6 +60,7 @@ fn one<'a>(document: &mut Document, test: &Test<'a>, earlier: &mut Vec<(&'a str,
         document.paragraph("The plan of this run does not have this scenario.");
     }
     items.push(outcome(test));
+    items.extend(lags(run, test));
     document.list(items);
     proofs(document, test);
 }
@@ -159,6 +166,48 @@ fn outcome(test: &Test<'_>) -> Item {
             "calibration: {more} of the errors that were planted into the history were missed"
         )),
     }
+}
+
+/// Where the lag of each group that reads is drawn, and which is not. Its figures differ from
+/// run to run, and stand there.
+fn lags(run: &Run<'_>, test: &Test<'_>) -> Option<Item> {
+    let scenario = test.scenario?;
+    let ran = test.outcomes.iter().map(|it| it.repetition);
+    let ran: Vec<u32> = ran.collect();
+    let folders = test
+        .planned
+        .iter()
+        .filter(|it| ran.contains(&it.repetition));
+    let courses = folders.filter_map(|it| run.courses.get(&it.folder()));
+    let courses: Vec<_> = courses.collect();
+    if courses.is_empty() {
+        return None;
+    }
+    let groups = scenario.groups.iter().map(|it| it.name.as_str());
+    let groups = groups.chain(scenario.transforms.iter().map(|it| it.name.as_str()));
+    let (drawn, not_drawn): (Vec<&str>, Vec<&str>) = groups.partition(|name| {
+        let mut series = courses.iter().flat_map(|course| &course.series);
+        series.any(|it| it.of == Quantity::Lag && it.group.as_deref() == Some(name))
+    });
+    let list = |names: &[&str]| Text::join(names.iter().map(|it| text![code(it)]), ", ");
+    let mut parts = Vec::new();
+    if !drawn.is_empty() {
+        parts.push(text![
+            "the curve of ",
+            list(&drawn),
+            " is on the timeline in ",
+            code("report.html")
+        ]);
+    }
+    if !not_drawn.is_empty() {
+        parts.push(text![
+            "no curve of ",
+            list(&not_drawn),
+            ", which processed nothing"
+        ]);
+    }
+    let parts = Text::join(parts, "; ");
+    (!parts.is_empty()).then(|| Item::new(text![strong("Lag"), ": ", parts]))
 }
 
 fn guarantees(test: &Test<'_>, of: Level) -> Text {

@@ -239,6 +239,6 @@ fn at_a_rate(per_s: u64) -> Course {
             group: None,
             values,
         }],
-        strips: Vec::new(),
+        ..Course::default()
     }
 }

@@ -71,8 +71,8 @@ addEventListener('load', async () => {
     const units = all('text.unit', it).every((unit) => unit.textContent.trim());
     const lines = all('svg:not(.key) path.line', it).length;
     const named = all('.legend li', it).filter((li) => li.querySelector('.key') && li.textContent.trim());
-    return !(units && all('text.unit', it).length >= 2 && all('path.axis', it).length >= 3
-      && all('text.tick', it).length >= 4 && lines === named.length);
+    return !(units && all('text.unit', it).length >= 2 && all('path.axis', it).length >= 1
+      && all('.ticks text', it).length >= 4 && lines === named.length);
   }).map((it) => it.closest('section').id).join();
   root.dataset.outside = all('figure svg[role=img] text').filter((text) => {
     const box = text.getBBox(), view = text.ownerSVGElement.viewBox.baseVal;

@@ -4,12 +4,30 @@
 use std::collections::BTreeMap;
 
 use model::anomaly::Anomaly;
-use model::course::{Course, Mark, MarkKind, Quantity, Series, Strip};
+use model::course::{
+    Course, IntervalLatency, LatencySeries, Mark, MarkKind, Quantity, Series, Span, Strip,
+};
 use model::plan::RunPlan;
 use model::verdict::{RunVerdict, Verdict};
 use report::{Compared, LogExcerpt, Recorded, html};
 
 use super::made;
+
+/// Latencies in milliseconds; an interval with none has zero.
+fn latency(of: Span, values: &[u64]) -> LatencySeries {
+    let values = values.iter().map(|ms| {
+        (*ms > 0).then_some(IntervalLatency {
+            p50_us: ms * 500,
+            p99_us: ms * 1000,
+            max_us: ms * 1100,
+        })
+    });
+    LatencySeries {
+        of,
+        group: (of != Span::SentToAcknowledged).then(|| String::from("billing")),
+        values: values.collect(),
+    }
+}
 
 /// Records are lost, stored twice, and processed late.
 pub(super) fn course() -> Course {
@@ -32,6 +50,16 @@ pub(super) fn course() -> Course {
             series(Quantity::Processed, &[0, 0, 30, 40, 40, 0, 0, 0, 60, 150]),
             series(Quantity::InFlight, &[0, 0, 1, 0, 0, 40, 80, 120, 80, 0]),
             series(Quantity::Lag, &[0, 0, 9, 10, 10, 10, 10, 10, 30, 0]),
+        ],
+        latencies: vec![
+            latency(
+                Span::SentToAcknowledged,
+                &[0, 0, 2, 2, 1600, 1200, 800, 400, 3, 2],
+            ),
+            latency(
+                Span::SentToProcessed,
+                &[0, 0, 9, 9, 2000, 1600, 1200, 800, 0, 0],
+            ),
         ],
         strips: vec![Strip {
             partition: String::from("orders-0"),
@@ -82,6 +110,43 @@ fn body(page: &str) -> String {
 fn violated() {
     let (plan, verdict) = made::violated();
     insta::assert_snapshot!(body(&page(&plan, &verdict)));
+}
+
+/// The axes of a page's first timeline, by their units.
+fn units(page: &str) -> Vec<&str> {
+    let (_, timeline) = page.split_once("<figure class=\"timeline\">").unwrap();
+    let (timeline, _) = timeline.split_once("</figure>").unwrap();
+    let units = timeline.split("<text class=\"unit\"").skip(1);
+    units
+        .map(|it| it.split_once('>').unwrap().1.split_once('<').unwrap().0)
+        .collect()
+}
+
+#[test]
+fn latencies_are_drawn_by_interval_and_by_phase_where_no_history_tells() {
+    let plan = made::plan(&["consumer-kill"], 1);
+    let verdict = made::verdict(&plan);
+    let page = page(&plan, &verdict);
+    assert_eq!(
+        units(&page)[2..4],
+        [
+            "latency to acknowledgement, ms (each line ten times the last)",
+            "latency from end to end, ms (each line ten times the last)",
+        ]
+    );
+    for name in [
+        "latency from sending to acknowledgement: 99th percentile",
+        "latency from sending to acknowledgement: median",
+        "latency from sending to processing by billing: 99th percentile",
+        "latency from sending to processing by billing: median",
+    ] {
+        assert!(page.contains(&format!("</svg>{name}</li>")), "{name}");
+    }
+    assert!(!page.contains("before, during and after the faults"));
+    let none = BTreeMap::new();
+    let page = html(&plan, &verdict, &none, &Recorded::default());
+    assert!(page.contains("before, during and after the faults: median</li>"));
+    assert_eq!(units(&page).len(), 2, "{:?}", units(&page));
 }
 
 #[test]

@@ -31,6 +31,32 @@ fn all_scenarios_as_expected() {
     insta::assert_snapshot!(report(&plan, &made::verdict(&plan)));
 }
 
+/// Where the lag of each reading group is drawn is said, and which is not.
+#[test]
+fn a_groups_lag_curve_is_named() {
+    let plan = made::plan(&["consumer-kill"], 1);
+    let verdict = made::verdict(&plan);
+    let lag = |group: &str| {
+        let mut courses = super::html::recorded(&plan).courses;
+        for course in courses.values_mut() {
+            for series in &mut course.series {
+                series.group = series.group.take().map(|_| group.to_owned());
+            }
+        }
+        let text = rendered(&plan, &verdict, &BTreeMap::new(), &courses);
+        let line = text.lines().find(|line| line.starts_with("- **Lag**"));
+        line.unwrap().to_owned()
+    };
+    assert_eq!(
+        lag("test-consumer-group"),
+        "- **Lag**: the curve of `test-consumer-group` is on the timeline in `report.html`"
+    );
+    assert_eq!(
+        lag("other"),
+        "- **Lag**: no curve of `test-consumer-group`, which processed nothing"
+    );
+}
+
 #[test]
 fn violated() {
     let (plan, verdict) = made::violated();

@@ -109,10 +109,18 @@ fn summary(of: &ScenarioVerdict) -> String {
         .iter()
         .find(|it| it.verdict == model::verdict::Verdict::Violated);
     let first = violated.or_else(|| of.guarantees.first());
-    first.map_or_else(
+    let mut words = first.map_or_else(
         || "no guarantee".to_owned(),
         |it| format!("{}: {}", it.claim, it.reason),
-    )
+    );
+    // Where nothing was violated, what became of what was broken is what it shows.
+    if violated.is_none() {
+        let aftermath = of.faults.iter().flat_map(|fault| &fault.aftermath);
+        for it in aftermath.filter(|it| !it.detail.is_empty()) {
+            words = format!("{words}; {}: {}", it.observation, it.detail);
+        }
+    }
+    words
 }
 
 /// The client as `ackproof run --client` takes it, where it can be run: both libraries in

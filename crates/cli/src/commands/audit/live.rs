@@ -1,12 +1,11 @@
-//! A running cluster, and a Connect worker, as components of the audit: what brokers,
-//! topics, features and groups say of themselves.
+//! A running cluster as components of the audit: what brokers, topics, features and groups
+//! say of themselves.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
 
 use audit::component::{Component, Kind, Origin, ReadSetting, fact};
 use audit::product::{Product, Software};
-use audit::read::{InputFile, read};
 use model::ids::{GroupId, TopicPartition};
 use proxy::HostPort;
 use wire::{
@@ -16,29 +15,12 @@ use wire::{
 
 use crate::failure::Failure;
 
-/// A worker that does not answer for so long is not there.
-const CONNECT_BOUND: Duration = Duration::from_secs(20);
-
 /// A cluster that cannot be read.
 #[derive(Debug, thiserror::Error)]
 #[error("cannot read the configuration of the cluster at {at}")]
 struct ClusterError {
     at: String,
     source: WireError,
-}
-
-/// A worker that cannot be read.
-#[derive(Debug, thiserror::Error)]
-enum ConnectError {
-    #[error("{url} was not answered")]
-    NoAnswer {
-        url: String,
-        source: Box<ureq::Error>,
-    },
-    #[error("{url} is not Kafka Connect's REST interface")]
-    Other { url: String },
-    #[error("asking {url} was given up")]
-    GivenUp { url: String },
 }
 
 /// Brokers, topics and groups of a cluster. Nothing of it is changed.
@@ -168,7 +150,7 @@ async fn group(cluster: &mut Cluster, name: &str, at: &str) -> Result<Component,
     Ok(component)
 }
 
-fn live(of: &str, is_default: bool) -> Origin {
+pub(super) fn live(of: &str, is_default: bool) -> Origin {
     Origin::Live {
         of: of.to_owned(),
         is_default,
@@ -196,49 +178,4 @@ fn setting(key: &str, entry: &ConfigEntry, of: &str) -> Option<ReadSetting> {
         value: value.clone(),
         origin: live(of, is_default),
     })
-}
-
-/// The connectors of a worker, by its REST interface.
-pub(super) async fn connect(url: &str) -> Result<Vec<Component>, Failure> {
-    let base = url.trim_end_matches('/').to_owned();
-    let shown = secret::redacted(&base).into_owned();
-    let asked = format!("{base}/connectors?expand=info");
-    let answered = tokio::task::spawn_blocking(move || {
-        let agent: ureq::Agent = ureq::Agent::config_builder()
-            .timeout_global(Some(CONNECT_BOUND))
-            .build()
-            .into();
-        let mut answer = agent.get(&asked).call()?;
-        answer.body_mut().read_to_string()
-    });
-    let hint =
-        "--connect takes the address of a worker's REST interface, such as http://connect:8083";
-    let answer = answered
-        .await
-        .map_err(|_| Failure::environment(&ConnectError::GivenUp { url: shown.clone() }))?;
-    let text = answer.map_err(|error| {
-        Failure::environment(&ConnectError::NoAnswer {
-            url: shown.clone(),
-            source: Box::new(error),
-        })
-        .hint(hint)
-    })?;
-    if text.trim() == "{}" {
-        return Ok(Vec::new());
-    }
-    let input = InputFile {
-        path: "connectors.json".to_owned(),
-        text,
-    };
-    let mut found = read(&input, None).map_err(|_| {
-        Failure::environment(&ConnectError::Other { url: shown.clone() }).hint(hint)
-    })?;
-    for component in &mut found.components {
-        component.file.clone_from(&shown);
-        for setting in &mut component.settings {
-            setting.path.clone_from(&setting.key);
-            setting.origin = live(&shown, false);
-        }
-    }
-    Ok(found.components)
 }
