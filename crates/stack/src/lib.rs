@@ -29,6 +29,7 @@ pub mod ports;
 pub mod postgres;
 pub mod process;
 pub mod rest;
+pub mod secured;
 pub mod service;
 mod temp_dir;
 pub mod training;
