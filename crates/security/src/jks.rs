@@ -1,5 +1,5 @@
 //! Java's own key store format, JKS: an undocumented format that has not changed since
-//! JDK 1.2 (`sun.security.provider.JavaKeyStore` and `KeyProtector` of OpenJDK). Knows
+//! JDK 1.2 (`sun.security.provider.JavaKeyStore` and `KeyProtector` of `OpenJDK`). Knows
 //! nothing of what certificates say.
 
 use sha1::{Digest as _, Sha1};
@@ -72,8 +72,8 @@ fn entries(
                     continue;
                 };
                 match unprotected(protected, password)? {
-                    Some(key) => found.push(Entry::Key { key, chain }),
-                    None => return Some(Err("the password of the key is wrong".to_owned())),
+                    Ok(key) => found.push(Entry::Key { key, chain }),
+                    Err(problem) => return Some(Err(problem)),
                 }
             }
             2 => found.push(Entry::Trusted(reader.certificate(version)?)),
@@ -84,8 +84,8 @@ fn entries(
 }
 
 /// The key within an `EncryptedPrivateKeyInfo` of Sun's own algorithm: a key stream of
-/// chained digests, with a salt before and a check behind. None where the password is wrong.
-fn unprotected(info: &[u8], password: &str) -> Option<Option<Vec<u8>>> {
+/// chained digests, with a salt before and a check behind.
+fn unprotected(info: &[u8], password: &str) -> Option<Result<Vec<u8>, String>> {
     let mut inside = Reader(Reader(info).der(0x30)?);
     // The algorithm's identifier.
     inside.der(0x30)?;
@@ -105,7 +105,11 @@ fn unprotected(info: &[u8], password: &str) -> Option<Option<Vec<u8>>> {
         stream = digest_with(&stream);
         key.extend(block.iter().zip(stream).map(|(byte, mask)| byte ^ mask));
     }
-    Some((digest_with(&key) == *check).then_some(key))
+    Some(if digest_with(&key) == *check {
+        Ok(key)
+    } else {
+        Err("the password of the key is wrong".to_owned())
+    })
 }
 
 fn utf16(password: &str) -> Vec<u8> {

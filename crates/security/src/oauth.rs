@@ -96,11 +96,12 @@ impl OAuthBearer {
     /// The client's first message (RFC 7628, section 3.1).
     pub(crate) fn initial_response(&self) -> Result<Vec<u8>, TokenError> {
         let token = self.token()?;
-        let extensions = self.extensions.iter();
-        let extensions: String = extensions
-            .map(|(key, value)| format!("\x01{key}={value}"))
-            .collect();
-        Ok(format!("n,,\x01auth=Bearer {token}{extensions}\x01\x01").into_bytes())
+        let mut message = format!("n,,\x01auth=Bearer {token}");
+        for (key, value) in &self.extensions {
+            message.extend(["\x01", key, "=", value]);
+        }
+        message.push_str("\x01\x01");
+        Ok(message.into_bytes())
     }
 
     fn token(&self) -> Result<String, TokenError> {

@@ -96,7 +96,7 @@ pub(crate) enum Credentials {
         /// The user is the id of a delegation token.
         token_auth: bool,
     },
-    Token(OAuthBearer),
+    Token(Box<OAuthBearer>),
 }
 
 /// Tells the mechanism, and nothing of the credentials.

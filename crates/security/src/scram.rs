@@ -1,5 +1,5 @@
 //! SCRAM (RFC 5802, RFC 7677) as Kafka's clients speak it: without channel binding, names
-//! and passwords in UTF-8 without SASLprep (`ScramFormatter`). Knows nothing of messages
+//! and passwords in UTF-8 without `SASLprep` (`ScramFormatter`). Knows nothing of messages
 //! around it.
 
 use std::num::NonZeroU32;

@@ -1,7 +1,6 @@
 //! TLS as a Kafka client of Java has it: its trust, its own certificate, host names, and why
 //! a connection could not be made. Knows nothing of files and of connections.
 
-use std::error::Error as _;
 use std::io;
 use std::sync::Arc;
 
@@ -229,10 +228,10 @@ pub enum TlsProblem {
     )]
     UnknownIssuer,
     /// The broker's certificate is too old.
-    #[error("the broker's certificate has expired{}; it needs a new one", until(.0))]
+    #[error("the broker's certificate has expired{}; it needs a new one", until(.0.as_ref()))]
     Expired(Option<String>),
     /// The broker's certificate is too new, or a clock is wrong.
-    #[error("the broker's certificate is not valid yet{}; check the clocks", from(.0))]
+    #[error("the broker's certificate is not valid yet{}; check the clocks", from(.0.as_ref()))]
     NotYetValid(Option<String>),
     /// The broker's certificate names other hosts.
     #[error(
@@ -264,14 +263,12 @@ pub enum TlsProblem {
     Other(String),
 }
 
-fn until(date: &Option<String>) -> String {
-    date.as_ref()
-        .map_or_else(String::new, |it| format!(" (it was valid until {it})"))
+fn until(date: Option<&String>) -> String {
+    date.map_or_else(String::new, |it| format!(" (it was valid until {it})"))
 }
 
-fn from(date: &Option<String>) -> String {
-    date.as_ref()
-        .map_or_else(String::new, |it| format!(" (it is valid from {it} on)"))
+fn from(date: Option<&String>) -> String {
+    date.map_or_else(String::new, |it| format!(" (it is valid from {it} on)"))
 }
 
 fn named(names: &[String]) -> String {
@@ -320,7 +317,7 @@ impl TlsProblem {
             CertificateError::NotValidForNameContext { presented, .. } => {
                 Self::OtherHost(presented.clone())
             }
-            problem => Self::Certificate(with_source(problem)),
+            problem => Self::Certificate(rustls::Error::from(problem.clone()).to_string()),
         }
     }
 
@@ -346,13 +343,6 @@ impl TlsProblem {
             }
             alert => Self::Other(format!("the broker ended it with the alert {alert:?}")),
         }
-    }
-}
-
-fn with_source(problem: &CertificateError) -> String {
-    match problem.source() {
-        Some(source) => format!("{problem}: {source}"),
-        None => problem.to_string(),
     }
 }
 

@@ -19,6 +19,7 @@ use tokio::time::{Instant, timeout};
 use crate::authentication::offered_mechanisms;
 use crate::error::{ApiKey, ErrorCode, Refusal, VersionSpan, WireError};
 use crate::frame::{self, FrameError};
+use crate::probe::{Listener, probe};
 use crate::request_counts::RequestCounts;
 use crate::stream::{Stream, alert_after_handshake};
 
@@ -108,18 +109,41 @@ impl Connection {
         };
         match connection.negotiate().await {
             Ok(()) => Ok(connection),
-            // A broker that refuses our certificate says so after the handshake, and what it
-            // says can be lost: it closes without having read our request.
-            Err(error) if error.is_closed() && connection.options.security.tls().is_some() => {
-                let Self {
-                    broker, options, ..
-                } = connection;
-                Err(match alert_after_handshake(&broker, &options).await {
-                    Some(source) => WireError::Tls { broker, source },
-                    None => error,
-                })
-            }
-            Err(error) => Err(error),
+            Err(error) => Err(connection.explained_at_once(error).await),
+        }
+    }
+
+    /// Why the first request had no answer, where there is more to know than that.
+    async fn explained_at_once(self, error: WireError) -> WireError {
+        let security = &self.options.security;
+        if !error.is_closed() {
+            return error;
+        }
+        // A broker that refuses our certificate says so after the handshake, and what it says
+        // can be lost: it closes without having read our request.
+        if security.tls().is_some() {
+            return match alert_after_handshake(&self.broker, &self.options).await {
+                Some(source) => WireError::Tls {
+                    broker: self.broker,
+                    source,
+                },
+                None => error,
+            };
+        }
+        // Not every listener with TLS answers others with an alert. Callers without SASL look
+        // by themselves.
+        let has_sasl = security.protocol().has_sasl();
+        if has_sasl && probe(&self.broker).await == Listener::Tls {
+            return self.speaks_tls();
+        }
+        error
+    }
+
+    fn speaks_tls(&self) -> WireError {
+        let has_sasl = self.options.security.protocol().has_sasl();
+        WireError::SpeaksTls {
+            broker: self.broker.clone(),
+            needed: Protocol::with(true, has_sasl),
         }
     }
 
@@ -307,11 +331,7 @@ impl Connection {
                 });
             }
             Ok(Err(FrameError::TooLong { length, .. })) if is_alert(length) => {
-                let has_sasl = self.options.security.protocol().has_sasl();
-                return Err(WireError::SpeaksTls {
-                    broker: self.broker.clone(),
-                    needed: Protocol::with(true, has_sasl),
-                });
+                return Err(self.speaks_tls());
             }
             Ok(Err(source)) => {
                 return Err(WireError::Frame {

@@ -213,9 +213,9 @@ fn token(
         let problem = format!("`{ENDPOINT}` begins with https://, http:// or file:");
         return Err(settings.wrong(ENDPOINT, problem));
     };
-    Ok(Credentials::Token(OAuthBearer::new(
+    Ok(Credentials::Token(Box::new(OAuthBearer::new(
         source, extensions, secrets,
-    )))
+    ))))
 }
 
 fn endpoint(settings: &Settings, module: &LoginModule, url: &str) -> Result<Endpoint, ConfigError> {
