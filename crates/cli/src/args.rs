@@ -271,6 +271,10 @@ pub(crate) struct CleanupArgs {
     /// A directory that `ackproof run --bootstrap` has written
     #[arg(value_name = "RUN_DIR")]
     pub(crate) dir: PathBuf,
+    /// How to reach the cluster, where its listener asks for TLS or SASL by now:
+    /// a client.properties, as Kafka's own tools take it
+    #[arg(long, value_name = "FILE")]
+    pub(crate) command_config: Option<PathBuf>,
 }
 
 #[derive(Clone, Debug, Default, Args)]
@@ -608,6 +612,17 @@ pub(crate) struct StackStatusArgs {
     pub(crate) format: DataFormat,
 }
 
+/// `security.protocol` of a stack's listener for clients.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum StackSecurity {
+    /// TLS, with client certificates
+    Ssl,
+    /// SASL: PLAIN, SCRAM-SHA-256 and SCRAM-SHA-512
+    SaslPlaintext,
+    /// The same within TLS
+    SaslSsl,
+}
+
 #[expect(
     clippy::struct_excessive_bools,
     reason = "each is an option of its own"
@@ -629,6 +644,10 @@ pub(crate) struct StackUpArgs {
     /// that connectors of your own find theirs
     #[arg(long)]
     pub(crate) auto_create_topics: bool,
+    /// Have clients connect by TLS or SASL, with certificates and a user made for
+    /// this stack, and print the client.properties that does it
+    #[arg(long, value_enum, conflicts_with = "cdc")]
+    pub(crate) security: Option<StackSecurity>,
     #[command(flatten)]
     pub(crate) name: StackNameArgs,
     /// Keep it running in the background; `ackproof stack down` ends it

@@ -26,6 +26,7 @@ mod rerun;
 mod run_dir;
 #[cfg(test)]
 mod sample;
+mod secured;
 mod selection;
 mod settings;
 mod stdin_copy;

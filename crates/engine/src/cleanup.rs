@@ -8,9 +8,9 @@ use std::time::Duration;
 
 use model::ids::{GroupId, TopicName};
 use model::plan::{OwnNames, RunPlan, ScenarioPlan};
-use wire::{Cluster, ErrorCode, GroupProtocol, GroupState};
+use wire::{ClientSecurity, Cluster, ErrorCode, GroupProtocol, GroupState};
 
-use crate::connect::reach;
+use crate::connect::{reach, reach_secured};
 use crate::created::{Created, Leftover, Resource};
 use crate::error::{EngineError, with_causes};
 use crate::settings::Brokers;
@@ -78,17 +78,21 @@ pub(crate) async fn clean_up(plan: &ScenarioPlan, brokers: &Brokers, created: &C
 
 /// Removes what a run that was killed has left in a cluster that it did not
 /// start. Nothing happens to what is not there any more, and nothing at all
-/// for a plan on brokers of its own, which have ended with it.
+/// for a plan on brokers of its own, which have ended with it. `security` is how the
+/// cluster is reached now.
 ///
 /// # Errors
 /// [`EngineError`] when the cluster cannot be reached, or the plan has names
 /// that are not its own.
-pub async fn clean_up_after(plan: &RunPlan) -> Result<Removal, EngineError> {
+pub async fn clean_up_after(
+    plan: &RunPlan,
+    security: ClientSecurity,
+) -> Result<Removal, EngineError> {
     let Some(planned) = &plan.cluster else {
         return Ok(Removal::default());
     };
     let names = own_names(plan)?;
-    let mut cluster = reach(&planned.bootstrap).await?;
+    let mut cluster = reach_secured(&planned.bootstrap, security).await?;
     Ok(remove(&mut cluster, &names).await)
 }
 

@@ -4,7 +4,7 @@
 use std::time::Duration;
 
 use proxy::HostPort;
-use wire::{ClientOptions, Cluster, ClusterOptions, Topics, WireError};
+use wire::{ClientOptions, ClientSecurity, Cluster, ClusterOptions, Protocol, Topics, WireError};
 
 use crate::error::EngineError;
 use crate::listeners::probe_addresses;
@@ -33,13 +33,30 @@ pub(crate) async fn answers(address: &str, within: Duration) -> Result<(), WireE
 /// Connects to a cluster that should be there: who has mistyped an address
 /// hears of it soon.
 pub(crate) async fn reach(bootstrap: &[String]) -> Result<Cluster, EngineError> {
+    reach_secured(bootstrap, ClientSecurity::default()).await
+}
+
+/// The same over TLS and SASL, if they are asked for.
+pub(crate) async fn reach_secured(
+    bootstrap: &[String],
+    security: ClientSecurity,
+) -> Result<Cluster, EngineError> {
+    let is_secured = security.protocol() != Protocol::Plaintext;
     let options = ClusterOptions {
+        client: ClientOptions {
+            security,
+            ..ClientOptions::default()
+        },
         retry_for: Wait::Reach.fixed(),
         ..ClusterOptions::default()
     };
     let connecting = Cluster::connect(bootstrap.iter().cloned(), options);
     match connecting.await {
         Ok(cluster) => Ok(cluster),
+        Err(source) if is_secured => {
+            let bootstrap = bootstrap.join(",");
+            Err(EngineError::Unreachable { bootstrap, source })
+        }
         Err(source) => Err(unreachable(bootstrap, source).await),
     }
 }

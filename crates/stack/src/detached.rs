@@ -116,6 +116,9 @@ pub struct RunningStack {
     /// Whether brokers make topics when they are first used.
     #[serde(default)]
     pub creates_topics: bool,
+    /// The configuration of clients, where the brokers ask for TLS or SASL.
+    #[serde(default)]
+    pub client_properties: Option<PathBuf>,
     /// Every process.
     pub processes: Vec<RunningProcess>,
 }
@@ -147,8 +150,16 @@ impl RunningStack {
                 let set = broker.config().get("auto.create.topics.enable");
                 set.is_some_and(|value| value == "true")
             }),
+            client_properties: None,
             processes,
         })
+    }
+
+    /// The same, for clients with this configuration.
+    #[must_use]
+    pub fn for_clients_with(mut self, client_properties: Option<PathBuf>) -> Self {
+        self.client_properties = client_properties;
+        self
     }
 
     /// Whether its holder lives. A pid alone would not tell: another process

@@ -30,6 +30,7 @@ pub mod postgres;
 pub mod process;
 pub mod prometheus;
 pub mod rest;
+pub mod secured;
 pub mod service;
 mod temp_dir;
 pub mod training;

@@ -1,5 +1,6 @@
-//! One connection to one broker: agrees on versions, sends one request at a
-//! time and waits for its answer. Knows nothing of topics or of the cluster.
+//! One connection to one broker: agrees on versions, authenticates where that is asked for,
+//! sends one request at a time and waits for its answer. Knows nothing of topics or of the
+//! cluster.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -11,13 +12,16 @@ use kafka_protocol::messages::{
     ApiVersionsRequest, ApiVersionsResponse, RequestHeader, ResponseHeader,
 };
 use kafka_protocol::protocol::{Decodable, Encodable, HeaderVersion, Message, Request, StrBytes};
+use security::{ClientSecurity, Protocol, TlsProblem};
 use tokio::io::AsyncWriteExt;
-use tokio::net::TcpStream;
-use tokio::time::timeout;
+use tokio::time::{Instant, timeout};
 
+use crate::authentication::offered_mechanisms;
 use crate::error::{ApiKey, ErrorCode, Refusal, VersionSpan, WireError};
 use crate::frame::{self, FrameError};
+use crate::probe::{Listener, probe};
 use crate::request_counts::RequestCounts;
+use crate::stream::{Stream, alert_after_handshake};
 
 /// How a client names itself and how long it waits.
 #[derive(Clone, Debug)]
@@ -33,10 +37,12 @@ pub struct ClientOptions {
     pub frame_bytes_max: u32,
     /// Where requests are counted; connections with copies of these options share it.
     pub requests: RequestCounts,
+    /// TLS and SASL, if any.
+    pub security: ClientSecurity,
 }
 
 impl Default for ClientOptions {
-    /// `ackproof-observer`, 10 s, 3 s, 64 MiB.
+    /// `ackproof-observer`, 10 s, 3 s, 64 MiB, PLAINTEXT.
     fn default() -> Self {
         Self {
             client_id: "ackproof-observer".to_owned(),
@@ -44,6 +50,7 @@ impl Default for ClientOptions {
             connect_timeout: Duration::from_secs(3),
             frame_bytes_max: 64 * 1024 * 1024,
             requests: RequestCounts::default(),
+            security: ClientSecurity::default(),
         }
     }
 }
@@ -60,38 +67,36 @@ enum State {
 /// One framed connection to one broker.
 #[derive(Debug)]
 pub struct Connection {
-    stream: TcpStream,
+    stream: Stream,
     broker: String,
     options: ClientOptions,
     versions: BTreeMap<i16, VersionSpan>,
     correlation_id: i32,
     state: State,
+    /// When to authenticate anew, where the session ends.
+    pub(crate) renew_at: Option<Instant>,
+    /// Whether a request was answered that only authenticated clients may send.
+    has_answered: bool,
 }
 
 impl Connection {
-    /// Connects to `broker` (`host:port`) and agrees on API versions.
+    /// Connects to `broker` (`host:port`), agrees on API versions, and authenticates.
     ///
     /// # Errors
-    /// [`WireError`] when the broker is not there, does not answer in time, or
-    /// does not speak the protocol.
+    /// [`WireError`] when the broker is not there, does not answer in time, does
+    /// not speak the protocol, or either side does not trust the other.
     pub async fn connect(
         broker: impl Into<String>,
         options: ClientOptions,
     ) -> Result<Self, WireError> {
-        let broker = broker.into();
-        let stream = match timeout(options.connect_timeout, TcpStream::connect(&broker)).await {
-            Ok(Ok(stream)) => stream,
-            Ok(Err(source)) => return Err(WireError::Connect { broker, source }),
-            Err(_) => {
-                return Err(WireError::ConnectTimeout {
-                    broker,
-                    timeout_ms: options.connect_timeout.as_millis(),
-                });
-            }
-        };
-        if let Err(source) = stream.set_nodelay(true) {
-            return Err(WireError::Connect { broker, source });
-        }
+        let mut connection = Self::open(broker.into(), options).await?;
+        connection.authenticate().await?;
+        Ok(connection)
+    }
+
+    /// A connection that is not authenticated yet.
+    async fn open(broker: String, options: ClientOptions) -> Result<Self, WireError> {
+        let stream = Stream::connect(&broker, &options).await?;
         let mut connection = Self {
             stream,
             broker,
@@ -99,9 +104,51 @@ impl Connection {
             versions: BTreeMap::new(),
             correlation_id: 0,
             state: State::Ready,
+            renew_at: None,
+            has_answered: false,
         };
-        connection.negotiate().await?;
-        Ok(connection)
+        match connection.negotiate().await {
+            Ok(()) => Ok(connection),
+            Err(error) => Err(connection.explained_at_once(error).await),
+        }
+    }
+
+    /// Why the first request had no answer, where there is more to know than that.
+    async fn explained_at_once(self, error: WireError) -> WireError {
+        let security = &self.options.security;
+        if !error.is_closed() {
+            return error;
+        }
+        // A broker that refuses our certificate says so after the handshake, and what it says
+        // can be lost: it closes without having read our request.
+        if security.tls().is_some() {
+            return match alert_after_handshake(&self.broker, &self.options).await {
+                Some(source) => WireError::Tls {
+                    broker: self.broker,
+                    source,
+                },
+                None => error,
+            };
+        }
+        // Not every listener with TLS answers others with an alert. Callers without SASL look
+        // by themselves.
+        let has_sasl = security.protocol().has_sasl();
+        if has_sasl && probe(&self.broker).await == Listener::Tls {
+            return self.speaks_tls();
+        }
+        error
+    }
+
+    fn speaks_tls(&self) -> WireError {
+        let has_sasl = self.options.security.protocol().has_sasl();
+        WireError::SpeaksTls {
+            broker: self.broker.clone(),
+            needed: Protocol::with(true, has_sasl),
+        }
+    }
+
+    pub(crate) fn options(&self) -> &ClientOptions {
+        &self.options
     }
 
     /// The broker's `host:port`, as it was connected to.
@@ -151,6 +198,7 @@ impl Connection {
     pub async fn finalized_features(&mut self) -> Result<BTreeMap<String, i16>, WireError> {
         // Version 3 brings the features.
         let version = self.version::<ApiVersionsRequest>(3..=i16::MAX)?;
+        self.renew_session(Duration::ZERO).await?;
         let answer = self.ask_versions(version).await?;
         self.check::<ApiVersionsRequest>("its features", answer.error_code, None)?;
         Ok(answer
@@ -208,9 +256,45 @@ impl Connection {
         version: i16,
         hold: Duration,
     ) -> Result<R::Response, WireError> {
+        self.renew_session(hold).await?;
         let limit = self.options.request_timeout.saturating_add(hold);
+        let mut body = match self.exchange(request, version, limit).await {
+            Ok(body) => body,
+            Err(error) => return Err(self.explained(error).await),
+        };
+        self.has_answered = true;
+        self.decode_body::<R>(&mut body, version)
+    }
+
+    /// As [`Self::call`], also before there is a session.
+    pub(crate) async fn call_unauthenticated<R: Request>(
+        &mut self,
+        request: &R,
+        version: i16,
+    ) -> Result<R::Response, WireError> {
+        let limit = self.options.request_timeout;
         let mut body = self.exchange(request, version, limit).await?;
         self.decode_body::<R>(&mut body, version)
+    }
+
+    /// A listener that asks for SASL closes a connection without it, and says nothing.
+    /// Without TLS the caller can look by itself ([`crate::probe`]).
+    async fn explained(&self, error: WireError) -> WireError {
+        let has_no_sasl = self.options.security.protocol() == Protocol::Ssl;
+        if !has_no_sasl || self.has_answered || !error.is_closed() {
+            return error;
+        }
+        let opened = Self::open(self.broker.clone(), self.options.clone()).await;
+        let Ok(mut connection) = opened else {
+            return error;
+        };
+        match offered_mechanisms(&mut connection).await {
+            Some(offered) => WireError::SaslWanted {
+                broker: self.broker.clone(),
+                offered,
+            },
+            None => error,
+        }
     }
 
     /// Sends a request and returns its answer's body.
@@ -235,11 +319,19 @@ impl Connection {
         let mut body = match timeout(limit, exchange).await {
             Ok(Ok(body)) => body,
             Ok(Err(FrameError::Read(source))) => {
-                return Err(WireError::Io {
-                    api,
-                    broker: self.broker.clone(),
-                    source,
+                let broker = self.broker.clone();
+                let has_own = self.options.security.has_certificate();
+                return Err(match TlsProblem::of(&source, has_own) {
+                    Some(source) => WireError::Tls { broker, source },
+                    None => WireError::Io {
+                        api,
+                        broker,
+                        source,
+                    },
                 });
+            }
+            Ok(Err(FrameError::TooLong { length, .. })) if is_alert(length) => {
+                return Err(self.speaks_tls());
             }
             Ok(Err(source)) => {
                 return Err(WireError::Frame {
@@ -378,12 +470,18 @@ impl Connection {
     }
 }
 
+/// Whether a frame's length is the beginning of an alert of TLS instead.
+const fn is_alert(length: u32) -> bool {
+    matches!(length >> 8, 0x15_03_00..=0x15_03_04)
+}
+
 async fn write_and_read(
-    stream: &mut TcpStream,
+    stream: &mut Stream,
     frame: &[u8],
     bytes_max: u32,
 ) -> Result<Bytes, FrameError> {
     stream.write_all(frame).await?;
+    stream.flush().await?;
     frame::read_frame(stream, bytes_max).await
 }
 

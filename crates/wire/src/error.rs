@@ -6,8 +6,10 @@ use std::io;
 
 use kafka_protocol::error::ResponseError;
 use model::ids::{BrokerId, TopicPartition};
+use security::{Mechanism, Protocol, SaslError, TlsProblem};
 
 use crate::frame::FrameError;
+use crate::probe::Listener;
 
 /// A Kafka API, by its name in the protocol guide.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -54,6 +56,10 @@ impl ErrorCode {
     pub const REQUEST_TIMED_OUT: Self = Self(7);
     /// The API's version is not known to the broker.
     pub const UNSUPPORTED_VERSION: Self = Self(35);
+    /// The broker does not offer the SASL mechanism.
+    pub const UNSUPPORTED_SASL_MECHANISM: Self = Self(33);
+    /// The listener asks for no SASL, or not now.
+    pub const ILLEGAL_SASL_STATE: Self = Self(34);
     /// The group has no such member, or has it no more.
     pub const UNKNOWN_MEMBER_ID: Self = Self(25);
     /// A topic of that name exists.
@@ -174,6 +180,78 @@ pub enum WireError {
          check the address and the network between"
     )]
     ConnectTimeout { broker: String, timeout_ms: u128 },
+    /// There is no TLS connection: one side does not trust the other, or they have nothing in
+    /// common.
+    #[error("no TLS connection to {broker}")]
+    Tls { broker: String, source: TlsProblem },
+    /// The handshake of TLS was not answered in time.
+    #[error(
+        "{broker} did not finish the TLS handshake within {timeout_ms} ms; it may be overloaded, \
+         or no TLS listener"
+    )]
+    TlsTimeout { broker: String, timeout_ms: u128 },
+    /// TLS was spoken to a listener without it.
+    #[error(
+        "{broker} does not speak TLS, which security.protocol={configured} asks for: {found}; {}",
+        .found.protocol_to_set()
+    )]
+    NotTls {
+        broker: String,
+        found: Listener,
+        configured: Protocol,
+    },
+    /// A listener with TLS was spoken to without it.
+    #[error("the listener at {broker} speaks TLS; set security.protocol={needed}")]
+    SpeaksTls { broker: String, needed: Protocol },
+    /// The listener asks for no SASL.
+    #[error(
+        "{broker} asks for no SASL, which security.protocol={configured} has; set \
+         security.protocol={needed}, and remove the keys sasl.*"
+    )]
+    NoSasl {
+        broker: String,
+        configured: Protocol,
+        needed: Protocol,
+    },
+    /// The listener asks for SASL, within TLS.
+    #[error(
+        "the listener at {broker} asks for SASL ({}); set security.protocol=SASL_SSL, \
+         sasl.mechanism and sasl.jaas.config",
+        .offered.join(", ")
+    )]
+    SaslWanted {
+        broker: String,
+        offered: Vec<String>,
+    },
+    /// The broker does not offer the mechanism.
+    #[error(
+        "{broker} does not offer the mechanism {mechanism}, but {}; set sasl.mechanism to one of \
+         these",
+        .offered.join(", ")
+    )]
+    MechanismNotOffered {
+        broker: String,
+        mechanism: Mechanism,
+        offered: Vec<String>,
+    },
+    /// The broker does not accept the credentials.
+    #[error(
+        "{broker} refused to authenticate by {mechanism}: {reason}; check the credentials in \
+         sasl.jaas.config, and that the broker knows them"
+    )]
+    Unauthenticated {
+        broker: String,
+        mechanism: Mechanism,
+        /// The broker's own words, without secrets.
+        reason: String,
+    },
+    /// The exchange with the broker failed on this side.
+    #[error("cannot authenticate to {broker} by {mechanism}")]
+    Sasl {
+        broker: String,
+        mechanism: Mechanism,
+        source: SaslError,
+    },
     /// Reading or writing failed under a request: the broker may have acted.
     #[error("the connection to {broker} failed during {api}")]
     Io {
@@ -270,6 +348,7 @@ impl WireError {
         match self {
             Self::Connect { .. }
             | Self::ConnectTimeout { .. }
+            | Self::TlsTimeout { .. }
             | Self::Io { .. }
             | Self::Timeout { .. }
             | Self::Frame { .. }
@@ -278,7 +357,15 @@ impl WireError {
             | Self::NoLeader { .. }
             | Self::UnknownBroker { .. } => true,
             Self::Refused { source, .. } => source.code.is_retriable(),
-            Self::Decode { .. }
+            Self::Tls { .. }
+            | Self::NotTls { .. }
+            | Self::SpeaksTls { .. }
+            | Self::NoSasl { .. }
+            | Self::SaslWanted { .. }
+            | Self::MechanismNotOffered { .. }
+            | Self::Unauthenticated { .. }
+            | Self::Sasl { .. }
+            | Self::Decode { .. }
             | Self::Encode { .. }
             | Self::UnsupportedApi { .. }
             | Self::NoBootstrap
@@ -291,6 +378,13 @@ impl WireError {
         match self {
             Self::Connect { .. }
             | Self::ConnectTimeout { .. }
+            | Self::TlsTimeout { .. }
+            | Self::NotTls { .. }
+            | Self::SpeaksTls { .. }
+            | Self::NoSasl { .. }
+            | Self::MechanismNotOffered { .. }
+            | Self::Unauthenticated { .. }
+            | Self::Sasl { .. }
             | Self::Encode { .. }
             | Self::UnsupportedApi { .. }
             | Self::Broken { .. }
@@ -298,12 +392,29 @@ impl WireError {
             | Self::UnknownBroker { .. }
             | Self::NoBootstrap => true,
             Self::Io { .. }
+            | Self::Tls { .. }
+            | Self::SaslWanted { .. }
             | Self::Timeout { .. }
             | Self::Frame { .. }
             | Self::CorrelationMismatch { .. }
             | Self::Decode { .. }
             | Self::Refused { .. }
             | Self::Deadline { .. } => false,
+        }
+    }
+
+    /// Whether the broker closed the connection under a request.
+    pub(crate) fn is_closed(&self) -> bool {
+        match self {
+            Self::Frame { source, .. } => matches!(source, FrameError::Closed { .. }),
+            Self::Io { source, .. } => matches!(
+                source.kind(),
+                io::ErrorKind::UnexpectedEof
+                    | io::ErrorKind::ConnectionReset
+                    | io::ErrorKind::ConnectionAborted
+                    | io::ErrorKind::BrokenPipe
+            ),
+            _ => false,
         }
     }
 

@@ -1,6 +1,7 @@
 //! Reads and administers a Kafka cluster over its own wire protocol.
 //!
-//! - [`Connection`]: one framed connection to one broker and its typed calls.
+//! - [`Connection`]: one framed connection to one broker, with TLS and SASL where that is
+//!   asked for, and its typed calls.
 //! - [`Cluster`]: metadata, and a connection for each broker on demand; sends each call to
 //!   the broker in charge and retries transient errors.
 //! - [`LogReader`] and [`PinnedReader`]: one partition, batch by batch.
@@ -9,6 +10,7 @@
 //! theirs cannot hide itself. It knows nothing of runs, scenarios, or the meaning of a
 //! record's value.
 
+mod authentication;
 mod batch;
 mod cluster;
 mod compression;
@@ -30,6 +32,8 @@ mod probe;
 mod quorum;
 mod quotas;
 mod request_counts;
+mod scram_users;
+mod stream;
 mod topics;
 
 pub use batch::{
@@ -59,4 +63,6 @@ pub use probe::{Listener, probe};
 pub use quorum::{Quorum, QuorumReplica};
 pub use quotas::{ClientIds, QuotaEntity};
 pub use request_counts::RequestCounts;
+pub use scram_users::ScramUser;
+pub use security::{ClientSecurity, Hash, Protocol};
 pub use topics::NewTopic;

@@ -75,6 +75,32 @@ impl Listener {
         matches!(self, Self::Broker)
     }
 
+    /// Whether a broker listens there without TLS.
+    pub(crate) const fn speaks_without_tls(&self) -> bool {
+        matches!(self, Self::Broker | Self::Sasl { .. } | Self::Controller)
+    }
+
+    /// The remedy where TLS was spoken to it.
+    pub(crate) const fn protocol_to_set(&self) -> &'static str {
+        match self {
+            Self::Broker => "set security.protocol=PLAINTEXT, and remove the keys ssl.* and sasl.*",
+            Self::Sasl { .. } => "set security.protocol=SASL_PLAINTEXT, and remove the keys ssl.*",
+            other => other.remedy(),
+        }
+    }
+
+    /// The remedy where TLS and SASL can be given (`--command-config`).
+    pub const fn remedy_with_config(&self) -> &'static str {
+        match self {
+            Self::Sasl { .. } => "give --command-config FILE with security.protocol=SASL_PLAINTEXT",
+            Self::Tls => {
+                "give --command-config FILE with security.protocol=SSL, or SASL_SSL if it asks \
+                 for SASL too"
+            }
+            other => other.remedy(),
+        }
+    }
+
     /// The remedy for the user.
     pub const fn remedy(&self) -> &'static str {
         match self {

@@ -33,9 +33,13 @@ pub(crate) struct AuditArgs {
     /// its own --client
     #[arg(long = "client", value_name = "[FILE=]CLIENT[@VERSION]")]
     pub(crate) clients: Vec<ClientOf>,
-    /// Also read brokers, topics and features of this cluster (a plain listener)
+    /// Also read brokers, topics and features of this cluster
     #[arg(long, value_name = "HOST:PORT", value_delimiter = ',')]
     pub(crate) bootstrap: Vec<proxy::HostPort>,
+    /// How to reach it, where it asks for TLS or SASL: a client.properties, as
+    /// Kafka's own tools take it
+    #[arg(long, value_name = "FILE", requires = "bootstrap")]
+    pub(crate) command_config: Option<PathBuf>,
     /// A consumer group of that cluster; several, each with its own --group
     #[arg(long = "group", value_name = "GROUP", requires = "bootstrap")]
     pub(crate) groups: Vec<String>,

@@ -26,9 +26,13 @@ Exit codes:
 #[derive(Debug, Args)]
 #[command(after_help = LAG_HELP)]
 pub(crate) struct LagArgs {
-    /// A broker of the cluster (plain listeners); several are separated by commas
+    /// A broker of the cluster; several are separated by commas
     #[arg(long, value_name = "HOST:PORT", required = true, value_delimiter = ',')]
     pub(crate) bootstrap: Vec<proxy::HostPort>,
+    /// How to reach it, where it asks for TLS or SASL: a client.properties, as
+    /// Kafka's own tools take it
+    #[arg(long, value_name = "FILE")]
+    pub(crate) command_config: Option<PathBuf>,
     /// This group, with a line for each partition; several, each with its own
     /// --group [default: all groups, a line for each]
     #[arg(long = "group", value_name = "GROUP")]

@@ -16,6 +16,7 @@ use crate::args::{AuditArgs, AuditFormat, FailOn};
 use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::output::{note, print, print_raw};
+use crate::secured;
 use crate::version::version;
 
 mod demonstrate;
@@ -67,12 +68,13 @@ pub(crate) async fn audit(args: &AuditArgs) -> Result<Exit, Failure> {
     let baseline = baseline(args).map_err(|error| {
         Failure::usage(&error).hint("--write-baseline makes one of the findings of now")
     })?;
+    let security = secured::security(args.command_config.as_deref())?;
     let mut material = Material::default();
     for path in &args.inputs {
         take_in(path, args, &mut material).map_err(|error| Failure::usage(&error))?;
     }
     if !args.bootstrap.is_empty() {
-        let found = live::cluster(&args.bootstrap, &args.groups).await;
+        let found = live::cluster(&args.bootstrap, security, &args.groups).await;
         material.components.extend(found?);
     }
     if let Some(url) = &args.connect {

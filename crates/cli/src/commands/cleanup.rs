@@ -13,6 +13,7 @@ use crate::failure::Failure;
 use crate::interrupt::Interrupt;
 use crate::output::{note, print};
 use crate::run_dir::{RunDir, RunDirError};
+use crate::secured;
 use model::scenario::words::counted;
 
 #[derive(Debug, thiserror::Error)]
@@ -25,6 +26,7 @@ enum CleanupError {
 
 /// `ackproof cleanup`.
 pub(crate) async fn cleanup(args: &CleanupArgs) -> Result<Exit, Failure> {
+    let security = secured::security(args.command_config.as_deref())?;
     let dir = RunDir::open(&args.dir);
     let plan = dir.plan().map_err(RunDirError::into_failure)?;
     let going_on = |error| {
@@ -53,7 +55,7 @@ pub(crate) async fn cleanup(args: &CleanupArgs) -> Result<Exit, Failure> {
     let bootstrap = cluster.bootstrap.join(",");
     note(&format!("looking at the cluster at {bootstrap}\n"));
     let removed = tokio::select! {
-        removed = engine::clean_up_after(&plan) => removed,
+        removed = engine::clean_up_after(&plan, security) => removed,
         () = interrupt.happened() => return Err(Failure::interrupted()),
     };
     let removal = removed.map_err(|error| match &error {

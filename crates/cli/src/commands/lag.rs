@@ -9,10 +9,9 @@ use std::time::{Duration, SystemTime};
 
 use ::lag::{GroupLag, LAG_SCHEMA, LagReport, LimitOutcome, Thresholds};
 use chrono::{DateTime, SecondsFormat, Utc};
-use engine::EngineError;
 use model::ids::TopicName;
 use tokio::time::{Instant, timeout_at};
-use wire::{ClientOptions, RequestCounts, WireError};
+use wire::{ClientOptions, RequestCounts};
 
 use self::brokers::Brokers;
 use self::survey::{OFFSETS_TOPIC, Survey};
@@ -20,6 +19,7 @@ use crate::args::{DataFormat, LagArgs};
 use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::output::{print, print_raw};
+use crate::secured;
 use crate::text::{columns_of, fit};
 
 /// No broker is waited for longer, so that the others are asked before the deadline.
@@ -42,6 +42,7 @@ pub(crate) async fn lag(args: &LagArgs) -> Result<Exit, Failure> {
         let error = LagError::Window { window, timeout };
         return Err(Failure::usage(&error).hint("give a shorter window, or more time"));
     }
+    let security = secured::security(args.command_config.as_deref())?;
     let deadline = Instant::now() + timeout;
     let answer = ANSWER_MAX.min(timeout.saturating_sub(window) / 4);
     let requests = RequestCounts::default();
@@ -50,6 +51,7 @@ pub(crate) async fn lag(args: &LagArgs) -> Result<Exit, Failure> {
         connect_timeout: answer,
         request_timeout: answer,
         requests: requests.clone(),
+        security: security.clone(),
         ..ClientOptions::default()
     };
     let bootstrap: Vec<_> = args.bootstrap.iter().map(ToString::to_string).collect();
@@ -57,7 +59,12 @@ pub(crate) async fn lag(args: &LagArgs) -> Result<Exit, Failure> {
     let connected = Brokers::connect(&bootstrap, options, &offsets_topic);
     let (mut brokers, metadata) = match timeout_at(deadline, connected).await {
         Ok(Ok(connected)) => connected,
-        Ok(Err(error)) => return Err(unreachable(args, deadline, &error).await),
+        Ok(Err(error)) => {
+            let plain = Failure::environment(&error);
+            let looked = secured::unreachable(&args.bootstrap, &security, error);
+            // Where there is no time to look, it is told as it was met.
+            return Err(timeout_at(deadline, looked).await.unwrap_or(plain));
+        }
         Err(_) => return Err(Failure::environment(&LagError::Late(timeout))),
     };
     let taken_at = DateTime::<Utc>::from(SystemTime::now());
@@ -107,17 +114,6 @@ pub(crate) async fn lag(args: &LagArgs) -> Result<Exit, Failure> {
         Some(LimitOutcome::Broken) => Exit::Violated,
         Some(LimitOutcome::Unknown) => Exit::Inconclusive,
     })
-}
-
-/// What listens at the addresses instead of a broker, where there is time to look.
-async fn unreachable(args: &LagArgs, deadline: Instant, error: &WireError) -> Failure {
-    let looked = timeout_at(deadline, engine::probe_addresses(&args.bootstrap)).await;
-    match looked {
-        Ok(probed) if !probed.iter().any(|it| it.listener.is_plain_broker()) => {
-            Failure::environment(&EngineError::NoBroker { probed })
-        }
-        _ => Failure::environment(error),
-    }
 }
 
 fn ms(of: Duration) -> u64 {

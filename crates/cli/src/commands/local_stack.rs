@@ -6,7 +6,7 @@ use std::fmt::Write as _;
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use ::stack::archive::Archives;
 use ::stack::artefacts::Parts;
@@ -16,11 +16,17 @@ use ::stack::detached::{
 use ::stack::embedded::{CdcSpec, Stack, StackProgress, StackSpec};
 use ::stack::ports::{ReservedPort, TakenPort};
 use ::stack::process::ProcessSnapshot;
+use ::stack::secured::{BrokerCertificate, Protocol, Secured, USER};
 use ::stack::training::train;
 
+use clap::ValueEnum as _;
+use secret::Secrets;
 use serde_json::{Value, json};
+use wire::{ClientOptions, ClientSecurity, Cluster, ClusterOptions, Connection, Hash, ScramUser};
 
-use crate::args::{DataFormat, StackNameArgs, StackStatusArgs, StackUpArgs, VersionArgs};
+use crate::args::{
+    DataFormat, StackNameArgs, StackSecurity, StackStatusArgs, StackUpArgs, VersionArgs,
+};
 use crate::exit::Exit;
 use crate::failure::{Failure, chain};
 use crate::interrupt::Interrupt;
@@ -32,6 +38,8 @@ use crate::settings::artefacts;
 const STOP_GRACE: Duration = Duration::from_secs(2);
 /// How long a detached stack may take to end.
 const DOWN_BOUND: Duration = Duration::from_secs(30);
+/// How long brokers may take to hear of a user.
+const USERS_BOUND: Duration = Duration::from_secs(20);
 /// How often the start of a detached stack is looked at.
 const POLL: Duration = Duration::from_millis(50);
 /// The end of a detached stack's log that is shown when it did not start.
@@ -68,11 +76,13 @@ pub(crate) async fn up(args: &StackUpArgs) -> Result<Exit, Failure> {
     };
     let place = Place::make(provision.cache.root())?;
     // A start that is dropped half-way leaves nothing running.
+    let secured = secured(args, &place)?;
     let stack = tokio::select! {
-        stack = start(args, &provision, &place) => stack?,
+        stack = start(args, &provision, &place, secured.as_ref()) => stack?,
         () = interrupt.happened() => return Err(Failure::interrupted()),
     };
     let running = RunningStack::held_here(&stack).map_err(|error| Failure::environment(&error))?;
+    let running = running.for_clients_with(secured.map(|it| it.client_properties));
     let noted = if args.detached {
         Some(Noted::write(&running, &args.name.name)?)
     } else {
@@ -89,7 +99,55 @@ pub(crate) async fn up(args: &StackUpArgs) -> Result<Exit, Failure> {
     Ok(Exit::Held)
 }
 
-async fn start(args: &StackUpArgs, provision: &Provision, place: &Place) -> Result<Stack, Failure> {
+/// Certificates and users, where clients are to need them.
+fn secured(args: &StackUpArgs, place: &Place) -> Result<Option<Secured>, Failure> {
+    let protocol = match args.security {
+        None => return Ok(None),
+        Some(StackSecurity::Ssl) => Protocol::Ssl,
+        Some(StackSecurity::SaslPlaintext) => Protocol::SaslPlaintext,
+        Some(StackSecurity::SaslSsl) => Protocol::SaslSsl,
+    };
+    let dir = place.path.join("security");
+    Secured::make(&dir, protocol, &BrokerCertificate::default())
+        .map(Some)
+        .map_err(|error| Failure::environment(&error))
+}
+
+/// Tells the brokers the passwords of SCRAM, which are in the cluster's metadata, and waits
+/// until each of them lets the user in.
+async fn add_users(stack: &Stack, secured: &Secured) -> Result<(), Failure> {
+    let user = |hash| ScramUser::new(USER, &secured.password, hash);
+    let users = [user(Hash::Sha256), user(Hash::Sha512)];
+    let servers = stack.direct_servers();
+    let servers = servers.iter().map(ToString::to_string);
+    let connected = Cluster::connect(servers, ClusterOptions::default()).await;
+    let mut cluster = connected.map_err(|error| Failure::environment(&error))?;
+    let added = cluster.set_scram_users(&users).await;
+    added.map_err(|error| Failure::environment(&error))?;
+    let security = ClientSecurity::read(&secured.client_properties)
+        .map_err(|error| Failure::environment(&error))?;
+    let since = Instant::now();
+    for broker in stack.bootstrap_servers() {
+        let options = ClientOptions {
+            security: security.clone(),
+            ..ClientOptions::default()
+        };
+        while let Err(error) = Connection::connect(broker.to_string(), options.clone()).await {
+            if since.elapsed() > USERS_BOUND {
+                return Err(Failure::environment(&error));
+            }
+            tokio::time::sleep(POLL).await;
+        }
+    }
+    Ok(())
+}
+
+async fn start(
+    args: &StackUpArgs,
+    provision: &Provision,
+    place: &Place,
+    secured: Option<&Secured>,
+) -> Result<Stack, Failure> {
     let Provision {
         cache,
         artefacts,
@@ -115,10 +173,13 @@ async fn start(args: &StackUpArgs, provision: &Provision, place: &Place) -> Resu
         None
     };
     let auto_create = creates_topics(args).to_string();
+    let mut broker_config = secured.map_or_else(Default::default, |it| it.broker_config.clone());
+    broker_config.insert("auto.create.topics.enable".to_owned(), auto_create);
     let spec = StackSpec {
         brokers: args.brokers,
         client_ports,
-        broker_config: [("auto.create.topics.enable".to_owned(), auto_create)].into(),
+        broker_config,
+        secrets: secured.map_or_else(Secrets::default, |it| it.secrets.clone()),
         cdc,
         archives: Archives::find(cache, artefacts, java),
         ..StackSpec::new(&place.path)
@@ -126,11 +187,15 @@ async fn start(args: &StackUpArgs, provision: &Provision, place: &Place) -> Resu
     let ready = |StackProgress::Ready { name, ready_ms }| {
         note(&format!("{name} is ready after {ready_ms} ms\n"));
     };
-    Stack::start(artefacts, java, spec, ready)
+    let stack = Stack::start(artefacts, java, spec, ready)
         .await
         .map_err(|error| {
             Failure::environment(&error).hint("`ackproof doctor` lists what is missing")
-        })
+        })?;
+    if let Some(secured) = secured.filter(|it| it.has_users) {
+        add_users(&stack, secured).await?;
+    }
+    Ok(stack)
 }
 
 /// Whether brokers make topics when they are first used. Connectors rely on
@@ -207,6 +272,10 @@ fn holder_args(args: &StackUpArgs) -> Vec<OsString> {
     }
     if args.auto_create_topics {
         told.push("--auto-create-topics".into());
+    }
+    if let Some(name) = args.security.and_then(|it| it.to_possible_value()) {
+        told.push("--security".into());
+        told.push(name.get_name().to_owned().into());
     }
     told.push("--name".into());
     told.push(args.name.name.to_string().into());
@@ -315,6 +384,7 @@ fn data(stack: &RunningStack) -> Value {
         "connect": stack.connect.map(|it| format!("http://{it}")),
         "postgresql": postgres,
         "auto_create_topics": stack.creates_topics,
+        "client_properties": stack.client_properties,
         "pid": stack.holder.pid,
         "dir": stack.dir,
         "processes": processes.collect::<Vec<_>>(),
@@ -358,6 +428,9 @@ fn describe(stack: &RunningStack) -> String {
     rows.push(("bootstrap.servers".to_owned(), servers.join(",")));
     for (server, number) in servers.iter().zip(1..) {
         rows.push((format!("broker {number}"), server.clone()));
+    }
+    if let Some(path) = &stack.client_properties {
+        rows.push(("client.properties".to_owned(), path.display().to_string()));
     }
     if let Some(connect) = stack.connect {
         rows.push(("kafka connect".to_owned(), format!("http://{connect}")));

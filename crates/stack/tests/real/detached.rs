@@ -13,6 +13,7 @@ fn held_by(holder: ProcessSnapshot) -> RunningStack {
         bootstrap_servers: vec!["127.0.0.1:20000".parse().unwrap()],
         connect: None,
         postgres: None,
+        client_properties: None,
         creates_topics: false,
         processes: Vec::new(),
     }

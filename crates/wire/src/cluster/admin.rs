@@ -13,6 +13,7 @@ use crate::groups::{Coordinator, GroupMember};
 use crate::partitions::ElectionType;
 use crate::quorum::Quorum;
 use crate::quotas::QuotaEntity;
+use crate::scram_users::ScramUser;
 
 impl Cluster {
     /// The controllers' quorum, as its leader describes it.
@@ -30,6 +31,15 @@ impl Cluster {
     /// [`WireError`] when no broker can be asked.
     pub async fn finalized_features(&mut self) -> Result<BTreeMap<String, i16>, WireError> {
         retried!(self, self.reach_any().await?.finalized_features().await)
+    }
+
+    /// Adds users of SASL SCRAM, or gives them other passwords. Brokers know of it a little
+    /// later than this returns.
+    ///
+    /// # Errors
+    /// [`WireError`], of which `Refused` for the first that was refused.
+    pub async fn set_scram_users(&mut self, users: &[ScramUser]) -> Result<(), WireError> {
+        retried!(self, self.reach_any().await?.set_scram_users(users).await)
     }
 
     /// Elects leaders, and says for each partition whether that was done.

@@ -8,12 +8,14 @@ use audit::component::{Component, Kind, Origin, ReadSetting, fact};
 use audit::product::{Product, Software};
 use model::ids::{GroupId, TopicPartition};
 use proxy::HostPort;
+use security::ClientSecurity;
 use wire::{
-    Cluster, ClusterOptions, ConfigEntry, ConfigSource, ConfigValue, Configs, OffsetSpec, Topics,
-    WireError,
+    ClientOptions, Cluster, ClusterOptions, ConfigEntry, ConfigSource, ConfigValue, Configs,
+    OffsetSpec, Topics, WireError,
 };
 
 use crate::failure::Failure;
+use crate::secured;
 
 /// A cluster that cannot be read.
 #[derive(Debug, thiserror::Error)]
@@ -26,27 +28,33 @@ struct ClusterError {
 /// Brokers, topics and groups of a cluster. Nothing of it is changed.
 pub(super) async fn cluster(
     bootstrap: &[HostPort],
+    security: ClientSecurity,
     groups: &[String],
 ) -> Result<Vec<Component>, Failure> {
     let addresses: Vec<String> = bootstrap.iter().map(HostPort::to_string).collect();
     let at = addresses.join(",");
-    let read = components(&addresses, &at, groups).await;
-    read.map_err(|source| {
-        Failure::environment(&ClusterError { at, source })
-            .hint("--bootstrap takes HOST:PORT of a plain listener (no TLS, no SASL)")
-    })
-}
-
-async fn components(
-    addresses: &[String],
-    at: &str,
-    groups: &[String],
-) -> Result<Vec<Component>, WireError> {
     let options = ClusterOptions {
+        client: ClientOptions {
+            security: security.clone(),
+            ..ClientOptions::default()
+        },
         retry_for: Duration::from_secs(10),
         ..ClusterOptions::default()
     };
-    let mut cluster = Cluster::connect(addresses.iter().cloned(), options).await?;
+    let connected = Cluster::connect(addresses.iter().cloned(), options).await;
+    let mut cluster = match connected {
+        Ok(cluster) => cluster,
+        Err(error) => return Err(secured::unreachable(bootstrap, &security, error).await),
+    };
+    let read = components(&mut cluster, &at, groups).await;
+    read.map_err(|source| Failure::environment(&ClusterError { at, source }))
+}
+
+async fn components(
+    cluster: &mut Cluster,
+    at: &str,
+    groups: &[String],
+) -> Result<Vec<Component>, WireError> {
     let metadata = cluster.metadata(Topics::All).await?;
     // Clusters without features keep them to themselves.
     let features = cluster.finalized_features().await.unwrap_or_default();
@@ -114,7 +122,7 @@ async fn components(
         found.push(component);
     }
     for group in groups {
-        found.push(self::group(&mut cluster, group, at).await?);
+        found.push(self::group(cluster, group, at).await?);
     }
     Ok(found)
 }
