@@ -94,7 +94,9 @@ mod tests {
         };
         let events: Vec<Event> = [3, 1, 2].map(event).into();
         let mut kept = KeptEvents::new();
-        events.iter().for_each(|event| kept.keep(event));
+        for event in &events {
+            kept.keep(event);
+        }
         assert!(kept.complete());
         for _ in 0..2 {
             let mut shown = Vec::new();

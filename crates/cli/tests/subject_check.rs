@@ -130,8 +130,8 @@ async fn a_fault_of_a_subject_is_found_and_a_right_one_has_none() {
 
     let clients = ["java", "librdkafka"].map(Subject::Right);
     let faults = [("none", "")].into_iter().chain(FAULTS);
-    let faulty = faults.map(|(fault, check)| Subject::Faulty(fault, check));
-    let subjects = Mutex::new(clients.into_iter().chain(faulty));
+    let with_faults = faults.map(|(fault, check)| Subject::Faulty(fault, check));
+    let subjects = Mutex::new(clients.into_iter().chain(with_faults));
     let work = || loop {
         let Some(subject) = subjects.lock().unwrap().next() else {
             return;

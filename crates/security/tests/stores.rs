@@ -2,6 +2,8 @@
 //! one key of P-256 with its chain, or the authority that issued it: `tests/stores`, of
 //! OpenSSL 3 and of a Java 21, passwords `store-pass` and `key-pass`.
 
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
+
 use std::path::{Path, PathBuf};
 
 use security::{ClientSecurity, ConfigError};

@@ -89,8 +89,9 @@ impl Connection {
         broker: impl Into<String>,
         options: ClientOptions,
     ) -> Result<Self, WireError> {
-        let mut connection = Self::open(broker.into(), options).await?;
-        connection.authenticate().await?;
+        // Boxed, as is all that is rare: handshakes would make every caller's future large.
+        let mut connection = Box::pin(Self::open(broker.into(), options)).await?;
+        Box::pin(connection.authenticate()).await?;
         Ok(connection)
     }
 
@@ -109,7 +110,7 @@ impl Connection {
         };
         match connection.negotiate().await {
             Ok(()) => Ok(connection),
-            Err(error) => Err(connection.explained_at_once(error).await),
+            Err(error) => Err(Box::pin(connection.explained_at_once(error)).await),
         }
     }
 
@@ -198,7 +199,7 @@ impl Connection {
     pub async fn finalized_features(&mut self) -> Result<BTreeMap<String, i16>, WireError> {
         // Version 3 brings the features.
         let version = self.version::<ApiVersionsRequest>(3..=i16::MAX)?;
-        self.renew_session(Duration::ZERO).await?;
+        Box::pin(self.renew_session(Duration::ZERO)).await?;
         let answer = self.ask_versions(version).await?;
         self.check::<ApiVersionsRequest>("its features", answer.error_code, None)?;
         Ok(answer
@@ -256,11 +257,13 @@ impl Connection {
         version: i16,
         hold: Duration,
     ) -> Result<R::Response, WireError> {
-        self.renew_session(hold).await?;
+        if self.renew_at.is_some() {
+            Box::pin(self.renew_session(hold)).await?;
+        }
         let limit = self.options.request_timeout.saturating_add(hold);
         let mut body = match self.exchange(request, version, limit).await {
             Ok(body) => body,
-            Err(error) => return Err(self.explained(error).await),
+            Err(error) => return Err(Box::pin(self.explained(error)).await),
         };
         self.has_answered = true;
         self.decode_body::<R>(&mut body, version)
@@ -284,7 +287,7 @@ impl Connection {
         if !has_no_sasl || self.has_answered || !error.is_closed() {
             return error;
         }
-        let opened = Self::open(self.broker.clone(), self.options.clone()).await;
+        let opened = Box::pin(Self::open(self.broker.clone(), self.options.clone())).await;
         let Ok(mut connection) = opened else {
             return error;
         };
