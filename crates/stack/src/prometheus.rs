@@ -17,7 +17,7 @@ use serde_json::json;
 
 use crate::cache::{Cache, CacheError};
 use crate::ports::{NoPort, ReservedPort};
-use crate::process::{ChildSpec, ProcessError};
+use crate::process::{ChildSpec, Exit, ProcessError};
 use crate::service::{Probe, Service, ServiceError};
 use crate::temp_dir::{TempDir, lock_file};
 
@@ -179,7 +179,7 @@ pub fn provide(
         spec.cwd = Some(module.path().to_owned());
         spec.nice = BUILD_NICE;
         let exit = spec.spawn()?.wait_blocking(BUILD_BOUND);
-        if !exit.is_some_and(|exit| exit.is_success()) {
+        if !exit.is_some_and(Exit::is_success) {
             let said = fs::read_to_string(&log).unwrap_or_default();
             let last = said.lines().rev().find(|line| !line.trim().is_empty());
             return Err(PrometheusError::Build {
