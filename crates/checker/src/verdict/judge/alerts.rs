@@ -313,13 +313,14 @@ impl<'a> Watched<'a> {
                 list.push(&alert.alert);
             }
         }
-        let mut told = String::new();
-        if !early.is_empty() {
-            told += &format!("; true before already: {}", early.join(", "));
-        }
-        if !nameless.is_empty() {
-            told += &format!("; fired without naming either: {}", nameless.join(", "));
-        }
-        told
+        let told = [
+            ("true before already", early),
+            ("fired, and name neither", nameless),
+        ];
+        let told = told.iter().filter(|(_, alerts)| !alerts.is_empty());
+        let told: Vec<String> = told
+            .map(|(how, alerts)| format!("; {how}: {}", alerts.join(", ")))
+            .collect();
+        told.concat()
     }
 }
