@@ -37,24 +37,24 @@ enum Source {
     Prometheus(String),
 }
 
-/// Options that do not go together.
+/// What is lacking for alerts to be watched.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum AlertUsageError {
     #[error("--exporter needs --rules: the alert rules that are to be tested")]
-    NoRules,
+    Rules,
     #[error("--rules needs --exporter: whose metrics the rules are about")]
-    NoExporter,
+    Exporter,
     #[error("--alert-timeout is for alerts: it needs --exporter or --prometheus")]
-    NoAlerts,
+    Alerts,
     #[error(
         "an exporter watches one cluster, and the scenarios have to run there: add --bootstrap \
          with an address of that cluster"
     )]
-    NoCluster,
+    Cluster,
     #[error("none of these scenarios is about alerts; `ackproof run alerts` is the suite that is")]
-    NoScenario,
+    Scenario,
     #[error("there is no alert rule in {0}")]
-    NoRule(String),
+    Rule(String),
 }
 
 /// The building of Prometheus broke off.
@@ -77,16 +77,16 @@ impl AlertSettings {
     ) -> Result<Option<Self>, AlertUsageError> {
         let source = match (&args.exporter, &args.rules, &args.prometheus) {
             (Some(exporter), Some(rules), _) => Source::Exporter(exporter.clone(), rules.clone()),
-            (Some(_), None, _) => return Err(AlertUsageError::NoRules),
-            (None, Some(_), _) => return Err(AlertUsageError::NoExporter),
+            (Some(_), None, _) => return Err(AlertUsageError::Rules),
+            (None, Some(_), _) => return Err(AlertUsageError::Exporter),
             (None, None, Some(url)) => Source::Prometheus(url.clone()),
             (None, None, None) if args.alert_timeout.is_some() => {
-                return Err(AlertUsageError::NoAlerts);
+                return Err(AlertUsageError::Alerts);
             }
             (None, None, None) => return Ok(None),
         };
         if !is_on_cluster {
-            return Err(AlertUsageError::NoCluster);
+            return Err(AlertUsageError::Cluster);
         }
         let limit = args.alert_timeout;
         Ok(Some(Self { source, limit }))
@@ -118,12 +118,10 @@ impl AlertSettings {
             ));
         }
         if rules.is_empty() {
-            return Err(Failure::usage(&AlertUsageError::NoRule(
-                match &self.source {
-                    Source::Exporter(_, rules) => rules.display().to_string(),
-                    Source::Prometheus(url) => url.clone(),
-                },
-            )));
+            return Err(Failure::usage(&AlertUsageError::Rule(match &self.source {
+                Source::Exporter(_, rules) => rules.display().to_string(),
+                Source::Prometheus(url) => url.clone(),
+            })));
         }
         if matches!(self.source, Source::Exporter(..)) {
             let version = VERSION.to_owned();

@@ -118,7 +118,7 @@ impl RunSettings {
             plan = plan.without_alerts();
             refuse_misfits(&plan, &by_name, "here").map_err(|error| Failure::usage(&error))?;
         } else if plan.scenarios.iter().all(|it| it.scenario.alert.is_none()) {
-            return Err(Failure::usage(&AlertUsageError::NoScenario));
+            return Err(Failure::usage(&AlertUsageError::Scenario));
         }
         plan = plan.with_clients(&clients, engine::check);
         refuse_misfits(&plan, &by_name, "with these clients").map_err(|error| {

@@ -202,14 +202,14 @@ impl Api {
             .map(|label| format!("{{{label}=\"{value}\",__name__!~\"ALERTS|ALERTS_FOR_STATE\"}}"));
         let each: Vec<String> = each.collect();
         let query = format!("scalar(count({}) or vector(0))", each.join(" or "));
-        let asked = format!("?query={}", in_url(&query));
-        let found: Scalar = self.get("/api/v1/query", &asked).await?;
-        let (seconds, count) = found.result;
+        let question = format!("?query={}", in_url(&query));
+        let found: Scalar = self.get("/api/v1/query", &question).await?;
+        let (time, count) = found.result;
         #[expect(
             clippy::cast_possible_truncation,
             reason = "a time of this age fits many times"
         )]
-        let at_us = (seconds * 1e6) as i64;
+        let at_us = (time * 1e6) as i64;
         Ok((at_us, count.parse().unwrap_or(0)))
     }
 

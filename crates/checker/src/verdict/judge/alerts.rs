@@ -313,14 +313,14 @@ impl<'a> Watched<'a> {
                 list.push(&alert.alert);
             }
         }
-        let lists = [
+        let told = [
             ("true before already", early),
-            ("fired without naming either", nameless),
+            ("fired, and name neither", nameless),
         ];
-        let lists = lists.iter().filter(|(_, alerts)| !alerts.is_empty());
-        let parts: Vec<String> = lists
-            .map(|(what, alerts)| format!("; {what}: {}", alerts.join(", ")))
+        let told = told.iter().filter(|(_, alerts)| !alerts.is_empty());
+        let told: Vec<String> = told
+            .map(|(how, alerts)| format!("; {how}: {}", alerts.join(", ")))
             .collect();
-        parts.concat()
+        told.concat()
     }
 }
