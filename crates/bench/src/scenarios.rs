@@ -76,10 +76,12 @@ impl Text {
         ));
     }
 
+    /// A group that takes records one by one: a poll for many waits until they are there,
+    /// which would be the instrument's latency.
     pub(crate) fn reader(&mut self, name: &str, topic: &str) {
         self.add(&format!(
             "[[group]]\nname = \"{name}\"\ntopic = \"{topic}\"\nrecords_per_s = 4000000\n\
-             commit_every_records = 5000\nmax_poll_records = 500\n\
+             commit_every_records = 500\n\
              config = {{ \"auto.offset.reset\" = \"earliest\", \"isolation.level\" = \
              \"read_committed\" }}"
         ));
