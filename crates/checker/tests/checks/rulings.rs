@@ -406,7 +406,10 @@ fn claims_about_alerts_rest_on_what_the_exporter_told() {
         );
         doubted(
             claim,
-            |of| of.faults.clear(),
+            |of| {
+                of.faults.clear();
+                of.coverage.alerts.alerts.clear();
+            },
             "the fault was never in force",
         );
     }

@@ -68,7 +68,7 @@ rows = 10
 
 [[fault]]
 kind = "consumer-pause"
-after = { acknowledged = 1 }
+after = { elapsed_ms = 1 }
 group = "billing"
 for_ms = 1000
 
