@@ -98,7 +98,7 @@ fn a_benchmark_that_loses_records_fails_and_says_which() {
 
 #[test]
 fn a_name_that_is_almost_one_of_a_benchmark_is_told_so() {
-    let output = ackproof().args(["bench", "basline"]).output().unwrap();
+    let output = ackproof().args(["bench", "base-line"]).output().unwrap();
     assert_eq!(output.status.code(), Some(2));
     let told = String::from_utf8_lossy(&output.stderr).into_owned();
     assert!(told.contains("did you mean `baseline`?"), "{told}");

@@ -304,7 +304,8 @@ impl TlsProblem {
 
     fn of_certificate(problem: &CertificateError) -> Self {
         match problem {
-            CertificateError::UnknownIssuer => Self::UnknownIssuer,
+            // A signature that is wrong is that of another authority of the same name.
+            CertificateError::UnknownIssuer | CertificateError::BadSignature => Self::UnknownIssuer,
             CertificateError::Expired => Self::Expired(None),
             CertificateError::ExpiredContext { not_after, .. } => {
                 Self::Expired(Some(date(*not_after)))

@@ -65,13 +65,16 @@ impl Connection {
     /// [`WireError`], of which `Refused` for the first that was refused.
     pub(crate) async fn set_scram_users(&mut self, users: &[ScramUser]) -> Result<(), WireError> {
         let version = self.version::<AlterUserScramCredentialsRequest>(0..=0)?;
-        let upsertions = users.iter().map(ScramUser::upsertion).collect();
-        let request = AlterUserScramCredentialsRequest::default().with_upsertions(upsertions);
-        let answer = self.call(&request, version).await?;
-        for result in answer.results {
-            let user = format!("user {}", result.user.as_str());
-            let (code, message) = (result.error_code, result.error_message);
-            self.check::<AlterUserScramCredentialsRequest>(user, code, message)?;
+        // One at a time: no user can be altered twice in a request, for two mechanisms neither.
+        for user in users {
+            let request =
+                AlterUserScramCredentialsRequest::default().with_upsertions(vec![user.upsertion()]);
+            let answer = self.call(&request, version).await?;
+            for result in answer.results {
+                let user = format!("user {}", result.user.as_str());
+                let (code, message) = (result.error_code, result.error_message);
+                self.check::<AlterUserScramCredentialsRequest>(user, code, message)?;
+            }
         }
         Ok(())
     }
