@@ -152,7 +152,8 @@ def main():
     scenarios = options.scenario
     if not scenarios:
         listed = subprocess.run([ackproof, "list"], capture_output=True, text=True, check=True)
-        scenarios = re.findall(r"^  ([a-z0-9][a-z0-9-]+)  ", listed.stdout, re.M)
+        # Those on alerts need an exporter of the user's.
+        scenarios = re.findall(r"^  (?!alert-)([a-z0-9][a-z0-9-]+)  ", listed.stdout, re.M)
     keep = options.keep or tempfile.mkdtemp(prefix="machinery-")
     failed = 0
     for number in range(options.first, options.first + options.rounds):
