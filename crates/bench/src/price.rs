@@ -420,12 +420,12 @@ fn of_producers(
 struct Pair {
     every: u64,
     burst: Burst,
-    without: Variant2,
-    with: Variant2,
+    without: PairSide,
+    with: PairSide,
 }
 
-/// Name, and what differs.
-type Variant2 = (&'static str, &'static str);
+/// One side of a pair: its name, and what differs.
+type PairSide = (&'static str, &'static str);
 
 const PAIRS: [Pair; 4] = [
     Pair {
@@ -472,7 +472,7 @@ fn of_transforms(pairs: &[Pair], rounds: usize) -> Result<PlannedRun, ScenarioEr
     let both = pairs
         .iter()
         .flat_map(|pair| [(pair, pair.without, false), (pair, pair.with, true)]);
-    let both: Vec<(&Pair, Variant2, bool)> = both.collect();
+    let both: Vec<(&Pair, PairSide, bool)> = both.collect();
     let names: Vec<&str> = both.iter().map(|(_, of, _)| of.0).collect();
     let bursts: Vec<Burst> = both.iter().map(|(pair, _, _)| pair.burst).collect();
     let plan = schedule(&bursts, &names, rounds, false);

@@ -1,17 +1,7 @@
 //! Figures as people read them. Knows nothing of what they are of.
 
 /// A whole number with thousands separators.
-pub(crate) fn number(of: u64) -> String {
-    let digits = of.to_string();
-    let mut out = String::with_capacity(digits.len() + digits.len() / 3);
-    for (at, digit) in digits.chars().enumerate() {
-        if at > 0 && (digits.len() - at).is_multiple_of(3) {
-            out.push(',');
-        }
-        out.push(digit);
-    }
-    out
-}
+pub(crate) use report::page::separated as number;
 
 /// `1 round`, `2 rounds`, `3 processes`.
 pub(crate) fn counted(count: u64, noun: &str) -> String {

@@ -31,6 +31,7 @@ use model::verdict::RunVerdict;
 /// What another page of the same form is made of.
 pub mod page {
     pub use crate::html::{STYLE, Scale};
+    pub use crate::units::separated;
 }
 
 pub use badge::badge;

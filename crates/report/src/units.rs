@@ -42,7 +42,7 @@ pub(crate) fn number(of: u64) -> String {
 }
 
 /// A whole number with thousands separators.
-pub(crate) fn separated(number: u64) -> String {
+pub fn separated(number: u64) -> String {
     let digits = number.to_string();
     let mut out = String::with_capacity(digits.len() + digits.len() / 3);
     for (at, digit) in digits.chars().enumerate() {

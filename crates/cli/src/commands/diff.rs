@@ -44,11 +44,15 @@ pub(crate) fn diff(args: &DiffArgs) -> Result<Exit, Failure> {
             print_raw(&diff.json().map_err(|error| Failure::environment(&error))?)?;
         }
     }
-    Ok(if diff.has_regression() {
+    Ok(exit(diff.has_regression()))
+}
+
+fn exit(has_regression: bool) -> Exit {
+    if has_regression {
         Exit::Violated
     } else {
         Exit::Held
-    })
+    }
 }
 
 /// What benchmarks measured, where a file holds that.
@@ -71,11 +75,7 @@ fn of_benchmarks(
             print_raw(&diff.json().map_err(|error| Failure::environment(&error))?)?;
         }
     }
-    Ok(if diff.has_regression() {
-        Exit::Violated
-    } else {
-        Exit::Held
-    })
+    Ok(exit(diff.has_regression()))
 }
 
 fn read(path: &Path) -> Result<Compared, DiffError> {
