@@ -4,12 +4,12 @@
     scripts/test-alert-suite.py [kminion|kafka-exporter ...]
 
 Starts a broker and each exporter, and has `ackproof run` evaluate three files of rules: those
-of `ackproof alerts init` with small thresholds must be HELD, a rule with a misspelt metric and
-one that is always true must be VIOLATED. An exporter is the binary in PATH, or in KMINION and
+of `ackproof alerts init` with small thresholds must be HELD, with ackproof's Prometheus and
+with one that runs already; a rule with a misspelt metric and one that is always true must be VIOLATED. An exporter is the binary in PATH, or in KMINION and
 KAFKA_EXPORTER, or built from its Go module; one that is not to be had is skipped, and the
 reason told. ACKPROOF names the binary (target/release/ackproof).
 """
-import json, os, shutil, socket, subprocess, sys, tempfile, time, urllib.request
+import contextlib, glob, json, os, shutil, socket, subprocess, sys, tempfile, time, urllib.request
 
 ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 TARGET = os.path.abspath(os.environ.get("CARGO_TARGET_DIR", f"{ROOT}/target"))
@@ -47,6 +47,9 @@ RULE = """groups:
 """
 FIRES = ["alert-consumer-killed", "alert-consumer-stalled", "alert-group-gone"]
 NONE = ["alert-idle-topic", "alert-burst-caught-up"]
+OVERTAKEN = "alert-retention-overtakes"
+# Brokers look for what retention may delete every 5 minutes by default.
+BROKER = ["--broker-config", "log.retention.check.interval.ms=2000", "--broker-config", "log.initial.task.delay.ms=1000"]
 
 
 def binary(exporter):
@@ -83,17 +86,45 @@ def answers(url):
     return False
 
 
+@contextlib.contextmanager
+def prometheus(folder, exporter_port, rules):
+    """The address of a Prometheus of the user's, who has it scrape the exporter."""
+    cache = os.environ.get("XDG_CACHE_HOME", os.path.expanduser("~/.cache"))
+    there = [shutil.which("prometheus"), *glob.glob(f"{cache}/ackproof/parts/prometheus-*/prometheus")]
+    program = next(it for it in there if it)
+    port = free_port()
+    config = {
+        "global": {"scrape_interval": "2s", "scrape_timeout": "2s", "evaluation_interval": "1s"},
+        "rule_files": [rules],
+        "scrape_configs": [{"job_name": "exporter", "static_configs": [{"targets": [f"127.0.0.1:{exporter_port}"]}]}],
+    }
+    with open(f"{folder}/prometheus.json", "w") as file:
+        json.dump(config, file)
+    with open(f"{folder}/prometheus.log", "w") as log:
+        child = subprocess.Popen(
+            [program, f"--config.file={folder}/prometheus.json", f"--storage.tsdb.path={folder}/prometheus",
+             f"--web.listen-address=127.0.0.1:{port}"], stdout=log, stderr=subprocess.STDOUT,
+        )
+    try:
+        url = f"http://127.0.0.1:{port}"
+        assert answers(f"{url}/-/ready"), f"Prometheus does not answer: {folder}/prometheus.log"
+        yield url
+    finally:
+        child.terminate()
+        child.wait()
+
+
 class Suite:
-    def __init__(self, folder, broker, url, jobs):
-        self.folder, self.broker, self.url, self.jobs = folder, broker, url, str(jobs)
+    def __init__(self, folder, broker, jobs):
+        self.folder, self.broker, self.jobs = folder, broker, str(jobs)
         self.wrong = 0
 
-    def run(self, name, rules, scenarios, timeout, exit_code, rulings):
-        """One run; `rulings` are the verdicts by scenario and claim."""
+    def run(self, name, source, scenarios, timeout, exit_code, rulings):
+        """One run with alerts of a source; `rulings` are the verdicts by scenario and claim."""
         out = f"{self.folder}/{name}"
         since = time.monotonic()
         done = subprocess.run(
-            [ACKPROOF, "run", *scenarios, "--bootstrap", self.broker, "--exporter", self.url, "--rules", rules,
+            [ACKPROOF, "run", *scenarios, "--bootstrap", self.broker, *source,
              "--alert-timeout", timeout, "--out", out, "--seed", "1", "--jobs", self.jobs],
             capture_output=True, text=True,
         )
@@ -125,21 +156,25 @@ def test(name, program, broker, folder):
     try:
         url = f"http://127.0.0.1:{port}/metrics"
         assert answers(url), f"{name} does not answer: {folder}/{name}.log"
-        suite = Suite(folder, broker, url, exporter["jobs"])
+        suite = Suite(folder, broker, exporter["jobs"])
+        by = lambda rules: ["--exporter", url, "--rules", rules]
         good = f"{folder}/{name}-good.yml"
         subprocess.run([ACKPROOF, "alerts", "init", "--exporter", name, *GOOD, good], check=True, stdout=subprocess.DEVNULL)
-        held = {(it, claim): "HELD" for it in FIRES for claim in ("alert-fires", "no-false-alert")}
+        held = {(it, claim): "HELD" for it in [*FIRES, OVERTAKEN] for claim in ("alert-fires", "no-false-alert")}
         held.update({(it, "no-false-alert"): "HELD" for it in NONE})
-        suite.run(f"{name}-good", good, FIRES + NONE, "50s", 0, held)
+        suite.run(f"{name}-good", by(good), [*FIRES, OVERTAKEN, *NONE], "50s", 0, held)
+        killed, burst = FIRES[0], NONE[1]
+        with prometheus(folder, port, good) as theirs:
+            rulings = {key: verdict for key, verdict in held.items() if key[0] == killed}
+            suite.run(f"{name}-prometheus", ["--prometheus", theirs], [killed], "50s", 0, rulings)
         never, always = f"{folder}/{name}-never.yml", f"{folder}/{name}-always.yml"
         with open(never, "w") as file:
             file.write(RULE.format(alert="Misspelt", expr=exporter["lag"] + "s > 10"))
-        killed, burst = FIRES[0], NONE[1]
-        suite.run(f"{name}-never", never, [killed], "20s", 1, {(killed, "alert-fires"): "VIOLATED", (killed, "no-false-alert"): "HELD"})
+        suite.run(f"{name}-never", by(never), [killed], "20s", 1, {(killed, "alert-fires"): "VIOLATED", (killed, "no-false-alert"): "HELD"})
         with open(always, "w") as file:
             file.write(RULE.format(alert="Always", expr=exporter["lag"] + " >= 0"))
         violated = {(killed, "alert-fires"): "VIOLATED", (killed, "no-false-alert"): "VIOLATED", (burst, "no-false-alert"): "VIOLATED"}
-        suite.run(f"{name}-always", always, [killed, burst], "20s", 1, violated)
+        suite.run(f"{name}-always", by(always), [killed, burst], "20s", 1, violated)
         return suite.wrong
     finally:
         child.terminate()
@@ -159,7 +194,7 @@ def main():
     if there:
         folder = os.environ.get("OUT") or tempfile.mkdtemp(prefix="ackproof-alerts-")
         os.makedirs(folder, exist_ok=True)
-        stack = subprocess.Popen([ACKPROOF, "stack", "up"], stdout=subprocess.PIPE, text=True)
+        stack = subprocess.Popen([ACKPROOF, "stack", "up", *BROKER], stdout=subprocess.PIPE, text=True)
         try:
             said = (it.split()[1] for it in stack.stdout if it.startswith("bootstrap.servers"))
             broker = next(said, None)

@@ -644,6 +644,10 @@ pub(crate) struct StackUpArgs {
     /// that connectors of your own find theirs
     #[arg(long)]
     pub(crate) auto_create_topics: bool,
+    /// A setting of the brokers, as in log.retention.check.interval.ms=5000; may be
+    /// given several times
+    #[arg(long = "broker-config", value_name = "KEY=VALUE", value_parser = key_and_value)]
+    pub(crate) broker_configs: Vec<(String, String)>,
     /// Have clients connect by TLS or SASL, with certificates and a user made for
     /// this stack, and print the client.properties that does it
     #[arg(long, value_enum, conflicts_with = "cdc")]
@@ -658,6 +662,16 @@ pub(crate) struct StackUpArgs {
     pub(crate) detached: bool,
     #[command(flatten)]
     pub(crate) versions: VersionArgs,
+}
+
+/// `KEY=VALUE`.
+fn key_and_value(text: &str) -> Result<(String, String), String> {
+    match text.split_once('=') {
+        Some((key, value)) if !key.trim().is_empty() => {
+            Ok((key.trim().to_owned(), value.trim().to_owned()))
+        }
+        _ => Err("it is not KEY=VALUE".to_owned()),
+    }
 }
 
 mod alerts;

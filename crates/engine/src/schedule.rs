@@ -6,6 +6,7 @@ use std::num::NonZeroUsize;
 use std::sync::Arc;
 
 use model::plan::{RunPlan, ScenarioPlan};
+use model::scenario::{BrokerRestart, EndSignal, FaultKind};
 use tokio::sync::mpsc::UnboundedSender;
 use tokio::sync::watch;
 use tokio::task::JoinSet;
@@ -19,6 +20,18 @@ use crate::settings::Settings;
 
 /// How many scenarios with one broker a scenario with several stands for.
 const CLUSTER_SLOTS: u32 = 2;
+
+/// How long PostgreSQL and Connect take until the first event, about, beside others.
+const CAPTURE_MS: u64 = 8000;
+
+/// How long a part takes to come back after a fault, about.
+const RECOVERY_MS: u64 = 3000;
+
+/// How long a broker that was killed is kept out, about: `broker.session.timeout.ms`.
+const KILLED_BROKER_MS: u64 = 9000;
+
+/// Rows of a bulk load that are captured in a millisecond, about.
+const ROWS_PER_MS: u64 = 20;
 
 /// Carries out a run, and says how each scenario of the plan ended. Each
 /// leaves its evidence in its own folder of `settings.out`.
@@ -77,17 +90,32 @@ pub async fn run(
         .collect()
 }
 
-/// The longest first, so that none starts when the others are done; those
-/// with a database, whose work has no pace of its own, before all others.
+/// The longest first, so that none starts when the others are done.
 fn by_length(plan: &RunPlan) -> Vec<usize> {
     let mut order: Vec<usize> = (0..plan.scenarios.len()).collect();
     order.sort_by_key(|index| {
-        plan.scenarios.get(*index).map(|it| {
-            let rows: u64 = it.scenario.writes.iter().map(|write| write.rows).sum();
-            std::cmp::Reverse((it.schedule_ms() + rows / 20, it.scenario.name.clone()))
-        })
+        let scenario = plan.scenarios.get(*index);
+        scenario.map(|it| std::cmp::Reverse((expected_ms(it), it.scenario.name.clone())))
     });
     order
+}
+
+/// How long a scenario takes, about: its schedule and what it waits for.
+fn expected_ms(plan: &ScenarioPlan) -> u64 {
+    let scenario = &plan.scenario;
+    let capture_ms = match scenario.capture {
+        Some(_) => CAPTURE_MS,
+        None => 0,
+    };
+    let recovery_ms = scenario.faults.iter().map(|fault| match &fault.kind {
+        FaultKind::BrokerRestart(BrokerRestart {
+            signal: EndSignal::Kill,
+            ..
+        }) => KILLED_BROKER_MS,
+        _ => RECOVERY_MS,
+    });
+    let rows: u64 = scenario.writes.iter().map(|write| write.rows).sum();
+    plan.schedule_ms() + capture_ms + recovery_ms.sum::<u64>() + rows / ROWS_PER_MS
 }
 
 /// How many of the places a scenario takes: a cluster is heavier than a broker,
@@ -99,4 +127,44 @@ fn weight_of(plan: &ScenarioPlan, jobs: NonZeroUsize) -> u32 {
         1
     };
     u32::try_from(jobs.get()).unwrap_or(weight).min(weight)
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
+
+    use std::collections::BTreeMap;
+
+    use model::ids::RunId;
+    use model::scenario::{embedded, parse};
+
+    use super::*;
+
+    #[test]
+    fn what_takes_long_begins_first() {
+        let names = [
+            "multiple-consumers",
+            "consumer-restart",
+            "broker-kill",
+            "pipeline-end-to-end",
+            "debezium-restart-bulk",
+        ];
+        let scenarios = names.map(|name| parse(name, embedded(name).unwrap()).unwrap());
+        let plan = RunPlan::new(RunId::new(1), 1, BTreeMap::new(), &scenarios, 1);
+        let order = by_length(&plan);
+        let ordered: Vec<&str> = order
+            .iter()
+            .map(|index| plan.scenarios[*index].scenario.name.as_str())
+            .collect();
+        assert_eq!(
+            ordered,
+            [
+                "debezium-restart-bulk",
+                "pipeline-end-to-end",
+                "broker-kill",
+                "consumer-restart",
+                "multiple-consumers",
+            ]
+        );
+    }
 }

@@ -20,6 +20,8 @@ use ::stack::secured::{BrokerCertificate, Protocol, Secured, USER};
 use ::stack::training::train;
 
 use clap::ValueEnum as _;
+use model::scenario::Config;
+use model::scenario::settings::{self, Misuse, Whose};
 use secret::Secrets;
 use serde_json::{Value, json};
 use wire::{ClientOptions, ClientSecurity, Cluster, ClusterOptions, Connection, Hash, ScramUser};
@@ -55,12 +57,15 @@ enum StackCommandError {
     AlreadyUp { pid: u32 },
     #[error("the stack did not start in the background; {} ends with:\n{tail}", log.display())]
     NotStarted { log: PathBuf, tail: String },
+    #[error("--broker-config: {0}")]
+    BrokerConfig(String),
 }
 
 /// `ackproof stack up`.
 pub(crate) async fn up(args: &StackUpArgs) -> Result<Exit, Failure> {
     let mut interrupt = Interrupt::listen()
         .map_err(|error| Failure::environment(&StackCommandError::Signals(error)))?;
+    let broker_config = broker_config(args)?;
     if args.detach {
         return detach(args, &mut interrupt).await;
     }
@@ -78,7 +83,7 @@ pub(crate) async fn up(args: &StackUpArgs) -> Result<Exit, Failure> {
     // A start that is dropped half-way leaves nothing running.
     let secured = secured(args, &place)?;
     let stack = tokio::select! {
-        stack = start(args, &provision, &place, secured.as_ref()) => stack?,
+        stack = start(args, broker_config, &provision, &place, secured.as_ref()) => stack?,
         () = interrupt.happened() => return Err(Failure::interrupted()),
     };
     let running = RunningStack::held_here(&stack).map_err(|error| Failure::environment(&error))?;
@@ -142,8 +147,23 @@ async fn add_users(stack: &Stack, secured: &Secured) -> Result<(), Failure> {
     Ok(())
 }
 
+/// What the user sets for the brokers, which Kafka must know.
+fn broker_config(args: &StackUpArgs) -> Result<Config, Failure> {
+    let mut config = Config::new();
+    for (key, value) in &args.broker_configs {
+        config.insert(key.clone(), value.clone());
+    }
+    match settings::first_misuse(Whose::Broker, &config) {
+        Some((_, Misuse::Name(why) | Misuse::Value(why))) => {
+            Err(Failure::usage(&StackCommandError::BrokerConfig(why)))
+        }
+        None => Ok(config),
+    }
+}
+
 async fn start(
     args: &StackUpArgs,
+    config: Config,
     provision: &Provision,
     place: &Place,
     secured: Option<&Secured>,
@@ -175,11 +195,13 @@ async fn start(
     let auto_create = creates_topics(args).to_string();
     let mut broker_config = secured.map_or_else(Default::default, |it| it.broker_config.clone());
     broker_config.insert("auto.create.topics.enable".to_owned(), auto_create);
+    broker_config.extend(config.plain());
+    let secrets = secured.map_or_else(Secrets::default, |it| it.secrets.clone());
     let spec = StackSpec {
         brokers: args.brokers,
         client_ports,
         broker_config,
-        secrets: secured.map_or_else(Secrets::default, |it| it.secrets.clone()),
+        secrets: secrets.and(config.secrets()),
         cdc,
         archives: Archives::find(cache, artefacts, java),
         ..StackSpec::new(&place.path)
@@ -272,6 +294,10 @@ fn holder_args(args: &StackUpArgs) -> Vec<OsString> {
     }
     if args.auto_create_topics {
         told.push("--auto-create-topics".into());
+    }
+    for (key, value) in &args.broker_configs {
+        told.push("--broker-config".into());
+        told.push(format!("{key}={value}").into());
     }
     if let Some(name) = args.security.and_then(|it| it.to_possible_value()) {
         told.push("--security".into());
