@@ -27,7 +27,6 @@ KMINION = {
     "up": 'kminion_exporter_up{version="v2"}',
 }
 KAFKA_EXPORTER = {
-    "topic_lag": 'kafka_consumergroup_lag_sum{consumergroup="g",topic="t"}',
     "lag": 'kafka_consumergroup_lag{consumergroup="g",topic="t",partition="0"}',
     "position": 'kafka_consumergroup_current_offset{consumergroup="g",topic="t",partition="0"}',
     "start": 'kafka_topic_partition_oldest_offset{topic="t",partition="0"}',

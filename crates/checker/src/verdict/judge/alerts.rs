@@ -1,6 +1,8 @@
 //! Rulings on alerts: whether one fired of what was broken, and none of what was not. Knows
 //! nothing of who evaluated their rules.
 
+use std::collections::BTreeSet;
+
 use model::claim::{AlertContract, Contract};
 use model::event::AlertRule;
 use model::ids::{GroupIx, Micros};
@@ -42,12 +44,18 @@ pub(super) fn fires(contract: &Contract, analysis: &Analysis) -> Ruling {
         ));
     }
     let in_time = |at: Micros| to.is_none_or(|to| at <= to);
+    let early = watched.fired_early(from);
     let mut fired: Vec<(Micros, &ActiveAlert)> = watched
         .own()
         .filter(|alert| alert.since >= from)
         .filter_map(|alert| Some((alert.fired.filter(|at| in_time(*at))?, alert)))
         .collect();
     fired.sort_by_key(|(at, _)| *at);
+    let again = fired.first().map(|(at, alert)| (*at, alert.alert.as_str()));
+    fired.retain(|(_, alert)| !early.contains(alert.alert.as_str()));
+    // One alert for each partition, for example.
+    let mut named = BTreeSet::new();
+    fired.retain(|(_, alert)| named.insert(alert.alert.as_str()));
     if let Some((first, _)) = fired.first() {
         let each: Vec<String> = fired
             .iter()
@@ -58,6 +66,13 @@ pub(super) fn fires(contract: &Contract, analysis: &Analysis) -> Ruling {
             watched.fault,
             each.join(", "),
             watched.lag_at(*first)
+        ));
+    }
+    if let Some((at, alert)) = again {
+        return inconclusive(format!(
+            "{alert} fired after {}, and before {} too: it cannot be told whether it fired of that",
+            lasted(from, at),
+            watched.fault
         ));
     }
     let Some(to) = to else {
@@ -213,6 +228,14 @@ impl<'a> Watched<'a> {
     fn own(&self) -> impl Iterator<Item = &'a ActiveAlert> {
         let (alerts, number) = (self.coverage.alerts.iter(), self.number);
         alerts.filter(move |alert| alert.group == Some(number))
+    }
+
+    /// The alerts that fired of what was true before this moment. One that fires then and
+    /// again afterwards, after a scrape that failed for example, tells of nothing.
+    fn fired_early(&self, from: Micros) -> BTreeSet<&'a str> {
+        let fired = self.own().filter(|alert| alert.fired.is_some());
+        let early = fired.filter(|alert| alert.since < from);
+        early.map(|alert| alert.alert.as_str()).collect()
     }
 
     /// Why the situation that an alert must tell of did not come about.

@@ -68,7 +68,9 @@ const KAFKA_EXPORTER: Metrics = Metrics {
     group: "consumergroup",
     topic: "topic",
     partition: "topic, partition",
-    topic_lag: "kafka_consumergroup_lag_sum",
+    // Its own sum, `kafka_consumergroup_lag_sum`, is the last series of a scrape, which gets
+    // lost in most of them (danielqsj/kafka_exporter#513). A partition without a position is -1.
+    topic_lag: "sum by (consumergroup, topic) (clamp_min(kafka_consumergroup_lag, 0))",
     partition_lag: "kafka_consumergroup_lag",
     position: (
         "kafka_consumergroup_current_offset",
