@@ -153,6 +153,13 @@ claim = "no-row-missing"
         ),
         ("pause", fault("broker-pause", "for_ms = 600")),
         ("cut", proxied("network-cut", "for_ms = 600")),
+        (
+            "command",
+            fault(
+                "command",
+                "title = \"it ends\"\ninject = \"exit 1\"\nevidence = \"echo\"\nfor_ms = 600",
+            ),
+        ),
         ("disk", fault("disk-loss", "topic = \"t\"")),
         ("power", fault("power-loss", "broker = \"all\"")),
         (

@@ -8,13 +8,15 @@ use std::sync::{Arc, Mutex, PoisonError};
 use model::ids::{GroupId, TopicName};
 use model::plan::{OwnNames, ScenarioPlan};
 
-/// Something of a run's own in a cluster.
+/// Something of a run's own in a cluster, or something that it broke outside.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Resource {
     /// A topic.
     Topic(TopicName),
     /// A group, with its committed offsets.
     Group(GroupId),
+    /// What a command of the user's broke, in the user's words.
+    Fault(String),
 }
 
 impl fmt::Display for Resource {
@@ -22,6 +24,7 @@ impl fmt::Display for Resource {
         match self {
             Self::Topic(name) => write!(f, "topic {name}"),
             Self::Group(name) => write!(f, "group {name}"),
+            Self::Fault(title) => write!(f, "fault \"{title}\""),
         }
     }
 }

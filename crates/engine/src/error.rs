@@ -14,6 +14,7 @@ use wire::{ReadError, WireError};
 
 use crate::listeners::ProbedAddress;
 use crate::lost_process::LostProcess;
+use crate::user_command::UserCommandError;
 
 impl EngineError {
     /// Whether a process that is gone may be the cause.
@@ -88,6 +89,16 @@ pub enum EngineError {
     /// Prometheus does not tell its rules.
     #[error("Prometheus failed")]
     Prometheus(#[from] stack::prometheus::api::ApiError),
+    /// A command of a fault came to nothing.
+    #[error("the `{key}` command of a fault, `{line}`, failed")]
+    UserCommand {
+        /// Its key.
+        key: &'static str,
+        /// The command.
+        line: String,
+        /// Why.
+        source: UserCommandError,
+    },
     /// No port could be had.
     #[error("no port could be had")]
     Port(#[from] NoPort),

@@ -90,6 +90,7 @@ catalogue! {
     ConsumerPause consumer_pause
     ConsumerZombie consumer_zombie
     ConnectorRestart connector_restart
+    Command command
 }
 
 async fn carry_out<B: Breakable>(

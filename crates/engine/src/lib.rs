@@ -41,6 +41,8 @@ mod target;
 #[cfg(test)]
 mod test_plans;
 mod traffic;
+mod unhealed;
+mod user_command;
 pub mod wait;
 mod workload;
 
@@ -58,3 +60,5 @@ pub use recording::{End, INTERRUPTED};
 pub use schedule::run;
 pub use settings::{Brokers, Embedded, Settings, Slots};
 pub use stage::Stage;
+pub use unhealed::heal_after;
+pub use user_command::UserCommandError;

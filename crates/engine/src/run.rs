@@ -27,6 +27,7 @@ use crate::stage::Stage;
 use crate::stall::stalled;
 use crate::target::Target;
 use crate::traffic::{note_not_reached, with_faults, with_replicas, with_tails};
+use crate::unhealed::heal_all;
 use crate::wait::Wait;
 use crate::workload::Workload;
 
@@ -89,6 +90,9 @@ async fn to_its_end(
         outcome = caught(scenario) => Some(outcome),
     };
     // Given up or not, its subjects have ended with it by now.
+    for left in heal_all(at.folder).await.left {
+        progress.send(ProgressEvent::LeftBehind { left });
+    }
     remove_created(plan, settings, created, progress).await;
     shown.abort();
     close(recorder, outcome, progress)
@@ -156,6 +160,7 @@ async fn run_on(target: &Target, at: &ScenarioRun<'_>) -> Result<(), EngineError
     let context = FaultContext {
         plan,
         target,
+        folder: at.folder,
         groups: &workload.groups,
         database: database.as_ref(),
         recorder,

@@ -4,7 +4,7 @@
 use std::fmt::Write as _;
 use std::io;
 
-use engine::Removal;
+use engine::{Removal, Resource};
 use model::plan::{OwnNames, RunPlan};
 
 use crate::args::CleanupArgs;
@@ -20,7 +20,7 @@ use model::scenario::words::counted;
 enum CleanupError {
     #[error("cannot listen for signals")]
     Signals(#[source] io::Error),
-    #[error("{0} left in the cluster")]
+    #[error("{0} left")]
     Left(String),
 }
 
@@ -36,9 +36,19 @@ pub(crate) async fn cleanup(args: &CleanupArgs) -> Result<Exit, Failure> {
         )
     };
     let _hold = dir.hold().map_err(going_on)?;
+    let mut interrupt =
+        Interrupt::listen().map_err(|error| Failure::environment(&CleanupError::Signals(error)))?;
     let Some(cluster) = &plan.cluster else {
-        print("nothing to clean up: this run used brokers of its own, which ended with it\n")?;
-        return Ok(Exit::Held);
+        let healing = tokio::select! {
+            healing = engine::heal_after(dir.path(), &plan) => healing,
+            () = interrupt.happened() => return Err(Failure::interrupted()),
+        };
+        if healing == Removal::default() {
+            print("nothing to clean up: this run used brokers of its own, which ended with it\n")?;
+            return Ok(Exit::Held);
+        }
+        print(&told(&plan, &healing))?;
+        return all_gone(&healing);
     };
     // Of a copy, the run may go on in the directory that was copied.
     let first = cluster.run_dir.as_deref().map(RunDir::open);
@@ -50,8 +60,14 @@ pub(crate) async fn cleanup(args: &CleanupArgs) -> Result<Exit, Failure> {
         }
         held => held,
     };
-    let mut interrupt =
-        Interrupt::listen().map_err(|error| Failure::environment(&CleanupError::Signals(error)))?;
+    // First: the cluster may not answer before.
+    let healing = tokio::select! {
+        healing = engine::heal_after(dir.path(), &plan) => healing,
+        () = interrupt.happened() => return Err(Failure::interrupted()),
+    };
+    if healing != Removal::default() {
+        print(&told(&plan, &healing))?;
+    }
     let bootstrap = cluster.bootstrap.join(",");
     note(&format!("looking at the cluster at {bootstrap}\n"));
     let removed = tokio::select! {
@@ -63,13 +79,24 @@ pub(crate) async fn cleanup(args: &CleanupArgs) -> Result<Exit, Failure> {
         _ => Failure::environment(&error).hint("nothing was changed; try again when it answers"),
     })?;
     print(&told(&plan, &removal))?;
+    all_gone(&Removal {
+        removed: removal.removed,
+        left: [healing.left, removal.left].concat(),
+    })
+}
+
+fn all_gone(removal: &Removal) -> Result<Exit, Failure> {
+    let mut left = removal.left.iter();
+    let is_fault = left.any(|it| matches!(it.thing, Resource::Fault(_)));
     match u64::try_from(removal.left.len()).unwrap_or(u64::MAX) {
         0 => Ok(Exit::Held),
         left => Err(
-            Failure::environment(&CleanupError::Left(counted(left, "thing"))).hint(
+            Failure::environment(&CleanupError::Left(counted(left, "thing"))).hint(if is_fault {
+                "try again; carry out the `heal` command by hand if it fails again"
+            } else {
                 "try again; what stays can be deleted with Kafka's own tools (kafka-topics.sh \
-             --delete, kafka-consumer-groups.sh --delete)",
-            ),
+             --delete, kafka-consumer-groups.sh --delete)"
+            }),
         ),
     }
 }
@@ -77,7 +104,11 @@ pub(crate) async fn cleanup(args: &CleanupArgs) -> Result<Exit, Failure> {
 fn told(plan: &RunPlan, removal: &Removal) -> String {
     let mut out = String::new();
     for thing in &removal.removed {
-        let _ = writeln!(out, "deleted {thing}");
+        let done = match thing {
+            Resource::Fault(_) => "healed",
+            Resource::Topic(_) | Resource::Group(_) => "deleted",
+        };
+        let _ = writeln!(out, "{done} {thing}");
     }
     for left in &removal.left {
         let _ = writeln!(out, "left {left}");

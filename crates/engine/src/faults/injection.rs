@@ -2,6 +2,7 @@
 //! and the proof. Knows nothing of any one fault.
 
 use std::collections::BTreeMap;
+use std::path::Path;
 
 use model::event::{Body, Evidence, Found};
 use model::ids::{FaultIx, Micros};
@@ -23,6 +24,8 @@ pub(super) type Groups = BTreeMap<String, Members>;
 pub(crate) struct FaultContext<'s> {
     pub(crate) plan: &'s ScenarioPlan,
     pub(crate) target: &'s Target,
+    /// The scenario's folder.
+    pub(crate) folder: &'s Path,
     pub(crate) groups: &'s Mutex<Groups>,
     pub(crate) database: Option<&'s Database>,
     pub(crate) recorder: &'s HistoryRecorder,

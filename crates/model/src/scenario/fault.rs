@@ -143,8 +143,8 @@ pub struct FaultDefinition {
     pub leads_to: &'static [Consequence],
 }
 
-/// The target of a fault. It must be the scenario's own, or stand behind a proxy of the
-/// scenario's.
+/// The target of a fault. It must be the scenario's own, stand behind a proxy of the
+/// scenario's, or be broken by the user's own commands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum FaultTarget {
     /// Processes and disks of brokers.
@@ -157,6 +157,8 @@ pub enum FaultTarget {
     Member,
     /// The connector.
     Connector,
+    /// Something outside, by a command of the user's.
+    External,
 }
 
 /// The consequence of a fault for its target, as far as claims and reports need it.
@@ -301,6 +303,7 @@ catalogue! {
     ConsumerPause consumer_pause
     ConsumerZombie consumer_zombie
     ConnectorRestart connector_restart
+    Command command
 }
 
 impl FaultKind {

@@ -163,6 +163,11 @@ latency_ms = 1
 bytes_per_s = 1
 offsets = "kept"
 takeover = "open"
+title = "a pod is deleted"
+inject = "true"
+heal = "true"
+evidence = "true"
+limit_ms = 1
 "#;
 
 pub(crate) fn table(text: &str) -> Table {
