@@ -12,10 +12,10 @@ use std::convert::Infallible;
 
 use bench::benchmark::{Kind, PlannedRun, Scope, own, plan};
 use bench::judge;
-use bench::load::{Measured, Section, SectionSpec, Source, measure};
-use bench::performance::RunResult;
+use bench::load::{Interval, Measured, Percentiles, Section, SectionSpec, Source, measure};
+use bench::performance::{Captured, RunResult};
 use bench::price::{PriceRow, table};
-use bench::resources::Used;
+use bench::resources::{ProcessUse, Used};
 use model::event::{Body, Content, Event, Outcome};
 use model::ids::{
     GroupIx, MemberIx, Micros, Offset, PartitionIndex, PartitionRef, ProducerIx, RecordId, RunId,
@@ -275,6 +275,206 @@ fn a_start_up_that_was_not_measured_is_no_start_up() {
         &[],
     );
     assert_eq!(result.verdict, Verdict::Inconclusive);
+}
+
+fn quick_as(us: u64) -> Option<Percentiles> {
+    Some(Percentiles {
+        count: 1,
+        mean_us: us,
+        p50_us: us,
+        p90_us: us,
+        p95_us: us,
+        p99_us: us,
+        p999_us: us,
+        max_us: us,
+    })
+}
+
+/// A section of so many seconds whose p95 is this in the first half, and that in the second.
+fn course(seconds: u64, first_us: u64, last_us: u64) -> Section {
+    let course = (0..seconds).map(|second| Interval {
+        from_ms: second * 1000,
+        due: 1,
+        acknowledged: 1,
+        latency: quick_as(if second < seconds / 2 {
+            first_us
+        } else {
+            last_us
+        }),
+    });
+    Section {
+        name: "measured".to_owned(),
+        course: course.collect(),
+        ..Section::default()
+    }
+}
+
+/// The same seconds of a process's resident memory, in MiB.
+fn resident(seconds: u64, first: u64, last: u64) -> Vec<ProcessUse> {
+    let mib = |second| if second < seconds / 2 { first } else { last } << 20;
+    vec![ProcessUse {
+        name: "broker 1".to_owned(),
+        cpu_ms: 0,
+        resident_max_bytes: 0,
+        resident: (0..seconds).map(|it| (it * 1000, mib(it))).collect(),
+    }]
+}
+
+#[test]
+fn each_criterion_is_missed_right_beyond_its_limit() {
+    let base = |sections: Vec<Section>| run(sections, Verdict::Held);
+    let named = |name: &str, of: Section| Section {
+        name: name.to_owned(),
+        ..of
+    };
+    let slow = |p95_us: u64| {
+        base(vec![Section {
+            latency: quick_as(p95_us),
+            ..course(90, 1, 1)
+        }])
+    };
+    let drifting = |of: Section, processes: Vec<ProcessUse>| {
+        let mut run = base(vec![of]);
+        run.used.processes = processes;
+        run
+    };
+    let snapshot = |rows: u64, took_ms: u64, rows_per_s: u64, memory: u64| {
+        let mut run = base(Vec::new());
+        run.captured = Some(Captured {
+            rows,
+            events: rows,
+            took_ms: Some(took_ms),
+            rows_per_s: Some(rows_per_s),
+            course: Vec::new(),
+        });
+        run.used.resident_max_bytes = memory;
+        run
+    };
+    let visible = |p95_us: u64| {
+        let paced = Section {
+            planned: 10,
+            sent: 10,
+            processed: 10,
+            end_to_end: quick_as(p95_us),
+            ..Section::default()
+        };
+        base(vec![named("paced", paced)])
+    };
+    let usable = |ms: u64| {
+        let mut run = base(Vec::new());
+        run.first_processed_ms = Some(ms);
+        run
+    };
+    let flat = || resident(90, 400, 400);
+    let (held, violated) = (Verdict::Held, Verdict::Violated);
+    let unknown = Verdict::Inconclusive;
+    for (kind, run, sentence, verdict) in [
+        (Kind::Baseline, slow(99_999), "p95 of latency below", held),
+        (
+            Kind::Baseline,
+            slow(100_000),
+            "p95 of latency below",
+            violated,
+        ),
+        (
+            Kind::Sustained,
+            drifting(course(90, 20_000, 29_000), flat()),
+            "no drift of latency",
+            held,
+        ),
+        (
+            Kind::Sustained,
+            drifting(course(90, 20_000, 31_000), flat()),
+            "no drift of latency",
+            violated,
+        ),
+        (
+            Kind::Sustained,
+            drifting(course(90, 1, 1), resident(90, 400, 470)),
+            "no drift of memory",
+            held,
+        ),
+        (
+            Kind::Sustained,
+            drifting(course(90, 1, 1), resident(90, 400, 490)),
+            "no drift of memory",
+            violated,
+        ),
+        // A virtual machine takes its heap little by little.
+        (
+            Kind::Sustained,
+            drifting(course(30, 1, 1), resident(30, 400, 490)),
+            "no drift of memory",
+            unknown,
+        ),
+        (
+            Kind::Snapshot,
+            snapshot(895_837, 599_999, 1, 1),
+            "895,837 rows in less",
+            held,
+        ),
+        (
+            Kind::Snapshot,
+            snapshot(895_837, 600_000, 1, 1),
+            "895,837 rows in less",
+            violated,
+        ),
+        (
+            Kind::Snapshot,
+            snapshot(20_000, 1, 1494, 1),
+            "as many rows a second",
+            held,
+        ),
+        (
+            Kind::Snapshot,
+            snapshot(20_000, 1, 1493, 1),
+            "as many rows a second",
+            violated,
+        ),
+        (
+            Kind::Snapshot,
+            snapshot(1, 1, 1, (2 << 30) - 1),
+            "less than 2 GiB",
+            held,
+        ),
+        (
+            Kind::Snapshot,
+            snapshot(1, 1, 1, 2 << 30),
+            "less than 2 GiB",
+            violated,
+        ),
+        (
+            Kind::Streaming,
+            visible(5_000_000),
+            "a committed change",
+            held,
+        ),
+        (
+            Kind::Streaming,
+            visible(5_000_001),
+            "a committed change",
+            violated,
+        ),
+        (
+            Kind::Startup,
+            usable(10_000),
+            "baseline: first processed",
+            held,
+        ),
+        (
+            Kind::Startup,
+            usable(10_001),
+            "baseline: first processed",
+            violated,
+        ),
+    ] {
+        let result = judge(kind, Scope::Full, "b", "B", vec![run], &[]);
+        let mut criteria = result.criteria.iter();
+        let criterion = criteria.find(|it| it.sentence.starts_with(sentence));
+        let criterion = criterion.unwrap_or_else(|| panic!("{sentence}: {:?}", result.criteria));
+        assert_eq!(criterion.verdict, verdict, "{criterion:?}");
+        assert!(result.verdict >= verdict, "{criterion:?}");
+    }
 }
 
 fn all(scope: Scope) -> Vec<PlannedRun> {
