@@ -155,12 +155,16 @@ pub(crate) struct RunArgs {
     /// What goes to standard output
     #[arg(long, value_enum, default_value_t = RunFormat::Human)]
     pub(crate) format: RunFormat,
-    /// Run against this cluster of yours (plain listeners; several addresses
-    /// are separated by commas), with topics and groups of the run's own that
-    /// it deletes afterwards. Suites leave out what does not fit, and say why
+    /// Run against this cluster of yours (several addresses are separated by
+    /// commas), with topics and groups of the run's own that it deletes
+    /// afterwards. Suites leave out what does not fit, and say why
     #[arg(long, value_name = "HOST:PORT", value_delimiter = ',',
           conflicts_with_all = ["kafka", "debezium", "kafka_home"])]
     pub(crate) bootstrap: Vec<proxy::HostPort>,
+    /// How the observer and the clients reach it, where it asks for TLS or SASL:
+    /// a client.properties, as Kafka's own tools take it
+    #[arg(long, value_name = "FILE")]
+    pub(crate) command_config: Option<PathBuf>,
     #[command(flatten)]
     pub(crate) alerts: AlertWatchArgs,
     #[command(flatten)]
@@ -252,6 +256,9 @@ pub(crate) struct MatrixArgs {
     /// Run against this cluster of yours, as `run` does
     #[arg(long, value_name = "HOST:PORT", value_delimiter = ',')]
     pub(crate) bootstrap: Vec<proxy::HostPort>,
+    /// How it is reached, where it asks for TLS or SASL: a client.properties
+    #[arg(long, value_name = "FILE", requires = "bootstrap")]
+    pub(crate) command_config: Option<PathBuf>,
 }
 
 const CLEANUP_HELP: &str = "\
@@ -532,6 +539,14 @@ pub(crate) struct ProxyArgs {
     /// The host by which clients reach the proxy, if not that address
     #[arg(long, value_name = "HOST")]
     pub(crate) advertise: Option<String>,
+    /// How the brokers are reached, where they ask for TLS or SASL: a
+    /// client.properties. Clients speak the same to the proxy, and trust --ca
+    #[arg(long, value_name = "FILE")]
+    pub(crate) command_config: Option<PathBuf>,
+    /// Where the certificate that clients have to trust is put while the proxy
+    /// runs, if they speak TLS; nothing may be there
+    #[arg(long, value_name = "FILE", default_value = "proxy-ca.pem")]
+    pub(crate) ca: PathBuf,
     /// Where faults are switched
     #[arg(long, value_name = "IP:PORT", default_value = "127.0.0.1:0")]
     pub(crate) api: SocketAddr,

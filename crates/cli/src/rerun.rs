@@ -63,6 +63,9 @@ pub(crate) fn failed(args: &RunArgs, dir: &Path) -> Result<Option<RunArgs>, Fail
             again.bootstrap = all
                 .collect::<Result<_, proxy::HostPortError>>()
                 .map_err(|error| Failure::usage(&error))?;
+            if again.command_config.is_none() {
+                again.command_config = given(&plan, "--command-config").map(Into::into);
+            }
         }
     }
     Ok(Some(again))

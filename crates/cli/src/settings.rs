@@ -11,7 +11,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use checker::{Expectation, Sends};
 use chrono::{DateTime, Utc};
-use engine::{Clients, ClusterInfo};
+use engine::{Clients, ClusterInfo, UserCluster};
 use import::kafkatest::{Cleaning, Source};
 use model::event::Cleanup;
 use model::ids::RunId;
@@ -26,6 +26,7 @@ use crate::args::{self, CheckArgs, Format, RunArgs, RunFormat, Tool, VersionArgs
 use crate::circumstances::typed;
 use crate::failure::Failure;
 use crate::run_dir::check_folders;
+use crate::secured;
 use crate::selection::{On, Selection, select};
 use crate::summary;
 use crate::version;
@@ -52,7 +53,7 @@ pub(crate) enum Brokers {
     /// They are started, from these files.
     Embedded(ArtefactRequest),
     /// The user runs them.
-    Cluster(Vec<HostPort>),
+    Cluster(UserCluster),
 }
 
 /// What becomes of a scenario that was named itself and does not fit.
@@ -92,6 +93,9 @@ impl RunSettings {
             [] => On::OwnBrokers,
             _ => On::Cluster,
         };
+        if on == On::OwnBrokers && args.command_config.is_some() {
+            return Err(Failure::usage(&NoEffect));
+        }
         let alerts = AlertSettings::of(&args.alerts, on == On::Cluster)
             .map_err(|error| Failure::usage(&error))?;
         let Selection {
@@ -149,7 +153,7 @@ impl RunSettings {
                 };
                 Brokers::Embedded(ArtefactRequest { parts, ..artefacts })
             } else {
-                Brokers::Cluster(args.bootstrap.clone())
+                Brokers::Cluster(cluster(args)?)
             },
             alerts,
         })
@@ -220,6 +224,31 @@ impl RunSettings {
                 .hint("without --bootstrap it runs on brokers that ackproof starts")
         })
     }
+}
+
+/// There is no cluster to be reached.
+#[derive(Debug, thiserror::Error)]
+#[error("--command-config has no effect without --bootstrap")]
+struct NoEffect;
+
+/// The user's cluster, once it is known that clients can be told how to reach it.
+fn cluster(args: &RunArgs) -> Result<UserCluster, Failure> {
+    /// What the configuration asks for is for others.
+    #[derive(Debug, thiserror::Error)]
+    #[error("{}: {problem}", file.display())]
+    struct BeyondClients {
+        file: PathBuf,
+        problem: &'static str,
+    }
+    let security = secured::security(args.command_config.as_deref())?;
+    if let (Some(file), Some(problem)) = (&args.command_config, security.beyond_clients()) {
+        let file = file.clone();
+        return Err(Failure::usage(&BeyondClients { file, problem }));
+    }
+    Ok(UserCluster {
+        bootstrap: args.bootstrap.clone(),
+        security,
+    })
 }
 
 /// Refuses a scenario that was named and cannot run here, and a run of which

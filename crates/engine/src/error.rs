@@ -94,6 +94,9 @@ pub enum EngineError {
     /// The proxy could not be started.
     #[error("the fault proxy failed")]
     Proxy(#[from] proxy::ClusterError),
+    /// There is no certificate for the proxy.
+    #[error("the fault proxy has no certificate for its clients")]
+    Authority(#[from] proxy::AuthorityError),
     /// The proxy cannot learn who the brokers are.
     #[error("the fault proxy cannot ask the cluster for its brokers")]
     Greeting(#[from] proxy::GreetingError),
@@ -109,7 +112,7 @@ pub enum EngineError {
     #[error(
         "broker {broker} does not answer at {address}, which is what it advertises \
          (advertised.listeners): {listener}; {}",
-        listener.remedy()
+        listener.remedy_with_config()
     )]
     Advertised {
         /// Its node id.
@@ -118,6 +121,19 @@ pub enum EngineError {
         address: String,
         /// What listens there instead.
         listener: wire::Listener,
+    },
+    /// A broker cannot be reached where the cluster says that it is.
+    #[error(
+        "broker {broker} cannot be reached at {address}, which is what it advertises \
+             (advertised.listeners)"
+    )]
+    Elsewhere {
+        /// Its node id.
+        broker: String,
+        /// `host:port`.
+        address: String,
+        /// Why not.
+        source: WireError,
     },
     /// Some brokers cannot be told from each other.
     #[error(

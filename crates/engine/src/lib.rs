@@ -56,5 +56,5 @@ pub use live_counts::LiveCounts;
 pub use preflight::preflight;
 pub use recording::{End, INTERRUPTED};
 pub use schedule::run;
-pub use settings::{Brokers, Embedded, Settings, Slots};
+pub use settings::{Brokers, Embedded, Settings, Slots, UserCluster};
 pub use stage::Stage;

@@ -16,6 +16,7 @@ use wire::{
 
 use crate::connect::reach;
 use crate::error::EngineError;
+use crate::settings::UserCluster;
 
 /// How long one question is asked again.
 const QUESTION_LIMIT: Duration = Duration::from_secs(3);
@@ -30,9 +31,9 @@ const TRANSACTIONAL_ID_AUTHORIZATION_FAILED: i16 = 53;
 ///
 /// # Errors
 /// [`EngineError::Lacks`] with everything that is missing.
-pub async fn preflight(bootstrap: &[HostPort], plan: &RunPlan) -> Result<Vec<String>, EngineError> {
-    let addresses: Vec<String> = bootstrap.iter().map(HostPort::to_string).collect();
-    let mut cluster = reach(&addresses).await?;
+pub async fn preflight(of: &UserCluster, plan: &RunPlan) -> Result<Vec<String>, EngineError> {
+    let addresses: Vec<String> = of.bootstrap.iter().map(HostPort::to_string).collect();
+    let mut cluster = reach(&addresses, &of.security).await?;
     cluster.set_retry_for(QUESTION_LIMIT);
     let mut preflight = Preflight {
         brokers: cluster.brokers().count(),
