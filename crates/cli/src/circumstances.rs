@@ -47,8 +47,8 @@ fn command(plan: &RunPlan, args: &RunArgs) -> Vec<String> {
         let all: Vec<String> = args.bootstrap.iter().map(ToString::to_string).collect();
         add("--bootstrap", all.join(","));
     }
-    if let Some(file) = &args.command_config {
-        add("--command-config", file.display().to_string());
+    for (option, value) in args.cluster.typed() {
+        add(option, value);
     }
     match &args.versions.kafka_home {
         Some(home) => add("--kafka-home", home.display().to_string()),

@@ -6,7 +6,9 @@ use std::time::Duration;
 
 use futures_util::future::join_all;
 use proxy::HostPort;
-use wire::{BrokerMetadata, ClientSecurity, Protocol, Topics, probe};
+use wire::{
+    BrokerMetadata, ClientSecurity, Cluster, ConfigValue, Configs, Protocol, Topics, probe,
+};
 
 use crate::connect::{answers, reach};
 use crate::error::EngineError;
@@ -30,6 +32,8 @@ pub struct ClusterInfo {
     /// The level of its metadata (`metadata.version`, KIP-584), where it has
     /// one.
     pub metadata_version: Option<i16>,
+    /// How many replicas a topic has where nobody says.
+    pub default_replicas: i16,
 }
 
 /// Looks at a cluster.
@@ -54,13 +58,37 @@ pub async fn cluster_info(of: &UserCluster) -> Result<ClusterInfo, EngineError> 
     // Clusters without features, and those that keep them to themselves, run
     // scenarios too.
     let features = cluster.finalized_features().await.unwrap_or_default();
+    let default_replicas = default_replicas(&mut cluster, metadata.brokers.len()).await;
     Ok(ClusterInfo {
         bootstrap,
         unusable,
         id: metadata.cluster_id,
         brokers: metadata.brokers.len(),
         metadata_version: features.get("metadata.version").copied(),
+        default_replicas,
     })
+}
+
+/// The brokers' own default. Kafka's is 1, which is no decision of theirs: three replicas
+/// then, or as many as there are brokers.
+async fn default_replicas(cluster: &mut Cluster, brokers: usize) -> i16 {
+    let any = cluster.brokers().next().map(|it| it.id);
+    let configs = match any {
+        Some(id) => cluster
+            .describe_broker_configs(id)
+            .await
+            .unwrap_or_default(),
+        None => Configs::new(),
+    };
+    let own = configs
+        .get("default.replication.factor")
+        .map(|it| &it.value);
+    let own = match own {
+        Some(ConfigValue::Known(value)) => value.parse().ok(),
+        _ => None,
+    };
+    own.filter(|own| *own > 1)
+        .unwrap_or_else(|| i16::try_from(brokers.min(3)).unwrap_or(1))
 }
 
 fn is_plain(security: &ClientSecurity) -> bool {

@@ -172,6 +172,14 @@ pub enum EngineError {
         /// What is there instead.
         probed: Vec<ProbedAddress>,
     },
+    /// Nothing can be made like a topic of the user's.
+    #[error("no topic can be made like {topic}: {reason}")]
+    Unlike {
+        /// Its name.
+        topic: String,
+        /// Why not.
+        reason: String,
+    },
     /// A plan has a name that is not its run's own.
     #[error("the plan has been changed: {name}; nothing was deleted")]
     ForeignName {

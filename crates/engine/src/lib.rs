@@ -40,6 +40,7 @@ mod subjects;
 mod target;
 #[cfg(test)]
 mod test_plans;
+mod topic_like;
 mod traffic;
 pub mod wait;
 mod workload;
@@ -58,3 +59,4 @@ pub use recording::{End, INTERRUPTED};
 pub use schedule::run;
 pub use settings::{Brokers, Embedded, Settings, Slots, UserCluster};
 pub use stage::Stage;
+pub use topic_like::{TopicLike, topic_like};

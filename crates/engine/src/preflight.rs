@@ -7,7 +7,7 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use model::ids::{GroupId, TopicName};
-use model::plan::{RunPlan, ScenarioPlan};
+use model::plan::{OwnPrefix, RunPlan, ScenarioPlan};
 use model::scenario::{Config, Scenario, Transactions};
 use proxy::HostPort;
 use wire::{
@@ -94,10 +94,11 @@ impl Preflight {
             let Err(refusal) = outcome else { continue };
             let code = refusal.code.get();
             if code == TOPIC_AUTHORIZATION_FAILED || code == CLUSTER_AUTHORIZATION_FAILED {
-                self.lacks(
+                let mark = mark(plan);
+                self.lacks(format!(
                     "the right to create topics: Create on the cluster, or on topics whose names \
-                     begin with `ackproof-`",
-                );
+                     begin with `{mark}`"
+                ));
             } else {
                 self.lacks(format!("topic {name} cannot be created: {refusal}"));
             }
@@ -130,9 +131,12 @@ impl Preflight {
         }
         match self.cluster.offset_fetch(&group).await {
             Ok(_) => {}
-            Err(error) if refusal(&error) == Some(GROUP_AUTHORIZATION_FAILED) => self.lacks(
-                "the right to read as a group: Read on groups whose names begin with `ackproof-`",
-            ),
+            Err(error) if refusal(&error) == Some(GROUP_AUTHORIZATION_FAILED) => {
+                let mark = mark(plan);
+                self.lacks(format!(
+                    "the right to read as a group: Read on groups whose names begin with `{mark}`"
+                ));
+            }
             Err(error) => self.no_coordinator("groups", &error),
         }
         let scenario = &plan.scenario;
@@ -190,10 +194,11 @@ impl Preflight {
         match self.cluster.find_transaction_coordinator(&id).await {
             Ok(_) => {}
             Err(error) if refusal(&error) == Some(TRANSACTIONAL_ID_AUTHORIZATION_FAILED) => {
-                self.lacks(
+                let mark = mark(plan);
+                self.lacks(format!(
                     "the right to use transactions: Write and Describe on transactional ids that \
-                     begin with `ackproof-`",
-                );
+                     begin with `{mark}`"
+                ));
             }
             Err(error) => self.no_coordinator("transactions", &error),
         }
@@ -233,6 +238,11 @@ impl Preflight {
         ));
         Ok(false)
     }
+}
+
+/// What the names of the plan begin with.
+fn mark(plan: &ScenarioPlan) -> &str {
+    plan.prefix.as_ref().map_or("", OwnPrefix::mark)
 }
 
 /// Whether a producer to this topic asks for `acks=all`, to which alone

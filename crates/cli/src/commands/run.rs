@@ -165,7 +165,15 @@ async fn make_ready(settings: &mut RunSettings, before: Option<Ready>) -> Result
             for unusable in &found.unusable {
                 note(&format!("left out: {unusable}\n"));
             }
-            settings.go_to(&found.bootstrap, &found)?;
+            let like = match &settings.topics.like {
+                Some(topic) => {
+                    Some(engine::topic_like(&cluster, topic).await.map_err(|error| {
+                        Failure::environment(&error).hint("nothing was made in the cluster")
+                    })?)
+                }
+                None => None,
+            };
+            settings.go_to(&found, like)?;
             let surprises = engine::preflight(&cluster, &settings.plan).await;
             let surprises = surprises.map_err(|error| {
                 Failure::environment(&error).hint("nothing was made in the cluster")
