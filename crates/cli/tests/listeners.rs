@@ -355,7 +355,7 @@ async fn a_right_that_is_missing_is_told_before_anything_is_sent() {
     let lacking = said(&run, dir.path());
     assert!(lacking.starts_with("exit 4"), "{lacking}");
     assert!(
-        lacking.contains("the right to read as a group"),
+        lacking.contains("the rights Read and Delete on groups"),
         "{lacking}"
     );
     assert!(!lacking.contains("left behind"), "{lacking}");

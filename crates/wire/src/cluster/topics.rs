@@ -14,6 +14,7 @@ use crate::configs::Configs;
 use crate::error::{ApiKey, ErrorCode, Refusal, WireError};
 use crate::list_offsets::OffsetSpec;
 use crate::metadata::{TopicMetadata, Topics};
+use crate::rights::Rights;
 use crate::topics::NewTopic;
 
 impl Cluster {
@@ -101,6 +102,17 @@ impl Cluster {
             let controller = self.reach_controller().await?;
             controller.delete_topics(topics, wait).await
         })
+    }
+
+    /// What may be done with topics that are there.
+    ///
+    /// # Errors
+    /// [`WireError`] when no broker can be asked.
+    pub async fn topic_rights(
+        &mut self,
+        topics: &[TopicName],
+    ) -> Result<BTreeMap<TopicName, Rights>, WireError> {
+        retried!(self, self.reach_any().await?.topic_rights(topics).await)
     }
 
     /// A topic's configuration in force.
