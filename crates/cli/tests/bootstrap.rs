@@ -338,7 +338,8 @@ async fn a_foreign_cluster_is_tested_and_left_as_it_was() {
         assert_eq!(topic.replication_factor, 3, "{topic:?}");
     }
     let configs = fs::read_to_string(out.join("multiple-consumers/configs.json")).unwrap();
-    assert!(configs.contains("\"900000\""), "{configs}");
+    let set = "\"max.message.bytes\": \"900000\"";
+    assert!(configs.contains(set), "{configs}");
     assert_eq!(theirs.own(&out).await, [""; 0], "{said}");
 
     // A suite leaves out what does not fit; what was named is refused.

@@ -130,12 +130,14 @@ records_per_s = 300
 commit_every_records = 20
 transactions = true
 record_bytes = 256
+config = { "session.timeout.ms" = "6000" }
 
 [[fault]]
 kind = "consumer-restart"
 group = "biller"
 after = { processed = { group = "biller", percent = 30 } }
 signal = "kill"
+down_ms = 500
 
 [[guarantee]]
 claim = "no-loss"

@@ -138,7 +138,7 @@ async fn misplaced(brokers: &[BrokerMetadata], security: &ClientSecurity) -> Vec
             looked.err().map(|source| EngineError::Elsewhere {
                 broker: broker.id.to_string(),
                 address: broker.address.clone(),
-                source,
+                source: Box::new(source),
             })
         });
         return join_all(looks).await.into_iter().flatten().collect();

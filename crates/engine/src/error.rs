@@ -133,7 +133,7 @@ pub enum EngineError {
         /// `host:port`.
         address: String,
         /// Why not.
-        source: WireError,
+        source: Box<WireError>,
     },
     /// Some brokers cannot be told from each other.
     #[error(

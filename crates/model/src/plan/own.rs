@@ -45,8 +45,9 @@ impl std::str::FromStr for NameMark {
         let fits = (1..=MARK_CHARS_MAX).contains(&text.len()) && text.chars().all(is_of_names);
         let mark = Self(text.to_owned());
         // Which run a prefix belongs to has to be told.
-        let told = parts(&format!("{text}{}-1-x-", RunId::new(0)));
-        if fits && told.is_some_and(|it| it.mark == text) {
+        let prefix = format!("{text}{}-1-x-", RunId::new(0));
+        let is_told = parts(&prefix).is_some_and(|it| it.mark == text);
+        if fits && is_told {
             Ok(mark)
         } else {
             Err(BadMark(text.to_owned()))
