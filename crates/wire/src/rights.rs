@@ -3,13 +3,16 @@
 
 use std::collections::BTreeMap;
 
-use kafka_protocol::messages::{DescribeGroupsRequest, MetadataRequest};
+use kafka_protocol::messages::delete_records_request::{
+    DeleteRecordsPartition, DeleteRecordsTopic,
+};
+use kafka_protocol::messages::{DeleteRecordsRequest, DescribeGroupsRequest, MetadataRequest};
 use model::ids::{GroupId, TopicName};
 
 use crate::connection::Connection;
 use crate::error::{Refusal, WireError};
 use crate::groups::wire_group;
-use crate::metadata::asked_topic;
+use crate::metadata::{asked_topic, wire_topic};
 
 /// An operation of Kafka's authorizers, by its code (`AclOperation`).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -41,6 +44,7 @@ impl Operation {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Rights(i32);
 
+const TOPIC_AUTHORIZATION_FAILED: i16 = 29;
 /// What a broker answers that does not tell.
 const NOT_TOLD: i32 = i32::MIN;
 
@@ -74,6 +78,29 @@ impl Connection {
             Some((TopicName::new(name.as_str()), rights))
         });
         Ok(told.collect())
+    }
+
+    /// Whether topics of this name may be deleted from, whether or not there is one: the
+    /// right to delete records is that to delete topics. Deletes nothing, because nothing
+    /// stands before offset 0.
+    ///
+    /// # Errors
+    /// [`WireError`].
+    pub async fn may_delete(&mut self, topic: &TopicName) -> Result<bool, WireError> {
+        let version = self.version::<DeleteRecordsRequest>(0..=2)?;
+        let limit = self.options().request_timeout.as_millis();
+        let partition = DeleteRecordsPartition::default()
+            .with_partition_index(0)
+            .with_offset(0);
+        let topic = DeleteRecordsTopic::default()
+            .with_name(wire_topic(topic))
+            .with_partitions(vec![partition]);
+        let request = DeleteRecordsRequest::default()
+            .with_topics(vec![topic])
+            .with_timeout_ms(i32::try_from(limit).unwrap_or(i32::MAX));
+        let answer = self.call(&request, version).await?;
+        let mut outcomes = answer.topics.iter().flat_map(|it| &it.partitions);
+        Ok(!outcomes.any(|it| it.error_code == TOPIC_AUTHORIZATION_FAILED))
     }
 
     /// What may be done with a group, whether or not it is there; only its coordinator can

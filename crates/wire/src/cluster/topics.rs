@@ -104,6 +104,14 @@ impl Cluster {
         })
     }
 
+    /// Whether topics of this name may be deleted, whether or not there is one.
+    ///
+    /// # Errors
+    /// [`WireError`] when no broker can be asked.
+    pub async fn may_delete(&mut self, topic: &TopicName) -> Result<bool, WireError> {
+        retried!(self, self.reach_any().await?.may_delete(topic).await)
+    }
+
     /// What may be done with topics that are there.
     ///
     /// # Errors
