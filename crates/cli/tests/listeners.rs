@@ -146,7 +146,7 @@ async fn listeners_of_other_kinds_are_called_by_their_names() {
     refused(
         &client,
         dir.path(),
-        &[&client, "the listener speaks TLS", "PLAINTEXT"],
+        &[&client, "the listener speaks TLS", "--command-config FILE"],
     );
     let listeners = &broker.config()["listeners"];
     let controller = listeners
