@@ -277,8 +277,8 @@ fn a_start_up_that_was_not_measured_is_no_start_up() {
     assert_eq!(result.verdict, Verdict::Inconclusive);
 }
 
-fn quick_as(us: u64) -> Option<Percentiles> {
-    Some(Percentiles {
+fn all_at(us: u64) -> Percentiles {
+    Percentiles {
         count: 1,
         mean_us: us,
         p50_us: us,
@@ -287,7 +287,7 @@ fn quick_as(us: u64) -> Option<Percentiles> {
         p99_us: us,
         p999_us: us,
         max_us: us,
-    })
+    }
 }
 
 /// A section of so many seconds whose p95 is this in the first half, and that in the second.
@@ -296,11 +296,11 @@ fn course(seconds: u64, first_us: u64, last_us: u64) -> Section {
         from_ms: second * 1000,
         due: 1,
         acknowledged: 1,
-        latency: quick_as(if second < seconds / 2 {
+        latency: Some(all_at(if second < seconds / 2 {
             first_us
         } else {
             last_us
-        }),
+        })),
     });
     Section {
         name: "measured".to_owned(),
@@ -329,7 +329,7 @@ fn each_criterion_is_missed_right_beyond_its_limit() {
     };
     let slow = |p95_us: u64| {
         base(vec![Section {
-            latency: quick_as(p95_us),
+            latency: Some(all_at(p95_us)),
             ..course(90, 1, 1)
         }])
     };
@@ -355,7 +355,7 @@ fn each_criterion_is_missed_right_beyond_its_limit() {
             planned: 10,
             sent: 10,
             processed: 10,
-            end_to_end: quick_as(p95_us),
+            end_to_end: Some(all_at(p95_us)),
             ..Section::default()
         };
         base(vec![named("paced", paced)])

@@ -2,7 +2,6 @@
 //! `settings`.
 
 use std::ffi::OsString;
-use std::net::SocketAddr;
 use std::path::PathBuf;
 
 use model::scenario::client::{ChosenClients, ClientSpec};
@@ -155,12 +154,14 @@ pub(crate) struct RunArgs {
     /// What goes to standard output
     #[arg(long, value_enum, default_value_t = RunFormat::Human)]
     pub(crate) format: RunFormat,
-    /// Run against this cluster of yours (plain listeners; several addresses
-    /// are separated by commas), with topics and groups of the run's own that
-    /// it deletes afterwards. Suites leave out what does not fit, and say why
+    /// Run against this cluster of yours (several addresses are separated by
+    /// commas), with topics and groups of the run's own that it deletes
+    /// afterwards. Suites leave out what does not fit, and say why
     #[arg(long, value_name = "HOST:PORT", value_delimiter = ',',
           conflicts_with_all = ["kafka", "debezium", "kafka_home"])]
     pub(crate) bootstrap: Vec<proxy::HostPort>,
+    #[command(flatten)]
+    pub(crate) cluster: ClusterArgs,
     #[command(flatten)]
     pub(crate) alerts: AlertWatchArgs,
     #[command(flatten)]
@@ -252,6 +253,8 @@ pub(crate) struct MatrixArgs {
     /// Run against this cluster of yours, as `run` does
     #[arg(long, value_name = "HOST:PORT", value_delimiter = ',')]
     pub(crate) bootstrap: Vec<proxy::HostPort>,
+    #[command(flatten)]
+    pub(crate) cluster: ClusterArgs,
 }
 
 const CLEANUP_HELP: &str = "\
@@ -499,44 +502,6 @@ pub(crate) struct HistoryMergeArgs {
     pub(crate) out: PathBuf,
 }
 
-const PROXY_HELP: &str = "\
-Clients use the address that is printed as their bootstrap server, and nothing
-else changes for them: the addresses that brokers advertise are rewritten.
-
-Faults are switched over HTTP:
-  curl API/brokers
-  curl API/faults
-  curl API/faults -H 'Content-Type: application/json' -d '{\"effect\": {\"kind\": \"cut\"}}'
-  curl API/faults -H 'Content-Type: application/json' -d '{\"effect\":
-    {\"kind\": \"drop-answer\", \"then\": \"reset\",
-     \"on\": {\"api\": \"Produce\", \"topic\": \"orders\", \"pick\": {\"first\": 1}}}}'
-  curl API/faults/1 -X DELETE
-Kinds: cut, refuse, reset, slow-close, latency, bandwidth, drop-answer, delay,
-late, error; docs/guides/proxy.md has all of them.
-
-Exit codes:
-  0    stopped by Ctrl-C
-  2    bad usage
-  4    a port is taken, or the cluster does not answer";
-
-#[derive(Debug, Args)]
-#[command(after_help = PROXY_HELP)]
-pub(crate) struct ProxyArgs {
-    /// A broker of the cluster; several are separated by commas
-    #[arg(long, value_name = "HOST:PORT", required = true, value_delimiter = ',')]
-    pub(crate) bootstrap: Vec<proxy::HostPort>,
-    /// Where clients find the first of these; the others, and every other
-    /// broker, are on free ports of the same address
-    #[arg(long, value_name = "IP:PORT", default_value = "127.0.0.1:0")]
-    pub(crate) listen: SocketAddr,
-    /// The host by which clients reach the proxy, if not that address
-    #[arg(long, value_name = "HOST")]
-    pub(crate) advertise: Option<String>,
-    /// Where faults are switched
-    #[arg(long, value_name = "IP:PORT", default_value = "127.0.0.1:0")]
-    pub(crate) api: SocketAddr,
-}
-
 #[derive(Debug, Subcommand)]
 pub(crate) enum SubjectCommand {
     /// Try every message of the subject protocol against a client
@@ -677,13 +642,17 @@ fn key_and_value(text: &str) -> Result<(String, String), String> {
 mod alerts;
 mod audit;
 mod bench;
+mod cluster;
 #[cfg(test)]
 mod examples;
 #[cfg(test)]
 mod help;
 mod lag;
+mod proxy_args;
 
 pub(crate) use self::lag::{AlertsCommand, AlertsInitArgs, Exporter, LagArgs};
 pub(crate) use alerts::AlertWatchArgs;
 pub(crate) use audit::{AuditArgs, AuditFormat, FailOn};
 pub(crate) use bench::BenchArgs;
+pub(crate) use cluster::ClusterArgs;
+pub(crate) use proxy_args::ProxyArgs;

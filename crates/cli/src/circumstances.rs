@@ -47,6 +47,9 @@ fn command(plan: &RunPlan, args: &RunArgs) -> Vec<String> {
         let all: Vec<String> = args.bootstrap.iter().map(ToString::to_string).collect();
         add("--bootstrap", all.join(","));
     }
+    for (option, value) in args.cluster.typed() {
+        add(option, value);
+    }
     match &args.versions.kafka_home {
         Some(home) => add("--kafka-home", home.display().to_string()),
         None => {

@@ -87,13 +87,15 @@ async fn bring(cache: &Cache, request: &ArtefactRequest) -> Result<Artefacts, Fa
     Ok(artefacts)
 }
 
-/// Resolves the clients that a plan names, and fetches what is missing.
+/// Resolves the clients that a plan names, and fetches what is missing; `secured` where
+/// they have to speak TLS or SASL.
 pub(crate) async fn provide_clients(
     plan: &RunPlan,
     brokers: Option<Artefacts>,
+    secured: bool,
 ) -> Result<Clients, Failure> {
     let named = plan.scenarios.iter().flat_map(|it| it.scenario.clients());
-    resolve(named.cloned().collect(), brokers).await
+    resolve(named.cloned().collect(), brokers, secured).await
 }
 
 /// Resolves one client, and fetches it where it is missing.
@@ -101,17 +103,18 @@ pub(crate) async fn provide_client(
     client: ClientSpec,
     brokers: Option<Artefacts>,
 ) -> Result<ClientCommand, Failure> {
-    let clients = resolve([client.clone()].into(), brokers).await?;
+    let clients = resolve([client.clone()].into(), brokers, false).await?;
     Ok(clients.of(&client))
 }
 
 async fn resolve(
     named: BTreeSet<ClientSpec>,
     brokers: Option<Artefacts>,
+    secured: bool,
 ) -> Result<Clients, Failure> {
     let cache = Cache::user().map_err(|error| Failure::environment(&error))?;
     let resolved = tokio::task::spawn_blocking(move || {
-        Clients::resolve(&named, &cache, brokers.as_ref(), &mut |progress| {
+        Clients::resolve(&named, &cache, brokers.as_ref(), secured, &mut |progress| {
             tell(progress);
         })
         .map_err(Box::new)

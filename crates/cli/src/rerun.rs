@@ -4,11 +4,11 @@ use std::path::Path;
 use std::time::Duration;
 
 use checker::Examples;
-use model::plan::RunPlan;
+use model::plan::{BadMark, RunPlan};
 use model::scenario::client::ClientSpecError;
 use stack::prometheus::NotMetricsUrl;
 
-use crate::args::{AlertWatchArgs, RunArgs};
+use crate::args::{AlertWatchArgs, ClusterArgs, RunArgs};
 use crate::failure::Failure;
 use crate::judgement::judge_run;
 use crate::run_dir::{RunDir, RunDirError};
@@ -63,9 +63,39 @@ pub(crate) fn failed(args: &RunArgs, dir: &Path) -> Result<Option<RunArgs>, Fail
             again.bootstrap = all
                 .collect::<Result<_, proxy::HostPortError>>()
                 .map_err(|error| Failure::usage(&error))?;
+            again.cluster = cluster_again(&plan, &args.cluster)?;
         }
     }
     Ok(Some(again))
+}
+
+/// Reaches the cluster as before, and makes the same in it, unless the user says otherwise.
+fn cluster_again(plan: &RunPlan, now: &ClusterArgs) -> Result<ClusterArgs, Failure> {
+    let mut again = now.clone();
+    if again.command_config.is_none() {
+        again.command_config = given(plan, "--command-config").map(Into::into);
+    }
+    if again.replication_factor.is_none() {
+        again.replication_factor =
+            given(plan, "--replication-factor").and_then(|it| it.parse().ok());
+    }
+    if again.like.is_none() {
+        again.like = given(plan, "--like").map(str::to_owned);
+    }
+    if again.prefix.is_none() {
+        let before = given(plan, "--prefix").map(str::parse).transpose();
+        again.prefix = before.map_err(|error: BadMark| Failure::usage(&error))?;
+    }
+    if again.topic_config.is_empty() {
+        let commands = plan.circumstances.iter().map(|it| &it.command);
+        let words = commands.flat_map(|it| it.windows(2));
+        let before = words.filter_map(|words| match words {
+            [option, value] if option == "--topic-config" => value.parse().ok(),
+            _ => None,
+        });
+        again.topic_config = before.collect();
+    }
+    Ok(again)
 }
 
 /// Watches the same alerts, unless others are named.

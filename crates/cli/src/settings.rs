@@ -11,21 +11,22 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use checker::{Expectation, Sends};
 use chrono::{DateTime, Utc};
-use engine::{Clients, ClusterInfo};
+use engine::{Clients, ClusterInfo, TopicLike, UserCluster};
 use import::kafkatest::{Cleaning, Source};
 use model::event::Cleanup;
 use model::ids::RunId;
-use model::plan::{RunPlan, ScenarioPlan};
+use model::plan::{RunPlan, ScenarioPlan, TopicShape};
 use model::scenario::client::ChosenClients;
 use model::scenario::{NamedReleases, Scenario};
 use proxy::HostPort;
 use stack::artefacts::{ArtefactRequest, Parts, Versions, supported};
 
 use crate::alert_watch::{AlertSettings, AlertUsageError};
-use crate::args::{self, CheckArgs, Format, RunArgs, RunFormat, Tool, VersionArgs};
+use crate::args::{self, CheckArgs, ClusterArgs, Format, RunArgs, RunFormat, Tool, VersionArgs};
 use crate::circumstances::typed;
 use crate::failure::Failure;
 use crate::run_dir::check_folders;
+use crate::secured;
 use crate::selection::{On, Selection, select};
 use crate::summary;
 use crate::version;
@@ -42,6 +43,8 @@ pub(crate) struct RunSettings {
     pub(crate) format: RunFormat,
     pub(crate) fail_fast: bool,
     pub(crate) brokers: Brokers,
+    /// What the run's topics are there.
+    pub(crate) topics: ClusterArgs,
     /// Whose alerts are watched, if any.
     pub(crate) alerts: Option<AlertSettings>,
 }
@@ -52,7 +55,7 @@ pub(crate) enum Brokers {
     /// They are started, from these files.
     Embedded(ArtefactRequest),
     /// The user runs them.
-    Cluster(Vec<HostPort>),
+    Cluster(UserCluster),
 }
 
 /// What becomes of a scenario that was named itself and does not fit.
@@ -92,6 +95,11 @@ impl RunSettings {
             [] => On::OwnBrokers,
             _ => On::Cluster,
         };
+        if on == On::OwnBrokers
+            && let Some((option, _)) = args.cluster.typed().into_iter().next()
+        {
+            return Err(Failure::usage(&NoEffect(option)));
+        }
         let alerts = AlertSettings::of(&args.alerts, on == On::Cluster)
             .map_err(|error| Failure::usage(&error))?;
         let Selection {
@@ -149,8 +157,9 @@ impl RunSettings {
                 };
                 Brokers::Embedded(ArtefactRequest { parts, ..artefacts })
             } else {
-                Brokers::Cluster(args.bootstrap.clone())
+                Brokers::Cluster(cluster(args)?)
             },
+            topics: args.cluster.clone(),
             alerts,
         })
     }
@@ -192,6 +201,7 @@ impl RunSettings {
             format: RunFormat::Human,
             fail_fast: false,
             brokers: Brokers::Embedded(ArtefactRequest { parts, ..request }),
+            topics: ClusterArgs::default(),
             alerts: None,
         })
     }
@@ -209,17 +219,58 @@ impl RunSettings {
     /// Plans for the user's cluster, now that it has told of itself.
     pub(crate) fn go_to(
         &mut self,
-        bootstrap: &[HostPort],
         found: &ClusterInfo,
+        like: Option<TopicLike>,
     ) -> Result<(), Failure> {
-        let addresses = bootstrap.iter().map(HostPort::to_string).collect();
-        self.plan = self.plan.clone().on_cluster(addresses, found.brokers);
+        let addresses = found.bootstrap.iter().map(HostPort::to_string).collect();
+        let mut shape = TopicShape {
+            default_replicas: found.default_replicas,
+            replicas: self.topics.replication_factor,
+            ..TopicShape::default()
+        };
+        if let Some(like) = like {
+            shape.replicas = shape.replicas.or(Some(like.replicas));
+            shape.partitions = Some(like.partitions);
+            shape.config = like.config;
+        }
+        let own = self.topics.topic_config.iter();
+        shape
+            .config
+            .extend(own.map(|it| (it.key.clone(), it.value.clone())));
+        let mark = self.topics.prefix.clone().unwrap_or_default();
+        let plan = self.plan.clone().with_topics(&shape);
+        self.plan = plan.on_cluster_named(addresses, found.brokers, &mark);
         self.plan.versions = cluster_versions(found);
         refuse_misfits(&self.plan, &self.by_name, "on this cluster").map_err(|error| {
             Failure::usage(&error)
                 .hint("without --bootstrap it runs on brokers that ackproof starts")
         })
     }
+}
+
+/// There is no cluster to be reached.
+#[derive(Debug, thiserror::Error)]
+#[error("{0} has no effect without --bootstrap")]
+struct NoEffect(&'static str);
+
+/// The user's cluster, once it is known that clients can be told how to reach it.
+fn cluster(args: &RunArgs) -> Result<UserCluster, Failure> {
+    /// What the configuration asks for is for others.
+    #[derive(Debug, thiserror::Error)]
+    #[error("{}: {problem}", file.display())]
+    struct BeyondClients {
+        file: PathBuf,
+        problem: &'static str,
+    }
+    let security = secured::security(args.cluster.command_config.as_deref())?;
+    if let (Some(file), Some(problem)) = (&args.cluster.command_config, security.beyond_clients()) {
+        let file = file.clone();
+        return Err(Failure::usage(&BeyondClients { file, problem }));
+    }
+    Ok(UserCluster {
+        bootstrap: args.bootstrap.clone(),
+        security,
+    })
 }
 
 /// Refuses a scenario that was named and cannot run here, and a run of which

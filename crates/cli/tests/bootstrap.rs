@@ -319,6 +319,29 @@ async fn a_foreign_cluster_is_tested_and_left_as_it_was() {
         words(&removed)
     );
 
+    // Topics are like theirs, and begin as they say.
+    let out = theirs.out("like");
+    let mut like = theirs.run(&["multiple-consumers"], &out);
+    like.args(["--like", THEIR_TOPIC, "--prefix", "team-x."]);
+    let ran = like.args(["--topic-config", "max.message.bytes=900000"]);
+    let ran = ran.output().unwrap();
+    let said = words(&ran);
+    assert_eq!(ran.status.code(), Some(0), "{said}");
+    for names in own_names(&out) {
+        let mut names = names.topics().iter();
+        assert!(names.all(|it| it.as_str().starts_with("team-x.")));
+    }
+    let plan: RunPlan = serde_json::from_slice(&fs::read(out.join("plan.json")).unwrap()).unwrap();
+    let topics = plan.scenarios.iter().flat_map(|it| &it.scenario.topics);
+    assert!(topics.clone().count() > 0);
+    for topic in topics {
+        assert_eq!(topic.replication_factor, 3, "{topic:?}");
+    }
+    let configs = fs::read_to_string(out.join("multiple-consumers/configs.json")).unwrap();
+    let set = "\"max.message.bytes\": \"900000\"";
+    assert!(configs.contains(set), "{configs}");
+    assert_eq!(theirs.own(&out).await, [""; 0], "{said}");
+
     // A suite leaves out what does not fit; what was named is refused.
     let out = theirs.out("named");
     let ran = theirs

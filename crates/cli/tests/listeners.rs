@@ -146,7 +146,7 @@ async fn listeners_of_other_kinds_are_called_by_their_names() {
     refused(
         &client,
         dir.path(),
-        &[&client, "the listener speaks TLS", "PLAINTEXT"],
+        &[&client, "the listener speaks TLS", "--command-config FILE"],
     );
     let listeners = &broker.config()["listeners"];
     let controller = listeners
@@ -355,7 +355,7 @@ async fn a_right_that_is_missing_is_told_before_anything_is_sent() {
     let lacking = said(&run, dir.path());
     assert!(lacking.starts_with("exit 4"), "{lacking}");
     assert!(
-        lacking.contains("the right to read as a group"),
+        lacking.contains("the rights Read and Delete on groups"),
         "{lacking}"
     );
     assert!(!lacking.contains("left behind"), "{lacking}");

@@ -10,6 +10,7 @@ use model::plan::ScenarioPlan;
 use stack::prometheus::api::{Alert, Api, ApiError, Series};
 use tokio::time::Instant;
 
+use crate::connect::Direct;
 use crate::error::{EngineError, with_causes};
 use crate::observer::Observer;
 use crate::recorder::HistoryRecorder;
@@ -25,7 +26,7 @@ const LOOK_LIMIT: Duration = Duration::from_secs(5);
 pub(crate) struct AlertWatcher<'w> {
     api: Api,
     recorder: &'w HistoryRecorder,
-    bootstrap: Vec<String>,
+    brokers: Direct,
     plan: &'w ScenarioPlan,
     group: GroupIx,
     name: &'w str,
@@ -51,7 +52,7 @@ impl<'w> AlertWatcher<'w> {
     pub(crate) fn of(
         plan: &'w ScenarioPlan,
         settings: &Settings,
-        bootstrap: Vec<String>,
+        brokers: Direct,
         recorder: &'w HistoryRecorder,
     ) -> Result<Option<Self>, EngineError> {
         let Some(alert) = &plan.scenario.alert else {
@@ -67,7 +68,7 @@ impl<'w> AlertWatcher<'w> {
         Ok(Some(Self {
             api: Api::at(url),
             recorder,
-            bootstrap,
+            brokers,
             plan,
             group: group.ix,
             name: group.name,
@@ -200,7 +201,7 @@ impl<'w> AlertWatcher<'w> {
     async fn look_at_lag(&mut self, observer: &mut Option<Observer>) -> Result<(), EngineError> {
         let connected = match observer.take() {
             Some(connected) => connected,
-            None => Observer::connect(&self.bootstrap, self.plan, self.recorder).await?,
+            None => Observer::connect(&self.brokers, self.plan, self.recorder).await?,
         };
         let observer = observer.insert(connected);
         observer

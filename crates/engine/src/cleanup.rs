@@ -10,7 +10,7 @@ use model::ids::{GroupId, TopicName};
 use model::plan::{OwnNames, RunPlan, ScenarioPlan};
 use wire::{ClientSecurity, Cluster, ErrorCode, GroupProtocol, GroupState};
 
-use crate::connect::{reach, reach_secured};
+use crate::connect::reach;
 use crate::created::{Created, Leftover, Resource};
 use crate::error::{EngineError, with_causes};
 use crate::settings::Brokers;
@@ -62,15 +62,16 @@ enum Before {
 /// Removes what a scenario made in the user's cluster. Its subjects
 /// have ended. Does nothing where the brokers are ours.
 pub(crate) async fn clean_up(plan: &ScenarioPlan, brokers: &Brokers, created: &Created) -> Removal {
-    let Brokers::Cluster(bootstrap) = brokers else {
+    let Brokers::Cluster(cluster) = brokers else {
         return Removal::default();
     };
     let names = created.of(plan);
     if names.topics().is_empty() && names.groups().is_empty() {
         return Removal::default();
     }
-    let bootstrap: Vec<String> = bootstrap.iter().map(ToString::to_string).collect();
-    match reach(&bootstrap).await {
+    let bootstrap = cluster.bootstrap.iter().map(ToString::to_string);
+    let bootstrap: Vec<String> = bootstrap.collect();
+    match reach(&bootstrap, &cluster.security).await {
         Ok(mut cluster) => remove(&mut cluster, &names).await,
         Err(error) => Removal::all_left(&names, &error.with_causes()),
     }
@@ -92,7 +93,7 @@ pub async fn clean_up_after(
         return Ok(Removal::default());
     };
     let names = own_names(plan)?;
-    let mut cluster = reach_secured(&planned.bootstrap, security).await?;
+    let mut cluster = reach(&planned.bootstrap, &security).await?;
     Ok(remove(&mut cluster, &names).await)
 }
 

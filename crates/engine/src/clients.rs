@@ -14,6 +14,7 @@ use model::scenario::client::{ClientSpec, Release};
 use stack::artefacts::{Artefacts, FetchError, FetchProgress, Versions};
 use stack::cache::Cache;
 use stack::java_client::{JavaClient, JavaClientError};
+use subject::librdkafka_client::config::built_in_version;
 use subject::role::ClientCommand;
 
 /// The clients of a run, by their names.
@@ -52,7 +53,9 @@ pub enum ClientUnavailable {
 }
 
 impl Clients {
-    /// Resolves these clients, and fetches what is missing. Blocks.
+    /// Resolves these clients, and fetches what is missing. Blocks. The librdkafka that is
+    /// built in has neither TLS nor SASL: where `secured`, the same version is loaded that
+    /// has them.
     ///
     /// # Errors
     /// [`ClientUnavailable`], of the first that cannot be run.
@@ -60,12 +63,18 @@ impl Clients {
         clients: impl IntoIterator<Item = &'c ClientSpec>,
         cache: &Cache,
         brokers: Option<&Artefacts>,
+        secured: bool,
         progress: &mut dyn FnMut(FetchProgress),
     ) -> Result<Self, ClientUnavailable> {
         let mut resolved = BTreeMap::new();
         for client in clients {
             if !resolved.contains_key(client) {
-                let command = resolve(client, cache, brokers, progress)?;
+                let same_version = ClientSpec::Librdkafka(Release::Version(built_in_version()));
+                let found = match client {
+                    ClientSpec::BuiltIn if secured => &same_version,
+                    client => client,
+                };
+                let command = resolve(found, cache, brokers, progress)?;
                 resolved.insert(client.clone(), command);
             }
         }
@@ -137,7 +146,7 @@ mod tests {
     fn resolved(client: &str) -> Result<ClientCommand, ClientUnavailable> {
         let cache = Cache::at("/nowhere");
         let client: ClientSpec = client.parse().unwrap();
-        let clients = Clients::resolve([&client], &cache, None, &mut |_| {})?;
+        let clients = Clients::resolve([&client], &cache, None, false, &mut |_| {})?;
         Ok(clients.of(&client))
     }
 

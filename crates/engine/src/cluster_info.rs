@@ -2,14 +2,21 @@
 //! to be, and what it tells of itself. Changes nothing in it.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use futures_util::future::join_all;
 use proxy::HostPort;
-use wire::{BrokerMetadata, Topics, probe};
+use wire::{
+    BrokerMetadata, ClientSecurity, Cluster, ConfigValue, Configs, Protocol, Topics, probe,
+};
 
-use crate::connect::reach;
+use crate::connect::{answers, reach};
 use crate::error::EngineError;
 use crate::listeners::{ProbedAddress, probe_addresses};
+use crate::settings::UserCluster;
+
+/// How long one broker may take to answer.
+const LOOK_LIMIT: Duration = Duration::from_secs(5);
 
 /// What a cluster tells of itself.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -25,6 +32,8 @@ pub struct ClusterInfo {
     /// The level of its metadata (`metadata.version`, KIP-584), where it has
     /// one.
     pub metadata_version: Option<i16>,
+    /// How many replicas a topic has where nobody says.
+    pub default_replicas: i16,
 }
 
 /// Looks at a cluster.
@@ -32,7 +41,64 @@ pub struct ClusterInfo {
 /// # Errors
 /// [`EngineError`] within a few seconds when no broker listens at any bootstrap
 /// address, or when one does not where the cluster says that it is.
-pub async fn cluster_info(bootstrap: &[HostPort]) -> Result<ClusterInfo, EngineError> {
+pub async fn cluster_info(of: &UserCluster) -> Result<ClusterInfo, EngineError> {
+    let (bootstrap, unusable) = if is_plain(&of.security) {
+        plain_brokers(&of.bootstrap).await?
+    } else {
+        // Each is spoken to as it asks for; what is wrong with one is said then.
+        (of.bootstrap.clone(), Vec::new())
+    };
+    let addresses: Vec<String> = bootstrap.iter().map(HostPort::to_string).collect();
+    let mut cluster = reach(&addresses, &of.security).await?;
+    let metadata = cluster.metadata(Topics::Named(&[])).await?;
+    let misplaced = misplaced(&metadata.brokers, &of.security).await;
+    if let Some(misplaced) = misplaced.into_iter().next() {
+        return Err(misplaced);
+    }
+    // Clusters without features, and those that keep them to themselves, run
+    // scenarios too.
+    let features = cluster.finalized_features().await.unwrap_or_default();
+    let default_replicas = default_replicas(&mut cluster, metadata.brokers.len()).await;
+    Ok(ClusterInfo {
+        bootstrap,
+        unusable,
+        id: metadata.cluster_id,
+        brokers: metadata.brokers.len(),
+        metadata_version: features.get("metadata.version").copied(),
+        default_replicas,
+    })
+}
+
+/// The brokers' own default. Kafka's is 1, which is no decision of theirs: three replicas
+/// then, or as many as there are brokers.
+async fn default_replicas(cluster: &mut Cluster, brokers: usize) -> i16 {
+    let any = cluster.brokers().next().map(|it| it.id);
+    let configs = match any {
+        Some(id) => cluster
+            .describe_broker_configs(id)
+            .await
+            .unwrap_or_default(),
+        None => Configs::new(),
+    };
+    let own = configs
+        .get("default.replication.factor")
+        .map(|it| &it.value);
+    let own = match own {
+        Some(ConfigValue::Known(value)) => value.parse().ok(),
+        _ => None,
+    };
+    own.filter(|own| *own > 1)
+        .unwrap_or_else(|| i16::try_from(brokers.min(3)).unwrap_or(1))
+}
+
+fn is_plain(security: &ClientSecurity) -> bool {
+    security.protocol() == Protocol::Plaintext
+}
+
+/// The addresses at which a broker answers without TLS and SASL, and the others.
+async fn plain_brokers(
+    bootstrap: &[HostPort],
+) -> Result<(Vec<HostPort>, Vec<ProbedAddress>), EngineError> {
     let probed = probe_addresses(bootstrap).await;
     let (usable, unusable): (Vec<ProbedAddress>, Vec<ProbedAddress>) = probed
         .into_iter()
@@ -40,23 +106,8 @@ pub async fn cluster_info(bootstrap: &[HostPort]) -> Result<ClusterInfo, EngineE
     if usable.is_empty() {
         return Err(EngineError::NoBroker { probed: unusable });
     }
-    let bootstrap: Vec<HostPort> = usable.into_iter().map(|probed| probed.at).collect();
-    let addresses: Vec<String> = bootstrap.iter().map(HostPort::to_string).collect();
-    let mut cluster = reach(&addresses).await?;
-    let metadata = cluster.metadata(Topics::Named(&[])).await?;
-    if let Some(misplaced) = misplaced(&metadata.brokers).await.into_iter().next() {
-        return Err(misplaced);
-    }
-    // Clusters without features, and those that keep them to themselves, run
-    // scenarios too.
-    let features = cluster.finalized_features().await.unwrap_or_default();
-    Ok(ClusterInfo {
-        bootstrap,
-        unusable,
-        id: metadata.cluster_id,
-        brokers: metadata.brokers.len(),
-        metadata_version: features.get("metadata.version").copied(),
-    })
+    let bootstrap = usable.into_iter().map(|probed| probed.at).collect();
+    Ok((bootstrap, unusable))
 }
 
 /// What keeps clients from the brokers of a cluster, for each broker that they
@@ -64,11 +115,11 @@ pub async fn cluster_info(bootstrap: &[HostPort]) -> Result<ClusterInfo, EngineE
 ///
 /// # Errors
 /// [`EngineError`] when a client cannot reach the right broker.
-pub async fn unreachable_brokers(bootstrap: &[HostPort]) -> Result<Vec<EngineError>, EngineError> {
-    let addresses: Vec<String> = bootstrap.iter().map(HostPort::to_string).collect();
-    let mut cluster = reach(&addresses).await?;
+pub async fn unreachable_brokers(of: &UserCluster) -> Result<Vec<EngineError>, EngineError> {
+    let addresses: Vec<String> = of.bootstrap.iter().map(HostPort::to_string).collect();
+    let mut cluster = reach(&addresses, &of.security).await?;
     let metadata = cluster.metadata(Topics::Named(&[])).await?;
-    let mut misplaced = misplaced(&metadata.brokers).await;
+    let mut misplaced = misplaced(&metadata.brokers, &of.security).await;
     let any = misplaced.len() < metadata.brokers.len();
     match misplaced.pop() {
         Some(error @ EngineError::OneAddress { .. }) => Err(error),
@@ -77,9 +128,20 @@ pub async fn unreachable_brokers(bootstrap: &[HostPort]) -> Result<Vec<EngineErr
     }
 }
 
-async fn misplaced(brokers: &[BrokerMetadata]) -> Vec<EngineError> {
+async fn misplaced(brokers: &[BrokerMetadata], security: &ClientSecurity) -> Vec<EngineError> {
     if let Err(error) = tell_apart(brokers) {
         return vec![error];
+    }
+    if !is_plain(security) {
+        let looks = brokers.iter().map(|broker| async move {
+            let looked = answers(&broker.address, security, LOOK_LIMIT).await;
+            looked.err().map(|source| EngineError::Elsewhere {
+                broker: broker.id.to_string(),
+                address: broker.address.clone(),
+                source: Box::new(source),
+            })
+        });
+        return join_all(looks).await.into_iter().flatten().collect();
     }
     let probes = brokers.iter().map(|broker| async move {
         let listener = probe(&broker.address).await;

@@ -10,20 +10,45 @@ use crate::error::EngineError;
 use crate::listeners::probe_addresses;
 use crate::wait::Wait;
 
+/// Where brokers answer with no fault before them, and how they are reached.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Direct {
+    /// `host:port` of brokers.
+    pub(crate) servers: Vec<String>,
+    /// TLS and SASL, if any.
+    pub(crate) security: ClientSecurity,
+}
+
+impl Direct {
+    /// The observer's options for one connection.
+    pub(crate) fn client(&self) -> ClientOptions {
+        ClientOptions {
+            security: self.security.clone(),
+            ..ClientOptions::default()
+        }
+    }
+}
+
 /// Connects to a cluster, as the observer does.
-pub(crate) async fn connect(bootstrap: &[String]) -> Result<Cluster, EngineError> {
+pub(crate) async fn connect(to: &Direct) -> Result<Cluster, EngineError> {
     let options = ClusterOptions {
+        client: to.client(),
         retry_pause: Duration::from_millis(20),
         ..ClusterOptions::default()
     };
-    Ok(Cluster::connect(bootstrap.iter().cloned(), options).await?)
+    Ok(Cluster::connect(to.servers.iter().cloned(), options).await?)
 }
 
-/// Whether a broker answers a plain request within the time given.
-pub(crate) async fn answers(address: &str, within: Duration) -> Result<(), WireError> {
+/// Whether a broker answers a request within the time given.
+pub(crate) async fn answers(
+    address: &str,
+    security: &ClientSecurity,
+    within: Duration,
+) -> Result<(), WireError> {
     let client = ClientOptions {
         request_timeout: within,
         connect_timeout: within,
+        security: security.clone(),
         ..ClientOptions::default()
     };
     let mut connection = wire::Connection::connect(address, client).await?;
@@ -32,19 +57,14 @@ pub(crate) async fn answers(address: &str, within: Duration) -> Result<(), WireE
 
 /// Connects to a cluster that should be there: who has mistyped an address
 /// hears of it soon.
-pub(crate) async fn reach(bootstrap: &[String]) -> Result<Cluster, EngineError> {
-    reach_secured(bootstrap, ClientSecurity::default()).await
-}
-
-/// The same over TLS and SASL, if they are asked for.
-pub(crate) async fn reach_secured(
+pub(crate) async fn reach(
     bootstrap: &[String],
-    security: ClientSecurity,
+    security: &ClientSecurity,
 ) -> Result<Cluster, EngineError> {
     let is_secured = security.protocol() != Protocol::Plaintext;
     let options = ClusterOptions {
         client: ClientOptions {
-            security,
+            security: security.clone(),
             ..ClientOptions::default()
         },
         retry_for: Wait::Reach.fixed(),

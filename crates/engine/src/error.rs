@@ -105,6 +105,9 @@ pub enum EngineError {
     /// The proxy could not be started.
     #[error("the fault proxy failed")]
     Proxy(#[from] proxy::ClusterError),
+    /// There is no certificate for the proxy.
+    #[error("the fault proxy has no certificate for its clients")]
+    Authority(#[from] proxy::AuthorityError),
     /// The proxy cannot learn who the brokers are.
     #[error("the fault proxy cannot ask the cluster for its brokers")]
     Greeting(#[from] proxy::GreetingError),
@@ -120,7 +123,7 @@ pub enum EngineError {
     #[error(
         "broker {broker} does not answer at {address}, which is what it advertises \
          (advertised.listeners): {listener}; {}",
-        listener.remedy()
+        listener.remedy_with_config()
     )]
     Advertised {
         /// Its node id.
@@ -129,6 +132,19 @@ pub enum EngineError {
         address: String,
         /// What listens there instead.
         listener: wire::Listener,
+    },
+    /// A broker cannot be reached where the cluster says that it is.
+    #[error(
+        "broker {broker} cannot be reached at {address}, which is what it advertises \
+             (advertised.listeners)"
+    )]
+    Elsewhere {
+        /// Its node id.
+        broker: String,
+        /// `host:port`.
+        address: String,
+        /// Why not.
+        source: Box<WireError>,
     },
     /// Some brokers cannot be told from each other.
     #[error(
@@ -166,6 +182,14 @@ pub enum EngineError {
     NoBroker {
         /// What is there instead.
         probed: Vec<ProbedAddress>,
+    },
+    /// Nothing can be made like a topic of the user's.
+    #[error("no topic can be made like {topic}: {reason}")]
+    Unlike {
+        /// Its name.
+        topic: String,
+        /// Why not.
+        reason: String,
     },
     /// A plan has a name that is not its run's own.
     #[error("the plan has been changed: {name}; nothing was deleted")]

@@ -40,6 +40,7 @@ mod subjects;
 mod target;
 #[cfg(test)]
 mod test_plans;
+mod topic_like;
 mod traffic;
 mod unhealed;
 mod user_command;
@@ -58,7 +59,8 @@ pub use live_counts::LiveCounts;
 pub use preflight::preflight;
 pub use recording::{End, INTERRUPTED};
 pub use schedule::run;
-pub use settings::{Brokers, Embedded, Settings, Slots};
+pub use settings::{Brokers, Embedded, Settings, Slots, UserCluster};
 pub use stage::Stage;
+pub use topic_like::{TopicLike, topic_like};
 pub use unhealed::heal_after;
 pub use user_command::UserCommandError;

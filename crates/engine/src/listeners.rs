@@ -18,7 +18,7 @@ pub struct ProbedAddress {
 impl fmt::Display for ProbedAddress {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { at, listener } = self;
-        write!(f, "{at}: {listener}; {}", listener.remedy())
+        write!(f, "{at}: {listener}; {}", listener.remedy_with_config())
     }
 }
 

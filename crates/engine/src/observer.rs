@@ -14,10 +14,10 @@ use model::ids::{
 use model::plan::{PlannedTopic, ScenarioPlan};
 use model::record;
 use model::scenario::Consequence;
-use wire::{Cluster, Isolation, OffsetSpec, Record, TopicId};
+use wire::{ClientSecurity, Cluster, Isolation, OffsetSpec, Record, TopicId};
 
 use self::change_topics::ChangeTopics;
-use crate::connect::connect;
+use crate::connect::{Direct, connect};
 use crate::error::EngineError;
 use crate::recorder::HistoryRecorder;
 
@@ -42,6 +42,8 @@ struct NamedPartition {
 /// Reads a cluster on the listener that no fault stands before.
 pub(crate) struct Observer {
     cluster: Cluster,
+    /// How single brokers are asked.
+    security: ClientSecurity,
     recorder: HistoryRecorder,
     run: RunId,
     topics: Vec<PlannedTopic>,
@@ -60,12 +62,13 @@ pub(crate) struct Observer {
 impl Observer {
     /// Connects.
     pub(crate) async fn connect(
-        bootstrap: &[String],
+        to: &Direct,
         plan: &ScenarioPlan,
         recorder: &HistoryRecorder,
     ) -> Result<Self, EngineError> {
         Ok(Self {
-            cluster: connect(bootstrap).await?,
+            cluster: connect(to).await?,
+            security: to.security.clone(),
             recorder: recorder.clone(),
             run: plan.record_run_id,
             topics: plan.topics(),

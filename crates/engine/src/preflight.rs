@@ -7,22 +7,24 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use model::ids::{GroupId, TopicName};
-use model::plan::{RunPlan, ScenarioPlan};
+use model::plan::{OwnNames, OwnPrefix, RunPlan, ScenarioPlan};
 use model::scenario::{Config, Scenario, Transactions};
 use proxy::HostPort;
 use wire::{
-    Cluster, ConfigValue, Configs, ErrorCode, NewTopic, Topics, TransactionalId, WireError,
+    Cluster, ConfigValue, Configs, ErrorCode, NewTopic, Operation, Topics, TransactionalId,
+    WireError,
 };
 
 use crate::connect::reach;
 use crate::error::EngineError;
+use crate::settings::UserCluster;
 
 /// How long one question is asked again.
 const QUESTION_LIMIT: Duration = Duration::from_secs(3);
 
 const TOPIC_AUTHORIZATION_FAILED: i16 = 29;
 const GROUP_AUTHORIZATION_FAILED: i16 = 30;
-const CLUSTER_AUTHORIZATION_FAILED: i16 = 31;
+pub(crate) const CLUSTER_AUTHORIZATION_FAILED: i16 = 31;
 const TRANSACTIONAL_ID_AUTHORIZATION_FAILED: i16 = 53;
 
 /// Asks a cluster for everything that the plan is going to need. What may
@@ -30,14 +32,15 @@ const TRANSACTIONAL_ID_AUTHORIZATION_FAILED: i16 = 53;
 ///
 /// # Errors
 /// [`EngineError::Lacks`] with everything that is missing.
-pub async fn preflight(bootstrap: &[HostPort], plan: &RunPlan) -> Result<Vec<String>, EngineError> {
-    let addresses: Vec<String> = bootstrap.iter().map(HostPort::to_string).collect();
-    let mut cluster = reach(&addresses).await?;
+pub async fn preflight(of: &UserCluster, plan: &RunPlan) -> Result<Vec<String>, EngineError> {
+    let addresses: Vec<String> = of.bootstrap.iter().map(HostPort::to_string).collect();
+    let mut cluster = reach(&addresses, &of.security).await?;
     cluster.set_retry_for(QUESTION_LIMIT);
     let mut preflight = Preflight {
         brokers: cluster.brokers().count(),
         cluster,
         lacks: BTreeSet::new(),
+        notes: Vec::new(),
     };
     let configs = preflight.broker_configs().await?;
     for scenario in &plan.scenarios {
@@ -51,18 +54,22 @@ pub async fn preflight(bootstrap: &[HostPort], plan: &RunPlan) -> Result<Vec<Str
         });
     }
     let creates = known(&configs, "auto.create.topics.enable") == Some("true");
-    let notes = creates.then(|| {
-        "the brokers create topics by themselves (auto.create.topics.enable): one that a client \
-         deletes during the run comes back empty"
-            .to_owned()
-    });
-    Ok(notes.into_iter().collect())
+    if creates {
+        preflight.notes.push(
+            "the brokers create topics by themselves (auto.create.topics.enable): one that a \
+             client deletes during the run comes back empty"
+                .to_owned(),
+        );
+    }
+    Ok(preflight.notes)
 }
 
 struct Preflight {
     cluster: Cluster,
     brokers: usize,
     lacks: BTreeSet<String>,
+    /// What may surprise.
+    notes: Vec<String>,
 }
 
 impl Preflight {
@@ -78,8 +85,10 @@ impl Preflight {
         match self.cluster.describe_broker_configs(broker).await {
             Ok(configs) => Ok(configs),
             Err(error) if refusal(&error) == Some(CLUSTER_AUTHORIZATION_FAILED) => {
-                self.lacks(
-                    "the right to read the brokers' settings: DescribeConfigs on the cluster",
+                self.notes.push(
+                    "the brokers' settings cannot be read (DescribeConfigs on the cluster): \
+                     whether they fit is not checked, and the report has none of them"
+                        .to_owned(),
                 );
                 Ok(Configs::new())
             }
@@ -93,14 +102,16 @@ impl Preflight {
             let Err(refusal) = outcome else { continue };
             let code = refusal.code.get();
             if code == TOPIC_AUTHORIZATION_FAILED || code == CLUSTER_AUTHORIZATION_FAILED {
-                self.lacks(
-                    "the right to create topics: Create on the cluster, or on topics whose names \
-                     begin with `ackproof-`",
-                );
+                let mark = mark(plan);
+                self.lacks(format!(
+                    "the right Create on topics whose names begin with `{mark}` (or on the \
+                     cluster)"
+                ));
             } else {
                 self.lacks(format!("topic {name} cannot be created: {refusal}"));
             }
         }
+        self.right_to_delete(plan).await?;
         let of_brokers = number(configs, "min.insync.replicas");
         for topic in &plan.scenario.topics {
             let replicas = u64::try_from(topic.replication_factor).unwrap_or(1);
@@ -118,6 +129,23 @@ impl Preflight {
         Ok(())
     }
 
+    /// What could not be deleted afterwards is not made.
+    async fn right_to_delete(&mut self, plan: &ScenarioPlan) -> Result<(), EngineError> {
+        let names = OwnNames::of(plan).map_err(|error| EngineError::ForeignName {
+            name: error.to_string(),
+        })?;
+        let Some(name) = names.topics().first() else {
+            return Ok(());
+        };
+        if !self.cluster.may_delete(name).await? {
+            let mark = mark(plan);
+            self.lacks(format!(
+                "the right Delete on topics whose names begin with `{mark}`"
+            ));
+        }
+        Ok(())
+    }
+
     async fn groups(&mut self, plan: &ScenarioPlan, configs: &Configs) -> Result<(), EngineError> {
         let group = plan.groups().next();
         let Some(group) = group.map(|group| GroupId::new(group.name)) else {
@@ -127,11 +155,22 @@ impl Preflight {
         if !self.can_be_made(own, configs).await? {
             return Ok(());
         }
-        match self.cluster.offset_fetch(&group).await {
-            Ok(_) => {}
-            Err(error) if refusal(&error) == Some(GROUP_AUTHORIZATION_FAILED) => self.lacks(
-                "the right to read as a group: Read on groups whose names begin with `ackproof-`",
-            ),
+        match self.cluster.group_rights(&group).await {
+            Ok(rights) => {
+                let mark = mark(plan);
+                for missing in rights.missing(&[Operation::Read, Operation::Delete]) {
+                    self.lacks(format!(
+                        "the right {} on groups whose names begin with `{mark}`",
+                        missing.name()
+                    ));
+                }
+            }
+            Err(error) if refusal(&error) == Some(GROUP_AUTHORIZATION_FAILED) => {
+                let mark = mark(plan);
+                self.lacks(format!(
+                    "the rights Read and Delete on groups whose names begin with `{mark}`"
+                ));
+            }
             Err(error) => self.no_coordinator("groups", &error),
         }
         let scenario = &plan.scenario;
@@ -189,10 +228,10 @@ impl Preflight {
         match self.cluster.find_transaction_coordinator(&id).await {
             Ok(_) => {}
             Err(error) if refusal(&error) == Some(TRANSACTIONAL_ID_AUTHORIZATION_FAILED) => {
-                self.lacks(
-                    "the right to use transactions: Write and Describe on transactional ids that \
-                     begin with `ackproof-`",
-                );
+                let mark = mark(plan);
+                self.lacks(format!(
+                    "the right Write on transactional ids that begin with `{mark}`"
+                ));
             }
             Err(error) => self.no_coordinator("transactions", &error),
         }
@@ -234,6 +273,11 @@ impl Preflight {
     }
 }
 
+/// What the names of the plan begin with.
+fn mark(plan: &ScenarioPlan) -> &str {
+    plan.prefix.as_ref().map_or("", OwnPrefix::mark)
+}
+
 /// Whether a producer to this topic asks for `acks=all`, to which alone
 /// `min.insync.replicas` applies. It is the default of Java and librdkafka.
 fn waits_for_all(scenario: &Scenario, topic: &str) -> bool {
@@ -257,7 +301,7 @@ fn new_topic(topic: &model::scenario::Topic) -> NewTopic {
 }
 
 /// The code of what a broker refused, however often it was asked.
-fn refusal(error: &WireError) -> Option<i16> {
+pub(crate) fn refusal(error: &WireError) -> Option<i16> {
     error.code().map(ErrorCode::get)
 }
 

@@ -11,6 +11,7 @@ use model::plan::ScenarioPlan;
 use crate::error::EngineError;
 use crate::progress::{ProgressEvent, Reporter};
 use crate::recorder::HistoryRecorder;
+use crate::settings::Settings;
 use crate::stage::Stage;
 use crate::status::{status_line, waiting};
 use crate::wait::beat;
@@ -40,6 +41,7 @@ pub enum End {
 
 pub(crate) fn open_history(
     plan: &ScenarioPlan,
+    settings: &Settings,
     folder: &Path,
 ) -> Result<HistoryRecorder, EngineError> {
     let write = |path: &Path| {
@@ -48,7 +50,7 @@ pub(crate) fn open_history(
     };
     std::fs::create_dir_all(folder).map_err(write(folder))?;
     let path = folder.join(history::FILE_NAME);
-    HistoryRecorder::create(&path, plan.scenario.secrets()).map_err(write(&path))
+    HistoryRecorder::create(&path, settings.secrets(plan)).map_err(write(&path))
 }
 
 pub(crate) async fn show_progress(

@@ -39,7 +39,7 @@ pub(crate) async fn run_recorded(
     interrupt: watch::Receiver<bool>,
 ) -> End {
     let folder = settings.out.join(plan.folder());
-    let recorder = match open_history(plan, &folder) {
+    let recorder = match open_history(plan, settings, &folder) {
         Ok(recorder) => recorder,
         Err(error) => {
             progress.send(ProgressEvent::GaveUp {
@@ -218,7 +218,7 @@ mod tests {
 
     use super::*;
     use crate::clients::Clients;
-    use crate::settings::{Brokers, Slots};
+    use crate::settings::{Brokers, Slots, UserCluster};
     use crate::test_plans::scenario_plan;
 
     #[tokio::test]
@@ -230,10 +230,10 @@ mod tests {
             slots: Slots::new(NonZeroUsize::MIN),
             subject: "none".into(),
             clients: Clients::default(),
-            brokers: Brokers::Cluster(Vec::new()),
+            brokers: Brokers::Cluster(UserCluster::default()),
             prometheus: None,
         };
-        let recorder = open_history(plan, dir.path()).unwrap();
+        let recorder = open_history(plan, &settings, dir.path()).unwrap();
         let (tell, mut told) = mpsc::unbounded_channel();
         let progress = Reporter::new(0, Secrets::default(), &tell);
         let at = ScenarioRun {

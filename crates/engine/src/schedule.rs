@@ -55,7 +55,7 @@ pub async fn run(
         let slot = Arc::clone(&slots.free);
         let weight = weight_of(&scenario, slots.count);
         let settings = settings.clone();
-        let reporter = Reporter::new(index, scenario.scenario.secrets(), progress);
+        let reporter = Reporter::new(index, settings.secrets(&scenario), progress);
         let mut interrupt = interrupt.clone();
         running.spawn(async move {
             let begun = tokio::select! {

@@ -5,8 +5,11 @@ use std::num::NonZeroUsize;
 use std::path::PathBuf;
 use std::sync::Arc;
 
+use model::plan::ScenarioPlan;
 use model::scenario::NamedReleases;
+use secret::Secrets;
 use tokio::sync::Semaphore;
+use wire::ClientSecurity;
 
 use crate::clients::Clients;
 
@@ -42,6 +45,17 @@ pub struct Settings {
     pub prometheus: Option<String>,
 }
 
+impl Settings {
+    /// What must not be shown of how a scenario's brokers and clients are reached and set.
+    pub(crate) fn secrets(&self, plan: &ScenarioPlan) -> Secrets {
+        let own = plan.scenario.secrets();
+        match &self.brokers {
+            Brokers::Embedded(_) => own,
+            Brokers::Cluster(cluster) => own.and(cluster.security.secrets()),
+        }
+    }
+}
+
 /// Places for scenarios that run at once. Runs with clones of the same slots
 /// share them.
 #[derive(Clone, Debug)]
@@ -65,6 +79,15 @@ impl Slots {
 pub enum Brokers {
     /// They are started for each scenario.
     Embedded(Box<Embedded>),
-    /// The user runs them: the bootstrap addresses.
-    Cluster(Vec<proxy::HostPort>),
+    /// The user runs them.
+    Cluster(UserCluster),
+}
+
+/// The user's cluster.
+#[derive(Clone, Debug, Default)]
+pub struct UserCluster {
+    /// Its bootstrap addresses.
+    pub bootstrap: Vec<proxy::HostPort>,
+    /// How the user's clients reach it.
+    pub security: ClientSecurity,
 }

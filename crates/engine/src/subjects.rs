@@ -11,10 +11,11 @@ use model::plan::{PlannedTopic, ScenarioPlan};
 use model::scenario::Producer;
 use secret::Secrets;
 use stack::process::{Child, ChildSpec, Stream, Trouble};
-use subject::role::{ClientEvent, Report, Role};
+use subject::role::{ClientCommand, ClientEvent, Report, Role};
 use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader};
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
+use wire::ClientSecurity;
 
 use crate::clients::Clients;
 use crate::configs::{CLIENT, EffectiveConfigs, SET};
@@ -41,6 +42,8 @@ pub(crate) struct Launcher {
     pub(crate) secrets: Secrets,
     /// `bootstrap.servers`.
     pub(crate) bootstrap: String,
+    /// How the client reaches them.
+    pub(crate) security: ClientSecurity,
     pub(crate) clients: Clients,
     pub(crate) recorder: HistoryRecorder,
     pub(crate) configs: EffectiveConfigs,
@@ -132,8 +135,8 @@ impl Launcher {
             .take_stdout()
             .and_then(Result::ok)
             .ok_or_else(|| broken("no standard output"))?;
-        let mut line =
-            serde_json::to_vec(role).map_err(|error| EngineError::Broken(error.to_string()))?;
+        let mut line = serde_json::to_vec(&secured(role, &self.security))
+            .map_err(|error| EngineError::Broken(error.to_string()))?;
         line.push(b'\n');
         // A subject that ends at once shows in its exit, which says more.
         let _ = stdin.write_all(&line).await;
@@ -158,6 +161,27 @@ impl Launcher {
             _stdin: stdin,
         })
     }
+}
+
+/// The role with what its client needs to reach the brokers, in that client's own keys.
+fn secured(role: &Role, security: &ClientSecurity) -> Role {
+    let add = |config: &mut BTreeMap<String, String>, client: &ClientCommand| match client {
+        ClientCommand::Command(_) => config.extend(security.java_config()),
+        ClientCommand::BuiltIn | ClientCommand::Library(_) => {
+            let own = security.librdkafka_config().into_iter();
+            config.extend(own.map(|(key, value)| (format!("librdkafka.{key}"), value)));
+        }
+    };
+    let mut role = role.clone();
+    match &mut role {
+        Role::Producer(of) => add(&mut of.config, &of.client),
+        Role::Consumer(of) => add(&mut of.config, &of.client),
+        Role::Transform(of) => {
+            add(&mut of.config, &of.client);
+            add(&mut of.producer_config, &of.client);
+        }
+    }
+    role
 }
 
 /// Which records a consumer is given, by its configuration in force. Clients'

@@ -12,7 +12,7 @@ use std::time::Duration;
 
 use model::plan::ScenarioPlan;
 use model::scenario::{Consequence, Link};
-use proxy::{ClusterProxy, ClusterSettings, HostPort, ProxyEvent, ProxyEventSink};
+use proxy::{ClusterProxy, ClusterSettings, HostPort, ProxyEvent, ProxyEventSink, ProxySecurity};
 use stack::archive::Archives;
 use stack::artefacts::Artefacts;
 use stack::broker::LocalBroker;
@@ -20,12 +20,13 @@ use stack::connect::Connect;
 use stack::embedded::{Cdc, CdcSpec, Stack, StackSpec};
 use stack::ports::ReservedPort;
 use stack::postgres::Postgres;
+use wire::ClientSecurity;
 
-use crate::connect::connect;
+use crate::connect::{Direct, connect};
 use crate::error::EngineError;
 use crate::logs::logs_in;
 use crate::processes::Processes;
-use crate::settings::{Brokers, Embedded};
+use crate::settings::{Brokers, Embedded, UserCluster};
 
 /// Evidence has been read by then: nothing hangs on a clean end.
 const STOP_GRACE: Duration = Duration::from_millis(500);
@@ -41,12 +42,14 @@ pub(crate) struct Target {
     clients: Option<ClusterProxy>,
     /// Between the brokers, where they replicate through one.
     between: Option<ClusterProxy>,
+    /// How subjects reach whatever stands before the brokers.
+    subjects: ClientSecurity,
 }
 
 enum Home {
     Embedded(Box<Stack>),
-    /// The user's, by its bootstrap addresses.
-    Cluster(Vec<String>),
+    /// The user's.
+    Cluster(Direct),
 }
 
 impl Target {
@@ -59,7 +62,7 @@ impl Target {
     ) -> Result<Self, EngineError> {
         match brokers {
             Brokers::Embedded(embedded) => Self::start_stack(plan, embedded, folder).await,
-            Brokers::Cluster(bootstrap) => Self::go_to(plan, bootstrap, folder).await,
+            Brokers::Cluster(cluster) => Self::go_to(plan, cluster, folder).await,
         }
     }
 
@@ -93,7 +96,8 @@ impl Target {
             Link::Proxy => {
                 let ports = reserved(numbers.clone())?;
                 let upstreams = ports.values().map(|port| port.addr().into()).collect();
-                let proxy = before(upstreams, notes(folder)?).await?;
+                let security = ProxySecurity::default();
+                let proxy = before(upstreams, security, notes(folder)?).await?;
                 spec.client_ports = ports;
                 Some(proxy)
             }
@@ -122,6 +126,7 @@ impl Target {
             home: Home::Embedded(Box::new(stack)),
             clients,
             between,
+            subjects: ClientSecurity::default(),
         };
         target.discover_brokers().await?;
         Ok(target)
@@ -129,17 +134,31 @@ impl Target {
 
     async fn go_to(
         plan: &ScenarioPlan,
-        bootstrap: &[HostPort],
+        cluster: &UserCluster,
         folder: &Path,
     ) -> Result<Self, EngineError> {
-        let clients = match plan.scenario.topology.link {
-            Link::Direct => None,
-            Link::Proxy => Some(before(bootstrap.to_vec(), notes(folder)?).await?),
+        let UserCluster {
+            bootstrap,
+            security,
+        } = cluster;
+        let (clients, subjects) = match plan.scenario.topology.link {
+            Link::Direct => (None, security.clone()),
+            Link::Proxy => {
+                let listens = IpAddr::V4(Ipv4Addr::LOCALHOST);
+                let both = ProxySecurity::of(security, listens, None)?;
+                let subjects = both.as_client().clone();
+                let proxy = before(bootstrap.clone(), both, notes(folder)?).await?;
+                (Some(proxy), subjects)
+            }
         };
         let target = Self {
-            home: Home::Cluster(bootstrap.iter().map(HostPort::to_string).collect()),
+            home: Home::Cluster(Direct {
+                servers: bootstrap.iter().map(HostPort::to_string).collect(),
+                security: security.clone(),
+            }),
             clients,
             between: None,
+            subjects,
         };
         target.discover_brokers().await?;
         Ok(target)
@@ -180,21 +199,29 @@ impl Target {
                 .iter()
                 .map(SocketAddr::to_string)
                 .collect(),
-            (None, Home::Cluster(bootstrap)) => bootstrap.clone(),
+            (None, Home::Cluster(direct)) => direct.servers.clone(),
         };
         servers.join(",")
     }
 
     /// The addresses that no fault stands before.
-    pub(crate) fn direct(&self) -> Vec<String> {
+    pub(crate) fn direct(&self) -> Direct {
         match &self.home {
-            Home::Embedded(stack) => stack
-                .direct_servers()
-                .iter()
-                .map(SocketAddr::to_string)
-                .collect(),
-            Home::Cluster(bootstrap) => bootstrap.clone(),
+            Home::Embedded(stack) => Direct {
+                servers: stack
+                    .direct_servers()
+                    .iter()
+                    .map(SocketAddr::to_string)
+                    .collect(),
+                security: ClientSecurity::default(),
+            },
+            Home::Cluster(direct) => direct.clone(),
         }
+    }
+
+    /// How subjects reach what they are given as `bootstrap.servers`.
+    pub(crate) fn subject_security(&self) -> &ClientSecurity {
+        &self.subjects
     }
 
     /// Where each broker, by its node id, answers with no fault before it.
@@ -205,8 +232,8 @@ impl Target {
                 .iter()
                 .map(|broker| (i32::from(broker.id()), broker.direct_addr().to_string()))
                 .collect()),
-            Home::Cluster(bootstrap) => {
-                let cluster = connect(bootstrap).await?;
+            Home::Cluster(direct) => {
+                let cluster = connect(direct).await?;
                 let brokers = cluster.brokers();
                 Ok(brokers
                     .map(|broker| (broker.id.get(), broker.address.clone()))
@@ -298,12 +325,14 @@ fn reserved(brokers: impl Iterator<Item = u8>) -> Result<BTreeMap<u8, ReservedPo
 
 async fn before(
     bootstrap: Vec<HostPort>,
+    security: ProxySecurity,
     notes: ProxyEventSink,
 ) -> Result<ClusterProxy, EngineError> {
     let settings = ClusterSettings {
         bootstrap,
         listen: SocketAddr::from((Ipv4Addr::LOCALHOST, 0)),
         advertised_host: None,
+        security,
     };
     Ok(ClusterProxy::start(settings, notes).await?)
 }

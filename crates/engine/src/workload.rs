@@ -13,6 +13,7 @@ use tokio::sync::Mutex;
 use tokio::task::JoinSet;
 
 use crate::configs::EffectiveConfigs;
+use crate::connect::Direct;
 use crate::database::Database;
 use crate::error::EngineError;
 use crate::live_counts::LiveCounts;
@@ -35,7 +36,7 @@ const LOOK_INTERVAL: Duration = Duration::from_millis(200);
 /// What is sent, written and read.
 pub(crate) struct Workload<'w> {
     /// Where the brokers can be asked, whatever stands before them.
-    direct: Vec<String>,
+    direct: Direct,
     plan: &'w ScenarioPlan,
     launcher: Launcher,
     topics: Vec<PlannedTopic>,
@@ -53,8 +54,9 @@ impl<'w> Workload<'w> {
         let launcher = Launcher {
             program: at.settings.subject.clone(),
             logs: logs_in(at.folder)?,
-            secrets: plan.scenario.secrets(),
+            secrets: at.settings.secrets(plan),
             bootstrap: target.bootstrap(),
+            security: target.subject_security().clone(),
             recorder: recorder.clone(),
             configs: configs.clone(),
             processes: at.processes.clone(),

@@ -16,11 +16,13 @@ mod alerts;
 mod circumstances;
 mod cluster;
 mod own;
+mod topic_shape;
 
 pub use alerts::AlertWatch;
 pub use circumstances::{Circumstances, Machine, Timing};
 pub use cluster::{PlannedCluster, SkippedScenario};
-pub use own::{NotOwn, OwnNames, OwnPrefix};
+pub use own::{BadMark, NameMark, NotOwn, OwnNames, OwnPrefix};
+pub use topic_shape::TopicShape;
 
 /// The value of `schema` in a `plan.json` of this version.
 pub const SCHEMA: &str = "ackproof.plan/1";

@@ -220,6 +220,10 @@ pub struct Topic {
     /// Topic configuration. Values are strings.
     #[serde(default)]
     pub config: Config,
+    /// Whether the topic is made so on a user's cluster too, whatever its defaults and
+    /// `--replication-factor`, `--topic-config` and `--like` say.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub as_written: bool,
 }
 
 /// A client quota: how fast brokers let clients be while there is traffic.

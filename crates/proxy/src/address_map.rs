@@ -16,6 +16,7 @@ use crate::broker_proxy::Proxy;
 use crate::inspect::{Addresses, CloseReason};
 use crate::listener::Listener;
 use crate::protocol::{Cluster, Protocol};
+use crate::secured::ProxySecurity;
 
 /// The most listeners. Clusters are smaller; an answer that names more is not
 /// one of theirs.
@@ -75,6 +76,7 @@ pub(crate) struct AddressMap {
     ip: IpAddr,
     /// What clients are told in place of that.
     advertised_host: Option<String>,
+    security: ProxySecurity,
     notes: ProxyEventSink,
     /// There is a new listener, or another id to one: faults have to be put in
     /// force, and connections may be accepted then.
@@ -102,6 +104,7 @@ impl AddressMap {
         addresses: Addresses,
         ip: IpAddr,
         advertised_host: Option<String>,
+        security: ProxySecurity,
         notes: ProxyEventSink,
     ) -> Arc<Self> {
         Arc::new_cyclic(|me| Self {
@@ -109,6 +112,7 @@ impl AddressMap {
             addresses,
             ip,
             advertised_host,
+            security,
             notes,
             news: Notify::new(),
             state: Mutex::default(),
@@ -117,6 +121,11 @@ impl AddressMap {
 
     fn lock(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// How clients and brokers are spoken to.
+    pub(crate) fn security(&self) -> &ProxySecurity {
+        &self.security
     }
 
     /// All brokers, in the order in which they were seen.
@@ -163,7 +172,12 @@ impl AddressMap {
             .map_err(|error| failed(error.to_string()))?;
         let address = listener.address();
         let me: Weak<dyn Cluster> = self.me.clone();
-        let link = Proxy::before(listener, upstream.clone(), Protocol::Kafka(me));
+        let link = Proxy::before(
+            listener,
+            upstream.clone(),
+            Protocol::Kafka(me),
+            self.security.clone(),
+        );
         let advertised = HostPort {
             host: match &self.advertised_host {
                 Some(host) => host.clone(),

@@ -19,6 +19,7 @@ use crate::link::{Conditions, Era, Faults, LinkState, LinkView, Never};
 use crate::listener::{Control, Listener, listen};
 use crate::protocol::Protocol;
 use crate::relay::Relay;
+use crate::secured::ProxySecurity;
 use crate::shape::Hits;
 use crate::stream::Stream;
 
@@ -127,13 +128,19 @@ impl Proxy {
             address: listen,
             source,
         })?;
-        let proxy = Self::before(listener, upstream.into(), Protocol::Opaque);
+        let security = ProxySecurity::default();
+        let proxy = Self::before(listener, upstream.into(), Protocol::Opaque, security);
         proxy.begin();
         Ok(proxy)
     }
 
     /// Takes a listener, from which nothing is accepted before [`Self::begin`].
-    pub(crate) fn before(listener: Listener, upstream: HostPort, protocol: Protocol) -> Self {
+    pub(crate) fn before(
+        listener: Listener,
+        upstream: HostPort,
+        protocol: Protocol,
+        security: ProxySecurity,
+    ) -> Self {
         let address = listener.address();
         let Listener {
             accepting, control, ..
@@ -148,6 +155,7 @@ impl Proxy {
         let door = Door {
             upstream: upstream.clone(),
             protocol,
+            security,
             link: view,
             totals: Arc::clone(&totals),
             is_told: false,
@@ -473,6 +481,7 @@ async fn wait_until_gone(gone: Option<mpsc::Receiver<Never>>) {
 struct Door {
     upstream: HostPort,
     protocol: Protocol,
+    security: ProxySecurity,
     link: LinkView,
     totals: Arc<Totals>,
     /// Whether it was reported that no connection is accepted.
@@ -555,7 +564,12 @@ impl Door {
     }
 
     fn admit(&self, client: TcpStream, peer: SocketAddr, permit: OwnedSemaphorePermit) {
-        let client = Stream::plain(client);
+        let client = match self.security.accepted() {
+            None => Stream::plain(client),
+            Some(Ok(connection)) => Stream::tls(client, connection),
+            // Without it nothing could be said: the client sees an end, and tries again.
+            Some(Err(_)) => return,
+        };
         let (era, presence) = {
             // Under the gate, so that a cut counts each connection once: as
             // affected, or as unanswered.
@@ -577,6 +591,7 @@ impl Door {
             peer,
             upstream: self.upstream.clone(),
             protocol: self.protocol.clone(),
+            security: self.security.clone(),
             era,
             link: self.link.clone(),
             totals: Arc::clone(&self.totals),

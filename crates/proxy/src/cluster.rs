@@ -18,6 +18,7 @@ use crate::fault::{FaultDataError, FaultEffect, ProxyFault};
 use crate::greeting::{GreetingError, greet};
 use crate::inspect::Addresses;
 use crate::link::{ClientBreak, Faults, Never};
+use crate::secured::ProxySecurity;
 
 /// The most faults at once: each request is held against all of them.
 pub const FAULTS_MAX: usize = 256;
@@ -37,6 +38,8 @@ pub struct ClusterSettings {
     /// What clients are told in place of that address, where it is not the one
     /// by which they reach it.
     pub advertised_host: Option<String>,
+    /// TLS and SASL on both sides, if any.
+    pub security: ProxySecurity,
 }
 
 /// Why a cluster's proxy cannot do what was asked.
@@ -167,6 +170,7 @@ impl ClusterProxy {
             bootstrap,
             listen,
             advertised_host,
+            security,
         } = settings;
         if listen.ip().is_unspecified() && advertised_host.is_none() {
             return Err(ClusterError::NothingToAdvertise(listen));
@@ -174,7 +178,13 @@ impl ClusterProxy {
         if bootstrap.is_empty() {
             return Err(ClusterError::NoBootstrap);
         }
-        let addresses = AddressMap::new(Addresses::Rewritten, listen.ip(), advertised_host, notes);
+        let addresses = AddressMap::new(
+            Addresses::Rewritten,
+            listen.ip(),
+            advertised_host,
+            security,
+            notes,
+        );
         let mut address = listen;
         for upstream in bootstrap {
             begin(&addresses, None, upstream, address)?;
@@ -202,7 +212,7 @@ impl ClusterProxy {
         if upstreams.is_empty() {
             return Err(ClusterError::NoBootstrap);
         }
-        let addresses = AddressMap::new(Addresses::Kept, ip, None, notes);
+        let addresses = AddressMap::new(Addresses::Kept, ip, None, ProxySecurity::default(), notes);
         for (node, upstream) in upstreams {
             begin(&addresses, Some(node), upstream, SocketAddr::new(ip, 0))?;
         }
@@ -247,9 +257,10 @@ impl ClusterProxy {
     /// # Errors
     /// [`GreetingError`] of the last that did not.
     pub async fn discover_brokers(&self) -> Result<(), GreetingError> {
+        let as_client = self.shared.addresses.security().as_client();
         let mut outcome = Ok(());
         for entry in self.shared.addresses.entries() {
-            match greet(entry.link.addr()).await {
+            match greet(entry.link.addr(), as_client).await {
                 Ok(()) => return Ok(()),
                 Err(reason) => {
                     outcome = Err(GreetingError {

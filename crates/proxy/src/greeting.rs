@@ -4,8 +4,10 @@
 use std::net::SocketAddr;
 use std::time::Duration;
 
+use security::ClientSecurity;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
-use tokio::net::TcpStream;
+
+use crate::secured::connect;
 
 /// How long a broker may take to answer.
 const ANSWER_LIMIT: Duration = Duration::from_secs(10);
@@ -27,10 +29,11 @@ pub struct GreetingError {
 const METADATA: &[u8] = b"\0\0\0\x16\0\x03\0\x01\0\0\0\0\0\x08ackproof\0\0\0\0";
 
 /// Asks at a listener; the listener does the rest.
-pub(crate) async fn greet(listens: SocketAddr) -> Result<(), String> {
+pub(crate) async fn greet(listens: SocketAddr, security: &ClientSecurity) -> Result<(), String> {
     let asked = async {
-        let mut stream = TcpStream::connect(listens).await?;
+        let mut stream = connect(&listens.ip().to_string(), listens.port(), security).await?;
         stream.write_all(METADATA).await?;
+        stream.flush().await?;
         let length = u64::from(stream.read_u32().await?);
         let mut answer = Vec::new();
         stream

@@ -101,6 +101,12 @@ pub enum CloseReason {
     /// SASL as before Kafka 1.0, whose tokens have no header.
     #[error("SaslHandshake version 0 is followed by bytes that are no requests")]
     BareSasl,
+    /// One side does not speak TLS, or does not trust the other.
+    #[error("TLS failed: {reason}")]
+    Tls {
+        /// Why.
+        reason: String,
+    },
     /// The connection ended in the middle of a frame.
     #[error("the connection ended in the middle of a frame, {bytes} bytes of which were held")]
     HalfFrame {

@@ -4,13 +4,14 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use security::ClientSecurity;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
-use tokio::net::TcpStream;
 
 use crate::active_fault::ActiveFault;
 use crate::address::HostPort;
 use crate::limits::{HELD_LIMIT, METADATA_BYTES_MAX};
 use crate::requests::Acks;
+use crate::secured::connect;
 
 /// A request that was taken off its connection.
 #[derive(Debug)]
@@ -26,18 +27,23 @@ pub(crate) struct LateRequest {
 impl LateRequest {
     /// Waits, and delivers it over a connection of its own. It counts as met once
     /// the broker has answered: then it has acted on it.
-    pub(crate) async fn deliver(self, upstream: &HostPort) {
+    pub(crate) async fn deliver(self, upstream: &HostPort, security: &ClientSecurity) {
         tokio::time::sleep(self.after).await;
-        let answered = tokio::time::timeout(HELD_LIMIT, self.exchange(upstream));
+        let answered = tokio::time::timeout(HELD_LIMIT, self.exchange(upstream, security));
         if matches!(answered.await, Ok(Ok(()))) {
             self.fault.evidence.request(self.api);
             self.fault.evidence.bytes(self.frame.len());
         }
     }
 
-    async fn exchange(&self, upstream: &HostPort) -> std::io::Result<()> {
-        let mut broker = TcpStream::connect((upstream.host.as_str(), upstream.port)).await?;
+    async fn exchange(
+        &self,
+        upstream: &HostPort,
+        security: &ClientSecurity,
+    ) -> std::io::Result<()> {
+        let mut broker = connect(&upstream.host, upstream.port, security).await?;
         broker.write_all(&self.frame).await?;
+        broker.flush().await?;
         if self.acks == Acks::Wanted {
             let bytes = usize::try_from(broker.read_i32().await?).unwrap_or(usize::MAX);
             if bytes > METADATA_BYTES_MAX {

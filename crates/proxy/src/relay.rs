@@ -20,6 +20,7 @@ use crate::inspect::{CloseReason, Next, Surroundings};
 use crate::link::{ClientBreak, Conditions, Era, LinkState, LinkView, Never};
 use crate::protocol::{Cluster, Protocol};
 use crate::request_path::learn_client_id;
+use crate::secured::ProxySecurity;
 use crate::shape::{Hits, Shape};
 use crate::stream::Stream;
 use crate::way::{Inspector, Reset, Wait, Way};
@@ -35,6 +36,7 @@ pub(crate) struct Relay {
     pub(crate) peer: SocketAddr,
     pub(crate) upstream: HostPort,
     pub(crate) protocol: Protocol,
+    pub(crate) security: ProxySecurity,
     pub(crate) era: u64,
     pub(crate) link: LinkView,
     pub(crate) totals: Arc<Totals>,
@@ -116,6 +118,7 @@ impl Relay {
             client,
             presence,
             upstream,
+            security,
             mut link,
             era,
             ..
@@ -124,7 +127,7 @@ impl Relay {
         drop(client);
         if let Some(late) = late {
             tokio::select! {
-                () = late.deliver(&upstream) => {}
+                () = late.deliver(&upstream, security.as_user()) => {}
                 () = era_over(&mut link, era) => {}
             }
         }
@@ -158,7 +161,8 @@ impl Relay {
                     changed.map_err(|_| DialError::EraOver)?;
                 }
                 connected = &mut connecting => {
-                    return connected.map(Stream::plain).map_err(|error| {
+                    let stream = connected.and_then(|tcp| self.to_broker(tcp));
+                    return stream.map_err(|error| {
                         if is_out_of_descriptors(&error) {
                             DialError::NoDescriptors
                         } else {
@@ -170,8 +174,17 @@ impl Relay {
         }
     }
 
+    fn to_broker(&self, tcp: TcpStream) -> std::io::Result<Stream> {
+        match self.security.dialed(&self.upstream.host) {
+            None => Ok(Stream::plain(tcp)),
+            Some(connection) => Ok(Stream::tls(tcp, connection?)),
+        }
+    }
+
     /// Swallows the bytes of a client whose broker is out of reach.
     async fn hold(&self) -> Result<(), Reset> {
+        // Also where only the way back is cut: nothing answers here.
+        self.exchange.silence();
         self.carry(&self.client, &self.client, Direction::ToUpstream)
             .await
     }
@@ -197,7 +210,7 @@ impl Relay {
                     }
                 }
                 () = from.readable(), if wait.readable => {}
-                () = to.writable(), if wait.writable => {}
+                () = to.writable(wait.writable), if wait.writable || wait.flushes => {}
                 () = sleep_until(wait.until), if wait.until.is_some() => {}
                 () = news.notified() => {}
             }
@@ -274,6 +287,7 @@ impl Relay {
                     way.splice.rest();
                     return Ok(Progress::Wait(Wait {
                         writable: true,
+                        flushes: true,
                         ..Wait::default()
                     }));
                 }
@@ -287,6 +301,7 @@ impl Relay {
                 return Ok(Progress::Wait(Wait {
                     readable: may_read,
                     writable: false,
+                    flushes: true,
                     until: way.wait_for_more(may_read, until)?,
                 }));
             }
@@ -481,6 +496,7 @@ mod tests {
             bootstrap: vec![broker.local_addr().unwrap().into()],
             listen: anywhere,
             advertised_host: None,
+            security: crate::ProxySecurity::default(),
         };
         let hear = Arc::new(move |note| {
             if let ProxyEvent::Closed { reason, .. } = note {

@@ -327,7 +327,7 @@ mod tests {
         let mut received = Vec::new();
         while received.len() < sent {
             received.extend(site.receive(poured - received.len()).await);
-            timeout(HANG, site.to.writable()).await.unwrap();
+            timeout(HANG, site.to.writable(true)).await.unwrap();
             assert!(splice.held() > 0 || poured == sent, "bytes are lost");
             poured += splice.pour(&site.to).unwrap();
         }

@@ -1,9 +1,11 @@
 //! One way of a connection: what was read, what is decided, and what is written.
 //! Knows nothing of the link that it belongs to.
 
+use std::io;
 use std::sync::Arc;
 use std::time::Duration;
 
+use security::rustls;
 use tokio::time::Instant;
 
 use crate::counters::{Direction, Totals};
@@ -34,6 +36,18 @@ pub(crate) enum Reset {
     Late(Box<LateRequest>),
     /// The connection cannot go on.
     Closed(CloseReason),
+}
+
+impl Reset {
+    /// Why nothing more can be read.
+    fn of(error: &io::Error) -> Self {
+        let tls = error.get_ref().and_then(|it| it.downcast_ref());
+        tls.map_or(Self::Failed, |error: &rustls::Error| {
+            Self::Closed(CloseReason::Tls {
+                reason: error.to_string(),
+            })
+        })
+    }
 }
 
 /// One way of a connection.
@@ -72,6 +86,8 @@ pub(crate) enum Inspector {
 pub(crate) struct Wait {
     pub(crate) readable: bool,
     pub(crate) writable: bool,
+    /// Whether what was taken may be sent on.
+    pub(crate) flushes: bool,
     pub(crate) until: Option<Instant>,
 }
 
@@ -146,7 +162,7 @@ impl<'a> Way<'a> {
         let unseen = self.inspector.passes_unseen();
         // No byte overtakes another.
         let is_next = self.incoming.bytes().is_empty() && self.write_queue.is_empty();
-        let passes = is_next && shape.is_none();
+        let passes = is_next && shape.is_none() && self.may_splice();
         if passes && unseen >= UNSEEN_BYTES_MIN {
             let filled = self.splice.fill(self.from, unseen);
             match filled.map_err(|_| Reset::Failed)? {
@@ -166,12 +182,17 @@ impl<'a> Way<'a> {
             usize::MAX
         };
         let read = self.incoming.read(self.from, most);
-        let read = read.map_err(|_| Reset::Failed)?;
+        let read = read.map_err(|error| Reset::of(&error))?;
         Ok(match read {
             None => false,
             Some(0) => self.end(),
             Some(_) => true,
         })
+    }
+
+    /// Whether bytes can go from one end to the other without entering this process.
+    fn may_splice(&self) -> bool {
+        self.from.is_plain() && self.to.is_plain()
     }
 
     /// Nothing follows. It is not taken for the end before all is delivered that
@@ -186,6 +207,7 @@ impl<'a> Way<'a> {
     /// by itself is of no use to it.
     pub(crate) fn gather(&mut self, shape: &Shape<'_>) -> bool {
         self.inspector.expects_unseen()
+            && self.may_splice()
             && shape.is_none()
             && self.write_queue.is_empty()
             && self.passing <= HEAD_BYTES + UNSEEN_BYTES_MIN
@@ -310,6 +332,7 @@ impl<'a> Way<'a> {
     pub(crate) fn write(&mut self, shape: &Shape<'_>, totals: &Totals) -> Result<Delivery, Reset> {
         let direction = self.direction;
         let delivered = |bytes| totals.delivered.add(direction, bytes);
+        self.to.flush().map_err(|_| Reset::Failed)?;
         if !shape.is_none() {
             self.queue(shape)?;
         }

@@ -160,8 +160,11 @@ impl WriteQueue {
             }
             match item {
                 Item::End => {
-                    to.finish()?;
-                    return Ok(Delivery::Ended);
+                    return Ok(if to.finish()? {
+                        Delivery::Ended
+                    } else {
+                        Delivery::Blocked
+                    });
                 }
                 Item::Bytes(bytes) => {
                     let written = to.write_now(&bytes[self.written..])?;

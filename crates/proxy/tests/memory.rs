@@ -117,6 +117,7 @@ impl Site {
             bootstrap: vec![broker.local_addr().unwrap().into()],
             listen: anywhere,
             advertised_host: None,
+            security: proxy::ProxySecurity::default(),
         };
         let proxy = ClusterProxy::start(settings, Arc::new(|note| eprintln!("{note:?}")));
         Self {

@@ -154,6 +154,20 @@ async fn while_the_answers_are_cut_requests_arrive_until_the_cut_is_complete() {
 }
 
 #[tokio::test]
+async fn who_connects_while_the_answers_are_cut_hears_nothing() {
+    let fixture = Fixture::start().await;
+    let cut = fixture.proxy.cut_answers().unwrap();
+    let mut client = TcpStream::connect(fixture.proxy.addr()).await.unwrap();
+    client.write_all(b"hello?").await.unwrap();
+    fixture
+        .until(|stats| stats.bytes_swallowed_from_clients == 6)
+        .await;
+    assert!(nothing_to_read(&client));
+    cut.heal().await;
+    assert_eq!(until_reset(&mut client).await, b"");
+}
+
+#[tokio::test]
 async fn the_end_of_a_connection_does_not_cross_a_cut() {
     let fixture = Fixture::start().await;
     let (mut client, mut server) = fixture.pair().await;

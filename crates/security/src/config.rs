@@ -1,6 +1,7 @@
 //! A client's configuration, in the keys of Kafka's Java clients, to what it asks for. Each
 //! mistake is found here, with its line, before anything is connected to.
 
+use std::collections::BTreeMap;
 use std::fmt;
 use std::path::Path;
 use std::sync::Arc;
@@ -9,9 +10,11 @@ use rustls::ClientConfig;
 use secret::Secrets;
 
 use self::settings::Settings;
+use crate::authority::{Authority, AuthorityError};
 use crate::error::ConfigError;
 use crate::sasl::Sasl;
 
+mod clients;
 mod sasl;
 mod settings;
 mod tls;
@@ -81,11 +84,16 @@ pub struct ClientSecurity(Option<Arc<Secured>>);
 
 struct Secured {
     protocol: Protocol,
-    tls: Option<Arc<ClientConfig>>,
-    has_certificate: bool,
-    checks_host: bool,
+    tls: Option<Tls>,
     sasl: Option<Arc<Sasl>>,
     secrets: Secrets,
+    /// The same in the keys of Java's clients.
+    java: BTreeMap<String, String>,
+}
+
+struct Tls {
+    config: Arc<ClientConfig>,
+    of: tls::Tls,
 }
 
 /// Tells the protocol and the mechanism, and nothing of keys and credentials.
@@ -132,7 +140,7 @@ impl ClientSecurity {
         }
         let mut secrets = settings.secrets();
         let tls = if protocol.has_tls() {
-            Some(tls::tls(&settings)?)
+            Some(Tls::from(tls::tls(&settings)?))
         } else {
             None
         };
@@ -145,11 +153,36 @@ impl ClientSecurity {
         };
         Ok(Self(Some(Arc::new(Secured {
             protocol,
-            has_certificate: tls.as_ref().is_some_and(|it| it.has_certificate),
-            checks_host: tls.as_ref().is_none_or(|it| it.checks_host),
-            tls: tls.map(|it| Arc::new(it.config)),
+            tls,
             sasl,
             secrets,
+            java: settings.of_security(),
+        }))))
+    }
+
+    /// How the same user reaches listeners that an authority of ours has given a
+    /// certificate: its SASL stays, and its own certificate is left out.
+    ///
+    /// # Errors
+    /// [`AuthorityError`].
+    pub fn trusting(&self, authority: &Authority) -> Result<Self, AuthorityError> {
+        let Some(secured) = self.0.as_ref().filter(|it| it.tls.is_some()) else {
+            return Ok(self.clone());
+        };
+        let tls = tls::trusting(authority.certificate()).map_err(AuthorityError::Unusable)?;
+        let mut java = secured.java.clone();
+        java.retain(|key, _| !key.starts_with("ssl."));
+        let trusts = [
+            ("ssl.truststore.type", "PEM"),
+            ("ssl.truststore.certificates", authority.pem()),
+        ];
+        java.extend(trusts.map(|(key, value)| (key.to_owned(), value.to_owned())));
+        Ok(Self(Some(Arc::new(Secured {
+            protocol: secured.protocol,
+            tls: Some(tls.into()),
+            sasl: secured.sasl.clone(),
+            secrets: secured.secrets.clone(),
+            java,
         }))))
     }
 
@@ -162,7 +195,7 @@ impl ClientSecurity {
 
     /// Its TLS, if it has any.
     pub fn tls(&self) -> Option<&Arc<ClientConfig>> {
-        self.0.as_ref()?.tls.as_ref()
+        Some(&self.0.as_ref()?.tls.as_ref()?.config)
     }
 
     /// Its SASL, if it has any.
@@ -172,12 +205,23 @@ impl ClientSecurity {
 
     /// Whether it has a certificate of its own.
     pub fn has_certificate(&self) -> bool {
-        self.0.as_ref().is_some_and(|it| it.has_certificate)
+        self.tls_settings().is_some_and(|it| it.own.is_some())
     }
 
     /// Whether brokers have to have the host name that they are connected by.
     pub fn checks_host(&self) -> bool {
-        self.0.as_ref().is_none_or(|it| it.checks_host)
+        self.tls_settings().is_none_or(|it| it.checks_host)
+    }
+
+    fn tls_settings(&self) -> Option<&tls::Tls> {
+        Some(&self.0.as_ref()?.tls.as_ref()?.of)
+    }
+
+    /// What must not be shown of it.
+    pub fn secrets(&self) -> Secrets {
+        self.0
+            .as_ref()
+            .map_or_else(Secrets::default, |it| it.secrets.clone())
     }
 
     /// Another's text without its secrets.
@@ -185,6 +229,15 @@ impl ClientSecurity {
         match &self.0 {
             Some(secured) => secured.secrets.scrub(&secret::redacted(text)).into_owned(),
             None => text.to_owned(),
+        }
+    }
+}
+
+impl From<tls::Tls> for Tls {
+    fn from(of: tls::Tls) -> Self {
+        Self {
+            config: Arc::new(of.config.clone()),
+            of,
         }
     }
 }

@@ -49,6 +49,17 @@ pub(crate) fn sections(text: &str) -> Result<Vec<Section>, String> {
     Ok(found)
 }
 
+/// One section, with its line ends.
+pub(crate) fn section(label: &str, der: &[u8]) -> String {
+    let digits = STANDARD.encode(der);
+    let mut text = format!("{BEGIN}{label}{DASHES}\n");
+    for line in digits.as_bytes().chunks(64) {
+        text.extend(line.iter().copied().map(char::from));
+        text.push('\n');
+    }
+    text + &format!("-----END {label}-----\n")
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -66,6 +77,15 @@ mod tests {
             );
         }
         assert!(sections("none").unwrap().is_empty());
+    }
+
+    #[test]
+    fn what_is_written_can_be_read() {
+        let der: Vec<u8> = (0..=255).collect();
+        let text = section("A B", &der);
+        assert!(text.lines().all(|line| line.len() <= 64), "{text}");
+        let read = sections(&text).unwrap();
+        assert_eq!((read[0].label.as_str(), &read[0].der), ("A B", &der));
     }
 
     #[test]

@@ -119,6 +119,19 @@ impl Sasl {
         self.mechanism
     }
 
+    /// The user and the password, where there are any, and whether they are those of a
+    /// delegation token.
+    pub(crate) fn password(&self) -> Option<(&str, &str, bool)> {
+        match &self.credentials {
+            Credentials::Password {
+                user,
+                password,
+                token_auth,
+            } => Some((user, password, *token_auth)),
+            Credentials::Token(_) => None,
+        }
+    }
+
     /// Begins an exchange; returns the first message to send. May ask a token endpoint, and
     /// block for as long as that takes.
     ///

@@ -15,6 +15,16 @@ pub(crate) struct KeyPair {
     pub(crate) key: PrivateKeyDer<'static>,
 }
 
+impl KeyPair {
+    /// Another of the same.
+    pub(crate) fn copy(&self) -> Self {
+        Self {
+            chain: self.chain.clone(),
+            key: self.key.clone_key(),
+        }
+    }
+}
+
 /// A store's format. Java reads PKCS12 and JKS under the name of either.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Format {

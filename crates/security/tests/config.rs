@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use security::{ClientSecurity, Mechanism, Protocol};
+use security::{Authority, ClientSecurity, Mechanism, Protocol};
 
 const PLAIN: &str = "org.apache.kafka.common.security.plain.PlainLoginModule required";
 const SCRAM: &str = "org.apache.kafka.common.security.scram.ScramLoginModule required";
@@ -233,4 +233,58 @@ fn each_mistake_is_told_with_its_line_and_without_a_value() {
             "{problem}"
         );
     }
+}
+
+#[test]
+fn clients_are_told_the_same_in_their_own_keys() {
+    let plain = read(&sasl("PLAIN", &format!("{PLAIN} {USER};"))).unwrap();
+    let java = plain.java_config();
+    assert_eq!(java["security.protocol"], "SASL_PLAINTEXT");
+    assert!(java["sasl.jaas.config"].contains("password=\"sword-fish\""));
+    let native = plain.librdkafka_config();
+    let native: Vec<_> = native
+        .iter()
+        .map(|(k, v)| (k.as_str(), v.as_str()))
+        .collect();
+    let expected = [
+        ("sasl.mechanisms", "PLAIN"),
+        ("sasl.password", "sword-fish"),
+        ("sasl.username", "alice"),
+        ("security.protocol", "sasl_plaintext"),
+    ];
+    assert_eq!(native, expected);
+    assert_eq!(plain.beyond_clients(), None);
+    assert!(read("").unwrap().librdkafka_config().is_empty());
+
+    let file = "file:///nowhere";
+    let token = sasl("OAUTHBEARER", &format!("{OAUTH};"))
+        + &format!("sasl.oauthbearer.token.endpoint.url={file}\n");
+    assert!(read(&token).unwrap().beyond_clients().is_some());
+    let delegated = sasl("SCRAM-SHA-256", &format!("{SCRAM} {USER} tokenauth=true;"));
+    assert!(read(&delegated).unwrap().beyond_clients().is_some());
+}
+
+#[test]
+fn behind_an_authority_of_ours_only_sasl_stays() {
+    let authority = Authority::for_hosts(&["localhost".to_owned()]).unwrap();
+    let text = sasl("PLAIN", &format!("{PLAIN} {USER};")).replace("SASL_PLAINTEXT", "SASL_SSL")
+        + "ssl.endpoint.identification.algorithm=\n";
+    let user = read(&text);
+    // Without an authority on this machine there is no user either.
+    let Ok(user) = user else { return };
+    assert!(!user.checks_host());
+    let behind = user.trusting(&authority).unwrap();
+    assert!(behind.checks_host());
+    let java = behind.java_config();
+    assert_eq!(java["ssl.truststore.certificates"], authority.pem());
+    assert!(!java.contains_key("ssl.endpoint.identification.algorithm"));
+    assert!(java["sasl.jaas.config"].contains("sword-fish"));
+    let native = behind.librdkafka_config();
+    let pem = |of: &str| of.split_whitespace().collect::<String>();
+    assert_eq!(pem(&native["ssl.ca.pem"]), pem(authority.pem()));
+    assert_eq!(native["ssl.endpoint.identification.algorithm"], "https");
+    assert!(!native.contains_key("ssl.key.pem"));
+    assert_eq!(behind.secrets().scrub("no sword-fish!"), "no [hidden]!");
+    let plain = read("").unwrap().trusting(&authority).unwrap();
+    assert_eq!(plain.protocol(), Protocol::Plaintext);
 }

@@ -14,6 +14,7 @@ use crate::error::WireError;
 use crate::groups::{CommittedOffset, Coordinator, GroupDescription};
 use crate::ids::TopicId;
 use crate::metadata::{BrokerMetadata, Metadata, Topics};
+use crate::rights::Rights;
 
 mod admin;
 mod reading;
@@ -137,6 +138,19 @@ impl Cluster {
             self.reach_coordinator(group)
                 .await?
                 .offset_fetch(group)
+                .await
+        })
+    }
+
+    /// What may be done with a group.
+    ///
+    /// # Errors
+    /// [`WireError`] when the coordinator cannot be asked.
+    pub async fn group_rights(&mut self, group: &GroupId) -> Result<Rights, WireError> {
+        retried!(self, {
+            self.reach_coordinator(group)
+                .await?
+                .group_rights(group)
                 .await
         })
     }

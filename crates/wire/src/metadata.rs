@@ -121,7 +121,7 @@ impl Connection {
     }
 }
 
-fn asked_topic(name: &TopicName) -> MetadataRequestTopic {
+pub(crate) fn asked_topic(name: &TopicName) -> MetadataRequestTopic {
     MetadataRequestTopic::default().with_name(Some(wire_topic(name)))
 }
 

@@ -2,19 +2,24 @@
 //! user's, until Ctrl-C.
 
 use std::fmt::Write as _;
-use std::io;
+use std::fs::{self, File};
+use std::io::{self, Write as _};
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use ::proxy::{CONNECTIONS_MAX, ClusterProxy, ClusterSettings, HostPort, Http, ProxyEvent};
-use engine::{EngineError, ProbedAddress};
+use ::proxy::{
+    CONNECTIONS_MAX, ClusterProxy, ClusterSettings, HostPort, Http, ProxyEvent, ProxySecurity,
+};
+use engine::{EngineError, ProbedAddress, UserCluster};
 use rustix::process::{Resource, getrlimit, setrlimit};
-use wire::Listener;
+use wire::{ClientSecurity, Listener};
 
 use crate::args::ProxyArgs;
 use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::interrupt::Interrupt;
 use crate::output::{note, print};
+use crate::secured;
 
 #[derive(Debug, thiserror::Error)]
 enum ProxyCommandError {
@@ -34,15 +39,23 @@ pub(crate) async fn proxy(args: &ProxyArgs) -> Result<Exit, Failure> {
     let mut interrupt = Interrupt::listen()
         .map_err(|error| Failure::environment(&ProxyCommandError::Signals(error)))?;
     note(&room(raise_file_limit()));
+    let security = secured::security(args.command_config.as_deref())?;
     let found = tokio::select! {
-        found = look(&args.bootstrap) => found?,
+        found = look(&args.bootstrap, &security) => found?,
         () = interrupt.happened() => return Err(Failure::interrupted()),
     };
     let settings = ClusterSettings {
         bootstrap: found.bootstrap,
         listen: args.listen,
         advertised_host: args.advertise.clone(),
+        security: ProxySecurity::of(&security, args.listen.ip(), args.advertise.as_deref())
+            .map_err(|error| Failure::environment(&error))?,
     };
+    let trusted = settings.security.authority_pem();
+    let trusted = trusted.map(|pem| TrustedFile::put(&args.ca, pem));
+    let trusted = trusted.transpose().map_err(|error| {
+        Failure::usage(&error).hint("name another file with --ca, or remove that one")
+    })?;
     let proxy = ClusterProxy::start(settings, Arc::new(tell))
         .await
         .map_err(|error| match error {
@@ -52,14 +65,14 @@ pub(crate) async fn proxy(args: &ProxyArgs) -> Result<Exit, Failure> {
             error => Failure::environment(&error),
         })?;
     match found.security {
-        Security::None => {
+        Security::Known => {
             let met = tokio::select! {
                 met = proxy.discover_brokers() => met,
                 () = interrupt.happened() => return Err(Failure::interrupted()),
             };
             met.map_err(|error| Failure::environment(&error).hint(HINT))?;
         }
-        Security::Sasl => note(
+        Security::PassesThrough => note(
             "the brokers ask for SASL, which passes through: the others get a listener when an \
              answer to a client first names them\n",
         ),
@@ -67,17 +80,48 @@ pub(crate) async fn proxy(args: &ProxyArgs) -> Result<Exit, Failure> {
     let http = Http::start(args.api, proxy.clone())
         .await
         .map_err(|error| Failure::environment(&error))?;
-    print(&describe(&proxy, &http))?;
+    print(&describe(&proxy, &http, trusted.as_ref()))?;
     note("Ctrl-C stops it\n");
     interrupt.happened().await;
     note("stopping\n");
-    drop(http);
+    drop((http, trusted));
     proxy.stop().await;
     Ok(Exit::Held)
 }
 
-const HINT: &str = "the proxy needs a listener without TLS of a running broker: --bootstrap \
-                    HOST:PORT";
+const HINT: &str = "the proxy needs a listener of a running broker, and to know how it is reached \
+                    where that asks for TLS or SASL: --bootstrap HOST:PORT --command-config FILE";
+
+/// The certificate that clients have to trust, in a file while the proxy runs.
+struct TrustedFile<'p>(&'p Path);
+
+/// It could not be put there.
+#[derive(Debug, thiserror::Error)]
+#[error("cannot write {}", path.display())]
+struct NotPut {
+    path: PathBuf,
+    source: io::Error,
+}
+
+impl<'p> TrustedFile<'p> {
+    fn put(path: &'p Path, pem: &str) -> Result<Self, NotPut> {
+        let not_put = |source| NotPut {
+            path: path.to_owned(),
+            source,
+        };
+        let mut file = File::create_new(path).map_err(not_put)?;
+        let file_of_ours = Self(path);
+        file.write_all(pem.as_bytes()).map_err(not_put)?;
+        Ok(file_of_ours)
+    }
+}
+
+impl Drop for TrustedFile<'_> {
+    fn drop(&mut self) {
+        // It is of no more use, and of no harm.
+        let _ = fs::remove_file(self.0);
+    }
+}
 
 /// The addresses before which the proxy can stand.
 struct Found {
@@ -85,16 +129,23 @@ struct Found {
     security: Security,
 }
 
-/// Whether the proxy can ask the brokers something itself.
+/// Whether the proxy can ask the brokers something itself: clients may know more.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Security {
-    None,
-    Sasl,
+    Known,
+    PassesThrough,
 }
 
 /// Looks at what is behind each address, and leaves out what is no broker.
-async fn look(bootstrap: &[HostPort]) -> Result<Found, Failure> {
+async fn look(bootstrap: &[HostPort], security: &ClientSecurity) -> Result<Found, Failure> {
     let failure = |error| Failure::environment(&error).hint(HINT);
+    if security.protocol() != wire::Protocol::Plaintext {
+        tell_unreachable(bootstrap.to_vec(), security).await?;
+        return Ok(Found {
+            bootstrap: bootstrap.to_vec(),
+            security: Security::Known,
+        });
+    }
     let passes =
         |it: &ProbedAddress| matches!(it.listener, Listener::Broker | Listener::Sasl { .. });
     let looked = engine::probe_addresses(bootstrap).await;
@@ -114,12 +165,10 @@ async fn look(bootstrap: &[HostPort]) -> Result<Found, Failure> {
         .map(|it| it.at.clone())
         .collect();
     let security = if plain.is_empty() {
-        Security::Sasl
+        Security::PassesThrough
     } else {
-        for error in engine::unreachable_brokers(&plain).await.map_err(failure)? {
-            note(&format!("{error}\n"));
-        }
-        Security::None
+        tell_unreachable(plain, security).await?;
+        Security::Known
     };
     Ok(Found {
         bootstrap: usable.into_iter().map(|it| it.at).collect(),
@@ -127,7 +176,23 @@ async fn look(bootstrap: &[HostPort]) -> Result<Found, Failure> {
     })
 }
 
-fn describe(proxy: &ClusterProxy, http: &Http) -> String {
+/// Says which brokers clients cannot come to.
+async fn tell_unreachable(
+    bootstrap: Vec<HostPort>,
+    security: &ClientSecurity,
+) -> Result<(), Failure> {
+    let cluster = UserCluster {
+        bootstrap,
+        security: security.clone(),
+    };
+    let unreachable = engine::unreachable_brokers(&cluster).await;
+    for error in unreachable.map_err(|error| Failure::environment(&error).hint(HINT))? {
+        note(&format!("{error}\n"));
+    }
+    Ok(())
+}
+
+fn describe(proxy: &ClusterProxy, http: &Http, trusted: Option<&TrustedFile<'_>>) -> String {
     let brokers = proxy.brokers();
     let mut out = String::new();
     if let Some(first) = brokers.first() {
@@ -141,6 +206,14 @@ fn describe(proxy: &ClusterProxy, http: &Http) -> String {
             out,
             "{name:17}  {} for {}",
             broker.advertised, broker.upstream
+        );
+    }
+    if let Some(TrustedFile(path)) = trusted {
+        let path = path.display();
+        let _ = writeln!(
+            out,
+            "{:17}  {path} (ssl.truststore.type=PEM)",
+            "clients trust"
         );
     }
     let _ = writeln!(out, "{:17}  http://{}", "faults", http.addr());

@@ -8,16 +8,17 @@ use std::time::{Duration, Instant, SystemTime};
 
 use checker::Examples;
 use engine::progress::{Progress, ProgressEvent};
-use engine::{Brokers, Clients, Embedded, End, Leftover, Settings, Slots};
+use engine::{Brokers, Clients, Embedded, End, Leftover, Settings, Slots, UserCluster};
 use model::plan::{RunPlan, Timing};
 use model::verdict::RunVerdict;
-use proxy::HostPort;
 use report::{badge, html, junit, markdown, verdict_json};
+use secret::Secrets;
 use stack::archive::Archives;
 use stack::jvm::Compiler;
 use stack::training::Training;
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinSet;
+use wire::Protocol;
 
 use crate::alert_watch::WatchedPrometheus;
 use crate::args::{RunArgs, RunFormat};
@@ -122,7 +123,7 @@ pub(crate) fn claim_failure(error: &RunDirError) -> Failure {
 #[derive(Clone)]
 pub(crate) enum Ready {
     Embedded(Box<Provision>),
-    Cluster(Vec<HostPort>),
+    Cluster(UserCluster),
 }
 
 /// Makes ready what the scenarios run on, and then their clients.
@@ -131,11 +132,11 @@ pub(crate) async fn make_all_ready(
     before: Option<Ready>,
 ) -> Result<(Ready, Clients), Failure> {
     let ready = make_ready(settings, before).await?;
-    let brokers = match &ready {
-        Ready::Embedded(provision) => Some(provision.artefacts.clone()),
-        Ready::Cluster(_) => None,
+    let (brokers, secured) = match &ready {
+        Ready::Embedded(provision) => (Some(provision.artefacts.clone()), false),
+        Ready::Cluster(cluster) => (None, cluster.security.protocol() != Protocol::Plaintext),
     };
-    let clients = provide_clients(&settings.plan, brokers).await?;
+    let clients = provide_clients(&settings.plan, brokers, secured).await?;
     settings.ask_clients(&clients)?;
     Ok((ready, clients))
 }
@@ -153,25 +154,34 @@ async fn make_ready(settings: &mut RunSettings, before: Option<Ready>) -> Result
             provision.add_named(&request, &settings.plan).await?;
             Ok(Ready::Embedded(provision))
         }
-        settings::Brokers::Cluster(bootstrap) => {
-            let found = engine::cluster_info(&bootstrap).await.map_err(|error| {
+        settings::Brokers::Cluster(mut cluster) => {
+            let found = engine::cluster_info(&cluster).await.map_err(|error| {
                 Failure::environment(&error).hint(
-                    "--bootstrap takes HOST:PORT of a plain listener (no TLS, no SASL) of a \
-                     running broker; nothing was changed in the cluster",
+                    "--bootstrap takes HOST:PORT of a running broker, and --command-config how \
+                     to reach it where it asks for TLS or SASL; nothing was changed in the cluster",
                 )
             })?;
+            cluster.bootstrap.clone_from(&found.bootstrap);
             for unusable in &found.unusable {
                 note(&format!("left out: {unusable}\n"));
             }
-            settings.go_to(&found.bootstrap, &found)?;
-            let surprises = engine::preflight(&found.bootstrap, &settings.plan).await;
+            let like = match &settings.topics.like {
+                Some(topic) => {
+                    Some(engine::topic_like(&cluster, topic).await.map_err(|error| {
+                        Failure::environment(&error).hint("nothing was made in the cluster")
+                    })?)
+                }
+                None => None,
+            };
+            settings.go_to(&found, like)?;
+            let surprises = engine::preflight(&cluster, &settings.plan).await;
             let surprises = surprises.map_err(|error| {
                 Failure::environment(&error).hint("nothing was made in the cluster")
             })?;
             for surprise in surprises {
                 note(&format!("{surprise}\n"));
             }
-            Ok(Ready::Cluster(found.bootstrap))
+            Ok(Ready::Cluster(cluster))
         }
     }
 }
@@ -198,7 +208,15 @@ impl Ready {
                     compiler: Compiler::FastStart,
                 }))
             }
-            Self::Cluster(bootstrap) => Brokers::Cluster(bootstrap.clone()),
+            Self::Cluster(cluster) => Brokers::Cluster(cluster.clone()),
+        }
+    }
+
+    /// What must not be shown of how the brokers are reached.
+    fn secrets(&self) -> Secrets {
+        match self {
+            Self::Embedded(_) => Secrets::default(),
+            Self::Cluster(cluster) => cluster.security.secrets(),
         }
     }
 
@@ -264,7 +282,8 @@ impl Run {
         } = executed;
         // An archive that is not trained by now is trained by a later run.
         drop(training);
-        let carried_out = tell_failures(plan, &ends).and(self.tell_left(&left));
+        let secrets = self.ready.secrets();
+        let carried_out = tell_failures(plan, &ends, &secrets).and(self.tell_left(&left));
 
         let took_ms = millis(began.elapsed());
         for (index, timing) in timings {
@@ -619,14 +638,14 @@ impl CarriedOut {
 }
 
 /// Says why scenarios failed, with every cause.
-fn tell_failures(plan: &RunPlan, ends: &[End]) -> CarriedOut {
+fn tell_failures(plan: &RunPlan, ends: &[End], of_cluster: &Secrets) -> CarriedOut {
     let mut carried_out = CarriedOut::Wholly;
     for (scenario, end) in plan.scenarios.iter().zip(ends) {
         if let End::Failed { error } = end {
             if error.is_environment_failure() {
                 carried_out = CarriedOut::InPart;
             }
-            let secrets = scenario.scenario.secrets();
+            let secrets = scenario.scenario.secrets().and(of_cluster.clone());
             let why = chain(error);
             note(&format!(
                 "{} failed: {}\n",

@@ -9,7 +9,7 @@ use model::ids::{TopicName, TopicPartition};
 use model::scenario::{BrokerPick, EndSignal};
 use stack::broker::LocalBroker;
 use stack::process::{Exit, ProcessSnapshot};
-use wire::{Cluster, PartitionMetadata, Topics};
+use wire::{ClientSecurity, Cluster, PartitionMetadata, Topics};
 
 use super::injection::{FaultContext, Healed, Proof, Result};
 use super::roles::resolve;
@@ -141,7 +141,7 @@ pub(super) async fn end(broker: &LocalBroker, signal: EndSignal, proof: &mut Pro
 /// A broker's port does not answer.
 pub(super) async fn prove_silent(what: &str, broker: &LocalBroker, proof: &mut Proof) {
     let address = broker.direct_addr().to_string();
-    let answer = answers(&address, PROBE).await;
+    let answer = answers(&address, &ClientSecurity::default(), PROBE).await;
     proof.add(
         what,
         answer.is_err(),

@@ -8,6 +8,7 @@ use model::ids::{BrokerId, PartitionRef};
 use model::scenario::{LinkCut, Peers};
 use proxy::{FaultId, ProxyFault, Ways};
 use tokio::time::Instant;
+use wire::ClientSecurity;
 
 use super::broker::{PROBE, wait_in_sync};
 use super::injection::{Breakable, Broken, FaultContext, Healed, Proof, Result};
@@ -80,9 +81,10 @@ fn client_ids(peer: u8) -> [String; 2] {
 
 impl Broken for LinksCut {
     async fn hold(&mut self, context: &FaultContext<'_>, proof: &mut Proof) -> Result<()> {
+        let own = ClientSecurity::default();
         for id in &self.from {
             let broker = context.target.broker(*id)?;
-            let answer = answers(&broker.direct_addr().to_string(), PROBE).await;
+            let answer = answers(&broker.direct_addr().to_string(), &own, PROBE).await;
             proof.add(
                 "the broker itself is alive",
                 answer.is_ok(),

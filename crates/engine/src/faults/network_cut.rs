@@ -80,11 +80,12 @@ async fn wait_for_lost_answer(
 impl Broken for CutOff {
     async fn hold(&mut self, context: &FaultContext<'_>, proof: &mut Proof) -> Result<()> {
         let concerns = |id: i32| self.numbers.is_empty() || self.numbers.contains(&id);
+        let security = context.target.direct().security;
         for (id, address) in context.target.addresses().await? {
             if !concerns(id) {
                 continue;
             }
-            let answer = answers(&address, PROBE).await;
+            let answer = answers(&address, &security, PROBE).await;
             proof.add(
                 "the broker itself is alive",
                 answer.is_ok(),
@@ -94,11 +95,13 @@ impl Broken for CutOff {
                 ),
             );
         }
+        // As a subject: another would not be answered without a cut either.
+        let security = context.target.subject_security();
         for broker in context.target.clients_proxy()?.brokers() {
             if !broker.node.is_none_or(concerns) {
                 continue;
             }
-            let answer = answers(&broker.listens.to_string(), PROBE).await;
+            let answer = answers(&broker.listens.to_string(), security, PROBE).await;
             proof.add(
                 "a new connection through the proxy is not answered",
                 answer.is_err(),

@@ -53,8 +53,9 @@ impl Broken for Slowed {
             && let Some(broker) = slowed.first()
         {
             let since = Instant::now();
+            let security = context.target.subject_security();
             let limit = Duration::from_millis(self.latency_ms * 4) + PROBE;
-            let answer = answers(&broker.listens.to_string(), limit).await;
+            let answer = answers(&broker.listens.to_string(), security, limit).await;
             let took_ms = since.elapsed().as_millis();
             proof.add(
                 "a request of our own takes as much longer",

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use model::event::Body;
 use model::ids::{PartitionIndex, PartitionRef, TopicIx, TopicName};
-use wire::{ClientOptions, Connection, ErrorCode, TopicId, Topics, WireError};
+use wire::{ClientOptions, ClientSecurity, Connection, ErrorCode, TopicId, Topics, WireError};
 
 use super::Observer;
 use crate::error::EngineError;
@@ -83,7 +83,7 @@ impl Observer {
         let brokers = self.cluster.metadata(Topics::Named(&[])).await?.brokers;
         let mut known = TopicState::Unknown;
         for broker in brokers {
-            let Ok(found) = ask(&broker.address, name).await else {
+            let Ok(found) = ask(&broker.address, self.security.clone(), name).await else {
                 continue;
             };
             let said = found.topics.into_iter().find(|it| it.topic == *name);
@@ -114,10 +114,15 @@ impl Observer {
     }
 }
 
-async fn ask(address: &str, name: &TopicName) -> Result<wire::Metadata, WireError> {
+async fn ask(
+    address: &str,
+    security: ClientSecurity,
+    name: &TopicName,
+) -> Result<wire::Metadata, WireError> {
     let client = ClientOptions {
         request_timeout: ANSWER_LIMIT,
         connect_timeout: ANSWER_LIMIT,
+        security,
         ..ClientOptions::default()
     };
     let mut connection = Connection::connect(address, client).await?;

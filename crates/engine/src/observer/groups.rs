@@ -9,7 +9,7 @@ use model::plan::ScenarioPlan;
 use wire::GroupState;
 
 use super::{NamedPartition, Observer};
-use crate::connect::connect;
+use crate::connect::{Direct, connect};
 use crate::error::EngineError;
 use crate::wait::pass;
 
@@ -68,12 +68,12 @@ impl Observer {
 /// Waits until a group has so many members, and so many partitions are with
 /// them, as its coordinator describes it. Stands in the wait for an assignment.
 pub(crate) async fn await_joined(
-    bootstrap: &[String],
+    to: &Direct,
     group: &str,
     members: usize,
     partitions: usize,
 ) -> Result<(), EngineError> {
-    let mut cluster = connect(bootstrap).await?;
+    let mut cluster = connect(to).await?;
     let id = GroupId::new(group);
     loop {
         let found = cluster.describe_group(&id).await?;

@@ -9,6 +9,7 @@ use super::change_topics::all_in_change_topic;
 use super::{NamedPartition, Observer, latest};
 use crate::configs::{EffectiveConfigs, cleanup_policy};
 use crate::error::EngineError;
+use crate::preflight::{CLUSTER_AUTHORIZATION_FAILED, refusal};
 use crate::progress::{ProgressEvent, Reporter};
 
 impl Observer {
@@ -21,6 +22,8 @@ impl Observer {
         for broker in brokers {
             match self.cluster.describe_broker_configs(broker).await {
                 Ok(found) => configs.set_entries(&format!("broker {broker}"), &found),
+                // What may be judged without is.
+                Err(error) if refusal(&error) == Some(CLUSTER_AUTHORIZATION_FAILED) => {}
                 // One that is gone for good says nothing any more.
                 Err(_) if self.loses_brokers => {}
                 Err(error) => return Err(error.into()),

@@ -1,14 +1,24 @@
 //! Before the traffic: topics, quotas and coordinators.
 
+use std::collections::BTreeSet;
+
 use model::ids::{GroupId, TopicName};
 use model::plan::ScenarioPlan;
 use model::scenario::Transactions;
-use wire::{ClientIds, ConfigValue, NewTopic, QuotaEntity, Topics, TransactionalId};
+use wire::{ClientIds, ConfigValue, NewTopic, Operation, QuotaEntity, Topics, TransactionalId};
 
 use super::Observer;
 use crate::configs::EffectiveConfigs;
 use crate::created::Created;
 use crate::error::EngineError;
+
+/// What has to be allowed with the topics of a run, besides making and deleting them: their
+/// settings say what may take records out of them.
+const NEEDED: [Operation; 3] = [
+    Operation::Read,
+    Operation::Write,
+    Operation::DescribeConfigs,
+];
 
 /// Whether quotas are to be in force.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -76,7 +86,33 @@ impl Observer {
             self.created
                 .extend(found.id.map(|created| (planned.ix, created)));
         }
-        Ok(())
+        self.check_rights(plan).await
+    }
+
+    /// Nothing is sent to topics of which it could not be read back, or not by everybody.
+    async fn check_rights(&mut self, plan: &ScenarioPlan) -> Result<(), EngineError> {
+        let Some(prefix) = &plan.prefix else {
+            return Ok(());
+        };
+        let names = self.topics.iter();
+        let names: Vec<TopicName> = names.map(|it| TopicName::new(it.name.as_str())).collect();
+        let mut lacks = BTreeSet::new();
+        for rights in self.cluster.topic_rights(&names).await?.into_values() {
+            for missing in rights.missing(&NEEDED) {
+                lacks.insert(format!(
+                    "the right {} on topics whose names begin with `{}`",
+                    missing.name(),
+                    prefix.mark()
+                ));
+            }
+        }
+        if lacks.is_empty() {
+            Ok(())
+        } else {
+            Err(EngineError::Lacks {
+                lacks: lacks.into_iter().collect(),
+            })
+        }
     }
 
     /// Makes sure that the features which the scenario sets are in force, and

@@ -10,6 +10,7 @@ use model::plan::ScenarioPlan;
 use wire::{Batch, ClientOptions, PartitionMetadata, PinnedReader, ReadOptions, Topics};
 
 use super::{NamedPartition, Observer};
+use crate::connect::Direct;
 use crate::error::EngineError;
 use crate::progress::{ProgressEvent, Reporter};
 use crate::recorder::HistoryRecorder;
@@ -172,11 +173,7 @@ pub(crate) fn has_followers(plan: &ScenarioPlan) -> bool {
 /// Follows who leads each partition and who is in sync until dropped, and
 /// writes down every change. What it does not hear of is not written down: it
 /// is evidence about faults and never about delivery.
-pub(crate) async fn follow_replicas(
-    bootstrap: &[String],
-    plan: &ScenarioPlan,
-    recorder: &HistoryRecorder,
-) {
+pub(crate) async fn follow_replicas(to: &Direct, plan: &ScenarioPlan, recorder: &HistoryRecorder) {
     let topics = plan.topics();
     let names: Vec<TopicName> = topics
         .iter()
@@ -193,10 +190,10 @@ pub(crate) async fn follow_replicas(
             Ok(open)
         } else {
             asked += 1;
-            let Some(address) = bootstrap.get(asked % bootstrap.len().max(1)) else {
+            let Some(address) = to.servers.get(asked % to.servers.len().max(1)) else {
                 return;
             };
-            wire::Connection::connect(address, quick()).await
+            wire::Connection::connect(address, quick(to)).await
         };
         let Ok(mut asking) = asking else { continue };
         let Ok(metadata) = asking.metadata(Topics::Named(&names)).await else {
@@ -239,10 +236,10 @@ fn partition_state(partition: PartitionRef, state: &PartitionMetadata) -> Body {
 }
 
 /// For one who would rather ask another broker than wait.
-fn quick() -> ClientOptions {
+fn quick(to: &Direct) -> ClientOptions {
     ClientOptions {
         request_timeout: QUICK,
         connect_timeout: QUICK,
-        ..ClientOptions::default()
+        ..to.client()
     }
 }

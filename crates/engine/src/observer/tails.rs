@@ -12,6 +12,7 @@ use wire::{Batch, ControlMarker, OffsetSpec, PinnedReader, ReadOptions};
 
 use super::change_topics::{ChangeTopics, change_events};
 use super::{NamedPartition, Observer, latest};
+use crate::connect::Direct;
 use crate::error::EngineError;
 use crate::recorder::HistoryRecorder;
 use crate::wait::beat;
@@ -164,16 +165,12 @@ impl Observer {
 /// Follows the ends of the change topics until dropped, and writes down every
 /// step forward. While brokers are away there is nothing to follow, however
 /// long a fault keeps them so.
-pub(crate) async fn follow_tails(
-    bootstrap: &[String],
-    plan: &ScenarioPlan,
-    recorder: &HistoryRecorder,
-) {
+pub(crate) async fn follow_tails(to: &Direct, plan: &ScenarioPlan, recorder: &HistoryRecorder) {
     let mut tails = Tails::default();
     let mut ticks = beat(TAIL_INTERVAL);
     loop {
         ticks.tick().await;
-        let Ok(mut observer) = Observer::connect(bootstrap, plan, recorder).await else {
+        let Ok(mut observer) = Observer::connect(to, plan, recorder).await else {
             continue;
         };
         while observer.follow_ends(&mut tails).await.is_ok() {

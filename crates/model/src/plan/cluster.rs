@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 
-use super::{OwnPrefix, RunPlan, ScenarioPlan};
+use super::{NameMark, OwnPrefix, RunPlan, ScenarioPlan};
 use crate::scenario::client::ChosenClients;
 use crate::scenario::{NamedReleases, Problem};
 
@@ -39,12 +39,23 @@ impl RunPlan {
     /// The same plan for a user's cluster: without the scenarios that do not fit it. The
     /// others get names of their own for everything that they make in it.
     #[must_use]
-    pub fn on_cluster(mut self, bootstrap: Vec<String>, brokers: usize) -> Self {
+    pub fn on_cluster(self, bootstrap: Vec<String>, brokers: usize) -> Self {
+        self.on_cluster_named(bootstrap, brokers, &NameMark::default())
+    }
+
+    /// The same with names that begin so.
+    #[must_use]
+    pub fn on_cluster_named(
+        mut self,
+        bootstrap: Vec<String>,
+        brokers: usize,
+        mark: &NameMark,
+    ) -> Self {
         let run = self.run;
         let scenarios = self.scenarios.into_iter().zip(1..);
         self.scenarios = scenarios
             .map(|(plan, number)| {
-                let prefix = OwnPrefix::new(run, number, &plan.scenario);
+                let prefix = OwnPrefix::new(mark, run, number, &plan.scenario);
                 (plan.scenario.misfits(brokers), plan.named(prefix, brokers))
             })
             .filter_map(|(misfits, plan)| fit(plan, misfits, &mut self.skipped))
@@ -185,7 +196,7 @@ mod tests {
                 .map(|topic| topic.name)
                 .chain(before.groups().map(|group| group.name.to_owned()))
                 .collect();
-            let prefix = OwnPrefix::new(RunId::new(1), 1, &before.scenario);
+            let prefix = OwnPrefix::new(&NameMark::default(), RunId::new(1), 1, &before.scenario);
             let mut after = before.scenario.clone();
             after.prefix_names(&prefix);
             let mut found = Vec::new();

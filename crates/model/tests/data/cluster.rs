@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use model::ids::RunId;
-use model::plan::{OwnNames, RunPlan, ScenarioPlan};
+use model::plan::{OwnNames, RunPlan, ScenarioPlan, TopicShape};
 use model::scenario::client::ChosenClients;
 use model::scenario::{EMBEDDED, NamedReleases, Scenario, embedded, parse};
 
@@ -147,4 +147,59 @@ fn a_plan_that_was_edited_owns_nothing() {
     let changed = text.replace(&format!("\"{prefix}\""), "\"pay\"");
     assert_ne!(changed, text);
     assert!(serde_json::from_str::<ScenarioPlan>(&changed).is_err());
+}
+
+#[test]
+fn topics_look_like_those_of_the_cluster_but_what_is_tested_stays() {
+    let text = |topic: &str| {
+        format!(
+            "name = \"x\"\ntitle = \"X\"\n[topology]\nbrokers = 3\n[[topic]]\nname = \"t\"\n\
+             partitions = 4\n{topic}\n[[producer]]\ntopic = \"t\"\nrecords = 1\n\
+             records_per_s = 1\nrecord_bytes = 200\n[[guarantee]]\nclaim = \"no-loss\"\n"
+        )
+    };
+    let shaped = |topic: &str, shape: &TopicShape| {
+        let scenarios = [parse("x", &text(topic)).unwrap()];
+        let plan = RunPlan::new(RunId::new(1), 1, BTreeMap::new(), &scenarios, 1);
+        let plan = plan.with_topics(shape);
+        let topics = plan
+            .scenarios
+            .iter()
+            .map(|it| it.scenario.topics[0].clone());
+        (topics.collect::<Vec<_>>(), plan.skipped)
+    };
+    let config = [("min.insync.replicas", "2"), ("retention.ms", "9")];
+    let config = config.map(|(key, value)| (key.to_owned(), value.to_owned()));
+    let like = TopicShape {
+        default_replicas: 3,
+        partitions: Some(6),
+        config: config.into(),
+        ..TopicShape::default()
+    };
+    let one = "replication_factor = 1\nconfig = { \"min.insync.replicas\" = \"1\", \
+               \"retention.ms\" = \"5\", \"segment.ms\" = \"7\" }";
+    let (topics, _) = shaped(one, &like);
+    assert_eq!((topics[0].replication_factor, topics[0].partitions), (3, 6));
+    let kept: Vec<_> = topics[0].config.values().map(String::as_str).collect();
+    assert_eq!(kept, ["2", "5", "7"]);
+
+    let as_written = format!("{one}\nas_written = true");
+    let (topics, _) = shaped(&as_written, &like);
+    assert_eq!((topics[0].replication_factor, topics[0].partitions), (1, 4));
+    assert_eq!(topics[0].config["min.insync.replicas"], "1");
+
+    let (topics, _) = shaped("replication_factor = 2", &like);
+    assert_eq!(topics[0].replication_factor, 2, "it says how many");
+    let asked = |replicas| TopicShape {
+        replicas: Some(replicas),
+        ..like.clone()
+    };
+    let (topics, _) = shaped("replication_factor = 2", &asked(3));
+    assert_eq!(topics[0].replication_factor, 3);
+    let (topics, skipped) = shaped("replication_factor = 2", &asked(1));
+    assert!(topics.is_empty());
+    assert_eq!(
+        skipped[0].reasons,
+        ["needs 2 replicas of topic t, and --replication-factor gives 1"]
+    );
 }

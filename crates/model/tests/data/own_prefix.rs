@@ -1,7 +1,7 @@
 //! The prefix of the names that a run creates on a user's cluster.
 
 use model::ids::RunId;
-use model::plan::OwnPrefix;
+use model::plan::{NameMark, OwnPrefix};
 use model::scenario::{Scenario, embedded, parse};
 
 fn scenario(name: &str) -> Scenario {
@@ -10,7 +10,12 @@ fn scenario(name: &str) -> Scenario {
 
 #[test]
 fn a_prefix_tells_run_number_and_scenario() {
-    let prefix = OwnPrefix::new(RunId::new(0xab), 3, &scenario("broker-kill"));
+    let prefix = OwnPrefix::new(
+        &NameMark::default(),
+        RunId::new(0xab),
+        3,
+        &scenario("broker-kill"),
+    );
     assert_eq!(
         prefix.to_string(),
         "ackproof-00000000000000ab-3-broker-kill-"
@@ -27,7 +32,7 @@ fn a_topics_name_stays_within_kafkas_limit() {
     let mut long = scenario("broker-kill");
     long.name = "s".repeat(200);
     long.topics[0].name = "t".repeat(200);
-    let prefix = OwnPrefix::new(RunId::new(7), 123, &long);
+    let prefix = OwnPrefix::new(&NameMark::default(), RunId::new(7), 123, &long);
     assert_eq!(prefix.before(&long.topics[0].name).len(), 249);
     assert_eq!(OwnPrefix::try_from(prefix.to_string()), Ok(prefix));
 }
@@ -45,5 +50,24 @@ fn what_is_no_prefix_of_a_run_is_none() {
         "ackproof-000000000000zzzz-3-x-",
     ] {
         assert!(OwnPrefix::try_from(text.to_owned()).is_err(), "{text}");
+    }
+}
+
+#[test]
+fn names_begin_as_the_user_says() {
+    let scenario = scenario("broker-kill");
+    for mark in ["team-x.", "x", "0000000000000000", "a-1-", "ackproof-"] {
+        let named: NameMark = mark.parse().unwrap();
+        let prefix = OwnPrefix::new(&named, RunId::new(0xab), 3, &scenario);
+        let text = format!("{mark}00000000000000ab-3-broker-kill-");
+        assert_eq!(prefix.to_string(), text);
+        assert_eq!(prefix.mark(), mark);
+        assert!(prefix.is_of(RunId::new(0xab)), "{mark}");
+        assert!(!prefix.is_of(RunId::new(0xac)), "{mark}");
+        assert_eq!(OwnPrefix::try_from(text), Ok(prefix));
+    }
+    let long = "m".repeat(101);
+    for wrong in ["", "a b", "ü", "a/b", &long, "0x0000000000000000-1-"] {
+        assert!(wrong.parse::<NameMark>().is_err(), "{wrong}");
     }
 }

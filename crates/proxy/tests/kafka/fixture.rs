@@ -215,6 +215,7 @@ impl Fixture {
             bootstrap: vec![broker.address.into()],
             listen: any_port(),
             advertised_host: None,
+            security: proxy::ProxySecurity::default(),
         };
         let hear = Arc::new(move |note| log.lock().unwrap().push(note));
         Self {

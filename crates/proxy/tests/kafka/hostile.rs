@@ -157,6 +157,7 @@ async fn answered_with(bytes: Vec<u8>) -> Fixture {
         bootstrap: vec![address.into()],
         listen: any_port(),
         advertised_host: None,
+        security: proxy::ProxySecurity::default(),
     };
     let log = Arc::clone(&fixture.notes);
     let hear = Arc::new(move |note| log.lock().unwrap().push(note));

@@ -45,6 +45,7 @@ impl Site {
             bootstrap: vec![address.into()],
             listen: any_port(),
             advertised_host: None,
+            security: proxy::ProxySecurity::default(),
         };
         let hear = Arc::new(|_| {});
         let proxy = ClusterProxy::start(settings, hear).await.unwrap();

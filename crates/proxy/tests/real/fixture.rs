@@ -56,6 +56,7 @@ impl Site {
             bootstrap: vec![counters[0].addr().into()],
             listen: anywhere,
             advertised_host: None,
+            security: proxy::ProxySecurity::default(),
         };
         let notes = Arc::new(|note| eprintln!("{note:?}"));
         let proxy = ClusterProxy::start(settings, notes).await.unwrap();

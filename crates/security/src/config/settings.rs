@@ -125,6 +125,16 @@ impl Settings {
         Some((key, needed))
     }
 
+    /// What a client of Java takes of it: every key about security that has a value, or that
+    /// is empty to switch something off.
+    pub(super) fn of_security(&self) -> BTreeMap<String, String> {
+        let prefixes = ["security.", "ssl.", "sasl."];
+        let concerns = |key: &str| prefixes.iter().any(|it| key.starts_with(it));
+        let all = self.by_key.iter().filter(|(key, _)| concerns(key));
+        all.map(|(key, property)| (key.clone(), property.value.clone()))
+            .collect()
+    }
+
     /// What must not be shown of it.
     pub(super) fn secrets(&self) -> Secrets {
         let all = self.by_key.iter();

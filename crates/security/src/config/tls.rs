@@ -15,17 +15,18 @@ const STORE_BYTES_MAX: u64 = 16 * 1024 * 1024;
 
 pub(super) struct Tls {
     pub(super) config: ClientConfig,
-    pub(super) has_certificate: bool,
+    /// None for the authorities that this machine trusts.
+    pub(super) trusted: Option<Vec<CertificateDer<'static>>>,
+    pub(super) own: Option<KeyPair>,
     pub(super) checks_host: bool,
 }
 
 pub(super) fn tls(settings: &Settings) -> Result<Tls, ConfigError> {
     let checks_host = checks_host(settings)?;
-    let own = own(settings)?;
-    let has_certificate = own.is_some();
+    let (trusted, own) = (trusted(settings)?, own(settings)?);
     let config = client_config(TlsSettings {
-        trusted: trusted(settings)?,
-        own,
+        trusted: trusted.clone(),
+        own: own.as_ref().map(KeyPair::copy),
         checks_host,
         versions: settings.list("ssl.enabled.protocols"),
         suites: settings.list("ssl.cipher.suites"),
@@ -36,8 +37,27 @@ pub(super) fn tls(settings: &Settings) -> Result<Tls, ConfigError> {
     })?;
     Ok(Tls {
         config,
-        has_certificate,
+        trusted,
+        own,
         checks_host,
+    })
+}
+
+/// TLS that trusts one authority, without a certificate of its own.
+pub(super) fn trusting(authority: &CertificateDer<'static>) -> Result<Tls, String> {
+    let trusted = Some(vec![authority.clone()]);
+    let config = client_config(TlsSettings {
+        trusted: trusted.clone(),
+        own: None,
+        checks_host: true,
+        versions: Vec::new(),
+        suites: Vec::new(),
+    });
+    Ok(Tls {
+        config: config.map_err(|refusal| refusal.problem)?,
+        trusted,
+        own: None,
+        checks_host: true,
     })
 }
 

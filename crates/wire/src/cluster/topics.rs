@@ -14,6 +14,7 @@ use crate::configs::Configs;
 use crate::error::{ApiKey, ErrorCode, Refusal, WireError};
 use crate::list_offsets::OffsetSpec;
 use crate::metadata::{TopicMetadata, Topics};
+use crate::rights::Rights;
 use crate::topics::NewTopic;
 
 impl Cluster {
@@ -101,6 +102,25 @@ impl Cluster {
             let controller = self.reach_controller().await?;
             controller.delete_topics(topics, wait).await
         })
+    }
+
+    /// Whether topics of this name may be deleted, whether or not there is one.
+    ///
+    /// # Errors
+    /// [`WireError`] when no broker can be asked.
+    pub async fn may_delete(&mut self, topic: &TopicName) -> Result<bool, WireError> {
+        retried!(self, self.reach_any().await?.may_delete(topic).await)
+    }
+
+    /// What may be done with topics that are there.
+    ///
+    /// # Errors
+    /// [`WireError`] when no broker can be asked.
+    pub async fn topic_rights(
+        &mut self,
+        topics: &[TopicName],
+    ) -> Result<BTreeMap<TopicName, Rights>, WireError> {
+        retried!(self, self.reach_any().await?.topic_rights(topics).await)
     }
 
     /// A topic's configuration in force.
