@@ -115,7 +115,7 @@ pub(super) const RULES: &[Rule] = &[
                       `scheduled.rebalance.max.delay.ms`, also when it is the only worker and comes back at once.",
         fix: "a delay below the promised recovery",
         source: "KIP-415; Kafka documentation, Connect worker configuration `scheduled.rebalance.max.delay.ms`",
-        shown_by: &[],
+        shown_by: &["worker-kill-rebalance-delay", "worker-kill-no-delay"],
         check: |of, hits| {
             let Some(promised) = of.promise.recovery_s.map(|it| signed(it) * 1000) else {
                 return;
@@ -434,7 +434,7 @@ pub(super) const RULES: &[Rule] = &[
         consequence: "Connectors stand still while it restarts.",
         fix: "two workers or more with one `group.id`",
         source: "Kafka documentation, Running Kafka Connect",
-        shown_by: &["debezium-offset-recovery"],
+        shown_by: &["worker-kill-no-delay"],
         check: |of, hits| {
             let told =
                 |it: &&Component| it.set(fact::IMAGE).is_some() || it.set(fact::REPLICAS).is_some();
