@@ -91,7 +91,6 @@ fn the_reference_pipeline_is_found_to_be_what_it_is() {
         "connect-topics-replication",
         "session-beyond-recovery",
         "wal-unbounded",
-        "worker-lost-for-minutes",
         "debezium-with-known-loss",
         "slot-ahead-unnoticed",
         "client-with-known-loss",

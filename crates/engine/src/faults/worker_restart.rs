@@ -1,5 +1,6 @@
 //! The Connect worker, ended, kept down and started again. It is healed when a task streams
-//! from the slot again: Connect may keep a lost worker's tasks back for minutes.
+//! from the slot again: Connect keeps a lost worker's tasks back until its session
+//! is over.
 
 use std::sync::Arc;
 use std::time::Duration;
