@@ -77,7 +77,7 @@ pub struct Demonstration {
     pub as_expected: bool,
     /// What was seen, in a line.
     pub summary: String,
-    /// The clients it ran with, where they were chosen.
+    /// The clients it ran with, where they were chosen or are what it is about.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub client: Option<String>,
     /// The run's directory.
@@ -237,7 +237,7 @@ fn found_by(rule: &'static rules::Rule, landscape: &Landscape) -> Vec<AuditFindi
             consequence: rule.consequence,
             fix: rule.fix,
             source: rule.source,
-            shown_by: rule.shown_by,
+            shown_by: hit.shown_by.unwrap_or(rule.shown_by),
             client: hit.client,
             state: FindingState::Open,
             demonstrated: BTreeMap::new(),

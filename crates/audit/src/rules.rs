@@ -106,6 +106,8 @@ pub struct Hit {
     pub is_assumed: bool,
     /// The client that a demonstration has to use.
     pub client: Option<crate::product::Software>,
+    /// The scenarios that show it, where they are not all of the rule's.
+    pub shown_by: Option<&'static [&'static str]>,
 }
 
 /// Collects what a rule finds.
@@ -134,6 +136,7 @@ impl Hits {
                 }
             ),
             client: component.software.clone(),
+            shown_by: None,
         };
         self.push(hit)
     }
@@ -155,6 +158,7 @@ impl Hits {
             severity: None,
             is_assumed: false,
             client: component.software.clone(),
+            shown_by: None,
         };
         self.push(hit)
     }
@@ -171,6 +175,12 @@ impl Hit {
     pub(crate) fn and(&mut self, words: impl AsRef<str>) -> &mut Self {
         self.says.push_str("; ");
         self.says.push_str(words.as_ref());
+        self
+    }
+
+    /// Some of the rule's scenarios, where it is about several things.
+    pub(crate) fn shown_by(&mut self, scenarios: &'static [&'static str]) -> &mut Self {
+        self.shown_by = Some(scenarios);
         self
     }
 

@@ -91,12 +91,14 @@ fn the_reference_pipeline_is_found_to_be_what_it_is() {
         "connect-topics-replication",
         "session-beyond-recovery",
         "wal-unbounded",
-        "worker-lost-for-minutes",
         "debezium-with-known-loss",
         "slot-ahead-unnoticed",
         "client-with-known-loss",
     ] {
         assert!(!found(rule).is_empty(), "{rule}: {:#?}", report.findings);
+        // That of KAFKA-19012 would need a full buffer and a half-written request at once.
+        let is_shown = found(rule).iter().all(|it| !it.shown_by.is_empty());
+        assert!(is_shown || rule == "client-with-known-loss", "{rule}");
     }
     assert_eq!(found("connect-topics-replication").len(), 3);
     let place = found("min-isr-1")[0];

@@ -216,6 +216,36 @@ fn scenarios_that_show_findings_are_there() {
     }
 }
 
+/// A rule about several bugs names the scenario of the one that was found.
+#[test]
+fn a_known_bug_is_shown_by_its_own_scenarios() {
+    let shown = |client: &str, text: &str| {
+        let input = InputFile {
+            path: "producer.properties".to_owned(),
+            text: text.to_owned(),
+        };
+        let read = read(&input, Some(&client.parse().unwrap())).unwrap();
+        let report = audit(read.components, read.notes, &Policy::default(), &[], None);
+        let of = report.findings.into_iter();
+        let of = of.filter(|it| it.rule == "client-with-known-loss");
+        of.flat_map(|it| it.shown_by).copied().collect::<Vec<_>>()
+    };
+    let idempotent = "acks=all\nenable.idempotence=true\n";
+    for (client, scenarios) in [
+        ("librdkafka@1.9.2", &["librdkafka-4438"][..]),
+        ("librdkafka@2.2.0", &["librdkafka-4438", "librdkafka-4736"]),
+        ("librdkafka@2.4.0", &["librdkafka-4736"]),
+        ("librdkafka@2.12.1", &["librdkafka-4953"]),
+        ("librdkafka@2.6.0", &[]),
+        ("java@3.9.1", &[]),
+        ("java@4.3.1", &["kafka-14034"]),
+    ] {
+        let mut found = shown(client, idempotent);
+        found.retain(|it| !it.ends_with("-fixed") && !it.ends_with("-in-flight-1"));
+        assert_eq!(found, scenarios, "{client}");
+    }
+}
+
 /// `make schemas` was run since a rule was changed last.
 #[test]
 fn the_reference_of_the_rules_is_up_to_date() {

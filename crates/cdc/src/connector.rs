@@ -98,6 +98,7 @@ mod tests {
                 .map(|(key, value)| ((*key).to_owned(), (*value).to_owned()))
                 .collect(),
             worker_config: Config::new(),
+            database_config: Config::new(),
         }
     }
 

@@ -24,6 +24,18 @@ pub struct SlotStatus {
     pub current_wal_lsn: Lsn,
     /// Whether the database has removed log that the slot needs.
     pub lost: bool,
+    /// How much more log can be written before the database removes what the
+    /// slot needs, in bytes; none where nothing limits it
+    /// (`max_slot_wal_keep_size`), and of a slot that has lost it.
+    pub safe_wal_size: Option<i64>,
+}
+
+impl SlotStatus {
+    /// The log that the slot keeps the database from removing, in bytes.
+    pub fn kept_bytes(&self) -> Option<u64> {
+        let end = self.current_wal_lsn.get();
+        Some(end.saturating_sub(self.restart_lsn?.get()))
+    }
 }
 
 /// The server process that sends a slot's changes to one connection. A task
@@ -53,6 +65,14 @@ pub enum SlotError {
     /// No connection.
     #[error("cannot watch the replication slot")]
     Connect(#[from] DatabaseConnectError),
+    /// The database did not move it.
+    #[error("cannot advance the replication slot {slot}")]
+    Advance {
+        /// The slot's name.
+        slot: String,
+        /// The database's answer.
+        source: tokio_postgres::Error,
+    },
     /// The database refused.
     #[error("cannot read the state of the replication slot {slot}")]
     Read {
@@ -74,7 +94,7 @@ pub struct SlotWatch {
 // appear a moment later, hence the outer join.
 const SELECT: &str = "
     SELECT s.active_pid, r.backend_start, r.state, s.confirmed_flush_lsn, s.restart_lsn,
-           pg_current_wal_lsn(), coalesce(s.wal_status, '') = 'lost'
+           pg_current_wal_lsn(), coalesce(s.wal_status, '') = 'lost', s.safe_wal_size
     FROM pg_replication_slots s LEFT JOIN pg_stat_replication r ON r.pid = s.active_pid
     WHERE s.slot_name = $1";
 
@@ -93,6 +113,17 @@ impl SlotWatch {
             client,
             select,
             slot: slot.to_owned(),
+        })
+    }
+
+    /// Moves the slot to the end of the write-ahead log, as an administrator does
+    /// who makes it anew or frees the disk. Nothing may read it meanwhile.
+    pub async fn advance(&self) -> Result<(), SlotError> {
+        let advance = "SELECT pg_replication_slot_advance($1, pg_current_wal_lsn())";
+        let advanced = self.client.execute(advance, &[&self.slot]).await;
+        advanced.map(drop).map_err(|source| SlotError::Advance {
+            slot: self.slot.clone(),
+            source,
         })
     }
 
@@ -128,5 +159,6 @@ fn slot_status(row: &Row) -> Result<SlotStatus, tokio_postgres::Error> {
         restart_lsn: row.try_get::<_, Option<PgLsn>>(4)?.map(lsn),
         current_wal_lsn: lsn(row.try_get(5)?),
         lost: row.try_get(6)?,
+        safe_wal_size: row.try_get(7)?,
     })
 }

@@ -51,6 +51,7 @@ fn form(config: &[(&str, &str)]) -> Form {
             .map(|(key, value)| ((*key).to_owned(), (*value).to_owned()))
             .collect(),
         worker_config: model::scenario::Config::new(),
+        database_config: model::scenario::Config::new(),
     })
 }
 

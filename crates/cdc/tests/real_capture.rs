@@ -308,6 +308,7 @@ async fn every_change_comes_out_across_a_restart_and_matches_the_tables() {
         debezium: None,
         config: Config::from([("poll.interval.ms".to_owned(), "10".to_owned())]),
         worker_config: Config::new(),
+        database_config: Config::new(),
     };
     let watch = SlotWatch::connect(&database, &capture.slot).await.unwrap();
     assert_eq!(watch.state().await.unwrap(), None);

@@ -98,6 +98,7 @@ fn what_runs(page: &mut Page, scenario: &Scenario) {
 fn what_captures(page: &mut Page, capture: &Capture) {
     page.item(&words::database().to_string());
     settings(page, &capture.worker_config);
+    settings(page, &capture.database_config);
     page.item(&words::connector(capture).to_string());
     settings(page, &capture.config);
     for setting in Form::of(capture).settings {

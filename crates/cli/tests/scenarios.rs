@@ -180,6 +180,12 @@ claim = "no-row-missing"
             ),
         ),
         ("connector", capture.to_owned()),
+        (
+            "worker",
+            capture
+                .replace("connector-restart", "worker-restart")
+                .replace("tasks = \"left\"", "signal = \"kill\"\ndown_ms = 300"),
+        ),
         ("full", fault("disk-full", "topic = \"t\"\nfor_ms = 600")),
         ("answer", proxied("answer-lost", &one_request)),
         (

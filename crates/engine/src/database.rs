@@ -188,6 +188,11 @@ impl Database {
         Ok(self.slot.state().await?)
     }
 
+    /// Moves the slot to the end of the write-ahead log.
+    pub(crate) async fn advance_slot(&self) -> Result<(), EngineError> {
+        Ok(self.slot.advance().await?)
+    }
+
     /// Up to where the connector has told of everything; 0 where that is not
     /// known.
     fn confirmed(&self, slot: Option<&slot::SlotStatus>) -> Lsn {

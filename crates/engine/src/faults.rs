@@ -90,6 +90,7 @@ catalogue! {
     ConsumerPause consumer_pause
     ConsumerZombie consumer_zombie
     ConnectorRestart connector_restart
+    WorkerRestart worker_restart
     Command command
 }
 

@@ -108,6 +108,7 @@ mod tests {
     fn without_a_capture_only_what_hangs_on_it_never_comes() {
         let fault = |after| Fault {
             kind: FaultKind::ConnectorRestart(ConnectorRestart {
+                slot: model::scenario::SlotWhileDown::Kept,
                 down_ms: 0,
                 tasks: RestartTasks::Included,
             }),

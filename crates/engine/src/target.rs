@@ -88,6 +88,7 @@ impl Target {
         spec.secrets = plan.scenario.secrets();
         spec.cdc = plan.scenario.capture.as_ref().map(|capture| CdcSpec {
             worker_config: capture.worker_config.plain(),
+            database_config: capture.database_config.plain(),
             ..CdcSpec::default()
         });
         let numbers = 1..=topology.brokers;

@@ -48,7 +48,9 @@ pub enum Wait {
     EmptyGroup,
     /// The replication connection to change after a connector's restart.
     Reconnect,
-    /// The same, where no task is restarted: nothing should change.
+    /// A task to stream again after its worker was lost and came back.
+    TakenUp,
+    /// The replication connection where no task is restarted: nothing should change.
     Unchanged,
     /// Connect to report as running what streams already.
     Settled,
@@ -114,7 +116,7 @@ impl fmt::Display for Then {
 
 impl Wait {
     /// All of them, in the order of a run.
-    pub const ALL: [Self; 30] = [
+    pub const ALL: [Self; 31] = [
         Self::Reach,
         Self::Ready,
         Self::Streaming,
@@ -131,6 +133,7 @@ impl Wait {
         Self::Refusal,
         Self::EmptyGroup,
         Self::Reconnect,
+        Self::TakenUp,
         Self::Unchanged,
         Self::Settled,
         Self::Faults,
@@ -167,6 +170,7 @@ impl Wait {
             Self::Refusal => "the brokers to refuse a zombie",
             Self::EmptyGroup => "the deletion of a group's offsets",
             Self::Reconnect => "a restarted task to connect again",
+            Self::TakenUp => "a task of a worker that was lost to stream again",
             Self::Unchanged => "the connection to change where no task was restarted",
             Self::Settled => "Connect to report as running what streams already",
             Self::Leaving => "a client to leave on SIGTERM",
@@ -203,6 +207,7 @@ impl Wait {
             Self::Answer => fixed(2),
             Self::Exporter => fixed(90),
             Self::Ready | Self::Replacement => fixed(120),
+            Self::TakenUp => fixed(150),
             Self::Unchanged | Self::Confirmed => fixed(3),
             Self::Leaving => fixed(15),
             Self::Captured | Self::GroupEnd | Self::GroupCommit => {
@@ -228,7 +233,8 @@ impl Wait {
             | Self::Answer
             | Self::MemberTakeover
             | Self::Refusal
-            | Self::Reconnect => Then::GoesOn("the fault does not land, or is not healed"),
+            | Self::Reconnect
+            | Self::TakenUp => Then::GoesOn("the fault does not land, or is not healed"),
             Self::BrokerEnd | Self::Leaving => {
                 Then::GoesOn("it is killed, and the evidence says so")
             }

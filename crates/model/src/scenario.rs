@@ -495,6 +495,10 @@ pub struct Capture {
     /// strings.
     #[serde(default)]
     pub worker_config: Config,
+    /// Configuration of the PostgreSQL server (`postgresql.conf`) on top of the
+    /// defaults. Values are strings.
+    #[serde(default)]
+    pub database_config: Config,
 }
 
 /// The tables of the capture scenarios, in the order in which they are made.
@@ -607,7 +611,13 @@ impl Scenario {
         let quotas = self.quotas.iter().map(|quota| &quota.config);
         let producers = self.producers.iter().map(|producer| &producer.config);
         let capture = self.capture.iter();
-        let capture = capture.flat_map(|capture| [&capture.config, &capture.worker_config]);
+        let capture = capture.flat_map(|capture| {
+            [
+                &capture.config,
+                &capture.worker_config,
+                &capture.database_config,
+            ]
+        });
         let alike = std::iter::once(&self.topology.config)
             .chain(topics)
             .chain(quotas)

@@ -144,6 +144,9 @@ pub(crate) fn of_scenario(scenario: &Scenario) -> BTreeMap<String, Config> {
         }
     };
     add(String::from("brokers"), &scenario.topology.config);
+    let features = scenario.topology.features.iter();
+    let features = features.map(|(name, level)| (name.clone(), level.to_string()));
+    add(String::from("features"), &features.collect());
     for topic in &scenario.topics {
         add(format!("topic {}", topic.name), &topic.config);
     }
@@ -161,6 +164,7 @@ pub(crate) fn of_scenario(scenario: &Scenario) -> BTreeMap<String, Config> {
     if let Some(capture) = &scenario.capture {
         add(format!("connector {}", capture.connector), &capture.config);
         add(String::from("Connect worker"), &capture.worker_config);
+        add(String::from("PostgreSQL"), &capture.database_config);
     }
     all
 }

@@ -120,6 +120,8 @@ pub struct StackSpec {
 pub struct CdcSpec {
     /// Worker settings in Connect's names; they win over ours.
     pub worker_config: BTreeMap<String, String>,
+    /// Settings of the PostgreSQL server; they win over ours.
+    pub database_config: BTreeMap<String, String>,
     /// The port of Connect's REST interface; any, if none is given.
     pub connect_port: Option<ReservedPort>,
     /// The port of PostgreSQL; any, if none is given.
@@ -352,6 +354,7 @@ async fn begin_cdc(
     starting: &mut Starting,
 ) -> Result<Cdc, StackError> {
     let postgres_port = cdc.postgres_port.take();
+    let database_config = std::mem::take(&mut cdc.database_config);
     let files = artefacts.cdc.as_ref().ok_or(StackError::NoCdcArtefacts)?;
     let jvm = connect_jvm(artefacts, java, spec, layout);
     let plugins = &files.debezium.path;
@@ -362,7 +365,8 @@ async fn begin_cdc(
 
     let log = layout.log("postgresql");
     let port = postgres_port.map_or_else(ReservedPort::take, Ok)?;
-    let postgres = Postgres::prepare(&files.postgres, &layout.dir, &log, port).await?;
+    let postgres =
+        Postgres::prepare(&files.postgres, &layout.dir, &log, port, &database_config).await?;
     let postgres = Arc::new(postgres);
     let postgres_there = Arc::clone(&postgres);
     starting.spawn(async move { start(postgres_there.service()).await });

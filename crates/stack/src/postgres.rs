@@ -3,6 +3,7 @@
 //! It refuses to run as root: as root, it is run as an unprivileged user, with
 //! its data where that user can get to. Knows no SQL beyond making a database.
 
+use std::collections::BTreeMap;
 use std::fs;
 use std::io::{self, Write as _};
 use std::net::SocketAddr;
@@ -105,6 +106,7 @@ impl Postgres {
         dir: &Path,
         log: &Path,
         port: ReservedPort,
+        overrides: &BTreeMap<String, String>,
     ) -> Result<Self, PostgresError> {
         let home = Home::create(dir)?;
         let programs = server.path.join("bin");
@@ -126,7 +128,7 @@ impl Postgres {
             "--no-instructions",
         ]);
         initdb.run("").await?;
-        home.configure(port.number())?;
+        home.configure(port.number(), overrides)?;
         let mut single = run("postgres");
         single.spec = single.spec.args(["--single", "-F", "-D"]);
         single.spec = single.spec.arg(&home.data_dir).arg("postgres");
@@ -232,17 +234,31 @@ impl Home {
         })
     }
 
-    fn configure(&self, port: u16) -> Result<(), PostgresError> {
+    fn configure(
+        &self,
+        port: u16,
+        overrides: &BTreeMap<String, String>,
+    ) -> Result<(), PostgresError> {
         let path = self.data_dir.join("postgresql.conf");
         fs::File::options()
             .append(true)
             .open(&path)
-            .and_then(|mut file| file.write_all(settings(port).as_bytes()))
+            .and_then(|mut file| file.write_all(settings(port, overrides).as_bytes()))
             .map_err(|source| PostgresError::Io { path, source })
     }
 }
 
-fn settings(port: u16) -> String {
+/// Of a key that stands twice the last is in force.
+fn settings(port: u16, overrides: &BTreeMap<String, String>) -> String {
+    let overrides = overrides.iter().map(|(key, value)| {
+        let quoted = value.replace('\\', "\\\\").replace('\'', "''");
+        format!("{key} = '{quoted}'\n")
+    });
+    let ours = ours(port);
+    overrides.fold(ours, |all, line| all + &line)
+}
+
+fn ours(port: u16) -> String {
     format!(
         "
 # Written by ackproof.

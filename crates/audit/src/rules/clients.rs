@@ -3,55 +3,153 @@
 
 use super::Confidence::{Certain, Possible};
 use super::Rule;
-use super::Severity::{Error, Note, Warning};
+use super::Severity::{self, Error, Note, Warning};
 use crate::component::{Component, Kind};
 use crate::landscape::Effective;
 use crate::product::Product;
+use crate::version::Version;
 
-/// A published bug that loses, doubles or misplaces records.
+/// A published bug of a client: it loses, doubles, misplaces or refuses records.
 struct Bug {
     name: &'static str,
     product: Product,
     kinds: &'static [Kind],
     /// From the first on, before the end.
     spans: &'static [(&'static str, &'static str)],
+    /// Which configurations meet it.
+    meets: fn(&Component) -> bool,
+    severity: Severity,
     what: &'static str,
+    /// The release that has it, and its twin.
+    shown_by: &'static [&'static str],
 }
 
 const CLIENT: &[Kind] = &[Kind::Producer, Kind::Client];
+const PRODUCER: &[Kind] = &[Kind::Producer];
 
-const BUGS: [Bug; 3] = [
+/// The scenarios of all bugs below.
+const SHOWN: &[&str] = &[
+    "librdkafka-3020",
+    "librdkafka-3020-fixed",
+    "librdkafka-4438",
+    "librdkafka-4438-fixed",
+    "librdkafka-4736",
+    "librdkafka-4736-fixed",
+    "librdkafka-4953",
+    "librdkafka-4953-in-flight-1",
+    "kafka-14034",
+];
+
+/// Those of which no release is free stand last. They are notes, and of the versions in which
+/// they were seen.
+const BUGS: [Bug; 8] = [
     Bug {
         name: "KAFKA-19012 (CVE-2026-35554)",
         product: Product::Java,
         kinds: CLIENT,
         spans: &[("2.8.0", "3.9.2"), ("4.0.0", "4.0.2"), ("4.1.0", "4.1.2")],
+        meets: |_| true,
+        severity: Error,
         what: "an expired batch may end up on another topic; fixed in 3.9.2, 4.0.2, 4.1.2",
+        shown_by: &[],
     },
     Bug {
         name: "twmb/franz-go#1217",
         product: Product::FranzGo,
         kinds: CLIENT,
         spans: &[("1.0.0", "1.20.7")],
+        meets: |_| true,
+        severity: Error,
         what: "a record that follows a cancelled one is taken for its duplicate and lost; fixed in 1.20.7",
+        shown_by: &[],
     },
     Bug {
         name: "librdkafka#4447",
         product: Product::Librdkafka,
         kinds: &[Kind::Consumer],
         spans: &[("2.1.0", "2.3.0")],
+        meets: |_| true,
+        severity: Error,
         what: "a leader that cannot be resolved resets the position; fixed in 2.3.0",
+        shown_by: &[],
+    },
+    Bug {
+        name: "librdkafka#3020",
+        product: Product::Librdkafka,
+        kinds: &[Kind::Consumer],
+        spans: &[("1.2.0", "1.5.3")],
+        meets: |it| {
+            it.value("isolation.level")
+                .is_some_and(|level| level.is("read_committed"))
+        },
+        severity: Warning,
+        what: "compressed records of aborted transactions are read; fixed in 1.5.3",
+        shown_by: &["librdkafka-3020", "librdkafka-3020-fixed"],
+    },
+    Bug {
+        name: "librdkafka#4438",
+        product: Product::Librdkafka,
+        kinds: PRODUCER,
+        spans: &[("1.0.0", "2.3.0")],
+        meets: is_idempotent,
+        severity: Warning,
+        what: "one request that times out before it is written ends an idempotent producer: it \
+               refuses all later records; fixed in 2.3.0",
+        shown_by: &["librdkafka-4438", "librdkafka-4438-fixed"],
+    },
+    Bug {
+        name: "librdkafka#4736",
+        product: Product::Librdkafka,
+        kinds: PRODUCER,
+        spans: &[("2.2.0", "2.5.0")],
+        meets: is_idempotent,
+        severity: Warning,
+        what: "a large batch that is sent again ends an idempotent producer: it refuses all later \
+               records; fixed in 2.5.0",
+        shown_by: &["librdkafka-4736", "librdkafka-4736-fixed"],
+    },
+    Bug {
+        name: "librdkafka#4953",
+        product: Product::Librdkafka,
+        kinds: PRODUCER,
+        spans: &[("2.12.1", "2.16.1")],
+        meets: |it| is_idempotent(it) && has_several_in_flight(it),
+        severity: Note,
+        what: "an idempotent producer stores a batch twice when another partition's leader moves; \
+               no release has a fix, max.in.flight.requests.per.connection=1 avoids it",
+        shown_by: &["librdkafka-4953", "librdkafka-4953-in-flight-1"],
+    },
+    Bug {
+        name: "KAFKA-14034",
+        product: Product::Java,
+        kinds: PRODUCER,
+        spans: &[("4.3.1", "4.3.2")],
+        meets: |it| is_idempotent(it) && has_several_in_flight(it),
+        severity: Note,
+        what: "an idempotent producer stores a batch twice when the one behind it fails for good; \
+               no release has a fix",
+        shown_by: &["kafka-14034"],
     },
 ];
 
 fn is_affected(component: &Component, bug: &Bug) -> bool {
+    let is_old = |version: &Version| {
+        let mut spans = bug.spans.iter();
+        spans.any(|(first, end)| version.is_between(first, end))
+    };
     component.is(bug.product)
         && bug.kinds.contains(&component.kind)
-        && component.version().is_some_and(|it| {
-            bug.spans
-                .iter()
-                .any(|(first, end)| it.is_between(first, end))
-        })
+        && component.version().is_some_and(is_old)
+        && (bug.meets)(component)
+}
+
+fn is_idempotent(component: &Component) -> bool {
+    matches!(component.idempotence(), Some((true, _)))
+}
+
+fn has_several_in_flight(component: &Component) -> bool {
+    let in_flight = component.value("max.in.flight.requests.per.connection");
+    !in_flight.is_some_and(|it| it.is("1"))
 }
 
 pub(super) const RULES: &[Rule] = &[
@@ -59,11 +157,13 @@ pub(super) const RULES: &[Rule] = &[
         id: "client-with-known-loss",
         severity: Error,
         confidence: Certain,
-        title: "this version of the client has a published bug that loses records",
-        consequence: "See the bug; the client acknowledges and loses, or misplaces, in the circumstances that it names.",
+        title: "this version of the client has a published bug that loses, doubles or refuses records",
+        consequence: "See the bug; the client loses, misplaces, doubles or refuses records in the circumstances that it \
+                      names.",
         fix: "the version that has the fix",
-        source: "KAFKA-19012 (CVE-2026-35554); twmb/franz-go#1217; confluentinc/librdkafka#4447",
-        shown_by: &[],
+        source: "KAFKA-19012 (CVE-2026-35554); KAFKA-14034; twmb/franz-go#1217; confluentinc/librdkafka#3020, #4438, \
+                 #4447, #4736, #4953",
+        shown_by: SHOWN,
         check: |of, hits| {
             for it in &of.components {
                 for bug in BUGS.iter().filter(|bug| is_affected(it, bug)) {
@@ -74,7 +174,9 @@ pub(super) const RULES: &[Rule] = &[
                             bug.name,
                             bug.what
                         );
-                        hits.on(it, "version", says);
+                        hits.on(it, "version", says)
+                            .as_severe(bug.severity)
+                            .shown_by(bug.shown_by);
                     }
                 }
             }
@@ -285,4 +387,15 @@ fn short(name: &str) -> String {
         .unwrap_or_default()
         .to_ascii_lowercase();
     last.trim_end_matches("assignor").replace('-', "")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_rule_names_the_scenarios_of_its_bugs() {
+        let of_bugs: Vec<&str> = BUGS.iter().flat_map(|bug| bug.shown_by).copied().collect();
+        assert_eq!(of_bugs, SHOWN);
+    }
 }

@@ -4,7 +4,7 @@ use super::Confidence::{Certain, Possible};
 use super::Severity::{Error, Note, Warning};
 use super::{Rule, duration_ms, signed};
 use crate::component::{Component, Kind, fact};
-use crate::landscape::{Effective, is_all};
+use crate::landscape::{Effective, Landscape, is_all};
 
 /// The settings of a producer that a worker or a connector puts in place of Connect's own.
 fn overrides<'a>(
@@ -111,8 +111,8 @@ pub(super) const RULES: &[Rule] = &[
         severity: Warning,
         confidence: Certain,
         title: "after a kill nothing runs until the rebalance delay is over",
-        consequence: "The tasks of a worker that is lost wait until its session is over and then for \
-                      `scheduled.rebalance.max.delay.ms`, also when it is the only worker and comes back at once.",
+        consequence: "The tasks of a worker that is lost wait until its session is over and then, where another one \
+                      is left to lead the group, for `scheduled.rebalance.max.delay.ms`.",
         fix: "a delay below the promised recovery",
         source: "KIP-415; Kafka documentation, Connect worker configuration `scheduled.rebalance.max.delay.ms`",
         shown_by: &[],
@@ -120,6 +120,10 @@ pub(super) const RULES: &[Rule] = &[
             let Some(promised) = of.promise.recovery_s.map(|it| signed(it) * 1000) else {
                 return;
             };
+            // One that comes back is a new leader, and waits for the session only.
+            if told_workers(of) == 1 {
+                return;
+            }
             for it in of
                 .workers()
                 .filter(|it| it.set("offset.storage.file.filename").is_none())
@@ -434,20 +438,23 @@ pub(super) const RULES: &[Rule] = &[
         consequence: "Connectors stand still while it restarts.",
         fix: "two workers or more with one `group.id`",
         source: "Kafka documentation, Running Kafka Connect",
-        shown_by: &["debezium-offset-recovery"],
+        shown_by: &["worker-kill"],
         check: |of, hits| {
-            let told =
-                |it: &&Component| it.set(fact::IMAGE).is_some() || it.set(fact::REPLICAS).is_some();
-            let count: u32 = of
-                .workers()
-                .filter(told)
-                .map(|it| crate::read::replicas(it).unwrap_or(1))
-                .sum();
-            if count == 1
-                && let Some(it) = of.workers().find(told)
+            if told_workers(of) == 1
+                && let Some(it) = of.workers().find(is_told)
             {
                 hits.on(it, "replicas", "1 worker");
             }
         },
     },
 ];
+
+/// Whether a file tells how many workers there are of a kind.
+fn is_told(worker: &&Component) -> bool {
+    worker.set(fact::IMAGE).is_some() || worker.set(fact::REPLICAS).is_some()
+}
+
+fn told_workers(of: &Landscape) -> u32 {
+    let told = of.workers().filter(is_told);
+    told.map(|it| crate::read::replicas(it).unwrap_or(1)).sum()
+}

@@ -46,7 +46,7 @@ pub(super) const RULES: &[Rule] = &[
         fix: "`offset.mismatch.strategy=trust_offset` (Debezium 3.4 and later), or \
               `internal.slot.seek.to.known.offset.on.start=true` before",
         source: "Debezium documentation, PostgreSQL connector, `offset.mismatch.strategy`; DBZ-9688",
-        shown_by: &[],
+        shown_by: &["slot-advanced", "slot-kept"],
         check: |of, hits| {
             let server = of.postgres();
             for it in of.captures() {

@@ -63,7 +63,7 @@ pub(super) const RULES: &[Rule] = &[
                       stopped for long stops the database.",
         fix: "`max_slot_wal_keep_size`, and an alert on the slot's lag",
         source: "PostgreSQL documentation, `max_slot_wal_keep_size`",
-        shown_by: &[],
+        shown_by: &["slot-wal-unbounded", "slot-wal-bounded"],
         check: |of, hits| {
             for it in databases(of).filter(|it| is_whole(it)) {
                 if let Some(none) = it.value("max_slot_wal_keep_size").filter(|it| it.is("-1")) {
@@ -81,7 +81,7 @@ pub(super) const RULES: &[Rule] = &[
                       changes: only a new snapshot helps.",
         fix: "a larger `max_slot_wal_keep_size`",
         source: "PostgreSQL documentation, `max_slot_wal_keep_size`",
-        shown_by: &[],
+        shown_by: &["slot-wal-bounded", "slot-wal-unbounded"],
         check: |of, hits| {
             let (Some(rate), Some(pause)) = (of.promise.wal_bytes_per_s, of.promise.pause_h) else {
                 return;

@@ -102,7 +102,7 @@ pub(super) async fn start_again(
 
 /// Whether a JVM, which turns SIGTERM into an exit of its own, ended so.
 /// (128 + 15: the convention of shells, which the JVM follows.)
-fn ended_by(signal: EndSignal, exit: Exit) -> bool {
+pub(super) fn ended_by(signal: EndSignal, exit: Exit) -> bool {
     match signal {
         EndSignal::Term => matches!(exit, Exit::Code(0 | 143) | Exit::Signal(15)),
         EndSignal::Kill => exit == Exit::Signal(9),

@@ -4,7 +4,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use cdc::slot::SlotStatus;
-use model::scenario::{ConnectorRestart, RestartTasks};
+use model::ids::Lsn;
+use model::scenario::{ConnectorRestart, RestartTasks, SlotWhileDown};
 use stack::connect::{Connect, RestartScope};
 use tokio::time::Instant;
 
@@ -26,6 +27,7 @@ pub(super) struct Restarting {
     tasks: RestartTasks,
     /// When one that is stopped is resumed.
     until: Option<Instant>,
+    while_down: SlotWhileDown,
 }
 
 impl Breakable for ConnectorRestart {
@@ -56,6 +58,7 @@ impl Breakable for ConnectorRestart {
             before,
             tasks,
             until: None,
+            while_down: SlotWhileDown::Kept,
         })
     }
 }
@@ -89,6 +92,7 @@ async fn stop(
         before,
         tasks: fault.tasks,
         until: Some(Instant::now() + Duration::from_millis(fault.down_ms)),
+        while_down: fault.slot,
     })
 }
 
@@ -109,6 +113,12 @@ impl Broken for Restarting {
                     sender_of(now.as_ref())
                 ),
             );
+            if let Some(now) = &now {
+                proof.after("the slot kept the write-ahead log", !now.lost, kept(now));
+            }
+            if self.while_down == SlotWhileDown::Advanced {
+                advance(context, database, proof).await?;
+            }
             return Ok(());
         }
         let wait = match self.tasks {
@@ -187,21 +197,60 @@ impl Broken for Restarting {
     }
 }
 
+/// Moves the slot to the end of the log: what was committed since the connector was stopped
+/// lies before it.
+async fn advance(context: &FaultContext<'_>, database: &Database, proof: &mut Proof) -> Result<()> {
+    let before = database.slot().await?;
+    if context.effect.is_real() {
+        database.advance_slot().await?;
+    }
+    let after = database.slot().await?;
+    let position = |of: Option<&SlotStatus>| of.and_then(|it| it.confirmed_flush_lsn);
+    let (from, to) = (position(before.as_ref()), position(after.as_ref()));
+    let end = before.as_ref().map(|it| it.current_wal_lsn);
+    let shown = |of: Option<Lsn>| {
+        let words = |lsn: Lsn| format!("{:X}/{:X}", lsn.get() >> 32, lsn.get() & 0xffff_ffff);
+        of.map_or_else(|| "nothing".to_owned(), words)
+    };
+    proof.add(
+        "the slot's position is the end of the log",
+        to > from && to >= end,
+        format!("from {} to {}", shown(from), shown(to)),
+    );
+    Ok(())
+}
+
+/// How much log a slot keeps, and what limits that.
+fn kept(slot: &SlotStatus) -> String {
+    const MEBIBYTE: u64 = 1 << 20;
+    if slot.lost {
+        return "PostgreSQL has removed log that it needs (max_slot_wal_keep_size)".to_owned();
+    }
+    let kept = slot.kept_bytes().unwrap_or_default().div_ceil(MEBIBYTE);
+    match slot.safe_wal_size {
+        Some(left) => {
+            let left = u64::try_from(left).unwrap_or_default() / MEBIBYTE;
+            format!("{kept} MiB, and {left} MiB more until it is removed")
+        }
+        None => format!("{kept} MiB, and nothing limits it (max_slot_wal_keep_size=-1)"),
+    }
+}
+
 /// The server process behind the replication connection, if there is one.
-fn pid(slot: Option<&SlotStatus>) -> Option<i32> {
+pub(super) fn pid(slot: Option<&SlotStatus>) -> Option<i32> {
     let walsender = slot?.walsender.as_ref()?;
     Some(walsender.pid)
 }
 
-fn sender_of(slot: Option<&SlotStatus>) -> String {
+pub(super) fn sender_of(slot: Option<&SlotStatus>) -> String {
     pid(slot).map_or_else(|| "no process".to_owned(), |pid| format!("process {pid}"))
 }
 
-fn database<'s>(context: &FaultContext<'s>) -> Result<&'s Database> {
+pub(super) fn database<'s>(context: &FaultContext<'s>) -> Result<&'s Database> {
     context.database.ok_or_else(|| lacking("database"))
 }
 
-fn lacking(what: &str) -> EngineError {
+pub(super) fn lacking(what: &str) -> EngineError {
     EngineError::Lacking {
         what: what.to_owned(),
     }

@@ -144,6 +144,7 @@ pause_ms = 1
 effect = "real"
 signal = "kill"
 down_ms = 1
+slot = "kept"
 for_ms = 2
 late_ms = 1
 topic = "orders"

@@ -45,7 +45,7 @@ fn table(rows: &Table) -> Markup {
     html! {
         div.scroll tabindex="0" role="group" aria-label="Table" {
             table {
-                thead { tr { @for cell in rows.head() { th scope="col" { (inline(cell)) } } } }
+                thead { tr { @for cell in rows.head() { th { (inline(cell)) } } } }
                 tbody {
                     @for row in rows.rows() {
                         tr { @for cell in row { td { (inline(cell)) } } }

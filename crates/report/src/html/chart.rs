@@ -1,4 +1,6 @@
-//! Axes: from values to places in a drawing, and round values to mark on them.
+//! Axes: from values to places in a drawing, and round values to mark on them; lines in steps.
+
+use std::fmt::Write as _;
 
 /// A stretch of values, drawn on a stretch of the drawing.
 #[derive(Clone, Copy, Debug)]
@@ -32,6 +34,44 @@ impl Scale {
         let step = round_step(self.to.saturating_sub(self.from), most);
         let first = self.from.div_ceil(step);
         (first..=self.to / step).map(|at| at * step).collect()
+    }
+}
+
+/// A line in steps, as the data of an SVG path. Distances are shorter than places, and a page
+/// has thousands of steps.
+#[derive(Debug, Default)]
+pub(super) struct Path {
+    data: String,
+    x: u64,
+    y: u64,
+}
+
+impl Path {
+    /// Begins, or goes on behind a gap.
+    pub(super) fn begin(&mut self, x: u64, y: u64) {
+        let _ = write!(self.data, "M{x} {y}");
+        (self.x, self.y) = (x, y);
+    }
+
+    /// Along to a place.
+    pub(super) fn to(&mut self, x: u64) {
+        if x != self.x {
+            let _ = write!(self.data, "h{}", x.cast_signed() - self.x.cast_signed());
+            self.x = x;
+        }
+    }
+
+    /// Along to a place, and there to another value.
+    pub(super) fn step(&mut self, x: u64, y: u64) {
+        self.to(x);
+        let _ = write!(self.data, "v{}", y.cast_signed() - self.y.cast_signed());
+        self.y = y;
+    }
+
+    /// Along to its end.
+    pub(super) fn end(mut self, x: u64) -> String {
+        self.to(x);
+        self.data
     }
 }
 

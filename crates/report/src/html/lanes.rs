@@ -22,7 +22,7 @@ const OBSERVER: &str = "observer";
 
 /// `of_rows` says that the operations are about rows, which the observer reads in the
 /// database and in the topics.
-pub(super) fn figure(id: &str, example: &Example, of_rows: bool) -> Markup {
+pub(super) fn figure(example: &Example, of_rows: bool) -> Markup {
     let operations = &example.operations;
     let shown = &operations[..operations.len().min(OPERATIONS_MAX)];
     let lanes = lanes(shown, of_rows);
@@ -33,33 +33,36 @@ pub(super) fn figure(id: &str, example: &Example, of_rows: bool) -> Markup {
         TOP + LANE / 2 + LANE * at as u64
     };
     let x = |number: u64| LEFT + step / 2 + step * (number - 1);
+    let rails = lanes.iter();
+    let rails = rails.map(|lane| format!("M{LEFT} {}H{}", y(lane), WIDTH - RIGHT));
+    let rails: String = rails.collect();
+    let numbered = || shown.iter().zip(1u64..);
+    let messages = numbered().filter_map(|(operation, number)| {
+        let server = server(&operation.actor, of_rows)?;
+        Some(format!(
+            "M{} {}V{}",
+            x(number),
+            y(&operation.actor),
+            y(server)
+        ))
+    });
+    let messages: String = messages.collect();
     html! {
         figure.lanes {
             div.scroll tabindex="0" role="group" aria-label="Operations on lanes" {
-                svg viewBox=(format!("0 0 {WIDTH} {height}")) role="img" aria-labelledby=(id) {
-                    title id=(id) {
-                        "The operations that prove it, in order; the list below says the same"
-                    }
-                    @for lane in &lanes {
-                        text.lane-name x=(LEFT - 12) y=(y(lane) + 4) text-anchor="end" {
-                            (shortened(lane))
+                svg viewBox=(format!("0 0 {WIDTH} {height}")) role="img"
+                    aria-label="The operations that prove it, in order, as in the list below" {
+                    path.lane d=(rails) {}
+                    path.message d=(messages) {}
+                    g.lane-names {
+                        @for lane in &lanes {
+                            text x=(LEFT - 12) y=(y(lane) + 4) { (shortened(lane)) }
                         }
-                        path.lane d=(format!("M{LEFT} {}H{}", y(lane), WIDTH - RIGHT)) {}
                     }
-                    @for (operation, number) in shown.iter().zip(1u64..) {
-                        g {
-                            title { (operation.operation) }
-                            @if let Some(server) = server(&operation.actor, of_rows) {
-                                path.message d=(format!("M{} {}V{}", x(number), y(&operation.actor), y(server))) {}
-                            }
-                            circle.operation cx=(x(number)) cy=(y(&operation.actor)) r="11" {}
-                            text.number x=(x(number)) y=(y(&operation.actor) + 4) text-anchor="middle" {
-                                (number)
-                            }
-                            text.tick x=(x(number)) y=(height - 6) text-anchor="middle" {
-                                (moment(operation))
-                            }
-                        }
+                    @for (operation, number) in numbered() {
+                        circle cx=(x(number)) cy=(y(&operation.actor)) r="11" {}
+                        text.number x=(x(number)) y=(y(&operation.actor) + 4) { (number) }
+                        text.tick x=(x(number)) y=(height - 6) { (moment(operation)) }
                     }
                 }
             }

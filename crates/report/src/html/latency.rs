@@ -8,7 +8,7 @@ use maud::{Markup, html};
 use model::course::{Course, IntervalLatency, LatencySeries, Span};
 use model::verdict::{Latency, ScenarioVerdict};
 
-use super::chart::Scale;
+use super::chart::{Path, Scale};
 use crate::units::{duration_ms, duration_us};
 
 /// Below a hundredth of a millisecond nothing is told apart.
@@ -22,7 +22,7 @@ type Step = (u64, u64, u64);
 
 /// A curve with its words in the legend.
 pub(super) struct Curve {
-    pub(super) class: String,
+    pub(super) colour: String,
     pub(super) name: String,
     steps: Vec<Step>,
 }
@@ -85,7 +85,7 @@ fn by_interval(unit: &'static str, series: &[&LatencySeries], interval_ms: u64) 
                 Some((from, from + interval_ms, figure(value.as_ref()?)))
             });
             Curve {
-                class: class_of(one.of, group * count + at),
+                colour: colour_of(one.of, group * count + at),
                 name: format!("{}: {percentile}", named(one)),
                 steps: steps.collect(),
             }
@@ -120,7 +120,7 @@ fn by_phase(outcome: &ScenarioVerdict, from: u64, to: u64) -> Option<Panel> {
             let steps = known.iter();
             let steps = steps.map(|(from, to, latency)| (*from, *to, figure(latency)));
             Curve {
-                class: class_of(Span::SentToAcknowledged, at),
+                colour: colour_of(Span::SentToAcknowledged, at),
                 name: format!(
                     "{ACKNOWLEDGEMENT} before, during and after the faults: {percentile}"
                 ),
@@ -144,12 +144,12 @@ fn named(series: &LatencySeries) -> String {
     }
 }
 
-fn class_of(of: Span, nth: usize) -> String {
+fn colour_of(of: Span, nth: usize) -> String {
     let colour = match of {
         Span::SentToAcknowledged => "latency",
         Span::SentToProcessed | Span::CommittedToProcessed => "processed",
     };
-    format!("line {colour} n{}", nth.min(3))
+    format!("{colour} n{}", nth.min(3))
 }
 
 impl Panel {
@@ -169,7 +169,7 @@ impl Panel {
             (grid(&ticks))
             text.unit x=(time.start) y=(top - 6) { (self.unit) " (each line ten times the last)" }
             @for curve in &self.curves {
-                path class=(curve.class) d=(curve.path(time, values)) {}
+                path class={ "line " (curve.colour) } d=(curve.path(time, values)) {}
             }
         }
     }
@@ -217,24 +217,22 @@ impl Panel {
 impl Curve {
     /// Steps, with a gap where nothing was measured.
     fn path(&self, time: Scale, values: Scale) -> String {
-        let mut path = String::new();
+        let mut path = Path::default();
         let mut last: Option<(u64, u64)> = None;
         for (from, to, us) in &self.steps {
             let y = values.above(log2((*us).max(LEAST_US)));
-            let _ = match last {
-                Some((until, before)) if until == *from && before == y => Ok(()),
-                Some((until, _)) if until == *from => write!(path, "H{}V{y}", time.at(*from)),
+            match last {
+                Some((until, before)) if until == *from && before == y => {}
+                Some((until, _)) if until == *from => path.step(time.at(*from), y),
                 Some((until, _)) => {
-                    write!(path, "H{}M{} {y}", time.at(until), time.at(*from))
+                    path.to(time.at(until));
+                    path.begin(time.at(*from), y);
                 }
-                None => write!(path, "M{} {y}", time.at(*from)),
-            };
+                None => path.begin(time.at(*from), y),
+            }
             last = Some((*to, y));
         }
-        if let Some((until, _)) = last {
-            let _ = write!(path, "H{}", time.at(until));
-        }
-        path
+        last.map_or_else(String::new, |(until, _)| path.end(time.at(until)))
     }
 }
 
@@ -297,7 +295,7 @@ mod tests {
             len: 1000,
         };
         let curve = Curve {
-            class: String::new(),
+            colour: String::new(),
             name: String::new(),
             steps: vec![
                 (0, 100, 1_000),
@@ -313,6 +311,6 @@ mod tests {
         let values = panel.values(0, 100);
         assert_eq!((values.from, values.to), (log2(1_000), log2(10_000)));
         let path = panel.curves[0].path(time, values);
-        assert_eq!(path, "M0 100H200V0H300M500 100H600");
+        assert_eq!(path, "M0 100h200v-100h100M500 100h100");
     }
 }

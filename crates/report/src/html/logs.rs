@@ -1,6 +1,7 @@
 //! What processes logged around the faults of a scenario, folded.
 
 use maud::{Markup, html};
+use model::scenario::words::counted;
 
 /// Lines of one log, as the caller has chosen them.
 #[derive(Clone, Debug, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
@@ -22,7 +23,7 @@ pub(super) fn folded(excerpts: &[LogExcerpt]) -> Markup {
                     p { code { "logs/" (of.file) } }
                     pre.log tabindex="0" { (of.lines.join("\n")) }
                     @if of.left_out > 0 {
-                        p.note { (of.left_out) " more lines of that time." }
+                        p.note { "Left out of that time: " (counted(of.left_out, "line")) "." }
                     }
                 }
             }

@@ -59,11 +59,9 @@ fn cell(test: &Test<'_>, claim: Claim) -> Markup {
     let observed = guarantee.level == Level::Observed;
     let tally = format!("{}, {}", test.claim_tally(claim), level(guarantee.level));
     html! {
-        td title=(format!("{claim}: {tally}")) {
-            span class={ "sign " (class_of(word)) @if observed { " observed" } } aria-hidden="true" {
-                (sign(word))
-            }
-            span.sr { (tally) }
+        td {
+            span class={ "sign " (class_of(word)) @if observed { " observed" } } role="img"
+                title=(format!("{claim}: {tally}")) { (sign(word)) }
         }
     }
 }

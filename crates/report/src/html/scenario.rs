@@ -76,7 +76,6 @@ fn outcome_of<'a>(
     recorded: &Recorded,
     earlier: &mut Earlier<'a>,
 ) -> Markup {
-    let id = anchor_of(test.name);
     let mut planned = test.planned.iter();
     let planned = planned.find(|planned| planned.repetition == outcome.repetition);
     let folder = planned.map(|planned| planned.folder()).unwrap_or_default();
@@ -94,13 +93,11 @@ fn outcome_of<'a>(
                 ul { @for doubt in &outcome.doubts { li { (doubt) } } }
             }
         }
-        (timeline::figure(&format!("{id}-timeline"), outcome, course))
+        (timeline::figure(outcome, course))
         (faults(test, outcome))
         (logs::folded(logs))
-        @for (finding, number) in outcome.findings.iter().zip(1u32..) {
-            (found(run, test, finding, &format!("{id}-finding-{number}"), earlier))
-        }
-        @if let Some(course) = course { (strips::figures(&id, &course.strips)) }
+        @for finding in &outcome.findings { (found(run, test, finding, earlier)) }
+        @if let Some(course) = course { (strips::figures(&course.strips)) }
         (unknown(outcome))
         (calibration(outcome))
     }
@@ -153,6 +150,7 @@ fn contract(test: &Test<'_>) -> Markup {
                             li {
                                 span class={ "badge " (super::class_of(Word::of(one))) } { (Word::of(one)) }
                                 " " (one.claim) @if one.level == Level::Observed { " (observed)" }
+                                @if !one.reason.is_empty() { ": " (one.reason) }
                             }
                         }
                     }
@@ -175,13 +173,30 @@ fn faults(test: &Test<'_>, outcome: &ScenarioVerdict) -> Markup {
             ol.faults {
                 @for (at, fault) in outcome.faults.iter().enumerate() {
                     li {
-                        strong { (fault.kind) } ", " (lasted(fault))
+                        strong { (fault.kind) } ", " (begun(test, outcome, at)) (lasted(fault))
                         @if !fault.landed { " " span.badge.inconclusive { "took no effect" } }
                         @if let Some(words) = words(at) { ": " (blocks::inline(&words)) "." }
                         (observations(fault))
                     }
                 }
             }
+        }
+    }
+}
+
+/// What it waited for, where the plan tells.
+fn begun(test: &Test<'_>, outcome: &ScenarioVerdict, at: usize) -> Markup {
+    let fault = test.scenario.and_then(|it| it.faults.get(at));
+    let mut planned = test.planned.iter();
+    let planned = planned.find(|planned| planned.repetition == outcome.repetition);
+    let delay = planned.and_then(|it| it.fault_delays_ms.get(at).copied());
+    html! {
+        @if let Some(fault) = fault {
+            (blocks::inline(&plan_words::trigger(&fault.after)))
+            @if let Some(delay) = delay.filter(|delay| *delay > 0) {
+                " and " (duration_ms(delay)) " more"
+            }
+            ", "
         }
     }
 }
@@ -215,7 +230,6 @@ fn found<'a>(
     run: &Run<'_>,
     test: &Test<'a>,
     finding: &Finding,
-    id: &str,
     earlier: &mut Earlier<'a>,
 ) -> Markup {
     let definition = finding.anomaly.definition();
@@ -242,7 +256,7 @@ fn found<'a>(
         @if let Some(scenario) = test.scenario { (pipeline::figure(scenario, &finding.lost_at)) }
         @if let Some(example) = finding.examples.first() {
             p { "For example " code { (example.item) } ":" }
-            (lanes::figure(&format!("{id}-lanes"), example, of_rows))
+            (lanes::figure(example, of_rows))
             @if !example.logs.is_empty() {
                 p.note { "Logs of its members: "
                     @for (at, log) in example.logs.iter().enumerate() {

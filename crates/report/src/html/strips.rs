@@ -2,6 +2,7 @@
 
 use maud::{Markup, html};
 use model::course::{Mark, MarkKind, Strip};
+use model::scenario::words::counted;
 
 use super::chart::Scale;
 use crate::units::separated;
@@ -15,15 +16,13 @@ const RIGHT: u64 = 16;
 const BAR: u64 = 12;
 const ROW: u64 = 20;
 
-pub(super) fn figures(id: &str, strips: &[Strip]) -> Markup {
+pub(super) fn figures(strips: &[Strip]) -> Markup {
     html! {
         @if !strips.is_empty() {
             h3 { "Where in the log" }
-            @for (strip, number) in strips.iter().zip(1u32..).take(STRIPS_MAX) {
-                (figure(&format!("{id}-strip-{number}"), strip))
-            }
+            @for strip in strips.iter().take(STRIPS_MAX) { (figure(strip)) }
             @if strips.len() > STRIPS_MAX {
-                p.note { (strips.len() - STRIPS_MAX) " more partitions are not drawn." }
+                p.note { "Not drawn: " (counted((strips.len() - STRIPS_MAX) as u64, "partition")) "." }
             }
             p.note {
                 "Lost records are drawn where they were acknowledged, others where they stand."
@@ -32,7 +31,7 @@ pub(super) fn figures(id: &str, strips: &[Strip]) -> Markup {
     }
 }
 
-fn figure(id: &str, strip: &Strip) -> Markup {
+fn figure(strip: &Strip) -> Markup {
     let ranges = strip.marks.iter().flat_map(|mark| &mark.ranges);
     let last = ranges.clone().map(|(_, last)| last.saturating_add(1));
     let last = last.chain([strip.end]).max().unwrap_or(0);
@@ -55,9 +54,9 @@ fn figure(id: &str, strip: &Strip) -> Markup {
     html! {
         figure.strip {
             div.scroll tabindex="0" role="group" aria-label="Offsets of a partition" {
-                svg viewBox=(format!("0 0 {WIDTH} {height}")) role="img" aria-labelledby=(id) {
-                    title id=(id) { (described(strip)) }
-                    text.lane-name x=(LEFT - 12) y="14" text-anchor="end" { (strip.partition) }
+                svg viewBox=(format!("0 0 {WIDTH} {height}")) role="img"
+                    aria-label=(described(strip)) {
+                    text.lane-name x=(LEFT - 12) y="14" { (strip.partition) }
                     @if strip.end > strip.log_start {
                         rect.stored x=(stored.0) y="4" width=(stored.1) height=(BAR) {}
                     }

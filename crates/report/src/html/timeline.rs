@@ -7,7 +7,7 @@ use maud::{Markup, html};
 use model::course::{Course, Quantity, Series};
 use model::verdict::ScenarioVerdict;
 
-use super::chart::Scale;
+use super::chart::{Path, Scale};
 use super::latency;
 use crate::units::{duration_ms, separated};
 
@@ -21,7 +21,7 @@ const GAP: u64 = 30;
 const AXIS: u64 = 40;
 
 /// The drawing; nothing where there is neither a course nor a fault with its time.
-pub(super) fn figure(id: &str, outcome: &ScenarioVerdict, course: Option<&Course>) -> Markup {
+pub(super) fn figure(outcome: &ScenarioVerdict, course: Option<&Course>) -> Markup {
     let none = Course::default();
     let course = course.unwrap_or(&none);
     let Some((from, to)) = span(outcome, course) else {
@@ -73,9 +73,7 @@ pub(super) fn figure(id: &str, outcome: &ScenarioVerdict, course: Option<&Course
         figure.timeline {
             div.scroll tabindex="0" role="group" aria-label="Timeline" {
                 svg viewBox=(format!("0 0 {WIDTH} {height}")) role="img"
-                    aria-labelledby=(format!("{id}-title {id}-desc")) {
-                    title id=(format!("{id}-title")) { "Timeline" }
-                    desc id=(format!("{id}-desc")) { (described(outcome, course, &latencies, (from, to))) }
+                    aria-label=(described(outcome, course, &latencies, (from, to))) {
                     (bands(outcome, time, bottom))
                     @for panel in &panels { (panel) }
                     (axis(time, bottom))
@@ -86,12 +84,12 @@ pub(super) fn figure(id: &str, outcome: &ScenarioVerdict, course: Option<&Course
                 ul.legend {
                     @for (at, series) in course.series.iter().enumerate() {
                         li {
-                            (key(&class_of(series, nth(&course.series, at))))
+                            (key(&colour_of(series, nth(&course.series, at))))
                             (named(series))
                         }
                     }
                     @for curve in latencies.iter().flat_map(|it| &it.curves) {
-                        li { (key(&curve.class)) (curve.name) }
+                        li { (key(&curve.colour)) (curve.name) }
                     }
                     @if outcome.faults.iter().any(|fault| fault.injected_ms.is_some()) {
                         li { span.band-key {} "fault in force, by number" }
@@ -104,15 +102,14 @@ pub(super) fn figure(id: &str, outcome: &ScenarioVerdict, course: Option<&Course
                     p.note {
                         "Intervals of " (course.interval_ms) " ms; time since the scenario began. "
                         @if course.series.iter().any(|series| series.of == Quantity::Lag) {
-                            "Lag: offsets that are acknowledged or readable, and that the group has \
-                             not come to, from its first record in each partition on. "
+                            "Lag: acknowledged or readable offsets that the group has not come to, from \
+                             its first record of a partition on. "
                         }
                         @for group in without_lag(outcome, course) {
                             "No lag of " (group) ": it processed nothing. "
                         }
                         @if !course.latencies.is_empty() {
-                            "Latency: of the records that were sent in an interval; an interval \
-                             without one is a gap."
+                            "Latency: by the interval of sending; a gap has no records."
                         }
                     }
                 } @else {
@@ -156,7 +153,7 @@ fn span(outcome: &ScenarioVerdict, course: &Course) -> Option<(u64, u64)> {
 
 /// A curve in the legend.
 fn key(class: &str) -> Markup {
-    html! { svg class={ "key " (class) } { path d="M0 4h24" {} } }
+    html! { i class={ "key " (class) } {} }
 }
 
 /// The marks of an axis of values: their places and words.
@@ -209,7 +206,7 @@ fn panel(
         (grid(&ticks))
         text.unit x=(LEFT) y=(top - 6) { (unit) }
         @for (at, one) in all.enumerate() {
-            path class=(class_of(one, nth(&shown, at)))
+            path class={ "line " (colour_of(one, nth(&shown, at))) }
                 d=(line(one, interval_ms, time, |value| values.above(of(one, value)))) {}
         }
     }
@@ -217,7 +214,7 @@ fn panel(
 
 /// A line in steps: the value of an interval holds from its beginning to its end.
 fn line(series: &Series, interval_ms: u64, time: Scale, place: impl Fn(u64) -> u64) -> String {
-    let mut path = String::new();
+    let mut path = Path::default();
     let mut last = None;
     let first = usize::try_from(time.from / interval_ms.max(1)).unwrap_or(0);
     let values = series.values.iter().zip(0u64..).skip(first);
@@ -227,16 +224,15 @@ fn line(series: &Series, interval_ms: u64, time: Scale, place: impl Fn(u64) -> u
             break;
         }
         let (x, y) = (time.at(begins_ms), place(*value));
-        let _ = match last {
-            None => write!(path, "M{x} {y}"),
-            Some(before) if before == y => Ok(()),
-            Some(_) => write!(path, "H{x}V{y}"),
-        };
+        match last {
+            None => path.begin(x, y),
+            Some(before) if before == y => {}
+            Some(_) => path.step(x, y),
+        }
         last = Some(y);
     }
     let ends_ms = (series.values.len() as u64).saturating_mul(interval_ms);
-    let _ = write!(path, "H{}", time.at(ends_ms));
-    path
+    path.end(time.at(ends_ms))
 }
 
 /// The faults, by number, and what failed by itself.
@@ -309,7 +305,11 @@ fn described(
     latencies: &[latency::Panel],
     (from, to): (u64, u64),
 ) -> String {
-    let mut words = format!("From {} to {}.", duration_ms(from), duration_ms(to));
+    let mut words = format!(
+        "Timeline from {} to {}.",
+        duration_ms(from),
+        duration_ms(to)
+    );
     for one in &course.series {
         let name = named(one);
         let _ = if one.of.is_state() {
@@ -363,7 +363,7 @@ fn nth(all: &[Series], at: usize) -> usize {
 }
 
 /// Colour by quantity, and a pattern of dashes by number.
-fn class_of(series: &Series, nth: usize) -> String {
+fn colour_of(series: &Series, nth: usize) -> String {
     let of = match series.of {
         Quantity::Sent => "sent",
         Quantity::Acknowledged => "acknowledged",
@@ -374,5 +374,5 @@ fn class_of(series: &Series, nth: usize) -> String {
         Quantity::InFlight => "in-flight",
         Quantity::Lag => "lag",
     };
-    format!("line {of} n{}", nth.min(3))
+    format!("{of} n{}", nth.min(3))
 }

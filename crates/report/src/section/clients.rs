@@ -19,7 +19,6 @@ pub(super) fn table(
     let mut table = Table::new([
         "Subject",
         "Client",
-        "Set",
         "Not set: the client's default",
         "Not set, and another default than Java's",
     ]);
@@ -28,10 +27,11 @@ pub(super) fn table(
         let [same, other] = reported.defaults(client, set);
         let (key, value) = SET_FOR_ALL;
         let by_us = reported.kind == ClientKind::Consumer && !set.contains_key(key);
-        let by_us = by_us.then(|| text![setting(key, value), " (by ackproof)"]);
-        let set = set.iter().map(|(key, value)| setting(key, value));
-        let set = Text::join(set.chain(by_us), ", ");
-        table.row([of, reported.client(client), set, same, other]);
+        let mut client = reported.client(client);
+        if by_us {
+            client.push(text![", ", setting(key, value), " set by ackproof"]);
+        }
+        table.row([of, client, same, other]);
     };
     for (it, number) in scenario.producers.iter().zip(0u32..) {
         let name = format!("producer {number}");

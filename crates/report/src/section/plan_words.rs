@@ -1,10 +1,10 @@
-//! A scenario's plan in the report: the model's words with names set off, and everything
-//! that is configured. Knows nothing of results.
+//! A scenario's plan in the report: the model's words with names set off. Knows nothing of
+//! results.
 
 use model::scenario::words::{self, Phrase, Word};
-use model::scenario::{Config, Effect, Fault, Scenario, Trigger};
+use model::scenario::{Effect, Fault, Scenario, Trigger};
 
-use crate::document::{Table, Text, code, text};
+use crate::document::{Text, code};
 
 /// The cluster, the clients and their traffic.
 pub(crate) fn traffic(scenario: &Scenario) -> Vec<Text> {
@@ -46,43 +46,4 @@ fn phrase(phrase: &Phrase) -> Text {
         }
     }
     text
-}
-
-/// Everything that the plan sets, one line for each key.
-pub(crate) fn configuration(scenario: &Scenario) -> Table {
-    let mut table = Table::new(["Of", "Key", "Value"]);
-    let mut add = |of: &Text, config: &Config| {
-        for (key, value) in config {
-            table.row([of.clone(), text![code(key)], text![code(value)]]);
-        }
-    };
-    add(&text!["brokers"], &scenario.topology.config);
-    let features = &scenario.topology.features;
-    let features = features
-        .iter()
-        .map(|(name, level)| (name.clone(), level.to_string()));
-    add(&text!["features"], &features.collect());
-    for topic in &scenario.topics {
-        add(&text!["topic ", code(&topic.name)], &topic.config);
-    }
-    for (it, number) in scenario.producers.iter().zip(0..) {
-        add(&text![format!("producer p{number}")], &it.config);
-    }
-    for transform in &scenario.transforms {
-        let name = || code(&transform.name);
-        add(&text!["group ", name()], &transform.config);
-        let of = text!["producers of ", name()];
-        add(&of, &transform.producer_config);
-    }
-    for group in &scenario.groups {
-        add(&text!["group ", code(&group.name)], &group.config);
-    }
-    if let Some(capture) = &scenario.capture {
-        add(
-            &text!["connector ", code(&capture.connector)],
-            &capture.config,
-        );
-        add(&text!["Connect worker"], &capture.worker_config);
-    }
-    table
 }

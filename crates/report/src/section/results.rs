@@ -8,7 +8,7 @@ use model::verdict::{
     ScenarioVerdict,
 };
 
-use super::{figures, finding as about};
+use super::{figures as of_run, finding as about};
 use crate::document::{Document, Item, Table, Text, code, text};
 use crate::run::{Tally, Test, Word, is_as_wanted};
 use crate::units::{Spread, duration_ms, duration_us, moment_us, number};
@@ -32,12 +32,13 @@ pub(super) fn write(document: &mut Document, test: &Test<'_>) {
         doubts(document, test);
     }
     failures(document, test);
-    document.table(guarantees(test));
-    document.table(counts(test));
+    if is_repeated {
+        document.table(guarantees(test));
+    }
+    document.table(figures(test));
     if is_repeated {
         findings(document, test);
     }
-    document.table(measurements(test));
     document.table(latencies(test));
     document.table(groups(test));
     document.table(still_reading(test));
@@ -154,7 +155,15 @@ pub(crate) const fn level(level: Level) -> &'static str {
     }
 }
 
-fn counts(test: &Test<'_>) -> Table {
+/// What was counted and measured, one line for each.
+fn figures(test: &Test<'_>) -> Table {
+    let mut table = Table::new(["Figure", "Value"]);
+    counts(&mut table, test);
+    measurements(&mut table, test);
+    table
+}
+
+fn counts(table: &mut Table, test: &Test<'_>) {
     let records: [(&str, Count); 6] = [
         ("records sent", |counts| counts.sent),
         ("acknowledged", |counts| counts.acknowledged),
@@ -172,7 +181,6 @@ fn counts(test: &Test<'_>) -> Table {
         }),
         ("rows at the end", |counts| counts.rows),
     ];
-    let mut table = Table::new(["Count", "Value"]);
     for group in [&records[..], &changes[..]] {
         let rows: Vec<(&str, Spread)> = group
             .iter()
@@ -186,7 +194,6 @@ fn counts(test: &Test<'_>) -> Table {
             table.row([text![name], text![spread.show(number).unwrap_or_default()]]);
         }
     }
-    table
 }
 
 fn findings(document: &mut Document, test: &Test<'_>) {
@@ -288,7 +295,7 @@ pub(super) fn proof(example: &Example) -> Table {
     table
 }
 
-fn measurements(test: &Test<'_>) -> Table {
+fn measurements(table: &mut Table, test: &Test<'_>) {
     let figures: [(&str, Figure, Unit); 8] = [
         (
             "longest time without an acknowledgement",
@@ -305,23 +312,21 @@ fn measurements(test: &Test<'_>) -> Table {
         ("duplicates", |m| m.duplicates, number),
         (
             "restart to first change event",
-            figures::first_event_ms,
+            of_run::first_event_ms,
             duration_ms,
         ),
-        ("restart to caught up", figures::caught_up_ms, duration_ms),
+        ("restart to caught up", of_run::caught_up_ms, duration_ms),
         (
             "change events that repeat a change",
             |m| m.capture.as_ref().map(|capture| capture.duplicates),
             number,
         ),
     ];
-    let mut table = Table::new(["Measured", "Value"]);
     for (name, figure, unit) in figures {
         if let Some(value) = test.spread(figure).show(unit) {
             table.row([text![name], text![value]]);
         }
     }
-    table
 }
 
 fn latencies(test: &Test<'_>) -> Table {

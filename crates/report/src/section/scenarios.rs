@@ -162,8 +162,9 @@ fn outcome(test: &Test<'_>) -> Item {
     let missed = missed.filter(|mutant| !mutant.found).count();
     match missed {
         0 => explained,
+        1 => explained.point("calibration: one error that was planted into the history was missed"),
         more => explained.point(format!(
-            "calibration: {more} of the errors that were planted into the history were missed"
+            "calibration: {more} errors that were planted into the history were missed"
         )),
     }
 }
@@ -189,13 +190,27 @@ fn lags(run: &Run<'_>, test: &Test<'_>) -> Option<Item> {
         let mut series = courses.iter().flat_map(|course| &course.series);
         series.any(|it| it.of == Quantity::Lag && it.group.as_deref() == Some(name))
     });
-    let list = |names: &[&str]| Text::join(names.iter().map(|it| text![code(it)]), ", ");
+    let list = |names: &[&str]| {
+        let names: Vec<Text> = names.iter().map(|it| text![code(it)]).collect();
+        match names.split_last() {
+            Some((last, others)) if !others.is_empty() => {
+                let others = Text::join(others.iter().cloned(), ", ");
+                text![others, " and ", last.clone()]
+            }
+            _ => Text::join(names, ""),
+        }
+    };
     let mut parts = Vec::new();
     if !drawn.is_empty() {
+        let (curves, are) = match drawn.len() {
+            1 => ("the curve of ", " is"),
+            _ => ("the curves of ", " are"),
+        };
         parts.push(text![
-            "the curve of ",
+            curves,
             list(&drawn),
-            " is on the timeline in ",
+            are,
+            " on the timeline in ",
             code("report.html")
         ]);
     }
@@ -203,7 +218,10 @@ fn lags(run: &Run<'_>, test: &Test<'_>) -> Option<Item> {
         parts.push(text![
             "no curve of ",
             list(&not_drawn),
-            ", which processed nothing"
+            match not_drawn.len() {
+                1 => ": it processed nothing",
+                _ => ": they processed nothing",
+            }
         ]);
     }
     let parts = Text::join(parts, "; ");

@@ -17,7 +17,6 @@ use crate::units::{Spread, duration_ms};
 #[derive(Default)]
 pub(crate) struct Earlier<'a> {
     clients: Vec<(&'a str, Table)>,
-    configuration: Vec<(&'a str, Table)>,
 }
 
 pub(crate) fn write<'a>(
@@ -46,24 +45,7 @@ pub(crate) fn write<'a>(
         let folder = planned.find(|it| it.repetition == ran);
         let folder = folder.map_or_else(|| test.name.to_owned(), |it| it.folder());
         let table = clients::table(scenario, &folder, configurations);
-        once(
-            document,
-            "Clients",
-            "",
-            scenario,
-            table,
-            &mut earlier.clients,
-        );
-        let table = plan_words::configuration(scenario);
-        let (title, how) = ("Configuration", ", as planned");
-        once(
-            document,
-            title,
-            how,
-            scenario,
-            table,
-            &mut earlier.configuration,
-        );
+        clients_once(document, scenario, table, earlier);
         injection(document, test);
         if !scenario.expected.is_empty() {
             document.paragraph(text![
@@ -75,33 +57,29 @@ pub(crate) fn write<'a>(
     } else {
         document.paragraph("The plan of this run does not have this scenario.");
     }
-    document.paragraph(text![strong("Results."), " ", verdict_line(test)]);
+    if test.outcomes.len() != 1 {
+        document.paragraph(text![strong("Results."), " ", verdict_line(test)]);
+    }
     results::write(document, test);
 }
 
-/// A table, or where it has already been printed.
-fn once<'a>(
+/// The table of the clients, or where it has already been printed.
+fn clients_once<'a>(
     document: &mut Document,
-    title: &str,
-    how: &str,
     scenario: &'a Scenario,
     table: Table,
-    earlier: &mut Vec<(&'a str, Table)>,
+    earlier: &mut Earlier<'a>,
 ) {
     if table.rows().is_empty() {
         return;
     }
-    if let Some((name, _)) = earlier.iter().find(|(_, other)| *other == table) {
-        document.paragraph(text![
-            strong(format!("{title}.")),
-            " As for ",
-            code(name),
-            "."
-        ]);
+    let mut told = earlier.clients.iter();
+    if let Some((name, _)) = told.find(|(_, other)| *other == table) {
+        document.paragraph(text![strong("Clients."), " As for ", code(name), "."]);
     } else {
-        document.paragraph(text![strong(title), how, ":"]);
+        document.paragraph(text![strong("Clients"), ":"]);
         document.table(table.clone());
-        earlier.push((&scenario.name, table));
+        earlier.clients.push((&scenario.name, table));
     }
 }
 
@@ -126,6 +104,12 @@ fn injection(document: &mut Document, test: &Test<'_>) {
     };
     if scenario.faults.is_empty() {
         document.paragraph(text![strong("Failure injection."), " None."]);
+        return;
+    }
+    // The page tells of each fault of one run, beside the evidence.
+    if let [outcome] = &test.outcomes[..]
+        && outcome.faults.len() == scenario.faults.len()
+    {
         return;
     }
     document.paragraph(text![strong("Failure injection.")]);

@@ -69,7 +69,7 @@ addEventListener('load', async () => {
   root.dataset.charts = charts.length;
   root.dataset.bare = charts.filter((it) => {
     const units = all('text.unit', it).every((unit) => unit.textContent.trim());
-    const lines = all('svg:not(.key) path.line', it).length;
+    const lines = all('path.line', it).length;
     const named = all('.legend li', it).filter((li) => li.querySelector('.key') && li.textContent.trim());
     return !(units && all('text.unit', it).length >= 2 && all('path.axis', it).length >= 1
       && all('.ticks text', it).length >= 4 && lines === named.length);

@@ -53,7 +53,7 @@ fn a_groups_lag_curve_is_named() {
     );
     assert_eq!(
         lag("other"),
-        "- **Lag**: no curve of `test-consumer-group`, which processed nothing"
+        "- **Lag**: no curve of `test-consumer-group`: it processed nothing"
     );
 }
 

@@ -10,6 +10,7 @@ use audit::product::{Product, Software};
 use audit::report::Demonstration;
 use audit::rules::Severity;
 use audit::{AuditFinding, AuditReport};
+use model::scenario::Scenario;
 use model::verdict::{RunVerdict, ScenarioVerdict};
 use subject::process::DIE_WITH_PARENT;
 use tokio::process::Command;
@@ -21,6 +22,7 @@ use crate::failure::Failure;
 use crate::interrupt::Interrupt;
 use crate::output::note;
 use crate::provision::this_program;
+use crate::selection::embedded_scenarios;
 
 /// A demonstration that gave no verdict.
 #[derive(Debug, thiserror::Error)]
@@ -32,14 +34,17 @@ enum RunError {
 }
 
 /// Runs the scenarios of findings that count: errors and warnings. Each with the client
-/// that was audited, where it can be run and the scenario leaves it open.
+/// that was audited, where it can be run and the scenario leaves it open. Runs that give no
+/// verdict are told, and the others go on; the first of them is the error.
 pub(super) async fn demonstrate(report: &mut AuditReport, args: &AuditArgs) -> Result<(), Failure> {
+    let known = embedded_scenarios().map_err(|error| Failure::environment(&error))?;
     let mut wanted: BTreeMap<Option<String>, BTreeSet<&'static str>> = BTreeMap::new();
     for finding in report.open().filter(|it| it.severity > Severity::Note) {
-        let scenarios = wanted.entry(client_of(finding)).or_default();
-        scenarios.extend(finding.shown_by);
+        for scenario in finding.shown_by {
+            let with = client_in(&known, scenario, finding);
+            wanted.entry(with).or_default().insert(scenario);
+        }
     }
-    wanted.retain(|_, scenarios| !scenarios.is_empty());
     if wanted.is_empty() {
         note("nothing that counts has a demonstration\n");
         return Ok(());
@@ -50,6 +55,7 @@ pub(super) async fn demonstrate(report: &mut AuditReport, args: &AuditArgs) -> R
         .out
         .clone()
         .unwrap_or_else(|| PathBuf::from("runs").join(format!("audit-{}", std::process::id())));
+    let mut failed = None;
     for (number, (client, scenarios)) in (1..).zip(&wanted) {
         let number: usize = number;
         let dir = out.join(number.to_string());
@@ -62,41 +68,66 @@ pub(super) async fn demonstrate(report: &mut AuditReport, args: &AuditArgs) -> R
             words.join(" "),
             dir.display()
         ));
-        let verdict = tokio::select! {
-            verdict = run(&words, client.as_deref(), &dir) => verdict?,
+        let ran = tokio::select! {
+            ran = run(&words, client.as_deref(), &dir) => ran,
             () = interrupt.happened() => return Err(Failure::interrupted()),
         };
-        let mut findings = report.findings.iter_mut();
-        attach(&mut findings, client.as_ref(), &verdict, &dir);
+        let ran = match ran {
+            Ok(ran) => ran,
+            Err(error) => {
+                failed.get_or_insert(error);
+                continue;
+            }
+        };
+        for finding in &mut report.findings {
+            let is_with = |name: &str| client_in(&known, name, finding) == *client;
+            let shown = ran
+                .verdict
+                .scenarios
+                .iter()
+                .filter(|it| finding.shown_by.contains(&it.name.as_str()) && is_with(&it.name));
+            let shown: Vec<(String, Demonstration)> = shown
+                .map(|it| (it.name.clone(), demonstration(&known, &ran, it, &dir)))
+                .collect();
+            finding.demonstrated.extend(shown);
+        }
     }
-    Ok(())
+    failed.map_or(Ok(()), Err)
 }
 
-fn attach(
-    findings: &mut dyn Iterator<Item = &mut AuditFinding>,
-    client: Option<&String>,
-    verdict: &RunVerdict,
-    dir: &Path,
-) {
-    for finding in findings.filter(|it| client_of(it).as_ref() == client) {
-        let shown = verdict
-            .scenarios
-            .iter()
-            .filter(|it| finding.shown_by.contains(&it.name.as_str()));
-        let shown: Vec<(String, Demonstration)> = shown
-            .map(|scenario| {
-                let demonstration = Demonstration {
-                    verdict: scenario.verdict.to_string(),
-                    as_expected: scenario.as_expected,
-                    summary: summary(scenario),
-                    client: client.cloned(),
-                    run: dir.display().to_string(),
-                };
-                (scenario.name.clone(), demonstration)
-            })
-            .collect();
-        finding.demonstrated.extend(shown);
+/// A run of demonstrations.
+struct Ran {
+    verdict: RunVerdict,
+    /// The client that was put in the place of the scenarios' own.
+    client: Option<String>,
+}
+
+fn demonstration(known: &[Scenario], ran: &Ran, of: &ScenarioVerdict, dir: &Path) -> Demonstration {
+    Demonstration {
+        verdict: of.verdict.to_string(),
+        as_expected: of.as_expected,
+        summary: summary(of),
+        client: ran.client.clone().or_else(|| own_client(known, &of.name)),
+        run: dir.display().to_string(),
     }
+}
+
+/// The client that a scenario shows a finding with in the place of its own: none where it is
+/// about its own, or has none.
+fn client_in(known: &[Scenario], name: &str, finding: &AuditFinding) -> Option<String> {
+    let scenario = known.iter().find(|it| it.name == name)?;
+    if scenario.about_client.is_some() || scenario.clients().is_empty() {
+        return None;
+    }
+    client_of(finding)
+}
+
+/// The client that a scenario is about.
+fn own_client(known: &[Scenario], name: &str) -> Option<String> {
+    let scenario = known.iter().find(|it| it.name == name)?;
+    scenario.about_client.as_ref()?;
+    let clients: Vec<String> = scenario.clients().iter().map(ToString::to_string).collect();
+    (!clients.is_empty()).then(|| clients.join(", "))
 }
 
 /// What a scenario found, in a line.
@@ -137,7 +168,7 @@ fn client_of(finding: &AuditFinding) -> Option<String> {
 
 /// `ackproof run`, as a process of its own: standard output is the verdict's, and standard
 /// error stays the user's.
-async fn run(scenarios: &[&str], client: Option<&str>, dir: &Path) -> Result<RunVerdict, Failure> {
+async fn run(scenarios: &[&str], client: Option<&str>, dir: &Path) -> Result<Ran, Failure> {
     let program = this_program()?;
     // It ends with this process, however that ends; both are started from the main thread.
     let mut arguments: Vec<OsString> = vec![
@@ -169,12 +200,14 @@ async fn run(scenarios: &[&str], client: Option<&str>, dir: &Path) -> Result<Run
             .await
             .map_err(not_started)?;
         let code = output.status.code().unwrap_or(-1);
-        // A scenario that is about its own client refuses another.
+        // One of them cannot run with this client.
         if code == i32::from(Exit::Usage.code()) && with.is_some() {
             with = None;
             continue;
         }
-        let verdict = serde_json::from_slice(&output.stdout);
-        return verdict.map_err(|_| Failure::environment(&RunError::NoVerdict(code)));
+        let verdict = serde_json::from_slice(&output.stdout)
+            .map_err(|_| Failure::environment(&RunError::NoVerdict(code)))?;
+        let client = with.map(str::to_owned);
+        return Ok(Ran { verdict, client });
     }
 }

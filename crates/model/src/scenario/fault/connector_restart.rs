@@ -24,6 +24,23 @@ pub struct ConnectorRestart {
     #[serde(default)]
     #[cfg_attr(test, schemars(range(max = crate::schema::DURATION_MS_MAX)))]
     pub down_ms: u64,
+    /// What becomes of the replication slot while the connector is stopped.
+    #[serde(default)]
+    pub slot: SlotWhileDown,
+}
+
+/// What becomes of a replication slot while nothing reads it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+#[cfg_attr(test, schemars(inline))]
+#[serde(rename_all = "kebab-case")]
+pub enum SlotWhileDown {
+    /// It stays where the connector left it.
+    #[default]
+    Kept,
+    /// It is moved to the end of the write-ahead log just before the connector
+    /// is resumed, as when somebody makes it anew.
+    Advanced,
 }
 
 /// Whether a connector's tasks are restarted with it.
@@ -47,8 +64,12 @@ impl FaultParameters for ConnectorRestart {
             None => plain("the connector"),
         };
         if self.down_ms > 0 {
+            let slot = match self.slot {
+                SlotWhileDown::Kept => "",
+                SlotWhileDown::Advanced => ", its slot moved to the end of the log before",
+            };
             return connector.plain(format!(
-                " is stopped over REST (PUT …/stop), and resumed after {}",
+                " is stopped over REST (PUT …/stop), and resumed after {}{slot}",
                 duration_ms(self.down_ms)
             ));
         }
@@ -70,10 +91,19 @@ impl FaultParameters for ConnectorRestart {
                            without `down_ms`";
             return Err(("down_ms", message.to_owned()));
         }
+        if self.down_ms == 0 && self.slot == SlotWhileDown::Advanced {
+            let message = "a slot can be moved only while nothing reads it: `slot = \"advanced\"` \
+                           needs `down_ms`";
+            return Err(("slot", message.to_owned()));
+        }
         Ok(())
     }
 
     fn evidence(&self, _: &Scenario) -> &'static str {
+        if self.slot == SlotWhileDown::Advanced {
+            return "no replication connection served the slot while the connector was stopped, \
+                    and the slot's position was the end of the log then";
+        }
         if self.down_ms > 0 {
             return "no replication connection served the slot while the connector was stopped";
         }

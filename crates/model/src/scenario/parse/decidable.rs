@@ -4,7 +4,7 @@
 
 use super::{PathStep, Problem};
 use crate::claim::{Claim, Guarantee, Level};
-use crate::scenario::settings::{self, Whose};
+use crate::scenario::settings::{self, Misuse, Whose};
 use crate::scenario::{
     Config, Consequence, GroupStart, Scenario, Transactions, Trigger, Write, WriteHow, WriteStart,
 };
@@ -364,8 +364,45 @@ fn kafkas_settings(scenario: &Scenario) -> Result<(), Problem> {
             Whose::Worker,
             &capture.worker_config,
         )?;
+        let mut keys = capture.database_config.iter();
+        if let Some((key, message)) = keys.find_map(|(key, value)| {
+            let message = database_misuse(key, value)?;
+            Some((key, message))
+        }) {
+            let path = vec!["capture".into(), "database_config".into()];
+            return Err(Problem::of_setting(path, key, Misuse::Name(message)));
+        }
     }
     Ok(())
+}
+
+/// Settings without which ackproof could not use the server. PostgreSQL itself refuses what
+/// it does not know.
+const DATABASE_OWN: [&str; 7] = [
+    "data_directory",
+    "listen_addresses",
+    "max_replication_slots",
+    "max_wal_senders",
+    "port",
+    "unix_socket_directories",
+    "wal_level",
+];
+
+fn database_misuse(key: &str, value: &str) -> Option<String> {
+    let is_name = !key.is_empty()
+        && key
+            .chars()
+            .all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || "_.".contains(c));
+    if !is_name || key.starts_with("include") {
+        return Some(format!("`{key}` is no setting of PostgreSQL"));
+    }
+    if DATABASE_OWN.contains(&key) {
+        return Some(format!("ackproof sets `{key}` itself"));
+    }
+    value
+        .chars()
+        .any(char::is_control)
+        .then(|| format!("the value of `{key}` has more than one line"))
 }
 
 impl Scenario {
