@@ -441,7 +441,7 @@ pub(super) const RULES: &[Rule] = &[
         shown_by: &["worker-kill"],
         check: |of, hits| {
             if told_workers(of) == 1
-                && let Some(it) = of.workers().find(is_told)
+                && let Some(it) = of.workers().find(|it| is_told(it))
             {
                 hits.on(it, "replicas", "1 worker");
             }
@@ -450,11 +450,11 @@ pub(super) const RULES: &[Rule] = &[
 ];
 
 /// Whether a file tells how many workers there are of a kind.
-fn is_told(worker: &&Component) -> bool {
+fn is_told(worker: &Component) -> bool {
     worker.set(fact::IMAGE).is_some() || worker.set(fact::REPLICAS).is_some()
 }
 
 fn told_workers(of: &Landscape) -> u32 {
-    let told = of.workers().filter(is_told);
+    let told = of.workers().filter(|it| is_told(it));
     told.map(|it| crate::read::replicas(it).unwrap_or(1)).sum()
 }
