@@ -84,12 +84,14 @@ fn all() -> Vec<Mistake> {
                     .any(|it| matches!(it, Step::Key(key) if key == name))
             };
             let is_debeziums = within("capture") && within("config") && key != "config";
+            // PostgreSQL takes no other name, and says so when it starts.
+            let is_postgresqls = within("database_config") && key != "database_config";
             let place = |what: &str| format!("{scenario}: {what} {}", words(&path));
             let mut push = |what: String, document: Table, names: Vec<String>| {
                 let text = toml::to_string(&document).unwrap();
                 mistakes.push(Mistake { what, text, names });
             };
-            if !is_debeziums {
+            if !is_debeziums && !is_postgresqls {
                 let wrong = misspelt(key);
                 let mut changed = document.clone();
                 rename(&mut changed, &path, &wrong);
