@@ -184,7 +184,10 @@ claim = "no-row-missing"
             "worker",
             capture
                 .replace("connector-restart", "worker-restart")
-                .replace("tasks = \"left\"", "signal = \"kill\"\ndown_ms = 300"),
+                .replace(
+                    "tasks = \"left\"",
+                    "signal = \"kill\"\ndown_ms = 300\neffect = \"none\"",
+                ),
         ),
         ("full", fault("disk-full", "topic = \"t\"\nfor_ms = 600")),
         ("answer", proxied("answer-lost", &one_request)),
