@@ -111,7 +111,9 @@ fn expected_ms(plan: &ScenarioPlan) -> u64 {
         FaultKind::BrokerRestart(BrokerRestart {
             signal: EndSignal::Kill,
             ..
-        }) => KILLED_BROKER_MS,
+        })
+        | FaultKind::DiskLoss(_)
+        | FaultKind::PowerLoss(_) => KILLED_BROKER_MS,
         _ => RECOVERY_MS,
     });
     let rows: u64 = scenario.writes.iter().map(|write| write.rows).sum();
