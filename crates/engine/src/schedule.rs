@@ -2,8 +2,10 @@
 //! each ended. Knows nothing of how one is carried out.
 
 use std::collections::BTreeMap;
+use std::future::poll_fn;
 use std::num::NonZeroUsize;
 use std::sync::Arc;
+use std::task::Poll;
 
 use model::plan::{RunPlan, ScenarioPlan};
 use model::scenario::{BrokerRestart, EndSignal, FaultKind};
@@ -51,17 +53,25 @@ pub async fn run(
         let Some(scenario) = plan.scenarios.get(index).cloned() else {
             continue;
         };
-        // The semaphore is fair: scenarios begin in the order of `by_length`.
-        let slot = Arc::clone(&slots.free);
         let weight = weight_of(&scenario, slots.count);
+        // The semaphore is fair to those that are polled: this puts them into the order of
+        // `by_length`, which spawned tasks do not keep.
+        let mut slot = Box::pin(Arc::clone(&slots.free).acquire_many_owned(weight));
+        let at_once = poll_fn(|context| Poll::Ready(slot.as_mut().poll(context))).await;
         let settings = settings.clone();
         let reporter = Reporter::new(index, settings.secrets(&scenario), progress);
         let mut interrupt = interrupt.clone();
         running.spawn(async move {
+            let slot = async {
+                match at_once {
+                    Poll::Ready(slot) => slot,
+                    Poll::Pending => slot.await,
+                }
+            };
             let begun = tokio::select! {
                 biased;
                 _ = interrupt.wait_for(|yes| *yes) => None,
-                slot = slot.acquire_many_owned(weight) => slot.ok(),
+                slot = slot => slot.ok(),
             };
             let end = match begun {
                 Some(_slot) => {
@@ -73,7 +83,6 @@ pub async fn run(
             };
             (index, end)
         });
-        tokio::task::yield_now().await;
     }
     let mut ends: BTreeMap<usize, End> = BTreeMap::new();
     while let Some(joined) = running.join_next().await {
