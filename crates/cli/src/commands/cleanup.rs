@@ -1,5 +1,5 @@
-//! `ackproof cleanup`: what a run that was killed has left in a cluster of the
-//! user's is removed.
+//! `ackproof cleanup`: what a run that was killed has left in a cluster of the user's is
+//! removed, and what commands of its faults broke is healed.
 
 use std::fmt::Write as _;
 use std::io;
