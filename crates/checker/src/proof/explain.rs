@@ -10,6 +10,7 @@ mod case;
 mod cluster;
 mod database;
 mod finish;
+mod watched;
 mod words;
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
@@ -24,8 +25,10 @@ use crate::finding::{EXAMPLES_MAX, Suspect, Watch};
 use crate::names::Names;
 use crate::proof::explain::around::Around;
 use crate::proof::explain::case::{Case, Changes, Operation, Reading};
+use crate::proof::explain::watched::Watched;
 use crate::proof::explain::words::{name, observed, stands};
 use crate::proof::loss_location::LossLocation;
+use crate::sets::table::PartitionTable;
 
 /// Operations that one example shows, at most.
 const OPERATIONS_MAX: usize = 24;
@@ -55,12 +58,12 @@ pub struct Explainer {
     examples: Examples,
     attribution: LossLocation,
     /// What stands next to the offsets in question.
-    log_around: HashMap<PartitionRef, Around<Content>>,
+    log_around: PartitionTable<Around<Content>>,
     /// Readings next to them.
     read_around: BTreeMap<(PartitionRef, GroupIx), Around<Reading>>,
     names: Names,
     cases: Vec<Case>,
-    watched: HashMap<Watch, Vec<usize>>,
+    watched: Watched,
     commits_past: HashMap<(GroupIx, PartitionRef), Vec<(Offset, usize)>>,
     transactions: HashMap<TxId, BTreeSet<usize>>,
     /// The row changes so far, and how their transactions ended, where an event
@@ -84,7 +87,7 @@ impl Explainer {
                 *count <= examples.0
             })
             .collect();
-        let mut watched: HashMap<Watch, Vec<usize>> = HashMap::new();
+        let mut watched = Watched::default();
         let mut commits_past: HashMap<_, Vec<_>> = HashMap::new();
         let mut asked: BTreeMap<PartitionRef, BTreeSet<Offset>> = BTreeMap::new();
         for (case, suspect) in suspects.iter().enumerate() {
@@ -96,9 +99,13 @@ impl Explainer {
                     let past = commits_past.entry((*group, *partition)).or_default();
                     past.push((*offset, case));
                 } else {
-                    watched.entry(*watch).or_default().push(case);
+                    watched.add(*watch, case);
                 }
             }
+        }
+        let mut log_around = PartitionTable::default();
+        for (partition, offsets) in &asked {
+            log_around.insert(*partition, Around::new(offsets.iter().copied()));
         }
         let groups = || analysis.names.groups.keys();
         let names = &analysis.names;
@@ -116,10 +123,7 @@ impl Explainer {
                     })
                 })
                 .collect(),
-            log_around: asked
-                .into_iter()
-                .map(|(partition, offsets)| (partition, Around::new(offsets)))
-                .collect(),
+            log_around,
             names: analysis.names.clone(),
             cases: suspects
                 .into_iter()
@@ -154,20 +158,20 @@ impl Explainer {
         let at = Some(event.at);
         match &event.body {
             Body::SendInvoked { record, to } => {
-                let cases = self.cases_of(&[Watch::Record(*record)]);
+                let cases = self.cases_of([Watch::Record(*record)]);
                 self.note(&cases, at, |names| {
                     let what = format!("sent {record} to {}", names.partition(*to));
                     (names.producer(record.producer), what)
                 });
             }
             Body::SendCompleted { record, outcome } => {
-                let mut watches = vec![Watch::Record(*record)];
-                if let Outcome::Acknowledged { at, offset } = outcome
-                    && offset.is_given()
-                {
-                    watches.push(Watch::Position(*at, *offset));
-                }
-                let cases = self.cases_of(&watches);
+                let place = match outcome {
+                    Outcome::Acknowledged { at, offset } if offset.is_given() => {
+                        Some(Watch::Position(*at, *offset))
+                    }
+                    _ => None,
+                };
+                let cases = self.cases_of([Watch::Record(*record)].into_iter().chain(place));
                 self.note(&cases, at, |names| {
                     let what = match outcome {
                         Outcome::Acknowledged { at, offset } if offset.is_given() => {
@@ -200,7 +204,7 @@ impl Explainer {
                 offset,
                 content,
             } => {
-                let mut cases = self.cases_of(&seen_at(*from, *offset, content));
+                let mut cases = self.cases_of(seen_at(*from, *offset, content));
                 cases.retain(|case| self.cases[*case].readings < READINGS_MAX);
                 for case in &cases {
                     self.cases[*case].readings += 1;
@@ -225,7 +229,7 @@ impl Explainer {
                 partition,
                 offset: Some(offset),
             } => {
-                let cases = self.cases_of(&[Watch::CommitOf(*group, *partition, *offset)]);
+                let cases = self.cases_of([Watch::CommitOf(*group, *partition, *offset)]);
                 self.note(&cases, None, |names| {
                     let (group, partition) = (names.group(*group), names.partition(*partition));
                     observed(format!("{group} stands at {offset} of {partition}"))
@@ -245,7 +249,7 @@ impl Explainer {
                 content,
             } => {
                 let watches = seen_at(*partition, *offset, content);
-                let cases = self.cases_of(&watches);
+                let cases = self.cases_of(watches);
                 for case in &cases {
                     self.cases[*case].occupied.insert((*partition, *offset));
                 }
@@ -253,7 +257,7 @@ impl Explainer {
                 self.note_at(&cases, place, |names| {
                     observed(stands(names, *partition, *offset, content))
                 });
-                if let Some(around) = self.log_around.get_mut(partition) {
+                if let Some(around) = self.log_around.get_mut(*partition) {
                     around.see(*offset, *content);
                 }
             }
@@ -273,7 +277,7 @@ impl Explainer {
         content: &Content,
     ) {
         let group = self.names.group_of(member);
-        let mut cases = self.cases_of(&seen_at(from, offset, content));
+        let mut cases = self.cases_of(seen_at(from, offset, content));
         cases.retain(|case| {
             let case = &mut self.cases[*case];
             // What the group in question did is never left out for what others did,
@@ -313,7 +317,7 @@ impl Explainer {
         let Some(group) = self.names.group_of(member) else {
             return;
         };
-        let mut cases = self.cases_of(&[Watch::CommitOf(group, partition, offset)]);
+        let mut cases = self.cases_of([Watch::CommitOf(group, partition, offset)]);
         for (position, case) in self
             .commits_past
             .get(&(group, partition))
@@ -331,13 +335,11 @@ impl Explainer {
         });
     }
 
-    fn cases_of(&self, watches: &[Watch]) -> BTreeSet<usize> {
-        watches
-            .iter()
-            .filter_map(|watch| self.watched.get(watch))
-            .flatten()
-            .copied()
-            .collect()
+    #[inline]
+    fn cases_of(&self, watches: impl IntoIterator<Item = Watch>) -> BTreeSet<usize> {
+        let watches = watches.into_iter();
+        let cases = watches.flat_map(|watch| self.watched.cases(watch));
+        cases.copied().collect()
     }
 
     fn note(
@@ -388,12 +390,15 @@ impl Explainer {
 }
 
 /// What a record that was seen at an offset may be watched by.
-fn seen_at(partition: PartitionRef, offset: Offset, content: &Content) -> Vec<Watch> {
-    let mut watches = vec![Watch::Position(partition, offset)];
+fn seen_at(
+    partition: PartitionRef,
+    offset: Offset,
+    content: &Content,
+) -> impl Iterator<Item = Watch> + use<> {
     let misplaced = match content {
         Content::Misplaced(record) => Some(*record),
         _ => None,
     };
-    watches.extend(content.identity().or(misplaced).map(Watch::Record));
-    watches
+    let record = content.identity().or(misplaced).map(Watch::Record);
+    std::iter::once(Watch::Position(partition, offset)).chain(record)
 }

@@ -51,7 +51,7 @@ impl Explainer {
                 partition,
                 offset,
             } => {
-                let cases = self.cases_of(&[
+                let cases = self.cases_of([
                     Watch::Transaction(*transaction),
                     Watch::CommitOf(*group, *partition, *offset),
                 ]);
@@ -71,7 +71,7 @@ impl Explainer {
                     _ => "lost",
                 };
                 for partition in partitions {
-                    let cases = self.cases_of(&[Watch::Hands(group, *partition)]);
+                    let cases = self.cases_of([Watch::Hands(group, *partition)]);
                     self.note(&cases, at, |names| {
                         let what = format!("{verb} {}", names.partition(*partition));
                         (names.member_of_group(*member), what)
@@ -79,7 +79,7 @@ impl Explainer {
                 }
             }
             Body::TailSeen { partition, end } => {
-                let cases = self.cases_of(&[Watch::Ends(*partition)]);
+                let cases = self.cases_of([Watch::Ends(*partition)]);
                 self.note(&cases, at, |names| {
                     observed(format!(
                         "{} reached up to {end}",
@@ -88,7 +88,7 @@ impl Explainer {
                 });
             }
             Body::Pinned { partition, end, .. } => {
-                let cases = self.cases_of(&[Watch::Ends(*partition)]);
+                let cases = self.cases_of([Watch::Ends(*partition)]);
                 self.note(&cases, at, |names| {
                     observed(format!(
                         "the log of {} ended before offset {end}",
@@ -103,13 +103,10 @@ impl Explainer {
                 offset,
             } => {
                 let origin = Watch::MadeOf(*group, *from, *offset);
-                let cases = self.cases_of(&[origin, Watch::Record(*record)]);
+                let cases = self.cases_of([origin, Watch::Record(*record)]);
                 // What becomes of it is told later.
-                for case in self.cases_of(&[origin]) {
-                    let watching = self.watched.entry(Watch::Record(*record)).or_default();
-                    if !watching.contains(&case) {
-                        watching.push(case);
-                    }
+                for case in self.cases_of([origin]) {
+                    self.watched.add(Watch::Record(*record), case);
                 }
                 self.note(&cases, at, |names| {
                     let (group, from) = (names.group(*group), names.partition(*from));
@@ -123,7 +120,7 @@ impl Explainer {
                 offset,
                 content,
             } => {
-                let cases = self.cases_of(&seen_at(*partition, *offset, content));
+                let cases = self.cases_of(seen_at(*partition, *offset, content));
                 self.note(&cases, None, |names| {
                     observed(format!(
                         "{} stands at {}@{offset} on broker {broker}",
@@ -142,7 +139,7 @@ impl Explainer {
         transaction: TransactionRef,
         say: impl FnOnce(&Names) -> String,
     ) {
-        let cases = self.cases_of(&[Watch::Transaction(transaction)]);
+        let cases = self.cases_of([Watch::Transaction(transaction)]);
         self.note(&cases, Some(event.at), |names| {
             (names.producer(transaction.producer), say(names))
         });

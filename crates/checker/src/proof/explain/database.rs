@@ -21,7 +21,7 @@ impl Explainer {
                 key,
                 op,
             } => {
-                let cases = self.cases_of(&[Watch::Row(*table, *key)]);
+                let cases = self.cases_of([Watch::Row(*table, *key)]);
                 if !cases.is_empty() {
                     let known = self.transactions.entry(*tx).or_default();
                     known.extend(cases.iter().copied());
@@ -51,7 +51,7 @@ impl Explainer {
                 content,
                 lsn,
             } => {
-                let cases = self.cases_of(&[
+                let cases = self.cases_of([
                     Watch::Row(*table, *key),
                     Watch::Position(*partition, *offset),
                 ]);
@@ -76,7 +76,7 @@ impl Explainer {
                 key,
                 content,
             } => {
-                let cases = self.cases_of(&[Watch::Row(*table, *key)]);
+                let cases = self.cases_of([Watch::Row(*table, *key)]);
                 self.note(&cases, None, |names| {
                     let table = names.table(*table);
                     observed(format!("{table} holds row {key}, {}", image(content)))
@@ -129,8 +129,8 @@ impl Explainer {
         let Some(changes) = &self.changes else {
             return;
         };
-        let mut cases = self.cases_of(&[Watch::Position(at.0, at.1)]);
-        let rows = self.cases_of(&[Watch::Row(row.0, row.1)]);
+        let mut cases = self.cases_of([Watch::Position(at.0, at.1)]);
+        let rows = self.cases_of([Watch::Row(row.0, row.1)]);
         cases.retain(|case| self.cases[*case].suspect.place() == Some(at) && !rows.contains(case));
         let Some((made, tx, what)) = changes.made.get(&change).cloned() else {
             return;

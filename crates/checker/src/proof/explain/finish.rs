@@ -68,7 +68,7 @@ impl Explainer {
             };
             case.add(operation, side);
         }
-        let log = self.log_around.get(&partition);
+        let log = self.log_around.get(partition);
         for (side, (at, content)) in log.into_iter().flat_map(|log| on_sides(log.of(offset))) {
             let operation = Operation {
                 shown: ExampleOperation {
