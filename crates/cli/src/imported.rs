@@ -113,8 +113,10 @@ fn judge_all(
     expected: Expected,
     examples: Examples,
 ) -> Result<JudgedImport, ImportError> {
+    // Which reading the events are kept in.
+    let mut keep = Keep::Second;
     let (mut analysis, notes, mut readings) = loop {
-        let mut readings = Readings::of(&mut recorded);
+        let mut readings = Readings::of(&mut recorded, keep);
         let Some((analysis, notes)) = check(&mut readings)? else {
             continue;
         };
@@ -122,6 +124,7 @@ fn judge_all(
         if analysis.count(Anomaly::InconsistentOffsets) > 0
             && readings.recorded.split_log_lives()?
         {
+            keep = Keep::First;
             continue;
         }
         break (analysis, notes, readings);
@@ -183,19 +186,27 @@ fn check(readings: &mut Readings<'_>) -> Result<Option<(Analysis, Notes)>, Impor
     }
 }
 
-/// The readings of a recording: the first of its files, as a healthy one needs no other;
-/// the second of its files, and its events are kept; all others of those.
+/// In which reading of the files the events are kept.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Keep {
+    /// The recording is known to be none of a healthy system.
+    First,
+    /// A healthy one needs no second.
+    Second,
+}
+
+/// The readings of a recording: of its files until its events are kept, then of those.
 struct Readings<'r> {
     recorded: &'r mut Recorded,
-    is_first: bool,
+    keep: Keep,
     kept: Option<(KeptEvents, Notes)>,
 }
 
 impl<'r> Readings<'r> {
-    fn of(recorded: &'r mut Recorded) -> Self {
+    fn of(recorded: &'r mut Recorded, keep: Keep) -> Self {
         Self {
             recorded,
-            is_first: true,
+            keep,
             kept: None,
         }
     }
@@ -206,7 +217,7 @@ impl<'r> Readings<'r> {
             kept.show(sink)?;
             return Ok(Round::Whole(notes.clone()));
         }
-        if std::mem::take(&mut self.is_first) {
+        if std::mem::replace(&mut self.keep, Keep::First) == Keep::Second {
             return self.recorded.convert(sink);
         }
         let mut keep = KeptEvents::new();

@@ -11,7 +11,9 @@
 //! Reads every file once more, producers' first, and only where two records
 //! have one offset.
 
-use std::collections::{BTreeMap, HashMap};
+mod known;
+
+use std::collections::{BTreeMap, HashMap, HashSet};
 
 use model::event::Restart;
 use model::ids::{Offset, PartitionRef, ProducerIx, TopicIx};
@@ -26,6 +28,7 @@ use super::reading::{Halt, Halted, LineEvent, read};
 use super::source::Source;
 use super::summary::KafkatestSummary;
 use super::topics::Topics;
+use known::KnownOffsets;
 
 /// Records that are held at once, at most: some 64 bytes each.
 const RECORDS_MAX: usize = 1 << 23;
@@ -156,7 +159,7 @@ struct Scan {
     begun: bool,
     topics: Option<Topics>,
     held: usize,
-    known: BTreeMap<PartitionRef, BTreeMap<Offset, Vec<Evidence>>>,
+    known: BTreeMap<PartitionRef, KnownOffsets>,
     /// Sends that may have filled an offset of which nothing is known.
     unaccounted: u64,
     /// What the process has told so far, and whether it has said how much it
@@ -267,13 +270,13 @@ impl Scan {
             self.is_full = true;
             return Err(Halt::Enough);
         }
-        let here = self.known.entry(at).or_default().entry(offset).or_default();
+        let here = self.known.entry(at).or_default();
         let alike = |it: &&mut Evidence| {
             it.value == value && (sender.is_none() || it.sender.is_none() || it.sender == sender)
         };
         // Of several the latest that began before.
         let known = here
-            .iter_mut()
+            .at(offset)
             .filter(alike)
             .max_by_key(|it| (it.first_ms <= record.at_ms, it.first_ms));
         if let Some(known) = known {
@@ -282,12 +285,13 @@ impl Scan {
             known.sender = known.sender.or(sender);
         } else {
             self.held += 1;
-            here.push(Evidence {
+            let evidence = Evidence {
                 sender,
                 value,
                 first_ms: record.at_ms,
                 last_ms: record.at_ms,
-            });
+            };
+            here.add(offset, evidence);
         }
         Ok(())
     }
@@ -327,10 +331,9 @@ impl Scan {
 
 /// The moments at which offsets were given again, as few as explain all of
 /// them; none where there are none, or where they cannot be explained.
-fn moments(known: &BTreeMap<Offset, Vec<Evidence>>) -> Option<Vec<u64>> {
+fn moments(known: &KnownOffsets) -> Option<Vec<u64>> {
     let mut between: Vec<(u64, u64)> = Vec::new();
-    for here in known.values().filter(|here| here.len() > 1) {
-        let mut here = here.clone();
+    for (_, mut here) in known.with_several() {
         here.sort_by_key(|it| it.first_ms);
         for pair in here.windows(2) {
             let (before, after) = (pair[0].last_ms, pair[1].first_ms);
@@ -350,34 +353,29 @@ fn moments(known: &BTreeMap<Offset, Vec<Evidence>>) -> Option<Vec<u64>> {
     (!moments.is_empty() && moments.len() < LIVES_MAX).then_some(moments)
 }
 
-fn divide(
-    known: &BTreeMap<Offset, Vec<Evidence>>,
-    begins_ms: Vec<u64>,
-    gap: Option<u64>,
-) -> Division {
+fn divide(known: &KnownOffsets, begins_ms: Vec<u64>, gap: Option<u64>) -> Division {
     let life_at = |at_ms: u64| begins_ms.partition_point(|begin| *begin <= at_ms);
     let mut lowest = vec![None; begins_ms.len() + 1];
     let mut stragglers: HashMap<Offset, Vec<(u64, usize)>> = HashMap::new();
     let mut senders = HashMap::new();
     // The lowest offset that was seen of an earlier life in a later one.
     let mut stayed: Vec<Option<Offset>> = vec![None; begins_ms.len() + 1];
-    for (offset, here) in known {
-        for evidence in here {
-            let (life, last) = (life_at(evidence.first_ms), life_at(evidence.last_ms));
-            let known = &mut lowest[life];
-            *known = Some(known.map_or(*offset, |known: Offset| known.min(*offset)));
-            if life < last {
-                let of = stragglers.entry(*offset).or_default();
-                of.push((evidence.value, life));
-                for later in &mut stayed[life + 1..=last] {
-                    *later = Some(later.map_or(*offset, |it: Offset| it.min(*offset)));
-                }
+    let several: HashSet<Offset> = known.with_several().map(|(offset, _)| offset).collect();
+    for (offset, evidence) in known.iter() {
+        let (life, last) = (life_at(evidence.first_ms), life_at(evidence.last_ms));
+        let known = &mut lowest[life];
+        *known = Some(known.map_or(offset, |known: Offset| known.min(offset)));
+        if life < last {
+            let of = stragglers.entry(offset).or_default();
+            of.push((evidence.value, life));
+            for later in &mut stayed[life + 1..=last] {
+                *later = Some(later.map_or(offset, |it: Offset| it.min(offset)));
             }
-            if here.len() > 1
-                && let Some(sender) = evidence.sender
-            {
-                senders.insert((*offset, life), sender);
-            }
+        }
+        if let Some(sender) = evidence.sender
+            && several.contains(&offset)
+        {
+            senders.insert((offset, life), sender);
         }
     }
     let first = (1..=begins_ms.len()).map(|life| {
@@ -404,18 +402,16 @@ fn divide(
 mod tests {
     use super::*;
 
-    fn known(of: &[(i64, u64, u64, u64)]) -> BTreeMap<Offset, Vec<Evidence>> {
-        let mut known: BTreeMap<Offset, Vec<Evidence>> = BTreeMap::new();
+    fn known(of: &[(i64, u64, u64, u64)]) -> KnownOffsets {
+        let mut known = KnownOffsets::default();
         for (offset, value, first_ms, last_ms) in of {
-            known
-                .entry(Offset::new(*offset))
-                .or_default()
-                .push(Evidence {
-                    sender: None,
-                    value: *value,
-                    first_ms: *first_ms,
-                    last_ms: *last_ms,
-                });
+            let evidence = Evidence {
+                sender: None,
+                value: *value,
+                first_ms: *first_ms,
+                last_ms: *last_ms,
+            };
+            known.add(Offset::new(*offset), evidence);
         }
         known
     }
