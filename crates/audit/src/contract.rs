@@ -6,6 +6,9 @@ use serde::Serialize;
 use crate::component::{Component, Kind};
 use crate::landscape::{Effective, Landscape, is_all};
 
+/// As many retries as are used up before a leader change is over.
+pub(crate) const RETRIES_FEW: i64 = 10;
+
 /// One promise.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Clause {
@@ -67,7 +70,8 @@ fn clause(
     promises: &str,
     because: &[&Effective<'_>],
 ) -> Clause {
-    let because: Vec<String> = because.iter().map(|it| it.words()).collect();
+    let mut because: Vec<String> = because.iter().map(|it| it.words()).collect();
+    because.dedup();
     Clause {
         component: of.label(),
         about,
@@ -81,10 +85,13 @@ fn producer(it: &Component, clauses: &mut Vec<Clause>) {
         return;
     };
     let is_on = idempotence.as_ref().is_some_and(|(on, _)| *on);
+    let retries = it.value("retries");
+    let never = retries.filter(|it| !is_on && it.number() == Some(0));
     let promises = match (&acks.value, is_on) {
         (value, _) if value.trim() == "0" => {
             "at most once: nothing tells whether a record was stored"
         }
+        _ if never.is_some() => "at most once: a send that fails is not repeated",
         (value, _) if !is_all(value) => {
             "neither at least once nor at most once: a leader may lose what it acknowledged, and a \
              retry may double it"
@@ -97,9 +104,19 @@ fn producer(it: &Component, clauses: &mut Vec<Clause>) {
     };
     let mut because = vec![&acks];
     because.extend(idempotence.as_ref().map(|(_, value)| value));
+    because.extend(&never);
     clauses.push(clause(it, "delivery", promises, &because));
     let in_flight = it.value("max.in.flight.requests.per.connection");
     match (&idempotence, &in_flight) {
+        _ if never.is_some() => {
+            let promises = "kept within a partition: no batch is sent again";
+            clauses.push(clause(
+                it,
+                "order",
+                promises,
+                &never.iter().collect::<Vec<_>>(),
+            ));
+        }
         (Some((true, value)), _) => {
             clauses.push(clause(it, "order", "kept within a partition", &[value]));
         }
@@ -121,11 +138,34 @@ fn producer(it: &Component, clauses: &mut Vec<Clause>) {
         }
         _ => {}
     }
-    if let Some(timeout) = it.value("delivery.timeout.ms")
-        && let Some(ms) = timeout.number()
-    {
-        let promises = format!("sends survive {} without a leader", words(ms));
-        clauses.push(clause(it, "outage", &promises, &[&timeout]));
+    outage(it, clauses);
+}
+
+fn outage(it: &Component, clauses: &mut Vec<Clause>) {
+    let Some(timeout) = it.value("delivery.timeout.ms") else {
+        return;
+    };
+    let retries = it.value("retries");
+    let few = retries.filter(|it| it.number().is_some_and(|it| it < RETRIES_FEW));
+    let Some(ms) = timeout.number() else {
+        return;
+    };
+    match few {
+        Some(retries) if retries.number() == Some(0) => {
+            let promises = "a send fails at its first error";
+            clauses.push(clause(it, "outage", promises, &[&retries]));
+        }
+        Some(retries) => {
+            let promises = format!(
+                "sends survive as many errors as there are retries, and at most {} without a leader",
+                words(ms)
+            );
+            clauses.push(clause(it, "outage", &promises, &[&retries, &timeout]));
+        }
+        None => {
+            let promises = format!("sends survive {} without a leader", words(ms));
+            clauses.push(clause(it, "outage", &promises, &[&timeout]));
+        }
     }
 }
 
@@ -239,6 +279,54 @@ fn words(ms: i64) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::read::{InputFile, read};
+
+    #[test]
+    fn without_retries_nothing_is_promised_that_rests_on_them() {
+        let read = |text: &str| {
+            let input = InputFile {
+                path: "producer.properties".to_owned(),
+                text: text.to_owned(),
+            };
+            let components = read(&input, "java@3.9.1".parse().ok().as_ref());
+            let landscape = Landscape {
+                components: components.map(|it| it.components).unwrap_or_default(),
+                ..Landscape::default()
+            };
+            let clauses = contract(&landscape).into_iter();
+            clauses
+                .map(|it| (it.about, it.promises))
+                .collect::<Vec<_>>()
+        };
+        let of = |about: &'static str, promises: &str| (about, promises.to_owned());
+        let file = "bootstrap.servers=k:9092\nacks=all\nenable.idempotence=false\nretries=";
+        assert_eq!(
+            read(&format!("{file}0\n")),
+            [
+                of(
+                    "delivery",
+                    "at most once: a send that fails is not repeated"
+                ),
+                of("order", "kept within a partition: no batch is sent again"),
+                of("outage", "a send fails at its first error"),
+            ]
+        );
+        assert_eq!(
+            read(&format!("{file}5\n")),
+            [
+                of(
+                    "delivery",
+                    "at least once, with duplicates after lost responses"
+                ),
+                of("order", "not kept when a batch is sent again"),
+                of(
+                    "outage",
+                    "sends survive as many errors as there are retries, and at most 2 min without a \
+                     leader"
+                ),
+            ]
+        );
+    }
 
     #[test]
     fn times_are_told_as_people_say_them() {

@@ -3,7 +3,7 @@
 use crate::component::{Component, Kind, Origin, ReadSetting, fact};
 use crate::defaults;
 use crate::product::{Product, Software};
-use crate::read::node::SyntaxError;
+use crate::read::node::{Node, SyntaxError};
 use crate::read::properties::{Pair, pairs};
 
 mod compose;
@@ -16,6 +16,7 @@ mod sql;
 mod strimzi;
 
 pub(crate) use compose::debezium_of;
+pub(crate) use spring::put_profiles_on_their_base;
 
 /// A file, or something that is read like one.
 #[derive(Clone, Debug)]
@@ -111,14 +112,19 @@ pub fn read(input: &InputFile, client: Option<&Software>) -> Result<Read, InputE
     let mut read = match format {
         Format::Json => {
             let document = node::json(text).map_err(syntax("JSON"))?;
+            let mut components = connect::connectors(&document, path);
+            if components.is_empty() {
+                components = json_object(&document, path, client);
+            }
             Read {
-                components: connect::connectors(&document, path),
+                components,
                 notes: Vec::new(),
             }
         }
         Format::Yaml => {
             let documents = node::yaml(text).map_err(syntax("YAML"))?;
             let mut components = strimzi::components(&documents, path);
+            let mut of_spring = Vec::new();
             for document in &documents {
                 if compose::is_compose(document) {
                     components.extend(compose::services(document, path));
@@ -135,9 +141,10 @@ pub fn read(input: &InputFile, client: Option<&Software>) -> Result<Read, InputE
                             },
                         })
                     });
-                    components.extend(spring::components(settings.collect(), stem(name), path));
+                    of_spring.push(settings.collect());
                 }
             }
+            components.extend(spring::components(of_spring, stem(name), path));
             Read {
                 components,
                 notes: Vec::new(),
@@ -151,7 +158,9 @@ pub fn read(input: &InputFile, client: Option<&Software>) -> Result<Read, InputE
     };
     if read.components.is_empty() {
         let found = match format {
-            Format::Json => "no connector is in it (`connector.class`)",
+            Format::Json => {
+                "no connector (`connector.class`), worker or client (`bootstrap.servers`) is in it"
+            }
             Format::Yaml => {
                 "no service with a known image, no Strimzi resource and no `spring.kafka` is in it"
             }
@@ -250,16 +259,53 @@ const OF_DATABASES: [&str; 5] = [
 ];
 
 fn properties_file(input: &InputFile, text: &str, client: Option<&Software>) -> Read {
-    let path = &input.path;
+    // Of several documents in one file only Spring knows.
+    let is_end = |line: &str| matches!(line.trim_end(), "#---" | "!---");
+    let ends = text.lines().zip(1..).filter(|(line, _)| is_end(line));
+    let ends: Vec<usize> = ends.map(|(_, number)| number).collect();
+    Read {
+        components: known_by_keys(&pairs(text), &ends, &input.path, client),
+        notes: Vec::new(),
+    }
+}
+
+/// A JSON object of a worker or a client: any other has keys of such names, too, so that
+/// it has to say where its brokers or its topics are.
+fn json_object(document: &Node, path: &str, client: Option<&Software>) -> Vec<Component> {
+    let of_clients = ["bootstrap.servers", "metadata.broker.list"];
+    let flat = document.flat().into_iter();
+    let pairs: Vec<Pair> = flat
+        .filter_map(|(key, node)| {
+            Some(Pair {
+                key,
+                value: node.text()?.to_owned(),
+                line: node.line,
+            })
+        })
+        .collect();
+    let mut keys = pairs.iter().map(|it| it.key.as_str());
+    if keys.any(|key| of_clients.contains(&key) || OF_WORKERS.contains(&key)) {
+        known_by_keys(&pairs, &[], path, client)
+    } else {
+        Vec::new()
+    }
+}
+
+/// The components of a file of pairs; `ends` are the lines at which its documents end.
+fn known_by_keys(
+    pairs: &[Pair],
+    ends: &[usize],
+    path: &str,
+    client: Option<&Software>,
+) -> Vec<Component> {
     let name = stem(path.rsplit('/').next().unwrap_or_default());
-    let pairs = pairs(text);
     let has = |keys: &[&str]| pairs.iter().any(|it| keys.contains(&it.key.as_str()));
     let setting = |pair: &Pair, key: &str| ReadSetting {
         key: key.to_owned(),
         path: pair.key.clone(),
         value: compose::interpolated(&pair.value),
         origin: Origin::File {
-            path: path.clone(),
+            path: path.to_owned(),
             line: pair.line,
         },
     };
@@ -275,7 +321,7 @@ fn properties_file(input: &InputFile, text: &str, client: Option<&Software>) -> 
         component.settings = all();
         vec![component]
     };
-    let components = if has(&[connect::CLASS]) {
+    if has(&[connect::CLASS]) {
         let own = pairs.iter().find(|it| it.key == "name");
         vec![connect::connector(
             own.map_or(name, |it| &it.value),
@@ -291,7 +337,15 @@ fn properties_file(input: &InputFile, text: &str, client: Option<&Software>) -> 
         }
         found
     } else if pairs.iter().any(|it| it.key.starts_with("spring.kafka.")) {
-        spring::components(all(), name, path)
+        let documents = all().into_iter().zip(pairs).fold(
+            vec![Vec::new(); ends.len() + 1],
+            |mut documents, (setting, pair)| {
+                let document = ends.partition_point(|end| *end < pair.line);
+                documents[document].push(setting);
+                documents
+            },
+        );
+        spring::components(documents, name, path)
     } else if has(&["clusters"]) && pairs.iter().any(|it| it.key.contains("->")) {
         of(Kind::Mirror, Product::Kafka)
     } else if has(&OF_WORKERS) {
@@ -303,11 +357,7 @@ fn properties_file(input: &InputFile, text: &str, client: Option<&Software>) -> 
     } else if has(&["application.id"]) {
         of(Kind::Streams, Product::Java)
     } else {
-        clients(&pairs, name, path, client, &setting)
-    };
-    Read {
-        components,
-        notes: Vec::new(),
+        clients(pairs, name, path, client, &setting)
     }
 }
 
@@ -496,6 +546,29 @@ mod tests {
     }
 
     #[test]
+    fn json_of_workers_and_clients_is_known_by_its_keys() {
+        let worker = r#"{"bootstrap.servers": "k:9092", "config.storage.topic": "c"}"#;
+        assert_eq!(kinds("worker.json", worker)[0].0, Kind::Worker);
+        let client = "{\"bootstrap.servers\": \"k:9092\",\n\"message.timeout.ms\": 5000}";
+        let of_rd = (Kind::Producer, Some("librdkafka".to_owned()));
+        assert_eq!(kinds("client.json", client), [of_rd]);
+        let read = read_text("client.json", client).unwrap();
+        let timeout = read.components[0].set("delivery.timeout.ms").unwrap();
+        assert_eq!(timeout.origin.to_string(), "client.json:2");
+    }
+
+    #[test]
+    fn documents_of_properties_are_told_apart() {
+        let text = "spring.kafka.producer.acks=all\n#---\n\
+                    spring.config.activate.on-profile=prod\nspring.kafka.producer.acks=1\n";
+        let found = read_text("application.properties", text)
+            .unwrap()
+            .components;
+        let acks: Vec<Option<&str>> = found.iter().map(|it| it.text("acks")).collect();
+        assert_eq!(acks, [Some("all"), Some("1")]);
+    }
+
+    #[test]
     fn what_is_no_configuration_is_refused_with_its_reason() {
         let refused = |path, text| read_text(path, text).unwrap_err().to_string();
         assert_eq!(
@@ -505,6 +578,10 @@ mod tests {
         assert!(refused("a.json", "{\"a\": 1,}").contains("a.json is no valid JSON: line 1"));
         assert!(refused("a.yml", "a: [\n").contains("a.yml is no valid YAML"));
         assert!(refused("a.bin", "\0\0").contains("it is no text"));
-        assert!(refused("package.json", "{\"name\": \"x\"}").contains("no connector is in it"));
+        let refusal = refused(
+            "package.json",
+            "{\"name\": \"x\", \"debug\": true, \"acks\": 1}",
+        );
+        assert!(refusal.contains("no connector"), "{refusal}");
     }
 }

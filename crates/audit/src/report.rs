@@ -12,7 +12,7 @@ use crate::contract::{Clause, contract};
 use crate::landscape::Landscape;
 use crate::policy::{Policy, in_comments};
 use crate::product::Software;
-use crate::read::InputFile;
+use crate::read::{InputFile, put_profiles_on_their_base};
 use crate::rules::{self, Confidence, Hits, Severity};
 
 /// What was decided about a finding.
@@ -142,6 +142,8 @@ pub fn audit(
     inputs: &[InputFile],
     baseline: Option<&Baseline>,
 ) -> AuditReport {
+    let mut components = components;
+    put_profiles_on_their_base(&mut components);
     let landscape = Landscape {
         components,
         promise: policy.promise.clone(),
@@ -186,15 +188,16 @@ pub fn audit(
     }
 }
 
-/// What is the same in several components of a file is one finding, which names the first.
+/// What is the same in several components of a file is one finding, which names the first:
+/// also a line that several components share, whichever way leads to it.
 fn merged(findings: Vec<AuditFinding>) -> Vec<AuditFinding> {
     let mut merged: Vec<(AuditFinding, usize)> = Vec::new();
     for finding in findings {
         let same = merged.iter_mut().find(|(it, _)| {
             it.rule == finding.rule
                 && it.file == finding.file
-                && it.key == finding.key
                 && it.line == finding.line
+                && (it.line.is_some() || it.key == finding.key)
                 && it.says == finding.says
         });
         match same {

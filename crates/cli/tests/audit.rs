@@ -141,7 +141,7 @@ struct Worker {
     asked: Arc<Mutex<Vec<String>>>,
 }
 
-fn worker(folder: &std::path::Path) -> Worker {
+fn worker(folder: &std::path::Path, host: &str) -> Worker {
     let mut authority = CertificateParams::new(Vec::new()).unwrap();
     authority.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
     let key = KeyPair::generate().unwrap();
@@ -149,7 +149,7 @@ fn worker(folder: &std::path::Path) -> Worker {
     fs::write(&ca, authority.self_signed(&key).unwrap().pem()).unwrap();
     let issuer = Issuer::new(authority, key);
     let key = KeyPair::generate().unwrap();
-    let own = CertificateParams::new(vec![String::from("127.0.0.1")]).unwrap();
+    let own = CertificateParams::new(vec![host.to_owned()]).unwrap();
     let own = own.signed_by(&key, &issuer).unwrap();
     let provider = Arc::new(rustls::crypto::ring::default_provider());
     let config = ServerConfig::builder_with_provider(provider)
@@ -216,7 +216,7 @@ fn printed(output: &Output) -> String {
 #[test]
 fn a_worker_is_read_over_tls_with_a_password_that_is_never_shown() {
     let folder = tempfile::tempdir().unwrap();
-    let worker = worker(folder.path());
+    let worker = worker(folder.path(), "127.0.0.1");
     let (ca, auth) = (worker.ca.to_str().unwrap(), worker.auth.to_str().unwrap());
     let asked = |args: &[&str]| audit(&[&["--connect", &worker.url], args].concat());
 
@@ -239,6 +239,24 @@ fn a_worker_is_read_over_tls_with_a_password_that_is_never_shown() {
     assert_eq!(output.status.code(), Some(4));
     assert!(printed(&output).contains("--connect-ca"));
     assert_eq!(worker.asked.lock().unwrap().len(), before);
+}
+
+#[test]
+fn a_worker_with_the_certificate_of_another_never_sees_the_password() {
+    let folder = tempfile::tempdir().unwrap();
+    let worker = worker(folder.path(), "connect.invalid");
+    let (ca, auth) = (worker.ca.to_str().unwrap(), worker.auth.to_str().unwrap());
+    let output = audit(&[
+        "--connect",
+        &worker.url,
+        "--connect-ca",
+        ca,
+        "--connect-auth",
+        auth,
+    ]);
+    assert_eq!(output.status.code(), Some(4), "{}", printed(&output));
+    assert!(printed(&output).contains("certificate"));
+    assert!(worker.asked.lock().unwrap().is_empty());
 }
 
 #[test]

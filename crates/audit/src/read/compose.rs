@@ -29,7 +29,7 @@ pub(crate) fn services(document: &Node, path: &str) -> Vec<Component> {
                 setting.key = spring::key_of_variable(&variable.key)?;
                 Some(setting)
             });
-            found.extend(spring::components(own.collect(), name, path));
+            found.extend(spring::components(vec![own.collect()], name, path));
         }
         let fact = |key: &str, value: &str, node: &Node, written: &str| ReadSetting {
             key: key.to_owned(),

@@ -1,10 +1,14 @@
 //! `spring.kafka.*`, in properties, YAML or environment variables, as the keys of the
 //! clients that Spring makes of them.
 
+use std::collections::BTreeSet;
+
 use crate::component::{Component, Kind, ReadSetting};
 use crate::product::{Product, Software};
 
 const PREFIX: &str = "spring.kafka.";
+/// When a document applies: its own key, and the one before Spring Boot 2.4.
+const PROFILES: [&str; 2] = ["spring.config.activate.on-profile", "spring.profiles"];
 
 /// Spring's own names that are not the client's key with dashes for dots.
 const OTHER_NAMES: [(&str, &str); 6] = [
@@ -16,8 +20,105 @@ const OTHER_NAMES: [(&str, &str); 6] = [
     ("fetch.min.size", "fetch.min.bytes"),
 ];
 
+/// The clients that the documents of a file configure: as they are without a profile, and
+/// under each profile that changes one. A document without a profile always applies, and
+/// of two that set a key the later one does.
+pub(crate) fn components(
+    documents: Vec<Vec<ReadSetting>>,
+    name: &str,
+    file: &str,
+) -> Vec<Component> {
+    let documents: Vec<(Option<String>, Vec<ReadSetting>)> = documents
+        .into_iter()
+        .map(|settings| (profile(&settings), settings))
+        .collect();
+    let under = |active: Option<&str>| -> Vec<ReadSetting> {
+        let apply = documents
+            .iter()
+            .filter(|(profile, _)| profile.is_none() || profile.as_deref() == active);
+        apply
+            .flat_map(|(_, settings)| settings.iter().cloned())
+            .collect()
+    };
+    let base = clients(under(None), name, file);
+    let profiles: BTreeSet<&str> = documents
+        .iter()
+        .filter_map(|(profile, _)| profile.as_deref())
+        .collect();
+    let mut found = base.clone();
+    for profile in profiles {
+        let own = clients(under(Some(profile)), &format!("{name} ({profile})"), file);
+        let changed = own.into_iter().filter(|it| {
+            let is_same = |base: &Component| base.kind == it.kind && base.settings == it.settings;
+            !base.iter().any(is_same)
+        });
+        found.extend(changed);
+    }
+    found
+}
+
+/// The profiles under which a document applies; none where it always does.
+fn profile(settings: &[ReadSetting]) -> Option<String> {
+    let names = settings.iter().filter(|it| {
+        let key = it.key.split('[').next().unwrap_or_default();
+        PROFILES.contains(&key)
+    });
+    let names: Vec<&str> = names.map(|it| it.value.as_str()).collect();
+    (!names.is_empty()).then(|| names.join(", "))
+}
+
+/// Puts the settings of `application.yml` under those of `application-PROFILE.yml` beside
+/// it, as Spring does.
+pub(crate) fn put_profiles_on_their_base(components: &mut Vec<Component>) {
+    let all = std::mem::take(components);
+    for component in &all {
+        let base = base_of(component, &all);
+        let bases: Vec<&Component> = match component.kind {
+            // It configures every client.
+            Kind::Client if !base.is_empty() => base,
+            kind => base.into_iter().filter(|it| it.kind == kind).collect(),
+        };
+        if bases.is_empty() {
+            components.push(component.clone());
+        }
+        for base in bases {
+            let mut whole = component.clone();
+            whole.kind = base.kind;
+            whole.settings.splice(0..0, base.settings.iter().cloned());
+            components.push(whole);
+        }
+    }
+}
+
+/// The clients of the file that a profile's file adds to.
+fn base_of<'c>(component: &Component, all: &'c [Component]) -> Vec<&'c Component> {
+    let is_spring = |it: &Component| {
+        let software = it.software.as_ref();
+        software.is_some_and(|it| it.product == Product::Spring)
+    };
+    let stem = |file: &str| {
+        file.rsplit_once('.')
+            .map_or(file, |(stem, _)| stem)
+            .to_owned()
+    };
+    let own = stem(&component.file);
+    let (folder, name) = own.rsplit_once('/').unwrap_or(("", &own));
+    let Some((base, _)) = name.split_once('-').filter(|_| is_spring(component)) else {
+        return Vec::new();
+    };
+    let base = if folder.is_empty() {
+        base.to_owned()
+    } else {
+        format!("{folder}/{base}")
+    };
+    // Not its clients under a profile of its own.
+    let is_base =
+        |it: &&Component| is_spring(it) && stem(&it.file) == base && !it.name.ends_with(')');
+    all.iter().filter(is_base).collect()
+}
+
 /// The clients that Spring's settings configure; none where there are no such settings.
-pub(crate) fn components(settings: Vec<ReadSetting>, name: &str, file: &str) -> Vec<Component> {
+fn clients(settings: Vec<ReadSetting>, name: &str, file: &str) -> Vec<Component> {
     let mut shared = Vec::new();
     let mut own: Vec<(Kind, Vec<ReadSetting>)> = [Kind::Producer, Kind::Consumer, Kind::Streams]
         .map(|kind| (kind, Vec::new()))
@@ -123,9 +224,8 @@ mod tests {
     use super::*;
     use crate::component::Origin;
 
-    #[test]
-    fn springs_keys_become_the_clients() {
-        let of = |key: &str, value: &str| ReadSetting {
+    fn of(key: &str, value: &str) -> ReadSetting {
+        ReadSetting {
             key: key.to_owned(),
             path: key.to_owned(),
             value: value.to_owned(),
@@ -133,7 +233,67 @@ mod tests {
                 path: "a.yml".into(),
                 line: 1,
             },
+        }
+    }
+
+    #[test]
+    fn a_profile_changes_what_it_sets_and_nothing_else() {
+        let base = vec![
+            of("spring.kafka.producer.acks", "all"),
+            of(
+                "spring.kafka.producer.properties.enable.idempotence",
+                "false",
+            ),
+            of("spring.kafka.consumer.group-id", "g"),
+        ];
+        let prod = vec![
+            of("spring.config.activate.on-profile", "prod"),
+            of("spring.kafka.producer.acks", "1"),
+        ];
+        let found = components(vec![base, prod], "a", "a.yml");
+        let names: Vec<(Kind, &str)> = found.iter().map(|it| (it.kind, &*it.name)).collect();
+        let expected = [
+            (Kind::Producer, "a"),
+            (Kind::Consumer, "a"),
+            (Kind::Producer, "a (prod)"),
+        ];
+        assert_eq!(names, expected);
+        assert_eq!(found[0].text("acks"), Some("all"));
+        assert_eq!(found[2].text("acks"), Some("1"));
+        assert_eq!(found[2].text("enable.idempotence"), Some("false"));
+    }
+
+    #[test]
+    fn the_file_of_a_profile_adds_to_the_one_beside_it() {
+        let base = vec![
+            of("spring.kafka.producer.acks", "all"),
+            of("spring.kafka.consumer.group-id", "g"),
+        ];
+        let acks = vec![of("spring.kafka.producer.acks", "1")];
+        let shared = vec![of("spring.kafka.properties.client.id", "c")];
+        let mut all = components(vec![base], "application", "app/application.yml");
+        for (file, settings) in [
+            ("app/application-a.yml", &acks),
+            ("app/application-b.yml", &shared),
+        ] {
+            all.extend(components(vec![settings.clone()], file, file));
+        }
+        // Of another folder.
+        all.extend(components(vec![acks], "other", "other/application-a.yml"));
+        put_profiles_on_their_base(&mut all);
+        let of = |file: &str| -> Vec<(Kind, usize)> {
+            let of = all.iter().filter(|it| it.file == file);
+            of.map(|it| (it.kind, it.settings.len())).collect()
         };
+        assert_eq!(of("app/application.yml").len(), 2);
+        assert_eq!(of("app/application-a.yml"), [(Kind::Producer, 2)]);
+        let both = [(Kind::Producer, 2), (Kind::Consumer, 2)];
+        assert_eq!(of("app/application-b.yml"), both);
+        assert_eq!(of("other/application-a.yml"), [(Kind::Producer, 1)]);
+    }
+
+    #[test]
+    fn springs_keys_become_the_clients() {
         let settings = vec![
             of("spring.kafka.bootstrap-servers", "k:9092"),
             of("spring.kafka.consumer.auto-offset-reset", "latest"),
@@ -145,7 +305,7 @@ mod tests {
             of("spring.kafka.listener.ack-mode", "batch"),
             of("spring.application.name", "a"),
         ];
-        let found = components(settings, "a", "a.yml");
+        let found = components(vec![settings], "a", "a.yml");
         assert_eq!(found.len(), 2);
         assert_eq!(found[0].text("enable.idempotence"), Some("true"));
         assert_eq!(found[0].text("bootstrap.servers"), Some("k:9092"));

@@ -4,6 +4,7 @@ use super::Confidence::{Certain, Possible};
 use super::Severity::{Error, Note, Warning};
 use super::{Rule, duration_ms, signed};
 use crate::component::Component;
+use crate::contract::RETRIES_FEW;
 use crate::landscape::{Effective, is_all, is_open};
 use crate::product::Product;
 
@@ -244,7 +245,7 @@ pub(super) const RULES: &[Rule] = &[
             for it in of.producers() {
                 if let Some(few) = it
                     .value("retries")
-                    .filter(|it| it.number().is_some_and(|it| it < 10))
+                    .filter(|it| it.number().is_some_and(|it| it < RETRIES_FEW))
                 {
                     hits.at(it, &few);
                 }
