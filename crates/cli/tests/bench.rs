@@ -15,7 +15,7 @@ fn ackproof() -> Command {
 
 fn bench(name: &str, out: &Path) -> (i32, Value) {
     let mut command = ackproof();
-    command.args(["bench", name, "--quick", "--format", "json", "--output"]);
+    command.args(["bench", name, "--quick", "--format", "json", "--out"]);
     let output = command.arg(out).output().unwrap();
     let told = String::from_utf8_lossy(&output.stderr).into_owned();
     let json = serde_json::from_slice(&output.stdout);

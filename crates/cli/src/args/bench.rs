@@ -49,8 +49,8 @@ pub(crate) struct BenchArgs {
     #[arg(long)]
     pub(crate) full: bool,
     /// Output directory: empty, or not there yet [default: runs/DATE-TIME-SEED, in UTC]
-    #[arg(long, visible_alias = "out", value_name = "DIR")]
-    pub(crate) output: Option<PathBuf>,
+    #[arg(long, alias = "output", value_name = "DIR")]
+    pub(crate) out: Option<PathBuf>,
     /// Random seed of partitions and delays [default: random, and printed]
     #[arg(long, value_name = "N", value_parser = whole::<u64>(0, u64::MAX),
           allow_negative_numbers = true)]

@@ -86,7 +86,7 @@ pub(crate) async fn bench(args: &BenchArgs) -> Result<Exit, Failure> {
     let scope = if args.full { Scope::Full } else { Scope::Quick };
     let asked = asked(&args.names, scope)?;
     let seed = args.seed.unwrap_or_else(|| seed_from(now));
-    let out = args.output.clone();
+    let out = args.out.clone();
     let out = out.unwrap_or_else(|| default_out(now, seed));
     let scenarios: Vec<_> = asked
         .iter()
