@@ -7,15 +7,13 @@
 
 use std::collections::BTreeMap;
 use std::fs;
-use std::io::{BufRead as _, BufReader, Read as _, Write as _};
+use std::io::{Read as _, Write as _};
 use std::net::TcpListener;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Stdio};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use rustix::process::Signal;
 use serde_json::Value;
 use stack::artefacts::Parts;
 use stack::embedded::{Stack, StackSpec};
@@ -25,7 +23,7 @@ use testkit::Kafka;
 use tokio::runtime::Runtime;
 use wire::{ClientOptions, ClientSecurity, Connection, Topics};
 
-use processes::{ackproof, send, wait_for_end};
+use processes::{StackUp, ackproof};
 
 #[allow(dead_code, reason = "others use more of it")]
 mod processes;
@@ -194,48 +192,20 @@ fn told(said: &str, exit: u8, words: &[&str]) {
     assert_eq!(said.matches("error: ").count(), 1, "{said}");
 }
 
-/// `ackproof stack up` with these arguments, until it is dropped.
-struct Up(Child);
-
-impl Up {
-    fn start(args: &[&str]) -> (Self, Bench) {
-        let mut child = ackproof()
-            .args(["stack", "up"])
-            .args(args)
-            .stdout(Stdio::piped())
-            .stderr(Stdio::null())
-            .spawn()
-            .unwrap();
-        let lines = BufReader::new(child.stdout.take().unwrap()).lines();
-        let mut said = BTreeMap::new();
-        for line in lines {
-            let line = line.unwrap();
-            let (what, at) = line.split_at(17);
-            said.insert(what.trim().to_owned(), at.trim().to_owned());
-            if what.starts_with("logs") {
-                break;
-            }
-        }
-        let config = PathBuf::from(&said["client.properties"]);
-        let bench = Bench::new(said["bootstrap.servers"].clone(), &config);
-        // It can be used as it stands.
-        let as_printed = bench.of(&["lag", "--window", "0s"], Some(&config));
-        assert!(as_printed.starts_with("exit 0\n"), "{as_printed}");
-        (Self(child), bench)
-    }
-}
-
-impl Drop for Up {
-    fn drop(&mut self) {
-        send(Signal::INT, &self.0);
-        wait_for_end(&mut self.0);
-    }
+/// A stack that can be used as it is printed, and a client of it.
+fn up(args: &[&str]) -> (StackUp, Bench) {
+    let stack = StackUp::start(args);
+    let config = PathBuf::from(stack.printed("client.properties"));
+    let bench = Bench::new(stack.printed("bootstrap.servers").to_owned(), &config);
+    let as_printed = bench.of(&["lag", "--window", "0s"], Some(&config));
+    assert!(as_printed.starts_with("exit 0\n"), "{as_printed}");
+    (stack, bench)
 }
 
 #[test]
 fn sasl_without_tls() {
     let _turn = turn();
-    let (_up, bench) = Up::start(&["--security", "sasl-plaintext"]);
+    let (_up, bench) = up(&["--security", "sasl-plaintext"]);
     bench.mechanisms();
     bench.refuses_plain(&[
         "the listener asks for SASL (",
@@ -249,7 +219,7 @@ fn sasl_without_tls() {
 #[test]
 fn sasl_within_tls() {
     let _turn = turn();
-    let (_up, bench) = Up::start(&["--security", "sasl-ssl", "--brokers", "2"]);
+    let (_up, bench) = up(&["--security", "sasl-ssl", "--brokers", "2"]);
     bench.mechanisms();
     bench.refuses_plain(&["the listener speaks TLS", "--command-config", "SASL_SSL"]);
     let no_trust = [("ssl.truststore.type", ""), ("ssl.truststore.location", "")];
@@ -290,7 +260,7 @@ fn sasl_within_tls() {
 #[test]
 fn tls_with_client_certificates() {
     let _turn = turn();
-    let (_up, bench) = Up::start(&["--security", "ssl"]);
+    let (_up, bench) = up(&["--security", "ssl"]);
     bench.works(&[]);
     bench.refuses_plain(&["the listener speaks TLS", "--command-config", "SSL"]);
     let none = [("ssl.keystore.type", ""), ("ssl.keystore.location", "")];

@@ -4,19 +4,16 @@
 
 #![allow(clippy::unwrap_used)] // a panic is how a test fails
 
-use std::collections::BTreeMap;
 use std::fs;
-use std::io::{BufRead as _, BufReader};
 use std::path::{Path, PathBuf};
-use std::process::{Child, Stdio};
+use std::process::Stdio;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::Duration;
 
-use rustix::process::Signal;
 use serde_json::Value;
 
-use processes::{ackproof, send, wait_for_end};
+use processes::{StackUp, ackproof};
 
 #[allow(dead_code, reason = "others use more of it")]
 mod processes;
@@ -146,10 +143,9 @@ claim = "no-loss"
 claim = "transactions-whole"
 "#;
 
-/// `ackproof stack up` with these arguments, until it is dropped.
+/// Secured brokers.
 struct Up {
-    child: Child,
-    at: String,
+    stack: StackUp,
     config: PathBuf,
     /// No more than this is secret of what is made for it.
     secrets: Vec<String>,
@@ -157,23 +153,8 @@ struct Up {
 
 impl Up {
     fn start(security: &str) -> Self {
-        let mut child = ackproof()
-            .args(["stack", "up", "--security", security])
-            .stdout(Stdio::piped())
-            .stderr(Stdio::null())
-            .spawn()
-            .unwrap();
-        let lines = BufReader::new(child.stdout.take().unwrap()).lines();
-        let mut said = BTreeMap::new();
-        for line in lines {
-            let line = line.unwrap();
-            let (what, at) = line.split_at(17);
-            said.insert(what.trim().to_owned(), at.trim().to_owned());
-            if what.starts_with("logs") {
-                break;
-            }
-        }
-        let config = PathBuf::from(&said["client.properties"]);
+        let stack = StackUp::start(&["--security", security]);
+        let config = PathBuf::from(stack.printed("client.properties"));
         let text = fs::read_to_string(&config).unwrap();
         let password = text.split("password").nth(1);
         let password = password.and_then(|it| it.split(['"', '\\']).find(|it| it.len() > 10));
@@ -182,11 +163,14 @@ impl Up {
         let secrets: Vec<String> = password.map(str::to_owned).into_iter().chain(key).collect();
         assert_eq!(secrets.len(), 1, "{text}");
         Self {
-            child,
-            at: said["bootstrap.servers"].clone(),
+            stack,
             config,
             secrets,
         }
+    }
+
+    fn at(&self) -> &str {
+        self.stack.printed("bootstrap.servers")
     }
 
     fn leaks(&self, bytes: &[u8]) -> bool {
@@ -236,7 +220,7 @@ impl Up {
                 .current_dir(place)
                 .arg("run")
                 .args(scenarios)
-                .args(["--bootstrap", &self.at, "--seed", "1", "--client", client])
+                .args(["--bootstrap", self.at(), "--seed", "1", "--client", client])
                 .arg("--command-config")
                 .arg(&self.config)
                 .arg("--out")
@@ -259,13 +243,6 @@ impl Up {
         let verdict: Value = serde_json::from_slice(&verdict).unwrap();
         assert_eq!(verdict["verdict"], "HELD", "{verdict:#}");
         verdict
-    }
-}
-
-impl Drop for Up {
-    fn drop(&mut self) {
-        send(Signal::INT, &self.child);
-        wait_for_end(&mut self.child);
     }
 }
 
@@ -298,7 +275,13 @@ fn what_holds_on_plain_listeners_holds_on_secured_ones() {
         fs::write(&path, wrong).unwrap();
         let ran = ackproof()
             .current_dir(place.path())
-            .args(["run", "cut.toml", "--bootstrap", &up.at, "--command-config"])
+            .args([
+                "run",
+                "cut.toml",
+                "--bootstrap",
+                up.at(),
+                "--command-config",
+            ])
             .args(["wrong.properties", "--out", "wrong"])
             .output()
             .unwrap();

@@ -1,5 +1,6 @@
 //! The program under test as a process: started, signalled, waited for.
 
+use std::collections::BTreeMap;
 use std::io::{BufRead, BufReader};
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::time::{Duration, Instant};
@@ -47,5 +48,48 @@ pub(crate) fn wait_for_end(child: &mut Child) -> ExitStatus {
         }
         assert!(since.elapsed() < HANG, "it does not end");
         std::thread::yield_now();
+    }
+}
+
+/// `ackproof stack up`, until it is dropped.
+#[allow(dead_code, reason = "not every test needs a stack")]
+pub(crate) struct StackUp {
+    child: Child,
+    printed: BTreeMap<String, String>,
+}
+
+#[allow(dead_code, reason = "not every test needs a stack")]
+impl StackUp {
+    /// Starts it with these arguments, and waits until it has printed where everything is.
+    pub(crate) fn start(args: &[&str]) -> Self {
+        let mut child = ackproof()
+            .args(["stack", "up"])
+            .args(args)
+            .stdout(Stdio::piped())
+            .stderr(Stdio::null())
+            .spawn()
+            .unwrap();
+        let mut printed = BTreeMap::new();
+        for line in BufReader::new(child.stdout.take().unwrap()).lines() {
+            let line = line.unwrap();
+            let (name, value) = line.split_at(17);
+            printed.insert(name.trim().to_owned(), value.trim().to_owned());
+            if name.starts_with("logs") {
+                break;
+            }
+        }
+        Self { child, printed }
+    }
+
+    /// What it printed beside a name, such as `bootstrap.servers`.
+    pub(crate) fn printed(&self, name: &str) -> &str {
+        &self.printed[name]
+    }
+}
+
+impl Drop for StackUp {
+    fn drop(&mut self) {
+        send(Signal::INT, &self.child);
+        wait_for_end(&mut self.child);
     }
 }
