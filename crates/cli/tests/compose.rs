@@ -305,6 +305,8 @@ fn brokers_in_containers_are_broken_and_left_as_they_were() {
     );
     let up = engine.compose(&app, &["up", "-d"]);
     assert!(up.status.success(), "{}", words(&up));
+    // Kafka's own tool waits until they are ready.
+    let topics = shop.topics();
     refusals(&shop, &app);
 
     let others: Vec<String> = engine
@@ -317,7 +319,6 @@ fn brokers_in_containers_are_broken_and_left_as_they_were() {
     let others: Vec<&str> = others.iter().map(String::as_str).collect();
     let lives = engine.lives(&others);
     let states = engine.states();
-    let topics = shop.topics();
 
     // The suite's own faults of brokers, and one of the network.
     let names = [
